@@ -1,0 +1,63 @@
+# Every target sets up what it needs in .venv; a stamp file says that it is done.
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,\
+	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
+BIN := .venv/bin
+RUN := ORT_DISABLE_TELEMETRY=1 $(BIN)
+PYTEST := $(RUN)/python -m pytest
+K ?=
+SELECT := $(if $(K),-k "$(K)")
+QUICK := $(if $(K),-k "$(K)",-m "not slow")
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all check format bench golden docs clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "setting up .venv with $(PYTHON)"
+	@$(PYTHON) -m venv .venv
+
+.venv/.demo: pyproject.toml | $(BIN)/python
+	@echo "installing sardonyx and what the demo needs into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+.venv/.dev: pyproject.toml | $(BIN)/python
+	@echo "installing sardonyx and the tools of its developers into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ .venv/.demo
+
+demo: .venv/.demo  ## read the printed lines of a photographed page with a real model
+	@$(RUN)/python examples/read_text.py
+
+test: .venv/.dev  ## what every change must pass, about a minute (K=Softmax selects)
+	@$(PYTEST) -q $(QUICK)
+
+test-all: .venv/.dev  ## all real models and all operator cases too (K= selects)
+	@$(PYTEST) -q $(SELECT)
+
+check: .venv/.dev  ## style, types, layers, sizes
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(PYTEST) -q tests/arch
+
+format: .venv/.dev  ## rewrite the sources in the house style
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: .venv/.dev  ## measure beside onnxruntime and rewrite the README's table
+	@$(RUN)/python benchmarks/compare_ort.py --readme
+
+golden: .venv/.dev  ## rewrite the expected texts; then read the diff
+	@$(PYTEST) -q $(QUICK) tests/unit --update-golden
+
+docs: .venv/.dev  ## generate the tables of docs/ and run the tour
+	@$(RUN)/python -m sardonyx.tools.docs docs
+	@$(RUN)/python docs/tour.py > /dev/null
+
+clean:  ## remove .venv and every generated file
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,167 @@
+"""Measure the real models of the zoo beside onnxruntime; write JSON lines and the README's table.
+
+    python benchmarks/compare_ort.py [--quick] [--readme] [--threads 1,2] [--seconds 1.0] [NAME ...]
+
+How it is measured: see `sardonyx.tools.bench`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from sardonyx import zoo
+from sardonyx.tools import bench
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+MARKS = ("<!-- bench:start -->", "<!-- bench:end -->")
+STARTED = ("light_resnet50", "ppocrv4_rec", "minilm_l6_int8w")
+ONE_NODE = "one_node (float[N] x) => (float[N] y) { y = Relu(x) }"
+NOTHING = "–"
+
+
+def main() -> int:
+    """Measure and write; the exit status is 1 if an engine failed or the outputs differ."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("names", nargs="*", help="models of the zoo (default: all of fp32 and fp16)")
+    parser.add_argument("--quick", action="store_true", help="only the quick set")
+    parser.add_argument("--threads", default="1,2", help="thread counts, by comma")
+    parser.add_argument("--seconds", type=float, default=1.0, help="per engine, model and thread count")
+    parser.add_argument("--readme", action="store_true", help="rewrite the table of README.md")
+    options = parser.parse_args()
+    names = options.names or [
+        model.name for model in zoo.models(quick=True if options.quick else None, precision=("fp32", "fp16"))
+    ]
+    threads = [n for n in map(int, options.threads.split(",")) if n <= (os.cpu_count() or 1)]
+    paths = zoo.fetch(names)
+    rows = list(measured(names, paths, threads, options.seconds))
+    latency = one_node_latency()
+    starts = {name: bench.starts(paths[name], zoo.feeds(name)) for name in STARTED if name in paths}
+    save(rows, latency, starts)
+    table = report(rows, latency, starts)
+    print(f"\n{table}")
+    if options.readme:
+        rewrite_readme(table)
+    return int(any(row.speed is None or row.apart is None or row.apart > 1e-4 for row in rows))
+
+
+def measured(
+    names: list[str], paths: dict[str, Path], threads: list[int], seconds: float
+) -> Iterable[bench.Row]:
+    """One row per model and thread count, printed as it is found."""
+    for name in names:
+        feeds = zoo.feeds(name)
+        for count in threads:
+            try:
+                row = bench.compare(paths[name], feeds, threads=count, seconds=seconds, name=name)
+            except bench.BenchError as error:
+                print(f"{name:26} {count} threads  FAILS  {error}", flush=True)
+                yield bench.Row(name, count)
+                continue
+            ours, peer = (timing.median_us / 1e3 for timing in row.timings)
+            print(
+                f"{name:26} {count} threads  {ours:10.3f} ms  onnxruntime {peer:10.3f} ms  "
+                f"{row.speed:5.2f}x  apart {row.apart:.1e}",
+                flush=True,
+            )
+            yield row
+
+
+def one_node_latency() -> bench.Row:
+    """What one call of run() costs when there is next to nothing to compute."""
+    proto = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> {ONE_NODE}')
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "one_node.onnx"
+        path.write_bytes(proto.SerializeToString())
+        return bench.compare(path, {"x": np.arange(-4, 4, dtype=np.float32)}, name="one node")
+
+
+def save(rows: list[bench.Row], latency: bench.Row, starts: dict[str, list[bench.Start]]) -> None:
+    """Append nothing, overwrite nothing: every run gets a file of its own."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    file = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
+    lines: list[dict[str, Any]] = [row.as_json() for row in (*rows, latency)]
+    lines += [bench.Row(name, 1, starts=found).as_json() for name, found in starts.items()]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    print(f"results in {file.relative_to(ROOT)}")
+
+
+def report(rows: list[bench.Row], latency: bench.Row, starts: dict[str, list[bench.Start]]) -> str:
+    """The figures as Markdown: speed by model, cost of a call, start and memory."""
+    threads = sorted({row.threads for row in rows})
+    version = next((row.timings[1].version for row in rows if row.timings), "")
+    facts = bench.machine()
+    head = ["model"]
+    for count in threads:
+        plural = "s" if count > 1 else ""
+        head += [f"{count} thread{plural}, ms", "onnxruntime", "speed"]
+    lines = [
+        f"Medians on {facts['processor']}, {facts['cores']} cores, Python {facts['python']}, "
+        f"beside onnxruntime {version}. Speed above 1 means that Sardonyx is faster.",
+        "",
+        line_of(head),
+        line_of(["---", *["---:"] * (len(head) - 1)]),
+    ]
+    for name in dict.fromkeys(row.model for row in rows):
+        cells = [name]
+        for count in threads:
+            cells += cells_of(next(r for r in rows if r.model == name and r.threads == count))
+        lines.append(line_of(cells))
+    means = ["**geometric mean**"]
+    for count in threads:
+        speeds = [row.speed for row in rows if row.threads == count and row.speed]
+        means += ["", "", f"**{bench.geometric_mean(speeds):.2f}x**" if speeds else NOTHING]
+    lines += [line_of(means), ""]
+    if latency.timings:
+        ours, peer = (timing.median_us for timing in latency.timings)
+        lines += [f"One call of `run()` on a one-node model: {ours:.1f} µs, onnxruntime {peer:.1f} µs.", ""]
+    return "\n".join([*lines, *start_table(starts)]).rstrip() + "\n"
+
+
+def start_table(starts: dict[str, list[bench.Start]]) -> list[str]:
+    """Import and session creation in a fresh process, and its peak memory."""
+    if not starts:
+        return []
+    head = ["import + session, ms (peak MB)", "cold cache", "warm cache", "onnxruntime"]
+    lines = [line_of(head), line_of(["---", "---:", "---:", "---:"])]
+    for name, found in starts.items():
+        cells = [f"{s.import_ms + s.open_ms:.0f} ({s.peak_bytes / 1e6:.0f})" for s in found]
+        lines.append(line_of([name, *cells]))
+    return lines
+
+
+def cells_of(row: bench.Row) -> list[str]:
+    """Ours, theirs, speed."""
+    if row.speed is None:
+        return ["fails", NOTHING, NOTHING]
+    ours, peer = (timing.median_us / 1e3 for timing in row.timings)
+    return [f"{ours:.3g}", f"{peer:.3g}", f"{row.speed:.2f}x"]
+
+
+def line_of(cells: list[str]) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def rewrite_readme(table: str) -> None:
+    """Put the table between the two marks of README.md."""
+    file = ROOT / "README.md"
+    text = file.read_text(encoding="utf-8")
+    before, rest = text.split(MARKS[0])
+    after = rest.split(MARKS[1])[1]
+    file.write_text(f"{before}{MARKS[0]}\n{table}{MARKS[1]}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Run ONNX models compiled to native code; the names of onnxruntime's Python API.
+
+Only public names, imported when they are first used, so that `import sardonyx` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from sardonyx import errors
+    from sardonyx.runtime.binding import IOBinding
+    from sardonyx.runtime.enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
+    from sardonyx.runtime.environment import (
+        disable_telemetry_events,
+        enable_telemetry_events,
+        get_all_providers,
+        get_available_providers,
+        get_build_info,
+        get_device,
+        get_version_string,
+        has_collective_ops,
+        set_global_thread_pool_sizes,
+        set_seed,
+    )
+    from sardonyx.runtime.logger import (
+        set_default_logger_callback,
+        set_default_logger_severity,
+        set_default_logger_verbosity,
+    )
+    from sardonyx.runtime.metadata import ModelMetadata, NodeArg
+    from sardonyx.runtime.options import RunOptions, SessionOptions
+    from sardonyx.runtime.ortvalue import OrtDevice, OrtValue
+    from sardonyx.runtime.session import InferenceSession
+
+__all__ = [
+    "ExecutionMode",
+    "ExecutionOrder",
+    "GraphOptimizationLevel",
+    "IOBinding",
+    "InferenceSession",
+    "ModelMetadata",
+    "NodeArg",
+    "OrtDevice",
+    "OrtValue",
+    "RunOptions",
+    "SessionOptions",
+    "__version__",
+    "disable_telemetry_events",
+    "enable_telemetry_events",
+    "errors",
+    "get_all_providers",
+    "get_available_providers",
+    "get_build_info",
+    "get_device",
+    "get_version_string",
+    "has_collective_ops",
+    "set_default_logger_callback",
+    "set_default_logger_severity",
+    "set_default_logger_verbosity",
+    "set_global_thread_pool_sizes",
+    "set_seed",
+]
+
+_HOMES = {
+    "runtime.binding": ("IOBinding",),
+    "runtime.enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
+    "runtime.logger": (
+        "set_default_logger_callback",
+        "set_default_logger_severity",
+        "set_default_logger_verbosity",
+    ),
+    "runtime.metadata": ("ModelMetadata", "NodeArg"),
+    "runtime.options": ("RunOptions", "SessionOptions"),
+    "runtime.ortvalue": ("OrtDevice", "OrtValue"),
+    "runtime.session": ("InferenceSession",),
+    "runtime.environment": (
+        "disable_telemetry_events",
+        "enable_telemetry_events",
+        "get_all_providers",
+        "get_available_providers",
+        "get_build_info",
+        "get_device",
+        "get_version_string",
+        "has_collective_ops",
+        "set_global_thread_pool_sizes",
+        "set_seed",
+    ),
+}
+_MODULES = ("capi", "errors")
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return importlib.import_module(f"sardonyx.{name}")
+    for home, names in _HOMES.items():
+        if name in names:
+            value: object = getattr(importlib.import_module(f"sardonyx.{home}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'sardonyx' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,292 @@
+"""Groups -> native calls -> program data: which call needs which sizes, when memory is live, where threads meet.
+
+Knows every stage's result but none of their insides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.ir.graph import symbols_of
+from sardonyx.ir.group import Fusion
+from sardonyx.ir.place import Place, Storage
+from sardonyx.ir.value import Unknown, Value
+from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
+from sardonyx.runtime.host import HostOperation, SizedConstant
+from sardonyx.runtime.program import Call, HostStep, Segment, StorageSpec, View, Word
+
+
+@dataclass(slots=True)
+class _Storage:
+    number: int
+    storage: Storage
+    index: int = 0
+    segment: int = -1
+    slot: int = -1
+    first: int = 0
+    last: int = -1
+
+
+@dataclass(slots=True)
+class _Open:
+    """The segment being filled."""
+
+    number: int
+    evaluator: dims.Evaluator
+    names: tuple[str, ...]
+    calls: list[Call] = field(default_factory=list)
+    phases: list[int] = field(default_factory=list)
+    phase: int = 0
+    read: set[int] = field(default_factory=set)
+    written: set[int] = field(default_factory=set)
+    outputs: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    work: Dim = 0
+    scratch: Dim = 0
+
+
+class Assembler:
+    """Collects calls and host steps in execution order."""
+
+    def __init__(self, fusion: Fusion, known: Iterable[str]) -> None:
+        self.fusion = fusion
+        self.known = tuple(known)
+        self.storages: dict[int, _Storage] = {}
+        self.keep: list[Storage] = []
+        self.weights: list[np.ndarray[Any, Any]] = []
+        self.segments: list[Segment] = []
+        self.host_numbers: dict[int, int] = {}
+        self.host_storages: dict[int, int] = {}
+        self._bound: tuple[str, ...] = ()
+        self.pending: dict[str, Unknown] = {}
+        self.items: dict[int, list[Value]] = {}
+        for value in fusion.graph.order():
+            if value.prim == "item":
+                self.items.setdefault(value.args[0].id, []).append(value)
+        self.output_shapes = {
+            id(p.storage): v.shape for p, (_, v) in zip(fusion.outputs, fusion.graph.outputs, strict=True) if p
+        }
+        self.open = self._begin()
+
+    def _begin(self) -> _Open:
+        return _Open(len(self.segments), dims.Evaluator(self.known), self.known)
+
+    # ---- calls
+
+    def call(self, call: NativeCall) -> None:
+        """Add a native call, in a new segment if it needs a size that is computed before it."""
+        self.need(self._names(call))
+        for storage in (*call.reads, *call.writes):
+            self._sized(storage)
+        seg = self.open
+        reads = {self._number(s) for s in call.reads}
+        writes = {self._number(s) for s in call.writes}
+        if seg.calls and (reads & seg.written or writes & seg.written or writes & seg.read):
+            self._meet()
+        words = tuple(self._word(w) for w in call.words)
+        seg.calls.append(Call(call.symbol, words, False, call.origins))
+        seg.phases.append(seg.phase)
+        seg.read |= reads
+        seg.written |= writes
+        seg.work = seg.work + call.work
+        seg.scratch = dims.maximum(seg.scratch, call.scratch_bytes)
+        for number in reads | writes:
+            self._touch(number)
+
+    def _names(self, call: NativeCall) -> frozenset[str]:
+        names: set[str] = set(dims.symbols(call.work)) | dims.symbols(call.scratch_bytes)
+        for word in call.words:
+            if isinstance(word, Address):
+                names |= dims.symbols(word.offset) | dims.symbols(word.storage.size)
+            elif not isinstance(word, Entry):
+                names |= dims.symbols(word)
+        for storage in call.writes:
+            names |= dims.symbols(storage.size)
+        return frozenset(names)
+
+    def _meet(self) -> None:
+        """All threads wait for each other before the next call."""
+        seg = self.open
+        last = seg.calls[-1]
+        seg.calls[-1] = Call(last.symbol, last.words, True, last.origins)
+        seg.phase += 1
+        seg.read, seg.written = set(), set()
+
+    def _word(self, word: Argument) -> Word:
+        if isinstance(word, Entry):
+            return Word(symbol=word.symbol)
+        if isinstance(word, Address):
+            size = word.storage.dtype.size_bytes
+            if word.offset == 0:
+                return Word(self._number(word.storage))
+            return Word(self._number(word.storage), self.open.evaluator.add(word.offset), size)
+        if isinstance(word, int):
+            return Word(fixed=word)
+        return Word(slot=self.open.evaluator.add(word))
+
+    # ---- storages
+
+    def _number(self, storage: Storage) -> int:
+        found = self.storages.get(id(storage))
+        if found is None:
+            found = _Storage(len(self.storages), storage, storage.index)
+            self.keep.append(storage)
+            self.storages[id(storage)] = found
+            if storage.kind in ("const", "packed"):
+                found.index = self._weight(storage)
+            elif storage.kind == "host":
+                found.index = self.host_storages[id(storage)]
+        return found.number
+
+    def _weight(self, storage: Storage) -> int:
+        assert storage.value is not None
+        assert storage.value.data is not None
+        self.weights.append(np.ascontiguousarray(storage.value.data))
+        return len(self.weights) - 1
+
+    def _touch(self, number: int) -> None:
+        """The storage is used in the current phase."""
+        record = self.storages[id(self.keep[number])]
+        seg = self.open
+        if record.segment < 0:
+            record.segment, record.first = seg.number, seg.phase
+            if record.storage.kind == "arena":
+                record.slot = seg.evaluator.add(record.storage.size)
+            if record.storage.kind == "output":
+                shape = self.output_shapes[id(record.storage)]
+                seg.outputs.append((number, tuple(seg.evaluator.add(n) for n in shape)))
+        record.last = seg.phase if record.segment == seg.number else -1
+
+    def _sized(self, storage: Storage) -> None:
+        """A constant of symbolic sizes becomes a host value filled in each run."""
+        value = storage.value
+        if storage.kind != "const" or value is None or value.is_numeric_const or id(storage) in self.storages:
+            return
+        self.host(value, HostOperation.of(value, SizedConstant(value)), (), storage)
+
+    # ---- host steps and segments
+
+    def need(self, names: Iterable[str]) -> None:
+        """Make sizes available: close the segment if some are still to be read from computed tensors."""
+        missing = [n for n in names if n not in self.known]
+        if not missing:
+            return
+        self.close(None)
+        self.known = (*self.known, *(n for n in self._bound if n not in self.known))
+        self.open = self._begin()
+        still = [n for n in missing if n not in self.known]
+        assert not still, f"nothing has computed the sizes {still}"
+
+    def computed(self, value: Value) -> None:
+        """Sizes that depend on the content of `value` can be read once its call has run."""
+        for name, unknown in self.fusion.graph.unknowns.items():
+            if unknown.value is value and unknown.result is None and name not in self.known:
+                self.pending[name] = unknown
+
+    def host(self, value: Value, run: Any, args: Sequence[Value], storage: Storage | None = None) -> None:
+        """Run an operation in Python after the calls so far."""
+        self.need(symbols_of(value) & self._graph_names() - self._own_names(value))
+        views = tuple(self.view(a) for a in args)
+        many = bool(value.results) and value.prim != "input"
+        numbers = tuple(self._host_number(value, n) for n in range(len(value.results) if many else 1))
+        binds = tuple(
+            (name, u.index, u.result) for name, u in self.fusion.graph.unknowns.items() if u.value is value
+        )
+        if storage is not None:
+            self.storages[id(storage)] = _Storage(len(self.storages), Storage("host", value.dtype, value.size), numbers[0])
+            self.keep.append(storage)
+        for user in self.items.get(value.id, [value]):
+            place = self.fusion.places.get(user.id)
+            if place is not None and place.storage.kind == "host":
+                self.host_storages[id(place.storage)] = numbers[user.attrs["index"] if many else 0]
+        self.close(HostStep(run, views, numbers, many, binds, ", ".join(value.origins) or value.prim))
+        self.known = (*self.known, *(n for n, _, _ in binds if n not in self.known), *self._fresh())
+        self.open = self._begin()
+
+    def _graph_names(self) -> frozenset[str]:
+        return frozenset(self.fusion.graph.unknowns)
+
+    def _own_names(self, value: Value) -> frozenset[str]:
+        return frozenset(n for n, u in self.fusion.graph.unknowns.items() if u.value is value)
+
+    def _fresh(self) -> tuple[str, ...]:
+        return tuple(n for n in self._bound if n not in self.known)
+
+    def _host_number(self, value: Value, result: int) -> int:
+        key = value.id * 64 + result
+        return self.host_numbers.setdefault(key, len(self.host_numbers))
+
+    def close(self, host: HostStep | None) -> None:
+        """End the segment, reading pending sizes after it."""
+        seg = self.open
+        after = []
+        for name, unknown in self.pending.items():
+            after.append((self.view(unknown.value), unknown.index, name))
+        self._bound = tuple(self.pending)
+        self.pending = {}
+        work, scratch = seg.evaluator.add(seg.work), seg.evaluator.add(seg.scratch)
+        self.segments.append(
+            Segment(
+                *(tuple(seg.calls), tuple(seg.phases), seg.names, seg.evaluator.source()),
+                outputs=tuple(seg.outputs),
+                work=work,
+                scratch=scratch,
+                after=tuple(after),
+                host=host,
+            )
+        )
+
+    def view(self, value: Value) -> View:
+        """How the host finds a value."""
+        source = value.args[0] if value.prim == "item" else value
+        result = value.attrs["index"] if value.prim == "item" else 0
+        key = source.id * 64 + result
+        if key in self.host_numbers and value.id not in self.fusion.places:
+            return View(-1, value.dtype.name, host=self.host_numbers[key])
+        place = self.fusion.places.get(value.id)
+        if place is None or (value.data is not None and not value.is_numeric_const):
+            if value.data is not None and value.is_numeric_const:
+                raise AssertionError(value)
+            self.host(value, HostOperation.of(value, SizedConstant(value)), ())
+            return View(-1, value.dtype.name, host=self.host_numbers[value.id * 64])
+        return self.place_view(place, value.dtype.name, value.shape)
+
+    def place_view(self, place: Place, dtype: str, shape: Sequence[Dim]) -> View:
+        """A place as slots of the current segment."""
+        add = self.open.evaluator.add
+        number = self._number(place.storage)
+        self._touch(number)
+        record = self.storages[id(place.storage)]
+        if record.segment == self.open.number:
+            record.last = -1
+        return View(number, dtype, tuple(map(add, shape)), tuple(map(add, place.strides)), add(place.offset))
+
+    def specs(self) -> tuple[StorageSpec, ...]:
+        """The storages, numbered."""
+        result = []
+        for record in sorted(self.storages.values(), key=lambda r: r.number):
+            s = record.storage
+            kind = "const" if s.kind == "packed" else s.kind
+            result.append(
+                StorageSpec(kind, s.dtype.name, record.index, max(0, record.segment), max(0, record.slot), record.first, record.last)
+            )
+        return tuple(result)
+
+    def results(self) -> tuple[View, ...]:
+        """Where each graph output is found at the end of a run; call before the last `close`."""
+        views = []
+        for place, (_, value) in zip(self.fusion.outputs, self.fusion.graph.outputs, strict=True):
+            if place is None or value.dtype is dt.OBJECT:
+                views.append(self.view(value))
+            else:
+                number = self._number(place.storage)
+                if self.storages[id(place.storage)].segment < 0:
+                    self._touch(number)
+                views.append(View(number, value.dtype.name))
+        return tuple(views)

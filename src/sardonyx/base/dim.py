@@ -1,0 +1,474 @@
+"""Sizes known only at run time: integer polynomials over symbols, in one normal form.
+
+Knows nothing of tensors. A `Dim` is an int whenever it is known; otherwise an `Expr`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TypeAlias, Union
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """An unknown integer; `low` is its least possible value, or None."""
+
+    name: str
+    low: int | None = 0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of dims that is no polynomial: floordiv, mod, max, min, broadcast, ..."""
+
+    fn: str
+    args: tuple[Dim, ...]
+
+    def __str__(self) -> str:
+        return f"{self.fn}({', '.join(map(str, self.args))})"
+
+
+Atom: TypeAlias = Symbol | Call
+Monomial: TypeAlias = tuple[Atom, ...]
+_counter = itertools.count()
+
+
+def _key(monomial: Monomial) -> tuple[int, str]:
+    return (len(monomial), " ".join(map(str, monomial)))
+
+
+class Expr:
+    """A sum of integer multiples of products of atoms; never a plain integer (see `normal`)."""
+
+    __slots__ = ("_hash", "terms")
+
+    def __init__(self, terms: Mapping[Monomial, int]) -> None:
+        self.terms: tuple[tuple[Monomial, int], ...] = tuple(sorted(terms.items(), key=lambda t: _key(t[0])))
+        self._hash = hash(self.terms)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expr) and self._hash == other._hash and self.terms == other.terms
+
+    def __str__(self) -> str:
+        def term(monomial: Monomial, factor: int) -> str:
+            atoms = "*".join(map(str, monomial))
+            return str(factor) if not atoms else atoms if factor == 1 else f"{factor}*{atoms}"
+
+        return "+".join(term(m, f) for m, f in reversed(self.terms)).replace("+-", "-")
+
+    __repr__ = __str__
+
+    def __add__(self, other: Dim) -> Dim:
+        return _sum(self, other, 1)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Dim) -> Dim:
+        return _sum(self, other, -1)
+
+    def __rsub__(self, other: Dim) -> Dim:
+        return _sum(-self, other, 1)
+
+    def __neg__(self) -> Dim:
+        return normal({m: -f for m, f in self.terms})
+
+    def __mul__(self, other: Dim) -> Dim:
+        product: dict[Monomial, int] = {}
+        for (m, f), (n, g) in itertools.product(self.terms, _terms(other)):
+            key = tuple(sorted(m + n, key=str))
+            product[key] = product.get(key, 0) + f * g
+        return normal(product)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: Dim) -> Dim:
+        return floordiv(self, other)
+
+    def __rfloordiv__(self, other: Dim) -> Dim:
+        return floordiv(other, self)
+
+    def __mod__(self, other: Dim) -> Dim:
+        return mod(self, other)
+
+    def __rmod__(self, other: Dim) -> Dim:
+        return mod(other, self)
+
+
+Dim: TypeAlias = Union[int, Expr]  # noqa: UP007 - a forward reference inside the class bodies above
+
+
+def _terms(dim: Dim) -> Iterable[tuple[Monomial, int]]:
+    return dim.terms if isinstance(dim, Expr) else (((), int(dim)),) if dim else ()
+
+
+def normal(terms: Mapping[Monomial, int]) -> Dim:
+    """The dim of a term table: an int if only the constant term is left."""
+    kept = {m: f for m, f in terms.items() if f}
+    if not kept:
+        return 0
+    if kept.keys() == {()}:
+        return kept[()]
+    return Expr(kept)
+
+
+def _sum(a: Dim, b: Dim, sign: int) -> Dim:
+    total = dict(_terms(a))
+    for m, f in _terms(b):
+        total[m] = total.get(m, 0) + sign * f
+    return normal(total)
+
+
+def symbol(name: str, low: int | None = 0) -> Expr:
+    """A named unknown; equal names are equal symbols."""
+    return Expr({(Symbol(name, low),): 1})
+
+
+def fresh(hint: str, low: int | None = 0) -> Expr:
+    """A new unknown that equals no other."""
+    return symbol(f"{hint}%{next(_counter)}", low)
+
+
+def _call(fn: str, *args: Dim) -> Dim:
+    return Expr({(Call(fn, args),): 1})
+
+
+def _divide_exactly(a: Dim, b: Dim) -> Dim | None:
+    """a / b by polynomial long division, or None if there is a remainder (b assumed nonzero)."""
+    rest, quotient = dict(_terms(a)), {}
+    divisor = sorted(_terms(b), key=lambda t: _key(t[0]), reverse=True)
+    lead, lead_factor = divisor[0]
+    while rest:
+        top = max(rest, key=_key)
+        atoms = list(top)
+        for atom in lead:
+            if atom not in atoms:
+                return None
+            atoms.remove(atom)
+        if rest[top] % lead_factor:
+            return None
+        key, factor = tuple(atoms), rest[top] // lead_factor
+        quotient[key] = quotient.get(key, 0) + factor
+        for m, f in divisor:
+            product = tuple(sorted(key + m, key=str))
+            rest[product] = rest.get(product, 0) - factor * f
+            if not rest[product]:
+                del rest[product]
+    return normal(quotient)
+
+
+def floordiv(a: Dim, b: Dim) -> Dim:
+    """floor(a / b); exact where polynomial division leaves no remainder."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a // b
+    if b == 1 or a == 0:
+        return a
+    if b == 0:
+        raise ZeroDivisionError("division of a symbolic size by zero")
+    exact = _divide_exactly(a, b)
+    if exact is not None:
+        return exact
+    if isinstance(b, int) and b > 0:
+        whole = normal({m: f // b for m, f in _terms(a) if f % b == 0})
+        rest = normal({m: f for m, f in _terms(a) if f % b})
+        if whole != 0:
+            return whole + floordiv(rest, b)
+        if isinstance(a, Expr) and len(a.terms) == 1 and a.terms[0][1] == 1 and len(a.terms[0][0]) == 1:
+            atom = a.terms[0][0][0]
+            if isinstance(atom, Call) and atom.fn == "floordiv" and isinstance(atom.args[1], int) and atom.args[1] > 0:
+                return floordiv(atom.args[0], atom.args[1] * b)
+    return _call("floordiv", a, b)
+
+
+def ceildiv(a: Dim, b: Dim) -> Dim:
+    """ceil(a / b) for a positive b."""
+    return floordiv(a + b - 1, b)
+
+
+def mod(a: Dim, b: Dim) -> Dim:
+    """a - floor(a / b) * b."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a % b
+    return a - floordiv(a, b) * b
+
+
+def lower_bound(dim: Dim) -> int | None:
+    """A proven least value of `dim`, or None."""
+    if isinstance(dim, int):
+        return dim
+    total = 0
+    for monomial, factor in dim.terms:
+        lows = [_atom_low(atom) for atom in monomial]
+        if factor < 0 or any(low is None or low < 0 for low in lows):
+            if len(monomial) == 0:
+                total += factor
+                continue
+            if factor > 0 and len(monomial) == 1 and lows[0] is not None:
+                total += factor * lows[0]
+                continue
+            return None
+        total += factor * reduce(lambda p, q: p * q, [low for low in lows if low is not None], 1)
+    return total
+
+
+def _atom_low(atom: Atom) -> int | None:
+    if isinstance(atom, Symbol):
+        return atom.low
+    lows = [lower_bound(arg) for arg in atom.args]
+    known = [low for low in lows if low is not None]
+    match atom.fn:
+        case "max":
+            return max(known) if known else None
+        case "min":
+            return min(known) if len(known) == len(lows) else None
+        case "floordiv" if lows[0] is not None and isinstance(atom.args[1], int) and atom.args[1] > 0:
+            return lows[0] // atom.args[1]
+        case "floordiv" if lows[0] is not None and lows[0] >= 0 and (lows[1] or 0) > 0:
+            return 0
+        case "broadcast" if len(known) == len(lows):
+            return min(known)
+        case "where" if lows[1] is not None and lows[2] is not None:
+            return min(lows[1], lows[2])
+        case "bstride" | "equal" | "less" | "slicelen" | "scaled":
+            return 0
+    return None
+
+
+def at_least(a: Dim, b: Dim) -> bool | None:
+    """Whether a >= b is proven True, proven False, or unknown."""
+    low = lower_bound(a - b)
+    if low is not None and low >= 0:
+        return True
+    low = lower_bound(b - a)
+    return False if low is not None and low > 0 else None
+
+
+def equal(a: Dim, b: Dim) -> bool | None:
+    """Whether a == b is proven True, proven False, or unknown."""
+    difference = a - b
+    if isinstance(difference, int):
+        return difference == 0
+    for d in (difference, -difference):
+        low = lower_bound(d)
+        if low is not None and low > 0:
+            return False
+    return None
+
+
+def maximum(a: Dim, b: Dim) -> Dim:
+    """The larger of two dims."""
+    if isinstance(a, int) and isinstance(b, int):
+        return max(a, b)
+    known = at_least(a, b)
+    if known is not None:
+        return a if known else b
+    return b if at_least(b, a) else _call("max", a, b)
+
+
+def minimum(a: Dim, b: Dim) -> Dim:
+    """The smaller of two dims."""
+    if isinstance(a, int) and isinstance(b, int):
+        return min(a, b)
+    known = at_least(a, b)
+    if known is not None:
+        return b if known else a
+    return a if at_least(b, a) else _call("min", a, b)
+
+
+def broadcast(a: Dim, b: Dim) -> Dim:
+    """The size of two sizes broadcast together: one of them is 1 or they agree.
+
+    Raises ValueError if both are known and contradict each other.
+    """
+    if a == b or b == 1:
+        return a
+    if a == 1:
+        return b
+    if isinstance(a, int) and isinstance(b, int):
+        raise ValueError(f"sizes {a} and {b} do not broadcast")
+    # A known size other than 1 must be the result; the other side is 1 or equal to it.
+    if isinstance(a, int):
+        return a
+    if isinstance(b, int):
+        return b
+    if at_least(a, 2):
+        return a
+    if at_least(b, 2):
+        return b
+    return _call("broadcast", *sorted((a, b), key=str))
+
+
+def broadcast_stride(size: Dim, result: Dim, stride: Dim) -> Dim:
+    """`stride`, or 0 where an axis of that size is repeated to `result`; decided at run time if need be."""
+    if size == 1:
+        return 0
+    if size == result or (isinstance(size, int) and size != 1):
+        return stride
+    return _call("bstride", size, stride)
+
+
+def where(condition: Dim, a: Dim, b: Dim) -> Dim:
+    """a if condition is nonzero else b."""
+    if isinstance(condition, int):
+        return a if condition else b
+    return a if a == b else _call("where", condition, a, b)
+
+
+def less(a: Dim, b: Dim) -> Dim:
+    """1 if a < b else 0."""
+    known = at_least(a, b)
+    return int(not known) if known is not None else _call("less", a, b)
+
+
+def is_equal(a: Dim, b: Dim) -> Dim:
+    """1 if a == b else 0."""
+    known = equal(a, b)
+    return int(known) if known is not None else _call("equal", a, b)
+
+
+def truncdiv(a: Dim, b: Dim) -> Dim:
+    """a / b rounded toward zero, as integer Div does."""
+    if isinstance(a, int) and isinstance(b, int):
+        return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+    if (lower_bound(a) or 0) >= 0 and (lower_bound(b) or 0) >= 0 and lower_bound(a) is not None:
+        return floordiv(a, b)
+    exact = _divide_exactly(a, b) if b != 0 else None
+    return exact if exact is not None else _call("truncdiv", a, b)
+
+
+def round_to_int(a: Dim, numerator: int, denominator: int) -> Dim:
+    """floor(a * numerator / denominator)."""
+    return floordiv(a * numerator, denominator)
+
+
+def function(fn: str, *args: Dim) -> Dim:
+    """A named integer function of `FUNCTIONS` applied to dims, evaluated now if all are known."""
+    if all(isinstance(a, int) for a in args):
+        return int(FUNCTIONS[fn](*args))
+    return _call(fn, *args)
+
+
+def product(dims: Iterable[Dim]) -> Dim:
+    """The product; 1 for none."""
+    total: Dim = 1
+    for dim in dims:
+        total = total * dim
+    return total
+
+
+def _broadcast_checked(a: int, b: int) -> int:
+    if a == b or b == 1:
+        return a
+    if a == 1:
+        return b
+    raise ValueError(f"sizes {a} and {b} do not broadcast")
+
+
+def _scaled(size: int, bits: int) -> int:
+    product = struct.unpack("<d", struct.pack("<q", bits))[0] * size
+    return int(struct.unpack("<f", struct.pack("<f", product))[0])
+
+
+FUNCTIONS: dict[str, Callable[..., int]] = {
+    "floordiv": lambda a, b: a // b,
+    "truncdiv": truncdiv,  # type: ignore[dict-item]
+    "max": max,
+    "min": min,
+    "broadcast": _broadcast_checked,
+    "bstride": lambda size, stride: 0 if size == 1 else stride,
+    "where": lambda c, a, b: a if c else b,
+    "less": lambda a, b: int(a < b),
+    "equal": lambda a, b: int(a == b),
+    "scaled": _scaled,
+}
+"""How each `Call.fn` is evaluated."""
+
+
+def evaluate(dim: Dim, bindings: Mapping[str, int]) -> int:
+    """The value of `dim`; KeyError if a symbol is not bound."""
+    if isinstance(dim, int):
+        return dim
+    total = 0
+    for monomial, factor in dim.terms:
+        for atom in monomial:
+            if isinstance(atom, Symbol):
+                factor *= bindings[atom.name]
+            else:
+                factor *= FUNCTIONS[atom.fn](*(evaluate(a, bindings) for a in atom.args))
+        total += factor
+    return total
+
+
+def symbols(dim: Dim) -> frozenset[str]:
+    """The names that `dim` depends on."""
+    if isinstance(dim, int):
+        return frozenset()
+    names: set[str] = set()
+    for monomial, _ in dim.terms:
+        for atom in monomial:
+            if isinstance(atom, Symbol):
+                names.add(atom.name)
+            else:
+                for arg in atom.args:
+                    names |= symbols(arg)
+    return frozenset(names)
+
+
+class Evaluator:
+    """Compiles many dims into one Python function; shared sub-expressions are computed once.
+
+    Input: symbol values in the order of `names`. Output: a list of ints in the order added.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = {name: f"s{i}" for i, name in enumerate(names)}
+        self._lines: list[str] = []
+        self._temporaries: dict[Call, str] = {}
+        self._slots: dict[Dim, int] = {}
+        self._results: list[str] = []
+
+    def add(self, dim: Dim) -> int:
+        """The index of `dim` in the result list."""
+        if dim not in self._slots:
+            self._slots[dim] = len(self._results)
+            self._results.append(self._text(dim))
+        return self._slots[dim]
+
+    def _text(self, dim: Dim) -> str:
+        if isinstance(dim, int):
+            return str(dim)
+        parts = []
+        for monomial, factor in dim.terms:
+            atoms = [self._names[a.name] if isinstance(a, Symbol) else self._temporary(a) for a in monomial]
+            parts.append("*".join(([str(factor)] if factor != 1 or not atoms else []) + atoms))
+        return "(" + "+".join(parts).replace("+-", "-") + ")"
+
+    def _temporary(self, call: Call) -> str:
+        if call not in self._temporaries:
+            args = [self._text(a) for a in call.args]
+            name = f"t{len(self._temporaries)}"
+            self._temporaries[call] = name
+            text = f"{args[0]}//{args[1]}" if call.fn == "floordiv" else f"F[{call.fn!r}]({', '.join(args)})"
+            self._lines.append(f" {name}={text}")
+        return self._temporaries[call]
+
+    def source(self) -> str:
+        """The text of `def evaluate(symbol values...) -> list[int]`; picklable, see `load`."""
+        head = f"def evaluate({', '.join(self._names.values())}):"
+        return "\n".join([head, *self._lines, f" return [{', '.join(self._results)}]"])
+
+    @staticmethod
+    def load(source: str) -> Callable[..., list[int]]:
+        """The function of a source text made by `source`."""
+        scope: dict[str, object] = {"F": FUNCTIONS}
+        exec(compile(source, "<dims>", "exec"), scope)  # noqa: S102 - text generated above
+        return scope["evaluate"]  # type: ignore[return-value]

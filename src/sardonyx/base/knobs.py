@@ -1,0 +1,203 @@
+"""Every option of the engine as one typed row, and the options of one compilation read from them.
+
+The rows feed the environment, the session config entries, `sardonyx knobs` and the docs table. Must not
+know what any stage does with a value.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+T = TypeVar("T", int, str, bool)
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off", ""})
+
+
+@dataclass(frozen=True, slots=True)
+class Knob(Generic[T]):
+    """One option: `SARDONYX_<NAME>` in the environment, `sardonyx.<name>` as a session config entry."""
+
+    name: str
+    default: T
+    help: str
+    choices: tuple[str, ...] = ()
+    changes_code: bool = False
+
+    @property
+    def env(self) -> str:
+        """The environment variable."""
+        return f"SARDONYX_{self.name.upper()}"
+
+    @property
+    def entry(self) -> str:
+        """The key of the session config entry."""
+        return f"sardonyx.{self.name}"
+
+    @property
+    def type(self) -> type[T]:
+        """The type of the value: int, str or bool."""
+        return type(self.default)
+
+    def parse(self, text: str, source: str) -> T:
+        """The value written as `text`; ValueError names `source`, what was given and what is expected."""
+        value: Any = text.strip()
+        if self.type is bool:
+            if value.lower() not in _TRUE | _FALSE:
+                raise ValueError(f"{source}={text!r}: expected 0 or 1")
+            value = value.lower() in _TRUE
+        elif self.type is int:
+            try:
+                value = int(value)
+            except ValueError:
+                raise ValueError(f"{source}={text!r}: expected a whole number") from None
+        elif self.choices and value not in self.choices:
+            raise ValueError(f"{source}={text!r}: expected one of {', '.join(self.choices)}")
+        return self.type(value)
+
+    def read(self, entries: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None) -> T:
+        """The value of the config entry, else of the environment variable, else the default."""
+        if entries and (text := entries.get(self.entry)) is not None:
+            return self.parse(text, self.entry)
+        text = (os.environ if environ is None else environ).get(self.env)
+        return self.default if text is None or text == "" else self.parse(text, self.env)
+
+
+PRECISIONS = ("fp32", "strict", "bf16")
+
+CACHE = Knob("cache", "", "folder of compiled code; empty = the user's cache folder, off = keep nothing")
+THREADS = Knob("threads", 0, "threads of the team, the caller included; 0 = the cores this process may use")
+TARGET = Knob("target", "", "machine to compile for, such as x86_64-v3; empty = this one", changes_code=True)
+PRECISION = Knob(
+    "precision",
+    "fp32",
+    "fp32: within 1e-5 rms of exact; strict: IEEE fp32, the same bits on every run; bf16: fastest",
+    choices=PRECISIONS,
+    changes_code=True,
+)
+FALLBACK = Knob(
+    "fallback",
+    "allow",
+    "operators without native code: allow = run them in numpy and report it, error = refuse the model",
+    choices=("allow", "error"),
+    changes_code=True,
+)
+JOBS = Knob(
+    "jobs", 0, "processes of a cold compile; 0 = the cores this process may use, 1 = no extra process"
+)
+SPIN_US = Knob("spin_us", 50, "microseconds an idle thread of the team waits actively before it sleeps")
+LOG = Knob("log", 2, "least severity logged to stderr: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal")
+DEBUG = Knob(
+    "debug", 0, "1 = a line per compile stage, 2 = and the report, 3 = and kernel texts, 4 = and LLVM IR"
+)
+DUMP = Knob("dump", "", "folder for the text of every compile stage that changed something")
+VERIFY = Knob("verify", False, "check the invariants of every stage's result while compiling")
+
+KNOBS: tuple[Knob[Any], ...] = (
+    *(CACHE, THREADS, TARGET, PRECISION, FALLBACK, JOBS, SPIN_US, LOG, DEBUG, DUMP, VERIFY),
+)
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Variables that start with `SARDONYX_` and are no knob: most likely misspelt."""
+    known = {"SARDONYX_ZOO", *(knob.env for knob in KNOBS)}
+    names = os.environ if environ is None else environ
+    return sorted(name for name in names if name.startswith("SARDONYX_") and name not in known)
+
+
+def cache_folder(cache: str | None = None) -> Path | None:
+    """The folder that a value of the cache knob stands for; None if nothing shall be kept."""
+    text = CACHE.read() if cache is None else cache
+    if text.lower() in {"off", "none", "0"}:
+        return None
+    if text:
+        return Path(text).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "sardonyx"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "sardonyx"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sardonyx"
+
+
+@dataclass(frozen=True, slots=True)
+class CompileOptions:
+    """What one compilation is told; the first fields are knobs, the rest belongs to one session.
+
+    `level` is the number of a GraphOptimizationLevel. `dims` and `denotations` fix free dimensions by name.
+    `initializers` replace or supply model tensors by name; `fed` names those that become the program's last
+    inputs, in the model's order. `external_folder` is where external data of a
+    model given as bytes lies (None = the working folder).
+    """
+
+    cache: str = CACHE.default
+    threads: int = THREADS.default
+    target: str = TARGET.default
+    precision: str = PRECISION.default
+    fallback: str = FALLBACK.default
+    jobs: int = JOBS.default
+    spin_us: int = SPIN_US.default
+    log: int = LOG.default
+    debug: int = DEBUG.default
+    dump: str = DUMP.default
+    verify: bool = VERIFY.default
+    level: int = 99
+    dims: Mapping[str, int] = field(default_factory=dict)
+    denotations: Mapping[str, int] = field(default_factory=dict)
+    initializers: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    fed: tuple[str, ...] = ()
+    external_folder: str | None = None
+
+    @classmethod
+    def resolve(
+        cls,
+        entries: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] | None = None,
+        **explicit: Any,
+    ) -> CompileOptions:
+        """Options in which an explicit value wins over a config entry, that over the environment.
+
+        An explicit None counts as not given. Raises ValueError for a value outside its knob's range.
+        """
+        given = {name: value for name, value in explicit.items() if value is not None}
+        for knob in KNOBS:
+            if knob.name not in given:
+                given[knob.name] = knob.read(entries, environ)
+            elif knob.choices and given[knob.name] not in knob.choices:
+                raise ValueError(
+                    f"{knob.name}={given[knob.name]!r}: expected one of {', '.join(knob.choices)}"
+                )
+        return cls(**given)
+
+    def code_key(self) -> str:
+        """A text equal for two options exactly if they ask for the same program of the same model."""
+        knobs = {knob.name: getattr(self, knob.name) for knob in KNOBS if knob.changes_code}
+        names = sorted(self.initializers)
+        tensors = [(name, array_digest(self.initializers[name])) for name in names]
+        rest = (self.level, self.fed, sorted(self.dims.items()), sorted(self.denotations.items()), tensors)
+        return f"{knobs!r} {rest!r}"
+
+
+def array_digest(array: npt.NDArray[Any]) -> str:
+    """A digest of dtype, shape and bytes."""
+    import hashlib
+
+    data = np.ascontiguousarray(array)
+    text = (
+        repr(data.tolist()).encode()
+        if data.dtype.kind == "O"
+        else data.view(np.uint8).data
+        if data.size
+        else b""
+    )
+    return hashlib.sha256(f"{data.dtype} {data.shape} ".encode() + bytes(text)).hexdigest()
+
+
+assert [f.name for f in fields(CompileOptions)][: len(KNOBS)] == [knob.name for knob in KNOBS]

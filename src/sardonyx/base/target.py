@@ -1,0 +1,33 @@
+"""What a machine can do, as plain data; no behaviour, no detection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One instruction set with the widths and tiles that kernels read.
+
+    `lanes` is the vector width in elements used for every dtype; `tile_rows` x (2 * lanes) is the
+    register tile of the fp32 contraction kernels.
+    """
+
+    name: str
+    triple: str
+    cpu: str
+    features: tuple[str, ...]
+    lanes: int
+    tile_rows: int
+    masked_tail: bool
+    l1_bytes: int = 32 << 10
+    l2_bytes: int = 1 << 20
+
+    @property
+    def tile_columns(self) -> int:
+        """Columns of the register tile: two vectors."""
+        return 2 * self.lanes
+
+    def has(self, feature: str) -> bool:
+        """Whether an LLVM feature such as `avx512bf16` is present."""
+        return feature in self.features

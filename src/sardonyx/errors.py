@@ -1,0 +1,52 @@
+"""The exception tree of the engine; every message says what, where, and what to do.
+
+SardonyxError
+    LoadError        the file is not a model this engine can read
+    UnsupportedOp    an operator or variant has no meaning here
+        NeedsContent     it has one once the content of some inputs is known
+    ShapeError       shapes or types of a model or a feed contradict each other
+    CompileError     code generation failed: a fault of the engine
+    RunError         a kernel found bad data (an index out of range, a division by zero)
+"""
+
+from __future__ import annotations
+
+
+class SardonyxError(Exception):
+    """Root of all errors raised by the engine.
+
+    `kind` refines the class for callers that tell cases apart: of a LoadError `protobuf`, `empty`,
+    `undefined`, `graph` or `opset`; of an UnsupportedOp `unknown`; of a RunError `bounds`.
+    """
+
+    def __init__(self, message: str = "", *, kind: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class LoadError(SardonyxError):
+    """The file is not a model this engine can read."""
+
+
+class UnsupportedOp(SardonyxError):  # noqa: N818
+    """An operator, or a variant of it, that has no native or reference meaning."""
+
+
+class NeedsContent(UnsupportedOp):
+    """The ranks or axes of a graph depend on the content of `inputs`; load it again with that content."""
+
+    def __init__(self, message: str, inputs: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.inputs = inputs
+
+
+class ShapeError(SardonyxError):
+    """Shapes or element types contradict each other."""
+
+
+class CompileError(SardonyxError):
+    """Code generation failed; this is a fault of the engine, not of the model."""
+
+
+class RunError(SardonyxError):
+    """A kernel met data it cannot compute with, e.g. an index out of range."""

@@ -1,0 +1,107 @@
+"""Attributes of nodes as Python values, and the check of a node against its operator's signature.
+
+Must not know how nodes are ordered or where values come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import onnx
+
+from sardonyx.base import dtype as dt
+from sardonyx.errors import LoadError
+from sardonyx.frontend.types import type_string
+from sardonyx.ir.value import Value
+from sardonyx.ops.registry import Node, Operator
+
+if TYPE_CHECKING:
+    from sardonyx.frontend.scope import Scope
+
+_A = onnx.AttributeProto
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+_READERS: dict[int, Callable[[onnx.AttributeProto, Scope], Any]] = {
+    _A.FLOAT: lambda a, _: a.f,
+    _A.INT: lambda a, _: a.i,
+    _A.STRING: lambda a, _: _text(a.s),
+    _A.TENSOR: lambda a, s: s.model.tensors.dense(a.t),
+    _A.GRAPH: lambda a, s: s.subgraph(a.g),
+    _A.FLOATS: lambda a, _: tuple(a.floats),
+    _A.INTS: lambda a, _: tuple(a.ints),
+    _A.STRINGS: lambda a, _: tuple(map(_text, a.strings)),
+    _A.TENSORS: lambda a, s: tuple(map(s.model.tensors.dense, a.tensors)),
+    _A.GRAPHS: lambda a, s: tuple(map(s.subgraph, a.graphs)),
+    _A.SPARSE_TENSOR: lambda a, s: s.model.tensors.sparse(a.sparse_tensor),
+    _A.SPARSE_TENSORS: lambda a, s: tuple(map(s.model.tensors.sparse, a.sparse_tensors)),
+    _A.TYPE_PROTO: lambda a, _: type_string(a.tp),
+    _A.TYPE_PROTOS: lambda a, _: tuple(map(type_string, a.type_protos)),
+}
+
+
+def value(proto: onnx.AttributeProto, scope: Scope) -> Any:
+    """An attribute as a Python value: tensors as arrays, graphs as subgraphs, types as type strings."""
+    kind = proto.type or _guessed(proto)
+    if kind not in _READERS:
+        raise LoadError(f"the attribute {proto.name} has the unknown type {kind}")
+    return _READERS[kind](proto, scope)
+
+
+def _guessed(proto: onnx.AttributeProto) -> int:
+    for name, kind in (("f", _A.FLOAT), ("i", _A.INT), ("s", _A.STRING), ("t", _A.TENSOR), ("g", _A.GRAPH)):
+        if proto.HasField(name):
+            return int(kind)
+    for name, kind in (("floats", _A.FLOATS), ("ints", _A.INTS), ("strings", _A.STRINGS)):
+        if len(getattr(proto, name)):
+            return int(kind)
+    return 0
+
+
+def decode(protos: Iterable[onnx.AttributeProto], scope: Scope) -> dict[str, Any]:
+    """All attributes of a node; references to arguments of the function around it are resolved."""
+    result: dict[str, Any] = {}
+    for proto in protos:
+        if proto.name in result:
+            raise LoadError(f"the attribute {proto.name} is given twice")
+        if not proto.ref_attr_name:
+            result[proto.name] = value(proto, scope)
+        elif proto.ref_attr_name in scope.arguments:
+            result[proto.name] = scope.arguments[proto.ref_attr_name]
+    return result
+
+
+def resolved(protos: Iterable[onnx.AttributeProto], arguments: Mapping[str, Any]) -> list[onnx.AttributeProto]:
+    """The attributes as ONNX writes them, with references to function arguments filled in."""
+    result = []
+    for proto in protos:
+        if not proto.ref_attr_name:
+            result.append(proto)
+        elif proto.ref_attr_name in arguments:
+            result.append(onnx.helper.make_attribute(proto.name, arguments[proto.ref_attr_name]))
+    return result
+
+
+def check(operator: Operator, node: Node, inputs: Sequence[Value | None]) -> None:
+    """Raise LoadError if the node does not fit the signature of its operator."""
+    if unknown := node.attributes.keys() - operator.attributes:
+        raise LoadError(f"it has no attribute {', '.join(sorted(unknown))} (opset {node.opset})")
+    if absent := operator.required - node.attributes.keys():
+        raise LoadError(f"it lacks the attribute {', '.join(sorted(absent))}")
+    least, most = operator.inputs
+    if most is not None and len(inputs) > most:
+        raise LoadError(f"it has {len(inputs)} inputs, at most {most} are allowed")
+    if len(inputs) < least or any(i is None for i in inputs[:least]):
+        raise LoadError(f"it needs {least} inputs")
+
+
+def type_proto(value: Value) -> onnx.TypeProto:
+    """The ONNX type of a value, unknown sizes left open."""
+    shape = [n if isinstance(n, int) else None for n in value.shape]
+    if value.dtype is dt.OBJECT:
+        return onnx.TypeProto()
+    return onnx.helper.make_tensor_type_proto(value.dtype.onnx, shape)

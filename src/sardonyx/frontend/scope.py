@@ -1,0 +1,290 @@
+"""Builds values from nodes: names, captured outer values, functions and subgraphs.
+
+Decides in which order a node gets its meaning: model function, registered operator, body of the ONNX
+schema, reference evaluator. Must not know files or graph inputs.
+"""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnx
+
+from sardonyx.base import dim as dims
+from sardonyx.base.report import FallbackNote
+from sardonyx.errors import LoadError, NeedsContent, SardonyxError, UnsupportedOp
+from sardonyx.frontend import attributes, fallback
+from sardonyx.frontend.tensors import TensorReader
+from sardonyx.frontend.types import formal
+from sardonyx.ir.graph import Graph, symbols_of
+from sardonyx.ir.value import Unknown, Value, collect_unknowns, const, origin
+from sardonyx.ops.registry import Node, lookup
+from sardonyx.ops.subgraph import Body, Formal
+
+MAX_DEPTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What all scopes of one file share; `askable` are the inputs whose content may be asked for."""
+
+    functions: Mapping[tuple[str, str, str], onnx.FunctionProto]
+    tensors: TensorReader
+    fallbacks: list[FallbackNote] = field(default_factory=list)
+    askable: set[str] = field(default_factory=set)
+    allow_fallback: bool = True
+
+
+@dataclass(slots=True)
+class Scope:
+    """The names of one graph, function body or subgraph, and how nodes become values among them.
+
+    `captured` is None if outer values may be used as they are; in a closed body it collects them, each
+    with the placeholder that stands for it inside.
+    """
+
+    model: Model
+    opsets: Mapping[str, int]
+    parent: Scope | None = None
+    values: dict[str, Value | None] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    captured: dict[int, tuple[Value, Value]] | None = None
+    prefix: str = ""
+    depth: int = 0
+
+    def find(self, name: str) -> Value | None:
+        """The value of a name here or in an outer scope; "" is a missing optional input."""
+        if name in self.values:
+            return self.values[name]
+        if not name:
+            return None
+        if self.parent is None:
+            raise LoadError(f'nothing defines the tensor "{name}"', kind="undefined")
+        outer = self.parent.find(name)
+        if outer is not None and self.captured is not None and not outer.is_const:
+            if outer.id not in self.captured:
+                inner = Value("input", (), {**outer.attrs, "name": name}, outer.dtype, outer.shape, None, outer.results)
+                self.captured[outer.id] = (outer, inner)
+            outer = self.captured[outer.id][1]
+        self.values[name] = outer
+        return outer
+
+    def define(self, name: str, value: Value | None) -> None:
+        """Give a name its value; LoadError if it has one already."""
+        if name:
+            if name in self.values and self.values[name] is not value:
+                raise LoadError(f'the tensor "{name}" is defined twice')
+            self.values[name] = value
+
+    def initialise(self, graph: onnx.GraphProto, skip: frozenset[str] = frozenset()) -> None:
+        """Define the initialisers of a graph except those named in `skip`."""
+        for proto in graph.initializer:
+            if proto.name not in skip:
+                self.define(proto.name, const(self.model.tensors.dense(proto)))
+        for sparse in graph.sparse_initializer:
+            if sparse.values.name not in skip:
+                self.define(sparse.values.name, const(self.model.tensors.sparse(sparse)))
+
+    def build(self, nodes: Sequence[onnx.NodeProto]) -> None:
+        """Build nodes in an order in which every name is defined before it is used."""
+        if self.depth > MAX_DEPTH:
+            raise LoadError(f"functions and subgraphs are nested more than {MAX_DEPTH} deep; is one recursive?")
+        for index, proto in enumerate(ordered(nodes)):
+            name = self.prefix + (proto.name or f"{proto.op_type}_{index}")
+            with origin(name):
+                try:
+                    self._node(proto, name)
+                except NeedsContent as error:
+                    raise NeedsContent(f"{name} ({shown(proto)}): {error}", error.inputs) from error
+                except SardonyxError as error:
+                    raise type(error)(f"{name} ({shown(proto)}): {error}") from error
+                except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+                    raise LoadError(f"{name} ({shown(proto)}): the node is malformed: {error}") from error
+
+    def _node(self, proto: onnx.NodeProto, name: str) -> None:
+        inputs = [self.find(i) for i in proto.input]
+        while inputs and inputs[-1] is None:
+            inputs.pop()
+        domain = "" if proto.domain == "ai.onnx" else proto.domain
+        function = self.model.functions.get((domain, proto.op_type, proto.overload))
+        if function is not None:
+            results: Sequence[Value | None] = self._call(function, proto, inputs, name)
+        else:
+            results = self._operator(proto, domain, inputs, name)
+        if len(results) < sum(map(bool, proto.output)):
+            raise LoadError(f"it has {len(results)} results, the node names {len(proto.output)}")
+        for output, value in zip(proto.output, results, strict=False):
+            if output and value is None:
+                raise UnsupportedOp(f'its result "{output}" is not available')
+            self.define(output, value)
+
+    def _operator(self, proto: onnx.NodeProto, domain: str, inputs: list[Value | None], name: str) -> Sequence[Value | None]:
+        if domain not in self.opsets:
+            raise LoadError(f'the model imports no opset for the domain "{domain}"')
+        opset = self.opsets[domain]
+        try:
+            operator = lookup(domain, proto.op_type, opset)
+            given = attributes.decode(proto.attribute, self)
+            node = Node(proto.op_type, name, opset, tuple(proto.output), given, domain)
+            attributes.check(operator, node, inputs)
+            return operator(node, inputs)
+        except UnsupportedOp as error:
+            if isinstance(error, NeedsContent) and error.inputs and self.model.askable.issuperset(error.inputs):
+                raise
+            reason = str(error)
+        function = schema_function(proto, domain, opset, inputs)
+        if function is not None:
+            return self._call(function, proto, inputs, name)
+        if not self.model.allow_fallback:
+            raise UnsupportedOp(f'{reason}. The option fallback="error" forbids the reference evaluator')
+        return self._reference(proto, domain, opset, inputs, name, reason)
+
+    def _reference(
+        self, proto: onnx.NodeProto, domain: str, opset: int, inputs: list[Value | None], name: str, reason: str
+    ) -> Sequence[Value | None]:
+        plain = onnx.NodeProto()
+        plain.CopyFrom(proto)
+        del plain.attribute[:]
+        plain.attribute.extend(attributes.resolved(proto.attribute, self.arguments))
+        plain.domain = domain
+        try:
+            results = iter(fallback.reference(plain, opset, inputs))
+        except UnsupportedOp as error:
+            raise UnsupportedOp(f"{reason}; {error}") from error
+        self.model.fallbacks.append(FallbackNote(shown(proto), name, reason))
+        return [next(results) if output else None for output in proto.output]
+
+    def _call(
+        self, function: onnx.FunctionProto, proto: onnx.NodeProto, inputs: list[Value | None], name: str
+    ) -> Sequence[Value | None]:
+        if len(inputs) > len(function.input):
+            raise LoadError(f"it has {len(inputs)} inputs, its function takes {len(function.input)}")
+        missing = len(function.input) - len(inputs)
+        arguments = {a.name: attributes.value(a, self) for a in function.attribute_proto}
+        arguments |= attributes.decode(proto.attribute, self)
+        scope = Scope(
+            self.model,
+            opsets_of(function.opset_import) or self.opsets,
+            values=dict(zip(function.input, [*inputs, *[None] * missing], strict=True)),
+            arguments=arguments,
+            prefix=f"{name}/",
+            depth=self.depth + 1,
+        )
+        scope.build(function.node)
+        return [scope.find(output) for output in function.output]
+
+    def subgraph(self, proto: onnx.GraphProto) -> NestedGraph:
+        """A graph attribute of a node of this scope."""
+        return NestedGraph(proto, self)
+
+
+class NestedGraph:
+    """A subgraph attribute with the scope it was found in; see `ops.subgraph.SubGraph`."""
+
+    def __init__(self, proto: onnx.GraphProto, scope: Scope) -> None:
+        self.proto = proto
+        self.scope = scope
+        self.inputs: tuple[Formal, ...] = tuple(formal(i) for i in proto.input)
+        self.outputs: tuple[Formal, ...] = tuple(formal(o) for o in proto.output)
+
+    def _build(self, args: Sequence[Value | None], captured: dict[int, tuple[Value, Value]] | None) -> tuple[Value, ...]:
+        if len(args) != len(self.inputs):
+            raise LoadError(f"the subgraph {self.proto.name} takes {len(self.inputs)} inputs, not {len(args)}")
+        outer = self.scope
+        scope = Scope(outer.model, outer.opsets, outer, {}, outer.arguments, captured, outer.prefix, outer.depth + 1)
+        for parameter, arg in zip(self.inputs, args, strict=True):
+            scope.define(parameter.name, arg)
+        scope.initialise(self.proto, frozenset(i.name for i in self.inputs))
+        scope.build(self.proto.node)
+        results = []
+        for output in self.outputs:
+            value = scope.find(output.name)
+            if value is None:
+                raise LoadError(f'the subgraph {self.proto.name} has the missing result "{output.name}"')
+            results.append(value)
+        return tuple(results)
+
+    def inline(self, *args: Value | None) -> tuple[Value, ...]:
+        """The results of the body over these arguments, built among the values around it."""
+        return self._build(args, None)
+
+    def close(self, formals: Sequence[Value]) -> Body:
+        """The body as a graph whose first inputs are `formals` (made by `placeholder`)."""
+        captured: dict[int, tuple[Value, Value]] = {}
+        with collect_unknowns() as unknowns:
+            results = self._build(formals, captured)
+        outer, inner = [o for o, _ in captured.values()], [i for _, i in captured.values()]
+        names = [o.name for o in self.outputs]
+        graph = closed_graph((*formals, *inner), tuple(zip(names, results, strict=True)), unknowns)
+        bound = set(graph.symbols()) | set(graph.unknowns)
+        mentioned = {s: None for v in (*graph.inputs, *graph.order()) for s in sorted(symbols_of(v))}
+        free = tuple(s for s in mentioned if s not in bound)
+        return Body(graph, tuple(outer), free, tuple(dims.symbol(s, None) for s in free))
+
+
+def closed_graph(
+    inputs: tuple[Value, ...], outputs: tuple[tuple[str, Value], ...], unknowns: Mapping[str, Unknown]
+) -> Graph:
+    """A graph that keeps only the data-dependent sizes its values mention."""
+    graph = Graph(inputs, outputs, unknowns)
+    used = {name for value in graph.order() for name in symbols_of(value)}
+    return Graph(inputs, outputs, {name: u for name, u in unknowns.items() if name in used})
+
+
+def ordered(nodes: Sequence[onnx.NodeProto]) -> Sequence[onnx.NodeProto]:
+    """Nodes in dependency order: as listed if that is one. Raises LoadError for a cycle."""
+    producer: dict[str, int] = {}
+    for index, node in enumerate(nodes):
+        for name in node.output:
+            if name and producer.setdefault(name, index) != index:
+                raise LoadError(f'the tensor "{name}" is defined by two nodes, {nodes[producer[name]].name} and {node.name}')
+    needs = [[producer[n] for n in reads(node) if n in producer] for node in nodes]
+    if all(before < index for index, befores in enumerate(needs) for before in befores):
+        return nodes
+    try:
+        return [nodes[i] for i in graphlib.TopologicalSorter(dict(enumerate(needs))).static_order()]
+    except graphlib.CycleError as error:
+        names = [nodes[i].name or nodes[i].op_type for i in error.args[1]]
+        raise LoadError(f"the nodes form a cycle: {' -> '.join(names)}") from error
+
+
+def reads(node: onnx.NodeProto) -> Iterator[str]:
+    """The names a node reads, those captured by its subgraphs included."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs) if attribute.type in (5, 10) else ():
+            own = {o for inner in graph.node for o in inner.output} | {i.name for i in graph.input}
+            own |= {t.name for t in graph.initializer}
+            yield from (name for inner in graph.node for name in reads(inner) if name not in own)
+            yield from (output.name for output in graph.output if output.name not in own)
+
+
+def schema_function(
+    proto: onnx.NodeProto, domain: str, opset: int, inputs: Sequence[Value | None]
+) -> onnx.FunctionProto | None:
+    """The body that the ONNX schema of an operator gives for it, if there is one."""
+    try:
+        schema = onnx.defs.get_schema(proto.op_type, opset, domain)
+        if schema.has_function:
+            text = schema.get_function_with_opset_version(opset)
+            return onnx.FunctionProto.FromString(text) if text else schema.function_body
+        if schema.has_context_dependent_function:
+            types = [attributes.type_proto(v).SerializeToString() if v is not None else b"" for v in inputs]
+            text = schema.get_context_dependent_function_with_opset_version(opset, proto.SerializeToString(), types)
+            return onnx.FunctionProto.FromString(text) if text else None
+    except (RuntimeError, onnx.defs.SchemaError):
+        return None
+    return None
+
+
+def opsets_of(imports: Sequence[onnx.OperatorSetIdProto]) -> dict[str, int]:
+    """Opset versions by domain; "ai.onnx" is the same as ""."""
+    return {"" if i.domain == "ai.onnx" else i.domain: i.version for i in imports}
+
+
+def shown(proto: onnx.NodeProto) -> str:
+    """The operator of a node as messages show it."""
+    return f"{proto.domain}.{proto.op_type}" if proto.domain else str(proto.op_type)

@@ -1,0 +1,124 @@
+"""Describes an ONNX file without building a graph: operators, opsets, parameters.
+
+Must not know what the engine can do with it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.signature import ModelMeta, TensorInfo
+from sardonyx.errors import LoadError
+from sardonyx.frontend import types
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a model file contains.
+
+    `operators` counts nodes by `domain.Type` (subgraphs and functions included), the most frequent first.
+    `parameters` and `parameter_bytes` count the elements and bytes of weights, constants of nodes included,
+    per element type; `external_files` are the files that hold a part of them.
+    """
+
+    file_bytes: int
+    ir_version: int
+    producer: str
+    metadata: ModelMeta
+    opsets: dict[str, int]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    operators: dict[str, int]
+    functions: tuple[str, ...]
+    parameters: dict[str, int]
+    parameter_bytes: dict[str, int]
+    external_files: tuple[str, ...]
+
+
+def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
+    """Read a model's description; external data is counted and not opened.
+
+    Raises LoadError if it is no ONNX model, OSError if the file cannot be read.
+    """
+    data = model if isinstance(model, bytes) else Path(model).read_bytes()
+    try:
+        proto = onnx.ModelProto.FromString(data)
+    except DecodeError as error:
+        raise LoadError(f"this is no ONNX model: {error}", kind="protobuf") from error
+    if not proto.HasField("graph"):
+        raise LoadError("No graph was found in the protobuf; is this an ONNX model?", kind="empty")
+    nodes = list(_nodes(proto.graph.node))
+    for function in proto.functions:
+        nodes += _nodes(function.node)
+    graphs = [
+        proto.graph,
+        *(attribute.g for node in nodes for attribute in node.attribute if attribute.HasField("g")),
+    ]
+    tensors = [tensor for graph in graphs for tensor in _tensors(graph)]
+    tensors += [a.t for node in nodes for a in node.attribute if a.HasField("t")]
+    initial = {tensor.name for tensor in proto.graph.initializer}
+    parameters, sizes = _parameters(tensors)
+    return Summary(
+        file_bytes=len(data),
+        ir_version=proto.ir_version,
+        producer=f"{proto.producer_name} {proto.producer_version}".strip(),
+        metadata=ModelMeta(
+            proto.producer_name,
+            proto.graph.name,
+            proto.domain,
+            proto.doc_string,
+            proto.graph.doc_string,
+            proto.model_version,
+            {row.key: row.value for row in proto.metadata_props},
+        ),
+        opsets={row.domain or "ai.onnx": row.version for row in proto.opset_import},
+        inputs=tuple(types.info(value) for value in proto.graph.input if value.name not in initial),
+        outputs=tuple(types.info(value) for value in proto.graph.output),
+        operators=dict(Counter(_operator(node) for node in nodes).most_common()),
+        functions=tuple(f"{function.domain}.{function.name}" for function in proto.functions),
+        parameters=parameters,
+        parameter_bytes=sizes,
+        external_files=tuple(
+            sorted({entry.value for t in tensors for entry in t.external_data if entry.key == "location"})
+        ),
+    )
+
+
+def _nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                yield from _nodes(graph.node)
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    yield from (sparse.values for sparse in graph.sparse_initializer)
+
+
+def _operator(node: onnx.NodeProto) -> str:
+    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+
+
+def _parameters(tensors: Iterable[onnx.TensorProto]) -> tuple[dict[str, int], dict[str, int]]:
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for tensor in tensors:
+        try:
+            dtype = dt.by_onnx(tensor.data_type)
+        except KeyError:
+            continue
+        count = math.prod(tensor.dims)
+        counts[dtype.onnx_name] += count
+        sizes[dtype.onnx_name] += (count * dtype.bits + 7) // 8
+    return dict(counts.most_common()), dict(sizes)

@@ -1,0 +1,124 @@
+"""Reads tensors of an ONNX file as numpy arrays, without copying where the file allows it.
+
+Decides where external data may lie. Must not know graphs or operators.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from sardonyx.base import dtype as dt
+from sardonyx.errors import LoadError
+
+Array = np.ndarray[Any, Any]
+EXTERNAL = onnx.TensorProto.EXTERNAL
+
+
+@dataclass(frozen=True, slots=True)
+class TensorReader:
+    """Decodes tensors; external data must lie inside `folder`."""
+
+    folder: Path
+    _files: dict[Path, mmap.mmap | bytes] = field(default_factory=dict)
+
+    def dense(self, proto: onnx.TensorProto) -> Array:
+        """The array of a tensor; read-only. Raises LoadError if the bytes do not fit the declared shape."""
+        if proto.data_type not in _KNOWN:
+            raise LoadError(f'tensor "{proto.name}" has the unknown element type {proto.data_type}')
+        dtype, shape = dt.by_onnx(proto.data_type), tuple(proto.dims)
+        if any(n < 0 for n in shape):
+            raise LoadError(f'tensor "{proto.name}" has the negative size {min(shape)}')
+        external = proto.data_location == EXTERNAL
+        raw = self._external(proto) if external else proto.raw_data if proto.HasField("raw_data") else None
+        if raw is None or (dtype is dt.STRING and not external):
+            return _typed(proto, dtype, shape)
+        if dtype is dt.STRING:
+            raise LoadError(f'tensor "{proto.name}": strings cannot be external data')
+        expected = (prod(shape) * dtype.bits + 7) // 8
+        if len(raw) != expected:
+            raise LoadError(
+                f'tensor "{proto.name}" of {dtype}{list(shape)} needs {expected} bytes, the file has {len(raw)}'
+            )
+        if dtype.bits >= 8:
+            return np.frombuffer(raw, dtype.numpy).reshape(shape)
+        packed = onnx.TensorProto(data_type=proto.data_type, dims=shape, raw_data=bytes(raw))
+        return _typed(packed, dtype, shape)
+
+    def sparse(self, proto: onnx.SparseTensorProto) -> Array:
+        """The dense array of a sparse tensor (COO, linear or coordinate indices)."""
+        values, indices, shape = self.dense(proto.values), self.dense(proto.indices), tuple(proto.dims)
+        if any(n < 0 for n in shape) or values.ndim != 1 or indices.dtype != np.int64:
+            raise LoadError(f'sparse tensor "{proto.values.name}": wrong sizes or index type')
+        result = np.zeros(prod(shape), values.dtype)
+        try:
+            flat = indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), shape)
+            result[flat] = values
+        except (IndexError, ValueError) as error:
+            raise LoadError(f'sparse tensor "{proto.values.name}": {error}') from error
+        return result.reshape(shape)
+
+    def _external(self, proto: onnx.TensorProto) -> memoryview:
+        entries = {entry.key: entry.value for entry in proto.external_data}
+        path = _inside(self.folder, entries.get("location", ""), proto.name)
+        content = self._content(path, proto.name)
+        offset, length = _number(entries, "offset", 0), _number(entries, "length", len(content))
+        if "length" not in entries:
+            length = len(content) - offset
+        if offset < 0 or length < 0 or offset + length > len(content):
+            raise LoadError(
+                f'tensor "{proto.name}": bytes {offset}..{offset + length} lie outside of {path.name} '
+                f"({len(content)} bytes)"
+            )
+        return memoryview(content)[offset : offset + length]
+
+    def _content(self, path: Path, name: str) -> mmap.mmap | bytes:
+        if path not in self._files:
+            try:
+                with path.open("rb") as file:
+                    size = file.seek(0, 2)
+                    self._files[path] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+            except OSError as error:
+                raise LoadError(f'tensor "{name}": external data {path} cannot be read: {error}') from error
+        return self._files[path]
+
+
+_KNOWN = frozenset(d.onnx for d in dt.ALL)
+
+
+def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> Array:
+    try:
+        array = np.asarray(numpy_helper.to_array(proto))
+    except Exception as error:
+        raise LoadError(f'tensor "{proto.name}" of {dtype}{list(shape)} is damaged: {error}') from error
+    if dtype is dt.STRING:
+        return array.astype(object).reshape(shape)
+    return array if array.dtype == dtype.numpy else array.astype(dtype.numpy)
+
+
+def _inside(folder: Path, location: str, name: str) -> Path:
+    root = folder.resolve()
+    path = (root / location).resolve()
+    if not location or Path(location).is_absolute() or not path.is_relative_to(root):
+        raise LoadError(
+            f'tensor "{name}": external data path {location!r} leaves the folder of the model; '
+            "it must be relative and stay inside"
+        )
+    if not path.is_file():
+        raise LoadError(f'tensor "{name}": there is no external data file {path}')
+    return path
+
+
+def _number(entries: Mapping[str, str], key: str, default: int) -> int:
+    try:
+        return int(entries.get(key, default))
+    except ValueError:
+        raise LoadError(f"external data: {key}={entries[key]!r} is no number") from None

@@ -1,0 +1,114 @@
+"""Declared types of inputs and outputs: ONNX type strings, element types and sizes.
+
+Decides which names of dimensions mean an equal size. Must not know nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+from sardonyx.base.signature import TensorInfo
+from sardonyx.errors import LoadError
+from sardonyx.ops.subgraph import Formal
+
+
+def type_string(proto: onnx.TypeProto) -> str:
+    """`tensor(float)`, `seq(tensor(int64))`, `map(string,tensor(float))`, ...; "" if undeclared."""
+    match proto.WhichOneof("value"):
+        case "tensor_type":
+            return f"tensor({_element(proto.tensor_type.elem_type)})"
+        case "sparse_tensor_type":
+            return f"sparse_tensor({_element(proto.sparse_tensor_type.elem_type)})"
+        case "sequence_type":
+            return f"seq({type_string(proto.sequence_type.elem_type)})"
+        case "optional_type":
+            return f"optional({type_string(proto.optional_type.elem_type)})"
+        case "map_type":
+            key = _element(proto.map_type.key_type)
+            return f"map({key},{type_string(proto.map_type.value_type)})"
+    return ""
+
+
+def _element(code: int) -> str:
+    try:
+        return dt.by_onnx(code).onnx_name
+    except KeyError:
+        raise LoadError(f"unknown element type {code}") from None
+
+
+def tensor_of(proto: onnx.TypeProto) -> onnx.TypeProto.Tensor | None:
+    """The tensor type inside any nesting of sequences and optionals, or None for maps."""
+    match proto.WhichOneof("value"):
+        case "tensor_type":
+            return proto.tensor_type
+        case "sequence_type":
+            return tensor_of(proto.sequence_type.elem_type)
+        case "optional_type":
+            return tensor_of(proto.optional_type.elem_type)
+    return None
+
+
+def info(proto: onnx.ValueInfoProto) -> TensorInfo:
+    """A declared input or output as users see it."""
+    shape = None
+    if proto.type.WhichOneof("value") == "tensor_type" and proto.type.tensor_type.HasField("shape"):
+        shape = tuple(_declared(d) for d in proto.type.tensor_type.shape.dim)
+    return TensorInfo(proto.name, type_string(proto.type), shape)
+
+
+def _declared(proto: onnx.TensorShapeProto.Dimension) -> int | str | None:
+    if proto.HasField("dim_value"):
+        return proto.dim_value if proto.dim_value >= 0 else None
+    return proto.dim_param or None
+
+
+def sizes(proto: onnx.ValueInfoProto, fix: Callable[[str, str], int | None]) -> tuple[Dim, ...] | None:
+    """The sizes of a declared tensor: equal names are one symbol, nameless sizes get one of their own.
+
+    `fix(name, denotation)` may give a symbol a number. None if the rank is undeclared.
+    """
+    tensor = tensor_of(proto.type)
+    if tensor is None or not tensor.HasField("shape"):
+        return None
+    result: list[Dim] = []
+    for axis, size in enumerate(tensor.shape.dim):
+        declared = _declared(size)
+        name = declared if isinstance(declared, str) and _is_name(declared) else f"{proto.name}[{axis}]"
+        fixed = declared if isinstance(declared, int) else fix(name, size.denotation)
+        result.append(dims.symbol(name) if fixed is None else fixed)
+    return tuple(result)
+
+
+def _is_name(text: str) -> bool:
+    return any(c.isalpha() for c in text) and text.lower() not in ("none", "null", "unk", "nan")
+
+
+def formal(proto: onnx.ValueInfoProto) -> Formal:
+    """A declared input or output of a subgraph; named sizes count as open."""
+    tensor = tensor_of(proto.type)
+    if tensor is None:
+        return Formal(proto.name, None, None)
+    shape = None
+    if tensor.HasField("shape"):
+        declared = [_declared(d) for d in tensor.shape.dim]
+        shape = tuple(d if isinstance(d, int) else None for d in declared)
+    return Formal(proto.name, element_type(proto.type), shape)
+
+
+def element_type(proto: onnx.TypeProto) -> DType | None:
+    """The element type of a tensor; OBJECT for sequences, optionals and maps; None if undeclared."""
+    if proto.WhichOneof("value") is None:
+        return None
+    if proto.WhichOneof("value") != "tensor_type":
+        return dt.OBJECT
+    code = proto.tensor_type.elem_type
+    if not code:
+        return None
+    _element(code)
+    return dt.by_onnx(code)

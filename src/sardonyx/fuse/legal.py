@@ -1,0 +1,55 @@
+"""May these values share a kernel? Each answer is None or the reason why not."""
+
+from __future__ import annotations
+
+from sardonyx.base import dim as dims
+from sardonyx.ir.value import Value
+
+
+def on_host(value: Value, native: frozenset[str]) -> bool:
+    """Whether an operation runs in Python: an algorithm without native code, or element types without it."""
+    if value.prim in ("input", "const", "item"):
+        return False
+    if value.kind in ("opaque", "control", "scan"):
+        return value.prim not in native
+    return not value.dtype.is_native or any(not a.dtype.is_native for a in value.args)
+
+
+def can_fail(value: Value) -> bool:
+    """Whether computing it may meet bad data, which an epilogue cannot report."""
+    return value.kind == "index" or (value.prim in ("div", "mod", "fmod") and not value.dtype.is_float)
+
+
+def aligned_map(user: Value, arg: Value) -> bool:
+    """Whether `user` reads `arg` at its own position (broadcast axes apart)."""
+    return user.kind in ("map", "reduce") and user.rank == arg.rank
+
+
+def may_anchor(anchor: Value, owner: Value, *, aligned: bool) -> str | None:
+    """The reason why `owner`'s map tree cannot run as the epilogue of `anchor`."""
+    if owner.kind != "map":
+        return f"its reader {owner.prim} is no map"
+    if not aligned:
+        return "its reader looks at it through a view"
+    if any(dims.equal(m, n) is not True for m, n in zip(anchor.shape, owner.shape, strict=True)):
+        return "its reader has another shape"
+    return None
+
+
+def why_not_reduce(value: Value, owner: Value, *, aligned: bool) -> str | None:
+    """The reason why a reduction cannot live in the kernel of its reader."""
+    if owner.kind not in ("map", "reduce"):
+        return f"its reader {owner.prim} is no map"
+    if not aligned:
+        return "its reader looks at it through a view"
+    axes = value.attrs.get("axes", (value.attrs.get("axis"),))
+    if owner.kind == "reduce" and owner.attrs.get("axes", (owner.attrs.get("axis"),)) != axes:
+        return "its reader reduces over other axes"
+    source = value.args[0].shape
+    for axis, (size, result) in enumerate(zip(value.shape, owner.shape, strict=True)):
+        if axis in axes:
+            if result != 1 and dims.equal(result, source[axis]) is not True:
+                return "its reader repeats it over another size"
+        elif dims.equal(size, result) is not True:
+            return "its reader repeats it over other axes"
+    return None

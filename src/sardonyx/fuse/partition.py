@@ -1,0 +1,242 @@
+"""Which values share one kernel and which are stored. Knows groups and sizes; must not know loops or LLVM.
+
+One walk from the outputs to the inputs. Each value learns its `owners`: the stored values whose kernels would
+compute it. One owner that may take it: it lives inside that kernel. Otherwise it is stored.
+"""
+
+from __future__ import annotations
+
+from sardonyx.base.report import Decision
+from sardonyx.fuse.legal import aligned_map, can_fail, may_anchor, on_host, why_not_reduce
+from sardonyx.fuse.storage import assign_places, part_places
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.group import Fusion, Group
+from sardonyx.ir.place import Place, Storage, blocks, contiguous_strides, view
+from sardonyx.ir.value import Value
+
+_CHEAP = frozenset({"cast", "neg", "not", "add", "sub", "mul", "max", "min", "eq", "lt", "le", "where", "abs"})
+_TRANSPARENT = frozenset({"reshape", "transpose", "broadcast", "slice", "window"})
+_PLACE_USERS = frozenset({"scan", "opaque", "control", "contract"})
+
+
+class _Walk:
+    """The state of the walk over one graph."""
+
+    def __init__(self, graph: Graph, native: frozenset[str]) -> None:
+        self.graph = graph
+        self.native = native
+        self.order = graph.order()
+        self.outputs = {v.id for _, v in graph.outputs}
+        self.unknown_sources = {u.value.id for u in graph.unknowns.values()}
+        self.owners: dict[int, dict[int, Value]] = {}
+        self.aligned: dict[int, bool] = {}
+        self.needs_place: set[int] = set()
+        self.needs_rows: set[int] = set()
+        self.needs_dense: set[int] = set()
+        self.contiguous: set[int] = set()
+        self.stored: dict[int, Value] = {}
+        self.anchor: dict[int, Value] = {}
+        self.reduced: dict[int, tuple[int, ...]] = {}
+        self.inlined: dict[int, set[int]] = {}
+        self.failing: set[int] = set()
+        self.decisions: list[Decision] = []
+
+    def decide(self, value: Value) -> None:
+        """Store the value or inline it, and pass the consequences to its arguments."""
+        if value.kind == "source" or value.prim == "item":
+            if value.prim == "item":
+                self.stored[value.id] = value
+                self.stored[value.args[0].id] = value.args[0]
+            return
+        reason = self.why_stored(value)
+        if reason:
+            self.store(value, reason)
+        owners = {value.id: value} if value.id in self.stored else self.owners.get(value.id, {})
+        for owner in owners:
+            if owner != value.id:
+                self.inlined.setdefault(owner, set()).add(value.id)
+            if can_fail(value):
+                self.failing.add(owner)
+        self.ask_arguments(value, owners)
+
+    def why_stored(self, value: Value) -> str | None:
+        """The reason to give this value memory, or None to compute it inside its one user."""
+        if value.id in self.outputs:
+            return "it is an output"
+        if value.id in self.unknown_sources:
+            return "sizes depend on its content"
+        if on_host(value, self.native):
+            return "it runs on the host"
+        if value.prim in ("pad", "concat") or value.kind in ("scan", "opaque", "control"):
+            return f"{value.prim} writes memory"
+        if value.prim in ("scatter_elements", "scatter_nd"):
+            return "it is written out of order"
+        if value.prim in _TRANSPARENT:
+            return self.why_copy(value)
+        owners = self.owners.get(value.id, {})
+        if value.id in self.needs_place:
+            return "it is read by a kernel that needs it in memory"
+        if len(owners) > 1 and not self.is_cheap(value):
+            return f"it is read by {len(owners)} kernels"
+        if can_fail(value) and any(owner in self.anchor for owner in owners):
+            return "an epilogue cannot report bad data"
+        if value.kind == "contract":
+            return self.why_not_anchor(value, owners)
+        if value.kind == "reduce":
+            return self.why_not_reduce(value, owners)
+        return None
+
+    def is_cheap(self, value: Value) -> bool:
+        """Whether computing it again costs no more than reading it back."""
+        big = [a for a in value.args if a.size != 1]
+        return value.prim in _CHEAP and len(big) <= 1 and all(a.kind == "source" for a in big)
+
+    def why_copy(self, value: Value) -> str | None:
+        """A view is copied only if a kernel needs it in memory in a way its source is not."""
+        if value.id in self.needs_dense:
+            return "its reader merges axes that do not run on in memory"
+        if value.id not in self.needs_place:
+            return None
+        imagined = self.imagined(value)
+        if imagined is None:
+            return "the view cannot be read in place"
+        if value.id in self.needs_rows and (value.rank == 0 or imagined.strides[-1] != 1):
+            return "its rows are not contiguous"
+        return None
+
+    def imagined(self, value: Value) -> Place | None:
+        """The place this view would have if what lies under its views were stored contiguously."""
+        if value.prim not in _TRANSPARENT:
+            storage = Storage("arena", value.dtype, value.size)
+            return Place(storage, 0, contiguous_strides(value.shape))
+        place = self.imagined(value.args[0])
+        return None if place is None else view(value, place)
+
+    def why_not_anchor(self, value: Value, owners: dict[int, Value]) -> str | None:
+        if len(owners) != 1:
+            return "nothing follows it"
+        owner = next(iter(owners.values()))
+        reason = may_anchor(value, owner, aligned=self.aligned.get(value.id, False))
+        if not reason and owner.id in self.anchor:
+            reason = f"{owner.prim} already has an anchor"
+        if not reason and owner.id in self.reduced:
+            reason = f"{owner.prim} reduces over axes that the tile splits"
+        if not reason and owner.id in self.failing:
+            reason = "an epilogue cannot report bad data"
+        if reason:
+            self.decisions.append(Decision(f"v{value.id}", "not fused", reason))
+            return reason
+        self.anchor[owner.id] = value
+        return None
+
+    def why_not_reduce(self, value: Value, owners: dict[int, Value]) -> str | None:
+        if len(owners) != 1:
+            return "nothing follows it"
+        owner = next(iter(owners.values()))
+        reason = why_not_reduce(value, owner, aligned=self.aligned.get(value.id, False))
+        axes = value.attrs.get("axes", (value.attrs.get("axis"),))
+        if not reason and owner.id in self.anchor:
+            reason = "its reader has a contraction as anchor"
+        if not reason and self.reduced.get(owner.id, axes) != axes:
+            reason = "its reader reduces over other axes"
+        if reason:
+            self.decisions.append(Decision(f"v{value.id}", "not fused", reason))
+            return reason
+        self.reduced[owner.id] = axes
+        return None
+
+    def store(self, value: Value, reason: str) -> None:
+        """Give the value memory."""
+        self.stored[value.id] = value
+        self.aligned[value.id] = True
+        if value.kind == "reduce":
+            self.reduced[value.id] = value.attrs.get("axes", (value.attrs.get("axis"),))
+        if value.kind == "contract":
+            self.anchor[value.id] = value
+        self.decisions.append(Decision(f"v{value.id}", "stored", reason))
+
+    def ask_arguments(self, value: Value, owners: dict[int, Value]) -> None:
+        """Tell each argument who computes it, and whether it must be in memory."""
+        transparent = value.prim in _TRANSPARENT and value.id not in self.stored
+        for number, arg in enumerate(value.args):
+            for owner_id, owner in owners.items():
+                self.owners.setdefault(arg.id, {})[owner_id] = owner
+            aligned = aligned_map(value, arg) and self.aligned.get(value.id, True)
+            self.aligned[arg.id] = self.aligned.get(arg.id, True) and aligned
+            if transparent and value.id in self.needs_place:
+                self.needs_place.add(arg.id)
+            if self.demands_place(value, number):
+                self.needs_place.add(arg.id)
+                if value.kind == "contract" and (number == 0 or value.prim != "dot"):
+                    self.needs_rows.add(arg.id)
+            if value.prim == "reshape":
+                self.contiguous.add(arg.id)
+                if _merges(arg, value):
+                    self.needs_place.add(arg.id)
+                    if self.imagined(value) is None:
+                        self.needs_dense.add(arg.id)
+            elif transparent and value.id in self.contiguous:
+                self.contiguous.add(arg.id)
+
+    def demands_place(self, value: Value, number: int) -> bool:
+        """Whether the operand must be in memory for this operation."""
+        if value.kind in _PLACE_USERS or on_host(value, self.native):
+            return True
+        if value.prim in ("gather", "gather_elements", "gather_nd", "window"):
+            return number == 0
+        if value.prim in ("pad", "concat"):
+            return number == 0 or value.prim == "concat"
+        return value.prim in ("scatter_elements", "scatter_nd")
+
+
+def _merges(source: Value, target: Value) -> bool:
+    """Whether reading `source` through this reshape needs more than an affine index."""
+    pairs = blocks(source.shape, target.shape)
+    return pairs is None or any(len(old) > 1 for old, _ in pairs)
+
+
+def partition(graph: Graph, native: frozenset[str] = frozenset()) -> Fusion:
+    """Group the values of a graph into kernels and give every stored value a place.
+
+    `native` names the opaque primitives that have kernels; the others run on the host.
+    """
+    walk = _Walk(graph, native)
+    for value in reversed(walk.order):
+        walk.decide(value)
+    places, outputs, copies = assign_places(graph, walk.order, walk.stored, walk.contiguous, native)
+    groups = []
+    for value in walk.order:
+        if value.id in walk.stored:
+            groups.extend(_groups_of(walk, value, places))
+    for root, place in copies:
+        groups.append(Group("loops", root, place))
+    return Fusion(graph, tuple(groups), places, outputs, tuple(walk.decisions))
+
+
+def _groups_of(walk: _Walk, value: Value, places: dict[int, Place]) -> list[Group]:
+    place = places.get(value.id)
+    inlined = frozenset(walk.inlined.get(value.id, set()))
+    if value.prim == "item":
+        return []
+    if on_host(value, walk.native):
+        return [Group("host", value, place)]
+    if value.kind in ("scan", "opaque", "control"):
+        return [Group("opaque", value, place)]
+    if value.prim == "pad":
+        return [*_parts(value, places), Group("border", value, place)]
+    if value.prim == "concat":
+        return [*_parts(value, places), Group("concat", value, place)]
+    if value.id in walk.anchor:
+        return [Group("contract", value, place, inlined, walk.anchor[value.id])]
+    return [Group("loops", value, place, inlined, None, walk.reduced.get(value.id, ()))]
+
+
+def _parts(value: Value, places: dict[int, Place]) -> list[Group]:
+    """Copies of those parts of a pad or concat that are not stored inside it already."""
+    target = places[value.id]
+    copies = []
+    for part, inner in part_places(value, target):
+        at = places.get(part.id)
+        if at is None or at.storage is not inner.storage or at.offset != inner.offset or at.strides != inner.strides:
+            copies.append(Group("loops", part, inner))
+    return copies

@@ -1,0 +1,88 @@
+"""Where stored values live: parts of a concat or pad inside their parent, outputs in the caller's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.fuse.legal import on_host
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.place import Place, Storage, contiguous_strides, view
+from sardonyx.ir.value import Value
+
+_INTO_PARENT = frozenset({"map", "reduce", "contract", "index"})
+
+
+def assign_places(
+    graph: Graph,
+    order: Sequence[Value],
+    stored: Mapping[int, Value],
+    contiguous: set[int],
+    native: frozenset[str],
+) -> tuple[dict[int, Place], tuple[Place | None, ...], list[tuple[Value, Place]]]:
+    """Places of inputs, constants, stored values and their views; places of outputs; copies still to make."""
+    places: dict[int, Place] = {}
+    for number, value in enumerate(graph.inputs):
+        places[value.id] = _whole(Storage("input", value.dtype, value.size, number), value)
+    copies: list[tuple[Value, Place]] = []
+    outputs: list[Place | None] = []
+    for number, (_, value) in enumerate(graph.outputs):
+        if not value.dtype.is_native or from_host(value, native):
+            outputs.append(None)
+            continue
+        place = _whole(Storage("output", value.dtype, value.size, number), value)
+        outputs.append(place)
+        if value.id in stored and value.id not in places and value.prim not in ("item",):
+            places[value.id] = place
+        else:
+            copies.append((value, place))
+    for value in reversed(order):
+        if value.data is not None:
+            places[value.id] = _whole(Storage("const", value.dtype, value.size, 0, value), value)
+        elif value.id in stored and from_host(value, native):
+            if value.dtype.is_native:
+                places[value.id] = _whole(Storage("host", value.dtype, value.size), value)
+        elif value.id in stored and value.dtype is not dt.OBJECT:
+            place = places.setdefault(value.id, _whole(Storage("arena", value.dtype, value.size), value))
+            if value.prim in ("pad", "concat"):
+                for part, inner in part_places(value, place):
+                    free = part.id in stored and part.id not in places and part.id not in contiguous
+                    if free and _may_move(part) and not from_host(part, native):
+                        places[part.id] = inner
+    for value in order:
+        if value.id not in places and value.kind == "view" and value.args and value.args[0].id in places:
+            found = view(value, places[value.args[0].id])
+            if found is not None:
+                places[value.id] = found
+    return places, tuple(outputs), copies
+
+
+def from_host(value: Value, native: frozenset[str]) -> bool:
+    """Whether a value is the result of an operation in Python."""
+    return on_host(value.args[0] if value.prim == "item" else value, native)
+
+
+def _may_move(part: Value) -> bool:
+    return part.kind in _INTO_PARENT and part.prim != "scatter_nd" or part.prim in ("pad", "concat")
+
+
+def _whole(storage: Storage, value: Value) -> Place:
+    return Place(storage, 0, contiguous_strides(value.shape))
+
+
+def part_places(value: Value, place: Place) -> Iterator[tuple[Value, Place]]:
+    """The operands of a pad or concat with the places they take inside it."""
+    if value.prim == "pad":
+        low: tuple[Dim, ...] = value.attrs["low"]
+        if all((dims.lower_bound(p) or -1) >= 0 or p == 0 for p in (*low, *value.attrs["high"])):
+            offset = place.offset
+            for amount, stride in zip(low, place.strides, strict=True):
+                offset = offset + amount * stride
+            yield value.args[0], Place(place.storage, offset, place.strides)
+        return
+    axis, offset = value.attrs["axis"], place.offset
+    for part in value.args:
+        yield part, Place(place.storage, offset, place.strides)
+        offset = offset + part.shape[axis] * place.strides[axis]

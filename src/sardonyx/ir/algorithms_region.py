@@ -1,0 +1,114 @@
+"""Regions given as data: max_roi_pool, roi_align, and col2im by blocks of any size, as numpy algorithms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sardonyx.ir.meaning import conv_transpose
+from sardonyx.ir.prims import register
+
+Array = np.ndarray[Any, Any]
+
+
+def max_roi_pool(x: Array, rois: Array, *, pooled: Sequence[int], scale: float) -> Array:
+    """Maximum of each cell of a grid over each region (batch, x1, y1, x2, y2), whose corners are rounded.
+
+    Cells without a pixel are 0.
+    """
+    rows, columns = pooled
+    height, width = x.shape[2:]
+    y = np.zeros((rois.shape[0], x.shape[1], rows, columns), dtype=x.dtype)
+    for r, roi in enumerate(rois):
+        batch = int(roi[0])
+        x1, y1, x2, y2 = (int(_half_away(v * scale)) for v in roi[1:])
+        tall, wide = max(y2 - y1 + 1, 1) / rows, max(x2 - x1 + 1, 1) / columns
+        for i, j in np.ndindex(rows, columns):
+            top, bottom = _clip(np.floor(i * tall) + y1, height), _clip(np.ceil((i + 1) * tall) + y1, height)
+            left, right = _clip(np.floor(j * wide) + x1, width), _clip(np.ceil((j + 1) * wide) + x1, width)
+            if bottom > top and right > left:
+                y[r, :, i, j] = x[batch, :, top:bottom, left:right].max(axis=(1, 2))
+    return y
+
+
+def _half_away(v: float) -> float:
+    return float(np.floor(abs(v) + 0.5) * np.sign(v))
+
+
+def _clip(v: float, limit: int) -> int:
+    return int(min(max(v, 0), limit))
+
+
+def _line(start: float, cell: float, cells: int, samples: int, n: int) -> tuple[Array, Array, Array, Array]:
+    """Lower and upper element, weight of the upper one and validity of every sample along one axis."""
+    steps = (np.arange(samples) + 0.5) * cell / max(samples, 1)
+    place = (start + np.arange(cells)[:, None] * cell + steps).reshape(-1)
+    valid = (place >= -1) & (place <= n)
+    place = np.maximum(place, 0)
+    low = np.minimum(place.astype(np.int64), n - 1)
+    high = np.minimum(low + 1, n - 1)
+    return low, high, np.where(low >= n - 1, 0, place - low), valid
+
+
+def roi_align(
+    x: Array,
+    rois: Array,
+    batch: Array,
+    *,
+    pooled: Sequence[int],
+    scale: float,
+    ratio: int,
+    offset: float,
+    mode: str,
+) -> Array:
+    """Mean or maximum of interpolated samples in each cell of a grid over each region (x1, y1, x2, y2)."""
+    rows, columns = pooled
+    height, width = x.shape[2:]
+    y = np.zeros((rois.shape[0], x.shape[1], rows, columns), dtype=x.dtype)
+    for r, roi in enumerate(rois.astype(np.float64)):
+        x1, y1, x2, y2 = roi * scale - offset
+        wide, tall = x2 - x1, y2 - y1
+        if offset == 0:
+            wide, tall = max(wide, 1.0), max(tall, 1.0)
+        down = ratio if ratio > 0 else int(np.ceil(tall / rows))
+        across = ratio if ratio > 0 else int(np.ceil(wide / columns))
+        if down < 1 or across < 1:
+            continue
+        top, bottom, fy, vy = _line(y1, tall / rows, rows, down, height)
+        left, right, fx, vx = _line(x1, wide / columns, columns, across, width)
+        plane = x[int(batch[r])].astype(np.float64)
+        valid = vy[:, None] & vx
+        parts = [
+            plane[:, a[:, None], b] * np.where(valid, wa[:, None] * wb, 0)
+            for a, wa in ((top, 1 - fy), (bottom, fy))
+            for b, wb in ((left, 1 - fx), (right, fx))
+        ]
+        samples = np.maximum.reduce(parts) if mode == "max" else np.add.reduce(parts)
+        cells = samples.reshape(-1, rows, down, columns, across)
+        y[r] = cells.max(axis=(2, 4)) if mode == "max" else cells.mean(axis=(2, 4))
+    return y
+
+
+def col2im(
+    x: Array,
+    *,
+    kernel: Sequence[int],
+    positions: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    low: Sequence[int],
+    out: Sequence[int],
+) -> Array:
+    """Add the columns of blocks x[n, channel * tap, position] up to images of size `out`."""
+    taps = int(np.prod(kernel))
+    group = x.shape[1] // taps
+    one_hot = np.tile(np.eye(taps, dtype=x.dtype).reshape(taps, 1, *kernel), (group, *(1,) * (len(kernel) + 1)))
+    columns = x.reshape(x.shape[0], x.shape[1], *positions)
+    return conv_transpose(columns, one_hot, strides=strides, dilations=dilations, low=low, out=out, group=group)
+
+
+register("col2im", "opaque", col2im)
+register("max_roi_pool", "opaque", max_roi_pool)
+register("roi_align", "opaque", roi_align)

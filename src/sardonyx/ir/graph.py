@@ -1,0 +1,113 @@
+"""`Graph`: inputs, outputs and what lies between, in dependency order. Immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sardonyx.base import dim as dims
+from sardonyx.ir.value import Unknown, Value, make
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """A computation.
+
+    `outputs` pairs names with values. `unknowns` says where data-dependent sizes come from.
+    """
+
+    inputs: tuple[Value, ...]
+    outputs: tuple[tuple[str, Value], ...]
+    unknowns: Mapping[str, Unknown] = field(default_factory=dict)
+
+    def order(self) -> list[Value]:
+        """All values that the outputs need, each after what it depends on."""
+        done: dict[int, None] = {}
+        result: list[Value] = []
+        stack: list[tuple[Value, bool]] = [(v, False) for _, v in reversed(self.outputs)]
+        while stack:
+            value, expanded = stack.pop()
+            if value.id in done:
+                continue
+            if expanded:
+                done[value.id] = None
+                result.append(value)
+                continue
+            stack.append((value, True))
+            stack.extend((d, False) for d in reversed(list(self.needs(value))) if d.id not in done)
+        return result
+
+    def needs(self, value: Value) -> Iterator[Value]:
+        """What must be computed before `value`: its arguments and the sources of its data-dependent sizes."""
+        yield from value.args
+        if self.unknowns:
+            for name in symbols_of(value):
+                unknown = self.unknowns.get(name)
+                if unknown is not None and unknown.value is not value:
+                    yield unknown.value
+
+    def uses(self) -> dict[int, list[Value]]:
+        """The users of each value, by its id."""
+        users: dict[int, list[Value]] = {}
+        for value in self.order():
+            for arg in value.args:
+                users.setdefault(arg.id, []).append(value)
+        return users
+
+    def symbols(self) -> dict[str, tuple[int, int]]:
+        """For each symbol that is directly a size of an input: (input number, axis)."""
+        found: dict[str, tuple[int, int]] = {}
+        for number, value in enumerate(self.inputs):
+            for axis, size in enumerate(value.shape):
+                if isinstance(size, dims.Expr) and len(size.terms) == 1:
+                    for name in dims.symbols(size):
+                        if size == dims.symbol(name):
+                            found.setdefault(name, (number, axis))
+        return found
+
+    def map(self, change: Callable[[Value, tuple[Value, ...]], Value]) -> Graph:
+        """A graph whose values are `change(old value, new arguments)`, bottom up; inputs stay."""
+        new: dict[int, Value] = {v.id: v for v in self.inputs}
+        for value in self.order():
+            if value.id not in new:
+                args = tuple(new[a.id] for a in value.args)
+                result = change(value, args)
+                if result is not value and not result.origins and value.origins:
+                    result.origins = value.origins
+                new[value.id] = result
+        unknowns = {
+            name: Unknown(new.get(u.value.id, u.value), u.index, u.result) for name, u in self.unknowns.items()
+        }
+        return Graph(self.inputs, tuple((name, new[v.id]) for name, v in self.outputs), unknowns)
+
+
+def rebuild(value: Value, args: tuple[Value, ...]) -> Value:
+    """The same operation over other arguments."""
+    if all(a is b for a, b in zip(args, value.args, strict=True)):
+        return value
+    return make(value.prim, args, value.attrs, value.dtype, value.shape, value.results)
+
+
+def symbols_of(value: Value) -> frozenset[str]:
+    """The symbols in a value's shape, attributes, results and symbolic content."""
+    names: set[str] = set()
+    _collect(value.shape, names)
+    _collect(value.attrs, names)
+    _collect(value.results, names)
+    if value.data is not None and value.data.dtype == object and value.dtype.kind != "O":
+        _collect(value.data.flat, names)
+    return frozenset(names)
+
+
+def _collect(data: Any, names: set[str]) -> None:
+    if isinstance(data, dims.Expr):
+        names |= dims.symbols(data)
+    elif isinstance(data, Mapping):
+        for item in data.values():
+            _collect(item, names)
+    elif isinstance(data, str | bytes):
+        return
+    elif isinstance(data, Sequence) or hasattr(data, "__next__"):
+        for item in data:
+            _collect(item, names)

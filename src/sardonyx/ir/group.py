@@ -1,0 +1,44 @@
+"""`Group`: the values that become one kernel; and `Fusion`, all groups of a graph with their storage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sardonyx.base.report import Decision
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.place import Place
+from sardonyx.ir.value import Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """One kernel to be: `root` is stored at `place`; `inlined` values live only inside the kernel.
+
+    `kind`: "loops" (maps, views and reductions over `reduced` axes of one shape), "contract" (`anchor` with an
+    epilogue), "opaque" (an algorithm of its own), "host" (runs in Python), "border" (the surroundings of a pad), "concat" (no work: its
+    parts are stored in place).
+    """
+
+    kind: str
+    root: Value
+    place: Place | None
+    inlined: frozenset[int] = frozenset()
+    anchor: Value | None = None
+    reduced: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+        return f"{self.root.prim} v{self.root.id}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fusion:
+    """The groups of a graph in execution order, where stored values live, and why."""
+
+    graph: Graph
+    groups: tuple[Group, ...]
+    places: Mapping[int, Place]
+    outputs: tuple[Place | None, ...]
+    decisions: tuple[Decision, ...]

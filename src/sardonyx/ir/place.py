@@ -1,0 +1,147 @@
+"""Where a tensor lives: a storage, an offset and one stride an axis, all in elements.
+
+Views of a stored tensor are other places in the same storage. Knows sizes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sardonyx.base import dim as dims
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+from sardonyx.ir.value import Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Storage:
+    """A block of memory.
+
+    `kind`: "input" and "output" (numbered by `index`, owned by the caller), "const" (`value` holds the data),
+    "arena" (planned), "packed" (a constant rearranged for a kernel, `index` into the program's weights).
+    """
+
+    kind: str
+    dtype: DType
+    size: Dim
+    index: int = 0
+    value: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A tensor inside a storage."""
+
+    storage: Storage
+    offset: Dim
+    strides: tuple[Dim, ...]
+
+
+def contiguous_strides(shape: Sequence[Dim]) -> tuple[Dim, ...]:
+    """Row-major strides."""
+    strides: list[Dim] = []
+    step: Dim = 1
+    for size in reversed(shape):
+        strides.append(step)
+        step = step * size
+    return tuple(reversed(strides))
+
+
+def view(value: Value, place: Place) -> Place | None:
+    """The place of a view primitive's result, given that of its first argument; None if it needs a copy."""
+    source = value.args[0]
+    match value.prim:
+        case "transpose":
+            return Place(place.storage, place.offset, tuple(place.strides[p] for p in value.attrs["perm"]))
+        case "broadcast":
+            strides = (
+                dims.broadcast_stride(n, m, s) for n, m, s in zip(source.shape, value.shape, place.strides, strict=True)
+            )
+            return Place(place.storage, place.offset, tuple(strides))
+        case "slice":
+            start, step = value.attrs["start"], value.attrs["step"]
+            offset = place.offset
+            for first, stride in zip(start, place.strides, strict=True):
+                offset = offset + first * stride
+            return Place(place.storage, offset, tuple(s * k for s, k in zip(place.strides, step, strict=True)))
+        case "window":
+            return _window(value, place)
+        case "reshape":
+            strides_or_none = reshape_strides(source.shape, place.strides, value.shape)
+            return None if strides_or_none is None else Place(place.storage, place.offset, strides_or_none)
+    return None
+
+
+def _window(value: Value, place: Place) -> Place:
+    strides = list(place.strides)
+    extra = []
+    for axis, step, dilation in zip(value.attrs["axes"], value.attrs["strides"], value.attrs["dilations"], strict=True):
+        extra.append(place.strides[axis] * dilation)
+        strides[axis] = place.strides[axis] * step
+    return Place(place.storage, place.offset, (*strides, *extra))
+
+
+def blocks(old: Sequence[Dim], new: Sequence[Dim]) -> list[tuple[list[int], list[int]]] | None:
+    """Pairs of runs of axes of two shapes that hold the same elements; size-1 axes are left out.
+
+    None if the runs cannot be matched by what is known of the sizes.
+    """
+    left = [a for a, n in enumerate(old) if n != 1]
+    right = [a for a, n in enumerate(new) if n != 1]
+    pairs = []
+    i = j = 0
+    while i < len(left) or j < len(right):
+        run_old, run_new = left[i : i + 1], right[j : j + 1]
+        i, j = i + 1, j + 1
+        while True:
+            a, b = dims.product(old[k] for k in run_old), dims.product(new[k] for k in run_new)
+            if dims.equal(a, b):
+                break
+            grow_old = _should_grow(a, b) if i < len(left) and j < len(right) else i < len(left)
+            if grow_old and i < len(left):
+                run_old.append(left[i])
+                i += 1
+            elif j < len(right):
+                run_new.append(right[j])
+                j += 1
+            elif i < len(left):
+                run_old.append(left[i])
+                i += 1
+            else:
+                return None
+        pairs.append((run_old, run_new))
+    return pairs
+
+
+def _should_grow(a: Dim, b: Dim) -> bool:
+    """Whether `a` is the smaller of two products, by division, then by bounds."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a < b
+    if b != 0 and a != 0:
+        quotient = dims.floordiv(b, a)
+        if dims.equal(quotient * a, b):
+            return True
+        quotient = dims.floordiv(a, b)
+        if dims.equal(quotient * b, a):
+            return False
+    return isinstance(a, int) or dims.at_least(b, a) is True
+
+
+def reshape_strides(old: Sequence[Dim], strides: Sequence[Dim], new: Sequence[Dim]) -> tuple[Dim, ...] | None:
+    """Strides of the reshaped view, or None if the elements are not laid out for it."""
+    pairs = blocks(old, new)
+    if pairs is None:
+        return None
+    result: list[Dim] = [0] * len(new)
+    for run_old, run_new in pairs:
+        for outer, inner in zip(run_old, run_old[1:], strict=False):
+            if strides[outer] != strides[inner] * old[inner]:
+                return None
+        if not run_old:
+            continue
+        step = strides[run_old[-1]]
+        for axis in reversed(run_new):
+            result[axis] = step
+            step = step * new[axis]
+    return tuple(result)

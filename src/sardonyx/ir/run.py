@@ -1,0 +1,89 @@
+"""Runs a graph with numpy: the meaning of every later stage, exact and slow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.errors import RunError
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.prims import PRIMS
+from sardonyx.ir.value import Value
+
+Array = np.ndarray[Any, Any]
+
+
+def run(graph: Graph, feeds: Sequence[Any], outer: Mapping[str, int] | None = None) -> list[Any]:
+    """Output arrays for input arrays, in graph order; `outer` binds sizes that no input gives.
+
+    Raises RunError, naming the operation, if data is out of range or sizes contradict each other.
+    """
+    bindings: dict[str, int] = dict(outer or {})
+    for name, (number, axis) in graph.symbols().items():
+        bindings[name] = int(np.shape(feeds[number])[axis])
+    known: dict[int, Any] = {v.id: feed for v, feed in zip(graph.inputs, feeds, strict=True)}
+    sources: dict[int, list[str]] = {}
+    for name, unknown in graph.unknowns.items():
+        sources.setdefault(unknown.value.id, []).append(name)
+    for value in graph.order():
+        if value.id not in known:
+            known[value.id] = evaluate(value, [known[a.id] for a in value.args], bindings)
+        for name in sources.get(value.id, ()):
+            unknown = graph.unknowns[name]
+            result = known[value.id]
+            bindings[name] = (
+                int(np.asarray(result).reshape(-1)[unknown.index])
+                if unknown.result is None
+                else int(np.shape(result[unknown.result])[unknown.index])
+            )
+    return [known[v.id] for _, v in graph.outputs]
+
+
+def evaluate(value: Value, args: Sequence[Any], bindings: Mapping[str, int]) -> Any:
+    """One value from the arrays of its arguments."""
+    if value.data is not None:
+        return materialise(value, bindings)
+    attrs = bind(value.attrs, bindings)
+    wide = value.kind in ("map", "reduce", "scan", "contract") and value.prim not in ("cast", "bitcast")
+    if wide:
+        args = [_widen(a) for a in args]
+    try:
+        with np.errstate(all="ignore"):
+            result = PRIMS[value.prim].run(args, attrs)
+    except (IndexError, ZeroDivisionError, ValueError) as error:
+        raise RunError(f"{value!r} ({', '.join(value.origins) or 'no node'}): {error}") from error
+    if value.dtype is dt.OBJECT:
+        return result
+    result = np.asarray(result)
+    return result if result.dtype == value.dtype.numpy else result.astype(value.dtype.numpy)
+
+
+def materialise(value: Value, bindings: Mapping[str, int]) -> Array:
+    """The content of a constant, symbolic sizes evaluated."""
+    assert value.data is not None
+    if value.is_numeric_const:
+        return value.data
+    flat = [dims.evaluate(n, bindings) for n in value.data.flat]
+    return np.array(flat, dtype=value.dtype.numpy).reshape(value.data.shape)
+
+
+def bind(data: Any, bindings: Mapping[str, int]) -> Any:
+    """Attributes with every size evaluated."""
+    if isinstance(data, dims.Expr):
+        return dims.evaluate(data, bindings)
+    if isinstance(data, dict):
+        return {k: bind(v, bindings) for k, v in data.items()}
+    if isinstance(data, tuple | list):
+        return tuple(bind(v, bindings) for v in data)
+    return data
+
+
+def _widen(x: Any) -> Any:
+    if isinstance(x, np.ndarray) and x.dtype.kind not in "OUS" and x.dtype.itemsize <= 2:
+        known = dt.by_numpy(x.dtype)
+        return x.astype(np.float32) if known.compute == "f32" else x
+    return x

@@ -1,0 +1,583 @@
+"""`Value`: one tensor of a graph, immutable and interned; building one folds what is already known.
+
+Small integer tensors may hold symbolic sizes: a constant whose data is an object array of `Dim`.
+Knows primitives and sizes; must not know ONNX, loops or native code.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+from sardonyx.errors import ShapeError
+from sardonyx.ir.meaning import NotFoldable
+from sardonyx.ir.prims import PRIMS
+
+Shape: TypeAlias = tuple[Dim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Where the value of a data-dependent symbol comes from once `value` has been computed.
+
+    `result` None: element `index` of the content of `value`. Otherwise `value` is a many-result operator
+    and the symbol is the extent of axis `index` of that result.
+    """
+
+    value: Value
+    index: int
+    result: int | None = None
+
+
+Array: TypeAlias = np.ndarray[Any, Any]
+_table: WeakValueDictionary[Any, Value] = WeakValueDictionary()
+_ids = itertools.count()
+_origin: list[str] = []
+_unknowns: list[dict[str, Unknown]] = []
+_FOLD_LIMIT = 1 << 27
+_SYMBOLIC_LIMIT = 4096
+
+
+class Value:
+    """One tensor (or, for many-result operators, one tuple of tensors; see `results`).
+
+    Equal structure is the same object. `origins` are the ONNX nodes it came from; they are not part of
+    its identity. `data` is the content of a constant: a numpy array, or an object array of `Dim`.
+    """
+
+    __slots__ = ("__weakref__", "args", "attrs", "data", "dtype", "id", "origins", "prim", "results", "shape")
+
+    def __init__(
+        self,
+        prim: str,
+        args: tuple[Value, ...],
+        attrs: dict[str, Any],
+        dtype: DType,
+        shape: Shape,
+        data: Array | None,
+        results: tuple[tuple[DType, Shape], ...] = (),
+    ) -> None:
+        self.prim = prim
+        self.args = args
+        self.attrs = attrs
+        self.dtype = dtype
+        self.shape = shape
+        self.data = data
+        self.results = results
+        self.id = next(_ids)
+        self.origins: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The kind of the primitive: source, map, reduce, view, ..."""
+        return PRIMS[self.prim].kind
+
+    @property
+    def rank(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> Dim:
+        """The number of elements."""
+        return dims.product(self.shape)
+
+    @property
+    def is_const(self) -> bool:
+        """Whether the content is known, symbolic sizes included."""
+        return self.data is not None
+
+    @property
+    def is_numeric_const(self) -> bool:
+        """Whether the content is known as plain numbers."""
+        return self.data is not None and not (self.data.dtype == object and self.dtype is not dt.STRING)
+
+    def __repr__(self) -> str:
+        return f"v{self.id}: {self.dtype}[{','.join(map(str, self.shape))}] = {self.prim}"
+
+    # ---- maps
+
+    def __add__(self, other: Operand) -> Value:
+        return map_("add", self, other)
+
+    def __radd__(self, other: Operand) -> Value:
+        return map_("add", lift(other, self), self)
+
+    def __sub__(self, other: Operand) -> Value:
+        return map_("sub", self, other)
+
+    def __rsub__(self, other: Operand) -> Value:
+        return map_("sub", lift(other, self), self)
+
+    def __mul__(self, other: Operand) -> Value:
+        return map_("mul", self, other)
+
+    def __rmul__(self, other: Operand) -> Value:
+        return map_("mul", lift(other, self), self)
+
+    def __truediv__(self, other: Operand) -> Value:
+        return map_("div", self, other)
+
+    def __rtruediv__(self, other: Operand) -> Value:
+        return map_("div", lift(other, self), self)
+
+    def __neg__(self) -> Value:
+        return map_("neg", self)
+
+    def max(self, other: Operand) -> Value:
+        """The larger of both; NaN wins."""
+        return map_("max", self, other)
+
+    def min(self, other: Operand) -> Value:
+        """The smaller of both; NaN wins."""
+        return map_("min", self, other)
+
+    def pow(self, other: Operand) -> Value:
+        """self ** other, in the type of self."""
+        return map_("pow", self, other)
+
+    def eq(self, other: Operand) -> Value:
+        """self == other, bool."""
+        return map_("eq", self, other)
+
+    def lt(self, other: Operand) -> Value:
+        """self < other, bool."""
+        return map_("lt", self, other)
+
+    def le(self, other: Operand) -> Value:
+        """self <= other, bool."""
+        return map_("le", self, other)
+
+    def logical_and(self, other: Operand) -> Value:
+        """Both, bool."""
+        return map_("and", self, other)
+
+    def logical_or(self, other: Operand) -> Value:
+        """Either, bool."""
+        return map_("or", self, other)
+
+    def logical_not(self) -> Value:
+        """The opposite, bool."""
+        return map_("not", self)
+
+    def unary(self, prim: str) -> Value:
+        """A one-operand map by name, e.g. `tanh`."""
+        return map_(prim, self)
+
+    def exp(self) -> Value:
+        """e ** self."""
+        return map_("exp", self)
+
+    def log(self) -> Value:
+        """Natural logarithm."""
+        return map_("log", self)
+
+    def sqrt(self) -> Value:
+        """Square root."""
+        return map_("sqrt", self)
+
+    def abs(self) -> Value:
+        """Magnitude."""
+        return map_("abs", self)
+
+    def tanh(self) -> Value:
+        """Hyperbolic tangent."""
+        return map_("tanh", self)
+
+    def sigmoid(self) -> Value:
+        """1 / (1 + exp(-self))."""
+        return map_("sigmoid", self)
+
+    def erf(self) -> Value:
+        """Gauss error function."""
+        return map_("erf", self)
+
+    def cast(self, to: DType) -> Value:
+        """Convert the element type; to bool means != 0."""
+        return self if to is self.dtype else make("cast", (self,), {"to": to}, to, self.shape)
+
+    def where(self, yes: Value, no: Operand) -> Value:
+        """`yes` where this bool holds, else `no`."""
+        return map_("where", self, yes, no)
+
+    # ---- reductions (reduced axes stay as 1)
+
+    def reduce(self, prim: str, axes: Sequence[int]) -> Value:
+        """sum, prod, rmax or rmin over axes, which stay as size 1; no axes: the value itself."""
+        kept = tuple(sorted({self.axis(a) for a in axes}))
+        if not kept:
+            return self
+        shape = tuple(1 if a in kept else n for a, n in enumerate(self.shape))
+        return make(prim, (self,), {"axes": kept}, self.dtype, shape)
+
+    def sum(self, *axes: int) -> Value:
+        """Sum over axes, kept as size 1."""
+        return self.reduce("sum", axes)
+
+    def reduce_max(self, *axes: int) -> Value:
+        """Maximum over axes, kept as size 1."""
+        return self.reduce("rmax", axes)
+
+    def mean(self, *axes: int) -> Value:
+        """Mean over axes, kept as size 1."""
+        count = dims.product(self.shape[self.axis(a)] for a in axes)
+        return self.sum(*axes) / dim_value(count, self.dtype)
+
+    def axis(self, axis: int) -> int:
+        """The axis number made non-negative; ShapeError if it is out of range."""
+        if not -self.rank <= axis < self.rank:
+            raise ShapeError(f"axis {axis} is out of range for shape {list(self.shape)}")
+        return axis % self.rank if self.rank else 0
+
+    # ---- views
+
+    def reshape(self, shape: Sequence[Dim]) -> Value:
+        """The same elements in row-major order; sizes must multiply to the same count (checked where known)."""
+        shape = tuple(shape)
+        if shape == self.shape:
+            return self
+        if dims.equal(dims.product(shape), self.size) is False:
+            raise ShapeError(f"cannot reshape {list(self.shape)} to {list(shape)}: the element counts differ")
+        if self.prim == "reshape":
+            return self.args[0].reshape(shape)
+        return make("reshape", (self,), {"shape": shape}, self.dtype, shape)
+
+    def transpose(self, *perm: int) -> Value:
+        """Axes in the given order."""
+        if sorted(perm) != list(range(self.rank)):
+            raise ShapeError(f"{list(perm)} is no permutation of the axes of {list(self.shape)}")
+        if perm == tuple(range(self.rank)):
+            return self
+        if self.prim == "transpose":
+            inner: tuple[int, ...] = self.attrs["perm"]
+            return self.args[0].transpose(*(inner[p] for p in perm))
+        return make("transpose", (self,), {"perm": perm}, self.dtype, tuple(self.shape[p] for p in perm))
+
+    def broadcast(self, shape: Sequence[Dim]) -> Value:
+        """Repeat axes of size 1 to `shape` (numpy rules; leading axes are added)."""
+        x = self.reshape((1,) * (len(shape) - self.rank) + self.shape)
+        shape = tuple(broadcast_dim(a, b, self) for a, b in zip(x.shape, shape, strict=True))
+        return x if shape == x.shape else make("broadcast", (x,), {"shape": shape}, self.dtype, shape)
+
+    def slice(self, start: Sequence[Dim], size: Sequence[Dim], step: Sequence[int] | None = None) -> Value:
+        """x[start + i * step] for i below size, on every axis."""
+        step = tuple(step or (1,) * self.rank)
+        start, size = tuple(start), tuple(size)
+        if size == self.shape and all(s == 1 for s in step) and all(s == 0 for s in start):
+            return self
+        return make("slice", (self,), {"start": start, "step": step, "size": size}, self.dtype, size)
+
+    def pad(self, low: Sequence[Dim], high: Sequence[Dim], fill: Value | None = None) -> Value:
+        """Surround with `fill` (a scalar of the same type; zero if absent); negative amounts crop."""
+        low, high = tuple(low), tuple(high)
+        if all(p == 0 for p in (*low, *high)):
+            return self
+        fill = const(np.zeros((), self.dtype.numpy)) if fill is None else fill
+        shape = tuple(n + a + b for n, a, b in zip(self.shape, low, high, strict=True))
+        return make("pad", (self, fill), {"low": low, "high": high}, self.dtype, shape)
+
+    def window(
+        self, axes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+    ) -> Value:
+        """Sliding windows over axes; the offsets inside the window become new last axes."""
+        shape = list(self.shape)
+        for axis, k, s, d in zip(axes, kernel, strides, dilations, strict=True):
+            shape[axis] = dims.maximum(dims.floordiv(shape[axis] - (k - 1) * d - 1, s) + 1, 0)
+        attrs = {"axes": tuple(axes), "kernel": tuple(kernel), "strides": tuple(strides), "dilations": tuple(dilations)}
+        return make("window", (self,), attrs, self.dtype, (*shape, *kernel))
+
+    def gather(self, index: Value, axis: int) -> Value:
+        """Pick positions along an axis by an integer tensor."""
+        axis = self.axis(axis)
+        shape = (*self.shape[:axis], *index.shape, *self.shape[axis + 1 :])
+        return make("gather", (self, index), {"axis": axis}, self.dtype, shape)
+
+    def dot(self, other: Value, dtype: DType | None = None) -> Value:
+        """Batched matrix product [..., m, k] @ [..., k, n]; leading axes broadcast."""
+        rank = max(self.rank, other.rank)
+        a = self.reshape((1,) * (rank - self.rank) + self.shape)
+        b = other.reshape((1,) * (rank - other.rank) + other.shape)
+        if dims.equal(a.shape[-1], b.shape[-2]) is False:
+            raise ShapeError(f"cannot multiply {list(self.shape)} by {list(other.shape)}: inner sizes differ")
+        batch = tuple(broadcast_dim(p, q, self) for p, q in zip(a.shape[:-2], b.shape[:-2], strict=True))
+        dtype = dtype or self.dtype
+        return make("dot", (a, b), {"dtype": dtype}, dtype, (*batch, a.shape[-2], b.shape[-1]))
+
+    def item(self, index: int) -> Value:
+        """One result of a many-result operator."""
+        dtype, shape = self.results[index]
+        return make("item", (self,), {"index": index}, dtype, shape)
+
+
+Operand: TypeAlias = Value | int | float
+
+
+def lift(operand: Operand, like: Value) -> Value:
+    """A Python number as a constant of the type of `like`."""
+    return operand if isinstance(operand, Value) else const(np.asarray(operand, dtype=like.dtype.numpy))
+
+
+def broadcast_dim(a: Dim, b: Dim, where: Value) -> Dim:
+    """The common size of two broadcast sizes; ShapeError if they contradict each other."""
+    try:
+        return dims.broadcast(a, b)
+    except ValueError:
+        raise ShapeError(f"size {a} does not broadcast with {b} (shape {list(where.shape)})") from None
+
+
+def map_(prim: str, *operands: Operand) -> Value:
+    """A scalar function over operands, broadcast by numpy's rules; Python numbers take the type of the first."""
+    like = next(o for o in operands if isinstance(o, Value) and (prim != "where" or o is not operands[0]))
+    args = [lift(o, like) for o in operands]
+    rank = max(a.rank for a in args)
+    args = [a.reshape((1,) * (rank - a.rank) + a.shape) for a in args]
+    shape: Shape = args[0].shape
+    for a in args[1:]:
+        shape = tuple(broadcast_dim(p, q, a) for p, q in zip(shape, a.shape, strict=True))
+    typed = args[1:] if prim == "where" else args
+    if any(a.dtype is not typed[0].dtype for a in typed) and prim not in ("shl", "shr"):
+        raise ShapeError(f"{prim} of different element types {[a.dtype.name for a in typed]}")
+    boolean = prim in ("eq", "lt", "le", "isnan", "isinf")
+    return make(prim, tuple(args), {}, dt.BOOL if boolean else typed[0].dtype, shape)
+
+
+def make(
+    prim: str,
+    args: tuple[Value, ...],
+    attrs: dict[str, Any],
+    dtype: DType,
+    shape: Shape,
+    results: tuple[tuple[DType, Shape], ...] = (),
+) -> Value:
+    """The interned value of a primitive over arguments, folded if all of them are constants."""
+    if args and all(a.is_const for a in args):
+        folded = _fold(prim, args, attrs, dtype, shape)
+        if folded is not None:
+            return folded
+    key = (prim, tuple(a.id for a in args), freeze(attrs), dtype.name, shape)
+    value = _table.get(key)
+    if value is None:
+        value = Value(prim, args, attrs, dtype, shape, None, results)
+        _table[key] = value
+    if _origin and _origin[-1] not in value.origins:
+        value.origins = (*value.origins, _origin[-1])
+    return value
+
+
+def freeze(data: Any) -> Any:
+    """A hashable form of attributes."""
+    if isinstance(data, dict):
+        return tuple(sorted((k, freeze(v)) for k, v in data.items()))
+    if isinstance(data, list | tuple):
+        return tuple(freeze(v) for v in data)
+    if isinstance(data, np.ndarray):
+        return (data.dtype.str, data.shape, data.tobytes())
+    return data
+
+
+def _known(shape: Shape) -> bool:
+    return all(isinstance(n, int) for n in shape)
+
+
+def _fold(prim: str, args: tuple[Value, ...], attrs: dict[str, Any], dtype: DType, shape: Shape) -> Value | None:
+    row = PRIMS[prim]
+    if row.kind in ("opaque", "control") or not _known(shape):
+        return None
+    size = dims.product(shape)
+    assert isinstance(size, int)
+    symbolic = not all(a.is_numeric_const for a in args)
+    if symbolic and (not row.symbolic or size > _SYMBOLIC_LIMIT or not _integral(prim, args)):
+        return None
+    if size > _FOLD_LIMIT and row.kind != "view":
+        return None
+    if any(isinstance(d, dims.Expr) for d in _flat_dims(attrs)):
+        return None
+    try:
+        arrays = [a.data for a in args if a.data is not None]
+        with np.errstate(all="ignore"):
+            data = _run_folded(row.run, arrays, attrs, dtype, symbolic)
+    except (NotFoldable, ZeroDivisionError, IndexError, TypeError, ValueError):
+        return None
+    return const(data, dtype)
+
+
+def _integral(prim: str, args: tuple[Value, ...]) -> bool:
+    """Whether an operation on sizes surely gives integers: no float quotient, no fractions among its operands."""
+    floats = [a for a in args if a.dtype.is_float]
+    numbers = [a.data for a in floats if a.data is not None and a.is_numeric_const]
+    return not (floats and prim == "div") and all(np.all(np.isfinite(d) & (d == np.rint(d))) for d in numbers)
+
+
+def _run_folded(
+    run: Callable[..., Any], arrays: list[Array], attrs: dict[str, Any], dtype: DType, symbolic: bool
+) -> Array:
+    if symbolic:
+        data = np.asarray(run([a.astype(object) for a in arrays], attrs))
+        if dtype is dt.BOOL or all(isinstance(v, int | float) for v in data.flat):
+            return data.astype(dtype.numpy)
+        if any(isinstance(v, float) and not v.is_integer() for v in data.flat):
+            raise NotFoldable
+        return np.frompyfunc(lambda v: int(v) if isinstance(v, float) else v, 1, 1)(data)  # type: ignore[no-any-return]
+    data = np.asarray(run([_wide(a) for a in arrays] if dtype.compute != dtype.name else arrays, attrs))
+    return data if data.dtype == dtype.numpy else data.astype(dtype.numpy)
+
+
+def _wide(a: Array) -> Array:
+    return a.astype(np.float32) if dt.by_numpy(a.dtype).compute == "f32" else a
+
+
+def _flat_dims(data: Any) -> Iterator[Any]:
+    if isinstance(data, dict):
+        for v in data.values():
+            yield from _flat_dims(v)
+    elif isinstance(data, list | tuple):
+        for v in data:
+            yield from _flat_dims(v)
+    else:
+        yield data
+
+
+def const(data: Array, dtype: DType | None = None) -> Value:
+    """A constant; `dtype` is needed for object arrays of symbolic sizes. The array must not change later."""
+    data = np.asarray(data)
+    dtype = dtype or dt.by_numpy(data.dtype)
+    if data.dtype == object and dtype is not dt.STRING and all(isinstance(v, int) for v in data.flat):
+        data = data.astype(dtype.numpy)
+    if data.dtype == object:
+        key: Any = ("const", dtype.name, data.shape, tuple(data.flat))
+    elif data.size <= 4096:
+        key = ("const", dtype.name, data.shape, data.tobytes())
+    else:
+        key = ("const", dtype.name, data.shape, id(data))
+    value = _table.get(key)
+    if value is None:
+        value = Value("const", (), {}, dtype, data.shape, data)
+        _table[key] = value
+    return value
+
+
+def scalar(number: float, dtype: DType) -> Value:
+    """A rank-0 constant."""
+    return const(np.asarray(number).astype(dtype.numpy))
+
+
+def dim_value(dim: Dim, dtype: DType) -> Value:
+    """A size as a rank-0 constant, symbolic if it is unknown."""
+    if isinstance(dim, int):
+        return scalar(dim, dtype)
+    data = np.empty((), dtype=object)
+    data[()] = dim
+    return const(data, dtype)
+
+
+def dims_vector(shape: Sequence[Dim], dtype: DType = dt.I64) -> Value:
+    """Sizes as a rank-1 integer constant, symbolic where they are unknown."""
+    data = np.empty((len(shape),), dtype=object)
+    data[:] = list(shape)
+    return const(data, dtype)
+
+
+def placeholder(name: str, dtype: DType, shape: Sequence[Dim]) -> Value:
+    """A graph input; each call makes a new one."""
+    value = Value("input", (), {"name": name}, dtype, tuple(shape), None)
+    return value
+
+
+def iota(shape: Sequence[Dim], axis: int, dtype: DType) -> Value:
+    """The index along an axis."""
+    shape = tuple(shape)
+    if _known(shape) and isinstance(n := dims.product(shape), int) and n <= _SYMBOLIC_LIMIT:
+        return const(np.ascontiguousarray(PRIMS["iota"].run([], {"shape": shape, "axis": axis, "dtype": dtype})))
+    return make("iota", (), {"shape": shape, "axis": axis, "dtype": dtype}, dtype, shape)
+
+
+def concat(parts: Sequence[Value], axis: int) -> Value:
+    """Join along an axis; parts of size 0 are dropped, other sizes must agree."""
+    axis = parts[0].axis(axis)
+    live = [p for p in parts if p.shape[axis] != 0] or list(parts[:1])
+    if len(live) == 1:
+        return live[0]
+    total: Dim = 0
+    for p in live:
+        if p.rank != live[0].rank or any(
+            dims.equal(m, n) is False for a, (m, n) in enumerate(zip(p.shape, live[0].shape, strict=True)) if a != axis
+        ):
+            raise ShapeError(f"cannot join {[list(q.shape) for q in live]} along axis {axis}")
+        total = total + p.shape[axis]
+    shape = (*live[0].shape[:axis], total, *live[0].shape[axis + 1 :])
+    return make("concat", tuple(live), {"axis": axis}, live[0].dtype, shape)
+
+
+def many(prim: str, args: Sequence[Value], attrs: dict[str, Any], results: Sequence[tuple[DType, Shape]]) -> tuple[Value, ...]:
+    """The results of a many-result operator, as values."""
+    node = make(prim, tuple(args), attrs, dt.OBJECT, (), tuple(results))
+    return tuple(node.item(i) for i in range(len(results)))
+
+
+@contextmanager
+def origin(name: str) -> Iterator[None]:
+    """Values built inside the block carry this ONNX node name."""
+    _origin.append(name)
+    try:
+        yield
+    finally:
+        _origin.pop()
+
+
+@contextmanager
+def collect_unknowns() -> Iterator[dict[str, Unknown]]:
+    """The data-dependent symbols that values built inside the block introduce, by name."""
+    found: dict[str, Unknown] = {}
+    _unknowns.append(found)
+    try:
+        yield found
+    finally:
+        _unknowns.pop()
+
+
+def content(value: Value, low: int | None = 0) -> Shape:
+    """The elements of an integer tensor of known size as sizes.
+
+    Known or symbolic content is returned as it is; otherwise each element becomes a symbol that is bound at
+    run time once `value` has been computed. Raises ShapeError if the number of elements is not known.
+    """
+    if value.data is not None:
+        return tuple(n if isinstance(n, dims.Expr) else int(n) for n in value.data.flat)
+    size = value.size
+    if not isinstance(size, int):
+        raise ShapeError(f"{value!r}: a tensor that gives sizes must have a known number of elements")
+    symbols = []
+    for index in range(size):
+        name = f"c{value.id}_{index}"
+        _unknowns[-1][name] = Unknown(value, index)
+        symbols.append(dims.symbol(name, low))
+    return tuple(symbols)
+
+
+
+def unknown_extents(
+    prim: str, args: Sequence[Value], attrs: dict[str, Any], results: Sequence[tuple[DType, Sequence[Dim | None]]]
+) -> tuple[Value, ...]:
+    """Like `many`, for results whose sizes depend on data: each None becomes a symbol bound after the operator ran."""
+    key = f"{prim}{next(_ids)}"
+    names = [[(f"{key}_{r}_{a}" if n is None else None) for a, n in enumerate(shape)] for r, (_, shape) in enumerate(results)]
+    shapes = [
+        (dtype, tuple(dims.symbol(name) if n is None and name else n for n, name in zip(shape, row, strict=True)))
+        for (dtype, shape), row in zip(results, names, strict=True)
+    ]
+    node = make(prim, tuple(args), attrs, dt.OBJECT, (), tuple((d, tuple(n for n in s if n is not None)) for d, s in shapes))
+    for r, row in enumerate(names):
+        for axis, name in enumerate(row):
+            if name:
+                _unknowns[-1][name] = Unknown(node, axis, r)
+    return tuple(node.item(i) for i in range(len(results)))

@@ -1,0 +1,47 @@
+"""What one native call is told: its function and argument words, still in terms of storages and sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sardonyx.base.dim import Dim
+from sardonyx.ir.place import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The address of element `offset` of a storage."""
+
+    storage: Storage
+    offset: Dim = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The address of a native function."""
+
+    symbol: str
+
+
+Argument = Address | Entry | Dim
+"""One argument word; a plain `Dim` is an integer."""
+
+
+@dataclass(frozen=True, slots=True)
+class NativeCall:
+    """A call of `symbol` with `words`; `reads` and `writes` order it among others.
+
+    `work` counts elementary operations, `scratch_bytes` private memory for each thread. `plan` is its printable
+    plan and `kind` its family, for the report.
+    """
+
+    symbol: str
+    words: tuple[Argument, ...]
+    reads: tuple[Storage, ...]
+    writes: tuple[Storage, ...]
+    origins: tuple[str, ...] = ()
+    work: Dim = 0
+    scratch_bytes: Dim = 0
+    kind: str = "loops"
+    plan: str = ""
+    text: str = field(default="", compare=False)

@@ -1,0 +1,319 @@
+"""The loops of one convolution around the micro-kernels: pixel tiles, panels of channels, cuts of the taps.
+
+Decides blocking, tap tables and how tiles are passed on; must not know threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sardonyx.base.target import Target
+from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.finish import End, Place
+from sardonyx.kernels.microkernel import CACHE_LINE, ENTRY_WORDS, UNROLL, Mode, Plan
+from sardonyx.kernels.tiling import Cut, Shape, ceil_div, define_pick, new_words, set_word
+from sardonyx.llvm.layout import Context
+from sardonyx.llvm.vec import Function, Module, V, int_
+
+BLOCK = 16
+"""Channels of one block of the blocked layout."""
+
+_SUM_BYTES = 512 << 10
+"""Scratch for the sums of tiles whose taps are cut."""
+
+_CUT_BYTES = 256 << 10
+"""Weights of one panel that stay in L2 while they are used by all tiles of a block."""
+
+_MAX_ENTRIES = 2048
+"""Entries of the tap table of one cut."""
+
+_TABLE_BYTES = 8 * ENTRY_WORDS * _MAX_ENTRIES
+
+
+def scratch_bytes() -> int:
+    """Bytes of thread-private scratch that the convolution kernels may use, whatever the sizes."""
+    return _SUM_BYTES + _TABLE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """How an image is cut: `lines` output lines per tile (1 or 2), and the pixels of a line."""
+
+    lines: V
+    pixels: Cut
+    count: V
+
+    @staticmethod
+    def of(f: Function, shape: Shape, lines: V, pixels: V) -> Tiles:
+        """Two short lines share a tile; a long line is cut into balanced tiles."""
+        paired = f.icmp("sle", f.mul(pixels, int_(2)), int_(shape.max_rows))
+        per_tile = f.select(paired, int_(2), int_(1))
+        cut = Cut.of(f, pixels, f.smax(ceil_div(f, pixels, int_(shape.max_rows)), int_(1)))
+        return Tiles(per_tile, cut, f.mul(ceil_div(f, lines, per_tile), cut.parts))
+
+
+def define_block(module: Module, target: Target, shape: Shape) -> str:
+    """Add `void @conv_block_*(args, ctx, outer, p0, p1, s0, s1)`.
+
+    Computes tiles s0..s1 of panels p0..p1 of image and group `outer` = image * GROUPS + group; all ranges are
+    non-empty. Returns the name.
+    """
+    block = _Block(module, target, shape)
+    block.write()
+    return block.f.name
+
+
+class _Block:
+    """Writes the function; attributes are its run-time values, set in the order of the loops."""
+
+    def __init__(self, module: Module, target: Target, shape: Shape) -> None:
+        self.target, self.shape = target, shape
+        self.pick = define_pick(module, shape)
+        params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("outer", "p0", "p1", "s0", "s1"))]
+        name = f"conv_block_{shape.suffix}"
+        self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
+        self.args, self.ctx, self.outer, self.p0, self.p1, self.s0, self.s1 = self.f.params
+
+    def write(self) -> None:
+        f, shape = self.f, self.shape
+        self._load_words()
+        self._choose_blocks()
+        self._make_plans()
+        with f.when(f.binary("xor", self.is_cut, int_(1, "i1"))):
+            self._fill_table(int_(0), self.entries)
+        with f.loop(self.s0, self.s1, self.tiles_per_block) as block:
+            self.low = block.index
+            self.high = f.smin(f.add(block.index, self.tiles_per_block), self.s1)
+            lines = int_(UNROLL * shape.panel_row_bytes // CACHE_LINE)
+            self.ahead_step = f.mul(ceil_div(f, lines, f.sub(self.high, self.low)), int_(CACHE_LINE))
+            for plan in (self.tile_plan, self.direct_plan):
+                set_word(f, plan, Plan.AHEAD_STEP, self.ahead_step)
+            with f.loop(self.p0, self.p1) as panel:
+                self._panel(panel.index)
+        f.ret()
+        f.finish()
+
+    def _load_words(self) -> None:
+        f, shape = self.f, self.shape
+        self.word = word = {w: f.word(self.args, w) for w in Conv if w > Conv.EPILOGUE}
+        self.end = End(f, shape, self.args, Conv)
+        self.image = f.binary("udiv", self.outer, word[Conv.GROUPS])
+        self.group = f.binary("urem", self.outer, word[Conv.GROUPS])
+        outside = f.binary("udiv", self.group, word[Conv.X_SHARE])
+        within = f.binary("urem", self.group, word[Conv.X_SHARE])
+        at = f.add(f.mul(outside, word[Conv.X_GROUP]), f.mul(within, word[Conv.X_WITHIN]))
+        at = f.add(f.mul(self.image, word[Conv.X_IMAGE]), at)
+        self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, shape.dtype)
+        inner = f.mul(f.mul(word[Conv.TAPS1], word[Conv.TAPS2]), word[Conv.TAPS3])
+        self.entries = f.mul(inner, word[Conv.TAPS0])
+        self.whole_entries = f.mul(f.sub(word[Conv.TAPS0], int_(1)), inner)
+        self.steps = self._steps_before(self.entries)
+        channels = word[Conv.CHANNELS]
+        self.padded = f.binary("and", f.add(channels, int_(BLOCK - 1)), int_(-BLOCK))
+        self.w = f.gep(
+            f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.group, self.padded), self.steps), shape.dtype
+        )
+        self.plain = f.icmp("ne", word[Conv.PLAIN], int_(0))
+        single = f.icmp("eq", word[Conv.GROUPS], int_(1))
+        blocked = f.binary("xor", self.plain, int_(1, "i1"))
+        self.limit = f.select(f.binary("and", single, blocked), self.padded, channels)
+        self.tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS])
+        self.coords = new_words(f, {0: self.image}, 5)
+
+    def _steps_before(self, entry: V) -> V:
+        """The k steps of the entries before that one."""
+        f, word = self.f, self.word
+        whole = f.smin(entry, self.whole_entries)
+        short = f.mul(f.sub(entry, whole), word[Conv.LAST_STEPS])
+        return f.add(f.mul(whole, word[Conv.STEPS]), short)
+
+    def _choose_blocks(self) -> None:
+        """Cut the taps so that one cut of a panel fits L2 twice, then take as many tiles as fit beside it."""
+        f, shape, word = self.f, self.shape, self.word
+        entry_bytes = f.smax(f.mul(word[Conv.STEPS], int_(shape.panel_row_bytes)), int_(1))
+        fitting = f.binary("udiv", int_(_CUT_BYTES), entry_bytes)
+        fitting = f.smax(f.smin(fitting, int_(_MAX_ENTRIES)), int_(1))
+        entries = f.smax(self.entries, int_(1))
+        self.entries_per_cut = ceil_div(f, entries, ceil_div(f, entries, fitting))
+        self.is_cut = f.icmp("slt", self.entries_per_cut, self.entries)
+        weights = f.mul(self.entries_per_cut, entry_bytes)
+        lines = f.binary("udiv", f.mul(word[Conv.X_LINE], self.tiles.lines), self.tiles.pixels.parts)
+        pixels = f.mul(word[Conv.X_PIXEL], int_(shape.max_rows))
+        planes = f.mul(word[Conv.TAPS0], int_(shape.element))
+        one_line = f.icmp("eq", word[Conv.LINES], int_(1))
+        tile_bytes = f.smax(f.mul(planes, f.select(one_line, pixels, lines)), int_(1))
+        halo = f.mul(planes, f.mul(f.sub(word[Conv.TAPS2], int_(1)), word[Conv.X_TAP2]))
+        room = f.sub(int_(self.target.l2_bytes * 3 // 4), f.add(f.mul(weights, int_(2)), halo))
+        fitting = f.smax(f.binary("sdiv", room, tile_bytes), int_(4))
+        fitting = f.smin(fitting, int_(_SUM_BYTES // shape.tile_bytes))
+        tiles = f.sub(self.s1, self.s0)
+        self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
+
+    def _make_plans(self) -> None:
+        """One plan for tiles in scratch, one for tiles that go to Y at once."""
+        f, shape, word = self.f, self.shape, self.word
+        self.table = f.word(self.ctx, Context.SCRATCH, "ptr")
+        self.sums = f.gep(self.table, int_(_TABLE_BYTES), "i8")
+        self.row, self.line = (self._bytes(word[w]) for w in (Conv.X_PIXEL, Conv.X_LINE))
+        words = {Plan.TABLE: self.table, Plan.ROW: self.row}
+        in_scratch = {
+            Plan.TILE_ROW: int_(shape.panel_row_bytes),
+            Plan.TILE_VECTOR: int_(shape.panel_row_bytes // 2),
+        }
+        to_y = {
+            **self.end.bounds,
+            Plan.TILE_ROW: self._bytes(word[Conv.Y_PIXEL]),
+            Plan.TILE_VECTOR: self._bytes(self._vector_stride(Conv.Y_BLOCK)),
+            Plan.RESIDUAL_ROW: self.end.residual_stride(self._bytes(word[Conv.R_PIXEL])),
+            Plan.RESIDUAL_VECTOR: self.end.residual_stride(self._bytes(self._vector_stride(Conv.R_BLOCK))),
+            Plan.MODE: f.select(self.end.finishing, int_(Mode.FINISH), int_(Mode.STORE)),
+        }
+        self.tile_plan = new_words(f, {**words, **in_scratch}, len(Plan))
+        self.direct_plan = new_words(f, {**words, **to_y}, len(Plan))
+        kept = f.binary("or", self.plain, self.is_cut)
+        self.may_be_direct = f.binary("and", self.end.unfused, f.binary("xor", kept, int_(1, "i1")))
+
+    def _bytes(self, elements: V) -> V:
+        return self.f.mul(elements, int_(self.shape.element))
+
+    def _vector_stride(self, block: Conv) -> V:
+        return self.word[block] if self.shape.lanes >= BLOCK else int_(self.shape.lanes)
+
+    def _fill_table(self, first: V, count: V) -> None:
+        """Write the table of entries first..first+count, tap 3 running fastest."""
+        f, word = self.f, self.word
+        for plan in (self.tile_plan, self.direct_plan):
+            set_word(f, plan, Plan.ENTRIES, count)
+        last = f.sub(word[Conv.TAPS0], int_(1))
+        with f.loop(int_(0), count) as entry:
+            rest = f.add(first, entry.index)
+            offset = int_(0)
+            for i in (3, 2, 1):
+                taps = word[Conv[f"TAPS{i}"]]
+                digit = f.binary("urem", rest, taps)
+                rest = f.binary("udiv", rest, taps)
+                offset = f.add(offset, f.mul(digit, word[Conv[f"X_TAP{i}"]]))
+            offset = f.add(offset, f.mul(rest, word[Conv.X_TAP0]))
+            steps = f.select(f.icmp("eq", rest, last), word[Conv.LAST_STEPS], word[Conv.STEPS])
+            words = f.gep(self.table, f.mul(entry.index, int_(ENTRY_WORDS)), "i64")
+            set_word(f, words, 0, self._bytes(offset))
+            set_word(f, words, 1, steps)
+
+    def _panel(self, panel: V) -> None:
+        """All cuts of the taps of one panel, over all tiles of the block."""
+        f, shape = self.f, self.shape
+        self.channel = f.mul(panel, int_(shape.columns))
+        self.first_channel = f.add(f.mul(self.group, self.word[Conv.CHANNELS]), self.channel)
+        narrow = f.icmp("sle", f.sub(self.padded, self.channel), int_(shape.lanes))
+        width = f.select(narrow, int_(shape.lanes), int_(shape.columns))
+        self.columns = f.smin(f.sub(self.limit, self.channel), int_(shape.columns))
+        self.direct = f.binary("and", self.may_be_direct, f.icmp("eq", self.columns, width))
+        self.bias = self.end.bias(self.first_channel)
+        set_word(f, self.direct_plan, Plan.BIAS, self.bias)
+        self.picks = self._picks(narrow)
+        weights = f.gep(self.w, f.mul(self.channel, self.steps), shape.dtype)
+        with f.loop(int_(0), f.smax(self.entries, int_(1)), self.entries_per_cut) as cut:
+            entries = f.smin(f.sub(self.entries, cut.index), self.entries_per_cut)
+            with f.when(self.is_cut):
+                self._fill_table(cut.index, entries)
+            add = f.icmp("ne", cut.index, int_(0))
+            set_word(f, self.tile_plan, Plan.MODE, f.select(add, int_(Mode.ADD), int_(Mode.STORE)))
+            end = f.add(cut.index, entries)
+            self.last = f.icmp("eq", end, self.entries)
+            before, after = self._steps_before(cut.index), self._steps_before(end)
+            b, following = (f.gep(weights, f.mul(i, width), shape.dtype) for i in (before, after))
+            turns = f.binary("udiv", f.sub(after, before), int_(UNROLL))
+            self._tiles(b, following, f.mul(turns, self.ahead_step))
+
+    def _picks(self, narrow: V) -> tuple[V, V]:
+        """The micro-kernels for the larger and for the smaller tiles."""
+        f, cut = self.f, self.tiles.pixels
+        one = f.icmp("eq", self.word[Conv.LINES], int_(1))
+        few = f.binary("and", one, f.icmp("sle", cut.total, int_(3)))
+        paired = f.icmp("eq", self.tiles.lines, int_(2))
+        self.larger = f.select(paired, f.mul(cut.total, int_(2)), cut.largest(f))
+        smaller = f.select(paired, cut.total, cut.base)
+        first, second = (
+            f.value("ptr", f"call ptr @{self.pick}({rows}, {narrow}, {few})") for rows in (self.larger, smaller)
+        )
+        return first, second
+
+    def _tiles(self, b: V, ahead: V, ahead_per_tile: V) -> None:
+        """All tiles of the block for one cut of one panel."""
+        f, shape, cut = self.f, self.shape, self.tiles.pixels
+        slot = f.select(self.is_cut, int_(shape.tile_bytes), int_(0))
+        line = f.mul(f.binary("udiv", self.low, cut.parts), self.tiles.lines)
+        begin = f.binary("urem", self.low, cut.parts)
+        with f.loop(self.low, self.high, 1, [ahead, self.sums, line, begin]) as tile:
+            ahead, sums, line, index = tile.carried
+            self._tile(line, index, b, ahead, sums)
+            following = f.add(index, int_(1))
+            wraps = f.icmp("eq", following, cut.parts)
+            tile.next(
+                f.gep(ahead, ahead_per_tile, "i8"),
+                f.gep(sums, slot, "i8"),
+                f.select(wraps, f.add(line, self.tiles.lines), line),
+                f.select(wraps, int_(0), following),
+            )
+
+    def _tile(self, line: V, index: V, b: V, ahead: V, tile: V) -> None:
+        f, word, cut = self.f, self.word, self.tiles.pixels
+        lines = f.smin(f.sub(word[Conv.LINES], line), self.tiles.lines)
+        pixel, pixels = cut.begin(f, index), cut.size(f, index)
+        rows = f.mul(pixels, lines)
+        kernel = f.select(f.icmp("eq", rows, self.larger), *self.picks)
+        a = f.gep(self.x, f.add(f.mul(line, self.line), f.mul(pixel, self.row)), "i8")
+        two = f.icmp("eq", lines, int_(2))
+        near = f.mul(f.binary("lshr", f.add(rows, int_(1)), int_(1)), self.row)
+        half = f.select(two, self.line, near)
+        y, residual = (self._place(o, line, pixel, self.first_channel) for o in "YR")
+        y_line, r_line = (self._bytes(word[w]) for w in (Conv.Y_LINE, Conv.R_LINE))
+        for at, distance in ((Plan.TILE_HALF, y_line), (Plan.RESIDUAL_HALF, self.end.residual_stride(r_line))):
+            set_word(f, self.direct_plan, at, f.select(two, distance, int_(0)))
+        set_word(f, self.direct_plan, Plan.RESIDUAL, self.end.residual_or_zeros(residual.address))
+        into = f.select(self.direct, y.address, tile)
+        plan = f.select(self.direct, self.direct_plan, self.tile_plan)
+        f.call_pointer(kernel, a, b, into, half, plan, ahead)
+        with f.when(f.binary("and", self.last, f.binary("xor", self.direct, int_(1, "i1")))):
+            size = f.mul(pixels, int_(self.shape.panel_row_bytes))
+            with f.loop(int_(0), lines, 1, [tile]) as each:
+                self._pass_on(each.carried[0], f.add(line, each.index), pixel, pixels)
+                each.next(f.gep(each.carried[0], size, "i8"))
+
+    def _place(self, operand: str, line: V, pixel: V, channel: V) -> Place:
+        """Where that channel of that pixel lies in Y or in the residual."""
+        f, word = self.f, {name: self.word[Conv[f"{operand}_{name}"]] for name in _STRIDES}
+        block, lane = f.binary("lshr", channel, int_(4)), f.binary("and", channel, int_(BLOCK - 1))
+        by_block = f.add(f.mul(block, word["BLOCK"]), lane)
+        at = f.select(self.plain, f.mul(channel, word["CHANNEL"]), by_block)
+        for index, name in ((self.image, "IMAGE"), (line, "LINE"), (pixel, "PIXEL")):
+            at = f.add(at, f.mul(index, word[name]))
+        base = f.word(self.args, Conv.Y, "ptr") if operand == "Y" else self.end.residual
+        lanes = f.select(self.plain, word["CHANNEL"], int_(1))
+        return Place(f.gep(base, at, self.shape.dtype), word["PIXEL"], lanes)
+
+    def _pass_on(self, tile: V, line: V, pixel: V, pixels: V) -> None:
+        """Give one line of a tile to its end: whole for plain output, else block by block."""
+        f, shape = self.f, self.shape
+        size = f.select(self.plain, int_(shape.columns), int_(min(BLOCK, shape.columns)))
+        with f.loop(int_(0), self.columns, size) as part:
+            columns = f.smin(f.sub(self.columns, part.index), size)
+            source = f.gep(tile, part.index, shape.dtype)
+            channel = f.add(self.first_channel, part.index)
+            fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
+            f.branch(self.end.unfused, store, fused)
+            f.start(fused)
+            block, lane = f.binary("lshr", channel, int_(4)), f.binary("and", channel, int_(BLOCK - 1))
+            for i, (plain, blocked) in enumerate(((line, block), (pixel, line), (channel, pixel), (lane, lane))):
+                set_word(f, self.coords, i + 1, f.select(self.plain, plain, blocked))
+            self.end.call_epilogue(source, self.coords, pixels, columns)
+            f.jump(done)
+            f.start(store)
+            y, residual = (self._place(o, line, pixel, channel) for o in "YR")
+            bias = f.gep(self.bias, f.select(self.end.has_bias, part.index, int_(0)), shape.dtype)
+            self.end.store(source, y, residual, bias, pixels, columns)
+            f.jump(done)
+            f.start(done)
+
+
+_STRIDES = ("IMAGE", "BLOCK", "LINE", "PIXEL", "CHANNEL")

@@ -1,0 +1,73 @@
+"""Which kernel family computes a group: contraction, convolution, algorithm, or a loop nest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from sardonyx.base import dim as dims
+from sardonyx.base.target import Target
+from sardonyx.ir.group import Group
+from sardonyx.ir.place import Place, Storage
+from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.llvm.emit import Emitted, emit
+from sardonyx.loops.lower import lower
+from sardonyx.loops.nest import Apply, Kernel, Load, Store, roots, trip_count, walk
+from sardonyx.loops.schedule import schedule
+
+NATIVE: frozenset[str] = frozenset()
+"""Opaque primitives that have kernels."""
+
+Library = Mapping[str, Callable[[], str]]
+Calls = Iterator[tuple[NativeCall, Library]]
+
+
+def native_calls(group: Group, places: Mapping[int, Place], target: Target) -> Calls:
+    """The calls that compute a group, each with the IR modules it links to (by key)."""
+    if group.kind == "concat":
+        return
+    for kernel in lower(group, places):
+        yield loop_call(schedule(kernel), target)
+
+
+def loop_call(kernel: Kernel, target: Target) -> tuple[NativeCall, Library]:
+    """The call of a scheduled loop nest."""
+    emitted = emit(kernel, target)
+    reads, writes = touched(kernel)
+    call = NativeCall(
+        emitted.symbol,
+        words(emitted),
+        reads,
+        writes,
+        kernel.origins,
+        work=work(kernel),
+        plan=kernel.name,
+    )
+    return call, {emitted.symbol: lambda: emitted.ir}
+
+
+def words(emitted: Emitted) -> tuple[Argument, ...]:
+    """The argument words of an emitted kernel."""
+    return tuple(Address(w.buffer.key, w.dim) if w.buffer else w.dim for w in emitted.words)
+
+
+def touched(kernel: Kernel) -> tuple[tuple[Storage, ...], tuple[Storage, ...]]:
+    """(storages read, storages written)."""
+    reads: dict[Storage, None] = {}
+    writes: dict[Storage, None] = {}
+    for statement in kernel.body:
+        for expr in walk(roots(statement)):
+            if isinstance(expr, Load) and expr.buffer.key is not None:
+                reads.setdefault(expr.buffer.key)
+        if isinstance(statement, Store) and statement.buffer.key is not None:
+            writes.setdefault(statement.buffer.key)
+    return tuple(reads), tuple(writes)
+
+
+def work(kernel: Kernel) -> dims.Dim:
+    """About how many scalar operations the kernel does."""
+    total: dims.Dim = 0
+    points = trip_count(kernel.outer)
+    for statement in kernel.body:
+        cost = sum(1 for e in walk(roots(statement)) if isinstance(e, Apply | Load))
+        total = total + points * trip_count(statement.axes) * max(1, cost)
+    return total

@@ -1,0 +1,254 @@
+"""Batch-reduce GEMM micro-kernels: one register tile of rows x vectors, summed over table entries.
+
+Decides registers, unrolling and addressing of the innermost loops; must not know matrices, images,
+threads or epilogues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from sardonyx.base.target import Target
+from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
+
+ENTRY_WORDS = 2
+"""i64 words of one table entry: byte offset of its A block, number of k steps."""
+
+UNROLL = 4
+"""k steps of one turn of the inner loop; `ahead` moves by one step of its own each turn."""
+
+CACHE_LINE = 64
+
+
+class Mode(IntEnum):
+    """What becomes of the sums of a tile."""
+
+    STORE = 0
+    ADD = 1
+    FINISH = 2
+
+
+class Plan(IntEnum):
+    """The i64 words of the plan that the tiles of one call share; strides and distances are in bytes.
+
+    Row r of a matrix with stride S and word HALF is at r * S, or at HALF + (r - half) * S from row `half` of the
+    kernel on; HALF = 0 stands for half * S. Vector j is at j * VECTOR.
+    """
+
+    TABLE = 0
+    ENTRIES = 1
+    ROW = 2
+    AHEAD_STEP = 3
+    MODE = 4
+    TILE_ROW = 5
+    TILE_HALF = 6
+    TILE_VECTOR = 7
+    BIAS = 8
+    LOW = 9
+    HIGH = 10
+    RESIDUAL = 11
+    RESIDUAL_ROW = 12
+    RESIDUAL_HALF = 13
+    RESIDUAL_VECTOR = 14
+
+
+@dataclass(frozen=True, slots=True)
+class MicroKernel:
+    """A register tile.
+
+    `rows` rows by `vectors` vectors of `lanes` elements; k is split over `phases` independent sums, which
+    hides the FMA latency of tiles with few rows. Each turn of the inner loop prefetches `ahead` cache lines
+    of what is needed later into L2.
+    """
+
+    dtype: str
+    lanes: int
+    rows: int
+    vectors: int
+    phases: int = 1
+    ahead: int = 0
+
+    @property
+    def name(self) -> str:
+        """The symbol of the function."""
+        phases = f"p{self.phases}" if self.phases > 1 else ""
+        return f"brgemm_{self.dtype}_{self.rows}x{self.vectors}{phases}"
+
+    @property
+    def half(self) -> int:
+        """The first row of the second half of the tile, which has its own base address."""
+        return (self.rows + 1) // 2
+
+
+def vector_lanes(target: Target, dtype: str) -> int:
+    """Elements of one machine vector of that dtype (`lanes` of the target is that of float)."""
+    return target.lanes * 4 // size_of(dtype)
+
+
+def define(module: Module, kernel: MicroKernel) -> str:
+    """Add `void @name(ptr a, ptr b, ptr tile, i64 half, ptr plan, ptr ahead)` once; returns the name.
+
+    sum[r][c] = over entries e and steps k of a[offset_e + row(r) + k] * b[step, c]: row(r) is r * ROW below
+    `kernel.half` and half + (r - kernel.half) * ROW from there on; steps count on through all entries; b holds
+    `vectors` full vectors per step, vector aligned.
+    MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
+    which propagates NaN. `ahead` is prefetched and moves by AHEAD_STEP each UNROLL steps.
+    """
+    if not module.has(kernel.name):
+        _Writer(module, kernel).write()
+    return kernel.name
+
+
+def hidden(f: Function, value: V) -> V:
+    """The same value, opaque to LLVM.
+
+    Loop strength reduction otherwise gives every row its own pointer, more than there are registers.
+    """
+    return f.value(value.type, f'call {value.type} asm "", "=r,0"({value})')
+
+
+def prefetch_l2(f: Function, address: V) -> None:
+    """Ask for a cache line that is read soon, but not at once."""
+    f.call("llvm.prefetch.p0", "void", address, int_(0, "i32"), int_(2, "i32"), int_(1, "i32"))
+
+
+def clamped(f: Function, value: V, low: V, high: V) -> V:
+    """min(max(value, low), high); NaN stays NaN."""
+    value = f.select(f.fcmp("ogt", low, value), low, value)
+    return f.select(f.fcmp("olt", high, value), high, value)
+
+
+class _Writer:
+    """Writes one micro-kernel; `strides` are the row offsets that x86 addressing cannot form itself."""
+
+    def __init__(self, module: Module, kernel: MicroKernel) -> None:
+        params = [("a", "ptr"), ("b", "ptr"), ("tile", "ptr"), ("half", "i64"), ("plan", "ptr"), ("ahead", "ptr")]
+        self.f = Function(module, kernel.name, params, internal=True, attributes="nounwind noinline")
+        self.kernel = kernel
+        self.type = vector_of(kernel.dtype, kernel.lanes)
+        self.element = size_of(kernel.dtype)
+        self.vector_bytes = kernel.lanes * self.element
+        self.step_bytes = kernel.vectors * self.vector_bytes
+
+    def write(self) -> None:
+        f, kernel = self.f, self.kernel
+        a, b, tile, half, plan, ahead = f.params
+        table, entries = f.word(plan, Plan.TABLE, "ptr"), f.word(plan, Plan.ENTRIES)
+        self.half = hidden(f, half)
+        self.ahead_step = hidden(f, f.word(plan, Plan.AHEAD_STEP))
+        self.offsets = self._row_offsets(f.word(plan, Plan.ROW))
+        sums = [int_(0, self.type)] * (kernel.rows * kernel.vectors * kernel.phases)
+        with f.loop(int_(0), entries, 1, [b, ahead, *sums]) as entry:
+            b, ahead, *sums = entry.carried
+            words = f.gep(table, f.mul(entry.index, int_(ENTRY_WORDS)), "i64")
+            a_entry = f.gep(a, f.load(words, "i64"), "i8")
+            steps = f.word(words, 1)
+            unrolled = f.binary("and", steps, int_(-UNROLL))
+            a_entry, b, ahead, sums = self._steps(int_(0), unrolled, UNROLL, a_entry, b, ahead, sums)
+            _, b, ahead, sums = self._steps(unrolled, steps, 1, a_entry, b, ahead, sums)
+            entry.next(b, ahead, *sums)
+        self._store(tile, plan, self._joined_phases(entry.carried[2:]))
+        f.ret()
+        f.finish()
+
+    def _row_offsets(self, stride: V) -> list[V]:
+        f = self.f
+        one, three, five = (hidden(f, f.mul(stride, int_(n))) for n in (1, 3, 5))
+        two, four, six = f.mul(one, int_(2)), f.mul(one, int_(4)), f.mul(three, int_(2))
+        return [int_(0), one, two, three, four, five, six]
+
+    def _steps(
+        self, low: V, high: V, count: int, a: V, b: V, ahead: V, sums: Sequence[V]
+    ) -> tuple[V, V, V, list[V]]:
+        f = self.f
+        with f.loop(low, high, count, [a, b, ahead, *sums]) as loop:
+            a, b, ahead, *sums = loop.carried
+            first = hidden(f, a)
+            second = hidden(f, f.gep(first, self.half, "i8")) if self.kernel.rows > 1 else first
+            for line in range(self.kernel.ahead if count > 1 else 0):
+                prefetch_l2(f, f.gep(ahead, int_(line * CACHE_LINE), "i8"))
+            for step in range(count):
+                sums = self._step(first, second, b, step, sums)
+            loop.next(
+                f.gep(first, int_(count * self.element), "i8"),
+                f.gep(b, int_(count * self.step_bytes), "i8"),
+                f.gep(ahead, self.ahead_step, "i8") if count > 1 else ahead,
+                *sums,
+            )
+        a, b, ahead, *sums = loop.carried
+        return a, b, ahead, sums
+
+    def _step(self, first: V, second: V, b: V, step: int, sums: Sequence[V]) -> list[V]:
+        f, kernel = self.f, self.kernel
+        at = [step * self.step_bytes + j * self.vector_bytes for j in range(kernel.vectors)]
+        columns = [f.load(f.gep(b, int_(offset), "i8"), self.type, self.vector_bytes) for offset in at]
+        sums = list(sums)
+        phase = step % kernel.phases * kernel.rows * kernel.vectors
+        for row in range(kernel.rows):
+            base, below = (first, row) if row < kernel.half else (second, row - kernel.half)
+            address = f.gep(f.gep(base, self.offsets[below], "i8"), int_(step * self.element), "i8")
+            broadcast = f.splat(f.load(address, kernel.dtype), kernel.lanes)
+            for j, column in enumerate(columns):
+                index = phase + row * kernel.vectors + j
+                sums[index] = f.fma(broadcast, column, sums[index])
+        return sums
+
+    def _joined_phases(self, sums: Sequence[V]) -> list[V]:
+        size = self.kernel.rows * self.kernel.vectors
+        parts = [sums[i : i + size] for i in range(0, len(sums), size)]
+        while len(parts) > 1:
+            parts = [
+                [self.f.binary("fadd", x, y) for x, y in zip(parts[i], parts[i + 1], strict=True)]
+                for i in range(0, len(parts), 2)
+            ]
+        return list(parts[0])
+
+    def _store(self, tile: V, plan: V, sums: Sequence[V]) -> None:
+        f = self.f
+        mode = f.word(plan, Plan.MODE)
+        done = f.new_label("done")
+        for choice in Mode:
+            label, others = f.new_label("mode"), f.new_label("other")
+            if choice is list(Mode)[-1]:
+                f.jump(label)
+            else:
+                f.branch(f.icmp("eq", mode, int_(choice)), label, others)
+            f.start(label)
+            self._store_as(choice, tile, plan, sums)
+            f.jump(done)
+            if choice is not list(Mode)[-1]:
+                f.start(others)
+        f.start(done)
+
+    def _store_as(self, mode: Mode, tile: V, plan: V, sums: Sequence[V]) -> None:
+        f = self.f
+        if mode is Mode.FINISH:
+            bias = f.word(plan, Plan.BIAS, "ptr")
+            shifts = [f.load(f.gep(bias, int_(j * self.vector_bytes), "i8"), self.type) for j in range(self.kernel.vectors)]
+            bounds = [f.splat(f.word(plan, w, self.kernel.dtype), self.kernel.lanes) for w in (Plan.LOW, Plan.HIGH)]
+            residual = self._addresses(f.word(plan, Plan.RESIDUAL, "ptr"), plan, Plan.RESIDUAL_ROW)
+        into = self._addresses(tile, plan, Plan.TILE_ROW)
+        for i, value in enumerate(sums):
+            if mode is Mode.ADD:
+                value = f.binary("fadd", f.load(into[i], self.type), value)
+            if mode is Mode.FINISH:
+                value = f.binary("fadd", value, shifts[i % self.kernel.vectors])
+                value = f.binary("fadd", value, f.load(residual[i], self.type))
+                value = clamped(f, value, *bounds)
+            f.store(value, into[i])
+
+    def _addresses(self, base: V, plan: V, row_word: Plan) -> list[V]:
+        """The addresses of all vectors of a tile in memory, row by row."""
+        f, kernel = self.f, self.kernel
+        row, half, vector = (f.word(plan, row_word + i) for i in range(3))
+        contiguous = f.icmp("eq", half, int_(0))
+        second = f.gep(base, f.select(contiguous, f.mul(row, int_(kernel.half)), half), "i8")
+        addresses: list[V] = []
+        for first, count in ((base, kernel.half), (second, kernel.rows - kernel.half)):
+            at = first
+            for r in range(count):
+                at = at if r == 0 else f.gep(at, row, "i8")
+                addresses += [at if j == 0 else f.gep(at, vector, "i8") for j in range(kernel.vectors)]
+        return addresses

@@ -1,0 +1,451 @@
+; The runtime functions. executor.py replaces each $$word: an index of layout.py, or what systems differ in.
+; What only an architecture can do (pause, ticks, denormals) is in a file of its own.
+
+define void @sdx_execute(ptr %records, i64 %n, ptr %ctx) nounwind {
+entry:
+  %call.p = getelementptr i64, ptr %ctx, i64 $context_call
+  %profile.p = getelementptr i64, ptr %ctx, i64 $context_profile
+  %profile = load ptr, ptr %profile.p, align 8
+  %profiled = icmp ne ptr %profile, null
+  %some = icmp sgt i64 %n, 0
+  br i1 %some, label %next, label %done
+next:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %continue ]
+  store i64 %i, ptr %call.p, align 8
+  %record = getelementptr [3 x i64], ptr %records, i64 %i
+  %args.p = getelementptr i64, ptr %record, i64 1
+  %flags.p = getelementptr i64, ptr %record, i64 2
+  %fn = load ptr, ptr %record, align 8
+  %args = load ptr, ptr %args.p, align 8
+  %flags = load i64, ptr %flags.p, align 8
+  br i1 %profiled, label %timed, label %plain
+plain:
+  call void %fn(ptr %args, ptr %ctx)
+  br label %after
+timed:
+  %start.p = getelementptr [2 x i64], ptr %profile, i64 %i
+  %end.p = getelementptr i64, ptr %start.p, i64 1
+  %start = call i64 @ticks()
+  store i64 %start, ptr %start.p, align 8
+  call void %fn(ptr %args, ptr %ctx)
+  %end = call i64 @ticks()
+  store i64 %end, ptr %end.p, align 8
+  br label %after
+after:
+  %flag = and i64 %flags, $barrier_flag
+  %flagged = icmp ne i64 %flag, 0
+  br i1 %flagged, label %meet, label %continue
+meet:
+  %verdict = call i64 @meet(ptr %ctx)
+  %failed = icmp ne i64 %verdict, 0
+  br i1 %failed, label %done, label %continue
+continue:
+  %i.next = add i64 %i, 1
+  %more = icmp slt i64 %i.next, %n
+  br i1 %more, label %next, label %done
+done:
+  ret void
+}
+
+define void @sdx_barrier(ptr %ctx) nounwind {
+  %verdict = call i64 @meet(ptr %ctx)
+  ret void
+}
+
+define internal i64 @meet(ptr %ctx) nounwind {
+entry:
+  %n.p = getelementptr i64, ptr %ctx, i64 $context_nthreads
+  %status.p = getelementptr i64, ptr %ctx, i64 $context_status
+  %n = load i64, ptr %n.p, align 8
+  %status = load ptr, ptr %status.p, align 8
+  %alone = icmp sle i64 %n, 1
+  br i1 %alone, label %solo, label %arrive
+solo:
+  %code.solo = load i64, ptr %status, align 8
+  ret i64 %code.solo
+arrive:
+  %barrier.p = getelementptr i64, ptr %ctx, i64 $context_barrier
+  %barrier = load ptr, ptr %barrier.p, align 8
+  %epoch.p = getelementptr i64, ptr %barrier, i64 $barrier_epoch
+  %verdict.p = getelementptr i64, ptr %barrier, i64 $barrier_verdict
+  %epoch = load atomic i64, ptr %epoch.p monotonic, align 8
+  %before = atomicrmw add ptr %barrier, i64 1 acq_rel, align 8
+  %arrived = add i64 %before, 1
+  %last = icmp eq i64 %arrived, %n
+  br i1 %last, label %open, label %wait
+open:
+  %code = load atomic i64, ptr %status monotonic, align 8
+  store i64 %code, ptr %verdict.p, align 8
+  store atomic i64 0, ptr %barrier monotonic, align 8
+  %epoch.next = add i64 %epoch, 1
+  store atomic i64 %epoch.next, ptr %epoch.p release, align 8
+  ret i64 %code
+wait:
+  call void @wait_beyond(ptr %epoch.p, i64 %epoch, ptr %barrier)
+  %seen = load i64, ptr %verdict.p, align 8
+  ret i64 %seen
+}
+
+; Spin until the word exceeds a value; after the barrier's SPINS give the core away between looks.
+define internal void @wait_beyond(ptr %word, i64 %value, ptr %barrier) nounwind {
+entry:
+  %spins.p = getelementptr i64, ptr %barrier, i64 $barrier_spins
+  %yield.p = getelementptr i64, ptr %barrier, i64 $barrier_yield
+  br label %look
+look:
+  %spun = phi i64 [ 0, %entry ], [ %spun.next, %relax ], [ %spun.next, %give ]
+  %now = load atomic i64, ptr %word acquire, align 8
+  %beyond = icmp sgt i64 %now, %value
+  br i1 %beyond, label %done, label %again
+again:
+  call void @pause()
+  %spun.next = add i64 %spun, 1
+  %spins = load i64, ptr %spins.p, align 8
+  %long = icmp sgt i64 %spun.next, %spins
+  br i1 %long, label %slow, label %relax
+relax:
+  br label %look
+slow:
+  %yield = load ptr, ptr %yield.p, align 8
+  %can = icmp ne ptr %yield, null
+  br i1 %can, label %give, label %relax
+give:
+  %ignored = call $host i32 %yield()
+  br label %look
+done:
+  ret void
+}
+
+define void @sdx_fail(ptr %ctx, i64 %code, i64 %detail0, i64 %detail1) nounwind {
+entry:
+  %status.p = getelementptr i64, ptr %ctx, i64 $context_status
+  %status = load ptr, ptr %status.p, align 8
+  %swap = cmpxchg ptr %status, i64 0, i64 %code acq_rel monotonic, align 8
+  %first = extractvalue { i64, i1 } %swap, 1
+  br i1 %first, label %write, label %done
+write:
+  %call.p = getelementptr i64, ptr %ctx, i64 $context_call
+  %call = load i64, ptr %call.p, align 8
+  %to.call = getelementptr i64, ptr %status, i64 $status_call
+  %to.detail0 = getelementptr i64, ptr %status, i64 $status_detail0
+  %to.detail1 = getelementptr i64, ptr %status, i64 $status_detail1
+  store i64 %call, ptr %to.call, align 8
+  store i64 %detail0, ptr %to.detail0, align 8
+  store i64 %detail1, ptr %to.detail1, align 8
+  br label %done
+done:
+  ret void
+}
+
+define $host i64 @sdx_solo(ptr %launch, ptr %ctx) nounwind {
+  %status.p = getelementptr i64, ptr %ctx, i64 $context_status
+  %status = load ptr, ptr %status.p, align 8
+  call void @begin(ptr %launch, ptr %ctx, i64 1)
+  store i64 0, ptr %status, align 8
+  call void @execute(ptr %launch, ptr %ctx)
+  %code = load i64, ptr %status, align 8
+  ret i64 %code
+}
+
+define $host i64 @sdx_launch(ptr %launch, ptr %team) nounwind {
+  call void @publish(ptr %launch, ptr %team)
+  %code = call i64 @join(ptr %launch, ptr %team)
+  ret i64 %code
+}
+
+define $host void @sdx_publish(ptr %launch, ptr %team) nounwind {
+  call void @publish(ptr %launch, ptr %team)
+  ret void
+}
+
+define $host i64 @sdx_join(ptr %launch, ptr %team) nounwind {
+  %code = call i64 @join(ptr %launch, ptr %team)
+  ret i64 %code
+}
+
+define $host i64 @sdx_ticks() nounwind {
+  %now = call i64 @ticks()
+  ret i64 %now
+}
+
+; Execute a launch on this thread.
+define internal void @execute(ptr %launch, ptr %ctx) nounwind {
+  %execute.p = getelementptr i64, ptr %launch, i64 $launch_execute
+  %records.p = getelementptr i64, ptr %launch, i64 $launch_records
+  %count.p = getelementptr i64, ptr %launch, i64 $launch_count
+  %execute = load ptr, ptr %execute.p, align 8
+  %records = load ptr, ptr %records.p, align 8
+  %count = load i64, ptr %count.p, align 8
+  %flush.p = getelementptr i64, ptr %launch, i64 $launch_flush_denormals
+  %flush = load i64, ptr %flush.p, align 8
+  call void @in_float_mode(ptr %execute, ptr %records, i64 %count, ptr %ctx, i64 %flush)
+  ret void
+}
+
+; Call an `sdx_execute`, with denormals as zeros if asked; the thread's own mode is restored.
+define internal void @in_float_mode(ptr %execute, ptr %records, i64 %count, ptr %ctx, i64 %flush) nounwind {
+entry:
+  %ieee = icmp eq i64 %flush, 0
+  br i1 %ieee, label %plain, label %flushed
+plain:
+  call void %execute(ptr %records, i64 %count, ptr %ctx)
+  ret void
+flushed:
+  %mode = call i64 @flush_denormals()
+  call void %execute(ptr %records, i64 %count, ptr %ctx)
+  call void @restore_float_mode(i64 %mode)
+  ret void
+}
+
+; Set the words of the caller's own context that differ from run to run.
+define internal void @begin(ptr %launch, ptr %ctx, i64 %n) nounwind {
+  %from.profile = getelementptr i64, ptr %launch, i64 $launch_profile
+  %profile = load i64, ptr %from.profile, align 8
+  %to.n = getelementptr i64, ptr %ctx, i64 $context_nthreads
+  %to.profile = getelementptr i64, ptr %ctx, i64 $context_profile
+  store i64 %n, ptr %to.n, align 8
+  store i64 %profile, ptr %to.profile, align 8
+  ret void
+}
+
+; Threads of a run: those asked for, at most those of the team.
+define internal i64 @width(ptr %launch, ptr %team) nounwind {
+  %asked.p = getelementptr i64, ptr %launch, i64 $launch_nthreads
+  %size.p = getelementptr i64, ptr %team, i64 $teamblock_size
+  %asked = load i64, ptr %asked.p, align 8
+  %size = load i64, ptr %size.p, align 8
+  %less = icmp slt i64 %asked, %size
+  %n = select i1 %less, i64 %asked, i64 %size
+  ret i64 %n
+}
+
+define internal void @publish(ptr %launch, ptr %team) nounwind {
+entry:
+  %n = call i64 @width(ptr %launch, ptr %team)
+  %mailboxes.p = getelementptr i64, ptr %team, i64 $teamblock_mailboxes
+  %mailboxes = load ptr, ptr %mailboxes.p, align 8
+  %execute.p = getelementptr i64, ptr %launch, i64 $launch_execute
+  %records.p = getelementptr i64, ptr %launch, i64 $launch_records
+  %count.p = getelementptr i64, ptr %launch, i64 $launch_count
+  %profile.p = getelementptr i64, ptr %launch, i64 $launch_profile
+  %execute = load i64, ptr %execute.p, align 8
+  %records = load i64, ptr %records.p, align 8
+  %count = load i64, ptr %count.p, align 8
+  %profile = load i64, ptr %profile.p, align 8
+  %flush.p = getelementptr i64, ptr %launch, i64 $launch_flush_denormals
+  %flush = load i64, ptr %flush.p, align 8
+  %asked.p = getelementptr i64, ptr %launch, i64 $launch_spin_us
+  %asked = load i64, ptr %asked.p, align 8
+  %cpus.p = getelementptr i64, ptr %team, i64 $teamblock_cpus
+  %cpus = load i64, ptr %cpus.p, align 8
+  %crowded = icmp sgt i64 %n, %cpus
+  %spin = select i1 %crowded, i64 0, i64 %asked
+  %spins = select i1 %crowded, i64 $crowded_turns, i64 $barrier_turns
+  %contexts.p = getelementptr i64, ptr %team, i64 $teamblock_contexts
+  %contexts = load ptr, ptr %contexts.p, align 8
+  %barrier.p = getelementptr i64, ptr %contexts, i64 $context_barrier
+  %barrier = load ptr, ptr %barrier.p, align 8
+  %spins.p = getelementptr i64, ptr %barrier, i64 $barrier_spins
+  %spins.old = load i64, ptr %spins.p, align 8
+  store i64 0, ptr %team, align 8
+  %same = icmp eq i64 %spins, %spins.old
+  br i1 %same, label %head, label %tune
+tune:
+  store i64 %spins, ptr %spins.p, align 8
+  br label %head
+head:
+  %t = phi i64 [ 1, %entry ], [ 1, %tune ], [ %t.next, %post ]
+  %more = icmp slt i64 %t, %n
+  br i1 %more, label %post, label %done
+post:
+  %mailbox = getelementptr [$mailbox_words x i64], ptr %mailboxes, i64 %t
+  %to.records = getelementptr i64, ptr %mailbox, i64 $mailbox_records
+  %to.count = getelementptr i64, ptr %mailbox, i64 $mailbox_count
+  %to.n = getelementptr i64, ptr %mailbox, i64 $mailbox_nthreads
+  %to.profile = getelementptr i64, ptr %mailbox, i64 $mailbox_profile
+  %to.spin = getelementptr i64, ptr %mailbox, i64 $mailbox_spin_us
+  %to.flush = getelementptr i64, ptr %mailbox, i64 $mailbox_flush_denormals
+  store i64 %records, ptr %to.records, align 8
+  store i64 %count, ptr %to.count, align 8
+  store i64 %n, ptr %to.n, align 8
+  store i64 %profile, ptr %to.profile, align 8
+  store i64 %spin, ptr %to.spin, align 8
+  store i64 %flush, ptr %to.flush, align 8
+  call void @post(ptr %mailbox, i64 %execute, ptr %team)
+  %t.next = add i64 %t, 1
+  br label %head
+done:
+  ret void
+}
+
+; Hand the mailbox to its worker: a full fence stands between the new epoch and the look at `parked`,
+; as on the worker's side between `parked` and its last look at the epoch.
+define internal void @post(ptr %mailbox, i64 %execute, ptr %team) nounwind {
+entry:
+  %to.execute = getelementptr i64, ptr %mailbox, i64 $mailbox_execute
+  store i64 %execute, ptr %to.execute, align 8
+  %epoch = load atomic i64, ptr %mailbox monotonic, align 8
+  %epoch.next = add i64 %epoch, 1
+  %old = atomicrmw xchg ptr %mailbox, i64 %epoch.next seq_cst, align 8
+  %parked.p = getelementptr i64, ptr %mailbox, i64 $mailbox_parked
+  %parked = load atomic i64, ptr %parked.p seq_cst, align 8
+  %syscall.p = getelementptr i64, ptr %team, i64 $teamblock_syscall
+  %syscall = load ptr, ptr %syscall.p, align 8
+  %asleep = icmp ne i64 %parked, 0
+  %can = icmp ne ptr %syscall, null
+  %must = and i1 %asleep, %can
+  br i1 %must, label %wake, label %done
+wake:
+  %futex.p = getelementptr i64, ptr %team, i64 $teamblock_futex
+  %futex = load i64, ptr %futex.p, align 8
+  %woken = call i64 (i64, ...) %syscall(i64 %futex, ptr %mailbox, i64 129, i64 1)
+  br label %done
+done:
+  ret void
+}
+
+define internal i64 @join(ptr %launch, ptr %team) nounwind {
+entry:
+  %n = call i64 @width(ptr %launch, ptr %team)
+  %contexts.p = getelementptr i64, ptr %team, i64 $teamblock_contexts
+  %mailboxes.p = getelementptr i64, ptr %team, i64 $teamblock_mailboxes
+  %ctx = load ptr, ptr %contexts.p, align 8
+  %mailboxes = load ptr, ptr %mailboxes.p, align 8
+  %barrier.p = getelementptr i64, ptr %ctx, i64 $context_barrier
+  %barrier = load ptr, ptr %barrier.p, align 8
+  call void @begin(ptr %launch, ptr %ctx, i64 %n)
+  call void @execute(ptr %launch, ptr %ctx)
+  br label %head
+head:
+  %t = phi i64 [ 1, %entry ], [ %t.next, %wait ]
+  %more = icmp slt i64 %t, %n
+  br i1 %more, label %wait, label %done
+wait:
+  %mailbox = getelementptr [$mailbox_words x i64], ptr %mailboxes, i64 %t
+  %done.p = getelementptr i64, ptr %mailbox, i64 $mailbox_done
+  %epoch = load i64, ptr %mailbox, align 8
+  %before = sub i64 %epoch, 1
+  call void @wait_beyond(ptr %done.p, i64 %before, ptr %barrier)
+  %t.next = add i64 %t, 1
+  br label %head
+done:
+  %code = load i64, ptr %team, align 8
+  ret i64 %code
+}
+
+define $host void @sdx_stop(ptr %team) nounwind {
+entry:
+  %size.p = getelementptr i64, ptr %team, i64 $teamblock_size
+  %mailboxes.p = getelementptr i64, ptr %team, i64 $teamblock_mailboxes
+  %size = load i64, ptr %size.p, align 8
+  %mailboxes = load ptr, ptr %mailboxes.p, align 8
+  br label %head
+head:
+  %t = phi i64 [ 1, %entry ], [ %t.next, %post ]
+  %more = icmp slt i64 %t, %size
+  br i1 %more, label %post, label %done
+post:
+  %mailbox = getelementptr [$mailbox_words x i64], ptr %mailboxes, i64 %t
+  call void @post(ptr %mailbox, i64 0, ptr %team)
+  %t.next = add i64 %t, 1
+  br label %head
+done:
+  ret void
+}
+
+; The last epoch served is this worker's own `done` word, so that it can leave and come back between runs.
+; A worker spins for as long as the last run said; work that came too late for that halves its patience.
+define $host i64 @sdx_worker(ptr %mailbox, ptr %ctx, ptr %team) nounwind {
+entry:
+  %done.p = getelementptr i64, ptr %mailbox, i64 $mailbox_done
+  %parked.p = getelementptr i64, ptr %mailbox, i64 $mailbox_parked
+  %execute.p = getelementptr i64, ptr %mailbox, i64 $mailbox_execute
+  %records.p = getelementptr i64, ptr %mailbox, i64 $mailbox_records
+  %count.p = getelementptr i64, ptr %mailbox, i64 $mailbox_count
+  %n.p = getelementptr i64, ptr %mailbox, i64 $mailbox_nthreads
+  %profile.p = getelementptr i64, ptr %mailbox, i64 $mailbox_profile
+  %spin.p = getelementptr i64, ptr %mailbox, i64 $mailbox_spin_us
+  %rate.p = getelementptr i64, ptr %team, i64 $teamblock_ticks_per_us
+  %syscall.p = getelementptr i64, ptr %team, i64 $teamblock_syscall
+  %futex.p = getelementptr i64, ptr %team, i64 $teamblock_futex
+  %to.n = getelementptr i64, ptr %ctx, i64 $context_nthreads
+  %to.profile = getelementptr i64, ptr %ctx, i64 $context_profile
+  %tid = load i64, ptr %ctx, align 8
+  %rate = load i64, ptr %rate.p, align 8
+  %spin.0 = load i64, ptr %spin.p, align 8
+  %patience.0 = mul i64 %spin.0, %rate
+  %syscall = load ptr, ptr %syscall.p, align 8
+  %futex = load i64, ptr %futex.p, align 8
+  %can.sleep = icmp ne ptr %syscall, null
+  store atomic i64 0, ptr %parked.p monotonic, align 8
+  %seen.0 = load i64, ptr %done.p, align 8
+  br label %idle
+idle:
+  %seen = phi i64 [ %seen.0, %entry ], [ %epoch, %finish ]
+  %patience = phi i64 [ %patience.0, %entry ], [ %patience.next, %finish ]
+  %since = call i64 @ticks()
+  br label %spin
+spin:
+  %epoch.spin = load atomic i64, ptr %mailbox acquire, align 8
+  %posted = icmp ne i64 %epoch.spin, %seen
+  br i1 %posted, label %work, label %relax
+relax:
+  call void @pause()
+  %now = call i64 @ticks()
+  %waited = sub i64 %now, %since
+  %patient = icmp slt i64 %waited, %patience
+  br i1 %patient, label %spin, label %park
+park:
+  %old = atomicrmw xchg ptr %parked.p, i64 1 seq_cst, align 8
+  %epoch.park = load atomic i64, ptr %mailbox seq_cst, align 8
+  %late = icmp ne i64 %epoch.park, %seen
+  br i1 %late, label %awake, label %sleep
+sleep:
+  br i1 %can.sleep, label %nap, label %leave
+nap:
+  %low = and i64 %seen, 4294967295
+  %slept = call i64 (i64, ...) %syscall(i64 %futex, ptr %mailbox, i64 128, i64 %low, ptr null)
+  br label %park
+leave:
+  ret i64 1
+awake:
+  store atomic i64 0, ptr %parked.p monotonic, align 8
+  br label %work
+work:
+  %epoch = phi i64 [ %epoch.spin, %spin ], [ %epoch.park, %awake ]
+  %begun = call i64 @ticks()
+  %gap = sub i64 %begun, %since
+  %execute = load ptr, ptr %execute.p, align 8
+  %stop = icmp eq ptr %execute, null
+  br i1 %stop, label %end, label %run
+run:
+  %records = load ptr, ptr %records.p, align 8
+  %count = load i64, ptr %count.p, align 8
+  %n = load i64, ptr %n.p, align 8
+  %profile = load i64, ptr %profile.p, align 8
+  %spin.us = load i64, ptr %spin.p, align 8
+  %flush.p = getelementptr i64, ptr %mailbox, i64 $mailbox_flush_denormals
+  %flush = load i64, ptr %flush.p, align 8
+  %profiled = icmp ne i64 %profile, 0
+  %rows = mul i64 %tid, %count
+  %row.bytes = mul i64 %rows, 16
+  %offset = select i1 %profiled, i64 %row.bytes, i64 0
+  %own = add i64 %profile, %offset
+  store i64 %n, ptr %to.n, align 8
+  store i64 %own, ptr %to.profile, align 8
+  call void @in_float_mode(ptr %execute, ptr %records, i64 %count, ptr %ctx, i64 %flush)
+  br label %finish
+finish:
+  store atomic i64 %epoch, ptr %done.p release, align 8
+  %budget = mul i64 %spin.us, %rate
+  %soon = icmp slt i64 %gap, %budget
+  %half = ashr i64 %patience, 1
+  %least = ashr i64 %budget, 4
+  %enough = icmp sgt i64 %half, %least
+  %reduced = select i1 %enough, i64 %half, i64 %least
+  %patience.next = select i1 %soon, i64 %budget, i64 %reduced
+  br label %idle
+end:
+  store atomic i64 %epoch, ptr %done.p release, align 8
+  ret i64 0
+}

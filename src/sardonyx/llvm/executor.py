@@ -1,0 +1,50 @@
+"""IR of the runtime functions: run a list of calls on a team of threads, meet at barriers, report errors.
+
+The functions are written in executor*.ll, their memory layout is that of `llvm.layout`; must not know any
+kernel or model. The text depends only on the target and the system's calling convention.
+
+    sdx_execute(ptr records, i64 n, ptr ctx)     every record's fn(args, ctx), a barrier where its flag asks
+    sdx_barrier(ptr ctx)                         all threads of the run meet; nothing for a single thread
+    sdx_fail(ptr ctx, i64 code, i64 d0, i64 d1)  note an error; the first one of a run is kept
+    sdx_launch(ptr launch, ptr team) -> i64      from Python: run on the team, this thread is number 0
+    sdx_publish, sdx_join                        the halves of sdx_launch, for teams woken by Python
+    sdx_solo(ptr launch, ptr ctx) -> i64         from Python: run on this thread alone
+    sdx_worker(ptr mailbox, ptr ctx, ptr team) -> i64
+                                                 from Python: serve runs; 0 to end the thread, 1 to park it
+    sdx_stop(ptr team)                           from Python: let every worker end
+    sdx_ticks() -> i64                           the clock used for spinning and profiles
+
+A run stops early, on all threads alike, at the first barrier after an error: the last thread to arrive reads
+the status and publishes what it saw together with the barrier's opening.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from string import Template
+
+from sardonyx.base.target import Target
+from sardonyx.llvm.layout import BARRIER_AFTER, Barrier, Context, Launch, Mailbox, Status, TeamBlock
+
+
+_BARRIER_SPINS = 4096
+_CROWDED_SPINS = 64
+
+
+def ir(target: Target) -> str:
+    """The module of the runtime functions for a target."""
+    architecture = target.triple.partition("-")[0]
+    files = [Path(__file__).with_name(f"executor{part}.ll") for part in ("", f"_{architecture}")]
+    indices = {
+        f"{block.__name__.lower()}_{word.name.lower()}": str(word.value)
+        for block in (Context, Status, Launch, TeamBlock, Barrier, Mailbox)
+        for word in block
+    }
+    return Template("\n".join(file.read_text(encoding="utf-8") for file in files)).substitute(
+        indices,
+        barrier_flag=str(BARRIER_AFTER),
+        barrier_turns=str(_BARRIER_SPINS),
+        crowded_turns=str(_CROWDED_SPINS),
+        host="win64cc" if sys.platform == "win32" and architecture == "x86_64" else "ccc",
+    )

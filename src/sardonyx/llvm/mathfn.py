@@ -1,0 +1,158 @@
+"""Exponential functions, logarithm and error function as polynomials, for float and double.
+
+Decides how each function is reduced to a polynomial; the coefficients are in `coefficients`. No calls, no tables.
+Must not know element types of tensors or kernels.
+"""
+
+from __future__ import annotations
+
+from sardonyx.base.target import Target
+from sardonyx.llvm import coefficients
+from sardonyx.llvm.coefficients import Coefficients
+from sardonyx.llvm.lanes import Lanes
+from sardonyx.llvm.vec import V, int_
+
+
+def table(x: Lanes) -> Coefficients:
+    """The coefficients for this value's type."""
+    return coefficients.DOUBLE if x.v.scalar == "double" else coefficients.FLOAT
+
+
+def exp(x: Lanes, target: Target) -> Lanes:
+    """e^x; error below 1 ulp."""
+    return exp_times_power(x, target, 0)
+
+
+def exp_times_power(x: Lanes, target: Target, power: int) -> Lanes:
+    """e^x * 2^power without overflow in between, for |power| <= 2."""
+    c = table(x)
+    x = x.at_least(c.exp_low).at_most(c.exp_high)
+    if has_avx512(x, target):
+        n = (x * c.log2_e).round()
+        p = _exp_reduced(x, n)
+        return _avx512("scalef", [p, n if power == 0 else n + power])
+    magic = x.fma(c.log2_e, c.magic)
+    p = _exp_reduced(x, magic - c.magic)
+    offset = 2 << (c.scalar == "double") * 3 + 7
+    n = magic.bits() - (c.magic_bits - power)
+    half = (n + offset).shift_right(1) - offset // 2
+    return p * power_of_two(half, c) * power_of_two(n - half, c)
+
+
+def _exp_reduced(x: Lanes, n: Lanes) -> Lanes:
+    c = table(x)
+    r = n.fma(-c.ln2_low, n.fma(-c.ln2_high, x))
+    return r.polynomial(c.exp)
+
+
+def exp_normal(x: Lanes) -> Lanes:
+    """e^x for x whose result is normal and below 2^127 (float) or 2^1023 (double); anything for others."""
+    c = table(x)
+    magic = x.fma(c.log2_e, c.magic)
+    p = _exp_reduced(x, magic - c.magic)
+    return (p.bits() + (magic.bits() << c.mantissa_bits)).bits(c.scalar)
+
+
+def power_of_two(n: Lanes, c: Coefficients) -> Lanes:
+    """2^n for integers n whose result is normal."""
+    return ((n + c.exponent_bias) << c.mantissa_bits).bits(c.scalar)
+
+
+def has_avx512(x: Lanes, target: Target) -> bool:
+    """Whether the AVX-512 instructions for exponents apply to this value."""
+    return x.v.lanes > 1 and target.has("avx512f")
+
+
+_SCALEF = {
+    "<4 x float>": "ps.128",
+    "<8 x float>": "ps.256",
+    "<16 x float>": "ps.512",
+    "<2 x double>": "pd.128",
+    "<4 x double>": "pd.256",
+    "<8 x double>": "pd.512",
+}
+
+
+def _avx512(name: str, sources: list[Lanes], immediate: int | None = None) -> Lanes:
+    """A masked AVX-512 intrinsic with all lanes on, split over as many registers as needed."""
+    f, type_, lanes = sources[0].f, sources[0].v.type, sources[0].v.lanes
+    if type_ not in _SCALEF:
+        parts = [[Lanes(f, half) for half in _halves(s)] for s in sources]
+        low = _avx512(name, [p[0] for p in parts], immediate)
+        high = _avx512(name, [p[1] for p in parts], immediate)
+        return Lanes(f, f.shuffle(low.v, high.v, range(lanes)))
+    mask = int_(-1, "i8" if lanes <= 8 else "i16")
+    args = [s.v for s in sources]
+    if immediate is not None:
+        args.append(int_(immediate, "i32"))
+    args += [sources[0].v, mask]
+    if type_ in ("<16 x float>", "<8 x double>"):
+        args.append(int_(4, "i32"))
+    return Lanes(f, f.call(f"llvm.x86.avx512.mask.{name}.{_SCALEF[type_]}", type_, *args))
+
+
+def _halves(x: Lanes) -> tuple[V, V]:
+    lanes = x.v.lanes
+    return (
+        x.f.shuffle(x.v, x.v, range(lanes // 2)),
+        x.f.shuffle(x.v, x.v, range(lanes // 2, lanes)),
+    )
+
+
+def sigmoid(x: Lanes, target: Target) -> Lanes:
+    """1 / (1 + e^-x)."""
+    return 1.0 / (exp(-x, target) + 1.0)
+
+
+def tanh(x: Lanes, target: Target) -> Lanes:
+    """Hyperbolic tangent: a polynomial near zero, 1 - 2 / (e^2|x| + 1) elsewhere."""
+    del target
+    c = table(x)
+    z = x * x
+    small = (x * z).fma(z.polynomial(c.tanh), x)
+    size = x.abs().at_most(c.tanh_one)
+    large = 1.0 - 2.0 / (exp_normal(size + size) + 1.0)
+    return (size >= c.tanh_split).choose(large.copysign(x), small)
+
+
+def erf(x: Lanes, target: Target) -> Lanes:
+    """Error function: a polynomial below 1, 1 - e^Q(|x|) elsewhere."""
+    del target
+    c = table(x)
+    size = x.abs().at_most(c.erf_one)
+    small = x * (x * x).polynomial(c.erf)
+    large = 1.0 - exp_normal((size - c.erfc_center).polynomial(c.erfc))
+    return (size >= 1.0).choose(large.copysign(x), small)
+
+
+def log(x: Lanes, target: Target) -> Lanes:
+    """Natural logarithm; NaN below zero, -inf at zero."""
+    c = table(x)
+    m, e = split(x, target)
+    f = m - 1.0
+    z = f * f
+    tail = (f * z).fma(f.polynomial(c.log), e * c.ln2_low)
+    return _repaired(x, e.fma(c.ln2_high, z.fma(-0.5, tail) + f), target)
+
+
+def split(x: Lanes, target: Target) -> tuple[Lanes, Lanes]:
+    """x = m * 2^e with m in [0.75, 1.5), for positive finite x."""
+    if has_avx512(x, target):
+        m = _avx512("getmant", [x], 0b1111)
+        return m, _avx512("getexp", [x]) - _avx512("getexp", [m])
+    c = table(x)
+    tiny = x < c.smallest_normal
+    raw = tiny.choose(x * c.two_to_mantissa, x).bits()
+    e = (raw - c.three_quarters) >> c.mantissa_bits
+    m = (raw - (e << c.mantissa_bits)).bits(c.scalar)
+    exponent = e.convert("sitofp", c.scalar)
+    return m, tiny.choose(exponent - float(c.mantissa_bits), exponent)
+
+
+def _repaired(x: Lanes, y: Lanes, target: Target) -> Lanes:
+    """The logarithm y of x with the right results at 0, below 0, and at infinity and NaN."""
+    if has_avx512(x, target):
+        return y
+    y = (x < float("inf")).choose(y, x)
+    y = (x < 0.0).choose(y.like(float("nan")), y)
+    return x.equals(0.0).choose(y.like(float("-inf")), y)

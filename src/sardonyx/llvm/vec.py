@@ -1,0 +1,425 @@
+"""Writes typed LLVM IR text: modules, functions, SSA values, loops with carried values.
+
+Knows LLVM syntax only; must not know kernels, ONNX, or llvmlite.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class V:
+    """One SSA value or constant: its text and its LLVM type."""
+
+    text: str
+    type: str
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.text}"
+
+    @property
+    def lanes(self) -> int:
+        """The number of vector lanes; 1 for a scalar."""
+        return int(self.type[1 : self.type.index(" ")]) if self.type.startswith("<") else 1
+
+    @property
+    def scalar(self) -> str:
+        """The element type."""
+        return scalar_of(self.type)
+
+
+def scalar_of(type_: str) -> str:
+    """The element type of a vector type, or the type itself."""
+    return type_[type_.index(" x ") + 3 : -1] if type_.startswith("<") else type_
+
+
+def vector_of(scalar: str, lanes: int) -> str:
+    """`<lanes x scalar>`, or the scalar type for one lane."""
+    return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
+
+
+def int_(value: int, type_: str = "i64") -> V:
+    """An integer constant (a splat for a vector type)."""
+    if type_.startswith("<"):
+        return V("zeroinitializer", type_) if value == 0 else V(f"splat ({scalar_of(type_)} {value})", type_)
+    return V(("true" if value else "false") if type_ == "i1" else str(value), type_)
+
+
+def float_(value: float, type_: str = "float") -> V:
+    """A float constant (a splat for a vector type); float constants are rounded to single first."""
+    scalar = scalar_of(type_)
+    if scalar == "float":
+        try:
+            value = struct.unpack("<f", struct.pack("<f", value))[0]
+        except OverflowError:
+            value = float("inf") if value > 0 else float("-inf")
+    text = "0x" + struct.pack(">d", value).hex().upper()
+    return V(f"splat ({scalar} {text})" if type_.startswith("<") else text, type_)
+
+
+class Module:
+    """Collects functions, declarations and constant tables into one IR text."""
+
+    def __init__(self) -> None:
+        self._declarations: dict[str, str] = {}
+        self._globals: dict[str, str] = {}
+        self._functions: dict[str, str] = {}
+
+    def declare(self, name: str, ret: str, params: Sequence[str]) -> None:
+        """Declare an intrinsic or a function defined in another object."""
+        self._declarations.setdefault(name, f"declare {ret} @{name}({', '.join(params)})")
+
+    def table(self, name: str, scalar: str, values: Sequence[V], align: int = 64) -> V:
+        """A private read-only array; returns its address."""
+        body = ", ".join(str(v) for v in values)
+        self._globals[name] = f"@{name} = private constant [{len(values)} x {scalar}] [{body}], align {align}"
+        return V(f"@{name}", "ptr")
+
+    def has(self, name: str) -> bool:
+        """Whether a function of that name is already defined here."""
+        return name in self._functions
+
+    def add(self, name: str, text: str) -> None:
+        """Add a finished function text."""
+        self._functions[name] = text
+
+    def text(self) -> str:
+        """The whole module; the text is a pure function of what was added."""
+        declared = [text for name, text in sorted(self._declarations.items()) if name not in self._functions]
+        return "\n".join([*self._globals.values(), *self._functions.values(), *declared]) + "\n"
+
+
+class Loop:
+    """A running loop: `index`, and `carried` values whose next ones are given to `next`."""
+
+    def __init__(self, index: V, carried: list[V]) -> None:
+        self.index = index
+        self.carried = carried
+        self._next: list[V] = list(carried)
+
+    def next(self, *values: V) -> None:
+        """Set the values that the following iteration, or the code after the loop, sees."""
+        self._next = list(values)
+
+
+class Function:
+    """Writes one function in SSA form, line by line.
+
+    `with module_function as f:` is not needed: call `finish()` once after the last `ret`.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        name: str,
+        params: Sequence[tuple[str, str]],
+        ret: str = "void",
+        *,
+        internal: bool = False,
+        attributes: str = "nounwind",
+    ) -> None:
+        self.module = module
+        self.name = name
+        self.ret_type = ret
+        self._internal = internal
+        self._attributes = attributes
+        self.params = [V(f"%{n}", t) for n, t in params]
+        self._param_text = ", ".join(f"{t} %{n}" for n, t in params)
+        self._lines: list[str] = ["entry:"]
+        self._entry_allocas: list[str] = []
+        self._count = 0
+        self.label = "entry"
+
+    def finish(self) -> None:
+        """Add the function to its module."""
+        linkage = "internal " if self._internal else ""
+        lines = [self._lines[0], *self._entry_allocas, *self._lines[1:]]
+        head = f"define {linkage}{self.ret_type} @{self.name}({self._param_text}) {self._attributes} {{"
+        self.module.add(self.name, "\n".join([head, *lines, "}"]))
+
+    def fresh(self) -> str:
+        """A new SSA name."""
+        self._count += 1
+        return f"%v{self._count}"
+
+    def line(self, text: str) -> None:
+        """Write one raw instruction line."""
+        self._lines.append("  " + text)
+
+    def value(self, type_: str, text: str) -> V:
+        """Write `%new = text` and return it as a value of that type."""
+        name = self.fresh()
+        self._lines.append(f"  {name} = {text}")
+        return V(name, type_)
+
+    # ---- blocks and branches
+
+    def new_label(self, hint: str) -> str:
+        """A new unused block label."""
+        self._count += 1
+        return f"{hint}{self._count}"
+
+    def start(self, label: str) -> None:
+        """Begin the block of that label (the previous one must be terminated)."""
+        self._lines.append(f"{label}:")
+        self.label = label
+
+    def jump(self, label: str) -> None:
+        """Branch always."""
+        self.line(f"br label %{label}")
+
+    def branch(self, condition: V, then: str, otherwise: str) -> None:
+        """Branch on an i1."""
+        self.line(f"br i1 {condition.text}, label %{then}, label %{otherwise}")
+
+    def ret(self, value: V | None = None) -> None:
+        """Return."""
+        self.line("ret void" if value is None else f"ret {value}")
+
+    def phi(self, *incoming: tuple[V, str]) -> V:
+        """A phi of (value, from label) pairs."""
+        type_ = incoming[0][0].type
+        return self.value(type_, f"phi {type_} " + ", ".join(f"[ {v.text}, %{b} ]" for v, b in incoming))
+
+    @contextmanager
+    def when(self, condition: V) -> Iterator[None]:
+        """Run the body only if the i1 holds; the body's values are not visible after it."""
+        then, done = self.new_label("then"), self.new_label("done")
+        self.branch(condition, then, done)
+        self.start(then)
+        yield
+        self.jump(done)
+        self.start(done)
+
+    @contextmanager
+    def loop(self, low: V, high: V, step: V | int = 1, carried: Sequence[V] = ()) -> Iterator[Loop]:
+        """`for index in range(low, high, step)` with loop-carried values.
+
+        After the block, `loop.carried` are the final values (the initial ones if it ran zero times).
+        """
+        head, body, done = self.new_label("head"), self.new_label("body"), self.new_label("end")
+        before = self.label
+        step_value = step if isinstance(step, V) else int_(step, low.type)
+        self.jump(head)
+        self.start(head)
+        index = V(self.fresh(), low.type)
+        phis = [V(self.fresh(), v.type) for v in carried]
+        hole = len(self._lines)
+        self._lines += [""] * (1 + len(phis))
+        self.branch(self.icmp("slt", index, high), body, done)
+        self.start(body)
+        loop = Loop(index, phis)
+        yield loop
+        following = self.add(index, step_value)
+        latch = self.label
+        self.jump(head)
+        pairs = [(index, low, following), *zip(phis, carried, loop._next, strict=True)]
+        for offset, (phi, first, later) in enumerate(pairs):
+            incoming = f"[ {first.text}, %{before} ], [ {later.text}, %{latch} ]"
+            self._lines[hole + offset] = f"  {phi.text} = phi {phi.type} {incoming}"
+        self.start(done)
+
+    @contextmanager
+    def repeat(self, condition: Callable[..., V], carried: Sequence[V]) -> Iterator[Loop]:
+        """`while condition(*carried)`: gives the next values to `next`; `carried` are the final ones after it.
+
+        `condition` writes an i1; `index` has no meaning.
+        """
+        head, body, done = self.new_label("head"), self.new_label("body"), self.new_label("end")
+        before = self.label
+        self.jump(head)
+        self.start(head)
+        phis = [V(self.fresh(), v.type) for v in carried]
+        hole = len(self._lines)
+        self._lines += [""] * len(phis)
+        self.branch(condition(*phis), body, done)
+        self.start(body)
+        loop = Loop(int_(0), phis)
+        yield loop
+        latch = self.label
+        self.jump(head)
+        for offset, (phi, first, later) in enumerate(zip(phis, carried, loop._next, strict=True)):
+            incoming = f"[ {first.text}, %{before} ], [ {later.text}, %{latch} ]"
+            self._lines[hole + offset] = f"  {phi.text} = phi {phi.type} {incoming}"
+        self.start(done)
+
+    # ---- arithmetic
+
+    def binary(self, op: str, a: V, b: V) -> V:
+        """Any two-operand instruction, e.g. `fadd`, `mul`, `and`."""
+        assert a.type == b.type, f"{op} of {a} and {b}"
+        return self.value(a.type, f"{op} {a.type} {a.text}, {b.text}")
+
+    def add(self, a: V, b: V) -> V:
+        """Integer addition."""
+        if b.text == "0":
+            return a
+        if a.text == "0":
+            return b
+        return self.binary("add", a, b)
+
+    def sub(self, a: V, b: V) -> V:
+        """Integer subtraction."""
+        return a if b.text == "0" else self.binary("sub", a, b)
+
+    def mul(self, a: V, b: V) -> V:
+        """Integer multiplication."""
+        if b.text == "1":
+            return a
+        if a.text == "1":
+            return b
+        if a.text == "0" or b.text == "0":
+            return int_(0, a.type)
+        return self.binary("mul", a, b)
+
+    def icmp(self, predicate: str, a: V, b: V) -> V:
+        """Integer comparison: eq ne slt sle sgt sge ult ule ugt uge."""
+        assert a.type == b.type, f"icmp of {a} and {b}"
+        return self.value(vector_of("i1", a.lanes), f"icmp {predicate} {a.type} {a.text}, {b.text}")
+
+    def fcmp(self, predicate: str, a: V, b: V) -> V:
+        """Float comparison: oeq une olt ole ogt oge uno ord ..."""
+        assert a.type == b.type, f"fcmp of {a} and {b}"
+        return self.value(vector_of("i1", a.lanes), f"fcmp {predicate} {a.type} {a.text}, {b.text}")
+
+    def select(self, condition: V, a: V, b: V) -> V:
+        """`condition ? a : b`, per lane for a vector condition."""
+        assert a.type == b.type, f"select of {a} and {b}"
+        return self.value(a.type, f"select {condition}, {a}, {b}")
+
+    def smin(self, a: V, b: V) -> V:
+        """Signed integer minimum."""
+        return self.call(f"llvm.smin.{mangle(a.type)}", a.type, a, b)
+
+    def smax(self, a: V, b: V) -> V:
+        """Signed integer maximum."""
+        return self.call(f"llvm.smax.{mangle(a.type)}", a.type, a, b)
+
+    def fma(self, a: V, b: V, c: V) -> V:
+        """a * b + c with one rounding."""
+        return self.call(f"llvm.fma.{mangle(a.type)}", a.type, a, b, c)
+
+    def convert(self, op: str, value: V, scalar: str) -> V:
+        """A conversion instruction (sext, zext, trunc, sitofp, fpext, bitcast ...) lane by lane."""
+        type_ = vector_of(scalar, value.lanes)
+        return value if type_ == value.type else self.value(type_, f"{op} {value} to {type_}")
+
+    def bitcast(self, value: V, type_: str) -> V:
+        """Reinterpret the bits as another type of the same size."""
+        return value if type_ == value.type else self.value(type_, f"bitcast {value} to {type_}")
+
+    def call(self, name: str, ret: str, *args: V) -> V:
+        """Call a function or intrinsic, declaring it if it is not defined in this module."""
+        self.module.declare(name, ret, [a.type for a in args])
+        text = f"call {ret} @{name}({', '.join(str(a) for a in args)})"
+        if ret == "void":
+            self.line(text)
+            return V("", "void")
+        return self.value(ret, text)
+
+    def call_pointer(self, function: V, *args: V) -> None:
+        """Call a void function through a pointer."""
+        self.line(f"call void {function.text}({', '.join(str(a) for a in args)})")
+
+    # ---- vectors
+
+    def splat(self, value: V, lanes: int) -> V:
+        """Broadcast a scalar to all lanes."""
+        if lanes == 1 or value.lanes > 1:
+            return value
+        type_ = vector_of(value.type, lanes)
+        if not value.text.startswith(("%", "@")):
+            return V("zeroinitializer", type_) if value.text == "0" else V(f"splat ({value})", type_)
+        one = self.value(type_, f"insertelement {type_} poison, {value}, i64 0")
+        return self.value(type_, f"shufflevector {type_} {one.text}, {type_} poison, <{lanes} x i32> zeroinitializer")
+
+    def extract(self, vector: V, lane: int) -> V:
+        """One lane as a scalar."""
+        return self.value(vector.scalar, f"extractelement {vector}, i64 {lane}")
+
+    def insert(self, vector: V, element: V, lane: int) -> V:
+        """The vector with one lane replaced."""
+        return self.value(vector.type, f"insertelement {vector}, {element}, i64 {lane}")
+
+    def shuffle(self, a: V, b: V, mask: Sequence[int]) -> V:
+        """Pick lanes of `a` (0..n-1) and `b` (n..2n-1)."""
+        picks = ", ".join(f"i32 {m}" for m in mask)
+        return self.value(
+            vector_of(a.scalar, len(mask)), f"shufflevector {a}, {b}, <{len(mask)} x i32> <{picks}>"
+        )
+
+    def iota(self, lanes: int, scalar: str = "i64") -> V:
+        """<0, 1, 2, ...>."""
+        if lanes == 1:
+            return int_(0, scalar)
+        return V("<" + ", ".join(f"{scalar} {i}" for i in range(lanes)) + ">", vector_of(scalar, lanes))
+
+    def tail_mask(self, count: V, lanes: int) -> V:
+        """The i1 mask of the first `count` lanes (an i64 below `lanes`; larger counts give all lanes)."""
+        narrow = self.convert("trunc", count, "i32")
+        return self.icmp("slt", self.iota(lanes, "i32"), self.splat(narrow, lanes))
+
+    # ---- memory
+
+    def gep(self, pointer: V, index: V, scalar: str) -> V:
+        """The address of element `index` of an array of `scalar` at `pointer`."""
+        if index.text == "0":
+            return pointer
+        return self.value("ptr", f"getelementptr {scalar}, {pointer}, {index}")
+
+    def load(self, pointer: V, type_: str, align: int | None = None) -> V:
+        """Load; the default alignment is that of one element."""
+        return self.value(type_, f"load {type_}, {pointer}, align {align or size_of(scalar_of(type_))}")
+
+    def store(self, value: V, pointer: V, align: int | None = None) -> None:
+        """Store; the default alignment is that of one element."""
+        self.line(f"store {value}, {pointer}, align {align or size_of(value.scalar)}")
+
+    def masked_load(self, pointer: V, type_: str, mask: V, other: V | None = None) -> V:
+        """Load the lanes of the mask; the others are `other` or zero and are not touched in memory."""
+        passed = other or V("zeroinitializer", type_)
+        name = f"llvm.masked.load.{mangle(type_)}.p0"
+        self.module.declare(name, type_, ["ptr", mask.type, type_])
+        align = size_of(scalar_of(type_))
+        return self.value(type_, f"call {type_} @{name}(ptr align {align} {pointer.text}, {mask}, {passed})")
+
+    def masked_store(self, value: V, pointer: V, mask: V) -> None:
+        """Store the lanes of the mask; the others are not touched in memory."""
+        name = f"llvm.masked.store.{mangle(value.type)}.p0"
+        self.module.declare(name, "void", [value.type, "ptr", mask.type])
+        self.line(f"call void @{name}({value}, ptr align {size_of(value.scalar)} {pointer.text}, {mask})")
+
+    def alloca(self, type_: str, count: int, align: int = 64) -> V:
+        """Stack space for `count` elements, taken once at function entry."""
+        name = self.fresh()
+        self._entry_allocas.append(f"  {name} = alloca {type_}, i64 {count}, align {align}")
+        return V(name, "ptr")
+
+    def word(self, words: V, index: int, type_: str = "i64") -> V:
+        """The i64 word `index` of an argument block, read as `type_` (i64, ptr, double, or float)."""
+        return self.load(self.gep(words, int_(index), "i64"), type_, 8)
+
+
+_MANGLED = {"float": "f32", "double": "f64", "half": "f16", "bfloat": "bf16", "ptr": "p0"}
+_SIZES = {"float": 4, "double": 8, "half": 2, "bfloat": 2, "ptr": 8}
+
+
+def mangle(type_: str) -> str:
+    """The suffix that overloaded intrinsics carry for a type, e.g. `v16f32`."""
+    scalar = scalar_of(type_)
+    lanes = f"v{type_[1 : type_.index(' ')]}" if type_.startswith("<") else ""
+    return lanes + _MANGLED.get(scalar, scalar)
+
+
+def size_of(scalar: str) -> int:
+    """Bytes of one element in memory."""
+    if scalar in _SIZES:
+        return _SIZES[scalar]
+    match = re.fullmatch(r"i(\d+)", scalar)
+    assert match, f"no size for {scalar}"
+    return max(1, int(match[1]) // 8)

@@ -1,0 +1,242 @@
+"""`Kernel`: one loop nest over buffers, as frozen data. Knows sizes and primitives; must not know LLVM.
+
+    kernel k3 (b0: f32, b1: f32) -> b2
+      parallel i0 in N, i1 in 128
+        r0 = max over j in 64 of b0[i0*8192 + i1*64 + j]
+        store b2[...] for j in 64 = exp(b0[...] - r0)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from sardonyx.base import dim as dims
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Axis:
+    """One loop: its extent; `name` is for people."""
+
+    name: str
+    extent: Dim
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """const + sum of factor * axis, in elements or positions."""
+
+    const: Dim = 0
+    terms: tuple[tuple[Axis, Dim], ...] = ()
+
+    def __add__(self, other: Affine) -> Affine:
+        table = dict(self.terms)
+        for axis, factor in other.terms:
+            table[axis] = table.get(axis, 0) + factor
+        return Affine(self.const + other.const, tuple((a, f) for a, f in table.items() if f != 0))
+
+    def scale(self, factor: Dim) -> Affine:
+        """This times a size."""
+        if factor == 1:
+            return self
+        if factor == 0:
+            return Affine()
+        return Affine(self.const * factor, tuple((a, f * factor) for a, f in self.terms))
+
+    def shift(self, offset: Dim) -> Affine:
+        """This plus a size."""
+        return self if offset == 0 else Affine(self.const + offset, self.terms)
+
+    def factor(self, axis: Axis) -> Dim:
+        """The factor of an axis; 0 if it does not occur."""
+        return next((f for a, f in self.terms if a is axis), 0)
+
+    @property
+    def axes(self) -> frozenset[Axis]:
+        """The axes that occur."""
+        return frozenset(a for a, _ in self.terms)
+
+
+def along(axis: Axis) -> Affine:
+    """The axis itself."""
+    return Affine(0, ((axis, 1),))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Buffer:
+    """Memory that a kernel reads or writes; `role` is "in", "out", "tile" or "scratch".
+
+    `key` says which storage it is (given meaning by whoever builds the kernel).
+    """
+
+    name: str
+    dtype: DType
+    role: str
+    key: Any = None
+
+
+class Expr:
+    """A value inside a kernel; has `dtype` and `axes`, the loops it changes with."""
+
+    __slots__ = ()
+    dtype: DType
+    axes: frozenset[Axis]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal(Expr):
+    """A number known at compile time."""
+
+    value: Any
+    dtype: DType
+    axes: frozenset[Axis] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Position(Expr):
+    """An integer that is affine in the loops (an index, or a size)."""
+
+    at: Affine
+    dtype: DType
+    axes: frozenset[Axis] = field(default=frozenset())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", self.at.axes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pick:
+    """An index read from data: checked against `extent`, negative ones count from the end."""
+
+    index: Expr
+    stride: Dim
+    extent: Dim
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Load(Expr):
+    """buffer[at + picks]; out-of-range picks stop the run with an error."""
+
+    buffer: Buffer
+    at: Affine
+    dtype: DType
+    picks: tuple[Pick, ...] = ()
+    axes: frozenset[Axis] = field(default=frozenset())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", self.at.axes.union(*(p.index.axes for p in self.picks)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Apply(Expr):
+    """A map primitive over expressions."""
+
+    prim: str
+    args: tuple[Expr, ...]
+    dtype: DType
+    axes: frozenset[Axis] = field(default=frozenset())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", frozenset().union(*(a.axes for a in self.args)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reduced(Expr):
+    """The result of a `Reduce` statement."""
+
+    name: str
+    dtype: DType
+    axes: frozenset[Axis]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reduce:
+    """result = op over `axes` of `expr`; op is sum, prod, rmax, rmin, argmax or argmin."""
+
+    result: Reduced
+    op: str
+    axes: tuple[Axis, ...]
+    expr: Expr
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Store:
+    """buffer[at] = expr, for all of `axes` (inside the outer loops)."""
+
+    buffer: Buffer
+    at: Affine
+    axes: tuple[Axis, ...]
+    expr: Expr
+    picks: tuple[Pick, ...] = ()
+    reduction: str = "none"
+
+
+Statement: TypeAlias = Reduce | Store
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kernel:
+    """Statements run for every point of the `outer` axes, in order.
+
+    `form` "loops": a kernel of its own, outer axes split over threads. "tile": the epilogue of a
+    contraction, called for a block of the last two outer axes (row, column); the block is the buffer
+    whose role is "tile". `vector` is the axis that lanes run along.
+    """
+
+    name: str
+    outer: tuple[Axis, ...]
+    body: tuple[Statement, ...]
+    origins: tuple[str, ...]
+    form: str = "loops"
+    vector: Axis | None = None
+    serial: bool = False
+
+    def buffers(self) -> list[Buffer]:
+        """All buffers, in order of first use."""
+        found: dict[Buffer, None] = {}
+        for statement in self.body:
+            for expr in walk(roots(statement)):
+                if isinstance(expr, Load):
+                    found.setdefault(expr.buffer)
+            if isinstance(statement, Store):
+                found.setdefault(statement.buffer)
+        return list(found)
+
+
+def roots(statement: Statement) -> list[Expr]:
+    """The expressions a statement evaluates."""
+    if isinstance(statement, Store):
+        return [statement.expr, *(p.index for p in statement.picks)]
+    return [statement.expr]
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """Direct operands."""
+    if isinstance(expr, Apply):
+        return expr.args
+    if isinstance(expr, Load):
+        return tuple(p.index for p in expr.picks)
+    return ()
+
+
+def walk(exprs: Iterable[Expr]) -> Iterator[Expr]:
+    """Every expression below, each once, operands first."""
+    seen: set[int] = set()
+    stack = [(e, False) for e in reversed(list(exprs))]
+    while stack:
+        expr, expanded = stack.pop()
+        if expanded:
+            yield expr
+        elif id(expr) not in seen:
+            seen.add(id(expr))
+            stack.append((expr, True))
+            stack.extend((c, False) for c in reversed(children(expr)))
+
+
+def trip_count(axes: Iterable[Axis]) -> Dim:
+    """The number of points of some axes."""
+    return dims.product(a.extent for a in axes)

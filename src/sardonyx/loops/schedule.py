@@ -1,0 +1,173 @@
+"""Chooses the loop order of a kernel: merges axes that run through memory as one, and picks the vector axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from sardonyx.base import dim as dims
+from sardonyx.base.dim import Dim
+from sardonyx.loops.nest import (
+    Affine,
+    Apply,
+    Axis,
+    Expr,
+    Kernel,
+    Load,
+    Pick,
+    Position,
+    Reduce,
+    Reduced,
+    Statement,
+    Store,
+    children,
+    roots,
+    walk,
+)
+
+
+def schedule(kernel: Kernel) -> Kernel:
+    """The kernel with unit axes dropped, mergeable axes merged and a vector axis chosen."""
+    if kernel.form == "tile":
+        return replace(kernel, vector=kernel.outer[-1])
+    kernel = drop_unit_axes(kernel)
+    if not kernel.serial:
+        kernel = merge_axes(kernel)
+    vector = None if kernel.serial else choose_vector(kernel)
+    outer = tuple(a for a in kernel.outer if a is not vector)
+    if vector in kernel.outer and vector is not None:
+        outer = (*outer, vector)
+    return replace(kernel, outer=outer, vector=vector)
+
+
+def accesses(kernel: Kernel) -> Iterator[Affine]:
+    """Every affine form in the kernel: addresses and positions."""
+    for statement in kernel.body:
+        for expr in walk(roots(statement)):
+            if isinstance(expr, Load):
+                yield expr.at
+            elif isinstance(expr, Position):
+                yield expr.at
+        if isinstance(statement, Store):
+            yield statement.at
+
+
+def rewrite(kernel: Kernel, outer: Sequence[Axis], axes: Callable[[Sequence[Axis]], tuple[Axis, ...]],
+            affine: Callable[[Affine], Affine]) -> Kernel:
+    """The kernel with every axis list and every affine form replaced."""
+    memo: dict[int, Expr] = {}
+
+    def expr(old: Expr) -> Expr:
+        if id(old) not in memo:
+            memo[id(old)] = _rebuilt(old, expr, affine, axes)
+        return memo[id(old)]
+
+    body: list[Statement] = []
+    for s in kernel.body:
+        for e in walk(roots(s)):
+            expr(e)
+        if isinstance(s, Reduce):
+            result = expr(s.result)
+            assert isinstance(result, Reduced)
+            body.append(Reduce(result, s.op, axes(s.axes), expr(s.expr), s.last))
+        else:
+            picks = tuple(Pick(expr(p.index), p.stride, p.extent) for p in s.picks)
+            body.append(Store(s.buffer, affine(s.at), axes(s.axes), expr(s.expr), picks, s.reduction))
+    return replace(kernel, outer=tuple(outer), body=tuple(body))
+
+
+def _rebuilt(old: Expr, expr: Callable[[Expr], Expr], affine: Callable[[Affine], Affine],
+             axes: Callable[[Sequence[Axis]], tuple[Axis, ...]]) -> Expr:
+    if isinstance(old, Load):
+        picks = tuple(Pick(expr(p.index), p.stride, p.extent) for p in old.picks)
+        return Load(old.buffer, affine(old.at), old.dtype, picks)
+    if isinstance(old, Position):
+        return Position(affine(old.at), old.dtype)
+    if isinstance(old, Apply):
+        return Apply(old.prim, tuple(expr(a) for a in children(old)), old.dtype)
+    if isinstance(old, Reduced):
+        return Reduced(old.name, old.dtype, frozenset(axes(tuple(old.axes))))
+    return old
+
+
+def drop_unit_axes(kernel: Kernel) -> Kernel:
+    """Axes of extent 1 are no loops."""
+
+    def keep(axes: Sequence[Axis]) -> tuple[Axis, ...]:
+        return tuple(a for a in axes if a.extent != 1)
+
+    def affine(at: Affine) -> Affine:
+        return Affine(at.const, tuple((a, f) for a, f in at.terms if a.extent != 1))
+
+    return rewrite(kernel, keep(kernel.outer), keep, affine)
+
+
+def merge_axes(kernel: Kernel) -> Kernel:
+    """Neighbouring axes (i, j) with factor(i) == factor(j) * extent(j) everywhere become one axis."""
+    while True:
+        pair = _mergeable(kernel)
+        if pair is None:
+            return kernel
+        first, second = pair
+        merged = Axis(second.name, first.extent * second.extent)
+
+        def axes(old: Sequence[Axis], a: Axis = first, b: Axis = second, m: Axis = merged) -> tuple[Axis, ...]:
+            return tuple(m if x is b else x for x in old if x is not a)
+
+        def affine(at: Affine, a: Axis = first, b: Axis = second, m: Axis = merged) -> Affine:
+            return Affine(at.const, tuple((m if x is b else x, f) for x, f in at.terms if x is not a))
+
+        kernel = rewrite(kernel, axes(kernel.outer), axes, affine)
+
+
+def _mergeable(kernel: Kernel) -> tuple[Axis, Axis] | None:
+    nests = [kernel.outer, *(s.axes for s in kernel.body)]
+    forms = list(accesses(kernel))
+    for nest in nests:
+        for first, second in zip(nest, nest[1:], strict=False):
+            together = all(_adjacent(n, first, second) for n in nests)
+            if together and all(_runs_on(at, first, second) for at in forms):
+                return first, second
+    return None
+
+
+def _adjacent(nest: Sequence[Axis], first: Axis, second: Axis) -> bool:
+    if first not in nest and second not in nest:
+        return True
+    return first in nest and second in nest and nest.index(second) == nest.index(first) + 1
+
+
+def _runs_on(at: Affine, first: Axis, second: Axis) -> bool:
+    return dims.equal(at.factor(first), at.factor(second) * second.extent) is True
+
+
+def choose_vector(kernel: Kernel) -> Axis | None:
+    """The axis along which most accesses are contiguous; inner axes win ties."""
+    candidates = list(dict.fromkeys([*kernel.outer, *(a for s in kernel.body for a in s.axes)]))
+    if not candidates:
+        return None
+    scores = {axis: (_score(kernel, axis), number) for number, axis in enumerate(candidates)}
+    best = max(candidates, key=lambda a: scores[a])
+    return best if scores[best][0] > 0 else None
+
+
+def _score(kernel: Kernel, axis: Axis) -> float:
+    total = 0.0
+    for statement in kernel.body:
+        for expr in walk(roots(statement)):
+            if isinstance(expr, Load):
+                total += _stride_score(expr.at.factor(axis))
+                total -= 2 * sum(axis in p.index.axes for p in expr.picks)
+        if isinstance(statement, Store) and (axis in kernel.outer or axis in statement.axes):
+            total += 2 * _stride_score(statement.at.factor(axis))
+            if statement.picks:
+                total -= 8
+        if isinstance(statement, Reduce) and statement.op.startswith("arg") and axis in statement.axes:
+            total -= 100
+    if isinstance(axis.extent, int) and axis.extent < 8:
+        total *= axis.extent / 8 if total > 0 else 1
+    return total
+
+
+def _stride_score(stride: Dim) -> float:
+    return 2.0 if stride == 1 else 0.25 if stride == 0 else -2.0

@@ -1,0 +1,222 @@
+"""Convolutions: Conv, ConvTranspose, ConvInteger, DeformConv, Col2Im, all on `conv`, `conv_transpose` or `dot`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.ir import algorithms_region  # noqa: F401 - registers col2im
+from sardonyx.ir.value import Value, const, content, iota, make
+from sardonyx.ops.registry import op
+from sardonyx.ops.sampling import linear_sample
+from sardonyx.ops.window import Ints, Window
+
+
+def convolve(x: Value, w: Value, window: Window, group: int, dtype: DType | None = None) -> Value:
+    """y[n, o, p] = sum over i, k of x[n, i, p*stride + k*dilation - low] * w[o, i, k], per group of channels."""
+    if dims.equal(x.shape[1], w.shape[1] * group) is False or (isinstance(w.shape[0], int) and w.shape[0] % group):
+        raise ShapeError(f"{x.shape[1]} channels do not fit weights {list(w.shape)} in {group} groups")
+    attrs = {
+        "strides": window.strides,
+        "dilations": window.dilations,
+        "low": window.low,
+        "high": window.high,
+        "group": group,
+    }
+    return make("conv", (x, w), attrs, dtype or x.dtype, (x.shape[0], w.shape[0], *window.out))
+
+
+def along_channels(b: Value, rank: int) -> Value:
+    """A vector over axis 1 of a tensor of that rank."""
+    return b.reshape((1, b.size, *(1,) * (rank - 2)))
+
+
+def _window(
+    x: Value, w: Value, strides: Ints, dilations: Ints, pads: Ints, auto_pad: str, kernel_shape: Ints = ()
+) -> Window:
+    if x.rank != w.rank or x.rank < 3:
+        raise ShapeError(f"a convolution of {list(x.shape)} by weights {list(w.shape)} needs equal ranks of at least 3")
+    kernel = w.shape[2:]
+    if kernel_shape and any(dims.equal(a, b) is False for a, b in zip(kernel, kernel_shape, strict=True)):
+        raise ShapeError(f"kernel_shape {list(kernel_shape)} contradicts the weights {list(w.shape)}")
+    known = tuple(kernel_shape) if kernel_shape else kernel
+    return Window.of(x.shape[2:], known, strides, dilations, pads, auto_pad)
+
+
+@op("Conv")
+def conv(
+    x: Value,
+    w: Value,
+    b: Value | None = None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Ints = (),
+    group: int = 1,
+    kernel_shape: Ints = (),
+    pads: Ints = (),
+    strides: Ints = (),
+) -> Value:
+    """y[n, o, p] = b[o] + sum over i, k of x[n, i, p*stride + k*dilation - low] * w[o, i, k]."""
+    window = _window(x, w, strides, dilations, pads, auto_pad, kernel_shape)
+    y = convolve(x, w, window, group)
+    return y if b is None else y + along_channels(b, y.rank)
+
+
+def _centred(x: Value, zero: Value | None, axis: int) -> Value:
+    wide = x.cast(dt.I32)
+    if zero is None or (zero.is_numeric_const and zero.data is not None and not np.any(zero.data)):
+        return wide
+    point = zero.cast(dt.I32)
+    if zero.size == 1:
+        return wide - point.reshape((1,) * x.rank)
+    return wide - point.reshape(tuple(zero.size if a == axis else 1 for a in range(x.rank)))
+
+
+def convolve_integers(
+    x: Value, w: Value, x_zero: Value | None, w_zero: Value | None, window: Window, group: int
+) -> Value:
+    """The convolution of (x - x_zero) by (w - w_zero), exact in int32; w_zero per output channel or one."""
+    return convolve(_centred(x, x_zero, 1), _centred(w, w_zero, 0), window, group, dt.I32)
+
+
+@op("ConvInteger", since=10)
+def conv_integer(
+    x: Value,
+    w: Value,
+    x_zero_point: Value | None = None,
+    w_zero_point: Value | None = None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Ints = (),
+    group: int = 1,
+    kernel_shape: Ints = (),
+    pads: Ints = (),
+    strides: Ints = (),
+) -> Value:
+    """Conv of (x - x_zero_point) by (w - w_zero_point), exact in int32."""
+    window = _window(x, w, strides, dilations, pads, auto_pad, kernel_shape)
+    return convolve_integers(x, w, x_zero_point, w_zero_point, window, group)
+
+
+@op("ConvTranspose")
+def conv_transpose(
+    x: Value,
+    w: Value,
+    b: Value | None = None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Ints = (),
+    group: int = 1,
+    kernel_shape: Ints = (),
+    output_padding: Ints = (),
+    output_shape: Ints = (),
+    pads: Ints = (),
+    strides: Ints = (),
+) -> Value:
+    """The gradient of Conv: y[n, o, p*stride + k*dilation - low] += x[n, i, p] * w[i, o, k]."""
+    rank = x.rank - 2
+    steps = tuple(strides) or (1,) * rank
+    gaps = tuple(dilations) or (1,) * rank
+    extra = tuple(output_padding) or (0,) * rank
+    borders = tuple(pads) or (0,) * (2 * rank)
+    kernel = tuple(kernel_shape) or w.shape[2:]
+    if dims.equal(x.shape[1], w.shape[0]) is False:
+        raise ShapeError(f"{x.shape[1]} channels do not fit transposed weights {list(w.shape)}")
+    low: list[Dim] = []
+    out: list[Dim] = []
+    for a in range(rank):
+        n = x.shape[2 + a]
+        full = (n - 1) * steps[a] + extra[a] + (kernel[a] - 1) * gaps[a] + 1
+        before: Dim
+        if output_shape or auto_pad.startswith("SAME"):
+            size = output_shape[a - rank] if output_shape else n * steps[a]
+            total = dims.maximum(full - size, 0)
+            half = dims.floordiv(total, 2)
+            before = half if auto_pad == "SAME_UPPER" else total - half
+        else:
+            before, after = (0, 0) if auto_pad == "VALID" else (borders[a], borders[a + rank])
+            size = full - before - after
+        low.append(before)
+        out.append(size)
+    attrs = {"strides": steps, "dilations": gaps, "low": tuple(low), "out": tuple(out), "group": group}
+    y = make("conv_transpose", (x, w), attrs, x.dtype, (x.shape[0], w.shape[1] * group, *out))
+    return y if b is None else y + along_channels(b, y.rank)
+
+
+@op("DeformConv", since=19)
+def deform_conv(
+    x: Value,
+    w: Value,
+    offset: Value,
+    b: Value | None = None,
+    mask: Value | None = None,
+    *,
+    dilations: Ints = (),
+    group: int = 1,
+    kernel_shape: Ints = (),
+    offset_group: int = 1,
+    pads: Ints = (),
+    strides: Ints = (),
+) -> Value:
+    """Conv whose taps are moved by `offset` and weighted by `mask`; positions between pixels are interpolated."""
+    window = _window(x, w, strides, dilations, pads, "NOTSET", kernel_shape)
+    n, channels, rank = x.shape[0], x.shape[1], x.rank - 2
+    kernel = _static(window.kernel, "DeformConv")
+    taps = int(np.prod(kernel))
+    moves = offset.reshape((n, offset_group, taps, rank, *window.out))
+    grid = np.stack(np.meshgrid(*(np.arange(k) for k in kernel), indexing="ij")).reshape(rank, taps)
+    places = []
+    for a in range(rank):
+        spread = tuple(window.out[a] if d == a else 1 for d in range(rank))
+        base = iota(spread, a, x.dtype) * window.strides[a] - _number(window.low[a])
+        taken = const((grid[a] * window.dilations[a]).astype(x.dtype.numpy)).reshape((1, 1, taps, *(1,) * rank))
+        move = moves.slice((0, 0, 0, a, *(0,) * rank), (n, offset_group, taps, 1, *window.out))
+        places.append(move.reshape((n, offset_group, taps, *window.out)) + base + taken)
+    per = dims.floordiv(channels, offset_group)
+    columns = linear_sample(x.reshape((n, offset_group, per, *x.shape[2:])), places)
+    if mask is not None:
+        columns = columns * mask.reshape((n, offset_group, 1, taps, *window.out))
+    inner = w.shape[1] * taps
+    places_count = dims.product(window.out)
+    columns = columns.reshape((n, group, inner, places_count))
+    weights = w.reshape((1, group, dims.floordiv(w.shape[0], group), inner))
+    y = weights.dot(columns).reshape((n, w.shape[0], *window.out))
+    return y if b is None else y + along_channels(b, y.rank)
+
+
+def _number(size: Dim) -> int:
+    assert isinstance(size, int)
+    return size
+
+
+def _static(sizes: Sequence[Dim], what: str) -> tuple[int, ...]:
+    if not all(isinstance(k, int) for k in sizes):
+        raise UnsupportedOp(f"{what} needs a kernel of known size, not {list(sizes)}; fix the sizes of the model")
+    return tuple(k for k in sizes if isinstance(k, int))
+
+
+@op("Col2Im", since=18)
+def col2im(
+    x: Value, image_shape: Value, block_shape: Value, *, dilations: Ints = (), pads: Ints = (), strides: Ints = ()
+) -> Value:
+    """Add the columns of blocks up to an image: a transposed convolution by one-hot taps."""
+    block = content(block_shape)
+    image = content(image_shape)
+    window = Window.of(image, block, strides, dilations, pads)
+    channels = dims.floordiv(x.shape[1], dims.product(block))
+    shape = (x.shape[0], channels, *image)
+    attrs = {"strides": window.strides, "dilations": window.dilations, "low": window.low, "out": image}
+    kernel = [k for k in block if isinstance(k, int)]
+    if len(kernel) < len(block) or not isinstance(channels, int):
+        return make("col2im", (x,), {**attrs, "kernel": block, "positions": window.out}, x.dtype, shape)
+    taps = int(np.prod(kernel))
+    columns = x.reshape((x.shape[0], x.shape[1], *window.out))
+    one_hot = const(np.eye(taps, dtype=x.dtype.numpy)).reshape((1, taps, *kernel))
+    weights = one_hot.broadcast((channels, taps, *kernel)).reshape((x.shape[1], 1, *kernel))
+    return make("conv_transpose", (columns, weights), {**attrs, "group": channels}, x.dtype, shape)

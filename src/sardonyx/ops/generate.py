@@ -1,0 +1,137 @@
+"""Operators that make tensors from sizes and numbers: constants, ranges, shapes, masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dtype import DType
+from sardonyx.errors import UnsupportedOp
+from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar
+from sardonyx.ops.operands import size, sizes
+from sardonyx.ops.registry import op
+
+Array = np.ndarray[Any, Any]
+
+
+@op("Constant", since=1)
+def constant(
+    *,
+    value: Array | None = None,
+    sparse_value: Array | None = None,
+    value_int: int | None = None,
+    value_ints: tuple[int, ...] | None = None,
+    value_float: float | None = None,
+    value_floats: tuple[float, ...] | None = None,
+    value_string: str | None = None,
+    value_strings: tuple[str, ...] | None = None,
+) -> Value:
+    """The tensor that the one given attribute holds."""
+    numbers: tuple[tuple[Any, Any], ...] = (
+        *((value, None), (sparse_value, None), (value_int, np.int64), (value_ints, np.int64)),
+        *((value_float, np.float32), (value_floats, np.float32), (value_string, object), (value_strings, object)),
+    )
+    given = [(data, dtype) for data, dtype in numbers if data is not None]
+    if len(given) != 1:
+        raise ValueError(f"it must have exactly one value, it has {len(given)}")
+    return const(np.asarray(given[0][0], given[0][1]))
+
+
+@op("ConstantOfShape", since=9)
+def constant_of_shape(shape: Value, *, value: Array | None = None) -> Value:
+    """One number, repeated to a shape."""
+    fill = const(np.zeros(1, np.float32) if value is None else value)
+    return fill.reshape(()).broadcast(sizes(shape, "the shape"))
+
+
+@op("Shape", since=1)
+def shape_of(x: Value, *, start: int = 0, end: int | None = None) -> Value:
+    """The sizes of x, or a slice of them."""
+    return dims_vector(x.shape[slice(start, end)])
+
+
+@op("Size", since=1)
+def size_of(x: Value) -> Value:
+    """The number of elements."""
+    return dim_value(x.size, dt.I64)
+
+
+@op("Range", since=11)
+def range_(start: Value, limit: Value, delta: Value) -> Value:
+    """start + i * delta below limit: max(0, ceil((limit - start) / delta)) numbers."""
+    start, limit, delta = (v.reshape(()) for v in (start, limit, delta))
+    if start.dtype.is_int:
+        first, last, step = (size(v, "the range", None) for v in (start, limit, delta))
+        if step == 0:
+            raise ValueError("delta must not be 0")
+        count = dims.maximum(-dims.floordiv(first - last, step), 0)
+    else:
+        wide = (limit.cast(dt.F64) - start.cast(dt.F64)) / delta.cast(dt.F64)
+        count = size(wide.unary("ceil").max(0).cast(dt.I64), "the range")
+    return iota((count,), 0, start.dtype) * delta + start
+
+
+@op("EyeLike", since=9)
+def eye_like(x: Value, *, dtype: int | None = None, k: int = 0) -> Value:
+    """1 on the k-th diagonal of a matrix like x, else 0."""
+    rows, columns = (iota(x.shape, axis, dt.I64) for axis in (0, 1))
+    return (rows + k).eq(columns).cast(x.dtype if dtype is None else dt.by_onnx(dtype))
+
+
+@op("Trilu", since=14)
+def trilu(x: Value, k: Value | None = None, *, upper: int = 1) -> Value:
+    """The upper or lower triangle of matrices from the k-th diagonal on, 0 elsewhere."""
+    rows, columns = (iota(x.shape[-2:], axis, dt.I64) for axis in (0, 1))
+    diagonal = rows + (scalar(0, dt.I64) if k is None else k.reshape(()))
+    keep = diagonal.le(columns) if upper else columns.le(diagonal)
+    return keep.where(x, scalar(0, x.dtype))
+
+
+@op("OneHot", since=9)
+def one_hot(indices: Value, depth: Value, values: Value, *, axis: int = -1) -> Value:
+    """values[1] where the new axis meets the index, else values[0]; negative indices count from the end."""
+    count = size(depth, "the depth")
+    rank = indices.rank + 1
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis {axis} is out of range for rank {rank}")
+    axis %= rank
+    index = indices.cast(dt.I64)
+    wrapped = index.lt(0).where(index + dim_value(count, dt.I64), index)
+    column = wrapped.reshape((*index.shape[:axis], 1, *index.shape[axis:]))
+    ruler = iota((count,) + (1,) * (rank - 1 - axis), 0, dt.I64)
+    off, on = (values.slice((i,), (1,)).reshape(()) for i in (0, 1))
+    return column.eq(ruler).where(on, off)
+
+
+WINDOWS: dict[str, tuple[float, ...]] = {
+    "HannWindow": (0.5, -0.5),
+    "HammingWindow": (25 / 46, -21 / 46),
+    "BlackmanWindow": (0.42, -0.5, 0.08),
+}
+
+
+def _window(terms: tuple[float, ...]) -> Any:
+    def build(size_: Value, *, periodic: int = 1, output_datatype: int = 1) -> Value:
+        return cosine_window(size_, terms, bool(periodic), dt.by_onnx(output_datatype))
+
+    return build
+
+
+def cosine_window(count: Value, terms: tuple[float, ...], periodic: bool, dtype: DType) -> Value:
+    """The sum of terms[j] * cos(2 pi j i / n), n one less unless periodic."""
+    if not dtype.is_float:
+        raise UnsupportedOp(f"a window of {dtype}")
+    n = size(count, "the window's size")
+    index = iota((n,), 0, dt.F64)
+    turn = index * (2 * np.pi) / dim_value(n if periodic else n - 1, dt.F64)
+    total = scalar(terms[0], dt.F64).broadcast((n,))
+    for order, factor in enumerate(terms[1:], 1):
+        total = total + (turn * order).unary("cos") * factor
+    return total.cast(dtype)
+
+
+for _name, _terms in WINDOWS.items():
+    op(_name, since=17)(_window(_terms))

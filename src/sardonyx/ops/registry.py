@@ -1,0 +1,101 @@
+"""Operators by domain, name and opset. An operator is one function over values; its signature is its schema.
+
+Positional parameters are inputs (`| None` optional, `*xs` variadic), keyword-only ones are attributes.
+A keyword-only parameter named `node` receives the `Node` itself instead of an attribute.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sardonyx.errors import UnsupportedOp
+from sardonyx.ir.value import Value
+
+Result = Value | tuple[Value | None, ...]
+Build = Callable[..., Any]
+F = TypeVar("F", bound=Build)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What an operator function may know about the node it builds, beyond its attributes."""
+
+    op: str
+    name: str
+    opset: int
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One registered meaning of an operator, valid from opset `since` on.
+
+    `inputs` are the least and the greatest number of inputs (None: any), `required` the attributes
+    without a default; all three are read off the signature.
+    """
+
+    domain: str
+    name: str
+    since: int
+    build: Build
+    wants_node: bool
+    inputs: tuple[int, int | None]
+    attributes: frozenset[str]
+    required: frozenset[str]
+
+    def __call__(self, node: Node, inputs: list[Value | None]) -> tuple[Value | None, ...]:
+        """Build the values of a node; always a tuple."""
+        attributes = dict(node.attributes)
+        if self.wants_node:
+            attributes["node"] = node
+        result = self.build(*inputs, **attributes)
+        return result if isinstance(result, tuple) else (result,)
+
+
+_operators: dict[tuple[str, str], list[Operator]] = {}
+
+
+def op(name: str, since: int = 1, domain: str = "") -> Callable[[F], F]:
+    """Register a function as the meaning of an operator from opset `since` on."""
+
+    def add(build: F) -> F:
+        parameters = inspect.signature(build).parameters.values()
+        positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "node"]
+        least = sum(p.default is p.empty for p in positional)
+        most = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
+        operator = Operator(
+            domain,
+            name,
+            since,
+            build,
+            any(p.name == "node" for p in parameters),
+            (least, most),
+            frozenset(p.name for p in keywords),
+            frozenset(p.name for p in keywords if p.default is p.empty),
+        )
+        versions = _operators.setdefault((domain, name), [])
+        versions.append(operator)
+        versions.sort(key=lambda o: o.since)
+        return build
+
+    return add
+
+
+def lookup(domain: str, name: str, opset: int) -> Operator:
+    """The newest meaning not newer than `opset`. Raises UnsupportedOp if there is none."""
+    chosen = [o for o in _operators.get((domain, name), []) if o.since <= opset]
+    if not chosen:
+        shown = f"{domain}.{name}" if domain else name
+        raise UnsupportedOp(f"{shown}-{opset}: this operator has no meaning here")
+    return chosen[-1]
+
+
+def operators() -> list[Operator]:
+    """All registered meanings, sorted."""
+    return sorted((o for versions in _operators.values() for o in versions), key=lambda o: (o.domain, o.name, o.since))

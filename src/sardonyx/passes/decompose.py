@@ -1,0 +1,72 @@
+"""Primitives that no kernel family takes, written as maps and reductions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sardonyx.base import dtype as dt
+from sardonyx.ir.graph import Graph, rebuild
+from sardonyx.ir.value import Value, const, iota, map_
+
+
+def decompose(graph: Graph) -> Graph:
+    """argmax, integer dots and odd convolutions as reductions over maps."""
+    return graph.map(_rewrite)
+
+
+def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
+    value = rebuild(value, args)
+    match value.prim:
+        case "argmax" | "argmin":
+            return arg_extreme(value)
+        case "dot" if not _contracts(value):
+            return dot_as_sum(value)
+        case "conv" if not _contracts(value):
+            return conv_as_sum(value)
+    return value
+
+
+def _contracts(value: Value) -> bool:
+    return value.dtype in (dt.F32, dt.F64) and all(a.dtype is value.dtype for a in value.args)
+
+
+def arg_extreme(value: Value) -> Value:
+    """argmax(x) -> the least (or greatest) index where x equals its maximum, NaN counting as such."""
+    x, axis = value.args[0], value.attrs["axis"]
+    best = x.reduce("rmax" if value.prim == "argmax" else "rmin", (axis,))
+    hit = x.eq(best)
+    if x.dtype.is_float:
+        hit = hit.logical_or(x.unary("isnan"))
+    last = value.attrs["last"]
+    missing = const(np.asarray(-1 if last else np.iinfo(np.int64).max, np.int64))
+    where = map_("where", hit, iota(x.shape, axis, dt.I64), missing)
+    return where.reduce("rmax" if last else "rmin", (axis,))
+
+
+def dot_as_sum(value: Value) -> Value:
+    """a[..., m, k] @ b[..., k, n] -> sum over k of a[..., m, k, 1] * b[..., 1, k, n]."""
+    wide = value.attrs["dtype"]
+    wide = dt.F32 if wide.compute == "f32" else wide
+    a, b = (arg.cast(wide) for arg in value.args)
+    left = a.reshape((*a.shape, 1))
+    right = b.reshape((*b.shape[:-2], 1, *b.shape[-2:]))
+    product = left * right
+    return product.sum(product.rank - 2).reshape(value.shape).cast(value.dtype)
+
+
+def conv_as_sum(value: Value) -> Value:
+    """A convolution of any type as a windowed sum."""
+    x, w = value.args
+    wide = dt.F32 if value.dtype.compute == "f32" else value.dtype
+    x, w, at = x.cast(wide), w.cast(wide), value.attrs
+    spatial, group = x.rank - 2, at["group"]
+    padded = x.pad((0, 0, *at["low"]), (0, 0, *at["high"]))
+    kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
+    views = padded.window(range(2, 2 + spatial), kernel, at["strides"], at["dilations"])
+    positions = views.shape[2 : 2 + spatial]
+    n, per = x.shape[0], w.shape[1]
+    views = views.reshape((n, group, 1, per, *positions, *kernel))
+    taps = w.reshape((1, group, w.shape[0] // group, per, *(1,) * spatial, *kernel))
+    product = views * taps
+    inner = (3, *range(4 + spatial, 4 + 2 * spatial))
+    return product.sum(*inner).reshape(value.shape).cast(value.dtype)

@@ -1,0 +1,221 @@
+"""Runs convolutional parts with 16 channels of a pixel side by side: [N, C/16, H, W, 16].
+
+The layout is explicit: a blocked tensor is a 5-D value. Each value that has a blocked form keeps it beside its
+plain one; whoever can use the blocked form does, and the plain form is only made where it is asked for.
+A tensor of shape [N, C, H, W, rest...] has the blocked shape [N, ceil(C/16), H, W, 16, rest...].
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.ir.graph import Graph, rebuild
+from sardonyx.ir.prims import PRIMS
+from sardonyx.ir.value import Value, concat, make, map_
+
+BLOCK = 16
+_MIN_CHANNELS = 16
+
+
+def layout(graph: Graph) -> Graph:
+    """Convolutions and what surrounds them in blocked layout; reorders only where other operations begin."""
+    forms = _Forms()
+    return graph.map(forms.visit)
+
+
+def block(x: Value) -> Value:
+    """[N, C, H, W, rest...] -> [N, C/16, H, W, 16, rest...], missing channels zero."""
+    channels = _channels(x)
+    blocks = -(-channels // BLOCK)
+    low = (0,) * x.rank
+    high = (0, blocks * BLOCK - channels, *(0,) * (x.rank - 2))
+    split = x.pad(low, high).reshape((x.shape[0], blocks, BLOCK, *x.shape[2:]))
+    rest = range(5, split.rank)
+    return split.transpose(0, 1, 3, 4, 2, *rest)
+
+
+def unblock(x: Value, channels: int) -> Value:
+    """The inverse of `block`."""
+    rest = range(5, x.rank)
+    joined = x.transpose(0, 1, 4, 2, 3, *rest)
+    n, blocks = x.shape[0], x.shape[1]
+    flat = joined.reshape((n, blocks * BLOCK, x.shape[2], x.shape[3], *x.shape[5:]))
+    return flat.slice((0,) * flat.rank, (n, channels, *flat.shape[2:]))
+
+
+def _channels(x: Value) -> int:
+    assert isinstance(x.shape[1], int)
+    return x.shape[1]
+
+
+class _Forms:
+    """The blocked forms of the values seen so far, by id of their plain form."""
+
+    def __init__(self) -> None:
+        self.blocked: dict[int, Value] = {}
+        self.keep: list[Value] = []
+
+    def visit(self, value: Value, args: tuple[Value, ...]) -> Value:
+        """The plain form of a value over new arguments; its blocked form is remembered if there is one."""
+        plain = rebuild(value, args)
+        form = self.form(plain)
+        if form is None:
+            return plain
+        if not form.origins:
+            form.origins = value.origins
+        result = unblock(form, _channels(plain))
+        self.blocked[result.id] = form
+        self.keep.append(result)
+        return result
+
+    def form(self, value: Value) -> Value | None:
+        """The blocked form, if this operation should run blocked."""
+        if value.rank < 4 or not isinstance(value.shape[1], int) or not value.args:
+            return None
+        match value.prim:
+            case "conv":
+                return self.conv(value)
+            case "pad" | "slice":
+                return self.spatial(value)
+            case "window":
+                return self.window(value)
+            case "reshape":
+                return self.reshape(value)
+            case "concat":
+                return self.concat(value)
+            case "gather":
+                return self.gather(value)
+        match value.kind:
+            case "map":
+                return self.map(value)
+            case "reduce":
+                return self.reduce(value)
+        return None
+
+    def get(self, value: Value) -> Value | None:
+        """The blocked form of an argument that has one."""
+        return self.blocked.get(value.id)
+
+    def conv(self, value: Value) -> Value | None:
+        x, w = value.args
+        if value.rank != 4 or value.dtype is not dt.F32 or not w.is_numeric_const:
+            return None
+        group, outputs, per = value.attrs["group"], _channels(value), int(w.shape[1])  # type: ignore[arg-type]
+        low, high = value.attrs["low"], value.attrs["high"]
+        if group > 1 and per == 1 and outputs == group:
+            return self.depthwise(value)
+        if group > 1 and (per % BLOCK or (outputs // group) % BLOCK):
+            return None
+        if outputs < 8:
+            return None
+        known = self.get(x)
+        attrs = {k: value.attrs[k] for k in ("strides", "dilations", "group")} | {"channels": outputs}
+        shape = (value.shape[0], -(-outputs // BLOCK), *value.shape[2:], BLOCK)
+        if known is None and per < _MIN_CHANNELS and group == 1:
+            source = x.pad((0, 0, *low), (0, 0, *high))
+        else:
+            source = (known if known is not None else block(x)).pad((0, 0, *low, 0), (0, 0, *high, 0))
+        return make("conv_blocked", (source, w), attrs, value.dtype, shape)
+
+    def depthwise(self, value: Value) -> Value:
+        x, w = value.args
+        form = self.get(x) or block(x)
+        low, high, at = value.attrs["low"], value.attrs["high"], value.attrs
+        kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
+        views = form.pad((0, 0, *low, 0), (0, 0, *high, 0)).window((2, 3), kernel, at["strides"], at["dilations"])
+        channels = _channels(value)
+        blocks = -(-channels // BLOCK)
+        taps = w.reshape((channels, *kernel)).pad((0, 0, 0), (blocks * BLOCK - channels, 0, 0))
+        taps = taps.reshape((1, blocks, 1, 1, BLOCK, *kernel))
+        product = views * taps
+        return product.sum(5, 6).reshape(product.shape[:5])
+
+    def map(self, value: Value) -> Value | None:
+        forms = [self.get(a) for a in value.args]
+        if not any(f is not None for f in forms):
+            return None
+        channels = _channels(value)
+        if channels % BLOCK and not PRIMS[value.prim].finite and value.prim != "cast":
+            return None
+        if any(f is None and not self._blocks_cheaply(a, value) for f, a in zip(forms, value.args, strict=True)):
+            return None
+        parts = [self._operand(a, f) for a, f in zip(value.args, forms, strict=True)]
+        if value.prim in ("cast", "bitcast"):
+            return parts[0].cast(value.dtype) if value.prim == "cast" else None
+        return map_(value.prim, *parts)
+
+    def _blocks_cheaply(self, arg: Value, value: Value) -> bool:
+        return arg.shape[1] == 1 or arg.is_const or arg.size != value.size or value.rank == 4
+
+    def _operand(self, arg: Value, form: Value | None) -> Value:
+        if form is not None:
+            return form
+        if arg.shape[1] == 1:
+            return arg.reshape((*arg.shape[:4], 1, *arg.shape[4:]))
+        return block(arg)
+
+    def reduce(self, value: Value) -> Value | None:
+        form = self.get(value.args[0])
+        axes = value.attrs.get("axes")
+        if form is None or axes is None or 1 in axes or 0 in axes:
+            return None
+        return form.reduce(value.prim, [a if a < 4 else a + 1 for a in axes])
+
+    def spatial(self, value: Value) -> Value | None:
+        form = self.get(value.args[0])
+        if form is None:
+            return None
+        channels = _channels(value)
+        if value.prim == "pad":
+            low, high = value.attrs["low"], value.attrs["high"]
+            if low[1] != 0 or high[1] != 0:
+                return None
+            return form.pad(_wide(low, 0), _wide(high, 0), value.args[1])
+        start, size, step = value.attrs["start"], value.attrs["size"], value.attrs["step"]
+        whole = start[1] == 0 and size[1] == value.args[0].shape[1] and step[1] == 1
+        if not whole and not (isinstance(start[1], int) and start[1] % BLOCK == 0 and channels % BLOCK == 0 and step[1] == 1):
+            return None
+        start = (start[0], start[1] if whole else start[1] // BLOCK, *start[2:])
+        size = (size[0], form.shape[1] if whole else channels // BLOCK, *size[2:])
+        return form.slice(_wide(start, 0), _wide(size, BLOCK), _wide(step, 1))
+
+    def window(self, value: Value) -> Value | None:
+        form, at = self.get(value.args[0]), value.attrs
+        if form is None or form.rank != 5 or any(a not in (2, 3) for a in at["axes"]):
+            return None
+        return form.window(at["axes"], at["kernel"], at["strides"], at["dilations"])
+
+    def reshape(self, value: Value) -> Value | None:
+        """Only size-1 axes after the fourth come or go."""
+        source = value.args[0]
+        form = self.get(source)
+        if form is None or any(dims.equal(m, n) is not True for m, n in zip(source.shape[:4], value.shape[:4], strict=False)):
+            return None
+        if any(n != 1 for n in (*source.shape[4:], *value.shape[4:])):
+            return None
+        return form.reshape((*form.shape[:5], *value.shape[4:]))
+
+    def concat(self, value: Value) -> Value | None:
+        forms = [self.get(a) for a in value.args]
+        axis = value.attrs["axis"]
+        if axis >= 4 or sum(f is not None for f in forms) * 2 < len(forms):
+            return None
+        if axis == 1 and any(_channels(a) % BLOCK for a in value.args[:-1]):
+            return None
+        return concat([f or block(a) for f, a in zip(forms, value.args, strict=True)], axis)
+
+    def gather(self, value: Value) -> Value | None:
+        form, axis = self.get(value.args[0]), value.attrs["axis"]
+        if form is None or axis not in (2, 3) or value.args[1].rank != 1 or form.rank != 5:
+            return None
+        return form.gather(value.args[1], axis)
+
+
+def _wide(row: tuple[Dim, ...], channel: int) -> tuple[Dim, ...]:
+    return (*row[:4], channel, *row[4:])
+
+
+_ = np

@@ -1,0 +1,189 @@
+"""Keeps what was compiled: a folder of checked, immutable entries shared by all processes of a user.
+
+Decides names, layout and eviction; must not know what the entries mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import struct
+import time
+import warnings
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache as once
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from sardonyx.base.knobs import cache_folder
+
+Bytes = bytes | bytearray | memoryview
+
+HEADER_BYTES: Final = 64
+"""Offset of the payload in an entry's file."""
+
+_HEADER = struct.Struct("<8sQ32s16x")
+_MAGIC = b"sdxent1\0"
+_TOUCH_AFTER_SECONDS = 3600.0
+
+
+def key(*parts: str | Bytes) -> str:
+    """The name of an entry: a digest of everything its content depends on."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(struct.pack("<Q", memoryview(data).nbytes))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+@once
+def at(root: Path | None) -> Cache:
+    """The cache of a folder, one object per process; None gives one that keeps nothing."""
+    return Cache(root)
+
+
+def shared() -> Cache:
+    """The cache of the folder that the environment asks for."""
+    return at(cache_folder())
+
+
+@dataclass(frozen=True, slots=True)
+class MappedEntry:
+    """An entry mapped read-only: its payload as bytes, and the file it is in (payload at `HEADER_BYTES`)."""
+
+    payload: npt.NDArray[np.uint8]
+    path: Path
+
+
+class Cache:
+    """Entries by (kind, key). Every failure to read or write is a miss, never an error.
+
+    Kinds are folder names such as `object`, `plan`, `image`, `weights`. Writers rename a finished file into
+    place, so readers see whole entries or none; two writers of one key write the same content.
+    """
+
+    def __init__(self, root: str | Path | None, limit_bytes: int = 8 << 30) -> None:
+        self.root = Path(root or os.devnull)
+        self.limit_bytes = limit_bytes
+        self._unchecked_bytes = limit_bytes
+        self._broken = root is None
+
+    def path(self, kind: str, key: str) -> Path:
+        """Where an entry is or would be."""
+        return self.root / kind / key[:2] / key
+
+    def get(self, kind: str, key: str) -> bytes | None:
+        """The payload, its digest checked; None if there is no sound entry."""
+        path = self.path(kind, key)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        payload = data[HEADER_BYTES:]
+        if not _sound(data[:HEADER_BYTES], len(payload), payload):
+            return None
+        _touch(path)
+        return payload
+
+    def map(self, kind: str, key: str, *, check: bool = False) -> MappedEntry | None:
+        """The payload mapped into memory; None if there is no entry of the right size.
+
+        `check` reads it all to compare the digest as well.
+        """
+        path = self.path(kind, key)
+        try:
+            with path.open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError):
+            return None
+        data = np.frombuffer(mapped, np.uint8)
+        payload = data[HEADER_BYTES:]
+        if not _sound(bytes(data[:HEADER_BYTES]), payload.size, payload.data if check else None):
+            return None
+        _touch(path)
+        return MappedEntry(payload, path)
+
+    def put(self, kind: str, key: str, payload: Bytes | Iterable[Bytes]) -> bool:
+        """Store an entry, given whole or in pieces; False (and one warning) if it cannot be written."""
+        if self._broken:
+            return False
+        path = self.path(kind, key)
+        partial = path.with_name(f".{key[:16]}-{os.getpid()}-{os.urandom(4).hex()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            size = _write(partial, payload)
+            partial.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                partial.unlink()
+            # On Windows an entry that is mapped cannot be replaced; it is the same entry.
+            if path.exists():
+                return True
+            self._broken = True
+            what = f"nothing will be cached in {self.root}: {error.strerror}"
+            warnings.warn(f"{what}; set SARDONYX_CACHE to a writable folder", RuntimeWarning, stacklevel=2)
+            return False
+        self._unchecked_bytes += size
+        if self._unchecked_bytes > self.limit_bytes // 16:
+            self._unchecked_bytes = 0
+            self.evict()
+        return True
+
+    def evict(self) -> None:
+        """If the limit is passed, remove the entries used longest ago down to nine tenths of it."""
+        entries = []
+        for path in self.root.glob("*/*/*"):
+            with suppress(OSError):
+                status = path.stat()
+                if path.name.startswith("."):
+                    if time.time() - status.st_mtime > _TOUCH_AFTER_SECONDS:
+                        path.unlink()
+                else:
+                    entries.append((status.st_mtime, status.st_size, path))
+        total = sum(size for _, size, _ in entries)
+        if total <= self.limit_bytes:
+            return
+        for _, size, path in sorted(entries):
+            with suppress(OSError):
+                path.unlink()
+            total -= size
+            if total <= self.limit_bytes * 9 // 10:
+                break
+
+
+def _write(path: Path, payload: Bytes | Iterable[Bytes]) -> int:
+    """Write header and payload; returns the size of the payload."""
+    pieces = [payload] if isinstance(payload, Bytes) else payload
+    digest, size = hashlib.sha256(), 0
+    with path.open("xb") as file:
+        file.write(bytes(HEADER_BYTES))
+        for piece in pieces:
+            digest.update(piece)
+            size += memoryview(piece).nbytes
+            file.write(piece)
+        file.seek(0)
+        file.write(_HEADER.pack(_MAGIC, size, digest.digest()))
+    return size
+
+
+def _sound(header: bytes, size: int, payload: Bytes | None) -> bool:
+    if len(header) < HEADER_BYTES:
+        return False
+    magic, stored_size, digest = _HEADER.unpack(header)
+    if magic != _MAGIC or stored_size != size:
+        return False
+    return payload is None or hashlib.sha256(payload).digest() == digest
+
+
+def _touch(path: Path) -> None:
+    """Mark an entry as used, at most once an hour."""
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime > _TOUCH_AFTER_SECONDS:
+            os.utime(path)

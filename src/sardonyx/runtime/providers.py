@@ -1,0 +1,99 @@
+"""Names of execution providers and what a caller may pass for them. The engine has one: the CPU.
+
+Must not know sessions.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+AVAILABLE_PROVIDERS = ("CPUExecutionProvider",)
+ALL_PROVIDERS = (
+    "TensorrtExecutionProvider",
+    "CUDAExecutionProvider",
+    "MIGraphXExecutionProvider",
+    "OpenVINOExecutionProvider",
+    "DnnlExecutionProvider",
+    "VitisAIExecutionProvider",
+    "QNNExecutionProvider",
+    "NnapiExecutionProvider",
+    "VSINPUExecutionProvider",
+    "JsExecutionProvider",
+    "CoreMLExecutionProvider",
+    "DmlExecutionProvider",
+    "RknpuExecutionProvider",
+    "WebNNExecutionProvider",
+    "WebGpuExecutionProvider",
+    "XnnpackExecutionProvider",
+    "CANNExecutionProvider",
+    "AzureExecutionProvider",
+    "CPUExecutionProvider",
+)
+
+
+def normalize(
+    providers: Any,
+    provider_options: Any,
+) -> dict[str, dict[str, str]]:
+    """Options by provider name, in the caller's order.
+
+    Warns about names that are not available and about duplicates. Raises ValueError for malformed arguments
+    and RuntimeError for a name no engine has.
+    """
+    pairs = _pairs(providers, provider_options)
+    wanted: dict[str, dict[str, str]] = {}
+    for name, options in pairs:
+        if name not in AVAILABLE_PROVIDERS:
+            names = ", ".join(AVAILABLE_PROVIDERS)
+            warnings.warn(
+                f"Specified provider '{name}' is not in available provider names."
+                f"Available providers: '{names}'. The model runs on the CPU.",
+                stacklevel=4,
+            )
+        if name in wanted:
+            warnings.warn(f"Duplicate provider '{name}' encountered, ignoring.", stacklevel=4)
+            continue
+        wanted[name] = {str(key): str(value) for key, value in options.items()}
+    for name in wanted:
+        if name not in ALL_PROVIDERS:
+            raise RuntimeError(f"Unknown Provider Type: {name}")
+    return wanted
+
+
+def _pairs(
+    providers: Any,
+    provider_options: Any,
+) -> list[tuple[str, Mapping[Any, Any]]]:
+    if providers is None:
+        return []
+    if isinstance(providers, str):
+        providers = [providers]
+    if not isinstance(providers, Sequence):
+        iter(providers)
+        raise ValueError("'providers' should be a sequence.")
+    if provider_options is not None:
+        if not isinstance(provider_options, Sequence):
+            raise ValueError("'provider_options' should be a sequence.")
+        if len(providers) != len(provider_options):
+            raise ValueError(
+                "'providers' and 'provider_options' should be the same length if both are given."
+            )
+        if not all(isinstance(provider, str) for provider in providers):
+            raise ValueError(
+                "Only string values for 'providers' are supported if 'provider_options' is given."
+            )
+        if not all(isinstance(options, dict) for options in provider_options):
+            raise ValueError("'provider_options' values must be dicts.")
+        return [(str(name), options) for name, options in zip(providers, provider_options, strict=True)]
+    pairs: list[tuple[str, Mapping[Any, Any]]] = []
+    for provider in providers:
+        match provider:
+            case str():
+                pairs.append((provider, {}))
+            case (str() as name, dict() as options):
+                pairs.append((name, options))
+            case _:
+                raise ValueError("'providers' values must be either strings or (string, dict) tuples.")
+    return pairs

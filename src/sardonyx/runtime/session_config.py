@@ -1,0 +1,69 @@
+"""From the options a caller gives to the options of a compilation; also options kept inside a model.
+
+The one place that knows which config keys of onnxruntime mean something here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sardonyx.base.knobs import CompileOptions
+from sardonyx.capi.onnxruntime_pybind11_state import Fail, status
+from sardonyx.runtime.enums import ExecutionMode, GraphOptimizationLevel
+from sardonyx.runtime.environment import global_threads
+from sardonyx.runtime.options import SessionOptions
+
+_EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
+_SPINNING = "session.intra_op.allow_spinning"
+_SPIN_US = "session.intra_op.spin_duration_us"
+_MODEL_CONFIG_KEY = "ort_config"
+
+_FROM_MODEL: dict[str, Callable[[Any], Any]] = {
+    "intra_op_num_threads": int,
+    "inter_op_num_threads": int,
+    "execution_mode": ExecutionMode,
+    "graph_optimization_level": GraphOptimizationLevel,
+    "enable_profiling": bool,
+}
+
+
+def compile_options(options: SessionOptions, precision: str | None) -> CompileOptions:
+    """What the compiler is told for a session; ValueError for a `sardonyx.*` entry outside its range."""
+    entries = options._entries
+    spin_us: int | None = None
+    if entries.get(_SPINNING) == "0":
+        spin_us = 0
+    elif entries.get(_SPIN_US, "").isdecimal():
+        spin_us = int(entries[_SPIN_US])
+    threads = options.intra_op_num_threads if options.intra_op_num_threads > 0 else global_threads()
+    return CompileOptions.resolve(
+        entries,
+        precision=precision,
+        threads=threads or None,
+        spin_us=spin_us,
+        level=options.graph_optimization_level.value,
+        dims=dict(options._dims),
+        denotations=dict(options._denotations),
+        initializers={name: value.numpy() for name, value in options._initializers.items()},
+        external_folder=entries.get(_EXTERNAL_FOLDER),
+    )
+
+
+def apply_model_config(options: SessionOptions, metadata: Mapping[str, str]) -> bool:
+    """Set the fields that the model's `ort_config` metadata names; whether there were any.
+
+    Raises Fail if the metadata is no such JSON.
+    """
+    text = metadata.get(_MODEL_CONFIG_KEY)
+    if text is None:
+        return False
+    try:
+        given = json.loads(text).get("session_options", {})
+        fields = {name: _FROM_MODEL[name](value) for name, value in given.items() if name in _FROM_MODEL}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise status(Fail, f"Could not parse model config {text!r}: {error}") from error
+    for name, value in fields.items():
+        setattr(options, name, value)
+    return bool(fields)

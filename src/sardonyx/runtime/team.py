@@ -1,0 +1,350 @@
+"""Runs programs on threads: one team per process, shared by all sessions.
+
+Decides how threads start, wait, wake and end, and who may use them; must not know what a program computes.
+The threads live inside native code (`llvm.executor`) and hold no interpreter lock there.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sardonyx.base.knobs import SPIN_US
+from sardonyx.llvm.layout import LINE_BYTES, Barrier, Context, Mailbox, Record, Status, TeamBlock
+from sardonyx.llvm.layout import Launch as LaunchWord
+from sardonyx.runtime import cores
+from sardonyx.runtime.image import LoadedImage
+
+Words = npt.NDArray[np.int64]
+_Native = Callable[[int, int], int]
+
+_WORD = 8
+_MOST_THREADS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a kernel reported through `sdx_fail`: its code, the index of its record, two details."""
+
+    code: int
+    call: int
+    detail0: int
+    detail1: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Nanoseconds by thread and record: inside the call, and from its end to the next call (barriers)."""
+
+    busy_ns: npt.NDArray[np.float64]
+    wait_ns: npt.NDArray[np.float64]
+
+
+class Launch:
+    """What one run executes: made once for a bound program, run any number of times, by one thread at a time.
+
+    `records` has shape [calls, 3] (function, args, flags; see `llvm.layout.Record`) and may be changed
+    between runs, as may all that it points at. `threads` is an upper bound. `scratch_bytes` of private
+    memory, aligned to 64, are given to each thread. After the run the threads look for the next one for
+    `spin_us` microseconds before they sleep. `hold_gil` keeps the interpreter lock during a run of one
+    thread, for programs of a few microseconds. `flush_denormals` takes denormal floats as zeros; without it
+    they follow the caller's mode. `keep` owns the memory that the records point at.
+    """
+
+    __slots__ = ("_keep", "address", "hold_gil", "records", "scratch_bytes", "threads", "words")
+
+    def __init__(
+        self,
+        image: LoadedImage,
+        records: Words,
+        *,
+        threads: int = 1,
+        scratch_bytes: int = 0,
+        spin_us: int = SPIN_US.default,
+        hold_gil: bool = False,
+        flush_denormals: bool = False,
+        keep: object = None,
+    ) -> None:
+        assert records.dtype == np.int64
+        assert records.flags.c_contiguous
+        assert records.size % Record.WORDS == 0
+        self._keep = (image, keep)
+        self.records = records
+        self.threads = threads
+        self.scratch_bytes = scratch_bytes
+        self.hold_gil = hold_gil
+        self.words = aligned_words(LaunchWord.WORDS)
+        self.words[LaunchWord.EXECUTE] = image.address("sdx_execute")
+        self.words[LaunchWord.RECORDS] = records.ctypes.data
+        self.words[LaunchWord.COUNT] = records.size // Record.WORDS
+        self.words[LaunchWord.NTHREADS] = threads
+        self.words[LaunchWord.SPIN_US] = spin_us
+        self.words[LaunchWord.FLUSH_DENORMALS] = flush_denormals
+        self.address = int(self.words.ctypes.data)
+
+
+def aligned_bytes(size: int, align: int = 64) -> npt.NDArray[np.uint8]:
+    """Uninitialised memory whose address is a multiple of `align` (if there is any)."""
+    memory = np.empty(size + align, np.uint8)
+    start = -memory.ctypes.data % align
+    return memory[start : start + size]
+
+
+def aligned_words(count: int) -> Words:
+    """Zeroed words that share no cache line with other memory."""
+    memory = aligned_bytes(-(-count * _WORD // LINE_BYTES) * LINE_BYTES, LINE_BYTES).view(np.int64)
+    memory[:] = 0
+    return memory[:count]
+
+
+class _Entries:
+    """The native functions that Python calls."""
+
+    def __init__(self, image: LoadedImage) -> None:
+        self.image = image
+        word = ctypes.c_void_p
+
+        def entry(name: str, arguments: int) -> Callable[..., int]:
+            return ctypes.CFUNCTYPE(ctypes.c_int64, *[word] * arguments)(image.address(name))
+
+        self.launch: _Native = entry("sdx_launch", 2)
+        self.publish: _Native = entry("sdx_publish", 2)
+        self.join: _Native = entry("sdx_join", 2)
+        self.solo: _Native = entry("sdx_solo", 2)
+        self.worker: Callable[[int, int, int], int] = entry("sdx_worker", 3)
+        self.stop: Callable[[int], int] = entry("sdx_stop", 1)
+        self.ticks: Callable[[], int] = entry("sdx_ticks", 0)
+        holding = ctypes.PYFUNCTYPE(ctypes.c_int64, word, word)
+        self.solo_holding_gil: _Native = holding(image.address("sdx_solo"))
+
+
+class _Place(threading.local):
+    """Where one Python thread runs programs alone: its context, status and scratch."""
+
+    def __init__(self) -> None:
+        self.words = aligned_words(Context.WORDS + Status.WORDS)
+        self.status = self.words[Context.WORDS :]
+        self.address = int(self.words.ctypes.data)
+        self.scratch_bytes = 0
+        self.words[Context.STATUS] = self.status.ctypes.data
+
+    def grow(self, size: int) -> None:
+        self._scratch = _give_scratch(self.words, size)
+        self.scratch_bytes = size
+
+
+def _give_scratch(context: Words, size: int) -> npt.NDArray[np.uint8]:
+    scratch = aligned_bytes(size)
+    context[Context.SCRATCH] = scratch.ctypes.data
+    context[Context.SCRATCH_BYTES] = size
+    return scratch
+
+
+class _Crew:
+    """The memory that the threads of one team share, and the threads started so far."""
+
+    def __init__(self, entries: _Entries, size: int, futex: bool) -> None:
+        self.entries = entries
+        self.threads: list[threading.Thread] = []
+        self.lock = threading.Lock()
+        self.wake = threading.Condition(threading.Lock())
+        self.portable = True
+        self.ready = 1
+        self.scratch_bytes = 0
+        self._scratch: list[npt.NDArray[np.uint8]] = []
+        line = LINE_BYTES // _WORD
+        words = aligned_words(line + Barrier.WORDS + (line + Mailbox.WORDS) * size)
+        self.team, self.barrier, contexts, mailboxes = np.split(
+            words, np.cumsum([line, Barrier.WORDS, line * size])
+        )
+        self.contexts, self.mailboxes = contexts.reshape(size, line), mailboxes.reshape(size, Mailbox.WORDS)
+        self.address = int(self.team.ctypes.data)
+        self.team[TeamBlock.SIZE] = size
+        self.team[TeamBlock.CONTEXTS] = contexts.ctypes.data
+        self.team[TeamBlock.MAILBOXES] = mailboxes.ctypes.data
+        self.team[TeamBlock.CPUS] = cores.usable_cpus()
+        self.contexts[:, Context.TID] = np.arange(size)
+        self.contexts[:, Context.BARRIER] = self.barrier.ctypes.data
+        self.contexts[:, Context.STATUS] = self.team.ctypes.data
+        self._find_system_calls(futex)
+
+    def _find_system_calls(self, futex: bool) -> None:
+        if sys.platform == "win32":
+            switch = getattr(ctypes, "windll").kernel32.SwitchToThread  # noqa: B009 - absent on other systems
+            self.barrier[Barrier.YIELD] = _address_of(switch)
+            return
+        libc = ctypes.CDLL(None)
+        self.barrier[Barrier.YIELD] = _address_of(libc.sched_yield)
+        number = {"x86_64": 202, "aarch64": 98, "riscv64": 98}.get(platform.machine())
+        if sys.platform == "linux" and futex and number:
+            self.team[TeamBlock.SYSCALL] = _address_of(libc.syscall)
+            self.team[TeamBlock.FUTEX] = number
+            self.portable = False
+
+    def prepare(self, count: int, scratch_bytes: int, ticks_per_us: float) -> None:
+        """Have threads 1 .. count - 1 running, each with that much scratch; no run may be under way."""
+        self.team[TeamBlock.TICKS_PER_US] = round(ticks_per_us)
+        self.ready, self.scratch_bytes = max(count, self.ready), max(scratch_bytes, self.scratch_bytes)
+        self._scratch = [
+            _give_scratch(context, self.scratch_bytes) for context in self.contexts[: self.ready]
+        ]
+        for tid in range(len(self.threads) + 1, count):
+            thread = threading.Thread(target=self._work, args=(tid,), name=f"sardonyx-{tid}", daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def _work(self, tid: int) -> None:
+        mailbox = self.mailboxes[tid]
+        mail, context = int(mailbox.ctypes.data), int(self.contexts[tid].ctypes.data)
+        while self.entries.worker(mail, context, self.address):
+            with self.wake:
+                while mailbox[Mailbox.EPOCH] == mailbox[Mailbox.DONE]:
+                    self.wake.wait()
+
+    def rouse(self) -> None:
+        """Wake the threads that parked in Python."""
+        if self.mailboxes[:, Mailbox.PARKED].any():
+            with self.wake:
+                self.wake.notify_all()
+
+    def stop(self) -> None:
+        """End the threads; those of a run that does not end within a second are left alone."""
+        if not self.threads or not self.lock.acquire(timeout=1.0):
+            return
+        try:
+            self.entries.stop(self.address)
+            self.rouse()
+            for thread in self.threads:
+                thread.join(1.0)
+            self.threads.clear()
+        finally:
+            self.lock.release()
+
+
+class Team:
+    """Threads that run programs together, made from the runtime functions of any loaded image.
+
+    Args:
+        image: any image that `llvm.executor` was linked into; it is kept.
+        size: the most threads of a run, the caller's included. They start when a run first asks for them.
+        futex: sleep inside the system call on Linux; otherwise threads return to Python to sleep.
+    """
+
+    def __init__(self, image: LoadedImage, size: int = _MOST_THREADS, *, futex: bool = True) -> None:
+        self.size = size
+        self._futex = futex
+        self._entries = _Entries(image)
+        self._clock = (time.perf_counter_ns(), self._entries.ticks())
+        self._open = size > 1
+        self._assemble()
+        _teams.add(self)
+
+    def _assemble(self) -> None:
+        self._place = _Place()
+        self._crew = _Crew(self._entries, self.size, self._futex)
+        self._closer = weakref.finalize(self, self._crew.stop)
+
+    def run(self, launch: Launch) -> Failure | None:
+        """Execute a program once and return when all its calls are done, or what went wrong.
+
+        The caller is thread 0. If another run has the team, this one uses the caller's thread alone.
+        """
+        crew = self._crew
+        if launch.threads > 1 and self._open and crew.lock.acquire(blocking=False):
+            try:
+                return self._run_together(crew, launch)
+            finally:
+                crew.lock.release()
+        place = self._place
+        if launch.scratch_bytes > place.scratch_bytes:
+            place.grow(launch.scratch_bytes)
+        entries = self._entries
+        solo = entries.solo_holding_gil if launch.hold_gil else entries.solo
+        return _failure(place.status) if solo(launch.address, place.address) else None
+
+    def _run_together(self, crew: _Crew, launch: Launch) -> Failure | None:
+        count = min(launch.threads, self.size)
+        if count > crew.ready or launch.scratch_bytes > crew.scratch_bytes:
+            crew.prepare(count, launch.scratch_bytes, 1000 * self._ticks_per_ns())
+        if crew.portable:
+            self._entries.publish(launch.address, crew.address)
+            crew.rouse()
+            code = self._entries.join(launch.address, crew.address)
+        else:
+            code = self._entries.launch(launch.address, crew.address)
+        return _failure(crew.team) if code else None
+
+    def profile(self, launch: Launch) -> tuple[Failure | None, Profile]:
+        """Run once and time every call on every thread; times are zero on threads that took no part."""
+        threads = min(launch.threads, self.size)
+        ticks = np.zeros((threads, launch.records.size // Record.WORDS, 2), np.int64)
+        launch.words[LaunchWord.PROFILE] = ticks.ctypes.data
+        try:
+            failure = self.run(launch)
+        finally:
+            launch.words[LaunchWord.PROFILE] = 0
+        times = ticks / self._ticks_per_ns()
+        wait = np.zeros(times.shape[:2])
+        wait[:, :-1] = np.maximum(times[:, 1:, 0] - times[:, :-1, 1], 0)
+        return failure, Profile(times[:, :, 1] - times[:, :, 0], wait)
+
+    def _ticks_per_ns(self) -> float:
+        """Measured from the team's birth to now, over a fifth of a millisecond at least."""
+        born_ns, born_ticks = self._clock
+        while (elapsed := time.perf_counter_ns() - born_ns) < 200_000:
+            pass
+        return (self._entries.ticks() - born_ticks) / elapsed
+
+    def close(self) -> None:
+        """End the threads. Later runs use their caller's thread alone."""
+        self._open = False
+        self._closer()
+
+    def _forget(self) -> None:
+        """Start afresh in a forked child, where the threads do not exist and any lock may be held forever."""
+        self._closer.detach()
+        self._assemble()
+
+
+def _address_of(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+def _failure(status: Words) -> Failure:
+    return Failure(*(int(word) for word in status[: Status.WORDS]))
+
+
+_teams: weakref.WeakSet[Team] = weakref.WeakSet()
+_shared: Team | None = None
+_shared_lock = threading.Lock()
+
+
+def shared(image: LoadedImage) -> Team:
+    """The process's team, made from this image if there is none yet."""
+    global _shared
+    with _shared_lock:
+        if _shared is None:
+            _shared = Team(image)
+        return _shared
+
+
+def _after_fork() -> None:
+    global _shared_lock
+    _shared_lock = threading.Lock()
+    for team in list(_teams):
+        team._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,74 @@
+"""The x86-64 levels that code is generated for, and which one a machine gets; detects nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from sardonyx.base.target import Target
+from sardonyx.errors import CompileError
+from sardonyx.targets.detect import Host
+
+# The objects are loaded by the engine's own linker, so every system uses ELF and the System V convention.
+_TRIPLE = "x86_64-unknown-none-elf"
+
+V3 = Target(
+    name="x86_64-v3",
+    triple=_TRIPLE,
+    cpu="x86-64-v3",
+    features=("avx2", "bmi", "bmi2", "f16c", "fma"),
+    lanes=8,
+    tile_rows=6,
+    masked_tail=False,
+)
+V4 = Target(
+    name="x86_64-v4",
+    triple=_TRIPLE,
+    cpu="x86-64-v4",
+    features=(*V3.features, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
+    lanes=16,
+    tile_rows=14,
+    masked_tail=True,
+)
+
+TARGETS: tuple[Target, ...] = (V4, V3)
+
+EXTRAS: dict[str, tuple[str, ...]] = {
+    V3.name: ("avxvnni", "avxvnniint8", "gfni"),
+    V4.name: ("avx512vnni", "avx512bf16", "avx512fp16", "avx512vbmi", "avx512vbmi2", "avxvnni", "gfni"),
+}
+"""Features beyond the level that kernels may ask for; without the others, more machines share code."""
+
+_REQUIRED = {target.name: frozenset(target.features) for target in TARGETS}
+
+
+def with_features(target: Target, features: Iterable[str]) -> Target:
+    """The target with more features.
+
+    Raises CompileError for a feature that is not one of its `EXTRAS`.
+    """
+    wanted = set(features)
+    if unknown := wanted - set(EXTRAS[target.name]):
+        known = ", ".join(EXTRAS[target.name])
+        raise CompileError(
+            f"{target.name} knows no feature {', '.join(sorted(unknown))}; choose from {known}"
+        )
+    return replace(target, features=(*target.features, *(f for f in EXTRAS[target.name] if f in wanted)))
+
+
+def choose(host: Host) -> Target:
+    """The highest level that a machine supports, with the extra features and cache sizes it has.
+
+    Raises CompileError if the machine has no AVX2 with FMA and F16C.
+    """
+    if host.machine not in {"x86_64", "amd64"}:
+        raise CompileError(f"no target fits {host.machine or 'this machine'}; an x86-64 CPU is needed")
+    # Systems differ in how they name the bit-manipulation sets; every CPU with AVX2 and FMA has both.
+    available = host.features | {"bmi", "bmi2"}
+    for target in TARGETS:
+        if _REQUIRED[target.name] <= available:
+            chosen = with_features(target, set(EXTRAS[target.name]) & host.features)
+            l1, l2 = host.l1_bytes or target.l1_bytes, host.l2_bytes or target.l2_bytes
+            return replace(chosen, l1_bytes=l1, l2_bytes=l2)
+    missing = ", ".join(sorted(_REQUIRED[V3.name] - available))
+    raise CompileError(f"this machine lacks {missing}; an x86-64-v3 CPU (AVX2, FMA, F16C) is needed")

@@ -1,0 +1,285 @@
+"""How fast engines run a model, measured side by side; decides the method, prints nothing.
+
+Each engine lives in a process of its own. They take turns in short blocks, and the one whose turn it is not
+is stopped by a signal: its idle threads cannot spin beside the other, whose heap and interpreter it does not
+share either. Where processes cannot be stopped, a pause between blocks lets idle threads fall asleep. The
+figure is the median over all runs of all blocks, without the first tenth of each block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import pickle
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sardonyx.errors import SardonyxError
+
+Feeds = Mapping[str, Any]
+ROUNDS = 5
+SETTLE_SECONDS = 0.1
+OURS = "sardonyx"
+
+
+class BenchError(SardonyxError):
+    """A worker process failed; the message is the engine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The runs of one engine: microseconds."""
+
+    engine: str
+    version: str
+    median_us: float
+    fastest_us: float
+    slowest_tenth_us: float
+    runs: int
+
+    @classmethod
+    def of(cls, engine: str, version: str, times_us: Sequence[float]) -> Timing:
+        """Sum up the times of single runs."""
+        ordered = sorted(times_us)
+        tenth = ordered[int(0.9 * (len(ordered) - 1))]
+        return cls(engine, version, statistics.median(ordered), ordered[0], tenth, len(ordered))
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What it takes to get a first answer from a fresh process: milliseconds and bytes."""
+
+    engine: str
+    cache: str
+    import_ms: float
+    open_ms: float
+    first_run_ms: float
+    empty_bytes: int
+    peak_bytes: int
+
+
+@dataclass(slots=True)
+class Row:
+    """One model at one thread count.
+
+    `apart` is the largest distance between outputs, relative to the largest value of the peer's.
+    """
+
+    model: str
+    threads: int
+    timings: list[Timing] = field(default_factory=list)
+    starts: list[Start] = field(default_factory=list)
+    apart: float | None = None
+
+    @property
+    def speed(self) -> float | None:
+        """How many times faster than the second engine the first one is."""
+        if len(self.timings) < 2:
+            return None
+        return self.timings[1].median_us / self.timings[0].median_us
+
+    def as_json(self) -> dict[str, Any]:
+        """A line of a results file."""
+        return {**asdict(self), "speed": self.speed, "machine": machine()}
+
+
+class Engine:
+    """A worker process with one session in it; a context manager that ends it."""
+
+    def __init__(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self.facts: dict[str, Any] = {}
+        variables = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", **(environment or {})}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sardonyx.tools.bench_worker", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=variables,
+        )
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def ask(self, **command: Any) -> dict[str, Any]:
+        """Send one command and wait for its answer.
+
+        Raises:
+            BenchError: the engine raised, or its process died.
+        """
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(command), file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise BenchError(f"{self.name}: the process ended with {self.process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise BenchError(f"{self.name}: {answer['error']}")
+        return answer
+
+    def open(self, model: Path, threads: int, feeds: Path) -> None:
+        """Create the session and run it once; `facts` holds what that took."""
+        self.facts = self.ask(do="open", model=str(model), threads=threads, feeds=str(feeds))
+
+    def times_us(self, seconds: float) -> list[float]:
+        """Microseconds of each run of one block."""
+        times: list[float] = self.ask(do="block", seconds=seconds)["times_us"]
+        return times
+
+    def pause(self) -> None:
+        """Stop the process, threads and all."""
+        if hasattr(signal, "SIGSTOP"):
+            self.process.send_signal(signal.SIGSTOP)
+        else:
+            time.sleep(SETTLE_SECONDS)
+
+    def resume(self) -> None:
+        """Let the process go on."""
+        if hasattr(signal, "SIGCONT"):
+            self.process.send_signal(signal.SIGCONT)
+
+
+def compare(
+    model: Path,
+    feeds: Feeds,
+    *,
+    engines: Sequence[str] = (OURS, "onnxruntime"),
+    threads: int = 1,
+    seconds: float = 1.0,
+    name: str = "",
+) -> Row:
+    """Time engines on the same model and feeds in turns, and compare their outputs.
+
+    Args:
+        model: the file of the model.
+        feeds: input arrays by name.
+        engines: modules with the onnxruntime API; the first is the one under test.
+        threads: threads of each engine's operators.
+        seconds: how long each engine runs in all; single runs may prolong it.
+        name: what the row calls the model; its file's name if empty.
+
+    Raises:
+        BenchError: an engine cannot open or run the model.
+    """
+    row = Row(name or model.stem, threads)
+    times: list[list[float]] = [[] for _ in engines]
+    with contextlib.ExitStack() as stack, _stored(feeds) as feeds_file:
+        opened = []
+        for engine_name in engines:
+            engine = stack.enter_context(Engine(engine_name))
+            engine.open(model, threads, feeds_file)
+            row.starts.append(_start(engine, "as found"))
+            opened.append(engine)
+        results = [_outputs(engine, feeds_file.parent) for engine in opened]
+        for engine in opened:
+            engine.pause()
+        for _ in range(ROUNDS):
+            for engine, log in zip(opened, times, strict=True):
+                engine.resume()
+                log += engine.times_us(seconds / ROUNDS)
+                engine.pause()
+        row.timings = [
+            Timing.of(engine.name, engine.facts["version"], log)
+            for engine, log in zip(opened, times, strict=True)
+        ]
+    if len(results) > 1:
+        row.apart = distance(results[0], results[1])
+    return row
+
+
+def starts(
+    model: Path, feeds: Feeds, *, engines: Sequence[str] = (OURS, "onnxruntime"), threads: int = 1
+) -> list[Start]:
+    """What a fresh process needs for its first answer; ours with an empty cache, then with a filled one."""
+    found = []
+    with _stored(feeds) as feeds_file:
+        for engine_name in engines:
+            caches = ("cold", "warm") if engine_name == OURS else ("none",)
+            for cache in caches:
+                variables = {"SARDONYX_CACHE": str(feeds_file.parent / "cache")}
+                with Engine(engine_name, variables) as engine:
+                    engine.open(model, threads, feeds_file)
+                    found.append(_start(engine, cache))
+    return found
+
+
+def distance(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
+    """The largest difference between outputs, relative to the largest value of each; infinite if unlike."""
+    if len(ours) != len(theirs):
+        return math.inf
+    return max((_apart(np.asarray(a), np.asarray(b)) for a, b in zip(ours, theirs, strict=True)), default=0.0)
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """The n-th root of the product."""
+    return math.exp(statistics.fmean(map(math.log, values)))
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on besides the code: processor, cores, system, Python."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        processor = next((line.split(": ")[1] for line in lines if line.startswith("model name")), processor)
+    return {
+        "processor": processor,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }
+
+
+@contextlib.contextmanager
+def _stored(feeds: Feeds) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="sardonyx-bench-") as folder:
+        file = Path(folder) / "feeds.pickle"
+        file.write_bytes(pickle.dumps(dict(feeds)))
+        yield file
+
+
+def _start(engine: Engine, cache: str) -> Start:
+    facts = engine.facts
+    return Start(
+        engine.name,
+        cache,
+        *(facts[key] for key in ("import_ms", "open_ms", "first_run_ms", "empty_bytes", "peak_bytes")),
+    )
+
+
+def _outputs(engine: Engine, folder: Path) -> list[Any]:
+    file = folder / f"{engine.name}.outputs"
+    engine.ask(do="outputs", to=str(file))
+    outputs: list[Any] = pickle.loads(file.read_bytes())
+    return outputs
+
+
+def _apart(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return math.inf
+    if a.dtype.kind not in "fiub" or a.size == 0:
+        return 0.0 if np.array_equal(a, b) else math.inf
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    same = (x == y) | (np.isnan(x) & np.isnan(y))
+    gap = np.abs(np.subtract(x, y, out=np.zeros_like(x), where=~same)).max()
+    largest = np.abs(y[np.isfinite(y)]).max(initial=0)
+    return float(gap / largest) if largest else float(gap)

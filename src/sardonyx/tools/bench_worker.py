@@ -1,0 +1,100 @@
+"""The child process of a benchmark: holds one session of one engine and does what its parent says.
+
+Started as `python -m sardonyx.tools.bench_worker ENGINE`. Reads one JSON command a line, answers one JSON
+line. Imports nothing but the engine and numpy, so that its memory is the engine's.
+
+Commands: {"do": "open", "model": PATH, "threads": N, "feeds": PICKLE}, {"do": "block", "seconds": S},
+{"do": "outputs", "to": PICKLE}.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pickle
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+LEAST_RUNS = 3
+WARM_UP_SHARE = 0.1
+ERRORS_ONLY = 3
+
+
+class Worker:
+    """One engine module, at most one session."""
+
+    def __init__(self, engine: str) -> None:
+        started = time.perf_counter()
+        self.engine: Any = importlib.import_module(engine)
+        self.import_ms = 1e3 * (time.perf_counter() - started)
+        self.session: Any = None
+        self.feeds: dict[str, Any] = {}
+
+    def open(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Create the session and run it once."""
+        self.feeds = pickle.loads(Path(command["feeds"]).read_bytes())
+        options = self.engine.SessionOptions()
+        options.intra_op_num_threads = command["threads"]
+        options.log_severity_level = ERRORS_ONLY
+        empty_bytes = peak_bytes()
+        started = time.perf_counter()
+        self.session = self.engine.InferenceSession(command["model"], options)
+        opened = time.perf_counter()
+        self.session.run(None, self.feeds)
+        return {
+            "version": self.engine.__version__,
+            "import_ms": self.import_ms,
+            "open_ms": 1e3 * (opened - started),
+            "first_run_ms": 1e3 * (time.perf_counter() - opened),
+            "empty_bytes": empty_bytes,
+            "peak_bytes": peak_bytes(),
+        }
+
+    def block(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Run for some seconds; microseconds of each run after the first tenth, which warms the caches."""
+        run, feeds, clock = self.session.run, self.feeds, time.perf_counter_ns
+        end = clock() + int(command["seconds"] * 1e9)
+        times: list[float] = []
+        while clock() < end or len(times) < LEAST_RUNS:
+            started = clock()
+            run(None, feeds)
+            times.append((clock() - started) / 1e3)
+        return {"times_us": times[max(1, int(len(times) * WARM_UP_SHARE)) :]}
+
+    def outputs(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Run once and write the outputs to a file."""
+        Path(command["to"]).write_bytes(pickle.dumps(self.session.run(None, self.feeds)))
+        return {}
+
+
+def peak_bytes() -> int:
+    """The largest resident memory of this process so far, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main() -> None:
+    """Answer commands until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    worker = Worker(sys.argv[1])
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            answer = getattr(worker, command["do"])(command)
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

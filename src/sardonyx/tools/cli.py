@@ -1,0 +1,74 @@
+"""The command `sardonyx`: its parser, its exit codes, its error messages.
+
+0 = done, 1 = the request could not be met (the message says why), 2 = wrong usage, 130 = interrupted.
+Must not know what a command does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from sardonyx import __version__
+from sardonyx.base.knobs import DEBUG, unknown_variables
+from sardonyx.capi.onnxruntime_pybind11_state import STATUS
+from sardonyx.errors import SardonyxError
+from sardonyx.tools.commands import bench, compile, explain, inspect, knobs, run
+from sardonyx.tools.console import UserError
+
+COMMANDS: tuple[ModuleType, ...] = (run, inspect, explain, bench, compile, knobs)
+
+_REFUSALS: tuple[type[Exception], ...] = (
+    *(UserError, SardonyxError, OSError, ValueError, RuntimeError),
+    *(row[0] for row in STATUS),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; every command module adds itself with `add`."""
+    top = argparse.ArgumentParser(
+        prog="sardonyx", description="Compile ONNX models to native code and run, explain or measure them."
+    )
+    top.add_argument("--version", action="version", version=f"sardonyx {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit code."""
+    options = parser().parse_args(arguments)
+    for name in unknown_variables():
+        print(
+            f"sardonyx: the environment variable {name} is no option; see `sardonyx knobs`", file=sys.stderr
+        )
+    try:
+        code: int = options.command_function(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except _REFUSALS as error:
+        if _debugging():
+            raise
+        print(f"sardonyx {options.command}: {_plain(error)}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _debugging() -> bool:
+    try:
+        return DEBUG.read() > 0
+    except ValueError:
+        return False
+
+
+def _plain(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text

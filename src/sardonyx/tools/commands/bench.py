@@ -1,0 +1,86 @@
+"""`sardonyx bench`: how fast models run, beside a peer; how that is measured is decided in tools/bench.py."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from sardonyx.base.knobs import PRECISION, PRECISIONS
+from sardonyx.frontend.summary import summarize
+from sardonyx.runtime.cores import team_size
+from sardonyx.tools import bench
+from sardonyx.tools.console import UserError, print_json, table, time_text
+from sardonyx.tools.inputs import add_input_options, feeds_of
+from sardonyx.tools.models import add_json_option
+
+LARGEST_DISTANCE = 1e-4
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "bench",
+        help="measure models, beside another engine",
+        description="Measure every MODEL: medians of interleaved runs; with a peer, outputs are compared. "
+        "Inputs that are not given are random. Exit code 1 if outputs differ.",
+    )
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="an .onnx file")
+    parser.add_argument(
+        "--peer", metavar="MODULE", help="an engine with the same Python API, e.g. onnxruntime"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="threads; 0 = all cores (default)"
+    )
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long each engine runs (default 1)")
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="how contractions are computed (default fp32)"
+    )
+    add_input_options(parser)
+    add_json_option(parser)
+    parser.set_defaults(command_function=command)
+
+
+def command(options: argparse.Namespace) -> int:
+    """Measure the models."""
+    if options.seconds <= 0 or options.threads < 0:
+        raise UserError("--seconds and --threads take positive numbers")
+    if options.precision is not None:
+        os.environ[PRECISION.env] = options.precision
+    engines = (bench.OURS, options.peer) if options.peer else (bench.OURS,)
+    rows = [_measure(path, engines, options) for path in options.models]
+    if options.json:
+        print_json([row.as_json() for row in rows])
+    else:
+        print(_summary(rows))
+    return int(any(row.apart is not None and row.apart > LARGEST_DISTANCE for row in rows))
+
+
+def _measure(path: str, engines: tuple[str, ...], options: argparse.Namespace) -> bench.Row:
+    values, _ = feeds_of(summarize(path).inputs, options)
+    threads = options.threads or team_size()
+    row = bench.compare(
+        Path(path), values, engines=engines, threads=threads, seconds=options.seconds, name=Path(path).stem
+    )
+    if not options.json:
+        print(_line(row), flush=True)
+    return row
+
+
+def _line(row: bench.Row) -> str:
+    cells = [row.model, f"{row.threads} threads"]
+    cells += [f"{timing.engine} {time_text(timing.median_us / 1e6)}" for timing in row.timings]
+    if row.speed is not None:
+        cells.append(f"{row.speed:.2f}x")
+    if row.apart is not None:
+        same = "outputs agree" if row.apart <= LARGEST_DISTANCE else "OUTPUTS DIFFER"
+        cells.append(f"{same} ({row.apart:.1e} of the largest value)")
+    return table([cells], indent="")
+
+
+def _summary(rows: list[bench.Row]) -> str:
+    speeds = [row.speed for row in rows if row.speed is not None]
+    if len(speeds) > 1:
+        return f"geometric mean {bench.geometric_mean(speeds):.2f}x over {len(speeds)} models"
+    return "median of all runs; each engine in a process of its own, taking turns"

@@ -1,0 +1,50 @@
+"""Opening a model for a command, with the options that several commands share.
+
+Must not know what a command does with the session.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from sardonyx.base.knobs import PRECISIONS
+from sardonyx.runtime.logger import FATAL
+from sardonyx.runtime.options import SessionOptions
+from sardonyx.runtime.session import InferenceSession
+from sardonyx.tools.console import UserError, progress_line
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add --precision, --threads, --fallback and --json."""
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, help="how contractions are computed (default fp32)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="threads; 0 = all cores (default)"
+    )
+    parser.add_argument(
+        "--fallback", choices=("allow", "error"), help="operators without native code (default allow)"
+    )
+    add_json_option(parser)
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+
+
+def open_session(options: argparse.Namespace, path: str | None = None) -> tuple[InferenceSession, float]:
+    """The session of `path` (default: the command's model) and the seconds it took to make."""
+    path = path or str(options.model)
+    if options.threads < 0:
+        raise UserError(f"--threads {options.threads}: give 0 (all cores) or a positive number")
+    settings = SessionOptions()
+    settings.intra_op_num_threads = options.threads
+    settings.log_severity_level = FATAL
+    if options.fallback is not None:
+        settings.add_session_config_entry("sardonyx.fallback", options.fallback)
+    began = time.perf_counter()
+    with progress_line(path):
+        session = InferenceSession(path, settings, precision=options.precision)
+    return session, time.perf_counter() - began

@@ -1,0 +1,117 @@
+"""What the zoo holds: the rows of manifest.json as typed data. Reads no network and no model."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sardonyx.base.knobs import cache_folder
+
+Precision = Literal["fp32", "fp16", "quantised", "trees"]
+Kind = Literal["wheel", "sdist", "npm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An archive of a package registry; `size` is that of the download in bytes."""
+
+    id: str
+    name: str
+    version: str
+    kind: Kind
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file of the zoo: the members of its package's archive, joined, with this size and sha256."""
+
+    name: str
+    package: str
+    members: tuple[str, ...]
+    sha256: str
+    size: int
+    licence: str
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies once it is fetched."""
+        return zoo_directory() / "assets" / self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Model(Item):
+    """A real model; `assets` are the files its feeds are made of, `quick` marks the set of `make test`."""
+
+    category: str
+    precision: Precision
+    quick: bool
+    what: str
+    assets: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """Where the model lies once it is fetched."""
+        return zoo_directory() / f"{self.name}.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All rows of the manifest, by name."""
+
+    packages: dict[str, Package]
+    models: dict[str, Model]
+    assets: dict[str, Item]
+
+
+@functools.cache
+def catalog() -> Catalog:
+    """The manifest that ships with the package."""
+    rows = json.loads(Path(__file__).with_name("manifest.json").read_text(encoding="utf-8"))
+    return Catalog(
+        {row["id"]: Package(**row) for row in rows["packages"]},
+        {row["name"]: Model(**_tuples(row)) for row in rows["models"]},
+        {row["name"]: Item(**_tuples(row)) for row in rows["assets"]},
+    )
+
+
+def models(
+    *, quick: bool | None = None, precision: tuple[Precision, ...] = (), category: str | None = None
+) -> list[Model]:
+    """The models of the zoo in the manifest's order, narrowed by what is given."""
+    return [
+        row
+        for row in catalog().models.values()
+        if (quick is None or row.quick == quick)
+        and (not precision or row.precision in precision)
+        and (category is None or row.category == category)
+    ]
+
+
+def model(name: str) -> Model:
+    """The model of that name.
+
+    Raises:
+        KeyError: the zoo has none; the message lists the names it has.
+    """
+    try:
+        return catalog().models[name]
+    except KeyError:
+        raise KeyError(f"the zoo has no model {name!r}; it has: {', '.join(catalog().models)}") from None
+
+
+def zoo_directory() -> Path:
+    """The folder of fetched files: $SARDONYX_ZOO, or `zoo` in the user's cache folder of sardonyx."""
+    if given := os.environ.get("SARDONYX_ZOO"):
+        return Path(given)
+    folder = cache_folder("")
+    assert folder is not None
+    return folder / "zoo"
+
+
+def _tuples(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}

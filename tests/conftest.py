@@ -1,0 +1,75 @@
+"""What every test may ask for: golden texts, seeded random numbers; and an environment of its own."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+GOLDEN = Path(__file__).parent / "golden"
+SEED = int(os.environ.get("TEST_SEED", "0"))
+
+
+class Golden:
+    """An expected text in tests/golden/<test file>/<test>.txt; compare with `text == golden`."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, path: Path, *, update: bool) -> None:
+        self.path, self.update = path, update
+
+    def __eq__(self, text: object) -> bool:
+        """True if the text is the expected one; with --update-golden, after writing it down."""
+        assert isinstance(text, str)
+        if self.update:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(text, encoding="utf-8")
+        return self.text() == text
+
+    def text(self) -> str:
+        """The expected text, or nothing if none was written yet."""
+        return self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite the expected texts")
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    if op != "==" or not isinstance(right, Golden) or not isinstance(left, str):
+        return None
+    lines = difflib.unified_diff(right.text().splitlines(), left.splitlines(), "expected", "now", lineterm="")
+    return [f"text differs from {right.path.relative_to(GOLDEN.parent)}; `make golden` rewrites it", *lines]
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in request.node.name.removeprefix("test_"))
+    folder = GOLDEN / request.path.stem.removeprefix("test_")
+    return Golden(folder / f"{name}.txt", update=request.config.getoption("--update-golden"))
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Random numbers that differ between tests and repeat between runs; the seed shows when a test fails."""
+    seed = zlib.crc32(request.node.nodeid.encode()) + SEED
+    print(f"seed {seed}; vary all with TEST_SEED={SEED}")
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compile into a fresh cache, so that nothing passes because of an older build."""
+    if "SARDONYX_CACHE" in os.environ:
+        yield
+        return
+    os.environ["SARDONYX_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["SARDONYX_CACHE"]

@@ -1,0 +1,80 @@
+"""Real models on realistic feeds agree with onnxruntime, at every size, without a recompile or a fallback.
+
+The quick set of the zoo runs in `make test`; the rest is slow.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import sardonyx
+from sardonyx import zoo
+from tests.models.session_report import compiled_kernels, fallback_operators
+from tests.tolerance import difference_of_models
+
+THREADS = (1, 2)
+Outputs = tuple[Any, ...]
+
+
+def names(*precisions: Any) -> list[Any]:
+    return [
+        pytest.param(model.name, marks=[] if model.quick else [pytest.mark.slow])
+        for model in zoo.models(precision=precisions)
+    ]
+
+
+@functools.cache
+def fetched(name: str) -> str:
+    try:
+        return str(zoo.fetch_one(name))
+    except zoo.FetchError as error:
+        if "no npm" in str(error):
+            pytest.skip(str(error))
+        raise
+
+
+@functools.lru_cache(maxsize=1)
+def expected(name: str) -> tuple[Outputs, ...]:
+    """What onnxruntime computes for every size of the model's feeds."""
+    onnxruntime.set_default_logger_severity(3)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    session = onnxruntime.InferenceSession(fetched(name), options)
+    return tuple(tuple(session.run(None, zoo.feeds(name, **size))) for size in zoo.sizes(name))
+
+
+def open_session(name: str, threads: int) -> Any:
+    options = sardonyx.SessionOptions()
+    options.intra_op_num_threads = threads
+    return sardonyx.InferenceSession(fetched(name), options)
+
+
+def check(session: Any, name: str, wanted: tuple[Outputs, ...]) -> None:
+    for size, outputs in zip(zoo.sizes(name), wanted, strict=True):
+        results = session.run(None, zoo.feeds(name, **size))
+        assert len(results) == len(outputs)
+        for meta, actual, right in zip(session.get_outputs(), results, outputs, strict=True):
+            wrong = difference_of_models(np.asarray(actual), np.asarray(right))
+            assert wrong is None, f"{size or 'default size'}, output {meta.name}: {wrong}"
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("name", names("fp32", "fp16"))
+def test_agrees_with_onnxruntime(name: str, threads: int) -> None:
+    wanted = expected(name)
+    session = open_session(name, threads)
+    compiled = compiled_kernels(session)
+    check(session, name, wanted)
+    assert compiled_kernels(session) == compiled, "another size was compiled again"
+    assert not fallback_operators(session)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names("trees"))
+def test_agrees_with_onnxruntime_where_operators_may_fall_back(name: str) -> None:
+    check(open_session(name, 1), name, expected(name))

@@ -1,0 +1,114 @@
+"""How far two results may be apart: by element type and accumulation length, in this one place.
+
+A sum of `length` terms in floating point drifts by about sqrt(length) roundings of its largest partial sum,
+so the bound of an element has a part relative to itself and one relative to the largest of its tensor:
+
+    |a - e|  <=  eps * ((ulps + sqrt(length)) * |e|  +  sqrt(length) * max|e|)
+
+Integers, booleans and strings must be equal. An expectation written by hand with d decimals is known to
+its last one: such lists are cut off as often as they are rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+# Roundings allowed to one element by itself: functions such as exp are right to a few ulp, and a formula
+# chains a few of them. Narrow types are computed in float32 and rounded once; references round at each step.
+ULPS: dict[np.dtype[Any], float] = {
+    np.dtype(np.float64): 16,
+    np.dtype(np.float32): 16,
+    np.dtype(np.float16): 4,
+    np.dtype(ml_dtypes.bfloat16): 2,
+    np.dtype(ml_dtypes.float8_e4m3fn): 1,
+    np.dtype(ml_dtypes.float8_e4m3fnuz): 1,
+    np.dtype(ml_dtypes.float8_e5m2): 1,
+    np.dtype(ml_dtypes.float8_e5m2fnuz): 1,
+}
+EPS = {dtype: float(ml_dtypes.finfo(dtype).eps) for dtype in ULPS}  # type: ignore[no-untyped-call]
+REAL_MODEL_BOUND = 1e-4
+
+
+def bound(expected: Array, length: int = 1, decimals: int | None = None) -> Array:
+    """The largest allowed distance from each element of `expected` (float64, same shape)."""
+    dtype = expected.dtype
+    if dtype not in ULPS:
+        return np.zeros(expected.shape)
+    eps = EPS[dtype]
+    size = np.abs(expected.astype(np.float64))
+    size = np.where(np.isfinite(size), size, 0)
+    root = math.sqrt(length)
+    written = 0.0 if decimals is None else 1.01 * 10**-decimals
+    return eps * ((ULPS[dtype] + root) * size + root * float(size.max(initial=0))) + written
+
+
+def difference(actual: Array, expected: Array, length: int = 1, decimals: int | None = None) -> str | None:
+    """What is wrong with `actual`, or None: type, shape, or the worst element beyond `bound`.
+
+    Args:
+        actual: the result under test.
+        expected: the trusted result.
+        length: how many terms the longest sum behind an element has.
+        decimals: how many `expected` was written with, if by hand.
+    """
+    if actual.dtype != expected.dtype:
+        return f"type {actual.dtype}, expected {expected.dtype}"
+    if actual.shape != expected.shape:
+        return f"shape {list(actual.shape)}, expected {list(expected.shape)}"
+    if expected.dtype.kind in "OUST":
+        equal = actual == expected
+        return None if np.all(equal) else f"{np.sum(~equal)} of {equal.size} strings differ"
+    if expected.dtype not in ULPS:
+        return _first_unequal(actual, expected)
+    a, e = actual.astype(np.float64), expected.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        same = (a == e) | (np.isnan(a) & np.isnan(e))
+        allowed = bound(expected, length, decimals)
+        excess = np.where(same, 0, np.abs(a - e) - allowed)
+    wrong = ~same & ~(excess <= 0)
+    if not wrong.any():
+        return None
+    worst = np.unravel_index(np.argmax(np.where(np.isnan(excess), np.inf, excess)), excess.shape)
+    return (
+        f"{np.sum(wrong)} of {wrong.size} elements differ, most at {list(map(int, worst))}: "
+        f"{a[worst]!r}, expected {e[worst]!r}, allowed distance {allowed[worst]:.3g}"
+    )
+
+
+def difference_of_models(actual: Array, expected: Array) -> str | None:
+    """What is wrong with the output of a real model: floats within 1e-4 of the largest value, else equal."""
+    if expected.dtype.kind != "f":
+        return difference(actual, expected)
+    if (actual.dtype, actual.shape) != (expected.dtype, expected.shape):
+        return difference(actual, expected)
+    if not np.array_equal(np.isnan(actual), np.isnan(expected)):
+        return "NaN in different places"
+    largest = float(np.nanmax(np.abs(expected), initial=0))
+    apart = float(np.nanmax(np.abs(actual.astype(np.float64) - expected), initial=0))
+    if apart <= REAL_MODEL_BOUND * largest:
+        return None
+    return f"off by {apart / largest if largest else math.inf:.2e} of the largest value {largest:.4g}"
+
+
+def assert_close(actual: Array, expected: Array, length: int = 1) -> None:
+    """Fail with `difference` as the message if there is any."""
+    wrong = difference(np.asarray(actual), np.asarray(expected), length)
+    assert wrong is None, wrong
+
+
+def _first_unequal(actual: Array, expected: Array) -> str | None:
+    unequal = np.argwhere(actual != expected)
+    if not len(unequal):
+        return None
+    first = tuple(unequal[0])
+    return (
+        f"{len(unequal)} of {expected.size} elements differ, first at {list(map(int, first))}: "
+        f"{actual[first]!r}, expected {expected[first]!r}"
+    )

@@ -1,0 +1,132 @@
+"""Entries on disk, seen by several processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sardonyx.runtime import cache as module
+from sardonyx.runtime.cache import Cache, key
+
+K1, K2, K3 = (key(text) for text in ("one", "two", "three"))
+
+
+def test_what_was_put_comes_back(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "new" / "folder")
+    assert cache.get("object", K1) is None
+    assert cache.put("object", K1, b"some code")
+    assert cache.get("object", K1) == b"some code"
+    assert cache.get("plan", K1) is None
+    assert cache.put("object", K1, b"")
+    assert Cache(cache.root).get("object", K1) == b""
+
+
+def test_arrays_are_mapped_where_vectors_can_load_them(tmp_path: Path, rng: np.random.Generator) -> None:
+    weights = rng.standard_normal((100, 33)).astype(np.float32)
+    cache = Cache(tmp_path)
+    assert cache.put("weights", K1, (row.data for row in weights))
+    for check in (False, True):
+        entry = cache.map("weights", K1, check=check)
+        assert entry is not None
+        assert entry.payload.ctypes.data % 64 == 0
+        assert not entry.payload.flags.writeable
+        np.testing.assert_array_equal(entry.payload.view(np.float32).reshape(weights.shape), weights)
+    assert cache.map("weights", K2) is None
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "grow", "header", "empty"])
+def test_damaged_entries_count_as_missing(tmp_path: Path, damage: str) -> None:
+    cache = Cache(tmp_path)
+    cache.put("object", K1, b"0123456789" * 10)
+    path = cache.path("object", K1)
+    data = path.read_bytes()
+    flipped = data[:80] + bytes([data[80] ^ 1]) + data[81:]
+    path.write_bytes(
+        {"flip": flipped, "cut": data[:-1], "grow": data + b"!", "header": data[:40], "empty": b""}[damage]
+    )
+    assert cache.get("object", K1) is None
+    assert cache.map("object", K1, check=True) is None
+    assert (cache.map("object", K1) is None) == (damage != "flip")
+    assert cache.put("object", K1, b"fresh")
+    assert cache.get("object", K1) == b"fresh"
+
+
+def test_keys_tell_the_borders_of_their_parts() -> None:
+    assert key("ab", "c") != key("a", "bc") != key("abc")
+    assert key("ab", b"c") == key(b"ab", "c")
+    assert len(key()) == 64
+
+
+def test_the_oldest_entries_make_room(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, limit_bytes=3400)
+    for age, name in enumerate((K1, K2, K3)):
+        cache.put("object", name, bytes(900))
+        os.utime(cache.path("object", name), (1e9 + age, 1e9 + age))
+    assert cache.get("object", K1) is not None
+    cache.put("plan", K1, bytes(900))
+    assert cache.get("object", K2) is None
+    assert all(cache.get(*at) for at in (("object", K1), ("object", K3), ("plan", K1)))
+
+
+def test_partial_files_of_dead_writers_are_swept(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    cache.put("object", K1, b"x")
+    old, young = (cache.path("object", K1).with_name(name) for name in (".old", ".young"))
+    old.touch()
+    young.touch()
+    os.utime(old, (1e9, 1e9))
+    cache.evict()
+    assert not old.exists()
+    assert young.exists()
+    assert cache.get("object", K1) == b"x"
+
+
+def test_a_folder_that_cannot_be_written_warns_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    cache = Cache(tmp_path / "file")
+    with pytest.warns(RuntimeWarning, match="nothing will be cached in .*set SARDONYX_CACHE"):
+        assert not cache.put("object", K1, b"x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not cache.put("object", K1, b"x")
+        assert cache.get("object", K1) is None
+        cache.evict()
+
+
+def test_the_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SARDONYX_CACHE", str(tmp_path))
+    assert module.shared() is module.at(tmp_path)
+    assert module.shared().root == tmp_path
+
+
+def test_a_cache_that_is_off_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SARDONYX_CACHE", "off")
+    cache = module.shared()
+    assert cache is module.at(None)
+    assert not cache.put("object", K1, b"x")
+    assert cache.get("object", K1) is None
+    assert cache.map("object", K1) is None
+
+
+WRITER = """
+import sys
+sys.path[:] = {path!r}
+from sardonyx.runtime.cache import Cache, key
+cache, text = Cache({root!r}), b"the same content " * 5000
+for i in range(200):
+    assert cache.put("object", key(str(i % 5)), text)
+    assert cache.get("object", key(str((i + 1) % 5))) in (None, text)
+"""
+
+
+def test_two_processes_may_write_the_same_keys(tmp_path: Path) -> None:
+    code = WRITER.format(path=sys.path, root=str(tmp_path))
+    writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert sorted(p.name for p in tmp_path.glob("object/*/*")) == sorted(key(str(i)) for i in range(5))

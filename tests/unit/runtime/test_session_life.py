@@ -1,0 +1,177 @@
+"""Sessions from birth to death: options, threads, pickling, profiles, memory."""
+
+from __future__ import annotations
+
+import gc
+import json
+import pickle
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import sardonyx
+from sardonyx.capi.onnxruntime_pybind11_state import InvalidArgument, ModelLoadCanceled
+from sardonyx.runtime.options import SessionOptions
+from sardonyx.runtime.session_config import compile_options
+
+pytest.importorskip("sardonyx.compile")
+
+TEXT = """
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[N, 3] x) => (float[N, 3] y) <float[3] w = {1, 2, 3}> { h = Mul(x, w)  y = Relu(h) }
+"""
+X = np.array([[1, -1, 2]], np.float32)
+Y = np.array([[1, 0, 6]], np.float32)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "model.onnx"
+    onnx.save(onnx.parser.parse_model(TEXT), file)
+    return file
+
+
+def test_path_and_bytes(path: Path) -> None:
+    for source in (path, str(path), path.read_bytes()):
+        session = sardonyx.InferenceSession(source)
+        np.testing.assert_array_equal(session.run(["y"], {"x": X})[0], Y)
+    assert session._model_bytes == path.read_bytes()
+    assert session._model_path is None
+
+
+@pytest.mark.parametrize("precision", ["fp32", "strict", "bf16"])
+def test_precisions(path: Path, precision: str) -> None:
+    options = sardonyx.SessionOptions()
+    options.add_session_config_entry("sardonyx.precision", precision)
+    for session in (
+        sardonyx.InferenceSession(path, precision=precision),
+        sardonyx.InferenceSession(path, options),
+    ):
+        np.testing.assert_allclose(session.run(None, {"x": X})[0], Y, rtol=0.01)
+
+
+def test_wrong_precision(path: Path) -> None:
+    with pytest.raises(ValueError, match="precision='fast': expected one of fp32, strict, bf16"):
+        sardonyx.InferenceSession(path, precision="fast")
+
+
+def test_options_reach_the_compiler() -> None:
+    options = SessionOptions()
+    options.intra_op_num_threads = 3
+    options.add_session_config_entry("sardonyx.fallback", "error")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_free_dimension_override_by_name("N", 4)
+    options.add_initializer("w", sardonyx.OrtValue.ortvalue_from_numpy(np.ones(3, np.float32)))
+    chosen = compile_options(options, "strict")
+    assert (chosen.threads, chosen.fallback, chosen.spin_us, chosen.precision) == (3, "error", 0, "strict")
+    assert (chosen.dims, chosen.level) == ({"N": 4}, 99)
+    assert chosen.initializers["w"].tolist() == [1, 1, 1]
+    assert chosen.code_key() != compile_options(SessionOptions(), "strict").code_key()
+
+
+def test_initializers_from_outside(path: Path) -> None:
+    options = SessionOptions()
+    options.add_initializer("w", sardonyx.OrtValue.ortvalue_from_numpy(np.full(3, 5, np.float32)))
+    np.testing.assert_array_equal(
+        sardonyx.InferenceSession(path, options).run(None, {"x": X})[0], np.maximum(X * 5, 0)
+    )
+
+
+def test_sessions_are_picklable(path: Path) -> None:
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    for source in (path, path.read_bytes()):
+        session = sardonyx.InferenceSession(source, options, precision="strict")
+        copy = pickle.loads(pickle.dumps(session))
+        np.testing.assert_array_equal(copy.run(None, {"x": X})[0], Y)
+        assert copy.get_session_options().intra_op_num_threads == 1
+        assert copy._precision == "strict"
+
+
+def test_subclasses_may_wrap_run_and_pickle(path: Path) -> None:
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(Doubling(path))).run(None, {"x": X})[0], 2 * Y)
+
+
+class Doubling(sardonyx.InferenceSession):
+    def run(self, *args: Any, **kwargs: Any) -> list[Any]:
+        return [2 * value for value in super().run(*args, **kwargs)]
+
+
+def test_runs_from_many_threads(path: Path) -> None:
+    session = sardonyx.InferenceSession(path)
+    wrong: list[object] = []
+
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(50):
+            x = rng.normal(size=(rng.integers(1, 9), 3)).astype(np.float32)
+            (y,) = session.run(None, {"x": x})
+            if not np.array_equal(y, np.maximum(x * np.array([1, 2, 3], np.float32), 0)):
+                wrong.append(x)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_session_dies_with_its_last_name(path: Path) -> None:
+    session = sardonyx.InferenceSession(path)
+    session.run(None, {"x": X})
+    watch = weakref.ref(session)
+    gc.disable()
+    try:
+        del session
+        assert watch() is None
+    finally:
+        gc.enable()
+
+
+def test_profiles(path: Path, tmp_path: Path) -> None:
+    options = SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "profile")
+    session = sardonyx.InferenceSession(path, options)
+    assert session.get_profiling_start_time_ns() > 0
+    session.run(None, {"x": X})
+    file = session.end_profiling()
+    events = json.loads(Path(file).read_text(encoding="utf-8"))
+    assert [event["name"] for event in events] == ["model_loading_uri", "session_initialization", "model_run"]
+    assert {"cat", "pid", "tid", "dur", "ts", "ph", "args"} <= set(events[0])
+    assert session.end_profiling() == ""
+    np.testing.assert_array_equal(session.run(None, {"x": X})[0], Y)
+
+
+def test_cancelled_load(path: Path) -> None:
+    options = SessionOptions()
+    options.set_load_cancellation_flag(True)
+    with pytest.raises(ModelLoadCanceled):
+        sardonyx.InferenceSession(path, options)
+
+
+def test_options_of_the_wrong_kind(path: Path) -> None:
+    with pytest.raises(TypeError, match="sess_options must be SessionOptions or None, got int"):
+        sardonyx.InferenceSession(path, 3)  # type: ignore[arg-type]
+
+
+def test_the_report_explains(path: Path) -> None:
+    session = sardonyx.InferenceSession(path)
+    assert "kernels" in session.explain().splitlines()[0]
+    assert json.loads(json.dumps(session.report.as_json()))["kernels"]
+
+
+def test_a_failed_run_is_logged_and_the_session_lives_on(capsys: pytest.CaptureFixture[str]) -> None:
+    text = '<ir_version: 8, opset_import: ["" : 17]> g (float[N] x, int64[M] i) => (float[M] y) { y = Gather(x, i) }'
+    session = sardonyx.InferenceSession(onnx.parser.parse_model(text).SerializeToString())
+    x = np.arange(5, dtype=np.float32)
+    with pytest.raises(InvalidArgument):
+        session.run(None, {"x": x, "i": np.array([7])})
+    assert "[E:sardonyx:" in capsys.readouterr().err
+    assert session.run(None, {"x": x, "i": np.array([4])})[0].tolist() == [4]

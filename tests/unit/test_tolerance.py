@@ -1,0 +1,45 @@
+"""The judge of all other tests is itself strict."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from tests.tolerance import assert_close, difference, difference_of_models
+
+
+def test_longer_sums_may_drift_further() -> None:
+    right = np.array([1.0, 2.0], np.float32)
+    off = right * np.float32(1 + 1e-5)
+    assert difference(off, right) is not None
+    assert difference(off, right, length=10_000) is None
+
+
+def test_types_shapes_and_places_are_named() -> None:
+    right = np.zeros((2, 3), np.float32)
+    assert difference(right.astype(np.float64), right) == "type float64, expected float32"
+    assert difference(right.T, right) == "shape [3, 2], expected [2, 3]"
+    wrong = right.copy()
+    wrong[1, 2] = 5
+    assert "at [1, 2]: np.float64(5.0), expected np.float64(0.0)" in (difference(wrong, right) or "")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64])
+def test_not_a_number_and_infinity_must_be_in_the_same_places(dtype: type) -> None:
+    right = np.array([1, np.nan, np.inf, -np.inf], dtype)
+    assert_close(right, right)
+    assert difference(right[[0, 1, 3, 2]], right) is not None
+    assert difference(np.array([1, 1, np.inf, -np.inf], dtype), right) is not None
+
+
+def test_integers_booleans_and_strings_must_be_equal() -> None:
+    assert difference(np.array([1, 2]), np.array([1, 3])) is not None
+    assert difference(np.array([True]), np.array([False])) is not None
+    assert difference(np.array(["a"], object), np.array(["b"], object)) is not None
+
+
+def test_models_are_judged_by_their_largest_value() -> None:
+    right = np.array([100.0, 0.0], np.float32)
+    assert difference_of_models(right + np.float32(0.009), right) is None
+    assert difference_of_models(right + np.float32(0.02), right) is not None

@@ -1,0 +1,51 @@
+"""The stop watch itself: two sessions of the same engine are equally fast and equally right."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from sardonyx.tools import bench
+
+PEERS = ("onnxruntime", "onnxruntime")
+TEXT = """
+<ir_version: 10, opset_import: ["" : 21]>
+g (float[N, 64] x) => (float[N, 64] y) { y = Softmax(x) }
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "softmax.onnx"
+    path.write_bytes(onnx.parser.parse_model(TEXT).SerializeToString())
+    return path
+
+
+def test_equal_engines_are_measured_equal(model: Path) -> None:
+    row = bench.compare(model, {"x": np.ones((8, 64), np.float32)}, engines=PEERS, seconds=0.2)
+    assert row.apart == 0
+    assert row.speed is not None
+    assert 0.5 < row.speed < 2
+    assert all(timing.runs > 10 for timing in row.timings)
+    assert all(start.peak_bytes > start.empty_bytes > 1e6 for start in row.starts)
+
+
+def test_the_engine_s_complaint_is_passed_on(model: Path) -> None:
+    with pytest.raises(bench.BenchError, match=r"onnxruntime: .*Invalid input name"):
+        bench.compare(model, {"x": np.ones((1, 64), np.float32), "z": np.ones(1)}, engines=PEERS)
+
+
+def test_distance_is_relative_to_the_largest_value() -> None:
+    right = np.array([10.0, np.nan, np.inf])
+    assert bench.distance([np.array([10.1, np.nan, np.inf])], [right]) == pytest.approx(0.01)
+    assert bench.distance([right], [right, right]) == math.inf
+    assert bench.distance([right[:2]], [right]) == math.inf
+    assert bench.distance([np.array(["a"], object)], [np.array(["a"], object)]) == 0
+
+
+def test_geometric_mean() -> None:
+    assert bench.geometric_mean([0.5, 2.0]) == pytest.approx(1)

@@ -1,0 +1,35 @@
+"""The manifest is complete: every model can be fetched and fed."""
+
+from __future__ import annotations
+
+import pytest
+
+from sardonyx import zoo
+from sardonyx.zoo.catalog import catalog
+from sardonyx.zoo.feeds import MAKERS
+
+QUICK_DOWNLOAD_BYTES = 65e6
+
+
+def test_every_model_has_a_maker_of_feeds() -> None:
+    assert set(MAKERS) == set(catalog().models)
+
+
+def test_every_file_names_a_package_and_every_asset_is_listed() -> None:
+    rows = catalog()
+    assert {item.package for item in (*rows.models.values(), *rows.assets.values())} == set(rows.packages)
+    assert {asset for model in rows.models.values() for asset in model.assets} == set(rows.assets)
+
+
+def test_the_quick_set_is_a_small_download() -> None:
+    rows = catalog()
+    quick = zoo.models(quick=True)
+    packages = {model.package for model in quick}
+    packages |= {rows.assets[asset].package for model in quick for asset in model.assets}
+    packages.discard("onnx")
+    assert sum(rows.packages[package].size for package in packages) < QUICK_DOWNLOAD_BYTES
+
+
+def test_an_unknown_model_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(KeyError, match="silero_vad_v6"):
+        zoo.model("silero")
