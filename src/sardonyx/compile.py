@@ -29,7 +29,7 @@ def load_program(model: str | os.PathLike[str] | bytes, options: CompileOptions)
 
     report = Report()
     trace = Trace.off()
-    loaded = load(model, options)
+    loaded = load(model, options, options.fed)
     target = detect()
     report.fallbacks.extend(FallbackNote(f.op, f.node, f.reason) for f in loaded.fallbacks)
     data, weights, library = compile_graph(loaded.graph, target, report, trace)

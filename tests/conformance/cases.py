@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import onnx
 
+from tests.conformance.extra import extra_cases
 from tests.tolerance import difference
 
 # Expectations that ONNX wrote by hand, and with how many decimals.
@@ -62,13 +63,13 @@ class Case:
 
 @functools.cache
 def load_cases() -> dict[str, Case]:
-    """All node cases of the installed onnx package, by name."""
+    """All node cases of the installed onnx package and those of extra.py, by name."""
     from onnx.backend.test.case.node import collect_testcases
 
     np.random.seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return {raw.name: _case(raw) for raw in collect_testcases(None)}
+        return {raw.name: _case(raw) for raw in [*collect_testcases(None), *extra_cases()]}
 
 
 @functools.cache

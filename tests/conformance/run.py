@@ -6,9 +6,11 @@ python -m tests.conformance.run [--target native] [--jobs 2] [--quick] [pattern 
 from __future__ import annotations
 
 import argparse
+import base64
 import collections
 import contextlib
 import json
+import pickle
 import subprocess
 import sys
 import threading
@@ -19,7 +21,7 @@ from tests.conformance.cases import load_cases, quick_names, run_case
 from tests.conformance.ignored import ignored
 from tests.conformance.targets import TARGETS, YARDSTICKS
 
-CASE_SECONDS = 120
+CASE_SECONDS = 30
 
 
 def main() -> int:
@@ -60,15 +62,15 @@ def select(patterns: list[str], quick: bool) -> Iterator[str]:
 
 
 def work(target: str) -> int:
-    """Worker: read case names from stdin, write one JSON line per result."""
+    """Worker: read pickled cases from stdin, write one JSON line per result."""
     run = {**TARGETS, **YARDSTICKS}[target]
     for line in sys.stdin:
-        name = line.strip()
+        case = pickle.loads(base64.b64decode(line))
         try:
-            wrong = run_case(load_cases()[name], run)
+            wrong = run_case(case, run)
         except Exception as error:
             wrong = f"{type(error).__name__}: {error}"
-        print(json.dumps([name, wrong]), flush=True)
+        print(json.dumps([case.name, wrong]), flush=True)
     return 0
 
 
@@ -88,7 +90,7 @@ def drive(target: str, names: list[str], results: dict[str, str | None]) -> None
                 watch.start()
                 answer = ""
                 with contextlib.suppress(BrokenPipeError):
-                    worker.stdin.write(name + "\n")
+                    worker.stdin.write(base64.b64encode(pickle.dumps(load_cases()[name])).decode() + "\n")
                     worker.stdin.flush()
                     answer = next((line for line in worker.stdout if line.startswith('["test_')), "")
                 watch.cancel()

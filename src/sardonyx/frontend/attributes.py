@@ -63,27 +63,27 @@ def _guessed(proto: onnx.AttributeProto) -> int:
 
 
 def decode(protos: Iterable[onnx.AttributeProto], scope: Scope) -> dict[str, Any]:
-    """All attributes of a node; references to arguments of the function around it are resolved."""
+    """All attributes of a node by name."""
     result: dict[str, Any] = {}
     for proto in protos:
         if proto.name in result:
             raise LoadError(f"the attribute {proto.name} is given twice")
-        if not proto.ref_attr_name:
-            result[proto.name] = value(proto, scope)
-        elif proto.ref_attr_name in scope.arguments:
-            result[proto.name] = scope.arguments[proto.ref_attr_name]
+        result[proto.name] = value(proto, scope)
     return result
 
 
-def resolved(protos: Iterable[onnx.AttributeProto], arguments: Mapping[str, Any]) -> list[onnx.AttributeProto]:
-    """The attributes as ONNX writes them, with references to function arguments filled in."""
-    result = []
-    for proto in protos:
-        if not proto.ref_attr_name:
-            result.append(proto)
-        elif proto.ref_attr_name in arguments:
-            result.append(onnx.helper.make_attribute(proto.name, arguments[proto.ref_attr_name]))
-    return result
+def resolved(node: onnx.NodeProto, arguments: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:
+    """A node of a function body with the arguments of the call in place of references to them."""
+    plain = onnx.NodeProto()
+    plain.CopyFrom(node)
+    del plain.attribute[:]
+    for proto in node.attribute:
+        if proto.ref_attr_name not in arguments and proto.ref_attr_name:
+            continue
+        added = plain.attribute.add()
+        added.CopyFrom(arguments[proto.ref_attr_name] if proto.ref_attr_name else proto)
+        added.name = proto.name
+    return plain
 
 
 def check(operator: Operator, node: Node, inputs: Sequence[Value | None]) -> None:
@@ -99,9 +99,13 @@ def check(operator: Operator, node: Node, inputs: Sequence[Value | None]) -> Non
         raise LoadError(f"it needs {least} inputs")
 
 
-def type_proto(value: Value) -> onnx.TypeProto:
-    """The ONNX type of a value, unknown sizes left open."""
-    shape = [n if isinstance(n, int) else None for n in value.shape]
-    if value.dtype is dt.OBJECT:
+def type_proto(value: Value | None) -> onnx.TypeProto:
+    """The ONNX type of a value, unknown sizes left open; an empty one if it is not known."""
+    if value is None:
         return onnx.TypeProto()
-    return onnx.helper.make_tensor_type_proto(value.dtype.onnx, shape)
+    if value.dtype is not dt.OBJECT:
+        shape = [n if isinstance(n, int) else None for n in value.shape]
+        return onnx.helper.make_tensor_type_proto(value.dtype.onnx, shape)
+    if len(value.results) != 1 or value.results[0][0] is dt.OBJECT:
+        return onnx.TypeProto()
+    return onnx.helper.make_sequence_type_proto(onnx.helper.make_tensor_type_proto(value.results[0][0].onnx, None))

@@ -71,7 +71,7 @@ def load(
     options = options or CompileOptions()
     proto, folder = _open(model, options)
     if not proto.HasField("graph"):
-        raise LoadError("No graph was found in the protobuf; is this an ONNX model?", kind="empty")
+        raise LoadError("No graph was found in the protobuf. Is this an ONNX model?", kind="empty")
     opsets = _opsets(proto)
     functions = {(_domain(f.domain), f.name, f.overload): f for f in proto.functions}
     shared = Model(functions, TensorReader(folder), allow_fallback=options.fallback != "error")
@@ -85,7 +85,7 @@ def load(
     graph = closed_graph(tuple(v for _, v in inputs), tuple((o.name, v) for o, v in outputs), unknowns)
     return Loaded(
         graph,
-        tuple(types.info(i) for i, _ in inputs if i.name not in overridable),
+        tuple(_input_info(i, options) for i, _ in inputs if i.name not in overridable),
         tuple(_output_info(o, v) for o, v in outputs),
         tuple(overridable.values()),
         _metadata(proto),
@@ -172,8 +172,22 @@ def _placeholder(proto: onnx.ValueInfoProto, options: CompileOptions) -> Value:
     return placeholder(proto.name, dtype, shape)
 
 
+def _input_info(proto: onnx.ValueInfoProto, options: CompileOptions) -> TensorInfo:
+    """The declared input with the sizes that the options fix."""
+    info = types.info(proto)
+    if info.shape is None or not (options.dims or options.denotations):
+        return info
+
+    def fixed(size: int | str | None, denotation: str) -> int | str | None:
+        named = options.denotations.get(denotation, size) if denotation else size
+        return size if isinstance(size, int) else options.dims.get(size or "", named)
+
+    sizes = zip(info.shape, proto.type.tensor_type.shape.dim, strict=True)
+    return TensorInfo(info.name, info.type, tuple(fixed(size, dim.denotation) for size, dim in sizes))
+
+
 def _output(proto: onnx.ValueInfoProto, scope: Scope) -> Value:
-    value = scope.find(proto.name)
+    value = scope.values.get(proto.name)
     if value is None:
         raise LoadError(f'the output "{proto.name}" has no value')
     declared = types.element_type(proto.type)

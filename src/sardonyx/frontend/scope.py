@@ -50,7 +50,7 @@ class Scope:
     opsets: Mapping[str, int]
     parent: Scope | None = None
     values: dict[str, Value | None] = field(default_factory=dict)
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, onnx.AttributeProto] = field(default_factory=dict)
     captured: dict[int, tuple[Value, Value]] | None = None
     prefix: str = ""
     depth: int = 0
@@ -105,6 +105,8 @@ class Scope:
                     raise LoadError(f"{name} ({shown(proto)}): the node is malformed: {error}") from error
 
     def _node(self, proto: onnx.NodeProto, name: str) -> None:
+        if any(a.ref_attr_name for a in proto.attribute):
+            proto = attributes.resolved(proto, self.arguments)
         inputs = [self.find(i) for i in proto.input]
         while inputs and inputs[-1] is None:
             inputs.pop()
@@ -123,7 +125,7 @@ class Scope:
 
     def _operator(self, proto: onnx.NodeProto, domain: str, inputs: list[Value | None], name: str) -> Sequence[Value | None]:
         if domain not in self.opsets:
-            raise LoadError(f'the model imports no opset for the domain "{domain}"')
+            raise LoadError(f'the model imports no opset for the domain "{domain}"', kind="graph")
         opset = self.opsets[domain]
         try:
             operator = lookup(domain, proto.op_type, opset)
@@ -137,44 +139,46 @@ class Scope:
             reason = str(error)
         function = schema_function(proto, domain, opset, inputs)
         if function is not None:
-            return self._call(function, proto, inputs, name)
+            defaults = onnx.defs.get_schema(proto.op_type, opset, domain).attributes.values()
+            return self._call(function, proto, inputs, name, [d.default_value for d in defaults])
         if not self.model.allow_fallback:
             raise UnsupportedOp(f'{reason}. The option fallback="error" forbids the reference evaluator')
-        return self._reference(proto, domain, opset, inputs, name, reason)
+        return self._reference(proto, opset, inputs, name, reason)
 
     def _reference(
-        self, proto: onnx.NodeProto, domain: str, opset: int, inputs: list[Value | None], name: str, reason: str
+        self, proto: onnx.NodeProto, opset: int, inputs: list[Value | None], name: str, reason: str
     ) -> Sequence[Value | None]:
-        plain = onnx.NodeProto()
-        plain.CopyFrom(proto)
-        del plain.attribute[:]
-        plain.attribute.extend(attributes.resolved(proto.attribute, self.arguments))
-        plain.domain = domain
         try:
-            results = iter(fallback.reference(plain, opset, inputs))
+            results = iter(fallback.reference(proto, opset, inputs))
         except UnsupportedOp as error:
-            raise UnsupportedOp(f"{reason}; {error}") from error
+            kind = "" if onnx.defs.has(proto.op_type, proto.domain) else "unknown"
+            raise UnsupportedOp(f"{reason}; {error}", kind=kind) from error
         self.model.fallbacks.append(FallbackNote(shown(proto), name, reason))
         return [next(results) if output else None for output in proto.output]
 
     def _call(
-        self, function: onnx.FunctionProto, proto: onnx.NodeProto, inputs: list[Value | None], name: str
+        self,
+        function: onnx.FunctionProto,
+        proto: onnx.NodeProto,
+        inputs: list[Value | None],
+        name: str,
+        defaults: Sequence[onnx.AttributeProto] = (),
     ) -> Sequence[Value | None]:
         if len(inputs) > len(function.input):
             raise LoadError(f"it has {len(inputs)} inputs, its function takes {len(function.input)}")
         missing = len(function.input) - len(inputs)
-        arguments = {a.name: attributes.value(a, self) for a in function.attribute_proto}
-        arguments |= attributes.decode(proto.attribute, self)
+        arguments = {a.name: a for a in (*function.attribute_proto, *defaults, *proto.attribute) if a.name}
         scope = Scope(
             self.model,
-            opsets_of(function.opset_import) or self.opsets,
+            {"": onnx.defs.onnx_opset_version(), **self.opsets, **opsets_of(function.opset_import)},
             values=dict(zip(function.input, [*inputs, *[None] * missing], strict=True)),
             arguments=arguments,
             prefix=f"{name}/",
             depth=self.depth + 1,
         )
         scope.build(function.node)
-        return [scope.find(output) for output in function.output]
+        named = dict(zip(function.output, proto.output, strict=False))
+        return [scope.find(output) if named.get(output) else None for output in function.output]
 
     def subgraph(self, proto: onnx.GraphProto) -> NestedGraph:
         """A graph attribute of a node of this scope."""
@@ -270,14 +274,19 @@ def schema_function(
         schema = onnx.defs.get_schema(proto.op_type, opset, domain)
         if schema.has_function:
             text = schema.get_function_with_opset_version(opset)
-            return onnx.FunctionProto.FromString(text) if text else schema.function_body
-        if schema.has_context_dependent_function:
-            types = [attributes.type_proto(v).SerializeToString() if v is not None else b"" for v in inputs]
-            text = schema.get_context_dependent_function_with_opset_version(opset, proto.SerializeToString(), types)
             return onnx.FunctionProto.FromString(text) if text else None
+        if not schema.has_context_dependent_function:
+            return None
+        types = [attributes.type_proto(v) for v in inputs]
+        # The builder of a body reads absent types through null pointers.
+        enough = schema.min_input <= len(types) <= schema.max_input
+        if not enough or any(v is not None and not t.WhichOneof("value") for t, v in zip(types, inputs, strict=True)):
+            return None
+        texts = [t.SerializeToString() for t in types]
+        text = schema.get_context_dependent_function_with_opset_version(opset, proto.SerializeToString(), texts)
+        return onnx.FunctionProto.FromString(text) if text else None
     except (RuntimeError, onnx.defs.SchemaError):
         return None
-    return None
 
 
 def opsets_of(imports: Sequence[onnx.OperatorSetIdProto]) -> dict[str, int]:

@@ -55,7 +55,7 @@ def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
     except DecodeError as error:
         raise LoadError(f"this is no ONNX model: {error}", kind="protobuf") from error
     if not proto.HasField("graph"):
-        raise LoadError("No graph was found in the protobuf; is this an ONNX model?", kind="empty")
+        raise LoadError("No graph was found in the protobuf. Is this an ONNX model?", kind="empty")
     nodes = list(_nodes(proto.graph.node))
     for function in proto.functions:
         nodes += _nodes(function.node)

@@ -104,9 +104,13 @@ def col2im(
     """Add the columns of blocks x[n, channel * tap, position] up to images of size `out`."""
     taps = int(np.prod(kernel))
     group = x.shape[1] // taps
-    one_hot = np.tile(np.eye(taps, dtype=x.dtype).reshape(taps, 1, *kernel), (group, *(1,) * (len(kernel) + 1)))
+    one_hot = np.tile(
+        np.eye(taps, dtype=x.dtype).reshape(taps, 1, *kernel), (group, *(1,) * (len(kernel) + 1))
+    )
     columns = x.reshape(x.shape[0], x.shape[1], *positions)
-    return conv_transpose(columns, one_hot, strides=strides, dilations=dilations, low=low, out=out, group=group)
+    return conv_transpose(
+        columns, one_hot, strides=strides, dilations=dilations, low=low, out=out, group=group
+    )
 
 
 register("col2im", "opaque", col2im)

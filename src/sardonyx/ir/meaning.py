@@ -137,8 +137,10 @@ def shift_left(a: Array, b: Array) -> Array:
 
 
 def shift_right(a: Array, b: Array) -> Array:
-    """a >> b; 0 for shifts of the whole width or more."""
+    """a >> b; only copies of the sign (0 if there is none) for shifts of the whole width or more."""
     bits = a.dtype.itemsize * 8
+    if a.dtype.kind == "i":
+        return np.right_shift(a, np.minimum(b, bits - 1)).astype(a.dtype)
     return np.where(b >= bits, 0, np.right_shift(a, np.minimum(b, bits - 1))).astype(a.dtype)
 
 
@@ -167,7 +169,7 @@ def _float_to_int(x: Array, to: dt.DType) -> Array:
     wide = np.trunc(x)
     if to.bits == 64:
         return wide.astype(to.numpy)
-    return wide.astype(np.int64).astype(to.numpy)
+    return wide.astype(np.int64 if to is dt.U32 else np.int32).astype(to.numpy)
 
 
 def bitcast(x: Array, *, to: dt.DType) -> Array:

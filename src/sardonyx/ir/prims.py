@@ -66,7 +66,7 @@ _ROWS: tuple[Prim, ...] = (
     _map("ceil", meaning.integral(np.ceil), symbolic=True, finite=True),
     _map("round", meaning.integral(np.rint), symbolic=True, finite=True),
     _map("trunc", meaning.integral(np.trunc), symbolic=True, finite=True),
-    _map("sqrt", np.sqrt, finite=True),
+    _map("sqrt", np.sqrt),
     _map("exp", np.exp, finite=True),
     _map("log", np.log),
     _map("sin", np.sin, finite=True),

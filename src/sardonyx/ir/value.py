@@ -280,6 +280,12 @@ class Value:
     def pad(self, low: Sequence[Dim], high: Sequence[Dim], fill: Value | None = None) -> Value:
         """Surround with `fill` (a scalar of the same type; zero if absent); negative amounts crop."""
         low, high = tuple(low), tuple(high)
+        if any(isinstance(p, int) and p < 0 for p in (*low, *high)):
+            cut = [(_negative(a), _negative(b)) for a, b in zip(low, high, strict=True)]
+            sizes = tuple(n - a - b for n, (a, b) in zip(self.shape, cut, strict=True))
+            inner = self.slice(tuple(a for a, _ in cut), sizes)
+            rest = [(a + p, b + q) for (a, b), p, q in zip(cut, low, high, strict=True)]
+            return inner.pad(tuple(a for a, _ in rest), tuple(b for _, b in rest), fill)
         if all(p == 0 for p in (*low, *high)):
             return self
         fill = const(np.zeros((), self.dtype.numpy)) if fill is None else fill
@@ -320,6 +326,10 @@ class Value:
 
 
 Operand: TypeAlias = Value | int | float
+
+
+def _negative(amount: Dim) -> int:
+    return max(0, -amount) if isinstance(amount, int) else 0
 
 
 def lift(operand: Operand, like: Value) -> Value:

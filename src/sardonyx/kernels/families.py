@@ -9,8 +9,11 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.convolution import conv_call
+from sardonyx.kernels.dot import dot_call
+from sardonyx.kernels.library import library_ir
 from sardonyx.llvm.emit import Emitted, emit
-from sardonyx.loops.lower import lower
+from sardonyx.loops.lower import border, lower
 from sardonyx.loops.nest import Apply, Kernel, Load, Store, roots, trip_count, walk
 from sardonyx.loops.schedule import schedule
 
@@ -25,8 +28,30 @@ def native_calls(group: Group, places: Mapping[int, Place], target: Target) -> C
     """The calls that compute a group, each with the IR modules it links to (by key)."""
     if group.kind == "concat":
         return
+    if group.kind == "border":
+        yield loop_call(schedule(border(group)), target)
+        return
+    if group.kind == "contract":
+        yield contract_call(group, places, target)
+        return
     for kernel in lower(group, places):
         yield loop_call(schedule(kernel), target)
+
+
+def contract_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple[NativeCall, Library]:
+    """The call of a matrix product or convolution."""
+    assert group.anchor is not None
+    if group.anchor.prim == "dot":
+        call, modules, _ = dot_call(group, places, target)
+    else:
+        call, modules = conv_call(group, places, target)
+    return call, {name: library(name, target) if not ir else (lambda ir=ir: ir) for name, ir in modules.items()}
+
+
+def library(name: str, target: Target) -> Callable[[], str]:
+    """The text of the shared contraction kernels, made when it is asked for."""
+    dtype = {"contraction f32": "float", "contraction f64": "double"}[name]
+    return lambda: library_ir(target, dtype)
 
 
 def loop_call(kernel: Kernel, target: Target) -> tuple[NativeCall, Library]:

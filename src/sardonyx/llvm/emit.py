@@ -56,7 +56,7 @@ class _KernelEmitter(ExprEmitter):
         self.kernel = kernel
         self.words: list[Word] = []
         self._word_values: dict[tuple[int, Dim], V] = {}
-        tile = kernel.form == "tile"
+        tile = kernel.form != "loops"
         params = (
             [("tile", "ptr"), ("pitch", "i64"), ("args", "ptr"), ("coords", "ptr"), ("rows", "i64"), ("cols", "i64")]
             if tile
@@ -89,8 +89,8 @@ class _KernelEmitter(ExprEmitter):
                     self.declare(None, pick.extent)
             for axis in statement.axes:
                 self.declare(None, axis.extent)
-        if self.kernel.form != "tile":
-            for axis in self.kernel.outer:
+        for axis in self.kernel.outer:
+            if self.kernel.form == "loops" or (self.kernel.form == "product" and axis in self.kernel.outer[1:-2]):
                 self.declare(None, axis.extent)
 
     def declare(self, buffer: Buffer | None, dim: Dim) -> None:
@@ -115,7 +115,7 @@ class _KernelEmitter(ExprEmitter):
     def write(self) -> None:
         """Write the whole function."""
         self.declare_words()
-        if self.kernel.form == "tile":
+        if self.kernel.form != "loops":
             self._write_tile()
         else:
             self._write_loops()
@@ -127,12 +127,24 @@ class _KernelEmitter(ExprEmitter):
         row, column = self.kernel.outer[-2:]
         self.tile_strides = (row, column, pitch)
         self.open_accesses(self.kernel.body)
-        for number, axis in enumerate(self.kernel.outer):
-            self.enter(axis, self.f.word(coords, number), tile=False)
+        for axis, origin in zip(self.kernel.outer, self._origins(coords), strict=True):
+            self.enter(axis, origin, tile=False)
         with self.f.loop(int_(0), rows) as loop, self.scope():
             self.enter(row, loop.index, keep=True)
             self.hoist(self.kernel.body, {column})
             self.vector_loop(column, int_(0), cols, lambda: self.statements(self.kernel.body, keep={column}))
+
+    def _origins(self, coords: V) -> list[V]:
+        """The origin of the tile along each outer axis."""
+        outer = self.kernel.outer
+        if self.kernel.form == "tile":
+            return [self.f.word(coords, number) for number in range(len(outer))]
+        flat, tail = self.f.word(coords, 0), [self.f.word(coords, 1), self.f.word(coords, 2)]
+        lead = outer[:-2]
+        if len(lead) == 2:
+            extent = self.word(None, lead[1].extent)
+            return [self.f.binary("udiv", flat, extent), self.f.binary("urem", flat, extent), *tail]
+        return [flat, *tail] if lead else tail
 
     def _write_loops(self) -> None:
         self.open_accesses(self.kernel.body)

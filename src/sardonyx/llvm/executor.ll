@@ -1,6 +1,9 @@
 ; The runtime functions. executor.py replaces each $$word: an index of layout.py, or what systems differ in.
 ; What only an architecture can do (pause, ticks, denormals) is in a file of its own.
 
+declare i64 @llvm.smin.i64(i64, i64)
+declare i64 @llvm.smax.i64(i64, i64)
+
 define void @sdx_execute(ptr %records, i64 %n, ptr %ctx) nounwind {
 entry:
   %call.p = getelementptr i64, ptr %ctx, i64 $context_call
@@ -68,6 +71,7 @@ arrive:
   %barrier = load ptr, ptr %barrier.p, align 8
   %epoch.p = getelementptr i64, ptr %barrier, i64 $barrier_epoch
   %verdict.p = getelementptr i64, ptr %barrier, i64 $barrier_verdict
+  %sleepers.p = getelementptr i64, ptr %barrier, i64 $barrier_sleepers
   %epoch = load atomic i64, ptr %epoch.p monotonic, align 8
   %before = atomicrmw add ptr %barrier, i64 1 acq_rel, align 8
   %arrived = add i64 %before, 1
@@ -78,40 +82,187 @@ open:
   store i64 %code, ptr %verdict.p, align 8
   store atomic i64 0, ptr %barrier monotonic, align 8
   %epoch.next = add i64 %epoch, 1
-  store atomic i64 %epoch.next, ptr %epoch.p release, align 8
+  call void @advance(ptr %epoch.p, i64 %epoch.next, ptr %sleepers.p, ptr %barrier)
   ret i64 %code
 wait:
-  call void @wait_beyond(ptr %epoch.p, i64 %epoch, ptr %barrier)
+  call void @wait_beyond(ptr %epoch.p, i64 %epoch, ptr %sleepers.p, ptr %ctx)
   %seen = load i64, ptr %verdict.p, align 8
   ret i64 %seen
 }
 
-; Spin until the word exceeds a value; after the barrier's SPINS give the core away between looks.
-define internal void @wait_beyond(ptr %word, i64 %value, ptr %barrier) nounwind {
+; Spin until the word exceeds a value; then sleep, or give the core away where no thread can sleep here.
+; `sleepers` counts the threads asleep on the word. A thread's patience doubles up to the barrier's SPINS when
+; spinning was enough, and is halved when it was not: the other thread may need this very core.
+define internal void @wait_beyond(ptr %word, i64 %value, ptr %sleepers, ptr %ctx) nounwind {
 entry:
+  %barrier.p = getelementptr i64, ptr %ctx, i64 $context_barrier
+  %barrier = load ptr, ptr %barrier.p, align 8
   %spins.p = getelementptr i64, ptr %barrier, i64 $barrier_spins
-  %yield.p = getelementptr i64, ptr %barrier, i64 $barrier_yield
+  %most = load i64, ptr %spins.p, align 8
+  %patience.p = getelementptr i64, ptr %ctx, i64 $context_patience
+  %patience = load i64, ptr %patience.p, align 8
+  %spins = call i64 @llvm.smin.i64(i64 %patience, i64 %most)
   br label %look
 look:
-  %spun = phi i64 [ 0, %entry ], [ %spun.next, %relax ], [ %spun.next, %give ]
+  %spun = phi i64 [ 0, %entry ], [ %spun.next, %again ]
   %now = load atomic i64, ptr %word acquire, align 8
   %beyond = icmp sgt i64 %now, %value
-  br i1 %beyond, label %done, label %again
+  br i1 %beyond, label %soon, label %again
 again:
   call void @pause()
   %spun.next = add i64 %spun, 1
-  %spins = load i64, ptr %spins.p, align 8
   %long = icmp sgt i64 %spun.next, %spins
-  br i1 %long, label %slow, label %relax
-relax:
-  br label %look
+  br i1 %long, label %slow, label %look
+soon:
+  %short = icmp slt i64 %spins, %most
+  br i1 %short, label %hope, label %done
+hope:
+  %twice = shl i64 %spins, 1
+  store i64 %twice, ptr %patience.p, align 8
+  br label %done
 slow:
-  %yield = load ptr, ptr %yield.p, align 8
-  %can = icmp ne ptr %yield, null
-  br i1 %can, label %give, label %relax
+  %half = ashr i64 %spins, 1
+  %less = call i64 @llvm.smax.i64(i64 %half, i64 $crowded_turns)
+  store i64 %less, ptr %patience.p, align 8
+  %syscall.p = getelementptr i64, ptr %barrier, i64 $barrier_syscall
+  %syscall = load ptr, ptr %syscall.p, align 8
+  %can = icmp ne ptr %syscall, null
+  br i1 %can, label %announce, label %give
+announce:
+  call void @spread(ptr %ctx)
+  %futex.p = getelementptr i64, ptr %barrier, i64 $barrier_futex
+  %futex = load i64, ptr %futex.p, align 8
+  %more = atomicrmw add ptr %sleepers, i64 1 seq_cst, align 8
+  br label %check
+check:
+  %last = load atomic i64, ptr %word seq_cst, align 8
+  %open = icmp sgt i64 %last, %value
+  br i1 %open, label %awake, label %sleep
+sleep:
+  %low = and i64 %last, 4294967295
+  %slept = call i64 (i64, ...) %syscall(i64 %futex, ptr %word, i64 $futex_wait, i64 %low, ptr null)
+  br label %check
+awake:
+  %fewer = atomicrmw sub ptr %sleepers, i64 1 seq_cst, align 8
+  br label %done
 give:
-  %ignored = call $host i32 %yield()
-  br label %look
+  %yield.p = getelementptr i64, ptr %barrier, i64 $barrier_yield
+  %yield = load ptr, ptr %yield.p, align 8
+  %given = call $host i32 %yield()
+  %then = load atomic i64, ptr %word acquire, align 8
+  %passed = icmp sgt i64 %then, %value
+  br i1 %passed, label %done, label %give
+done:
+  ret void
+}
+
+; Leave this CPU if a thread of a lower number runs here too. Systems wake threads on the waker's CPU and are
+; slow to part threads that wait for each other, so it is done by hand: for an instant the thread allows itself
+; no CPU of another thread. Thread 0 belongs to the caller and stays where it is.
+define internal void @spread(ptr %ctx) nounwind {
+entry:
+  %allowed = alloca [$cpu_words x i64], align 8
+  %others = alloca [$cpu_words x i64], align 8
+  %n.p = getelementptr i64, ptr %ctx, i64 $context_nthreads
+  %barrier.p = getelementptr i64, ptr %ctx, i64 $context_barrier
+  %cpu.p = getelementptr i64, ptr %ctx, i64 $context_cpu
+  %tid = load i64, ptr %ctx, align 8
+  %n = load i64, ptr %n.p, align 8
+  %barrier = load ptr, ptr %barrier.p, align 8
+  %roomy.p = getelementptr i64, ptr %barrier, i64 $barrier_roomy
+  %roomy = load i64, ptr %roomy.p, align 8
+  %try = icmp ne i64 %roomy, 0
+  br i1 %try, label %locate, label %done
+locate:
+  %cpu = call i64 @this_cpu(ptr %barrier)
+  store atomic i64 %cpu, ptr %cpu.p monotonic, align 8
+  %back = sub i64 0, %tid
+  %contexts = getelementptr [$context_words x i64], ptr %ctx, i64 %back
+  br label %compare
+compare:
+  %t = phi i64 [ 0, %locate ], [ %t.next, %different ]
+  %lower = icmp slt i64 %t, %tid
+  br i1 %lower, label %look, label %done
+look:
+  %their.p = getelementptr [$context_words x i64], ptr %contexts, i64 %t, i64 $context_cpu
+  %their = load atomic i64, ptr %their.p monotonic, align 8
+  %same = icmp eq i64 %their, %cpu
+  br i1 %same, label %move, label %different
+different:
+  %t.next = add i64 %t, 1
+  br label %compare
+move:
+  %syscall.p = getelementptr i64, ptr %barrier, i64 $barrier_syscall
+  %syscall = load ptr, ptr %syscall.p, align 8
+  %get.p = getelementptr i64, ptr %barrier, i64 $barrier_get_affinity
+  %get = load i64, ptr %get.p, align 8
+  %set.p = getelementptr i64, ptr %barrier, i64 $barrier_set_affinity
+  %set = load i64, ptr %set.p, align 8
+  %bytes = call i64 (i64, ...) %syscall(i64 %get, i64 0, i64 $cpu_bytes, ptr %allowed)
+  %known = icmp sgt i64 %bytes, 0
+  br i1 %known, label %copy, label %done
+copy:
+  %mask = load [$cpu_words x i64], ptr %allowed, align 8
+  store [$cpu_words x i64] %mask, ptr %others, align 8
+  br label %exclude
+exclude:
+  %u = phi i64 [ 0, %copy ], [ %u.next, %skip ]
+  %some = icmp slt i64 %u, %n
+  br i1 %some, label %bit, label %leave
+bit:
+  %used.p = getelementptr [$context_words x i64], ptr %contexts, i64 %u, i64 $context_cpu
+  %used = load atomic i64, ptr %used.p monotonic, align 8
+  %valid = icmp ult i64 %used, $cpu_bits
+  br i1 %valid, label %clear, label %skip
+clear:
+  %word.index = lshr i64 %used, 6
+  %word.p = getelementptr i64, ptr %others, i64 %word.index
+  %word = load i64, ptr %word.p, align 8
+  %shift = and i64 %used, 63
+  %one = shl i64 1, %shift
+  %keep = xor i64 %one, -1
+  %rest = and i64 %word, %keep
+  store i64 %rest, ptr %word.p, align 8
+  br label %skip
+skip:
+  %u.next = add i64 %u, 1
+  br label %exclude
+leave:
+  %left = call i64 (i64, ...) %syscall(i64 %set, i64 0, i64 %bytes, ptr %others)
+  %restored = call i64 (i64, ...) %syscall(i64 %set, i64 0, i64 %bytes, ptr %allowed)
+  %new = call i64 @this_cpu(ptr %barrier)
+  store atomic i64 %new, ptr %cpu.p monotonic, align 8
+  br label %done
+done:
+  ret void
+}
+
+define internal i64 @this_cpu(ptr %barrier) nounwind {
+  %getcpu.p = getelementptr i64, ptr %barrier, i64 $barrier_get_cpu
+  %getcpu = load ptr, ptr %getcpu.p, align 8
+  %cpu = call i32 %getcpu()
+  %wide = sext i32 %cpu to i64
+  ret i64 %wide
+}
+
+; Set a word that others wait for and wake those asleep on it. A full fence stands between the word and the
+; look at `sleepers`, as on their side between `sleepers` and their last look at the word.
+define internal void @advance(ptr %word, i64 %value, ptr %sleepers, ptr %barrier) nounwind {
+entry:
+  %old = atomicrmw xchg ptr %word, i64 %value seq_cst, align 8
+  %asleep = load atomic i64, ptr %sleepers seq_cst, align 8
+  %some = icmp ne i64 %asleep, 0
+  br i1 %some, label %wake, label %done
+wake:
+  %syscall.p = getelementptr i64, ptr %barrier, i64 $barrier_syscall
+  %syscall = load ptr, ptr %syscall.p, align 8
+  %can = icmp ne ptr %syscall, null
+  br i1 %can, label %call, label %done
+call:
+  %futex.p = getelementptr i64, ptr %barrier, i64 $barrier_futex
+  %futex = load i64, ptr %futex.p, align 8
+  %woken = call i64 (i64, ...) %syscall(i64 %futex, ptr %word, i64 $futex_wake, i64 2147483647)
+  br label %done
 done:
   ret void
 }
@@ -248,13 +399,23 @@ entry:
   %spins.p = getelementptr i64, ptr %barrier, i64 $barrier_spins
   %spins.old = load i64, ptr %spins.p, align 8
   store i64 0, ptr %team, align 8
+  %roomy.p = getelementptr i64, ptr %barrier, i64 $barrier_roomy
+  %roomy = load i64, ptr %roomy.p, align 8
+  %located = icmp ne i64 %roomy, 0
+  br i1 %located, label %locate, label %compare
+locate:
+  %cpu = call i64 @this_cpu(ptr %barrier)
+  %cpu.p = getelementptr i64, ptr %contexts, i64 $context_cpu
+  store atomic i64 %cpu, ptr %cpu.p monotonic, align 8
+  br label %compare
+compare:
   %same = icmp eq i64 %spins, %spins.old
   br i1 %same, label %head, label %tune
 tune:
   store i64 %spins, ptr %spins.p, align 8
   br label %head
 head:
-  %t = phi i64 [ 1, %entry ], [ 1, %tune ], [ %t.next, %post ]
+  %t = phi i64 [ 1, %compare ], [ 1, %tune ], [ %t.next, %post ]
   %more = icmp slt i64 %t, %n
   br i1 %more, label %post, label %done
 post:
@@ -278,29 +439,18 @@ done:
   ret void
 }
 
-; Hand the mailbox to its worker: a full fence stands between the new epoch and the look at `parked`,
-; as on the worker's side between `parked` and its last look at the epoch.
+; Hand the mailbox to its worker.
 define internal void @post(ptr %mailbox, i64 %execute, ptr %team) nounwind {
-entry:
   %to.execute = getelementptr i64, ptr %mailbox, i64 $mailbox_execute
+  %parked.p = getelementptr i64, ptr %mailbox, i64 $mailbox_parked
+  %contexts.p = getelementptr i64, ptr %team, i64 $teamblock_contexts
+  %contexts = load ptr, ptr %contexts.p, align 8
+  %barrier.p = getelementptr i64, ptr %contexts, i64 $context_barrier
+  %barrier = load ptr, ptr %barrier.p, align 8
   store i64 %execute, ptr %to.execute, align 8
   %epoch = load atomic i64, ptr %mailbox monotonic, align 8
   %epoch.next = add i64 %epoch, 1
-  %old = atomicrmw xchg ptr %mailbox, i64 %epoch.next seq_cst, align 8
-  %parked.p = getelementptr i64, ptr %mailbox, i64 $mailbox_parked
-  %parked = load atomic i64, ptr %parked.p seq_cst, align 8
-  %syscall.p = getelementptr i64, ptr %team, i64 $teamblock_syscall
-  %syscall = load ptr, ptr %syscall.p, align 8
-  %asleep = icmp ne i64 %parked, 0
-  %can = icmp ne ptr %syscall, null
-  %must = and i1 %asleep, %can
-  br i1 %must, label %wake, label %done
-wake:
-  %futex.p = getelementptr i64, ptr %team, i64 $teamblock_futex
-  %futex = load i64, ptr %futex.p, align 8
-  %woken = call i64 (i64, ...) %syscall(i64 %futex, ptr %mailbox, i64 129, i64 1)
-  br label %done
-done:
+  call void @advance(ptr %mailbox, i64 %epoch.next, ptr %parked.p, ptr %barrier)
   ret void
 }
 
@@ -311,8 +461,6 @@ entry:
   %mailboxes.p = getelementptr i64, ptr %team, i64 $teamblock_mailboxes
   %ctx = load ptr, ptr %contexts.p, align 8
   %mailboxes = load ptr, ptr %mailboxes.p, align 8
-  %barrier.p = getelementptr i64, ptr %ctx, i64 $context_barrier
-  %barrier = load ptr, ptr %barrier.p, align 8
   call void @begin(ptr %launch, ptr %ctx, i64 %n)
   call void @execute(ptr %launch, ptr %ctx)
   br label %head
@@ -325,7 +473,8 @@ wait:
   %done.p = getelementptr i64, ptr %mailbox, i64 $mailbox_done
   %epoch = load i64, ptr %mailbox, align 8
   %before = sub i64 %epoch, 1
-  call void @wait_beyond(ptr %done.p, i64 %before, ptr %barrier)
+  %sleepers.p = getelementptr i64, ptr %mailbox, i64 $mailbox_sleepers
+  call void @wait_beyond(ptr %done.p, i64 %before, ptr %sleepers.p, ptr %ctx)
   %t.next = add i64 %t, 1
   br label %head
 done:
@@ -366,8 +515,11 @@ entry:
   %profile.p = getelementptr i64, ptr %mailbox, i64 $mailbox_profile
   %spin.p = getelementptr i64, ptr %mailbox, i64 $mailbox_spin_us
   %rate.p = getelementptr i64, ptr %team, i64 $teamblock_ticks_per_us
-  %syscall.p = getelementptr i64, ptr %team, i64 $teamblock_syscall
-  %futex.p = getelementptr i64, ptr %team, i64 $teamblock_futex
+  %sleepers.p = getelementptr i64, ptr %mailbox, i64 $mailbox_sleepers
+  %barrier.p = getelementptr i64, ptr %ctx, i64 $context_barrier
+  %barrier = load ptr, ptr %barrier.p, align 8
+  %syscall.p = getelementptr i64, ptr %barrier, i64 $barrier_syscall
+  %futex.p = getelementptr i64, ptr %barrier, i64 $barrier_futex
   %to.n = getelementptr i64, ptr %ctx, i64 $context_nthreads
   %to.profile = getelementptr i64, ptr %ctx, i64 $context_profile
   %tid = load i64, ptr %ctx, align 8
@@ -404,12 +556,13 @@ sleep:
   br i1 %can.sleep, label %nap, label %leave
 nap:
   %low = and i64 %seen, 4294967295
-  %slept = call i64 (i64, ...) %syscall(i64 %futex, ptr %mailbox, i64 128, i64 %low, ptr null)
+  %slept = call i64 (i64, ...) %syscall(i64 %futex, ptr %mailbox, i64 $futex_wait, i64 %low, ptr null)
   br label %park
 leave:
   ret i64 1
 awake:
   store atomic i64 0, ptr %parked.p monotonic, align 8
+  call void @spread(ptr %ctx)
   br label %work
 work:
   %epoch = phi i64 [ %epoch.spin, %spin ], [ %epoch.park, %awake ]
@@ -436,7 +589,7 @@ run:
   call void @in_float_mode(ptr %execute, ptr %records, i64 %count, ptr %ctx, i64 %flush)
   br label %finish
 finish:
-  store atomic i64 %epoch, ptr %done.p release, align 8
+  call void @advance(ptr %done.p, i64 %epoch, ptr %sleepers.p, ptr %barrier)
   %budget = mul i64 %spin.us, %rate
   %soon = icmp slt i64 %gap, %budget
   %half = ashr i64 %patience, 1
@@ -446,6 +599,6 @@ finish:
   %patience.next = select i1 %soon, i64 %budget, i64 %reduced
   br label %idle
 end:
-  store atomic i64 %epoch, ptr %done.p release, align 8
+  call void @advance(ptr %done.p, i64 %epoch, ptr %sleepers.p, ptr %barrier)
   ret i64 0
 }

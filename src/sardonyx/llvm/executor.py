@@ -27,8 +27,9 @@ from string import Template
 from sardonyx.base.target import Target
 from sardonyx.llvm.layout import BARRIER_AFTER, Barrier, Context, Launch, Mailbox, Status, TeamBlock
 
-
+_FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
 _BARRIER_SPINS = 4096
+_CPU_BITS = 1024
 _CROWDED_SPINS = 64
 
 
@@ -46,5 +47,10 @@ def ir(target: Target) -> str:
         barrier_flag=str(BARRIER_AFTER),
         barrier_turns=str(_BARRIER_SPINS),
         crowded_turns=str(_CROWDED_SPINS),
+        cpu_bits=str(_CPU_BITS),
+        cpu_bytes=str(_CPU_BITS // 8),
+        cpu_words=str(_CPU_BITS // 64),
+        futex_wait=str(_FUTEX_WAIT_PRIVATE),
+        futex_wake=str(_FUTEX_WAKE_PRIVATE),
         host="win64cc" if sys.platform == "win32" and architecture == "x86_64" else "ccc",
     )

@@ -35,6 +35,8 @@ class Context(IntEnum):
     STATUS = 5
     CALL = 6
     PROFILE = 7
+    PATIENCE = 8
+    CPU = 9
     WORDS = 16
 
 
@@ -74,19 +76,28 @@ class TeamBlock(IntEnum):
     MAILBOXES = 6
     CPUS = 7
     TICKS_PER_US = 8
-    SYSCALL = 9
-    FUTEX = 10
     WORDS = 16
 
 
 class Barrier(IntEnum):
-    """Words of a barrier: arrivals, then on the next line the epoch and the status seen, then how to wait."""
+    """Words of a barrier: arrivals; on the next line the epoch and the status seen; then how to wait.
+
+    `SYSCALL` is the address of the C library's `syscall` and `FUTEX` the number to call it with, or 0 where
+    threads cannot sleep in native code and call `YIELD` instead.
+    """
 
     ARRIVED = 0
     EPOCH = 16
     VERDICT = 17
+    SLEEPERS = 18
     SPINS = 32
     YIELD = 33
+    SYSCALL = 34
+    FUTEX = 35
+    ROOMY = 36
+    GET_CPU = 37
+    GET_AFFINITY = 38
+    SET_AFFINITY = 39
     WORDS = 48
 
 
@@ -103,4 +114,5 @@ class Mailbox(IntEnum):
     FLUSH_DENORMALS = 7
     DONE = 16
     PARKED = 17
+    SLEEPERS = 18
     WORDS = 32

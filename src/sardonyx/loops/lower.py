@@ -9,7 +9,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import CompileError
 from sardonyx.ir.group import Group
-from sardonyx.ir.place import Place, Storage, blocks
+from sardonyx.ir.place import Place, Storage, blocks, view
 from sardonyx.ir.value import Value
 from sardonyx.loops.nest import (
     Affine,
@@ -128,6 +128,10 @@ class Lowering:
             case "window":
                 return self.expr(source, window_index(value, index))
             case "reshape":
+                place = self.places.get(source.id)
+                seen = view(value, place) if place else None
+                if seen is not None:
+                    return Load(self.buffer(seen.storage, "in"), address(seen, index), value.dtype)
                 return self.expr(source, reshape_index(source.shape, value.shape, index))
         raise CompileError(f"{value!r} is no view that a kernel can look through")
 
@@ -231,10 +235,15 @@ def lower(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
         return _scatter(group, places)
     if group.kind == "contract":
         low.open(root.shape)
+        plain = group.anchor is not None and group.anchor.prim == "conv"
+        index = tuple(along(a) for a in low.outer)
+        if plain:
+            low.outer = (low.outer[0], *low.outer[2:], low.outer[1])
         low.tile = Buffer("tile", group.anchor.dtype if group.anchor else dt.F32, "tile")
-        expr = low.expr(root, tuple(along(a) for a in low.outer))
-        low.body.append(Store(low.buffer(place.storage, "out"), _at(place, low.outer), (), expr))
-        return [low.finish(group.name, "tile")]
+        expr = low.expr(root, index)
+        low.body.append(Store(low.buffer(place.storage, "out"), address(place, index), (), expr))
+        product = group.anchor is not None and group.anchor.prim == "dot"
+        return [low.finish(group.name, "product" if product else "tile")]
     reduced = group.reduced
     low.outer = tuple(Axis(f"i{a}", 1 if a in reduced else n) for a, n in enumerate(root.shape))
     for axis in reduced:
@@ -249,10 +258,6 @@ def lower(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
     low.body.append(Store(low.buffer(place.storage, "out"), address(place, index), inner, expr))
     low.outer = tuple(x for a, x in enumerate(low.outer) if a not in reduced)
     return [low.finish(group.name)]
-
-
-def _at(place: Place, axes: Sequence[Axis]) -> Affine:
-    return address(place, tuple(along(a) for a in axes))
 
 
 def _scatter(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
@@ -284,3 +289,32 @@ def _scatter(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
         Store(target, address(place, at), (), put.expr(updates, index), picks, root.attrs["reduction"])
     )
     return [copy.finish(group.name), put.finish(group.name, serial=True)]
+
+
+def border(group: Group) -> Kernel:
+    """Fill what lies around the inside of a pad: one slab before and one after on every padded axis."""
+    root, place = group.root, group.place
+    assert place is not None
+    low, high = root.attrs["low"], root.attrs["high"]
+    padded = [a for a in range(root.rank) if low[a] != 0 or high[a] != 0]
+    build = Lowering(group, {})
+    axes = [Axis(f"i{a}", n) for a, n in enumerate(root.shape)]
+    build.outer = tuple(axes[: padded[0]])
+    fill = root.args[1]
+    assert fill.data is not None
+    value = Literal(fill.data.reshape(-1)[0].item(), root.dtype)
+    target = build.buffer(place.storage, "out")
+    source = root.args[0].shape
+    for axis in padded:
+        for start, count in ((0, low[axis]), (low[axis] + source[axis], high[axis])):
+            if count == 0:
+                continue
+            inner = [
+                Axis(f"s{a}", source[a]) if a < axis and a in padded else Axis(f"s{a}", count) if a == axis else axes[a]
+                for a in range(padded[0], root.rank)
+            ]
+            origin = [low[a] if a < axis and a in padded else start if a == axis else 0 for a in range(root.rank)]
+            index = tuple(along(x).shift(o) for x, o in zip([*build.outer, *inner], origin, strict=True))
+            build.body.append(Store(target, address(place, index), tuple(inner), value))
+    build.origins.update(dict.fromkeys(root.origins))
+    return build.finish(group.name)

@@ -28,7 +28,7 @@ from sardonyx.loops.nest import (
 
 def schedule(kernel: Kernel) -> Kernel:
     """The kernel with unit axes dropped, mergeable axes merged and a vector axis chosen."""
-    if kernel.form == "tile":
+    if kernel.form != "loops":
         return replace(kernel, vector=kernel.outer[-1])
     kernel = drop_unit_axes(kernel)
     if not kernel.serial:
@@ -44,9 +44,7 @@ def accesses(kernel: Kernel) -> Iterator[Affine]:
     """Every affine form in the kernel: addresses and positions."""
     for statement in kernel.body:
         for expr in walk(roots(statement)):
-            if isinstance(expr, Load):
-                yield expr.at
-            elif isinstance(expr, Position):
+            if isinstance(expr, Position) or (isinstance(expr, Load) and expr.buffer.role != "tile"):
                 yield expr.at
         if isinstance(statement, Store):
             yield statement.at
@@ -129,6 +127,63 @@ def _mergeable(kernel: Kernel) -> tuple[Axis, Axis] | None:
             if together and all(_runs_on(at, first, second) for at in forms):
                 return first, second
     return None
+
+
+def merge_outer(kernel: Kernel, operands: tuple[Affine, ...], last: int = 1) -> tuple[Kernel, tuple[Affine, ...]]:
+    """Unit axes dropped and neighbouring outer axes merged, but for the `last` ones and the row axis.
+
+    `operands` are the addresses that the anchor reads; they must allow a merger and are rewritten with it.
+    """
+    keep = kernel.outer[-1 - last :]
+
+    def drop(axes: Sequence[Axis]) -> tuple[Axis, ...]:
+        return tuple(a for a in axes if a.extent != 1 or a in keep)
+
+    def fewer(at: Affine) -> Affine:
+        return Affine(at.const, tuple((a, f) for a, f in at.terms if a.extent != 1 or a in keep or a not in kernel.outer))
+
+    before = kernel
+    kernel = rewrite(before, drop(before.outer), drop, fewer)
+    operands = tuple(fewer(at) for at in operands)
+    while True:
+        forms = [*accesses(kernel), *operands]
+        nest = kernel.outer[:-last]
+        pair = next(
+            ((a, b) for a, b in zip(nest, nest[1:], strict=False) if all(_runs_on(at, a, b) for at in forms)), None
+        )
+        if pair is None:
+            return kernel, operands
+        first, second = pair
+        merged = Axis(second.name, first.extent * second.extent)
+
+        def affine(at: Affine, a: Axis = first, b: Axis = second, m: Axis = merged) -> Affine:
+            return Affine(at.const, tuple((m if x is b else x, f) for x, f in at.terms if x is not a))
+
+        def axes(old: Sequence[Axis], a: Axis = first, b: Axis = second, m: Axis = merged) -> tuple[Axis, ...]:
+            return tuple(m if x is b else x for x in old if x is not a)
+
+        kernel = rewrite(kernel, axes(kernel.outer), axes, affine)
+        operands = tuple(affine(at) for at in operands)
+
+
+def merge_pair(kernel: Kernel, operands: tuple[Affine, ...], at: int) -> tuple[Kernel, tuple[Affine, ...]]:
+    """Outer axes `at` and `at + 1` as one, at the latter's position, where all addresses allow it.
+
+    The former stays as an axis of extent 1.
+    """
+    first, second = kernel.outer[at], kernel.outer[at + 1]
+    if not all(_runs_on(form, first, second) for form in [*accesses(kernel), *operands]):
+        return kernel, operands
+    unit, merged = Axis(first.name, 1), Axis(second.name, first.extent * second.extent)
+
+    def affine(form: Affine) -> Affine:
+        return Affine(form.const, tuple((merged if x is second else x, f) for x, f in form.terms if x is not first))
+
+    def axes(old: Sequence[Axis]) -> tuple[Axis, ...]:
+        return tuple(merged if x is second else unit if x is first else x for x in old)
+
+    kernel = rewrite(kernel, axes(kernel.outer), axes, affine)
+    return kernel, tuple(affine(form) for form in operands)
 
 
 def _adjacent(nest: Sequence[Axis], first: Axis, second: Axis) -> bool:

@@ -1,4 +1,4 @@
-"""Convolutions: Conv, ConvTranspose, ConvInteger, DeformConv, Col2Im, all on `conv`, `conv_transpose` or `dot`."""
+"""Conv, ConvTranspose, ConvInteger, DeformConv and Col2Im, all on `conv`, `conv_transpose` or `dot`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from sardonyx.ops.window import Ints, Window
 
 
 def convolve(x: Value, w: Value, window: Window, group: int, dtype: DType | None = None) -> Value:
-    """y[n, o, p] = sum over i, k of x[n, i, p*stride + k*dilation - low] * w[o, i, k], per group of channels."""
-    if dims.equal(x.shape[1], w.shape[1] * group) is False or (isinstance(w.shape[0], int) and w.shape[0] % group):
+    """y[n, o, p] = sum over i, k of x[n, i, p*stride + k*dilation - low] * w[o, i, k], in groups."""
+    if dims.equal(x.shape[1], w.shape[1] * group) is False or (
+        isinstance(w.shape[0], int) and w.shape[0] % group
+    ):
         raise ShapeError(f"{x.shape[1]} channels do not fit weights {list(w.shape)} in {group} groups")
     attrs = {
         "strides": window.strides,
@@ -41,7 +43,9 @@ def _window(
     x: Value, w: Value, strides: Ints, dilations: Ints, pads: Ints, auto_pad: str, kernel_shape: Ints = ()
 ) -> Window:
     if x.rank != w.rank or x.rank < 3:
-        raise ShapeError(f"a convolution of {list(x.shape)} by weights {list(w.shape)} needs equal ranks of at least 3")
+        raise ShapeError(
+            f"a convolution of {list(x.shape)} by weights {list(w.shape)} needs equal ranks of at least 3"
+        )
     kernel = w.shape[2:]
     if kernel_shape and any(dims.equal(a, b) is False for a, b in zip(kernel, kernel_shape, strict=True)):
         raise ShapeError(f"kernel_shape {list(kernel_shape)} contradicts the weights {list(w.shape)}")
@@ -164,7 +168,7 @@ def deform_conv(
     pads: Ints = (),
     strides: Ints = (),
 ) -> Value:
-    """Conv whose taps are moved by `offset` and weighted by `mask`; positions between pixels are interpolated."""
+    """Conv whose taps are moved by `offset` and weighted by `mask`, interpolated between pixels."""
     window = _window(x, w, strides, dilations, pads, "NOTSET", kernel_shape)
     n, channels, rank = x.shape[0], x.shape[1], x.rank - 2
     kernel = _static(window.kernel, "DeformConv")
@@ -175,7 +179,9 @@ def deform_conv(
     for a in range(rank):
         spread = tuple(window.out[a] if d == a else 1 for d in range(rank))
         base = iota(spread, a, x.dtype) * window.strides[a] - _number(window.low[a])
-        taken = const((grid[a] * window.dilations[a]).astype(x.dtype.numpy)).reshape((1, 1, taps, *(1,) * rank))
+        taken = const((grid[a] * window.dilations[a]).astype(x.dtype.numpy)).reshape(
+            (1, 1, taps, *(1,) * rank)
+        )
         move = moves.slice((0, 0, 0, a, *(0,) * rank), (n, offset_group, taps, 1, *window.out))
         places.append(move.reshape((n, offset_group, taps, *window.out)) + base + taken)
     per = dims.floordiv(channels, offset_group)
@@ -197,13 +203,21 @@ def _number(size: Dim) -> int:
 
 def _static(sizes: Sequence[Dim], what: str) -> tuple[int, ...]:
     if not all(isinstance(k, int) for k in sizes):
-        raise UnsupportedOp(f"{what} needs a kernel of known size, not {list(sizes)}; fix the sizes of the model")
+        raise UnsupportedOp(
+            f"{what} needs a kernel of known size, not {list(sizes)}; fix the sizes of the model"
+        )
     return tuple(k for k in sizes if isinstance(k, int))
 
 
 @op("Col2Im", since=18)
 def col2im(
-    x: Value, image_shape: Value, block_shape: Value, *, dilations: Ints = (), pads: Ints = (), strides: Ints = ()
+    x: Value,
+    image_shape: Value,
+    block_shape: Value,
+    *,
+    dilations: Ints = (),
+    pads: Ints = (),
+    strides: Ints = (),
 ) -> Value:
     """Add the columns of blocks up to an image: a transposed convolution by one-hot taps."""
     block = content(block_shape)

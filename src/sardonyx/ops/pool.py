@@ -15,6 +15,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.ir import algorithms_region  # noqa: F401 - registers max_roi_pool and roi_align
 from sardonyx.ir.value import Value, const, content, dim_value, iota, make, scalar
+from sardonyx.ops.precision import widened
 from sardonyx.ops.registry import Node, op
 from sardonyx.ops.window import Ints, Window
 
@@ -86,10 +87,13 @@ def _max_indices(x: Value, window: Window, column_major: bool) -> Value:
 
 
 def _tap_counts(x: Value, window: Window, sizes: Sequence[Dim], low: Sequence[Dim]) -> Value:
-    """How many taps of each window lie inside an axis of size sizes[a] that begins `low` before the window."""
+    """How many taps of each window lie inside axes of these sizes, which begin `low` after the windows."""
     total: Value | None = None
     for a, kernel in enumerate(window.kernel):
-        if low[a] == 0 and dims.equal((window.out[a] - 1) * window.strides[a] + _extent(window, a), sizes[a]) is True:
+        if (
+            low[a] == 0
+            and dims.equal((window.out[a] - 1) * window.strides[a] + _extent(window, a), sizes[a]) is True
+        ):
             count = scalar(kernel if isinstance(kernel, int) else 0, x.dtype).reshape((1,) * x.rank)
         else:
             table = (window.out[a], kernel)
@@ -124,15 +128,16 @@ def average_pool(
 ) -> Value:
     """Mean of every window over its elements, pads counted if `count_include_pad`."""
     window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    dtype, x = x.dtype, widened(x)
     total = pool(x, window, "sum")
     spatial = x.shape[2:]
     if not window.padded or (count_include_pad and not ceil_mode):
-        return total / float(np.prod(kernel_shape))
+        return (total / float(np.prod(kernel_shape))).cast(dtype)
     if not count_include_pad:
-        return total / _tap_counts(x, window, spatial, window.low)
+        return (total / _tap_counts(x, window, spatial, window.low)).cast(dtype)
     borders = tuple(pads) or (0,) * (2 * len(spatial))
     sizes = [n + borders[a] + borders[a + len(spatial)] for a, n in enumerate(spatial)]
-    return total / _tap_counts(x, window, sizes, (0,) * len(spatial))
+    return (total / _tap_counts(x, window, sizes, (0,) * len(spatial))).cast(dtype)
 
 
 def _power_sum(x: Value, p: int, total: Callable[[Value], Value]) -> Value:
@@ -158,13 +163,13 @@ def lp_pool(
 ) -> Value:
     """sum(|x|^p)^(1/p) of every window."""
     window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
-    return _power_sum(x, int(p), lambda y: pool(y, window, "sum"))
+    return _power_sum(widened(x), int(p), lambda y: pool(y, window, "sum")).cast(x.dtype)
 
 
 @op("GlobalAveragePool")
 def global_average_pool(x: Value) -> Value:
     """Mean over all spatial axes, which stay as 1."""
-    return x.mean(*range(2, x.rank))
+    return widened(x).mean(*range(2, x.rank)).cast(x.dtype)
 
 
 @op("GlobalMaxPool")
@@ -176,7 +181,7 @@ def global_max_pool(x: Value) -> Value:
 @op("GlobalLpPool")
 def global_lp_pool(x: Value, *, p: int = 2) -> Value:
     """sum(|x|^p)^(1/p) over all spatial axes, which stay as 1."""
-    return _power_sum(x, int(p), lambda y: y.sum(*range(2, x.rank)))
+    return _power_sum(widened(x), int(p), lambda y: y.sum(*range(2, x.rank))).cast(x.dtype)
 
 
 @op("MaxUnpool", since=9)
@@ -196,7 +201,8 @@ def max_unpool(
     inferred: tuple[Dim, ...] = (
         *x.shape[:2],
         *(
-            (x.shape[2 + a] - 1) * steps[a] - borders[a] - borders[a + rank] + kernel_shape[a] for a in range(rank)
+            (x.shape[2 + a] - 1) * steps[a] - borders[a] - borders[a + rank] + kernel_shape[a]
+            for a in range(rank)
         ),
     )
     zeros = scalar(0, x.dtype).broadcast((dims.product(inferred),))

@@ -5,6 +5,7 @@ Known sizes give constant tables of indices and weights; whole-number nearest up
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +48,11 @@ class Axis:
     @property
     def known_scale(self) -> float | None:
         """The scale as a number, if it is known."""
-        return float(self.scale.data.item()) if self.scale.is_numeric_const and self.scale.data is not None else None
+        return (
+            float(self.scale.data.item())
+            if self.scale.is_numeric_const and self.scale.data is not None
+            else None
+        )
 
     @property
     def factor(self) -> int | None:
@@ -121,7 +126,11 @@ def _place(axis: Axis, policy: Policy) -> Value:
             place = (x + 0.5) / scale - 0.5
             if policy.transform == "half_pixel":
                 return place
-            return _number(axis.out).le(scalar(1, dt.F32)).where(place * 0.0 - (0.0 if policy.mode == "nearest" else 0.5), place)
+            return (
+                _number(axis.out)
+                .le(scalar(1, dt.F32))
+                .where(place * 0.0 - (0.0 if policy.mode == "nearest" else 0.5), place)
+            )
         case "half_pixel_symmetric":
             adjustment = _number(axis.out) / (scale * _number(axis.n))
             return _number(axis.n) * 0.5 * (1.0 - adjustment) + (x + 0.5) / scale - 0.5
@@ -188,17 +197,24 @@ def _total(parts: Sequence[Value]) -> Value:
 
 
 def _antialiased(y: Value, place: Value, axis: Axis, policy: Policy) -> Value:
-    """y times the matrix of every output's weights over the whole axis; the kernel is as wide as the step."""
-    steps = _steps(axis.n).reshape((1, axis.n))
-    distance = ((steps - place.reshape((axis.out, 1))) * axis.scale.min(1.0)).abs()
+    """The matrix of every output's weights over the axis, its ends repeated as far as the kernel reaches."""
+    reach = 1 if policy.mode == "linear" else 2
+    known = axis.known_scale
+    beyond = axis.n * reach if known is None else math.ceil(reach / min(known, 1.0))
+    steps = _steps(axis.n + beyond * 2) - _number(beyond)
+    distance = ((steps.reshape((1, steps.size)) - place.reshape((axis.out, 1))) * axis.scale.min(1.0)).abs()
+    near, far = cubic_curve(distance, policy.cubic_a)
     if policy.mode == "linear":
         weights = (1.0 - distance).max(0.0)
     else:
-        near, far = cubic_curve(distance, policy.cubic_a)
         weights = distance.le(1.0).where(near, distance.lt(2.0).where(far, 0.0))
+    if policy.exclude_outside:
+        inside = scalar(0, dt.F32).le(steps).logical_and(steps.le(_number(axis.n - 1)))
+        weights = inside.reshape((1, steps.size)).where(weights, 0.0)
     matrix = (weights / weights.sum(1)).cast(y.dtype).transpose(1, 0)
     order = [a for a in range(y.rank) if a != axis.number] + [axis.number]
-    return y.transpose(*order).dot(matrix).transpose(*(order.index(a) for a in range(y.rank)))
+    wide = y.gather(_clamped(steps, axis.n), axis.number).transpose(*order)
+    return wide.dot(matrix).transpose(*(order.index(a) for a in range(y.rank)))
 
 
 def _blend(y: Value, axis: Axis, policy: Policy) -> Value:
@@ -231,7 +247,9 @@ def scaled(n: Dim, scale: float) -> Dim:
 def axes_by_scales(x: Value, scales: Value, axes: Sequence[int], roi: Value | None = None) -> list[Axis]:
     """The axes of a `scales` tensor: out = floor(n * scale)."""
     if scales.size != len(axes):
-        raise ShapeError(f"scales of shape {list(scales.shape)} must have one entry for each of the axes {list(axes)}")
+        raise ShapeError(
+            f"scales of shape {list(scales.shape)} must have one entry for each of the axes {list(axes)}"
+        )
     scales = scales.cast(dt.F32)
     sizes = tuple(x.shape[a] for a in axes)
     if scales.is_numeric_const and scales.data is not None:
@@ -259,7 +277,9 @@ def axes_by_sizes(
     """The axes of a `sizes` tensor: scale = out / n, or one scale for all if the aspect ratio is kept."""
     before = tuple(x.shape[a] for a in axes)
     if sizes.size != len(axes):
-        raise ShapeError(f"sizes of shape {list(sizes.shape)} must have one entry for each of the axes {list(axes)}")
+        raise ShapeError(
+            f"sizes of shape {list(sizes.shape)} must have one entry for each of the axes {list(axes)}"
+        )
     if keep == "stretch":
         out = content(sizes)
         ratios = [_number(o) / _number(n) for o, n in zip(out, before, strict=True)]
@@ -317,7 +337,7 @@ def resize(
     mode: str = "nearest",
     nearest_mode: str = "round_prefer_floor",
 ) -> Value:
-    """x read at the places that `coordinate_transformation_mode` gives, between pixels as `mode` says."""
+    """X read at the places that `coordinate_transformation_mode` gives, between pixels as `mode` says."""
     numbers = [x.axis(a) for a in axes] or list(range(x.rank))
     region = roi if coordinate_transformation_mode == "tf_crop_and_resize" else None
     if scales is not None and scales.size != 0:
@@ -343,8 +363,10 @@ _OLD = {"nearest": "nearest", "linear": "linear", "bilinear": "linear"}
 
 @op("Resize", since=10)
 def resize_10(x: Value, scales: Value, *, mode: str = "nearest") -> Value:
-    """x read at out / scale; nearest rounds up when shrinking and down when growing."""
-    return resize_axes(x, axes_by_scales(x, scales, range(x.rank)), Policy(_OLD[mode], "asymmetric", "simple"))
+    """X read at out / scale; nearest rounds up when shrinking and down when growing."""
+    return resize_axes(
+        x, axes_by_scales(x, scales, range(x.rank)), Policy(_OLD[mode], "asymmetric", "simple")
+    )
 
 
 @op("Upsample", since=7)
@@ -355,5 +377,5 @@ def upsample_7(x: Value, *, scales: Sequence[float], mode: str = "nearest") -> V
 
 @op("Upsample", since=9)
 def upsample(x: Value, scales: Value, *, mode: str = "nearest") -> Value:
-    """x read at out / scale."""
+    """X read at out / scale."""
     return resize_10(x, scales, mode=mode)

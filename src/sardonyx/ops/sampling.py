@@ -1,4 +1,4 @@
-"""Reading a tensor between its elements: weighted sums of gathers at computed places; GridSample and AffineGrid.
+"""Reading a tensor between its elements: weighted sums of gathers; GridSample and AffineGrid.
 
 Knows coordinates, weights and borders; must not know convolutions or resizing.
 """
@@ -108,7 +108,13 @@ def linear_sample(x: Value, places: Sequence[Value]) -> Value:
     return sample(x, places, "linear", Border())
 
 
-_MODES = {"bilinear": "linear", "bicubic": "cubic", "linear": "linear", "cubic": "cubic", "nearest": "nearest"}
+_MODES = {
+    "bilinear": "linear",
+    "bicubic": "cubic",
+    "linear": "linear",
+    "cubic": "cubic",
+    "nearest": "nearest",
+}
 
 
 @op("GridSample", since=16)

@@ -18,7 +18,7 @@ Ints = Sequence[int]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A sliding window over the spatial axes; `out` are its positions, `low` and `high` the pads that give them."""
+    """A sliding window over the spatial axes; `out` counts its positions, `low` and `high` are the pads."""
 
     kernel: Shape
     strides: tuple[int, ...]
@@ -74,7 +74,9 @@ class Window:
         return any(p != 0 for p in (*self.low, *self.high))
 
 
-def _along(n: Dim, extent: Dim, step: int, lo: int, hi: int, auto_pad: str, ceil_mode: bool) -> tuple[Dim, Dim, Dim]:
+def _along(
+    n: Dim, extent: Dim, step: int, lo: int, hi: int, auto_pad: str, ceil_mode: bool
+) -> tuple[Dim, Dim, Dim]:
     match auto_pad:
         case "SAME_UPPER" | "SAME_LOWER":
             count = dims.ceildiv(n, step)

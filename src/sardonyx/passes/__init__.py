@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sardonyx.ir.graph import Graph
 from sardonyx.passes.decompose import decompose
+from sardonyx.passes.layout import layout
 
-PIPELINE: tuple[Callable[[Graph], Graph], ...] = (decompose,)
+PIPELINE: tuple[Callable[[Graph], Graph], ...] = (layout, decompose)
 """Every pass, in the order it runs."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.ir.graph import Graph, rebuild
-from sardonyx.ir.value import Value, const, iota, map_
+from sardonyx.ir.value import Value, const, iota, make, map_
 
 
 def decompose(graph: Graph) -> Graph:
@@ -19,10 +19,14 @@ def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
     match value.prim:
         case "argmax" | "argmin":
             return arg_extreme(value)
+        case "dot" | "conv" if value.dtype in (dt.F16, dt.BF16):
+            return in_single(value)
         case "dot" if not _contracts(value):
             return dot_as_sum(value)
-        case "conv" if not _contracts(value):
+        case "conv" if value.dtype is not dt.F32 or value.rank > 4 or not value.args[1].is_const:
             return conv_as_sum(value)
+        case "conv":
+            return conv_padded(value)
     return value
 
 
@@ -41,6 +45,25 @@ def arg_extreme(value: Value) -> Value:
     missing = const(np.asarray(-1 if last else np.iinfo(np.int64).max, np.int64))
     where = map_("where", hit, iota(x.shape, axis, dt.I64), missing)
     return where.reduce("rmax" if last else "rmin", (axis,))
+
+
+def in_single(value: Value) -> Value:
+    """A half-precision contraction computed in single precision and rounded once."""
+    args = tuple(a.cast(dt.F32) for a in value.args)
+    attrs = {**value.attrs, "dtype": dt.F32} if value.prim == "dot" else value.attrs
+    wide = _rewrite(make(value.prim, args, attrs, dt.F32, value.shape), args)
+    return wide.cast(value.dtype)
+
+
+def conv_padded(value: Value) -> Value:
+    """A convolution whose padding is a separate pad."""
+    x, w = value.args
+    low, high = value.attrs["low"], value.attrs["high"]
+    if all(p == 0 for p in (*low, *high)):
+        return value
+    none = (0,) * len(low)
+    attrs = {**value.attrs, "low": none, "high": none}
+    return make("conv", (x.pad((0, 0, *low), (0, 0, *high)), w), attrs, value.dtype, value.shape)
 
 
 def dot_as_sum(value: Value) -> Value:

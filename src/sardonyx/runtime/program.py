@@ -309,7 +309,8 @@ class Program:
             raise RunError(f"{where}: integer division by zero")
         raise RunError(
             f"{where}: index {failure.detail0} is out of range for an axis of size {failure.detail1}; "
-            "check the indices fed to this node"
+            "check the indices fed to this node",
+            kind="bounds",
         )
 
 

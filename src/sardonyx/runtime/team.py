@@ -31,6 +31,8 @@ _Native = Callable[[int, int], int]
 
 _WORD = 8
 _MOST_THREADS = 64
+_SYSTEM_CALLS = {"x86_64": (202, 204, 203), "aarch64": (98, 123, 122), "riscv64": (98, 123, 122)}
+"""Linux numbers of futex, sched_getaffinity and sched_setaffinity by machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +188,13 @@ class _Crew:
             return
         libc = ctypes.CDLL(None)
         self.barrier[Barrier.YIELD] = _address_of(libc.sched_yield)
-        number = {"x86_64": 202, "aarch64": 98, "riscv64": 98}.get(platform.machine())
-        if sys.platform == "linux" and futex and number:
-            self.team[TeamBlock.SYSCALL] = _address_of(libc.syscall)
-            self.team[TeamBlock.FUTEX] = number
+        numbers = _SYSTEM_CALLS.get(platform.machine())
+        if sys.platform == "linux" and futex and numbers:
             self.portable = False
+            self.barrier[Barrier.SYSCALL] = _address_of(libc.syscall)
+            self.barrier[[Barrier.FUTEX, Barrier.GET_AFFINITY, Barrier.SET_AFFINITY]] = numbers
+            self.barrier[Barrier.GET_CPU] = _address_of(libc.sched_getcpu)
+            self.barrier[Barrier.ROOMY] = 1
 
     def prepare(self, count: int, scratch_bytes: int, ticks_per_us: float) -> None:
         """Have threads 1 .. count - 1 running, each with that much scratch; no run may be under way."""

@@ -70,7 +70,9 @@ def test_types_are_read(type_: str, kind: str, element: str | None, optional: bo
         [[1, 2, 3], [4, 5, 6]],
         ((1, 2, 3), (4, 5, 6)),
         memoryview(np.ones((2, 3), np.float32)),
-        np.frombuffer(b"\0" + np.arange(6, dtype=np.float32).tobytes(), np.uint8)[1:].view(np.float32).reshape(2, 3),
+        np.frombuffer(b"\0" + np.arange(6, dtype=np.float32).tobytes(), np.uint8)[1:]
+        .view(np.float32)
+        .reshape(2, 3),
     ],
     ids=str,
 )
@@ -107,7 +109,9 @@ def test_a_scalar_takes_any_one_element(value: Any) -> None:
     ],
 )
 def test_narrow_types_are_taken(type_: str, value: Any) -> None:
-    np.testing.assert_array_equal(prepare(value, spec(type_)).astype(np.float32), np.asarray(value, np.float32))
+    np.testing.assert_array_equal(
+        prepare(value, spec(type_)).astype(np.float32), np.asarray(value, np.float32)
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,11 +156,15 @@ def test_optional_inputs_may_be_none_or_absent() -> None:
 
 def test_errors_name_the_input_and_what_is_expected() -> None:
     wanted = spec("tensor(float)", ("N", 3))
-    with pytest.raises(InvalidArgument, match=r"for input 'x'. Convert it, for example with .astype\('float32'\)"):
+    with pytest.raises(
+        InvalidArgument, match=r"for input 'x'. Convert it, for example with .astype\('float32'\)"
+    ):
         prepare(np.ones((2, 3)), wanted)
     with pytest.raises(InvalidArgument, match=r"given shape \[3\], the model declares \['N', 3\]"):
         prepare(np.ones(3, np.float32), wanted)
-    with pytest.raises(RuntimeError, match=r"input 'x'; the model expects tensor\(float\) of shape \['N', 3\]"):
+    with pytest.raises(
+        RuntimeError, match=r"input 'x'; the model expects tensor\(float\) of shape \['N', 3\]"
+    ):
         prepare(object(), wanted)
     with pytest.raises(Fail, match="Missing Input: x is None"):
         prepare(None, wanted)
@@ -236,7 +244,9 @@ def test_errors_of_kernels_are_told_and_translated() -> None:
     told: list[Exception] = []
     call = Caller(Failing(FLOAT), logged=told.append).function()
     for _ in range(2):
-        with pytest.raises(InvalidArgument, match="Non-zero status code returned while running.*index 7") as caught:
+        with pytest.raises(
+            InvalidArgument, match="Non-zero status code returned while running.*index 7"
+        ) as caught:
             call(None, {"x": np.ones((2, 3), np.float32)})
         assert isinstance(caught.value.__cause__, RunError)
     assert len(told) == 2

@@ -168,8 +168,9 @@ def test_the_report_explains(path: Path) -> None:
 
 
 def test_a_failed_run_is_logged_and_the_session_lives_on(capsys: pytest.CaptureFixture[str]) -> None:
-    text = '<ir_version: 8, opset_import: ["" : 17]> g (float[N] x, int64[M] i) => (float[M] y) { y = Gather(x, i) }'
-    session = sardonyx.InferenceSession(onnx.parser.parse_model(text).SerializeToString())
+    graph = "g (float[N] x, int64[M] i) => (float[M] y) { y = Gather(x, i) }"
+    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {graph}')
+    session = sardonyx.InferenceSession(proto.SerializeToString())
     x = np.arange(5, dtype=np.float32)
     with pytest.raises(InvalidArgument):
         session.run(None, {"x": x, "i": np.array([7])})

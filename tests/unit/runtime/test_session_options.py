@@ -18,10 +18,22 @@ from sardonyx.runtime.options import SessionOptions
 FIELDS = (
     *("enable_cpu_mem_arena", "enable_mem_pattern", "enable_mem_reuse", "enable_profiling", "execution_mode"),
     *("execution_order", "graph_optimization_level", "inter_op_num_threads", "intra_op_num_threads"),
-    *("log_severity_level", "log_verbosity_level", "logid", "optimized_model_filepath", "profile_file_prefix"),
+    *(
+        "log_severity_level",
+        "log_verbosity_level",
+        "logid",
+        "optimized_model_filepath",
+        "profile_file_prefix",
+    ),
     *("use_deterministic_compute", "use_per_session_threads"),
 )
-RUN_FIELDS = ("log_severity_level", "log_verbosity_level", "logid", "only_execute_path_to_fetches", "terminate")
+RUN_FIELDS = (
+    "log_severity_level",
+    "log_verbosity_level",
+    "logid",
+    "only_execute_path_to_fetches",
+    "terminate",
+)
 ENUMS = ("GraphOptimizationLevel", "ExecutionMode", "ExecutionOrder")
 
 
@@ -80,7 +92,9 @@ def test_assignments(engine: ModuleType, name: str, value: Any, kept: Any) -> No
     ],
 )
 def test_refused_assignments(engine: ModuleType, name: str, value: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match="incompatible function arguments" if error is TypeError else "no attribute"):
+    with pytest.raises(
+        error, match="incompatible function arguments" if error is TypeError else "no attribute"
+    ):
         setattr(engine.SessionOptions(), name, value)
 
 
@@ -129,7 +143,9 @@ def test_other_methods(engine: ModuleType) -> None:
 def test_enumerations_are_those_of_onnxruntime(name: str) -> None:
     peer = importlib.import_module("onnxruntime")
     ours, theirs = getattr(sardonyx, name), getattr(peer, name)
-    assert {n: int(m) for n, m in ours.__members__.items()} == {n: int(m) for n, m in theirs.__members__.items()}
+    assert {n: int(m) for n, m in ours.__members__.items()} == {
+        n: int(m) for n, m in theirs.__members__.items()
+    }
     assert [repr(m) for m in ours.__members__.values()] == [repr(m) for m in theirs.__members__.values()]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pickle
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -17,15 +19,47 @@ from sardonyx.capi import onnxruntime_pybind11_state as api
 from sardonyx.runtime import logger, status
 
 NAMES = (
-    *("InferenceSession", "SessionOptions", "RunOptions", "NodeArg", "ModelMetadata", "GraphOptimizationLevel"),
+    *(
+        "InferenceSession",
+        "SessionOptions",
+        "RunOptions",
+        "NodeArg",
+        "ModelMetadata",
+        "GraphOptimizationLevel",
+    ),
     *("ExecutionMode", "ExecutionOrder", "OrtValue", "IOBinding", "OrtDevice", "__version__"),
     *("get_available_providers", "get_all_providers", "get_device", "get_version_string", "get_build_info"),
-    *("set_default_logger_severity", "set_default_logger_verbosity", "set_default_logger_callback", "set_seed"),
-    *("disable_telemetry_events", "enable_telemetry_events", "has_collective_ops", "set_global_thread_pool_sizes"),
+    *(
+        "set_default_logger_severity",
+        "set_default_logger_verbosity",
+        "set_default_logger_callback",
+        "set_seed",
+    ),
+    *(
+        "disable_telemetry_events",
+        "enable_telemetry_events",
+        "has_collective_ops",
+        "set_global_thread_pool_sizes",
+    ),
 )
 EXCEPTIONS = (
-    *("Fail", "InvalidArgument", "NoSuchFile", "NoModel", "EngineError", "RuntimeException", "InvalidProtobuf"),
-    *("ModelLoaded", "NotImplemented", "InvalidGraph", "EPFail", "ModelLoadCanceled", "ModelRequiresCompilation"),
+    *(
+        "Fail",
+        "InvalidArgument",
+        "NoSuchFile",
+        "NoModel",
+        "EngineError",
+        "RuntimeException",
+        "InvalidProtobuf",
+    ),
+    *(
+        "ModelLoaded",
+        "NotImplemented",
+        "InvalidGraph",
+        "EPFail",
+        "ModelLoadCanceled",
+        "ModelRequiresCompilation",
+    ),
     *("NotFound", "DeviceReset"),
 )
 
@@ -137,7 +171,9 @@ def test_log_callback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         (errors.SardonyxError("x"), api.Fail),
     ],
 )
-def test_errors_of_the_engine_have_an_exception(error: errors.SardonyxError, expected: type[Exception]) -> None:
+def test_errors_of_the_engine_have_an_exception(
+    error: errors.SardonyxError, expected: type[Exception]
+) -> None:
     assert status.exception_class(error) is expected
 
 
@@ -162,5 +198,8 @@ def test_import_is_light() -> None:
         "heavy = {'onnx', 'onnx_ir', 'llvmlite', 'google.protobuf', 'sardonyx.compile'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    variables = {**os.environ, "PYTHONPATH": str(Path(sardonyx.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=variables
+    )
     assert done.returncode == 0, done.stderr

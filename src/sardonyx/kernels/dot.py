@@ -1,0 +1,143 @@
+"""A matrix product with its epilogue -> one call of the GEMM kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.base.target import Target
+from sardonyx.errors import CompileError
+from sardonyx.ir.group import Group
+from sardonyx.ir.place import Place, Storage
+from sardonyx.ir.value import Value, const
+from sardonyx.kernels import contract
+from sardonyx.kernels.arguments import Gemm
+from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
+from sardonyx.kernels.epilogue import generated, match_finish
+from sardonyx.kernels.library import scratch_bytes
+from sardonyx.loops.lower import lower
+from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, walk
+from sardonyx.loops.schedule import merge_outer
+
+
+def dot_call(
+    group: Group, places: Mapping[int, Place], target: Target
+) -> tuple[NativeCall, dict[str, str], list[Storage]]:
+    """The call, the IR modules it needs by name, and the storages its epilogue reads."""
+    anchor = group.anchor
+    assert anchor is not None
+    a, b = anchor.args
+    kernel = lower(group, places)[0]
+    *lead, row, column = kernel.outer
+    inner = Axis("k", a.shape[-1])
+    a_at = _operand(a, places[a.id], anchor.shape, (*lead, row, inner))
+    packed = pack(b, target) if b.is_numeric_const else None
+    if packed is not None:
+        b_at = _packed_batches(b, packed, anchor.shape, lead)
+    else:
+        b_at = _operand(b, places[b.id], anchor.shape, (*lead, inner, column))
+    kernel, (a_at, b_at) = merge_outer(kernel, (a_at, b_at))
+    *lead, row, column = kernel.outer
+    if len(lead) > 2:
+        raise CompileError(f"{group.name}: {len(lead)} batch axes cannot be merged into two")
+    batch: list[Axis | None] = [*([None] * (2 - len(lead))), *lead]
+    words: dict[int, Argument] = dict.fromkeys(range(Gemm.EPILOGUE_WORDS), 0)
+    words[Gemm.A] = Address(places[a.id].storage, a_at.const)
+    words[Gemm.B] = Address(packed) if packed else Address(places[b.id].storage, b_at.const)
+    for position, axis in enumerate(batch):
+        words[Gemm.BATCH0 + position] = axis.extent if axis else 1
+        words[Gemm.A_BATCH0 + position] = a_at.factor(axis) if axis else 0
+        words[Gemm.B_BATCH0 + position] = b_at.factor(axis) if axis else 0
+    words |= {Gemm.M: row.extent, Gemm.N: column.extent, Gemm.K: inner.extent}
+    words |= {Gemm.A_M: a_at.factor(row), Gemm.A_K: a_at.factor(inner)}
+    words |= {Gemm.B_K: b_at.factor(inner), Gemm.B_N: b_at.factor(column)}
+    modules: dict[str, str] = {}
+    finish = match_finish(kernel)
+    tail: list[Argument] = []
+    if finish is not None and finish.to.factor(column) == 1:
+        store = kernel.body[0]
+        assert isinstance(store, Store)
+        words[Gemm.C] = Address(store.buffer.key, finish.to.const)
+        words[Gemm.C_M] = finish.to.factor(row)
+        for position, axis in enumerate(batch):
+            words[Gemm.C_BATCH0 + position] = finish.to.factor(axis) if axis else 0
+        r0, r1 = (axis or Axis("none", 1) for axis in batch)
+        for position, word in enumerate(finish.words(anchor.dtype, (r0, r1, row))):
+            words[Gemm.FINISH + position] = word
+    else:
+        symbol, ir, tail = generated(kernel, target)
+        modules[symbol] = ir
+        words[Gemm.EPILOGUE] = Entry(symbol)
+    suffix = "f32" if anchor.dtype is dt.F32 else "f64"
+    symbol = f"sdx_gemm_{suffix}" if packed else f"sdx_gemm_dynamic_{suffix}"
+    modules[f"contraction {suffix}"] = ""
+    reads = [places[a.id].storage, packed or places[b.id].storage, *_read(kernel)]
+    flops = dims.product([*(x.extent for x in kernel.outer), inner.extent])
+    call = NativeCall(
+        symbol,
+        tuple([*(words[n] for n in range(Gemm.EPILOGUE_WORDS)), *tail]),
+        tuple(reads),
+        (group.place.storage,) if group.place else (),
+        kernel.origins,
+        work=flops * 2,
+        scratch_bytes=scratch_bytes(target),
+        kind="gemm",
+        plan=_plan(kernel, inner, finish is not None),
+    )
+    return call, modules, reads
+
+
+def _plan(kernel: Kernel, inner: Axis, in_registers: bool) -> str:
+    *lead, row, column = kernel.outer
+    batch = "".join(f"{a.extent} x " for a in lead)
+    return f"{batch}{row.extent} x {column.extent} x {inner.extent}, end {'in registers' if in_registers else 'per tile'}"
+
+
+def _operand(value: Value, place: Place, result: tuple[Dim, ...], axes: tuple[Axis, ...]) -> Affine:
+    """The address of an operand's element over the loop axes; batch axes of size 1 repeat."""
+    at = Affine(place.offset)
+    for number, (axis, stride) in enumerate(zip(axes, place.strides, strict=True)):
+        if number < len(axes) - 2:
+            stride = dims.broadcast_stride(value.shape[number], result[number], stride)
+        at = at + Affine(0, ((axis, stride),))
+    return at
+
+
+_packs: dict[tuple[int, str], tuple[Value, Storage]] = {}
+
+
+def pack(b: Value, target: Target) -> Storage:
+    """The packed form of a constant right-hand side, made once a value."""
+    key = (b.id, target.name)
+    if key not in _packs:
+        assert b.data is not None
+        packed = const(contract.pack_b(b.data, target))
+        _packs[key] = (b, Storage("packed", b.dtype, packed.size, 0, packed))
+    return _packs[key][1]
+
+
+def forget_packs() -> None:
+    """Drop the packed constants of finished compilations."""
+    _packs.clear()
+
+
+def _packed_batches(b: Value, packed: Storage, result: tuple[Dim, ...], lead: list[Axis]) -> Affine:
+    assert packed.value is not None
+    at, stride = Affine(), packed.value.shape[-1]
+    for number in reversed(range(len(lead))):
+        size = b.shape[number]
+        at = at + Affine(0, ((lead[number], dims.broadcast_stride(size, result[number], stride)),))
+        stride = stride * size
+    return at
+
+
+def _read(kernel: Kernel) -> list[Storage]:
+    found: dict[Storage, None] = {}
+    for statement in kernel.body:
+        for expr in walk(roots(statement)):
+            if isinstance(expr, Load) and expr.buffer.key is not None:
+                found.setdefault(expr.buffer.key)
+    return list(found)
+

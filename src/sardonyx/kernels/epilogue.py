@@ -1,0 +1,111 @@
+"""The end of a contraction: its group's map tree as a generated function, or as the built-in finish.
+
+The built-in finish, bias + residual + bounds, stays in the registers of the micro-kernel.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.dtype import DType
+from sardonyx.base.target import Target
+from sardonyx.kernels.call import Address, Argument, Entry
+from sardonyx.llvm.emit import emit
+from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Literal, Load, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """min(max(tile + bias + residual, low), high), stored at `to`."""
+
+    to: Affine
+    low: float
+    high: float
+    bias: Load | None
+    residual: Load | None
+
+    def words(self, dtype: DType, residual_axes: Sequence[Axis]) -> list[Argument]:
+        """The words FINISH, BIAS, LOW, HIGH, RESIDUAL and the residual's strides along `residual_axes`."""
+        fused = self.bias is not None or self.residual is not None or self.low > -INF or self.high < INF
+        strides = [self.residual.at.factor(a) if self.residual else 0 for a in residual_axes]
+        return [
+            int(fused),
+            load_address(self.bias),
+            float_bits(self.low, dtype),
+            float_bits(self.high, dtype),
+            load_address(self.residual),
+            *strides,
+        ]
+
+
+INF = float("inf")
+
+
+def load_address(load: Load | None) -> Argument:
+    """The address word of what a load reads at the origin; 0 for none."""
+    return 0 if load is None else Address(load.buffer.key, load.at.const)
+
+
+def float_bits(number: float, dtype: DType) -> int:
+    """The bits of a float as an integer word."""
+    return int.from_bytes(struct.pack("<f" if dtype is dt.F32 else "<d", number), "little")
+
+
+def match_finish(kernel: Kernel) -> Finish | None:
+    """The finish that does what the epilogue kernel does, or None if it does more."""
+    if len(kernel.body) != 1 or not isinstance(kernel.body[0], Store):
+        return None
+    store = kernel.body[0]
+    if store.buffer.dtype is not store.expr.dtype or store.expr.dtype not in (dt.F32, dt.F64):
+        return None
+    low, high, expr = -INF, INF, store.expr
+    for prim in ("min", "max", "min"):
+        if isinstance(expr, Apply) and expr.prim == prim and isinstance(expr.args[1], Literal):
+            bound = expr.args[1].value
+            if bound != bound:  # noqa: PLR0124 - NaN bounds are left to the generated function
+                return None
+            low, high = (low, min(high, bound)) if prim == "min" else (max(low, bound), high)
+            expr = expr.args[0]
+    terms = _terms(expr)
+    column = kernel.outer[-1]
+    loads = [t for t in terms if isinstance(t, Load)]
+    if len(loads) != len(terms) or sum(t.buffer.role == "tile" for t in loads) != 1 or low > high:
+        return None
+    others = [t for t in loads if t.buffer.role != "tile"]
+    if any(t.picks or t.dtype is not store.expr.dtype or t.at.factor(column) != 1 for t in others):
+        return None
+    across = [t for t in others if t.axes <= channel_axes(kernel)]
+    full = [t for t in others if t not in across]
+    if len(across) > 1 or len(full) > 1:
+        return None
+    if across and not _runs_along_channels(across[0], kernel):
+        return None
+    return Finish(store.at, low, high, across[0] if across else None, full[0] if full else None)
+
+
+def _terms(expr: Expr) -> list[Expr]:
+    if isinstance(expr, Apply) and expr.prim == "add":
+        return [*_terms(expr.args[0]), *_terms(expr.args[1])]
+    return [expr]
+
+
+def channel_axes(kernel: Kernel) -> frozenset[Axis]:
+    """The axes a bias may change with: the column, and the channel block of a blocked convolution."""
+    outer = kernel.outer
+    return frozenset({outer[-1], outer[1]}) if len(outer) == 5 else frozenset({outer[-1]})
+
+
+def _runs_along_channels(bias: Load, kernel: Kernel) -> bool:
+    return len(kernel.outer) != 5 or kernel.outer[1] not in bias.axes or bias.at.factor(kernel.outer[1]) == 16
+
+
+def generated(kernel: Kernel, target: Target) -> tuple[str, str, list[Argument]]:
+    """(symbol, IR text, argument words) of the epilogue as a generated function."""
+    emitted = emit(replace(kernel, vector=kernel.outer[-1]), target)
+    return emitted.symbol, emitted.ir, [Address(w.buffer.key, w.dim) if w.buffer else w.dim for w in emitted.words]
+
+
+_ = Entry

@@ -1,0 +1,58 @@
+"""A report travels as JSON and as a pickle, and reads well."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+from sardonyx.base.report import Decision, FallbackNote, KernelNote, Report, StageTime
+
+
+def full() -> Report:
+    return Report(
+        decisions=[
+            Decision("k1", "joined with Relu_1", "", 4096),
+            Decision("k1", "not with Softmax_2", "it reduces over axis 1, which k1 splits"),
+            Decision("Conv_9", "not blocked", "3 channels"),
+        ],
+        kernels=[
+            KernelNote("k1", ("MatMul_0", "Relu_1"), "contract", "tile 14x32", "fp32"),
+            KernelNote("k2"),
+        ],
+        fallbacks=[FallbackNote("Unique", "Unique_7", "no native code")],
+        timings=[StageTime("load", 1.5), StageTime("codegen", 20.25)],
+        counters={"compiles": 2, "arena_bytes": 512},
+    )
+
+
+def test_json_and_pickle_keep_everything() -> None:
+    report = full()
+    assert Report.from_json(json.loads(json.dumps(report.as_json()))) == report
+    assert pickle.loads(pickle.dumps(report)) == report
+    assert Report.from_json({}) == Report()
+
+
+def test_text() -> None:
+    assert full().text() == "\n".join(
+        [
+            "2 kernels, 1 operators outside native code",
+            "k1      MatMul_0 + Relu_1  contract  tile 14x32  [fp32]",
+            "    joined with Relu_1  (4096 bytes of traffic saved)",
+            "    not with Softmax_2: it reduces over axis 1, which k1 splits",
+            "k2    ",
+            "other decisions",
+            "    Conv_9: not blocked: 3 channels",
+            "not native",
+            "    Unique               Unique_7  no native code",
+            "compile time 21.8 ms (load 1.5, codegen 20.2)",
+            "counters  arena_bytes 512, compiles 2",
+        ]
+    )
+    assert "not with" not in full().text(refused=False)
+
+
+def test_counting() -> None:
+    report = Report()
+    report.count("compiles")
+    report.count("compiles", 2)
+    assert report.counters == {"compiles": 3}

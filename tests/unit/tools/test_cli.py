@@ -1,0 +1,227 @@
+"""The command line: what it prints, what it saves, how it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from sardonyx import __version__
+from sardonyx.base.knobs import KNOBS
+from sardonyx.tools.cli import COMMANDS, main
+
+TEXT = """
+<ir_version: 8, opset_import: ["" : 17], producer_name: "maker">
+pixels (float[N, 3, H, W] image, float[N] gain) => (float[N, 3, H, W] y) <float[3, 1, 1] w = {1, 2, 3}> {
+    h = Mul(image, w)
+    y = Relu(h)
+    unused = Identity(gain)
+}
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    file = tmp_path / "model.onnx"
+    onnx.save(onnx.parser.parse_model(TEXT), file)
+    return str(file)
+
+
+@pytest.fixture
+def core() -> None:
+    pytest.importorskip("sardonyx.compile")
+
+
+def printed_json(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("core")
+def test_run_saves_outputs(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    np.save(tmp_path / "image.npy", image)
+    out = tmp_path / "deep" / "out"
+    assert (
+        main(
+            ["run", model, "--input", f"image={tmp_path / 'image.npy'}", "--dim", "N=2", "--output", str(out)]
+        )
+        == 0
+    )
+    text = capsys.readouterr().out
+    assert "gain is random; give it with --input gain=FILE" in text
+    assert "image is random" not in text
+    assert "float32  [2, 3, 4, 5]" in text
+    expected = np.maximum(image * np.array([1, 2, 3], np.float32).reshape(3, 1, 1), 0)
+    np.testing.assert_array_equal(np.load(out / "y.npy"), expected)
+
+
+@pytest.mark.usefixtures("core")
+def test_run_reads_pictures(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.full((4, 8, 3), 255, np.uint8)).save(tmp_path / "white.png")
+    arguments = [
+        "run",
+        model,
+        "--input",
+        f"image={tmp_path / 'white.png'}",
+        "--input",
+        "gain=random",
+        "--json",
+    ]
+    assert main([*arguments, "--dim", "H=2", "--repeat", "3"]) == 0
+    data = printed_json(capsys)
+    assert data["inputs"]["image"]["shape"] == [1, 3, 2, 4]
+    assert data["inputs"]["image"]["min"] == 1.0
+    assert (data["outputs"]["y"]["shape"], data["outputs"]["y"]["max"]) == ([1, 3, 2, 4], 3.0)
+    assert data["random_inputs"] == []
+    assert data["run_ms"] > 0
+
+
+def test_inspect_reads_the_file_alone(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", model, "--no-compile"]) == 0
+    text = capsys.readouterr().out
+    for part in (
+        "maker",
+        "ai.onnx 17 (IR 8)",
+        "image  tensor(float)  [N, 3, H, W]",
+        "operators (3)",
+        "parameters (3)",
+    ):
+        assert part in text
+    assert main(["inspect", model, "--no-compile", "--json"]) == 0
+    data = printed_json(capsys)
+    assert data["operators"] == {"Mul": 1, "Relu": 1, "Identity": 1}
+    assert data["parameter_bytes"] == {"float": 12}
+    assert data["memory"] is None
+
+
+@pytest.mark.usefixtures("core")
+def test_inspect_shows_memory(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", model]) == 0
+    assert "operators that do not run native" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("core")
+def test_explain(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", model]) == 0
+    assert "kernels" in capsys.readouterr().out.splitlines()[0]
+    assert main(["explain", model, "--brief", "--json"]) == 0
+    assert {"kernels", "decisions", "fallbacks", "timings", "counters"} <= set(printed_json(capsys))
+
+
+@pytest.mark.usefixtures("core")
+def test_compile(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SARDONYX_CACHE", str(tmp_path / "cache"))
+    assert main(["compile", model, model, "--json"]) == 0
+    data = printed_json(capsys)
+    assert data["cache"] == str(tmp_path / "cache")
+    assert [row["model"] for row in data["models"]] == [model, model]
+    monkeypatch.setenv("SARDONYX_CACHE", "off")
+    assert main(["compile", model]) == 1
+    assert "the cache is off" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("core")
+def test_bench_beside_itself(
+    model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = str(Path(sys.modules["sardonyx"].__path__[0]).parent)
+    monkeypatch.setenv("PYTHONPATH", source)
+    assert main(["bench", model, "--threads", "1", "--seconds", "0.05", "--peer", "sardonyx", "--json"]) == 0
+    (row,) = printed_json(capsys)
+    assert row["threads"] == 1
+    assert row["apart"] == 0.0
+    assert len(row["timings"]) == 2
+
+
+def test_knobs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["knobs", "--json"]) == 0
+    assert [row["variable"] for row in printed_json(capsys)] == [knob.env for knob in KNOBS]
+    assert main(["knobs"]) == 0
+    assert "SARDONYX_PRECISION" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["inspect", "/no/such.onnx"], "No such file"),
+        (["inspect", "--no-compile", __file__], "this is no ONNX model"),
+        (["bench", "MODEL", "--seconds", "0"], "positive"),
+    ],
+)
+def test_user_errors_are_one_line(
+    arguments: list[str], message: str, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([model if word == "MODEL" else word for word in arguments]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+    assert captured.err.startswith(f"sardonyx {arguments[0]}: ")
+    assert "Traceback" not in captured.err
+
+
+@pytest.mark.usefixtures("core")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["MODEL", "--input", "image"], "--input image: expected NAME=VALUE"),
+        (["MODEL", "--input", "q=random"], "--input q: the model has no such input; it has image, gain"),
+        (["MODEL", "--input", "image=/no/such.npy"], "there is no such file"),
+        (["MODEL", "--dim", "N=two"], "the size must be a whole number"),
+        (["MODEL", "--repeat", "0"], "--repeat 0: give a positive number"),
+        (["MODEL", "--threads", "-1"], "--threads -1: give 0 (all cores) or a positive number"),
+        (["/no/such.onnx"], "File doesn't exist"),
+    ],
+)
+def test_wrong_runs(
+    arguments: list[str], message: str, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *(model if word == "MODEL" else word for word in arguments)]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("core")
+def test_wrong_feeds_are_explained_without_the_prefix(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "double.npy", np.ones((1, 3, 2, 2)))
+    assert main(["run", model, "--input", f"image={tmp_path / 'double.npy'}"]) == 1
+    assert capsys.readouterr().err.startswith("sardonyx run: Unexpected input data type.")
+
+
+def test_misspelt_variables_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SARDONYX_TREADS", "2")
+    assert main(["knobs"]) == 0
+    assert "SARDONYX_TREADS is no option" in capsys.readouterr().err
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.strip() == f"sardonyx {__version__}"
+    for command in COMMANDS:
+        name = command.__name__.rpartition(".")[2]
+        with pytest.raises(SystemExit, match="0"):
+            main([name, "--help"])
+        assert "--json" in capsys.readouterr().out
+
+
+def test_module_entry() -> None:
+    source = Path(sys.modules["sardonyx"].__path__[0]).parent
+    done = subprocess.run(
+        [sys.executable, "-m", "sardonyx", "knobs"], capture_output=True, text=True, check=False, cwd=source
+    )
+    assert done.returncode == 0, done.stderr
+    assert "SARDONYX_CACHE" in done.stdout
