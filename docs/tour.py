@@ -58,17 +58,22 @@ def main() -> None:
     # 4. Values that become one kernel form a group; each border between groups has a reason.
     fusion = partition(graph, NATIVE)
     show("Groups", "\n".join(str(group.root) for group in fusion.groups))
-    show("Decisions", "\n".join(map(str, fusion.decisions)))
+    show("Decisions", "\n".join(f"{d.subject}: {d.verdict}, {d.reason}" for d in fusion.decisions))
 
     # 5. Kernels are text of LLVM's language, already vectorised; LLVM selects instructions and registers.
+    # Products and convolutions share theirs among all models.
     target = detect()
     for group in fusion.groups:
         if group.kind == "host":
             continue
         for call, library in native_calls(group, fusion.places, target):
+            if call.symbol not in library:
+                show("Kernel shared by all models", f"{call.symbol}  {call.plan}")
+                continue
             ir = library[call.symbol]()
-            show(f"{call.kind} kernel, LLVM IR", ir)
-            show(f"{call.kind} kernel, {target.name} assembly", engine.assembly(ir, target))
+            code = engine.assembly(ir, target).split(f"{call.symbol}:", 1)[1]
+            show(f"LLVM IR of {call.plan}", ir)
+            show(f"{target.name} code of {call.plan}", code)
 
     # 6. A session does all of this, keeps the code in the cache, and runs it in one native call for any N.
     session = sardonyx.InferenceSession(model)

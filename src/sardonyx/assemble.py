@@ -47,6 +47,7 @@ class _Open:
     read: set[int] = field(default_factory=set)
     written: set[int] = field(default_factory=set)
     outputs: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    natural: set[int] = field(default_factory=set)
     work: Dim = 0
     scratch: Dim = 0
 
@@ -94,6 +95,7 @@ class Assembler:
         seg.phases.append(seg.phase)
         seg.read |= reads
         seg.written |= writes
+        seg.natural |= {seg.evaluator.add(n) for n in call.natural if not isinstance(n, int)}
         seg.work = seg.work + call.work
         seg.scratch = dims.maximum(seg.scratch, call.scratch_bytes)
         for number in reads | writes:
@@ -158,6 +160,7 @@ class Assembler:
             record.segment, record.first = seg.number, seg.phase
             if record.storage.kind == "arena":
                 record.slot = seg.evaluator.add(record.storage.size)
+                seg.natural.add(record.slot)
             if record.storage.kind == "output":
                 shape = self.output_shapes[id(record.storage)]
                 seg.outputs.append((number, tuple(seg.evaluator.add(n) for n in shape)))
@@ -235,6 +238,7 @@ class Assembler:
             Segment(
                 *(tuple(seg.calls), tuple(seg.phases), seg.names, seg.evaluator.source()),
                 outputs=tuple(seg.outputs),
+                natural=tuple(sorted(seg.natural)),
                 work=work,
                 scratch=scratch,
                 after=tuple(after),

@@ -133,6 +133,15 @@ def symbol(name: str, low: int | None = 0) -> Expr:
     return Expr({(Symbol(name, low),): 1})
 
 
+def symbol_name(dim: Dim) -> str | None:
+    """The name of a dim that is one symbol and nothing else."""
+    if isinstance(dim, Expr) and len(dim.terms) == 1:
+        monomial, factor = dim.terms[0]
+        if factor == 1 and len(monomial) == 1 and isinstance(monomial[0], Symbol):
+            return monomial[0].name
+    return None
+
+
 def fresh(hint: str, low: int | None = 0) -> Expr:
     """A new unknown that equals no other."""
     return symbol(f"{hint}%{next(_counter)}", low)
@@ -215,9 +224,22 @@ def lower_bound(dim: Dim) -> int | None:
             if factor > 0 and len(monomial) == 1 and lows[0] is not None:
                 total += factor * lows[0]
                 continue
-            return None
+            relaxed = _relaxed(dim)
+            return None if relaxed is None else lower_bound(relaxed)
         total += factor * reduce(lambda p, q: p * q, [low for low in lows if low is not None], 1)
     return total
+
+
+def _relaxed(dim: Expr) -> Dim | None:
+    """Something not greater than `dim` with one floordiv less, by x - c < c * (x // c) <= x."""
+    for monomial, factor in dim.terms:
+        atom = monomial[0] if len(monomial) == 1 else None
+        if isinstance(atom, Call) and atom.fn == "floordiv" and isinstance(atom.args[1], int):
+            c = atom.args[1]
+            if c > 0 and factor % c == 0:
+                exact = atom.args[0] - (c - 1) if factor > 0 else atom.args[0]
+                return dim - normal({monomial: factor}) + exact * (factor // c)
+    return None
 
 
 def _atom_low(atom: Atom) -> int | None:
@@ -304,7 +326,19 @@ def broadcast(a: Dim, b: Dim) -> Dim:
         return a
     if at_least(b, 2):
         return b
+    for whole, part in ((a, b), (b, a)):
+        # min(n, k) broadcasts with n only where it is n, or 1.
+        if isinstance(part, Expr) and whole in _arguments(part, "min"):
+            return whole
     return _call("broadcast", *sorted((a, b), key=str))
+
+
+def _arguments(dim: Expr, fn: str) -> tuple[Dim, ...]:
+    if len(dim.terms) == 1 and dim.terms[0][1] == 1 and len(dim.terms[0][0]) == 1:
+        atom = dim.terms[0][0][0]
+        if isinstance(atom, Call) and atom.fn == fn:
+            return atom.args
+    return ()
 
 
 def broadcast_stride(size: Dim, result: Dim, stride: Dim) -> Dim:
@@ -313,7 +347,7 @@ def broadcast_stride(size: Dim, result: Dim, stride: Dim) -> Dim:
         return 0
     if size == result or (isinstance(size, int) and size != 1):
         return stride
-    return _call("bstride", size, stride)
+    return _call("bstride", size, result, stride)
 
 
 def where(condition: Dim, a: Dim, b: Dim) -> Dim:
@@ -373,6 +407,12 @@ def _broadcast_checked(a: int, b: int) -> int:
     raise ValueError(f"sizes {a} and {b} do not broadcast")
 
 
+def _stride_checked(size: int, result: int, stride: int) -> int:
+    if size not in (1, result):
+        raise ValueError(f"sizes {size} and {result} do not broadcast")
+    return 0 if size == 1 else stride
+
+
 def _scaled(size: int, bits: int) -> int:
     product = struct.unpack("<d", struct.pack("<q", bits))[0] * size
     return int(struct.unpack("<f", struct.pack("<f", product))[0])
@@ -384,7 +424,7 @@ FUNCTIONS: dict[str, Callable[..., int]] = {
     "max": max,
     "min": min,
     "broadcast": _broadcast_checked,
-    "bstride": lambda size, stride: 0 if size == 1 else stride,
+    "bstride": _stride_checked,
     "where": lambda c, a, b: a if c else b,
     "less": lambda a, b: int(a < b),
     "equal": lambda a, b: int(a == b),

@@ -97,10 +97,9 @@ class Scope:
             with origin(name):
                 try:
                     self._node(proto, name)
-                except NeedsContent as error:
-                    raise NeedsContent(f"{name} ({shown(proto)}): {error}", error.inputs) from error
                 except SardonyxError as error:
-                    raise type(error)(f"{name} ({shown(proto)}): {error}") from error
+                    error.args = (f"{name} ({shown(proto)}): {error}",)
+                    raise
                 except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
                     raise LoadError(f"{name} ({shown(proto)}): the node is malformed: {error}") from error
 

@@ -17,6 +17,10 @@ from sardonyx.base.signature import TensorInfo
 from sardonyx.errors import LoadError
 from sardonyx.ops.subgraph import Formal
 
+LEAST_SIZE = 1
+"""Free sizes are taken to be at least this, which keeps the sizes of slices and broadcasts simple. A feed with an
+empty axis needs a graph of its own, loaded with that size fixed at 0."""
+
 
 def type_string(proto: onnx.TypeProto) -> str:
     """`tensor(float)`, `seq(tensor(int64))`, `map(string,tensor(float))`, ...; "" if undeclared."""
@@ -69,7 +73,7 @@ def _declared(proto: onnx.TensorShapeProto.Dimension) -> int | str | None:
 
 
 def sizes(proto: onnx.ValueInfoProto, fix: Callable[[str, str], int | None]) -> tuple[Dim, ...] | None:
-    """The sizes of a declared tensor: equal names are one symbol, nameless sizes get one of their own.
+    """The sizes of a declared tensor: equal names are one symbol, nameless ones are called `input[axis]`.
 
     `fix(name, denotation)` may give a symbol a number. None if the rank is undeclared.
     """
@@ -81,7 +85,7 @@ def sizes(proto: onnx.ValueInfoProto, fix: Callable[[str, str], int | None]) -> 
         declared = _declared(size)
         name = declared if isinstance(declared, str) and _is_name(declared) else f"{proto.name}[{axis}]"
         fixed = declared if isinstance(declared, int) else fix(name, size.denotation)
-        result.append(dims.symbol(name) if fixed is None else fixed)
+        result.append(dims.symbol(name, LEAST_SIZE) if fixed is None else fixed)
     return tuple(result)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.fuse.legal import on_host
@@ -76,11 +75,10 @@ def part_places(value: Value, place: Place) -> Iterator[tuple[Value, Place]]:
     """The operands of a pad or concat with the places they take inside it."""
     if value.prim == "pad":
         low: tuple[Dim, ...] = value.attrs["low"]
-        if all((dims.lower_bound(p) or -1) >= 0 or p == 0 for p in (*low, *value.attrs["high"])):
-            offset = place.offset
-            for amount, stride in zip(low, place.strides, strict=True):
-                offset = offset + amount * stride
-            yield value.args[0], Place(place.storage, offset, place.strides)
+        offset = place.offset
+        for amount, stride in zip(low, place.strides, strict=True):
+            offset = offset + amount * stride
+        yield value.args[0], Place(place.storage, offset, place.strides)
         return
     axis, offset = value.attrs["axis"], place.offset
     for part in value.args:

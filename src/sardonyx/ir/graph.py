@@ -60,10 +60,9 @@ class Graph:
         found: dict[str, tuple[int, int]] = {}
         for number, value in enumerate(self.inputs):
             for axis, size in enumerate(value.shape):
-                if isinstance(size, dims.Expr) and len(size.terms) == 1:
-                    for name in dims.symbols(size):
-                        if size == dims.symbol(name):
-                            found.setdefault(name, (number, axis))
+                name = dims.symbol_name(size)
+                if name is not None:
+                    found.setdefault(name, (number, axis))
         return found
 
     def map(self, change: Callable[[Value, tuple[Value, ...]], Value]) -> Graph:

@@ -100,6 +100,14 @@ def _decided(known: bool | None) -> bool:
     return known
 
 
+def _plain(a: Array) -> Array:
+    if not _symbolic(a):
+        return a
+    if any(isinstance(v, dims.Expr) for v in a.flat):
+        raise NotFoldable
+    return a.astype(np.int64)
+
+
 def equal(a: Array, b: Array) -> Array:
     """a == b; symbolic integers only where it can be proven."""
     if _symbolic(a, b) and not _text(a, b):
@@ -125,9 +133,7 @@ def less(a: Array, b: Array) -> Array:
 
 def where(condition: Array, a: Array, b: Array) -> Array:
     """a where the condition holds, else b."""
-    if _symbolic(condition):
-        raise NotFoldable
-    return np.where(condition, a, b)
+    return np.where(_plain(condition).astype(np.bool_), a, b)
 
 
 def shift_left(a: Array, b: Array) -> Array:
@@ -313,8 +319,7 @@ def concat(*parts: Array, axis: int) -> Array:
 
 
 def _checked(index: Array, size: int, what: str) -> Array:
-    if _symbolic(index):
-        raise NotFoldable
+    index = _plain(index)
     wrapped = np.where(index < 0, index + size, index)
     bad = (wrapped < 0) | (wrapped >= size)
     if np.any(bad):

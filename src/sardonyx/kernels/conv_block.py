@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.finish import End, Place
-from sardonyx.kernels.microkernel import CACHE_LINE, ENTRY_WORDS, UNROLL, Mode, Plan
-from sardonyx.kernels.tiling import Cut, Shape, ceil_div, define_pick, new_words, set_word
+from sardonyx.kernels.microkernel import ENTRY_WORDS, Mode, Plan
+from sardonyx.kernels.tiling import Ahead, Cut, Shape, ceil_div, define_pick, new_words, set_word
 from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -75,7 +75,7 @@ class _Block:
         self.args, self.ctx, self.outer, self.p0, self.p1, self.s0, self.s1 = self.f.params
 
     def write(self) -> None:
-        f, shape = self.f, self.shape
+        f = self.f
         self._load_words()
         self._choose_blocks()
         self._make_plans()
@@ -84,10 +84,6 @@ class _Block:
         with f.loop(self.s0, self.s1, self.tiles_per_block) as block:
             self.low = block.index
             self.high = f.smin(f.add(block.index, self.tiles_per_block), self.s1)
-            lines = int_(UNROLL * shape.panel_row_bytes // CACHE_LINE)
-            self.ahead_step = f.mul(ceil_div(f, lines, f.sub(self.high, self.low)), int_(CACHE_LINE))
-            for plan in (self.tile_plan, self.direct_plan):
-                set_word(f, plan, Plan.AHEAD_STEP, self.ahead_step)
             with f.loop(self.p0, self.p1) as panel:
                 self._panel(panel.index)
         f.ret()
@@ -222,8 +218,8 @@ class _Block:
             self.last = f.icmp("eq", end, self.entries)
             before, after = self._steps_before(cut.index), self._steps_before(end)
             b, following = (f.gep(weights, f.mul(i, width), shape.dtype) for i in (before, after))
-            turns = f.binary("udiv", f.sub(after, before), int_(UNROLL))
-            self._tiles(b, following, f.mul(turns, self.ahead_step))
+            tiles = f.sub(self.high, self.low)
+            self._tiles(b, Ahead.of(f, shape, tiles, b, f.sub(after, before), following))
 
     def _picks(self, narrow: V) -> tuple[V, V]:
         """The micro-kernels for the larger and for the smaller tiles."""
@@ -238,19 +234,21 @@ class _Block:
         )
         return first, second
 
-    def _tiles(self, b: V, ahead: V, ahead_per_tile: V) -> None:
+    def _tiles(self, b: V, ahead: Ahead) -> None:
         """All tiles of the block for one cut of one panel."""
         f, shape, cut = self.f, self.shape, self.tiles.pixels
         slot = f.select(self.is_cut, int_(shape.tile_bytes), int_(0))
         line = f.mul(f.binary("udiv", self.low, cut.parts), self.tiles.lines)
         begin = f.binary("urem", self.low, cut.parts)
-        with f.loop(self.low, self.high, 1, [ahead, self.sums, line, begin]) as tile:
-            ahead, sums, line, index = tile.carried
-            self._tile(line, index, b, ahead, sums)
+        for plan in (self.tile_plan, self.direct_plan):
+            set_word(f, plan, Plan.AHEAD_STEP, ahead.step)
+        with f.loop(self.low, self.high, 1, [ahead.address, self.sums, line, begin]) as tile:
+            later, sums, line, index = tile.carried
+            self._tile(line, index, b, later, sums)
             following = f.add(index, int_(1))
             wraps = f.icmp("eq", following, cut.parts)
             tile.next(
-                f.gep(ahead, ahead_per_tile, "i8"),
+                f.gep(later, ahead.per_tile, "i8"),
                 f.gep(sums, slot, "i8"),
                 f.select(wraps, f.add(line, self.tiles.lines), line),
                 f.select(wraps, int_(0), following),

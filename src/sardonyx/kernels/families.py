@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from sardonyx.base import dim as dims
 from sardonyx.base.target import Target
@@ -29,7 +30,8 @@ def native_calls(group: Group, places: Mapping[int, Place], target: Target) -> C
     if group.kind == "concat":
         return
     if group.kind == "border":
-        yield loop_call(schedule(border(group)), target)
+        call, modules = loop_call(schedule(border(group)), target)
+        yield replace(call, natural=tuple(n for n in (*group.root.attrs["low"], *group.root.attrs["high"]))), modules
         return
     if group.kind == "contract":
         yield contract_call(group, places, target)

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.finish import End, Place
-from sardonyx.kernels.microkernel import CACHE_LINE, UNROLL, Mode, Plan
+from sardonyx.kernels.microkernel import CACHE_LINE, Mode, Plan
 from sardonyx.kernels.repack import define_copy
-from sardonyx.kernels.tiling import Cut, Shape, ceil_div, define_pick, new_words, set_word
+from sardonyx.kernels.tiling import Ahead, Cut, Shape, ceil_div, define_pick, new_words, set_word
 from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 _SUM_BYTES = 512 << 10
 """Scratch for the sums of tiles whose k range is cut."""
 
-_ALIASING_BYTES = 1024
-"""Row strides that are a multiple of this make the rows of a tile compete for few L1 sets."""
+_ALIASING_BYTES = 4096
+"""Row strides that are a multiple of this put the rows of a tile into one L1 set."""
 
 _FULL_TILES = 5
 """Row tiles that are worth keeping in L2 together before the k range is cut."""
@@ -167,19 +167,15 @@ class _Block:
 
     def _depth(self, k0: V) -> None:
         """One range of k: all panels of the block, all tiles of each panel."""
-        f, shape = self.f, self.shape
+        f = self.f
         self.k0 = k0
         self.steps = f.smin(f.sub(self.k, k0), self.k_block)
         self.last = f.icmp("sge", f.add(k0, self.k_block), self.k)
         set_word(f, self.table, 1, self.steps)
-        tiles = f.sub(self.tiles.high, self.tiles.low)
-        lines = ceil_div(f, int_(UNROLL * shape.panel_row_bytes // CACHE_LINE), tiles)
-        self.ahead_step = f.mul(lines, int_(CACHE_LINE))
         mode = f.select(f.icmp("eq", k0, int_(0)), int_(Mode.STORE), int_(Mode.ADD))
         direct_mode = f.select(self.end.finishing, int_(Mode.FINISH), mode)
         for plan, its_mode in ((self.tile_plan, mode), (self.direct_plan, direct_mode)):
             set_word(f, plan, Plan.MODE, its_mode)
-            set_word(f, plan, Plan.AHEAD_STEP, self.ahead_step)
         self.first_row = self.cut.begin(f, self.tiles.low)
         self._place_a()
         with f.loop(self.panels.low, self.panels.high) as panel:
@@ -213,14 +209,16 @@ class _Block:
         few = f.icmp("sle", word[Gemm.M], int_(3))
         sizes = self.cut.largest(f), self.cut.base
         picks = [f.value("ptr", f"call ptr @{self.pick}({s}, {narrow}, {few})") for s in sizes]
-        b, ahead = self._place_b(width)
+        b, following = self._place_b(width)
+        ahead = Ahead.of(f, shape, f.sub(self.tiles.high, self.tiles.low), b, self.steps, following)
+        for plan in (self.tile_plan, self.direct_plan):
+            set_word(f, plan, Plan.AHEAD_STEP, ahead.step)
         index = f.mul(f.sub(panel, self.panels.low), self.tiles_per_block)
-        per_tile = f.mul(f.binary("udiv", self.steps, int_(UNROLL)), self.ahead_step)
-        with f.loop(self.tiles.low, self.tiles.high, 1, [ahead]) as tile:
+        with f.loop(self.tiles.low, self.tiles.high, 1, [ahead.address]) as tile:
             own = f.add(index, f.sub(tile.index, self.tiles.low))
             slot = f.mul(f.select(self.k_is_cut, own, int_(0)), int_(shape.tile_bytes))
             self._tile(tile.index, picks, b, tile.carried[0], f.gep(self.sums, slot, "i8"))
-            tile.next(f.gep(tile.carried[0], per_tile, "i8"))
+            tile.next(f.gep(tile.carried[0], ahead.per_tile, "i8"))
 
     def _place_b(self, width: V) -> tuple[V, V]:
         """The packed panel, packed now if B is dynamic, and what will be read after it."""

@@ -17,7 +17,7 @@ ENTRY_WORDS = 2
 """i64 words of one table entry: byte offset of its A block, number of k steps."""
 
 UNROLL = 4
-"""k steps of one turn of the inner loop; `ahead` moves by one step of its own each turn."""
+"""k steps of one turn of the inner loop."""
 
 CACHE_LINE = 64
 
@@ -59,8 +59,7 @@ class MicroKernel:
     """A register tile.
 
     `rows` rows by `vectors` vectors of `lanes` elements; k is split over `phases` independent sums, which
-    hides the FMA latency of tiles with few rows. Each turn of the inner loop prefetches `ahead` cache lines
-    of what is needed later into L2.
+    hides the FMA latency of tiles with few rows.
     """
 
     dtype: str
@@ -68,7 +67,6 @@ class MicroKernel:
     rows: int
     vectors: int
     phases: int = 1
-    ahead: int = 0
 
     @property
     def name(self) -> str:
@@ -94,7 +92,8 @@ def define(module: Module, kernel: MicroKernel) -> str:
     `kernel.half` and half + (r - kernel.half) * ROW from there on; steps count on through all entries; b holds
     `vectors` full vectors per step, vector aligned.
     MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
-    which propagates NaN. `ahead` is prefetched and moves by AHEAD_STEP each UNROLL steps.
+    which propagates NaN. As many bytes as UNROLL steps of b have are prefetched from `ahead` on each time it
+    moves, by AHEAD_STEP after each UNROLL steps.
     """
     if not module.has(kernel.name):
         _Writer(module, kernel).write()
@@ -109,9 +108,9 @@ def hidden(f: Function, value: V) -> V:
     return f.value(value.type, f'call {value.type} asm "", "=r,0"({value})')
 
 
-def prefetch_l2(f: Function, address: V) -> None:
-    """Ask for a cache line that is read soon, but not at once."""
-    f.call("llvm.prefetch.p0", "void", address, int_(0, "i32"), int_(2, "i32"), int_(1, "i32"))
+def prefetch(f: Function, address: V) -> None:
+    """Ask for a cache line that is read soon."""
+    f.call("llvm.prefetch.p0", "void", address, int_(0, "i32"), int_(3, "i32"), int_(1, "i32"))
 
 
 def clamped(f: Function, value: V, low: V, high: V) -> V:
@@ -167,8 +166,8 @@ class _Writer:
             a, b, ahead, *sums = loop.carried
             first = hidden(f, a)
             second = hidden(f, f.gep(first, self.half, "i8")) if self.kernel.rows > 1 else first
-            for line in range(self.kernel.ahead if count > 1 else 0):
-                prefetch_l2(f, f.gep(ahead, int_(line * CACHE_LINE), "i8"))
+            for line in range(0, count * self.step_bytes if count > 1 else 0, CACHE_LINE):
+                prefetch(f, f.gep(ahead, int_(line), "i8"))
             for step in range(count):
                 sums = self._step(first, second, b, step, sums)
             loop.next(

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sardonyx.base.target import Target
-from sardonyx.kernels.microkernel import MicroKernel, define, vector_lanes
+from sardonyx.kernels.microkernel import CACHE_LINE, UNROLL, MicroKernel, define, vector_lanes
 from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
 
 SUFFIX = {"float": "f32", "double": "f64"}
 """How a kernel's symbol ends, by element type."""
+
+_DISTANCE_BYTES = 12 << 10
+"""How far ahead of its loads a lone tile prefetches B: more than the latency of memory at full FMA speed."""
 
 _GEMV_PHASES = {1: 4, 2: 4, 3: 2}
 
@@ -100,6 +103,29 @@ def split(f: Function, total: V, tid: V, threads: V) -> tuple[V, V]:
     return cut.begin(f, tid), cut.begin(f, f.add(tid, int_(1)))
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What the tiles that share one run of B prefetch.
+
+    One tile alone reads B at the speed of memory and looks a fixed distance ahead; several tiles fetch together
+    what follows the run, each its part.
+    """
+
+    address: V
+    step: V
+    per_tile: V
+
+    @staticmethod
+    def of(f: Function, shape: Shape, tiles: V, b: V, steps: V, following: V) -> Ahead:
+        """For `tiles` tiles that each read `steps` steps from `b` on, after which `following` is read."""
+        turn = UNROLL * shape.panel_row_bytes
+        lines = ceil_div(f, int_(turn // CACHE_LINE), tiles)
+        step = f.mul(lines, int_(CACHE_LINE))
+        alone = f.icmp("eq", tiles, int_(1))
+        address = f.select(alone, f.gep(b, int_(_DISTANCE_BYTES), "i8"), following)
+        return Ahead(address, step, f.mul(f.binary("udiv", steps, int_(UNROLL)), step))
+
+
 def define_pick(module: Module, shape: Shape) -> str:
     """Add `ptr @name(i64 rows, i1 narrow, i1 few)` and all micro-kernels; returns the name.
 
@@ -125,8 +151,7 @@ def define_pick(module: Module, shape: Shape) -> str:
 
 
 def _micro_kernel(module: Module, shape: Shape, rows: int, vectors: int, phases: int = 1) -> V:
-    ahead = 2 if 2 * rows >= shape.max_rows and phases == 1 else 0
-    name = define(module, MicroKernel(shape.dtype, shape.lanes, rows, vectors, phases, ahead))
+    name = define(module, MicroKernel(shape.dtype, shape.lanes, rows, vectors, phases))
     return V(f"@{name}", "ptr")
 
 

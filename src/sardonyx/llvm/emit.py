@@ -8,18 +8,20 @@ words of `args`, in the order of `Emitted.words`, so kernels of equal structure 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
 from sardonyx.llvm.expr import ExprEmitter
 from sardonyx.llvm.vec import Function, Module, V, int_
-from sardonyx.loops.nest import Axis, Kernel, Statement, Store, roots, walk
-from sardonyx.loops.nest import Affine, Buffer, Load
+from sardonyx.loops.nest import Affine, Axis, Buffer, Kernel, Load, Reduce, Reduced, Statement, Store, roots, walk
 
 NAME = "@KERNEL@"
+LITERAL = 64
 _UNROLL_POINTS = 32
+_JAM_POINTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class _KernelEmitter(ExprEmitter):
     # ---- words
 
     def word(self, buffer: Buffer | None, dim: Dim) -> V:
-        """The value of an argument word, loaded once at entry; integers 0 and 1 are literals."""
-        if buffer is None and isinstance(dim, int) and dim in (0, 1):
+        """The value of an argument word, loaded once at entry; small integers are literals."""
+        if buffer is None and isinstance(dim, int) and abs(dim) <= LITERAL:
             return int_(dim)
         key = (id(buffer) if buffer else 0, dim)
         if key not in self._word_values:
@@ -95,7 +97,7 @@ class _KernelEmitter(ExprEmitter):
 
     def declare(self, buffer: Buffer | None, dim: Dim) -> None:
         """Make one word available."""
-        if buffer is None and isinstance(dim, int) and dim in (0, 1):
+        if buffer is None and isinstance(dim, int) and abs(dim) <= LITERAL:
             return
         key = (id(buffer) if buffer else 0, dim)
         if key not in self._word_values:
@@ -165,6 +167,83 @@ class _KernelEmitter(ExprEmitter):
         flat = outer[:2] if len(outer) > 1 and outer[1] is not self.vector else outer[:1]
         self._split(flat, outer[len(flat) :])
 
+    def _jams(self, axis: Axis, rest: Sequence[Axis]) -> bool:
+        """Whether several points of `axis` should share the operands of a small unrolled window."""
+        body = self.kernel.body
+        windows = [s for s in body if isinstance(s, Reduce)]
+        return (
+            bool(windows)
+            and axis is not self.vector
+            and list(rest) == ([self.vector] if self.vector in self.kernel.outer else [])
+            and (not rest or rest[0].extent == self.target.lanes)
+            and all(self._unrolls(s.axes, _JAM_POINTS) for s in windows)
+            and len({s.axes for s in windows}) == 1
+            and all(not s.axes for s in body if isinstance(s, Store))
+            and not any(isinstance(e, Reduced) for s in windows for e in walk(roots(s)))
+        )
+
+    def _jam(self, axis: Axis, rest: Sequence[Axis]) -> None:
+        """Run blocks of points of `axis` together: each tap's shared operands are read once a block."""
+        windows = [s for s in self.kernel.body if isinstance(s, Reduce)]
+        points = len(list(self._taps(windows[0].axes)))
+        widths = _block_widths(axis.extent, 8 if points <= 25 and len(windows) == 1 else 4)
+        extent = self.word(None, axis.extent)
+        for vector in rest:
+            self.enter(vector, int_(0))
+        taps = []
+        for at in self._taps(windows[0].axes):
+            with self.scope():
+                for tap, index in zip(windows[0].axes, at, strict=True):
+                    if not self._is_displacement(tap):
+                        self.enter(tap, int_(index))
+                taps.append((at, dict(self.pointers[-1])))
+        low: V = int_(0)
+        for width in widths:
+            with self.f.loop(low, self.f.sub(extent, int_(width - 1)), width) as loop:
+                self._jam_block(axis, [self.f.add(loop.index, int_(u)) for u in range(width)], windows, taps)
+            low = loop.index
+
+    def _jam_block(
+        self,
+        axis: Axis,
+        indices: Sequence[V],
+        windows: Sequence[Reduce],
+        taps: Sequence[tuple[tuple[int, ...], dict[tuple[Buffer, Affine], V]]],
+    ) -> None:
+        self.begin_reductions(windows)
+        sums = [self.accumulators(windows) for _ in indices]
+        for at, pointers in taps:
+            with self.scope():
+                self.pointers[-1].update(pointers)
+                for tap, index in zip(windows[0].axes, at, strict=True):
+                    if self._is_displacement(tap):
+                        self.enter(tap, int_(index))
+                    else:
+                        self.indices[-1][tap] = int_(index)
+                self.hoist(windows, {axis})
+                for number, index in enumerate(indices):
+                    with self.scope():
+                        self.enter(axis, index)
+                        self.carry(windows, sums[number])
+                        for statement in windows:
+                            self.accumulate(statement)
+                        sums[number] = self.accumulators(windows)
+        for number, index in enumerate(indices):
+            with self.scope():
+                self.enter(axis, index)
+                self.carry(windows, sums[number])
+                for statement in self.kernel.body:
+                    if isinstance(statement, Store):
+                        self.store(statement)
+
+    def _taps(self, axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
+        return product(*(range(int(a.extent)) for a in axes))  # type: ignore[arg-type]
+
+    def _is_displacement(self, tap: Axis) -> bool:
+        """Whether moving along a tap is a constant displacement in every address."""
+        factors = [at.factor(tap) for _, at in self.pointers[0]]
+        return all(isinstance(f, int) and abs(f) <= LITERAL for f in factors)
+
     def _split(self, flat: Sequence[Axis], rest: Sequence[Axis]) -> None:
         """Share the points of the first one or two axes among the threads."""
         extents = [self.word(None, a.extent) for a in flat]
@@ -185,6 +264,9 @@ class _KernelEmitter(ExprEmitter):
             self.statements(self.kernel.body)
             return
         axis, rest = axes[0], axes[1:]
+        if self._jams(axis, rest):
+            self._jam(axis, rest)
+            return
         if axis is self.vector:
             extent = self.word(None, axis.extent)
             self.vector_loop(axis, int_(0), extent, lambda: self._nest(rest))
@@ -283,10 +365,20 @@ class _KernelEmitter(ExprEmitter):
                 loop.next(*self.accumulators(reductions))
             self.carry(reductions, loop.carried)
 
-    def _unrolls(self, axes: Sequence[Axis]) -> bool:
+    def _unrolls(self, axes: Sequence[Axis], limit: int = _UNROLL_POINTS) -> bool:
         points = 1
         for axis in axes:
             if axis is self.vector or not isinstance(axis.extent, int):
                 return False
             points *= axis.extent
-        return points <= _UNROLL_POINTS
+        return points <= limit
+
+
+def _block_widths(extent: Dim, most: int) -> tuple[int, ...]:
+    """How many points to run together, first and for what is left over."""
+    if not isinstance(extent, int):
+        return (most, most // 2, 1)
+    if extent <= most:
+        return (max(1, extent),)
+    best = max(range(most // 2 + 1, most + 1), key=lambda width: (-(extent % width), width))
+    return (best, extent % best) if extent % best else (best,)

@@ -1,9 +1,6 @@
 ; The runtime functions. executor.py replaces each $$word: an index of layout.py, or what systems differ in.
 ; What only an architecture can do (pause, ticks, denormals) is in a file of its own.
 
-declare i64 @llvm.smin.i64(i64, i64)
-declare i64 @llvm.smax.i64(i64, i64)
-
 define void @sdx_execute(ptr %records, i64 %n, ptr %ctx) nounwind {
 entry:
   %call.p = getelementptr i64, ptr %ctx, i64 $context_call
@@ -91,45 +88,33 @@ wait:
 }
 
 ; Spin until the word exceeds a value; then sleep, or give the core away where no thread can sleep here.
-; `sleepers` counts the threads asleep on the word. A thread's patience doubles up to the barrier's SPINS when
-; spinning was enough, and is halved when it was not: the other thread may need this very core.
+; `sleepers` counts the threads asleep on the word.
 define internal void @wait_beyond(ptr %word, i64 %value, ptr %sleepers, ptr %ctx) nounwind {
 entry:
   %barrier.p = getelementptr i64, ptr %ctx, i64 $context_barrier
   %barrier = load ptr, ptr %barrier.p, align 8
   %spins.p = getelementptr i64, ptr %barrier, i64 $barrier_spins
-  %most = load i64, ptr %spins.p, align 8
-  %patience.p = getelementptr i64, ptr %ctx, i64 $context_patience
-  %patience = load i64, ptr %patience.p, align 8
-  %spins = call i64 @llvm.smin.i64(i64 %patience, i64 %most)
+  %spins = load i64, ptr %spins.p, align 8
   br label %look
 look:
-  %spun = phi i64 [ 0, %entry ], [ %spun.next, %again ]
+  %spun = phi i64 [ 0, %entry ], [ %spun.next, %again ], [ 0, %slow ]
   %now = load atomic i64, ptr %word acquire, align 8
   %beyond = icmp sgt i64 %now, %value
-  br i1 %beyond, label %soon, label %again
+  br i1 %beyond, label %done, label %again
 again:
   call void @pause()
   %spun.next = add i64 %spun, 1
   %long = icmp sgt i64 %spun.next, %spins
   br i1 %long, label %slow, label %look
-soon:
-  %short = icmp slt i64 %spins, %most
-  br i1 %short, label %hope, label %done
-hope:
-  %twice = shl i64 %spins, 1
-  store i64 %twice, ptr %patience.p, align 8
-  br label %done
 slow:
-  %half = ashr i64 %spins, 1
-  %less = call i64 @llvm.smax.i64(i64 %half, i64 $crowded_turns)
-  store i64 %less, ptr %patience.p, align 8
+  %moved = call i1 @spread(ptr %ctx)
+  br i1 %moved, label %look, label %yield_or_sleep
+yield_or_sleep:
   %syscall.p = getelementptr i64, ptr %barrier, i64 $barrier_syscall
   %syscall = load ptr, ptr %syscall.p, align 8
   %can = icmp ne ptr %syscall, null
   br i1 %can, label %announce, label %give
 announce:
-  call void @spread(ptr %ctx)
   %futex.p = getelementptr i64, ptr %barrier, i64 $barrier_futex
   %futex = load i64, ptr %futex.p, align 8
   %more = atomicrmw add ptr %sleepers, i64 1 seq_cst, align 8
@@ -144,6 +129,7 @@ sleep:
   br label %check
 awake:
   %fewer = atomicrmw sub ptr %sleepers, i64 1 seq_cst, align 8
+  %parted = call i1 @spread(ptr %ctx)
   br label %done
 give:
   %yield.p = getelementptr i64, ptr %barrier, i64 $barrier_yield
@@ -156,10 +142,10 @@ done:
   ret void
 }
 
-; Leave this CPU if a thread of a lower number runs here too. Systems wake threads on the waker's CPU and are
-; slow to part threads that wait for each other, so it is done by hand: for an instant the thread allows itself
-; no CPU of another thread. Thread 0 belongs to the caller and stays where it is.
-define internal void @spread(ptr %ctx) nounwind {
+; Leave this CPU if a thread of a lower number runs here too; whether it did. Linux likes to wake a thread on its
+; waker's CPU and is slow to part threads that wait for each other, so it is done by hand: for an instant the
+; thread allows itself no CPU of another thread. Thread 0 belongs to the caller and stays where it is.
+define internal i1 @spread(ptr %ctx) nounwind {
 entry:
   %allowed = alloca [$cpu_words x i64], align 8
   %others = alloca [$cpu_words x i64], align 8
@@ -232,9 +218,10 @@ leave:
   %restored = call i64 (i64, ...) %syscall(i64 %set, i64 0, i64 %bytes, ptr %allowed)
   %new = call i64 @this_cpu(ptr %barrier)
   store atomic i64 %new, ptr %cpu.p monotonic, align 8
-  br label %done
+  %moved = icmp ne i64 %new, %cpu
+  ret i1 %moved
 done:
-  ret void
+  ret i1 false
 }
 
 define internal i64 @this_cpu(ptr %barrier) nounwind {
@@ -562,7 +549,7 @@ leave:
   ret i64 1
 awake:
   store atomic i64 0, ptr %parked.p monotonic, align 8
-  call void @spread(ptr %ctx)
+  %moved = call i1 @spread(ptr %ctx)
   br label %work
 work:
   %epoch = phi i64 [ %epoch.spin, %spin ], [ %epoch.park, %awake ]

@@ -383,10 +383,14 @@ class ExprEmitter:
 
     def accumulate(self, r: Reduce) -> None:
         """Fold the current element into the accumulator; masked-out lanes leave it alone."""
-        old, new = self.sums[r.result.name], self.value(r.expr)
-        if old.lanes > 1:
-            new = self.widen(new)
-        result = combine(self.f, self.target, r, old, new)
+        old = self.sums[r.result.name]
+        factors = _product(r)
+        if factors is not None:
+            a, b = (self.widen(v) if old.lanes > 1 else v for v in map(self.value, factors))
+            result = self.f.fma(a, b, old)
+        else:
+            new = self.value(r.expr)
+            result = combine(self.f, self.target, r, old, self.widen(new) if old.lanes > 1 else new)
         if self.mask is not None and old.lanes > 1 and self.vector in r.axes:
             result = self.f.select(self.mask, result, old)
         self.sums[r.result.name] = result
@@ -396,3 +400,10 @@ class ExprEmitter:
         for r in reductions:
             if self.vector in r.axes:
                 self.sums[r.result.name] = horizontal(self.f, self.target, r, self.sums[r.result.name])
+
+
+def _product(r: Reduce) -> tuple[Expr, Expr] | None:
+    """The factors of a sum of float products, which accumulates with one rounding."""
+    if r.op == "sum" and isinstance(r.expr, Apply) and r.expr.prim == "mul" and r.expr.dtype in (dt.F32, dt.F64):
+        return r.expr.args[0], r.expr.args[1]
+    return None

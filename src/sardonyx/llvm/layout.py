@@ -35,8 +35,7 @@ class Context(IntEnum):
     STATUS = 5
     CALL = 6
     PROFILE = 7
-    PATIENCE = 8
-    CPU = 9
+    CPU = 8
     WORDS = 16
 
 

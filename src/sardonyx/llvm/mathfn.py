@@ -25,18 +25,34 @@ def exp(x: Lanes, target: Target) -> Lanes:
 
 def exp_times_power(x: Lanes, target: Target, power: int) -> Lanes:
     """e^x * 2^power without overflow in between, for |power| <= 2."""
+    return _exp_below_high(x.at_most(table(x).exp_high), target, power)
+
+
+def _exp_below_high(x: Lanes, target: Target, power: int = 0) -> Lanes:
     c = table(x)
-    x = x.at_least(c.exp_low).at_most(c.exp_high)
+    x = x.at_least(c.exp_low)
     if has_avx512(x, target):
         n = (x * c.log2_e).round()
-        p = _exp_reduced(x, n)
-        return _avx512("scalef", [p, n if power == 0 else n + power])
+        return scale(_exp_reduced(x, n), n if power == 0 else n + power, target)
     magic = x.fma(c.log2_e, c.magic)
     p = _exp_reduced(x, magic - c.magic)
-    offset = 2 << (c.scalar == "double") * 3 + 7
-    n = magic.bits() - (c.magic_bits - power)
+    return _scale_by_integer(p, magic.bits() - (c.magic_bits - power))
+
+
+def scale(x: Lanes, n: Lanes, target: Target) -> Lanes:
+    """x * 2^n for whole n up to twice the exponent range; denormal results are rounded once if |x| is about 1."""
+    if has_avx512(x, target):
+        return _avx512("scalef", [x, n])
+    c = table(x)
+    return _scale_by_integer(x, (n + c.magic).bits() - c.magic_bits)
+
+
+def _scale_by_integer(x: Lanes, n: Lanes) -> Lanes:
+    c = table(x)
+    # An arithmetic shift right of 64-bit lanes is slow before AVX-512, so the shifted number is made positive.
+    offset = 2 * (c.exponent_bias + 1)
     half = (n + offset).shift_right(1) - offset // 2
-    return p * power_of_two(half, c) * power_of_two(n - half, c)
+    return x * power_of_two(half, c) * power_of_two(n - half, c)
 
 
 def _exp_reduced(x: Lanes, n: Lanes) -> Lanes:
@@ -100,8 +116,10 @@ def _halves(x: Lanes) -> tuple[V, V]:
 
 
 def sigmoid(x: Lanes, target: Target) -> Lanes:
-    """1 / (1 + e^-x)."""
-    return 1.0 / (exp(-x, target) + 1.0)
+    """e^x / (1 + e^x), which keeps small results."""
+    c = table(x)
+    e = _exp_below_high(x.at_most(c.exp_high - 2.0), target)
+    return e / (e + 1.0)
 
 
 def tanh(x: Lanes, target: Target) -> Lanes:
@@ -112,7 +130,7 @@ def tanh(x: Lanes, target: Target) -> Lanes:
     small = (x * z).fma(z.polynomial(c.tanh), x)
     size = x.abs().at_most(c.tanh_one)
     large = 1.0 - 2.0 / (exp_normal(size + size) + 1.0)
-    return (size >= c.tanh_split).choose(large.copysign(x), small)
+    return (size >= c.tanh_split).choose(large, small).copysign(x)
 
 
 def erf(x: Lanes, target: Target) -> Lanes:
@@ -122,7 +140,7 @@ def erf(x: Lanes, target: Target) -> Lanes:
     size = x.abs().at_most(c.erf_one)
     small = x * (x * x).polynomial(c.erf)
     large = 1.0 - exp_normal((size - c.erfc_center).polynomial(c.erfc))
-    return (size >= 1.0).choose(large.copysign(x), small)
+    return (size >= 1.0).choose(large, small).copysign(x)
 
 
 def log(x: Lanes, target: Target) -> Lanes:
@@ -133,6 +151,61 @@ def log(x: Lanes, target: Target) -> Lanes:
     z = f * f
     tail = (f * z).fma(f.polynomial(c.log), e * c.ln2_low)
     return _repaired(x, e.fma(c.ln2_high, z.fma(-0.5, tail) + f), target)
+
+
+def log1p(u: Lanes, target: Target) -> Lanes:
+    """log(1 + u) for u >= 0, without losing a small u."""
+    y = u + 1.0
+    lost = (u < 1.0).choose(u - (y - 1.0), 1.0 - (y - u))
+    correction = (y < float("inf")).choose(lost / y, 0.0)
+    return log(y, target) + correction
+
+
+def sinh(x: Lanes, target: Target) -> Lanes:
+    """Hyperbolic sine: a polynomial below 1, e^|x|/2 - e^-|x|/2 elsewhere."""
+    z = x * x
+    small = (x * z).fma(z.polynomial(table(x).sinh), x)
+    half = exp_times_power(x.abs(), target, -1)
+    return (x.abs() >= 1.0).choose((half - 0.25 / half).copysign(x), small)
+
+
+def cosh(x: Lanes, target: Target) -> Lanes:
+    """Hyperbolic cosine."""
+    half = exp_times_power(x.abs(), target, -1)
+    return half + 0.25 / half
+
+
+def asinh(x: Lanes, target: Target) -> Lanes:
+    """Inverse hyperbolic sine."""
+    a = x.abs()
+    large = a > _huge(x)
+    z = large.choose(x.like(0.0), a * a)
+    u = a + z / (1.0 + (z + 1.0).sqrt())
+    return _with_log2(log1p(u, target), large).copysign(x)
+
+
+def acosh(x: Lanes, target: Target) -> Lanes:
+    """Inverse hyperbolic cosine; NaN below 1."""
+    large = x > _huge(x)
+    t = x - 1.0
+    u = large.choose(t, t + t.fma(t, t + t).sqrt())
+    return _with_log2((t >= 0.0).choose(log1p(u, target), x.like(float("nan"))), large)
+
+
+def _huge(x: Lanes) -> float:
+    return 2.0**60 if x.v.scalar == "double" else 2.0**30
+
+
+def _with_log2(y: Lanes, condition: Lanes) -> Lanes:
+    c = table(y)
+    return condition.choose(y + (c.ln2_high + c.ln2_low), y)
+
+
+def atanh(x: Lanes, target: Target) -> Lanes:
+    """Inverse hyperbolic tangent; infinite at 1, NaN beyond."""
+    a = x.abs()
+    y = log1p((a + a) / (1.0 - a), target) * 0.5
+    return (a <= 1.0).choose(y, x.like(float("nan"))).copysign(x)
 
 
 def split(x: Lanes, target: Target) -> tuple[Lanes, Lanes]:

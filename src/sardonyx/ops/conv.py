@@ -13,6 +13,7 @@ from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir import algorithms_region  # noqa: F401 - registers col2im
 from sardonyx.ir.value import Value, const, content, iota, make
+from sardonyx.ops.precision import along, centred
 from sardonyx.ops.registry import op
 from sardonyx.ops.sampling import linear_sample
 from sardonyx.ops.window import Ints, Window
@@ -34,14 +35,10 @@ def convolve(x: Value, w: Value, window: Window, group: int, dtype: DType | None
     return make("conv", (x, w), attrs, dtype or x.dtype, (x.shape[0], w.shape[0], *window.out))
 
 
-def along_channels(b: Value, rank: int) -> Value:
-    """A vector over axis 1 of a tensor of that rank."""
-    return b.reshape((1, b.size, *(1,) * (rank - 2)))
-
-
-def _window(
+def conv_window(
     x: Value, w: Value, strides: Ints, dilations: Ints, pads: Ints, auto_pad: str, kernel_shape: Ints = ()
 ) -> Window:
+    """The window of a convolution, its kernel taken from the weights. Raises ShapeError if they disagree."""
     if x.rank != w.rank or x.rank < 3:
         raise ShapeError(
             f"a convolution of {list(x.shape)} by weights {list(w.shape)} needs equal ranks of at least 3"
@@ -67,26 +64,18 @@ def conv(
     strides: Ints = (),
 ) -> Value:
     """y[n, o, p] = b[o] + sum over i, k of x[n, i, p*stride + k*dilation - low] * w[o, i, k]."""
-    window = _window(x, w, strides, dilations, pads, auto_pad, kernel_shape)
+    window = conv_window(x, w, strides, dilations, pads, auto_pad, kernel_shape)
     y = convolve(x, w, window, group)
-    return y if b is None else y + along_channels(b, y.rank)
-
-
-def _centred(x: Value, zero: Value | None, axis: int) -> Value:
-    wide = x.cast(dt.I32)
-    if zero is None or (zero.is_numeric_const and zero.data is not None and not np.any(zero.data)):
-        return wide
-    point = zero.cast(dt.I32)
-    if zero.size == 1:
-        return wide - point.reshape((1,) * x.rank)
-    return wide - point.reshape(tuple(zero.size if a == axis else 1 for a in range(x.rank)))
+    return y if b is None else y + along(b, 1, y.rank)
 
 
 def convolve_integers(
     x: Value, w: Value, x_zero: Value | None, w_zero: Value | None, window: Window, group: int
 ) -> Value:
     """The convolution of (x - x_zero) by (w - w_zero), exact in int32; w_zero per output channel or one."""
-    return convolve(_centred(x, x_zero, 1), _centred(w, w_zero, 0), window, group, dt.I32)
+    points = centred(x, None if x_zero is None else along(x_zero, 1, x.rank))
+    weights = centred(w, None if w_zero is None else along(w_zero, 0, w.rank))
+    return convolve(points, weights, window, group, dt.I32)
 
 
 @op("ConvInteger", since=10)
@@ -104,7 +93,7 @@ def conv_integer(
     strides: Ints = (),
 ) -> Value:
     """Conv of (x - x_zero_point) by (w - w_zero_point), exact in int32."""
-    window = _window(x, w, strides, dilations, pads, auto_pad, kernel_shape)
+    window = conv_window(x, w, strides, dilations, pads, auto_pad, kernel_shape)
     return convolve_integers(x, w, x_zero_point, w_zero_point, window, group)
 
 
@@ -150,7 +139,7 @@ def conv_transpose(
         out.append(size)
     attrs = {"strides": steps, "dilations": gaps, "low": tuple(low), "out": tuple(out), "group": group}
     y = make("conv_transpose", (x, w), attrs, x.dtype, (x.shape[0], w.shape[1] * group, *out))
-    return y if b is None else y + along_channels(b, y.rank)
+    return y if b is None else y + along(b, 1, y.rank)
 
 
 @op("DeformConv", since=19)
@@ -169,7 +158,7 @@ def deform_conv(
     strides: Ints = (),
 ) -> Value:
     """Conv whose taps are moved by `offset` and weighted by `mask`, interpolated between pixels."""
-    window = _window(x, w, strides, dilations, pads, "NOTSET", kernel_shape)
+    window = conv_window(x, w, strides, dilations, pads, "NOTSET", kernel_shape)
     n, channels, rank = x.shape[0], x.shape[1], x.rank - 2
     kernel = _static(window.kernel, "DeformConv")
     taps = int(np.prod(kernel))
@@ -193,7 +182,7 @@ def deform_conv(
     columns = columns.reshape((n, group, inner, places_count))
     weights = w.reshape((1, group, dims.floordiv(w.shape[0], group), inner))
     y = weights.dot(columns).reshape((n, w.shape[0], *window.out))
-    return y if b is None else y + along_channels(b, y.rank)
+    return y if b is None else y + along(b, 1, y.rank)
 
 
 def _number(size: Dim) -> int:

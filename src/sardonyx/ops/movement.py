@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
-from sardonyx.ir.value import Value
+from sardonyx.ir.value import Value, scalar
 from sardonyx.ops.operands import axes as axes_of
 from sardonyx.ops.operands import integers, normal_axes, size, sizes
 from sardonyx.ops.registry import op
@@ -174,3 +175,26 @@ def space_to_depth(x: Value, *, blocksize: int, mode: str = "DCR") -> Value:
 def identity(x: Value) -> Value:
     """X itself."""
     return x
+
+
+@op("Dropout", since=1)
+def dropout_attributes(x: Value, *, is_test: int = 1, ratio: float = 0.5) -> tuple[Value, Value]:
+    """X itself, as inference asks, and a mask of the type of x that keeps everything."""
+    return x, scalar(1, x.dtype).broadcast(x.shape)
+
+
+@op("Dropout", since=10)
+def dropout_ratio(x: Value, *, ratio: float = 0.5) -> tuple[Value, Value]:
+    """X itself, as inference asks, and a mask that keeps everything."""
+    return x, scalar(1, dt.BOOL).broadcast(x.shape)
+
+
+@op("Dropout", since=12)
+def dropout(
+    x: Value, ratio: Value | None = None, training_mode: Value | None = None, *, seed: int | None = None
+) -> tuple[Value, Value]:
+    """X itself, as inference asks, and a mask that keeps everything."""
+    if training_mode is not None and integers(training_mode, "training_mode")[0]:
+        if ratio is None or not ratio.is_numeric_const or float(ratio.data.reshape(())) != 0:
+            raise UnsupportedOp("training_mode is on: elements would be dropped at random")
+    return dropout_ratio(x)

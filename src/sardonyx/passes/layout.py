@@ -129,9 +129,9 @@ class _Forms:
         channels = _channels(value)
         blocks = -(-channels // BLOCK)
         taps = w.reshape((channels, *kernel)).pad((0, 0, 0), (blocks * BLOCK - channels, 0, 0))
-        taps = taps.reshape((1, blocks, 1, 1, BLOCK, *kernel))
-        product = views * taps
-        return product.sum(5, 6).reshape(product.shape[:5])
+        taps = taps.reshape((1, blocks, 1, 1, BLOCK, *kernel)).transpose(0, 1, 2, 3, 5, 6, 4)
+        product = views.transpose(0, 1, 2, 3, 5, 6, 4) * taps
+        return product.sum(4, 5).reshape((*product.shape[:4], BLOCK))
 
     def map(self, value: Value) -> Value | None:
         forms = [self.get(a) for a in value.args]

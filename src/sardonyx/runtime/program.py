@@ -90,18 +90,21 @@ class HostStep:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Native calls between host steps. `source` evaluates all sizes from the symbols in `names`."""
+    """Native calls between host steps.
+
+    `source` evaluates all sizes from the symbols in `names`; those in the slots `natural` must not be negative.
+    """
 
     calls: tuple[Call, ...]
     phases: tuple[int, ...]
     names: tuple[str, ...]
     source: str
     outputs: tuple[tuple[int, tuple[int, ...]], ...]
+    natural: tuple[int, ...]
     work: int
     scratch: int
     after: tuple[tuple[View, int, str], ...] = ()
     host: HostStep | None = None
-    sized: tuple[tuple[Array, Any], ...] = ()
 
 
 @dataclass(slots=True)
@@ -212,7 +215,7 @@ class Program:
         self._evaluators = [dims.Evaluator.load(s.source) for s in data.segments]
         self._bound: dict[Any, _Bound] = {}
         self._lock = threading.Lock()
-        self._simple = len(data.segments) == 1 and data.segments[0].host is None and not data.segments[0].sized
+        self._simple = len(data.segments) == 1 and data.segments[0].host is None
 
     inputs = property(lambda self: self.data.inputs)
     outputs = property(lambda self: self.data.outputs)
@@ -295,6 +298,8 @@ class Program:
                 values = np.array(self._evaluators[number](*arguments), np.int64)
             except (ValueError, ZeroDivisionError) as error:
                 raise ShapeError(f"the sizes of this call contradict each other: {error}") from None
+            if segment.natural and values[list(segment.natural)].min() < 0:
+                raise ShapeError("the sizes of this call lead to a tensor of negative size; check the input shapes")
             with self._lock:
                 if len(self._bound) >= 256:
                     self._bound.clear()
@@ -332,8 +337,6 @@ class _Run:
         segment = program.data.segments[number]
         bound = program.bind(number, symbols, key)
         self.values = bound.values
-        for array, fill in segment.sized:
-            array[...] = np.array([dims.evaluate(n, symbols) for n in fill], array.dtype).reshape(array.shape)
         frame = self._frame(number, bound)
         self.outputs.update(program._allocate(bound))
         for storage, places in frame.patches.items():

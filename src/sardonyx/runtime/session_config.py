@@ -9,12 +9,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sardonyx.base.knobs import CompileOptions
+from sardonyx.base.knobs import KNOBS, PRECISION, CompileOptions
 from sardonyx.capi.onnxruntime_pybind11_state import Fail, status
 from sardonyx.runtime.enums import ExecutionMode, GraphOptimizationLevel
 from sardonyx.runtime.environment import global_threads
+from sardonyx.runtime.logger import WARNING, log
 from sardonyx.runtime.options import SessionOptions
 
+_KNOB_ENTRIES = frozenset(knob.entry for knob in KNOBS)
 _EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
 _SPINNING = "session.intra_op.allow_spinning"
 _SPIN_US = "session.intra_op.spin_duration_us"
@@ -30,8 +32,16 @@ _FROM_MODEL: dict[str, Callable[[Any], Any]] = {
 
 
 def compile_options(options: SessionOptions, precision: str | None) -> CompileOptions:
-    """What the compiler is told for a session; ValueError for a `sardonyx.*` entry outside its range."""
+    """What the compiler is told for a session; `use_deterministic_compute` asks for strict precision.
+
+    Raises ValueError for a `sardonyx.*` entry outside its range; an entry that is no knob is logged.
+    """
     entries = options._entries
+    for key in entries:
+        if key.startswith("sardonyx.") and key not in _KNOB_ENTRIES:
+            log(WARNING, f"The config entry {key} is no option; see `sardonyx knobs`.", logid=options.logid)
+    if precision is None and options.use_deterministic_compute and PRECISION.entry not in entries:
+        precision = "strict"
     spin_us: int | None = None
     if entries.get(_SPINNING) == "0":
         spin_us = 0

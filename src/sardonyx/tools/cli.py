@@ -21,10 +21,8 @@ from sardonyx.tools.console import UserError
 
 COMMANDS: tuple[ModuleType, ...] = (run, inspect, explain, bench, compile, knobs)
 
-_REFUSALS: tuple[type[Exception], ...] = (
-    *(UserError, SardonyxError, OSError, ValueError, RuntimeError),
-    *(row[0] for row in STATUS),
-)
+_EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))
+_REFUSALS: tuple[type[Exception], ...] = (*_EXPECTED, ValueError, RuntimeError)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _REFUSALS as error:
         if _debugging():
             raise
-        print(f"sardonyx {options.command}: {_plain(error)}", file=sys.stderr)
+        expected = isinstance(error, _EXPECTED)
+        advice = "" if expected else f" ({type(error).__name__}; {DEBUG.env}=1 shows where)"
+        print(f"sardonyx {options.command}: {_plain(error)}{advice}", file=sys.stderr)
         return 1
     return code
 

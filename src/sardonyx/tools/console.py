@@ -64,6 +64,19 @@ def print_json(data: Any) -> None:
 
 
 @contextmanager
+def status_line(text: str) -> Iterator[None]:
+    """Within this context, `text` stands on a terminal's stderr."""
+    shown = sys.stderr.isatty()
+    if shown:
+        print(f"\r{text:<{_WIDTH}.{_WIDTH}}", end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        if shown:
+            print(f"\r{'':<{_WIDTH}}\r", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
 def progress_line(label: str) -> Iterator[None]:
     """Within this context, compilations show how far they are on one line of a terminal's stderr."""
     if not sys.stderr.isatty():

@@ -24,6 +24,12 @@ DEFAULT_SIZE = 32
 """The size of a free dimension that nobody gave one, except the first, which is 1."""
 
 
+def check_input_options(options: argparse.Namespace) -> None:
+    """Raise UserError for malformed --input and --dim, before anything costly is done."""
+    parse_pairs(options.input, "--input")
+    parse_sizes(options.dim)
+
+
 def parse_pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     """`name=value` texts as a dict; UserError for anything else."""
     pairs = {}

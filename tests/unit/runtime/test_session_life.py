@@ -74,6 +74,19 @@ def test_options_reach_the_compiler() -> None:
     assert chosen.code_key() != compile_options(SessionOptions(), "strict").code_key()
 
 
+def test_deterministic_compute_is_strict(capsys: pytest.CaptureFixture[str]) -> None:
+    options = SessionOptions()
+    options.use_deterministic_compute = True
+    assert compile_options(options, None).precision == "strict"
+    assert compile_options(options, "bf16").precision == "bf16"
+    options.add_session_config_entry("sardonyx.precision", "fp32")
+    assert compile_options(options, None).precision == "fp32"
+    assert capsys.readouterr().err == ""
+    options.add_session_config_entry("sardonyx.precison", "fp32")
+    compile_options(options, None)
+    assert "The config entry sardonyx.precison is no option" in capsys.readouterr().err
+
+
 def test_initializers_from_outside(path: Path) -> None:
     options = SessionOptions()
     options.add_initializer("w", sardonyx.OrtValue.ortvalue_from_numpy(np.full(3, 5, np.float32)))

@@ -11,7 +11,7 @@ from sardonyx.base.knobs import PRECISION, PRECISIONS
 from sardonyx.frontend.summary import summarize
 from sardonyx.runtime.cores import team_size
 from sardonyx.tools import bench
-from sardonyx.tools.console import UserError, print_json, table, time_text
+from sardonyx.tools.console import UserError, print_json, status_line, table, time_text
 from sardonyx.tools.inputs import add_input_options, feeds_of
 from sardonyx.tools.models import add_json_option
 
@@ -49,7 +49,13 @@ def command(options: argparse.Namespace) -> int:
     if options.precision is not None:
         os.environ[PRECISION.env] = options.precision
     engines = (bench.OURS, options.peer) if options.peer else (bench.OURS,)
-    rows = [_measure(path, engines, options) for path in options.models]
+    rows = []
+    for number, path in enumerate(options.models, 1):
+        with status_line(f"{path}: measuring, {number} of {len(options.models)}"):
+            row = _measure(path, engines, options)
+        rows.append(row)
+        if not options.json:
+            print(_line(row), flush=True)
     if options.json:
         print_json([row.as_json() for row in rows])
     else:
@@ -60,12 +66,9 @@ def command(options: argparse.Namespace) -> int:
 def _measure(path: str, engines: tuple[str, ...], options: argparse.Namespace) -> bench.Row:
     values, _ = feeds_of(summarize(path).inputs, options)
     threads = options.threads or team_size()
-    row = bench.compare(
+    return bench.compare(
         Path(path), values, engines=engines, threads=threads, seconds=options.seconds, name=Path(path).stem
     )
-    if not options.json:
-        print(_line(row), flush=True)
-    return row
 
 
 def _line(row: bench.Row) -> str:

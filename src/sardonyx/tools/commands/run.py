@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.tools.console import UserError, print_json, shape_text, table, time_text
-from sardonyx.tools.inputs import add_input_options, feeds_of
+from sardonyx.tools.inputs import add_input_options, check_input_options, feeds_of
 from sardonyx.tools.models import add_model_options, open_session
 
 _SHOWN = 6
@@ -38,6 +38,7 @@ def command(options: argparse.Namespace) -> int:
     """Run the model and show its outputs."""
     if options.repeat < 1:
         raise UserError(f"--repeat {options.repeat}: give a positive number")
+    check_input_options(options)
     session, load_seconds = open_session(options)
     values, invented = feeds_of([argument._info for argument in session.get_inputs()], options)
     seconds = []
