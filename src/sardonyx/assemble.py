@@ -14,6 +14,7 @@ import numpy as np
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
+from sardonyx.ir.bounds import obligations
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.place import Place, Storage
@@ -47,7 +48,7 @@ class _Open:
     read: set[int] = field(default_factory=set)
     written: set[int] = field(default_factory=set)
     outputs: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
-    natural: set[int] = field(default_factory=set)
+    checks: list[tuple[int, bool, str]] = field(default_factory=list)
     work: Dim = 0
     scratch: Dim = 0
 
@@ -73,10 +74,17 @@ class Assembler:
         self.output_shapes = {
             id(p.storage): v.shape for p, (_, v) in zip(fusion.outputs, fusion.graph.outputs, strict=True) if p
         }
+        unproven = dict.fromkeys(o for v in fusion.graph.order() for o in obligations(v))
+        self.unproven = [(o, dims.symbols(o.dim)) for o in unproven]
         self.open = self._begin()
 
     def _begin(self) -> _Open:
-        return _Open(len(self.segments), dims.Evaluator(self.known), self.known)
+        """A new segment, which checks every size that has become known."""
+        opened = _Open(len(self.segments), dims.Evaluator(self.known), self.known)
+        known = frozenset(self.known)
+        opened.checks = [(opened.evaluator.add(o.dim), o.exact, o.message) for o, names in self.unproven if names <= known]
+        self.unproven = [(o, names) for o, names in self.unproven if not names <= known]
+        return opened
 
     # ---- calls
 
@@ -95,7 +103,6 @@ class Assembler:
         seg.phases.append(seg.phase)
         seg.read |= reads
         seg.written |= writes
-        seg.natural |= {seg.evaluator.add(n) for n in call.natural if not isinstance(n, int)}
         seg.work = seg.work + call.work
         seg.scratch = dims.maximum(seg.scratch, call.scratch_bytes)
         for number in reads | writes:
@@ -160,7 +167,6 @@ class Assembler:
             record.segment, record.first = seg.number, seg.phase
             if record.storage.kind == "arena":
                 record.slot = seg.evaluator.add(record.storage.size)
-                seg.natural.add(record.slot)
             if record.storage.kind == "output":
                 shape = self.output_shapes[id(record.storage)]
                 seg.outputs.append((number, tuple(seg.evaluator.add(n) for n in shape)))
@@ -238,7 +244,7 @@ class Assembler:
             Segment(
                 *(tuple(seg.calls), tuple(seg.phases), seg.names, seg.evaluator.source()),
                 outputs=tuple(seg.outputs),
-                natural=tuple(sorted(seg.natural)),
+                checks=tuple(seg.checks),
                 work=work,
                 scratch=scratch,
                 after=tuple(after),

@@ -33,11 +33,23 @@ class UnsupportedOp(SardonyxError):  # noqa: N818
 
 
 class NeedsContent(UnsupportedOp):
-    """The ranks or axes of a graph depend on the content of `inputs`; load it again with that content."""
+    """The ranks or axes of a graph depend on what is fed.
 
-    def __init__(self, message: str, inputs: tuple[str, ...] = ()) -> None:
+    `inputs` are the inputs whose content must be known, `sizes` the free sizes that must be numbers (name, and
+    once the loader knows them input and axis), `shapes` the inputs whose rank the model does not declare.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        inputs: tuple[str, ...] = (),
+        sizes: tuple[tuple[str, str, int], ...] = (),
+        shapes: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.inputs = inputs
+        self.sizes = sizes
+        self.shapes = shapes
 
 
 class ShapeError(SardonyxError):

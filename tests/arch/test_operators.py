@@ -19,8 +19,16 @@ register_all()
 
 UNUSED_ATTRIBUTES = {"consumed_inputs"}  # a memory hint of opset 1
 DOMAINS = ("", "ai.onnx.ml")
-# Defaults that differ in writing and mean the same: no bound is the largest number, two names of one mode.
-SAME_MEANING = {("Clip", "min"), ("Clip", "max"), ("GridSample", "mode")}
+# Defaults that differ in writing and mean the same: no bound is the largest number, two names of one mode,
+# a direction that the first opset misspells.
+SAME_MEANING = {
+    ("Clip", "min"),
+    ("Clip", "max"),
+    ("GRU", "direction"),
+    ("GridSample", "mode"),
+    ("LSTM", "direction"),
+    ("RNN", "direction"),
+}
 
 
 def known() -> list[Operator]:

@@ -18,6 +18,7 @@ from tests.models.session_report import compiled_kernels, fallback_operators
 from tests.tolerance import difference_of_models
 
 THREADS = (1, 2)
+ERRORS_ONLY = 3
 Outputs = tuple[Any, ...]
 
 
@@ -41,8 +42,8 @@ def fetched(name: str) -> str:
 @functools.lru_cache(maxsize=1)
 def expected(name: str) -> tuple[Outputs, ...]:
     """What onnxruntime computes for every size of the model's feeds."""
-    onnxruntime.set_default_logger_severity(3)
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = 2
     session = onnxruntime.InferenceSession(fetched(name), options)
     return tuple(tuple(session.run(None, zoo.feeds(name, **size))) for size in zoo.sizes(name))

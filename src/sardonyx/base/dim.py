@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import TypeAlias, Union
 
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """An unknown integer; `low` is its least possible value, or None."""
+    """An unknown integer, the same for the same name; `low` is its least possible value as far as is known."""
 
     name: str
-    low: int | None = 0
+    low: int | None = field(default=0, compare=False)
 
     def __str__(self) -> str:
         return self.name
@@ -210,10 +211,47 @@ def mod(a: Dim, b: Dim) -> Dim:
     return a - floordiv(a, b) * b
 
 
+_assumed: list[dict[Dim, int]] = []
+
+
+@contextmanager
+def assuming(bounds: Mapping[Dim, int] | None = None) -> Iterator[dict[Dim, int]]:
+    """Inside the block proofs use `bounds` (those of the block around by default) and what `assume` adds."""
+    around = _assumed[-1] if _assumed and bounds is None else {}
+    _assumed.append({**around, **(bounds or {})})
+    try:
+        yield _assumed[-1]
+    finally:
+        _assumed.pop()
+
+
+def assume(dim: Dim, low: int) -> None:
+    """Take it that `dim` is at least `low`, as whoever uses it as a size may."""
+    if _assumed and isinstance(dim, Expr):
+        base, constant = _split(dim)
+        bounds = _assumed[-1]
+        bounds[base] = max(low - constant, bounds.get(base, low - constant))
+
+
+def _split(dim: Expr) -> tuple[Dim, int]:
+    constant = dim.terms[0][1] if dim.terms[0][0] == () else 0
+    return (dim - constant if constant else dim), constant
+
+
 def lower_bound(dim: Dim) -> int | None:
-    """A proven least value of `dim`, or None."""
+    """A least value of `dim` that is proven or assumed, or None."""
     if isinstance(dim, int):
         return dim
+    proven = _proven_bound(dim)
+    if _assumed:
+        base, constant = _split(dim)
+        assumed = _assumed[-1].get(base)
+        if assumed is not None:
+            return assumed + constant if proven is None else max(proven, assumed + constant)
+    return proven
+
+
+def _proven_bound(dim: Expr) -> int | None:
     total = 0
     for monomial, factor in dim.terms:
         lows = [_atom_low(atom) for atom in monomial]

@@ -62,13 +62,18 @@ def _guessed(proto: onnx.AttributeProto) -> int:
     return 0
 
 
+_HINTS = {"consumed_inputs"}
+"""Attributes of opset 1 that tell which inputs may be overwritten."""
+
+
 def decode(protos: Iterable[onnx.AttributeProto], scope: Scope) -> dict[str, Any]:
     """All attributes of a node by name."""
     result: dict[str, Any] = {}
     for proto in protos:
         if proto.name in result:
             raise LoadError(f"the attribute {proto.name} is given twice")
-        result[proto.name] = value(proto, scope)
+        if proto.name not in _HINTS:
+            result[proto.name] = value(proto, scope)
     return result
 
 

@@ -7,97 +7,155 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 
 from sardonyx import ops
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import FallbackNote
 from sardonyx.base.signature import ModelMeta, TensorInfo
-from sardonyx.errors import LoadError, ShapeError, UnsupportedOp
+from sardonyx.errors import LoadError, NeedsContent, ShapeError
 from sardonyx.frontend import types
 from sardonyx.frontend.scope import Model, Scope, closed_graph, opsets_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.value import Value, collect_unknowns, const, placeholder
+from sardonyx.ops import elements
 
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A model as a graph and what it declares about itself.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What a model declares about itself; `initializers` are the inputs with a default value."""
 
-    `initializers` are the inputs with a default value; they are constants of `graph` unless `load` was told
-    that they will be fed, then they are its last inputs. `fallbacks` are the nodes that run through ONNX's
-    reference evaluator.
-    """
-
-    graph: Graph
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     initializers: tuple[TensorInfo, ...]
     metadata: ModelMeta
     opsets: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded(Signature):
+    """A model as a graph.
+
+    The initialisers are constants of `graph` unless `load` was told that they will be fed, then they are its
+    last inputs. `fallbacks` are the nodes that run through ONNX's reference evaluator. `bounds` are least
+    values of sizes, for `dims.assuming`.
+    """
+
+    graph: Graph
     fallbacks: tuple[FallbackNote, ...]
+    bounds: Mapping[Dim, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the feeds: contents of inputs that decide ranks, and shapes of inputs without a rank."""
+
+    contents: Mapping[str, Array] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A parsed model file and the folder of its external data."""
+
+    proto: onnx.ModelProto
+    folder: Path
+
+
+Origin: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto | Source
 
 
 def load(
-    model: str | os.PathLike[str] | bytes | onnx.ModelProto,
+    model: Origin,
     options: CompileOptions | None = None,
     fed: Collection[str] = (),
-    known: Mapping[str, Array] | None = None,
+    known: Known | None = None,
 ) -> Loaded:
     """The graph of a model file, its bytes or its parsed form.
 
     `options` fixes free sizes, replaces initialisers and says where external data of bytes lies. `fed` names
-    initialisers that become inputs. `known` gives the content of inputs that decide ranks or axes; they stay
-    inputs of the graph, but nothing reads them.
+    initialisers that become inputs. Inputs whose content is `known` stay inputs of the graph, but nothing
+    reads them.
 
     Raises:
-        NeedsContent: ranks depend on inputs; load again with their content as `known`.
         LoadError: the file is damaged, contradictory, or not an ONNX model.
+        NeedsContent: ranks depend on what is fed; load again with more `known` or with free sizes fixed.
         UnsupportedOp: an operator has no meaning and no fallback.
         ShapeError: shapes or element types of the model contradict each other.
     """
     ops.register_all()
-    options = options or CompileOptions()
-    proto, folder = _open(model, options)
-    if not proto.HasField("graph"):
-        raise LoadError("No graph was found in the protobuf. Is this an ONNX model?", kind="empty")
-    opsets = _opsets(proto)
+    options, known = options or CompileOptions(), known or Known()
+    source = open_model(model, options)
+    proto, folder = source.proto, source.folder
+    declared = signature(source, options)
     functions = {(_domain(f.domain), f.name, f.overload): f for f in proto.functions}
     shared = Model(functions, TensorReader(folder), allow_fallback=options.fallback != "error")
-    scope = Scope(shared, opsets)
-    with collect_unknowns() as unknowns:
-        inputs, overridable = _inputs(proto.graph, scope, options, fed, known or {})
+    scope = Scope(shared, declared.opsets)
+    with collect_unknowns() as unknowns, dims.assuming({}) as bounds:
+        inputs = _inputs(proto.graph, scope, options, fed, known)
         scope.build(proto.graph.node)
         outputs = [(o, _output(o, scope)) for o in proto.graph.output]
-    if not outputs:
-        raise LoadError("the graph has no outputs")
-    graph = closed_graph(tuple(v for _, v in inputs), tuple((o.name, v) for o, v in outputs), unknowns)
+    graph = closed_graph(inputs, tuple((o.name, v) for o, v in outputs), unknowns)
     return Loaded(
-        graph,
-        tuple(_input_info(i, options) for i, _ in inputs if i.name not in overridable),
-        tuple(_output_info(o, v) for o, v in outputs),
-        tuple(overridable.values()),
-        _metadata(proto),
-        opsets,
-        tuple(shared.fallbacks),
+        inputs=declared.inputs,
+        outputs=tuple(_output_info(o, v) for o, v in outputs),
+        initializers=declared.initializers,
+        metadata=declared.metadata,
+        opsets=declared.opsets,
+        graph=graph,
+        fallbacks=tuple(shared.fallbacks),
+        bounds=bounds,
     )
 
 
-def _open(model: str | os.PathLike[str] | bytes | onnx.ModelProto, options: CompileOptions) -> tuple[onnx.ModelProto, Path]:
+def signature(model: Origin, options: CompileOptions | None = None) -> Signature:
+    """What a model declares, without building its graph. Raises LoadError."""
+    options = options or CompileOptions()
+    proto = open_model(model, options).proto
+    if not proto.HasField("graph"):
+        raise LoadError("No graph was found in the protobuf. Is this an ONNX model?", kind="empty")
+    if not proto.graph.output:
+        raise LoadError("the graph has no outputs")
+    for what, names in (
+        ("inputs", [i.name for i in proto.graph.input]),
+        ("initialisers", [*_initialised(proto.graph)]),
+    ):
+        if len(set(names)) != len(names):
+            raise LoadError(f"two {what} of the graph have the same name")
+    initial = set(_initialised(proto.graph))
+    return Signature(
+        inputs=tuple(_input_info(i, options) for i in proto.graph.input if i.name not in initial),
+        outputs=tuple(types.info(o) for o in proto.graph.output),
+        initializers=tuple(types.info(i) for i in proto.graph.input if i.name in initial),
+        metadata=_metadata(proto),
+        opsets=_opsets(proto),
+    )
+
+
+def _initialised(graph: onnx.GraphProto) -> list[str]:
+    return [t.name for t in graph.initializer] + [s.values.name for s in graph.sparse_initializer]
+
+
+def open_model(model: Origin, options: CompileOptions | None = None) -> Source:
+    """Parse a model file. Raises LoadError."""
+    options = options or CompileOptions()
+    if isinstance(model, Source):
+        return model
     folder = Path(options.external_folder or ".")
     if isinstance(model, onnx.ModelProto):
-        return model, folder
+        return Source(model, folder)
     where = "the model"
     if not isinstance(model, bytes):
         path = Path(model)
@@ -109,7 +167,7 @@ def _open(model: str | os.PathLike[str] | bytes | onnx.ModelProto, options: Comp
     if model[4:8] == b"ORTM":
         raise LoadError(f"{where} is in the ORT format; give the ONNX file it was made from")
     try:
-        return onnx.ModelProto.FromString(model), folder
+        return Source(onnx.ModelProto.FromString(model), folder)
     except (DecodeError, RecursionError) as error:
         raise LoadError(f"{where}: protobuf parsing failed: {error}", kind="protobuf") from error
 
@@ -129,46 +187,45 @@ def _opsets(proto: onnx.ModelProto) -> dict[str, int]:
 
 
 def _inputs(
-    graph: onnx.GraphProto, scope: Scope, options: CompileOptions, fed: Collection[str], known: Mapping[str, Array]
-) -> tuple[list[tuple[onnx.ValueInfoProto, Value]], dict[str, TensorInfo]]:
-    names = [i.name for i in graph.input]
-    if len(set(names)) != len(names):
-        raise LoadError("two graph inputs have the same name")
-    initial = {t.name for t in graph.initializer} | {s.values.name for s in graph.sparse_initializer}
-    if len(initial) != len(graph.initializer) + len(graph.sparse_initializer):
-        raise LoadError("two initialisers have the same name")
-    declared = {i.name: i for i in graph.input}
-    overridable = {n: types.info(i) for n, i in declared.items() if n in initial}
-    variable = [i for n, i in declared.items() if n not in initial] + [declared[n] for n in overridable if n in fed]
-    inputs = [(i, _placeholder(i, options)) for i in variable]
-    for info, value in inputs:
-        if info.name in known:
-            scope.define(info.name, const(np.array(known[info.name], value.dtype.numpy)))
+    graph: onnx.GraphProto, scope: Scope, options: CompileOptions, fed: Collection[str], known: Known
+) -> tuple[Value, ...]:
+    initial = set(_initialised(graph))
+    variable = [i for i in graph.input if i.name not in initial]
+    variable += [i for i in graph.input if i.name in initial and i.name in fed]
+    inputs = []
+    for proto in variable:
+        value = _placeholder(proto, options, known)
+        inputs.append(value)
+        if proto.name in known.contents:
+            scope.define(proto.name, const(np.array(known.contents[proto.name], value.dtype.numpy)))
             continue
-        scope.define(info.name, value)
-        if value.dtype.is_int:
-            scope.model.askable.add(info.name)
+        scope.define(proto.name, value)
+        if value.dtype.is_int or value.dtype is dt.BOOL:
+            scope.model.askable.add(proto.name)
+        for axis, size in enumerate(value.shape):
+            for name in dims.symbols(size):
+                scope.model.sizes.setdefault(name, (proto.name, axis))
     for name, array in options.initializers.items():
         scope.define(name, const(array))
     scope.initialise(graph, frozenset({i.name for i in variable} | options.initializers.keys()))
-    return inputs, overridable
+    return tuple(inputs)
 
 
-def _placeholder(proto: onnx.ValueInfoProto, options: CompileOptions) -> Value:
+def _placeholder(proto: onnx.ValueInfoProto, options: CompileOptions, known: Known) -> Value:
     def fix(name: str, denotation: str) -> int | None:
         return options.dims.get(name, options.denotations.get(denotation) if denotation else None)
 
     dtype = types.element_type(proto.type)
     if dtype is None:
         raise LoadError(f'the input "{proto.name}" has no element type')
-    shape = types.sizes(proto, fix)
+    shape = known.shapes[proto.name] if proto.name in known.shapes else types.sizes(proto, fix)
     if dtype is dt.OBJECT:
         tensor = types.tensor_of(proto.type)
         element = dt.by_onnx(tensor.elem_type) if tensor is not None and tensor.elem_type else dt.OBJECT
         attrs = {"name": proto.name, "type": types.type_string(proto.type)}
-        return Value("input", (), attrs, dtype, (), None, ((element, shape or ()),))
+        return Value("input", (), attrs, dtype, (), None, elements.declared(element, shape))
     if shape is None:
-        raise UnsupportedOp(f'the input "{proto.name}" declares no rank; give it a shape, sizes may be names')
+        raise NeedsContent(f'the input "{proto.name}" declares no rank', shapes=(proto.name,))
     return placeholder(proto.name, dtype, shape)
 
 
@@ -200,7 +257,9 @@ def _output_info(proto: onnx.ValueInfoProto, value: Value) -> TensorInfo:
     info = types.info(proto)
     if value.dtype is dt.OBJECT:
         return info
-    declared = info.shape if info.shape is not None and len(info.shape) == value.rank else (None,) * value.rank
+    declared = (
+        info.shape if info.shape is not None and len(info.shape) == value.rank else (None,) * value.rank
+    )
     shape = tuple(_merged(d, n) for d, n in zip(declared, value.shape, strict=True))
     return TensorInfo(info.name, f"tensor({value.dtype.onnx_name})", shape)
 

@@ -29,12 +29,16 @@ MAX_DEPTH = 64
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What all scopes of one file share; `askable` are the inputs whose content may be asked for."""
+    """What all scopes of one file share.
+
+    `askable` are the inputs whose content may be asked for, `sizes` the free sizes: input and axis by name.
+    """
 
     functions: Mapping[tuple[str, str, str], onnx.FunctionProto]
     tensors: TensorReader
     fallbacks: list[FallbackNote] = field(default_factory=list)
     askable: set[str] = field(default_factory=set)
+    sizes: dict[str, tuple[str, int]] = field(default_factory=dict)
     allow_fallback: bool = True
 
 
@@ -133,8 +137,10 @@ class Scope:
             attributes.check(operator, node, inputs)
             return operator(node, inputs)
         except UnsupportedOp as error:
-            if isinstance(error, NeedsContent) and error.inputs and self.model.askable.issuperset(error.inputs):
-                raise
+            if isinstance(error, NeedsContent):
+                error.sizes = tuple((s[0], *self.model.sizes[s[0]]) for s in error.sizes if s[0] in self.model.sizes)
+                if (error.inputs or error.sizes) and self.model.askable.issuperset(error.inputs):
+                    raise
             reason = str(error)
         function = schema_function(proto, domain, opset, inputs)
         if function is not None:
@@ -217,7 +223,7 @@ class NestedGraph:
     def close(self, formals: Sequence[Value]) -> Body:
         """The body as a graph whose first inputs are `formals` (made by `placeholder`)."""
         captured: dict[int, tuple[Value, Value]] = {}
-        with collect_unknowns() as unknowns:
+        with collect_unknowns() as unknowns, dims.assuming():
             results = self._build(formals, captured)
         outer, inner = [o for o, _ in captured.values()], [i for _, i in captured.values()]
         names = [o.name for o in self.outputs]

@@ -69,6 +69,8 @@ def view(value: Value, place: Place) -> Place | None:
             return _window(value, place)
         case "reshape":
             strides_or_none = reshape_strides(source.shape, place.strides, value.shape)
+            if strides_or_none is None and place.strides == contiguous_strides(source.shape):
+                strides_or_none = contiguous_strides(value.shape)
             return None if strides_or_none is None else Place(place.storage, place.offset, strides_or_none)
     return None
 

@@ -374,6 +374,9 @@ def make(
         folded = _fold(prim, args, attrs, dtype, shape)
         if folded is not None:
             return folded
+    for size in shape:
+        if isinstance(size, dims.Expr):
+            dims.assume(size, 1 if prim in ("window", "conv", "conv_transpose") else 0)
     key = (prim, tuple(a.id for a in args), freeze(attrs), dtype.name, shape)
     value = _table.get(key)
     if value is None:
@@ -410,7 +413,7 @@ def _fold(prim: str, args: tuple[Value, ...], attrs: dict[str, Any], dtype: DTyp
         return None
     if size > _FOLD_LIMIT and row.kind != "view":
         return None
-    if any(isinstance(d, dims.Expr) for d in _flat_dims(attrs)):
+    if any(isinstance(d, dims.Expr) for d in flat_dims(attrs)):
         return None
     try:
         arrays = [a.data for a in args if a.data is not None]
@@ -446,13 +449,14 @@ def _wide(a: Array) -> Array:
     return a.astype(np.float32) if dt.by_numpy(a.dtype).compute == "f32" else a
 
 
-def _flat_dims(data: Any) -> Iterator[Any]:
+def flat_dims(data: Any) -> Iterator[Any]:
+    """The leaves of nested attributes."""
     if isinstance(data, dict):
         for v in data.values():
-            yield from _flat_dims(v)
+            yield from flat_dims(v)
     elif isinstance(data, list | tuple):
         for v in data:
-            yield from _flat_dims(v)
+            yield from flat_dims(v)
     else:
         yield data
 

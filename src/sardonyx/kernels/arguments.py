@@ -55,16 +55,18 @@ class Conv(IntEnum):
     with STEPS steps per tap, or LAST_STEPS where t0 is its last. Halos are physically present: X is the
     address that tap 0 of output (0, 0) reads.
 
-    blocked input (x[N][C/16][H][W][16]): taps = (channel block, 1, kernel row, kernel column), steps = channels
-    of a block. plain input (x[N][C][H][W]): taps = (channel, 1, kernel row, 1), steps = kernel columns; or with
-    dilated columns taps = (channel, 1, kernel row, kernel column), 1 step.
-    Y with PLAIN = 0: 16-channel blocks Y_BLOCK apart, lines Y_LINE, pixels Y_PIXEL; the epilogue is called per
-    block with coords = [image, block, line, pixel, lane] and 16 columns (all lanes of a block, also unused
-    ones; with GROUPS > 1 CHANNELS must divide 16 or be a multiple of it).
+    Blocked input, x[N][C/16][H][W][16]: the taps are (channel block, 1, kernel row, kernel column), the
+    steps are the channels of a block. Plain input, x[N][C][H][W]: the taps are (channel, 1, kernel row, 1),
+    the steps are kernel columns; or with dilated columns (channel, 1, kernel row, kernel column) and 1 step.
+    Group g reads at (g / X_SHARE) * X_GROUP + (g % X_SHARE) * X_WITHIN: X_SHARE = 1, or the number of groups
+    in one 16-channel block.
+
+    Y with PLAIN = 0: 16-channel blocks Y_BLOCK apart, lines Y_LINE, pixels Y_PIXEL. The epilogue is called
+    per block with coords = [image, block, line, pixel, lane] and 16 columns: all lanes of a block, also
+    unused ones. With GROUPS > 1, CHANNELS must divide 16 or be a multiple of it.
     Y with PLAIN = 1: channels Y_CHANNEL apart; coords = [image, line, pixel, channel].
-    Group g reads at (g / X_SHARE) * X_GROUP + (g % X_SHARE) * X_WITHIN: X_SHARE = 1, or the number of groups in
-    one 16-channel block. CHANNELS counts the output channels of one group. BIAS is padded like the channels of Y; FINISH ... R_* as for
-    `Gemm`, with R_* in the role of Y_*.
+    CHANNELS counts the output channels of one group. BIAS is padded like the channels of Y. FINISH and the
+    words after it are as for `Gemm`, with R_* in the role of Y_*.
     """
 
     X = 0

@@ -31,8 +31,7 @@ Argument = Address | Entry | Dim
 class NativeCall:
     """A call of `symbol` with `words`; `reads` and `writes` order it among others.
 
-    `work` counts elementary operations, `scratch_bytes` private memory for each thread. `natural` are sizes
-    that must not be negative, or the call would leave its memory. `plan` is its printable plan and `kind` its family, for the report.
+    `work` counts elementary operations, `scratch_bytes` private memory for each thread. `plan` is its printable plan and `kind` its family, for the report.
     """
 
     symbol: str
@@ -40,7 +39,6 @@ class NativeCall:
     reads: tuple[Storage, ...]
     writes: tuple[Storage, ...]
     origins: tuple[str, ...] = ()
-    natural: tuple[Dim, ...] = ()
     work: Dim = 0
     scratch_bytes: Dim = 0
     kind: str = "loops"

@@ -46,8 +46,6 @@ def define_gemm(module: Module, target: Target, dtype: str) -> None:
     """Add `void @sdx_gemm_{f32,f64}(ptr args, ptr ctx)` and `sdx_gemm_dynamic_*`."""
     shape = Shape.of(target, dtype)
 
-
-
     for dynamic in (False, True):
         _driver(module, shape, define_block(module, target, shape, dynamic=dynamic), dynamic=dynamic)
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
-from sardonyx.kernels.contract import FLOAT_TYPES, pack_b
+from sardonyx.kernels.contract import pack_b
 from sardonyx.kernels.conv_block import BLOCK, Tiles, define_block
 from sardonyx.kernels.tiling import Shape, ceil_div, split
 from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, Module, V, int_
+
 
 def pack_conv_weights(w: np.ndarray, group: int, target: Target) -> np.ndarray:
     """Lay out w[OC, IC / group, *kernel] for blocked input.

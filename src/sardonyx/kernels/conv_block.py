@@ -11,7 +11,7 @@ from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.finish import End, Place
 from sardonyx.kernels.microkernel import ENTRY_WORDS, Mode, Plan
-from sardonyx.kernels.tiling import Ahead, Cut, Shape, ceil_div, define_pick, new_words, set_word
+from sardonyx.kernels.tiling import GEMV_ROWS, Ahead, Cut, Shape, ceil_div, define_pick, new_words, set_word
 from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -151,12 +151,12 @@ class _Block:
         self.table = f.word(self.ctx, Context.SCRATCH, "ptr")
         self.sums = f.gep(self.table, int_(_TABLE_BYTES), "i8")
         self.row, self.line = (self._bytes(word[w]) for w in (Conv.X_PIXEL, Conv.X_LINE))
-        words = {Plan.TABLE: self.table, Plan.ROW: self.row}
-        in_scratch = {
+        words: dict[int, V] = {Plan.TABLE: self.table, Plan.ROW: self.row}
+        in_scratch: dict[int, V] = {
             Plan.TILE_ROW: int_(shape.panel_row_bytes),
             Plan.TILE_VECTOR: int_(shape.panel_row_bytes // 2),
         }
-        to_y = {
+        to_y: dict[int, V] = {
             **self.end.bounds,
             Plan.TILE_ROW: self._bytes(word[Conv.Y_PIXEL]),
             Plan.TILE_VECTOR: self._bytes(self._vector_stride(Conv.Y_BLOCK)),
@@ -225,12 +225,13 @@ class _Block:
         """The micro-kernels for the larger and for the smaller tiles."""
         f, cut = self.f, self.tiles.pixels
         one = f.icmp("eq", self.word[Conv.LINES], int_(1))
-        few = f.binary("and", one, f.icmp("sle", cut.total, int_(3)))
+        few = f.binary("and", one, f.icmp("sle", cut.total, int_(GEMV_ROWS)))
         paired = f.icmp("eq", self.tiles.lines, int_(2))
         self.larger = f.select(paired, f.mul(cut.total, int_(2)), cut.largest(f))
         smaller = f.select(paired, cut.total, cut.base)
         first, second = (
-            f.value("ptr", f"call ptr @{self.pick}({rows}, {narrow}, {few})") for rows in (self.larger, smaller)
+            f.value("ptr", f"call ptr @{self.pick}({rows}, {narrow}, {few})")
+            for rows in (self.larger, smaller)
         )
         return first, second
 
@@ -266,8 +267,9 @@ class _Block:
         half = f.select(two, self.line, near)
         y, residual = (self._place(o, line, pixel, self.first_channel) for o in "YR")
         y_line, r_line = (self._bytes(word[w]) for w in (Conv.Y_LINE, Conv.R_LINE))
-        for at, distance in ((Plan.TILE_HALF, y_line), (Plan.RESIDUAL_HALF, self.end.residual_stride(r_line))):
-            set_word(f, self.direct_plan, at, f.select(two, distance, int_(0)))
+        halves = {Plan.TILE_HALF: y_line, Plan.RESIDUAL_HALF: self.end.residual_stride(r_line)}
+        for word_at, distance in halves.items():
+            set_word(f, self.direct_plan, word_at, f.select(two, distance, int_(0)))
         set_word(f, self.direct_plan, Plan.RESIDUAL, self.end.residual_or_zeros(residual.address))
         into = f.select(self.direct, y.address, tile)
         plan = f.select(self.direct, self.direct_plan, self.tile_plan)
@@ -302,8 +304,9 @@ class _Block:
             f.branch(self.end.unfused, store, fused)
             f.start(fused)
             block, lane = f.binary("lshr", channel, int_(4)), f.binary("and", channel, int_(BLOCK - 1))
-            for i, (plain, blocked) in enumerate(((line, block), (pixel, line), (channel, pixel), (lane, lane))):
-                set_word(f, self.coords, i + 1, f.select(self.plain, plain, blocked))
+            pairs = (line, block), (pixel, line), (channel, pixel), (lane, lane)
+            for i, pair in enumerate(pairs):
+                set_word(f, self.coords, i + 1, f.select(self.plain, *pair))
             self.end.call_epilogue(source, self.coords, pixels, columns)
             f.jump(done)
             f.start(store)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 
 from sardonyx.base import dim as dims
 from sardonyx.base.target import Target
@@ -30,8 +29,7 @@ def native_calls(group: Group, places: Mapping[int, Place], target: Target) -> C
     if group.kind == "concat":
         return
     if group.kind == "border":
-        call, modules = loop_call(schedule(border(group)), target)
-        yield replace(call, natural=tuple(n for n in (*group.root.attrs["low"], *group.root.attrs["high"]))), modules
+        yield loop_call(schedule(border(group)), target)
         return
     if group.kind == "contract":
         yield contract_call(group, places, target)

@@ -58,7 +58,7 @@ class End:
         infinity = (float_(sign * float("inf"), shape.dtype) for sign in (-1, 1))
         bounds = (f.word(args, w, shape.dtype) for w in (words.LOW, words.HIGH))
         low, high = (f.select(self.finishing, b, i) for b, i in zip(bounds, infinity, strict=True))
-        self.bounds = {Plan.LOW: low, Plan.HIGH: high}
+        self.bounds: dict[int, V] = {Plan.LOW: low, Plan.HIGH: high}
         self._spec = new_words(f, {Finish.LOW: low, Finish.HIGH: high}, len(Finish))
 
     def bias(self, column: V) -> V:
@@ -134,7 +134,8 @@ class _Writer:
         self.residual_row = f.select(absent, int_(0), f.word(self.spec, Finish.RESIDUAL_ROW))
         self.residual_lane = f.select(absent, int_(1), f.word(self.spec, Finish.RESIDUAL_LANE))
         self.to_lane = f.word(self.spec, Finish.TO_LANE)
-        lanes = f.binary("or", f.binary("xor", self.to_lane, int_(1)), f.binary("xor", self.residual_lane, int_(1)))
+        apart = [f.binary("xor", lane, int_(1)) for lane in (self.to_lane, self.residual_lane)]
+        lanes = f.binary("or", *apart)
         single, vectors, done = (f.new_label(hint) for hint in ("single", "vectors", "done"))
         f.branch(f.icmp("eq", lanes, int_(0)), vectors, single)
         for label, lanes_at_once in ((vectors, shape.lanes), (single, 1)):

@@ -12,7 +12,7 @@ from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.finish import End, Place
 from sardonyx.kernels.microkernel import CACHE_LINE, Mode, Plan
 from sardonyx.kernels.repack import define_copy
-from sardonyx.kernels.tiling import Ahead, Cut, Shape, ceil_div, define_pick, new_words, set_word
+from sardonyx.kernels.tiling import GEMV_ROWS, Ahead, Cut, Shape, ceil_div, define_pick, new_words, set_word
 from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -147,13 +147,13 @@ class _Block:
         vector = int_(shape.panel_row_bytes // 2)
         self.c_row = f.mul(word[Gemm.C_M], int_(shape.element))
         self.residual_row = f.mul(word[Gemm.R_M], int_(shape.element))
-        words = {
+        words: dict[int, V] = {
             Plan.TABLE: self.table,
             Plan.ENTRIES: int_(1),
             Plan.ROW: self.row_stride,
             Plan.TILE_VECTOR: vector,
         }
-        to_c = {
+        to_c: dict[int, V] = {
             **self.end.bounds,
             Plan.TILE_ROW: self.c_row,
             Plan.RESIDUAL_ROW: self.end.residual_stride(self.residual_row),
@@ -206,7 +206,7 @@ class _Block:
         self.direct = f.binary("and", self.may_be_direct, f.icmp("eq", self.columns, width))
         self.bias = self.end.bias(self.n)
         set_word(f, self.direct_plan, Plan.BIAS, self.bias)
-        few = f.icmp("sle", word[Gemm.M], int_(3))
+        few = f.icmp("sle", word[Gemm.M], int_(GEMV_ROWS))
         sizes = self.cut.largest(f), self.cut.base
         picks = [f.value("ptr", f"call ptr @{self.pick}({s}, {narrow}, {few})") for s in sizes]
         b, following = self._place_b(width)

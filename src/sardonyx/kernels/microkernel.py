@@ -33,8 +33,8 @@ class Mode(IntEnum):
 class Plan(IntEnum):
     """The i64 words of the plan that the tiles of one call share; strides and distances are in bytes.
 
-    Row r of a matrix with stride S and word HALF is at r * S, or at HALF + (r - half) * S from row `half` of the
-    kernel on; HALF = 0 stands for half * S. Vector j is at j * VECTOR.
+    Row r of a matrix with stride S and word HALF is at r * S, or at HALF + (r - half) * S from row `half` of
+    the kernel on; HALF = 0 stands for half * S. Vector j is at j * VECTOR.
     """
 
     TABLE = 0
@@ -89,8 +89,8 @@ def define(module: Module, kernel: MicroKernel) -> str:
     """Add `void @name(ptr a, ptr b, ptr tile, i64 half, ptr plan, ptr ahead)` once; returns the name.
 
     sum[r][c] = over entries e and steps k of a[offset_e + row(r) + k] * b[step, c]: row(r) is r * ROW below
-    `kernel.half` and half + (r - kernel.half) * ROW from there on; steps count on through all entries; b holds
-    `vectors` full vectors per step, vector aligned.
+    `kernel.half` and half + (r - kernel.half) * ROW from there on; steps count on through all entries; b
+    holds `vectors` full vectors per step, vector aligned.
     MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
     which propagates NaN. As many bytes as UNROLL steps of b have are prefetched from `ahead` on each time it
     moves, by AHEAD_STEP after each UNROLL steps.
@@ -120,10 +120,15 @@ def clamped(f: Function, value: V, low: V, high: V) -> V:
 
 
 class _Writer:
-    """Writes one micro-kernel; `strides` are the row offsets that x86 addressing cannot form itself."""
+    """Writes one micro-kernel.
+
+    Rows are addressed as base + {0, 1, 2, 4} * stride, or with 3 or 5 strides in a register, from two bases:
+    five registers reach 14 rows without a load or an addition.
+    """
 
     def __init__(self, module: Module, kernel: MicroKernel) -> None:
-        params = [("a", "ptr"), ("b", "ptr"), ("tile", "ptr"), ("half", "i64"), ("plan", "ptr"), ("ahead", "ptr")]
+        types = {"a": "ptr", "b": "ptr", "tile": "ptr", "half": "i64", "plan": "ptr", "ahead": "ptr"}
+        params = list(types.items())
         self.f = Function(module, kernel.name, params, internal=True, attributes="nounwind noinline")
         self.kernel = kernel
         self.type = vector_of(kernel.dtype, kernel.lanes)
@@ -225,8 +230,10 @@ class _Writer:
         f = self.f
         if mode is Mode.FINISH:
             bias = f.word(plan, Plan.BIAS, "ptr")
-            shifts = [f.load(f.gep(bias, int_(j * self.vector_bytes), "i8"), self.type) for j in range(self.kernel.vectors)]
-            bounds = [f.splat(f.word(plan, w, self.kernel.dtype), self.kernel.lanes) for w in (Plan.LOW, Plan.HIGH)]
+            at = [f.gep(bias, int_(j * self.vector_bytes), "i8") for j in range(self.kernel.vectors)]
+            shifts = [f.load(address, self.type) for address in at]
+            scalars = [f.word(plan, w, self.kernel.dtype) for w in (Plan.LOW, Plan.HIGH)]
+            bounds = [f.splat(scalar, self.kernel.lanes) for scalar in scalars]
             residual = self._addresses(f.word(plan, Plan.RESIDUAL, "ptr"), plan, Plan.RESIDUAL_ROW)
         into = self._addresses(tile, plan, Plan.TILE_ROW)
         for i, value in enumerate(sums):

@@ -49,8 +49,8 @@ def define_copy(module: Module, shape: Shape) -> str:
 
 
 def _begin(module: Module, shape: Shape, name: str, source_stride: str) -> Function:
-    params = [("to", "ptr"), ("from", "ptr"), *((n, "i64") for n in ("rows", "columns", "pitch", source_stride))]
-    return Function(module, f"{name}_{shape.suffix}", params, internal=True)
+    sizes = ((n, "i64") for n in ("rows", "columns", "pitch", source_stride))
+    return Function(module, f"{name}_{shape.suffix}", [("to", "ptr"), ("from", "ptr"), *sizes], internal=True)
 
 
 def _by_vectors(f: Function, shape: Shape, size: V, body: Callable[[V, Callable[[V], V]], None]) -> None:
@@ -129,5 +129,5 @@ def _interleave(lanes: int, size: int, per_lane: int) -> tuple[list[int], list[i
 
 def _exchange(lanes: int, per_lane: int) -> tuple[list[int], list[int]]:
     """The even and the odd 128-bit lanes of both operands."""
-    both = [list(range(lane, lane + per_lane)) for lane in range(0, 2 * lanes, per_lane)]
-    return sum(both[0::2], []), sum(both[1::2], [])
+    low = [i for i in range(2 * lanes) if i // per_lane % 2 == 0]
+    return low, [i + per_lane for i in low]

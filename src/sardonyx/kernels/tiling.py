@@ -18,7 +18,10 @@ SUFFIX = {"float": "f32", "double": "f64"}
 _DISTANCE_BYTES = 12 << 10
 """How far ahead of its loads a lone tile prefetches B: more than the latency of memory at full FMA speed."""
 
-_GEMV_PHASES = {1: 4, 2: 4, 3: 2}
+GEMV_ROWS = 3
+"""Up to so many rows a product is bound by the latency of its few sums, which are then split in phases."""
+
+_GEMV_SUMS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +110,8 @@ def split(f: Function, total: V, tid: V, threads: V) -> tuple[V, V]:
 class Ahead:
     """What the tiles that share one run of B prefetch.
 
-    One tile alone reads B at the speed of memory and looks a fixed distance ahead; several tiles fetch together
-    what follows the run, each its part.
+    One tile alone reads B at the speed of memory and looks a fixed distance ahead; several tiles together
+    fetch what follows the run, each its part.
     """
 
     address: V
@@ -129,7 +132,7 @@ class Ahead:
 def define_pick(module: Module, shape: Shape) -> str:
     """Add `ptr @name(i64 rows, i1 narrow, i1 few)` and all micro-kernels; returns the name.
 
-    `narrow` asks for one vector instead of two, `few` for k in phases (rows 1..3 only).
+    `narrow` asks for one vector instead of two, `few` for k in phases (only up to GEMV_ROWS rows).
     """
     name = f"pick_brgemm_{shape.suffix}"
     if module.has(name):
@@ -140,8 +143,9 @@ def define_pick(module: Module, shape: Shape) -> str:
     picked = V("null", "ptr")
     for count in range(1, shape.max_rows + 1):
         kernels = [_micro_kernel(module, shape, count, vectors) for vectors in (2, 1)]
-        if count in _GEMV_PHASES:
-            phases = [_micro_kernel(module, shape, count, v, _GEMV_PHASES[count]) for v in (2, 1)]
+        if count <= GEMV_ROWS:
+            split_k = [4 if 4 * count * v <= _GEMV_SUMS else 2 for v in (2, 1)]
+            phases = [_micro_kernel(module, shape, count, v, p) for v, p in zip((2, 1), split_k, strict=True)]
             kernels = [f.select(few, p, k) for p, k in zip(phases, kernels, strict=True)]
         kernel = f.select(narrow, kernels[1], kernels[0])
         picked = f.select(f.icmp("eq", rows, int_(count)), kernel, picked)

@@ -79,7 +79,13 @@ open:
   store i64 %code, ptr %verdict.p, align 8
   store atomic i64 0, ptr %barrier monotonic, align 8
   %epoch.next = add i64 %epoch, 1
-  call void @advance(ptr %epoch.p, i64 %epoch.next, ptr %sleepers.p, ptr %barrier)
+  %asleep = call i1 @advance(ptr %epoch.p, i64 %epoch.next, ptr %sleepers.p)
+  br i1 %asleep, label %rouse, label %opened
+rouse:
+  call void @place_sleepers(ptr %ctx)
+  call void @wake(ptr %epoch.p, ptr %barrier)
+  br label %opened
+opened:
   ret i64 %code
 wait:
   call void @wait_beyond(ptr %epoch.p, i64 %epoch, ptr %sleepers.p, ptr %ctx)
@@ -87,7 +93,8 @@ wait:
   ret i64 %seen
 }
 
-; Spin until the word exceeds a value; then sleep, or give the core away where no thread can sleep here.
+; Spin until the word exceeds a value; after the barrier's SPINS sleep. The caller's thread first gives its core
+; away for a while, as do all where threads cannot sleep here: woken, it would land on the core of its waker.
 ; `sleepers` counts the threads asleep on the word.
 define internal void @wait_beyond(ptr %word, i64 %value, ptr %sleepers, ptr %ctx) nounwind {
 entry:
@@ -97,7 +104,7 @@ entry:
   %spins = load i64, ptr %spins.p, align 8
   br label %look
 look:
-  %spun = phi i64 [ 0, %entry ], [ %spun.next, %again ], [ 0, %slow ]
+  %spun = phi i64 [ 0, %entry ], [ %spun.next, %again ]
   %now = load atomic i64, ptr %word acquire, align 8
   %beyond = icmp sgt i64 %now, %value
   br i1 %beyond, label %done, label %again
@@ -107,16 +114,31 @@ again:
   %long = icmp sgt i64 %spun.next, %spins
   br i1 %long, label %slow, label %look
 slow:
-  %moved = call i1 @spread(ptr %ctx)
-  br i1 %moved, label %look, label %yield_or_sleep
-yield_or_sleep:
+  %tid = load i64, ptr %ctx, align 8
+  %worker = icmp ne i64 %tid, 0
   %syscall.p = getelementptr i64, ptr %barrier, i64 $barrier_syscall
   %syscall = load ptr, ptr %syscall.p, align 8
   %can = icmp ne ptr %syscall, null
-  br i1 %can, label %announce, label %give
+  %at.once = and i1 %worker, %can
+  %yield.p = getelementptr i64, ptr %barrier, i64 $barrier_yield
+  %yield = load ptr, ptr %yield.p, align 8
+  br i1 %at.once, label %announce, label %give
+give:
+  %given = phi i64 [ 0, %slow ], [ %given.next, %patient ]
+  %ignored = call $host i32 %yield()
+  %given.next = add i64 %given, 1
+  %then = load atomic i64, ptr %word acquire, align 8
+  %passed = icmp sgt i64 %then, %value
+  br i1 %passed, label %done, label %patient
+patient:
+  %enough = icmp sgt i64 %given.next, %spins
+  %sleep.now = and i1 %enough, %can
+  br i1 %sleep.now, label %announce, label %give
 announce:
   %futex.p = getelementptr i64, ptr %barrier, i64 $barrier_futex
   %futex = load i64, ptr %futex.p, align 8
+  %asleep.p = getelementptr i64, ptr %ctx, i64 $context_asleep
+  store atomic i64 1, ptr %asleep.p monotonic, align 8
   %more = atomicrmw add ptr %sleepers, i64 1 seq_cst, align 8
   br label %check
 check:
@@ -128,119 +150,26 @@ sleep:
   %slept = call i64 (i64, ...) %syscall(i64 %futex, ptr %word, i64 $futex_wait, i64 %low, ptr null)
   br label %check
 awake:
+  store atomic i64 0, ptr %asleep.p monotonic, align 8
   %fewer = atomicrmw sub ptr %sleepers, i64 1 seq_cst, align 8
-  %parted = call i1 @spread(ptr %ctx)
+  call void @locate(ptr %ctx)
   br label %done
-give:
-  %yield.p = getelementptr i64, ptr %barrier, i64 $barrier_yield
-  %yield = load ptr, ptr %yield.p, align 8
-  %given = call $host i32 %yield()
-  %then = load atomic i64, ptr %word acquire, align 8
-  %passed = icmp sgt i64 %then, %value
-  br i1 %passed, label %done, label %give
 done:
   ret void
 }
 
-; Leave this CPU if a thread of a lower number runs here too; whether it did. Linux likes to wake a thread on its
-; waker's CPU and is slow to part threads that wait for each other, so it is done by hand: for an instant the
-; thread allows itself no CPU of another thread. Thread 0 belongs to the caller and stays where it is.
-define internal i1 @spread(ptr %ctx) nounwind {
-entry:
-  %allowed = alloca [$cpu_words x i64], align 8
-  %others = alloca [$cpu_words x i64], align 8
-  %n.p = getelementptr i64, ptr %ctx, i64 $context_nthreads
-  %barrier.p = getelementptr i64, ptr %ctx, i64 $context_barrier
-  %cpu.p = getelementptr i64, ptr %ctx, i64 $context_cpu
-  %tid = load i64, ptr %ctx, align 8
-  %n = load i64, ptr %n.p, align 8
-  %barrier = load ptr, ptr %barrier.p, align 8
-  %roomy.p = getelementptr i64, ptr %barrier, i64 $barrier_roomy
-  %roomy = load i64, ptr %roomy.p, align 8
-  %try = icmp ne i64 %roomy, 0
-  br i1 %try, label %locate, label %done
-locate:
-  %cpu = call i64 @this_cpu(ptr %barrier)
-  store atomic i64 %cpu, ptr %cpu.p monotonic, align 8
-  %back = sub i64 0, %tid
-  %contexts = getelementptr [$context_words x i64], ptr %ctx, i64 %back
-  br label %compare
-compare:
-  %t = phi i64 [ 0, %locate ], [ %t.next, %different ]
-  %lower = icmp slt i64 %t, %tid
-  br i1 %lower, label %look, label %done
-look:
-  %their.p = getelementptr [$context_words x i64], ptr %contexts, i64 %t, i64 $context_cpu
-  %their = load atomic i64, ptr %their.p monotonic, align 8
-  %same = icmp eq i64 %their, %cpu
-  br i1 %same, label %move, label %different
-different:
-  %t.next = add i64 %t, 1
-  br label %compare
-move:
-  %syscall.p = getelementptr i64, ptr %barrier, i64 $barrier_syscall
-  %syscall = load ptr, ptr %syscall.p, align 8
-  %get.p = getelementptr i64, ptr %barrier, i64 $barrier_get_affinity
-  %get = load i64, ptr %get.p, align 8
-  %set.p = getelementptr i64, ptr %barrier, i64 $barrier_set_affinity
-  %set = load i64, ptr %set.p, align 8
-  %bytes = call i64 (i64, ...) %syscall(i64 %get, i64 0, i64 $cpu_bytes, ptr %allowed)
-  %known = icmp sgt i64 %bytes, 0
-  br i1 %known, label %copy, label %done
-copy:
-  %mask = load [$cpu_words x i64], ptr %allowed, align 8
-  store [$cpu_words x i64] %mask, ptr %others, align 8
-  br label %exclude
-exclude:
-  %u = phi i64 [ 0, %copy ], [ %u.next, %skip ]
-  %some = icmp slt i64 %u, %n
-  br i1 %some, label %bit, label %leave
-bit:
-  %used.p = getelementptr [$context_words x i64], ptr %contexts, i64 %u, i64 $context_cpu
-  %used = load atomic i64, ptr %used.p monotonic, align 8
-  %valid = icmp ult i64 %used, $cpu_bits
-  br i1 %valid, label %clear, label %skip
-clear:
-  %word.index = lshr i64 %used, 6
-  %word.p = getelementptr i64, ptr %others, i64 %word.index
-  %word = load i64, ptr %word.p, align 8
-  %shift = and i64 %used, 63
-  %one = shl i64 1, %shift
-  %keep = xor i64 %one, -1
-  %rest = and i64 %word, %keep
-  store i64 %rest, ptr %word.p, align 8
-  br label %skip
-skip:
-  %u.next = add i64 %u, 1
-  br label %exclude
-leave:
-  %left = call i64 (i64, ...) %syscall(i64 %set, i64 0, i64 %bytes, ptr %others)
-  %restored = call i64 (i64, ...) %syscall(i64 %set, i64 0, i64 %bytes, ptr %allowed)
-  %new = call i64 @this_cpu(ptr %barrier)
-  store atomic i64 %new, ptr %cpu.p monotonic, align 8
-  %moved = icmp ne i64 %new, %cpu
-  ret i1 %moved
-done:
-  ret i1 false
-}
-
-define internal i64 @this_cpu(ptr %barrier) nounwind {
-  %getcpu.p = getelementptr i64, ptr %barrier, i64 $barrier_get_cpu
-  %getcpu = load ptr, ptr %getcpu.p, align 8
-  %cpu = call i32 %getcpu()
-  %wide = sext i32 %cpu to i64
-  ret i64 %wide
-}
-
-; Set a word that others wait for and wake those asleep on it. A full fence stands between the word and the
-; look at `sleepers`, as on their side between `sleepers` and their last look at the word.
-define internal void @advance(ptr %word, i64 %value, ptr %sleepers, ptr %barrier) nounwind {
-entry:
+; Set a word that others wait for; whether any of them sleeps. A full fence stands between the word and the look
+; at `sleepers`, as on their side between `sleepers` and their last look at the word.
+define internal i1 @advance(ptr %word, i64 %value, ptr %sleepers) nounwind {
   %old = atomicrmw xchg ptr %word, i64 %value seq_cst, align 8
   %asleep = load atomic i64, ptr %sleepers seq_cst, align 8
   %some = icmp ne i64 %asleep, 0
-  br i1 %some, label %wake, label %done
-wake:
+  ret i1 %some
+}
+
+; Wake all that sleep on a word, if threads sleep in native code at all.
+define internal void @wake(ptr %word, ptr %barrier) nounwind {
+entry:
   %syscall.p = getelementptr i64, ptr %barrier, i64 $barrier_syscall
   %syscall = load ptr, ptr %syscall.p, align 8
   %can = icmp ne ptr %syscall, null
@@ -250,6 +179,123 @@ call:
   %futex = load i64, ptr %futex.p, align 8
   %woken = call i64 (i64, ...) %syscall(i64 %futex, ptr %word, i64 $futex_wake, i64 2147483647)
   br label %done
+done:
+  ret void
+}
+
+; Note the CPU that a thread runs on.
+define internal void @locate(ptr %ctx) nounwind {
+entry:
+  %barrier.p = getelementptr i64, ptr %ctx, i64 $context_barrier
+  %barrier = load ptr, ptr %barrier.p, align 8
+  %get.p = getelementptr i64, ptr %barrier, i64 $barrier_get_cpu
+  %get = load ptr, ptr %get.p, align 8
+  %can = icmp ne ptr %get, null
+  br i1 %can, label %ask, label %done
+ask:
+  %cpu = call i32 %get()
+  %wide = sext i32 %cpu to i64
+  %cpu.p = getelementptr i64, ptr %ctx, i64 $context_cpu
+  store atomic i64 %wide, ptr %cpu.p monotonic, align 8
+  br label %done
+done:
+  ret void
+}
+
+; Before waking a worker: keep it off the CPUs of its waker and of the threads of lower numbers. Left alone, Linux
+; wakes a thread on its waker's CPU, and both then take turns there for up to a tenth of a second.
+define internal void @place(ptr %worker, ptr %waker) nounwind {
+entry:
+  %mask = alloca [$cpu_words x i64], align 8
+  %barrier.p = getelementptr i64, ptr %waker, i64 $context_barrier
+  %barrier = load ptr, ptr %barrier.p, align 8
+  %roomy.p = getelementptr i64, ptr %barrier, i64 $barrier_roomy
+  %roomy = load i64, ptr %roomy.p, align 8
+  %bytes.p = getelementptr i64, ptr %barrier, i64 $barrier_allowed_bytes
+  %bytes = load i64, ptr %bytes.p, align 8
+  %thread.p = getelementptr i64, ptr %worker, i64 $context_thread
+  %thread = load i64, ptr %thread.p, align 8
+  %known = icmp sgt i64 %bytes, 0
+  %started = icmp ne i64 %thread, 0
+  %wanted = icmp ne i64 %roomy, 0
+  %ready = and i1 %known, %started
+  %try = and i1 %ready, %wanted
+  br i1 %try, label %copy, label %done
+copy:
+  %allowed.p = getelementptr i64, ptr %barrier, i64 $barrier_allowed
+  %allowed = load [$cpu_words x i64], ptr %allowed.p, align 8
+  store [$cpu_words x i64] %allowed, ptr %mask, align 8
+  call void @exclude(ptr %mask, ptr %waker)
+  %tid = load i64, ptr %worker, align 8
+  %back = sub i64 0, %tid
+  %contexts = getelementptr [$context_words x i64], ptr %worker, i64 %back
+  br label %head
+head:
+  %t = phi i64 [ 0, %copy ], [ %t.next, %lower ]
+  %more = icmp slt i64 %t, %tid
+  br i1 %more, label %lower, label %set
+lower:
+  %other = getelementptr [$context_words x i64], ptr %contexts, i64 %t
+  call void @exclude(ptr %mask, ptr %other)
+  %t.next = add i64 %t, 1
+  br label %head
+set:
+  %syscall.p = getelementptr i64, ptr %barrier, i64 $barrier_syscall
+  %syscall = load ptr, ptr %syscall.p, align 8
+  %number.p = getelementptr i64, ptr %barrier, i64 $barrier_set_affinity
+  %number = load i64, ptr %number.p, align 8
+  %result = call i64 (i64, ...) %syscall(i64 %number, i64 %thread, i64 %bytes, ptr %mask)
+  br label %done
+done:
+  ret void
+}
+
+define internal void @exclude(ptr %mask, ptr %ctx) nounwind {
+entry:
+  %cpu.p = getelementptr i64, ptr %ctx, i64 $context_cpu
+  %cpu = load atomic i64, ptr %cpu.p monotonic, align 8
+  %valid = icmp ult i64 %cpu, $cpu_bits
+  br i1 %valid, label %clear, label %done
+clear:
+  %index = lshr i64 %cpu, 6
+  %word.p = getelementptr i64, ptr %mask, i64 %index
+  %word = load i64, ptr %word.p, align 8
+  %shift = and i64 %cpu, 63
+  %bit = shl i64 1, %shift
+  %keep = xor i64 %bit, -1
+  %rest = and i64 %word, %keep
+  store i64 %rest, ptr %word.p, align 8
+  br label %done
+done:
+  ret void
+}
+
+; Place the workers of this run that sleep at the barrier.
+define internal void @place_sleepers(ptr %ctx) nounwind {
+entry:
+  call void @locate(ptr %ctx)
+  %n.p = getelementptr i64, ptr %ctx, i64 $context_nthreads
+  %n = load i64, ptr %n.p, align 8
+  %tid = load i64, ptr %ctx, align 8
+  %back = sub i64 0, %tid
+  %contexts = getelementptr [$context_words x i64], ptr %ctx, i64 %back
+  br label %head
+head:
+  %t = phi i64 [ 1, %entry ], [ %t.next, %next ]
+  %more = icmp slt i64 %t, %n
+  br i1 %more, label %look, label %done
+look:
+  %other = getelementptr [$context_words x i64], ptr %contexts, i64 %t
+  %asleep.p = getelementptr i64, ptr %other, i64 $context_asleep
+  %asleep = load atomic i64, ptr %asleep.p monotonic, align 8
+  %sleeps = icmp ne i64 %asleep, 0
+  br i1 %sleeps, label %move, label %next
+move:
+  call void @place(ptr %other, ptr %ctx)
+  br label %next
+next:
+  %t.next = add i64 %t, 1
+  br label %head
 done:
   ret void
 }
@@ -386,23 +432,18 @@ entry:
   %spins.p = getelementptr i64, ptr %barrier, i64 $barrier_spins
   %spins.old = load i64, ptr %spins.p, align 8
   store i64 0, ptr %team, align 8
-  %roomy.p = getelementptr i64, ptr %barrier, i64 $barrier_roomy
-  %roomy = load i64, ptr %roomy.p, align 8
-  %located = icmp ne i64 %roomy, 0
-  br i1 %located, label %locate, label %compare
-locate:
-  %cpu = call i64 @this_cpu(ptr %barrier)
-  %cpu.p = getelementptr i64, ptr %contexts, i64 $context_cpu
-  store atomic i64 %cpu, ptr %cpu.p monotonic, align 8
-  br label %compare
-compare:
+  call void @locate(ptr %contexts)
   %same = icmp eq i64 %spins, %spins.old
   br i1 %same, label %head, label %tune
 tune:
   store i64 %spins, ptr %spins.p, align 8
+  %roomy.p = getelementptr i64, ptr %barrier, i64 $barrier_roomy
+  %fits = xor i1 %crowded, true
+  %roomy = zext i1 %fits to i64
+  store i64 %roomy, ptr %roomy.p, align 8
   br label %head
 head:
-  %t = phi i64 [ 1, %compare ], [ 1, %tune ], [ %t.next, %post ]
+  %t = phi i64 [ 1, %entry ], [ 1, %tune ], [ %t.next, %post ]
   %more = icmp slt i64 %t, %n
   br i1 %more, label %post, label %done
 post:
@@ -419,25 +460,44 @@ post:
   store i64 %profile, ptr %to.profile, align 8
   store i64 %spin, ptr %to.spin, align 8
   store i64 %flush, ptr %to.flush, align 8
-  call void @post(ptr %mailbox, i64 %execute, ptr %team)
+  %worker = getelementptr [$context_words x i64], ptr %contexts, i64 %t
+  call void @post(ptr %mailbox, ptr %worker, i64 %execute, ptr %team)
   %t.next = add i64 %t, 1
   br label %head
 done:
   ret void
 }
 
-; Hand the mailbox to its worker.
-define internal void @post(ptr %mailbox, i64 %execute, ptr %team) nounwind {
+; Hand the mailbox to its worker. Where the caller may run, the worker may.
+define internal void @post(ptr %mailbox, ptr %worker, i64 %execute, ptr %team) nounwind {
+entry:
   %to.execute = getelementptr i64, ptr %mailbox, i64 $mailbox_execute
   %parked.p = getelementptr i64, ptr %mailbox, i64 $mailbox_parked
-  %contexts.p = getelementptr i64, ptr %team, i64 $teamblock_contexts
-  %contexts = load ptr, ptr %contexts.p, align 8
-  %barrier.p = getelementptr i64, ptr %contexts, i64 $context_barrier
-  %barrier = load ptr, ptr %barrier.p, align 8
   store i64 %execute, ptr %to.execute, align 8
   %epoch = load atomic i64, ptr %mailbox monotonic, align 8
   %epoch.next = add i64 %epoch, 1
-  call void @advance(ptr %mailbox, i64 %epoch.next, ptr %parked.p, ptr %barrier)
+  %asleep = call i1 @advance(ptr %mailbox, i64 %epoch.next, ptr %parked.p)
+  br i1 %asleep, label %rouse, label %done
+rouse:
+  %contexts.p = getelementptr i64, ptr %team, i64 $teamblock_contexts
+  %caller = load ptr, ptr %contexts.p, align 8
+  %barrier.p = getelementptr i64, ptr %caller, i64 $context_barrier
+  %barrier = load ptr, ptr %barrier.p, align 8
+  %syscall.p = getelementptr i64, ptr %barrier, i64 $barrier_syscall
+  %syscall = load ptr, ptr %syscall.p, align 8
+  %can = icmp ne ptr %syscall, null
+  br i1 %can, label %place, label %done
+place:
+  %get.p = getelementptr i64, ptr %barrier, i64 $barrier_get_affinity
+  %get = load i64, ptr %get.p, align 8
+  %bytes.p = getelementptr i64, ptr %barrier, i64 $barrier_allowed_bytes
+  %allowed.p = getelementptr i64, ptr %barrier, i64 $barrier_allowed
+  %bytes = call i64 (i64, ...) %syscall(i64 %get, i64 0, i64 $cpu_bytes, ptr %allowed.p)
+  store i64 %bytes, ptr %bytes.p, align 8
+  call void @place(ptr %worker, ptr %caller)
+  call void @wake(ptr %mailbox, ptr %barrier)
+  br label %done
+done:
   ret void
 }
 
@@ -475,6 +535,8 @@ entry:
   %mailboxes.p = getelementptr i64, ptr %team, i64 $teamblock_mailboxes
   %size = load i64, ptr %size.p, align 8
   %mailboxes = load ptr, ptr %mailboxes.p, align 8
+  %contexts.p = getelementptr i64, ptr %team, i64 $teamblock_contexts
+  %contexts = load ptr, ptr %contexts.p, align 8
   br label %head
 head:
   %t = phi i64 [ 1, %entry ], [ %t.next, %post ]
@@ -482,7 +544,8 @@ head:
   br i1 %more, label %post, label %done
 post:
   %mailbox = getelementptr [$mailbox_words x i64], ptr %mailboxes, i64 %t
-  call void @post(ptr %mailbox, i64 0, ptr %team)
+  %worker = getelementptr [$context_words x i64], ptr %contexts, i64 %t
+  call void @post(ptr %mailbox, ptr %worker, i64 0, ptr %team)
   %t.next = add i64 %t, 1
   br label %head
 done:
@@ -520,8 +583,8 @@ entry:
   %seen.0 = load i64, ptr %done.p, align 8
   br label %idle
 idle:
-  %seen = phi i64 [ %seen.0, %entry ], [ %epoch, %finish ]
-  %patience = phi i64 [ %patience.0, %entry ], [ %patience.next, %finish ]
+  %seen = phi i64 [ %seen.0, %entry ], [ %epoch, %reported ]
+  %patience = phi i64 [ %patience.0, %entry ], [ %patience.next, %reported ]
   %since = call i64 @ticks()
   br label %spin
 spin:
@@ -549,7 +612,7 @@ leave:
   ret i64 1
 awake:
   store atomic i64 0, ptr %parked.p monotonic, align 8
-  %moved = call i1 @spread(ptr %ctx)
+  call void @locate(ptr %ctx)
   br label %work
 work:
   %epoch = phi i64 [ %epoch.spin, %spin ], [ %epoch.park, %awake ]
@@ -576,7 +639,12 @@ run:
   call void @in_float_mode(ptr %execute, ptr %records, i64 %count, ptr %ctx, i64 %flush)
   br label %finish
 finish:
-  call void @advance(ptr %done.p, i64 %epoch, ptr %sleepers.p, ptr %barrier)
+  %awaited = call i1 @advance(ptr %done.p, i64 %epoch, ptr %sleepers.p)
+  br i1 %awaited, label %report, label %reported
+report:
+  call void @wake(ptr %done.p, ptr %barrier)
+  br label %reported
+reported:
   %budget = mul i64 %spin.us, %rate
   %soon = icmp slt i64 %gap, %budget
   %half = ashr i64 %patience, 1
@@ -586,6 +654,6 @@ finish:
   %patience.next = select i1 %soon, i64 %budget, i64 %reduced
   br label %idle
 end:
-  call void @advance(ptr %done.p, i64 %epoch, ptr %sleepers.p, ptr %barrier)
+  %ended = call i1 @advance(ptr %done.p, i64 %epoch, ptr %sleepers.p)
   ret i64 0
 }

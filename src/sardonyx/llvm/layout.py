@@ -25,7 +25,12 @@ BARRIER_AFTER = 1
 
 
 class Context(IntEnum):
-    """Words of a thread's context, the second argument of every kernel."""
+    """Words of a thread's context, the second argument of every kernel.
+
+    Kernels read the first five. `CALL` is the index of the record being executed, `PROFILE` where to note
+    ticks or 0. The last three serve waking: whether the thread sleeps, the CPU it was last seen on (-1 if
+    never), and the system's number of a worker thread.
+    """
 
     TID = 0
     NTHREADS = 1
@@ -35,7 +40,9 @@ class Context(IntEnum):
     STATUS = 5
     CALL = 6
     PROFILE = 7
-    CPU = 8
+    ASLEEP = 8
+    CPU = 9
+    THREAD = 10
     WORDS = 16
 
 
@@ -67,7 +74,7 @@ class Launch(IntEnum):
 
 
 class TeamBlock(IntEnum):
-    """Words of a team, its status first. A context takes one line, a mailbox two, a barrier three."""
+    """Words of a team, its status first. A context takes one line, a mailbox two, a barrier four."""
 
     STATUS = 0
     SIZE = 4
@@ -79,10 +86,11 @@ class TeamBlock(IntEnum):
 
 
 class Barrier(IntEnum):
-    """Words of a barrier: arrivals; on the next line the epoch and the status seen; then how to wait.
+    """Words of a barrier: arrivals; on the next line the epoch, the status seen and who sleeps; then how to wait.
 
-    `SYSCALL` is the address of the C library's `syscall` and `FUTEX` the number to call it with, or 0 where
-    threads cannot sleep in native code and call `YIELD` instead.
+    After `SPINS` turns threads sleep: `SYSCALL` is the address of the C library's `syscall` and `FUTEX` the
+    number to call it with, or 0 where they cannot sleep in native code and call `YIELD` instead. Workers are
+    woken on CPUs apart if there is room: `ALLOWED` is the mask of the CPUs that the caller may use.
     """
 
     ARRIVED = 0
@@ -97,11 +105,16 @@ class Barrier(IntEnum):
     GET_CPU = 37
     GET_AFFINITY = 38
     SET_AFFINITY = 39
-    WORDS = 48
+    ALLOWED_BYTES = 40
+    ALLOWED = 48
+    WORDS = 64
 
 
 class Mailbox(IntEnum):
-    """Words of a mailbox: what the caller writes, then on the next line what the worker writes."""
+    """Words of a mailbox: on the first line the run that a worker shall do, on the next what it answers.
+
+    `DONE` is the epoch of its last run; `SLEEPERS` counts callers that sleep until it changes.
+    """
 
     EPOCH = 0
     EXECUTE = 1

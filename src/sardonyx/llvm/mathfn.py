@@ -34,25 +34,13 @@ def _exp_below_high(x: Lanes, target: Target, power: int = 0) -> Lanes:
     if has_avx512(x, target):
         n = (x * c.log2_e).round()
         return scale(_exp_reduced(x, n), n if power == 0 else n + power, target)
-    magic = x.fma(c.log2_e, c.magic)
-    p = _exp_reduced(x, magic - c.magic)
-    return _scale_by_integer(p, magic.bits() - (c.magic_bits - power))
-
-
-def scale(x: Lanes, n: Lanes, target: Target) -> Lanes:
-    """x * 2^n for whole n up to twice the exponent range; denormal results are rounded once if |x| is about 1."""
-    if has_avx512(x, target):
-        return _avx512("scalef", [x, n])
-    c = table(x)
-    return _scale_by_integer(x, (n + c.magic).bits() - c.magic_bits)
-
-
-def _scale_by_integer(x: Lanes, n: Lanes) -> Lanes:
-    c = table(x)
-    # An arithmetic shift right of 64-bit lanes is slow before AVX-512, so the shifted number is made positive.
-    offset = 2 * (c.exponent_bias + 1)
-    half = (n + offset).shift_right(1) - offset // 2
-    return x * power_of_two(half, c) * power_of_two(n - half, c)
+    # 2^n is the product of two normal powers. Their biased exponents stand in the lowest bits of `half` and
+    # of `whole - half`.
+    center = c.magic + (2 * c.exponent_bias + power)
+    whole = x.fma(c.log2_e, center)
+    half = x.fma(c.log2_e / 2, c.magic + c.exponent_bias)
+    p = _exp_reduced(x, whole - center)
+    return p * _as_exponent(half.bits(), c) * _as_exponent(whole.bits() - half.bits(), c)
 
 
 def _exp_reduced(x: Lanes, n: Lanes) -> Lanes:
@@ -61,17 +49,29 @@ def _exp_reduced(x: Lanes, n: Lanes) -> Lanes:
     return r.polynomial(c.exp)
 
 
-def exp_normal(x: Lanes) -> Lanes:
-    """e^x for x whose result is normal and below 2^127 (float) or 2^1023 (double); anything for others."""
+def _as_exponent(n: Lanes, c: Coefficients) -> Lanes:
+    return (n << c.mantissa_bits).bits(c.scalar)
+
+
+def _expm1(x: Lanes) -> Lanes:
+    """e^x - 1 for x whose e^x is normal and finite; anything but a number for NaN."""
     c = table(x)
-    magic = x.fma(c.log2_e, c.magic)
-    p = _exp_reduced(x, magic - c.magic)
-    return (p.bits() + (magic.bits() << c.mantissa_bits)).bits(c.scalar)
+    center = c.magic + c.exponent_bias
+    magic = x.fma(c.log2_e, center)
+    r = (magic - center).fma(-(c.ln2_high + c.ln2_low), x)
+    q = (r * r).fma(r.polynomial(c.expm1), r)
+    power = _as_exponent(magic.bits(), c)
+    return power.fma(q, power - 1.0)
 
 
-def power_of_two(n: Lanes, c: Coefficients) -> Lanes:
-    """2^n for integers n whose result is normal."""
-    return ((n + c.exponent_bias) << c.mantissa_bits).bits(c.scalar)
+def scale(x: Lanes, n: Lanes, target: Target) -> Lanes:
+    """x * 2^n for whole n up to twice the exponent range; denormal results are rounded once if |x| is about 1."""
+    if has_avx512(x, target):
+        return _avx512("scalef", [x, n])
+    c = table(x)
+    half = n.fma(0.5, c.magic + c.exponent_bias)
+    whole = n + (c.magic + 2 * c.exponent_bias)
+    return x * _as_exponent(half.bits(), c) * _as_exponent(whole.bits() - half.bits(), c)
 
 
 def has_avx512(x: Lanes, target: Target) -> bool:
@@ -123,24 +123,19 @@ def sigmoid(x: Lanes, target: Target) -> Lanes:
 
 
 def tanh(x: Lanes, target: Target) -> Lanes:
-    """Hyperbolic tangent: a polynomial near zero, 1 - 2 / (e^2|x| + 1) elsewhere."""
+    """Hyperbolic tangent: u / (u + 2) with u = e^2|x| - 1."""
     del target
-    c = table(x)
-    z = x * x
-    small = (x * z).fma(z.polynomial(c.tanh), x)
-    size = x.abs().at_most(c.tanh_one)
-    large = 1.0 - 2.0 / (exp_normal(size + size) + 1.0)
-    return (size >= c.tanh_split).choose(large, small).copysign(x)
+    size = x.abs().at_most(table(x).tanh_one)
+    u = _expm1(size + size)
+    return (u / (u + 2.0)).copysign(x)
 
 
 def erf(x: Lanes, target: Target) -> Lanes:
-    """Error function: a polynomial below 1, 1 - e^Q(|x|) elsewhere."""
+    """Error function: 1 - e^Q(|x|)."""
     del target
     c = table(x)
     size = x.abs().at_most(c.erf_one)
-    small = x * (x * x).polynomial(c.erf)
-    large = 1.0 - exp_normal((size - c.erfc_center).polynomial(c.erfc))
-    return (size >= 1.0).choose(large, small).copysign(x)
+    return _expm1(size * size.polynomial(c.erf)).copysign(x)
 
 
 def log(x: Lanes, target: Target) -> Lanes:

@@ -9,6 +9,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value
+from sardonyx.ops.operands import needs_size
 from sardonyx.ops.registry import op
 
 
@@ -83,7 +84,7 @@ def _diagonal(term: Term) -> Term:
     rest = [axis for axis in range(term.value.rank) if axis not in (first, second)]
     size = term.value.shape[first]
     if not isinstance(size, int):
-        raise UnsupportedOp(f"a diagonal of unknown size {size}")
+        raise needs_size(size, "the size of a diagonal")
     x = term.value.transpose(*rest, first, second)
     kept = x.shape[:-2]
     flat = x.reshape((*kept, size * size))

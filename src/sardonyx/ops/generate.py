@@ -8,8 +8,6 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.base.dtype import DType
-from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar
 from sardonyx.ops.operands import size, sizes
 from sardonyx.ops.registry import op
@@ -60,7 +58,7 @@ def size_of(x: Value) -> Value:
 
 
 @op("Range", since=11)
-def range_(start: Value, limit: Value, delta: Value) -> Value:
+def range_(start: Value, limit: Value, delta: Value, *, stash_type: int = 1) -> Value:
     """start + i * delta below limit: max(0, ceil((limit - start) / delta)) numbers."""
     start, limit, delta = (v.reshape(()) for v in (start, limit, delta))
     if start.dtype.is_int:
@@ -71,7 +69,8 @@ def range_(start: Value, limit: Value, delta: Value) -> Value:
     else:
         wide = (limit.cast(dt.F64) - start.cast(dt.F64)) / delta.cast(dt.F64)
         count = size(wide.unary("ceil").max(0).cast(dt.I64), "the range")
-    return iota((count,), 0, start.dtype) * delta + start
+    kept = dt.by_onnx(stash_type) if start.dtype.is_float and start.dtype.bits < 32 else start.dtype
+    return (iota((count,), 0, kept) * delta.cast(kept) + start.cast(kept)).cast(start.dtype)
 
 
 @op("EyeLike", since=9)
@@ -104,34 +103,3 @@ def one_hot(indices: Value, depth: Value, values: Value, *, axis: int = -1) -> V
     ruler = iota((count,) + (1,) * (rank - 1 - axis), 0, dt.I64)
     off, on = (values.slice((i,), (1,)).reshape(()) for i in (0, 1))
     return column.eq(ruler).where(on, off)
-
-
-WINDOWS: dict[str, tuple[float, ...]] = {
-    "HannWindow": (0.5, -0.5),
-    "HammingWindow": (25 / 46, -21 / 46),
-    "BlackmanWindow": (0.42, -0.5, 0.08),
-}
-
-
-def _window(terms: tuple[float, ...]) -> Any:
-    def build(size_: Value, *, periodic: int = 1, output_datatype: int = 1) -> Value:
-        return cosine_window(size_, terms, bool(periodic), dt.by_onnx(output_datatype))
-
-    return build
-
-
-def cosine_window(count: Value, terms: tuple[float, ...], periodic: bool, dtype: DType) -> Value:
-    """The sum of terms[j] * cos(2 pi j i / n), n one less unless periodic."""
-    if not dtype.is_float:
-        raise UnsupportedOp(f"a window of {dtype}")
-    n = size(count, "the window's size")
-    index = iota((n,), 0, dt.F64)
-    turn = index * (2 * np.pi) / dim_value(n if periodic else n - 1, dt.F64)
-    total = scalar(terms[0], dt.F64).broadcast((n,))
-    for order, factor in enumerate(terms[1:], 1):
-        total = total + (turn * order).unary("cos") * factor
-    return total.cast(dtype)
-
-
-for _name, _terms in WINDOWS.items():
-    op(_name, since=17)(_window(_terms))

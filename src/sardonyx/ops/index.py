@@ -7,6 +7,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, dim_value, iota, make, unknown_extents
+from sardonyx.ops.operands import needs_size
 from sardonyx.ops.registry import op
 
 _REDUCTIONS = ("none", "add", "mul", "max", "min")
@@ -39,7 +40,9 @@ def gather_elements(x: Value, indices: Value, *, axis: int = 0) -> Value:
 def gather_nd(x: Value, indices: Value, *, batch_dims: int = 0) -> Value:
     """y[b, i...] = x[b, indices[b, i..., :]]."""
     depth = indices.shape[-1]
-    if not isinstance(depth, int) or not 1 <= depth <= x.rank - batch_dims:
+    if not isinstance(depth, int):
+        raise needs_size(depth, "the length of an index")
+    if not 1 <= depth <= x.rank - batch_dims:
         raise ShapeError(f"indices {list(indices.shape)} do not fit {list(x.shape)} with batch_dims={batch_dims}")
     shape = (*indices.shape[:-1], *x.shape[batch_dims + depth :])
     return make("gather_nd", (x, indices), {"batch_dims": batch_dims}, x.dtype, shape)
@@ -62,7 +65,9 @@ def scatter_elements(x: Value, indices: Value, updates: Value, *, axis: int = 0,
 def scatter_nd(x: Value, indices: Value, updates: Value, *, reduction: str = "none") -> Value:
     """A copy of x with y[indices[i..., :]] reduced with updates[i...]."""
     depth = indices.shape[-1]
-    if not isinstance(depth, int) or depth > x.rank:
+    if not isinstance(depth, int):
+        raise needs_size(depth, "the length of an index")
+    if depth > x.rank:
         raise ShapeError(f"indices {list(indices.shape)} do not fit {list(x.shape)}")
     return make("scatter_nd", (x, indices, updates), {"reduction": _known(reduction)}, x.dtype, x.shape)
 

@@ -178,7 +178,7 @@ def identity(x: Value) -> Value:
 
 
 @op("Dropout", since=1)
-def dropout_attributes(x: Value, *, is_test: int = 1, ratio: float = 0.5) -> tuple[Value, Value]:
+def dropout_attributes(x: Value, *, is_test: int = 0, ratio: float = 0.5) -> tuple[Value, Value]:
     """X itself, as inference asks, and a mask of the type of x that keeps everything."""
     return x, scalar(1, x.dtype).broadcast(x.shape)
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import NeedsContent
-from sardonyx.ir.value import Value, content
+from sardonyx.ir.graph import symbols_of
+from sardonyx.ir.meaning import NotFoldable
+from sardonyx.ir.prims import PRIMS
+from sardonyx.ir.value import Value, content, flat_dims
+
+Array = np.ndarray[Any, Any]
+_TRACE_LIMIT = 64
 
 
 def integers(value: Value, what: str) -> tuple[int, ...]:
@@ -22,11 +31,40 @@ def integers(value: Value, what: str) -> tuple[int, ...]:
 def sizes(value: Value, what: str, low: int | None = 0) -> tuple[Dim, ...]:
     """The content of an operand as sizes, bound at run time where unknown.
 
-    Raises NeedsContent if even the number of elements is unknown.
+    What is computed from unknown numbers by integer arithmetic becomes an expression of them. Raises
+    NeedsContent if even the number of elements is unknown.
     """
     if value.data is None and not isinstance(value.size, int):
-        raise needs_content(value, what)
-    return content(value, low)
+        raise needs_size(value.size, f"the length of {what}")
+    return tuple(_traced(value, low, {}).flat)
+
+
+def _traced(value: Value, low: int | None, done: dict[int, Array]) -> Array:
+    """The content as an object array of sizes."""
+    if value.id not in done:
+        found = None if value.data is not None else _computed(value, low, done)
+        if found is None:
+            found = np.empty(len(flat := content(value, low)), object)
+            found[:] = flat
+        done[value.id] = found.reshape(value.data.shape if value.data is not None else value.shape)
+    return done[value.id]
+
+
+def _computed(value: Value, low: int | None, done: dict[int, Array]) -> Array | None:
+    row = PRIMS[value.prim]
+    if not row.symbolic or not value.args or not all(_is_small_int(a) for a in value.args):
+        return None
+    if any(isinstance(n, dims.Expr) for n in flat_dims(value.attrs)):
+        return None
+    kept = low if row.kind in ("view", "index") else None
+    try:
+        return np.asarray(row.run([_traced(a, kept, done) for a in value.args], value.attrs), dtype=object)
+    except (NotFoldable, ArithmeticError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _is_small_int(value: Value) -> bool:
+    return value.dtype.is_int and isinstance(value.size, int) and value.size <= _TRACE_LIMIT
 
 
 def size(value: Value, what: str, low: int | None = 0) -> Dim:
@@ -38,23 +76,27 @@ def size(value: Value, what: str, low: int | None = 0) -> Dim:
 
 
 def needs_content(value: Value, what: str) -> NeedsContent:
-    """The error that asks for the content of the graph inputs `value` is computed from."""
-    return NeedsContent(f"{what} must be known when the model is compiled", fed_names(value))
-
-
-def fed_names(value: Value) -> tuple[str, ...]:
-    """The names of the inputs that `value` depends on."""
+    """The error that asks for the content of the inputs, and for the sizes, that `value` is computed from."""
     names: dict[str, None] = {}
+    free: set[str] = set()
     stack, seen = [value], {value.id}
     while stack:
         v = stack.pop()
+        free |= symbols_of(v)
         if v.prim == "input":
             names[str(v.attrs["name"])] = None
         for arg in v.args:
             if arg.id not in seen:
                 seen.add(arg.id)
                 stack.append(arg)
-    return tuple(names)
+    sizes = tuple((name, "", 0) for name in sorted(free))
+    return NeedsContent(f"{what} must be known when the model is compiled", tuple(names), sizes)
+
+
+def needs_size(size: Dim, what: str) -> NeedsContent:
+    """The error that asks for the free sizes in `size`."""
+    names = tuple((name, "", 0) for name in sorted(dims.symbols(size)))
+    return NeedsContent(f"{what} ({size}) must be known when the model is compiled", (), names)
 
 
 def axes(value: Value | None, x: Value, rank: int | None = None) -> tuple[int, ...] | None:

@@ -7,6 +7,8 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, iota, make, map_
+from sardonyx.passes.layout import lift
+from sardonyx.passes.transposed import as_convolution
 
 
 def decompose(graph: Graph) -> Graph:
@@ -27,7 +29,21 @@ def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
             return conv_as_sum(value)
         case "conv":
             return conv_padded(value)
+        case "conv_transpose":
+            return _again(as_convolution(value), args)
     return value
+
+
+def _again(value: Value, leaves: tuple[Value, ...]) -> Value:
+    """The values newly built over `leaves`, rewritten too."""
+    done = {v.id: v for v in leaves}
+
+    def visit(v: Value) -> Value:
+        if v.id not in done:
+            done[v.id] = _rewrite(v, tuple(visit(a) for a in v.args)) if v.args else v
+        return done[v.id]
+
+    return visit(value)
 
 
 def _contracts(value: Value) -> bool:
@@ -56,7 +72,11 @@ def in_single(value: Value) -> Value:
 
 
 def conv_padded(value: Value) -> Value:
-    """A convolution whose padding is a separate pad."""
+    """A convolution of two spatial axes whose padding is a separate pad."""
+    if value.rank == 3:
+        flat = lift(value)
+        assert flat is not None
+        return conv_padded(flat).reshape(value.shape)
     x, w = value.args
     low, high = value.attrs["low"], value.attrs["high"]
     if all(p == 0 for p in (*low, *high)):

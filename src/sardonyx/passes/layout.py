@@ -7,14 +7,12 @@ A tensor of shape [N, C, H, W, rest...] has the blocked shape [N, ceil(C/16), H,
 
 from __future__ import annotations
 
-import numpy as np
-
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.ir.graph import Graph, rebuild
-from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.value import Value, concat, make, map_
+from sardonyx.passes.transposed import phases
 
 BLOCK = 16
 _MIN_CHANNELS = 16
@@ -51,6 +49,33 @@ def _channels(x: Value) -> int:
     return x.shape[1]
 
 
+def lift(value: Value) -> Value | None:
+    """The same operation over [N, C, 1, L] for a tensor of shape [N, C, L], if it is one that may run blocked."""
+    if value.rank != 3 or not isinstance(value.shape[1], int) or value.prim not in _LIFTED and value.kind != "map":
+        return None
+    if not value.args or any(a.rank != 3 for a in value.args if a.rank > 0):
+        return None
+    args = tuple(a if a.rank == 0 else a.reshape((*a.shape[:2], 1, *a.shape[2:])) for a in value.args)
+    attrs = dict(value.attrs)
+    for name, unit in _LIFTED.get(value.prim, {}).items():
+        row = attrs[name]
+        attrs[name] = (unit, *row) if len(row) == 1 else (*row[:2], unit, *row[2:])
+    if value.prim == "concat" and attrs["axis"] == 2:
+        attrs["axis"] = 3
+    shape = (*value.shape[:2], 1, *value.shape[2:])
+    return make(value.prim, args, attrs, value.dtype, shape)
+
+
+_LIFTED: dict[str, dict[str, int]] = {
+    "conv": {"strides": 1, "dilations": 1, "low": 0, "high": 0},
+    "conv_transpose": {"strides": 1, "dilations": 1, "low": 0, "out": 1},
+    "pad": {"low": 0, "high": 0},
+    "slice": {"start": 0, "size": 1, "step": 1},
+    "concat": {},
+}
+"""Per operation, the attributes with one entry a spatial axis (or an axis), and the entry of the new axis."""
+
+
 class _Forms:
     """The blocked forms of the values seen so far, by id of their plain form."""
 
@@ -61,7 +86,8 @@ class _Forms:
     def visit(self, value: Value, args: tuple[Value, ...]) -> Value:
         """The plain form of a value over new arguments; its blocked form is remembered if there is one."""
         plain = rebuild(value, args)
-        form = self.form(plain)
+        lifted = lift(plain)
+        form = self.form(plain if lifted is None else lifted)
         if form is None:
             return plain
         if not form.origins:
@@ -69,7 +95,7 @@ class _Forms:
         result = unblock(form, _channels(plain))
         self.blocked[result.id] = form
         self.keep.append(result)
-        return result
+        return result if lifted is None else result.reshape(plain.shape)
 
     def form(self, value: Value) -> Value | None:
         """The blocked form, if this operation should run blocked."""
@@ -78,6 +104,8 @@ class _Forms:
         match value.prim:
             case "conv":
                 return self.conv(value)
+            case "conv_transpose":
+                return self.conv_transpose(value)
             case "pad" | "slice":
                 return self.spatial(value)
             case "window":
@@ -120,6 +148,24 @@ class _Forms:
             source = (known if known is not None else block(x)).pad((0, 0, *low, 0), (0, 0, *high, 0))
         return make("conv_blocked", (source, w), attrs, value.dtype, shape)
 
+    def conv_transpose(self, value: Value) -> Value | None:
+        x, w = value.args
+        if value.rank != 4 or value.dtype is not dt.F32 or not w.is_numeric_const or value.attrs["group"] != 1:
+            return None
+        blocks = -(-_channels(value) // BLOCK)
+        if x.shape[1] == 1 or _channels(value) < BLOCK // 2:
+            return None
+        p = phases(value, blocks * BLOCK)
+        source = (self.get(x) or block(x)).pad((0, 0, *p.low, 0), (0, 0, *p.high, 0))
+        rows, columns = p.strides
+        attrs = {"strides": (1, 1), "dilations": (1, 1), "group": 1, "channels": p.weights.shape[0]}
+        n, (high, wide) = x.shape[0], p.counts
+        shape = (n, rows * columns * blocks, high, wide, BLOCK)
+        y = make("conv_blocked", (source, p.weights), attrs, value.dtype, shape)
+        y = y.reshape((n, rows, columns, blocks, high, wide, BLOCK)).transpose(0, 3, 4, 1, 5, 2, 6)
+        y = y.reshape((n, blocks, high * rows, wide * columns, BLOCK))
+        return y.slice((0, 0, *p.start, 0), (n, blocks, *value.shape[2:], BLOCK))
+
     def depthwise(self, value: Value) -> Value:
         x, w = value.args
         form = self.get(x) or block(x)
@@ -136,9 +182,6 @@ class _Forms:
     def map(self, value: Value) -> Value | None:
         forms = [self.get(a) for a in value.args]
         if not any(f is not None for f in forms):
-            return None
-        channels = _channels(value)
-        if channels % BLOCK and not PRIMS[value.prim].finite and value.prim != "cast":
             return None
         if any(f is None and not self._blocks_cheaply(a, value) for f, a in zip(forms, value.args, strict=True)):
             return None
@@ -217,5 +260,3 @@ class _Forms:
 def _wide(row: tuple[Dim, ...], channel: int) -> tuple[Dim, ...]:
     return (*row[:4], channel, *row[4:])
 
-
-_ = np

@@ -92,7 +92,8 @@ class HostStep:
 class Segment:
     """Native calls between host steps.
 
-    `source` evaluates all sizes from the symbols in `names`; those in the slots `natural` must not be negative.
+    `source` evaluates all sizes from the symbols in `names`; `checks` are (slot, whether it must be
+    zero rather than not negative, the message if it is not).
     """
 
     calls: tuple[Call, ...]
@@ -100,7 +101,7 @@ class Segment:
     names: tuple[str, ...]
     source: str
     outputs: tuple[tuple[int, tuple[int, ...]], ...]
-    natural: tuple[int, ...]
+    checks: tuple[tuple[int, bool, str], ...]
     work: int
     scratch: int
     after: tuple[tuple[View, int, str], ...] = ()
@@ -298,8 +299,9 @@ class Program:
                 values = np.array(self._evaluators[number](*arguments), np.int64)
             except (ValueError, ZeroDivisionError) as error:
                 raise ShapeError(f"the sizes of this call contradict each other: {error}") from None
-            if segment.natural and values[list(segment.natural)].min() < 0:
-                raise ShapeError("the sizes of this call lead to a tensor of negative size; check the input shapes")
+            for slot, exact, message in segment.checks:
+                if values[slot] < 0 or (exact and values[slot]):
+                    raise ShapeError(f"{message}; check the input shapes {dict(zip(segment.names, arguments, strict=True))}")
             with self._lock:
                 if len(self._bound) >= 256:
                     self._bound.clear()

@@ -177,6 +177,7 @@ class _Crew:
         self.team[TeamBlock.MAILBOXES] = mailboxes.ctypes.data
         self.team[TeamBlock.CPUS] = cores.usable_cpus()
         self.contexts[:, Context.TID] = np.arange(size)
+        self.contexts[:, Context.CPU] = -1
         self.contexts[:, Context.BARRIER] = self.barrier.ctypes.data
         self.contexts[:, Context.STATUS] = self.team.ctypes.data
         self._find_system_calls(futex)
@@ -194,7 +195,6 @@ class _Crew:
             self.barrier[Barrier.SYSCALL] = _address_of(libc.syscall)
             self.barrier[[Barrier.FUTEX, Barrier.GET_AFFINITY, Barrier.SET_AFFINITY]] = numbers
             self.barrier[Barrier.GET_CPU] = _address_of(libc.sched_getcpu)
-            self.barrier[Barrier.ROOMY] = 1
 
     def prepare(self, count: int, scratch_bytes: int, ticks_per_us: float) -> None:
         """Have threads 1 .. count - 1 running, each with that much scratch; no run may be under way."""
@@ -211,6 +211,7 @@ class _Crew:
     def _work(self, tid: int) -> None:
         mailbox = self.mailboxes[tid]
         mail, context = int(mailbox.ctypes.data), int(self.contexts[tid].ctypes.data)
+        self.contexts[tid, Context.THREAD] = threading.get_native_id()
         while self.entries.worker(mail, context, self.address):
             with self.wake:
                 while mailbox[Mailbox.EPOCH] == mailbox[Mailbox.DONE]:

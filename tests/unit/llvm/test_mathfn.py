@@ -30,8 +30,8 @@ _erf = np.vectorize(math.erf, otypes=[np.longdouble])
 FUNCTIONS: dict[str, tuple[Callable[[Array], Array], float, float, float, float]] = {
     "exp": (np.exp, -105, 90, 0.9, 0.9),
     "log": (np.log, 0, 4, 0.95, 0.95),
-    "tanh": (np.tanh, -10, 10, 1.4, 1.4),
-    "erf": (_erf, -5, 5, 2.4, 3.5),
+    "tanh": (np.tanh, -10, 10, 2.6, 2.6),
+    "erf": (_erf, -5, 5, 2.9, 3.9),
     "sigmoid": (meaning.sigmoid, -100, 90, 2.6, 2.6),
     "sin": (np.sin, -1e5, 1e5, 1.5, 1.7),
     "cos": (np.cos, -50, 50, 1.5, 1.7),

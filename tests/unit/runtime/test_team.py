@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from sardonyx.llvm.layout import Mailbox
+from sardonyx.llvm.layout import Context, Mailbox
 from sardonyx.runtime import team as module
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.team import Failure, Team, aligned_bytes, aligned_words
@@ -140,6 +141,23 @@ def test_an_idle_thread_parks_and_wakes(pair: Team, image: LoadedImage) -> None:
         assert pair.run(launch) is None
         assert counts.tolist() == [2 * run, 2 * run]
         assert parked(pair)
+
+
+@pytest.mark.skipif(module.cores.usable_cpus() < 2, reason="one CPU")
+def test_a_woken_thread_keeps_off_the_callers_cpu(image: LoadedImage) -> None:
+    team = Team(image)
+    if team._crew.portable:
+        pytest.skip("threads do not sleep in native code here")
+    launch = Program(image, ("spin", [1000]), barriers=True).launch(2)
+    before = os.sched_getaffinity(0)
+    for _ in range(20):
+        assert team.run(launch) is None
+        assert parked(team)
+    caller, worker = team._crew.contexts[:2, Context.CPU]
+    assert {caller, worker} <= before
+    assert caller != worker
+    assert os.sched_getaffinity(0) == before
+    team.close()
 
 
 def test_wakes_at_every_moment_of_falling_asleep(pair: Team, image: LoadedImage) -> None:

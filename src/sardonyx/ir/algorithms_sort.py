@@ -1,0 +1,98 @@
+"""Sorting and selecting as numpy algorithms: topk, nonzero, unique, nms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sardonyx.ir.prims import register
+
+Array = np.ndarray[Any, Any]
+
+
+def topk(x: Array, *, k: int, axis: int, largest: bool) -> tuple[Array, Array]:
+    """The k largest (or smallest) elements along an axis, best first, and their places; of equals the first wins."""
+    if k > x.shape[axis]:
+        raise ValueError(f"k {k} is larger than the axis of {x.shape[axis]}")
+    if largest:
+        order = x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
+    else:
+        order = np.argsort(x, axis=axis, kind="stable")
+    best = np.take(order, np.arange(k), axis=axis)
+    return np.take_along_axis(x, best, axis), best.astype(np.int64)
+
+
+def nonzero(x: Array) -> tuple[Array]:
+    """The places of all nonzero elements in row-major order, one column each."""
+    return (np.stack(np.nonzero(np.atleast_1d(x))).astype(np.int64),)
+
+
+def unique(x: Array, *, axis: int | None, ordered: bool) -> tuple[Array, Array, Array, Array]:
+    """Distinct elements (or slices), their first places, the number of each element's, and their counts.
+
+    They are sorted, or in the order of their first places.
+    """
+    y, first, inverse, counts = np.unique(
+        x, return_index=True, return_inverse=True, return_counts=True, axis=axis
+    )
+    inverse = inverse.reshape(-1)
+    if not ordered:
+        order = np.argsort(first, kind="stable")
+        y = np.take(y, order, axis=0 if axis is None else axis)
+        first, counts = first[order], counts[order]
+        inverse = np.argsort(order, kind="stable")[inverse]
+    return y, first.astype(np.int64), inverse.astype(np.int64), counts.astype(np.int64)
+
+
+def _corners(boxes: Array, centred: bool) -> tuple[Array, Array, Array, Array]:
+    a, b, c, d = boxes.T
+    if centred:
+        return b - d / 2, a - c / 2, b + d / 2, a + c / 2
+    return np.minimum(a, c), np.minimum(b, d), np.maximum(a, c), np.maximum(b, d)
+
+
+def _kept(
+    boxes: Array, scores: Array, limit: int, overlap: float, least: float | None, centred: bool
+) -> list[int]:
+    """The boxes of one class that survive, best first."""
+    order = np.argsort(-scores, kind="stable")
+    if least is not None:
+        order = order[scores[order] > least]
+    top, left, bottom, right = _corners(boxes, centred)
+    area = (bottom - top) * (right - left)
+    kept: list[int] = []
+    while order.size and len(kept) < limit:
+        best, order = order[0], order[1:]
+        kept.append(int(best))
+        height = np.minimum(bottom[best], bottom[order]) - np.maximum(top[best], top[order])
+        width = np.minimum(right[best], right[order]) - np.maximum(left[best], left[order])
+        common = np.where((height > 0) & (width > 0), height * width, 0)
+        union = area[best] + area[order] - common
+        proper = (area[best] > 0) & (area[order] > 0) & (union > 0) & (common > 0)
+        order = order[~(proper & (common > overlap * union))]
+    return kept
+
+
+def nms(boxes: Array, scores: Array, *rest: Array, extras: Sequence[str], centred: bool) -> tuple[Array]:
+    """Rows (batch, class, box) of the boxes that no better box of their class overlaps too much.
+
+    boxes [B, N, 4], scores [B, C, N]. `extras` names the further arguments: limit (boxes per class), overlap
+    (the largest intersection over union), least (scores must be above it).
+    """
+    given = {name: np.asarray(value).reshape(-1)[0] for name, value in zip(extras, rest, strict=True)}
+    limit, overlap = int(given.get("limit", 0)), float(given.get("overlap", 0))
+    least = float(given["least"]) if "least" in given else None
+    rows = [
+        (b, c, box)
+        for b, c in np.ndindex(*scores.shape[:2])
+        for box in _kept(boxes[b], scores[b, c], limit, overlap, least, centred)
+    ]
+    return (np.asarray(rows, dtype=np.int64).reshape(-1, 3),)
+
+
+register("topk", "opaque", topk)
+register("nonzero", "opaque", nonzero)
+register("unique", "opaque", unique)
+register("nms", "opaque", nms)

@@ -1,0 +1,305 @@
+"""If, Loop and Scan: built in place where their course is known, else control primitives over closed graphs.
+
+Decides which sizes of results hold whatever course is taken; the others are data-dependent symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.ir import algorithms_control  # noqa: F401 - registers if, loop and scan
+from sardonyx.ir.value import Value, concat, const, content, dim_value, make, placeholder, unknown_extents
+from sardonyx.ops.elements import Elements, elements, join, nature
+from sardonyx.ops.registry import op
+from sardonyx.ops.subgraph import Body, SubGraph
+from sardonyx.ops.window import Ints
+
+UNROLL_TRIPS = 32
+UNROLL_VALUES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is known of a value before it exists: type, sizes (None: at run time), elements of a sequence."""
+
+    dtype: DType
+    shape: tuple[Dim | None, ...]
+    elements: Elements = ()
+    nature: str = ""
+
+    @staticmethod
+    def of(value: Value, inner: frozenset[str] = frozenset()) -> Kind:
+        """The kind of a value; sizes that mention `inner` symbols are unknown outside."""
+        shape = tuple(None if dims.symbols(n) & inner else n for n in value.shape)
+        if value.dtype is not dt.OBJECT:
+            return Kind(value.dtype, shape)
+        found = tuple((d, tuple(-1 if dims.symbols(n) & inner else n for n in s)) for d, s in elements(value))
+        return Kind(value.dtype, shape, found, nature(value))
+
+    def joined(self, other: Kind, what: str) -> Kind:
+        """What holds of either value. Raises ShapeError if their types or ranks differ."""
+        if self.dtype is not other.dtype or len(self.shape) != len(other.shape):
+            raise ShapeError(
+                f"{what} is {self} on one course and {other} on another; both must agree in type and rank"
+            )
+        shape = tuple(_either(a, b) for a, b in zip(self.shape, other.shape, strict=True))
+        return Kind(self.dtype, shape, join(self.elements, other.elements), self.nature or other.nature)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{','.join('?' if n is None else str(n) for n in self.shape)}]"
+
+
+def _either(a: Dim | None, b: Dim | None) -> Dim | None:
+    return a if a is not None and b is not None and dims.equal(a, b) is True else None
+
+
+def _results(
+    prim: str, args: Sequence[Value], attrs: dict[str, Any], kinds: Sequence[Kind]
+) -> tuple[Value, ...]:
+    """The results of a control primitive; sequences carry what is known of their elements."""
+    values = unknown_extents(prim, args, attrs, [(k.dtype, k.shape) for k in kinds])
+    return tuple(
+        make("item", v.args, v.attrs, v.dtype, v.shape, k.elements)
+        if k.dtype is dt.OBJECT and k.elements
+        else v
+        for v, k in zip(values, kinds, strict=True)
+    )
+
+
+def _kinds(body: Body, own: frozenset[str] = frozenset()) -> list[Kind]:
+    """The kinds of a body's results outside of it, where its `own` sizes mean nothing."""
+    inner = own | frozenset(body.graph.unknowns)
+    return [Kind.of(v, inner) for _, v in body.graph.outputs]
+
+
+def known_truth(value: Value | None, absent: bool = True) -> bool | None:
+    """Whether a condition surely holds or surely does not; None if it is decided at run time."""
+    if value is None:
+        return absent
+    return bool(np.all(value.data)) if value.is_numeric_const else None
+
+
+@op("If")
+def if_(cond: Value, *, then_branch: SubGraph, else_branch: SubGraph) -> tuple[Value, ...]:
+    """The results of the branch that the condition chooses."""
+    truth = known_truth(cond)
+    if truth is not None:
+        return (then_branch if truth else else_branch).inline()
+    then, otherwise = then_branch.close([]), else_branch.close([])
+    kinds = [
+        a.joined(b, f"result {number} of If")
+        for number, (a, b) in enumerate(zip(_kinds(then), _kinds(otherwise), strict=True))
+    ]
+    sizes = dict(zip(then.names, then.sizes, strict=True)) | dict(
+        zip(otherwise.names, otherwise.sizes, strict=True)
+    )
+    attrs = {
+        "then": then.graph,
+        "otherwise": otherwise.graph,
+        "names": tuple(sizes),
+        "sizes": tuple(sizes.values()),
+        "split": len(then.captures),
+    }
+    return _results("if", (cond, *then.captures, *otherwise.captures), attrs, kinds)
+
+
+def _formal(kind: Kind, name: str) -> Value:
+    """A stand-in for a value of that kind inside a body; sizes not known are fresh symbols."""
+    if kind.dtype is dt.OBJECT:
+        return Value("input", (), {"name": name, "type": kind.nature}, kind.dtype, (), None, kind.elements)
+    return placeholder(name, kind.dtype, tuple(dims.fresh(name) if n is None else n for n in kind.shape))
+
+
+def _settle(
+    branch: SubGraph, before: Sequence[Value], carried: Sequence[Value], after: Sequence[Value], skip: int
+) -> tuple[Body, list[Kind], list[Kind]]:
+    """Close a body over carried values whose sizes stay the same in every iteration.
+
+    Sizes that an iteration changes become symbols, until nothing changes. The carried results of the body
+    come after `skip` others. Returns the body, the kinds of the carried values and those of all its results.
+    """
+    kinds = [Kind.of(v) for v in carried]
+    names = [f.name for f in branch.inputs[len(before) : len(before) + len(carried)]]
+    for _ in range(2 + sum(len(k.shape) + 1 for k in kinds)):
+        formals = [_formal(k, n) for k, n in zip(kinds, names, strict=True)]
+        body = branch.close([*before, *formals, *after])
+        own = frozenset(
+            name
+            for f, k in zip(formals, kinds, strict=True)
+            for size, known in zip(f.shape, k.shape, strict=True)
+            if known is None
+            for name in dims.symbols(size)
+        )
+        results = _kinds(body, own)
+        found = results[skip : skip + len(carried)]
+        settled = [k.joined(f, f"the carried value {n}") for k, f, n in zip(kinds, found, names, strict=True)]
+        if settled == kinds:
+            return body, kinds, results
+        kinds = settled
+    raise ShapeError(f"the sizes of the carried values {', '.join(names)} never settle")
+
+
+def _repeatable(body: Body, trips: Dim | None) -> bool:
+    """Whether so many copies of a body are small enough to be built in place."""
+    return (
+        isinstance(trips, int) and trips <= UNROLL_TRIPS and trips * len(body.graph.order()) <= UNROLL_VALUES
+    )
+
+
+def _stack(parts: Sequence[Value]) -> Value:
+    return concat([p.reshape((1, *p.shape)) for p in parts], 0)
+
+
+def _row(kind: Kind) -> tuple[DType, tuple[Dim, ...]]:
+    return kind.dtype, tuple(0 if n is None else n for n in kind.shape)
+
+
+@op("Loop")
+def loop(
+    m: Value | None = None, cond: Value | None = None, *initial: Value, body: SubGraph
+) -> tuple[Value, ...]:
+    """Repeat the body at most `m` times, while its condition holds."""
+    if known_truth(cond) is False:
+        trips: Dim | None = 0
+    else:
+        trips = content(m.cast(dt.I64))[0] if m is not None else None
+    count = len(initial)
+    before = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
+    closed, kinds, results = _settle(body, before, initial, (), 1)
+    goes_on = closed.graph.outputs[0][1]
+    endless = known_truth(goes_on) is True or goes_on is before[1]
+    rows = results[1 + count :]
+    steady = known_truth(cond) is not None and endless
+    if steady and trips is None:
+        raise UnsupportedOp("a Loop without a trip count or an end")
+    if steady and _repeatable(closed, trips) and (trips != 0 or not rows):
+        return _unrolled(body, int(trips) if isinstance(trips, int) else 0, initial)
+    attrs = {
+        "body": closed.graph,
+        "names": closed.names,
+        "sizes": closed.sizes,
+        "limited": m is not None,
+        "conditional": cond is not None,
+        "carried": count,
+        "stacked": tuple(_row(k) for k in rows),
+    }
+    length = trips if steady else None
+    stacked = [Kind(k.dtype, (length, *k.shape)) for k in rows]
+    args = [v for v in (m, cond) if v is not None]
+    return _results("loop", (*args, *initial, *closed.captures), attrs, [*kinds, *stacked])
+
+
+def _unrolled(body: SubGraph, trips: int, state: Sequence[Value]) -> tuple[Value, ...]:
+    carried = list(state)
+    rows: list[list[Value]] = []
+    for number in range(trips):
+        results = body.inline(dim_value(number, dt.I64), const(np.asarray(True)), *carried)
+        carried = list(results[1 : 1 + len(carried)])
+        rows.append(list(results[1 + len(carried) :]))
+    return (*carried, *(_stack(parts) for parts in zip(*rows, strict=True)))
+
+
+def _flipped(x: Value, axis: int, backward: bool) -> Value:
+    if not backward:
+        return x
+    at = x.axis(axis)
+    start = [x.shape[at] - 1 if a == at else 0 for a in range(x.rank)]
+    return x.slice(start, x.shape, [-1 if a == at else 1 for a in range(x.rank)])
+
+
+def _first(x: Value, axis: int) -> Value:
+    at = x.axis(axis)
+    return x.transpose(at, *(a for a in range(x.rank) if a != at))
+
+
+def _back(x: Value, axis: int) -> Value:
+    at = x.axis(axis)
+    order = list(range(1, x.rank))
+    order.insert(at, 0)
+    return x.transpose(*order)
+
+
+@op("Scan", since=9)
+def scan(
+    *initial_state_and_scan_inputs: Value,
+    body: SubGraph,
+    num_scan_inputs: int,
+    scan_input_axes: Ints = (),
+    scan_input_directions: Ints = (),
+    scan_output_axes: Ints = (),
+    scan_output_directions: Ints = (),
+) -> tuple[Value, ...]:
+    """Run the body over the slices of the last `num_scan_inputs` inputs, carrying the others along."""
+    count = len(initial_state_and_scan_inputs) - num_scan_inputs
+    state, scanned = initial_state_and_scan_inputs[:count], initial_state_and_scan_inputs[count:]
+    axes = tuple(scan_input_axes) or (0,) * num_scan_inputs
+    backward = tuple(scan_input_directions) or (0,) * num_scan_inputs
+    arrays = [_flipped(_first(x, a), 0, bool(d)) for x, a, d in zip(scanned, axes, backward, strict=True)]
+    results = _scan(body, state, arrays)
+    outputs = results[count:]
+    axes = tuple(scan_output_axes) or (0,) * len(outputs)
+    backward = tuple(scan_output_directions) or (0,) * len(outputs)
+    moved = (_back(_flipped(y, 0, bool(d)), a) for y, a, d in zip(outputs, axes, backward, strict=True))
+    return (*results[:count], *moved)
+
+
+def _scan(body: SubGraph, state: Sequence[Value], arrays: Sequence[Value]) -> tuple[Value, ...]:
+    length = arrays[0].shape[0]
+    names = [f.name for f in body.inputs[len(state) :]]
+    slices = [placeholder(n, x.dtype, x.shape[1:]) for n, x in zip(names, arrays, strict=True)]
+    closed, kinds, found = _settle(body, (), state, slices, 0)
+    if _repeatable(closed, length) and isinstance(length, int) and length > 0:
+        carried = list(state)
+        rows: list[list[Value]] = []
+        for t in range(length):
+            parts = [
+                x.slice((t,) + (0,) * (x.rank - 1), (1, *x.shape[1:])).reshape(x.shape[1:]) for x in arrays
+            ]
+            results = body.inline(*carried, *parts)
+            carried = list(results[: len(state)])
+            rows.append(list(results[len(state) :]))
+        return (*carried, *(_stack(parts) for parts in zip(*rows, strict=True)))
+    stacked = found[len(state) :]
+    attrs = {
+        "body": closed.graph,
+        "names": closed.names,
+        "sizes": closed.sizes,
+        "carried": len(state),
+        "scanned": len(arrays),
+        "stacked": tuple(_row(k) for k in stacked),
+    }
+    rows_of = [Kind(k.dtype, (length, *k.shape)) for k in stacked]
+    return _results("scan", (*state, *arrays, *closed.captures), attrs, [*kinds, *rows_of])
+
+
+@op("Scan", since=8)
+def scan_8(
+    sequence_lens: Value | None = None,
+    *initial_state_and_scan_inputs: Value,
+    body: SubGraph,
+    num_scan_inputs: int,
+    directions: Ints = (),
+) -> tuple[Value, ...]:
+    """Scan of every sample of a batch (axis 0) on its own, over axis 1."""
+    batch = initial_state_and_scan_inputs[0].shape[0]
+    if sequence_lens is not None or not isinstance(batch, int):
+        raise UnsupportedOp("Scan of opset 8 with sequence lengths or a batch of unknown size")
+    samples = []
+    for b in range(batch):
+        parts = [
+            x.slice((b,) + (0,) * (x.rank - 1), (1, *x.shape[1:])).reshape(x.shape[1:])
+            for x in initial_state_and_scan_inputs
+        ]
+        samples.append(
+            scan(*parts, body=body, num_scan_inputs=num_scan_inputs, scan_input_directions=directions)
+        )
+    return tuple(_stack(parts) for parts in zip(*samples, strict=True))

@@ -1,0 +1,85 @@
+"""Operators that sort and select: TopK, NonZero, Unique, NonMaxSuppression."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.errors import ShapeError
+from sardonyx.ir import algorithms_sort
+from sardonyx.ir.value import Value, concat, const, iota, make, many, unknown_extents
+from sardonyx.ops.operands import size
+from sardonyx.ops.registry import op
+
+
+def top(x: Value, k: Dim, axis: int, largest: bool) -> tuple[Value, Value]:
+    """The k best elements along an axis, best first, and their places (int64)."""
+    axis = x.axis(axis)
+    if dims.at_least(x.shape[axis], k) is False:
+        raise ShapeError(f"k {k} is larger than the axis of {x.shape[axis]}")
+    shape = tuple(k if a == axis else n for a, n in enumerate(x.shape))
+    if k == 1:
+        best = x.reduce("rmax" if largest else "rmin", (axis,))
+        attrs = {"axis": axis, "last": False}
+        return best, make("argmax" if largest else "argmin", (x,), attrs, dt.I64, shape)
+    attrs_many = {"k": k, "axis": axis, "largest": largest}
+    values, places = many("topk", (x,), attrs_many, [(x.dtype, shape), (dt.I64, shape)])
+    return values, places
+
+
+@op("TopK")
+def topk_1(x: Value, *, k: int, axis: int = -1) -> tuple[Value, Value]:
+    """The k largest elements along an axis, k known in the model."""
+    return top(x, k, axis, True)
+
+
+@op("TopK", since=10)
+def topk_10(x: Value, k: Value, *, axis: int = -1) -> tuple[Value, Value]:
+    """The k largest elements along an axis."""
+    return top(x, size(k, "k"), axis, True)
+
+
+@op("TopK", since=11)
+def topk(x: Value, k: Value, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> tuple[Value, Value]:
+    """The k largest or smallest elements along an axis; sorted in any case."""
+    return top(x, size(k, "k"), axis, bool(largest))
+
+
+@op("NonZero", since=9)
+def non_zero(x: Value) -> Value:
+    """The places of all nonzero elements, one column each."""
+    rank = max(x.rank, 1)
+    if x.is_numeric_const and x.data is not None:
+        return const(algorithms_sort.nonzero(x.data)[0])
+    if x.prim == "broadcast" and x.rank and x.args[0].is_numeric_const and np.all(x.args[0].data):
+        return concat([iota(x.shape, a, dt.I64).reshape((1, x.size)) for a in range(rank)], 0)
+    return unknown_extents("nonzero", (x,), {}, [(dt.I64, (rank, None))])[0]
+
+
+@op("Unique", since=11)
+def unique(x: Value, *, axis: int | None = None, sorted: int = 1) -> tuple[Value, ...]:
+    """Distinct elements or slices, their first places, the number of each one, and their counts."""
+    at = None if axis is None else x.axis(axis)
+    kept = (None,) if at is None else tuple(None if a == at else n for a, n in enumerate(x.shape))
+    total = x.size if at is None else x.shape[at]
+    results = [(x.dtype, kept), (dt.I64, (None,)), (dt.I64, (total,)), (dt.I64, (None,))]
+    return unknown_extents("unique", (x,), {"axis": at, "ordered": bool(sorted)}, results)
+
+
+@op("NonMaxSuppression", since=10)
+def non_max_suppression(
+    boxes: Value,
+    scores: Value,
+    max_output_boxes_per_class: Value | None = None,
+    iou_threshold: Value | None = None,
+    score_threshold: Value | None = None,
+    *,
+    center_point_box: int = 0,
+) -> Value:
+    """Rows (batch, class, box) of the boxes that no better box of their class overlaps too much."""
+    given = {"limit": max_output_boxes_per_class, "overlap": iou_threshold, "least": score_threshold}
+    extras = {name: value for name, value in given.items() if value is not None}
+    attrs = {"extras": tuple(extras), "centred": bool(center_point_box)}
+    return unknown_extents("nms", (boxes, scores, *extras.values()), attrs, [(dt.I64, (None, 3))])[0]

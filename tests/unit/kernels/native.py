@@ -1,0 +1,112 @@
+"""Calls contraction kernels on guarded memory, for tests: every buffer ends where unmapped memory begins."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Mapping
+from enum import IntEnum
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sardonyx import targets
+from sardonyx.base.target import Target
+from sardonyx.kernels.library import library_ir, scratch_bytes
+from sardonyx.llvm import engine
+from sardonyx.llvm.layout import Context
+from sardonyx.llvm.link import link
+from sardonyx.runtime.image import LoadedImage, load
+
+Array = npt.NDArray[Any]
+LLVM_TYPES = {"float32": "float", "float64": "double"}
+SUFFIXES = {"float32": "f32", "float64": "f64"}
+Epilogue = ctypes.CFUNCTYPE(
+    None,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_void_p,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_int64,
+)
+_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+
+
+def runnable_targets() -> list[Target]:
+    """The levels this machine can execute."""
+    best = targets.detect()
+    return [t for t in targets.TARGETS if set(t.features) <= set(best.features)]
+
+
+@cache
+def library(target: Target, dtype: str) -> LoadedImage:
+    """The compiled kernels of one element type."""
+    return load(link([engine.compile_object(library_ir(target, LLVM_TYPES[dtype]), target)]))
+
+
+def guarded(array: Array, *, align: int = 1) -> Array:
+    """A copy that ends at unmapped memory, up to the alignment."""
+    page = mmap.PAGESIZE
+    size = -(-array.nbytes // align) * align
+    pages = -(-size // page) + 1
+    memory = mmap.mmap(-1, (pages + 1) * page)
+    base = np.frombuffer(memory, np.uint8)
+    end = pages * page
+    _protect(base.ctypes.data + end, page)
+    copy = base[end - size : end - size + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+def _protect(address: int, size: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(size), 0) == 0
+
+
+@cache
+def _scratch(target: Target) -> Array:
+    return guarded(np.zeros(scratch_bytes(target), np.uint8), align=64)
+
+
+def run(
+    symbol: str, target: Target, dtype: str, words: Mapping[Any, int], size: int, threads: int = 1
+) -> None:
+    """Call the kernel once for each thread of a team, one after the other."""
+    args = np.zeros(size, np.int64)
+    for index, value in words.items():
+        args[index] = value
+    function = _KERNEL(library(target, dtype).address(f"{symbol}_{SUFFIXES[dtype]}"))
+    scratch = _scratch(target)
+    for tid in range(threads):
+        scratch.fill(0xFF)
+        context = np.zeros(Context.WORDS, np.int64)
+        context[Context.TID], context[Context.NTHREADS] = tid, threads
+        context[Context.SCRATCH], context[Context.SCRATCH_BYTES] = scratch.ctypes.data, scratch.nbytes
+        function(args.ctypes.data, context.ctypes.data)
+
+
+def bits(value: float, dtype: str) -> int:
+    """The word that holds a float argument."""
+    return int(np.array([value], dtype).view(np.int32 if dtype == "float32" else np.int64)[0])
+
+
+def finish_words(
+    words: type[IntEnum], dtype: str, low: float = -np.inf, high: float = np.inf
+) -> dict[Any, int]:
+    """FINISH without bias and residual."""
+    return {words["FINISH"]: 1, words["LOW"]: bits(low, dtype), words["HIGH"]: bits(high, dtype)}
+
+
+def tile_view(tile: int, pitch: int, rows: int, columns: int, dtype: str) -> Array:
+    """The part of a tile that an epilogue is given."""
+    item = np.dtype(dtype).itemsize
+    flat = (ctypes.c_char * (((rows - 1) * pitch + columns) * item)).from_address(tile)
+    return np.lib.stride_tricks.as_strided(np.frombuffer(flat, dtype), (rows, columns), (pitch * item, item))
+
+
+def strides(array: Array) -> tuple[int, ...]:
+    """Strides in elements."""
+    return tuple(s // array.itemsize for s in array.strides)
