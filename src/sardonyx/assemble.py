@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base import dim as dims
+from sardonyx.base.evaluator import Evaluator
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.ir.bounds import obligations
@@ -40,7 +41,7 @@ class _Open:
     """The segment being filled."""
 
     number: int
-    evaluator: dims.Evaluator
+    evaluator: Evaluator
     names: tuple[str, ...]
     calls: list[Call] = field(default_factory=list)
     phases: list[int] = field(default_factory=list)
@@ -80,7 +81,7 @@ class Assembler:
 
     def _begin(self) -> _Open:
         """A new segment, which checks every size that has become known."""
-        opened = _Open(len(self.segments), dims.Evaluator(self.known), self.known)
+        opened = _Open(len(self.segments), Evaluator(self.known), self.known)
         known = frozenset(self.known)
         opened.checks = [(opened.evaluator.add(o.dim), o.exact, o.message) for o, names in self.unproven if names <= known]
         self.unproven = [(o, names) for o, names in self.unproven if not names <= known]

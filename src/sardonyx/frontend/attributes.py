@@ -113,4 +113,6 @@ def type_proto(value: Value | None) -> onnx.TypeProto:
         return onnx.helper.make_tensor_type_proto(value.dtype.onnx, shape)
     if len(value.results) != 1 or value.results[0][0] is dt.OBJECT:
         return onnx.TypeProto()
-    return onnx.helper.make_sequence_type_proto(onnx.helper.make_tensor_type_proto(value.results[0][0].onnx, None))
+    return onnx.helper.make_sequence_type_proto(
+        onnx.helper.make_tensor_type_proto(value.results[0][0].onnx, None)
+    )

@@ -56,7 +56,9 @@ def _positional(node: Any, inputs: Sequence[Value | None]) -> Any:
     return plain
 
 
-def _infer(node: Any, opset: int, inputs: Sequence[Value | None]) -> list[tuple[DType, tuple[Dim | None, ...]]]:
+def _infer(
+    node: Any, opset: int, inputs: Sequence[Value | None]
+) -> list[tuple[DType, tuple[Dim | None, ...]]]:
     import onnx
     from onnx import helper, numpy_helper
 
@@ -88,9 +90,7 @@ def _infer(node: Any, opset: int, inputs: Sequence[Value | None]) -> list[tuple[
         tensor = info.type.tensor_type
         if not tensor.HasField("shape") or not tensor.elem_type:
             raise UnsupportedOp(f"the rank of its result {info.name} cannot be inferred")
-        sizes = [
-            d.dim_value if d.HasField("dim_value") else known.get(d.dim_param) for d in tensor.shape.dim
-        ]
+        sizes = [d.dim_value if d.HasField("dim_value") else known.get(d.dim_param) for d in tensor.shape.dim]
         results.append((dt.by_onnx(tensor.elem_type), tuple(sizes)))
     return results
 

@@ -31,6 +31,7 @@ from sardonyx.ir.value import Value, collect_unknowns, const, placeholder
 from sardonyx.ops import elements
 
 Array = np.ndarray[Any, Any]
+_ASKABLE_SIZE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +201,8 @@ def _inputs(
             scope.define(proto.name, const(np.array(known.contents[proto.name], value.dtype.numpy)))
             continue
         scope.define(proto.name, value)
-        if value.dtype.is_int or value.dtype is dt.BOOL:
+        small = isinstance(value.size, int) and value.size <= _ASKABLE_SIZE
+        if small or value.dtype.is_int or value.dtype is dt.BOOL:
             scope.model.askable.add(proto.name)
         for axis, size in enumerate(value.shape):
             for name in dims.symbols(size):

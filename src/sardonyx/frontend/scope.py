@@ -9,7 +9,6 @@ from __future__ import annotations
 import graphlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import onnx
 
@@ -70,7 +69,9 @@ class Scope:
         outer = self.parent.find(name)
         if outer is not None and self.captured is not None and not outer.is_const:
             if outer.id not in self.captured:
-                inner = Value("input", (), {**outer.attrs, "name": name}, outer.dtype, outer.shape, None, outer.results)
+                inner = Value(
+                    "input", (), {**outer.attrs, "name": name}, outer.dtype, outer.shape, None, outer.results
+                )
                 self.captured[outer.id] = (outer, inner)
             outer = self.captured[outer.id][1]
         self.values[name] = outer
@@ -95,7 +96,9 @@ class Scope:
     def build(self, nodes: Sequence[onnx.NodeProto]) -> None:
         """Build nodes in an order in which every name is defined before it is used."""
         if self.depth > MAX_DEPTH:
-            raise LoadError(f"functions and subgraphs are nested more than {MAX_DEPTH} deep; is one recursive?")
+            raise LoadError(
+                f"functions and subgraphs are nested more than {MAX_DEPTH} deep; is one recursive?"
+            )
         for index, proto in enumerate(ordered(nodes)):
             name = self.prefix + (proto.name or f"{proto.op_type}_{index}")
             with origin(name):
@@ -104,7 +107,14 @@ class Scope:
                 except SardonyxError as error:
                     error.args = (f"{name} ({shown(proto)}): {error}",)
                     raise
-                except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+                except (
+                    ArithmeticError,
+                    AssertionError,
+                    AttributeError,
+                    LookupError,
+                    TypeError,
+                    ValueError,
+                ) as error:
                     raise LoadError(f"{name} ({shown(proto)}): the node is malformed: {error}") from error
 
     def _node(self, proto: onnx.NodeProto, name: str) -> None:
@@ -126,7 +136,9 @@ class Scope:
                 raise UnsupportedOp(f'its result "{output}" is not available')
             self.define(output, value)
 
-    def _operator(self, proto: onnx.NodeProto, domain: str, inputs: list[Value | None], name: str) -> Sequence[Value | None]:
+    def _operator(
+        self, proto: onnx.NodeProto, domain: str, inputs: list[Value | None], name: str
+    ) -> Sequence[Value | None]:
         if domain not in self.opsets:
             raise LoadError(f'the model imports no opset for the domain "{domain}"', kind="graph")
         opset = self.opsets[domain]
@@ -138,7 +150,9 @@ class Scope:
             return operator(node, inputs)
         except UnsupportedOp as error:
             if isinstance(error, NeedsContent):
-                error.sizes = tuple((s[0], *self.model.sizes[s[0]]) for s in error.sizes if s[0] in self.model.sizes)
+                error.sizes = tuple(
+                    (s[0], *self.model.sizes[s[0]]) for s in error.sizes if s[0] in self.model.sizes
+                )
                 if (error.inputs or error.sizes) and self.model.askable.issuperset(error.inputs):
                     raise
             reason = str(error)
@@ -199,11 +213,17 @@ class NestedGraph:
         self.inputs: tuple[Formal, ...] = tuple(formal(i) for i in proto.input)
         self.outputs: tuple[Formal, ...] = tuple(formal(o) for o in proto.output)
 
-    def _build(self, args: Sequence[Value | None], captured: dict[int, tuple[Value, Value]] | None) -> tuple[Value, ...]:
+    def _build(
+        self, args: Sequence[Value | None], captured: dict[int, tuple[Value, Value]] | None
+    ) -> tuple[Value, ...]:
         if len(args) != len(self.inputs):
-            raise LoadError(f"the subgraph {self.proto.name} takes {len(self.inputs)} inputs, not {len(args)}")
+            raise LoadError(
+                f"the subgraph {self.proto.name} takes {len(self.inputs)} inputs, not {len(args)}"
+            )
         outer = self.scope
-        scope = Scope(outer.model, outer.opsets, outer, {}, outer.arguments, captured, outer.prefix, outer.depth + 1)
+        scope = Scope(
+            outer.model, outer.opsets, outer, {}, outer.arguments, captured, outer.prefix, outer.depth + 1
+        )
         for parameter, arg in zip(self.inputs, args, strict=True):
             scope.define(parameter.name, arg)
         scope.initialise(self.proto, frozenset(i.name for i in self.inputs))
@@ -249,7 +269,9 @@ def ordered(nodes: Sequence[onnx.NodeProto]) -> Sequence[onnx.NodeProto]:
     for index, node in enumerate(nodes):
         for name in node.output:
             if name and producer.setdefault(name, index) != index:
-                raise LoadError(f'the tensor "{name}" is defined by two nodes, {nodes[producer[name]].name} and {node.name}')
+                raise LoadError(
+                    f'the tensor "{name}" is defined by two nodes, {nodes[producer[name]].name} and {node.name}'
+                )
     needs = [[producer[n] for n in reads(node) if n in producer] for node in nodes]
     if all(before < index for index, befores in enumerate(needs) for before in befores):
         return nodes
@@ -285,10 +307,14 @@ def schema_function(
         types = [attributes.type_proto(v) for v in inputs]
         # The builder of a body reads absent types through null pointers.
         enough = schema.min_input <= len(types) <= schema.max_input
-        if not enough or any(v is not None and not t.WhichOneof("value") for t, v in zip(types, inputs, strict=True)):
+        if not enough or any(
+            v is not None and not t.WhichOneof("value") for t, v in zip(types, inputs, strict=True)
+        ):
             return None
         texts = [t.SerializeToString() for t in types]
-        text = schema.get_context_dependent_function_with_opset_version(opset, proto.SerializeToString(), texts)
+        text = schema.get_context_dependent_function_with_opset_version(
+            opset, proto.SerializeToString(), texts
+        )
         return onnx.FunctionProto.FromString(text) if text else None
     except (RuntimeError, onnx.defs.SchemaError):
         return None

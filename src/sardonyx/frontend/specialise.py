@@ -34,14 +34,19 @@ class Needs:
 
     def key(self, feeds: Mapping[str, Any]) -> tuple[Any, ...]:
         """Equal for two feeds exactly if one graph serves both."""
-        contents = [(n, feeds[n].dtype.str, feeds[n].shape, feeds[n].tobytes()) for n in sorted(self.contents)]
+        contents = [
+            (n, feeds[n].dtype.str, feeds[n].shape, feeds[n].tobytes()) for n in sorted(self.contents)
+        ]
         shapes = [(n, np.shape(feeds[n])) for n in sorted(self.shapes)]
         sizes = [(s, np.shape(feeds[n])[axis]) for s, n, axis in sorted(self.sizes)]
         return (*contents, *shapes, *sizes)
 
 
 def specialise(
-    model: Origin, feeds: Mapping[str, Array], options: CompileOptions | None = None, needs: Needs | None = None
+    model: Origin,
+    feeds: Mapping[str, Array],
+    options: CompileOptions | None = None,
+    needs: Needs | None = None,
 ) -> tuple[Loaded, Needs]:
     """The graph of a model for a feed, and what of the feed it depends on (`needs` is known from before).
 

@@ -1,4 +1,4 @@
-"""The one source of chance: a number that differs in every run, from which formulas make all random tensors."""
+"""The one source of chance: a number new in every run, from which formulas make all random tensors."""
 
 from __future__ import annotations
 

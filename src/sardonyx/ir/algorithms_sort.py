@@ -13,7 +13,7 @@ Array = np.ndarray[Any, Any]
 
 
 def topk(x: Array, *, k: int, axis: int, largest: bool) -> tuple[Array, Array]:
-    """The k largest (or smallest) elements along an axis, best first, and their places; of equals the first wins."""
+    """The k largest (or smallest) elements along an axis, best first, and their places; ties keep order."""
     if k > x.shape[axis]:
         raise ValueError(f"k {k} is larger than the axis of {x.shape[axis]}")
     if largest:

@@ -11,7 +11,17 @@ from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.finish import End, Place
 from sardonyx.kernels.microkernel import ENTRY_WORDS, Mode, Plan
-from sardonyx.kernels.tiling import GEMV_ROWS, Ahead, Cut, Shape, ceil_div, define_pick, new_words, set_word
+from sardonyx.kernels.tiling import (
+    GEMV_ROWS,
+    STRIP_TILES,
+    Ahead,
+    Cut,
+    Shape,
+    ceil_div,
+    define_pick,
+    new_words,
+    set_word,
+)
 from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -50,6 +60,20 @@ class Tiles:
         per_tile = f.select(paired, int_(2), int_(1))
         cut = Cut.of(f, pixels, f.smax(ceil_div(f, pixels, int_(shape.max_rows)), int_(1)))
         return Tiles(per_tile, cut, f.mul(ceil_div(f, lines, per_tile), cut.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Tiles of one line that are passed on together: their sums, the line, and the first tile's index."""
+
+    sums: V
+    line: V
+    first: V
+
+    @property
+    def values(self) -> list[V]:
+        """The fields, as values that a loop carries."""
+        return [self.sums, self.line, self.first]
 
 
 def define_block(module: Module, target: Target, shape: Shape) -> str:
@@ -206,6 +230,7 @@ class _Block:
         self.direct = f.binary("and", self.may_be_direct, f.icmp("eq", self.columns, width))
         self.bias = self.end.bias(self.first_channel)
         set_word(f, self.direct_plan, Plan.BIAS, self.bias)
+        kept = f.binary("xor", self.direct, int_(1, "i1"))
         self.picks = self._picks(narrow)
         weights = f.gep(self.w, f.mul(self.channel, self.steps), shape.dtype)
         with f.loop(int_(0), f.smax(self.entries, int_(1)), self.entries_per_cut) as cut:
@@ -215,17 +240,17 @@ class _Block:
             add = f.icmp("ne", cut.index, int_(0))
             set_word(f, self.tile_plan, Plan.MODE, f.select(add, int_(Mode.ADD), int_(Mode.STORE)))
             end = f.add(cut.index, entries)
-            self.last = f.icmp("eq", end, self.entries)
+            self.passes_on = f.binary("and", f.icmp("eq", end, self.entries), kept)
             before, after = self._steps_before(cut.index), self._steps_before(end)
             b, following = (f.gep(weights, f.mul(i, width), shape.dtype) for i in (before, after))
             tiles = f.sub(self.high, self.low)
-            self._tiles(b, Ahead.of(f, shape, tiles, b, f.sub(after, before), following))
+            self._tiles(b, Ahead.of(f, shape, tiles, self.few, b, f.sub(after, before), following))
 
     def _picks(self, narrow: V) -> tuple[V, V]:
         """The micro-kernels for the larger and for the smaller tiles."""
         f, cut = self.f, self.tiles.pixels
         one = f.icmp("eq", self.word[Conv.LINES], int_(1))
-        few = f.binary("and", one, f.icmp("sle", cut.total, int_(GEMV_ROWS)))
+        few = self.few = f.binary("and", one, f.icmp("sle", cut.total, int_(GEMV_ROWS)))
         paired = f.icmp("eq", self.tiles.lines, int_(2))
         self.larger = f.select(paired, f.mul(cut.total, int_(2)), cut.largest(f))
         smaller = f.select(paired, cut.total, cut.base)
@@ -238,28 +263,37 @@ class _Block:
     def _tiles(self, b: V, ahead: Ahead) -> None:
         """All tiles of the block for one cut of one panel."""
         f, shape, cut = self.f, self.shape, self.tiles.pixels
-        slot = f.select(self.is_cut, int_(shape.tile_bytes), int_(0))
         line = f.mul(f.binary("udiv", self.low, cut.parts), self.tiles.lines)
         begin = f.binary("urem", self.low, cut.parts)
         for plan in (self.tile_plan, self.direct_plan):
             set_word(f, plan, Plan.AHEAD_STEP, ahead.step)
-        with f.loop(self.low, self.high, 1, [ahead.address, self.sums, line, begin]) as tile:
-            later, sums, line, index = tile.carried
-            self._tile(line, index, b, later, sums)
+        first = Strip(self.sums, line, begin)
+        carried = [ahead.address, self.sums, line, begin, *first.values]
+        with f.loop(self.low, self.high, 1, carried) as tile:
+            later, sums, line, index, *values = tile.carried
+            strip = Strip(*values)
+            rows = self._tile(line, index, b, later, sums)
+            filled = f.gep(sums, f.mul(rows, int_(shape.panel_row_bytes)), "i8")
             following = f.add(index, int_(1))
             wraps = f.icmp("eq", following, cut.parts)
-            tile.next(
-                f.gep(later, ahead.per_tile, "i8"),
-                f.gep(sums, slot, "i8"),
-                f.select(wraps, f.add(line, self.tiles.lines), line),
-                f.select(wraps, int_(0), following),
-            )
+            long = f.icmp("eq", f.sub(following, strip.first), int_(STRIP_TILES))
+            last = f.icmp("eq", f.add(tile.index, int_(1)), self.high)
+            ends = f.binary("or", f.binary("or", wraps, long), last)
+            with f.when(f.binary("and", ends, self.passes_on)):
+                self._pass_on_lines(strip, following)
+            later = f.gep(later, ahead.per_tile, "i8")
+            line = f.select(wraps, f.add(line, self.tiles.lines), line)
+            index = f.select(wraps, int_(0), following)
+            kept = f.select(self.is_cut, filled, self.sums)
+            begun = [f.select(ends, new, old) for new, old in zip((kept, line, index), values, strict=True)]
+            tile.next(later, f.select(ends, kept, filled), line, index, *begun)
 
-    def _tile(self, line: V, index: V, b: V, ahead: V, tile: V) -> None:
+    def _tile(self, line: V, index: V, b: V, ahead: V, tile: V) -> V:
+        """Sum one tile; returns its rows."""
         f, word, cut = self.f, self.word, self.tiles.pixels
         lines = f.smin(f.sub(word[Conv.LINES], line), self.tiles.lines)
-        pixel, pixels = cut.begin(f, index), cut.size(f, index)
-        rows = f.mul(pixels, lines)
+        pixel = cut.begin(f, index)
+        rows = f.mul(cut.size(f, index), lines)
         kernel = f.select(f.icmp("eq", rows, self.larger), *self.picks)
         a = f.gep(self.x, f.add(f.mul(line, self.line), f.mul(pixel, self.row)), "i8")
         two = f.icmp("eq", lines, int_(2))
@@ -274,11 +308,18 @@ class _Block:
         into = f.select(self.direct, y.address, tile)
         plan = f.select(self.direct, self.direct_plan, self.tile_plan)
         f.call_pointer(kernel, a, b, into, half, plan, ahead)
-        with f.when(f.binary("and", self.last, f.binary("xor", self.direct, int_(1, "i1")))):
-            size = f.mul(pixels, int_(self.shape.panel_row_bytes))
-            with f.loop(int_(0), lines, 1, [tile]) as each:
-                self._pass_on(each.carried[0], f.add(line, each.index), pixel, pixels)
-                each.next(f.gep(each.carried[0], size, "i8"))
+        return rows
+
+    def _pass_on_lines(self, strip: Strip, end: V) -> None:
+        """Pass on the tiles of a strip up to tile `end` of the line, line by line."""
+        f, cut = self.f, self.tiles.pixels
+        lines = f.smin(f.sub(self.word[Conv.LINES], strip.line), self.tiles.lines)
+        pixel = cut.begin(f, strip.first)
+        pixels = f.sub(cut.begin(f, end), pixel)
+        size = f.mul(pixels, int_(self.shape.panel_row_bytes))
+        with f.loop(int_(0), lines, 1, [strip.sums]) as each:
+            self._pass_on(each.carried[0], f.add(strip.line, each.index), pixel, pixels)
+            each.next(f.gep(each.carried[0], size, "i8"))
 
     def _place(self, operand: str, line: V, pixel: V, channel: V) -> Place:
         """Where that channel of that pixel lies in Y or in the residual."""
@@ -293,7 +334,7 @@ class _Block:
         return Place(f.gep(base, at, self.shape.dtype), word["PIXEL"], lanes)
 
     def _pass_on(self, tile: V, line: V, pixel: V, pixels: V) -> None:
-        """Give one line of a tile to its end: whole for plain output, else block by block."""
+        """Give one line of a strip to its end: whole for plain output, else block by block."""
         f, shape = self.f, self.shape
         size = f.select(self.plain, int_(shape.columns), int_(min(BLOCK, shape.columns)))
         with f.loop(int_(0), self.columns, size) as part:

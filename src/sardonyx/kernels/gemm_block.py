@@ -12,7 +12,17 @@ from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.finish import End, Place
 from sardonyx.kernels.microkernel import CACHE_LINE, Mode, Plan
 from sardonyx.kernels.repack import define_copy
-from sardonyx.kernels.tiling import GEMV_ROWS, Ahead, Cut, Shape, ceil_div, define_pick, new_words, set_word
+from sardonyx.kernels.tiling import (
+    GEMV_ROWS,
+    STRIP_TILES,
+    Ahead,
+    Cut,
+    Shape,
+    ceil_div,
+    define_pick,
+    new_words,
+    set_word,
+)
 from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -119,7 +129,7 @@ class _Block:
         """Sums of tiles, then the copy of a block of A, then the packed panel of B."""
         f, shape = self.f, self.shape
         self.sums = f.word(self.ctx, Context.SCRATCH, "ptr")
-        tiles = f.select(self.k_is_cut, f.mul(self.tiles_per_block, self.panels_per_block), int_(1))
+        tiles = f.select(self.k_is_cut, f.mul(self.tiles_per_block, self.panels_per_block), int_(STRIP_TILES))
         used = _rounded(f, f.mul(tiles, int_(shape.tile_bytes)), CACHE_LINE)
         self.a_copy = f.gep(self.sums, used, "i8")
         row_bytes = f.mul(self.word[Gemm.A_M], int_(shape.element))
@@ -210,15 +220,34 @@ class _Block:
         sizes = self.cut.largest(f), self.cut.base
         picks = [f.value("ptr", f"call ptr @{self.pick}({s}, {narrow}, {few})") for s in sizes]
         b, following = self._place_b(width)
-        ahead = Ahead.of(f, shape, f.sub(self.tiles.high, self.tiles.low), b, self.steps, following)
+        ahead = Ahead.of(f, shape, f.sub(self.tiles.high, self.tiles.low), few, b, self.steps, following)
         for plan in (self.tile_plan, self.direct_plan):
             set_word(f, plan, Plan.AHEAD_STEP, ahead.step)
-        index = f.mul(f.sub(panel, self.panels.low), self.tiles_per_block)
-        with f.loop(self.tiles.low, self.tiles.high, 1, [ahead.address]) as tile:
-            own = f.add(index, f.sub(tile.index, self.tiles.low))
-            slot = f.mul(f.select(self.k_is_cut, own, int_(0)), int_(shape.tile_bytes))
-            self._tile(tile.index, picks, b, tile.carried[0], f.gep(self.sums, slot, "i8"))
-            tile.next(f.gep(tile.carried[0], ahead.per_tile, "i8"))
+        slots = f.mul(f.sub(panel, self.panels.low), self.tiles_per_block)
+        slots = f.mul(f.select(self.k_is_cut, slots, int_(0)), int_(shape.tile_bytes))
+        self._tiles(picks, b, ahead, f.gep(self.sums, slots, "i8"))
+
+    def _tiles(self, picks: list[V], b: V, ahead: Ahead, sums: V) -> None:
+        """All tiles of the block for one panel; those that do not go to C at once are passed on in strips."""
+        f = self.f
+        passes_on = f.binary("and", self.last, f.binary("xor", self.direct, int_(1, "i1")))
+        carried = [ahead.address, sums, sums, self.tiles.low]
+        with f.loop(self.tiles.low, self.tiles.high, 1, carried) as tile:
+            later, own, strip, first = tile.carried
+            rows = self._tile(tile.index, picks, b, later, own)
+            filled = f.gep(own, f.mul(rows, int_(self.shape.panel_row_bytes)), "i8")
+            following = f.add(tile.index, int_(1))
+            long = f.icmp("eq", f.sub(following, first), int_(STRIP_TILES))
+            ends = f.binary("or", long, f.icmp("eq", following, self.tiles.high))
+            with f.when(f.binary("and", ends, passes_on)):
+                self._pass_on(strip, first, following)
+            kept = f.select(self.k_is_cut, filled, sums)
+            tile.next(
+                f.gep(later, ahead.per_tile, "i8"),
+                f.select(ends, kept, filled),
+                f.select(ends, kept, strip),
+                f.select(ends, following, first),
+            )
 
     def _place_b(self, width: V) -> tuple[V, V]:
         """The packed panel, packed now if B is dynamic, and what will be read after it."""
@@ -232,35 +261,45 @@ class _Block:
         self._copy(self.b_packed, source, self.steps, self.columns, width, word[Gemm.B_K], word[Gemm.B_N])
         return self.b_packed, self.b_packed
 
-    def _tile(self, t: V, picks: list[V], b: V, ahead: V, tile: V) -> None:
-        """Sum one tile; on the last range of k pass it on unless it is in C already."""
-        f, shape = self.f, self.shape
+    def _tile(self, t: V, picks: list[V], b: V, ahead: V, tile: V) -> V:
+        """Sum one tile; returns its rows."""
+        f = self.f
         first, count = self.cut.begin(f, t), self.cut.size(f, t)
         kernel = f.select(f.icmp("slt", t, self.cut.extra), *picks)
         a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
         half = f.mul(f.binary("lshr", f.add(count, int_(1)), int_(1)), self.row_stride)
-        m = f.add(self.m0, first)
-        c = f.gep(f.gep(self.c, f.mul(m, self.c_row), "i8"), self.n, shape.dtype)
-        residual = f.gep(f.gep(self.residual, f.mul(m, self.residual_row), "i8"), self.n, shape.dtype)
+        c, residual = self._places(f.add(self.m0, first))
         set_word(f, self.direct_plan, Plan.RESIDUAL, self.end.residual_or_zeros(residual))
         into = f.select(self.direct, c, tile)
         plan = f.select(self.direct, self.direct_plan, self.tile_plan)
         f.call_pointer(kernel, a, b, into, half, plan, ahead)
-        with f.when(f.binary("and", self.last, f.binary("xor", self.direct, int_(1, "i1")))):
-            self._pass_on(tile, m, count, c, residual)
+        return count
 
-    def _pass_on(self, tile: V, m: V, count: V, c: V, residual: V) -> None:
+    def _places(self, m: V) -> tuple[V, V]:
+        """Where row m of the panel lies in C and in the residual."""
+        f, dtype = self.f, self.shape.dtype
+        c, residual = f.mul(m, self.c_row), f.mul(m, self.residual_row)
+        return (
+            f.gep(f.gep(self.c, c, "i8"), self.n, dtype),
+            f.gep(f.gep(self.residual, residual, "i8"), self.n, dtype),
+        )
+
+    def _pass_on(self, sums: V, first: V, end: V) -> None:
+        """Give tiles first..end to the epilogue, or finish and store them."""
         f, word = self.f, self.word
+        begin = self.cut.begin(f, first)
+        m, count = f.add(self.m0, begin), f.sub(self.cut.begin(f, end), begin)
+        c, residual = self._places(m)
         fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
         f.branch(self.end.unfused, store, fused)
         f.start(fused)
         set_word(f, self.coords, 1, m)
         set_word(f, self.coords, 2, self.n)
-        self.end.call_epilogue(tile, self.coords, count, self.columns)
+        self.end.call_epilogue(sums, self.coords, count, self.columns)
         f.jump(done)
         f.start(store)
         to, other = Place(c, word[Gemm.C_M], int_(1)), Place(residual, word[Gemm.R_M], int_(1))
-        self.end.store(tile, to, other, self.bias, count, self.columns)
+        self.end.store(sums, to, other, self.bias, count, self.columns)
         f.jump(done)
         f.start(done)
 

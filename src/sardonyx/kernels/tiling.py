@@ -16,7 +16,13 @@ SUFFIX = {"float": "f32", "double": "f64"}
 """How a kernel's symbol ends, by element type."""
 
 _DISTANCE_BYTES = 12 << 10
-"""How far ahead of its loads a lone tile prefetches B: more than the latency of memory at full FMA speed."""
+"""How far ahead of its loads a lone tile prefetches B: the latency of memory at full FMA speed."""
+
+_GEMV_DISTANCE_BYTES = 4 << 10
+"""The same for products of few rows, which wait for memory in any case."""
+
+STRIP_TILES = 4
+"""Tiles that are passed on to their end in one call, while they are in L1."""
 
 GEMV_ROWS = 3
 """Up to so many rows a product is bound by the latency of its few sums, which are then split in phases."""
@@ -119,13 +125,17 @@ class Ahead:
     per_tile: V
 
     @staticmethod
-    def of(f: Function, shape: Shape, tiles: V, b: V, steps: V, following: V) -> Ahead:
-        """For `tiles` tiles that each read `steps` steps from `b` on, after which `following` is read."""
+    def of(f: Function, shape: Shape, tiles: V, few: V, b: V, steps: V, following: V) -> Ahead:
+        """For `tiles` tiles that each read `steps` steps from `b` on, after which `following` is read.
+
+        `few` tells that a tile has so few rows that its k is split in phases.
+        """
         turn = UNROLL * shape.panel_row_bytes
         lines = ceil_div(f, int_(turn // CACHE_LINE), tiles)
         step = f.mul(lines, int_(CACHE_LINE))
+        distance = f.select(few, int_(_GEMV_DISTANCE_BYTES), int_(_DISTANCE_BYTES))
         alone = f.icmp("eq", tiles, int_(1))
-        address = f.select(alone, f.gep(b, int_(_DISTANCE_BYTES), "i8"), following)
+        address = f.select(alone, f.gep(b, distance, "i8"), following)
         return Ahead(address, step, f.mul(f.binary("udiv", steps, int_(UNROLL)), step))
 
 

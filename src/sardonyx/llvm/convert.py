@@ -101,7 +101,11 @@ def _from_float(f: Function, value: V, to: DType) -> V:
         return f.convert("fpext", value, "double")
     if to.is_float:
         if value.scalar == "double":
-            value = (_rounded_to_odd(Lanes(f, value)) if to is dt.F16 else Lanes(f, f.convert("fptrunc", value, "float"))).v
+            value = (
+                _rounded_to_odd(Lanes(f, value))
+                if to is dt.F16
+                else Lanes(f, f.convert("fptrunc", value, "float"))
+            ).v
         return _rounded_to(f, value, to)
     if to is dt.U64:
         return _to_u64(Lanes(f, value)).v

@@ -18,9 +18,9 @@ from typing import Any
 from sardonyx.base.target import Target
 from sardonyx.errors import CompileError
 
-# Measured on one core: parse, verify and codegen of kernel IR; a fresh process costs about 0.25 s.
-_SECONDS_PER_CHARACTER = 1.2e-6
-_WORTHWHILE_SECONDS = 1.5
+# Measured on one core: parse, verify and codegen of kernel IR. Starting another process costs about 0.2 s.
+_SECONDS_PER_CHARACTER = 0.5e-6
+_WORTHWHILE_SECONDS = 0.5
 
 
 def llvm_version() -> str:

@@ -27,7 +27,7 @@ def literal_of(value: V) -> int | None:
 
 
 def divide(f: Function, a: V, b: V, signed: bool, mask: V | None, fail: Fail | None) -> V:
-    """a / b rounded toward zero; 0 for a zero divisor, reported to `fail` if its lane is active."""
+    """A / b rounded toward zero; 0 for a zero divisor, reported to `fail` if its lane is active."""
     known = literal_of(b)
     if known:
         return _divide_by(f, a, b, known, signed)
@@ -45,7 +45,7 @@ def _divide_by(f: Function, a: V, b: V, known: int, signed: bool) -> V:
 
 
 def _quotient(f: Function, a: V, b: V, zero: V, signed: bool) -> V:
-    """a / b rounded toward zero, anything where `zero` holds."""
+    """A / b rounded toward zero, anything where `zero` holds."""
     special = zero
     if signed:
         minus = f.icmp("eq", b, int_(-1, b.type))
@@ -63,13 +63,13 @@ def _safe_quotient(f: Function, a: V, b: V, signed: bool) -> V:
     real = "double" if bits == 32 else "float"
     up, down = ("sitofp", "fptosi") if signed else ("uitofp", "fptoui")
     quotient = f.binary("fdiv", f.convert(up, a, real), f.convert(up, b, real))
-    return f.convert(down, quotient, a.scalar) if bits == 32 else f.convert(
-        "trunc", f.convert("fptosi", quotient, "i32"), a.scalar
-    )
+    if bits == 32:
+        return f.convert(down, quotient, a.scalar)
+    return f.convert("trunc", f.convert("fptosi", quotient, "i32"), a.scalar)
 
 
 def remainder(f: Function, a: V, b: V, signed: bool, *, floored: bool) -> V:
-    """a - b * (a / b): the sign is that of b if `floored`, else that of a; 0 for a zero divisor."""
+    """A - b * (a / b): the sign is that of b if `floored`, else that of a; 0 for a zero divisor."""
     known = literal_of(b)
     if known:
         quotient = _divide_by(f, a, b, known, signed)
@@ -87,7 +87,7 @@ def remainder(f: Function, a: V, b: V, signed: bool, *, floored: bool) -> V:
 
 
 def shift(f: Function, a: V, b: V, op: str) -> V:
-    """a shifted by b (`shl`, `lshr` or `ashr`); 0 if b is the width or more, or negative."""
+    """A shifted by b (`shl`, `lshr` or `ashr`); 0 if b is the width or more, or negative."""
     bits = int(a.scalar[1:])
     known = literal_of(b)
     if known is not None:
@@ -98,7 +98,7 @@ def shift(f: Function, a: V, b: V, op: str) -> V:
 
 
 def power(f: Function, a: V, b: V, signed: bool) -> V:
-    """a ** b, wrapping; negative exponents truncate toward zero."""
+    """A ** b, wrapping; negative exponents truncate toward zero."""
     known = literal_of(b)
     if known is not None and 0 <= known <= 64:
         return _power_of_literal(f, a, known)

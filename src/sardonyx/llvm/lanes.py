@@ -12,6 +12,9 @@ from sardonyx.llvm.vec import Function, V, float_, int_, mangle, vector_of
 _FLOATS = frozenset({"float", "double", "half"})
 _BITS = {"float": "i32", "double": "i64"}
 
+# A chain of this many dependent FMAs waits longer than the instructions of the following vectors can fill.
+_MANY_TERMS = 16
+
 
 class Lanes:
     """A scalar or vector value in the function being written; Python numbers become constants of its type.
@@ -172,7 +175,13 @@ class Lanes:
         return Lanes(self.f, self.f.convert(op, self.v, scalar))
 
     def polynomial(self, ascending: Sequence[float]) -> Lanes:
-        """c0 + c1 x + c2 x^2 + ... by Horner's rule."""
+        """c0 + c1 x + c2 x^2 + ... by Horner's rule, for even and odd powers apart if there are many."""
+        if len(ascending) < _MANY_TERMS:
+            return self._horner(ascending)
+        square = self * self
+        return square._horner(ascending[1::2]).fma(self, square._horner(ascending[::2]))
+
+    def _horner(self, ascending: Sequence[float]) -> Lanes:
         *rest, last = ascending
         total = self.like(last)
         for coefficient in reversed(rest):

@@ -86,7 +86,7 @@ class TeamBlock(IntEnum):
 
 
 class Barrier(IntEnum):
-    """Words of a barrier: arrivals; on the next line the epoch, the status seen and who sleeps; then how to wait.
+    """Words of a barrier: arrivals; on the next line epoch, status seen, sleepers; then how to wait.
 
     After `SPINS` turns threads sleep: `SYSCALL` is the address of the C library's `syscall` and `FUTEX` the
     number to call it with, or 0 where they cannot sleep in native code and call `YIELD` instead. Workers are

@@ -207,11 +207,13 @@ def _bitnot(c: Call) -> V:
 
 
 def _shl(c: Call) -> V:
-    return integer.shift(c.f, *c.args, "shl")
+    a, b = c.args
+    return integer.shift(c.f, a, b, "shl")
 
 
 def _shr(c: Call) -> V:
-    return integer.shift(c.f, *c.args, "ashr" if c.signed else "lshr")
+    a, b = c.args
+    return integer.shift(c.f, a, b, "ashr" if c.signed else "lshr")
 
 
 def _isnan(c: Call) -> V:

@@ -65,7 +65,7 @@ def _expm1(x: Lanes) -> Lanes:
 
 
 def scale(x: Lanes, n: Lanes, target: Target) -> Lanes:
-    """x * 2^n for whole n up to twice the exponent range; denormal results are rounded once if |x| is about 1."""
+    """X * 2^n for whole n up to twice the exponent range; denormal results are rounded once if |x| is about 1."""
     if has_avx512(x, target):
         return _avx512("scalef", [x, n])
     c = table(x)
@@ -204,7 +204,7 @@ def atanh(x: Lanes, target: Target) -> Lanes:
 
 
 def split(x: Lanes, target: Target) -> tuple[Lanes, Lanes]:
-    """x = m * 2^e with m in [0.75, 1.5), for positive finite x."""
+    """X = m * 2^e with m in [0.75, 1.5), for positive finite x."""
     if has_avx512(x, target):
         m = _avx512("getmant", [x], 0b1111)
         return m, _avx512("getexp", [x]) - _avx512("getexp", [m])

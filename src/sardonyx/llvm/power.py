@@ -7,6 +7,7 @@ become multiplications and roots. Must not know element types of tensors or kern
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from sardonyx.base.target import Target
 from sardonyx.llvm import coefficients, mathfn
@@ -20,7 +21,13 @@ _LN2 = 0.6931471805599453
 # log2(1 + f) / f on [-0.25, 0.5] to 2^-35, and e^r for |r| <= ln(2)/2 to 2^-29: enough for a result in float.
 _LOG2_SHORT = (
     *(1.4426950409106578, -0.7213475208315907, 0.4808983326325431, -0.3606736534418363, 0.2885404287275333),
-    *(-0.2404584200937779, 0.20605684090585694, -0.18000356857713146, 0.16050315692773134, -0.14920892052801493),
+    *(
+        -0.2404584200937779,
+        0.20605684090585694,
+        -0.18000356857713146,
+        0.16050315692773134,
+        -0.14920892052801493,
+    ),
     *(0.13879394367464012, -0.10203990974553309, 0.03798831798320732),
 )
 _EXP_SHORT = (
@@ -52,7 +59,7 @@ def _square(x: Lanes) -> Lanes:
     return x * x
 
 
-_LITERALS = {
+_LITERALS: dict[float, Callable[[Lanes], Lanes]] = {
     0.0: lambda x: x.like(1.0),
     1.0: lambda x: x,
     2.0: _square,
@@ -103,13 +110,13 @@ def _at_ends(x: Lanes, log2: Lanes) -> Lanes:
 
 
 def _two_sum(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
-    """a + b in two parts, for |a| >= |b|."""
+    """A + b in two parts, for |a| >= |b|."""
     total = a + b
     return total, (a - total) + b
 
 
 def _two_product(a: Lanes, b: Lanes | float) -> tuple[Lanes, Lanes]:
-    """a * b in two parts."""
+    """A * b in two parts."""
     product = a * b
     return product, a.fma(b, -product)
 

@@ -22,11 +22,10 @@ def literal_of(x: Lanes) -> float | None:
 
 
 def divide(a: Lanes, b: Lanes) -> Lanes:
-    """a / b; a multiplication where the divisor is a literal power of two."""
-    known = literal_of(b)
-    if known and math.isfinite(known) and abs(math.frexp(known)[0]) == 0.5 and 2.0**-100 < abs(known) < 2.0**100:
-        return a * (1.0 / known)
-    return a / b
+    """A / b; a multiplication where the divisor is a literal power of two."""
+    known = literal_of(b) or 0.0
+    exact = 2.0**-100 < abs(known) < 2.0**100 and abs(math.frexp(known)[0]) == 0.5
+    return a * (1.0 / known) if exact else a / b
 
 
 def extremum(a: Lanes, b: Lanes, *, largest: bool) -> Lanes:
@@ -46,7 +45,7 @@ def sign(x: Lanes) -> Lanes:
 
 
 def remainder(a: Lanes, b: Lanes, *, floored: bool) -> Lanes:
-    """a - b * q for whole q, exact: the sign is that of b if `floored`, else that of a.
+    """A - b * q for whole q, exact: the sign is that of b if `floored`, else that of a.
 
     Each step subtracts the leading bits of the quotient times b, which one FMA does without rounding.
     """
@@ -65,7 +64,7 @@ def remainder(a: Lanes, b: Lanes, *, floored: bool) -> Lanes:
 
 
 def _reduced(r: Lanes, divisor: Lanes) -> Lanes:
-    """r minus a multiple of the divisor that leaves at most a few bits less than a mantissa."""
+    """R minus a multiple of the divisor that leaves at most a few bits less than a mantissa."""
     step = 2.0**1000 if r.v.scalar == "double" else 2.0**100
     size = r.abs() * (1.0 / step)
     for _ in range(2):

@@ -37,7 +37,7 @@ def modulo_half_pi(x: Lanes, c: Coefficients) -> tuple[Lanes, Lanes]:
 
 
 def _each_lane(x: Lanes, r: V, n: V, limit: float) -> tuple[V, V]:
-    """r and n with the lanes replaced in which |x| is above the limit."""
+    """R and n with the lanes replaced in which |x| is above the limit."""
     f, lanes, scalar, whole = x.f, x.v.lanes, x.v.scalar, n.scalar
     _define(f.module)
     xs, rs, ns = f.alloca(scalar, lanes), f.alloca(scalar, lanes), f.alloca(whole, lanes)

@@ -301,7 +301,7 @@ class Function:
         return self.call(f"llvm.smax.{mangle(a.type)}", a.type, a, b)
 
     def fma(self, a: V, b: V, c: V) -> V:
-        """a * b + c with one rounding."""
+        """A * b + c with one rounding."""
         return self.call(f"llvm.fma.{mangle(a.type)}", a.type, a, b, c)
 
     def convert(self, op: str, value: V, scalar: str) -> V:
@@ -336,7 +336,9 @@ class Function:
         if not value.text.startswith(("%", "@")):
             return V("zeroinitializer", type_) if value.text == "0" else V(f"splat ({value})", type_)
         one = self.value(type_, f"insertelement {type_} poison, {value}, i64 0")
-        return self.value(type_, f"shufflevector {type_} {one.text}, {type_} poison, <{lanes} x i32> zeroinitializer")
+        return self.value(
+            type_, f"shufflevector {type_} {one.text}, {type_} poison, <{lanes} x i32> zeroinitializer"
+        )
 
     def extract(self, vector: V, lane: int) -> V:
         """One lane as a scalar."""

@@ -48,7 +48,9 @@ def selu(x: Value, *, alpha: float = 1.6732, gamma: float = 1.0507) -> Value:
 
 
 @op("Selu", since=6)
-def selu_exact(x: Value, *, alpha: float = 1.67326319217681884765625, gamma: float = 1.05070102214813232421875) -> Value:
+def selu_exact(
+    x: Value, *, alpha: float = 1.67326319217681884765625, gamma: float = 1.05070102214813232421875
+) -> Value:
     """Gamma times Elu."""
     return elu(x, alpha=alpha) * gamma
 
@@ -61,7 +63,7 @@ def celu(x: Value, *, alpha: float = 1.0) -> Value:
 
 @op("Gelu", since=20)
 def gelu(x: Value, *, approximate: str = "none") -> Value:
-    """x * P(normal variable <= x), exactly by erf or approximately by tanh."""
+    """X * P(normal variable <= x), exactly by erf or approximately by tanh."""
     if approximate == "none":
         return x * ((x * math.sqrt(0.5)).erf() + 1) * 0.5
     if approximate != "tanh":
@@ -77,13 +79,13 @@ def hard_sigmoid(x: Value, *, alpha: float = 0.2, beta: float = 0.5) -> Value:
 
 @op("HardSwish", since=14)
 def hard_swish(x: Value) -> Value:
-    """x * max(0, min(1, x / 6 + 1 / 2))."""
+    """X * max(0, min(1, x / 6 + 1 / 2))."""
     return x * hard_sigmoid(x, alpha=1 / 6)
 
 
 @op("Swish", since=24)
 def swish(x: Value, *, alpha: float = 1.0) -> Value:
-    """x * sigmoid(alpha * x)."""
+    """X * sigmoid(alpha * x)."""
     return x * (x if alpha == 1 else x * alpha).sigmoid()
 
 
@@ -101,13 +103,13 @@ def softplus(x: Value) -> Value:
 
 @op("Mish", since=18)
 def mish(x: Value) -> Value:
-    """x * tanh(softplus(x))."""
+    """X * tanh(softplus(x))."""
     return x * softplus(x).tanh()
 
 
 @op("Softsign", since=1)
 def softsign(x: Value) -> Value:
-    """x / (1 + |x|)."""
+    """X / (1 + |x|)."""
     return x / (x.abs() + 1)
 
 
@@ -119,7 +121,7 @@ def thresholded_relu(x: Value, *, alpha: float = 1.0) -> Value:
 
 @op("Shrink", since=9)
 def shrink(x: Value, *, bias: float = 0.0, lambd: float = 0.5) -> Value:
-    """x + bias below -lambd, x - bias above lambd, else 0; integers are computed in float."""
+    """X + bias below -lambd, x - bias above lambd, else 0; integers are computed in float."""
     wide = x if x.dtype.is_float else x.cast(dt.F64)
     low, high = wide.lt(-lambd), scalar(lambd, wide.dtype).lt(wide)
     return low.where(wide + bias, high.where(wide - bias, 0)).cast(x.dtype)

@@ -17,8 +17,9 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir import algorithms_control  # noqa: F401 - registers if, loop and scan
-from sardonyx.ir.value import Value, concat, const, content, dim_value, make, placeholder, unknown_extents
+from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder, unknown_extents
 from sardonyx.ops.elements import Elements, elements, join, nature
+from sardonyx.ops.operands import needs_content, sizes
 from sardonyx.ops.registry import op
 from sardonyx.ops.subgraph import Body, SubGraph
 from sardonyx.ops.window import Ints
@@ -94,19 +95,22 @@ def if_(cond: Value, *, then_branch: SubGraph, else_branch: SubGraph) -> tuple[V
     truth = known_truth(cond)
     if truth is not None:
         return (then_branch if truth else else_branch).inline()
-    then, otherwise = then_branch.close([]), else_branch.close([])
-    kinds = [
-        a.joined(b, f"result {number} of If")
-        for number, (a, b) in enumerate(zip(_kinds(then), _kinds(otherwise), strict=True))
-    ]
-    sizes = dict(zip(then.names, then.sizes, strict=True)) | dict(
+    try:
+        then, otherwise = then_branch.close([]), else_branch.close([])
+    except ShapeError as error:
+        raise needs_content(cond, f"the condition, because a branch does not fit ({error}),") from error
+    pairs = list(zip(_kinds(then), _kinds(otherwise), strict=True))
+    if any(len(a.shape) != len(b.shape) for a, b in pairs):
+        raise needs_content(cond, "the condition, because the branches give results of different rank,")
+    kinds = [a.joined(b, f"result {number} of If") for number, (a, b) in enumerate(pairs)]
+    outer = dict(zip(then.names, then.sizes, strict=True)) | dict(
         zip(otherwise.names, otherwise.sizes, strict=True)
     )
     attrs = {
         "then": then.graph,
         "otherwise": otherwise.graph,
-        "names": tuple(sizes),
-        "sizes": tuple(sizes.values()),
+        "names": tuple(outer),
+        "sizes": tuple(outer.values()),
         "split": len(then.captures),
     }
     return _results("if", (cond, *then.captures, *otherwise.captures), attrs, kinds)
@@ -171,7 +175,7 @@ def loop(
     if known_truth(cond) is False:
         trips: Dim | None = 0
     else:
-        trips = content(m.cast(dt.I64))[0] if m is not None else None
+        trips = sizes(m.cast(dt.I64), "the trip count")[0] if m is not None else None
     count = len(initial)
     before = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
     closed, kinds, results = _settle(body, before, initial, (), 1)

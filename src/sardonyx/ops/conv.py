@@ -12,7 +12,8 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir import algorithms_region  # noqa: F401 - registers col2im
-from sardonyx.ir.value import Value, const, content, iota, make
+from sardonyx.ir.value import Value, const, iota, make
+from sardonyx.ops.operands import sizes
 from sardonyx.ops.precision import along, centred
 from sardonyx.ops.registry import op
 from sardonyx.ops.sampling import linear_sample
@@ -209,8 +210,8 @@ def col2im(
     strides: Ints = (),
 ) -> Value:
     """Add the columns of blocks up to an image: a transposed convolution by one-hot taps."""
-    block = content(block_shape)
-    image = content(image_shape)
+    block = sizes(block_shape, "the block shape")
+    image = sizes(image_shape, "the image shape")
     window = Window.of(image, block, strides, dilations, pads)
     channels = dims.floordiv(x.shape[1], dims.product(block))
     shape = (x.shape[0], channels, *image)

@@ -44,7 +44,9 @@ def einsum(*xs: Value, equation: str) -> Value:
     result = _alone(result, set(output))
     missing = set(output) - set(result.labels)
     if missing:
-        raise ShapeError(f'equation "{equation}": the result names {", ".join(sorted(missing))}, no operand does')
+        raise ShapeError(
+            f'equation "{equation}": the result names {", ".join(sorted(missing))}, no operand does'
+        )
     return result.over(output)
 
 

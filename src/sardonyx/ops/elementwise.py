@@ -13,14 +13,27 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.ir import algorithms_text  # noqa: F401 - registers to_text and from_text
 from sardonyx.ir.value import Value, make, map_, scalar
 from sardonyx.ops.registry import op
 
 _UNARY = (
     *(("Abs", 1, "abs"), ("Neg", 1, "neg"), ("Floor", 1, "floor"), ("Ceil", 1, "ceil"), ("Sqrt", 1, "sqrt")),
-    *(("Exp", 1, "exp"), ("Log", 1, "log"), ("Tanh", 1, "tanh"), ("Sigmoid", 1, "sigmoid"), ("Not", 1, "not")),
+    *(
+        ("Exp", 1, "exp"),
+        ("Log", 1, "log"),
+        ("Tanh", 1, "tanh"),
+        ("Sigmoid", 1, "sigmoid"),
+        ("Not", 1, "not"),
+    ),
     *(("Sin", 7, "sin"), ("Cos", 7, "cos"), ("Tan", 7, "tan"), ("Asin", 7, "asin"), ("Acos", 7, "acos")),
-    *(("Atan", 7, "atan"), ("Sinh", 9, "sinh"), ("Cosh", 9, "cosh"), ("Asinh", 9, "asinh"), ("Acosh", 9, "acosh")),
+    *(
+        ("Atan", 7, "atan"),
+        ("Sinh", 9, "sinh"),
+        ("Cosh", 9, "cosh"),
+        ("Asinh", 9, "asinh"),
+        ("Acosh", 9, "acosh"),
+    ),
     *(("Atanh", 9, "atanh"), ("Erf", 9, "erf"), ("Sign", 9, "sign"), ("IsNaN", 9, "isnan")),
     *(("Round", 11, "round"), ("BitwiseNot", 18, "bitnot")),
 )
@@ -68,19 +81,19 @@ for _name, _prim in _LEGACY:
 
 @op("Greater", since=1)
 def greater_aligned(a: Value, b: Value, *, axis: int | None = None, broadcast: int = 0) -> Value:
-    """a > b, b aligned at an axis."""
+    """A > b, b aligned at an axis."""
     return (aligned(a, b, axis) if broadcast else b).lt(a)
 
 
 @op("Greater", since=7)
 def greater(a: Value, b: Value) -> Value:
-    """a > b."""
+    """A > b."""
     return b.lt(a)
 
 
 @op("GreaterOrEqual", since=12)
 def greater_or_equal(a: Value, b: Value) -> Value:
-    """a >= b."""
+    """A >= b."""
     return b.le(a)
 
 
@@ -92,7 +105,7 @@ def reciprocal(x: Value) -> Value:
 
 @op("Pow", since=7)
 def power(x: Value, y: Value) -> Value:
-    """x ** y in the type of x; an integer to a real power is computed in float64 and truncated."""
+    """X ** y in the type of x; an integer to a real power is computed in float64 and truncated."""
     if x.dtype is y.dtype or (x.dtype.is_int and y.dtype.is_int) or x.dtype.is_float:
         return x.pow(y.cast(x.dtype))
     return x.cast(dt.F64).pow(y.cast(dt.F64)).cast(x.dtype)
@@ -129,7 +142,7 @@ def minimum(*xs: Value) -> Value:
 
 
 @op("Clip", since=1)
-def clip_attributes(x: Value, *, min: float | None = None, max: float | None = None) -> Value:  # noqa: A002
+def clip_attributes(x: Value, *, min: float | None = None, max: float | None = None) -> Value:
     """min(max(x, low), high)."""
     y = x if min is None else x.max(min)
     return y if max is None else y.min(max)
@@ -198,13 +211,26 @@ def converted(x: Value, to: DType, saturate: bool = True, round_mode: str = "up"
     """A cast as ONNX defines it; narrow floats saturate, float8e8m0 rounds by `round_mode`."""
     if to is x.dtype:
         return x
-    if dt.STRING in (x.dtype, to) or (to is dt.F8E8M0 and round_mode != "nearest"):
-        raise UnsupportedOp(f"a cast of {x.dtype} to {to} (round_mode={round_mode})")
+    if to is dt.STRING:
+        return make("to_text", (x,), {}, to, x.shape)
+    if x.dtype is dt.STRING:
+        return make("from_text", (x,), {"to": to}, to, x.shape)
+    if to is dt.F8E8M0 and round_mode != "nearest":
+        return power_of_two(x, saturate, round_mode)
     if to.bits == 8 and to.is_float and to is not dt.F8E8M0 and saturate:
         wide = x if x.dtype.is_float and x.dtype.bits >= 16 else x.cast(dt.F32)
         top = largest(to)
         return wide.max(-top).min(top).cast(to)
     return x.cast(to)
+
+
+def power_of_two(x: Value, saturate: bool, round_mode: str) -> Value:
+    """float8e8m0 keeps the exponent bits of a float32, the next one "up" if there is a fraction."""
+    bits = make("bitcast", (x.cast(dt.F32),), {"to": dt.U32}, dt.U32, x.shape)
+    exponent, fraction = map_("bitand", map_("shr", bits, 23), 0xFF), map_("bitand", bits, 0x7FFFFF)
+    up = fraction.eq(0).logical_not().logical_and(exponent.lt(0xFE if saturate else 0xFF))
+    code = (exponent + up.cast(dt.U32) if round_mode == "up" else exponent).cast(dt.U8)
+    return make("bitcast", (code,), {"to": dt.F8E8M0}, dt.F8E8M0, x.shape)
 
 
 def largest(dtype: DType) -> float:

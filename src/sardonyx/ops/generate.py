@@ -30,7 +30,12 @@ def constant(
     """The tensor that the one given attribute holds."""
     numbers: tuple[tuple[Any, Any], ...] = (
         *((value, None), (sparse_value, None), (value_int, np.int64), (value_ints, np.int64)),
-        *((value_float, np.float32), (value_floats, np.float32), (value_string, object), (value_strings, object)),
+        *(
+            (value_float, np.float32),
+            (value_floats, np.float32),
+            (value_string, object),
+            (value_strings, object),
+        ),
     )
     given = [(data, dtype) for data, dtype in numbers if data is not None]
     if len(given) != 1:
@@ -59,7 +64,7 @@ def size_of(x: Value) -> Value:
 
 @op("Range", since=11)
 def range_(start: Value, limit: Value, delta: Value, *, stash_type: int = 1) -> Value:
-    """start + i * delta below limit: max(0, ceil((limit - start) / delta)) numbers."""
+    """Start + i * delta below limit: max(0, ceil((limit - start) / delta)) numbers."""
     start, limit, delta = (v.reshape(()) for v in (start, limit, delta))
     if start.dtype.is_int:
         first, last, step = (size(v, "the range", None) for v in (start, limit, delta))

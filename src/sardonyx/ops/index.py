@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
-from sardonyx.ir.value import Value, dim_value, iota, make, unknown_extents
+from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar, unknown_extents
 from sardonyx.ops.operands import needs_size
 from sardonyx.ops.registry import op
 
@@ -43,7 +42,9 @@ def gather_nd(x: Value, indices: Value, *, batch_dims: int = 0) -> Value:
     if not isinstance(depth, int):
         raise needs_size(depth, "the length of an index")
     if not 1 <= depth <= x.rank - batch_dims:
-        raise ShapeError(f"indices {list(indices.shape)} do not fit {list(x.shape)} with batch_dims={batch_dims}")
+        raise ShapeError(
+            f"indices {list(indices.shape)} do not fit {list(x.shape)} with batch_dims={batch_dims}"
+        )
     shape = (*indices.shape[:-1], *x.shape[batch_dims + depth :])
     return make("gather_nd", (x, indices), {"batch_dims": batch_dims}, x.dtype, shape)
 
@@ -55,7 +56,9 @@ def scatter(x: Value, indices: Value, updates: Value, *, axis: int = 0) -> Value
 
 
 @op("ScatterElements", since=11)
-def scatter_elements(x: Value, indices: Value, updates: Value, *, axis: int = 0, reduction: str = "none") -> Value:
+def scatter_elements(
+    x: Value, indices: Value, updates: Value, *, axis: int = 0, reduction: str = "none"
+) -> Value:
     """A copy of x with y[i with indices[i] at `axis`] reduced with updates[i]."""
     attrs = {"axis": x.axis(axis), "reduction": _known(reduction)}
     return make("scatter_elements", (x, indices, updates), attrs, x.dtype, x.shape)
@@ -99,3 +102,27 @@ def reverse_sequence(x: Value, lengths: Value, *, batch_axis: int = 1, time_axis
     source = step.lt(count).where(count - 1 - step, step)
     index = source.broadcast(x.shape)
     return make("gather_elements", (x, index), {"axis": time_axis}, x.dtype, x.shape)
+
+
+@op("TensorScatter", since=24)
+def tensor_scatter(
+    past_cache: Value,
+    update: Value,
+    write_indices: Value | None = None,
+    *,
+    axis: int = -2,
+    mode: str = "linear",
+) -> Value:
+    """A copy of the cache in which `update` replaces a stretch along an axis, from the index of its batch on."""
+    at, rank = past_cache.axis(axis), past_cache.rank
+    room, length = past_cache.shape[at], update.shape[at]
+    place = iota((room,), 0, dt.I64).reshape([room if a == at else 1 for a in range(rank)])
+    if write_indices is not None:
+        start = write_indices.cast(dt.I64).reshape((past_cache.shape[0], *(1,) * (rank - 1)))
+        place = place - start
+        if mode == "circular":
+            place = map_("mod", place, dim_value(room, dt.I64))
+    written = scalar(0, dt.I64).le(place).logical_and(place.lt(dim_value(length, dt.I64)))
+    source = place.max(0).min(dim_value(length - 1, dt.I64)).broadcast(past_cache.shape)
+    fresh = make("gather_elements", (update, source), {"axis": at}, update.dtype, past_cache.shape)
+    return written.where(fresh, past_cache)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from sardonyx.base import dim as dims
-from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
-from sardonyx.ir.value import Value, broadcast_dim
-from sardonyx.ops.elementwise import aligned
+from sardonyx.ir import algorithms_linalg  # noqa: F401 - registers det
+from sardonyx.ir.value import Value, make
 from sardonyx.ops.registry import op
 
 
 def matrix_product(a: Value, b: Value) -> Value:
-    """numpy's matmul: vectors count as one row or column, leading axes broadcast."""
+    """Numpy's matmul: vectors count as one row or column, leading axes broadcast."""
     if a.rank == 0 or b.rank == 0:
         raise ShapeError("a scalar cannot be multiplied as a matrix")
     left = a.reshape((1, *a.shape)) if a.rank == 1 else a
@@ -24,8 +22,14 @@ def matrix_product(a: Value, b: Value) -> Value:
 
 @op("MatMul", since=1)
 def matmul(a: Value, b: Value) -> Value:
-    """numpy's matmul."""
+    """Numpy's matmul."""
     return matrix_product(a, b)
+
+
+@op("Det", since=11)
+def det(x: Value) -> Value:
+    """The determinants of the matrices x[..., n, n]."""
+    return make("det", (x,), {}, x.dtype, x.shape[:-2])
 
 
 def _gemm(a: Value, b: Value, alpha: float, trans_a: int, trans_b: int) -> Value:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from sardonyx.base import dim as dims
-from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
-from sardonyx.ir.value import Value, scalar
+from sardonyx.ir.value import Value
 from sardonyx.ops.operands import axes as axes_of
 from sardonyx.ops.operands import integers, normal_axes, size, sizes
 from sardonyx.ops.registry import op
@@ -36,7 +35,9 @@ def filled(x: Value, wanted: tuple[Dim, ...], literal: bool, allowzero: bool = F
     for axis, n in enumerate(wanted):
         if not allowzero and (isinstance(n, int) or literal):
             if n == 0 and axis >= x.rank:
-                raise ShapeError(f"shape {list(wanted)} keeps axis {axis}, which {list(x.shape)} does not have")
+                raise ShapeError(
+                    f"shape {list(wanted)} keeps axis {axis}, which {list(x.shape)} does not have"
+                )
             n = dims.where(dims.is_equal(n, 0), x.shape[axis], n) if axis < x.rank else n
         result.append(n)
     free = [a for a, n in enumerate(result) if n == -1]
@@ -53,7 +54,9 @@ def filled(x: Value, wanted: tuple[Dim, ...], literal: bool, allowzero: bool = F
 
 def _rest(x: Value, shape: list[Dim], axis: int) -> Dim:
     others = dims.product(n for a, n in enumerate(shape) if a != axis)
-    return dims.where(dims.is_equal(shape[axis], -1), dims.floordiv(x.size, dims.maximum(others, 1)), shape[axis])
+    return dims.where(
+        dims.is_equal(shape[axis], -1), dims.floordiv(x.size, dims.maximum(others, 1)), shape[axis]
+    )
 
 
 def _is_fed(value: Value) -> bool:
@@ -175,26 +178,3 @@ def space_to_depth(x: Value, *, blocksize: int, mode: str = "DCR") -> Value:
 def identity(x: Value) -> Value:
     """X itself."""
     return x
-
-
-@op("Dropout", since=1)
-def dropout_attributes(x: Value, *, is_test: int = 0, ratio: float = 0.5) -> tuple[Value, Value]:
-    """X itself, as inference asks, and a mask of the type of x that keeps everything."""
-    return x, scalar(1, x.dtype).broadcast(x.shape)
-
-
-@op("Dropout", since=10)
-def dropout_ratio(x: Value, *, ratio: float = 0.5) -> tuple[Value, Value]:
-    """X itself, as inference asks, and a mask that keeps everything."""
-    return x, scalar(1, dt.BOOL).broadcast(x.shape)
-
-
-@op("Dropout", since=12)
-def dropout(
-    x: Value, ratio: Value | None = None, training_mode: Value | None = None, *, seed: int | None = None
-) -> tuple[Value, Value]:
-    """X itself, as inference asks, and a mask that keeps everything."""
-    if training_mode is not None and integers(training_mode, "training_mode")[0]:
-        if ratio is None or not ratio.is_numeric_const or float(ratio.data.reshape(())) != 0:
-            raise UnsupportedOp("training_mode is on: elements would be dropped at random")
-    return dropout_ratio(x)

@@ -14,7 +14,8 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.ir import algorithms_region  # noqa: F401 - registers max_roi_pool and roi_align
-from sardonyx.ir.value import Value, const, content, dim_value, iota, make, scalar
+from sardonyx.ir.value import Value, const, dim_value, iota, make, scalar
+from sardonyx.ops.operands import sizes
 from sardonyx.ops.precision import widened
 from sardonyx.ops.registry import Node, op
 from sardonyx.ops.window import Ints, Window
@@ -211,7 +212,7 @@ def max_unpool(
     y = flat.reshape(inferred)
     if output_shape is None:
         return y
-    shape = content(output_shape)
+    shape = sizes(output_shape, "the output shape")
     return y.pad((0,) * x.rank, [a - b for a, b in zip(shape, inferred, strict=True)])
 
 

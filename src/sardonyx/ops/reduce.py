@@ -68,7 +68,9 @@ def _by_attribute(combine: Reduction) -> Callable[..., Value]:
 
 
 def _by_input(combine: Reduction) -> Callable[..., Value]:
-    def build(x: Value, axes: Value | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Value:
+    def build(
+        x: Value, axes: Value | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
+    ) -> Value:
         over = axes_of(axes, x)
         if not over:
             over = () if noop_with_empty_axes else None
@@ -149,7 +151,11 @@ def _over_rows(compute: Callable[[Value, int], Value]) -> Callable[..., Value]:
     return build
 
 
-for _name, _compute in (("Softmax", softmax_over), ("LogSoftmax", log_softmax_over), ("Hardmax", hardmax_over)):
+for _name, _compute in (
+    ("Softmax", softmax_over),
+    ("LogSoftmax", log_softmax_over),
+    ("Hardmax", hardmax_over),
+):
     op(_name, since=1)(_over_rows(_compute))
     op(_name, since=13)(_over_axis(_compute))
 

@@ -98,4 +98,6 @@ def lookup(domain: str, name: str, opset: int) -> Operator:
 
 def operators() -> list[Operator]:
     """All registered meanings, sorted."""
-    return sorted((o for versions in _operators.values() for o in versions), key=lambda o: (o.domain, o.name, o.since))
+    return sorted(
+        (o for versions in _operators.values() for o in versions), key=lambda o: (o.domain, o.name, o.since)
+    )

@@ -16,7 +16,8 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
-from sardonyx.ir.value import Value, const, content, dim_value, dims_vector, iota, scalar
+from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar
+from sardonyx.ops import operands
 from sardonyx.ops.registry import op
 from sardonyx.ops.sampling import cubic_curve, cubic_weights
 from sardonyx.ops.window import Ints
@@ -255,7 +256,9 @@ def axes_by_scales(x: Value, scales: Value, axes: Sequence[int], roi: Value | No
     if scales.is_numeric_const and scales.data is not None:
         out = tuple(scaled(n, float(s)) for n, s in zip(sizes, scales.data.reshape(-1), strict=True))
     else:
-        out = content((dims_vector(sizes).cast(dt.F32) * scales).unary("floor").cast(dt.I64))
+        out = operands.sizes(
+            (dims_vector(sizes).cast(dt.F32) * scales).unary("floor").cast(dt.I64), "the scales"
+        )
     return [
         Axis(a, sizes[i], out[i], _element(scales, i), _region(roi, i, len(axes))) for i, a in enumerate(axes)
     ]
@@ -281,12 +284,14 @@ def axes_by_sizes(
             f"sizes of shape {list(sizes.shape)} must have one entry for each of the axes {list(axes)}"
         )
     if keep == "stretch":
-        out = content(sizes)
+        out = operands.sizes(sizes, "the sizes")
         ratios = [_number(o) / _number(n) for o, n in zip(out, before, strict=True)]
     else:
         each = sizes.cast(dt.F32) / dims_vector(before).cast(dt.F32)
         one = each.reduce("rmin" if keep == "not_larger" else "rmax", (0,))
-        out = content((dims_vector(before).cast(dt.F32) * one + 0.5).unary("floor").cast(dt.I64))
+        out = operands.sizes(
+            (dims_vector(before).cast(dt.F32) * one + 0.5).unary("floor").cast(dt.I64), "the sizes"
+        )
         ratios = [one.reshape(())] * len(axes)
     return [Axis(a, before[i], out[i], ratios[i], _region(roi, i, len(axes))) for i, a in enumerate(axes)]
 

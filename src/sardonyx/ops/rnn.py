@@ -14,6 +14,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.algorithms_rnn import ACTIVATIONS
 from sardonyx.ir.value import Value, many, scalar
+from sardonyx.ops.precision import centred
 from sardonyx.ops.quant import quantize_dynamically
 from sardonyx.ops.registry import op
 
@@ -213,15 +214,15 @@ def dynamic_quantize_lstm(
     x: Value,
     w: Value,
     r: Value,
-    b: Value | None,
-    sequence_lens: Value | None,
-    initial_h: Value | None,
-    initial_c: Value | None,
-    p: Value | None,
-    w_scale: Value,
-    w_zero_point: Value,
-    r_scale: Value,
-    r_zero_point: Value,
+    b: Value | None = None,
+    sequence_lens: Value | None = None,
+    initial_h: Value | None = None,
+    initial_c: Value | None = None,
+    p: Value | None = None,
+    w_scale: Value | None = None,
+    w_zero_point: Value | None = None,
+    r_scale: Value | None = None,
+    r_zero_point: Value | None = None,
     *,
     activation_alpha: Floats = (),
     activation_beta: Floats = (),
@@ -235,13 +236,16 @@ def dynamic_quantize_lstm(
     layer = Layer.of(
         direction, activations, activation_alpha, activation_beta, clip, 0, ("Sigmoid", "Tanh", "Tanh")
     )
+    if w_scale is None or r_scale is None:
+        raise ShapeError("DynamicQuantizeLSTM needs the scales of both weights")
     bias = _joined(*_biases(b, 4))
     directions, inner, size = w.shape
     hidden = r.shape[1]
     points, step, zero = quantize_dynamically(x)
     # [D, I, 4H] to [I, D * 4H], scales and zeros alongside: one product for both directions.
-    columns = w.transpose(1, 0, 2).cast(dt.I32) - _per_column(w_zero_point, directions, size).cast(dt.I32)
-    sums = (points.cast(dt.I32) - zero.cast(dt.I32)).dot(columns.reshape((inner, directions * size)), dt.I32)
+    w_zero = None if w_zero_point is None else _per_column(w_zero_point, directions, size)
+    columns = centred(w.transpose(1, 0, 2), w_zero)
+    sums = centred(points, zero).dot(columns.reshape((inner, directions * size)), dt.I32)
     gates = sums.cast(dt.F32).reshape((*x.shape[:2], directions, size)) * (
         step * _per_column(w_scale, directions, size)
     )
@@ -249,7 +253,9 @@ def dynamic_quantize_lstm(
         gates = gates + bias.reshape((1, 1, directions, size))
     extras = _extras(x, sequence_lens, peepholes=p)
     states = [layer.state(s, x.shape[1], hidden, x) for s in (initial_h, initial_c)]
-    scale, origin = _rows(r_scale, directions), _rows(r_zero_point, directions)
+    scale = _rows(r_scale, directions)
+    origin = scalar(0, r.dtype) if r_zero_point is None else r_zero_point
+    origin = _rows(origin, directions) if origin.rank else origin.broadcast((directions, 1))
     args = (gates, r, scale, origin, *states, *extras.values())
     return layer.results("lstm_quantized", args, layer.attributes(extras, input_forget=bool(input_forget)), 2)
 

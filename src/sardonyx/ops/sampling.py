@@ -13,7 +13,8 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import UnsupportedOp
-from sardonyx.ir.value import Value, concat, content, dim_value, iota, make, map_, scalar
+from sardonyx.ir.value import Value, concat, dim_value, iota, make, map_, scalar
+from sardonyx.ops.operands import sizes
 from sardonyx.ops.registry import op
 
 
@@ -143,7 +144,7 @@ def grid_sample(
 @op("AffineGrid", since=20)
 def affine_grid(theta: Value, size: Value, *, align_corners: int = 0) -> Value:
     """grid[n, p, :] = theta[n] @ (x, y, ..., 1) of every output position p, in -1 to 1."""
-    n, _, *spatial = content(size)
+    n, _, *spatial = sizes(size, "the size")
     rank = len(spatial)
     points = dims.product(spatial)
     columns = []

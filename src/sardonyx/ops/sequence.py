@@ -15,7 +15,8 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir import algorithms_sequence  # noqa: F401 - registers the primitives
-from sardonyx.ir.value import Value, concat, const, content, make, scalar, unknown_extents
+from sardonyx.ir.value import Value, concat, const, make, scalar, unknown_extents
+from sardonyx.ops import operands
 from sardonyx.ops.elements import UNKNOWN_RANK, Elements, elements, join, nature
 from sardonyx.ops.registry import op
 
@@ -142,11 +143,11 @@ def split_to_sequence(x: Value, split: Value | None = None, *, axis: int = 0, ke
     if split is None:
         sizes = [1] * extent if isinstance(extent, int) else None
     elif split.rank == 0:
-        step = content(split)[0] if split.is_const else None
+        step = operands.sizes(split, "the split")[0] if split.is_const else None
         if isinstance(step, int) and isinstance(extent, int):
             sizes = [min(step, extent - start) for start in range(0, extent, step)]
     elif isinstance(split.size, int):
-        sizes = list(content(split))
+        sizes = list(operands.sizes(split, "the split"))
     whole = split is not None or bool(keepdims)
     if sizes is not None:
         pieces: list[Value] = []

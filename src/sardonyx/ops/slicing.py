@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from sardonyx.base import dim as dims
-from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
-from sardonyx.errors import NeedsContent, ShapeError, UnsupportedOp
-from sardonyx.ir.value import Value, concat, dim_value, iota
-from sardonyx.ops.operands import integers, normal_axes, sizes
+from sardonyx.errors import ShapeError
+from sardonyx.ir.value import Value, concat
+from sardonyx.ops.operands import integers, sizes
 from sardonyx.ops.registry import Node, op
 
 Ints = tuple[int, ...]
@@ -55,7 +54,9 @@ def slice_attributes(x: Value, *, starts: Ints, ends: Ints, axes: Ints | None = 
 
 
 @op("Slice", since=10)
-def slice_(x: Value, starts: Value, ends: Value, axes: Value | None = None, steps: Value | None = None) -> Value:
+def slice_(
+    x: Value, starts: Value, ends: Value, axes: Value | None = None, steps: Value | None = None
+) -> Value:
     """x[start:end:step] on some axes; starts and ends may be computed."""
     first, last = sizes(starts, "the starts", None), sizes(ends, "the ends", None)
     on = tuple(range(len(first))) if axes is None else integers(axes, "the axes")

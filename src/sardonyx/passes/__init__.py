@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sardonyx.ir.graph import Graph
+from sardonyx.passes.algebra import algebra
 from sardonyx.passes.decompose import decompose
 from sardonyx.passes.layout import layout
 
-PIPELINE: tuple[Callable[[Graph], Graph], ...] = (layout, decompose)
+PIPELINE: tuple[Callable[[Graph], Graph], ...] = (algebra, layout, decompose)
 """Every pass, in the order it runs."""

@@ -13,10 +13,9 @@ import time
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache as once
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,8 +53,7 @@ def shared() -> Cache:
     return at(cache_folder())
 
 
-@dataclass(frozen=True, slots=True)
-class MappedEntry:
+class MappedEntry(NamedTuple):
     """An entry mapped read-only: its payload as bytes, and the file it is in (payload at `HEADER_BYTES`)."""
 
     payload: npt.NDArray[np.uint8]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base import dim as dims
+from sardonyx.base.evaluator import Evaluator
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.report import Report
@@ -213,7 +214,7 @@ class Program:
             if spec.kind == "const":
                 self.const_bases[number] = self.weights[spec.index].__array_interface__["data"][0]
         self.layouts = [_Layout(self, n) for n in range(len(data.segments))]
-        self._evaluators = [dims.Evaluator.load(s.source) for s in data.segments]
+        self._evaluators = [Evaluator.load(s.source) for s in data.segments]
         self._bound: dict[Any, _Bound] = {}
         self._lock = threading.Lock()
         self._simple = len(data.segments) == 1 and data.segments[0].host is None

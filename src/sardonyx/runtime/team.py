@@ -14,8 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +34,7 @@ _SYSTEM_CALLS = {"x86_64": (202, 204, 203), "aarch64": (98, 123, 122), "riscv64"
 """Linux numbers of futex, sched_getaffinity and sched_setaffinity by machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """What a kernel reported through `sdx_fail`: its code, the index of its record, two details."""
 
     code: int
@@ -45,8 +43,7 @@ class Failure:
     detail1: int
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """Nanoseconds by thread and record: inside the call, and from its end to the next call (barriers)."""
 
     busy_ns: npt.NDArray[np.float64]

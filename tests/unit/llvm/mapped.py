@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
@@ -63,8 +64,8 @@ class Natives:
 
 
 def _write(module: Module, case: Case, target: Target, lanes: int) -> None:
-    params = [("n", "i64"), ("out", "ptr"), *((f"in{i}", "ptr") for i in range(len(case.types))), ("failed", "ptr")]
-    f = Function(module, case.name, params)
+    pointers = ["out", *(f"in{i}" for i in range(len(case.types))), "failed"]
+    f = Function(module, case.name, [("n", "i64"), *((name, "ptr") for name in pointers)])
     n, out, *sources, failed = f.params
 
     def fail(code: str, condition: V) -> None:
@@ -74,9 +75,7 @@ def _write(module: Module, case: Case, target: Target, lanes: int) -> None:
 
     with f.loop(int_(0), n, lanes) as loop:
         args = [_load(f, case, i, source, loop.index, lanes) for i, source in enumerate(sources)]
-        odd = f.icmp("eq", f.binary("and", f.iota(lanes, "i64"), int_(1, vector_of("i64", lanes))),
-                     int_(1, vector_of("i64", lanes)))
-        mask = odd if case.masked else None
+        mask = f.convert("trunc", f.iota(lanes, "i64"), "i1") if case.masked else None
         y = maps.apply(f, target, case.prim, args, case.types, case.result, case.attrs, mask, fail)
         assert y.type == vector_of(convert.compute_type(case.result), lanes)
         scalar = convert.memory_type(case.result)
@@ -113,10 +112,9 @@ def specials(dtype: DType) -> Array:
     if dtype is dt.BOOL:
         return np.array([False, True])
     if dtype.is_float:
-        import ml_dtypes
-
         info = ml_dtypes.finfo(dtype.numpy)
-        edge = [0.0, 0.5, 1.0, 1.5, 2.5, np.inf, float(info.max), float(info.smallest_normal), 3 * float(info.tiny) / 4]
+        normal = float(info.smallest_normal)
+        edge = [0.0, 0.5, 1.0, 1.5, 2.5, np.inf, float(info.max), normal, 0.75 * normal]
         both = [sign * v for v in edge for sign in (1, -1)]
         return np.array([*both, np.nan, 100.25, 3e9, -3e9, 1e19]).astype(dtype.numpy)
     info = np.iinfo(dtype.numpy)

@@ -44,7 +44,9 @@ def _plain() -> Iterator[Case]:
         yield from (Case(p, (t, t), t) for p in BINARY_FLOAT)
         yield from (Case(p, (t,), dt.BOOL) for p in ("isnan", "isinf"))
     for t in INTS:
-        yield from (Case(p, (t,), t) for p in ("neg", "abs", "sign", "bitnot", "floor", "ceil", "round", "trunc"))
+        yield from (
+            Case(p, (t,), t) for p in ("neg", "abs", "sign", "bitnot", "floor", "ceil", "round", "trunc")
+        )
         yield from (Case(p, (t, t), t) for p in (*BINARY_INT, *BITWISE))
     for t in NATIVE:
         yield from (Case(p, (t, t), dt.BOOL) for p in COMPARE)

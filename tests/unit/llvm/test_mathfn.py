@@ -75,7 +75,7 @@ def arguments(dtype: DType, low: float, high: float) -> Array:
 
 
 def ulps(got: Array, exact: Array) -> Array:
-    """Errors in units of the last place of the rounded exact value; infinite where NaN or infinity is wrong."""
+    """Errors in units of the last place of the exact value; infinite where NaN or infinity is wrong."""
     rounded = exact.astype(got.dtype)
     unit = np.where(np.isfinite(rounded), np.spacing(np.abs(rounded)), 1).astype(np.longdouble)
     error = np.abs(got.astype(np.longdouble) - exact) / unit
@@ -99,10 +99,10 @@ def test_functions_are_accurate_over_their_whole_range(
     target: targets.Target, lanes: int, dtype: DType
 ) -> None:
     native = natives(target, lanes)
-    for name, (exact, low, high, float_limit, double_limit) in FUNCTIONS.items():
+    for name, (exact, low, high, *limits) in FUNCTIONS.items():
         x = arguments(dtype, low, high)
         got, _ = native.run(Case(name, (dtype,), dtype), x)
-        _bounded(name, got, exact(x.astype(np.longdouble)), float_limit if dtype is dt.F32 else double_limit, x)
+        _bounded(name, got, exact(x.astype(np.longdouble)), limits[dtype is dt.F64], x)
 
 
 @pytest.mark.parametrize(("target", "lanes"), [(isa.V3, 8), (isa.V4, 16)])
@@ -126,7 +126,8 @@ def test_large_angles_are_reduced_with_all_their_digits(
 ) -> None:
     native = natives(target, lanes)
     exponents = np.arange(-20.0, 127 if dtype is dt.F32 else 1023)
-    x = np.resize(np.ldexp(1.375, exponents.astype(int)), -(-exponents.size // CHUNK) * CHUNK).astype(dtype.numpy)
+    x = np.ldexp(1.375, exponents.astype(int)).astype(dtype.numpy)
+    x = np.resize(x, -(-x.size // CHUNK) * CHUNK)
     x[::3] *= -1
     x[5] = 16367173.0 * 2.0**72 if dtype is dt.F32 else 6381956970095103.0 * 2.0**797
     for name in ("sin", "cos", "tan"):
@@ -148,13 +149,12 @@ def test_powers(target: targets.Target, lanes: int, dtype: DType) -> None:
     _bounded("pow", got, np.power(x.astype(np.longdouble), y.astype(np.longdouble)), 1.1, x, y)
     edges = [0.0, 1.0, 2.0, 3.0, 0.5, 7.5, np.inf, 1e-41, 2.0**24 - 1, 2.0**24 + 1, 1e30, 1.0000001]
     values = [*edges, *(-v for v in edges), np.nan]
-    a, b = (np.resize(v, 640).astype(dtype.numpy) for v in np.array(list(itertools.product(values, values))).T)
+    pairs = np.array(list(itertools.product(values, values)))
+    a, b = (np.resize(v, 640).astype(dtype.numpy) for v in pairs.T)
     got, _ = native.run(Case("pow", (dtype, dtype), dtype), a, b)
     expected = np.power(a.astype(np.float64), b.astype(np.float64)).astype(dtype.numpy)
     np.testing.assert_allclose(got, expected, rtol=1e-6)
-    assert np.array_equal(np.signbit(got), np.signbit(expected)[...]) or np.all(
-        (np.signbit(got) == np.signbit(expected)) | np.isnan(expected)
-    )
+    assert np.all((np.signbit(got) == np.signbit(expected)) | np.isnan(expected))
 
 
 @pytest.mark.parametrize(("target", "lanes"), [(isa.V3, 8), (isa.V4, 16), (isa.V4, 1)])

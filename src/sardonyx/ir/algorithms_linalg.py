@@ -1,0 +1,33 @@
+"""What the primitives of linear algebra beyond products mean: det, fft."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sardonyx.ir.prims import register
+
+Array = np.ndarray[Any, Any]
+
+
+def det(x: Array) -> Array:
+    """The determinants of matrices."""
+    return np.linalg.det(x.astype(np.float64)).astype(x.dtype)
+
+
+def fft(x: Array, *, length: int, bins: int, inverse: bool, real: bool) -> Array:
+    """The discrete Fourier transform of x[..., n, 1 or 2] over n, cut or zero-padded to `length`.
+
+    Gives [..., bins, 2]; with `real` the signal [..., bins, 1] of a one-sided spectrum.
+    """
+    wide = x.astype(np.float64)
+    signal = wide[..., 0] if x.shape[-1] == 1 else wide[..., 0] + 1j * wide[..., 1]
+    if real:
+        return np.fft.irfft(signal, length)[..., None].astype(x.dtype)
+    spectrum = (np.fft.ifft if inverse else np.fft.fft)(signal, length)[..., :bins]
+    return np.stack([spectrum.real, spectrum.imag], -1).astype(x.dtype)
+
+
+register("det", "opaque", det)
+register("fft", "opaque", fft)

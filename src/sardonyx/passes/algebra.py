@@ -1,0 +1,141 @@
+"""Laws of arithmetic: constants move together, and into the weights of contractions.
+
+No law here changes a result by more than the rounding of one operation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.rewrite import Uses, rewrite, rule
+from sardonyx.ir.value import Value, make, map_
+
+
+def algebra(graph: Graph) -> Graph:
+    """Simplify by the laws of this file."""
+    return rewrite(graph)
+
+
+def _split(value: Value) -> tuple[Value, Value] | None:
+    """(varying operand, constant operand) of a commutative map."""
+    a, b = value.args
+    if b.is_numeric_const and not a.is_const:
+        return a, b
+    if a.is_numeric_const and not b.is_const:
+        return b, a
+    return None
+
+
+def _is_all(constant: Value, number: float) -> bool:
+    return constant.data is not None and bool(np.all(constant.data == number))
+
+
+def _same_shape(a: Value, b: Value) -> bool:
+    return a.rank == b.rank and all(dims.equal(m, n) is True for m, n in zip(a.shape, b.shape, strict=True))
+
+
+@rule("add")
+def add_zero(value: Value, uses: Uses) -> Value | None:
+    """x + 0 -> x    for a zero that is no negative zero's absorber: x is no literal -0 that must show"""
+    split = _split(value)
+    if split and not value.dtype.is_float and _is_all(split[1], 0) and _same_shape(split[0], value):
+        return split[0]
+    return None
+
+
+@rule("mul", "div")
+def times_one(value: Value, uses: Uses) -> Value | None:
+    """x * 1 -> x,  x / 1 -> x"""
+    x, c = value.args
+    if value.prim == "mul" and not c.is_numeric_const:
+        x, c = c, x
+    if c.is_numeric_const and _is_all(c, 1) and _same_shape(x, value):
+        return x
+    return None
+
+
+@rule("sub")
+def subtract_constant(value: Value, uses: Uses) -> Value | None:
+    """x - c -> x + (-c)    for floats"""
+    x, c = value.args
+    if value.dtype.is_float and c.is_numeric_const and not x.is_const:
+        return map_("add", x, -c)
+    return None
+
+
+@rule("div")
+def divide_by_power_of_two(value: Value, uses: Uses) -> Value | None:
+    """x / c -> x * (1/c)    where 1/c is exact"""
+    x, c = value.args
+    if not value.dtype.is_float or not c.is_numeric_const or x.is_const or c.data is None:
+        return None
+    data = c.data.astype(np.float64)
+    mantissa, exponent = np.frexp(data)
+    if np.all(np.isfinite(data) & (np.abs(mantissa) == 0.5) & (np.abs(exponent) < 100)):
+        return map_("mul", x, 1.0 / c)
+    return None
+
+
+@rule("add")
+def add_constants(value: Value, uses: Uses) -> Value | None:
+    """(contraction + c) + d -> contraction + (c + d)"""
+    outer = _split(value)
+    if not outer or not value.dtype.is_float or outer[0].prim != "add" or uses(outer[0]) != 1:
+        return None
+    inner = _split(outer[0])
+    if inner and _scalable(inner[0]) and _same_shape(inner[0], value):
+        return map_("add", inner[0], map_("add", inner[1], outer[1]))
+    return None
+
+
+@rule("mul")
+def scale_sum(value: Value, uses: Uses) -> Value | None:
+    """(contraction + c) * d -> contraction * d + c * d"""
+    outer = _split(value)
+    if not outer or outer[0].prim != "add" or uses(outer[0]) != 1:
+        return None
+    inner = _split(outer[0])
+    if inner and _scalable(inner[0]) and uses(inner[0]) == 1 and _scale_of(inner[0], outer[1]) is not None:
+        product = map_("mul", inner[0], outer[1])
+        scaled = scale_weights(product, uses)
+        return map_("add", scaled or product, map_("mul", inner[1], outer[1]))
+    return None
+
+
+@rule("mul")
+def scale_weights(value: Value, uses: Uses) -> Value | None:
+    """conv(x, w) * c -> conv(x, w * c)    for one c an output channel, and the same for a matrix product"""
+    split = _split(value)
+    if not split or not _scalable(split[0]) or uses(split[0]) != 1 or not _same_shape(split[0], value):
+        return None
+    anchor = split[0]
+    scale = _scale_of(anchor, split[1])
+    if scale is None:
+        return None
+    x, w = anchor.args
+    return make(anchor.prim, (x, map_("mul", w, scale)), anchor.attrs, anchor.dtype, anchor.shape)
+
+
+def _scalable(value: Value) -> bool:
+    constant = value.prim in ("conv", "conv_transpose", "dot") and value.args[1].is_numeric_const
+    return constant and value.dtype.is_float and value.args[1].dtype is value.dtype
+
+
+def _scale_of(anchor: Value, c: Value) -> Value | None:
+    """`c` in the shape that scales the weights of `anchor`, if it has one entry an output channel (or one in all)."""
+    w = anchor.args[1]
+    if c.size == 1:
+        return c.reshape((1,) * w.rank)
+    channel = anchor.rank - 1 if anchor.prim == "dot" else 1
+    axis = c.rank - (anchor.rank - channel)
+    if axis < 0 or c.size != c.shape[axis] or dims.equal(c.shape[axis], anchor.shape[channel]) is not True:
+        return None
+    if anchor.prim == "dot":
+        return c.reshape((*(1,) * (w.rank - 1), c.size))
+    if anchor.prim == "conv":
+        return c.reshape((c.size, *(1,) * (w.rank - 1)))
+    if anchor.attrs["group"] != 1:
+        return None
+    return c.reshape((1, c.size, *(1,) * (w.rank - 2)))
