@@ -61,7 +61,7 @@ class Loaded(Signature):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of the feeds: contents of inputs that decide ranks, and shapes of inputs without a rank."""
+    """What is known of the feeds: contents that decide ranks, and shapes of inputs without a rank."""
 
     contents: Mapping[str, Array] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

@@ -24,6 +24,11 @@ from sardonyx.ops.registry import Node, lookup
 from sardonyx.ops.subgraph import Body, Formal
 
 MAX_DEPTH = 64
+MALFORMED = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError),
+    *(MemoryError, RecursionError),
+)
+"""What operator functions and numpy raise when a node makes no sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +112,7 @@ class Scope:
                 except SardonyxError as error:
                     error.args = (f"{name} ({shown(proto)}): {error}",)
                     raise
-                except (
-                    ArithmeticError,
-                    AssertionError,
-                    AttributeError,
-                    LookupError,
-                    TypeError,
-                    ValueError,
-                ) as error:
+                except MALFORMED as error:
                     raise LoadError(f"{name} ({shown(proto)}): the node is malformed: {error}") from error
 
     def _node(self, proto: onnx.NodeProto, name: str) -> None:
@@ -269,9 +267,7 @@ def ordered(nodes: Sequence[onnx.NodeProto]) -> Sequence[onnx.NodeProto]:
     for index, node in enumerate(nodes):
         for name in node.output:
             if name and producer.setdefault(name, index) != index:
-                raise LoadError(
-                    f'the tensor "{name}" is defined by two nodes, {nodes[producer[name]].name} and {node.name}'
-                )
+                raise LoadError(f'the tensor "{name}" is defined by two nodes')
     needs = [[producer[n] for n in reads(node) if n in producer] for node in nodes]
     if all(before < index for index, befores in enumerate(needs) for before in befores):
         return nodes

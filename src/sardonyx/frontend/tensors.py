@@ -46,7 +46,7 @@ class TensorReader:
         expected = (prod(shape) * dtype.bits + 7) // 8
         if len(raw) != expected:
             raise LoadError(
-                f'tensor "{proto.name}" of {dtype}{list(shape)} needs {expected} bytes, the file has {len(raw)}'
+                f'tensor "{proto.name}" of {dtype}{list(shape)} needs {expected} bytes, it has {len(raw)}'
             )
         if dtype.bits >= 8:
             return np.frombuffer(raw, dtype.numpy).reshape(shape)

@@ -18,8 +18,10 @@ from sardonyx.errors import LoadError
 from sardonyx.ops.subgraph import Formal
 
 LEAST_SIZE = 1
-"""Free sizes are taken to be at least this, which keeps the sizes of slices and broadcasts simple. A feed with an
-empty axis needs a graph of its own, loaded with that size fixed at 0."""
+"""Free sizes are taken to be at least this, which keeps the sizes of slices and broadcasts simple.
+
+A feed with an empty axis needs a graph of its own, loaded with that size fixed at 0.
+"""
 
 
 def type_string(proto: onnx.TypeProto) -> str:

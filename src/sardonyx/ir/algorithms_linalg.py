@@ -13,7 +13,7 @@ Array = np.ndarray[Any, Any]
 
 def det(x: Array) -> Array:
     """The determinants of matrices."""
-    return np.linalg.det(x.astype(np.float64)).astype(x.dtype)
+    return np.asarray(np.linalg.det(x.astype(np.float64)), dtype=x.dtype)
 
 
 def fft(x: Array, *, length: int, bins: int, inverse: bool, real: bool) -> Array:

@@ -1,6 +1,7 @@
 """What the primitives over strings mean; they always run on the host.
 
-Registered as opaque primitives: text_join, text_split, text_normal, text_match, text_grams, to_text, from_text.
+Registered as opaque primitives: text_join, text_split, text_normal, text_match, text_grams, to_text and
+from_text.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def join(a: Array, b: Array) -> Array:
 
 
 def split(x: Array, *, delimiter: str, maxsplit: int) -> tuple[Array, Array]:
-    """Substrings, padded with "" to the same number, and how many there are; no delimiter means white space."""
+    """Substrings, padded with "" to the same number, and how many; no delimiter means white space."""
     rows = [text.split(delimiter or None, maxsplit) for text in x.flat]
     width = max(map(len, rows), default=0)
     parts = np.full((len(rows), width), "", dtype=object)
@@ -81,7 +82,7 @@ def grams(
     lengths: tuple[int, int],
     skips: int,
 ) -> Array:
-    """How often each n-gram of the pool occurs in the rows of x, with up to `skips` elements between its parts."""
+    """How often each n-gram of the pool occurs in the rows of x, its parts up to `skips` elements apart."""
     places = _places(pool, counts, indexes)
     size = max(indexes) + 1
     rows = x.reshape((-1, x.shape[-1] if x.ndim else 1))

@@ -51,22 +51,24 @@ class Conv(IntEnum):
     """The argument words of `sdx_conv_*`; X_*, Y_* and R_* are strides in elements.
 
     One sum serves all dense convolutions: for output line i and pixel j of an image and a group,
-    y[channel] = sum over taps (t0..t3) and steps s of x[i * X_LINE + j * X_PIXEL + sum of t * X_TAP + s] * w,
-    with STEPS steps per tap, or LAST_STEPS where t0 is its last. Halos are physically present: X is the
-    address that tap 0 of output (0, 0) reads.
+    y[channel] = sum over input channels, taps (t1, t2, t3) and steps s of
+    x[channel part + i * X_LINE + j * X_PIXEL + sum of t * X_TAP + s] * w. Halos are physically present: X is
+    the address that tap 0 of output (0, 0) of channel 0 reads.
+    CHANNELS_IN and CHANNELS count the input and output channels of one group, of any size.
 
-    Blocked input, x[N][C/16][H][W][16]: the taps are (channel block, 1, kernel row, kernel column), the
-    steps are the channels of a block. Plain input, x[N][C][H][W]: the taps are (channel, 1, kernel row, 1),
-    the steps are kernel columns; or with dilated columns (channel, 1, kernel row, kernel column) and 1 step.
-    Group g reads at (g / X_SHARE) * X_GROUP + (g % X_SHARE) * X_WITHIN: X_SHARE = 1, or the number of groups
-    in one 16-channel block.
+    Blocked input, x[N][C/16][H][W][16]: STEPS = 0 (the steps are the channels of a block), X_CHANNEL is the
+    stride of blocks, taps = (1, kernel row, kernel column). Weights from `pack_conv_weights`.
+    Plain input, x[N][C][H][W]: X_CHANNEL is the stride of channels; STEPS = kernel columns and
+    taps = (1, kernel row, 1), or with dilated columns STEPS = 1 and taps = (1, kernel row, kernel column).
+    Weights from `pack_plain_weights`.
 
-    Y with PLAIN = 0: 16-channel blocks Y_BLOCK apart, lines Y_LINE, pixels Y_PIXEL. The epilogue is called
-    per block with coords = [image, block, line, pixel, lane] and 16 columns: all lanes of a block, also
-    unused ones. With GROUPS > 1, CHANNELS must divide 16 or be a multiple of it.
-    Y with PLAIN = 1: channels Y_CHANNEL apart; coords = [image, line, pixel, channel].
-    CHANNELS counts the output channels of one group. BIAS is padded like the channels of Y. FINISH and the
-    words after it are as for `Gemm`, with R_* in the role of Y_*.
+    PLAIN = 0: Y has 16-channel blocks Y_BLOCK apart, lines Y_LINE, pixels Y_PIXEL. The epilogue is called per
+    block with coords = [image, block, line, pixel, lane]; 16 columns, all lanes of a block, also unused ones,
+    unless GROUPS > 1 and a group ends inside the block.
+    PLAIN = 1: Y has channels Y_CHANNEL apart; coords = [image, line, pixel, channel].
+    PLAIN = 2: the same, but the epilogue gets the tile transposed, coords = [image, line, channel, pixel].
+    BIAS is padded like the channels of Y. FINISH and the words after it are as for `Gemm`, with R_* in the
+    role of Y_*.
     """
 
     X = 0
@@ -75,39 +77,35 @@ class Conv(IntEnum):
     EPILOGUE = 3
     IMAGES = 4
     GROUPS = 5
-    CHANNELS = 6
-    LINES = 7
-    PIXELS = 8
-    TAPS0 = 9
-    TAPS1 = 10
-    TAPS2 = 11
-    TAPS3 = 12
-    STEPS = 13
-    LAST_STEPS = 14
-    X_IMAGE = 15
-    X_GROUP = 16
-    X_SHARE = 17
-    X_WITHIN = 18
-    X_LINE = 19
-    X_PIXEL = 20
-    X_TAP0 = 21
-    X_TAP1 = 22
-    X_TAP2 = 23
-    X_TAP3 = 24
-    PLAIN = 25
-    Y_IMAGE = 26
-    Y_BLOCK = 27
-    Y_LINE = 28
-    Y_PIXEL = 29
-    Y_CHANNEL = 30
-    FINISH = 31
-    BIAS = 32
-    LOW = 33
-    HIGH = 34
-    RESIDUAL = 35
-    R_IMAGE = 36
-    R_BLOCK = 37
-    R_LINE = 38
-    R_PIXEL = 39
-    R_CHANNEL = 40
-    EPILOGUE_WORDS = 41
+    CHANNELS_IN = 6
+    CHANNELS = 7
+    LINES = 8
+    PIXELS = 9
+    STEPS = 10
+    TAPS1 = 11
+    TAPS2 = 12
+    TAPS3 = 13
+    X_IMAGE = 14
+    X_CHANNEL = 15
+    X_LINE = 16
+    X_PIXEL = 17
+    X_TAP1 = 18
+    X_TAP2 = 19
+    X_TAP3 = 20
+    PLAIN = 21
+    Y_IMAGE = 22
+    Y_BLOCK = 23
+    Y_LINE = 24
+    Y_PIXEL = 25
+    Y_CHANNEL = 26
+    FINISH = 27
+    BIAS = 28
+    LOW = 29
+    HIGH = 30
+    RESIDUAL = 31
+    R_IMAGE = 32
+    R_BLOCK = 33
+    R_LINE = 34
+    R_PIXEL = 35
+    R_CHANNEL = 36
+    EPILOGUE_WORDS = 37

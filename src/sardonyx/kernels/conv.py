@@ -19,15 +19,18 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 def pack_conv_weights(w: np.ndarray, group: int, target: Target) -> np.ndarray:
     """Lay out w[OC, IC / group, *kernel] for blocked input.
 
-    Panels of output channels [group][panel][IC block][*kernel][channel][columns]; a last IC block holds the
-    channels that exist; panels as in `pack_b`, but zero padded to whole blocks of 16 channels.
+    Panels of output channels [group][panel][input block][*kernel][channel][columns], where a block stands for
+    those of its channels that belong to the group; panels as in `pack_b`, but zero padded to whole blocks of
+    16 output channels.
     """
     outputs, inputs = w.shape[0] // group, w.shape[1]
-    taps = int(np.prod(w.shape[2:], dtype=np.int64))
-    grouped = w.reshape(group, outputs, inputs, taps)
-    blocks = [grouped[:, :, at : at + BLOCK] for at in range(0, inputs, BLOCK)]
-    steps = [b.transpose(0, 3, 2, 1).reshape(group, -1, outputs) for b in blocks]
-    return pack_b(_whole_blocks(np.concatenate(steps, axis=1)), target)
+    grouped = w.reshape(group, outputs, inputs, -1)
+    packed = np.empty((group, grouped.shape[3] * inputs, outputs), w.dtype)
+    for g, weights in enumerate(grouped):
+        ends = range(BLOCK - g * inputs % BLOCK, inputs, BLOCK)
+        parts = np.split(weights, list(ends), axis=1)
+        packed[g] = np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in parts])
+    return pack_b(_whole_blocks(packed), target)
 
 
 def pack_plain_weights(w: np.ndarray, group: int, target: Target) -> np.ndarray:
@@ -72,10 +75,9 @@ def _prefer_panels(
     f: Function, target: Target, shape: Shape, args: V, outer: V, panels: V, tiles: V, threads: V
 ) -> V:
     """Whether threads share out panels: large weights are then read once; else the better balance decides."""
-    taps = [f.word(args, w) for w in (Conv.TAPS0, Conv.TAPS1, Conv.TAPS2, Conv.TAPS3, Conv.STEPS)]
-    steps = taps[0]
-    for count in taps[1:]:
-        steps = f.mul(steps, count)
+    steps = f.smax(f.word(args, Conv.STEPS), int_(1))
+    for count in (Conv.CHANNELS_IN, Conv.TAPS1, Conv.TAPS2, Conv.TAPS3):
+        steps = f.mul(steps, f.word(args, count))
     weight_bytes = f.mul(f.mul(steps, panels), int_(shape.panel_row_bytes))
     large = f.icmp("sgt", weight_bytes, int_(target.l2_bytes // 2))
     panel_cost = f.mul(ceil_div(f, f.mul(outer, panels), threads), tiles)

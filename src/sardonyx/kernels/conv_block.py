@@ -5,12 +5,13 @@ Decides blocking, tap tables and how tiles are passed on; must not know threads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
-from sardonyx.kernels.finish import End, Place
+from sardonyx.kernels.finish import End, Place, Tile
 from sardonyx.kernels.microkernel import ENTRY_WORDS, Mode, Plan
+from sardonyx.kernels.repack import define_copy
 from sardonyx.kernels.tiling import (
     GEMV_ROWS,
     STRIP_TILES,
@@ -39,10 +40,15 @@ _MAX_ENTRIES = 2048
 
 _TABLE_BYTES = 8 * ENTRY_WORDS * _MAX_ENTRIES
 
+_TURNED_PITCH = 64
+"""Pitch of a transposed strip: at least its pixels, and whole vectors."""
+
+_TURNED_BYTES = _TURNED_PITCH * 256
+
 
 def scratch_bytes() -> int:
     """Bytes of thread-private scratch that the convolution kernels may use, whatever the sizes."""
-    return _SUM_BYTES + _TABLE_BYTES
+    return _TABLE_BYTES + _TURNED_BYTES + _SUM_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,7 @@ class _Block:
 
     def __init__(self, module: Module, target: Target, shape: Shape) -> None:
         self.target, self.shape = target, shape
-        self.pick = define_pick(module, shape)
+        self.pick, self.copy = define_pick(module, shape), define_copy(module, shape)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("outer", "p0", "p1", "s0", "s1"))]
         name = f"conv_block_{shape.suffix}"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
@@ -119,14 +125,11 @@ class _Block:
         self.end = End(f, shape, self.args, Conv)
         self.image = f.binary("udiv", self.outer, word[Conv.GROUPS])
         self.group = f.binary("urem", self.outer, word[Conv.GROUPS])
-        outside = f.binary("udiv", self.group, word[Conv.X_SHARE])
-        within = f.binary("urem", self.group, word[Conv.X_SHARE])
-        at = f.add(f.mul(outside, word[Conv.X_GROUP]), f.mul(within, word[Conv.X_WITHIN]))
-        at = f.add(f.mul(self.image, word[Conv.X_IMAGE]), at)
+        self._find_input_channels()
+        at = f.add(f.mul(self.image, word[Conv.X_IMAGE]), f.mul(self.first_part, word[Conv.X_CHANNEL]))
         self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, shape.dtype)
-        inner = f.mul(f.mul(word[Conv.TAPS1], word[Conv.TAPS2]), word[Conv.TAPS3])
-        self.entries = f.mul(inner, word[Conv.TAPS0])
-        self.whole_entries = f.mul(f.sub(word[Conv.TAPS0], int_(1)), inner)
+        self.inner = f.mul(f.mul(word[Conv.TAPS1], word[Conv.TAPS2]), word[Conv.TAPS3])
+        self.entries = f.mul(self.inner, self.parts)
         self.steps = self._steps_before(self.entries)
         channels = word[Conv.CHANNELS]
         self.padded = f.binary("and", f.add(channels, int_(BLOCK - 1)), int_(-BLOCK))
@@ -139,18 +142,46 @@ class _Block:
         self.limit = f.select(f.binary("and", single, blocked), self.padded, channels)
         self.tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS])
         self.coords = new_words(f, {0: self.image}, 5)
+        strides = (_TURNED_PITCH, 1, shape.columns)
+        self.turned_strides = new_words(f, dict(enumerate(map(int_, strides))), 3)
+
+    def _find_input_channels(self) -> None:
+        """The parts of a group's channels: its share of each block it touches, or single channels."""
+        f, word = self.f, self.word
+        self.blocked_input = f.icmp("eq", word[Conv.STEPS], int_(0))
+        first = f.mul(self.group, word[Conv.CHANNELS_IN])
+        lane = f.binary("and", first, int_(BLOCK - 1))
+        blocks = ceil_div(f, f.add(lane, word[Conv.CHANNELS_IN]), int_(BLOCK))
+        self.lane = f.select(self.blocked_input, lane, int_(0))
+        self.first_part = f.select(self.blocked_input, f.binary("lshr", first, int_(4)), first)
+        self.parts = f.select(self.blocked_input, blocks, word[Conv.CHANNELS_IN])
+        self.most_steps = f.select(self.blocked_input, int_(BLOCK), word[Conv.STEPS])
+
+    def _channels_before(self, part: V) -> V:
+        """How many channels of the group lie before that block, for blocked input."""
+        f = self.f
+        before = f.sub(f.mul(part, int_(BLOCK)), self.lane)
+        return f.smin(f.smax(before, int_(0)), self.word[Conv.CHANNELS_IN])
+
+    def _part_steps(self, part: V) -> V:
+        """The k steps of a tap of that part."""
+        f = self.f
+        channels = f.sub(self._channels_before(f.add(part, int_(1))), self._channels_before(part))
+        return f.select(self.blocked_input, channels, self.word[Conv.STEPS])
 
     def _steps_before(self, entry: V) -> V:
         """The k steps of the entries before that one."""
-        f, word = self.f, self.word
-        whole = f.smin(entry, self.whole_entries)
-        short = f.mul(f.sub(entry, whole), word[Conv.LAST_STEPS])
-        return f.add(f.mul(whole, word[Conv.STEPS]), short)
+        f = self.f
+        inner = f.smax(self.inner, int_(1))
+        part, rest = f.binary("udiv", entry, inner), f.binary("urem", entry, inner)
+        steps = f.mul(part, self.word[Conv.STEPS])
+        before = f.mul(f.select(self.blocked_input, self._channels_before(part), steps), self.inner)
+        return f.add(before, f.mul(rest, self._part_steps(part)))
 
     def _choose_blocks(self) -> None:
         """Cut the taps so that one cut of a panel fits L2 twice, then take as many tiles as fit beside it."""
         f, shape, word = self.f, self.shape, self.word
-        entry_bytes = f.smax(f.mul(word[Conv.STEPS], int_(shape.panel_row_bytes)), int_(1))
+        entry_bytes = f.smax(f.mul(self.most_steps, int_(shape.panel_row_bytes)), int_(1))
         fitting = f.binary("udiv", int_(_CUT_BYTES), entry_bytes)
         fitting = f.smax(f.smin(fitting, int_(_MAX_ENTRIES)), int_(1))
         entries = f.smax(self.entries, int_(1))
@@ -159,7 +190,7 @@ class _Block:
         weights = f.mul(self.entries_per_cut, entry_bytes)
         lines = f.binary("udiv", f.mul(word[Conv.X_LINE], self.tiles.lines), self.tiles.pixels.parts)
         pixels = f.mul(word[Conv.X_PIXEL], int_(shape.max_rows))
-        planes = f.mul(word[Conv.TAPS0], int_(shape.element))
+        planes = f.mul(self.parts, int_(shape.element))
         one_line = f.icmp("eq", word[Conv.LINES], int_(1))
         tile_bytes = f.smax(f.mul(planes, f.select(one_line, pixels, lines)), int_(1))
         halo = f.mul(planes, f.mul(f.sub(word[Conv.TAPS2], int_(1)), word[Conv.X_TAP2]))
@@ -173,7 +204,8 @@ class _Block:
         """One plan for tiles in scratch, one for tiles that go to Y at once."""
         f, shape, word = self.f, self.shape, self.word
         self.table = f.word(self.ctx, Context.SCRATCH, "ptr")
-        self.sums = f.gep(self.table, int_(_TABLE_BYTES), "i8")
+        self.turned = f.gep(self.table, int_(_TABLE_BYTES), "i8")
+        self.sums = f.gep(self.turned, int_(_TURNED_BYTES), "i8")
         self.row, self.line = (self._bytes(word[w]) for w in (Conv.X_PIXEL, Conv.X_LINE))
         words: dict[int, V] = {Plan.TABLE: self.table, Plan.ROW: self.row}
         in_scratch: dict[int, V] = {
@@ -204,7 +236,6 @@ class _Block:
         f, word = self.f, self.word
         for plan in (self.tile_plan, self.direct_plan):
             set_word(f, plan, Plan.ENTRIES, count)
-        last = f.sub(word[Conv.TAPS0], int_(1))
         with f.loop(int_(0), count) as entry:
             rest = f.add(first, entry.index)
             offset = int_(0)
@@ -213,11 +244,11 @@ class _Block:
                 digit = f.binary("urem", rest, taps)
                 rest = f.binary("udiv", rest, taps)
                 offset = f.add(offset, f.mul(digit, word[Conv[f"X_TAP{i}"]]))
-            offset = f.add(offset, f.mul(rest, word[Conv.X_TAP0]))
-            steps = f.select(f.icmp("eq", rest, last), word[Conv.LAST_STEPS], word[Conv.STEPS])
+            offset = f.add(offset, f.mul(rest, word[Conv.X_CHANNEL]))
+            offset = f.add(offset, f.select(f.icmp("eq", rest, int_(0)), self.lane, int_(0)))
             words = f.gep(self.table, f.mul(entry.index, int_(ENTRY_WORDS)), "i64")
             set_word(f, words, 0, self._bytes(offset))
-            set_word(f, words, 1, steps)
+            set_word(f, words, 1, self._part_steps(rest))
 
     def _panel(self, panel: V) -> None:
         """All cuts of the taps of one panel, over all tiles of the block."""
@@ -227,9 +258,12 @@ class _Block:
         narrow = f.icmp("sle", f.sub(self.padded, self.channel), int_(shape.lanes))
         width = f.select(narrow, int_(shape.lanes), int_(shape.columns))
         self.columns = f.smin(f.sub(self.limit, self.channel), int_(shape.columns))
-        self.direct = f.binary("and", self.may_be_direct, f.icmp("eq", self.columns, width))
-        self.bias = self.end.bias(self.first_channel)
-        set_word(f, self.direct_plan, Plan.BIAS, self.bias)
+        lane = f.binary("and", self.first_channel, int_(BLOCK - 1))
+        inside = f.icmp("sle", f.add(lane, self.columns), int_(BLOCK))
+        aligned = f.binary("or", f.icmp("eq", lane, int_(0)), inside)
+        fits = f.binary("and", aligned, f.icmp("eq", self.columns, width))
+        self.direct = f.binary("and", self.may_be_direct, fits)
+        set_word(f, self.direct_plan, Plan.BIAS, self.end.bias(self.first_channel))
         kept = f.binary("xor", self.direct, int_(1, "i1"))
         self.picks = self._picks(narrow)
         weights = f.gep(self.w, f.mul(self.channel, self.steps), shape.dtype)
@@ -322,7 +356,7 @@ class _Block:
             each.next(f.gep(each.carried[0], size, "i8"))
 
     def _place(self, operand: str, line: V, pixel: V, channel: V) -> Place:
-        """Where that channel of that pixel lies in Y or in the residual."""
+        """Where that channel of that pixel lies in Y or in the residual, pixels as rows."""
         f, word = self.f, {name: self.word[Conv[f"{operand}_{name}"]] for name in _STRIDES}
         block, lane = f.binary("lshr", channel, int_(4)), f.binary("and", channel, int_(BLOCK - 1))
         by_block = f.add(f.mul(block, word["BLOCK"]), lane)
@@ -333,29 +367,64 @@ class _Block:
         lanes = f.select(self.plain, word["CHANNEL"], int_(1))
         return Place(f.gep(base, at, self.shape.dtype), word["PIXEL"], lanes)
 
-    def _pass_on(self, tile: V, line: V, pixel: V, pixels: V) -> None:
+    def _pass_on(self, sums: V, line: V, pixel: V, pixels: V) -> None:
         """Give one line of a strip to its end: whole for plain output, else block by block."""
         f, shape = self.f, self.shape
-        size = f.select(self.plain, int_(shape.columns), int_(min(BLOCK, shape.columns)))
-        with f.loop(int_(0), self.columns, size) as part:
-            columns = f.smin(f.sub(self.columns, part.index), size)
-            source = f.gep(tile, part.index, shape.dtype)
-            channel = f.add(self.first_channel, part.index)
-            fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
-            f.branch(self.end.unfused, store, fused)
-            f.start(fused)
-            block, lane = f.binary("lshr", channel, int_(4)), f.binary("and", channel, int_(BLOCK - 1))
-            pairs = (line, block), (pixel, line), (channel, pixel), (lane, lane)
-            for i, pair in enumerate(pairs):
-                set_word(f, self.coords, i + 1, f.select(self.plain, *pair))
-            self.end.call_epilogue(source, self.coords, pixels, columns)
-            f.jump(done)
-            f.start(store)
-            y, residual = (self._place(o, line, pixel, channel) for o in "YR")
-            bias = f.gep(self.bias, f.select(self.end.has_bias, part.index, int_(0)), shape.dtype)
-            self.end.store(source, y, residual, bias, pixels, columns)
-            f.jump(done)
-            f.start(done)
+        plain, blocked, done = (f.new_label(hint) for hint in ("plain", "blocked", "done"))
+        first, end = self.first_channel, f.add(self.first_channel, self.columns)
+        whole = Tile(sums, int_(shape.columns), pixels, self.columns)
+        f.branch(self.plain, plain, blocked)
+        f.start(plain)
+        self._pass_on_channels(whole, line, pixel)
+        f.jump(done)
+        f.start(blocked)
+        with f.loop(f.binary("lshr", first, int_(4)), ceil_div(f, end, int_(BLOCK))) as block:
+            origin = f.mul(block.index, int_(BLOCK))
+            begin, stop = f.smax(first, origin), f.smin(end, f.add(origin, int_(BLOCK)))
+            at = f.gep(sums, f.sub(begin, first), shape.dtype)
+            part = replace(whole, address=at, columns=f.sub(stop, begin))
+            places = [self._place(o, line, pixel, begin) for o in "YR"]
+            coords = [block.index, line, pixel, f.sub(begin, origin)]
+            self._end(part, coords, places, begin, by_row=int_(0, "i1"))
+        f.jump(done)
+        f.start(done)
+
+    def _pass_on_channels(self, tile: Tile, line: V, pixel: V) -> None:
+        """Plain output: transposed if the epilogue wants it so, or if a store runs along pixels."""
+        f, channel = self.f, self.first_channel
+        wanted = f.icmp("eq", self.word[Conv.PLAIN], int_(2))
+        along = f.icmp("ne", self.word[Conv.Y_CHANNEL], int_(1))
+        turn = f.select(self.end.unfused, along, wanted)
+        with f.when(turn):
+            rows, columns = tile.columns, tile.rows
+            f.call(self.copy, "void", self.turned, tile.address, rows, columns, self.turned_strides)
+        tile = Tile(
+            f.select(turn, self.turned, tile.address),
+            f.select(turn, int_(_TURNED_PITCH), tile.pitch),
+            f.select(turn, tile.columns, tile.rows),
+            f.select(turn, tile.rows, tile.columns),
+        )
+        places = [self._place(o, line, pixel, channel) for o in "YR"]
+        places = [
+            Place(p.address, f.select(turn, p.lane, p.row), f.select(turn, p.row, p.lane)) for p in places
+        ]
+        coords = [line, f.select(turn, channel, pixel), f.select(turn, pixel, channel)]
+        self._end(tile, coords, places, channel, by_row=turn)
+
+    def _end(self, tile: Tile, coords: list[V], places: list[Place], channel: V, *, by_row: V) -> None:
+        f = self.f
+        fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
+        f.branch(self.end.unfused, store, fused)
+        f.start(fused)
+        for i, coordinate in enumerate(coords):
+            set_word(f, self.coords, i + 1, coordinate)
+        self.end.call_epilogue(tile, self.coords)
+        f.jump(done)
+        f.start(store)
+        y, residual = places
+        self.end.store(tile, y, residual, self.end.bias(channel), by_row=by_row)
+        f.jump(done)
+        f.start(done)
 
 
 _STRIDES = ("IMAGE", "BLOCK", "LINE", "PIXEL", "CHANNEL")

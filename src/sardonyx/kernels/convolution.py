@@ -106,22 +106,11 @@ def _input_words(anchor: Value, place: Place, kernel: Kernel) -> tuple[dict[int,
         ),
     )
     words: dict[int, Argument] = {Conv.X: Address(place.storage, place.offset), Conv.GROUPS: group}
-    words |= {Conv.CHANNELS: outputs // group, Conv.TAPS1: 1, Conv.TAPS2: rows, Conv.X_TAP2: spatial[0] * row_dilation}
-    words |= {Conv.X_SHARE: 1, Conv.X_TAP0: place.strides[1], Conv.X_TAP3: spatial[1] * dilation, Conv.TAPS3: columns}
-    if blocked:
-        blocks = -(-per // BLOCK)
-        last = per - (blocks - 1) * BLOCK
-        words |= {Conv.TAPS0: blocks, Conv.STEPS: min(BLOCK, per), Conv.LAST_STEPS: last}
-        words[Conv.X_GROUP] = place.strides[1] * blocks
-        if per % BLOCK and group > 1:
-            share = BLOCK // per
-            words |= {Conv.X_SHARE: share, Conv.X_GROUP: place.strides[1], Conv.X_WITHIN: per}
-    else:
-        words |= {Conv.TAPS0: per, Conv.X_GROUP: place.strides[1] * per}
-        if dilation == 1 and spatial[1] == 1:
-            words |= {Conv.TAPS3: 1, Conv.STEPS: columns, Conv.LAST_STEPS: columns}
-        else:
-            words |= {Conv.STEPS: 1, Conv.LAST_STEPS: 1}
+    words |= {Conv.CHANNELS_IN: per, Conv.CHANNELS: outputs // group, Conv.X_CHANNEL: place.strides[1]}
+    words |= {Conv.TAPS1: 1, Conv.TAPS2: rows, Conv.X_TAP2: spatial[0] * row_dilation}
+    words |= {Conv.TAPS3: columns, Conv.X_TAP3: spatial[1] * dilation, Conv.STEPS: int(not blocked)}
+    if not blocked and dilation == 1 and spatial[1] == 1:
+        words |= {Conv.TAPS3: 1, Conv.STEPS: columns}
     return words, x_at
 
 

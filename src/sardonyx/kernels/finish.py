@@ -18,15 +18,17 @@ from sardonyx.llvm.vec import Function, Module, V, float_, int_
 class Finish(IntEnum):
     """The i64 words of the specification; strides in elements, RESIDUAL may be null."""
 
-    TO = 0
-    TO_ROW = 1
-    TO_LANE = 2
-    BIAS = 3
-    LOW = 4
-    HIGH = 5
-    RESIDUAL = 6
-    RESIDUAL_ROW = 7
-    RESIDUAL_LANE = 8
+    PITCH = 0
+    TO = 1
+    TO_ROW = 2
+    TO_LANE = 3
+    BIAS = 4
+    BIAS_BY_ROW = 5
+    LOW = 6
+    HIGH = 7
+    RESIDUAL = 8
+    RESIDUAL_ROW = 9
+    RESIDUAL_LANE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,16 @@ class Place:
     address: V
     row: V
     lane: V
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Sums in scratch: address, pitch in elements, and size."""
+
+    address: V
+    pitch: V
+    rows: V
+    columns: V
 
 
 class End:
@@ -74,16 +86,20 @@ class End:
         """The stride, or 0 if the call has no residual."""
         return self.f.select(self.has_residual, stride, int_(0))
 
-    def call_epilogue(self, tile: V, coords: V, rows: V, columns: V) -> None:
+    def call_epilogue(self, tile: Tile, coords: V) -> None:
         """Hand a tile in scratch to the epilogue."""
-        self.f.call_pointer(
-            self.epilogue, tile, int_(self.shape.columns), self.own_words, coords, rows, columns
-        )
+        words = self.own_words, coords, tile.rows, tile.columns
+        self.f.call_pointer(self.epilogue, tile.address, tile.pitch, *words)
 
-    def store(self, tile: V, to: Place, residual: Place, bias: V, rows: V, columns: V) -> None:
-        """Finish and store a tile in scratch; `residual` is ignored if the call has none."""
+    def store(self, tile: Tile, to: Place, residual: Place, bias: V, *, by_row: V) -> None:
+        """Finish and store a tile in scratch; `residual` is ignored if the call has none.
+
+        `bias` has an element for each column, or with `by_row` (i1) for each row.
+        """
         f = self.f
         words = {
+            Finish.PITCH: tile.pitch,
+            Finish.BIAS_BY_ROW: f.convert("zext", f.binary("and", by_row, self.has_bias), "i64"),
             Finish.TO: to.address,
             Finish.TO_ROW: to.row,
             Finish.TO_LANE: to.lane,
@@ -94,7 +110,7 @@ class End:
         }
         for word, value in words.items():
             set_word(f, self._spec, word, value)
-        f.call(self._function, "void", tile, self._spec, rows, columns)
+        f.call(self._function, "void", tile.address, self._spec, tile.rows, tile.columns)
 
 
 def zeros(f: Function, shape: Shape) -> V:
@@ -108,7 +124,8 @@ def zeros(f: Function, shape: Shape) -> V:
 def define_finish(module: Module, shape: Shape) -> str:
     """Add `void @finish_*(ptr tile, ptr spec, i64 rows, i64 columns)`; returns the name.
 
-    TO[r, c] = min(max(tile[r][c] + BIAS[c] + RESIDUAL[r, c], LOW), HIGH); the tile pitch is a full tile's.
+    TO[r, c] = min(max(tile[r][c] + bias + RESIDUAL[r, c], LOW), HIGH), bias = BIAS[c] or with BIAS_BY_ROW
+    BIAS[r].
     """
     name = f"finish_{shape.suffix}"
     if module.has(name):
@@ -130,10 +147,12 @@ class _Writer:
         f, shape = self.f, self.shape
         self.bias, self.residual = (f.word(self.spec, w, "ptr") for w in (Finish.BIAS, Finish.RESIDUAL))
         absent = f.icmp("eq", self.residual, V("null", "ptr"))
-        self.residual = f.select(absent, zeros(f, shape), self.residual)
+        self.zeros = zeros(f, shape)
+        self.residual = f.select(absent, self.zeros, self.residual)
         self.residual_row = f.select(absent, int_(0), f.word(self.spec, Finish.RESIDUAL_ROW))
         self.residual_lane = f.select(absent, int_(1), f.word(self.spec, Finish.RESIDUAL_LANE))
         self.to_lane = f.word(self.spec, Finish.TO_LANE)
+        self.by_row = f.icmp("ne", f.word(self.spec, Finish.BIAS_BY_ROW), int_(0))
         apart = [f.binary("xor", lane, int_(1)) for lane in (self.to_lane, self.residual_lane)]
         lanes = f.binary("or", *apart)
         single, vectors, done = (f.new_label(hint) for hint in ("single", "vectors", "done"))
@@ -147,16 +166,21 @@ class _Writer:
         f.finish()
 
     def _rows(self, lanes: int) -> None:
+        """All rows; nothing is read of a bias by row but the element of the row."""
         f, shape = self.f, self.shape
         bounds = [f.splat(f.word(self.spec, w, shape.dtype), lanes) for w in (Finish.LOW, Finish.HIGH)]
         to, to_row = f.word(self.spec, Finish.TO, "ptr"), f.word(self.spec, Finish.TO_ROW)
-        with f.loop(int_(0), self.rows, 1, [self.tile, to, self.residual]) as row:
+        pitch, zero = f.word(self.spec, Finish.PITCH), int_(0)
+        across = f.select(self.by_row, self.zeros, self.bias)
+        with f.loop(zero, self.rows, 1, [self.tile, to, self.residual]) as row:
             tile, into, other = row.carried
-            with f.loop(int_(0), self.columns, lanes) as column:
+            own = f.load(f.gep(self.bias, f.select(self.by_row, row.index, zero), shape.dtype), shape.dtype)
+            own = f.splat(own, lanes)
+            with f.loop(zero, self.columns, lanes) as column:
                 c = column.index
                 at = [
                     f.gep(tile, c, shape.dtype),
-                    f.gep(self.bias, c, shape.dtype),
+                    f.gep(across, f.select(self.by_row, zero, c), shape.dtype),
                     f.gep(other, f.mul(c, self.residual_lane), shape.dtype),
                     f.gep(into, f.mul(c, self.to_lane), shape.dtype),
                 ]
@@ -165,13 +189,14 @@ class _Writer:
                 else:
                     mask = f.tail_mask(f.sub(self.columns, c), lanes)
                     x, y, z = (f.masked_load(p, shape.vector, mask) for p in at[:3])
+                y = f.select(self.by_row, own, y)
                 value = clamped(f, f.binary("fadd", f.binary("fadd", x, y), z), *bounds)
                 if lanes == 1:
                     f.store(value, at[3])
                 else:
                     f.masked_store(value, at[3], mask)
             row.next(
-                f.gep(tile, int_(shape.panel_row_bytes), "i8"),
+                f.gep(tile, pitch, shape.dtype),
                 f.gep(into, to_row, shape.dtype),
                 f.gep(other, self.residual_row, shape.dtype),
             )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
-from sardonyx.kernels.finish import End, Place
+from sardonyx.kernels.finish import End, Place, Tile
 from sardonyx.kernels.microkernel import CACHE_LINE, Mode, Plan
 from sardonyx.kernels.repack import define_copy
 from sardonyx.kernels.tiling import (
@@ -290,16 +290,17 @@ class _Block:
         begin = self.cut.begin(f, first)
         m, count = f.add(self.m0, begin), f.sub(self.cut.begin(f, end), begin)
         c, residual = self._places(m)
+        tile = Tile(sums, int_(self.shape.columns), count, self.columns)
         fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
         f.branch(self.end.unfused, store, fused)
         f.start(fused)
         set_word(f, self.coords, 1, m)
         set_word(f, self.coords, 2, self.n)
-        self.end.call_epilogue(sums, self.coords, count, self.columns)
+        self.end.call_epilogue(tile, self.coords)
         f.jump(done)
         f.start(store)
         to, other = Place(c, word[Gemm.C_M], int_(1)), Place(residual, word[Gemm.R_M], int_(1))
-        self.end.store(sums, to, other, self.bias, count, self.columns)
+        self.end.store(tile, to, other, self.bias, by_row=int_(0, "i1"))
         f.jump(done)
         f.start(done)
 

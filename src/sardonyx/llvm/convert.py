@@ -6,8 +6,9 @@ Must not know kernels or loops.
 
 from __future__ import annotations
 
-import math
 from typing import Any
+
+import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
@@ -100,13 +101,9 @@ def _from_float(f: Function, value: V, to: DType) -> V:
     if to is dt.F64:
         return f.convert("fpext", value, "double")
     if to.is_float:
-        if value.scalar == "double":
-            value = (
-                _rounded_to_odd(Lanes(f, value))
-                if to is dt.F16
-                else Lanes(f, f.convert("fptrunc", value, "float"))
-            ).v
-        return _rounded_to(f, value, to)
+        if to is dt.F16 and value.scalar == "double":
+            value = _rounded_to_odd(Lanes(f, value)).v
+        return _rounded_to(f, f.convert("fptrunc", value, "float"), to)
     if to is dt.U64:
         return _to_u64(Lanes(f, value)).v
     wide = "i64" if to.bits == 64 or to is dt.U32 else "i32"
@@ -114,7 +111,7 @@ def _from_float(f: Function, value: V, to: DType) -> V:
 
 
 def _truncated(f: Function, value: V, scalar: str) -> V:
-    # What does not fit is poison in LLVM and the smallest integer in the instruction; the freeze keeps the latter.
+    # What does not fit is poison in LLVM but the smallest integer in the instruction; the freeze keeps that.
     whole = f.convert("fptosi", value, scalar)
     return f.value(whole.type, f"freeze {whole}")
 
@@ -145,9 +142,9 @@ def literal(value: Any, dtype: DType, lanes: int = 1) -> V:
     """A constant in the compute type, the same in all lanes; floats are rounded to `dtype` first."""
     scalar = compute_type(dtype)
     if dtype.is_float:
-        if not math.isnan(value):
-            value = float(dtype.numpy.type(value))
-        return float_(float(value), vector_of(scalar, lanes))
+        with np.errstate(over="ignore"):
+            rounded = float(np.asarray(value).astype(dtype.numpy))
+        return float_(rounded, vector_of(scalar, lanes))
     if dtype is dt.BOOL:
         return int_(int(bool(value)), vector_of(scalar, lanes))
     number = int(value) & ((1 << dtype.bits) - 1)

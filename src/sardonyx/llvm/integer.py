@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from sardonyx.llvm.lanes import Lanes, any_lane
-from sardonyx.llvm.vec import Function, V, int_
+from sardonyx.llvm.vec import Function, V, int_, mangle
 
 Fail = Callable[[str, V], None]
 
@@ -27,7 +27,7 @@ def literal_of(value: V) -> int | None:
 
 
 def divide(f: Function, a: V, b: V, signed: bool, mask: V | None, fail: Fail | None) -> V:
-    """A / b rounded toward zero; 0 for a zero divisor, reported to `fail` if its lane is active."""
+    """Divide toward zero; 0 for a zero divisor, reported to `fail` if its lane is active."""
     known = literal_of(b)
     if known:
         return _divide_by(f, a, b, known, signed)
@@ -45,7 +45,7 @@ def _divide_by(f: Function, a: V, b: V, known: int, signed: bool) -> V:
 
 
 def _quotient(f: Function, a: V, b: V, zero: V, signed: bool) -> V:
-    """A / b rounded toward zero, anything where `zero` holds."""
+    """Divide toward zero; anything where `zero` holds."""
     special = zero
     if signed:
         minus = f.icmp("eq", b, int_(-1, b.type))
@@ -87,8 +87,14 @@ def remainder(f: Function, a: V, b: V, signed: bool, *, floored: bool) -> V:
 
 
 def shift(f: Function, a: V, b: V, op: str) -> V:
-    """A shifted by b (`shl`, `lshr` or `ashr`); 0 if b is the width or more, or negative."""
+    """Shift a by b (`shl`, `lshr` or `ashr`).
+
+    If b is the width or more, or negative, `ashr` leaves copies of the sign, the others leave 0.
+    """
     bits = int(a.scalar[1:])
+    if op == "ashr":
+        last = int_(bits - 1, a.type)
+        return f.binary(op, a, f.call(f"llvm.umin.{mangle(a.type)}", a.type, b, last))
     known = literal_of(b)
     if known is not None:
         return f.binary(op, a, b) if 0 <= known < bits else int_(0, a.type)
@@ -98,7 +104,7 @@ def shift(f: Function, a: V, b: V, op: str) -> V:
 
 
 def power(f: Function, a: V, b: V, signed: bool) -> V:
-    """A ** b, wrapping; negative exponents truncate toward zero."""
+    """Raise a to the power b, wrapping; negative exponents truncate toward zero."""
     known = literal_of(b)
     if known is not None and 0 <= known <= 64:
         return _power_of_literal(f, a, known)

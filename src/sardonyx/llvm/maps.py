@@ -1,4 +1,4 @@
-"""Instructions for the element-wise primitives: one row per primitive, over scalars or vectors in compute types.
+"""Instructions for the element-wise primitives, over scalars or vectors in compute types: a row for each.
 
 Decides which instructions a primitive becomes. Must not know loops, memory or the graph.
 """

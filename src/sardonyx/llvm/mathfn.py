@@ -1,6 +1,6 @@
 """Exponential functions, logarithm and error function as polynomials, for float and double.
 
-Decides how each function is reduced to a polynomial; the coefficients are in `coefficients`. No calls, no tables.
+Decides how each function is reduced to a polynomial of `coefficients`; without calls and tables.
 Must not know element types of tensors or kernels.
 """
 
@@ -54,7 +54,7 @@ def _as_exponent(n: Lanes, c: Coefficients) -> Lanes:
 
 
 def _expm1(x: Lanes) -> Lanes:
-    """e^x - 1 for x whose e^x is normal and finite; anything but a number for NaN."""
+    """e^x - 1 for x whose e^x is normal and finite; NaN stays NaN."""
     c = table(x)
     center = c.magic + c.exponent_bias
     magic = x.fma(c.log2_e, center)
@@ -65,7 +65,7 @@ def _expm1(x: Lanes) -> Lanes:
 
 
 def scale(x: Lanes, n: Lanes, target: Target) -> Lanes:
-    """X * 2^n for whole n up to twice the exponent range; denormal results are rounded once if |x| is about 1."""
+    """Multiply by 2^n, n whole and up to twice the exponent range; for |x| about 1 it is rounded once."""
     if has_avx512(x, target):
         return _avx512("scalef", [x, n])
     c = table(x)
@@ -79,7 +79,7 @@ def has_avx512(x: Lanes, target: Target) -> bool:
     return x.v.lanes > 1 and target.has("avx512f")
 
 
-_SCALEF = {
+_SUFFIX = {
     "<4 x float>": "ps.128",
     "<8 x float>": "ps.256",
     "<16 x float>": "ps.512",
@@ -92,7 +92,7 @@ _SCALEF = {
 def _avx512(name: str, sources: list[Lanes], immediate: int | None = None) -> Lanes:
     """A masked AVX-512 intrinsic with all lanes on, split over as many registers as needed."""
     f, type_, lanes = sources[0].f, sources[0].v.type, sources[0].v.lanes
-    if type_ not in _SCALEF:
+    if type_ not in _SUFFIX:
         parts = [[Lanes(f, half) for half in _halves(s)] for s in sources]
         low = _avx512(name, [p[0] for p in parts], immediate)
         high = _avx512(name, [p[1] for p in parts], immediate)
@@ -104,7 +104,7 @@ def _avx512(name: str, sources: list[Lanes], immediate: int | None = None) -> La
     args += [sources[0].v, mask]
     if type_ in ("<16 x float>", "<8 x double>"):
         args.append(int_(4, "i32"))
-    return Lanes(f, f.call(f"llvm.x86.avx512.mask.{name}.{_SCALEF[type_]}", type_, *args))
+    return Lanes(f, f.call(f"llvm.x86.avx512.mask.{name}.{_SUFFIX[type_]}", type_, *args))
 
 
 def _halves(x: Lanes) -> tuple[V, V]:
@@ -131,11 +131,11 @@ def tanh(x: Lanes, target: Target) -> Lanes:
 
 
 def erf(x: Lanes, target: Target) -> Lanes:
-    """Error function: 1 - e^Q(|x|)."""
+    """Error function: 1 - e^Q(|x|) with a polynomial Q."""
     del target
     c = table(x)
     size = x.abs().at_most(c.erf_one)
-    return _expm1(size * size.polynomial(c.erf)).copysign(x)
+    return _expm1(size.fma(size.polynomial(c.erf), -size)).copysign(x)
 
 
 def log(x: Lanes, target: Target) -> Lanes:
@@ -204,7 +204,7 @@ def atanh(x: Lanes, target: Target) -> Lanes:
 
 
 def split(x: Lanes, target: Target) -> tuple[Lanes, Lanes]:
-    """X = m * 2^e with m in [0.75, 1.5), for positive finite x."""
+    """Mantissa and exponent: x = m * 2^e with m in [0.75, 1.5), for positive finite x."""
     if has_avx512(x, target):
         m = _avx512("getmant", [x], 0b1111)
         return m, _avx512("getexp", [x]) - _avx512("getexp", [m])

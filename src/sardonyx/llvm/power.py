@@ -116,7 +116,7 @@ def _two_sum(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
 
 
 def _two_product(a: Lanes, b: Lanes | float) -> tuple[Lanes, Lanes]:
-    """A * b in two parts."""
+    """The product in two parts."""
     product = a * b
     return product, a.fma(b, -product)
 

@@ -22,7 +22,7 @@ def literal_of(x: Lanes) -> float | None:
 
 
 def divide(a: Lanes, b: Lanes) -> Lanes:
-    """A / b; a multiplication where the divisor is a literal power of two."""
+    """Divide; a multiplication where the divisor is a literal power of two."""
     known = literal_of(b) or 0.0
     exact = 2.0**-100 < abs(known) < 2.0**100 and abs(math.frexp(known)[0]) == 0.5
     return a * (1.0 / known) if exact else a / b

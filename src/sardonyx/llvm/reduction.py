@@ -5,6 +5,8 @@ Must not know which function is computed.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from sardonyx.llvm.coefficients import TWO_OVER_PI, Coefficients
 from sardonyx.llvm.lanes import Lanes, any_lane
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
@@ -57,8 +59,8 @@ def _each_lane(x: Lanes, r: V, n: V, limit: float) -> tuple[V, V]:
 def _define(module: Module) -> None:
     """`{ double r, i64 n } sdx_reduce_angle(double x)` for |x| >= 1024, by the method of Payne and Hanek.
 
-    With x = m * 2^e, the digits of 2/pi above 2^(2 - e) only add multiples of 4 to n. The 192 digits from there
-    times m give n in the two highest bits, and a fraction that is exact to more than 120 bits.
+    With x = m * 2^e, the digits of 2/pi above 2^(2 - e) only add multiples of 4 to n. The 192 digits from
+    there times m give n in the two highest bits, and a fraction that is exact to more than 120 bits.
     """
     if module.has(_REDUCE):
         return
@@ -89,7 +91,7 @@ def _digits(f: Function, start: V) -> list[V]:
     first = f.gep(table, f.binary("lshr", start, int_(6)), "i64")
     words = [f.load(f.gep(first, int_(i), "i64"), "i64") for i in range(4)]
     shift = f.binary("and", start, int_(63))
-    return [f.call("llvm.fshl.i64", "i64", a, b, shift) for a, b in zip(words, words[1:], strict=False)]
+    return [f.call("llvm.fshl.i64", "i64", a, b, shift) for a, b in pairwise(words)]
 
 
 def _product(f: Function, digits: list[V], m: V) -> tuple[V, V]:

@@ -226,7 +226,7 @@ class Function:
 
     @contextmanager
     def repeat(self, condition: Callable[..., V], carried: Sequence[V]) -> Iterator[Loop]:
-        """`while condition(*carried)`: gives the next values to `next`; `carried` are the final ones after it.
+        """`while condition(*carried)`: give the next values to `next`; `carried` are the final ones after it.
 
         `condition` writes an i1; `index` has no meaning.
         """

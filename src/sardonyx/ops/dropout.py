@@ -30,7 +30,7 @@ def dropout(
     seed: int | None = None,
     node: Node,
 ) -> tuple[Value, Value]:
-    """X itself; in training mode an element is kept, and scaled by 1 / (1 - ratio), with probability 1 - ratio."""
+    """X itself; training keeps an element with probability 1 - ratio, scaled by 1 / (1 - ratio)."""
     if training_mode is None or not integers(training_mode, "training_mode")[0]:
         return dropout_ratio(x)
     share = scalar(0.5, dt.F32) if ratio is None else ratio.reshape(()).cast(dt.F32)

@@ -51,7 +51,10 @@ def einsum(*xs: Value, equation: str) -> Value:
 
 
 def parse(equation: str, ranks: list[int]) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    """The labels of each operand and of the result; axes of an ellipsis are labelled "-1", "-2", ... from its end."""
+    """The labels of each operand and of the result.
+
+    The axes of an ellipsis are labelled "-1", "-2", ... from its end.
+    """
     left, arrow, right = equation.replace(" ", "").partition("->")
     texts = left.split(",")
     if len(texts) != len(ranks):

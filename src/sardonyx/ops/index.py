@@ -113,7 +113,7 @@ def tensor_scatter(
     axis: int = -2,
     mode: str = "linear",
 ) -> Value:
-    """A copy of the cache in which `update` replaces a stretch along an axis, from the index of its batch on."""
+    """A copy of the cache in which `update` replaces a stretch of an axis, from the index of its batch on."""
     at, rank = past_cache.axis(axis), past_cache.rank
     room, length = past_cache.shape[at], update.shape[at]
     place = iota((room,), 0, dt.I64).reshape([room if a == at else 1 for a in range(rank)])

@@ -46,8 +46,8 @@ def gemm_legacy(
     alpha: float = 1.0,
     beta: float = 1.0,
     broadcast: int = 0,
-    transA: int = 0,
-    transB: int = 0,
+    transA: int = 0,  # noqa: N803
+    transB: int = 0,  # noqa: N803
 ) -> Value:
     """Alpha * A @ B + beta * C."""
     return gemm(a, b, c, alpha=alpha, beta=beta, transA=transA, transB=transB)
@@ -61,8 +61,8 @@ def gemm(
     *,
     alpha: float = 1.0,
     beta: float = 1.0,
-    transA: int = 0,
-    transB: int = 0,
+    transA: int = 0,  # noqa: N803
+    transB: int = 0,  # noqa: N803
 ) -> Value:
     """Alpha * A @ B + beta * C; C broadcasts to the product."""
     if a.rank != 2 or b.rank != 2:

@@ -18,6 +18,7 @@ from sardonyx.ir.value import Value, content, flat_dims
 
 Array = np.ndarray[Any, Any]
 _TRACE_LIMIT = 64
+_SIZES_LIMIT = 1 << 16
 
 
 def integers(value: Value, what: str) -> tuple[int, ...]:
@@ -36,6 +37,8 @@ def sizes(value: Value, what: str, low: int | None = 0) -> tuple[Dim, ...]:
     """
     if value.data is None and not isinstance(value.size, int):
         raise needs_size(value.size, f"the length of {what}")
+    if isinstance(value.size, int) and value.size > _SIZES_LIMIT:
+        raise ValueError(f"{what} cannot have {value.size} elements")
     return tuple(_traced(value, low, {}).flat)
 
 
@@ -100,7 +103,7 @@ def needs_size(size: Dim, what: str) -> NeedsContent:
 
 
 def axes(value: Value | None, x: Value, rank: int | None = None) -> tuple[int, ...] | None:
-    """The axes an operand names, made non-negative against `rank` (that of `x` by default); None if absent."""
+    """The axes an operand names, made non-negative by `rank` (that of `x` by default); None if absent."""
     if value is None:
         return None
     return normal_axes(integers(value, "axes"), x.rank if rank is None else rank)

@@ -64,15 +64,15 @@ def _mirrored(x: Value, axis: int, low: Dim, high: Dim, mode: str) -> Value:
         return x
     n = x.shape[axis]
     reach = n if mode == "wrap" else n - 1
-    if isinstance(low, int) and isinstance(high, int) and low >= 0 <= high and mode != "edge":
-        if dims.at_least(reach, max(low, high)):
-            return concat([*_side(x, axis, low, mode, True), x, *_side(x, axis, high, mode, False)], axis)
+    known = isinstance(low, int) and isinstance(high, int) and low >= 0 <= high
+    if known and mode != "edge" and dims.at_least(reach, dims.maximum(low, high)):
+        return concat([*_side(x, axis, low, mode, True), x, *_side(x, axis, high, mode, False)], axis)
     count = dim_value(n, dt.I64)
     position = iota((n + low + high,), 0, dt.I64) - dim_value(low, dt.I64)
     return x.gather(_source(position, count, mode), axis)
 
 
-def _side(x: Value, axis: int, amount: int, mode: str, before: bool) -> list[Value]:
+def _side(x: Value, axis: int, amount: Dim, mode: str, before: bool) -> list[Value]:
     if not amount:
         return []
     n = x.shape[axis]

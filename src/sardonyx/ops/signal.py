@@ -62,7 +62,7 @@ def transformed(x: Value, dft_length: Value | None, axis: int, inverse: bool, on
 
 
 def spectrum(x: Value, length: Dim, inverse: bool, onesided: bool, weights: Value | None = None) -> Value:
-    """The transform of x[..., n, 1 or 2] over n, cut or zero-padded to `length`, each sample times its weight."""
+    """The transform of x[..., n, 1 or 2], weighted, over n cut or zero-padded to `length`."""
     real = inverse and onesided
     used = dims.floordiv(length, 2) + 1 if real else length
     bins = dims.floordiv(length, 2) + 1 if onesided and not inverse else length

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from sardonyx.ir.graph import Graph
 from sardonyx.passes.algebra import algebra
 from sardonyx.passes.decompose import decompose
+from sardonyx.passes.integer import integer
 from sardonyx.passes.layout import layout
+from sardonyx.passes.widen import widen
 
-PIPELINE: tuple[Callable[[Graph], Graph], ...] = (algebra, layout, decompose)
+PIPELINE: tuple[Callable[[Graph], Graph], ...] = (widen, integer, algebra, layout, decompose)
 """Every pass, in the order it runs."""

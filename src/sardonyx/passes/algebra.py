@@ -90,6 +90,18 @@ def add_constants(value: Value, uses: Uses) -> Value | None:
     return None
 
 
+@rule("add")
+def add_sums(value: Value, uses: Uses) -> Value | None:
+    """(contraction + c) + (y + d) -> (contraction + (c + d)) + y"""
+    a, b = value.args
+    if not value.dtype.is_float or a.prim != "add" or b.prim != "add" or uses(b) != 1 or uses(a) != 1:
+        return None
+    left, right = _split(a), _split(b)
+    if left and right and _scalable(left[0]) and _same_shape(left[0], value) and _same_shape(right[0], value):
+        return map_("add", map_("add", left[0], map_("add", left[1], right[1])), right[0])
+    return None
+
+
 @rule("mul")
 def scale_sum(value: Value, uses: Uses) -> Value | None:
     """(contraction + c) * d -> contraction * d + c * d"""

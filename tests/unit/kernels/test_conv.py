@@ -27,7 +27,7 @@ from tests.unit.kernels.native import (
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 DTYPES = pytest.mark.parametrize("dtype", sorted(SUFFIXES))
 LAYOUTS = pytest.mark.parametrize(
-    "layouts", ["blocked blocked", "blocked plain", "plain blocked", "plain plain"]
+    "layouts", ["blocked blocked", "blocked plain", "plain blocked", "plain plain", "blocked turned"]
 )
 
 
@@ -75,6 +75,7 @@ class Case:
         return y
 
 
+PLAIN = {"blocked": 0, "plain": 1, "turned": 2}
 CASES = (
     Case(16, 32, (7, 7), pad=1),
     Case(24, 40, (7, 7), pad=1),
@@ -88,6 +89,8 @@ CASES = (
     Case(32, 40, (1, 4), kernel=(1, 2)),
     Case(16, 40, (3, 1), kernel=(1, 1), images=3),
     Case(300, 40, (4, 5), pad=1),
+    Case(36, 60, (5, 8), kernel=(1, 1), group=3),
+    Case(27, 120, (4, 17), group=3, pad=1),
 )
 
 
@@ -108,39 +111,29 @@ def unblocked(y: Array, channels: int) -> Array:
 def input_words(
     case: Case, x: Array, w: Array, target: Target, layout: str
 ) -> tuple[dict[int, int], list[Array]]:
-    per, (kh, kw) = case.channels // case.group, case.kernel
+    kh, kw = case.kernel
+    halo = [(0, 0), (0, 0), (case.pad,) * 2, (case.pad,) * 2]
     if layout == "blocked":
         data, weights = guarded(blocked(x, case.pad)), pack_conv_weights(w, case.group, target)
-        step, steps = 16, min(16, per)
-        taps = (-(-per // 16), 1, kh, kw)
-        shares = 16 // per if case.group > 1 and per < 16 else 1
-        group = strides(data)[1] * max(1, per // 16)
-        last = per - 16 * ((per - 1) // 16)
+        step, steps, taps = 16, 0, (1, kh, kw)
     else:
-        data = guarded(np.pad(x, [(0, 0), (0, 0), (case.pad,) * 2, (case.pad,) * 2]))
-        weights = pack_plain_weights(w, case.group, target)
-        contiguous = case.dilation[1] == 1
-        step, steps = 1, kw if contiguous else 1
-        taps = (per, 1, kh, 1 if contiguous else kw)
-        shares, group, last = 1, strides(data)[1] * per, steps
+        data, weights = guarded(np.pad(x, halo)), pack_plain_weights(w, case.group, target)
+        step, steps, taps = (1, kw, (1, kh, 1)) if case.dilation[1] == 1 else (1, 1, (1, kh, kw))
     weights = guarded(weights, align=64)
     at = strides(data)
     words = {
         Conv.X: data.ctypes.data,
         Conv.W: weights.ctypes.data,
+        Conv.CHANNELS_IN: case.channels // case.group,
         Conv.STEPS: steps,
-        Conv.LAST_STEPS: last,
         Conv.X_IMAGE: at[0],
-        Conv.X_GROUP: group,
-        Conv.X_SHARE: shares,
-        Conv.X_WITHIN: per,
+        Conv.X_CHANNEL: at[1],
         Conv.X_LINE: case.stride[0] * at[2],
         Conv.X_PIXEL: case.stride[1] * step,
-        Conv.X_TAP0: at[1],
         Conv.X_TAP2: case.dilation[0] * at[2],
         Conv.X_TAP3: case.dilation[1] * step,
     }
-    return words | {Conv.TAPS0 + i: t for i, t in enumerate(taps)}, [data, weights]
+    return words | {Conv.TAPS1 + i: t for i, t in enumerate(taps)}, [data, weights]
 
 
 def output_words(array: Array, layout: str, letter: str) -> dict[int, int]:
@@ -173,7 +166,7 @@ def check(
     words |= {
         Conv.CHANNELS: case.outputs // case.group,
         Conv.PIXELS: pixels,
-        Conv.PLAIN: int(out_layout == "plain"),
+        Conv.PLAIN: PLAIN[out_layout],
     }
     words |= output_words(y, out_layout, "Y")
     expected = case.exact(x, w)
@@ -202,6 +195,9 @@ def store_tile(
     if layout == "blocked":
         image, block, line, pixel, lane = (ctypes.c_int64 * 5).from_address(coords)
         y[image, block, line, pixel : pixel + rows, lane : lane + columns] = values
+    elif layout == "turned":
+        image, line, channel, pixel = (ctypes.c_int64 * 4).from_address(coords)
+        y[image, channel : channel + rows, line, pixel : pixel + columns] = values
     else:
         image, line, pixel, channel = (ctypes.c_int64 * 4).from_address(coords)
         y[image, channel : channel + columns, line, pixel : pixel + rows] = values.T
@@ -227,10 +223,18 @@ def test_threads(target: Target, layouts: str, threads: int, rng: np.random.Gene
 
 
 @TARGETS
-def test_groups_of_any_size_in_plain_layout(target: Target, rng: np.random.Generator) -> None:
-    for channels, outputs, group in ((9, 15, 3), (10, 10, 5), (6, 36, 2), (7, 7, 7)):
+@LAYOUTS
+def test_groups_of_any_size(target: Target, layouts: str, rng: np.random.Generator) -> None:
+    for channels, outputs, group in (
+        (9, 15, 3),
+        (10, 10, 5),
+        (6, 36, 2),
+        (7, 7, 7),
+        (60, 240, 3),
+        (90, 50, 2),
+    ):
         case = Case(channels, outputs, (8, 21), pad=1, group=group, images=2)
-        check(rng, case, target, "float32", "plain plain", "store", threads=2)
+        check(rng, case, target, "float32", layouts, "store", threads=2)
 
 
 @TARGETS

@@ -112,7 +112,7 @@ def specials(dtype: DType) -> Array:
     if dtype is dt.BOOL:
         return np.array([False, True])
     if dtype.is_float:
-        info = ml_dtypes.finfo(dtype.numpy)
+        info: Any = ml_dtypes.finfo(dtype.numpy)  # type: ignore[no-untyped-call]
         normal = float(info.smallest_normal)
         edge = [0.0, 0.5, 1.0, 1.5, 2.5, np.inf, float(info.max), normal, 0.75 * normal]
         both = [sign * v for v in edge for sign in (1, -1)]

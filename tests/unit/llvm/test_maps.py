@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sardonyx import targets
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
+from sardonyx.base.target import Target
 from sardonyx.ir import prims
 from sardonyx.targets.detect import host
 from sardonyx.targets.x86_64 import isa
@@ -79,7 +79,7 @@ CONFIGURATIONS = [(isa.V3, 1), (isa.V3, 8), (isa.V3, 16), (isa.V4, 1), (isa.V4, 
 
 
 @functools.cache
-def natives(target: targets.Target, lanes: int) -> Natives:
+def natives(target: Target, lanes: int) -> Natives:
     if not set(target.features) <= host().features | {"bmi", "bmi2"}:
         pytest.skip(f"this machine is no {target.name}")
     return Natives(list(CASES.values()), target, lanes)
@@ -111,7 +111,7 @@ def describe(case: Case, args: list[Array], got: Array, expected: Array, wrong: 
 
 
 @pytest.mark.parametrize(("target", "lanes"), CONFIGURATIONS, ids=lambda v: getattr(v, "name", str(v)))
-def test_primitives_mean_what_numpy_says(target: targets.Target, lanes: int) -> None:
+def test_primitives_mean_what_numpy_says(target: Target, lanes: int) -> None:
     native = natives(target, lanes)
     failures = []
     for case in CASES.values():
@@ -130,9 +130,7 @@ def test_primitives_mean_what_numpy_says(target: targets.Target, lanes: int) -> 
 
 @pytest.mark.parametrize(("target", "lanes"), [(isa.V3, 1), (isa.V3, 8), (isa.V4, 16)])
 @pytest.mark.parametrize("dtype", INTS, ids=repr)
-def test_division_by_zero_is_reported_for_lanes_that_count(
-    target: targets.Target, lanes: int, dtype: DType
-) -> None:
+def test_division_by_zero_is_reported_for_lanes_that_count(target: Target, lanes: int, dtype: DType) -> None:
     case = Case("div", (dtype, dtype), dtype)
     masked = Case("div", (dtype, dtype), dtype, masked=True)
     native = Natives([case, masked], target, lanes)

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sardonyx import targets
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
+from sardonyx.base.target import Target
 from sardonyx.ir import meaning
 from sardonyx.targets.detect import host
 from sardonyx.targets.x86_64 import isa
@@ -57,7 +57,7 @@ def _cases() -> list[Case]:
 
 
 @functools.cache
-def natives(target: targets.Target, lanes: int) -> Natives:
+def natives(target: Target, lanes: int) -> Natives:
     if not set(target.features) <= host().features | {"bmi", "bmi2"}:
         pytest.skip(f"this machine is no {target.name}")
     return Natives(_cases(), target, lanes)
@@ -95,9 +95,7 @@ def _bounded(name: str, got: Array, exact: Array, limit: float, *args: Array) ->
 
 @pytest.mark.parametrize(("target", "lanes"), CONFIGURATIONS, ids=lambda v: getattr(v, "name", str(v)))
 @pytest.mark.parametrize("dtype", WIDE, ids=repr)
-def test_functions_are_accurate_over_their_whole_range(
-    target: targets.Target, lanes: int, dtype: DType
-) -> None:
+def test_functions_are_accurate_over_their_whole_range(target: Target, lanes: int, dtype: DType) -> None:
     native = natives(target, lanes)
     for name, (exact, low, high, *limits) in FUNCTIONS.items():
         x = arguments(dtype, low, high)
@@ -107,7 +105,7 @@ def test_functions_are_accurate_over_their_whole_range(
 
 @pytest.mark.parametrize(("target", "lanes"), [(isa.V3, 8), (isa.V4, 16)])
 @pytest.mark.parametrize("dtype", [dt.F16, dt.BF16], ids=repr)
-def test_half_types_are_rounded_once(target: targets.Target, lanes: int, dtype: DType) -> None:
+def test_half_types_are_rounded_once(target: Target, lanes: int, dtype: DType) -> None:
     native = natives(target, lanes)
     for name, (exact, low, high, *_) in FUNCTIONS.items():
         x = arguments(dtype, low, high)
@@ -121,9 +119,7 @@ def test_half_types_are_rounded_once(target: targets.Target, lanes: int, dtype: 
 
 @pytest.mark.parametrize(("target", "lanes"), CONFIGURATIONS, ids=lambda v: getattr(v, "name", str(v)))
 @pytest.mark.parametrize("dtype", WIDE, ids=repr)
-def test_large_angles_are_reduced_with_all_their_digits(
-    target: targets.Target, lanes: int, dtype: DType
-) -> None:
+def test_large_angles_are_reduced_with_all_their_digits(target: Target, lanes: int, dtype: DType) -> None:
     native = natives(target, lanes)
     exponents = np.arange(-20.0, 127 if dtype is dt.F32 else 1023)
     x = np.ldexp(1.375, exponents.astype(int)).astype(dtype.numpy)
@@ -138,7 +134,7 @@ def test_large_angles_are_reduced_with_all_their_digits(
 
 @pytest.mark.parametrize(("target", "lanes"), CONFIGURATIONS, ids=lambda v: getattr(v, "name", str(v)))
 @pytest.mark.parametrize("dtype", WIDE, ids=repr)
-def test_powers(target: targets.Target, lanes: int, dtype: DType) -> None:
+def test_powers(target: Target, lanes: int, dtype: DType) -> None:
     native = natives(target, lanes)
     rng = np.random.default_rng(3)
     limit = 150 if dtype is dt.F32 else 1070
@@ -159,7 +155,7 @@ def test_powers(target: targets.Target, lanes: int, dtype: DType) -> None:
 
 @pytest.mark.parametrize(("target", "lanes"), [(isa.V3, 8), (isa.V4, 16), (isa.V4, 1)])
 @pytest.mark.parametrize("dtype", WIDE, ids=repr)
-def test_powers_with_literal_exponents(target: targets.Target, lanes: int, dtype: DType) -> None:
+def test_powers_with_literal_exponents(target: Target, lanes: int, dtype: DType) -> None:
     native = natives(target, lanes)
     x = arguments(dtype, -8, 8)
     for exponent in LITERALS:

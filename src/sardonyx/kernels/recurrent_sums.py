@@ -1,0 +1,129 @@
+"""Register tiles of a recurrence: the state of some rows times all gates of a group of units.
+
+Decides the layout of the recurrent weights, registers and unrolling; must not know what gates mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sardonyx.base.target import Target
+from sardonyx.kernels.contract import aligned_zeros
+from sardonyx.kernels.microkernel import vector_lanes
+from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
+
+UNROLL = 4
+"""Rows of the weights are padded to a multiple of this."""
+
+_FEW_SUMS = 8
+"""So many independent sums hide the latency of an FMA."""
+
+_MOST_ROWS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The weights of `units` blocks of `lanes` units, `gates` vectors each: [row][block][gate][lane]."""
+
+    dtype: str
+    lanes: int
+    registers: int
+    units: int
+    gates: int
+
+    @staticmethod
+    def of(target: Target, dtype: str, units: int, gates: int) -> Panel:
+        """The panel for a target's vectors."""
+        return Panel(dtype, vector_lanes(target, dtype), 2 * target.lanes, units, gates)
+
+    @property
+    def vectors(self) -> int:
+        """Vectors of one row."""
+        return self.units * self.gates
+
+    @property
+    def vector(self) -> str:
+        """The LLVM type of one vector."""
+        return vector_of(self.dtype, self.lanes)
+
+    @property
+    def vector_bytes(self) -> int:
+        """Bytes of one vector."""
+        return self.lanes * size_of(self.dtype)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self.vectors * self.vector_bytes
+
+    @property
+    def max_rows(self) -> int:
+        """Rows of state whose sums fit into registers beside a row of weights and the broadcast states."""
+        return min(_MOST_ROWS, max(1, (self.registers - self.vectors) // (self.vectors + 1)))
+
+    def pack(self, r: np.ndarray) -> np.ndarray:
+        """Lay out r[D, K, gates, H] as [D, groups, rows, units, gates, lanes], zero padded."""
+        directions, inner, gates, size = r.shape
+        width = self.units * self.lanes
+        groups = -(-size // width)
+        packed = aligned_zeros((directions, groups, padded_rows(inner), self.units, gates, self.lanes), r.dtype)
+        whole = np.zeros((directions, inner, gates, groups * width), r.dtype)
+        whole[..., :size] = r
+        parts = whole.reshape(directions, inner, gates, groups, self.units, self.lanes)
+        packed[:, :, :inner] = parts.transpose(0, 3, 1, 4, 2, 5)
+        return packed
+
+
+def padded_rows(inner: int) -> int:
+    """Rows of a packed panel."""
+    return -(-inner // UNROLL) * UNROLL
+
+
+def define_sums(module: Module, panel: Panel, rows: int) -> V:
+    """Add `void @name(ptr state, i64 row_bytes, ptr panel, i64 k, ptr tile)` once; returns its address.
+
+    tile[r][v] = sum over k of state[r * row_bytes][k] * panel[k][v] for all vectors v of the panel; k is a
+    multiple of UNROLL, panel and tile are aligned to vectors.
+    """
+    name = f"recurrent_{panel.dtype}_{rows}x{panel.vectors}"
+    if not module.has(name):
+        _write_sums(module, name, panel, rows)
+    return V(f"@{name}", "ptr")
+
+
+def _write_sums(module: Module, name: str, panel: Panel, rows: int) -> None:
+    params = [("state", "ptr"), ("row_bytes", "i64"), ("panel", "ptr"), ("k", "i64"), ("tile", "ptr")]
+    f = Function(module, name, params, internal=True, attributes="nounwind noinline")
+    state, row_bytes, weights, k, tile = f.params
+    count = rows * panel.vectors
+    phases = 1 if count >= _FEW_SUMS else 2 if 2 * count >= _FEW_SUMS else 4
+    rows_at = [f.gep(state, f.mul(row_bytes, int_(r)), "i8") for r in range(rows)]
+    zeros = [V("zeroinitializer", panel.vector)] * (count * phases)
+    with f.loop(int_(0), k, UNROLL, [weights, *zeros]) as loop:
+        at, *sums = loop.carried
+        here = [f.gep(row, loop.index, panel.dtype) for row in rows_at]
+        for step in range(UNROLL):
+            part = step % phases * count
+            sums[part : part + count] = _step(f, panel, here, at, step, sums[part : part + count])
+        loop.next(f.gep(at, int_(UNROLL * panel.row_bytes), "i8"), *sums)
+    sums = loop.carried[1:]
+    while len(sums) > count:
+        half = len(sums) // 2
+        sums = [f.binary("fadd", a, b) for a, b in zip(sums[:half], sums[half:], strict=True)]
+    for index, total in enumerate(sums):
+        f.store(total, f.gep(tile, int_(index * panel.vector_bytes), "i8"), panel.vector_bytes)
+    f.ret()
+    f.finish()
+
+
+def _step(f: Function, panel: Panel, rows: Sequence[V], weights: V, step: int, sums: Sequence[V]) -> list[V]:
+    base = step * panel.row_bytes
+    offsets = [base + v * panel.vector_bytes for v in range(panel.vectors)]
+    columns = [f.load(f.gep(weights, int_(o), "i8"), panel.vector, panel.vector_bytes) for o in offsets]
+    states = [f.load(f.gep(row, int_(step), panel.dtype), panel.dtype) for row in rows]
+    broadcast = [f.splat(state, panel.lanes) for state in states]
+    pairs = [(h, column) for h in broadcast for column in columns]
+    return [f.fma(h, column, total) for (h, column), total in zip(pairs, sums, strict=True)]

@@ -1,0 +1,251 @@
+"""A segment for one set of sizes, and the memory in which one run of it takes place.
+
+Knows sizes, words and addresses; must not know what a run is fed or in which order segments run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.errors import ShapeError
+from sardonyx.llvm.layout import Record
+from sardonyx.runtime import team
+from sardonyx.runtime.arena import plan_arena
+from sardonyx.runtime.data import ProgramData, Segment, View
+from sardonyx.runtime.image import LoadedImage
+from sardonyx.runtime.pointers import address_of
+
+Array = np.ndarray[Any, Any]
+Words = npt.NDArray[np.int64]
+Patches = tuple[tuple[int, int], ...]
+"""(position of a word, offset in bytes) pairs: words that hold the address of one storage."""
+
+_SMALL_WORK = 60_000
+"""Elementary operations below which waking other threads costs more than it saves."""
+_IDLE = 8
+"""Frames, and arenas, of a segment that are kept for later runs."""
+_MOST_BOUND = 1024
+_MOST_BOUND_BYTES = 64 << 20
+
+
+class Arena:
+    """Memory for the intermediate tensors of one segment in one run."""
+
+    __slots__ = ("address", "memory", "size")
+
+    def __init__(self, size: int) -> None:
+        self.memory = team.aligned_bytes(size)
+        self.size = size
+        self.address = address_of(self.memory)
+
+
+class Frame:
+    """Argument words and records of one run; used by one run at a time."""
+
+    __slots__ = ("_own", "base", "launch", "words")
+
+    def __init__(self, binder: Binder, bound: Bound) -> None:
+        filled = team.aligned_words(max(1, bound.template.size))
+        filled[: bound.template.size] = bound.template
+        self.base = 0
+        self._own = filled, binder.own
+        self.words = memoryview(filled)
+        records = np.empty((len(binder.functions), Record.WORDS), np.int64)
+        records[:, Record.FUNCTION] = binder.functions
+        records[:, Record.ARGS] = address_of(filled) + 8 * binder.starts
+        records[:, Record.FLAGS] = binder.segment.flags
+        self.launch = team.Launch(
+            binder.image,
+            records,
+            threads=bound.threads,
+            scratch_bytes=bound.scratch_bytes,
+            spin_us=binder.spin_us,
+            hold_gil=bound.small,
+            keep=filled,
+        )
+
+    def rebase(self, address: int) -> None:
+        """Make the words point into the arena at `address`."""
+        filled, own = self._own
+        filled[own] += address - self.base
+        self.base = address
+
+
+class Bound:
+    """One segment with all sizes known.
+
+    Attributes:
+        outputs: (output number, shape, dtype, patches) of the outputs that the segment writes.
+        patches: by storage, what else is set in each run: inputs, results of host steps, earlier segments.
+        after, args, results: the views of the segment, resolved.
+        used: whether it served since it was last considered for eviction.
+    """
+
+    __slots__ = (
+        *("after", "arena_bytes", "args", "frames", "offsets", "outputs", "patches", "results", "scratch_bytes"),
+        *("sizes", "small", "template", "threads", "used"),
+    )
+
+    def __init__(self, binder: Binder, values: Words) -> None:
+        segment = binder.segment
+        known = np.append(values, 0)
+        words = binder.constants + known[binder.slots] * binder.scales
+        sizes = known[binder.arena_slots] * binder.arena_items
+        offsets, self.arena_bytes = plan_arena(sizes.tolist(), binder.arena_lives)
+        self.offsets: list[int] = offsets
+        self.sizes = {number: _filled(known, slots, dtype) for number, slots, dtype in binder.sizes}
+        fixed = np.asarray([*offsets, *(address_of(a) for a in self.sizes.values()), 0], np.int64)
+        words += fixed[binder.fixed]
+        self.template: Words = words
+        patches = {
+            storage: tuple((p, int(words[p])) for p in positions) for storage, positions in binder.foreign.items()
+        }
+        shapes = {storage: tuple(known[list(slots)].tolist()) for storage, slots in segment.outputs}
+        self.outputs = tuple(
+            (storage, binder.data.storages[storage].index, shape, dtype, patches.pop(storage, ()))
+            for (storage, shape), dtype in zip(shapes.items(), binder.output_types, strict=True)
+        )
+        self.patches = tuple(patches.items())
+        self.frames: list[Frame] = []
+        work = int(values[segment.work])
+        self.small = work < _SMALL_WORK
+        self.threads = 1 if self.small else binder.threads
+        self.scratch_bytes = int(values[segment.scratch]) + 64
+        self.after = tuple(resolve(known, view) for view, _, _ in segment.after)
+        self.args = tuple(resolve(known, view) for view in segment.host.args) if segment.host else ()
+        self.results = tuple(resolve(known, view) for view in binder.results)
+        self.used = True
+
+
+Resolved = tuple[View, tuple[int, ...], tuple[int, ...], int]
+"""A view with its shape, its strides and its offset, these in bytes."""
+
+
+def resolve(known: Words, view: View) -> Resolved:
+    """The view for known sizes."""
+    if view.host >= 0 or not view.dtype:
+        return view, (), (), 0
+    item = dt.by_name(view.dtype).size_bytes
+    strides = known[list(view.strides)] * item
+    return view, tuple(known[list(view.shape)].tolist()), tuple(strides.tolist()), int(known[view.offset]) * item
+
+
+def _filled(known: Words, slots: tuple[int, ...], dtype: str) -> Array:
+    return np.ascontiguousarray(known[list(slots)].astype(dt.by_name(dtype).numpy))
+
+
+class Binder:
+    """What of a segment does not depend on sizes, and the table of its `Bound`s.
+
+    Args:
+        bases: addresses of the constant storages by number, and 0 for the others and at the end.
+    """
+
+    def __init__(
+        self, data: ProgramData, number: int, image: LoadedImage, bases: Words, threads: int, spin_us: int
+    ) -> None:
+        segment: Segment = data.segments[number]
+        self.data, self.segment, self.image = data, segment, image
+        self.threads, self.spin_us = threads, spin_us
+        self.results = data.results if number == len(data.segments) - 1 else ()
+        self.evaluate = dims.Evaluator.load(segment.code)
+        storage, self.slots, self.scales, constants = segment.words
+        self.constants: Words = constants + bases[storage]
+        for position, symbol in segment.entries:
+            self.constants[position] += image.address(symbol)
+        counts = np.asarray(segment.counts, np.int64)
+        self.starts: Words = np.cumsum(counts) - counts
+        self.functions = [image.address(symbol) for symbol in segment.functions]
+        self._find_storages(number, storage)
+        self.table: dict[Any, Bound] = {}
+        self.arenas: list[Arena] = []
+
+    def _find_storages(self, number: int, storage: Words) -> None:
+        """Tell the storages apart: planned here, filled with sizes here, set in each run."""
+        specs = self.data.storages
+        mine = [n for n, spec in enumerate(specs) if spec.segment == number]
+        self.arena_storages = [n for n in mine if specs[n].kind == "arena"]
+        sizes = [n for n in mine if specs[n].kind == "sizes"]
+        self.sizes = [(n, specs[n].slots, specs[n].dtype) for n in sizes]
+        self.arena_slots = [specs[n].slot for n in self.arena_storages]
+        items = [dt.by_name(specs[n].dtype).size_bytes for n in self.arena_storages]
+        self.arena_items = np.asarray(items, np.int64)
+        self.arena_lives = [(specs[n].first, specs[n].last) for n in self.arena_storages]
+        self.output_types = [dt.by_name(specs[n].dtype).numpy for n, _ in self.segment.outputs]
+        fixed = np.full(len(specs) + 1, -1, np.int64)
+        fixed[[*self.arena_storages, *sizes]] = np.arange(len(self.arena_storages) + len(sizes))
+        self.fixed: Words = fixed[storage]
+        arena_count = len(self.arena_storages)
+        self.own = np.flatnonzero((self.fixed >= 0) & (self.fixed < arena_count))
+        constant = np.array([spec.kind == "const" for spec in specs] + [True])
+        self.foreign: dict[int, list[int]] = {}
+        for position in np.flatnonzero((self.fixed < 0) & ~constant[storage]).tolist():
+            self.foreign.setdefault(int(storage[position]), []).append(position)
+
+    def bind(self, key: Any, arguments: Sequence[int]) -> Bound:
+        """Evaluate all sizes from those of the segment's `names` and keep the result under `key`.
+
+        Raises ShapeError if the sizes contradict each other.
+        """
+        segment = self.segment
+        try:
+            values = np.array(self.evaluate(*arguments), np.int64)
+        except (ValueError, ZeroDivisionError, OverflowError) as error:
+            raise ShapeError(f"the sizes of this call contradict each other: {error}") from None
+        for slot, exact, message in segment.checks:
+            if values[slot] < 0 or (exact and values[slot]):
+                given = dict(zip(segment.names, arguments, strict=True))
+                raise ShapeError(f"{message}; check the input shapes {given}")
+        bound = Bound(self, values)
+        self.make_room()
+        self.table[key] = bound
+        return bound
+
+    def make_room(self) -> None:
+        """Drop sizes that did not serve for longest, by giving each that did a second chance."""
+        most = min(_MOST_BOUND, max(8, _MOST_BOUND_BYTES // (1024 + 64 * self.slots.size)))
+        table = self.table
+        for _ in range(2 * most):
+            if len(table) < most:
+                return
+            try:
+                key = next(iter(table))
+                bound = table.pop(key)
+            except (KeyError, RuntimeError, StopIteration):
+                continue
+            if bound.used:
+                bound.used = False
+                table[key] = bound
+            elif self.arenas:
+                self.arenas = [a for a in self.arenas if a.size != bound.arena_bytes]
+
+    def take(self, bound: Bound) -> tuple[Frame, Arena | None]:
+        """A frame and an arena for one run, to be given back."""
+        try:
+            frame = bound.frames.pop()
+        except IndexError:
+            frame = Frame(self, bound)
+        if not bound.arena_bytes:
+            return frame, None
+        try:
+            arena = self.arenas.pop()
+        except IndexError:
+            arena = Arena(bound.arena_bytes)
+        if arena.size < bound.arena_bytes:
+            arena = Arena(bound.arena_bytes)
+        if arena.address != frame.base:
+            frame.rebase(arena.address)
+        return frame, arena
+
+    def give(self, bound: Bound, frame: Frame, arena: Arena | None) -> None:
+        """Take back what `take` gave."""
+        if len(bound.frames) < _IDLE:
+            bound.frames.append(frame)
+        if arena is not None and len(self.arenas) < _IDLE:
+            self.arenas.append(arena)

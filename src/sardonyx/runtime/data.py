@@ -1,0 +1,118 @@
+"""A compiled model as plain data: what is called in which order, with which words, on which memory.
+
+Everything here pickles. Must not know ONNX, passes, code generation or how a run is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sardonyx.base.dim import Dim
+from sardonyx.base.report import Report
+from sardonyx.base.signature import ModelMeta, TensorInfo
+
+HostFunction = Callable[[Sequence[Any], Mapping[str, int]], Any]
+"""An operation in Python: (arrays, sizes by symbol) -> result, or a sequence of results."""
+
+
+class StorageSpec(NamedTuple):
+    """One block of memory.
+
+    `kind`: "input" and "output" (numbered by `index`), "host" (result `index` of a host step), "const" (weight
+    `index`), "sizes" (holds the values of `slots`), "arena" (of as many elements as `slot` says; live from
+    phase `first` to `last` of `segment`, `last` = -1: to the end of the run). Slots are those of `segment`,
+    the first that uses the storage.
+    """
+
+    kind: str
+    dtype: str
+    index: int = 0
+    segment: int = 0
+    slot: int = 0
+    first: int = 0
+    last: int = -1
+    slots: tuple[int, ...] = ()
+
+
+class View(NamedTuple):
+    """A tensor for the host: a storage with shape, strides and offset (elements) given by slots.
+
+    `host` >= 0: that result of a host step, whatever it is. An output without shape is meant as a whole.
+    """
+
+    storage: int
+    dtype: str
+    shape: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
+    offset: int = 0
+    host: int = -1
+
+
+class HostStep(NamedTuple):
+    """One operation that runs in Python; `into` are the numbers of its results.
+
+    `binds` names sizes read from the results: (symbol, index, result); element `index` of the content if the
+    result is None, else the extent of that axis of that result.
+    """
+
+    run: HostFunction
+    args: tuple[View, ...]
+    into: tuple[int, ...]
+    many: bool
+    binds: tuple[tuple[str, int, int | None], ...] = ()
+    name: str = ""
+
+
+class Segment(NamedTuple):
+    """Native calls between host steps.
+
+    One entry a call: `functions` (symbols), `origins` (ONNX nodes), `counts` (argument words), `flags` (see
+    `llvm.layout.Record`). `words` is int64[4, n], rows storage, slot, scale, constant: a word is the address
+    of the storage (-1: 0) + slot (-1: 0) * scale + constant; to the words at the positions of `entries` the
+    address of a function is added.
+
+    `code` computes all slots from the symbols in `names` (see `dims.Evaluator`). `outputs` pairs storages with
+    the slots of their shape. `checks` are (slot, whether it must be zero rather than not negative, the message
+    if it is not). `work` and `scratch` are slots. After the calls the symbols of `after` are read, each an
+    element of a view, and `host` runs.
+    """
+
+    functions: tuple[str, ...]
+    origins: tuple[tuple[str, ...], ...]
+    counts: tuple[int, ...]
+    flags: tuple[int, ...]
+    words: npt.NDArray[np.int64]
+    entries: tuple[tuple[int, str], ...]
+    names: tuple[str, ...]
+    code: bytes
+    outputs: tuple[tuple[int, tuple[int, ...]], ...]
+    checks: tuple[tuple[int, bool, str], ...]
+    work: int
+    scratch: int
+    after: tuple[tuple[View, int, str], ...] = ()
+    host: HostStep | None = None
+
+
+@dataclass(slots=True)
+class ProgramData:
+    """Everything about a program but machine code and weights.
+
+    `symbols` says which input axis binds a symbol: (name, input, axis). `input_shapes` is None for inputs that
+    are no tensors. `results` is where each output is found at the end, in terms of the last segment.
+    """
+
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    initializer_inputs: tuple[TensorInfo, ...]
+    metadata: ModelMeta
+    report: Report
+    symbols: tuple[tuple[str, int, int], ...]
+    input_shapes: tuple[tuple[Dim, ...] | None, ...]
+    storages: tuple[StorageSpec, ...]
+    segments: tuple[Segment, ...]
+    results: tuple[View, ...]
