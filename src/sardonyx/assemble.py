@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base import dim as dims
-from sardonyx.base.evaluator import Evaluator
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
+from sardonyx.base.evaluator import Evaluator
 from sardonyx.ir.bounds import obligations
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.group import Fusion
@@ -73,7 +73,9 @@ class Assembler:
             if value.prim == "item":
                 self.items.setdefault(value.args[0].id, []).append(value)
         self.output_shapes = {
-            id(p.storage): v.shape for p, (_, v) in zip(fusion.outputs, fusion.graph.outputs, strict=True) if p
+            id(p.storage): v.shape
+            for p, (_, v) in zip(fusion.outputs, fusion.graph.outputs, strict=True)
+            if p
         }
         unproven = dict.fromkeys(o for v in fusion.graph.order() for o in obligations(v))
         self.unproven = [(o, dims.symbols(o.dim)) for o in unproven]
@@ -83,7 +85,9 @@ class Assembler:
         """A new segment, which checks every size that has become known."""
         opened = _Open(len(self.segments), Evaluator(self.known), self.known)
         known = frozenset(self.known)
-        opened.checks = [(opened.evaluator.add(o.dim), o.exact, o.message) for o, names in self.unproven if names <= known]
+        opened.checks = [
+            (opened.evaluator.add(o.dim), o.exact, o.message) for o, names in self.unproven if names <= known
+        ]
         self.unproven = [(o, names) for o, names in self.unproven if not names <= known]
         return opened
 
@@ -187,6 +191,10 @@ class Assembler:
         missing = [n for n in names if n not in self.known]
         if not missing:
             return
+        for name in missing:
+            unknown = self.fusion.graph.unknowns[name]
+            if unknown.value.prim == "input":
+                self.pending[name] = unknown
         self.close(None)
         self.known = (*self.known, *(n for n in self._bound if n not in self.known))
         self.open = self._begin()
@@ -203,13 +211,15 @@ class Assembler:
         """Run an operation in Python after the calls so far."""
         self.need(symbols_of(value) & self._graph_names() - self._own_names(value))
         views = tuple(self.view(a) for a in args)
-        many = bool(value.results) and value.prim != "input"
+        many = value.id in self.items
         numbers = tuple(self._host_number(value, n) for n in range(len(value.results) if many else 1))
         binds = tuple(
             (name, u.index, u.result) for name, u in self.fusion.graph.unknowns.items() if u.value is value
         )
         if storage is not None:
-            self.storages[id(storage)] = _Storage(len(self.storages), Storage("host", value.dtype, value.size), numbers[0])
+            self.storages[id(storage)] = _Storage(
+                len(self.storages), Storage("host", value.dtype, value.size), numbers[0]
+            )
             self.keep.append(storage)
         for user in self.items.get(value.id, [value]):
             place = self.fusion.places.get(user.id)
@@ -285,7 +295,15 @@ class Assembler:
             s = record.storage
             kind = "const" if s.kind == "packed" else s.kind
             result.append(
-                StorageSpec(kind, s.dtype.name, record.index, max(0, record.segment), max(0, record.slot), record.first, record.last)
+                StorageSpec(
+                    kind,
+                    s.dtype.name,
+                    record.index,
+                    max(0, record.segment),
+                    max(0, record.slot),
+                    record.first,
+                    record.last,
+                )
             )
         return tuple(result)
 

@@ -84,7 +84,9 @@ def add_group(
     """Append what one group does to the program."""
     if group.kind == "host":
         assembler.host(group.root, HostOperation.of(group.root), group.root.args)
-        report.fallbacks.append(FallbackNote(group.root.prim, ", ".join(group.root.origins), "no native kernel"))
+        report.fallbacks.append(
+            FallbackNote(group.root.prim, ", ".join(group.root.origins), "no native kernel")
+        )
     else:
         for call, ir in native_calls(group, fusion.places, target):
             library.update(ir)

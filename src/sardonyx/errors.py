@@ -36,7 +36,8 @@ class NeedsContent(UnsupportedOp):
     """The ranks or axes of a graph depend on what is fed.
 
     `inputs` are the inputs whose content must be known, `sizes` the free sizes that must be numbers (name, and
-    once the loader knows them input and axis), `shapes` the inputs whose rank the model does not declare.
+    once the loader knows them input and axis), `units` those of which only matters whether they are 1,
+    `shapes` the inputs whose rank the model does not declare.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class NeedsContent(UnsupportedOp):
         inputs: tuple[str, ...] = (),
         sizes: tuple[tuple[str, str, int], ...] = (),
         shapes: tuple[str, ...] = (),
+        units: tuple[tuple[str, str, int], ...] = (),
     ) -> None:
         super().__init__(message)
+        self.units = units
         self.inputs = inputs
         self.sizes = sizes
         self.shapes = shapes

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import numpy as np
+
 from tests.conformance.cases import Runnable, Target
 
 FATAL_ONLY = 4
@@ -46,5 +48,35 @@ class Reference:
         return list(self.evaluator.run(output_names, feeds))
 
 
-TARGETS: dict[str, Target] = {"native": native}
+class Graph:
+    """The graph as it is loaded, run by numpy: the meaning of the operators without any compilation."""
+
+    def __init__(self, model: bytes) -> None:
+        self.model = model
+
+    def run(self, output_names: None, feeds: dict[str, Any]) -> list[Any]:
+        """All outputs in graph order."""
+        from sardonyx.frontend import specialise
+        from sardonyx.ir.run import run
+
+        arrays = {n: np.asarray(v) if isinstance(v, np.generic) else v for n, v in feeds.items()}
+        loaded, _ = specialise(self.model, arrays)
+        return run(loaded.graph, [arrays[info.name] for info in loaded.inputs])
+
+
+class FreeGraph(Graph):
+    """The same with all sizes of inputs unknown, so that shape arithmetic is symbolic."""
+
+    def __init__(self, model: bytes) -> None:
+        import onnx
+
+        proto = onnx.load_from_string(model)
+        for value in proto.graph.input:
+            for axis, size in enumerate(value.type.tensor_type.shape.dim):
+                if size.dim_value > 0:
+                    size.dim_param = f"{value.name}_{axis}"
+        super().__init__(proto.SerializeToString())
+
+
+TARGETS: dict[str, Target] = {"native": native, "graph": Graph, "free": FreeGraph}
 YARDSTICKS: dict[str, Target] = {"onnxruntime": peer, "reference": Reference}

@@ -153,7 +153,7 @@ def _call(fn: str, *args: Dim) -> Dim:
 
 
 def _divide_exactly(a: Dim, b: Dim) -> Dim | None:
-    """a / b by polynomial long division, or None if there is a remainder (b assumed nonzero)."""
+    """A / b by polynomial long division, or None if there is a remainder (b assumed nonzero)."""
     rest, quotient = dict(_terms(a)), {}
     divisor = sorted(_terms(b), key=lambda t: _key(t[0]), reverse=True)
     lead, lead_factor = divisor[0]
@@ -194,7 +194,12 @@ def floordiv(a: Dim, b: Dim) -> Dim:
             return whole + floordiv(rest, b)
         if isinstance(a, Expr) and len(a.terms) == 1 and a.terms[0][1] == 1 and len(a.terms[0][0]) == 1:
             atom = a.terms[0][0][0]
-            if isinstance(atom, Call) and atom.fn == "floordiv" and isinstance(atom.args[1], int) and atom.args[1] > 0:
+            if (
+                isinstance(atom, Call)
+                and atom.fn == "floordiv"
+                and isinstance(atom.args[1], int)
+                and atom.args[1] > 0
+            ):
                 return floordiv(atom.args[0], atom.args[1] * b)
     return _call("floordiv", a, b)
 
@@ -205,7 +210,7 @@ def ceildiv(a: Dim, b: Dim) -> Dim:
 
 
 def mod(a: Dim, b: Dim) -> Dim:
-    """a - floor(a / b) * b."""
+    """A - floor(a / b) * b."""
     if isinstance(a, int) and isinstance(b, int):
         return a % b
     return a - floordiv(a, b) * b
@@ -389,7 +394,7 @@ def broadcast_stride(size: Dim, result: Dim, stride: Dim) -> Dim:
 
 
 def where(condition: Dim, a: Dim, b: Dim) -> Dim:
-    """a if condition is nonzero else b."""
+    """A if condition is nonzero else b."""
     if isinstance(condition, int):
         return a if condition else b
     return a if a == b else _call("where", condition, a, b)
@@ -408,7 +413,7 @@ def is_equal(a: Dim, b: Dim) -> Dim:
 
 
 def truncdiv(a: Dim, b: Dim) -> Dim:
-    """a / b rounded toward zero, as integer Div does."""
+    """A / b rounded toward zero, as integer Div does."""
     if isinstance(a, int) and isinstance(b, int):
         return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
     if (lower_bound(a) or 0) >= 0 and (lower_bound(b) or 0) >= 0 and lower_bound(a) is not None:

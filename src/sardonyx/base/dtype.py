@@ -48,7 +48,9 @@ class DType:
         return self.name
 
 
-def _row(name: str, kind: str, bits: int, onnx: int, onnx_name: str, numpy: object, compute: str = "") -> DType:
+def _row(
+    name: str, kind: str, bits: int, onnx: int, onnx_name: str, numpy: object, compute: str = ""
+) -> DType:
     return DType(name, kind, bits, onnx, onnx_name, np.dtype(numpy), compute or name)  # type: ignore[call-overload]
 
 
@@ -85,7 +87,9 @@ ALL: tuple[DType, ...] = (
     *(F32, U8, I8, U16, I16, I32, I64, STRING, BOOL, F16, F64, U32, U64, C64, C128, BF16),
     *(F8E4M3FN, F8E4M3FNUZ, F8E5M2, F8E5M2FNUZ, U4, I4, F4E2M1, F8E8M0, U2, I2),
 )
-_NATIVE = frozenset({"f32", "u8", "i8", "u16", "i16", "i32", "i64", "bool", "f16", "f64", "u32", "u64", "bf16"})
+_NATIVE = frozenset(
+    {"f32", "u8", "i8", "u16", "i16", "i32", "i64", "bool", "f16", "f64", "u32", "u64", "bf16"}
+)
 _BY_NAME = {d.name: d for d in (*ALL, OBJECT)}
 _BY_ONNX = {d.onnx: d for d in ALL}
 _BY_NUMPY = {d.numpy: d for d in ALL if d is not STRING}

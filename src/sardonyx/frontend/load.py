@@ -61,10 +61,14 @@ class Loaded(Signature):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of the feeds: contents that decide ranks, and shapes of inputs without a rank."""
+    """What is known of the feeds.
+
+    Contents that decide ranks, shapes of inputs without a declared rank, and free sizes that are at least 2.
+    """
 
     contents: Mapping[str, Array] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    several: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +224,7 @@ def _placeholder(proto: onnx.ValueInfoProto, options: CompileOptions, known: Kno
     dtype = types.element_type(proto.type)
     if dtype is None:
         raise LoadError(f'the input "{proto.name}" has no element type')
-    shape = known.shapes[proto.name] if proto.name in known.shapes else types.sizes(proto, fix)
+    shape = known.shapes[proto.name] if proto.name in known.shapes else types.sizes(proto, fix, known.several)
     if dtype is dt.OBJECT:
         tensor = types.tensor_of(proto.type)
         element = dt.by_onnx(tensor.elem_type) if tensor is not None and tensor.elem_type else dt.OBJECT

@@ -45,6 +45,13 @@ class Model:
     sizes: dict[str, tuple[str, int]] = field(default_factory=dict)
     allow_fallback: bool = True
 
+    def can_ask(self, error: NeedsContent) -> bool:
+        """Whether what is needed is known of every feed; adds where the sizes are found."""
+        error.sizes = tuple((s[0], *self.sizes[s[0]]) for s in error.sizes if s[0] in self.sizes)
+        error.units = tuple((s[0], *self.sizes[s[0]]) for s in error.units if s[0] in self.sizes)
+        needed = error.inputs or error.sizes or error.units
+        return bool(needed) and self.askable.issuperset(error.inputs)
+
 
 @dataclass(slots=True)
 class Scope:
@@ -147,12 +154,8 @@ class Scope:
             attributes.check(operator, node, inputs)
             return operator(node, inputs)
         except UnsupportedOp as error:
-            if isinstance(error, NeedsContent):
-                error.sizes = tuple(
-                    (s[0], *self.model.sizes[s[0]]) for s in error.sizes if s[0] in self.model.sizes
-                )
-                if (error.inputs or error.sizes) and self.model.askable.issuperset(error.inputs):
-                    raise
+            if isinstance(error, NeedsContent) and self.model.can_ask(error):
+                raise
             reason = str(error)
         function = schema_function(proto, domain, opset, inputs)
         if function is not None:

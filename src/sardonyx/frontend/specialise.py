@@ -20,16 +20,23 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What of a feed decides the graph: contents, shapes, and free sizes (name, input, axis)."""
+    """What of a feed decides the graph: contents, shapes, free sizes, and whether free sizes are 1.
+
+    A size is a name and the input and axis where it is found.
+    """
 
     contents: frozenset[str] = frozenset()
     shapes: frozenset[str] = frozenset()
     sizes: frozenset[tuple[str, str, int]] = frozenset()
+    units: frozenset[tuple[str, str, int]] = frozenset()
 
     def with_(self, error: NeedsContent) -> Needs:
         """These needs and those of one more refusal."""
         return Needs(
-            self.contents | set(error.inputs), self.shapes | set(error.shapes), self.sizes | set(error.sizes)
+            self.contents | set(error.inputs),
+            self.shapes | set(error.shapes),
+            self.sizes | set(error.sizes),
+            self.units | set(error.units),
         )
 
     def key(self, feeds: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -39,7 +46,8 @@ class Needs:
         ]
         shapes = [(n, np.shape(feeds[n])) for n in sorted(self.shapes)]
         sizes = [(s, np.shape(feeds[n])[axis]) for s, n, axis in sorted(self.sizes)]
-        return (*contents, *shapes, *sizes)
+        units = [(s, np.shape(feeds[n])[axis] == 1) for s, n, axis in sorted(self.units)]
+        return (*contents, *shapes, *sizes, *units)
 
 
 def specialise(
@@ -55,11 +63,14 @@ def specialise(
     options, needs = options or CompileOptions(), needs or Needs()
     source = open_model(model, options)
     while True:
+        single = {name: int(np.shape(feeds[n])[axis]) for name, n, axis in needs.units}
         known = Known(
             {name: np.array(feeds[name]) for name in needs.contents},
             {name: np.shape(feeds[name]) for name in needs.shapes},
+            frozenset(name for name, size in single.items() if size > 1),
         )
         sizes = {name: int(np.shape(feeds[n])[axis]) for name, n, axis in needs.sizes}
+        sizes |= {name: size for name, size in single.items() if size <= 1}
         try:
             return load(source, replace(options, dims={**options.dims, **sizes}), known=known), needs
         except NeedsContent as error:

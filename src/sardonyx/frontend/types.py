@@ -74,10 +74,12 @@ def _declared(proto: onnx.TensorShapeProto.Dimension) -> int | str | None:
     return proto.dim_param or None
 
 
-def sizes(proto: onnx.ValueInfoProto, fix: Callable[[str, str], int | None]) -> tuple[Dim, ...] | None:
+def sizes(
+    proto: onnx.ValueInfoProto, fix: Callable[[str, str], int | None], several: frozenset[str]
+) -> tuple[Dim, ...] | None:
     """The sizes of a declared tensor: equal names are one symbol, nameless ones are called `input[axis]`.
 
-    `fix(name, denotation)` may give a symbol a number. None if the rank is undeclared.
+    `fix(name, denotation)` may give a symbol a number; those in `several` are at least 2. None if the rank is undeclared.
     """
     tensor = tensor_of(proto.type)
     if tensor is None or not tensor.HasField("shape"):
@@ -87,7 +89,7 @@ def sizes(proto: onnx.ValueInfoProto, fix: Callable[[str, str], int | None]) -> 
         declared = _declared(size)
         name = declared if isinstance(declared, str) and _is_name(declared) else f"{proto.name}[{axis}]"
         fixed = declared if isinstance(declared, int) else fix(name, size.denotation)
-        result.append(dims.symbol(name, LEAST_SIZE) if fixed is None else fixed)
+        result.append(dims.symbol(name, 2 if name in several else LEAST_SIZE) if fixed is None else fixed)
     return tuple(result)
 
 

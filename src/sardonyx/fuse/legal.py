@@ -11,8 +11,23 @@ def on_host(value: Value, native: frozenset[str]) -> bool:
     if value.prim in ("input", "const", "item"):
         return False
     if value.kind in ("opaque", "control", "scan"):
-        return value.prim not in native
+        types = [
+            *(a.dtype for a in value.args),
+            *(dtype for dtype, _ in value.results or ((value.dtype, ()),)),
+        ]
+        return value.prim not in native or not all(t.is_native for t in types)
     return not value.dtype.is_native or any(not a.dtype.is_native for a in value.args)
+
+
+_ROW_READERS = {"lstm": (0, 4, 5), "gru": (0, 3, 4), "rnn": (0, 3)}
+"""The operands whose last axis the kernels of these algorithms read as vectors."""
+
+
+def reads_rows(value: Value, number: int) -> bool:
+    """Whether the kernel of an operation reads the last axis of an operand as vectors."""
+    if value.kind == "contract":
+        return number == 0 or value.prim != "dot"
+    return number in _ROW_READERS.get(value.prim, ())
 
 
 def can_fail(value: Value) -> bool:

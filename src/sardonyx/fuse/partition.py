@@ -7,14 +7,16 @@ compute it. One owner that may take it: it lives inside that kernel. Otherwise i
 from __future__ import annotations
 
 from sardonyx.base.report import Decision
-from sardonyx.fuse.legal import aligned_map, can_fail, may_anchor, on_host, why_not_reduce
+from sardonyx.fuse.legal import aligned_map, can_fail, may_anchor, on_host, reads_rows, why_not_reduce
 from sardonyx.fuse.storage import assign_places, part_places
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.place import Place, Storage, blocks, contiguous_strides, view
 from sardonyx.ir.value import Value
 
-_CHEAP = frozenset({"cast", "neg", "not", "add", "sub", "mul", "max", "min", "eq", "lt", "le", "where", "abs"})
+_CHEAP = frozenset(
+    {"cast", "neg", "not", "add", "sub", "mul", "max", "min", "eq", "lt", "le", "where", "abs"}
+)
 _TRANSPARENT = frozenset({"reshape", "transpose", "broadcast", "slice", "window"})
 _PLACE_USERS = frozenset({"scan", "opaque", "control", "contract"})
 
@@ -39,6 +41,7 @@ class _Walk:
         self.reduced: dict[int, tuple[int, ...]] = {}
         self.inlined: dict[int, set[int]] = {}
         self.failing: set[int] = set()
+        self.items: dict[int, list[Value]] = {}
         self.decisions: list[Decision] = []
 
     def decide(self, value: Value) -> None:
@@ -47,6 +50,7 @@ class _Walk:
             if value.prim == "item":
                 self.stored[value.id] = value
                 self.stored[value.args[0].id] = value.args[0]
+                self.items.setdefault(value.args[0].id, []).append(value)
             return
         reason = self.why_stored(value)
         if reason:
@@ -167,7 +171,7 @@ class _Walk:
                 self.needs_place.add(arg.id)
             if self.demands_place(value, number):
                 self.needs_place.add(arg.id)
-                if value.kind == "contract" and (number == 0 or value.prim != "dot"):
+                if reads_rows(value, number):
                     self.needs_rows.add(arg.id)
             if value.prim == "reshape":
                 self.contiguous.add(arg.id)
@@ -221,7 +225,7 @@ def _groups_of(walk: _Walk, value: Value, places: dict[int, Place]) -> list[Grou
     if on_host(value, walk.native):
         return [Group("host", value, place)]
     if value.kind in ("scan", "opaque", "control"):
-        return [Group("opaque", value, place)]
+        return [Group("opaque", value, place, results=_result_places(walk, value, places))]
     if value.prim == "pad":
         return [*_parts(value, places), Group("border", value, place)]
     if value.prim == "concat":
@@ -231,12 +235,22 @@ def _groups_of(walk: _Walk, value: Value, places: dict[int, Place]) -> list[Grou
     return [Group("loops", value, place, inlined, None, walk.reduced.get(value.id, ()))]
 
 
+def _result_places(walk: _Walk, value: Value, places: dict[int, Place]) -> tuple[Place | None, ...]:
+    items = {item.attrs["index"]: places.get(item.id) for item in walk.items.get(value.id, ())}
+    return tuple(items.get(number) for number in range(len(value.results)))
+
+
 def _parts(value: Value, places: dict[int, Place]) -> list[Group]:
     """Copies of those parts of a pad or concat that are not stored inside it already."""
     target = places[value.id]
     copies = []
     for part, inner in part_places(value, target):
         at = places.get(part.id)
-        if at is None or at.storage is not inner.storage or at.offset != inner.offset or at.strides != inner.strides:
+        if (
+            at is None
+            or at.storage is not inner.storage
+            or at.offset != inner.offset
+            or at.strides != inner.strides
+        ):
             copies.append(Group("loops", part, inner))
     return copies

@@ -33,7 +33,7 @@ def assign_places(
             continue
         place = _whole(Storage("output", value.dtype, value.size, number), value)
         outputs.append(place)
-        if value.id in stored and value.id not in places and value.prim not in ("item",):
+        if value.id in stored and value.id not in places:
             places[value.id] = place
         else:
             copies.append((value, place))
@@ -64,7 +64,7 @@ def from_host(value: Value, native: frozenset[str]) -> bool:
 
 
 def _may_move(part: Value) -> bool:
-    return part.kind in _INTO_PARENT and part.prim != "scatter_nd" or part.prim in ("pad", "concat")
+    return (part.kind in _INTO_PARENT and part.prim != "scatter_nd") or part.prim in ("pad", "concat")
 
 
 def _whole(storage: Storage, value: Value) -> Place:

@@ -1,4 +1,4 @@
-"""Decision trees as a numpy algorithm: every sample walks down every tree, the leaves' weights are combined."""
+"""Decision trees as a numpy algorithm: samples walk down every tree, the weights of leaves are combined."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ LEAF = len(COMPARISONS)
 
 
 def _leaves(
-    x: Array, feature: Array, mode: Array, threshold: Array, missing: Array, yes: Array, no: Array, root: Array
+    x: Array,
+    feature: Array,
+    mode: Array,
+    threshold: Array,
+    missing: Array,
+    yes: Array,
+    no: Array,
+    root: Array,
 ) -> Array:
     """The leaf that every sample reaches in every tree, [N, T]."""
     node = np.broadcast_to(root.astype(np.int64), (x.shape[0], root.shape[0])).copy()
@@ -47,10 +54,11 @@ def trees(
     targets: int,
     combine: str,
 ) -> tuple[Array, Array]:
-    """x [N, F] to totals [N, targets] and whether any leaf reached names the target.
+    """X [N, F] to totals [N, targets] and whether any leaf reached names the target.
 
-    Node arrays: `feature`, `mode` (an index into COMPARISONS, or LEAF), `threshold`, `missing` (whether NaN means
-    yes), `yes` and `no` (the next node; for a leaf the first of its entries and their number). `root` [T].
+    Node arrays: `feature`, `mode` (an index into COMPARISONS, or LEAF), `threshold`, `missing` (whether NaN
+    means yes), `yes` and `no` (the next node; for a leaf the first of its entries and their number). `root` [T].
+
     Entries: `target`, `weight`. `combine` is sum, min or max; targets that no leaf names are 0.
     """
     leaf = _leaves(x, feature, mode, threshold, missing, yes, no, root)

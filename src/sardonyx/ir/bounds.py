@@ -25,7 +25,11 @@ def obligations(value: Value) -> Iterator[Obligation]:
     match value.prim:
         case "reshape":
             source = value.args[0]
-            yield from _same(source.size, value.size, f"{where}: cannot reshape {list(source.shape)} to {list(value.shape)}")
+            yield from _same(
+                source.size,
+                value.size,
+                f"{where}: cannot reshape {list(source.shape)} to {list(value.shape)}",
+            )
         case "dot":
             a, b = value.args
             yield from _same(a.shape[-1], b.shape[-2], f"{where}: inner sizes of a matrix product differ")
@@ -43,7 +47,11 @@ def obligations(value: Value) -> Iterator[Obligation]:
         case "conv" | "conv_blocked":
             if value.args[0].rank != 5:
                 x, w = value.args
-                yield from _same(x.shape[1], w.shape[1] * value.attrs["group"], f"{where}: channels of input and weights differ")
+                yield from _same(
+                    x.shape[1],
+                    w.shape[1] * value.attrs["group"],
+                    f"{where}: channels of input and weights differ",
+                )
     for number, size in enumerate(value.shape):
         yield from _natural(size, f"{where}: axis {number} of its result would have a negative size")
 

@@ -76,7 +76,8 @@ class Graph:
                     result.origins = value.origins
                 new[value.id] = result
         unknowns = {
-            name: Unknown(new.get(u.value.id, u.value), u.index, u.result) for name, u in self.unknowns.items()
+            name: Unknown(new.get(u.value.id, u.value), u.index, u.result)
+            for name, u in self.unknowns.items()
         }
         return Graph(self.inputs, tuple((name, new[v.id]) for name, v in self.outputs), unknowns)
 

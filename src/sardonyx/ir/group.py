@@ -17,7 +17,7 @@ class Group:
 
     `kind`: "loops" (maps, views and reductions over `reduced` axes of one shape), "contract" (`anchor` with an
     epilogue), "opaque" (an algorithm of its own), "host" (runs in Python), "border" (the surroundings of a pad), "concat" (no work: its
-    parts are stored in place).
+    parts are stored in place). `results` are the places of the results of a many-result root, None where unused.
     """
 
     kind: str
@@ -26,6 +26,7 @@ class Group:
     inlined: frozenset[int] = frozenset()
     anchor: Value | None = None
     reduced: tuple[int, ...] = ()
+    results: tuple[Place | None, ...] = ()
 
     @property
     def name(self) -> str:

@@ -55,12 +55,14 @@ def _divide_one(a: Any, b: Any) -> Any:
 
 
 def power(a: Array, b: Array) -> Array:
-    """a ** b in the type of a; integer powers wrap, negative integer exponents truncate."""
+    """A ** b in the type of a; integer powers wrap, negative integer exponents truncate."""
     if a.dtype.kind in "iu" and b.dtype.kind in "iu":
         with np.errstate(all="ignore"):
             safe = np.where(b < 0, 0, b)
             positive = np.power(a, safe.astype(a.dtype))
-            return np.where(b < 0, np.where(a == 1, 1, np.where(a == -1, 1 - 2 * (b & 1), 0)), positive).astype(a.dtype)
+            return np.where(
+                b < 0, np.where(a == 1, 1, np.where(a == -1, 1 - 2 * (b & 1), 0)), positive
+            ).astype(a.dtype)
     return np.power(a, b).astype(a.dtype)
 
 
@@ -109,7 +111,7 @@ def _plain(a: Array) -> Array:
 
 
 def equal(a: Array, b: Array) -> Array:
-    """a == b; symbolic integers only where it can be proven."""
+    """A == b; symbolic integers only where it can be proven."""
     if _symbolic(a, b) and not _text(a, b):
         return _elementwise(lambda p, q: _decided(dims.equal(p, q)), a, b).astype(np.bool_)
     return np.asarray(np.equal(a, b), dtype=np.bool_)
@@ -120,7 +122,7 @@ def _text(*args: Array) -> bool:
 
 
 def less(a: Array, b: Array) -> Array:
-    """a < b; symbolic integers only where it can be proven."""
+    """A < b; symbolic integers only where it can be proven."""
     if _symbolic(a, b):
 
         def one(p: Any, q: Any) -> bool:
@@ -132,18 +134,18 @@ def less(a: Array, b: Array) -> Array:
 
 
 def where(condition: Array, a: Array, b: Array) -> Array:
-    """a where the condition holds, else b."""
+    """A where the condition holds, else b."""
     return np.where(_plain(condition).astype(np.bool_), a, b)
 
 
 def shift_left(a: Array, b: Array) -> Array:
-    """a << b; 0 for shifts of the whole width or more."""
+    """A << b; 0 for shifts of the whole width or more."""
     bits = a.dtype.itemsize * 8
     return np.where(b >= bits, 0, np.left_shift(a, np.minimum(b, bits - 1))).astype(a.dtype)
 
 
 def shift_right(a: Array, b: Array) -> Array:
-    """a >> b; only copies of the sign (0 if there is none) for shifts of the whole width or more."""
+    """A >> b; only copies of the sign (0 if there is none) for shifts of the whole width or more."""
     bits = a.dtype.itemsize * 8
     if a.dtype.kind == "i":
         return np.right_shift(a, np.minimum(b, bits - 1)).astype(a.dtype)
@@ -168,7 +170,7 @@ def cast(x: Array, *, to: dt.DType) -> Array:
         return x.astype(to.numpy)
 
 
-_PLAIN = frozenset(np.dtype(t) for t in ("f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 ?".split()))
+_PLAIN = frozenset(np.dtype(t) for t in (["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]))
 
 
 def _float_to_int(x: Array, to: dt.DType) -> Array:
@@ -198,9 +200,9 @@ def _accumulator(x: Array) -> Array:
 
 def reduce_sum(x: Array, *, axes: tuple[int, ...]) -> Array:
     """Sum over axes, which stay as 1; bool inputs are counted by the caller's cast."""
-    return np.sum(_accumulator(x), axis=axes, keepdims=True, dtype=None if x.dtype == object else _accumulator(x).dtype).astype(
-        x.dtype
-    )
+    return np.sum(
+        _accumulator(x), axis=axes, keepdims=True, dtype=None if x.dtype == object else _accumulator(x).dtype
+    ).astype(x.dtype)
 
 
 def reduce_prod(x: Array, *, axes: tuple[int, ...]) -> Array:
@@ -342,7 +344,8 @@ def gather_elements(x: Array, index: Array, *, axis: int) -> Array:
 def _tuples(index: Array, shape: Sequence[int], batch: int, what: str) -> tuple[Array, ...]:
     depth = index.shape[-1]
     heads = [
-        np.arange(n).reshape([-1 if a == b else 1 for b in range(index.ndim - 1)]) for a, n in enumerate(shape[:batch])
+        np.arange(n).reshape([-1 if a == b else 1 for b in range(index.ndim - 1)])
+        for a, n in enumerate(shape[:batch])
     ]
     picks = [_checked(index[..., d], shape[batch + d], what) for d in range(depth)]
     return (*heads, *picks)
@@ -389,7 +392,14 @@ def dot(a: Array, b: Array, *, dtype: dt.DType) -> Array:
 
 
 def conv(
-    x: Array, w: Array, *, strides: Sequence[int], dilations: Sequence[int], low: Sequence[int], high: Sequence[int], group: int
+    x: Array,
+    w: Array,
+    *,
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    low: Sequence[int],
+    high: Sequence[int],
+    group: int,
 ) -> Array:
     """y[n, o, p] = sum over i, k of xpad[n, i, p*stride + k*dilation] * w[o, i, k], per group of channels."""
     spatial = x.ndim - 2
@@ -405,7 +415,14 @@ def conv(
 
 
 def conv_transpose(
-    x: Array, w: Array, *, strides: Sequence[int], dilations: Sequence[int], low: Sequence[int], out: Sequence[int], group: int
+    x: Array,
+    w: Array,
+    *,
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    low: Sequence[int],
+    out: Sequence[int],
+    group: int,
 ) -> Array:
     """The gradient of `conv`: y[n, o, p*stride + k*dilation - low] += x[n, i, p] * w[i, o, k].
 
@@ -413,12 +430,17 @@ def conv_transpose(
     """
     spatial = x.ndim - 2
     per, n = x.shape[1] // group, x.shape[0]
-    full = [(s - 1) * st + (k - 1) * d + 1 for s, st, k, d in zip(x.shape[2:], strides, w.shape[2:], dilations, strict=True)]
+    full = [
+        (s - 1) * st + (k - 1) * d + 1
+        for s, st, k, d in zip(x.shape[2:], strides, w.shape[2:], dilations, strict=True)
+    ]
     room = [max(f, lo + o) for f, lo, o in zip(full, low, out, strict=True)]
     y = np.zeros((n, group, w.shape[1], *room))
     xs, ws = x.reshape(n, group, per, *x.shape[2:]), w.reshape(group, per, w.shape[1], *w.shape[2:])
     for tap in np.ndindex(*w.shape[2:]):
-        part = np.einsum("ngi...,gio->ngo...", xs.astype(np.float64), ws[(slice(None),) * 3 + tap].astype(np.float64))
+        part = np.einsum(
+            "ngi...,gio->ngo...", xs.astype(np.float64), ws[(slice(None),) * 3 + tap].astype(np.float64)
+        )
         at = tuple(
             slice(k * d, k * d + (s - 1) * st + 1, st)
             for k, d, s, st in zip(tap, dilations, x.shape[2:], strides, strict=True)
@@ -434,7 +456,9 @@ def conv_blocked(
 ) -> Array:
     """`conv` of x[N, C/16, H, W, 16] (or plain x[N, C, H, W]) without padding, result [N, O/16, H, W, 16]."""
     if x.ndim == 5:
-        x = x.transpose(0, 1, 4, 2, 3).reshape(x.shape[0], -1, x.shape[2], x.shape[3])[:, : w.shape[1] * group]
+        x = x.transpose(0, 1, 4, 2, 3).reshape(x.shape[0], -1, x.shape[2], x.shape[3])[
+            :, : w.shape[1] * group
+        ]
     y = conv(x, w, strides=strides, dilations=dilations, low=(0, 0), high=(0, 0), group=group)
     y = np.pad(y, ((0, 0), (0, -channels % 16), (0, 0), (0, 0)))
     return y.reshape(y.shape[0], -1, 16, *y.shape[2:]).transpose(0, 1, 3, 4, 2)

@@ -56,7 +56,8 @@ def view(value: Value, place: Place) -> Place | None:
             return Place(place.storage, place.offset, tuple(place.strides[p] for p in value.attrs["perm"]))
         case "broadcast":
             strides = (
-                dims.broadcast_stride(n, m, s) for n, m, s in zip(source.shape, value.shape, place.strides, strict=True)
+                dims.broadcast_stride(n, m, s)
+                for n, m, s in zip(source.shape, value.shape, place.strides, strict=True)
             )
             return Place(place.storage, place.offset, tuple(strides))
         case "slice":
@@ -64,7 +65,9 @@ def view(value: Value, place: Place) -> Place | None:
             offset = place.offset
             for first, stride in zip(start, place.strides, strict=True):
                 offset = offset + first * stride
-            return Place(place.storage, offset, tuple(s * k for s, k in zip(place.strides, step, strict=True)))
+            return Place(
+                place.storage, offset, tuple(s * k for s, k in zip(place.strides, step, strict=True))
+            )
         case "window":
             return _window(value, place)
         case "reshape":
@@ -78,7 +81,9 @@ def view(value: Value, place: Place) -> Place | None:
 def _window(value: Value, place: Place) -> Place:
     strides = list(place.strides)
     extra = []
-    for axis, step, dilation in zip(value.attrs["axes"], value.attrs["strides"], value.attrs["dilations"], strict=True):
+    for axis, step, dilation in zip(
+        value.attrs["axes"], value.attrs["strides"], value.attrs["dilations"], strict=True
+    ):
         extra.append(place.strides[axis] * dilation)
         strides[axis] = place.strides[axis] * step
     return Place(place.storage, place.offset, (*strides, *extra))

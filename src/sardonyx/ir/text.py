@@ -24,7 +24,11 @@ def text(graph: Graph) -> str:
         lines.append(f"{names[value.id]}: {signature(value)} = {operation(value, names)}")
     for name, unknown in sorted(graph.unknowns.items()):
         if unknown.value.id in names:
-            at = f"[{unknown.index}]" if unknown.result is None else f".{unknown.result}.shape[{unknown.index}]"
+            at = (
+                f"[{unknown.index}]"
+                if unknown.result is None
+                else f".{unknown.result}.shape[{unknown.index}]"
+            )
             lines.append(f"size {name} = {names[unknown.value.id]}{at}")
     lines += [f"output {name}: {names[v.id]}" for name, v in graph.outputs]
     return "\n".join(lines) + "\n"
@@ -57,7 +61,13 @@ def _attribute(data: Any) -> str:
 def _literal(value: Value) -> str:
     assert value.data is not None
     item = value.data.reshape(-1)[0]
-    return repr(item) if isinstance(item, str) else f"{item:.9g}" if np.issubdtype(value.data.dtype, np.floating) else str(item)
+    return (
+        repr(item)
+        if isinstance(item, str)
+        else f"{item:.9g}"
+        if np.issubdtype(value.data.dtype, np.floating)
+        else str(item)
+    )
 
 
 def _content(value: Value) -> str:

@@ -143,19 +143,19 @@ class Value:
         return map_("min", self, other)
 
     def pow(self, other: Operand) -> Value:
-        """self ** other, in the type of self."""
+        """Self ** other, in the type of self."""
         return map_("pow", self, other)
 
     def eq(self, other: Operand) -> Value:
-        """self == other, bool."""
+        """Self == other, bool."""
         return map_("eq", self, other)
 
     def lt(self, other: Operand) -> Value:
-        """self < other, bool."""
+        """Self < other, bool."""
         return map_("lt", self, other)
 
     def le(self, other: Operand) -> Value:
-        """self <= other, bool."""
+        """Self <= other, bool."""
         return map_("le", self, other)
 
     def logical_and(self, other: Operand) -> Value:
@@ -175,7 +175,7 @@ class Value:
         return map_(prim, self)
 
     def exp(self) -> Value:
-        """e ** self."""
+        """E ** self."""
         return map_("exp", self)
 
     def log(self) -> Value:
@@ -299,7 +299,12 @@ class Value:
         shape = list(self.shape)
         for axis, k, s, d in zip(axes, kernel, strides, dilations, strict=True):
             shape[axis] = dims.maximum(dims.floordiv(shape[axis] - (k - 1) * d - 1, s) + 1, 0)
-        attrs = {"axes": tuple(axes), "kernel": tuple(kernel), "strides": tuple(strides), "dilations": tuple(dilations)}
+        attrs = {
+            "axes": tuple(axes),
+            "kernel": tuple(kernel),
+            "strides": tuple(strides),
+            "dilations": tuple(dilations),
+        }
         return make("window", (self,), attrs, self.dtype, (*shape, *kernel))
 
     def gather(self, index: Value, axis: int) -> Value:
@@ -402,7 +407,9 @@ def _known(shape: Shape) -> bool:
     return all(isinstance(n, int) for n in shape)
 
 
-def _fold(prim: str, args: tuple[Value, ...], attrs: dict[str, Any], dtype: DType, shape: Shape) -> Value | None:
+def _fold(
+    prim: str, args: tuple[Value, ...], attrs: dict[str, Any], dtype: DType, shape: Shape
+) -> Value | None:
     row = PRIMS[prim]
     if row.kind in ("opaque", "control") or not _known(shape):
         return None
@@ -511,7 +518,9 @@ def iota(shape: Sequence[Dim], axis: int, dtype: DType) -> Value:
     """The index along an axis."""
     shape = tuple(shape)
     if _known(shape) and isinstance(n := dims.product(shape), int) and n <= _SYMBOLIC_LIMIT:
-        return const(np.ascontiguousarray(PRIMS["iota"].run([], {"shape": shape, "axis": axis, "dtype": dtype})))
+        return const(
+            np.ascontiguousarray(PRIMS["iota"].run([], {"shape": shape, "axis": axis, "dtype": dtype}))
+        )
     return make("iota", (), {"shape": shape, "axis": axis, "dtype": dtype}, dtype, shape)
 
 
@@ -524,7 +533,9 @@ def concat(parts: Sequence[Value], axis: int) -> Value:
     total: Dim = 0
     for p in live:
         if p.rank != live[0].rank or any(
-            dims.equal(m, n) is False for a, (m, n) in enumerate(zip(p.shape, live[0].shape, strict=True)) if a != axis
+            dims.equal(m, n) is False
+            for a, (m, n) in enumerate(zip(p.shape, live[0].shape, strict=True))
+            if a != axis
         ):
             raise ShapeError(f"cannot join {[list(q.shape) for q in live]} along axis {axis}")
         total = total + p.shape[axis]
@@ -532,7 +543,9 @@ def concat(parts: Sequence[Value], axis: int) -> Value:
     return make("concat", tuple(live), {"axis": axis}, live[0].dtype, shape)
 
 
-def many(prim: str, args: Sequence[Value], attrs: dict[str, Any], results: Sequence[tuple[DType, Shape]]) -> tuple[Value, ...]:
+def many(
+    prim: str, args: Sequence[Value], attrs: dict[str, Any], results: Sequence[tuple[DType, Shape]]
+) -> tuple[Value, ...]:
     """The results of a many-result operator, as values."""
     node = make(prim, tuple(args), attrs, dt.OBJECT, (), tuple(results))
     return tuple(node.item(i) for i in range(len(results)))
@@ -559,6 +572,11 @@ def collect_unknowns() -> Iterator[dict[str, Unknown]]:
         _unknowns.pop()
 
 
+def source_of(name: str) -> Unknown | None:
+    """Where a data-dependent symbol comes from; None for other symbols."""
+    return next((found[name] for found in reversed(_unknowns) if name in found), None)
+
+
 def content(value: Value, low: int | None = 0) -> Shape:
     """The elements of an integer tensor of known size as sizes.
 
@@ -578,18 +596,33 @@ def content(value: Value, low: int | None = 0) -> Shape:
     return tuple(symbols)
 
 
-
 def unknown_extents(
-    prim: str, args: Sequence[Value], attrs: dict[str, Any], results: Sequence[tuple[DType, Sequence[Dim | None]]]
+    prim: str,
+    args: Sequence[Value],
+    attrs: dict[str, Any],
+    results: Sequence[tuple[DType, Sequence[Dim | None]]],
 ) -> tuple[Value, ...]:
     """Like `many`, for results whose sizes depend on data: each None becomes a symbol bound after the operator ran."""
     key = f"{prim}{next(_ids)}"
-    names = [[(f"{key}_{r}_{a}" if n is None else None) for a, n in enumerate(shape)] for r, (_, shape) in enumerate(results)]
+    names = [
+        [(f"{key}_{r}_{a}" if n is None else None) for a, n in enumerate(shape)]
+        for r, (_, shape) in enumerate(results)
+    ]
     shapes = [
-        (dtype, tuple(dims.symbol(name) if n is None and name else n for n, name in zip(shape, row, strict=True)))
+        (
+            dtype,
+            tuple(dims.symbol(name) if n is None and name else n for n, name in zip(shape, row, strict=True)),
+        )
         for (dtype, shape), row in zip(results, names, strict=True)
     ]
-    node = make(prim, tuple(args), attrs, dt.OBJECT, (), tuple((d, tuple(n for n in s if n is not None)) for d, s in shapes))
+    node = make(
+        prim,
+        tuple(args),
+        attrs,
+        dt.OBJECT,
+        (),
+        tuple((d, tuple(n for n in s if n is not None)) for d, s in shapes),
+    )
     for r, row in enumerate(names):
         for axis, name in enumerate(row):
             if name:

@@ -39,7 +39,11 @@ def conv_call(group: Group, places: Mapping[int, Place], target: Target) -> tupl
         image, line, pixel, lane = kernel.outer
         block = Axis("none", 1)
     words |= {Conv.IMAGES: image.extent, Conv.LINES: line.extent, Conv.PIXELS: pixel.extent}
-    words |= {Conv.X_IMAGE: x_at.factor(image), Conv.X_LINE: x_at.factor(line), Conv.X_PIXEL: x_at.factor(pixel)}
+    words |= {
+        Conv.X_IMAGE: x_at.factor(image),
+        Conv.X_LINE: x_at.factor(line),
+        Conv.X_PIXEL: x_at.factor(pixel),
+    }
     words[Conv.PLAIN] = int(not blocked_out)
     packed = _pack(w, anchor, target, blocked_in=x.rank == 5)
     words[Conv.W] = Address(packed)

@@ -140,4 +140,3 @@ def _read(kernel: Kernel) -> list[Storage]:
             if isinstance(expr, Load) and expr.buffer.key is not None:
                 found.setdefault(expr.buffer.key)
     return list(found)
-

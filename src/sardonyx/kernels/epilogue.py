@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
-from sardonyx.kernels.call import Address, Argument, Entry
+from sardonyx.kernels.call import Address, Argument
 from sardonyx.llvm.emit import emit
 from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Literal, Load, Store
 
@@ -51,7 +51,7 @@ def load_address(load: Load | None) -> Argument:
 
 def float_bits(number: float, dtype: DType) -> int:
     """The bits of a float as an integer word."""
-    return int.from_bytes(struct.pack("<f" if dtype is dt.F32 else "<d", number), "little")
+    return int.from_bytes(struct.pack("<f" if dtype is dt.F32 else "<d", number), "little", signed=True)
 
 
 def match_finish(kernel: Kernel) -> Finish | None:
@@ -65,7 +65,7 @@ def match_finish(kernel: Kernel) -> Finish | None:
     for prim in ("min", "max", "min"):
         if isinstance(expr, Apply) and expr.prim == prim and isinstance(expr.args[1], Literal):
             bound = expr.args[1].value
-            if bound != bound:  # noqa: PLR0124 - NaN bounds are left to the generated function
+            if bound != bound:
                 return None
             low, high = (low, min(high, bound)) if prim == "min" else (max(low, bound), high)
             expr = expr.args[0]
@@ -105,7 +105,8 @@ def _runs_along_channels(bias: Load, kernel: Kernel) -> bool:
 def generated(kernel: Kernel, target: Target) -> tuple[str, str, list[Argument]]:
     """(symbol, IR text, argument words) of the epilogue as a generated function."""
     emitted = emit(replace(kernel, vector=kernel.outer[-1]), target)
-    return emitted.symbol, emitted.ir, [Address(w.buffer.key, w.dim) if w.buffer else w.dim for w in emitted.words]
-
-
-_ = Entry
+    return (
+        emitted.symbol,
+        emitted.ir,
+        [Address(w.buffer.key, w.dim) if w.buffer else w.dim for w in emitted.words],
+    )

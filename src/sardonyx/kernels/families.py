@@ -12,12 +12,13 @@ from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.convolution import conv_call
 from sardonyx.kernels.dot import dot_call
 from sardonyx.kernels.library import library_ir
+from sardonyx.kernels.opaque import FAMILIES, opaque_calls
 from sardonyx.llvm.emit import Emitted, emit
 from sardonyx.loops.lower import border, lower
 from sardonyx.loops.nest import Apply, Kernel, Load, Store, roots, trip_count, walk
 from sardonyx.loops.schedule import schedule
 
-NATIVE: frozenset[str] = frozenset()
+NATIVE = frozenset(FAMILIES)
 """Opaque primitives that have kernels."""
 
 Library = Mapping[str, Callable[[], str]]
@@ -29,7 +30,10 @@ def native_calls(group: Group, places: Mapping[int, Place], target: Target) -> C
     if group.kind == "concat":
         return
     if group.kind == "border":
-        yield loop_call(schedule(border(group)), target)
+        yield loop_call(schedule(border(group, places)), target)
+        return
+    if group.kind == "opaque":
+        yield from opaque_calls(group, places, target)
         return
     if group.kind == "contract":
         yield contract_call(group, places, target)
@@ -45,7 +49,9 @@ def contract_call(group: Group, places: Mapping[int, Place], target: Target) -> 
         call, modules, _ = dot_call(group, places, target)
     else:
         call, modules = conv_call(group, places, target)
-    return call, {name: library(name, target) if not ir else (lambda ir=ir: ir) for name, ir in modules.items()}
+    return call, {
+        name: library(name, target) if not ir else (lambda ir=ir: ir) for name, ir in modules.items()
+    }
 
 
 def library(name: str, target: Target) -> Callable[[], str]:

@@ -119,7 +119,10 @@ class _Block:
         equal = ceil_div(f, k, ceil_div(f, k, longest))
         self.k_block = _rounded(f, equal, shape.lanes)
         self.k_is_cut = f.icmp("slt", self.k_block, self.k)
-        room = f.sub(f.binary("udiv", int_(budget), f.smin(self.k_block, k)), beside)
+        # An odd number of vectors: the rows of the copy then begin in different L1 sets.
+        vectors = f.smin(self.k_block, _rounded(f, k, shape.lanes))
+        self.copy_pitch = f.binary("or", vectors, int_(shape.lanes))
+        room = f.sub(f.binary("udiv", int_(budget), self.copy_pitch), beside)
         fitting = f.smax(f.binary("sdiv", room, int_(shape.max_rows)), int_(1))
         self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
         sums = f.binary("udiv", int_(_SUM_BYTES), f.mul(self.tiles_per_block, int_(shape.tile_bytes)))
@@ -142,8 +145,6 @@ class _Block:
         for condition in worth[1:]:
             worth[0] = f.binary("and", worth[0], condition)
         self.copied = f.binary("or", worth[0], f.icmp("ne", self.word[Gemm.A_K], int_(1)))
-        pitch = f.smin(self.k_block, _rounded(f, self.k, shape.lanes))
-        self.copy_pitch = f.add(pitch, int_(shape.lanes))
         copy_row_bytes = f.mul(self.copy_pitch, int_(shape.element))
         self.row_stride = f.select(self.copied, copy_row_bytes, row_bytes)
         rows = f.add(f.mul(self.tiles_per_block, int_(shape.max_rows)), int_(shape.lanes))

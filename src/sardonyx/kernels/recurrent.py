@@ -22,8 +22,8 @@ from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
 
-SPLIT_MACS = 400_000
-"""Multiplications of one step that are worth a barrier per thread."""
+_PART_MACS = 200_000
+"""Multiplications of one step that are worth a thread of their own, and so a barrier."""
 
 
 class Word(IntEnum):
@@ -139,7 +139,9 @@ class _Memory:
         self.f, self.layer, self.target = f, layer, target
         self.panel = layer.panels(target)[0]
         self.lanes = self.panel.lanes
-        self.word = {w: f.word(args, w, "ptr" if w in _ADDRESSES else "i64") for w in Word if w is not Word.WORDS}
+        self.word = {
+            w: f.word(args, w, "ptr" if w in _ADDRESSES else "i64") for w in Word if w is not Word.WORDS
+        }
         self.element = memory_type(layer.dtype)
         self.blocks = ceil_div(f, self.word[Word.UNITS], int_(self.lanes))
         self.pitch = f.mul(self.blocks, int_(self.lanes))
@@ -148,7 +150,9 @@ class _Memory:
     def state(self, slab: V, direction: V, row: V) -> V:
         """The address of a row of a workspace state."""
         f = self.f
-        at = f.add(f.mul(slab, self.slab), f.mul(f.add(f.mul(direction, self.word[Word.BATCH]), row), self.pitch))
+        at = f.add(
+            f.mul(slab, self.slab), f.mul(f.add(f.mul(direction, self.word[Word.BATCH]), row), self.pitch)
+        )
         return f.gep(self.word[Word.STATE], at, self.layer.compute)
 
     def at(self, word: Word, *terms: tuple[V, Word]) -> V:
@@ -194,7 +198,7 @@ class _Memory:
 
 
 _ADDRESSES = frozenset(
-    Word[name] for name in "STATE GATES WEIGHTS INNER EXTRA LENS H C Y LAST_H LAST_C".split()
+    Word[name] for name in ["STATE", "GATES", "WEIGHTS", "INNER", "EXTRA", "LENS", "H", "C", "Y", "LAST_H", "LAST_C"]
 )
 
 
@@ -241,12 +245,15 @@ class _Driver:
         gates = sum(p.vectors // p.units for p in self.layer.panels(self.target))
         columns = f.mul(self.memory.pitch, int_(gates))
         macs = f.mul(f.mul(word[Word.BATCH], word[Word.UNITS]), columns)
-        return f.smax(f.smin(crew, f.binary("udiv", macs, int_(SPLIT_MACS // 2))), int_(1))
+        return f.smax(f.smin(crew, f.binary("udiv", macs, int_(_PART_MACS))), int_(1))
 
     def _direction(self, share: _Share, meets: V) -> None:
         f, word = self.f, self.memory.word
         groups = [self._groups(share, panel) for panel in self.layer.panels(self.target)]
-        blocks = tuple(f.smin(f.mul(g, int_(self.layer.panels(self.target)[-1].units)), self.memory.blocks) for g in groups[-1])
+        blocks = tuple(
+            f.smin(f.mul(g, int_(self.layer.panels(self.target)[-1].units)), self.memory.blocks)
+            for g in groups[-1]
+        )
         self._rows(share, blocks, self._begin)
         self._meet(meets)
         with f.loop(int_(0), word[Word.STEPS]) as time:
@@ -281,7 +288,9 @@ class _Driver:
         f, memory = self.f, self.memory
         strides = [Word[f"{word.name}_{axis}"] for axis in "DBU"]
         count = f.smin(f.sub(memory.word[Word.UNITS], column), int_(memory.lanes))
-        memory.store_state(Lanes(f, V("zeroinitializer", memory.panel.vector)), to, column, memory.mask(column))
+        memory.store_state(
+            Lanes(f, V("zeroinitializer", memory.panel.vector)), to, column, memory.mask(column)
+        )
         with f.loop(int_(0), count) as lane:
             unit = f.add(column, lane.index)
             at = memory.at(word, *zip((direction, row, unit), strides, strict=True))
@@ -298,7 +307,9 @@ class _Driver:
             with f.when(f.icmp("ne", memory.word[word], V("null", "ptr"))):
                 strides = [Word[f"{word.name}_{axis}"] for axis in "DB"]
                 value = memory.load_state(memory.state(slab, direction, row), column)
-                memory.store(value, memory.at(word, *zip((direction, row), strides, strict=True)), column, mask)
+                memory.store(
+                    value, memory.at(word, *zip((direction, row), strides, strict=True)), column, mask
+                )
 
 
 class _Step:
@@ -339,7 +350,11 @@ class _Step:
             sums = f.select(f.icmp("eq", size, cut.base), smaller, larger)
             f.call_pointer(sums, state, row_bytes, weights_at, inner, tile)
             with f.loop(int_(0), size) as row:
-                self._row(group.index, f.add(begin, row.index), f.gep(tile, f.mul(row.index, int_(panel.row_bytes)), "i8"))
+                self._row(
+                    group.index,
+                    f.add(begin, row.index),
+                    f.gep(tile, f.mul(row.index, int_(panel.row_bytes)), "i8"),
+                )
         f.ret()
         f.finish()
 

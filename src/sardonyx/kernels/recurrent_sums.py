@@ -69,7 +69,9 @@ class Panel:
         directions, inner, gates, size = r.shape
         width = self.units * self.lanes
         groups = -(-size // width)
-        packed = aligned_zeros((directions, groups, padded_rows(inner), self.units, gates, self.lanes), r.dtype)
+        packed = aligned_zeros(
+            (directions, groups, padded_rows(inner), self.units, gates, self.lanes), r.dtype
+        )
         whole = np.zeros((directions, inner, gates, groups * width), r.dtype)
         whole[..., :size] = r
         parts = whole.reshape(directions, inner, gates, groups, self.units, self.lanes)

@@ -16,7 +16,19 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
 from sardonyx.llvm.expr import ExprEmitter
 from sardonyx.llvm.vec import Function, Module, V, int_
-from sardonyx.loops.nest import Affine, Axis, Buffer, Kernel, Load, Reduce, Reduced, Statement, Store, roots, walk
+from sardonyx.loops.nest import (
+    Affine,
+    Axis,
+    Buffer,
+    Kernel,
+    Load,
+    Reduce,
+    Reduced,
+    Statement,
+    Store,
+    roots,
+    walk,
+)
 
 NAME = "@KERNEL@"
 LITERAL = 64
@@ -60,7 +72,14 @@ class _KernelEmitter(ExprEmitter):
         self._word_values: dict[tuple[int, Dim], V] = {}
         tile = kernel.form != "loops"
         params = (
-            [("tile", "ptr"), ("pitch", "i64"), ("args", "ptr"), ("coords", "ptr"), ("rows", "i64"), ("cols", "i64")]
+            [
+                ("tile", "ptr"),
+                ("pitch", "i64"),
+                ("args", "ptr"),
+                ("coords", "ptr"),
+                ("rows", "i64"),
+                ("cols", "i64"),
+            ]
             if tile
             else [("args", "ptr"), ("ctx", "ptr")]
         )
@@ -92,7 +111,9 @@ class _KernelEmitter(ExprEmitter):
             for axis in statement.axes:
                 self.declare(None, axis.extent)
         for axis in self.kernel.outer:
-            if self.kernel.form == "loops" or (self.kernel.form == "product" and axis in self.kernel.outer[1:-2]):
+            if self.kernel.form == "loops" or (
+                self.kernel.form == "product" and axis in self.kernel.outer[1:-2]
+            ):
                 self.declare(None, axis.extent)
 
     def declare(self, buffer: Buffer | None, dim: Dim) -> None:
@@ -326,8 +347,11 @@ class _KernelEmitter(ExprEmitter):
         axes = group[0].axes
         if not axes:
             for s in group:
-                assert isinstance(s, Store)
-                self.store(s)
+                if isinstance(s, Store):
+                    self.store(s)
+                else:
+                    self.begin_reductions([s])
+                    self.accumulate(s)
             return
         reductions = [s for s in group if not isinstance(s, Store)]
         self.begin_reductions(reductions)

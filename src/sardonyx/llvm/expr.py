@@ -150,10 +150,9 @@ class ExprEmitter:
                     self.value(expr)
 
     def _ready(self, expr: Expr) -> bool:
-        return all(
-            not isinstance(e, Reduced) or e.name in self.sums
-            for e in walk([expr])
-        ) and all(not (isinstance(e, Load) and e.buffer.role == "scratch") for e in walk([expr]))
+        return all(not isinstance(e, Reduced) or e.name in self.sums for e in walk([expr])) and all(
+            not (isinstance(e, Load) and e.buffer.role == "scratch") for e in walk([expr])
+        )
 
     # ---- vector loop
 
@@ -162,7 +161,11 @@ class ExprEmitter:
     ) -> None:
         """Full vectors first, then one masked tail."""
         lanes, f = self.target.lanes, self.f
-        static = axis.extent if isinstance(axis.extent, int) and low.text == "0" and self.tile_strides is None else None
+        static = (
+            axis.extent
+            if isinstance(axis.extent, int) and low.text == "0" and self.tile_strides is None
+            else None
+        )
         if static == lanes:
             with self.scope():
                 self.enter(axis, int_(0), keep=self.tile_strides is not None)
@@ -231,7 +234,9 @@ class ExprEmitter:
             index = self.index(axis)
             if axis is self.vector and self._lanes_run(axis):
                 index = self.f.add(self.widen(index), self.f.iota(self.target.lanes))
-            step = self.f.mul(index, self.widen(self.word(None, factor)) if index.lanes > 1 else self.word(None, factor))
+            step = self.f.mul(
+                index, self.widen(self.word(None, factor)) if index.lanes > 1 else self.word(None, factor)
+            )
             if step.lanes != total.lanes:
                 total, step = self.widen(total), self.widen(step)
             total = self.f.add(total, step)
@@ -274,7 +279,11 @@ class ExprEmitter:
             loaded = self.f.load(pointer, memory)
         elif offset is None and factor == 1:
             type_ = vector_of(memory, self.target.lanes)
-            loaded = self.f.load(pointer, type_) if self.mask is None else self.f.masked_load(pointer, type_, self.mask)
+            loaded = (
+                self.f.load(pointer, type_)
+                if self.mask is None
+                else self.f.masked_load(pointer, type_, self.mask)
+            )
         else:
             loaded = self._gather(pointer, self._lane_offsets(factor, offset), memory)
         return convert.from_memory(self.f, loaded, expr.dtype)
@@ -359,7 +368,9 @@ class ExprEmitter:
             addresses, mask = self._addresses(pointer, self._lane_offsets(factor, None), memory)
             name = f"llvm.masked.scatter.{mangle(stored.type)}.{mangle(addresses.type)}"
             f.module.declare(name, "void", [stored.type, addresses.type, mask.type])
-            f.line(f"call void @{name}({stored}, {addresses.type} align {size_of(memory)} {addresses.text}, {mask})")
+            f.line(
+                f"call void @{name}({stored}, {addresses.type} align {size_of(memory)} {addresses.text}, {mask})"
+            )
 
     def _is_running(self, axis: Axis) -> bool:
         return any(axis in level for level in self.indices)
@@ -404,6 +415,11 @@ class ExprEmitter:
 
 def _product(r: Reduce) -> tuple[Expr, Expr] | None:
     """The factors of a sum of float products, which accumulates with one rounding."""
-    if r.op == "sum" and isinstance(r.expr, Apply) and r.expr.prim == "mul" and r.expr.dtype in (dt.F32, dt.F64):
+    if (
+        r.op == "sum"
+        and isinstance(r.expr, Apply)
+        and r.expr.prim == "mul"
+        and r.expr.dtype in (dt.F32, dt.F64)
+    ):
         return r.expr.args[0], r.expr.args[1]
     return None

@@ -168,7 +168,11 @@ class Lowering:
                 assert isinstance(depth, int)
                 head = index[: picks_from.rank - 1]
                 found = tuple(
-                    Pick(self.expr(picks_from, (*head, Affine(d))), place.strides[batch + d], source.shape[batch + d])
+                    Pick(
+                        self.expr(picks_from, (*head, Affine(d))),
+                        place.strides[batch + d],
+                        source.shape[batch + d],
+                    )
                     for d in range(depth)
                 )
                 at = (*index[:batch], *(Affine() for _ in range(depth)), *index[picks_from.rank - 1 :])
@@ -250,10 +254,16 @@ def lower(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
         if root.shape[axis] != 1:
             low.inner[axis] = Axis(f"r{axis}", root.shape[axis])
     index = tuple(
-        along(low.inner[a]) if a in low.inner and root.shape[a] != 1 else along(x) if a not in reduced else Affine()
+        along(low.inner[a])
+        if a in low.inner and root.shape[a] != 1
+        else along(x)
+        if a not in reduced
+        else Affine()
         for a, x in enumerate(low.outer)
     )
-    expr = low.load(root, index) if root.id in places and places[root.id] is not place else low.expr(root, index)
+    expr = (
+        low.load(root, index) if root.id in places and places[root.id] is not place else low.expr(root, index)
+    )
     inner = tuple(low.inner[a] for a in reduced if root.shape[a] != 1)
     low.body.append(Store(low.buffer(place.storage, "out"), address(place, index), inner, expr))
     low.outer = tuple(x for a, x in enumerate(low.outer) if a not in reduced)
@@ -268,7 +278,9 @@ def _scatter(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
     copy = Lowering(group, places)
     copy.open(root.shape)
     whole = tuple(along(a) for a in copy.outer)
-    copy.body.append(Store(copy.buffer(place.storage, "out"), address(place, whole), (), copy.load(data, whole)))
+    copy.body.append(
+        Store(copy.buffer(place.storage, "out"), address(place, whole), (), copy.load(data, whole))
+    )
     put = Lowering(group, places)
     put.open(updates.shape)
     index = tuple(along(a) for a in put.outer)
@@ -291,18 +303,17 @@ def _scatter(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
     return [copy.finish(group.name), put.finish(group.name, serial=True)]
 
 
-def border(group: Group) -> Kernel:
+def border(group: Group, places: Mapping[int, Place]) -> Kernel:
     """Fill what lies around the inside of a pad: one slab before and one after on every padded axis."""
     root, place = group.root, group.place
     assert place is not None
     low, high = root.attrs["low"], root.attrs["high"]
     padded = [a for a in range(root.rank) if low[a] != 0 or high[a] != 0]
-    build = Lowering(group, {})
+    build = Lowering(group, places)
     axes = [Axis(f"i{a}", n) for a, n in enumerate(root.shape)]
     build.outer = tuple(axes[: padded[0]])
     fill = root.args[1]
-    assert fill.data is not None
-    value = Literal(fill.data.reshape(-1)[0].item(), root.dtype)
+    value = build.expr(fill, (Affine(),) * fill.rank)
     target = build.buffer(place.storage, "out")
     source = root.args[0].shape
     for axis in padded:
@@ -310,10 +321,16 @@ def border(group: Group) -> Kernel:
             if count == 0:
                 continue
             inner = [
-                Axis(f"s{a}", source[a]) if a < axis and a in padded else Axis(f"s{a}", count) if a == axis else axes[a]
+                Axis(f"s{a}", source[a])
+                if a < axis and a in padded
+                else Axis(f"s{a}", count)
+                if a == axis
+                else axes[a]
                 for a in range(padded[0], root.rank)
             ]
-            origin = [low[a] if a < axis and a in padded else start if a == axis else 0 for a in range(root.rank)]
+            origin = [
+                low[a] if a < axis and a in padded else start if a == axis else 0 for a in range(root.rank)
+            ]
             index = tuple(along(x).shift(o) for x, o in zip([*build.outer, *inner], origin, strict=True))
             build.body.append(Store(target, address(place, index), tuple(inner), value))
     build.origins.update(dict.fromkeys(root.origins))

@@ -1,9 +1,9 @@
 """`Kernel`: one loop nest over buffers, as frozen data. Knows sizes and primitives; must not know LLVM.
 
-    kernel k3 (b0: f32, b1: f32) -> b2
-      parallel i0 in N, i1 in 128
-        r0 = max over j in 64 of b0[i0*8192 + i1*64 + j]
-        store b2[...] for j in 64 = exp(b0[...] - r0)
+kernel k3 (b0: f32, b1: f32) -> b2
+  parallel i0 in N, i1 in 128
+    r0 = max over j in 64 of b0[i0*8192 + i1*64 + j]
+    store b2[...] for j in 64 = exp(b0[...] - r0)
 """
 
 from __future__ import annotations

@@ -50,8 +50,12 @@ def accesses(kernel: Kernel) -> Iterator[Affine]:
             yield statement.at
 
 
-def rewrite(kernel: Kernel, outer: Sequence[Axis], axes: Callable[[Sequence[Axis]], tuple[Axis, ...]],
-            affine: Callable[[Affine], Affine]) -> Kernel:
+def rewrite(
+    kernel: Kernel,
+    outer: Sequence[Axis],
+    axes: Callable[[Sequence[Axis]], tuple[Axis, ...]],
+    affine: Callable[[Affine], Affine],
+) -> Kernel:
     """The kernel with every axis list and every affine form replaced."""
     memo: dict[int, Expr] = {}
 
@@ -74,8 +78,12 @@ def rewrite(kernel: Kernel, outer: Sequence[Axis], axes: Callable[[Sequence[Axis
     return replace(kernel, outer=tuple(outer), body=tuple(body))
 
 
-def _rebuilt(old: Expr, expr: Callable[[Expr], Expr], affine: Callable[[Affine], Affine],
-             axes: Callable[[Sequence[Axis]], tuple[Axis, ...]]) -> Expr:
+def _rebuilt(
+    old: Expr,
+    expr: Callable[[Expr], Expr],
+    affine: Callable[[Affine], Affine],
+    axes: Callable[[Sequence[Axis]], tuple[Axis, ...]],
+) -> Expr:
     if isinstance(old, Load):
         picks = tuple(Pick(expr(p.index), p.stride, p.extent) for p in old.picks)
         return Load(old.buffer, affine(old.at), old.dtype, picks)
@@ -109,7 +117,9 @@ def merge_axes(kernel: Kernel) -> Kernel:
         first, second = pair
         merged = Axis(second.name, first.extent * second.extent)
 
-        def axes(old: Sequence[Axis], a: Axis = first, b: Axis = second, m: Axis = merged) -> tuple[Axis, ...]:
+        def axes(
+            old: Sequence[Axis], a: Axis = first, b: Axis = second, m: Axis = merged
+        ) -> tuple[Axis, ...]:
             return tuple(m if x is b else x for x in old if x is not a)
 
         def affine(at: Affine, a: Axis = first, b: Axis = second, m: Axis = merged) -> Affine:
@@ -129,7 +139,9 @@ def _mergeable(kernel: Kernel) -> tuple[Axis, Axis] | None:
     return None
 
 
-def merge_outer(kernel: Kernel, operands: tuple[Affine, ...], last: int = 1) -> tuple[Kernel, tuple[Affine, ...]]:
+def merge_outer(
+    kernel: Kernel, operands: tuple[Affine, ...], last: int = 1
+) -> tuple[Kernel, tuple[Affine, ...]]:
     """Unit axes dropped and neighbouring outer axes merged, but for the `last` ones and the row axis.
 
     `operands` are the addresses that the anchor reads; they must allow a merger and are rewritten with it.
@@ -140,7 +152,10 @@ def merge_outer(kernel: Kernel, operands: tuple[Affine, ...], last: int = 1) -> 
         return tuple(a for a in axes if a.extent != 1 or a in keep)
 
     def fewer(at: Affine) -> Affine:
-        return Affine(at.const, tuple((a, f) for a, f in at.terms if a.extent != 1 or a in keep or a not in kernel.outer))
+        return Affine(
+            at.const,
+            tuple((a, f) for a, f in at.terms if a.extent != 1 or a in keep or a not in kernel.outer),
+        )
 
     before = kernel
     kernel = rewrite(before, drop(before.outer), drop, fewer)
@@ -149,7 +164,8 @@ def merge_outer(kernel: Kernel, operands: tuple[Affine, ...], last: int = 1) -> 
         forms = [*accesses(kernel), *operands]
         nest = kernel.outer[:-last]
         pair = next(
-            ((a, b) for a, b in zip(nest, nest[1:], strict=False) if all(_runs_on(at, a, b) for at in forms)), None
+            ((a, b) for a, b in zip(nest, nest[1:], strict=False) if all(_runs_on(at, a, b) for at in forms)),
+            None,
         )
         if pair is None:
             return kernel, operands
@@ -159,7 +175,9 @@ def merge_outer(kernel: Kernel, operands: tuple[Affine, ...], last: int = 1) -> 
         def affine(at: Affine, a: Axis = first, b: Axis = second, m: Axis = merged) -> Affine:
             return Affine(at.const, tuple((m if x is b else x, f) for x, f in at.terms if x is not a))
 
-        def axes(old: Sequence[Axis], a: Axis = first, b: Axis = second, m: Axis = merged) -> tuple[Axis, ...]:
+        def axes(
+            old: Sequence[Axis], a: Axis = first, b: Axis = second, m: Axis = merged
+        ) -> tuple[Axis, ...]:
             return tuple(m if x is b else x for x in old if x is not a)
 
         kernel = rewrite(kernel, axes(kernel.outer), axes, affine)
@@ -177,7 +195,9 @@ def merge_pair(kernel: Kernel, operands: tuple[Affine, ...], at: int) -> tuple[K
     unit, merged = Axis(first.name, 1), Axis(second.name, first.extent * second.extent)
 
     def affine(form: Affine) -> Affine:
-        return Affine(form.const, tuple((merged if x is second else x, f) for x, f in form.terms if x is not first))
+        return Affine(
+            form.const, tuple((merged if x is second else x, f) for x, f in form.terms if x is not first)
+        )
 
     def axes(old: Sequence[Axis]) -> tuple[Axis, ...]:
         return tuple(merged if x is second else unit if x is first else x for x in old)

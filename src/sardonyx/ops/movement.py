@@ -7,7 +7,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value
 from sardonyx.ops.operands import axes as axes_of
-from sardonyx.ops.operands import integers, normal_axes, size, sizes
+from sardonyx.ops.operands import integers, needs_unit, normal_axes, size, sizes
 from sardonyx.ops.registry import op
 
 Ints = tuple[int, ...]
@@ -74,6 +74,9 @@ def transpose(x: Value, *, perm: Ints | None = None) -> Value:
 def squeezed(x: Value, axes: Ints | None) -> Value:
     """`x` without the given axes, which must have size 1; by default without all such axes."""
     if axes is None:
+        open_sizes = [n for n in x.shape if dims.equal(n, 1) is None]
+        if open_sizes:
+            raise needs_unit(open_sizes[0], "whether a size to squeeze is 1")
         axes = tuple(a for a, n in enumerate(x.shape) if n == 1)
     for axis in axes:
         if dims.equal(x.shape[axis], 1) is False:

@@ -14,7 +14,7 @@ from sardonyx.errors import NeedsContent
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.meaning import NotFoldable
 from sardonyx.ir.prims import PRIMS
-from sardonyx.ir.value import Value, content, flat_dims
+from sardonyx.ir.value import Value, content, flat_dims, source_of
 
 Array = np.ndarray[Any, Any]
 _TRACE_LIMIT = 64
@@ -80,26 +80,42 @@ def size(value: Value, what: str, low: int | None = 0) -> Dim:
 
 def needs_content(value: Value, what: str) -> NeedsContent:
     """The error that asks for the content of the inputs, and for the sizes, that `value` is computed from."""
-    names: dict[str, None] = {}
-    free: set[str] = set()
-    stack, seen = [value], {value.id}
-    while stack:
-        v = stack.pop()
-        free |= symbols_of(v)
-        if v.prim == "input":
-            names[str(v.attrs["name"])] = None
-        for arg in v.args:
-            if arg.id not in seen:
-                seen.add(arg.id)
-                stack.append(arg)
-    sizes = tuple((name, "", 0) for name in sorted(free))
-    return NeedsContent(f"{what} must be known when the model is compiled", tuple(names), sizes)
+    return _needs([value], set(), what)
 
 
 def needs_size(size: Dim, what: str) -> NeedsContent:
     """The error that asks for the free sizes in `size`."""
-    names = tuple((name, "", 0) for name in sorted(dims.symbols(size)))
-    return NeedsContent(f"{what} ({size}) must be known when the model is compiled", (), names)
+    return _needs([], set(dims.symbols(size)), f"{what} ({size})")
+
+
+def _needs(stack: list[Value], free: set[str], what: str) -> NeedsContent:
+    names: dict[str, None] = {}
+    sizes: dict[str, None] = {}
+    seen: set[int] = set()
+    while stack or free:
+        for name in sorted(free):
+            source = source_of(name)
+            if source is None:
+                sizes[name] = None
+            else:
+                stack.append(source.value)
+        free = set()
+        if stack and (value := stack.pop()).id not in seen:
+            seen.add(value.id)
+            free = set(symbols_of(value)) - sizes.keys()
+            if value.prim == "input":
+                names[str(value.attrs["name"])] = None
+            stack += value.args
+    found = tuple((name, "", 0) for name in sizes)
+    return NeedsContent(f"{what} must be known when the model is compiled", tuple(names), found)
+
+
+def needs_unit(size: Dim, what: str) -> NeedsContent:
+    """The error that asks whether a size is 1."""
+    error = needs_size(size, what)
+    if not error.inputs and len(error.sizes) == 1 and size == dims.symbol(error.sizes[0][0]):
+        error.units, error.sizes = error.sizes, ()
+    return error
 
 
 def axes(value: Value | None, x: Value, rank: int | None = None) -> tuple[int, ...] | None:

@@ -13,6 +13,7 @@ from sardonyx.ir.value import Value, scalar
 from sardonyx.ops.conv import conv_window, convolve_integers
 from sardonyx.ops.elementwise import converted
 from sardonyx.ops.linear import matrix_product
+from sardonyx.ops.operands import needs_size
 from sardonyx.ops.precision import along, centred
 from sardonyx.ops.registry import op
 from sardonyx.ops.window import Ints
@@ -22,6 +23,8 @@ def spread(v: Value, x: Value, axis: int, block_size: int = 0) -> Value:
     """Scales or zero points shaped to broadcast with x: one, one per position of `axis`, or one per block."""
     if v.size == 1:
         return v.reshape((1,) * x.rank)
+    if dims.equal(v.size, 1) is None and not -x.rank <= axis < x.rank:
+        raise needs_size(v.size, "the number of scales")
     axis = x.axis(axis)
     if v.rank == 1 and not (block_size and x.rank == 1):
         return along(v, axis, x.rank)

@@ -18,6 +18,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar
 from sardonyx.ops import operands
+from sardonyx.ops.operands import needs_size
 from sardonyx.ops.registry import op
 from sardonyx.ops.sampling import cubic_curve, cubic_weights
 from sardonyx.ops.window import Ints
@@ -247,6 +248,8 @@ def scaled(n: Dim, scale: float) -> Dim:
 
 def axes_by_scales(x: Value, scales: Value, axes: Sequence[int], roi: Value | None = None) -> list[Axis]:
     """The axes of a `scales` tensor: out = floor(n * scale)."""
+    if not isinstance(scales.size, int):
+        raise needs_size(scales.size, "the number of scales")
     if scales.size != len(axes):
         raise ShapeError(
             f"scales of shape {list(scales.shape)} must have one entry for each of the axes {list(axes)}"
@@ -279,6 +282,8 @@ def axes_by_sizes(
 ) -> list[Axis]:
     """The axes of a `sizes` tensor: scale = out / n, or one scale for all if the aspect ratio is kept."""
     before = tuple(x.shape[a] for a in axes)
+    if not isinstance(sizes.size, int):
+        raise needs_size(sizes.size, "the number of sizes")
     if sizes.size != len(axes):
         raise ShapeError(
             f"sizes of shape {list(sizes.shape)} must have one entry for each of the axes {list(axes)}"

@@ -11,10 +11,10 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
-from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.errors import ShapeError
 from sardonyx.ir import algorithms_linalg  # noqa: F401 - registers fft
 from sardonyx.ir.value import Value, const, dim_value, iota, make, scalar
-from sardonyx.ops.operands import integers, needs_content, size
+from sardonyx.ops.operands import integers, needs_content, needs_size, size
 from sardonyx.ops.registry import op
 
 Array = np.ndarray[Any, Any]
@@ -67,7 +67,9 @@ def spectrum(x: Value, length: Dim, inverse: bool, onesided: bool, weights: Valu
     used = dims.floordiv(length, 2) + 1 if real else length
     bins = dims.floordiv(length, 2) + 1 if onesided and not inverse else length
     n, parts = x.shape[-2:]
-    if not isinstance(parts, int) or parts not in (1, 2):
+    if not isinstance(parts, int):
+        raise needs_size(parts, "whether the signal is complex")
+    if parts not in (1, 2):
         raise ShapeError(f"the last axis of {list(x.shape)} must be 1 (real) or 2 (complex)")
     if not isinstance(length, int) or length > MATRIX_LIMIT:
         y = x if weights is None else x * weights.reshape((n, 1))
@@ -116,7 +118,7 @@ def stft(
     if frame_length is not None:
         length = integers(frame_length, "the frame length")[0]
     if not isinstance(length, int):
-        raise UnsupportedOp(f"frames of unknown length {length}")
+        raise needs_size(length, "the length of a frame")
     frames = signal.window((1,), (length,), (step,), (1,)).transpose(0, 1, 3, 2)
     return spectrum(frames, length, False, bool(onesided), window)
 

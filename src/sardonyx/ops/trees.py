@@ -11,7 +11,7 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.algorithms_trees import LEAF
-from sardonyx.ir.value import Value, const, many
+from sardonyx.ir.value import Value, concat, const, many
 from sardonyx.ops.classify import Labels, binary_scores, transformed
 from sardonyx.ops.registry import op
 
@@ -56,7 +56,7 @@ class Forest:
         return self.add(0, LEAF, 0.0, False, start, len(entries))
 
     def totals(self, x: Value, targets: int, combine: str, weights: np.dtype[Any]) -> tuple[Value, Value]:
-        """The combined weights of the leaves every sample reaches [N, targets], and which targets they name."""
+        """The combined weights of the leaves reached [N, targets], and which targets they name."""
         rows = x.reshape((1, x.size)) if x.rank == 1 else x
         wide = rows.cast(dt.F64 if x.dtype is dt.F64 else dt.F32)
         columns: tuple[tuple[Sequence[Any], Any], ...] = (
@@ -222,12 +222,15 @@ def tree_ensemble_classifier(
 def _one_class(
     total: Value, labels: Labels, number: int, base: Array, positive: bool, transform: str
 ) -> tuple[Value, Value]:
-    """Two classes whose trees score only one of them; the other's score is derived."""
+    """Two classes whose trees score only one of them; the other's score is derived, as onnxruntime does it."""
     score = total.slice((0, number), (total.shape[0], 1))
-    if base.size:
+    if base.size and number == 0:
         score = score + float(base[0])
     chosen = const(np.asarray(0.5 if positive else 0.0, total.dtype.numpy)).lt(score)
-    scores = binary_scores(score, transform, complement=positive)
+    if number == 0:
+        scores = binary_scores(score, transform, complement=positive)
+    else:
+        scores = transformed(concat([score * 0.0, score], 1), transform)
     return labels.either(chosen.reshape((total.shape[0],))), scores.cast(dt.F32)
 
 

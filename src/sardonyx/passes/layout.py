@@ -51,7 +51,12 @@ def _channels(x: Value) -> int:
 
 def lift(value: Value) -> Value | None:
     """The same operation over [N, C, 1, L] for a tensor of shape [N, C, L], if it is one that may run blocked."""
-    if value.rank != 3 or not isinstance(value.shape[1], int) or value.prim not in _LIFTED and value.kind != "map":
+    if (
+        value.rank != 3
+        or not isinstance(value.shape[1], int)
+        or (value.prim not in _LIFTED
+        and value.kind != "map")
+    ):
         return None
     if not value.args or any(a.rank != 3 for a in value.args if a.rank > 0):
         return None
@@ -150,7 +155,12 @@ class _Forms:
 
     def conv_transpose(self, value: Value) -> Value | None:
         x, w = value.args
-        if value.rank != 4 or value.dtype is not dt.F32 or not w.is_numeric_const or value.attrs["group"] != 1:
+        if (
+            value.rank != 4
+            or value.dtype is not dt.F32
+            or not w.is_numeric_const
+            or value.attrs["group"] != 1
+        ):
             return None
         blocks = -(-_channels(value) // BLOCK)
         if x.shape[1] == 1 or _channels(value) < BLOCK // 2:
@@ -171,7 +181,9 @@ class _Forms:
         form = self.get(x) or block(x)
         low, high, at = value.attrs["low"], value.attrs["high"], value.attrs
         kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
-        views = form.pad((0, 0, *low, 0), (0, 0, *high, 0)).window((2, 3), kernel, at["strides"], at["dilations"])
+        views = form.pad((0, 0, *low, 0), (0, 0, *high, 0)).window(
+            (2, 3), kernel, at["strides"], at["dilations"]
+        )
         channels = _channels(value)
         blocks = -(-channels // BLOCK)
         taps = w.reshape((channels, *kernel)).pad((0, 0, 0), (blocks * BLOCK - channels, 0, 0))
@@ -183,7 +195,9 @@ class _Forms:
         forms = [self.get(a) for a in value.args]
         if not any(f is not None for f in forms):
             return None
-        if any(f is None and not self._blocks_cheaply(a, value) for f, a in zip(forms, value.args, strict=True)):
+        if any(
+            f is None and not self._blocks_cheaply(a, value) for f, a in zip(forms, value.args, strict=True)
+        ):
             return None
         parts = [self._operand(a, f) for a, f in zip(value.args, forms, strict=True)]
         if value.prim in ("cast", "bitcast"):
@@ -219,7 +233,9 @@ class _Forms:
             return form.pad(_wide(low, 0), _wide(high, 0), value.args[1])
         start, size, step = value.attrs["start"], value.attrs["size"], value.attrs["step"]
         whole = start[1] == 0 and size[1] == value.args[0].shape[1] and step[1] == 1
-        if not whole and not (isinstance(start[1], int) and start[1] % BLOCK == 0 and channels % BLOCK == 0 and step[1] == 1):
+        if not whole and not (
+            isinstance(start[1], int) and start[1] % BLOCK == 0 and channels % BLOCK == 0 and step[1] == 1
+        ):
             return None
         start = (start[0], start[1] if whole else start[1] // BLOCK, *start[2:])
         size = (size[0], form.shape[1] if whole else channels // BLOCK, *size[2:])
@@ -235,7 +251,9 @@ class _Forms:
         """Only size-1 axes after the fourth come or go."""
         source = value.args[0]
         form = self.get(source)
-        if form is None or any(dims.equal(m, n) is not True for m, n in zip(source.shape[:4], value.shape[:4], strict=False)):
+        if form is None or any(
+            dims.equal(m, n) is not True for m, n in zip(source.shape[:4], value.shape[:4], strict=False)
+        ):
             return None
         if any(n != 1 for n in (*source.shape[4:], *value.shape[4:])):
             return None
@@ -259,4 +277,3 @@ class _Forms:
 
 def _wide(row: tuple[Dim, ...], channel: int) -> tuple[Dim, ...]:
     return (*row[:4], channel, *row[4:])
-

@@ -88,7 +88,13 @@ def as_convolution(value: Value) -> Value:
     p = phases(value, channels)
     padded = x.pad((0, 0, *p.low), (0, 0, *p.high))
     none = (0,) * spatial
-    attrs = {"strides": (1,) * spatial, "dilations": (1,) * spatial, "low": none, "high": none, "group": group}
+    attrs = {
+        "strides": (1,) * spatial,
+        "dilations": (1,) * spatial,
+        "low": none,
+        "high": none,
+        "group": group,
+    }
     shape = (x.shape[0], p.weights.shape[0], *p.counts)
     y = make("conv", (padded, p.weights), attrs, value.dtype, shape)
     y = y.reshape((x.shape[0], group, *p.strides, channels, *p.counts))

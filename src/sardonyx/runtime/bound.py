@@ -81,14 +81,27 @@ class Bound:
     """One segment with all sizes known.
 
     Attributes:
-        outputs: (output number, shape, dtype, patches) of the outputs that the segment writes.
-        patches: by storage, what else is set in each run: inputs, results of host steps, earlier segments.
+        outputs: (storage, output number, shape, dtype, patches) of the outputs that the segment writes.
+        inputs: (storage, input number, patches) of the inputs that it reads.
+        patches: the same of results of host steps and of tensors of earlier segments.
+        offsets: where the storages planned here are in the arena, in bytes.
         after, args, results: the views of the segment, resolved.
         used: whether it served since it was last considered for eviction.
     """
 
     __slots__ = (
-        *("after", "arena_bytes", "args", "frames", "offsets", "outputs", "patches", "results", "scratch_bytes"),
+        *(
+            "after",
+            "arena_bytes",
+            "args",
+            "frames",
+            "inputs",
+            "offsets",
+            "outputs",
+            "patches",
+            "results",
+            "scratch_bytes",
+        ),
         *("sizes", "small", "template", "threads", "used"),
     )
 
@@ -98,20 +111,19 @@ class Bound:
         words = binder.constants + known[binder.slots] * binder.scales
         sizes = known[binder.arena_slots] * binder.arena_items
         offsets, self.arena_bytes = plan_arena(sizes.tolist(), binder.arena_lives)
-        self.offsets: list[int] = offsets
+        self.offsets = dict(zip(binder.arena_storages, offsets, strict=True))
         self.sizes = {number: _filled(known, slots, dtype) for number, slots, dtype in binder.sizes}
         fixed = np.asarray([*offsets, *(address_of(a) for a in self.sizes.values()), 0], np.int64)
         words += fixed[binder.fixed]
         self.template: Words = words
-        patches = {
-            storage: tuple((p, int(words[p])) for p in positions) for storage, positions in binder.foreign.items()
-        }
-        shapes = {storage: tuple(known[list(slots)].tolist()) for storage, slots in segment.outputs}
+        patches = {n: tuple((p, int(words[p])) for p in places) for n, places in binder.foreign.items()}
+        specs = binder.data.storages
         self.outputs = tuple(
-            (storage, binder.data.storages[storage].index, shape, dtype, patches.pop(storage, ()))
-            for (storage, shape), dtype in zip(shapes.items(), binder.output_types, strict=True)
+            (n, specs[n].index, tuple(known[list(slots)].tolist()), dtype, patches.pop(n, ()))
+            for (n, slots), dtype in zip(segment.outputs, binder.output_types, strict=True)
         )
-        self.patches = tuple(patches.items())
+        self.inputs = tuple((n, specs[n].index, patches[n]) for n in patches if specs[n].kind == "input")
+        self.patches = tuple((n, found) for n, found in patches.items() if specs[n].kind != "input")
         self.frames: list[Frame] = []
         work = int(values[segment.work])
         self.small = work < _SMALL_WORK
@@ -121,6 +133,12 @@ class Bound:
         self.args = tuple(resolve(known, view) for view in segment.host.args) if segment.host else ()
         self.results = tuple(resolve(known, view) for view in binder.results)
         self.used = True
+
+    def address(self, storage: int, arena: Arena | None) -> int:
+        """Where a storage planned or filled here is."""
+        if storage in self.sizes:
+            return address_of(self.sizes[storage])
+        return self.offsets[storage] + (arena.address if arena is not None else 0)
 
 
 Resolved = tuple[View, tuple[int, ...], tuple[int, ...], int]
@@ -133,7 +151,12 @@ def resolve(known: Words, view: View) -> Resolved:
         return view, (), (), 0
     item = dt.by_name(view.dtype).size_bytes
     strides = known[list(view.strides)] * item
-    return view, tuple(known[list(view.shape)].tolist()), tuple(strides.tolist()), int(known[view.offset]) * item
+    return (
+        view,
+        tuple(known[list(view.shape)].tolist()),
+        tuple(strides.tolist()),
+        int(known[view.offset]) * item,
+    )
 
 
 def _filled(known: Words, slots: tuple[int, ...], dtype: str) -> Array:

@@ -22,7 +22,9 @@ def build_image(library: Mapping[str, Callable[[], str]], target: Target, report
     if missing:
         from sardonyx.llvm import engine
 
-        for n, compiled in zip(missing, engine.compile_many([texts[n] for n in missing], target, 1), strict=True):
+        for n, compiled in zip(
+            missing, engine.compile_many([texts[n] for n in missing], target, 1), strict=True
+        ):
             objects[n] = compiled
             store.put("object", keys[n], compiled)
     report.count("compiles", len(missing))

@@ -38,13 +38,15 @@ class HostOperation:
         value = Value(self.prim, (), self.attrs, self.dtype, self.shape, None, self.results)
         value.origins = self.origins
         result = evaluate(value, args, symbols)
-        if self.results:
+        if isinstance(result, tuple):
             return [_dense(r) for r in result]
         return _dense(result)
 
 
 def _dense(result: Any) -> Any:
-    return np.ascontiguousarray(result).reshape(np.shape(result)) if isinstance(result, np.ndarray) else result
+    return (
+        np.ascontiguousarray(result).reshape(np.shape(result)) if isinstance(result, np.ndarray) else result
+    )
 
 
 class SizedConstant:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base import dim as dims
-from sardonyx.base.evaluator import Evaluator
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
+from sardonyx.base.evaluator import Evaluator
 from sardonyx.base.report import Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import RunError, ShapeError
@@ -185,7 +185,11 @@ class _Layout:
             [w.fixed + (program.image.address(w.symbol) if w.symbol else 0) for w in words], np.int64
         )
         counts = [len(call.words) for call in segment.calls]
-        self.starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64) if counts else np.zeros(0, np.int64)
+        self.starts = (
+            np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+            if counts
+            else np.zeros(0, np.int64)
+        )
         self.functions = np.array([program.image.address(call.symbol) for call in segment.calls], np.int64)
         self.flags = np.array([int(call.barrier) for call in segment.calls], np.int64)
         own = [s for s, spec in enumerate(data.storages) if spec.kind == "arena" and spec.segment == number]
@@ -302,7 +306,9 @@ class Program:
                 raise ShapeError(f"the sizes of this call contradict each other: {error}") from None
             for slot, exact, message in segment.checks:
                 if values[slot] < 0 or (exact and values[slot]):
-                    raise ShapeError(f"{message}; check the input shapes {dict(zip(segment.names, arguments, strict=True))}")
+                    raise ShapeError(
+                        f"{message}; check the input shapes {dict(zip(segment.names, arguments, strict=True))}"
+                    )
             with self._lock:
                 if len(self._bound) >= 256:
                     self._bound.clear()
@@ -356,7 +362,11 @@ class _Run:
             self._host_step(segment.host, symbols)
 
     def _frame(self, number: int, bound: _Bound) -> _Frame:
-        frame = bound.frames.pop() if self.program._simple and bound.frames else _Frame(self.program, number, bound)
+        frame = (
+            bound.frames.pop()
+            if self.program._simple and bound.frames
+            else _Frame(self.program, number, bound)
+        )
         self.arenas[number] = frame
         return frame
 
@@ -395,7 +405,11 @@ class _Run:
         if not isinstance(array, np.ndarray) or array.dtype == object:
             return array
         flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        return np.ndarray(shape, dtype.numpy, flat, offset, strides) if flat.size else np.empty(shape, dtype.numpy)
+        return (
+            np.ndarray(shape, dtype.numpy, flat, offset, strides)
+            if flat.size
+            else np.empty(shape, dtype.numpy)
+        )
 
     def _host_step(self, step: HostStep, symbols: dict[str, int]) -> None:
         args = [self.result(view) for view in step.args]

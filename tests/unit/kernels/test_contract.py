@@ -159,8 +159,8 @@ def test_long_sums_are_cut(target: Target, dtype: str, b_kind: str, rng: np.rand
 @TARGETS
 @B_KINDS
 def test_awkward_a(target: Target, b_kind: str, rng: np.random.Generator) -> None:
-    for m, k in ((1, 40), (17, 33), (40, 1000)):
-        check(rng, target, "float32", m, 150, k, b_kind, transposed_a=True)
+    for m, n, k in ((1, 150, 40), (17, 150, 33), (40, 150, 1000), (30000, 5, 1), (20000, 5, 17)):
+        check(rng, target, "float32", m, n, k, b_kind, transposed_a=True)
     check(rng, target, "float32", 30, 200, 1024, b_kind)
     check(rng, target, "float32", 30, 200, 1000, b_kind, row_padding=24)
 

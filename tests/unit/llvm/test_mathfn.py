@@ -31,7 +31,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Array], Array], float, float, float, float]
     "exp": (np.exp, -105, 90, 0.9, 0.9),
     "log": (np.log, 0, 4, 0.95, 0.95),
     "tanh": (np.tanh, -10, 10, 2.6, 2.6),
-    "erf": (_erf, -5, 5, 2.9, 3.9),
+    "erf": (_erf, -5, 5, 2.4, 2.9),
     "sigmoid": (meaning.sigmoid, -100, 90, 2.6, 2.6),
     "sin": (np.sin, -1e5, 1e5, 1.5, 1.7),
     "cos": (np.cos, -50, 50, 1.5, 1.7),

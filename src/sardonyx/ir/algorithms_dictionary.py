@@ -1,0 +1,59 @@
+"""Looking keys up, and maps on the host (Python dicts), as numpy algorithms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sardonyx.ir.prims import register
+
+Array = np.ndarray[Any, Any]
+
+
+def _key(value: Any) -> Any:
+    return "nan" if isinstance(value, float) and value != value else value
+
+
+def lookup(x: Array, keys: Array, values: Array, default: Array) -> Array:
+    """The value of each element's key, or the default; NaN is a key like any other."""
+    table: dict[Any, Any] = {}
+    for key, value in zip(keys.tolist(), values.tolist(), strict=True):
+        table.setdefault(_key(key), value)
+    other = default.reshape(-1)[0]
+    found = [table.get(_key(k), other) for k in x.reshape(-1).tolist()]
+    return np.asarray(found, dtype=values.dtype).reshape(x.shape)
+
+
+def zip_map(x: Array, *, labels: Sequence[int | str]) -> list[dict[int | str, float]]:
+    """A dict from label to score for every row."""
+    return [dict(zip(labels, row, strict=True)) for row in np.atleast_2d(x).tolist()]
+
+
+def vectorize(entries: Mapping[Any, Any], *, keys: Sequence[int | str]) -> Array:
+    """The values of the keys in order, 0 where there is none, as one row."""
+    return np.asarray([[entries.get(k, 0) for k in keys]])
+
+
+def cast_map(entries: Mapping[int, Any], *, to: str, size: int | None) -> tuple[Array]:
+    """The values in the order of their keys as one row; or, with `size`, each in the column of its key."""
+    convert, kind = {
+        "TO_FLOAT": (float, np.float32),
+        "TO_INT64": (int, np.int64),
+        "TO_STRING": (str, object),
+    }[to]
+    pairs = sorted(entries.items())
+    if size is None:
+        return (np.asarray([[convert(v) for _, v in pairs]], dtype=kind),)
+    row = np.full((1, size), "" if kind is object else 0, dtype=kind)
+    for key, value in pairs:
+        if key < size:
+            row[0, key] = convert(value)
+    return (row,)
+
+
+register("lookup", "opaque", lookup)
+register("zip_map", "opaque", zip_map)
+register("vectorize_map", "opaque", vectorize)
+register("cast_map", "opaque", cast_map)

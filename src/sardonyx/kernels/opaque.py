@@ -1,0 +1,25 @@
+"""Which kernels compute the primitives that are algorithms of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from sardonyx.base.target import Target
+from sardonyx.ir.group import Group
+from sardonyx.ir.place import Place
+from sardonyx.kernels.call import NativeCall
+from sardonyx.kernels.recurrent_call import recurrent_calls
+
+Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
+
+FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = {
+    "lstm": recurrent_calls,
+    "gru": recurrent_calls,
+    "rnn": recurrent_calls,
+}
+"""The calls that compute a primitive, by its name."""
+
+
+def opaque_calls(group: Group, places: Mapping[int, Place], target: Target) -> Calls:
+    """The calls that compute a group of kind "opaque", each with the IR modules it links to (by key)."""
+    yield from FAMILIES[group.root.prim](group, places, target)

@@ -1,0 +1,191 @@
+"""A recurrent layer of the graph -> calls of its kernels: packed weights, workspace, argument words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+from sardonyx.base.target import Target
+from sardonyx.ir.group import Group
+from sardonyx.ir.place import Place, Storage
+from sardonyx.ir.value import Value, const
+from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.recurrent import Layer, Word, layer_ir
+from sardonyx.kernels.recurrent_pack import Pack, pack_ir, pack_symbol
+from sardonyx.kernels.recurrent_sums import UNROLL, Panel
+
+Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
+
+_GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+_ACTIVATIONS = {"lstm": 3, "gru": 2, "rnn": 1}
+_ROLES = {"lstm": "gates r h c", "gru": "gates r h", "rnn": "gates r h"}
+
+
+def recurrent_calls(group: Group, places: Mapping[int, Place], target: Target) -> Calls:
+    """One call for all directions, or one for each if their activations differ."""
+    root = group.root
+    count = root.args[2].shape[0]
+    assert isinstance(count, int)
+    per = _ACTIVATIONS[root.prim]
+    activations = [tuple(root.attrs["activations"][d * per : (d + 1) * per]) for d in range(count)]
+    layer = _Layer(group, places, target)
+    yield from layer.pack()
+    if all(a == activations[0] for a in activations):
+        yield layer.call(activations[0], 0, count)
+        return
+    for direction, chosen in enumerate(activations):
+        yield layer.call(chosen, direction, 1)
+
+
+class _Layer:
+    """One layer: its operands by role, and its packed weights."""
+
+    def __init__(self, group: Group, places: Mapping[int, Place], target: Target) -> None:
+        self.root, self.results, self.places, self.target = group.root, group.results, places, target
+        root = self.root
+        roles = _ROLES[root.prim].split()
+        self.given = dict(zip([*roles, *root.attrs["extras"]], root.args, strict=True))
+        self.dtype: DType = self.given["gates"].dtype
+        self.compute = dt.F64 if self.dtype is dt.F64 else dt.F32
+        reset_first = root.prim == "gru" and not root.attrs["linear_before_reset"]
+        self.kind = "gru_reset" if reset_first else root.prim
+        self.units: Dim = self.given["h"].shape[2]
+        self.packed: list[Storage] = []
+
+    def layer(self, activations: tuple[tuple[str, float, float], ...]) -> Layer:
+        """What the kernel is generated for."""
+        attrs = self.root.attrs
+        extra = "peepholes" in self.given or "bias" in self.given
+        ragged, forget = "lens" in self.given, bool(attrs.get("input_forget", False))
+        return Layer(self.kind, self.dtype, activations, attrs["clip"], extra, ragged, forget)
+
+    def panels(self) -> list[tuple[Panel, int]]:
+        """The panels with their first gate."""
+        panels = self.layer(()).panels(self.target)
+        starts = [sum(p.gates for p in panels[:n]) for n in range(len(panels))]
+        return list(zip(panels, starts, strict=True))
+
+    def stride(self, panel: Panel) -> Dim:
+        """Elements of the packed weights of one direction."""
+        groups = dims.floordiv(self.units + (panel.units * panel.lanes - 1), panel.units * panel.lanes)
+        rows = dims.floordiv(self.units + (UNROLL - 1), UNROLL) * UNROLL
+        return groups * rows * (panel.vectors * panel.lanes)
+
+    def pack(self) -> Calls:
+        """Pack the weights: now if they are constant, else by a call."""
+        r = self.given["r"]
+        for panel, first in self.panels():
+            if r.is_numeric_const:
+                self.packed.append(_packed(r, panel, first, _GATES[self.root.prim], self.compute))
+                continue
+            storage = Storage("arena", self.compute, self.stride(panel) * r.shape[0])
+            self.packed.append(storage)
+            yield self._pack_call(r, panel, first, storage)
+
+    def _pack_call(
+        self, r: Value, panel: Panel, first: int, to: Storage
+    ) -> tuple[NativeCall, Mapping[str, Callable[[], str]]]:
+        place = self.places[r.id]
+        directions, rows, _ = r.shape
+        words: dict[int, Argument] = {
+            Pack.FROM: Address(place.storage, place.offset + self.units * first * place.strides[2]),
+            Pack.TO: Address(to),
+            Pack.DIRECTIONS: directions,
+            Pack.ROWS: rows,
+            Pack.UNITS: self.units,
+            Pack.BLOCKS: panel.units,
+            Pack.GATES: panel.gates,
+            Pack.LANES: panel.lanes,
+        }
+        words |= dict(zip((Pack.FROM_D, Pack.FROM_K, Pack.FROM_U), place.strides, strict=True))
+        symbol = pack_symbol(r.dtype)
+        call = NativeCall(
+            symbol,
+            tuple(words[n] for n in range(Pack.WORDS)),
+            (place.storage,),
+            (to,),
+            self.root.origins,
+            work=to.size,
+            kind="recurrent",
+            plan="pack weights",
+        )
+        return call, {symbol: lambda: pack_ir(r.dtype, self.target)}
+
+    def call(
+        self, activations: tuple[tuple[str, float, float], ...], first: int, count: int
+    ) -> tuple[NativeCall, Mapping[str, Callable[[], str]]]:
+        """The sweep over time of `count` directions."""
+        layer = self.layer(activations)
+        steps, batch = self.given["gates"].shape[:2]
+        state = Storage("arena", self.compute, self._state_size(layer, batch) * count)
+        reverse = self.root.attrs["direction"] == "reverse"
+        words: dict[int, Argument] = dict.fromkeys(range(Word.WORDS), 0)
+        words |= {Word.STEPS: steps, Word.BATCH: batch, Word.UNITS: self.units, Word.DIRECTIONS: count}
+        words |= {Word.BACKWARD: 1 if reverse else 2 >> first, Word.STATE: Address(state)}
+        reads, writes = list(self.packed), [state]
+        for role, word, axes in _OPERANDS:
+            value = self.given.get(role)
+            if value is not None:
+                reads.append(self._operand(words, self.places[value.id], word, axes, first))
+        for place, (word, axes) in zip(self.results, _RESULTS, strict=False):
+            if place is not None:
+                writes.append(self._operand(words, place, word, axes, first))
+        for word, (panel, _), packed in zip(
+            (Word.WEIGHTS, Word.INNER), self.panels(), self.packed, strict=False
+        ):
+            words[word] = Address(packed, self.stride(panel) * first)
+            words[word + 1] = self.stride(panel)
+        macs = self.units * self.units * _GATES[self.root.prim] * batch * steps * count
+        call = NativeCall(
+            layer.symbol,
+            tuple(words[n] for n in range(Word.WORDS)),
+            tuple(reads),
+            tuple(writes),
+            self.root.origins,
+            work=2 * macs,
+            kind="recurrent",
+            plan=f"{self.kind} of {self.units} units, {count} directions, {steps} steps of {batch} rows",
+        )
+        return call, {layer.symbol: lambda: layer_ir(layer, self.target)}
+
+    def _state_size(self, layer: Layer, batch: Dim) -> Dim:
+        lanes = layer.panels(self.target)[0].lanes
+        return dims.floordiv(self.units + (lanes - 1), lanes) * lanes * batch * layer.slabs
+
+    def _operand(
+        self, words: dict[int, Argument], place: Place, word: Word, axes: str, first: int
+    ) -> Storage:
+        """Fill in the address and the strides of an operand; a "." axis has no word."""
+        offset = place.offset
+        for axis, stride in zip(axes, place.strides, strict=True):
+            if axis == "D":
+                offset = offset + stride * first
+            if axis != ".":
+                words[Word[f"{word.name}_{axis}"]] = stride
+        words[word] = Address(place.storage, offset)
+        return place.storage
+
+
+_OPERANDS = (
+    ("gates", Word.GATES, "TBD."),
+    ("h", Word.H, "DBU"),
+    ("c", Word.C, "DBU"),
+    ("lens", Word.LENS, "B"),
+    ("peepholes", Word.EXTRA, "D."),
+    ("bias", Word.EXTRA, "D."),
+)
+_RESULTS = ((Word.Y, "TDB."), (Word.LAST_H, "DB."), (Word.LAST_C, "DB."))
+
+
+def _packed(r: Value, panel: Panel, first: int, gates: int, compute: DType) -> Storage:
+    assert r.data is not None
+    parts = r.data.astype(compute.numpy).reshape(*r.data.shape[:2], gates, -1)[
+        :, :, first : first + panel.gates
+    ]
+    value = const(np.ascontiguousarray(panel.pack(parts)))
+    return Storage("packed", compute, value.size, 0, value)

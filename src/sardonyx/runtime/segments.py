@@ -1,0 +1,212 @@
+"""One run of a program that goes back and forth between native calls and Python.
+
+Decides what is passed from segment to segment; must not know how sizes become words.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from sardonyx.base import dtype as dt
+from sardonyx.runtime import team
+from sardonyx.runtime.bound import Arena, Binder, Bound, Frame, Resolved
+from sardonyx.runtime.data import HostStep, ProgramData, View
+from sardonyx.runtime.pointers import address_of
+
+if TYPE_CHECKING:
+    from sardonyx.runtime.program import Program
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+_INTEGERS: dict[str, Any] = {
+    "bool": ctypes.c_uint8,
+    **{f"i{8 * n}": getattr(ctypes, f"c_int{8 * n}") for n in (1, 2, 4, 8)},
+    **{f"u{8 * n}": getattr(ctypes, f"c_uint{8 * n}") for n in (1, 2, 4, 8)},
+}
+
+
+class Links:
+    """Which storages connect the segments of a program and the host.
+
+    Attributes:
+        shared: by segment, its own storages that later segments or the host read.
+        host: by number of a host result, the storages that stand for it.
+    """
+
+    def __init__(self, data: ProgramData, binders: Sequence[Binder]) -> None:
+        wanted = {view.storage for view in _views(data)}.union(*(binder.foreign for binder in binders))
+        own = [[*binder.arena_storages, *(n for n, _, _ in binder.sizes)] for binder in binders]
+        self.shared = [[n for n in numbers if n in wanted] for numbers in own]
+        self.host: dict[int, list[int]] = {}
+        for number, spec in enumerate(data.storages):
+            if spec.kind == "host":
+                self.host.setdefault(spec.index, []).append(number)
+
+
+def _views(data: ProgramData) -> Iterator[View]:
+    yield from data.results
+    for segment in data.segments:
+        yield from (view for view, _, _ in segment.after)
+        if segment.host is not None:
+            yield from segment.host.args
+
+
+class Runner:
+    """Does what a run consists of."""
+
+    def __init__(self, crew: team.Team) -> None:
+        self.team = crew
+
+    def calls(self, number: int, launch: team.Launch) -> team.Failure | None:
+        """The native calls of the segment of that number."""
+        return self.team.run(launch)
+
+    def host(self, step: HostStep, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
+        """One operation in Python."""
+        return step.run(args, symbols)
+
+
+class SegmentRun:
+    """The state of one run: addresses of storages, arrays, and the memory taken so far."""
+
+    def __init__(
+        self, program: Program, runner: Runner, feeds: Sequence[Any], symbols: dict[str, int]
+    ) -> None:
+        self.program = program
+        self.runner = runner
+        self.feeds = feeds
+        self.symbols = symbols
+        self.outputs: dict[int, Array] = {}
+        self.host: dict[int, Any] = {}
+        self.addresses = list(program.addresses)
+        self.taken: list[tuple[Binder, Bound, Frame, Arena | None]] = []
+        self.bound: dict[int, tuple[Bound, Arena | None]] = {}
+
+    def run(self, wanted: Sequence[int]) -> list[Any]:
+        """Run all segments; the wanted outputs in order."""
+        symbols = self.symbols
+        try:
+            for number, binder in enumerate(self.program.binders):
+                arguments = tuple([symbols[name] for name in binder.segment.names])
+                bound = binder.table.get(arguments) or binder.bind(arguments, arguments)
+                bound.used = True
+                self._calls(number, binder, bound)
+                for (_, index, name), resolved in zip(binder.segment.after, bound.after, strict=True):
+                    symbols[name] = self._element(resolved, index)
+                if binder.segment.host is not None:
+                    self._host_step(binder.segment.host, bound)
+            results: list[Any] = []
+            for number in wanted:
+                results.append(self._output(bound.results[number], results))
+            return results
+        finally:
+            for taken in self.taken:
+                taken[0].give(*taken[1:])
+
+    def _calls(self, number: int, binder: Binder, bound: Bound) -> None:
+        addresses = self.addresses
+        frame, arena = binder.take(bound)
+        self.taken.append((binder, bound, frame, arena))
+        self.bound[number] = bound, arena
+        words = frame.words
+        for storage, index, shape, dtype, patches in bound.outputs:
+            self.outputs[index] = made = np.empty(shape, dtype)
+            addresses[storage] = address = address_of(made)
+            for position, offset in patches:
+                words[position] = address + offset
+        for _, index, patches in bound.inputs:
+            address = address_of(self.feeds[index])
+            for position, offset in patches:
+                words[position] = address + offset
+        for storage, patches in bound.patches:
+            address = addresses[storage]
+            for position, offset in patches:
+                words[position] = address + offset
+        for storage in self.program.links.shared[number]:
+            addresses[storage] = bound.address(storage, arena)
+        if binder.functions:
+            failure = self.runner.calls(number, frame.launch)
+            if failure is not None:
+                self.program.fail(number, failure)
+
+    def _element(self, resolved: Resolved, index: int) -> int:
+        """One element of an integer tensor."""
+        view, shape, strides, offset = resolved
+        spec = self.program.data.storages[view.storage]
+        if view.host >= 0 or spec.kind not in ("arena", "output") or view.dtype not in _INTEGERS:
+            return int(np.asarray(self.array(resolved)).reshape(-1)[index])
+        for size, stride in zip(reversed(shape), reversed(strides), strict=True):
+            offset += index % size * stride
+            index //= size
+        value: int = _INTEGERS[view.dtype].from_address(self.addresses[view.storage] + offset).value
+        return value
+
+    def array(self, resolved: Resolved) -> Any:
+        """A tensor or host object; tensors may share the memory they live in."""
+        view, shape, strides, offset = resolved
+        if view.host >= 0:
+            return self.host[view.host]
+        spec = self.program.data.storages[view.storage]
+        dtype = dt.by_name(view.dtype).numpy
+        match spec.kind:
+            case "arena":
+                bound, arena = self.bound[spec.segment]
+                if arena is None:
+                    return np.empty(shape, dtype)
+                return np.ndarray(shape, dtype, arena.memory, offset + bound.offsets[view.storage], strides)
+            case "input":
+                whole = self.feeds[spec.index]
+            case "output":
+                whole = self.outputs[spec.index]
+                if not view.strides:
+                    return whole
+            case "host":
+                whole = self.host[spec.index]
+            case "sizes":
+                whole = self.bound[spec.segment][0].sizes[view.storage]
+            case _:
+                whole = self.program.weights[spec.index]
+        if not isinstance(whole, np.ndarray) or whole.dtype == object:
+            return whole
+        if not whole.size:
+            return np.empty(shape, dtype)
+        if whole.shape == shape and whole.strides == strides:
+            return whole
+        return np.ndarray(
+            shape, dtype, np.ascontiguousarray(whole).reshape(-1).view(np.uint8), offset, strides
+        )
+
+    def _host_step(self, step: HostStep, bound: Bound) -> None:
+        args = [self.array(resolved) for resolved in bound.args]
+        results = self.runner.host(step, args, self.symbols)
+        for number, result in zip(step.into, results if step.many else [results], strict=False):
+            self.host[number] = result
+            for storage in self.program.links.host.get(number, ()):
+                self.addresses[storage] = address_of(result)
+        for name, index, result_number in step.binds:
+            if result_number is None:
+                self.symbols[name] = int(np.asarray(results).reshape(-1)[index])
+            else:
+                self.symbols[name] = int(np.shape(results[result_number])[index])
+
+    def _output(self, resolved: Resolved, others: Sequence[Any]) -> Any:
+        """A result that shares no memory with feeds, weights, arenas or other results."""
+        result = self.array(resolved)
+        view = resolved[0]
+        if view.host < 0 and self.program.data.storages[view.storage].kind == "output" and not view.strides:
+            return result
+        return self._apart(result, others)
+
+    def _apart(self, result: Any, others: Sequence[Any]) -> Any:
+        if isinstance(result, list):
+            return [self._apart(item, others) for item in result]
+        if isinstance(result, np.ndarray) and result.dtype != object:
+            arenas = [arena.memory for _, arena in self.bound.values() if arena is not None]
+            near = [m for m in (*self.feeds, *others, *arenas) if isinstance(m, np.ndarray)]
+            if not result.flags.writeable or any(np.may_share_memory(result, m) for m in near):
+                return result.copy()
+        return result
