@@ -21,8 +21,8 @@ from sardonyx.ir.group import Fusion
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Unknown, Value
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
-from sardonyx.runtime.host import HostOperation, SizedConstant
-from sardonyx.runtime.program import Call, HostStep, Segment, StorageSpec, View, Word
+from sardonyx.llvm.layout import BARRIER_AFTER
+from sardonyx.runtime.data import HostFunction, HostStep, Segment, StorageSpec, View
 
 
 @dataclass(slots=True)
@@ -34,6 +34,14 @@ class _Storage:
     slot: int = -1
     first: int = 0
     last: int = -1
+    slots: tuple[int, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The kind of its `StorageSpec`."""
+        if self.storage.kind == "packed":
+            return "const"
+        return "sizes" if _sizes_in(self.storage.value) else self.storage.kind
 
 
 @dataclass(slots=True)
@@ -42,9 +50,12 @@ class _Open:
 
     number: int
     evaluator: Evaluator
-    names: tuple[str, ...]
-    calls: list[Call] = field(default_factory=list)
-    phases: list[int] = field(default_factory=list)
+    functions: list[str] = field(default_factory=list)
+    origins: list[tuple[str, ...]] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    flags: list[int] = field(default_factory=list)
+    words: list[tuple[int, int, int, int]] = field(default_factory=list)
+    entries: list[tuple[int, str]] = field(default_factory=list)
     phase: int = 0
     read: set[int] = field(default_factory=set)
     written: set[int] = field(default_factory=set)
@@ -83,7 +94,7 @@ class Assembler:
 
     def _begin(self) -> _Open:
         """A new segment, which checks every size that has become known."""
-        opened = _Open(len(self.segments), Evaluator(self.known), self.known)
+        opened = _Open(len(self.segments), Evaluator(self.known))
         known = frozenset(self.known)
         opened.checks = [
             (opened.evaluator.add(o.dim), o.exact, o.message) for o, names in self.unproven if names <= known
@@ -96,16 +107,17 @@ class Assembler:
     def call(self, call: NativeCall) -> None:
         """Add a native call, in a new segment if it needs a size that is computed before it."""
         self.need(self._names(call))
-        for storage in (*call.reads, *call.writes):
-            self._sized(storage)
         seg = self.open
         reads = {self._number(s) for s in call.reads}
         writes = {self._number(s) for s in call.writes}
-        if seg.calls and (reads & seg.written or writes & seg.written or writes & seg.read):
+        if seg.functions and (reads & seg.written or writes & seg.written or writes & seg.read):
             self._meet()
-        words = tuple(self._word(w) for w in call.words)
-        seg.calls.append(Call(call.symbol, words, False, call.origins))
-        seg.phases.append(seg.phase)
+        seg.functions.append(call.symbol)
+        seg.origins.append(call.origins)
+        seg.counts.append(len(call.words))
+        seg.flags.append(0)
+        for word in call.words:
+            self._add_word(word)
         seg.read |= reads
         seg.written |= writes
         seg.work = seg.work + call.work
@@ -122,27 +134,34 @@ class Assembler:
                 names |= dims.symbols(word)
         for storage in call.writes:
             names |= dims.symbols(storage.size)
+        for storage in call.reads:
+            names |= _sizes_in(storage.value)
         return frozenset(names)
 
     def _meet(self) -> None:
         """All threads wait for each other before the next call."""
         seg = self.open
-        last = seg.calls[-1]
-        seg.calls[-1] = Call(last.symbol, last.words, True, last.origins)
+        seg.flags[-1] |= BARRIER_AFTER
         seg.phase += 1
         seg.read, seg.written = set(), set()
 
-    def _word(self, word: Argument) -> Word:
+    def _add_word(self, word: Argument) -> None:
+        seg = self.open
+        storage, slot, scale, constant = -1, -1, 1, 0
         if isinstance(word, Entry):
-            return Word(symbol=word.symbol)
-        if isinstance(word, Address):
-            size = word.storage.dtype.size_bytes
-            if word.offset == 0:
-                return Word(self._number(word.storage))
-            return Word(self._number(word.storage), self.open.evaluator.add(word.offset), size)
-        if isinstance(word, int):
-            return Word(fixed=word)
-        return Word(slot=self.open.evaluator.add(word))
+            seg.entries.append((len(seg.words), word.symbol))
+        elif isinstance(word, Address):
+            storage = self._number(word.storage)
+            scale = word.storage.dtype.size_bytes
+            if isinstance(word.offset, int):
+                constant = word.offset * scale
+            else:
+                slot = seg.evaluator.add(word.offset)
+        elif isinstance(word, int):
+            constant = word
+        else:
+            slot = seg.evaluator.add(word)
+        seg.words.append((storage, slot, scale, constant))
 
     # ---- storages
 
@@ -152,7 +171,7 @@ class Assembler:
             found = _Storage(len(self.storages), storage, storage.index)
             self.keep.append(storage)
             self.storages[id(storage)] = found
-            if storage.kind in ("const", "packed"):
+            if found.kind == "const":
                 found.index = self._weight(storage)
             elif storage.kind == "host":
                 found.index = self.host_storages[id(storage)]
@@ -172,17 +191,13 @@ class Assembler:
             record.segment, record.first = seg.number, seg.phase
             if record.storage.kind == "arena":
                 record.slot = seg.evaluator.add(record.storage.size)
+            content = record.storage.value
+            if record.kind == "sizes" and content is not None and content.data is not None:
+                record.slots = tuple(seg.evaluator.add(n) for n in content.data.flat)
             if record.storage.kind == "output":
                 shape = self.output_shapes[id(record.storage)]
                 seg.outputs.append((number, tuple(seg.evaluator.add(n) for n in shape)))
         record.last = seg.phase if record.segment == seg.number else -1
-
-    def _sized(self, storage: Storage) -> None:
-        """A constant of symbolic sizes becomes a host value filled in each run."""
-        value = storage.value
-        if storage.kind != "const" or value is None or value.is_numeric_const or id(storage) in self.storages:
-            return
-        self.host(value, HostOperation.of(value, SizedConstant(value)), (), storage)
 
     # ---- host steps and segments
 
@@ -207,20 +222,16 @@ class Assembler:
             if unknown.value is value and unknown.result is None and name not in self.known:
                 self.pending[name] = unknown
 
-    def host(self, value: Value, run: Any, args: Sequence[Value], storage: Storage | None = None) -> None:
+    def host(self, value: Value, run: HostFunction, args: Sequence[Value]) -> None:
         """Run an operation in Python after the calls so far."""
-        self.need(symbols_of(value) & self._graph_names() - self._own_names(value))
+        names = symbols_of(value).union(*(symbols_of(arg) for arg in args))
+        self.need(names & self._graph_names() - self._own_names(value))
         views = tuple(self.view(a) for a in args)
         many = value.id in self.items
         numbers = tuple(self._host_number(value, n) for n in range(len(value.results) if many else 1))
         binds = tuple(
             (name, u.index, u.result) for name, u in self.fusion.graph.unknowns.items() if u.value is value
         )
-        if storage is not None:
-            self.storages[id(storage)] = _Storage(
-                len(self.storages), Storage("host", value.dtype, value.size), numbers[0]
-            )
-            self.keep.append(storage)
         for user in self.items.get(value.id, [value]):
             place = self.fusion.places.get(user.id)
             if place is not None and place.storage.kind == "host":
@@ -251,9 +262,14 @@ class Assembler:
         self._bound = tuple(self.pending)
         self.pending = {}
         work, scratch = seg.evaluator.add(seg.work), seg.evaluator.add(seg.scratch)
+        words = np.array(seg.words, np.int64).reshape(-1, 4).T
         self.segments.append(
             Segment(
-                *(tuple(seg.calls), tuple(seg.phases), seg.names, seg.evaluator.source()),
+                *(tuple(seg.functions), tuple(seg.origins), tuple(seg.counts), tuple(seg.flags)),
+                words=np.ascontiguousarray(words),
+                entries=tuple(seg.entries),
+                names=seg.evaluator.used,
+                code=seg.evaluator.code(),
                 outputs=tuple(seg.outputs),
                 checks=tuple(seg.checks),
                 work=work,
@@ -270,12 +286,7 @@ class Assembler:
         key = source.id * 64 + result
         if key in self.host_numbers and value.id not in self.fusion.places:
             return View(-1, value.dtype.name, host=self.host_numbers[key])
-        place = self.fusion.places.get(value.id)
-        if place is None or (value.data is not None and not value.is_numeric_const):
-            if value.data is not None and value.is_numeric_const:
-                raise AssertionError(value)
-            self.host(value, HostOperation.of(value, SizedConstant(value)), ())
-            return View(-1, value.dtype.name, host=self.host_numbers[value.id * 64])
+        place = self.fusion.places[value.id]
         return self.place_view(place, value.dtype.name, value.shape)
 
     def place_view(self, place: Place, dtype: str, shape: Sequence[Dim]) -> View:
@@ -292,19 +303,8 @@ class Assembler:
         """The storages, numbered."""
         result = []
         for record in sorted(self.storages.values(), key=lambda r: r.number):
-            s = record.storage
-            kind = "const" if s.kind == "packed" else s.kind
-            result.append(
-                StorageSpec(
-                    kind,
-                    s.dtype.name,
-                    record.index,
-                    max(0, record.segment),
-                    max(0, record.slot),
-                    record.first,
-                    record.last,
-                )
-            )
+            numbers = record.index, max(0, record.segment), max(0, record.slot), record.first, record.last
+            result.append(StorageSpec(record.kind, record.storage.dtype.name, *numbers, record.slots))
         return tuple(result)
 
     def results(self) -> tuple[View, ...]:
@@ -319,3 +319,8 @@ class Assembler:
                     self._touch(number)
                 views.append(View(number, value.dtype.name))
         return tuple(views)
+
+
+def _sizes_in(value: Value | None) -> frozenset[str]:
+    """The symbols in the content of a constant."""
+    return frozenset() if value is None or value.is_numeric_const else symbols_of(value)

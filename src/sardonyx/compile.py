@@ -15,11 +15,14 @@ from sardonyx.base.trace import Trace
 from sardonyx.fuse.partition import partition
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.group import Fusion, Group
+from sardonyx.ir.value import Value
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.families import NATIVE, native_calls
 from sardonyx.runtime.build import build_image
 from sardonyx.runtime.host import HostOperation
-from sardonyx.runtime.program import Program, ProgramData
+from sardonyx.runtime.data import ProgramData
+from sardonyx.runtime.program import Program
+from sardonyx.runtime.weights import Weights
 from sardonyx.targets import detect
 
 
@@ -38,7 +41,7 @@ def load_program(model: str | os.PathLike[str] | bytes, options: CompileOptions)
     image = build_image(library, target, report)
     from sardonyx.runtime.cores import team_size
 
-    return Program(data, weights, image, options.threads or team_size())
+    return Program(data, Weights(weights), image, options.threads or team_size())
 
 
 def compile_graph(graph: Graph, target: Target, report: Report, trace: Trace):  # noqa: ANN201
@@ -60,12 +63,19 @@ def compile_graph(graph: Graph, target: Target, report: Report, trace: Trace):  
         metadata=None,
         report=report,
         symbols=tuple((name, n, axis) for name, (n, axis) in graph.symbols().items()),
-        input_shapes=tuple(v.shape if v.dtype.kind != "O" or v.shape else None for v in graph.inputs),
+        input_shapes=tuple(input_shape(v) for v in graph.inputs),
         storages=assembler.specs(),
         segments=tuple(assembler.segments),
         results=results,
     )
     return data, assembler.weights, library
+
+
+def input_shape(value: Value) -> tuple[int | str, ...] | None:
+    """The sizes that a feed must have, by number or symbol; None if it is no tensor."""
+    if value.dtype.kind == "O" and not value.shape:
+        return None
+    return tuple(n if isinstance(n, int) else dims.symbol_name(n) or "" for n in value.shape)
 
 
 def input_symbols(graph: Graph) -> list[str]:

@@ -6,17 +6,18 @@ Knows nothing of tensors. A `Dim` is an int whenever it is known; otherwise an `
 from __future__ import annotations
 
 import itertools
-import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import TypeAlias, Union
 
+from sardonyx.base.functions import FUNCTIONS
+
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """An unknown integer, the same for the same name; `low` is its least possible value as far as is known."""
+    """An unknown integer, the same for the same name; `low` is its least value as far as is known."""
 
     name: str
     low: int | None = field(default=0, compare=False)
@@ -415,8 +416,9 @@ def is_equal(a: Dim, b: Dim) -> Dim:
 def truncdiv(a: Dim, b: Dim) -> Dim:
     """A / b rounded toward zero, as integer Div does."""
     if isinstance(a, int) and isinstance(b, int):
-        return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
-    if (lower_bound(a) or 0) >= 0 and (lower_bound(b) or 0) >= 0 and lower_bound(a) is not None:
+        return FUNCTIONS["truncdiv"](a, b)
+    low_a, low_b = lower_bound(a), lower_bound(b)
+    if low_a is not None and low_b is not None and low_a >= 0 and low_b >= 0:
         return floordiv(a, b)
     exact = _divide_exactly(a, b) if b != 0 else None
     return exact if exact is not None else _call("truncdiv", a, b)
@@ -440,40 +442,6 @@ def product(dims: Iterable[Dim]) -> Dim:
     for dim in dims:
         total = total * dim
     return total
-
-
-def _broadcast_checked(a: int, b: int) -> int:
-    if a == b or b == 1:
-        return a
-    if a == 1:
-        return b
-    raise ValueError(f"sizes {a} and {b} do not broadcast")
-
-
-def _stride_checked(size: int, result: int, stride: int) -> int:
-    if size not in (1, result):
-        raise ValueError(f"sizes {size} and {result} do not broadcast")
-    return 0 if size == 1 else stride
-
-
-def _scaled(size: int, bits: int) -> int:
-    product = struct.unpack("<d", struct.pack("<q", bits))[0] * size
-    return int(struct.unpack("<f", struct.pack("<f", product))[0])
-
-
-FUNCTIONS: dict[str, Callable[..., int]] = {
-    "floordiv": lambda a, b: a // b,
-    "truncdiv": truncdiv,  # type: ignore[dict-item]
-    "max": max,
-    "min": min,
-    "broadcast": _broadcast_checked,
-    "bstride": _stride_checked,
-    "where": lambda c, a, b: a if c else b,
-    "less": lambda a, b: int(a < b),
-    "equal": lambda a, b: int(a == b),
-    "scaled": _scaled,
-}
-"""How each `Call.fn` is evaluated."""
 
 
 def evaluate(dim: Dim, bindings: Mapping[str, int]) -> int:

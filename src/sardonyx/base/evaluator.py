@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import marshal
+from collections.abc import Sequence
 
-from sardonyx.base.dim import FUNCTIONS, Call, Dim, Symbol
+from sardonyx.base.dim import Call, Dim, Symbol
 
 
 class Evaluator:
     """Compiles many dims into one Python function; shared sub-expressions are computed once.
 
-    Input: symbol values in the order of `names`. Output: a list of ints in the order added.
+    Input: values of those of `names` that are used. Output: a list of ints in the order added.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = {name: f"s{i}" for i, name in enumerate(names)}
+        self._used: dict[str, None] = {}
         self._lines: list[str] = []
         self._temporaries: dict[Call, str] = {}
         self._slots: dict[Dim, int] = {}
@@ -32,9 +34,13 @@ class Evaluator:
             return str(dim)
         parts = []
         for monomial, factor in dim.terms:
-            atoms = [self._names[a.name] if isinstance(a, Symbol) else self._temporary(a) for a in monomial]
+            atoms = [self._symbol(a) if isinstance(a, Symbol) else self._temporary(a) for a in monomial]
             parts.append("*".join(([str(factor)] if factor != 1 or not atoms else []) + atoms))
         return "(" + "+".join(parts).replace("+-", "-") + ")"
+
+    def _symbol(self, symbol: Symbol) -> str:
+        self._used.setdefault(symbol.name)
+        return self._names[symbol.name]
 
     def _temporary(self, call: Call) -> str:
         if call not in self._temporaries:
@@ -45,14 +51,16 @@ class Evaluator:
             self._lines.append(f" {name}={text}")
         return self._temporaries[call]
 
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The symbols that the dims depend on, in the order in which the function takes their values."""
+        return tuple(self._used)
+
     def source(self) -> str:
-        """The text of `def evaluate(symbol values...) -> list[int]`; picklable, see `load`."""
-        head = f"def evaluate({', '.join(self._names.values())}):"
+        """The text of `def evaluate(values of the used symbols...) -> list[int]`."""
+        head = f"def evaluate({', '.join(self._names[name] for name in self._used)}):"
         return "\n".join([head, *self._lines, f" return [{', '.join(self._results)}]"])
 
-    @staticmethod
-    def load(source: str) -> Callable[..., list[int]]:
-        """The function of a source text made by `source`."""
-        scope: dict[str, object] = {"F": FUNCTIONS}
-        exec(compile(source, "<dims>", "exec"), scope)
-        return scope["evaluate"]  # type: ignore[return-value]
+    def code(self) -> bytes:
+        """The function, compiled for this version of Python; see `functions.load`."""
+        return marshal.dumps(compile(self.source(), "<sizes>", "exec"))

@@ -7,8 +7,9 @@ schema, reference evaluator. Must not know files or graph inputs.
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import onnx
 
@@ -111,7 +112,7 @@ class Scope:
             raise LoadError(
                 f"functions and subgraphs are nested more than {MAX_DEPTH} deep; is one recursive?"
             )
-        for index, proto in enumerate(ordered(nodes)):
+        for index, proto in enumerate(ordered(nodes, self.values)):
             name = self.prefix + (proto.name or f"{proto.op_type}_{index}")
             with origin(name):
                 try:
@@ -264,13 +265,13 @@ def closed_graph(
     return Graph(inputs, outputs, {name: u for name, u in unknowns.items() if name in used})
 
 
-def ordered(nodes: Sequence[onnx.NodeProto]) -> Sequence[onnx.NodeProto]:
+def ordered(nodes: Sequence[onnx.NodeProto], defined: Container[str]) -> Sequence[onnx.NodeProto]:
     """Nodes in dependency order: as listed if that is one. Raises LoadError for a cycle."""
     producer: dict[str, int] = {}
     for index, node in enumerate(nodes):
         for name in node.output:
-            if name and producer.setdefault(name, index) != index:
-                raise LoadError(f'the tensor "{name}" is defined by two nodes')
+            if name and (name in defined or producer.setdefault(name, index) != index):
+                raise LoadError(f'the tensor "{name}" is defined twice')
     needs = [[producer[n] for n in reads(node) if n in producer] for node in nodes]
     if all(before < index for index, befores in enumerate(needs) for before in befores):
         return nodes
@@ -298,25 +299,27 @@ def schema_function(
     """The body that the ONNX schema of an operator gives for it, if there is one."""
     try:
         schema = onnx.defs.get_schema(proto.op_type, opset, domain)
+        versions = schema.function_opset_versions or schema.context_dependent_function_opset_versions
+        version = max((v for v in versions if v <= opset), default=opset)
         if schema.has_function:
-            text = schema.get_function_with_opset_version(opset)
-            return onnx.FunctionProto.FromString(text) if text else None
-        if not schema.has_context_dependent_function:
+            text = schema.get_function_with_opset_version(version)
+        elif schema.has_context_dependent_function and (types := _types(schema, inputs)) is not None:
+            call = proto.SerializeToString()
+            text = schema.get_context_dependent_function_with_opset_version(version, call, types)
+        else:
             return None
-        types = [attributes.type_proto(v) for v in inputs]
-        # The builder of a body reads absent types through null pointers.
-        enough = schema.min_input <= len(types) <= schema.max_input
-        if not enough or any(
-            v is not None and not t.WhichOneof("value") for t, v in zip(types, inputs, strict=True)
-        ):
-            return None
-        texts = [t.SerializeToString() for t in types]
-        text = schema.get_context_dependent_function_with_opset_version(
-            opset, proto.SerializeToString(), texts
-        )
-        return onnx.FunctionProto.FromString(text) if text else None
     except (RuntimeError, onnx.defs.SchemaError):
         return None
+    return onnx.FunctionProto.FromString(text) if text else None
+
+
+def _types(schema: Any, inputs: Sequence[Value | None]) -> list[bytes] | None:
+    """The input types for the builder of a body, which reads absent ones through null pointers."""
+    types = [attributes.type_proto(v) for v in inputs]
+    given = all(v is None or t.WhichOneof("value") for t, v in zip(types, inputs, strict=True))
+    if not given or not schema.min_input <= len(types) <= schema.max_input:
+        return None
+    return [t.SerializeToString() for t in types]
 
 
 def opsets_of(imports: Sequence[onnx.OperatorSetIdProto]) -> dict[str, int]:

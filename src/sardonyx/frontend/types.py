@@ -45,7 +45,8 @@ def _element(code: int) -> str:
     try:
         return dt.by_onnx(code).onnx_name
     except KeyError:
-        raise LoadError(f"unknown element type {code}") from None
+        text = f"the element type {code} is unknown" if code else "it has no element type"
+        raise LoadError(text) from None
 
 
 def tensor_of(proto: onnx.TypeProto) -> onnx.TypeProto.Tensor | None:
@@ -65,7 +66,10 @@ def info(proto: onnx.ValueInfoProto) -> TensorInfo:
     shape = None
     if proto.type.WhichOneof("value") == "tensor_type" and proto.type.tensor_type.HasField("shape"):
         shape = tuple(_declared(d) for d in proto.type.tensor_type.shape.dim)
-    return TensorInfo(proto.name, type_string(proto.type), shape)
+    try:
+        return TensorInfo(proto.name, type_string(proto.type), shape)
+    except LoadError as error:
+        raise LoadError(f'"{proto.name}": {error}') from error
 
 
 def _declared(proto: onnx.TensorShapeProto.Dimension) -> int | str | None:

@@ -150,10 +150,11 @@ class _Writer:
         self.zeros = zeros(f, shape)
         self.residual = f.select(absent, self.zeros, self.residual)
         self.residual_row = f.select(absent, int_(0), f.word(self.spec, Finish.RESIDUAL_ROW))
-        self.residual_lane = f.select(absent, int_(1), f.word(self.spec, Finish.RESIDUAL_LANE))
+        lane = f.word(self.spec, Finish.RESIDUAL_LANE)
+        self.residual_lane = f.select(absent, int_(0), lane)
         self.to_lane = f.word(self.spec, Finish.TO_LANE)
         self.by_row = f.icmp("ne", f.word(self.spec, Finish.BIAS_BY_ROW), int_(0))
-        apart = [f.binary("xor", lane, int_(1)) for lane in (self.to_lane, self.residual_lane)]
+        apart = [f.binary("xor", x, int_(1)) for x in (self.to_lane, f.select(absent, int_(1), lane))]
         lanes = f.binary("or", *apart)
         single, vectors, done = (f.new_label(hint) for hint in ("single", "vectors", "done"))
         f.branch(f.icmp("eq", lanes, int_(0)), vectors, single)

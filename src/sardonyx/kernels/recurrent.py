@@ -14,6 +14,7 @@ from enum import IntEnum, auto
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
+from sardonyx.kernels.microkernel import prefetch
 from sardonyx.kernels.recurrent_cell import Activation, Cell
 from sardonyx.kernels.recurrent_sums import UNROLL, Panel, define_sums
 from sardonyx.kernels.tiling import Cut, ceil_div, split
@@ -22,7 +23,7 @@ from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
 
-_PART_MACS = 200_000
+_PART_MACS = 32_000
 """Multiplications of one step that are worth a thread of their own, and so a barrier."""
 
 
@@ -322,6 +323,7 @@ class _Step:
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.module, self.layer, self.target, self.phase = module, layer, target, phase
         self.panel = layer.panels(target)[phase]
+        self.first_gate = sum(p.gates for p in layer.panels(target)[:phase])
         args, self.d, self.step, self.row0, self.row1, self.group0, self.group1 = self.f.params
         self.memory = _Memory(self.f, layer, target, args)
         self.cell = Cell(layer.activations, layer.clip, target)
@@ -348,6 +350,8 @@ class _Step:
             begin, size = f.add(self.row0, cut.begin(f, part.index)), cut.size(f, part.index)
             state = memory.state(source, self.d, begin)
             sums = f.select(f.icmp("eq", size, cut.base), smaller, larger)
+            with f.loop(int_(0), size) as row:
+                self._fetch(group.index, f.add(begin, row.index))
             f.call_pointer(sums, state, row_bytes, weights_at, inner, tile)
             with f.loop(int_(0), size) as row:
                 self._row(
@@ -365,6 +369,17 @@ class _Step:
             sums = define_sums(self.module, self.panel, count)
             picked = self.f.select(self.f.icmp("eq", rows, int_(count)), sums, picked)
         return picked
+
+    def _fetch(self, group: V, row: V) -> None:
+        """Ask for what the cells of one row and one panel read: they are strides apart, and the sums take long."""
+        f, memory, panel = self.f, self.memory, self.panel
+        at, _ = self._place(row)
+        gates = memory.at(Word.GATES, (at, Word.GATES_T), (row, Word.GATES_B), (self.d, Word.GATES_D))
+        first = f.mul(group, int_(panel.units * panel.lanes))
+        for gate in range(panel.gates):
+            column = f.add(first, f.mul(memory.word[Word.UNITS], int_(gate + self.first_gate)))
+            for unit in range(panel.units):
+                prefetch(f, f.gep(gates, f.add(column, int_(unit * panel.lanes)), memory.element))
 
     def _row(self, group: V, row: V, sums: V) -> None:
         """The cells of one row and one panel."""

@@ -18,6 +18,22 @@ next:
   %fn = load ptr, ptr %record, align 8
   %args = load ptr, ptr %args.p, align 8
   %flags = load i64, ptr %flags.p, align 8
+  %jump = and i64 %flags, $jump_flag
+  %jumps = icmp ne i64 %jump, 0
+  br i1 %jumps, label %judge, label %calls
+judge:
+  %condition = load ptr, ptr %args, align 8
+  %always = icmp eq ptr %condition, null
+  br i1 %always, label %skip, label %test
+test:
+  %truth = load i8, ptr %condition, align 1
+  %holds = icmp ne i8 %truth, 0
+  br i1 %holds, label %after, label %skip
+skip:
+  %distance.p = getelementptr i64, ptr %args, i64 1
+  %distance = load i64, ptr %distance.p, align 8
+  br label %after
+calls:
   br i1 %profiled, label %timed, label %plain
 plain:
   call void %fn(ptr %args, ptr %ctx)
@@ -32,6 +48,7 @@ timed:
   store i64 %end, ptr %end.p, align 8
   br label %after
 after:
+  %skipped = phi i64 [ 0, %plain ], [ 0, %timed ], [ 0, %test ], [ %distance, %skip ]
   %flag = and i64 %flags, $barrier_flag
   %flagged = icmp ne i64 %flag, 0
   br i1 %flagged, label %meet, label %continue
@@ -40,7 +57,8 @@ meet:
   %failed = icmp ne i64 %verdict, 0
   br i1 %failed, label %done, label %continue
 continue:
-  %i.next = add i64 %i, 1
+  %step = add i64 %skipped, 1
+  %i.next = add i64 %i, %step
   %more = icmp slt i64 %i.next, %n
   br i1 %more, label %next, label %done
 done:

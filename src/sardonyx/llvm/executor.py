@@ -3,7 +3,7 @@
 The functions are written in executor*.ll, their memory layout is that of `llvm.layout`; must not know any
 kernel or model. The text depends only on the target and the system's calling convention.
 
-    sdx_execute(ptr records, i64 n, ptr ctx)     every record's fn(args, ctx), a barrier where its flag asks
+    sdx_execute(ptr records, i64 n, ptr ctx)     every record's fn(args, ctx), barriers and jumps as flags ask
     sdx_barrier(ptr ctx)                         all threads of the run meet; nothing for a single thread
     sdx_fail(ptr ctx, i64 code, i64 d0, i64 d1)  note an error; the first one of a run is kept
     sdx_launch(ptr launch, ptr team) -> i64      from Python: run on the team, this thread is number 0
@@ -25,7 +25,7 @@ from pathlib import Path
 from string import Template
 
 from sardonyx.base.target import Target
-from sardonyx.llvm.layout import BARRIER_AFTER, Barrier, Context, Launch, Mailbox, Status, TeamBlock
+from sardonyx.llvm.layout import BARRIER_AFTER, JUMP, Barrier, Context, Launch, Mailbox, Status, TeamBlock
 
 _FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
 _BARRIER_SPINS = 4096
@@ -45,6 +45,7 @@ def ir(target: Target) -> str:
     return Template("\n".join(file.read_text(encoding="utf-8") for file in files)).substitute(
         indices,
         barrier_flag=str(BARRIER_AFTER),
+        jump_flag=str(JUMP),
         barrier_turns=str(_BARRIER_SPINS),
         crowded_turns=str(_CROWDED_SPINS),
         cpu_bits=str(_CPU_BITS),

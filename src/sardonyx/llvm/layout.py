@@ -23,6 +23,13 @@ class Record(IntEnum):
 BARRIER_AFTER = 1
 """Flag of a record: all threads meet after the call."""
 
+JUMP = 2
+"""Flag of a record that calls nothing: its arguments are a condition and a distance.
+
+If the condition is 0, or points at a byte that is 0, as many of the records that follow are skipped; a
+negative distance goes back. The byte must be the same for all threads.
+"""
+
 
 class Context(IntEnum):
     """Words of a thread's context, the second argument of every kernel.

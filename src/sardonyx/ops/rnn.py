@@ -110,9 +110,14 @@ def _gates(x: Value, w: Value, bias: Value | None) -> Value:
         raise ShapeError(
             f"a recurrent layer needs X and W of rank 3, not {list(x.shape)} and {list(w.shape)}"
         )
-    columns = w.reshape((directions * size, inner)).transpose(1, 0)
-    y = x.dot(columns).reshape((*x.shape[:2], directions, size))
-    return y if bias is None else y + bias.reshape((1, 1, directions, size))
+    swapped = x.prim == "transpose" and x.attrs["perm"] == (1, 0, 2)
+    rows = x.args[0] if swapped else x
+    length, batch = rows.shape[:2]
+    y = rows.reshape((length * batch, rows.shape[2])).dot(w.reshape((directions * size, inner)).transpose(1, 0))
+    if bias is not None:
+        y = y + bias.reshape((1, directions * size))
+    y = y.reshape((length, batch, directions, size))
+    return y.transpose(1, 0, 2, 3) if swapped else y
 
 
 def _biases(b: Value | None, gates: int) -> tuple[Value | None, Value | None]:

@@ -9,7 +9,8 @@ from sardonyx.passes.algebra import algebra
 from sardonyx.passes.decompose import decompose
 from sardonyx.passes.integer import integer
 from sardonyx.passes.layout import layout
+from sardonyx.passes.transposed import transposed
 from sardonyx.passes.widen import widen
 
-PIPELINE: tuple[Callable[[Graph], Graph], ...] = (widen, integer, algebra, layout, decompose)
+PIPELINE: tuple[Callable[[Graph], Graph], ...] = (widen, integer, algebra, transposed, layout, decompose)
 """Every pass, in the order it runs."""

@@ -86,15 +86,17 @@ class _Forms:
 
     def __init__(self) -> None:
         self.blocked: dict[int, Value] = {}
+        self.of_old: dict[int, Value] = {}
         self.keep: list[Value] = []
 
     def visit(self, value: Value, args: tuple[Value, ...]) -> Value:
         """The plain form of a value over new arguments; its blocked form is remembered if there is one."""
         plain = rebuild(value, args)
         lifted = lift(plain)
-        form = self.form(plain if lifted is None else lifted)
+        form = self.upsample(value) or self.form(plain if lifted is None else lifted)
         if form is None:
             return plain
+        self.of_old[value.id] = form
         if not form.origins:
             form.origins = value.origins
         result = unblock(form, _channels(plain))
@@ -142,8 +144,6 @@ class _Forms:
             return self.depthwise(value)
         if group > 1 and (per % BLOCK or (outputs // group) % BLOCK):
             return None
-        if outputs < 8:
-            return None
         known = self.get(x)
         attrs = {k: value.attrs[k] for k in ("strides", "dilations", "group")} | {"channels": outputs}
         shape = (value.shape[0], -(-outputs // BLOCK), *value.shape[2:], BLOCK)
@@ -163,8 +163,6 @@ class _Forms:
         ):
             return None
         blocks = -(-_channels(value) // BLOCK)
-        if x.shape[1] == 1 or _channels(value) < BLOCK // 2:
-            return None
         p = phases(value, blocks * BLOCK)
         source = (self.get(x) or block(x)).pad((0, 0, *p.low, 0), (0, 0, *p.high, 0))
         rows, columns = p.strides
@@ -175,6 +173,23 @@ class _Forms:
         y = y.reshape((n, rows, columns, blocks, high, wide, BLOCK)).transpose(0, 3, 4, 1, 5, 2, 6)
         y = y.reshape((n, blocks, high * rows, wide * columns, BLOCK))
         return y.slice((0, 0, *p.start, 0), (n, blocks, *value.shape[2:], BLOCK))
+
+    def upsample(self, value: Value) -> Value | None:
+        """reshape(broadcast(reshape(x, [N, C, H, 1, W, 1]), [N, C, H, s, W, t])), as nearest upscaling is written."""
+        if value.prim != "reshape" or value.rank != 4 or value.args[0].prim != "broadcast":
+            return None
+        repeated = value.args[0]
+        split = repeated.args[0]
+        form = self.of_old.get(split.args[0].id) if split.prim == "reshape" else None
+        if form is None or form.rank != 5 or repeated.rank != 6:
+            return None
+        n, blocks, high, wide, lanes = form.shape
+        if any(dims.equal(m, k) is not True for m, k in zip(split.shape[2:], (high, 1, wide, 1), strict=True)):
+            return None
+        rows, columns = repeated.shape[3], repeated.shape[5]
+        spread = form.reshape((n, blocks, high, 1, wide, 1, lanes))
+        spread = spread.broadcast((n, blocks, high, rows, wide, columns, lanes))
+        return spread.reshape((n, blocks, high * rows, wide * columns, lanes))
 
     def depthwise(self, value: Value) -> Value:
         x, w = value.args

@@ -10,7 +10,21 @@ from dataclasses import dataclass
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
+from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, make
+
+
+def transposed(graph: Graph) -> Graph:
+    """Transposed convolutions whose channels fill no whole blocks as ordinary convolutions."""
+    return graph.map(_rewrite)
+
+
+def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
+    value = rebuild(value, args)
+    if value.prim != "conv_transpose" or not isinstance(value.shape[1], int):
+        return value
+    fills = value.shape[1] * 4 >= -(-value.shape[1] // 16) * 16 * 3
+    return value if fills and value.attrs["group"] == 1 and value.rank <= 4 else as_convolution(value)
 
 
 @dataclass(frozen=True, slots=True)

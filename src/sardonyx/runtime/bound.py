@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base import functions
 from sardonyx.errors import ShapeError
 from sardonyx.llvm.layout import Record
 from sardonyx.runtime import team
@@ -177,7 +177,7 @@ class Binder:
         self.data, self.segment, self.image = data, segment, image
         self.threads, self.spin_us = threads, spin_us
         self.results = data.results if number == len(data.segments) - 1 else ()
-        self.evaluate = dims.Evaluator.load(segment.code)
+        self.evaluate = functions.load(segment.code)
         storage, self.slots, self.scales, constants = segment.words
         self.constants: Words = constants + bases[storage]
         for position, symbol in segment.entries:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sardonyx.base.dim import Dim
 from sardonyx.base.report import Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 
@@ -76,7 +75,7 @@ class Segment(NamedTuple):
     of the storage (-1: 0) + slot (-1: 0) * scale + constant; to the words at the positions of `entries` the
     address of a function is added.
 
-    `code` computes all slots from the symbols in `names` (see `dims.Evaluator`). `outputs` pairs storages with
+    `code` computes all slots from the symbols in `names` (see `base.evaluator`). `outputs` pairs storages with
     the slots of their shape. `checks` are (slot, whether it must be zero rather than not negative, the message
     if it is not). `work` and `scratch` are slots. After the calls the symbols of `after` are read, each an
     element of a view, and `host` runs.
@@ -102,8 +101,8 @@ class Segment(NamedTuple):
 class ProgramData:
     """Everything about a program but machine code and weights.
 
-    `symbols` says which input axis binds a symbol: (name, input, axis). `input_shapes` is None for inputs that
-    are no tensors. `results` is where each output is found at the end, in terms of the last segment.
+    `symbols` says which input axis binds a symbol: (name, input, axis). An axis of an
+    input is a number or a symbol; inputs that are no tensors have no shape. `results` is where each output is found at the end, in terms of the last segment.
     """
 
     inputs: tuple[TensorInfo, ...]
@@ -112,7 +111,7 @@ class ProgramData:
     metadata: ModelMeta
     report: Report
     symbols: tuple[tuple[str, int, int], ...]
-    input_shapes: tuple[tuple[Dim, ...] | None, ...]
+    input_shapes: tuple[tuple[int | str, ...] | None, ...]
     storages: tuple[StorageSpec, ...]
     segments: tuple[Segment, ...]
     results: tuple[View, ...]

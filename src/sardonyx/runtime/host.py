@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sardonyx.base import dim as dims
 from sardonyx.base.dtype import DType
-from sardonyx.ir.value import Value
+
+if TYPE_CHECKING:
+    from sardonyx.ir.value import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,14 @@ class HostOperation:
     origins: tuple[str, ...]
 
     @staticmethod
-    def of(value: Value, special: Any = None) -> Any:
-        """The operation of a value, or `special` if given."""
-        if special is not None:
-            return special
+    def of(value: Value) -> HostOperation:
+        """The operation of a value."""
         return HostOperation(value.prim, value.attrs, value.dtype, value.shape, value.results, value.origins)
 
     def __call__(self, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
         """Results as contiguous arrays or host objects."""
         from sardonyx.ir.run import evaluate
+        from sardonyx.ir.value import Value
 
         value = Value(self.prim, (), self.attrs, self.dtype, self.shape, None, self.results)
         value.origins = self.origins
@@ -47,18 +47,3 @@ def _dense(result: Any) -> Any:
     return (
         np.ascontiguousarray(result).reshape(np.shape(result)) if isinstance(result, np.ndarray) else result
     )
-
-
-class SizedConstant:
-    """A constant whose elements are sizes of the call."""
-
-    def __init__(self, value: Value) -> None:
-        assert value.data is not None
-        self.items = tuple(value.data.flat)
-        self.shape = value.data.shape
-        self.dtype = value.dtype
-
-    def __call__(self, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
-        """The array of evaluated sizes."""
-        flat = [dims.evaluate(n, symbols) for n in self.items]
-        return np.array(flat, dtype=self.dtype.numpy).reshape(self.shape)

@@ -1,325 +1,182 @@
-"""A compiled model as plain data, and how it runs: bind sizes, take memory, one native call a segment.
+"""A compiled model that runs: bind sizes, take memory, one native call a segment.
 
-Must not know ONNX, passes or code generation. Everything but `load`ed machine code pickles.
+Must not know ONNX, passes or code generation, nor how programs are kept.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sardonyx.base import dim as dims
-from sardonyx.base import dtype as dt
-from sardonyx.base.dim import Dim
-from sardonyx.base.evaluator import Evaluator
+from sardonyx.base.knobs import SPIN_US
 from sardonyx.base.report import Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import RunError, ShapeError
 from sardonyx.runtime import team
-from sardonyx.runtime.arena import plan_arena
+from sardonyx.runtime.bound import Binder
+from sardonyx.runtime.data import HostStep, ProgramData
 from sardonyx.runtime.image import LoadedImage
+from sardonyx.runtime.pointers import address_of
+from sardonyx.runtime.segments import Links, Runner, SegmentRun
+from sardonyx.runtime.weights import Weights
 
-Array = np.ndarray[Any, Any]
-_SMALL_WORK = 60_000
+Special = Callable[[Mapping[str, int]], "Program"]
+"""Makes the program of the same model with some sizes fixed."""
 
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One argument word: base of `storage` + slot * scale + `fixed`, plus the address of `symbol` if given."""
-
-    storage: int = -1
-    slot: int = -1
-    scale: int = 1
-    fixed: int = 0
-    symbol: str = ""
+_DIVISION = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One native call: its function, argument words, and whether all threads meet after it."""
+class CallTime(NamedTuple):
+    """One native call or host step of a profiled run.
 
-    symbol: str
-    words: tuple[Word, ...]
-    barrier: bool
-    origins: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StorageSpec:
-    """One block of memory; `slot` is its element count in the segment that first uses it.
-
-    `kind`: input, output, host (numbered by `index`), const (index into the weights), arena (live from phase
-    `first` to `last` of `segment`, `last` = -1: to the end of the run).
+    `busy_ns` is the time of the slowest thread inside it, `wait_ns` what then passes until the next begins.
     """
 
-    kind: str
-    dtype: str
-    index: int = 0
-    segment: int = 0
-    slot: int = 0
-    first: int = 0
-    last: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A tensor for the host: a storage with shape, strides and offset given by slots, or a host object."""
-
-    storage: int
-    dtype: str
-    shape: tuple[int, ...] = ()
-    strides: tuple[int, ...] = ()
-    offset: int = 0
-    host: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class HostStep:
-    """One operation that runs in Python: `run(arrays, bindings) -> results`; `into` are its host numbers."""
-
-    run: Any
-    args: tuple[View, ...]
-    into: tuple[int, ...]
-    many: bool
-    binds: tuple[tuple[str, int, int | None], ...] = ()
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Native calls between host steps.
-
-    `source` evaluates all sizes from the symbols in `names`; `checks` are (slot, whether it must be
-    zero rather than not negative, the message if it is not).
-    """
-
-    calls: tuple[Call, ...]
-    phases: tuple[int, ...]
-    names: tuple[str, ...]
-    source: str
-    outputs: tuple[tuple[int, tuple[int, ...]], ...]
-    checks: tuple[tuple[int, bool, str], ...]
-    work: int
-    scratch: int
-    after: tuple[tuple[View, int, str], ...] = ()
-    host: HostStep | None = None
-
-
-@dataclass(slots=True)
-class ProgramData:
-    """Everything about a program that a cache keeps."""
-
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
-    initializer_inputs: tuple[TensorInfo, ...]
-    metadata: ModelMeta
-    report: Report
-    symbols: tuple[tuple[str, int, int], ...]
-    input_shapes: tuple[tuple[Dim, ...] | None, ...]
-    storages: tuple[StorageSpec, ...]
-    segments: tuple[Segment, ...]
-    results: tuple[View, ...]
-    node_names: tuple[tuple[str, ...], ...] = ()
-
-
-@dataclass(slots=True)
-class _Bound:
-    """One segment for one set of sizes: values of all slots and the frames that can run it."""
-
-    segment: Segment
-    values: Array
-    frames: list[_Frame] = field(default_factory=list)
-
-
-class _Frame:
-    """Memory of one segment in one run: argument words, records, arena."""
-
-    __slots__ = ("arena", "bases", "launch", "patches", "records", "words")
-
-    def __init__(self, program: Program, number: int, bound: _Bound) -> None:
-        layout, values = program.layouts[number], bound.values
-        sizes = [int(values[slot]) * item for slot, item in layout.arena_sizes]
-        offsets, total = plan_arena(sizes, layout.arena_lives)
-        self.arena = team.aligned_bytes(total + 128)
-        start = int(self.arena.ctypes.data)
-        self.bases = program.const_bases.copy()
-        for storage, offset in zip(layout.arena_storages, offsets, strict=True):
-            self.bases[storage] = start + offset
-        self.words = team.aligned_words(max(1, layout.count))
-        slots = np.append(values, 0)[layout.slot]
-        self.words[: layout.count] = self.bases[layout.storage] + slots * layout.scale + layout.fixed
-        self.patches = {
-            storage: [(int(p), int(slots[p] * layout.scale[p])) for p in places]
-            for storage, places in layout.patched.items()
-        }
-        self.records = np.zeros((len(layout.functions), 3), np.int64)
-        self.records[:, 0] = layout.functions
-        self.records[:, 1] = self.words.ctypes.data + 8 * layout.starts
-        self.records[:, 2] = layout.flags
-        work = int(values[bound.segment.work]) if bound.segment.work >= 0 else 0
-        threads = 1 if work < _SMALL_WORK else program.threads
-        self.launch = team.Launch(
-            program.image,
-            self.records,
-            threads=threads,
-            scratch_bytes=int(values[bound.segment.scratch]) + 64 if bound.segment.scratch >= 0 else 64,
-            hold_gil=threads == 1 and work < _SMALL_WORK,
-        )
-
-
-class _Layout:
-    """The argument words of a segment as arrays, ready to be filled in for any sizes."""
-
-    def __init__(self, program: Program, number: int) -> None:
-        data, segment = program.data, program.data.segments[number]
-        words = [w for call in segment.calls for w in call.words]
-        self.count = len(words)
-        self.storage = np.array([w.storage for w in words], np.int64)
-        self.slot = np.array([w.slot for w in words], np.int64)
-        self.scale = np.array([w.scale for w in words], np.int64)
-        self.fixed = np.array(
-            [w.fixed + (program.image.address(w.symbol) if w.symbol else 0) for w in words], np.int64
-        )
-        counts = [len(call.words) for call in segment.calls]
-        self.starts = (
-            np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
-            if counts
-            else np.zeros(0, np.int64)
-        )
-        self.functions = np.array([program.image.address(call.symbol) for call in segment.calls], np.int64)
-        self.flags = np.array([int(call.barrier) for call in segment.calls], np.int64)
-        own = [s for s, spec in enumerate(data.storages) if spec.kind == "arena" and spec.segment == number]
-        self.arena_storages = own
-        specs = [data.storages[s] for s in own]
-        self.arena_sizes = [(spec.slot, dt.by_name(spec.dtype).size_bytes) for spec in specs]
-        self.arena_lives = [(spec.first, spec.last) for spec in specs]
-        fixed = {s for s, spec in enumerate(data.storages) if spec.kind == "const"} | set(own) | {-1}
-        self.patched: dict[int, list[int]] = {}
-        for position, word in enumerate(words):
-            if word.storage not in fixed:
-                self.patched.setdefault(word.storage, []).append(position)
+    name: str
+    origins: tuple[str, ...]
+    busy_ns: float
+    wait_ns: float
 
 
 class Program:
-    """A model ready to run; safe to use from several threads at once."""
+    """A model ready to run; safe to use from several threads at once.
 
-    def __init__(self, data: ProgramData, weights: Sequence[Array], image: LoadedImage, threads: int) -> None:
-        self.data = data
-        self.weights = list(weights)
-        self.image = image
+    Args:
+        data: the program.
+        weights: its constants.
+        image: its machine code.
+        threads: the most threads of a run.
+        spin_us: how long idle threads look for the next run.
+        special: makes the program for feeds with empty axes, which this one does not serve.
+    """
+
+    def __init__(
+        self,
+        data: ProgramData,
+        weights: Weights,
+        image: LoadedImage,
+        threads: int,
+        spin_us: int = SPIN_US.default,
+        special: Special | None = None,
+    ) -> None:
+        self.data, self.weights, self.image = data, weights, image
         self.threads = max(1, threads)
         self.team = team.shared(image)
-        self.const_bases = np.zeros(len(data.storages) + 1, np.int64)
-        for number, spec in enumerate(data.storages):
-            if spec.kind == "const":
-                self.const_bases[number] = self.weights[spec.index].__array_interface__["data"][0]
-        self.layouts = [_Layout(self, n) for n in range(len(data.segments))]
-        self._evaluators = [Evaluator.load(s.source) for s in data.segments]
-        self._bound: dict[Any, _Bound] = {}
-        self._lock = threading.Lock()
-        self._simple = len(data.segments) == 1 and data.segments[0].host is None
+        bases = np.zeros(len(data.storages) + 1, np.int64)
+        constants = [(n, spec.index) for n, spec in enumerate(data.storages) if spec.kind == "const"]
+        for number, index in constants:
+            bases[number] = weights.addresses[index]
+        self.binders = [
+            Binder(data, n, image, bases, self.threads, spin_us) for n in range(len(data.segments))
+        ]
+        self.addresses: list[int] = bases.tolist()
+        self.links = Links(data, self.binders)
+        self._runner = Runner(self.team)
+        self._special = special
+        self._specials: dict[tuple[str, ...], Program] = {}
+        self._every = tuple(range(len(data.results)))
+        self._is_one = self._has_one_segment()
+        self._table = self.binders[0].table if self._is_one else {}
 
-    inputs = property(lambda self: self.data.inputs)
-    outputs = property(lambda self: self.data.outputs)
-    initializer_inputs = property(lambda self: self.data.initializer_inputs)
-    metadata = property(lambda self: self.data.metadata)
-    report = property(lambda self: self.data.report)
+    inputs: tuple[TensorInfo, ...] = property(lambda self: self.data.inputs)  # type: ignore[assignment]
+    outputs: tuple[TensorInfo, ...] = property(lambda self: self.data.outputs)  # type: ignore[assignment]
+    initializer_inputs: tuple[TensorInfo, ...] = property(lambda self: self.data.initializer_inputs)  # type: ignore[assignment]
+    metadata: ModelMeta = property(lambda self: self.data.metadata)  # type: ignore[assignment]
+    report: Report = property(lambda self: self.data.report)  # type: ignore[assignment]
+
+    def _has_one_segment(self) -> bool:
+        """Whether a run is one segment whose native calls read the feeds and write all outputs."""
+        data, first = self.data, self.data.segments[0]
+        made = [data.storages[storage].index for storage, _ in first.outputs]
+        foreign = {data.storages[s].kind for s in self.binders[0].foreign}
+        alone = len(data.segments) == 1 and first.host is None and not first.after
+        return alone and foreign <= {"input", "output"} and made == list(self._every)
 
     def run(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
         """The wanted outputs for one feed an input, in order; feeds are validated, contiguous arrays.
 
         Raises ShapeError if sizes contradict each other, RunError if a kernel meets bad data.
         """
-        key = tuple([getattr(a, "shape", None) for a in feeds])
-        bound = self._bound.get(key)
-        if bound is not None and self._simple:
-            return self._run_simple(bound, feeds, wanted)
-        run = _Run(self, feeds)
-        symbols = self._bind_inputs(feeds)
-        for number in range(len(self.data.segments)):
-            run.segment(number, symbols, key if self._simple else None)
-        return [run.result(self.data.results[n]) for n in wanted]
-
-    def _run_simple(self, bound: _Bound, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
-        """One segment, sizes seen before: patch pointers, call."""
-        frames = bound.frames
         try:
-            frame = frames.pop()
-        except IndexError:
-            frame = _Frame(self, 0, bound)
-        outputs = self._allocate(bound)
-        self._patch(frame, feeds, outputs)
-        failure = self.team.run(frame.launch)
+            bound = self._table[tuple([feed.shape for feed in feeds])]
+        except (KeyError, AttributeError):
+            return self._run_unseen(feeds, wanted)
+        bound.used = True
+        binder = self.binders[0]
+        frame, arena = binder.take(bound)
+        try:
+            words, results = frame.words, []
+            for _, _, shape, dtype, patches in bound.outputs:
+                result = np.empty(shape, dtype)
+                address = address_of(result)
+                for position, offset in patches:
+                    words[position] = address + offset
+                results.append(result)
+            for _, number, patches in bound.inputs:
+                address = address_of(feeds[number])
+                for position, offset in patches:
+                    words[position] = address + offset
+            failure = self.team.run(frame.launch)
+        finally:
+            binder.give(bound, frame, arena)
         if failure is not None:
             self.fail(0, failure)
-        frames.append(frame)
-        if len(wanted) == len(outputs):
-            return [outputs[n] for n in wanted]
-        return [outputs[n] for n in wanted]
+        return results if wanted == self._every else [results[n] for n in wanted]
 
-    def _allocate(self, bound: _Bound) -> dict[int, Array]:
-        values = bound.values
-        storages = self.data.storages
-        made = {}
-        for storage, slots in bound.segment.outputs:
-            spec = storages[storage]
-            made[spec.index] = np.empty([values[s] for s in slots], dt.by_name(spec.dtype).numpy)
-        return made
+    def _run_unseen(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
+        """A run of several segments, or the first one for these sizes."""
+        symbols = self.bind_inputs(feeds)
+        if self._special is not None and (empty := [name for name, size in symbols.items() if size < 1]):
+            return self._without(tuple(empty)).run(feeds, wanted)
+        if self._is_one:
+            arguments = [symbols[name] for name in self.binders[0].segment.names]
+            self.binders[0].bind(tuple([feed.shape for feed in feeds]), arguments)
+            return self.run(feeds, wanted)
+        return SegmentRun(self, self._runner, feeds, symbols).run(wanted)
 
-    def _patch(self, frame: _Frame, feeds: Sequence[Any], outputs: dict[int, Array]) -> None:
-        storages, words = self.data.storages, frame.words
-        for storage, places in frame.patches.items():
-            spec = storages[storage]
-            array = feeds[spec.index] if spec.kind == "input" else outputs[spec.index]
-            base = array.__array_interface__["data"][0]
-            for position, offset in places:
-                words[position] = base + offset
+    def profile(self, feeds: Sequence[Any]) -> tuple[list[Any], list[CallTime]]:
+        """All outputs, and the times of the calls in order.
 
-    def _bind_inputs(self, feeds: Sequence[Any]) -> dict[str, int]:
+        Raises what `run` raises.
+        """
+        symbols = self.bind_inputs(feeds)
+        if self._special is not None and (empty := [name for name, size in symbols.items() if size < 1]):
+            return self._without(tuple(empty)).profile(feeds)
+        timer = _Timer(self.team, self.data)
+        return SegmentRun(self, timer, feeds, symbols).run(self._every), timer.times
+
+    def _without(self, empty: tuple[str, ...]) -> Program:
+        """The program for feeds in which these sizes are 0."""
+        if empty not in self._specials:
+            assert self._special is not None
+            self._specials[empty] = self._special(dict.fromkeys(empty, 0))
+        return self._specials[empty]
+
+    def bind_inputs(self, feeds: Sequence[Any]) -> dict[str, int]:
+        """The sizes that the feeds give. Raises ShapeError if they contradict each other."""
         symbols = {name: feeds[number].shape[axis] for name, number, axis in self.data.symbols}
-        for info, shape, feed in zip(self.inputs, self.data.input_shapes, feeds, strict=False):
-            if shape is None or feed is None or not hasattr(feed, "shape"):
+        names = [info.name for info in (*self.inputs, *self.initializer_inputs)]
+        for name, shape, feed in zip(names, self.data.input_shapes, feeds, strict=False):
+            given = getattr(feed, "shape", None)
+            if shape is None or given is None:
                 continue
             for axis, size in enumerate(shape):
-                expected = dims.evaluate(size, symbols)
-                if expected != feed.shape[axis]:
+                expected = size if isinstance(size, int) else symbols[size]
+                if expected != given[axis]:
                     raise ShapeError(
-                        f"input {info.name!r}: axis {axis} has size {feed.shape[axis]}, but {size} is {expected} "
+                        f"input {name!r}: axis {axis} has size {given[axis]}, but {size} is {expected} "
                         "elsewhere in this call; give both the same size"
                     )
         return symbols
 
-    def bind(self, number: int, symbols: dict[str, int], key: Any) -> _Bound:
-        """The segment with its sizes evaluated, from the table if they were seen before."""
-        segment = self.data.segments[number]
-        arguments = tuple(symbols[name] for name in segment.names)
-        key = key if key is not None else (number, arguments)
-        bound = self._bound.get(key)
-        if bound is None:
-            try:
-                values = np.array(self._evaluators[number](*arguments), np.int64)
-            except (ValueError, ZeroDivisionError) as error:
-                raise ShapeError(f"the sizes of this call contradict each other: {error}") from None
-            for slot, exact, message in segment.checks:
-                if values[slot] < 0 or (exact and values[slot]):
-                    raise ShapeError(
-                        f"{message}; check the input shapes {dict(zip(segment.names, arguments, strict=True))}"
-                    )
-            with self._lock:
-                if len(self._bound) >= 256:
-                    self._bound.clear()
-                bound = self._bound.setdefault(key, _Bound(segment, values))
-        return bound
-
     def fail(self, number: int, failure: team.Failure) -> None:
         """Raise the error that a kernel reported."""
-        call = self.data.segments[number].calls[failure.call]
-        where = ", ".join(call.origins) or call.symbol
-        if failure.code == 2:
+        segment = self.data.segments[number]
+        where = ", ".join(segment.origins[failure.call]) or segment.functions[failure.call]
+        if failure.code == _DIVISION:
             raise RunError(f"{where}: integer division by zero")
         raise RunError(
             f"{where}: index {failure.detail0} is out of range for an axis of size {failure.detail1}; "
@@ -328,96 +185,26 @@ class Program:
         )
 
 
-class _Run:
-    """One run with host steps or sizes that depend on data."""
+class _Timer(Runner):
+    """Notes how long everything takes."""
 
-    def __init__(self, program: Program, feeds: Sequence[Any]) -> None:
-        self.program = program
-        self.feeds = feeds
-        self.outputs: dict[int, Array] = {}
-        self.host: dict[int, Any] = {}
-        self.bases = program.const_bases.copy()
-        self.arenas: dict[int, _Frame] = {}
-        self.values: Array = np.zeros(0, np.int64)
+    def __init__(self, crew: team.Team, data: ProgramData) -> None:
+        super().__init__(crew)
+        self._data = data
+        self.times: list[CallTime] = []
 
-    def segment(self, number: int, symbols: dict[str, int], key: Any) -> None:
-        """Run one segment and the host step after it."""
-        program = self.program
-        segment = program.data.segments[number]
-        bound = program.bind(number, symbols, key)
-        self.values = bound.values
-        frame = self._frame(number, bound)
-        self.outputs.update(program._allocate(bound))
-        for storage, places in frame.patches.items():
-            base = self._base(storage)
-            for position, offset in places:
-                frame.words[position] = base + offset
-        if segment.calls:
-            failure = program.team.run(frame.launch)
-            if failure is not None:
-                program.fail(number, failure)
-        for view, index, name in segment.after:
-            symbols[name] = int(self.result(view).reshape(-1)[index])
-        if segment.host is not None:
-            self._host_step(segment.host, symbols)
+    def calls(self, number: int, launch: team.Launch) -> team.Failure | None:
+        failure, profile = self.team.profile(launch)
+        segment = self._data.segments[number]
+        busy = profile.busy_ns.max(axis=0)
+        wall = profile.busy_ns[0] + profile.wait_ns[0]
+        for call, name in enumerate(segment.functions):
+            wait = max(0.0, float(wall[call] - busy[call]))
+            self.times.append(CallTime(name, segment.origins[call], float(busy[call]), wait))
+        return failure
 
-    def _frame(self, number: int, bound: _Bound) -> _Frame:
-        frame = (
-            bound.frames.pop()
-            if self.program._simple and bound.frames
-            else _Frame(self.program, number, bound)
-        )
-        self.arenas[number] = frame
-        return frame
-
-    def _base(self, storage: int) -> int:
-        spec = self.program.data.storages[storage]
-        if spec.kind == "arena":
-            return int(self.arenas[spec.segment].bases[storage])
-        return int(self._array(spec).__array_interface__["data"][0])
-
-    def _array(self, spec: StorageSpec) -> Array:
-        match spec.kind:
-            case "input":
-                return self.feeds[spec.index]  # type: ignore[no-any-return]
-            case "output":
-                return self.outputs[spec.index]
-            case "host":
-                return self.host[spec.index]  # type: ignore[no-any-return]
-        return self.program.weights[spec.index]
-
-    def result(self, view: View) -> Any:
-        """A tensor or host object; tensors are views of the memory they live in."""
-        if view.host >= 0:
-            return self.host[view.host]
-        spec = self.program.data.storages[view.storage]
-        if spec.kind == "output" and not view.shape and not view.strides:
-            return self.outputs[spec.index]
-        dtype = dt.by_name(view.dtype)
-        shape = tuple(int(self.values[s]) for s in view.shape)
-        strides = tuple(int(self.values[s]) * dtype.size_bytes for s in view.strides)
-        offset = int(self.values[view.offset]) * dtype.size_bytes if view.shape else 0
-        if spec.kind == "arena":
-            frame = self.arenas[spec.segment]
-            offset += int(frame.bases[view.storage]) - int(frame.arena.ctypes.data)
-            return np.ndarray(shape, dtype.numpy, frame.arena, offset, strides)
-        array = self._array(spec)
-        if not isinstance(array, np.ndarray) or array.dtype == object:
-            return array
-        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        return (
-            np.ndarray(shape, dtype.numpy, flat, offset, strides)
-            if flat.size
-            else np.empty(shape, dtype.numpy)
-        )
-
-    def _host_step(self, step: HostStep, symbols: dict[str, int]) -> None:
-        args = [self.result(view) for view in step.args]
-        results = step.run(args, symbols)
-        for number, result in zip(step.into, results if step.many else [results], strict=False):
-            self.host[number] = result
-        for name, index, result_number in step.binds:
-            if result_number is None:
-                symbols[name] = int(np.asarray(results).reshape(-1)[index])
-            else:
-                symbols[name] = int(np.shape(results[result_number])[index])
+    def host(self, step: HostStep, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
+        began = time.perf_counter_ns()
+        result = super().host(step, args, symbols)
+        self.times.append(CallTime("host", (step.name,), float(time.perf_counter_ns() - began), 0.0))
+        return result

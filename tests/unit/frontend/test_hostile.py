@@ -1,0 +1,154 @@
+"""Damaged and contradictory files end in an error of ours that says where, never in another exception."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import onnx
+import pytest
+
+from sardonyx.errors import LoadError, SardonyxError, ShapeError
+from sardonyx.frontend import load
+from tests.conformance.cases import load_cases
+from tests.unit.frontend.models import parsed
+
+
+def plain() -> onnx.ModelProto:
+    return parsed("g (float[2] x) => (float[2] y) { h = Relu(x)  y = Neg(h) }")
+
+
+def cycle(model: onnx.ModelProto) -> None:
+    model.graph.node[0].input[0] = "y"
+
+
+def undefined(model: onnx.ModelProto) -> None:
+    model.graph.node[0].input[0] = "nowhere"
+
+
+def twice(model: onnx.ModelProto) -> None:
+    model.graph.node[1].output[0] = "h"
+
+
+def hides_an_input(model: onnx.ModelProto) -> None:
+    model.graph.node[0].output[0] = "x"
+
+
+def no_output(model: onnx.ModelProto) -> None:
+    del model.graph.output[:]
+
+
+def unknown_output(model: onnx.ModelProto) -> None:
+    model.graph.output[0].name = "nowhere"
+
+
+def unknown_type(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.elem_type = 99
+
+
+def no_type(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.elem_type = 0
+
+
+def future_opset(model: onnx.ModelProto) -> None:
+    model.opset_import[0].version = 999
+
+
+def no_opset(model: onnx.ModelProto) -> None:
+    del model.opset_import[:]
+
+
+def other_domain(model: onnx.ModelProto) -> None:
+    model.graph.node[0].domain = "elsewhere"
+
+
+def surplus_input(model: onnx.ModelProto) -> None:
+    model.graph.node[0].input.append("x")
+
+
+def surplus_attribute(model: onnx.ModelProto) -> None:
+    model.graph.node[0].attribute.append(onnx.helper.make_attribute("wrong", 1))
+
+
+def missing_input(model: onnx.ModelProto) -> None:
+    del model.graph.node[0].input[:]
+
+
+def surplus_result(model: onnx.ModelProto) -> None:
+    model.graph.node[0].output.append("more")
+
+
+def short_tensor(model: onnx.ModelProto) -> None:
+    model.graph.initializer.add(name="w", data_type=1, dims=[4], raw_data=b"1234")
+
+
+def negative_tensor(model: onnx.ModelProto) -> None:
+    model.graph.initializer.add(name="w", data_type=1, dims=[-4], raw_data=b"")
+
+
+def same_tensors(model: onnx.ModelProto) -> None:
+    for _ in range(2):
+        model.graph.initializer.add(name="w", data_type=1, dims=[1], raw_data=b"1234")
+
+
+FAULTS: tuple[tuple[Callable[[onnx.ModelProto], None], str], ...] = (
+    (cycle, "cycle: .*Relu|cycle: .*Neg"),
+    (undefined, 'nothing defines the tensor "nowhere"'),
+    (twice, 'the tensor "h" is defined twice'),
+    (hides_an_input, 'the tensor "x" is defined twice'),
+    (no_output, "no outputs"),
+    (unknown_output, '"nowhere"'),
+    (unknown_type, "\"x\": the element type 99"),
+    (no_type, '"x": it has no element type'),
+    (future_opset, "opset 999"),
+    (no_opset, "no opset"),
+    (other_domain, "elsewhere"),
+    (surplus_input, "2 inputs, at most 1"),
+    (surplus_attribute, "no attribute wrong"),
+    (missing_input, "needs 1 inputs"),
+    (surplus_result, "1 results, the node names 2"),
+    (short_tensor, 'tensor "w" of .* needs 16 bytes, it has 4'),
+    (negative_tensor, "negative size"),
+    (same_tensors, "two initialisers"),
+)
+
+
+@pytest.mark.parametrize(("spoil", "message"), FAULTS, ids=[fault.__name__ for fault, _ in FAULTS])
+def test_fault_is_named(spoil: Callable[[onnx.ModelProto], None], message: str) -> None:
+    model = plain()
+    spoil(model)
+    with pytest.raises(LoadError, match=message):
+        load(model)
+
+
+@pytest.mark.parametrize("data", [b"", b"garbage", b"\x00" * 64, b"\x08\x00\x00\x00ORTM" + bytes(16)])
+def test_bytes_that_are_no_model(data: bytes) -> None:
+    with pytest.raises(LoadError):
+        load(data)
+
+
+def test_a_result_of_another_type_than_declared() -> None:
+    with pytest.raises(ShapeError, match='"y" is declared as'):
+        load(parsed("g (float[2] x) => (int64[2] y) { y = Relu(x) }"))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_damage(seed: int) -> None:
+    """Bytes of the node cases, changed, dropped or inserted at random."""
+    chance = random.Random(seed)
+    models = [case.model for case in load_cases().values()]
+    for _ in range(40):
+        data = bytearray(chance.choice(models))
+        for _ in range(chance.choice([1, 1, 2, 4])):
+            at = chance.randrange(len(data))
+            match chance.randrange(3):
+                case 0:
+                    data[at] = chance.randrange(256)
+                case 1:
+                    del data[at : at + chance.randrange(1, 8)]
+                case _:
+                    data[at:at] = chance.randbytes(chance.randrange(1, 5))
+        try:
+            load(bytes(data))
+        except SardonyxError as error:
+            assert str(error)

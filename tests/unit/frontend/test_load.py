@@ -1,0 +1,221 @@
+"""What a model file means: inputs, sizes, constants, functions, subgraphs, fallbacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from sardonyx.base.knobs import CompileOptions
+from sardonyx.errors import LoadError, UnsupportedOp
+from sardonyx.frontend import load, signature
+from tests.unit.frontend.models import outputs, parsed, shapes
+
+F32 = np.float32
+
+
+def test_equal_names_are_one_size_and_nameless_sizes_are_not() -> None:
+    model = parsed("g (float[N,?] x, float[N,4] y) => (float[N,?] z) { z = Concat<axis = 1>(x, y) }")
+    assert shapes(model) == ["N,x[1]+4"]
+
+
+def test_a_question_mark_is_no_name() -> None:
+    model = parsed("g (float[N,M] x) => (float[N,M] y) { y = Relu(x) }")
+    for size in model.graph.input[0].type.tensor_type.shape.dim:
+        size.dim_param = "?"
+    assert shapes(model) == ["x[0],x[1]"]
+
+
+def test_options_fix_free_sizes() -> None:
+    model = parsed("g (float[N,4] x) => (float[N,4] y) { y = Relu(x) }")
+    loaded = load(model, CompileOptions(dims={"N": 3}))
+    assert loaded.graph.inputs[0].shape == (3, 4)
+    assert loaded.inputs[0].shape == (3, 4)
+
+
+def test_shape_arithmetic_leaves_no_operation() -> None:
+    model = parsed("""
+        g (float[N,C,H,W] x) => (float[A,B] y) {
+            s = Shape(x)
+            zero = Constant<value_ints = [0]>()
+            n = Gather(s, zero)
+            rest = Constant<value_ints = [-1]>()
+            to = Concat<axis = 0>(n, rest)
+            y = Reshape(x, to)
+        }""")
+    graph = load(model).graph
+    assert [v.prim for v in graph.order()] == ["input", "reshape"]
+    assert shapes(model) == ["N,C*H*W"]
+
+
+def test_initialisers_that_are_inputs_can_be_fed() -> None:
+    model = parsed("g (float[2] x, float[2] w) => (float[2] y) { y = Mul(x, w) }")
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2, 3], F32), "w"))
+    loaded = load(model)
+    assert [i.name for i in loaded.inputs] == ["x"]
+    assert [i.name for i in loaded.initializers] == ["w"]
+    np.testing.assert_array_equal(outputs(loaded, F32([1, 1]))[0], [2, 3])
+    fed = load(model, fed=["w"])
+    np.testing.assert_array_equal(outputs(fed, F32([1, 1]), F32([5, 6]))[0], [5, 6])
+
+
+def test_constants_of_all_kinds() -> None:
+    model = parsed("""
+        g () => (float a, int64[2] b, string[1] c, float[3] d) {
+            a = Constant<value_float = 1.5>()
+            b = Constant<value_ints = [1, 2]>()
+            c = Constant<value_strings = ["text"]>()
+            d = Constant<value = float[3] {1, 2, 3}>()
+        }""")
+    a, b, c, d = outputs(model)
+    assert (a.item(), b.tolist(), c.tolist(), d.tolist()) == (1.5, [1, 2], ["text"], [1, 2, 3])
+
+
+def test_sparse_initialisers_become_dense() -> None:
+    model = parsed("g () => (float[2,3] y) { y = Identity(w) }")
+    values = numpy_helper.from_array(np.array([5, 7], F32), "w")
+    indices = numpy_helper.from_array(np.array([[0, 1], [1, 2]], np.int64), "")
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [2, 3]))
+    np.testing.assert_array_equal(outputs(model)[0], [[0, 5, 0], [0, 0, 7]])
+
+
+@pytest.mark.parametrize("code", [TensorProto.INT4, TensorProto.UINT4, TensorProto.BFLOAT16, TensorProto.FLOAT8E5M2])
+def test_narrow_types(code: int) -> None:
+    tensor = helper.make_tensor("w", code, [3], [1, 2, 3])
+    node = helper.make_node("Cast", ["w"], ["y"], to=TensorProto.FLOAT)
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [3])
+    model = helper.make_model(helper.make_graph([node], "g", [], [output], [tensor]))
+    np.testing.assert_array_equal(outputs(model)[0], [1, 2, 3])
+
+
+def external(folder: Path, location: str, length: str = "8") -> onnx.ModelProto:
+    model = parsed("g (float[2] x) => (float[2] y) { y = Mul(x, w) }")
+    tensor = model.graph.initializer.add(name="w", data_type=1, dims=[2], data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", "4"), ("length", length)):
+        tensor.external_data.add(key=key, value=value)
+    (folder / "weights.bin").write_bytes(np.array([9, 2, 3], F32).tobytes())
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    return model
+
+
+def test_external_data_lies_beside_the_model(tmp_path: Path) -> None:
+    external(tmp_path, "weights.bin")
+    np.testing.assert_array_equal(outputs(load(tmp_path / "model.onnx"), F32([1, 1]))[0], [2, 3])
+
+
+@pytest.mark.parametrize("location", ["../weights.bin", "/etc/hostname", "", "missing.bin", "a/../../weights.bin"])
+def test_external_data_stays_inside(tmp_path: Path, location: str) -> None:
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    (tmp_path / "weights.bin").write_bytes(bytes(12))
+    external(folder, location)
+    with pytest.raises(LoadError, match='tensor "w"'):
+        load(folder / "model.onnx")
+
+
+def test_external_data_through_a_link_stays_inside(tmp_path: Path) -> None:
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    external(folder, "link.bin")
+    (tmp_path / "secret.bin").write_bytes(bytes(12))
+    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    with pytest.raises(LoadError, match="leaves the folder"):
+        load(folder / "model.onnx")
+
+
+def test_external_data_must_be_long_enough(tmp_path: Path) -> None:
+    external(tmp_path, "weights.bin", length="12")
+    with pytest.raises(LoadError, match="outside of"):
+        load(tmp_path / "model.onnx")
+
+
+FUNCTION = """
+g (float[N] x) => (float[N] y) { y = own.Scaled<factor = 3.0>(x) }
+<domain: "own", opset_import: ["" : 21]>
+Scaled<factor: float = 2.0, shift>(a) => (b) {
+    f = Constant<value_float: float = @factor>()
+    b = Mul(a, f)
+}"""
+
+
+def test_functions_are_built_in_place_with_their_attributes() -> None:
+    model = parsed(FUNCTION, imports=', "own" : 1')
+    np.testing.assert_array_equal(outputs(model, F32([1, 2]))[0], [3, 6])
+    default = parsed(FUNCTION.replace("<factor = 3.0>(x)", "(x)"), imports=', "own" : 1')
+    np.testing.assert_array_equal(outputs(default, F32([1, 2]))[0], [2, 4])
+
+
+def test_a_function_that_calls_itself_is_refused() -> None:
+    body = FUNCTION.replace("b = Mul(a, f)", "b = own.Scaled(a)")
+    with pytest.raises(LoadError, match="recursive"):
+        load(parsed(body, imports=', "own" : 1'))
+
+
+def test_operators_without_a_meaning_use_the_body_of_their_schema() -> None:
+    model = parsed("g (float[N,5] x, int64[N] t) => (float l) { l = NegativeLogLikelihoodLoss(x, t) }")
+    loaded = load(model)
+    assert not loaded.fallbacks
+    x = np.arange(10, dtype=F32).reshape(2, 5)
+    np.testing.assert_allclose(outputs(loaded, x, np.array([1, 0]))[0], -3)
+
+
+def test_operators_without_a_body_run_through_the_reference_evaluator() -> None:
+    text = "g (float r, int64 t, float[2] x, float[2] g, float[2] h) => (float[2] y, float[2] z)"
+    text += " { y, z = ai.onnx.preview.training.Adagrad<norm_coefficient = 0.0>(r, t, x, g, h) }"
+    model = parsed(text, imports=', "ai.onnx.preview.training" : 1')
+    loaded = load(model)
+    assert [(f.op, f.node) for f in loaded.fallbacks] == [("ai.onnx.preview.training.Adagrad", "Adagrad_0")]
+    y, _ = outputs(loaded, F32(0), np.int64(0), F32([1, 2]), F32([1, 1]), F32([1, 1]))
+    np.testing.assert_array_equal(y, [1, 2])
+    with pytest.raises(UnsupportedOp, match="fallback"):
+        load(model, CompileOptions(fallback="error"))
+
+
+def test_nodes_may_come_in_any_order() -> None:
+    model = parsed("g (float[N] x) => (float[N] y) { h = Relu(x)  y = Neg(h) }")
+    nodes = [model.graph.node[1], model.graph.node[0]]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    np.testing.assert_array_equal(outputs(model, F32([-1, 2]))[0], [0, -2])
+
+
+def test_a_known_condition_builds_one_branch() -> None:
+    model = parsed("""
+        g (float[N] x) => (float[N] y) {
+            c = Constant<value = bool {1}>()
+            y = If(c) <then_branch = t () => (float[N] a) { a = Relu(x) }, else_branch = e () => (float[N] b) { b = Nope(x) }>
+        }""")
+    assert [v.prim for v in load(model).graph.order()] == ["input", "const", "max"]
+
+
+def test_a_closed_branch_captures_outer_values_and_sizes() -> None:
+    model = parsed("""
+        g (bool c, float[N,4] x) => (float[N,4] y, int64[2] s) {
+            h = Relu(x)
+            y, s = If(c) <
+                then_branch = t () => (float[N,4] a, int64[2] p) { a = Neg(h)  p = Shape(h) },
+                else_branch = e () => (float[N,4] b, int64[2] q) { b = Identity(h)  q = Shape(x) }
+            >
+        }""")
+    loaded = load(model)
+    x = F32([[1, -1, 2, -2]] * 3)
+    for condition, sign in ((True, -1), (False, 1)):
+        y, s = outputs(loaded, np.bool_(condition), x)
+        np.testing.assert_array_equal(y, sign * x.clip(0))
+        assert s.tolist() == [3, 4]
+
+
+def test_the_signature_needs_no_graph() -> None:
+    model = parsed("g (float[N,?] x) => (float[N] y) { y = Unheard(x) }")
+    found = signature(model)
+    assert found.inputs[0].type == "tensor(float)"
+    assert found.inputs[0].shape == ("N", None)
+    assert [o.name for o in found.outputs] == ["y"]
+
+
+def test_messages_name_node_operator_and_reason() -> None:
+    with pytest.raises(UnsupportedOp, match=r"Unheard_0 \(Unheard\): Unheard-21"):
+        load(parsed("g (float[N] x) => (float[N] y) { y = Unheard(x) }"))
