@@ -19,7 +19,8 @@ from sardonyx.ir.bounds import obligations
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.place import Place, Storage
-from sardonyx.ir.value import Unknown, Value
+from sardonyx.ir.unknown import Unknown
+from sardonyx.ir.value import Value
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.llvm.layout import BARRIER_AFTER
 from sardonyx.runtime.data import HostFunction, HostStep, Segment, StorageSpec, View

@@ -19,8 +19,8 @@ from sardonyx.ir.value import Value
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.families import NATIVE, native_calls
 from sardonyx.runtime.build import build_image
-from sardonyx.runtime.host import HostOperation
 from sardonyx.runtime.data import ProgramData
+from sardonyx.runtime.host import HostOperation
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.weights import Weights
 from sardonyx.targets import detect

@@ -189,19 +189,19 @@ def floordiv(a: Dim, b: Dim) -> Dim:
     if exact is not None:
         return exact
     if isinstance(b, int) and b > 0:
-        whole = normal({m: f // b for m, f in _terms(a) if f % b == 0})
-        rest = normal({m: f for m, f in _terms(a) if f % b})
+        whole = normal({m: f // b for m, f in _terms(a)})
         if whole != 0:
-            return whole + floordiv(rest, b)
-        if isinstance(a, Expr) and len(a.terms) == 1 and a.terms[0][1] == 1 and len(a.terms[0][0]) == 1:
-            atom = a.terms[0][0][0]
+            return whole + floordiv(normal({m: f % b for m, f in _terms(a)}), b)
+        # floor((floor(x / c) + k) / b) = floor((x + c * k) / (c * b)) for every integer k.
+        for monomial, factor in _terms(a):
+            inner = monomial[0] if len(monomial) == 1 and factor == 1 else None
             if (
-                isinstance(atom, Call)
-                and atom.fn == "floordiv"
-                and isinstance(atom.args[1], int)
-                and atom.args[1] > 0
+                isinstance(inner, Call)
+                and inner.fn == "floordiv"
+                and isinstance(c := inner.args[1], int)
+                and c > 0
             ):
-                return floordiv(atom.args[0], atom.args[1] * b)
+                return floordiv(inner.args[0] + (a - normal({monomial: 1})) * c, c * b)
     return _call("floordiv", a, b)
 
 
@@ -268,21 +268,20 @@ def _proven_bound(dim: Expr) -> int | None:
             if factor > 0 and len(monomial) == 1 and lows[0] is not None:
                 total += factor * lows[0]
                 continue
-            relaxed = _relaxed(dim)
-            return None if relaxed is None else lower_bound(relaxed)
+            return _relaxed_bound(dim)
         total += factor * reduce(lambda p, q: p * q, [low for low in lows if low is not None], 1)
     return total
 
 
-def _relaxed(dim: Expr) -> Dim | None:
-    """Something not greater than `dim` with one floordiv less, by x - c < c * (x // c) <= x."""
+def _relaxed_bound(dim: Expr) -> int | None:
+    """A bound that holds with one floordiv less, by x - c < c * (x // c) <= x."""
     for monomial, factor in dim.terms:
         atom = monomial[0] if len(monomial) == 1 else None
-        if isinstance(atom, Call) and atom.fn == "floordiv" and isinstance(atom.args[1], int):
-            c = atom.args[1]
-            if c > 0 and factor % c == 0:
-                exact = atom.args[0] - (c - 1) if factor > 0 else atom.args[0]
-                return dim - normal({monomial: factor}) + exact * (factor // c)
+        if isinstance(atom, Call) and atom.fn == "floordiv" and isinstance(c := atom.args[1], int) and c > 0:
+            scale = 1 if factor % c == 0 else c
+            least = atom.args[0] - (c - 1) if factor > 0 else atom.args[0]
+            low = lower_bound((dim - normal({monomial: factor})) * scale + least * (factor * scale // c))
+            return None if low is None else -(-low // scale)
     return None
 
 

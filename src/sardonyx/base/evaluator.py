@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
+from sardonyx.base import dim as dims
 from sardonyx.base.dim import Call, Dim, Symbol
+
+
+@dataclass(slots=True)
+class Guard:
+    """Sizes that are computed together and do not matter if they contradict each other.
+
+    Attributes:
+        state: slot of 0, or of 1 if they cannot be computed, or of 2 + the number of the check that fails;
+            unless it is 0, all sizes of the guard are 0.
+    """
+
+    name: str
+    state: int
+    lines: list[str] = field(default_factory=list)
+    temporaries: dict[Call, str] = field(default_factory=dict)
+    slots: dict[Dim, int] = field(default_factory=dict)
+    results: list[str] = field(default_factory=lambda: ["0"])
+    checks: list[tuple[str, bool]] = field(default_factory=list)
 
 
 class Evaluator:
@@ -17,17 +38,54 @@ class Evaluator:
     def __init__(self, names: Sequence[str]) -> None:
         self._names = {name: f"s{i}" for i, name in enumerate(names)}
         self._used: dict[str, None] = {}
-        self._lines: list[str] = []
-        self._temporaries: dict[Call, str] = {}
-        self._slots: dict[Dim, int] = {}
         self._results: list[str] = []
+        self._count = 0
+        self._guards: list[Guard] = []
+        self._open = [Guard("", -1)]
 
     def add(self, dim: Dim) -> int:
         """The index of `dim` in the result list."""
-        if dim not in self._slots:
-            self._slots[dim] = len(self._results)
-            self._results.append(self._text(dim))
-        return self._slots[dim]
+        for guard in self._open:
+            if dim in guard.slots:
+                return guard.slots[dim]
+        guard, slot, text = self._open[-1], len(self._results), self._text(dim)
+        guard.slots[dim] = slot
+        if guard.name:
+            guard.results.append(text)
+            text = f"{guard.name}[{len(guard.results) - 1}]"
+        self._results.append(text)
+        return slot
+
+    @contextmanager
+    def guarded(self) -> Iterator[Guard]:
+        """What is added inside the block is 0 if one of it cannot be computed."""
+        guard = Guard(f"g{len(self._guards)}", len(self._results))
+        self._results.append(f"{guard.name}[0]")
+        self._guards.append(guard)
+        self._open.append(guard)
+        yield guard
+        self._open.pop()
+        tests = [
+            line
+            for number, (text, exact) in enumerate(guard.checks, 2)
+            for line in (f"k={number}", f"if {text}{'!=' if exact else '<'}0: raise ValueError")
+        ]
+        body = [*guard.lines, *tests, f"{guard.name}=[{','.join(guard.results)}]"]
+        failed = f"{guard.name}=[k]+[0]*{len(guard.results) - 1}"
+        handler = f"except (ValueError,ZeroDivisionError,OverflowError): {failed}"
+        self._open[-1].lines += ["k=1", "try:", *(f" {line}" for line in body), handler, "k=1"]
+
+    def check(self, dim: Dim, exact: bool) -> None:
+        """Refuse the sizes of the open guard if `dim` is negative or, if `exact`, not zero."""
+        self._open[-1].checks.append((self._text(dim), exact))
+
+    def lifted(self, dim: Dim) -> Dim:
+        """A dim of the open guard as one that may be used outside of it."""
+        if isinstance(dim, int):
+            return dim
+        text = self._results[self.add(dim)]
+        self._names[text] = text
+        return dims.symbol(text)
 
     def _text(self, dim: Dim) -> str:
         if isinstance(dim, int):
@@ -39,17 +97,22 @@ class Evaluator:
         return "(" + "+".join(parts).replace("+-", "-") + ")"
 
     def _symbol(self, symbol: Symbol) -> str:
-        self._used.setdefault(symbol.name)
-        return self._names[symbol.name]
+        text = self._names[symbol.name]
+        if text != symbol.name:
+            self._used.setdefault(symbol.name)
+        return text
 
     def _temporary(self, call: Call) -> str:
-        if call not in self._temporaries:
-            args = [self._text(a) for a in call.args]
-            name = f"t{len(self._temporaries)}"
-            self._temporaries[call] = name
-            text = f"{args[0]}//{args[1]}" if call.fn == "floordiv" else f"F[{call.fn!r}]({', '.join(args)})"
-            self._lines.append(f" {name}={text}")
-        return self._temporaries[call]
+        for guard in self._open:
+            if call in guard.temporaries:
+                return guard.temporaries[call]
+        args = [self._text(a) for a in call.args]
+        name = f"t{self._count}"
+        self._count += 1
+        text = f"{args[0]}//{args[1]}" if call.fn == "floordiv" else f"F[{call.fn!r}]({', '.join(args)})"
+        self._open[-1].temporaries[call] = name
+        self._open[-1].lines.append(f"{name}={text}")
+        return name
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -59,7 +122,9 @@ class Evaluator:
     def source(self) -> str:
         """The text of `def evaluate(values of the used symbols...) -> list[int]`."""
         head = f"def evaluate({', '.join(self._names[name] for name in self._used)}):"
-        return "\n".join([head, *self._lines, f" return [{', '.join(self._results)}]"])
+        zeros = [f"{guard.name}=[1]+[0]*{len(guard.results) - 1}" for guard in self._guards]
+        lines = [*zeros, *self._open[0].lines, f"return [{', '.join(self._results)}]"]
+        return "\n".join([head, *(f" {line}" for line in lines)])
 
     def code(self) -> bytes:
         """The function, compiled for this version of Python; see `functions.load`."""

@@ -16,7 +16,8 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir import prims
-from sardonyx.ir.value import Value, many, unknown_extents
+from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.value import Value, many
 
 Array = np.ndarray[Any, Any]
 _CONST_LIMIT = 4096

@@ -27,7 +27,8 @@ from sardonyx.frontend import types
 from sardonyx.frontend.scope import Model, Scope, closed_graph, opsets_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.ir.graph import Graph
-from sardonyx.ir.value import Value, collect_unknowns, const, placeholder
+from sardonyx.ir.unknown import collect_unknowns
+from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.ops import elements
 
 Array = np.ndarray[Any, Any]

@@ -20,7 +20,8 @@ from sardonyx.frontend import attributes, fallback
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import formal
 from sardonyx.ir.graph import Graph, symbols_of
-from sardonyx.ir.value import Unknown, Value, collect_unknowns, const, origin
+from sardonyx.ir.unknown import Unknown, collect_unknowns
+from sardonyx.ir.value import Value, const, origin
 from sardonyx.ops.registry import Node, lookup
 from sardonyx.ops.subgraph import Body, Formal
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sardonyx.base.report import Decision
 from sardonyx.fuse.legal import aligned_map, can_fail, may_anchor, on_host, reads_rows, why_not_reduce
-from sardonyx.fuse.storage import assign_places, part_places
+from sardonyx.fuse.storage import Surroundings, assign_places, part_places
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.place import Place, Storage, blocks, contiguous_strides, view
@@ -173,6 +173,11 @@ class _Walk:
                 self.needs_place.add(arg.id)
                 if reads_rows(value, number):
                     self.needs_rows.add(arg.id)
+            if value.prim == "branch":
+                self.contiguous.add(arg.id)
+                place = self.imagined(arg)
+                if place is None or place.strides != contiguous_strides(arg.shape):
+                    self.needs_dense.add(arg.id)
             if value.prim == "reshape":
                 self.contiguous.add(arg.id)
                 if _merges(arg, value):
@@ -199,15 +204,20 @@ def _merges(source: Value, target: Value) -> bool:
     return pairs is None or any(len(old) > 1 for old, _ in pairs)
 
 
-def partition(graph: Graph, native: frozenset[str] = frozenset()) -> Fusion:
+def partition(
+    graph: Graph, native: frozenset[str] = frozenset(), given: Surroundings | None = None
+) -> Fusion:
     """Group the values of a graph into kernels and give every stored value a place.
 
-    `native` names the opaque primitives that have kernels; the others run on the host.
+    `native` names the opaque primitives that have kernels; the others run on the host. `given` are the
+    places of inputs and outputs of a graph inside another one.
     """
     walk = _Walk(graph, native)
     for value in reversed(walk.order):
         walk.decide(value)
-    places, outputs, copies = assign_places(graph, walk.order, walk.stored, walk.contiguous, native)
+    places, outputs, copies = assign_places(
+        graph, walk.order, walk.stored, walk.contiguous, native, given
+    )
     groups = []
     for value in walk.order:
         if value.id in walk.stored:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
@@ -14,24 +15,38 @@ from sardonyx.ir.value import Value
 _INTO_PARENT = frozenset({"map", "reduce", "contract", "index"})
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where the inputs and outputs of a graph inside another graph are stored, contiguous."""
+
+    inputs: tuple[Place, ...]
+    outputs: tuple[Place, ...]
+
+
 def assign_places(
     graph: Graph,
     order: Sequence[Value],
     stored: Mapping[int, Value],
     contiguous: set[int],
     native: frozenset[str],
+    given: Surroundings | None = None,
 ) -> tuple[dict[int, Place], tuple[Place | None, ...], list[tuple[Value, Place]]]:
-    """Places of inputs, constants, stored values and their views; places of outputs; copies still to make."""
+    """Places of inputs, constants, stored values and their views; places of outputs; copies still to make.
+
+    `given` are places of inputs and outputs that are stored elsewhere already.
+    """
     places: dict[int, Place] = {}
     for number, value in enumerate(graph.inputs):
-        places[value.id] = _whole(Storage("input", value.dtype, value.size, number), value)
+        own = given.inputs[number] if given else None
+        places[value.id] = own or _whole(Storage("input", value.dtype, value.size, number), value)
     copies: list[tuple[Value, Place]] = []
     outputs: list[Place | None] = []
     for number, (_, value) in enumerate(graph.outputs):
         if not value.dtype.is_native or from_host(value, native):
             outputs.append(None)
             continue
-        place = _whole(Storage("output", value.dtype, value.size, number), value)
+        own = given.outputs[number] if given else None
+        place = own or _whole(Storage("output", value.dtype, value.size, number), value)
         outputs.append(place)
         if value.id in stored and value.id not in places:
             places[value.id] = place

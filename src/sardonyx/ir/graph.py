@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sardonyx.base import dim as dims
-from sardonyx.ir.value import Unknown, Value, make
+from sardonyx.ir.unknown import Unknown
+from sardonyx.ir.value import Value, make
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,9 +7,8 @@ Knows primitives and sizes; must not know ONNX, loops or native code.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -20,32 +19,16 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
-from sardonyx.ir.meaning import NotFoldable
+from sardonyx.ir.fold import SYMBOLIC_LIMIT, fold, known
 from sardonyx.ir.prims import PRIMS
 
 Shape: TypeAlias = tuple[Dim, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """Where the value of a data-dependent symbol comes from once `value` has been computed.
-
-    `result` None: element `index` of the content of `value`. Otherwise `value` is a many-result operator
-    and the symbol is the extent of axis `index` of that result.
-    """
-
-    value: Value
-    index: int
-    result: int | None = None
 
 
 Array: TypeAlias = np.ndarray[Any, Any]
 _table: WeakValueDictionary[Any, Value] = WeakValueDictionary()
 _ids = itertools.count()
 _origin: list[str] = []
-_unknowns: list[dict[str, Unknown]] = []
-_FOLD_LIMIT = 1 << 27
-_SYMBOLIC_LIMIT = 4096
 
 
 class Value:
@@ -376,9 +359,9 @@ def make(
 ) -> Value:
     """The interned value of a primitive over arguments, folded if all of them are constants."""
     if args and all(a.is_const for a in args):
-        folded = _fold(prim, args, attrs, dtype, shape)
+        folded = fold(prim, [(a.data, a.dtype) for a in args if a.data is not None], attrs, dtype, shape)
         if folded is not None:
-            return folded
+            return const(folded, dtype)
     for size in shape:
         if isinstance(size, dims.Expr):
             dims.assume(size, 1 if prim in ("window", "conv", "conv_transpose") else 0)
@@ -401,71 +384,6 @@ def freeze(data: Any) -> Any:
     if isinstance(data, np.ndarray):
         return (data.dtype.str, data.shape, data.tobytes())
     return data
-
-
-def _known(shape: Shape) -> bool:
-    return all(isinstance(n, int) for n in shape)
-
-
-def _fold(
-    prim: str, args: tuple[Value, ...], attrs: dict[str, Any], dtype: DType, shape: Shape
-) -> Value | None:
-    row = PRIMS[prim]
-    if row.kind in ("opaque", "control") or not _known(shape):
-        return None
-    size = dims.product(shape)
-    assert isinstance(size, int)
-    symbolic = not all(a.is_numeric_const for a in args)
-    if symbolic and (not row.symbolic or size > _SYMBOLIC_LIMIT or not _integral(prim, args)):
-        return None
-    if size > _FOLD_LIMIT and row.kind != "view":
-        return None
-    if any(isinstance(d, dims.Expr) for d in flat_dims(attrs)):
-        return None
-    try:
-        arrays = [a.data for a in args if a.data is not None]
-        with np.errstate(all="ignore"):
-            data = _run_folded(row.run, arrays, attrs, dtype, symbolic)
-    except (NotFoldable, ZeroDivisionError, IndexError, TypeError, ValueError):
-        return None
-    return const(data, dtype)
-
-
-def _integral(prim: str, args: tuple[Value, ...]) -> bool:
-    """Whether an operation on sizes surely gives integers: no float quotient, no fractions among its operands."""
-    floats = [a for a in args if a.dtype.is_float]
-    numbers = [a.data for a in floats if a.data is not None and a.is_numeric_const]
-    return not (floats and prim == "div") and all(np.all(np.isfinite(d) & (d == np.rint(d))) for d in numbers)
-
-
-def _run_folded(
-    run: Callable[..., Any], arrays: list[Array], attrs: dict[str, Any], dtype: DType, symbolic: bool
-) -> Array:
-    if symbolic:
-        data = np.asarray(run([a.astype(object) for a in arrays], attrs))
-        if dtype is dt.BOOL or all(isinstance(v, int | float) for v in data.flat):
-            return data.astype(dtype.numpy)
-        if any(isinstance(v, float) and not v.is_integer() for v in data.flat):
-            raise NotFoldable
-        return np.frompyfunc(lambda v: int(v) if isinstance(v, float) else v, 1, 1)(data)  # type: ignore[no-any-return]
-    data = np.asarray(run([_wide(a) for a in arrays] if dtype.compute != dtype.name else arrays, attrs))
-    return data if data.dtype == dtype.numpy else data.astype(dtype.numpy)
-
-
-def _wide(a: Array) -> Array:
-    return a.astype(np.float32) if dt.by_numpy(a.dtype).compute == "f32" else a
-
-
-def flat_dims(data: Any) -> Iterator[Any]:
-    """The leaves of nested attributes."""
-    if isinstance(data, dict):
-        for v in data.values():
-            yield from flat_dims(v)
-    elif isinstance(data, list | tuple):
-        for v in data:
-            yield from flat_dims(v)
-    else:
-        yield data
 
 
 def const(data: Array, dtype: DType | None = None) -> Value:
@@ -510,14 +428,13 @@ def dims_vector(shape: Sequence[Dim], dtype: DType = dt.I64) -> Value:
 
 def placeholder(name: str, dtype: DType, shape: Sequence[Dim]) -> Value:
     """A graph input; each call makes a new one."""
-    value = Value("input", (), {"name": name}, dtype, tuple(shape), None)
-    return value
+    return Value("input", (), {"name": name}, dtype, tuple(shape), None)
 
 
 def iota(shape: Sequence[Dim], axis: int, dtype: DType) -> Value:
     """The index along an axis."""
     shape = tuple(shape)
-    if _known(shape) and isinstance(n := dims.product(shape), int) and n <= _SYMBOLIC_LIMIT:
+    if known(shape) and isinstance(n := dims.product(shape), int) and n <= SYMBOLIC_LIMIT:
         return const(
             np.ascontiguousarray(PRIMS["iota"].run([], {"shape": shape, "axis": axis, "dtype": dtype}))
         )
@@ -559,72 +476,3 @@ def origin(name: str) -> Iterator[None]:
         yield
     finally:
         _origin.pop()
-
-
-@contextmanager
-def collect_unknowns() -> Iterator[dict[str, Unknown]]:
-    """The data-dependent symbols that values built inside the block introduce, by name."""
-    found: dict[str, Unknown] = {}
-    _unknowns.append(found)
-    try:
-        yield found
-    finally:
-        _unknowns.pop()
-
-
-def source_of(name: str) -> Unknown | None:
-    """Where a data-dependent symbol comes from; None for other symbols."""
-    return next((found[name] for found in reversed(_unknowns) if name in found), None)
-
-
-def content(value: Value, low: int | None = 0) -> Shape:
-    """The elements of an integer tensor of known size as sizes.
-
-    Known or symbolic content is returned as it is; otherwise each element becomes a symbol that is bound at
-    run time once `value` has been computed. Raises ShapeError if the number of elements is not known.
-    """
-    if value.data is not None:
-        return tuple(n if isinstance(n, dims.Expr) else int(n) for n in value.data.flat)
-    size = value.size
-    if not isinstance(size, int):
-        raise ShapeError(f"{value!r}: a tensor that gives sizes must have a known number of elements")
-    symbols = []
-    for index in range(size):
-        name = f"c{value.id}_{index}"
-        _unknowns[-1][name] = Unknown(value, index)
-        symbols.append(dims.symbol(name, low))
-    return tuple(symbols)
-
-
-def unknown_extents(
-    prim: str,
-    args: Sequence[Value],
-    attrs: dict[str, Any],
-    results: Sequence[tuple[DType, Sequence[Dim | None]]],
-) -> tuple[Value, ...]:
-    """Like `many`, for results whose sizes depend on data: each None becomes a symbol bound after the operator ran."""
-    key = f"{prim}{next(_ids)}"
-    names = [
-        [(f"{key}_{r}_{a}" if n is None else None) for a, n in enumerate(shape)]
-        for r, (_, shape) in enumerate(results)
-    ]
-    shapes = [
-        (
-            dtype,
-            tuple(dims.symbol(name) if n is None and name else n for n, name in zip(shape, row, strict=True)),
-        )
-        for (dtype, shape), row in zip(results, names, strict=True)
-    ]
-    node = make(
-        prim,
-        tuple(args),
-        attrs,
-        dt.OBJECT,
-        (),
-        tuple((d, tuple(n for n in s if n is not None)) for d, s in shapes),
-    )
-    for r, row in enumerate(names):
-        for axis, name in enumerate(row):
-            if name:
-                _unknowns[-1][name] = Unknown(node, axis, r)
-    return tuple(node.item(i) for i in range(len(results)))

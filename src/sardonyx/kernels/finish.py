@@ -99,7 +99,7 @@ class End:
         f = self.f
         words = {
             Finish.PITCH: tile.pitch,
-            Finish.BIAS_BY_ROW: f.convert("zext", f.binary("and", by_row, self.has_bias), "i64"),
+            Finish.BIAS_BY_ROW: f.convert("zext", by_row, "i64"),
             Finish.TO: to.address,
             Finish.TO_ROW: to.row,
             Finish.TO_LANE: to.lane,

@@ -199,7 +199,8 @@ class _Memory:
 
 
 _ADDRESSES = frozenset(
-    Word[name] for name in ["STATE", "GATES", "WEIGHTS", "INNER", "EXTRA", "LENS", "H", "C", "Y", "LAST_H", "LAST_C"]
+    Word[name]
+    for name in ["STATE", "GATES", "WEIGHTS", "INNER", "EXTRA", "LENS", "H", "C", "Y", "LAST_H", "LAST_C"]
 )
 
 
@@ -345,22 +346,29 @@ class _Step:
         cut = Cut.of(f, rows, f.smax(ceil_div(f, rows, int_(panel.max_rows)), int_(1)))
         larger, smaller = self._pick(cut.largest(f)), self._pick(cut.base)
         tiles = f.select(f.icmp("sgt", rows, int_(0)), cut.parts, int_(0))
-        with f.loop(self.group0, self.group1) as group, f.loop(int_(0), tiles) as part:
-            weights_at = f.gep(first, f.mul(group.index, panel_bytes), "i8")
+        with f.loop(self.group0, self.group1) as turn, f.loop(int_(0), tiles) as part:
+            group = self._group(turn.index, odd)
+            weights_at = f.gep(first, f.mul(group, panel_bytes), "i8")
             begin, size = f.add(self.row0, cut.begin(f, part.index)), cut.size(f, part.index)
             state = memory.state(source, self.d, begin)
             sums = f.select(f.icmp("eq", size, cut.base), smaller, larger)
             with f.loop(int_(0), size) as row:
-                self._fetch(group.index, f.add(begin, row.index))
+                self._fetch(group, f.add(begin, row.index))
             f.call_pointer(sums, state, row_bytes, weights_at, inner, tile)
             with f.loop(int_(0), size) as row:
                 self._row(
-                    group.index,
+                    group,
                     f.add(begin, row.index),
                     f.gep(tile, f.mul(row.index, int_(panel.row_bytes)), "i8"),
                 )
         f.ret()
         f.finish()
+
+    def _group(self, turn: V, odd: V) -> V:
+        """Odd steps go backwards, so that they meet the weights that are still in the cache."""
+        f = self.f
+        last = f.sub(f.add(self.group0, self.group1), int_(1))
+        return f.select(f.icmp("ne", odd, int_(0)), f.sub(last, turn), turn)
 
     def _pick(self, rows: V) -> V:
         """The register tile with that many rows."""

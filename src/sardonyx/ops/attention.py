@@ -55,9 +55,9 @@ def both(a: Value | None, b: Value | None) -> Value | None:
 
 
 def attend(q: Value, k: Value, v: Value, scores: Scores) -> tuple[Value, tuple[Value, ...]]:
-    """softmax(q @ k^T * scale + bias) @ v for q [B, H, S, D], k [B, G, T, D], v [B, G, T, E], H a multiple of G.
+    """softmax(q @ k^T * scale + bias) @ v for q [B, H, S, D], k [B, G, T, D], v [B, G, T, E].
 
-    Returns the result [B, H, S, E] and the scores raw, capped, biased and normalised.
+    H is a multiple of G. Returns the result [B, H, S, E] and the scores raw, capped, biased and normalised.
     A query that may see no key gives 0.
     """
     batch, heads, rows, size = q.shape

@@ -17,7 +17,8 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir import algorithms_control  # noqa: F401 - registers if, loop and scan
-from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder, unknown_extents
+from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder
 from sardonyx.ops.elements import Elements, elements, join, nature
 from sardonyx.ops.operands import needs_content, sizes
 from sardonyx.ops.registry import op

@@ -10,7 +10,8 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir import algorithms_dictionary  # noqa: F401 - registers the primitives
-from sardonyx.ir.value import Value, const, make, unknown_extents
+from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.value import Value, const, make
 from sardonyx.ops.registry import op
 
 Array = np.ndarray[Any, Any]

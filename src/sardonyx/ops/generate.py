@@ -70,7 +70,9 @@ def range_(start: Value, limit: Value, delta: Value, *, stash_type: int = 1) -> 
         first, last, step = (size(v, "the range", None) for v in (start, limit, delta))
         if step == 0:
             raise ValueError("delta must not be 0")
-        count = dims.maximum(-dims.floordiv(first - last, step), 0)
+        up = isinstance(step, int) and step > 0
+        whole = dims.ceildiv(last - first, step) if up else -dims.floordiv(first - last, step)
+        count = dims.maximum(whole, 0)
     else:
         wide = (limit.cast(dt.F64) - start.cast(dt.F64)) / delta.cast(dt.F64)
         count = size(wide.unary("ceil").max(0).cast(dt.I64), "the range")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
-from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar, unknown_extents
+from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar
 from sardonyx.ops.operands import needs_size
 from sardonyx.ops.registry import op
 

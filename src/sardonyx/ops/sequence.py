@@ -15,7 +15,8 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir import algorithms_sequence  # noqa: F401 - registers the primitives
-from sardonyx.ir.value import Value, concat, const, make, scalar, unknown_extents
+from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.value import Value, concat, const, make, scalar
 from sardonyx.ops import operands
 from sardonyx.ops.elements import UNKNOWN_RANK, Elements, elements, join, nature
 from sardonyx.ops.registry import op

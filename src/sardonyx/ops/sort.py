@@ -9,7 +9,8 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
 from sardonyx.ir import algorithms_sort
-from sardonyx.ir.value import Value, concat, const, iota, make, many, unknown_extents
+from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.value import Value, concat, const, iota, make, many
 from sardonyx.ops.operands import size
 from sardonyx.ops.registry import op
 

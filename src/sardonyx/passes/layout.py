@@ -142,8 +142,6 @@ class _Forms:
         low, high = value.attrs["low"], value.attrs["high"]
         if group > 1 and per == 1 and outputs == group:
             return self.depthwise(value)
-        if group > 1 and (per % BLOCK or (outputs // group) % BLOCK):
-            return None
         known = self.get(x)
         attrs = {k: value.attrs[k] for k in ("strides", "dilations", "group")} | {"channels": outputs}
         shape = (value.shape[0], -(-outputs // BLOCK), *value.shape[2:], BLOCK)

@@ -110,29 +110,39 @@ class Cache:
 
     def put(self, kind: str, key: str, payload: Bytes | Iterable[Bytes]) -> bool:
         """Store an entry, given whole or in pieces; False (and one warning) if it cannot be written."""
+        return self._put(kind, key, payload) is not None
+
+    def put_by_content(self, kind: str, payload: Bytes | Iterable[Bytes]) -> str | None:
+        """Store an entry under the digest of its content and return that, or None as `put` returns False."""
+        return self._put(kind, None, payload)
+
+    def _put(self, kind: str, key: str | None, payload: Bytes | Iterable[Bytes]) -> str | None:
         if self._broken:
-            return False
-        path = self.path(kind, key)
-        partial = path.with_name(f".{key[:16]}-{os.getpid()}-{os.urandom(4).hex()}")
+            return None
+        partial = self.path(kind, key or "00").with_name(f".{os.getpid()}-{os.urandom(8).hex()}")
+        path = partial
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            size = _write(partial, payload)
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            digest, size = _write(partial, payload)
+            key = key or digest
+            path = self.path(kind, key)
+            path.parent.mkdir(exist_ok=True)
             partial.replace(path)
         except OSError as error:
             with suppress(OSError):
                 partial.unlink()
             # On Windows an entry that is mapped cannot be replaced; it is the same entry.
-            if path.exists():
-                return True
+            if key and path.exists():
+                return key
             self._broken = True
             what = f"nothing will be cached in {self.root}: {error.strerror}"
-            warnings.warn(f"{what}; set SARDONYX_CACHE to a writable folder", RuntimeWarning, stacklevel=2)
-            return False
+            warnings.warn(f"{what}; set SARDONYX_CACHE to a writable folder", RuntimeWarning, stacklevel=3)
+            return None
         self._unchecked_bytes += size
         if self._unchecked_bytes > self.limit_bytes // 16:
             self._unchecked_bytes = 0
             self.evict()
-        return True
+        return key
 
     def evict(self) -> None:
         """If the limit is passed, remove the entries used longest ago down to nine tenths of it."""
@@ -156,8 +166,8 @@ class Cache:
                 break
 
 
-def _write(path: Path, payload: Bytes | Iterable[Bytes]) -> int:
-    """Write header and payload; returns the size of the payload."""
+def _write(path: Path, payload: Bytes | Iterable[Bytes]) -> tuple[str, int]:
+    """Write header and payload; returns the digest and the size of the payload."""
     pieces = [payload] if isinstance(payload, Bytes) else payload
     digest, size = hashlib.sha256(), 0
     with path.open("xb") as file:
@@ -168,7 +178,7 @@ def _write(path: Path, payload: Bytes | Iterable[Bytes]) -> int:
             file.write(piece)
         file.seek(0)
         file.write(_HEADER.pack(_MAGIC, size, digest.digest()))
-    return size
+    return digest.hexdigest(), size
 
 
 def _sound(header: bytes, size: int, payload: Bytes | None) -> bool:

@@ -98,7 +98,7 @@ FAULTS: tuple[tuple[Callable[[onnx.ModelProto], None], str], ...] = (
     (hides_an_input, 'the tensor "x" is defined twice'),
     (no_output, "no outputs"),
     (unknown_output, '"nowhere"'),
-    (unknown_type, "\"x\": the element type 99"),
+    (unknown_type, '"x": the element type 99'),
     (no_type, '"x": it has no element type'),
     (future_opset, "opset 999"),
     (no_opset, "no opset"),

@@ -82,7 +82,9 @@ def test_sparse_initialisers_become_dense() -> None:
     np.testing.assert_array_equal(outputs(model)[0], [[0, 5, 0], [0, 0, 7]])
 
 
-@pytest.mark.parametrize("code", [TensorProto.INT4, TensorProto.UINT4, TensorProto.BFLOAT16, TensorProto.FLOAT8E5M2])
+@pytest.mark.parametrize(
+    "code", [TensorProto.INT4, TensorProto.UINT4, TensorProto.BFLOAT16, TensorProto.FLOAT8E5M2]
+)
 def test_narrow_types(code: int) -> None:
     tensor = helper.make_tensor("w", code, [3], [1, 2, 3])
     node = helper.make_node("Cast", ["w"], ["y"], to=TensorProto.FLOAT)
@@ -106,7 +108,9 @@ def test_external_data_lies_beside_the_model(tmp_path: Path) -> None:
     np.testing.assert_array_equal(outputs(load(tmp_path / "model.onnx"), F32([1, 1]))[0], [2, 3])
 
 
-@pytest.mark.parametrize("location", ["../weights.bin", "/etc/hostname", "", "missing.bin", "a/../../weights.bin"])
+@pytest.mark.parametrize(
+    "location", ["../weights.bin", "/etc/hostname", "", "missing.bin", "a/../../weights.bin"]
+)
 def test_external_data_stays_inside(tmp_path: Path, location: str) -> None:
     folder = tmp_path / "inner"
     folder.mkdir()
@@ -186,7 +190,10 @@ def test_a_known_condition_builds_one_branch() -> None:
     model = parsed("""
         g (float[N] x) => (float[N] y) {
             c = Constant<value = bool {1}>()
-            y = If(c) <then_branch = t () => (float[N] a) { a = Relu(x) }, else_branch = e () => (float[N] b) { b = Nope(x) }>
+            y = If(c) <
+                then_branch = t () => (float[N] a) { a = Relu(x) },
+                else_branch = e () => (float[N] b) { b = Unheard(x) }
+            >
         }""")
     assert [v.prim for v in load(model).graph.order()] == ["input", "const", "max"]
 

@@ -1,0 +1,91 @@
+"""What an operation over constants gives, at build time; symbolic sizes included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+from sardonyx.ir.meaning import NotFoldable
+from sardonyx.ir.prims import PRIMS
+
+Array = np.ndarray[Any, Any]
+Constant = tuple[Array, DType]
+SYMBOLIC_LIMIT = 4096
+"""The most elements of a tensor of symbolic sizes."""
+_FOLD_LIMIT = 1 << 27
+
+
+def known(shape: Sequence[Dim]) -> bool:
+    """Whether every size is a number."""
+    return all(isinstance(n, int) for n in shape)
+
+
+def fold(
+    prim: str, args: Sequence[Constant], attrs: dict[str, Any], dtype: DType, shape: Sequence[Dim]
+) -> Array | None:
+    """The content of the result, or None if it is left to run time."""
+    row = PRIMS[prim]
+    if row.kind in ("opaque", "control") or not known(shape):
+        return None
+    size = dims.product(shape)
+    assert isinstance(size, int)
+    symbolic = any(is_symbolic(a) for a in args)
+    if symbolic and (not row.symbolic or size > SYMBOLIC_LIMIT or not _integral(prim, args)):
+        return None
+    if size > _FOLD_LIMIT and row.kind != "view":
+        return None
+    if any(isinstance(d, dims.Expr) for d in flat_dims(attrs)):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            return _run(row.run, [data for data, _ in args], attrs, dtype, symbolic)
+    except (NotFoldable, ZeroDivisionError, IndexError, TypeError, ValueError):
+        return None
+
+
+def is_symbolic(constant: Constant) -> bool:
+    """Whether a constant holds sizes rather than numbers."""
+    return constant[0].dtype == object and constant[1] is not dt.STRING
+
+
+def _integral(prim: str, args: Sequence[Constant]) -> bool:
+    """Whether an operation on sizes surely gives integers: no float quotient, no fractions among its operands."""
+    floats = [a for a in args if a[1].is_float]
+    numbers = [a[0] for a in floats if not is_symbolic(a)]
+    return not (floats and prim == "div") and all(np.all(np.isfinite(d) & (d == np.rint(d))) for d in numbers)
+
+
+def _run(
+    run: Callable[..., Any], arrays: list[Array], attrs: dict[str, Any], dtype: DType, symbolic: bool
+) -> Array:
+    if symbolic:
+        data = np.asarray(run([a.astype(object) for a in arrays], attrs))
+        if dtype is dt.BOOL or all(isinstance(v, int | float) for v in data.flat):
+            return data.astype(dtype.numpy)
+        if any(isinstance(v, float) and not v.is_integer() for v in data.flat):
+            raise NotFoldable
+        return np.frompyfunc(lambda v: int(v) if isinstance(v, float) else v, 1, 1)(data)  # type: ignore[no-any-return]
+    data = np.asarray(run([_wide(a) for a in arrays] if dtype.compute != dtype.name else arrays, attrs))
+    return data if data.dtype == dtype.numpy else data.astype(dtype.numpy)
+
+
+def _wide(a: Array) -> Array:
+    return a.astype(np.float32) if dt.by_numpy(a.dtype).compute == "f32" else a
+
+
+def flat_dims(data: Any) -> Iterator[Any]:
+    """The leaves of nested attributes."""
+    if isinstance(data, dict):
+        for v in data.values():
+            yield from flat_dims(v)
+    elif isinstance(data, list | tuple):
+        for v in data:
+            yield from flat_dims(v)
+    else:
+        yield data

@@ -1,0 +1,143 @@
+"""Programs in the cache: written after a compilation, read by later sessions without compiler or ONNX.
+
+An entry of kind `plan` names an `image` of machine code and a file of `weights`, which are mapped, not read.
+Decides how they are written; must not know how programs are made or run.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base.needs import Needs
+from sardonyx.base.report import Report
+from sardonyx.base.signature import ModelMeta, TensorInfo
+from sardonyx.runtime.cache import Cache
+from sardonyx.runtime.data import ProgramData
+from sardonyx.runtime.image import LoadedImage, load_cached
+from sardonyx.runtime.weights import Row, Weights, pack
+
+Array = np.ndarray[Any, Any]
+
+_CHECKED_BYTES = 1 << 20
+"""Weights up to this size are compared with their digest; larger ones only with their size."""
+_NUMPY = frozenset(
+    {
+        ("numpy", "dtype"),
+        ("numpy", "ndarray"),
+        ("numpy._core.multiarray", "_reconstruct"),
+        ("numpy._core.multiarray", "scalar"),
+        ("numpy._core.numeric", "_frombuffer"),
+    }
+)
+_DAMAGED = (
+    *(ArithmeticError, AttributeError, EOFError, ImportError, LookupError, OSError),
+    *(pickle.UnpicklingError, TypeError, ValueError),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a model shows of itself, and what of a feed decides its graph."""
+
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    initializer_inputs: tuple[TensorInfo, ...]
+    metadata: ModelMeta
+    needs: Needs
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A program ready to run: its parts, and its report when it is asked for."""
+
+    data: ProgramData
+    weights: Weights
+    image: LoadedImage
+    report: Callable[[], Report]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    data: ProgramData
+    image: str
+    weights: str
+    rows: list[Row]
+    objects: list[Array]
+    report: bytes
+
+
+def read(store: Cache, key: str) -> Plan | Signature | None:
+    """What is kept under the key; None if it is incomplete or damaged."""
+    payload = store.get("plan", key)
+    if payload is None:
+        return None
+    try:
+        entry = _Unpickler(io.BytesIO(payload)).load()
+        if isinstance(entry, Signature):
+            return entry
+        return _open(store, entry) if isinstance(entry, _Entry) else None
+    except _DAMAGED:
+        return None
+
+
+def _open(store: Cache, entry: _Entry) -> Plan | None:
+    image = load_cached(store, entry.image)
+    if image is None:
+        return None
+    if entry.weights:
+        mapped = store.map("weights", entry.weights)
+        if mapped is not None and mapped.payload.size <= _CHECKED_BYTES:
+            mapped = store.map("weights", entry.weights, check=True)
+        if mapped is None:
+            return None
+        payload = mapped.payload
+    else:
+        payload = np.empty(0, np.uint8)
+    weights = Weights.mapped(payload, entry.rows, entry.objects)
+    return Plan(entry.data, weights, image, lambda: _report(entry.report))
+
+
+def _report(text: bytes) -> Report:
+    """The report of a program that was found: nothing was compiled for it."""
+    report = Report.from_json(json.loads(text))
+    report.counters["compiles"] = 0
+    return report
+
+
+def write(store: Cache, key: str, data: ProgramData, weights: Sequence[Array], image: str, report: Report) -> bool:
+    """Keep a program whose image is in the cache already; whether that worked."""
+    rows, objects, pieces = pack(weights)
+    size = sum(array.nbytes for array in weights if array.dtype.kind != "O")
+    name = store.put_by_content("weights", pieces) if size else ""
+    if name is None:
+        return False
+    entry = _Entry(data, image, name, rows, objects, json.dumps(report.as_json()).encode())
+    return store.put("plan", key, pickle.dumps(entry, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def write_signature(store: Cache, key: str, signature: Signature) -> bool:
+    """Keep what a model whose graph depends on its feeds shows of itself."""
+    return store.put("plan", key, pickle.dumps(signature, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+class _Unpickler(pickle.Unpickler):
+    """Makes objects of this package and arrays, nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        own = module.startswith("sardonyx.") and "." not in name
+        arrays = (module, name) in _NUMPY or (module in ("numpy.dtypes", "ml_dtypes") and "." not in name)
+        plain = module == "builtins" and name in ("complex", "frozenset", "set", "slice", "bytearray")
+        if not (own or arrays or plain):
+            raise pickle.UnpicklingError(f"a plan does not hold {module}.{name}")
+        found = super().find_class(module, name)
+        if own and getattr(found, "__module__", "") != module:
+            raise pickle.UnpicklingError(f"{module}.{name} is of another module")
+        return found
+

@@ -1,0 +1,169 @@
+"""A model whose ranks or axes depend on what is fed: one program for each content that decides them.
+
+Decides which program serves a call and which are kept; must not know how programs are made.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sardonyx.base.needs import Needs
+from sardonyx.base.report import Report
+from sardonyx.base.signature import ModelMeta, TensorInfo
+
+if TYPE_CHECKING:
+    from sardonyx.runtime.program import CallTime, Program
+
+Make: TypeAlias = "Callable[[Mapping[str, Any], Needs], tuple[Program, Needs]]"
+"""The program for a feed, of which the given needs are known to matter, and all that matters of it."""
+
+_MOST = 64
+"""Programs that are kept; each holds the addresses and small tables of its own, weights are shared on disk."""
+
+
+@dataclass(slots=True)
+class _Choice:
+    """A program, or a further decision, with whether it served since it was last considered for eviction."""
+
+    program: Program | None = None
+    level: _Level | None = None
+    used: bool = True
+
+
+@dataclass(slots=True)
+class _Level:
+    """One decision: what of the feeds it looks at, and what it leads to."""
+
+    needs: Needs
+    key: Callable[[Sequence[Any]], Any]
+    table: dict[Any, _Choice] = field(default_factory=dict)
+
+
+class Variants:
+    """A model that is compiled anew for each content that decides its ranks; thread-safe.
+
+    Offers what `Program` offers. The report grows with each variant; its counter `variants` says how many
+    were made.
+
+    Args:
+        inputs: what the model declares, as the other descriptions.
+        needs: what of a feed is known to decide the graph.
+        make: makes the program for a feed.
+        report: the report to add to.
+    """
+
+    def __init__(
+        self,
+        inputs: tuple[TensorInfo, ...],
+        outputs: tuple[TensorInfo, ...],
+        initializer_inputs: tuple[TensorInfo, ...],
+        metadata: ModelMeta,
+        *,
+        fed: Sequence[str] = (),
+        needs: Needs,
+        make: Make,
+        report: Report | None = None,
+    ) -> None:
+        self.inputs, self.outputs = inputs, outputs
+        self.initializer_inputs, self.metadata = initializer_inputs, metadata
+        self.report = report or Report()
+        self.report.counters.setdefault("variants", 0)
+        self._names = [info.name for info in inputs]
+        self._names += [info.name for info in initializer_inputs if info.name in fed]
+        self._make = make
+        self._root = self._level(needs)
+        self._levels = [self._root]
+        self._lock = threading.Lock()
+
+    def run(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
+        """The wanted outputs for one feed an input; see `Program.run`.
+
+        Raises what loading a model raises, too.
+        """
+        return self.program(feeds).run(feeds, wanted)
+
+    def profile(self, feeds: Sequence[Any]) -> tuple[list[Any], list[CallTime]]:
+        """All outputs and the times of the calls; see `Program.profile`."""
+        return self.program(feeds).profile(feeds)
+
+    def program(self, feeds: Sequence[Any]) -> Program:
+        """The program that serves these feeds, made if there is none yet."""
+        level = self._root
+        while (choice := level.table.get(level.key(feeds))) is not None:
+            if choice.program is not None:
+                choice.used = True
+                return choice.program
+            assert choice.level is not None
+            level = choice.level
+        return self._new(level, feeds)
+
+    def _level(self, needs: Needs) -> _Level:
+        return _Level(needs, _reader(needs, self._names))
+
+    def _new(self, level: _Level, feeds: Sequence[Any]) -> Program:
+        with self._lock:
+            key = level.key(feeds)
+            if (choice := level.table.get(key)) is None:
+                program, needs = self._make(dict(zip(self._names, feeds, strict=True)), level.needs)
+                choice = found = _Choice(program)
+                if needs != level.needs:
+                    further = self._level(needs)
+                    further.table[further.key(feeds)] = found
+                    self._levels.append(further)
+                    choice = _Choice(level=further)
+                self._make_room()
+                level.table[key] = choice
+                self._note(program.report)
+                return program
+        return self.program(feeds)
+
+    def _note(self, made: Report) -> None:
+        """Add the report of a variant."""
+        report = self.report
+        report.count("variants")
+        for name, amount in made.counters.items():
+            report.count(name, amount)
+        report.kernels += made.kernels
+        report.decisions += made.decisions
+        report.timings += made.timings
+        report.fallbacks += [note for note in made.fallbacks if note not in report.fallbacks]
+
+    def _make_room(self) -> None:
+        """Drop programs that did not serve since the last time, the oldest first, until there is room."""
+        kept = [(table, key) for table in (level.table for level in self._levels) for key in list(table)]
+        programs = [(table, key) for table, key in kept if table[key].program is not None]
+        idle = [(table, key) for table, key in programs if not table[key].used]
+        surplus = len(programs) - _MOST + 1
+        if surplus <= 0:
+            return
+        for table, key in (idle or programs)[:surplus]:
+            del table[key]
+        for table, key in programs:
+            if key in table:
+                table[key].used = False
+
+
+def _reader(needs: Needs, names: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
+    """A function that reads what is needed out of the feeds, as one hashable value."""
+    at = {name: f"f[{number}]" for number, name in enumerate(names)}
+    parts = [f"content({at[name]})" for name in sorted(needs.contents)]
+    parts += [f"shape({at[name]})" for name in sorted(needs.shapes)]
+    parts += [f"{at[name]}.shape[{axis}]" for _, name, axis in sorted(needs.sizes)]
+    parts += [f"min({at[name]}.shape[{axis}], 2)" for _, name, axis in sorted(needs.units)]
+    function: Callable[[Sequence[Any]], Any] = eval(  # noqa: S307 - text made above
+        f"lambda f: ({', '.join(parts)},)", {"content": _content, "shape": _shape, "min": min}
+    )
+    return function
+
+
+def _content(feed: Any) -> Any:
+    if feed is None or feed.dtype == object:
+        return None if feed is None else repr(feed.tolist())
+    return feed.shape, feed.tobytes()
+
+
+def _shape(feed: Any) -> Any:
+    return getattr(feed, "shape", None)

@@ -1,0 +1,111 @@
+"""Sizes: one normal form, bounds that hold, and values that agree with plain integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sardonyx.base import dim as dims
+from sardonyx.base.dim import Dim
+from sardonyx.base.evaluator import Evaluator
+from sardonyx.base.functions import load
+
+N, M = dims.symbol("N", 1), dims.symbol("M", 1)
+Pair = tuple[Dim, Callable[[int, int], int]]
+LEAVES: list[Pair] = [(N, lambda n, m: n), (M, lambda n, m: m)]
+
+
+def constants() -> st.SearchStrategy[Pair]:
+    return st.integers(-9, 9).map(lambda c: (c, lambda n, m: c))
+
+
+def grown(inner: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
+    """Expressions of expressions, each with the same computation over plain integers."""
+    joined: dict[str, tuple[Callable[[Dim, Dim], Dim], Callable[[int, int], int]]] = {
+        "+": (lambda a, b: a + b, lambda p, q: p + q),
+        "-": (lambda a, b: a - b, lambda p, q: p - q),
+        "*": (lambda a, b: a * b, lambda p, q: p * q),
+        "max": (dims.maximum, max),
+        "min": (dims.minimum, min),
+    }
+
+    def join(parts: tuple[str, Pair, Pair]) -> Pair:
+        name, (a, f), (b, g) = parts
+        symbolic, plain = joined[name]
+        return symbolic(a, b), lambda n, m: plain(f(n, m), g(n, m))
+
+    def divide(parts: tuple[Pair, int]) -> Pair:
+        (a, f), c = parts
+        return dims.floordiv(a, c), lambda n, m: f(n, m) // c
+
+    return st.one_of(
+        st.tuples(st.sampled_from(sorted(joined)), inner, inner).map(join),
+        st.tuples(inner, st.integers(1, 8)).map(divide),
+    )
+
+
+expressions = st.recursive(st.sampled_from(LEAVES) | constants(), grown, max_leaves=8)
+
+
+@settings(max_examples=300, deadline=None)
+@given(expressions, st.integers(1, 50), st.integers(1, 50))
+def test_an_expression_has_the_value_of_its_computation(pair: Pair, n: int, m: int) -> None:
+    dim, plain = pair
+    assert dims.evaluate(dim, {"N": n, "M": m}) == plain(n, m)
+    low = dims.lower_bound(dim)
+    assert low is None or low <= plain(n, m)
+    evaluator = Evaluator(["N", "M"])
+    evaluator.add(dim)
+    values = [{"N": n, "M": m}[name] for name in evaluator.used]
+    assert load(evaluator.code())(*values) == [plain(n, m)]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (dims.floordiv(N - 1, 2) + 1, dims.floordiv(N + 1, 2)),
+        (dims.floordiv(dims.floordiv(N - 1, 2), 2) + 1, dims.floordiv(dims.ceildiv(N, 2) + 1, 2)),
+        (dims.floordiv(N * M * 12, M * 4), N * 3),
+        ((N + 1) * (N - 1), N * N - 1),
+        (dims.floordiv(2 * N + 5, 2), N + 2),
+        (dims.mod(4 * N, 2), 0),
+    ],
+)
+def test_equal_sizes_have_one_form(a: Dim, b: Dim) -> None:
+    assert a == b
+
+
+def test_bounds_see_through_rounding() -> None:
+    assert dims.maximum(2 * dims.floordiv(N - 1, 2) - N + 2, 0) == 2 * dims.floordiv(N + 1, 2) - N
+    assert dims.lower_bound(N - dims.floordiv(N, 2)) is not None
+    assert dims.broadcast(2 * dims.ceildiv(N, 4), dims.ceildiv(N, 2)) == 2 * dims.ceildiv(N, 4)
+
+
+def test_a_part_cut_to_fit_broadcasts_to_the_whole() -> None:
+    assert dims.broadcast(dims.minimum(N, 512), N) == N
+    with pytest.raises(ValueError, match="do not broadcast"):
+        dims.evaluate(dims.broadcast_stride(dims.minimum(N, 512), N, 1), {"N": 600})
+
+
+def test_assumptions_hold_inside_their_block() -> None:
+    size = dims.floordiv(N - 192, 128) + 1
+    assert dims.at_least(size, 1) is None
+    with dims.assuming() as bounds:
+        dims.assume(size, 1)
+        assert dims.at_least(size, 1)
+        assert dims.maximum(size - 1, 0) == size - 1
+        with dims.assuming():
+            assert dims.at_least(size, 1)
+            dims.assume(N, 7)
+        assert dims.at_least(N, 7) is None
+    assert dims.at_least(size, 1) is None
+    with dims.assuming(bounds):
+        assert dims.at_least(size, 1)
+
+
+def test_division_by_an_unknown_number_rounds_toward_zero() -> None:
+    unknown = dims.symbol("u", None)
+    assert dims.evaluate(dims.truncdiv(N, unknown), {"N": 7, "u": -2}) == -3

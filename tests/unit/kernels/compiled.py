@@ -1,0 +1,65 @@
+"""Compiles graphs built by hand and runs them natively, for tests of kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.report import Report
+from sardonyx.base.target import Target
+from sardonyx.base.trace import Trace
+from sardonyx.compile import compile_graph
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.run import run
+from sardonyx.ir.unknown import collect_unknowns
+from sardonyx.ir.value import Value, const, placeholder
+from sardonyx.runtime.build import build_image
+from sardonyx.runtime.program import Program
+from sardonyx.runtime.weights import Weights
+
+Array = np.ndarray[Any, Any]
+Build = Callable[..., Sequence[Value]]
+Sizes = Sequence[Any]
+
+
+def graph_of(build: Build, arrays: Sequence[Array], constant: Sequence[int] = (), sizes: Sizes = ()) -> Graph:
+    """The graph that `build` makes of one value an array.
+
+    The arrays numbered in `constant` are constants, the others inputs of their shapes, or of the one that
+    `sizes` has for them.
+    """
+    with collect_unknowns() as unknowns:
+        values = [
+            const(a)
+            if n in constant
+            else placeholder(
+                f"x{n}", dt.by_numpy(a.dtype), sizes[n] if n < len(sizes) and sizes[n] else a.shape
+            )
+            for n, a in enumerate(arrays)
+        ]
+        results = build(*values)
+        inputs = tuple(v for n, v in enumerate(values) if n not in constant)
+        return Graph(inputs, tuple((f"y{n}", v) for n, v in enumerate(results)), unknowns)
+
+
+def program_of(graph: Graph, target: Target, threads: int = 1) -> Program:
+    """The compiled graph; AssertionError if part of it would run on the host."""
+    report = Report()
+    data, weights, library = compile_graph(graph, target, report, Trace.off())
+    assert not report.fallbacks, report.fallbacks
+    return Program(data, Weights(weights), build_image(library, target, report), threads)
+
+
+def native(graph: Graph, target: Target, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
+    """All results of one run."""
+    return program_of(graph, target, threads).run(feeds, range(len(graph.outputs)))
+
+
+def reference(build: Build, arrays: Sequence[Array], constant: Sequence[int] = ()) -> list[Array]:
+    """The results of the reference execution in double precision."""
+    wide = [a.astype(np.float64) if dt.by_numpy(a.dtype).is_float else a for a in arrays]
+    graph = graph_of(build, wide, constant)
+    return run(graph, [a for n, a in enumerate(wide) if n not in constant])
