@@ -5,7 +5,8 @@ Knows every stage's result but none of their insides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +16,18 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.evaluator import Evaluator
-from sardonyx.ir.bounds import obligations
+from sardonyx.ir.bounds import Obligation, obligations
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.unknown import Unknown
 from sardonyx.ir.value import Value
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
-from sardonyx.llvm.layout import BARRIER_AFTER
+from sardonyx.llvm.layout import BARRIER_AFTER, JUMP
 from sardonyx.runtime.data import HostFunction, HostStep, Segment, StorageSpec, View
+
+_NO_CALL = "sdx_barrier"
+"""The function in a record that calls none."""
 
 
 @dataclass(slots=True)
@@ -62,6 +66,7 @@ class _Open:
     written: set[int] = field(default_factory=set)
     outputs: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     checks: list[tuple[int, bool, str]] = field(default_factory=list)
+    refusals: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
     work: Dim = 0
     scratch: Dim = 0
 
@@ -111,14 +116,9 @@ class Assembler:
         seg = self.open
         reads = {self._number(s) for s in call.reads}
         writes = {self._number(s) for s in call.writes}
-        if seg.functions and (reads & seg.written or writes & seg.written or writes & seg.read):
-            self._meet()
-        seg.functions.append(call.symbol)
-        seg.origins.append(call.origins)
-        seg.counts.append(len(call.words))
-        seg.flags.append(0)
-        for word in call.words:
-            self._add_word(word)
+        if reads & seg.written or writes & seg.written or writes & seg.read:
+            self.meet()
+        self._add_record(call.symbol, call.origins, call.words)
         seg.read |= reads
         seg.written |= writes
         seg.work = seg.work + call.work
@@ -139,12 +139,24 @@ class Assembler:
             names |= _sizes_in(storage.value)
         return frozenset(names)
 
-    def _meet(self) -> None:
+    def meet(self) -> None:
         """All threads wait for each other before the next call."""
         seg = self.open
-        seg.flags[-1] |= BARRIER_AFTER
+        if seg.functions:
+            seg.flags[-1] |= BARRIER_AFTER
         seg.phase += 1
         seg.read, seg.written = set(), set()
+
+    def _add_record(self, symbol: str, origins: tuple[str, ...], words: Sequence[Argument], flags: int = 0) -> int:
+        """Add a record; its number in the segment."""
+        seg = self.open
+        seg.functions.append(symbol)
+        seg.origins.append(origins)
+        seg.counts.append(len(words))
+        seg.flags.append(flags)
+        for word in words:
+            self._add_word(word)
+        return len(seg.functions) - 1
 
     def _add_word(self, word: Argument) -> None:
         seg = self.open
@@ -163,6 +175,50 @@ class Assembler:
         else:
             slot = seg.evaluator.add(word)
         seg.words.append((storage, slot, scale, constant))
+
+    # ---- calls that a run may leave out
+
+    def begin(self, names: Iterable[str], storages: Iterable[Storage]) -> None:
+        """Prepare for calls that a run may leave out: the sizes they need, storages that outlast them."""
+        self.need(names)
+        for storage in storages:
+            self._touch(self._number(storage))
+        self.meet()
+
+    def jump(self, origins: tuple[str, ...], condition: Place | None = None) -> int:
+        """Skip the calls from here to `land`, unless the bool at `condition` holds; the number of the jump."""
+        test = 0 if condition is None else Address(condition.storage, condition.offset)
+        return self._add_record(_NO_CALL, origins, (test, 0), JUMP)
+
+    def land(self, jump: int) -> None:
+        """Let a jump end here."""
+        seg = self.open
+        storage, slot, scale, _ = seg.words[at := sum(seg.counts[:jump]) + 1]
+        seg.words[at] = storage, slot, scale, len(seg.functions) - jump - 1
+
+    def join(self, *jumps: int) -> None:
+        """All threads wait for each other, those too that come here by a jump."""
+        self.meet()
+        for jump in jumps:
+            self.open.flags[jump] |= BARRIER_AFTER
+
+    @contextmanager
+    def guarded(self, obligations: Sequence[Obligation]) -> Iterator[None]:
+        """Sizes inside the block may contradict each other; a run that comes here is then refused."""
+        seg = self.open
+        work, scratch = seg.work, seg.scratch
+        seg.work = seg.scratch = 0
+        with seg.evaluator.guarded() as guard:
+            for o in obligations:
+                seg.evaluator.check(o.dim, o.exact)
+            record = self._add_record("sdx_require", (), (0,))
+            storage, _, scale, constant = seg.words[-1]
+            seg.words[-1] = storage, guard.state, scale, constant
+            seg.refusals.append((record, tuple(o.message for o in obligations)))
+            self.meet()
+            yield
+            seg.work = work + seg.evaluator.lifted(seg.work)
+            seg.scratch = dims.maximum(scratch, seg.evaluator.lifted(seg.scratch))
 
     # ---- storages
 
@@ -273,6 +329,7 @@ class Assembler:
                 code=seg.evaluator.code(),
                 outputs=tuple(seg.outputs),
                 checks=tuple(seg.checks),
+                refusals=tuple(seg.refusals),
                 work=work,
                 scratch=scratch,
                 after=tuple(after),

@@ -38,7 +38,10 @@ def load_program(model: str | os.PathLike[str] | bytes, options: CompileOptions)
     data, weights, library = compile_graph(loaded.graph, target, report, trace)
     data.inputs, data.outputs = tuple(loaded.inputs), tuple(loaded.outputs)
     data.initializer_inputs, data.metadata = tuple(loaded.initializers), loaded.metadata
-    image = build_image(library, target, report)
+    from sardonyx.base.knobs import cache_folder
+    from sardonyx.runtime import cache
+
+    _, image = build_image(library, target, cache.at(cache_folder(options.cache)), options.jobs, report)
     from sardonyx.runtime.cores import team_size
 
     return Program(data, Weights(weights), image, options.threads or team_size())

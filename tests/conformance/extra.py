@@ -33,6 +33,47 @@ def extra_cases() -> list[Extra]:
             [x, rois],
             _max_roi_pool(x, rois, 2, 3),
         ),
+        *_sequence_cases(x),
+        *_random_cases(x),
+    ]
+
+
+def _sequence_cases(x: Array) -> list[Extra]:
+    first, last = x[:1], x[1:]
+    return [
+        _case(
+            "concat_from_sequence",
+            "s = SequenceConstruct(x, x) y = ConcatFromSequence<axis = 1>(s)",
+            [x],
+            np.concatenate([x, x], 1),
+        ),
+        _case(
+            "sequence_at_and_erase",
+            "s = SplitToSequence<axis = 0>(x) zero = Constant<value_int = 0>() "
+            "t = SequenceErase(s, zero) y = SequenceAt(t, zero)",
+            [x],
+            last,
+        ),
+        _case(
+            "optional_of_sequence",
+            "s = SplitToSequence<axis = 0>(x) o = Optional(s) t = OptionalGetElement(o) "
+            "zero = Constant<value_int = 0>() y = SequenceAt(t, zero)",
+            [x],
+            first,
+        ),
+    ]
+
+
+def _random_cases(x: Array) -> list[Extra]:
+    sure = np.array([[-1000, 0, -1000], [0, -1000, -1000]], np.float32)
+    drawn = np.array([[1, 1, 1, 1], [0, 0, 0, 0]], np.int32)
+    zeros = np.zeros((3, 5), np.float32)
+    return [
+        _case("multinomial_of_one", "y = Multinomial<sample_size = 4>(x)", [sure], drawn),
+        _case("random_normal", "y = RandomNormal<shape = [3, 5]>()", [], zeros),
+        _case("random_normal_like", "y = RandomNormalLike(x)", [x], np.zeros_like(x)),
+        _case("random_uniform", "y = RandomUniform<shape = [3, 5]>()", [], zeros),
+        _case("random_uniform_like", "y = RandomUniformLike(x)", [x], np.zeros_like(x)),
     ]
 
 
@@ -42,8 +83,9 @@ def _case(name: str, text: str, inputs: list[Array], expected: Array) -> Extra:
         for array, label in zip(inputs, ("x", "rois"), strict=False)
     )
     sides = ", ".join(map(str, expected.shape))
+    kind = {np.dtype(np.float32): "float", np.dtype(np.int32): "int32"}[expected.dtype]
     model = onnx.parser.parse_model(
-        f'<ir_version: 10, opset_import: ["" : 21]> g ({declared}) => (float[{sides}] y) {{ {text} }}'
+        f'<ir_version: 10, opset_import: ["" : 21]> g ({declared}) => ({kind}[{sides}] y) {{ {text} }}'
     )
     return Extra(f"test_extra_{name}", model, [(inputs, [expected])])
 

@@ -155,7 +155,8 @@ def _call(fn: str, *args: Dim) -> Dim:
 
 def _divide_exactly(a: Dim, b: Dim) -> Dim | None:
     """A / b by polynomial long division, or None if there is a remainder (b assumed nonzero)."""
-    rest, quotient = dict(_terms(a)), {}
+    rest = dict(_terms(a))
+    quotient: dict[Monomial, int] = {}
     divisor = sorted(_terms(b), key=lambda t: _key(t[0]), reverse=True)
     lead, lead_factor = divisor[0]
     while rest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -21,7 +22,7 @@ class DType:
     bits: int
     onnx: int
     onnx_name: str
-    numpy: np.dtype = field(compare=False)  # type: ignore[type-arg]
+    numpy: np.dtype[Any] = field(compare=False)
     compute: str
 
     @property
@@ -81,7 +82,7 @@ F8E8M0 = _row("f8e8m0", "f", 8, 24, "float8e8m0", ml_dtypes.float8_e8m0fnu, "f32
 U2 = _row("u2", "u", 2, 25, "uint2", ml_dtypes.uint2, "u8")
 I2 = _row("i2", "i", 2, 26, "int2", ml_dtypes.int2, "i8")
 OBJECT = DType("object", "O", 64, 0, "object", np.dtype(object), "object")
-"""A host value that is no tensor: a sequence, an optional, a map, or the results of a many-result operator."""
+"""A host value that is no tensor: a sequence, an optional, a map, or the results of an operator."""
 
 ALL: tuple[DType, ...] = (
     *(F32, U8, I8, U16, I16, I32, I64, STRING, BOOL, F16, F64, U32, U64, C64, C128, BF16),
@@ -105,7 +106,7 @@ def by_onnx(code: int) -> DType:
     return _BY_ONNX[code]
 
 
-def by_numpy(dtype: np.dtype) -> DType:  # type: ignore[type-arg]
+def by_numpy(dtype: np.dtype[Any]) -> DType:
     """The type of a numpy dtype (text dtypes give STRING); KeyError if there is none."""
     if dtype.kind in "OUST":
         return STRING

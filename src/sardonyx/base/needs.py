@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +32,26 @@ class Needs:
             self.units | set(error.units),
         )
 
-    def key(self, feeds: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Equal for two feeds exactly if one graph serves both."""
-        contents = [(n, np.shape(feeds[n]), _content(feeds[n])) for n in sorted(self.contents)]
-        shapes = [(n, np.shape(feeds[n])) for n in sorted(self.shapes)]
-        sizes = [(s, np.shape(feeds[n])[axis]) for s, n, axis in sorted(self.sizes)]
-        units = [(s, min(np.shape(feeds[n])[axis], 2)) for s, n, axis in sorted(self.units)]
-        return (*contents, *shapes, *sizes, *units)
+    def text(self) -> str:
+        """The same for equal needs in every process."""
+        return repr([sorted(part) for part in (self.contents, self.shapes, self.sizes, self.units)])
+
+    def reader(self, names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+        """A function of the feeds, given in the order of `names`, equal for two exactly if one graph serves both."""
+        at = {name: number for number, name in enumerate(names)}
+        contents = [at[name] for name in sorted(self.contents)]
+        shapes = [at[name] for name in sorted(self.shapes)]
+        sizes = [(at[name], axis) for _, name, axis in sorted(self.sizes)]
+        units = [(at[name], axis) for _, name, axis in sorted(self.units)]
+
+        def read(feeds: Sequence[Any]) -> tuple[Any, ...]:
+            found: list[Any] = [feeds[n].shape[axis] for n, axis in sizes]
+            found += [min(feeds[n].shape[axis], 2) for n, axis in units]
+            found += [np.shape(feeds[n]) for n in shapes]
+            found += [(feeds[n].shape, _content(feeds[n])) for n in contents]
+            return tuple(found)
+
+        return read
 
 
 def _content(array: Any) -> object:

@@ -1,0 +1,1 @@
+"""Which values share a kernel and which are stored."""

@@ -215,9 +215,7 @@ def partition(
     walk = _Walk(graph, native)
     for value in reversed(walk.order):
         walk.decide(value)
-    places, outputs, copies = assign_places(
-        graph, walk.order, walk.stored, walk.contiguous, native, given
-    )
+    places, outputs, copies = assign_places(graph, walk.order, walk.stored, walk.contiguous, native, given)
     groups = []
     for value in walk.order:
         if value.id in walk.stored:

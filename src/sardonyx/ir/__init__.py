@@ -1,0 +1,1 @@
+"""The tensor graph: values, primitives, their meaning, text and checks."""

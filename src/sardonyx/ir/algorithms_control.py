@@ -1,4 +1,7 @@
-"""Control primitives: `if`, `loop` and `scan` run graphs held in their attributes over captured values."""
+"""Control primitives: `if`, `loop` and `scan` run graphs held in their attributes over captured values.
+
+`branch` is an `if` over graphs that are ready for native code.
+"""
 
 from __future__ import annotations
 
@@ -96,5 +99,6 @@ def scan(
 
 
 register("if", "control", choose)
+register("branch", "control", choose)
 register("loop", "control", loop)
 register("scan", "control", scan)

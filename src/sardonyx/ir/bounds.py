@@ -1,4 +1,4 @@
-"""What must hold of the run-time sizes so that no kernel leaves its memory, where it is not proven already."""
+"""What must hold of run-time sizes so that no kernel leaves its memory, where it is not proven already."""
 
 from __future__ import annotations
 

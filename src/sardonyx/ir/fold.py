@@ -55,7 +55,7 @@ def is_symbolic(constant: Constant) -> bool:
 
 
 def _integral(prim: str, args: Sequence[Constant]) -> bool:
-    """Whether an operation on sizes surely gives integers: no float quotient, no fractions among its operands."""
+    """Whether an operation on sizes surely gives integers: no float quotient, no fractional operand."""
     floats = [a for a in args if a[1].is_float]
     numbers = [a[0] for a in floats if not is_symbolic(a)]
     return not (floats and prim == "div") and all(np.all(np.isfinite(d) & (d == np.rint(d))) for d in numbers)

@@ -15,9 +15,10 @@ from sardonyx.ir.value import Value
 class Group:
     """One kernel to be: `root` is stored at `place`; `inlined` values live only inside the kernel.
 
-    `kind`: "loops" (maps, views and reductions over `reduced` axes of one shape), "contract" (`anchor` with an
-    epilogue), "opaque" (an algorithm of its own), "host" (runs in Python), "border" (the surroundings of a pad), "concat" (no work: its
-    parts are stored in place). `results` are the places of the results of a many-result root, None where unused.
+    `kind`: "loops" (maps, views and reductions over `reduced` axes of one shape), "contract" (`anchor` with
+    an epilogue), "opaque" (an algorithm of its own), "host" (runs in Python), "border" (the surroundings of a
+    pad), "concat" (no work: its parts are stored in place). `results` are the places of the results of a
+    many-result root, None where unused.
     """
 
     kind: str

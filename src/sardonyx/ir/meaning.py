@@ -42,7 +42,7 @@ def divide(a: Array, b: Array) -> Array:
         if not np.all(b):
             raise ZeroDivisionError("integer division by zero")
         quotient = np.floor_divide(a, b)
-        return (quotient + ((quotient < 0) & (quotient * b != a))).astype(a.dtype)
+        return np.asarray(quotient + ((quotient < 0) & (quotient * b != a)), dtype=a.dtype)
     return np.true_divide(a, b).astype(a.dtype)
 
 
@@ -148,7 +148,7 @@ def shift_right(a: Array, b: Array) -> Array:
     """A >> b; only copies of the sign (0 if there is none) for shifts of the whole width or more."""
     bits = a.dtype.itemsize * 8
     if a.dtype.kind == "i":
-        return np.right_shift(a, np.minimum(b, bits - 1)).astype(a.dtype)
+        return np.asarray(np.right_shift(a, np.minimum(b, bits - 1)), dtype=a.dtype)
     return np.where(b >= bits, 0, np.right_shift(a, np.minimum(b, bits - 1))).astype(a.dtype)
 
 
@@ -170,7 +170,9 @@ def cast(x: Array, *, to: dt.DType) -> Array:
         return x.astype(to.numpy)
 
 
-_PLAIN = frozenset(np.dtype(t) for t in (["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]))
+_PLAIN = frozenset(
+    np.dtype(t) for t in (["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"])
+)
 
 
 def _float_to_int(x: Array, to: dt.DType) -> Array:
@@ -207,7 +209,7 @@ def reduce_sum(x: Array, *, axes: tuple[int, ...]) -> Array:
 
 def reduce_prod(x: Array, *, axes: tuple[int, ...]) -> Array:
     """Product over axes, which stay as 1."""
-    return np.prod(x, axis=axes, keepdims=True, dtype=x.dtype)
+    return np.asarray(np.prod(x, axis=axes, keepdims=True, dtype=x.dtype))
 
 
 def _lowest(x: Array, sign: int) -> Any:
@@ -221,12 +223,12 @@ def _lowest(x: Array, sign: int) -> Any:
 
 def reduce_max(x: Array, *, axes: tuple[int, ...]) -> Array:
     """Maximum over axes, which stay as 1; the type's lowest value for an empty range."""
-    return np.max(x, axis=axes, keepdims=True, initial=_lowest(x, 1))
+    return np.asarray(np.max(x, axis=axes, keepdims=True, initial=_lowest(x, 1)))
 
 
 def reduce_min(x: Array, *, axes: tuple[int, ...]) -> Array:
     """Minimum over axes, which stay as 1; the type's highest value for an empty range."""
-    return np.min(x, axis=axes, keepdims=True, initial=_lowest(x, -1))
+    return np.asarray(np.min(x, axis=axes, keepdims=True, initial=_lowest(x, -1)))
 
 
 def _arg(x: Array, axis: int, last: bool, fn: Callable[..., Array]) -> Array:
@@ -375,7 +377,7 @@ def _scatter(y: Array, at: Any, updates: Array, reduction: str) -> Array:
 
 def scatter_elements(x: Array, index: Array, updates: Array, *, axis: int, reduction: str) -> Array:
     """A copy of x with y[i with index[i] at `axis`] reduced with updates[i]."""
-    at = list(np.indices(index.shape, sparse=True))
+    at: list[Array] = list(np.indices(index.shape, sparse=True))
     at[axis] = _checked(index, x.shape[axis], "scatter_elements")
     return _scatter(x.copy(), tuple(at), updates, reduction)
 
@@ -388,7 +390,7 @@ def scatter_nd(x: Array, index: Array, updates: Array, *, reduction: str) -> Arr
 def dot(a: Array, b: Array, *, dtype: dt.DType) -> Array:
     """Batched matrix product a[..., m, k] @ b[..., k, n], accumulated in float64 or the integer `dtype`."""
     wide = np.float64 if dtype.is_float else dtype.numpy
-    return np.matmul(a.astype(wide), b.astype(wide)).astype(dtype.numpy)
+    return np.asarray(np.matmul(a.astype(wide), b.astype(wide)), dtype=dtype.numpy)
 
 
 def conv(

@@ -5,6 +5,7 @@ Views of a stored tensor are other places in the same storage. Knows sizes only.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -142,7 +143,7 @@ def reshape_strides(old: Sequence[Dim], strides: Sequence[Dim], new: Sequence[Di
         return None
     result: list[Dim] = [0] * len(new)
     for run_old, run_new in pairs:
-        for outer, inner in zip(run_old, run_old[1:], strict=False):
+        for outer, inner in itertools.pairwise(run_old):
             if strides[outer] != strides[inner] * old[inner]:
                 return None
         if not run_old:

@@ -225,7 +225,7 @@ class Value:
     # ---- views
 
     def reshape(self, shape: Sequence[Dim]) -> Value:
-        """The same elements in row-major order; sizes must multiply to the same count (checked where known)."""
+        """The same elements in row-major order; the sizes must multiply to the same count."""
         shape = tuple(shape)
         if shape == self.shape:
             return self
@@ -334,7 +334,7 @@ def broadcast_dim(a: Dim, b: Dim, where: Value) -> Dim:
 
 
 def map_(prim: str, *operands: Operand) -> Value:
-    """A scalar function over operands, broadcast by numpy's rules; Python numbers take the type of the first."""
+    """A scalar function over operands, broadcast by numpy's rules; numbers take the type of the first."""
     like = next(o for o in operands if isinstance(o, Value) and (prim != "where" or o is not operands[0]))
     args = [lift(o, like) for o in operands]
     rank = max(a.rank for a in args)

@@ -15,10 +15,10 @@ from sardonyx.ir.value import Value, const
 from sardonyx.kernels import conv
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
-from sardonyx.kernels.epilogue import generated, match_finish
+from sardonyx.kernels.epilogue import epilogue_reads, generated, match_finish
 from sardonyx.kernels.library import scratch_bytes
 from sardonyx.loops.lower import lower
-from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, walk
+from sardonyx.loops.nest import Affine, Axis, Kernel, Store
 from sardonyx.loops.schedule import merge_pair
 
 BLOCK = 16
@@ -63,10 +63,10 @@ def conv_call(group: Group, places: Mapping[int, Place], target: Target) -> tupl
         symbol, ir, tail = generated(kernel, target)
         modules[symbol] = ir
         words[Conv.EPILOGUE] = Entry(symbol)
-    reads = [places[x.id].storage, packed, *_read(kernel)]
+    reads = [places[x.id].storage, packed, *epilogue_reads(kernel)]
     call = NativeCall(
         "sdx_conv_f32",
-        tuple([*(words.get(n, 0) for n in range(Conv.EPILOGUE_WORDS)), *tail]),
+        (*(words.get(n, 0) for n in range(Conv.EPILOGUE_WORDS)), *tail),
         tuple(dict.fromkeys(reads)),
         (store.buffer.key,),
         kernel.origins,
@@ -82,7 +82,8 @@ def _plan(anchor: Value, in_registers: bool) -> str:
     x, w = anchor.args
     shape = "x".join(map(str, w.shape))
     layouts = f"{'blocked' if x.rank == 5 else 'plain'} in"
-    return f"{shape} stride {anchor.attrs['strides']}, {layouts}, end {'in registers' if in_registers else 'per tile'}"
+    end = "in registers" if in_registers else "per tile"
+    return f"{shape} stride {anchor.attrs['strides']}, {layouts}, end {end}"
 
 
 def _input_words(anchor: Value, place: Place, kernel: Kernel) -> tuple[dict[int, Argument], Affine]:
@@ -142,12 +143,3 @@ def _pack(w: Value, anchor: Value, target: Target, *, blocked_in: bool) -> Stora
 def forget_packs() -> None:
     """Drop the packed constants of finished compilations."""
     _packs.clear()
-
-
-def _read(kernel: Kernel) -> list[Storage]:
-    found: dict[Storage, None] = {}
-    for statement in kernel.body:
-        for expr in walk(roots(statement)):
-            if isinstance(expr, Load) and expr.buffer.key is not None:
-                found.setdefault(expr.buffer.key)
-    return list(found)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
+from sardonyx.ir.place import Storage
 from sardonyx.kernels.call import Address, Argument
 from sardonyx.llvm.emit import emit
-from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Literal, Load, Store
+from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Literal, Load, Store, roots, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +111,13 @@ def generated(kernel: Kernel, target: Target) -> tuple[str, str, list[Argument]]
         emitted.ir,
         [Address(w.buffer.key, w.dim) if w.buffer else w.dim for w in emitted.words],
     )
+
+
+def epilogue_reads(kernel: Kernel) -> list[Storage]:
+    """The storages that an epilogue reads beside its tile."""
+    found: dict[Storage, None] = {}
+    for statement in kernel.body:
+        for expr in walk(roots(statement)):
+            if isinstance(expr, Load) and expr.buffer.key is not None:
+                found.setdefault(expr.buffer.key)
+    return list(found)

@@ -46,7 +46,7 @@ def contract_call(group: Group, places: Mapping[int, Place], target: Target) -> 
     """The call of a matrix product or convolution."""
     assert group.anchor is not None
     if group.anchor.prim == "dot":
-        call, modules, _ = dot_call(group, places, target)
+        call, modules = dot_call(group, places, target)
     else:
         call, modules = conv_call(group, places, target)
     return call, {

@@ -15,7 +15,8 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value, const
 from sardonyx.kernels.call import Address, Argument, NativeCall
-from sardonyx.kernels.recurrent import Layer, Word, layer_ir
+from sardonyx.kernels.recurrent import layer_ir
+from sardonyx.kernels.recurrent_layer import Layer, Word
 from sardonyx.kernels.recurrent_pack import Pack, pack_ir, pack_symbol
 from sardonyx.kernels.recurrent_sums import UNROLL, Panel
 

@@ -339,6 +339,18 @@ done:
   ret void
 }
 
+define void @sdx_require(ptr %args, ptr %ctx) nounwind {
+entry:
+  %refusal = load i64, ptr %args, align 8
+  %fine = icmp eq i64 %refusal, 0
+  br i1 %fine, label %done, label %refuse
+refuse:
+  call void @sdx_fail(ptr %ctx, i64 $failure_sizes, i64 %refusal, i64 0)
+  br label %done
+done:
+  ret void
+}
+
 define $host i64 @sdx_solo(ptr %launch, ptr %ctx) nounwind {
   %status.p = getelementptr i64, ptr %ctx, i64 $context_status
   %status = load ptr, ptr %status.p, align 8

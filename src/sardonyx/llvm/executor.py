@@ -6,6 +6,7 @@ kernel or model. The text depends only on the target and the system's calling co
     sdx_execute(ptr records, i64 n, ptr ctx)     every record's fn(args, ctx), barriers and jumps as flags ask
     sdx_barrier(ptr ctx)                         all threads of the run meet; nothing for a single thread
     sdx_fail(ptr ctx, i64 code, i64 d0, i64 d1)  note an error; the first one of a run is kept
+    sdx_require(ptr args, ptr ctx)               a call that fails with the one word it is given, unless that is 0
     sdx_launch(ptr launch, ptr team) -> i64      from Python: run on the team, this thread is number 0
     sdx_publish, sdx_join                        the halves of sdx_launch, for teams woken by Python
     sdx_solo(ptr launch, ptr ctx) -> i64         from Python: run on this thread alone
@@ -25,7 +26,17 @@ from pathlib import Path
 from string import Template
 
 from sardonyx.base.target import Target
-from sardonyx.llvm.layout import BARRIER_AFTER, JUMP, Barrier, Context, Launch, Mailbox, Status, TeamBlock
+from sardonyx.llvm.layout import (
+    BARRIER_AFTER,
+    JUMP,
+    SIZES_FAILURE,
+    Barrier,
+    Context,
+    Launch,
+    Mailbox,
+    Status,
+    TeamBlock,
+)
 
 _FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
 _BARRIER_SPINS = 4096
@@ -46,6 +57,7 @@ def ir(target: Target) -> str:
         indices,
         barrier_flag=str(BARRIER_AFTER),
         jump_flag=str(JUMP),
+        failure_sizes=str(SIZES_FAILURE),
         barrier_turns=str(_BARRIER_SPINS),
         crowded_turns=str(_CROWDED_SPINS),
         cpu_bits=str(_CPU_BITS),

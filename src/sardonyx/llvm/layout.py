@@ -63,6 +63,10 @@ class Status(IntEnum):
     WORDS = 4
 
 
+SIZES_FAILURE = 3
+"""Status code of `sdx_require`: sizes that do not fit; detail 0 says which."""
+
+
 class Launch(IntEnum):
     """Words that say what one run executes.
 

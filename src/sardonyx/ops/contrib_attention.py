@@ -284,7 +284,8 @@ def group_query_attention(
     if past_key is not None and past_value is not None and past_key.shape[2] != 0:
         total = dims.maximum(past_key.shape[2], total)
         k, v = _cached(past_key, k, offset, total), _cached(past_value, v, offset, total)
-    seen = visible(rows, k.shape[2], offset, causal=bool(causal), left=local_window_size)
+    left = local_window_size - 1 if local_window_size > 0 else -1
+    seen = visible(rows, k.shape[2], offset, causal=bool(causal), left=left)
     sink = None
     if head_sink is not None or smooth_softmax > 0:
         sink = scalar(0, q.dtype) if head_sink is None else head_sink.reshape((1, num_heads, 1, 1))

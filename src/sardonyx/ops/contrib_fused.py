@@ -174,10 +174,10 @@ def fused_matmul(
     b: Value,
     *,
     alpha: float = 1.0,
-    transA: int = 0,
-    transB: int = 0,
-    transBatchA: int = 0,
-    transBatchB: int = 0,
+    transA: int = 0,  # noqa: N803
+    transB: int = 0,  # noqa: N803
+    transBatchA: int = 0,  # noqa: N803
+    transBatchB: int = 0,  # noqa: N803
 ) -> Value:
     """Alpha * A @ B, both transposed as asked."""
     y = matrix_product(_batch_first(a, transBatchA, transA), _batch_first(b, transBatchB, transB))
@@ -223,8 +223,8 @@ def fused_gemm(
     activation_gamma: float | None = None,
     alpha: float = 1.0,
     beta: float = 1.0,
-    transA: int = 0,
-    transB: int = 0,
+    transA: int = 0,  # noqa: N803
+    transB: int = 0,  # noqa: N803
 ) -> Value:
     """An activation of Gemm."""
     params = [p for p in (activation_alpha, activation_beta, activation_gamma) if p is not None]

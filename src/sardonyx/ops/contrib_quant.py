@@ -281,10 +281,10 @@ def qgemm(
     y_zero_point: Value | None = None,
     *,
     alpha: float = 1.0,
-    transA: int = 0,
-    transB: int = 0,
+    transA: int = 0,  # noqa: N803
+    transB: int = 0,  # noqa: N803
 ) -> Value:
-    """Alpha * A @ B + C, C on the scale alpha * a_scale * b_scale. Without a scale of y the result is real."""
+    """Alpha * A @ B + C, C on the scale alpha * a_scale * b_scale; real if y has no scale."""
     left = a.transpose(1, 0) if transA else a
     right = b.transpose(1, 0) if transB else b
     total = multiply_integers(left, right, a_zero_point, b_zero_point)
@@ -360,8 +360,8 @@ def matmul_nbits(
     g_idx: Value | None = None,
     bias: Value | None = None,
     *,
-    K: int,
-    N: int,
+    K: int,  # noqa: N803
+    N: int,  # noqa: N803
     block_size: int,
     accuracy_level: int = 0,
     bits: int = 4,

@@ -20,7 +20,7 @@ from sardonyx.ir import algorithms_control  # noqa: F401 - registers if, loop an
 from sardonyx.ir.unknown import unknown_extents
 from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder
 from sardonyx.ops.elements import Elements, elements, join, nature
-from sardonyx.ops.operands import needs_content, sizes
+from sardonyx.ops.operands import needs_content, needs_size, sizes
 from sardonyx.ops.registry import op
 from sardonyx.ops.subgraph import Body, SubGraph
 from sardonyx.ops.window import Ints
@@ -296,8 +296,10 @@ def scan_8(
 ) -> tuple[Value, ...]:
     """Scan of every sample of a batch (axis 0) on its own, over axis 1."""
     batch = initial_state_and_scan_inputs[0].shape[0]
-    if sequence_lens is not None or not isinstance(batch, int):
-        raise UnsupportedOp("Scan of opset 8 with sequence lengths or a batch of unknown size")
+    if sequence_lens is not None:
+        raise UnsupportedOp("Scan of opset 8 with sequence lengths")
+    if not isinstance(batch, int):
+        raise needs_size(batch, "the size of the batch")
     samples = []
     for b in range(batch):
         parts = [

@@ -154,7 +154,7 @@ def _power_sum(x: Value, p: int, total: Callable[[Value], Value]) -> Value:
 def lp_pool(
     x: Value,
     *,
-    kernel_shape: Ints,
+    kernel_shape: Ints = (),
     auto_pad: str = "NOTSET",
     ceil_mode: int = 0,
     dilations: Ints = (),

@@ -136,7 +136,7 @@ def _scalable(value: Value) -> bool:
 
 
 def _scale_of(anchor: Value, c: Value) -> Value | None:
-    """`c` in the shape that scales the weights of `anchor`, if it has one entry an output channel (or one in all)."""
+    """`c` in the shape that scales the weights of `anchor`, if it has one entry an output channel, or one."""
     w = anchor.args[1]
     if c.size == 1:
         return c.reshape((1,) * w.rank)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, iota, make, map_
@@ -25,6 +26,8 @@ def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
             return in_single(value)
         case "dot" if not _contracts(value):
             return dot_as_sum(value)
+        case "dot" if value.rank > 4:
+            return dot_of_batch(value)
         case "conv" if value.dtype is not dt.F32 or value.rank > 4 or not value.args[1].is_const:
             return conv_as_sum(value)
         case "conv":
@@ -84,6 +87,15 @@ def conv_padded(value: Value) -> Value:
     none = (0,) * len(low)
     attrs = {**value.attrs, "low": none, "high": none}
     return make("conv", (x.pad((0, 0, *low), (0, 0, *high)), w), attrs, value.dtype, value.shape)
+
+
+def dot_of_batch(value: Value) -> Value:
+    """A matrix product whose many batch axes are one."""
+    batch = value.shape[:-2]
+    a, b = (arg.broadcast((*batch, *arg.shape[-2:])) for arg in value.args)
+    count = dims.product(batch)
+    product = a.reshape((count, *a.shape[-2:])).dot(b.reshape((count, *b.shape[-2:])))
+    return product.reshape(value.shape)
 
 
 def dot_as_sum(value: Value) -> Value:

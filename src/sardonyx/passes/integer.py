@@ -1,7 +1,7 @@
 """Integer matrix products and convolutions on the float kernels, exactly.
 
-Sums of products of small integers are exact in float32 while they stay below 2**24, so a contraction over few
-enough terms is computed in float32 and longer ones are cut into such pieces, whose sums are added as integers.
+Sums of products of small integers are exact in float32 while they stay below 2**24, so a contraction over
+few enough terms is computed in float32; longer ones are cut into such pieces, added as integers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs convolutional parts with 16 channels of a pixel side by side: [N, C/16, H, W, 16].
 
-The layout is explicit: a blocked tensor is a 5-D value. Each value that has a blocked form keeps it beside its
-plain one; whoever can use the blocked form does, and the plain form is only made where it is asked for.
+The layout is explicit: a blocked tensor is a 5-D value. Each value that has a blocked form keeps it beside
+its plain one; whoever can use the blocked form does, and the plain form is only made where it is asked for.
 A tensor of shape [N, C, H, W, rest...] has the blocked shape [N, ceil(C/16), H, W, 16, rest...].
 """
 
@@ -50,12 +50,11 @@ def _channels(x: Value) -> int:
 
 
 def lift(value: Value) -> Value | None:
-    """The same operation over [N, C, 1, L] for a tensor of shape [N, C, L], if it is one that may run blocked."""
+    """The same operation over [N, C, 1, L] for a tensor [N, C, L], if it is one that may run blocked."""
     if (
         value.rank != 3
         or not isinstance(value.shape[1], int)
-        or (value.prim not in _LIFTED
-        and value.kind != "map")
+        or (value.prim not in _LIFTED and value.kind != "map")
     ):
         return None
     if not value.args or any(a.rank != 3 for a in value.args if a.rank > 0):
@@ -173,7 +172,7 @@ class _Forms:
         return y.slice((0, 0, *p.start, 0), (n, blocks, *value.shape[2:], BLOCK))
 
     def upsample(self, value: Value) -> Value | None:
-        """reshape(broadcast(reshape(x, [N, C, H, 1, W, 1]), [N, C, H, s, W, t])), as nearest upscaling is written."""
+        """reshape(broadcast(reshape(x, [N, C, H, 1, W, 1]), [N, C, H, s, W, t])): nearest upscaling."""
         if value.prim != "reshape" or value.rank != 4 or value.args[0].prim != "broadcast":
             return None
         repeated = value.args[0]
@@ -182,7 +181,9 @@ class _Forms:
         if form is None or form.rank != 5 or repeated.rank != 6:
             return None
         n, blocks, high, wide, lanes = form.shape
-        if any(dims.equal(m, k) is not True for m, k in zip(split.shape[2:], (high, 1, wide, 1), strict=True)):
+        if any(
+            dims.equal(m, k) is not True for m, k in zip(split.shape[2:], (high, 1, wide, 1), strict=True)
+        ):
             return None
         rows, columns = repeated.shape[3], repeated.shape[5]
         spread = form.reshape((n, blocks, high, 1, wide, 1, lanes))
@@ -252,7 +253,7 @@ class _Forms:
             return None
         start = (start[0], start[1] if whole else start[1] // BLOCK, *start[2:])
         size = (size[0], form.shape[1] if whole else channels // BLOCK, *size[2:])
-        return form.slice(_wide(start, 0), _wide(size, BLOCK), _wide(step, 1))
+        return form.slice(_wide(start, 0), _wide(size, BLOCK), (*step[:4], 1, *step[4:]))
 
     def window(self, value: Value) -> Value | None:
         form, at = self.get(value.args[0]), value.attrs

@@ -78,7 +78,8 @@ class Segment(NamedTuple):
     `code` computes all slots from the symbols in `names` (see `base.evaluator`). `outputs` pairs storages with
     the slots of their shape. `checks` are (slot, whether it must be zero rather than not negative, the message
     if it is not). `work` and `scratch` are slots. After the calls the symbols of `after` are read, each an
-    element of a view, and `host` runs.
+    element of a view, and `host` runs. `refusals` are calls of `sdx_require` with the messages of what they
+    refuse.
     """
 
     functions: tuple[str, ...]
@@ -95,6 +96,7 @@ class Segment(NamedTuple):
     scratch: int
     after: tuple[tuple[View, int, str], ...] = ()
     host: HostStep | None = None
+    refusals: tuple[tuple[int, tuple[str, ...]], ...] = ()
 
 
 @dataclass(slots=True)

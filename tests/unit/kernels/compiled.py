@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.unknown import collect_unknowns
 from sardonyx.ir.value import Value, const, placeholder
-from sardonyx.runtime.build import build_image
+from sardonyx.llvm import engine, executor
+from sardonyx.llvm.link import link
+from sardonyx.runtime.image import load
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.weights import Weights
 
@@ -50,7 +53,14 @@ def program_of(graph: Graph, target: Target, threads: int = 1) -> Program:
     report = Report()
     data, weights, library = compile_graph(graph, target, report, Trace.off())
     assert not report.fallbacks, report.fallbacks
-    return Program(data, Weights(weights), build_image(library, target, report), threads)
+    texts = [executor.ir(target), *(text() for _, text in sorted(library.items()))]
+    image = load(link([_object(text, target) for text in texts]))
+    return Program(data, Weights(weights), image, threads)
+
+
+@cache
+def _object(text: str, target: Target) -> bytes:
+    return engine.compile_object(text, target)
 
 
 def native(graph: Graph, target: Target, feeds: Sequence[Array], threads: int = 1) -> list[Array]:

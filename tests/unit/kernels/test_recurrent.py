@@ -1,4 +1,4 @@
-"""Recurrent layers in native code against their meaning in double precision; and what their loops look like."""
+"""Native recurrent layers against their meaning in double precision, and the machine code of their loops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms_rnn import ACTIVATIONS
 from sardonyx.ir.value import Value
-from sardonyx.kernels.recurrent import Layer
+from sardonyx.kernels.recurrent_layer import Layer
 from sardonyx.kernels.recurrent_sums import Panel, define_sums
 from sardonyx.llvm import engine
 from sardonyx.llvm.vec import Module
@@ -108,7 +108,7 @@ def test_lengths_out_of_range_stay_inside(target: Target) -> None:
 def test_peepholes_and_clip(target: Target, forget: int) -> None:
     p = np.random.default_rng(5).standard_normal((2, 3 * 19)).astype(np.float32)
     arrays = [*operands("lstm", 4, 3, 6, 19, 2), p]
-    options = {"direction": "bidirectional", "clip": 0.4, "input_forget": forget}
+    options: dict[str, Any] = {"direction": "bidirectional", "clip": 0.4, "input_forget": forget}
     check("lstm", arrays, target, names=("p",), **options)
     check("lstm", arrays, target, names=("p",), constant=(1, 2, 3, 4), **options)
 
@@ -119,14 +119,14 @@ def test_peepholes_and_clip(target: Target, forget: int) -> None:
 def test_gru_resets(target: Target, linear: int, threads: int) -> None:
     for b, h in ((1, 31), (9, 48), (1, 200)):
         arrays = operands("gru", 5, b, 4, h, 2)
-        options = {"direction": "bidirectional", "linear_before_reset": linear}
+        options: dict[str, Any] = {"direction": "bidirectional", "linear_before_reset": linear}
         check("gru", arrays, target, threads=threads, **options)
 
 
 @TARGETS
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_activations(target: Target, name: str) -> None:
-    other = {"activations": (name, "Sigmoid"), "direction": "bidirectional"}
+    other: dict[str, Any] = {"activations": (name, "Sigmoid"), "direction": "bidirectional"}
     check("rnn", operands("rnn", 4, 3, 5, 18, 2), target, **other)
     check("lstm", operands("lstm", 3, 2, 5, 18, 1), target, activations=(name, "Tanh", name))
 
@@ -208,4 +208,5 @@ def inner_loop(panel: Panel, rows: int, target: Target) -> str:
     define_sums(module, panel, rows)
     assembly = engine.assembly(module.text().replace("define internal", "define"), target)
     loops = re.findall(r"^(\.L\w+):((?:(?!^\.L).)*?\bj\w+\s+\1$)", assembly, re.MULTILINE | re.DOTALL)
-    return max((body for _, body in loops), key=lambda body: body.count("vfmadd"))
+    bodies: list[str] = [body for _, body in loops]
+    return max(bodies, key=lambda body: body.count("vfmadd"))

@@ -51,7 +51,8 @@ CASES: tuple[tuple[int, str, Any], ...] = (
     ),
     (
         18,
-        'p = Constant<value_ints = [2, 1]>() a = Constant<value_ints = [-1]>() y = Pad<mode = "reflect">(x, p, , a)',
+        "p = Constant<value_ints = [2, 1]>() a = Constant<value_ints = [-1]>()"
+        'y = Pad<mode = "reflect">(x, p, , a)',
         np.pad(X, ((0, 0), (0, 0), (2, 1)), mode="reflect"),
     ),
     (
@@ -107,8 +108,8 @@ def test_powers_of_mixed_types() -> None:
 
 @pytest.mark.parametrize(("saturate", "expected"), [(1, [448.0, -448.0]), (0, [np.nan, np.nan])])
 def test_casts_to_narrow_floats_saturate(saturate: int, expected: list[float]) -> None:
-    text = f"g (float[2] x) => (float[2] y) {{ n = Cast<to = 17, saturate = {saturate}>(x) y = Cast<to = 1>(n) }}"
-    (y,) = outputs(parsed(text), F32([1e6, -1e6]))
+    body = f"n = Cast<to = 17, saturate = {saturate}>(x) y = Cast<to = 1>(n)"
+    (y,) = outputs(parsed(f"g (float[2] x) => (float[2] y) {{ {body} }}"), F32([1e6, -1e6]))
     np.testing.assert_array_equal(y, F32(expected))
 
 

@@ -1,0 +1,152 @@
+"""The program of a model: from the cache if it is there, else compiled and kept.
+
+Imports the compiler and ONNX only for what is not in the cache. Must not know stages or how programs run.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sardonyx.base.knobs import CompileOptions, cache_folder
+from sardonyx.base.needs import Needs
+from sardonyx.base.target import Target
+from sardonyx.errors import NeedsContent, RunError
+from sardonyx.runtime import cache, cores, identity, plan
+from sardonyx.runtime.cache import Cache
+from sardonyx.runtime.dependent import DependentProgram
+from sardonyx.runtime.plan import Plan, Signature
+from sardonyx.runtime.program import Program
+from sardonyx.runtime.weights import Weights
+from sardonyx.targets import by_name, detect
+
+if TYPE_CHECKING:
+    from sardonyx.frontend import Loaded, Source
+
+Origin = str | os.PathLike[str] | bytes
+
+_compiling = threading.RLock()
+"""The compiler's tables of values and names are one per process."""
+
+
+def load_program(model: Origin, options: CompileOptions) -> Program | DependentProgram:
+    """The program of a model file (path or bytes), from the cache or compiled.
+
+    Raises LoadError, UnsupportedOp, ShapeError or CompileError, or OSError if the file cannot be read.
+    """
+    target = by_name(options.target) if options.target else detect()
+    return _Loader(model, options, target, cache.at(cache_folder(options.cache))).program()
+
+
+class _Loader:
+    """One model under one set of options."""
+
+    def __init__(self, origin: Origin, options: CompileOptions, target: Target, store: Cache) -> None:
+        self.origin, self.options, self.target, self.store = origin, options, target, store
+        self.model = identity.Model(origin, options.external_folder, store)
+
+    def program(self) -> Program | DependentProgram:
+        """The program for any feed."""
+        found = self._found(self._key())
+        if found is None:
+            with _compiling:
+                found = self._found(self._key()) or self._compile()
+        if isinstance(found, Signature):
+            return DependentProgram(found, self.options.fed, self.program_for)
+        return self._ready(found)
+
+    def program_for(self, needs: Needs, key: tuple[Any, ...], feeds: Mapping[str, Any]) -> tuple[Program, Needs]:
+        """The program for feeds that give `key`, and what decides the graph, as far as that is known now.
+
+        Raises RunError if the model file has changed since the session was made.
+        """
+        found = self._found(self._key(needs.text(), repr(key)))
+        if isinstance(found, Plan):
+            return self._ready(found), needs
+        from sardonyx import frontend
+
+        with _compiling:
+            loaded, more = frontend.specialise(self._source(), feeds, self.options, needs)
+            if more != needs:
+                self._keep_signature(replace(self._signature(), needs=more))
+                key = more.reader(list(feeds))(list(feeds.values()))
+            return self._ready(self._compiled(loaded, self._key(more.text(), repr(key)))), more
+
+    def special(self, sizes: Mapping[str, int]) -> Program | DependentProgram:
+        """The program with some free sizes fixed."""
+        options = replace(self.options, dims={**self.options.dims, **sizes})
+        loader = _Loader(self.origin, options, self.target, self.store)
+        if loader.model.digest != self.model.digest:
+            raise self._changed()
+        return loader.program()
+
+    def _key(self, *more: str) -> str | None:
+        model = self.model.key()
+        if model is None:
+            return None
+        return cache.key("plan", model, self.options.code_key(), repr(self.target), identity.build(), *more)
+
+    def _found(self, key: str | None) -> Plan | Signature | None:
+        return plan.read(self.store, key) if key else None
+
+    def _ready(self, found: Plan) -> Program:
+        threads = self.options.threads or cores.team_size()
+        return Program(
+            *(found.data, found.weights, found.image, found.report),
+            threads=threads,
+            spin_us=self.options.spin_us,
+            special=self.special,
+        )
+
+    # ---- what is not in the cache
+
+    def _source(self) -> Source:
+        """The parsed model, which must be the one that this object was made for."""
+        from sardonyx import frontend
+
+        if not isinstance(self.origin, bytes):
+            digest = identity.file_digest(Path(self.origin), self.store)
+            if digest != self.model.digest:
+                raise self._changed()
+        return frontend.open_model(self.origin, self.options)
+
+    def _changed(self) -> RunError:
+        return RunError(f"{self.origin!r} has changed since the session was made; make a new session")
+
+    def _compile(self) -> Plan | Signature:
+        from sardonyx import frontend
+
+        source = self._source()
+        self.model.note_files(frontend.external_files(source))
+        try:
+            loaded = frontend.load(source, self.options, self.options.fed)
+        except NeedsContent as error:
+            return self._keep_signature(replace(self._signature(source), needs=Needs().with_(error)))
+        return self._compiled(loaded, self._key())
+
+    def _compiled(self, loaded: Loaded, key: str | None) -> Plan:
+        from sardonyx.compile import compile_model
+
+        made = compile_model(loaded, self.target, self.options, self.store)
+        report = made.report
+        if key and plan.write(self.store, key, made.data, made.weights, made.image_key, report):
+            found = self._found(key)
+            if isinstance(found, Plan):
+                return replace(found, report=lambda: report)
+        return Plan(made.data, Weights(made.weights), made.image, lambda: report)
+
+    def _signature(self, source: Source | None = None) -> Signature:
+        from sardonyx import frontend
+
+        found = frontend.signature(source or self._source(), self.options)
+        return Signature(found.inputs, found.outputs, found.initializers, found.metadata, Needs())
+
+    def _keep_signature(self, signature: Signature) -> Signature:
+        key = self._key()
+        if key:
+            plan.write_signature(self.store, key, signature)
+        return signature
