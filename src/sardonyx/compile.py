@@ -12,12 +12,13 @@ from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import FallbackNote, KernelNote, Report
 from sardonyx.base.target import Target
 from sardonyx.base.trace import Trace
+from sardonyx.bodies import EXECUTABLE, add_branch, native_branches
 from sardonyx.fuse.partition import partition
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.value import Value
 from sardonyx.kernels.call import NativeCall
-from sardonyx.kernels.families import NATIVE, native_calls
+from sardonyx.kernels.families import native_calls
 from sardonyx.runtime.build import build_image
 from sardonyx.runtime.data import ProgramData
 from sardonyx.runtime.host import HostOperation
@@ -49,9 +50,8 @@ def load_program(model: str | os.PathLike[str] | bytes, options: CompileOptions)
 
 def compile_graph(graph: Graph, target: Target, report: Report, trace: Trace):  # noqa: ANN201
     """Passes, fusion, kernels, assembly: everything but machine code."""
-    for run_pass in passes.PIPELINE:
-        graph = trace.stage(run_pass.__name__, run_pass(graph))
-    fusion = trace.stage("partition", partition(graph, NATIVE))
+    graph = simplify(graph, trace)
+    fusion = trace.stage("partition", partition(graph, EXECUTABLE))
     report.decisions.extend(fusion.decisions)
     library: dict[str, Callable[[], str]] = {}
     assembler = Assembler(fusion, input_symbols(graph))
@@ -72,6 +72,13 @@ def compile_graph(graph: Graph, target: Target, report: Report, trace: Trace):  
         results=results,
     )
     return data, assembler.weights, library
+
+
+def simplify(graph: Graph, trace: Trace) -> Graph:
+    """All passes over a graph and over the graphs inside it that become part of the same native code."""
+    for run_pass in passes.PIPELINE:
+        graph = trace.stage(run_pass.__name__, run_pass(graph))
+    return native_branches(graph, lambda body: simplify(body, Trace.off()))
 
 
 def input_shape(value: Value) -> tuple[int | str, ...] | None:
@@ -99,6 +106,13 @@ def add_group(
         assembler.host(group.root, HostOperation.of(group.root), group.root.args)
         report.fallbacks.append(
             FallbackNote(group.root.prim, ", ".join(group.root.origins), "no native kernel")
+        )
+    elif group.root.prim == "branch":
+        add_branch(
+            assembler,
+            fusion,
+            group.root,
+            lambda body: [add_group(assembler, body, g, target, library, report) for g in body.groups],
         )
     else:
         for call, ir in native_calls(group, fusion.places, target):

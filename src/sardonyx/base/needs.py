@@ -37,7 +37,7 @@ class Needs:
         return repr([sorted(part) for part in (self.contents, self.shapes, self.sizes, self.units)])
 
     def reader(self, names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
-        """A function of the feeds, given in the order of `names`, equal for two exactly if one graph serves both."""
+        """A function of the feeds in the order of `names`, equal for two exactly if one graph serves both."""
         at = {name: number for number, name in enumerate(names)}
         contents = [at[name] for name in sorted(self.contents)]
         shapes = [at[name] for name in sorted(self.shapes)]

@@ -12,7 +12,7 @@ from sardonyx.frontend.tensors import EXTERNAL
 
 def external_files(source: Source) -> tuple[str, ...]:
     """The locations of external data as the model writes them, each once, sorted."""
-    found = set()
+    found: set[str] = set()
     nodes = [*source.proto.graph.node, *(node for f in source.proto.functions for node in f.node)]
     for tensor in (*_initializers(source.proto.graph), *(t for node in nodes for t in _of_node(node))):
         if tensor.data_location == EXTERNAL:

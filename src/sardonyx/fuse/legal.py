@@ -30,6 +30,14 @@ def reads_rows(value: Value, number: int) -> bool:
     return number in _ROW_READERS.get(value.prim, ())
 
 
+_DENSE_READERS = frozenset({"branch", "cumsum", "cumprod", "nonzero", "topk", "unique", "nms", "trees"})
+
+
+def reads_dense(value: Value) -> bool:
+    """Whether an operation wants its operands in row-major order without gaps."""
+    return value.prim in _DENSE_READERS
+
+
 def can_fail(value: Value) -> bool:
     """Whether computing it may meet bad data, which an epilogue cannot report."""
     return value.kind == "index" or (value.prim in ("div", "mod", "fmod") and not value.dtype.is_float)

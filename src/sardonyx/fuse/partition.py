@@ -7,7 +7,7 @@ compute it. One owner that may take it: it lives inside that kernel. Otherwise i
 from __future__ import annotations
 
 from sardonyx.base.report import Decision
-from sardonyx.fuse.legal import aligned_map, can_fail, may_anchor, on_host, reads_rows, why_not_reduce
+from sardonyx.fuse.legal import aligned_map, can_fail, may_anchor, on_host, reads_dense, reads_rows, why_not_reduce
 from sardonyx.fuse.storage import Surroundings, assign_places, part_places
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.group import Fusion, Group
@@ -128,7 +128,7 @@ class _Walk:
         if not reason and owner.id in self.failing:
             reason = "an epilogue cannot report bad data"
         if reason:
-            self.decisions.append(Decision(f"v{value.id}", "not fused", reason))
+            self.decisions.append(Decision(subject(value), "not fused", reason))
             return reason
         self.anchor[owner.id] = value
         return None
@@ -144,7 +144,7 @@ class _Walk:
         if not reason and self.reduced.get(owner.id, axes) != axes:
             reason = "its reader reduces over other axes"
         if reason:
-            self.decisions.append(Decision(f"v{value.id}", "not fused", reason))
+            self.decisions.append(Decision(subject(value), "not fused", reason))
             return reason
         self.reduced[owner.id] = axes
         return None
@@ -157,7 +157,7 @@ class _Walk:
             self.reduced[value.id] = value.attrs.get("axes", (value.attrs.get("axis"),))
         if value.kind == "contract":
             self.anchor[value.id] = value
-        self.decisions.append(Decision(f"v{value.id}", "stored", reason))
+        self.decisions.append(Decision(subject(value), "stored", reason))
 
     def ask_arguments(self, value: Value, owners: dict[int, Value]) -> None:
         """Tell each argument who computes it, and whether it must be in memory."""
@@ -173,7 +173,7 @@ class _Walk:
                 self.needs_place.add(arg.id)
                 if reads_rows(value, number):
                     self.needs_rows.add(arg.id)
-            if value.prim == "branch":
+            if reads_dense(value):
                 self.contiguous.add(arg.id)
                 place = self.imagined(arg)
                 if place is None or place.strides != contiguous_strides(arg.shape):
@@ -196,6 +196,12 @@ class _Walk:
         if value.prim in ("pad", "concat"):
             return number == 0 or value.prim == "concat"
         return value.prim in ("scatter_elements", "scatter_nd")
+
+
+def subject(value: Value) -> str:
+    """How decisions name a value: its operation, its type and the nodes it came from."""
+    nodes = f" of {', '.join(value.origins)}" if value.origins else ""
+    return f"{value.prim} {value.dtype}[{','.join(map(str, value.shape))}]{nodes}"
 
 
 def _merges(source: Value, target: Value) -> bool:

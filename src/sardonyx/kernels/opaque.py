@@ -9,10 +9,13 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.recurrent_call import recurrent_calls
+from sardonyx.kernels.scan import scan_calls
 
 Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
 
 FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = {
+    "cumprod": scan_calls,
+    "cumsum": scan_calls,
     "lstm": recurrent_calls,
     "gru": recurrent_calls,
     "rnn": recurrent_calls,

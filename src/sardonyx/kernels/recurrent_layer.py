@@ -12,12 +12,13 @@ from enum import IntEnum, auto
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
+from sardonyx.kernels.access import Access
 from sardonyx.kernels.recurrent_cell import Activation
 from sardonyx.kernels.recurrent_sums import Panel
 from sardonyx.kernels.tiling import ceil_div
-from sardonyx.llvm.convert import from_memory, memory_type, to_memory
+from sardonyx.llvm.convert import memory_type
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, V, int_, vector_of
+from sardonyx.llvm.vec import Function, V, int_
 
 
 class Word(IntEnum):
@@ -122,6 +123,7 @@ class Memory:
         self.word: dict[Word, V] = {
             w: f.word(args, w, "ptr" if w in _ADDRESSES else "i64") for w in Word if w is not Word.WORDS
         }
+        self.access = Access(f, layer.dtype, target)
         self.element = memory_type(layer.dtype)
         self.blocks = ceil_div(f, self.word[Word.UNITS], int_(self.lanes))
         self.pitch = f.mul(self.blocks, int_(self.lanes))
@@ -149,22 +151,11 @@ class Memory:
 
     def load(self, row: V, column: V, mask: V) -> Lanes:
         """A vector of an operand in compute type; zeros where the mask is off."""
-        f = self.f
-        if self.layer.dtype is dt.F16:
-            raw = f.masked_load(f.gep(row, column, "i16"), vector_of("i16", self.lanes), mask)
-            return Lanes(f, from_memory(f, f.bitcast(raw, vector_of("half", self.lanes)), dt.F16))
-        raw = f.masked_load(f.gep(row, column, self.element), vector_of(self.element, self.lanes), mask)
-        return Lanes(f, from_memory(f, raw, self.layer.dtype))
+        return Lanes(self.f, self.access.load_lanes(row, column, mask))
 
     def store(self, value: Lanes, row: V, column: V, mask: V) -> None:
         """Store the lanes of the mask in memory type."""
-        f = self.f
-        stored = to_memory(f, value.v, self.layer.dtype, self.target)
-        scalar = self.element
-        if self.layer.dtype is dt.F16:
-            scalar = "i16"
-            stored = f.bitcast(stored, vector_of("i16", self.lanes))
-        f.masked_store(stored, f.gep(row, column, scalar), mask)
+        self.access.store_lanes(value.v, row, column, mask)
 
     def load_state(self, row: V, column: V) -> Lanes:
         """A vector of a workspace row."""

@@ -178,8 +178,9 @@ class _Forms:
         repeated = value.args[0]
         split = repeated.args[0]
         form = self.of_old.get(split.args[0].id) if split.prim == "reshape" else None
-        if form is None or form.rank != 5 or repeated.rank != 6:
+        if form is None or repeated.rank != 6 or any(n != 1 for n in form.shape[5:]):
             return None
+        form = form.reshape(form.shape[:5])
         n, blocks, high, wide, lanes = form.shape
         if any(
             dims.equal(m, k) is not True for m, k in zip(split.shape[2:], (high, 1, wide, 1), strict=True)

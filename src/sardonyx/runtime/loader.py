@@ -18,9 +18,9 @@ from sardonyx.base.target import Target
 from sardonyx.errors import NeedsContent, RunError
 from sardonyx.runtime import cache, cores, identity, plan
 from sardonyx.runtime.cache import Cache
-from sardonyx.runtime.dependent import DependentProgram
 from sardonyx.runtime.plan import Plan, Signature
 from sardonyx.runtime.program import Program
+from sardonyx.runtime.variants import Variants
 from sardonyx.runtime.weights import Weights
 from sardonyx.targets import by_name, detect
 
@@ -33,7 +33,7 @@ _compiling = threading.RLock()
 """The compiler's tables of values and names are one per process."""
 
 
-def load_program(model: Origin, options: CompileOptions) -> Program | DependentProgram:
+def load_program(model: Origin, options: CompileOptions) -> Program | Variants:
     """The program of a model file (path or bytes), from the cache or compiled.
 
     Raises LoadError, UnsupportedOp, ShapeError or CompileError, or OSError if the file cannot be read.
@@ -49,34 +49,42 @@ class _Loader:
         self.origin, self.options, self.target, self.store = origin, options, target, store
         self.model = identity.Model(origin, options.external_folder, store)
 
-    def program(self) -> Program | DependentProgram:
+    def program(self) -> Program | Variants:
         """The program for any feed."""
         found = self._found(self._key())
         if found is None:
             with _compiling:
                 found = self._found(self._key()) or self._compile()
         if isinstance(found, Signature):
-            return DependentProgram(found, self.options.fed, self.program_for)
+            return Variants(
+                *(found.inputs, found.outputs, found.initializer_inputs, found.metadata),
+                fed=self.options.fed,
+                needs=found.needs,
+                make=self.program_for,
+            )
         return self._ready(found)
 
-    def program_for(self, needs: Needs, key: tuple[Any, ...], feeds: Mapping[str, Any]) -> tuple[Program, Needs]:
-        """The program for feeds that give `key`, and what decides the graph, as far as that is known now.
+    def program_for(self, feeds: Mapping[str, Any], needs: Needs) -> tuple[Program, Needs]:
+        """The program for such feeds, of which `needs` are known to matter, and all that matters of them.
 
         Raises RunError if the model file has changed since the session was made.
         """
-        found = self._found(self._key(needs.text(), repr(key)))
+        key = self._key_for(needs, feeds)
+        found = self._found(key)
         if isinstance(found, Plan):
             return self._ready(found), needs
+        if isinstance(found, Signature):
+            return self.program_for(feeds, found.needs)
         from sardonyx import frontend
 
         with _compiling:
             loaded, more = frontend.specialise(self._source(), feeds, self.options, needs)
             if more != needs:
-                self._keep_signature(replace(self._signature(), needs=more))
-                key = more.reader(list(feeds))(list(feeds.values()))
-            return self._ready(self._compiled(loaded, self._key(more.text(), repr(key)))), more
+                self._keep_signature(key, more)
+                key = self._key_for(more, feeds)
+            return self._ready(self._compiled(loaded, key)), more
 
-    def special(self, sizes: Mapping[str, int]) -> Program | DependentProgram:
+    def special(self, sizes: Mapping[str, int]) -> Program | Variants:
         """The program with some free sizes fixed."""
         options = replace(self.options, dims={**self.options.dims, **sizes})
         loader = _Loader(self.origin, options, self.target, self.store)
@@ -89,6 +97,9 @@ class _Loader:
         if model is None:
             return None
         return cache.key("plan", model, self.options.code_key(), repr(self.target), identity.build(), *more)
+
+    def _key_for(self, needs: Needs, feeds: Mapping[str, Any]) -> str | None:
+        return self._key(needs.text(), repr(needs.reader(list(feeds))(list(feeds.values()))))
 
     def _found(self, key: str | None) -> Plan | Signature | None:
         return plan.read(self.store, key) if key else None
@@ -125,7 +136,7 @@ class _Loader:
         try:
             loaded = frontend.load(source, self.options, self.options.fed)
         except NeedsContent as error:
-            return self._keep_signature(replace(self._signature(source), needs=Needs().with_(error)))
+            return self._keep_signature(self._key(), Needs().with_(error), source)
         return self._compiled(loaded, self._key())
 
     def _compiled(self, loaded: Loaded, key: str | None) -> Plan:
@@ -139,14 +150,11 @@ class _Loader:
                 return replace(found, report=lambda: report)
         return Plan(made.data, Weights(made.weights), made.image, lambda: report)
 
-    def _signature(self, source: Source | None = None) -> Signature:
+    def _keep_signature(self, key: str | None, needs: Needs, source: Source | None = None) -> Signature:
         from sardonyx import frontend
 
         found = frontend.signature(source or self._source(), self.options)
-        return Signature(found.inputs, found.outputs, found.initializers, found.metadata, Needs())
-
-    def _keep_signature(self, signature: Signature) -> Signature:
-        key = self._key()
+        signature = Signature(found.inputs, found.outputs, found.initializers, found.metadata, needs)
         if key:
             plan.write_signature(self.store, key, signature)
         return signature

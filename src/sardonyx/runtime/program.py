@@ -15,6 +15,7 @@ from sardonyx.base.knobs import SPIN_US
 from sardonyx.base.report import Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import RunError, ShapeError
+from sardonyx.llvm.layout import SIZES_FAILURE
 from sardonyx.runtime import team
 from sardonyx.runtime.bound import Binder
 from sardonyx.runtime.data import HostStep, ProgramData
@@ -176,6 +177,10 @@ class Program:
         """Raise the error that a kernel reported."""
         segment = self.data.segments[number]
         where = ", ".join(segment.origins[failure.call]) or segment.functions[failure.call]
+        if failure.code == SIZES_FAILURE:
+            messages = dict(segment.refusals)[failure.call]
+            contradiction = "the sizes of this call contradict each other"
+            raise ShapeError((contradiction, *messages)[failure.detail0 - 1] + "; check the input shapes")
         if failure.code == _DIVISION:
             raise RunError(f"{where}: integer division by zero")
         raise RunError(

@@ -115,7 +115,7 @@ class Native:
 
     def _call(self, emitted: Emitted, memory: Memory, threads: int) -> None:
         words, status = memory.words(emitted), np.zeros(Status.WORDS, np.int64)
-        size = dims.evaluate(emitted.scratch_bytes, memory.bindings)
+        size = dims.evaluate(getattr(emitted, "scratch_bytes", 0), memory.bindings)
         scratch = guarded(np.full(-(-size // 64) * 64, 0xFF, np.uint8), align=64)
         for tid in range(threads):
             context = _context(threads, tid, scratch, status)

@@ -9,16 +9,20 @@ import pytest
 
 from tests.unit.frontend.models import outputs, parsed
 
-F32 = np.float32
-X = np.arange(24, dtype=F32).reshape(2, 3, 4)
+
+def f32(data: Any) -> np.ndarray[Any, Any]:
+    return np.array(data, np.float32)
+
+
+X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
 CASES: tuple[tuple[int, str, Any], ...] = (
     (
         6,
         "c = Constant<value = float[3] {1, 2, 3}>() y = Add<axis = 1, broadcast = 1>(x, c)",
-        X + F32([[1], [2], [3]]),
+        X + f32([[1], [2], [3]]),
     ),
-    (7, "c = Constant<value = float[4] {1, 2, 3, 4}>() y = Add(x, c)", X + F32([1, 2, 3, 4])),
+    (7, "c = Constant<value = float[4] {1, 2, 3, 4}>() y = Add(x, c)", X + f32([1, 2, 3, 4])),
     (6, "y = Clip<min = 2.0, max = 5.0>(x)", X.clip(2, 5)),
     (12, "l = Constant<value_float = 2.0>() y = Clip(x, l)", X.clip(2)),
     (
@@ -102,27 +106,27 @@ def test_integers(kind: str, body: str, expected: list[int]) -> None:
 
 def test_powers_of_mixed_types() -> None:
     model = parsed("g (int32[2] a, float[2] b) => (int32[2] y) { y = Pow(a, b) }")
-    (y,) = outputs(model, np.array([2, 9], np.int32), F32([3, 0.5]))
+    (y,) = outputs(model, np.array([2, 9], np.int32), f32([3, 0.5]))
     assert y.tolist() == [8, 3]
 
 
 @pytest.mark.parametrize(("saturate", "expected"), [(1, [448.0, -448.0]), (0, [np.nan, np.nan])])
 def test_casts_to_narrow_floats_saturate(saturate: int, expected: list[float]) -> None:
     body = f"n = Cast<to = 17, saturate = {saturate}>(x) y = Cast<to = 1>(n)"
-    (y,) = outputs(parsed(f"g (float[2] x) => (float[2] y) {{ {body} }}"), F32([1e6, -1e6]))
-    np.testing.assert_array_equal(y, F32(expected))
+    (y,) = outputs(parsed(f"g (float[2] x) => (float[2] y) {{ {body} }}"), f32([1e6, -1e6]))
+    np.testing.assert_array_equal(y, f32(expected))
 
 
 def test_numbers_become_text_as_the_peer_writes_them() -> None:
     (y,) = outputs(
         parsed("g (float[5] x) => (string[5] y) { y = Cast<to = 8>(x) }"),
-        F32([0.1, 1, -np.inf, np.nan, 1e-7]),
+        f32([0.1, 1, -np.inf, np.nan, 1e-7]),
     )
     assert y.tolist() == ["0.1", "1", "-INF", "NaN", "1e-07"]
 
 
 def test_transforms_of_any_length_agree_with_numpy() -> None:
-    signal = np.random.default_rng(0).standard_normal((2, 1500, 1)).astype(F32)
+    signal = np.random.default_rng(0).standard_normal((2, 1500, 1)).astype(np.float32)
     for n in (64, 1500):
         text = f"g (float[2,{n},1] x) => (float[?] y) {{ y = DFT<onesided = 1>(x) }}"
         (y,) = outputs(parsed(text), signal[:, :n])

@@ -1,0 +1,56 @@
+"""Elements of any type in memory, one or a masked vector at a time, as values of their compute type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.dtype import DType
+from sardonyx.base.target import Target
+from sardonyx.llvm.convert import compute_type, from_memory, memory_type, to_memory
+from sardonyx.llvm.vec import Function, V, vector_of
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Loads and stores elements of `dtype` in the function being written."""
+
+    f: Function
+    dtype: DType
+    target: Target
+
+    @property
+    def compute(self) -> str:
+        """The LLVM type of one element in a register."""
+        return compute_type(self.dtype)
+
+    def at(self, pointer: V, index: V) -> V:
+        """The address of an element."""
+        return self.f.gep(pointer, index, self._plain)
+
+    def load(self, pointer: V, index: V) -> V:
+        """One element."""
+        scalar = memory_type(self.dtype)
+        return from_memory(self.f, self.f.load(self.at(pointer, index), scalar), self.dtype)
+
+    def store(self, value: V, pointer: V, index: V) -> None:
+        """Store one element."""
+        self.f.store(to_memory(self.f, value, self.dtype, self.target), self.at(pointer, index))
+
+    def load_lanes(self, pointer: V, index: V, mask: V) -> V:
+        """Consecutive elements from `index` on; zeros where the mask is off."""
+        f, lanes = self.f, mask.lanes
+        raw = f.masked_load(self.at(pointer, index), vector_of(self._plain, lanes), mask)
+        raw = f.bitcast(raw, vector_of(memory_type(self.dtype), lanes))
+        return from_memory(f, raw, self.dtype)
+
+    def store_lanes(self, value: V, pointer: V, index: V, mask: V) -> None:
+        """Store consecutive elements from `index` on, where the mask is on."""
+        raw = to_memory(self.f, value, self.dtype, self.target)
+        raw = self.f.bitcast(raw, vector_of(self._plain, mask.lanes))
+        self.f.masked_store(raw, self.at(pointer, index), mask)
+
+    @property
+    def _plain(self) -> str:
+        """The type of an element for masked instructions, which know no half."""
+        return "i16" if self.dtype is dt.F16 else memory_type(self.dtype)

@@ -1,0 +1,67 @@
+"""Native running sums and products against numpy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from sardonyx.base.target import Target
+from sardonyx.ir.value import Value, make
+from tests.tolerance import assert_close
+from tests.unit.kernels.compiled import Array, graph_of, native, reference
+from tests.unit.kernels.native import guarded, runnable_targets
+
+TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+SHAPES = [((7,), 0), ((3, 10), 1), ((10, 3), 0), ((2, 5, 16), 1), ((4, 3, 37), 1), ((2, 0, 3), 1), ((0, 4), 1)]
+
+
+def check(x: Array, target: Target, *, axis: int, prim: str = "cumsum", threads: int = 1, **how: bool) -> None:
+    """The native result is that of the reference."""
+    attrs = {"axis": axis, "exclusive": False, "reverse": False, **how}
+
+    def build(v: Value) -> list[Value]:
+        return [make(prim, (v,), attrs, v.dtype, v.shape)]
+
+    (got,) = native(graph_of(build, [x]), target, [guarded(x)], threads)
+    (expected,) = reference(build, [x])
+    assert_close(got, expected.astype(x.dtype), x.shape[axis])
+
+
+@TARGETS
+@pytest.mark.parametrize(("shape", "axis"), SHAPES)
+@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sums(
+    target: Target, shape: tuple[int, ...], axis: int, exclusive: bool, reverse: bool, threads: int
+) -> None:
+    x = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+    check(x, target, axis=axis, exclusive=exclusive, reverse=reverse, threads=threads)
+
+
+TYPES = [np.float64, np.float16, ml_dtypes.bfloat16, np.int8, np.uint16, np.int32, np.uint32, np.int64, np.uint64]
+
+
+@TARGETS
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("prim", ["cumsum", "cumprod"])
+def test_types(target: Target, dtype: Any, prim: str) -> None:
+    rng = np.random.default_rng(2)
+    for shape, axis in (((5, 9), 1), ((6, 20), 0)):
+        check(rng.integers(1, 4, shape).astype(dtype), target, axis=axis, prim=prim)
+
+
+@TARGETS
+def test_views_are_made_dense(target: Target) -> None:
+    x = np.random.default_rng(3).standard_normal((6, 5, 8)).astype(np.float32)
+
+    def build(v: Value) -> list[Value]:
+        moved = v.transpose(2, 0, 1).slice((1, 0, 0), (7, 6, 4))
+        return [make("cumsum", (moved,), {"axis": 1, "exclusive": False, "reverse": True}, v.dtype, moved.shape)]
+
+    (got,) = native(graph_of(build, [x]), target, [x])
+    (expected,) = reference(build, [x])
+    assert_close(got, expected.astype(np.float32), 6)

@@ -1,0 +1,46 @@
+"""Constants move together and into weights; results stay the same."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sardonyx.passes.algebra import algebra
+from tests.unit.passes.graphs import check, parse, prims
+
+
+def test_batch_normalisation_becomes_weights_and_bias(rng: np.random.Generator) -> None:
+    f = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
+    graph = parse(
+        "g (float[N,3,H,W] x) => (float[N,4,P,Q] y) "
+        "{ c = Conv(x, w, b) n = BatchNormalization(c, s, t, m, v) y = Relu(n) }",
+        **{"w": f(4, 3, 3, 3), "b": f(4), "s": f(4), "t": f(4), "m": f(4), "v": np.abs(f(4)) + 1},
+    )
+    changed = check(algebra, graph, f(2, 3, 7, 6), length=27)
+    assert prims(changed) == ["conv", "add", "max"]
+
+
+def test_scale_is_left_alone_if_the_convolution_has_other_readers(rng: np.random.Generator) -> None:
+    w = rng.standard_normal((4, 3, 1, 1)).astype(np.float32)
+    body = "g (float[N,3,H,W] x) => (float[N,4,H,W] y, float[N,4,H,W] c) { c = Conv(x, w) y = Mul(c, s) }"
+    graph = parse(body, w=w, s=np.array(2.5, np.float32))
+    changed = check(algebra, graph, rng.standard_normal((1, 3, 4, 4)).astype(np.float32))
+    assert "mul" in prims(changed)
+
+
+def test_two_biases_of_a_residual_sum_become_one(rng: np.random.Generator) -> None:
+    f = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
+    graph = parse(
+        "g (float[N,8] x) => (float[N,8] y) "
+        "{ p = MatMul(x, w1) a = Add(p, b1) q = MatMul(x, w2) b = Add(q, b2) s = Add(a, b) y = Relu(s) }",
+        **{"w1": f(8, 8), "w2": f(8, 8), "b1": f(8), "b2": f(8)},
+    )
+    changed = check(algebra, graph, f(5, 8))
+    assert prims(changed).count("add") == 2
+
+
+def test_division_stays_a_division_unless_the_reciprocal_is_exact(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((3, 5)).astype(np.float32)
+    exact = parse("g (float[N,5] x) => (float[N,5] y) { y = Div(x, c) }", c=np.array(8.0, np.float32))
+    assert prims(check(algebra, exact, x)) == ["mul"]
+    inexact = parse("g (float[N,5] x) => (float[N,5] y) { y = Div(x, c) }", c=np.array(3.0, np.float32))
+    assert prims(check(algebra, inexact, x)) == ["div"]

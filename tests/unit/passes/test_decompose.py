@@ -1,0 +1,33 @@
+"""Primitives without a kernel family become maps and reductions with the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.passes.decompose import decompose
+from tests.unit.passes.graphs import check, parse, prims
+
+
+@pytest.mark.parametrize("op", ["ArgMax", "ArgMin"])
+@pytest.mark.parametrize("last", [0, 1])
+def test_arg_extremes_with_ties_and_nan(op: str, last: int) -> None:
+    graph = parse(
+        f"g (float[N,5] x) => (int64[N] y) {{ y = {op} <axis = 1, keepdims = 0, select_last_index = {last}> (x) }}"
+    )
+    x = np.array([[1, 3, 3, -2, -2], [0, 0, 0, 0, 0], [-np.inf, 1, np.inf, -np.inf, np.inf]], np.float32)
+    changed = check(decompose, graph, x)
+    assert not {"argmax", "argmin"} & set(prims(changed))
+
+
+def test_three_dimensional_and_integer_convolutions(rng: np.random.Generator) -> None:
+    w = rng.standard_normal((4, 2, 2, 3, 2)).astype(np.float32)
+    graph = parse("g (float[N,4,A,B,C] x) => (float[N,4,D,E,F] y) { y = Conv <group = 2> (x, w) }", w=w)
+    changed = check(decompose, graph, rng.standard_normal((2, 4, 4, 5, 3)).astype(np.float32))
+    assert "conv" not in prims(changed)
+
+
+def test_products_over_many_batch_axes(rng: np.random.Generator) -> None:
+    graph = parse("g (float[A,1,B,2,3] x, float[C,B,3,4] w) => (float[A,C,B,2,4] y) { y = MatMul(x, w) }")
+    x = rng.standard_normal((2, 1, 3, 2, 3)).astype(np.float32)
+    check(decompose, graph, x, rng.standard_normal((5, 3, 3, 4)).astype(np.float32))

@@ -1,0 +1,80 @@
+"""Blocked layout: what runs blocked, what the graph looks like, and that numbers stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.ir.text import text
+from sardonyx.passes.layout import layout
+from sardonyx.passes.transposed import transposed
+from tests.conftest import Golden
+from tests.unit.passes.graphs import check, parse, prims
+
+
+def normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    return rng.standard_normal(shape).astype(np.float32)
+
+
+def test_residual_block(rng: np.random.Generator, golden: Golden) -> None:
+    graph = parse(
+        "g (float[N,3,H,W] x) => (float[N,32,P,Q] y) {"
+        " a = Conv <pads = [1,1,1,1], strides = [2,2]> (x, w1, b1) r = Relu(a)"
+        " c = Conv <pads = [1,1,1,1]> (r, w2, b2) s = Add(r, c) y = Relu(s) }",
+        w1=normal(rng, 32, 3, 3, 3),
+        b1=normal(rng, 32),
+        w2=normal(rng, 32, 32, 3, 3),
+        b2=normal(rng, 32),
+    )
+    changed = check(layout, graph, normal(rng, 2, 3, 9, 11), length=288)
+    assert prims(changed).count("conv_blocked") == 2
+    assert text(changed) == golden
+
+
+@pytest.mark.parametrize(
+    ("group", "channels", "outputs"), [(24, 24, 24), (4, 24, 16), (2, 32, 64), (3, 12, 6)]
+)
+def test_group_convolutions(rng: np.random.Generator, group: int, channels: int, outputs: int) -> None:
+    graph = parse(
+        f"g (float[N,{channels},H,W] x) => (float[N,{outputs},P,Q] y)"
+        f" {{ r = Relu(x) y = Conv <group = {group}, pads = [1,0,1,0], dilations = [1,2]> (r, w, b) }}",
+        w=normal(rng, outputs, channels // group, 3, 2),
+        b=normal(rng, outputs),
+    )
+    check(layout, graph, normal(rng, 2, channels, 7, 8), length=9 * channels)
+
+
+@pytest.mark.parametrize("channels", [1, 5, 16, 24])
+def test_transposed_convolution(rng: np.random.Generator, channels: int) -> None:
+    graph = parse(
+        f"g (float[N,20,H,W] x) => (float[N,{channels},P,Q] y)"
+        " { y = ConvTranspose <strides = [2,3], pads = [1,0,0,2], output_padding = [1,1]> (x, w, b) }",
+        w=normal(rng, 20, channels, 3, 4),
+        b=normal(rng, channels),
+    )
+    check(lambda g: layout(transposed(g)), graph, normal(rng, 2, 20, 4, 5), length=240)
+
+
+def test_one_dimensional_parts_stay_blocked(rng: np.random.Generator) -> None:
+    graph = parse(
+        "g (float[N,16,L] x) => (float[N,16,M] y)"
+        " { a = Conv <pads = [2,2]> (x, w) s = Sigmoid(a) b = Conv <pads = [2,2]> (s, w) y = Add(b, s) }",
+        w=normal(rng, 16, 16, 5),
+    )
+    changed = check(layout, graph, normal(rng, 2, 16, 19), length=80)
+    assert prims(changed).count("conv_blocked") == 2
+
+
+def test_pools_concats_and_upscaling_stay_blocked(rng: np.random.Generator) -> None:
+    graph = parse(
+        "g (float[N,16,8,8] x) => (float[N,48,8,8] y) {"
+        " a = Conv <pads = [1,1,1,1]> (x, w) p = MaxPool <kernel_shape = [2,2], strides = [2,2]> (a)"
+        ' u = Resize <mode = "nearest"> (p, , scales) c = Concat <axis = 1> (a, u, x) y = Clip(c, low, high) }',
+        w=normal(rng, 16, 16, 3, 3),
+        scales=np.array([1, 1, 2, 2], np.float32),
+        low=np.array(-1, np.float32),
+        high=np.array(1, np.float32),
+    )
+    changed = check(layout, graph, normal(rng, 2, 16, 8, 8), length=144)
+    final = next(v for v in reversed(changed.order()) if v.prim == "min")
+    assert final.rank == 5
