@@ -71,15 +71,33 @@ class _Open:
     scratch: Dim = 0
 
 
+class Constants:
+    """The arrays of a program that do not change, each once; programs inside it share them."""
+
+    def __init__(self) -> None:
+        self.arrays: list[np.ndarray[Any, Any]] = []
+        self._numbers: dict[int, int] = {}
+
+    def number(self, array: np.ndarray[Any, Any]) -> int:
+        """The number of an array, contiguous."""
+        array = np.ascontiguousarray(array)
+        if id(array) not in self._numbers:
+            self._numbers[id(array)] = len(self.arrays)
+            self.arrays.append(array)
+        return self._numbers[id(array)]
+
+
 class Assembler:
     """Collects calls and host steps in execution order."""
 
-    def __init__(self, fusion: Fusion, known: Iterable[str]) -> None:
+    def __init__(
+        self, fusion: Fusion, known: Iterable[str], constants: Constants | None = None
+    ) -> None:
         self.fusion = fusion
         self.known = tuple(known)
         self.storages: dict[int, _Storage] = {}
         self.keep: list[Storage] = []
-        self.weights: list[np.ndarray[Any, Any]] = []
+        self.constants = constants or Constants()
         self.segments: list[Segment] = []
         self.host_numbers: dict[int, int] = {}
         self.host_storages: dict[int, int] = {}
@@ -229,16 +247,12 @@ class Assembler:
             self.keep.append(storage)
             self.storages[id(storage)] = found
             if found.kind == "const":
-                found.index = self._weight(storage)
+                assert storage.value is not None
+                assert storage.value.data is not None
+                found.index = self.constants.number(storage.value.data)
             elif storage.kind == "host":
                 found.index = self.host_storages[id(storage)]
         return found.number
-
-    def _weight(self, storage: Storage) -> int:
-        assert storage.value is not None
-        assert storage.value.data is not None
-        self.weights.append(np.ascontiguousarray(storage.value.data))
-        return len(self.weights) - 1
 
     def _touch(self, number: int) -> None:
         """The storage is used in the current phase."""

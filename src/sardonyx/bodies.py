@@ -1,15 +1,17 @@
-"""Graphs inside graphs: which `if` native code decides by a jump, and how the calls of its branches are laid out.
+"""Graphs inside graphs: which `if` native code decides by a jump, and which bodies become programs of their own.
 
-Knows groups and calls; must not know ONNX or how a run is done.
+Knows groups, calls and control steps; must not know ONNX or how a run is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 
 from sardonyx.assemble import Assembler
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
 from sardonyx.fuse.legal import on_host
 from sardonyx.fuse.partition import partition
 from sardonyx.fuse.storage import Surroundings
@@ -17,11 +19,19 @@ from sardonyx.ir.bounds import obligations
 from sardonyx.ir.graph import Graph, rebuild, symbols_of
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.place import Place
-from sardonyx.ir.value import Value, make
+from sardonyx.ir.value import Value, make, placeholder
 from sardonyx.kernels.families import NATIVE
+from sardonyx.runtime.control import Body, Choice, Repetition, Step, Traversal
+from sardonyx.runtime.data import ProgramData
 
 EXECUTABLE = NATIVE | {"branch"}
 """Primitives of kinds opaque and control that run in native code."""
+
+CONTROL = frozenset({"if", "loop", "scan"})
+"""Primitives whose graphs become programs of their own."""
+
+_MOST_SIZES = 30
+"""Sizes given by the extents of one array."""
 
 
 def native_branches(graph: Graph, simplify: Callable[[Graph], Graph]) -> Graph:
@@ -79,6 +89,34 @@ def add_branch(
     assembler.open.work = dims.maximum(work, assembler.open.work)
     assembler.land(over)
     assembler.join(over)
+
+
+def control_step(value: Value, compile_body: Callable[[Graph], ProgramData]) -> Step:
+    """The step that runs an `if`, `loop` or `scan` from Python."""
+    at, name = value.attrs, ", ".join(value.origins) or value.prim
+
+    def body(graph: Graph) -> Body:
+        return _body(graph, dict(zip(at["names"], at["sizes"], strict=True)), compile_body)
+
+    if value.prim == "if":
+        return Choice(body(at["then"]), body(at["otherwise"]), at["split"], name)
+    stacked = tuple((dtype.numpy, tuple(shape)) for dtype, shape in at["stacked"])
+    if value.prim == "loop":
+        return Repetition(body(at["body"]), at["limited"], at["conditional"], at["carried"], stacked, name)
+    return Traversal(body(at["body"]), at["carried"], at["scanned"], stacked, name)
+
+
+def _body(graph: Graph, outer: Mapping[str, Dim], compile_body: Callable[[Graph], ProgramData]) -> Body:
+    position = {v.id: number for number, v in enumerate(graph.inputs)}
+    passed = tuple(position.get(v.id, -1) for _, v in graph.outputs)
+    computed = tuple(output for output in graph.outputs if output[1].id not in position)
+    if not computed:
+        return Body(None, passed, ())
+    names = list(outer)
+    groups = [names[start : start + _MOST_SIZES] for start in range(0, len(names), _MOST_SIZES)]
+    inputs = [placeholder("sizes", dt.I8, (0, *map(dims.symbol, group))) for group in groups]
+    whole = Graph((*graph.inputs, *inputs), computed, graph.unknowns)
+    return Body(compile_body(whole), passed, tuple(tuple(outer[n] for n in group) for group in groups))
 
 
 def _add_body(

@@ -1,77 +1,98 @@
-"""The whole compiler, from a model to a program, top to bottom."""
+"""The whole compiler, from a loaded model to program data and machine code, top to bottom."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from sardonyx import passes
-from sardonyx.assemble import Assembler
+from sardonyx.assemble import Assembler, Constants
 from sardonyx.base import dim as dims
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import FallbackNote, KernelNote, Report
+from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.base.target import Target
-from sardonyx.base.trace import Trace
-from sardonyx.bodies import EXECUTABLE, add_branch, native_branches
+from sardonyx.base.trace import Trace, View
+from sardonyx.bodies import CONTROL, EXECUTABLE, add_branch, control_step, native_branches
+from sardonyx.errors import UnsupportedOp
+from sardonyx.frontend import Loaded
+from sardonyx.fuse import text as fusion_text
 from sardonyx.fuse.partition import partition
+from sardonyx.ir import text as graph_text
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.value import Value
+from sardonyx.ir.verify import verify
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.families import native_calls
+from sardonyx.runtime import listing
 from sardonyx.runtime.build import build_image
+from sardonyx.runtime.cache import Cache
 from sardonyx.runtime.data import ProgramData
 from sardonyx.runtime.host import HostOperation
-from sardonyx.runtime.program import Program
-from sardonyx.runtime.weights import Weights
-from sardonyx.targets import detect
+from sardonyx.runtime.image import LoadedImage
+from sardonyx.runtime.loader import load_program
+
+__all__ = ["Compiled", "compile_model", "load_program"]
+
+Array = np.ndarray[Any, Any]
 
 
-def load_program(model: str | os.PathLike[str] | bytes, options: CompileOptions) -> Program:
-    """The program of a model file (path or bytes), from the cache or compiled."""
-    from sardonyx.frontend import load
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A program in parts: data, constants, machine code and the code's key in the cache, and the report."""
 
-    report = Report()
-    trace = Trace.off()
-    loaded = load(model, options, options.fed)
-    target = detect()
-    report.fallbacks.extend(FallbackNote(f.op, f.node, f.reason) for f in loaded.fallbacks)
-    data, weights, library = compile_graph(loaded.graph, target, report, trace)
-    data.inputs, data.outputs = tuple(loaded.inputs), tuple(loaded.outputs)
-    data.initializer_inputs, data.metadata = tuple(loaded.initializers), loaded.metadata
-    from sardonyx.base.knobs import cache_folder
-    from sardonyx.runtime import cache
-
-    _, image = build_image(library, target, cache.at(cache_folder(options.cache)), options.jobs, report)
-    from sardonyx.runtime.cores import team_size
-
-    return Program(data, Weights(weights), image, options.threads or team_size())
+    data: ProgramData
+    weights: Sequence[Array]
+    image: LoadedImage
+    image_key: str
+    report: Report
 
 
-def compile_graph(graph: Graph, target: Target, report: Report, trace: Trace):  # noqa: ANN201
-    """Passes, fusion, kernels, assembly: everything but machine code."""
+def compile_model(loaded: Loaded, target: Target, options: CompileOptions, store: Cache) -> Compiled:
+    """The whole compiler. Each line is one stage; `trace` names, times, verifies and may dump it.
+
+    Raises UnsupportedOp if an operator has no native code and `options.fallback` is "error".
+    """
+    trace = tracing(options)
+    report = Report(fallbacks=list(loaded.fallbacks))
+    parts = Parts(target, report)
+    trace.stage("load", loaded.graph)
+    with dims.assuming(loaded.bounds):
+        data = build_program(loaded.graph, parts, trace)
+    data = trace.stage("assemble", described(data, loaded, report))
+    if options.fallback == "error":
+        refuse(report.fallbacks)
+    for name in sorted(parts.library) if trace.prints_code else ():
+        trace.code(f"{name.replace(' ', '_')}.ll", parts.library[name])
+    key, image = trace.stage("codegen", build_image(parts.library, target, store, options.jobs, report))
+    trace.finish(report)
+    return Compiled(data, parts.constants.arrays, image, key, report)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a program and those inside it share: IR modules by name, constants, the report."""
+
+    target: Target
+    report: Report
+    library: dict[str, Callable[[], str]] = field(default_factory=dict)
+    constants: Constants = field(default_factory=Constants)
+
+
+def build_program(graph: Graph, parts: Parts, trace: Trace) -> ProgramData:
+    """The program of a graph or of a body inside one; what it needs is added to `parts`."""
     graph = simplify(graph, trace)
     fusion = trace.stage("partition", partition(graph, EXECUTABLE))
-    report.decisions.extend(fusion.decisions)
-    library: dict[str, Callable[[], str]] = {}
-    assembler = Assembler(fusion, input_symbols(graph))
-    for group in fusion.groups:
-        add_group(assembler, fusion, group, target, library, report)
-    results = assembler.results()
-    assembler.close(None)
-    data = ProgramData(
-        inputs=(),
-        outputs=(),
-        initializer_inputs=(),
-        metadata=None,
-        report=report,
-        symbols=tuple((name, n, axis) for name, (n, axis) in graph.symbols().items()),
-        input_shapes=tuple(input_shape(v) for v in graph.inputs),
-        storages=assembler.specs(),
-        segments=tuple(assembler.segments),
-        results=results,
-    )
-    return data, assembler.weights, library
+    parts.report.decisions.extend(fusion.decisions)
+    builder = Builder(fusion, parts)
+    builder.add(fusion)
+    trace.stage("lower", builder.calls)
+    return builder.data()
 
 
 def simplify(graph: Graph, trace: Trace) -> Graph:
@@ -81,50 +102,94 @@ def simplify(graph: Graph, trace: Trace) -> Graph:
     return native_branches(graph, lambda body: simplify(body, Trace.off()))
 
 
-def input_shape(value: Value) -> tuple[int | str, ...] | None:
+class Builder:
+    """Lowers groups to calls and appends them to one program."""
+
+    def __init__(self, fusion: Fusion, parts: Parts) -> None:
+        known = {name for value in fusion.graph.inputs for name in symbols_of(value)}
+        self.assembler = Assembler(fusion, sorted(known), parts.constants)
+        self.parts = parts
+        self.calls: list[NativeCall] = []
+
+    def add(self, fusion: Fusion) -> None:
+        """Append all groups of the program's graph or of a graph inside it."""
+        for group in fusion.groups:
+            self._add_group(fusion, group)
+
+    def _add_group(self, fusion: Fusion, group: Group) -> None:
+        root, report = group.root, self.parts.report
+        if group.kind == "host" and root.prim in CONTROL:
+            step = control_step(root, lambda body: build_program(body, self.parts, Trace.off()))
+            self.assembler.host(root, step, root.args)
+            report.kernels.append(KernelNote(step.name, root.origins, "control", "bodies run from Python"))
+        elif group.kind == "host":
+            self.assembler.host(root, HostOperation.of(root), root.args)
+            note = FallbackNote(root.prim, ", ".join(root.origins), "no native kernel")
+            report.fallbacks.append(note)
+        elif root.prim == "branch":
+            add_branch(self.assembler, fusion, root, self.add)
+        else:
+            for call, modules in native_calls(group, fusion.places, self.parts.target):
+                self.parts.library.update(modules)
+                self.assembler.call(call)
+                self.calls.append(call)
+                note_call = KernelNote(call.symbol, call.origins, call.kind, call.plan, "fp32")
+                report.kernels.append(note_call)
+        self.assembler.computed(root)
+
+    def data(self) -> ProgramData:
+        """The finished program; its inputs have the names of the graph's."""
+        assembler, graph = self.assembler, self.assembler.fusion.graph
+        results = assembler.results()
+        assembler.close(None)
+        return ProgramData(
+            inputs=tuple(TensorInfo(str(v.attrs["name"]), v.dtype.name, None) for v in graph.inputs),
+            outputs=(),
+            initializer_inputs=(),
+            metadata=ModelMeta(),
+            fallbacks=(),
+            symbols=tuple((name, n, axis) for name, (n, axis) in graph.symbols().items()),
+            input_shapes=tuple(map(fed_shape, graph.inputs)),
+            storages=assembler.specs(),
+            segments=tuple(assembler.segments),
+            results=results,
+        )
+
+
+def described(data: ProgramData, loaded: Loaded, report: Report) -> ProgramData:
+    """The program with what its model shows of itself."""
+    return replace(
+        data,
+        inputs=loaded.inputs,
+        outputs=loaded.outputs,
+        initializer_inputs=loaded.initializers,
+        metadata=loaded.metadata,
+        fallbacks=tuple(report.fallbacks),
+    )
+
+
+def fed_shape(value: Value) -> tuple[int | str, ...] | None:
     """The sizes that a feed must have, by number or symbol; None if it is no tensor."""
     if value.dtype.kind == "O" and not value.shape:
         return None
     return tuple(n if isinstance(n, int) else dims.symbol_name(n) or "" for n in value.shape)
 
 
-def input_symbols(graph: Graph) -> list[str]:
-    """The symbols that the feeds bind."""
-    return sorted({name for v in graph.inputs for name in symbols_of(v)})
-
-
-def add_group(
-    assembler: Assembler,
-    fusion: Fusion,
-    group: Group,
-    target: Target,
-    library: dict[str, Callable[[], str]],
-    report: Report,
-) -> None:
-    """Append what one group does to the program."""
-    if group.kind == "host":
-        assembler.host(group.root, HostOperation.of(group.root), group.root.args)
-        report.fallbacks.append(
-            FallbackNote(group.root.prim, ", ".join(group.root.origins), "no native kernel")
+def refuse(fallbacks: Sequence[FallbackNote]) -> None:
+    """Raise UnsupportedOp if there is any operator without native code."""
+    for note in fallbacks:
+        raise UnsupportedOp(
+            f"{note.op} ({note.node}) does not run native: {note.reason}; "
+            'set the option fallback to "allow" to run it in numpy'
         )
-    elif group.root.prim == "branch":
-        add_branch(
-            assembler,
-            fusion,
-            group.root,
-            lambda body: [add_group(assembler, body, g, target, library, report) for g in body.groups],
-        )
-    else:
-        for call, ir in native_calls(group, fusion.places, target):
-            library.update(ir)
-            assembler.call(call)
-            report.kernels.append(note(call))
-    assembler.computed(group.root)
 
 
-def note(call: NativeCall) -> KernelNote:
-    """The report's line about a call."""
-    return KernelNote(call.symbol, call.origins, call.kind, call.plan, "fp32")
-
-
-_ = dims
+def tracing(options: CompileOptions) -> Trace:
+    """A trace that prints, verifies and dumps what the options ask for."""
+    views: dict[type, View] = {
+        Graph: View(graph_text.text, verify, lambda graph: len(graph.order())),
+        Fusion: View(fusion_text.text, None, lambda fusion: len(fusion.groups)),
+        ProgramData: View(listing.text, None, lambda data: sum(len(s.functions) for s in data.segments)),
+    }
+    dump = Path(options.dump) if options.dump else None
+    return Trace(views, debug=options.debug, dump=dump, verify=options.verify)

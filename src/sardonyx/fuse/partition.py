@@ -6,8 +6,17 @@ compute it. One owner that may take it: it lives inside that kernel. Otherwise i
 
 from __future__ import annotations
 
+from sardonyx.base.dim import Dim
 from sardonyx.base.report import Decision
-from sardonyx.fuse.legal import aligned_map, can_fail, may_anchor, on_host, reads_dense, reads_rows, why_not_reduce
+from sardonyx.fuse.legal import (
+    aligned_map,
+    can_fail,
+    may_anchor,
+    on_host,
+    reads_dense,
+    reads_rows,
+    why_not_reduce,
+)
 from sardonyx.fuse.storage import Surroundings, assign_places, part_places
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.group import Fusion, Group
@@ -39,6 +48,7 @@ class _Walk:
         self.stored: dict[int, Value] = {}
         self.anchor: dict[int, Value] = {}
         self.reduced: dict[int, tuple[int, ...]] = {}
+        self.extents: dict[int, tuple[Dim, ...]] = {}
         self.inlined: dict[int, set[int]] = {}
         self.failing: set[int] = set()
         self.items: dict[int, list[Value]] = {}
@@ -141,12 +151,16 @@ class _Walk:
         axes = value.attrs.get("axes", (value.attrs.get("axis"),))
         if not reason and owner.id in self.anchor:
             reason = "its reader has a contraction as anchor"
+        extents = tuple(value.args[0].shape[a] for a in axes)
         if not reason and self.reduced.get(owner.id, axes) != axes:
             reason = "its reader reduces over other axes"
+        if not reason and self.extents.get(owner.id, extents) != extents:
+            reason = "its reader reduces over other sizes"
         if reason:
             self.decisions.append(Decision(subject(value), "not fused", reason))
             return reason
         self.reduced[owner.id] = axes
+        self.extents[owner.id] = extents
         return None
 
     def store(self, value: Value, reason: str) -> None:
@@ -154,7 +168,9 @@ class _Walk:
         self.stored[value.id] = value
         self.aligned[value.id] = True
         if value.kind == "reduce":
-            self.reduced[value.id] = value.attrs.get("axes", (value.attrs.get("axis"),))
+            axes = value.attrs.get("axes", (value.attrs.get("axis"),))
+            self.reduced[value.id] = axes
+            self.extents[value.id] = tuple(value.args[0].shape[a] for a in axes)
         if value.kind == "contract":
             self.anchor[value.id] = value
         self.decisions.append(Decision(subject(value), "stored", reason))

@@ -24,9 +24,12 @@ def topk(x: Array, *, k: int, axis: int, largest: bool) -> tuple[Array, Array]:
     return np.take_along_axis(x, best, axis), best.astype(np.int64)
 
 
-def nonzero(x: Array) -> tuple[Array]:
-    """The places of all nonzero elements in row-major order, one column each."""
-    return (np.stack(np.nonzero(np.atleast_1d(x))).astype(np.int64),)
+def nonzero(x: Array, *, count: int) -> Array:
+    """The places of all nonzero elements in row-major order, one column each; `count` is their number."""
+    places = np.stack(np.nonzero(np.atleast_1d(x))).astype(np.int64)
+    if places.shape[1] != count:
+        raise ValueError(f"{places.shape[1]} elements are not zero, but {count} were counted")
+    return places
 
 
 def unique(x: Array, *, axis: int | None, ordered: bool) -> tuple[Array, Array, Array, Array]:

@@ -197,7 +197,7 @@ class Value:
 
     def reduce(self, prim: str, axes: Sequence[int]) -> Value:
         """sum, prod, rmax or rmin over axes, which stay as size 1; no axes: the value itself."""
-        kept = tuple(sorted({self.axis(a) for a in axes}))
+        kept = tuple(sorted({self.axis(a) for a in axes if self.shape[self.axis(a)] != 1}))
         if not kept:
             return self
         shape = tuple(1 if a in kept else n for a, n in enumerate(self.shape))

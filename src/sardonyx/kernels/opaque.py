@@ -8,6 +8,8 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.call import NativeCall
+from sardonyx.kernels.chance import chance_calls
+from sardonyx.kernels.nonzero import nonzero_calls
 from sardonyx.kernels.recurrent_call import recurrent_calls
 from sardonyx.kernels.scan import scan_calls
 
@@ -18,6 +20,8 @@ FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = 
     "cumsum": scan_calls,
     "lstm": recurrent_calls,
     "gru": recurrent_calls,
+    "nonzero": nonzero_calls,
+    "random_key": chance_calls,
     "rnn": recurrent_calls,
 }
 """The calls that compute a primitive, by its name."""

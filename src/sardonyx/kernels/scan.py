@@ -95,7 +95,9 @@ class _Writer:
         self.args, self.ctx = self.f.params
         self.access = Access(self.f, scan.dtype, target)
         self.x, self.y = (self.f.word(self.args, w, "ptr") for w in (Word.X, Word.Y))
-        self.outer, self.size, self.inner = (self.f.word(self.args, w) for w in (Word.OUTER, Word.SIZE, Word.INNER))
+        self.outer, self.size, self.inner = (
+            self.f.word(self.args, w) for w in (Word.OUTER, Word.SIZE, Word.INNER)
+        )
 
     def write(self) -> None:
         """Add the function to its module."""

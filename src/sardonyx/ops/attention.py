@@ -41,7 +41,7 @@ class Scores:
     `allowed` (bool) and `bias` broadcast with [B, H, S, T]; `sink` [H, 1, 1] is one more key without value.
     """
 
-    scale: float
+    scale: float | Value
     bias: Value | None = None
     allowed: Value | None = None
     softcap: float = 0.0
@@ -148,7 +148,7 @@ def attention(
         mask = _widened_mask(attn_mask, total)
         allowed, bias = (both(allowed, mask), None) if mask.dtype is dt.BOOL else (allowed, mask)
     scores = Scores(
-        scale if scale is not None else 1.0 / math.sqrt(_known(q.shape[3])),
+        inverse_root(q.shape[3], q.dtype) if scale is None else scale,
         bias,
         allowed,
         softcap,
@@ -158,10 +158,9 @@ def attention(
     return join_heads(y) if flat else y, k, v, stages[qk_matmul_output_mode]
 
 
-def _known(size: Dim) -> int:
-    if not isinstance(size, int):
-        raise ShapeError("attention without a scale needs heads of known size")
-    return size
+def inverse_root(size: Dim, dtype: dt.DType) -> float | Value:
+    """1 / sqrt(size), a scalar value of that type if the size is not known."""
+    return 1.0 / math.sqrt(size) if isinstance(size, int) else 1.0 / dim_value(size, dtype).sqrt()
 
 
 def _widened_mask(mask: Value, total: Dim) -> Value:

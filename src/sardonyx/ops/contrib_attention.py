@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from sardonyx.base import dim as dims
@@ -10,7 +9,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, concat, dim_value, iota, make, scalar
-from sardonyx.ops.attention import Scores, attend, join_heads, rotate, split_heads, visible
+from sardonyx.ops.attention import Scores, attend, inverse_root, join_heads, rotate, split_heads, visible
 from sardonyx.ops.norm import normalize_rms
 from sardonyx.ops.operands import size
 from sardonyx.ops.quant import multiply_integers
@@ -20,12 +19,8 @@ MICROSOFT = "com.microsoft"
 FILTER = -10000.0
 
 
-def _scale(scale: float | None, q: Value) -> float:
-    if scale:
-        return scale
-    if not isinstance(q.shape[-1], int):
-        raise ShapeError("attention without a scale needs heads of known size")
-    return 1.0 / math.sqrt(q.shape[-1])
+def _scale(scale: float | None, q: Value) -> float | Value:
+    return scale or inverse_root(q.shape[-1], q.dtype)
 
 
 def _sum(a: Value | None, b: Value | None) -> Value | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
-from sardonyx.ir.unknown import unknown_extents
 from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar
 from sardonyx.ops.operands import needs_size
 from sardonyx.ops.registry import op
+from sardonyx.ops.sort import places_of
 
 _REDUCTIONS = ("none", "add", "mul", "max", "min")
 
@@ -87,7 +87,7 @@ def compress(x: Value, condition: Value, *, axis: int | None = None) -> Value:
     """The slices of x along an axis (of x as a vector by default) where the condition holds."""
     flat = x.reshape((x.size,)) if axis is None else x
     at = flat.axis(axis or 0)
-    (places,) = unknown_extents("nonzero", [condition], {}, [(dt.I64, (1, None))])
+    places = places_of(condition)
     return flat.gather(places.reshape((places.shape[1],)), at)
 
 

@@ -113,7 +113,8 @@ def _gates(x: Value, w: Value, bias: Value | None) -> Value:
     swapped = x.prim == "transpose" and x.attrs["perm"] == (1, 0, 2)
     rows = x.args[0] if swapped else x
     length, batch = rows.shape[:2]
-    y = rows.reshape((length * batch, rows.shape[2])).dot(w.reshape((directions * size, inner)).transpose(1, 0))
+    columns = w.reshape((directions * size, inner)).transpose(1, 0)
+    y = rows.reshape((length * batch, rows.shape[2])).dot(columns)
     if bias is not None:
         y = y + bias.reshape((1, directions * size))
     y = y.reshape((length, batch, directions, size))

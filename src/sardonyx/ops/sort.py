@@ -9,7 +9,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
 from sardonyx.ir import algorithms_sort
-from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.unknown import content, unknown_extents
 from sardonyx.ir.value import Value, concat, const, iota, make, many
 from sardonyx.ops.operands import size
 from sardonyx.ops.registry import op
@@ -53,10 +53,16 @@ def non_zero(x: Value) -> Value:
     """The places of all nonzero elements, one column each."""
     rank = max(x.rank, 1)
     if x.is_numeric_const and x.data is not None:
-        return const(algorithms_sort.nonzero(x.data)[0])
+        return const(algorithms_sort.nonzero(x.data, count=np.count_nonzero(x.data)))
     if x.prim == "broadcast" and x.rank and x.args[0].is_numeric_const and np.all(x.args[0].data):
         return concat([iota(x.shape, a, dt.I64).reshape((1, x.size)) for a in range(rank)], 0)
-    return unknown_extents("nonzero", (x,), {}, [(dt.I64, (rank, None))])[0]
+    return places_of(x)
+
+
+def places_of(x: Value) -> Value:
+    """The places of all nonzero elements, i64 [max(rank, 1), their number]."""
+    (count,) = content(x.cast(dt.BOOL).cast(dt.I64).sum(*range(x.rank)).reshape((1,)))
+    return make("nonzero", (x,), {"count": count}, dt.I64, (max(x.rank, 1), count))
 
 
 @op("Unique", since=11)

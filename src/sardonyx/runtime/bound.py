@@ -119,10 +119,10 @@ class Bound:
         patches = {n: tuple((p, int(words[p])) for p in places) for n, places in binder.foreign.items()}
         specs = binder.data.storages
         self.outputs = tuple(
-            (n, specs[n].index, tuple(known[list(slots)].tolist()), dtype, patches.pop(n, ()))
+            (n, specs[n].number, tuple(known[list(slots)].tolist()), dtype, patches.pop(n, ()))
             for (n, slots), dtype in zip(segment.outputs, binder.output_types, strict=True)
         )
-        self.inputs = tuple((n, specs[n].index, patches[n]) for n in patches if specs[n].kind == "input")
+        self.inputs = tuple((n, specs[n].number, patches[n]) for n in patches if specs[n].kind == "input")
         self.patches = tuple((n, found) for n, found in patches.items() if specs[n].kind != "input")
         self.frames: list[Frame] = []
         work = int(values[segment.work])

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sardonyx.base.report import Report
+from sardonyx.base.report import FallbackNote
 from sardonyx.base.signature import ModelMeta, TensorInfo
 
 HostFunction = Callable[[Sequence[Any], Mapping[str, int]], Any]
@@ -22,15 +22,15 @@ HostFunction = Callable[[Sequence[Any], Mapping[str, int]], Any]
 class StorageSpec(NamedTuple):
     """One block of memory.
 
-    `kind`: "input" and "output" (numbered by `index`), "host" (result `index` of a host step), "const" (weight
-    `index`), "sizes" (holds the values of `slots`), "arena" (of as many elements as `slot` says; live from
+    `kind`: "input" and "output" (numbered by `number`), "host" (result `number` of a host step), "const" (weight
+    `number`), "sizes" (holds the values of `slots`), "arena" (of as many elements as `slot` says; live from
     phase `first` to `last` of `segment`, `last` = -1: to the end of the run). Slots are those of `segment`,
     the first that uses the storage.
     """
 
     kind: str
     dtype: str
-    index: int = 0
+    number: int = 0
     segment: int = 0
     slot: int = 0
     first: int = 0
@@ -75,11 +75,11 @@ class Segment(NamedTuple):
     of the storage (-1: 0) + slot (-1: 0) * scale + constant; to the words at the positions of `entries` the
     address of a function is added.
 
-    `code` computes all slots from the symbols in `names` (see `base.evaluator`). `outputs` pairs storages with
-    the slots of their shape. `checks` are (slot, whether it must be zero rather than not negative, the message
-    if it is not). `work` and `scratch` are slots. After the calls the symbols of `after` are read, each an
-    element of a view, and `host` runs. `refusals` are calls of `sdx_require` with the messages of what they
-    refuse.
+    `code` computes all slots from the symbols in `names` (see `base.evaluator`). `outputs` pairs storages
+    with the slots of their shape. `checks` are (slot, whether it must be zero rather than not negative, the
+    message if it is not). `work` and `scratch` are slots. After the calls the symbols of `after` are read,
+    each an element of a view, and `host` runs. `refusals` are calls of `sdx_require` with the messages of
+    what they refuse.
     """
 
     functions: tuple[str, ...]
@@ -103,15 +103,16 @@ class Segment(NamedTuple):
 class ProgramData:
     """Everything about a program but machine code and weights.
 
-    `symbols` says which input axis binds a symbol: (name, input, axis). An axis of an
-    input is a number or a symbol; inputs that are no tensors have no shape. `results` is where each output is found at the end, in terms of the last segment.
+    `symbols` says which input axis binds a symbol: (name, input, axis). An axis of an input is a number or a
+    symbol; inputs that are no tensors have no shape. `results` is where each output is found at the end, in
+    terms of the last segment. `fallbacks` are the operators without native code.
     """
 
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     initializer_inputs: tuple[TensorInfo, ...]
     metadata: ModelMeta
-    report: Report
+    fallbacks: tuple[FallbackNote, ...]
     symbols: tuple[tuple[str, int, int], ...]
     input_shapes: tuple[tuple[int | str, ...] | None, ...]
     storages: tuple[StorageSpec, ...]

@@ -31,10 +31,12 @@ class LoadedImage:
 
     Attributes:
         symbols: the absolute address of each public function.
+        size_bytes: of the code.
     """
 
-    def __init__(self, memory: _Memory, offsets: dict[str, int]) -> None:
+    def __init__(self, memory: _Memory, offsets: dict[str, int], size_bytes: int = 0) -> None:
         self._memory = memory
+        self.size_bytes = size_bytes
         self.symbols = {name: memory.address + offset for name, offset in offsets.items()}
 
     def address(self, symbol: str) -> int:
@@ -52,13 +54,13 @@ class LoadedImage:
 
 def load(image: Image) -> LoadedImage:
     """Copy an image into executable memory."""
-    return LoadedImage(_copy(image.code), image.symbols)
+    return LoadedImage(_copy(image.code), image.symbols, len(image.code))
 
 
 def load_blob(blob: bytes | memoryview) -> LoadedImage:
     """Copy an image from the form of `Image.to_bytes` into executable memory."""
     size, offsets = Image.read_symbols(blob)
-    return LoadedImage(_copy(memoryview(blob)[:size]), offsets)
+    return LoadedImage(_copy(memoryview(blob)[:size]), offsets, size)
 
 
 def load_cached(cache: Cache, key: str) -> LoadedImage | None:
@@ -86,8 +88,8 @@ def load_file(path: str | Path, offset: int = 0) -> LoadedImage:
         except (PermissionError, ValueError):
             # A file system mounted without permission to execute, or an empty file.
             return load_blob(file.read()[offset:])
-    _, offsets = Image.read_symbols(memoryview(mapped)[offset:])
-    return LoadedImage(_Mapped(mapped, offset), offsets)
+    size, offsets = Image.read_symbols(memoryview(mapped)[offset:])
+    return LoadedImage(_Mapped(mapped, offset), offsets, size)
 
 
 class _Mapped:

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sardonyx.base.knobs import SPIN_US
-from sardonyx.base.report import Report
+from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import RunError, ShapeError
 from sardonyx.llvm.layout import SIZES_FAILURE
 from sardonyx.runtime import team
 from sardonyx.runtime.bound import Binder
+from sardonyx.runtime.control import started
 from sardonyx.runtime.data import HostStep, ProgramData
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.pointers import address_of
@@ -49,6 +50,7 @@ class Program:
         data: the program.
         weights: its constants.
         image: its machine code.
+        report: gives its report.
         threads: the most threads of a run.
         spin_us: how long idle threads look for the next run.
         special: makes the program for feeds with empty axes, which this one does not serve.
@@ -59,15 +61,18 @@ class Program:
         data: ProgramData,
         weights: Weights,
         image: LoadedImage,
+        report: Callable[[], Report],
+        *,
         threads: int,
         spin_us: int = SPIN_US.default,
         special: Special | None = None,
     ) -> None:
+        data = started(data, lambda body: Program(body, weights, image, Report, threads=threads, spin_us=spin_us))
         self.data, self.weights, self.image = data, weights, image
         self.threads = max(1, threads)
         self.team = team.shared(image)
         bases = np.zeros(len(data.storages) + 1, np.int64)
-        constants = [(n, spec.index) for n, spec in enumerate(data.storages) if spec.kind == "const"]
+        constants = [(n, spec.number) for n, spec in enumerate(data.storages) if spec.kind == "const"]
         for number, index in constants:
             bases[number] = weights.addresses[index]
         self.binders = [
@@ -76,6 +81,7 @@ class Program:
         self.addresses: list[int] = bases.tolist()
         self.links = Links(data, self.binders)
         self._runner = Runner(self.team)
+        self._give_report, self._report = report, None
         self._special = special
         self._specials: dict[tuple[str, ...], Program] = {}
         self._every = tuple(range(len(data.results)))
@@ -86,12 +92,28 @@ class Program:
     outputs: tuple[TensorInfo, ...] = property(lambda self: self.data.outputs)  # type: ignore[assignment]
     initializer_inputs: tuple[TensorInfo, ...] = property(lambda self: self.data.initializer_inputs)  # type: ignore[assignment]
     metadata: ModelMeta = property(lambda self: self.data.metadata)  # type: ignore[assignment]
-    report: Report = property(lambda self: self.data.report)  # type: ignore[assignment]
+    fallbacks: tuple[FallbackNote, ...] = property(lambda self: self.data.fallbacks)  # type: ignore[assignment]
+
+    @property
+    def report(self) -> Report:
+        """What the compiler decided, and what the program takes."""
+        if self._report is None:
+            self._report = self._give_report()
+        self._report.counters |= self._sizes_in_bytes()
+        return self._report
+
+    def _sizes_in_bytes(self) -> dict[str, int]:
+        arenas = [bound.arena_bytes for binder in self.binders for bound in [*binder.table.values()]]
+        return {
+            "weight_bytes": self.weights.size_bytes,
+            "code_bytes": self.image.size_bytes,
+            "arena_bytes": max(arenas, default=0),
+        }
 
     def _has_one_segment(self) -> bool:
         """Whether a run is one segment whose native calls read the feeds and write all outputs."""
         data, first = self.data, self.data.segments[0]
-        made = [data.storages[storage].index for storage, _ in first.outputs]
+        made = [data.storages[storage].number for storage, _ in first.outputs]
         foreign = {data.storages[s].kind for s in self.binders[0].foreign}
         alone = len(data.segments) == 1 and first.host is None and not first.after
         return alone and foreign <= {"input", "output"} and made == list(self._every)
@@ -165,7 +187,7 @@ class Program:
             if shape is None or given is None:
                 continue
             for axis, size in enumerate(shape):
-                expected = size if isinstance(size, int) else symbols[size]
+                expected = size if isinstance(size, int) else symbols.get(size, given[axis])
                 if expected != given[axis]:
                     raise ShapeError(
                         f"input {name!r}: axis {axis} has size {given[axis]}, but {size} is {expected} "

@@ -44,7 +44,7 @@ class Links:
         self.host: dict[int, list[int]] = {}
         for number, spec in enumerate(data.storages):
             if spec.kind == "host":
-                self.host.setdefault(spec.index, []).append(number)
+                self.host.setdefault(spec.number, []).append(number)
 
 
 def _views(data: ProgramData) -> Iterator[View]:
@@ -159,17 +159,17 @@ class SegmentRun:
                     return np.empty(shape, dtype)
                 return np.ndarray(shape, dtype, arena.memory, offset + bound.offsets[view.storage], strides)
             case "input":
-                whole = self.feeds[spec.index]
+                whole = self.feeds[spec.number]
             case "output":
-                whole = self.outputs[spec.index]
+                whole = self.outputs[spec.number]
                 if not view.strides:
                     return whole
             case "host":
-                whole = self.host[spec.index]
+                whole = self.host[spec.number]
             case "sizes":
                 whole = self.bound[spec.segment][0].sizes[view.storage]
             case _:
-                whole = self.program.weights[spec.index]
+                whole = self.program.weights[spec.number]
         if not isinstance(whole, np.ndarray) or whole.dtype == object:
             return whole
         if not whole.size:

@@ -300,7 +300,7 @@ class InferenceSession(Session):
                 logid=options.logid,
                 level=options.log_severity_level,
             )
-        for note in program.report.fallbacks:
+        for note in program.fallbacks:
             message = f"{note.op} ({note.node}) does not run native: {note.reason}"
             log(INFO, message, logid=options.logid, level=options.log_severity_level)
 
@@ -323,7 +323,7 @@ class InferenceSession(Session):
 
 
 def _load(source: str | bytes | None, options: CompileOptions) -> Program:
-    from sardonyx.compile import load_program
+    from sardonyx.runtime.loader import load_program
 
     assert source is not None
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sardonyx.base.needs import Needs
-from sardonyx.base.report import Report
+from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Variants:
         self.initializer_inputs, self.metadata = initializer_inputs, metadata
         self.report = report or Report()
         self.report.counters.setdefault("variants", 0)
+        self.report.counters.setdefault("compiles", 0)
         self._names = [info.name for info in inputs]
         self._names += [info.name for info in initializer_inputs if info.name in fed]
         self._make = make
@@ -99,6 +100,11 @@ class Variants:
             assert choice.level is not None
             level = choice.level
         return self._new(level, feeds)
+
+    @property
+    def fallbacks(self) -> tuple[FallbackNote, ...]:
+        """What does not run native in the programs so far."""
+        return tuple(self.report.fallbacks)
 
     def _level(self, needs: Needs) -> _Level:
         return _Level(needs, _reader(needs, self._names))

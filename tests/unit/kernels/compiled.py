@@ -12,7 +12,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
 from sardonyx.base.trace import Trace
-from sardonyx.compile import compile_graph
+from sardonyx.compile import Parts, build_program
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.unknown import collect_unknowns
@@ -50,12 +50,12 @@ def graph_of(build: Build, arrays: Sequence[Array], constant: Sequence[int] = ()
 
 def program_of(graph: Graph, target: Target, threads: int = 1) -> Program:
     """The compiled graph; AssertionError if part of it would run on the host."""
-    report = Report()
-    data, weights, library = compile_graph(graph, target, report, Trace.off())
-    assert not report.fallbacks, report.fallbacks
-    texts = [executor.ir(target), *(text() for _, text in sorted(library.items()))]
+    parts = Parts(target, Report())
+    data = build_program(graph, parts, Trace.off())
+    assert not parts.report.fallbacks, parts.report.fallbacks
+    texts = [executor.ir(target), *(text() for _, text in sorted(parts.library.items()))]
     image = load(link([_object(text, target) for text in texts]))
-    return Program(data, Weights(weights), image, threads)
+    return Program(data, Weights(parts.constants.arrays), image, lambda: parts.report, threads=threads)
 
 
 @cache

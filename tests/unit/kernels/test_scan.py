@@ -15,10 +15,20 @@ from tests.unit.kernels.compiled import Array, graph_of, native, reference
 from tests.unit.kernels.native import guarded, runnable_targets
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
-SHAPES = [((7,), 0), ((3, 10), 1), ((10, 3), 0), ((2, 5, 16), 1), ((4, 3, 37), 1), ((2, 0, 3), 1), ((0, 4), 1)]
+SHAPES = [
+    ((7,), 0),
+    ((3, 10), 1),
+    ((10, 3), 0),
+    ((2, 5, 16), 1),
+    ((4, 3, 37), 1),
+    ((2, 0, 3), 1),
+    ((0, 4), 1),
+]
 
 
-def check(x: Array, target: Target, *, axis: int, prim: str = "cumsum", threads: int = 1, **how: bool) -> None:
+def check(
+    x: Array, target: Target, *, axis: int, prim: str = "cumsum", threads: int = 1, **how: bool
+) -> None:
     """The native result is that of the reference."""
     attrs = {"axis": axis, "exclusive": False, "reverse": False, **how}
 
@@ -42,7 +52,17 @@ def test_sums(
     check(x, target, axis=axis, exclusive=exclusive, reverse=reverse, threads=threads)
 
 
-TYPES = [np.float64, np.float16, ml_dtypes.bfloat16, np.int8, np.uint16, np.int32, np.uint32, np.int64, np.uint64]
+TYPES = [
+    np.float64,
+    np.float16,
+    ml_dtypes.bfloat16,
+    np.int8,
+    np.uint16,
+    np.int32,
+    np.uint32,
+    np.int64,
+    np.uint64,
+]
 
 
 @TARGETS
@@ -60,7 +80,9 @@ def test_views_are_made_dense(target: Target) -> None:
 
     def build(v: Value) -> list[Value]:
         moved = v.transpose(2, 0, 1).slice((1, 0, 0), (7, 6, 4))
-        return [make("cumsum", (moved,), {"axis": 1, "exclusive": False, "reverse": True}, v.dtype, moved.shape)]
+        return [
+            make("cumsum", (moved,), {"axis": 1, "exclusive": False, "reverse": True}, v.dtype, moved.shape)
+        ]
 
     (got,) = native(graph_of(build, [x]), target, [x])
     (expected,) = reference(build, [x])
