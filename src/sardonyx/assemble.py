@@ -279,7 +279,8 @@ class Assembler:
             return
         for name in missing:
             unknown = self.fusion.graph.unknowns[name]
-            if unknown.value.prim == "input":
+            if unknown.value.kind == "source":
+                self.need(symbols_of(unknown.value) & self._graph_names())
                 self.pending[name] = unknown
         self.close(None)
         self.known = (*self.known, *(n for n in self._bound if n not in self.known))
@@ -298,8 +299,10 @@ class Assembler:
         names = symbols_of(value).union(*(symbols_of(arg) for arg in args))
         self.need(names & self._graph_names() - self._own_names(value))
         views = tuple(self.view(a) for a in args)
-        many = value.id in self.items
-        numbers = tuple(self._host_number(value, n) for n in range(len(value.results) if many else 1))
+        items = self.items.get(value.id, [])
+        many = bool(items)
+        count = max([len(value.results), *(item.attrs["index"] + 1 for item in items)]) if many else 1
+        numbers = tuple(self._host_number(value, n) for n in range(count))
         binds = tuple(
             (name, u.index, u.result) for name, u in self.fusion.graph.unknowns.items() if u.value is value
         )

@@ -27,19 +27,17 @@ class Prim:
     """One primitive.
 
     `run` is its meaning over arrays (attributes with sizes evaluated). `symbolic` says that `run` is also
-    right for object arrays of symbolic integers. `finite` maps keep finite inputs finite, so they may
-    run over padding lanes whose content is zero.
+    right for object arrays of symbolic integers.
     """
 
     name: str
     kind: str
     run: Run
     symbolic: bool = False
-    finite: bool = False
 
 
-def _map(name: str, fn: Callable[..., Array], *, symbolic: bool = False, finite: bool = False) -> Prim:
-    return Prim(name, "map", lambda args, _: fn(*args), symbolic, finite)
+def _map(name: str, fn: Callable[..., Array], *, symbolic: bool = False) -> Prim:
+    return Prim(name, "map", lambda args, _: fn(*args), symbolic)
 
 
 def _row(name: str, kind: str, fn: Callable[..., Any], *, symbolic: bool = False) -> Prim:
@@ -52,39 +50,39 @@ _ROWS: tuple[Prim, ...] = (
     _row("input", "source", meaning.unbound),
     _row("const", "source", meaning.unbound),
     _row("iota", "source", meaning.iota),
-    _map("add", np.add, symbolic=True, finite=True),
-    _map("sub", np.subtract, symbolic=True, finite=True),
-    _map("mul", np.multiply, symbolic=True, finite=True),
+    _map("add", np.add, symbolic=True),
+    _map("sub", np.subtract, symbolic=True),
+    _map("mul", np.multiply, symbolic=True),
     _map("div", meaning.divide, symbolic=True),
     _map("mod", np.mod),
     _map("fmod", np.fmod),
     _map("pow", meaning.power),
-    _map("max", meaning.maximum, symbolic=True, finite=True),
-    _map("min", meaning.minimum, symbolic=True, finite=True),
-    _map("neg", np.negative, symbolic=True, finite=True),
-    _map("abs", np.abs, finite=True),
-    _map("sign", np.sign, finite=True),
-    _map("floor", meaning.integral(np.floor), symbolic=True, finite=True),
-    _map("ceil", meaning.integral(np.ceil), symbolic=True, finite=True),
-    _map("round", meaning.integral(np.rint), symbolic=True, finite=True),
-    _map("trunc", meaning.integral(np.trunc), symbolic=True, finite=True),
+    _map("max", meaning.maximum, symbolic=True),
+    _map("min", meaning.minimum, symbolic=True),
+    _map("neg", np.negative, symbolic=True),
+    _map("abs", np.abs),
+    _map("sign", np.sign),
+    _map("floor", meaning.integral(np.floor), symbolic=True),
+    _map("ceil", meaning.integral(np.ceil), symbolic=True),
+    _map("round", meaning.integral(np.rint), symbolic=True),
+    _map("trunc", meaning.integral(np.trunc), symbolic=True),
     _map("sqrt", np.sqrt),
-    _map("exp", np.exp, finite=True),
+    _map("exp", np.exp),
     _map("log", np.log),
-    _map("sin", np.sin, finite=True),
-    _map("cos", np.cos, finite=True),
-    _map("tan", np.tan, finite=True),
+    _map("sin", np.sin),
+    _map("cos", np.cos),
+    _map("tan", np.tan),
     _map("asin", np.arcsin),
     _map("acos", np.arccos),
-    _map("atan", np.arctan, finite=True),
+    _map("atan", np.arctan),
     _map("sinh", np.sinh),
     _map("cosh", np.cosh),
     _map("asinh", np.arcsinh),
     _map("acosh", np.arccosh),
     _map("atanh", np.arctanh),
-    _map("tanh", np.tanh, finite=True),
-    _map("erf", lambda x: _erf(x).astype(x.dtype) if x.size else x, finite=True),
-    _map("sigmoid", meaning.sigmoid, finite=True),
+    _map("tanh", np.tanh),
+    _map("erf", lambda x: _erf(x).astype(x.dtype) if x.size else x),
+    _map("sigmoid", meaning.sigmoid),
     _map("eq", meaning.equal, symbolic=True),
     _map("lt", meaning.less, symbolic=True),
     _map("le", np.less_equal),
@@ -100,7 +98,7 @@ _ROWS: tuple[Prim, ...] = (
     _map("shr", meaning.shift_right),
     _map("isnan", np.isnan),
     _map("isinf", np.isinf),
-    _map("where", meaning.where, symbolic=True, finite=True),
+    _map("where", meaning.where, symbolic=True),
     _row("cast", "map", meaning.cast, symbolic=True),
     _row("bitcast", "map", meaning.bitcast),
     _row("sum", "reduce", meaning.reduce_sum, symbolic=True),
@@ -134,7 +132,7 @@ _ELSEWHERE = {"reference": "sardonyx.frontend.fallback"}
 
 
 class _Table(dict[str, Prim]):
-    """Primitives by name. A cached program is run without its operators: what they registered is found late."""
+    """Primitives by name. Cached programs run without their operators, whose own ones are found late."""
 
     def __missing__(self, name: str) -> Prim:
         folder = importlib.import_module("sardonyx.ir").__path__

@@ -11,12 +11,13 @@ from sardonyx.base import dim as dims
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
-from sardonyx.ir.value import Value, const
+from sardonyx.ir.value import Value
 from sardonyx.kernels import conv
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.kernels.epilogue import epilogue_reads, generated, match_finish
 from sardonyx.kernels.library import scratch_bytes
+from sardonyx.kernels.packed import packed
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel, Store
 from sardonyx.loops.schedule import merge_pair
@@ -45,8 +46,8 @@ def conv_call(group: Group, places: Mapping[int, Place], target: Target) -> tupl
         Conv.X_PIXEL: x_at.factor(pixel),
     }
     words[Conv.PLAIN] = int(not blocked_out)
-    packed = _pack(w, anchor, target, blocked_in=x.rank == 5)
-    words[Conv.W] = Address(packed)
+    weights = _pack(w, anchor, target, blocked_in=x.rank == 5)
+    words[Conv.W] = Address(weights)
     modules = {"contraction f32": ""}
     tail: list[Argument] = []
     finish = match_finish(kernel)
@@ -63,7 +64,7 @@ def conv_call(group: Group, places: Mapping[int, Place], target: Target) -> tupl
         symbol, ir, tail = generated(kernel, target)
         modules[symbol] = ir
         words[Conv.EPILOGUE] = Entry(symbol)
-    reads = [places[x.id].storage, packed, *epilogue_reads(kernel)]
+    reads = [places[x.id].storage, weights, *epilogue_reads(kernel)]
     call = NativeCall(
         "sdx_conv_f32",
         (*(words.get(n, 0) for n in range(Conv.EPILOGUE_WORDS)), *tail),
@@ -126,20 +127,7 @@ def _flatten(kernel: Kernel, x_at: Affine, anchor: Value) -> tuple[Kernel, tuple
     return merge_pair(kernel, (x_at,), len(kernel.outer) - 3)
 
 
-_packs: dict[tuple[int, Any], tuple[Value, Storage]] = {}
-
-
 def _pack(w: Value, anchor: Value, target: Target, *, blocked_in: bool) -> Storage:
     group = anchor.attrs["group"]
-    key = (w.id, (group, target.name, blocked_in))
-    if key not in _packs:
-        assert w.data is not None
-        pack = conv.pack_conv_weights if blocked_in else conv.pack_plain_weights
-        data = const(np.ascontiguousarray(pack(np.ascontiguousarray(w.data), group, target)))
-        _packs[key] = (w, Storage("packed", w.dtype, data.size, 0, data))
-    return _packs[key][1]
-
-
-def forget_packs() -> None:
-    """Drop the packed constants of finished compilations."""
-    _packs.clear()
+    pack = conv.pack_conv_weights if blocked_in else conv.pack_plain_weights
+    return packed(w, ("conv", group, target, blocked_in), lambda data: pack(data, group, target))

@@ -12,12 +12,13 @@ from sardonyx.base.target import Target
 from sardonyx.errors import CompileError
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
-from sardonyx.ir.value import Value, const
+from sardonyx.ir.value import Value
 from sardonyx.kernels import contract
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.kernels.epilogue import epilogue_reads, generated, match_finish
 from sardonyx.kernels.library import scratch_bytes
+from sardonyx.kernels.packed import packed
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel, Store
 from sardonyx.loops.schedule import merge_outer
@@ -34,14 +35,15 @@ def dot_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple
     kernel = lower(group, places)[0]
     *lead, row, column = kernel.outer
     inner = Axis("k", a.shape[-1])
-    packed = pack(b, target) if b.is_numeric_const else None
+    constant = b.is_numeric_const
+    packed_b = packed(b, ("dot", target), lambda w: contract.pack_b(w, target)) if constant else None
     a_at = _operand(a, places[a.id], anchor.shape, (*lead, row, inner))
-    if packed is not None:
-        b_at = _packed_batches(b, packed, anchor.shape, lead)
+    if packed_b is not None:
+        b_at = _packed_batches(b, packed_b, anchor.shape, lead)
     else:
         b_at = _operand(b, places[b.id], anchor.shape, (*lead, inner, column))
     kernel, (a_at, b_at) = merge_outer(kernel, (a_at, b_at))
-    sources = (places[a.id].storage, packed or places[b.id].storage)
+    sources = (places[a.id].storage, packed_b or places[b.id].storage)
     words = _operand_words(kernel, inner, (a_at, b_at), sources)
     end, modules, tail = _end_words(kernel, anchor.dtype, target)
     words |= end
@@ -49,7 +51,7 @@ def dot_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple
     modules[f"contraction {suffix}"] = ""
     assert group.place is not None
     call = NativeCall(
-        f"sdx_gemm_{suffix}" if packed else f"sdx_gemm_dynamic_{suffix}",
+        f"sdx_gemm_{suffix}" if packed_b else f"sdx_gemm_dynamic_{suffix}",
         (*(words.get(n, 0) for n in range(Gemm.EPILOGUE_WORDS)), *tail),
         tuple(dict.fromkeys([*sources, *epilogue_reads(kernel)])),
         (group.place.storage,),
@@ -128,27 +130,9 @@ def _operand(value: Value, place: Place, result: tuple[Dim, ...], axes: tuple[Ax
     return at
 
 
-_packs: dict[tuple[int, str], tuple[Value, Storage]] = {}
-
-
-def pack(b: Value, target: Target) -> Storage:
-    """The packed form of a constant right-hand side, made once a value."""
-    key = (b.id, target.name)
-    if key not in _packs:
-        assert b.data is not None
-        packed = const(contract.pack_b(b.data, target))
-        _packs[key] = (b, Storage("packed", b.dtype, packed.size, 0, packed))
-    return _packs[key][1]
-
-
-def forget_packs() -> None:
-    """Drop the packed constants of finished compilations."""
-    _packs.clear()
-
-
-def _packed_batches(b: Value, packed: Storage, result: tuple[Dim, ...], lead: list[Axis]) -> Affine:
-    assert packed.value is not None
-    at, stride = Affine(), packed.value.shape[-1]
+def _packed_batches(b: Value, storage: Storage, result: tuple[Dim, ...], lead: list[Axis]) -> Affine:
+    assert storage.value is not None
+    at, stride = Affine(), storage.value.shape[-1]
     for number in reversed(range(len(lead))):
         size = b.shape[number]
         at = at + Affine(0, ((lead[number], dims.broadcast_stride(size, result[number], stride)),))
