@@ -70,6 +70,10 @@ class Expr:
 
     __repr__ = __str__
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The hash of a text differs between processes.
+        return Expr, (dict(self.terms),)
+
     def __add__(self, other: Dim) -> Dim:
         return _sum(self, other, 1)
 

@@ -48,6 +48,9 @@ class DType:
     def __repr__(self) -> str:
         return self.name
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return by_name, (self.name,)
+
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return by_name, (self.name,)
 

@@ -22,6 +22,9 @@ class Graph:
     outputs: tuple[tuple[str, Value], ...]
     unknowns: Mapping[str, Unknown] = field(default_factory=dict)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return restored, flattened(self)
+
     def order(self) -> list[Value]:
         """All values that the outputs need, each after what it depends on."""
         done: dict[int, None] = {}
@@ -112,3 +115,41 @@ def _collect(data: Any, names: set[str]) -> None:
     elif isinstance(data, Sequence) or hasattr(data, "__next__"):
         for item in data:
             _collect(item, names)
+
+
+def flattened(graph: Graph) -> tuple[Any, ...]:
+    """The graph as tuples without references between values; see `restored`."""
+    order = [*graph.inputs, *(v for v in graph.order() if v.prim != "input")]
+    sources = [u.value for u in graph.unknowns.values()]
+    known = {v.id for v in order}
+    for value in [w for source in sources for w in Graph((), (("", source),)).order()]:
+        if value.id not in known:
+            known.add(value.id)
+            order.append(value)
+    at = {v.id: number for number, v in enumerate(order)}
+    rows = tuple(
+        (v.prim, tuple(at[a.id] for a in v.args), v.attrs, v.dtype, v.shape, v.data, v.results, v.origins)
+        for v in order
+    )
+    outputs = tuple((name, at[v.id]) for name, v in graph.outputs)
+    unknowns = tuple((name, at[u.value.id], u.index, u.result) for name, u in graph.unknowns.items())
+    return rows, len(graph.inputs), outputs, unknowns
+
+
+def restored(
+    rows: Sequence[tuple[Any, ...]],
+    inputs: int,
+    outputs: Sequence[tuple[str, int]],
+    unknowns: Sequence[tuple[str, int, int, int | None]],
+) -> Graph:
+    """The graph that `flattened` took apart, of new values."""
+    values: list[Value] = []
+    for prim, args, attrs, dtype, shape, data, results, origins in rows:
+        value = Value(prim, tuple(values[a] for a in args), attrs, dtype, shape, data, results)
+        value.origins = origins
+        values.append(value)
+    return Graph(
+        tuple(values[:inputs]),
+        tuple((name, values[number]) for name, number in outputs),
+        {name: Unknown(values[number], index, result) for name, number, index, result in unknowns},
+    )

@@ -129,7 +129,7 @@ class _Driver:
         strides = [Word[f"{word.name}_{axis}"] for axis in "DBU"]
         count = f.smin(f.sub(memory.word[Word.UNITS], column), int_(memory.lanes))
         memory.store_state(
-            Lanes(f, V("zeroinitializer", memory.panel.vector)), to, column, memory.mask(column)
+            Lanes(f, V("zeroinitializer", memory.vector)), to, column, memory.mask(column)
         )
         with f.loop(int_(0), count) as lane:
             unit = f.add(column, lane.index)

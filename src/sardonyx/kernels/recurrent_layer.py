@@ -6,7 +6,7 @@ Must not know formulas of cells, threads or the order of time.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum, auto
 
 from sardonyx.base import dtype as dt
@@ -18,7 +18,8 @@ from sardonyx.kernels.recurrent_sums import Panel
 from sardonyx.kernels.tiling import ceil_div
 from sardonyx.llvm.convert import memory_type
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, V, int_
+from sardonyx.llvm.products import depth_of
+from sardonyx.llvm.vec import Function, V, int_, vector_of
 
 
 class Word(IntEnum):
@@ -27,7 +28,8 @@ class Word(IntEnum):
     GATES [T, B, D, gates * H] is the input's part of the gates, WEIGHTS (and INNER, of a GRU's hidden gate)
     are packed panels with a stride for the direction. EXTRA is peepholes [D, 3 H] or the inner bias [D, H].
     STATE is workspace of `slabs` times D * B * padded H elements: h of even and odd steps, then c, or z and
-    r * h. Bit d of BACKWARD says that direction d runs from the end.
+    r * h. Bit d of BACKWARD says that direction d runs from the end. COLUMNS, of 8-bit weights, is i32
+    [D, blocks of units, gates, 3, lanes]: the sum of a column, its zero point and the bits of its scale.
     """
 
     STEPS = 0
@@ -56,6 +58,8 @@ class Word(IntEnum):
     C_D = auto()
     C_B = auto()
     C_U = auto()
+    COLUMNS = auto()
+    COLUMNS_D = auto()
     Y = auto()
     Y_T = auto()
     Y_D = auto()
@@ -74,7 +78,7 @@ class Layer:
     """What a recurrence kernel is generated for.
 
     `kind` is lstm, gru, gru_reset (reset before the product) or rnn; `extra` tells of peepholes or an inner
-    bias, `ragged` of sequence lengths.
+    bias, `ragged` of sequence lengths, `quantised` of 8-bit weights.
     """
 
     kind: str
@@ -84,11 +88,12 @@ class Layer:
     extra: bool = False
     ragged: bool = False
     input_forget: bool = False
+    quantised: bool = False
 
     @property
     def symbol(self) -> str:
         """The name of the kernel."""
-        told = repr((self.activations, self.clip, self.extra, self.ragged, self.input_forget))
+        told = repr([getattr(self, field.name) for field in fields(self)][2:])
         return f"sdx_{self.kind}_{self.dtype.name}_{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
     @property
@@ -103,13 +108,14 @@ class Layer:
 
     def panels(self, target: Target) -> tuple[Panel, ...]:
         """The register tiles of the phases of a step: (block of units, gates)."""
+        if self.quantised:
+            return (Panel.of(target, "i32", 1, 4, depth_of(target)),)
         cuts = {"lstm": [(1, 4)], "gru": [(1, 3)], "gru_reset": [(2, 2), (4, 1)], "rnn": [(4, 1)]}[self.kind]
         return tuple(Panel.of(target, self.compute, units, gates) for units, gates in cuts)
 
 
 _ADDRESSES = frozenset(
-    Word[name]
-    for name in ["STATE", "GATES", "WEIGHTS", "INNER", "EXTRA", "LENS", "H", "C", "Y", "LAST_H", "LAST_C"]
+    Word[name] for name in "STATE GATES WEIGHTS INNER EXTRA LENS H C COLUMNS Y LAST_H LAST_C".split()
 )
 
 
@@ -120,6 +126,7 @@ class Memory:
         self.f, self.layer, self.target = f, layer, target
         self.panel = layer.panels(target)[0]
         self.lanes = self.panel.lanes
+        self.vector = vector_of(layer.compute, self.lanes)
         self.word: dict[Word, V] = {
             w: f.word(args, w, "ptr" if w in _ADDRESSES else "i64") for w in Word if w is not Word.WORDS
         }
@@ -159,7 +166,7 @@ class Memory:
 
     def load_state(self, row: V, column: V) -> Lanes:
         """A vector of a workspace row."""
-        return Lanes(self.f, self.f.load(self.f.gep(row, column, self.layer.compute), self.panel.vector))
+        return Lanes(self.f, self.f.load(self.f.gep(row, column, self.layer.compute), self.vector))
 
     def store_state(self, value: Lanes, row: V, column: V, mask: V) -> None:
         """Store into a workspace row; lanes without a unit become 0."""

@@ -13,10 +13,11 @@ import numpy as np
 from sardonyx.base.target import Target
 from sardonyx.kernels.contract import aligned_zeros
 from sardonyx.kernels.microkernel import vector_lanes
+from sardonyx.llvm.products import add_products
 from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
 
 UNROLL = 4
-"""Rows of the weights are padded to a multiple of this."""
+"""Rows of a packed panel are padded to a multiple of this."""
 
 _FEW_SUMS = 8
 """So many independent sums hide the latency of an FMA."""
@@ -26,18 +27,22 @@ _MOST_ROWS = 6
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The weights of `units` blocks of `lanes` units, `gates` vectors each: [row][block][gate][lane]."""
+    """The weights of `units` blocks of `lanes` units, `gates` vectors each: [row][block][gate][lane].
+
+    With a `depth` above 1 the lanes of dtype i32 hold that many 8- or 16-bit weights of neighbouring rows.
+    """
 
     dtype: str
     lanes: int
     registers: int
     units: int
     gates: int
+    depth: int = 1
 
     @staticmethod
-    def of(target: Target, dtype: str, units: int, gates: int) -> Panel:
+    def of(target: Target, dtype: str, units: int, gates: int, depth: int = 1) -> Panel:
         """The panel for a target's vectors."""
-        return Panel(dtype, vector_lanes(target, dtype), 2 * target.lanes, units, gates)
+        return Panel(dtype, vector_lanes(target, dtype), 2 * target.lanes, units, gates, depth)
 
     @property
     def vectors(self) -> int:
@@ -65,23 +70,17 @@ class Panel:
         return min(_MOST_ROWS, max(1, (self.registers - self.vectors) // (self.vectors + 1)))
 
     def pack(self, r: np.ndarray) -> np.ndarray:
-        """Lay out r[D, K, gates, H] as [D, groups, rows, units, gates, lanes], zero padded."""
+        """Lay out r[D, K, gates, H] as [D, groups, rows, units, gates, lanes, depth], zero padded."""
         directions, inner, gates, size = r.shape
         width = self.units * self.lanes
-        groups = -(-size // width)
-        packed = aligned_zeros(
-            (directions, groups, padded_rows(inner), self.units, gates, self.lanes), r.dtype
-        )
-        whole = np.zeros((directions, inner, gates, groups * width), r.dtype)
-        whole[..., :size] = r
-        parts = whole.reshape(directions, inner, gates, groups, self.units, self.lanes)
-        packed[:, :, :inner] = parts.transpose(0, 3, 1, 4, 2, 5)
+        groups, rows = -(-size // width), -(-inner // (UNROLL * self.depth)) * UNROLL
+        whole = np.zeros((directions, rows * self.depth, gates, groups * width), r.dtype)
+        whole[:, :inner, :, :size] = r
+        parts = whole.reshape(directions, rows, self.depth, gates, groups, self.units, self.lanes)
+        ordered = parts.transpose(0, 4, 1, 5, 3, 6, 2)
+        packed = aligned_zeros(ordered.shape, r.dtype)
+        packed[...] = ordered
         return packed
-
-
-def padded_rows(inner: int) -> int:
-    """Rows of a packed panel."""
-    return -(-inner // UNROLL) * UNROLL
 
 
 def define_sums(module: Module, panel: Panel, rows: int) -> V:
@@ -90,7 +89,7 @@ def define_sums(module: Module, panel: Panel, rows: int) -> V:
     tile[r][v] = sum over k of state[r * row_bytes][k] * panel[k][v] for all vectors v of the panel; k is a
     multiple of UNROLL, panel and tile are aligned to vectors.
     """
-    name = f"recurrent_{panel.dtype}_{rows}x{panel.vectors}"
+    name = f"recurrent_{panel.dtype}_{rows}x{panel.vectors}x{panel.depth}"
     if not module.has(name):
         _write_sums(module, name, panel, rows)
     return V(f"@{name}", "ptr")
@@ -114,7 +113,7 @@ def _write_sums(module: Module, name: str, panel: Panel, rows: int) -> None:
     sums = loop.carried[1:]
     while len(sums) > count:
         half = len(sums) // 2
-        sums = [f.binary("fadd", a, b) for a, b in zip(sums[:half], sums[half:], strict=True)]
+        sums = [f.binary("fadd" if panel.depth == 1 else "add", a, b) for a, b in zip(sums[:half], sums[half:], strict=True)]
     for index, total in enumerate(sums):
         f.store(total, f.gep(tile, int_(index * panel.vector_bytes), "i8"), panel.vector_bytes)
     f.ret()
@@ -128,4 +127,7 @@ def _step(f: Function, panel: Panel, rows: Sequence[V], weights: V, step: int, s
     states = [f.load(f.gep(row, int_(step), panel.dtype), panel.dtype) for row in rows]
     broadcast = [f.splat(state, panel.lanes) for state in states]
     pairs = [(h, column) for h in broadcast for column in columns]
-    return [f.fma(h, column, total) for (h, column), total in zip(pairs, sums, strict=True)]
+    terms = zip(pairs, sums, strict=True)
+    if panel.depth == 1:
+        return [f.fma(h, column, total) for (h, column), total in terms]
+    return [add_products(f, total, h, column, panel.depth) for (h, column), total in terms]

@@ -70,8 +70,8 @@ def _results(
     """The results of a control primitive; sequences carry what is known of their elements."""
     values = unknown_extents(prim, args, attrs, [(k.dtype, k.shape) for k in kinds])
     return tuple(
-        make("item", v.args, v.attrs, v.dtype, v.shape, k.elements)
-        if k.dtype is dt.OBJECT and k.elements
+        make("item", v.args, {**v.attrs, "type": k.nature}, v.dtype, v.shape, k.elements)
+        if k.dtype is dt.OBJECT
         else v
         for v, k in zip(values, kinds, strict=True)
     )

@@ -1,0 +1,154 @@
+"""If, Loop, Scan, sequences and optionals: what is decided while loading, and what is left to the run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.errors import NeedsContent
+from sardonyx.frontend import load
+from tests.unit.frontend.models import outputs, parsed, shapes
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+def prims(text: str) -> list[str]:
+    return [v.prim for v in load(parsed(text)).graph.order()]
+
+
+BRANCHES = """
+    then_branch = a () => (float[?] p) { p = Neg(x) },
+    else_branch = b () => (float[?] q) { q = Add(x, x) }
+"""
+LONGER = """
+    then_branch = a () => (float[?] p) { p = Neg(x) },
+    else_branch = b () => (float[?] q) { q = Concat<axis = 0>(x, x) }
+"""
+
+
+def test_a_known_condition_leaves_one_branch() -> None:
+    text = f"""g (float[N,3] x) => (float[?] y) {{
+        s = Shape<start = 1, end = 2>(x)  three = Constant<value_ints = [3]>()
+        c = Equal(s, three)  y = If<{BRANCHES}>(c)
+    }}"""
+    assert prims(text) == ["input", "neg"]
+
+
+def test_branches_that_agree_keep_their_sizes() -> None:
+    text = f"g (float[N,3] x, bool c) => (float[?] y) {{ y = If<{BRANCHES}>(c) }}"
+    assert shapes(parsed(text)) == ["N,3"]
+    for condition, expected in ((True, -X), (False, 2 * X)):
+        (y,) = outputs(parsed(text), X, np.asarray(condition))
+        np.testing.assert_array_equal(y, expected)
+
+
+def test_sizes_that_differ_are_known_after_the_run() -> None:
+    text = f"g (float[N,3] x, bool c) => (float[?] y, int64[?] s) {{ y = If<{LONGER}>(c)  s = Shape(y) }}"
+    for condition, rows in ((True, 2), (False, 4)):
+        y, sizes = outputs(parsed(text), X, np.asarray(condition))
+        assert y.shape == (rows, 3)
+        assert sizes.tolist() == [rows, 3]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "z = Constant<value_ints = [0]>() q = Unsqueeze(x, z)",
+        "w = ConstantOfShape(n) q = MatMul(x, w)",
+    ],
+    ids=["another rank", "sizes that do not fit"],
+)
+def test_a_branch_that_does_not_fit_asks_for_the_condition(other: str) -> None:
+    text = f"""g (float[2,3] x, int64 m) => (float[?] y) {{
+        one = Constant<value_int = 1>()  n = Constant<value_ints = [7, 3]>()  c = Equal(m, one)
+        y = If<then_branch = a () => (float[?] p) {{ p = Neg(x) }},
+               else_branch = b () => (float[?] q) {{ {other} }}>(c)
+    }}"""
+    with pytest.raises(NeedsContent) as raised:
+        load(parsed(text))
+    assert raised.value.inputs == ("m",)
+
+
+def looped(trips: str, body: str, carried: str = "x") -> str:
+    return f"""g (float[2,3] x, int64 m) => (float[?] y, float[?] rows) {{
+        n = {trips}  yes = Constant<value = bool {{1}}>()
+        y, rows = Loop<body = b (int64 i, bool go, float[?,?] a) => (bool more, float[?,?] c, float[?] row)
+            {{ {body} }}>(n, yes, {carried})
+    }}"""
+
+
+DOUBLE = "more = Identity(go)  c = Add(a, a)  row = ReduceSum<keepdims = 0>(c)"
+GROW = "more = Identity(go)  c = Concat<axis = 0>(a, x)  row = ReduceSum<keepdims = 0>(c)"
+STOP = """limit = Constant<value_float = 100.0>()  c = Add(a, a)  row = ReduceSum<keepdims = 0>(c)
+    more = Less(row, limit)"""
+
+
+def test_a_short_loop_is_built_in_place() -> None:
+    text = looped("Constant<value_int = 3>()", DOUBLE)
+    assert "loop" not in prims(text)
+    y, rows = outputs(parsed(text), X, 0)
+    np.testing.assert_array_equal(y, 8 * X)
+    assert rows.tolist() == [30, 60, 120]
+
+
+@pytest.mark.parametrize("trips", [0, 1, 4])
+def test_a_loop_of_unknown_length(trips: int) -> None:
+    text = looped("Identity(m)", DOUBLE)
+    assert "loop" in prims(text)
+    y, rows = outputs(parsed(text), X, np.int64(trips))
+    np.testing.assert_array_equal(y, X * 2.0**trips)
+    assert len(rows) == trips
+
+
+def test_carried_values_may_grow() -> None:
+    y, rows = outputs(parsed(looped("Identity(m)", GROW)), X, np.int64(3))
+    assert y.shape == (8, 3)
+    assert rows.tolist() == [30, 45, 60]
+
+
+def test_a_loop_ends_with_its_condition() -> None:
+    y, rows = outputs(parsed(looped("Identity(m)", STOP)), X, np.int64(100))
+    assert rows.tolist() == [30, 60, 120]
+    np.testing.assert_array_equal(y, 8 * X)
+
+
+@pytest.mark.parametrize("length", ["4", "T"])
+@pytest.mark.parametrize("backward", [0, 1])
+def test_scan_carries_state_over_an_axis(length: str, backward: int) -> None:
+    text = f"""g (float[2] s, float[{length},2] x) => (float[?] last, float[?] y) {{
+        last, y = Scan<num_scan_inputs = 1, scan_input_directions = [{backward}],
+            scan_output_directions = [{backward}],
+            body = b (float[2] a, float[2] r) => (float[2] t, float[2] o) {{ t = Add(a, r)  o = Identity(t) }}
+        >(s, x)
+    }}"""
+    x = np.arange(8, dtype=np.float32).reshape(4, 2)
+    last, y = outputs(parsed(text), np.zeros(2, np.float32), x)
+    expected = x[::-1].cumsum(0)[::-1] if backward else x.cumsum(0)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(last, x.sum(0))
+    assert ("scan" in prims(text)) == (length == "T")
+
+
+def test_sequences_of_known_course_leave_no_trace() -> None:
+    text = """g (float[N,6] x) => (float[?] y, int64 n) {
+        z = Constant<value_int = 0>()  w = Constant<value_ints = [2, 4]>()
+        s = SplitToSequence<axis = 1>(x, w)  first = SequenceAt(s, z)
+        t = SequenceInsert(s, first)  u = SequenceErase(t, z)
+        y = ConcatFromSequence<axis = 1>(u)  n = SequenceLength(u)
+    }"""
+    assert not [p for p in prims(text) if p.startswith("sequence")]
+    x = np.arange(12, dtype=np.float32).reshape(2, 6)
+    y, n = outputs(parsed(text), x)
+    np.testing.assert_array_equal(y, np.concatenate([x[:, 2:], x[:, :2]], 1))
+    assert n == 2
+
+
+def test_a_sequence_may_grow_in_a_loop() -> None:
+    text = """g (float[N] x, int64 m) => (float[?] y) {
+        yes = Constant<value = bool {1}>()  e = SequenceEmpty()
+        s = Loop<body = b (int64 i, bool go, seq(float[?]) a) => (bool more, seq(float[?]) c)
+            { more = Identity(go)  c = SequenceInsert(a, x) }>(m, yes, e)
+        y = ConcatFromSequence<axis = 0, new_axis = 1>(s)
+    }"""
+    (y,) = outputs(parsed(text), X[0], np.int64(3))
+    np.testing.assert_array_equal(y, np.stack([X[0]] * 3))

@@ -1,0 +1,99 @@
+"""Convolutions and pools: sizes over unknown sizes, and what rounding up and padding count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.frontend import load
+from tests.unit.frontend.models import outputs, parsed, shapes
+
+SIZES = (
+    ("Conv<pads = [1, 1, 1, 1]>(x, w)", "N,4,H,W"),
+    ("Conv(x, w)", "N,4,H-2,W-2"),
+    ("Conv<strides = [2, 2], pads = [1, 1, 1, 1]>(x, w)", "N,4,floordiv(H+1, 2),floordiv(W+1, 2)"),
+    ('Conv<auto_pad = "SAME_UPPER">(x, w)', "N,4,H,W"),
+    ('Conv<auto_pad = "SAME_LOWER", strides = [2, 3]>(x, w)', "N,4,floordiv(H+1, 2),floordiv(W+2, 3)"),
+    ("Conv<dilations = [2, 1], pads = [2, 1, 2, 1]>(x, w)", "N,4,H,W"),
+    ("MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(x)", "N,3,floordiv(H, 2),floordiv(W, 2)"),
+    (
+        "AveragePool<kernel_shape = [2, 2], strides = [2, 2], ceil_mode = 1>(x)",
+        "N,3,floordiv(H+1, 2),floordiv(W+1, 2)",
+    ),
+    ("ConvTranspose<strides = [2, 2], pads = [1, 1, 1, 1], output_padding = [1, 1]>(x, t)", "N,4,2*H,2*W"),
+    ('ConvTranspose<strides = [2, 2], auto_pad = "SAME_UPPER">(x, t)', "N,4,2*H,2*W"),
+    ("GlobalAveragePool(x)", "N,3,1,1"),
+    ("LRN<size = 5>(x)", "N,3,H,W"),
+    ("InstanceNormalization(x, c, c)", "N,3,H,W"),
+    ("GroupNormalization<num_groups = 3>(x, c, c)", "N,3,H,W"),
+)
+
+
+@pytest.mark.parametrize(("call", "expected"), SIZES, ids=[call[:60] for call, _ in SIZES])
+def test_size(call: str, expected: str) -> None:
+    inputs = "float[N,3,H,W] x, float[4,3,3,3] w, float[3,4,3,3] t, float[3] c"
+    assert shapes(parsed(f"g ({inputs}) => (float[?] y) {{ y = {call} }}"))[0] == expected
+
+
+X = np.arange(1, 26, dtype=np.float32).reshape(1, 1, 5, 5)
+
+
+@pytest.mark.parametrize(("include", "corner"), [(0, (1 + 2 + 6 + 7) / 4), (1, (1 + 2 + 6 + 7) / 9)])
+def test_average_counts_pads_if_asked(include: int, corner: float) -> None:
+    call = f"AveragePool<kernel_shape = [3, 3], pads = [1, 1, 1, 1], count_include_pad = {include}>(x)"
+    for sizes in ("1,1,5,5", "N,1,H,W"):
+        (y,) = outputs(parsed(f"g (float[{sizes}] x) => (float[?] y) {{ y = {call} }}"), X)
+        assert y[0, 0, 0, 0] == np.float32(corner)
+        assert y[0, 0, 2, 2] == X[0, 0, 2, 2]
+
+
+def test_windows_beyond_the_pads_are_not_counted() -> None:
+    call = "AveragePool<kernel_shape = [2, 2], strides = [2, 2], ceil_mode = 1, count_include_pad = 1>(x)"
+    (y,) = outputs(parsed(f"g (float[N,1,H,W] x) => (float[?] y) {{ y = {call} }}"), X)
+    assert y.shape == (1, 1, 3, 3)
+    assert y[0, 0, 2, 2] == 25
+    assert y[0, 0, 0, 2] == 7.5
+
+
+def test_a_window_that_would_start_in_the_pad_is_left_out() -> None:
+    call = "MaxPool<kernel_shape = [2, 2], strides = [3, 3], pads = [0, 0, 1, 1], ceil_mode = 1>(x)"
+    text = f"g (float[1,1,H,W] x) => (float[?] y) {{ y = {call} }}"
+    (y,) = outputs(parsed(text), X[:, :, :3, :3])
+    assert y.shape == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_places_of_maxima_lead_back_to_them(order: int) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 6, 5)).astype(np.float32)
+    call = (
+        f"MaxPool<kernel_shape = [2, 3], strides = [2, 1], pads = [1, 0, 0, 1], storage_order = {order}>(x)"
+    )
+    y, places = outputs(parsed(f"g (float[2,3,H,5] x) => (float[?] y, int64[?] i) {{ y, i = {call} }}"), x)
+    flat = x if order == 0 else x.swapaxes(2, 3)
+    np.testing.assert_array_equal(flat.reshape(-1)[places], y)
+
+
+def test_integers_are_convolved_exactly() -> None:
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 256, (1, 40, 4, 4)).astype(np.uint8)
+    w = rng.integers(-128, 128, (3, 40, 1, 1)).astype(np.int8)
+    text = """g (uint8[1,40,4,4] x, int8[3,40,1,1] w, uint8 a, int8[3] b) => (int32[?] y)
+        { y = ConvInteger(x, w, a, b) }"""
+    zeros = np.array([-3, 0, 7], np.int8)
+    (y,) = outputs(parsed(text), x, w, np.uint8(130), zeros)
+    wide = w.astype(np.int64)[..., 0, 0] - zeros.astype(np.int64)[:, None]
+    expected = np.einsum("oi,nihw->nohw", wide, x.astype(np.int64) - 130)
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_batch_normalisation_is_one_scale_and_shift() -> None:
+    model = parsed("""g (float[N,3,H,W] x) => (float[?] y) {
+        s = Constant<value_floats = [1.0, 2.0, 3.0]>()
+        v = Constant<value_floats = [1.0, 4.0, 9.0]>()
+        y = BatchNormalization<epsilon = 0.0>(x, s, s, s, v)
+    }""")
+    maps = [v.prim for v in load(model).graph.order() if v.kind == "map"]
+    assert maps == ["mul", "add"]
+    x = np.ones((1, 3, 2, 2), np.float32)
+    (y,) = outputs(model, x)
+    np.testing.assert_allclose(y[0, :, 0, 0], [1, 1, 1])
