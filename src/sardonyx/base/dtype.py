@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 
@@ -13,7 +12,7 @@ import numpy as np
 class DType:
     """One element type.
 
-    `kind` is "f" float, "i" signed, "u" unsigned, "b" bool, "c" complex, "O" host object (strings,
+    `source` is the numpy type, or the name of one of `ml_dtypes`. `kind` is "f" float, "i" signed, "u" unsigned, "b" bool, "c" complex, "O" host object (strings,
     sequences). `compute` is the type in which native code and references calculate.
     """
 
@@ -22,8 +21,17 @@ class DType:
     bits: int
     onnx: int
     onnx_name: str
-    numpy: np.dtype[Any] = field(compare=False)
+    source: Any = field(compare=False)
     compute: str
+
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        """Its numpy dtype; `ml_dtypes` is imported for those that numpy itself lacks."""
+        if isinstance(self.source, str):
+            import ml_dtypes
+
+            return np.dtype(getattr(ml_dtypes, self.source))
+        return np.dtype(self.source)
 
     @property
     def size_bytes(self) -> int:
@@ -48,17 +56,14 @@ class DType:
     def __repr__(self) -> str:
         return self.name
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return by_name, (self.name,)
-
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return by_name, (self.name,)
 
 
 def _row(
-    name: str, kind: str, bits: int, onnx: int, onnx_name: str, numpy: object, compute: str = ""
+    name: str, kind: str, bits: int, onnx: int, onnx_name: str, source: object, compute: str = ""
 ) -> DType:
-    return DType(name, kind, bits, onnx, onnx_name, np.dtype(numpy), compute or name)  # type: ignore[call-overload]
+    return DType(name, kind, bits, onnx, onnx_name, source, compute or name)
 
 
 F32 = _row("f32", "f", 32, 1, "float", np.float32)
@@ -76,18 +81,18 @@ U32 = _row("u32", "u", 32, 12, "uint32", np.uint32)
 U64 = _row("u64", "u", 64, 13, "uint64", np.uint64)
 C64 = _row("c64", "c", 64, 14, "complex64", np.complex64)
 C128 = _row("c128", "c", 128, 15, "complex128", np.complex128)
-BF16 = _row("bf16", "f", 16, 16, "bfloat16", ml_dtypes.bfloat16, "f32")
-F8E4M3FN = _row("f8e4m3fn", "f", 8, 17, "float8e4m3fn", ml_dtypes.float8_e4m3fn, "f32")
-F8E4M3FNUZ = _row("f8e4m3fnuz", "f", 8, 18, "float8e4m3fnuz", ml_dtypes.float8_e4m3fnuz, "f32")
-F8E5M2 = _row("f8e5m2", "f", 8, 19, "float8e5m2", ml_dtypes.float8_e5m2, "f32")
-F8E5M2FNUZ = _row("f8e5m2fnuz", "f", 8, 20, "float8e5m2fnuz", ml_dtypes.float8_e5m2fnuz, "f32")
-U4 = _row("u4", "u", 4, 21, "uint4", ml_dtypes.uint4, "u8")
-I4 = _row("i4", "i", 4, 22, "int4", ml_dtypes.int4, "i8")
-F4E2M1 = _row("f4e2m1", "f", 4, 23, "float4e2m1", ml_dtypes.float4_e2m1fn, "f32")
-F8E8M0 = _row("f8e8m0", "f", 8, 24, "float8e8m0", ml_dtypes.float8_e8m0fnu, "f32")
-U2 = _row("u2", "u", 2, 25, "uint2", ml_dtypes.uint2, "u8")
-I2 = _row("i2", "i", 2, 26, "int2", ml_dtypes.int2, "i8")
-OBJECT = DType("object", "O", 64, 0, "object", np.dtype(object), "object")
+BF16 = _row("bf16", "f", 16, 16, "bfloat16", "bfloat16", "f32")
+F8E4M3FN = _row("f8e4m3fn", "f", 8, 17, "float8e4m3fn", "float8_e4m3fn", "f32")
+F8E4M3FNUZ = _row("f8e4m3fnuz", "f", 8, 18, "float8e4m3fnuz", "float8_e4m3fnuz", "f32")
+F8E5M2 = _row("f8e5m2", "f", 8, 19, "float8e5m2", "float8_e5m2", "f32")
+F8E5M2FNUZ = _row("f8e5m2fnuz", "f", 8, 20, "float8e5m2fnuz", "float8_e5m2fnuz", "f32")
+U4 = _row("u4", "u", 4, 21, "uint4", "uint4", "u8")
+I4 = _row("i4", "i", 4, 22, "int4", "int4", "i8")
+F4E2M1 = _row("f4e2m1", "f", 4, 23, "float4e2m1", "float4_e2m1fn", "f32")
+F8E8M0 = _row("f8e8m0", "f", 8, 24, "float8e8m0", "float8_e8m0fnu", "f32")
+U2 = _row("u2", "u", 2, 25, "uint2", "uint2", "u8")
+I2 = _row("i2", "i", 2, 26, "int2", "int2", "i8")
+OBJECT = DType("object", "O", 64, 0, "object", object, "object")
 """A host value that is no tensor: a sequence, an optional, a map, or the results of an operator."""
 
 ALL: tuple[DType, ...] = (
@@ -99,7 +104,7 @@ _NATIVE = frozenset(
 )
 _BY_NAME = {d.name: d for d in (*ALL, OBJECT)}
 _BY_ONNX = {d.onnx: d for d in ALL}
-_BY_NUMPY = {d.numpy: d for d in ALL if d is not STRING}
+_BY_NUMPY = {d.numpy: d for d in ALL if d is not STRING and not isinstance(d.source, str)}
 
 
 def by_name(name: str) -> DType:
@@ -116,4 +121,6 @@ def by_numpy(dtype: np.dtype[Any]) -> DType:
     """The type of a numpy dtype (text dtypes give STRING); KeyError if there is none."""
     if dtype.kind in "OUST":
         return STRING
+    if dtype.kind == "V" and dtype not in _BY_NUMPY:
+        _BY_NUMPY.update((d.numpy, d) for d in ALL if isinstance(d.source, str))
     return _BY_NUMPY[dtype.newbyteorder("=")]

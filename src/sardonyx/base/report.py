@@ -6,12 +6,11 @@ Picklable and JSON-serialisable; must not know the objects it speaks of, only th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One choice: `subject` got `verdict` because of `reason`; `gain_bytes` is memory traffic saved."""
 
     subject: str
@@ -20,8 +19,7 @@ class Decision:
     gain_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class KernelNote:
+class KernelNote(NamedTuple):
     """One kernel: the ONNX nodes it computes, its kind, its printable plan, the precision it works in."""
 
     name: str
@@ -31,8 +29,7 @@ class KernelNote:
     precision: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FallbackNote:
+class FallbackNote(NamedTuple):
     """One operator without native code: its type, its node, and why."""
 
     op: str
@@ -40,8 +37,7 @@ class FallbackNote:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class StageTime:
+class StageTime(NamedTuple):
     """How long one compile stage took."""
 
     stage: str
@@ -68,7 +64,14 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Lists and dicts of text and numbers; `from_json` is the inverse."""
-        return asdict(self)
+        rows = {
+            "decisions": self.decisions,
+            "kernels": self.kernels,
+            "fallbacks": self.fallbacks,
+            "timings": self.timings,
+        }
+        named: dict[str, Any] = {name: [row._asdict() for row in table] for name, table in rows.items()}
+        return {**named, "counters": dict(self.counters)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:

@@ -15,11 +15,16 @@ def on_host(value: Value, native: frozenset[str]) -> bool:
             *(a.dtype for a in value.args),
             *(dtype for dtype, _ in value.results or ((value.dtype, ()),)),
         ]
-        return value.prim not in native or not all(t.is_native for t in types)
+        fixed = [value.args[n] for n in _CONSTANT_OPERANDS.get(value.prim, ())]
+        able = all(t.is_native for t in types) and all(a.is_numeric_const for a in fixed)
+        return value.prim not in native or not able
     return not value.dtype.is_native or any(not a.dtype.is_native for a in value.args)
 
 
-_ROW_READERS = {"lstm": (0, 4, 5), "gru": (0, 3, 4), "rnn": (0, 3)}
+_CONSTANT_OPERANDS = {"lstm_quantized": (1, 2, 3)}
+"""The operands that the kernels of these algorithms want to know when they are compiled."""
+
+_ROW_READERS = {"lstm": (0, 4, 5), "lstm_quantized": (0, 6, 7), "gru": (0, 3, 4), "rnn": (0, 3)}
 """The operands whose last axis the kernels of these algorithms read as vectors."""
 
 

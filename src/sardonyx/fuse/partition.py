@@ -17,7 +17,7 @@ from sardonyx.fuse.legal import (
     reads_rows,
     why_not_reduce,
 )
-from sardonyx.fuse.storage import Surroundings, assign_places, part_places
+from sardonyx.fuse.storage import Surroundings, assign_places, keeps_axes, part_places, same_place
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.place import Place, Storage, blocks, contiguous_strides, view
@@ -194,7 +194,7 @@ class _Walk:
                 place = self.imagined(arg)
                 if place is None or place.strides != contiguous_strides(arg.shape):
                     self.needs_dense.add(arg.id)
-            if value.prim == "reshape":
+            if value.prim == "reshape" and (value.id in self.contiguous or not keeps_axes(arg, value)):
                 self.contiguous.add(arg.id)
                 if _merges(arg, value):
                     self.needs_place.add(arg.id)
@@ -275,12 +275,6 @@ def _parts(value: Value, places: dict[int, Place]) -> list[Group]:
     target = places[value.id]
     copies = []
     for part, inner in part_places(value, target):
-        at = places.get(part.id)
-        if (
-            at is None
-            or at.storage is not inner.storage
-            or at.offset != inner.offset
-            or at.strides != inner.strides
-        ):
+        if not same_place(places.get(part.id), inner, part.shape):
             copies.append(Group("loops", part, inner))
     return copies

@@ -9,7 +9,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.fuse.legal import on_host
 from sardonyx.ir.graph import Graph
-from sardonyx.ir.place import Place, Storage, contiguous_strides, view
+from sardonyx.ir.place import Place, Storage, blocks, contiguous_strides, reshape_strides, view
 from sardonyx.ir.value import Value
 
 _INTO_PARENT = frozenset({"map", "reduce", "contract", "index"})
@@ -62,15 +62,40 @@ def assign_places(
             place = places.setdefault(value.id, _whole(Storage("arena", value.dtype, value.size), value))
             if value.prim in ("pad", "concat"):
                 for part, inner in part_places(value, place):
-                    free = part.id in stored and part.id not in places and part.id not in contiguous
-                    if free and _may_move(part) and not from_host(part, native):
-                        places[part.id] = inner
+                    source, at = _unwrapped(part, inner, stored)
+                    free = source.id in stored and source.id not in places and source.id not in contiguous
+                    if free and _may_move(source) and not from_host(source, native):
+                        places[source.id] = at
     for value in order:
         if value.id not in places and value.kind == "view" and value.args and value.args[0].id in places:
             found = view(value, places[value.args[0].id])
             if found is not None:
                 places[value.id] = found
     return places, tuple(outputs), copies
+
+
+def keeps_axes(source: Value, target: Value) -> bool:
+    """Whether a reshape only adds or drops axes of size 1, so that any strides serve it."""
+    pairs = blocks(source.shape, target.shape)
+    return pairs is not None and all(len(old) == len(new) == 1 for old, new in pairs)
+
+
+def _unwrapped(part: Value, place: Place, stored: Mapping[int, Value]) -> tuple[Value, Place]:
+    """What lies under reshapes that add or drop axes of size 1, with its strides in the same place."""
+    while part.id not in stored and part.prim == "reshape" and keeps_axes(part.args[0], part):
+        strides = reshape_strides(part.shape, place.strides, part.args[0].shape)
+        if strides is None:
+            break
+        part, place = part.args[0], Place(place.storage, place.offset, strides)
+    return part, place
+
+
+def same_place(one: Place | None, other: Place, shape: Sequence[Dim]) -> bool:
+    """Whether two places of a tensor are the same memory; the strides of axes of size 1 do not matter."""
+    if one is None or one.storage is not other.storage or one.offset != other.offset:
+        return False
+    pairs = zip(one.strides, other.strides, shape, strict=True)
+    return all(size == 1 or a == b for a, b, size in pairs)
 
 
 def from_host(value: Value, native: frozenset[str]) -> bool:

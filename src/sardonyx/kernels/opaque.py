@@ -18,6 +18,7 @@ Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
 FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = {
     "cumprod": scan_calls,
     "cumsum": scan_calls,
+    "lstm_quantized": recurrent_calls,
     "lstm": recurrent_calls,
     "gru": recurrent_calls,
     "nonzero": nonzero_calls,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sardonyx.base.target import Target
 from sardonyx.kernels.recurrent_layer import Layer, Memory, Word
+from sardonyx.kernels.recurrent_quantise import define_quantise
 from sardonyx.kernels.recurrent_step import Step
 from sardonyx.kernels.recurrent_sums import Panel
 from sardonyx.kernels.tiling import ceil_div, split
@@ -29,7 +30,8 @@ def layer_ir(layer: Layer, target: Target) -> str:
     phases = [Step(module, layer, target, number) for number in range(len(layer.panels(target)))]
     for phase in phases:
         phase.write()
-    _Driver(module, layer, target, [phase.f.name for phase in phases]).write()
+    quantise = define_quantise(module, layer, target) if layer.quantised else None
+    _Driver(module, layer, target, [phase.f.name for phase in phases], quantise).write()
     return module.text()
 
 
@@ -46,10 +48,13 @@ class _Share:
 class _Driver:
     """Writes the kernel: shares, initial states, the sweep over time, final states."""
 
-    def __init__(self, module: Module, layer: Layer, target: Target, steps: Sequence[str]) -> None:
+    def __init__(
+        self, module: Module, layer: Layer, target: Target, steps: Sequence[str], quantise: str | None
+    ) -> None:
         self.f = Function(module, layer.symbol, [("args", "ptr"), ("ctx", "ptr")])
-        self.layer, self.target, self.steps = layer, target, steps
+        self.layer, self.target, self.steps, self.quantise = layer, target, steps, quantise
         self.args, self.ctx = self.f.params
+        self.scratch = self.f.word(self.ctx, Context.SCRATCH, "ptr")
         self.memory = Memory(self.f, layer, target, self.args)
 
     def write(self) -> None:
@@ -66,15 +71,15 @@ class _Driver:
         by_rows = f.icmp("sge", tiles, crew)
         parts = f.select(by_rows, int_(1), self._parts(crew))
         meets = f.icmp("sgt", parts, int_(1))
+        if self.quantise:
+            meets = f.binary("or", meets, f.icmp("sgt", crew, int_(1)))
         idle = f.binary("and", meets, f.icmp("sge", first, directions))
         low, high = split(f, word[Word.BATCH], member, crew)
-        beyond = f.binary("or", idle, f.icmp("sge", member, parts))
-        rows = (
-            f.select(by_rows, low, int_(0)),
-            f.select(by_rows, high, f.select(beyond, int_(0), word[Word.BATCH])),
-        )
+        beyond = f.binary("or", idle, f.icmp("sge", f.select(by_rows, int_(0), member), parts))
+        high = f.select(beyond, int_(0), f.select(by_rows, high, word[Word.BATCH]))
+        rows = f.select(by_rows, low, int_(0)), high
         first, last = f.select(idle, int_(0), first), f.select(idle, int_(1), last)
-        part = f.select(by_rows, int_(0), f.select(beyond, int_(0), member))
+        part = f.select(f.binary("or", by_rows, beyond), int_(0), member)
         with f.loop(first, last) as loop:
             self._direction(_Share(loop.index, rows, parts, part), meets)
         f.ret()
@@ -97,8 +102,11 @@ class _Driver:
         self._rows(share, blocks, self._begin)
         self._meet(meets)
         with f.loop(int_(0), word[Word.STEPS]) as time:
+            here = (self.args, self.scratch, share.direction, time.index, *share.rows)
+            if self.quantise:
+                f.call(self.quantise, "void", *here)
             for step, (low, high) in zip(self.steps, groups, strict=True):
-                f.call(step, "void", self.args, share.direction, time.index, *share.rows, low, high)
+                f.call(step, "void", *here, low, high)
                 self._meet(meets)
         self._rows(share, blocks, self._end)
 
@@ -128,9 +136,7 @@ class _Driver:
         f, memory = self.f, self.memory
         strides = [Word[f"{word.name}_{axis}"] for axis in "DBU"]
         count = f.smin(f.sub(memory.word[Word.UNITS], column), int_(memory.lanes))
-        memory.store_state(
-            Lanes(f, V("zeroinitializer", memory.vector)), to, column, memory.mask(column)
-        )
+        memory.store_state(Lanes(f, V("zeroinitializer", memory.vector)), to, column, memory.mask(column))
         with f.loop(int_(0), count) as lane:
             unit = f.add(column, lane.index)
             at = memory.at(word, *zip((direction, row, unit), strides, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,26 +16,30 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value, const
 from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.contract import aligned_zeros
 from sardonyx.kernels.recurrent import layer_ir
 from sardonyx.kernels.recurrent_layer import Layer, Word
 from sardonyx.kernels.recurrent_pack import Pack, pack_ir, pack_symbol
+from sardonyx.kernels.recurrent_quantise import scratch_bytes
 from sardonyx.kernels.recurrent_sums import UNROLL, Panel
 
 Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
 
 _GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 _ACTIVATIONS = {"lstm": 3, "gru": 2, "rnn": 1}
-_ROLES = {"lstm": "gates r h c", "gru": "gates r h", "rnn": "gates r h"}
+_ROLES = {
+    "lstm": "gates r h c",
+    "lstm_quantized": "gates r scale zero h c",
+    "gru": "gates r h",
+    "rnn": "gates r h",
+}
 
 
 def recurrent_calls(group: Group, places: Mapping[int, Place], target: Target) -> Calls:
     """One call for all directions, or one for each if their activations differ."""
-    root = group.root
-    count = root.args[2].shape[0]
-    assert isinstance(count, int)
-    per = _ACTIVATIONS[root.prim]
-    activations = [tuple(root.attrs["activations"][d * per : (d + 1) * per]) for d in range(count)]
     layer = _Layer(group, places, target)
+    count, per = layer.directions, _ACTIVATIONS[layer.family]
+    activations = [tuple(group.root.attrs["activations"][d * per : (d + 1) * per]) for d in range(count)]
     yield from layer.pack()
     if all(a == activations[0] for a in activations):
         yield layer.call(activations[0], 0, count)
@@ -53,9 +58,13 @@ class _Layer:
         self.given = dict(zip([*roles, *root.attrs["extras"]], root.args, strict=True))
         self.dtype: DType = self.given["gates"].dtype
         self.compute = dt.F64 if self.dtype is dt.F64 else dt.F32
-        reset_first = root.prim == "gru" and not root.attrs["linear_before_reset"]
-        self.kind = "gru_reset" if reset_first else root.prim
+        self.family = root.prim.partition("_")[0]
+        reset_first = self.family == "gru" and not root.attrs["linear_before_reset"]
+        self.kind = "gru_reset" if reset_first else self.family
         self.units: Dim = self.given["h"].shape[2]
+        directions = self.given["h"].shape[0]
+        assert isinstance(directions, int)
+        self.directions = directions
         self.packed: list[Storage] = []
 
     def layer(self, activations: tuple[tuple[str, float, float], ...]) -> Layer:
@@ -63,7 +72,8 @@ class _Layer:
         attrs = self.root.attrs
         extra = "peepholes" in self.given or "bias" in self.given
         ragged, forget = "lens" in self.given, bool(attrs.get("input_forget", False))
-        return Layer(self.kind, self.dtype, activations, attrs["clip"], extra, ragged, forget)
+        quantised = "scale" in self.given
+        return Layer(self.kind, self.dtype, activations, attrs["clip"], extra, ragged, forget, quantised)
 
     def panels(self) -> list[tuple[Panel, int]]:
         """The panels with their first gate."""
@@ -72,9 +82,9 @@ class _Layer:
         return list(zip(panels, starts, strict=True))
 
     def stride(self, panel: Panel) -> Dim:
-        """Elements of the packed weights of one direction."""
-        groups = dims.floordiv(self.units + (panel.units * panel.lanes - 1), panel.units * panel.lanes)
-        rows = dims.floordiv(self.units + (UNROLL - 1), UNROLL) * UNROLL
+        """Lanes of the packed weights of one direction."""
+        groups = _ceil_div(self.units, panel.units * panel.lanes)
+        rows = _ceil_div(self.units, UNROLL * panel.depth) * UNROLL
         return groups * rows * (panel.vectors * panel.lanes)
 
     def pack(self) -> Calls:
@@ -82,7 +92,7 @@ class _Layer:
         r = self.given["r"]
         for panel, first in self.panels():
             if r.is_numeric_const:
-                self.packed.append(_packed(r, panel, first, _GATES[self.root.prim], self.compute))
+                self.packed.append(self._packed(r, panel, first))
                 continue
             storage = Storage("arena", self.compute, self.stride(panel) * r.shape[0])
             self.packed.append(storage)
@@ -139,9 +149,14 @@ class _Layer:
         for word, (panel, _), packed in zip(
             (Word.WEIGHTS, Word.INNER), self.panels(), self.packed, strict=False
         ):
-            words[word] = Address(packed, self.stride(panel) * first)
+            words[word] = Address(packed, self.stride(panel) * panel.depth * first)
             words[word + 1] = self.stride(panel)
-        macs = self.units * self.units * _GATES[self.root.prim] * batch * steps * count
+        if layer.quantised:
+            columns = self._columns()
+            reads.append(columns)
+            stride = columns.size // self.directions
+            words |= {Word.COLUMNS: Address(columns, stride * first), Word.COLUMNS_D: stride}
+        macs = self.units * self.units * _GATES[self.family] * batch * steps * count
         call = NativeCall(
             layer.symbol,
             tuple(words[n] for n in range(Word.WORDS)),
@@ -149,6 +164,7 @@ class _Layer:
             tuple(writes),
             self.root.origins,
             work=2 * macs,
+            scratch_bytes=scratch_bytes(batch, self.units) if layer.quantised else 0,
             kind="recurrent",
             plan=f"{self.kind} of {self.units} units, {count} directions, {steps} steps of {batch} rows",
         )
@@ -156,7 +172,7 @@ class _Layer:
 
     def _state_size(self, layer: Layer, batch: Dim) -> Dim:
         lanes = layer.panels(self.target)[0].lanes
-        return dims.floordiv(self.units + (lanes - 1), lanes) * lanes * batch * layer.slabs
+        return _ceil_div(self.units, lanes) * lanes * batch * layer.slabs
 
     def _operand(
         self, words: dict[int, Argument], place: Place, word: Word, axes: str, first: int
@@ -171,6 +187,50 @@ class _Layer:
         words[word] = Address(place.storage, offset)
         return place.storage
 
+    def _packed(self, r: Value, panel: Panel, first: int) -> Storage:
+        """Constant weights as the kernel wants them."""
+        kept = r.data
+        assert kept is not None
+        if panel.depth == 1:
+            dtype = self.compute
+            kept = kept.astype(dtype.numpy)
+        else:
+            dtype = dt.I8 if panel.depth == 4 else dt.I16
+            kept = (kept.astype(np.int32) - self._shift()).astype(dtype.numpy)
+        gates = kept.reshape(*kept.shape[:2], _GATES[self.family], -1)
+        return _stored(panel.pack(gates[:, :, first : first + panel.gates]), dtype)
+
+    def _shift(self) -> int:
+        """What makes unsigned bytes signed."""
+        return 128 if self.given["r"].dtype is dt.U8 else 0
+
+    def _columns(self) -> Storage:
+        """For each column of 8-bit weights: its sum, its zero point, the bits of its scale."""
+        r, scale, zero = (self.given[role].data for role in ("r", "scale", "zero"))
+        assert r is not None
+        assert scale is not None
+        assert zero is not None
+        origin = np.broadcast_to(zero.astype(np.int32), (self.directions, r.shape[2]))
+        sums = r.astype(np.int32).sum(1, dtype=np.int32) - origin * r.shape[1]
+        steps = np.broadcast_to(scale.astype(np.float32), origin.shape).view(np.int32)
+        lanes = self.panels()[0][0].lanes
+        told = np.stack([sums, origin - self._shift(), steps], 1)
+        told = told.reshape(self.directions, 3, _GATES[self.family], -1)
+        told = np.pad(told, [(0, 0), (0, 0), (0, 0), (0, -told.shape[3] % lanes)])
+        told = told.reshape(*told.shape[:3], -1, lanes).transpose(0, 3, 2, 1, 4)
+        packed = aligned_zeros(told.shape, np.dtype(np.int32))
+        packed[...] = told
+        return _stored(packed, dt.I32)
+
+
+def _ceil_div(a: Dim, b: int) -> Dim:
+    return dims.floordiv(a + (b - 1), b)
+
+
+def _stored(packed: np.ndarray[Any, Any], dtype: DType) -> Storage:
+    value = const(packed)
+    return Storage("packed", dtype, packed.size, 0, value)
+
 
 _OPERANDS = (
     ("gates", Word.GATES, "TBD."),
@@ -181,12 +241,3 @@ _OPERANDS = (
     ("bias", Word.EXTRA, "D."),
 )
 _RESULTS = ((Word.Y, "TDB."), (Word.LAST_H, "DB."), (Word.LAST_C, "DB."))
-
-
-def _packed(r: Value, panel: Panel, first: int, gates: int, compute: DType) -> Storage:
-    assert r.data is not None
-    parts = r.data.astype(compute.numpy).reshape(*r.data.shape[:2], gates, -1)[
-        :, :, first : first + panel.gates
-    ]
-    value = const(np.ascontiguousarray(panel.pack(parts)))
-    return Storage("packed", compute, value.size, 0, value)

@@ -115,7 +115,10 @@ class Layer:
 
 
 _ADDRESSES = frozenset(
-    Word[name] for name in "STATE GATES WEIGHTS INNER EXTRA LENS H C COLUMNS Y LAST_H LAST_C".split()
+    {
+        *(Word.STATE, Word.GATES, Word.WEIGHTS, Word.INNER, Word.COLUMNS, Word.EXTRA, Word.LENS),
+        *(Word.H, Word.C, Word.Y, Word.LAST_H, Word.LAST_C),
+    }
 )
 
 

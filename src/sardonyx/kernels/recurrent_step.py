@@ -9,6 +9,7 @@ from sardonyx.base.target import Target
 from sardonyx.kernels.microkernel import prefetch
 from sardonyx.kernels.recurrent_cell import Cell
 from sardonyx.kernels.recurrent_layer import Layer, Memory, Word
+from sardonyx.kernels.recurrent_quantise import Points
 from sardonyx.kernels.recurrent_sums import UNROLL, define_sums
 from sardonyx.kernels.tiling import Cut, ceil_div
 from sardonyx.llvm.lanes import Lanes
@@ -16,18 +17,19 @@ from sardonyx.llvm.vec import Function, Module, V, int_, size_of
 
 
 class Step:
-    """Writes one phase of a step: `void @name(args, direction, step, row0, row1, group0, group1)`."""
+    """Writes one phase of a step: `void @name(args, scratch, d, step, row0, row1, group0, group1)`."""
 
     def __init__(self, module: Module, layer: Layer, target: Target, phase: int) -> None:
         names = ("d", "step", "row0", "row1", "group0", "group1")
-        params = [("args", "ptr"), *((n, "i64") for n in names)]
+        params = [("args", "ptr"), ("scratch", "ptr"), *((n, "i64") for n in names)]
         name = f"{layer.symbol}_phase{phase}"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.module, self.layer, self.target, self.phase = module, layer, target, phase
         self.panel = layer.panels(target)[phase]
         self.first_gate = sum(p.gates for p in layer.panels(target)[:phase])
-        args, self.d, self.step, self.row0, self.row1, self.group0, self.group1 = self.f.params
+        args, scratch, self.d, self.step, self.row0, self.row1, self.group0, self.group1 = self.f.params
         self.memory = Memory(self.f, layer, target, args)
+        self.points = Points(self.memory, scratch) if layer.quantised else None
         self.cell = Cell(layer.activations, layer.clip, target)
 
     def write(self) -> None:
@@ -37,12 +39,12 @@ class Step:
         self.old, self.new = odd, f.sub(int_(1), odd)
         backward = f.binary("and", f.binary("lshr", memory.word[Word.BACKWARD], self.d), int_(1))
         self.backward = f.icmp("ne", backward, int_(0))
-        inner = f.mul(ceil_div(f, memory.word[Word.UNITS], int_(UNROLL)), int_(UNROLL))
+        inner = f.mul(ceil_div(f, memory.word[Word.UNITS], int_(UNROLL * panel.depth)), int_(UNROLL))
         weights, stride = ((Word.WEIGHTS, Word.WEIGHTS_D), (Word.INNER, Word.INNER_D))[self.phase]
-        first = f.gep(memory.word[weights], f.mul(self.d, memory.word[stride]), self.layer.compute)
+        first = f.gep(memory.word[weights], f.mul(self.d, memory.word[stride]), panel.dtype)
         panel_bytes = f.mul(inner, int_(panel.row_bytes))
-        source = int_(3) if self.phase else self.old
         row_bytes = f.mul(memory.pitch, int_(size_of(self.layer.compute)))
+        row_bytes = self.points.row_bytes if self.points else row_bytes
         tile = f.alloca(panel.dtype, panel.max_rows * panel.vectors * panel.lanes)
         rows = f.sub(self.row1, self.row0)
         cut = Cut.of(f, rows, f.smax(ceil_div(f, rows, int_(panel.max_rows)), int_(1)))
@@ -52,7 +54,7 @@ class Step:
             group = self._group(turn.index, odd)
             weights_at = f.gep(first, f.mul(group, panel_bytes), "i8")
             begin, size = f.add(self.row0, cut.begin(f, part.index)), cut.size(f, part.index)
-            state = memory.state(source, self.d, begin)
+            state = self._state(begin)
             sums = f.select(f.icmp("eq", size, cut.base), smaller, larger)
             with f.loop(int_(0), size) as row:
                 self._fetch(group, f.add(begin, row.index))
@@ -65,6 +67,12 @@ class Step:
                 )
         f.ret()
         f.finish()
+
+    def _state(self, row: V) -> V:
+        """Where the state of a row is that the weights multiply."""
+        if self.points:
+            return self.points.row(row)
+        return self.memory.state(int_(3) if self.phase else self.old, self.d, row)
 
     def _group(self, turn: V, odd: V) -> V:
         """Odd steps go backwards, so that they meet the weights that are still in the cache."""
@@ -101,6 +109,12 @@ class Step:
             here = f.gep(sums, f.mul(unit.index, int_(panel.gates * panel.vector_bytes)), "i8")
             _CellWriter(self, row, at, alive, column, here).write()
 
+    def columns(self, column: V, gate: int) -> V:
+        """Where the sums, zero points and scales of the columns of a gate of some units are."""
+        f, word = self.f, self.memory.word
+        vectors = f.add(f.mul(column, int_(3 * self.panel.gates)), int_(3 * gate * self.panel.lanes))
+        return f.gep(word[Word.COLUMNS], f.add(f.mul(self.d, word[Word.COLUMNS_D]), vectors), "i32")
+
     def _place(self, row: V) -> tuple[V, V | None]:
         """Where in time a row is, and whether it has not ended; ended rows are at the step itself."""
         f, word = self.f, self.memory.word
@@ -136,9 +150,24 @@ class _CellWriter:
 
     def _sum(self, number: int) -> Lanes:
         """The state's part of a gate of this phase."""
-        panel = self.step.panel
-        at = self.f.gep(self.sums, int_(number * panel.vector_bytes), "i8")
-        return Lanes(self.f, self.f.load(at, panel.vector, panel.vector_bytes))
+        f, panel = self.f, self.step.panel
+        at = f.gep(self.sums, int_(number * panel.vector_bytes), "i8")
+        total = Lanes(f, f.load(at, panel.vector, panel.vector_bytes))
+        return self._scaled(total, number) if self.step.points else total
+
+    def _scaled(self, total: Lanes, number: int) -> Lanes:
+        """(points - origin) . (weights - zero) * both step sizes, from the product of points and weights."""
+        f, points, lanes = self.f, self.step.points, self.memory.lanes
+        assert points is not None
+        told = self.step.columns(self.column, number)
+        sums, zero, scale = (
+            Lanes(f, f.load(f.gep(told, int_(n * lanes), "i32"), total.v.type)) for n in range(3)
+        )
+        row_sum = Lanes(f, f.splat(f.load(points.sum_at(self.row), "i32"), lanes))
+        origin = Lanes(f, f.splat(f.load(points.origin_at(), "i32"), lanes))
+        size = Lanes(f, f.splat(f.load(points.scratch, "float"), lanes))
+        whole = total - zero * row_sum - origin * sums
+        return whole.convert("sitofp", "float") * (size * scale.bits("float"))
 
     def _extra(self, number: int) -> Lanes:
         """Peephole weights, or the inner bias."""

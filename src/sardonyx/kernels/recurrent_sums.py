@@ -111,9 +111,10 @@ def _write_sums(module: Module, name: str, panel: Panel, rows: int) -> None:
             sums[part : part + count] = _step(f, panel, here, at, step, sums[part : part + count])
         loop.next(f.gep(at, int_(UNROLL * panel.row_bytes), "i8"), *sums)
     sums = loop.carried[1:]
+    add = "fadd" if panel.depth == 1 else "add"
     while len(sums) > count:
         half = len(sums) // 2
-        sums = [f.binary("fadd" if panel.depth == 1 else "add", a, b) for a, b in zip(sums[:half], sums[half:], strict=True)]
+        sums = [f.binary(add, a, b) for a, b in zip(sums[:half], sums[half:], strict=True)]
     for index, total in enumerate(sums):
         f.store(total, f.gep(tile, int_(index * panel.vector_bytes), "i8"), panel.vector_bytes)
     f.ret()

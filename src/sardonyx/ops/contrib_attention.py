@@ -258,35 +258,38 @@ def group_query_attention(
     v_quant_type: str = "NONE",
 ) -> tuple[Value, ...]:
     """Attention whose heads share keys and values, over a cache to which the new ones are written."""
-    if k_quant_type != "NONE" or v_quant_type != "NONE" or sliding_window_cache or query_seqlens is not None:
+    if {k_quant_type, v_quant_type} != {"NONE"} or sliding_window_cache or query_seqlens is not None:
         raise UnsupportedOp("GroupQueryAttention with a quantised or windowed cache or ragged queries")
     if seqlens_k is None or total_sequence_length is None:
         raise ShapeError("GroupQueryAttention needs seqlens_k and total_sequence_length")
     q, k, v = _grouped(query, key, value, num_heads, kv_num_heads)
-    if q_norm_weight is not None and k_norm_weight is not None:
-        q, _ = normalize_rms(q, q_norm_weight, -1, q_norm_epsilon or qk_norm_epsilon, dt.F32)
-        k, _ = normalize_rms(k, k_norm_weight, -1, k_norm_epsilon or qk_norm_epsilon, dt.F32)
+    q = _normed(q, q_norm_weight, q_norm_epsilon or qk_norm_epsilon)
+    k = _normed(k, k_norm_weight, k_norm_epsilon or qk_norm_epsilon)
     batch, rows = q.shape[0], q.shape[2]
-    ends = seqlens_k.cast(dt.I64).reshape((batch, 1, 1, 1)) + 1
-    offset = (ends - dim_value(rows, dt.I64)).max(0)
+    offset = (seqlens_k.cast(dt.I64).reshape((batch, 1, 1, 1)) + 1 - dim_value(rows, dt.I64)).max(0)
     if do_rotary and cos_cache is not None and sin_cache is not None:
         places = offset.reshape((batch, 1)) + iota((1, rows), 1, dt.I64)
-        if position_ids is not None:
-            places = position_ids.cast(dt.I64)
-        cos, sin = (c.gather(places, 0).reshape((batch, 1, rows, c.shape[1])) for c in (cos_cache, sin_cache))
-        q, k = (rotate(t, cos, sin, interleaved=bool(rotary_interleaved)) for t in (q, k))
+        angles = _angles(cos_cache, sin_cache, places if position_ids is None else position_ids)
+        q, k = (rotate(t, *angles, interleaved=bool(rotary_interleaved)) for t in (q, k))
     total = size(total_sequence_length, "the total sequence length")
-    if past_key is not None and past_value is not None and past_key.shape[2] != 0:
-        total = dims.maximum(past_key.shape[2], total)
-        k, v = _cached(past_key, k, offset, total), _cached(past_value, v, offset, total)
+    k, v = _cached(past_key, k, offset, total), _cached(past_value, v, offset, total)
     left = local_window_size - 1 if local_window_size > 0 else -1
     seen = visible(rows, k.shape[2], offset, causal=bool(causal), left=left)
-    sink = None
-    if head_sink is not None or smooth_softmax > 0:
-        sink = scalar(0, q.dtype) if head_sink is None else head_sink.reshape((1, num_heads, 1, 1))
+    sink = scalar(0, q.dtype).reshape((1, 1, 1, 1)) if smooth_softmax > 0 else None
+    sink = sink if head_sink is None else head_sink.reshape((1, num_heads, 1, 1))
     scores = Scores(_scale(scale, q), attention_bias, seen, softcap, sink=sink)
     y, stages = attend(q, k, v, scores)
     return join_heads(y), k, v, stages[3 if qk_output == 2 else 2]
+
+
+def _normed(x: Value, weight: Value | None, epsilon: float) -> Value:
+    return x if weight is None else normalize_rms(x, weight, -1, epsilon, dt.F32)[0]
+
+
+def _angles(cos_cache: Value, sin_cache: Value, places: Value) -> tuple[Value, Value]:
+    """The rows of both caches at places [B, S], as [B, 1, S, R / 2]."""
+    cos, sin = (c.gather(places.cast(dt.I64), 0) for c in (cos_cache, sin_cache))
+    return cos.reshape((cos.shape[0], 1, *cos.shape[1:])), sin.reshape((sin.shape[0], 1, *sin.shape[1:]))
 
 
 def _grouped(
@@ -304,8 +307,11 @@ def _grouped(
     return q, k, v
 
 
-def _cached(past: Value, new: Value, offset: Value, total: Dim) -> Value:
+def _cached(past: Value | None, new: Value, offset: Value, total: Dim) -> Value:
     """The cache [B, G, T, D] up to `offset` [B, 1, 1, 1] of each sample, then the new rows, then zeros."""
+    if past is None or past.shape[2] == 0:
+        return new
+    total = dims.maximum(past.shape[2], total)
     shape = (*new.shape[:2], total, new.shape[3])
     place = iota((1, 1, total, 1), 2, dt.I64)
     index = (place - offset).max(0).min(dim_value(new.shape[2] - 1, dt.I64)).broadcast(shape)
@@ -333,14 +339,10 @@ def microsoft_rotary_embedding(
     if x.rank == 3 and not heads:
         heads = _count(x.shape[2], cos_cache.shape[1])
     q = split_heads(x, heads)
-    places = position_ids.cast(dt.I64)
+    places = position_ids
     if places.rank == 1:
-        places = places.reshape((1, 1)) + iota((1, q.shape[2]), 1, dt.I64)
-    cos, sin = (
-        c.gather(places, 0).reshape((places.shape[0], 1, places.shape[1], c.shape[1]))
-        for c in (cos_cache, sin_cache)
-    )
-    y = rotate(q, cos, sin, interleaved=bool(interleaved))
+        places = places.cast(dt.I64).reshape((1, 1)) + iota((1, q.shape[2]), 1, dt.I64)
+    y = rotate(q, *_angles(cos_cache, sin_cache, places), interleaved=bool(interleaved))
     return join_heads(y) if x.rank == 3 else y
 
 

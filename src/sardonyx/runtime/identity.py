@@ -6,12 +6,12 @@ Decides when a file counts as unchanged; must not know what is in it.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import sys
 import time
 from collections.abc import Iterator
 from functools import cache as once
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +88,7 @@ def build() -> str:
     for entry in sorted(_sources(str(root))):
         digest.update(repr(entry).encode())
     for name in _COMPILERS:
-        spec = importlib.util.find_spec(name)
+        spec = PathFinder.find_spec(name)
         if spec is not None and spec.origin is not None:
             status = Path(spec.origin).stat()
             digest.update(repr((spec.origin, status.st_size, status.st_mtime_ns)).encode())

@@ -147,7 +147,7 @@ class _Loader:
         if key and plan.write(self.store, key, made.data, made.weights, made.image_key, report):
             found = self._found(key)
             if isinstance(found, Plan):
-                return replace(found, report=lambda: report)
+                return found._replace(report=lambda: report)
         return Plan(made.data, Weights(made.weights), made.image, lambda: report)
 
     def _keep_signature(self, key: str | None, needs: Needs, source: Source | None = None) -> Signature:

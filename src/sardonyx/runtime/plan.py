@@ -7,11 +7,9 @@ Decides how they are written; must not know how programs are made or run.
 from __future__ import annotations
 
 import io
-import json
 import pickle
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,8 +40,7 @@ _DAMAGED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """What a model shows of itself, and what of a feed decides its graph."""
 
     inputs: tuple[TensorInfo, ...]
@@ -53,8 +50,7 @@ class Signature:
     needs: Needs
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A program ready to run: its parts, and its report when it is asked for."""
 
     data: ProgramData
@@ -63,8 +59,7 @@ class Plan:
     report: Callable[[], Report]
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     data: ProgramData
     image: str
     weights: str
@@ -106,6 +101,8 @@ def _open(store: Cache, entry: _Entry) -> Plan | None:
 
 def _report(text: bytes) -> Report:
     """The report of a program that was found: nothing was compiled for it."""
+    import json
+
     report = Report.from_json(json.loads(text))
     report.counters["compiles"] = 0
     return report
@@ -113,6 +110,8 @@ def _report(text: bytes) -> Report:
 
 def write(store: Cache, key: str, data: ProgramData, weights: Sequence[Array], image: str, report: Report) -> bool:
     """Keep a program whose image is in the cache already; whether that worked."""
+    import json
+
     rows, objects, pieces = pack(weights)
     size = sum(array.nbytes for array in weights if array.dtype.kind != "O")
     name = store.put_by_content("weights", pieces) if size else ""

@@ -5,7 +5,6 @@ Decides the file's name and form; must not know what is timed.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -40,6 +39,8 @@ class Profile:
 
     def end(self) -> str:
         """Write the file and give its name."""
+        import json
+
         now = time.time()
         stamp = time.strftime("%Y-%m-%d_%H-%M-%S", time.localtime(now))
         name = f"{self._prefix}_{stamp}_{int(now * 1000) % 1000}.json"

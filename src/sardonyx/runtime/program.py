@@ -18,7 +18,6 @@ from sardonyx.errors import RunError, ShapeError
 from sardonyx.llvm.layout import SIZES_FAILURE
 from sardonyx.runtime import team
 from sardonyx.runtime.bound import Binder
-from sardonyx.runtime.control import started
 from sardonyx.runtime.data import HostStep, ProgramData
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.pointers import address_of
@@ -67,7 +66,7 @@ class Program:
         spin_us: int = SPIN_US.default,
         special: Special | None = None,
     ) -> None:
-        data = started(data, lambda body: Program(body, weights, image, Report, threads=threads, spin_us=spin_us))
+        data = _started(data, lambda body: Program(body, weights, image, Report, threads=threads, spin_us=spin_us))
         self.data, self.weights, self.image = data, weights, image
         self.threads = max(1, threads)
         self.team = team.shared(image)
@@ -210,6 +209,15 @@ class Program:
             "check the indices fed to this node",
             kind="bounds",
         )
+
+
+def _started(data: ProgramData, start: Callable[[ProgramData], Program]) -> ProgramData:
+    """The program with all its control steps ready to run."""
+    if not any(segment.host and hasattr(segment.host.run, "start") for segment in data.segments):
+        return data
+    from sardonyx.runtime.control import started
+
+    return started(data, start)
 
 
 class _Timer(Runner):

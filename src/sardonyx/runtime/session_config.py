@@ -5,7 +5,6 @@ The one place that knows which config keys of onnxruntime mean something here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -69,6 +68,8 @@ def apply_model_config(options: SessionOptions, metadata: Mapping[str, str]) -> 
     text = metadata.get(_MODEL_CONFIG_KEY)
     if text is None:
         return False
+    import json
+
     try:
         given = json.loads(text).get("session_options", {})
         fields = {name: _FROM_MODEL[name](value) for name, value in given.items() if name in _FROM_MODEL}

@@ -6,6 +6,7 @@ Decides which program serves a call and which are kept; must not know how progra
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -30,7 +31,7 @@ class _Choice:
 
     program: Program | None = None
     level: _Level | None = None
-    used: bool = True
+    used: bool = False
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class Variants:
         self._names += [info.name for info in initializer_inputs if info.name in fed]
         self._make = make
         self._root = self._level(needs)
-        self._levels = [self._root]
+        self._kept: deque[tuple[_Level, Any]] = deque()
         self._lock = threading.Lock()
 
     def run(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
@@ -107,21 +108,20 @@ class Variants:
         return tuple(self.report.fallbacks)
 
     def _level(self, needs: Needs) -> _Level:
-        return _Level(needs, _reader(needs, self._names))
+        return _Level(needs, needs.reader(self._names))
 
     def _new(self, level: _Level, feeds: Sequence[Any]) -> Program:
         with self._lock:
             key = level.key(feeds)
-            if (choice := level.table.get(key)) is None:
+            if key not in level.table:
                 program, needs = self._make(dict(zip(self._names, feeds, strict=True)), level.needs)
-                choice = found = _Choice(program)
                 if needs != level.needs:
-                    further = self._level(needs)
-                    further.table[further.key(feeds)] = found
-                    self._levels.append(further)
-                    choice = _Choice(level=further)
+                    level.table[key] = _Choice(level=self._level(needs))
+                    level = level.table[key].level or level
+                    key = level.key(feeds)
                 self._make_room()
-                level.table[key] = choice
+                level.table[key] = _Choice(program)
+                self._kept.append((level, key))
                 self._note(program.report)
                 return program
         return self.program(feeds)
@@ -132,44 +132,17 @@ class Variants:
         report.count("variants")
         for name, amount in made.counters.items():
             report.count(name, amount)
-        report.kernels += made.kernels
-        report.decisions += made.decisions
-        report.timings += made.timings
-        report.fallbacks += [note for note in made.fallbacks if note not in report.fallbacks]
+        report.kernels = list(dict.fromkeys((*report.kernels, *made.kernels)))
+        report.decisions = list(dict.fromkeys((*report.decisions, *made.decisions)))
+        report.fallbacks = list(dict.fromkeys((*report.fallbacks, *made.fallbacks)))
+        report.timings = list(made.timings)
 
     def _make_room(self) -> None:
-        """Drop programs that did not serve since the last time, the oldest first, until there is room."""
-        kept = [(table, key) for table in (level.table for level in self._levels) for key in list(table)]
-        programs = [(table, key) for table, key in kept if table[key].program is not None]
-        idle = [(table, key) for table, key in programs if not table[key].used]
-        surplus = len(programs) - _MOST + 1
-        if surplus <= 0:
-            return
-        for table, key in (idle or programs)[:surplus]:
-            del table[key]
-        for table, key in programs:
-            if key in table:
-                table[key].used = False
-
-
-def _reader(needs: Needs, names: Sequence[str]) -> Callable[[Sequence[Any]], Any]:
-    """A function that reads what is needed out of the feeds, as one hashable value."""
-    at = {name: f"f[{number}]" for number, name in enumerate(names)}
-    parts = [f"content({at[name]})" for name in sorted(needs.contents)]
-    parts += [f"shape({at[name]})" for name in sorted(needs.shapes)]
-    parts += [f"{at[name]}.shape[{axis}]" for _, name, axis in sorted(needs.sizes)]
-    parts += [f"min({at[name]}.shape[{axis}], 2)" for _, name, axis in sorted(needs.units)]
-    function: Callable[[Sequence[Any]], Any] = eval(  # noqa: S307 - text made above
-        f"lambda f: ({', '.join(parts)},)", {"content": _content, "shape": _shape, "min": min}
-    )
-    return function
-
-
-def _content(feed: Any) -> Any:
-    if feed is None or feed.dtype == object:
-        return None if feed is None else repr(feed.tolist())
-    return feed.shape, feed.tobytes()
-
-
-def _shape(feed: Any) -> Any:
-    return getattr(feed, "shape", None)
+        """Drop the oldest programs until there is room, but give each that served a second chance."""
+        while len(self._kept) >= _MOST:
+            level, key = self._kept.popleft()
+            if level.table[key].used:
+                level.table[key].used = False
+                self._kept.append((level, key))
+            else:
+                del level.table[key]

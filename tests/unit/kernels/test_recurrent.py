@@ -13,12 +13,14 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms_rnn import ACTIVATIONS
-from sardonyx.ir.value import Value
+from sardonyx.ir.run import run
+from sardonyx.ir.value import Value, many
 from sardonyx.kernels.recurrent_layer import Layer
 from sardonyx.kernels.recurrent_sums import Panel, define_sums
 from sardonyx.llvm import engine
 from sardonyx.llvm.vec import Module
 from sardonyx.ops import rnn
+from sardonyx.targets import detect
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import Array, graph_of, native, program_of, reference
 from tests.unit.kernels.native import guarded, runnable_targets
@@ -210,3 +212,39 @@ def inner_loop(panel: Panel, rows: int, target: Target) -> str:
     loops = re.findall(r"^(\.L\w+):((?:(?!^\.L).)*?\bj\w+\s+\1$)", assembly, re.MULTILINE | re.DOTALL)
     bodies: list[str] = [body for _, body in loops]
     return max(bodies, key=lambda body: body.count("vfmadd"))
+
+
+@pytest.mark.parametrize("target", [*runnable_targets(), detect()], ids=lambda t: "+".join(t.features[-2:]))
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize(("t", "b", "h"), [(1, 1, 3), (5, 1, 64), (3, 2, 33), (4, 9, 20), (3, 1, 320)])
+def test_quantised(target: Target, dtype: Any, threads: int, t: int, b: int, h: int) -> None:
+    rng = np.random.default_rng(t + b + h)
+    info = np.iinfo(dtype)
+    for direction, d in DIRECTIONS.items():
+        attrs = {
+            "extras": (),
+            "direction": direction,
+            "activations": (("Sigmoid", 0.0, 0.0), ("Tanh", 0.0, 0.0), ("Tanh", 0.0, 0.0)) * d,
+            "clip": None,
+            "input_forget": False,
+        }
+        gates = rng.standard_normal((t, b, d, 4 * h)).astype(np.float32)
+        r = rng.integers(info.min, info.max, (d, h, 4 * h), dtype, endpoint=True)
+        columns = 1 if h == 64 else 4 * h
+        scale = (rng.random((d, columns)) / 1000).astype(np.float32)
+        zero = rng.integers(info.min, info.max, (d, columns), dtype, endpoint=True)
+        states = [rng.standard_normal((d, b, h)).astype(np.float32) for _ in range(2)]
+        arrays = [gates, r, scale, zero, *states]
+        shapes = [(dt.F32, (t, d, b, h)), *[(dt.F32, (d, b, h))] * 2]
+
+        def build(*values: Value, attrs: Any = attrs, shapes: Any = shapes) -> tuple[Value, ...]:
+            return many("lstm_quantized", values, attrs, shapes)
+
+        graph = graph_of(build, arrays, (1, 2, 3))
+        feeds = [guarded(a) for a in (gates, *states)]
+        got, expected = native(graph, target, feeds, threads), run(graph, feeds)
+        for a, e in zip(got, expected, strict=True):
+            # A state half way between two integers may go either way, which moves a sum by a step.
+            assert np.abs(a - e).max() < 2e-3
+            assert np.median(np.abs(a - e)) < 1e-6

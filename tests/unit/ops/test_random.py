@@ -47,6 +47,6 @@ def test_classes_are_drawn_by_their_weights() -> None:
 def test_chances_of_bernoulli() -> None:
     (y,) = outputs(
         parsed("g (float[N] x) => (float[?] y) { y = Bernoulli(x) }"),
-        np.repeat(np.float32([0, 0.25, 1]), 4000),
+        np.repeat(np.array([0, 0.25, 1], np.float32), 4000),
     )
     np.testing.assert_allclose(y.reshape(3, -1).mean(1), [0, 0.25, 1], atol=0.03)
