@@ -1,4 +1,4 @@
-"""Groups -> native calls -> program data: which call needs which sizes, when memory is live, where threads meet.
+"""Groups -> native calls -> program data: which call needs which sizes, when memory lives, where threads meet.
 
 Knows every stage's result but none of their insides.
 """
@@ -90,9 +90,7 @@ class Constants:
 class Assembler:
     """Collects calls and host steps in execution order."""
 
-    def __init__(
-        self, fusion: Fusion, known: Iterable[str], constants: Constants | None = None
-    ) -> None:
+    def __init__(self, fusion: Fusion, known: Iterable[str], constants: Constants | None = None) -> None:
         self.fusion = fusion
         self.known = tuple(known)
         self.storages: dict[int, _Storage] = {}
@@ -165,7 +163,9 @@ class Assembler:
         seg.phase += 1
         seg.read, seg.written = set(), set()
 
-    def _add_record(self, symbol: str, origins: tuple[str, ...], words: Sequence[Argument], flags: int = 0) -> int:
+    def _add_record(
+        self, symbol: str, origins: tuple[str, ...], words: Sequence[Argument], flags: int = 0
+    ) -> int:
         """Add a record; its number in the segment."""
         seg = self.open
         seg.functions.append(symbol)
@@ -204,7 +204,7 @@ class Assembler:
         self.meet()
 
     def jump(self, origins: tuple[str, ...], condition: Place | None = None) -> int:
-        """Skip the calls from here to `land`, unless the bool at `condition` holds; the number of the jump."""
+        """Skip the calls from here to `land`, unless the bool at `condition` holds; gives its number."""
         test = 0 if condition is None else Address(condition.storage, condition.offset)
         return self._add_record(_NO_CALL, origins, (test, 0), JUMP)
 

@@ -1,4 +1,4 @@
-"""Graphs inside graphs: which `if` native code decides by a jump, and which bodies become programs of their own.
+"""Graphs inside graphs: which `if` becomes a native jump, and which bodies become programs of their own.
 
 Knows groups, calls and control steps; must not know ONNX or how a run is done.
 """
@@ -70,9 +70,7 @@ def _fits(body: Graph, value: Value) -> bool:
     )
 
 
-def add_branch(
-    assembler: Assembler, fusion: Fusion, value: Value, add: Callable[[Fusion], None]
-) -> None:
+def add_branch(assembler: Assembler, fusion: Fusion, value: Value, add: Callable[[Fusion], None]) -> None:
     """Append both branches and the jumps around them; `add` appends the groups of one."""
     results = {v.attrs["index"]: fusion.places[v.id] for v in fusion.graph.order() if v.args[:1] == (value,)}
     args = [fusion.places[arg.id] for arg in value.args]

@@ -35,8 +35,8 @@ class UnsupportedOp(SardonyxError):  # noqa: N818
 class NeedsContent(UnsupportedOp):
     """The ranks or axes of a graph depend on what is fed.
 
-    `inputs` are the inputs whose content must be known, `sizes` the free sizes that must be numbers (name, and
-    once the loader knows them input and axis), `units` those of which only matters whether they are 1,
+    `inputs` are the inputs whose content must be known, `sizes` the free sizes that must be numbers (name,
+    and once the loader knows them input and axis), `units` those of which only matters whether they are 1,
     `shapes` the inputs whose rank the model does not declare.
     """
 

@@ -12,8 +12,9 @@ import numpy as np
 class DType:
     """One element type.
 
-    `source` is the numpy type, or the name of one of `ml_dtypes`. `kind` is "f" float, "i" signed, "u" unsigned, "b" bool, "c" complex, "O" host object (strings,
-    sequences). `compute` is the type in which native code and references calculate.
+    `source` is the numpy type, or the name of one of `ml_dtypes`. `kind` is "f" float, "i" signed,
+    "u" unsigned, "b" bool, "c" complex, "O" host object (strings, sequences). `compute` is the type in
+    which native code and references calculate.
     """
 
     name: str

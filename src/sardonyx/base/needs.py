@@ -1,4 +1,4 @@
-"""What of a feed decides the graph of a model whose ranks or axes are not fixed by the model alone. Plain data."""
+"""What of a feed decides the graph of a model that does not fix all ranks or axes itself. Plain data."""
 
 from __future__ import annotations
 

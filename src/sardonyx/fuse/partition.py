@@ -6,6 +6,8 @@ compute it. One owner that may take it: it lives inside that kernel. Otherwise i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sardonyx.base.dim import Dim
 from sardonyx.base.report import Decision
 from sardonyx.fuse.legal import (
@@ -71,6 +73,8 @@ class _Walk:
                 self.inlined.setdefault(owner, set()).add(value.id)
             if can_fail(value):
                 self.failing.add(owner)
+        if not reason and value.kind in ("map", "reduce", "contract", "index"):
+            self.decisions.append(fused(value, owners.values()))
         self.ask_arguments(value, owners)
 
     def why_stored(self, value: Value) -> str | None:
@@ -212,6 +216,15 @@ class _Walk:
         if value.prim in ("pad", "concat"):
             return number == 0 or value.prim == "concat"
         return value.prim in ("scatter_elements", "scatter_nd")
+
+
+def fused(value: Value, owners: Iterable[Value]) -> Decision:
+    """That a value is computed where it is read, and the bytes it need not be written and read back."""
+    size = value.size * value.dtype.size_bytes
+    places = " and ".join(subject(owner) for owner in owners)
+    return Decision(
+        subject(value), "fused", f"computed inside {places}", 2 * size if isinstance(size, int) else 0
+    )
 
 
 def subject(value: Value) -> str:

@@ -17,8 +17,7 @@ def text(fusion: Fusion) -> str:
     """
     printer = _Printer(fusion)
     lines = [line for number, group in enumerate(fusion.groups) for line in printer.group(number, group)]
-    for decision in fusion.decisions:
-        lines.append(f"decision {decision.subject}: {decision.verdict}: {decision.reason}")
+    lines += [f"decision {d.subject}: {d.verdict}: {d.reason}" for d in fusion.decisions]
     return "\n".join(lines) + "\n"
 
 

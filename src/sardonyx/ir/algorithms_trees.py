@@ -57,7 +57,8 @@ def trees(
     """X [N, F] to totals [N, targets] and whether any leaf reached names the target.
 
     Node arrays: `feature`, `mode` (an index into COMPARISONS, or LEAF), `threshold`, `missing` (whether NaN
-    means yes), `yes` and `no` (the next node; for a leaf the first of its entries and their number). `root` [T].
+    means yes), `yes` and `no` (the next node; for a leaf the first of its entries and their number).
+    `root` [T].
 
     Entries: `target`, `weight`. `combine` is sum, min or max; targets that no leaf names are 0.
     """

@@ -31,8 +31,8 @@ Argument = Address | Entry | Dim
 class NativeCall:
     """A call of `symbol` with `words`; `reads` and `writes` order it among others.
 
-    `work` counts elementary operations, `scratch_bytes` private memory for each thread. `plan` is its printable
-    plan and `kind` its family, for the report.
+    `work` counts elementary operations, `scratch_bytes` private memory for each thread. `plan` is its
+    printable plan and `kind` its family, for the report.
     """
 
     symbol: str

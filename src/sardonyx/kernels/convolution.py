@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from sardonyx.base import dim as dims
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group

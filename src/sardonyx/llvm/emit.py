@@ -1,8 +1,8 @@
 """Loop-nest kernel -> LLVM IR text, vectorised along one axis. Knows nests and the vector writer only.
 
 The function of a kernel is `void @name(ptr args, ptr ctx)`; of a tile epilogue
-`void @name(ptr tile, i64 pitch, ptr args, ptr coords, i64 rows, i64 cols)`. All pointers, sizes and strides are
-words of `args`, in the order of `Emitted.words`, so kernels of equal structure have equal text.
+`void @name(ptr tile, i64 pitch, ptr args, ptr coords, i64 rows, i64 cols)`. All pointers, sizes and strides
+are words of `args`, in the order of `Emitted.words`, so kernels of equal structure have equal text.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _JAM_POINTS = 64
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One argument word: the address of element `dim` of `buffer`, or the integer `dim` if there is no buffer."""
+    """One argument word: the address of element `dim` of `buffer`, or without one the integer `dim`."""
 
     buffer: Buffer | None
     dim: Dim

@@ -6,7 +6,7 @@ kernel or model. The text depends only on the target and the system's calling co
     sdx_execute(ptr records, i64 n, ptr ctx)     every record's fn(args, ctx), barriers and jumps as flags ask
     sdx_barrier(ptr ctx)                         all threads of the run meet; nothing for a single thread
     sdx_fail(ptr ctx, i64 code, i64 d0, i64 d1)  note an error; the first one of a run is kept
-    sdx_require(ptr args, ptr ctx)               a call that fails with the one word it is given, unless that is 0
+    sdx_require(ptr args, ptr ctx)               a call that fails with the word it is given, unless that is 0
     sdx_launch(ptr launch, ptr team) -> i64      from Python: run on the team, this thread is number 0
     sdx_publish, sdx_join                        the halves of sdx_launch, for teams woken by Python
     sdx_solo(ptr launch, ptr ctx) -> i64         from Python: run on this thread alone

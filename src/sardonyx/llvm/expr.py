@@ -303,7 +303,8 @@ class ExprEmitter:
         type_ = vector_of(memory, self.target.lanes)
         name = f"llvm.masked.gather.{mangle(type_)}.{mangle(addresses.type)}"
         self.f.module.declare(name, type_, [addresses.type, mask.type, type_])
-        text = f"call {type_} @{name}({addresses.type} align {size_of(memory)} {addresses.text}, {mask}, {type_} zeroinitializer)"
+        pointers = f"{addresses.type} align {size_of(memory)} {addresses.text}"
+        text = f"call {type_} @{name}({pointers}, {mask}, {type_} zeroinitializer)"
         return self.f.value(type_, text)
 
     def _picked(self, picks: Sequence[Pick]) -> V | None:
@@ -368,9 +369,8 @@ class ExprEmitter:
             addresses, mask = self._addresses(pointer, self._lane_offsets(factor, None), memory)
             name = f"llvm.masked.scatter.{mangle(stored.type)}.{mangle(addresses.type)}"
             f.module.declare(name, "void", [stored.type, addresses.type, mask.type])
-            f.line(
-                f"call void @{name}({stored}, {addresses.type} align {size_of(memory)} {addresses.text}, {mask})"
-            )
+            pointers = f"{addresses.type} align {size_of(memory)} {addresses.text}"
+            f.line(f"call void @{name}({stored}, {pointers}, {mask})")
 
     def _is_running(self, axis: Axis) -> bool:
         return any(axis in level for level in self.indices)

@@ -62,6 +62,7 @@ class Lowering:
     def _expr(self, value: Value, index: Index) -> Expr:
         if value is self.group.anchor:
             assert self.tile is not None
+            self.origins.update(dict.fromkeys(value.origins))
             row, column = (a for a in self.outer[-2:])
             return Load(self.tile, along(row) + along(column), value.dtype)
         inside = value.id in self.group.inlined or value is self.group.root
@@ -97,6 +98,7 @@ class Lowering:
         return Load(self.buffer(place.storage, "in"), address(place, index), value.dtype, picks)
 
     def map(self, value: Value, index: Index) -> Expr:
+        """One element of an element-wise operation."""
         args = []
         for arg in value.args:
             at = tuple(
@@ -107,6 +109,7 @@ class Lowering:
         return Apply(value.prim, tuple(args), value.dtype)
 
     def view(self, value: Value, index: Index) -> Expr:
+        """One element of a view: the element of its source at the place it shows."""
         source = value.args[0]
         match value.prim:
             case "transpose":
@@ -136,6 +139,7 @@ class Lowering:
         raise CompileError(f"{value!r} is no view that a kernel can look through")
 
     def reduce(self, value: Value, index: Index) -> Expr:
+        """One element of a reduction, whose loops are added to the body."""
         axes: Sequence[int] = value.attrs.get("axes", (value.attrs.get("axis"),))
         source = value.args[0]
         for axis in axes:
@@ -149,6 +153,7 @@ class Lowering:
         return result
 
     def index(self, value: Value, index: Index) -> Expr:
+        """One element read at a computed position."""
         source, picks_from = value.args[0], value.args[1]
         place = self.places[source.id]
         match value.prim:

@@ -184,7 +184,8 @@ class Kernel:
 
     `form` "loops": a kernel of its own, outer axes split over threads. "tile": the epilogue of a
     contraction, called for a block of the last two outer axes (row, column); the block is the buffer
-    whose role is "tile". "product": the same, but the axes before row and column come as one flat number. `vector` is the axis that lanes run along.
+    whose role is "tile". "product": the same, but the axes before row and column come as one flat number.
+    `vector` is the axis that lanes run along.
     """
 
     name: str

@@ -1,9 +1,10 @@
-"""Chooses the loop order of a kernel: merges axes that run through memory as one, and picks the vector axis."""
+"""Chooses the loop order of a kernel: merges axes that run on in memory, and picks the vector axis."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
@@ -132,7 +133,7 @@ def _mergeable(kernel: Kernel) -> tuple[Axis, Axis] | None:
     nests = [kernel.outer, *(s.axes for s in kernel.body)]
     forms = list(accesses(kernel))
     for nest in nests:
-        for first, second in zip(nest, nest[1:], strict=False):
+        for first, second in pairwise(nest):
             together = all(_adjacent(n, first, second) for n in nests)
             if together and all(_runs_on(at, first, second) for at in forms):
                 return first, second
@@ -164,7 +165,7 @@ def merge_outer(
         forms = [*accesses(kernel), *operands]
         nest = kernel.outer[:-last]
         pair = next(
-            ((a, b) for a, b in zip(nest, nest[1:], strict=False) if all(_runs_on(at, a, b) for at in forms)),
+            ((a, b) for a, b in pairwise(nest) if all(_runs_on(at, a, b) for at in forms)),
             None,
         )
         if pair is None:

@@ -42,7 +42,7 @@ def verify(kernel: Kernel) -> None:
 
 def _check(expr: Expr, inside: Collection[Axis], known: Collection[str], where: str) -> None:
     if stray := [a.name for a in expr.axes if a not in inside]:
-        raise CompileError(f"{where}: {type(expr).__name__} changes with {', '.join(stray)}, which is no loop")
+        raise CompileError(f"{where}: {type(expr).__name__} varies with {', '.join(stray)}, which is no loop")
     if isinstance(expr, Reduced) and expr.name not in known:
         raise CompileError(f"{where}: {expr.name} is used before it is computed")
     if isinstance(expr, Apply) and (expr.prim not in PRIMS or PRIMS[expr.prim].kind != "map"):
@@ -56,8 +56,6 @@ def _check(expr: Expr, inside: Collection[Axis], known: Collection[str], where: 
 def _check_reduce(statement: Reduce, where: str) -> None:
     if statement.op not in _REDUCTIONS:
         raise CompileError(f"{where}: {statement.op} is no reduction")
-    if not statement.axes:
-        raise CompileError(f"{where}: reduces over no axis")
     if set(statement.result.axes) & set(statement.axes):
         raise CompileError(f"{where}: its result still changes with a reduced axis")
 

@@ -222,7 +222,7 @@ def tree_ensemble_classifier(
 def _one_class(
     total: Value, labels: Labels, number: int, base: Array, positive: bool, transform: str
 ) -> tuple[Value, Value]:
-    """Two classes whose trees score only one of them; the other's score is derived, as onnxruntime does it."""
+    """Two classes whose trees score only one; the other's score is derived, as onnxruntime does it."""
     score = total.slice((0, number), (total.shape[0], 1))
     if base.size and number == 0:
         score = score + float(base[0])

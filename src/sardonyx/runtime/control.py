@@ -55,7 +55,9 @@ class Started:
 
     def sizes(self, symbols: Mapping[str, int]) -> list[Array]:
         """The arrays to be fed last."""
-        return [np.empty((0, *(dims.evaluate(n, symbols) for n in group)), np.int8) for group in self._body.sizes]
+        return [
+            np.empty((0, *(dims.evaluate(n, symbols) for n in group)), np.int8) for group in self._body.sizes
+        ]
 
     def run(self, args: Sequence[Any]) -> list[Any]:
         """The results for arguments and sizes; results that are arguments are the same objects."""
@@ -67,7 +69,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """If: arguments are the condition, then the values that each branch reads; `split` belong to the first."""
+    """If: arguments are the condition, then the values each branch reads; `split` belong to the first."""
 
     then: Body
     otherwise: Body
@@ -91,8 +93,8 @@ class Choice:
 class Repetition:
     """Loop: arguments are the trip count and condition, if there are any, carried values, values it reads.
 
-    The body gets the number of the iteration, the condition, the carried values, the values it reads; it gives
-    the next condition, the carried values, and a row of each stacked result.
+    The body gets the number of the iteration, the condition, the carried values, the values it reads; it
+    gives the next condition, the carried values, and a row of each stacked result.
     """
 
     body: Body

@@ -22,8 +22,8 @@ HostFunction = Callable[[Sequence[Any], Mapping[str, int]], Any]
 class StorageSpec(NamedTuple):
     """One block of memory.
 
-    `kind`: "input" and "output" (numbered by `number`), "host" (result `number` of a host step), "const" (weight
-    `number`), "sizes" (holds the values of `slots`), "arena" (of as many elements as `slot` says; live from
+    `kind`: "input" and "output" (numbered by `number`), "host" (result `number` of a host step), "const"
+    (weight `number`), "sizes" (holds the values of `slots`), "arena" (of as many elements as `slot` says; live from
     phase `first` to `last` of `segment`, `last` = -1: to the end of the run). Slots are those of `segment`,
     the first that uses the storage.
     """

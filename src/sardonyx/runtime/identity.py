@@ -69,7 +69,9 @@ class Model:
         if listed is None:
             return None
         try:
-            files = [file_digest(self.folder / name, self._store) for name in listed.decode().split("\0") if name]
+            files = [
+                file_digest(self.folder / name, self._store) for name in listed.decode().split("\0") if name
+            ]
         except OSError:
             return None
         return " ".join((self.digest, *files))

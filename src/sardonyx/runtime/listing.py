@@ -26,7 +26,9 @@ def _segment(segment: Segment) -> list[str]:
         lines.append(f"  call {name} with {count} words  # {', '.join(origins)}".rstrip(" #"))
         lines += ["  barrier"] if flag else []
     lines += [f"  check {message}" for _, _, message in segment.checks]
-    lines += [f"  size {name} from element {index} of storage {view.storage}" for view, index, name in segment.after]
+    lines += [
+        f"  size {name} from element {at} of storage {view.storage}" for view, at, name in segment.after
+    ]
     if segment.host is not None:
         binds = [name for name, _, _ in segment.host.binds]
         sizes = f", gives sizes {', '.join(binds)}" if binds else ""

@@ -108,7 +108,9 @@ def _report(text: bytes) -> Report:
     return report
 
 
-def write(store: Cache, key: str, data: ProgramData, weights: Sequence[Array], image: str, report: Report) -> bool:
+def write(
+    store: Cache, key: str, data: ProgramData, weights: Sequence[Array], image: str, report: Report
+) -> bool:
     """Keep a program whose image is in the cache already; whether that worked."""
     import json
 
@@ -139,4 +141,3 @@ class _Unpickler(pickle.Unpickler):
         if own and getattr(found, "__module__", "") != module:
             raise pickle.UnpicklingError(f"{module}.{name} is of another module")
         return found
-

@@ -66,7 +66,9 @@ class Program:
         spin_us: int = SPIN_US.default,
         special: Special | None = None,
     ) -> None:
-        data = _started(data, lambda body: Program(body, weights, image, Report, threads=threads, spin_us=spin_us))
+        data = _started(
+            data, lambda body: Program(body, weights, image, Report, threads=threads, spin_us=spin_us)
+        )
         self.data, self.weights, self.image = data, weights, image
         self.threads = max(1, threads)
         self.team = team.shared(image)

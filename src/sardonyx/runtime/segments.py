@@ -170,7 +170,7 @@ class SegmentRun:
                 whole = self.bound[spec.segment][0].sizes[view.storage]
             case _:
                 whole = self.program.weights[spec.number]
-        if dtype == object or not isinstance(whole, np.ndarray) or whole.dtype == object:
+        if dtype.hasobject or not isinstance(whole, np.ndarray) or whole.dtype == object:
             return whole
         if not whole.size:
             return np.empty(shape, dtype)

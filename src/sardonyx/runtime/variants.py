@@ -22,7 +22,7 @@ Make: TypeAlias = "Callable[[Mapping[str, Any], Needs], tuple[Program, Needs]]"
 """The program for a feed, of which the given needs are known to matter, and all that matters of it."""
 
 _MOST = 64
-"""Programs that are kept; each holds the addresses and small tables of its own, weights are shared on disk."""
+"""Programs that are kept; each holds addresses and small tables of its own, weights are shared on disk."""
 
 
 @dataclass(slots=True)

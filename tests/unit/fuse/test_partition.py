@@ -42,7 +42,10 @@ def test_softmax_is_one_kernel(golden: Golden) -> None:
 
 
 def test_layer_norm_of_a_residual_sum_is_one_kernel() -> None:
-    body = "g (float[N,64] x, float[N,64] r) => (float[N,64] y) { s = Add(x, r) y = LayerNormalization(s, w, b) }"
+    body = (
+        "g (float[N,64] x, float[N,64] r) => (float[N,64] y) "
+        "{ s = Add(x, r) y = LayerNormalization(s, w, b) }"
+    )
     assert groups(parse(body, w=zeros(64), b=zeros(64))) == ["loops"]
 
 
@@ -52,7 +55,10 @@ def test_gelu_is_an_epilogue() -> None:
 
 
 def test_a_value_read_by_two_kernels_is_stored() -> None:
-    body = "g (float[N,M] x) => (float[N,1] a, float[1,M] b) { e = Exp(x) a = ReduceSum(e, r) b = ReduceSum(e, c) }"
+    body = (
+        "g (float[N,M] x) => (float[N,1] a, float[1,M] b) "
+        "{ e = Exp(x) a = ReduceSum(e, r) b = ReduceSum(e, c) }"
+    )
     graph = parse(body, r=np.array([1]), c=np.array([0]))
     assert groups(graph) == ["loops", "loops", "loops"]
 

@@ -44,7 +44,10 @@ def inputs_like(arrays: Iterable[Array], symbolic: bool = False) -> list[Value]:
         placeholder(
             f"x{n}",
             dt.by_numpy(a.dtype),
-            [dims.symbol(f"s{n}_{axis}") if symbolic and size > 1 else size for axis, size in enumerate(a.shape)],
+            [
+                dims.symbol(f"s{n}_{axis}") if symbolic and size > 1 else size
+                for axis, size in enumerate(a.shape)
+            ],
         )
         for n, a in enumerate(arrays)
     ]
@@ -68,7 +71,7 @@ def _object(text: str, target: Target) -> bytes:
 
 
 @dataclass
-class Failed(Exception):
+class KernelError(Exception):
     """What a kernel reported."""
 
     code: int
@@ -88,7 +91,7 @@ class Native:
         self._image = load(link([_object(text, target) for text in texts]))
 
     def run(self, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
-        """The results; Failed if a kernel reports an error."""
+        """The results; KernelError if a kernel reports an error."""
         memory = Memory(self.graph, feeds)
         for number, (place, (_, value)) in enumerate(
             zip(self.fusion.outputs, self.graph.outputs, strict=True)
@@ -97,17 +100,22 @@ class Native:
             memory.shape_output(number, value, place.storage)
         for emitted in self.emitted:
             self._call(emitted, memory, threads)
-        return [memory.arrays[id(p.storage)].reshape(memory.shapes[n]) for n, p in enumerate(self.fusion.outputs) if p]
+        return [
+            memory.arrays[id(p.storage)].reshape(memory.shapes[n])
+            for n, p in enumerate(self.fusion.outputs)
+            if p
+        ]
 
     def calls(self, feeds: Sequence[Array], scratch: int = 1 << 20) -> list[Callable[[], None]]:
         """One function a kernel that runs it alone, for timing."""
         memory = Memory(self.graph, feeds, guard=False)
-        context = _context(1, 0, np.zeros(scratch, np.uint8), np.zeros(Status.WORDS, np.int64))
+        private, status = np.zeros(scratch, np.uint8), np.zeros(Status.WORDS, np.int64)
+        context = _context(1, 0, private, status)
         functions = []
         for emitted in self.emitted:
             words, run = memory.words(emitted), self._function(emitted)
             functions.append(lambda w=words, c=context, run=run: run(w.ctypes.data, c.ctypes.data))
-        self._keep = memory, context
+        self._keep = memory, context, private, status
         return functions
 
     def _function(self, emitted: Emitted) -> Callable[[int, int], None]:
@@ -121,7 +129,7 @@ class Native:
             context = _context(threads, tid, scratch, status)
             self._function(emitted)(words.ctypes.data, context.ctypes.data)
         if status[Status.CODE]:
-            raise Failed(*(int(status[w]) for w in (Status.CODE, Status.DETAIL0, Status.DETAIL1)))
+            raise KernelError(*(int(status[w]) for w in (Status.CODE, Status.DETAIL0, Status.DETAIL1)))
 
 
 class Memory:
@@ -154,9 +162,11 @@ class Memory:
             return np.ascontiguousarray(self.feeds[storage.index]).reshape(-1)
         if storage.kind == "const":
             assert storage.value is not None and storage.value.data is not None
-            flat = [self.evaluate(n) for n in storage.value.data.flat] if storage.value.data.dtype == object else storage.value.data
+            data = storage.value.data
+            flat = [self.evaluate(n) for n in data.flat] if data.dtype == object else data
             return np.array(flat, storage.dtype.numpy).reshape(-1)
-        return np.full(self.evaluate(storage.size) * storage.dtype.size_bytes, 0xC5, np.uint8).view(storage.dtype.numpy)
+        size_bytes = self.evaluate(storage.size) * storage.dtype.size_bytes
+        return np.full(size_bytes, 0xC5, np.uint8).view(storage.dtype.numpy)
 
     def words(self, emitted: Emitted) -> Array:
         words = np.zeros(max(1, len(emitted.words)), np.int64)

@@ -13,7 +13,12 @@ def test_batch_normalisation_becomes_weights_and_bias(rng: np.random.Generator) 
     graph = parse(
         "g (float[N,3,H,W] x) => (float[N,4,P,Q] y) "
         "{ c = Conv(x, w, b) n = BatchNormalization(c, s, t, m, v) y = Relu(n) }",
-        **{"w": f(4, 3, 3, 3), "b": f(4), "s": f(4), "t": f(4), "m": f(4), "v": np.abs(f(4)) + 1},
+        w=f(4, 3, 3, 3),
+        b=f(4),
+        s=f(4),
+        t=f(4),
+        m=f(4),
+        v=np.abs(f(4)) + 1,
     )
     changed = check(algebra, graph, f(2, 3, 7, 6), length=27)
     assert prims(changed) == ["conv", "add", "max"]
@@ -32,7 +37,10 @@ def test_two_biases_of_a_residual_sum_become_one(rng: np.random.Generator) -> No
     graph = parse(
         "g (float[N,8] x) => (float[N,8] y) "
         "{ p = MatMul(x, w1) a = Add(p, b1) q = MatMul(x, w2) b = Add(q, b2) s = Add(a, b) y = Relu(s) }",
-        **{"w1": f(8, 8), "w2": f(8, 8), "b1": f(8), "b2": f(8)},
+        w1=f(8, 8),
+        w2=f(8, 8),
+        b1=f(8),
+        b2=f(8),
     )
     changed = check(algebra, graph, f(5, 8))
     assert prims(changed).count("add") == 2

@@ -13,7 +13,8 @@ from tests.unit.passes.graphs import check, parse, prims
 @pytest.mark.parametrize("last", [0, 1])
 def test_arg_extremes_with_ties_and_nan(op: str, last: int) -> None:
     graph = parse(
-        f"g (float[N,5] x) => (int64[N] y) {{ y = {op} <axis = 1, keepdims = 0, select_last_index = {last}> (x) }}"
+        "g (float[N,5] x) => (int64[N] y) "
+        f"{{ y = {op} <axis = 1, keepdims = 0, select_last_index = {last}> (x) }}"
     )
     x = np.array([[1, 3, 3, -2, -2], [0, 0, 0, 0, 0], [-np.inf, 1, np.inf, -np.inf, np.inf]], np.float32)
     changed = check(decompose, graph, x)

@@ -69,7 +69,8 @@ def test_pools_concats_and_upscaling_stay_blocked(rng: np.random.Generator) -> N
     graph = parse(
         "g (float[N,16,8,8] x) => (float[N,48,8,8] y) {"
         " a = Conv <pads = [1,1,1,1]> (x, w) p = MaxPool <kernel_shape = [2,2], strides = [2,2]> (a)"
-        ' u = Resize <mode = "nearest"> (p, , scales) c = Concat <axis = 1> (a, u, x) y = Clip(c, low, high) }',
+        ' u = Resize <mode = "nearest"> (p, , scales) c = Concat <axis = 1> (a, u, x)'
+        " y = Clip(c, low, high) }",
         w=normal(rng, 16, 16, 3, 3),
         scales=np.array([1, 1, 2, 2], np.float32),
         low=np.array(-1, np.float32),

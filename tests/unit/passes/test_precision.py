@@ -46,7 +46,8 @@ def test_integer_products_are_exact(rng: np.random.Generator, depth: int, signed
 def test_integer_convolution_is_exact(rng: np.random.Generator) -> None:
     w = rng.integers(0, 256, (5, 40, 3, 3)).astype(np.uint8)
     graph = parse(
-        "g (uint8[N,40,H,W] x, uint8 z) => (int32[N,5,P,Q] y) { y = ConvInteger <pads = [1,1,1,1]> (x, w, z) }",
+        "g (uint8[N,40,H,W] x, uint8 z) => (int32[N,5,P,Q] y) "
+        "{ y = ConvInteger <pads = [1,1,1,1]> (x, w, z) }",
         w=w,
     )
     x = rng.integers(0, 256, (2, 40, 5, 6)).astype(np.uint8)

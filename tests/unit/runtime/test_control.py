@@ -1,4 +1,4 @@
-"""If, Loop and Scan in compiled programs: native jumps where sizes allow it, bodies driven from Python elsewhere."""
+"""If, Loop and Scan in compiled programs: native jumps where sizes allow it, else bodies run from Python."""
 
 from __future__ import annotations
 
@@ -60,8 +60,10 @@ g (float[N, 8] x, bool c) => (float[N, 4] y, float[N, 8] z)
 <float[8, 4] w = {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32}> {
   h = Exp(x)
   y, z = If (c) <
-    then_branch = t () => (float[N, 4] ty, float[N, 8] tz) { m = MatMul(h, w)  ty = Relu(m)  tz = Softmax(x) },
-    else_branch = e () => (float[N, 4] ey, float[N, 8] ez) { n = Neg(h)  ey = MatMul(n, w)  ez = Identity(x) }>
+    then_branch = t () => (float[N, 4] ty, float[N, 8] tz)
+      { m = MatMul(h, w)  ty = Relu(m)  tz = Softmax(x) },
+    else_branch = e () => (float[N, 4] ey, float[N, 8] ez)
+      { n = Neg(h)  ey = MatMul(n, w)  ez = Identity(x) }>
 }
 """
 
@@ -167,7 +169,8 @@ def test_a_branch_may_hold_what_runs_on_the_host() -> None:
 
 
 LOOP = """
-g (int64 n, bool go, float[N] x) => (float[N] state, float[?, N] rows, int64[?, 1] numbers) <float half = {0.5}, int64[1] one = {1}> {
+g (int64 n, bool go, float[N] x) => (float[N] state, float[?, N] rows, int64[?, 1] numbers)
+<float half = {0.5}, int64[1] one = {1}> {
   k = Exp(x)
   state, rows, numbers = Loop (n, go, x) <
     body = b (int64 i, bool c, float[N] s) => (bool d, float[N] t, float[N] r, int64[1] j) {
@@ -179,9 +182,7 @@ g (int64 n, bool go, float[N] x) => (float[N] state, float[?, N] rows, int64[?, 
 
 
 def test_a_loop_with_carried_captured_and_stacked_values() -> None:
-    cases = [
-        {"n": np.array(n), "go": TRUE, "x": f32(size)} for n, size in ((3, 4), (1, 4), (40, 4), (5, 9))
-    ]
+    cases = [{"n": np.array(n), "go": TRUE, "x": f32(size)} for n, size in ((3, 4), (1, 4), (40, 4), (5, 9))]
     check(LOOP, *cases, steps=1)
 
 
@@ -209,14 +210,17 @@ def test_a_loop_that_ends_by_its_condition() -> None:
 
 def test_carried_values_may_grow_and_swap() -> None:
     text = """
-    g (int64 n, float[K] a, float[2] p, float[2] q) => (float[?] long, float[2] u, float[2] v) <bool go = {1}> {
+    g (int64 n, float[K] a, float[2] p, float[2] q) => (float[?] long, float[2] u, float[2] v)
+    <bool go = {1}> {
       long, u, v = Loop (n, go, a, p, q) <
-        body = b (int64 i, bool c, float[?] s, float[2] x, float[2] y) => (bool d, float[?] t, float[2] y2, float[2] x2) {
+        body = b (int64 i, bool c, float[?] s, float[2] x, float[2] y)
+          => (bool d, float[?] t, float[2] y2, float[2] x2) {
           d = Identity(c)  t = Concat<axis = 0>(s, x)  y2 = Identity(y)  x2 = Identity(x)
         }>
     }
     """
-    cases = [{"n": np.array(n), "a": f32(k), "p": f32(2, seed=1), "q": f32(2, seed=2)} for n, k in ((3, 1), (4, 2))]
+    fixed = {"p": f32(2, seed=1), "q": f32(2, seed=2)}
+    cases = [{"n": np.array(n), "a": f32(k), **fixed} for n, k in ((3, 1), (4, 2))]
     check(text, *cases, steps=1)
 
 
@@ -242,8 +246,10 @@ def test_an_if_inside_a_loop_inside_an_if() -> None:
 
 def test_a_scan_with_several_states_and_outputs() -> None:
     text = """
-    g (float[2] s, float[3] p, float[T, 2] a, float[T, 3] b) => (float[2] s2, float[3] p2, float[?, 2] u, float[?, 3] v) {
-      s2, p2, u, v = Scan <num_scan_inputs = 2, body = body (float[2] s1, float[3] p1, float[2] a1, float[3] b1)
+    g (float[2] s, float[3] p, float[T, 2] a, float[T, 3] b)
+      => (float[2] s2, float[3] p2, float[?, 2] u, float[?, 3] v) {
+      s2, p2, u, v = Scan <num_scan_inputs = 2,
+        body = body (float[2] s1, float[3] p1, float[2] a1, float[3] b1)
         => (float[2] s3, float[3] p3, float[2] u1, float[3] v1) {
           s3 = Add(s1, a1)  p4 = Mul(p1, b1)  p3 = Tanh(p4)  u1 = Exp(s3)  v1 = Identity(p3)
         }> (s, p, a, b)

@@ -29,7 +29,8 @@ g (float[N, T] x, int64 rate) => (float[?] y) <int64 fast = {16000}, int64[2] ch
   quick = Equal(rate, fast)
   y = If (quick) <
     then_branch = t () => (float[?, 4] a) { r = Reshape(x, chunks)  a = Softmax(r) },
-    else_branch = e () => (float[?, 1, ?] b) { one = Constant<value = int64[1] {1}>()  b = Unsqueeze(x, one) }>
+    else_branch = e () => (float[?, 1, ?] b)
+      { one = Constant<value = int64[1] {1}>()  b = Unsqueeze(x, one) }>
 }
 """
 
@@ -82,7 +83,8 @@ def test_what_matters_may_differ_between_contents() -> None:
       quick = Equal(rate, fast)
       y = If (quick) <
         then_branch = t () => (float[?] a) { a = Squeeze(x) },
-        else_branch = e () => (float[?, ?, ?] b) { one = Constant<value = int64[1] {1}>()  b = Unsqueeze(x, one) }>
+        else_branch = e () => (float[?, ?, ?] b)
+          { one = Constant<value = int64[1] {1}>()  b = Unsqueeze(x, one) }>
     }
     """
     made = program(text)
@@ -109,8 +111,10 @@ def test_an_undeclared_rank() -> None:
 
 
 def test_an_empty_axis_gets_a_program_of_its_own() -> None:
-    made = program("g (float[N,3] x) => (float[?,3] y, float[3] s) { y = Concat<axis=0>(x, x)  s = ReduceSum<keepdims=0>(x, z) }"
-                   .replace("{ y", "<int64[1] z = {0}> { y"))
+    made = program(
+        "g (float[N,3] x) => (float[?,3] y, float[3] s) <int64[1] z = {0}> "
+        "{ y = Concat<axis=0>(x, x)  s = ReduceSum<keepdims=0>(x, z) }"
+    )
     for n in (2, 0, 3, 0):
         y, s = made.run((f32(n, 3),), (0, 1))
         assert y.shape == (2 * n, 3)
@@ -130,8 +134,9 @@ def test_threads_ask_for_the_same_program_at_once() -> None:
     found: list[Array] = []
 
     def work(axis: int) -> None:
-        for n in (2, 3, 4):
-            found.append(made.run((f32(n, 3), np.array([axis])), (0,))[0] - f32(n, 3).sum(axis))
+        found.extend(
+            made.run((f32(n, 3), np.array([axis])), (0,))[0] - f32(n, 3).sum(axis) for n in (2, 3, 4)
+        )
 
     threads = [threading.Thread(target=work, args=(n % 2,)) for n in range(8)]
     for thread in threads:
