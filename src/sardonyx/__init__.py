@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from sardonyx import errors
+    from sardonyx.alias import as_onnxruntime
     from sardonyx.runtime.binding import IOBinding
     from sardonyx.runtime.enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
     from sardonyx.runtime.environment import (
@@ -49,6 +50,7 @@ __all__ = [
     "RunOptions",
     "SessionOptions",
     "__version__",
+    "as_onnxruntime",
     "disable_telemetry_events",
     "enable_telemetry_events",
     "errors",
@@ -66,6 +68,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "alias": ("as_onnxruntime",),
     "runtime.binding": ("IOBinding",),
     "runtime.enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
     "runtime.logger": (
@@ -90,7 +93,7 @@ _HOMES = {
         "set_seed",
     ),
 }
-_MODULES = ("capi", "errors")
+_MODULES = ("backend", "capi", "datasets", "errors")
 
 
 def __getattr__(name: str) -> object:

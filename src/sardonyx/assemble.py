@@ -1,4 +1,4 @@
-"""Groups -> native calls -> program data: which call needs which sizes, when memory lives, where threads meet.
+"""Groups -> native calls -> program data: which call needs which sizes, when memory lives, who waits.
 
 Knows every stage's result but none of their insides.
 """
@@ -23,11 +23,14 @@ from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.unknown import Unknown
 from sardonyx.ir.value import Value
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
-from sardonyx.llvm.layout import BARRIER_AFTER, JUMP
-from sardonyx.runtime.data import HostFunction, HostStep, Segment, StorageSpec, View
+from sardonyx.llvm.layout import BARRIER_AFTER, IDLE, JUMP
+from sardonyx.runtime.data import HostFunction, HostStep, Segment, Startable, StorageSpec, View
 
 _NO_CALL = "sdx_barrier"
 """The function in a record that calls none."""
+
+_LITTLE_WORK = 60_000
+"""Elementary operations of an iteration below which several threads do not pay."""
 
 
 @dataclass(slots=True)
@@ -67,6 +70,8 @@ class _Open:
     outputs: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     checks: list[tuple[int, bool, str]] = field(default_factory=list)
     refusals: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    repeats: bool = False
+    alone: bool = False
     work: Dim = 0
     scratch: Dim = 0
 
@@ -199,8 +204,7 @@ class Assembler:
     def begin(self, names: Iterable[str], storages: Iterable[Storage]) -> None:
         """Prepare for calls that a run may leave out: the sizes they need, storages that outlast them."""
         self.need(names)
-        for storage in storages:
-            self._touch(self._number(storage))
+        self.touch(storages)
         self.meet()
 
     def jump(self, origins: tuple[str, ...], condition: Place | None = None) -> int:
@@ -213,6 +217,38 @@ class Assembler:
         seg = self.open
         storage, slot, scale, _ = seg.words[at := sum(seg.counts[:jump]) + 1]
         seg.words[at] = storage, slot, scale, len(seg.functions) - jump - 1
+
+    def jump_back(self, origins: tuple[str, ...], condition: Place, to: int) -> None:
+        """Go back to the call number `to`, unless the bool at `condition` holds."""
+        distance = to - len(self.open.functions) - 1
+        self._add_record(_NO_CALL, origins, (Address(condition.storage, condition.offset), distance), JUMP)
+        self.open.repeats = True
+
+    def touch(self, storages: Iterable[Storage]) -> None:
+        """Let storages live up to here."""
+        for storage in storages:
+            self._touch(self._number(storage))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Leave what is done inside the block to the first thread if its calls do little each time."""
+        seg = self.open
+        if seg.alone:
+            yield
+            return
+        seg.alone = True
+        work, seg.work = seg.work, 0
+        self._add_record("sdx_alone", (), (0, _LITTLE_WORK))
+        at = len(seg.words) - 2
+        idle = self._add_record(_NO_CALL, (), (0, 0), JUMP | IDLE)
+        yield
+        self.land(idle)
+        storage, _, scale, constant = seg.words[at]
+        seg.words[at] = storage, seg.evaluator.add(seg.work), scale, constant
+        seg.work = work + seg.work
+        self._add_record("sdx_together", (), ())
+        self.meet()
+        seg.alone = False
 
     def join(self, *jumps: int) -> None:
         """All threads wait for each other, those too that come here by a jump."""
@@ -294,7 +330,7 @@ class Assembler:
             if unknown.value is value and unknown.result is None and name not in self.known:
                 self.pending[name] = unknown
 
-    def host(self, value: Value, run: HostFunction, args: Sequence[Value]) -> None:
+    def host(self, value: Value, run: HostFunction | Startable, args: Sequence[Value]) -> None:
         """Run an operation in Python after the calls so far."""
         names = symbols_of(value).union(*(symbols_of(arg) for arg in args))
         self.need(names & self._graph_names() - self._own_names(value))
@@ -347,6 +383,7 @@ class Assembler:
                 outputs=tuple(seg.outputs),
                 checks=tuple(seg.checks),
                 refusals=tuple(seg.refusals),
+                repeats=seg.repeats,
                 work=work,
                 scratch=scratch,
                 after=tuple(after),

@@ -1,92 +1,126 @@
-"""Graphs inside graphs: which `if` becomes a native jump, and which bodies become programs of their own.
+"""Graphs inside graphs: which become part of the native code around them, and which become programs of their own.
 
 Knows groups, calls and control steps; must not know ONNX or how a run is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 
 from sardonyx.assemble import Assembler
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.fuse.legal import on_host
-from sardonyx.fuse.partition import partition
-from sardonyx.fuse.storage import Surroundings
-from sardonyx.ir.bounds import obligations
-from sardonyx.ir.graph import Graph, rebuild, symbols_of
+from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.group import Fusion
-from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value, make, placeholder
+from sardonyx.jumps import Cycle, add_branch
 from sardonyx.kernels.families import NATIVE
 from sardonyx.runtime.control import Body, Choice, Repetition, Step, Traversal
 from sardonyx.runtime.data import ProgramData
 
-EXECUTABLE = NATIVE | {"branch"}
-"""Primitives of kinds opaque and control that run in native code."""
+_NATIVE_CONTROL = {"if": "branch", "loop": "repeat", "scan": "traverse"}
 
-CONTROL = frozenset({"if", "loop", "scan"})
+CONTROL = frozenset(_NATIVE_CONTROL)
 """Primitives whose graphs become programs of their own."""
+
+NATIVE_CONTROL = frozenset(_NATIVE_CONTROL.values())
+"""Primitives whose graphs become part of the native code around them."""
+
+EXECUTABLE = NATIVE | NATIVE_CONTROL
+"""Primitives of kinds opaque and control that run in native code."""
 
 _MOST_SIZES = 30
 """Sizes given by the extents of one array."""
 
 
-def native_branches(graph: Graph, simplify: Callable[[Graph], Graph]) -> Graph:
-    """A graph in which every `if` that native code can decide is a `branch` over simplified graphs."""
-    if not any(v.prim == "if" for v in graph.order()):
+def native_control(graph: Graph, simplify: Callable[[Graph], Graph]) -> Graph:
+    """A graph in which all control flow that native code can run has its bodies simplified.
+
+    `if`, `loop` and `scan` become `branch`, `repeat` and `traverse`.
+    """
+    if not any(v.prim in CONTROL for v in graph.order()):
         return graph
     sources = {unknown.value.id for unknown in graph.unknowns.values()}
 
     def change(value: Value, args: tuple[Value, ...]) -> Value:
-        if value.prim != "if" or value.id in sources or not _is_decidable(value):
+        if value.prim not in CONTROL or value.id in sources or not _is_decidable(value):
             return rebuild(value, args)
-        then, otherwise = (simplify(value.attrs[side]) for side in ("then", "otherwise"))
-        if not all(_fits(body, value) for body in (then, otherwise)):
+        bodies = {k: simplify(body) for k, body in value.attrs.items() if isinstance(body, Graph)}
+        check = _fits_branch if value.prim == "if" else _fits_cycle
+        if not all(_is_native(body) and check(body, value) for body in bodies.values()):
             return rebuild(value, args)
-        attrs = {**value.attrs, "then": then, "otherwise": otherwise}
-        return make("branch", args, attrs, value.dtype, value.shape, value.results)
+        attrs = {**value.attrs, **bodies}
+        return make(_NATIVE_CONTROL[value.prim], args, attrs, value.dtype, value.shape, value.results)
 
     return graph.map(change)
 
 
 def _is_decidable(value: Value) -> bool:
-    """Whether the condition is one element, and the sizes of the branches are those around them."""
-    named = zip(value.attrs["names"], value.attrs["sizes"], strict=True)
-    return value.args[0].size == 1 and all(dims.symbol_name(size) == name for name, size in named)
+    """Whether conditions and counts are one element, and the sizes of bodies are those around them."""
+    at = value.attrs
+    named = zip(at["names"], at["sizes"], strict=True)
+    leading = 1 if value.prim == "if" else at.get("limited", 0) + at.get("conditional", 0)
+    counts = value.args[: at.get("limited", 0)]
+    return (
+        all(dims.symbol_name(size) == name for name, size in named)
+        and all(arg.size == 1 for arg in value.args[:leading])
+        and all(arg.dtype is dt.I64 for arg in counts)
+    )
 
 
-def _fits(body: Graph, value: Value) -> bool:
-    """Whether a branch is native code all through and gives the sizes that are known outside."""
+def _is_native(body: Graph) -> bool:
+    """Whether a body is native code all through."""
     order = body.order()
-    native = all(v.dtype.is_native or v.results for v in (*order, *body.inputs))
-    if not native or body.unknowns or any(on_host(v, EXECUTABLE) for v in order):
-        return False
+    native = all(v.dtype.is_native or v.results for v in order) and all(v.dtype.is_native for v in body.inputs)
+    return native and not body.unknowns and not any(on_host(v, EXECUTABLE) for v in order)
+
+
+def _fits_branch(body: Graph, value: Value) -> bool:
+    """Whether a branch gives the sizes that are known outside."""
     return all(
-        v.dtype is dtype and all(dims.equal(m, n) is True for m, n in zip(v.shape, shape, strict=True))
+        v.dtype is dtype and _same(v.shape, shape)
         for (_, v), (dtype, shape) in zip(body.outputs, value.results, strict=True)
     )
 
 
-def add_branch(assembler: Assembler, fusion: Fusion, value: Value, add: Callable[[Fusion], None]) -> None:
-    """Append both branches and the jumps around them; `add` appends the groups of one."""
-    results = {v.attrs["index"]: fusion.places[v.id] for v in fusion.graph.order() if v.args[:1] == (value,)}
-    args = [fusion.places[arg.id] for arg in value.args]
-    split = 1 + value.attrs["split"]
-    names = symbols_of(value).union(*(symbols_of(arg) for arg in value.args))
-    assembler.begin(names, [place.storage for place in (*args, *results.values())])
-    before = assembler.open.work
-    skip = assembler.jump(value.origins, args[0])
-    _add_body(assembler, value.attrs["then"], args[1:split], results, add)
-    over = assembler.jump(value.origins)
-    assembler.land(skip)
-    work, assembler.open.work = assembler.open.work, before
-    _add_body(assembler, value.attrs["otherwise"], args[split:], results, add)
-    assembler.open.work = dims.maximum(work, assembler.open.work)
-    assembler.land(over)
-    assembler.join(over)
+def _fits_cycle(body: Graph, value: Value) -> bool:
+    """Whether carried values keep their sizes and rows have those that are known outside."""
+    at = value.attrs
+    scan, count = value.prim == "scan", at["carried"]
+    outputs = [v for _, v in body.outputs[0 if scan else 1 :]]
+    formals = body.inputs[0 if scan else 2 :]
+    first = 0 if scan else at["limited"] + at["conditional"]
+    read = value.args[first + count :]
+    slices = read[: at["scanned"]] if scan else ()
+    carried = zip(value.args[first : first + count], formals, outputs, value.results, strict=False)
+    rows = zip(outputs[count:], value.results[count:], strict=True)
+    return (
+        all(
+            a.dtype is f.dtype is o.dtype is dtype
+            and _same(a.shape, f.shape)
+            and _same(o.shape, f.shape)
+            and _same(shape, f.shape)
+            for a, f, o, (dtype, shape) in carried
+        )
+        and all(o.dtype is dtype and _same(o.shape, shape[1:]) for o, (dtype, shape) in rows)
+        and all(_same(f.shape, x.shape[1:]) for f, x in zip(formals[count:], slices, strict=False))
+        and all(x.shape[0] == slices[0].shape[0] for x in slices)
+        and (scan or body.outputs[0][1].size == 1)
+    )
+
+
+def _same(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
+    return len(a) == len(b) and all(dims.equal(m, n) is True for m, n in zip(a, b, strict=True))
+
+
+def add_control(assembler: Assembler, fusion: Fusion, value: Value, add: Callable[[Fusion], None]) -> None:
+    """Append native control flow; `add` appends the groups of a body."""
+    if value.prim == "branch":
+        add_branch(assembler, fusion, value, EXECUTABLE, add)
+    else:
+        Cycle(assembler, fusion, value, EXECUTABLE).add(add)
 
 
 def control_step(value: Value, compile_body: Callable[[Graph], ProgramData]) -> Step:
@@ -115,20 +149,3 @@ def _body(graph: Graph, outer: Mapping[str, Dim], compile_body: Callable[[Graph]
     inputs = [placeholder("sizes", dt.I8, (0, *map(dims.symbol, group))) for group in groups]
     whole = Graph((*graph.inputs, *inputs), computed, graph.unknowns)
     return Body(compile_body(whole), passed, tuple(tuple(outer[n] for n in group) for group in groups))
-
-
-def _add_body(
-    assembler: Assembler,
-    body: Graph,
-    args: list[Place],
-    results: dict[int, Place],
-    add: Callable[[Fusion], None],
-) -> None:
-    outputs = tuple(body.outputs[number] for number in results)
-    used = Graph(body.inputs, outputs)
-    fusion = partition(used, EXECUTABLE, Surroundings(tuple(args), tuple(results.values())))
-    order = used.order()
-    checks = tuple(dict.fromkeys(o for v in order for o in obligations(v)))
-    fixed = not checks and not any(symbols_of(v) for v in order)
-    with nullcontext() if fixed else assembler.guarded(checks):
-        add(fusion)

@@ -17,7 +17,14 @@ from sardonyx.base.report import FallbackNote, KernelNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.base.target import Target
 from sardonyx.base.trace import Trace, View
-from sardonyx.bodies import CONTROL, EXECUTABLE, add_branch, control_step, native_branches
+from sardonyx.bodies import (
+    CONTROL,
+    EXECUTABLE,
+    NATIVE_CONTROL,
+    add_control,
+    control_step,
+    native_control,
+)
 from sardonyx.errors import UnsupportedOp
 from sardonyx.frontend import Loaded
 from sardonyx.fuse import text as fusion_text
@@ -29,6 +36,8 @@ from sardonyx.ir.value import Value
 from sardonyx.ir.verify import verify
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.families import native_calls
+from sardonyx.loops import text as kernel_text
+from sardonyx.loops.verify import verify as verify_kernel
 from sardonyx.runtime import listing
 from sardonyx.runtime.build import build_image
 from sardonyx.runtime.cache import Cache
@@ -53,15 +62,19 @@ class Compiled:
     report: Report
 
 
-def compile_model(loaded: Loaded, target: Target, options: CompileOptions, store: Cache) -> Compiled:
+def compile_model(
+    load: Callable[[], Loaded], target: Target, options: CompileOptions, store: Cache
+) -> Compiled:
     """The whole compiler. Each line is one stage; `trace` names, times, verifies and may dump it.
 
-    Raises UnsupportedOp if an operator has no native code and `options.fallback` is "error".
+    Raises what `load` raises, and UnsupportedOp if an operator has no native code and `options.fallback` is
+    "error".
     """
     trace = tracing(options)
+    loaded = load()
+    trace.stage("load", loaded.graph)
     report = Report(fallbacks=list(loaded.fallbacks))
     parts = Parts(target, report)
-    trace.stage("load", loaded.graph)
     with dims.assuming(loaded.bounds):
         data = build_program(loaded.graph, parts, trace)
     data = trace.stage("assemble", described(data, loaded, report))
@@ -99,7 +112,7 @@ def simplify(graph: Graph, trace: Trace) -> Graph:
     """All passes over a graph and over the graphs inside it that become part of the same native code."""
     for run_pass in passes.PIPELINE:
         graph = trace.stage(run_pass.__name__, run_pass(graph))
-    return native_branches(graph, lambda body: simplify(body, Trace.off()))
+    return native_control(graph, lambda body: simplify(body, Trace.off()))
 
 
 class Builder:
@@ -126,8 +139,8 @@ class Builder:
             self.assembler.host(root, HostOperation.of(root), root.args)
             note = FallbackNote(root.prim, ", ".join(root.origins), "no native kernel")
             report.fallbacks.append(note)
-        elif root.prim == "branch":
-            add_branch(self.assembler, fusion, root, self.add)
+        elif root.prim in NATIVE_CONTROL:
+            add_control(self.assembler, fusion, root, self.add)
         else:
             for call, modules in native_calls(group, fusion.places, self.parts.target):
                 self.parts.library.update(modules)
@@ -184,10 +197,24 @@ def refuse(fallbacks: Sequence[FallbackNote]) -> None:
         )
 
 
+def call_text(call: NativeCall) -> str:
+    """The loops of a kernel, or the plan of one that is not made of loops."""
+    if call.kernel is not None:
+        return f"{call.symbol}: {kernel_text.text(call.kernel)}"
+    return f"{call.symbol}: {call.kind} {call.plan}  # {', '.join(call.origins)}"
+
+
+def verify_call(call: NativeCall) -> None:
+    """Raise CompileError if the kernel of a call breaks an invariant."""
+    if call.kernel is not None:
+        verify_kernel(call.kernel)
+
+
 def tracing(options: CompileOptions) -> Trace:
     """A trace that prints, verifies and dumps what the options ask for."""
     views: dict[type, View] = {
         Graph: View(graph_text.text, verify, lambda graph: len(graph.order())),
+        NativeCall: View(call_text, verify_call, lambda call: 1),
         Fusion: View(fusion_text.text, None, lambda fusion: len(fusion.groups)),
         ProgramData: View(listing.text, None, lambda data: sum(len(s.functions) for s in data.segments)),
     }

@@ -31,8 +31,8 @@ class DType:
         if isinstance(self.source, str):
             import ml_dtypes
 
-            return np.dtype(getattr(ml_dtypes, self.source))
-        return np.dtype(self.source)
+            return np.dtype(getattr(ml_dtypes, self.source))  # type: ignore[no-any-return]
+        return np.dtype(self.source)  # type: ignore[no-any-return]
 
     @property
     def size_bytes(self) -> int:

@@ -5,7 +5,7 @@ Picklable and JSON-serialisable; must not know the objects it speaks of, only th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -64,7 +64,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Lists and dicts of text and numbers; `from_json` is the inverse."""
-        rows = {
+        rows: dict[str, Sequence[Any]] = {
             "decisions": self.decisions,
             "kernels": self.kernels,
             "fallbacks": self.fallbacks,

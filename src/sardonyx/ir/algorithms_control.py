@@ -1,6 +1,6 @@
 """Control primitives: `if`, `loop` and `scan` run graphs held in their attributes over captured values.
 
-`branch` is an `if` over graphs that are ready for native code.
+`branch`, `repeat` and `traverse` are the same over graphs that become native code.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ def scan(
 
 
 register("if", "control", choose)
-register("branch", "control", choose)
 register("loop", "control", loop)
 register("scan", "control", scan)
+register("branch", "control", choose)
+register("repeat", "control", loop)
+register("traverse", "control", scan)

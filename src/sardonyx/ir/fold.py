@@ -65,7 +65,7 @@ def _run(
     run: Callable[..., Any], arrays: list[Array], attrs: dict[str, Any], dtype: DType, symbolic: bool
 ) -> Array:
     if symbolic:
-        data = np.asarray(run([a.astype(object) for a in arrays], attrs))
+        data = np.asarray(run([_sizes(a) for a in arrays], attrs))
         if dtype is dt.BOOL or all(isinstance(v, int | float) for v in data.flat):
             return data.astype(dtype.numpy)
         if any(isinstance(v, float) and not v.is_integer() for v in data.flat):
@@ -73,6 +73,11 @@ def _run(
         return np.frompyfunc(lambda v: int(v) if isinstance(v, float) else v, 1, 1)(data)  # type: ignore[no-any-return]
     data = np.asarray(run([_wide(a) for a in arrays] if dtype.compute != dtype.name else arrays, attrs))
     return data if data.dtype == dtype.numpy else data.astype(dtype.numpy)
+
+
+def _sizes(a: Array) -> Array:
+    """Numbers as Python integers; `_integral` has seen to it that they are whole."""
+    return (a.astype(np.int64) if a.dtype.kind in "fV" else a).astype(object)
 
 
 def _wide(a: Array) -> Array:

@@ -8,7 +8,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.llvm.convert import compute_type, from_memory, memory_type, to_memory
-from sardonyx.llvm.vec import Function, V, vector_of
+from sardonyx.llvm.vec import Function, V, int_, mangle, size_of, vector_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +54,13 @@ class Access:
     def _plain(self) -> str:
         """The type of an element for masked instructions, which know no half."""
         return "i16" if self.dtype is dt.F16 else memory_type(self.dtype)
+
+
+def gather(f: Function, pointer: V, offsets: V, scalar: str) -> V:
+    """The elements of plain type `scalar` at integer offsets from a pointer, one a lane."""
+    addresses = f.value(vector_of("ptr", offsets.lanes), f"getelementptr {scalar}, {pointer}, {offsets}")
+    type_, mask = vector_of(scalar, offsets.lanes), int_(1, vector_of("i1", offsets.lanes))
+    name = f"llvm.masked.gather.{mangle(type_)}.{mangle(addresses.type)}"
+    f.module.declare(name, type_, [addresses.type, mask.type, type_])
+    where = f"{addresses.type} align {size_of(scalar)} {addresses.text}"
+    return f.value(type_, f"call {type_} @{name}({where}, {mask}, {type_} zeroinitializer)")

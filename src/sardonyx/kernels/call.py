@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sardonyx.base.dim import Dim
 from sardonyx.ir.place import Storage
+from sardonyx.loops.nest import Kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class NativeCall:
     """A call of `symbol` with `words`; `reads` and `writes` order it among others.
 
     `work` counts elementary operations, `scratch_bytes` private memory for each thread. `plan` is its
-    printable plan and `kind` its family, for the report.
+    printable plan and `kind` its family, for the report; `kernel` is the loop nest it was emitted from.
     """
 
     symbol: str
@@ -44,4 +45,4 @@ class NativeCall:
     scratch_bytes: Dim = 0
     kind: str = "loops"
     plan: str = ""
-    text: str = field(default="", compare=False)
+    kernel: Kernel | None = field(default=None, compare=False)

@@ -72,6 +72,7 @@ def loop_call(kernel: Kernel, target: Target) -> tuple[NativeCall, Library]:
         kernel.origins,
         work=work(kernel),
         plan=kernel.name,
+        kernel=kernel,
     )
     return call, {emitted.symbol: lambda: emitted.ir}
 

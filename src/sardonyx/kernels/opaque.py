@@ -12,6 +12,7 @@ from sardonyx.kernels.chance import chance_calls
 from sardonyx.kernels.nonzero import nonzero_calls
 from sardonyx.kernels.recurrent_call import recurrent_calls
 from sardonyx.kernels.scan import scan_calls
+from sardonyx.kernels.trees_call import trees_calls
 
 Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
 
@@ -24,6 +25,7 @@ FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = 
     "nonzero": nonzero_calls,
     "random_key": chance_calls,
     "rnn": recurrent_calls,
+    "trees": trees_calls,
 }
 """The calls that compute a primitive, by its name."""
 

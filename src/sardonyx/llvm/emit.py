@@ -236,11 +236,11 @@ class _KernelEmitter(ExprEmitter):
         for at, pointers in taps:
             with self.scope():
                 self.pointers[-1].update(pointers)
-                for tap, index in zip(windows[0].axes, at, strict=True):
+                for tap, place in zip(windows[0].axes, at, strict=True):
                     if self._is_displacement(tap):
-                        self.enter(tap, int_(index))
+                        self.enter(tap, int_(place))
                     else:
-                        self.indices[-1][tap] = int_(index)
+                        self.indices[-1][tap] = int_(place)
                 self.hoist(windows, {axis})
                 for number, index in enumerate(indices):
                     with self.scope():
@@ -253,9 +253,9 @@ class _KernelEmitter(ExprEmitter):
             with self.scope():
                 self.enter(axis, index)
                 self.carry(windows, sums[number])
-                for statement in self.kernel.body:
-                    if isinstance(statement, Store):
-                        self.store(statement)
+                for store in self.kernel.body:
+                    if isinstance(store, Store):
+                        self.store(store)
 
     def _taps(self, axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
         return product(*(range(int(a.extent)) for a in axes))  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ entry:
   %profile.p = getelementptr i64, ptr %ctx, i64 $context_profile
   %profile = load ptr, ptr %profile.p, align 8
   %profiled = icmp ne ptr %profile, null
+  %alone.p = getelementptr i64, ptr %ctx, i64 $context_alone
   %some = icmp sgt i64 %n, 0
   br i1 %some, label %next, label %done
 next:
@@ -22,6 +23,17 @@ next:
   %jumps = icmp ne i64 %jump, 0
   br i1 %jumps, label %judge, label %calls
 judge:
+  %solo = and i64 %flags, $workers_flag
+  %workers = icmp ne i64 %solo, 0
+  br i1 %workers, label %sort, label %weigh
+sort:
+  %alone.now = load i64, ptr %alone.p, align 8
+  %one = icmp ne i64 %alone.now, 0
+  %tid = load i64, ptr %ctx, align 8
+  %worker = icmp ne i64 %tid, 0
+  %idle = and i1 %one, %worker
+  br i1 %idle, label %skip, label %after
+weigh:
   %condition = load ptr, ptr %args, align 8
   %always = icmp eq ptr %condition, null
   br i1 %always, label %skip, label %test
@@ -48,7 +60,7 @@ timed:
   store i64 %end, ptr %end.p, align 8
   br label %after
 after:
-  %skipped = phi i64 [ 0, %plain ], [ 0, %timed ], [ 0, %test ], [ %distance, %skip ]
+  %skipped = phi i64 [ 0, %plain ], [ 0, %timed ], [ 0, %sort ], [ 0, %test ], [ %distance, %skip ]
   %flag = and i64 %flags, $barrier_flag
   %flagged = icmp ne i64 %flag, 0
   br i1 %flagged, label %meet, label %continue
@@ -61,6 +73,188 @@ continue:
   %i.next = add i64 %i, %step
   %more = icmp slt i64 %i.next, %n
   br i1 %more, label %next, label %done
+done:
+  %alone = load i64, ptr %alone.p, align 8
+  %left = icmp ne i64 %alone, 0
+  br i1 %left, label %rejoin, label %leave
+rejoin:
+  ; The run failed where this thread works alone; the others wait where it should come together with them.
+  call void @sdx_together(ptr null, ptr %ctx)
+  %tid.left = load i64, ptr %ctx, align 8
+  %first = icmp eq i64 %tid.left, 0
+  br i1 %first, label %release, label %leave
+release:
+  %released = call i64 @meet(ptr %ctx)
+  br label %leave
+leave:
+  ret void
+}
+
+; From here to sdx_together the first thread works alone, if what is to be done is little (args: work, limit).
+define void @sdx_alone(ptr %args, ptr %ctx) nounwind {
+entry:
+  %limit.p = getelementptr i64, ptr %args, i64 1
+  %n.p = getelementptr i64, ptr %ctx, i64 $context_nthreads
+  %alone.p = getelementptr i64, ptr %ctx, i64 $context_alone
+  %work = load i64, ptr %args, align 8
+  %limit = load i64, ptr %limit.p, align 8
+  %n = load i64, ptr %n.p, align 8
+  %little = icmp slt i64 %work, %limit
+  %several = icmp sgt i64 %n, 1
+  %apart = and i1 %little, %several
+  br i1 %apart, label %part, label %done
+part:
+  store i64 %n, ptr %alone.p, align 8
+  %tid = load i64, ptr %ctx, align 8
+  %first = icmp eq i64 %tid, 0
+  %now = select i1 %first, i64 1, i64 %n
+  store i64 %now, ptr %n.p, align 8
+  br label %done
+done:
+  ret void
+}
+
+define void @sdx_together(ptr %args, ptr %ctx) nounwind {
+entry:
+  %n.p = getelementptr i64, ptr %ctx, i64 $context_nthreads
+  %alone.p = getelementptr i64, ptr %ctx, i64 $context_alone
+  %alone = load i64, ptr %alone.p, align 8
+  %apart = icmp ne i64 %alone, 0
+  br i1 %apart, label %join, label %done
+join:
+  store i64 %alone, ptr %n.p, align 8
+  store i64 0, ptr %alone.p, align 8
+  br label %done
+done:
+  ret void
+}
+
+; Between two iterations of a loop; see layout.Turn for the arguments.
+define void @sdx_turn(ptr %args, ptr %ctx) nounwind {
+entry:
+  %tid = load i64, ptr %ctx, align 8
+  %mine = icmp eq i64 %tid, 0
+  br i1 %mine, label %begin, label %done
+begin:
+  %flags.p = getelementptr i64, ptr %args, i64 $turn_flags
+  %condition.p = getelementptr i64, ptr %args, i64 $turn_condition
+  %trips.p = getelementptr i64, ptr %args, i64 $turn_trips
+  %limit.p = getelementptr i64, ptr %args, i64 $turn_limit
+  %first.p = getelementptr i64, ptr %args, i64 $turn_first
+  %after.p = getelementptr i64, ptr %args, i64 $turn_after
+  %before.p = getelementptr i64, ptr %args, i64 $turn_before
+  %copies = getelementptr i64, ptr %args, i64 $turn_copies
+  %counter = load ptr, ptr %args, align 8
+  %flags = load ptr, ptr %flags.p, align 8
+  %condition = load ptr, ptr %condition.p, align 8
+  %trips = load ptr, ptr %trips.p, align 8
+  %limit = load i64, ptr %limit.p, align 8
+  %is.first = load i64, ptr %first.p, align 8
+  %after = load i64, ptr %after.p, align 8
+  %before = load i64, ptr %before.p, align 8
+  %first = icmp ne i64 %is.first, 0
+  %old = load i64, ptr %counter, align 8
+  %now = select i1 %first, i64 0, i64 %old
+  call void @copy_all(ptr %copies, i64 %after, i64 %now)
+  %plus = add i64 %now, 1
+  %next = select i1 %first, i64 0, i64 %plus
+  store i64 %next, ptr %counter, align 8
+  %free = icmp eq ptr %condition, null
+  br i1 %free, label %judged, label %ask
+ask:
+  %asked = load i8, ptr %condition, align 1
+  br label %judged
+judged:
+  %truth = phi i8 [ 1, %begin ], [ %asked, %ask ]
+  %holds = icmp ne i8 %truth, 0
+  %below = icmp slt i64 %next, %limit
+  %endless = icmp eq ptr %trips, null
+  br i1 %endless, label %decide, label %count
+count:
+  %most = load i64, ptr %trips, align 8
+  %few = icmp slt i64 %next, %most
+  br label %decide
+decide:
+  %within = phi i1 [ true, %judged ], [ %few, %count ]
+  %both = and i1 %holds, %below
+  %more = and i1 %both, %within
+  %more.byte = zext i1 %more to i8
+  %done.byte = xor i8 %more.byte, 1
+  %done.p = getelementptr i8, ptr %flags, i64 1
+  %going.p = getelementptr i8, ptr %flags, i64 2
+  store i8 %more.byte, ptr %flags, align 1
+  store i8 %done.byte, ptr %done.p, align 1
+  store i8 %truth, ptr %going.p, align 1
+  br i1 %more, label %fetch, label %done
+fetch:
+  %skip = mul i64 %after, $copy_words
+  %rest = getelementptr i64, ptr %copies, i64 %skip
+  call void @copy_all(ptr %rest, i64 %before, i64 %next)
+  br label %done
+done:
+  ret void
+}
+
+; Copy blocks, each (to, from, bytes, step of to, step of from); the steps are taken `number` times first.
+define internal void @copy_all(ptr %copies, i64 %count, i64 %number) nounwind {
+entry:
+  br label %head
+head:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %copied ]
+  %some = icmp slt i64 %k, %count
+  br i1 %some, label %copy, label %done
+copy:
+  %copy.p = getelementptr [$copy_words x i64], ptr %copies, i64 %k
+  %from.p = getelementptr i64, ptr %copy.p, i64 1
+  %bytes.p = getelementptr i64, ptr %copy.p, i64 2
+  %to.step.p = getelementptr i64, ptr %copy.p, i64 3
+  %from.step.p = getelementptr i64, ptr %copy.p, i64 4
+  %to.0 = load ptr, ptr %copy.p, align 8
+  %from.0 = load ptr, ptr %from.p, align 8
+  %bytes = load i64, ptr %bytes.p, align 8
+  %to.step = load i64, ptr %to.step.p, align 8
+  %from.step = load i64, ptr %from.step.p, align 8
+  %to.by = mul i64 %to.step, %number
+  %from.by = mul i64 %from.step, %number
+  %to = getelementptr i8, ptr %to.0, i64 %to.by
+  %from = getelementptr i8, ptr %from.0, i64 %from.by
+  br label %wide
+wide:
+  %i = phi i64 [ 0, %copy ], [ %i.next, %block ]
+  %i.next = add i64 %i, 64
+  %fits = icmp sle i64 %i.next, %bytes
+  br i1 %fits, label %block, label %words
+block:
+  %block.from = getelementptr i8, ptr %from, i64 %i
+  %block.to = getelementptr i8, ptr %to, i64 %i
+  %block.value = load <16 x i32>, ptr %block.from, align 1
+  store <16 x i32> %block.value, ptr %block.to, align 1
+  br label %wide
+words:
+  %w = phi i64 [ %i, %wide ], [ %w.next, %word ]
+  %w.next = add i64 %w, 8
+  %word.fits = icmp sle i64 %w.next, %bytes
+  br i1 %word.fits, label %word, label %single
+word:
+  %word.from = getelementptr i8, ptr %from, i64 %w
+  %word.to = getelementptr i8, ptr %to, i64 %w
+  %word.value = load i64, ptr %word.from, align 1
+  store i64 %word.value, ptr %word.to, align 1
+  br label %words
+single:
+  %j = phi i64 [ %w, %words ], [ %j.next, %byte ]
+  %left = icmp slt i64 %j, %bytes
+  br i1 %left, label %byte, label %copied
+byte:
+  %byte.from = getelementptr i8, ptr %from, i64 %j
+  %byte.to = getelementptr i8, ptr %to, i64 %j
+  %byte.value = load i8, ptr %byte.from, align 1
+  store i8 %byte.value, ptr %byte.to, align 1
+  %j.next = add i64 %j, 1
+  br label %single
+copied:
+  %k.next = add i64 %k, 1
+  br label %head
 done:
   ret void
 }

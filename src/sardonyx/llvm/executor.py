@@ -6,6 +6,8 @@ kernel or model. The text depends only on the target and the system's calling co
     sdx_execute(ptr records, i64 n, ptr ctx)     every record's fn(args, ctx), barriers and jumps as flags ask
     sdx_barrier(ptr ctx)                         all threads of the run meet; nothing for a single thread
     sdx_fail(ptr ctx, i64 code, i64 d0, i64 d1)  note an error; the first one of a run is kept
+    sdx_alone, sdx_together(ptr args, ptr ctx)   calls between which the first thread may work alone
+    sdx_turn(ptr args, ptr ctx)                  a call between two iterations of a loop, see layout.Turn
     sdx_require(ptr args, ptr ctx)               a call that fails with the word it is given, unless that is 0
     sdx_launch(ptr launch, ptr team) -> i64      from Python: run on the team, this thread is number 0
     sdx_publish, sdx_join                        the halves of sdx_launch, for teams woken by Python
@@ -28,6 +30,8 @@ from string import Template
 from sardonyx.base.target import Target
 from sardonyx.llvm.layout import (
     BARRIER_AFTER,
+    COPY_WORDS,
+    IDLE,
     JUMP,
     SIZES_FAILURE,
     Barrier,
@@ -36,6 +40,7 @@ from sardonyx.llvm.layout import (
     Mailbox,
     Status,
     TeamBlock,
+    Turn,
 )
 
 _FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
@@ -50,13 +55,15 @@ def ir(target: Target) -> str:
     files = [Path(__file__).with_name(f"executor{part}.ll") for part in ("", f"_{architecture}")]
     indices = {
         f"{block.__name__.lower()}_{word.name.lower()}": str(word.value)
-        for block in (Context, Status, Launch, TeamBlock, Barrier, Mailbox)
+        for block in (Context, Status, Launch, TeamBlock, Barrier, Mailbox, Turn)
         for word in block
     }
     return Template("\n".join(file.read_text(encoding="utf-8") for file in files)).substitute(
         indices,
         barrier_flag=str(BARRIER_AFTER),
         jump_flag=str(JUMP),
+        workers_flag=str(IDLE),
+        copy_words=str(COPY_WORDS),
         failure_sizes=str(SIZES_FAILURE),
         barrier_turns=str(_BARRIER_SPINS),
         crowded_turns=str(_CROWDED_SPINS),

@@ -30,13 +30,17 @@ If the condition is 0, or points at a byte that is 0, as many of the records tha
 negative distance goes back. The byte must be the same for all threads.
 """
 
+IDLE = 4
+"""Flag of a jump that is taken by all threads but the first while that works alone; the condition is not read."""
+
 
 class Context(IntEnum):
     """Words of a thread's context, the second argument of every kernel.
 
     Kernels read the first five. `CALL` is the index of the record being executed, `PROFILE` where to note
-    ticks or 0. The last three serve waking: whether the thread sleeps, the CPU it was last seen on (-1 if
-    never), and the system's number of a worker thread.
+    ticks or 0. Three serve waking: whether the thread sleeps, the CPU it was last seen on (-1 if never), and
+    the system's number of a worker thread. `ALONE` is the number of threads that come together again after
+    what the first does alone, or 0.
     """
 
     TID = 0
@@ -50,6 +54,7 @@ class Context(IntEnum):
     ASLEEP = 8
     CPU = 9
     THREAD = 10
+    ALONE = 11
     WORDS = 16
 
 
@@ -65,6 +70,32 @@ class Status(IntEnum):
 
 SIZES_FAILURE = 3
 """Status code of `sdx_require`: sizes that do not fit; detail 0 says which."""
+
+
+class Turn(IntEnum):
+    """Words of `sdx_turn`, which leads from one iteration of a loop to the next; the first thread does it.
+
+    `COUNTER` points at the number of the iteration. `FLAGS` points at three bytes that are set: whether there
+    is another iteration, the opposite, and the condition. The condition is the byte at `CONDITION`, or true;
+    iterations are below `LIMIT` and the integer at `TRIPS`, if that is not 0. `FIRST` says that the loop begins.
+
+    From `COPIES` on stand as many blocks of `COPY_WORDS` as `AFTER` and `BEFORE` say together: to, from, bytes,
+    and the steps of both in each iteration. The first are copied at the end of an iteration (or before the
+    loop), the others at the beginning of the next.
+    """
+
+    COUNTER = 0
+    FLAGS = 1
+    CONDITION = 2
+    TRIPS = 3
+    LIMIT = 4
+    FIRST = 5
+    AFTER = 6
+    BEFORE = 7
+    COPIES = 8
+
+
+COPY_WORDS = 5
 
 
 class Launch(IntEnum):

@@ -162,7 +162,7 @@ class Lowering:
                 end = axis + picks_from.rank
                 picks = self.expr(picks_from, index[axis:end])
                 at = (*index[:axis], Affine(), *index[end:])
-                found = (Pick(picks, place.strides[axis], source.shape[axis]),)
+                found: tuple[Pick, ...] = (Pick(picks, place.strides[axis], source.shape[axis]),)
             case "gather_elements":
                 axis = value.attrs["axis"]
                 at = tuple(Affine() if a == axis else i for a, i in enumerate(index))
@@ -292,7 +292,7 @@ def _scatter(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
     if root.prim == "scatter_elements":
         axis: int = root.attrs["axis"]
         at = tuple(Affine() if a == axis else i for a, i in enumerate(index))
-        picks = (Pick(put.expr(indices, index), place.strides[axis], root.shape[axis]),)
+        picks: tuple[Pick, ...] = (Pick(put.expr(indices, index), place.strides[axis], root.shape[axis]),)
     else:
         depth = indices.shape[-1]
         assert isinstance(depth, int)

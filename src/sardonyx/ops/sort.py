@@ -53,7 +53,7 @@ def non_zero(x: Value) -> Value:
     """The places of all nonzero elements, one column each."""
     rank = max(x.rank, 1)
     if x.is_numeric_const and x.data is not None:
-        return const(algorithms_sort.nonzero(x.data, count=np.count_nonzero(x.data)))
+        return const(algorithms_sort.nonzero(x.data, count=int(np.count_nonzero(x.data))))
     if x.prim == "broadcast" and x.rank and x.args[0].is_numeric_const and np.all(x.args[0].data):
         return concat([iota(x.shape, a, dt.I64).reshape((1, x.size)) for a in range(rank)], 0)
     return places_of(x)

@@ -55,7 +55,7 @@ class Frame:
         filled[: bound.template.size] = bound.template
         self.base = 0
         self._own = filled, binder.own
-        self.words = memoryview(filled)
+        self.words: memoryview[int] = filled.data
         records = np.empty((len(binder.functions), Record.WORDS), np.int64)
         records[:, Record.FUNCTION] = binder.functions
         records[:, Record.ARGS] = address_of(filled) + 8 * binder.starts
@@ -66,7 +66,7 @@ class Frame:
             threads=bound.threads,
             scratch_bytes=bound.scratch_bytes,
             spin_us=binder.spin_us,
-            hold_gil=bound.small,
+            hold_gil=bound.small and not binder.segment.repeats,
             keep=filled,
         )
 
@@ -229,6 +229,13 @@ class Binder:
         self.make_room()
         self.table[key] = bound
         return bound
+
+    def arena_bytes(self) -> int:
+        """The most memory that a run took so far, or would take if its sizes are the same in all."""
+        bound = list(self.table.values())
+        if not bound and not self.segment.names:
+            bound = [Bound(self, np.array(self.evaluate(), np.int64))]
+        return max((b.arena_bytes for b in bound), default=0)
 
     def make_room(self) -> None:
         """Drop sizes that did not serve for longest, by giving each that did a second chance."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,21 @@ HostFunction = Callable[[Sequence[Any], Mapping[str, int]], Any]
 """An operation in Python: (arrays, sizes by symbol) -> result, or a sequence of results."""
 
 
+class Startable(Protocol):
+    """An operation that runs programs of its own, as data; see `runtime.control`."""
+
+    def start(self, start: Any) -> HostFunction:
+        """The operation, ready to run."""
+        ...
+
+
 class StorageSpec(NamedTuple):
     """One block of memory.
 
     `kind`: "input" and "output" (numbered by `number`), "host" (result `number` of a host step), "const"
-    (weight `number`), "sizes" (holds the values of `slots`), "arena" (of as many elements as `slot` says; live from
-    phase `first` to `last` of `segment`, `last` = -1: to the end of the run). Slots are those of `segment`,
-    the first that uses the storage.
+    (weight `number`), "sizes" (holds the values of `slots`), "arena" (of as many elements as `slot` says;
+    live from phase `first` to `last` of `segment`, `last` = -1: to the end of the run). Slots are those of
+    `segment`, the first that uses the storage.
     """
 
     kind: str
@@ -59,7 +67,7 @@ class HostStep(NamedTuple):
     result is None, else the extent of that axis of that result.
     """
 
-    run: HostFunction
+    run: HostFunction | Startable
     args: tuple[View, ...]
     into: tuple[int, ...]
     many: bool
@@ -97,6 +105,7 @@ class Segment(NamedTuple):
     after: tuple[tuple[View, int, str], ...] = ()
     host: HostStep | None = None
     refusals: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    repeats: bool = False
 
 
 @dataclass(slots=True)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sardonyx.base.knobs import CompileOptions, cache_folder
 from sardonyx.base.needs import Needs
@@ -25,15 +25,19 @@ from sardonyx.runtime.weights import Weights
 from sardonyx.targets import by_name, detect
 
 if TYPE_CHECKING:
-    from sardonyx.frontend import Loaded, Source
+    from sardonyx.compile import Compiled
+    from sardonyx.frontend import Loaded
+    from sardonyx.frontend.load import Source
 
 Origin = str | os.PathLike[str] | bytes
+
+AnyProgram: TypeAlias = Program | Variants
 
 _compiling = threading.RLock()
 """The compiler's tables of values and names are one per process."""
 
 
-def load_program(model: Origin, options: CompileOptions) -> Program | Variants:
+def load_program(model: Origin, options: CompileOptions) -> AnyProgram:
     """The program of a model file (path or bytes), from the cache or compiled.
 
     Raises LoadError, UnsupportedOp, ShapeError or CompileError, or OSError if the file cannot be read.
@@ -49,7 +53,7 @@ class _Loader:
         self.origin, self.options, self.target, self.store = origin, options, target, store
         self.model = identity.Model(origin, options.external_folder, store)
 
-    def program(self) -> Program | Variants:
+    def program(self) -> AnyProgram:
         """The program for any feed."""
         found = self._found(self._key())
         if found is None:
@@ -78,13 +82,19 @@ class _Loader:
         from sardonyx import frontend
 
         with _compiling:
-            loaded, more = frontend.specialise(self._source(), feeds, self.options, needs)
-            if more != needs:
-                self._keep_signature(key, more)
-                key = self._key_for(more, feeds)
-            return self._ready(self._compiled(loaded, key)), more
+            source, more = self._source(), needs
 
-    def special(self, sizes: Mapping[str, int]) -> Program | Variants:
+            def load() -> Loaded:
+                nonlocal more
+                loaded, more = frontend.specialise(source, feeds, self.options, needs)
+                return loaded
+
+            made = self._compiled(load)
+            if more != needs:
+                self._keep_signature(key, more, source)
+            return self._ready(self._kept(made, self._key_for(more, feeds))), more
+
+    def special(self, sizes: Mapping[str, int]) -> AnyProgram:
         """The program with some free sizes fixed."""
         options = replace(self.options, dims={**self.options.dims, **sizes})
         loader = _Loader(self.origin, options, self.target, self.store)
@@ -134,15 +144,18 @@ class _Loader:
         source = self._source()
         self.model.note_files(frontend.external_files(source))
         try:
-            loaded = frontend.load(source, self.options, self.options.fed)
+            made = self._compiled(lambda: frontend.load(source, self.options, self.options.fed))
         except NeedsContent as error:
             return self._keep_signature(self._key(), Needs().with_(error), source)
-        return self._compiled(loaded, self._key())
+        return self._kept(made, self._key())
 
-    def _compiled(self, loaded: Loaded, key: str | None) -> Plan:
+    def _compiled(self, load: Callable[[], Loaded]) -> Compiled:
         from sardonyx.compile import compile_model
 
-        made = compile_model(loaded, self.target, self.options, self.store)
+        return compile_model(load, self.target, self.options, self.store)
+
+    def _kept(self, made: Compiled, key: str | None) -> Plan:
+        """The program as a later session will find it, or as it is if it cannot be kept."""
         report = made.report
         if key and plan.write(self.store, key, made.data, made.weights, made.image_key, report):
             found = self._found(key)
@@ -150,10 +163,10 @@ class _Loader:
                 return found._replace(report=lambda: report)
         return Plan(made.data, Weights(made.weights), made.image, lambda: report)
 
-    def _keep_signature(self, key: str | None, needs: Needs, source: Source | None = None) -> Signature:
+    def _keep_signature(self, key: str | None, needs: Needs, source: Source) -> Signature:
         from sardonyx import frontend
 
-        found = frontend.signature(source or self._source(), self.options)
+        found = frontend.signature(source, self.options)
         signature = Signature(found.inputs, found.outputs, found.initializers, found.metadata, needs)
         if key:
             plan.write_signature(self.store, key, signature)

@@ -27,7 +27,14 @@ def _reader() -> Callable[[Array], int]:
         return _asked
     words = ctypes.cast(_WORD, ctypes.POINTER(ctypes.c_int64))
     whole = np.zeros((3, 5), np.float32)
-    samples = [whole, whole[1:, 2:], np.zeros((), np.int8), np.zeros(7), np.empty((0, 2)), whole.T]
+    samples: list[Array] = [
+        whole,
+        whole[1:, 2:],
+        np.zeros((), np.int8),
+        np.zeros(7),
+        np.empty((0, 2)),
+        whole.T,
+    ]
     # The data pointer follows the object header, whose size differs between builds of Python.
     header = object.__basicsize__
     offset = header - _WORD

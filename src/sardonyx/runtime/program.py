@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.segments import Links, Runner, SegmentRun
 from sardonyx.runtime.weights import Weights
 
-Special = Callable[[Mapping[str, int]], "Program"]
+Special: TypeAlias = "Callable[[Mapping[str, int]], Runnable]"
 """Makes the program of the same model with some sizes fixed."""
 
 _DIVISION = 2
@@ -40,6 +40,18 @@ class CallTime(NamedTuple):
     origins: tuple[str, ...]
     busy_ns: float
     wait_ns: float
+
+
+class Runnable(Protocol):
+    """What runs a model; see `Program`."""
+
+    def run(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
+        """The wanted outputs."""
+        ...
+
+    def profile(self, feeds: Sequence[Any]) -> tuple[list[Any], list[CallTime]]:
+        """All outputs and what took how long."""
+        ...
 
 
 class Program:
@@ -82,9 +94,10 @@ class Program:
         self.addresses: list[int] = bases.tolist()
         self.links = Links(data, self.binders)
         self._runner = Runner(self.team)
-        self._give_report, self._report = report, None
+        self._give_report = report
+        self._report: Report | None = None
         self._special = special
-        self._specials: dict[tuple[str, ...], Program] = {}
+        self._specials: dict[tuple[str, ...], Runnable] = {}
         self._every = tuple(range(len(data.results)))
         self._is_one = self._has_one_segment()
         self._table = self.binders[0].table if self._is_one else {}
@@ -98,17 +111,15 @@ class Program:
     @property
     def report(self) -> Report:
         """What the compiler decided, and what the program takes."""
-        if self._report is None:
-            self._report = self._give_report()
-        self._report.counters |= self._sizes_in_bytes()
-        return self._report
+        report = self._report = self._report or self._give_report()
+        report.counters |= self._sizes_in_bytes()
+        return report
 
     def _sizes_in_bytes(self) -> dict[str, int]:
-        arenas = [bound.arena_bytes for binder in self.binders for bound in [*binder.table.values()]]
         return {
             "weight_bytes": self.weights.size_bytes,
             "code_bytes": self.image.size_bytes,
-            "arena_bytes": max(arenas, default=0),
+            "arena_bytes": sum(binder.arena_bytes() for binder in self.binders),
         }
 
     def _has_one_segment(self) -> bool:
@@ -172,7 +183,7 @@ class Program:
         timer = _Timer(self.team, self.data)
         return SegmentRun(self, timer, feeds, symbols).run(self._every), timer.times
 
-    def _without(self, empty: tuple[str, ...]) -> Program:
+    def _without(self, empty: tuple[str, ...]) -> Runnable:
         """The program for feeds in which these sizes are 0."""
         if empty not in self._specials:
             assert self._special is not None

@@ -67,6 +67,7 @@ class Runner:
 
     def host(self, step: HostStep, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
         """One operation in Python."""
+        assert callable(step.run)
         return step.run(args, symbols)
 
 

@@ -32,7 +32,7 @@ from sardonyx.runtime.session_config import apply_model_config, compile_options
 from sardonyx.runtime.status import load_status
 
 if TYPE_CHECKING:
-    from sardonyx.runtime.program import Program
+    from sardonyx.runtime.loader import AnyProgram
 
 ModelSource = str | bytes | os.PathLike[str]
 
@@ -42,7 +42,7 @@ class Session:
 
     _caller: Caller
     _call: Call
-    _program: Program
+    _program: AnyProgram
     _inputs_meta: list[NodeArg]
     _outputs_meta: list[NodeArg]
     _overridable_initializers: list[NodeArg]
@@ -273,8 +273,8 @@ class InferenceSession(Session):
 
     def _bind(
         self,
-        program: Program,
-        with_fed: Callable[[tuple[str, ...]], Program],
+        program: AnyProgram,
+        with_fed: Callable[[tuple[str, ...]], AnyProgram],
         options: SessionOptions,
         profile: Profile | None,
     ) -> None:
@@ -322,7 +322,7 @@ class InferenceSession(Session):
         return _restored, (type(self), state, self._provider_options)
 
 
-def _load(source: str | bytes | None, options: CompileOptions) -> Program:
+def _load(source: str | bytes | None, options: CompileOptions) -> AnyProgram:
     from sardonyx.runtime.loader import load_program
 
     assert source is not None

@@ -80,5 +80,5 @@ def pack(arrays: Sequence[Array]) -> tuple[list[Row], list[Array], Iterator[memo
 def _pieces(arrays: Sequence[Array]) -> Iterator[memoryview]:
     for array in arrays:
         if array.dtype.kind != "O" and array.size:
-            yield memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+            yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
             yield memoryview(bytes(-array.nbytes % _ALIGN))

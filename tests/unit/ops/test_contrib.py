@@ -223,6 +223,15 @@ def test_weights_of_few_bits(width: int, zeros: str) -> None:
     assert_agree(*both("MatMulNBits", "com.microsoft", feeds, attributes, constants=("b", "s", "z")))
 
 
+@pytest.mark.parametrize("zeros", [False, True])
+def test_rows_of_few_bits(zeros: bool) -> None:
+    feeds = {"d": bits(np.uint8, 12, 20), "i": RNG.integers(0, 12, (2, 3)), "s": np.abs(real(12, 3))}
+    if zeros:
+        feeds["z"] = bits(np.uint8, 12, 2)
+    attributes = {"bits": 4, "block_size": 16, "quantize_axis": 1, "gather_axis": 0}
+    assert_agree(*both("GatherBlockQuantized", "com.microsoft", feeds, attributes, constants=("d", "s", "z")))
+
+
 def test_an_lstm_whose_weights_are_quantised() -> None:
     size, inner = 8, 6
     feeds: dict[str, Array | None] = {

@@ -40,7 +40,7 @@ def command(options: argparse.Namespace) -> int:
         data = asdict(summary)
         data["model"] = options.model
         data["memory"] = None if report is None else {name: report.counters.get(name) for name, _ in _MEMORY}
-        data["fallbacks"] = None if report is None else [asdict(note) for note in report.fallbacks]
+        data["fallbacks"] = None if report is None else [note._asdict() for note in report.fallbacks]
         print_json(data)
         return 0
     print("\n".join(_text(options.model, summary, report)))
