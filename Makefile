@@ -6,6 +6,7 @@ RUN := ORT_DISABLE_TELEMETRY=1 $(BIN)
 PYTEST := $(RUN)/python -m pytest
 K ?=
 SELECT := $(if $(K),-k "$(K)")
+STYLE = @$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy
 QUICK := $(if $(K),-k "$(K)",-m "not slow")
 
 .DEFAULT_GOAL := help
@@ -32,16 +33,15 @@ $(BIN)/python:
 demo: .venv/.demo  ## read the printed lines of a photographed page with a real model
 	@$(RUN)/python examples/read_text.py
 
-test: .venv/.dev  ## what every change must pass, about a minute (K=Softmax selects)
+test: .venv/.dev  ## what every change must pass: style, types and all quick tests (K=Softmax selects tests)
+	$(if $(K),,$(STYLE))
 	@$(PYTEST) -q $(QUICK)
 
 test-all: .venv/.dev  ## all real models and all operator cases too (K= selects)
 	@$(PYTEST) -q $(SELECT)
 
 check: .venv/.dev  ## style, types, layers, sizes
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
+	$(STYLE)
 	@$(PYTEST) -q tests/arch
 
 format: .venv/.dev  ## rewrite the sources in the house style

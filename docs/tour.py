@@ -17,6 +17,9 @@ from sardonyx.ir.run import run
 from sardonyx.ir.text import text
 from sardonyx.kernels.families import NATIVE, native_calls
 from sardonyx.llvm import engine
+from sardonyx.loops.lower import lower
+from sardonyx.loops.schedule import schedule
+from sardonyx.loops.text import text as loops_text
 from sardonyx.targets import detect
 
 MODEL = """
@@ -60,7 +63,12 @@ def main() -> None:
     show("Groups", "\n".join(str(group.root) for group in fusion.groups))
     show("Decisions", "\n".join(f"{d.subject}: {d.verdict}, {d.reason}" for d in fusion.decisions))
 
-    # 5. Kernels are text of LLVM's language, already vectorised; LLVM selects instructions and registers.
+    # 5. A group without a product or convolution becomes loop nests; they can be run in numpy too.
+    for group in fusion.groups:
+        if group.kind == "loops":
+            show("Loops", "\n".join(loops_text(schedule(nest)) for nest in lower(group, fusion.places)))
+
+    # 6. Kernels are text of LLVM's language, already vectorised; LLVM selects instructions and registers.
     # Products and convolutions share theirs among all models.
     target = detect()
     for group in fusion.groups:
@@ -75,7 +83,7 @@ def main() -> None:
             show(f"LLVM IR of {call.plan}", ir)
             show(f"{target.name} code of {call.plan}", code)
 
-    # 6. A session does all of this, keeps the code in the cache, and runs it in one native call for any N.
+    # 7. A session does all of this, keeps the code in the cache, and runs it in one native call for any N.
     session = sardonyx.InferenceSession(model)
     for rows in (5, 1):
         (y,) = session.run(None, {"x": x[:rows], "w": w})

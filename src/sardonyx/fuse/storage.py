@@ -67,7 +67,8 @@ def assign_places(
                     if free and _may_move(source) and not from_host(source, native):
                         places[source.id] = at
     for value in order:
-        if value.id not in places and value.kind == "view" and value.args and value.args[0].id in places:
+        is_view = value.kind == "view" and value.args and value.dtype.is_native and value.id not in stored
+        if value.id not in places and is_view and value.args[0].id in places:
             found = view(value, places[value.args[0].id])
             if found is not None:
                 places[value.id] = found

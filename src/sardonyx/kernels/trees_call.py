@@ -15,7 +15,7 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import const
 from sardonyx.kernels.call import Address, Argument, NativeCall
-from sardonyx.kernels.trees import LEAF, MISSING_SHIFT, MODE_SHIFT, Forest, Word, forest_ir
+from sardonyx.kernels.trees import LEAF, MISSING_SHIFT, MODE_SHIFT, WALKS, Forest, Word, forest_ir
 
 Array = np.ndarray[Any, Any]
 
@@ -37,23 +37,19 @@ def trees_calls(
         tuple(sorted(set(told["mode"][inner].tolist()))),
         bool(told["missing"][inner].any()),
         root.attrs["combine"],
-        _is_regular(told),
     )
     source, (total, touched) = places[x.id], group.results
-    lanes = forest.lanes(target)
     words: dict[int, Argument] = dict.fromkeys(range(Word.WORDS), 0)
     words |= {
         Word.X: Address(source.storage, source.offset),
         Word.ROWS: x.shape[0],
         Word.FEATURES: x.shape[1],
         Word.MOST_FEATURES: int(told["feature"][inner].max(initial=-1)) + 1,
-        Word.NODES: len(inner),
-        Word.FIRST: 2 * len(inner) + 2,
         Word.TREES: len(told["root"]),
         Word.TARGETS: targets,
     }
-    arrays = _arrays(told, lanes, forest)
-    kinds = {Word.THRESHOLD: forest.dtype, Word.WEIGHT: forest.weights}
+    arrays = _arrays(told, forest)
+    kinds = {Word.NODES: dt.U8, Word.WEIGHT: forest.weights}
     stored = {word: _stored(array, kinds.get(word, dt.I32)) for word, array in arrays.items()}
     words |= {word: Address(storage) for word, storage in stored.items()}
     scratch = Storage("arena", forest.weights, x.shape[0] * targets)
@@ -68,7 +64,7 @@ def trees_calls(
         (*writes, *(p.storage for p in group.results if p is not None)),
         root.origins,
         work=x.shape[0] * len(told["root"]) * 30,
-        scratch_bytes=lanes * targets * 17 + 64,
+        scratch_bytes=WALKS * targets * 9 + 64,
         kind="trees",
         plan=f"{len(told['root'])} trees of {len(inner)} nodes for {x.shape[0]} rows",
     )
@@ -88,38 +84,55 @@ def _check(told: Mapping[str, Array], targets: int) -> None:
         )
 
 
-def _is_regular(told: Mapping[str, Array]) -> bool:
-    """Whether all leaves have entries of the same different targets in the same order."""
-    leaf = told["mode"] >= LEAF
-    start, count = told["yes"][leaf], told["no"][leaf]
-    if not count.size or not count[0] or (count != count[0]).any():
-        return False
-    targets = told["target"][start[:, None] + np.arange(count[0])]
-    return bool((targets == targets[0]).all()) and len(set(targets[0].tolist())) == count[0]
-
-
-def _arrays(told: Mapping[str, Array], lanes: int, forest: Forest) -> dict[Word, Array]:
-    """The constant operands; node `nodes` is a leaf without weight."""
+def _arrays(told: Mapping[str, Array], forest: Forest) -> dict[Word, Array]:
+    """The constant operands; node `nodes` is a leaf without entries."""
     inner, nodes = told["mode"] < LEAF, len(told["mode"])
-    facts = np.where(inner, told["feature"], 0) | (told["mode"].astype(np.int64) << MODE_SHIFT)
-    facts = np.append(facts | told["missing"].astype(np.int64) << MISSING_SHIFT, LEAF << MODE_SHIFT)
-    threshold = np.append(told["threshold"], told["threshold"].dtype.type(0))
-    leads = np.stack([np.arange(nodes + 1)] * 2, 1)
-    leads[:nodes][inner] = np.stack([told["yes"], told["no"]], 1)[inner]
-    roots = np.pad(told["root"], (0, -len(told["root"]) % lanes), constant_values=nodes)
-    edges = np.concatenate([leads.reshape(-1), roots])
-    start, count = (np.append(np.where(inner, 0, told[name]), 0) for name in ("yes", "no"))
-    target, weight = told["target"], told["weight"]
-    if forest.regular:
-        entries = int(told["no"][~inner][0])
-        start[nodes] = len(target)
-        neutral = {"sum": 0.0, "min": np.inf, "max": -np.inf}[forest.combine]
-        weight = np.append(weight, np.full(entries, neutral, weight.dtype))
-        first = told["yes"][~inner][0]
-        target, count = target[first : first + entries], np.asarray([entries])
-    whole = {Word.NEXT: 2 * edges, Word.FACTS: facts[edges], Word.START: start, Word.COUNT: count}
-    arrays = {word: array.astype(np.int32) for word, array in (*whole.items(), (Word.TARGET, target))}
-    return {**arrays, Word.THRESHOLD: threshold[edges], Word.WEIGHT: weight}
+    real = forest.dtype.numpy
+    fields = np.dtype(
+        {
+            "names": ["threshold", "facts", "no", "yes"],
+            "formats": [real, np.int32, np.int32, np.int32],
+            "offsets": [0, *(real.itemsize + 4 * n for n in range(3))],
+            "itemsize": forest.node_bytes,
+        }
+    )
+    records = np.zeros(nodes + 1, fields)
+    own = np.arange(nodes)
+    records["threshold"][:nodes] = told["threshold"]
+    facts = told["feature"].astype(np.int64)
+    if len(forest.modes) > 1 or forest.missing:
+        facts |= told["mode"].astype(np.int64) << MODE_SHIFT
+        facts |= told["missing"].astype(np.int64) << MISSING_SHIFT
+    records["facts"][:nodes] = np.where(inner, facts, 0)
+    for name in ("yes", "no"):
+        records[name][:nodes] = np.where(inner, told[name], own) * forest.node_bytes
+    records["yes"][nodes] = records["no"][nodes] = nodes * forest.node_bytes
+    pad = -len(told["root"]) % WALKS
+    arrays = {
+        Word.ROOTS: np.pad(told["root"], (0, pad), constant_values=nodes) * forest.node_bytes,
+        Word.DEPTHS: np.pad(_heights(told)[told["root"]], (0, pad)),
+        Word.START: np.append(np.where(inner, 0, told["yes"]), 0),
+        Word.COUNT: np.append(np.where(inner, 0, told["no"]), 0),
+        Word.TARGET: told["target"],
+    }
+    whole = {word: array.astype(np.int32) for word, array in arrays.items()}
+    return {**whole, Word.NODES: records.view(np.uint8), Word.WEIGHT: told["weight"]}
+
+
+def _heights(told: Mapping[str, Array]) -> Array:
+    """The length of the longest walk from each node to a leaf.
+
+    Raises CompileError if a walk need not end.
+    """
+    inner = told["mode"] < LEAF
+    yes, no = (np.where(inner, told[name], 0) for name in ("yes", "no"))
+    heights = np.zeros(len(inner), np.int64)
+    for _ in range(len(inner) + 1):
+        higher = np.where(inner, np.maximum(heights[yes], heights[no]) + 1, 0)
+        if (higher == heights).all():
+            return heights
+        heights = higher
+    raise CompileError("an ensemble of trees has a walk in a circle; check its nodes")
 
 
 def _stored(array: Array, dtype: DType) -> Storage:

@@ -1,4 +1,4 @@
-"""Loop-nest kernel -> LLVM IR text, vectorised along one axis. Knows nests and the vector writer only.
+"""Loop-nest kernel -> LLVM IR text: argument words, outer loops, and how threads share them.
 
 The function of a kernel is `void @name(ptr args, ptr ctx)`; of a tile epilogue
 `void @name(ptr tile, i64 pitch, ptr args, ptr coords, i64 rows, i64 cols)`. All pointers, sizes and strides
@@ -8,37 +8,39 @@ are words of `args`, in the order of `Emitted.words`, so kernels of equal struct
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
-from sardonyx.llvm.expr import ExprEmitter
+from sardonyx.llvm.layout import Context
+from sardonyx.llvm.tile import TileEmitter
 from sardonyx.llvm.vec import Function, Module, V, int_
-from sardonyx.loops.nest import (
-    Affine,
-    Axis,
-    Buffer,
-    Kernel,
-    Load,
-    Reduce,
-    Reduced,
-    Statement,
-    Store,
-    roots,
-    walk,
-)
+from sardonyx.llvm.window import LITERAL
+from sardonyx.loops.cost import body_cost, points_of
+from sardonyx.loops.nest import Axis, Buffer, Kernel, Store, roots, walk
+from sardonyx.loops.schedule import lanes_of
 
-NAME = "@KERNEL@"
-LITERAL = 64
-_UNROLL_POINTS = 32
-_JAM_POINTS = 64
+_GRAIN = 64
+"""Elements of the vector axis that threads share out at a time: whole cache lines."""
+_BLOCK = 1024
+_ENOUGH = 64
+"""Points of the shared axes that suffice to keep all threads equally busy."""
+_FEW = 2000
+"""Instructions below which a kernel runs on one thread."""
+_EPILOGUE = [
+    ("tile", "ptr"),
+    ("pitch", "i64"),
+    ("args", "ptr"),
+    ("coords", "ptr"),
+    ("rows", "i64"),
+    ("cols", "i64"),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One argument word: the address of element `dim` of `buffer`, or without one the integer `dim`."""
+    """One argument word: the address of element `dim` of `buffer`, or the integer `dim` without a buffer."""
 
     buffer: Buffer | None
     dim: Dim
@@ -46,11 +48,15 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """A kernel's function: its symbol (a digest of the text), its module text, and what its words mean."""
+    """A kernel's function: its symbol (a digest of the text), its module text, and what its words mean.
+
+    `scratch_bytes` is the private memory that each thread needs.
+    """
 
     symbol: str
     ir: str
     words: tuple[Word, ...]
+    scratch_bytes: Dim = 0
 
 
 def emit(kernel: Kernel, target: Target) -> Emitted:
@@ -60,31 +66,21 @@ def emit(kernel: Kernel, target: Target) -> Emitted:
     emitter.write()
     text = module.text()
     symbol = "k" + hashlib.sha256(text.encode()).hexdigest()[:20]
-    return Emitted(symbol, text.replace("KERNEL_NAME", symbol), tuple(emitter.words))
+    ir = text.replace("KERNEL_NAME", symbol)
+    return Emitted(symbol, ir, tuple(emitter.words), emitter.scratch_bytes)
 
 
-class _KernelEmitter(ExprEmitter):
-    """Writes the loops; expressions are the business of the base class."""
+class _KernelEmitter(TileEmitter):
+    """Writes a whole function."""
 
     def __init__(self, kernel: Kernel, target: Target, module: Module) -> None:
         self.kernel = kernel
         self.words: list[Word] = []
         self._word_values: dict[tuple[int, Dim], V] = {}
         tile = kernel.form != "loops"
-        params = (
-            [
-                ("tile", "ptr"),
-                ("pitch", "i64"),
-                ("args", "ptr"),
-                ("coords", "ptr"),
-                ("rows", "i64"),
-                ("cols", "i64"),
-            ]
-            if tile
-            else [("args", "ptr"), ("ctx", "ptr")]
-        )
+        params = _EPILOGUE if tile else [("args", "ptr"), ("ctx", "ptr")]
         function = Function(module, "KERNEL_NAME", params)
-        super().__init__(function, target, kernel.vector)
+        super().__init__(function, target, kernel.vector, lanes_of(kernel, target))
         self.args = function.params[2] if tile else function.params[0]
 
     # ---- words
@@ -126,14 +122,7 @@ class _KernelEmitter(ExprEmitter):
             self._word_values[key] = self.f.word(self.args, len(self.words), type_)
             self.words.append(Word(buffer, dim))
 
-    def declare_access(self, buffer: Buffer, at: Affine) -> None:
-        """Make the words of an address available."""
-        if buffer.role != "tile":
-            self.declare(buffer, at.const)
-            for _, factor in at.terms:
-                self.declare(None, factor)
-
-    # ---- loops
+    # ---- whole functions
 
     def write(self) -> None:
         """Write the whole function."""
@@ -155,7 +144,7 @@ class _KernelEmitter(ExprEmitter):
         with self.f.loop(int_(0), rows) as loop, self.scope():
             self.enter(row, loop.index, keep=True)
             self.hoist(self.kernel.body, {column})
-            self.vector_loop(column, int_(0), cols, lambda: self.statements(self.kernel.body, keep={column}))
+            self.vector_loop(column, int_(0), cols, lambda: self.statements(self.kernel.body))
 
     def _origins(self, coords: V) -> list[V]:
         """The origin of the tile along each outer axis."""
@@ -171,238 +160,151 @@ class _KernelEmitter(ExprEmitter):
 
     def _write_loops(self) -> None:
         self.open_accesses(self.kernel.body)
-        self.hoist(self.kernel.body, set(self.kernel.outer) | self._inner_axes())
-        outer = self.kernel.outer
-        if self.kernel.serial:
-            with self.f.when(self.f.icmp("eq", self.thread()[0], int_(0))):
-                self._nest(outer)
-            return
-        if not outer:
-            with self.f.when(self.f.icmp("eq", self.thread()[0], int_(0))):
-                self.statements(self.kernel.body)
-            return
-        if outer[0] is self.vector:
-            low, high = self.share(self.word(None, outer[0].extent), 64)
-            self.vector_loop(outer[0], low, high, lambda: self.statements(self.kernel.body))
-            return
-        flat = outer[:2] if len(outer) > 1 and outer[1] is not self.vector else outer[:1]
-        self._split(flat, outer[len(flat) :])
-
-    def _jams(self, axis: Axis, rest: Sequence[Axis]) -> bool:
-        """Whether several points of `axis` should share the operands of a small unrolled window."""
-        body = self.kernel.body
-        windows = [s for s in body if isinstance(s, Reduce)]
-        return (
-            bool(windows)
-            and axis is not self.vector
-            and list(rest) == ([self.vector] if self.vector in self.kernel.outer else [])
-            and (not rest or rest[0].extent == self.target.lanes)
-            and all(self._unrolls(s.axes, _JAM_POINTS) for s in windows)
-            and len({s.axes for s in windows}) == 1
-            and all(not s.axes for s in body if isinstance(s, Store))
-            and not any(isinstance(e, Reduced) for s in windows for e in walk(roots(s)))
-        )
-
-    def _jam(self, axis: Axis, rest: Sequence[Axis]) -> None:
-        """Run blocks of points of `axis` together: each tap's shared operands are read once a block."""
-        windows = [s for s in self.kernel.body if isinstance(s, Reduce)]
-        points = len(list(self._taps(windows[0].axes)))
-        widths = _block_widths(axis.extent, 8 if points <= 25 and len(windows) == 1 else 4)
-        extent = self.word(None, axis.extent)
-        for vector in rest:
-            self.enter(vector, int_(0))
-        taps = []
-        for at in self._taps(windows[0].axes):
-            with self.scope():
-                for tap, index in zip(windows[0].axes, at, strict=True):
-                    if not self._is_displacement(tap):
-                        self.enter(tap, int_(index))
-                taps.append((at, dict(self.pointers[-1])))
-        low: V = int_(0)
-        for width in widths:
-            with self.f.loop(low, self.f.sub(extent, int_(width - 1)), width) as loop:
-                self._jam_block(axis, [self.f.add(loop.index, int_(u)) for u in range(width)], windows, taps)
-            low = loop.index
-
-    def _jam_block(
-        self,
-        axis: Axis,
-        indices: Sequence[V],
-        windows: Sequence[Reduce],
-        taps: Sequence[tuple[tuple[int, ...], dict[tuple[Buffer, Affine], V]]],
-    ) -> None:
-        self.begin_reductions(windows)
-        sums = [self.accumulators(windows) for _ in indices]
-        for at, pointers in taps:
-            with self.scope():
-                self.pointers[-1].update(pointers)
-                for tap, place in zip(windows[0].axes, at, strict=True):
-                    if self._is_displacement(tap):
-                        self.enter(tap, int_(place))
-                    else:
-                        self.indices[-1][tap] = int_(place)
-                self.hoist(windows, {axis})
-                for number, index in enumerate(indices):
-                    with self.scope():
-                        self.enter(axis, index)
-                        self.carry(windows, sums[number])
-                        for statement in windows:
-                            self.accumulate(statement)
-                        sums[number] = self.accumulators(windows)
-        for number, index in enumerate(indices):
-            with self.scope():
-                self.enter(axis, index)
-                self.carry(windows, sums[number])
-                for store in self.kernel.body:
-                    if isinstance(store, Store):
-                        self.store(store)
-
-    def _taps(self, axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
-        return product(*(range(int(a.extent)) for a in axes))  # type: ignore[arg-type]
-
-    def _is_displacement(self, tap: Axis) -> bool:
-        """Whether moving along a tap is a constant displacement in every address."""
-        factors = [at.factor(tap) for _, at in self.pointers[0]]
-        return all(isinstance(f, int) and abs(f) <= LITERAL for f in factors)
-
-    def _split(self, flat: Sequence[Axis], rest: Sequence[Axis]) -> None:
-        """Share the points of the first one or two axes among the threads."""
-        extents = [self.word(None, a.extent) for a in flat]
-        total = extents[0] if len(flat) == 1 else self.f.mul(extents[0], extents[1])
-        low, high = self.share(total, 1)
-        remaining = set(rest) | self._inner_axes()
-        with self.f.loop(low, high) as loop, self.scope():
-            if len(flat) == 1:
-                self.enter(flat[0], loop.index)
+        outer, f = self.kernel.outer, self.f
+        points = int_(1)
+        for axis in outer:
+            points = f.mul(points, self.word(None, axis.extent))
+        with f.when(f.icmp("sgt", points, int_(0))):
+            self._share_limits(points)
+            self.hoist(self.kernel.body, {*outer, *self.inner_axes()})
+            if self.kernel.serial or not outer:
+                with f.when(f.icmp("eq", self._tid, int_(0))):
+                    self._nest(outer)
             else:
-                self.enter(flat[0], self.f.binary("udiv", loop.index, extents[1]))
-                self.enter(flat[1], self.f.binary("urem", loop.index, extents[1]))
-            self.hoist(self.kernel.body, remaining)
-            self._nest(rest)
+                self._split(outer)
+
+    def inner_axes(self) -> set[Axis]:
+        """The axes that belong to statements rather than to the whole kernel."""
+        return {a for s in self.kernel.body for a in s.axes}
+
+    # ---- threads
+
+    def _share_limits(self, points: V) -> None:
+        """Which thread this is, of how many that take part: one alone if there is little to do."""
+        f, context = self.f, self.f.params[1]
+        body = self.kernel.body
+        each = max(1, int(sum(body_cost([s]) * points_of(s.axes) for s in body)))
+        self._tid = f.word(context, Context.TID)
+        few = f.icmp("ult", points, int_(-(-_FEW // each)))
+        self._team = f.select(few, int_(1), f.word(context, Context.NTHREADS))
+
+    def share(self, total: V, grain: int) -> tuple[V, V]:
+        """This thread's range of `total` points, in multiples of `grain`."""
+        f = self.f
+        units = f.binary("udiv", f.add(total, int_(grain - 1)), int_(grain)) if grain > 1 else total
+        low = f.mul(f.binary("udiv", f.mul(units, self._tid), self._team), int_(grain))
+        after = f.add(self._tid, int_(1))
+        high = f.mul(f.binary("udiv", f.mul(units, after), self._team), int_(grain))
+        return low, f.smin(high, total)
+
+    def _split(self, outer: Sequence[Axis]) -> None:
+        """Share the points of the first axes among the threads."""
+        shared, rest = self._shared_axes(outer)
+        if len(shared) == 1 and self._run_range(shared[0], rest, self.share):
+            return
+        extents = [self._units(a) for a in shared]
+        total = int_(1)
+        for extent in extents:
+            total = self.f.mul(total, extent)
+        low, high = self.share(total, 1)
+        with self.f.loop(low, high, 1, self._digits(low, extents)) as loop, self.scope():
+            digits = loop.carried
+            whole = [a for a in shared if self._block_size(a) == 1]
+            for axis, digit in zip(shared, digits, strict=False):
+                if axis in whole:
+                    self.enter(axis, digit)
+            self.hoist(self.kernel.body, {*outer, *self.inner_axes()} - {*whole})
+            if shared[-1] in whole:
+                self._nest(rest)
+            else:
+                self._run_range(
+                    shared[-1], rest, lambda extent, _: self._part(shared[-1], digits[-1], extent)
+                )
+            loop.next(*self._following(digits, extents))
+
+    def _run_range(self, axis: Axis, rest: Sequence[Axis], share: Callable[[V, int], tuple[V, V]]) -> bool:
+        """Run the part of an axis that `share` gives for (extent, grain), if it runs in blocks of points."""
+        extent = self.word(None, axis.extent)
+        if axis is self.vector:
+            self._along_vector(*share(extent, _GRAIN))
+        elif axis is self.kernel.cross:
+            self.squares(*share(extent, self.lanes))
+        elif self.jams(axis, rest):
+            self.jam(axis, rest, *share(extent, self.jam_width(axis)))
+        else:
+            return False
+        return True
+
+    def _shared_axes(self, outer: Sequence[Axis]) -> tuple[list[Axis], list[Axis]]:
+        """(axes whose points are shared out, axes that each point loops over)."""
+        shared, rest, points = [outer[0]], list(outer[1:]), _points_surely(outer[0])
+        while rest and points < _ENOUGH and self._may_share(shared[-1], rest):
+            points *= _points_surely(rest[0])
+            shared.append(rest.pop(0))
+        return shared, rest
+
+    def _may_share(self, last: Axis, rest: Sequence[Axis]) -> bool:
+        axis = rest[0]
+        if last is self.kernel.cross or self.jams(last, rest) or self.jams(axis, rest[1:]):
+            return False
+        return axis is not self.vector or not isinstance(axis.extent, int) or axis.extent >= 2 * _BLOCK
+
+    def _block_size(self, axis: Axis) -> int:
+        """How many points of an axis are shared out as one."""
+        return _BLOCK if axis is self.vector else self.lanes if axis is self.kernel.cross else 1
+
+    def _part(self, axis: Axis, digit: V, extent: V) -> tuple[V, V]:
+        size = int_(self._block_size(axis))
+        low = self.f.mul(digit, size)
+        return low, self.f.smin(self.f.add(low, size), extent)
+
+    def _units(self, axis: Axis) -> V:
+        """How many shared points an axis has."""
+        extent, size = self.word(None, axis.extent), self._block_size(axis)
+        return extent if size == 1 else self.f.binary("udiv", self.f.add(extent, int_(size - 1)), int_(size))
+
+    def _digits(self, number: V, extents: Sequence[V]) -> list[V]:
+        """The index along each axis of a point counted over all of them."""
+        digits = []
+        for extent in reversed(extents[1:]):
+            digits.append(self.f.binary("urem", number, extent))
+            number = self.f.binary("udiv", number, extent)
+        return [number, *reversed(digits)]
+
+    def _following(self, digits: Sequence[V], extents: Sequence[V]) -> list[V]:
+        """The indices of the next point."""
+        f, carry = self.f, int_(1)
+        result = []
+        for digit, extent in zip(reversed(digits[1:]), reversed(extents[1:]), strict=True):
+            more = f.add(digit, carry)
+            wraps = f.icmp("eq", more, extent)
+            result.append(f.select(wraps, int_(0), more))
+            carry = f.convert("zext", wraps, "i64")
+        return [f.add(digits[0], carry), *reversed(result)]
+
+    # ---- nests
 
     def _nest(self, axes: Sequence[Axis]) -> None:
         if not axes:
             self.statements(self.kernel.body)
             return
         axis, rest = axes[0], axes[1:]
-        if self._jams(axis, rest):
-            self._jam(axis, rest)
-            return
-        if axis is self.vector:
-            extent = self.word(None, axis.extent)
-            self.vector_loop(axis, int_(0), extent, lambda: self._nest(rest))
+        if self._run_range(axis, rest, lambda extent, _: (int_(0), extent)):
             return
         with self.f.loop(int_(0), self.word(None, axis.extent)) as loop, self.scope():
             self.enter(axis, loop.index)
-            self.hoist(self.kernel.body, set(rest) | self._inner_axes())
+            self.hoist(self.kernel.body, {*rest, *self.inner_axes()})
             self._nest(rest)
 
-    def _inner_axes(self) -> set[Axis]:
-        return {a for s in self.kernel.body for a in s.axes}
-
-    def share(self, total: V, grain: int) -> tuple[V, V]:
-        """This thread's range of `total` points, in multiples of `grain`."""
-        tid, count = self.thread()
-        f = self.f
-        units = f.binary("udiv", f.add(total, int_(grain - 1)), int_(grain)) if grain > 1 else total
-        low = f.mul(f.binary("udiv", f.mul(units, tid), count), int_(grain))
-        high = f.mul(f.binary("udiv", f.mul(units, f.add(tid, int_(1))), count), int_(grain))
-        return low, f.smin(high, total)
-
-    def thread(self) -> tuple[V, V]:
-        """(thread number, number of threads)."""
-        if not hasattr(self, "_thread"):
-            context = self.f.params[1]
-            self._thread = (self.f.word(context, 0), self.f.word(context, 1))
-        return self._thread
-
-    # ---- statements
-
-    def statements(self, body: Sequence[Statement], keep: set[Axis] | None = None) -> None:
-        """Run statements inside the outer loops; neighbours over the same axes share their loops."""
-        position = 0
-        while position < len(body):
-            end = position + 1
-            while end < len(body) and self._can_join(body[position:end], body[end]):
-                end += 1
-            self._run_together(body[position:end])
-            position = end
-        del keep
-
-    def _can_join(self, first: Sequence[Statement], other: Statement) -> bool:
-        if first[0].axes != other.axes:
-            return False
-        if not other.axes:
-            return True
-        made = {s.result.name for s in first if not isinstance(s, Store)}
-        written = {s.buffer for s in first if isinstance(s, Store)}
-        for expr in walk(roots(other)):
-            if getattr(expr, "name", None) in made:
-                return False
-            if isinstance(expr, Load) and expr.buffer in written:
-                return False
-        return True
-
-    def _run_together(self, group: Sequence[Statement]) -> None:
-        axes = group[0].axes
-        if not axes:
-            for s in group:
-                if isinstance(s, Store):
-                    self.store(s)
-                else:
-                    self.begin_reductions([s])
-                    self.accumulate(s)
-            return
-        reductions = [s for s in group if not isinstance(s, Store)]
-        self.begin_reductions(reductions)
-        self.hoist(group, set(axes))
-        self._inner(list(axes), group)
-        self.end_reductions(reductions)
-
-    def _inner(self, axes: list[Axis], group: Sequence[Statement]) -> None:
-        if not axes:
-            for s in group:
-                if isinstance(s, Store):
-                    self.store(s)
-                else:
-                    self.accumulate(s)
-            return
-        ordered = [a for a in axes if a is not self.vector] + [a for a in axes if a is self.vector]
-        axis, rest = ordered[0], ordered[1:]
-        reductions = [s for s in group if not isinstance(s, Store)]
-        if axis is self.vector:
-            high = self.word(None, axis.extent)
-            self.vector_loop(axis, int_(0), high, lambda: self._inner(rest, group), reductions)
-        elif self._unrolls(axes):
-            for index in range(int(axis.extent)):  # type: ignore[arg-type]
-                with self.scope():
-                    self.enter(axis, int_(index))
-                    self.hoist(group, set(rest))
-                    self._inner(rest, group)
+    def _along_vector(self, low: V, high: V) -> None:
+        """All statements over a range of the vector axis, the innermost of the outer axes."""
+        axis, body = self.kernel.vector, self.kernel.body
+        assert axis is not None
+        if self.kernel.cross is not None:
+            self.vector_loop(axis, low, high, self.short_rows)
         else:
-            carried = self.accumulators(reductions)
-            with self.f.loop(int_(0), self.word(None, axis.extent), 1, carried) as loop, self.scope():
-                self.carry(reductions, loop.carried)
-                self.enter(axis, loop.index)
-                self.hoist(group, set(rest))
-                self._inner(rest, group)
-                loop.next(*self.accumulators(reductions))
-            self.carry(reductions, loop.carried)
-
-    def _unrolls(self, axes: Sequence[Axis], limit: int = _UNROLL_POINTS) -> bool:
-        points = 1
-        for axis in axes:
-            if axis is self.vector or not isinstance(axis.extent, int):
-                return False
-            points *= axis.extent
-        return points <= limit
+            self.vector_loop(axis, low, high, lambda: self.statements(body), (), self.vector_copies(body))
 
 
-def _block_widths(extent: Dim, most: int) -> tuple[int, ...]:
-    """How many points to run together, first and for what is left over."""
-    if not isinstance(extent, int):
-        return (most, most // 2, 1)
-    if extent <= most:
-        return (max(1, extent),)
-    best = max(range(most // 2 + 1, most + 1), key=lambda width: (-(extent % width), width))
-    return (best, extent % best) if extent % best else (best,)
+def _points_surely(axis: Axis) -> int:
+    return axis.extent if isinstance(axis.extent, int) else 1

@@ -193,7 +193,7 @@ class Lowering:
 
     def finish(self, name: str, form: str = "loops", *, serial: bool = False) -> Kernel:
         """The kernel of all statements so far."""
-        return Kernel(name, self.outer, tuple(self.body), tuple(self.origins), form, None, serial)
+        return Kernel(name, self.outer, tuple(self.body), tuple(self.origins), form, serial=serial)
 
 
 def address(place: Place, index: Index) -> Affine:

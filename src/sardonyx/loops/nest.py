@@ -185,7 +185,10 @@ class Kernel:
     `form` "loops": a kernel of its own, outer axes split over threads. "tile": the epilogue of a
     contraction, called for a block of the last two outer axes (row, column); the block is the buffer
     whose role is "tile". "product": the same, but the axes before row and column come as one flat number.
-    `vector` is the axis that lanes run along.
+
+    `vector` is the axis that lanes run along. `cross` is the one along which some accesses are contiguous
+    that lanes would have to gather: an outer axis, of which squares are transposed, or a short axis of the
+    statements, which is written out.
     """
 
     name: str
@@ -194,6 +197,7 @@ class Kernel:
     origins: tuple[str, ...]
     form: str = "loops"
     vector: Axis | None = None
+    cross: Axis | None = None
     serial: bool = False
 
     def buffers(self) -> list[Buffer]:

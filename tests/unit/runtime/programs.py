@@ -15,11 +15,14 @@ from tests.tolerance import assert_close
 Array = np.ndarray[Any, Any]
 HEAD = '<ir_version: 10, opset_import: ["" : 21]>\n'
 
-LINEAR = "g (float[N,8] x) => (float[N,4] y) <float[8,4] w, float[4] b> { m = MatMul(x, w) s = Add(m, b) y = Relu(s) }"
+LINEAR = """
+g (float[N,8] x) => (float[N,4] y) <float[8,4] w, float[4] b> { m = MatMul(x, w) s = Add(m, b) y = Relu(s) }
+"""
+SCALED = "g (float[N,8] x) => (float[N,8] y) <float[8] w, float[8] b> { m = Mul(x, w) s = Add(m, b) y = Relu(s) }"
 GATHER = "g (float[N,3] x, int64[K] i) => (float[K,3] y) { y = Gather(x, i) }"
 NONZERO = """
-g (float[N] x, float[M] z) => (float[K] y, float[M] u) {
-    p = NonZero(x)  q = Squeeze(p)  g = Gather(x, q)  e = Exp(g)  t = ReduceSum(e)
+g (float[N] x, float[M] z) => (float[K] y, float[M] u) <int64[1] a = {0}> {
+    p = NonZero(x)  q = Squeeze(p, a)  g = Gather(x, q)  e = Exp(g)  t = ReduceSum(e)
     y = Sqrt(e)  u = Mul(z, t)
 }
 """
@@ -40,6 +43,11 @@ def model(text: str, **initializers: Array) -> bytes:
 def linear(seed: int = 0) -> bytes:
     """A layer with random weights."""
     return model(LINEAR, w=f32(8, 4, seed=seed), b=f32(4, seed=seed + 1))
+
+
+def scaled(seed: int = 0) -> bytes:
+    """A layer that compiles fast."""
+    return model(SCALED, w=f32(8, seed=seed), b=f32(8, seed=seed + 1))
 
 
 def program(data: bytes, **options: Any) -> Any:

@@ -145,7 +145,8 @@ def test_python_threads_share_a_program(text: str, threads: int) -> None:
 
 def test_memory_of_sizes_that_do_not_come_back_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bound, "_MOST_BOUND", 8)
-    data = model("g (float[N,8] x) => (float[N,1] y) { a = Softmax(x) b = CumSum(a, i) y = ReduceMax<axes=[1]>(b) }".replace("ReduceMax<axes=[1]>(b)", "ReduceMax(b, i)"), i=np.array([1]))
+    text = "g (float[N,8] x) => (float[N,1] y) <int64[1] i = {1}> { a = CumSum(x, i) y = ReduceMax(a, i) }"
+    data = model(text)
     made = program(data)
     (binder,) = made.binders
     for rows in range(1, 40):

@@ -1,0 +1,126 @@
+"""What the parts of a loop nest cost, in instructions for one vector: the numbers behind choices of loops.
+
+Rough on purpose: only large ratios decide. Must not know LLVM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import mul
+
+from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Load, Reduce, Statement, Store, roots, walk
+
+ASSUMED = 64
+"""Stands in for extents that are not known."""
+
+_PLAIN = frozenset(
+    {
+        *("add", "sub", "mul", "max", "min", "neg", "abs", "sign", "floor", "ceil", "round", "trunc", "cast"),
+        *("eq", "lt", "le", "and", "or", "xor", "not", "bitand", "bitor", "bitxor", "bitnot", "shl", "shr"),
+        *("isnan", "isinf", "where", "bitcast"),
+    }
+)
+_SLOW = {"div": 6.0, "sqrt": 6.0, "exp": 16.0, "log": 20.0, "sigmoid": 20.0, "tanh": 24.0, "pow": 60.0}
+_FUNCTION = 30.0
+_INTEGER_DIVISION = 30.0
+
+CONTIGUOUS, INVARIANT = 1.0, 0.25
+TRANSPOSED = 3.0
+GATHER, SCATTER = 1.5, 2.5
+"""For each lane."""
+_HORIZONTAL = 10.0
+SHORT = 16
+"""The longest row that is held in registers, an element of each row a lane."""
+
+
+def op_cost(expr: Apply) -> float:
+    """Instructions of one map primitive."""
+    if expr.prim in _PLAIN:
+        return 1.0
+    if expr.prim in ("div", "mod", "fmod", "pow") and not expr.dtype.is_float:
+        return _INTEGER_DIVISION
+    return _SLOW.get(expr.prim, _FUNCTION)
+
+
+def expr_cost(exprs: Iterable[Expr]) -> float:
+    """Instructions to evaluate expressions once, each part once; loads count 1, checked ones 6."""
+    total = 0.0
+    for expr in walk(exprs):
+        if isinstance(expr, Apply):
+            total += op_cost(expr)
+        elif isinstance(expr, Load):
+            total += 1 + 5 * len(expr.picks)
+    return total
+
+
+def body_cost(body: Sequence[Statement]) -> float:
+    """Instructions for one point of each statement."""
+    return expr_cost(e for s in body for e in roots(s)) + len(body)
+
+
+def extent_of(axis: Axis) -> int:
+    """The extent, or a guess."""
+    return axis.extent if isinstance(axis.extent, int) else ASSUMED
+
+
+def points_of(axes: Iterable[Axis]) -> int:
+    """The number of points, or a guess."""
+    return reduce(mul, (max(1, extent_of(a)) for a in axes), 1)
+
+
+def nest_cost(kernel: Kernel, vector: Axis | None, cross: Axis | None, lanes: int) -> float:
+    """Instructions of the whole kernel if lanes run along `vector` and transposes go across to `cross`."""
+    total = 0.0
+    inside = points_of(kernel.outer)
+    for statement in kernel.body:
+        axes = (*kernel.outer, *statement.axes)
+        points = inside * points_of(statement.axes)
+        if vector is None or vector not in axes:
+            total += points * _point_cost(statement, None, cross, lanes)
+            continue
+        extent = max(1, extent_of(vector))
+        vectors = points // extent * -(-extent // lanes)
+        total += vectors * _point_cost(statement, vector, cross, lanes)
+        if isinstance(statement, Reduce) and vector in statement.axes:
+            total += points / extent * _HORIZONTAL
+    return total
+
+
+def _point_cost(statement: Statement, vector: Axis | None, cross: Axis | None, lanes: int) -> float:
+    total = 1.0
+    for expr in walk(roots(statement)):
+        if isinstance(expr, Apply):
+            total += op_cost(expr) if vector is None or vector in expr.axes else 0
+        elif isinstance(expr, Load) and expr.buffer.role != "tile":
+            total += 3 * len(expr.picks)
+            if vector is None:
+                total += CONTIGUOUS
+            elif any(vector in p.index.axes for p in expr.picks):
+                total += GATHER * lanes
+            else:
+                total += _access_cost(expr.at, vector, cross, GATHER * lanes, True)
+    if isinstance(statement, Store) and vector is not None:
+        total += _access_cost(statement.at, vector, cross, SCATTER * lanes, False) + SCATTER * lanes * len(
+            statement.picks
+        )
+    return total
+
+
+def _access_cost(at: Affine, vector: Axis, cross: Axis | None, apart: float, narrow: bool) -> float:
+    """Instructions for one vector: `apart` if every lane is reached alone, fewer for `narrow` steps."""
+    stride = at.factor(vector)
+    if stride == 0:
+        return INVARIANT
+    if stride == 1:
+        return CONTIGUOUS
+    if cross is not None and at.factor(cross) == 1 and (not is_short(cross) or stride == cross.extent):
+        return TRANSPOSED
+    if isinstance(stride, int) and -1 <= stride <= 4 and narrow:
+        return 2.0 * abs(stride)
+    return apart
+
+
+def is_short(axis: Axis) -> bool:
+    """Whether all points of an axis may be held in registers."""
+    return isinstance(axis.extent, int) and axis.extent <= SHORT
