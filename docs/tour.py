@@ -64,13 +64,14 @@ def main() -> None:
     show("Decisions", "\n".join(f"{d.subject}: {d.verdict}, {d.reason}" for d in fusion.decisions))
 
     # 5. A group without a product or convolution becomes loop nests; they can be run in numpy too.
+    target = detect()
     for group in fusion.groups:
         if group.kind == "loops":
-            show("Loops", "\n".join(loops_text(schedule(nest)) for nest in lower(group, fusion.places)))
+            nests = lower(group, fusion.places)
+            show("Loops", "\n".join(loops_text(schedule(nest, target)) for nest in nests))
 
     # 6. Kernels are text of LLVM's language, already vectorised; LLVM selects instructions and registers.
     # Products and convolutions share theirs among all models.
-    target = detect()
     for group in fusion.groups:
         if group.kind == "host":
             continue

@@ -69,12 +69,26 @@ __all__ = [
 
 _HOMES = {
     "alias": ("as_onnxruntime",),
-    "runtime.binding": ("IOBinding",),
+    "runtime.binding": ("IOBinding", "SessionIOBinding"),
     "runtime.enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
     "runtime.logger": (
         "set_default_logger_callback",
         "set_default_logger_severity",
         "set_default_logger_verbosity",
+    ),
+    "runtime.absent": ("get_ep_devices",),
+    "runtime.memory": (
+        "OrtAllocatorType",
+        "OrtArenaCfg",
+        "OrtDeviceMemoryType",
+        "OrtDeviceVendorId",
+        "OrtExecutionProviderDevicePolicy",
+        "OrtMemType",
+        "OrtMemoryInfo",
+        "OrtSparseFormat",
+        "copy_tensors",
+        "create_and_register_allocator",
+        "create_and_register_allocator_v2",
     ),
     "runtime.metadata": ("ModelMetadata", "NodeArg"),
     "runtime.options": ("RunOptions", "SessionOptions"),
@@ -89,6 +103,8 @@ _HOMES = {
         "get_device",
         "get_version_string",
         "has_collective_ops",
+        "preload_dlls",
+        "print_debug_info",
         "set_global_thread_pool_sizes",
         "set_seed",
     ),
@@ -104,6 +120,10 @@ def __getattr__(name: str) -> object:
             value: object = getattr(importlib.import_module(f"sardonyx.{home}"), name)
             globals()[name] = value
             return value
+    if name[:1].isalpha():
+        absent = importlib.import_module("sardonyx.runtime.absent")
+        if name in absent.REASONS:
+            return getattr(absent, name)
     raise AttributeError(f"module 'sardonyx' has no attribute {name!r}")
 
 

@@ -327,7 +327,8 @@ class Assembler:
     def computed(self, value: Value) -> None:
         """Sizes that depend on the content of `value` can be read once its call has run."""
         for name, unknown in self.fusion.graph.unknowns.items():
-            if unknown.value is value and unknown.result is None and name not in self.known:
+            source = unknown.value.args[0] if unknown.value.prim == "item" else unknown.value
+            if source is value and unknown.result is None and name not in self.known:
                 self.pending[name] = unknown
 
     def host(self, value: Value, run: HostFunction | Startable, args: Sequence[Value]) -> None:

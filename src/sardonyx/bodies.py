@@ -1,4 +1,4 @@
-"""Graphs inside graphs: which become part of the native code around them, and which become programs of their own.
+"""Graphs inside graphs: which become part of the native code around them, and which programs of their own.
 
 Knows groups, calls and control steps; must not know ONNX or how a run is done.
 """
@@ -48,8 +48,8 @@ def native_control(graph: Graph, simplify: Callable[[Graph], Graph]) -> Graph:
         if value.prim not in CONTROL or value.id in sources or not _is_decidable(value):
             return rebuild(value, args)
         bodies = {k: simplify(body) for k, body in value.attrs.items() if isinstance(body, Graph)}
-        check = _fits_branch if value.prim == "if" else _fits_cycle
-        if not all(_is_native(body) and check(body, value) for body in bodies.values()):
+        check = _branches_fit if value.prim == "if" else _body_fits
+        if not (all(map(_is_native, bodies.values())) and check(value, **bodies)):
             return rebuild(value, args)
         attrs = {**value.attrs, **bodies}
         return make(_NATIVE_CONTROL[value.prim], args, attrs, value.dtype, value.shape, value.results)
@@ -73,19 +73,28 @@ def _is_decidable(value: Value) -> bool:
 def _is_native(body: Graph) -> bool:
     """Whether a body is native code all through."""
     order = body.order()
-    native = all(v.dtype.is_native or v.results for v in order) and all(v.dtype.is_native for v in body.inputs)
-    return native and not body.unknowns and not any(on_host(v, EXECUTABLE) for v in order)
+    tensors = all(v.dtype.is_native for v in body.inputs) and all(
+        v.dtype.is_native or v.results for v in order
+    )
+    return tensors and not body.unknowns and not any(on_host(v, EXECUTABLE) for v in order)
 
 
-def _fits_branch(body: Graph, value: Value) -> bool:
-    """Whether a branch gives the sizes that are known outside."""
+def _branches_fit(value: Value, then: Graph, otherwise: Graph) -> bool:
+    """Whether branches give the sizes that are known outside."""
+    choice = value.attrs["choice"]
     return all(
-        v.dtype is dtype and _same(v.shape, shape)
-        for (_, v), (dtype, shape) in zip(body.outputs, value.results, strict=True)
+        a.dtype is b.dtype is dtype
+        and all(
+            dims.equal(m, n) is dims.equal(m, size) is True or size == dims.where(choice, m, n)
+            for m, n, size in zip(a.shape, b.shape, shape, strict=True)
+        )
+        for (_, a), (_, b), (dtype, shape) in zip(
+            then.outputs, otherwise.outputs, value.results, strict=True
+        )
     )
 
 
-def _fits_cycle(body: Graph, value: Value) -> bool:
+def _body_fits(value: Value, body: Graph) -> bool:
     """Whether carried values keep their sizes and rows have those that are known outside."""
     at = value.attrs
     scan, count = value.prim == "scan", at["carried"]

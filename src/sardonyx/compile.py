@@ -141,6 +141,7 @@ class Builder:
             report.fallbacks.append(note)
         elif root.prim in NATIVE_CONTROL:
             add_control(self.assembler, fusion, root, self.add)
+            report.kernels.append(KernelNote(root.prim, root.origins, "control", "native jumps"))
         else:
             for call, modules in native_calls(group, fusion.places, self.parts.target):
                 self.parts.library.update(modules)

@@ -32,9 +32,7 @@ Add: TypeAlias = Callable[[Fusion], None]
 _ENDLESS = 1 << 62
 
 
-def add_branch(
-    assembler: Assembler, fusion: Fusion, value: Value, native: frozenset[str], add: Add
-) -> None:
+def add_branch(assembler: Assembler, fusion: Fusion, value: Value, native: frozenset[str], add: Add) -> None:
     """Append both courses of a `branch` and the jumps around them."""
     results = _results(fusion, value)
     args = [fusion.places[arg.id] for arg in value.args]
@@ -127,9 +125,7 @@ class Cycle:
         self.state = [
             self.results.get(k) or _stored(v.dtype, v.shape) for k, v in enumerate(formals[: self.count])
         ]
-        self.slices = [
-            _stored(v.dtype, v.shape) for v in formals[self.count : self.count + self.scanned]
-        ]
+        self.slices = [_stored(v.dtype, v.shape) for v in formals[self.count : self.count + self.scanned]]
         control = [] if self.is_scan else [self.counter, self.going]
         self.inputs = (*control, *self.state, *self.slices, *self.captured)
         self.made: dict[int, Place] = {}
@@ -174,11 +170,12 @@ class Cycle:
         outputs = [v for _, v in self.body.outputs[skipped:]]
         formals = self.body.inputs if self.is_scan else self.body.inputs[2:]
         inputs = {v.id: place for v, place in zip(self.body.inputs, self.inputs, strict=True)}
-        states = [
-            _Copy(self.state[k], self.store(v), v.size)
-            for k, v in enumerate(outputs[: self.count])
-            if v is not formals[k]
-        ]
+        states = []
+        for k, (v, formal) in enumerate(zip(outputs[: self.count], formals, strict=False)):
+            if v.id not in self.made and _may_replace(v, formal, self.body):
+                self.made[v.id] = self.state[k]
+            elif v is not formal:
+                states.append(_Copy(self.state[k], self.store(v), v.size))
         rows = [
             _Copy(self.results[k], inputs.get(v.id) or self.store(v), v.size, to_step=v.size)
             for k, v in enumerate(outputs)
@@ -234,6 +231,32 @@ class Cycle:
         self.assembler.call(
             NativeCall("sdx_turn", tuple(words), tuple(reads), tuple(writes), self.value.origins)
         )
+
+
+def _may_replace(new: Value, old: Value, body: Graph) -> bool:
+    """Whether a value may be written over an input: nothing reads that later, or at another position."""
+    if new.kind != "map" or any(v is old for _, v in body.outputs):
+        return False
+    before: set[int] = set()
+    stack = [new]
+    while stack:
+        for arg in stack.pop().args:
+            if arg.id not in before:
+                before.add(arg.id)
+                stack.append(arg)
+    uses = body.uses()
+    seen: set[int] = set()
+    stack = [old]
+    while stack:
+        for user in uses.get(stack.pop().id, ()):
+            if user is new or user.id in seen:
+                continue
+            aligned = user.kind == "map" and user.rank == new.rank
+            if user.id not in before or not aligned or user.shape != new.shape:
+                return False
+            seen.add(user.id)
+            stack.append(user)
+    return old.shape == new.shape
 
 
 def _address(place: Place | None) -> Argument:

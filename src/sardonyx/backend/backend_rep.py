@@ -11,7 +11,9 @@ from typing import Any
 from sardonyx.runtime.options import RunOptions
 from sardonyx.runtime.session import InferenceSession
 
-RUN_OPTIONS = frozenset({"log_severity_level", "log_verbosity_level", "logid", "only_execute_path_to_fetches"})
+RUN_OPTIONS = frozenset(
+    {"log_severity_level", "log_verbosity_level", "logid", "only_execute_path_to_fetches"}
+)
 """The options of a run that may be given by name."""
 
 

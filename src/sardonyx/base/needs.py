@@ -38,21 +38,15 @@ class Needs:
 
     def reader(self, names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
         """A function of the feeds in the order of `names`, equal for two exactly if one graph serves both."""
-        at = {name: number for number, name in enumerate(names)}
-        contents = [at[name] for name in sorted(self.contents)]
-        shapes = [at[name] for name in sorted(self.shapes)]
-        sizes = [(at[name], axis) for _, name, axis in sorted(self.sizes)]
-        units = [(at[name], axis) for _, name, axis in sorted(self.units)]
-
-        def read(feeds: Sequence[Any]) -> tuple[Any, ...]:
-            found: list[Any] = [feeds[n].shape[axis] for n, axis in sizes]
-            found += [min(feeds[n].shape[axis], 2) for n, axis in units]
-            found += [np.shape(feeds[n]) for n in shapes]
-            found += [(feeds[n].shape, _content(feeds[n])) for n in contents]
-            return tuple(found)
-
-        return read
+        at = {name: f"f[{number}]" for number, name in enumerate(names)}
+        parts = [f"{at[name]}.shape[{axis}]" for _, name, axis in sorted(self.sizes)]
+        parts += [f"min({at[name]}.shape[{axis}], 2)" for _, name, axis in sorted(self.units)]
+        parts += [f"shape({at[name]})" for name in sorted(self.shapes)]
+        parts += [f"{at[name]}.shape, content({at[name]})" for name in sorted(self.contents)]
+        return eval(  # type: ignore[no-any-return]
+            f"lambda f: ({', '.join(parts)},)", {"content": _content, "min": min, "shape": np.shape}
+        )
 
 
 def _content(array: Any) -> object:
-    return repr(array.tolist()) if array.dtype == object else array.tobytes()
+    return array.tobytes() if array.dtype.char != "O" else repr(array.tolist())

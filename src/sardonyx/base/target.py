@@ -23,11 +23,6 @@ class Target:
     l1_bytes: int = 32 << 10
     l2_bytes: int = 1 << 20
 
-    @property
-    def tile_columns(self) -> int:
-        """Columns of the register tile: two vectors."""
-        return 2 * self.lanes
-
     def has(self, feature: str) -> bool:
         """Whether an LLVM feature such as `avx512bf16` is present."""
         return feature in self.features

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from sardonyx.capi import onnxruntime_pybind11_state
 from sardonyx.runtime.binding import IOBinding
+from sardonyx.runtime.memory import OrtDeviceVendorId, copy_tensors
 from sardonyx.runtime.ortvalue import OrtDevice, OrtValue
 from sardonyx.runtime.providers import normalize as check_and_normalize_provider_args
 from sardonyx.runtime.session import InferenceSession, Session
@@ -11,7 +13,13 @@ __all__ = [
     "IOBinding",
     "InferenceSession",
     "OrtDevice",
+    "OrtDeviceVendorId",
     "OrtValue",
     "Session",
     "check_and_normalize_provider_args",
+    "copy_tensors",
 ]
+
+
+def __getattr__(name: str) -> object:
+    return getattr(onnxruntime_pybind11_state, name)

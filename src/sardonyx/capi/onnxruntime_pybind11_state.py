@@ -96,6 +96,7 @@ def status(cls: type[Exception], message: str) -> Exception:
 
 
 _ELSEWHERE = {
+    "absent": ("get_ep_devices", "get_hardware_devices"),
     "binding": ("IOBinding", "SessionIOBinding"),
     "enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
     "environment": (
@@ -112,9 +113,24 @@ _ELSEWHERE = {
         "set_seed",
     ),
     "logger": ("set_default_logger_callback", "set_default_logger_severity", "set_default_logger_verbosity"),
+    "memory": (
+        "OrtAllocatorType",
+        "OrtArenaCfg",
+        "OrtDeviceMemoryType",
+        "OrtDeviceVendorId",
+        "OrtExecutionProviderDevicePolicy",
+        "OrtMemType",
+        "OrtMemoryInfo",
+        "OrtSparseFormat",
+        "OrtValueVector",
+        "copy_tensors",
+        "create_and_register_allocator",
+        "create_and_register_allocator_v2",
+    ),
     "metadata": ("ModelMetadata", "NodeArg"),
     "options": ("RunOptions", "SessionOptions"),
     "ortvalue": ("OrtDevice", "OrtValue"),
+    "session": ("InferenceSession",),
 }
 
 
@@ -122,4 +138,7 @@ def __getattr__(name: str) -> object:
     for module, names in _ELSEWHERE.items():
         if name in names:
             return getattr(importlib.import_module(f"sardonyx.runtime.{module}"), name)
+    absent = importlib.import_module("sardonyx.runtime.absent")
+    if name in absent.REASONS:
+        return getattr(absent, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,9 @@
 """ONNX models as graphs."""
 
 from sardonyx.base.needs import Needs
-from sardonyx.frontend.external import external_files
+from sardonyx.frontend.external import external_files, tensors_in
 from sardonyx.frontend.load import Known, Loaded, Signature, load, open_model, signature
+from sardonyx.frontend.simplified import write_simplified
 from sardonyx.frontend.specialise import specialise
 
 __all__ = [
@@ -15,4 +16,6 @@ __all__ = [
     "open_model",
     "signature",
     "specialise",
+    "tensors_in",
+    "write_simplified",
 ]

@@ -1,13 +1,17 @@
-"""Which other files a model keeps its tensors in."""
+"""Which other files a model keeps its tensors in, and the tensors of files that the caller holds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
 
+import numpy as np
 import onnx
 
+from sardonyx.errors import LoadError
 from sardonyx.frontend.load import Source
-from sardonyx.frontend.tensors import EXTERNAL
+from sardonyx.frontend.tensors import EXTERNAL, TensorReader
 
 
 def external_files(source: Source) -> tuple[str, ...]:
@@ -18,6 +22,35 @@ def external_files(source: Source) -> tuple[str, ...]:
         if tensor.data_location == EXTERNAL:
             found.update(entry.value for entry in tensor.external_data if entry.key == "location")
     return tuple(sorted(found))
+
+
+def tensors_in(source: Source, contents: Mapping[str, bytes]) -> dict[str, np.ndarray[Any, Any]]:
+    """The initialisers of the main graph that lie in files whose content is given, by name.
+
+    Raises LoadError if a tensor lies outside of its file.
+    """
+    contents = {_plain(name): content for name, content in contents.items()}
+    found = {}
+    for tensor in source.proto.graph.initializer:
+        entries = {entry.key: entry.value for entry in tensor.external_data}
+        content = contents.get(_plain(entries.get("location", "")))
+        if tensor.data_location != EXTERNAL or content is None:
+            continue
+        start = int(entries.get("offset", 0))
+        length = int(entries.get("length", len(content) - start))
+        if start < 0 or length < 0 or start + length > len(content):
+            raise LoadError(
+                f'tensor "{tensor.name}": bytes {start}..{start + length} lie outside of '
+                f"{entries['location']} ({len(content)} bytes given)"
+            )
+        inner = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+        inner.raw_data = content[start : start + length]
+        found[tensor.name] = TensorReader(source.folder).dense(inner)
+    return found
+
+
+def _plain(location: str) -> str:
+    return str(PurePosixPath(location.replace("\\", "/")))
 
 
 def _initializers(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -27,8 +27,12 @@ def choose(
     names: Sequence[str],
     sizes: Sequence[int],
     split: int,
+    choice: int | None = None,
 ) -> tuple[Any, ...]:
-    """The results of `then` over the first `split` captures if the condition holds, else of `otherwise`."""
+    """The results of `then` over the first `split` captures if the condition holds, else of `otherwise`.
+
+    `choice` is the condition as sizes of results speak of it.
+    """
     outer = dict(zip(names, sizes, strict=True))
     if np.all(condition):
         return tuple(run(then, captures[:split], outer))

@@ -16,10 +16,11 @@ def topk(x: Array, *, k: int, axis: int, largest: bool) -> tuple[Array, Array]:
     """The k largest (or smallest) elements along an axis, best first, and their places; ties keep order."""
     if k > x.shape[axis]:
         raise ValueError(f"k {k} is larger than the axis of {x.shape[axis]}")
+    keys = x if x.dtype.kind in "biuf" else x.astype(np.float32)
     if largest:
-        order = x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis=axis, kind="stable"), axis)
+        order = x.shape[axis] - 1 - np.flip(np.argsort(np.flip(keys, axis), axis=axis, kind="stable"), axis)
     else:
-        order = np.argsort(x, axis=axis, kind="stable")
+        order = np.argsort(keys, axis=axis, kind="stable")
     best = np.take(order, np.arange(k), axis=axis)
     return np.take_along_axis(x, best, axis), best.astype(np.int64)
 
@@ -78,21 +79,26 @@ def _kept(
     return kept
 
 
-def nms(boxes: Array, scores: Array, *rest: Array, extras: Sequence[str], centred: bool) -> tuple[Array]:
-    """Rows (batch, class, box) of the boxes that no better box of their class overlaps too much.
+def nms(
+    boxes: Array, scores: Array, *rest: Array, extras: Sequence[str], centred: bool, capacity: int
+) -> tuple[Array, Array]:
+    """Rows (batch, class, box) of the boxes that no better box of their class overlaps too much; their count.
 
     boxes [B, N, 4], scores [B, C, N]. `extras` names the further arguments: limit (boxes per class), overlap
-    (the largest intersection over union), least (scores must be above it).
+    (the largest intersection over union), least (scores must be above it). There is room for `capacity` boxes
+    of each class; the rows after the last one are 0.
     """
     given = {name: np.asarray(value).reshape(-1)[0] for name, value in zip(extras, rest, strict=True)}
-    limit, overlap = int(given.get("limit", 0)), float(given.get("overlap", 0))
+    limit, overlap = min(int(given.get("limit", 0)), capacity), float(given.get("overlap", 0))
     least = float(given["least"]) if "least" in given else None
     rows = [
         (b, c, box)
         for b, c in np.ndindex(*scores.shape[:2])
         for box in _kept(boxes[b], scores[b, c], limit, overlap, least, centred)
     ]
-    return (np.asarray(rows, dtype=np.int64).reshape(-1, 3),)
+    result = np.zeros((scores.shape[0] * scores.shape[1] * capacity, 3), np.int64)
+    result[: len(rows)] = np.asarray(rows, dtype=np.int64).reshape(-1, 3)
+    return result, np.asarray([len(rows)], np.int64)
 
 
 register("topk", "opaque", topk)

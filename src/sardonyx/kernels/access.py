@@ -26,7 +26,7 @@ class Access:
 
     def at(self, pointer: V, index: V) -> V:
         """The address of an element."""
-        return self.f.gep(pointer, index, self._plain)
+        return self.f.gep(pointer, index, self.plain)
 
     def load(self, pointer: V, index: V) -> V:
         """One element."""
@@ -40,18 +40,18 @@ class Access:
     def load_lanes(self, pointer: V, index: V, mask: V) -> V:
         """Consecutive elements from `index` on; zeros where the mask is off."""
         f, lanes = self.f, mask.lanes
-        raw = f.masked_load(self.at(pointer, index), vector_of(self._plain, lanes), mask)
+        raw = f.masked_load(self.at(pointer, index), vector_of(self.plain, lanes), mask)
         raw = f.bitcast(raw, vector_of(memory_type(self.dtype), lanes))
         return from_memory(f, raw, self.dtype)
 
     def store_lanes(self, value: V, pointer: V, index: V, mask: V) -> None:
         """Store consecutive elements from `index` on, where the mask is on."""
         raw = to_memory(self.f, value, self.dtype, self.target)
-        raw = self.f.bitcast(raw, vector_of(self._plain, mask.lanes))
+        raw = self.f.bitcast(raw, vector_of(self.plain, mask.lanes))
         self.f.masked_store(raw, self.at(pointer, index), mask)
 
     @property
-    def _plain(self) -> str:
+    def plain(self) -> str:
         """The type of an element for masked instructions, which know no half."""
         return "i16" if self.dtype is dt.F16 else memory_type(self.dtype)
 
@@ -64,3 +64,12 @@ def gather(f: Function, pointer: V, offsets: V, scalar: str) -> V:
     f.module.declare(name, type_, [addresses.type, mask.type, type_])
     where = f"{addresses.type} align {size_of(scalar)} {addresses.text}"
     return f.value(type_, f"call {type_} @{name}({where}, {mask}, {type_} zeroinitializer)")
+
+
+def compressed(f: Function, value: V, mask: V) -> tuple[V, V]:
+    """The lanes of the mask moved together, the others undefined, and their number as i64."""
+    name = f"llvm.experimental.vector.compress.{mangle(value.type)}"
+    packed = f.call(name, value.type, value, mask, V("poison", value.type))
+    bits = f.bitcast(mask, f"i{mask.lanes}")
+    count = f.call(f"llvm.ctpop.{bits.type}", bits.type, bits)
+    return packed, f.convert("zext", count, "i64")

@@ -30,7 +30,7 @@ def native_calls(group: Group, places: Mapping[int, Place], target: Target) -> C
     if group.kind == "concat":
         return
     if group.kind == "border":
-        yield loop_call(schedule(border(group, places)), target)
+        yield loop_call(schedule(border(group, places), target), target)
         return
     if group.kind == "opaque":
         yield from opaque_calls(group, places, target)
@@ -39,7 +39,7 @@ def native_calls(group: Group, places: Mapping[int, Place], target: Target) -> C
         yield contract_call(group, places, target)
         return
     for kernel in lower(group, places):
-        yield loop_call(schedule(kernel), target)
+        yield loop_call(schedule(kernel, target), target)
 
 
 def contract_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple[NativeCall, Library]:
@@ -71,6 +71,7 @@ def loop_call(kernel: Kernel, target: Target) -> tuple[NativeCall, Library]:
         writes,
         kernel.origins,
         work=work(kernel),
+        scratch_bytes=emitted.scratch_bytes,
         plan=kernel.name,
         kernel=kernel,
     )

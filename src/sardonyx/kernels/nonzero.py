@@ -10,9 +10,9 @@ from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
-from sardonyx.kernels.access import Access
+from sardonyx.kernels.access import Access, compressed
 from sardonyx.kernels.call import Address, Argument, NativeCall
-from sardonyx.llvm.lanes import Lanes, any_lane
+from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -65,19 +65,14 @@ def nonzero_ir(symbol: str, dtype: DType, rank: int, target: Target) -> str:
         begin = f.mul(line.index, length)
         with f.loop(int_(0), length, lanes, line.carried) as block:
             mask = f.tail_mask(f.sub(length, block.index), lanes)
-            here = f.add(begin, block.index)
-            hits = _not_zero(f, access.load_lanes(x, here, mask), dtype)
-            count = f.smin(f.sub(length, block.index), int_(lanes))
-            with f.loop(int_(0), f.select(any_lane(f, hits), count, int_(0)), 1, block.carried) as lane:
-                column = lane.carried[0]
-                hit = _not_zero(f, access.load(x, f.add(here, lane.index)), dtype)
-                hit = f.binary("and", hit, f.icmp("slt", column, columns))
-                with f.when(hit):
-                    places = [*outer, f.add(block.index, lane.index)]
-                    for axis, place in enumerate(places):
-                        f.store(place, f.gep(y, f.add(f.mul(columns, int_(axis)), column), "i64"))
-                lane.next(f.add(column, f.convert("zext", hit, "i64")))
-            block.next(*lane.carried)
+            hits = _not_zero(f, access.load_lanes(x, f.add(begin, block.index), mask), dtype)
+            along = f.add(f.iota(lanes), f.splat(block.index, lanes))
+            along, count = compressed(f, along, f.binary("and", mask, hits))
+            column = block.carried[0]
+            room = f.tail_mask(f.smin(count, f.sub(columns, column)), lanes)
+            for axis, place in enumerate([*(f.splat(index, lanes) for index in outer), along]):
+                f.masked_store(place, f.gep(y, f.add(f.mul(columns, int_(axis)), column), "i64"), room)
+            block.next(f.add(column, count))
         line.next(*block.carried)
     f.ret()
     f.finish()

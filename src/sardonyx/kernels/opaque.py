@@ -9,9 +9,11 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.chance import chance_calls
+from sardonyx.kernels.nms import nms_calls
 from sardonyx.kernels.nonzero import nonzero_calls
 from sardonyx.kernels.recurrent_call import recurrent_calls
 from sardonyx.kernels.scan import scan_calls
+from sardonyx.kernels.topk import topk_calls
 from sardonyx.kernels.trees_call import trees_calls
 
 Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
@@ -22,9 +24,11 @@ FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = 
     "lstm_quantized": recurrent_calls,
     "lstm": recurrent_calls,
     "gru": recurrent_calls,
+    "nms": nms_calls,
     "nonzero": nonzero_calls,
     "random_key": chance_calls,
     "rnn": recurrent_calls,
+    "topk": topk_calls,
     "trees": trees_calls,
 }
 """The calls that compute a primitive, by its name."""

@@ -19,7 +19,7 @@ from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
-WALKS = 4
+WALKS = 8
 """Walks side by side: each waits for its loads, the others run on."""
 
 MODE_SHIFT, MISSING_SHIFT, LEAF = 24, 27, 6
@@ -32,11 +32,11 @@ _BOUNDS = 1
 class Word(IntEnum):
     """Argument words.
 
-    X [ROWS, FEATURES]. NODES are records of `Forest.node_bytes`: the threshold, then i32 facts and the offsets
-    in bytes of the nodes after a no and after a yes; those of a leaf are its own. ROOTS are i32 offsets and
-    DEPTHS the i32 length of the longest walk of each tree, both filled up to a multiple of WALKS by a leaf
-    without entries. START and COUNT, i32, are the entries of each node that is a leaf; TARGET (i32) and WEIGHT
-    those of an entry. Results: TOTAL and TOUCHED (or 0) [ROWS, TARGETS].
+    X [ROWS, FEATURES]. NODES are records of `Forest.node_bytes`: the threshold, then i32 facts and the
+    offsets in bytes of the nodes after a no and after a yes; those of a leaf are its own. ROOTS are i32
+    offsets and DEPTHS the i32 length of the longest walk of each tree, both filled up to a multiple of WALKS
+    by a leaf without entries. START and COUNT, i32, are the entries of each node that is a leaf; TARGET (i32)
+    and WEIGHT those of an entry. Results: TOTAL and TOUCHED (or 0) [ROWS, TARGETS].
     """
 
     X = 0

@@ -81,6 +81,9 @@ class _KernelEmitter(TileEmitter):
         params = _EPILOGUE if tile else [("args", "ptr"), ("ctx", "ptr")]
         function = Function(module, "KERNEL_NAME", params)
         super().__init__(function, target, kernel.vector, lanes_of(kernel, target))
+        rows = [b for b in kernel.buffers() if b.role == "scratch"]
+        assert len(rows) <= 1, "one row fits"
+        self.scratch_bytes = rows[0].size * rows[0].dtype.size_bytes if rows else 0
         self.args = function.params[2] if tile else function.params[0]
 
     # ---- words
@@ -176,6 +179,10 @@ class _KernelEmitter(TileEmitter):
     def inner_axes(self) -> set[Axis]:
         """The axes that belong to statements rather than to the whole kernel."""
         return {a for s in self.kernel.body for a in s.axes}
+
+    def reuses_scratch(self, axis: Axis) -> bool:
+        """Whether a row in scratch memory serves one vector of an axis after the other."""
+        return axis in self.kernel.outer
 
     # ---- threads
 
@@ -303,7 +310,9 @@ class _KernelEmitter(TileEmitter):
         if self.kernel.cross is not None:
             self.vector_loop(axis, low, high, self.short_rows)
         else:
-            self.vector_loop(axis, low, high, lambda: self.statements(body), (), self.vector_copies(body))
+            alone = any(b.role == "scratch" for b in self.kernel.buffers())
+            copies = 1 if alone else self.vector_copies(body)
+            self.vector_loop(axis, low, high, lambda: self.statements(body), (), copies)
 
 
 def _points_surely(axis: Axis) -> int:

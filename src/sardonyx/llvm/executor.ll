@@ -3,6 +3,9 @@
 
 define void @sdx_execute(ptr %records, i64 %n, ptr %ctx) nounwind {
 entry:
+  %last.slot = alloca ptr, align 8
+  %since.slot = alloca i64, align 8
+  store ptr null, ptr %last.slot, align 8
   %call.p = getelementptr i64, ptr %ctx, i64 $context_call
   %profile.p = getelementptr i64, ptr %ctx, i64 $context_profile
   %profile = load ptr, ptr %profile.p, align 8
@@ -51,16 +54,31 @@ plain:
   call void %fn(ptr %args, ptr %ctx)
   br label %after
 timed:
-  %start.p = getelementptr [2 x i64], ptr %profile, i64 %i
-  %end.p = getelementptr i64, ptr %start.p, i64 1
+  %entry.p = getelementptr [2 x i64], ptr %profile, i64 %i
+  %last = load ptr, ptr %last.slot, align 8
   %start = call i64 @ticks()
-  store i64 %start, ptr %start.p, align 8
+  %none = icmp eq ptr %last, null
+  br i1 %none, label %measure, label %between
+between:
+  %wait.p = getelementptr i64, ptr %last, i64 1
+  %waited = load i64, ptr %wait.p, align 8
+  %since = load i64, ptr %since.slot, align 8
+  %gap = sub i64 %start, %since
+  %waited.now = add i64 %waited, %gap
+  store i64 %waited.now, ptr %wait.p, align 8
+  br label %measure
+measure:
   call void %fn(ptr %args, ptr %ctx)
   %end = call i64 @ticks()
-  store i64 %end, ptr %end.p, align 8
+  %busy = load i64, ptr %entry.p, align 8
+  %taken = sub i64 %end, %start
+  %busy.now = add i64 %busy, %taken
+  store i64 %busy.now, ptr %entry.p, align 8
+  store ptr %entry.p, ptr %last.slot, align 8
+  store i64 %end, ptr %since.slot, align 8
   br label %after
 after:
-  %skipped = phi i64 [ 0, %plain ], [ 0, %timed ], [ 0, %sort ], [ 0, %test ], [ %distance, %skip ]
+  %skipped = phi i64 [ 0, %plain ], [ 0, %measure ], [ 0, %sort ], [ 0, %test ], [ %distance, %skip ]
   %flag = and i64 %flags, $barrier_flag
   %flagged = icmp ne i64 %flag, 0
   br i1 %flagged, label %meet, label %continue

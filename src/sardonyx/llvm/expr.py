@@ -52,9 +52,7 @@ class ExprEmitter(Access):
         raise NotImplementedError
 
     def _ready(self, expr: Expr) -> bool:
-        return all(not isinstance(e, Reduced) or e.name in self.sums for e in walk([expr])) and all(
-            not (isinstance(e, Load) and e.buffer.role == "scratch") for e in walk([expr])
-        )
+        return all(not isinstance(e, Reduced) or e.name in self.sums for e in walk([expr]))
 
     # ---- expressions
 

@@ -31,7 +31,7 @@ negative distance goes back. The byte must be the same for all threads.
 """
 
 IDLE = 4
-"""Flag of a jump that is taken by all threads but the first while that works alone; the condition is not read."""
+"""Flag of a jump that all threads but the first take while that works alone; the condition is not read."""
 
 
 class Context(IntEnum):
@@ -77,11 +77,12 @@ class Turn(IntEnum):
 
     `COUNTER` points at the number of the iteration. `FLAGS` points at three bytes that are set: whether there
     is another iteration, the opposite, and the condition. The condition is the byte at `CONDITION`, or true;
-    iterations are below `LIMIT` and the integer at `TRIPS`, if that is not 0. `FIRST` says that the loop begins.
+    iterations are below `LIMIT` and the integer at `TRIPS`, if that is not 0. `FIRST` says that the loop
+    begins.
 
-    From `COPIES` on stand as many blocks of `COPY_WORDS` as `AFTER` and `BEFORE` say together: to, from, bytes,
-    and the steps of both in each iteration. The first are copied at the end of an iteration (or before the
-    loop), the others at the beginning of the next.
+    From `COPIES` on stand as many blocks of `COPY_WORDS` as `AFTER` and `BEFORE` say together: to, from,
+    bytes, and the steps of both in each iteration. The first are copied at the end of an iteration (or
+    before the loop), the others at the beginning of the next.
     """
 
     COUNTER = 0
@@ -101,8 +102,8 @@ COPY_WORDS = 5
 class Launch(IntEnum):
     """Words that say what one run executes.
 
-    The profile is the address of (start, end) ticks by thread and call, or 0. The spin is how many
-    microseconds the threads then look for the next run before they sleep.
+    The profile is the address of (busy, waiting) ticks by thread and call, which are added to, or 0. The
+    spin is how many microseconds the threads then look for the next run before they sleep.
     """
 
     EXECUTE = 0

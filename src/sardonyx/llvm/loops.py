@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 
 from sardonyx.llvm.expr import ExprEmitter
 from sardonyx.llvm.vec import V, int_
-from sardonyx.loops.cost import body_cost
-from sardonyx.loops.nest import Axis, Load, Reduce, Statement, Store, roots, walk
+from sardonyx.loops.cost import body_cost, points_of
+from sardonyx.loops.nest import Axis, Reduce, Statement, Store, joined
 
 UNROLL_POINTS = 32
 """The most points of small axes that are written out one after the other."""
+_UNROLL_COST = 200
 _SERIAL_COPIES = 4
 _COPIES = ((10, 4), (40, 2))
 """How many vectors to run side by side if the instructions for one are at most so many."""
@@ -27,27 +28,8 @@ class LoopEmitter(ExprEmitter):
 
     def statements(self, body: Sequence[Statement]) -> None:
         """Run statements inside the outer loops; neighbours over the same axes share their loops."""
-        position = 0
-        while position < len(body):
-            end = position + 1
-            while end < len(body) and self._can_join(body[position:end], body[end]):
-                end += 1
-            self._run_together(body[position:end])
-            position = end
-
-    def _can_join(self, first: Sequence[Statement], other: Statement) -> bool:
-        if first[0].axes != other.axes:
-            return False
-        if not other.axes:
-            return True
-        made = {s.result.name for s in first if not isinstance(s, Store)}
-        written = {s.buffer for s in first if isinstance(s, Store)}
-        for expr in walk(roots(other)):
-            if getattr(expr, "name", None) in made:
-                return False
-            if isinstance(expr, Load) and expr.buffer in written:
-                return False
-        return True
+        for group in joined(body):
+            self._run_together(group)
 
     def _run_together(self, group: Sequence[Statement]) -> None:
         axes = list(group[0].axes)
@@ -69,7 +51,7 @@ class LoopEmitter(ExprEmitter):
             high = self.word(None, axis.extent)
             copies = self.vector_copies(group) if len(self.copies) == 1 else 1
             self.vector_loop(axis, int_(0), high, lambda: self._inner(rest, group), reductions, copies)
-        elif self.unrolls(axes):
+        elif self.unrolls(axes) and points_of(axes) * body_cost(group) <= _UNROLL_COST:
             for index in range(int(axis.extent)):  # type: ignore[arg-type]
                 with self.scope():
                     self.enter(axis, int_(index))
@@ -188,12 +170,7 @@ class LoopEmitter(ExprEmitter):
 
     def _unrolled_points(self, statement: Statement) -> int:
         axes = [a for a in statement.axes if a is not self.vector]
-        if not self.unrolls(axes):
-            return 2
-        points = 1
-        for axis in axes:
-            points *= int(axis.extent)  # type: ignore[arg-type]
-        return points
+        return points_of(axes) if self.unrolls(axes) else 2
 
     def unrolls(self, axes: Sequence[Axis], limit: int = UNROLL_POINTS) -> bool:
         """Whether all points of some axes are written out one after the other."""

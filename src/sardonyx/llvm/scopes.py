@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
 from sardonyx.llvm import convert
+from sardonyx.llvm.layout import Context
 from sardonyx.llvm.vec import Function, V, int_
 from sardonyx.loops.nest import Affine, Axis, Buffer, Expr, Load, Position, Statement, Store, roots, walk
 
@@ -56,7 +57,8 @@ class Scopes:
     def declare_access(self, buffer: Buffer, at: Affine) -> None:
         """Make the words of an address available."""
         if buffer.role != "tile":
-            self.declare(buffer, at.const)
+            if buffer.role != "scratch":
+                self.declare(buffer, at.const)
             for _, factor in at.terms:
                 self.declare(None, factor)
 
@@ -95,8 +97,14 @@ class Scopes:
                 self._open(statement.buffer, statement.at)
 
     def _open(self, buffer: Buffer, at: Affine) -> None:
-        base = self.f.params[0] if buffer.role == "tile" else self.word(buffer, at.const)
-        self.pointers[0][(buffer, at)] = base
+        self.pointers[0][(buffer, at)] = self._base(buffer, at.const)
+
+    def _base(self, buffer: Buffer, offset: Dim) -> V:
+        if buffer.role == "tile":
+            return self.f.params[0]
+        if buffer.role == "scratch":
+            return self.f.word(self.f.params[1], Context.SCRATCH, "ptr")
+        return self.word(buffer, offset)
 
     def enter(self, axis: Axis, index: V, *, keep: bool = False, tile: bool = True) -> None:
         """Fix an axis at `index` in the current scope: move every pointer that changes with it.
@@ -115,9 +123,13 @@ class Scopes:
                     self.pointers[-1][key] = self.f.gep(pointer, index, self._memory(buffer))
                 continue
             factor = at.factor(axis)
-            if factor != 0:
+            if factor != 0 and not (buffer.role == "scratch" and axis is self.vector and self.reuses_scratch(axis)):
                 offset = self.f.mul(index, self.word(None, factor))
                 self.pointers[-1][key] = self.f.gep(pointer, offset, self._memory(buffer))
+
+    def reuses_scratch(self, axis: Axis) -> bool:
+        """Whether a row in scratch memory serves one vector of an axis after the other."""
+        raise NotImplementedError
 
     def _memory(self, buffer: Buffer) -> str:
         return convert.memory_type(buffer.dtype)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from sardonyx.base import dim as dims
+from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.llvm import convert
 from sardonyx.llvm.layout import Context
@@ -26,7 +28,7 @@ _UNROLLED_COST = 8
 class TileEmitter(WindowEmitter):
     """Emits squares and short rows."""
 
-    scratch_bytes: int = 0
+    scratch_bytes: Dim = 0
 
     def _is_crossing(self, at: Affine) -> bool:
         """Whether an access runs along the cross axis."""
@@ -183,7 +185,7 @@ class TileEmitter(WindowEmitter):
         size = self.lanes * self.lanes * dtype.size_bytes
         place = self.f.gep(self._scratch, int_(self._regions), "i8")
         self._regions += size
-        self.scratch_bytes = max(self.scratch_bytes, self._regions)
+        self.scratch_bytes = dims.maximum(self.scratch_bytes, self._regions)
         return place, convert.memory_type(dtype)
 
     @contextmanager

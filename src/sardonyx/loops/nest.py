@@ -8,7 +8,7 @@ kernel k3 (b0: f32, b1: f32) -> b2
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -69,13 +69,15 @@ def along(axis: Axis) -> Affine:
 class Buffer:
     """Memory that a kernel reads or writes; `role` is "in", "out", "tile" or "scratch".
 
-    `key` says which storage it is (given meaning by whoever builds the kernel).
+    `key` says which storage it is (given meaning by whoever builds the kernel); None for a tile and for
+    scratch: `size` elements for what is kept from one statement to another, of its own at every point.
     """
 
     name: str
     dtype: DType
     role: str
     key: Any = None
+    size: Dim = 0
 
 
 class Expr:
@@ -240,6 +242,30 @@ def walk(exprs: Iterable[Expr]) -> Iterator[Expr]:
             seen.add(id(expr))
             stack.append((expr, True))
             stack.extend((c, False) for c in reversed(children(expr)))
+
+
+def joined(body: Sequence[Statement]) -> list[list[Statement]]:
+    """Runs of neighbouring statements that share their loops: none needs what another one makes."""
+    groups: list[list[Statement]] = []
+    for statement in body:
+        if groups and _can_join(groups[-1], statement):
+            groups[-1].append(statement)
+        else:
+            groups.append([statement])
+    return groups
+
+
+def _can_join(group: Sequence[Statement], other: Statement) -> bool:
+    if group[0].axes != other.axes:
+        return False
+    if not other.axes:
+        return True
+    made = {s.result.name for s in group if isinstance(s, Reduce)}
+    written = {s.buffer for s in group if isinstance(s, Store)}
+    return not any(
+        (isinstance(e, Reduced) and e.name in made) or (isinstance(e, Load) and e.buffer in written)
+        for e in walk(roots(other))
+    )
 
 
 def trip_count(axes: Iterable[Axis]) -> Dim:

@@ -55,6 +55,7 @@ class _Runner:
         self.axes = [*kernel.outer, *inner]
         self.number = {axis: n for n, axis in enumerate(self.axes)}
         self.reduced: dict[str, Array] = {}
+        self.rows: dict[Buffer, Array] = {}
 
     def run(self) -> None:
         for statement in self.kernel.body:
@@ -96,6 +97,8 @@ class _Runner:
         return result.astype(expr.dtype.numpy).astype(_compute(expr.dtype)) if attrs else result
 
     def _load(self, expr: Load, values: Mapping[int, Array]) -> Array:
+        if expr.buffer.role == "scratch":
+            return self.rows[expr.buffer]
         at = self._affine(expr.at)
         for pick in expr.picks:
             at = at + self._picked(values[id(pick.index)], pick.extent) * self._size(pick.stride)
@@ -127,6 +130,9 @@ class _Runner:
         return np.asarray(found).astype(_compute(statement.result.dtype))
 
     def _store(self, statement: Store, values: Mapping[int, Array]) -> None:
+        if statement.buffer.role == "scratch":
+            self.rows[statement.buffer] = values[id(statement.expr)]
+            return
         at = self._affine(statement.at)
         for pick in statement.picks:
             at = at + self._picked(values[id(pick.index)], pick.extent) * self._size(pick.stride)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from sardonyx.base.target import Target
 from sardonyx.loops.cost import is_short, nest_cost
 from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, walk
+from sardonyx.loops.stage import stage
 from sardonyx.loops.rewrite import drop_unit_axes, merge_axes, merge_outer, merge_pair
 
 __all__ = ["lanes_of", "merge_outer", "merge_pair", "schedule"]
@@ -24,7 +25,8 @@ def schedule(kernel: Kernel, target: Target) -> Kernel:
     choices = [(None, None), *_choices(kernel)]
     costs = [nest_cost(kernel, vector, cross, target.lanes) for vector, cross in choices]
     vector, cross = choices[costs.index(min(costs))]
-    return _arranged(kernel, vector, cross)
+    kernel = _arranged(kernel, vector, cross)
+    return kernel if cross is not None else stage(kernel, target.lanes)
 
 
 def _choices(kernel: Kernel) -> Iterator[tuple[Axis, Axis | None]]:

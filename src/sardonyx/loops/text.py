@@ -70,8 +70,8 @@ class _Printer:
         return ", ".join(f"{self.buffers[b]}: {b.dtype}" for b in buffers)
 
     def _ranges(self, axes: Sequence[Axis]) -> str:
-        lanes = self.kernel.vector
-        return ", ".join(f"{self.axes[a]} in {a.extent}{' by lanes' if a is lanes else ''}" for a in axes)
+        marks = {self.kernel.vector: " by lanes", self.kernel.cross: " crossed"}
+        return ", ".join(f"{self.axes[a]} in {a.extent}{marks.get(a, '')}" for a in axes)
 
     def _statement(self, statement: Statement) -> list[str]:
         lines = self._common(statement)

@@ -68,6 +68,4 @@ def _check_store(statement: Store, inside: Collection[Axis], where: str) -> None
     if statement.reduction not in _UPDATES:
         raise CompileError(f"{where}: {statement.reduction} is no way to update")
     if statement.buffer.dtype is not statement.expr.dtype:
-        raise CompileError(
-            f"{where}: stores {statement.expr.dtype} in a buffer of {statement.buffer.dtype}"
-        )
+        raise CompileError(f"{where}: stores {statement.expr.dtype} in a buffer of {statement.buffer.dtype}")

@@ -6,7 +6,7 @@ Decides which sizes of results hold whatever course is taken; the others are dat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir import algorithms_control  # noqa: F401 - registers if, loop and scan
-from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.unknown import content, unknown_extents
 from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder
 from sardonyx.ops.elements import Elements, elements, join, nature
 from sardonyx.ops.operands import needs_content, needs_size, sizes
@@ -103,7 +103,8 @@ def if_(cond: Value, *, then_branch: SubGraph, else_branch: SubGraph) -> tuple[V
     pairs = list(zip(_kinds(then), _kinds(otherwise), strict=True))
     if any(len(a.shape) != len(b.shape) for a, b in pairs):
         raise needs_content(cond, "the condition, because the branches give results of different rank,")
-    kinds = [a.joined(b, f"result {number} of If") for number, (a, b) in enumerate(pairs)]
+    choice = content(cond)[0] if cond.size == 1 else None
+    kinds = [_chosen(choice, a, b, f"result {number} of If") for number, (a, b) in enumerate(pairs)]
     outer = dict(zip(then.names, then.sizes, strict=True)) | dict(
         zip(otherwise.names, otherwise.sizes, strict=True)
     )
@@ -113,8 +114,19 @@ def if_(cond: Value, *, then_branch: SubGraph, else_branch: SubGraph) -> tuple[V
         "names": tuple(outer),
         "sizes": tuple(outer.values()),
         "split": len(then.captures),
+        "choice": choice,
     }
     return _results("if", (cond, *then.captures, *otherwise.captures), attrs, kinds)
+
+
+def _chosen(choice: Dim | None, then: Kind, otherwise: Kind, what: str) -> Kind:
+    """What holds of a result of If; sizes that differ depend on which branch is chosen."""
+    kind = then.joined(otherwise, what)
+    shape = tuple(
+        dims.where(choice, a, b) if n is None and a is not None and b is not None and choice is not None else n
+        for n, a, b in zip(kind.shape, then.shape, otherwise.shape, strict=True)
+    )
+    return replace(kind, shape=shape)
 
 
 def _formal(kind: Kind, name: str) -> Value:

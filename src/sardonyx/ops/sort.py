@@ -88,5 +88,14 @@ def non_max_suppression(
     """Rows (batch, class, box) of the boxes that no better box of their class overlaps too much."""
     given = {"limit": max_output_boxes_per_class, "overlap": iou_threshold, "least": score_threshold}
     extras = {name: value for name, value in given.items() if value is not None}
-    attrs = {"extras": tuple(extras), "centred": bool(center_point_box)}
-    return unknown_extents("nms", (boxes, scores, *extras.values()), attrs, [(dt.I64, (None, 3))])[0]
+    batches, classes, size = scores.shape
+    capacity = size
+    if max_output_boxes_per_class is None:
+        capacity = 0
+    elif max_output_boxes_per_class.is_numeric_const and max_output_boxes_per_class.data is not None:
+        capacity = dims.minimum(size, max(0, int(max_output_boxes_per_class.data.reshape(-1)[0])))
+    attrs = {"extras": tuple(extras), "centred": bool(center_point_box), "capacity": capacity}
+    kinds = [(dt.I64, (batches * classes * capacity, 3)), (dt.I64, (1,))]
+    rows, number = many("nms", (boxes, scores, *extras.values()), attrs, kinds)
+    (count,) = content(number)
+    return rows.slice((0, 0), (count, 3))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.runtime.memory import OrtValueVector
 from sardonyx.runtime.ortvalue import OrtValue, array_dtype, require_cpu
 
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ class IOBinding:
         """The outputs of the last run in the order of binding."""
         return [self._results[name] for name in self._outputs if name in self._results]
 
-    def get_outputs_as_ortvaluevector(self) -> list[OrtValue]:
+    def get_outputs_as_ortvaluevector(self) -> OrtValueVector:
         """The outputs of the last run in the order of binding."""
-        return self.get_outputs()
+        return OrtValueVector(self.get_outputs())
 
     def copy_outputs_to_cpu(self) -> list[Any]:
         """The outputs of the last run as arrays."""
@@ -125,6 +126,8 @@ class IOBinding:
 
     def _run(self, run_options: Any) -> None:
         names = list(self._outputs)
+        if not names:
+            raise RuntimeError("Error in execution: At least one output should be requested.")
         results = self._session.run(names, self._inputs, run_options)[: len(names)]
         for name, result in zip(names, results, strict=True):
             target = self._outputs[name]
@@ -138,3 +141,7 @@ class IOBinding:
                 )
             np.copyto(target, result)
             self._results[name] = OrtValue(target)
+
+
+SessionIOBinding = IOBinding
+"""The name of the native half in onnxruntime; here there is one class."""

@@ -90,15 +90,16 @@ class Cache:
         _touch(path)
         return payload
 
-    def map(self, kind: str, key: str, *, check: bool = False) -> MappedEntry | None:
+    def map(self, kind: str, key: str, *, check: bool = False, populate: bool = False) -> MappedEntry | None:
         """The payload mapped into memory; None if there is no entry of the right size.
 
-        `check` reads it all to compare the digest as well.
+        `check` reads it all to compare the digest as well. `populate` has the system bring all pages in at
+        once, where it can, instead of each when it is first touched.
         """
         path = self.path(kind, key)
         try:
             with path.open("rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                mapped = _map(file.fileno(), populate)
         except (OSError, ValueError):
             return None
         data = np.frombuffer(mapped, np.uint8)
@@ -164,6 +165,13 @@ class Cache:
             total -= size
             if total <= self.limit_bytes * 9 // 10:
                 break
+
+
+def _map(handle: int, populate: bool) -> mmap.mmap:
+    """A file mapped read-only."""
+    if populate and hasattr(mmap, "MAP_POPULATE"):
+        return mmap.mmap(handle, 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ)
+    return mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
 
 
 def _write(path: Path, payload: Bytes | Iterable[Bytes]) -> tuple[str, int]:

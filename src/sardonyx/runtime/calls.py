@@ -147,10 +147,6 @@ class Caller:
             )
         return self._outputs[name]
 
-    def input_spec(self, name: str) -> FeedSpec | None:
-        """What the input or overridable initializer of that name expects, if there is one."""
-        return next((spec for spec in (*self._specs, *self._overridable) if spec.name == name), None)
-
     def _feeds(self, input_feed: Mapping[str, Any], fed: Sequence[object]) -> list[Any]:
         for name in fed:
             if not isinstance(name, str):
@@ -218,7 +214,7 @@ def _one_input(
             value = input_feed.get(name)
             if (
                 type(value) is ndarray
-                and value.dtype is dtype
+                and value.dtype == dtype
                 and value.shape in shapes
                 and value.flags.carray
             ):
@@ -257,7 +253,7 @@ def _many_inputs(
             value = input_feed.get(name)
             if (
                 type(value) is ndarray
-                and value.dtype is dtype
+                and value.dtype == dtype
                 and value.shape in shapes
                 and value.flags.carray
             ):

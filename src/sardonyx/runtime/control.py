@@ -6,7 +6,7 @@ know how a body was compiled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -61,9 +61,12 @@ class Started:
 
     def run(self, args: Sequence[Any]) -> list[Any]:
         """The results for arguments and sizes; results that are arguments are the same objects."""
-        made: Iterator[Any] = iter(())
-        if self._program is not None:
-            made = iter(self._program.run(args, self._computed))
+        if self._program is None:
+            return [args[source] for source in self._body.passed]
+        results = self._program.run(args, self._computed)
+        if len(results) == len(self._body.passed):
+            return results
+        made = iter(results)
         return [args[source] if source >= 0 else next(made) for source in self._body.passed]
 
 
@@ -82,7 +85,7 @@ class Choice:
 
         def run(args: Sequence[Any], symbols: Mapping[str, int]) -> list[Any]:
             dense = [_dense(arg) for arg in args[1:]]
-            chosen, given = (then, dense[:split]) if np.all(args[0]) else (otherwise, dense[split:])
+            chosen, given = (then, dense[:split]) if _holds(args[0]) else (otherwise, dense[split:])
             with _Where(self.name):
                 return chosen.run([*given, *chosen.sizes(symbols)])
 
@@ -111,15 +114,15 @@ class Repetition:
         def run(args: Sequence[Any], symbols: Mapping[str, int]) -> list[Any]:
             rest = [_dense(arg) for arg in args]
             trips = int(rest.pop(0).reshape(())) if self.limited else None
-            going = np.array(rest.pop(0).reshape(())) if self.conditional else np.array(True)
+            condition = rest.pop(0).reshape(()) if self.conditional else _TRUE
             state, read = rest[: self.carried], [*rest[self.carried :], *body.sizes(symbols)]
             rows = [_Rows(trips) for _ in self.stacked]
             number = 0
             with _Where(self.name) as where:
-                while going and (trips is None or number < trips):
+                while _holds(condition) and (trips is None or number < trips):
                     where.iteration = number
-                    results = body.run([np.array(number), going, *state, *read])
-                    going = np.array(np.all(results[0]))
+                    results = body.run([np.array(number), condition, *state, *read])
+                    condition = results[0].reshape(())
                     state = results[1 : 1 + self.carried]
                     for row, part in zip(rows, results[1 + self.carried :], strict=True):
                         row.add(part)
@@ -166,6 +169,16 @@ class Traversal:
         return run
 
 
+_TRUE = np.array(True)
+_MOST_ROWS = 4096
+"""Rows for which memory is taken before it is known how many there will be."""
+
+
+def _holds(condition: Array) -> bool:
+    """Whether a condition, of one element as a rule, is true."""
+    return bool(condition.item() if condition.size == 1 else condition.all())
+
+
 Step: TypeAlias = Choice | Repetition | Traversal
 """A control step as data; `start` makes it run."""
 
@@ -182,10 +195,10 @@ def started(data: ProgramData, start: Start) -> ProgramData:
 
 
 class _Rows:
-    """The rows of a stacked result, written in place if their number is known."""
+    """The rows of a stacked result, written in place if their number may be known: `count` is the most."""
 
     def __init__(self, count: int | None) -> None:
-        self._count = count
+        self._count = count if count is not None and count <= _MOST_ROWS else None
         self._filled = 0
         self._whole: Array | None = None
         self._parts: list[Array] = []

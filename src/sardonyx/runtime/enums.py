@@ -65,7 +65,8 @@ def _make(cls: type[E], number: int) -> E:
     return member
 
 
-def _members(cls: type[NamedValue], **values: int) -> None:
+def members(cls: type[NamedValue], **values: int) -> None:
+    """Give a class its members."""
     cls.__members__ = {name: _make(cls, number) for name, number in values.items()}
     for name, member in cls.__members__.items():
         setattr(cls, name, member)
@@ -99,7 +100,7 @@ class ExecutionOrder(NamedValue):
     MEMORY_EFFICIENT: ClassVar[ExecutionOrder]
 
 
-_members(
+members(
     GraphOptimizationLevel,
     ORT_DISABLE_ALL=0,
     ORT_ENABLE_BASIC=1,
@@ -107,5 +108,5 @@ _members(
     ORT_ENABLE_LAYOUT=3,
     ORT_ENABLE_ALL=99,
 )
-_members(ExecutionMode, ORT_SEQUENTIAL=0, ORT_PARALLEL=1)
-_members(ExecutionOrder, DEFAULT=0, PRIORITY_BASED=1, MEMORY_EFFICIENT=2)
+members(ExecutionMode, ORT_SEQUENTIAL=0, ORT_PARALLEL=1)
+members(ExecutionOrder, DEFAULT=0, PRIORITY_BASED=1, MEMORY_EFFICIENT=2)

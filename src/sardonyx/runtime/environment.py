@@ -14,7 +14,6 @@ from sardonyx.runtime.providers import ALL_PROVIDERS, AVAILABLE_PROVIDERS
 
 
 class _Process:
-    seed: int | None = None
     threads: int = 0
     default_options: SessionOptions | None = None
 
@@ -49,6 +48,19 @@ def get_build_info() -> str:
     )
 
 
+def print_debug_info() -> None:
+    """Print what a report of a fault needs: package, interpreter, machine, providers."""
+    print(get_build_info())
+    print(f"platform: {platform.platform()}")
+    print(f"providers: {', '.join(get_available_providers())}")
+
+
+def preload_dlls(
+    cuda: bool = True, cudnn: bool = True, msvc: bool = True, directory: str | None = None
+) -> None:
+    """Nothing to load: the package has no libraries."""
+
+
 def has_collective_ops() -> bool:
     """False: there is no multi-device communication."""
     return False
@@ -63,16 +75,11 @@ def enable_telemetry_events() -> None:
 
 
 def set_seed(seed: int, /) -> None:
-    """Seed the random operators that carry no seed of their own."""
+    """Accepted without effect: random operators that carry no seed of their own differ in every run."""
     try:
-        _Process.seed = operator.index(seed)
+        operator.index(seed)
     except TypeError:
         raise TypeError(f"set_seed(): incompatible function arguments: expected int, got {seed!r}") from None
-
-
-def current_seed() -> int | None:
-    """The seed of `set_seed`, None if it was never called."""
-    return _Process.seed
 
 
 def set_global_thread_pool_sizes(intra_op_num_threads: int = 0, inter_op_num_threads: int = 0) -> None:

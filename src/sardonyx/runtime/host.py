@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache as once
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,30 +32,15 @@ class HostOperation:
 
     def __call__(self, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
         """Results as contiguous arrays or host objects."""
-        from sardonyx.ir.prims import PRIMS
         from sardonyx.ir.run import evaluate
         from sardonyx.ir.value import Value
 
-        if self.prim not in PRIMS:
-            _register_algorithms(self.prim)
         value = Value(self.prim, (), self.attrs, self.dtype, self.shape, None, self.results)
         value.origins = self.origins
         result = evaluate(value, args, symbols)
         if isinstance(result, tuple):
             return [_dense(r) for r in result]
         return _dense(result)
-
-
-@once
-def _register_algorithms(prim: str) -> None:
-    """Import the files that give such a primitive its meaning; after a compilation all are imported."""
-    import sardonyx.ir
-
-    if prim == "reference":
-        importlib.import_module("sardonyx.frontend.fallback")
-    for module in pkgutil.iter_modules(sardonyx.ir.__path__, "sardonyx.ir."):
-        if ".algorithms_" in module.name:
-            importlib.import_module(module.name)
 
 
 def _dense(result: Any) -> Any:

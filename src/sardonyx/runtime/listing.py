@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sardonyx.llvm.layout import BARRIER_AFTER, IDLE, JUMP
 from sardonyx.runtime.data import ProgramData, Segment, StorageSpec
 
 
@@ -19,12 +20,17 @@ def text(data: ProgramData) -> str:
 
 
 def _segment(segment: Segment) -> list[str]:
-    lines = []
-    for name, origins, count, flag in zip(
-        segment.functions, segment.origins, segment.counts, segment.flags, strict=True
-    ):
-        lines.append(f"  call {name} with {count} words  # {', '.join(origins)}".rstrip(" #"))
-        lines += ["  barrier"] if flag else []
+    lines: list[str] = []
+    at = 0
+    calls = zip(segment.functions, segment.origins, segment.counts, segment.flags, strict=True)
+    for number, (name, origins, count, flag) in enumerate(calls):
+        if flag & JUMP:
+            what = f"jump to call {number + 1 + int(segment.words[3, at + 1])} {_unless(segment, at, flag)}"
+        else:
+            what = f"call {name} with {count} words"
+        lines.append(f"  {what}  # {', '.join(origins)}".rstrip(" #"))
+        lines += ["  barrier"] if flag & BARRIER_AFTER else []
+        at += count
     lines += [f"  check {message}" for _, _, message in segment.checks]
     lines += [
         f"  size {name} from element {at} of storage {view.storage}" for view, at, name in segment.after
@@ -34,6 +40,14 @@ def _segment(segment: Segment) -> list[str]:
         sizes = f", gives sizes {', '.join(binds)}" if binds else ""
         lines.append(f"  host {segment.host.name} -> {list(segment.host.into)}{sizes}")
     return lines
+
+
+def _unless(segment: Segment, at: int, flag: int) -> str:
+    """The condition of a jump whose words begin at a position."""
+    if flag & IDLE:
+        return "on all threads but the first if that works alone"
+    storage, _, _, byte = segment.words[:, at].tolist()
+    return "" if storage < 0 else f"unless byte {byte} of storage {storage}"
 
 
 def _storage(spec: StorageSpec) -> str:

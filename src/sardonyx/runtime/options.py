@@ -17,6 +17,8 @@ from sardonyx.runtime.providers import ALL_PROVIDERS, AVAILABLE_PROVIDERS
 if TYPE_CHECKING:
     from sardonyx.runtime.ortvalue import OrtValue
 
+    Buffer = bytes | bytearray | memoryview
+
 T = TypeVar("T")
 
 _INT32 = 1 << 31
@@ -149,7 +151,7 @@ class SessionOptions(_Options):
     Fields about arenas, memory patterns and inter-op threads are kept and have no effect.
     """
 
-    __slots__ = ("_denotations", "_dims", "_initializers", "_providers")
+    __slots__ = ("_denotations", "_dims", "_files", "_initializers", "_providers")
 
     enable_cpu_mem_arena = Field(True)
     enable_mem_pattern = Field(True)
@@ -172,6 +174,7 @@ class SessionOptions(_Options):
         super().__init__()
         self._dims: dict[str, int] = {}
         self._denotations: dict[str, int] = {}
+        self._files: dict[str, bytes] = {}
         self._initializers: dict[str, OrtValue] = {}
         self._providers: list[tuple[str, dict[str, str]]] = []
 
@@ -210,6 +213,22 @@ class SessionOptions(_Options):
         for name, value in zip(names, values, strict=True):
             self.add_initializer(name, value)
 
+    def add_external_initializers_from_files_in_memory(
+        self, names: Sequence[str], buffers: Sequence[Buffer], lengths: Sequence[int], /
+    ) -> None:
+        """Supply the content of files of external data by their names in the model."""
+        if not len(names) == len(buffers) == len(lengths):
+            raise RuntimeError(
+                "Expecting names, buffers and lengths to have equal length: "
+                f"{len(names)}, {len(buffers)}, {len(lengths)}"
+            )
+        method = "add_external_initializers_from_files_in_memory()"
+        for name, buffer, length in zip(names, buffers, lengths, strict=True):
+            content = memoryview(buffer).cast("B")
+            if not 0 <= as_int(method, length) <= len(content):
+                raise RuntimeError(f"{method}: {name} has {len(content)} bytes, {length} were announced")
+            self._files[as_text(method, name)] = bytes(content[:length])
+
     def add_provider(self, name: str, options: Mapping[str, str], /) -> None:
         """Ask for an execution provider; only CPUExecutionProvider exists here."""
         name = as_text("add_provider()", name)
@@ -222,6 +241,22 @@ class SessionOptions(_Options):
                 f"this package runs on {', '.join(AVAILABLE_PROVIDERS)} only.",
             )
         self._providers.append((name, {str(key): str(value) for key, value in options.items()}))
+
+    def add_provider_for_devices(self, devices: Sequence[Any], options: Mapping[str, str], /) -> None:
+        """Accept any devices of `get_ep_devices`: there is only the CPU."""
+
+    def set_provider_selection_policy(self, policy: Any, /) -> None:
+        """Accept any policy: there is only the CPU to select."""
+
+    def set_provider_selection_policy_delegate(self, delegate: Any, /) -> None:
+        """Accept a delegate, which is never asked: there is only the CPU to select."""
+
+    def set_ep_context_data_read_func(self, read: Any, /) -> None:
+        """Refuse: models with compiled contexts of other providers cannot run here."""
+        raise status(Fail, "EPContext data belongs to providers that this package does not have.")
+
+    def clear_ep_context_data_read_func(self) -> None:
+        """Nothing to clear."""
 
     def has_providers(self) -> bool:
         """Whether add_provider was called."""
@@ -250,6 +285,12 @@ class RunOptions(_Options):
     logid = Field("")
     only_execute_path_to_fetches = Field(False)
     terminate = Field(False)
+
+    def add_active_adapter(self, adapter: Any, /) -> None:
+        """Refuse: adapters of weights are not supported."""
+        raise status(
+            Fail, "LoRA adapters are not supported; merge them into the model or use add_initializer()."
+        )
 
     def add_run_config_entry(self, key: str, value: str, /) -> None:
         """Keep an entry; none has an effect."""

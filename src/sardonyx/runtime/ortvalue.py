@@ -6,7 +6,7 @@ Must not know sessions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,23 @@ _DEVICES = ("cpu", "cuda", "cann", "dml", "webgpu", "gpu", "npu")
 
 
 class OrtDevice:
-    """A device by name and number; memory exists on the CPU only."""
+    """A device by name and number, or by code, memory and number; memory exists on the CPU only."""
 
     __slots__ = ("_id", "_name")
 
-    def __init__(self, name: str, device_id: int = 0) -> None:
-        self._name = name
-        self._id = device_id
+    def __init__(self, name: str | int, *numbers: int) -> None:
+        self._name = name if isinstance(name, str) else _DEVICES[name]
+        self._id = numbers[-1] if numbers else 0
+
+    @staticmethod
+    def cpu() -> int:
+        """The code of the CPU."""
+        return 0
+
+    @staticmethod
+    def default_memory() -> int:
+        """The code of ordinary memory."""
+        return 0
 
     @staticmethod
     def make(ort_device_name: str, device_id: int, vendor_id: int = -1) -> OrtDevice:
@@ -118,6 +128,7 @@ class OrtValue:
         device_type: str = "cpu",
         device_id: int = 0,
         vendor_id: int = -1,
+        memory_info: object = None,
     ) -> OrtValue:
         """A new tensor with undefined content; the type is a numpy type or an ONNX type code."""
         require_cpu(device_type, device_id)
@@ -154,6 +165,27 @@ class OrtValue:
     def tensor_size_in_bytes(self) -> int:
         """The size of the tensor's data."""
         return self._array.nbytes
+
+    def as_sparse_tensor(self) -> NoReturn:
+        """Refuse: no value is sparse.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError("This OrtValue holds no sparse tensor; read it with numpy().")
+
+    @classmethod
+    def ort_value_from_sparse_tensor(cls, sparse_tensor: Any) -> NoReturn:
+        """Refuse: sparse tensors cannot be fed.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError("Sparse tensors are not supported; make the tensor dense.")
+
+    def to_dlpack(self) -> Any:
+        """A capsule that shares the memory of the tensor; see `from_dlpack`."""
+        return self.__dlpack__()
 
     def has_value(self) -> bool:
         """False for an empty optional."""

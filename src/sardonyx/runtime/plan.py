@@ -87,7 +87,7 @@ def _open(store: Cache, entry: _Entry) -> Plan | None:
     if image is None:
         return None
     if entry.weights:
-        mapped = store.map("weights", entry.weights)
+        mapped = store.map("weights", entry.weights, populate=True)
         if mapped is not None and mapped.payload.size <= _CHECKED_BYTES:
             mapped = store.map("weights", entry.weights, check=True)
         if mapped is None:

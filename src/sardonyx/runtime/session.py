@@ -11,6 +11,7 @@ import os
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -22,13 +23,15 @@ from sardonyx.capi.onnxruntime_pybind11_state import ModelLoadCanceled, status
 from sardonyx.errors import SardonyxError
 from sardonyx.runtime.binding import IOBinding
 from sardonyx.runtime.calls import Call, Caller
+from sardonyx.runtime.loader import load_program
 from sardonyx.runtime.logger import ERROR, INFO, WARNING, log
+from sardonyx.runtime.memory import OrtMemoryInfo
 from sardonyx.runtime.metadata import ModelMetadata, NodeArg
 from sardonyx.runtime.options import RunOptions, SessionOptions
 from sardonyx.runtime.ortvalue import OrtValue
-from sardonyx.runtime.profile import Profile
+from sardonyx.runtime.profile import Profile, Profiled
 from sardonyx.runtime.providers import AVAILABLE_PROVIDERS, normalize
-from sardonyx.runtime.session_config import apply_model_config, compile_options
+from sardonyx.runtime.session_config import apply_model_config, compile_options, with_files, write_optimized
 from sardonyx.runtime.status import load_status
 
 if TYPE_CHECKING:
@@ -96,10 +99,23 @@ class Session:
             raise ValueError("IOBinding must be used with the session that created it.")
         try:
             iobinding._run(run_options)
-        except (ValueError, RuntimeError, TypeError):
+        except (RuntimeError, TypeError):
             raise
         except Exception as error:
             raise RuntimeError(f"Error in execution: {str(error).split(' : ', 3)[-1]}") from error
+
+    def run_with_ortvaluevector(
+        self,
+        run_options: RunOptions | None,
+        feed_names: Sequence[str],
+        feeds: Sequence[OrtValue],
+        fetch_names: Sequence[str],
+        fetches: list[OrtValue],
+        fetch_devices: Sequence[Any],
+    ) -> None:
+        """Like `run`, with values by position; the results are appended to `fetches`."""
+        fed = dict(zip(feed_names, feeds, strict=True))
+        fetches += [OrtValue(value) for value in self._call(fetch_names, fed, run_options)]
 
     def run_async(
         self,
@@ -110,6 +126,8 @@ class Session:
         run_options: RunOptions | None = None,
     ) -> None:
         """Run on another thread, which then calls `callback(results, user_data, error text)`."""
+        if not callable(callback):
+            raise TypeError(f"run_async(): the callback must be callable, got {callback!r}")
         if error := self._caller.missing(input_feed):
             raise error
 
@@ -153,6 +171,30 @@ class Session:
     def get_provider_options(self) -> dict[str, dict[str, str]]:
         """The options of the execution providers by name."""
         return self._provider_options
+
+    def get_input_memory_infos(self) -> list[OrtMemoryInfo]:
+        """Where each input is read from: the memory of the CPU."""
+        return [OrtMemoryInfo() for _ in self._inputs_meta]
+
+    def get_output_memory_infos(self) -> list[OrtMemoryInfo]:
+        """Where each output is written to: the memory of the CPU."""
+        return [OrtMemoryInfo() for _ in self._outputs_meta]
+
+    def create_ortvalue_from_shape_and_type(
+        self, shape: Sequence[int], element_type: Any, device_type: str = "cpu", *args: Any
+    ) -> OrtValue:
+        """See `OrtValue.ortvalue_from_shape_and_type`."""
+        return OrtValue.ortvalue_from_shape_and_type(shape, element_type, device_type, *args)
+
+    def get_tuning_results(self) -> list[Any]:
+        """Empty: nothing is tuned at run time."""
+        return []
+
+    def set_tuning_results(self, results: Any, *args: Any, **kwargs: Any) -> None:
+        """Nothing to set."""
+
+    def set_ep_dynamic_options(self, options: Mapping[str, str]) -> None:
+        """Accept options of providers; none has an effect."""
 
     def disable_fallback(self) -> None:
         """Refuse, instead of ignoring, provider arguments that make no sense."""
@@ -259,15 +301,18 @@ class InferenceSession(Session):
             raise status(ModelLoadCanceled, "Loading was cancelled by set_load_cancellation_flag(True).")
         profile = Profile(options.profile_file_prefix) if options.enable_profiling else None
         began = time.monotonic_ns()
-        chosen = compile_options(options, self._precision)
-        load = partial(_load, self._model_path if self._model_path is not None else self._model_bytes)
+        origin = self._model_path if self._model_path is not None else self._model_bytes
+        load = partial(_load, origin)
+        chosen = _chosen(origin, options, self._precision)
         program = load(chosen)
         if self._read_config_from_model and apply_model_config(options, program.metadata.custom_metadata_map):
-            chosen = compile_options(options, self._precision)
+            chosen = _chosen(origin, options, self._precision)
             program = load(chosen)
         if profile is not None:
             profile.add("model_loading_uri" if self._model_path else "model_loading_array", began)
             profile.add("session_initialization", began)
+        if options.optimized_model_filepath:
+            write_optimized(origin, options, chosen)
         with_fed = cache(lambda names: load(replace(chosen, fed=names)))
         self._bind(program, with_fed, options, profile)
 
@@ -282,7 +327,8 @@ class InferenceSession(Session):
             log(ERROR, str(error), logid=options.logid, level=options.log_severity_level)
 
         self._program = program
-        self._caller = Caller(program, with_fed=with_fed, logged=log_failure)
+        runs = program if profile is None else Profiled(program, profile)
+        self._caller = Caller(runs, with_fed=with_fed, logged=log_failure)
         self._profile = profile
         self._call = (
             self._caller.function() if profile is None else _profiled(self._caller.function(), profile)
@@ -292,14 +338,6 @@ class InferenceSession(Session):
         self._outputs_meta = [NodeArg(info) for info in program.outputs]
         self._overridable_initializers = [NodeArg(info) for info in program.initializer_inputs]
         self._model_meta = ModelMetadata(program.metadata)
-        if options.optimized_model_filepath:
-            log(
-                WARNING,
-                f"{options.optimized_model_filepath} is not written: the optimized form is native code, "
-                "which the cache keeps.",
-                logid=options.logid,
-                level=options.log_severity_level,
-            )
         for note in program.fallbacks:
             message = f"{note.op} ({note.node}) does not run native: {note.reason}"
             log(INFO, message, logid=options.logid, level=options.log_severity_level)
@@ -322,9 +360,17 @@ class InferenceSession(Session):
         return _restored, (type(self), state, self._provider_options)
 
 
-def _load(source: str | bytes | None, options: CompileOptions) -> AnyProgram:
-    from sardonyx.runtime.loader import load_program
+def _chosen(origin: str | bytes | None, options: SessionOptions, precision: str | None) -> CompileOptions:
+    chosen = compile_options(options, precision)
+    if not options._files:
+        return chosen
+    try:
+        return with_files(origin, options, chosen)
+    except (SardonyxError, OSError) as error:
+        raise load_status(error, origin if isinstance(origin, str) else None) from error
 
+
+def _load(source: str | bytes | None, options: CompileOptions) -> AnyProgram:
     assert source is not None
     try:
         return load_program(source, options)
@@ -369,4 +415,7 @@ def _background() -> queue.SimpleQueue[Callable[[], None]]:
 
 def _serve(jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
     while True:
-        jobs.get()()
+        try:
+            jobs.get()()
+        except Exception:
+            log(ERROR, f"The callback of run_async failed:\n{traceback.format_exc()}")

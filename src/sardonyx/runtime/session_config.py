@@ -6,6 +6,7 @@ The one place that knows which config keys of onnxruntime mean something here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sardonyx.base.knobs import KNOBS, PRECISION, CompileOptions
@@ -20,6 +21,8 @@ _EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
 _SPINNING = "session.intra_op.allow_spinning"
 _SPIN_US = "session.intra_op.spin_duration_us"
 _MODEL_CONFIG_KEY = "ort_config"
+_SAVED_WEIGHTS = "session.optimized_model_external_initializers_file_name"
+_SAVED_WEIGHTS_BYTES = "session.optimized_model_external_initializers_min_size_in_bytes"
 
 _FROM_MODEL: dict[str, Callable[[Any], Any]] = {
     "intra_op_num_threads": int,
@@ -78,3 +81,33 @@ def apply_model_config(options: SessionOptions, metadata: Mapping[str, str]) -> 
     for name, value in fields.items():
         setattr(options, name, value)
     return bool(fields)
+
+
+def write_optimized(model: str | bytes | None, options: SessionOptions, chosen: CompileOptions) -> None:
+    """Write what `optimized_model_filepath` asks for: the simplified model as ONNX.
+
+    The optimized form that runs is native code, which the cache keeps.
+    """
+    from sardonyx import frontend
+
+    assert model is not None
+    entries = options._entries
+    least = entries.get(_SAVED_WEIGHTS_BYTES, "")
+    frontend.write_simplified(
+        frontend.open_model(model, chosen),
+        options.optimized_model_filepath,
+        entries.get(_SAVED_WEIGHTS),
+        int(least) if least.isdecimal() else 0,
+    )
+
+
+def with_files(model: str | bytes | None, options: SessionOptions, chosen: CompileOptions) -> CompileOptions:
+    """The same options with the initialisers that lie in `add_external_initializers_from_files_in_memory`.
+
+    Raises LoadError if a tensor lies outside of its file.
+    """
+    from sardonyx import frontend
+
+    assert model is not None
+    found = frontend.tensors_in(frontend.open_model(model, chosen), options._files)
+    return replace(chosen, initializers={**found, **chosen.initializers})

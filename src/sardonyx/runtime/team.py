@@ -44,7 +44,7 @@ class Failure(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """Nanoseconds by thread and record: inside the call, and from its end to the next call (barriers)."""
+    """Nanoseconds by thread and record, of all its calls: inside, and from their end to the next call."""
 
     busy_ns: npt.NDArray[np.float64]
     wait_ns: npt.NDArray[np.float64]
@@ -297,9 +297,7 @@ class Team:
         finally:
             launch.words[LaunchWord.PROFILE] = 0
         times = ticks / self._ticks_per_ns()
-        wait = np.zeros(times.shape[:2])
-        wait[:, :-1] = np.maximum(times[:, 1:, 0] - times[:, :-1, 1], 0)
-        return failure, Profile(times[:, :, 1] - times[:, :, 0], wait)
+        return failure, Profile(times[:, :, 0], times[:, :, 1])
 
     def _ticks_per_ns(self) -> float:
         """Measured from the team's birth to now, over a fifth of a millisecond at least."""

@@ -29,6 +29,7 @@ class Worker:
     def __init__(self, engine: str) -> None:
         started = time.perf_counter()
         self.engine: Any = importlib.import_module(engine)
+        self.make_session = self.engine.InferenceSession
         self.import_ms = 1e3 * (time.perf_counter() - started)
         self.session: Any = None
         self.feeds: dict[str, Any] = {}
@@ -41,7 +42,7 @@ class Worker:
         options.log_severity_level = ERRORS_ONLY
         empty_bytes = peak_bytes()
         started = time.perf_counter()
-        self.session = self.engine.InferenceSession(command["model"], options)
+        self.session = self.make_session(command["model"], options)
         opened = time.perf_counter()
         self.session.run(None, self.feeds)
         return {

@@ -17,7 +17,21 @@ from sardonyx.ir.value import Value, concat, iota, make, map_, placeholder, scal
 Array = np.ndarray[Any, Any]
 SIZES = (1, 2, 3, 4, 5, 7, 8, 11, 16, 17, 20, 31, 32, 33, 48, 64, 100)
 MOST = 6000
-TYPES = (*[dt.F32] * 6, dt.F64, dt.F16, dt.BF16, dt.I64, dt.I32, dt.I16, dt.I8, dt.U8, dt.U16, dt.U32, dt.U64, dt.BOOL)
+TYPES = (
+    *[dt.F32] * 6,
+    dt.F64,
+    dt.F16,
+    dt.BF16,
+    dt.I64,
+    dt.I32,
+    dt.I16,
+    dt.I8,
+    dt.U8,
+    dt.U16,
+    dt.U32,
+    dt.U64,
+    dt.BOOL,
+)
 
 
 @dataclass
@@ -76,7 +90,16 @@ class Drawn:
         steps: list[Callable[[Value], Value | None]] = [
             *(self.unary, self.binary, self.binary, self.cast, self.choose, self.position),
             *(self.reduce, self.softmax, self.normalise),
-            *(self.transpose, self.transpose, self.split, self.join, self.slice, self.pad, self.widen, self.window),
+            *(
+                self.transpose,
+                self.transpose,
+                self.split,
+                self.join,
+                self.slice,
+                self.pad,
+                self.widen,
+                self.window,
+            ),
             *(self.concat, self.gather, self.gather_elements, self.scatter),
         ]
         while True:
@@ -255,5 +278,3 @@ def draw(seed: int, steps: int, *, symbolic: bool = False, empty: bool = False) 
             results.append(x)
     outputs = [v for v in dict.fromkeys([*results, x]) if v.kind != "source"]
     return Graph(tuple(drawn.inputs), tuple((f"y{n}", v) for n, v in enumerate(outputs))), drawn.arrays
-
-

@@ -18,7 +18,9 @@ HEAD = '<ir_version: 10, opset_import: ["" : 21]>\n'
 LINEAR = """
 g (float[N,8] x) => (float[N,4] y) <float[8,4] w, float[4] b> { m = MatMul(x, w) s = Add(m, b) y = Relu(s) }
 """
-SCALED = "g (float[N,8] x) => (float[N,8] y) <float[8] w, float[8] b> { m = Mul(x, w) s = Add(m, b) y = Relu(s) }"
+SCALED = (
+    "g (float[N,8] x) => (float[N,8] y) <float[8] w, float[8] b> { m = Mul(x, w) s = Add(m, b) y = Relu(s) }"
+)
 GATHER = "g (float[N,3] x, int64[K] i) => (float[K,3] y) { y = Gather(x, i) }"
 NONZERO = """
 g (float[N] x, float[M] z) => (float[K] y, float[M] u) <int64[1] a = {0}> {

@@ -251,7 +251,8 @@ def test_an_if_inside_a_loop_inside_an_if() -> None:
 def test_a_scan_with_several_states_and_outputs() -> None:
     text = """
     g (float[2] s, float[3] p, float[T, 2] a, float[T, 3] b)
-      => (float[2] s2, float[3] p2, float[?, 2] u, float[?, 3] v) {
+      =>
+      (float[2] s2, float[3] p2, float[?, 2] u, float[?, 3] v) {
       s2, p2, u, v = Scan <num_scan_inputs = 2,
         body = body (float[2] s1, float[3] p1, float[2] a1, float[3] b1)
         => (float[2] s3, float[3] p3, float[2] u1, float[3] v1) {
@@ -261,7 +262,8 @@ def test_a_scan_with_several_states_and_outputs() -> None:
     """
     lengths = (1, 4, 70)
     check(text, *({"s": f32(2), "p": f32(3), "a": f32(n, 2), "b": f32(n, 3)} for n in lengths), steps=0)
-    check(text.replace("float[T,", "float[5,"), {"s": f32(2), "p": f32(3), "a": f32(5, 2), "b": f32(5, 3)}, steps=0)
+    fixed = {"s": f32(2), "p": f32(3), "a": f32(5, 2), "b": f32(5, 3)}
+    check(text.replace("float[T,", "float[5,"), fixed, steps=0)
 
 
 def test_a_loop_over_a_sequence() -> None:
@@ -344,6 +346,24 @@ def test_a_loop_of_much_work_is_done_by_all_threads() -> None:
         program(FOR, 2).run((np.array(90001), f32(3, 5), f32(90000)), (1,))
 
 
+def test_state_is_updated_in_place_only_where_nobody_reads_it_later() -> None:
+    text = """
+    g (int64 n, float[N] x, float[N] z) => (float[N] a, float[N] b, float[N] c, float[N] d, float[?, N] rows)
+    <bool go = {1}, float half = {0.5}> {
+      a, b, c, d, rows = Loop (n, go, x, z, x, z) <
+        body = body (int64 i, bool g1, float[N] p, float[N] q, float[N] r, float[N] s) =>
+          (bool g2, float[N] p2, float[N] q2, float[N] r2, float[N] s2, float[N] row) {
+          g2 = Identity(g1)
+          h = Mul(p, half)  e = Tanh(h)  p2 = Add(e, p)
+          q2 = Sub(q, p2)
+          u = Softmax<axis = 0>(r)  r2 = Mul(u, r)
+          v = Mul(s, half)  s2 = Add(v, half)  row = Add(v, r)
+        }>
+    }
+    """
+    check(text, *({"n": np.array(6), "x": f32(k), "z": f32(k, seed=1)} for k in (5, 70000)), steps=0)
+
+
 def test_loops_inside_loops() -> None:
     text = """
     g (int64 n, int64 m, float[N] x) => (float[N] y, float[?, N] rows) <bool go = {1}, float half = {0.5}> {
@@ -352,7 +372,8 @@ def test_loops_inside_loops() -> None:
           d = Identity(c)  k = Exp(s)  one = Constant<value = int64 {1}>()  trips = Add(i, one)
           u = Loop (trips, c, s) <
             body = inner (int64 j, bool c2, float[N] p) => (bool d2, float[N] q) {
-              d2 = Identity(c2)  h = Mul(p, half)  f = Cast<to = 1>(j)  v = Add(h, k)  w = Mul(v, half)  q = Sub(w, f)
+              d2 = Identity(c2)  h = Mul(p, half)  f = Cast<to = 1>(j)  v = Add(h, k)  w = Mul(v, half)
+              q = Sub(w, f)
             }>
           t = Tanh(u)  r = Sub(t, x)
         }>
@@ -366,8 +387,10 @@ def test_a_while_loop_that_swaps_and_keeps_values() -> None:
     g (float[2] a, float[2] b, float limit) => (float[2] x, float[2] y, float[2] z)
     <bool go = {1}, int64 most = {9223372036854775807}> {
       x, y, z = Loop (most, go, a, b, a) <
-        body = w (int64 i, bool c, float[2] p, float[2] q, float[2] r) => (bool d, float[2] p2, float[2] q2, float[2] r2) {
-          p2 = Identity(q)  s = Add(p, q)  q2 = Identity(p)  r2 = Add(r, s)  m = ReduceMax<keepdims = 0>(r2)  d = Less(m, limit)
+        body = w (int64 i, bool c, float[2] p, float[2] q, float[2] r) =>
+          (bool d, float[2] p2, float[2] q2, float[2] r2) {
+          p2 = Identity(q)  s = Add(p, q)  q2 = Identity(p)  r2 = Add(r, s)
+          m = ReduceMax<keepdims = 0>(r2)  d = Less(m, limit)
         }>
     }
     """

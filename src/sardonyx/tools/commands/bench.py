@@ -10,7 +10,9 @@ from typing import Any
 from sardonyx.base.knobs import PRECISION, PRECISIONS
 from sardonyx.frontend.summary import summarize
 from sardonyx.runtime.cores import team_size
-from sardonyx.tools import bench
+from sardonyx.runtime.options import SessionOptions
+from sardonyx.runtime.session import InferenceSession
+from sardonyx.tools import bench, hotspots
 from sardonyx.tools.console import UserError, print_json, status_line, table, time_text
 from sardonyx.tools.inputs import add_input_options, feeds_of
 from sardonyx.tools.models import add_json_option
@@ -37,6 +39,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--precision", choices=PRECISIONS, help="how contractions are computed (default fp32)"
     )
+    parser.add_argument("--profile", action="store_true", help="show which calls take how long")
     add_input_options(parser)
     add_json_option(parser)
     parser.set_defaults(command_function=command)
@@ -56,6 +59,8 @@ def command(options: argparse.Namespace) -> int:
         rows.append(row)
         if not options.json:
             print(_line(row), flush=True)
+            if options.profile:
+                print(_profile(path, options), flush=True)
     if options.json:
         print_json([row.as_json() for row in rows])
     else:
@@ -69,6 +74,14 @@ def _measure(path: str, engines: tuple[str, ...], options: argparse.Namespace) -
     return bench.compare(
         Path(path), values, engines=engines, threads=threads, seconds=options.seconds, name=Path(path).stem
     )
+
+
+def _profile(path: str, options: argparse.Namespace) -> str:
+    chosen = SessionOptions()
+    chosen.intra_op_num_threads = options.threads or team_size()
+    session = InferenceSession(path, chosen)
+    values, _ = feeds_of(summarize(path).inputs, options)
+    return hotspots.text(hotspots.hotspots(session, values, options.seconds))
 
 
 def _line(row: bench.Row) -> str:

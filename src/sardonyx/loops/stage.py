@@ -1,0 +1,186 @@
+"""Keeps what several passes over a row need: computed once, stored, and read back.
+
+The row of the output serves as memory where lanes run along it and it has the type, thread-private scratch
+otherwise: rows across the lanes may lie far apart in the output, all in the same few lines of the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.loops.cost import op_cost
+from sardonyx.loops.nest import (
+    Affine,
+    Apply,
+    Axis,
+    Buffer,
+    Expr,
+    Kernel,
+    Literal,
+    Load,
+    Pick,
+    Reduce,
+    Reduced,
+    Statement,
+    Store,
+    joined,
+    roots,
+    walk,
+)
+
+_GAIN = 4.0
+"""Instructions for a vector that storing a value must save."""
+_ROUNDED = (dt.F16, dt.BF16, dt.BOOL)
+"""Types that differ in memory from what is computed with."""
+
+
+def stage(kernel: Kernel, lanes: int) -> Kernel:
+    """Compute expensive values of a row once.
+
+    r0 = max over j of x[j]                       r0 = max over j of x[j]
+    r1 = sum over j of exp(x[j] - r0)       ->    r1 = sum over j of exp(x[j] - r0), y[j] = exp(x[j] - r0)
+    y[j] = exp(x[j] - r0) / r1                    y[j] = y[j] * (1 / r1)
+    """
+    return _staged(_with_reciprocals(kernel), lanes)
+
+
+def _staged(kernel: Kernel, lanes: int) -> Kernel:
+    groups = joined(kernel.body)
+    users: dict[int, list[int]] = {}
+    known: dict[int, Expr] = {}
+    for number, group in enumerate(groups):
+        for expr in walk(e for s in group for e in roots(s)):
+            users.setdefault(id(expr), []).append(number)
+            known[id(expr)] = expr
+    best, gain = None, _GAIN
+    for key, numbers in users.items():
+        expr, axes = known[key], groups[numbers[0]][0].axes
+        if len(numbers) < 2 or not _may_stage(expr, axes) or any(groups[n][0].axes != axes for n in numbers):
+            continue
+        saved = (_cost(expr, axes) - 1) * (len(numbers) - 1) - 1
+        if saved > gain:
+            best, gain = expr, saved
+    if best is None:
+        return kernel
+    first = users[id(best)][0]
+    axes = groups[first][0].axes
+    at_output = _row_of_output(kernel, best, axes) if kernel.vector in axes else None
+    buffer, at = at_output or _row_of_scratch(best, axes, kernel.vector, lanes)
+    kept = Load(buffer, at, best.dtype)
+    head = [*(s for g in groups[: first + 1] for s in g), Store(buffer, at, axes, best)]
+    tail = [_replaced(s, best, kept) for g in groups[first + 1 :] for s in g]
+    return replace(kernel, body=(*head, *tail))
+
+
+def _may_stage(expr: Expr, axes: Sequence[Axis]) -> bool:
+    if not axes or not expr.axes.issuperset(axes) or expr.dtype in _ROUNDED:
+        return False
+    return isinstance(expr, Apply) or (isinstance(expr, Load) and bool(expr.picks))
+
+
+def _cost(expr: Expr, axes: Sequence[Axis]) -> float:
+    """Instructions for one more evaluation inside the loops over `axes`."""
+    total = 0.0
+    for part in walk([expr]):
+        if part.axes.isdisjoint(axes):
+            continue
+        if isinstance(part, Apply):
+            total += op_cost(part)
+        elif isinstance(part, Load):
+            total += 1 + 5 * len(part.picks)
+    return total
+
+
+def _row_of_output(kernel: Kernel, expr: Expr, axes: Sequence[Axis]) -> tuple[Buffer, Affine] | None:
+    """Where the output element goes that a later statement computes from this value."""
+    read = {e.buffer.key for s in kernel.body for e in walk(roots(s)) if isinstance(e, Load)}
+    for s in kernel.body:
+        if (
+            isinstance(s, Store)
+            and s.axes == tuple(axes)
+            and not s.picks
+            and s.buffer.dtype is expr.dtype
+            and s.buffer.key not in read
+        ):
+            return s.buffer, s.at
+    return None
+
+
+def _row_of_scratch(
+    expr: Expr, axes: Sequence[Axis], vector: Axis | None, lanes: int
+) -> tuple[Buffer, Affine]:
+    """A dense row, of whole vectors if lanes run along an outer axis: it serves one after the other."""
+    terms: list[tuple[Axis, Dim]] = []
+    size: Dim = 1
+    if vector is not None and vector in expr.axes and vector not in axes:
+        terms.append((vector, 1))
+        size = lanes
+    for axis in reversed(axes):
+        terms.append((axis, size))
+        size = size * axis.extent
+    return Buffer("row", expr.dtype, "scratch", size=size), Affine(0, tuple(reversed(terms)))
+
+
+def _replaced(statement: Statement, old: Expr, new: Expr) -> Statement:
+    """The statement with one expression read back."""
+    memo: dict[int, Expr] = {id(old): new}
+    change = _changer(memo)
+    if isinstance(statement, Reduce):
+        return replace(statement, expr=change(statement.expr))
+    picks = tuple(Pick(change(p.index), p.stride, p.extent) for p in statement.picks)
+    return replace(statement, expr=change(statement.expr), picks=picks)
+
+
+def _changer(memo: dict[int, Expr]) -> Callable[[Expr], Expr]:
+    def change(root: Expr) -> Expr:
+        for expr in walk([root]):
+            if id(expr) not in memo:
+                memo[id(expr)] = _with_children(expr, memo)
+        return memo[id(root)]
+
+    return change
+
+
+def _with_children(expr: Expr, memo: dict[int, Expr]) -> Expr:
+    if isinstance(expr, Apply):
+        args = tuple(memo[id(a)] for a in expr.args)
+        return expr if all(a is b for a, b in zip(args, expr.args, strict=True)) else replace(expr, args=args)
+    if isinstance(expr, Load) and expr.picks:
+        picks = tuple(Pick(memo[id(p.index)], p.stride, p.extent) for p in expr.picks)
+        same = all(p.index is q.index for p, q in zip(picks, expr.picks, strict=True))
+        return expr if same else replace(expr, picks=picks)
+    return expr
+
+
+# ---- division by the sum of a softmax
+
+
+def _with_reciprocals(kernel: Kernel) -> Kernel:
+    """Turn x / r into x * (1 / r) where r is a sum of exponentials, one for a whole row.
+
+    Such a sum is at least 1 if the largest exponent is subtracted first, so 1 / r does not overflow.
+    """
+    sums = {
+        s.result.name
+        for s in kernel.body
+        if isinstance(s, Reduce) and s.op == "sum" and isinstance(s.expr, Apply) and s.expr.prim == "exp"
+    }
+    memo: dict[int, Expr] = {}
+    for s in kernel.body:
+        for expr in walk(roots(s)):
+            if (
+                isinstance(expr, Apply)
+                and expr.prim == "div"
+                and isinstance(expr.args[1], Reduced)
+                and expr.args[1].name in sums
+                and not expr.args[0].axes <= expr.args[1].axes
+            ):
+                inverse = Apply("div", (Literal(1.0, expr.dtype), expr.args[1]), expr.dtype)
+                memo[id(expr)] = Apply("mul", (expr.args[0], inverse), expr.dtype)
+    if not memo:
+        return kernel
+    change = _changer(memo)
+    return replace(kernel, body=tuple(replace(s, expr=change(s.expr)) for s in kernel.body))
