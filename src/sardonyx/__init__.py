@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from sardonyx import errors
+    from sardonyx import backend, capi, datasets, errors
     from sardonyx.alias import as_onnxruntime
-    from sardonyx.runtime.binding import IOBinding
+    from sardonyx.runtime.absent import get_ep_devices
+    from sardonyx.runtime.binding import IOBinding, SessionIOBinding
     from sardonyx.runtime.enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
     from sardonyx.runtime.environment import (
         disable_telemetry_events,
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
         get_device,
         get_version_string,
         has_collective_ops,
+        preload_dlls,
+        print_debug_info,
         set_global_thread_pool_sizes,
         set_seed,
     )
@@ -31,6 +34,19 @@ if TYPE_CHECKING:
         set_default_logger_callback,
         set_default_logger_severity,
         set_default_logger_verbosity,
+    )
+    from sardonyx.runtime.memory import (
+        OrtAllocatorType,
+        OrtArenaCfg,
+        OrtDeviceMemoryType,
+        OrtDeviceVendorId,
+        OrtExecutionProviderDevicePolicy,
+        OrtMemoryInfo,
+        OrtMemType,
+        OrtSparseFormat,
+        copy_tensors,
+        create_and_register_allocator,
+        create_and_register_allocator_v2,
     )
     from sardonyx.runtime.metadata import ModelMetadata, NodeArg
     from sardonyx.runtime.options import RunOptions, SessionOptions
@@ -45,12 +61,27 @@ __all__ = [
     "InferenceSession",
     "ModelMetadata",
     "NodeArg",
+    "OrtAllocatorType",
+    "OrtArenaCfg",
     "OrtDevice",
+    "OrtDeviceMemoryType",
+    "OrtDeviceVendorId",
+    "OrtExecutionProviderDevicePolicy",
+    "OrtMemType",
+    "OrtMemoryInfo",
+    "OrtSparseFormat",
     "OrtValue",
     "RunOptions",
+    "SessionIOBinding",
     "SessionOptions",
     "__version__",
     "as_onnxruntime",
+    "backend",
+    "capi",
+    "copy_tensors",
+    "create_and_register_allocator",
+    "create_and_register_allocator_v2",
+    "datasets",
     "disable_telemetry_events",
     "enable_telemetry_events",
     "errors",
@@ -58,8 +89,11 @@ __all__ = [
     "get_available_providers",
     "get_build_info",
     "get_device",
+    "get_ep_devices",
     "get_version_string",
     "has_collective_ops",
+    "preload_dlls",
+    "print_debug_info",
     "set_default_logger_callback",
     "set_default_logger_severity",
     "set_default_logger_verbosity",

@@ -1,6 +1,7 @@
 """The package under the name `onnxruntime`, so that libraries which import that run on Sardonyx unchanged.
 
-Decides which module paths are taken over and how they are given back; must not know what they do.
+`python -m sardonyx.alias script.py ...` or `-m module ...` runs a program that way. Decides which module
+paths are taken over and how they are given back; must not know what they do.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib.machinery
 import importlib.metadata
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -129,3 +131,23 @@ class _Distributions(importlib.metadata.DistributionFinder):
         """The distribution, where its name is asked for."""
         if context is not None and context.name == NAME:
             yield self._found
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run a script, or a module after `-m`, with its own arguments."""
+    import runpy
+
+    if not arguments or arguments == ["-m"]:
+        raise SystemExit("usage: python -m sardonyx.alias (script.py | -m module) [argument ...]")
+    as_onnxruntime()
+    if arguments[0] == "-m":
+        sys.argv = list(arguments[1:])
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = list(arguments)
+        sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
+        runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -16,7 +16,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.evaluator import Evaluator
-from sardonyx.ir.bounds import Obligation, obligations
+from sardonyx.ir.bounds import Obligation, unproven
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.place import Place, Storage
@@ -115,8 +115,7 @@ class Assembler:
             for p, (_, v) in zip(fusion.outputs, fusion.graph.outputs, strict=True)
             if p
         }
-        unproven = dict.fromkeys(o for v in fusion.graph.order() for o in obligations(v))
-        self.unproven = [(o, dims.symbols(o.dim)) for o in unproven]
+        self.unproven = [(o, dims.symbols(o.dim)) for o in unproven(fusion.graph.order())]
         self.open = self._begin()
 
     def _begin(self) -> _Open:

@@ -85,12 +85,10 @@ def _branches_fit(value: Value, then: Graph, otherwise: Graph) -> bool:
     return all(
         a.dtype is b.dtype is dtype
         and all(
-            dims.equal(m, n) is dims.equal(m, size) is True or size == dims.where(choice, m, n)
+            _agree(m, n, size) or (choice is not None and size == dims.where(choice, m, n))
             for m, n, size in zip(a.shape, b.shape, shape, strict=True)
         )
-        for (_, a), (_, b), (dtype, shape) in zip(
-            then.outputs, otherwise.outputs, value.results, strict=True
-        )
+        for (_, a), (_, b), (dtype, shape) in zip(then.outputs, otherwise.outputs, value.results, strict=True)
     )
 
 
@@ -118,6 +116,10 @@ def _body_fits(value: Value, body: Graph) -> bool:
         and all(x.shape[0] == slices[0].shape[0] for x in slices)
         and (scan or body.outputs[0][1].size == 1)
     )
+
+
+def _agree(*sizes: Dim) -> bool:
+    return all(dims.equal(sizes[0], size) is True for size in sizes[1:])
 
 
 def _same(a: Sequence[Dim], b: Sequence[Dim]) -> bool:

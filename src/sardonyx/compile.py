@@ -12,6 +12,7 @@ import numpy as np
 from sardonyx import passes
 from sardonyx.assemble import Assembler, Constants
 from sardonyx.base import dim as dims
+from sardonyx.base.evaluator import Evaluator
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import FallbackNote, KernelNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
@@ -41,7 +42,7 @@ from sardonyx.loops.verify import verify as verify_kernel
 from sardonyx.runtime import listing
 from sardonyx.runtime.build import build_image
 from sardonyx.runtime.cache import Cache
-from sardonyx.runtime.data import ProgramData
+from sardonyx.runtime.data import Bounds, ProgramData
 from sardonyx.runtime.host import HostOperation
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.loader import load_program
@@ -179,7 +180,24 @@ def described(data: ProgramData, loaded: Loaded, report: Report) -> ProgramData:
         initializer_inputs=loaded.initializers,
         metadata=loaded.metadata,
         fallbacks=tuple(report.fallbacks),
+        bounds=bounds(loaded),
     )
+
+
+def bounds(loaded: Loaded) -> Bounds | None:
+    """The least sizes that are assumed of the feeds and not proven."""
+    known = set(loaded.graph.symbols())
+    with dims.assuming({}):
+        rows = [
+            (dim, low)
+            for dim, low in loaded.bounds.items()
+            if dims.at_least(dim, low) is not True and dims.symbols(dim) <= known
+        ]
+    evaluator = Evaluator(sorted(known))
+    for dim, _ in rows:
+        evaluator.add(dim)
+    least = tuple((low, tuple(sorted(dims.symbols(dim)))) for dim, low in rows)
+    return Bounds(evaluator.code(), evaluator.used, least) if rows else None
 
 
 def fed_shape(value: Value) -> tuple[int | str, ...] | None:

@@ -18,7 +18,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.fuse.partition import partition
 from sardonyx.fuse.storage import Surroundings
-from sardonyx.ir.bounds import obligations
+from sardonyx.ir.bounds import unproven
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.place import Place, Storage, contiguous_strides
@@ -75,7 +75,7 @@ def _names(value: Value) -> frozenset[str]:
 def _guarded(assembler: Assembler, body: Graph) -> AbstractContextManager[None]:
     """Calls that run only if the sizes of a body fit; nothing to check if they are all known."""
     order = body.order()
-    checks = tuple(dict.fromkeys(o for v in order for o in obligations(v)))
+    checks = unproven(order)
     fixed = not checks and not any(symbols_of(v) for v in order)
     return nullcontext() if fixed else assembler.guarded(checks)
 

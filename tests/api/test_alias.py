@@ -73,6 +73,18 @@ print(json.dumps([y.tolist(), [file for file in files if "sardonyx" not in file]
     assert json.loads(done.stdout) == [[[1, 2], [3, 4], [5, 6]], []]
 
 
+@pytest.mark.parametrize("form", ["script", "module"])
+def test_a_program_runs_under_the_alias(form: str, tmp_path: Path) -> None:
+    code = "import sys, onnxruntime as o, other; print(o.get_build_info()[:8], sys.argv[1:], other.__name__)"
+    (tmp_path / "program.py").write_text(code, encoding="utf-8")
+    (tmp_path / "other.py").write_text("", encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
+    program = [str(tmp_path / "program.py")] if form == "script" else ["-m", "program"]
+    command = [sys.executable, "-m", "sardonyx.alias", *program, "a", "-b"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.stdout.split("\n")[0] == "Sardonyx ['a', '-b'] other", done.stderr
+
+
 class Batches:
     """Calibration data: four inputs, then None."""
 

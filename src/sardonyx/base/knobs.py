@@ -153,6 +153,7 @@ class CompileOptions:
     denotations: Mapping[str, int] = field(default_factory=dict)
     initializers: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     fed: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
     external_folder: str | None = None
 
     @classmethod
@@ -181,7 +182,8 @@ class CompileOptions:
         knobs = {knob.name: getattr(self, knob.name) for knob in KNOBS if knob.changes_code}
         names = sorted(self.initializers)
         tensors = [(name, array_digest(self.initializers[name])) for name in names]
-        rest = (self.level, self.fed, sorted(self.dims.items()), sorted(self.denotations.items()), tensors)
+        sizes = (sorted(self.dims.items()), sorted(self.denotations.items()), self.apart)
+        rest = (self.level, self.fed, *sizes, tensors)
         return f"{knobs!r} {rest!r}"
 
 

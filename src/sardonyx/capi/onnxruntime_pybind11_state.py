@@ -97,6 +97,13 @@ def status(cls: type[Exception], message: str) -> Exception:
 
 _ELSEWHERE = {
     "absent": ("get_ep_devices", "get_hardware_devices"),
+    "blockwise": (
+        "quantize_matmul_2bits",
+        "quantize_matmul_4bits",
+        "quantize_matmul_8bits",
+        "quantize_qdq_matmul_2bits",
+        "quantize_qdq_matmul_4bits",
+    ),
     "binding": ("IOBinding", "SessionIOBinding"),
     "enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
     "environment": (

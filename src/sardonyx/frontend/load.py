@@ -225,7 +225,10 @@ def _placeholder(proto: onnx.ValueInfoProto, options: CompileOptions, known: Kno
     dtype = types.element_type(proto.type)
     if dtype is None:
         raise LoadError(f'the input "{proto.name}" has no element type')
-    shape = known.shapes[proto.name] if proto.name in known.shapes else types.sizes(proto, fix, known.several)
+    if proto.name in known.shapes:
+        shape: tuple[Dim, ...] | None = known.shapes[proto.name]
+    else:
+        shape = types.sizes(proto, fix, known.several, options.apart)
     if dtype is dt.OBJECT:
         tensor = types.tensor_of(proto.type)
         element = dt.by_onnx(tensor.elem_type) if tensor is not None and tensor.elem_type else dt.OBJECT

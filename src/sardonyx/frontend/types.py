@@ -5,7 +5,7 @@ Decides which names of dimensions mean an equal size. Must not know nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import onnx
 
@@ -79,12 +79,15 @@ def _declared(proto: onnx.TensorShapeProto.Dimension) -> int | str | None:
 
 
 def sizes(
-    proto: onnx.ValueInfoProto, fix: Callable[[str, str], int | None], several: frozenset[str]
+    proto: onnx.ValueInfoProto,
+    fix: Callable[[str, str], int | None],
+    several: Collection[str],
+    apart: Collection[str] = (),
 ) -> tuple[Dim, ...] | None:
     """The sizes of a declared tensor: equal names are one symbol, nameless ones are called `input[axis]`.
 
-    `fix(name, denotation)` may give a symbol a number; those in `several` are at least 2. None if the rank is
-    undeclared.
+    `fix(name, denotation)` may give a symbol a number; those in `several` are at least 2. The names `apart` do
+    not mean equal sizes. None if the rank is undeclared.
     """
     tensor = tensor_of(proto.type)
     if tensor is None or not tensor.HasField("shape"):
@@ -92,7 +95,8 @@ def sizes(
     result: list[Dim] = []
     for axis, size in enumerate(tensor.shape.dim):
         declared = _declared(size)
-        name = declared if isinstance(declared, str) and _is_name(declared) else f"{proto.name}[{axis}]"
+        named = isinstance(declared, str) and _is_name(declared) and declared not in apart
+        name = str(declared) if named else f"{proto.name}[{axis}]"
         fixed = declared if isinstance(declared, int) else fix(name, size.denotation)
         result.append(dims.symbol(name, 2 if name in several else LEAST_SIZE) if fixed is None else fixed)
     return tuple(result)

@@ -38,7 +38,8 @@ def reads_rows(value: Value, number: int) -> bool:
 _DENSE_READERS = frozenset(
     {
         *("branch", "repeat", "traverse"),
-        *("cumsum", "cumprod", "nonzero", "topk", "unique", "nms", "trees"),
+        *("col2im", "cumprod", "cumsum", "det", "max_roi_pool", "nms", "nonzero", "roi_align"),
+        *("topk", "trees", "unique"),
     }
 )
 

@@ -34,20 +34,23 @@ def nonzero(x: Array, *, count: int) -> Array:
 
 
 def unique(x: Array, *, axis: int | None, ordered: bool) -> tuple[Array, Array, Array, Array]:
-    """Distinct elements (or slices), their first places, the number of each element's, and their counts.
+    """First places and counts of the distinct elements (or slices), the number of each one, and their number.
 
-    They are sorted, or in the order of their first places.
+    They are sorted, or in the order of their first places; their lists are filled up with zeros.
     """
-    y, first, inverse, counts = np.unique(
-        x, return_index=True, return_inverse=True, return_counts=True, axis=axis
+    keys = x if x.dtype.kind in "biufOU" else x.astype(np.float32)
+    _, first, inverse, counts = np.unique(
+        keys, return_index=True, return_inverse=True, return_counts=True, axis=axis
     )
     inverse = inverse.reshape(-1)
     if not ordered:
         order = np.argsort(first, kind="stable")
-        y = np.take(y, order, axis=0 if axis is None else axis)
         first, counts = first[order], counts[order]
         inverse = np.argsort(order, kind="stable")[inverse]
-    return y, first.astype(np.int64), inverse.astype(np.int64), counts.astype(np.int64)
+    room = inverse.size - first.size
+    lists = (np.pad(first, (0, room)), inverse, np.pad(counts, (0, room)), np.asarray([first.size]))
+    first, inverse, counts, number = (a.astype(np.int64) for a in lists)
+    return first, inverse, counts, number
 
 
 def _corners(boxes: Array, centred: bool) -> tuple[Array, Array, Array, Array]:

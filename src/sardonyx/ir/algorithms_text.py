@@ -130,6 +130,18 @@ def from_text(x: Array, *, to: DType) -> Array:
     return np.array([int(v) for v in x.flat], to.numpy).reshape(x.shape)
 
 
+def numbers(x: Array, *, keys: tuple[str, ...]) -> Array:
+    """The position of each text among the keys; -1 for others."""
+    table = _positions(keys)
+    return np.array([table.get(text, -1) for text in x.reshape(-1).tolist()], np.int64).reshape(x.shape)
+
+
+@lru_cache(maxsize=256)
+def _positions(keys: tuple[str, ...]) -> dict[str, int]:
+    return {key: number for number, key in enumerate(keys)}
+
+
+register("text_numbers", "opaque", numbers)
 register("text_join", "opaque", join)
 register("text_split", "opaque", split)
 register("text_normal", "opaque", normal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sardonyx.base import dim as dims
@@ -17,6 +17,16 @@ class Obligation:
     dim: Dim
     exact: bool
     message: str
+
+
+def unproven(values: Iterable[Value]) -> list[Obligation]:
+    """What must be checked of the sizes of values, each size once; what was only assumed of them counts too."""
+    found: dict[tuple[Dim, bool], Obligation] = {}
+    with dims.assuming({}):
+        for value in values:
+            for obligation in obligations(value):
+                found.setdefault((obligation.dim, obligation.exact), obligation)
+    return list(found.values())
 
 
 def obligations(value: Value) -> Iterator[Obligation]:

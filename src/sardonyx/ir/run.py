@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.value import Value
 
 Array = np.ndarray[Any, Any]
+_SILENT = nullcontext()
+Operation = Callable[[Sequence[Any], Mapping[str, int]], Any]
+"""(arrays, sizes by symbol) -> result."""
 
 
 def run(graph: Graph, feeds: Sequence[Any], outer: Mapping[str, int] | None = None) -> list[Any]:
@@ -47,19 +51,33 @@ def evaluate(value: Value, args: Sequence[Any], bindings: Mapping[str, int]) -> 
     """One value from the arrays of its arguments."""
     if value.data is not None:
         return materialise(value, bindings)
-    attrs = bind(value.attrs, bindings)
+    return prepared(value)(args, bindings)
+
+
+def prepared(value: Value) -> Operation:
+    """The operation of a value, all done but what depends on its arguments and sizes."""
+    run, dtype = PRIMS[value.prim].run, value.dtype
     wide = value.kind in ("map", "reduce", "scan", "contract") and value.prim not in ("cast", "bitcast")
-    if wide:
-        args = [_widen(a) for a in args]
     try:
-        with np.errstate(all="ignore"):
-            result = PRIMS[value.prim].run(args, attrs)
-    except (IndexError, ZeroDivisionError, ValueError) as error:
-        raise RunError(f"{value!r} ({', '.join(value.origins) or 'no node'}): {error}") from error
-    if value.dtype is dt.OBJECT:
-        return result
-    result = np.asarray(result)
-    return result if result.dtype == value.dtype.numpy else result.astype(value.dtype.numpy)
+        fixed = bind(value.attrs, {})
+    except KeyError:
+        fixed = None
+
+    quiet = value.kind == "opaque" and not dtype.is_float and not value.results
+
+    def operation(args: Sequence[Any], bindings: Mapping[str, int]) -> Any:
+        attrs = bind(value.attrs, bindings) if fixed is None else fixed
+        try:
+            with _SILENT if quiet else np.errstate(all="ignore"):
+                result = run([_widen(a) for a in args] if wide else args, attrs)
+        except (IndexError, ZeroDivisionError, ValueError) as error:
+            raise RunError(f"{value!r} ({', '.join(value.origins) or 'no node'}): {error}") from error
+        if dtype is dt.OBJECT:
+            return result
+        result = np.asarray(result)
+        return result if result.dtype == dtype.numpy else result.astype(dtype.numpy)
+
+    return operation
 
 
 def materialise(value: Value, bindings: Mapping[str, int]) -> Array:

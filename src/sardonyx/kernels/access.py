@@ -67,7 +67,10 @@ def gather(f: Function, pointer: V, offsets: V, scalar: str) -> V:
 
 
 def compressed(f: Function, value: V, mask: V) -> tuple[V, V]:
-    """The lanes of the mask moved together, the others undefined, and their number as i64."""
+    """The lanes of the mask moved together, the others undefined, and their number as i64.
+
+    The vector must fit a register: LLVM 22 stores the halves of larger ones with a wrong alignment.
+    """
     name = f"llvm.experimental.vector.compress.{mangle(value.type)}"
     packed = f.call(name, value.type, value, mask, V("poison", value.type))
     bits = f.bitcast(mask, f"i{mask.lanes}")

@@ -66,8 +66,8 @@ def nonzero_ir(symbol: str, dtype: DType, rank: int, target: Target) -> str:
         with f.loop(int_(0), length, lanes, line.carried) as block:
             mask = f.tail_mask(f.sub(length, block.index), lanes)
             hits = _not_zero(f, access.load_lanes(x, f.add(begin, block.index), mask), dtype)
-            along = f.add(f.iota(lanes), f.splat(block.index, lanes))
-            along, count = compressed(f, along, f.binary("and", mask, hits))
+            along, count = compressed(f, f.iota(lanes, "i32"), f.binary("and", mask, hits))
+            along = f.add(f.convert("zext", along, "i64"), f.splat(block.index, lanes))
             column = block.carried[0]
             room = f.tail_mask(f.smin(count, f.sub(columns, column)), lanes)
             for axis, place in enumerate([*(f.splat(index, lanes) for index in outer), along]):

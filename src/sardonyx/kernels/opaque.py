@@ -9,27 +9,36 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.chance import chance_calls
+from sardonyx.kernels.col2im import col2im_calls
+from sardonyx.kernels.det import det_calls
 from sardonyx.kernels.nms import nms_calls
 from sardonyx.kernels.nonzero import nonzero_calls
 from sardonyx.kernels.recurrent_call import recurrent_calls
+from sardonyx.kernels.region import region_calls
 from sardonyx.kernels.scan import scan_calls
 from sardonyx.kernels.topk import topk_calls
 from sardonyx.kernels.trees_call import trees_calls
+from sardonyx.kernels.unique import unique_calls
 
 Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
 
 FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = {
+    "col2im": col2im_calls,
     "cumprod": scan_calls,
     "cumsum": scan_calls,
     "lstm_quantized": recurrent_calls,
     "lstm": recurrent_calls,
+    "det": det_calls,
     "gru": recurrent_calls,
+    "max_roi_pool": region_calls,
     "nms": nms_calls,
     "nonzero": nonzero_calls,
     "random_key": chance_calls,
     "rnn": recurrent_calls,
+    "roi_align": region_calls,
     "topk": topk_calls,
     "trees": trees_calls,
+    "unique": unique_calls,
 }
 """The calls that compute a primitive, by its name."""
 

@@ -123,7 +123,9 @@ class Scopes:
                     self.pointers[-1][key] = self.f.gep(pointer, index, self._memory(buffer))
                 continue
             factor = at.factor(axis)
-            if factor != 0 and not (buffer.role == "scratch" and axis is self.vector and self.reuses_scratch(axis)):
+            if factor != 0 and not (
+                buffer.role == "scratch" and axis is self.vector and self.reuses_scratch(axis)
+            ):
                 offset = self.f.mul(index, self.word(None, factor))
                 self.pointers[-1][key] = self.f.gep(pointer, offset, self._memory(buffer))
 

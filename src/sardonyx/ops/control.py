@@ -27,6 +27,8 @@ from sardonyx.ops.window import Ints
 
 UNROLL_TRIPS = 32
 UNROLL_VALUES = 2000
+UNROLL_EASY_VALUES = 64
+"""The same for bodies that native code can repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,11 @@ def if_(cond: Value, *, then_branch: SubGraph, else_branch: SubGraph) -> tuple[V
     pairs = list(zip(_kinds(then), _kinds(otherwise), strict=True))
     if any(len(a.shape) != len(b.shape) for a, b in pairs):
         raise needs_content(cond, "the condition, because the branches give results of different rank,")
-    choice = content(cond)[0] if cond.size == 1 else None
-    kinds = [_chosen(choice, a, b, f"result {number} of If") for number, (a, b) in enumerate(pairs)]
+    kinds = [a.joined(b, f"result {number} of If") for number, (a, b) in enumerate(pairs)]
+    varied = any(_varies(k, a, b) for k, (a, b) in zip(kinds, pairs, strict=True))
+    choice = content(cond)[0] if varied and cond.size == 1 else None
+    if choice is not None:
+        kinds = [_chosen(choice, k, a, b) for k, (a, b) in zip(kinds, pairs, strict=True)]
     outer = dict(zip(then.names, then.sizes, strict=True)) | dict(
         zip(otherwise.names, otherwise.sizes, strict=True)
     )
@@ -119,11 +124,16 @@ def if_(cond: Value, *, then_branch: SubGraph, else_branch: SubGraph) -> tuple[V
     return _results("if", (cond, *then.captures, *otherwise.captures), attrs, kinds)
 
 
-def _chosen(choice: Dim | None, then: Kind, otherwise: Kind, what: str) -> Kind:
-    """What holds of a result of If; sizes that differ depend on which branch is chosen."""
-    kind = then.joined(otherwise, what)
+def _varies(kind: Kind, then: Kind, otherwise: Kind) -> bool:
+    """Whether a size of a result differs between branches that both know it."""
+    sizes = zip(kind.shape, then.shape, otherwise.shape, strict=True)
+    return any(n is None and a is not None and b is not None for n, a, b in sizes)
+
+
+def _chosen(choice: Dim, kind: Kind, then: Kind, otherwise: Kind) -> Kind:
+    """The kind of a result whose sizes depend on which branch is chosen."""
     shape = tuple(
-        dims.where(choice, a, b) if n is None and a is not None and b is not None and choice is not None else n
+        dims.where(choice, a, b) if n is None and a is not None and b is not None else n
         for n, a, b in zip(kind.shape, then.shape, otherwise.shape, strict=True)
     )
     return replace(kind, shape=shape)
@@ -165,11 +175,17 @@ def _settle(
     raise ShapeError(f"the sizes of the carried values {', '.join(names)} never settle")
 
 
-def _repeatable(body: Body, trips: Dim | None) -> bool:
-    """Whether so many copies of a body are small enough to be built in place."""
-    return (
-        isinstance(trips, int) and trips <= UNROLL_TRIPS and trips * len(body.graph.order()) <= UNROLL_VALUES
-    )
+def _repeatable(body: Body, kinds: Sequence[Kind], trips: Dim | None) -> bool:
+    """Whether so many copies of a body are small enough to be built in place.
+
+    That pays above all where sizes or sequences change from one iteration to the next.
+    """
+    if not isinstance(trips, int) or trips > UNROLL_TRIPS:
+        return False
+    order = body.graph.order()
+    changing = any(n is None for k in kinds for n in k.shape) or any(k.dtype is dt.OBJECT for k in kinds)
+    hard = changing or bool(body.graph.unknowns) or any(v.dtype is dt.OBJECT for v in body.graph.inputs)
+    return trips * len(order) <= (UNROLL_VALUES if hard else UNROLL_EASY_VALUES)
 
 
 def _stack(parts: Sequence[Value]) -> Value:
@@ -198,7 +214,7 @@ def loop(
     steady = known_truth(cond) is not None and endless
     if steady and trips is None:
         raise UnsupportedOp("a Loop without a trip count or an end")
-    if steady and _repeatable(closed, trips) and (trips != 0 or not rows):
+    if steady and _repeatable(closed, kinds, trips) and (trips != 0 or not rows):
         return _unrolled(body, int(trips) if isinstance(trips, int) else 0, initial)
     attrs = {
         "body": closed.graph,
@@ -274,7 +290,7 @@ def _scan(body: SubGraph, state: Sequence[Value], arrays: Sequence[Value]) -> tu
     names = [f.name for f in body.inputs[len(state) :]]
     slices = [placeholder(n, x.dtype, x.shape[1:]) for n, x in zip(names, arrays, strict=True)]
     closed, kinds, found = _settle(body, (), state, slices, 0)
-    if _repeatable(closed, length) and isinstance(length, int) and length > 0:
+    if _repeatable(closed, kinds, length) and isinstance(length, int) and length > 0:
         carried = list(state)
         rows: list[list[Value]] = []
         for t in range(length):

@@ -9,7 +9,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
 from sardonyx.ir import algorithms_sort
-from sardonyx.ir.unknown import content, unknown_extents
+from sardonyx.ir.unknown import content
 from sardonyx.ir.value import Value, concat, const, iota, make, many
 from sardonyx.ops.operands import size
 from sardonyx.ops.registry import op
@@ -69,10 +69,13 @@ def places_of(x: Value) -> Value:
 def unique(x: Value, *, axis: int | None = None, sorted: int = 1) -> tuple[Value, ...]:
     """Distinct elements or slices, their first places, the number of each one, and their counts."""
     at = None if axis is None else x.axis(axis)
-    kept = (None,) if at is None else tuple(None if a == at else n for a, n in enumerate(x.shape))
-    total = x.size if at is None else x.shape[at]
-    results = [(x.dtype, kept), (dt.I64, (None,)), (dt.I64, (total,)), (dt.I64, (None,))]
-    return unknown_extents("unique", (x,), {"axis": at, "ordered": bool(sorted)}, results)
+    flat = x.reshape((x.size,)) if at is None else x
+    total = flat.shape[at or 0]
+    kinds = [*[(dt.I64, (total,))] * 3, (dt.I64, (1,))]
+    first, inverse, counts, number = many("unique", (x,), {"axis": at, "ordered": bool(sorted)}, kinds)
+    (count,) = content(number)
+    first, counts = first.slice((0,), (count,)), counts.slice((0,), (count,))
+    return flat.gather(first, at or 0), first, inverse, counts
 
 
 @op("NonMaxSuppression", since=10)

@@ -9,8 +9,11 @@ from sardonyx.passes.algebra import algebra
 from sardonyx.passes.decompose import decompose
 from sardonyx.passes.integer import integer
 from sardonyx.passes.layout import layout
+from sardonyx.passes.texts import texts
 from sardonyx.passes.transposed import transposed
 from sardonyx.passes.widen import widen
 
-PIPELINE: tuple[Callable[[Graph], Graph], ...] = (widen, integer, algebra, transposed, layout, decompose)
+PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
+    *(texts, widen, integer, algebra, transposed, layout, decompose),
+)
 """Every pass, in the order it runs."""

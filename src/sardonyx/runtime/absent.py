@@ -40,12 +40,7 @@ REASONS = {
     "OrtSyncStream": _DEVICES,
     "SparseTensor": _SPARSE,
     "pack_fp4_weights_for_cuda_moe_gemm": _WEIGHTS,
-    "quantize_matmul_2bits": _WEIGHTS,
-    "quantize_matmul_4bits": _WEIGHTS,
-    "quantize_matmul_8bits": _WEIGHTS,
     "quantize_matmul_bnb4": _WEIGHTS,
-    "quantize_qdq_matmul_2bits": _WEIGHTS,
-    "quantize_qdq_matmul_4bits": _WEIGHTS,
     "register_execution_provider_library": _DEVICES,
     "unregister_execution_provider_library": _DEVICES,
 }

@@ -163,7 +163,7 @@ class Caller:
             given = input_feed.get(spec.name)
             value = prepare(given, spec)
             feeds.append(value)
-            if value is given and isinstance(value, np.ndarray):
+            if isinstance(given, np.ndarray) and given.shape == value.shape and value.dtype.kind != "O":
                 shapes = self._shapes[spec.name]
                 if len(shapes) >= _SHAPES_KEPT:
                     shapes.clear()

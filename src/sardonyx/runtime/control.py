@@ -7,7 +7,7 @@ know how a body was compiled.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -181,17 +181,6 @@ def _holds(condition: Array) -> bool:
 
 Step: TypeAlias = Choice | Repetition | Traversal
 """A control step as data; `start` makes it run."""
-
-
-def started(data: ProgramData, start: Start) -> ProgramData:
-    """The program with all its control steps ready to run."""
-    segments = tuple(
-        segment._replace(host=segment.host._replace(run=segment.host.run.start(start)))
-        if segment.host is not None and isinstance(segment.host.run, Choice | Repetition | Traversal)
-        else segment
-        for segment in data.segments
-    )
-    return replace(data, segments=segments)
 
 
 class _Rows:

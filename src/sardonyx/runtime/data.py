@@ -108,6 +108,18 @@ class Segment(NamedTuple):
     repeats: bool = False
 
 
+class Bounds(NamedTuple):
+    """Least values of sizes that a program was compiled for.
+
+    `code` computes the sizes from the symbols in `names` (see `base.evaluator`); `least` has the least value of
+    each and the symbols it depends on.
+    """
+
+    code: bytes
+    names: tuple[str, ...]
+    least: tuple[tuple[int, tuple[str, ...]], ...]
+
+
 @dataclass(slots=True)
 class ProgramData:
     """Everything about a program but machine code and weights.
@@ -127,3 +139,4 @@ class ProgramData:
     storages: tuple[StorageSpec, ...]
     segments: tuple[Segment, ...]
     results: tuple[View, ...]
+    bounds: Bounds | None = None

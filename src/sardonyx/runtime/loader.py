@@ -18,6 +18,7 @@ from sardonyx.base.target import Target
 from sardonyx.errors import NeedsContent, RunError
 from sardonyx.runtime import cache, cores, identity, plan
 from sardonyx.runtime.cache import Cache
+from sardonyx.runtime.fit import Change
 from sardonyx.runtime.plan import Plan, Signature
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.variants import Variants
@@ -94,9 +95,13 @@ class _Loader:
                 self._keep_signature(key, more, source)
             return self._ready(self._kept(made, self._key_for(more, feeds))), more
 
-    def special(self, sizes: Mapping[str, int]) -> AnyProgram:
-        """The program with some free sizes fixed."""
-        options = replace(self.options, dims={**self.options.dims, **sizes})
+    def special(self, change: Change) -> AnyProgram:
+        """The program for feeds that break what the usual one assumes."""
+        options = replace(
+            self.options,
+            dims={**self.options.dims, **dict(change.fixed)},
+            apart=tuple(sorted({*self.options.apart, *change.apart})),
+        )
         loader = _Loader(self.origin, options, self.target, self.store)
         if loader.model.digest != self.model.digest:
             raise self._changed()
@@ -112,7 +117,9 @@ class _Loader:
         return self._key(needs.text(), repr(needs.reader(list(feeds))(list(feeds.values()))))
 
     def _found(self, key: str | None) -> Plan | Signature | None:
-        return plan.read(self.store, key) if key else None
+        options = self.options
+        traced = options.debug or options.dump or options.verify
+        return plan.read(self.store, key) if key and not traced else None
 
     def _ready(self, found: Plan) -> Program:
         threads = self.options.threads or cores.team_size()
@@ -158,7 +165,7 @@ class _Loader:
         """The program as a later session will find it, or as it is if it cannot be kept."""
         report = made.report
         if key and plan.write(self.store, key, made.data, made.weights, made.image_key, report):
-            found = self._found(key)
+            found = plan.read(self.store, key)
             if isinstance(found, Plan):
                 return found._replace(report=lambda: report)
         return Plan(made.data, Weights(made.weights), made.image, lambda: report)

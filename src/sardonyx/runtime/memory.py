@@ -137,7 +137,7 @@ class OrtArenaCfg:
             )
         if unknown := [name for name in given if name not in self._FIELDS]:
             known = ", ".join(self._FIELDS)
-            raise ValueError(f"Invalid OrtArenaCfg option: {unknown[0]}; the options are {known}")
+            raise RuntimeError(f"Invalid OrtArenaCfg option: {unknown[0]}; the options are {known}")
         for name in self._FIELDS:
             default = 0 if name == "max_mem" else -1
             setattr(self, name, as_int("OrtArenaCfg()", given.get(name, default)))

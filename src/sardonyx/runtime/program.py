@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -19,13 +20,14 @@ from sardonyx.llvm.layout import SIZES_FAILURE
 from sardonyx.runtime import team
 from sardonyx.runtime.bound import Binder
 from sardonyx.runtime.data import HostStep, ProgramData
+from sardonyx.runtime.fit import Change, Fit, Others
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.segments import Links, Runner, SegmentRun
 from sardonyx.runtime.weights import Weights
 
-Special: TypeAlias = "Callable[[Mapping[str, int]], Runnable]"
-"""Makes the program of the same model with some sizes fixed."""
+Special: TypeAlias = "Callable[[Change], Runnable]"
+"""Makes another program of the same model."""
 
 _DIVISION = 2
 
@@ -64,7 +66,7 @@ class Program:
         report: gives its report.
         threads: the most threads of a run.
         spin_us: how long idle threads look for the next run.
-        special: makes the program for feeds with empty axes, which this one does not serve.
+        special: makes the programs for feeds that this one does not serve.
     """
 
     def __init__(
@@ -96,8 +98,8 @@ class Program:
         self._runner = Runner(self.team)
         self._give_report = report
         self._report: Report | None = None
-        self._special = special
-        self._specials: dict[tuple[str, ...], Runnable] = {}
+        self._fit = Fit(data, whole=special is not None)
+        self._others = Others(special)
         self._every = tuple(range(len(data.results)))
         self._is_one = self._has_one_segment()
         self._table = self.binders[0].table if self._is_one else {}
@@ -163,9 +165,10 @@ class Program:
 
     def _run_unseen(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
         """A run of several segments, or the first one for these sizes."""
-        symbols = self.bind_inputs(feeds)
-        if self._special is not None and (empty := [name for name, size in symbols.items() if size < 1]):
-            return self._without(tuple(empty)).run(feeds, wanted)
+        symbols, change = self._fit.sizes(feeds)
+        if change is not None:
+            with change.explained(feeds, self._fit):
+                return self._others.get(change).run(feeds, wanted)
         if self._is_one:
             arguments = [symbols[name] for name in self.binders[0].segment.names]
             self.binders[0].bind(tuple([feed.shape for feed in feeds]), arguments)
@@ -177,35 +180,12 @@ class Program:
 
         Raises what `run` raises.
         """
-        symbols = self.bind_inputs(feeds)
-        if self._special is not None and (empty := [name for name, size in symbols.items() if size < 1]):
-            return self._without(tuple(empty)).profile(feeds)
+        symbols, change = self._fit.sizes(feeds)
+        if change is not None:
+            with change.explained(feeds, self._fit):
+                return self._others.get(change).profile(feeds)
         timer = _Timer(self.team, self.data)
         return SegmentRun(self, timer, feeds, symbols).run(self._every), timer.times
-
-    def _without(self, empty: tuple[str, ...]) -> Runnable:
-        """The program for feeds in which these sizes are 0."""
-        if empty not in self._specials:
-            assert self._special is not None
-            self._specials[empty] = self._special(dict.fromkeys(empty, 0))
-        return self._specials[empty]
-
-    def bind_inputs(self, feeds: Sequence[Any]) -> dict[str, int]:
-        """The sizes that the feeds give. Raises ShapeError if they contradict each other."""
-        symbols = {name: feeds[number].shape[axis] for name, number, axis in self.data.symbols}
-        names = [info.name for info in (*self.inputs, *self.initializer_inputs)]
-        for name, shape, feed in zip(names, self.data.input_shapes, feeds, strict=False):
-            given = getattr(feed, "shape", None)
-            if shape is None or given is None:
-                continue
-            for axis, size in enumerate(shape):
-                expected = size if isinstance(size, int) else symbols.get(size, given[axis])
-                if expected != given[axis]:
-                    raise ShapeError(
-                        f"input {name!r}: axis {axis} has size {given[axis]}, but {size} is {expected} "
-                        "elsewhere in this call; give both the same size"
-                    )
-        return symbols
 
     def fail(self, number: int, failure: team.Failure) -> None:
         """Raise the error that a kernel reported."""
@@ -225,12 +205,14 @@ class Program:
 
 
 def _started(data: ProgramData, start: Callable[[ProgramData], Program]) -> ProgramData:
-    """The program with all its control steps ready to run."""
-    if not any(segment.host and hasattr(segment.host.run, "start") for segment in data.segments):
-        return data
-    from sardonyx.runtime.control import started
-
-    return started(data, start)
+    """The program with all its host steps ready to run."""
+    segments = []
+    for segment in data.segments:
+        host = segment.host
+        if host is not None and not callable(host.run):
+            segment = segment._replace(host=host._replace(run=host.run.start(start)))
+        segments.append(segment)
+    return replace(data, segments=tuple(segments))
 
 
 class _Timer(Runner):

@@ -109,11 +109,18 @@ class SegmentRun:
                 taken[0].give(*taken[1:])
 
     def _calls(self, number: int, binder: Binder, bound: Bound) -> None:
-        addresses = self.addresses
-        frame, arena = binder.take(bound)
-        self.taken.append((binder, bound, frame, arena))
+        addresses, arena = self.addresses, None
+        if binder.functions or bound.arena_bytes:
+            frame, arena = binder.take(bound)
+            self.taken.append((binder, bound, frame, arena))
         self.bound[number] = bound, arena
-        words = frame.words
+        for storage in self.program.links.shared[number]:
+            addresses[storage] = bound.address(storage, arena)
+        if binder.functions:
+            self._native(number, bound, frame)
+
+    def _native(self, number: int, bound: Bound, frame: Frame) -> None:
+        addresses, words = self.addresses, frame.words
         for storage, index, shape, dtype, patches in bound.outputs:
             self.outputs[index] = made = np.empty(shape, dtype)
             addresses[storage] = address = address_of(made)
@@ -127,12 +134,9 @@ class SegmentRun:
             address = addresses[storage]
             for position, offset in patches:
                 words[position] = address + offset
-        for storage in self.program.links.shared[number]:
-            addresses[storage] = bound.address(storage, arena)
-        if binder.functions:
-            failure = self.runner.calls(number, frame.launch)
-            if failure is not None:
-                self.program.fail(number, failure)
+        failure = self.runner.calls(number, frame.launch)
+        if failure is not None:
+            self.program.fail(number, failure)
 
     def _element(self, resolved: Resolved, index: int) -> int:
         """One element of an integer tensor."""

@@ -6,6 +6,7 @@ Must not know where an error came from beyond its class and kind.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from sardonyx.capi import onnxruntime_pybind11_state as api
 from sardonyx.capi.onnxruntime_pybind11_state import status
@@ -46,7 +47,7 @@ def load_status(error: Exception, path: str | None) -> Exception:
     for cause in _causes(error):
         if isinstance(cause, IsADirectoryError):
             return status(api.InvalidProtobuf, f"{where}Protobuf parsing failed: it is a folder, not a model")
-        if isinstance(cause, FileNotFoundError) and str(cause.filename) == path:
+        if isinstance(cause, FileNotFoundError) and path and Path(str(cause.filename)) == Path(path):
             return status(api.NoSuchFile, f"{where}Load model {path} failed. File doesn't exist")
     if isinstance(error, SardonyxError):
         return status(exception_class(error), f"{where}{error}")

@@ -148,7 +148,7 @@ def test_the_branch_that_is_not_taken_may_have_impossible_sizes() -> None:
         assert made.run((f32(2, 4), TRUE), (0,))[0].shape == (2, 4)
 
 
-def test_branches_of_different_sizes_are_chosen_from_python_or_by_size() -> None:
+def test_branches_of_different_sizes() -> None:
     text = """
     g (float[N, 4] x, bool c) => (float[?, ?] y) {
       y = If (c) <
@@ -156,7 +156,12 @@ def test_branches_of_different_sizes_are_chosen_from_python_or_by_size() -> None
         else_branch = e () => (float[?, 4] b) { b = Exp(x) }>
     }
     """
-    check(text, {"x": f32(3, 4), "c": TRUE}, {"x": f32(3, 4), "c": FALSE}, {"x": f32(1, 4), "c": TRUE})
+    cases = [{"x": f32(n, 4), "c": c} for n in (3, 1, 5000) for c in (TRUE, FALSE)]
+    check(text, *cases, steps=0)
+    more = text.replace("y = If", "z = If").replace(
+        " }>\n    }", " }>\n      y = Softmax<axis = 0>(z)\n    }"
+    )
+    check(more, *cases, steps=0)
 
 
 def test_a_branch_may_hold_what_runs_on_the_host() -> None:

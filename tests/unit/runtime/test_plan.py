@@ -20,7 +20,7 @@ from sardonyx.base.knobs import CompileOptions
 from sardonyx.errors import RunError
 from sardonyx.runtime import cache, identity, plan
 from sardonyx.runtime.loader import load_program
-from tests.unit.runtime.programs import NONZERO, SORTED, check, f32, model, scaled
+from tests.unit.runtime.programs import NONZERO, WRITTEN, check, f32, model, scaled
 
 HEAVY = (
     "google.protobuf",
@@ -76,7 +76,7 @@ def is_found(source: Any, **given: Any) -> bool:
     return compiles(source, **given) < 0
 
 
-@pytest.mark.parametrize("text", ["scaled", NONZERO, SORTED], ids=["scaled", "nonzero", "sorted"])
+@pytest.mark.parametrize("text", ["scaled", NONZERO, WRITTEN], ids=["scaled", "nonzero", "written"])
 def test_a_warm_start_imports_neither_compiler_nor_onnx(text: str, tmp_path: Path) -> None:
     file = tmp_path / "model.onnx"
     file.write_bytes(scaled() if text == "scaled" else model(text))

@@ -85,6 +85,39 @@ def test_every_layout_becomes_plain(value: Any) -> None:
     np.testing.assert_array_equal(plain, np.asarray(value, np.float32))
 
 
+class OnlyArray:
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self._array
+
+
+class OnlyDlpack:
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __dlpack__(self, **arguments: Any) -> Any:
+        return self._array.__dlpack__(**arguments)
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+
+@pytest.mark.parametrize("kind", [OnlyArray, OnlyDlpack])
+def test_values_of_other_libraries_are_taken(kind: Any) -> None:
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.testing.assert_array_equal(prepare(kind(array), spec("tensor(float)", ("N", 3))), array)
+    with pytest.raises(InvalidArgument, match="Unexpected input data type"):
+        prepare(kind(array.astype(np.float64)), spec("tensor(float)", ("N", 3)))
+
+
+@pytest.mark.parametrize("value", [3, 3.0, True, np.int32(3), np.float32(3)])
+def test_scalars_do_not_pass_as_another_rank(value: Any) -> None:
+    with pytest.raises(InvalidArgument, match="Invalid rank|Unexpected input data type"):
+        prepare(value, spec("tensor(float)", ("N", 3)))
+
+
 def test_good_arrays_are_not_copied() -> None:
     value = np.ones((2, 3), np.float32)
     assert prepare(value, spec("tensor(float)", (2, 3))) is value

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from sardonyx.llvm.layout import Context, Mailbox
+from sardonyx.llvm.layout import IDLE, JUMP, Context, Mailbox, Record
 from sardonyx.runtime import team as module
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.team import Failure, Team, aligned_bytes, aligned_words
-from tests.unit.runtime.native import Program, build
+from tests.unit.runtime.native import Array, Program, build
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +271,7 @@ import os, warnings, threading, time
 warnings.simplefilter("ignore")
 import numpy as np
 from sardonyx.runtime import team as module
-from tests.unit.runtime.native import Program, build
+from tests.unit.runtime.native import Array, Program, build
 image = build()
 team = module.Team(image, 2)
 module._shared = team
@@ -318,3 +318,66 @@ def test_processes_fork_and_end_cleanly(end: str) -> None:
     code = SCRIPT.format(path=[*sys.path, "."]) + end
     done = subprocess.run([sys.executable, "-c", code], timeout=20, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_jumps_skip_calls_where_a_byte_is_zero(pair: Team, image: LoadedImage, threads: int) -> None:
+    counts, condition = np.zeros(2, np.int64), np.zeros(1, np.int8)
+    jump = ("sdx_barrier", [condition, 2])
+    program = Program(image, ("count", [counts]), jump, ("count", [counts]), ("count", [counts]))
+    program.records[1, Record.FLAGS] = JUMP
+    for byte, expected in ((0, 1), (1, 3), (255, 3)):
+        counts[:], condition[:] = 0, np.array(byte).astype(np.int8)
+        assert pair.run(program.launch(threads)) is None
+        assert counts[0] == expected * threads
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_turn_counts_iterations_and_moves_rows(pair: Team, image: LoadedImage, threads: int) -> None:
+    counter, flags, trips = np.zeros(1, np.int64), np.zeros(8, np.int8), np.array([5])
+    rows, row, copies = np.arange(500, dtype=np.int16), np.zeros(100, np.int16), np.zeros((5, 100), np.int16)
+    counts, more, done = np.zeros(2, np.int64), flags[:1], flags[1:2]
+    fetch: list[int | Array] = [row, rows, 200, 0, 200]
+    keep: list[int | Array] = [copies, row, 200, 200, 0]
+    program = Program(
+        image,
+        ("sdx_turn", [counter, flags, 0, trips, 1 << 62, 1, 0, 1, *fetch]),
+        ("sdx_barrier", [more, 3]),
+        ("count", [counts]),
+        ("sdx_turn", [counter, flags, 0, trips, 1 << 62, 0, 1, 1, *keep, *fetch]),
+        ("sdx_barrier", [done, -3]),
+        barriers=True,
+    )
+    program.records[[1, 4], Record.FLAGS] |= JUMP
+    for number in (5, 1, 0, 3):
+        counts[:], copies[:], trips[:] = 0, 0, number
+        assert pair.run(program.launch(threads)) is None
+        assert counts[0] == number * threads
+        np.testing.assert_array_equal(copies[:number], rows.reshape(5, 100)[:number])
+        assert not copies[number:].any()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_first_thread_works_alone_on_little(pair: Team, image: LoadedImage, fails: bool) -> None:
+    alone, shared = np.zeros(2, np.int64), np.zeros(2, np.int64)
+    program = Program(
+        image,
+        ("sdx_alone", [10, 20]),
+        ("sdx_barrier", [0, 3]),
+        ("count", [alone]),
+        ("sdx_require", [int(fails)]),
+        ("count", [alone]),
+        ("sdx_together", []),
+        ("count", [shared]),
+        barriers=True,
+    )
+    program.records[0, Record.FLAGS] = 0
+    program.records[1, Record.FLAGS] = JUMP | IDLE
+    for work, threads, expected in ((10, 2, 1), (10, 1, 1), (30, 2, 2)):
+        for _ in range(20):
+            alone[:], shared[:] = 0, 0
+            program._args[0][0][0] = work
+            failure = pair.run(program.launch(threads))
+            assert (failure is not None) == fails
+            assert alone[0] == (1 if fails else 2) * expected
+            assert shared[0] == (0 if fails else threads)

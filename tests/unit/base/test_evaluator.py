@@ -1,0 +1,74 @@
+"""Sizes compiled into a function, and groups of sizes that may contradict each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from sardonyx.base import dim as dims
+from sardonyx.base.evaluator import Evaluator
+from sardonyx.base.functions import load
+
+A, B = dims.symbol("a"), dims.symbol("b")
+
+
+def test_sizes_come_in_the_order_added_and_shared_parts_once() -> None:
+    evaluator = Evaluator(["a", "b"])
+    half = dims.floordiv(B + 1, 2)
+    slots = [evaluator.add(dim) for dim in (half * 3, half + B, 7, half * 3)]
+    assert slots == [0, 1, 2, 0]
+    assert evaluator.used == ("b",)
+    assert evaluator.source().count("//") == 1
+    assert load(evaluator.code())(5) == [9, 8, 7]
+
+
+def test_an_impossible_size_is_an_error_outside_of_a_guard() -> None:
+    evaluator = Evaluator(["a", "b"])
+    evaluator.add(dims.broadcast(A, B))
+    with pytest.raises(ValueError, match="do not broadcast"):
+        load(evaluator.code())(2, 3)
+
+
+def test_a_guard_gives_zeros_and_says_why() -> None:
+    evaluator = Evaluator(["a", "b"])
+    outside = evaluator.add(A)
+    with evaluator.guarded() as guard:
+        evaluator.check(A - B, exact=False)
+        evaluator.check(dims.mod(A, 2), exact=True)
+        inside = [evaluator.add(dim) for dim in (dims.broadcast(A, B), A, A * B)]
+        lifted = evaluator.lifted(A * B + 1)
+    after = evaluator.add(lifted + A)
+    assert inside[1] == outside
+    evaluate = load(evaluator.code())
+    for a, b, state, sizes in [
+        (4, 4, 0, [4, 4, 16]),
+        (4, 3, 1, [0, 4, 0]),
+        (1, 4, 2, [0, 1, 0]),
+        (3, 3, 3, [0, 3, 0]),
+    ]:
+        values = evaluate(a, b)
+        assert values[guard.state] == state
+        assert [values[slot] for slot in inside] == sizes
+        assert values[after] == (a * b + 1 if state == 0 else 0) + a
+
+
+def test_guards_inside_guards() -> None:
+    evaluator = Evaluator(["a", "b"])
+    with evaluator.guarded() as outer:
+        first = evaluator.add(dims.floordiv(A, B))
+        with evaluator.guarded() as inner:
+            evaluator.check(A - 10, exact=False)
+            second = evaluator.add(dims.broadcast(A, B))
+            lifted = evaluator.lifted(dims.broadcast(A, B))
+        evaluator.check(B - 2, exact=False)
+        third = evaluator.add(lifted * 2)
+    evaluate = load(evaluator.code())
+
+    def found(a: int, b: int) -> list[int]:
+        values = evaluate(a, b)
+        return [values[slot] for slot in (outer.state, inner.state, first, second, third)]
+
+    assert found(12, 12) == [0, 0, 1, 12, 24]
+    assert found(5, 5) == [0, 2, 1, 0, 0]
+    assert found(12, 5) == [0, 1, 2, 0, 0]
+    assert found(12, 1) == [2, 0, 0, 12, 0]
+    assert found(12, 0)[0] == 1
