@@ -86,8 +86,8 @@ def sizes(
 ) -> tuple[Dim, ...] | None:
     """The sizes of a declared tensor: equal names are one symbol, nameless ones are called `input[axis]`.
 
-    `fix(name, denotation)` may give a symbol a number; those in `several` are at least 2. The names `apart` do
-    not mean equal sizes. None if the rank is undeclared.
+    `fix(name, denotation)` may give a symbol a number; those in `several` are at least 2. The names `apart`
+    do not mean equal sizes. None if the rank is undeclared.
     """
     tensor = tensor_of(proto.type)
     if tensor is None or not tensor.HasField("shape"):

@@ -20,7 +20,7 @@ class Obligation:
 
 
 def unproven(values: Iterable[Value]) -> list[Obligation]:
-    """What must be checked of the sizes of values, each size once; what was only assumed of them counts too."""
+    """What must be checked of the sizes of values, each size once, assumed ones too."""
     found: dict[tuple[Dim, bool], Obligation] = {}
     with dims.assuming({}):
         for value in values:

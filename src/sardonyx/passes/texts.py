@@ -17,7 +17,7 @@ _VIEWS = frozenset({"broadcast", "gather", "reshape", "slice", "transpose", "win
 
 
 def texts(graph: Graph) -> Graph:
-    """Comparisons and look-ups of texts as comparisons and look-ups of their numbers; -1 is any other text."""
+    """Comparisons and look-ups of texts as those of their numbers; -1 is any other text."""
     order = graph.order()
     sources = [v for v in order if v.dtype is dt.STRING and v.data is None and v.prim not in _VIEWS]
     if not sources:

@@ -111,8 +111,8 @@ class Segment(NamedTuple):
 class Bounds(NamedTuple):
     """Least values of sizes that a program was compiled for.
 
-    `code` computes the sizes from the symbols in `names` (see `base.evaluator`); `least` has the least value of
-    each and the symbols it depends on.
+    `code` computes the sizes from the symbols in `names` (see `base.evaluator`); `least` has the least value
+    of each and the symbols it depends on.
     """
 
     code: bytes
