@@ -25,12 +25,10 @@ from sardonyx.ir.value import Value
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.llvm.layout import BARRIER_AFTER, IDLE, JUMP
 from sardonyx.runtime.data import HostFunction, HostStep, Segment, Startable, StorageSpec, View
+from sardonyx.runtime.team import BARRIER_WORK, LITTLE_WORK
 
 _NO_CALL = "sdx_barrier"
 """The function in a record that calls none."""
-
-_LITTLE_WORK = 60_000
-"""Elementary operations of an iteration below which several threads do not pay."""
 
 
 @dataclass(slots=True)
@@ -237,13 +235,15 @@ class Assembler:
             return
         seg.alone = True
         work, seg.work = seg.work, 0
-        self._add_record("sdx_alone", (), (0, _LITTLE_WORK))
+        record = self._add_record("sdx_alone", (), (0, 0))
         at = len(seg.words) - 2
         idle = self._add_record(_NO_CALL, (), (0, 0), JUMP | IDLE)
         yield
         self.land(idle)
         storage, _, scale, constant = seg.words[at]
         seg.words[at] = storage, seg.evaluator.add(seg.work), scale, constant
+        barriers = sum(flag & BARRIER_AFTER for flag in seg.flags[record:])
+        seg.words[at + 1] = storage, -1, scale, LITTLE_WORK + BARRIER_WORK * barriers
         seg.work = work + seg.work
         self._add_record("sdx_together", (), ())
         self.meet()

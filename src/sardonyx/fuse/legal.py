@@ -21,7 +21,7 @@ def on_host(value: Value, native: frozenset[str]) -> bool:
     return not value.dtype.is_native or any(not a.dtype.is_native for a in value.args)
 
 
-_CONSTANT_OPERANDS = {"lstm_quantized": (1, 2, 3), "trees": tuple(range(1, 10))}
+_CONSTANT_OPERANDS = {"lookup": (1, 2, 3), "lstm_quantized": (1, 2, 3), "trees": tuple(range(1, 10))}
 """The operands that the kernels of these algorithms want to know when they are compiled."""
 
 _ROW_READERS = {"lstm": (0, 4, 5), "lstm_quantized": (0, 6, 7), "gru": (0, 3, 4), "rnn": (0, 3)}
@@ -38,7 +38,18 @@ def reads_rows(value: Value, number: int) -> bool:
 _DENSE_READERS = frozenset(
     {
         *("branch", "repeat", "traverse"),
-        *("col2im", "cumprod", "cumsum", "det", "max_roi_pool", "nms", "nonzero", "roi_align"),
+        *(
+            "col2im",
+            "cumprod",
+            "cumsum",
+            "det",
+            "fft",
+            "lookup",
+            "max_roi_pool",
+            "nms",
+            "nonzero",
+            "roi_align",
+        ),
         *("topk", "trees", "unique"),
     }
 )

@@ -132,13 +132,17 @@ def from_text(x: Array, *, to: DType) -> Array:
 
 def numbers(x: Array, *, keys: tuple[str, ...]) -> Array:
     """The position of each text among the keys; -1 for others."""
-    table = _positions(keys)
+    known, table = _tables.get(id(keys), ((), {}))
+    if known is not keys:
+        if len(_tables) >= _MOST_TABLES:
+            _tables.clear()
+        table = {key: number for number, key in enumerate(keys)}
+        _tables[id(keys)] = keys, table
     return np.array([table.get(text, -1) for text in x.reshape(-1).tolist()], np.int64).reshape(x.shape)
 
 
-@lru_cache(maxsize=256)
-def _positions(keys: tuple[str, ...]) -> dict[str, int]:
-    return {key: number for number, key in enumerate(keys)}
+_tables: dict[int, tuple[tuple[str, ...], dict[str, int]]] = {}
+_MOST_TABLES = 256
 
 
 register("text_numbers", "opaque", numbers)

@@ -20,7 +20,7 @@ class Obligation:
 
 
 def unproven(values: Iterable[Value]) -> list[Obligation]:
-    """What must be checked of the sizes of values, each size once, assumed ones too."""
+    """What must be checked of the sizes of values, each once; what was only assumed is checked too."""
     found: dict[tuple[Dim, bool], Obligation] = {}
     with dims.assuming({}):
         for value in values:

@@ -11,6 +11,8 @@ from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.chance import chance_calls
 from sardonyx.kernels.col2im import col2im_calls
 from sardonyx.kernels.det import det_calls
+from sardonyx.kernels.fft import fft_calls
+from sardonyx.kernels.lookup import lookup_calls
 from sardonyx.kernels.nms import nms_calls
 from sardonyx.kernels.nonzero import nonzero_calls
 from sardonyx.kernels.recurrent_call import recurrent_calls
@@ -26,9 +28,11 @@ FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = 
     "col2im": col2im_calls,
     "cumprod": scan_calls,
     "cumsum": scan_calls,
+    "lookup": lookup_calls,
     "lstm_quantized": recurrent_calls,
     "lstm": recurrent_calls,
     "det": det_calls,
+    "fft": fft_calls,
     "gru": recurrent_calls,
     "max_roi_pool": region_calls,
     "nms": nms_calls,

@@ -14,7 +14,7 @@ from sardonyx.kernels.recurrent_layer import Layer, Memory, Word
 from sardonyx.kernels.recurrent_quantise import define_quantise
 from sardonyx.kernels.recurrent_step import Step
 from sardonyx.kernels.recurrent_sums import Panel
-from sardonyx.kernels.tiling import ceil_div, split
+from sardonyx.kernels.tiling import Cut, ceil_div, split
 from sardonyx.llvm.convert import from_memory
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.layout import Context
@@ -74,7 +74,8 @@ class _Driver:
         if self.quantise:
             meets = f.binary("or", meets, f.icmp("sgt", crew, int_(1)))
         idle = f.binary("and", meets, f.icmp("sge", first, directions))
-        low, high = split(f, word[Word.BATCH], member, crew)
+        cut = Cut.of(f, word[Word.BATCH], f.smax(tiles, int_(1)))
+        low, high = (cut.begin(f, tile) for tile in split(f, tiles, member, crew))
         beyond = f.binary("or", idle, f.icmp("sge", f.select(by_rows, int_(0), member), parts))
         high = f.select(beyond, int_(0), f.select(by_rows, high, word[Word.BATCH]))
         rows = f.select(by_rows, low, int_(0)), high

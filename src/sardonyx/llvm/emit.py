@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
 from sardonyx.llvm.layout import Context
@@ -26,6 +27,7 @@ _GRAIN = 64
 _BLOCK = 1024
 _ENOUGH = 64
 """Points of the shared axes that suffice to keep all threads equally busy."""
+_LINE = 64
 _FEW = 2000
 """Instructions below which a kernel runs on one thread."""
 _EPILOGUE = [
@@ -81,9 +83,10 @@ class _KernelEmitter(TileEmitter):
         params = _EPILOGUE if tile else [("args", "ptr"), ("ctx", "ptr")]
         function = Function(module, "KERNEL_NAME", params)
         super().__init__(function, target, kernel.vector, lanes_of(kernel, target))
-        rows = [b for b in kernel.buffers() if b.role == "scratch"]
-        assert len(rows) <= 1, "one row fits"
-        self.scratch_bytes = rows[0].size * rows[0].dtype.size_bytes if rows else 0
+        for row in (b for b in kernel.buffers() if b.role == "scratch"):
+            self.rows[row] = self.scratch_bytes
+            size = row.size * row.dtype.size_bytes
+            self.scratch_bytes = self.scratch_bytes + dims.ceildiv(size, _LINE) * _LINE
         self.args = function.params[2] if tile else function.params[0]
 
     # ---- words
@@ -308,11 +311,11 @@ class _KernelEmitter(TileEmitter):
         axis, body = self.kernel.vector, self.kernel.body
         assert axis is not None
         if self.kernel.cross is not None:
-            self.vector_loop(axis, low, high, self.short_rows)
+            self.vector_loop(axis, low, high, self.short_rows, again=True)
         else:
             alone = any(b.role == "scratch" for b in self.kernel.buffers())
             copies = 1 if alone else self.vector_copies(body)
-            self.vector_loop(axis, low, high, lambda: self.statements(body), (), copies)
+            self.vector_loop(axis, low, high, lambda: self.statements(body), (), copies, again=True)
 
 
 def _points_surely(axis: Axis) -> int:

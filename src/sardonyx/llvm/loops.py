@@ -52,11 +52,14 @@ class LoopEmitter(ExprEmitter):
             copies = self.vector_copies(group) if len(self.copies) == 1 else 1
             self.vector_loop(axis, int_(0), high, lambda: self._inner(rest, group), reductions, copies)
         elif self.unrolls(axes) and points_of(axes) * body_cost(group) <= _UNROLL_COST:
-            for index in range(int(axis.extent)):  # type: ignore[arg-type]
-                with self.scope():
-                    self.enter(axis, int_(index))
-                    self.hoist(group, rest)
-                    self._inner(rest, group)
+            with self.scope():
+                self.enter(axis, int_(0))
+                for index in range(int(axis.extent)):  # type: ignore[arg-type]
+                    if index:
+                        self.enter(axis, int_(1), keep=True)
+                    with self.scope():
+                        self.hoist(group, rest)
+                        self._inner(rest, group)
         else:
             self._serial_loop(axis, rest, group, reductions)
 
@@ -124,9 +127,19 @@ class LoopEmitter(ExprEmitter):
         body: Callable[[], None],
         reductions: Sequence[Reduce] = (),
         copies: int = 1,
+        *,
+        again: bool = False,
     ) -> None:
-        """Several vectors at a time first, then single ones, then a masked tail."""
+        """Several vectors at a time first, then single ones, then a masked tail.
+
+        With `again` elements may be computed twice: long axes end with a vector that overlaps the one before.
+        """
         lanes, keep = self.lanes, self.tile_strides is not None
+        if again and isinstance(axis.extent, int) and axis.extent > lanes and copies == 1:
+            with self.f.loop(low, high, lanes) as loop, self.scope():
+                self.enter(axis, self.f.smin(loop.index, int_(axis.extent - lanes)))
+                body()
+            return
         static = axis.extent if isinstance(axis.extent, int) and low.text == "0" and not keep else None
         if static == lanes:
             with self.scope():

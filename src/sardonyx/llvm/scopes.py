@@ -42,6 +42,7 @@ class Scopes:
         self.copied: Axis | None = None
         self.copies: list[Copy] = [Copy()]
         self.current = self.copies[0]
+        self.rows: dict[Buffer, Dim] = {}
         self.tile_strides: tuple[Axis, Axis, V] | None = None
 
     # ---- argument words, supplied by the kernel emitter
@@ -57,7 +58,9 @@ class Scopes:
     def declare_access(self, buffer: Buffer, at: Affine) -> None:
         """Make the words of an address available."""
         if buffer.role != "tile":
-            if buffer.role != "scratch":
+            if buffer.role == "scratch":
+                self.declare(None, self.rows[buffer])
+            else:
                 self.declare(buffer, at.const)
             for _, factor in at.terms:
                 self.declare(None, factor)
@@ -103,7 +106,8 @@ class Scopes:
         if buffer.role == "tile":
             return self.f.params[0]
         if buffer.role == "scratch":
-            return self.f.word(self.f.params[1], Context.SCRATCH, "ptr")
+            scratch = self.f.word(self.f.params[1], Context.SCRATCH, "ptr")
+            return self.f.gep(scratch, self.word(None, self.rows[buffer]), "i8")
         return self.word(buffer, offset)
 
     def enter(self, axis: Axis, index: V, *, keep: bool = False, tile: bool = True) -> None:

@@ -213,16 +213,15 @@ class TileEmitter(WindowEmitter):
         count = int(cross.extent)  # type: ignore[arg-type]
         known: list[dict[int, V]] = [{} for _ in range(count)]
         for load in self._crossing_loads():
-            if self._is_dense(load.at, count):
-                for values, part in zip(known, self._take_apart(load, count), strict=True):
-                    values[id(load)] = convert.from_memory(self.f, part, load.dtype)
+            for values, part in zip(known, self._load_rows(load, count), strict=True):
+                values[id(load)] = convert.from_memory(self.f, part, load.dtype)
         for s in self.kernel.body:
             if isinstance(s, Reduce):
                 self.begin_reductions([s])
             self.hoist([s], s.axes)
             parts = self._each_point(s, known if s.axes else [{}])
             if isinstance(s, Store) and parts:
-                self._weave(s, parts)
+                self._store_rows(s, parts)
 
     def _each_point(self, s: Statement, known: Sequence[dict[int, V]]) -> list[V]:
         """Run a statement at every point of a row; results of a store to whole rows are only returned."""
@@ -233,30 +232,61 @@ class TileEmitter(WindowEmitter):
                     self.enter(axis, int_(number))
                 if isinstance(s, Reduce):
                     self.accumulate(s)
-                elif s.axes and self._is_crossing(s.at) and self._is_dense(s.at, len(known)):
+                elif s.axes and self._is_crossing(s.at):
                     parts.append(self._stored(s))
                 else:
                     self.store(s)
         return parts
 
-    def _is_dense(self, at: Affine, count: int) -> bool:
+    def _weaves(self, at: Affine, count: int) -> bool:
+        """Whether rows are dense and of a size for which interleaving whole vectors is best."""
         assert self.vector is not None
-        return at.factor(self.vector) == count
+        return at.factor(self.vector) == count and count in (1, 2, 3, 4, 8) and count < self.lanes
 
-    def _take_apart(self, load: Load, count: int) -> list[V]:
+    def _load_rows(self, load: Load, count: int) -> list[V]:
+        """For each point of a row the vector over all rows."""
         memory = convert.memory_type(load.dtype)
-        places = self._pieces(load.buffer, load.at, count)
-        return deinterleave(self.f, [self.load_lanes(p, memory, mask) for p, mask in places])
+        if self._weaves(load.at, count):
+            places = self._pieces(load.buffer, load.at, count)
+            return deinterleave(self.f, [self.load_lanes(p, memory, mask) for p, mask in places])
+        parts = []
+        for first in range(0, count, self.lanes):
+            places = self._row_pieces(load.buffer, load.at, first, count - first)
+            parts += transpose(self.f, [self.load_lanes(p, memory, mask) for p, mask in places])
+        return parts[:count]
 
-    def _weave(self, s: Store, parts: Sequence[V]) -> None:
-        places = self._pieces(s.buffer, s.at, len(parts))
-        for row, (place, mask) in zip(interleave(self.f, parts), places, strict=True):
-            self.store_lanes(row, place, mask)
+    def _store_rows(self, s: Store, parts: Sequence[V]) -> None:
+        count = len(parts)
+        if self._weaves(s.at, count):
+            places = self._pieces(s.buffer, s.at, count)
+            for vector, (place, mask) in zip(interleave(self.f, parts), places, strict=True):
+                self.store_lanes(vector, place, mask)
+            return
+        nothing = V("poison", parts[0].type)
+        for first in range(0, count, self.lanes):
+            square = [*parts[first : first + self.lanes], *[nothing] * (self.lanes - count + first)]
+            places = self._row_pieces(s.buffer, s.at, first, count - first)
+            for row, (place, mask) in zip(transpose(self.f, square), places, strict=True):
+                self.store_lanes(row, place, mask)
+
+    def _row_pieces(self, buffer: Buffer, at: Affine, first: int, count: int) -> list[tuple[V, V | None]]:
+        """Addresses and masks of `count` elements from number `first` on, at most a vector, of every row."""
+        f, memory = self.f, convert.memory_type(buffer.dtype)
+        whole = count >= self.lanes
+        inside = None if whole else f.tail_mask(int_(count), self.lanes)
+        places: list[tuple[V, V | None]] = []
+        for number, row in enumerate(self._rows(buffer, at)):
+            mask = inside
+            if self.remaining is not None:
+                exists = f.splat(f.icmp("sgt", self.remaining, int_(number)), self.lanes)
+                mask = exists if inside is None else f.binary("and", exists, inside)
+            places.append((f.gep(row, int_(first), memory), mask))
+        return places
 
     def _pieces(self, buffer: Buffer, at: Affine, count: int) -> list[tuple[V, V | None]]:
         """Addresses and masks of the vectors that dense rows fill."""
         f, base, memory = self.f, self.pointer(buffer, at), convert.memory_type(buffer.dtype)
-        places = []
+        places: list[tuple[V, V | None]] = []
         for number in range(count):
             skipped = number * self.lanes
             mask = None

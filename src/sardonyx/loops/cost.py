@@ -11,8 +11,8 @@ from operator import mul
 
 from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Load, Reduce, Statement, Store, roots, walk
 
-ASSUMED = 64
-"""Stands in for extents that are not known."""
+_ASSUMED, _ASSUMED_BATCH = 64, 16
+"""Stand in for extents that are not known; the first axis is often a batch of one."""
 
 _PLAIN = frozenset(
     {
@@ -26,7 +26,7 @@ _FUNCTION = 30.0
 _INTEGER_DIVISION = 30.0
 
 CONTIGUOUS, INVARIANT = 1.0, 0.25
-TRANSPOSED = 3.0
+_TRANSPOSED, _SQUARE = 3.0, 80.0
 GATHER, SCATTER = 1.5, 2.5
 """For each lane."""
 _HORIZONTAL = 10.0
@@ -60,13 +60,13 @@ def body_cost(body: Sequence[Statement]) -> float:
 
 
 def extent_of(axis: Axis) -> int:
-    """The extent, or a guess."""
-    return axis.extent if isinstance(axis.extent, int) else ASSUMED
+    """The extent, or a guess; at least 1."""
+    return max(1, axis.extent) if isinstance(axis.extent, int) else _ASSUMED
 
 
 def points_of(axes: Iterable[Axis]) -> int:
     """The number of points, or a guess."""
-    return reduce(mul, (max(1, extent_of(a)) for a in axes), 1)
+    return reduce(mul, map(extent_of, axes), 1)
 
 
 def nest_cost(kernel: Kernel, vector: Axis | None, cross: Axis | None, lanes: int) -> float:
@@ -79,12 +79,27 @@ def nest_cost(kernel: Kernel, vector: Axis | None, cross: Axis | None, lanes: in
         if vector is None or vector not in axes:
             total += points * _point_cost(statement, None, cross, lanes)
             continue
-        extent = max(1, extent_of(vector))
-        vectors = points // extent * -(-extent // lanes)
-        total += vectors * _point_cost(statement, vector, cross, lanes)
+        extent = extent_of(vector)
+        rows = points // extent
+        total += rows * _row_cost(statement, vector, cross, lanes, _least_extent(kernel, vector))
         if isinstance(statement, Reduce) and vector in statement.axes:
-            total += points / extent * _HORIZONTAL
+            total += rows * _HORIZONTAL
     return total
+
+
+def _least_extent(kernel: Kernel, vector: Axis) -> int:
+    """How long an axis is at least likely to be."""
+    is_batch = len(kernel.outer) > 1 and vector is kernel.outer[0]
+    return _ASSUMED_BATCH if is_batch and not isinstance(vector.extent, int) else extent_of(vector)
+
+
+def _row_cost(statement: Statement, vector: Axis, cross: Axis | None, lanes: int, extent: int) -> float:
+    """Instructions for all points of the vector axis, scaled to its extent."""
+    vectors = -(-extent // lanes)
+    applied = [e for e in walk(roots(statement)) if isinstance(e, Apply) and e.axes]
+    once = sum(op_cost(e) for e in applied if vector not in e.axes)
+    scale = extent_of(vector) / extent
+    return scale * (once + vectors * _point_cost(statement, vector, cross, lanes))
 
 
 def _point_cost(statement: Statement, vector: Axis | None, cross: Axis | None, lanes: int) -> float:
@@ -114,8 +129,9 @@ def _access_cost(at: Affine, vector: Axis, cross: Axis | None, apart: float, nar
         return INVARIANT
     if stride == 1:
         return CONTIGUOUS
-    if cross is not None and at.factor(cross) == 1 and (not is_short(cross) or stride == cross.extent):
-        return TRANSPOSED
+    if cross is not None and at.factor(cross) == 1:
+        fits = not is_short(cross) or stride == cross.extent
+        return _TRANSPOSED if fits else min(apart, _SQUARE / extent_of(cross))
     if isinstance(stride, int) and -1 <= stride <= 4 and narrow:
         return 2.0 * abs(stride)
     return apart

@@ -9,7 +9,7 @@ from sardonyx.base.target import Target
 from sardonyx.loops.cost import is_short, nest_cost
 from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, walk
 from sardonyx.loops.rewrite import drop_unit_axes, merge_axes, merge_outer, merge_pair
-from sardonyx.loops.stage import stage
+from sardonyx.loops.stage import stage, with_reciprocals
 
 __all__ = ["lanes_of", "merge_outer", "merge_pair", "schedule"]
 
@@ -21,7 +21,7 @@ def schedule(kernel: Kernel, target: Target) -> Kernel:
     kernel = drop_unit_axes(kernel)
     if kernel.serial:
         return kernel
-    kernel = merge_axes(kernel)
+    kernel = with_reciprocals(merge_axes(kernel))
     choices = [(None, None), *_choices(kernel)]
     costs = [nest_cost(kernel, vector, cross, target.lanes) for vector, cross in choices]
     vector, cross = choices[costs.index(min(costs))]

@@ -6,7 +6,7 @@ otherwise: rows across the lanes may lie far apart in the output, all in the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from sardonyx.base import dtype as dt
@@ -33,21 +33,29 @@ from sardonyx.loops.nest import (
 
 _GAIN = 4.0
 """Instructions for a vector that storing a value must save."""
+_MOST = 3
+"""The most values that are stored."""
 _ROUNDED = (dt.F16, dt.BF16, dt.BOOL)
 """Types that differ in memory from what is computed with."""
 
 
 def stage(kernel: Kernel, lanes: int) -> Kernel:
-    """Compute expensive values of a row once.
+    """Keep expensive values of a row.
 
     r0 = max over j of x[j]                       r0 = max over j of x[j]
     r1 = sum over j of exp(x[j] - r0)       ->    r1 = sum over j of exp(x[j] - r0), y[j] = exp(x[j] - r0)
-    y[j] = exp(x[j] - r0) / r1                    y[j] = y[j] * (1 / r1)
+    y[j] = exp(x[j] - r0) * r1                    y[j] = y[j] * r1
     """
-    return _staged(_with_reciprocals(kernel), lanes)
+    for _ in range(_MOST):
+        found = _worth_keeping(kernel)
+        if found is None:
+            break
+        kernel = _keeping(kernel, *found, lanes)
+    return kernel
 
 
-def _staged(kernel: Kernel, lanes: int) -> Kernel:
+def _worth_keeping(kernel: Kernel) -> tuple[Expr, int] | None:
+    """The value whose storing saves most, and the number of the first group of statements that needs it."""
     groups = joined(kernel.body)
     users: dict[int, list[int]] = {}
     known: dict[int, Expr] = {}
@@ -55,23 +63,26 @@ def _staged(kernel: Kernel, lanes: int) -> Kernel:
         for expr in walk(e for s in group for e in roots(s)):
             users.setdefault(id(expr), []).append(number)
             known[id(expr)] = expr
-    best, gain = None, _GAIN
+    best, most = None, _GAIN
     for key, numbers in users.items():
         expr, axes = known[key], groups[numbers[0]][0].axes
         if len(numbers) < 2 or not _may_stage(expr, axes) or any(groups[n][0].axes != axes for n in numbers):
             continue
         saved = (_cost(expr, axes) - 1) * (len(numbers) - 1) - 1
-        if saved > gain:
-            best, gain = expr, saved
-    if best is None:
-        return kernel
-    first = users[id(best)][0]
+        if saved > most:
+            best, most = (expr, numbers[0]), saved
+    return best
+
+
+def _keeping(kernel: Kernel, expr: Expr, first: int, lanes: int) -> Kernel:
+    """The kernel that stores a value in the first group that needs it, and reads it back later."""
+    groups = joined(kernel.body)
     axes = groups[first][0].axes
-    at_output = _row_of_output(kernel, best, axes) if kernel.vector in axes else None
-    buffer, at = at_output or _row_of_scratch(best, axes, kernel.vector, lanes)
-    kept = Load(buffer, at, best.dtype)
-    head = [*(s for g in groups[: first + 1] for s in g), Store(buffer, at, axes, best)]
-    tail = [_replaced(s, best, kept) for g in groups[first + 1 :] for s in g]
+    at_output = _row_of_output(kernel, expr, axes) if kernel.vector in axes else None
+    buffer, at = at_output or _row_of_scratch(expr, axes, kernel.vector, lanes)
+    kept = Load(buffer, at, expr.dtype)
+    head = [*(s for g in groups[: first + 1] for s in g), Store(buffer, at, axes, expr)]
+    tail = [_replaced(s, expr, kept) for g in groups[first + 1 :] for s in g]
     return replace(kernel, body=(*head, *tail))
 
 
@@ -155,13 +166,13 @@ def _with_children(expr: Expr, memo: dict[int, Expr]) -> Expr:
     return expr
 
 
-# ---- division by the sum of a softmax
+# ---- division by what is the same for a row
 
 
-def _with_reciprocals(kernel: Kernel) -> Kernel:
-    """Turn x / r into x * (1 / r) where r is a sum of exponentials, one for a whole row.
+def with_reciprocals(kernel: Kernel) -> Kernel:
+    """Turn x / y into x * (1 / y) where y is one for a whole row and neither very small nor very large.
 
-    Such a sum is at least 1 if the largest exponent is subtracted first, so 1 / r does not overflow.
+    Such are square roots, and sums of exponentials: at least 1 if the largest exponent is subtracted first.
     """
     sums = {
         s.result.name
@@ -169,18 +180,25 @@ def _with_reciprocals(kernel: Kernel) -> Kernel:
         if isinstance(s, Reduce) and s.op == "sum" and isinstance(s.expr, Apply) and s.expr.prim == "exp"
     }
     memo: dict[int, Expr] = {}
-    for s in kernel.body:
-        for expr in walk(roots(s)):
-            if (
-                isinstance(expr, Apply)
-                and expr.prim == "div"
-                and isinstance(expr.args[1], Reduced)
-                and expr.args[1].name in sums
-                and not expr.args[0].axes <= expr.args[1].axes
-            ):
-                inverse = Apply("div", (Literal(1.0, expr.dtype), expr.args[1]), expr.dtype)
-                memo[id(expr)] = Apply("mul", (expr.args[0], inverse), expr.dtype)
+    for expr in walk(e for s in kernel.body for e in roots(s)):
+        if isinstance(expr, Apply) and expr.prim == "div" and expr.dtype in (dt.F32, dt.F64):
+            x, y = expr.args
+            if not x.axes <= y.axes and _is_moderate(y, sums):
+                inverse = Apply("div", (Literal(1.0, expr.dtype), y), expr.dtype)
+                memo[id(expr)] = Apply("mul", (x, inverse), expr.dtype)
     if not memo:
         return kernel
     change = _changer(memo)
     return replace(kernel, body=tuple(replace(s, expr=change(s.expr)) for s in kernel.body))
+
+
+def _is_moderate(expr: Expr, sums: Collection[str]) -> bool:
+    if isinstance(expr, Reduced):
+        return expr.name in sums
+    if not isinstance(expr, Apply):
+        return False
+    if expr.prim in ("max", "add"):
+        a, b = expr.args
+        bounded = any(isinstance(e, Literal) and 1e-18 < e.value < 1e18 for e in (a, b))
+        return bounded and (_is_moderate(a, sums) or _is_moderate(b, sums))
+    return expr.prim == "sqrt"

@@ -19,7 +19,9 @@ from sardonyx.ops.registry import op
 
 Array = np.ndarray[Any, Any]
 MATRIX_LIMIT = 1024
-"""Transforms up to this length are matrix products: fast, fused, and native."""
+"""Transforms up to this length are matrix products, which take the window and what follows with them."""
+POWER_LIMIT = 256
+"""The same for powers of two, whose fast transform pays off earlier."""
 
 
 @op("DFT", since=17)
@@ -61,6 +63,10 @@ def transformed(x: Value, dft_length: Value | None, axis: int, inverse: bool, on
     return z.transpose(*back)
 
 
+def _matrix_limit(length: int) -> int:
+    return MATRIX_LIMIT if length & (length - 1) else POWER_LIMIT
+
+
 def spectrum(x: Value, length: Dim, inverse: bool, onesided: bool, weights: Value | None = None) -> Value:
     """The transform of x[..., n, 1 or 2], weighted, over n cut or zero-padded to `length`."""
     real = inverse and onesided
@@ -71,7 +77,7 @@ def spectrum(x: Value, length: Dim, inverse: bool, onesided: bool, weights: Valu
         raise needs_size(parts, "whether the signal is complex")
     if parts not in (1, 2):
         raise ShapeError(f"the last axis of {list(x.shape)} must be 1 (real) or 2 (complex)")
-    if not isinstance(length, int) or length > MATRIX_LIMIT:
+    if not isinstance(length, int) or length > _matrix_limit(length):
         y = x if weights is None else x * weights.reshape((n, 1))
         attrs = {"length": length, "bins": bins, "inverse": inverse, "real": real}
         return make("fft", (y,), attrs, x.dtype, (*x.shape[:-2], bins, 1 if real else 2))

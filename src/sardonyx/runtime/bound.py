@@ -6,7 +6,7 @@ Knows sizes, words and addresses; must not know what a run is fed or in which or
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,10 @@ import numpy.typing as npt
 from sardonyx.base import dtype as dt
 from sardonyx.base import functions
 from sardonyx.errors import ShapeError
-from sardonyx.llvm.layout import Record
+from sardonyx.llvm.layout import BARRIER_AFTER, Record
 from sardonyx.runtime import team
 from sardonyx.runtime.arena import plan_arena
-from sardonyx.runtime.data import ProgramData, Segment, View
+from sardonyx.runtime.data import ProgramData, Segment, StorageSpec, View
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.pointers import address_of
 
@@ -26,8 +26,6 @@ Words = npt.NDArray[np.int64]
 Patches = tuple[tuple[int, int], ...]
 """(position of a word, offset in bytes) pairs: words that hold the address of one storage."""
 
-_SMALL_WORK = 60_000
-"""Elementary operations below which waking other threads costs more than it saves."""
 _IDLE = 8
 """Frames, and arenas, of a segment that are kept for later runs."""
 _MOST_BOUND = 1024
@@ -126,12 +124,12 @@ class Bound:
         self.patches = tuple((n, found) for n, found in patches.items() if specs[n].kind != "input")
         self.frames: list[Frame] = []
         work = int(values[segment.work])
-        self.small = work < _SMALL_WORK
-        self.threads = 1 if self.small else binder.threads
+        self.small = work < team.LITTLE_WORK
+        self.threads = binder.threads if work >= binder.worth_sharing else 1
         self.scratch_bytes = int(values[segment.scratch]) + 64
-        self.after = tuple(resolve(known, view) for view, _, _ in segment.after)
-        self.args = tuple(resolve(known, view) for view in segment.host.args) if segment.host else ()
-        self.results = tuple(resolve(known, view) for view in binder.results)
+        self.after = tuple(resolve(known, view, specs) for view, _, _ in segment.after)
+        self.args = tuple(resolve(known, view, specs) for view in segment.host.args) if segment.host else ()
+        self.results = tuple(resolve(known, view, specs) for view in binder.results)
         self.used = True
 
     def address(self, storage: int, arena: Arena | None) -> int:
@@ -141,22 +139,34 @@ class Bound:
         return self.offsets[storage] + (arena.address if arena is not None else 0)
 
 
-Resolved = tuple[View, tuple[int, ...], tuple[int, ...], int]
-"""A view with its shape, its strides and its offset, these in bytes."""
+class Resolved(NamedTuple):
+    """A view for known sizes: the kind and numbers of its storage, strides and offset in bytes.
+
+    `kind` is "result" for a result of a host step, "whole" for an output as it is.
+    """
+
+    kind: str
+    number: int
+    storage: int = -1
+    segment: int = 0
+    dtype: np.dtype[Any] = np.dtype(object)
+    shape: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
+    offset: int = 0
 
 
-def resolve(known: Words, view: View) -> Resolved:
-    """The view for known sizes."""
-    if view.host >= 0 or not view.dtype:
-        return view, (), (), 0
-    item = dt.by_name(view.dtype).size_bytes
-    strides = known[list(view.strides)] * item
-    return (
-        view,
-        tuple(known[list(view.shape)].tolist()),
-        tuple(strides.tolist()),
-        int(known[view.offset]) * item,
-    )
+def resolve(known: Words, view: View, storages: Sequence[StorageSpec]) -> Resolved:
+    """The view for the values of all slots."""
+    if view.host >= 0:
+        return Resolved("result", view.host)
+    spec = storages[view.storage]
+    if spec.kind == "output" and not view.strides:
+        return Resolved("whole", spec.number)
+    dtype = dt.by_name(view.dtype)
+    shape = tuple(known[list(view.shape)].tolist())
+    strides = tuple((known[list(view.strides)] * dtype.size_bytes).tolist())
+    offset = int(known[view.offset]) * dtype.size_bytes
+    return Resolved(spec.kind, spec.number, view.storage, spec.segment, dtype.numpy, shape, strides, offset)
 
 
 def _filled(known: Words, slots: tuple[int, ...], dtype: str) -> Array:
@@ -184,6 +194,8 @@ class Binder:
             self.constants[position] += image.address(symbol)
         counts = np.asarray(segment.counts, np.int64)
         self.starts: Words = np.cumsum(counts) - counts
+        barriers = sum(flag & BARRIER_AFTER for flag in segment.flags)
+        self.worth_sharing = team.LITTLE_WORK + team.BARRIER_WORK * barriers
         self.functions = [image.address(symbol) for symbol in segment.functions]
         self._find_storages(number, storage)
         self.table: dict[Any, Bound] = {}

@@ -146,6 +146,9 @@ def _numbers(array: Array, spec: FeedSpec, element: dtypes.DType) -> Array:
 def _texts(array: Array, spec: FeedSpec) -> Array:
     if array.dtype.kind not in "OUSTV":
         raise _wrong_type(spec, f"tensor({_onnx_name(array.dtype)})")
+    plain = type(array) is np.ndarray and array.dtype == object and array.flags.c_contiguous
+    if plain and {*map(type, array.ravel().tolist())} <= {str}:
+        return array
     rows = [_text(item) for item in np.asarray(array, dtype=object).ravel().tolist()]
     texts = np.empty(len(rows), dtype=object)
     texts[:] = rows

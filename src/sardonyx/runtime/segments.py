@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from sardonyx.base import dtype as dt
 from sardonyx.runtime import team
 from sardonyx.runtime.bound import Arena, Binder, Bound, Frame, Resolved
 from sardonyx.runtime.data import HostStep, ProgramData, View
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
 Array: TypeAlias = np.ndarray[Any, Any]
 
 _INTEGERS: dict[str, Any] = {
-    "bool": ctypes.c_uint8,
-    **{f"i{8 * n}": getattr(ctypes, f"c_int{8 * n}") for n in (1, 2, 4, 8)},
-    **{f"u{8 * n}": getattr(ctypes, f"c_uint{8 * n}") for n in (1, 2, 4, 8)},
+    "b1": ctypes.c_uint8,
+    **{f"i{n}": getattr(ctypes, f"c_int{8 * n}") for n in (1, 2, 4, 8)},
+    **{f"u{n}": getattr(ctypes, f"c_uint{8 * n}") for n in (1, 2, 4, 8)},
 }
+"""By kind and bytes of a numpy dtype."""
 
 
 class Links:
@@ -92,14 +92,16 @@ class SegmentRun:
         symbols = self.symbols
         try:
             for number, binder in enumerate(self.program.binders):
-                arguments = tuple([symbols[name] for name in binder.segment.names])
+                segment = binder.segment
+                arguments = tuple([symbols[name] for name in segment.names])
                 bound = binder.table.get(arguments) or binder.bind(arguments, arguments)
                 bound.used = True
                 self._calls(number, binder, bound)
-                for (_, index, name), resolved in zip(binder.segment.after, bound.after, strict=True):
-                    symbols[name] = self._element(resolved, index)
-                if binder.segment.host is not None:
-                    self._host_step(binder.segment.host, bound)
+                if segment.after:
+                    for (_, index, name), resolved in zip(segment.after, bound.after, strict=True):
+                        symbols[name] = self._element(resolved, index)
+                if segment.host is not None:
+                    self._host_step(segment.host, bound)
             results: list[Any] = []
             for number in wanted:
                 results.append(self._output(bound.results[number], results))
@@ -140,50 +142,47 @@ class SegmentRun:
 
     def _element(self, resolved: Resolved, index: int) -> int:
         """One element of an integer tensor."""
-        view, shape, strides, offset = resolved
-        spec = self.program.data.storages[view.storage]
-        if view.host >= 0 or spec.kind not in ("arena", "output") or view.dtype not in _INTEGERS:
+        reader = _INTEGERS.get(resolved.dtype.str[1:])
+        if resolved.kind not in ("arena", "output") or reader is None:
             return int(np.asarray(self.array(resolved)).reshape(-1)[index])
-        for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-            offset += index % size * stride
+        address = self.addresses[resolved.storage] + resolved.offset
+        for size, stride in zip(reversed(resolved.shape), reversed(resolved.strides), strict=True):
+            address += index % size * stride
             index //= size
-        value: int = _INTEGERS[view.dtype].from_address(self.addresses[view.storage] + offset).value
+        value: int = reader.from_address(address).value
         return value
 
     def array(self, resolved: Resolved) -> Any:
         """A tensor or host object; tensors may share the memory they live in."""
-        view, shape, strides, offset = resolved
-        if view.host >= 0:
-            return self.host[view.host]
-        spec = self.program.data.storages[view.storage]
-        dtype = dt.by_name(view.dtype).numpy
-        match spec.kind:
+        kind, number, storage, segment, dtype, shape, strides, offset = resolved
+        match kind:
+            case "whole":
+                return self.outputs[number]
+            case "result":
+                return self.host[number]
             case "arena":
-                bound, arena = self.bound[spec.segment]
+                bound, arena = self.bound[segment]
                 if arena is None:
                     return np.empty(shape, dtype)
-                return np.ndarray(shape, dtype, arena.memory, offset + bound.offsets[view.storage], strides)
+                return np.ndarray(shape, dtype, arena.memory, offset + bound.offsets[storage], strides)
             case "input":
-                whole = self.feeds[spec.number]
+                whole = self.feeds[number]
             case "output":
-                whole = self.outputs[spec.number]
-                if not view.strides:
-                    return whole
+                whole = self.outputs[number]
             case "host":
-                whole = self.host[spec.number]
+                whole = self.host[number]
             case "sizes":
-                whole = self.bound[spec.segment][0].sizes[view.storage]
+                whole = self.bound[segment][0].sizes[storage]
             case _:
-                whole = self.program.weights[spec.number]
-        if dtype.hasobject or not isinstance(whole, np.ndarray) or whole.dtype == object:
+                whole = self.program.weights[number]
+        if dtype.hasobject or not isinstance(whole, np.ndarray):
             return whole
         if not whole.size:
             return np.empty(shape, dtype)
-        if whole.shape == shape and whole.strides == strides:
+        if whole.dtype == object or (whole.shape == shape and whole.strides == strides):
             return whole
-        return np.ndarray(
-            shape, dtype, np.ascontiguousarray(whole).reshape(-1).view(np.uint8), offset, strides
-        )
+        flat = np.ascontiguousarray(whole).reshape(-1).view(np.uint8)
+        return np.ndarray(shape, dtype, flat, offset, strides)
 
     def _host_step(self, step: HostStep, bound: Bound) -> None:
         args = [self.array(resolved) for resolved in bound.args]
@@ -201,15 +200,12 @@ class SegmentRun:
     def _output(self, resolved: Resolved, others: Sequence[Any]) -> Any:
         """A result that shares no memory with feeds, weights, arenas or other results."""
         result = self.array(resolved)
-        view = resolved[0]
-        if view.host < 0 and self.program.data.storages[view.storage].kind == "output" and not view.strides:
-            return result
-        return self._apart(result, others)
+        return result if resolved.kind == "whole" else self._apart(result, others)
 
     def _apart(self, result: Any, others: Sequence[Any]) -> Any:
         if isinstance(result, list):
             return [self._apart(item, others) for item in result]
-        if isinstance(result, np.ndarray) and result.dtype != object:
+        if isinstance(result, np.ndarray):
             arenas = [arena.memory for _, arena in self.bound.values() if arena is not None]
             near = [m for m in (*self.feeds, *others, *arenas) if isinstance(m, np.ndarray)]
             if not result.flags.writeable or any(np.may_share_memory(result, m) for m in near):

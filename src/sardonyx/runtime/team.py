@@ -28,6 +28,10 @@ from sardonyx.runtime.image import LoadedImage
 Words = npt.NDArray[np.int64]
 _Native = Callable[[int, int], int]
 
+LITTLE_WORK = 60_000
+"""Elementary operations below which waking other threads costs more than it saves."""
+BARRIER_WORK = 70_000
+"""As many operations take about as long as two threads need to meet."""
 _WORD = 8
 _MOST_THREADS = 64
 _SYSTEM_CALLS = {"x86_64": (202, 204, 203), "aarch64": (98, 123, 122), "riscv64": (98, 123, 122)}

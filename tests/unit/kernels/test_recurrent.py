@@ -18,9 +18,11 @@ from sardonyx.ir.value import Value, many
 from sardonyx.kernels.recurrent_layer import Layer
 from sardonyx.kernels.recurrent_sums import Panel, define_sums
 from sardonyx.llvm import engine
+from sardonyx.llvm.products import depth_of
 from sardonyx.llvm.vec import Module
 from sardonyx.ops import rnn
 from sardonyx.targets import detect
+from sardonyx.targets.x86_64.isa import V3, V4, with_features
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import Array, graph_of, native, program_of, reference
 from tests.unit.kernels.native import guarded, runnable_targets
@@ -61,6 +63,15 @@ def check(
     expected = reference(build, arrays, constant)
     for a, e in zip(got, expected, strict=True):
         assert_close(a, e.astype(a.dtype), arrays[0].shape[0] * arrays[2].shape[-1] * 4)
+
+
+def with_products() -> list[Target]:
+    """The runnable targets, and those with instructions for products of bytes."""
+    found, host = runnable_targets(), detect()
+    for base, feature in ((V4, "avx512vnni"), (V3, "avxvnni")):
+        if host.has(feature):
+            found.append(with_features(base, [feature]))
+    return found
 
 
 @TARGETS
@@ -169,6 +180,25 @@ def test_other_types(kind: str, target: Target, dtype: Any) -> None:
 
 
 @TARGETS
+@pytest.mark.parametrize("kind", GATES)
+def test_threads_change_no_bit(kind: str, target: Target) -> None:
+    for b, h, direction in (
+        (1, 200, "forward"),
+        (5, 20, "forward"),
+        (9, 33, "bidirectional"),
+        (23, 17, "forward"),
+    ):
+        arrays = operands(kind, 3, b, 4, h, DIRECTIONS[direction])
+
+        def build(*values: Value, direction: str = direction) -> list[Value]:
+            return [getattr(rnn, kind)(*values, direction=direction)[0]]
+
+        graph = graph_of(build, arrays, (1, 2, 3))
+        results = [native(graph, target, [arrays[0]], threads)[0] for threads in (1, 2, 3, 5)]
+        assert all(np.array_equal(results[0], y) for y in results[1:])
+
+
+@TARGETS
 def test_no_steps_keep_the_state(target: Target) -> None:
     arrays = [*operands("lstm", 1, 2, 3, 9, 1), np.ones((1, 2, 9), np.float32)]
     time = dims.symbol("time")
@@ -214,7 +244,7 @@ def inner_loop(panel: Panel, rows: int, target: Target) -> str:
     return max(bodies, key=lambda body: body.count("vfmadd"))
 
 
-@pytest.mark.parametrize("target", [*runnable_targets(), detect()], ids=lambda t: "+".join(t.features[-2:]))
+@pytest.mark.parametrize("target", with_products(), ids=lambda t: f"{t.name}-{depth_of(t)}")
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
 @pytest.mark.parametrize("threads", [1, 2, 4])
 @pytest.mark.parametrize(("t", "b", "h"), [(1, 1, 3), (5, 1, 64), (3, 2, 33), (4, 9, 20), (3, 1, 320)])

@@ -90,8 +90,8 @@ class Native:
         texts = [executor.ir(target), *sorted({e.ir for e in self.emitted})]
         self._image = load(link([_object(text, target) for text in texts]))
 
-    def run(self, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
-        """The results; KernelError if a kernel reports an error."""
+    def run(self, feeds: Sequence[Array], threads: int = 1, only: int | None = None) -> list[Array]:
+        """The results, or what thread `only` adds to them; KernelError if a kernel reports an error."""
         memory = Memory(self.graph, feeds)
         for number, (place, (_, value)) in enumerate(
             zip(self.fusion.outputs, self.graph.outputs, strict=True)
@@ -99,7 +99,7 @@ class Native:
             assert place is not None
             memory.shape_output(number, value, place.storage)
         for emitted in self.emitted:
-            self._call(emitted, memory, threads)
+            self._call(emitted, memory, threads, only)
         return [
             memory.arrays[id(p.storage)].reshape(memory.shapes[n])
             for n, p in enumerate(self.fusion.outputs)
@@ -121,11 +121,11 @@ class Native:
     def _function(self, emitted: Emitted) -> Callable[[int, int], None]:
         return _KERNEL(self._image.address(emitted.symbol))
 
-    def _call(self, emitted: Emitted, memory: Memory, threads: int) -> None:
+    def _call(self, emitted: Emitted, memory: Memory, threads: int, only: int | None) -> None:
         words, status = memory.words(emitted), np.zeros(Status.WORDS, np.int64)
-        size = dims.evaluate(getattr(emitted, "scratch_bytes", 0), memory.bindings)
+        size = dims.evaluate(emitted.scratch_bytes, memory.bindings)
         scratch = guarded(np.full(-(-size // 64) * 64, 0xFF, np.uint8), align=64)
-        for tid in range(threads):
+        for tid in range(threads) if only is None else [only]:
             context = _context(threads, tid, scratch, status)
             self._function(emitted)(words.ctypes.data, context.ctypes.data)
         if status[Status.CODE]:

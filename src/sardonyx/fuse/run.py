@@ -1,0 +1,140 @@
+"""Runs a fusion with numpy, group by group, on memory laid out as planned, which tests what is stored where.
+
+Exact and slow; must not know loops or native code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base.dim import Dim
+from sardonyx.errors import CompileError
+from sardonyx.fuse.storage import part_places
+from sardonyx.ir.group import Fusion, Group
+from sardonyx.ir.place import Place, Storage
+from sardonyx.ir.run import evaluate, materialise
+from sardonyx.ir.value import Value
+
+Array = np.ndarray[Any, Any]
+Compute = Callable[[Group, "Memory"], bool]
+"""Computes a group in another way, if it can."""
+
+
+def run(fusion: Fusion, feeds: Sequence[Any], compute: Compute = lambda group, memory: False) -> list[Any]:
+    """The outputs for the inputs, in graph order."""
+    memory = Memory(fusion, feeds)
+    for group in fusion.groups:
+        if group.kind != "concat" and not compute(group, memory):
+            _Group(group, memory).run()
+        memory.note(group.root)
+    found = []
+    for place, (_, value) in zip(fusion.outputs, fusion.graph.outputs, strict=True):
+        found.append(memory.value(value) if place is None else memory.at(place, value.shape).copy())
+    return found
+
+
+class Memory:
+    """The storages of one run, host results, and the sizes known so far."""
+
+    def __init__(self, fusion: Fusion, feeds: Sequence[Any]) -> None:
+        self.fusion, self.feeds = fusion, feeds
+        self.sizes = {n: int(feeds[i].shape[axis]) for n, (i, axis) in fusion.graph.symbols().items()}
+        self.host: dict[int, Any] = {v.id: feeds[n] for n, v in enumerate(fusion.graph.inputs)}
+        self._arrays: dict[int, Array] = {}
+
+    def storage(self, storage: Storage) -> Array:
+        """The elements of a storage, flat; what was not written yet is garbage."""
+        found = self._arrays.get(id(storage))
+        if found is None:
+            if storage.kind == "input":
+                found = np.ascontiguousarray(self.feeds[storage.index]).reshape(-1)
+            elif storage.value is not None:
+                found = np.ascontiguousarray(materialise(storage.value, self.sizes)).reshape(-1)
+            else:
+                found = np.full(dims.evaluate(storage.size, self.sizes), 77, storage.dtype.numpy)
+            self._arrays[id(storage)] = found
+        return found
+
+    def at(self, place: Place, shape: Sequence[Dim]) -> Array:
+        """A stored tensor, to be read or written."""
+        flat = self.storage(place.storage)
+        extents = tuple(dims.evaluate(n, self.sizes) for n in shape)
+        strides = tuple(dims.evaluate(n, self.sizes) * flat.itemsize for n in place.strides)
+        if 0 in extents:
+            return np.empty(extents, flat.dtype)
+        offset = dims.evaluate(place.offset, self.sizes) * flat.itemsize
+        return np.ndarray(extents, flat.dtype, flat.view(np.uint8), offset, strides)
+
+    def value(self, value: Value) -> Any:
+        """A value that is known or stored, or a result of the host."""
+        if value.data is not None:
+            return materialise(value, self.sizes)
+        if value.id in self.host:
+            return self.host[value.id]
+        if value.id in self.fusion.places:
+            return self.at(self.fusion.places[value.id], value.shape)
+        if value.prim == "item":
+            return self.host[value.args[0].id][value.attrs["index"]]
+        raise CompileError(f"{value!r} is stored nowhere")
+
+    def note(self, value: Value) -> None:
+        """Read the sizes that depend on a value which has just been computed."""
+        for name, unknown in self.fusion.graph.unknowns.items():
+            if unknown.value is not value:
+                continue
+            if unknown.result is None:
+                self.sizes[name] = int(np.asarray(self.value(value)).reshape(-1)[unknown.index])
+            else:
+                self.sizes[name] = int(np.shape(self.host[value.id][unknown.result])[unknown.index])
+
+
+class _Group:
+    """One group being computed."""
+
+    def __init__(self, group: Group, memory: Memory) -> None:
+        self.group, self.memory = group, memory
+        self.known: dict[int, Any] = {}
+
+    def run(self) -> None:
+        """Compute the root and store it."""
+        group, memory, root = self.group, self.memory, self.group.root
+        copies = group.place is not None and memory.fusion.places.get(root.id) is not group.place
+        if group.kind in ("loops", "border") and copies:
+            result = self.value(root)
+        elif group.kind == "border":
+            assert group.place is not None
+            inside = next(part_places(root, group.place))[1]
+            source = memory.at(inside, root.args[0].shape).copy()
+            result = evaluate(root, [source, self.value(root.args[1])], memory.sizes)
+        else:
+            result = evaluate(root, [self.value(a) for a in root.args], memory.sizes)
+        if root.results:
+            self._keep_results(result)
+        elif group.place is None or group.place.storage.kind == "host":
+            memory.host[root.id] = result
+        else:
+            memory.at(group.place, root.shape)[...] = result
+
+    def _keep_results(self, results: Sequence[Any]) -> None:
+        self.memory.host[self.group.root.id] = results
+        for place, result in zip(self.group.results, results, strict=False):
+            if place is not None:
+                self.memory.note(self.group.root)
+                self.memory.at(place, np.shape(result))[...] = result
+
+    def value(self, value: Value) -> Any:
+        """A value inside the group or one that it reads."""
+        if value.id not in self.known:
+            self.known[value.id] = self._value(value)
+        return self.known[value.id]
+
+    def _value(self, value: Value) -> Any:
+        inside = value is self.group.anchor or (value.id in self.group.inlined and value.kind != "view")
+        stored = value.id in self.memory.fusion.places or value.id in self.memory.host or value.prim == "item"
+        if value.data is not None or (stored and not inside):
+            return self.memory.value(value)
+        return evaluate(value, [self.value(a) for a in value.args], self.memory.sizes)
