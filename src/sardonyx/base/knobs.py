@@ -79,7 +79,7 @@ TARGET = Knob("target", "", "machine to compile for, such as x86_64-v3; empty = 
 PRECISION = Knob(
     "precision",
     "fp32",
-    "fp32: within 1e-5 rms of exact; strict: IEEE fp32, the same bits on every run; bf16: fastest",
+    "fp32: within 1e-5 rms of exact; strict: IEEE fp32, same bits for any threads and batch; bf16: fastest",
     choices=PRECISIONS,
     changes_code=True,
 )

@@ -10,7 +10,8 @@ class Target:
     """One instruction set with the widths and tiles that kernels read.
 
     `lanes` is the vector width in elements used for every dtype; `tile_rows` x (2 * lanes) is the
-    register tile of the fp32 contraction kernels.
+    register tile of the fp32 contraction kernels. `fixed_order` asks for sums whose order depends on their
+    length alone, not on how many others are computed beside them or by how many threads.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Target:
     masked_tail: bool
     l1_bytes: int = 32 << 10
     l2_bytes: int = 1 << 20
+    fixed_order: bool = False
 
     def has(self, feature: str) -> bool:
         """Whether an LLVM feature such as `avx512bf16` is present."""

@@ -111,9 +111,9 @@ class _Block:
         f, shape, tiles = self.f, self.shape, self.cut.parts
         budget = self.target.l2_bytes * 3 // 4 // shape.element
         beside = int_(2 * shape.columns)
-        wanted = f.mul(f.smin(tiles, int_(_FULL_TILES)), int_(shape.max_rows))
-        fitting = f.binary("udiv", int_(budget), f.add(wanted, beside))
-        single = f.icmp("eq", tiles, int_(1))
+        together = int_(_FULL_TILES) if self.target.fixed_order else f.smin(tiles, int_(_FULL_TILES))
+        fitting = f.binary("udiv", int_(budget), f.add(f.mul(together, int_(shape.max_rows)), beside))
+        single = f.icmp("eq", together, int_(1))
         longest = f.select(single, int_(budget // 2 // shape.max_rows), fitting)
         k = f.smax(self.k, int_(1))
         equal = ceil_div(f, k, ceil_div(f, k, longest))
@@ -217,7 +217,7 @@ class _Block:
         self.direct = f.binary("and", self.may_be_direct, f.icmp("eq", self.columns, width))
         self.bias = self.end.bias(self.n)
         set_word(f, self.direct_plan, Plan.BIAS, self.bias)
-        few = f.icmp("sle", word[Gemm.M], int_(GEMV_ROWS))
+        few = f.icmp("sle", word[Gemm.M], int_(0 if self.target.fixed_order else GEMV_ROWS))
         sizes = self.cut.largest(f), self.cut.base
         picks = [f.value("ptr", f"call ptr @{self.pick}({s}, {narrow}, {few})") for s in sizes]
         b, following = self._place_b(width)

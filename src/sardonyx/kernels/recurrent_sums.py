@@ -30,6 +30,7 @@ class Panel:
     """The weights of `units` blocks of `lanes` units, `gates` vectors each: [row][block][gate][lane].
 
     With a `depth` above 1 the lanes of dtype i32 hold that many 8- or 16-bit weights of neighbouring rows.
+    `in_order` panels are summed row by row, others in as many parts as hide the latency of the additions.
     """
 
     dtype: str
@@ -38,11 +39,13 @@ class Panel:
     units: int
     gates: int
     depth: int = 1
+    in_order: bool = False
 
     @staticmethod
     def of(target: Target, dtype: str, units: int, gates: int, depth: int = 1) -> Panel:
         """The panel for a target's vectors."""
-        return Panel(dtype, vector_lanes(target, dtype), 2 * target.lanes, units, gates, depth)
+        lanes, registers = vector_lanes(target, dtype), 2 * target.lanes
+        return Panel(dtype, lanes, registers, units, gates, depth, target.fixed_order)
 
     @property
     def vectors(self) -> int:
@@ -100,7 +103,8 @@ def _write_sums(module: Module, name: str, panel: Panel, rows: int) -> None:
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
     state, row_bytes, weights, k, tile = f.params
     count = rows * panel.vectors
-    phases = 1 if count >= _FEW_SUMS else 2 if 2 * count >= _FEW_SUMS else 4
+    few = count < _FEW_SUMS and not panel.in_order
+    phases = 1 if not few else 2 if 2 * count >= _FEW_SUMS else 4
     rows_at = [f.gep(state, f.mul(row_bytes, int_(r)), "i8") for r in range(rows)]
     zeros = [V("zeroinitializer", panel.vector)] * (count * phases)
     with f.loop(int_(0), k, UNROLL, [weights, *zeros]) as loop:

@@ -44,6 +44,7 @@ def load_program(model: Origin, options: CompileOptions) -> AnyProgram:
     Raises LoadError, UnsupportedOp, ShapeError or CompileError, or OSError if the file cannot be read.
     """
     target = by_name(options.target) if options.target else detect()
+    target = replace(target, fixed_order=options.precision == "strict")
     return _Loader(model, options, target, cache.at(cache_folder(options.cache))).program()
 
 

@@ -1,0 +1,39 @@
+"""`strict` gives every row of a real model's batch the bits that it has alone, whatever the threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sardonyx
+from sardonyx import zoo
+
+BATCHES = (
+    *(("mtcnn_rnet", {"batch": 7}), ("mtcnn_onet", {"batch": 5}), ("oww_embedding", {"batch": 16})),
+    *(("ppocrv4_rec", {"width": 480, "batch": 3}), ("minilm_l6_int8w", {"batch": 4, "length": 64})),
+)
+
+
+@pytest.mark.parametrize(("name", "size"), BATCHES, ids=[name for name, _ in BATCHES])
+def test_rows_have_bits_of_their_own(name: str, size: dict[str, int]) -> None:
+    feeds = zoo.feeds(name, **size)
+    sessions = [strict(name, threads) for threads in (1, 2, 3)]
+    whole, *others = [session.run(None, feeds) for session in sessions]
+    for again in others:
+        assert [bits(y) for y in again] == [bits(y) for y in whole]
+    for row in (0, size["batch"] - 1):
+        alone = sessions[0].run(None, {k: np.ascontiguousarray(v[row : row + 1]) for k, v in feeds.items()})
+        assert [bits(y) for y in alone] == [bits(y[row : row + 1]) for y in whole]
+
+
+def strict(name: str, threads: int) -> Any:
+    options = sardonyx.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("sardonyx.precision", "strict")
+    return sardonyx.InferenceSession(str(zoo.fetch_one(name)), options)
+
+
+def bits(array: Any) -> bytes:
+    return bytes(np.ascontiguousarray(array).tobytes())
