@@ -3,8 +3,9 @@
 A sum of `length` terms in floating point drifts by about sqrt(length) roundings of its largest partial sum,
 so the bound of an element has a part relative to itself and one relative to the largest of its tensor:
 
-    |a - e|  <=  eps * ((ulps + sqrt(length)) * |e|  +  sqrt(length) * max|e|)
+    |a - e|  <=  eps * (ulps + sqrt(length)) * |e|  +  eps * sqrt(length) * max|e|
 
+Below its smallest normal number a type has roundings of one fixed size, which the bound never goes below.
 Integers, booleans and strings must be equal. An expectation written by hand with d decimals is known to
 its last one: such lists are cut off as often as they are rounded.
 """
@@ -33,6 +34,10 @@ ULPS: dict[np.dtype[Any], float] = {
     np.dtype(ml_dtypes.float8_e5m2fnuz): 1,
 }
 EPS = {dtype: float(ml_dtypes.finfo(dtype).eps) for dtype in ULPS}  # type: ignore[no-untyped-call]
+LEAST = {
+    dtype: float(ml_dtypes.finfo(dtype).smallest_subnormal)  # type: ignore[no-untyped-call]
+    for dtype in ULPS
+}
 REAL_MODEL_BOUND = 1e-4
 
 
@@ -46,7 +51,8 @@ def bound(expected: Array, length: int = 1, decimals: int | None = None) -> Arra
     size = np.where(np.isfinite(size), size, 0)
     root = math.sqrt(length)
     written = 0.0 if decimals is None else 1.01 * 10**-decimals
-    return eps * ((ULPS[dtype] + root) * size + root * float(size.max(initial=0))) + written
+    relative = eps * (ULPS[dtype] + root) * size + eps * root * float(size.max(initial=0))
+    return np.maximum(relative, ULPS[dtype] * LEAST[dtype]) + written
 
 
 def difference(actual: Array, expected: Array, length: int = 1, decimals: int | None = None) -> str | None:
@@ -55,7 +61,7 @@ def difference(actual: Array, expected: Array, length: int = 1, decimals: int | 
     Args:
         actual: the result under test.
         expected: the trusted result.
-        length: how many terms the longest sum behind an element has.
+        length: how many terms the longest sum behind an element has; 0 if nothing but itself decides it.
         decimals: how many `expected` was written with, if by hand.
     """
     if actual.dtype != expected.dtype:
@@ -65,10 +71,12 @@ def difference(actual: Array, expected: Array, length: int = 1, decimals: int | 
     if expected.dtype.kind in "OUST":
         equal = actual == expected
         return None if np.all(equal) else f"{np.sum(~equal)} of {equal.size} strings differ"
+    if expected.dtype.kind == "c":
+        return difference(_parts(actual), _parts(expected), length, decimals)
     if expected.dtype not in ULPS:
         return _first_unequal(actual, expected)
     a, e = actual.astype(np.float64), expected.astype(np.float64)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         same = (a == e) | (np.isnan(a) & np.isnan(e))
         allowed = bound(expected, length, decimals)
         excess = np.where(same, 0, np.abs(a - e) - allowed)
@@ -103,8 +111,12 @@ def assert_close(actual: Array, expected: Array, length: int = 1) -> None:
     assert wrong is None, wrong
 
 
+def _parts(array: Array) -> Array:
+    return np.stack([array.real, array.imag], -1)
+
+
 def _first_unequal(actual: Array, expected: Array) -> str | None:
-    unequal = np.argwhere(actual != expected)
+    unequal = np.argwhere((actual != expected) & ((actual == actual) | (expected == expected)))
     if not len(unequal):
         return None
     first = tuple(unequal[0])

@@ -10,6 +10,7 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dtype import DType
 from sardonyx.errors import RunError
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.prims import PRIMS
@@ -70,14 +71,16 @@ def prepared(value: Value) -> Operation:
         try:
             with _SILENT if quiet else np.errstate(all="ignore"):
                 result = run([_widen(a) for a in args] if wide else args, attrs)
+                return result if dtype is dt.OBJECT else _typed(result, dtype)
         except (IndexError, ZeroDivisionError, ValueError) as error:
             raise RunError(f"{value!r} ({', '.join(value.origins) or 'no node'}): {error}") from error
-        if dtype is dt.OBJECT:
-            return result
-        result = np.asarray(result)
-        return result if result.dtype == dtype.numpy else result.astype(dtype.numpy)
 
     return operation
+
+
+def _typed(result: Any, dtype: DType) -> Array:
+    array = np.asarray(result)
+    return array if array.dtype == dtype.numpy else array.astype(dtype.numpy)
 
 
 def materialise(value: Value, bindings: Mapping[str, int]) -> Array:

@@ -1,0 +1,78 @@
+"""Who knows the results of a call: ONNX's reference, also in float64; onnxruntime; a formula in numpy.
+
+A judge takes the model, the feeds and all inputs of the call in order, and gives its outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from sardonyx.base import dtype as dt
+from tests.conformance import targets
+
+Array = np.ndarray[Any, Any]
+Judge = Callable[[Any, dict[str, Any], Sequence[Any]], list[Any]]
+NARROW = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+
+
+def reference(model: Any, feeds: dict[str, Any], inputs: Sequence[Any]) -> list[Any]:
+    """ONNX's reference implementation, in the types of the model."""
+    with np.errstate(all="ignore"):
+        return list(ReferenceEvaluator(model).run(None, feeds))
+
+
+def wide(model: Any, feeds: dict[str, Any], inputs: Sequence[Any]) -> list[Any]:
+    """The reference with every narrower float as float64, its results rounded once.
+
+    Only for operators whose results have a type of their inputs.
+    """
+    narrow = [v.dtype for v in inputs if isinstance(v, np.ndarray) and _is_narrow(v)]
+    if not narrow:
+        return reference(model, feeds, inputs)
+    copy = type(model)()
+    copy.CopyFrom(model)
+    for value in copy.graph.input:
+        if value.type.tensor_type.elem_type in NARROW:
+            value.type.tensor_type.elem_type = TensorProto.DOUBLE
+    for number, tensor in enumerate(copy.graph.initializer):
+        if tensor.data_type in NARROW:
+            array = numpy_helper.to_array(tensor).astype(np.float64)
+            copy.graph.initializer[number].CopyFrom(numpy_helper.from_array(array, tensor.name))
+    wider = {name: _widened(value) for name, value in feeds.items()}
+    results = reference(copy, wider, inputs)
+    with np.errstate(all="ignore"):
+        return [_narrowed(value, narrow[0]) for value in results]
+
+
+def _is_narrow(array: Array) -> bool:
+    return array.dtype != object and dt.by_numpy(array.dtype).onnx in NARROW
+
+
+def _widened(value: Any) -> Any:
+    return value.astype(np.float64) if isinstance(value, np.ndarray) and _is_narrow(value) else value
+
+
+def _narrowed(value: Any, dtype: np.dtype[Any]) -> Any:
+    wide_result = getattr(value, "dtype", None) == np.float64
+    return value.astype(dtype) if wide_result else value
+
+
+def peer(model: Any, feeds: dict[str, Any], inputs: Sequence[Any]) -> list[Any]:
+    """What onnxruntime gives."""
+    return list(targets.peer(model.SerializeToString()).run(None, feeds))
+
+
+def formula(compute: Callable[..., Any]) -> Judge:
+    """Numpy: takes the inputs as they are (None if absent), gives one array or a tuple of them."""
+
+    def judge(model: Any, feeds: dict[str, Any], inputs: Sequence[Any]) -> list[Any]:
+        with np.errstate(all="ignore"):
+            result = compute(*inputs)
+        return list(result) if isinstance(result, tuple) else [result]
+
+    return judge
