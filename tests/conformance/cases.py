@@ -1,6 +1,6 @@
-"""ONNX's own operator cases, generated in memory, and how one is run and judged. Knows no engine.
+"""ONNX's own cases, of operators and of whole models, and how one is run and judged. Knows no engine.
 
-cases = load_cases()                       # about 1900, 3.5 seconds, cached
+cases = load_cases()                       # about 2050, 4 seconds, cached
 wrong = run_case(cases["test_softmax_axis_0"], TARGETS["native"])   # None, or what differs
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 
 from tests.conformance.extra import extra_cases
+from tests.conformance.shipped import shipped_cases
 from tests.tolerance import difference
 
 # Expectations that ONNX wrote by hand, and with how many decimals.
@@ -63,13 +64,14 @@ class Case:
 
 @functools.cache
 def load_cases() -> dict[str, Case]:
-    """All node cases of the installed onnx package and those of extra.py, by name."""
+    """All cases of the installed onnx package, made or shipped, and those of extra.py, by name."""
     from onnx.backend.test.case.node import collect_testcases
 
     np.random.seed(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return {raw.name: _case(raw) for raw in [*collect_testcases(None), *extra_cases()]}
+        made = collect_testcases(None)
+    return {raw.name: _case(raw) for raw in [*made, *shipped_cases(), *extra_cases()]}
 
 
 @functools.cache
@@ -112,7 +114,8 @@ def _difference(actual: Any, expected: Any, length: int, case: Case) -> str | No
 
 def _case(raw: Any) -> Case:
     graph = raw.model.graph
-    names = [value.name for value in graph.input]
+    weights = {tensor.name for tensor in graph.initializer}
+    names = [value.name for value in graph.input if value.name not in weights]
     sets = tuple(
         (dict(zip(names, map(_value, inputs), strict=False)), [_value(output) for output in outputs])
         for inputs, outputs in raw.data_sets

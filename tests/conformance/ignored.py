@@ -8,7 +8,7 @@ LIST = Path(__file__).with_name("ignored.txt")
 
 
 def ignored(target: str) -> dict[str, str]:
-    """Reason by case name for a target.
+    """Reason by case name for a target; a line for `every` holds for all of them.
 
     Raises:
         ValueError: a line does not give target, case and reason.
@@ -20,6 +20,6 @@ def ignored(target: str) -> dict[str, str]:
         fields = line.split(maxsplit=2)
         if len(fields) < 3:
             raise ValueError(f"{LIST.name}:{number}: give target, case and reason")
-        if fields[0] == target:
+        if fields[0] in (target, "every"):
             reasons[fields[1]] = fields[2]
     return reasons
