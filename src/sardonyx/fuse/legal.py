@@ -44,6 +44,7 @@ _DENSE_READERS = frozenset(
             "cumsum",
             "det",
             "fft",
+            "inverse",
             "lookup",
             "max_roi_pool",
             "nms",

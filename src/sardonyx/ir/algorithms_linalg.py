@@ -1,4 +1,4 @@
-"""What the primitives of linear algebra beyond products mean: det, fft."""
+"""What the primitives of linear algebra beyond products mean: det, inverse, fft."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ def det(x: Array) -> Array:
     return np.asarray(np.linalg.det(x.astype(np.float64)), dtype=x.dtype)
 
 
+def inverse(x: Array) -> Array:
+    """The inverses of matrices; NaN where there is none."""
+    wide = x.astype(np.float64)
+    try:
+        return np.asarray(np.linalg.inv(wide), dtype=x.dtype)
+    except np.linalg.LinAlgError:
+        if wide.ndim == 2:
+            return np.full_like(x, np.nan)
+        return np.stack([inverse(matrix) for matrix in x])
+
+
 def fft(x: Array, *, length: int, bins: int, inverse: bool, real: bool) -> Array:
     """The discrete Fourier transform of x[..., n, 1 or 2] over n, cut or zero-padded to `length`.
 
@@ -30,4 +41,5 @@ def fft(x: Array, *, length: int, bins: int, inverse: bool, real: bool) -> Array
 
 
 register("det", "opaque", det)
+register("inverse", "opaque", inverse)
 register("fft", "opaque", fft)

@@ -43,6 +43,9 @@ def obligations(value: Value) -> Iterator[Obligation]:
         case "dot":
             a, b = value.args
             yield from _same(a.shape[-1], b.shape[-2], f"{where}: inner sizes of a matrix product differ")
+        case "det" | "inverse":
+            rows, columns = value.args[0].shape[-2:]
+            yield from _same(rows, columns, f"{where}: the matrices are not square")
         case "concat":
             axis = value.attrs["axis"]
             for part in value.args[1:]:

@@ -37,6 +37,16 @@ class Access:
         """Store one element."""
         self.f.store(to_memory(self.f, value, self.dtype, self.target), self.at(pointer, index))
 
+    def load_double(self, pointer: V, index: V) -> V:
+        """One float element in double precision."""
+        value = self.load(pointer, index)
+        return value if value.type == "double" else self.f.convert("fpext", value, "double")
+
+    def store_double(self, value: V, pointer: V, index: V) -> None:
+        """Round a double to an element and store it."""
+        rounded = value if self.compute == "double" else self.f.convert("fptrunc", value, self.compute)
+        self.store(rounded, pointer, index)
+
     def load_lanes(self, pointer: V, index: V, mask: V) -> V:
         """Consecutive elements from `index` on; zeros where the mask is off."""
         f, lanes = self.f, mask.lanes

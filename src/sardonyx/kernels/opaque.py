@@ -12,6 +12,7 @@ from sardonyx.kernels.chance import chance_calls
 from sardonyx.kernels.col2im import col2im_calls
 from sardonyx.kernels.det import det_calls
 from sardonyx.kernels.fft import fft_calls
+from sardonyx.kernels.inverse import inverse_calls
 from sardonyx.kernels.lookup import lookup_calls
 from sardonyx.kernels.nms import nms_calls
 from sardonyx.kernels.nonzero import nonzero_calls
@@ -34,6 +35,7 @@ FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = 
     "det": det_calls,
     "fft": fft_calls,
     "gru": recurrent_calls,
+    "inverse": inverse_calls,
     "max_roi_pool": region_calls,
     "nms": nms_calls,
     "nonzero": nonzero_calls,

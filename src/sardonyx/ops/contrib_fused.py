@@ -7,25 +7,17 @@ from collections.abc import Sequence
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.errors import UnsupportedOp
-from sardonyx.ir.value import Value, dim_value, iota, scalar
+from sardonyx.ir.value import Value, iota, scalar
 from sardonyx.ops.activation import elu, gelu, hard_sigmoid, leaky_relu
 from sardonyx.ops.conv import conv
-from sardonyx.ops.generate import range_, trilu
-from sardonyx.ops.index import gather_nd
 from sardonyx.ops.linear import gemm, matrix_product
 from sardonyx.ops.norm import group_normalization, normalize_layer, normalize_rms
 from sardonyx.ops.pool import max_pool
 from sardonyx.ops.registry import op
-from sardonyx.ops.sampling import grid_sample
 from sardonyx.ops.window import Ints
 
 MICROSOFT = "com.microsoft"
 Floats = Sequence[float]
-
-op("Trilu", domain=MICROSOFT)(trilu)
-op("GatherND", domain=MICROSOFT)(gather_nd)
-op("GridSample", domain=MICROSOFT)(grid_sample)
-
 
 def _skip(
     x: Value,
@@ -348,18 +340,3 @@ def group_norm(
     if activation:
         y = y * y.sigmoid()
     return y.transpose(0, *range(2, y.rank), 1) if channels_last else y
-
-
-@op("ExpandDims", domain=MICROSOFT)
-def expand_dims(x: Value, axis: Value) -> Value:
-    """X with one more axis of size 1."""
-    if not axis.is_numeric_const or axis.data is None:
-        raise UnsupportedOp("ExpandDims with an axis that is not known")
-    at = int(axis.data.reshape(())) % (x.rank + 1)
-    return x.reshape((*x.shape[:at], 1, *x.shape[at:]))
-
-
-@op("Range", domain=MICROSOFT)
-def microsoft_range(start: Value, limit: Value, delta: Value | None = None) -> Value:
-    """Numbers from start to limit in steps of delta, 1 if absent."""
-    return range_(start, limit, dim_value(1, start.dtype) if delta is None else delta)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sardonyx.base import dim as dims
 from sardonyx.errors import ShapeError
 from sardonyx.ir import algorithms_linalg  # noqa: F401 - registers det
 from sardonyx.ir.value import Value, make
@@ -26,9 +27,16 @@ def matmul(a: Value, b: Value) -> Value:
     return matrix_product(a, b)
 
 
+def square(x: Value) -> None:
+    """Raises ShapeError if the last two axes are not those of square matrices."""
+    if x.rank < 2 or dims.equal(x.shape[-1], x.shape[-2]) is False:
+        raise ShapeError(f"square matrices are needed, not {list(x.shape)}")
+
+
 @op("Det", since=11)
 def det(x: Value) -> Value:
     """The determinants of the matrices x[..., n, n]."""
+    square(x)
     return make("det", (x,), {}, x.dtype, x.shape[:-2])
 
 

@@ -8,7 +8,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from sardonyx.base import dim as dims
 from sardonyx.base.target import Target
+from sardonyx.errors import ShapeError
+from sardonyx.ir.bounds import unproven
 from sardonyx.ops.linear import det
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import graph_of, native
@@ -36,3 +39,11 @@ def test_special_matrices(target: Target) -> None:
     x[4] = np.diag([2, 3, 4])
     (got,) = native(graph_of(lambda v: [det(v)], [x]), target, [x])
     assert np.array_equal(got, [0, -1, 0, np.nan, 24], equal_nan=True)
+
+
+def test_matrices_must_be_square() -> None:
+    with pytest.raises(ShapeError, match="square"):
+        graph_of(lambda v: [det(v)], [np.zeros((2, 3))])
+    rows, columns = dims.symbol("n"), dims.symbol("m")
+    graph = graph_of(lambda v: [det(v)], [np.zeros((2, 2))], sizes=[(rows, columns)])
+    assert any("square" in o.message for o in unproven(graph.order()))

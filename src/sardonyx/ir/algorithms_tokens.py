@@ -1,0 +1,95 @@
+"""Tokens and hashes of texts, on the host: text_tokens, text_hash."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from sardonyx.ir.prims import register
+
+Array = np.ndarray[Any, Any]
+START, END = "\x02", "\x03"
+
+
+def tokens(
+    x: Array, *, separators: tuple[str, ...], pattern: str, least: int, mark: bool, fill: str
+) -> tuple[Array]:
+    """The tokens of each text along a new last axis, filled up to the longest row, marked if asked for.
+
+    Tokens are the single characters, what lies between separators (regular expressions, one after the other),
+    or the longest matches of an expression; those of fewer than `least` characters are left out.
+    """
+    if separators == ("",) or pattern == ".":
+        rows = [list(text) for text in x.flat]
+    elif separators:
+        rows = [_between(text, separators, least) for text in x.flat]
+    else:
+        rows = [[t for t in _matches(text, pattern) if len(t) >= least] for text in x.flat]
+    width = max(map(len, rows), default=0)
+    if mark and width:
+        rows = [[START, *row, END] for row in rows]
+        width += 2
+    result = np.full((len(rows), width), fill, dtype=object)
+    for target, row in zip(result, rows, strict=True):
+        target[: len(row)] = row
+    return (result.reshape((*x.shape, width)),)
+
+
+def _between(text: str, separators: tuple[str, ...], least: int) -> list[str]:
+    parts = [text]
+    for separator in separators:
+        parts = [t for part in parts for t in _split(part, separator) if len(t) >= least]
+    return parts
+
+
+def _split(text: str, separator: str) -> Iterator[str]:
+    start = 0
+    for low, high in _spans(text, separator):
+        yield text[start:low]
+        start = max(high, low + 1)
+    yield text[start:]
+
+
+def _matches(text: str, pattern: str) -> Iterator[str]:
+    return (text[low:high] for low, high in _spans(text, pattern) if high > low)
+
+
+def _spans(text: str, pattern: str) -> Iterator[tuple[int, int]]:
+    """Where an expression matches, leftmost first and as long as possible."""
+    expression, at = re.compile(pattern), 0
+    while at <= len(text) and (first := expression.search(text, at)):
+        low, high = first.span()
+        longer = (end for end in range(len(text), high, -1) if expression.fullmatch(text, low, end))
+        high = next(longer, high) if "|" in pattern or "?" in pattern else high
+        yield low, high
+        at = max(high, low + 1)
+
+
+def text_hash(x: Array, *, seed: int) -> Array:
+    """MurmurHash3_x86_32 of each text as UTF-8, uint32."""
+    return np.array([_murmur(text.encode(), seed) for text in x.flat], np.uint32).reshape(x.shape)
+
+
+def _murmur(data: bytes, seed: int) -> int:
+    mask, h, whole = 0xFFFFFFFF, seed, len(data) // 4 * 4
+    for at in range(0, whole, 4):
+        h ^= _scrambled(int.from_bytes(data[at : at + 4], "little"))
+        h = ((h << 13 | h >> 19) * 5 + 0xE6546B64) & mask
+    if tail := data[whole:]:
+        h ^= _scrambled(int.from_bytes(tail, "little"))
+    h ^= len(data)
+    h = ((h ^ h >> 16) * 0x85EBCA6B) & mask
+    h = ((h ^ h >> 13) * 0xC2B2AE35) & mask
+    return h ^ h >> 16
+
+
+def _scrambled(block: int) -> int:
+    k = (block * 0xCC9E2D51) & 0xFFFFFFFF
+    return ((k << 15 | k >> 17) * 0x1B873593) & 0xFFFFFFFF
+
+
+register("text_tokens", "opaque", tokens)
+register("text_hash", "opaque", text_hash)

@@ -1,0 +1,73 @@
+"""Steps of Gaussian elimination on a matrix of doubles in scratch memory; det and inverse are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sardonyx.llvm.lanes import Lanes
+from sardonyx.llvm.vec import Function, V, float_, int_, vector_of
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """`rows` rows of `pitch` doubles in row-major order at `base`; `lanes` elements are moved at once."""
+
+    f: Function
+    base: V
+    rows: V
+    pitch: V
+    lanes: int
+
+    def at(self, row: V, column: V) -> V:
+        """The address of an element."""
+        return self.f.gep(self.base, self.f.add(self.f.mul(row, self.pitch), column), "double")
+
+    def load(self, row: V, column: V) -> V:
+        """One element."""
+        return self.f.load(self.at(row, column), "double")
+
+    def exchange(self, step: V) -> V:
+        """Bring the largest element of a column up; returns it, negated if rows were exchanged."""
+        f = self.f
+        with f.loop(f.add(step, int_(1)), self.rows, 1, [step, self.load(step, step)]) as row:
+            best, value = row.carried
+            other = self.load(row.index, step)
+            larger = Lanes(f, other).abs() > Lanes(f, value).abs()
+            row.next(f.select(larger.v, row.index, best), larger.choose(Lanes(f, other), Lanes(f, value)).v)
+        best, pivot = row.carried
+        moved = f.icmp("ne", best, step)
+        with f.loop(step, f.select(moved, self.pitch, step)) as column:
+            upper, lower = self.load(step, column.index), self.load(best, column.index)
+            f.store(lower, self.at(step, column.index))
+            f.store(upper, self.at(best, column.index))
+        return f.select(moved, (-Lanes(f, pivot)).v, pivot)
+
+    def eliminate(self, step: V, first: V, last: V) -> None:
+        """Clear a column in the rows from `first` to `last` by the row of its pivot, which is not 0."""
+        pivot = self.load(step, step)
+        with self.f.loop(first, last) as row:
+            self._subtract(row.index, step, Lanes(self.f, self.load(row.index, step)) / Lanes(self.f, pivot))
+
+    def _subtract(self, row: V, step: V, factor: Lanes) -> None:
+        f = self.f
+        wide = Lanes(f, f.splat(factor.v, self.lanes))
+        with self.columns(self.f.add(step, int_(1))) as (column, mask):
+            a, b = self.vector(step, column, mask), self.vector(row, column, mask)
+            f.masked_store((b - wide * a).v, self.at(row, column), mask)
+
+    @contextmanager
+    def columns(self, first: V) -> Iterator[tuple[V, V]]:
+        """A loop over the columns from `first` on: the column of the first lane and the mask."""
+        with self.f.loop(first, self.pitch, self.lanes) as column:
+            yield column.index, self.f.tail_mask(self.f.sub(self.pitch, column.index), self.lanes)
+
+    def vector(self, row: V, column: V, mask: V) -> Lanes:
+        """Elements of a row from a column on."""
+        type_ = vector_of("double", self.lanes)
+        return Lanes(self.f, self.f.masked_load(self.at(row, column), type_, mask))
+
+    def is_regular(self, step: V) -> V:
+        """Whether the pivot of a step is not 0."""
+        return self.f.fcmp("une", self.load(step, step), float_(0.0, "double"))
