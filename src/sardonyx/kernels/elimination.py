@@ -1,4 +1,4 @@
-"""Steps of Gaussian elimination on a matrix of doubles in scratch memory; det and inverse are made of them."""
+"""Steps of Gaussian elimination on a matrix of doubles in scratch memory, for det and inverse."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from sardonyx.ops.window import Ints
 MICROSOFT = "com.microsoft"
 Floats = Sequence[float]
 
+
 def _skip(
     x: Value,
     skip: Value,

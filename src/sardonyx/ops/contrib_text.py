@@ -19,10 +19,8 @@ MICROSOFT = "com.microsoft"
 def murmur_hash(x: Value, *, positive: int = 1, seed: int = 0) -> Value:
     """MurmurHash3_x86_32 of the bytes of each element, as uint32 or int32."""
     seed &= 0xFFFFFFFF
-    if x.dtype is dt.STRING:
-        y = make("text_hash", (x,), {"seed": seed}, dt.U32, x.shape)
-    else:
-        y = _hashed(x, seed)
+    text = x.dtype is dt.STRING
+    y = make("text_hash", (x,), {"seed": seed}, dt.U32, x.shape) if text else _hashed(x, seed)
     return y if positive else _bits(y, dt.I32)
 
 

@@ -30,7 +30,7 @@ Values of all other types are computed on the host, whatever the table says. Wha
 `sardonyx explain`.
 """
 KINDS = ("opaque", "scan", "control")
-TEXT = frozenset({"from_text", "to_text"})
+TEXT = frozenset({"from_text", "text_hash", "to_text"})
 OPS = "sardonyx.ops"
 
 

@@ -207,31 +207,6 @@ def test_products_of_points(kind: Any) -> None:
     assert_agree(*both("QGemm", "com.microsoft", gemm))
 
 
-@pytest.mark.parametrize("width", [2, 4, 8])
-@pytest.mark.parametrize("zeros", ["none", "packed"])
-def test_weights_of_few_bits(width: int, zeros: str) -> None:
-    n, k, block = 6, 40, 16
-    blocks = -(-k // block)
-    feeds = {
-        "a": real(2, 5, k),
-        "b": bits(np.uint8, n, blocks, block * width // 8),
-        "s": np.abs(real(n * blocks)),
-    }
-    if zeros == "packed":
-        feeds["z"] = bits(np.uint8, n * ((blocks * width + 7) // 8))
-    attributes = {"K": k, "N": n, "bits": width, "block_size": block}
-    assert_agree(*both("MatMulNBits", "com.microsoft", feeds, attributes, constants=("b", "s", "z")))
-
-
-@pytest.mark.parametrize("zeros", [False, True])
-def test_rows_of_few_bits(zeros: bool) -> None:
-    feeds = {"d": bits(np.uint8, 12, 20), "i": RNG.integers(0, 12, (2, 3)), "s": np.abs(real(12, 3))}
-    if zeros:
-        feeds["z"] = bits(np.uint8, 12, 2)
-    attributes = {"bits": 4, "block_size": 16, "quantize_axis": 1, "gather_axis": 0}
-    assert_agree(*both("GatherBlockQuantized", "com.microsoft", feeds, attributes, constants=("d", "s", "z")))
-
-
 def test_an_lstm_whose_weights_are_quantised() -> None:
     size, inner = 8, 6
     feeds: dict[str, Array | None] = {
