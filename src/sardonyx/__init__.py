@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from sardonyx import backend, capi, datasets, errors
     from sardonyx.alias import as_onnxruntime
+    from sardonyx.custom import TensorType, op
+    from sardonyx.ir.value import Value
     from sardonyx.runtime.absent import get_ep_devices
     from sardonyx.runtime.binding import IOBinding, SessionIOBinding
     from sardonyx.runtime.enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
@@ -74,6 +76,8 @@ __all__ = [
     "RunOptions",
     "SessionIOBinding",
     "SessionOptions",
+    "TensorType",
+    "Value",
     "__version__",
     "as_onnxruntime",
     "backend",
@@ -92,6 +96,7 @@ __all__ = [
     "get_ep_devices",
     "get_version_string",
     "has_collective_ops",
+    "op",
     "preload_dlls",
     "print_debug_info",
     "set_default_logger_callback",
@@ -103,6 +108,8 @@ __all__ = [
 
 _HOMES = {
     "alias": ("as_onnxruntime",),
+    "custom": ("TensorType", "op"),
+    "ir.value": ("Value",),
     "runtime.binding": ("IOBinding", "SessionIOBinding"),
     "runtime.enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
     "runtime.logger": (

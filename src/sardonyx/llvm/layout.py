@@ -40,7 +40,7 @@ class Context(IntEnum):
     Kernels read the first five. `CALL` is the index of the record being executed, `PROFILE` where to note
     ticks or 0. Three serve waking: whether the thread sleeps, the CPU it was last seen on (-1 if never), and
     the system's number of a worker thread. `ALONE` is the number of threads that come together again after
-    what the first does alone, or 0.
+    what the first does alone, or 0. `CHANCE` is the address of the words of `Chance`.
     """
 
     TID = 0
@@ -55,7 +55,16 @@ class Context(IntEnum):
     CPU = 9
     THREAD = 10
     ALONE = 11
+    CHANCE = 12
     WORDS = 16
+
+
+class Chance(IntEnum):
+    """Words of the process's random state: whether it was given a seed, and what the next key is made of."""
+
+    SEEDED = 0
+    STATE = 1
+    WORDS = 2
 
 
 class Status(IntEnum):

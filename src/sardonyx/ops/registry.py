@@ -87,6 +87,12 @@ def op(name: str, since: int = 1, domain: str = "") -> Callable[[F], F]:
     return add
 
 
+def withdraw(domain: str, name: str, since: int) -> None:
+    """Take back the meaning of an operator from that opset on."""
+    versions = _operators[domain, name]
+    versions[:] = [operator for operator in versions if operator.since != since]
+
+
 def lookup(domain: str, name: str, opset: int) -> Operator:
     """The newest meaning not newer than `opset`. Raises UnsupportedOp if there is none."""
     chosen = [o for o in _operators.get((domain, name), []) if o.since <= opset]

@@ -9,6 +9,7 @@ import operator
 import platform
 from typing import Any
 
+from sardonyx.runtime import chance
 from sardonyx.runtime.options import SessionOptions, as_int
 from sardonyx.runtime.providers import ALL_PROVIDERS, AVAILABLE_PROVIDERS
 
@@ -75,9 +76,12 @@ def enable_telemetry_events() -> None:
 
 
 def set_seed(seed: int, /) -> None:
-    """Accepted without effect: random operators that carry no seed of their own differ in every run."""
+    """Make random operators that carry no seed of their own repeat themselves from here on.
+
+    Holds for all sessions of the process: the same runs in the same order then draw the same numbers.
+    """
     try:
-        operator.index(seed)
+        chance.seed(operator.index(seed))
     except TypeError:
         raise TypeError(f"set_seed(): incompatible function arguments: expected int, got {seed!r}") from None
 

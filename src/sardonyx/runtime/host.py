@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sardonyx.base.dtype import DType
+from sardonyx.base.dim import evaluate
+from sardonyx.base.dtype import OBJECT, DType
+from sardonyx.errors import RunError
 from sardonyx.runtime.data import HostFunction
 
 if TYPE_CHECKING:
@@ -44,10 +46,34 @@ class _Started:
         self._run: HostFunction | None = None
 
     def __call__(self, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
-        """Results as contiguous arrays or host objects."""
+        """Results as contiguous arrays of the declared types and sizes, or host objects.
+
+        Raises RunError if a result is not what native code around it was compiled for.
+        """
         run = self._run or self._prepare()
-        result = run(args, symbols)
-        return [_dense(r) for r in result] if isinstance(result, tuple) else _dense(result)
+        result, operation = run(args, symbols), self._operation
+        if not isinstance(result, tuple):
+            return self._checked(result, operation.dtype, operation.shape, symbols)
+        if len(result) != len(operation.results):
+            raise self._error(f"{len(result)} results", f"{len(operation.results)} were expected")
+        pairs = zip(result, operation.results, strict=True)
+        return [self._checked(array, dtype, shape, symbols) for array, (dtype, shape) in pairs]
+
+    def _checked(self, result: Any, dtype: DType, shape: tuple[Any, ...], symbols: Mapping[str, int]) -> Any:
+        if dtype is OBJECT or not isinstance(result, np.ndarray):
+            return result
+        if result.dtype != dtype.numpy:
+            result = result.astype(dtype.numpy)
+        sizes = [size_of(n, symbols) for n in shape]
+        if len(sizes) != result.ndim or any(
+            n not in (None, m) for n, m in zip(sizes, result.shape, strict=True)
+        ):
+            raise self._error(f"shape {list(result.shape)}", f"{[n or '?' for n in sizes]} was expected")
+        return result if result.flags.c_contiguous else result.copy()
+
+    def _error(self, found: str, expected: str) -> RunError:
+        where = ", ".join(self._operation.origins) or "no node"
+        return RunError(f"{where}: {self._operation.prim} gives {found}, {expected}")
 
     def _prepare(self) -> HostFunction:
         from sardonyx.ir.run import prepared
@@ -60,7 +86,9 @@ class _Started:
         return self._run
 
 
-def _dense(result: Any) -> Any:
-    if isinstance(result, np.ndarray) and not result.flags.c_contiguous:
-        return result.copy()
-    return result
+def size_of(size: Any, symbols: Mapping[str, int]) -> int | None:
+    """A declared size; None if it is read off the result itself."""
+    try:
+        return evaluate(size, symbols)
+    except KeyError:
+        return None

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from sardonyx.base import custom
 from sardonyx.base.knobs import CompileOptions, cache_folder
 from sardonyx.base.needs import Needs
 from sardonyx.base.target import Target
@@ -54,6 +55,7 @@ class _Loader:
     def __init__(self, origin: Origin, options: CompileOptions, target: Target, store: Cache) -> None:
         self.origin, self.options, self.target, self.store = origin, options, target, store
         self.model = identity.Model(origin, options.external_folder, store)
+        self.is_custom = custom.mentioned(origin)
 
     def program(self) -> AnyProgram:
         """The program for any feed."""
@@ -109,7 +111,8 @@ class _Loader:
         return loader.program()
 
     def _key(self, *more: str) -> str | None:
-        model = self.model.key()
+        """Where the program is kept; None if it cannot be."""
+        model = None if self.is_custom else self.model.key()
         if model is None:
             return None
         return cache.key("plan", model, self.options.code_key(), repr(self.target), identity.build(), *more)

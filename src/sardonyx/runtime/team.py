@@ -22,7 +22,7 @@ import numpy.typing as npt
 from sardonyx.base.knobs import SPIN_US
 from sardonyx.llvm.layout import LINE_BYTES, Barrier, Context, Mailbox, Record, Status, TeamBlock
 from sardonyx.llvm.layout import Launch as LaunchWord
-from sardonyx.runtime import cores
+from sardonyx.runtime import chance, cores
 from sardonyx.runtime.image import LoadedImage
 
 Words = npt.NDArray[np.int64]
@@ -141,6 +141,7 @@ class _Place(threading.local):
         self.address = int(self.words.ctypes.data)
         self.scratch_bytes = 0
         self.words[Context.STATUS] = self.status.ctypes.data
+        self.words[Context.CHANCE] = chance.STATE.ctypes.data
 
     def grow(self, size: int) -> None:
         self._scratch = _give_scratch(self.words, size)
@@ -181,6 +182,7 @@ class _Crew:
         self.contexts[:, Context.CPU] = -1
         self.contexts[:, Context.BARRIER] = self.barrier.ctypes.data
         self.contexts[:, Context.STATUS] = self.team.ctypes.data
+        self.contexts[:, Context.CHANCE] = chance.STATE.ctypes.data
         self._find_system_calls(futex)
 
     def _find_system_calls(self, futex: bool) -> None:

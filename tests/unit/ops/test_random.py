@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
+import sardonyx
 from sardonyx.frontend import load
 from sardonyx.ir.run import run
+from sardonyx.llvm.layout import Chance
+from sardonyx.runtime.chance import STATE
 from tests.unit.frontend.models import outputs, parsed
 
 
@@ -50,3 +56,37 @@ def test_chances_of_bernoulli() -> None:
         np.repeat(np.array([0, 0.25, 1], np.float32), 4000),
     )
     np.testing.assert_allclose(y.reshape(3, -1).mean(1), [0, 0.25, 1], atol=0.03)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_seed_of_the_process_makes_runs_repeat(threads: int) -> None:
+    options = sardonyx.SessionOptions()
+    options.intra_op_num_threads = threads
+    model = parsed(
+        """g () => (float[?] a, float[?] b) {
+            a = RandomNormal<shape = [9]>() b = RandomUniform<shape = [300, 400]>()
+        }"""
+    )
+
+    def draw(runs: int) -> list[bytes]:
+        session = sardonyx.InferenceSession(model.SerializeToString(), options)
+        return [y.tobytes() for _ in range(runs) for y in session.run(None, {})]
+
+    with chance_by_the_clock_after():
+        sardonyx.set_seed(7)
+        first = draw(3)
+        sardonyx.set_seed(7)
+        assert draw(2) == first[:4]
+        assert draw(1) == first[4:]
+        assert len(set(first)) == 6
+        sardonyx.set_seed(-8)
+        assert not set(draw(2)) & set(first)
+    assert draw(1) != draw(1)
+
+
+@contextmanager
+def chance_by_the_clock_after() -> Iterator[None]:
+    try:
+        yield
+    finally:
+        STATE[Chance.SEEDED] = 0

@@ -1,0 +1,16 @@
+"""The seed of random operators that carry none of their own; one for the process, read by native code."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from sardonyx.llvm.layout import Chance
+
+STATE: npt.NDArray[np.int64] = np.zeros(Chance.WORDS, np.int64)
+
+
+def seed(number: int) -> None:
+    """From now on draw the numbers that follow from `number`, modulo 2^64."""
+    STATE[Chance.STATE] = np.uint64(number % (1 << 64)).astype(np.int64)
+    STATE[Chance.SEEDED] = 1
