@@ -100,7 +100,9 @@ def check(operator: Operator, node: Node, inputs: Sequence[Value | None]) -> Non
     least, most = operator.inputs
     if most is not None and len(inputs) > most:
         raise LoadError(f"it has {len(inputs)} inputs, at most {most} are allowed")
-    if len(inputs) < least or any(i is None for i in inputs[:least]):
+    if len(inputs) < least or any(
+        given is None and n not in operator.gaps for n, given in enumerate(inputs[:least])
+    ):
         raise LoadError(f"it needs {least} inputs")
 
 

@@ -65,6 +65,9 @@ def obligations(value: Value) -> Iterator[Obligation]:
                     w.shape[1] * value.attrs["group"],
                     f"{where}: channels of input and weights differ",
                 )
+        case "conv_transpose":
+            x, w = value.args
+            yield from _same(x.shape[1], w.shape[0], f"{where}: channels of input and weights differ")
     for number, size in enumerate(value.shape):
         yield from _natural(size, f"{where}: axis {number} of its result would have a negative size")
 

@@ -222,12 +222,12 @@ def quantized_attention(
 @op("GroupQueryAttention", domain=MICROSOFT)
 def group_query_attention(
     query: Value,
-    key: Value | None = None,
-    value: Value | None = None,
-    past_key: Value | None = None,
-    past_value: Value | None = None,
-    seqlens_k: Value | None = None,
-    total_sequence_length: Value | None = None,
+    key: Value | None,
+    value: Value | None,
+    past_key: Value | None,
+    past_value: Value | None,
+    seqlens_k: Value,
+    total_sequence_length: Value,
     cos_cache: Value | None = None,
     sin_cache: Value | None = None,
     position_ids: Value | None = None,
@@ -260,8 +260,6 @@ def group_query_attention(
     """Attention whose heads share keys and values, over a cache to which the new ones are written."""
     if {k_quant_type, v_quant_type} != {"NONE"} or sliding_window_cache or query_seqlens is not None:
         raise UnsupportedOp("GroupQueryAttention with a quantised or windowed cache or ragged queries")
-    if seqlens_k is None or total_sequence_length is None:
-        raise ShapeError("GroupQueryAttention needs seqlens_k and total_sequence_length")
     q, k, v = _grouped(query, key, value, num_heads, kv_num_heads)
     q = _normed(q, q_norm_weight, q_norm_epsilon or qk_norm_epsilon)
     k = _normed(k, k_norm_weight, k_norm_epsilon or qk_norm_epsilon)

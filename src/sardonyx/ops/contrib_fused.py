@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from sardonyx.base import dim as dims
@@ -10,6 +11,7 @@ from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value, iota, scalar
 from sardonyx.ops.activation import elu, gelu, hard_sigmoid, leaky_relu
 from sardonyx.ops.conv import conv
+from sardonyx.ops.index import scatter_elements
 from sardonyx.ops.linear import gemm, matrix_product
 from sardonyx.ops.norm import group_normalization, normalize_layer, normalize_rms
 from sardonyx.ops.pool import max_pool
@@ -74,12 +76,12 @@ def simplified_layer_normalization(
 @op("EmbedLayerNormalization", domain=MICROSOFT)
 def embed_layer_normalization(
     input_ids: Value,
-    segment_ids: Value | None = None,
-    word_embedding: Value | None = None,
-    position_embedding: Value | None = None,
-    segment_embedding: Value | None = None,
-    gamma: Value | None = None,
-    beta: Value | None = None,
+    segment_ids: Value | None,
+    word_embedding: Value,
+    position_embedding: Value,
+    segment_embedding: Value | None,
+    gamma: Value,
+    beta: Value,
     mask: Value | None = None,
     position_ids: Value | None = None,
     *,
@@ -87,8 +89,6 @@ def embed_layer_normalization(
     mask_index_type: int = 0,
 ) -> tuple[Value, ...]:
     """LayerNormalization of the embeddings of words, positions and segments; mask counts; their sum."""
-    if word_embedding is None or position_embedding is None:
-        raise UnsupportedOp("EmbedLayerNormalization without embeddings")
     batch, length = input_ids.shape
     places = iota((1, length), 1, input_ids.dtype) if position_ids is None else position_ids
     total = word_embedding.gather(input_ids, 0) + position_embedding.gather(places, 0)
@@ -178,6 +178,35 @@ def fused_matmul(
 
 
 op("TransposeMatMul", domain=MICROSOFT)(fused_matmul)
+
+
+@op("SparseToDenseMatMul", domain=MICROSOFT)
+def sparse_to_dense_matmul(
+    a: Value,
+    b: Value,
+    *,
+    alpha: float = 1.0,
+    transA: int = 0,  # noqa: N803
+    transB: int = 0,  # noqa: N803
+) -> Value:
+    """Alpha * A @ B of a sparse matrix A, which is a dense one here."""
+    return fused_matmul(a, b, alpha=alpha, transA=transA, transB=transB)
+
+
+@op("NGramRepeatBlock", domain=MICROSOFT)
+def ngram_repeat_block(input_ids: Value, scores: Value, *, ngram_size: int) -> Value:
+    """Scores [B, V], -inf for tokens that would repeat an n-gram of the tokens [B, S]."""
+    batch, length = input_ids.shape
+    known = ngram_size - 1
+    if dims.at_least(length, ngram_size) is False:
+        return scores
+    last = input_ids.slice((0, length - known), (batch, known)).reshape((batch, 1, known))
+    grams = input_ids.window((1,), (ngram_size,), (1,), (1,))
+    heads, next_ = grams.slice((0, 0, 0), (batch, grams.shape[1], known)), (batch, grams.shape[1])
+    differ = heads.eq(last).logical_not().cast(dt.I32).sum(2).reshape(next_)
+    tokens = grams.slice((0, 0, known), (*next_, 1)).reshape(next_)
+    limits = differ.eq(0).where(scalar(-math.inf, scores.dtype), math.inf)
+    return scatter_elements(scores, tokens, limits, axis=1, reduction="min")
 
 
 def activated(y: Value, activation: str | None, params: Floats) -> Value:

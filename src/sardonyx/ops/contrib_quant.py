@@ -5,10 +5,10 @@ from __future__ import annotations
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
-from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, concat, dim_value
 from sardonyx.ops.activation import leaky_relu
-from sardonyx.ops.contrib_fused import channels_first, channels_last
+from sardonyx.ops.contrib_fused import channels_first, channels_last, embed_layer_normalization
+from sardonyx.ops.linear import matrix_product
 from sardonyx.ops.pool import average_pool
 from sardonyx.ops.precision import along, centred
 from sardonyx.ops.quant import (
@@ -35,12 +35,6 @@ def _points(real: Value, scale: Value, zero: Value | None, dtype: DType) -> Valu
     return to_points(real / scale.reshape(()), None if zero is None else zero.reshape(()), dtype)
 
 
-def _given(value: Value | None, what: str) -> Value:
-    if value is None:
-        raise ShapeError(f"the input {what} is missing")
-    return value
-
-
 op("QuantizeLinear", domain=MICROSOFT)(quantize_linear)
 op("DequantizeLinear", domain=MICROSOFT)(dequantize_linear)
 
@@ -49,69 +43,67 @@ op("DequantizeLinear", domain=MICROSOFT)(dequantize_linear)
 def qlinear_add(
     a: Value,
     a_scale: Value,
-    a_zero_point: Value | None = None,
-    b: Value | None = None,
-    b_scale: Value | None = None,
-    b_zero_point: Value | None = None,
-    c_scale: Value | None = None,
+    a_zero_point: Value | None,
+    b: Value,
+    b_scale: Value,
+    b_zero_point: Value | None,
+    c_scale: Value,
     c_zero_point: Value | None = None,
 ) -> Value:
     """The sum of the numbers of a and b, as points on the scale of c."""
-    total = _real(a, a_scale, a_zero_point) + _real(_given(b, "B"), _given(b_scale, "B_scale"), b_zero_point)
-    return _points(total, _given(c_scale, "C_scale"), c_zero_point, a.dtype)
+    total = _real(a, a_scale, a_zero_point) + _real(b, b_scale, b_zero_point)
+    return _points(total, c_scale, c_zero_point, a.dtype)
 
 
 @op("QLinearMul", domain=MICROSOFT)
 def qlinear_mul(
     a: Value,
     a_scale: Value,
-    a_zero_point: Value | None = None,
-    b: Value | None = None,
-    b_scale: Value | None = None,
-    b_zero_point: Value | None = None,
-    c_scale: Value | None = None,
+    a_zero_point: Value | None,
+    b: Value,
+    b_scale: Value,
+    b_zero_point: Value | None,
+    c_scale: Value,
     c_zero_point: Value | None = None,
 ) -> Value:
     """The product of the numbers of a and b, as points on the scale of c."""
-    total = _real(a, a_scale, a_zero_point) * _real(_given(b, "B"), _given(b_scale, "B_scale"), b_zero_point)
-    return _points(total, _given(c_scale, "C_scale"), c_zero_point, a.dtype)
+    total = _real(a, a_scale, a_zero_point) * _real(b, b_scale, b_zero_point)
+    return _points(total, c_scale, c_zero_point, a.dtype)
 
 
 @op("QLinearSigmoid", domain=MICROSOFT)
 def qlinear_sigmoid(
     x: Value,
     x_scale: Value,
-    x_zero_point: Value | None = None,
-    y_scale: Value | None = None,
+    x_zero_point: Value | None,
+    y_scale: Value,
     y_zero_point: Value | None = None,
 ) -> Value:
     """Sigmoid of the numbers of x, as points on the scale of y."""
-    return _points(
-        _real(x, x_scale, x_zero_point).sigmoid(), _given(y_scale, "Y_scale"), y_zero_point, x.dtype
-    )
+    return _points(_real(x, x_scale, x_zero_point).sigmoid(), y_scale, y_zero_point, x.dtype)
 
 
 @op("QLinearLeakyRelu", domain=MICROSOFT)
 def qlinear_leaky_relu(
     x: Value,
     x_scale: Value,
-    x_zero_point: Value | None = None,
-    y_scale: Value | None = None,
+    x_zero_point: Value | None,
+    y_scale: Value,
     y_zero_point: Value | None = None,
     *,
     alpha: float = 0.01,
 ) -> Value:
     """LeakyRelu of the numbers of x, as points on the scale of y."""
     real = leaky_relu(_real(x, x_scale, x_zero_point), alpha=alpha)
-    return _points(real, _given(y_scale, "Y_scale"), y_zero_point, x.dtype)
+    return _points(real, y_scale, y_zero_point, x.dtype)
 
 
 @op("QLinearSoftmax", domain=MICROSOFT)
 def qlinear_softmax(
     x: Value,
     x_scale: Value,
-    x_zero_point: Value | None = None,
-    y_scale: Value | None = None,
+    x_zero_point: Value | None,
+    y_scale: Value,
     y_zero_point: Value | None = None,
     *,
     opset: int,
@@ -124,15 +116,15 @@ def qlinear_softmax(
         y = softmax_over(rows, 1).reshape(x.shape)
     else:
         y = softmax_over(real, axis)
-    return _points(y, _given(y_scale, "y_scale"), y_zero_point, x.dtype)
+    return _points(y, y_scale, y_zero_point, x.dtype)
 
 
 @op("QLinearAveragePool", domain=MICROSOFT)
 def qlinear_average_pool(
     x: Value,
     x_scale: Value,
-    x_zero_point: Value | None = None,
-    y_scale: Value | None = None,
+    x_zero_point: Value | None,
+    y_scale: Value,
     y_zero_point: Value | None = None,
     *,
     kernel_shape: Ints,
@@ -154,7 +146,7 @@ def qlinear_average_pool(
         pads=pads,
         strides=strides,
     )
-    return _points(_last(y, channels_last), _given(y_scale, "y_scale"), y_zero_point, x.dtype)
+    return _points(_last(y, channels_last), y_scale, y_zero_point, x.dtype)
 
 
 def _last(y: Value, wanted: int) -> Value:
@@ -183,8 +175,8 @@ def qlinear_global_average_pool(
 def qlinear_reduce_mean(
     data: Value,
     data_scale: Value,
-    data_zero_point: Value | None = None,
-    reduced_scale: Value | None = None,
+    data_zero_point: Value | None,
+    reduced_scale: Value,
     reduced_zero_point: Value | None = None,
     *,
     axes: Ints,
@@ -195,7 +187,7 @@ def qlinear_reduce_mean(
     y = _real(data, data_scale, data_zero_point).mean(*reduced)
     if not keepdims:
         y = y.reshape([n for a, n in enumerate(data.shape) if a not in reduced])
-    return _points(y, _given(reduced_scale, "reduced_scale"), reduced_zero_point, data.dtype)
+    return _points(y, reduced_scale, reduced_zero_point, data.dtype)
 
 
 @op("QLinearConcat", domain=MICROSOFT)
@@ -327,11 +319,54 @@ def dynamic_quantize_matmul(
 
 
 @op("MulInteger", domain=MICROSOFT)
-def mul_integer(
-    a: Value, a_zero_point: Value | None = None, b: Value | None = None, b_zero_point: Value | None = None
-) -> Value:
+def mul_integer(a: Value, a_zero_point: Value | None, b: Value, b_zero_point: Value | None = None) -> Value:
     """(a - a_zero_point) * (b - b_zero_point), int32."""
     zero = None if b_zero_point is None else b_zero_point.reshape(())
-    return centred(a, None if a_zero_point is None else a_zero_point.reshape(())) * centred(
-        _given(b, "B"), zero
-    )
+    return centred(a, None if a_zero_point is None else a_zero_point.reshape(())) * centred(b, zero)
+
+
+@op("MatMulInteger16", domain=MICROSOFT)
+def matmul_integer_16(a: Value, b: Value) -> Value:
+    """A @ B of 16-bit integers, in 32 bits."""
+    wide = dt.U32 if a.dtype is dt.U16 and b.dtype is dt.U16 else dt.I32
+    return matrix_product(a.cast(wide), b.cast(wide))
+
+
+@op("QEmbedLayerNormalization", domain=MICROSOFT)
+def quantized_embed_layer_normalization(
+    input_ids: Value,
+    segment_ids: Value | None,
+    word_embedding: Value,
+    position_embedding: Value,
+    segment_embedding: Value | None,
+    gamma: Value,
+    beta: Value,
+    mask: Value | None,
+    word_embedding_scale: Value,
+    position_embedding_scale: Value,
+    segment_embedding_scale: Value | None,
+    gamma_scale: Value,
+    beta_scale: Value,
+    word_embedding_zero_point: Value,
+    position_embedding_zero_point: Value,
+    segment_embedding_zero_point: Value | None,
+    gamma_zero_point: Value,
+    beta_zero_point: Value,
+    *,
+    epsilon: float = 1e-12,
+) -> tuple[Value, ...]:
+    """EmbedLayerNormalization of the numbers of quantised tables."""
+    segments = None
+    if segment_embedding is not None and segment_embedding_scale is not None:
+        segments = _real(segment_embedding, segment_embedding_scale, segment_embedding_zero_point)
+    return embed_layer_normalization(
+        input_ids,
+        segment_ids,
+        _real(word_embedding, word_embedding_scale, word_embedding_zero_point),
+        _real(position_embedding, position_embedding_scale, position_embedding_zero_point),
+        segments,
+        _real(gamma, gamma_scale, gamma_zero_point),
+        _real(beta, beta_scale, beta_zero_point),
+        mask,
+        epsilon=epsilon,
+    )[:2]

@@ -22,10 +22,8 @@ from sardonyx.ops.window import Ints, Window
 
 def convolve(x: Value, w: Value, window: Window, group: int, dtype: DType | None = None) -> Value:
     """y[n, o, p] = sum over i, k of x[n, i, p*stride + k*dilation - low] * w[o, i, k], in groups."""
-    if dims.equal(x.shape[1], w.shape[1] * group) is False or (
-        isinstance(w.shape[0], int) and w.shape[0] % group
-    ):
-        raise ShapeError(f"{x.shape[1]} channels do not fit weights {list(w.shape)} in {group} groups")
+    x = of_channels(x, w.shape[1] * group, w, group)
+    _in_groups(w, group)
     attrs = {
         "strides": window.strides,
         "dilations": window.dilations,
@@ -34,6 +32,20 @@ def convolve(x: Value, w: Value, window: Window, group: int, dtype: DType | None
         "group": group,
     }
     return make("conv", (x, w), attrs, dtype or x.dtype, (x.shape[0], w.shape[0], *window.out))
+
+
+def of_channels(x: Value, channels: Dim, w: Value, group: int) -> Value:
+    """X with as many channels as its weights want, which are often known where those of x are not."""
+    if dims.equal(x.shape[1], channels) is False:
+        raise ShapeError(f"{x.shape[1]} channels do not fit weights {list(w.shape)} in {group} groups")
+    if isinstance(x.shape[1], int) or not isinstance(channels, int):
+        return x
+    return x.reshape((x.shape[0], channels, *x.shape[2:]))
+
+
+def _in_groups(w: Value, group: int) -> None:
+    if group < 1 or (isinstance(w.shape[0], int) and w.shape[0] % group):
+        raise ShapeError(f"weights {list(w.shape)} cannot be parted into {group} groups")
 
 
 def conv_window(
@@ -110,7 +122,7 @@ def conv_transpose(
     kernel_shape: Ints = (),
     output_padding: Ints = (),
     output_shape: Ints = (),
-    pads: Ints = (),
+    pads: Sequence[Dim] = (),
     strides: Ints = (),
 ) -> Value:
     """The gradient of Conv: y[n, o, p*stride + k*dilation - low] += x[n, i, p] * w[i, o, k]."""
@@ -120,8 +132,8 @@ def conv_transpose(
     extra = tuple(output_padding) or (0,) * rank
     borders = tuple(pads) or (0,) * (2 * rank)
     kernel = tuple(kernel_shape) or w.shape[2:]
-    if dims.equal(x.shape[1], w.shape[0]) is False:
-        raise ShapeError(f"{x.shape[1]} channels do not fit transposed weights {list(w.shape)}")
+    x = of_channels(x, w.shape[0], w, group)
+    _in_groups(w, group)
     low: list[Dim] = []
     out: list[Dim] = []
     for a in range(rank):

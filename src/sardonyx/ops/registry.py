@@ -36,7 +36,8 @@ class Operator:
     """One registered meaning of an operator, valid from opset `since` on.
 
     `inputs` are the least and the greatest number of inputs (None: any), `required` the attributes
-    without a default; all three are read off the signature.
+    without a default, `gaps` the inputs among the least number that may be missing nevertheless; all are read
+    off the signature.
     """
 
     domain: str
@@ -47,6 +48,7 @@ class Operator:
     inputs: tuple[int, int | None]
     attributes: frozenset[str]
     required: frozenset[str]
+    gaps: frozenset[int] = frozenset()
 
     def __call__(self, node: Node, inputs: list[Value | None]) -> tuple[Value | None, ...]:
         """Build the values of a node; always a tuple."""
@@ -78,6 +80,9 @@ def op(name: str, since: int = 1, domain: str = "") -> Callable[[F], F]:
             (least, most),
             frozenset(p.name for p in keywords),
             frozenset(p.name for p in keywords if p.default is p.empty),
+            frozenset(
+                n for n, p in enumerate(positional) if p.default is p.empty and "None" in str(p.annotation)
+            ),
         )
         versions = _operators.setdefault((domain, name), [])
         versions.append(operator)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 
+import sardonyx
 from sardonyx.frontend import load
 from tests.unit.frontend.models import outputs, parsed, shapes
 
@@ -97,3 +101,20 @@ def test_batch_normalisation_is_one_scale_and_shift() -> None:
     x = np.ones((1, 3, 2, 2), np.float32)
     (y,) = outputs(model, x)
     np.testing.assert_allclose(y[0, :, 0, 0], [1, 1, 1])
+
+
+@pytest.mark.parametrize("group", [1, 2, 4])
+@pytest.mark.parametrize("op", ["Conv", "ConvTranspose"])
+def test_channels_that_only_the_weights_know(op: str, group: int) -> None:
+    shape = "4,3,2,2" if op == "ConvTranspose" else f"4,{4 // group},2,2"
+    size = math.prod(map(int, shape.split(",")))
+    w = f"float[{shape}] w = {{{', '.join(str(n % 5) for n in range(size))}}}"
+
+    def run(sizes: str, x: Any) -> Any:
+        text = f"g (float[{sizes}] x) => (float[?,?,?,?] y) <{w}> {{ y = {op}<group = {group}>(x, w) }}"
+        return sardonyx.InferenceSession(parsed(text).SerializeToString()).run(None, {"x": x})[0]
+
+    x = np.arange(2 * 4 * 3 * 5, dtype=np.float32).reshape(2, 4, 3, 5)
+    assert np.array_equal(run("N,C,H,W", x), run("2,4,3,5", x))
+    with pytest.raises(Exception, match="cannot reshape"):
+        run("N,C,H,W", x[:, :3].copy())
