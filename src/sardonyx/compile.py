@@ -74,7 +74,7 @@ def compile_model(
     trace = tracing(options)
     loaded = load()
     trace.stage("load", loaded.graph)
-    report = Report(fallbacks=list(loaded.fallbacks))
+    report = Report(fallbacks=list(loaded.fallbacks), operators=dict(loaded.operators))
     parts = Parts(target, report)
     with dims.assuming(loaded.bounds):
         data = build_program(loaded.graph, parts, trace)

@@ -49,7 +49,7 @@ class Report:
     """Everything worth knowing about one compiled program.
 
     `counters` holds whole numbers by name, among them `compiles` (kernels compiled rather than found in
-    the cache), `weight_bytes`, `arena_bytes`.
+    the cache), `weight_bytes`, `arena_bytes`. `operators` has the ONNX operator of every node by its name.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -57,6 +57,7 @@ class Report:
     fallbacks: list[FallbackNote] = field(default_factory=list)
     timings: list[StageTime] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
+    operators: dict[str, str] = field(default_factory=dict)
 
     def count(self, counter: str, amount: int = 1) -> None:
         """Add `amount` to a counter."""
@@ -71,7 +72,7 @@ class Report:
             "timings": self.timings,
         }
         named: dict[str, Any] = {name: [row._asdict() for row in table] for name, table in rows.items()}
-        return {**named, "counters": dict(self.counters)}
+        return {**named, "counters": dict(self.counters), "operators": dict(self.operators)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
@@ -84,6 +85,7 @@ class Report:
             fallbacks=[FallbackNote(**row) for row in data.get("fallbacks", ())],
             timings=[StageTime(**row) for row in data.get("timings", ())],
             counters=dict(data.get("counters", {})),
+            operators=dict(data.get("operators", {})),
         )
 
     def text(self, *, refused: bool = True) -> str:

@@ -51,12 +51,13 @@ class Loaded(Signature):
     """A model as a graph.
 
     The initialisers are constants of `graph` unless `load` was told that they will be fed, then they are its
-    last inputs. `fallbacks` are the nodes that run through ONNX's reference evaluator. `bounds` are least
-    values of sizes, for `dims.assuming`.
+    last inputs. `fallbacks` are the nodes that run through ONNX's reference evaluator, `operators` the
+    operators of all nodes by name. `bounds` are least values of sizes, for `dims.assuming`.
     """
 
     graph: Graph
     fallbacks: tuple[FallbackNote, ...]
+    operators: Mapping[str, str]
     bounds: Mapping[Dim, int]
 
 
@@ -122,6 +123,7 @@ def load(
         opsets=declared.opsets,
         graph=graph,
         fallbacks=tuple(shared.fallbacks),
+        operators=shared.operators,
         bounds=bounds,
     )
 

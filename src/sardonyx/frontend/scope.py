@@ -37,7 +37,8 @@ MALFORMED = (
 class Model:
     """What all scopes of one file share.
 
-    `askable` are the inputs whose content may be asked for, `sizes` the free sizes: input and axis by name.
+    `askable` are the inputs whose content may be asked for, `sizes` the free sizes: input and axis by name;
+    `operators` collects the operator of each node by its name.
     """
 
     functions: Mapping[tuple[str, str, str], onnx.FunctionProto]
@@ -45,6 +46,7 @@ class Model:
     fallbacks: list[FallbackNote] = field(default_factory=list)
     askable: set[str] = field(default_factory=set)
     sizes: dict[str, tuple[str, int]] = field(default_factory=dict)
+    operators: dict[str, str] = field(default_factory=dict)
     allow_fallback: bool = True
 
     def can_ask(self, error: NeedsContent) -> bool:
@@ -115,6 +117,7 @@ class Scope:
             )
         for index, proto in enumerate(ordered(nodes, self.values)):
             name = self.prefix + (proto.name or f"{proto.op_type}_{index}")
+            self.model.operators[name] = shown(proto)
             with origin(name):
                 try:
                     self._node(proto, name)

@@ -34,6 +34,10 @@ IDLE = 4
 """Flag of a jump that all threads but the first take while that works alone; the condition is not read."""
 
 
+BOOKKEEPING = frozenset({"sdx_alone", "sdx_barrier", "sdx_require", "sdx_together", "sdx_turn"})
+"""Functions of the executor that stand in records and compute nothing."""
+
+
 class Context(IntEnum):
     """Words of a thread's context, the second argument of every kernel.
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sardonyx.llvm.layout import BOOKKEEPING
+
 if TYPE_CHECKING:
     from sardonyx.runtime.loader import AnyProgram
     from sardonyx.runtime.program import CallTime
@@ -33,19 +35,23 @@ class Profile:
         with self._lock:
             self._events.append(event)
 
-    def add_calls(self, times: Sequence[CallTime], start_ns: float) -> None:
-        """Record the calls of a run that began at `start_ns`, one after the other, by their nodes."""
+    def add_calls(self, times: Sequence[CallTime], start_ns: float, operators: Mapping[str, str]) -> None:
+        """Record the kernels of a run that began at `start_ns`, one after the other, by their nodes.
+
+        Kernels of a branch that was not taken have no event. `operators` has the operator of each node.
+        """
         events = []
         for call in times:
             end_ns = start_ns + call.busy_ns
-            name = f"{'+'.join(call.origins) or call.name}_kernel_time"
-            args = {
-                "op_name": "+".join(origin.rsplit("_", 1)[0] for origin in call.origins),
-                "provider": "CPUExecutionProvider",
-                "kernel": call.name,
-                "wait_us": f"{call.wait_ns / 1000:.1f}",
-            }
-            events.append(self._event("Node", name, start_ns, end_ns, args))
+            if call.busy_ns and call.name not in BOOKKEEPING:
+                name = f"{'+'.join(call.origins) or call.name}_kernel_time"
+                args = {
+                    "op_name": "+".join(operators.get(origin, "") for origin in call.origins),
+                    "provider": "CPUExecutionProvider",
+                    "kernel": call.name,
+                    "wait_us": f"{call.wait_ns / 1000:.1f}",
+                }
+                events.append(self._event("Node", name, start_ns, end_ns, args))
             start_ns = end_ns + call.wait_ns
         with self._lock:
             self._events += events
@@ -92,5 +98,5 @@ class Profiled:
             return self._program.run(feeds, wanted)
         began = time.monotonic_ns()
         results, times = self._program.profile(feeds)
-        self._profile.add_calls(times, began)
+        self._profile.add_calls(times, began, self._program.report.operators)
         return [results[number] for number in wanted]

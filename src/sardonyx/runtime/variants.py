@@ -144,6 +144,7 @@ class Variants:
         report.decisions = list(dict.fromkeys((*report.decisions, *made.decisions)))
         report.fallbacks = list(dict.fromkeys((*report.fallbacks, *made.fallbacks)))
         report.timings = list(made.timings)
+        report.operators |= made.operators
 
     def _make_room(self) -> None:
         """Drop the oldest programs until there is room, but give each that served a second chance."""

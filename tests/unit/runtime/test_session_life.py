@@ -164,6 +164,31 @@ def test_profiles(path: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(session.run(None, {"x": X})[0], Y)
 
 
+BRANCHES = """
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[N, 3] x, int64 n, bool c) => (float[N, 3] y, float[?] z) <bool go = {1}> {
+    [loop] y = Loop(n, go, x) <body = b (int64 i, bool k, float[N, 3] p) => (bool d, float[N, 3] q) {
+        d = Identity(k)  [bend] t = Tanh(p)  [norm] q = Softmax(t)
+    }>
+    [if] z = If (c) <
+        then_branch = t () => (float[?] r) { [sum] r = ReduceSum<keepdims = 0>(x) },
+        else_branch = e () => (float[?] s) { [most] s = ReduceMax<keepdims = 0>(x) }
+    >
+}
+"""
+
+
+def test_a_profile_names_nodes_and_operators_of_what_was_run(tmp_path: Path) -> None:
+    options = SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "profile")
+    session = sardonyx.InferenceSession(onnx.parser.parse_model(BRANCHES).SerializeToString(), options)
+    session.run(None, {"x": X, "n": np.array(2), "c": np.array(True)})
+    events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    nodes = {event["name"]: event["args"]["op_name"] for event in events if event["cat"] == "Node"}
+    assert nodes == {"norm+bend_kernel_time": "Softmax+Tanh", "sum_kernel_time": "ReduceSum"}
+
+
 def test_cancelled_load(path: Path) -> None:
     options = SessionOptions()
     options.set_load_cancellation_flag(True)
