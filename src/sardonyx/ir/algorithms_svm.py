@@ -11,6 +11,9 @@ from sardonyx.ir.prims import register
 
 Array = np.ndarray[Any, Any]
 
+MIN_ROUNDS, NEARNESS = 100, 0.005
+"""The least limit of rounds, and how near to its optimum the iteration ends, times the number of classes."""
+
 
 def pairwise_coupling(pairwise: Array) -> Array:
     """P [N, k] from the probability that i wins against j [N, k * (k - 1) / 2] (Wu, Lin and Weng 2004)."""
@@ -26,10 +29,10 @@ def _couple(row: Array, k: int) -> Array:
     q = -r.T * r
     np.fill_diagonal(q, (r**2).sum(axis=0))
     p = np.full(k, 1 / k)
-    for _ in range(max(100, k)):
+    for _ in range(max(MIN_ROUNDS, k)):
         qp = q @ p
         pqp = p @ qp
-        if np.abs(qp - pqp).max() < 0.005 / k:
+        if np.abs(qp - pqp).max() < NEARNESS / k:
             break
         for t in range(k):
             step = (pqp - qp[t]) / q[t, t]

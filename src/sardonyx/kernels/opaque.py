@@ -10,6 +10,7 @@ from sardonyx.ir.place import Place
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.chance import chance_calls
 from sardonyx.kernels.col2im import col2im_calls
+from sardonyx.kernels.coupling import coupling_calls
 from sardonyx.kernels.det import det_calls
 from sardonyx.kernels.fft import fft_calls
 from sardonyx.kernels.inverse import inverse_calls
@@ -39,6 +40,7 @@ FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = 
     "max_roi_pool": region_calls,
     "nms": nms_calls,
     "nonzero": nonzero_calls,
+    "pairwise_coupling": coupling_calls,
     "random_key": chance_calls,
     "rnn": recurrent_calls,
     "roi_align": region_calls,

@@ -169,6 +169,20 @@ def kernel_matrix(x: Value, vectors: Array, kind: str, params: Floats) -> Value:
     raise UnsupportedOp(f"the kernel {kind!r} has no meaning")
 
 
+def decisions(x: Value, vectors: Array, kind: str, params: Floats, weights: Array, offsets: Floats) -> Value:
+    """The kernels of every row and every support vector times weights [V, D], plus offsets [D]; f64 [N, D].
+
+    Large terms cancel in these sums, so they are in double precision, and the weights of a linear kernel go
+    to the features.
+    """
+    wide = x.cast(dt.F64)
+    if kind == "LINEAR":
+        y = wide.dot(_constant(vectors.astype(np.float64).T @ weights, wide))
+    else:
+        y = kernel_matrix(x, vectors, kind, params).cast(dt.F64).dot(_constant(weights, wide))
+    return y + _constant(offsets, wide).reshape((1, len(offsets)))
+
+
 @op("SVMRegressor", domain=DOMAIN)
 def svm_regressor(
     x: Value,
@@ -183,14 +197,12 @@ def svm_regressor(
     support_vectors: Floats = (),
 ) -> Value:
     """The kernels of x and the support vectors times coefficients, plus rho; its sign if `one_class`."""
-    rows = _matrix(x)
+    rows, weights = _matrix(x), np.reshape(np.asarray(coefficients, np.float64), (-1, 1))
     if n_supports:
-        kernels = kernel_matrix(
-            rows, np.reshape(support_vectors, (n_supports, -1)), kernel_type, kernel_params
-        )
+        vectors = np.reshape(support_vectors, (n_supports, -1))
+        y = decisions(rows, vectors, kernel_type, kernel_params, weights, rho[:1])
     else:
-        kernels = rows
-    y = kernels.dot(_constant(coefficients, rows).reshape((len(coefficients), 1))) + float(rho[0])
+        y = rows.dot(_constant(weights, rows)) + float(rho[0])
     if one_class:
         y = scalar(0, y.dtype).lt(y).where(scalar(1, y.dtype), -1.0)
     return transformed(y, post_transform).cast(dt.F32)
@@ -200,19 +212,28 @@ def _pairs(classes: int) -> list[tuple[int, int]]:
     return [(i, j) for i in range(classes) for j in range(i + 1, classes)]
 
 
-def _votes(kernels: Value, coefficients: Array, counts: Ints, rho: Floats) -> tuple[Value, Value]:
-    """The decision of every pair of classes [N, pairs] and how many of them each class wins [N, classes]."""
+def _pair_weights(coefficients: Array, counts: Ints) -> Array:
+    """The weight of every support vector in the decision of every pair of classes, [V, pairs].
+
+    `coefficients` [classes - 1, V] are those of a vector against the other classes, in order.
+    """
     starts = np.concatenate([[0], np.cumsum(counts)])
     pairs = _pairs(len(counts))
     weights = np.zeros((int(starts[-1]), len(pairs)))
-    wins, losses = np.zeros((len(pairs), len(counts))), np.zeros((len(pairs), len(counts)))
     for p, (i, j) in enumerate(pairs):
         weights[starts[i] : starts[i + 1], p] = coefficients[j - 1, starts[i] : starts[i + 1]]
         weights[starts[j] : starts[j + 1], p] = coefficients[i, starts[j] : starts[j + 1]]
+    return weights
+
+
+def _votes(decided: Value, classes: int) -> Value:
+    """How many decisions of pairs each class wins, [N, classes]."""
+    pairs = _pairs(classes)
+    wins, losses = np.zeros((len(pairs), classes)), np.zeros((len(pairs), classes))
+    for p, (i, j) in enumerate(pairs):
         wins[p, i], losses[p, j] = 1, 1
-    decisions = kernels.dot(_constant(weights, kernels)) + _constant(rho, kernels).reshape((1, len(rho)))
-    first = scalar(0, kernels.dtype).lt(decisions).cast(kernels.dtype)
-    return decisions, first.dot(_constant(wins, kernels)) + (1.0 - first).dot(_constant(losses, kernels))
+    first = scalar(0, decided.dtype).lt(decided).cast(dt.F32)
+    return first.dot(_constant(wins, first)) + (1.0 - first).dot(_constant(losses, first))
 
 
 @op("SVMClassifier", domain=DOMAIN)
@@ -239,20 +260,20 @@ def svm_classifier(
         return _linear_machine(rows, labels, np.asarray(coefficients), rho, post_transform)
     if len(rho) != len(_pairs(len(vectors_per_class))):
         raise ShapeError(f"{len(rho)} offsets rho are given for {len(vectors_per_class)} classes")
-    kernels = kernel_matrix(rows, np.reshape(support_vectors, (count, -1)), kernel_type, kernel_params)
-    decisions, votes = _votes(kernels, np.reshape(coefficients, (-1, count)), vectors_per_class, rho)
-    label = labels.best(votes)
+    weights = _pair_weights(np.reshape(coefficients, (-1, count)), vectors_per_class)
+    vectors = np.reshape(support_vectors, (count, -1))
+    decided = decisions(rows, vectors, kernel_type, kernel_params, weights, rho)
+    label = labels.best(_votes(decided, len(vectors_per_class)))
     if prob_a:
-        slope, offset = (_constant(v, rows).reshape((1, len(v))) for v in (prob_a, prob_b))
-        pairwise = (1.0 - (decisions * slope + offset).sigmoid()).max(1e-7).min(1.0 - 1e-7)
+        slope, offset = (_constant(v, decided).reshape((1, len(v))) for v in (prob_a, prob_b))
+        pairwise = (1.0 - (decided * slope + offset).sigmoid()).max(1e-7).min(1.0 - 1e-7)
         shape = (rows.shape[0], len(vectors_per_class))
-        return label, transformed(
-            make("pairwise_coupling", (pairwise,), {}, rows.dtype, shape), post_transform
-        )
+        coupled = make("pairwise_coupling", (pairwise,), {}, pairwise.dtype, shape)
+        return label, transformed(coupled, post_transform).cast(dt.F32)
     if len(rho) == 1:
         complement = post_transform.startswith("SOFTMAX")
-        return label, binary_scores(decisions, post_transform, complement=complement).cast(dt.F32)
-    return label, transformed(decisions, post_transform).cast(dt.F32)
+        return label, binary_scores(decided, post_transform, complement=complement).cast(dt.F32)
+    return label, transformed(decided, post_transform).cast(dt.F32)
 
 
 def _linear_machine(

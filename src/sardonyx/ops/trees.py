@@ -82,9 +82,16 @@ def _numbers(given: Floats, tensor: Array | None) -> Array:
 
 
 def _grow(
-    nodes: dict[str, Sequence[Any]], leaves: dict[str, Sequence[Any]], thresholds: Array, weights: Array
+    nodes: dict[str, Sequence[Any]],
+    leaves: dict[str, Sequence[Any]],
+    thresholds: Array,
+    weights: Array,
+    targets: int,
 ) -> Forest:
-    """The forest of node and leaf columns keyed by (tree, node), as opsets 1 to 3 write them."""
+    """The forest of node and leaf columns keyed by (tree, node), as opsets 1 to 3 write them.
+
+    With one target the first entry of a leaf counts alone, as in onnxruntime: converters repeat it.
+    """
     forest = Forest()
     keys = list(zip(nodes["tree"], nodes["node"], strict=True))
     number = {key: i for i, key in enumerate(keys)}
@@ -98,7 +105,8 @@ def _grow(
     for i, (tree, node) in enumerate(keys):
         mode = _mode(nodes["mode"][i])
         if mode == LEAF:
-            forest.add_leaf(entries.get((tree, node), []))
+            told = entries.get((tree, node), [])
+            forest.add_leaf(told[:1] if targets == 1 else told)
             continue
         yes, no = (number.get((tree, nodes[side][i]), -1) for side in ("yes", "no"))
         if min(yes, no) < 0:
@@ -153,7 +161,7 @@ def tree_ensemble_regressor(
     }
     leaves = {"tree": target_treeids, "node": target_nodeids, "id": target_ids}
     weights = _numbers(target_weights, target_weights_as_tensor)
-    forest = _grow(nodes, leaves, _numbers(nodes_values, nodes_values_as_tensor), weights)
+    forest = _grow(nodes, leaves, _numbers(nodes_values, nodes_values_as_tensor), weights, n_targets)
     base = _numbers(base_values, base_values_as_tensor)
     y = _regress(x, forest, n_targets, aggregate_function, weights.dtype)
     if base.size:
@@ -205,9 +213,9 @@ def tree_ensemble_classifier(
     }
     leaves = {"tree": class_treeids, "node": class_nodeids, "id": class_ids}
     weights = _numbers(class_weights, class_weights_as_tensor)
-    forest = _grow(nodes, leaves, _numbers(nodes_values, nodes_values_as_tensor), weights)
     labels = Labels.of(classlabels_int64s, classlabels_strings)
     classes = max(len(labels.names), 1)
+    forest = _grow(nodes, leaves, _numbers(nodes_values, nodes_values_as_tensor), weights, classes)
     total, touched = forest.totals(x, classes, "sum", weights.dtype)
     base = _numbers(base_values, base_values_as_tensor).astype(total.dtype.numpy)
     if classes == 2 and len(set(class_ids)) == 1 and base.size < 2:

@@ -149,3 +149,10 @@ def test_two_classes_scored_by_all_leaves_are_ranked() -> None:
     attributes = forest("class", (0, 1), positive=True) | {"classlabels_int64s": [0, 1]}
     (labels, scores), _ = both("TreeEnsembleClassifier", "ai.onnx.ml", {"x": X}, attributes, ("y", "z"))
     np.testing.assert_array_equal(labels, scores.argmax(1))
+
+
+@pytest.mark.parametrize("aggregate", ["SUM", "AVERAGE", "MIN", "MAX"])
+@pytest.mark.parametrize("targets", [1, 2])
+def test_leaves_that_name_a_target_again(aggregate: str, targets: int) -> None:
+    attributes = forest("target", (0, 0, 0)) | {"n_targets": targets, "aggregate_function": aggregate}
+    assert_agree(*both("TreeEnsembleRegressor", "ai.onnx.ml", {"x": GAPS}, attributes))
