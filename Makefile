@@ -10,7 +10,10 @@ STYLE = @$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && 
 QUICK := $(if $(K),-k "$(K)",-m "not slow")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check format bench golden docs clean
+N ?= 100000
+SEED ?= 0
+JOBS ?= 1
+.PHONY: help demo test test-all check format bench golden docs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -57,6 +60,9 @@ golden: .venv/.dev  ## rewrite the expected texts; then read the diff
 docs: .venv/.dev  ## generate the tables of docs/ and run the tour
 	@$(RUN)/python -m sardonyx.tools.docs docs
 	@$(RUN)/python docs/tour.py > /dev/null
+
+fuzz: .venv/.dev  ## run mutated models and feeds in guarded processes (N=100000 runs, SEED=0, JOBS=1)
+	@$(RUN)/python -m tests.fuzz --runs $(N) --seed $(SEED) --jobs $(JOBS)
 
 clean:  ## remove .venv and every generated file
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -15,7 +15,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base import functions
 from sardonyx.errors import ShapeError
 from sardonyx.llvm.layout import BARRIER_AFTER, Record
-from sardonyx.runtime import team
+from sardonyx.runtime import allocate, team
 from sardonyx.runtime.arena import plan_arena
 from sardonyx.runtime.data import ProgramData, Segment, StorageSpec, View
 from sardonyx.runtime.image import LoadedImage
@@ -38,7 +38,7 @@ class Arena:
     __slots__ = ("address", "memory", "size")
 
     def __init__(self, size: int) -> None:
-        self.memory = team.aligned_bytes(size)
+        self.memory = allocate.aligned_bytes(size)
         self.size = size
         self.address = address_of(self.memory)
 
@@ -49,12 +49,12 @@ class Frame:
     __slots__ = ("_own", "base", "launch", "words")
 
     def __init__(self, binder: Binder, bound: Bound) -> None:
-        filled = team.aligned_words(max(1, bound.template.size))
+        filled = allocate.aligned_words(max(1, bound.template.size))
         filled[: bound.template.size] = bound.template
         self.base = 0
         self._own = filled, binder.own
         self.words: memoryview[int] = filled.data
-        records = np.empty((len(binder.functions), Record.WORDS), np.int64)
+        records = allocate.empty((len(binder.functions), Record.WORDS), np.int64)
         records[:, Record.FUNCTION] = binder.functions
         records[:, Record.ARGS] = address_of(filled) + 8 * binder.starts
         records[:, Record.FLAGS] = binder.segment.flags
@@ -170,7 +170,9 @@ def resolve(known: Words, view: View, storages: Sequence[StorageSpec]) -> Resolv
 
 
 def _filled(known: Words, slots: tuple[int, ...], dtype: str) -> Array:
-    return np.ascontiguousarray(known[list(slots)].astype(dt.by_name(dtype).numpy))
+    filled = allocate.empty(len(slots), dt.by_name(dtype).numpy)
+    filled[:] = known[list(slots)]
+    return filled
 
 
 class Binder:

@@ -17,7 +17,7 @@ from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import RunError, ShapeError
 from sardonyx.llvm.layout import SIZES_FAILURE
-from sardonyx.runtime import team
+from sardonyx.runtime import allocate, team
 from sardonyx.runtime.bound import Binder
 from sardonyx.runtime.data import HostStep, ProgramData
 from sardonyx.runtime.fit import Change, Fit, Others
@@ -147,7 +147,7 @@ class Program:
         try:
             words, results = frame.words, []
             for _, _, shape, dtype, patches in bound.outputs:
-                result = np.empty(shape, dtype)
+                result = allocate.empty(shape, dtype)
                 address = address_of(result)
                 for position, offset in patches:
                     words[position] = address + offset

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from sardonyx.runtime import team
+from sardonyx.runtime import allocate, team
 from sardonyx.runtime.bound import Arena, Binder, Bound, Frame, Resolved
 from sardonyx.runtime.data import HostStep, ProgramData, View
 from sardonyx.runtime.pointers import address_of
@@ -124,7 +124,7 @@ class SegmentRun:
     def _native(self, number: int, bound: Bound, frame: Frame) -> None:
         addresses, words = self.addresses, frame.words
         for storage, index, shape, dtype, patches in bound.outputs:
-            self.outputs[index] = made = np.empty(shape, dtype)
+            self.outputs[index] = made = allocate.empty(shape, dtype)
             addresses[storage] = address = address_of(made)
             for position, offset in patches:
                 words[position] = address + offset

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from sardonyx.base.knobs import SPIN_US
 from sardonyx.llvm.layout import LINE_BYTES, Barrier, Context, Mailbox, Record, Status, TeamBlock
 from sardonyx.llvm.layout import Launch as LaunchWord
-from sardonyx.runtime import chance, cores
+from sardonyx.runtime import allocate, chance, cores
 from sardonyx.runtime.image import LoadedImage
 
 Words = npt.NDArray[np.int64]
@@ -87,7 +87,7 @@ class Launch:
         self.threads = threads
         self.scratch_bytes = scratch_bytes
         self.hold_gil = hold_gil
-        self.words = aligned_words(LaunchWord.WORDS)
+        self.words = allocate.aligned_words(LaunchWord.WORDS)
         self.words[LaunchWord.EXECUTE] = image.address("sdx_execute")
         self.words[LaunchWord.RECORDS] = records.ctypes.data
         self.words[LaunchWord.COUNT] = records.size // Record.WORDS
@@ -95,20 +95,6 @@ class Launch:
         self.words[LaunchWord.SPIN_US] = spin_us
         self.words[LaunchWord.FLUSH_DENORMALS] = flush_denormals
         self.address = int(self.words.ctypes.data)
-
-
-def aligned_bytes(size: int, align: int = 64) -> npt.NDArray[np.uint8]:
-    """Uninitialised memory whose address is a multiple of `align` (if there is any)."""
-    memory = np.empty(size + align, np.uint8)
-    start = -memory.ctypes.data % align
-    return memory[start : start + size]
-
-
-def aligned_words(count: int) -> Words:
-    """Zeroed words that share no cache line with other memory."""
-    memory = aligned_bytes(-(-count * _WORD // LINE_BYTES) * LINE_BYTES, LINE_BYTES).view(np.int64)
-    memory[:] = 0
-    return memory[:count]
 
 
 class _Entries:
@@ -136,7 +122,7 @@ class _Place(threading.local):
     """Where one Python thread runs programs alone: its context, status and scratch."""
 
     def __init__(self) -> None:
-        self.words = aligned_words(Context.WORDS + Status.WORDS)
+        self.words = allocate.aligned_words(Context.WORDS + Status.WORDS)
         self.status = self.words[Context.WORDS :]
         self.address = int(self.words.ctypes.data)
         self.scratch_bytes = 0
@@ -149,7 +135,7 @@ class _Place(threading.local):
 
 
 def _give_scratch(context: Words, size: int) -> npt.NDArray[np.uint8]:
-    scratch = aligned_bytes(size)
+    scratch = allocate.aligned_bytes(size)
     context[Context.SCRATCH] = scratch.ctypes.data
     context[Context.SCRATCH_BYTES] = size
     return scratch
@@ -168,7 +154,7 @@ class _Crew:
         self.scratch_bytes = 0
         self._scratch: list[npt.NDArray[np.uint8]] = []
         line = LINE_BYTES // _WORD
-        words = aligned_words(line + Barrier.WORDS + (line + Mailbox.WORDS) * size)
+        words = allocate.aligned_words(line + Barrier.WORDS + (line + Mailbox.WORDS) * size)
         self.team, self.barrier, contexts, mailboxes = np.split(
             words, np.cumsum([line, Barrier.WORDS, line * size])
         )

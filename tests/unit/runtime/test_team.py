@@ -14,8 +14,9 @@ import pytest
 
 from sardonyx.llvm.layout import IDLE, JUMP, Context, Mailbox, Record
 from sardonyx.runtime import team as module
+from sardonyx.runtime.allocate import aligned_bytes, aligned_words
 from sardonyx.runtime.image import LoadedImage
-from sardonyx.runtime.team import Failure, Team, aligned_bytes, aligned_words
+from sardonyx.runtime.team import Failure, Team
 from tests.unit.runtime.native import Array, Program, build
 
 

@@ -1,0 +1,90 @@
+"""Mutated models and feeds against the engine: every end but a result or a documented error is a fault.
+
+python -m tests.fuzz [--runs 100000] [--seed 0] [--jobs 1] [--first 0]
+python -m tests.fuzz --replay SEED:NUMBER     # one case in this process, with its model written out
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("SARDONYX_JOBS", "1")
+os.environ.setdefault("SARDONYX_THREADS", "2")
+os.environ.setdefault("SARDONYX_SPIN_US", "0")
+
+from tests.fuzz import case, guard, worker
+from tests.fuzz.drive import Tally, drive
+
+
+def main() -> int:
+    """Run, print the counts and the faults; the exit status is 1 if there was a fault."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first case")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("build/fuzz"), help="where faults are written")
+    parser.add_argument("--replay", metavar="SEED:NUMBER", help="run one case again, in this process")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["SARDONYX_CACHE"] = folder
+        if options.replay:
+            seed, number = map(int, options.replay.split(":"))
+            return replay(seed, number, options.out)
+        began = time.monotonic()
+        tally = drive(options.seed, options.runs, options.jobs, Path(folder), options.first)
+        print(summary(tally, time.monotonic() - began))
+        write(tally, options.seed, options.out)
+        return int(bool(tally.faults))
+
+
+def replay(seed: int, number: int, out: Path) -> int:
+    """Run one case in this process; write its model to `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    model = out / f"{seed}-{number}.onnx"
+    made = case.make(seed, number)
+    model.write_bytes(made.model)
+    print(f"{made.name}; the model is in {model}", flush=True)
+    guard.install()
+    faulthandler.enable()
+    with tempfile.TemporaryDirectory() as folder:
+        report = worker.report(seed, number, Path(folder))
+    print(dict(report["outcomes"]))
+    for place, text in report["faults"]:
+        print(f"{place}\n{text}")
+    return int(bool(report["faults"]))
+
+
+def summary(tally: Tally, seconds: float) -> str:
+    """The counts by outcome, and one line a fault."""
+    loads = sum(n for name, n in tally.outcomes.items() if name.startswith("load"))
+    ran = tally.outcomes["load: ok"]
+    lines = [
+        f"{tally.runs} runs in {seconds:.0f} s, {len(tally.models)} different models, "
+        f"{ran} of {loads} compiled ({ran / max(1, loads):.0%}), peak {tally.peak_kb >> 10} MB",
+        *(f"  {count:8} {name}" for name, count in sorted(tally.outcomes.items())),
+    ]
+    for place, found in sorted(tally.faults.items(), key=lambda item: -len(item[1])):
+        number, name, _ = found[0]
+        lines.append(f"FAULT {len(found)}x {place}; first number {number}: {name}")
+    return "\n".join(lines)
+
+
+def write(tally: Tally, seed: int, out: Path) -> None:
+    """One file a fault: how to replay each of its cases, and the text of the first."""
+    for index, (place, found) in enumerate(sorted(tally.faults.items())):
+        out.mkdir(parents=True, exist_ok=True)
+        numbers = "\n".join(
+            f"python -m tests.fuzz --replay {seed}:{n}    # {name}" for n, name, _ in found[:50]
+        )
+        (out / f"fault_{seed}_{index}.txt").write_text(f"{place}\n{numbers}\n\n{found[0][2]}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

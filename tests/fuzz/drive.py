@@ -1,0 +1,134 @@
+"""Hands cases to worker processes and collects their reports; a worker that dies or hangs is a fault."""
+
+from __future__ import annotations
+
+import collections
+import multiprocessing
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from tests.fuzz import worker
+from tests.fuzz.case import make
+from tests.fuzz.seeds import seeds
+
+CASE_SECONDS = 30
+MEMORY_BYTES = 4 << 30
+_CASES_PER_PROCESS = 2000
+_fork = multiprocessing.get_context("fork")
+
+
+@dataclass
+class Tally:
+    """What is known of a run so far."""
+
+    outcomes: collections.Counter[str] = field(default_factory=collections.Counter)
+    models: set[str] = field(default_factory=set)
+    faults: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
+    peak_kb: int = 0
+
+    @property
+    def runs(self) -> int:
+        """Models that were refused, and runs of the others."""
+        return self.outcomes.total() - self.outcomes["load: ok"]
+
+    def add(self, report: dict[str, Any]) -> None:
+        """Count the report of a worker."""
+        self.outcomes.update(report["outcomes"])
+        self.models.add(report["digest"])
+        self.peak_kb = max(self.peak_kb, report["peak_kb"])
+        for place, text in report["faults"]:
+            self.fault(place, report["number"], report["name"], text)
+
+    def fault(self, place: str, number: int, name: str, text: str) -> None:
+        """Note a fault; it counts as a run."""
+        self.outcomes["fault"] += 1
+        self.faults.setdefault(place, []).append((number, name, text))
+
+
+@dataclass
+class Lane:
+    """One worker process after the other, through the numbers of one lane."""
+
+    seed: int
+    numbers: Sequence[int]
+    log: Path
+    tally: Tally
+    at: int = 0
+    current: int | None = None
+
+    def start(self) -> None:
+        """A process for the next numbers."""
+        self.answers, theirs = _fork.Pipe(duplex=False)
+        chunk = self.numbers[self.at : self.at + _CASES_PER_PROCESS]
+        args = (self.seed, chunk, theirs, MEMORY_BYTES, self.log)
+        self.process = _fork.Process(target=worker.serve, args=args, daemon=True)
+        self.process.start()
+        theirs.close()
+        self.began, self.current = time.monotonic(), None
+
+    def listen(self) -> None:
+        """Take one message; start again if the process has ended."""
+        try:
+            message = self.answers.recv()
+        except EOFError:
+            self.end("")
+            return
+        if isinstance(message, int):
+            self.current, self.began = message, time.monotonic()
+        else:
+            self.current = None
+            self.at += 1
+            self.tally.add(message)
+
+    def end(self, reason: str) -> None:
+        """Bury the process, note of what it died, start the next."""
+        self.process.join()
+        self.answers.close()
+        code = self.process.exitcode or 0
+        if self.current is not None or code:
+            text = self.log.read_text(errors="replace")
+            reason = reason or (signal.Signals(-code).name if code < 0 else f"exit status {code}")
+            number = self.current if self.current is not None else self.numbers[self.at]
+            name = make(self.seed, number).name
+            self.tally.fault(f"{reason} in {name.split()[0]}", number, name, text)
+            self.at += 1
+        if self.at < len(self.numbers):
+            self.start()
+
+    def watch(self) -> None:
+        """End a process whose case takes too long."""
+        if time.monotonic() - self.began > CASE_SECONDS:
+            self.process.kill()
+            self.end("time limit")
+
+    @property
+    def done(self) -> bool:
+        """Whether all numbers have been through."""
+        return self.at >= len(self.numbers) and self.answers.closed
+
+
+def drive(seed: int, runs: int, jobs: int, folder: Path, first: int = 0) -> Tally:
+    """Cases from number `first` on until there were that many runs, in `jobs` processes at a time."""
+    seeds()
+    tally = Tally()
+    lanes = [
+        Lane(seed, range(first + lane, first + runs, jobs), folder / f"worker_{lane}.log", tally)
+        for lane in range(jobs)
+    ]
+    for lane in lanes:
+        lane.start()
+    while tally.runs < runs and (open_lanes := [lane for lane in lanes if not lane.done]):
+        by_answers: dict[Any, Lane] = {lane.answers: lane for lane in open_lanes}
+        for ready in wait(list(by_answers), timeout=1.0):
+            assert isinstance(ready, Connection)
+            by_answers[ready].listen()
+        for lane in open_lanes:
+            lane.watch()
+    for lane in lanes:
+        lane.process.kill()
+    return tally
