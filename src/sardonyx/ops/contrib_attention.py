@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
-from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value, concat, dim_value, iota, make, scalar
 from sardonyx.ops.attention import Scores, attend, inverse_root, join_heads, rotate, split_heads, visible
+from sardonyx.ops.contrib_rotary import angles
 from sardonyx.ops.norm import normalize_rms
 from sardonyx.ops.operands import size
 from sardonyx.ops.quant import multiply_integers
@@ -267,8 +268,8 @@ def group_query_attention(
     offset = (seqlens_k.cast(dt.I64).reshape((batch, 1, 1, 1)) + 1 - dim_value(rows, dt.I64)).max(0)
     if do_rotary and cos_cache is not None and sin_cache is not None:
         places = offset.reshape((batch, 1)) + iota((1, rows), 1, dt.I64)
-        angles = _angles(cos_cache, sin_cache, places if position_ids is None else position_ids)
-        q, k = (rotate(t, *angles, interleaved=bool(rotary_interleaved)) for t in (q, k))
+        turns = angles(cos_cache, sin_cache, places if position_ids is None else position_ids)
+        q, k = (rotate(t, *turns, interleaved=bool(rotary_interleaved)) for t in (q, k))
     total = size(total_sequence_length, "the total sequence length")
     k, v = _cached(past_key, k, offset, total), _cached(past_value, v, offset, total)
     left = local_window_size - 1 if local_window_size > 0 else -1
@@ -282,12 +283,6 @@ def group_query_attention(
 
 def _normed(x: Value, weight: Value | None, epsilon: float) -> Value:
     return x if weight is None else normalize_rms(x, weight, -1, epsilon, dt.F32)[0]
-
-
-def _angles(cos_cache: Value, sin_cache: Value, places: Value) -> tuple[Value, Value]:
-    """The rows of both caches at places [B, S], as [B, 1, S, R / 2]."""
-    cos, sin = (c.gather(places.cast(dt.I64), 0) for c in (cos_cache, sin_cache))
-    return cos.reshape((cos.shape[0], 1, *cos.shape[1:])), sin.reshape((sin.shape[0], 1, *sin.shape[1:]))
 
 
 def _grouped(
@@ -317,35 +312,3 @@ def _cached(past: Value | None, new: Value, offset: Value, total: Dim) -> Value:
     old = past.pad((0, 0, 0, 0), (0, 0, total - past.shape[2], 0))
     written = place.lt(offset + dim_value(new.shape[2], dt.I64))
     return place.lt(offset).where(old, written.where(fresh, 0))
-
-
-@op("RotaryEmbedding", domain=MICROSOFT)
-def microsoft_rotary_embedding(
-    x: Value,
-    position_ids: Value,
-    cos_cache: Value,
-    sin_cache: Value,
-    *,
-    interleaved: int = 0,
-    is_packed_batching: int = 0,
-    num_heads: int = 0,
-    rotary_embedding_dim: int = 0,
-    scale: float = 1.0,
-) -> Value:
-    """Every head of x rotated by the angles of its position; one position means a run that begins there."""
-    heads = num_heads
-    if x.rank == 3 and not heads:
-        heads = _count(x.shape[2], cos_cache.shape[1])
-    q = split_heads(x, heads)
-    places = position_ids
-    if places.rank == 1:
-        places = places.cast(dt.I64).reshape((1, 1)) + iota((1, q.shape[2]), 1, dt.I64)
-    y = rotate(q, *_angles(cos_cache, sin_cache, places), interleaved=bool(interleaved))
-    return join_heads(y) if x.rank == 3 else y
-
-
-def _count(width: Dim, half: Dim) -> int:
-    heads = dims.floordiv(width, half * 2)
-    if not isinstance(heads, int):
-        raise ShapeError("RotaryEmbedding without num_heads needs heads of known size")
-    return heads

@@ -379,6 +379,16 @@ def resize_10(x: Value, scales: Value, *, mode: str = "nearest") -> Value:
     )
 
 
+@op("Upsample")
+def upsample_1(x: Value, *, height_scale: float, width_scale: float, mode: str = "nearest") -> Value:
+    """Upsample the two axes of an image."""
+    if x.rank != 4:
+        raise ShapeError(f"a tensor of shape {list(x.shape)}: images [N, C, H, W] are needed")
+    return upsample_7(
+        x, scales=(1.0, 1.0, height_scale, width_scale), mode="linear" if mode == "bilinear" else mode
+    )
+
+
 @op("Upsample", since=7)
 def upsample_7(x: Value, *, scales: Sequence[float], mode: str = "nearest") -> Value:
     """Upsample by scales known in the model."""

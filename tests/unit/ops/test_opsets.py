@@ -18,6 +18,12 @@ X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
 CASES: tuple[tuple[int, str, Any], ...] = (
     (
+        1,
+        "u = Reshape<shape = [1, 2, 3, 4]>(x) w = Upsample<height_scale = 2.0, width_scale = 1.5>(u)"
+        "y = Reshape<shape = [2, 6, 6]>(w)",
+        X.repeat(2, 1)[:, :, [0, 0, 1, 2, 2, 3]],
+    ),
+    (
         6,
         "c = Constant<value = float[3] {1, 2, 3}>() y = Add<axis = 1, broadcast = 1>(x, c)",
         X + f32([[1], [2], [3]]),
