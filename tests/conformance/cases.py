@@ -88,12 +88,18 @@ def run_case(case: Case, target: Target) -> str | None:
     session = target(case.model)
     for feeds, expected in case.data_sets:
         length = max((v.size for v in feeds.values() if isinstance(v, np.ndarray)), default=1)
-        actual = session.run(None, dict(feeds))
-        if len(actual) != len(expected):
-            return f"{len(actual)} outputs, expected {len(expected)}"
-        for index, (a, e) in enumerate(zip(actual, expected, strict=True)):
-            if wrong := _difference(a, e, length, case):
-                return f"output {index}: {wrong}"
+        if wrong := wrong_output(session.run(None, dict(feeds)), expected, length, case):
+            return wrong
+    return None
+
+
+def wrong_output(actual: list[Any], expected: list[Any], length: int, case: Case) -> str | None:
+    """What is wrong with the first output that is not as expected; None if all are right."""
+    if len(actual) != len(expected):
+        return f"{len(actual)} outputs, expected {len(expected)}"
+    for index, (a, e) in enumerate(zip(actual, expected, strict=True)):
+        if wrong := _difference(a, e, length, case):
+            return f"output {index}: {wrong}"
     return None
 
 
