@@ -45,7 +45,6 @@ if TYPE_CHECKING:
         OrtExecutionProviderDevicePolicy,
         OrtMemoryInfo,
         OrtMemType,
-        OrtSparseFormat,
         copy_tensors,
         create_and_register_allocator,
         create_and_register_allocator_v2,
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from sardonyx.runtime.options import RunOptions, SessionOptions
     from sardonyx.runtime.ortvalue import OrtDevice, OrtValue
     from sardonyx.runtime.session import InferenceSession
+    from sardonyx.runtime.sparse import OrtSparseFormat, SparseTensor
 
 __all__ = [
     "ExecutionMode",
@@ -76,6 +76,7 @@ __all__ = [
     "RunOptions",
     "SessionIOBinding",
     "SessionOptions",
+    "SparseTensor",
     "TensorType",
     "Value",
     "__version__",
@@ -126,7 +127,6 @@ _HOMES = {
         "OrtExecutionProviderDevicePolicy",
         "OrtMemType",
         "OrtMemoryInfo",
-        "OrtSparseFormat",
         "copy_tensors",
         "create_and_register_allocator",
         "create_and_register_allocator_v2",
@@ -135,6 +135,7 @@ _HOMES = {
     "runtime.options": ("RunOptions", "SessionOptions"),
     "runtime.ortvalue": ("OrtDevice", "OrtValue"),
     "runtime.session": ("InferenceSession",),
+    "runtime.sparse": ("OrtSparseFormat", "SparseTensor"),
     "runtime.environment": (
         "disable_telemetry_events",
         "enable_telemetry_events",

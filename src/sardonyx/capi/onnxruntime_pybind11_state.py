@@ -128,7 +128,6 @@ _ELSEWHERE = {
         "OrtExecutionProviderDevicePolicy",
         "OrtMemType",
         "OrtMemoryInfo",
-        "OrtSparseFormat",
         "OrtValueVector",
         "copy_tensors",
         "create_and_register_allocator",
@@ -138,6 +137,7 @@ _ELSEWHERE = {
     "options": ("RunOptions", "SessionOptions"),
     "ortvalue": ("OrtDevice", "OrtValue"),
     "session": ("InferenceSession",),
+    "sparse": ("OrtSparseFormat", "SparseTensor"),
 }
 
 

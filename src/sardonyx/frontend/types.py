@@ -49,11 +49,13 @@ def _element(code: int) -> str:
         raise LoadError(text) from None
 
 
-def tensor_of(proto: onnx.TypeProto) -> onnx.TypeProto.Tensor | None:
-    """The tensor type inside any nesting of sequences and optionals, or None for maps."""
+def tensor_of(proto: onnx.TypeProto) -> onnx.TypeProto.Tensor | onnx.TypeProto.SparseTensor | None:
+    """The type of tensors inside any nesting of sequences and optionals, or None for maps."""
     match proto.WhichOneof("value"):
         case "tensor_type":
             return proto.tensor_type
+        case "sparse_tensor_type":
+            return proto.sparse_tensor_type
         case "sequence_type":
             return tensor_of(proto.sequence_type.elem_type)
         case "optional_type":
@@ -64,12 +66,17 @@ def tensor_of(proto: onnx.TypeProto) -> onnx.TypeProto.Tensor | None:
 def info(proto: onnx.ValueInfoProto) -> TensorInfo:
     """A declared input or output as users see it."""
     shape = None
-    if proto.type.WhichOneof("value") == "tensor_type" and proto.type.tensor_type.HasField("shape"):
-        shape = tuple(_declared(d) for d in proto.type.tensor_type.shape.dim)
+    if (tensor := _plain(proto.type)) is not None and tensor.HasField("shape"):
+        shape = tuple(_declared(d) for d in tensor.shape.dim)
     try:
         return TensorInfo(proto.name, type_string(proto.type), shape)
     except LoadError as error:
         raise LoadError(f'"{proto.name}": {error}') from error
+
+
+def _plain(proto: onnx.TypeProto) -> onnx.TypeProto.Tensor | onnx.TypeProto.SparseTensor | None:
+    """The type of a tensor that stands alone; a sparse one is a tensor like any other here."""
+    return tensor_of(proto) if proto.WhichOneof("value") in ("tensor_type", "sparse_tensor_type") else None
 
 
 def _declared(proto: onnx.TensorShapeProto.Dimension) -> int | str | None:
@@ -122,9 +129,9 @@ def element_type(proto: onnx.TypeProto) -> DType | None:
     """The element type of a tensor; OBJECT for sequences, optionals and maps; None if undeclared."""
     if proto.WhichOneof("value") is None:
         return None
-    if proto.WhichOneof("value") != "tensor_type":
+    if (tensor := _plain(proto)) is None:
         return dt.OBJECT
-    code = proto.tensor_type.elem_type
+    code = tensor.elem_type
     if not code:
         return None
     _element(code)

@@ -13,7 +13,6 @@ from sardonyx.capi.onnxruntime_pybind11_state import Fail, status
 _ADAPTERS = "LoRA adapters are not supported; merge them into the model or add initializers"
 _COMPILER = "models are compiled when a session is made and kept in the cache; make an InferenceSession"
 _PACKAGES = "model packages are not supported; give the .onnx file inside to InferenceSession"
-_SPARSE = "sparse tensors cannot be fed; make them dense"
 _DEVICES = "there are no plug-in devices: every session runs on the CPU"
 _WEIGHTS = "this helper of the quantisation tools does not exist; quantise with the onnxruntime package"
 
@@ -38,7 +37,6 @@ REASONS = {
     "OrtHardwareDeviceType": _DEVICES,
     "OrtMemoryInfoDeviceType": _DEVICES,
     "OrtSyncStream": _DEVICES,
-    "SparseTensor": _SPARSE,
     "pack_fp4_weights_for_cuda_moe_gemm": _WEIGHTS,
     "quantize_matmul_bnb4": _WEIGHTS,
     "register_execution_provider_library": _DEVICES,

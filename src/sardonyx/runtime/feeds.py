@@ -85,7 +85,7 @@ def prepare(value: Any, spec: FeedSpec) -> Any:
         if spec.optional:
             return None
         raise status(Fail, f"Missing Input: {spec.name} is None, the model requires {_declared(spec)}.")
-    if spec.kind == "tensor":
+    if spec.kind in ("tensor", "sparse_tensor"):
         return _tensor(value, spec)
     if spec.kind == "seq":
         return _sequence(value, spec)

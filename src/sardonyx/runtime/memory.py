@@ -41,16 +41,6 @@ class OrtDeviceMemoryType(NamedValue):
     HOST_ACCESSIBLE: ClassVar[OrtDeviceMemoryType]
 
 
-class OrtSparseFormat(NamedValue):
-    """The layouts of sparse tensors."""
-
-    __slots__ = ()
-    ORT_SPARSE_UNDEFINED: ClassVar[OrtSparseFormat]
-    ORT_SPARSE_COO: ClassVar[OrtSparseFormat]
-    ORT_SPARSE_CSRC: ClassVar[OrtSparseFormat]
-    ORT_SPARSE_BLOCK_SPARSE: ClassVar[OrtSparseFormat]
-
-
 class OrtExecutionProviderDevicePolicy(NamedValue):
     """Which device a session prefers; there is only the CPU."""
 
@@ -61,13 +51,6 @@ class OrtExecutionProviderDevicePolicy(NamedValue):
 members(OrtAllocatorType, INVALID=-1, ORT_DEVICE_ALLOCATOR=0, ORT_ARENA_ALLOCATOR=1)
 members(OrtMemType, CPU_INPUT=-2, CPU_OUTPUT=-1, CPU=-1, DEFAULT=0)
 members(OrtDeviceMemoryType, DEFAULT=0, HOST_ACCESSIBLE=5)
-members(
-    OrtSparseFormat,
-    ORT_SPARSE_UNDEFINED=0,
-    ORT_SPARSE_COO=1,
-    ORT_SPARSE_CSRC=2,
-    ORT_SPARSE_BLOCK_SPARSE=4,
-)
 members(
     OrtExecutionProviderDevicePolicy,
     DEFAULT=0,

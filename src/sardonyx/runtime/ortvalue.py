@@ -1,4 +1,4 @@
-"""OrtValue: a tensor or a list of tensors in CPU memory, backed by numpy.
+"""OrtValue: a tensor, a sparse one or a list of tensors in CPU memory, backed by numpy.
 
 Must not know sessions.
 """
@@ -6,12 +6,13 @@ Must not know sessions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base import dtype as dtypes
+from sardonyx.runtime.sparse import SparseTensor
 
 Array = npt.NDArray[Any]
 
@@ -94,7 +95,7 @@ class OrtValue:
     def _array(self) -> Array:
         if not isinstance(self._value, np.ndarray):
             raise RuntimeError(
-                "Only OrtValues that hold a tensor are supported here; this one holds a sequence."
+                f"Only OrtValues that hold a tensor are supported here; this one holds {self.data_type()}."
             )
         return self._value
 
@@ -149,39 +150,39 @@ class OrtValue:
 
     def shape(self) -> list[int]:
         """The sizes of the tensor."""
+        if isinstance(self._value, SparseTensor):
+            return self._value.dense_shape()
         return list(self._array.shape)
 
     def data_type(self) -> str:
         """The ONNX type, e.g. `tensor(int64)`."""
         if isinstance(self._value, np.ndarray):
             return f"tensor({dtypes.by_numpy(self._value.dtype).onnx_name})"
+        if isinstance(self._value, SparseTensor):
+            return self._value.data_type()
         first = self._value[0] if isinstance(self._value, list) and self._value else None
         return f"seq({OrtValue(first).data_type()})" if first is not None else "seq(tensor(float))"
 
     def element_type(self) -> int:
         """The ONNX code of the element type."""
+        if isinstance(self._value, SparseTensor):
+            return dtypes.by_numpy(self._value.values().dtype).onnx
         return dtypes.by_numpy(self._array.dtype).onnx
 
     def tensor_size_in_bytes(self) -> int:
         """The size of the tensor's data."""
         return self._array.nbytes
 
-    def as_sparse_tensor(self) -> NoReturn:
-        """Refuse: no value is sparse.
-
-        Raises:
-            RuntimeError: always.
-        """
-        raise RuntimeError("This OrtValue holds no sparse tensor; read it with numpy().")
+    def as_sparse_tensor(self) -> SparseTensor:
+        """The sparse tensor that it holds. Raises RuntimeError if there is none."""
+        if not isinstance(self._value, SparseTensor):
+            raise RuntimeError("This OrtValue does not contain SparseTensor; read it with numpy().")
+        return self._value
 
     @classmethod
-    def ort_value_from_sparse_tensor(cls, sparse_tensor: Any) -> NoReturn:
-        """Refuse: sparse tensors cannot be fed.
-
-        Raises:
-            RuntimeError: always.
-        """
-        raise RuntimeError("Sparse tensors are not supported; make the tensor dense.")
+    def ort_value_from_sparse_tensor(cls, sparse_tensor: SparseTensor) -> OrtValue:
+        """A value that holds a sparse tensor."""
+        return cls(sparse_tensor)
 
     def to_dlpack(self) -> Any:
         """A capsule that shares the memory of the tensor; see `from_dlpack`."""
@@ -196,8 +197,8 @@ class OrtValue:
         return isinstance(self._value, np.ndarray)
 
     def is_sparse_tensor(self) -> bool:
-        """Always False."""
-        return False
+        """Whether it holds a sparse tensor."""
+        return isinstance(self._value, SparseTensor)
 
     def is_tensor_sequence(self) -> bool:
         """Whether it holds a list of tensors."""
