@@ -39,6 +39,10 @@ LEAST = {
     for dtype in ULPS
 }
 REAL_MODEL_BOUND = 1e-4
+# A real number that far from exact may fall to the wrong one of 256 points, but only so near to their border.
+POINT_BOUND = 255 * REAL_MODEL_BOUND
+# How much nearer than this a point lies to its border is chance: what single roundings of float32 are worth.
+CHANCE_OF_POINTS = 1e-3
 
 
 def bound(expected: Array, length: int = 1, decimals: int | None = None) -> Array:

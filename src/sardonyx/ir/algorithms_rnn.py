@@ -153,22 +153,19 @@ def lstm_quantized(
     def product(x: Array, d: int) -> Array:
         points, step_size, origin = quantize_dynamically(x)
         total = (points.astype(np.int32) - int(origin)) @ weights[d]
-        return np.asarray(total.astype(np.float32) * (step_size * scale[d].astype(np.float32)))
+        return np.asarray(total.astype(x.dtype) * (step_size * scale[d].astype(x.dtype)))
 
     step = _lstm_step(product, given.get("peepholes"), activations, clip, input_forget)
     return _layer(gates, (h, c), given.get("lens"), direction, step)
 
 
-def quantize_dynamically(x: Array) -> tuple[Array, np.float32, np.uint8]:
+def quantize_dynamically(x: Array) -> tuple[Array, Array, Array]:
     """X as uint8 points, their distance and the point of zero; the range includes zero."""
-    low, high = (
-        min(np.float32(x.min(initial=0)), np.float32(0)),
-        max(np.float32(x.max(initial=0)), np.float32(0)),
-    )
-    step = np.float32((high - low) / np.float32(255)) if high != low else np.float32(1)
-    origin = np.uint8(np.clip(np.rint(-low / step), 0, 255))
-    points = np.clip(np.rint(x / step) + np.float32(origin), 0, 255).astype(np.uint8)
-    return points, step, origin
+    low, high = np.min(x, initial=0), np.max(x, initial=0)
+    step = (high - low) / x.dtype.type(255) if high != low else x.dtype.type(1)
+    origin = np.clip(np.rint(-low / step), 0, 255)
+    points = np.clip(np.rint(x / step) + origin, 0, 255)
+    return points.astype(np.uint8), step, origin
 
 
 def gru(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -25,6 +26,8 @@ Operation = Callable[[Sequence[Any], Mapping[str, int]], Any]
 def run(graph: Graph, feeds: Sequence[Any], outer: Mapping[str, int] | None = None) -> list[Any]:
     """Output arrays for input arrays, in graph order; `outer` binds sizes that no input gives.
 
+    An array lives until its last use.
+
     Raises RunError, naming the operation, if data is out of range or sizes contradict each other.
     """
     bindings: dict[str, int] = dict(outer or {})
@@ -34,7 +37,10 @@ def run(graph: Graph, feeds: Sequence[Any], outer: Mapping[str, int] | None = No
     sources: dict[int, list[str]] = {}
     for name, unknown in graph.unknowns.items():
         sources.setdefault(unknown.value.id, []).append(name)
-    for value in graph.order():
+    order = graph.order()
+    uses = Counter(v.id for _, v in graph.outputs)
+    uses.update(a.id for value in order for a in value.args)
+    for value in order:
         if value.id not in known:
             known[value.id] = evaluate(value, [known[a.id] for a in value.args], bindings)
         for name in sources.get(value.id, ()):
@@ -45,6 +51,10 @@ def run(graph: Graph, feeds: Sequence[Any], outer: Mapping[str, int] | None = No
                 if unknown.result is None
                 else int(np.shape(result[unknown.result])[unknown.index])
             )
+        for arg in value.args:
+            uses[arg.id] -= 1
+            if not uses[arg.id]:
+                del known[arg.id]
     return [known[v.id] for _, v in graph.outputs]
 
 

@@ -146,7 +146,7 @@ def _piper(repeat: int = 1, noise: float = 0.0) -> Feeds:
 
 _TOKENS = ({"batch": 4, "length": 64}, {"batch": 1, "length": 16}, {"batch": 2, "length": 37})
 _CHARACTERS = ({"characters": 59}, {"characters": 17})
-_VERSES = ({"batch": 2, "repeat": 2}, {"batch": 1, "repeat": 3})
+_VERSES = ({"batch": 2, "repeat": 2}, {"batch": 1, "repeat": 3}, {"batch": 1, "repeat": 1})
 
 MAKERS = {
     "minilm_l6_int8w": Maker(_minilm_l6, _TOKENS),
