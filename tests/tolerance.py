@@ -109,6 +109,28 @@ def difference_of_models(actual: Array, expected: Array) -> str | None:
     return f"off by {apart / largest if largest else math.inf:.2e} of the largest value {largest:.4g}"
 
 
+def worse_than_peer(actual: Array, peer: Array, exact: Array) -> str | None:
+    """What is wrong if `actual` is clearly further from `exact` than the peer's result; all have one shape.
+
+    Distances are relative to the largest value. Half of the peer's and a few roundings more are the luck of
+    an order of terms. Of things that are no floats the wrong ones are counted.
+    """
+    if exact.dtype.kind != "f":
+        wrong, peers = int(np.sum(actual != exact)), int(np.sum(peer != exact))
+        return f"{wrong} of {exact.size} are wrong, of the peer's {peers}" if wrong > peers else None
+    ours, theirs = _distance(actual, exact), _distance(peer, exact)
+    if ours <= 1.5 * theirs + ULPS[actual.dtype] * EPS[actual.dtype]:
+        return None
+    return f"off by {ours:.2e} of the largest value, the peer by {theirs:.2e}"
+
+
+def _distance(actual: Array, exact: Array) -> float:
+    """The largest distance between two tensors, as a part of the largest value; NaNs are left out."""
+    wide = exact.astype(np.float64)
+    apart = float(np.nanmax(np.abs(actual.astype(np.float64) - wide), initial=0))
+    return apart / (float(np.nanmax(np.abs(wide), initial=0)) or 1)
+
+
 def assert_close(actual: Array, expected: Array, length: int = 1) -> None:
     """Fail with `difference` as the message if there is any."""
     wrong = difference(np.asarray(actual), np.asarray(expected), length)

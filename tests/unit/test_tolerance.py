@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tests.tolerance import assert_close, difference, difference_of_models
+from tests.tolerance import assert_close, difference, difference_of_models, worse_than_peer
 
 
 def test_longer_sums_may_drift_further() -> None:
@@ -43,3 +43,12 @@ def test_models_are_judged_by_their_largest_value() -> None:
     right = np.array([100.0, 0.0], np.float32)
     assert difference_of_models(right + np.float32(0.009), right) is None
     assert difference_of_models(right + np.float32(0.02), right) is not None
+
+
+def test_a_result_may_be_as_far_off_as_the_peers() -> None:
+    exact = np.array([100.0, np.nan])
+    near, far = (np.array([100 + d, np.nan], np.float32) for d in (0.01, 0.05))
+    assert worse_than_peer(near, far, exact) is None
+    assert worse_than_peer(far, near, exact) is not None
+    assert worse_than_peer(np.array([1, 2]), np.array([1, 3]), np.array([1, 2])) is None
+    assert worse_than_peer(np.array([1, 3]), np.array([1, 2]), np.array([1, 2])) is not None
