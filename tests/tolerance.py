@@ -45,8 +45,11 @@ POINT_BOUND = 255 * REAL_MODEL_BOUND
 CHANCE_OF_POINTS = 1e-3
 
 
-def bound(expected: Array, length: int = 1, decimals: int | None = None) -> Array:
-    """The largest allowed distance from each element of `expected` (float64, same shape)."""
+def bound(expected: Array, length: int = 1, decimals: int | None = None, largest: float = 0.0) -> Array:
+    """The largest allowed distance from each element of `expected` (float64, same shape).
+
+    `largest` is the sum of the sizes of the terms of an element, where they cancel each other.
+    """
     dtype = expected.dtype
     if dtype not in ULPS:
         return np.zeros(expected.shape)
@@ -56,10 +59,13 @@ def bound(expected: Array, length: int = 1, decimals: int | None = None) -> Arra
     root = math.sqrt(length)
     written = 0.0 if decimals is None else 1.01 * 10**-decimals
     relative = eps * (ULPS[dtype] + root) * size + eps * root * float(size.max(initial=0))
+    relative += min(eps, EPS[np.dtype(np.float32)]) * root * largest
     return np.maximum(relative, ULPS[dtype] * LEAST[dtype]) + written
 
 
-def difference(actual: Array, expected: Array, length: int = 1, decimals: int | None = None) -> str | None:
+def difference(
+    actual: Array, expected: Array, length: int = 1, decimals: int | None = None, largest: float = 0.0
+) -> str | None:
     """What is wrong with `actual`, or None: type, shape, or the worst element beyond `bound`.
 
     Args:
@@ -67,6 +73,7 @@ def difference(actual: Array, expected: Array, length: int = 1, decimals: int | 
         expected: the trusted result.
         length: how many terms the longest sum behind an element has; 0 if nothing but itself decides it.
         decimals: how many `expected` was written with, if by hand.
+        largest: the sum of the sizes of those terms.
     """
     if actual.dtype != expected.dtype:
         return f"type {actual.dtype}, expected {expected.dtype}"
@@ -82,7 +89,7 @@ def difference(actual: Array, expected: Array, length: int = 1, decimals: int | 
     a, e = actual.astype(np.float64), expected.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         same = (a == e) | (np.isnan(a) & np.isnan(e))
-        allowed = bound(expected, length, decimals)
+        allowed = bound(expected, length, decimals, largest)
         excess = np.where(same, 0, np.abs(a - e) - allowed)
     wrong = ~same & ~(excess <= 0)
     if not wrong.any():

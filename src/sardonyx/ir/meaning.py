@@ -404,15 +404,16 @@ def conv(
     group: int,
 ) -> Array:
     """y[n, o, p] = sum over i, k of xpad[n, i, p*stride + k*dilation] * w[o, i, k], per group of channels."""
-    spatial = x.ndim - 2
-    wide = np.float64 if x.dtype.kind == "f" else np.int64
+    spatial, taps = x.ndim - 2, int(np.prod(w.shape[2:]))
+    wide = np.float64 if dt.by_numpy(x.dtype).is_float else np.int64
     x = pad(x, np.zeros((), x.dtype), low=(0, 0, *low), high=(0, 0, *high)).astype(wide)
     views = window(x, axes=range(2, 2 + spatial), kernel=w.shape[2:], strides=strides, dilations=dilations)
     n, positions = x.shape[0], views.shape[2 : 2 + spatial]
     per, out = x.shape[1] // group, w.shape[0] // group
-    views = views.reshape(n, group, per, -1, *w.shape[2:]).transpose(0, 1, 3, 2, *range(4, 4 + spatial))
-    columns = views.reshape(n, group, int(np.prod(positions)), -1)
-    y = columns @ w.astype(wide).reshape(group, out, -1).transpose(0, 2, 1)
+    count = int(np.prod(positions))
+    views = views.reshape(n, group, per, count, *w.shape[2:]).transpose(0, 1, 3, 2, *range(4, 4 + spatial))
+    columns = views.reshape(n, group, count, per * taps)
+    y = columns @ w.astype(wide).reshape(group, out, per * taps).transpose(0, 2, 1)
     return y.transpose(0, 1, 3, 2).reshape(n, w.shape[0], *positions)
 
 
@@ -430,7 +431,6 @@ def conv_transpose(
 
     `out` are the spatial output sizes.
     """
-    spatial = x.ndim - 2
     per, n = x.shape[1] // group, x.shape[0]
     full = [
         (s - 1) * st + (k - 1) * d + 1
@@ -449,8 +449,7 @@ def conv_transpose(
         )
         y[(slice(None),) * 3 + at] += part
     crop = tuple(slice(lo, lo + o) for lo, o in zip(low, out, strict=True))
-    del spatial
-    return y[(slice(None),) * 3 + crop].reshape(n, -1, *out).astype(x.dtype)
+    return y[(slice(None),) * 3 + crop].reshape(n, group * w.shape[1], *out).astype(x.dtype)
 
 
 def conv_blocked(
@@ -458,9 +457,9 @@ def conv_blocked(
 ) -> Array:
     """`conv` of x[N, C/16, H, W, 16] (or plain x[N, C, H, W]) without padding, result [N, O/16, H, W, 16]."""
     if x.ndim == 5:
-        x = x.transpose(0, 1, 4, 2, 3).reshape(x.shape[0], -1, x.shape[2], x.shape[3])[
-            :, : w.shape[1] * group
-        ]
+        lanes = x.shape[1] * 16
+        x = x.transpose(0, 1, 4, 2, 3).reshape(x.shape[0], lanes, x.shape[2], x.shape[3])
+        x = x[:, : w.shape[1] * group]
     y = conv(x, w, strides=strides, dilations=dilations, low=(0, 0), high=(0, 0), group=group)
     y = np.pad(y, ((0, 0), (0, -channels % 16), (0, 0), (0, 0)))
-    return y.reshape(y.shape[0], -1, 16, *y.shape[2:]).transpose(0, 1, 3, 4, 2)
+    return y.reshape(y.shape[0], y.shape[1] // 16, 16, *y.shape[2:]).transpose(0, 1, 3, 4, 2)

@@ -10,10 +10,10 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
-from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.errors import ShapeError
 from sardonyx.ir import algorithms_region  # noqa: F401 - registers col2im
 from sardonyx.ir.value import Value, const, iota, make
-from sardonyx.ops.operands import sizes
+from sardonyx.ops.operands import needs_size, sizes
 from sardonyx.ops.precision import along, centred
 from sardonyx.ops.registry import op
 from sardonyx.ops.sampling import linear_sample
@@ -48,19 +48,30 @@ def _in_groups(w: Value, group: int) -> None:
         raise ShapeError(f"weights {list(w.shape)} cannot be parted into {group} groups")
 
 
-def conv_window(
-    x: Value, w: Value, strides: Ints, dilations: Ints, pads: Ints, auto_pad: str, kernel_shape: Ints = ()
-) -> Window:
+def with_kernel(w: Value, kernel_shape: Ints) -> Value:
+    """Weights whose kernel is known, by `kernel_shape` if need be. Raises NeedsContent, ShapeError."""
+    kernel = w.shape[2:]
+    if kernel_shape:
+        if len(kernel_shape) != len(kernel) or any(map(_differ, kernel, kernel_shape)):
+            raise ShapeError(f"kernel_shape {list(kernel_shape)} contradicts the weights {list(w.shape)}")
+        return w.reshape((*w.shape[:2], *kernel_shape))
+    for size in kernel:
+        if not isinstance(size, int):
+            raise needs_size(size, "the size of the kernel")
+    return w
+
+
+def _differ(a: Dim, b: Dim) -> bool:
+    return dims.equal(a, b) is False
+
+
+def conv_window(x: Value, w: Value, strides: Ints, dilations: Ints, pads: Ints, auto_pad: str) -> Window:
     """The window of a convolution, its kernel taken from the weights. Raises ShapeError if they disagree."""
     if x.rank != w.rank or x.rank < 3:
         raise ShapeError(
             f"a convolution of {list(x.shape)} by weights {list(w.shape)} needs equal ranks of at least 3"
         )
-    kernel = w.shape[2:]
-    if kernel_shape and any(dims.equal(a, b) is False for a, b in zip(kernel, kernel_shape, strict=True)):
-        raise ShapeError(f"kernel_shape {list(kernel_shape)} contradicts the weights {list(w.shape)}")
-    known = tuple(kernel_shape) if kernel_shape else kernel
-    return Window.of(x.shape[2:], known, strides, dilations, pads, auto_pad)
+    return Window.of(x.shape[2:], w.shape[2:], strides, dilations, pads, auto_pad)
 
 
 @op("Conv")
@@ -77,7 +88,8 @@ def conv(
     strides: Ints = (),
 ) -> Value:
     """y[n, o, p] = b[o] + sum over i, k of x[n, i, p*stride + k*dilation - low] * w[o, i, k]."""
-    window = conv_window(x, w, strides, dilations, pads, auto_pad, kernel_shape)
+    w = with_kernel(w, kernel_shape)
+    window = conv_window(x, w, strides, dilations, pads, auto_pad)
     y = convolve(x, w, window, group)
     return y if b is None else y + along(b, 1, y.rank)
 
@@ -106,7 +118,8 @@ def conv_integer(
     strides: Ints = (),
 ) -> Value:
     """Conv of (x - x_zero_point) by (w - w_zero_point), exact in int32."""
-    window = conv_window(x, w, strides, dilations, pads, auto_pad, kernel_shape)
+    w = with_kernel(w, kernel_shape)
+    window = conv_window(x, w, strides, dilations, pads, auto_pad)
     return convolve_integers(x, w, x_zero_point, w_zero_point, window, group)
 
 
@@ -131,7 +144,10 @@ def conv_transpose(
     gaps = tuple(dilations) or (1,) * rank
     extra = tuple(output_padding) or (0,) * rank
     borders = tuple(pads) or (0,) * (2 * rank)
-    kernel = tuple(kernel_shape) or w.shape[2:]
+    w = with_kernel(w, kernel_shape)
+    if not isinstance(w.shape[1], int):
+        raise needs_size(w.shape[1], "the number of channels")
+    kernel = w.shape[2:]
     x = of_channels(x, w.shape[0], w, group)
     _in_groups(w, group)
     low: list[Dim] = []
@@ -171,9 +187,10 @@ def deform_conv(
     strides: Ints = (),
 ) -> Value:
     """Conv whose taps are moved by `offset` and weighted by `mask`, interpolated between pixels."""
-    window = conv_window(x, w, strides, dilations, pads, "NOTSET", kernel_shape)
+    w = with_kernel(w, kernel_shape)
+    window = conv_window(x, w, strides, dilations, pads, "NOTSET")
     n, channels, rank = x.shape[0], x.shape[1], x.rank - 2
-    kernel = _static(window.kernel, "DeformConv")
+    kernel = [k for k in window.kernel if isinstance(k, int)]
     taps = int(np.prod(kernel))
     moves = offset.reshape((n, offset_group, taps, rank, *window.out))
     grid = np.stack(np.meshgrid(*(np.arange(k) for k in kernel), indexing="ij")).reshape(rank, taps)
@@ -201,14 +218,6 @@ def deform_conv(
 def _number(size: Dim) -> int:
     assert isinstance(size, int)
     return size
-
-
-def _static(sizes: Sequence[Dim], what: str) -> tuple[int, ...]:
-    if not all(isinstance(k, int) for k in sizes):
-        raise UnsupportedOp(
-            f"{what} needs a kernel of known size, not {list(sizes)}; fix the sizes of the model"
-        )
-    return tuple(k for k in sizes if isinstance(k, int))
 
 
 @op("Col2Im", since=18)

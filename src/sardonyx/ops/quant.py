@@ -10,7 +10,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, scalar
-from sardonyx.ops.conv import conv_window, convolve_integers
+from sardonyx.ops.conv import conv_window, convolve_integers, with_kernel
 from sardonyx.ops.elementwise import converted
 from sardonyx.ops.linear import matrix_product
 from sardonyx.ops.operands import needs_size
@@ -217,7 +217,8 @@ def qlinear_conv(
     strides: Ints = (),
 ) -> Value:
     """The convolution of the real numbers of x and w, as points on the scale of y; b is on theirs."""
-    window = conv_window(x, w, strides, dilations, pads, auto_pad, kernel_shape)
+    w = with_kernel(w, kernel_shape)
+    window = conv_window(x, w, strides, dilations, pads, auto_pad)
     total = convolve_integers(x, w, x_zero_point, w_zero_point, window, group)
     if b is not None:
         total = total + along(b, 1, x.rank)

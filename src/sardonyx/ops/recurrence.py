@@ -5,8 +5,7 @@ from __future__ import annotations
 from sardonyx.base import dim as dims
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, concat, scalar
-from sardonyx.ops.conv import convolve
-from sardonyx.ops.operands import needs_size
+from sardonyx.ops.conv import convolve, with_kernel
 from sardonyx.ops.precision import along
 from sardonyx.ops.registry import op
 from sardonyx.ops.window import Window
@@ -34,9 +33,8 @@ def _causal(
         raise UnsupportedOp(f'activation="{activation}"')
     if x.rank != 3 or weight.rank != 3:
         raise ShapeError(f"signals {list(x.shape)} and weights {list(weight.shape)} must have rank 3")
-    taps = weight.shape[2]
-    if not isinstance(taps, int):
-        raise needs_size(taps, "the number of taps")
+    weight = with_kernel(weight, ())
+    taps = int(weight.shape[2])  # type: ignore[arg-type]
     reach = (taps - 1) * dilation
     batch, channels, length = x.shape
     before = scalar(0, x.dtype).broadcast((batch, channels, reach)) if past is None else past

@@ -220,6 +220,8 @@ class _Forms:
         return map_(value.prim, *parts)
 
     def _blocks_cheaply(self, arg: Value, value: Value) -> bool:
+        if not isinstance(arg.shape[1], int):
+            return False
         return arg.shape[1] == 1 or arg.is_const or arg.size != value.size or value.rank == 4
 
     def _operand(self, arg: Value, form: Value | None) -> Value:
@@ -278,6 +280,8 @@ class _Forms:
         forms = [self.get(a) for a in value.args]
         axis = value.attrs["axis"]
         if axis >= 4 or sum(f is not None for f in forms) * 2 < len(forms):
+            return None
+        if not all(isinstance(a.shape[1], int) for a in value.args):
             return None
         if axis == 1 and any(_channels(a) % BLOCK for a in value.args[:-1]):
             return None

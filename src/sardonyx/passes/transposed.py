@@ -54,6 +54,8 @@ def phases(value: Value, channels: int) -> Phases:
     low, high, counts, start = [], [], [], []
     for size, crop, out, s, j in zip(x.shape[2:], at["low"], at["out"], strides, reach, strict=True):
         first, last = dims.floordiv(crop, s), dims.ceildiv(crop + out, s)
+        if not isinstance(crop, int):
+            first, last = dims.minimum(first, j - 1), dims.maximum(last, size)
         low.append(j - 1 - first)
         high.append(last - size)
         counts.append(last - first)

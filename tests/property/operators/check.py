@@ -153,7 +153,9 @@ def _difference(actual: Any, expected: Any, call: Call) -> str | None:
     if not isinstance(actual, np.ndarray):
         return f"{type(actual).__name__}, expected an array"
     expected = np.asarray(expected)
-    return difference(actual, expected, call.length) or (_zeros(actual, expected) if call.zeros else None)
+    return difference(actual, expected, call.length, largest=call.largest) or (
+        _zeros(actual, expected) if call.zeros else None
+    )
 
 
 def _zeros(actual: Any, expected: Any) -> str | None:

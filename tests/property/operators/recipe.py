@@ -55,6 +55,7 @@ class Call:
         outputs: how many results are asked for, or which of them: (True, False, True).
         judge: who knows the results.
         length: terms of the longest sum behind an element; 0 if each result is one rounding of a function.
+        largest: the sum of the sizes of these terms, if they may cancel each other.
         zeros: whether the sign of a zero is defined; by default where nothing is summed.
         invalid: why every engine must refuse the call; "" if it is valid.
         attributes: of the node; those that are None are left out.
@@ -68,12 +69,13 @@ class Call:
         length: int = 0,
         zeros: bool | None = None,
         invalid: str = "",
+        largest: float = 0.0,
         **attributes: Any,
     ) -> None:
         self.inputs = list(inputs)
         self.outputs = [True] * outputs if isinstance(outputs, int) else list(outputs)
         self.zeros = length == 0 if zeros is None else zeros
-        self.judge, self.length, self.invalid = judge, length, invalid
+        self.judge, self.length, self.largest, self.invalid = judge, length, largest, invalid
         self.attributes = {name: value for name, value in attributes.items() if value is not None}
 
     @property

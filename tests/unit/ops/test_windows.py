@@ -118,3 +118,29 @@ def test_channels_that_only_the_weights_know(op: str, group: int) -> None:
     assert np.array_equal(run("N,C,H,W", x), run("2,4,3,5", x))
     with pytest.raises(Exception, match="cannot reshape"):
         run("N,C,H,W", x[:, :3].copy())
+
+
+@pytest.mark.parametrize("op", ["Conv", "ConvTranspose"])
+def test_weights_of_free_sizes_and_a_bias(op: str) -> None:
+    text = f"g (float[N,C,H,W] x, float[A,B,K,L] w, float[O] b) => (float[?,?,?,?] y) {{ y = {op}(x, w, b) }}"
+    session = sardonyx.InferenceSession(parsed(text).SerializeToString())
+    x, b = np.ones((2, 3, 4, 5), np.float32), np.full(3, 7, np.float32)
+    for kernel in (2, 3):
+        w = np.ones((3, 3, kernel, kernel), np.float32)
+        (y,) = session.run(None, {"x": x, "w": w, "b": b})
+        assert y.max() == 3 * kernel**2 + 7
+
+
+def test_a_bias_of_unknown_size_after_a_blocked_convolution() -> None:
+    w = ", ".join("1" for _ in range(32))
+    text = f"g (float[N,1,H,W] x, float[O] b) => (float[?,?,?,?] y) <float[32,1,1,1] w = {{{w}}}>"
+    session = sardonyx.InferenceSession(parsed(text + "{ y = Conv(x, w, b) }").SerializeToString())
+    (y,) = session.run(None, {"x": np.ones((1, 1, 2, 2), np.float32), "b": np.arange(32, dtype=np.float32)})
+    assert np.array_equal(y[0, :, 0, 0], np.arange(32) + 1)
+
+
+@pytest.mark.parametrize("op", ["Conv", "ConvTranspose"])
+def test_an_empty_batch(op: str) -> None:
+    text = f"g (float[N,3,4,4] x, float[3,3,2,2] w) => (float[?,?,?,?] y) {{ y = {op}(x, w) }}"
+    (y,) = outputs(parsed(text), np.ones((0, 3, 4, 4), np.float32), np.ones((3, 3, 2, 2), np.float32))
+    assert y.shape == (0, 3, 3, 3) if op == "Conv" else (0, 3, 5, 5)
