@@ -33,6 +33,11 @@ $(BIN)/python:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ .venv/.demo
 
+.venv/.libraries: pyproject.toml | .venv/.dev
+	@echo "installing libraries that import onnxruntime into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,libraries]'
+	@touch $@
+
 demo: .venv/.demo  ## read the printed lines of a photographed page with a real model
 	@$(RUN)/python examples/read_text.py
 
@@ -40,7 +45,7 @@ test: .venv/.dev  ## what every change must pass: style, types and all quick tes
 	$(if $(K),,$(STYLE))
 	@$(PYTEST) -q $(QUICK)
 
-test-all: .venv/.dev  ## all real models and all operator cases too (K= selects)
+test-all: .venv/.libraries  ## all real models, libraries and operator cases too (K= selects)
 	@$(PYTEST) -q $(SELECT)
 
 check: .venv/.dev  ## style, types, layers, sizes

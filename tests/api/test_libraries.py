@@ -5,7 +5,6 @@ Each runs in two processes, one with the module taken over; the real onnxruntime
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -24,8 +23,9 @@ NEEDED = (
     "oww_melspectrogram",
     "oww_embedding",
     "ppocrv4_det",
-    "silero_vad_v4",
+    "smart_turn_whisper_qdq",
 )
+"""Models that the libraries are given, and those whose assets they look at."""
 
 
 def results(library: str, engine: str, folder: Path) -> Any:
@@ -42,8 +42,6 @@ def results(library: str, engine: str, folder: Path) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize("library", RUNS)
 def test_libraries_give_equal_answers(library: str) -> None:
-    if importlib.util.find_spec(library) is None:
-        pytest.skip(f"the package {library} is not installed")
     folder = next(iter(zoo.fetch(NEEDED).values())).parent
     ours = results(library, "sardonyx", folder)
     peers = results(library, "onnxruntime", folder)
