@@ -154,21 +154,31 @@ class Builder:
 
     def data(self) -> ProgramData:
         """The finished program; its inputs have the names of the graph's."""
-        assembler, graph = self.assembler, self.assembler.fusion.graph
+        assembler = self.assembler
         results = assembler.results()
         assembler.close(None)
-        return ProgramData(
-            inputs=tuple(TensorInfo(str(v.attrs["name"]), v.dtype.name, None) for v in graph.inputs),
-            outputs=(),
-            initializer_inputs=(),
-            metadata=ModelMeta(),
-            fallbacks=(),
-            symbols=tuple((name, n, axis) for name, (n, axis) in graph.symbols().items()),
-            input_shapes=tuple(map(fed_shape, graph.inputs)),
+        return replace(
+            outline(assembler.fusion.graph),
             storages=assembler.specs(),
             segments=tuple(assembler.segments),
             results=results,
         )
+
+
+def outline(graph: Graph) -> ProgramData:
+    """What a program of a graph expects of its feeds; it does nothing yet."""
+    return ProgramData(
+        inputs=tuple(TensorInfo(str(v.attrs["name"]), v.dtype.name, None) for v in graph.inputs),
+        outputs=(),
+        initializer_inputs=(),
+        metadata=ModelMeta(),
+        fallbacks=(),
+        symbols=tuple((name, n, axis) for name, (n, axis) in graph.symbols().items()),
+        input_shapes=tuple(map(fed_shape, graph.inputs)),
+        storages=(),
+        segments=(),
+        results=(),
+    )
 
 
 def described(data: ProgramData, loaded: Loaded, report: Report) -> ProgramData:

@@ -87,6 +87,7 @@ class FreeGraph(Graph):
 TARGETS: dict[str, Target] = {
     "native": engine(""),
     "avx2": engine("x86_64-v3"),
+    "reference": engine("reference"),
     "graph": Graph,
     "free": FreeGraph,
 }

@@ -75,7 +75,12 @@ PRECISIONS = ("fp32", "strict", "bf16")
 
 CACHE = Knob("cache", "", "folder of compiled code; empty = the user's cache folder, off = keep nothing")
 THREADS = Knob("threads", 0, "threads of the team, the caller included; 0 = the cores this process may use")
-TARGET = Knob("target", "", "machine to compile for, such as x86_64-v3; empty = this one", changes_code=True)
+TARGET = Knob(
+    "target",
+    "",
+    "machine to compile for, such as x86_64-v3; reference = none, run slowly in numpy; empty = this one",
+    changes_code=True,
+)
 PRECISION = Knob(
     "precision",
     "fp32",

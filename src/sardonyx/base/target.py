@@ -25,6 +25,11 @@ class Target:
     l2_bytes: int = 1 << 20
     fixed_order: bool = False
 
+    @property
+    def is_machine(self) -> bool:
+        """Whether there is machine code for it; the reference target has none."""
+        return bool(self.triple)
+
     def has(self, feature: str) -> bool:
         """Whether an LLVM feature such as `avx512bf16` is present."""
         return feature in self.features

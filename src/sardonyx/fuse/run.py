@@ -5,7 +5,7 @@ Exact and slow; must not know loops or native code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,21 +20,21 @@ from sardonyx.ir.run import evaluate, materialise
 from sardonyx.ir.value import Value
 
 Array = np.ndarray[Any, Any]
-Compute = Callable[[Group, "Memory"], bool]
-"""Computes a group in another way, if it can."""
 
 
-def run(fusion: Fusion, feeds: Sequence[Any], compute: Compute = lambda group, memory: False) -> list[Any]:
+def run(fusion: Fusion, feeds: Sequence[Any]) -> list[Any]:
     """The outputs for the inputs, in graph order."""
     memory = Memory(fusion, feeds)
     for group in fusion.groups:
-        if group.kind != "concat" and not compute(group, memory):
-            _Group(group, memory).run()
+        run_group(group, memory)
         memory.note(group.root)
-    found = []
-    for place, (_, value) in zip(fusion.outputs, fusion.graph.outputs, strict=True):
-        found.append(memory.value(value) if place is None else memory.at(place, value.shape).copy())
-    return found
+    return memory.outputs()
+
+
+def run_group(group: Group, memory: Memory) -> None:
+    """Compute the values of one group and store its root."""
+    if group.kind != "concat":
+        _Group(group, memory).run()
 
 
 class Memory:
@@ -45,6 +45,12 @@ class Memory:
         self.sizes = {n: int(feeds[i].shape[axis]) for n, (i, axis) in fusion.graph.symbols().items()}
         self.host: dict[int, Any] = {v.id: feeds[n] for n, v in enumerate(fusion.graph.inputs)}
         self._arrays: dict[int, Array] = {}
+        self._items: dict[int, list[Value]] = {}
+        for value in fusion.graph.order():
+            if value.prim == "item":
+                self._items.setdefault(value.args[0].id, []).append(value)
+        for value in fusion.graph.inputs:
+            self.note(value)
 
     def storage(self, storage: Storage) -> Array:
         """The elements of a storage, flat; what was not written yet is garbage."""
@@ -81,13 +87,31 @@ class Memory:
             return self.host[value.args[0].id][value.attrs["index"]]
         raise CompileError(f"{value!r} is stored nowhere")
 
+    def hold(self, value: Value, result: Any) -> None:
+        """Keep a result of the host, or all results of a value that has several."""
+        self.host[value.id] = result
+        items = [(item, result[item.attrs["index"]]) for item in self._items.get(value.id, ())]
+        for user, part in items or [(value, result)]:
+            place = self.fusion.places.get(user.id)
+            if place is not None and place.storage.kind == "host":
+                self._arrays[id(place.storage)] = np.ascontiguousarray(part).reshape(-1)
+
+    def outputs(self) -> list[Any]:
+        """The outputs of the graph, which must have been computed, in order."""
+        pairs = zip(self.fusion.outputs, self.fusion.graph.outputs, strict=True)
+        return [
+            self.value(value) if place is None else self.at(place, value.shape).copy()
+            for place, (_, value) in pairs
+        ]
+
     def note(self, value: Value) -> None:
-        """Read the sizes that depend on a value which has just been computed."""
+        """Read the sizes that depend on a value which has just been computed, or on one of its results."""
+        sources = [value, *self._items.get(value.id, ())]
         for name, unknown in self.fusion.graph.unknowns.items():
-            if unknown.value is not value:
+            if all(unknown.value is not source for source in sources):
                 continue
             if unknown.result is None:
-                self.sizes[name] = int(np.asarray(self.value(value)).reshape(-1)[unknown.index])
+                self.sizes[name] = int(np.asarray(self.value(unknown.value)).reshape(-1)[unknown.index])
             else:
                 self.sizes[name] = int(np.shape(self.host[value.id][unknown.result])[unknown.index])
 
@@ -115,12 +139,12 @@ class _Group:
         if root.results:
             self._keep_results(result)
         elif group.place is None or group.place.storage.kind == "host":
-            memory.host[root.id] = result
+            memory.hold(root, result)
         else:
             memory.at(group.place, root.shape)[...] = result
 
     def _keep_results(self, results: Sequence[Any]) -> None:
-        self.memory.host[self.group.root.id] = results
+        self.memory.hold(self.group.root, results)
         for place, result in zip(self.group.results, results, strict=False):
             if place is not None:
                 self.memory.note(self.group.root)

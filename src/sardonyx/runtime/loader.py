@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from sardonyx.compile import Compiled
     from sardonyx.frontend import Loaded
     from sardonyx.frontend.load import Source
+    from sardonyx.interpret import Interpreter
 
 Origin = str | os.PathLike[str] | bytes
 
-AnyProgram: TypeAlias = Program | Variants
+AnyProgram: TypeAlias = "Program | Interpreter | Variants"
 
 _compiling = threading.RLock()
 """The compiler's tables of values and names are one per process."""
@@ -59,10 +60,12 @@ class _Loader:
 
     def program(self) -> AnyProgram:
         """The program for any feed."""
-        found = self._found(self._key())
+        found: AnyProgram | Plan | Signature | None = self._found(self._key())
         if found is None:
             with _compiling:
                 found = self._found(self._key()) or self._compile()
+        if isinstance(found, Plan):
+            return self._ready(found)
         if isinstance(found, Signature):
             return Variants(
                 *(found.inputs, found.outputs, found.initializer_inputs, found.metadata),
@@ -70,9 +73,9 @@ class _Loader:
                 needs=found.needs,
                 make=self.program_for,
             )
-        return self._ready(found)
+        return found
 
-    def program_for(self, feeds: Mapping[str, Any], needs: Needs) -> tuple[Program, Needs]:
+    def program_for(self, feeds: Mapping[str, Any], needs: Needs) -> tuple[Program | Interpreter, Needs]:
         """The program for such feeds, of which `needs` are known to matter, and all that matters of them.
 
         Raises RunError if the model file has changed since the session was made.
@@ -93,10 +96,10 @@ class _Loader:
                 loaded, more = frontend.specialise(source, feeds, self.options, needs)
                 return loaded
 
-            made = self._compiled(load)
+            made = self._made(load, lambda: self._key_for(more, feeds))
             if more != needs:
                 self._keep_signature(key, more, source)
-            return self._ready(self._kept(made, self._key_for(more, feeds))), more
+            return made, more
 
     def special(self, change: Change) -> AnyProgram:
         """The program for feeds that break what the usual one assumes."""
@@ -112,7 +115,7 @@ class _Loader:
 
     def _key(self, *more: str) -> str | None:
         """Where the program is kept; None if it cannot be."""
-        model = None if self.is_custom else self.model.key()
+        model = self.model.key() if self.target.is_machine and not self.is_custom else None
         if model is None:
             return None
         return cache.key("plan", model, self.options.code_key(), repr(self.target), identity.build(), *more)
@@ -149,21 +152,26 @@ class _Loader:
     def _changed(self) -> RunError:
         return RunError(f"{self.origin!r} has changed since the session was made; make a new session")
 
-    def _compile(self) -> Plan | Signature:
+    def _compile(self) -> Program | Interpreter | Signature:
         from sardonyx import frontend
 
         source = self._source()
         self.model.note_files(frontend.external_files(source))
         try:
-            made = self._compiled(lambda: frontend.load(source, self.options, self.options.fed))
+            return self._made(lambda: frontend.load(source, self.options, self.options.fed), self._key)
         except NeedsContent as error:
             return self._keep_signature(self._key(), Needs().with_(error), source)
-        return self._kept(made, self._key())
 
-    def _compiled(self, load: Callable[[], Loaded]) -> Compiled:
+    def _made(self, load: Callable[[], Loaded], key: Callable[[], str | None]) -> Program | Interpreter:
+        """The program of what `load` gives, kept under the key that there is afterwards."""
+        if not self.target.is_machine:
+            from sardonyx.interpret import interpret_model
+
+            return interpret_model(load, self.options, self.special)
         from sardonyx.compile import compile_model
 
-        return compile_model(load, self.target, self.options, self.store)
+        made = compile_model(load, self.target, self.options, self.store)
+        return self._ready(self._kept(made, key()))
 
     def _kept(self, made: Compiled, key: str | None) -> Plan:
         """The program as a later session will find it, or as it is if it cannot be kept."""

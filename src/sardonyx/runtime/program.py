@@ -55,6 +55,11 @@ class Runnable(Protocol):
         """All outputs and what took how long."""
         ...
 
+    @property
+    def report(self) -> Report:
+        """What the compiler decided."""
+        ...
+
 
 class Program:
     """A model ready to run; safe to use from several threads at once.

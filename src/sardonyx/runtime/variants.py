@@ -16,9 +16,9 @@ from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 
 if TYPE_CHECKING:
-    from sardonyx.runtime.program import CallTime, Program
+    from sardonyx.runtime.program import CallTime, Runnable
 
-Make: TypeAlias = "Callable[[Mapping[str, Any], Needs], tuple[Program, Needs]]"
+Make: TypeAlias = "Callable[[Mapping[str, Any], Needs], tuple[Runnable, Needs]]"
 """The program for a feed, of which the given needs are known to matter, and all that matters of it."""
 
 _MOST = 64
@@ -29,7 +29,7 @@ _MOST = 64
 class _Choice:
     """A program, or a further decision, with whether it served since it was last considered for eviction."""
 
-    program: Program | None = None
+    program: Runnable | None = None
     level: _Level | None = None
     used: bool = False
 
@@ -96,7 +96,7 @@ class Variants:
         """All outputs and the times of the calls; see `Program.profile`."""
         return self.program(feeds).profile(feeds)
 
-    def program(self, feeds: Sequence[Any]) -> Program:
+    def program(self, feeds: Sequence[Any]) -> Runnable:
         """The program that serves these feeds, made if there is none yet."""
         level = self._root
         while (choice := level.table.get(level.key(feeds))) is not None:
@@ -115,7 +115,7 @@ class Variants:
     def _level(self, needs: Needs) -> _Level:
         return _Level(needs, needs.reader(self._names))
 
-    def _new(self, level: _Level, feeds: Sequence[Any]) -> Program:
+    def _new(self, level: _Level, feeds: Sequence[Any]) -> Runnable:
         with self._lock:
             key = level.key(feeds)
             if key not in level.table:

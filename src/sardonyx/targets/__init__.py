@@ -9,7 +9,10 @@ from sardonyx.targets.detect import host
 from sardonyx.targets.x86_64 import isa as x86_64
 
 TARGETS: tuple[Target, ...] = x86_64.TARGETS
-"""Every target, the most capable first within an architecture."""
+"""Every machine that code is generated for, the most capable first within an architecture."""
+
+REFERENCE = Target("reference", "", "", (), lanes=1, tile_rows=1, masked_tail=False)
+"""No machine: kernels and algorithms run in numpy."""
 
 _detected: Target | None = None
 
@@ -19,11 +22,13 @@ def by_name(name: str) -> Target:
 
     Raises CompileError for an unknown name.
     """
+    if name == REFERENCE.name:
+        return REFERENCE
     base, *extras = name.split("+")
     for target in TARGETS:
         if target.name == base:
             return x86_64.with_features(target, extras)
-    known = ", ".join(target.name for target in TARGETS)
+    known = ", ".join(target.name for target in (*TARGETS, REFERENCE))
     raise CompileError(f"no target is called {base!r}; choose one of {known}")
 
 

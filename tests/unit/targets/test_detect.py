@@ -53,8 +53,10 @@ def test_the_environment_names_a_target(monkeypatch: pytest.MonkeyPatch) -> None
     assert targets.detect() == isa.V3
     monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v4+avx512vnni")
     assert targets.detect().has("avx512vnni")
+    monkeypatch.setenv("SARDONYX_TARGET", "reference")
+    assert not targets.detect().is_machine
     monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v5")
-    with pytest.raises(CompileError, match="choose one of x86_64-v4, x86_64-v3"):
+    with pytest.raises(CompileError, match="choose one of x86_64-v4, x86_64-v3, reference"):
         targets.detect()
     monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v3+avx512vnni")
     with pytest.raises(CompileError, match="knows no feature avx512vnni"):

@@ -39,6 +39,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 }
 """Features beyond the level that kernels may ask for; without the others, more machines share code."""
 
+_ANYWHERE = "The target `reference` runs on any machine, slowly, in numpy."
+
 _REQUIRED = {target.name: frozenset(target.features) for target in TARGETS}
 
 
@@ -62,7 +64,9 @@ def choose(host: Host) -> Target:
     Raises CompileError if the machine has no AVX2 with FMA and F16C.
     """
     if host.machine not in {"x86_64", "amd64"}:
-        raise CompileError(f"no target fits {host.machine or 'this machine'}; an x86-64 CPU is needed")
+        raise CompileError(
+            f"no target fits {host.machine or 'this machine'}; an x86-64 CPU is needed. {_ANYWHERE}"
+        )
     # Systems differ in how they name the bit-manipulation sets; every CPU with AVX2 and FMA has both.
     available = host.features | {"bmi", "bmi2"}
     for target in TARGETS:
@@ -71,4 +75,6 @@ def choose(host: Host) -> Target:
             l1, l2 = host.l1_bytes or target.l1_bytes, host.l2_bytes or target.l2_bytes
             return replace(chosen, l1_bytes=l1, l2_bytes=l2)
     missing = ", ".join(sorted(_REQUIRED[V3.name] - available))
-    raise CompileError(f"this machine lacks {missing}; an x86-64-v3 CPU (AVX2, FMA, F16C) is needed")
+    raise CompileError(
+        f"this machine lacks {missing}; an x86-64-v3 CPU (AVX2, FMA, F16C) is needed. {_ANYWHERE}"
+    )
