@@ -83,7 +83,7 @@ def difference(
         equal = actual == expected
         return None if np.all(equal) else f"{np.sum(~equal)} of {equal.size} strings differ"
     if expected.dtype.kind == "c":
-        return difference(_parts(actual), _parts(expected), length, decimals)
+        return difference(_parts(actual), _parts(expected), length, decimals, largest)
     if expected.dtype not in ULPS:
         return _first_unequal(actual, expected)
     a, e = actual.astype(np.float64), expected.astype(np.float64)

@@ -21,7 +21,7 @@ from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.unknown import Unknown
-from sardonyx.ir.value import Value
+from sardonyx.ir.value import Shape, Value
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.llvm.layout import BARRIER_AFTER, IDLE, JUMP
 from sardonyx.runtime.data import HostFunction, HostStep, Segment, Startable, StorageSpec, View
@@ -83,7 +83,7 @@ class Constants:
 
     def number(self, array: np.ndarray[Any, Any]) -> int:
         """The number of an array, contiguous."""
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")
         if id(array) not in self._numbers:
             self._numbers[id(array)] = len(self.arrays)
             self.arrays.append(array)
@@ -152,7 +152,7 @@ class Assembler:
             elif not isinstance(word, Entry):
                 names |= dims.symbols(word)
         for storage in call.writes:
-            names |= dims.symbols(storage.size)
+            names |= dims.symbols(storage.size).union(*map(dims.symbols, self._shape(storage)))
         for storage in call.reads:
             names |= _sizes_in(storage.value)
         return frozenset(names)
@@ -301,9 +301,13 @@ class Assembler:
             if record.kind == "sizes" and content is not None and content.data is not None:
                 record.slots = tuple(seg.evaluator.add(n) for n in content.data.flat)
             if record.storage.kind == "output":
-                shape = self.output_shapes[id(record.storage)]
-                seg.outputs.append((number, tuple(seg.evaluator.add(n) for n in shape)))
+                sizes = tuple(seg.evaluator.add(n) for n in self._shape(record.storage))
+                seg.outputs.append((number, sizes))
         record.last = seg.phase if record.segment == seg.number else -1
+
+    def _shape(self, storage: Storage) -> Shape:
+        """The sizes of an output, whose product may hide some of them behind a 0; () of anything else."""
+        return self.output_shapes.get(id(storage), ())
 
     # ---- host steps and segments
 

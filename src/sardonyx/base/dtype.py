@@ -103,6 +103,8 @@ ALL: tuple[DType, ...] = (
 _NATIVE = frozenset(
     {"f32", "u8", "i8", "u16", "i16", "i32", "i64", "bool", "f16", "f64", "u32", "u64", "bf16"}
 )
+_FIRST_OF_OTHERS = 256
+"""The number of the first numpy type that another package adds."""
 _BY_NAME = {d.name: d for d in (*ALL, OBJECT)}
 _BY_ONNX = {d.onnx: d for d in ALL}
 _BY_NUMPY = {d.numpy: d for d in ALL if d is not STRING and not isinstance(d.source, str)}
@@ -122,6 +124,6 @@ def by_numpy(dtype: np.dtype[Any]) -> DType:
     """The type of a numpy dtype (text dtypes give STRING); KeyError if there is none."""
     if dtype.kind in "OUST":
         return STRING
-    if dtype.kind == "V" and dtype not in _BY_NUMPY:
+    if dtype.num >= _FIRST_OF_OTHERS and dtype not in _BY_NUMPY:
         _BY_NUMPY.update((d.numpy, d) for d in ALL if isinstance(d.source, str))
     return _BY_NUMPY[dtype.newbyteorder("=")]

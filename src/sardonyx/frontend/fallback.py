@@ -77,7 +77,7 @@ def _infer(
             shape.append(label)
         infos.append(helper.make_tensor_value_info(name, value.dtype.onnx, shape))
         if value.is_numeric_const and value.data is not None and value.data.size <= _CONST_LIMIT:
-            initial.append(numpy_helper.from_array(np.ascontiguousarray(value.data), name))
+            initial.append(numpy_helper.from_array(np.asarray(value.data, order="C"), name))
     outputs = [onnx.ValueInfoProto(name=name) for name in node.output if name]
     graph = helper.make_graph([node], "reference", infos, outputs, initial)
     imports = [helper.make_opsetid(node.domain, opset)]

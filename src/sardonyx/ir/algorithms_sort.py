@@ -33,12 +33,17 @@ def nonzero(x: Array, *, count: int) -> Array:
     return places
 
 
+def _ranks(texts: Array) -> Array:
+    """The place of each text among the sorted ones."""
+    return np.unique(texts, return_inverse=True)[1].reshape(texts.shape)
+
+
 def unique(x: Array, *, axis: int | None, ordered: bool) -> tuple[Array, Array, Array, Array]:
     """First places and counts of the distinct elements (or slices), the number of each one, and their number.
 
     They are sorted, or in the order of their first places; their lists are filled up with zeros.
     """
-    keys = x if x.dtype.kind in "biufOU" else x.astype(np.float32)
+    keys = x if x.dtype.kind in "biufcU" else x.astype(np.float32) if x.dtype.kind != "O" else _ranks(x)
     _, first, inverse, counts = np.unique(
         keys, return_index=True, return_inverse=True, return_counts=True, axis=axis
     )

@@ -90,7 +90,8 @@ def grams(
     for row, items in zip(found, rows.tolist(), strict=True):
         for place, count in _occurrences(items, places, lengths, skips).items():
             row[place] = count
-    scale = np.asarray(weights, np.float32) if weights else np.ones(size, np.float32)
+    scale = np.ones(size, np.float32)
+    scale[list(indexes[: len(weights)])] = weights
     if mode == "IDF":
         found = (found > 0) * scale
     elif mode == "TFIDF":
@@ -112,13 +113,12 @@ def _occurrences(
 
 
 def to_text(x: Array) -> Array:
-    """Numbers as text: 8 digits of float32 and narrower, 17 of float64; NaN, INF, -INF by name."""
+    """Numbers as text: 8 digits of floats, as onnxruntime writes them; NaN, INF, -INF by name."""
     if x.dtype.kind in "iub":
         return _each(lambda v: str(int(v)), x)
-    digits = 17 if x.dtype.itemsize == 8 else 8
 
     def one(v: float) -> str:
-        return "NaN" if v != v else f"{v:.{digits}g}".replace("inf", "INF")
+        return "NaN" if v != v else f"{v:.8g}".replace("inf", "INF")
 
     return _each(one, x.astype(np.float64))
 

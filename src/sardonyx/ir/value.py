@@ -261,7 +261,7 @@ class Value:
         return make("slice", (self,), {"start": start, "step": step, "size": size}, self.dtype, size)
 
     def pad(self, low: Sequence[Dim], high: Sequence[Dim], fill: Value | None = None) -> Value:
-        """Surround with `fill` (a scalar of the same type; zero if absent); negative amounts crop."""
+        """Surround with `fill` (a scalar of the same type; `zero` if absent); negative amounts crop."""
         low, high = tuple(low), tuple(high)
         if any(isinstance(p, int) and p < 0 for p in (*low, *high)):
             cut = [(_negative(a), _negative(b)) for a, b in zip(low, high, strict=True)]
@@ -271,7 +271,7 @@ class Value:
             return inner.pad(tuple(a for a, _ in rest), tuple(b for _, b in rest), fill)
         if all(p == 0 for p in (*low, *high)):
             return self
-        fill = const(np.zeros((), self.dtype.numpy)) if fill is None else fill
+        fill = zero(self.dtype) if fill is None else fill
         shape = tuple(n + a + b for n, a, b in zip(self.shape, low, high, strict=True))
         return make("pad", (self, fill), {"low": low, "high": high}, self.dtype, shape)
 
@@ -408,6 +408,11 @@ def const(data: Array, dtype: DType | None = None) -> Value:
 def scalar(number: float, dtype: DType) -> Value:
     """A rank-0 constant."""
     return const(np.asarray(number).astype(dtype.numpy))
+
+
+def zero(dtype: DType) -> Value:
+    """A rank-0 constant: 0, or the empty text."""
+    return const(np.array("", object) if dtype is dt.STRING else np.zeros((), dtype.numpy))
 
 
 def dim_value(dim: Dim, dtype: DType) -> Value:

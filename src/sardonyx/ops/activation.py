@@ -31,8 +31,8 @@ def prelu_channels(x: Value, slope: Value) -> Value:
 
 @op("PRelu", since=7)
 def prelu(x: Value, slope: Value) -> Value:
-    """X above 0, slope * x below."""
-    return x.max(0) + x.min(0) * slope
+    """X where it is not below 0, else slope * x."""
+    return x.lt(0).where(x * slope, x)
 
 
 @op("Elu", since=1)

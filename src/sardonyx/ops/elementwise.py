@@ -34,7 +34,7 @@ _UNARY = (
         ("Asinh", 9, "asinh"),
         ("Acosh", 9, "acosh"),
     ),
-    *(("Atanh", 9, "atanh"), ("Erf", 9, "erf"), ("Sign", 9, "sign"), ("IsNaN", 9, "isnan")),
+    *(("Atanh", 9, "atanh"), ("Sign", 9, "sign"), ("IsNaN", 9, "isnan")),
     *(("Round", 11, "round"), ("BitwiseNot", 18, "bitnot")),
 )
 _BINARY = (
@@ -101,6 +101,12 @@ def greater_or_equal(a: Value, b: Value) -> Value:
 def reciprocal(x: Value) -> Value:
     """1 / x."""
     return 1 / x
+
+
+@op("Erf", since=9)
+def erf(x: Value) -> Value:
+    """The error function; of integers in float64, truncated."""
+    return x.erf() if x.dtype.is_float else x.cast(dt.F64).erf().cast(x.dtype)
 
 
 @op("Pow", since=7)

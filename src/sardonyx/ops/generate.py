@@ -8,7 +8,7 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar
+from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar, zero
 from sardonyx.ops.operands import size, sizes
 from sardonyx.ops.registry import op
 
@@ -93,7 +93,7 @@ def trilu(x: Value, k: Value | None = None, *, upper: int = 1) -> Value:
     rows, columns = (iota(x.shape[-2:], axis, dt.I64) for axis in (0, 1))
     diagonal = rows + (scalar(0, dt.I64) if k is None else k.reshape(()))
     keep = diagonal.le(columns) if upper else columns.le(diagonal)
-    return keep.where(x, scalar(0, x.dtype))
+    return keep.where(x, zero(x.dtype))
 
 
 @op("OneHot", since=9)

@@ -49,14 +49,23 @@ def padded(x: Value, amounts: Amounts, mode: str, fill: Value | None) -> Value:
     """`x` with amounts[axis] elements before and amounts[axis + rank] after, made up by `mode`."""
     if len(amounts) != 2 * x.rank:
         raise ShapeError(f"pads {list(amounts)} do not fit the rank of {list(x.shape)}")
-    low, high = amounts[: x.rank], amounts[x.rank :]
+    if mode not in ("constant", "edge", "reflect", "wrap"):
+        raise UnsupportedOp(f'mode="{mode}"')
+    x = _cropped(x, amounts[: x.rank], amounts[x.rank :])
+    more = tuple(dims.maximum(n, 0) for n in amounts)
+    low, high = more[: x.rank], more[x.rank :]
     if mode == "constant":
         return x.pad(low, high, fill)
-    if mode not in ("edge", "reflect", "wrap"):
-        raise UnsupportedOp(f'mode="{mode}"')
     for axis in range(x.rank):
         x = _mirrored(x, axis, low[axis], high[axis], mode)
     return x
+
+
+def _cropped(x: Value, low: Amounts, high: Amounts) -> Value:
+    """`x` without what negative amounts cut off."""
+    before, after = ([dims.maximum(0 - n, 0) for n in amounts] for amounts in (low, high))
+    lengths = [n - b - a for n, b, a in zip(x.shape, before, after, strict=True)]
+    return x.slice(before, lengths)
 
 
 def _mirrored(x: Value, axis: int, low: Dim, high: Dim, mode: str) -> Value:
@@ -64,7 +73,7 @@ def _mirrored(x: Value, axis: int, low: Dim, high: Dim, mode: str) -> Value:
         return x
     n = x.shape[axis]
     reach = n if mode == "wrap" else n - 1
-    known = isinstance(low, int) and isinstance(high, int) and low >= 0 <= high
+    known = isinstance(low, int) and isinstance(high, int)
     if known and mode != "edge" and dims.at_least(reach, dims.maximum(low, high)):
         return concat([*_side(x, axis, low, mode, True), x, *_side(x, axis, high, mode, False)], axis)
     count = dim_value(n, dt.I64)

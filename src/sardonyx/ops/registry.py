@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
+
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value
 
@@ -36,8 +38,8 @@ class Operator:
     """One registered meaning of an operator, valid from opset `since` on.
 
     `inputs` are the least and the greatest number of inputs (None: any), `required` the attributes
-    without a default, `gaps` the inputs among the least number that may be missing nevertheless; all are read
-    off the signature.
+    without a default, `gaps` the inputs among the least number that may be missing nevertheless, `reals` the
+    defaults that are real numbers, in single precision as a model holds them; all are read off the signature.
     """
 
     domain: str
@@ -49,10 +51,11 @@ class Operator:
     attributes: frozenset[str]
     required: frozenset[str]
     gaps: frozenset[int] = frozenset()
+    reals: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, node: Node, inputs: list[Value | None]) -> tuple[Value | None, ...]:
         """Build the values of a node; always a tuple."""
-        attributes = dict(node.attributes)
+        attributes = {**self.reals, **node.attributes}
         if self.wants_node:
             attributes["node"] = node
         result = self.build(*inputs, **attributes)
@@ -83,6 +86,7 @@ def op(name: str, since: int = 1, domain: str = "") -> Callable[[F], F]:
             frozenset(
                 n for n, p in enumerate(positional) if p.default is p.empty and "None" in str(p.annotation)
             ),
+            {p.name: float(np.float32(p.default)) for p in keywords if isinstance(p.default, float)},
         )
         versions = _operators.setdefault((domain, name), [])
         versions.append(operator)

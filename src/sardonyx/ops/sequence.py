@@ -191,6 +191,6 @@ def optional_get_element(x: Value) -> Value:
     if _holds(x):
         return x.args[0] if x.prim == "optional" else x
     if nature(x).startswith("optional(seq("):
-        held = _sequence("optional_get", (x,), {}, ())
+        held = _sequence("optional_get", (x,), {}, ((dt.OBJECT, ()),))
         return make("item", (held,), {"index": 0, "type": "seq("}, dt.OBJECT, (), elements(x))
     return unknown_extents("optional_get", (x,), {}, [_known(elements(x))])[0]

@@ -24,12 +24,13 @@ def span(size: Dim, start: Dim, end: Dim, step: int) -> tuple[Dim, Dim]:
     """First position and length of start:end:step over an axis, clamped as ONNX (and Python) does."""
     if isinstance(end, int) and abs(end) >= _FAR:
         end = size if end > 0 else -1 - size
+    literal = isinstance(start, int) and abs(start) < _FAR
+    first = _from_start(start, size)
     if step > 0:
-        first = dims.maximum(_from_start(start, size), 0)
+        first = dims.maximum(first if literal else dims.minimum(first, size), 0)
         last = dims.minimum(_from_start(end, size), size)
-        length = dims.maximum(dims.ceildiv(last - first, step), 0)
-        return first, length
-    first = dims.minimum(_from_start(start, size), size - 1)
+        return first, dims.maximum(dims.ceildiv(last - first, step), 0)
+    first = dims.minimum(first if literal else dims.maximum(first, -1), size - 1)
     last = dims.maximum(_from_start(end, size), -1)
     return first, dims.maximum(dims.ceildiv(first - last, -step), 0)
 
@@ -42,8 +43,10 @@ def sliced(x: Value, starts: tuple[Dim, ...], ends: tuple[Dim, ...], axes: Ints,
         if step == 0:
             raise ValueError("a step must not be 0")
         at = x.axis(axis)
-        firsts[at], length[at] = span(x.shape[at], start, end, step)
-        by[at] = step
+        n = x.shape[at]
+        most = max(n, 1) if isinstance(n, int) else _FAR
+        by[at] = min(max(step, -most), most)
+        firsts[at], length[at] = span(n, start, end, by[at])
     return x.slice(firsts, length, by)
 
 

@@ -10,7 +10,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
 from sardonyx.ir import algorithms_sort
 from sardonyx.ir.unknown import content
-from sardonyx.ir.value import Value, concat, const, iota, make, many
+from sardonyx.ir.value import Value, concat, const, iota, make, many, zero
 from sardonyx.ops.operands import size
 from sardonyx.ops.registry import op
 
@@ -61,7 +61,8 @@ def non_zero(x: Value) -> Value:
 
 def places_of(x: Value) -> Value:
     """The places of all nonzero elements, i64 [max(rank, 1), their number]."""
-    (count,) = content(x.cast(dt.BOOL).cast(dt.I64).sum(*range(x.rank)).reshape((1,)))
+    there = x.eq(zero(x.dtype)).logical_not() if x.dtype is dt.STRING else x.cast(dt.BOOL)
+    (count,) = content(there.cast(dt.I64).sum(*range(x.rank)).reshape((1,)))
     return make("nonzero", (x,), {"count": count}, dt.I64, (max(x.rank, 1), count))
 
 

@@ -14,9 +14,13 @@ _ARITHMETIC = frozenset({"map", "reduce", "scan", "contract", "view", "index"})
 
 
 def widen(graph: Graph) -> Graph:
+    """A graph with contractions in half precision, widened; a kernel without any computes so by itself."""
+    found = any(v.dtype in _NARROW and v.kind == "contract" for v in graph.order())
+    return widened(graph) if found else graph
+
+
+def widened(graph: Graph) -> Graph:
     """Every arithmetic value of type float16 or bfloat16 as float32."""
-    if not any(v.dtype in _NARROW and v.kind == "contract" for v in graph.order()):
-        return graph
     wide: dict[int, Value] = {}
 
     def change(value: Value, args: tuple[Value, ...]) -> Value:

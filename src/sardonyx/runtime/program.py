@@ -130,8 +130,10 @@ class Program:
         }
 
     def _has_one_segment(self) -> bool:
-        """Whether a run is one segment whose native calls read the feeds and write all outputs."""
+        """Whether a run is one segment whose calls read feeds, all of them tensors, and write outputs."""
         data, first = self.data, self.data.segments[0]
+        if not all(i.type.startswith("tensor(") for i in (*data.inputs, *data.initializer_inputs)):
+            return False
         made = [data.storages[storage].number for storage, _ in first.outputs]
         foreign = {data.storages[s].kind for s in self.binders[0].foreign}
         alone = len(data.segments) == 1 and first.host is None and not first.after

@@ -28,9 +28,11 @@ class Draw:
     `element` is drawn from what the schema allows for the type of the first input.
     """
 
-    def __init__(self, draw: st.DrawFn, schema: Any, opset: int, element: np.dtype[Any]) -> None:
-        self._draw, self._schema = draw, schema
-        self.opset, self.element = opset, element
+    def __init__(
+        self, draw: st.DrawFn, operator: str, schema: Any, opset: int, element: np.dtype[Any]
+    ) -> None:
+        self._draw, self.schema = draw, schema
+        self.operator, self.opset, self.element = operator, opset, element
 
     def integer(self, low: int, high: int) -> int:
         """A number in low..high."""
@@ -50,7 +52,7 @@ class Draw:
 
     def type(self, parameter: str) -> np.dtype[Any]:
         """An element type that the schema allows for another of its type parameters."""
-        return self.one_of(*allowed(self._schema, parameter))
+        return self.one_of(*allowed(self.schema, parameter))
 
     def shape(self, least: int = 0, most: int = 4, low: int = 0, high: int = 6) -> Shape:
         """Sizes; `least` and `most` bound their number, `low` and `high` each of them."""
@@ -79,6 +81,18 @@ class Draw:
         """A permutation of the axes."""
         return list(self._draw(st.permutations(range(rank))))
 
+    def factors(self, product: int, most: int = 4) -> list[int]:
+        """Sizes whose product is that number."""
+        if product == 0:
+            sizes = list(self.shape(1, most))
+            sizes[self.integer(0, len(sizes) - 1)] = 0
+            return sizes
+        sizes = []
+        while len(sizes) < most - 1 and self.flag():
+            sizes.append(self.one_of(*(n for n in range(1, product + 1) if product % n == 0)))
+            product //= sizes[-1]
+        return [*sizes, product] if product > 1 or self.flag() else sizes
+
     def random(self) -> np.random.Generator:
         """Random numbers for contents."""
         return np.random.default_rng(self.integer(0, 999))
@@ -89,11 +103,18 @@ class Draw:
         return content(self.random(), shape, dtype, specials if self.flag() else "none")
 
     def within(self, shape: Sequence[int], low: float, high: float, dtype: Any = None) -> Array:
-        """Finite numbers in low..high (both possible for integers)."""
+        """Finite numbers in low..high (both possible for integers); one type has but 1..2."""
         dtype, random = self.element if dtype is None else np.dtype(dtype), self.random()
         if kind_of(dtype) in "iub":
             return np.asarray(random.integers(int(low), int(high), shape, endpoint=True)).astype(dtype)
+        low, high = (1, 2) if dtype == ml_dtypes.float8_e8m0fnu else (low, high)
         return np.asarray(random.uniform(low, high, shape)).astype(dtype)
+
+    def halves(self, shape: Sequence[int], dtype: Any = None) -> Array:
+        """Multiples of a half, which every type holds exactly and every text shows alike."""
+        dtype = self.element if dtype is None else np.dtype(dtype)
+        low = 1 if dtype == ml_dtypes.float8_e8m0fnu else -7
+        return np.asarray(self.random().integers(low, 8, shape) / 2).astype(dtype)
 
 
 def kind_of(dtype: np.dtype[Any]) -> str:

@@ -6,6 +6,7 @@ A judge takes the model, the feeds and all inputs of the call in order, and give
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,12 +68,33 @@ def peer(model: Any, feeds: dict[str, Any], inputs: Sequence[Any]) -> list[Any]:
     return list(targets.peer(model.SerializeToString()).run(None, feeds))
 
 
-def formula(compute: Callable[..., Any]) -> Judge:
-    """Numpy: takes the inputs as they are (None if absent), gives one array or a tuple of them."""
+def formula(compute: Callable[..., Any], *, exact: bool = False) -> Judge:
+    """Numpy: takes the inputs (None if absent), gives one array or a tuple of them.
+
+    Narrower floats are computed as float64 and the results rounded once; `exact` leaves all types alone.
+    """
 
     def judge(model: Any, feeds: dict[str, Any], inputs: Sequence[Any]) -> list[Any]:
+        narrow = [v.dtype for v in inputs if isinstance(v, np.ndarray) and _is_narrow(v)]
         with np.errstate(all="ignore"):
-            result = compute(*inputs)
-        return list(result) if isinstance(result, tuple) else [result]
+            result = compute(*(inputs if exact else map(_widened, inputs)))
+            results = list(result) if isinstance(result, tuple) else [result]
+            return results if exact or not narrow else [_narrowed(value, narrow[0]) for value in results]
 
     return judge
+
+
+@dataclass(frozen=True)
+class Law:
+    """What a judge gives for a result that is drawn: its type and shape, and what must hold of its values."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    holds: Callable[[Array], bool]
+    text: str
+
+    def broken_by(self, actual: Any) -> str | None:
+        """What is wrong with a result."""
+        if not isinstance(actual, np.ndarray) or (actual.dtype, actual.shape) != (self.dtype, self.shape):
+            return f"{getattr(actual, 'dtype', actual)}{np.shape(actual)}, not {self.dtype}{self.shape}"
+        return None if self.holds(actual.astype(np.float64)) else f"not {self.text}"

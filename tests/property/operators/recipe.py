@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from sardonyx.base import dtype as dt
 from sardonyx.ops import register_all
 from sardonyx.ops.registry import operators
-from tests.property.operators.draw import Draw, allowed
+from tests.property.operators.draw import Draw, allowed, kind_of
 from tests.property.operators.judges import Judge, wide
 
 register_all()
@@ -55,7 +55,8 @@ class Call:
         outputs: how many results are asked for, or which of them: (True, False, True).
         judge: who knows the results.
         length: terms of the longest sum behind an element; 0 if each result is one rounding of a function.
-        largest: the sum of the sizes of these terms, if they may cancel each other.
+        magnitude: the sum of the sizes of these terms, which may cancel each other; by default `length` times
+            the largest number that goes in.
         zeros: whether the sign of a zero is defined; by default where nothing is summed.
         invalid: why every engine must refuse the call; "" if it is valid.
         attributes: of the node; those that are None are left out.
@@ -67,21 +68,27 @@ class Call:
         outputs: int | Sequence[bool] = 1,
         judge: Judge = wide,
         length: int = 0,
+        magnitude: float | None = None,
         zeros: bool | None = None,
         invalid: str = "",
-        largest: float = 0.0,
         **attributes: Any,
     ) -> None:
         self.inputs = list(inputs)
         self.outputs = [True] * outputs if isinstance(outputs, int) else list(outputs)
         self.zeros = length == 0 if zeros is None else zeros
-        self.judge, self.length, self.largest, self.invalid = judge, length, largest, invalid
+        self.magnitude = length * _largest(self.values) if magnitude is None else magnitude
+        self.judge, self.length, self.invalid = judge, length, invalid
         self.attributes = {name: value for name, value in attributes.items() if value is not None}
 
     @property
     def values(self) -> list[Any]:
         """The inputs, unwrapped."""
         return [i.value if isinstance(i, Fixed | Fed) else i for i in self.inputs]
+
+
+def _largest(values: Sequence[Any]) -> float:
+    arrays = [v.astype(np.float64) for v in values if isinstance(v, np.ndarray) and kind_of(v.dtype) == "f"]
+    return float(max((np.abs(a[np.isfinite(a)]).max(initial=0) for a in arrays), default=0))
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ class Recipe:
         versions = self.versions()
         opset, schema = draw(st.sampled_from([versions[-1], *versions]))
         types = self.types or tuple(_main_types(schema))
-        d = Draw(draw, schema, opset, draw(st.sampled_from(types)))
+        d = Draw(draw, self.name, schema, opset, draw(st.sampled_from(types)))
         return opset, self.build(d)
 
     def versions(self) -> list[tuple[int, Any]]:

@@ -58,7 +58,7 @@ def conv(d: Draw) -> Call:
     attributes = w.attributes(d, *(["kernel_shape"] if d.flag() else []))
     inputs = [x, maybe_fixed(d, weights), b if b is None else maybe_fixed(d, b)]
     most = largest(convolution(sizes(x), sizes(weights), w, group))
-    call: dict[str, Any] = {"length": per * w.taps, "largest": most, "group": group}
+    call: dict[str, Any] = {"length": per * w.taps, "magnitude": most, "group": group}
     return Call(inputs, judge=formula(judge), **call, **attributes)
 
 
@@ -77,7 +77,7 @@ def conv_transpose(d: Draw) -> Call:
 
     inputs = [x, maybe_fixed(d, weights), b if b is None else maybe_fixed(d, b)]
     most = largest(transposed(sizes(x), sizes(weights), w, size, group))
-    call: dict[str, Any] = {"length": per * w.taps, "largest": most, "group": group}
+    call: dict[str, Any] = {"length": per * w.taps, "magnitude": most, "group": group}
     return Call(inputs, judge=formula(judge), **call, **attributes)
 
 
@@ -189,7 +189,9 @@ def deform_conv(d: Draw) -> Call:
 
     attributes = w.attributes(d, "auto_pad") | {"group": group, "offset_group": offset_group}
     inputs = [Fed(x), maybe_fixed(d, weights), Fed(offset), b, mask if mask is None else Fed(mask)]
-    return Call(inputs, judge=formula(judge), length=per * w.taps, largest=12.0 * per * w.taps, **attributes)
+    return Call(
+        inputs, judge=formula(judge), length=per * w.taps, magnitude=12.0 * per * w.taps, **attributes
+    )
 
 
 def quantised(d: Draw, kind: Any, count: int = 1) -> tuple[Array, Array]:
@@ -287,7 +289,7 @@ def fused_conv(d: Draw) -> Call:
         attributes["activation_params"] = params
     inputs = [x, maybe_fixed(d, weights), b, z]
     most = largest(convolution(sizes(x), sizes(weights), w, group)) + 4
-    return Call(inputs, judge=formula(judge), length=per * w.taps, largest=most, **attributes)
+    return Call(inputs, judge=formula(judge), length=per * w.taps, magnitude=most, **attributes)
 
 
 @recipe("ConvTransposeWithDynamicPads", domain=CONTRIB, types="f32")
@@ -303,7 +305,7 @@ def conv_transpose_with_dynamic_pads(d: Draw) -> Call:
         return with_bias(transposed(x, weights, w, size, group), b).astype(x.dtype)
 
     most = largest(transposed(sizes(x), sizes(weights), w, size, group))
-    call: dict[str, Any] = {"length": per * w.taps, "largest": most, "group": group}
+    call: dict[str, Any] = {"length": per * w.taps, "magnitude": most, "group": group}
     return Call([x, weights, np.array(pads, np.int64), b], judge=formula(judge), **call, **attributes)
 
 
@@ -335,5 +337,5 @@ def _causal_conv(d: Draw, more: dict[str, int]) -> Call:
 
     moved = [v.swapaxes(1, 2).copy() if last else v for v in (x, past)]
     inputs = [Fed(moved[0]), weights, b, Fed(moved[1]) if given else None]
-    call: dict[str, Any] = {"length": taps, "largest": 40.0, "activation": activation}
+    call: dict[str, Any] = {"length": taps, "magnitude": 40.0, "activation": activation}
     return Call(inputs, 2, judge=formula(judge), **call, **more)
