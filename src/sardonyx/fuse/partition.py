@@ -6,7 +6,7 @@ compute it. One owner that may take it: it lives inside that kernel. Otherwise i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sardonyx.base.dim import Dim
 from sardonyx.base.report import Decision
@@ -20,7 +20,7 @@ from sardonyx.fuse.legal import (
     why_not_reduce,
 )
 from sardonyx.fuse.storage import Surroundings, assign_places, keeps_axes, part_places, same_place
-from sardonyx.ir.graph import Graph
+from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.place import Place, Storage, blocks, contiguous_strides, view
 from sardonyx.ir.value import Value
@@ -257,7 +257,26 @@ def partition(
             groups.extend(_groups_of(walk, value, places))
     for root, place in copies:
         groups.append(Group("loops", root, place))
-    return Fusion(graph, tuple(groups), places, outputs, tuple(walk.decisions))
+    return Fusion(graph, _hosts_first(graph, groups), places, outputs, tuple(walk.decisions))
+
+
+def _hosts_first(graph: Graph, groups: Sequence[Group]) -> tuple[Group, ...]:
+    """Steps of the host that read nothing but inputs before all others: they split no native call then."""
+    known = {v.id for v in graph.inputs}
+    early = []
+    for group in groups:
+        root = group.root
+        args = (a.args[0] if a.prim == "item" else a for a in root.args)
+        sizes = (graph.unknowns[n].value.id for n in symbols_of(root) if n in graph.unknowns)
+        if group.kind != "host" or root.kind == "control":
+            continue
+        if all(a.data is not None or a.id in known for a in args) and known.union([root.id]).issuperset(
+            sizes
+        ):
+            known.add(root.id)
+            early.append(group)
+    first = {id(group) for group in early}
+    return (*early, *(group for group in groups if id(group) not in first))
 
 
 def _groups_of(walk: _Walk, value: Value, places: dict[int, Place]) -> list[Group]:

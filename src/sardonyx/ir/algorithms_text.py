@@ -130,18 +130,27 @@ def from_text(x: Array, *, to: DType) -> Array:
     return np.array([int(v) for v in x.flat], to.numpy).reshape(x.shape)
 
 
+class _Numbers(dict[str, int]):
+    """The numbers of known texts; that of any other is -1."""
+
+    def __missing__(self, key: str) -> int:
+        return -1
+
+
 def numbers(x: Array, *, keys: tuple[str, ...]) -> Array:
     """The position of each text among the keys; -1 for others."""
-    known, table = _tables.get(id(keys), ((), {}))
+    known, table = _tables.get(id(keys), _NO_TABLE)
     if known is not keys:
         if len(_tables) >= _MOST_TABLES:
             _tables.clear()
-        table = {key: number for number, key in enumerate(keys)}
+        table = _Numbers((key, number) for number, key in enumerate(keys))
         _tables[id(keys)] = keys, table
-    return np.array([table.get(text, -1) for text in x.reshape(-1).tolist()], np.int64).reshape(x.shape)
+    found = map(table.__getitem__, x.reshape(-1).tolist())
+    return np.fromiter(found, np.int64, x.size).reshape(x.shape)
 
 
-_tables: dict[int, tuple[tuple[str, ...], dict[str, int]]] = {}
+_tables: dict[int, tuple[tuple[str, ...], _Numbers]] = {}
+_NO_TABLE: tuple[tuple[str, ...], _Numbers] = ((), _Numbers())
 _MOST_TABLES = 256
 
 

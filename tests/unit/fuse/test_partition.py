@@ -84,3 +84,16 @@ def test_an_index_that_can_be_out_of_range_is_no_epilogue() -> None:
         "g (float[N,8] x, int64[N] i) => (float[N,8] y) { m = MatMul(x, w) g = Gather(t, i) y = Add(m, g) }"
     )
     assert groups(parse(body, w=zeros(8, 8), t=zeros(5, 8))).count("contract") == 1
+
+
+def test_steps_of_the_host_that_read_inputs_go_first() -> None:
+    graph = parse(
+        "g (float[N,4] x, string[N] s) => (float[N,4] y, string[?] z)"
+        ' { y = Softmax(x)  t = StringNormalizer<case_change_action = "LOWER">(s)  z = StringConcat(t, t) }'
+    )
+    assert groups(graph) == ["host", "host", "loops"]
+
+
+def test_steps_of_the_host_wait_for_kernels_that_they_read() -> None:
+    graph = parse("g (float[N,4] x) => (string[N,4] y) { a = Softmax(x)  y = Cast<to = 8>(a) }")
+    assert groups(graph) == ["loops", "host"]
