@@ -120,7 +120,9 @@ def to_text(x: Array) -> Array:
     def one(v: float) -> str:
         return "NaN" if v != v else f"{v:.8g}".replace("inf", "INF")
 
-    return _each(one, x.astype(np.float64))
+    # Python's own comparison of NaN may raise the processor's flag, which numpy would report.
+    with np.errstate(invalid="ignore"):
+        return _each(one, x.astype(np.float64))
 
 
 def from_text(x: Array, *, to: DType) -> Array:
