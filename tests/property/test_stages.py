@@ -14,6 +14,8 @@ import sardonyx
 from sardonyx import passes
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.frontend import load
+from sardonyx.fuse.partition import partition
+from sardonyx.fuse.run import run as run_fusion
 from sardonyx.ir.run import run
 from sardonyx.ir.verify import verify
 from tests.property.models import Model, models
@@ -35,6 +37,7 @@ def check(model: Model) -> None:
         graph = run_pass(graph)
         verify(graph)
         agree(f"after {run_pass.__name__}", run(graph, feeds), expected)
+    agree("partitioned", run_fusion(partition(graph), feeds), expected)
     session = sardonyx.InferenceSession(model.data)
     agree("native", session.run(None, model.feeds), expected)
 

@@ -5,7 +5,7 @@ Exact and slow; must not know loops or native code.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,10 +38,12 @@ def run_group(group: Group, memory: Memory) -> None:
 
 
 class Memory:
-    """The storages of one run, host results, and the sizes known so far."""
+    """The storages of one run, host results, and the sizes known so far; `place` puts a storage somewhere."""
 
-    def __init__(self, fusion: Fusion, feeds: Sequence[Any]) -> None:
-        self.fusion, self.feeds = fusion, feeds
+    def __init__(
+        self, fusion: Fusion, feeds: Sequence[Any], place: Callable[[Array], Array] = np.asarray
+    ) -> None:
+        self.fusion, self.feeds, self._place = fusion, feeds, place
         self.sizes = {n: int(feeds[i].shape[axis]) for n, (i, axis) in fusion.graph.symbols().items()}
         self.host: dict[int, Any] = {v.id: feeds[n] for n, v in enumerate(fusion.graph.inputs)}
         self._arrays: dict[int, Array] = {}
@@ -62,7 +64,7 @@ class Memory:
                 found = np.ascontiguousarray(materialise(storage.value, self.sizes)).reshape(-1)
             else:
                 found = np.full(dims.evaluate(storage.size, self.sizes), 77, storage.dtype.numpy)
-            self._arrays[id(storage)] = found
+            self._arrays[id(storage)] = found = self._place(found)
         return found
 
     def at(self, place: Place, shape: Sequence[Dim]) -> Array:
