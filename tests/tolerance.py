@@ -64,7 +64,12 @@ def bound(expected: Array, length: int = 1, decimals: int | None = None, largest
 
 
 def difference(
-    actual: Array, expected: Array, length: int = 1, decimals: int | None = None, largest: float = 0.0
+    actual: Array,
+    expected: Array,
+    length: int = 1,
+    decimals: int | None = None,
+    largest: float = 0.0,
+    points: int = 0,
 ) -> str | None:
     """What is wrong with `actual`, or None: type, shape, or the worst element beyond `bound`.
 
@@ -74,6 +79,7 @@ def difference(
         length: how many terms the longest sum behind an element has; 0 if nothing but itself decides it.
         decimals: how many `expected` was written with, if by hand.
         largest: the sum of the sizes of those terms.
+        points: how far integers may be apart that are rounded from real numbers.
     """
     if actual.dtype != expected.dtype:
         return f"type {actual.dtype}, expected {expected.dtype}"
@@ -85,7 +91,8 @@ def difference(
     if expected.dtype.kind == "c":
         return difference(_parts(actual), _parts(expected), length, decimals, largest)
     if expected.dtype not in ULPS:
-        return _first_unequal(actual, expected)
+        near = points and np.abs(actual.astype(np.int64) - expected.astype(np.int64)).max(initial=0) <= points
+        return None if near else _first_unequal(actual, expected)
     a, e = actual.astype(np.float64), expected.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         same = (a == e) | (np.isnan(a) & np.isnan(e))

@@ -113,13 +113,11 @@ def _batch_normalization(
         return scale_and_shift(x, scale, b, mean, var, epsilon), mean, var, mean, var
     axes = (0, *range(2, x.rank)) if scale.rank == 1 else (0,)
     found, _, spread = moments(widened(x), axes)
-    batch_mean, batch_var = (
-        found.cast(mean.dtype).reshape(mean.shape),
-        spread.cast(var.dtype).reshape(var.shape),
-    )
+    found, spread = found.reshape(mean.shape), spread.reshape(var.shape)
+    batch_mean, batch_var = found.cast(mean.dtype), spread.cast(var.dtype)
     running_mean = mean * momentum + batch_mean * (1 - momentum)
     running_var = var * momentum + batch_var * (1 - momentum)
-    y = scale_and_shift(x, scale, b, batch_mean, batch_var, epsilon)
+    y = scale_and_shift(x, scale, b, found, spread, epsilon)
     return y, running_mean, running_var, batch_mean, batch_var
 
 

@@ -31,7 +31,8 @@ def _windows(x: Value, window: Window, fill: Value | None) -> Value:
     """[n, c, *positions, *offsets]."""
     padded = x.pad((0, 0, *window.low), (0, 0, *window.high), fill)
     kernel = [k for k in window.kernel if isinstance(k, int)]
-    return padded.window(range(2, x.rank), kernel, window.strides, window.dilations)
+    views = padded.window(range(2, x.rank), kernel, window.strides, window.dilations)
+    return views.slice((0,) * views.rank, (*x.shape[:2], *window.out, *kernel))
 
 
 def _pooled(y: Value, rank: int) -> Value:
@@ -132,11 +133,12 @@ def average_pool(
     dtype, x = x.dtype, widened(x)
     total = pool(x, window, "sum")
     spatial = x.shape[2:]
-    if not window.padded or (count_include_pad and not ceil_mode):
+    ends = ceil_mode and not auto_pad.startswith("SAME")
+    if not window.padded or (count_include_pad and not ends):
         return (total / float(np.prod(kernel_shape))).cast(dtype)
     if not count_include_pad:
         return (total / _tap_counts(x, window, spatial, window.low)).cast(dtype)
-    borders = tuple(pads) or (0,) * (2 * len(spatial))
+    borders = (tuple(pads) if auto_pad != "VALID" else ()) or (0,) * (2 * len(spatial))
     sizes = [n + borders[a] + borders[a + len(spatial)] for a, n in enumerate(spatial)]
     return (total / _tap_counts(x, window, sizes, (0,) * len(spatial))).cast(dtype)
 

@@ -39,7 +39,7 @@ class Window:
     ) -> Window:
         """The window of ONNX's attributes over axes of sizes `spatial`.
 
-        With `ceil_mode` the high pads are what the last window needs, which may be less than nothing.
+        With `ceil_mode` the high pads are what the last window needs: less than nothing if that is known.
         Raises ShapeError if an attribute has another length than `spatial`.
         """
         rank = len(spatial)
@@ -95,4 +95,5 @@ def _along(
     if dims.at_least(extent, hi + step) is not True:
         # A window that would start in the high pad is left out.
         count = dims.minimum(count, dims.ceildiv(n + lo, step))
-    return lo, (count - 1) * step + extent - n - lo, count
+    high = (count - 1) * step + extent - n - lo
+    return lo, dims.maximum(high, 0) if dims.at_least(high, 0) is None else high, count

@@ -171,7 +171,7 @@ def _difference(actual: Any, expected: Any, call: Call) -> str | None:
     expected = np.asarray(expected)
     if expected.dtype.kind in "UT":
         expected = expected.astype(object)
-    wrong = difference(actual, expected, call.length, largest=call.magnitude)
+    wrong = difference(actual, expected, call.length, largest=call.magnitude, points=call.points)
     return wrong or (_zeros(actual, expected) if call.zeros else None)
 
 

@@ -57,6 +57,7 @@ class Call:
         length: terms of the longest sum behind an element; 0 if each result is one rounding of a function.
         magnitude: the sum of the sizes of these terms, which may cancel each other; by default `length` times
             the largest number that goes in.
+        points: how far integers may be apart that are rounded from sums or functions.
         zeros: whether the sign of a zero is defined; by default where nothing is summed.
         invalid: why every engine must refuse the call; "" if it is valid.
         attributes: of the node; those that are None are left out.
@@ -71,13 +72,14 @@ class Call:
         magnitude: float | None = None,
         zeros: bool | None = None,
         invalid: str = "",
+        points: int = 0,
         **attributes: Any,
     ) -> None:
         self.inputs = list(inputs)
         self.outputs = [True] * outputs if isinstance(outputs, int) else list(outputs)
         self.zeros = length == 0 if zeros is None else zeros
         self.magnitude = length * _largest(self.values) if magnitude is None else magnitude
-        self.judge, self.length, self.invalid = judge, length, invalid
+        self.judge, self.length, self.invalid, self.points = judge, length, invalid, points
         self.attributes = {name: value for name, value in attributes.items() if value is not None}
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -138,3 +139,12 @@ def test_transforms_of_any_length_agree_with_numpy() -> None:
         (y,) = outputs(parsed(text), signal[:, :n])
         spectrum = np.fft.rfft(signal[:, :n, 0])
         np.testing.assert_allclose(y[..., 0] + 1j * y[..., 1], spectrum, atol=1e-4)
+
+
+def test_batches_are_normalised_by_statistics_that_are_not_rounded() -> None:
+    inputs = "float16[1,2] x, bfloat16[2] s, bfloat16[2] b, bfloat16[2] m, bfloat16[2] v"
+    call = "y, p, q = BatchNormalization<training_mode = 1>(x, s, b, m, v)"
+    ones = np.ones(2, ml_dtypes.bfloat16)
+    model = parsed(f"g ({inputs}) => (float16[?,?] y) {{ {call} }}")
+    (y,) = outputs(model, np.array([[8.22, -3.447]], np.float16), ones, ones, ones, ones)
+    assert y.tolist() == [[1, 1]]

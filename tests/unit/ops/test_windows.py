@@ -144,3 +144,19 @@ def test_an_empty_batch(op: str) -> None:
     text = f"g (float[N,3,4,4] x, float[3,3,2,2] w) => (float[?,?,?,?] y) {{ y = {op}(x, w) }}"
     (y,) = outputs(parsed(text), np.ones((0, 3, 4, 4), np.float32), np.ones((3, 3, 2, 2), np.float32))
     assert y.shape == (0, 3, 3, 3) if op == "Conv" else (0, 3, 5, 5)
+
+
+def test_automatic_pads_are_counted_when_rounding_up_too() -> None:
+    attributes = 'kernel_shape = [3, 3], auto_pad = "SAME_UPPER", ceil_mode = 1, count_include_pad = 1'
+    text = f"g (float[1,1,H,W] x) => (float[?] y) {{ y = AveragePool<{attributes}>(x) }}"
+    (y,) = outputs(parsed(text), X)
+    assert y[0, 0, 0, 0] == np.float32((1 + 2 + 6 + 7) / 9)
+
+
+def test_a_last_window_that_ends_before_its_tensor() -> None:
+    call = "AveragePool<kernel_shape = [1], strides = [3], ceil_mode = 1>(x)"
+    text = f"g (float[1,1,H] x) => (float[?] y) {{ y = {call} }}"
+    session = sardonyx.InferenceSession(parsed(text).SerializeToString())
+    for size in (7, 8, 9, 10):
+        x = np.arange(size, dtype=np.float32).reshape(1, 1, size)
+        assert np.array_equal(session.run(None, {"x": x})[0], x[:, :, ::3])

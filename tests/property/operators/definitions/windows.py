@@ -53,6 +53,17 @@ class Windows:
         return {name: value for name, value in found.items() if name not in leave_out}
 
     @property
+    def high(self) -> tuple[int, ...]:
+        """What is padded after the end, as the attributes say it."""
+        rank = len(self.n)
+        if not self.auto_pad.startswith("SAME"):
+            return self.pads[rank:] if self.auto_pad == "NOTSET" else (0,) * rank
+        reach = [(o - 1) * s for o, s in zip(self.out, self.strides, strict=True)]
+        extents = [(k - 1) * g + 1 for k, g in zip(self.kernel, self.dilations, strict=True)]
+        totals = [max(r + e - n, 0) for r, e, n in zip(reach, extents, self.n, strict=True)]
+        return tuple(total - low for total, low in zip(totals, self.low, strict=True))
+
+    @property
     def taps(self) -> int:
         """Elements of a window."""
         return int(np.prod(self.kernel))
