@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from lightgbm import LGBMClassifier, LGBMRanker, LGBMRegressor
 from xgboost import XGBClassifier, XGBRegressor, XGBRFClassifier, XGBRFRegressor
 
@@ -19,7 +20,7 @@ CATEGORIES = ["c"] * 13
 def boosted(kind: Any, data: str, tells: Any, label: str = "", **told: Any) -> Row:
     """A row of 20 trees; `label` and the parameters name it."""
     parts = {
-        key: told.pop(key) for key in ("options", "fit", "limit", "quick", "double", "host") if key in told
+        key: told.pop(key) for key in ("options", "fit", "limit", "quick", "numbers", "host") if key in told
     }
     name = f"{kind.__name__}({', '.join(f'{key}={value!r}' for key, value in told.items())}){label}"
     more = LEAF_RULES if kind.__name__.startswith("LGBM") else {}
@@ -56,7 +57,7 @@ LIGHTGBM = (
     ),
     boosted(LGBMClassifier, "sparse digits", CLASSES),
     boosted(LGBMRegressor, ONE, VALUES, quick=True),
-    boosted(LGBMRegressor, ONE, VALUES, double=True),
+    boosted(LGBMRegressor, ONE, VALUES, numbers=np.float64),
     boosted(LGBMRegressor, "holes", VALUES),
     boosted(LGBMRegressor, "counts", VALUES, objective="poisson"),
     boosted(LGBMRegressor, "counts", VALUES, objective="gamma"),
@@ -69,6 +70,7 @@ LIGHTGBM = (
     boosted(LGBMRegressor, ONE, VALUES, linear_tree=True, limit="leaves out the linear models of leaves"),
     boosted(LGBMRegressor, ONE, VALUES, options={"split": 5}),
     boosted(LGBMRegressor, "digits", VALUES, zero_as_missing=True, limit="takes zeros for numbers"),
+    boosted(LGBMClassifier, "grades", CLASSES, numbers=np.int64),
     boosted(LGBMRanker, "grades", VALUES, fit=GROUPS),
 )
 
@@ -76,6 +78,7 @@ XGBOOST = (
     boosted(XGBClassifier, TWO, CLASSES, quick=True),
     boosted(XGBClassifier, THREE, CLASSES, quick=True),
     boosted(XGBClassifier, TEN, CLASSES),
+    boosted(XGBClassifier, "grades", CLASSES, numbers=np.int64),
     boosted(XGBClassifier, "holes", CLASSES),
     boosted(XGBClassifier, THREE, CLASSES, objective="multi:softmax", limit="gives scores before softmax"),
     boosted(XGBClassifier, TWO, CLASSES, objective="binary:hinge"),

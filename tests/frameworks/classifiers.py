@@ -69,7 +69,8 @@ LINEAR = (
     Row(LogisticRegression(), TWO, CLASSES, quick=True),
     Row(LogisticRegression(), THREE, CLASSES, quick=True),
     Row(LogisticRegression(), "named", CLASSES, host=("gather",)),
-    Row(LogisticRegression(), THREE, CLASSES, double=True),
+    Row(LogisticRegression(), THREE, CLASSES, numbers=np.float64),
+    Row(LogisticRegression(), "grades", CLASSES, numbers=np.int64),
     Row(LogisticRegression(), TWO, MARGINS, RAW),
     Row(LogisticRegressionCV(cv=2), THREE, CLASSES),
     Row(RidgeClassifier(), TWO, MARGINS, RAW),
@@ -82,6 +83,7 @@ LINEAR = (
     Row(LinearSVC(), THREE, MARGINS, RAW),
     Row(LinearSVC(), TWO, MARGINS, RAW),
     Row(LinearDiscriminantAnalysis(), THREE, CLASSES),
+    Row(LinearDiscriminantAnalysis(), THREE, CLASSES, numbers=np.float64),
     Row(QuadraticDiscriminantAnalysis(), THREE, CLASSES),
 )
 
@@ -108,6 +110,7 @@ TREES = (
     Row(ExtraTreeClassifier(random_state=0), THREE, CLASSES),
     Row(RandomForestClassifier(20, random_state=0), TWO, CLASSES, quick=True),
     Row(RandomForestClassifier(20, random_state=0), TEN, CLASSES),
+    Row(RandomForestClassifier(20, random_state=0), TEN, CLASSES, numbers=np.int64),
     Row(RandomForestClassifier(20, random_state=0), "named", (numbered, "predict_proba"), {"nocl": True}),
     Row(ExtraTreesClassifier(20, random_state=0), THREE, CLASSES),
     Row(GradientBoostingClassifier(n_estimators=10, random_state=0), THREE, CLASSES),
@@ -121,6 +124,8 @@ TREES = (
 NEIGHBOURS = (
     Row(KNeighborsClassifier(), THREE, CLASSES, quick=True),
     Row(KNeighborsClassifier(), TEN, CLASSES),
+    Row(KNeighborsClassifier(), TEN, CLASSES, numbers=np.int64),
+    Row(KNeighborsClassifier(), THREE, CLASSES, numbers=np.float64),
     Row(KNeighborsClassifier(metric="manhattan"), "wine", CLASSES),
     Row(KNeighborsClassifier(metric="minkowski", p=3), "wine", CLASSES),
     Row(
@@ -135,11 +140,14 @@ NEIGHBOURS = (
 
 BAYES = (
     Row(GaussianNB(), THREE, CLASSES, quick=True),
+    Row(GaussianNB(), THREE, CLASSES, numbers=np.float64),
     Row(MultinomialNB(), TEN, CLASSES),
+    Row(MultinomialNB(), TEN, CLASSES, numbers=np.int64),
     Row(ComplementNB(), TEN, CLASSES),
     Row(BernoulliNB(), "strokes", CLASSES),
     Row(CategoricalNB(min_categories=5), "grades", CLASSES),
     Row(MLPClassifier((20,), max_iter=300, random_state=0), THREE, CLASSES, quick=True),
+    Row(MLPClassifier((20,), max_iter=300, random_state=0), THREE, CLASSES, numbers=np.float64),
     Row(MLPClassifier((20,), "tanh", max_iter=300, random_state=0), THREE, CLASSES),
     Row(MLPClassifier((20,), "logistic", max_iter=100, random_state=0), TEN, CLASSES),
 )

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import onnxmltools
 import skl2onnx
 from onnxmltools.convert.common import data_types as boosting_types
@@ -44,18 +43,13 @@ def _rows(estimator: Any, rows: Any) -> Any:
     return rows[:, 0] if hasattr(first, "analyzer") else rows
 
 
-def numbers(row: Row) -> type[np.generic]:
-    """The type of the model's numbers."""
-    return np.float64 if row.double else np.float32
-
-
 def converted(row: Row, model: Any, table: Table) -> bytes:
     """The ONNX model."""
     family = type(model).__module__.split(".")[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         types = [
-            (name, _type(feed, family)) for name, feed in table.feeds(table.test[:1], numbers(row)).items()
+            (name, _type(feed, family)) for name, feed in table.feeds(table.test[:1], row.numbers).items()
         ]
         if family == "sklearn":
             options = dict(row.options)
@@ -95,6 +89,6 @@ def _whole_numbers() -> Iterator[None]:
 
 def _type(feed: Any, family: str) -> Any:
     types = data_types if family == "sklearn" else boosting_types
-    names = {"f4": "FloatTensorType", "f8": "DoubleTensorType"}
+    names = {"f4": "FloatTensorType", "f8": "DoubleTensorType", "i8": "Int64TensorType"}
     kind = getattr(types, names.get(feed.dtype.str[1:], "StringTensorType"))
     return kind([None, feed.shape[1]])

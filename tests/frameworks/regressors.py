@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.ensemble import (
@@ -75,7 +76,7 @@ def process(kernel: Any, noise: float = 1e-2) -> GaussianProcessRegressor:
 
 LINEAR = (
     Row(LinearRegression(), ONE, VALUES, quick=True),
-    Row(LinearRegression(), ONE, VALUES, double=True),
+    Row(LinearRegression(), ONE, VALUES, numbers=np.float64),
     Row(LinearRegression(), TWO, VALUES),
     Row(Ridge(), ONE, VALUES),
     Row(RidgeCV(), ONE, VALUES),
@@ -110,9 +111,10 @@ LINEAR = (
 OTHERS = (
     *(Row(SVR(kernel=kernel), ONE, VALUES) for kernel in ("linear", "poly", "sigmoid")),
     Row(SVR(), ONE, VALUES, quick=True),
-    Row(SVR(), ONE, VALUES, double=True),
+    Row(SVR(), ONE, VALUES, numbers=np.float64),
     Row(NuSVR(), ONE, VALUES),
     Row(DecisionTreeRegressor(random_state=0), ONE, VALUES),
+    Row(DecisionTreeRegressor(random_state=0), "grades", VALUES, numbers=np.int64),
     Row(DecisionTreeRegressor(random_state=0), TWO, VALUES),
     Row(ExtraTreeRegressor(random_state=0), ONE, VALUES),
     Row(RandomForestRegressor(20, random_state=0), ONE, VALUES, quick=True),
@@ -155,9 +157,9 @@ KERNELS = (
     RationalQuadratic(0.2),
 )
 PROCESSES = (
-    *(Row(process(kernel), ONE, VALUES, double=True) for kernel in KERNELS),
+    *(Row(process(kernel), ONE, VALUES, numbers=np.float64) for kernel in KERNELS),
     Row(process(RBF(0.2), noise=1.0), ONE, VALUES),
-    Row(process(RBF(0.2)), ONE, ("predict", deviations), {"return_std": True}, double=True),
+    Row(process(RBF(0.2)), ONE, ("predict", deviations), {"return_std": True}, numbers=np.float64),
 )
 
 OUTLIERS = (
@@ -177,6 +179,8 @@ OUTLIERS = (
 
 CLUSTERS = (
     Row(KMeans(3, random_state=0), "iris", ("predict", "transform"), quick=True),
+    Row(KMeans(3, random_state=0), "iris", ("predict", "transform"), numbers=np.float64),
+    Row(KMeans(3, random_state=0), "grades", ("predict", "transform"), numbers=np.int64),
     Row(MiniBatchKMeans(3, random_state=0), "iris", ("predict", "transform")),
     Row(KMeans(3, random_state=0), "iris", ("predict", "transform"), {"gemm": False}),
     *(

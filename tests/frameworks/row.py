@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 CLASSES = ("predict", "predict_proba")
 MARGINS = ("predict", "decision_function")
 VALUES = ("predict",)
@@ -17,10 +19,10 @@ class Row:
     """One kind of estimator and one way to convert it.
 
     `tells` are the methods of the estimator that the first outputs of the model stand for, in order.
-    `options` are those of the converter, `fit` more arguments of the estimator's `fit`; `double` asks for
-    float64 inputs. `limit` says why the converted model is not the estimator; then it is not in onnxruntime
-    either, and both engines agree. `host` names the steps that run in numpy. A quick row is part of
-    `make test`.
+    `options` are those of the converter, `fit` more arguments of the estimator's `fit`, `numbers` the type of
+    the inputs that are no text. `limit` says why the converted model is not the estimator; then it is not in
+    onnxruntime either, and both engines agree. `host` names the steps that run in numpy. A quick row is part
+    of `make test`.
     """
 
     estimator: Any
@@ -28,7 +30,7 @@ class Row:
     tells: tuple[str | Callable[[Any, Any], Any], ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     fit: Mapping[str, Any] = field(default_factory=dict)
-    double: bool = False
+    numbers: type[np.generic] = np.float32
     limit: str = ""
     host: tuple[str, ...] = ()
     quick: bool = False
@@ -39,4 +41,4 @@ class Row:
         """The estimator with what differs from its defaults, and how it is converted."""
         told = [self.label or " ".join(repr(self.estimator).split()), f"on {self.data}"]
         told += [f"{key}={value}" for key, value in self.options.items()]
-        return ", ".join(told + ["float64"] * self.double)
+        return ", ".join(told if self.numbers is np.float32 else [*told, self.numbers.__name__])

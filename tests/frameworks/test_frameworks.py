@@ -14,9 +14,10 @@ import onnxruntime
 import pytest
 
 import sardonyx
+from sardonyx.capi.onnxruntime_pybind11_state import Fail
 from tests.frameworks import boosting, classifiers, regressors, transformers
 from tests.frameworks.agreement import aligned, arrays, difference
-from tests.frameworks.convert import converted, fitted, numbers, told
+from tests.frameworks.convert import converted, fitted, told
 from tests.frameworks.data import table
 from tests.frameworks.row import Row
 from tests.tolerance import difference_of_models, worse_than_peer
@@ -46,18 +47,21 @@ def of_peer(model: bytes, feeds: Mapping[str, Array]) -> list[Array] | None:
         return None
 
 
-def check_single_rows(session: Any, feeds: Mapping[str, Array], outputs: Sequence[Array]) -> None:
+def check_batches(session: Any, model: bytes, feeds: Mapping[str, Array], outputs: Sequence[Array]) -> None:
+    """Rows alone give what they give among others, no rows give none."""
     rows = len(next(iter(feeds.values())))
     for at in SINGLE_ROWS:
         alone = arrays(session.run(None, {name: feed[[at]] for name, feed in feeds.items()}))
         for one, many in zip(alone, outputs, strict=True):
             if len(many) == rows:
-                assert (
-                    difference_of_models(
-                        np.concatenate([one, many[1:]]), np.concatenate([many[[at]], many[1:]])
-                    )
-                    is None
-                )
+                assert difference_of_models(*(np.concatenate([a, many]) for a in (one, many[[at]]))) is None
+    none = {name: feed[:0] for name, feed in feeds.items()}
+    try:
+        empty = session.run(None, none)
+    except Fail:
+        assert of_peer(model, none) is None
+    else:
+        assert [len(e) for e in empty] == [0 if len(many) == rows else len(many) for many in outputs]
 
 
 @pytest.mark.parametrize("row", [parameter(row) for row in ROWS])
@@ -65,7 +69,7 @@ def test_says_what_its_framework_says(row: Row) -> None:
     data = table(row.data)
     estimator = fitted(row, data)
     model = converted(row, estimator, data)
-    feeds = data.feeds(data.test, numbers(row))
+    feeds = data.feeds(data.test, row.numbers)
     session = opened(sardonyx, model)
     outputs = arrays(session.run(None, feeds))
     wanted = aligned(told(row, estimator, data), outputs)
@@ -79,4 +83,4 @@ def test_says_what_its_framework_says(row: Row) -> None:
     for ours, theirs, right in zip(outputs, peer or (), wanted, strict=False):
         assert worse_than_peer(ours, theirs, right) is None
     assert tuple(sorted({note.op for note in session.report.fallbacks})) == row.host
-    check_single_rows(session, feeds, outputs)
+    check_batches(session, model, feeds, outputs)

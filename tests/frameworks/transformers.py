@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, IncrementalPCA, KernelPCA, TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier, RandomTreesEmbedding
@@ -47,7 +48,8 @@ from tests.frameworks.row import CLASSES, FEATURES, VALUES, Row
 
 SCALED = (
     Row(StandardScaler(), "wine", FEATURES, quick=True),
-    Row(StandardScaler(), "wine", FEATURES, double=True),
+    Row(StandardScaler(), "wine", FEATURES, numbers=np.float64),
+    Row(StandardScaler(), "grades", FEATURES, numbers=np.int64),
     Row(StandardScaler(with_mean=False), "wine", FEATURES),
     Row(StandardScaler(), "wine", FEATURES, {"div": "div"}),
     Row(MinMaxScaler(clip=True), "wine", FEATURES),
@@ -59,6 +61,7 @@ SCALED = (
     Row(QuantileTransformer(n_quantiles=50), "wine", FEATURES),
     Row(PolynomialFeatures(3), "iris", FEATURES, quick=True),
     Row(PolynomialFeatures(2, interaction_only=True, include_bias=False), "iris", FEATURES),
+    Row(PolynomialFeatures(2), "grades", FEATURES, numbers=np.int64),
     Row(KBinsDiscretizer(4, encode="ordinal", quantile_method="linear"), "wine", FEATURES),
     Row(KBinsDiscretizer(4, encode="onehot-dense", quantile_method="linear"), "wine", FEATURES, quick=True),
     Row(FunctionTransformer(), "wine", FEATURES),
@@ -69,6 +72,7 @@ SCALED = (
 
 PROJECTED = (
     Row(PCA(5), "wine", FEATURES, quick=True),
+    Row(PCA(5), "wine", FEATURES, numbers=np.float64),
     Row(PCA(5, whiten=True), "wine", FEATURES),
     Row(IncrementalPCA(5), "wine", FEATURES),
     Row(TruncatedSVD(5, random_state=0), "wine", FEATURES),
@@ -99,9 +103,16 @@ NUMBERED, SPLIT = ("text_numbers",), ("reshape", "text_grams", "text_tokens")
 WORDS = (
     Row(OneHotEncoder(), "words", FEATURES, host=NUMBERED, quick=True),
     Row(OneHotEncoder(handle_unknown="ignore"), "grades", FEATURES, quick=True),
+    Row(OneHotEncoder(handle_unknown="ignore"), "grades", FEATURES, numbers=np.int64),
     Row(OneHotEncoder(drop="first"), "words", FEATURES, host=NUMBERED),
     Row(OrdinalEncoder(), "words", FEATURES, host=NUMBERED, quick=True),
     Row(OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), "grades", FEATURES),
+    Row(
+        OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+        "grades",
+        FEATURES,
+        numbers=np.int64,
+    ),
     Row(TargetEncoder(random_state=0), "rated words", FEATURES, host=NUMBERED),
     Row(FeatureHasher(16, input_type="string"), "words", FEATURES, host=("text_hash",)),
     Row(TfidfTransformer(), "digits", FEATURES),
