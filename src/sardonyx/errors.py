@@ -16,7 +16,7 @@ class SardonyxError(Exception):
     """Root of all errors raised by the engine.
 
     `kind` refines the class for callers that tell cases apart: of a LoadError `protobuf`, `empty`,
-    `undefined`, `graph` or `opset`; of an UnsupportedOp `unknown`; of a RunError `bounds`.
+    `undefined`, `graph` or `opset`; of an UnsupportedOp `unknown`; of a RunError `bounds` or `memory`.
     """
 
     def __init__(self, message: str = "", *, kind: str = "") -> None:

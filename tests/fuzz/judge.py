@@ -37,6 +37,8 @@ def expected(error: Exception) -> str:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
+    if isinstance(cause, MemoryError) or getattr(cause, "kind", "") == "memory":
+        return f"{name} (memory)"
     inner = [f for f in traceback.extract_tb(cause.__traceback__) if "/sardonyx/" in f.filename] or frames
     place = f"{type(cause).__name__} in {Path(inner[-1].filename).name} {inner[-1].name} {inner[-1].lineno}"
     raise Fault(place, "".join(traceback.format_exception(error)))

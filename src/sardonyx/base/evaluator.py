@@ -37,6 +37,7 @@ class Evaluator:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = {name: f"s{i}" for i, name in enumerate(names)}
+        self._lifted: dict[str, str] = {}
         self._used: dict[str, None] = {}
         self._results: list[str] = []
         self._count = 0
@@ -84,8 +85,9 @@ class Evaluator:
         if isinstance(dim, int):
             return dim
         text = self._results[self.add(dim)]
-        self._names[text] = text
-        return dims.symbol(text)
+        symbol = dims.fresh(text)
+        self._lifted[str(symbol)] = text
+        return symbol
 
     def _text(self, dim: Dim) -> str:
         if isinstance(dim, int):
@@ -97,10 +99,10 @@ class Evaluator:
         return "(" + "+".join(parts).replace("+-", "-") + ")"
 
     def _symbol(self, symbol: Symbol) -> str:
-        text = self._names[symbol.name]
-        if text != symbol.name:
-            self._used.setdefault(symbol.name)
-        return text
+        if symbol.name in self._lifted:
+            return self._lifted[symbol.name]
+        self._used.setdefault(symbol.name)
+        return self._names[symbol.name]
 
     def _temporary(self, call: Call) -> str:
         for guard in self._open:

@@ -14,7 +14,7 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
-from sardonyx.errors import UnsupportedOp
+from sardonyx.errors import RunError, UnsupportedOp
 from sardonyx.ir import prims
 from sardonyx.ir.unknown import unknown_extents
 from sardonyx.ir.value import Value, many
@@ -113,7 +113,11 @@ def _evaluator(node: bytes, opset: int) -> Any:
 def _run(*arrays: Array, node: bytes, opset: int) -> tuple[Array, ...]:
     evaluator = _evaluator(node, opset)
     names = list(evaluator.input_names)
-    return tuple(np.asarray(r) for r in evaluator.run(None, dict(zip(names, arrays, strict=True))))
+    try:
+        results = evaluator.run(None, dict(zip(names, arrays, strict=True)))
+    except Exception as error:
+        raise RunError(f"ONNX's reference evaluator failed: {type(error).__name__}: {error}") from error
+    return tuple(np.asarray(r) for r in results)
 
 
 prims.register("reference", "opaque", _run)

@@ -82,7 +82,7 @@ def prepared(value: Value) -> Operation:
             with _SILENT if quiet else np.errstate(all="ignore"):
                 result = run([_widen(a) for a in args] if wide else args, attrs)
                 return result if dtype is dt.OBJECT else _typed(result, dtype)
-        except (IndexError, ZeroDivisionError, ValueError) as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise RunError(f"{value!r} ({', '.join(value.origins) or 'no node'}): {error}") from error
 
     return operation

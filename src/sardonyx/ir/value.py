@@ -19,6 +19,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
+from sardonyx.ir import types
 from sardonyx.ir.fold import SYMBOLIC_LIMIT, fold, known
 from sardonyx.ir.prims import PRIMS
 
@@ -357,7 +358,11 @@ def make(
     shape: Shape,
     results: tuple[tuple[DType, Shape], ...] = (),
 ) -> Value:
-    """The interned value of a primitive over arguments, folded if all of them are constants."""
+    """The interned value of a primitive over arguments, folded if all of them are constants.
+
+    Raises ShapeError if the primitive is not defined for their element types.
+    """
+    types.check(prim, args)
     if args and all(a.is_const for a in args):
         folded = fold(prim, [(a.data, a.dtype) for a in args if a.data is not None], attrs, dtype, shape)
         if folded is not None:

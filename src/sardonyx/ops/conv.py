@@ -144,6 +144,10 @@ def conv_transpose(
     gaps = tuple(dilations) or (1,) * rank
     extra = tuple(output_padding) or (0,) * rank
     borders = tuple(pads) or (0,) * (2 * rank)
+    if x.rank != w.rank or x.rank < 3:
+        raise ShapeError(
+            f"a convolution of {list(x.shape)} by weights {list(w.shape)} needs equal ranks of at least 3"
+        )
     w = with_kernel(w, kernel_shape)
     if not isinstance(w.shape[1], int):
         raise needs_size(w.shape[1], "the number of channels")

@@ -39,10 +39,8 @@ def gather_elements(x: Value, indices: Value, *, axis: int = 0) -> Value:
 @op("GatherND", since=11)
 def gather_nd(x: Value, indices: Value, *, batch_dims: int = 0) -> Value:
     """y[b, i...] = x[b, indices[b, i..., :]]."""
-    depth = indices.shape[-1]
-    if not isinstance(depth, int):
-        raise needs_size(depth, "the length of an index")
-    if not 1 <= depth <= x.rank - batch_dims:
+    depth = _depth(indices)
+    if not 0 <= batch_dims < indices.rank or not 1 <= depth <= x.rank - batch_dims:
         raise ShapeError(
             f"indices {list(indices.shape)} do not fit {list(x.shape)} with batch_dims={batch_dims}"
         )
@@ -61,6 +59,10 @@ def scatter_elements(
     x: Value, indices: Value, updates: Value, *, axis: int = 0, reduction: str = "none"
 ) -> Value:
     """A copy of x with y[i with indices[i] at `axis`] reduced with updates[i]."""
+    if not x.rank == indices.rank == updates.rank:
+        raise ShapeError(
+            f"indices {list(indices.shape)} and updates {list(updates.shape)} do not fit {list(x.shape)}"
+        )
     attrs = {"axis": x.axis(axis), "reduction": _known(reduction)}
     return make("scatter_elements", (x, indices, updates), attrs, x.dtype, x.shape)
 
@@ -68,12 +70,22 @@ def scatter_elements(
 @op("ScatterND", since=11)
 def scatter_nd(x: Value, indices: Value, updates: Value, *, reduction: str = "none") -> Value:
     """A copy of x with y[indices[i..., :]] reduced with updates[i...]."""
+    depth = _depth(indices)
+    if depth > x.rank or updates.rank != indices.rank - 1 + x.rank - depth:
+        raise ShapeError(
+            f"indices {list(indices.shape)} and updates {list(updates.shape)} do not fit {list(x.shape)}"
+        )
+    return make("scatter_nd", (x, indices, updates), {"reduction": _known(reduction)}, x.dtype, x.shape)
+
+
+def _depth(indices: Value) -> int:
+    """How many axes one index names."""
+    if not indices.rank:
+        raise ShapeError("indices need at least one axis")
     depth = indices.shape[-1]
     if not isinstance(depth, int):
         raise needs_size(depth, "the length of an index")
-    if depth > x.rank:
-        raise ShapeError(f"indices {list(indices.shape)} do not fit {list(x.shape)}")
-    return make("scatter_nd", (x, indices, updates), {"reduction": _known(reduction)}, x.dtype, x.shape)
+    return depth
 
 
 def _known(reduction: str) -> str:

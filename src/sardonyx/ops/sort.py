@@ -92,6 +92,12 @@ def non_max_suppression(
     """Rows (batch, class, box) of the boxes that no better box of their class overlaps too much."""
     given = {"limit": max_output_boxes_per_class, "overlap": iou_threshold, "least": score_threshold}
     extras = {name: value for name, value in given.items() if value is not None}
+    if boxes.rank != 3 or scores.rank != 3:
+        raise ShapeError(
+            f"boxes and scores need rank 3, they are {list(boxes.shape)} and {list(scores.shape)}"
+        )
+    if any(value.size != 1 for value in extras.values() if isinstance(value.size, int)):
+        raise ShapeError("the limits of NonMaxSuppression must be one number each")
     batches, classes, size = scores.shape
     capacity = size
     if max_output_boxes_per_class is None:

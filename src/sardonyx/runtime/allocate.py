@@ -5,17 +5,52 @@ Callers reach the functions through the module, so that a test can put guard pag
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.errors import RunError
 from sardonyx.llvm.layout import LINE_BYTES
 
 Words = npt.NDArray[np.int64]
 
 _WORD = 8
+_UNASKED_BYTES = 1 << 28
+_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 empty = np.empty
 """An uninitialised array of a shape and dtype."""
+
+
+def ask(size: int) -> None:
+    """Raise RunError if so many bytes are more than this machine, or its container, has left.
+
+    The system would promise them and end the process when they are used.
+    """
+    if size < _UNASKED_BYTES:
+        return
+    left = _available_bytes()
+    if size > left:
+        raise RunError(
+            f"a run with these sizes takes {size} bytes of memory, there are {left}; "
+            "check the sizes that are fed",
+            kind="memory",
+        )
+
+
+def _available_bytes() -> int:
+    found = [1 << 62]
+    with suppress(OSError, ValueError, AttributeError):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with suppress(OSError, ValueError, IndexError):
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+        found.append(int(text.partition("MemAvailable:")[2].split()[0]) << 10)
+    with suppress(OSError, ValueError):
+        found.append(int(_CONTAINER.read_text(encoding="ascii")))
+    return min(found)
 
 
 def aligned_bytes(size: int, align: int = 64) -> npt.NDArray[np.uint8]:

@@ -5,6 +5,7 @@ Knows sizes, words and addresses; must not know what a run is fed or in which or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ Patches = tuple[tuple[int, int], ...]
 
 _IDLE = 8
 """Frames, and arenas, of a segment that are kept for later runs."""
+_LARGEST = float(1 << 62)
 _MOST_BOUND = 1024
 _MOST_BOUND_BYTES = 64 << 20
 
@@ -106,8 +108,10 @@ class Bound:
     def __init__(self, binder: Binder, values: Words) -> None:
         segment = binder.segment
         known = np.append(values, 0)
-        words = binder.constants + known[binder.slots] * binder.scales
-        sizes = known[binder.arena_slots] * binder.arena_items
+        words = binder.constants + _product(known[binder.slots], binder.scales)
+        sizes = _product(known[binder.arena_slots], binder.arena_items)
+        if sizes.min(initial=0) < 0:
+            raise ShapeError("the sizes of this call contradict each other: a tensor has a negative size")
         offsets, self.arena_bytes = plan_arena(sizes.tolist(), binder.arena_lives)
         self.offsets = dict(zip(binder.arena_storages, offsets, strict=True))
         self.sizes = {number: _filled(known, slots, dtype) for number, slots, dtype in binder.sizes}
@@ -120,6 +124,7 @@ class Bound:
             (n, specs[n].number, tuple(known[list(slots)].tolist()), dtype, patches.pop(n, ()))
             for (n, slots), dtype in zip(segment.outputs, binder.output_types, strict=True)
         )
+        self._ask_memory()
         self.inputs = tuple((n, specs[n].number, patches[n]) for n in patches if specs[n].kind == "input")
         self.patches = tuple((n, found) for n, found in patches.items() if specs[n].kind != "input")
         self.frames: list[Frame] = []
@@ -131,6 +136,15 @@ class Bound:
         self.args = tuple(resolve(known, view, specs) for view in segment.host.args) if segment.host else ()
         self.results = tuple(resolve(known, view, specs) for view in binder.results)
         self.used = True
+
+    def _ask_memory(self) -> None:
+        """Raise RunError if a run takes more memory than there is."""
+        needed = self.arena_bytes
+        for _, _, shape, dtype, _ in self.outputs:
+            if min(shape, default=0) < 0:
+                raise ShapeError(f"the sizes of this call contradict each other: a result of {list(shape)}")
+            needed += math.prod(shape) * dtype.itemsize
+        allocate.ask(needed)
 
     def address(self, storage: int, arena: Arena | None) -> int:
         """Where a storage planned or filled here is."""
@@ -167,6 +181,13 @@ def resolve(known: Words, view: View, storages: Sequence[StorageSpec]) -> Resolv
     strides = tuple((known[list(view.strides)] * dtype.size_bytes).tolist())
     offset = int(known[view.offset]) * dtype.size_bytes
     return Resolved(spec.kind, spec.number, view.storage, spec.segment, dtype.numpy, shape, strides, offset)
+
+
+def _product(a: Words, b: Words) -> Words:
+    """The product. Raises ShapeError where it does not fit into a word."""
+    if np.abs(a * b.astype(np.float64)).max(initial=0) >= _LARGEST:
+        raise ShapeError("the sizes of this call are too large for any memory")
+    return a * b
 
 
 def _filled(known: Words, slots: tuple[int, ...], dtype: str) -> Array:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from sardonyx.base.signature import TensorInfo
 from sardonyx.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, status
-from sardonyx.errors import SardonyxError
 from sardonyx.runtime.feeds import FeedSpec, missing_inputs, prepare
 from sardonyx.runtime.options import RunOptions
 from sardonyx.runtime.status import run_status
@@ -121,7 +120,7 @@ class Caller:
         try:
             program = self._with_fed(tuple(overrides)) if overrides and self._with_fed else self._program
             results = program.run([*feeds, *overrides.values()], distinct)
-        except SardonyxError as error:
+        except Exception as error:
             raise self._failed(error) from error
         if len(distinct) == len(wanted):
             return results
@@ -184,7 +183,7 @@ class Caller:
             self._wanted[tuple(str(name) for name in names)] = wanted
         return wanted
 
-    def _failed(self, error: SardonyxError) -> Exception:
+    def _failed(self, error: Exception) -> Exception:
         failure = run_status(error)
         if self._logged is not None:
             self._logged(failure)
@@ -204,7 +203,7 @@ def _one_input(
     by_names: Mapping[Key, tuple[int, ...]],
     run: Callable[[Sequence[Any], tuple[int, ...]], list[Any]],
     otherwise: Call,
-    failed: Callable[[SardonyxError], Exception],
+    failed: Callable[[Exception], Exception],
 ) -> Call:
     ndarray = np.ndarray
     wanted_of = by_names.get
@@ -226,7 +225,7 @@ def _one_input(
                 if wanted is not None:
                     try:
                         return run((value,), wanted)
-                    except SardonyxError as error:
+                    except Exception as error:
                         raise failed(error) from error
         return otherwise(output_names, input_feed, run_options)
 
@@ -239,7 +238,7 @@ def _many_inputs(
     by_names: Mapping[Key, tuple[int, ...]],
     run: Callable[[Sequence[Any], tuple[int, ...]], list[Any]],
     otherwise: Call,
-    failed: Callable[[SardonyxError], Exception],
+    failed: Callable[[Exception], Exception],
 ) -> Call:
     ndarray = np.ndarray
     wanted_of = by_names.get
@@ -268,7 +267,7 @@ def _many_inputs(
         if wanted is not None:
             try:
                 return run(values, wanted)
-            except SardonyxError as error:
+            except Exception as error:
                 raise failed(error) from error
         return otherwise(output_names, input_feed)
 

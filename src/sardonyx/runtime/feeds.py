@@ -149,7 +149,12 @@ def _texts(array: Array, spec: FeedSpec) -> Array:
     plain = type(array) is np.ndarray and array.dtype == object and array.flags.c_contiguous
     if plain and {*map(type, array.ravel().tolist())} <= {str}:
         return array
-    rows = [_text(item) for item in np.asarray(array, dtype=object).ravel().tolist()]
+    try:
+        rows = [_text(item) for item in np.asarray(array, dtype=object).ravel().tolist()]
+    except UnicodeDecodeError as error:
+        raise status(
+            InvalidArgument, f"input '{spec.name}': a byte string is not UTF-8 text: {error}"
+        ) from None
     texts = np.empty(len(rows), dtype=object)
     texts[:] = rows
     return texts.reshape(array.shape)

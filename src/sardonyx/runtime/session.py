@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import Report
 from sardonyx.capi.onnxruntime_pybind11_state import ModelLoadCanceled, status
-from sardonyx.errors import SardonyxError
 from sardonyx.runtime.binding import IOBinding
 from sardonyx.runtime.calls import Call, Caller
 from sardonyx.runtime.loader import load_program
@@ -366,7 +365,7 @@ def _chosen(origin: str | bytes | None, options: SessionOptions, precision: str 
         return chosen
     try:
         return with_files(origin, options, chosen)
-    except (SardonyxError, OSError) as error:
+    except Exception as error:
         raise load_status(error, origin if isinstance(origin, str) else None) from error
 
 
@@ -374,7 +373,7 @@ def _load(source: str | bytes | None, options: CompileOptions) -> AnyProgram:
     assert source is not None
     try:
         return load_program(source, options)
-    except (SardonyxError, OSError) as error:
+    except Exception as error:
         raise load_status(error, source if isinstance(source, str) else None) from error
 
 

@@ -23,6 +23,7 @@ TABLE: tuple[tuple[type[SardonyxError], str, type[Exception]], ...] = (
     (ShapeError, "", api.Fail),
     (CompileError, "", api.RuntimeException),
     (RunError, "bounds", api.InvalidArgument),
+    (RunError, "memory", api.RuntimeException),
     (RunError, "", api.Fail),
     (SardonyxError, "", api.Fail),
 )
@@ -49,14 +50,35 @@ def load_status(error: Exception, path: str | None) -> Exception:
             return status(api.InvalidProtobuf, f"{where}Protobuf parsing failed: it is a folder, not a model")
         if isinstance(cause, FileNotFoundError) and path and Path(str(cause.filename)) == Path(path):
             return status(api.NoSuchFile, f"{where}Load model {path} failed. File doesn't exist")
-    if isinstance(error, SardonyxError):
-        return status(exception_class(error), f"{where}{error}")
-    return status(api.Fail, f"{where}{type(error).__name__}: {error}")
+    if isinstance(error, OSError):
+        return status(api.Fail, f"{where}{type(error).__name__}: {error}")
+    known = _known(error)
+    return status(exception_class(known), f"{where}{known}")
 
 
-def run_status(error: SardonyxError) -> Exception:
-    """The exception for a failed run; kernels may name their operator as `op` and `node`."""
+def run_status(error: Exception) -> Exception:
+    """The exception for a failed run: one of the API as it is, another one by its class.
+
+    Kernels may name their operator as `op` and `node`.
+    """
+    if isinstance(error, _OF_THE_API):
+        return error
     op, node = getattr(error, "op", ""), getattr(error, "node", "")
     where = f"running {op} node. Name:'{node}'" if op else "running the model."
-    message = f"Non-zero status code returned while {where} Status Message: {error}"
-    return status(exception_class(error), message)
+    known = _known(error)
+    message = f"Non-zero status code returned while {where} Status Message: {known}"
+    return status(exception_class(known), message)
+
+
+_OF_THE_API = tuple(cls for cls, _, _ in api.STATUS)
+
+
+def _known(error: Exception) -> SardonyxError:
+    """An error of the engine as it is; memory that is short, or a fault of ours, as one."""
+    if isinstance(error, SardonyxError):
+        return error
+    if isinstance(error, MemoryError):
+        return RunError(f"there is not enough memory: {error}", kind="memory")
+    return CompileError(
+        f"this is a fault of the engine, please report it with the model: {type(error).__name__}: {error}"
+    )

@@ -21,6 +21,18 @@ def test_sizes_come_in_the_order_added_and_shared_parts_once() -> None:
     assert load(evaluator.code())(5) == [9, 8, 7]
 
 
+def test_symbols_may_have_the_names_that_the_code_uses() -> None:
+    names = ["g0[0]", "s1", "t0"]
+    evaluator = Evaluator(names)
+    first, second, third = map(dims.symbol, names)
+    evaluator.add(dims.floordiv(first, second) + third)
+    with evaluator.guarded():
+        evaluator.add(second)
+        outside = evaluator.lifted(second * 2)
+    evaluator.add(outside + first)
+    assert load(evaluator.code())(7, 3, 5) == [7, 0, 3, 6, 13]
+
+
 def test_an_impossible_size_is_an_error_outside_of_a_guard() -> None:
     evaluator = Evaluator(["a", "b"])
     evaluator.add(dims.broadcast(A, B))
