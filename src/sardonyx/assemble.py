@@ -16,6 +16,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.evaluator import Evaluator
+from sardonyx.errors import ShapeError
 from sardonyx.ir.bounds import Obligation, unproven
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.group import Fusion
@@ -376,7 +377,10 @@ class Assembler:
         self._bound = tuple(self.pending)
         self.pending = {}
         work, scratch = seg.evaluator.add(seg.work), seg.evaluator.add(seg.scratch)
-        words = np.array(seg.words, np.int64).reshape(-1, 4).T
+        try:
+            words = np.array(seg.words, np.int64).reshape(-1, 4).T
+        except OverflowError:
+            raise ShapeError("the sizes of this model are too large for any memory") from None
         self.segments.append(
             Segment(
                 *(tuple(seg.functions), tuple(seg.origins), tuple(seg.counts), tuple(seg.flags)),

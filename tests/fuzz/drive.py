@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import importlib
 import multiprocessing
 import signal
 import time
@@ -12,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from sardonyx import ops
 from tests.fuzz import worker
 from tests.fuzz.case import make
 from tests.fuzz.seeds import seeds
@@ -115,6 +117,8 @@ class Lane:
 def drive(seed: int, runs: int, jobs: int, folder: Path, first: int = 0) -> Tally:
     """Cases from number `first` on until there were that many runs, in `jobs` processes at a time."""
     seeds()
+    ops.register_all()  # what all processes need is imported once
+    importlib.import_module("sardonyx.compile")
     tally = Tally()
     lanes = [
         Lane(seed, range(first + lane, first + runs, jobs), folder / f"worker_{lane}.log", tally)

@@ -13,6 +13,7 @@ from functools import reduce
 from typing import TypeAlias, Union
 
 from sardonyx.base.functions import FUNCTIONS
+from sardonyx.errors import ShapeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Call:
 Atom: TypeAlias = Symbol | Call
 Monomial: TypeAlias = tuple[Atom, ...]
 _counter = itertools.count()
+_MOST_TERMS = 4096
 
 
 def _key(monomial: Monomial) -> tuple[int, str]:
@@ -90,6 +92,8 @@ class Expr:
 
     def __mul__(self, other: Dim) -> Dim:
         product: dict[Monomial, int] = {}
+        if len(self.terms) * (len(other.terms) if isinstance(other, Expr) else 1) > _MOST_TERMS:
+            raise ShapeError("too many unknown sizes are multiplied; fix some of them")
         for (m, f), (n, g) in itertools.product(self.terms, _terms(other)):
             key = tuple(sorted(m + n, key=str))
             product[key] = product.get(key, 0) + f * g

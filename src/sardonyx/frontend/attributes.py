@@ -91,10 +91,45 @@ def resolved(node: onnx.NodeProto, arguments: Mapping[str, onnx.AttributeProto])
     return plain
 
 
+def _whole(given: Any) -> bool:
+    return isinstance(given, int)
+
+
+def _real(given: Any) -> bool:
+    return isinstance(given, int | float)
+
+
+def _word(given: Any) -> bool:
+    return isinstance(given, str)
+
+
+def _every(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda given: isinstance(given, tuple) and all(map(test, given))
+
+
+def _anything(_: Any) -> bool:
+    return True
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "int": _whole,
+    "float": _real,
+    "str": _word,
+    "Ints": _every(_whole),
+    "Floats": _every(_real),
+    "Strings": _every(_word),
+}
+"""Whether a value is of the type that a signature names."""
+
+
 def check(operator: Operator, node: Node, inputs: Sequence[Value | None]) -> None:
     """Raise LoadError if the node does not fit the signature of its operator."""
     if unknown := node.attributes.keys() - operator.attributes:
         raise LoadError(f"it has no attribute {', '.join(sorted(unknown))} (opset {node.opset})")
+    for name, given in node.attributes.items():
+        kind = operator.attributes[name].partition("|")[0].strip()
+        if not _FITS.get(kind, _anything)(given):
+            raise LoadError(f"its attribute {name} is {given!r}, of another type than {kind}")
     if absent := operator.required - node.attributes.keys():
         raise LoadError(f"it lacks the attribute {', '.join(sorted(absent))}")
     least, most = operator.inputs

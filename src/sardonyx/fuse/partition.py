@@ -58,7 +58,8 @@ class _Walk:
 
     def decide(self, value: Value) -> None:
         """Store the value or inline it, and pass the consequences to its arguments."""
-        if value.kind == "source" or value.prim == "item":
+        counted = value.prim == "iota" and value.id in self.needs_place
+        if (value.kind == "source" and not counted) or value.prim == "item":
             if value.prim == "item":
                 self.stored[value.id] = value
                 self.stored[value.args[0].id] = value.args[0]

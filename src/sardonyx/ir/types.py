@@ -58,5 +58,7 @@ def check(prim: str, args: Sequence[Typed]) -> None:
     alike = types if prim == "concat" else [types[n] for n in _ALIKE.get(prim, ())]
     if any(t is not alike[0] for t in alike):
         raise ShapeError(f"{prim} of different element types {[t.name for t in alike]}")
+    if prim == "where" and types[0] is not dt.BOOL:
+        raise ShapeError(f"where needs a condition of type bool, not {types[0].name}")
     if prim in _POSITIONS and types[1].kind not in _WHOLE:
         raise ShapeError(f"the positions of {prim} must be integers, not {types[1].name}")

@@ -29,6 +29,7 @@ Shape: TypeAlias = tuple[Dim, ...]
 Array: TypeAlias = np.ndarray[Any, Any]
 _table: WeakValueDictionary[Any, Value] = WeakValueDictionary()
 _ids = itertools.count()
+_MOST_AXES = 64
 _origin: list[str] = []
 
 
@@ -363,6 +364,8 @@ def make(
     Raises ShapeError if the primitive is not defined for their element types.
     """
     types.check(prim, args)
+    if len(shape) > _MOST_AXES:
+        raise ShapeError(f"{prim} would have {len(shape)} axes; at most {_MOST_AXES} are possible")
     if args and all(a.is_const for a in args):
         folded = fold(prim, [(a.data, a.dtype) for a in args if a.data is not None], attrs, dtype, shape)
         if folded is not None:

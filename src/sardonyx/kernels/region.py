@@ -236,18 +236,37 @@ class _Writer:
     ) -> list[V]:
         f = self.f
         largest = self.pooling.mode == "max"
-        start = float_(float("-inf") if largest else 0.0, "double")
         down, across = lines[0][2], lines[1][2]
         some = f.icmp("sgt", f.smin(down, across), int_(0))
-        with f.loop(int_(0), f.select(some, down, int_(0)), 1, [start] * _CHANNELS) as y:
+        (top, bottom), (left, right) = (self._near(line, n) for line, n in zip(lines, cell, strict=True))
+        seen, every = f.mul(f.sub(bottom, top), f.sub(right, left)), f.mul(down, across)
+        # Samples far outside, which are left out, count as 0.
+        least = f.select(f.icmp("eq", seen, every), float_(float("-inf"), "double"), float_(0.0, "double"))
+        start = least if largest else float_(0.0, "double")
+        with f.loop(top, f.select(some, bottom, top), 1, [start] * _CHANNELS) as y:
             low_y = self._line(lines[0], cell[0], y.index)
-            with f.loop(int_(0), across, 1, y.carried) as x:
+            with f.loop(left, right, 1, y.carried) as x:
                 low_x = self._line(lines[1], cell[1], x.index)
                 x.next(*self._sample(block, low_y, low_x, x.carried))
             y.next(*x.carried)
-        count = Lanes(f, f.convert("sitofp", f.mul(down, across), "double"))
+        count = Lanes(f, f.convert("sitofp", every, "double"))
         sums = [Lanes(f, v) if largest else Lanes(f, v) / count for v in y.carried]
         return [f.select(some, total.v, float_(0.0, "double")) for total in sums]
+
+    def _near(self, line: tuple[Lanes, Lanes, V, V], cell: V) -> tuple[V, V]:
+        """The samples of a cell among which all those are that lie in the image: first and end."""
+        f = self.f
+        start, extent, count, size = line
+        first, total, limit = (
+            Lanes(f, f.convert("sitofp", v, "double")) for v in (cell, f.smax(count, int_(1)), size)
+        )
+        begin, step = start + first * extent, extent / total
+        ends = [(edge - begin) / step - 0.5 for edge in (limit.like(-1.0), limit)]
+        forward = ends[0] <= ends[1]
+        low, high = forward.choose(ends[0], ends[1]), forward.choose(ends[1], ends[0])
+        low_at = f.smin(f.smax(f.sub(self._whole(low), int_(1)), int_(0)), f.smax(count, int_(0)))
+        high_at = f.smin(f.smax(f.add(self._whole(high), int_(3)), low_at), f.smax(count, int_(0)))
+        return low_at, high_at
 
     def _line(self, line: tuple[Lanes, Lanes, V, V], cell: V, sample: V) -> tuple[V, V, Lanes, V]:
         """The lower and upper pixel of a sample, the weight of the upper one, and whether it is inside."""

@@ -10,7 +10,7 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
-from sardonyx.errors import CompileError
+from sardonyx.errors import ShapeError
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import const
@@ -72,16 +72,14 @@ def trees_calls(
 
 
 def _check(told: Mapping[str, Array], targets: int) -> None:
-    """Raises CompileError for nodes or entries that do not exist."""
+    """Raises ShapeError for nodes or entries that do not exist."""
     inner, nodes, entries = told["mode"] < LEAF, len(told["mode"]), len(told["target"])
     yes, no = told["yes"].astype(np.int64), told["no"].astype(np.int64)
     inside = [(told["root"], nodes), (yes[inner], nodes), (no[inner], nodes), (told["target"], targets)]
     inside += [(told["feature"][inner], 1 << MODE_SHIFT), (no[~inner], entries + 1)]
     inside += [(yes[~inner] + no[~inner], entries + 1)]
     if any(a.size and not (a.min() >= 0 and a.max() < size) for a, size in inside) or (yes[~inner] < 0).any():
-        raise CompileError(
-            "an ensemble of trees names nodes, features or targets that do not exist; check it"
-        )
+        raise ShapeError("an ensemble of trees names nodes, features or targets that do not exist; check it")
 
 
 def _arrays(told: Mapping[str, Array], forest: Forest) -> dict[Word, Array]:
@@ -122,7 +120,7 @@ def _arrays(told: Mapping[str, Array], forest: Forest) -> dict[Word, Array]:
 def _heights(told: Mapping[str, Array]) -> Array:
     """The length of the longest walk from each node to a leaf.
 
-    Raises CompileError if a walk need not end.
+    Raises ShapeError if a walk need not end.
     """
     inner = told["mode"] < LEAF
     yes, no = (np.where(inner, told[name], 0) for name in ("yes", "no"))
@@ -132,7 +130,7 @@ def _heights(told: Mapping[str, Array]) -> Array:
         if (higher == heights).all():
             return heights
         heights = higher
-    raise CompileError("an ensemble of trees has a walk in a circle; check its nodes")
+    raise ShapeError("an ensemble of trees has a walk in a circle; check its nodes")
 
 
 def _stored(array: Array, dtype: DType) -> Storage:

@@ -11,6 +11,7 @@ from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value, concat, dim_value, iota, make, scalar
 from sardonyx.ops.attention import Scores, attend, inverse_root, join_heads, rotate, split_heads, visible
 from sardonyx.ops.contrib_rotary import angles
+from sardonyx.ops.index import within
 from sardonyx.ops.norm import normalize_rms
 from sardonyx.ops.operands import size
 from sardonyx.ops.quant import multiply_integers
@@ -265,12 +266,13 @@ def group_query_attention(
     q = _normed(q, q_norm_weight, q_norm_epsilon or qk_norm_epsilon)
     k = _normed(k, k_norm_weight, k_norm_epsilon or qk_norm_epsilon)
     batch, rows = q.shape[0], q.shape[2]
-    offset = (seqlens_k.cast(dt.I64).reshape((batch, 1, 1, 1)) + 1 - dim_value(rows, dt.I64)).max(0)
+    total = size(total_sequence_length, "the total sequence length")
+    last = within(seqlens_k.cast(dt.I64), total).reshape((batch, 1, 1, 1))
+    offset = (last + 1 - dim_value(rows, dt.I64)).max(0)
     if do_rotary and cos_cache is not None and sin_cache is not None:
         places = offset.reshape((batch, 1)) + iota((1, rows), 1, dt.I64)
         turns = angles(cos_cache, sin_cache, places if position_ids is None else position_ids)
         q, k = (rotate(t, *turns, interleaved=bool(rotary_interleaved)) for t in (q, k))
-    total = size(total_sequence_length, "the total sequence length")
     k, v = _cached(past_key, k, offset, total), _cached(past_value, v, offset, total)
     left = local_window_size - 1 if local_window_size > 0 else -1
     seen = visible(rows, k.shape[2], offset, causal=bool(causal), left=left)

@@ -144,6 +144,8 @@ def conv_transpose(
     gaps = tuple(dilations) or (1,) * rank
     extra = tuple(output_padding) or (0,) * rank
     borders = tuple(pads) or (0,) * (2 * rank)
+    if any(s < 1 for s in (*steps, *gaps)):
+        raise ShapeError(f"strides {list(steps)} and dilations {list(gaps)} must be positive")
     if x.rank != w.rank or x.rank < 3:
         raise ShapeError(
             f"a convolution of {list(x.shape)} by weights {list(w.shape)} needs equal ranks of at least 3"

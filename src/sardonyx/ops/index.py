@@ -13,6 +13,13 @@ from sardonyx.ops.sort import places_of
 _REDUCTIONS = ("none", "add", "mul", "max", "min")
 
 
+def within(x: Value, count: Dim) -> Value:
+    """Integers as they are; a run with one that is not in 0 .. count - 1 is refused."""
+    numbers = x.cast(dt.I64)
+    beyond = numbers.lt(scalar(0, dt.I64)).where(dim_value(count, dt.I64), numbers)
+    return iota((count,), 0, dt.I64).gather(beyond, 0).cast(x.dtype)
+
+
 @op("Gather", since=1)
 def gather(x: Value, indices: Value, *, axis: int = 0) -> Value:
     """Slices of x at the indices along an axis; one known index is a view."""
@@ -111,7 +118,9 @@ def reverse_sequence(x: Value, lengths: Value, *, batch_axis: int = 1, time_axis
     tail = (1,) * (x.rank - 2)
     step = iota((*x.shape[:2], *tail), time_axis, dt.I64)
     per_batch = (-1, 1, *tail) if batch_axis == 0 else (1, -1, *tail)
-    count = lengths.cast(dt.I64).reshape([x.shape[batch_axis] if n == -1 else n for n in per_batch])
+    count = within(lengths.cast(dt.I64), x.shape[time_axis] + 1).reshape(
+        [x.shape[batch_axis] if n == -1 else n for n in per_batch]
+    )
     source = step.lt(count).where(count - 1 - step, step)
     index = source.broadcast(x.shape)
     return make("gather_elements", (x, index), {"axis": time_axis}, x.dtype, x.shape)
@@ -131,7 +140,8 @@ def tensor_scatter(
     room, length = past_cache.shape[at], update.shape[at]
     place = iota((room,), 0, dt.I64).reshape([room if a == at else 1 for a in range(rank)])
     if write_indices is not None:
-        start = write_indices.cast(dt.I64).reshape((past_cache.shape[0], *(1,) * (rank - 1)))
+        last = room if mode == "circular" else room - length + 1
+        start = within(write_indices.cast(dt.I64), last).reshape((past_cache.shape[0], *(1,) * (rank - 1)))
         place = place - start
         if mode == "circular":
             place = map_("mod", place, dim_value(room, dt.I64))

@@ -10,7 +10,7 @@ import numpy as np
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
-from sardonyx.errors import NeedsContent
+from sardonyx.errors import NeedsContent, ShapeError
 from sardonyx.ir.fold import flat_dims
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.meaning import NotFoldable
@@ -37,6 +37,8 @@ def sizes(value: Value, what: str, low: int | None = 0) -> tuple[Dim, ...]:
     What is computed from unknown numbers by integer arithmetic becomes an expression of them. Raises
     NeedsContent if even the number of elements is unknown.
     """
+    if not value.dtype.is_int:
+        raise ShapeError(f"{what} must be integers, not {value.dtype.name}")
     if value.data is None and not isinstance(value.size, int):
         raise needs_size(value.size, f"the length of {what}")
     if isinstance(value.size, int) and value.size > _SIZES_LIMIT:

@@ -13,12 +13,15 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
+from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir import algorithms_region  # noqa: F401 - registers max_roi_pool and roi_align
 from sardonyx.ir.value import Value, const, dim_value, iota, make, scalar
 from sardonyx.ops.operands import sizes
 from sardonyx.ops.precision import widened
 from sardonyx.ops.registry import Node, op
 from sardonyx.ops.window import Ints, Window
+
+_MOST_SAMPLES = 4096
 
 
 def _lowest(dtype: DType) -> Value:
@@ -221,6 +224,8 @@ def max_unpool(
 @op("MaxRoiPool")
 def max_roi_pool(x: Value, rois: Value, *, pooled_shape: Ints, spatial_scale: float = 1.0) -> Value:
     """Maximum of each cell of a grid laid over each region (batch, x1, y1, x2, y2)."""
+    if rois.rank != 2 or x.rank != 4 or len(pooled_shape) != 2:
+        raise ShapeError(f"regions need shape [R, 5] and images rank 4: {list(rois.shape)}, {list(x.shape)}")
     shape = (rois.shape[0], x.shape[1], *pooled_shape)
     attrs = {"pooled": tuple(pooled_shape), "scale": spatial_scale}
     return make("max_roi_pool", (x, rois), attrs, x.dtype, shape)
@@ -266,6 +271,10 @@ def roi_align(
     spatial_scale: float = 1.0,
 ) -> Value:
     """Mean or maximum of interpolated samples in each cell of a grid laid over each region."""
+    if rois.rank != 2 or x.rank != 4:
+        raise ShapeError(f"regions need shape [R, 4] and images rank 4: {list(rois.shape)}, {list(x.shape)}")
+    if sampling_ratio > _MOST_SAMPLES or mode not in ("avg", "max"):
+        raise UnsupportedOp(f"sampling_ratio={sampling_ratio}, mode={mode!r}")
     attrs = {
         "pooled": (output_height, output_width),
         "scale": spatial_scale,

@@ -37,9 +37,10 @@ class Node:
 class Operator:
     """One registered meaning of an operator, valid from opset `since` on.
 
-    `inputs` are the least and the greatest number of inputs (None: any), `required` the attributes
-    without a default, `gaps` the inputs among the least number that may be missing nevertheless, `reals` the
-    defaults that are real numbers, in single precision as a model holds them; all are read off the signature.
+    `inputs` are the least and the greatest number of inputs (None: any), `attributes` the types of the
+    attributes as the signature writes them, `required` those without a default, `gaps` the inputs among the
+    least number that may be missing nevertheless, `reals` the defaults that are real numbers, in single
+    precision as a model holds them; all are read off the signature.
     """
 
     domain: str
@@ -48,7 +49,7 @@ class Operator:
     build: Build
     wants_node: bool
     inputs: tuple[int, int | None]
-    attributes: frozenset[str]
+    attributes: Mapping[str, str]
     required: frozenset[str]
     gaps: frozenset[int] = frozenset()
     reals: Mapping[str, float] = field(default_factory=dict)
@@ -81,7 +82,7 @@ def op(name: str, since: int = 1, domain: str = "") -> Callable[[F], F]:
             build,
             any(p.name == "node" for p in parameters),
             (least, most),
-            frozenset(p.name for p in keywords),
+            {p.name: str(p.annotation) for p in keywords},
             frozenset(p.name for p in keywords if p.default is p.empty),
             frozenset(
                 n for n, p in enumerate(positional) if p.default is p.empty and "None" in str(p.annotation)

@@ -14,6 +14,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.algorithms_rnn import ACTIVATIONS
 from sardonyx.ir.value import Value, many, scalar
+from sardonyx.ops.index import within
 from sardonyx.ops.precision import centred
 from sardonyx.ops.quant import quantize_dynamically
 from sardonyx.ops.registry import op
@@ -137,6 +138,8 @@ def _extras(x: Value, lens: Value | None, **given: Value | None) -> dict[str, Va
     """The optional arguments by name; lengths that are surely the whole length are left out."""
     if lens is not None and lens.data is not None and all(n == x.shape[0] for n in lens.data.flat):
         lens = None
+    if lens is not None:
+        lens = within(lens, x.shape[0] + 1)
     return {name: value for name, value in (("lens", lens), *given.items()) if value is not None}
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
-from sardonyx.errors import UnsupportedOp
+from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, concat, dim_value, iota, make, map_, scalar
 from sardonyx.ops.operands import sizes
 from sardonyx.ops.registry import op
@@ -144,6 +144,8 @@ def grid_sample(
 @op("AffineGrid", since=20)
 def affine_grid(theta: Value, size: Value, *, align_corners: int = 0) -> Value:
     """grid[n, p, :] = theta[n] @ (x, y, ..., 1) of every output position p, in -1 to 1."""
+    if theta.rank != 3 or (isinstance(size.size, int) and size.size not in (4, 5)):
+        raise ShapeError(f"AffineGrid needs 4 or 5 sizes and theta of rank 3, not {size.size}, {theta.rank}")
     n, _, *spatial = sizes(size, "the size")
     rank = len(spatial)
     points = dims.product(spatial)

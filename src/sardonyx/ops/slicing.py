@@ -64,6 +64,8 @@ def slice_(
     first, last = sizes(starts, "the starts", None), sizes(ends, "the ends", None)
     on = tuple(range(len(first))) if axes is None else integers(axes, "the axes")
     by = (1,) * len(first) if steps is None else integers(steps, "the steps")
+    if len({x.axis(a) for a in on}) != len(on):
+        raise ShapeError(f"the axes {list(on)} name one twice")
     return sliced(x, first, last, on, by)
 
 
@@ -72,6 +74,7 @@ def split_at(x: Value, parts: tuple[Dim, ...], axis: int) -> tuple[Value, ...]:
     axis = x.axis(axis)
     if dims.equal(sum(parts), x.shape[axis]) is False:
         raise ShapeError(f"parts {list(parts)} do not fill axis {axis} of {list(x.shape)}")
+    x = x.reshape([sum(parts) if a == axis else n for a, n in enumerate(x.shape)])
     pieces, start = [], 0
     before: Dim = start
     for part in parts:

@@ -254,7 +254,9 @@ class Binder:
         segment = self.segment
         try:
             values = np.array(self.evaluate(*arguments), np.int64)
-        except (ValueError, ZeroDivisionError, OverflowError) as error:
+        except OverflowError:
+            raise ShapeError("the sizes of this call are too large for any memory") from None
+        except (ValueError, ZeroDivisionError) as error:
             raise ShapeError(f"the sizes of this call contradict each other: {error}") from None
         for slot, exact, message in segment.checks:
             if values[slot] < 0 or (exact and values[slot]):

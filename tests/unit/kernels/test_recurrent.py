@@ -12,6 +12,7 @@ import pytest
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
+from sardonyx.errors import RunError
 from sardonyx.ir.algorithms_rnn import ACTIVATIONS
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, many
@@ -105,15 +106,16 @@ def test_lengths_and_states(kind: str, target: Target, direction: str) -> None:
 
 
 @TARGETS
-def test_lengths_out_of_range_stay_inside(target: Target) -> None:
-    arrays = [*operands("lstm", 3, 4, 2, 8, 2), np.array([-5, 2**31 - 1, 3, 4], np.int32)]
+def test_lengths_out_of_range_are_refused(target: Target) -> None:
+    arrays = [*operands("lstm", 3, 4, 2, 8, 2), np.array([3, 3, 3, 3], np.int32)]
 
     def build(x: Value, w: Value, r: Value, b: Value, lens: Value) -> tuple[Value, ...]:
         return rnn.lstm(x, w, r, b, lens, direction="bidirectional")
 
-    y, *_ = native(graph_of(build, arrays, (1, 2, 3)), target, [guarded(arrays[0]), guarded(arrays[4])])
-    assert np.isfinite(y).all()
-    assert not y[:, :, 0].any()
+    for lengths in ([-5, 1, 3, 4], [1, 2**31 - 1, 3, 4]):
+        feeds = [guarded(arrays[0]), guarded(np.array(lengths, np.int32))]
+        with pytest.raises(RunError, match="out of range"):
+            native(graph_of(build, arrays, (1, 2, 3)), target, feeds)
 
 
 @TARGETS

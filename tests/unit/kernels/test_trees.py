@@ -10,7 +10,7 @@ import pytest
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
-from sardonyx.errors import CompileError, RunError
+from sardonyx.errors import RunError, ShapeError
 from sardonyx.ir.algorithms_trees import LEAF
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, many
@@ -110,8 +110,8 @@ def test_features_that_are_missing(target: Target) -> None:
 def test_walks_must_end(target: Target) -> None:
     forest = grown(1, 2)
     forest[4][0] = 0
-    with pytest.raises(CompileError, match="circle"):
+    with pytest.raises(ShapeError, match="circle"):
         check(rows_of(4), forest, target)
     forest[4][0] = 1000
-    with pytest.raises(CompileError, match="do not exist"):
+    with pytest.raises(ShapeError, match="do not exist"):
         check(rows_of(4), forest, target)
