@@ -196,10 +196,10 @@ def sparse_to_dense_matmul(
 @op("NGramRepeatBlock", domain=MICROSOFT)
 def ngram_repeat_block(input_ids: Value, scores: Value, *, ngram_size: int) -> Value:
     """Scores [B, V], -inf for tokens that would repeat an n-gram of the tokens [B, S]."""
-    batch, length = input_ids.shape
     known = ngram_size - 1
-    if dims.at_least(length, ngram_size) is False:
-        return scores
+    missing = dims.maximum(known - input_ids.shape[1], 0)
+    input_ids = input_ids.pad((0, missing), (0, 0))
+    batch, length = input_ids.shape
     last = input_ids.slice((0, length - known), (batch, known)).reshape((batch, 1, known))
     grams = input_ids.window((1,), (ngram_size,), (1,), (1,))
     heads, next_ = grams.slice((0, 0, 0), (batch, grams.shape[1], known)), (batch, grams.shape[1])
