@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from sardonyx.base.signature import TensorInfo
 from sardonyx.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, status
-from sardonyx.runtime.feeds import FeedSpec, missing_inputs, prepare
+from sardonyx.runtime.feeds import FeedSpec, holds_texts, missing_inputs, prepare
 from sardonyx.runtime.options import RunOptions
 from sardonyx.runtime.status import run_status
 
@@ -75,13 +75,13 @@ class Caller:
         if not all(spec.is_plain for spec in self._specs):
             return self.call_checked
         rows = [
-            (spec.name, spec.element.numpy, self._shapes[spec.name])
+            (spec.name, spec.element.numpy, self._shapes[spec.name], spec.element.kind == "O")
             for spec in self._specs
             if spec.element is not None
         ]
         run, checked, failed = self._program.run, self.call_checked, self._failed
-        if len(rows) == 1:
-            return _one_input(*rows[0], self._all, self._wanted, run, checked, failed)
+        if len(rows) == 1 and not rows[0][3]:
+            return _one_input(*rows[0][:3], self._all, self._wanted, run, checked, failed)
         return _many_inputs(rows, self._all, self._wanted, run, checked, failed)
 
     def call_checked(
@@ -162,7 +162,7 @@ class Caller:
             given = input_feed.get(spec.name)
             value = prepare(given, spec)
             feeds.append(value)
-            if isinstance(given, np.ndarray) and given.shape == value.shape and value.dtype.kind != "O":
+            if isinstance(given, np.ndarray) and given.shape == value.shape:
                 shapes = self._shapes[spec.name]
                 if len(shapes) >= _SHAPES_KEPT:
                     shapes.clear()
@@ -233,7 +233,7 @@ def _one_input(
 
 
 def _many_inputs(
-    rows: Sequence[tuple[str, npt.DTypeLike, Shapes]],
+    rows: Sequence[tuple[str, npt.DTypeLike, Shapes, bool]],
     everything: tuple[int, ...],
     by_names: Mapping[Key, tuple[int, ...]],
     run: Callable[[Sequence[Any], tuple[int, ...]], list[Any]],
@@ -248,13 +248,14 @@ def _many_inputs(
         if run_options is not None or type(input_feed) is not dict or len(input_feed) != count:
             return otherwise(output_names, input_feed, run_options)
         values = []
-        for name, dtype, shapes in rows:
+        for name, dtype, shapes, is_text in rows:
             value = input_feed.get(name)
             if (
                 type(value) is ndarray
                 and value.dtype == dtype
                 and value.shape in shapes
                 and value.flags.carray
+                and (not is_text or holds_texts(value))
             ):
                 values.append(value)
             else:

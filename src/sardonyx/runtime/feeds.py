@@ -55,13 +55,8 @@ class FeedSpec:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the only accepted value is an array of a numeric type."""
-        return (
-            self.kind == "tensor"
-            and not self.optional
-            and self.element is not None
-            and self.element.kind != "O"
-        )
+        """Whether the only accepted value is an array."""
+        return self.kind == "tensor" and not self.optional and self.element is not None
 
 
 def _split(type_: str) -> tuple[str, str]:
@@ -147,7 +142,7 @@ def _texts(array: Array, spec: FeedSpec) -> Array:
     if array.dtype.kind not in "OUSTV":
         raise _wrong_type(spec, f"tensor({_onnx_name(array.dtype)})")
     plain = type(array) is np.ndarray and array.dtype == object and array.flags.c_contiguous
-    if plain and {*map(type, array.ravel().tolist())} <= {str}:
+    if plain and holds_texts(array):
         return array
     try:
         rows = [_text(item) for item in np.asarray(array, dtype=object).ravel().tolist()]
@@ -158,6 +153,11 @@ def _texts(array: Array, spec: FeedSpec) -> Array:
     texts = np.empty(len(rows), dtype=object)
     texts[:] = rows
     return texts.reshape(array.shape)
+
+
+def holds_texts(array: Array) -> bool:
+    """Whether all elements of an object array are str."""
+    return {*map(type, array.ravel().tolist())} <= {str}
 
 
 def _text(item: object) -> str:

@@ -144,9 +144,11 @@ class Program:
 
         Raises ShapeError if sizes contradict each other, RunError if a kernel meets bad data.
         """
+        if not self._is_one:
+            return self._run_unseen(feeds, wanted)
         try:
             bound = self._table[tuple([feed.shape for feed in feeds])]
-        except (KeyError, AttributeError):
+        except KeyError:
             return self._run_unseen(feeds, wanted)
         bound.used = True
         binder = self.binders[0]

@@ -247,6 +247,20 @@ def test_the_short_path_refuses_what_the_long_one_refuses(inputs: int) -> None:
     np.testing.assert_array_equal(program.feeds[-1], fortran)
 
 
+def test_texts_of_a_known_shape_are_looked_at_again() -> None:
+    program = Recorder(TensorInfo("s", "tensor(string)", ("N",)), FLOAT)
+    call = Caller(program).function()
+    numbers = np.ones((2, 3), np.float32)
+    texts = np.array(["a", "b"], object)
+    for _ in range(2):
+        call(None, {"s": texts, "x": numbers})
+        assert program.feeds[0] is texts
+    for other in (["a", 5], ["a", b"5"], np.array(["a", "5"])):
+        call(None, {"s": np.array(other, None if isinstance(other, np.ndarray) else object), "x": numbers})
+        assert [type(text) for text in program.feeds[0]] == [str, str]
+        assert program.feeds[0].tolist() == ["a", "5"]
+
+
 def test_an_output_named_twice_is_computed_once() -> None:
     program = Recorder(FLOAT, outputs=2)
     results = Caller(program).function()(["y1", "y0", "y1"], {"x": np.ones((2, 3), np.float32)})
