@@ -19,7 +19,7 @@ import pytest
 
 import sardonyx
 from sardonyx import zoo
-from tests.models.decisions import Judged, judge
+from tests.models.decisions import Judged, Run, judge
 from tests.tolerance import CHANCE_OF_POINTS, POINT_BOUND, difference_of_models
 
 ERRORS_ONLY = 3
@@ -37,8 +37,19 @@ g (float[N,16] x, uint8[16,8] w, float s, uint8 z) => (float[N,8] y, int32[N,8] 
 """
 
 
-def ours(model: bytes, feeds: Mapping[str, Any]) -> dict[str, Any]:
-    return _outputs(sardonyx.InferenceSession(model), feeds)
+def engine(target: str) -> Run:
+    """This engine, told to compile for a target; empty = what this machine is."""
+
+    def run(model: bytes, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        options = sardonyx.SessionOptions()
+        options.add_session_config_entry("sardonyx.target", target)
+        return _outputs(sardonyx.InferenceSession(model, options), feeds)
+
+    return run
+
+
+TARGETS = {"native": engine(""), "avx2": engine("x86_64-v3"), "reference": engine("reference")}
+ours = TARGETS["native"]
 
 
 def peer(model: bytes, feeds: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,23 +64,32 @@ def _outputs(session: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def settings() -> list[object]:
+    """Every size on this machine's own target, the first one on the others."""
     return [
-        pytest.param(model.name, number, marks=[] if model.quick else [pytest.mark.slow])
+        pytest.param(
+            model.name,
+            number,
+            target,
+            id=f"{model.name}-{number}-{target}",
+            marks=[] if model.quick else [pytest.mark.slow],
+        )
         for model in zoo.models(precision=("quantised",))
         for number, _ in enumerate(zoo.sizes(model.name))
+        for target in (TARGETS if number == 0 else ["native"])
     ]
 
 
 @functools.lru_cache(maxsize=1)
-def judged(name: str, number: int) -> tuple[Judged, Judged]:
-    """This engine and onnxruntime, on one size of a model's feeds."""
+def case(name: str, number: int) -> tuple[Any, dict[str, Any], Judged]:
+    """A model, feeds of one size, and how onnxruntime does on them."""
     model, feeds = onnx.load(zoo.fetch_one(name)), zoo.feeds(name, **zoo.sizes(name)[number])
-    return judge(model, feeds, ours), judge(model, feeds, peer)
+    return model, feeds, judge(model, feeds, peer)
 
 
-@pytest.mark.parametrize(("name", "number"), settings())
-def test_every_choice_is_right_and_no_worse_than_onnxruntime(name: str, number: int) -> None:
-    own, other = judged(name, number)
+@pytest.mark.parametrize(("name", "number", "target"), settings())
+def test_every_choice_is_right_and_no_worse_than_onnxruntime(name: str, number: int, target: str) -> None:
+    model, feeds, other = case(name, number)
+    own = judge(model, feeds, TARGETS[target])
     assert own.excesses.keys() == other.excesses.keys()
     worst = max(own.excesses, key=lambda tensor: own.excesses[tensor])
     assert own.excesses[worst] <= POINT_BOUND, f"{worst}: {own.excesses[worst]:.2g} of a point out of reach"

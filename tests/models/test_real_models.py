@@ -1,13 +1,13 @@
 """Real models on realistic feeds agree with onnxruntime, at every size, without a recompile or a fallback.
 
-The quick set of the zoo runs in `make test`; the rest is slow.
+The quick set of the zoo runs in `make test` on the machine's own target; other models and targets are slow.
 """
 
 from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -19,15 +19,31 @@ from tests.models.session_report import compiled_kernels, fallback_operators
 from tests.models.single import in_single_precision
 from tests.tolerance import difference_of_models
 
-THREADS = (1, 2)
 ERRORS_ONLY = 3
 Outputs = tuple[Any, ...]
 
 
-def names(*precisions: Any) -> list[Any]:
+class Way(NamedTuple):
+    """How a model is run: the target it is compiled for (empty: this machine) and the most threads."""
+
+    target: str
+    threads: int
+
+
+QUICK = {"one-thread": Way("", 1), "two-threads": Way("", 2)}
+WAYS = {**QUICK, "avx2": Way("x86_64-v3", 1), "reference": Way("reference", 1)}
+
+
+def runs(*precisions: Any) -> list[Any]:
     return [
-        pytest.param(model.name, marks=[] if model.quick else [pytest.mark.slow])
+        pytest.param(
+            model.name,
+            way,
+            id=f"{model.name}-{title}",
+            marks=[] if model.quick and title in QUICK else [pytest.mark.slow],
+        )
         for model in zoo.models(precision=precisions)
+        for title, way in WAYS.items()
     ]
 
 
@@ -57,9 +73,10 @@ def expected(name: str) -> tuple[Outputs, ...]:
     return tuple(tuple(session.run(None, zoo.feeds(name, **size))) for size in zoo.sizes(name))
 
 
-def open_session(name: str, threads: int) -> Any:
+def open_session(name: str, way: Way) -> Any:
     options = sardonyx.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = way.threads
+    options.add_session_config_entry("sardonyx.target", way.target)
     return sardonyx.InferenceSession(fetched(name), options)
 
 
@@ -72,11 +89,10 @@ def check(session: Any, name: str, wanted: tuple[Outputs, ...]) -> None:
             assert wrong is None, f"{size or 'default size'}, output {meta.name}: {wrong}"
 
 
-@pytest.mark.parametrize("threads", THREADS)
-@pytest.mark.parametrize("name", names("fp32", "fp16"))
-def test_agrees_with_onnxruntime(name: str, threads: int) -> None:
+@pytest.mark.parametrize(("name", "way"), runs("fp32", "fp16"))
+def test_agrees_with_onnxruntime(name: str, way: Way) -> None:
     wanted = expected(name)
-    session = open_session(name, threads)
+    session = open_session(name, way)
     # A model whose ranks depend on what is fed is compiled when it is first run.
     session.run(None, zoo.feeds(name, **zoo.sizes(name)[0]))
     compiled = compiled_kernels(session)
@@ -85,7 +101,6 @@ def test_agrees_with_onnxruntime(name: str, threads: int) -> None:
     assert not fallback_operators(session)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", names("trees"))
-def test_agrees_with_onnxruntime_where_operators_may_fall_back(name: str) -> None:
-    check(open_session(name, 1), name, expected(name))
+@pytest.mark.parametrize(("name", "way"), runs("trees"))
+def test_agrees_with_onnxruntime_where_operators_may_fall_back(name: str, way: Way) -> None:
+    check(open_session(name, way), name, expected(name))
