@@ -147,8 +147,9 @@ def gather_block_quantized(
 
     def of_rows(v: Value) -> Value:
         if v.shape[axis] == 1 and axis != blocked:
-            return v.reshape((*v.shape[:axis], *(1,) * indices.rank, *v.shape[axis + 1 :]))
-        picked = v.gather(index if step == 1 else map_("div", index, step), axis)
+            picked = v.reshape((*v.shape[:axis], *(1,) * indices.rank, *v.shape[axis + 1 :]))
+        else:
+            picked = v.gather(index if step == 1 else map_("div", index, step), axis)
         return picked if axis == blocked else spread(picked, rows, at, block_size)
 
     numbers = rows.cast(scales.dtype)

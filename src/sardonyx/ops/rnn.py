@@ -90,7 +90,23 @@ class Layer:
         """An initial state as [D, B, H], zeros if it is missing."""
         if given is None:
             return scalar(0, like.dtype).broadcast((self.directions, batch, hidden))
-        return given.transpose(1, 0, 2) if self.batch_first else given
+        state = given.transpose(1, 0, 2) if self.batch_first else given
+        return state.reshape((self.directions, batch, hidden))
+
+    def sized(
+        self, gates: int, w: Value, r: Value, b: Value | None, p: Value | None = None
+    ) -> tuple[Value, Value, Value | None, Value | None]:
+        """Weights, biases and peepholes in the sizes that the number of units asks for."""
+        if w.rank != 3 or r.rank != 3:
+            raise ShapeError(f"weights {list(w.shape)} and {list(r.shape)} must have rank 3")
+        hidden, count = r.shape[2], self.directions
+        rows = hidden * gates
+        return (
+            w.reshape((count, rows, w.shape[2])),
+            r.reshape((count, rows, hidden)),
+            None if b is None else b.reshape((count, rows * 2)),
+            None if p is None else p.reshape((count, hidden * 3)),
+        )
 
     def results(
         self, prim: str, args: Sequence[Value], attrs: dict[str, Any], states: int
@@ -107,10 +123,8 @@ class Layer:
 def _gates(x: Value, w: Value, bias: Value | None) -> Value:
     """X [T, B, I] times w [D, G, I], plus bias [D, G], as [T, B, D, G]."""
     directions, size, inner = w.shape
-    if w.rank != 3 or x.rank != 3:
-        raise ShapeError(
-            f"a recurrent layer needs X and W of rank 3, not {list(x.shape)} and {list(w.shape)}"
-        )
+    if x.rank != 3:
+        raise ShapeError(f"the input of a recurrent layer must have rank 3, not {list(x.shape)}")
     swapped = x.prim == "transpose" and x.attrs["perm"] == (1, 0, 2)
     rows = x.args[0] if swapped else x
     length, batch = rows.shape[:2]
@@ -139,7 +153,7 @@ def _extras(x: Value, lens: Value | None, **given: Value | None) -> dict[str, Va
     if lens is not None and lens.data is not None and all(n == x.shape[0] for n in lens.data.flat):
         lens = None
     if lens is not None:
-        lens = within(lens, x.shape[0] + 1)
+        lens = within(lens.reshape((x.shape[1],)), x.shape[0] + 1)
     return {name: value for name, value in (("lens", lens), *given.items()) if value is not None}
 
 
@@ -210,6 +224,7 @@ def _lstm(
     input_forget: bool,
 ) -> tuple[Value, ...]:
     x = layer.time_first(x)
+    w, r, b, p = layer.sized(4, w, r, b, p)
     gates = _gates(x, w, _joined(*_biases(b, 4)))
     hidden = r.shape[2]
     extras = _extras(x, lens, peepholes=p)
@@ -247,9 +262,13 @@ def dynamic_quantize_lstm(
     )
     if w_scale is None or r_scale is None:
         raise ShapeError("DynamicQuantizeLSTM needs the scales of both weights")
-    bias = _joined(*_biases(b, 4))
-    directions, inner, size = w.shape
-    hidden = r.shape[1]
+    if w.rank != 3 or r.rank != 3:
+        raise ShapeError(f"weights {list(w.shape)} and {list(r.shape)} must have rank 3")
+    directions, inner, hidden = layer.directions, w.shape[1], r.shape[1]
+    size = hidden * 4
+    w, r = w.reshape((directions, inner, size)), r.reshape((directions, hidden, size))
+    bias = _joined(*_biases(None if b is None else b.reshape((directions, size * 2)), 4))
+    p = None if p is None else p.reshape((directions, hidden * 3))
     points, step, zero = quantize_dynamically(x)
     # [D, I, 4H] to [I, D * 4H], scales and zeros alongside: one product for both directions.
     w_zero = None if w_zero_point is None else _per_column(w_zero_point, directions, size)
@@ -338,6 +357,7 @@ def _gru(
     linear_before_reset: bool,
 ) -> tuple[Value, ...]:
     x = layer.time_first(x)
+    w, r, b, _ = layer.sized(3, w, r, b)
     hidden = r.shape[2]
     of_input, of_state = _biases(b, 3)
     inner = None
@@ -398,6 +418,7 @@ def _rnn(
     layer: Layer, x: Value, w: Value, r: Value, b: Value | None, lens: Value | None, h: Value | None
 ) -> tuple[Value, ...]:
     x = layer.time_first(x)
+    w, r, b, _ = layer.sized(1, w, r, b)
     gates = _gates(x, w, _joined(*_biases(b, 1)))
     extras = _extras(x, lens)
     args = (gates, r.transpose(0, 2, 1), layer.state(h, x.shape[1], r.shape[2], x), *extras.values())

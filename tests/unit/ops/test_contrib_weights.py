@@ -116,3 +116,10 @@ def test_indices_out_of_range_give_zeros() -> None:
     ours, theirs = both("GatherBlockQuantized", "com.microsoft", feeds, attributes, constants=("d", "s"))
     assert_agree(ours, theirs)
     assert not ours[0][1:3].any()
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_a_table_of_one_row(shape: tuple[int, ...]) -> None:
+    feeds = {"d": codes(1, 20), "i": np.zeros(shape, np.int64), "s": real(1, 3)}
+    attributes = {"bits": 4, "block_size": 16}
+    assert_agree(*both("GatherBlockQuantized", "com.microsoft", feeds, attributes, constants=("d", "s")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import sardonyx
 from sardonyx.frontend import load
 from tests.unit.frontend.models import outputs, parsed
 
@@ -84,3 +85,16 @@ def test_batch_first_only_moves_axes() -> None:
     first = parsed(f"g (float[B,T,{F}] x, {head}) => (float[?] y) {{ y = RNN<layout = 1>(x, w, r) }}")
     (z,) = outputs(first, x.swapaxes(0, 1), w, r)
     np.testing.assert_allclose(z, y.transpose(2, 0, 1, 3), atol=1e-6)
+
+
+def test_a_layer_of_which_no_size_is_known() -> None:
+    inputs = "float[A,B,C] x, float[D,E,F] w, float[G,H,I] r, float[J,K] b, int32[L] n, float[M,N,O] h"
+    text = f"g ({inputs}) => (float[?,?,?,?] y) {{ y = GRU(x, w, r, b, n, h) }}"
+    session = sardonyx.InferenceSession(parsed(text).SerializeToString())
+    feeds = {"x": numbers(T, B, F), "w": numbers(1, 3 * H, F), "r": numbers(1, 3 * H, H)}
+    feeds |= {"b": numbers(1, 6 * H), "n": np.full(B, T, np.int32), "h": numbers(1, B, H)}
+    (y,) = session.run(None, feeds)
+    np.testing.assert_allclose(y, outputs(parsed(text), *feeds.values())[0], atol=1e-6)
+    for name, wrong in (("w", numbers(1, 9, F)), ("b", numbers(1, 7)), ("h", numbers(1, B, 3))):
+        with pytest.raises(Exception, match="cannot reshape"):
+            session.run(None, feeds | {name: wrong})
