@@ -6,7 +6,7 @@ compute it. One owner that may take it: it lives inside that kernel. Otherwise i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sardonyx.base.dim import Dim
 from sardonyx.base.report import Decision
@@ -258,26 +258,48 @@ def partition(
             groups.extend(_groups_of(walk, value, places))
     for root, place in copies:
         groups.append(Group("loops", root, place))
-    return Fusion(graph, _hosts_first(graph, groups), places, outputs, tuple(walk.decisions))
+    return Fusion(graph, _hosts_outside(graph, groups), places, outputs, tuple(walk.decisions))
 
 
-def _hosts_first(graph: Graph, groups: Sequence[Group]) -> tuple[Group, ...]:
-    """Steps of the host that read nothing but inputs before all others: they split no native call then."""
+def _hosts_outside(graph: Graph, groups: Sequence[Group]) -> tuple[Group, ...]:
+    """Steps of the host before all kernels if they read only inputs, after all if no kernel needs them.
+
+    Each step among kernels splits a native call in two.
+    """
+    first, last = _reading_inputs(graph, groups), _read_by_none(graph, groups)
+    early = [group for group in groups if group.root.id in first]
+    late = [group for group in groups if group.root.id in last - first]
+    return (*early, *(group for group in groups if group.root.id not in first | last), *late)
+
+
+def _steps(groups: Iterable[Group]) -> Iterator[Value]:
+    return (g.root for g in groups if g.kind == "host" and g.root.kind != "control")
+
+
+def _reading_inputs(graph: Graph, groups: Sequence[Group]) -> set[int]:
+    """Steps of the host that read nothing but inputs and one another."""
     known = {v.id for v in graph.inputs}
-    early = []
-    for group in groups:
-        root = group.root
+    found: set[int] = set()
+    for root in _steps(groups):
         args = (a.args[0] if a.prim == "item" else a for a in root.args)
         sizes = (graph.unknowns[n].value.id for n in symbols_of(root) if n in graph.unknowns)
-        if group.kind != "host" or root.kind == "control":
-            continue
-        if all(a.data is not None or a.id in known for a in args) and known.union([root.id]).issuperset(
-            sizes
-        ):
+        if all(a.data is not None or a.id in known for a in args) and {*known, root.id}.issuperset(sizes):
             known.add(root.id)
-            early.append(group)
-    first = {id(group) for group in early}
-    return (*early, *(group for group in groups if id(group) not in first))
+            found.add(root.id)
+    return found
+
+
+def _read_by_none(graph: Graph, groups: Sequence[Group]) -> set[int]:
+    """Steps of the host whose results and sizes only outputs and one another read."""
+    uses = graph.uses()
+    found: set[int] = set()
+    sources = {unknown.value.id for unknown in graph.unknowns.values()}
+    for root in _steps(reversed(groups)):
+        items = [u for u in uses.get(root.id, ()) if u.prim == "item"]
+        users = {u.id for v in (root, *items) for u in uses.get(v.id, ()) if u.prim != "item"}
+        if root.id not in sources and users <= found:
+            found.add(root.id)
+    return found
 
 
 def _groups_of(walk: _Walk, value: Value, places: dict[int, Place]) -> list[Group]:

@@ -334,7 +334,11 @@ def _checked(index: Array, size: int, what: str) -> Array:
 
 def gather(x: Array, index: Array, *, axis: int) -> Array:
     """y[a, i..., b] = x[a, index[i...], b]; negative indices count from the end."""
-    return np.take(x, _checked(index, x.shape[axis], "gather"), axis=axis)
+    try:
+        return np.take(x, _plain(index).astype(np.int64, copy=False), axis=axis)
+    except IndexError:
+        _checked(index, x.shape[axis], "gather")
+        raise
 
 
 def gather_elements(x: Array, index: Array, *, axis: int) -> Array:

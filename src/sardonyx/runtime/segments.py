@@ -204,7 +204,8 @@ class SegmentRun:
 
     def _apart(self, result: Any, others: Sequence[Any]) -> Any:
         if isinstance(result, list):
-            return [self._apart(item, others) for item in result]
+            parts = (list, np.ndarray)
+            return [self._apart(item, others) if isinstance(item, parts) else item for item in result]
         if isinstance(result, np.ndarray):
             arenas = [arena.memory for _, arena in self.bound.values() if arena is not None]
             near = [m for m in (*self.feeds, *others, *arenas) if isinstance(m, np.ndarray)]

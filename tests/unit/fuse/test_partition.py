@@ -97,3 +97,11 @@ def test_steps_of_the_host_that_read_inputs_go_first() -> None:
 def test_steps_of_the_host_wait_for_kernels_that_they_read() -> None:
     graph = parse("g (float[N,4] x) => (string[N,4] y) { a = Softmax(x)  y = Cast<to = 8>(a) }")
     assert groups(graph) == ["loops", "host"]
+
+
+def test_steps_of_the_host_that_no_kernel_reads_go_last() -> None:
+    graph = parse(
+        "g (float[N,4] x) => (string[N,4] s, float[N,4] y)"
+        " { a = Softmax(x)  s = Cast<to = 8>(a)  b = Softmax<axis = 0>(a)  y = Relu(b) }"
+    )
+    assert groups(graph)[-1] == "host"

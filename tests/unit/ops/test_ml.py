@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sardonyx.ir.algorithms_dictionary import zip_map
 from tests.unit.ops.peer import assert_agree, both
 
 Array = np.ndarray[Any, Any]
@@ -156,3 +157,12 @@ def test_two_classes_scored_by_all_leaves_are_ranked() -> None:
 def test_leaves_that_name_a_target_again(aggregate: str, targets: int) -> None:
     attributes = forest("target", (0, 0, 0)) | {"n_targets": targets, "aggregate_function": aggregate}
     assert_agree(*both("TreeEnsembleRegressor", "ai.onnx.ml", {"x": GAPS}, attributes))
+
+
+@pytest.mark.parametrize("labels", [(7,), (0, -1, 2), ("it's", 'a "b"\\n\n{x}', "très"), (3, 3)])
+def test_maps_of_any_labels(labels: tuple[int | str, ...]) -> None:
+    scores = RNG.standard_normal((4, len(labels))).astype(np.float32)
+    maps = zip_map(scores, labels=labels)
+    assert maps == [dict(zip(labels, row, strict=True)) for row in scores.tolist()]
+    with pytest.raises(ValueError, match="unpack"):
+        zip_map(scores[:, 1:], labels=labels)
