@@ -81,6 +81,14 @@ def _numbers(given: Floats, tensor: Array | None) -> Array:
     return np.asarray(given, np.float32) if tensor is None else np.asarray(tensor).reshape(-1)
 
 
+def _base(given: Floats, tensor: Array | None, *sizes: int) -> Array:
+    """What is added to the totals. Raises ShapeError unless there are none or one of `sizes` numbers."""
+    base = _numbers(given, tensor)
+    if base.size not in (0, *sizes):
+        raise ShapeError(f"{base.size} base values are given for {sizes[0]} targets or classes")
+    return base
+
+
 def _grow(
     nodes: dict[str, Sequence[Any]],
     leaves: dict[str, Sequence[Any]],
@@ -162,7 +170,7 @@ def tree_ensemble_regressor(
     leaves = {"tree": target_treeids, "node": target_nodeids, "id": target_ids}
     weights = _numbers(target_weights, target_weights_as_tensor)
     forest = _grow(nodes, leaves, _numbers(nodes_values, nodes_values_as_tensor), weights, n_targets)
-    base = _numbers(base_values, base_values_as_tensor)
+    base = _base(base_values, base_values_as_tensor, n_targets)
     y = _regress(x, forest, n_targets, aggregate_function, weights.dtype)
     if base.size:
         y = y + const(base.astype(y.dtype.numpy)).reshape((1, base.size))
@@ -217,7 +225,8 @@ def tree_ensemble_classifier(
     classes = max(len(labels.names), 1)
     forest = _grow(nodes, leaves, _numbers(nodes_values, nodes_values_as_tensor), weights, classes)
     total, touched = forest.totals(x, classes, "sum", weights.dtype)
-    base = _numbers(base_values, base_values_as_tensor).astype(total.dtype.numpy)
+    allowed = (2, 1) if classes == 2 else (classes,)
+    base = _base(base_values, base_values_as_tensor, *allowed).astype(total.dtype.numpy)
     if classes == 2 and len(set(class_ids)) == 1 and base.size < 2:
         return _one_class(total, labels, int(class_ids[0]), base, bool(np.all(weights >= 0)), post_transform)
     if base.size:

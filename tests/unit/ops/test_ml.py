@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sardonyx.errors import ShapeError
 from sardonyx.ir.algorithms_dictionary import zip_map
+from sardonyx.ir.value import const
+from sardonyx.ops.trees import tree_ensemble_classifier, tree_ensemble_regressor
 from tests.unit.ops.peer import assert_agree, both
 
 Array = np.ndarray[Any, Any]
@@ -66,6 +69,17 @@ def test_trees_that_classify(
 def test_trees_that_regress(aggregate: str, targets: int, ids: tuple[int, ...]) -> None:
     attributes = forest("target", ids) | {"n_targets": targets, "aggregate_function": aggregate}
     assert_agree(*both("TreeEnsembleRegressor", "ai.onnx.ml", {"x": GAPS}, attributes))
+
+
+@pytest.mark.parametrize(("classes", "base"), [(1, (0.5, 1.0)), (3, (0.5,)), (2, (0.5, 1.0, 2.0))])
+def test_base_values_of_another_number_are_refused(classes: int, base: tuple[float, ...]) -> None:
+    with pytest.raises(ShapeError, match=f"{len(base)} base values are given for {classes}"):
+        tree_ensemble_regressor(const(X), n_targets=classes, base_values=base, **forest("target", (0,)))
+    labels = list(range(classes))
+    with pytest.raises(ShapeError, match=f"{len(base)} base values are given for {classes}"):
+        tree_ensemble_classifier(
+            const(X), classlabels_int64s=labels, base_values=base, **forest("class", (0,))
+        )
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
