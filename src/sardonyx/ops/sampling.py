@@ -28,7 +28,12 @@ class Border:
     def place(self, p: Value, n: Dim) -> Value:
         """A real place along an axis of size n, brought inside where the mode says so."""
         if self.mode == "border":
-            return p.max(0.0).min(dim_value(n - 1, p.dtype))
+            inside = p.max(0.0).min(dim_value(n - 1, p.dtype))
+            if self.align_corners:
+                return inside
+            # Up to half a pixel outside belongs to the outer pixels.
+            near = scalar(-0.5, p.dtype).le(p).logical_and(p.le(dim_value(n, p.dtype) - 0.5))
+            return near.where(p, inside)
         return self._reflected(p, n) if self.mode == "reflection" else p
 
     def pixel(self, place: Value, n: Dim) -> tuple[Value, Value | None]:

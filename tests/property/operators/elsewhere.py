@@ -9,14 +9,13 @@ ELSEWHERE: dict[str, str] = {
 }
 
 NEURAL_QUANTISED_CLASSICAL_CONTRIB = """
-AffineGrid DFT GridSample MaxRoiPool MelWeightMatrix NonMaxSuppression Resize RoiAlign STFT Upsample
 ai.onnx.ml.ArrayFeatureExtractor ai.onnx.ml.Binarizer ai.onnx.ml.CastMap ai.onnx.ml.CategoryMapper
 ai.onnx.ml.DictVectorizer ai.onnx.ml.FeatureVectorizer ai.onnx.ml.Imputer ai.onnx.ml.LabelEncoder
 ai.onnx.ml.LinearClassifier ai.onnx.ml.LinearRegressor ai.onnx.ml.Normalizer ai.onnx.ml.OneHotEncoder
 ai.onnx.ml.SVMClassifier ai.onnx.ml.SVMRegressor ai.onnx.ml.Scaler ai.onnx.ml.TreeEnsemble
 ai.onnx.ml.TreeEnsembleClassifier ai.onnx.ml.TreeEnsembleRegressor ai.onnx.ml.ZipMap
 ai.onnx.preview.training.Adagrad ai.onnx.preview.training.Adam ai.onnx.preview.training.Momentum
-com.microsoft.GridSample com.microsoft.SparseToDenseMatMul
+com.microsoft.SparseToDenseMatMul
 """
 MISSING = frozenset(NEURAL_QUANTISED_CLASSICAL_CONTRIB.split())
 """Operators whose recipe is still to be written."""
