@@ -14,6 +14,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.errors import CompileError
 from sardonyx.fuse.storage import part_places
+from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.run import evaluate, materialise
@@ -53,6 +54,7 @@ class Memory:
                 self._items.setdefault(value.args[0].id, []).append(value)
         for value in fusion.graph.inputs:
             self.note(value)
+        self._note_constants()
 
     def storage(self, storage: Storage) -> Array:
         """The elements of a storage, flat; what was not written yet is garbage."""
@@ -116,6 +118,15 @@ class Memory:
                 self.sizes[name] = int(np.asarray(self.value(unknown.value)).reshape(-1)[unknown.index])
             else:
                 self.sizes[name] = int(np.shape(self.host[value.id][unknown.result])[unknown.index])
+            self._note_constants()
+
+    def _note_constants(self) -> None:
+        """Read the sizes that are elements of constants all of whose own sizes are known."""
+        for name, unknown in self.fusion.graph.unknowns.items():
+            value = unknown.value
+            if name not in self.sizes and value.data is not None and symbols_of(value) <= self.sizes.keys():
+                self.sizes[name] = int(materialise(value, self.sizes).reshape(-1)[unknown.index])
+                self._note_constants()
 
 
 class _Group:

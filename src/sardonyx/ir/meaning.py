@@ -408,17 +408,22 @@ def conv(
     group: int,
 ) -> Array:
     """y[n, o, p] = sum over i, k of xpad[n, i, p*stride + k*dilation] * w[o, i, k], per group of channels."""
-    spatial, taps = x.ndim - 2, int(np.prod(w.shape[2:]))
     wide = np.float64 if dt.by_numpy(x.dtype).is_float else np.int64
-    x = pad(x, np.zeros((), x.dtype), low=(0, 0, *low), high=(0, 0, *high)).astype(wide)
-    views = window(x, axes=range(2, 2 + spatial), kernel=w.shape[2:], strides=strides, dilations=dilations)
-    n, positions = x.shape[0], views.shape[2 : 2 + spatial]
     per, out = x.shape[1] // group, w.shape[0] // group
-    count = int(np.prod(positions))
-    views = views.reshape(n, group, per, count, *w.shape[2:]).transpose(0, 1, 3, 2, *range(4, 4 + spatial))
-    columns = views.reshape(n, group, count, per * taps)
-    y = columns @ w.astype(wide).reshape(group, out, per * taps).transpose(0, 2, 1)
-    return y.transpose(0, 1, 3, 2).reshape(n, w.shape[0], *positions)
+    kernel, batch = w.shape[2:], x.shape[0]
+    x = pad(x, np.zeros((), x.dtype), low=(0, 0, *low), high=(0, 0, *high)).astype(wide)
+    x, w = x.reshape(batch, group, per, *x.shape[2:]), w.astype(wide).reshape(group, out, per, *kernel)
+    spans = list(zip(kernel, dilations, strides, x.shape[3:], strict=True))
+    positions = [max(0, (size - (k - 1) * dilation - 1) // step + 1) for k, dilation, step, size in spans]
+    y = np.zeros((batch, group, out, int(np.prod(positions))), wide)
+    for tap in np.ndindex(*kernel):
+        at: list[Any] = [
+            slice(k * dilation, k * dilation + count * step, step)
+            for k, count, (_, dilation, step, _) in zip(tap, positions, spans, strict=True)
+        ]
+        part = x[(..., *at)].reshape(batch, group, per, y.shape[3])
+        y += w[(..., *tap)] @ part
+    return y.reshape(batch, group * out, *positions)
 
 
 def conv_transpose(

@@ -99,12 +99,25 @@ class _Runner:
     def _load(self, expr: Load, values: Mapping[int, Array]) -> Array:
         if expr.buffer.role == "scratch":
             return self.rows[expr.buffer]
+        content, dtype = self.memory[expr.buffer], _compute(expr.dtype)
+        if not expr.picks:
+            return self._view(content, expr.at).astype(dtype)
         at = self._affine(expr.at)
         for pick in expr.picks:
             at = at + self._picked(values[id(pick.index)], pick.extent) * self._size(pick.stride)
-        content = self.memory[expr.buffer]
         empty = any(self._size(axis.extent) == 0 for axis in expr.axes)
-        return np.empty(at.shape, _compute(expr.dtype)) if empty else content[at].astype(_compute(expr.dtype))
+        return np.empty(at.shape, dtype) if empty else content[at].astype(dtype)
+
+    def _view(self, content: Array, at: Affine, axes: tuple[Axis, ...] = ()) -> Array:
+        """The elements of a buffer at all points of the axes on which the address depends, and of `axes`."""
+        shape, strides = [1] * len(self.axes), [0] * len(self.axes)
+        for axis, factor in (*((axis, 0) for axis in axes), *at.terms):
+            shape[self.number[axis]] = self._size(axis.extent)
+            strides[self.number[axis]] = self._size(factor) * content.itemsize
+        if 0 in shape:
+            return np.empty(shape, content.dtype)
+        offset = self._size(at.const) * content.itemsize
+        return np.ndarray(shape, content.dtype, content.view(np.uint8), offset, strides)
 
     def _picked(self, index: Array, extent: Dim) -> Array:
         size = self._size(extent)
@@ -133,13 +146,15 @@ class _Runner:
         if statement.buffer.role == "scratch":
             self.rows[statement.buffer] = values[id(statement.expr)]
             return
+        target, axes = self.memory[statement.buffer], (*self.kernel.outer, *statement.axes)
+        if not statement.picks and statement.reduction == "none":
+            self._view(target, statement.at, axes)[...] = values[id(statement.expr)].astype(target.dtype)
+            return
         at = self._affine(statement.at)
         for pick in statement.picks:
             at = at + self._picked(values[id(pick.index)], pick.extent) * self._size(pick.stride)
-        axes = (*self.kernel.outer, *statement.axes)
         places = self._whole(at, axes).reshape(-1)
         written = self._whole(values[id(statement.expr)], axes).reshape(-1)
-        target = self.memory[statement.buffer]
         if statement.reduction == "none":
             target[places] = written.astype(target.dtype)
             return
