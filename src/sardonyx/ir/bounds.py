@@ -44,9 +44,6 @@ def obligations(value: Value) -> Iterator[Obligation]:
         case "dot":
             a, b = value.args
             yield from _same(a.shape[-1], b.shape[-2], f"{where}: inner sizes of a matrix product differ")
-        case "det" | "inverse":
-            rows, columns = value.args[0].shape[-2:]
-            yield from _same(rows, columns, f"{where}: the matrices are not square")
         case "concat":
             axis = value.attrs["axis"]
             for part in value.args[1:]:
@@ -66,9 +63,6 @@ def obligations(value: Value) -> Iterator[Obligation]:
                     w.shape[1] * value.attrs["group"],
                     f"{where}: channels of input and weights differ",
                 )
-        case "conv_transpose":
-            x, w = value.args
-            yield from _same(x.shape[1], w.shape[0], f"{where}: channels of input and weights differ")
         case prim if prim in _OPERANDS:
             yield from _OPERANDS[prim](value, where)
     for number, size in enumerate(value.shape):
@@ -129,7 +123,7 @@ def _regions(value: Value, where: str) -> Iterator[Obligation]:
 
 def _square(value: Value, where: str) -> Iterator[Obligation]:
     rows, columns = value.args[0].shape[-2:]
-    yield from _same(rows, columns, f"{where}: a matrix is not square")
+    yield from _same(rows, columns, f"{where}: the matrices are not square")
 
 
 def _top(value: Value, where: str) -> Iterator[Obligation]:
