@@ -19,6 +19,7 @@ Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 T = TypeVar("T")
 
+HALF = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 WORDS = ("", "a", "b", "ab", "Abc", "a b", "ABC", "-0", "naïve", "日本語", "𝛼", "a,b,,c", "1.5", "the", " x ")
 
 

@@ -37,17 +37,23 @@ def wide(model: Any, feeds: dict[str, Any], inputs: Sequence[Any]) -> list[Any]:
         return reference(model, feeds, inputs)
     copy = type(model)()
     copy.CopyFrom(model)
-    for value in copy.graph.input:
-        if value.type.tensor_type.elem_type in NARROW:
-            value.type.tensor_type.elem_type = TensorProto.DOUBLE
-    for number, tensor in enumerate(copy.graph.initializer):
-        if tensor.data_type in NARROW:
-            array = numpy_helper.to_array(tensor).astype(np.float64)
-            copy.graph.initializer[number].CopyFrom(numpy_helper.from_array(array, tensor.name))
+    _widen(copy.graph)
     wider = {name: _widened(value) for name, value in feeds.items()}
     results = reference(copy, wider, inputs)
     with np.errstate(all="ignore"):
         return [_narrowed(value, narrow[0]) for value in results]
+
+
+def _widen(graph: Any) -> None:
+    for value in graph.input:
+        if value.type.tensor_type.elem_type in NARROW:
+            value.type.tensor_type.elem_type = TensorProto.DOUBLE
+    for number, tensor in enumerate(graph.initializer):
+        if tensor.data_type in NARROW:
+            array = numpy_helper.to_array(tensor).astype(np.float64)
+            graph.initializer[number].CopyFrom(numpy_helper.from_array(array, tensor.name))
+    for attribute in (a for node in graph.node for a in node.attribute if a.HasField("g")):
+        _widen(attribute.g)
 
 
 def _is_narrow(array: Array) -> bool:

@@ -70,7 +70,7 @@ def prelu(d: Draw) -> Call:
         fits = slope if slope.size == 1 else slope.reshape(slope.shape + (1,) * (x.ndim - 2))
         return Call([x, slope], judge=formula(lambda x, _: np.where(x < 0, x * fits, x)), zeros=False)
     slope = d.array(tuple(n if d.flag() else 1 for n in x.shape[d.integer(0, x.ndim) :]))
-    return Call([x, slope], zeros=False)
+    return Call([x, slope], judge=formula(lambda x, slope: np.where(x < 0, x * slope, x)), zeros=False)
 
 
 def _rows(compute: Callable[[Array], Array], axis: int) -> Callable[[Array], Array]:

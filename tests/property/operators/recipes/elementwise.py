@@ -10,7 +10,7 @@ import numpy as np
 
 from tests.property.operators.draw import Draw, kind_of
 from tests.property.operators.judges import formula, reference, wide
-from tests.property.operators.recipe import Call, Fed, recipe
+from tests.property.operators.recipe import Call, recipe
 
 Array = np.ndarray[Any, Any]
 ERF = np.vectorize(math.erf, otypes=[float])  # the reference computes it in float32
@@ -115,7 +115,7 @@ def modulo(d: Draw) -> Call:
 def total(d: Draw) -> Call:
     count = d.integer(1, 4)
     shapes = d.broadcasting(count) if d.opset >= 8 else [d.shape()] * count
-    xs = [Fed(d.array(shape, specials="nonfinite")) for shape in shapes]  # constants are summed in their type
+    xs = [d.array(shape, specials="nonfinite") for shape in shapes]
     scale = count if d.operator == "Mean" else 1
     return Call(xs, judge=formula(lambda *xs: sum(xs[1:], start=xs[0]) / scale), length=count)
 

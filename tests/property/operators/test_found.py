@@ -1,0 +1,116 @@
+"""Calls that drawing has found wrong once, kept small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.property.operators.check import GRAPH, NATIVE
+from tests.tolerance import assert_close
+
+NAN, INF, FAR = np.nan, np.inf, 2**63 - 1
+
+
+class Found(NamedTuple):
+    """A model in ONNX's syntax, what is fed, and what comes out."""
+
+    what: str
+    inputs: str
+    body: str
+    feeds: list[Any]
+    expected: Any
+
+
+def f32(*numbers: Any) -> Any:
+    return np.array(numbers, np.float32)
+
+
+def i64(*numbers: int) -> Any:
+    return np.array(numbers, np.int64)
+
+
+def text(*words: Any) -> Any:
+    return np.array(words, object)
+
+
+CASES = (
+    Found(
+        *("a slope that is no number", "float[N] x, float[N] s", "y = PRelu(x, s)"),
+        *([f32(2, -1), f32(NAN, 3)], f32(2, -3)),
+    ),
+    Found("erf of integers", "uint8[N] x", "y = Erf(x)", [np.array([0, 1, 9], np.uint8)], [0, 0, 1]),
+    Found(
+        *("a crop in front of wrapped elements", "float[N] x, int64[2] p", 'y = Pad<mode = "wrap">(x, p)'),
+        *([f32(0, 1, 2, 3), i64(-1, 2)], f32(1, 2, 3, 1, 2)),
+    ),
+    Found(
+        *("a fed crop", "float[3] x, int64[2] p", "y = Pad(x, p)"),
+        *([f32(1, 2, 3), i64(1, -2)], f32(0, 1)),
+    ),
+    Found(
+        *("steps and starts beyond any axis", "float[4] x, int64[1] s, int64[1] e, int64[1] a, int64[1] t"),
+        "y = Slice(x, s, e, a, t)",
+        *([f32(1, 2, 3, 4), i64(0), i64(FAR), i64(0), i64(FAR)], f32(1)),
+    ),
+    Found(
+        *("a start beyond any axis", "float[2, 2] x, int64[1] s, int64[1] e", "y = Slice(x, s, e)"),
+        *([np.ones((2, 2), np.float32), i64(FAR), i64(FAR)], np.ones((0, 2), np.float32)),
+    ),
+    Found(
+        *("a size beside a 0", "float[2, 0] x, int64[2] r", "y = Tile(x, r)"),
+        *([np.ones((2, 0), np.float32), i64(2, 3)], np.ones((4, 0), np.float32)),
+    ),
+    Found(
+        *("rows of text", "string[N, 2] x", "y = Unique<axis = 0>(x)"),
+        *([text(["b", "a"], ["a", ""], ["b", "a"])], text(["a", ""], ["b", "a"])),
+    ),
+    Found(
+        *("complex numbers", "complex64[N] x", "y = Unique(x)"),
+        *([np.array([1j, 0, 1j], np.complex64)], np.array([0, 1j], np.complex64)),
+    ),
+    Found("text that is there", "string[N] x", "y = NonZero(x)", [text("", "a", "0")], i64([1, 2])),
+    Found(
+        *("padding of text", "string[N] x, int64[1] s", "y = CenterCropPad(x, s)"),
+        *([text("a"), i64(3)], text("", "a", "")),
+    ),
+    Found(
+        *("weights by number of the n-gram", "int64[N] x"),
+        'y = TfIdfVectorizer<mode = "IDF", min_gram_length = 1, max_gram_length = 1, max_skip_count = 0, '
+        "ngram_counts = [0], ngram_indexes = [1, 0], pool_int64s = [7, 8], weights = [0.5, 2.0]>(x)",
+        *([i64(7, 8, 8)], f32(2, 0.5)),
+    ),
+    Found(
+        *("a scalar of text in the model", "", 'c = Constant<value_string = "a b">() y, n = StringSplit(c)'),
+        *([], text("a", "b")),
+    ),
+    Found(
+        *("a default that a model holds in single precision", "double[N] x", "y = HardSigmoid(x)"),
+        *([np.array([1.0])], np.array([0.5 + float(np.float32(0.2))])),
+    ),
+)
+
+
+@pytest.mark.parametrize("run", [*GRAPH.values(), NATIVE["native, 1 thread"]], ids=["graph", "native"])
+@pytest.mark.parametrize("case", CASES, ids=[case.what for case in CASES])
+def test_found(case: Found, run: Callable[..., list[Any]]) -> None:
+    model = onnx.parser.parse_model(
+        f'<ir_version: 10, opset_import: ["" : 21]> g ({case.inputs}) => (float[?] y) {{ {case.body} }}'
+    )
+    model.graph.output[0].ClearField("type")
+    names = [i.name for i in model.graph.input]
+    (actual,) = run(model.SerializeToString(), dict(zip(names, case.feeds, strict=True)))
+    assert_close(actual, np.asarray(case.expected).astype(actual.dtype))
+
+
+@pytest.mark.parametrize("run", [*GRAPH.values(), *NATIVE.values()], ids=["graph", "native", "2 threads"])
+def test_an_optional_sequence_holds_it(run: Callable[..., list[Any]]) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["" : 21]> g (optional(seq(float[N])) x) => (seq(float[N]) y) '
+        "{ y = OptionalGetElement(x) }"
+    )
+    (actual,) = run(model.SerializeToString(), {"x": [f32(1), f32(2, 3)]})
+    assert [a.tolist() for a in actual] == [[1], [2, 3]]
