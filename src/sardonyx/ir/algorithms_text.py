@@ -1,16 +1,14 @@
 """What the primitives over strings mean; they always run on the host.
 
-Registered as opaque primitives: text_join, text_split, text_normal, text_match, text_grams, to_text and
+Registered as opaque primitives: text_join, text_split, text_normal, text_match, text_numbers, to_text and
 from_text.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from sardonyx.base.dtype import DType
 from sardonyx.ir.prims import register
 
 Array = np.ndarray[Any, Any]
+Made = TypeVar("Made")
 
 
 def _each(fn: Callable[..., Any], *arrays: Array) -> Array:
@@ -58,60 +57,6 @@ def match(x: Array, *, pattern: str) -> Array:
     return _each(lambda text: expression.fullmatch(text) is not None, x).astype(np.bool_)
 
 
-@lru_cache(maxsize=64)
-def _places(
-    pool: tuple[Any, ...], counts: tuple[int, ...], indexes: tuple[int, ...]
-) -> dict[tuple[Any, ...], int]:
-    places: dict[tuple[Any, ...], int] = {}
-    number = 0
-    for length, (start, end) in enumerate(zip(counts, (*counts[1:], len(pool)), strict=True), 1):
-        for at in range(start, end - length + 1, length):
-            places.setdefault(pool[at : at + length], indexes[number])
-            number += 1
-    return places
-
-
-def grams(
-    x: Array,
-    *,
-    pool: tuple[Any, ...],
-    counts: tuple[int, ...],
-    indexes: tuple[int, ...],
-    weights: tuple[float, ...],
-    mode: str,
-    lengths: tuple[int, int],
-    skips: int,
-) -> Array:
-    """How often each n-gram of the pool occurs in the rows of x, its parts up to `skips` elements apart."""
-    places = _places(pool, counts, indexes)
-    size = max(indexes) + 1
-    rows = x.reshape((-1, x.shape[-1] if x.ndim else 1))
-    found = np.zeros((rows.shape[0], size), np.float32)
-    for row, items in zip(found, rows.tolist(), strict=True):
-        for place, count in _occurrences(items, places, lengths, skips).items():
-            row[place] = count
-    scale = np.ones(size, np.float32)
-    scale[list(indexes[: len(weights)])] = weights
-    if mode == "IDF":
-        found = (found > 0) * scale
-    elif mode == "TFIDF":
-        found = found * scale
-    return found.reshape((*x.shape[:-1], size)).astype(np.float32)
-
-
-def _occurrences(
-    items: list[Any], places: dict[tuple[Any, ...], int], lengths: tuple[int, int], skips: int
-) -> Counter[int]:
-    total: Counter[int] = Counter()
-    for length in range(lengths[0], lengths[1] + 1):
-        for step in range(1, (skips if length > 1 else 0) + 2):
-            for at in range(len(items) - (length - 1) * step):
-                place = places.get(tuple(items[at : at + (length - 1) * step + 1 : step]))
-                if place is not None:
-                    total[place] += 1
-    return total
-
-
 def to_text(x: Array) -> Array:
     """Numbers as text: 8 digits of floats, as onnxruntime writes them; NaN, INF, -INF by name."""
     if x.dtype.kind in "iub":
@@ -132,28 +77,38 @@ def from_text(x: Array, *, to: DType) -> Array:
     return np.array([int(v) for v in x.flat], to.numpy).reshape(x.shape)
 
 
-class _Numbers(dict[str, int]):
-    """The numbers of known texts; that of any other is -1."""
+class Numbers(dict[Any, int]):
+    """The numbers of known things; that of any other is -1."""
 
-    def __missing__(self, key: str) -> int:
+    def __missing__(self, key: Any) -> int:
         return -1
+
+
+def kept(make: Callable[..., Made], *attrs: tuple[Any, ...]) -> Made:
+    """What is made of attributes, once: they are known by identity, as to compare them takes longer."""
+    key = tuple(map(id, attrs))
+    found = _kept.get(key)
+    if found is None or any(a is not b for a, b in zip(found[0], attrs, strict=True)):
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        found = _kept[key] = attrs, make(*attrs)
+    made: Made = found[1]
+    return made
+
+
+_kept: dict[tuple[int, ...], tuple[tuple[Any, ...], Any]] = {}
+_MOST_KEPT = 256
 
 
 def numbers(x: Array, *, keys: tuple[str, ...]) -> Array:
     """The position of each text among the keys; -1 for others."""
-    known, table = _tables.get(id(keys), _NO_TABLE)
-    if known is not keys:
-        if len(_tables) >= _MOST_TABLES:
-            _tables.clear()
-        table = _Numbers((key, number) for number, key in enumerate(keys))
-        _tables[id(keys)] = keys, table
+    table = kept(_numbered, keys)
     found = map(table.__getitem__, x.reshape(-1).tolist())
     return np.fromiter(found, np.int64, x.size).reshape(x.shape)
 
 
-_tables: dict[int, tuple[tuple[str, ...], _Numbers]] = {}
-_NO_TABLE: tuple[tuple[str, ...], _Numbers] = ((), _Numbers())
-_MOST_TABLES = 256
+def _numbered(keys: tuple[str, ...]) -> Numbers:
+    return Numbers((key, number) for number, key in enumerate(keys))
 
 
 register("text_numbers", "opaque", numbers)
@@ -161,6 +116,5 @@ register("text_join", "opaque", join)
 register("text_split", "opaque", split)
 register("text_normal", "opaque", normal)
 register("text_match", "opaque", match)
-register("text_grams", "opaque", grams)
 register("to_text", "opaque", to_text)
 register("from_text", "opaque", from_text)

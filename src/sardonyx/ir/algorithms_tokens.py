@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,14 +27,14 @@ def tokens(
     elif separators:
         rows = [_between(text, separators, least) for text in x.flat]
     else:
-        rows = [[t for t in _matches(text, pattern) if len(t) >= least] for text in x.flat]
+        matches = _matcher(pattern)
+        rows = [[t for t in matches(text) if len(t) >= max(least, 1)] for text in x.flat]
     width = max(map(len, rows), default=0)
     if mark and width:
         rows = [[START, *row, END] for row in rows]
         width += 2
-    result = np.full((len(rows), width), fill, dtype=object)
-    for target, row in zip(result, rows, strict=True):
-        target[: len(row)] = row
+    result = np.empty(len(rows) * width, dtype=object)
+    result[:] = [t for row in rows for t in (*row, *[fill] * (width - len(row)))]
     return (result.reshape((*x.shape, width)),)
 
 
@@ -53,17 +53,38 @@ def _split(text: str, separator: str) -> Iterator[str]:
     yield text[start:]
 
 
-def _matches(text: str, pattern: str) -> Iterator[str]:
-    return (text[low:high] for low, high in _spans(text, pattern) if high > low)
+def _matcher(pattern: str) -> Callable[[str], Iterable[str]]:
+    """What gives the matches of an expression in a text, leftmost first and as long as possible."""
+    expression = re.compile(pattern)
+    if _is_plain(expression) and not expression.groups:
+        return expression.findall
+    return lambda text: (text[low:high] for low, high in _spans(text, pattern) if high > low)
 
 
 def _spans(text: str, pattern: str) -> Iterator[tuple[int, int]]:
-    """Where an expression matches, leftmost first and as long as possible."""
-    expression, at = re.compile(pattern), 0
+    """Where an expression matches."""
+    expression = re.compile(pattern)
+    if _is_plain(expression):
+        return (found.span() for found in expression.finditer(text))
+    return _longest_spans(text, expression)
+
+
+def _is_plain(expression: re.Pattern[str]) -> bool:
+    """Whether Python's matches are the longest ones, and none is empty."""
+    return not _may_stop_early(expression.pattern) and not expression.match("")
+
+
+def _may_stop_early(pattern: str) -> bool:
+    """Whether a match may be shorter than the longest: Python takes the first alternative that fits."""
+    return "|" in pattern or "?" in pattern
+
+
+def _longest_spans(text: str, expression: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    at = 0
     while at <= len(text) and (first := expression.search(text, at)):
         low, high = first.span()
         longer = (end for end in range(len(text), high, -1) if expression.fullmatch(text, low, end))
-        high = next(longer, high) if "|" in pattern or "?" in pattern else high
+        high = next(longer, high) if _may_stop_early(expression.pattern) else high
         yield low, high
         at = max(high, low + 1)
 

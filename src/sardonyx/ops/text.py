@@ -6,7 +6,7 @@ import re
 
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError, UnsupportedOp
-from sardonyx.ir import algorithms_text  # noqa: F401 - registers the primitives
+from sardonyx.ir import algorithms_grams, algorithms_text  # noqa: F401 - register the primitives
 from sardonyx.ir.unknown import unknown_extents
 from sardonyx.ir.value import Value, broadcast_dim, make
 from sardonyx.ops.registry import op
