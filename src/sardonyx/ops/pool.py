@@ -146,13 +146,13 @@ def average_pool(
     return (total / _tap_counts(x, window, sizes, (0,) * len(spatial))).cast(dtype)
 
 
-def _power_sum(x: Value, p: int, total: Callable[[Value], Value]) -> Value:
+def _power_sum(x: Value, p: float, total: Callable[[Value], Value]) -> Value:
     """sum(|x|^p)^(1/p)."""
     if p == 1:
         return total(x.abs())
     if p == 2:
         return total(x * x).sqrt()
-    return total(x.abs().pow(float(p))).pow(1.0 / p)
+    return total(x.abs().pow(p)).pow(1.0 / p)
 
 
 @op("LpPool")
@@ -163,13 +163,13 @@ def lp_pool(
     auto_pad: str = "NOTSET",
     ceil_mode: int = 0,
     dilations: Ints = (),
-    p: int = 2,
+    p: float = 2.0,
     pads: Ints = (),
     strides: Ints = (),
 ) -> Value:
     """sum(|x|^p)^(1/p) of every window."""
     window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
-    return _power_sum(widened(x), int(p), lambda y: pool(y, window, "sum")).cast(x.dtype)
+    return _power_sum(widened(x), p, lambda y: pool(y, window, "sum")).cast(x.dtype)
 
 
 @op("GlobalAveragePool")
@@ -185,9 +185,9 @@ def global_max_pool(x: Value) -> Value:
 
 
 @op("GlobalLpPool")
-def global_lp_pool(x: Value, *, p: int = 2) -> Value:
+def global_lp_pool(x: Value, *, p: float = 2.0) -> Value:
     """sum(|x|^p)^(1/p) over all spatial axes, which stay as 1."""
-    return _power_sum(widened(x), int(p), lambda y: y.sum(*range(2, x.rank))).cast(x.dtype)
+    return _power_sum(widened(x), p, lambda y: y.sum(*range(2, x.rank))).cast(x.dtype)
 
 
 @op("MaxUnpool", since=9)
