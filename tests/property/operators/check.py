@@ -174,6 +174,11 @@ def _difference(actual: Any, expected: Any, call: Call) -> str | None:
             return f"{actual!r}, expected a sequence of {len(expected)}"
         pairs = zip(actual, expected, strict=True)
         return next((w for a, e in pairs if (w := _difference(a, e, call))), None)
+    if isinstance(expected, dict):
+        if not isinstance(actual, dict) or actual.keys() != expected.keys():
+            return f"{actual!r}, expected a map of {sorted(expected)}"
+        values = ([np.asarray(m[k], np.float32) for k in sorted(m)] for m in (actual, expected))
+        return _difference(*values, call)
     if not isinstance(actual, np.ndarray):
         return f"{type(actual).__name__}, expected an array"
     expected = np.asarray(expected)

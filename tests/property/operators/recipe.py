@@ -118,7 +118,8 @@ class Recipe:
 
     def versions(self) -> list[tuple[int, Any]]:
         """Opsets and schemas at which the operator is defined and known here, oldest first."""
-        first = min(o.since for o in operators() if (o.domain, o.name) == (self.domain, self.name))
+        known = [o.since for o in operators() if (o.domain, o.name) == (self.domain, self.name)]
+        first = min(known, default=1)
         found = [
             (s.since_version, s)
             for s in _schemas().get((self.domain, self.name), ())
