@@ -116,6 +116,55 @@ def _biased(q: Value, k: Value, v: Value, bias: Value) -> tuple[Value, Value, Va
     return q, k, v
 
 
+@op("DecoderMaskedMultiHeadAttention", domain=MICROSOFT)
+def decoder_masked_multi_head_attention(
+    query: Value,
+    key: Value | None = None,
+    value: Value | None = None,
+    mask_index: Value | None = None,
+    attention_bias: Value | None = None,
+    past_key: Value | None = None,
+    past_value: Value | None = None,
+    past_sequence_length: Value | None = None,
+    beam_width: Value | None = None,
+    cache_indirection: Value | None = None,
+    bias: Value | None = None,
+    *,
+    num_heads: int,
+    mask_filter_value: float = FILTER,
+    output_qk: int = 0,
+    past_present_share_buffer: int = 0,
+    scale: float | None = None,
+) -> tuple[Value, ...]:
+    """MultiHeadAttention of one new token; shared caches keep their size and get it at the past length."""
+    if beam_width is not None or cache_indirection is not None or output_qk:
+        raise UnsupportedOp("DecoderMaskedMultiHeadAttention with beams or with its scores as a result")
+    if key is None:
+        width = dims.floordiv(query.shape[2], 3)
+        query, key, value = (_chunk(query, 2, width * n, width) for n in range(3))
+    states = [past_key, past_value]
+    if past_present_share_buffer and past_sequence_length is not None:
+        past = size(past_sequence_length, "the past sequence length")
+        states = [None if s is None else _chunk(s, 2, 0, past) for s in states]
+    y, k, v, _ = multi_head_attention(
+        query,
+        key,
+        value,
+        bias,
+        mask_index,
+        attention_bias,
+        *states,
+        num_heads=num_heads,
+        mask_filter_value=mask_filter_value,
+        scale=scale,
+    )
+    if not past_present_share_buffer or past_key is None or past_value is None:
+        return y, k, v
+    used = k.shape[2]
+    rests = [_chunk(s, 2, used, s.shape[2] - used) for s in (past_key, past_value)]
+    return y, *(concat([new, rest], 2) for new, rest in zip((k, v), rests, strict=True))
+
+
 @op("Attention", domain=MICROSOFT)
 def fused_attention(
     x: Value,

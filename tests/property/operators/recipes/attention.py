@@ -143,6 +143,26 @@ def multi_head_attention(d: Draw) -> Call:
     return Call(inputs, 1, formula(judge), size + keys + rows, 16.0, **attributes)
 
 
+@recipe("DecoderMaskedMultiHeadAttention", domain=CONTRIB, types="f32")
+def decoder_masked_multi_head_attention(d: Draw) -> Call:
+    batch, heads, size = d.integer(1, 2), d.integer(1, 3), d.one_of(4, 16)
+    past, width = d.integer(0, 5), heads * size
+    room = past + d.integer(1, 4)
+    q, k, v = (d.within((batch, 1, width), -2, 2) for _ in "qkv")
+    attributes: dict[str, Any] = {"num_heads": heads, "scale": d.maybe(0.25)}
+    if d.integer(0, 3) == 3:
+        states = [d.within((batch, heads, room, size), -2, 2) for _ in "kv"]
+        return Call([q, *states], 1, peer, size + room, 16.0, **attributes)
+    mask = d.maybe(d.within((batch, past + 1), 0, 1, np.int32))
+    if mask is not None:
+        mask[:, 0] = 1
+    added = d.maybe(d.within((1, heads, 1, past + 1), -2, 2))
+    states = [d.within((batch, heads, room, size), -2, 2) for _ in "kv"]
+    bias = d.maybe(d.within((3 * width,), -1, 1))
+    inputs = [q, k, v, mask, added, *states, np.array([past], np.int32), None, None, bias]
+    return Call(inputs, 3, peer, size + past, 16.0, past_present_share_buffer=1, **attributes)
+
+
 @recipe("Attention", domain=CONTRIB, types="f32")
 def attention_of_the_peer(d: Draw) -> Call:
     batch, heads, size, rows = d.integer(1, 2), d.integer(1, 3), d.one_of(4, 16), d.integer(1, 5)
