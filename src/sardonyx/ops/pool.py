@@ -72,6 +72,12 @@ def max_pool(
 def _max_indices(x: Value, window: Window, column_major: bool) -> Value:
     rank = x.rank - 2
     views = _windows(x, window, _lowest(x.dtype))
+    if window.padded:
+        # Outside is as small as an element can be, and would be found first.
+        largest = views.reduce_max(*range(x.rank, views.rank))
+        hits = views.eq(largest)
+        hits = hits.logical_or(views.unary("isnan")) if x.dtype.is_float else hits
+        views = hits.logical_and(_inside(x, window)).cast(dt.I32)
     taps = int(np.prod([k for k in window.kernel if isinstance(k, int)]))
     lead = views.shape[: x.rank]
     best = make(
@@ -89,6 +95,19 @@ def _max_indices(x: Value, window: Window, column_major: bool) -> Value:
     ones = (1,) * rank
     channel = iota((n, 1, *ones), 0, dt.I64) * dim_value(c, dt.I64) + iota((1, c, *ones), 1, dt.I64)
     return channel * dim_value(dims.product(x.shape[2:]), dt.I64) + plane
+
+
+def _inside(x: Value, window: Window) -> Value:
+    """Whether a tap of a window lies inside of x: bool [1, 1, *positions, *offsets]."""
+    rank, found = x.rank - 2, scalar(True, dt.BOOL)
+    for a, kernel in enumerate(window.kernel):
+        shape: list[Dim] = [1] * (2 + 2 * rank)
+        shape[2 + a], shape[2 + rank + a] = window.out[a], kernel
+        first = iota(shape, 2 + a, dt.I64) * window.strides[a] - dim_value(window.low[a], dt.I64)
+        at = first + iota(shape, 2 + rank + a, dt.I64) * window.dilations[a]
+        below = at.lt(dim_value(x.shape[2 + a], dt.I64))
+        found = found.logical_and(scalar(0, dt.I64).le(at).logical_and(below))
+    return found
 
 
 def _tap_counts(x: Value, window: Window, sizes: Sequence[Dim], low: Sequence[Dim]) -> Value:

@@ -160,3 +160,14 @@ def test_a_last_window_that_ends_before_its_tensor() -> None:
     for size in (7, 8, 9, 10):
         x = np.arange(size, dtype=np.float32).reshape(1, 1, size)
         assert np.array_equal(session.run(None, {"x": x})[0], x[:, :, ::3])
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float"])
+def test_a_maximum_is_never_found_outside(kind: str) -> None:
+    call = "y, i = MaxPool<kernel_shape = [3], pads = [1, 1]>(x)"
+    lowest = 0 if kind == "uint8" else -np.inf
+    x = np.full((1, 1, 4), lowest, "uint8" if kind == "uint8" else "float32")
+    for size in ("4", "N"):
+        model = parsed(f"g ({kind}[1,1,{size}] x) => ({kind}[?,?,?] y, int64[?,?,?] i) {{ {call} }}")
+        _, places = sardonyx.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+        assert places.tolist() == [[[0, 0, 1, 2]]]
