@@ -221,7 +221,7 @@ def converted(x: Value, to: DType, saturate: bool = True, round_mode: str = "up"
         return make("to_text", (x,), {}, to, x.shape)
     if x.dtype is dt.STRING:
         return make("from_text", (x,), {"to": to}, to, x.shape)
-    if to is dt.F8E8M0 and round_mode != "nearest":
+    if to is dt.F8E8M0:
         return power_of_two(x, saturate, round_mode)
     if to.bits == 8 and to.is_float and to is not dt.F8E8M0 and saturate:
         wide = x if x.dtype.is_float and x.dtype.bits >= 16 else x.cast(dt.F32)
@@ -231,12 +231,21 @@ def converted(x: Value, to: DType, saturate: bool = True, round_mode: str = "up"
 
 
 def power_of_two(x: Value, saturate: bool, round_mode: str) -> Value:
-    """float8e8m0 keeps the exponent bits of a float32, the next one "up" if there is a fraction."""
+    """float8e8m0 keeps the exponent bits of a float32, or the next: "up" if there is any fraction.
+
+    "nearest" rounds halves up, but that of the smallest exponent down.
+    """
     bits = make("bitcast", (x.cast(dt.F32),), {"to": dt.U32}, dt.U32, x.shape)
     exponent, fraction = map_("bitand", map_("shr", bits, 23), 0xFF), map_("bitand", bits, 0x7FFFFF)
-    up = fraction.eq(0).logical_not().logical_and(exponent.lt(0xFE if saturate else 0xFF))
-    code = (exponent + up.cast(dt.U32) if round_mode == "up" else exponent).cast(dt.U8)
-    return make("bitcast", (code,), {"to": dt.F8E8M0}, dt.F8E8M0, x.shape)
+    if round_mode == "down":
+        code = exponent
+    elif round_mode in ("up", "nearest"):
+        half = exponent.eq(0).where(scalar(0x400001, dt.U32), 0x400000)
+        up = (scalar(1, dt.U32) if round_mode == "up" else half).le(fraction)
+        code = exponent + up.logical_and(exponent.lt(0xFE if saturate else 0xFF)).cast(dt.U32)
+    else:
+        raise UnsupportedOp(f'round_mode="{round_mode}"')
+    return make("bitcast", (code.cast(dt.U8),), {"to": dt.F8E8M0}, dt.F8E8M0, x.shape)
 
 
 def largest(dtype: DType) -> float:

@@ -55,10 +55,16 @@ class Draw:
         """An element type that the schema allows for another of its type parameters."""
         return self.one_of(*allowed(self.schema, parameter))
 
-    def shape(self, least: int = 0, most: int = 4, low: int = 0, high: int = 6) -> Shape:
-        """Sizes; `least` and `most` bound their number, `low` and `high` each of them."""
-        sizes = st.sampled_from([n for n in (2, 1, 3, 0, *range(4, high + 1)) if low <= n <= high])
-        return tuple(self._draw(st.lists(sizes, min_size=least, max_size=most)))
+    def shape(self, least: int = 0, most: int = 4, low: int = 0, high: int | None = None) -> Shape:
+        """Sizes; `least` and `most` bound their number, `low` and `high` each of them.
+
+        Without `high` they are small, but for at most one that fills registers and leaves a rest.
+        """
+        small = [n for n in (2, 1, 3, 0, 4, 5, 6, *range(7, (high or 0) + 1)) if low <= n <= (high or 6)]
+        sizes = self._draw(st.lists(st.sampled_from(small), min_size=least, max_size=most))
+        if sizes and high is None and self.integer(0, 5) == 5:
+            sizes[self.integer(0, len(sizes) - 1)] = self.one_of(17, 8, 16, 33, 65)
+        return tuple(sizes)
 
     def broadcasting(self, count: int, most: int = 4, low: int = 0) -> list[Shape]:
         """Shapes that broadcast with each other."""

@@ -75,8 +75,13 @@ def binary_without_alignment(d: Draw) -> Call:
 def divide(d: Draw) -> Call:
     if d.opset < 7:
         return aligned(d)
-    a, b = d.broadcasting(2)
-    return Call([d.array(a), _divisor(d, b)], judge=formula(_quotient))
+    shapes = d.broadcasting(2)
+    a, b = d.array(shapes[0]), _divisor(d, shapes[1])
+    whole = kind_of(b.dtype) in "iu" and 0 not in np.broadcast_shapes(*shapes)
+    if not whole or d.integer(0, 9) < 9:
+        return Call([a, b], judge=formula(_quotient))
+    b.reshape(-1)[d.integer(0, b.size - 1)] = 0
+    return Call([a, b], invalid="an integer is divided by 0")
 
 
 def _quotient(a: Array, b: Array) -> Array:
@@ -106,9 +111,10 @@ def _power(a: Array, b: Array) -> Array:
 
 @recipe("Mod")
 def modulo(d: Draw) -> Call:
+    """An integer modulo 0 is 0."""
     a, b = d.broadcasting(2)
     fmod = kind_of(d.element) == "f" or d.flag()
-    return Call([d.array(a), _divisor(d, b)], judge=reference, fmod=int(fmod) if fmod else d.maybe(0))
+    return Call([d.array(a), d.array(b)], judge=reference, fmod=int(fmod) if fmod else d.maybe(0))
 
 
 @recipe("Sum", "Mean")
