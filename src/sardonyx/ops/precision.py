@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
 import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.ir.value import Value
 
+Formula = TypeVar("Formula", bound=Callable[..., Value])
+
 
 def widened(x: Value) -> Value:
     """Half-width floats as f32; everything else as it is. Cast the result back to the type of x."""
     return x.cast(dt.F32) if x.dtype.is_float and x.dtype.bits <= 16 else x
+
+
+def in_single(formula: Formula) -> Formula:
+    """A formula that half-width floats compute in f32, its constants too."""
+
+    @wraps(formula)
+    def build(x: Value, *others: Value, **attributes: Any) -> Value:
+        wide = formula(widened(x), *map(widened, others), **attributes)
+        result: Value = wide.cast(x.dtype)
+        return result
+
+    return cast(Formula, build)
 
 
 def centred(x: Value, zero: Value | None) -> Value:
