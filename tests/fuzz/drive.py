@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import importlib
+import math
 import multiprocessing
 import signal
 import time
@@ -114,8 +115,9 @@ class Lane:
         return self.at >= len(self.numbers) and self.answers.closed
 
 
-def drive(seed: int, runs: int, jobs: int, folder: Path, first: int = 0) -> Tally:
+def drive(seed: int, runs: int, jobs: int, folder: Path, first: int = 0, seconds: float = math.inf) -> Tally:
     """Cases from number `first` on until there were that many runs, in `jobs` processes at a time."""
+    end = time.monotonic() + seconds
     seeds()
     ops.register_all()  # what all processes need is imported once
     importlib.import_module("sardonyx.compile")
@@ -126,7 +128,11 @@ def drive(seed: int, runs: int, jobs: int, folder: Path, first: int = 0) -> Tall
     ]
     for lane in lanes:
         lane.start()
-    while tally.runs < runs and (open_lanes := [lane for lane in lanes if not lane.done]):
+    while (
+        tally.runs < runs
+        and time.monotonic() < end
+        and (open_lanes := [lane for lane in lanes if not lane.done])
+    ):
         by_answers: dict[Any, Lane] = {lane.answers: lane for lane in open_lanes}
         for ready in wait(list(by_answers), timeout=1.0):
             assert isinstance(ready, Connection)

@@ -204,7 +204,8 @@ def loop(
     if known_truth(cond) is False:
         trips: Dim | None = 0
     else:
-        trips = sizes(m.cast(dt.I64), "the trip count")[0] if m is not None else None
+        given = sizes(m.cast(dt.I64), "the trip count", None) if m is not None else ()
+        trips = dims.maximum(given[0], 0) if given else None
     count = len(initial)
     before = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
     closed, kinds, results = _settle(body, before, initial, (), 1)
