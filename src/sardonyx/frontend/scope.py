@@ -16,7 +16,7 @@ import onnx
 from sardonyx.base import dim as dims
 from sardonyx.base.report import FallbackNote
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, UnsupportedOp
-from sardonyx.frontend import attributes, fallback
+from sardonyx.frontend import attributes, constraints, fallback
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import formal
 from sardonyx.ir.graph import Graph, symbols_of
@@ -157,6 +157,7 @@ class Scope:
             given = attributes.decode(proto.attribute, self)
             node = Node(proto.op_type, name, opset, tuple(proto.output), given, domain)
             attributes.check(operator, node, inputs)
+            constraints.check(proto.op_type, opset, domain, inputs)
             return operator(node, inputs)
         except UnsupportedOp as error:
             if isinstance(error, NeedsContent) and self.model.can_ask(error):

@@ -106,8 +106,8 @@ def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> 
 
 def _inside(folder: Path, location: str, name: str) -> Path:
     root = folder.resolve()
-    path = (root / location).resolve()
-    if not location or Path(location).is_absolute() or not path.is_relative_to(root):
+    path = (root / location.replace("\0", "")).resolve()
+    if not location or "\0" in location or Path(location).is_absolute() or not path.is_relative_to(root):
         raise LoadError(
             f'tensor "{name}": external data path {location!r} leaves the folder of the model; '
             "it must be relative and stay inside"

@@ -29,6 +29,8 @@ _CHEAP = frozenset(
     {"cast", "neg", "not", "add", "sub", "mul", "max", "min", "eq", "lt", "le", "where", "abs"}
 )
 _TRANSPARENT = frozenset({"reshape", "transpose", "broadcast", "slice", "window"})
+_DEEPEST = 100
+"""Values inlined into each other; the texts of longer expressions would exhaust the stack."""
 _PLACE_USERS = frozenset({"scan", "opaque", "control", "contract"})
 
 
@@ -53,6 +55,7 @@ class _Walk:
         self.extents: dict[int, tuple[Dim, ...]] = {}
         self.inlined: dict[int, set[int]] = {}
         self.failing: set[int] = set()
+        self.depth: dict[int, int] = {}
         self.items: dict[int, list[Value]] = {}
         self.decisions: list[Decision] = []
 
@@ -93,6 +96,8 @@ class _Walk:
         if value.prim in _TRANSPARENT:
             return self.why_copy(value)
         owners = self.owners.get(value.id, {})
+        if self.depth.get(value.id, 0) > _DEEPEST:
+            return "its reader is a long chain already"
         if value.id in self.needs_place:
             return "it is read by a kernel that needs it in memory"
         if len(owners) > 1 and not self.is_cheap(value):
@@ -183,9 +188,11 @@ class _Walk:
     def ask_arguments(self, value: Value, owners: dict[int, Value]) -> None:
         """Tell each argument who computes it, and whether it must be in memory."""
         transparent = value.prim in _TRANSPARENT and value.id not in self.stored
+        depth = 1 if value.id in self.stored else self.depth.get(value.id, 0) + 1
         for number, arg in enumerate(value.args):
             for owner_id, owner in owners.items():
                 self.owners.setdefault(arg.id, {})[owner_id] = owner
+            self.depth[arg.id] = max(self.depth.get(arg.id, 0), depth)
             aligned = aligned_map(value, arg) and self.aligned.get(value.id, True)
             self.aligned[arg.id] = self.aligned.get(arg.id, True) and aligned
             if transparent and value.id in self.needs_place:

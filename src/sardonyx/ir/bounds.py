@@ -100,12 +100,17 @@ def _recurrent(value: Value, where: str) -> Iterator[Obligation]:
     extras = dict(zip(reversed(value.attrs["extras"]), reversed(rest), strict=False))
     states = rest[: len(rest) - len(extras)]
     units = states[-1].shape[2]
-    yield from _alike(r, (directions, units, size), f"{where}: the weights W and R do not fit each other")
+    message = f"{where}: the weights W and R do not fit each other"
+    yield from _alike(r, (directions, units, size), message)
+    yield from _same(units * _GATES[value.prim], size, message)
     for state in states if value.prim != "lstm_quantized" else states[2:]:
         yield from _alike(state, (directions, batch, units), f"{where}: an initial state has a wrong size")
     wanted = {"lens": (batch,), "peepholes": (directions, units * 3), "bias": (directions, units)}
     for name, given in extras.items():
         yield from _alike(given, wanted[name], f"{where}: the {name} have a wrong size")
+
+
+_GATES = {"lstm": 4, "lstm_quantized": 4, "gru": 3, "rnn": 1}
 
 
 def _boxes(value: Value, where: str) -> Iterator[Obligation]:

@@ -38,7 +38,7 @@ def fold(
     symbolic = any(is_symbolic(a) for a in args)
     if symbolic and (not row.symbolic or size > SYMBOLIC_LIMIT or not _integral(prim, args)):
         return None
-    if size > _FOLD_LIMIT and row.kind != "view":
+    if size > _FOLD_LIMIT and (row.kind != "view" or size > sum(data.size for data, _ in args)):
         return None
     if any(isinstance(d, dims.Expr) for d in flat_dims(attrs)):
         return None

@@ -30,6 +30,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 _table: WeakValueDictionary[Any, Value] = WeakValueDictionary()
 _ids = itertools.count()
 _MOST_AXES = 64
+_KEPT_EMPTY = frozenset({"broadcast", "item"})
 _origin: list[str] = []
 
 
@@ -366,6 +367,8 @@ def make(
     types.check(prim, args)
     if len(shape) > _MOST_AXES:
         raise ShapeError(f"{prim} would have {len(shape)} axes; at most {_MOST_AXES} are possible")
+    if 0 in shape and dtype is not dt.OBJECT and prim not in _KEPT_EMPTY:
+        return _empty(dtype, shape)
     if args and all(a.is_const for a in args):
         folded = fold(prim, [(a.data, a.dtype) for a in args if a.data is not None], attrs, dtype, shape)
         if folded is not None:
@@ -381,6 +384,12 @@ def make(
     if _origin and _origin[-1] not in value.origins:
         value.origins = (*value.origins, _origin[-1])
     return value
+
+
+def _empty(dtype: DType, shape: Shape) -> Value:
+    """A tensor without elements, whatever it was to be computed from."""
+    known_sizes = tuple(n if isinstance(n, int) else 1 for n in shape)
+    return const(np.empty(known_sizes, dtype.numpy), dtype).broadcast(shape)
 
 
 def freeze(data: Any) -> Any:

@@ -92,9 +92,17 @@ def known_truth(value: Value | None, absent: bool = True) -> bool | None:
     return bool(np.all(value.data)) if value.is_numeric_const else None
 
 
+def _single(value: Value, dtype: DType, what: str) -> Value:
+    """A value that must be one element of a type."""
+    if value.dtype is not dtype or (isinstance(value.size, int) and value.size != 1):
+        raise ShapeError(f"{what} must be one {dtype.name}, not {value.dtype.name}{list(value.shape)}")
+    return value if isinstance(value.size, int) else value.reshape((1,))
+
+
 @op("If")
 def if_(cond: Value, *, then_branch: SubGraph, else_branch: SubGraph) -> tuple[Value, ...]:
     """The results of the branch that the condition chooses."""
+    cond = _single(cond, dt.BOOL, "the condition")
     truth = known_truth(cond)
     if truth is not None:
         return (then_branch if truth else else_branch).inline()
@@ -201,6 +209,8 @@ def loop(
     m: Value | None = None, cond: Value | None = None, *initial: Value, body: SubGraph
 ) -> tuple[Value, ...]:
     """Repeat the body at most `m` times, while its condition holds."""
+    m = None if m is None else _single(m, dt.I64, "the trip count")
+    cond = None if cond is None else _single(cond, dt.BOOL, "the condition")
     if known_truth(cond) is False:
         trips: Dim | None = 0
     else:
@@ -210,6 +220,10 @@ def loop(
     before = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
     closed, kinds, results = _settle(body, before, initial, (), 1)
     goes_on = closed.graph.outputs[0][1]
+    if goes_on.dtype is not dt.BOOL or (isinstance(goes_on.size, int) and goes_on.size != 1):
+        raise ShapeError(
+            f"the body must give a condition of one bool, not {goes_on.dtype}{list(goes_on.shape)}"
+        )
     endless = known_truth(goes_on) is True or goes_on is before[1]
     rows = results[1 + count :]
     steady = known_truth(cond) is not None and endless

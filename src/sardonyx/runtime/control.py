@@ -113,8 +113,8 @@ class Repetition:
 
         def run(args: Sequence[Any], symbols: Mapping[str, int]) -> list[Any]:
             rest = [_dense(arg) for arg in args]
-            trips = int(rest.pop(0).reshape(())) if self.limited else None
-            condition = rest.pop(0).reshape(()) if self.conditional else _TRUE
+            trips = int(_single(rest.pop(0), "the trip count")) if self.limited else None
+            condition = _single(rest.pop(0), "the condition") if self.conditional else _TRUE
             state, read = rest[: self.carried], [*rest[self.carried :], *body.sizes(symbols)]
             rows = [_Rows(trips) for _ in self.stacked]
             number = 0
@@ -122,7 +122,7 @@ class Repetition:
                 while _holds(condition) and (trips is None or number < trips):
                     where.iteration = number
                     results = body.run([np.array(number), condition, *state, *read])
-                    condition = results[0].reshape(())
+                    condition = _single(results[0], "the condition")
                     state = results[1 : 1 + self.carried]
                     for row, part in zip(rows, results[1 + self.carried :], strict=True):
                         row.add(part)
@@ -172,6 +172,13 @@ class Traversal:
 _TRUE = np.array(True)
 _MOST_ROWS = 4096
 """Rows for which memory is taken before it is known how many there will be."""
+
+
+def _single(array: Array, what: str) -> Array:
+    """An array of one element as a scalar."""
+    if array.size != 1:
+        raise RunError(f"{what} must be one element, its shape is {list(array.shape)}")
+    return array.reshape(())
 
 
 def _holds(condition: Array) -> bool:

@@ -5,6 +5,7 @@ Decides when a file counts as unchanged; must not know what is in it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from functools import cache as once
 from importlib.machinery import PathFinder
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 import numpy as np
 
@@ -33,6 +35,9 @@ def file_digest(path: Path, store: Cache) -> str:
     Raises OSError if it cannot be read.
     """
     status = path.stat()
+    if not S_ISREG(status.st_mode):
+        number = errno.EISDIR if S_ISDIR(status.st_mode) else errno.EINVAL
+        raise OSError(number, "it is not a regular file", str(path))
     if status.st_size <= _HASHED_EACH_TIME:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     place = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
@@ -72,7 +77,7 @@ class Model:
             files = [
                 file_digest(self.folder / name, self._store) for name in listed.decode().split("\0") if name
             ]
-        except OSError:
+        except (OSError, ValueError):
             return None
         return " ".join((self.digest, *files))
 

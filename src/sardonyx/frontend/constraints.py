@@ -1,0 +1,59 @@
+"""The check of a node's inputs against the types that the ONNX schema of its operator allows.
+
+An older version of an operator also takes what the newest one takes. Must not know what operators compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import onnx
+
+from sardonyx.base import dtype as dt
+from sardonyx.errors import LoadError
+from sardonyx.ir.value import Value
+
+_Allowed = tuple[str, frozenset[str]]
+"""Name and type strings of one input."""
+
+
+def check(op: str, opset: int, domain: str, inputs: Sequence[Value | None]) -> None:
+    """Raise LoadError if an input is of a type that the operator is not defined for."""
+    allowed = _allowed(op, opset, domain)
+    for number, value in enumerate(inputs):
+        if value is None or not allowed:
+            continue
+        name, types = allowed[min(number, len(allowed) - 1)]
+        if not _fits(value, types):
+            given = _type_of(value)
+            raise LoadError(
+                f"Type Error: Type '{given}' of input parameter ({name}) of operator ({op}) is invalid; "
+                f"it may be {', '.join(sorted(types))}",
+                kind="graph",
+            )
+
+
+def _fits(value: Value, types: frozenset[str]) -> bool:
+    if value.dtype is dt.OBJECT:
+        return any(not text.startswith("tensor") for text in types)
+    return _type_of(value) in types or not any(text.startswith("tensor") for text in types)
+
+
+def _type_of(value: Value) -> str:
+    return "sequence or map" if value.dtype is dt.OBJECT else f"tensor({value.dtype.onnx_name})"
+
+
+@cache
+def _allowed(op: str, opset: int, domain: str) -> tuple[_Allowed, ...]:
+    """What each input may be; the last one stands for the rest of a variadic one. Empty if nobody says."""
+    try:
+        schema = onnx.defs.get_schema(op, opset, domain)
+        newest = onnx.defs.get_schema(op, domain=domain)
+    except onnx.defs.SchemaError:
+        return ()
+    later = {formal.name: frozenset(formal.types) for formal in newest.inputs}
+    return tuple(
+        (formal.name, frozenset(formal.types) | later.get(formal.name, frozenset()))
+        for formal in schema.inputs
+    )

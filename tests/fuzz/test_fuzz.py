@@ -1,0 +1,67 @@
+"""A short run of the fuzz harness, and that it would notice what it looks for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sardonyx
+from tests.fuzz import case, guard
+from tests.fuzz.seeds import text_seeds
+
+ROOT = Path(__file__).parents[2]
+GUARDED = """
+import ctypes, numpy as np
+from tests.fuzz import guard
+for _ in range(2):
+    array = guard.guarded_empty((10,), np.float64)
+    ctypes.memset(array.ctypes.data - {before}, 1, 80 + {before} + {after})
+"""
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_a_short_run_finds_no_fault(tmp_path: Path) -> None:
+    done = python("-m", "tests.fuzz", "--runs", "400", "--seed", "7", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    counts = {name: int(count) for count, name in re.findall(r"^ +(\d+) (.+)$", done.stdout, re.MULTILINE)}
+    assert counts["load: ok"] > 60
+    assert counts["run: ok"] > 100
+
+
+def test_a_case_is_the_same_each_time() -> None:
+    for number in range(20):
+        assert case.make(3, number).digest == case.make(3, number).digest
+
+
+def test_the_seeds_of_this_folder_run() -> None:
+    for seed in text_seeds():
+        if not seed.files:
+            sardonyx.InferenceSession(seed.model).run(None, dict(seed.feeds))
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (8192, 0), (0, 8192)])
+def test_guards_end_a_process_that_leaves_its_memory(before: int, after: int) -> None:
+    done = python("-c", GUARDED.format(before=before, after=after))
+    assert (done.returncode == 0) == (before == after == 0), done.stderr
+
+
+def test_feeds_cannot_be_written() -> None:
+    script = "import numpy as np; from tests.fuzz import guard; guard.guarded_copy(np.ones(9))[0] = 2"
+    assert python("-c", script).returncode < 0
+
+
+def test_canaries_notice_a_write_within_the_page() -> None:
+    guard.begin()
+    guard.guarded_bytes(100)
+    guard.WATCH.check()
+    guard.guarded_bytes(100)
+    guard.WATCH.slack[-1][0] ^= 1
+    with pytest.raises(guard.Overrun, match="1 of"):
+        guard.WATCH.check()

@@ -1,0 +1,188 @@
+"""Sizes that overflow, turn negative or exceed all memory, fed or declared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import sardonyx
+from sardonyx.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+from sardonyx.errors import RunError
+from sardonyx.runtime import allocate
+from tests.unit.runtime.hostile import HEAD, Bad, Case, check, floats, ints, session
+
+BIG, FAR = 2**40, 2**62
+
+
+def too_much(**feeds: object) -> Bad:
+    return Bad(feeds, RuntimeException, "bytes of memory|not enough memory")
+
+
+def impossible(**feeds: object) -> Bad:
+    return Bad(feeds, Fail, "too large|negative|result of|contradict|cannot reshape|too many|malformed")
+
+
+def number(value: float) -> np.ndarray:
+    return np.array(value, np.int64)
+
+
+CASES = (
+    Case(
+        "ConstantOfShape",
+        "(int64[R] s) => (float y) { y = ConstantOfShape(s) }",
+        {"s": ints(2, 3)},
+        (too_much(s=ints(BIG)), impossible(s=ints(-1, 3)), impossible(s=ints(2**31, 2**31, 2**31))),
+    ),
+    Case(
+        "Expand",
+        "(float[1, 6] x, int64[R] s) => (float y) { y = Expand(x, s) }",
+        {"x": floats(1, 6), "s": ints(3, 1)},
+        (too_much(s=ints(BIG, 6)), impossible(s=ints(FAR, 6)), impossible(s=ints(-1, 6))),
+    ),
+    Case(
+        "Tile",
+        "(float[5, 6] x, int64[2] s) => (float y) { y = Tile(x, s) }",
+        {"x": floats(5, 6), "s": ints(2, 0)},
+        (too_much(s=ints(BIG, 1)), impossible(s=ints(FAR, 4)), impossible(s=ints(-1, 1))),
+    ),
+    Case(
+        "Range",
+        "(int64 a, int64 b, int64 d) => (int64 y) { y = Range(a, b, d) }",
+        {"a": number(0), "b": number(5), "d": number(2)},
+        (
+            too_much(b=number(2 * BIG)),
+            impossible(d=number(0)),
+            impossible(a=number(-(2**63)), b=number(2**63 - 1), d=number(1)),
+        ),
+    ),
+    Case(
+        "OneHot",
+        "(int64[N] x, int64 depth, float[2] v) => (float y) { y = OneHot(x, depth, v) }",
+        {"x": ints(1, 9, -9), "depth": number(3), "v": floats(2)},
+        (too_much(depth=number(BIG)), impossible(depth=number(-1)), impossible(depth=number(FAR))),
+    ),
+    Case(
+        "EyeLike",
+        "(int64[2] s) => (float y) { z = ConstantOfShape(s)  y = EyeLike(z) }",
+        {"s": ints(2, 3)},
+        (too_much(s=ints(2**20, 2**20)),),
+    ),
+    Case(
+        "Reshape",
+        "(float[5, 6] x, int64[R] s) => (float y) { y = Reshape(x, s) }",
+        {"x": floats(5, 6), "s": ints(6, -1)},
+        tuple(
+            impossible(s=ints(*s)) for s in ((7, -1), (-1, -1), (-2, 3), (FAR, 4), (30, 0, 0), (2**32, 2**32))
+        ),
+    ),
+    Case(
+        "Pad",
+        "(float[5, 6] x, int64[4] p) => (float y) { y = Pad(x, p) }",
+        {"x": floats(5, 6), "p": ints(1, 0, 0, 2)},
+        (impossible(p=ints(-9, 0, 0, 0)), impossible(p=ints(FAR, 0, FAR, 0)), too_much(p=ints(0, 0, 0, BIG))),
+    ),
+    Case(
+        "Resize",
+        '(float[1, 1, 5, 6] x, float[4] s) => (float y) { y = Resize<mode = "nearest">(x, , s) }',
+        {"x": floats(1, 1, 5, 6), "s": np.array([1, 1, 2, 0.5], np.float32)},
+        tuple(impossible(s=np.array([1, 1, s, 1], np.float32)) for s in (-1, np.nan, np.inf, 1e30)),
+    ),
+    Case(
+        "Resize_to",
+        '(float[1, 1, 5, 6] x, int64[4] s) => (float y) { y = Resize<mode = "linear">(x, , , s) }',
+        {"x": floats(1, 1, 5, 6), "s": ints(1, 1, 2, 5)},
+        (impossible(s=ints(1, 1, -1, 1)), impossible(s=ints(1, 1, FAR, 1))),
+    ),
+    Case(
+        "Col2Im",
+        "(float[1, 4, N] x, int64[2] s, int64[2] b) => (float y) { y = Col2Im(x, s, b) }",
+        {"x": floats(1, 4, 9), "s": ints(4, 4), "b": ints(2, 2)},
+        (
+            *(impossible(s=ints(FAR, 4)), impossible(s=ints(-4, 4)), impossible(b=ints(0, 2))),
+            Bad({"b": ints(5, 5)}, InvalidArgument, "out of range"),
+        ),
+    ),
+    Case(
+        "Loop",
+        "(float[2] x, int64 n) => (float y) { y = Loop(n, ) <body = b (int64 i, bool c) => "
+        "(bool d, float[2] t) { t = Add(x, x)  d = Identity(c) }> }",
+        {"x": floats(2), "n": number(3)},
+        (too_much(n=number(2**45)), too_much(n=number(2**62))),
+    ),
+    *(
+        Case(
+            name,
+            f"({kind} n, float[1, 8, 1] x) => (float y) {{ {body} }}",
+            {"n": number(4), "x": floats(1, 8, 1)},
+            tuple(impossible(n=number(n)) for n in wrong),
+        )
+        for name, kind, body, wrong in (
+            ("HannWindow", "int64", "y = HannWindow(n)", (-4, FAR)),
+            ("DFT", "int64", "y = DFT(x, n)", (-4, FAR)),
+            ("STFT", "int64", "w = Constant<value_int = 4>()  y = STFT(x, n, , w)", (0,)),
+        )
+    ),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_impossible_sizes(case: Case) -> None:
+    check(case)
+
+
+@pytest.mark.parametrize("size", [BIG, FAR, 2**63 - 1])
+def test_huge_declared_sizes(size: int) -> None:
+    """An input that nobody can feed; the sizes computed from it may overflow."""
+    text = (
+        f"(float[{size}, 4] x, float[2, 4] z) => (float y, float w) "
+        "{ y = Concat<axis = 0>(x, x)  w = Neg(z) }"
+    )
+    try:
+        subject = session(text)
+    except (Fail, RuntimeException) as error:
+        assert "too large" in str(error) or "memory" in str(error)
+        return
+    with pytest.raises(InvalidArgument, match="dimensions"):
+        subject.run(None, {"x": floats(2, 4), "z": floats(2, 4)})
+
+
+@pytest.mark.parametrize("dims", [(BIG,), (FAR, 4), (2**32, 2**32), (-3,), (2**63 - 1, 0, 3)])
+def test_constants_of_huge_declared_sizes(dims: tuple[int, ...]) -> None:
+    import onnx
+
+    model = onnx.parser.parse_model(HEAD + "(float[2] x) => (float[2] y) { y = Add(x, x) }")
+    model.graph.initializer.add(name="w", data_type=1, dims=dims, raw_data=b"1234")
+    model.graph.node[0].input[1] = "w"
+    with pytest.raises(Fail, match=r'tensor "w"'):
+        sardonyx.InferenceSession(model.SerializeToString())
+
+
+def test_models_that_fold_to_huge_constants() -> None:
+    """What needs no feed is computed while compiling; not if it is large."""
+    made = session("() => (float y) { s = Constant<value_ints = [1099511627776]>()  y = ConstantOfShape(s) }")
+    with pytest.raises(RuntimeException, match="bytes of memory"):
+        made.run(None, {})
+
+
+def test_memory_is_asked_for_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    allocate.ask(1 << 20)
+    with pytest.raises(RunError, match="there are") as caught:
+        allocate.ask(1 << 50)
+    assert caught.value.kind == "memory"
+    monkeypatch.setattr(allocate, "_available_bytes", lambda: 1 << 62)
+    allocate.ask(1 << 50)
+
+
+def test_memory_that_is_short_is_an_error_of_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = session("(float[N] x) => (float y) { y = Exp(x) }")
+    feeds = {"x": floats(3)}
+    subject.run(None, feeds)
+
+    def none_left(*_: object) -> None:
+        raise MemoryError("Unable to allocate 12 bytes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(allocate, "empty", none_left)
+        with pytest.raises(RuntimeException, match="not enough memory: Unable to allocate"):
+            subject.run(None, feeds)
+    subject.run(None, feeds)
