@@ -1,12 +1,13 @@
 """The check of a node's inputs against the types that the ONNX schema of its operator allows.
 
-An older version of an operator also takes what the newest one takes. Must not know what operators compute.
+Every version of an operator takes what any of its versions takes. Must not know what operators compute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import onnx
 
@@ -49,11 +50,22 @@ def _allowed(op: str, opset: int, domain: str) -> tuple[_Allowed, ...]:
     """What each input may be; the last one stands for the rest of a variadic one. Empty if nobody says."""
     try:
         schema = onnx.defs.get_schema(op, opset, domain)
-        newest = onnx.defs.get_schema(op, domain=domain)
     except onnx.defs.SchemaError:
         return ()
-    later = {formal.name: frozenset(formal.types) for formal in newest.inputs}
-    return tuple(
-        (formal.name, frozenset(formal.types) | later.get(formal.name, frozenset()))
-        for formal in schema.inputs
-    )
+    types: dict[str, frozenset[str]] = {}
+    for version in _versions(op, domain):
+        for formal in version.inputs:
+            types[formal.name] = types.get(formal.name, frozenset()) | frozenset(formal.types)
+    return tuple((formal.name, types[formal.name]) for formal in schema.inputs)
+
+
+def _versions(op: str, domain: str) -> Iterator[Any]:
+    """All schemas of an operator, the newest first."""
+    schema = onnx.defs.get_schema(op, domain=domain)
+    yield schema
+    while schema.since_version > 1:
+        try:
+            schema = onnx.defs.get_schema(op, schema.since_version - 1, domain)
+        except onnx.defs.SchemaError:
+            return
+        yield schema

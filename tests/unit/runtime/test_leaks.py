@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,10 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 
 def measured(kind: str, count: int) -> list[dict[str, int]]:
     command = [sys.executable, "-m", "tests.unit.runtime.leaks", kind, str(count)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=True)
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=900, check=True
+    )
     marks: list[dict[str, int]] = json.loads(done.stdout.splitlines()[-1])
     return marks
 
