@@ -8,11 +8,8 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import UnsupportedOp
-from sardonyx.ir.value import Value, concat, dim_value, iota, make, scalar
-from sardonyx.ops.attention import Scores, attend, inverse_root, join_heads, rotate, split_heads, visible
-from sardonyx.ops.contrib_rotary import angles
-from sardonyx.ops.index import within
-from sardonyx.ops.norm import normalize_rms
+from sardonyx.ir.value import Value, concat, dim_value, iota, scalar
+from sardonyx.ops.attention import Scores, attend, inverse_root, join_heads, split_heads, visible
 from sardonyx.ops.operands import size
 from sardonyx.ops.quant import multiply_integers
 from sardonyx.ops.registry import op
@@ -21,7 +18,8 @@ MICROSOFT = "com.microsoft"
 FILTER = -10000.0
 
 
-def _scale(scale: float | None, q: Value) -> float | Value:
+def scale_of(scale: float | None, q: Value) -> float | Value:
+    """The factor of scores: 1 / sqrt(head size) by default."""
     return scale or inverse_root(q.shape[-1], q.dtype)
 
 
@@ -49,13 +47,14 @@ def _padding(mask: Value | None, batch: Dim, total: Dim, fill: float, dtype: dt.
     return kept.reshape((*middle, kept.shape[-1])).where(scalar(0, dtype), fill)
 
 
-def _chunk(x: Value, axis: int, start: Dim, length: Dim) -> Value:
+def chunk(x: Value, axis: int, start: Dim, length: Dim) -> Value:
+    """A stretch of one axis."""
     begin = [start if a == axis else 0 for a in range(x.rank)]
     return x.slice(begin, [length if a == axis else n for a, n in enumerate(x.shape)])
 
 
 def _picked(x: Value, axis: int, index: int) -> Value:
-    part = _chunk(x, axis, index, 1)
+    part = chunk(x, axis, index, 1)
     return part.reshape((*x.shape[:axis], *x.shape[axis + 1 :]))
 
 
@@ -90,7 +89,7 @@ def multi_head_attention(
         k, v = concat([past_key, k], 2), concat([past_value, v], 2)
     mask = _padding(key_padding_mask, q.shape[0], k.shape[2], mask_filter_value, q.dtype)
     seen = visible(q.shape[2], k.shape[2], dim_value(past, dt.I64), causal=bool(unidirectional))
-    y, stages = attend(q, k, v, Scores(_scale(scale, q), _sum(mask, attention_bias), seen))
+    y, stages = attend(q, k, v, Scores(scale_of(scale, q), _sum(mask, attention_bias), seen))
     return join_heads(y), k, v, stages[0]
 
 
@@ -108,11 +107,11 @@ def _unpacked(query: Value, key: Value | None, value: Value | None) -> tuple[Val
 
 def _biased(q: Value, k: Value, v: Value, bias: Value) -> tuple[Value, Value, Value]:
     width = q.shape[2]
-    q = q + _chunk(bias, 0, 0, width)
+    q = q + chunk(bias, 0, 0, width)
     if k.rank == 3:
-        k = k + _chunk(bias, 0, width, width)
+        k = k + chunk(bias, 0, width, width)
     if v.rank == 3:
-        v = v + _chunk(bias, 0, width * 2, v.shape[2])
+        v = v + chunk(bias, 0, width * 2, v.shape[2])
     return q, k, v
 
 
@@ -141,11 +140,11 @@ def decoder_masked_multi_head_attention(
         raise UnsupportedOp("DecoderMaskedMultiHeadAttention with beams or with its scores as a result")
     if key is None:
         width = dims.floordiv(query.shape[2], 3)
-        query, key, value = (_chunk(query, 2, width * n, width) for n in range(3))
+        query, key, value = (chunk(query, 2, width * n, width) for n in range(3))
     states = [past_key, past_value]
     if past_present_share_buffer and past_sequence_length is not None:
         past = size(past_sequence_length, "the past sequence length")
-        states = [None if s is None else _chunk(s, 2, 0, past) for s in states]
+        states = [None if s is None else chunk(s, 2, 0, past) for s in states]
     y, k, v, _ = multi_head_attention(
         query,
         key,
@@ -161,7 +160,7 @@ def decoder_masked_multi_head_attention(
     if not past_present_share_buffer or past_key is None or past_value is None:
         return y, k, v
     used = k.shape[2]
-    rests = [_chunk(s, 2, used, s.shape[2] - used) for s in (past_key, past_value)]
+    rests = [chunk(s, 2, used, s.shape[2] - used) for s in (past_key, past_value)]
     return y, *(concat([new, rest], 2) for new, rest in zip((k, v), rests, strict=True))
 
 
@@ -219,7 +218,7 @@ def _self_attention(
     third = dims.floordiv(projected.shape[2], 3)
     sizes: Sequence[Dim] = tuple(widths) or (third, third, third)
     starts = (0, sizes[0], sizes[0] + sizes[1])
-    parts = (_chunk(projected, 2, a, n) for a, n in zip(starts, sizes, strict=True))
+    parts = (chunk(projected, 2, a, n) for a, n in zip(starts, sizes, strict=True))
     q, k, v = (split_heads(t, heads) for t in parts)
     before: Dim = 0
     if past is not None:
@@ -227,7 +226,7 @@ def _self_attention(
         k, v = (concat([_picked(past, 0, i), t], 2) for i, t in enumerate((k, v)))
     mask = _padding(mask_index, q.shape[0], k.shape[2], fill, q.dtype)
     seen = visible(q.shape[2], k.shape[2], dim_value(before, dt.I64), causal=causal)
-    y, _ = attend(q, k, v, Scores(_scale(scale, q), _sum(mask, attention_bias), seen))
+    y, _ = attend(q, k, v, Scores(scale_of(scale, q), _sum(mask, attention_bias), seen))
     if dims.equal(k.shape[3], v.shape[3]) is not True:
         return (join_heads(y),)
     return join_heads(y), concat([t.reshape((1, *t.shape)) for t in (k, v)], 0)
@@ -268,98 +267,3 @@ def quantized_attention(
         scale=scale,
         causal=bool(unidirectional),
     )
-
-
-@op("GroupQueryAttention", domain=MICROSOFT)
-def group_query_attention(
-    query: Value,
-    key: Value | None,
-    value: Value | None,
-    past_key: Value | None,
-    past_value: Value | None,
-    seqlens_k: Value,
-    total_sequence_length: Value,
-    cos_cache: Value | None = None,
-    sin_cache: Value | None = None,
-    position_ids: Value | None = None,
-    attention_bias: Value | None = None,
-    head_sink: Value | None = None,
-    k_scale: Value | None = None,
-    v_scale: Value | None = None,
-    q_norm_weight: Value | None = None,
-    k_norm_weight: Value | None = None,
-    query_seqlens: Value | None = None,
-    *,
-    kv_num_heads: int,
-    num_heads: int,
-    causal: int = 1,
-    do_rotary: int = 0,
-    k_norm_epsilon: float | None = None,
-    k_quant_type: str = "NONE",
-    kv_cache_bit_width: int = 0,
-    local_window_size: int = -1,
-    q_norm_epsilon: float | None = None,
-    qk_norm_epsilon: float = 1e-6,
-    qk_output: int = 0,
-    rotary_interleaved: int = 0,
-    scale: float | None = None,
-    sliding_window_cache: int = 0,
-    smooth_softmax: int = -1,
-    softcap: float = 0.0,
-    v_quant_type: str = "NONE",
-) -> tuple[Value, ...]:
-    """Attention whose heads share keys and values, over a cache to which the new ones are written."""
-    if {k_quant_type, v_quant_type} != {"NONE"} or sliding_window_cache or query_seqlens is not None:
-        raise UnsupportedOp("GroupQueryAttention with a quantised or windowed cache or ragged queries")
-    q, k, v = _grouped(query, key, value, num_heads, kv_num_heads)
-    q = _normed(q, q_norm_weight, q_norm_epsilon or qk_norm_epsilon)
-    k = _normed(k, k_norm_weight, k_norm_epsilon or qk_norm_epsilon)
-    batch, rows = q.shape[0], q.shape[2]
-    total = size(total_sequence_length, "the total sequence length")
-    last = within(seqlens_k.cast(dt.I64), total).reshape((batch, 1, 1, 1))
-    offset = (last + 1 - dim_value(rows, dt.I64)).max(0)
-    if do_rotary and cos_cache is not None and sin_cache is not None:
-        places = offset.reshape((batch, 1)) + iota((1, rows), 1, dt.I64)
-        turns = angles(cos_cache, sin_cache, places if position_ids is None else position_ids)
-        q, k = (rotate(t, *turns, interleaved=bool(rotary_interleaved)) for t in (q, k))
-    k, v = _cached(past_key, k, offset, total), _cached(past_value, v, offset, total)
-    left = local_window_size - 1 if local_window_size > 0 else -1
-    seen = visible(rows, k.shape[2], offset, causal=bool(causal), left=left)
-    sink = scalar(0, q.dtype).reshape((1, 1, 1, 1)) if smooth_softmax > 0 else None
-    sink = sink if head_sink is None else head_sink.reshape((1, num_heads, 1, 1))
-    scores = Scores(_scale(scale, q), attention_bias, seen, softcap, sink=sink)
-    y, stages = attend(q, k, v, scores)
-    return join_heads(y), k, v, stages[3 if qk_output == 2 else 2]
-
-
-def _normed(x: Value, weight: Value | None, epsilon: float) -> Value:
-    return x if weight is None else normalize_rms(x, weight, -1, epsilon, dt.F32)[0]
-
-
-def _grouped(
-    query: Value, key: Value | None, value: Value | None, heads: int, groups: int
-) -> tuple[Value, Value, Value]:
-    if key is not None and value is not None:
-        return split_heads(query, heads), split_heads(key, groups), split_heads(value, groups)
-    head = dims.floordiv(query.shape[2], heads + 2 * groups)
-    parts = (
-        _chunk(query, 2, 0, head * heads),
-        _chunk(query, 2, head * heads, head * groups),
-        _chunk(query, 2, head * (heads + groups), head * groups),
-    )
-    q, k, v = (split_heads(p, n) for p, n in zip(parts, (heads, groups, groups), strict=True))
-    return q, k, v
-
-
-def _cached(past: Value | None, new: Value, offset: Value, total: Dim) -> Value:
-    """The cache [B, G, T, D] up to `offset` [B, 1, 1, 1] of each sample, then the new rows, then zeros."""
-    if past is None or past.shape[2] == 0:
-        return new
-    total = dims.maximum(past.shape[2], total)
-    shape = (*new.shape[:2], total, new.shape[3])
-    place = iota((1, 1, total, 1), 2, dt.I64)
-    index = (place - offset).max(0).min(dim_value(new.shape[2] - 1, dt.I64)).broadcast(shape)
-    fresh = make("gather_elements", (new, index), {"axis": 2}, new.dtype, shape)
-    old = past.pad((0, 0, 0, 0), (0, 0, total - past.shape[2], 0))
-    written = place.lt(offset + dim_value(new.shape[2], dt.I64))
-    return place.lt(offset).where(old, written.where(fresh, 0))

@@ -215,6 +215,15 @@ def group_query_attention(d: Draw) -> Call:
         inputs[:3] = [np.concatenate([q, k, v], 2), None, None]
     if d.integer(0, 3) == 3:
         attributes["smooth_softmax"] = 1
+    if d.integer(0, 2) == 2:
+        kind, bits = d.one_of("PER_TENSOR", "PER_CHANNEL"), d.one_of(8, 4)
+        shape = (1,) if kind == "PER_TENSOR" else (1, groups, 1, size)
+        room_shape = (batch, groups, room, size if bits == 8 else half)
+        bounds, dtype = ((-128, 127), np.int8) if bits == 8 else ((0, 255), np.uint8)
+        inputs[3:5] = [d.within(room_shape, *bounds, dtype) for _ in "kv"]
+        inputs += [None] * (12 - len(inputs))
+        inputs += [d.within(shape, 0.01 * 2 ** (8 - bits), 0.03 * 2 ** (8 - bits)) for _ in "kv"]
+        attributes |= {"k_quant_type": kind, "v_quant_type": kind, "kv_cache_bit_width": bits}
     return Call(inputs, 3, peer, size + past + rows, 16.0, **attributes)
 
 

@@ -203,7 +203,7 @@ def dropout(d: Draw) -> Call:
     else:
         ratio = d.maybe(np.asarray(0.3, np.float32))
         inputs += [ratio, d.maybe(np.asarray(False)) if ratio is not None else None]
-    return Call(inputs, 1 + masked, formula(judge), **attributes)
+    return Call(inputs, 1 + masked, formula(judge, exact=True), **attributes)
 
 
 @recipe("SkipLayerNormalization", domain=CONTRIB, types="f32 f16")

@@ -23,7 +23,8 @@ from tests.property.operators.recipe import Call, Fixed, recipe
 @recipe("RNN", "GRU", "LSTM", opsets=(7, 14, 22))
 def recurrent(d: Draw) -> Call:
     kind, gates = d.operator, GATES[d.operator]
-    steps, batch, inputs, size = d.integer(1, 5), d.integer(1, 3), d.one_of(1, 3, 17), d.one_of(*WIDTHS)
+    steps, batch = d.one_of(1, 2, 3, 5, 0), d.one_of(1, 2, 3, 0)
+    inputs, size = d.one_of(1, 3, 17), d.one_of(*WIDTHS)
     direction = d.one_of("forward", "reverse", "bidirectional")
     count = 2 if direction == "bidirectional" else 1
     x = d.within((steps, batch, inputs), -2, 2)
@@ -31,7 +32,7 @@ def recurrent(d: Draw) -> Call:
     w = d.within((count, gates * size, inputs), -0.5, 0.5)
     r = d.within((count, gates * size, size), -spread, spread)
     b = d.maybe(d.within((count, 2 * gates * size), -0.5, 0.5))
-    lengths = d.maybe(d.within((batch,), 1, steps, np.int32))
+    lengths = d.maybe(d.within((batch,), 1, steps, np.int32)) if steps else None
     h = d.maybe(d.within((count, batch, size), -1, 1))
     c = d.maybe(d.within((count, batch, size), -1, 1)) if kind == "LSTM" else None
     peepholes = d.maybe(d.within((count, 3 * size), -0.5, 0.5)) if kind == "LSTM" else None
@@ -72,9 +73,10 @@ def recurrent(d: Draw) -> Call:
     weights = [Fixed(v) if fixed and v is not None else v for v in (w, r, b)]
     given = [placed(x), *weights, lengths, placed(h)]
     given += [placed(c), peepholes] if kind == "LSTM" else []
-    return Call(
-        given, outputs, formula(judge, exact=True), size + inputs, 4.0 * steps, hidden_size=size, **attributes
-    )
+    # A state of 16 bits is rounded at every step.
+    length = (size + inputs) * (1 + (8 * steps if d.element.itemsize == 2 else 0))
+    judged = formula(judge, exact=True)
+    return Call(given, outputs, judged, length, 4.0 * max(steps, 1), hidden_size=size, **attributes)
 
 
 def _attributes(d: Draw, kind: str, count: int, direction: str) -> tuple[list[str], dict[str, Any]]:
