@@ -68,7 +68,7 @@ def cases(draw: st.DrawFn, recipe: Recipe) -> Case:
             continue
         fixed = isinstance(given, Fixed)
         if isinstance(value, np.ndarray) and not isinstance(given, Fed | Fixed):
-            fixed = draw(st.integers(0, 3)) == 3 and _may_be_fixed(value, number, open_sizes)
+            fixed = draw(st.integers(0, 3)) == 3 and _may_be_fixed(call, number, open_sizes)
         if fixed:
             graph.initializer.append(numpy_helper.from_array(value, names[-1]))
         else:
@@ -85,15 +85,14 @@ def cases(draw: st.DrawFn, recipe: Recipe) -> Case:
     return Case(call, helper.make_model(graph, opset_imports=opsets, ir_version=10), feeds)
 
 
-def _may_be_fixed(value: np.ndarray[Any, Any], number: int, open_sizes: bool) -> bool:
+def _may_be_fixed(call: Call, number: int, open_sizes: bool) -> bool:
     """Whether an input can be an initialiser and the judge still be right.
 
-    A free size is taken to be no 0, which an empty constant beside it may contradict. Half precision that is
-    known while loading is rounded after each primitive: the first input is none.
+    A free size is taken to be no 0, which a constant made for an empty input may contradict. Half precision
+    that is known while loading is rounded after each primitive: the first input is none.
     """
-    return not (open_sizes and value.size == 0 and value.ndim > 1) and not (
-        number == 0 and value.dtype in HALF
-    )
+    empty = any(isinstance(v, np.ndarray) and v.size == 0 for v in call.values)
+    return not (open_sizes and empty) and not (number == 0 and call.values[0].dtype in HALF)
 
 
 def _attribute(name: str, value: Any) -> Any:
