@@ -71,10 +71,10 @@ class Graph:
         return run(loaded.graph, [arrays[info.name] for info in loaded.inputs])
 
 
-class FreeGraph(Graph):
+def freed(target: Target) -> Target:
     """The same with all sizes of inputs unknown, so that shape arithmetic is symbolic."""
 
-    def __init__(self, model: bytes) -> None:
+    def session(model: bytes) -> Runnable:
         import onnx
 
         proto = onnx.load_from_string(model)
@@ -82,14 +82,17 @@ class FreeGraph(Graph):
             for axis, size in enumerate(value.type.tensor_type.shape.dim):
                 if size.dim_value > 0:
                     size.dim_param = f"{value.name}_{axis}"
-        super().__init__(proto.SerializeToString())
+        return target(proto.SerializeToString())
+
+    return session
 
 
 TARGETS: dict[str, Target] = {
     "native": engine(""),
     "avx2": engine("x86_64-v3"),
     "reference": engine("reference"),
+    "native-free": freed(engine("")),
     "graph": Graph,
-    "free": FreeGraph,
+    "graph-free": freed(Graph),
 }
 YARDSTICKS: dict[str, Target] = {"onnxruntime": peer, "onnx": Reference}
