@@ -52,6 +52,13 @@ def _position(position: Value | None) -> int | None:
     return int(position.data.reshape(()))
 
 
+def _checked(place: int, items: Sequence[Value], beyond: int = 0) -> int:
+    """A position counted from the start. Raises ShapeError if it is out of range."""
+    if not -len(items) <= place < len(items) + beyond:
+        raise ShapeError(f"position {place} is out of range for a sequence of {len(items)}")
+    return place + len(items) if place < 0 else place
+
+
 @op("SequenceEmpty", since=11)
 def sequence_empty(*, dtype: int = 1) -> Value:
     """A sequence of nothing."""
@@ -69,9 +76,7 @@ def sequence_at(input_sequence: Value, position: Value) -> Value:
     """One element."""
     items, place = _items(input_sequence), _position(position)
     if items is not None and place is not None:
-        if not -len(items) <= place < len(items):
-            raise ShapeError(f"position {place} is out of range for a sequence of {len(items)}")
-        return items[place]
+        return items[_checked(place, items)]
     return unknown_extents("sequence_at", (input_sequence, position), {}, [_known(elements(input_sequence))])[
         0
     ]
@@ -83,7 +88,7 @@ def sequence_insert(input_sequence: Value, tensor: Value, position: Value | None
     found = join(elements(input_sequence), elements(tensor))
     items, place = _items(input_sequence), _position(position)
     if items is not None and (position is None or place is not None):
-        at = len(items) if place is None else place + len(items) if place < 0 else place
+        at = len(items) if place is None else _checked(place, items, beyond=1)
         return _sequence("sequence", (*items[:at], tensor, *items[at:]), {}, found)
     rest = () if position is None else (position,)
     return _sequence("sequence_insert", (input_sequence, tensor, *rest), {}, found)
@@ -94,7 +99,7 @@ def sequence_erase(input_sequence: Value, position: Value | None = None) -> Valu
     """The sequence without one element, the last if no position is given."""
     items, place = _items(input_sequence), _position(position)
     if items and (position is None or place is not None):
-        at = len(items) - 1 if place is None else place % len(items)
+        at = len(items) - 1 if place is None else _checked(place, items)
         kept = (*items[:at], *items[at + 1 :])
         return _sequence("sequence", kept, {}, elements(input_sequence))
     rest = () if position is None else (position,)

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.property.operators.check import GRAPH, NATIVE
+from tests.property.operators.check import GRAPH, NATIVE, REFUSALS
 from tests.tolerance import assert_close
 
 NAN, INF, FAR = np.nan, np.inf, 2**63 - 1
@@ -114,3 +114,14 @@ def test_an_optional_sequence_holds_it(run: Callable[..., list[Any]]) -> None:
     )
     (actual,) = run(model.SerializeToString(), {"x": [f32(1), f32(2, 3)]})
     assert [a.tolist() for a in actual] == [[1], [2, 3]]
+
+
+@pytest.mark.parametrize("run", [*GRAPH.values(), NATIVE["native, 1 thread"]], ids=["graph", "native"])
+@pytest.mark.parametrize("call", ["t = SequenceErase(s, p)", "t = SequenceInsert(s, x, p)"])
+def test_a_position_beyond_a_known_sequence_is_refused(call: str, run: Callable[..., list[Any]]) -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["" : 21]> g (float[2] x) => (int64 y) '
+        f"{{ s = SequenceConstruct(x, x) p = Constant<value_int = -3>() {call} y = SequenceLength(t) }}"
+    )
+    with pytest.raises(REFUSALS, match="position -3 is out of range for a sequence of 2"):
+        run(model.SerializeToString(), {"x": f32(1, 2)})

@@ -96,7 +96,8 @@ ROWS = {"Softmax": _softmax, "LogSoftmax": lambda x: np.log(_softmax(x)), "Hardm
 
 @recipe("Softmax", "LogSoftmax", "Hardmax")
 def softmax(d: Draw) -> Call:
-    x = d.array(d.shape(least=1, low=1), specials="none")
+    specials = "none" if d.operator == "Hardmax" else "nonfinite"
+    x = d.array(d.shape(least=1, low=1), specials=specials)
     if d.opset >= 13:
         return Call([x], length=x.size, axis=d.maybe(d.axis(x.ndim)))
     axis = d.integer(0, x.ndim - 1)
