@@ -71,23 +71,22 @@ def group_query_attention(
         places = offset.reshape((batch, 1)) + iota((1, rows), 1, dt.I64)
         turns = angles(cos_cache, sin_cache, places if position_ids is None else position_ids)
         q, k = (rotate(t, *turns, interleaved=bool(rotary_interleaved)) for t in (q, k))
-    forms = (
-        Cache(k_scale if k_quant_type != "NONE" else None, kv_cache_bit_width),
-        Cache(v_scale if v_quant_type != "NONE" else None, kv_cache_bit_width),
-    )
-    states = [
-        _cached(past, form.points(new), offset, total, form)
-        for past, new, form in zip((past_key, past_value), (k, v), forms, strict=True)
-    ]
-    k, v = (form.numbers(state) for state, form in zip(states, forms, strict=True))
-    left = local_window_size - 1 if local_window_size > 0 else -1
-    seen = visible(rows, k.shape[2], offset, causal=bool(causal), left=left)
-    sink = scalar(0, q.dtype).reshape((1, 1, 1, 1)) if smooth_softmax > 0 else None
-    sink = sink if head_sink is None else head_sink.reshape((1, num_heads, 1, 1))
+    k_form = Cache(k_scale if k_quant_type != "NONE" else None, kv_cache_bit_width)
+    v_form = Cache(v_scale if v_quant_type != "NONE" else None, kv_cache_bit_width)
+    k, present_key = k_form.extended(past_key, k, offset, total)
+    v, present_value = v_form.extended(past_value, v, offset, total)
+    seen = visible(rows, k.shape[2], offset, causal=bool(causal), left=max(local_window_size, 0) - 1)
+    sink = _sink(head_sink, num_heads, smooth_softmax > 0, q)
     scores = Scores(scale_of(scale, q), attention_bias, seen, softcap, sink=sink)
     y, stages = attend(q, k, v, scores)
-    present = (form.stored(state) for state, form in zip(states, forms, strict=True))
-    return join_heads(y), *present, stages[3 if qk_output == 2 else 2]
+    return join_heads(y), present_key, present_value, stages[3 if qk_output == 2 else 2]
+
+
+def _sink(given: Value | None, heads: int, smooth: bool, like: Value) -> Value | None:
+    """One more key without a value, for each head or for all."""
+    if given is not None:
+        return given.reshape((1, heads, 1, 1))
+    return scalar(0, like.dtype).reshape((1, 1, 1, 1)) if smooth else None
 
 
 def _normed(x: Value, weight: Value | None, epsilon: float) -> Value:
@@ -115,6 +114,11 @@ class Cache:
 
     scale: Value | None
     bits: int
+
+    def extended(self, past: Value | None, new: Value, offset: Value, total: Dim) -> tuple[Value, Value]:
+        """The old and the new rows as numbers, and as they lie in the cache."""
+        whole = _cached(None if past is None else self.opened(past), self.points(new), offset, total)
+        return self.numbers(whole), self.stored(whole)
 
     def points(self, x: Value) -> Value:
         """New rows as points: int8, or uint8 from 0 to 15 around 8."""
@@ -150,11 +154,10 @@ class Cache:
         return (real - 8.0 if self.bits == 4 else real) * self._scale()
 
 
-def _cached(past: Value | None, new: Value, offset: Value, total: Dim, form: Cache) -> Value:
+def _cached(past: Value | None, new: Value, offset: Value, total: Dim) -> Value:
     """The cache [B, G, T, D] up to `offset` [B, 1, 1, 1] of each sample, then the new rows, then zeros."""
     if past is None or past.shape[2] == 0:
         return new
-    past = form.opened(past)
     total = dims.maximum(past.shape[2], total)
     shape = (*new.shape[:2], total, new.shape[3])
     place = iota((1, 1, total, 1), 2, dt.I64)

@@ -28,7 +28,7 @@ def resize(d: Draw) -> Call:
         return Call([x, Fixed(np.array(scales, np.float32))], 1, peer, 4, 10.0, mode=mode)
     attributes = _policy(d, mode)
     cropped = attributes["coordinate_transformation_mode"] == "tf_crop_and_resize"
-    by_size = d.flag()
+    by_size = d.flag() or attributes["coordinate_transformation_mode"] == "pytorch_half_pixel"
     roi = _roi(d) if cropped else None
     axes = [2, 3] if d.opset >= 18 and d.flag() else None
     if axes:
@@ -44,7 +44,8 @@ def resize(d: Draw) -> Call:
     else:
         how = [Fixed(np.array(scales, np.float32))]
     # Only onnxruntime rounds places of float32 to the same pixels.
-    judge = peer if mode == "nearest" and not cropped else reference
+    aligned = attributes["coordinate_transformation_mode"] == "align_corners"
+    judge = peer if mode == "nearest" and not cropped and not aligned else reference
     return Call([x, corners, *how], 1, judge, 16, 40.0, mode=mode, **attributes)
 
 
