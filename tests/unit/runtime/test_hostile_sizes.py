@@ -9,6 +9,7 @@ import sardonyx
 from sardonyx.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 from sardonyx.errors import RunError
 from sardonyx.runtime import allocate
+from tests.unit.kernels.native import guarded
 from tests.unit.runtime.hostile import HEAD, Bad, Case, check, floats, ints, session
 
 BIG, FAR = 2**40, 2**62
@@ -162,6 +163,33 @@ def test_models_that_fold_to_huge_constants() -> None:
     made = session("() => (float y) { s = Constant<value_ints = [1099511627776]>()  y = ConstantOfShape(s) }")
     with pytest.raises(RuntimeException, match="bytes of memory"):
         made.run(None, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "result"),
+    [
+        (
+            "(float[N, 4, M] x, float[5, 4, 3] w) => (float y) { y = Conv<dilations = [5]>(x, w) }",
+            *(10, (2, 5, 0)),
+        ),
+        (
+            "(float[N, 4, M] x, float[4, 5, 3] w) => (float y) { y = ConvTranspose<strides = [3]>(x, w) }",
+            *(0, (2, 5, 0)),
+        ),
+        ("(float[N, 4, M] x, float[1] w) => (float y) { y = MaxPool<kernel_shape = [3]>(x) }", 2, (2, 4, 0)),
+        ("(float[N, 4, M] x, float[1, 3, 4] w) => (float y) { y = MatMul(w, x) }", 0, (2, 3, 0)),
+        ("(float[N, 4, M] x, float[1, 1, 1] w) => (float y) { h = Add(x, w)  y = Softmax(h) }", 0, (2, 4, 0)),
+    ],
+    ids=["Conv", "ConvTranspose", "MaxPool", "MatMul", "Softmax"],
+)
+def test_results_without_elements(text: str, shape: int, result: tuple[int, ...]) -> None:
+    """No kernel may touch what has no elements: feeds lie against inaccessible memory."""
+    subject = session(text)
+    weights = subject.get_inputs()[1].shape
+    feeds = {"x": guarded(floats(2, 4, 20)), "w": guarded(floats(*weights))}
+    subject.run(None, feeds)
+    (y,) = subject.run(None, {**feeds, "x": guarded(floats(2, 4, shape))})
+    assert y.shape == result
 
 
 def test_memory_is_asked_for_before_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

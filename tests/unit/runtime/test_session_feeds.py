@@ -297,3 +297,10 @@ def test_errors_of_kernels_are_told_and_translated() -> None:
             call(None, {"x": np.ones((2, 3), np.float32)})
         assert isinstance(caught.value.__cause__, RunError)
     assert len(told) == 2
+
+
+def test_bytes_that_are_no_text() -> None:
+    wanted = spec("tensor(string)", (2,))
+    assert prepare(np.array([b"a", b"\xc3\xa9"], object), wanted).tolist() == ["a", "é"]
+    with pytest.raises(InvalidArgument, match="not UTF-8"):
+        prepare(np.array([b"a", b"\xff"], object), wanted)
