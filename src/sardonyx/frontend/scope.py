@@ -7,6 +7,7 @@ schema, reference evaluator. Must not know files or graph inputs.
 from __future__ import annotations
 
 import graphlib
+import itertools
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,8 @@ from sardonyx.ops.registry import Node, lookup
 from sardonyx.ops.subgraph import Body, Formal
 
 MAX_DEPTH = 64
+MAX_NODES = 500_000
+"""Nodes of one model with all its functions and bodies written out; functions that call others may be few."""
 MALFORMED = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError),
     *(MemoryError, RecursionError),
@@ -38,7 +41,7 @@ class Model:
     """What all scopes of one file share.
 
     `askable` are the inputs whose content may be asked for, `sizes` the free sizes: input and axis by name;
-    `operators` collects the operator of each node by its name.
+    `operators` collects the operator of each node by its name; `built` counts the nodes.
     """
 
     functions: Mapping[tuple[str, str, str], onnx.FunctionProto]
@@ -47,6 +50,7 @@ class Model:
     askable: set[str] = field(default_factory=set)
     sizes: dict[str, tuple[str, int]] = field(default_factory=dict)
     operators: dict[str, str] = field(default_factory=dict)
+    built: Iterator[int] = field(default_factory=itertools.count)
     allow_fallback: bool = True
 
     def can_ask(self, error: NeedsContent) -> bool:
@@ -116,6 +120,8 @@ class Scope:
                 f"functions and subgraphs are nested more than {MAX_DEPTH} deep; is one recursive?"
             )
         for index, proto in enumerate(ordered(nodes, self.values)):
+            if next(self.model.built) >= MAX_NODES:
+                raise LoadError(f"written out, its functions and subgraphs have more than {MAX_NODES} nodes")
             name = self.prefix + (proto.name or f"{proto.op_type}_{index}")
             self.model.operators[name] = shown(proto)
             with origin(name):

@@ -58,6 +58,10 @@ class TensorReader:
         values, indices, shape = self.dense(proto.values), self.dense(proto.indices), tuple(proto.dims)
         if any(n < 0 for n in shape) or values.ndim != 1 or indices.dtype != np.int64:
             raise LoadError(f'sparse tensor "{proto.values.name}": wrong sizes or index type')
+        if prod(shape) > _MOST_DENSE:
+            raise LoadError(
+                f'sparse tensor "{proto.values.name}": {list(shape)} is too large to be written out'
+            )
         result = np.zeros(prod(shape), values.dtype)
         try:
             flat = indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), shape)
@@ -91,6 +95,8 @@ class TensorReader:
         return self._files[path]
 
 
+_MOST_DENSE = 1 << 30
+"""Elements of a sparse tensor, zeros included."""
 _KNOWN = frozenset(d.onnx for d in dt.ALL)
 
 

@@ -110,7 +110,12 @@ def sizes(
 
 
 def _is_name(text: str) -> bool:
-    return any(c.isalpha() for c in text) and text.lower() not in ("none", "null", "unk", "nan")
+    """Whether equal texts mean equal sizes; the names that the engine gives itself contain %."""
+    return (
+        "%" not in text
+        and any(c.isalpha() for c in text)
+        and text.lower() not in ("none", "null", "unk", "nan")
+    )
 
 
 def formal(proto: onnx.ValueInfoProto) -> Formal:

@@ -62,7 +62,7 @@ def content(value: Value, low: int | None = 0) -> Shape:
         raise ShapeError(f"{value!r}: a tensor that gives sizes must have a known number of elements")
     symbols = []
     for index in range(size):
-        name = f"c{value.id}_{index}"
+        name = f"c%{value.id}_{index}"
         _unknowns[-1][name] = Unknown(value, index)
         symbols.append(dims.symbol(name, low))
     return tuple(symbols)
@@ -75,7 +75,7 @@ def unknown_extents(
     results: Sequence[tuple[DType, Sequence[Dim | None]]],
 ) -> tuple[Value, ...]:
     """Like `many`, for results whose sizes depend on data: each None becomes a symbol bound afterwards."""
-    key = f"{prim}{next(_ids)}"
+    key = f"{prim}%{next(_ids)}"
     names = [
         [(f"{key}_{r}_{a}" if n is None else None) for a, n in enumerate(shape)]
         for r, (_, shape) in enumerate(results)

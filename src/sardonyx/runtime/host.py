@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from sardonyx.base.dim import evaluate
 from sardonyx.base.dtype import OBJECT, DType
 from sardonyx.errors import RunError
+from sardonyx.runtime import allocate
 from sardonyx.runtime.data import HostFunction
 
 if TYPE_CHECKING:
@@ -80,6 +82,8 @@ class _Started:
         from sardonyx.ir.value import Value
 
         op = self._operation
+        for dtype, shape in op.results or ((op.dtype, op.shape),):
+            allocate.ask(math.prod(n for n in shape if isinstance(n, int)) * dtype.size_bytes)
         value = Value(op.prim, (), op.attrs, op.dtype, op.shape, None, op.results)
         value.origins = op.origins
         self._run = prepared(value)

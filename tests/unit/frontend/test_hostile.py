@@ -8,8 +8,12 @@ from collections.abc import Callable
 import onnx
 import pytest
 
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.errors import LoadError, SardonyxError, ShapeError
 from sardonyx.frontend import load
+from sardonyx.ir.unknown import collect_unknowns, content
+from sardonyx.ir.value import placeholder
 from tests.conformance.cases import load_cases
 from tests.unit.frontend.models import parsed
 
@@ -130,6 +134,16 @@ def test_bytes_that_are_no_model(data: bytes) -> None:
 def test_a_result_of_another_type_than_declared() -> None:
     with pytest.raises(ShapeError, match='"y" is declared as'):
         load(parsed("g (float[2] x) => (int64[2] y) { y = Relu(x) }"))
+
+
+def test_sizes_cannot_be_named_like_those_that_the_engine_names() -> None:
+    with collect_unknowns():
+        (content_size,) = content(placeholder("n", dt.I64, (1,)))
+    for name in (str(content_size), str(dims.fresh("size"))):
+        model = parsed("g (float[N] x, float[N] z) => (float[N] y) { y = Add(x, z) }")
+        for info in model.graph.input:
+            info.type.tensor_type.shape.dim[0].dim_param = name
+        assert name not in load(model).graph.symbols()
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
 import sardonyx
@@ -149,13 +150,30 @@ def test_huge_declared_sizes(size: int) -> None:
 
 @pytest.mark.parametrize("dims", [(BIG,), (FAR, 4), (2**32, 2**32), (-3,), (2**63 - 1, 0, 3)])
 def test_constants_of_huge_declared_sizes(dims: tuple[int, ...]) -> None:
-    import onnx
-
     model = onnx.parser.parse_model(HEAD + "(float[2] x) => (float[2] y) { y = Add(x, x) }")
     model.graph.initializer.add(name="w", data_type=1, dims=dims, raw_data=b"1234")
     model.graph.node[0].input[1] = "w"
     with pytest.raises(Fail, match=r'tensor "w"'):
         sardonyx.InferenceSession(model.SerializeToString())
+
+
+def test_a_sparse_constant_of_huge_size() -> None:
+    model = onnx.parser.parse_model(HEAD + "(float[2] x) => (float y) { y = Add(x, w) }")
+    values = onnx.helper.make_tensor("w", 1, [1], [1.0])
+    indices = onnx.helper.make_tensor("i", 7, [1], [0])
+    model.graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(values, indices, [2**34]))
+    with pytest.raises(Fail, match="too large"):
+        sardonyx.InferenceSession(model.SerializeToString())
+
+
+def test_results_of_huge_size_that_numpy_computes() -> None:
+    made = session(
+        "(string[N, 2] x) => (float y) { y = TfIdfVectorizer<max_gram_length = 1, max_skip_count = 0, "
+        'min_gram_length = 1, mode = "TF", ngram_counts = [0], ngram_indexes = [35184372088832], '
+        'pool_strings = ["a"]>(x) }'
+    )
+    with pytest.raises(RuntimeException, match="bytes of memory"):
+        made.run(None, {"x": np.array([["a", "b"]], object)})
 
 
 def test_models_that_fold_to_huge_constants() -> None:
