@@ -76,21 +76,34 @@ def multi_head_attention(
     scale: float | None = None,
     unidirectional: int = 0,
 ) -> tuple[Value, ...]:
-    """Attention of projected queries, keys and values, packed or not, over past and new keys."""
-    if past_sequence_length is not None or cache_indirection is not None:
-        raise UnsupportedOp("MultiHeadAttention with shared cache buffers")
+    """Attention of projected queries, keys and values, packed or not, over past and new keys.
+
+    With `past_sequence_length` the caches keep their size and get the new keys and values there.
+    """
+    if cache_indirection is not None:
+        raise UnsupportedOp("MultiHeadAttention with beams")
     q, k, v = _unpacked(query, key, value)
     if bias is not None:
         q, k, v = _biased(q, k, v, bias)
     q, k, v = (split_heads(t, num_heads) for t in (q, k, v))
     past: Dim = 0
+    present = k, v
     if past_key is not None and past_value is not None:
         past = past_key.shape[2]
-        k, v = concat([past_key, k], 2), concat([past_value, v], 2)
+        if past_sequence_length is not None:
+            past = size(past_sequence_length, "the past sequence length")
+        k, v = (concat([chunk(s, 2, 0, past), t], 2) for s, t in ((past_key, k), (past_value, v)))
+        present = _refilled(past_key, k), _refilled(past_value, v)
     mask = _padding(key_padding_mask, q.shape[0], k.shape[2], mask_filter_value, q.dtype)
     seen = visible(q.shape[2], k.shape[2], dim_value(past, dt.I64), causal=bool(unidirectional))
     y, stages = attend(q, k, v, Scores(scale_of(scale, q), _sum(mask, attention_bias), seen))
-    return join_heads(y), k, v, stages[0]
+    return join_heads(y), *present, stages[0]
+
+
+def _refilled(cache: Value, used: Value) -> Value:
+    """What is used of a cache, and what lies after it in a larger one."""
+    rest = dims.maximum(cache.shape[2] - used.shape[2], 0)
+    return concat([used, chunk(cache, 2, cache.shape[2] - rest, rest)], 2)
 
 
 def _unpacked(query: Value, key: Value | None, value: Value | None) -> tuple[Value, Value, Value]:
@@ -141,27 +154,20 @@ def decoder_masked_multi_head_attention(
     if key is None:
         width = dims.floordiv(query.shape[2], 3)
         query, key, value = (chunk(query, 2, width * n, width) for n in range(3))
-    states = [past_key, past_value]
-    if past_present_share_buffer and past_sequence_length is not None:
-        past = size(past_sequence_length, "the past sequence length")
-        states = [None if s is None else chunk(s, 2, 0, past) for s in states]
-    y, k, v, _ = multi_head_attention(
+    return multi_head_attention(
         query,
         key,
         value,
         bias,
         mask_index,
         attention_bias,
-        *states,
+        past_key,
+        past_value,
+        past_sequence_length if past_present_share_buffer else None,
         num_heads=num_heads,
         mask_filter_value=mask_filter_value,
         scale=scale,
-    )
-    if not past_present_share_buffer or past_key is None or past_value is None:
-        return y, k, v
-    used = k.shape[2]
-    rests = [chunk(s, 2, used, s.shape[2] - used) for s in (past_key, past_value)]
-    return y, *(concat([new, rest], 2) for new, rest in zip((k, v), rests, strict=True))
+    )[:3]
 
 
 @op("Attention", domain=MICROSOFT)

@@ -56,7 +56,7 @@ def group_query_attention(
     smooth_softmax: int = -1,
     softcap: float = 0.0,
     v_quant_type: str = "NONE",
-) -> tuple[Value, ...]:
+) -> tuple[Value | None, ...]:
     """Attention whose heads share keys and values, over a cache to which the new ones are written."""
     if sliding_window_cache or query_seqlens is not None:
         raise UnsupportedOp("GroupQueryAttention with a windowed cache or ragged queries")
@@ -79,7 +79,15 @@ def group_query_attention(
     sink = _sink(head_sink, num_heads, smooth_softmax > 0, q)
     scores = Scores(scale_of(scale, q), attention_bias, seen, softcap, sink=sink)
     y, stages = attend(q, k, v, scores)
-    return join_heads(y), present_key, present_value, stages[3 if qk_output == 2 else 2]
+    return join_heads(y), present_key, present_value, _shown(stages, seen, qk_output, total)
+
+
+def _shown(stages: tuple[Value, ...], seen: Value | None, kind: int, total: Dim) -> Value | None:
+    """The scores before (1; 0 where a query sees nothing) or after (2) the softmax."""
+    if not kind:
+        return None
+    scores = stages[3] if kind == 2 else stages[2] if seen is None else seen.where(stages[2], 0)
+    return chunk(scores, 3, 0, total)
 
 
 def _sink(given: Value | None, heads: int, smooth: bool, like: Value) -> Value | None:

@@ -114,6 +114,13 @@ def multi_head_attention(d: Draw) -> Call:
     width, packed = heads * size, d.one_of("no", "no", "qkv", "kv")
     q, k, v = (d.within((batch, n, width), -2, 2) for n in (rows, keys, keys))
     attributes: dict[str, Any] = {"num_heads": heads, "scale": d.maybe(0.25)}
+    if packed == "no" and d.integer(0, 3) == 3:
+        past, rows = d.integer(0, 3), 1
+        states = [d.within((batch, heads, past + rows + d.integer(0, 3), size), -2, 2) for _ in "kv"]
+        states = [states[0], d.within(states[0].shape, -2, 2)]
+        q, k, v = (d.within((batch, rows, width), -2, 2) for _ in "qkv")
+        inputs = [q, k, v, None, None, None, *states, np.array([past], np.int32)]
+        return Call(inputs, 3, peer, size + past + rows, 16.0, **attributes)
     if packed == "no":
         mask = key_mask(d, batch, rows, keys)
         bias = d.maybe(d.within((3 * width,), -1, 1))
@@ -224,7 +231,10 @@ def group_query_attention(d: Draw) -> Call:
         inputs += [None] * (12 - len(inputs))
         inputs += [d.within(shape, 0.01 * 2 ** (8 - bits), 0.03 * 2 ** (8 - bits)) for _ in "kv"]
         attributes |= {"k_quant_type": kind, "v_quant_type": kind, "kv_cache_bit_width": bits}
-    return Call(inputs, 3, peer, size + past + rows, 16.0, **attributes)
+    asked = d.one_of(0, 1, 2)
+    attributes["qk_output"] = asked
+    outputs = (True, True, True, bool(asked))
+    return Call(inputs, outputs, peer, size + past + rows, 16.0, **attributes)
 
 
 @recipe("EmbedLayerNormalization", domain=CONTRIB, types="f32")
