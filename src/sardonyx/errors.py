@@ -3,7 +3,7 @@
 SardonyxError
     LoadError        the file is not a model this engine can read
     UnsupportedOp    an operator or variant has no meaning here
-        NeedsContent     it has one once the content of some inputs is known
+        NeedsContent     it has one once the content of some tensors is known
     ShapeError       shapes or types of a model or a feed contradict each other
     CompileError     code generation failed: a fault of the engine
     RunError         a kernel found bad data (an index out of range, a division by zero)
@@ -37,7 +37,9 @@ class NeedsContent(UnsupportedOp):
 
     `inputs` are the inputs whose content must be known, `sizes` the free sizes that must be numbers (name,
     and once the loader knows them input and axis), `units` those of which only matters whether they are 1,
-    `shapes` the inputs whose rank the model does not declare.
+    `shapes` the inputs whose rank the model does not declare. `wanted` are the values in question; where they
+    are computed from too much, the loader puts the names of `tensors` of the model in place of inputs.
+    `answerable` says that the loader knows how to find out.
     """
 
     def __init__(
@@ -47,8 +49,13 @@ class NeedsContent(UnsupportedOp):
         sizes: tuple[tuple[str, str, int], ...] = (),
         shapes: tuple[str, ...] = (),
         units: tuple[tuple[str, str, int], ...] = (),
+        wanted: tuple[object, ...] = (),
+        tensors: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
+        self.answerable = False
+        self.wanted = wanted
+        self.tensors = tensors
         self.units = units
         self.inputs = inputs
         self.sizes = sizes

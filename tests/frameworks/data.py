@@ -102,9 +102,10 @@ def _grades() -> Table:
     return _table(np.floor(4 * (x - x.min(0)) / (np.ptp(x, 0) + 1)), y)
 
 
-def _holes() -> Table:
-    """Wine with a tenth of its numbers missing."""
+def _holes(features: int) -> Table:
+    """The first features of wine, a tenth of the numbers missing."""
     x, y = _bundled("wine")
+    x = x[:, :features]
     x[np.random.default_rng(0).random(x.shape) < 0.1] = np.nan
     return _table(x, y)
 
@@ -171,7 +172,8 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "counts": _counts,
     "digits": _digits,
     "grades": _grades,
-    "holes": _holes,
+    "few holes": functools.partial(_holes, 4),
+    "holes": functools.partial(_holes, 13),
     "mixed": _mixed,
     "named": _named,
     "rated words": _rated_words,

@@ -1,7 +1,6 @@
 """Models that converters make of fitted estimators say what the estimators say, no worse than onnxruntime.
 
-What the converters refuse has no row. KNNImputer has none because its model chooses at run time between
-results of different rank, which this engine refuses.
+What the converters refuse has no row.
 """
 
 from __future__ import annotations

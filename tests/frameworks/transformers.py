@@ -20,7 +20,7 @@ from sklearn.feature_selection import (
     SelectPercentile,
     VarianceThreshold,
 )
-from sklearn.impute import SimpleImputer
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.neighbors import KNeighborsTransformer, NeighborhoodComponentsAnalysis
@@ -68,6 +68,7 @@ SCALED = (
     Row(SimpleImputer(), "holes", FEATURES, quick=True),
     Row(SimpleImputer(strategy="median"), "holes", FEATURES),
     Row(SimpleImputer(strategy="most_frequent"), "holes", FEATURES),
+    Row(KNNImputer(n_neighbors=3), "few holes", FEATURES),
 )
 
 PROJECTED = (

@@ -138,7 +138,8 @@ class CompileOptions:
 
     `level` is the number of a GraphOptimizationLevel. `dims` and `denotations` fix free dimensions by name.
     `initializers` replace or supply model tensors by name; `fed` names those that become the program's last
-    inputs, in the model's order. `external_folder` is where external data of a
+    inputs, in the model's order. `outputs` are tensors of the model to compute instead of its own outputs.
+    `external_folder` is where external data of a
     model given as bytes lies (None = the working folder).
     """
 
@@ -159,6 +160,7 @@ class CompileOptions:
     initializers: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     fed: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
     external_folder: str | None = None
 
     @classmethod
@@ -188,7 +190,7 @@ class CompileOptions:
         names = sorted(self.initializers)
         tensors = [(name, array_digest(self.initializers[name])) for name in names]
         sizes = (sorted(self.dims.items()), sorted(self.denotations.items()), self.apart)
-        rest = (self.level, self.fed, *sizes, tensors)
+        rest = (self.level, self.fed, self.outputs, *sizes, tensors)
         return f"{knobs!r} {rest!r}"
 
 

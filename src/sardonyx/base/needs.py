@@ -16,12 +16,13 @@ Size = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Contents and shapes of inputs, free sizes, and whether free sizes are 1."""
+    """Contents and shapes of inputs, free sizes, whether those are 1, contents of computed tensors."""
 
     contents: frozenset[str] = frozenset()
     shapes: frozenset[str] = frozenset()
     sizes: frozenset[Size] = frozenset()
     units: frozenset[Size] = frozenset()
+    tensors: frozenset[str] = frozenset()
 
     def with_(self, error: NeedsContent) -> Needs:
         """These needs and those of one more refusal."""
@@ -30,23 +31,30 @@ class Needs:
             self.shapes | set(error.shapes),
             self.sizes | set(error.sizes),
             self.units | set(error.units),
+            self.tensors | set(error.tensors),
         )
 
     def text(self) -> str:
         """The same for equal needs in every process."""
-        return repr([sorted(part) for part in (self.contents, self.shapes, self.sizes, self.units)])
+        parts = (self.contents, self.shapes, self.sizes, self.units, self.tensors)
+        return repr([sorted(part) for part in parts])
 
     def reader(self, names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
-        """A function of the feeds in the order of `names`, equal for two exactly if one graph serves both."""
+        """A function of the feeds in the order of `names`, equal for two exactly if one graph serves both.
+
+        What is computed must be compared besides, by its `content`.
+        """
         at = {name: f"f[{number}]" for number, name in enumerate(names)}
         parts = [f"{at[name]}.shape[{axis}]" for _, name, axis in sorted(self.sizes)]
         parts += [f"min({at[name]}.shape[{axis}], 2)" for _, name, axis in sorted(self.units)]
         parts += [f"shape({at[name]})" for name in sorted(self.shapes)]
         parts += [f"{at[name]}.shape, content({at[name]})" for name in sorted(self.contents)]
         return eval(  # type: ignore[no-any-return]
-            f"lambda f: ({', '.join(parts)},)", {"content": _content, "min": min, "shape": np.shape}
+            f"lambda f: ({''.join(f'{part}, ' for part in parts)})",
+            {"content": content, "min": min, "shape": np.shape},
         )
 
 
-def _content(array: Any) -> object:
+def content(array: Any) -> object:
+    """The elements of an array, hashable."""
     return array.tobytes() if array.dtype.char != "O" else repr(array.tolist())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,7 +25,7 @@ from sardonyx.base.report import FallbackNote
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError, NeedsContent, ShapeError
 from sardonyx.frontend import types
-from sardonyx.frontend.scope import Model, Scope, closed_graph, opsets_of
+from sardonyx.frontend.scope import Found, Model, Scope, closed_graph, opsets_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.unknown import collect_unknowns
@@ -65,12 +66,14 @@ class Loaded(Signature):
 class Known:
     """What is known of the feeds.
 
-    Contents that decide ranks, shapes of inputs without a declared rank, and free sizes that are at least 2.
+    Contents that decide ranks, shapes of inputs without a declared rank, free sizes that are at least 2, and
+    contents of `tensors` that nodes compute.
     """
 
     contents: Mapping[str, Array] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     several: frozenset[str] = frozenset()
+    tensors: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def load(
 
     `options` fixes free sizes, replaces initialisers and says where external data of bytes lies. `fed` names
     initialisers that become inputs. Inputs whose content is `known` stay inputs of the graph, but nothing
-    reads them.
+    reads them. With `options.outputs` nodes are read until these tensors are known.
 
     Raises:
         LoadError: the file is damaged, contradictory, or not an ONNX model.
@@ -108,12 +111,19 @@ def load(
     proto, folder = source.proto, source.folder
     declared = signature(source, options)
     functions = {(_domain(f.domain), f.name, f.overload): f for f in proto.functions}
-    shared = Model(functions, TensorReader(folder), allow_fallback=options.fallback != "error")
+    shared = Model(
+        functions,
+        TensorReader(folder),
+        contents=known.tensors,
+        sought=dict.fromkeys(options.outputs),
+        allow_fallback=options.fallback != "error",
+    )
     scope = Scope(shared, declared.opsets)
     with collect_unknowns() as unknowns, dims.assuming({}) as bounds:
         inputs = _inputs(proto.graph, scope, options, fed, known)
-        scope.build(proto.graph.node)
-        outputs = [(o, _output(o, scope)) for o in proto.graph.output]
+        with suppress(Found):
+            scope.build(proto.graph.node)
+        outputs = _sought(shared) or [(o, _output(o, scope)) for o in proto.graph.output]
     graph = closed_graph(inputs, tuple((o.name, v) for o, v in outputs), unknowns)
     return Loaded(
         inputs=declared.inputs,
@@ -253,6 +263,13 @@ def _input_info(proto: onnx.ValueInfoProto, options: CompileOptions) -> TensorIn
 
     sizes = zip(info.shape, proto.type.tensor_type.shape.dim, strict=True)
     return TensorInfo(info.name, info.type, tuple(fixed(size, dim.denotation) for size, dim in sizes))
+
+
+def _sought(model: Model) -> list[tuple[onnx.ValueInfoProto, Value]]:
+    found = [(onnx.ValueInfoProto(name=name), value) for name, value in model.sought.items()]
+    if missing := [proto.name for proto, value in found if value is None]:
+        raise LoadError(f"no node computes {', '.join(missing)}")
+    return [(proto, value) for proto, value in found if value is not None]
 
 
 def _output(proto: onnx.ValueInfoProto, scope: Scope) -> Value:

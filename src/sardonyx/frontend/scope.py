@@ -12,9 +12,11 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import onnx
 
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.report import FallbackNote
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, UnsupportedOp
 from sardonyx.frontend import attributes, constraints, fallback
@@ -29,6 +31,7 @@ from sardonyx.ops.subgraph import Body, Formal
 MAX_DEPTH = 64
 MAX_NODES = 500_000
 """Nodes of one model with all its functions and bodies written out; functions that call others may be few."""
+_MOST_CHOICES = 16
 MALFORMED = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError),
     *(MemoryError, RecursionError),
@@ -36,12 +39,18 @@ MALFORMED = (
 """What operator functions and numpy raise when a node makes no sense."""
 
 
+class Found(Exception):  # noqa: N818
+    """All tensors that were sought have their values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """What all scopes of one file share.
 
     `askable` are the inputs whose content may be asked for, `sizes` the free sizes: input and axis by name;
-    `operators` collects the operator of each node by its name; `built` counts the nodes.
+    `operators` collects the operator of each node by its name, `named` the tensors outside of closed bodies
+    by value, those of functions with the path of their call; `built` counts the nodes. Tensors in `contents`
+    are known; once all that are `sought` are found, nothing more is read.
     """
 
     functions: Mapping[tuple[str, str, str], onnx.FunctionProto]
@@ -51,14 +60,56 @@ class Model:
     sizes: dict[str, tuple[str, int]] = field(default_factory=dict)
     operators: dict[str, str] = field(default_factory=dict)
     built: Iterator[int] = field(default_factory=itertools.count)
+    named: dict[int, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    contents: Mapping[str, Any] = field(default_factory=dict)
+    sought: dict[str, Value | None] = field(default_factory=dict)
     allow_fallback: bool = True
 
-    def can_ask(self, error: NeedsContent) -> bool:
-        """Whether what is needed is known of every feed; adds where the sizes are found."""
+    def question(self, error: NeedsContent) -> NeedsContent:
+        """The error with what a feed must tell: where sizes are found, or the names of computed tensors."""
+        if error.answerable:
+            return error
         error.sizes = tuple((s[0], *self.sizes[s[0]]) for s in error.sizes if s[0] in self.sizes)
         error.units = tuple((s[0], *self.sizes[s[0]]) for s in error.units if s[0] in self.sizes)
         needed = error.inputs or error.sizes or error.units
-        return bool(needed) and self.askable.issuperset(error.inputs)
+        error.answerable = bool(needed) and self.askable.issuperset(error.inputs)
+        if not error.answerable and (names := self.computed(error.wanted)):
+            error = NeedsContent(str(error), tensors=tuple(sorted(names)))
+            error.answerable = True
+        return error
+
+    def name(self, value: Value, name: str) -> Value:
+        """Note the name of a tensor; the value itself, or its content if that is known."""
+        if name in self.contents:
+            value = const(np.asarray(self.contents[name], value.dtype.numpy))
+        if name not in self.taken:
+            self.taken.add(name)
+            self.named[value.id] = name
+        if name in self.sought:
+            self.sought[name] = value
+            if all(found is not None for found in self.sought.values()):
+                raise Found
+        return value
+
+    def computed(self, values: Sequence[Any]) -> set[str] | None:
+        """Names of small tensors that tell the content of values; None if they do not."""
+        found: set[str] = set()
+        seen: set[int] = set()
+        stack = list(values)
+        while stack:
+            value = stack.pop()
+            if value.is_const or value.id in seen:
+                continue
+            seen.add(value.id)
+            name = self.named.get(value.id)
+            if name is not None and _is_choice(value):
+                found.add(name)
+            elif value.args:
+                stack += value.args
+            else:
+                return None
+        return found
 
 
 @dataclass(slots=True)
@@ -77,6 +128,7 @@ class Scope:
     captured: dict[int, tuple[Value, Value]] | None = None
     prefix: str = ""
     depth: int = 0
+    closed: bool = False
 
     def find(self, name: str) -> Value | None:
         """The value of a name here or in an outer scope; "" is a missing optional input."""
@@ -150,6 +202,8 @@ class Scope:
         for output, value in zip(proto.output, results, strict=False):
             if output and value is None:
                 raise UnsupportedOp(f'its result "{output}" is not available')
+            if output and value is not None and not self.closed:
+                value = self.model.name(value, self.prefix + output)
             self.define(output, value)
 
     def _operator(
@@ -166,20 +220,27 @@ class Scope:
             constraints.check(proto.op_type, opset, domain, inputs)
             return operator(node, inputs)
         except UnsupportedOp as error:
-            if isinstance(error, NeedsContent) and self.model.can_ask(error):
-                raise
-            reason = str(error)
+            refusal = self.model.question(error) if isinstance(error, NeedsContent) else error
+        if isinstance(refusal, NeedsContent) and refusal.answerable:
+            raise refusal
+        try:
+            return self._otherwise(proto, domain, inputs, name, str(refusal))
+        except UnsupportedOp:
+            if isinstance(refusal, NeedsContent) and self.closed:
+                raise refusal from None
+            raise
+
+    def _otherwise(
+        self, proto: onnx.NodeProto, domain: str, inputs: list[Value | None], name: str, reason: str
+    ) -> Sequence[Value | None]:
+        """What a node gives by the body of its schema, or in the reference evaluator."""
+        opset = self.opsets[domain]
         function = schema_function(proto, domain, opset, inputs)
         if function is not None:
             defaults = onnx.defs.get_schema(proto.op_type, opset, domain).attributes.values()
             return self._call(function, proto, inputs, name, [d.default_value for d in defaults])
         if not self.model.allow_fallback:
             raise UnsupportedOp(f'{reason}. The option fallback="error" forbids the reference evaluator')
-        return self._reference(proto, opset, inputs, name, reason)
-
-    def _reference(
-        self, proto: onnx.NodeProto, opset: int, inputs: list[Value | None], name: str, reason: str
-    ) -> Sequence[Value | None]:
         try:
             results = iter(fallback.reference(proto, opset, inputs))
         except UnsupportedOp as error:
@@ -207,6 +268,7 @@ class Scope:
             arguments=arguments,
             prefix=f"{name}/",
             depth=self.depth + 1,
+            closed=self.closed,
         )
         scope.build(function.node)
         named = dict(zip(function.output, proto.output, strict=False))
@@ -235,7 +297,10 @@ class NestedGraph:
             )
         outer = self.scope
         scope = Scope(
-            outer.model, outer.opsets, outer, {}, outer.arguments, captured, outer.prefix, outer.depth + 1
+            *(outer.model, outer.opsets, outer, {}, outer.arguments, captured),
+            prefix=outer.prefix,
+            depth=outer.depth + 1,
+            closed=outer.closed or captured is not None,
         )
         for parameter, arg in zip(self.inputs, args, strict=True):
             scope.define(parameter.name, arg)
@@ -274,6 +339,12 @@ def closed_graph(
     graph = Graph(inputs, outputs, unknowns)
     used = {name for value in graph.order() for name in symbols_of(value)}
     return Graph(inputs, outputs, {name: u for name, u in unknowns.items() if name in used})
+
+
+def _is_choice(value: Value) -> bool:
+    """Whether a tensor has so few contents that each may have a program of its own."""
+    whole = value.dtype.is_int or value.dtype is dt.BOOL
+    return whole and isinstance(value.size, int) and value.size <= _MOST_CHOICES
 
 
 def ordered(nodes: Sequence[onnx.NodeProto], defined: Container[str]) -> Sequence[onnx.NodeProto]:

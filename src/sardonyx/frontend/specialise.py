@@ -5,7 +5,7 @@ Decides what of a feed a graph was built for. Must not know programs or sessions
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,12 @@ import numpy as np
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.needs import Needs
 from sardonyx.errors import NeedsContent
-from sardonyx.frontend.load import Known, Loaded, Origin, load, open_model
+from sardonyx.frontend.load import Known, Loaded, Origin, Source, load, open_model
+from sardonyx.ir.run import run
 
 Array = np.ndarray[Any, Any]
+Compute = Callable[[tuple[str, ...]], list[Array]]
+"""The contents of tensors of the model for the feed in question."""
 
 
 def specialise(
@@ -24,19 +27,24 @@ def specialise(
     feeds: Mapping[str, Array],
     options: CompileOptions | None = None,
     needs: Needs | None = None,
+    compute: Compute | None = None,
 ) -> tuple[Loaded, Needs]:
     """The graph of a model for a feed, and what of the feed it depends on (`needs` is known from before).
 
-    Raises what `load` raises; NeedsContent no more.
+    Tensors whose content decides the graph are computed in numpy, unless `compute` knows better. Raises what
+    `load` raises; NeedsContent no more.
     """
     options, needs = options or CompileOptions(), needs or Needs()
     source = open_model(model, options)
+    compute = compute or (lambda names: _computed(source, feeds, options, names))
     while True:
+        tensors = tuple(sorted(needs.tensors))
         single = {name: int(np.shape(feeds[n])[axis]) for name, n, axis in needs.units}
         known = Known(
             {name: np.array(feeds[name]) for name in needs.contents},
             {name: np.shape(feeds[name]) for name in needs.shapes},
             frozenset(name for name, size in single.items() if size > 1),
+            dict(zip(tensors, compute(tensors), strict=True)) if tensors else {},
         )
         sizes = {name: int(np.shape(feeds[n])[axis]) for name, n, axis in needs.sizes}
         sizes |= {name: size for name, size in single.items() if size <= 1}
@@ -47,3 +55,10 @@ def specialise(
             if more == needs:
                 raise
             needs = more
+
+
+def _computed(
+    source: Source, feeds: Mapping[str, Array], options: CompileOptions, names: tuple[str, ...]
+) -> list[Array]:
+    loaded, _ = specialise(source, feeds, replace(options, outputs=names))
+    return run(loaded.graph, [feeds[str(value.attrs["name"])] for value in loaded.graph.inputs])

@@ -15,7 +15,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
-from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.errors import NeedsContent, ShapeError, UnsupportedOp
 from sardonyx.ir import algorithms_control  # noqa: F401 - registers if, loop and scan
 from sardonyx.ir.unknown import content, unknown_extents
 from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder
@@ -108,7 +108,9 @@ def if_(cond: Value, *, then_branch: SubGraph, else_branch: SubGraph) -> tuple[V
         return (then_branch if truth else else_branch).inline()
     try:
         then, otherwise = then_branch.close([]), else_branch.close([])
-    except ShapeError as error:
+    except (NeedsContent, ShapeError) as error:
+        if isinstance(error, NeedsContent) and error.answerable:
+            raise
         raise needs_content(cond, f"the condition, because a branch does not fit ({error}),") from error
     pairs = list(zip(_kinds(then), _kinds(otherwise), strict=True))
     if any(len(a.shape) != len(b.shape) for a, b in pairs):

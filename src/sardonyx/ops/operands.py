@@ -84,15 +84,18 @@ def size(value: Value, what: str, low: int | None = 0) -> Dim:
 
 def needs_content(value: Value, what: str) -> NeedsContent:
     """The error that asks for the content of the inputs, and for the sizes, that `value` is computed from."""
-    return _needs([value], set(), what)
+    return _needs([value], set(), what, (value,))
 
 
 def needs_size(size: Dim, what: str) -> NeedsContent:
     """The error that asks for the free sizes in `size`."""
-    return _needs([], set(dims.symbols(size)), f"{what} ({size})")
+    free = set(dims.symbols(size))
+    sources = [source_of(name) for name in sorted(free)]
+    wanted = tuple(s.value for s in sources if s is not None and s.result is None)
+    return _needs([], free, f"{what} ({size})", wanted if len(wanted) == len(sources) else ())
 
 
-def _needs(stack: list[Value], free: set[str], what: str) -> NeedsContent:
+def _needs(stack: list[Value], free: set[str], what: str, wanted: tuple[Value, ...]) -> NeedsContent:
     names: dict[str, None] = {}
     sizes: dict[str, None] = {}
     seen: set[int] = set()
@@ -111,7 +114,8 @@ def _needs(stack: list[Value], free: set[str], what: str) -> NeedsContent:
                 names[str(value.attrs["name"])] = None
             stack += value.args
     found = tuple((name, "", 0) for name in sizes)
-    return NeedsContent(f"{what} must be known when the model is compiled", tuple(names), found)
+    message = f"{what} must be known when the model is compiled"
+    return NeedsContent(message, tuple(names), found, wanted=wanted)
 
 
 def needs_unit(size: Dim, what: str) -> NeedsContent:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sardonyx.base import custom
 from sardonyx.base.knobs import CompileOptions, cache_folder
-from sardonyx.base.needs import Needs
+from sardonyx.base.needs import Needs, content
 from sardonyx.base.target import Target
 from sardonyx.errors import NeedsContent, RunError
 from sardonyx.runtime import cache, cores, identity, plan
@@ -57,6 +57,7 @@ class _Loader:
         self.origin, self.options, self.target, self.store = origin, options, target, store
         self.model = identity.Model(origin, options.external_folder, store)
         self.is_custom = custom.mentioned(origin)
+        self.parts: dict[tuple[str, ...], AnyProgram] = {}
 
     def program(self) -> AnyProgram:
         """The program for any feed."""
@@ -72,6 +73,7 @@ class _Loader:
                 fed=self.options.fed,
                 needs=found.needs,
                 make=self.program_for,
+                reader=self._reader,
             )
         return found
 
@@ -93,8 +95,11 @@ class _Loader:
 
             def load() -> Loaded:
                 nonlocal more
-                loaded, more = frontend.specialise(source, feeds, self.options, needs)
+                loaded, more = frontend.specialise(source, feeds, self.options, needs, compute)
                 return loaded
+
+            def compute(tensors: tuple[str, ...]) -> list[Any]:
+                return self._computing(tensors).run(list(feeds.values()), tuple(range(len(tensors))))
 
             made = self._made(load, lambda: self._key_for(more, feeds))
             if more != needs:
@@ -103,15 +108,32 @@ class _Loader:
 
     def special(self, change: Change) -> AnyProgram:
         """The program for feeds that break what the usual one assumes."""
-        options = replace(
-            self.options,
+        return self._other(
             dims={**self.options.dims, **dict(change.fixed)},
             apart=tuple(sorted({*self.options.apart, *change.apart})),
         )
-        loader = _Loader(self.origin, options, self.target, self.store)
+
+    def _other(self, **options: Any) -> AnyProgram:
+        """The program of the same model under other options."""
+        loader = _Loader(self.origin, replace(self.options, **options), self.target, self.store)
         if loader.model.digest != self.model.digest:
             raise self._changed()
         return loader.program()
+
+    def _computing(self, tensors: tuple[str, ...]) -> AnyProgram:
+        """The program that computes tensors of the model whose content decides the rest of it."""
+        if tensors not in self.parts:
+            self.parts[tensors] = self._other(outputs=tensors)
+        return self.parts[tensors]
+
+    def _reader(self, needs: Needs, names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+        """What of feeds in the order of `names` decides the graph, tensors that are computed included."""
+        read = needs.reader(names)
+        if not needs.tensors:
+            return read
+        tensors = tuple(sorted(needs.tensors))
+        program, wanted = self._computing(tensors), tuple(range(len(tensors)))
+        return lambda feeds: (*read(feeds), *map(content, program.run(feeds, wanted)))
 
     def _key(self, *more: str) -> str | None:
         """Where the program is kept; None if it cannot be."""
@@ -121,7 +143,7 @@ class _Loader:
         return cache.key("plan", model, self.options.code_key(), repr(self.target), identity.build(), *more)
 
     def _key_for(self, needs: Needs, feeds: Mapping[str, Any]) -> str | None:
-        return self._key(needs.text(), repr(needs.reader(list(feeds))(list(feeds.values()))))
+        return self._key(needs.text(), repr(self._reader(needs, list(feeds))(list(feeds.values()))))
 
     def _found(self, key: str | None) -> Plan | Signature | None:
         options = self.options

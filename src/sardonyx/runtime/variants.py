@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Make: TypeAlias = "Callable[[Mapping[str, Any], Needs], tuple[Runnable, Needs]]"
 """The program for a feed, of which the given needs are known to matter, and all that matters of it."""
 
+Reader: TypeAlias = Callable[[Needs, Sequence[str]], Callable[[Sequence[Any]], tuple[Any, ...]]]
+
 _MOST = 64
 """Programs that are kept; each holds addresses and small tables of its own, weights are shared on disk."""
 
@@ -53,6 +55,7 @@ class Variants:
         inputs: what the model declares, as the other descriptions.
         needs: what of a feed is known to decide the graph.
         make: makes the program for a feed.
+        reader: makes a function of the feeds that tells what of them decides; see `Needs.reader`.
         report: the report to add to.
     """
 
@@ -66,6 +69,7 @@ class Variants:
         fed: Sequence[str] = (),
         needs: Needs,
         make: Make,
+        reader: Reader = Needs.reader,
         report: Report | None = None,
     ) -> None:
         self.inputs, self.outputs = inputs, outputs
@@ -75,7 +79,7 @@ class Variants:
         self.report.counters.setdefault("compiles", 0)
         self._names = [info.name for info in inputs]
         self._names += [info.name for info in initializer_inputs if info.name in fed]
-        self._make = make
+        self._make, self._reader = make, reader
         self._root = self._level(needs)
         self._kept: deque[tuple[_Level, Any]] = deque()
         self._lock = threading.Lock()
@@ -113,7 +117,7 @@ class Variants:
         return tuple(self.report.fallbacks)
 
     def _level(self, needs: Needs) -> _Level:
-        return _Level(needs, needs.reader(self._names))
+        return _Level(needs, self._reader(needs, self._names))
 
     def _new(self, level: _Level, feeds: Sequence[Any]) -> Runnable:
         with self._lock:

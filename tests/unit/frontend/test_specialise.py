@@ -64,8 +64,22 @@ def test_sizes_that_decide_a_rank_are_asked_for() -> None:
     np.testing.assert_array_equal(outputs(loaded, *feeds.values())[0], [5])
 
 
-def test_what_is_computed_from_large_inputs_is_not_asked_for() -> None:
-    text = "g (float[N,3] x) => (float[?] y) { a = ArgMax<axis = 0, keepdims = 0>(x)  y = ReduceSum(x, a) }"
+def test_what_is_computed_from_large_inputs_is_asked_for_itself() -> None:
+    text = """g (float[N,2] x) => (float[?] y) {
+        a = ArgMax<axis = 0, keepdims = 0>(x)  y = ReduceSum<keepdims = 0>(x, a)
+    }"""
+    with pytest.raises(NeedsContent) as asked:
+        load(parsed(text))
+    assert (asked.value.inputs, asked.value.tensors) == ((), ("a",))
+    x = f32([[0, 9], [9, 0]])
+    for feed, expected in ((x, [18]), (x[::-1].copy(), [18])):
+        loaded, needs = specialise(parsed(text), {"x": feed})
+        assert needs.tensors == {"a"}
+        np.testing.assert_array_equal(outputs(loaded, feed)[0].reshape(-1), expected)
+
+
+def test_contents_that_may_be_anything_are_not_asked_for() -> None:
+    text = "g (float[N,3] x) => (float[?] y) { a = Cast<to = 7>(x) f = Flatten(a) y = ReduceSum(x, f) }"
     with pytest.raises(UnsupportedOp) as refused:
         load(parsed(text))
     assert not isinstance(refused.value, NeedsContent)

@@ -77,6 +77,33 @@ def test_branches_of_different_rank() -> None:
     assert made.report.counters["variants"] == 2
 
 
+COMPUTED = """
+g (float[N, 4] x) => (float[?] y, float[?] z) <float limit = {10}, float top = {15}> {
+  most = ReduceMax<keepdims = 0>(x)  large = Greater(most, limit)  h = Exp(most)
+  y = If (large) <
+    then_branch = t () => (float[?] a) { a = ReduceMax<keepdims = 0>(x) },
+    else_branch = e () => (float[?, 4] b) { b = Softmax(x) }>
+  least = ReduceMin<keepdims = 0>(y)  deep = Greater(least, top)  free = Not(deep)
+  z = If (free) <
+    then_branch = u () => (float[?] c) { c = ReduceSum<keepdims = 0>(y) },
+    else_branch = f () => (float[?, ?] d) { two = Constant<value_ints = [0, 1]>() d = Unsqueeze(y, two) }>
+}
+"""
+
+
+@pytest.mark.parametrize("target", ["", "reference"])
+def test_ranks_that_depend_on_what_is_computed(target: str) -> None:
+    made = program(COMPUTED, target=target)
+    for _ in range(2):
+        for x in (f32(2, 4), f32(3, 4), -f32(3, 4), f32(1, 4), 2 * f32(3, 4), f32(5, 4)):
+            y, z = made.run((x,), (0, 1))
+            expected = x.max() if x.max() > 10 else np.exp(x) / np.exp(x).sum(1, keepdims=True)
+            np.testing.assert_allclose(y, expected, rtol=1e-6)
+            deep = expected.min() > 15
+            np.testing.assert_allclose(z, expected[None, None] if deep else expected.sum(), rtol=1e-6)
+    assert made.report.counters["variants"] == 3
+
+
 def test_what_matters_may_differ_between_contents() -> None:
     text = """
     g (float[A, B] x, int64 rate) => (float[?] y) <int64 fast = {16000}> {
