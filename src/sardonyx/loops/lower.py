@@ -88,11 +88,10 @@ class Lowering:
         raise CompileError(f"{value!r} ({', '.join(value.origins)}) cannot be computed inside a loop kernel")
 
     def load(self, value: Value, index: Index, picks: tuple[Pick, ...] = ()) -> Expr:
-        """One element of a stored value."""
-        if value.is_numeric_const and value.size == 1:
-            assert value.data is not None
-            return Literal(value.data.reshape(-1)[0].item(), value.dtype)
-        if value.data is not None and value.size == 1:
+        """One element of a stored value; a position that is picked is checked even where there is but one."""
+        if value.data is not None and value.size == 1 and not picks:
+            if value.is_numeric_const:
+                return Literal(value.data.reshape(-1)[0].item(), value.dtype)
             return Position(Affine(value.data.reshape(-1)[0]), value.dtype)
         place = self.places[value.id]
         return Load(self.buffer(place.storage, "in"), address(place, index), value.dtype, picks)

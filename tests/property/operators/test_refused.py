@@ -64,6 +64,8 @@ CASES = (
     Refused("i = Constant<value_ints = [0]>() y = GatherElements(x, i)", ((2, 3),)),
     Refused("i = Constant<value_ints = [0, 0, 0]>() y = GatherND(x, i)", ((2, 3),)),
     Refused("i = Constant<value_ints = [0]>() y = ScatterND(x, i, z)", ((2, 3), (2,))),
+    Refused("c = Constant<value_floats = [2.0]>() i = Cast<to = 7>(x) y = Gather(c, i)", ((3,),)),
+    Refused("c = Constant<value_floats = [2.0]>() i = Cast<to = 7>(x) y = GatherElements(c, i)", ((3,),)),
     Refused("o = Constant<value_int = 0>() s = Cast<to = 7>(x) y = Range(o, s, o)", ((),)),
 )
 
