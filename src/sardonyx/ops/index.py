@@ -16,8 +16,9 @@ _REDUCTIONS = ("none", "add", "mul", "max", "min")
 def within(x: Value, count: Dim) -> Value:
     """Integers as they are; a run with one that is not in 0 .. count - 1 is refused."""
     numbers = x.cast(dt.I64)
-    beyond = numbers.lt(scalar(0, dt.I64)).where(dim_value(count, dt.I64), numbers)
-    return iota((count,), 0, dt.I64).gather(beyond, 0).cast(x.dtype)
+    places = numbers.lt(scalar(0, dt.I64)).where(dim_value(count, dt.I64), numbers)
+    zeros = scalar(0, x.dtype).broadcast((count,))
+    return x + zeros.gather(places, 0)
 
 
 @op("Gather", since=1)

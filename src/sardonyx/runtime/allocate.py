@@ -5,7 +5,6 @@ Callers reach the functions through the module, so that a test can put guard pag
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +18,8 @@ Words = npt.NDArray[np.int64]
 
 _WORD = 8
 _UNASKED_BYTES = 1 << 28
+_LEFT = ("MemAvailable", "SwapFree")
+"""What Linux says of its memory; elsewhere nothing is known, and what the system refuses is an error too."""
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 empty = np.empty
@@ -43,11 +44,9 @@ def ask(size: int) -> None:
 
 def _available_bytes() -> int:
     found = [1 << 62]
-    with suppress(OSError, ValueError, AttributeError):
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with suppress(OSError, ValueError, IndexError):
         text = Path("/proc/meminfo").read_text(encoding="ascii")
-        found.append(int(text.partition("MemAvailable:")[2].split()[0]) << 10)
+        found = [sum(int(text.partition(f"{name}:")[2].split()[0]) << 10 for name in _LEFT)]
     with suppress(OSError, ValueError):
         found.append(int(_CONTAINER.read_text(encoding="ascii")))
     return min(found)

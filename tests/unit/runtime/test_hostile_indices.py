@@ -33,6 +33,13 @@ LOOKUPS = (
         (bounds(i=ints(5)), bounds(i=ints(0, -6)), bounds(i=ints(FAR)), bounds(i=ints(-FAR))),
     ),
     Case(
+        "Gather_of_Range",
+        "(int64 n, int64[K] i) => (int64 y) { a = Constant<value_int = 0>()  b = Constant<value_int = 1>()  "
+        "r = Range(a, n, b)  y = Gather(r, i) }",
+        {"n": np.array(9), "i": ints(8, -9)},
+        (bounds(i=ints(9)), bounds(n=np.array(8)), bounds(i=ints(-10))),
+    ),
+    Case(
         "GatherElements",
         "(float[5, 6] x, int64[M, K] i) => (float y) { y = GatherElements<axis = 1>(x, i) }",
         {"x": TABLE, "i": every(-6)},
