@@ -28,7 +28,8 @@ def resize(d: Draw) -> Call:
         return Call([x, Fixed(np.array(scales, np.float32))], 1, peer, 4, 10.0, mode=mode)
     attributes = _policy(d, mode)
     cropped = attributes["coordinate_transformation_mode"] == "tf_crop_and_resize"
-    by_size = d.flag() or attributes["coordinate_transformation_mode"] == "pytorch_half_pixel"
+    # Whether a size of one pixel is meant rounded is open where a scale gives a part of a pixel.
+    by_size = d.flag() or cropped or attributes["coordinate_transformation_mode"] == "pytorch_half_pixel"
     roi = _roi(d) if cropped else None
     axes = [2, 3] if d.opset >= 18 and d.flag() else None
     if axes:
@@ -43,10 +44,14 @@ def resize(d: Draw) -> Call:
         how: list[Any] = [Fixed(empty) if d.opset < 13 else None, Fixed(np.array(sizes, np.int64))]
     else:
         how = [Fixed(np.array(scales, np.float32))]
-    # Only onnxruntime rounds places of float32 to the same pixels.
-    aligned = attributes["coordinate_transformation_mode"] == "align_corners"
-    judge = peer if mode == "nearest" and not cropped and not aligned else reference
-    return Call([x, corners, *how], 1, judge, 16, 40.0, mode=mode, **attributes)
+    # Only onnxruntime rounds places of float32 to the same pixels; ONNX's reference loses a pixel where a
+    # symmetric place is a whole number.
+    transform = attributes["coordinate_transformation_mode"]
+    nearest = mode == "nearest" and transform not in ("tf_crop_and_resize", "align_corners")
+    judge = peer if nearest or transform == "half_pixel_symmetric" else reference
+    # What is left of the weights inside may be little, and all are divided by it.
+    most = 200.0 if attributes.get("exclude_outside") else 40.0
+    return Call([x, corners, *how], 1, judge, 16, most, mode=mode, **attributes)
 
 
 def _policy(d: Draw, mode: str) -> dict[str, Any]:
