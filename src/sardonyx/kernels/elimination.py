@@ -2,12 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import IntEnum, auto
 
+from sardonyx.base import dim as dims
+from sardonyx.base.dtype import DType
+from sardonyx.base.target import Target
+from sardonyx.ir.group import Group
+from sardonyx.ir.place import Place
+from sardonyx.kernels.access import Access
+from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, V, float_, int_, vector_of
+from sardonyx.llvm.layout import Context
+from sardonyx.llvm.vec import Function, Module, V, float_, int_, vector_of
+
+
+class Word(IntEnum):
+    """Argument words: X [COUNT, SIZE, SIZE] and Y, one result for each matrix, both without gaps."""
+
+    X = 0
+    Y = auto()
+    COUNT = auto()
+    SIZE = auto()
+    WORDS = auto()
+
+
+def elimination_call(
+    group: Group, places: Mapping[int, Place], halves: int, ir: Callable[[str, DType], str]
+) -> tuple[NativeCall, Mapping[str, Callable[[], str]]]:
+    """The call for all matrices; each takes `halves` times its size of a thread's scratch."""
+    root, place = group.root, group.place
+    assert place is not None
+    (x,) = root.args
+    source, count, size = places[x.id], dims.product(x.shape[:-2]), x.shape[-1]
+    words: dict[int, Argument] = {
+        Word.X: Address(source.storage, source.offset),
+        Word.Y: Address(place.storage, place.offset),
+        Word.COUNT: count,
+        Word.SIZE: size,
+    }
+    symbol = f"sdx_{root.prim}_{x.dtype.name}"
+    call = NativeCall(
+        symbol,
+        tuple(words[n] for n in range(Word.WORDS)),
+        (source.storage,),
+        (place.storage,),
+        root.origins,
+        work=x.size * size * halves,
+        scratch_bytes=size * size * 8 * halves,
+        kind=root.prim,
+        plan=f"{count} matrices of {size} x {size}",
+    )
+    return call, {symbol: lambda: ir(symbol, x.dtype)}
+
+
+class Elimination:
+    """What the kernels of matrices share: their words, access to elements, and the matrix in scratch."""
+
+    def __init__(self, module: Module, symbol: str, dtype: DType, target: Target, halves: int) -> None:
+        f = self.f = Function(module, symbol, [("args", "ptr"), ("ctx", "ptr")])
+        args, ctx = f.params
+        self.x, self.y = (f.word(args, w, "ptr") for w in (Word.X, Word.Y))
+        self.count, self.size = (f.word(args, w) for w in (Word.COUNT, Word.SIZE))
+        self.tid, self.threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)
+        self.access = Access(f, dtype, target)
+        scratch = f.word(ctx, Context.SCRATCH, "ptr")
+        self.matrix = Matrix(f, scratch, self.size, f.mul(self.size, int_(halves)), target.lanes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,85 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from enum import IntEnum, auto
 
-from sardonyx.base import dim as dims
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
-from sardonyx.kernels.access import Access
-from sardonyx.kernels.call import Address, Argument, NativeCall
-from sardonyx.kernels.elimination import Matrix
+from sardonyx.kernels.call import NativeCall
+from sardonyx.kernels.elimination import Elimination, elimination_call
 from sardonyx.kernels.tiling import split
-from sardonyx.llvm.layout import Context
-from sardonyx.llvm.vec import Function, Module, V, float_, int_
-
-
-class Word(IntEnum):
-    """Argument words: X and Y [COUNT, SIZE, SIZE] without gaps."""
-
-    X = 0
-    Y = auto()
-    COUNT = auto()
-    SIZE = auto()
-    WORDS = auto()
+from sardonyx.llvm.vec import Module, V, float_, int_
 
 
 def inverse_calls(
     group: Group, places: Mapping[int, Place], target: Target
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call for all matrices; each is reduced beside the identity in a thread's scratch."""
-    root, place = group.root, group.place
-    assert place is not None
-    (x,) = root.args
-    source, count, size = places[x.id], dims.product(x.shape[:-2]), x.shape[-1]
-    words: dict[int, Argument] = {
-        Word.X: Address(source.storage, source.offset),
-        Word.Y: Address(place.storage, place.offset),
-        Word.COUNT: count,
-        Word.SIZE: size,
-    }
-    symbol = f"sdx_inverse_{x.dtype.name}"
-    call = NativeCall(
-        symbol,
-        tuple(words[n] for n in range(Word.WORDS)),
-        (source.storage,),
-        (place.storage,),
-        root.origins,
-        work=x.size * size * 2,
-        scratch_bytes=size * size * 16,
-        kind="inverse",
-        plan=f"{count} matrices of {size} x {size}",
-    )
-    yield call, {symbol: lambda: inverse_ir(symbol, x.dtype, target)}
+    yield elimination_call(group, places, 2, lambda symbol, dtype: inverse_ir(symbol, dtype, target))
 
 
 def inverse_ir(symbol: str, dtype: DType, target: Target) -> str:
     """The module with `void @symbol(ptr args, ptr ctx)`."""
     module = Module()
-    _Writer(module, symbol, dtype, target).write()
+    _Writer(module, symbol, dtype, target, 2).write()
     return module.text()
 
 
-class _Writer:
+class _Writer(Elimination):
     """Writes the kernel."""
-
-    def __init__(self, module: Module, symbol: str, dtype: DType, target: Target) -> None:
-        f = self.f = Function(module, symbol, [("args", "ptr"), ("ctx", "ptr")])
-        args, self.ctx = f.params
-        self.x, self.y = (f.word(args, w, "ptr") for w in (Word.X, Word.Y))
-        self.count, self.size = (f.word(args, w) for w in (Word.COUNT, Word.SIZE))
-        self.access = Access(f, dtype, target)
-        scratch = f.word(self.ctx, Context.SCRATCH, "ptr")
-        self.matrix = Matrix(f, scratch, self.size, f.mul(self.size, int_(2)), target.lanes)
 
     def write(self) -> None:
         """Add the function to its module."""
         f, matrix = self.f, self.matrix
-        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
         elements = f.mul(self.size, self.size)
-        with f.loop(*split(f, self.count, tid, threads)) as number:
+        with f.loop(*split(f, self.count, self.tid, self.threads)) as number:
             first = f.mul(number.index, elements)
             self._fill(first)
             with f.loop(int_(0), self.size) as step:
