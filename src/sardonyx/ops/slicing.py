@@ -74,7 +74,6 @@ def split_at(x: Value, parts: tuple[Dim, ...], axis: int) -> tuple[Value, ...]:
     axis = x.axis(axis)
     if dims.equal(sum(parts), x.shape[axis]) is False:
         raise ShapeError(f"parts {list(parts)} do not fill axis {axis} of {list(x.shape)}")
-    x = x.reshape([sum(parts) if a == axis else n for a, n in enumerate(x.shape)])
     pieces, start = [], 0
     before: Dim = start
     for part in parts:
@@ -98,14 +97,14 @@ def split_attribute(
     x: Value, sizes_input: Value | None = None, *, axis: int = 0, split: Ints | None = None, node: Node
 ) -> tuple[Value, ...]:
     """Pieces along an axis, equal ones by default."""
-    given = split if sizes_input is None else sizes(sizes_input, "the sizes")
+    given = split if sizes_input is None else sizes(sizes_input, "the sizes", None)
     return _pieces(x, given, axis, len(node.outputs))
 
 
 @op("Split", since=13)
 def split_input(x: Value, split: Value | None = None, *, axis: int = 0, node: Node) -> tuple[Value, ...]:
     """Pieces along an axis, equal ones by default."""
-    return _pieces(x, None if split is None else sizes(split, "the sizes"), axis, len(node.outputs))
+    return _pieces(x, None if split is None else sizes(split, "the sizes", None), axis, len(node.outputs))
 
 
 @op("Split", since=18)
@@ -113,7 +112,7 @@ def split_(
     x: Value, split: Value | None = None, *, axis: int = 0, num_outputs: int | None = None, node: Node
 ) -> tuple[Value, ...]:
     """Pieces along an axis, by default equal ones but for a smaller last one."""
-    given = None if split is None else sizes(split, "the sizes")
+    given = None if split is None else sizes(split, "the sizes", None)
     return _pieces(x, given, axis, num_outputs or len(node.outputs))
 
 

@@ -195,7 +195,7 @@ LENGTHS = (
         {"x": floats(6), "n": ints(2, 4)},
         (
             fails("Split", n=ints(2, 5)),
-            fails("Split", n=ints(2, 3)),
+            fails("Split", n=ints(17, 3)),
             fails("negative|result of", n=ints(-1, 7)),
         ),
     ),
