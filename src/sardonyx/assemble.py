@@ -114,7 +114,7 @@ class Assembler:
             for p, (_, v) in zip(fusion.outputs, fusion.graph.outputs, strict=True)
             if p
         }
-        self.unproven = [(o, dims.symbols(o.dim)) for o in unproven(fusion.graph.order())]
+        self.unproven = [(o, dims.symbols(o.dim)) for o in unproven(fusion.graph)]
         self.open = self._begin()
 
     def _begin(self) -> _Open:

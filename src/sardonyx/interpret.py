@@ -82,7 +82,7 @@ class Interpreter:
         self.initializer_inputs: tuple[TensorInfo, ...] = data.initializer_inputs
         self.metadata: ModelMeta = data.metadata
         self.fallbacks: tuple[FallbackNote, ...] = data.fallbacks
-        self._obligations = [(o, dims.symbols(o.dim)) for o in unproven(fusion.graph.order())]
+        self._obligations = [(o, dims.symbols(o.dim)) for o in unproven(fusion.graph)]
         self._fit = Fit(data, whole=True)
         self._others = Others(special)
 

@@ -75,7 +75,7 @@ def _names(value: Value) -> frozenset[str]:
 def _guarded(assembler: Assembler, body: Graph) -> AbstractContextManager[None]:
     """Calls that run only if the sizes of a body fit; nothing to check if they are all known."""
     order = body.order()
-    checks = unproven(order)
+    checks = unproven(body)
     fixed = not checks and not any(symbols_of(v) for v in order)
     return nullcontext() if fixed else assembler.guarded(checks)
 

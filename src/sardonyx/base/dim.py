@@ -480,3 +480,15 @@ def symbols(dim: Dim) -> frozenset[str]:
                 for arg in atom.args:
                     names |= symbols(arg)
     return frozenset(names)
+
+
+def lows(dim: Dim) -> dict[str, int]:
+    """The least values that symbols in `dim` were said to have, by name."""
+    found: dict[str, int] = {}
+    for monomial, _ in () if isinstance(dim, int) else dim.terms:
+        for atom in monomial:
+            known = [{atom.name: atom.low}] if isinstance(atom, Symbol) else map(lows, atom.args)
+            for name, low in (item for part in known for item in part.items()):
+                if low is not None:
+                    found[name] = max(low, found.get(name, low))
+    return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
+from sardonyx.ir.fold import flat_dims
+from sardonyx.ir.graph import Graph
 from sardonyx.ir.value import Value
 
 
@@ -20,14 +22,29 @@ class Obligation:
     message: str
 
 
-def unproven(values: Iterable[Value]) -> list[Obligation]:
-    """What must be checked of the sizes of values, each once; what was only assumed is checked too."""
+def unproven(graph: Graph) -> list[Obligation]:
+    """What must be checked of the sizes of a graph, each once; what was only assumed is checked too."""
     found: dict[tuple[Dim, bool], Obligation] = {}
     with dims.assuming({}):
-        for value in values:
-            for obligation in obligations(value):
-                found.setdefault((obligation.dim, obligation.exact), obligation)
+        for obligation in (*_contents(graph), *(o for v in graph.order() for o in obligations(v))):
+            found.setdefault((obligation.dim, obligation.exact), obligation)
     return list(found.values())
+
+
+def _contents(graph: Graph) -> Iterator[Obligation]:
+    """Sizes that are read from the content of tensors are as large as was taken for granted."""
+    least: dict[str, int] = {}
+    for value in graph.order():
+        for size in flat_dims([value.shape, value.attrs, [shape for _, shape in value.results]]):
+            for name, low in dims.lows(size).items() if isinstance(size, dims.Expr) else ():
+                least[name] = max(low, least.get(name, low))
+    for name, unknown in graph.unknowns.items():
+        if unknown.result is None and name in least:
+            where = ", ".join(unknown.value.origins) or str(
+                unknown.value.attrs.get("name", unknown.value.prim)
+            )
+            message = f"{where}: element {unknown.index}, which gives a size, is below {least[name]}"
+            yield Obligation(dims.symbol(name, None) - least[name], False, message)
 
 
 def obligations(value: Value) -> Iterator[Obligation]:

@@ -338,7 +338,7 @@ def broadcast_dim(a: Dim, b: Dim, where: Value) -> Dim:
 
 def map_(prim: str, *operands: Operand) -> Value:
     """A scalar function over operands, broadcast by numpy's rules; numbers take the type of the first."""
-    like = next(o for o in operands if isinstance(o, Value) and (prim != "where" or o is not operands[0]))
+    like = next(o for o in operands[prim == "where" :] if isinstance(o, Value))
     args = [lift(o, like) for o in operands]
     rank = max(a.rank for a in args)
     args = [a.reshape((1,) * (rank - a.rank) + a.shape) for a in args]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from sardonyx.errors import RunError
 from sardonyx.runtime import allocate, team
 from sardonyx.runtime.bound import Arena, Binder, Bound, Frame, Resolved
 from sardonyx.runtime.data import HostStep, ProgramData, View
@@ -186,7 +187,10 @@ class SegmentRun:
 
     def _host_step(self, step: HostStep, bound: Bound) -> None:
         args = [self.array(resolved) for resolved in bound.args]
-        results = self.runner.host(step, args, self.symbols)
+        try:
+            results = self.runner.host(step, args, self.symbols)
+        except ValueError as error:
+            raise RunError(f"{step.name}: the sizes of this call contradict each other: {error}") from error
         for number, result in zip(step.into, results if step.many else [results], strict=False):
             self.host[number] = result
             for storage in self.program.links.host.get(number, ()):
