@@ -376,7 +376,7 @@ def make(
     for size in shape:
         if isinstance(size, dims.Expr):
             dims.assume(size, 1 if prim in ("window", "conv", "conv_transpose") else 0)
-    key = (prim, tuple(a.id for a in args), freeze(attrs), dtype.name, shape)
+    key = (prim, tuple(a.id for a in args), freeze(attrs), dtype.name, shape, results)
     value = _table.get(key)
     if value is None:
         value = Value(prim, args, attrs, dtype, shape, None, results)
