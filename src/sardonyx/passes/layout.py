@@ -11,7 +11,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.ir.graph import Graph, rebuild
-from sardonyx.ir.value import Value, concat, make, map_
+from sardonyx.ir.value import Value, concat, make, map_, scalar
 from sardonyx.passes.transposed import phases
 
 BLOCK = 16
@@ -161,13 +161,21 @@ class _Forms:
             return None
         blocks = -(-_channels(value) // BLOCK)
         p = phases(value, blocks * BLOCK)
-        source = (self.get(x) or block(x)).pad((0, 0, *p.low, 0), (0, 0, *p.high, 0))
-        rows, columns = p.strides
-        attrs = {"strides": (1, 1), "dilations": (1, 1), "group": 1, "channels": p.weights.shape[0]}
+        source = self.get(x) or block(x)
         n, (high, wide) = x.shape[0], p.counts
-        shape = (n, rows * columns * blocks, high, wide, BLOCK)
-        y = make("conv_blocked", (source, p.weights), attrs, value.dtype, shape)
-        y = y.reshape((n, rows, columns, blocks, high, wide, BLOCK)).transpose(0, 3, 4, 1, 5, 2, 6)
+        results = []
+        for part in p.parts:
+            apart = (n, *part.sizes, blocks, high, wide, BLOCK)
+            if part.weights is None:
+                results.append(scalar(0, value.dtype).broadcast(apart))
+                continue
+            padded = source.pad((0, 0, *part.low, 0), (0, 0, *p.high, 0))
+            attrs = {"strides": (1, 1), "dilations": (1, 1), "group": 1, "channels": part.weights.shape[0]}
+            shape = (n, dims.product(part.sizes) * blocks, high, wide, BLOCK)
+            y = make("conv_blocked", (padded, part.weights), attrs, value.dtype, shape)
+            results.append(y.reshape(apart))
+        rows, columns = p.strides
+        y = p.joined(results, 1).transpose(0, 3, 4, 1, 5, 2, 6)
         y = y.reshape((n, blocks, high * rows, wide * columns, BLOCK))
         return y.slice((0, 0, *p.start, 0), (n, blocks, *value.shape[2:], BLOCK))
 

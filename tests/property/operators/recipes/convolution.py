@@ -66,9 +66,9 @@ def conv(d: Draw) -> Call:
 def conv_transpose(d: Draw) -> Call:
     w, size, attributes = _backwards(d)
     group, per, outputs = channels(d)
-    # Phases of the stride with fewer taps than others have zeros for them, which NaN and infinity pass.
-    even = all(k % s == 0 and g == 1 for k, s, g in zip(w.kernel, w.strides, w.dilations, strict=True))
-    x = d.array((d.one_of(1, 2, 0), group * per, *w.out), specials="nonfinite" if even else "none")
+    # Between dilated taps stand zeros, which NaN and infinity pass.
+    dense = all(dilation == 1 for dilation in w.dilations)
+    x = d.array((d.one_of(1, 2, 0), group * per, *w.out), specials="nonfinite" if dense else "none")
     weights = d.within((group * per, outputs, *w.kernel), -2, 2)
     b = d.maybe(d.within((group * outputs,), -2, 2))
 
