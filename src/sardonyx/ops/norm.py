@@ -23,10 +23,11 @@ def per_channel(v: Value, x: Value) -> Value:
 
 def scale_and_shift(x: Value, scale: Value, b: Value, mean: Value, var: Value, epsilon: float) -> Value:
     """(x - mean) / sqrt(var + epsilon) * scale + b, as x * factor + offset with both computed once."""
-    wide = max((scale.dtype, mean.dtype), key=lambda d: d.bits)
+    wide = max((widened(scale).dtype, widened(mean).dtype), key=lambda d: d.bits)
     factor = scale.cast(wide) / (var.cast(wide) + epsilon).sqrt()
     offset = b.cast(wide) - mean.cast(wide) * factor
-    y = x.cast(wide) if wide.bits > x.dtype.bits else x
+    y = widened(x)
+    y = y.cast(wide) if wide.bits > y.dtype.bits else y
     return (y * per_channel(factor, x).cast(y.dtype) + per_channel(offset, x).cast(y.dtype)).cast(x.dtype)
 
 

@@ -180,8 +180,9 @@ def mean_variance_normalization(d: Draw) -> Call:
     def judge(x: Array) -> Array:
         over = (0, 2, 3) if axes is None else tuple(axes)
         y = wide(x)
-        spread = np.sqrt((y**2).mean(over, keepdims=True) - y.mean(over, keepdims=True) ** 2)
-        return np.asarray((y - y.mean(over, keepdims=True)) / (spread + 1e-9)).astype(x.dtype)
+        return np.asarray((y - y.mean(over, keepdims=True)) / (y.std(over, keepdims=True) + 1e-9)).astype(
+            x.dtype
+        )
 
     return Call([x], judge=formula(judge), length=x.size, magnitude=200.0, axes=axes)
 
