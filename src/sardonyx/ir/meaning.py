@@ -286,9 +286,12 @@ def broadcast(x: Array, *, shape: Sequence[int]) -> Array:
 
 
 def slice_(x: Array, *, start: Sequence[int], step: Sequence[int], size: Sequence[int]) -> Array:
-    """x[start[a] + i * step[a]] for i below size[a], on every axis a; ValueError for a negative size."""
-    if any(count < 0 for count in size):
-        raise ValueError(f"a slice of sizes {list(size)}")
+    """x[start[a] + i * step[a]] for i below size[a], on every axis a.
+
+    ValueError for a negative size, or for a beginning before the tensor.
+    """
+    if any(count < 0 or (count and first < 0) for first, count in zip(start, size, strict=True)):
+        raise ValueError(f"a slice of sizes {list(size)} from {list(start)} on")
     for axis, (first, by, count) in enumerate(zip(start, step, size, strict=True)):
         if first or by != 1 or count != x.shape[axis]:
             x = np.take(x, first + by * np.arange(count), axis=axis)

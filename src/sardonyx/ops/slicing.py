@@ -70,14 +70,15 @@ def slice_(
 
 
 def split_at(x: Value, parts: tuple[Dim, ...], axis: int) -> tuple[Value, ...]:
-    """Consecutive pieces of the given sizes along an axis."""
+    """Consecutive pieces of the given sizes along an axis; if these do not fill it, none has a beginning."""
     axis = x.axis(axis)
-    if dims.equal(sum(parts), x.shape[axis]) is False:
+    fill = dims.is_equal(sum(parts), x.shape[axis])
+    if fill == 0:
         raise ShapeError(f"parts {list(parts)} do not fill axis {axis} of {list(x.shape)}")
-    pieces, start = [], 0
-    before: Dim = start
+    pieces = []
+    before: Dim = 0
     for part in parts:
-        first = [before if a == axis else 0 for a in range(x.rank)]
+        first = [dims.where(fill, before, -1) if a == axis else 0 for a in range(x.rank)]
         pieces.append(x.slice(first, [part if a == axis else n for a, n in enumerate(x.shape)]))
         before = before + part
     return tuple(pieces)
