@@ -346,7 +346,7 @@ def map_(prim: str, *operands: Operand) -> Value:
     for a in args[1:]:
         shape = tuple(broadcast_dim(p, q, a) for p, q in zip(shape, a.shape, strict=True))
     typed = args[1:] if prim == "where" else args
-    if any(a.dtype is not typed[0].dtype for a in typed) and prim not in ("shl", "shr"):
+    if any(a.dtype is not typed[0].dtype for a in typed):
         raise ShapeError(f"{prim} of different element types {[a.dtype.name for a in typed]}")
     boolean = prim in ("eq", "lt", "le", "isnan", "isinf")
     return make(prim, tuple(args), {}, dt.BOOL if boolean else typed[0].dtype, shape)

@@ -156,6 +156,9 @@ class Traversal:
             state, arrays = given[: self.carried], given[self.carried : end]
             read = [*given[end:], *body.sizes(symbols)]
             length = len(arrays[0])
+            if any(len(array) != length for array in arrays):
+                lengths = [len(array) for array in arrays]
+                raise RunError(f"{self.name}: the scanned inputs have different lengths {lengths}")
             rows = [_Rows(length) for _ in self.stacked]
             with _Where(self.name) as where:
                 for number in range(length):

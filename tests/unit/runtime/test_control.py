@@ -422,3 +422,19 @@ def test_threads_share_a_program() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_scanned_inputs_of_different_lengths_are_refused() -> None:
+    text = """
+    g (float[2] s, float[T, 2] a, float[U, 2] b) => (float[2] s2, float[?, 2] u) {
+      s2, u = Scan <num_scan_inputs = 2,
+        body = body (float[2] s1, float[2] a1, float[2] b1) => (float[2] s3, float[2] u1) {
+          s3 = Add(s1, a1)  u1 = Mul(s3, b1)
+        }> (s, a, b)
+    }
+    """
+    made = program(text, 1)
+    made.run((f32(2), f32(4, 2), f32(4, 2)), (0, 1))
+    for lengths in ((4, 3), (3, 4), (4, 1)):
+        with pytest.raises((RunError, ShapeError), match="different|contradict|differ"):
+            made.run((f32(2), *(f32(n, 2) for n in lengths)), (0, 1))
