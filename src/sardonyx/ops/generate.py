@@ -8,6 +8,7 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar, zero
 from sardonyx.ops.operands import size, sizes
 from sardonyx.ops.registry import op
@@ -103,6 +104,8 @@ def one_hot(indices: Value, depth: Value, values: Value, *, axis: int = -1) -> V
     rank = indices.rank + 1
     if not -rank <= axis < rank:
         raise ValueError(f"axis {axis} is out of range for rank {rank}")
+    if values.rank != 1:
+        raise ShapeError(f"the values must be a pair [off, on], not of shape {list(values.shape)}")
     axis %= rank
     index = indices.cast(dt.I64)
     wrapped = index.lt(0).where(index + dim_value(count, dt.I64), index)

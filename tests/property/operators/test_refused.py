@@ -57,6 +57,8 @@ CASES = (
     Refused(with_ints([1, 3], "Pad(x, v)"), ((2, 3),)),
     Refused(with_ints([-2, 0, -1, 0], "Pad(x, v)"), ((2, 3),)),
     Refused("v = Constant<value_ints = [1, 3]>() y, w = Split<axis = 1>(x, v)", ((2, 3),)),
+    Refused("d = Constant<value_int = 3>() i = Cast<to = 7>(x) y = OneHot(i, d, x)", ((2, 2),)),
+    Refused("d = Constant<value_int = 3>() i = Cast<to = 7>(x) y = OneHot(i, d, x)", ((1,),)),
     Refused("k = Constant<value_ints = [4]>() y, i = TopK(x, k)", ((2, 3),)),
     Refused("y = DepthToSpace<blocksize = 2>(x)", ((1, 3, 2, 2),)),
     Refused("y = SpaceToDepth<blocksize = 2>(x)", ((1, 3, 3, 2),)),
