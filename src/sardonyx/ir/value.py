@@ -24,8 +24,6 @@ from sardonyx.ir.fold import SYMBOLIC_LIMIT, fold, known
 from sardonyx.ir.prims import PRIMS
 
 Shape: TypeAlias = tuple[Dim, ...]
-
-
 Array: TypeAlias = np.ndarray[Any, Any]
 _table: WeakValueDictionary[Any, Value] = WeakValueDictionary()
 _ids = itertools.count()
@@ -257,8 +255,7 @@ class Value:
 
     def slice(self, start: Sequence[Dim], size: Sequence[Dim], step: Sequence[int] | None = None) -> Value:
         """x[start + i * step] for i below size, on every axis."""
-        step = tuple(step or (1,) * self.rank)
-        start, size = tuple(start), tuple(size)
+        start, size, step = tuple(start), tuple(size), tuple(step or (1,) * self.rank)
         if size == self.shape and all(s == 1 for s in step) and all(s == 0 for s in start):
             return self
         return make("slice", (self,), {"start": start, "step": step, "size": size}, self.dtype, size)
@@ -388,8 +385,11 @@ def make(
 
 def _empty(dtype: DType, shape: Shape) -> Value:
     """A tensor without elements, whatever it was to be computed from."""
-    known_sizes = tuple(n if isinstance(n, int) else 1 for n in shape)
-    return const(np.empty(known_sizes, dtype.numpy), dtype).broadcast(shape)
+    try:
+        nothing = np.empty([n if isinstance(n, int) else 1 for n in shape], dtype.numpy)
+    except ValueError:
+        raise ShapeError(f"a tensor of sizes {list(shape)} is too large") from None
+    return const(nothing, dtype).broadcast(shape)
 
 
 def freeze(data: Any) -> Any:

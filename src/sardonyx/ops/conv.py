@@ -144,6 +144,10 @@ def conv_transpose(
     gaps = tuple(dilations) or (1,) * rank
     extra = tuple(output_padding) or (0,) * rank
     borders = tuple(pads) or (0,) * (2 * rank)
+    if not len(steps) == len(gaps) == len(extra) == len(borders) // 2 == rank:
+        raise ShapeError(f"strides, dilations, output_padding and pads must be those of {rank} spatial axes")
+    if len(output_shape) not in (0, rank, rank + 2):
+        raise ShapeError(f"output_shape {list(output_shape)} must be that of {rank} spatial axes")
     if any(s < 1 for s in (*steps, *gaps)):
         raise ShapeError(f"strides {list(steps)} and dilations {list(gaps)} must be positive")
     if x.rank != w.rank or x.rank < 3:
