@@ -33,13 +33,14 @@ def unproven(graph: Graph) -> list[Obligation]:
 
 def _contents(graph: Graph) -> Iterator[Obligation]:
     """Sizes that are read from the content of tensors are as large as was taken for granted."""
+    read = {name: unknown for name, unknown in graph.unknowns.items() if unknown.result is None}
     least: dict[str, int] = {}
-    for value in graph.order():
+    for value in graph.order() if read else ():
         for size in flat_dims([value.shape, value.attrs, [shape for _, shape in value.results]]):
             for name, low in dims.lows(size).items() if isinstance(size, dims.Expr) else ():
                 least[name] = max(low, least.get(name, low))
-    for name, unknown in graph.unknowns.items():
-        if unknown.result is None and name in least:
+    for name, unknown in read.items():
+        if name in least:
             where = ", ".join(unknown.value.origins) or str(
                 unknown.value.attrs.get("name", unknown.value.prim)
             )

@@ -16,28 +16,13 @@ from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, make, map_, scalar
 from tests.tolerance import difference
 from tests.unit.kernels.native import runnable_targets
-from tests.unit.loops.drawn import draw
+from tests.unit.loops.drawn import EVERY_TYPE, draw
 from tests.unit.loops.nests import KernelError, Native, graph_of, inputs_like
 
 Array = np.ndarray[Any, Any]
 Build = Callable[..., Value]
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 LENGTH = 20_000
-TYPES = [
-    dt.F32,
-    dt.F64,
-    dt.F16,
-    dt.BF16,
-    dt.I64,
-    dt.I32,
-    dt.I16,
-    dt.I8,
-    dt.U8,
-    dt.U16,
-    dt.U32,
-    dt.U64,
-    dt.BOOL,
-]
 
 
 def check(build: Build, arrays: Sequence[Array], target: Target, *, symbolic: bool = False) -> None:
@@ -75,7 +60,7 @@ def test_drawn_graphs(target: Target, seed: int) -> None:
 
 
 @TARGETS
-@pytest.mark.parametrize("dtype", TYPES, ids=str)
+@pytest.mark.parametrize("dtype", EVERY_TYPE, ids=str)
 def test_transposes(target: Target, dtype: DType, rng: np.random.Generator) -> None:
     shapes = [
         (1, 1),
