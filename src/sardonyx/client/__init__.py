@@ -1,0 +1,1 @@
+"""The Python SDK: inference and administration over HTTP, synchronous and asynchronous."""

@@ -1,0 +1,1 @@
+"""The tables of registry and monitors, and how they move from one version to the next."""

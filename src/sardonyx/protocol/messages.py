@@ -1,0 +1,91 @@
+"""Requests and responses as every transport hands them over; tensors are numpy arrays.
+
+Must not know how they were written on the wire.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+Parameter = bool | int | float | str
+Parameters = dict[str, Parameter]
+
+
+@dataclass(slots=True)
+class Tensor:
+    """A named array; `datatype` is the protocol's name (FP32, BYTES ...); BYTES hold bytes objects."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: npt.NDArray[Any]
+    parameters: Parameters = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RequestedOutput:
+    """An output that the client asks for by name."""
+
+    name: str
+    parameters: Parameters = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a key, a token or nobody; `name` is what logs and audits may show."""
+
+    name: str = "anonymous"
+    scopes: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Context:
+    """What is known of a request beside its tensors; times are `time.perf_counter_ns()`."""
+
+    transport: str = "local"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    principal: Principal = field(default_factory=Principal)
+    received_ns: int = field(default_factory=time.perf_counter_ns)
+    deadline_ns: int | None = None
+    priority: int = 0
+
+
+@dataclass(slots=True)
+class InferRequest:
+    """One inference; `version` is "" for the model's default, `outputs` None for all of them."""
+
+    model: str
+    inputs: list[Tensor]
+    version: str = ""
+    id: str = ""
+    parameters: Parameters = field(default_factory=dict)
+    outputs: list[RequestedOutput] | None = None
+    context: Context = field(default_factory=Context)
+
+
+@dataclass(slots=True)
+class InferResponse:
+    """What a model answered; `model` and `version` are those that really ran."""
+
+    model: str
+    version: str
+    outputs: list[Tensor]
+    id: str = ""
+    parameters: Parameters = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Timings:
+    """Nanoseconds that a request spent in each stage, and the rows of the batch that it ran in."""
+
+    queue_ns: int = 0
+    input_ns: int = 0
+    infer_ns: int = 0
+    output_ns: int = 0
+    total_ns: int = 0
+    batch_rows: int = 0

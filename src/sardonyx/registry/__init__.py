@@ -1,0 +1,1 @@
+"""Models, versions, artefacts, endpoints, traffic, keys: what is deployed, and who may ask."""

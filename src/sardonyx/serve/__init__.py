@@ -1,0 +1,1 @@
+"""The data plane: models in memory, their queues, and the protocol over HTTP and gRPC."""

@@ -1,0 +1,103 @@
+"""What the data plane asks of those above it: who may, where to, what is there; and whom it tells.
+
+Each has a default that asks nobody, so the data plane runs alone. Must not know the registry or the monitors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from sardonyx.protocol.errors import ServeError
+from sardonyx.protocol.messages import InferRequest, InferResponse, Principal, Timings
+
+
+class Guard(Protocol):
+    """Decides who may do what."""
+
+    def admit(self, headers: Mapping[str, str], action: str, model: str) -> Principal:
+        """The principal behind the headers (names in lower case; gRPC metadata likewise).
+
+        `action` is infer, metadata, repository or admin; `model` may be "". Answers from memory, since it
+        is asked on the event loop. Raises ServeError: UNAUTHENTICATED, FORBIDDEN, QUOTA.
+        """
+
+
+class OpenGuard:
+    """Everybody may do everything."""
+
+    def admit(self, headers: Mapping[str, str], action: str, model: str) -> Principal:
+        """Always the anonymous principal."""
+        return Principal()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model version, and the deployment in whose name it is asked ("" = the model itself)."""
+
+    model: str
+    version: str
+    deployment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes: `target` answers, `shadows` are asked too and their answers only recorded."""
+
+    target: Target
+    shadows: tuple[Target, ...] = ()
+
+
+class Router(Protocol):
+    """Decides which version of which model answers."""
+
+    def route(self, request: InferRequest) -> Route:
+        """The route of a request whose `model` may be the name of an endpoint; answers from memory."""
+
+
+class DirectRouter:
+    """A name is the name of a model."""
+
+    def route(self, request: InferRequest) -> Route:
+        """The model and version that the request names."""
+        return Route(Target(request.model, request.version))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One finished request: `response` or `error` is there; `finished_s` is Unix time in seconds."""
+
+    request: InferRequest
+    route: Route
+    response: InferResponse | None
+    error: ServeError | None
+    timings: Timings
+    finished_s: float
+    shadow_of: str = ""
+
+
+class Observer(Protocol):
+    """Is told of every finished request."""
+
+    def observe(self, record: Record) -> None:
+        """Called on the event loop: takes microseconds, keeps no view of the arrays longer than it must."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A version of a model that could be served; `digest` changes exactly when its content does."""
+
+    name: str
+    version: str
+    path: Path
+    digest: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """Where models come from: a folder, a registry."""
+
+    def offers(self) -> Sequence[Offer]:
+        """All versions that should be available now; files are local by then. May block: not on the loop."""
