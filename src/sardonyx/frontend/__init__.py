@@ -3,7 +3,6 @@
 from sardonyx.base.needs import Needs
 from sardonyx.frontend.external import external_files, tensors_in
 from sardonyx.frontend.load import Known, Loaded, Signature, load, open_model, signature
-from sardonyx.frontend.simplified import write_simplified
 from sardonyx.frontend.specialise import specialise
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "signature",
     "specialise",
     "tensors_in",
-    "write_simplified",
 ]

@@ -89,11 +89,12 @@ def write_optimized(model: str | bytes | None, options: SessionOptions, chosen: 
     The optimized form that runs is native code, which the cache keeps.
     """
     from sardonyx import frontend
+    from sardonyx.frontend.simplified import write_simplified
 
     assert model is not None
     entries = options._entries
     least = entries.get(_SAVED_WEIGHTS_BYTES, "")
-    frontend.write_simplified(
+    write_simplified(
         frontend.open_model(model, chosen),
         options.optimized_model_filepath,
         entries.get(_SAVED_WEIGHTS),

@@ -17,6 +17,7 @@ import sardonyx
 from sardonyx import errors
 from sardonyx.capi import onnxruntime_pybind11_state as api
 from sardonyx.runtime import logger, status
+from tests.unit.runtime.programs import model
 
 NAMES = (
     *(
@@ -192,14 +193,26 @@ def test_files_that_do_not_exist() -> None:
     assert isinstance(status.load_status(weights, "m.onnx"), api.Fail)
 
 
-def test_import_is_light() -> None:
-    code = (
-        "import sys, sardonyx; sardonyx.InferenceSession, sardonyx.get_device\n"
-        "heavy = {'onnx', 'onnx_ir', 'llvmlite', 'google.protobuf', 'sardonyx.compile'} & set(sys.modules)\n"
-        "sys.exit(str(heavy) if heavy else 0)"
-    )
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        (
+            "sardonyx.InferenceSession, sardonyx.get_device",
+            "onnx onnx_ir llvmlite google.protobuf sardonyx.compile",
+        ),
+        ("sardonyx.InferenceSession(sys.argv[1])", "onnx_ir sympy"),
+    ],
+)
+def test_what_is_not_needed_is_not_imported(code: str, heavy: str, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(model("a (float[N] x) => (float[N] y) { y = Softplus(x) }"))
+    code = f"import sys, sardonyx; {code}\nsys.exit(str({set(heavy.split())} & set(sys.modules) or ''))"
     variables = {**os.environ, "PYTHONPATH": str(Path(sardonyx.__file__).parents[1])}
+    variables["SARDONYX_CACHE"] = str(tmp_path / "cache")
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=variables
+        [sys.executable, "-c", code, str(tmp_path / "model.onnx")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=variables,
     )
     assert done.returncode == 0, done.stderr
