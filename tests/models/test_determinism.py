@@ -18,8 +18,8 @@ BATCHES = (
 
 @pytest.mark.parametrize(("name", "size"), BATCHES, ids=[name for name, _ in BATCHES])
 def test_rows_have_bits_of_their_own(name: str, size: dict[str, int]) -> None:
-    feeds = zoo.feeds(name, **size)
     sessions = [strict(name, threads) for threads in (1, 2, 3)]
+    feeds = zoo.feeds(name, **size)
     whole, *others = [session.run(None, feeds) for session in sessions]
     for again in others:
         assert [bits(y) for y in again] == [bits(y) for y in whole]
