@@ -6,6 +6,7 @@ SardonyxError
         NeedsContent     it has one once the content of some tensors is known
     ShapeError       shapes or types of a model or a feed contradict each other
     CompileError     code generation failed: a fault of the engine
+    TargetError      the target asked for is unknown, or this machine cannot execute it
     RunError         a kernel found bad data (an index out of range, a division by zero)
 """
 
@@ -68,6 +69,10 @@ class ShapeError(SardonyxError):
 
 class CompileError(SardonyxError):
     """Code generation failed; this is a fault of the engine, not of the model."""
+
+
+class TargetError(SardonyxError):
+    """No target has that name, this machine cannot execute it, or no target fits this machine."""
 
 
 class RunError(SardonyxError):

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from sardonyx import frontend, targets
+from sardonyx.base.knobs import CompileOptions
+from sardonyx.compile import compile_model
 from sardonyx.errors import UnsupportedOp
+from sardonyx.runtime import cache
+from sardonyx.targets.x86_64 import isa
 from tests.conftest import Golden
+from tests.runnable import need
 from tests.unit.runtime.programs import WRITTEN, check, f32, linear, model, program
 
 SOFT = """
@@ -35,7 +41,9 @@ def test_stages_that_change_something_are_dumped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stage", ["partition", "lower", "assemble"])
 def test_texts_of_stages(stage: str, tmp_path: Path, golden: Golden) -> None:
-    program(soft(), cache="off", dump=str(tmp_path), target="x86_64-v4")
+    options = CompileOptions.resolve(dump=str(tmp_path))
+    source = frontend.open_model(soft(), options)
+    compile_model(lambda: frontend.load(source, options), isa.V4, options, cache.at(None))
     (file,) = tmp_path.glob(f"*_{stage}.txt")
     lines = [
         " ".join(
@@ -64,6 +72,7 @@ def test_operators_outside_native_code_can_be_refused() -> None:
 
 @pytest.mark.parametrize("target", ["x86_64-v3", "x86_64-v4"])
 def test_the_target_can_be_chosen(target: str) -> None:
+    need(targets.by_name(target))
     made = program(linear(), target=target)
     check(made, linear(), f32(37, 8))
     plans = [note.plan for note in made.report.kernels]

@@ -78,7 +78,7 @@ THREADS = Knob("threads", 0, "threads of the team, the caller included; 0 = the 
 TARGET = Knob(
     "target",
     "",
-    "machine to compile for, such as x86_64-v3; reference = none, run slowly in numpy; empty = this one",
+    "machine to compile for, at most this one, such as x86_64-v3; reference = numpy, slow; empty = this one",
     changes_code=True,
 )
 PRECISION = Knob(

@@ -1,29 +1,18 @@
 """Places a code image in executable memory.
 
-Decides how memory is mapped on each system; must not know what the code does nor import llvmlite.
+Decides where an image comes from; must not know what the code does nor import llvmlite.
 """
 
 from __future__ import annotations
 
-import ctypes
 import mmap
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-
+from sardonyx.base.executable import Executable, Mapped, copied
 from sardonyx.errors import CompileError
 from sardonyx.llvm.image import Image
 from sardonyx.runtime.cache import HEADER_BYTES, Cache
-
-
-class _Memory(Protocol):
-    """Executable memory: its address, and its owner that must stay alive."""
-
-    address: int
 
 
 class LoadedImage:
@@ -34,7 +23,7 @@ class LoadedImage:
         size_bytes: of the code.
     """
 
-    def __init__(self, memory: _Memory, offsets: dict[str, int], size_bytes: int = 0) -> None:
+    def __init__(self, memory: Executable, offsets: dict[str, int], size_bytes: int = 0) -> None:
         self._memory = memory
         self.size_bytes = size_bytes
         self.symbols = {name: memory.address + offset for name, offset in offsets.items()}
@@ -54,13 +43,13 @@ class LoadedImage:
 
 def load(image: Image) -> LoadedImage:
     """Copy an image into executable memory."""
-    return LoadedImage(_copy(image.code), image.symbols, len(image.code))
+    return LoadedImage(copied(image.code), image.symbols, len(image.code))
 
 
 def load_blob(blob: bytes | memoryview) -> LoadedImage:
     """Copy an image from the form of `Image.to_bytes` into executable memory."""
     size, offsets = Image.read_symbols(blob)
-    return LoadedImage(_copy(memoryview(blob)[:size]), offsets, size)
+    return LoadedImage(copied(memoryview(blob)[:size]), offsets, size)
 
 
 def load_cached(cache: Cache, key: str) -> LoadedImage | None:
@@ -89,51 +78,4 @@ def load_file(path: str | Path, offset: int = 0) -> LoadedImage:
             # A file system mounted without permission to execute, or an empty file.
             return load_blob(file.read()[offset:])
     size, offsets = Image.read_symbols(memoryview(mapped)[offset:])
-    return LoadedImage(_Mapped(mapped, offset), offsets, size)
-
-
-class _Mapped:
-    """A part of a mapped file."""
-
-    def __init__(self, mapped: mmap.mmap, offset: int = 0) -> None:
-        self._bytes = np.frombuffer(mapped, np.uint8)
-        self.address = int(self._bytes.ctypes.data) + offset
-
-
-def _copy(code: bytes | memoryview) -> _Memory:
-    if sys.platform == "win32":
-        return _Windows(bytes(code))
-    # No memory is writable and executable at once: the code goes through a nameless file.
-    if sys.platform.startswith("linux"):
-        handle = os.memfd_create("sardonyx", os.MFD_CLOEXEC)
-    else:
-        import tempfile
-
-        handle, name = tempfile.mkstemp(prefix="sardonyx")
-        Path(name).unlink()
-    with os.fdopen(handle, "wb") as file:
-        file.write(code)
-        file.flush()
-        return _Mapped(mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC))
-
-
-class _Windows:
-    """Pages taken with VirtualAlloc, made executable after writing."""
-
-    def __init__(self, code: bytes) -> None:
-        kernel32 = getattr(ctypes, "windll").kernel32  # noqa: B009 - absent on other systems
-        kernel32.VirtualAlloc.restype = ctypes.c_void_p
-        size = ctypes.c_size_t(len(code))
-        commit_and_reserve, read_write, read_execute = 0x3000, 0x04, 0x20
-        address = kernel32.VirtualAlloc(None, size, commit_and_reserve, read_write)
-        if not address:
-            raise CompileError("the system gives no memory for machine code")
-        ctypes.memmove(address, code, len(code))
-        old, pages = ctypes.c_uint32(), ctypes.c_void_p(address)
-        if not kernel32.VirtualProtect(pages, size, read_execute, ctypes.byref(old)):
-            raise CompileError("the system does not allow machine code to be executed")
-        self.address = int(address)
-        self._free: Callable[[], object] = lambda: kernel32.VirtualFree(pages, ctypes.c_size_t(0), 0x8000)
-
-    def __del__(self) -> None:
-        self._free()
+    return LoadedImage(Mapped(mapped, offset), offsets, size)

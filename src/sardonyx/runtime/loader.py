@@ -24,7 +24,7 @@ from sardonyx.runtime.plan import Plan, Signature
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.variants import Variants
 from sardonyx.runtime.weights import Weights
-from sardonyx.targets import by_name, detect
+from sardonyx.targets import by_name, detect, executable
 
 if TYPE_CHECKING:
     from sardonyx.compile import Compiled
@@ -43,9 +43,10 @@ _compiling = threading.RLock()
 def load_program(model: Origin, options: CompileOptions) -> AnyProgram:
     """The program of a model file (path or bytes), from the cache or compiled.
 
-    Raises LoadError, UnsupportedOp, ShapeError or CompileError, or OSError if the file cannot be read.
+    Raises LoadError, UnsupportedOp, ShapeError, CompileError or TargetError, or OSError if the file cannot be
+    read.
     """
-    target = by_name(options.target) if options.target else detect()
+    target = executable(by_name(options.target)) if options.target else detect()
     target = replace(target, fixed_order=options.precision == "strict")
     return _Loader(model, options, target, cache.at(cache_folder(options.cache))).program()
 

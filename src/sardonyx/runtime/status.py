@@ -10,7 +10,15 @@ from pathlib import Path
 
 from sardonyx.capi import onnxruntime_pybind11_state as api
 from sardonyx.capi.onnxruntime_pybind11_state import status
-from sardonyx.errors import CompileError, LoadError, RunError, SardonyxError, ShapeError, UnsupportedOp
+from sardonyx.errors import (
+    CompileError,
+    LoadError,
+    RunError,
+    SardonyxError,
+    ShapeError,
+    TargetError,
+    UnsupportedOp,
+)
 
 TABLE: tuple[tuple[type[SardonyxError], str, type[Exception]], ...] = (
     (LoadError, "protobuf", api.InvalidProtobuf),
@@ -22,6 +30,7 @@ TABLE: tuple[tuple[type[SardonyxError], str, type[Exception]], ...] = (
     (UnsupportedOp, "", api.NotImplemented),
     (ShapeError, "", api.Fail),
     (CompileError, "", api.RuntimeException),
+    (TargetError, "", api.RuntimeException),
     (RunError, "bounds", api.InvalidArgument),
     (RunError, "memory", api.RuntimeException),
     (RunError, "", api.Fail),

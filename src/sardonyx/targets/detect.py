@@ -1,4 +1,4 @@
-"""What the machine under this process can do, as the system reports it.
+"""What the machine under this process can do, as its CPU and the system report it.
 
 Decides nothing: returns the architecture, LLVM feature names and cache sizes. Must not import llvmlite.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from sardonyx.targets.x86_64 import cpuid
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,44 +27,21 @@ class Host:
     l2_bytes: int = 0
 
 
+X86_64 = frozenset({"x86_64", "amd64"})
+"""What systems call x86-64."""
+
+
 def host() -> Host:
-    """Ask the system."""
+    """Ask the CPU, and the system for what that does not tell.
+
+    Raises CompileError or OSError if the CPU cannot be asked.
+    """
     machine, system = platform.machine().lower(), str(sys.platform)
-    if system == "linux":
-        features = parse_cpuinfo(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"))
-        return Host(machine, features, *_cache_sizes(Path("/sys/devices/system/cpu/cpu0/cache")))
     if system == "darwin":
         return _darwin(machine)
-    if system == "win32":
-        return _windows(machine)
-    return Host(machine, frozenset())
-
-
-def parse_cpuinfo(text: str) -> frozenset[str]:
-    """LLVM names of the features that the first processor of a `/proc/cpuinfo` text lists."""
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() in {"flags", "Features"}:
-            return frozenset(_LLVM_NAMES.get(flag, flag) for flag in value.split())
-    return frozenset()
-
-
-_LLVM_NAMES = {
-    "abm": "lzcnt",
-    "avx512_bf16": "avx512bf16",
-    "avx512_bitalg": "avx512bitalg",
-    "avx512_fp16": "avx512fp16",
-    "avx512_vbmi2": "avx512vbmi2",
-    "avx512_vnni": "avx512vnni",
-    "avx512_vpopcntdq": "avx512vpopcntdq",
-    "avx_vnni": "avxvnni",
-    "amx_bf16": "amx-bf16",
-    "amx_int8": "amx-int8",
-    "amx_tile": "amx-tile",
-    "pni": "sse3",
-    "sse4_1": "sse4.1",
-    "sse4_2": "sse4.2",
-}
+    features = cpuid.features() if machine in X86_64 else frozenset[str]()
+    caches = _cache_sizes(Path("/sys/devices/system/cpu/cpu0/cache")) if system == "linux" else (0, 0)
+    return Host(machine, features, *caches)
 
 
 def _cache_sizes(folder: Path) -> tuple[int, int]:
@@ -85,6 +63,7 @@ def parse_size(text: str) -> int:
 
 
 def _darwin(machine: str) -> Host:
+    # XCR0 shows AVX-512 there only once a thread has used it; and each CPU with AVX2 has the sets of Haswell.
     libc = ctypes.CDLL(None)
 
     def ask(name: str) -> int:
@@ -93,18 +72,8 @@ def _darwin(machine: str) -> Host:
         return 0 if failed else value.value
 
     named = {"avx2": "avx2_0", "fma": "fma", "f16c": "f16c", "bmi": "bmi1", "bmi2": "bmi2"}
+    named |= dict.fromkeys(("lzcnt", "movbe", "popcnt"), "avx2_0")
     named |= {feature: feature for feature in ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd")}
     named |= {"avx512vnni": "avx512vnni", "avx512bf16": "avx512bf16"}
     features = frozenset(feature for feature, name in named.items() if ask(f"hw.optional.{name}"))
     return Host(machine, features, ask("hw.l1dcachesize"), ask("hw.l2cachesize"))
-
-
-def _windows(machine: str) -> Host:
-    kernel32: ctypes.CDLL = getattr(ctypes, "windll").kernel32  # noqa: B009 - absent on other systems
-    present: Callable[[int], int] = kernel32.IsProcessorFeaturePresent
-    features: set[str] = set()
-    if present(40):
-        features |= {"avx2", "fma", "f16c", "bmi", "bmi2"}
-    if present(41):
-        features |= {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"}
-    return Host("x86_64" if machine == "amd64" else machine, frozenset(features))

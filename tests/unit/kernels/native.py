@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sardonyx import targets
 from sardonyx.base.target import Target
 from sardonyx.kernels.library import library_ir, scratch_bytes
 from sardonyx.llvm import engine
@@ -33,12 +32,6 @@ Epilogue = ctypes.CFUNCTYPE(
     ctypes.c_int64,
 )
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
-
-
-def runnable_targets() -> list[Target]:
-    """The levels this machine can execute."""
-    best = targets.detect()
-    return [t for t in targets.TARGETS if set(t.features) <= set(best.features)]
 
 
 @cache

@@ -12,9 +12,10 @@ from sardonyx.base.target import Target
 from sardonyx.errors import RunError
 from sardonyx.ir import algorithms_region
 from sardonyx.ir.value import Value, make
+from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import Array, graph_of, native
-from tests.unit.kernels.native import guarded, runnable_targets
+from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 

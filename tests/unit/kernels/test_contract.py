@@ -14,6 +14,7 @@ from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.contract import pack_b
 from sardonyx.kernels.library import library_ir
 from sardonyx.llvm import engine
+from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.native import (
     SUFFIXES,
@@ -22,7 +23,6 @@ from tests.unit.kernels.native import (
     finish_words,
     guarded,
     run,
-    runnable_targets,
     strides,
     tile_view,
 )

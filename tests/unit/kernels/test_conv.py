@@ -11,6 +11,7 @@ import pytest
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.conv import pack_conv_weights, pack_plain_weights
+from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.native import (
     SUFFIXES,
@@ -19,7 +20,6 @@ from tests.unit.kernels.native import (
     finish_words,
     guarded,
     run,
-    runnable_targets,
     strides,
     tile_view,
 )

@@ -11,9 +11,10 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms_svm import pairwise_coupling
 from sardonyx.ir.value import make
+from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import graph_of, native
-from tests.unit.kernels.native import guarded, runnable_targets
+from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 Array = np.ndarray[Any, Any]

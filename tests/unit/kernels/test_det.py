@@ -13,9 +13,10 @@ from sardonyx.base.target import Target
 from sardonyx.errors import ShapeError
 from sardonyx.ir.bounds import unproven
 from sardonyx.ops.linear import det
+from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import graph_of, native
-from tests.unit.kernels.native import guarded, runnable_targets
+from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 

@@ -11,8 +11,9 @@ from sardonyx.base.target import Target
 from sardonyx.ir import algorithms_sort
 from sardonyx.ir.value import Value
 from sardonyx.ops.sort import non_max_suppression
+from tests.runnable import runnable_targets
 from tests.unit.kernels.compiled import Array, graph_of, native
-from tests.unit.kernels.native import guarded, runnable_targets
+from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 

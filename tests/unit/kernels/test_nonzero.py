@@ -14,8 +14,9 @@ from sardonyx.base.target import Target
 from sardonyx.ir import algorithms_random  # noqa: F401 - registers random_key
 from sardonyx.ir.value import Value, make
 from sardonyx.ops.sort import non_zero
+from tests.runnable import runnable_targets
 from tests.unit.kernels.compiled import graph_of, native, program_of
-from tests.unit.kernels.native import guarded, runnable_targets
+from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 SHAPES: list[tuple[int, ...]] = [(), (1,), (50,), (3, 17), (2, 3, 40), (2, 0, 3), (1, 2, 1, 5)]

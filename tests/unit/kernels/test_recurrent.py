@@ -24,9 +24,10 @@ from sardonyx.llvm.vec import Module
 from sardonyx.ops import rnn
 from sardonyx.targets import detect
 from sardonyx.targets.x86_64.isa import V3, V4, with_features
+from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import Array, graph_of, native, program_of, reference
-from tests.unit.kernels.native import guarded, runnable_targets
+from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}

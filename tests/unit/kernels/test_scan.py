@@ -10,9 +10,10 @@ import pytest
 
 from sardonyx.base.target import Target
 from sardonyx.ir.value import Value, make
+from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import Array, graph_of, native, reference
-from tests.unit.kernels.native import guarded, runnable_targets
+from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 SHAPES = [

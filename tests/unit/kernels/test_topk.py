@@ -13,8 +13,9 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
 from sardonyx.ir import algorithms_sort
 from sardonyx.ir.value import Value, many
+from tests.runnable import runnable_targets
 from tests.unit.kernels.compiled import Array, graph_of, native, program_of
-from tests.unit.kernels.native import guarded, runnable_targets
+from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 TYPES = [bool, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64]

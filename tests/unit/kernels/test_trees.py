@@ -14,9 +14,10 @@ from sardonyx.errors import RunError, ShapeError
 from sardonyx.ir.algorithms_trees import LEAF
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, many
+from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import Array, graph_of, native
-from tests.unit.kernels.native import guarded, runnable_targets
+from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 CONSTANT = tuple(range(1, 10))

@@ -11,8 +11,9 @@ import pytest
 from sardonyx.base.target import Target
 from sardonyx.ir.run import run
 from sardonyx.ops.sort import unique
+from tests.runnable import runnable_targets
 from tests.unit.kernels.compiled import Array, graph_of, native
-from tests.unit.kernels.native import guarded, runnable_targets
+from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 TYPES = [bool, np.int8, np.uint8, np.int16, np.int32, np.uint32, np.int64, np.uint64]

@@ -7,15 +7,16 @@ import ctypes
 import numpy as np
 import pytest
 
-from sardonyx import targets
+from sardonyx.base.target import Target
 from sardonyx.errors import CompileError
 from sardonyx.llvm import engine
 from sardonyx.llvm.image import Image
 from sardonyx.llvm.link import link
 from sardonyx.runtime import image as placed
 from sardonyx.targets.x86_64 import isa
+from tests.runnable import runnable_targets
 
-RUNNABLE = [target for target in targets.TARGETS if set(target.features) <= set(targets.detect().features)]
+RUNNABLE = runnable_targets()
 
 TWICE = """
 define i64 @twice(i64 %x) nounwind {
@@ -86,7 +87,7 @@ end:
 """
 
 
-def build(*irs: str, target: targets.Target = isa.V3) -> Image:
+def build(*irs: str, target: Target = isa.V3) -> Image:
     return link([engine.compile_object(ir, target) for ir in irs])
 
 
@@ -107,7 +108,7 @@ def test_constant_tables_are_found_and_aligned() -> None:
 
 
 @pytest.mark.parametrize("target", RUNNABLE, ids=lambda target: target.name)
-def test_code_of_each_target_runs(target: targets.Target, rng: np.random.Generator) -> None:
+def test_code_of_each_target_runs(target: Target, rng: np.random.Generator) -> None:
     slopes = rng.standard_normal(target.lanes).astype(np.float32)
     listed = "<" + ", ".join(f"float 0x{np.float64(s).view(np.uint64):016X}" for s in slopes) + ">"
     loaded = placed.load(build(POLYNOMIAL.format(n=target.lanes, slopes=listed), target=target))

@@ -16,8 +16,8 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.ir import prims
-from sardonyx.targets.detect import host
 from sardonyx.targets.x86_64 import isa
+from tests.runnable import need
 from tests.unit.llvm import mapped
 from tests.unit.llvm.mapped import Case, Natives
 
@@ -80,9 +80,7 @@ CONFIGURATIONS = [(isa.V3, 1), (isa.V3, 8), (isa.V3, 16), (isa.V4, 1), (isa.V4, 
 
 @functools.cache
 def natives(target: Target, lanes: int) -> Natives:
-    if not set(target.features) <= host().features | {"bmi", "bmi2"}:
-        pytest.skip(f"this machine is no {target.name}")
-    return Natives(list(CASES.values()), target, lanes)
+    return Natives(list(CASES.values()), need(target), lanes)
 
 
 def arguments(case: Case) -> list[Array]:

@@ -16,8 +16,8 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.ir import meaning
-from sardonyx.targets.detect import host
 from sardonyx.targets.x86_64 import isa
+from tests.runnable import need
 from tests.unit.llvm.mapped import CHUNK, Case, Natives, specials
 
 Array = npt.NDArray[Any]
@@ -58,9 +58,7 @@ def _cases() -> list[Case]:
 
 @functools.cache
 def natives(target: Target, lanes: int) -> Natives:
-    if not set(target.features) <= host().features | {"bmi", "bmi2"}:
-        pytest.skip(f"this machine is no {target.name}")
-    return Natives(_cases(), target, lanes)
+    return Natives(_cases(), need(target), lanes)
 
 
 def arguments(dtype: DType, low: float, high: float) -> Array:

@@ -14,8 +14,8 @@ from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, make, map_, scalar
+from tests.runnable import runnable_targets
 from tests.tolerance import difference
-from tests.unit.kernels.native import runnable_targets
 from tests.unit.loops.drawn import EVERY_TYPE, draw
 from tests.unit.loops.nests import KernelError, Native, graph_of, inputs_like
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.kernels.native import runnable_targets
+from tests.runnable import runnable_targets
 from tests.unit.runtime.programs import Array, model, program
 
 FORMS: dict[str, tuple[str, tuple[int, ...], dict[str, tuple[int, ...]]]] = {

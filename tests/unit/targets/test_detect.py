@@ -1,31 +1,31 @@
-"""Which target a machine gets."""
+"""Which target a machine gets, and which it refuses."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import llvmlite.binding
 import pytest
 
+import sardonyx
 from sardonyx import targets
-from sardonyx.errors import CompileError
-from sardonyx.targets.detect import Host, _cache_sizes, host, parse_cpuinfo, parse_size
-from sardonyx.targets.x86_64 import isa
+from sardonyx.errors import TargetError
+from sardonyx.targets.detect import Host, _cache_sizes, host, parse_size
+from sardonyx.targets.x86_64 import cpuid, isa
+from sardonyx.tools.cli import main
+from tests.unit.runtime.programs import linear
 
-ZEN5 = parse_cpuinfo(
-    "processor\t: 0\nmodel name\t: a name that says nothing\n"
-    "flags\t\t: fpu sse4_1 pni abm fma f16c avx2 bmi1 bmi2 avx512f avx512dq avx512cd avx512bw avx512vl"
-    " avx_vnni avx512_bf16 avx512_vnni gfni amx_tile\n"
-    "processor\t: 1\nflags\t\t: fpu\n"
-)
+HASWELL = frozenset(isa.V3.features) | {"lzcnt", "movbe", "popcnt"}
+ZEN5 = HASWELL | set(isa.V4.features) | {"avxvnni", "avx512bf16", "avx512vnni", "gfni"}
 
 
-def test_cpuinfo_gives_llvm_names_of_the_first_processor() -> None:
-    assert {"avx512bf16", "avx512vnni", "avxvnni", "sse4.1", "sse3", "lzcnt", "amx-tile"} <= ZEN5
-    assert parse_cpuinfo("no such line") == frozenset()
+@pytest.fixture
+def haswell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "this_machine", lambda: Host("x86_64", HASWELL))
 
 
 def test_the_highest_level_is_chosen_with_the_extras_that_kernels_know() -> None:
-    target = isa.choose(Host("x86_64", ZEN5, 48 << 10, 0))
+    target = isa.choose(Host("x86_64", ZEN5 | {"amx-tile"}, 48 << 10, 0))
     assert (target.name, target.lanes, target.tile_rows) == ("x86_64-v4", 16, 14)
     assert target.has("avx512bf16")
     assert target.has("avx512vnni")
@@ -40,33 +40,93 @@ def test_a_part_of_avx512_is_not_enough_for_v4(missing: str) -> None:
     assert not any(feature.startswith("avx512") for feature in target.features)
 
 
-def test_a_machine_without_avx2_is_told_what_it_lacks() -> None:
-    with pytest.raises(CompileError, match="lacks avx2, f16c"):
-        isa.choose(Host("x86_64", ZEN5 - {"avx2", "f16c"}))
-    with pytest.raises(CompileError, match="no target fits s390x"):
+@pytest.mark.parametrize("missing", ["avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe"])
+def test_a_machine_without_avx2_is_told_what_it_lacks(missing: str) -> None:
+    with pytest.raises(TargetError, match=rf"lacks {missing};"):
+        isa.choose(Host("x86_64", ZEN5 - {missing}))
+    with pytest.raises(TargetError, match="no target fits s390x"):
         isa.choose(Host("s390x", frozenset()))
 
 
+def test_a_name_may_ask_for_features() -> None:
+    assert targets.by_name("x86_64-v4+avx512vnni").has("avx512vnni")
+    assert not targets.by_name("x86_64-v4").has("avx512vnni")
+    with pytest.raises(TargetError, match="choose one of x86_64-v4, x86_64-v3, reference"):
+        targets.by_name("x86_64-v5")
+    with pytest.raises(TargetError, match="knows no feature avx512vnni"):
+        targets.by_name("x86_64-v3+avx512vnni")
+
+
+@pytest.mark.usefixtures("haswell")
 def test_the_environment_names_a_target(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v3")
-    assert targets.detect() is not None
     assert targets.detect() == isa.V3
-    monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v4+avx512vnni")
-    assert targets.detect().has("avx512vnni")
     monkeypatch.setenv("SARDONYX_TARGET", "reference")
     assert not targets.detect().is_machine
-    monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v5")
-    with pytest.raises(CompileError, match="choose one of x86_64-v4, x86_64-v3, reference"):
+    monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v4")
+    with pytest.raises(TargetError, match="cannot execute x86_64-v4: it lacks avx512f, avx512bw"):
         targets.detect()
-    monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v3+avx512vnni")
-    with pytest.raises(CompileError, match="knows no feature avx512vnni"):
-        targets.detect()
+
+
+@pytest.mark.usefixtures("haswell")
+def test_a_session_refuses_what_the_machine_cannot_execute(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = pytest.raises(sardonyx.capi.onnxruntime_pybind11_state.RuntimeException, match="lacks avx")
+    options = sardonyx.SessionOptions()
+    options.add_session_config_entry("sardonyx.target", "x86_64-v3+avxvnni")
+    with refused:
+        sardonyx.InferenceSession(linear(), options)
+    monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v4")
+    with refused:
+        sardonyx.InferenceSession(linear())
+
+
+@pytest.mark.usefixtures("haswell")
+@pytest.mark.parametrize("command", ["run", "explain", "compile"])
+def test_commands_refuse_it_too(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "linear.onnx"
+    path.write_bytes(linear())
+    monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v4")
+    assert main([command, str(path)]) == 1
+    assert "it lacks avx512f" in capsys.readouterr().err
 
 
 def test_this_machine_is_detected_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SARDONYX_TARGET", raising=False)
     assert targets.detect() is targets.detect()
-    assert host().features
+    assert host().features <= set(cpuid.FEATURES)
+    assert not targets.REFERENCE.is_machine
+    assert targets.executable(targets.detect()) is targets.detect()
+    assert targets.executable(targets.REFERENCE) is targets.REFERENCE
+
+
+def cpu(xcr0: int, *, leaves: int = 7) -> frozenset[str]:
+    """The features of a CPU whose every bit of CPUID is set, up to a leaf."""
+
+    def ask(leaf: int, subleaf: int) -> tuple[int, int, int, int]:
+        every = 0xFFFF_FFFF
+        return (leaves if leaf == 0 else 0x8000_0008 if leaf == 0x8000_0000 else every, every, every, every)
+
+    return cpuid.decode(ask, lambda: xcr0)
+
+
+def test_only_registers_that_the_system_saves_count() -> None:
+    assert cpu(0xE6) == set(cpuid.FEATURES)
+    assert cpu(0x07) == {name for name in cpuid.FEATURES if not name.startswith("avx512")}
+    assert cpu(0x66) == cpu(0x07)
+    assert cpu(0x03) == {"bmi", "bmi2", "lzcnt", "movbe", "popcnt"}
+    assert cpu(0xE6, leaves=6) == {"f16c", "fma", "lzcnt", "movbe", "popcnt"}
+
+
+def test_every_feature_of_a_target_can_be_detected() -> None:
+    for target in targets.TARGETS:
+        assert {*target.features, *isa.EXTRAS[target.name]} <= set(cpuid.FEATURES)
+
+
+def test_llvm_finds_the_same_features() -> None:
+    found = llvmlite.binding.get_host_cpu_features()
+    assert host().features == {name for name in cpuid.FEATURES if found.get(name)}
 
 
 def test_cache_sizes_are_read_per_level(tmp_path: Path) -> None:

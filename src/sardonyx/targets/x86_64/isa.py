@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sardonyx.base.target import Target
-from sardonyx.errors import CompileError
-from sardonyx.targets.detect import Host
+from sardonyx.errors import TargetError
+from sardonyx.targets.detect import X86_64, Host
 
 # The objects are loaded by the engine's own linker, so every system uses ELF and the System V convention.
 _TRIPLE = "x86_64-unknown-none-elf"
@@ -39,42 +39,45 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 }
 """Features beyond the level that kernels may ask for; without the others, more machines share code."""
 
-_ANYWHERE = "The target `reference` runs on any machine, slowly, in numpy."
+ANYWHERE = "The target `reference` runs on any machine, slowly, in numpy."
 
-_REQUIRED = {target.name: frozenset(target.features) for target in TARGETS}
+_IMPLIED = frozenset({"lzcnt", "movbe", "popcnt"})
+"""What LLVM uses at these levels beside the features that kernels ask for."""
 
 
 def with_features(target: Target, features: Iterable[str]) -> Target:
     """The target with more features.
 
-    Raises CompileError for a feature that is not one of its `EXTRAS`.
+    Raises TargetError for a feature that is not one of its `EXTRAS`.
     """
     wanted = set(features)
     if unknown := wanted - set(EXTRAS[target.name]):
         known = ", ".join(EXTRAS[target.name])
-        raise CompileError(
-            f"{target.name} knows no feature {', '.join(sorted(unknown))}; choose from {known}"
-        )
+        raise TargetError(f"{target.name} knows no feature {', '.join(sorted(unknown))}; choose from {known}")
     return replace(target, features=(*target.features, *(f for f in EXTRAS[target.name] if f in wanted)))
+
+
+def missing(target: Target, host: Host) -> tuple[str, ...]:
+    """What a machine lacks to execute a target, in the target's order; nothing if it can."""
+    needed = (*target.features, *sorted(_IMPLIED))
+    return tuple(name for name in needed if name not in host.features)
 
 
 def choose(host: Host) -> Target:
     """The highest level that a machine supports, with the extra features and cache sizes it has.
 
-    Raises CompileError if the machine has no AVX2 with FMA and F16C.
+    Raises TargetError if the machine has no AVX2 with FMA and F16C.
     """
-    if host.machine not in {"x86_64", "amd64"}:
-        raise CompileError(
-            f"no target fits {host.machine or 'this machine'}; an x86-64 CPU is needed. {_ANYWHERE}"
+    if host.machine not in X86_64:
+        raise TargetError(
+            f"no target fits {host.machine or 'this machine'}; an x86-64 CPU is needed. {ANYWHERE}"
         )
-    # Systems differ in how they name the bit-manipulation sets; every CPU with AVX2 and FMA has both.
-    available = host.features | {"bmi", "bmi2"}
     for target in TARGETS:
-        if _REQUIRED[target.name] <= available:
+        if not missing(target, host):
             chosen = with_features(target, set(EXTRAS[target.name]) & host.features)
             l1, l2 = host.l1_bytes or target.l1_bytes, host.l2_bytes or target.l2_bytes
             return replace(chosen, l1_bytes=l1, l2_bytes=l2)
-    missing = ", ".join(sorted(_REQUIRED[V3.name] - available))
-    raise CompileError(
-        f"this machine lacks {missing}; an x86-64-v3 CPU (AVX2, FMA, F16C) is needed. {_ANYWHERE}"
+    lacking = ", ".join(missing(V3, host))
+    raise TargetError(
+        f"this machine lacks {lacking}; an x86-64-v3 CPU (AVX2, FMA, F16C) is needed. {ANYWHERE}"
     )

@@ -1,0 +1,75 @@
+"""Memory that machine code runs from: a part of a mapped file, or a copy of some bytes.
+
+Decides how memory is mapped on each system; must not know what the code does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from sardonyx.errors import CompileError
+
+
+class Executable(Protocol):
+    """Executable memory that stays mapped as long as its owner, this object, lives."""
+
+    address: int
+
+
+class Mapped:
+    """A file mapped executable, from `offset` bytes on."""
+
+    def __init__(self, mapped: mmap.mmap, offset: int = 0) -> None:
+        self._bytes = np.frombuffer(mapped, np.uint8)
+        self.address = int(self._bytes.ctypes.data) + offset
+
+
+def copied(code: bytes | memoryview) -> Executable:
+    """A copy of machine code that can be called.
+
+    Raises CompileError or OSError if the system gives no executable memory.
+    """
+    if sys.platform == "win32":
+        return _Pages(bytes(code))
+    # No memory is writable and executable at once: the code goes through a nameless file.
+    if sys.platform.startswith("linux"):
+        handle = os.memfd_create("sardonyx", os.MFD_CLOEXEC)
+    else:
+        import tempfile
+
+        handle, name = tempfile.mkstemp(prefix="sardonyx")
+        Path(name).unlink()
+    with os.fdopen(handle, "wb") as file:
+        file.write(code)
+        file.flush()
+        return Mapped(mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC))
+
+
+class _Pages:
+    """Pages taken with VirtualAlloc, made executable after writing."""
+
+    def __init__(self, code: bytes) -> None:
+        kernel32 = getattr(ctypes, "windll").kernel32  # noqa: B009 - absent on other systems
+        kernel32.VirtualAlloc.restype = ctypes.c_void_p
+        size = ctypes.c_size_t(len(code))
+        commit_and_reserve, read_write, read_execute = 0x3000, 0x04, 0x20
+        address = kernel32.VirtualAlloc(None, size, commit_and_reserve, read_write)
+        if not address:
+            raise CompileError("the system gives no memory for machine code")
+        ctypes.memmove(address, code, len(code))
+        old, pages = ctypes.c_uint32(), ctypes.c_void_p(address)
+        if not kernel32.VirtualProtect(pages, size, read_execute, ctypes.byref(old)):
+            raise CompileError("the system does not allow machine code to be executed")
+        self.address = int(address)
+        self._free: Callable[[], object] = lambda: kernel32.VirtualFree(pages, ctypes.c_size_t(0), 0x8000)
+
+    def __del__(self) -> None:
+        self._free()

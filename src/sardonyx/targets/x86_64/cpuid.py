@@ -1,0 +1,106 @@
+"""What an x86-64 CPU says of itself and the system lets a process use: CPUID and XCR0.
+
+Decides nothing: returns LLVM feature names. Both instructions are mapped as bytes, so that asking loads no
+compiler and is right under emulators and hypervisors that hide features.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sardonyx.base.executable import copied
+
+Ask = Callable[[int, int], tuple[int, int, int, int]]
+"""EAX, EBX, ECX and EDX of a leaf and subleaf of CPUID."""
+
+_A, _B, _C, _D = range(4)
+_EXTENDED = 0x8000_0000
+_SSE_AVX = 0x06
+_AVX512 = 0xE0 | _SSE_AVX
+"""Bits of XCR0: the registers that the system saves, without which their instructions fault."""
+
+
+class _Bit(NamedTuple):
+    leaf: int
+    subleaf: int
+    register: int
+    bit: int
+    saved: int = 0
+
+
+FEATURES: dict[str, _Bit] = {
+    "movbe": _Bit(1, 0, _C, 22),
+    "popcnt": _Bit(1, 0, _C, 23),
+    "lzcnt": _Bit(0x8000_0001, 0, _C, 5),
+    "fma": _Bit(1, 0, _C, 12, _SSE_AVX),
+    "f16c": _Bit(1, 0, _C, 29, _SSE_AVX),
+    "bmi": _Bit(7, 0, _B, 3),
+    "bmi2": _Bit(7, 0, _B, 8),
+    "avx2": _Bit(7, 0, _B, 5, _SSE_AVX),
+    "gfni": _Bit(7, 0, _C, 8, _SSE_AVX),
+    "avxvnni": _Bit(7, 1, _A, 4, _SSE_AVX),
+    "avxvnniint8": _Bit(7, 1, _D, 4, _SSE_AVX),
+    "avx512f": _Bit(7, 0, _B, 16, _AVX512),
+    "avx512dq": _Bit(7, 0, _B, 17, _AVX512),
+    "avx512cd": _Bit(7, 0, _B, 28, _AVX512),
+    "avx512bw": _Bit(7, 0, _B, 30, _AVX512),
+    "avx512vl": _Bit(7, 0, _B, 31, _AVX512),
+    "avx512vbmi": _Bit(7, 0, _C, 1, _AVX512),
+    "avx512vbmi2": _Bit(7, 0, _C, 6, _AVX512),
+    "avx512vnni": _Bit(7, 0, _C, 11, _AVX512),
+    "avx512fp16": _Bit(7, 0, _D, 23, _AVX512),
+    "avx512bf16": _Bit(7, 1, _A, 5, _AVX512),
+}
+"""Every feature that a target of this family may ask for; the bit of CPUID, and what XCR0 must have."""
+
+_OSXSAVE = _Bit(1, 0, _C, 27)
+
+
+def decode(ask: Ask, xcr0: Callable[[], int]) -> frozenset[str]:
+    """The features that CPUID names and whose registers are saved; `xcr0` is called only if it may be."""
+    last = {first: ask(first, 0)[_A] for first in (0, _EXTENDED)}
+    leaves = {(row.leaf, row.subleaf) for row in FEATURES.values()}
+    # A leaf past the last one shows the last one.
+    told = {(leaf, n): ask(leaf, n) for leaf, n in leaves if leaf <= last[leaf & _EXTENDED]}
+
+    def has(row: _Bit) -> bool:
+        registers = told.get((row.leaf, row.subleaf))
+        return registers is not None and bool(registers[row.register] >> row.bit & 1)
+
+    saved = xcr0() if has(_OSXSAVE) else 0
+    return frozenset(name for name, row in FEATURES.items() if row.saved & saved == row.saved and has(row))
+
+
+def features() -> frozenset[str]:
+    """The features that this process may use.
+
+    Raises CompileError or OSError if the system does not let it execute mapped code.
+    """
+    with_arguments = _WINDOWS if sys.platform == "win32" else _SYSTEM_V
+    code = with_arguments + _CPUID
+    memory = copied(code + _XGETBV)
+    words = (ctypes.c_uint32 * 4)()
+    cpuid = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p)(memory.address)
+    xgetbv = ctypes.CFUNCTYPE(ctypes.c_uint64)(memory.address + len(code))
+
+    def ask(leaf: int, subleaf: int) -> tuple[int, int, int, int]:
+        cpuid(leaf, subleaf, ctypes.addressof(words))
+        return words[_A], words[_B], words[_C], words[_D]
+
+    return decode(ask, lambda: int(xgetbv()))
+
+
+# void cpuid(uint32 leaf, uint32 subleaf, uint32 *words): arguments to eax, ecx, r8; then the rest.
+_SYSTEM_V = bytes.fromhex("49 89 d0  89 f8  89 f1")  # mov r8, rdx; mov eax, edi; mov ecx, esi
+_WINDOWS = bytes.fromhex("89 c8  89 d1")  # mov eax, ecx; mov ecx, edx
+_CPUID = bytes.fromhex(
+    "53"  # push rbx
+    "0f a2"  # cpuid
+    "41 89 00  41 89 58 04  41 89 48 08  41 89 50 0c"  # mov [r8 + 0, 4, 8, 12], eax, ebx, ecx, edx
+    "5b c3"  # pop rbx; ret
+)
+# uint64 xcr0(void)
+_XGETBV = bytes.fromhex("31 c9  0f 01 d0  48 c1 e2 20  48 09 d0  c3")  # ecx = 0; xgetbv; rax |= rdx << 32
