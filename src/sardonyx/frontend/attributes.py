@@ -124,9 +124,11 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 
 def check(operator: Operator, node: Node, inputs: Sequence[Value | None]) -> None:
     """Raise LoadError if the node does not fit the signature of its operator."""
-    if unknown := node.attributes.keys() - operator.attributes:
+    if (unknown := node.attributes.keys() - operator.attributes) and operator.strict:
         raise LoadError(f"it has no attribute {', '.join(sorted(unknown))} (opset {node.opset})")
     for name, given in node.attributes.items():
+        if name in unknown:
+            continue
         kind = operator.attributes[name].partition("|")[0].strip()
         if not _FITS.get(kind, _anything)(given):
             raise LoadError(f"its attribute {name} is {given!r}, of another type than {kind}")

@@ -45,7 +45,7 @@ def tensors_in(source: Source, contents: Mapping[str, bytes]) -> dict[str, np.nd
             )
         inner = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
         inner.raw_data = content[start : start + length]
-        found[tensor.name] = TensorReader(source.folder).dense(inner)
+        found[tensor.name] = TensorReader(source.folders).dense(inner)
     return found
 
 

@@ -78,10 +78,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed model file and the folder of its external data."""
+    """A parsed model file and the folders of its external data.
+
+    Its files are named from the first folder. If the model's own file was reached through a link, as in the
+    caches of model hubs, the second one is that where the file itself lies.
+    """
 
     proto: onnx.ModelProto
-    folder: Path
+    folders: tuple[Path, ...]
 
 
 Origin: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto | Source
@@ -108,12 +112,12 @@ def load(
     ops.register_all()
     options, known = options or CompileOptions(), known or Known()
     source = open_model(model, options)
-    proto, folder = source.proto, source.folder
+    proto = source.proto
     declared = signature(source, options)
     functions = {(_domain(f.domain), f.name, f.overload): f for f in proto.functions}
     shared = Model(
         functions,
-        TensorReader(folder),
+        TensorReader(source.folders),
         contents=known.tensors,
         sought=dict.fromkeys(options.outputs),
         allow_fallback=options.fallback != "error",
@@ -146,12 +150,8 @@ def signature(model: Origin, options: CompileOptions | None = None) -> Signature
         raise LoadError("No graph was found in the protobuf. Is this an ONNX model?", kind="empty")
     if not proto.graph.output:
         raise LoadError("the graph has no outputs")
-    for what, names in (
-        ("inputs", [i.name for i in proto.graph.input]),
-        ("initialisers", [*_initialised(proto.graph)]),
-    ):
-        if len(set(names)) != len(names):
-            raise LoadError(f"two {what} of the graph have the same name")
+    if len({i.name for i in proto.graph.input}) != len(proto.graph.input):
+        raise LoadError("two inputs of the graph have the same name")
     initial = set(_initialised(proto.graph))
     return Signature(
         inputs=tuple(_input_info(i, options) for i in proto.graph.input if i.name not in initial),
@@ -171,13 +171,13 @@ def open_model(model: Origin, options: CompileOptions | None = None) -> Source:
     options = options or CompileOptions()
     if isinstance(model, Source):
         return model
-    folder = Path(options.external_folder or ".")
+    folders: tuple[Path, ...] = (Path(options.external_folder or "."),)
     if isinstance(model, onnx.ModelProto):
-        return Source(model, folder)
+        return Source(model, folders)
     where = "the model"
     if not isinstance(model, bytes):
         path = Path(model)
-        where, folder = str(path), path.parent
+        where, folders = str(path), (path.parent, path.resolve().parent)
         try:
             model = path.read_bytes()
         except OSError as error:
@@ -185,7 +185,7 @@ def open_model(model: Origin, options: CompileOptions | None = None) -> Source:
     if model[4:8] == b"ORTM":
         raise LoadError(f"{where} is in the ORT format; give the ONNX file it was made from")
     try:
-        return Source(onnx.ModelProto.FromString(model), folder)
+        return Source(onnx.ModelProto.FromString(model), folders)
     except (DecodeError, RecursionError) as error:
         raise LoadError(f"{where}: protobuf parsing failed: {error}", kind="protobuf") from error
 
@@ -198,6 +198,8 @@ def _opsets(proto: onnx.ModelProto) -> dict[str, int]:
     opsets = opsets_of(proto.opset_import)
     if not opsets and proto.ir_version < 3:
         opsets = {"": 1}
+    if not opsets:
+        raise LoadError("the model imports no opset; its opset_import must name at least one", kind="graph")
     newest = onnx.defs.onnx_opset_version()
     if not 0 < opsets.get("", 1) <= newest:
         raise LoadError(f"opset {opsets['']} of the domain ai.onnx is unknown; 1 to {newest} can be read")

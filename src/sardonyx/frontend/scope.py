@@ -19,13 +19,13 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.report import FallbackNote
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, UnsupportedOp
-from sardonyx.frontend import attributes, constraints, fallback
+from sardonyx.frontend import attributes, constants, constraints, fallback
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import formal
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.unknown import Unknown, collect_unknowns
 from sardonyx.ir.value import Value, const, origin
-from sardonyx.ops.registry import Node, lookup
+from sardonyx.ops.registry import Node, lookup, newest
 from sardonyx.ops.subgraph import Body, Formal
 
 MAX_DEPTH = 64
@@ -158,12 +158,11 @@ class Scope:
 
     def initialise(self, graph: onnx.GraphProto, skip: frozenset[str] = frozenset()) -> None:
         """Define the initialisers of a graph except those named in `skip`."""
-        for proto in graph.initializer:
-            if proto.name not in skip:
-                self.define(proto.name, const(self.model.tensors.dense(proto)))
-        for sparse in graph.sparse_initializer:
-            if sparse.values.name not in skip:
-                self.define(sparse.values.name, const(self.model.tensors.sparse(sparse)))
+        read = self.model.tensors
+        for name, proto in constants.initialisers(graph).items():
+            if name not in skip:
+                plain = isinstance(proto, onnx.TensorProto)
+                self.define(name, const(read.dense(proto) if plain else read.sparse(proto)))
 
     def build(self, nodes: Sequence[onnx.NodeProto]) -> None:
         """Build nodes in an order in which every name is defined before it is used."""
@@ -171,7 +170,7 @@ class Scope:
             raise LoadError(
                 f"functions and subgraphs are nested more than {MAX_DEPTH} deep; is one recursive?"
             )
-        for index, proto in enumerate(ordered(nodes, self.values)):
+        for index, proto in enumerate(ordered(constants.last_of_each(nodes), self.values)):
             if next(self.model.built) >= MAX_NODES:
                 raise LoadError(f"written out, its functions and subgraphs have more than {MAX_NODES} nodes")
             name = self.prefix + (proto.name or f"{proto.op_type}_{index}")
@@ -209,9 +208,7 @@ class Scope:
     def _operator(
         self, proto: onnx.NodeProto, domain: str, inputs: list[Value | None], name: str
     ) -> Sequence[Value | None]:
-        if domain not in self.opsets:
-            raise LoadError(f'the model imports no opset for the domain "{domain}"', kind="graph")
-        opset = self.opsets[domain]
+        opset = self._opset(domain)
         try:
             operator = lookup(domain, proto.op_type, opset)
             given = attributes.decode(proto.attribute, self)
@@ -230,11 +227,20 @@ class Scope:
                 raise refusal from None
             raise
 
+    def _opset(self, domain: str) -> int:
+        """The opset of a domain; the newest one of a known domain that the model does not import."""
+        if domain in self.opsets:
+            return self.opsets[domain]
+        known = onnx.defs.onnx_opset_version() if not domain else newest(domain)
+        if known is None:
+            raise LoadError(f'the model imports no opset for the domain "{domain}"', kind="graph")
+        return known
+
     def _otherwise(
         self, proto: onnx.NodeProto, domain: str, inputs: list[Value | None], name: str, reason: str
     ) -> Sequence[Value | None]:
         """What a node gives by the body of its schema, or in the reference evaluator."""
-        opset = self.opsets[domain]
+        opset = self._opset(domain)
         function = schema_function(proto, domain, opset, inputs)
         if function is not None:
             defaults = onnx.defs.get_schema(proto.op_type, opset, domain).attributes.values()
@@ -318,11 +324,11 @@ class NestedGraph:
         """The results of the body over these arguments, built among the values around it."""
         return self._build(args, None)
 
-    def close(self, formals: Sequence[Value]) -> Body:
-        """The body as a graph whose first inputs are `formals` (made by `placeholder`)."""
+    def close(self, formals: Sequence[Value], args: Sequence[Value] | None = None) -> Body:
+        """The body over `args`, by default the formals, as a graph whose first inputs are `formals`."""
         captured: dict[int, tuple[Value, Value]] = {}
         with collect_unknowns() as unknowns, dims.assuming():
-            results = self._build(formals, captured)
+            results = self._build(formals if args is None else args, captured)
         outer, inner = [o for o, _ in captured.values()], [i for _, i in captured.values()]
         names = [o.name for o in self.outputs]
         graph = closed_graph((*formals, *inner), tuple(zip(names, results, strict=True)), unknowns)
@@ -371,6 +377,7 @@ def reads(node: onnx.NodeProto) -> Iterator[str]:
         for graph in (attribute.g, *attribute.graphs) if attribute.type in (5, 10) else ():
             own = {o for inner in graph.node for o in inner.output} | {i.name for i in graph.input}
             own |= {t.name for t in graph.initializer}
+            own |= {s.values.name for s in graph.sparse_initializer}
             yield from (name for inner in graph.node for name in reads(inner) if name not in own)
             yield from (output.name for output in graph.output if output.name not in own)
 

@@ -27,8 +27,7 @@ def write_simplified(
     Raises OSError if the file cannot be written.
     """
     model = onnx_ir.from_proto(source.proto)
-    if source.folder:
-        onnx_ir.external_data.set_base_dir(model.graph, source.folder)
+    onnx_ir.external_data.set_base_dir(model.graph, source.folders[0])
     steps = Sequential(
         common.InlinePass(),
         common.CommonSubexpressionEliminationPass(),

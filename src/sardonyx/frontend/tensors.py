@@ -6,7 +6,8 @@ Decides where external data may lie. Must not know graphs or operators.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -25,9 +26,9 @@ EXTERNAL = onnx.TensorProto.EXTERNAL
 
 @dataclass(frozen=True, slots=True)
 class TensorReader:
-    """Decodes tensors; external data must lie inside `folder`."""
+    """Decodes tensors; external data is named from the first of `folders` and must lie inside one of them."""
 
-    folder: Path
+    folders: tuple[Path, ...]
     _files: dict[Path, mmap.mmap | bytes] = field(default_factory=dict)
 
     def dense(self, proto: onnx.TensorProto) -> Array:
@@ -72,7 +73,7 @@ class TensorReader:
 
     def _external(self, proto: onnx.TensorProto) -> memoryview:
         entries = {entry.key: entry.value for entry in proto.external_data}
-        path = _inside(self.folder, entries.get("location", ""), proto.name)
+        path = _inside(self.folders, entries.get("location", ""), proto.name)
         content = self._content(path, proto.name)
         offset, length = _number(entries, "offset", 0), _number(entries, "length", len(content))
         if "length" not in entries:
@@ -110,17 +111,22 @@ def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> 
     return array if array.dtype == dtype.numpy else array.astype(dtype.numpy)
 
 
-def _inside(folder: Path, location: str, name: str) -> Path:
-    root = folder.resolve()
-    path = (root / location.replace("\0", "")).resolve()
-    if not location or "\0" in location or Path(location).is_absolute() or not path.is_relative_to(root):
+def _inside(folders: Sequence[Path], location: str, name: str) -> Path:
+    """The file at a location; neither its name nor a link on its way may lead out of the folders."""
+    path = (folders[0] / location.replace("\0", "")).resolve()
+    named = location and "\0" not in location and not Path(location).is_absolute()
+    if not (named and _stays(location) and any(path.is_relative_to(root.resolve()) for root in folders)):
         raise LoadError(
-            f'tensor "{name}": external data path {location!r} leaves the folder of the model; '
-            "it must be relative and stay inside"
+            f'tensor "{name}": External data path validation failed: {location!r} leaves the folder of the '
+            "model; it must be relative and stay inside"
         )
     if not path.is_file():
         raise LoadError(f'tensor "{name}": there is no external data file {path}')
     return path
+
+
+def _stays(location: str) -> bool:
+    return Path(os.path.normpath(location)).parts[:1] != (os.pardir,)
 
 
 def _number(entries: Mapping[str, str], key: str, default: int) -> int:

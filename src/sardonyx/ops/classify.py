@@ -138,8 +138,11 @@ def linear_classifier(
     """The label of the greatest of x @ coefficients + intercepts, and these scores."""
     rows = _matrix(x)
     labels = Labels.of(classlabels_ints, classlabels_strings)
-    classes = len(intercepts) or max(len(labels.names), 1)
-    scores = rows.dot(_constant(np.reshape(coefficients, (classes, -1)).T, rows))
+    names = max(len(labels.names), 1)
+    classes = len(intercepts) or names
+    if classes != names and (classes, names) not in ((1, 2), (2, 1)):
+        raise ShapeError(f"{classes} intercepts do not fit {names} class labels")
+    scores = rows.dot(_constant(_per_class(coefficients, classes, rows).T, rows))
     if intercepts:
         scores = scores + _constant(intercepts, rows).reshape((1, classes))
     if classes > 1:
@@ -148,6 +151,20 @@ def linear_classifier(
     if len(labels.names) == 2:
         return labels.either(second), binary_scores(scores, post_transform, complement=True).cast(dt.F32)
     return second.cast(dt.I64), transformed(scores, post_transform).cast(dt.F32)
+
+
+def _per_class(coefficients: Floats, classes: int, rows: Value) -> Array:
+    """A row of coefficients for each class; more of them than there are features have no use."""
+    width = rows.shape[1]
+    if len(coefficients) % classes:
+        raise ShapeError(f"{len(coefficients)} coefficients do not fit {classes} classes")
+    if not isinstance(width, int):
+        return np.reshape(coefficients, (classes, -1))
+    if len(coefficients) < classes * width:
+        raise ShapeError(
+            f"{classes} classes of {width} features need more than {len(coefficients)} coefficients"
+        )
+    return np.reshape(coefficients[: classes * width], (classes, width))
 
 
 def kernel_matrix(x: Value, vectors: Array, kind: str, params: Floats) -> Value:

@@ -64,13 +64,14 @@ def skip_simplified_layer_normalization(
     return _skip(x, skip, gamma, None, bias, epsilon, centred=False)
 
 
-@op("SimplifiedLayerNormalization")
-@op("SimplifiedLayerNormalization", domain=MICROSOFT)
+@op("SimplifiedLayerNormalization", strict=False)
+@op("SimplifiedLayerNormalization", domain=MICROSOFT, strict=False)
 def simplified_layer_normalization(
     x: Value, scale: Value, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1
 ) -> tuple[Value, Value]:
-    """RMSNormalization and the inverse root mean square."""
-    return normalize_rms(x, scale, axis, epsilon, dt.by_onnx(stash_type) if x.dtype is not dt.F64 else dt.F64)
+    """RMSNormalization, whose result has the type of the scale, and the inverse root mean square."""
+    stash = dt.by_onnx(stash_type) if x.dtype is not dt.F64 else dt.F64
+    return normalize_rms(x, scale, axis, epsilon, stash, scale.dtype)
 
 
 @op("EmbedLayerNormalization", domain=MICROSOFT)

@@ -22,13 +22,19 @@ from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder
 from sardonyx.ops.elements import Elements, elements, join, nature
 from sardonyx.ops.operands import needs_content, needs_size, sizes
 from sardonyx.ops.registry import op
-from sardonyx.ops.subgraph import Body, SubGraph
+from sardonyx.ops.subgraph import Body, Formal, SubGraph
 from sardonyx.ops.window import Ints
 
 UNROLL_TRIPS = 32
 UNROLL_VALUES = 2000
 UNROLL_EASY_VALUES = 64
 """The same for bodies that native code can repeat."""
+MOST_RANKS = 32
+"""Iterations of a Loop that may change the rank of what it carries."""
+
+
+class RankChangeError(ShapeError):
+    """A carried value has another rank after an iteration than before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Kind:
     def joined(self, other: Kind, what: str) -> Kind:
         """What holds of either value. Raises ShapeError if their types or ranks differ."""
         if self.dtype is not other.dtype or len(self.shape) != len(other.shape):
-            raise ShapeError(
+            raise (ShapeError if self.dtype is not other.dtype else RankChangeError)(
                 f"{what} is {self} on one course and {other} on another; both must agree in type and rank"
             )
         shape = tuple(_either(a, b) for a, b in zip(self.shape, other.shape, strict=True))
@@ -157,7 +163,11 @@ def _formal(kind: Kind, name: str) -> Value:
 
 
 def _settle(
-    branch: SubGraph, before: Sequence[Value], carried: Sequence[Value], after: Sequence[Value], skip: int
+    branch: SubGraph | Turns,
+    before: Sequence[Value],
+    carried: Sequence[Value],
+    after: Sequence[Value],
+    skip: int,
 ) -> tuple[Body, list[Kind], list[Kind]]:
     """Close a body over carried values whose sizes stay the same in every iteration.
 
@@ -206,6 +216,44 @@ def _row(kind: Kind) -> tuple[DType, tuple[Dim, ...]]:
     return kind.dtype, tuple(0 if n is None else n for n in kind.shape)
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The body of a Loop, its iterations counted from `first` on.
+
+    A body may declare its counter and its condition as scalars or as [1].
+    """
+
+    body: SubGraph
+    first: int = 0
+
+    @property
+    def inputs(self) -> tuple[Formal, ...]:
+        """The declared formal inputs."""
+        return self.body.inputs
+
+    @property
+    def outputs(self) -> tuple[Formal, ...]:
+        """The declared outputs."""
+        return self.body.outputs
+
+    def seen(self, number: Value, condition: Value) -> tuple[Value, Value]:
+        """The counter and the condition as the body declares them."""
+        number = number + self.first if self.first else number
+        one, other = (
+            v.reshape((1,)) if f.shape is not None and len(f.shape) == 1 else v
+            for v, f in zip((number, condition), self.inputs, strict=False)
+        )
+        return one, other
+
+    def inline(self, number: Value, condition: Value, *carried: Value) -> tuple[Value, ...]:
+        """The results of one iteration, built among the values around it."""
+        return self.body.inline(*self.seen(number, condition), *carried)
+
+    def close(self, formals: Sequence[Value]) -> Body:
+        """An iteration as a graph whose first inputs are `formals`."""
+        return self.body.close(formals, [*self.seen(formals[0], formals[1]), *formals[2:]])
+
+
 @op("Loop")
 def loop(
     m: Value | None = None, cond: Value | None = None, *initial: Value, body: SubGraph
@@ -213,6 +261,10 @@ def loop(
     """Repeat the body at most `m` times, while its condition holds."""
     m = None if m is None else _single(m, dt.I64, "the trip count")
     cond = None if cond is None else _single(cond, dt.BOOL, "the condition")
+    return _loop(m, cond, initial, Turns(body))
+
+
+def _loop(m: Value | None, cond: Value | None, initial: Sequence[Value], body: Turns) -> tuple[Value, ...]:
     if known_truth(cond) is False:
         trips: Dim | None = 0
     else:
@@ -220,13 +272,19 @@ def loop(
         trips = dims.maximum(given[0], 0) if given else None
     count = len(initial)
     before = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
-    closed, kinds, results = _settle(body, before, initial, (), 1)
+    try:
+        closed, kinds, results = _settle(body, before, initial, (), 1)
+    except RankChangeError:
+        if body.first >= MOST_RANKS:
+            raise
+        return _peeled(m, cond, trips, initial, body)
     goes_on = closed.graph.outputs[0][1]
     if goes_on.dtype is not dt.BOOL or (isinstance(goes_on.size, int) and goes_on.size != 1):
         raise ShapeError(
             f"the body must give a condition of one bool, not {goes_on.dtype}{list(goes_on.shape)}"
         )
-    endless = known_truth(goes_on) is True or goes_on is before[1]
+    same = (before[1], body.seen(before[0], before[1])[1])
+    endless = known_truth(goes_on) is True or any(goes_on is value for value in same)
     rows = results[1 + count :]
     steady = known_truth(cond) is not None and endless
     if steady and trips is None:
@@ -248,7 +306,7 @@ def loop(
     return _results("loop", (*args, *initial, *closed.captures), attrs, [*kinds, *stacked])
 
 
-def _unrolled(body: SubGraph, trips: int, state: Sequence[Value]) -> tuple[Value, ...]:
+def _unrolled(body: Turns, trips: int, state: Sequence[Value]) -> tuple[Value, ...]:
     carried = list(state)
     rows: list[list[Value]] = []
     for number in range(trips):
@@ -256,6 +314,32 @@ def _unrolled(body: SubGraph, trips: int, state: Sequence[Value]) -> tuple[Value
         carried = list(results[1 : 1 + len(carried)])
         rows.append(list(results[1 + len(carried) :]))
     return (*carried, *(_stack(parts) for parts in zip(*rows, strict=True)))
+
+
+def _peeled(
+    m: Value | None, cond: Value | None, trips: Dim | None, initial: Sequence[Value], body: Turns
+) -> tuple[Value, ...]:
+    """A Loop whose first iteration changes the rank of what it carries: that one in place, then the rest."""
+    count, why = len(initial), "because the loop changes the rank of a carried value,"
+    if m is not None and not isinstance(trips, int):
+        raise needs_content(m, f"the trip count, {why}")
+    if cond is not None and known_truth(cond) is None:
+        raise needs_content(cond, f"the condition, {why}")
+    if trips == 0:
+        formals = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
+        formals += [_formal(Kind.of(v), f.name) for v, f in zip(initial, body.inputs[2:], strict=False)]
+        rows = [_row(k) for k in _kinds(body.close(formals))[1 + count :]]
+        return (*initial, *(const(np.zeros(0, d.numpy)).reshape((0, *shape)) for d, shape in rows))
+    results = body.inline(dim_value(0, dt.I64), const(np.asarray(True)), *initial)
+    left = None if not isinstance(trips, int) else dim_value(trips - 1, dt.I64)
+    rest = _loop(
+        left,
+        _single(results[0], dt.BOOL, "the condition"),
+        results[1 : 1 + count],
+        replace(body, first=body.first + 1),
+    )
+    rows_of = zip(results[1 + count :], rest[count:], strict=True)
+    return (*rest[:count], *(concat([_stack([first]), later], 0) for first, later in rows_of))
 
 
 def _flipped(x: Value, axis: int, backward: bool) -> Value:

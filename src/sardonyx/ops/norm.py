@@ -145,9 +145,15 @@ def _trailing(v: Value, x: Value, axis: int) -> Value:
 
 
 def normalize_layer(
-    x: Value, scale: Value | None, b: Value | None, axis: int, epsilon: float, stash: DType
+    x: Value,
+    scale: Value | None,
+    b: Value | None,
+    axis: int,
+    epsilon: float,
+    stash: DType,
+    result: DType | None = None,
 ) -> tuple[Value, Value, Value]:
-    """LayerNormalization computed in `stash`: the result, the mean and 1 / deviation."""
+    """LayerNormalization computed in `stash`: the result (of x's type by default), mean, 1 / deviation."""
     axis = x.axis(axis)
     wide = x.cast(stash)
     mean, deviation, var = moments(wide, range(axis, x.rank))
@@ -157,11 +163,24 @@ def normalize_layer(
         y = y * _trailing(scale.cast(stash), x, axis)
     if b is not None:
         y = y + _trailing(b.cast(stash), x, axis)
-    return y.cast(x.dtype), mean, inverse
+    return y.cast(result or x.dtype), mean, inverse
 
 
-@op("LayerNormalization", since=1)
-@op("LayerNormalization", since=17)
+@op("LayerNormalization", since=1, strict=False)
+def layer_normalization_1(
+    x: Value,
+    scale: Value,
+    b: Value | None = None,
+    *,
+    axis: int = -1,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+) -> tuple[Value, Value, Value]:
+    """LayerNormalization whose result has the type of the scale, as it was before ONNX took it up."""
+    return normalize_layer(x, scale, b, axis, epsilon, _stash(x, stash_type).dtype, scale.dtype)
+
+
+@op("LayerNormalization", since=17, strict=False)
 def layer_normalization(
     x: Value,
     scale: Value,
@@ -176,16 +195,16 @@ def layer_normalization(
 
 
 def normalize_rms(
-    x: Value, scale: Value | None, axis: int, epsilon: float, stash: DType
+    x: Value, scale: Value | None, axis: int, epsilon: float, stash: DType, result: DType | None = None
 ) -> tuple[Value, Value]:
-    """RMSNormalization computed in `stash`: the result and 1 / root mean square."""
+    """RMSNormalization computed in `stash`: the result, of the type of x by default, and 1 / RMS."""
     axis = x.axis(axis)
     wide = x.cast(stash)
     inverse = 1.0 / ((wide * wide).mean(*range(axis, x.rank)) + epsilon).sqrt()
     y = wide * inverse
     if scale is not None:
         y = y * _trailing(scale.cast(stash), x, axis)
-    return y.cast(x.dtype), inverse
+    return y.cast(result or x.dtype), inverse
 
 
 @op("RMSNormalization", since=23)

@@ -40,7 +40,8 @@ class Operator:
     `inputs` are the least and the greatest number of inputs (None: any), `attributes` the types of the
     attributes as the signature writes them, `required` those without a default, `gaps` the inputs among the
     least number that may be missing nevertheless, `reals` the defaults that are real numbers, in single
-    precision as a model holds them; all are read off the signature.
+    precision as a model holds them; all are read off the signature. One that is not `strict` ignores
+    attributes that it does not know.
     """
 
     domain: str
@@ -53,10 +54,14 @@ class Operator:
     required: frozenset[str]
     gaps: frozenset[int] = frozenset()
     reals: Mapping[str, float] = field(default_factory=dict)
+    strict: bool = True
 
     def __call__(self, node: Node, inputs: list[Value | None]) -> tuple[Value | None, ...]:
         """Build the values of a node; always a tuple."""
-        attributes = {**self.reals, **node.attributes}
+        given = node.attributes
+        if not self.strict:
+            given = {name: value for name, value in given.items() if name in self.attributes}
+        attributes = {**self.reals, **given}
         if self.wants_node:
             attributes["node"] = node
         result = self.build(*inputs, **attributes)
@@ -66,8 +71,12 @@ class Operator:
 _operators: dict[tuple[str, str], list[Operator]] = {}
 
 
-def op(name: str, since: int = 1, domain: str = "") -> Callable[[F], F]:
-    """Register a function as the meaning of an operator from opset `since` on."""
+def op(name: str, since: int = 1, domain: str = "", strict: bool = True) -> Callable[[F], F]:
+    """Register a function as the meaning of an operator from opset `since` on.
+
+    Nodes of an operator that is not `strict` may carry attributes without a meaning: no schema of the ONNX
+    standard rules them, and peers ignore them.
+    """
 
     def add(build: F) -> F:
         parameters = inspect.signature(build).parameters.values()
@@ -88,6 +97,7 @@ def op(name: str, since: int = 1, domain: str = "") -> Callable[[F], F]:
                 n for n, p in enumerate(positional) if p.default is p.empty and "None" in str(p.annotation)
             ),
             {p.name: float(np.float32(p.default)) for p in keywords if isinstance(p.default, float)},
+            strict,
         )
         versions = _operators.setdefault((domain, name), [])
         versions.append(operator)
@@ -101,6 +111,12 @@ def withdraw(domain: str, name: str, since: int) -> None:
     """Take back the meaning of an operator from that opset on."""
     versions = _operators[domain, name]
     versions[:] = [operator for operator in versions if operator.since != since]
+
+
+def newest(domain: str) -> int | None:
+    """The opset of a domain's newest meaning; None if nothing is registered in it."""
+    found = [o.since for (of, _), versions in _operators.items() if of == domain for o in versions]
+    return max(found, default=None)
 
 
 def lookup(domain: str, name: str, opset: int) -> Operator:

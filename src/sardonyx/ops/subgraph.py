@@ -54,5 +54,8 @@ class SubGraph(Protocol):
     def inline(self, *args: Value | None) -> tuple[Value, ...]:
         """The results of the body over these arguments, built among the values around it."""
 
-    def close(self, formals: Sequence[Value]) -> Body:
-        """The body as a graph whose first inputs are `formals` (made by `placeholder`)."""
+    def close(self, formals: Sequence[Value], args: Sequence[Value] | None = None) -> Body:
+        """The body over `args` as a graph whose first inputs are `formals` (made by `placeholder`).
+
+        `args` are values over the formals, those themselves by default.
+        """

@@ -66,6 +66,59 @@ def test_initialisers_that_are_inputs_can_be_fed() -> None:
     np.testing.assert_array_equal(outputs(fed, f32([1, 1]), f32([5, 6]))[0], [5, 6])
 
 
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    ("nodes", "initial"),
+    [
+        ("c = Constant<value_float = 1.0>() y = Add(x, c) c = Constant<value_float = 3.0>()", ()),
+        ("c = Constant<value_float = 3.0>() y = Add(x, c)", (1.0,)),
+        ("y = Add(x, c)", (1.0, 2.0, 3.0)),
+    ],
+    ids=["constants", "an initialiser and a constant", "initialisers"],
+)
+def test_the_last_constant_of_a_name_counts(nodes: str, initial: tuple[float, ...], nested: bool) -> None:
+    body = nodes.replace("y = ", "p = ")
+    text = f"""g (float x, bool b) => (float y) {{
+        y = If<then_branch = t () => (float p) {{ {body} }},
+               else_branch = e () => (float q) {{ q = Neg(x) }}>(b)
+    }}"""
+    model = parsed(text if nested else f"g (float x, bool b) => (float y) {{ {nodes} }}")
+    graph = model.graph.node[0].attribute[0].g if nested else model.graph
+    graph.initializer.extend(numpy_helper.from_array(np.float32(n), "c") for n in initial)
+    with pytest.warns(UserWarning, match="several constants .* named c"):
+        loaded = load(model)
+    assert outputs(loaded, np.float32(1), np.bool_(True))[0] == 4
+
+
+def test_domains_that_are_not_imported_have_their_newest_opset() -> None:
+    model = parsed("""g (float[2] x) => (float[2] y) {
+        y = Relu(x)  z = com.microsoft.Gelu(x)  w = ai.onnx.ml.Scaler<scale = [2.0]>(x)
+    }""")
+    del model.opset_import[:]
+    model.opset_import.add(domain="ai.onnx.training", version=1)
+    np.testing.assert_array_equal(outputs(model, f32([-1, 2]))[0], [0, 2])
+
+
+@pytest.mark.parametrize("op", ["LayerNormalization", "SimplifiedLayerNormalization"])
+@pytest.mark.parametrize("opset", [12, 17, 21])
+def test_attributes_that_no_schema_rules_are_ignored(op: str, opset: int) -> None:
+    model = parsed(
+        f"g (float[1,2] x, float[2] s) => (float[1,2] y) {{ y = {op}<surplus = 3, more = [1.0]>(x, s) }}",
+        opset,
+    )
+    (y,) = outputs(model, f32([[1, -1]]), f32([1, 2]))
+    np.testing.assert_allclose(y, [[1, -2]], rtol=1e-4)
+
+
+@pytest.mark.parametrize("op", ["LayerNormalization", "SimplifiedLayerNormalization"])
+def test_a_norm_of_halves_with_a_single_scale_gives_singles(op: str) -> None:
+    model = parsed(f"g (float16[1,3] x, float[3] s) => (float[1,3] y) {{ y = {op}(x, s) }}", 12)
+    x = np.array([[-1, 0, 1]], np.float16)
+    (y,) = outputs(model, x, f32([1, 2, 3]))
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, x / np.sqrt(2 / 3 + 1e-5) * f32([1, 2, 3]), rtol=1e-5)
+
+
 def test_constants_of_all_kinds() -> None:
     model = parsed("""
         g () => (float a, int64[2] b, string[1] c, float[3] d) {
@@ -132,6 +185,34 @@ def test_external_data_through_a_link_stays_inside(tmp_path: Path) -> None:
     (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
     with pytest.raises(LoadError, match="leaves the folder"):
         load(folder / "model.onnx")
+
+
+@pytest.mark.parametrize("place", ["blobs", "blobs/data", "data"])
+def test_external_data_as_the_cache_of_a_hub_lays_it_out(tmp_path: Path, place: str) -> None:
+    """Model and data are links to other folders; what lies beside the model's own file belongs to it."""
+    blobs, snapshot, data = tmp_path / "blobs", tmp_path / "snapshots" / "version", tmp_path / place
+    for folder in (blobs, snapshot, data):
+        folder.mkdir(parents=True, exist_ok=True)
+    external(blobs, "model.onnx_data")
+    (blobs / "weights.bin").rename(data / "5678")
+    (blobs / "model.onnx").rename(blobs / "1234")
+    (snapshot / "model.onnx").symlink_to(blobs / "1234")
+    (snapshot / "model.onnx_data").symlink_to(data / "5678")
+    if place == "data":
+        with pytest.raises(LoadError, match="leaves the folder"):
+            load(snapshot / "model.onnx")
+    else:
+        np.testing.assert_array_equal(outputs(load(snapshot / "model.onnx"), f32([1, 1]))[0], [2, 3])
+
+
+def test_a_linked_model_names_no_file_outside(tmp_path: Path) -> None:
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshot"
+    blobs.mkdir()
+    snapshot.mkdir()
+    external(blobs, "../blobs/weights.bin")
+    (snapshot / "model.onnx").symlink_to(blobs / "model.onnx")
+    with pytest.raises(LoadError, match="leaves the folder"):
+        load(snapshot / "model.onnx")
 
 
 def test_external_data_must_be_long_enough(tmp_path: Path) -> None:

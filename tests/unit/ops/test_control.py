@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sardonyx.errors import NeedsContent
+from sardonyx.errors import NeedsContent, ShapeError
 from sardonyx.frontend import load
 from tests.unit.frontend.models import outputs, parsed, shapes
 
@@ -110,6 +110,59 @@ def test_a_loop_ends_with_its_condition() -> None:
     y, rows = outputs(parsed(looped("Identity(m)", STOP)), X, np.int64(100))
     assert rows.tolist() == [30, 60, 120]
     np.testing.assert_array_equal(y, 8 * X)
+
+
+@pytest.mark.parametrize("trips", ["Constant<value_int = 3>()", "Identity(m)"])
+@pytest.mark.parametrize("counter", ["int64 i", "int64[1] i"])
+@pytest.mark.parametrize("flag", ["bool go", "bool[1] go"])
+def test_counters_and_conditions_may_have_an_axis(trips: str, counter: str, flag: str) -> None:
+    text = f"""g (float[2] x, int64 m) => (float[?] y, int64[?] rows) {{
+        n = {trips}  yes = Constant<value = bool {{1}}>()
+        y, rows = Loop<body = b ({counter}, {flag}, float[?] a)
+            => ({flag[:-3]} more, float[?] c, int64[?] row) {{ more = Identity(go)
+                f = Cast<to = 1>(i)  c = Add(a, f)  row = Identity(i) }}>(n, yes, x)
+    }}"""
+    y, rows = outputs(parsed(text), X[0, :2], np.int64(3))
+    np.testing.assert_array_equal(y, X[0, :2] + 3)
+    assert rows.shape == ((3, 1) if "[1]" in counter else (3,))
+    assert rows.ravel().tolist() == [0, 1, 2]
+
+
+RAISE = """more = Identity(go)  z = Constant<value_ints = [0]>()  c = Unsqueeze(a, z)
+    row = ReduceSum<keepdims = 0>(c)"""
+
+
+@pytest.mark.parametrize("trips", [0, 1, 4])
+def test_every_iteration_may_raise_a_rank(trips: int) -> None:
+    y, rows = outputs(parsed(looped(f"Constant<value_int = {trips}>()", RAISE)), X, 0)
+    assert y.shape == (1,) * trips + (2, 3)
+    assert rows.tolist() == [15] * trips
+
+
+def test_a_rank_that_a_trip_count_decides_asks_for_it() -> None:
+    with pytest.raises(NeedsContent) as raised:
+        load(parsed(looped("Identity(m)", RAISE)))
+    assert raised.value.inputs == ("m",)
+
+
+def test_a_scalar_may_become_a_vector_in_the_first_iteration() -> None:
+    """The iterations after it are a loop as long as data says."""
+    text = """g (float[2] x) => (float[?] y, int64[?] rows) {
+        zero = Constant<value_float = 0.0>()  yes = Constant<value = bool {1}>()
+        y, rows = Loop<body = b (int64 i, bool go, float[?] a) => (bool more, float[?] c, int64 row) {
+            limit = Constant<value_float = 10.0>()
+            c = Add(a, x)  s = ReduceSum<keepdims = 0>(c)  more = Less(s, limit)  row = Identity(i)
+        }>(, yes, zero)
+    }"""
+    assert "loop" in prims(text)
+    y, rows = outputs(parsed(text), X[0, 1:])
+    np.testing.assert_array_equal(y, X[0, 1:] * 4)
+    assert rows.tolist() == [0, 1, 2, 3]
+
+
+def test_a_rank_that_never_settles_is_refused() -> None:
+    with pytest.raises(ShapeError, match="carried value a"):
+        load(parsed(looped("Constant<value_int = 100>()", RAISE)))
 
 
 @pytest.mark.parametrize("length", ["4", "T"])

@@ -10,6 +10,7 @@ import pytest
 from sardonyx.errors import ShapeError
 from sardonyx.ir.algorithms_dictionary import zip_map
 from sardonyx.ir.value import const
+from sardonyx.ops.classify import linear_classifier
 from sardonyx.ops.trees import tree_ensemble_classifier, tree_ensemble_regressor
 from tests.unit.ops.peer import assert_agree, both
 
@@ -92,6 +93,31 @@ def test_linear_classifiers(transform: str, rows: int, labels: int) -> None:
         "post_transform": transform,
     }
     assert_agree(*both("LinearClassifier", "ai.onnx.ml", {"x": X}, attributes, ("y", "z")))
+
+
+@pytest.mark.parametrize("transform", ["LOGISTIC", "SOFTMAX"])
+@pytest.mark.parametrize(("rows", "labels", "surplus"), [(3, 3, 3), (3, 3, 6), (1, 2, 3), (2, 2, 4)])
+def test_coefficients_beyond_the_features_have_no_use(
+    transform: str, rows: int, labels: int, surplus: int
+) -> None:
+    attributes = {
+        "coefficients": RNG.standard_normal(rows * 5 + surplus).tolist(),
+        "intercepts": RNG.standard_normal(rows).tolist(),
+        "classlabels_ints": list(range(labels)),
+        "post_transform": transform,
+    }
+    assert_agree(*both("LinearClassifier", "ai.onnx.ml", {"x": X}, attributes, ("y", "z")))
+
+
+@pytest.mark.parametrize(("coefficients", "intercepts"), [(12, 3), (16, 3), (20, 4), (10, 2)])
+def test_classifiers_that_contradict_themselves(coefficients: int, intercepts: int) -> None:
+    with pytest.raises(ShapeError, match="do not fit|need more than"):
+        linear_classifier(
+            const(X),
+            coefficients=[1.0] * coefficients,
+            intercepts=[0.0] * intercepts,
+            classlabels_ints=range(3),
+        )
 
 
 @pytest.mark.parametrize("kernel", ["LINEAR", "POLY", "RBF", "SIGMOID"])

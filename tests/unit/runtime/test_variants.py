@@ -40,8 +40,28 @@ def program(text: str, **options: Any) -> Program | Variants:
     return load_program(model.SerializeToString(), CompileOptions.resolve(threads=1, **options))
 
 
+RAISING = """
+g (float[N] x, int64 trips, bool going) => (float[?] y, int64[?] rows) {
+  y, rows = Loop<body = b (int64[1] i, bool[1] go, float[?] a) => (bool[1] more, float[?] c, int64[?] row) {
+    more = Identity(go)  z = Constant<value_ints = [0]>()  c = Unsqueeze(a, z)  row = Identity(i) }
+  >(trips, going, x)
+}
+"""
+
+
 def f32(*shape: int) -> Array:
     return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+
+
+def test_a_loop_that_changes_ranks_has_a_program_for_each_trip_count() -> None:
+    made = program(RAISING)
+    for trips, going in ((0, True), (2, True), (5, True), (2, False), (2, True)):
+        y, rows = made.run((f32(3), np.array(trips), np.array(going)), (0, 1))
+        turns = trips if going else 0
+        assert y.shape == (1,) * turns + (3,)
+        assert rows.tolist() == [[n] for n in range(turns)]
+    assert made.report.counters["variants"] == 4
+    assert not made.report.fallbacks
 
 
 def test_one_program_serves_all_feeds_of_one_content() -> None:
