@@ -1,0 +1,145 @@
+"""The element types of the protocol: their names, numpy dtypes, and how BYTES elements are laid out.
+
+Knows bytes and numpy; must not know JSON, requests or models.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+from sardonyx.protocol.errors import invalid
+
+Array = npt.NDArray[Any]
+Buffer = bytes | bytearray | memoryview
+
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True)
+class Datatype:
+    """One element type; `size` is the bytes of an element on the wire, 0 for BYTES; `onnx` ONNX's name."""
+
+    name: str
+    numpy: np.dtype[Any]
+    size: int
+    onnx: str
+    config: str
+
+
+def _row(name: str, numpy: Any, onnx: str, config: str = "") -> Datatype:
+    dtype = np.dtype(numpy)
+    size = 0 if dtype.kind == "O" else dtype.itemsize
+    return Datatype(name, dtype, size, onnx, f"TYPE_{config or name}")
+
+
+DATATYPES = {
+    row.name: row
+    for row in (
+        _row("BOOL", np.bool_, "bool"),
+        _row("UINT8", np.uint8, "uint8"),
+        _row("UINT16", np.uint16, "uint16"),
+        _row("UINT32", np.uint32, "uint32"),
+        _row("UINT64", np.uint64, "uint64"),
+        _row("INT8", np.int8, "int8"),
+        _row("INT16", np.int16, "int16"),
+        _row("INT32", np.int32, "int32"),
+        _row("INT64", np.int64, "int64"),
+        _row("FP16", np.float16, "float16"),
+        _row("BF16", ml_dtypes.bfloat16, "bfloat16"),
+        _row("FP32", np.float32, "float"),
+        _row("FP64", np.float64, "double"),
+        _row("BYTES", object, "string", "STRING"),
+    )
+}
+BY_ONNX = {row.onnx: row for row in DATATYPES.values()}
+BY_CONFIG = {row.config: row for row in DATATYPES.values()}
+
+
+def datatype(name: str, tensor: str = "") -> Datatype:
+    """The type of that name; INVALID_ARGUMENT names the tensor if there is none."""
+    row = DATATYPES.get(name)
+    if row is None:
+        where = f" of '{tensor}'" if tensor else ""
+        raise invalid(f"datatype '{name}'{where} is unknown; the datatypes are {', '.join(DATATYPES)}")
+    return row
+
+
+def element_count(shape: Iterable[int]) -> int:
+    """The product of the dimensions, exact for any size."""
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def from_raw(name: str, kind: Datatype, shape: tuple[int, ...], raw: Buffer) -> Array:
+    """The tensor of little-endian bytes, without a copy where they lie aligned; BYTES become bytes objects.
+
+    INVALID_ARGUMENT if their number is not that of the shape.
+    """
+    count = element_count(shape)
+    if kind.size == 0:
+        return unpack_bytes(name, shape, count, raw)
+    if len(raw) != count * kind.size:
+        raise invalid(
+            f"unexpected size for input '{name}': {list(shape)} of {kind.name} take "
+            f"{count * kind.size} bytes, got {len(raw)}"
+        )
+    if kind.name == "BOOL":
+        truths: Array = np.frombuffer(raw, np.uint8) != 0
+        return truths.reshape(shape)
+    array: Array = np.frombuffer(raw, kind.numpy)
+    return (array if array.flags.aligned else array.copy()).reshape(shape)
+
+
+def to_raw(array: Array) -> memoryview:
+    """The bytes of a tensor in C order and little-endian; a view where that is how it lies in memory."""
+    if array.dtype.kind == "O":
+        return memoryview(pack_bytes(array))
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def unpack_bytes(name: str, shape: tuple[int, ...], count: int, raw: Buffer) -> Array:
+    """`count` elements of four bytes of length and so many bytes; INVALID_ARGUMENT if they do not fit."""
+    elements: list[bytes] = []
+    view, position, end = memoryview(raw), 0, len(raw)
+    while position < end:
+        if len(elements) == count or end - position < _LENGTH.size:
+            raise invalid(
+                f"unexpected number of string elements in '{name}': {count} expected, got more bytes"
+            )
+        (length,) = _LENGTH.unpack_from(view, position)
+        position += _LENGTH.size
+        if length > end - position:
+            raise invalid(
+                f"element {len(elements)} of '{name}' claims {length} bytes; {end - position} are left"
+            )
+        elements.append(bytes(view[position : position + length]))
+        position += length
+    if len(elements) != count:
+        raise invalid(f"unexpected number of string elements {len(elements)} in '{name}', expected {count}")
+    return objects(elements).reshape(shape)
+
+
+def pack_bytes(array: Array) -> bytearray:
+    """The elements one after the other, each after its length in four bytes."""
+    packed = bytearray()
+    for item in array.reshape(-1).tolist():
+        element = item if isinstance(item, bytes) else str(item).encode()
+        packed += _LENGTH.pack(len(element))
+        packed += element
+    return packed
+
+
+def objects(items: list[Any]) -> Array:
+    """A flat array of Python objects, whatever they are."""
+    array = np.empty(len(items), object)
+    array[:] = items
+    return array

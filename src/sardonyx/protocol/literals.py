@@ -1,0 +1,112 @@
+"""Numbers and texts of JSON as arrays and back.
+
+Decides which JSON values an element type takes: none is rounded, cut or guessed. Must not know requests.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from sardonyx.protocol.datatypes import Array, Datatype, element_count, objects
+from sardonyx.protocol.errors import Code, ServeError, invalid
+from sardonyx.protocol.messages import Tensor
+
+_KINDS = {"b": "b", "i": "iu", "u": "iu", "f": "fiu", "V": "fiu"}
+_EXPECTED = {"b": "true or false", "i": "whole numbers", "u": "whole numbers", "f": "numbers", "V": "numbers"}
+
+
+def array_of(name: str, kind: Datatype, shape: tuple[int, ...], data: Any) -> Array:
+    """The tensor of a nested or flat list; INVALID_ARGUMENT unless type and number fit."""
+    if kind.size == 0:
+        return _texts(name, shape, data)
+    count = element_count(shape)
+    if not isinstance(data, list):
+        raise invalid(f"'data' of input '{name}' must be a list")
+    try:
+        found = np.array(data)
+    except (ValueError, OverflowError) as error:
+        raise invalid(f"'data' of input '{name}' is no array: {error}") from None
+    if found.size != count:
+        raise invalid(
+            f"unexpected number of elements in input '{name}': {list(shape)} take {count}, got {found.size}"
+        )
+    if found.size == 0:
+        return np.empty(shape, kind.numpy)
+    return _cast(name, kind, found, data).reshape(shape)
+
+
+def _cast(name: str, kind: Datatype, found: Array, data: list[Any]) -> Array:
+    wanted = kind.numpy
+    if found.dtype == wanted:
+        return found
+    if wanted.kind == "u" and found.dtype.kind in "fO" and wanted.itemsize == 8:
+        found = _wide(data, found)  # numpy reads 2**63 beside small numbers as a float
+    if found.dtype.kind not in _KINDS[wanted.kind]:
+        raise invalid(f"'data' of input '{name}' must hold {_EXPECTED[wanted.kind]} for {kind.name}")
+    if wanted.kind in "iu":
+        limits = np.iinfo(wanted)
+        least, most = int(found.min()), int(found.max())
+        if least < limits.min or most > limits.max:
+            wrong = least if least < limits.min else most
+            raise invalid(f"'data' of input '{name}' holds {wrong}, which is no {kind.name}")
+    with np.errstate(over="ignore"):
+        return found.astype(wanted)
+
+
+def _wide(data: list[Any], found: Array) -> Array:
+    flat = np.array(data, object).reshape(-1).tolist()
+    if all(type(item) is int and 0 <= item < 1 << 64 for item in flat):
+        return np.array(flat, np.uint64)
+    return found
+
+
+def _texts(name: str, shape: tuple[int, ...], data: Any) -> Array:
+    flat: list[bytes] = []
+    stack = [data]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            flat.append(item.encode("utf-8", "surrogatepass"))
+        elif isinstance(item, list):
+            stack.extend(reversed(item))
+        else:
+            raise invalid(f"'data' of input '{name}' must hold strings for BYTES")
+    if len(flat) != element_count(shape):
+        raise invalid(
+            f"unexpected number of elements in input '{name}': {list(shape)} take {element_count(shape)}, "
+            f"got {len(flat)}"
+        )
+    return objects(flat).reshape(shape)
+
+
+def data_of(tensor: Tensor) -> tuple[Any, bool]:
+    """The flat elements of an output, and whether all are finite (others are no JSON to strict writers).
+
+    UNSUPPORTED for BYTES that are no text.
+    """
+    flat = np.ascontiguousarray(tensor.data).reshape(-1)
+    if flat.dtype.kind == "O":
+        return _written_texts(tensor.name, flat), True
+    if flat.dtype.kind == "V":
+        flat = flat.astype(np.float32)
+    return flat, flat.dtype.kind != "f" or _finite(flat)
+
+
+def _finite(flat: Array) -> bool:
+    """Whether all are finite: their sum tells, unless it overflows itself."""
+    if flat.dtype == np.float16:
+        return bool(np.isfinite(flat).all())
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(float(flat.sum())) or bool(np.isfinite(flat).all())
+
+
+def _written_texts(name: str, flat: Array) -> list[str]:
+    try:
+        return [item.decode() if isinstance(item, bytes) else str(item) for item in flat.tolist()]
+    except UnicodeDecodeError:
+        raise ServeError(
+            Code.UNSUPPORTED, f"output '{name}' holds bytes that are no text; ask for it with binary_data"
+        ) from None

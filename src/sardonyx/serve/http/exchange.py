@@ -1,0 +1,93 @@
+"""One HTTP request and its answer in ASGI's terms: headers, the body within bounds, the parts of a response.
+
+Must not know the protocol that is spoken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any
+
+from sardonyx.protocol.errors import Code, ServeError, invalid
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+JSON = (b"content-type", b"application/json")
+BINARY = (b"content-type", b"application/octet-stream")
+
+
+class Headers(Mapping[str, str]):
+    """The headers of a request by name in lower case, decoded when they are asked for."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+
+    def __getitem__(self, name: str) -> str:
+        wanted = name.encode("latin-1", "replace")
+        for key, value in self._raw:
+            if key == wanted:
+                return value.decode("latin-1")
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(key.decode("latin-1") for key, _ in self._raw))
+
+    def __len__(self) -> int:
+        return len({key for key, _ in self._raw})
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body; TOO_LARGE beyond `limit` bytes, CANCELLED if the client leaves."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ServeError(Code.CANCELLED, "the client left")
+    first: bytes = message.get("body", b"")
+    if len(first) <= limit and not message.get("more_body", False):
+        return first
+    parts, size = [first], len(first)
+    while message.get("more_body", False):
+        if size > limit:
+            break
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ServeError(Code.CANCELLED, "the client left")
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+    if size > limit:
+        raise ServeError(Code.TOO_LARGE, f"the body is larger than the limit of {limit} bytes")
+    return b"".join(parts)
+
+
+def whole_number(headers: Headers, name: str) -> int | None:
+    """A header that must be a number from 0 on; None if it is not there."""
+    text = headers.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise invalid(f"header {name} must be a number of bytes, got '{text}'")
+    return int(text)
+
+
+async def respond(
+    send: Send,
+    status: int,
+    body: bytes,
+    *,
+    kind: tuple[bytes, bytes] = JSON,
+    extra: Sequence[tuple[bytes, bytes]] = (),
+    blobs: Sequence[memoryview] = (),
+) -> None:
+    """Send a response; `blobs` follow the body as they lie in memory."""
+    length = len(body) + sum(map(len, blobs))
+    headers = [kind, (b"content-length", b"%d" % length), *extra]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    for blob in blobs:
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        body = blob  # type: ignore[assignment]
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,29 @@
+"""What a server may be told; every value has a default that serves one machine well. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """Options of the data plane; sizes in bytes, times in seconds; None = no limit.
+
+    `queue_size` requests may wait for a model; more are answered with the HTTP status `overload_status`
+    (503 or 429). A request without a timeout of its own gets `timeout_s`. On the way out, `drain_s` are given
+    to requests that were accepted.
+    """
+
+    host: str = "127.0.0.1"
+    http_port: int = 8000
+    grpc_port: int = 8001
+    max_body_bytes: int = 64 * MEBIBYTE
+    queue_size: int = 256
+    overload_status: int = 503
+    timeout_s: float | None = None
+    drain_s: float = 30.0
+    threads: int = 0
+    strict_readiness: bool = True
+    allow_client_shm: bool = False

@@ -1,0 +1,132 @@
+"""Listeners and their life: HTTP and gRPC in the running loop, and applications beside the data plane.
+
+Decides what is started and stopped in which order; must not know what is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator, Mapping
+
+import uvicorn
+
+from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.protocol.rest import encode_error
+from sardonyx.serve.core import Core
+from sardonyx.serve.http.app import DataPlane
+from sardonyx.serve.http.exchange import Application, Receive, Scope, Send, respond
+from sardonyx.serve.options import ServeOptions
+
+_BACKLOG = 2048
+_KEEP_ALIVE_S = 65
+
+
+class Server:
+    """The core behind its ports. `async with Server(core, options, mounts):` serves while the block runs.
+
+    `mounts` gives ASGI applications by path prefix, such as "/admin"; the longest prefix wins, and the
+    application sees the prefix as its root path. Port 0 takes a free one; `http_port` and `grpc_port` are
+    those in use.
+    """
+
+    def __init__(
+        self, core: Core, options: ServeOptions | None = None, mounts: Mapping[str, Application] | None = None
+    ) -> None:
+        self.core = core
+        self.options = options or core.options
+        self.http_port = self.options.http_port
+        self.grpc_port = self.options.grpc_port
+        self._dispatch = _Dispatch(DataPlane(core), mounts or {})
+        self._http: _Listener | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def http_url(self) -> str:
+        """Where HTTP is answered."""
+        return f"http://{self.options.host}:{self.http_port}"
+
+    @property
+    def grpc_url(self) -> str:
+        """Where gRPC is answered."""
+        return f"grpc://{self.options.host}:{self.grpc_port}"
+
+    async def start(self) -> None:
+        """Load the models, then listen. OSError if a port is taken."""
+        listening = _bind(self.options.host, self.options.http_port)
+        self.http_port = listening.getsockname()[1]
+        await self.core.start()
+        self._http = _Listener(
+            uvicorn.Config(
+                self._dispatch,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                date_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=int(self.options.drain_s),
+            )
+        )
+        self._serving = asyncio.create_task(self._http.serve([listening]))
+        while not self._http.started and not self._serving.done():
+            await asyncio.sleep(0.001)
+
+    async def stop(self) -> None:
+        """Answer what was accepted, then close everything."""
+        if self._http is not None and self._serving is not None:
+            self._http.should_exit = True
+            await self._serving
+        await self.core.close()
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+
+class _Listener(uvicorn.Server):
+    """uvicorn without its signal handlers: who embeds us decides on signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Dispatch:
+    def __init__(self, data_plane: Application, mounts: Mapping[str, Application]) -> None:
+        self._data_plane = data_plane
+        self._mounts = sorted(mounts.items(), key=lambda item: -len(item[0]))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if path.startswith("/v2") and (len(path) == 3 or path[3] == "/"):
+            await self._data_plane(scope, receive, send)
+            return
+        for prefix, application in self._mounts:
+            if path == prefix or path.startswith(prefix.rstrip("/") + "/"):
+                root = scope.get("root_path", "") + prefix.rstrip("/")
+                await application({**scope, "root_path": root}, receive, send)
+                return
+        error = ServeError(Code.NOT_FOUND, f"there is nothing at {path}; the protocol is under /v2")
+        await respond(send, error.code.http, encode_error(error))
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(address)
+    except OSError as error:
+        listening.close()
+        raise OSError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
+    listening.listen(_BACKLOG)
+    return listening

@@ -1,0 +1,139 @@
+"""What a model takes and gives in the protocol's words, and whether a request fits it.
+
+Must not know how a model runs or how a request came.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sardonyx.protocol.datatypes import BY_ONNX, Array, datatype
+from sardonyx.protocol.errors import Code, ServeError, invalid
+from sardonyx.protocol.messages import RequestedOutput, Tensor
+from sardonyx.runtime.metadata import NodeArg
+
+_TENSOR = re.compile(r"tensor\((\w+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output: a variable dimension is -1 in `shape` and has a name, or none, in `dims`."""
+
+    name: str
+    datatype: str
+    dims: tuple[int | str | None, ...]
+    ranked: bool = True
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape with -1 for what varies."""
+        return tuple(size if isinstance(size, int) else -1 for size in self.dims)
+
+    def takes(self, shape: Sequence[int]) -> bool:
+        """Whether a tensor of that shape fits."""
+        if not self.ranked:
+            return True
+        return len(shape) == len(self.dims) and all(
+            not isinstance(wanted, int) or wanted == given
+            for wanted, given in zip(self.dims, shape, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The inputs and outputs of a model; if `batches`, axis 0 of all of them is the same free size."""
+
+    model: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    batches: bool
+
+    def feeds(self, tensors: Sequence[Tensor]) -> list[Array]:
+        """The arrays of a request in the order of the inputs; INVALID_ARGUMENT says what does not fit."""
+        given = {tensor.name: tensor for tensor in tensors}
+        wanted = self.inputs
+        if (
+            len(given) != len(tensors)
+            or len(given) != len(wanted)
+            or any(p.name not in given for p in wanted)
+        ):
+            raise self._wrong_inputs(tensors)
+        feeds = []
+        for port in wanted:
+            tensor = given[port.name]
+            if tensor.datatype != port.datatype:
+                raise invalid(
+                    f"inference input '{port.name}' data-type is '{tensor.datatype}', "
+                    f"but model '{self.model}' expects '{port.datatype}'"
+                )
+            if not port.takes(tensor.shape):
+                raise invalid(
+                    f"unexpected shape for input '{port.name}' for model '{self.model}'. "
+                    f"Expected {_text(port.shape)}, got {_text(tensor.shape)}"
+                )
+            feeds.append(tensor.data)
+        return feeds
+
+    def wanted(self, requested: Sequence[RequestedOutput] | None) -> tuple[int, ...]:
+        """The numbers of the requested outputs; INVALID_ARGUMENT for a name that the model has not."""
+        if not requested:
+            return tuple(range(len(self.outputs)))
+        numbers = {port.name: index for index, port in enumerate(self.outputs)}
+        for output in requested:
+            if output.name not in numbers:
+                raise invalid(
+                    f"unexpected inference output '{output.name}' for model '{self.model}'; "
+                    f"it has {', '.join(numbers)}"
+                )
+        return tuple(dict.fromkeys(numbers[output.name] for output in requested))
+
+    def _wrong_inputs(self, tensors: Sequence[Tensor]) -> ServeError:
+        names = [port.name for port in self.inputs]
+        given = [tensor.name for tensor in tensors]
+        for name in given:
+            if name not in names:
+                return invalid(
+                    f"unexpected inference input '{name}' for model '{self.model}'; "
+                    f"it takes {', '.join(names)}"
+                )
+            if given.count(name) > 1:
+                return invalid(f"input '{name}' for model '{self.model}' is given twice")
+        missing = [name for name in names if name not in given]
+        return invalid(
+            f"expected {len(names)} inputs but got {len(given)} inputs for model '{self.model}'. "
+            f"Got input(s) {given}, but missing required input(s) {missing}. "
+            "Please provide all required input(s)."
+        )
+
+
+def _text(shape: Iterable[int]) -> str:
+    return f"[{','.join(map(str, shape))}]"
+
+
+def signature_of(model: str, inputs: Sequence[NodeArg], outputs: Sequence[NodeArg]) -> Signature:
+    """The signature of a session; UNSUPPORTED if a type has no name in the protocol."""
+    taken = tuple(_port(model, argument) for argument in inputs)
+    given = tuple(_port(model, argument) for argument in outputs)
+    return Signature(model, taken, given, _batches((*taken, *given)))
+
+
+def _port(model: str, argument: NodeArg) -> Port:
+    match = _TENSOR.fullmatch(argument.type)
+    row: Any = BY_ONNX.get(match[1]) if match else None
+    if row is None:
+        raise ServeError(
+            Code.UNSUPPORTED,
+            f"model '{model}': '{argument.name}' is a {argument.type}; the protocol has no such datatype",
+        )
+    shape = argument._info.shape
+    return Port(argument.name, datatype(row.name).name, tuple(shape or ()), shape is not None)
+
+
+def _batches(ports: Sequence[Port]) -> bool:
+    """Whether axis 0 of all is one free size, which occurs on no other axis."""
+    firsts = {port.dims[0] if port.dims else None for port in ports}
+    first = next(iter(firsts), None)
+    return len(firsts) == 1 and isinstance(first, str) and all(first not in port.dims[1:] for port in ports)

@@ -1,0 +1,139 @@
+"""The core paths of /v2 over HTTP: health, metadata, inference in JSON and binary, repository, errors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.serve.models import SUM_AND_DIFFERENCE, identity, save
+from tests.serve.running import client_of, running
+
+Ask = Callable[[httpx.AsyncClient], Awaitable[Any]]
+ROW = list(range(16))
+INPUTS = [
+    {"name": "INPUT0", "datatype": "INT32", "shape": [1, 16], "data": ROW},
+    {"name": "INPUT1", "datatype": "INT32", "shape": [1, 16], "data": [ROW]},
+]
+
+
+def answer(models: Path, ask: Ask) -> Any:
+    async def run() -> Any:
+        async with running(models) as server, client_of(server) as client:
+            return await ask(client)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def simple(tmp_path: Path) -> Path:
+    save(SUM_AND_DIFFERENCE, tmp_path / "simple" / "1" / "model.onnx")
+    return tmp_path
+
+
+def test_json_inference(simple: Path) -> None:
+    async def ask(client: httpx.AsyncClient) -> Any:
+        return await client.post("/v2/models/simple/infer", json={"id": "7", "inputs": INPUTS})
+
+    reply = answer(simple, ask)
+    assert reply.status_code == 200
+    document = reply.json()
+    assert (document["model_name"], document["id"]) == ("simple", "7")
+    assert document["model_version"] == "1"
+    sums, differences = document["outputs"]
+    assert sums == {"name": "OUTPUT0", "datatype": "INT32", "shape": [1, 16], "data": [2 * v for v in ROW]}
+    assert differences["data"] == [0] * 16
+
+
+def test_binary_inference_in_both_directions(simple: Path) -> None:
+    rows = np.arange(16, dtype=np.int32)
+    header = json.dumps(
+        {
+            "inputs": [
+                {"name": n, "datatype": "INT32", "shape": [1, 16], "parameters": {"binary_data_size": 64}}
+                for n in ("INPUT0", "INPUT1")
+            ],
+            "outputs": [{"name": "OUTPUT1"}, {"name": "OUTPUT0", "parameters": {"binary_data": True}}],
+        }
+    ).encode()
+
+    async def ask(client: httpx.AsyncClient) -> Any:
+        body = header + rows.tobytes() + (rows * 3).tobytes()
+        return await client.post(
+            "/v2/models/simple/versions/1/infer",
+            content=body,
+            headers={"Inference-Header-Content-Length": str(len(header))},
+        )
+
+    reply = answer(simple, ask)
+    assert reply.status_code == 200, reply.text
+    length = int(reply.headers["inference-header-content-length"])
+    document = json.loads(reply.content[:length])
+    difference, total = document["outputs"]
+    assert difference["data"] == (-2 * rows).tolist()
+    assert total["parameters"] == {"binary_data_size": 64}
+    np.testing.assert_array_equal(np.frombuffer(reply.content[length:], np.int32), 4 * rows)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v2", {"name": "sardonyx"}),
+        ("/v2/health/live", {"live": True}),
+        ("/v2/health/ready", {"ready": True}),
+        ("/v2/models", {"models": ["simple"]}),
+        ("/v2/models/simple/ready", {"name": "simple", "ready": True}),
+        ("/v2/models/simple/versions/1/ready", {"name": "simple", "ready": True}),
+        ("/v2/models/simple", {"name": "simple", "versions": ["1"], "platform": "onnx_onnxv1"}),
+    ],
+)
+def test_questions(simple: Path, path: str, body: dict[str, Any]) -> None:
+    reply = answer(simple, lambda client: client.get(path))
+    assert reply.status_code == 200
+    assert reply.json().items() >= body.items()
+
+
+def test_repository_loads_and_unloads(simple: Path) -> None:
+    async def ask(client: httpx.AsyncClient) -> list[Any]:
+        url = "/v2/repository/models/simple"
+        states = []
+        for call in ("unload", "load"):
+            assert (await client.post(f"{url}/{call}", json={})).status_code == 200
+            index = (await client.post("/v2/repository/index", json={})).json()
+            ready = (await client.get("/v2/models/simple/ready")).status_code
+            states.append((index[0]["state"], ready))
+        return states
+
+    assert answer(simple, ask) == [("UNAVAILABLE", 503), ("READY", 200)]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "text"),
+    [
+        ("/v2/models/none/infer", {"inputs": INPUTS}, 404, "unknown model: 'none'"),
+        ("/v2/models/simple/versions/9/infer", {"inputs": INPUTS}, 404, "version 9"),
+        ("/v2/models/simple/infer", {"inputs": INPUTS[:1]}, 400, "missing required input"),
+        ("/v2/models/simple/infer", {"inputs": [INPUTS[0], INPUTS[0]]}, 400, "given twice"),
+        ("/v2/models/simple/infer", [], 400, "JSON object"),
+        ("/v2/models/simple/infer", {"inputs": INPUTS, "outputs": [{"name": "z"}]}, 400, "output 'z'"),
+        ("/v2/elsewhere", {}, 404, "/v2/elsewhere"),
+    ],
+)
+def test_errors_say_what_is_wrong(simple: Path, path: str, body: Any, status: int, text: str) -> None:
+    reply = answer(simple, lambda client: client.post(path, json=body))
+    assert reply.status_code == status
+    assert text in reply.json()["error"]
+
+
+def test_numbers_that_are_none_travel_in_json(tmp_path: Path) -> None:
+    save(identity("float"), tmp_path / "same.onnx")
+    text = b'{"inputs":[{"name":"x","datatype":"FP32","shape":[1,3],"data":[NaN,-Infinity,1.5]}]}'
+    reply = answer(tmp_path, lambda client: client.post("/v2/models/same/infer", content=text))
+    assert reply.status_code == 200, reply.text
+    np.testing.assert_array_equal(reply.json()["outputs"][0]["data"], [np.nan, -np.inf, 1.5])
