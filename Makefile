@@ -56,8 +56,9 @@ format: .venv/.dev  ## rewrite the sources in the house style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: .venv/.dev  ## measure beside onnxruntime and rewrite the README's table
+bench: .venv/.dev  ## measure beside onnxruntime and rewrite the README's tables
 	@$(RUN)/python benchmarks/compare_ort.py --readme
+	@$(RUN)/python benchmarks/start.py --readme
 
 golden: .venv/.dev  ## rewrite the expected texts; then read the diff
 	@$(PYTEST) -q $(QUICK) tests/unit --update-golden

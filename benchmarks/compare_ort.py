@@ -26,7 +26,6 @@ from sardonyx.tools import bench
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 MARKS = ("<!-- bench:start -->", "<!-- bench:end -->")
-STARTED = ("light_resnet50", "ppocrv4_rec", "minilm_l6_int8w")
 ONE_NODE = "one_node (float[N] x) => (float[N] y) { y = Relu(x) }"
 NOTHING = "–"
 LARGEST_DISTANCE = {"fp32": 1e-4, "fp16": 1e-3}
@@ -48,9 +47,8 @@ def main() -> int:
     paths = zoo.fetch(names)
     rows = list(measured(names, paths, threads, options.seconds))
     latency = one_node_latency()
-    starts = {name: bench.starts(paths[name], zoo.feeds(name)) for name in STARTED if name in paths}
-    save(rows, latency, starts)
-    table = report(rows, latency, starts)
+    save(rows, latency)
+    table = report(rows, latency)
     print(f"\n{table}")
     if options.readme:
         rewrite_readme(table)
@@ -106,18 +104,17 @@ def one_node_latency() -> bench.Row:
         return bench.compare(path, {"x": np.arange(-4, 4, dtype=np.float32)}, name="one node")
 
 
-def save(rows: list[bench.Row], latency: bench.Row, starts: dict[str, list[bench.Start]]) -> None:
+def save(rows: list[bench.Row], latency: bench.Row) -> None:
     """Append nothing, overwrite nothing: every run gets a file of its own."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     file = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
     lines: list[dict[str, Any]] = [row.as_json() for row in (*rows, latency)]
-    lines += [bench.Row(name, 1, starts=found).as_json() for name, found in starts.items()]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     print(f"results in {file.relative_to(ROOT)}")
 
 
-def report(rows: list[bench.Row], latency: bench.Row, starts: dict[str, list[bench.Start]]) -> str:
-    """The figures as Markdown: speed by model, cost of a call, start and memory."""
+def report(rows: list[bench.Row], latency: bench.Row) -> str:
+    """The figures as Markdown: speed by model and cost of a call."""
     threads = sorted({row.threads for row in rows})
     version = next((row.timings[1].version for row in rows if row.timings), "")
     facts = bench.machine()
@@ -145,19 +142,7 @@ def report(rows: list[bench.Row], latency: bench.Row, starts: dict[str, list[ben
     if latency.timings:
         ours, peer = (timing.median_us for timing in latency.timings)
         lines += [f"One call of `run()` on a one-node model: {ours:.1f} µs, onnxruntime {peer:.1f} µs.", ""]
-    return "\n".join([*lines, *start_table(starts)]).rstrip() + "\n"
-
-
-def start_table(starts: dict[str, list[bench.Start]]) -> list[str]:
-    """Import and session creation in a fresh process, and its peak memory."""
-    if not starts:
-        return []
-    head = ["import + session, ms (peak MB)", "cold cache", "warm cache", "onnxruntime"]
-    lines = [line_of(head), line_of(["---", "---:", "---:", "---:"])]
-    for name, found in starts.items():
-        cells = [f"{s.import_ms + s.open_ms:.0f} ({s.peak_bytes / 1e6:.0f})" for s in found]
-        lines.append(line_of([name, *cells]))
-    return lines
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def cells_of(row: bench.Row) -> list[str]:
@@ -178,13 +163,12 @@ def line_of(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def rewrite_readme(table: str) -> None:
+def rewrite_readme(table: str, marks: tuple[str, str] = MARKS) -> None:
     """Put the table between the two marks of README.md."""
     file = ROOT / "README.md"
-    text = file.read_text(encoding="utf-8")
-    before, rest = text.split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
-    file.write_text(f"{before}{MARKS[0]}\n{table}{MARKS[1]}{after}", encoding="utf-8")
+    before, rest = file.read_text(encoding="utf-8").split(marks[0])
+    after = rest.split(marks[1])[1]
+    file.write_text(f"{before}{marks[0]}\n{table}{marks[1]}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

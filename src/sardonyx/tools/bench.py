@@ -206,22 +206,6 @@ def compare(
     return row
 
 
-def starts(
-    model: Path, feeds: Feeds, *, engines: Sequence[str] = (OURS, "onnxruntime"), threads: int = 1
-) -> list[Start]:
-    """What a fresh process needs for its first answer; ours with an empty cache, then with a filled one."""
-    found = []
-    with _stored(feeds) as feeds_file:
-        for engine_name in engines:
-            caches = ("cold", "warm") if engine_name == OURS else ("none",)
-            for cache in caches:
-                variables = {"SARDONYX_CACHE": str(feeds_file.parent / "cache")}
-                with Engine(engine_name, variables) as engine:
-                    engine.open(model, threads, feeds_file)
-                    found.append(_start(engine, cache))
-    return found
-
-
 def distance(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
     """The largest difference between outputs, relative to the largest value of each; infinite if unlike."""
     if len(ours) != len(theirs):
