@@ -103,11 +103,12 @@ _KNOWN = frozenset(d.onnx for d in dt.ALL)
 
 def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> Array:
     try:
+        if dtype is dt.STRING:
+            # Texts of numpy's own type would lose the NULs at their end.
+            return np.array([text.decode() for text in proto.string_data], object).reshape(shape)
         array = np.asarray(numpy_helper.to_array(proto))
     except Exception as error:
         raise LoadError(f'tensor "{proto.name}" of {dtype}{list(shape)} is damaged: {error}') from error
-    if dtype is dt.STRING:
-        return array.astype(object).reshape(shape)
     return array if array.dtype == dtype.numpy else array.astype(dtype.numpy)
 
 

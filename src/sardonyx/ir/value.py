@@ -364,15 +364,15 @@ def make(
     types.check(prim, args)
     if len(shape) > _MOST_AXES:
         raise ShapeError(f"{prim} would have {len(shape)} axes; at most {_MOST_AXES} are possible")
+    for size in shape:
+        if isinstance(size, dims.Expr):
+            dims.assume(size, 1 if prim in ("window", "conv", "conv_transpose") else 0)
     if 0 in shape and dtype is not dt.OBJECT and prim not in _KEPT_EMPTY:
         return _empty(dtype, shape)
     if args and all(a.is_const for a in args):
         folded = fold(prim, [(a.data, a.dtype) for a in args if a.data is not None], attrs, dtype, shape)
         if folded is not None:
             return const(folded, dtype)
-    for size in shape:
-        if isinstance(size, dims.Expr):
-            dims.assume(size, 1 if prim in ("window", "conv", "conv_transpose") else 0)
     key = (prim, tuple(a.id for a in args), freeze(attrs), dtype.name, shape, results)
     value = _table.get(key)
     if value is None:

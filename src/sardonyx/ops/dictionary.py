@@ -29,8 +29,8 @@ def _lookup(x: Value, keys: Any, values: Any, default: Any) -> Value:
 
 
 def _array(data: Any) -> Array:
-    array = np.asarray(data)
-    return array.astype(object) if array.dtype.kind in "US" else array
+    # numpy's own texts lose the NULs at their end.
+    return np.asarray(data, object) if len(data) and isinstance(data[0], str) else np.asarray(data)
 
 
 @op("LabelEncoder", domain=DOMAIN)

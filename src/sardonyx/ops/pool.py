@@ -62,7 +62,7 @@ def max_pool(
     node: Node | None = None,
 ) -> tuple[Value | None, ...]:
     """Maximum of every window, and where in the flattened input it was found."""
-    window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode, cut=True)
     y = pool(x, window, "rmax", _lowest(x.dtype))
     if node is None or len(node.outputs) < 2 or not node.outputs[1]:
         return (y,)
@@ -151,17 +151,15 @@ def average_pool(
     strides: Ints = (),
 ) -> Value:
     """Mean of every window over its elements, pads counted if `count_include_pad`."""
-    window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode, cut=True)
     dtype, x = x.dtype, widened(x)
     total = pool(x, window, "sum")
     spatial = x.shape[2:]
-    ends = ceil_mode and not auto_pad.startswith("SAME")
-    if not window.padded or (count_include_pad and not ends):
+    if not window.padded or (count_include_pad and not window.past_pads):
         return (total / float(np.prod(kernel_shape))).cast(dtype)
     if not count_include_pad:
         return (total / _tap_counts(x, window, spatial, window.low)).cast(dtype)
-    borders = (tuple(pads) if auto_pad != "VALID" else ()) or (0,) * (2 * len(spatial))
-    sizes = [n + borders[a] + borders[a + len(spatial)] for a, n in enumerate(spatial)]
+    sizes = [n + lo + hi for n, lo, hi in zip(spatial, window.low, window.asked, strict=True)]
     return (total / _tap_counts(x, window, sizes, (0,) * len(spatial))).cast(dtype)
 
 
@@ -187,7 +185,7 @@ def lp_pool(
     strides: Ints = (),
 ) -> Value:
     """sum(|x|^p)^(1/p) of every window."""
-    window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode, cut=True)
     return _power_sum(widened(x), p, lambda y: pool(y, window, "sum")).cast(x.dtype)
 
 

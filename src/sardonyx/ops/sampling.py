@@ -141,7 +141,9 @@ def grid_sample(
         last = dim_value(size - 1, t.dtype)
         p = t * 0.5 * last if align_corners else (t * dim_value(size, t.dtype) - 1.0) * 0.5
         p = p.unary("round") if _MODES[mode] == "nearest" else p
-        places.append(border.place(p, size))
+        # Around a place beyond the border the taps of a cubic curve differ, until all are the outer pixel.
+        beyond = padding_mode == "border" and _MODES[mode] == "cubic"
+        places.append(p if beyond else border.place(p, size))
     y = sample(x.reshape((x.shape[0], 1, *x.shape[1:])), places, _MODES[mode], border)
     return y.reshape((x.shape[0], x.shape[1], *points))
 

@@ -118,13 +118,22 @@ def stft(
     *,
     onesided: int = 1,
 ) -> Value:
-    """[batch, frames, bins, 2]: the transforms of windows of a signal[batch, n, 1 or 2]."""
+    """[batch, frames, bins, 2]: the transforms of windows of a signal[batch, n] or [batch, n, 1 or 2]."""
+    if signal.rank not in (2, 3):
+        raise ShapeError(f"a signal of shape {list(signal.shape)} must be [batch, n] or [batch, n, 1 or 2]")
+    signal = signal.reshape((*signal.shape[:2], 1)) if signal.rank == 2 else signal
     step = integers(frame_step, "the step")[0]
+    if step < 1:
+        raise ShapeError(f"the step between frames is {step}; it must be positive")
     length: Dim = signal.shape[1] if window is None else window.shape[0]
     if frame_length is not None:
         length = integers(frame_length, "the frame length")[0]
     if not isinstance(length, int):
         raise needs_size(length, "the length of a frame")
+    if length < 1 or (window is not None and dims.equal(window.size, length) is False):
+        raise ShapeError(f"frames of length {length} do not fit a window of shape {window and window.shape}")
+    if dims.at_least(signal.shape[1], length) is False:
+        raise ShapeError(f"a signal of length {signal.shape[1]} is shorter than one frame of {length}")
     frames = signal.window((1,), (length,), (step,), (1,)).transpose(0, 1, 3, 2)
     return spectrum(frames, length, False, bool(onesided), window)
 

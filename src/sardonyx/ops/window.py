@@ -18,13 +18,17 @@ Ints = Sequence[int]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A sliding window over the spatial axes; `out` counts its positions, `low` and `high` are the pads."""
+    """A sliding window over the spatial axes; `out` counts its positions, `low` and `high` are the pads.
+
+    `asked` are the high pads that the attributes ask for; the last window may reach further, or less far.
+    """
 
     kernel: Shape
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
     low: Shape
     high: Shape
+    asked: Shape
     out: Shape
 
     @staticmethod
@@ -36,10 +40,12 @@ class Window:
         pads: Ints = (),
         auto_pad: str = "NOTSET",
         ceil_mode: int = 0,
+        cut: bool = False,
     ) -> Window:
         """The window of ONNX's attributes over axes of sizes `spatial`.
 
         With `ceil_mode` the high pads are what the last window needs: less than nothing if that is known.
+        With `cut` so are those of an axis that is too short for one window, but not by a whole stride.
         Raises ShapeError if an attribute has another length than `spatial`.
         """
         rank = len(spatial)
@@ -56,44 +62,47 @@ class Window:
                 raise ShapeError(f"{what} {list(given)} must have {length} entries for {rank} spatial axes")
         if any(s < 1 for s in (*steps, *gaps)):
             raise ShapeError(f"strides {list(steps)} and dilations {list(gaps)} must be positive")
-        low: list[Dim] = []
-        high: list[Dim] = []
-        out: list[Dim] = []
+        rows = []
         for a in range(rank):
             extent = (kernel[a] - 1) * gaps[a] + 1
             before, after = borders[a], borders[a + rank]
-            lo, hi, count = _along(spatial[a], extent, steps[a], before, after, auto_pad, bool(ceil_mode))
-            low.append(lo)
-            high.append(hi)
-            out.append(count)
-        return Window(tuple(kernel), steps, gaps, tuple(low), tuple(high), tuple(out))
+            rows.append(_along(spatial[a], extent, steps[a], before, after, auto_pad, bool(ceil_mode), cut))
+        low, high, asked, out = zip(*rows, strict=True) if rows else ((), (), (), ())
+        return Window(tuple(kernel), steps, gaps, low, high, asked, out)
 
     @property
     def padded(self) -> bool:
         """Whether any window may reach outside of the data."""
         return any(p != 0 for p in (*self.low, *self.high))
 
+    @property
+    def past_pads(self) -> bool:
+        """Whether a window may reach beyond the pads that were asked for."""
+        return any(dims.at_least(p, q) is not True for p, q in zip(self.asked, self.high, strict=True))
+
 
 def _along(
-    n: Dim, extent: Dim, step: int, lo: int, hi: int, auto_pad: str, ceil_mode: bool
-) -> tuple[Dim, Dim, Dim]:
+    n: Dim, extent: Dim, step: int, lo: int, hi: int, auto_pad: str, ceil_mode: bool, cut: bool
+) -> tuple[Dim, Dim, Dim, Dim]:
     match auto_pad:
         case "SAME_UPPER" | "SAME_LOWER":
             count = dims.ceildiv(n, step)
             total = dims.maximum((count - 1) * step + extent - n, 0)
             half = dims.floordiv(total, 2)
-            return (half, total - half, count) if auto_pad == "SAME_UPPER" else (total - half, half, count)
+            low, high = (half, total - half) if auto_pad == "SAME_UPPER" else (total - half, half)
+            return low, high, high, count
         case "VALID":
             lo = hi = 0
         case "NOTSET" | "":
             pass
         case _:
             raise ShapeError(f"auto_pad {auto_pad!r} is none of NOTSET, VALID, SAME_UPPER, SAME_LOWER")
-    if not ceil_mode:
-        return lo, hi, dims.floordiv(n + (lo + hi) - extent, step) + 1
-    count = dims.ceildiv(n + (lo + hi) - extent, step) + 1
+    room = n + (lo + hi) - extent
+    if not ceil_mode and not (cut and isinstance(room, int) and room < 0):
+        return lo, hi, hi, dims.floordiv(room, step) + 1
+    count = dims.ceildiv(room, step) + 1
     if dims.at_least(extent, hi + step) is not True:
         # A window that would start in the high pad is left out.
         count = dims.minimum(count, dims.ceildiv(n + lo, step))
     high = (count - 1) * step + extent - n - lo
-    return lo, dims.maximum(high, 0) if dims.at_least(high, 0) is None else high, count
+    return lo, dims.maximum(high, 0) if dims.at_least(high, 0) is None else high, hi, count

@@ -20,7 +20,10 @@ Shape = tuple[int, ...]
 T = TypeVar("T")
 
 HALF = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
-WORDS = ("", "a", "b", "ab", "Abc", "a b", "ABC", "-0", "naïve", "日本語", "𝛼", "a,b,,c", "1.5", "the", " x ")
+WORDS = (
+    *("", "a", "b", "ab", "Abc", "a b", "ABC", "-0", "naïve", "日本語", "𝛼", "a,b,,c", "1.5", "the", " x "),
+    "a\0",
+)
 
 
 class Draw:

@@ -71,6 +71,11 @@ CASES = (
     Refused("i = Constant<value_ints = [0]>() y = ScatterND(x, i, z)", ((2, 3), (2,))),
     Refused("c = Constant<value_floats = [2.0]>() i = Cast<to = 7>(x) y = Gather(c, i)", ((3,),)),
     Refused("c = Constant<value_floats = [2.0]>() i = Cast<to = 7>(x) y = GatherElements(c, i)", ((3,),)),
+    Refused("s = Constant<value_int = -2>() n = Constant<value_int = 4>() y = STFT(x, s, , n)", ((1, 16),)),
+    Refused("s = Constant<value_int = 2>() n = Constant<value_int = 32>() y = STFT(x, s, , n)", ((1, 16),)),
+    Refused("s = Constant<value_int = 2>() n = Constant<value_int = 0>() y = STFT(x, s, , n)", ((1, 16),)),
+    Refused("s = Constant<value_int = 2>() n = Identity(s) y = STFT(x, s, z, n)", ((1, 16), (4,))),
+    Refused("s = Constant<value_int = 2>() y = STFT(x, s, z)", ((16,), (4,))),
     Refused("o = Constant<value_int = 0>() s = Cast<to = 7>(x) y = Range(o, s, o)", ((),)),
 )
 

@@ -24,6 +24,7 @@ def both(
     attributes: Mapping[str, Any] | None = None,
     outputs: Sequence[str] = ("y",),
     constants: Sequence[str] = (),
+    opset: int = 17,
 ) -> tuple[list[Any], list[Any]]:
     """Results of the graph run by numpy and of onnxruntime; an input of None is left out."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -42,7 +43,7 @@ def both(
     node = helper.make_node(op, names, list(outputs), domain=domain, **(attributes or {}))
     results = [onnx.ValueInfoProto(name=name) for name in outputs if name]
     graph = helper.make_graph([node], "g", inputs, results, known)
-    imports = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
     imports.append(helper.make_opsetid("com.microsoft", 1))
     model = helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString()
     loaded, _ = specialise(model, live)

@@ -11,6 +11,7 @@ import pytest
 import sardonyx
 from sardonyx.frontend import load
 from tests.unit.frontend.models import outputs, parsed, shapes
+from tests.unit.ops.peer import assert_agree, both
 
 SIZES = (
     ("Conv<pads = [1, 1, 1, 1]>(x, w)", "N,4,H,W"),
@@ -171,3 +172,49 @@ def test_a_maximum_is_never_found_outside(kind: str) -> None:
         model = parsed(f"g ({kind}[1,1,{size}] x) => ({kind}[?,?,?] y, int64[?,?,?] i) {{ {call} }}")
         _, places = sardonyx.InferenceSession(model.SerializeToString()).run(None, {"x": x})
         assert places.tolist() == [[[0, 0, 1, 2]]]
+
+
+# Kernel, stride, pads before and after, dilation, over an axis of so many elements.
+SHORT = ((2, 2, 0, 0, 1, 1), (3, 3, 0, 0, 1, 1), (4, 2, 1, 1, 1, 1), (4, 2, 1, 0, 1, 1), (2, 3, 0, 0, 2, 2))
+
+
+@pytest.mark.parametrize("ceil", [0, 1])
+@pytest.mark.parametrize("case", SHORT, ids=str)
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "AveragePool with pads", "LpPool"])
+def test_a_window_that_is_cut_off_by_less_than_a_stride_counts(
+    op: str, case: tuple[int, ...], ceil: int
+) -> None:
+    kernel, stride, before, after, dilation, n = case
+    attributes: dict[str, Any] = {
+        "kernel_shape": [1, kernel],
+        "strides": [1, stride],
+        "pads": [0, before, 0, after],
+        "dilations": [1, dilation],
+        "ceil_mode": ceil,
+    }
+    if op.endswith("pads"):
+        attributes["count_include_pad"] = 1
+    outputs = ("y", "i") if op == "MaxPool" and not before else ("y",)
+    x = np.arange(3, 3 + 2 * n, dtype=np.float32).reshape(1, 1, 2, n)
+    assert_agree(*both(op.split()[0], "", {"x": x}, attributes, outputs, opset=20))
+
+
+def test_a_pool_of_an_open_size_that_is_cut_off() -> None:
+    call = "MaxPool<kernel_shape = [2], strides = [2]>(x)"
+    session = sardonyx.InferenceSession(
+        parsed(f"g (float[1,1,N] x) => (float[?] y) {{ y = {call} }}").SerializeToString()
+    )
+    for n, expected in ((5, [[[2, 4]]]), (1, [[[1]]]), (4, [[[2, 4]]])):
+        (y,) = session.run(None, {"x": np.arange(1, n + 1, dtype=np.float32).reshape(1, 1, n)})
+        assert y.tolist() == expected
+
+
+@pytest.mark.parametrize("align", [0, 1])
+@pytest.mark.parametrize("mode", ["bicubic", "bilinear", "nearest"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+def test_places_outside_are_read_as_onnxruntime_reads_them(mode: str, padding: str, align: int) -> None:
+    random = np.random.default_rng(0)
+    x = random.standard_normal((1, 2, 5, 4)).astype(np.float32)
+    grid = random.uniform(-2.5, 2.5, (1, 9, 8, 2)).astype(np.float32)
+    attributes = {"mode": mode, "padding_mode": padding, "align_corners": align}
+    assert_agree(*both("GridSample", "", {"x": x, "grid": grid}, attributes))

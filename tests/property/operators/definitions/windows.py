@@ -77,8 +77,9 @@ def windows(
     small_pads: bool = False,
     automatic: bool = True,
     ranks: Sequence[int] = (),
+    cut: bool = False,
 ) -> Windows:
-    """Windows that fit at least once; `small_pads` are smaller than the kernel."""
+    """Windows that fit once, or but for less than a stride (`cut`); `small_pads` are less than the kernel."""
     rank = d.one_of(*(ranks or (2, 1, 3)))
     kernel, strides, dilations, n, pads = [], [], [], [], [[0] * rank, [0] * rank]
     auto_pad = (
@@ -92,11 +93,12 @@ def windows(
         if auto_pad == "NOTSET":
             most = kernel[-1] - 1 if small_pads else 3
             pads[0][axis], pads[1][axis] = d.integer(0, most), d.integer(0, most)
-        least = max(1, extent - pads[0][axis] - pads[1][axis])
+        missing = strides[-1] - 1 if cut and d.flag() else 0
+        least = max(1, extent - pads[0][axis] - pads[1][axis] - missing)
         n.append(d.one_of(*range(least, least + 5), *((16, 17, 33) if rank == 1 else ())))
         n[-1] = max(n[-1], least)
     found = (tuple(n), tuple(kernel), tuple(strides), tuple(dilations), (*pads[0], *pads[1]), auto_pad)
-    return placed(*found, ceil=ceil and d.flag())
+    return placed(*found, ceil=ceil and d.flag(), cut=cut)
 
 
 def placed(
@@ -108,8 +110,9 @@ def placed(
     auto_pad: str = "NOTSET",
     *,
     ceil: bool = False,
+    cut: bool = False,
 ) -> Windows:
-    """Where windows lie by ONNX's rules."""
+    """Where windows lie by ONNX's rules; with `cut` a single one may reach beyond the end."""
     rank = len(n)
     low, out = [], []
     for a in range(rank):
@@ -121,8 +124,9 @@ def placed(
             continue
         before, after = (0, 0) if auto_pad == "VALID" else (pads[a], pads[a + rank])
         room = n[a] + before + after - extent
-        count = -(-room // step) + 1 if ceil else room // step + 1
-        if ceil and (count - 1) * step >= n[a] + before:
+        up = ceil or (cut and room < 0)
+        count = -(-room // step) + 1 if up else room // step + 1
+        if up and (count - 1) * step >= n[a] + before:
             count -= 1
         low.append(before)
         out.append(max(count, 0))

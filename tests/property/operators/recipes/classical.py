@@ -91,13 +91,13 @@ def one_hot_encoder(d: Draw) -> Call:
 @recipe("CategoryMapper", domain=ML, types="i64 string")
 def category_mapper(d: Draw) -> Call:
     x = d.array(d.shape(0, 2)) if kind_of(d.element) == "O" else d.within(d.shape(0, 2), 0, 6)
-    cats: dict[str, Any] = {"cats_strings": ["a", "ab", "", "the"], "cats_int64s": [0, 3, 1, 5]}
+    cats: dict[str, Any] = {"cats_strings": ["a", "a\0", "", "the"], "cats_int64s": [0, 3, 1, 5]}
     return Call([x], judge=peer, default_string="?", default_int64=-7, **cats)
 
 
 @recipe("LabelEncoder", domain=ML, opsets=(2, 4))
 def label_encoder(d: Draw) -> Call:
-    kinds = {"strings": ["a", "ab", "", "the"], "int64s": [0, 3, 1, 5], "floats": [0.0, 2.5, -1.0, 3.0]}
+    kinds = {"strings": ["a", "a\0", "", "the"], "int64s": [0, 3, 1, 5], "floats": [0.0, 2.5, -1.0, 3.0]}
     source = d.one_of("strings", "int64s", "floats")
     target = d.one_of(*(kind for kind in kinds if kind != source))
     shape = d.shape(0, 2)

@@ -211,7 +211,10 @@ def unique(d: Draw) -> Call:
 
     def run(x: Array) -> tuple[Array, ...]:
         kind = {"return_index": True, "return_inverse": True, "return_counts": True}
-        y, first, inverse, counts = np.unique(x.astype(str) if x.dtype == object else x, axis=axis, **kind)
+        words = np.array(sorted(set(x.flat)), object) if x.dtype == object else None
+        keys = x if words is None else np.searchsorted(words, x)
+        y, first, inverse, counts = np.unique(keys, axis=axis, **kind)
+        y = y if words is None else words[y]
         inverse = inverse.reshape(-1)
         if ordered == 0:
             order = np.argsort(first)

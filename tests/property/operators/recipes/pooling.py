@@ -27,7 +27,7 @@ def inner(y: Array, w: Windows) -> tuple[int, ...]:
 @recipe("MaxPool")
 def max_pool(d: Draw) -> Call:
     newer = d.opset >= 10
-    w = windows(d, ceil=newer, dilated=newer, small_pads=True)
+    w = windows(d, ceil=newer, dilated=newer, small_pads=True, cut=True)
     x = image(d, w.n)
     seen = views(np.ones((1, 1, *w.n)), w, 0)
     indices = bool(d.opset >= 8 and seen.sum(inner(seen, w)).all() and d.flag())
@@ -70,7 +70,7 @@ def _places(x: Array, w: Windows, column_major: int) -> Array:
 
 @recipe("AveragePool")
 def average_pool(d: Draw) -> Call:
-    w = windows(d, ceil=d.opset >= 10, dilated=d.opset >= 19, small_pads=True)
+    w = windows(d, ceil=d.opset >= 10, dilated=d.opset >= 19, small_pads=True, cut=True)
     x = image(d, w.n)
     include = d.maybe(d.one_of(0, 1)) if d.opset >= 7 else None
     most = float(sizes(x).max(initial=0))
@@ -98,7 +98,7 @@ def averages(x: Array, w: Windows, include: int) -> Array:
 
 @recipe("LpPool")
 def lp_pool(d: Draw) -> Call:
-    w = windows(d, ceil=d.opset >= 18, dilated=d.opset >= 18, small_pads=True)
+    w = windows(d, ceil=d.opset >= 18, dilated=d.opset >= 18, small_pads=True, cut=True)
     x, p = image(d, w.n), d.one_of(2, 1, 3)
 
     def judge(x: Array) -> Array:
@@ -173,7 +173,7 @@ def lrn(d: Draw) -> Call:
 
 @recipe("NhwcMaxPool", domain=CONTRIB, types="u8 i8")
 def nhwc_max_pool(d: Draw) -> Call:
-    w = windows(d, small_pads=True)
+    w = windows(d, small_pads=True, cut=True)
     x = image(d, w.n)
 
     def judge(x: Array) -> Array:

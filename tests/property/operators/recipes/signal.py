@@ -58,12 +58,14 @@ def stft(d: Draw) -> Call:
     frame, step, frames = d.one_of(2, 3, 4, 8, 16, 17), d.integer(1, 9), d.integer(1, 4)
     length, real = frame + step * (frames - 1) + d.integer(0, step - 1), d.flag()
     x = d.within((d.integer(1, 2), length, 1 if real else 2), -3, 3)
+    flat = real and d.flag()
+    x = x[..., 0] if flat else x
     window = d.maybe(d.within((frame,), 0, 1))
     onesided = int(real and d.flag())
     frame_length = Fixed(np.asarray(frame, np.int64)) if window is None or d.flag() else None
 
     def judge(x: Array, step: Array, window: Array | None = None, size: Array | None = None) -> Array:
-        signal, weights = complex_of(x), 1.0 if window is None else window
+        signal, weights = complex_of(x[..., None] if flat else x), 1.0 if window is None else window
         starts = range(0, length - frame + 1, int(step))
         parts = np.stack([signal[:, at : at + frame] * weights for at in starts], 1)
         y = np.fft.fft(parts, axis=2)
