@@ -8,11 +8,14 @@ import re
 import numpy as np
 import pytest
 from prometheus_client import generate_latest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
 
 from sardonyx.monitor.dashboard import dashboard
 from sardonyx.monitor.live import Live, Second, slot_of, total
-from sardonyx.monitor.metrics import TABLE, Metrics
-from sardonyx.monitor.triton import TritonNames
+from sardonyx.monitor.metrics import Metrics
+from sardonyx.monitor.table import TABLE
 from sardonyx.protocol.errors import Code
 from tests.monitor.records import record
 
@@ -36,6 +39,27 @@ def test_a_request_is_counted_in_every_series() -> None:
     assert value(metrics, "sardonyx_batch_rows_bucket", le="8.0", **MODEL) == 4
 
 
+def test_many_requests_are_folded_to_the_same_numbers() -> None:
+    metrics = Metrics(process=False)
+    durations = np.random.default_rng(0).integers(10_000, 40_000_000, 2000)
+    for duration in durations.tolist():
+        metrics.observe(record(total_ns=duration))
+    assert value(metrics, "sardonyx_request_duration_seconds_count", **MODEL) == 2000
+    for bound in (0.0001, 0.01, 0.025):
+        found = value(metrics, "sardonyx_request_duration_seconds_bucket", le=str(bound), **MODEL)
+        assert found == (durations * 1e-9 <= bound).sum()
+
+
+def test_scrapes_are_valid_in_both_formats() -> None:
+    metrics = Metrics(triton=True)
+    metrics.observe(record(model='odd "name"\n', deployment="blue"))
+    client = TestClient(metrics.application())
+    plain = list(text_string_to_metric_families(client.get("/metrics").text))
+    answer = client.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+    assert "openmetrics" in answer.headers["content-type"]
+    assert {f.name for f in parse_openmetrics(answer.text)} >= {f.name for f in plain if "nv_" in f.name}
+
+
 def test_names_invented_by_clients_make_no_series() -> None:
     metrics = Metrics(process=False)
     for i in range(50):
@@ -55,8 +79,7 @@ def test_failures_of_a_known_model_keep_its_name() -> None:
 
 
 def test_triton_names_are_sums_of_ours() -> None:
-    metrics = Metrics(process=False)
-    metrics.registry.register(TritonNames(metrics))
+    metrics = Metrics(triton=True, process=False)
     metrics.observe(
         record(outputs={"y": np.zeros((2, 3))}, batch_rows=4, total_ns=4_000_000, deployment="blue")
     )

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sardonyx.monitor.metrics import rows_of
+from sardonyx.monitor.requests import rows_of
 from sardonyx.serve.seams import Record
 
 WINDOW_S = 900

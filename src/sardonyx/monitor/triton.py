@@ -6,11 +6,12 @@ Decides only names and sums. Must not be asked when a request finishes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from prometheus_client.core import GaugeMetricFamily, Metric, UnknownMetricFamily
+from prometheus_client import Gauge
+from prometheus_client.core import GaugeMetricFamily, Metric, Sample, UnknownMetricFamily
 
-from sardonyx.monitor.metrics import Metrics
+from sardonyx.monitor.requests import Requests
 
 _DURATIONS = {
     "nv_inference_request_duration_us": ("request", "Cumulative time of requests, in microseconds"),
@@ -29,63 +30,58 @@ _Sums = dict[tuple[str, ...], float]
 
 
 class TritonNames:
-    """A collector beside the metrics: `metrics.registry.register(TritonNames(metrics))`.
+    """A collector over the rows of requests and the gauge of those that wait.
 
     The names have no `_total`, so the text format cannot call them counters; to PromQL they are.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+    def __init__(self, requests: Requests, waiting: Gauge) -> None:
+        self._requests, self._waiting = requests, waiting
 
     def collect(self) -> Iterator[Metric]:
         """The counters and the gauge that Triton would have."""
-        successes, failures = self._requests()
+        samples: dict[str, list[Sample]] = defaultdict(list)
+        for family in (*self._requests.collect(), *self._waiting.collect()):
+            for sample in family.samples:
+                samples[sample.name].append(sample)
+        successes, failures = _outcomes(samples["sardonyx_requests_total"])
         yield _counter("nv_inference_request_success", "Successful requests", successes)
         yield _counter("nv_inference_request_failure", "Failed requests", failures, (*_LABELS, "reason"))
-        yield _counter(
-            "nv_inference_count", "Inferences, rows of batches", self._sums("sardonyx_rows", "_total")
-        )
-        yield _counter(
-            "nv_inference_exec_count",
-            "Executions of models",
-            self._sums("sardonyx_executions", "_total"),
-        )
+        rows, runs = _sums(samples["sardonyx_rows_total"]), _sums(samples["sardonyx_executions_total"])
+        yield _counter("nv_inference_count", "Inferences, rows of batches", rows)
+        yield _counter("nv_inference_exec_count", "Executions of models", runs)
         pending = GaugeMetricFamily(
             "nv_inference_pending_request_count", "Requests that wait now", labels=_LABELS
         )
-        for labels, value in self._sums("sardonyx_queue_requests", "").items():
+        for labels, value in _sums(samples["sardonyx_queue_requests"]).items():
             pending.add_metric(labels, value)
         yield pending
         for name, (stage, text) in _DURATIONS.items():
-            seconds = self._sums(f"sardonyx_{stage}_duration_seconds", "_sum")
+            seconds = _sums(samples[f"sardonyx_{stage}_duration_seconds_sum"])
             yield _counter(name, text, {labels: value * 1e6 for labels, value in seconds.items()})
 
     def describe(self) -> list[Metric]:
-        """Nothing, so that registering asks no metric."""
+        """Nothing: registering needs no scrape."""
         return []
 
-    def _sums(self, name: str, suffix: str) -> _Sums:
-        sums: _Sums = defaultdict(float)
-        for sample in self._samples(name, suffix):
-            sums[tuple(sample[0][label] for label in _LABELS)] += sample[1]
-        return sums
 
-    def _requests(self) -> tuple[_Sums, _Sums]:
-        successes: _Sums = defaultdict(float)
-        failures: _Sums = defaultdict(float)
-        for labels, value in self._samples("sardonyx_requests", "_total"):
-            key = tuple(labels[label] for label in _LABELS)
-            if labels["outcome"] == "ok":
-                successes[key] += value
-            else:
-                failures[(*key, _reason(labels["outcome"]))] += value
-        return successes, failures
+def _sums(samples: Iterable[Sample]) -> _Sums:
+    sums: _Sums = defaultdict(float)
+    for sample in samples:
+        sums[tuple(sample.labels[label] for label in _LABELS)] += sample.value
+    return sums
 
-    def _samples(self, name: str, suffix: str) -> Iterator[tuple[dict[str, str], float]]:
-        for metric in self._metrics[name].collect():
-            for sample in metric.samples:
-                if sample.name == name + suffix:
-                    yield sample.labels, sample.value
+
+def _outcomes(samples: Iterable[Sample]) -> tuple[_Sums, _Sums]:
+    successes: _Sums = defaultdict(float)
+    failures: _Sums = defaultdict(float)
+    for sample in samples:
+        key = tuple(sample.labels[label] for label in _LABELS)
+        if sample.labels["outcome"] == "ok":
+            successes[key] += sample.value
+        else:
+            failures[(*key, _reason(sample.labels["outcome"]))] += sample.value
+    return successes, failures
 
 
 def _reason(outcome: str) -> str:

@@ -1,0 +1,111 @@
+"""Questions to the payload log in SQL, answered by DuckDB inside this process.
+
+Decides what a query sees: the tables `requests` and `truth` of one model, no other file and no network. Must
+not know what is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sardonyx.monitor.needs import need
+from sardonyx.monitor.payload import REQUESTS, TRUTH
+from sardonyx.monitor.store import Store
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+_EMPTY = {
+    REQUESTS: "SELECT NULL::TIMESTAMPTZ AS time, NULL::VARCHAR AS id, NULL::INTEGER AS row, NULL::VARCHAR AS "
+    "version, NULL::VARCHAR AS deployment, NULL::VARCHAR AS status, NULL::FLOAT AS total_ms WHERE false",
+    TRUTH: "SELECT NULL::VARCHAR AS id WHERE false",
+}
+
+
+@contextmanager
+def tables(
+    store: Store, model: str, since_s: float = 0, until_s: float = 4e9
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection whose tables are the model's requests within the span and all its ground truth."""
+    need("duckdb", "queries of the payload log")
+    import duckdb
+
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("SET threads = 2")
+        connection.execute("SET TimeZone = 'UTC'")
+        requests = store.files(REQUESTS, model, since_s, until_s)
+        span = f"time >= to_timestamp({since_s!r}) AND time < to_timestamp({until_s!r})"
+        _view(connection, REQUESTS, requests, span)
+        _view(connection, TRUTH, store.files(TRUTH, model), "true")
+        folders = [str(store.root)] if store.root.is_dir() else []
+        connection.execute(f"SET allowed_directories = {folders!r}")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+
+
+def answer(
+    store: Store, model: str, sql: str, *, since_s: float = 0, until_s: float = 4e9, limit: int = 10_000
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The column names and rows of one statement. Raises ValueError with DuckDB's words for a wrong one."""
+    import duckdb
+
+    with tables(store, model, since_s, until_s) as connection:
+        try:
+            found = connection.execute(sql)
+            names = [column[0] for column in found.description or ()]
+            return names, found.fetchmany(limit)
+        except duckdb.Error as error:
+            raise ValueError(str(error)) from error
+
+
+def _view(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    files: Sequence[Path],
+    where: str,
+) -> None:
+    if not files:
+        connection.execute(f"CREATE VIEW {name} AS {_EMPTY[name]}")
+        return
+    parts = " UNION ALL BY NAME ".join(
+        f"SELECT {columns} FROM read_parquet({_list(group)}, union_by_name = true)"
+        for columns, group in _agreeing(files)
+    )
+    connection.execute(f"CREATE VIEW {name} AS SELECT * FROM ({parts}) WHERE {where}")
+
+
+def _agreeing(files: Sequence[Path]) -> Iterator[tuple[str, list[Path]]]:
+    """Files of equal types, and what to select of them so that all agree: lists where some have lists."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    groups: dict[frozenset[tuple[str, str]], tuple[pa.Schema, list[Path]]] = {}
+    for file in files:
+        schema = pq.read_schema(file)
+        groups.setdefault(frozenset((f.name, str(f.type)) for f in schema), (schema, []))[1].append(file)
+    fields = [field for schema, _ in groups.values() for field in schema]
+    lists = {f.name for f in fields if pa.types.is_list(f.type)}
+    texts = {f.name for f in fields if pa.types.is_string(_element(f.type))}
+    for schema, group in groups.values():
+        changed = []
+        for field in schema:
+            column, is_list = '"' + field.name.replace('"', '""') + '"', pa.types.is_list(field.type)
+            wanted = f"[{column}]" if field.name in lists and not is_list else column
+            if field.name in texts and not pa.types.is_string(_element(field.type)):
+                wanted += "::VARCHAR[]" if field.name in lists else "::VARCHAR"
+            if wanted != column:
+                changed.append(f"{wanted} AS {column}")
+        yield "*" + (f" REPLACE ({', '.join(changed)})" if changed else ""), group
+
+
+def _element(kind: pa.DataType) -> pa.DataType:
+    return getattr(kind, "value_type", kind)
+
+
+def _list(files: Sequence[Path]) -> str:
+    return "[" + ", ".join("'" + str(f).replace("'", "''") + "'" for f in files) + "]"

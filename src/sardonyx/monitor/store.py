@@ -1,0 +1,154 @@
+"""The folder of the payload log: KIND/MODEL/HOUR/*.parquet, written beside and renamed, merged, and limited.
+
+Decides file names, when an hour is merged into one file and what is deleted first. Must not know what a row
+means.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import itertools
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from sardonyx.monitor.needs import need
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_HOUR = "%Y%m%dT%H"
+_MERGED = "merged-"
+
+
+class Store:
+    """Parquet files by kind, model and hour of Unix time (UTC).
+
+    An hour that is over is merged by `tend`, which also deletes the oldest hours beyond `max_age_s` and
+    `max_bytes`. A crash leaves at most files without the right name, which nobody reads and `tend` removes.
+    """
+
+    def __init__(self, root: Path, *, max_age_s: float = 30 * 86400, max_bytes: int = 10 << 30) -> None:
+        need("pyarrow", "the payload log")
+        self.root = root
+        self._max_age_s, self._max_bytes = max_age_s, max_bytes
+        self._count = itertools.count()
+        self._lock = threading.RLock()
+
+    def append(self, kind: str, model: str, table: pa.Table, at_s: float | None = None) -> Path:
+        """Write a table as one file of its hour. Raises OSError if the disk refuses."""
+        at_s = time.time() if at_s is None else at_s
+        folder = self._folder(kind, model) / _hour(at_s)
+        name = f"{int(at_s * 1000):014d}-{os.getpid():07d}-{next(self._count):08d}.parquet"
+        return _write(folder, name, table)
+
+    def models(self, kind: str) -> list[str]:
+        """The models that have files of a kind."""
+        folder = self.root / kind
+        return sorted(unquote(p.name) for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+    def files(self, kind: str, model: str, since_s: float = 0, until_s: float = 4e9) -> list[Path]:
+        """The files whose hours touch the span of Unix time, oldest first."""
+        first, last = _hour(max(0, since_s)), _hour(until_s)
+        with self._lock:
+            hours = _subfolders(self._folder(kind, model))
+            return [f for h in hours if first <= h.name <= last for f in _current(h)]
+
+    def size_bytes(self) -> int:
+        """The size of all files."""
+        return sum(_size(f) for f in self.root.rglob("*.parquet"))
+
+    def tend(self, now_s: float | None = None) -> None:
+        """Merge the hours that are over and delete what is too old or too much."""
+        now_s = time.time() if now_s is None else now_s
+        with self._lock:
+            for hour in self._hours():
+                if hour.name < _hour(now_s - 60):
+                    _merge(hour)
+            self._expire(now_s)
+
+    def _expire(self, now_s: float) -> None:
+        hours = sorted(self._hours(), key=lambda folder: folder.name)
+        sizes = {hour: sum(_size(f) for f in hour.iterdir()) for hour in hours}
+        held = sum(sizes.values())
+        oldest = _hour(max(0, now_s - self._max_age_s))
+        for hour in hours:
+            if hour.name >= oldest and held <= self._max_bytes:
+                break
+            shutil.rmtree(hour, ignore_errors=True)
+            held -= sizes[hour]
+
+    def _hours(self) -> Iterator[Path]:
+        for kind in _subfolders(self.root):
+            for model in _subfolders(kind):
+                yield from _subfolders(model)
+
+    def _folder(self, kind: str, model: str) -> Path:
+        return self.root / kind / quote(model, safe="").replace(".", "%2E")
+
+
+def _hour(at_s: float) -> str:
+    return datetime.datetime.fromtimestamp(at_s, datetime.UTC).strftime(_HOUR)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _current(hour: Path) -> list[Path]:
+    """The files that count: the last merged one and those that came after what it holds."""
+    files = sorted(hour.glob("*.parquet"))
+    merged = [f for f in files if f.name.startswith(_MERGED)]
+    if not merged:
+        return files
+    last = merged[-1].name.removeprefix(_MERGED)
+    return [merged[-1], *(f for f in files if not f.name.startswith(_MERGED) and f.name > last)]
+
+
+def _merge(hour: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    files = _current(hour)
+    if len(files) > 1:
+        last = files[-1].name.removeprefix(_MERGED)
+        try:
+            whole = pa.concat_tables([pq.read_table(f) for f in files], promote_options="permissive")
+        except pa.ArrowTypeError:
+            return
+        files = [_write(hour, _MERGED + last, whole)]
+    for stale in set(hour.iterdir()) - set(files):
+        stale.unlink(missing_ok=True)
+
+
+def _write(folder: Path, name: str, table: pa.Table) -> Path:
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / name
+    beside = folder / f".{name}.{os.getpid()}.tmp"
+    try:
+        pq.write_table(table, beside, compression="zstd")
+        beside.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+    return target
+
+
+def newest(files: Sequence[Path]) -> float:
+    """When the newest of the files was written, in Unix time; 0 without any."""
+    return max((f.stat().st_mtime for f in files if f.exists()), default=0.0)
