@@ -1,0 +1,1 @@
+"""The steps; nothing is decided here."""

@@ -1,0 +1,68 @@
+"""How a version comes into the registry: fetch, find its files, check, store, enter; in this order.
+
+Until the last step nothing can be seen of it, after it everything is on disk. Must not know transports.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from sardonyx.protocol.errors import invalid
+from sardonyx.protocol.records import Registration, Version
+from sardonyx.registry.artefacts import ArtefactStore
+from sardonyx.registry.catalog import Catalog
+from sardonyx.registry.checks import LIMIT_S, examined
+from sardonyx.registry.content import MODEL, content_of
+from sardonyx.registry.fetching import Fetching
+from sardonyx.registry.names import checked_name
+
+
+class Registrar:
+    """Registers versions into one catalog."""
+
+    def __init__(
+        self, catalog: Catalog, store: ArtefactStore, fetching: Fetching, check_limit_s: float = LIMIT_S
+    ) -> None:
+        self._catalog = catalog
+        self._store = store
+        self._fetching = fetching
+        self._check_limit_s = check_limit_s
+
+    def register(
+        self, model: str, registration: Registration, actor: str, uploaded: Path | None = None
+    ) -> Version:
+        """A new version of `model`, from `uploaded` if that is given, else from the source that is named.
+
+        Raises ServeError INVALID_ARGUMENT if checks fail: the message holds what they found.
+        """
+        checked_name(model, "a model")
+        with self._store.scratch() as scratch:
+            source = uploaded or self._fetching.fetched(registration.source, _folder(scratch, "source"))
+            samples = None
+            if registration.samples:
+                samples = self._fetching.fetched(registration.samples, _folder(scratch, "samples"))
+            return self._enter(model, registration, actor, source, samples)
+
+    def _enter(
+        self, model: str, registration: Registration, actor: str, source: Path, samples: Path | None
+    ) -> Version:
+        content = content_of(source)
+        examination = examined(content[MODEL], samples, self._check_limit_s)
+        if examination.failed and not registration.force:
+            found = "; ".join(f"{check.name}: {check.detail}" for check in examination.failed)
+            raise invalid(f"{registration.source} is not registered. {found} (force would register it)")
+        lineage = registration.lineage
+        if not lineage.source:
+            lineage = msgspec.structs.replace(lineage, source=registration.source)
+        registration = msgspec.structs.replace(registration, lineage=lineage)
+        return self._catalog.add_version(
+            model, registration, examination, lambda: self._store.put(content), actor
+        )
+
+
+def _folder(scratch: Path, name: str) -> Path:
+    folder = scratch / name
+    folder.mkdir()
+    return folder
