@@ -16,10 +16,10 @@ from sardonyx import __version__
 from sardonyx.base.knobs import DEBUG, unknown_variables
 from sardonyx.capi.onnxruntime_pybind11_state import STATUS
 from sardonyx.errors import SardonyxError
-from sardonyx.tools.commands import bench, compile, explain, inspect, knobs, run, serve
+from sardonyx.tools.commands import bench, compile, convert, explain, inspect, knobs, run, serve
 from sardonyx.tools.console import UserError
 
-COMMANDS: tuple[ModuleType, ...] = (run, inspect, explain, bench, compile, serve, knobs)
+COMMANDS: tuple[ModuleType, ...] = (run, inspect, explain, bench, compile, convert, serve, knobs)
 
 _EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))
 _REFUSALS: tuple[type[Exception], ...] = (*_EXPECTED, ValueError, RuntimeError)

@@ -1,0 +1,43 @@
+"""Converts trained models of other frameworks to ONNX, and proves that they still say the same.
+
+Names are imported when first used: these files also run where neither the engine nor ONNX is installed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sardonyx.convert.conversion import Converted, convert
+    from sardonyx.convert.framework import ConvertError
+    from sardonyx.convert.kinds import kind_of
+    from sardonyx.convert.live import from_lightgbm, from_sklearn, from_xgboost
+    from sardonyx.convert.parity import Parity
+
+_HOMES = {
+    "conversion": ("Converted", "convert"),
+    "framework": ("ConvertError",),
+    "kinds": ("kind_of",),
+    "live": ("from_lightgbm", "from_sklearn", "from_xgboost"),
+    "parity": ("Parity",),
+}
+__all__ = [
+    "ConvertError",
+    "Converted",
+    "Parity",
+    "convert",
+    "from_lightgbm",
+    "from_sklearn",
+    "from_xgboost",
+    "kind_of",
+]
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            value: object = getattr(importlib.import_module(f"sardonyx.convert.{home}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'sardonyx.convert' has no attribute {name!r}")

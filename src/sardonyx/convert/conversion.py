@@ -1,0 +1,138 @@
+"""The whole way of a conversion: what is it, export, finish, compare, save.
+
+Decides the order and when no file is written; knows no framework.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+import sardonyx
+from sardonyx.convert import exports, parity, provenance
+from sardonyx.convert.finish import LARGE_BYTES, finished
+from sardonyx.convert.framework import ConvertError, Exported, Framework, Request
+from sardonyx.convert.frameworks import framework, framework_of
+from sardonyx.convert.kinds import kind_of
+from sardonyx.convert.parity import Parity
+from sardonyx.convert.samples import sampled
+
+QUIET = 4
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A converted model: the ONNX `model`, its `parity` with the framework, and `notes` for the user."""
+
+    model: onnx.ModelProto
+    parity: Parity
+    framework: Framework
+    notes: tuple[str, ...]
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the file whole or not at all; weights beyond 2 GB go into `<name>.data` beside it."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".convert-", dir=target.parent) as scratch:
+            whole = _written(self.model, Path(scratch), target.name)
+            for part in sorted(whole.parent.iterdir(), key=lambda part: part == whole):
+                part.replace(target.parent / part.name)
+        return target
+
+    def session(self, **options: Any) -> sardonyx.InferenceSession:
+        """A session of the model; the options are those of InferenceSession."""
+        return sardonyx.InferenceSession(self.model.SerializeToString(), **options)
+
+
+def convert(
+    source: Any,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    kind: str | None = None,
+    sample: Any = None,
+    dynamic: Sequence[str] = (),
+    opset: int | None = None,
+    double: bool = False,
+    force: bool = False,
+    isolated: bool = False,
+    tolerance: float = parity.TOLERANCE,
+    options: Mapping[str, Any] | None = None,
+    quiet: bool = True,
+) -> Converted:
+    """Convert a model and compare it with its framework.
+
+    Args:
+        source: a live object, a file, a folder, or "package.module:function" that returns a module.
+        output: the ONNX file to write, if any.
+        kind: what the source is, if its content does not tell; see `sardonyx convert --help`.
+        sample: inputs to compare on: an array, a data frame, a mapping by input name, or a file of them.
+        dynamic: names of the free axes 0, 1, ... of every input; `_` keeps an axis fixed.
+        opset: of ai.onnx; None is the newest that is converted well.
+        double: tables are read as float64 instead of float32.
+        force: write the file though it does not say what the framework says.
+        isolated: open files in an environment of their own even if the framework is importable here.
+        tolerance: largest distance of a float output, as a part of the largest value in it.
+        options: what only some frameworks take.
+        quiet: show no progress on stderr.
+
+    Raises:
+        ConvertError: it cannot be converted, or says something else than its framework.
+    """
+    request = Request(sampled(sample), tuple(dynamic), opset, double, dict(options or {}))
+    with tempfile.TemporaryDirectory(prefix="sardonyx-convert-") as scratch:
+        folder = Path(scratch)
+        if isinstance(source, str | Path):
+            row = framework(kind or kind_of(str(source)))
+            exported = exports.of_file(row, str(source), request, folder, isolated=isolated, quiet=quiet)
+            origin = str(source)
+        else:
+            row = framework(kind) if kind else framework_of(source)
+            exported = exports.of_object(row, source, request, folder)
+            origin = ""
+        converted = _proven(row, exported, request, origin, tolerance, folder)
+    if not converted.parity.holds and not force:
+        raise ConvertError(_disagreement(converted))
+    if output is not None:
+        converted.save(output)
+    return converted
+
+
+def _proven(
+    row: Framework, exported: Exported, request: Request, origin: str, tolerance: float, folder: Path
+) -> Converted:
+    model, notes = finished(exported, request.opset, {})
+    whole = _written(model, folder / "finished", "model.onnx")
+    settings = sardonyx.SessionOptions()
+    settings.log_severity_level = QUIET
+    session = sardonyx.InferenceSession(str(whole), settings)
+    found = parity.compare(session, exported.cases, drawn=exported.drawn, tolerance=tolerance)
+    for key, text in provenance.metadata(row, exported, origin, found).items():
+        model.metadata_props.add(key=key, value=text)
+    return Converted(model, found, row, (*exported.notes, *notes))
+
+
+def _written(model: onnx.ModelProto, folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    if model.ByteSize() < LARGE_BYTES - (1 << 20):
+        path.write_bytes(model.SerializeToString())
+    else:
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        onnx.save_model(copy, path, save_as_external_data=True, location=f"{name}.data")
+    return path
+
+
+def _disagreement(converted: Converted) -> str:
+    wrong = "; ".join(f"{row.name}: {row.wrong}" for row in converted.parity.outputs if row.wrong)
+    inputs = "drawn inputs (give --sample with real ones)" if converted.parity.drawn else "the sample"
+    return (
+        f"the ONNX model does not say what {converted.framework.title} says on {inputs}: {wrong}. "
+        "Nothing was written; --force writes it all the same, --double compares in double precision"
+    )

@@ -1,0 +1,207 @@
+"""Environments of their own for frameworks: built from a lock of this package, cached, listed, removed.
+
+Decides where they lie, which Python and installer they get, and when one is whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sardonyx.base.knobs import cache_folder
+from sardonyx.base.progress import Progress
+from sardonyx.convert.framework import ConvertError
+
+LOCKS = Path(__file__).with_name("locks")
+WHOLE = "environment.json"
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock file: packages with exact versions, and in its head what they need.
+
+    `pythons` are versions that its wheels exist for, the best first; `size` is in MB; `pip` asks for pip
+    where uv would fetch another build; `last` is built from source after all others, with them.
+    """
+
+    name: str
+    path: Path
+    pythons: tuple[str, ...]
+    size: int
+    pip: bool
+    last: str
+
+    @property
+    def folder(self) -> Path:
+        """Where its environment lies; a changed lock is another environment."""
+        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()[:12]
+        return _root() / f"{self.name}-{digest}"
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the environment."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was built to the end."""
+        return (self.folder / WHOLE).is_file() and self.python.exists()
+
+
+def locks() -> list[Lock]:
+    """All there are, by name."""
+    return [lock(path.stem) for path in sorted(LOCKS.glob("*.txt"))]
+
+
+def lock(name: str) -> Lock:
+    """A lock by name; ConvertError if there is none."""
+    path = LOCKS / f"{name}.txt"
+    if not path.is_file():
+        known = ", ".join(sorted(entry.stem for entry in LOCKS.glob("*.txt")))
+        raise ConvertError(f"there is no environment {name!r}; there are {known}")
+    head = dict(re.findall(r"^# (\w+): (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE))
+    return Lock(
+        name,
+        path,
+        tuple(head.get("python", "3.11").split()),
+        int(head.get("megabytes", "1000")),
+        head.get("installer") == "pip",
+        head.get("last", ""),
+    )
+
+
+def python_of(name: str, *, quiet: bool = False) -> Path:
+    """The interpreter of an environment, which is built first if it is not there or not whole."""
+    wanted = lock(name)
+    if not wanted.is_whole:
+        with _alone(wanted.folder):
+            if not wanted.is_whole:
+                _build(wanted, quiet)
+    return wanted.python
+
+
+def built() -> list[tuple[str, Path, int]]:
+    """Name, folder and bytes of every environment there is, stale and broken ones included."""
+    root = _root()
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
+    return [(folder.name.rpartition("-")[0], folder, _bytes_below(folder)) for folder in folders]
+
+
+def remove(name: str) -> int:
+    """Remove every environment of that name; the bytes freed. ConvertError if there is none."""
+    found = [(folder, size) for known, folder, size in built() if name in (known, folder.name, "all")]
+    if not found:
+        raise ConvertError(
+            f"there is no environment {name!r}; `sardonyx convert env list` shows those there are"
+        )
+    for folder, _ in found:
+        with _alone(folder):
+            (folder / WHOLE).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+    return sum(size for _, size in found)
+
+
+def _root() -> Path:
+    cache = cache_folder()
+    if cache is None:
+        raise ConvertError("environments need the cache, which is off; set SARDONYX_CACHE to a folder")
+    return cache / "environments"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other process builds or removes the folder meanwhile."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(wanted: Lock, quiet: bool) -> None:
+    folder = wanted.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    uv = None if wanted.pip else shutil.which("uv")
+    steps = [_creation(wanted, shutil.which("uv"))]
+    install = (
+        [uv, "pip", "install", f"--python={wanted.python}"]
+        if uv
+        else [str(wanted.python), "-m", "pip", "install"]
+    )
+    steps.append([*install, "--no-deps", "-r", str(wanted.path)])
+    if wanted.last:
+        steps.append([*install, "--no-deps", "--no-build-isolation", wanted.last])
+    label = f"environment {wanted.name}: {wanted.size} MB, kept in {folder}"
+    with Progress(label, wanted.size * 1_000_000, "B", quiet=quiet) as bar:
+        for step in steps:
+            _run(step, wanted, bar)
+    (folder / WHOLE).write_text(json.dumps({"lock": wanted.name}), encoding="utf-8")
+
+
+def _creation(wanted: Lock, uv: str | None) -> list[str]:
+    """The command that makes the empty environment with a Python that the lock has wheels for."""
+    folder = str(wanted.folder)
+    mine = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if mine in wanted.pythons:
+        return (
+            [uv, "venv", "--seed", f"--python={sys.executable}", folder]
+            if uv
+            else [sys.executable, "-m", "venv", folder]
+        )
+    for version in wanted.pythons:
+        other = shutil.which(f"python{version}")
+        if other:
+            return (
+                [uv, "venv", "--seed", f"--python={other}", folder] if uv else [other, "-m", "venv", folder]
+            )
+    if uv:
+        return [uv, "venv", "--seed", f"--python={wanted.pythons[0]}", folder]
+    raise ConvertError(
+        f"the environment {wanted.name} needs Python {' or '.join(wanted.pythons)}, and this is {mine}; "
+        "install one of them, or uv, which brings its own (pip install uv)"
+    )
+
+
+def _run(command: list[str], wanted: Lock, bar: Progress) -> None:
+    log = wanted.folder.with_suffix(".log")
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    with log.open("w+", encoding="utf-8", errors="replace") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+        try:
+            while True:
+                try:
+                    code = process.wait(POLL_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    bar.update(_bytes_below(wanted.folder))
+        finally:
+            process.kill()
+            process.wait()
+        file.seek(0)
+        tail = "\n    ".join(line.rstrip() for line in file.read().strip().splitlines()[-6:])
+    if code:
+        raise ConvertError(
+            f"the environment {wanted.name} could not be built ({Path(command[0]).name} ended with {code}); "
+            f"is the network up, is the disk full? {log} has all of it:\n    {tail}"
+        )
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(parent) / name).lstat().st_size
+            except FileNotFoundError:
+                continue
+    return total

@@ -1,0 +1,114 @@
+"""Has a source exported where its framework is: here, in a process of this Python, or in its environment.
+
+Decides where code of the source runs; files are always opened in a process of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import sardonyx
+from sardonyx.convert import environments
+from sardonyx.convert.arrays import read_arrays, write_arrays
+from sardonyx.convert.framework import Case, ConvertError, Exported, Framework, Request
+
+START = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location(
+    "sardonyx", sys.argv[1] + "/__init__.py", submodule_search_locations=[sys.argv[1]]
+)
+sys.modules["sardonyx"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["sardonyx"])
+from sardonyx.convert.worker import main
+sys.exit(main(sys.argv[2]))
+"""
+
+
+def of_object(row: Framework, model: Any, request: Request, folder: Path) -> Exported:
+    """Export a live object in this process."""
+    if not row.is_importable():
+        missing = ", ".join(name for name in row.needs if not _found(name))
+        raise ConvertError(
+            f"converting {row.title} needs {missing}; pip install 'sardonyx[convert-{row.kind}]'"
+        )
+    from sardonyx.convert.worker import exported
+
+    return exported(row, model, request, folder)
+
+
+def _found(name: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(name) is not None
+
+
+def of_file(
+    row: Framework, source: str, request: Request, folder: Path, *, isolated: bool, quiet: bool
+) -> Exported:
+    """Export a file, folder or function in another process, in this Python if it has the framework."""
+    here = row.is_importable() and not isolated
+    python = sys.executable if here else str(environments.python_of(row.lock, quiet=quiet))
+    _write_job(row, source, request, folder)
+    root = str(Path(sardonyx.__file__).parent)
+    flags = [] if ":" in source and not Path(source).exists() else ["-P"]
+    with (folder / "log").open("w+", encoding="utf-8", errors="replace") as log:
+        done = subprocess.run(
+            [python, *flags, "-c", START, root, str(folder)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=_environment(here),
+            check=False,
+        )
+        log.seek(0)
+        tail = log.read().strip().splitlines()[-12:]
+    return _read_result(row, source, folder, done.returncode, tail)
+
+
+def _environment(here: bool) -> dict[str, str]:
+    """An environment's packages alone, and no guess at a GPU."""
+    kept = dict(os.environ)
+    if not here:
+        kept.pop("PYTHONPATH", None)
+        kept.pop("PYTHONHOME", None)
+    return {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+        "TOKENIZERS_PARALLELISM": "false",
+        **kept,
+    }
+
+
+def _write_job(row: Framework, source: str, request: Request, folder: Path) -> None:
+    path = Path(source)
+    fields = asdict(request)
+    sample = fields.pop("sample")
+    job = {"kind": row.kind, "source": str(path.resolve()) if path.exists() else source, "request": fields}
+    if sample is not None:
+        job["sample"] = write_arrays(sample, folder / "sample.npz")
+    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+
+
+def _read_result(row: Framework, source: str, folder: Path, code: int, tail: list[str]) -> Exported:
+    path = folder / "result.json"
+    if not path.is_file():
+        end = f"signal {-code}" if code < 0 else f"code {code}"
+        raise ConvertError(
+            f"{row.title} ended with {end} while it converted {source}:\n    " + "\n    ".join(tail)
+        )
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if "error" in result:
+        raise ConvertError(result["error"])
+    cases = [
+        Case(
+            read_arrays(folder / f"feeds-{at}.npz"), list(read_arrays(folder / f"answers-{at}.npz").values())
+        )
+        for at in range(result.pop("cases"))
+    ]
+    lists = {key: tuple(result[key]) for key in ("outputs", "labels", "columns", "notes")}
+    return Exported(**{**result, **lists, "path": Path(result["path"]), "cases": cases})

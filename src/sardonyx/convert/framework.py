@@ -1,0 +1,151 @@
+"""What a framework has to give so that its models can be converted, and what a conversion yields.
+
+These files run inside the framework's own environment, which may hold neither the engine nor a recent numpy:
+standard library and numpy alone are imported here, the framework inside functions.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from sardonyx.errors import SardonyxError
+
+Array = np.ndarray[Any, Any]
+Feeds = dict[str, Array]
+
+ROWS = 64
+SEED = 0
+
+
+class ConvertError(SardonyxError):
+    """A source cannot be converted; the message says what, where and what to do."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user wants of a conversion.
+
+    Attributes:
+        sample: inputs by name; "" is the only one, or all columns of a table.
+        dynamic: names of free axes: the first is axis 0 of every input, the second axis 1; `_` is none.
+        opset: that of ai.onnx to write, or the newest that the converter writes well if None.
+        double: whether tables are read in double precision.
+        options: what only some frameworks take, such as the shape of an input.
+    """
+
+    sample: Mapping[str, Array] | None = None
+    dynamic: tuple[str, ...] = ()
+    opset: int | None = None
+    double: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Inputs by name as the ONNX model takes them, and what the framework answers, output by output."""
+
+    feeds: Feeds
+    answers: list[Array]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a framework gave: an ONNX file, its own answers, and what the file does not say.
+
+    Attributes:
+        path: the raw ONNX file.
+        cases: the framework's answers to the sample or to drawn inputs.
+        drawn: whether the inputs were drawn for want of a sample.
+        outputs: better names of the first outputs.
+        labels: names of classes.
+        columns: names of the columns of a matrix input.
+        batch: the axis 0 of inputs and outputs is a free number of rows.
+        versions: of the packages that took part.
+        notes: what the user should know.
+    """
+
+    path: Path
+    cases: list[Case]
+    drawn: bool
+    outputs: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    batch: bool = True
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Converter(Protocol):
+    """The functions of a file in `frameworks/`."""
+
+    def load(self, source: str, request: Request) -> Any:
+        """The model of a file, folder or name."""
+
+    def export(self, model: Any, request: Request, path: Path) -> Exported:
+        """Write the ONNX file and ask the framework for its answers."""
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A kind of source.
+
+    Attributes:
+        kind: the word of `--from`.
+        title: what readers call it.
+        module: the file in `frameworks/` that converts it.
+        needs: modules to import; the first is the framework.
+        lock: the name of its environment.
+        packages: those whose versions are recorded.
+        roots: top packages of the classes whose objects are of this kind.
+    """
+
+    kind: str
+    title: str
+    module: str
+    needs: tuple[str, ...]
+    lock: str
+    packages: tuple[str, ...]
+    roots: tuple[str, ...] = ()
+
+    def is_importable(self) -> bool:
+        """Whether this Python has all it needs."""
+        return all(importlib.util.find_spec(name) is not None for name in self.needs)
+
+    def converter(self) -> Converter:
+        """Its functions; imports no framework."""
+        module = importlib.import_module(f"sardonyx.convert.frameworks.{self.module}")
+        return cast("Converter", module)
+
+    def versions(self) -> dict[str, str]:
+        """Of its packages, as far as they are installed."""
+        found = {}
+        for name in (*self.packages, "onnx"):
+            try:
+                found[name] = importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                continue
+        return found
+
+
+def dice() -> np.random.Generator:
+    """The same random numbers in every conversion."""
+    return np.random.default_rng(SEED)
+
+
+def batches(feeds: Feeds) -> list[Feeds]:
+    """The rows together, and the first one alone."""
+    return [feeds, {name: array[:1] for name, array in feeds.items()}]
+
+
+def shaped(answers: Sequence[Any]) -> list[Array]:
+    """Answers as arrays without the wrappers of sparse matrices and data frames."""
+    dense = [answer.toarray() if hasattr(answer, "toarray") else answer for answer in answers]
+    return [np.asarray(answer) for answer in dense]

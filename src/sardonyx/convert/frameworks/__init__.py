@@ -1,0 +1,59 @@
+"""The table of frameworks: what each kind of source needs and which file converts it. Imports none."""
+
+from __future__ import annotations
+
+from sardonyx.convert.framework import ConvertError, Framework
+
+FRAMEWORKS: dict[str, Framework] = {
+    row.kind: row
+    for row in (
+        Framework(
+            "sklearn",
+            "scikit-learn",
+            "sklearn",
+            ("sklearn", "skl2onnx"),
+            "sklearn",
+            ("scikit-learn", "skl2onnx", "onnxmltools", "lightgbm", "xgboost"),
+            roots=("sklearn", "imblearn"),
+        ),
+        Framework(
+            "lightgbm",
+            "LightGBM",
+            "lightgbm",
+            ("lightgbm", "onnxmltools", "skl2onnx"),
+            "boosting",
+            ("lightgbm", "onnxmltools"),
+            roots=("lightgbm",),
+        ),
+        Framework(
+            "xgboost",
+            "XGBoost",
+            "xgboost",
+            ("xgboost", "onnxmltools", "skl2onnx"),
+            "boosting",
+            ("xgboost", "xgboost-cpu", "onnxmltools"),
+            roots=("xgboost",),
+        ),
+    )
+}
+
+
+def framework(kind: str) -> Framework:
+    """The row of a kind; ConvertError lists those there are."""
+    row = FRAMEWORKS.get(kind)
+    if row is None:
+        raise ConvertError(f"there is no source of kind {kind!r}; there are {', '.join(FRAMEWORKS)}")
+    return row
+
+
+def framework_of(model: object) -> Framework:
+    """The row of an object's class or of one that it derives from; ConvertError if there is none."""
+    roots = [kind.__module__.partition(".")[0] for kind in type(model).__mro__]
+    for root in roots:
+        for row in FRAMEWORKS.values():
+            if root in row.roots:
+                return row
+    kind = f"{type(model).__module__}.{type(model).__qualname__}"
+    raise ConvertError(
+        f"an object of class {kind} is of no known framework; there are {', '.join(FRAMEWORKS)}"
+    )

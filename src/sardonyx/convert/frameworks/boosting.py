@@ -1,0 +1,32 @@
+"""What LightGBM and XGBoost share: answers of boosters and estimators, classes, texts of errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sardonyx.convert.framework import Array
+
+
+def answers(model: Any, rows: Any, *, is_classifier: bool) -> list[Array]:
+    """Labels and probabilities of a classifier, else values; of an estimator or of a bare booster."""
+    if hasattr(model, "predict_proba"):
+        return [np.asarray(model.predict(rows)), np.asarray(model.predict_proba(rows))]
+    values = np.asarray(model.predict(rows))
+    if not is_classifier:
+        return [values]
+    if values.ndim == 2:
+        return [values.argmax(1), values]
+    return [(values > 0.5).astype(np.int64), np.stack([1 - values, values], 1)]
+
+
+def classes_of(model: Any) -> tuple[str, ...]:
+    """Names of the classes of an estimator."""
+    return tuple(str(label) for label in getattr(model, "classes_", ()))
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an error says."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,94 @@
+"""LightGBM: boosters, model files and estimators through onnxmltools."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
+from sardonyx.convert.frameworks.boosting import answers, classes_of, first_line
+from sardonyx.convert.frameworks.pickles import unpickled
+from sardonyx.convert.frameworks.tables import Column, Table
+
+OPSET = 15  # the newest that onnxmltools 1.16 writes
+
+
+def load(source: str, request: Request) -> Any:
+    """The booster of a model file, or the object of a pickle."""
+    with Path(source).open("rb") as file:
+        is_text = file.read(4) == b"tree"
+    if not is_text:
+        return unpickled(source)
+    import lightgbm
+
+    try:
+        return lightgbm.Booster(model_file=source)
+    except lightgbm.basic.LightGBMError as error:
+        raise ConvertError(f"{source} cannot be read by LightGBM: {error}; is the file whole?") from error
+
+
+def export(model: Any, request: Request, path: Path) -> Exported:
+    """Convert a booster or a fitted estimator."""
+    import lightgbm
+    import onnxmltools
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    booster = model if isinstance(model, lightgbm.Booster) else getattr(model, "booster_", None)
+    if booster is None:
+        raise ConvertError(f"a {type(model).__name__} is nothing that LightGBM predicts with")
+    told = booster.dump_model()
+    table = Table(_columns(told), apart=False)
+    feeds, drawn = table.feeds(request)
+    types = [("x", FloatTensorType([None, len(table.columns)]))]
+    options = {"zipmap": False} if _is_classifier(model, told) else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            proto = onnxmltools.convert_lightgbm(model, initial_types=types, target_opset=OPSET, **options)
+        except Exception as error:
+            said = first_line(error)
+            raise ConvertError(f"onnxmltools cannot convert this LightGBM model: {said}") from error
+    path.write_bytes(proto.SerializeToString())
+    cases = [Case(part, _told(model, told, part)) for part in batches(feeds)]
+    names = ("label", "probabilities") if options else ("value",)
+    labels = classes_of(model)
+    return Exported(path, cases, drawn, outputs=names, labels=labels, columns=tuple(table.names))
+
+
+def _is_classifier(model: Any, told: dict[str, Any]) -> bool:
+    objective = str(told.get("objective", "")).split(" ")[0]
+    return hasattr(model, "predict_proba") or objective in ("binary", "multiclass", "multiclassova")
+
+
+def _told(model: Any, told: dict[str, Any], feeds: Feeds) -> list[Array]:
+    rows = feeds["x"].astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return answers(model, rows, is_classifier=_is_classifier(model, told))
+
+
+def _columns(told: dict[str, Any]) -> list[Column]:
+    borders: list[set[float]] = [set() for _ in told["feature_names"]]
+    for tree in told["tree_info"]:
+        for node in _splits(tree["tree_structure"]):
+            known = borders[node["split_feature"]]
+            if node["decision_type"] == "==":
+                known.update(float(value) for value in str(node["threshold"]).split("||"))
+            else:
+                known.add(float(node["threshold"]))
+    return [
+        Column(name, values=sorted(seen)) for name, seen in zip(told["feature_names"], borders, strict=True)
+    ]
+
+
+def _splits(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if "split_feature" in node:
+            yield node
+            waiting += [node["left_child"], node["right_child"]]

@@ -1,0 +1,124 @@
+"""Inputs of models that read tables: one matrix or one input for each column, from a sample or drawn.
+
+Shared by the frameworks for tables; must not know any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sardonyx.convert.framework import ROWS, Array, ConvertError, Feeds, Request, dice
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature: its name, whether it is text, and values that it may have, as far as a model tells."""
+
+    name: str
+    is_text: bool = False
+    values: Sequence[Any] = ()
+    centre: float = 0.0
+    spread: float = 1.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """Features of a model, and whether each is an input of its own or all are one matrix `x`."""
+
+    columns: Sequence[Column]
+    apart: bool
+    named: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns."""
+        return [column.name for column in self.columns]
+
+    def feeds(self, request: Request) -> tuple[Feeds, bool]:
+        """The inputs of the ONNX model from the sample, else drawn; and whether they were drawn."""
+        rows = _sampled(request.sample, self) if request.sample is not None else _drawn(self.columns)
+        number = np.float64 if request.double else np.float32
+        typed = [_typed(row, column, number) for row, column in zip(rows, self.columns, strict=True)]
+        if self.apart:
+            feeds = {c.name: row[:, None] for c, row in zip(self.columns, typed, strict=True)}
+        else:
+            feeds = {"x": np.stack(typed, 1)}
+        return feeds, request.sample is None
+
+    def rows(self, feeds: Feeds) -> Any:
+        """The same rows as the framework takes them: a data frame if it learned from one, else a matrix."""
+        parts = [_plain(part) for part in feeds.values()]
+        if not self.named:
+            return np.concatenate([_object(part, parts) for part in parts], 1)
+        import pandas
+
+        wide = [part[:, [at]] for part in parts for at in range(part.shape[1])]
+        return pandas.DataFrame({name: part[:, 0] for name, part in zip(self.names, wide, strict=True)})
+
+
+def _plain(part: Array) -> Array:
+    return part if part.dtype == object else part.astype(np.float64)
+
+
+def _object(part: Array, parts: Sequence[Array]) -> Array:
+    return part.astype(object) if any(other.dtype == object for other in parts) else part
+
+
+def _sampled(sample: Mapping[str, Array], table: Table) -> list[Array]:
+    if len(sample) == 1 and table.names != list(sample):
+        (matrix,) = sample.values()
+        if matrix.ndim == 1:
+            matrix = matrix[:, None] if len(table.columns) == 1 else matrix[None]
+        if matrix.ndim != 2 or matrix.shape[1] != len(table.columns):
+            raise ConvertError(
+                f"the sample has shape {list(matrix.shape)}; the model reads {len(table.columns)} columns"
+            )
+        return list(matrix.T)
+    missing = [name for name in table.names if name not in sample]
+    if missing and len(sample) == len(table.columns) and not table.named:
+        return [np.asarray(part).reshape(len(part)) for part in sample.values()]
+    if missing:
+        raise ConvertError(
+            f"the sample has no column {missing[0]!r}; the model reads {', '.join(table.names)}; "
+            f"the sample has {', '.join(sample)}"
+        )
+    return [np.asarray(sample[name]).reshape(-1) for name in table.names]
+
+
+def _typed(row: Array, column: Column, number: type[np.generic]) -> Array:
+    if column.is_text:
+        return np.array(["" if _is_missing(value) else str(value) for value in row], object)
+    try:
+        return np.array([np.nan if value is None else value for value in row], number)
+    except (TypeError, ValueError) as error:
+        raise ConvertError(
+            f"the column {column.name!r} of the sample is no number ({error}), and the model knows it as one"
+        ) from error
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _drawn(columns: Sequence[Column]) -> list[Array]:
+    random = dice()
+    return [_draw(column, random) for column in columns]
+
+
+def _draw(column: Column, random: np.random.Generator) -> Array:
+    """Values the model knows of; numbers are moved off them, since they may be borders."""
+    values = np.array(list(column.values), object)
+    if column.is_text:
+        return (
+            values[random.integers(0, len(values), ROWS)] if len(values) else np.array(["a"] * ROWS, object)
+        )
+    if not len(values):
+        return column.centre + column.spread * random.normal(size=ROWS)
+    known = np.sort(values.astype(np.float64))
+    known = known[np.isfinite(known)]
+    gap = (known[-1] - known[0]) / max(len(known), 4) or abs(known[0]) * 0.5 or 1.0
+    return known[random.integers(0, len(known), ROWS)] + gap * random.normal(size=ROWS)

@@ -1,0 +1,232 @@
+"""What kind a source is, seen from its content: magic numbers, members of archives, files of a folder.
+
+Opens no pickle and imports no framework.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickletools
+import re
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sardonyx.convert.framework import ConvertError
+from sardonyx.convert.frameworks import FRAMEWORKS
+
+HEAD_BYTES = 1 << 20
+FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+FOLDERS = (
+    ("saved_model.pb", "tensorflow"),
+    ("model_index.json", "diffusers"),
+    ("inference.pdmodel", "paddle"),
+    ("Manifest.json", "coreml"),
+)
+
+
+def kind_of(source: str) -> str:
+    """The kind of a file, folder or `module:function`; ConvertError says what it is if that is of no use."""
+    path = Path(source)
+    if not path.exists():
+        if FUNCTION.fullmatch(source):
+            return "torch"
+        raise ConvertError(f"there is no file or folder {source}")
+    kind = _of_folder(path) if path.is_dir() else _of_file(path)
+    if kind in _ADVICE:
+        raise ConvertError(f"{source} {_ADVICE[kind]}")
+    return kind
+
+
+def is_pickle(source: str) -> bool:
+    """Whether opening the file runs code that it holds."""
+    path = Path(source)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    return _by_magic(head) is None and _unpacked(head)[:1] == b"\x80"
+
+
+_ADVICE = {
+    "empty": "is empty",
+    "unknown": "is of no known kind; say which with --from, one of " + ", ".join(FRAMEWORKS),
+    "weights": "holds weights without the network they belong to; build the model in Python, load them, "
+    "and give package.module:function, which returns it",
+    "safetensors": "holds weights alone; give the folder with its config.json",
+    "gguf": "is a model of llama.cpp; there is no converter from GGUF",
+    "diffusers": "is a pipeline of several networks; convert the folder of each of them by itself",
+    "matlab": "is MATLAB's own format; exportONNXNetwork(net, 'model.onnx') there writes ONNX",
+    "pickle": "is a pickle of no known framework; say which with --from",
+}
+
+
+def _of_folder(path: Path) -> str:
+    for name, kind in FOLDERS:
+        if (path / name).is_file():
+            return kind
+    names = {entry.name for entry in path.iterdir()}
+    if "config.json" in names:
+        config = _json(path / "config.json")
+        if "model_type" in config or "architectures" in config:
+            return "huggingface"
+        if "model.weights.h5" in names:
+            return "keras"
+    if any(name.endswith("-symbol.json") for name in names):
+        return "mxnet"
+    if any(name.endswith((".pdmodel", ".pdiparams")) for name in names):
+        return "paddle"
+    return "empty" if not names else "unknown"
+
+
+def _json(path: Path) -> dict[str, object]:
+    try:
+        data = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not head:
+        return "empty"
+    if kind := _by_magic(head):
+        return kind
+    if zipfile.is_zipfile(path):
+        return _of_zip(path)
+    if head[:1] in (b"{", b"["):
+        return _of_text(head)
+    pickled = _unpacked(head)
+    if pickled[:1] == b"\x80":
+        return _of_pickle(pickled)
+    return _of_protobuf(path, head)
+
+
+_STARTS: tuple[tuple[int, bytes, str], ...] = (
+    (4, b"TFL3", "tflite"),
+    (0, b"CBM1", "catboost"),
+    (0, b"GGUF", "gguf"),
+    (0, b"MATLAB", "matlab"),
+    (0, b"tree\n", "lightgbm"),
+    (0, b"tree\r\n", "lightgbm"),
+    (0, b"binf", "xgboost"),
+    (0, b"\x89HDF\r\n\x1a\n", "keras2"),
+)
+
+
+def _by_magic(head: bytes) -> str | None:
+    for at, magic, kind in _STARTS:
+        if head[at : at + len(magic)] == magic:
+            return kind
+    if head[:1] == b"{" and b"learner" in head[:64]:
+        return "xgboost"
+    if head[8:9] == b"{" and b'"dtype"' in head[:4096] and b'"data_offsets"' in head[:4096]:
+        return "safetensors"
+    return None
+
+
+def _of_zip(path: Path) -> str:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    ends = {name.rpartition("/")[2] for name in names}
+    tops = {name.partition("/")[2] for name in names}
+    if "schema.json" in names:
+        return "sklearn"
+    if {"config.json", "model.weights.h5"} <= set(names):
+        return "keras"
+    if "constants.pkl" in ends and any(name.startswith("code/") for name in tops):
+        return "torchscript"
+    if "archive_format" in tops or any(
+        name.startswith("models/") and name.endswith(".json") for name in tops
+    ):
+        return "torch"
+    if "data.pkl" in ends:
+        return _of_torch_pickle(path, names)
+    if all(name.endswith(".npy") for name in names):
+        return "weights"
+    return "unknown"
+
+
+def _of_torch_pickle(path: Path, names: list[str]) -> str:
+    with zipfile.ZipFile(path) as archive:
+        data = archive.read(next(name for name in names if name.endswith("data.pkl")))
+    first = next(iter(_globals(data)), "")
+    return "weights" if first.startswith(("collections", "torch._utils", "torch ")) or not first else "torch"
+
+
+def _of_text(head: bytes) -> str:
+    if b'"learner"' in head[:4096]:
+        return "xgboost"
+    if b'"nodes"' in head and b'"arg_nodes"' in head:
+        return "mxnet"
+    return "mxnet" if b'"nodes"' in head[:256] and b'"op"' in head[:1024] else "unknown"
+
+
+def _unpacked(head: bytes) -> bytes:
+    """The beginning of what a compressed joblib file holds."""
+    import bz2
+    import lzma
+
+    openers: tuple[tuple[bytes, Callable[[], Any]], ...] = (
+        (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
+        (b"\x78", zlib.decompressobj),
+        (b"BZh", bz2.BZ2Decompressor),
+        (b"\xfd7zXZ", lzma.LZMADecompressor),
+        (b"\x5d\x00\x00", lzma.LZMADecompressor),
+    )
+    for magic, opener in openers:
+        if head.startswith(magic):
+            try:
+                return bytes(opener().decompress(head, HEAD_BYTES))
+            except (zlib.error, OSError, EOFError, lzma.LZMAError):
+                return b""
+    return head
+
+
+def _of_pickle(data: bytes) -> str:
+    roots = [name.partition(".")[0] for name in _globals(data)]
+    for root in roots:
+        for row in FRAMEWORKS.values():
+            if root in row.roots:
+                return row.kind
+    return "weights" if roots and roots[0] == "torch" else "pickle"
+
+
+def _globals(data: bytes) -> list[str]:
+    """Names that a pickle refers to, in order, as far as its beginning can be read without running it."""
+    found: list[str] = []
+    texts: list[str] = []
+    try:
+        for code, argument, _ in pickletools.genops(io.BytesIO(data)):
+            if code.name == "GLOBAL":
+                found.append(str(argument).replace(" ", "."))
+            elif code.name == "STACK_GLOBAL" and len(texts) >= 2:
+                found.append(f"{texts[-2]}.{texts[-1]}")
+            if isinstance(argument, str):
+                texts.append(argument)
+    except Exception:  # arrays of joblib lie between the codes; what was seen before them is enough
+        pass
+    return found
+
+
+def _of_protobuf(path: Path, head: bytes) -> str:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    if path.suffix in (".mlmodel", ".pdmodel"):
+        return {".mlmodel": "coreml", ".pdmodel": "paddle"}[path.suffix]
+    if head[:1] != b"\x08":
+        return "unknown"
+    try:
+        model = onnx.ModelProto.FromString(path.read_bytes())
+    except DecodeError:
+        return "unknown"
+    return "onnx" if model.HasField("graph") and model.opset_import else "unknown"

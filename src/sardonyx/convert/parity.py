@@ -1,0 +1,162 @@
+"""Compares what this engine makes of a converted model with what the framework said.
+
+The judge of every conversion. No other ONNX engine is asked: those have faults of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from sardonyx.convert.framework import Array, Case
+
+TOLERANCE = 1e-4
+"""Largest distance of a float output, as a part of the largest value in it."""
+
+
+@dataclass(frozen=True)
+class OutputParity:
+    """How far an output is from the framework's.
+
+    `largest_error` is absolute, `relative_error` a part of the largest value; `differing` of `count` elements
+    differ where they must be equal, `undecided` of them because two classes score alike. `wrong` says why
+    the output fails, or nothing.
+    """
+
+    name: str
+    largest_error: float
+    relative_error: float
+    differing: int
+    undecided: int
+    count: int
+    wrong: str = ""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Every output beside the framework's, over all cases."""
+
+    outputs: list[OutputParity]
+    drawn: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether every output agrees."""
+        return not any(output.wrong for output in self.outputs)
+
+    @property
+    def largest_error(self) -> float:
+        """The largest relative error of all outputs."""
+        return max((output.relative_error for output in self.outputs), default=0.0)
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"drawn": self.drawn, "outputs": [asdict(output) for output in self.outputs]}
+
+
+def compare(session: Any, cases: Sequence[Case], *, drawn: bool, tolerance: float = TOLERANCE) -> Parity:
+    """Run the session on every case; the worst of each output."""
+    names = [output.name for output in session.get_outputs()]
+    worst: dict[str, OutputParity] = {}
+    for case in cases:
+        ours = [_array(result) for result in session.run(None, case.feeds)]
+        theirs = [_aligned(told, mine) for told, mine in zip(case.answers, ours, strict=False)]
+        for name, mine, told in zip(names, ours, theirs, strict=False):
+            found = _compared(name, mine, told, theirs, tolerance)
+            known = worst.get(name)
+            worst[name] = found if known is None else _worse(known, found)
+    return Parity(list(worst.values()), drawn)
+
+
+def _worse(a: OutputParity, b: OutputParity) -> OutputParity:
+    return OutputParity(
+        a.name,
+        max(a.largest_error, b.largest_error),
+        max(a.relative_error, b.relative_error),
+        a.differing + b.differing,
+        a.undecided + b.undecided,
+        a.count + b.count,
+        a.wrong or b.wrong,
+    )
+
+
+def _array(result: Any) -> Array:
+    if isinstance(result, list) and result and isinstance(result[0], dict):
+        return np.array([[row[key] for key in row] for row in result])
+    if isinstance(result, list):
+        return np.stack([np.asarray(part) for part in result]) if result else np.zeros(0)
+    return np.asarray(result)
+
+
+def _aligned(told: Array, mine: Array) -> Array:
+    """The framework's answer in the shape and kind of ours where only the writing differs."""
+    if told.ndim >= 1 and mine.shape == (told.size, 2) and told.dtype.kind == "f":
+        flat = told.reshape(-1)
+        told = np.stack([1 - flat if _is_probability(mine) else -flat, flat], 1)
+    if told.size == mine.size and _without_ones(told) == _without_ones(mine):
+        told = told.reshape(mine.shape)
+    if mine.dtype.kind in "OUS" or told.dtype.kind in "OUS":
+        return told.astype(str).astype(object)
+    return told
+
+
+def _is_probability(scores: Array) -> bool:
+    return bool(np.allclose(scores.sum(1), 1, atol=1e-3)) and float(scores.min(initial=0)) >= 0
+
+
+def _without_ones(array: Array) -> tuple[int, ...]:
+    return tuple(size for size in array.shape if size != 1)
+
+
+def _compared(
+    name: str, mine: Array, told: Array, all_told: Sequence[Array], tolerance: float
+) -> OutputParity:
+    if mine.shape != told.shape:
+        wrong = f"shape {list(mine.shape)}, the framework says {list(told.shape)}"
+        return OutputParity(name, np.inf, np.inf, told.size, 0, told.size, wrong)
+    if mine.dtype.kind in "fc" and told.dtype.kind in "fciub":
+        return _close(name, mine, told, tolerance)
+    mine = mine.astype(str).astype(object) if told.dtype == object else mine
+    unequal = (mine != told) & ((mine == mine) | (told == told))
+    ties = np.zeros(unequal.shape, bool)
+    if unequal.any() and len(all_told) > 1:
+        ties = unequal & _undecided(all_told[1], unequal.shape, tolerance)
+    differing = int(unequal.sum())
+    bad = differing - int(ties.sum())
+    error = 0.0
+    if told.dtype.kind in "iu" and mine.dtype.kind in "iu":
+        error = float(np.abs(mine.astype(np.float64) - told.astype(np.float64)).max(initial=0))
+    wrong = f"{bad} of {unequal.size} elements differ" if bad else ""
+    return OutputParity(name, error, 0.0, differing, int(ties.sum()), unequal.size, wrong)
+
+
+def _close(name: str, mine: Array, told: Array, tolerance: float) -> OutputParity:
+    exact = told.astype(np.complex128 if told.dtype.kind == "c" or mine.dtype.kind == "c" else np.float64)
+    same = (mine == exact) | (np.isnan(mine) & np.isnan(exact))
+    with np.errstate(invalid="ignore"):
+        apart = np.where(same, 0.0, np.abs(mine - exact))
+    size = np.abs(exact[np.isfinite(exact)])
+    largest = float(size.max(initial=0))
+    error = float(np.nan_to_num(apart, nan=np.inf).max(initial=0))
+    relative = error / largest if largest else error
+    bound = max(tolerance, 4 * float(np.finfo(mine.dtype).eps))
+    differing = int((np.nan_to_num(apart, nan=np.inf) > bound * (largest or 1.0)).sum())
+    wrong = (
+        f"{differing} of {mine.size} elements are off, by up to {relative:.1e} of the largest"
+        if differing
+        else ""
+    )
+    return OutputParity(name, error, relative, differing, 0, mine.size, wrong)
+
+
+def _undecided(scores: Array, shape: tuple[int, ...], tolerance: float) -> Array:
+    """Whether the two best classes of a row, or the score of a single one and 0, are a toss-up."""
+    if scores.dtype.kind != "f" or scores.ndim != 2 or len(scores) != shape[0]:
+        return np.zeros(shape, bool)
+    ordered = np.sort(scores.astype(np.float64), 1)
+    margin = ordered[:, -1] - ordered[:, -2] if ordered.shape[1] > 1 else ordered[:, -1]
+    near = np.abs(margin) <= tolerance * float(np.abs(scores).max(initial=0))
+    return np.broadcast_to(near.reshape(-1, *(1,) * (len(shape) - 1)), shape)

@@ -1,0 +1,65 @@
+"""The process that opens a source and exports it; its input and output are files in a folder.
+
+Runs in the framework's environment: no engine, no ONNX of ours. Reads job.json and sample.npz; writes
+result.json, the ONNX file, and the framework's answers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from sardonyx.convert.arrays import read_arrays, write_arrays
+from sardonyx.convert.framework import ConvertError, Exported, Framework, Request
+from sardonyx.convert.frameworks import framework
+
+
+def exported(row: Framework, model: Any, request: Request, folder: Path) -> Exported:
+    """Have the framework export a model into the folder."""
+    made = row.converter().export(model, request, folder / "exported.onnx")
+    return dataclasses.replace(made, versions=row.versions())
+
+
+def main(folder_name: str) -> int:
+    """Do the job of a folder; 0 if there is a result."""
+    folder = Path(folder_name)
+    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    sample = read_arrays(folder / "sample.npz") if "sample" in job else None
+    fields = job["request"]
+    request = Request(sample, tuple(fields["dynamic"]), fields["opset"], fields["double"], fields["options"])
+    row = framework(job["kind"])
+    try:
+        model = row.converter().load(job["source"], request)
+        result = _stored(exported(row, model, request, folder), folder)
+    except ConvertError as error:
+        result = {"error": str(error)}
+    except Exception as error:
+        traceback.print_exc()
+        result = {"error": _unexpected(row, job["source"], error)}
+    whole = folder / "result.part"
+    whole.write_text(json.dumps(result), encoding="utf-8")
+    whole.replace(folder / "result.json")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # frameworks leave threads behind that keep a process alive
+
+
+def _stored(made: Exported, folder: Path) -> dict[str, Any]:
+    for at, case in enumerate(made.cases):
+        write_arrays(case.feeds, folder / f"feeds-{at}.npz")
+        write_arrays({str(i): answer for i, answer in enumerate(case.answers)}, folder / f"answers-{at}.npz")
+    fields = {field.name: getattr(made, field.name) for field in dataclasses.fields(made)}
+    return {**fields, "path": str(made.path), "cases": len(made.cases), "versions": dict(made.versions)}
+
+
+def _unexpected(row: Framework, source: str, error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+    text = str(error).strip() or type(error).__name__
+    lines = "\n    ".join(text.splitlines()[:8])
+    return f"{row.title} could not convert {source}: {type(error).__name__} in {where}: {lines}"

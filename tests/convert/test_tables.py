@@ -1,0 +1,133 @@
+"""Fitted estimators of the frameworks for tables convert, live and from files, and say what they said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import lightgbm
+import numpy as np
+import pandas
+import pytest
+import skops.io
+import xgboost
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_wine
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.svm import LinearSVC
+
+import sardonyx
+from sardonyx.convert import ConvertError, convert, from_lightgbm, from_sklearn, from_xgboost
+
+FRAME, CLASSES = load_wine(return_X_y=True, as_frame=True)
+MATRIX = FRAME.to_numpy()
+MIXED = FRAME[["alcohol", "ash"]].assign(hue=np.where(FRAME.hue > 1, "red", "white"))
+
+
+def mixed_pipeline() -> Any:
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    columns = ColumnTransformer(
+        [("n", numbers, ["alcohol", "ash"]), ("c", OneHotEncoder(handle_unknown="ignore"), ["hue"])]
+    )
+    named = np.array(["low", "middle", "high"])[CLASSES]
+    return make_pipeline(columns, HistGradientBoostingClassifier(max_iter=5)).fit(MIXED, named)
+
+
+ESTIMATORS = (
+    make_pipeline(StandardScaler(), LogisticRegression()).fit(FRAME, CLASSES),
+    RandomForestClassifier(10, random_state=0).fit(MATRIX, CLASSES),
+    GaussianNB().fit(MATRIX, CLASSES),
+    make_pipeline(StandardScaler(), LinearSVC()).fit(MATRIX, CLASSES),
+    Ridge().fit(MATRIX, CLASSES),
+    StandardScaler().fit(FRAME),
+    make_pipeline(TfidfVectorizer(), Ridge()).fit(["a word", "two words"], [0, 1]),
+    mixed_pipeline(),
+    make_pipeline(StandardScaler(), lightgbm.LGBMClassifier(n_estimators=4, verbose=-1)).fit(FRAME, CLASSES),
+)
+
+
+@pytest.mark.parametrize("model", ESTIMATORS, ids=lambda model: " ".join(repr(model).split())[:60])
+def test_live_estimators_convert(model: Any) -> None:
+    converted = from_sklearn(model)
+    assert converted.parity.holds and converted.parity.drawn
+    assert len(converted.parity.outputs) == len(converted.session().get_outputs())
+
+
+def test_boosters_convert() -> None:
+    booster = lightgbm.LGBMRegressor(n_estimators=4, verbose=-1).fit(MATRIX, CLASSES).booster_
+    assert from_lightgbm(booster, sample=MATRIX).parity.holds
+    model = xgboost.XGBClassifier(n_estimators=4).fit(FRAME, CLASSES > 0)
+    for source in (model, model.get_booster()):
+        converted = from_xgboost(source, sample=FRAME)
+        assert converted.parity.holds and not converted.parity.drawn
+    assert model.get_booster().feature_names == list(FRAME.columns)
+
+
+def test_raw_columns_are_inputs_by_name(tmp_path: Path) -> None:
+    converted = from_sklearn(mixed_pipeline(), sample=MIXED)
+    session = sardonyx.InferenceSession(str(converted.save(tmp_path / "new" / "model.onnx")))
+    assert [(row.name, row.type, row.shape) for row in session.get_inputs()] == [
+        ("alcohol", "tensor(float)", ["batch", 1]),
+        ("ash", "tensor(float)", ["batch", 1]),
+        ("hue", "tensor(string)", ["batch", 1]),
+    ]
+    assert [row.name for row in session.get_outputs()] == ["label", "probabilities"]
+    facts = session.get_modelmeta().custom_metadata_map
+    assert facts["labels"] == '["high", "low", "middle"]' and facts["converted_from"] == "scikit-learn"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["model.onnx"]
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    ["joblib", *(pytest.param(s, marks=pytest.mark.slow) for s in ("pkl.gz", "skops", "txt", "ubj"))],
+)
+def test_files_convert(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"m.{suffix}"
+    if suffix == "txt":
+        lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(MATRIX, CLASSES).booster_.save_model(path)
+    elif suffix == "ubj":
+        xgboost.XGBClassifier(n_estimators=3).fit(MATRIX, CLASSES).save_model(path)
+    else:
+        (skops.io.dump if suffix == "skops" else joblib.dump)(ESTIMATORS[0], path)
+    sample = tmp_path / "sample.csv"
+    FRAME.to_csv(sample, index=False)
+    converted = convert(path, tmp_path / "m.onnx", sample=sample)
+    assert converted.parity.holds and not converted.parity.drawn
+    facts = sardonyx.InferenceSession(str(tmp_path / "m.onnx")).get_modelmeta().custom_metadata_map
+    assert facts["source"] == path.name and len(facts["source_sha256"]) == 64
+
+
+def test_what_cannot_be_converted_is_named() -> None:
+    with pytest.raises(ConvertError, match="was not fitted"):
+        from_sklearn(Ridge())
+    square = make_pipeline(FunctionTransformer(np.square), Ridge()).fit(MATRIX, CLASSES)
+    with pytest.raises(ConvertError, match="FunctionTransformer"):
+        from_sklearn(square)
+    with pytest.raises(ConvertError, match="no known framework"):
+        convert(object())
+
+
+def test_a_sample_must_fit() -> None:
+    model = mixed_pipeline()
+    with pytest.raises(ConvertError, match="no column 'hue'"):
+        from_sklearn(model, sample=MIXED.drop(columns="hue"))
+    with pytest.raises(ConvertError, match="'ash' of the sample is no number"):
+        from_sklearn(model, sample=MIXED.assign(ash="dust"))
+    with pytest.raises(ConvertError, match="reads 13 columns"):
+        from_sklearn(ESTIMATORS[0], sample=MATRIX[:, :4])
+
+
+def test_a_model_that_says_something_else_is_not_written(tmp_path: Path) -> None:
+    model = lightgbm.LGBMRegressor(n_estimators=4, linear_tree=True, verbose=-1).fit(MATRIX, CLASSES)
+    with pytest.raises(ConvertError, match="does not say what LightGBM says"):
+        convert(model, tmp_path / "m.onnx", sample=pandas.DataFrame(MATRIX, columns=model.feature_name_))
+    assert not list(tmp_path.iterdir())
+    forced = convert(model, tmp_path / "m.onnx", force=True)
+    assert not forced.parity.holds and (tmp_path / "m.onnx").is_file()
