@@ -28,7 +28,7 @@ def of_arrays(rows: npt.NDArray[Any]) -> Vectors:
     """
     count = rows.shape[0]
     plain = rows.astype(np.float32, copy=False)
-    flat = plain.reshape(count, -1)
+    flat = plain.reshape(count, -1) if plain.size else np.zeros((count, 1), np.float32)
     finite = np.isfinite(flat)
     clean = np.where(finite, flat, 0)
     step = np.abs(np.diff(clean, axis=1)).mean(1) if clean.shape[1] > 1 else np.zeros(count, np.float32)
@@ -40,7 +40,9 @@ def of_arrays(rows: npt.NDArray[Any]) -> Vectors:
         (clean == 0).mean(1),
         1 - finite.mean(1),
     ]
-    return np.column_stack([*columns, step, _grid(clean.reshape(plain.shape))]).astype(np.float32)
+    return np.column_stack(
+        [*columns, step, _grid(clean.reshape(plain.shape) if plain.size else clean)]
+    ).astype(np.float32)
 
 
 def of_texts(texts: Sequence[str]) -> Vectors:

@@ -1,0 +1,82 @@
+"""Baselines: what a model's inputs and outputs looked like when all was well, read from files.
+
+Decides which formats there are and which column of a file belongs to which tensor. Must not know monitors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sardonyx.monitor.frame import Frame, frame_of
+from sardonyx.monitor.needs import need
+
+MAX_ROWS = 50_000
+
+
+def read_baseline(
+    path: Path, inputs: Sequence[str] = (), outputs: Sequence[str] = (), target: str = ""
+) -> Frame:
+    """The columns of a CSV, Parquet or npz file, at most 50,000 rows of it, named `in.` and `out.`.
+
+    A column with the name of an input or output is its value. If no column has one and the model has one
+    input, all columns but `target` are its features in their order. ValueError says what is wrong.
+    """
+    readers = {".csv": _read_table, ".parquet": _read_table, ".npz": _read_arrays}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"{path.name}: a baseline is a .csv, .parquet or .npz file")
+    columns = reader(path)
+    if not columns or not len(next(iter(columns.values()))):
+        raise ValueError(f"{path.name}: no rows")
+    return frame_of(named(columns, inputs, outputs, target))
+
+
+def named(
+    columns: Mapping[str, Any], inputs: Sequence[str], outputs: Sequence[str], target: str = ""
+) -> dict[str, Any]:
+    """Columns under the names that the payload log gives them."""
+    out: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, values in columns.items():
+        if name.startswith(("in.", "out.")):
+            out[name] = values
+        elif name in inputs:
+            out[f"in.{name}"] = values
+        elif name in outputs:
+            out[f"out.{name}"] = values
+        elif name != target:
+            rest[name] = values
+    if out or not rest:
+        return out
+    if len(inputs) == 1:
+        return {f"in.{inputs[0]}[{i}]": values for i, values in enumerate(rest.values())}
+    return {f"in.{name}": values for name, values in rest.items()}
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    need("duckdb", "reading a baseline")
+    import duckdb
+
+    source = "read_csv(?)" if path.suffix.lower() == ".csv" else "read_parquet(?)"
+    with duckdb.connect(":memory:") as connection:
+        try:
+            found = connection.execute(
+                f"SELECT * FROM {source} USING SAMPLE reservoir({MAX_ROWS} ROWS) REPEATABLE (1)", [str(path)]
+            )
+        except duckdb.Error as error:
+            raise ValueError(f"{path.name}: {error}") from error
+        names = [column[0] for column in found.description or ()]
+        rows = found.fetchall()
+    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+
+
+def _read_arrays(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name][:MAX_ROWS] for name in arrays.files if arrays[name].ndim}
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path.name}: {error}") from error
