@@ -16,10 +16,10 @@ from sardonyx.fuse.partition import partition
 from sardonyx.ir.run import run
 from sardonyx.ir.text import text
 from sardonyx.kernels.families import NATIVE, native_calls
-from sardonyx.llvm import engine
 from sardonyx.loops.lower import lower
 from sardonyx.loops.schedule import schedule
 from sardonyx.loops.text import text as loops_text
+from sardonyx.object import engine
 from sardonyx.targets import detect
 
 MODEL = """

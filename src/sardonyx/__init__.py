@@ -8,17 +8,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from sardonyx.version import __version__
 
 if TYPE_CHECKING:
     from sardonyx import backend, capi, datasets, errors
     from sardonyx.alias import as_onnxruntime
-    from sardonyx.custom import TensorType, op
     from sardonyx.ir.value import Value
-    from sardonyx.runtime.absent import get_ep_devices
-    from sardonyx.runtime.binding import IOBinding, SessionIOBinding
-    from sardonyx.runtime.enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
-    from sardonyx.runtime.environment import (
+    from sardonyx.ort.absent import get_ep_devices
+    from sardonyx.ort.binding import IOBinding, SessionIOBinding
+    from sardonyx.ort.custom import TensorType, op
+    from sardonyx.ort.enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
+    from sardonyx.ort.environment import (
         disable_telemetry_events,
         enable_telemetry_events,
         get_all_providers,
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
         set_global_thread_pool_sizes,
         set_seed,
     )
-    from sardonyx.runtime.logger import (
+    from sardonyx.ort.logger import (
         set_default_logger_callback,
         set_default_logger_severity,
         set_default_logger_verbosity,
     )
-    from sardonyx.runtime.memory import (
+    from sardonyx.ort.memory import (
         OrtAllocatorType,
         OrtArenaCfg,
         OrtDeviceMemoryType,
@@ -49,11 +49,11 @@ if TYPE_CHECKING:
         create_and_register_allocator,
         create_and_register_allocator_v2,
     )
-    from sardonyx.runtime.metadata import ModelMetadata, NodeArg
-    from sardonyx.runtime.options import RunOptions, SessionOptions
-    from sardonyx.runtime.ortvalue import OrtDevice, OrtValue
-    from sardonyx.runtime.session import InferenceSession
-    from sardonyx.runtime.sparse import OrtSparseFormat, SparseTensor
+    from sardonyx.ort.metadata import ModelMetadata, NodeArg
+    from sardonyx.ort.options import RunOptions, SessionOptions
+    from sardonyx.ort.ortvalue import OrtDevice, OrtValue
+    from sardonyx.ort.session import InferenceSession
+    from sardonyx.ort.sparse import OrtSparseFormat, SparseTensor
 
 __all__ = [
     "ExecutionMode",
@@ -109,17 +109,17 @@ __all__ = [
 
 _HOMES = {
     "alias": ("as_onnxruntime",),
-    "custom": ("TensorType", "op"),
+    "ort.custom": ("TensorType", "op"),
     "ir.value": ("Value",),
-    "runtime.binding": ("IOBinding", "SessionIOBinding"),
-    "runtime.enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
-    "runtime.logger": (
+    "ort.binding": ("IOBinding", "SessionIOBinding"),
+    "ort.enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
+    "ort.logger": (
         "set_default_logger_callback",
         "set_default_logger_severity",
         "set_default_logger_verbosity",
     ),
-    "runtime.absent": ("get_ep_devices",),
-    "runtime.memory": (
+    "ort.absent": ("get_ep_devices",),
+    "ort.memory": (
         "OrtAllocatorType",
         "OrtArenaCfg",
         "OrtDeviceMemoryType",
@@ -131,12 +131,12 @@ _HOMES = {
         "create_and_register_allocator",
         "create_and_register_allocator_v2",
     ),
-    "runtime.metadata": ("ModelMetadata", "NodeArg"),
-    "runtime.options": ("RunOptions", "SessionOptions"),
-    "runtime.ortvalue": ("OrtDevice", "OrtValue"),
-    "runtime.session": ("InferenceSession",),
-    "runtime.sparse": ("OrtSparseFormat", "SparseTensor"),
-    "runtime.environment": (
+    "ort.metadata": ("ModelMetadata", "NodeArg"),
+    "ort.options": ("RunOptions", "SessionOptions"),
+    "ort.ortvalue": ("OrtDevice", "OrtValue"),
+    "ort.session": ("InferenceSession",),
+    "ort.sparse": ("OrtSparseFormat", "SparseTensor"),
+    "ort.environment": (
         "disable_telemetry_events",
         "enable_telemetry_events",
         "get_all_providers",
@@ -163,7 +163,7 @@ def __getattr__(name: str) -> object:
             globals()[name] = value
             return value
     if name[:1].isalpha():
-        absent = importlib.import_module("sardonyx.runtime.absent")
+        absent = importlib.import_module("sardonyx.ort.absent")
         if name in absent.REASONS:
             return getattr(absent, name)
     raise AttributeError(f"module 'sardonyx' has no attribute {name!r}")

@@ -11,5 +11,5 @@ import pytest
 @pytest.fixture(scope="module", params=["onnxruntime", "sardonyx"])
 def engine(request: pytest.FixtureRequest) -> ModuleType:
     if request.param == "sardonyx":
-        pytest.importorskip("sardonyx.compile")
+        pytest.importorskip("sardonyx.compiler.compile")
     return importlib.import_module(request.param)

@@ -315,7 +315,7 @@ USES: dict[str, tuple[str, Any, Any]] = {
 
 @pytest.mark.parametrize("case", USES)
 def test_uses_give_equal_values(case: str) -> None:
-    pytest.importorskip("sardonyx.compile")
+    pytest.importorskip("sardonyx.compiler.compile")
     name, outputs, feed = USES[case]
     ours, peers = (
         session(importlib.import_module(engine), name).run(outputs, feed)

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from sardonyx.ops import register_all
-from sardonyx.ops.registry import Operator, operators
+from sardonyx.ops.table import Operator, operators
 from tests.arch.test_operators import differences
 
 register_all()

@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 from sardonyx.ops import register_all
-from sardonyx.ops.registry import Operator, operators
+from sardonyx.ops.table import Operator, operators
 from tests.conformance.cases import load_cases
 
 register_all()

@@ -120,7 +120,7 @@ def drive(seed: int, runs: int, jobs: int, folder: Path, first: int = 0, seconds
     end = time.monotonic() + seconds
     seeds()
     ops.register_all()  # what all processes need is imported once
-    importlib.import_module("sardonyx.compile")
+    importlib.import_module("sardonyx.compiler.compile")
     tally = Tally()
     lanes = [
         Lane(seed, range(first + lane, first + runs, jobs), folder / f"worker_{lane}.log", tally)

@@ -8,7 +8,7 @@ from pathlib import Path
 from sardonyx.capi.onnxruntime_pybind11_state import STATUS, RuntimeException
 
 _API_FILES = {"session.py", "calls.py", "feeds.py", "options.py", "ortvalue.py", "binding.py"}
-"""Of runtime/: they may raise ValueError, TypeError and RuntimeError, as those of onnxruntime do."""
+"""Of ort/: they may raise ValueError, TypeError and RuntimeError, as those of onnxruntime do."""
 
 _STATUS = tuple(cls for cls, _, _ in STATUS if cls is not RuntimeException)
 
@@ -32,7 +32,7 @@ def expected(error: Exception) -> str:
         return name
     last = Path(frames[-1].filename)
     plain = type(error) in (ValueError, TypeError, RuntimeError) and str(error).strip()
-    if plain and last.parent.name == "runtime" and last.name in _API_FILES:
+    if plain and last.parent.name == "ort" and last.name in _API_FILES:
         return name
     cause: BaseException = error
     while cause.__cause__ is not None:

@@ -9,9 +9,9 @@ import os
 from typing import Any, NoReturn
 
 from sardonyx.backend.backend_rep import OnnxRuntimeBackendRep, allowed
-from sardonyx.runtime.environment import get_device
-from sardonyx.runtime.options import SessionOptions
-from sardonyx.runtime.session import InferenceSession
+from sardonyx.ort.environment import get_device
+from sardonyx.ort.options import SessionOptions
+from sardonyx.ort.session import InferenceSession
 
 SESSION_OPTIONS = frozenset(
     {

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sardonyx.runtime.options import RunOptions
-from sardonyx.runtime.session import InferenceSession
+from sardonyx.ort.options import RunOptions
+from sardonyx.ort.session import InferenceSession
 
 RUN_OPTIONS = frozenset(
     {"log_severity_level", "log_verbosity_level", "logid", "only_execute_path_to_fetches"}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sardonyx.capi import onnxruntime_pybind11_state
-from sardonyx.runtime.binding import IOBinding
-from sardonyx.runtime.memory import OrtDeviceVendorId, copy_tensors
-from sardonyx.runtime.ortvalue import OrtDevice, OrtValue
-from sardonyx.runtime.providers import normalize as check_and_normalize_provider_args
-from sardonyx.runtime.session import InferenceSession, Session
+from sardonyx.ort.binding import IOBinding
+from sardonyx.ort.memory import OrtDeviceVendorId, copy_tensors
+from sardonyx.ort.ortvalue import OrtDevice, OrtValue
+from sardonyx.ort.providers import normalize as check_and_normalize_provider_args
+from sardonyx.ort.session import InferenceSession, Session
 
 __all__ = [
     "IOBinding",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sardonyx.runtime.environment import get_version_string
+from sardonyx.ort.environment import get_version_string
 
 
 def get_package_name_and_version_info() -> tuple[str, str, str]:

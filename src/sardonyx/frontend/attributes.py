@@ -6,18 +6,17 @@ Must not know how nodes are ordered or where values come from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import onnx
 
 from sardonyx.base import dtype as dt
 from sardonyx.errors import LoadError
+from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import type_string
 from sardonyx.ir.value import Value
-from sardonyx.ops.registry import Node, Operator
-
-if TYPE_CHECKING:
-    from sardonyx.frontend.scope import Scope
+from sardonyx.ops.table import Node, Operator
 
 _A = onnx.AttributeProto
 
@@ -26,30 +25,47 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-_READERS: dict[int, Callable[[onnx.AttributeProto, Scope], Any]] = {
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads attributes with a reader of tensors, and with what makes a body of a graph inside."""
+
+    tensors: TensorReader
+    subgraph: Callable[[onnx.GraphProto], Any]
+
+    def value(self, proto: onnx.AttributeProto) -> Any:
+        """An attribute as a Python value: tensors as arrays, graphs as subgraphs, types as type strings."""
+        kind = proto.type or _guessed(proto)
+        if kind not in _READERS:
+            raise LoadError(f"the attribute {proto.name} has the unknown type {kind}")
+        return _READERS[kind](proto, self)
+
+    def decode(self, protos: Iterable[onnx.AttributeProto]) -> dict[str, Any]:
+        """All attributes of a node by name."""
+        result: dict[str, Any] = {}
+        for proto in protos:
+            if proto.name in result:
+                raise LoadError(f"the attribute {proto.name} is given twice")
+            if proto.name not in _HINTS:
+                result[proto.name] = self.value(proto)
+        return result
+
+
+_READERS: dict[int, Callable[[onnx.AttributeProto, Reader], Any]] = {
     _A.FLOAT: lambda a, _: a.f,
     _A.INT: lambda a, _: a.i,
     _A.STRING: lambda a, _: _text(a.s),
-    _A.TENSOR: lambda a, s: s.model.tensors.dense(a.t),
+    _A.TENSOR: lambda a, s: s.tensors.dense(a.t),
     _A.GRAPH: lambda a, s: s.subgraph(a.g),
     _A.FLOATS: lambda a, _: tuple(a.floats),
     _A.INTS: lambda a, _: tuple(a.ints),
     _A.STRINGS: lambda a, _: tuple(map(_text, a.strings)),
-    _A.TENSORS: lambda a, s: tuple(map(s.model.tensors.dense, a.tensors)),
+    _A.TENSORS: lambda a, s: tuple(map(s.tensors.dense, a.tensors)),
     _A.GRAPHS: lambda a, s: tuple(map(s.subgraph, a.graphs)),
-    _A.SPARSE_TENSOR: lambda a, s: s.model.tensors.sparse(a.sparse_tensor),
-    _A.SPARSE_TENSORS: lambda a, s: tuple(map(s.model.tensors.sparse, a.sparse_tensors)),
+    _A.SPARSE_TENSOR: lambda a, s: s.tensors.sparse(a.sparse_tensor),
+    _A.SPARSE_TENSORS: lambda a, s: tuple(map(s.tensors.sparse, a.sparse_tensors)),
     _A.TYPE_PROTO: lambda a, _: type_string(a.tp),
     _A.TYPE_PROTOS: lambda a, _: tuple(map(type_string, a.type_protos)),
 }
-
-
-def value(proto: onnx.AttributeProto, scope: Scope) -> Any:
-    """An attribute as a Python value: tensors as arrays, graphs as subgraphs, types as type strings."""
-    kind = proto.type or _guessed(proto)
-    if kind not in _READERS:
-        raise LoadError(f"the attribute {proto.name} has the unknown type {kind}")
-    return _READERS[kind](proto, scope)
 
 
 def _guessed(proto: onnx.AttributeProto) -> int:
@@ -64,17 +80,6 @@ def _guessed(proto: onnx.AttributeProto) -> int:
 
 _HINTS = {"consumed_inputs"}
 """Attributes of opset 1 that tell which inputs may be overwritten."""
-
-
-def decode(protos: Iterable[onnx.AttributeProto], scope: Scope) -> dict[str, Any]:
-    """All attributes of a node by name."""
-    result: dict[str, Any] = {}
-    for proto in protos:
-        if proto.name in result:
-            raise LoadError(f"the attribute {proto.name} is given twice")
-        if proto.name not in _HINTS:
-            result[proto.name] = value(proto, scope)
-    return result
 
 
 def resolved(node: onnx.NodeProto, arguments: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:

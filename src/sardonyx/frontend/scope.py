@@ -25,8 +25,8 @@ from sardonyx.frontend.types import formal
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.unknown import Unknown, collect_unknowns
 from sardonyx.ir.value import Value, const, origin
-from sardonyx.ops.registry import Node, lookup, newest
 from sardonyx.ops.subgraph import Body, Formal
+from sardonyx.ops.table import Node, lookup, newest
 
 MAX_DEPTH = 64
 MAX_NODES = 500_000
@@ -211,7 +211,7 @@ class Scope:
         opset = self._opset(domain)
         try:
             operator = lookup(domain, proto.op_type, opset)
-            given = attributes.decode(proto.attribute, self)
+            given = attributes.Reader(self.model.tensors, self.subgraph).decode(proto.attribute)
             node = Node(proto.op_type, name, opset, tuple(proto.output), given, domain)
             attributes.check(operator, node, inputs)
             constraints.check(proto.op_type, opset, domain, inputs)

@@ -135,8 +135,8 @@ class _Table(dict[str, Prim]):
     """Primitives by name. Cached programs run without their operators, whose own ones are found late."""
 
     def __missing__(self, name: str) -> Prim:
-        folder = importlib.import_module("sardonyx.ir").__path__
-        owners = [m.name for m in pkgutil.iter_modules(folder, "sardonyx.ir.") if ".algorithms_" in m.name]
+        folder = importlib.import_module("sardonyx.ir.algorithms").__path__
+        owners = [m.name for m in pkgutil.iter_modules(folder, "sardonyx.ir.algorithms.")]
         for owner in [_ELSEWHERE[name]] if name in _ELSEWHERE else owners:
             importlib.import_module(owner)
         if name not in self:

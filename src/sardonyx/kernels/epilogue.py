@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
+from sardonyx.emit.nest import emit
 from sardonyx.ir.place import Storage
 from sardonyx.kernels.call import Address, Argument
-from sardonyx.llvm.emit import emit
 from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Literal, Load, Store, roots, walk
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from sardonyx.base import dim as dims
 from sardonyx.base.target import Target
+from sardonyx.emit.nest import Emitted, emit
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.kernels.call import Address, Argument, NativeCall
-from sardonyx.kernels.convolution import conv_call
-from sardonyx.kernels.dot import dot_call
+from sardonyx.kernels.convolution.call import conv_call
 from sardonyx.kernels.library import library_ir
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
-from sardonyx.llvm.emit import Emitted, emit
+from sardonyx.kernels.product.call import dot_call
 from sardonyx.loops.lower import border, lower
 from sardonyx.loops.nest import Apply, Kernel, Load, Store, roots, trip_count, walk
 from sardonyx.loops.schedule import schedule

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 from sardonyx.base.target import Target
-from sardonyx.kernels.contract import define_gemm
-from sardonyx.kernels.conv import define_conv
-from sardonyx.kernels.conv_block import scratch_bytes as conv_scratch_bytes
-from sardonyx.kernels.gemm_block import scratch_bytes as gemm_scratch_bytes
+from sardonyx.kernels.convolution.driver import define_conv
+from sardonyx.kernels.convolution.walk import scratch_bytes as conv_scratch_bytes
+from sardonyx.kernels.product.driver import define_gemm
+from sardonyx.kernels.product.walk import scratch_bytes as gemm_scratch_bytes
 from sardonyx.llvm.vec import Module
 
 

@@ -8,21 +8,21 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.call import NativeCall
-from sardonyx.kernels.chance import chance_calls
-from sardonyx.kernels.col2im import col2im_calls
-from sardonyx.kernels.coupling import coupling_calls
-from sardonyx.kernels.det import det_calls
-from sardonyx.kernels.fft import fft_calls
-from sardonyx.kernels.inverse import inverse_calls
-from sardonyx.kernels.lookup import lookup_calls
-from sardonyx.kernels.nms import nms_calls
-from sardonyx.kernels.nonzero import nonzero_calls
-from sardonyx.kernels.recurrent_call import recurrent_calls
-from sardonyx.kernels.region import region_calls
-from sardonyx.kernels.scan import scan_calls
-from sardonyx.kernels.topk import topk_calls
-from sardonyx.kernels.trees_call import trees_calls
-from sardonyx.kernels.unique import unique_calls
+from sardonyx.kernels.convolution.col2im import col2im_calls
+from sardonyx.kernels.numeric.chance import chance_calls
+from sardonyx.kernels.numeric.det import det_calls
+from sardonyx.kernels.numeric.fft import fft_calls
+from sardonyx.kernels.numeric.inverse import inverse_calls
+from sardonyx.kernels.numeric.region import region_calls
+from sardonyx.kernels.recurrent.call import recurrent_calls
+from sardonyx.kernels.select.lookup import lookup_calls
+from sardonyx.kernels.select.nms import nms_calls
+from sardonyx.kernels.select.nonzero import nonzero_calls
+from sardonyx.kernels.select.scan import scan_calls
+from sardonyx.kernels.select.topk import topk_calls
+from sardonyx.kernels.select.unique import unique_calls
+from sardonyx.kernels.trees.call import trees_calls
+from sardonyx.kernels.trees.coupling import coupling_calls
 
 Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
 

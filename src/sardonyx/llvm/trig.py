@@ -6,10 +6,10 @@ Must not know element types of tensors or kernels.
 from __future__ import annotations
 
 from sardonyx.base.target import Target
+from sardonyx.llvm.angle import modulo_half_pi
 from sardonyx.llvm.coefficients import PI, PI_REST
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.mathfn import table
-from sardonyx.llvm.reduction import modulo_half_pi
 
 
 def sin(x: Lanes, target: Target) -> Lanes:

@@ -7,6 +7,6 @@ import pkgutil
 
 
 def register_all() -> None:
-    """Import every file of this folder, so that `registry.lookup` knows all operators."""
-    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+    """Import every file below this folder, so that `table.lookup` knows all operators."""
+    for module in pkgutil.walk_packages(__path__, f"{__name__}."):
         importlib.import_module(module.name)

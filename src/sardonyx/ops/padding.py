@@ -8,7 +8,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, concat, dim_value, iota, map_, scalar
 from sardonyx.ops.operands import integers, normal_axes, sizes
-from sardonyx.ops.registry import op
+from sardonyx.ops.table import op
 
 Ints = tuple[int, ...]
 Amounts = tuple[Dim, ...]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sardonyx.base import dim as dims
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, concat, scalar
-from sardonyx.ops.conv import convolve, with_kernel
+from sardonyx.ops.onnx.conv import convolve, with_kernel
 from sardonyx.ops.precision import along
-from sardonyx.ops.registry import op
+from sardonyx.ops.table import op
 from sardonyx.ops.window import Window
 
 MICROSOFT = "com.microsoft"

@@ -22,11 +22,11 @@ from sardonyx.base.signature import TensorInfo
 from sardonyx.errors import SardonyxError
 from sardonyx.frontend.check import check_file
 from sardonyx.frontend.summary import Summary, summarize
+from sardonyx.ort.feeds import FeedSpec
+from sardonyx.ort.logger import FATAL
+from sardonyx.ort.options import SessionOptions
+from sardonyx.ort.session import InferenceSession
 from sardonyx.protocol.records import Check, Signature, TensorSpec
-from sardonyx.runtime.feeds import FeedSpec
-from sardonyx.runtime.logger import FATAL
-from sardonyx.runtime.options import SessionOptions
-from sardonyx.runtime.session import InferenceSession
 
 Array = npt.NDArray[Any]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base.abi import LINE_BYTES
 from sardonyx.errors import RunError
-from sardonyx.llvm.layout import LINE_BYTES
 
 Words = npt.NDArray[np.int64]
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from sardonyx.base import dtype as dt
 from sardonyx.base import functions
+from sardonyx.base.abi import BARRIER_AFTER, Record
 from sardonyx.errors import ShapeError
-from sardonyx.llvm.layout import BARRIER_AFTER, Record
 from sardonyx.runtime import allocate, team
 from sardonyx.runtime.arena import plan_arena
 from sardonyx.runtime.data import ProgramData, Segment, StorageSpec, View

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sardonyx.llvm.layout import Chance
+from sardonyx.base.abi import Chance
 
 STATE: npt.NDArray[np.int64] = np.zeros(Chance.WORDS, np.int64)
 

@@ -18,10 +18,10 @@ from sardonyx.errors import RunError, SardonyxError
 from sardonyx.runtime.data import HostFunction, ProgramData
 
 if TYPE_CHECKING:
-    from sardonyx.runtime.program import Program
+    from sardonyx.runtime.runnable import Runnable
 
 Array: TypeAlias = np.ndarray[Any, Any]
-Start: TypeAlias = "Callable[[ProgramData], Program]"
+Start: TypeAlias = "Callable[[ProgramData], Runnable]"
 Row: TypeAlias = tuple[Any, tuple[Dim, ...]]
 """Numpy dtype and sizes of one row of a stacked result."""
 
@@ -49,7 +49,7 @@ class Body:
 class Started:
     """A body with its program."""
 
-    def __init__(self, body: Body, program: Program | None) -> None:
+    def __init__(self, body: Body, program: Runnable | None) -> None:
         self._body, self._program = body, program
         self._computed = tuple(range(sum(source < 0 for source in body.passed)))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sardonyx.base.executable import Executable, Mapped, copied
 from sardonyx.errors import CompileError
-from sardonyx.llvm.image import Image
+from sardonyx.object.image import Image
 from sardonyx.runtime.cache import HEADER_BYTES, Cache
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sardonyx.llvm.layout import BARRIER_AFTER, IDLE, JUMP
+from sardonyx.base.abi import BARRIER_AFTER, IDLE, JUMP
 from sardonyx.runtime.data import ProgramData, Segment, StorageSpec
 
 

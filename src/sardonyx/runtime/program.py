@@ -8,57 +8,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from sardonyx.base.abi import SIZES_FAILURE
 from sardonyx.base.knobs import SPIN_US
 from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import RunError, ShapeError
-from sardonyx.llvm.layout import SIZES_FAILURE
 from sardonyx.runtime import allocate, team
 from sardonyx.runtime.bound import Binder
 from sardonyx.runtime.data import HostStep, ProgramData
-from sardonyx.runtime.fit import Change, Fit, Others
+from sardonyx.runtime.fit import Fit, Others
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.pointers import address_of
+from sardonyx.runtime.runnable import CallTime, Special
 from sardonyx.runtime.segments import Links, Runner, SegmentRun
 from sardonyx.runtime.weights import Weights
 
-Special: TypeAlias = "Callable[[Change], Runnable]"
-"""Makes another program of the same model."""
-
 _DIVISION = 2
-
-
-class CallTime(NamedTuple):
-    """One native call or host step of a profiled run.
-
-    `busy_ns` is the time of the slowest thread inside it, `wait_ns` what then passes until the next begins.
-    """
-
-    name: str
-    origins: tuple[str, ...]
-    busy_ns: float
-    wait_ns: float
-
-
-class Runnable(Protocol):
-    """What runs a model; see `Program`."""
-
-    def run(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
-        """The wanted outputs."""
-        ...
-
-    def profile(self, feeds: Sequence[Any]) -> tuple[list[Any], list[CallTime]]:
-        """All outputs and what took how long."""
-        ...
-
-    @property
-    def report(self) -> Report:
-        """What the compiler decided."""
-        ...
 
 
 class Program:

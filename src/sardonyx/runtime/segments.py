@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from sardonyx.runtime.data import HostStep, ProgramData, View
 from sardonyx.runtime.pointers import address_of
 
 if TYPE_CHECKING:
-    from sardonyx.runtime.program import Program
+    from sardonyx.runtime.weights import Weights
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -72,11 +72,23 @@ class Runner:
         return step.run(args, symbols)
 
 
+class Segmented(Protocol):
+    """What a run needs of its program; see `Program`."""
+
+    addresses: list[int]
+    binders: list[Binder]
+    links: Links
+    weights: Weights
+
+    def fail(self, number: int, failure: team.Failure) -> None:
+        """Raise the error that a kernel of that segment reported."""
+
+
 class SegmentRun:
     """The state of one run: addresses of storages, arrays, and the memory taken so far."""
 
     def __init__(
-        self, program: Program, runner: Runner, feeds: Sequence[Any], symbols: dict[str, int]
+        self, program: Segmented, runner: Runner, feeds: Sequence[Any], symbols: dict[str, int]
     ) -> None:
         self.program = program
         self.runner = runner

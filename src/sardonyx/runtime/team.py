@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base.abi import LINE_BYTES, Barrier, Context, Mailbox, Record, Status, TeamBlock
+from sardonyx.base.abi import Launch as LaunchWord
 from sardonyx.base.knobs import SPIN_US
-from sardonyx.llvm.layout import LINE_BYTES, Barrier, Context, Mailbox, Record, Status, TeamBlock
-from sardonyx.llvm.layout import Launch as LaunchWord
 from sardonyx.runtime import allocate, chance, cores
 from sardonyx.runtime.image import LoadedImage
 

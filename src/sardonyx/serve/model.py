@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.capi.onnxruntime_pybind11_state import InvalidArgument
+from sardonyx.ort.exceptions import InvalidArgument
+from sardonyx.ort.options import SessionOptions
+from sardonyx.ort.session import InferenceSession
 from sardonyx.protocol.datatypes import Array, objects
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import InferRequest, InferResponse, Tensor, Timings
-from sardonyx.runtime.options import SessionOptions
-from sardonyx.runtime.session import InferenceSession
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.scheduler import Job, Scheduler
 from sardonyx.serve.seams import Offer

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sardonyx.ort.metadata import NodeArg
 from sardonyx.protocol.datatypes import BY_ONNX, Array, datatype
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import RequestedOutput, Tensor
-from sardonyx.runtime.metadata import NodeArg
 
 _TENSOR = re.compile(r"tensor\((\w+)\)")
 

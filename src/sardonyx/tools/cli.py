@@ -12,12 +12,12 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from sardonyx import __version__
 from sardonyx.base.knobs import DEBUG, unknown_variables
-from sardonyx.capi.onnxruntime_pybind11_state import STATUS
 from sardonyx.errors import SardonyxError
+from sardonyx.ort.exceptions import STATUS
 from sardonyx.tools.commands import bench, compile, convert, explain, inspect, knobs, run, serve
 from sardonyx.tools.console import UserError
+from sardonyx.version import __version__
 
 COMMANDS: tuple[ModuleType, ...] = (run, inspect, explain, bench, compile, convert, serve, knobs)
 

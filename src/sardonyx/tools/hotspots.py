@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sardonyx.runtime.feeds import FeedSpec, prepare
-from sardonyx.runtime.program import CallTime
-from sardonyx.runtime.session import InferenceSession
+from sardonyx.ort.feeds import FeedSpec, prepare
+from sardonyx.ort.session import InferenceSession
+from sardonyx.runtime.runnable import CallTime
 from sardonyx.tools.console import table, time_text
 
 _LEAST_RUNS = 3

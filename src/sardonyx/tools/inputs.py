@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base.signature import TensorInfo
-from sardonyx.runtime.feeds import FeedSpec
+from sardonyx.ort.feeds import FeedSpec
 from sardonyx.tools.console import UserError, shape_text
 from sardonyx.tools.picture import fit, read_picture
 

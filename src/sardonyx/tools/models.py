@@ -9,9 +9,9 @@ import argparse
 import time
 
 from sardonyx.base.knobs import PRECISIONS
-from sardonyx.runtime.logger import FATAL
-from sardonyx.runtime.options import SessionOptions
-from sardonyx.runtime.session import InferenceSession
+from sardonyx.ort.logger import FATAL
+from sardonyx.ort.options import SessionOptions
+from sardonyx.ort.session import InferenceSession
 from sardonyx.tools.console import UserError, progress_line
 
 

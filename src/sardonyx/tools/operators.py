@@ -16,9 +16,9 @@ from onnx.reference import ReferenceEvaluator
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
-from sardonyx.bodies import CONTROL, EXECUTABLE
+from sardonyx.compiler.bodies import CONTROL, EXECUTABLE
 from sardonyx.ir.prims import PRIMS
-from sardonyx.ops.registry import Operator, operators
+from sardonyx.ops.table import Operator, operators
 
 KINDS = ("opaque", "scan", "control")
 TEXT = frozenset({"from_text", "text_hash", "to_text"})

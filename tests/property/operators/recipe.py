@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from sardonyx.base import dtype as dt
 from sardonyx.ops import register_all
-from sardonyx.ops.registry import operators
+from sardonyx.ops.table import operators
 from tests.property.operators.draw import Draw, allowed, kind_of
 from tests.property.operators.judges import Judge, wide
 

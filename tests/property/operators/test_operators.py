@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from sardonyx.ops.registry import operators
+from sardonyx.ops.table import operators
 from tests.property.operators.check import GRAPH, NATIVE, Case, cases, check
 from tests.property.operators.elsewhere import ELSEWHERE
 from tests.property.operators.recipe import Recipe, recipes

@@ -12,13 +12,13 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
 from sardonyx.base.trace import Trace
-from sardonyx.compile import Parts, build_program
+from sardonyx.compiler.compile import Parts, build_program
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.unknown import collect_unknowns
 from sardonyx.ir.value import Value, const, placeholder
-from sardonyx.llvm import engine, executor
-from sardonyx.llvm.link import link
+from sardonyx.object import engine, executor
+from sardonyx.object.link import link
 from sardonyx.runtime.image import load
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.weights import Weights

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base.abi import Context
 from sardonyx.base.target import Target
 from sardonyx.kernels.library import library_ir, scratch_bytes
-from sardonyx.llvm import engine
-from sardonyx.llvm.layout import Context
-from sardonyx.llvm.link import link
+from sardonyx.object import engine
+from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
 
 Array = npt.NDArray[Any]

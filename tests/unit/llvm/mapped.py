@@ -14,9 +14,10 @@ import numpy.typing as npt
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
-from sardonyx.llvm import convert, engine, maps
-from sardonyx.llvm.link import link
+from sardonyx.llvm import convert, maps
 from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
+from sardonyx.object import engine
+from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
 
 Array = npt.NDArray[Any]

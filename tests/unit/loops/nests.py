@@ -12,19 +12,19 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.abi import Context, Status
 from sardonyx.base.target import Target
+from sardonyx.emit.nest import Emitted, emit
 from sardonyx.fuse.partition import partition
 from sardonyx.fuse.run import Memory
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.value import Value, placeholder
-from sardonyx.llvm import engine, executor
-from sardonyx.llvm.emit import Emitted, emit
-from sardonyx.llvm.layout import Context, Status
-from sardonyx.llvm.link import link
 from sardonyx.loops.lower import border, lower
 from sardonyx.loops.nest import Kernel
 from sardonyx.loops.schedule import schedule
+from sardonyx.object import engine, executor
+from sardonyx.object.link import link
 from sardonyx.runtime.image import load
 from tests.unit.kernels.native import guarded
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sardonyx.ir.algorithms_grams import grams
-from sardonyx.ir.algorithms_tokens import tokens
+from sardonyx.ir.algorithms.grams import grams
+from sardonyx.ir.algorithms.tokens import tokens
 
 Array = np.ndarray[Any, Any]
 LETTERS = np.array(list("abcd"), object)

@@ -15,7 +15,7 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 import sardonyx
-from sardonyx.ops.registry import operators
+from sardonyx.ops.table import operators
 from tests.tolerance import assert_close
 
 Array = np.ndarray[Any, Any]

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sardonyx import targets
-from sardonyx.llvm import engine, executor
-from sardonyx.llvm.layout import BARRIER_AFTER
-from sardonyx.llvm.link import link
+from sardonyx.base.abi import BARRIER_AFTER
+from sardonyx.object import engine, executor
+from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
 from sardonyx.runtime.team import Launch
 

@@ -9,7 +9,7 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from sardonyx.base.knobs import CompileOptions
-from sardonyx.runtime.loader import load_program
+from sardonyx.store.loader import load_program
 from tests.tolerance import assert_close
 
 Array = np.ndarray[Any, Any]

@@ -11,10 +11,10 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from sardonyx.base.knobs import CompileOptions
-from sardonyx.compile import load_program
 from sardonyx.errors import RunError, ShapeError
 from sardonyx.runtime.program import Program
-from sardonyx.runtime.variants import Variants
+from sardonyx.store.loader import load_program
+from sardonyx.store.variants import Variants
 from tests.tolerance import assert_close
 
 Array = np.ndarray[Any, Any]

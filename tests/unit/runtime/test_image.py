@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sardonyx.errors import CompileError
-from sardonyx.llvm import engine
-from sardonyx.llvm.link import link
+from sardonyx.object import engine
+from sardonyx.object.link import link
 from sardonyx.runtime.cache import Cache
 from sardonyx.runtime.image import LoadedImage, load_cached, load_file
 from sardonyx.targets.x86_64 import isa

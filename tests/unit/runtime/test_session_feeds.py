@@ -12,8 +12,8 @@ import pytest
 from sardonyx.base.signature import TensorInfo
 from sardonyx.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 from sardonyx.errors import RunError
-from sardonyx.runtime.calls import Caller
-from sardonyx.runtime.feeds import FeedSpec, prepare
+from sardonyx.ort.calls import Caller
+from sardonyx.ort.feeds import FeedSpec, prepare
 
 
 class Recorder:

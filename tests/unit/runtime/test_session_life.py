@@ -16,10 +16,10 @@ import pytest
 
 import sardonyx
 from sardonyx.capi.onnxruntime_pybind11_state import InvalidArgument, ModelLoadCanceled
-from sardonyx.runtime.options import SessionOptions
-from sardonyx.runtime.session_config import compile_options
+from sardonyx.ort.options import SessionOptions
+from sardonyx.ort.session_config import compile_options
 
-pytest.importorskip("sardonyx.compile")
+pytest.importorskip("sardonyx.compiler.compile")
 
 TEXT = """
 <ir_version: 8, opset_import: ["" : 17]>

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import sardonyx
-from sardonyx.runtime.enums import GraphOptimizationLevel
-from sardonyx.runtime.options import SessionOptions
+from sardonyx.ort.enums import GraphOptimizationLevel
+from sardonyx.ort.options import SessionOptions
 
 FIELDS = (
     *("enable_cpu_mem_arena", "enable_mem_pattern", "enable_mem_reuse", "enable_profiling", "execution_mode"),

@@ -16,7 +16,7 @@ import pytest
 import sardonyx
 from sardonyx import errors
 from sardonyx.capi import onnxruntime_pybind11_state as api
-from sardonyx.runtime import logger, status
+from sardonyx.ort import logger, status
 from tests.unit.runtime.programs import model
 
 NAMES = (
@@ -198,7 +198,7 @@ def test_files_that_do_not_exist() -> None:
     [
         (
             "sardonyx.InferenceSession, sardonyx.get_device",
-            "onnx onnx_ir llvmlite google.protobuf sardonyx.compile",
+            "onnx onnx_ir llvmlite google.protobuf sardonyx.compiler.compile",
         ),
         ("sardonyx.InferenceSession(sys.argv[1])", "onnx_ir sympy"),
     ],

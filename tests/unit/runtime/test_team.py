@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from sardonyx.llvm.layout import IDLE, JUMP, Context, Mailbox, Record
+from sardonyx.base.abi import IDLE, JUMP, Context, Mailbox, Record
 from sardonyx.runtime import team as module
 from sardonyx.runtime.allocate import aligned_bytes, aligned_words
 from sardonyx.runtime.image import LoadedImage

@@ -36,7 +36,7 @@ def model(tmp_path: Path) -> str:
 
 @pytest.fixture
 def core() -> None:
-    pytest.importorskip("sardonyx.compile")
+    pytest.importorskip("sardonyx.compiler.compile")
 
 
 def printed_json(capsys: pytest.CaptureFixture[str]) -> Any:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
+from sardonyx.ort.logger import ERROR, log
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import Context
 from sardonyx.protocol.rest import decode_request, encode_error, encode_response, parse, write
-from sardonyx.runtime.logger import ERROR, log
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.exchange import (
     BINARY,

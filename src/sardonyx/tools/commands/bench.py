@@ -9,9 +9,9 @@ from typing import Any
 
 from sardonyx.base.knobs import PRECISION, PRECISIONS
 from sardonyx.frontend.summary import summarize
+from sardonyx.ort.options import SessionOptions
+from sardonyx.ort.session import InferenceSession
 from sardonyx.runtime.cores import team_size
-from sardonyx.runtime.options import SessionOptions
-from sardonyx.runtime.session import InferenceSession
 from sardonyx.tools import bench, hotspots
 from sardonyx.tools.console import UserError, print_json, status_line, table, time_text
 from sardonyx.tools.inputs import add_input_options, feeds_of

@@ -1,0 +1,1 @@
+"""Graph -> Program: the stages in order, records, storages, jumps and bodies."""

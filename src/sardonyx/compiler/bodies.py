@@ -1,0 +1,162 @@
+"""Graphs inside graphs: which become part of the native code around them, and which programs of their own.
+
+Knows groups, calls and control steps; must not know ONNX or how a run is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.compiler.assemble import Assembler
+from sardonyx.compiler.jumps import Cycle, add_branch
+from sardonyx.fuse.legal import on_host
+from sardonyx.ir.graph import Graph, rebuild
+from sardonyx.ir.group import Fusion
+from sardonyx.ir.value import Value, make, placeholder
+from sardonyx.kernels.families import NATIVE
+from sardonyx.runtime.control import Body, Choice, Repetition, Step, Traversal
+from sardonyx.runtime.data import ProgramData
+
+_NATIVE_CONTROL = {"if": "branch", "loop": "repeat", "scan": "traverse"}
+
+CONTROL = frozenset(_NATIVE_CONTROL)
+"""Primitives whose graphs become programs of their own."""
+
+NATIVE_CONTROL = frozenset(_NATIVE_CONTROL.values())
+"""Primitives whose graphs become part of the native code around them."""
+
+EXECUTABLE = NATIVE | NATIVE_CONTROL
+"""Primitives of kinds opaque and control that run in native code."""
+
+_MOST_SIZES = 30
+"""Sizes given by the extents of one array."""
+
+
+def native_control(graph: Graph, simplify: Callable[[Graph], Graph]) -> Graph:
+    """A graph in which all control flow that native code can run has its bodies simplified.
+
+    `if`, `loop` and `scan` become `branch`, `repeat` and `traverse`.
+    """
+    if not any(v.prim in CONTROL for v in graph.order()):
+        return graph
+    sources = {unknown.value.id for unknown in graph.unknowns.values()}
+
+    def change(value: Value, args: tuple[Value, ...]) -> Value:
+        if value.prim not in CONTROL or value.id in sources or not _is_decidable(value):
+            return rebuild(value, args)
+        bodies = {k: simplify(body) for k, body in value.attrs.items() if isinstance(body, Graph)}
+        check = _branches_fit if value.prim == "if" else _body_fits
+        if not (all(map(_is_native, bodies.values())) and check(value, **bodies)):
+            return rebuild(value, args)
+        attrs = {**value.attrs, **bodies}
+        return make(_NATIVE_CONTROL[value.prim], args, attrs, value.dtype, value.shape, value.results)
+
+    return graph.map(change)
+
+
+def _is_decidable(value: Value) -> bool:
+    """Whether conditions and counts are one element, and the sizes of bodies are those around them."""
+    at = value.attrs
+    named = zip(at["names"], at["sizes"], strict=True)
+    leading = 1 if value.prim == "if" else at.get("limited", 0) + at.get("conditional", 0)
+    counts = value.args[: at.get("limited", 0)]
+    return (
+        all(dims.symbol_name(size) == name for name, size in named)
+        and all(arg.size == 1 for arg in value.args[:leading])
+        and all(arg.dtype is dt.I64 for arg in counts)
+    )
+
+
+def _is_native(body: Graph) -> bool:
+    """Whether a body is native code all through."""
+    order = body.order()
+    tensors = all(v.dtype.is_native for v in body.inputs) and all(
+        v.dtype.is_native or v.results for v in order
+    )
+    return tensors and not body.unknowns and not any(on_host(v, EXECUTABLE) for v in order)
+
+
+def _branches_fit(value: Value, then: Graph, otherwise: Graph) -> bool:
+    """Whether branches give the sizes that are known outside."""
+    choice = value.attrs["choice"]
+    return all(
+        a.dtype is b.dtype is dtype
+        and all(
+            _agree(m, n, size) or (choice is not None and size == dims.where(choice, m, n))
+            for m, n, size in zip(a.shape, b.shape, shape, strict=True)
+        )
+        for (_, a), (_, b), (dtype, shape) in zip(then.outputs, otherwise.outputs, value.results, strict=True)
+    )
+
+
+def _body_fits(value: Value, body: Graph) -> bool:
+    """Whether carried values keep their sizes and rows have those that are known outside."""
+    at = value.attrs
+    scan, count = value.prim == "scan", at["carried"]
+    outputs = [v for _, v in body.outputs[0 if scan else 1 :]]
+    formals = body.inputs[0 if scan else 2 :]
+    first = 0 if scan else at["limited"] + at["conditional"]
+    read = value.args[first + count :]
+    slices = read[: at["scanned"]] if scan else ()
+    carried = zip(value.args[first : first + count], formals, outputs, value.results, strict=False)
+    rows = zip(outputs[count:], value.results[count:], strict=True)
+    return (
+        all(
+            a.dtype is f.dtype is o.dtype is dtype
+            and _same(a.shape, f.shape)
+            and _same(o.shape, f.shape)
+            and _same(shape, f.shape)
+            for a, f, o, (dtype, shape) in carried
+        )
+        and all(o.dtype is dtype and _same(o.shape, shape[1:]) for o, (dtype, shape) in rows)
+        and all(_same(f.shape, x.shape[1:]) for f, x in zip(formals[count:], slices, strict=False))
+        and all(x.shape[0] == slices[0].shape[0] for x in slices)
+        and (scan or body.outputs[0][1].size == 1)
+    )
+
+
+def _agree(*sizes: Dim) -> bool:
+    return all(dims.equal(sizes[0], size) is True for size in sizes[1:])
+
+
+def _same(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
+    return len(a) == len(b) and all(dims.equal(m, n) is True for m, n in zip(a, b, strict=True))
+
+
+def add_control(assembler: Assembler, fusion: Fusion, value: Value, add: Callable[[Fusion], None]) -> None:
+    """Append native control flow; `add` appends the groups of a body."""
+    if value.prim == "branch":
+        add_branch(assembler, fusion, value, EXECUTABLE, add)
+    else:
+        Cycle(assembler, fusion, value, EXECUTABLE).add(add)
+
+
+def control_step(value: Value, compile_body: Callable[[Graph], ProgramData]) -> Step:
+    """The step that runs an `if`, `loop` or `scan` from Python."""
+    at, name = value.attrs, ", ".join(value.origins) or value.prim
+
+    def body(graph: Graph) -> Body:
+        return _body(graph, dict(zip(at["names"], at["sizes"], strict=True)), compile_body)
+
+    if value.prim == "if":
+        return Choice(body(at["then"]), body(at["otherwise"]), at["split"], name)
+    stacked = tuple((dtype.numpy, tuple(shape)) for dtype, shape in at["stacked"])
+    if value.prim == "loop":
+        return Repetition(body(at["body"]), at["limited"], at["conditional"], at["carried"], stacked, name)
+    return Traversal(body(at["body"]), at["carried"], at["scanned"], stacked, name)
+
+
+def _body(graph: Graph, outer: Mapping[str, Dim], compile_body: Callable[[Graph], ProgramData]) -> Body:
+    position = {v.id: number for number, v in enumerate(graph.inputs)}
+    passed = tuple(position.get(v.id, -1) for _, v in graph.outputs)
+    computed = tuple(output for output in graph.outputs if output[1].id not in position)
+    if not computed:
+        return Body(None, passed, ())
+    names = list(outer)
+    groups = [names[start : start + _MOST_SIZES] for start in range(0, len(names), _MOST_SIZES)]
+    inputs = [placeholder("sizes", dt.I8, (0, *map(dims.symbol, group))) for group in groups]
+    whole = Graph((*graph.inputs, *inputs), computed, graph.unknowns)
+    return Body(compile_body(whole), passed, tuple(tuple(outer[n] for n in group) for group in groups))

@@ -1,0 +1,137 @@
+"""A model that runs in numpy: the compiler's stages up to loops, then every kernel as its loops mean it.
+
+Runs on any machine, slowly, and judges what native code computes. Must not know LLVM.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base.knobs import CompileOptions
+from sardonyx.base.report import FallbackNote, KernelNote, Report
+from sardonyx.base.signature import ModelMeta, TensorInfo
+from sardonyx.compiler.bodies import EXECUTABLE
+from sardonyx.compiler.compile import described, outline, refuse, simplify, tracing
+from sardonyx.errors import ShapeError
+from sardonyx.frontend import Loaded
+from sardonyx.fuse.partition import partition
+from sardonyx.fuse.run import Memory, run_group
+from sardonyx.ir.bounds import unproven
+from sardonyx.ir.group import Fusion, Group
+from sardonyx.loops.lower import border, lower
+from sardonyx.loops.nest import Kernel
+from sardonyx.loops.run import run as run_kernel
+from sardonyx.runtime.data import ProgramData
+from sardonyx.runtime.fit import Fit, Others
+from sardonyx.runtime.runnable import CallTime, Special
+
+
+def interpret_model(load: Callable[[], Loaded], options: CompileOptions, special: Special) -> Interpreter:
+    """The program of a model in numpy; `special` makes those for feeds that it does not serve.
+
+    Raises what `load` raises, and UnsupportedOp if an operator has no native code and `options.fallback` is
+    "error".
+    """
+    trace = tracing(options)
+    loaded = load()
+    trace.stage("load", loaded.graph)
+    report = Report(fallbacks=list(loaded.fallbacks), operators=dict(loaded.operators))
+    with dims.assuming(loaded.bounds):
+        graph = simplify(loaded.graph, trace)
+        fusion = trace.stage("partition", partition(graph, EXECUTABLE))
+        kernels = {group: lowered(group, fusion) for group in fusion.groups}
+    report.decisions.extend(fusion.decisions)
+    for group in fusion.groups:
+        if group.kind == "host":
+            note = FallbackNote(group.root.prim, ", ".join(group.root.origins), "no native kernel")
+            report.fallbacks.append(note)
+        elif group.kind != "concat":
+            report.kernels.append(KernelNote(group.name, group.root.origins, group.kind, "numpy"))
+    if options.fallback == "error":
+        refuse(report.fallbacks)
+    trace.finish(report)
+    return Interpreter(fusion, kernels, described(outline(graph), loaded, report), report, special)
+
+
+def lowered(group: Group, fusion: Fusion) -> tuple[Kernel, ...]:
+    """The loop nests that compute a group; none for a contraction or an algorithm."""
+    if group.kind == "border":
+        return (border(group, fusion.places),)
+    return tuple(lower(group, fusion.places)) if group.kind == "loops" else ()
+
+
+class Interpreter:
+    """A model ready to run in numpy; offers what `Program` offers."""
+
+    def __init__(
+        self,
+        fusion: Fusion,
+        kernels: dict[Group, tuple[Kernel, ...]],
+        data: ProgramData,
+        report: Report,
+        special: Special,
+    ) -> None:
+        self.fusion, self.kernels, self.report = fusion, kernels, report
+        self.inputs: tuple[TensorInfo, ...] = data.inputs
+        self.outputs: tuple[TensorInfo, ...] = data.outputs
+        self.initializer_inputs: tuple[TensorInfo, ...] = data.initializer_inputs
+        self.metadata: ModelMeta = data.metadata
+        self.fallbacks: tuple[FallbackNote, ...] = data.fallbacks
+        self._obligations = [(o, dims.symbols(o.dim)) for o in unproven(fusion.graph)]
+        self._fit = Fit(data, whole=True)
+        self._others = Others(special)
+
+    def run(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
+        """The wanted outputs for one feed an input; see `Program.run`."""
+        results = self.profile(feeds)[0]
+        return [results[number] for number in wanted]
+
+    def profile(self, feeds: Sequence[Any]) -> tuple[list[Any], list[CallTime]]:
+        """All outputs and the times of the groups; see `Program.profile`."""
+        _, change = self._fit.sizes(feeds)
+        if change is not None:
+            with change.explained(feeds, self._fit):
+                return self._others.get(change).profile(feeds)
+        memory, times = Memory(self.fusion, feeds), list[CallTime]()
+        checked = frozenset[str]()
+        for group in self.fusion.groups:
+            checked = self._check(memory.sizes, checked)
+            began = time.perf_counter_ns()
+            self._compute(group, memory)
+            memory.note(group.root)
+            passed = float(time.perf_counter_ns() - began)
+            times.append(CallTime(group.name, group.root.origins, passed, 0.0))
+        self._check(memory.sizes, checked)
+        return [_own(result) for result in memory.outputs()], times
+
+    def _compute(self, group: Group, memory: Memory) -> None:
+        kernels = self.kernels[group]
+        for kernel in kernels:
+            run_kernel(kernel, {b: memory.storage(b.key) for b in kernel.buffers()}, memory.sizes)
+        if not kernels:
+            run_group(group, memory)
+
+    def _check(self, sizes: dict[str, int], before: frozenset[str]) -> frozenset[str]:
+        """Check what sizes must fulfil as soon as all of them are known; the names of these.
+
+        Raises ShapeError if they contradict each other.
+        """
+        known = frozenset(sizes)
+        for obligation, names in self._obligations if known != before else ():
+            if names <= known:
+                size = dims.evaluate(obligation.dim, sizes)
+                if size < 0 or (obligation.exact and size):
+                    raise ShapeError(f"{obligation.message}; check the input shapes")
+        return known
+
+
+def _own(result: Any) -> Any:
+    """A result that shares no memory with feeds or weights."""
+    if isinstance(result, list):
+        return [_own(item) for item in result]
+    return result.copy() if isinstance(result, np.ndarray) else result

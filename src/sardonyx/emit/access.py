@@ -1,0 +1,202 @@
+"""Loads and stores of a kernel: one element, contiguous lanes, lanes a few elements apart, gathers, scatters.
+
+Decides which instructions reach memory; no lane touches an element that the kernel does not own. Indices read
+from data are checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.emit.scopes import Scopes
+from sardonyx.llvm import convert, maps
+from sardonyx.llvm.shuffle import pick, reverse
+from sardonyx.llvm.vec import V, int_, mangle, size_of, vector_of
+from sardonyx.loops.nest import Expr, Load, Pick, Store
+
+FAIL_INDEX, FAIL_DIV0 = 1, 2
+NARROW_STEPS = range(2, 5)
+"""Distances between lanes at which whole vectors are loaded and the wanted elements picked out."""
+
+
+class Access(Scopes):
+    """Reads and writes memory at the current place of a loop nest."""
+
+    def value(self, expr: Expr) -> V:
+        """The SSA value of an expression here; a scalar if it is the same in all lanes."""
+        raise NotImplementedError
+
+    def widen(self, value: V) -> V:
+        """A scalar in all lanes."""
+        return self.f.splat(value, self.lanes)
+
+    # ---- loads
+
+    def load(self, expr: Load) -> V:
+        """The loaded value in its compute type."""
+        memory = convert.memory_type(expr.dtype)
+        pointer = self.pointer(expr.buffer, expr.at)
+        factor: Dim = expr.at.factor(self.vector) if self.vector else 0
+        if expr.buffer.role == "tile":
+            factor = 1
+        offset = self._picked(expr.picks)
+        if offset is not None and offset.lanes == 1:
+            pointer, offset = self.f.gep(pointer, offset, memory), None
+        if offset is not None or not isinstance(factor, int):
+            loaded = self._gather(pointer, self._lane_offsets(factor, offset), memory)
+        elif factor == 0:
+            loaded = self.f.load(pointer, memory)
+        elif factor == 1:
+            loaded = self.load_lanes(pointer, memory, self.mask)
+        elif factor == -1:
+            loaded = self._load_reversed(pointer, memory)
+        elif factor in NARROW_STEPS:
+            loaded = self._load_apart(pointer, memory, factor)
+        else:
+            loaded = self._gather(pointer, self._lane_offsets(factor, None), memory)
+        return convert.from_memory(self.f, loaded, expr.dtype)
+
+    def load_lanes(self, pointer: V, memory: str, mask: V | None) -> V:
+        """Contiguous elements, those of the mask only."""
+        type_ = vector_of(memory, self.lanes)
+        return self.f.load(pointer, type_) if mask is None else self.f.masked_load(pointer, type_, mask)
+
+    def store_lanes(self, value: V, pointer: V, mask: V | None) -> None:
+        """Contiguous elements, those of the mask only."""
+        if mask is None:
+            self.f.store(value, pointer)
+        else:
+            self.f.masked_store(value, pointer, mask)
+
+    def _load_reversed(self, pointer: V, memory: str) -> V:
+        first = self.f.gep(pointer, int_(1 - self.lanes), memory)
+        mask = None if self.mask is None else reverse(self.f, self.mask)
+        return reverse(self.f, self.load_lanes(first, memory, mask))
+
+    def _load_apart(self, pointer: V, memory: str, step: int) -> V:
+        """Every `step`-th element, out of whole vectors; the last one ends with the last element wanted."""
+        lanes = self.lanes
+        starts = [min(k * lanes, (lanes - 1) * step + 1 - lanes) for k in range(step)]
+        parts = [
+            self.load_lanes(self.f.gep(pointer, int_(s), memory), memory, self._mask_apart(s, step))
+            for s in starts
+        ]
+        wanted = []
+        for i in range(lanes):
+            k = next(k for k, s in enumerate(starts) if s <= i * step < s + lanes)
+            wanted.append(k * lanes + i * step - starts[k])
+        return pick(self.f, parts, wanted)
+
+    def _mask_apart(self, start: int, step: int) -> V | None:
+        """The mask of the vector that begins `start` elements on, if every `step`-th lane is wanted."""
+        if self.mask is None:
+            return None
+        wanted = [(start + i) // step if (start + i) % step == 0 else -1 for i in range(self.lanes)]
+        none = V("zeroinitializer", self.mask.type)
+        return pick(self.f, [self.mask, none], [w if w >= 0 else self.lanes for w in wanted])
+
+    def _lane_offsets(self, factor: Dim, offset: V | None) -> V:
+        lanes = self.f.mul(self.f.iota(self.lanes), self.widen(self.word(None, factor)))
+        return lanes if offset is None else self.f.add(lanes, offset)
+
+    def _addresses(self, pointer: V, offsets: V, memory: str) -> tuple[V, V]:
+        type_ = vector_of("ptr", self.lanes)
+        addresses = self.f.value(type_, f"getelementptr {memory}, {pointer}, {offsets}")
+        mask = self.mask or V("splat (i1 true)", vector_of("i1", self.lanes))
+        return addresses, mask
+
+    def _gather(self, pointer: V, offsets: V, memory: str) -> V:
+        addresses, mask = self._addresses(pointer, offsets, memory)
+        type_ = vector_of(memory, self.lanes)
+        name = f"llvm.masked.gather.{mangle(type_)}.{mangle(addresses.type)}"
+        self.f.module.declare(name, type_, [addresses.type, mask.type, type_])
+        where = f"{addresses.type} align {size_of(memory)} {addresses.text}"
+        return self.f.value(type_, f"call {type_} @{name}({where}, {mask}, {type_} zeroinitializer)")
+
+    def _scatter(self, value: V, pointer: V, offsets: V, memory: str) -> None:
+        addresses, mask = self._addresses(pointer, offsets, memory)
+        name = f"llvm.masked.scatter.{mangle(value.type)}.{mangle(addresses.type)}"
+        self.f.module.declare(name, "void", [value.type, addresses.type, mask.type])
+        where = f"{addresses.type} align {size_of(memory)} {addresses.text}"
+        self.f.line(f"call void @{name}({value}, {where}, {mask})")
+
+    # ---- indices read from data
+
+    def _picked(self, picks: Sequence[Pick]) -> V | None:
+        """The element offset of checked data-dependent indices."""
+        total: V | None = None
+        for pick_ in picks:
+            index = self.value(pick_.index)
+            index = convert.cast(self.f, self.target, index, pick_.index.dtype, dt.I64)
+            extent, stride = self.word(None, pick_.extent), self.word(None, pick_.stride)
+            if index.lanes > 1:
+                extent, stride = self.widen(extent), self.widen(stride)
+            negative = self.f.icmp("slt", index, int_(0, index.type))
+            inside = self.f.select(negative, self.f.add(index, extent), index)
+            self._check(index, inside, extent)
+            step = self.f.mul(inside, stride)
+            if total is not None and total.lanes != step.lanes:
+                total, step = self.widen(total), self.widen(step)
+            total = step if total is None else self.f.add(total, step)
+        return total
+
+    def _check(self, index: V, inside: V, extent: V) -> None:
+        """End the call with an error if an index is out of range: nothing is loaded at a wrong place."""
+        assert self.tile_strides is None, "an epilogue cannot report an index that is out of range"
+        bad = self.f.icmp("uge", inside, extent)
+        if bad.lanes == 1:
+            self.stop_if(bad, FAIL_INDEX, index, extent)
+            return
+        if self.mask is not None:
+            bad = self.f.binary("and", bad, self.mask)
+        f, bits = self.f, f"i{bad.lanes}"
+        with self._stopping(f.call(f"llvm.vector.reduce.or.{mangle(bad.type)}", "i1", bad)):
+            lane = f.call(f"llvm.cttz.{bits}", bits, f.bitcast(bad, bits), int_(1, "i1"))
+            first = f.value(index.scalar, f"extractelement {index}, {lane}")
+            self._report(FAIL_INDEX, first, f.extract(extent, 0))
+
+    def stop_if(self, bad: V, code: int, first: V, second: V) -> None:
+        """End the call with an error if the i1 holds."""
+        with self._stopping(bad):
+            self._report(code, first, second)
+
+    @contextmanager
+    def _stopping(self, bad: V) -> Iterator[None]:
+        then, done = self.f.new_label("bad"), self.f.new_label("good")
+        self.f.branch(bad, then, done)
+        self.f.start(then)
+        yield
+        self.f.ret()
+        self.f.start(done)
+
+    def _report(self, code: int, first: V, second: V) -> None:
+        self.f.call("sdx_fail", "void", self.f.params[1], int_(code), first, second)
+
+    # ---- stores
+
+    def store(self, statement: Store) -> None:
+        """Write one element or one vector."""
+        dtype, f = statement.buffer.dtype, self.f
+        memory = convert.memory_type(dtype)
+        pointer = self.pointer(statement.buffer, statement.at)
+        factor: Dim = statement.at.factor(self.vector) if self.vector else 0
+        offset = self._picked(statement.picks)
+        value = self.value(statement.expr)
+        if offset is not None:
+            pointer = f.gep(pointer, offset, memory)
+        if statement.reduction != "none":
+            old = convert.from_memory(f, f.load(pointer, memory), dtype)
+            prim = {"add": "add", "mul": "mul", "max": "max", "min": "min"}[statement.reduction]
+            value = maps.apply(f, self.target, prim, [old, value], [dtype, dtype], dtype, {}, None, None)
+        if factor == 0 or self.vector is None or not self.is_entered(self.vector):
+            value = f.extract(value, 0) if value.lanes > 1 else value
+            f.store(convert.to_memory(f, value, dtype, self.target), pointer)
+            return
+        stored = convert.to_memory(f, self.widen(value), dtype, self.target)
+        if factor == 1:
+            self.store_lanes(stored, pointer, self.mask)
+        else:
+            self._scatter(stored, pointer, self._lane_offsets(factor, None), memory)

@@ -1,0 +1,187 @@
+"""Expressions and reductions of a kernel, one SSA value each, scalar or vector as they need.
+
+What does not change inside a loop is computed before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sardonyx.base import dtype as dt
+from sardonyx.emit.access import FAIL_DIV0, Access
+from sardonyx.emit.fold import combine, horizontal, identity
+from sardonyx.llvm import convert, maps
+from sardonyx.llvm.vec import V, int_
+from sardonyx.loops.nest import (
+    Apply,
+    Axis,
+    Expr,
+    Literal,
+    Load,
+    Position,
+    Reduce,
+    Reduced,
+    Statement,
+    roots,
+    walk,
+)
+
+
+class ExprEmitter(Access):
+    """Emits expressions at the current place of a loop nest."""
+
+    def hoist(self, body: Sequence[Statement], later: Iterable[Axis]) -> None:
+        """Compute now whatever does not change with the loops still to come.
+
+        Loops over outer axes are only written where they have points, those over axes of statements may have
+        none: what can fail waits until there is one.
+        """
+        changing = {*later, *([self.copied] if self.copied else [])}
+        may_skip = any(
+            axis.extent == 0 or not isinstance(axis.extent, int) for axis in self.inner_axes() & changing
+        )
+        for statement in body:
+            for expr in walk(roots(statement)):
+                if expr.axes & changing or not isinstance(expr, Apply | Load) or not self._ready(expr):
+                    continue
+                if not (may_skip and any(can_fail(e) for e in walk([expr]))):
+                    self.value(expr)
+
+    def inner_axes(self) -> set[Axis]:
+        """The axes that belong to statements rather than to the whole kernel."""
+        raise NotImplementedError
+
+    def _ready(self, expr: Expr) -> bool:
+        return all(not isinstance(e, Reduced) or e.name in self.sums for e in walk([expr]))
+
+    # ---- expressions
+
+    def value(self, expr: Expr) -> V:
+        """The SSA value of an expression here; a scalar if it is the same in all lanes."""
+        for level in reversed(self.values):
+            if id(expr) in level:
+                return level[id(expr)]
+        result = self._value(expr)
+        if not isinstance(expr, Reduced):
+            self.values[-1][id(expr)] = result
+        return result
+
+    def _value(self, expr: Expr) -> V:
+        match expr:
+            case Literal():
+                return convert.literal(expr.value, expr.dtype)
+            case Position():
+                return self._position(expr)
+            case Load():
+                return self.load(expr)
+            case Reduced():
+                return self.sums[expr.name]
+            case Apply():
+                return self._apply(expr)
+        raise AssertionError(expr)
+
+    def _position(self, expr: Position) -> V:
+        total = self.word(None, expr.at.const)
+        for axis, factor in expr.at.terms:
+            index = self.index(axis)
+            if axis is self.vector:
+                index = self.f.add(self.widen(index), self.f.iota(self.lanes))
+            step = self.f.mul(
+                index, self.widen(self.word(None, factor)) if index.lanes > 1 else self.word(None, factor)
+            )
+            if step.lanes != total.lanes:
+                total, step = self.widen(total), self.widen(step)
+            total = self.f.add(total, step)
+        return convert.cast(self.f, self.target, total, dt.I64, expr.dtype)
+
+    def _apply(self, expr: Apply) -> V:
+        args = [self.value(a) for a in expr.args]
+        if any(a.lanes > 1 for a in args):
+            args = [self.widen(a) for a in args]
+        types = [a.dtype for a in expr.args]
+        if expr.prim == "cast":
+            return convert.cast(self.f, self.target, args[0], types[0], expr.dtype)
+        attrs = {"to": expr.dtype}
+        mask = self.mask if args[0].lanes > 1 else None
+        return maps.apply(self.f, self.target, expr.prim, args, types, expr.dtype, attrs, mask, self._fail_if)
+
+    def _fail_if(self, what: str, condition: V) -> None:
+        """End the call with a data error if the i1 holds."""
+        assert self.tile_strides is None, "an epilogue cannot report bad data"
+        self.stop_if(condition, {"div0": FAIL_DIV0}[what], int_(0), int_(0))
+
+    # ---- reductions
+
+    def begin_reductions(self, reductions: Sequence[Reduce]) -> None:
+        """Accumulators start at the identity."""
+        for copy in self.copies:
+            for r in reductions:
+                copy.sums[r.result.name] = self.identity(r)
+
+    def identity(self, r: Reduce) -> V:
+        """What an accumulator starts with: in all lanes if they differ later."""
+        vector = self.vector is not None and (self.vector in r.expr.axes or self.vector in r.axes)
+        return identity(self.f, r, self.lanes if vector else 1, self.target)
+
+    def accumulators(self, reductions: Sequence[Reduce]) -> list[V]:
+        """The current accumulator values of all copies."""
+        return [copy.sums[r.result.name] for copy in self.copies for r in reductions]
+
+    def carry(self, reductions: Sequence[Reduce], values: Sequence[V]) -> None:
+        """Replace the accumulator values of all copies."""
+        places = [(copy, r) for copy in self.copies for r in reductions]
+        for (copy, r), value in zip(places, values, strict=True):
+            copy.sums[r.result.name] = value
+
+    def accumulate(self, r: Reduce) -> None:
+        """Fold the current element into the accumulator; masked-out lanes leave it alone."""
+        old = self.sums[r.result.name]
+        factors = _product(r)
+        if factors is not None:
+            a, b = (self.widen(v) if old.lanes > 1 else v for v in map(self.value, factors))
+            result = self.f.fma(a, b, old)
+        else:
+            new = self.value(r.expr)
+            result = combine(self.f, self.target, r, old, self.widen(new) if old.lanes > 1 else new)
+        if self.mask is not None and old.lanes > 1 and self.vector in r.axes:
+            result = self.f.select(self.mask, result, old)
+        self.sums[r.result.name] = result
+
+    def merge(self, reductions: Sequence[Reduce]) -> None:
+        """Fold the accumulators of the copies into the first one's, by halves."""
+        for r in reductions:
+            values = [copy.sums[r.result.name] for copy in self.copies]
+            while len(values) > 1:
+                half = (len(values) + 1) // 2
+                folded = [
+                    combine(self.f, self.target, r, a, b) for a, b in zip(values, values[half:], strict=False)
+                ]
+                values = [*folded, *values[len(folded) : half]]
+            self.copies[0].sums[r.result.name] = values[0]
+
+    def end_reductions(self, reductions: Sequence[Reduce]) -> None:
+        """Fold the lanes together where they ran along a reduced axis."""
+        for copy in self.copies:
+            for r in reductions:
+                if self.vector in r.axes:
+                    value = copy.sums[r.result.name]
+                    copy.sums[r.result.name] = horizontal(self.f, self.target, r, value)
+
+
+def can_fail(expr: Expr) -> bool:
+    """Whether the data may be such that evaluating this is an error."""
+    if isinstance(expr, Load):
+        return bool(expr.picks)
+    return isinstance(expr, Apply) and expr.prim in ("div", "mod", "fmod") and not expr.dtype.is_float
+
+
+def _product(r: Reduce) -> tuple[Expr, Expr] | None:
+    """The factors of a sum of float products, which accumulates with one rounding."""
+    if (
+        r.op == "sum"
+        and isinstance(r.expr, Apply)
+        and r.expr.prim == "mul"
+        and r.expr.dtype in (dt.F32, dt.F64)
+    ):
+        return r.expr.args[0], r.expr.args[1]
+    return None

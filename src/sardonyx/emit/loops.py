@@ -1,0 +1,199 @@
+"""Loops of a kernel's statements: vectors along one axis, serial or unrolled loops along the others.
+
+Several vectors, or several steps of a reduction, run side by side where that hides latency; the order in
+which a sum is added up depends on sizes alone, never on threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sardonyx.emit.expr import ExprEmitter
+from sardonyx.llvm.vec import V, int_
+from sardonyx.loops.cost import body_cost, points_of
+from sardonyx.loops.nest import Axis, Reduce, Statement, Store, joined
+
+UNROLL_POINTS = 32
+"""The most points of small axes that are written out one after the other."""
+_UNROLL_COST = 200
+_SERIAL_COPIES = 4
+_COPIES = ((10, 4), (40, 2))
+"""How many vectors to run side by side if the instructions for one are at most so many."""
+
+
+class LoopEmitter(ExprEmitter):
+    """Emits statements with their loops."""
+
+    # ---- statements
+
+    def statements(self, body: Sequence[Statement]) -> None:
+        """Run statements inside the outer loops; neighbours over the same axes share their loops."""
+        for group in joined(body):
+            self._run_together(group)
+
+    def _run_together(self, group: Sequence[Statement]) -> None:
+        axes = list(group[0].axes)
+        reductions = [s for s in group if not isinstance(s, Store)]
+        self.begin_reductions(reductions)
+        if axes:
+            self.hoist(group, axes)
+        self._inner(axes, group)
+        self.end_reductions(reductions)
+
+    def _inner(self, axes: list[Axis], group: Sequence[Statement]) -> None:
+        if not axes:
+            self._leaf(group)
+            return
+        ordered = [a for a in axes if a is not self.vector] + [a for a in axes if a is self.vector]
+        axis, rest = ordered[0], ordered[1:]
+        reductions = [s for s in group if not isinstance(s, Store)]
+        if axis is self.vector:
+            high = self.word(None, axis.extent)
+            copies = self.vector_copies(group) if len(self.copies) == 1 else 1
+            self.vector_loop(axis, int_(0), high, lambda: self._inner(rest, group), reductions, copies)
+        elif self.unrolls(axes) and points_of(axes) * body_cost(group) <= _UNROLL_COST:
+            with self.scope():
+                self.enter(axis, int_(0))
+                for index in range(int(axis.extent)):  # type: ignore[arg-type]
+                    if index:
+                        self.enter(axis, int_(1), keep=True)
+                    with self.scope():
+                        self.hoist(group, rest)
+                        self._inner(rest, group)
+        else:
+            self._serial_loop(axis, rest, group, reductions)
+
+    def _leaf(self, group: Sequence[Statement]) -> None:
+        for _ in self.each_copy():
+            for statement in group:
+                if isinstance(statement, Store):
+                    self.store(statement)
+                else:
+                    self.accumulate(statement)
+
+    def _serial_loop(
+        self, axis: Axis, rest: list[Axis], group: Sequence[Statement], reductions: Sequence[Reduce]
+    ) -> None:
+        def step() -> None:
+            self.hoist(group, rest)
+            self._inner(rest, group)
+
+        high, low = self.word(None, axis.extent), int_(0)
+        if reductions and not rest and len(self.copies) == 1 and _is_long(axis, _SERIAL_COPIES):
+            low = self._side_by_side(axis, low, high, 1, _SERIAL_COPIES, step, reductions)
+            if isinstance(axis.extent, int) and axis.extent % _SERIAL_COPIES == 0:
+                return
+        self._loop(axis, low, high, 1, step, reductions)
+
+    def _loop(
+        self, axis: Axis, low: V, high: V, step: int, body: Callable[[], None], reductions: Sequence[Reduce]
+    ) -> V:
+        """One point (or vector) of the axis at a time; returns the first index that was not reached."""
+        keep = self.tile_strides is not None
+        with self.f.loop(low, high, step, self.accumulators(reductions)) as loop, self.scope():
+            self.carry(reductions, loop.carried)
+            self.enter(axis, loop.index, keep=keep)
+            body()
+            loop.next(*self.accumulators(reductions))
+        self.carry(reductions, loop.carried)
+        return loop.index
+
+    def _side_by_side(
+        self,
+        axis: Axis,
+        low: V,
+        high: V,
+        step: int,
+        copies: int,
+        body: Callable[[], None],
+        reductions: Sequence[Reduce],
+    ) -> V:
+        """As `_loop` for several points (or vectors) at a time, each with accumulators of its own."""
+        with self.copying(axis, range(0, copies * step, step)) as points:
+            for copy in points[1:]:
+                copy.sums.update(points[0].sums)
+                copy.sums.update({r.result.name: self.identity(r) for r in reductions})
+            end = self._loop(
+                axis, low, self.f.sub(high, int_(copies * step - 1)), copies * step, body, reductions
+            )
+            self.merge(reductions)
+        return end
+
+    def vector_loop(
+        self,
+        axis: Axis,
+        low: V,
+        high: V,
+        body: Callable[[], None],
+        reductions: Sequence[Reduce] = (),
+        copies: int = 1,
+        *,
+        again: bool = False,
+    ) -> None:
+        """Several vectors at a time first, then single ones, then a masked tail.
+
+        With `again` elements may be computed twice: long axes end with a vector that overlaps the one before.
+        """
+        lanes, keep = self.lanes, self.tile_strides is not None
+        if again and isinstance(axis.extent, int) and axis.extent > lanes and copies == 1:
+            with self.f.loop(low, high, lanes) as loop, self.scope():
+                self.enter(axis, self.f.smin(loop.index, int_(axis.extent - lanes)))
+                body()
+            return
+        static = axis.extent if isinstance(axis.extent, int) and low.text == "0" and not keep else None
+        if static == lanes:
+            with self.scope():
+                self.enter(axis, int_(0))
+                body()
+            return
+        if copies > 1 and (static is None or static >= copies * lanes):
+            low = self._side_by_side(axis, low, high, lanes, copies, body, reductions)
+            static = static and static % (copies * lanes)
+            if static == 0:
+                return
+        if static is None or static >= lanes:
+            low = self._loop(axis, low, self.f.sub(high, int_(lanes - 1)), lanes, body, reductions)
+        if static is None or static % lanes:
+            self._tail(axis, low, self.f.sub(high, low), body, reductions)
+
+    def _tail(
+        self, axis: Axis, low: V, rest: V, body: Callable[[], None], reductions: Sequence[Reduce]
+    ) -> None:
+        f = self.f
+        then, done = f.new_label("tail"), f.new_label("after")
+        before, origin = self.accumulators(reductions), f.label
+        f.branch(f.icmp("sgt", rest, int_(0)), then, done)
+        f.start(then)
+        with self.scope():
+            self.enter(axis, low, keep=self.tile_strides is not None)
+            self.mask, self.remaining = f.tail_mask(rest, self.lanes), rest
+            body()
+            self.mask = self.remaining = None
+        after, end = self.accumulators(reductions), f.label
+        f.jump(done)
+        f.start(done)
+        self.carry(reductions, [f.phi((a, end), (b, origin)) for a, b in zip(after, before, strict=True)])
+
+    # ---- how much to unroll
+
+    def vector_copies(self, body: Sequence[Statement]) -> int:
+        """How many vectors the statements should run at a time."""
+        cost = sum(body_cost([s]) * self._unrolled_points(s) for s in body)
+        return next((copies for most, copies in _COPIES if cost <= most), 1)
+
+    def _unrolled_points(self, statement: Statement) -> int:
+        axes = [a for a in statement.axes if a is not self.vector]
+        return points_of(axes) if self.unrolls(axes) else 2
+
+    def unrolls(self, axes: Sequence[Axis], limit: int = UNROLL_POINTS) -> bool:
+        """Whether all points of some axes are written out one after the other."""
+        points = 1
+        for axis in axes:
+            if axis is self.vector or not isinstance(axis.extent, int):
+                return False
+            points *= axis.extent
+        return points <= limit
+
+
+def _is_long(axis: Axis, least: int) -> bool:
+    return not isinstance(axis.extent, int) or axis.extent >= 2 * least

@@ -1,0 +1,322 @@
+"""Loop-nest kernel -> LLVM IR text: argument words, outer loops, and how threads share them.
+
+The function of a kernel is `void @name(ptr args, ptr ctx)`; of a tile epilogue
+`void @name(ptr tile, i64 pitch, ptr args, ptr coords, i64 rows, i64 cols)`. All pointers, sizes and strides
+are words of `args`, in the order of `Emitted.words`, so kernels of equal structure have equal text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sardonyx.base import dim as dims
+from sardonyx.base.abi import Context
+from sardonyx.base.dim import Dim
+from sardonyx.base.target import Target
+from sardonyx.emit.tile import TileEmitter
+from sardonyx.emit.window import LITERAL
+from sardonyx.llvm.vec import Function, Module, V, int_
+from sardonyx.loops.cost import body_cost, points_of
+from sardonyx.loops.nest import Axis, Buffer, Kernel, Store, roots, walk
+from sardonyx.loops.schedule import lanes_of
+
+_GRAIN = 64
+"""Elements of the vector axis that threads share out at a time: whole cache lines."""
+_BLOCK = 1024
+_ENOUGH = 64
+"""Points of the shared axes that suffice to keep all threads equally busy."""
+_LINE = 64
+_FEW = 2000
+"""Instructions below which a kernel runs on one thread."""
+_EPILOGUE = [
+    ("tile", "ptr"),
+    ("pitch", "i64"),
+    ("args", "ptr"),
+    ("coords", "ptr"),
+    ("rows", "i64"),
+    ("cols", "i64"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One argument word: the address of element `dim` of `buffer`, or the integer `dim` without a buffer."""
+
+    buffer: Buffer | None
+    dim: Dim
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A kernel's function: its symbol (a digest of the text), its module text, and what its words mean.
+
+    `scratch_bytes` is the private memory that each thread needs.
+    """
+
+    symbol: str
+    ir: str
+    words: tuple[Word, ...]
+    scratch_bytes: Dim = 0
+
+
+def emit(kernel: Kernel, target: Target) -> Emitted:
+    """The module text of one scheduled kernel."""
+    module = Module()
+    emitter = _KernelEmitter(kernel, target, module)
+    emitter.write()
+    text = module.text()
+    symbol = "k" + hashlib.sha256(text.encode()).hexdigest()[:20]
+    ir = text.replace("KERNEL_NAME", symbol)
+    return Emitted(symbol, ir, tuple(emitter.words), emitter.scratch_bytes)
+
+
+class _KernelEmitter(TileEmitter):
+    """Writes a whole function."""
+
+    def __init__(self, kernel: Kernel, target: Target, module: Module) -> None:
+        self.kernel = kernel
+        self.words: list[Word] = []
+        self._word_values: dict[tuple[int, Dim], V] = {}
+        tile = kernel.form != "loops"
+        params = _EPILOGUE if tile else [("args", "ptr"), ("ctx", "ptr")]
+        function = Function(module, "KERNEL_NAME", params)
+        super().__init__(function, target, kernel.vector, lanes_of(kernel, target))
+        for row in (b for b in kernel.buffers() if b.role == "scratch"):
+            self.rows[row] = self.scratch_bytes
+            size = row.size * row.dtype.size_bytes
+            self.scratch_bytes = self.scratch_bytes + dims.ceildiv(size, _LINE) * _LINE
+        self.args = function.params[2] if tile else function.params[0]
+
+    # ---- words
+
+    def word(self, buffer: Buffer | None, dim: Dim) -> V:
+        """The value of an argument word, loaded once at entry; small integers are literals."""
+        if buffer is None and isinstance(dim, int) and abs(dim) <= LITERAL:
+            return int_(dim)
+        key = (id(buffer) if buffer else 0, dim)
+        if key not in self._word_values:
+            raise AssertionError(f"word {dim} was not declared")
+        return self._word_values[key]
+
+    def declare_words(self) -> None:
+        """Load every pointer, stride and extent that the kernel needs, in a fixed order."""
+        for statement in self.kernel.body:
+            for expr in walk(roots(statement)):
+                self.declare_expr(expr)
+            if isinstance(statement, Store):
+                self.declare_access(statement.buffer, statement.at)
+                for pick in statement.picks:
+                    self.declare(None, pick.stride)
+                    self.declare(None, pick.extent)
+            for axis in statement.axes:
+                self.declare(None, axis.extent)
+        for axis in self.kernel.outer:
+            if self.kernel.form == "loops" or (
+                self.kernel.form == "product" and axis in self.kernel.outer[1:-2]
+            ):
+                self.declare(None, axis.extent)
+
+    def declare(self, buffer: Buffer | None, dim: Dim) -> None:
+        """Make one word available."""
+        if buffer is None and isinstance(dim, int) and abs(dim) <= LITERAL:
+            return
+        key = (id(buffer) if buffer else 0, dim)
+        if key not in self._word_values:
+            type_ = "ptr" if buffer else "i64"
+            self._word_values[key] = self.f.word(self.args, len(self.words), type_)
+            self.words.append(Word(buffer, dim))
+
+    # ---- whole functions
+
+    def write(self) -> None:
+        """Write the whole function."""
+        self.declare_words()
+        if self.kernel.form != "loops":
+            self._write_tile()
+        else:
+            self._write_loops()
+        self.f.ret()
+        self.f.finish()
+
+    def _write_tile(self) -> None:
+        _, pitch, _, coords, rows, cols = self.f.params
+        row, column = self.kernel.outer[-2:]
+        self.tile_strides = (row, column, pitch)
+        self.open_accesses(self.kernel.body)
+        for axis, origin in zip(self.kernel.outer, self._origins(coords), strict=True):
+            self.enter(axis, origin, tile=False)
+        with self.f.loop(int_(0), rows) as loop, self.scope():
+            self.enter(row, loop.index, keep=True)
+            self.hoist(self.kernel.body, {column})
+            self.vector_loop(column, int_(0), cols, lambda: self.statements(self.kernel.body))
+
+    def _origins(self, coords: V) -> list[V]:
+        """The origin of the tile along each outer axis."""
+        outer = self.kernel.outer
+        if self.kernel.form == "tile":
+            return [self.f.word(coords, number) for number in range(len(outer))]
+        flat, tail = self.f.word(coords, 0), [self.f.word(coords, 1), self.f.word(coords, 2)]
+        lead = outer[:-2]
+        if len(lead) == 2:
+            extent = self.word(None, lead[1].extent)
+            return [self.f.binary("udiv", flat, extent), self.f.binary("urem", flat, extent), *tail]
+        return [flat, *tail] if lead else tail
+
+    def _write_loops(self) -> None:
+        self.open_accesses(self.kernel.body)
+        outer, f = self.kernel.outer, self.f
+        points = int_(1)
+        for axis in outer:
+            points = f.mul(points, self.word(None, axis.extent))
+        with f.when(f.icmp("sgt", points, int_(0))):
+            self._share_limits(points)
+            self.hoist(self.kernel.body, {*outer, *self.inner_axes()})
+            if self.kernel.serial or not outer:
+                with f.when(f.icmp("eq", self._tid, int_(0))):
+                    self._nest(outer)
+            else:
+                self._split(outer)
+
+    def inner_axes(self) -> set[Axis]:
+        """The axes that belong to statements rather than to the whole kernel."""
+        return {a for s in self.kernel.body for a in s.axes}
+
+    def reuses_scratch(self, axis: Axis) -> bool:
+        """Whether a row in scratch memory serves one vector of an axis after the other."""
+        return axis in self.kernel.outer
+
+    # ---- threads
+
+    def _share_limits(self, points: V) -> None:
+        """Which thread this is, of how many that take part: one alone if there is little to do."""
+        f, context = self.f, self.f.params[1]
+        body = self.kernel.body
+        each = max(1, int(sum(body_cost([s]) * points_of(s.axes) for s in body)))
+        self._tid = f.word(context, Context.TID)
+        few = f.icmp("ult", points, int_(-(-_FEW // each)))
+        self._team = f.select(few, int_(1), f.word(context, Context.NTHREADS))
+
+    def share(self, total: V, grain: int) -> tuple[V, V]:
+        """This thread's range of `total` points, in multiples of `grain`."""
+        f = self.f
+        units = f.binary("udiv", f.add(total, int_(grain - 1)), int_(grain)) if grain > 1 else total
+        low = f.mul(f.binary("udiv", f.mul(units, self._tid), self._team), int_(grain))
+        after = f.add(self._tid, int_(1))
+        high = f.mul(f.binary("udiv", f.mul(units, after), self._team), int_(grain))
+        return low, f.smin(high, total)
+
+    def _split(self, outer: Sequence[Axis]) -> None:
+        """Share the points of the first axes among the threads."""
+        shared, rest = self._shared_axes(outer)
+        if len(shared) == 1 and self._run_range(shared[0], rest, self.share):
+            return
+        extents = [self._units(a) for a in shared]
+        total = int_(1)
+        for extent in extents:
+            total = self.f.mul(total, extent)
+        low, high = self.share(total, 1)
+        with self.f.loop(low, high, 1, self._digits(low, extents)) as loop, self.scope():
+            digits = loop.carried
+            whole = [a for a in shared if self._block_size(a) == 1]
+            for axis, digit in zip(shared, digits, strict=False):
+                if axis in whole:
+                    self.enter(axis, digit)
+            self.hoist(self.kernel.body, {*outer, *self.inner_axes()} - {*whole})
+            if shared[-1] in whole:
+                self._nest(rest)
+            else:
+                self._run_range(
+                    shared[-1], rest, lambda extent, _: self._part(shared[-1], digits[-1], extent)
+                )
+            loop.next(*self._following(digits, extents))
+
+    def _run_range(self, axis: Axis, rest: Sequence[Axis], share: Callable[[V, int], tuple[V, V]]) -> bool:
+        """Run the part of an axis that `share` gives for (extent, grain), if it runs in blocks of points."""
+        extent = self.word(None, axis.extent)
+        if axis is self.vector:
+            self._along_vector(*share(extent, _GRAIN))
+        elif axis is self.kernel.cross:
+            self.squares(*share(extent, self.lanes))
+        elif self.jams(axis, rest):
+            self.jam(axis, rest, *share(extent, self.jam_width(axis)))
+        else:
+            return False
+        return True
+
+    def _shared_axes(self, outer: Sequence[Axis]) -> tuple[list[Axis], list[Axis]]:
+        """(axes whose points are shared out, axes that each point loops over)."""
+        shared, rest, points = [outer[0]], list(outer[1:]), _points_surely(outer[0])
+        while rest and points < _ENOUGH and self._may_share(shared[-1], rest):
+            points *= _points_surely(rest[0])
+            shared.append(rest.pop(0))
+        return shared, rest
+
+    def _may_share(self, last: Axis, rest: Sequence[Axis]) -> bool:
+        axis = rest[0]
+        if last is self.kernel.cross or self.jams(last, rest) or self.jams(axis, rest[1:]):
+            return False
+        return axis is not self.vector or not isinstance(axis.extent, int) or axis.extent >= 2 * _BLOCK
+
+    def _block_size(self, axis: Axis) -> int:
+        """How many points of an axis are shared out as one."""
+        return _BLOCK if axis is self.vector else self.lanes if axis is self.kernel.cross else 1
+
+    def _part(self, axis: Axis, digit: V, extent: V) -> tuple[V, V]:
+        size = int_(self._block_size(axis))
+        low = self.f.mul(digit, size)
+        return low, self.f.smin(self.f.add(low, size), extent)
+
+    def _units(self, axis: Axis) -> V:
+        """How many shared points an axis has."""
+        extent, size = self.word(None, axis.extent), self._block_size(axis)
+        return extent if size == 1 else self.f.binary("udiv", self.f.add(extent, int_(size - 1)), int_(size))
+
+    def _digits(self, number: V, extents: Sequence[V]) -> list[V]:
+        """The index along each axis of a point counted over all of them."""
+        digits = []
+        for extent in reversed(extents[1:]):
+            digits.append(self.f.binary("urem", number, extent))
+            number = self.f.binary("udiv", number, extent)
+        return [number, *reversed(digits)]
+
+    def _following(self, digits: Sequence[V], extents: Sequence[V]) -> list[V]:
+        """The indices of the next point."""
+        f, carry = self.f, int_(1)
+        result = []
+        for digit, extent in zip(reversed(digits[1:]), reversed(extents[1:]), strict=True):
+            more = f.add(digit, carry)
+            wraps = f.icmp("eq", more, extent)
+            result.append(f.select(wraps, int_(0), more))
+            carry = f.convert("zext", wraps, "i64")
+        return [f.add(digits[0], carry), *reversed(result)]
+
+    # ---- nests
+
+    def _nest(self, axes: Sequence[Axis]) -> None:
+        if not axes:
+            self.statements(self.kernel.body)
+            return
+        axis, rest = axes[0], axes[1:]
+        if self._run_range(axis, rest, lambda extent, _: (int_(0), extent)):
+            return
+        with self.f.loop(int_(0), self.word(None, axis.extent)) as loop, self.scope():
+            self.enter(axis, loop.index)
+            self.hoist(self.kernel.body, {*rest, *self.inner_axes()})
+            self._nest(rest)
+
+    def _along_vector(self, low: V, high: V) -> None:
+        """All statements over a range of the vector axis, the innermost of the outer axes."""
+        axis, body = self.kernel.vector, self.kernel.body
+        assert axis is not None
+        if self.kernel.cross is not None:
+            self.vector_loop(axis, low, high, self.short_rows, again=True)
+        else:
+            alone = any(b.role == "scratch" for b in self.kernel.buffers())
+            copies = 1 if alone else self.vector_copies(body)
+            self.vector_loop(axis, low, high, lambda: self.statements(body), (), copies, again=True)
+
+
+def _points_surely(axis: Axis) -> int:
+    return axis.extent if isinstance(axis.extent, int) else 1

@@ -1,0 +1,188 @@
+"""Where in a loop nest the writing of a kernel stands: fixed axes, running pointers, values known so far.
+
+Values live in scopes that follow the loops. A nest may compute several points of one axis side by side
+(`copies`): statements are then written once for each. Must not know instructions for primitives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sardonyx.base.abi import Context
+from sardonyx.base.dim import Dim
+from sardonyx.base.target import Target
+from sardonyx.llvm import convert
+from sardonyx.llvm.vec import Function, V, int_
+from sardonyx.loops.nest import Affine, Axis, Buffer, Expr, Load, Position, Statement, Store, roots, walk
+
+
+@dataclass(slots=True)
+class Copy:
+    """One of the points computed side by side: how far it is from the first, and its accumulators."""
+
+    displacement: int = 0
+    sums: dict[str, V] = field(default_factory=dict)
+
+
+class Scopes:
+    """The state that all parts of a kernel's writing share."""
+
+    def __init__(self, function: Function, target: Target, vector: Axis | None, lanes: int) -> None:
+        self.f = function
+        self.target = target
+        self.vector = vector
+        self.lanes = lanes
+        self.mask: V | None = None
+        self.remaining: V | None = None
+        self.values: list[dict[int, V]] = [{}]
+        self.pointers: list[dict[tuple[Buffer, Affine], V]] = [{}]
+        self.indices: list[dict[Axis, V]] = [{}]
+        self.copied: Axis | None = None
+        self.copies: list[Copy] = [Copy()]
+        self.current = self.copies[0]
+        self.rows: dict[Buffer, Dim] = {}
+        self.tile_strides: tuple[Axis, Axis, V] | None = None
+
+    # ---- argument words, supplied by the kernel emitter
+
+    def word(self, buffer: Buffer | None, dim: Dim) -> V:
+        """The value of an argument word."""
+        raise NotImplementedError
+
+    def declare(self, buffer: Buffer | None, dim: Dim) -> None:
+        """Make an argument word available."""
+        raise NotImplementedError
+
+    def declare_access(self, buffer: Buffer, at: Affine) -> None:
+        """Make the words of an address available."""
+        if buffer.role != "tile":
+            if buffer.role == "scratch":
+                self.declare(None, self.rows[buffer])
+            else:
+                self.declare(buffer, at.const)
+            for _, factor in at.terms:
+                self.declare(None, factor)
+
+    def declare_expr(self, expr: Expr) -> None:
+        """Make the words of an expression available."""
+        if isinstance(expr, Load):
+            self.declare_access(expr.buffer, expr.at)
+            for pick in expr.picks:
+                self.declare(None, pick.stride)
+                self.declare(None, pick.extent)
+        elif isinstance(expr, Position):
+            self.declare(None, expr.at.const)
+            for _, factor in expr.at.terms:
+                self.declare(None, factor)
+
+    # ---- scopes
+
+    @contextmanager
+    def scope(self, values: dict[int, V] | None = None) -> Iterator[None]:
+        """What is computed inside is forgotten after it, but what is kept in `values`."""
+        self.values.append({} if values is None else values)
+        self.pointers.append({})
+        self.indices.append({})
+        yield
+        self.values.pop()
+        self.pointers.pop()
+        self.indices.pop()
+
+    def open_accesses(self, body: Sequence[Statement]) -> None:
+        """Start the running pointer of every address at its constant part."""
+        for statement in body:
+            for expr in walk(roots(statement)):
+                if isinstance(expr, Load):
+                    self._open(expr.buffer, expr.at)
+            if isinstance(statement, Store):
+                self._open(statement.buffer, statement.at)
+
+    def _open(self, buffer: Buffer, at: Affine) -> None:
+        self.pointers[0][(buffer, at)] = self._base(buffer, at.const)
+
+    def _base(self, buffer: Buffer, offset: Dim) -> V:
+        if buffer.role == "tile":
+            return self.f.params[0]
+        if buffer.role == "scratch":
+            scratch = self.f.word(self.f.params[1], Context.SCRATCH, "ptr")
+            return self.f.gep(scratch, self.word(None, self.rows[buffer]), "i8")
+        return self.word(buffer, offset)
+
+    def enter(self, axis: Axis, index: V, *, keep: bool = False, tile: bool = True) -> None:
+        """Fix an axis at `index` in the current scope: move every pointer that changes with it.
+
+        `keep` adds to an index already fixed; `tile=False` leaves the tile's pointer alone.
+        """
+        before = self.index(axis) if keep else None
+        self.indices[-1][axis] = index if before is None else self.f.add(before, index)
+        for key, pointer in self._visible_pointers().items():
+            buffer, at = key
+            if buffer.role == "tile":
+                if tile and self.tile_strides and axis is self.tile_strides[0]:
+                    offset = self.f.mul(index, self.tile_strides[2])
+                    self.pointers[-1][key] = self.f.gep(pointer, offset, self._memory(buffer))
+                elif tile and self.tile_strides and axis is self.tile_strides[1]:
+                    self.pointers[-1][key] = self.f.gep(pointer, index, self._memory(buffer))
+                continue
+            factor = at.factor(axis)
+            if factor != 0 and not (
+                buffer.role == "scratch" and axis is self.vector and self.reuses_scratch(axis)
+            ):
+                offset = self.f.mul(index, self.word(None, factor))
+                self.pointers[-1][key] = self.f.gep(pointer, offset, self._memory(buffer))
+
+    def reuses_scratch(self, axis: Axis) -> bool:
+        """Whether a row in scratch memory serves one vector of an axis after the other."""
+        raise NotImplementedError
+
+    def _memory(self, buffer: Buffer) -> str:
+        return convert.memory_type(buffer.dtype)
+
+    def _visible_pointers(self) -> dict[tuple[Buffer, Affine], V]:
+        merged: dict[tuple[Buffer, Affine], V] = {}
+        for level in self.pointers:
+            merged.update(level)
+        return merged
+
+    def pointer(self, buffer: Buffer, at: Affine) -> V:
+        """The running pointer of an address."""
+        return next(level[(buffer, at)] for level in reversed(self.pointers) if (buffer, at) in level)
+
+    def index(self, axis: Axis) -> V:
+        """The current index of an axis (of lane 0 for the vector axis)."""
+        return next(level[axis] for level in reversed(self.indices) if axis in level)
+
+    def is_entered(self, axis: Axis) -> bool:
+        """Whether the axis is fixed here."""
+        return any(axis in level for level in self.indices)
+
+    # ---- copies
+
+    @contextmanager
+    def copying(self, axis: Axis, displacements: Sequence[int]) -> Iterator[list[Copy]]:
+        """Compute the points of an axis at these distances from the one entered, side by side."""
+        before = self.copies
+        assert len(before) == 1
+        rest = [Copy(d) for d in displacements[1:]]
+        self.copied, self.copies = axis, [before[0], *rest]
+        yield self.copies
+        self.copied, self.copies, self.current = None, before, before[0]
+
+    def each_copy(self) -> Iterator[None]:
+        """Stand at each of the copies in turn."""
+        if self.copied is None:
+            yield
+            return
+        for copy in self.copies:
+            self.current = copy
+            with self.scope():
+                self.enter(self.copied, int_(copy.displacement), keep=True)
+                yield
+        self.current = self.copies[0]
+
+    @property
+    def sums(self) -> dict[str, V]:
+        """Accumulators and results of reductions at the current copy."""
+        return self.current.sums

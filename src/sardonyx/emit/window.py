@@ -1,0 +1,126 @@
+"""Windows that slide along an axis: blocks of points share what is the same for each tap.
+
+A depthwise convolution reads the weights of a tap once for a block of outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from sardonyx.base.dim import Dim
+from sardonyx.emit.loops import UNROLL_POINTS, LoopEmitter
+from sardonyx.llvm.vec import V, int_
+from sardonyx.loops.nest import Affine, Axis, Buffer, Kernel, Load, Reduce, Reduced, Store, roots, walk
+
+LITERAL = 64
+"""Integers up to this size stand in the text; larger ones are argument words."""
+_JAM_POINTS = 64
+
+Pointers = dict[tuple[Buffer, Affine], V]
+
+
+class WindowEmitter(LoopEmitter):
+    """Emits the loop over points of a window reduction."""
+
+    kernel: Kernel
+
+    def jams(self, axis: Axis, rest: Sequence[Axis]) -> bool:
+        """Whether several points of `axis` should share the operands of a small unrolled window."""
+        body = self.kernel.body
+        windows = [s for s in body if isinstance(s, Reduce)]
+        return (
+            bool(windows)
+            and axis is not self.vector
+            and list(rest) == ([self.vector] if self.vector in self.kernel.outer else [])
+            and (not rest or rest[0].extent == self.lanes)
+            and all(self.unrolls(s.axes, _JAM_POINTS if _shares(s, axis) else UNROLL_POINTS) for s in windows)
+            and len({s.axes for s in windows}) == 1
+            and all(not s.axes for s in body if isinstance(s, Store))
+            and not any(isinstance(e, Reduced) for s in windows for e in walk(roots(s)))
+        )
+
+    def jam_width(self, axis: Axis) -> int:
+        """How many points are run together."""
+        return self._widths(axis)[0]
+
+    def _widths(self, axis: Axis) -> tuple[int, ...]:
+        windows = [s for s in self.kernel.body if isinstance(s, Reduce)]
+        points = len(list(_taps(windows[0].axes)))
+        return _block_widths(axis.extent, 8 if points <= 25 and len(windows) == 1 else 4)
+
+    def jam(self, axis: Axis, rest: Sequence[Axis], low: V, high: V) -> None:
+        """Run blocks of points of `axis` together: each tap's shared operands are read once a block."""
+        windows = [s for s in self.kernel.body if isinstance(s, Reduce)]
+        for vector in rest:
+            self.enter(vector, int_(0))
+        taps = []
+        for at in _taps(windows[0].axes):
+            with self.scope():
+                for tap, index in zip(windows[0].axes, at, strict=True):
+                    if not self._is_displacement(tap):
+                        self.enter(tap, int_(index))
+                taps.append((at, dict(self.pointers[-1])))
+        for width in self._widths(axis):
+            with self.f.loop(low, self.f.sub(high, int_(width - 1)), width) as loop:
+                self._jam_block(axis, loop.index, width, windows, taps)
+            low = loop.index
+
+    def _jam_block(
+        self,
+        axis: Axis,
+        first: V,
+        width: int,
+        windows: Sequence[Reduce],
+        taps: Sequence[tuple[tuple[int, ...], Pointers]],
+    ) -> None:
+        indices = [self.f.add(first, int_(u)) for u in range(width)]
+        self.begin_reductions(windows)
+        sums = [self.accumulators(windows) for _ in indices]
+        for at, pointers in taps:
+            with self.scope():
+                self.pointers[-1].update(pointers)
+                for tap, index in zip(windows[0].axes, at, strict=True):
+                    if self._is_displacement(tap):
+                        self.enter(tap, int_(index))
+                    else:
+                        self.indices[-1][tap] = int_(index)
+                self.hoist(windows, {axis})
+                for number, point in enumerate(indices):
+                    with self.scope():
+                        self.enter(axis, point)
+                        self.carry(windows, sums[number])
+                        for statement in windows:
+                            self.accumulate(statement)
+                        sums[number] = self.accumulators(windows)
+        for number, point in enumerate(indices):
+            with self.scope():
+                self.enter(axis, point)
+                self.carry(windows, sums[number])
+                for store in self.kernel.body:
+                    if isinstance(store, Store):
+                        self.store(store)
+
+    def _is_displacement(self, tap: Axis) -> bool:
+        """Whether moving along a tap is a constant displacement in every address."""
+        factors = [at.factor(tap) for _, at in self.pointers[0]]
+        return all(isinstance(f, int) and abs(f) <= LITERAL for f in factors)
+
+
+def _shares(window: Reduce, axis: Axis) -> bool:
+    """Whether some operand of a window's taps is the same for all points of an axis."""
+    return any(isinstance(e, Load) and axis not in e.axes for e in walk([window.expr]))
+
+
+def _taps(axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
+    return product(*(range(int(a.extent)) for a in axes))  # type: ignore[arg-type]
+
+
+def _block_widths(extent: Dim, most: int) -> tuple[int, ...]:
+    """How many points to run together, first and for what is left over."""
+    if not isinstance(extent, int):
+        return (most, most // 2, 1)
+    if extent <= most:
+        return (max(1, extent),)
+    best = max(range(most // 2 + 1, most + 1), key=lambda width: (-(extent % width), width))
+    return (best, extent % best) if extent % best else (best,)

@@ -1,0 +1,1 @@
+"""Convolutions: the call, the driver between threads, the walk over blocks."""

@@ -1,0 +1,131 @@
+"""A convolution with its epilogue -> one call of the convolution kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sardonyx.base import dim as dims
+from sardonyx.base.target import Target
+from sardonyx.ir.group import Group
+from sardonyx.ir.place import Place, Storage
+from sardonyx.ir.value import Value
+from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
+from sardonyx.kernels.convolution import driver
+from sardonyx.kernels.epilogue import epilogue_reads, generated, match_finish
+from sardonyx.kernels.library import scratch_bytes
+from sardonyx.kernels.packing import packed
+from sardonyx.loops.lower import lower
+from sardonyx.loops.nest import Affine, Axis, Kernel, Store
+from sardonyx.loops.schedule import merge_pair
+
+BLOCK = 16
+
+
+def conv_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple[NativeCall, dict[str, str]]:
+    """The call of a blocked or plain convolution, and the IR modules it needs by name."""
+    anchor = group.anchor
+    assert anchor is not None
+    x, w = anchor.args
+    kernel = lower(group, places)[0]
+    words, x_at = _input_words(anchor, places[x.id], kernel)
+    kernel, (x_at,) = _flatten(kernel, x_at, anchor)
+    blocked_out = anchor.prim == "conv_blocked"
+    if blocked_out:
+        image, block, line, pixel, lane = kernel.outer
+    else:
+        image, line, pixel, lane = kernel.outer
+        block = Axis("none", 1)
+    words |= {Conv.IMAGES: image.extent, Conv.LINES: line.extent, Conv.PIXELS: pixel.extent}
+    words |= {
+        Conv.X_IMAGE: x_at.factor(image),
+        Conv.X_LINE: x_at.factor(line),
+        Conv.X_PIXEL: x_at.factor(pixel),
+    }
+    words[Conv.PLAIN] = int(not blocked_out)
+    weights = _pack(w, anchor, target, blocked_in=x.rank == 5)
+    words[Conv.W] = Address(weights)
+    modules = {"contraction f32": ""}
+    tail: list[Argument] = []
+    finish = match_finish(kernel)
+    store = kernel.body[-1]
+    assert isinstance(store, Store)
+    axes = (image, block, line, pixel, lane)
+    if finish is not None and (not blocked_out or finish.to.factor(lane) == 1):
+        words[Conv.Y] = Address(store.buffer.key, finish.to.const)
+        to = (Conv.Y_IMAGE, Conv.Y_BLOCK, Conv.Y_LINE, Conv.Y_PIXEL, Conv.Y_CHANNEL)
+        words |= {word: finish.to.factor(axis) for word, axis in zip(to, axes, strict=True)}
+        for position, word in enumerate(finish.words(anchor.dtype, axes)):
+            words[Conv.FINISH + position] = word
+    else:
+        symbol, ir, tail = generated(kernel, target)
+        modules[symbol] = ir
+        words[Conv.EPILOGUE] = Entry(symbol)
+    reads = [places[x.id].storage, weights, *epilogue_reads(kernel)]
+    call = NativeCall(
+        "sdx_conv_f32",
+        (*(words.get(n, 0) for n in range(Conv.EPILOGUE_WORDS)), *tail),
+        tuple(dict.fromkeys(reads)),
+        (store.buffer.key,),
+        kernel.origins,
+        work=anchor.size * dims.product(w.shape[1:]) * 2,
+        scratch_bytes=scratch_bytes(target),
+        kind="conv",
+        plan=_plan(anchor, finish is not None),
+    )
+    return call, modules
+
+
+def _plan(anchor: Value, in_registers: bool) -> str:
+    x, w = anchor.args
+    shape = "x".join(map(str, w.shape))
+    layouts = f"{'blocked' if x.rank == 5 else 'plain'} in"
+    end = "in registers" if in_registers else "per tile"
+    return f"{shape} stride {anchor.attrs['strides']}, {layouts}, end {end}"
+
+
+def _input_words(anchor: Value, place: Place, kernel: Kernel) -> tuple[dict[int, Argument], Affine]:
+    """The words of taps and channels, and the address of an output point's first tap."""
+    x, w = anchor.args
+    at: dict[str, Any] = anchor.attrs
+    group, strides, dilations = at["group"], at["strides"], at["dilations"]
+    outputs, per, *taps = (int(n) for n in w.shape)  # type: ignore[arg-type]
+    rows, columns = (1, *taps)[-2:]
+    row_stride, row_dilation = ((1, *strides)[-2], (1, *dilations)[-2])
+    step, dilation = strides[-1], dilations[-1]
+    blocked = x.rank == 5
+    spatial = place.strides[2:4] if blocked or x.rank == 4 else (0, place.strides[2])
+    image, line, pixel = kernel.outer[0], kernel.outer[-3], kernel.outer[-2]
+    x_at = Affine(place.offset) + Affine(
+        0,
+        tuple(
+            (a, f)
+            for a, f in (
+                (image, place.strides[0]),
+                (line, spatial[0] * row_stride),
+                (pixel, spatial[1] * step),
+            )
+            if f != 0
+        ),
+    )
+    words: dict[int, Argument] = {Conv.X: Address(place.storage, place.offset), Conv.GROUPS: group}
+    words |= {Conv.CHANNELS_IN: per, Conv.CHANNELS: outputs // group, Conv.X_CHANNEL: place.strides[1]}
+    words |= {Conv.TAPS1: 1, Conv.TAPS2: rows, Conv.X_TAP2: spatial[0] * row_dilation}
+    words |= {Conv.TAPS3: columns, Conv.X_TAP3: spatial[1] * dilation, Conv.STEPS: int(not blocked)}
+    if not blocked and dilation == 1 and spatial[1] == 1:
+        words |= {Conv.TAPS3: 1, Conv.STEPS: columns}
+    return words, x_at
+
+
+def _flatten(kernel: Kernel, x_at: Affine, anchor: Value) -> tuple[Kernel, tuple[Affine, ...]]:
+    """Lines and pixels of a pointwise convolution as one line, where memory runs on."""
+    if any(n != 1 for n in anchor.args[1].shape[2:]):
+        return kernel, (x_at,)
+    return merge_pair(kernel, (x_at,), len(kernel.outer) - 3)
+
+
+def _pack(w: Value, anchor: Value, target: Target, *, blocked_in: bool) -> Storage:
+    group = anchor.attrs["group"]
+    pack = driver.pack_conv_weights if blocked_in else driver.pack_plain_weights
+    return packed(w, ("conv", group, target, blocked_in), lambda data: pack(data, group, target))

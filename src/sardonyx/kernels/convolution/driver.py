@@ -1,0 +1,86 @@
+"""Convolutions as sums over taps: the packing of weights and the split between threads.
+
+Decides which thread computes what; must not know ONNX, graphs or what an epilogue computes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sardonyx.base.abi import Context
+from sardonyx.base.target import Target
+from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.convolution.walk import BLOCK, Tiles, define_block
+from sardonyx.kernels.product.driver import pack_b
+from sardonyx.kernels.share import Shape, ceil_div, split
+from sardonyx.llvm.vec import Function, Module, V, int_
+
+
+def pack_conv_weights(w: np.ndarray, group: int, target: Target) -> np.ndarray:
+    """Lay out w[OC, IC / group, *kernel] for blocked input.
+
+    Panels of output channels [group][panel][input block][*kernel][channel][columns], where a block stands for
+    those of its channels that belong to the group; panels as in `pack_b`, but zero padded to whole blocks of
+    16 output channels.
+    """
+    outputs, inputs = w.shape[0] // group, w.shape[1]
+    grouped = w.reshape(group, outputs, inputs, -1)
+    packed = np.empty((group, grouped.shape[3] * inputs, outputs), w.dtype)
+    for g, weights in enumerate(grouped):
+        ends = range(BLOCK - g * inputs % BLOCK, inputs, BLOCK)
+        parts = np.split(weights, list(ends), axis=1)
+        packed[g] = np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in parts])
+    return pack_b(_whole_blocks(packed), target)
+
+
+def pack_plain_weights(w: np.ndarray, group: int, target: Target) -> np.ndarray:
+    """Lay out w[OC, IC / group, *kernel] for plain input: [group][panel][IC][*kernel][columns]."""
+    outputs = w.shape[0] // group
+    steps = w.reshape(group, outputs, -1).transpose(0, 2, 1)
+    return pack_b(_whole_blocks(steps), target)
+
+
+def _whole_blocks(steps: np.ndarray) -> np.ndarray:
+    return np.pad(steps, ((0, 0), (0, 0), (0, -steps.shape[-1] % BLOCK)))
+
+
+def define_conv(module: Module, target: Target, dtype: str) -> None:
+    """Add `void @sdx_conv_{f32,f64}(ptr args, ptr ctx)`."""
+    shape = Shape.of(target, dtype)
+    block = define_block(module, target, shape)
+    f = Function(module, f"sdx_conv_{shape.suffix}", [("args", "ptr"), ("ctx", "ptr")])
+    args, ctx = f.params
+    tid, threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)
+    word = {w: f.word(args, w) for w in (Conv.IMAGES, Conv.GROUPS, Conv.CHANNELS, Conv.LINES, Conv.PIXELS)}
+    tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS]).count
+    panels = ceil_div(f, word[Conv.CHANNELS], int_(shape.columns))
+    outer = f.mul(word[Conv.IMAGES], word[Conv.GROUPS])
+    with f.when(f.icmp("sgt", f.mul(f.mul(tiles, panels), outer), int_(0))):
+        by_panels = _prefer_panels(f, target, shape, args, outer, panels, tiles, threads)
+        unit = f.select(by_panels, panels, tiles)
+        low, high = split(f, f.mul(outer, unit), tid, threads)
+        with f.loop(f.binary("udiv", low, unit), ceil_div(f, high, unit)) as loop:
+            begin = f.mul(loop.index, unit)
+            first = f.smax(f.sub(low, begin), int_(0))
+            last = f.smin(f.sub(high, begin), unit)
+            with f.when(f.icmp("slt", first, last)):
+                p0, p1 = f.select(by_panels, first, int_(0)), f.select(by_panels, last, panels)
+                s0, s1 = f.select(by_panels, int_(0), first), f.select(by_panels, tiles, last)
+                f.call(block, "void", args, ctx, loop.index, p0, p1, s0, s1)
+    f.ret()
+    f.finish()
+
+
+def _prefer_panels(
+    f: Function, target: Target, shape: Shape, args: V, outer: V, panels: V, tiles: V, threads: V
+) -> V:
+    """Whether threads share out panels: large weights are then read once; else the better balance decides."""
+    steps = f.smax(f.word(args, Conv.STEPS), int_(1))
+    for count in (Conv.CHANNELS_IN, Conv.TAPS1, Conv.TAPS2, Conv.TAPS3):
+        steps = f.mul(steps, f.word(args, count))
+    weight_bytes = f.mul(f.mul(steps, panels), int_(shape.panel_row_bytes))
+    large = f.icmp("sgt", weight_bytes, int_(target.l2_bytes // 2))
+    panel_cost = f.mul(ceil_div(f, f.mul(outer, panels), threads), tiles)
+    tile_cost = f.mul(ceil_div(f, f.mul(outer, tiles), threads), panels)
+    bonus = f.select(large, int_(9), int_(7))
+    return f.icmp("sle", f.mul(panel_cost, int_(8)), f.mul(tile_cost, bonus))

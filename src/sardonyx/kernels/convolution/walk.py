@@ -1,0 +1,430 @@
+"""The loops of one convolution around the micro-kernels: pixel tiles, panels of channels, cuts of the taps.
+
+Decides blocking, tap tables and how tiles are passed on; must not know threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sardonyx.base.abi import Context
+from sardonyx.base.target import Target
+from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.share import (
+    GEMV_ROWS,
+    STRIP_TILES,
+    Ahead,
+    Cut,
+    Shape,
+    ceil_div,
+    define_pick,
+    new_words,
+    set_word,
+)
+from sardonyx.kernels.tiles.finish import End, Place, Tile
+from sardonyx.kernels.tiles.microkernel import ENTRY_WORDS, Mode, Plan
+from sardonyx.kernels.tiles.repack import define_copy
+from sardonyx.llvm.vec import Function, Module, V, int_
+
+BLOCK = 16
+"""Channels of one block of the blocked layout."""
+
+_SUM_BYTES = 512 << 10
+"""Scratch for the sums of tiles whose taps are cut."""
+
+_CUT_BYTES = 256 << 10
+"""Weights of one panel that stay in L2 while they are used by all tiles of a block."""
+
+_MAX_ENTRIES = 2048
+"""Entries of the tap table of one cut."""
+
+_TABLE_BYTES = 8 * ENTRY_WORDS * _MAX_ENTRIES
+
+_TURNED_PITCH = 64
+"""Pitch of a transposed strip: at least its pixels, and whole vectors."""
+
+_TURNED_BYTES = _TURNED_PITCH * 256
+
+
+def scratch_bytes() -> int:
+    """Bytes of thread-private scratch that the convolution kernels may use, whatever the sizes."""
+    return _TABLE_BYTES + _TURNED_BYTES + _SUM_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """How an image is cut: `lines` output lines per tile (1 or 2), and the pixels of a line."""
+
+    lines: V
+    pixels: Cut
+    count: V
+
+    @staticmethod
+    def of(f: Function, shape: Shape, lines: V, pixels: V) -> Tiles:
+        """Two short lines share a tile; a long line is cut into balanced tiles."""
+        paired = f.icmp("sle", f.mul(pixels, int_(2)), int_(shape.max_rows))
+        per_tile = f.select(paired, int_(2), int_(1))
+        cut = Cut.of(f, pixels, f.smax(ceil_div(f, pixels, int_(shape.max_rows)), int_(1)))
+        return Tiles(per_tile, cut, f.mul(ceil_div(f, lines, per_tile), cut.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Tiles of one line that are passed on together: their sums, the line, and the first tile's index."""
+
+    sums: V
+    line: V
+    first: V
+
+    @property
+    def values(self) -> list[V]:
+        """The fields, as values that a loop carries."""
+        return [self.sums, self.line, self.first]
+
+
+def define_block(module: Module, target: Target, shape: Shape) -> str:
+    """Add `void @conv_block_*(args, ctx, outer, p0, p1, s0, s1)`.
+
+    Computes tiles s0..s1 of panels p0..p1 of image and group `outer` = image * GROUPS + group; all ranges are
+    non-empty. Returns the name.
+    """
+    block = _Block(module, target, shape)
+    block.write()
+    return block.f.name
+
+
+class _Block:
+    """Writes the function; attributes are its run-time values, set in the order of the loops."""
+
+    def __init__(self, module: Module, target: Target, shape: Shape) -> None:
+        self.target, self.shape = target, shape
+        self.pick, self.copy = define_pick(module, shape), define_copy(module, shape)
+        params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("outer", "p0", "p1", "s0", "s1"))]
+        name = f"conv_block_{shape.suffix}"
+        self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
+        self.args, self.ctx, self.outer, self.p0, self.p1, self.s0, self.s1 = self.f.params
+
+    def write(self) -> None:
+        f = self.f
+        self._load_words()
+        self._choose_blocks()
+        self._make_plans()
+        with f.when(f.binary("xor", self.is_cut, int_(1, "i1"))):
+            self._fill_table(int_(0), self.entries)
+        with f.loop(self.s0, self.s1, self.tiles_per_block) as block:
+            self.low = block.index
+            self.high = f.smin(f.add(block.index, self.tiles_per_block), self.s1)
+            with f.loop(self.p0, self.p1) as panel:
+                self._panel(panel.index)
+        f.ret()
+        f.finish()
+
+    def _load_words(self) -> None:
+        f, shape = self.f, self.shape
+        self.word = word = {w: f.word(self.args, w) for w in Conv if w > Conv.EPILOGUE}
+        self.end = End(f, shape, self.args, Conv)
+        self.image = f.binary("udiv", self.outer, word[Conv.GROUPS])
+        self.group = f.binary("urem", self.outer, word[Conv.GROUPS])
+        self._find_input_channels()
+        at = f.add(f.mul(self.image, word[Conv.X_IMAGE]), f.mul(self.first_part, word[Conv.X_CHANNEL]))
+        self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, shape.dtype)
+        self.inner = f.mul(f.mul(word[Conv.TAPS1], word[Conv.TAPS2]), word[Conv.TAPS3])
+        self.entries = f.mul(self.inner, self.parts)
+        self.steps = self._steps_before(self.entries)
+        channels = word[Conv.CHANNELS]
+        self.padded = f.binary("and", f.add(channels, int_(BLOCK - 1)), int_(-BLOCK))
+        self.w = f.gep(
+            f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.group, self.padded), self.steps), shape.dtype
+        )
+        self.plain = f.icmp("ne", word[Conv.PLAIN], int_(0))
+        single = f.icmp("eq", word[Conv.GROUPS], int_(1))
+        blocked = f.binary("xor", self.plain, int_(1, "i1"))
+        self.limit = f.select(f.binary("and", single, blocked), self.padded, channels)
+        self.tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS])
+        self.coords = new_words(f, {0: self.image}, 5)
+        strides = (_TURNED_PITCH, 1, shape.columns)
+        self.turned_strides = new_words(f, dict(enumerate(map(int_, strides))), 3)
+
+    def _find_input_channels(self) -> None:
+        """The parts of a group's channels: its share of each block it touches, or single channels."""
+        f, word = self.f, self.word
+        self.blocked_input = f.icmp("eq", word[Conv.STEPS], int_(0))
+        first = f.mul(self.group, word[Conv.CHANNELS_IN])
+        lane = f.binary("and", first, int_(BLOCK - 1))
+        blocks = ceil_div(f, f.add(lane, word[Conv.CHANNELS_IN]), int_(BLOCK))
+        self.lane = f.select(self.blocked_input, lane, int_(0))
+        self.first_part = f.select(self.blocked_input, f.binary("lshr", first, int_(4)), first)
+        self.parts = f.select(self.blocked_input, blocks, word[Conv.CHANNELS_IN])
+        self.most_steps = f.select(self.blocked_input, int_(BLOCK), word[Conv.STEPS])
+
+    def _channels_before(self, part: V) -> V:
+        """How many channels of the group lie before that block, for blocked input."""
+        f = self.f
+        before = f.sub(f.mul(part, int_(BLOCK)), self.lane)
+        return f.smin(f.smax(before, int_(0)), self.word[Conv.CHANNELS_IN])
+
+    def _part_steps(self, part: V) -> V:
+        """The k steps of a tap of that part."""
+        f = self.f
+        channels = f.sub(self._channels_before(f.add(part, int_(1))), self._channels_before(part))
+        return f.select(self.blocked_input, channels, self.word[Conv.STEPS])
+
+    def _steps_before(self, entry: V) -> V:
+        """The k steps of the entries before that one."""
+        f = self.f
+        inner = f.smax(self.inner, int_(1))
+        part, rest = f.binary("udiv", entry, inner), f.binary("urem", entry, inner)
+        steps = f.mul(part, self.word[Conv.STEPS])
+        before = f.mul(f.select(self.blocked_input, self._channels_before(part), steps), self.inner)
+        return f.add(before, f.mul(rest, self._part_steps(part)))
+
+    def _choose_blocks(self) -> None:
+        """Cut the taps so that one cut of a panel fits L2 twice, then take as many tiles as fit beside it."""
+        f, shape, word = self.f, self.shape, self.word
+        entry_bytes = f.smax(f.mul(self.most_steps, int_(shape.panel_row_bytes)), int_(1))
+        fitting = f.binary("udiv", int_(_CUT_BYTES), entry_bytes)
+        fitting = f.smax(f.smin(fitting, int_(_MAX_ENTRIES)), int_(1))
+        entries = f.smax(self.entries, int_(1))
+        self.entries_per_cut = ceil_div(f, entries, ceil_div(f, entries, fitting))
+        self.is_cut = f.icmp("slt", self.entries_per_cut, self.entries)
+        weights = f.mul(self.entries_per_cut, entry_bytes)
+        lines = f.binary("udiv", f.mul(word[Conv.X_LINE], self.tiles.lines), self.tiles.pixels.parts)
+        pixels = f.mul(word[Conv.X_PIXEL], int_(shape.max_rows))
+        planes = f.mul(self.parts, int_(shape.element))
+        one_line = f.icmp("eq", word[Conv.LINES], int_(1))
+        tile_bytes = f.smax(f.mul(planes, f.select(one_line, pixels, lines)), int_(1))
+        halo = f.mul(planes, f.mul(f.sub(word[Conv.TAPS2], int_(1)), word[Conv.X_TAP2]))
+        room = f.sub(int_(self.target.l2_bytes * 3 // 4), f.add(f.mul(weights, int_(2)), halo))
+        fitting = f.smax(f.binary("sdiv", room, tile_bytes), int_(4))
+        fitting = f.smin(fitting, int_(_SUM_BYTES // shape.tile_bytes))
+        tiles = f.sub(self.s1, self.s0)
+        self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
+
+    def _make_plans(self) -> None:
+        """One plan for tiles in scratch, one for tiles that go to Y at once."""
+        f, shape, word = self.f, self.shape, self.word
+        self.table = f.word(self.ctx, Context.SCRATCH, "ptr")
+        self.turned = f.gep(self.table, int_(_TABLE_BYTES), "i8")
+        self.sums = f.gep(self.turned, int_(_TURNED_BYTES), "i8")
+        self.row, self.line = (self._bytes(word[w]) for w in (Conv.X_PIXEL, Conv.X_LINE))
+        words: dict[int, V] = {Plan.TABLE: self.table, Plan.ROW: self.row}
+        in_scratch: dict[int, V] = {
+            Plan.TILE_ROW: int_(shape.panel_row_bytes),
+            Plan.TILE_VECTOR: int_(shape.panel_row_bytes // 2),
+        }
+        to_y: dict[int, V] = {
+            **self.end.bounds,
+            Plan.TILE_ROW: self._bytes(word[Conv.Y_PIXEL]),
+            Plan.TILE_VECTOR: self._bytes(self._vector_stride(Conv.Y_BLOCK)),
+            Plan.RESIDUAL_ROW: self.end.residual_stride(self._bytes(word[Conv.R_PIXEL])),
+            Plan.RESIDUAL_VECTOR: self.end.residual_stride(self._bytes(self._vector_stride(Conv.R_BLOCK))),
+            Plan.MODE: f.select(self.end.finishing, int_(Mode.FINISH), int_(Mode.STORE)),
+        }
+        self.tile_plan = new_words(f, {**words, **in_scratch}, len(Plan))
+        self.direct_plan = new_words(f, {**words, **to_y}, len(Plan))
+        kept = f.binary("or", self.plain, self.is_cut)
+        self.may_be_direct = f.binary("and", self.end.unfused, f.binary("xor", kept, int_(1, "i1")))
+
+    def _bytes(self, elements: V) -> V:
+        return self.f.mul(elements, int_(self.shape.element))
+
+    def _vector_stride(self, block: Conv) -> V:
+        return self.word[block] if self.shape.lanes >= BLOCK else int_(self.shape.lanes)
+
+    def _fill_table(self, first: V, count: V) -> None:
+        """Write the table of entries first..first+count, tap 3 running fastest."""
+        f, word = self.f, self.word
+        for plan in (self.tile_plan, self.direct_plan):
+            set_word(f, plan, Plan.ENTRIES, count)
+        with f.loop(int_(0), count) as entry:
+            rest = f.add(first, entry.index)
+            offset = int_(0)
+            for i in (3, 2, 1):
+                taps = word[Conv[f"TAPS{i}"]]
+                digit = f.binary("urem", rest, taps)
+                rest = f.binary("udiv", rest, taps)
+                offset = f.add(offset, f.mul(digit, word[Conv[f"X_TAP{i}"]]))
+            offset = f.add(offset, f.mul(rest, word[Conv.X_CHANNEL]))
+            offset = f.add(offset, f.select(f.icmp("eq", rest, int_(0)), self.lane, int_(0)))
+            words = f.gep(self.table, f.mul(entry.index, int_(ENTRY_WORDS)), "i64")
+            set_word(f, words, 0, self._bytes(offset))
+            set_word(f, words, 1, self._part_steps(rest))
+
+    def _panel(self, panel: V) -> None:
+        """All cuts of the taps of one panel, over all tiles of the block."""
+        f, shape = self.f, self.shape
+        self.channel = f.mul(panel, int_(shape.columns))
+        self.first_channel = f.add(f.mul(self.group, self.word[Conv.CHANNELS]), self.channel)
+        narrow = f.icmp("sle", f.sub(self.padded, self.channel), int_(shape.lanes))
+        width = f.select(narrow, int_(shape.lanes), int_(shape.columns))
+        self.columns = f.smin(f.sub(self.limit, self.channel), int_(shape.columns))
+        lane = f.binary("and", self.first_channel, int_(BLOCK - 1))
+        inside = f.icmp("sle", f.add(lane, self.columns), int_(BLOCK))
+        aligned = f.binary("or", f.icmp("eq", lane, int_(0)), inside)
+        fits = f.binary("and", aligned, f.icmp("eq", self.columns, width))
+        self.direct = f.binary("and", self.may_be_direct, fits)
+        set_word(f, self.direct_plan, Plan.BIAS, self.end.bias(self.first_channel))
+        kept = f.binary("xor", self.direct, int_(1, "i1"))
+        self.picks = self._picks(narrow)
+        weights = f.gep(self.w, f.mul(self.channel, self.steps), shape.dtype)
+        with f.loop(int_(0), f.smax(self.entries, int_(1)), self.entries_per_cut) as cut:
+            entries = f.smin(f.sub(self.entries, cut.index), self.entries_per_cut)
+            with f.when(self.is_cut):
+                self._fill_table(cut.index, entries)
+            add = f.icmp("ne", cut.index, int_(0))
+            set_word(f, self.tile_plan, Plan.MODE, f.select(add, int_(Mode.ADD), int_(Mode.STORE)))
+            end = f.add(cut.index, entries)
+            self.passes_on = f.binary("and", f.icmp("eq", end, self.entries), kept)
+            before, after = self._steps_before(cut.index), self._steps_before(end)
+            b, following = (f.gep(weights, f.mul(i, width), shape.dtype) for i in (before, after))
+            tiles = f.sub(self.high, self.low)
+            self._tiles(b, Ahead.of(f, shape, tiles, self.few, b, f.sub(after, before), following))
+
+    def _picks(self, narrow: V) -> tuple[V, V]:
+        """The micro-kernels for the larger and for the smaller tiles."""
+        f, cut = self.f, self.tiles.pixels
+        one = f.icmp("eq", self.word[Conv.LINES], int_(1))
+        few = self.few = f.binary("and", one, f.icmp("sle", cut.total, int_(GEMV_ROWS)))
+        paired = f.icmp("eq", self.tiles.lines, int_(2))
+        self.larger = f.select(paired, f.mul(cut.total, int_(2)), cut.largest(f))
+        smaller = f.select(paired, cut.total, cut.base)
+        first, second = (
+            f.value("ptr", f"call ptr @{self.pick}({rows}, {narrow}, {few})")
+            for rows in (self.larger, smaller)
+        )
+        return first, second
+
+    def _tiles(self, b: V, ahead: Ahead) -> None:
+        """All tiles of the block for one cut of one panel."""
+        f, shape, cut = self.f, self.shape, self.tiles.pixels
+        line = f.mul(f.binary("udiv", self.low, cut.parts), self.tiles.lines)
+        begin = f.binary("urem", self.low, cut.parts)
+        for plan in (self.tile_plan, self.direct_plan):
+            set_word(f, plan, Plan.AHEAD_STEP, ahead.step)
+        first = Strip(self.sums, line, begin)
+        carried = [ahead.address, self.sums, line, begin, *first.values]
+        with f.loop(self.low, self.high, 1, carried) as tile:
+            later, sums, line, index, *values = tile.carried
+            strip = Strip(*values)
+            rows = self._tile(line, index, b, later, sums)
+            filled = f.gep(sums, f.mul(rows, int_(shape.panel_row_bytes)), "i8")
+            following = f.add(index, int_(1))
+            wraps = f.icmp("eq", following, cut.parts)
+            long = f.icmp("eq", f.sub(following, strip.first), int_(STRIP_TILES))
+            last = f.icmp("eq", f.add(tile.index, int_(1)), self.high)
+            ends = f.binary("or", f.binary("or", wraps, long), last)
+            with f.when(f.binary("and", ends, self.passes_on)):
+                self._pass_on_lines(strip, following)
+            later = f.gep(later, ahead.per_tile, "i8")
+            line = f.select(wraps, f.add(line, self.tiles.lines), line)
+            index = f.select(wraps, int_(0), following)
+            kept = f.select(self.is_cut, filled, self.sums)
+            begun = [f.select(ends, new, old) for new, old in zip((kept, line, index), values, strict=True)]
+            tile.next(later, f.select(ends, kept, filled), line, index, *begun)
+
+    def _tile(self, line: V, index: V, b: V, ahead: V, tile: V) -> V:
+        """Sum one tile; returns its rows."""
+        f, word, cut = self.f, self.word, self.tiles.pixels
+        lines = f.smin(f.sub(word[Conv.LINES], line), self.tiles.lines)
+        pixel = cut.begin(f, index)
+        rows = f.mul(cut.size(f, index), lines)
+        kernel = f.select(f.icmp("eq", rows, self.larger), *self.picks)
+        a = f.gep(self.x, f.add(f.mul(line, self.line), f.mul(pixel, self.row)), "i8")
+        two = f.icmp("eq", lines, int_(2))
+        near = f.mul(f.binary("lshr", f.add(rows, int_(1)), int_(1)), self.row)
+        half = f.select(two, self.line, near)
+        y, residual = (self._place(o, line, pixel, self.first_channel) for o in "YR")
+        y_line, r_line = (self._bytes(word[w]) for w in (Conv.Y_LINE, Conv.R_LINE))
+        halves = {Plan.TILE_HALF: y_line, Plan.RESIDUAL_HALF: self.end.residual_stride(r_line)}
+        for word_at, distance in halves.items():
+            set_word(f, self.direct_plan, word_at, f.select(two, distance, int_(0)))
+        set_word(f, self.direct_plan, Plan.RESIDUAL, self.end.residual_or_zeros(residual.address))
+        into = f.select(self.direct, y.address, tile)
+        plan = f.select(self.direct, self.direct_plan, self.tile_plan)
+        f.call_pointer(kernel, a, b, into, half, plan, ahead)
+        return rows
+
+    def _pass_on_lines(self, strip: Strip, end: V) -> None:
+        """Pass on the tiles of a strip up to tile `end` of the line, line by line."""
+        f, cut = self.f, self.tiles.pixels
+        lines = f.smin(f.sub(self.word[Conv.LINES], strip.line), self.tiles.lines)
+        pixel = cut.begin(f, strip.first)
+        pixels = f.sub(cut.begin(f, end), pixel)
+        size = f.mul(pixels, int_(self.shape.panel_row_bytes))
+        with f.loop(int_(0), lines, 1, [strip.sums]) as each:
+            self._pass_on(each.carried[0], f.add(strip.line, each.index), pixel, pixels)
+            each.next(f.gep(each.carried[0], size, "i8"))
+
+    def _place(self, operand: str, line: V, pixel: V, channel: V) -> Place:
+        """Where that channel of that pixel lies in Y or in the residual, pixels as rows."""
+        f, word = self.f, {name: self.word[Conv[f"{operand}_{name}"]] for name in _STRIDES}
+        block, lane = f.binary("lshr", channel, int_(4)), f.binary("and", channel, int_(BLOCK - 1))
+        by_block = f.add(f.mul(block, word["BLOCK"]), lane)
+        at = f.select(self.plain, f.mul(channel, word["CHANNEL"]), by_block)
+        for index, name in ((self.image, "IMAGE"), (line, "LINE"), (pixel, "PIXEL")):
+            at = f.add(at, f.mul(index, word[name]))
+        base = f.word(self.args, Conv.Y, "ptr") if operand == "Y" else self.end.residual
+        lanes = f.select(self.plain, word["CHANNEL"], int_(1))
+        return Place(f.gep(base, at, self.shape.dtype), word["PIXEL"], lanes)
+
+    def _pass_on(self, sums: V, line: V, pixel: V, pixels: V) -> None:
+        """Give one line of a strip to its end: whole for plain output, else block by block."""
+        f, shape = self.f, self.shape
+        plain, blocked, done = (f.new_label(hint) for hint in ("plain", "blocked", "done"))
+        first, end = self.first_channel, f.add(self.first_channel, self.columns)
+        whole = Tile(sums, int_(shape.columns), pixels, self.columns)
+        f.branch(self.plain, plain, blocked)
+        f.start(plain)
+        self._pass_on_channels(whole, line, pixel)
+        f.jump(done)
+        f.start(blocked)
+        with f.loop(f.binary("lshr", first, int_(4)), ceil_div(f, end, int_(BLOCK))) as block:
+            origin = f.mul(block.index, int_(BLOCK))
+            begin, stop = f.smax(first, origin), f.smin(end, f.add(origin, int_(BLOCK)))
+            at = f.gep(sums, f.sub(begin, first), shape.dtype)
+            part = replace(whole, address=at, columns=f.sub(stop, begin))
+            places = [self._place(o, line, pixel, begin) for o in "YR"]
+            coords = [block.index, line, pixel, f.sub(begin, origin)]
+            self._end(part, coords, places, begin, by_row=int_(0, "i1"))
+        f.jump(done)
+        f.start(done)
+
+    def _pass_on_channels(self, tile: Tile, line: V, pixel: V) -> None:
+        """Plain output: transposed if the epilogue wants it so, or if a store runs along pixels."""
+        f, channel = self.f, self.first_channel
+        wanted = f.icmp("eq", self.word[Conv.PLAIN], int_(2))
+        along = f.icmp("ne", self.word[Conv.Y_CHANNEL], int_(1))
+        turn = f.select(self.end.unfused, along, wanted)
+        with f.when(turn):
+            rows, columns = tile.columns, tile.rows
+            f.call(self.copy, "void", self.turned, tile.address, rows, columns, self.turned_strides)
+        tile = Tile(
+            f.select(turn, self.turned, tile.address),
+            f.select(turn, int_(_TURNED_PITCH), tile.pitch),
+            f.select(turn, tile.columns, tile.rows),
+            f.select(turn, tile.rows, tile.columns),
+        )
+        places = [self._place(o, line, pixel, channel) for o in "YR"]
+        places = [
+            Place(p.address, f.select(turn, p.lane, p.row), f.select(turn, p.row, p.lane)) for p in places
+        ]
+        coords = [line, f.select(turn, channel, pixel), f.select(turn, pixel, channel)]
+        self._end(tile, coords, places, channel, by_row=turn)
+
+    def _end(self, tile: Tile, coords: list[V], places: list[Place], channel: V, *, by_row: V) -> None:
+        f = self.f
+        fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
+        f.branch(self.end.unfused, store, fused)
+        f.start(fused)
+        for i, coordinate in enumerate(coords):
+            set_word(f, self.coords, i + 1, coordinate)
+        self.end.call_epilogue(tile, self.coords)
+        f.jump(done)
+        f.start(store)
+        y, residual = places
+        self.end.store(tile, y, residual, self.end.bias(channel), by_row=by_row)
+        f.jump(done)
+        f.start(done)
+
+
+_STRIDES = ("IMAGE", "BLOCK", "LINE", "PIXEL", "CHANNEL")

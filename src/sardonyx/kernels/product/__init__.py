@@ -1,0 +1,1 @@
+"""Matrix products: the call, the driver between threads, the walk over blocks."""

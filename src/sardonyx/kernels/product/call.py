@@ -1,0 +1,140 @@
+"""A matrix product with its epilogue -> one call of the GEMM kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+from sardonyx.base.target import Target
+from sardonyx.errors import CompileError
+from sardonyx.ir.group import Group
+from sardonyx.ir.place import Place, Storage
+from sardonyx.ir.value import Value
+from sardonyx.kernels.arguments import Gemm
+from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
+from sardonyx.kernels.epilogue import epilogue_reads, generated, match_finish
+from sardonyx.kernels.library import scratch_bytes
+from sardonyx.kernels.packing import packed
+from sardonyx.kernels.product import driver
+from sardonyx.loops.lower import lower
+from sardonyx.loops.nest import Affine, Axis, Kernel, Store
+from sardonyx.loops.schedule import merge_outer
+
+
+def dot_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple[NativeCall, dict[str, str]]:
+    """The call, and the IR modules it needs by name.
+
+    Raises CompileError if the batch axes cannot be merged into two.
+    """
+    anchor = group.anchor
+    assert anchor is not None
+    a, b = anchor.args
+    kernel = lower(group, places)[0]
+    *lead, row, column = kernel.outer
+    inner = Axis("k", a.shape[-1])
+    constant = b.is_numeric_const
+    packed_b = packed(b, ("dot", target), lambda w: driver.pack_b(w, target)) if constant else None
+    a_at = _operand(a, places[a.id], anchor.shape, (*lead, row, inner))
+    if packed_b is not None:
+        b_at = _packed_batches(b, packed_b, anchor.shape, lead)
+    else:
+        b_at = _operand(b, places[b.id], anchor.shape, (*lead, inner, column))
+    kernel, (a_at, b_at) = merge_outer(kernel, (a_at, b_at))
+    sources = (places[a.id].storage, packed_b or places[b.id].storage)
+    words = _operand_words(kernel, inner, (a_at, b_at), sources)
+    end, modules, tail = _end_words(kernel, anchor.dtype, target)
+    words |= end
+    suffix = "f32" if anchor.dtype is dt.F32 else "f64"
+    modules[f"contraction {suffix}"] = ""
+    assert group.place is not None
+    call = NativeCall(
+        f"sdx_gemm_{suffix}" if packed_b else f"sdx_gemm_dynamic_{suffix}",
+        (*(words.get(n, 0) for n in range(Gemm.EPILOGUE_WORDS)), *tail),
+        tuple(dict.fromkeys([*sources, *epilogue_reads(kernel)])),
+        (group.place.storage,),
+        kernel.origins,
+        work=dims.product([*(x.extent for x in kernel.outer), inner.extent]) * 2,
+        scratch_bytes=scratch_bytes(target),
+        kind="gemm",
+        plan=_plan(kernel, inner, in_registers=not tail),
+    )
+    return call, modules
+
+
+def _batch(kernel: Kernel) -> list[Axis | None]:
+    """The axes before row and column as the kernel's two batch axes."""
+    lead = kernel.outer[:-2]
+    if len(lead) > 2:
+        raise CompileError(f"{kernel.name}: {len(lead)} batch axes cannot be merged into two")
+    return [*([None] * (2 - len(lead))), *lead]
+
+
+def _operand_words(
+    kernel: Kernel, inner: Axis, at: tuple[Affine, Affine], sources: tuple[Storage, Storage]
+) -> dict[int, Argument]:
+    """Sizes, addresses and strides of the operands."""
+    (a_at, b_at), (row, column) = at, kernel.outer[-2:]
+    words: dict[int, Argument] = {
+        Gemm.A: Address(sources[0], a_at.const),
+        Gemm.B: Address(sources[1], b_at.const),
+    }
+    words |= {Gemm.M: row.extent, Gemm.N: column.extent, Gemm.K: inner.extent}
+    words |= {Gemm.A_M: a_at.factor(row), Gemm.A_K: a_at.factor(inner)}
+    words |= {Gemm.B_K: b_at.factor(inner), Gemm.B_N: b_at.factor(column)}
+    for position, axis in enumerate(_batch(kernel)):
+        words[Gemm.BATCH0 + position] = axis.extent if axis else 1
+        words[Gemm.A_BATCH0 + position] = a_at.factor(axis) if axis else 0
+        words[Gemm.B_BATCH0 + position] = b_at.factor(axis) if axis else 0
+    return words
+
+
+def _end_words(
+    kernel: Kernel, dtype: DType, target: Target
+) -> tuple[dict[int, Argument], dict[str, str], list[Argument]]:
+    """What happens to finished tiles: words, modules by name, and the words of a generated epilogue."""
+    finish = match_finish(kernel)
+    row, column = kernel.outer[-2:]
+    if finish is None or finish.to.factor(column) != 1:
+        symbol, ir, tail = generated(kernel, target)
+        return {Gemm.EPILOGUE: Entry(symbol)}, {symbol: ir}, tail
+    store = kernel.body[0]
+    assert isinstance(store, Store)
+    words: dict[int, Argument] = {Gemm.C: Address(store.buffer.key, finish.to.const)}
+    words[Gemm.C_M] = finish.to.factor(row)
+    batch = _batch(kernel)
+    for position, axis in enumerate(batch):
+        words[Gemm.C_BATCH0 + position] = finish.to.factor(axis) if axis else 0
+    first, second = (axis or Axis("none", 1) for axis in batch)
+    for position, word in enumerate(finish.words(dtype, (first, second, row))):
+        words[Gemm.FINISH + position] = word
+    return words, {}, []
+
+
+def _plan(kernel: Kernel, inner: Axis, *, in_registers: bool) -> str:
+    *lead, row, column = kernel.outer
+    batch = "".join(f"{a.extent} x " for a in lead)
+    end = "in registers" if in_registers else "per tile"
+    return f"{batch}{row.extent} x {column.extent} x {inner.extent}, end {end}"
+
+
+def _operand(value: Value, place: Place, result: tuple[Dim, ...], axes: tuple[Axis, ...]) -> Affine:
+    """The address of an operand's element over the loop axes; batch axes of size 1 repeat."""
+    at = Affine(place.offset)
+    for number, (axis, stride) in enumerate(zip(axes, place.strides, strict=True)):
+        if number < len(axes) - 2:
+            stride = dims.broadcast_stride(value.shape[number], result[number], stride)
+        at = at + Affine(0, ((axis, stride),))
+    return at
+
+
+def _packed_batches(b: Value, storage: Storage, result: tuple[Dim, ...], lead: list[Axis]) -> Affine:
+    assert storage.value is not None
+    at, stride = Affine(), storage.value.shape[-1]
+    for number in reversed(range(len(lead))):
+        size = b.shape[number]
+        at = at + Affine(0, ((lead[number], dims.broadcast_stride(size, result[number], stride)),))
+        stride = stride * size
+    return at

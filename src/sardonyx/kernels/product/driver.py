@@ -1,0 +1,78 @@
+"""Matrix products: the argument words, the packing of constant B, and the split between threads.
+
+Decides which thread computes what; must not know ONNX, graphs or what an epilogue computes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sardonyx.base.abi import Context
+from sardonyx.base.target import Target
+from sardonyx.kernels.arguments import Gemm
+from sardonyx.kernels.product.walk import define_block
+from sardonyx.kernels.share import Shape, ceil_div, split
+from sardonyx.llvm.vec import Function, Module, int_
+
+FLOAT_TYPES = {"float32": "float", "float64": "double"}
+"""LLVM element type by numpy name."""
+
+
+def pack_b(w: np.ndarray, target: Target) -> np.ndarray:
+    """Lay out w[..., K, N] as panels [..., N / columns][K][columns], zero padded, 64-byte aligned.
+
+    A last panel of at most half the columns is one vector wide. The result has shape [..., K * padded N].
+    """
+    shape = Shape.of(target, FLOAT_TYPES[w.dtype.name])
+    *batch, k, n = w.shape
+    padded = -(-n // shape.lanes) * shape.lanes
+    packed = aligned_zeros((*batch, padded * k), w.dtype)
+    for at in range(0, n, shape.columns):
+        width = min(shape.columns, padded - at)
+        panel = packed[..., at * k : (at + width) * k].reshape(*batch, k, width)
+        panel[..., : min(width, n - at)] = w[..., at : at + width]
+    return packed
+
+
+def aligned_zeros(dims: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """A zeroed array whose data begin at a multiple of 64 bytes."""
+    size = int(np.prod(dims)) * dtype.itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(dims)
+
+
+def define_gemm(module: Module, target: Target, dtype: str) -> None:
+    """Add `void @sdx_gemm_{f32,f64}(ptr args, ptr ctx)` and `sdx_gemm_dynamic_*`."""
+    shape = Shape.of(target, dtype)
+
+    for dynamic in (False, True):
+        _driver(module, shape, define_block(module, target, shape, dynamic=dynamic), dynamic=dynamic)
+
+
+def _driver(module: Module, shape: Shape, block: str, *, dynamic: bool) -> None:
+    """Cut the (batch, panel) or the (batch, row) space into equal runs, one per thread."""
+    name = f"sdx_gemm_{'dynamic_' if dynamic else ''}{shape.suffix}"
+    f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
+    args, ctx = f.params
+    tid, threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)
+    m, n = f.word(args, Gemm.M), f.word(args, Gemm.N)
+    batch = f.mul(f.word(args, Gemm.BATCH0), f.word(args, Gemm.BATCH1))
+    panels = ceil_div(f, n, int_(shape.columns))
+    with f.when(f.icmp("sgt", f.smin(m, n), int_(0))):
+        by_rows = f.icmp("sge", m, f.mul(threads, int_(2 * shape.max_rows)))
+        if dynamic:
+            few = f.icmp("slt", f.mul(batch, panels), f.mul(threads, int_(2)))
+            by_rows = f.binary("and", by_rows, few)
+        unit = f.select(by_rows, m, panels)
+        low, high = split(f, f.mul(batch, unit), tid, threads)
+        with f.loop(f.binary("udiv", low, unit), ceil_div(f, high, unit)) as loop:
+            begin = f.mul(loop.index, unit)
+            first = f.smax(f.sub(low, begin), int_(0))
+            last = f.smin(f.sub(high, begin), unit)
+            with f.when(f.icmp("slt", first, last)):
+                m0, m1 = f.select(by_rows, first, int_(0)), f.select(by_rows, last, m)
+                p0, p1 = f.select(by_rows, int_(0), first), f.select(by_rows, panels, last)
+                f.call(block, "void", args, ctx, loop.index, m0, m1, p0, p1)
+    f.ret()
+    f.finish()

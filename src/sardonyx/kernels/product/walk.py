@@ -1,0 +1,311 @@
+"""The loops of one matrix product around the micro-kernels: cache blocks, panels of B, tiles of rows.
+
+Decides blocking, copies of awkward operands and where a tile is summed; must not know threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sardonyx.base.abi import Context
+from sardonyx.base.target import Target
+from sardonyx.kernels.arguments import Gemm
+from sardonyx.kernels.share import (
+    GEMV_ROWS,
+    STRIP_TILES,
+    Ahead,
+    Cut,
+    Shape,
+    ceil_div,
+    define_pick,
+    new_words,
+    set_word,
+)
+from sardonyx.kernels.tiles.finish import End, Place, Tile
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, Mode, Plan
+from sardonyx.kernels.tiles.repack import define_copy
+from sardonyx.llvm.vec import Function, Module, V, int_
+
+_SUM_BYTES = 512 << 10
+"""Scratch for the sums of tiles whose k range is cut."""
+
+_ALIASING_BYTES = 4096
+"""Row strides that are a multiple of this put the rows of a tile into one L1 set."""
+
+_FULL_TILES = 5
+"""Row tiles that are worth keeping in L2 together before the k range is cut."""
+
+
+def scratch_bytes(target: Target) -> int:
+    """Bytes of thread-private scratch that the GEMM kernels may use, whatever the sizes."""
+    return _SUM_BYTES + 2 * target.l2_bytes + (64 << 10)
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Run-time bounds: `low` <= index < `high`."""
+
+    low: V
+    high: V
+
+
+def define_block(module: Module, target: Target, shape: Shape, *, dynamic: bool) -> str:
+    """Add `void @gemm_block_*(args, ctx, b, m0, m1, p0, p1)`: rows m0..m1 of panels p0..p1 of batch b.
+
+    All ranges are non-empty. Returns the name.
+    """
+    block = _Block(module, target, shape, dynamic=dynamic)
+    block.write()
+    return block.f.name
+
+
+class _Block:
+    """Writes the function; attributes are its run-time values, set in the order of the loops."""
+
+    def __init__(self, module: Module, target: Target, shape: Shape, *, dynamic: bool) -> None:
+        self.target, self.shape, self.dynamic = target, shape, dynamic
+        self.copy, self.pick = define_copy(module, shape), define_pick(module, shape)
+        params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("b", "m0", "m1", "p0", "p1"))]
+        name = f"gemm_block_{'dynamic_' if dynamic else ''}{shape.suffix}"
+        self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
+        self.args, self.ctx, self.b, self.m0, self.m1, self.p0, self.p1 = self.f.params
+
+    def write(self) -> None:
+        f = self.f
+        self._load_words()
+        self._choose_blocks()
+        self._lay_out_scratch()
+        self._make_plans()
+        tiles = self.cut.parts
+        with f.loop(int_(0), tiles, self.tiles_per_block) as rows:
+            self.tiles = _Range(rows.index, f.smin(f.add(rows.index, self.tiles_per_block), tiles))
+            with f.loop(self.p0, self.p1, self.panels_per_block) as columns:
+                high = f.smin(f.add(columns.index, self.panels_per_block), self.p1)
+                self.panels = _Range(columns.index, high)
+                with f.loop(int_(0), f.smax(self.k, int_(1)), self.k_block) as depth:
+                    self._depth(depth.index)
+        f.ret()
+        f.finish()
+
+    def _load_words(self) -> None:
+        f = self.f
+        self.word = {w: f.word(self.args, w) for w in Gemm if w > Gemm.EPILOGUE}
+        self.end = End(f, self.shape, self.args, Gemm)
+        self.a, self.b_matrix, self.c = (self._origin(operand) for operand in ("A", "B", "C"))
+        self.residual = self._origin("RESIDUAL")
+        self.k = self.word[Gemm.K]
+        self.rows = f.sub(self.m1, self.m0)
+        self.cut = Cut.of(f, self.rows, ceil_div(f, self.rows, int_(self.shape.max_rows)))
+        self.coords = new_words(f, {0: self.b}, 3)
+
+    def _origin(self, operand: str) -> V:
+        """Where the matrix of this batch begins."""
+        f, inner = self.f, self.word[Gemm.BATCH1]
+        b0, b1 = f.binary("udiv", self.b, inner), f.binary("urem", self.b, inner)
+        strides = (self.word[Gemm[f"{operand[0]}_BATCH{i}"]] for i in (0, 1))
+        offset = f.add(*(f.mul(b, stride) for b, stride in zip((b0, b1), strides, strict=True)))
+        return f.gep(f.word(self.args, Gemm[operand], "ptr"), offset, self.shape.dtype)
+
+    def _choose_blocks(self) -> None:
+        """Keep a block of A beside two panels of B in L2; cut k only if too few rows of A would fit."""
+        f, shape, tiles = self.f, self.shape, self.cut.parts
+        budget = self.target.l2_bytes * 3 // 4 // shape.element
+        beside = int_(2 * shape.columns)
+        together = int_(_FULL_TILES) if self.target.fixed_order else f.smin(tiles, int_(_FULL_TILES))
+        fitting = f.binary("udiv", int_(budget), f.add(f.mul(together, int_(shape.max_rows)), beside))
+        single = f.icmp("eq", together, int_(1))
+        longest = f.select(single, int_(budget // 2 // shape.max_rows), fitting)
+        k = f.smax(self.k, int_(1))
+        equal = ceil_div(f, k, ceil_div(f, k, longest))
+        self.k_block = _rounded(f, equal, shape.lanes)
+        self.k_is_cut = f.icmp("slt", self.k_block, self.k)
+        # An odd number of vectors: the rows of the copy then begin in different L1 sets.
+        vectors = f.smin(self.k_block, _rounded(f, k, shape.lanes))
+        self.copy_pitch = f.binary("or", vectors, int_(shape.lanes))
+        room = f.sub(f.binary("udiv", int_(budget), self.copy_pitch), beside)
+        fitting = f.smax(f.binary("sdiv", room, int_(shape.max_rows)), int_(1))
+        self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
+        sums = f.binary("udiv", int_(_SUM_BYTES), f.mul(self.tiles_per_block, int_(shape.tile_bytes)))
+        self.panels_per_block = f.select(self.k_is_cut, f.smax(sums, int_(1)), f.sub(self.p1, self.p0))
+
+    def _lay_out_scratch(self) -> None:
+        """Sums of tiles, then the copy of a block of A, then the packed panel of B."""
+        f, shape = self.f, self.shape
+        self.sums = f.word(self.ctx, Context.SCRATCH, "ptr")
+        tiles = f.select(self.k_is_cut, f.mul(self.tiles_per_block, self.panels_per_block), int_(STRIP_TILES))
+        used = _rounded(f, f.mul(tiles, int_(shape.tile_bytes)), CACHE_LINE)
+        self.a_copy = f.gep(self.sums, used, "i8")
+        row_bytes = f.mul(self.word[Gemm.A_M], int_(shape.element))
+        worth = [
+            f.icmp("eq", f.binary("and", row_bytes, int_(_ALIASING_BYTES - 1)), int_(0)),
+            f.icmp("sge", f.mul(self.k, int_(shape.element)), int_(_ALIASING_BYTES)),
+            f.icmp("sge", self.rows, int_(shape.max_rows // 2)),
+            f.icmp("sgt", f.sub(self.p1, self.p0), int_(3)),
+        ]
+        for condition in worth[1:]:
+            worth[0] = f.binary("and", worth[0], condition)
+        self.copied = f.binary("or", worth[0], f.icmp("ne", self.word[Gemm.A_K], int_(1)))
+        copy_row_bytes = f.mul(self.copy_pitch, int_(shape.element))
+        self.row_stride = f.select(self.copied, copy_row_bytes, row_bytes)
+        rows = f.add(f.mul(self.tiles_per_block, int_(shape.max_rows)), int_(shape.lanes))
+        size = f.select(self.copied, f.mul(rows, copy_row_bytes), int_(0))
+        self.b_packed = f.gep(self.a_copy, size, "i8")
+
+    def _make_plans(self) -> None:
+        """One plan for tiles in scratch, one for tiles that go to C at once."""
+        f, shape, word = self.f, self.shape, self.word
+        self.table = new_words(f, {}, 2)
+        vector = int_(shape.panel_row_bytes // 2)
+        self.c_row = f.mul(word[Gemm.C_M], int_(shape.element))
+        self.residual_row = f.mul(word[Gemm.R_M], int_(shape.element))
+        words: dict[int, V] = {
+            Plan.TABLE: self.table,
+            Plan.ENTRIES: int_(1),
+            Plan.ROW: self.row_stride,
+            Plan.TILE_VECTOR: vector,
+        }
+        to_c: dict[int, V] = {
+            **self.end.bounds,
+            Plan.TILE_ROW: self.c_row,
+            Plan.RESIDUAL_ROW: self.end.residual_stride(self.residual_row),
+            Plan.RESIDUAL_VECTOR: vector,
+        }
+        self.tile_plan = new_words(f, {**words, Plan.TILE_ROW: int_(shape.panel_row_bytes)}, len(Plan))
+        self.direct_plan = new_words(f, {**words, **to_c}, len(Plan))
+        self.strides = new_words(f, {}, 3)
+        now = f.binary("xor", f.binary("and", self.k_is_cut, self.end.finishing), int_(1, "i1"))
+        self.may_be_direct = f.binary("and", self.end.unfused, now)
+
+    def _depth(self, k0: V) -> None:
+        """One range of k: all panels of the block, all tiles of each panel."""
+        f = self.f
+        self.k0 = k0
+        self.steps = f.smin(f.sub(self.k, k0), self.k_block)
+        self.last = f.icmp("sge", f.add(k0, self.k_block), self.k)
+        set_word(f, self.table, 1, self.steps)
+        mode = f.select(f.icmp("eq", k0, int_(0)), int_(Mode.STORE), int_(Mode.ADD))
+        direct_mode = f.select(self.end.finishing, int_(Mode.FINISH), mode)
+        for plan, its_mode in ((self.tile_plan, mode), (self.direct_plan, direct_mode)):
+            set_word(f, plan, Plan.MODE, its_mode)
+        self.first_row = self.cut.begin(f, self.tiles.low)
+        self._place_a()
+        with f.loop(self.panels.low, self.panels.high) as panel:
+            self._panel(panel.index)
+
+    def _place_a(self) -> None:
+        """The first row of the block of A, copied if its strides are awkward; tiles step by `row_stride`."""
+        f, shape, word = self.f, self.shape, self.word
+        low = f.add(self.m0, self.first_row)
+        at = f.add(f.mul(low, word[Gemm.A_M]), f.mul(self.k0, word[Gemm.A_K]))
+        source = f.gep(self.a, at, shape.dtype)
+        with f.when(self.copied):
+            rows = f.sub(self.cut.begin(f, self.tiles.high), self.first_row)
+            self._copy(self.a_copy, source, rows, self.steps, self.copy_pitch, word[Gemm.A_M], word[Gemm.A_K])
+        self.a_block = f.select(self.copied, self.a_copy, source)
+
+    def _copy(self, to: V, source: V, rows: V, columns: V, *strides: V) -> None:
+        for i, stride in enumerate(strides):
+            set_word(self.f, self.strides, i, stride)
+        self.f.call(self.copy, "void", to, source, rows, columns, self.strides)
+
+    def _panel(self, panel: V) -> None:
+        f, shape, word = self.f, self.shape, self.word
+        self.n = f.mul(panel, int_(shape.columns))
+        self.columns = f.smin(f.sub(word[Gemm.N], self.n), int_(shape.columns))
+        narrow = f.icmp("sle", self.columns, int_(shape.lanes))
+        width = f.select(narrow, int_(shape.lanes), int_(shape.columns))
+        self.direct = f.binary("and", self.may_be_direct, f.icmp("eq", self.columns, width))
+        self.bias = self.end.bias(self.n)
+        set_word(f, self.direct_plan, Plan.BIAS, self.bias)
+        few = f.icmp("sle", word[Gemm.M], int_(0 if self.target.fixed_order else GEMV_ROWS))
+        sizes = self.cut.largest(f), self.cut.base
+        picks = [f.value("ptr", f"call ptr @{self.pick}({s}, {narrow}, {few})") for s in sizes]
+        b, following = self._place_b(width)
+        ahead = Ahead.of(f, shape, f.sub(self.tiles.high, self.tiles.low), few, b, self.steps, following)
+        for plan in (self.tile_plan, self.direct_plan):
+            set_word(f, plan, Plan.AHEAD_STEP, ahead.step)
+        slots = f.mul(f.sub(panel, self.panels.low), self.tiles_per_block)
+        slots = f.mul(f.select(self.k_is_cut, slots, int_(0)), int_(shape.tile_bytes))
+        self._tiles(picks, b, ahead, f.gep(self.sums, slots, "i8"))
+
+    def _tiles(self, picks: list[V], b: V, ahead: Ahead, sums: V) -> None:
+        """All tiles of the block for one panel; those that do not go to C at once are passed on in strips."""
+        f = self.f
+        passes_on = f.binary("and", self.last, f.binary("xor", self.direct, int_(1, "i1")))
+        carried = [ahead.address, sums, sums, self.tiles.low]
+        with f.loop(self.tiles.low, self.tiles.high, 1, carried) as tile:
+            later, own, strip, first = tile.carried
+            rows = self._tile(tile.index, picks, b, later, own)
+            filled = f.gep(own, f.mul(rows, int_(self.shape.panel_row_bytes)), "i8")
+            following = f.add(tile.index, int_(1))
+            long = f.icmp("eq", f.sub(following, first), int_(STRIP_TILES))
+            ends = f.binary("or", long, f.icmp("eq", following, self.tiles.high))
+            with f.when(f.binary("and", ends, passes_on)):
+                self._pass_on(strip, first, following)
+            kept = f.select(self.k_is_cut, filled, sums)
+            tile.next(
+                f.gep(later, ahead.per_tile, "i8"),
+                f.select(ends, kept, filled),
+                f.select(ends, kept, strip),
+                f.select(ends, following, first),
+            )
+
+    def _place_b(self, width: V) -> tuple[V, V]:
+        """The packed panel, packed now if B is dynamic, and what will be read after it."""
+        f, shape, word = self.f, self.shape, self.word
+        if not self.dynamic:
+            first = f.gep(self.b_matrix, f.mul(self.n, self.k), shape.dtype)
+            b = f.gep(first, f.mul(self.k0, width), shape.dtype)
+            return b, f.gep(b, f.mul(self.k, int_(shape.panel_row_bytes)), "i8")
+        at = f.add(f.mul(self.k0, word[Gemm.B_K]), f.mul(self.n, word[Gemm.B_N]))
+        source = f.gep(self.b_matrix, at, shape.dtype)
+        self._copy(self.b_packed, source, self.steps, self.columns, width, word[Gemm.B_K], word[Gemm.B_N])
+        return self.b_packed, self.b_packed
+
+    def _tile(self, t: V, picks: list[V], b: V, ahead: V, tile: V) -> V:
+        """Sum one tile; returns its rows."""
+        f = self.f
+        first, count = self.cut.begin(f, t), self.cut.size(f, t)
+        kernel = f.select(f.icmp("slt", t, self.cut.extra), *picks)
+        a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
+        half = f.mul(f.binary("lshr", f.add(count, int_(1)), int_(1)), self.row_stride)
+        c, residual = self._places(f.add(self.m0, first))
+        set_word(f, self.direct_plan, Plan.RESIDUAL, self.end.residual_or_zeros(residual))
+        into = f.select(self.direct, c, tile)
+        plan = f.select(self.direct, self.direct_plan, self.tile_plan)
+        f.call_pointer(kernel, a, b, into, half, plan, ahead)
+        return count
+
+    def _places(self, m: V) -> tuple[V, V]:
+        """Where row m of the panel lies in C and in the residual."""
+        f, dtype = self.f, self.shape.dtype
+        c, residual = f.mul(m, self.c_row), f.mul(m, self.residual_row)
+        return (
+            f.gep(f.gep(self.c, c, "i8"), self.n, dtype),
+            f.gep(f.gep(self.residual, residual, "i8"), self.n, dtype),
+        )
+
+    def _pass_on(self, sums: V, first: V, end: V) -> None:
+        """Give tiles first..end to the epilogue, or finish and store them."""
+        f, word = self.f, self.word
+        begin = self.cut.begin(f, first)
+        m, count = f.add(self.m0, begin), f.sub(self.cut.begin(f, end), begin)
+        c, residual = self._places(m)
+        tile = Tile(sums, int_(self.shape.columns), count, self.columns)
+        fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
+        f.branch(self.end.unfused, store, fused)
+        f.start(fused)
+        set_word(f, self.coords, 1, m)
+        set_word(f, self.coords, 2, self.n)
+        self.end.call_epilogue(tile, self.coords)
+        f.jump(done)
+        f.start(store)
+        to, other = Place(c, word[Gemm.C_M], int_(1)), Place(residual, word[Gemm.R_M], int_(1))
+        self.end.store(tile, to, other, self.bias, by_row=int_(0, "i1"))
+        f.jump(done)
+        f.start(done)
+
+
+def _rounded(f: Function, value: V, multiple: int) -> V:
+    """The value rounded up to a multiple of a power of two."""
+    return f.binary("and", f.add(value, int_(multiple - 1)), int_(-multiple))

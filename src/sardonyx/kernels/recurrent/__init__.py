@@ -1,0 +1,1 @@
+"""Recurrent layers: the call, the driver between threads, steps, cells and sums."""

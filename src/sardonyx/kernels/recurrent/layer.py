@@ -1,0 +1,178 @@
+"""Recurrent layers: what a kernel is generated for, its argument words, and where operands and states are.
+
+Must not know formulas of cells, threads or the order of time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from enum import IntEnum, auto
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.dtype import DType
+from sardonyx.base.target import Target
+from sardonyx.kernels.access import Access
+from sardonyx.kernels.recurrent.cell import Activation
+from sardonyx.kernels.recurrent.sums import Panel
+from sardonyx.kernels.share import ceil_div
+from sardonyx.llvm.convert import memory_type
+from sardonyx.llvm.lanes import Lanes
+from sardonyx.llvm.products import depth_of
+from sardonyx.llvm.vec import Function, V, int_, vector_of
+
+
+class Word(IntEnum):
+    """Argument words; strides are in elements. Absent operands and results have address 0.
+
+    GATES [T, B, D, gates * H] is the input's part of the gates, WEIGHTS (and INNER, of a GRU's hidden gate)
+    are packed panels with a stride for the direction. EXTRA is peepholes [D, 3 H] or the inner bias [D, H].
+    STATE is workspace of `slabs` times D * B * padded H elements: h of even and odd steps, then c, or z and
+    r * h. Bit d of BACKWARD says that direction d runs from the end. COLUMNS, of 8-bit weights, is i32
+    [D, blocks of units, gates, 3, lanes]: the sum of a column, its zero point and the bits of its scale.
+    """
+
+    STEPS = 0
+    BATCH = auto()
+    UNITS = auto()
+    DIRECTIONS = auto()
+    BACKWARD = auto()
+    STATE = auto()
+    GATES = auto()
+    GATES_T = auto()
+    GATES_B = auto()
+    GATES_D = auto()
+    WEIGHTS = auto()
+    WEIGHTS_D = auto()
+    INNER = auto()
+    INNER_D = auto()
+    EXTRA = auto()
+    EXTRA_D = auto()
+    LENS = auto()
+    LENS_B = auto()
+    H = auto()
+    H_D = auto()
+    H_B = auto()
+    H_U = auto()
+    C = auto()
+    C_D = auto()
+    C_B = auto()
+    C_U = auto()
+    COLUMNS = auto()
+    COLUMNS_D = auto()
+    Y = auto()
+    Y_T = auto()
+    Y_D = auto()
+    Y_B = auto()
+    LAST_H = auto()
+    LAST_H_D = auto()
+    LAST_H_B = auto()
+    LAST_C = auto()
+    LAST_C_D = auto()
+    LAST_C_B = auto()
+    WORDS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What a recurrence kernel is generated for.
+
+    `kind` is lstm, gru, gru_reset (reset before the product) or rnn; `extra` tells of peepholes or an inner
+    bias, `ragged` of sequence lengths, `quantised` of 8-bit weights.
+    """
+
+    kind: str
+    dtype: DType
+    activations: tuple[Activation, ...]
+    clip: float | None = None
+    extra: bool = False
+    ragged: bool = False
+    input_forget: bool = False
+    quantised: bool = False
+
+    @property
+    def symbol(self) -> str:
+        """The name of the kernel."""
+        told = repr([getattr(self, field.name) for field in fields(self)][2:])
+        return f"sdx_{self.kind}_{self.dtype.name}_{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+
+    @property
+    def compute(self) -> str:
+        """The LLVM type of states and weights."""
+        return "double" if self.dtype is dt.F64 else "float"
+
+    @property
+    def slabs(self) -> int:
+        """States of the size of h that the workspace holds."""
+        return {"lstm": 3, "gru": 2, "gru_reset": 4, "rnn": 2}[self.kind]
+
+    def panels(self, target: Target) -> tuple[Panel, ...]:
+        """The register tiles of the phases of a step: (block of units, gates)."""
+        if self.quantised:
+            return (Panel.of(target, "i32", 1, 4, depth_of(target)),)
+        cuts = {"lstm": [(1, 4)], "gru": [(1, 3)], "gru_reset": [(2, 2), (4, 1)], "rnn": [(4, 1)]}[self.kind]
+        return tuple(Panel.of(target, self.compute, units, gates) for units, gates in cuts)
+
+
+_ADDRESSES = frozenset(
+    {
+        *(Word.STATE, Word.GATES, Word.WEIGHTS, Word.INNER, Word.COLUMNS, Word.EXTRA, Word.LENS),
+        *(Word.H, Word.C, Word.Y, Word.LAST_H, Word.LAST_C),
+    }
+)
+
+
+class Memory:
+    """Words and addresses that the driver and the steps have in common."""
+
+    def __init__(self, f: Function, layer: Layer, target: Target, args: V) -> None:
+        self.f, self.layer, self.target = f, layer, target
+        self.panel = layer.panels(target)[0]
+        self.lanes = self.panel.lanes
+        self.vector = vector_of(layer.compute, self.lanes)
+        self.word: dict[Word, V] = {
+            w: f.word(args, w, "ptr" if w in _ADDRESSES else "i64") for w in Word if w is not Word.WORDS
+        }
+        self.access = Access(f, layer.dtype, target)
+        self.element = memory_type(layer.dtype)
+        self.blocks = ceil_div(f, self.word[Word.UNITS], int_(self.lanes))
+        self.pitch = f.mul(self.blocks, int_(self.lanes))
+        self.slab = f.mul(f.mul(self.word[Word.DIRECTIONS], self.word[Word.BATCH]), self.pitch)
+
+    def state(self, slab: V, direction: V, row: V) -> V:
+        """The address of a row of a workspace state."""
+        f = self.f
+        at = f.add(
+            f.mul(slab, self.slab), f.mul(f.add(f.mul(direction, self.word[Word.BATCH]), row), self.pitch)
+        )
+        return f.gep(self.word[Word.STATE], at, self.layer.compute)
+
+    def at(self, word: Word, *terms: tuple[V, Word]) -> V:
+        """The address of an operand's row: its base plus index times stride for each term."""
+        f = self.f
+        offset = int_(0)
+        for index, stride in terms:
+            offset = f.add(offset, f.mul(index, self.word[stride]))
+        return f.gep(self.word[word], offset, self.element)
+
+    def mask(self, column: V) -> V:
+        """The lanes of a block of units that exist."""
+        return self.f.tail_mask(self.f.sub(self.word[Word.UNITS], column), self.lanes)
+
+    def load(self, row: V, column: V, mask: V) -> Lanes:
+        """A vector of an operand in compute type; zeros where the mask is off."""
+        return Lanes(self.f, self.access.load_lanes(row, column, mask))
+
+    def store(self, value: Lanes, row: V, column: V, mask: V) -> None:
+        """Store the lanes of the mask in memory type."""
+        self.access.store_lanes(value.v, row, column, mask)
+
+    def load_state(self, row: V, column: V) -> Lanes:
+        """A vector of a workspace row."""
+        return Lanes(self.f, self.f.load(self.f.gep(row, column, self.layer.compute), self.vector))
+
+    def store_state(self, value: Lanes, row: V, column: V, mask: V) -> None:
+        """Store into a workspace row; lanes without a unit become 0."""
+        f = self.f
+        kept = f.select(mask, value.v, V("zeroinitializer", value.v.type))
+        f.store(kept, f.gep(row, column, self.layer.compute))

@@ -1,0 +1,138 @@
+"""Register tiles of a recurrence: the state of some rows times all gates of a group of units.
+
+Decides the layout of the recurrent weights, registers and unrolling; must not know what gates mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sardonyx.base.target import Target
+from sardonyx.kernels.product.driver import aligned_zeros
+from sardonyx.kernels.tiles.microkernel import vector_lanes
+from sardonyx.llvm.products import add_products
+from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
+
+UNROLL = 4
+"""Rows of a packed panel are padded to a multiple of this."""
+
+_FEW_SUMS = 8
+"""So many independent sums hide the latency of an FMA."""
+
+_MOST_ROWS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The weights of `units` blocks of `lanes` units, `gates` vectors each: [row][block][gate][lane].
+
+    With a `depth` above 1 the lanes of dtype i32 hold that many 8- or 16-bit weights of neighbouring rows.
+    `in_order` panels are summed row by row, others in as many parts as hide the latency of the additions.
+    """
+
+    dtype: str
+    lanes: int
+    registers: int
+    units: int
+    gates: int
+    depth: int = 1
+    in_order: bool = False
+
+    @staticmethod
+    def of(target: Target, dtype: str, units: int, gates: int, depth: int = 1) -> Panel:
+        """The panel for a target's vectors."""
+        lanes, registers = vector_lanes(target, dtype), 2 * target.lanes
+        return Panel(dtype, lanes, registers, units, gates, depth, target.fixed_order)
+
+    @property
+    def vectors(self) -> int:
+        """Vectors of one row."""
+        return self.units * self.gates
+
+    @property
+    def vector(self) -> str:
+        """The LLVM type of one vector."""
+        return vector_of(self.dtype, self.lanes)
+
+    @property
+    def vector_bytes(self) -> int:
+        """Bytes of one vector."""
+        return self.lanes * size_of(self.dtype)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self.vectors * self.vector_bytes
+
+    @property
+    def max_rows(self) -> int:
+        """Rows of state whose sums fit into registers beside a row of weights and the broadcast states."""
+        return min(_MOST_ROWS, max(1, (self.registers - self.vectors) // (self.vectors + 1)))
+
+    def pack(self, r: np.ndarray) -> np.ndarray:
+        """Lay out r[D, K, gates, H] as [D, groups, rows, units, gates, lanes, depth], zero padded."""
+        directions, inner, gates, size = r.shape
+        width = self.units * self.lanes
+        groups, rows = -(-size // width), -(-inner // (UNROLL * self.depth)) * UNROLL
+        whole = np.zeros((directions, rows * self.depth, gates, groups * width), r.dtype)
+        whole[:, :inner, :, :size] = r
+        parts = whole.reshape(directions, rows, self.depth, gates, groups, self.units, self.lanes)
+        ordered = parts.transpose(0, 4, 1, 5, 3, 6, 2)
+        packed = aligned_zeros(ordered.shape, r.dtype)
+        packed[...] = ordered
+        return packed
+
+
+def define_sums(module: Module, panel: Panel, rows: int) -> V:
+    """Add `void @name(ptr state, i64 row_bytes, ptr panel, i64 k, ptr tile)` once; returns its address.
+
+    tile[r][v] = sum over k of state[r * row_bytes][k] * panel[k][v] for all vectors v of the panel; k is a
+    multiple of UNROLL, panel and tile are aligned to vectors.
+    """
+    name = f"recurrent_{panel.dtype}_{rows}x{panel.vectors}x{panel.depth}"
+    if not module.has(name):
+        _write_sums(module, name, panel, rows)
+    return V(f"@{name}", "ptr")
+
+
+def _write_sums(module: Module, name: str, panel: Panel, rows: int) -> None:
+    params = [("state", "ptr"), ("row_bytes", "i64"), ("panel", "ptr"), ("k", "i64"), ("tile", "ptr")]
+    f = Function(module, name, params, internal=True, attributes="nounwind noinline")
+    state, row_bytes, weights, k, tile = f.params
+    count = rows * panel.vectors
+    few = count < _FEW_SUMS and not panel.in_order
+    phases = 1 if not few else 2 if 2 * count >= _FEW_SUMS else 4
+    rows_at = [f.gep(state, f.mul(row_bytes, int_(r)), "i8") for r in range(rows)]
+    zeros = [V("zeroinitializer", panel.vector)] * (count * phases)
+    with f.loop(int_(0), k, UNROLL, [weights, *zeros]) as loop:
+        at, *sums = loop.carried
+        here = [f.gep(row, loop.index, panel.dtype) for row in rows_at]
+        for step in range(UNROLL):
+            part = step % phases * count
+            sums[part : part + count] = _step(f, panel, here, at, step, sums[part : part + count])
+        loop.next(f.gep(at, int_(UNROLL * panel.row_bytes), "i8"), *sums)
+    sums = loop.carried[1:]
+    add = "fadd" if panel.depth == 1 else "add"
+    while len(sums) > count:
+        half = len(sums) // 2
+        sums = [f.binary(add, a, b) for a, b in zip(sums[:half], sums[half:], strict=True)]
+    for index, total in enumerate(sums):
+        f.store(total, f.gep(tile, int_(index * panel.vector_bytes), "i8"), panel.vector_bytes)
+    f.ret()
+    f.finish()
+
+
+def _step(f: Function, panel: Panel, rows: Sequence[V], weights: V, step: int, sums: Sequence[V]) -> list[V]:
+    base = step * panel.row_bytes
+    offsets = [base + v * panel.vector_bytes for v in range(panel.vectors)]
+    columns = [f.load(f.gep(weights, int_(o), "i8"), panel.vector, panel.vector_bytes) for o in offsets]
+    states = [f.load(f.gep(row, int_(step), panel.dtype), panel.dtype) for row in rows]
+    broadcast = [f.splat(state, panel.lanes) for state in states]
+    pairs = [(h, column) for h in broadcast for column in columns]
+    terms = zip(pairs, sums, strict=True)
+    if panel.depth == 1:
+        return [f.fma(h, column, total) for (h, column), total in terms]
+    return [add_products(f, total, h, column, panel.depth) for (h, column), total in terms]

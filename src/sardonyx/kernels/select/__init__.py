@@ -1,0 +1,1 @@
+"""Sorting, selecting, looking up and running sums."""

@@ -1,0 +1,146 @@
+"""Running sums and products along an axis.
+
+Decides which lines a thread computes; each line is summed in order. Must not know ONNX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum, auto
+
+from sardonyx.base import dim as dims
+from sardonyx.base.abi import Context
+from sardonyx.base.dtype import DType
+from sardonyx.base.target import Target
+from sardonyx.ir.group import Group
+from sardonyx.ir.place import Place
+from sardonyx.kernels.access import Access
+from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.share import ceil_div, split
+from sardonyx.llvm import maps
+from sardonyx.llvm.convert import literal
+from sardonyx.llvm.vec import Function, Module, V, int_
+
+
+class Word(IntEnum):
+    """Argument words: Y and X are [OUTER, SIZE, INNER] without gaps."""
+
+    X = 0
+    Y = auto()
+    OUTER = auto()
+    SIZE = auto()
+    INNER = auto()
+    WORDS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a kernel is generated for."""
+
+    prim: str
+    dtype: DType
+    exclusive: bool
+    reverse: bool
+
+    @property
+    def symbol(self) -> str:
+        """The name of the kernel."""
+        ways = ("_exclusive" if self.exclusive else "") + ("_reverse" if self.reverse else "")
+        return f"sdx_{self.prim}_{self.dtype.name}{ways}"
+
+
+def scan_calls(
+    group: Group, places: Mapping[int, Place], target: Target
+) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+    """The call that computes a running sum or product."""
+    root, place = group.root, group.place
+    assert place is not None
+    (x,), axis = root.args, root.attrs["axis"]
+    scan = Scan(root.prim, root.dtype, bool(root.attrs["exclusive"]), bool(root.attrs["reverse"]))
+    source = places[x.id]
+    words: dict[int, Argument] = {
+        Word.X: Address(source.storage, source.offset),
+        Word.Y: Address(place.storage, place.offset),
+        Word.OUTER: dims.product(x.shape[:axis]),
+        Word.SIZE: x.shape[axis],
+        Word.INNER: dims.product(x.shape[axis + 1 :]),
+    }
+    call = NativeCall(
+        scan.symbol,
+        tuple(words[n] for n in range(Word.WORDS)),
+        (source.storage,),
+        (place.storage,),
+        root.origins,
+        work=x.size * 4,
+        kind="scan",
+        plan=f"{root.prim} of {words[Word.OUTER]} x {words[Word.SIZE]} x {words[Word.INNER]}",
+    )
+    yield call, {scan.symbol: lambda: scan_ir(scan, target)}
+
+
+def scan_ir(scan: Scan, target: Target) -> str:
+    """The module with `void @symbol(ptr args, ptr ctx)`."""
+    module = Module()
+    _Writer(module, scan, target).write()
+    return module.text()
+
+
+class _Writer:
+    """Writes the kernel: lines side by side in vectors, or one by one if fewer lie side by side."""
+
+    def __init__(self, module: Module, scan: Scan, target: Target) -> None:
+        self.f = Function(module, scan.symbol, [("args", "ptr"), ("ctx", "ptr")])
+        self.scan, self.target = scan, target
+        self.args, self.ctx = self.f.params
+        self.access = Access(self.f, scan.dtype, target)
+        self.x, self.y = (self.f.word(self.args, w, "ptr") for w in (Word.X, Word.Y))
+        self.outer, self.size, self.inner = (
+            self.f.word(self.args, w) for w in (Word.OUTER, Word.SIZE, Word.INNER)
+        )
+
+    def write(self) -> None:
+        """Add the function to its module."""
+        f, lanes = self.f, self.target.lanes
+        wide = f.icmp("sge", self.inner, int_(lanes))
+        step = f.select(wide, int_(lanes), int_(1))
+        blocks = ceil_div(f, self.inner, step)
+        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
+        low, high = split(f, f.mul(self.outer, blocks), tid, threads)
+        with f.loop(low, high) as loop:
+            outer, block = f.binary("udiv", loop.index, blocks), f.binary("urem", loop.index, blocks)
+            column = f.mul(block, step)
+            first = f.add(f.mul(outer, f.mul(self.size, self.inner)), column)
+            vector, scalar, done = (f.new_label(name) for name in ("vector", "scalar", "done"))
+            f.branch(wide, vector, scalar)
+            f.start(vector)
+            self._line(first, f.tail_mask(f.sub(self.inner, column), lanes))
+            f.jump(done)
+            f.start(scalar)
+            self._line(first, None)
+            f.jump(done)
+            f.start(done)
+        f.ret()
+        f.finish()
+
+    def _line(self, first: V, mask: V | None) -> None:
+        """One line, or as many side by side as the mask has lanes."""
+        f, access, dtype = self.f, self.access, self.scan.dtype
+        identity = literal(1 if self.scan.prim == "cumprod" else 0, dtype, mask.lanes if mask else 1)
+        last = f.sub(self.size, int_(1))
+        with f.loop(int_(0), self.size, 1, [identity]) as loop:
+            step = f.sub(last, loop.index) if self.scan.reverse else loop.index
+            at = f.add(first, f.mul(step, self.inner))
+            x = access.load_lanes(self.x, at, mask) if mask else access.load(self.x, at)
+            total = self._combined(loop.carried[0], x)
+            y = loop.carried[0] if self.scan.exclusive else total
+            if mask:
+                access.store_lanes(y, self.y, at, mask)
+            else:
+                access.store(y, self.y, at)
+            loop.next(total)
+
+    def _combined(self, a: V, b: V) -> V:
+        dtype = self.scan.dtype
+        prim = "mul" if self.scan.prim == "cumprod" else "add"
+        return maps.apply(self.f, self.target, prim, (a, b), (dtype, dtype), dtype, {}, None, None)

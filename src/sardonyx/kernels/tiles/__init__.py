@@ -1,0 +1,1 @@
+"""Register tiles that the contraction families share, and copies that feed them."""

@@ -1,0 +1,203 @@
+"""The standard end of a contraction for a tile in memory: bias, residual, bounds, store with any strides.
+
+The micro-kernels do the same in registers where a tile can be stored as it is; this file must not know why
+it could not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from sardonyx.kernels.arguments import Conv, Gemm
+from sardonyx.kernels.share import Shape, new_words, set_word
+from sardonyx.kernels.tiles.microkernel import Plan, clamped
+from sardonyx.llvm.vec import Function, Module, V, float_, int_
+
+
+class Finish(IntEnum):
+    """The i64 words of the specification; strides in elements, RESIDUAL may be null."""
+
+    PITCH = 0
+    TO = 1
+    TO_ROW = 2
+    TO_LANE = 3
+    BIAS = 4
+    BIAS_BY_ROW = 5
+    LOW = 6
+    HIGH = 7
+    RESIDUAL = 8
+    RESIDUAL_ROW = 9
+    RESIDUAL_LANE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a tile goes to, or its residual comes from: address, and strides in elements."""
+
+    address: V
+    row: V
+    lane: V
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Sums in scratch: address, pitch in elements, and size."""
+
+    address: V
+    pitch: V
+    rows: V
+    columns: V
+
+
+class End:
+    """What one call does with finished tiles: its epilogue, its FINISH words, or a plain store."""
+
+    def __init__(self, f: Function, shape: Shape, args: V, words: type[Gemm] | type[Conv]) -> None:
+        self.f, self.shape = f, shape
+        null = V("null", "ptr")
+        self._function = define_finish(f.module, shape)
+        self.own_words = f.gep(args, int_(words.EPILOGUE_WORDS), "i64")
+        self.epilogue = f.word(args, words.EPILOGUE, "ptr")
+        self.unfused = f.icmp("eq", self.epilogue, null)
+        self.finishing = f.icmp("ne", f.word(args, words.FINISH), int_(0))
+        self.residual = f.select(self.finishing, f.word(args, words.RESIDUAL, "ptr"), null)
+        self.has_residual = f.icmp("ne", self.residual, null)
+        self._zeros = zeros(f, shape)
+        bias = f.select(self.finishing, f.word(args, words.BIAS, "ptr"), null)
+        self.has_bias = f.icmp("ne", bias, null)
+        self._bias = f.select(self.has_bias, bias, self._zeros)
+        infinity = (float_(sign * float("inf"), shape.dtype) for sign in (-1, 1))
+        bounds = (f.word(args, w, shape.dtype) for w in (words.LOW, words.HIGH))
+        low, high = (f.select(self.finishing, b, i) for b, i in zip(bounds, infinity, strict=True))
+        self.bounds: dict[int, V] = {Plan.LOW: low, Plan.HIGH: high}
+        self._spec = new_words(f, {Finish.LOW: low, Finish.HIGH: high}, len(Finish))
+
+    def bias(self, column: V) -> V:
+        """The address of the bias of that column; zeros if there is none."""
+        f = self.f
+        return f.gep(self._bias, f.select(self.has_bias, column, int_(0)), self.shape.dtype)
+
+    def residual_or_zeros(self, address: V) -> V:
+        """The address, or that of a row of zeros if the call has no residual."""
+        return self.f.select(self.has_residual, address, self._zeros)
+
+    def residual_stride(self, stride: V) -> V:
+        """The stride, or 0 if the call has no residual."""
+        return self.f.select(self.has_residual, stride, int_(0))
+
+    def call_epilogue(self, tile: Tile, coords: V) -> None:
+        """Hand a tile in scratch to the epilogue."""
+        words = self.own_words, coords, tile.rows, tile.columns
+        self.f.call_pointer(self.epilogue, tile.address, tile.pitch, *words)
+
+    def store(self, tile: Tile, to: Place, residual: Place, bias: V, *, by_row: V) -> None:
+        """Finish and store a tile in scratch; `residual` is ignored if the call has none.
+
+        `bias` has an element for each column, or with `by_row` (i1) for each row.
+        """
+        f = self.f
+        words = {
+            Finish.PITCH: tile.pitch,
+            Finish.BIAS_BY_ROW: f.convert("zext", by_row, "i64"),
+            Finish.TO: to.address,
+            Finish.TO_ROW: to.row,
+            Finish.TO_LANE: to.lane,
+            Finish.BIAS: bias,
+            Finish.RESIDUAL: f.select(self.has_residual, residual.address, V("null", "ptr")),
+            Finish.RESIDUAL_ROW: residual.row,
+            Finish.RESIDUAL_LANE: residual.lane,
+        }
+        for word, value in words.items():
+            set_word(f, self._spec, word, value)
+        f.call(self._function, "void", tile.address, self._spec, tile.rows, tile.columns)
+
+
+def zeros(f: Function, shape: Shape) -> V:
+    """A row of zeros on the stack, as wide as a tile."""
+    address = f.alloca(shape.dtype, shape.columns)
+    for i in range(0, shape.columns, shape.lanes):
+        f.store(int_(0, shape.vector), f.gep(address, int_(i), shape.dtype))
+    return address
+
+
+def define_finish(module: Module, shape: Shape) -> str:
+    """Add `void @finish_*(ptr tile, ptr spec, i64 rows, i64 columns)`; returns the name.
+
+    TO[r, c] = min(max(tile[r][c] + bias + RESIDUAL[r, c], LOW), HIGH), bias = BIAS[c] or with BIAS_BY_ROW
+    BIAS[r].
+    """
+    name = f"finish_{shape.suffix}"
+    if module.has(name):
+        return name
+    params = [("tile", "ptr"), ("spec", "ptr"), ("rows", "i64"), ("columns", "i64")]
+    f = Function(module, name, params, internal=True, attributes="nounwind noinline")
+    _Writer(f, shape).write()
+    return name
+
+
+class _Writer:
+    """Writes the function: vectors where lanes are contiguous, else single elements."""
+
+    def __init__(self, f: Function, shape: Shape) -> None:
+        self.f, self.shape = f, shape
+        self.tile, self.spec, self.rows, self.columns = f.params
+
+    def write(self) -> None:
+        f, shape = self.f, self.shape
+        self.bias, self.residual = (f.word(self.spec, w, "ptr") for w in (Finish.BIAS, Finish.RESIDUAL))
+        absent = f.icmp("eq", self.residual, V("null", "ptr"))
+        self.zeros = zeros(f, shape)
+        self.residual = f.select(absent, self.zeros, self.residual)
+        self.residual_row = f.select(absent, int_(0), f.word(self.spec, Finish.RESIDUAL_ROW))
+        lane = f.word(self.spec, Finish.RESIDUAL_LANE)
+        self.residual_lane = f.select(absent, int_(0), lane)
+        self.to_lane = f.word(self.spec, Finish.TO_LANE)
+        self.by_row = f.icmp("ne", f.word(self.spec, Finish.BIAS_BY_ROW), int_(0))
+        apart = [f.binary("xor", x, int_(1)) for x in (self.to_lane, f.select(absent, int_(1), lane))]
+        lanes = f.binary("or", *apart)
+        single, vectors, done = (f.new_label(hint) for hint in ("single", "vectors", "done"))
+        f.branch(f.icmp("eq", lanes, int_(0)), vectors, single)
+        for label, lanes_at_once in ((vectors, shape.lanes), (single, 1)):
+            f.start(label)
+            self._rows(lanes_at_once)
+            f.jump(done)
+        f.start(done)
+        f.ret()
+        f.finish()
+
+    def _rows(self, lanes: int) -> None:
+        """All rows; nothing is read of a bias by row but the element of the row."""
+        f, shape = self.f, self.shape
+        bounds = [f.splat(f.word(self.spec, w, shape.dtype), lanes) for w in (Finish.LOW, Finish.HIGH)]
+        to, to_row = f.word(self.spec, Finish.TO, "ptr"), f.word(self.spec, Finish.TO_ROW)
+        pitch, zero = f.word(self.spec, Finish.PITCH), int_(0)
+        across = f.select(self.by_row, self.zeros, self.bias)
+        with f.loop(zero, self.rows, 1, [self.tile, to, self.residual]) as row:
+            tile, into, other = row.carried
+            own = f.load(f.gep(self.bias, f.select(self.by_row, row.index, zero), shape.dtype), shape.dtype)
+            own = f.splat(own, lanes)
+            with f.loop(zero, self.columns, lanes) as column:
+                c = column.index
+                at = [
+                    f.gep(tile, c, shape.dtype),
+                    f.gep(across, f.select(self.by_row, zero, c), shape.dtype),
+                    f.gep(other, f.mul(c, self.residual_lane), shape.dtype),
+                    f.gep(into, f.mul(c, self.to_lane), shape.dtype),
+                ]
+                if lanes == 1:
+                    x, y, z = (f.load(p, shape.dtype) for p in at[:3])
+                else:
+                    mask = f.tail_mask(f.sub(self.columns, c), lanes)
+                    x, y, z = (f.masked_load(p, shape.vector, mask) for p in at[:3])
+                y = f.select(self.by_row, own, y)
+                value = clamped(f, f.binary("fadd", f.binary("fadd", x, y), z), *bounds)
+                if lanes == 1:
+                    f.store(value, at[3])
+                else:
+                    f.masked_store(value, at[3], mask)
+            row.next(
+                f.gep(tile, pitch, shape.dtype),
+                f.gep(into, to_row, shape.dtype),
+                f.gep(other, self.residual_row, shape.dtype),
+            )

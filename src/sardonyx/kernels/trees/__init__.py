@@ -1,0 +1,1 @@
+"""Ensembles of decision trees: the call, the driver between threads, and votes."""

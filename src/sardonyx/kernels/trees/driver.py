@@ -1,0 +1,246 @@
+"""Ensembles of decision trees: walks of equal length side by side, over trees of a row or rows of a tree.
+
+Decides the layout of nodes and what runs side by side; must not know ONNX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, auto
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.abi import Context
+from sardonyx.base.dtype import DType
+from sardonyx.base.target import Target
+from sardonyx.kernels.access import Access
+from sardonyx.kernels.share import ceil_div, split
+from sardonyx.llvm.convert import memory_type
+from sardonyx.llvm.lanes import Lanes
+from sardonyx.llvm.vec import Function, Module, V, float_, int_
+
+WALKS = 8
+"""Walks side by side: each waits for its loads, the others run on."""
+
+MODE_SHIFT, MISSING_SHIFT, LEAF = 24, 27, 6
+"""Facts of a node: its feature, from bit MODE_SHIFT on its comparison or LEAF, whether NaN means yes."""
+
+_COMPARISONS = ("ole", "olt", "oge", "ogt", "oeq", "une")
+_BOUNDS = 1
+
+
+class Word(IntEnum):
+    """Argument words.
+
+    X [ROWS, FEATURES]. NODES are records of `Forest.node_bytes`: the threshold, then i32 facts and the
+    offsets in bytes of the nodes after a no and after a yes; those of a leaf are its own. ROOTS are i32
+    offsets and DEPTHS the i32 length of the longest walk of each tree, both filled up to a multiple of WALKS
+    by a leaf without entries. START and COUNT, i32, are the entries of each node that is a leaf; TARGET (i32)
+    and WEIGHT those of an entry. Results: TOTAL and TOUCHED (or 0) [ROWS, TARGETS].
+    """
+
+    X = 0
+    ROWS = auto()
+    FEATURES = auto()
+    MOST_FEATURES = auto()
+    TREES = auto()
+    TARGETS = auto()
+    NODES = auto()
+    ROOTS = auto()
+    DEPTHS = auto()
+    START = auto()
+    COUNT = auto()
+    TARGET = auto()
+    WEIGHT = auto()
+    TOTAL = auto()
+    TOUCHED = auto()
+    WORDS = auto()
+
+
+_SIZES = (Word.ROWS, Word.FEATURES, Word.MOST_FEATURES, Word.TREES, Word.TARGETS)
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """What a kernel is generated for: element types, the comparisons that occur, and how weights combine."""
+
+    dtype: DType
+    weights: DType
+    modes: tuple[int, ...]
+    missing: bool
+    combine: str
+
+    @property
+    def symbol(self) -> str:
+        """The name of the kernel."""
+        modes = "".join(map(str, self.modes)) + ("m" if self.missing else "")
+        return f"sdx_trees_{self.dtype.name}_{self.weights.name}_{self.combine}_{modes}"
+
+    @property
+    def node_shift(self) -> int:
+        """The binary logarithm of `node_bytes`."""
+        return 4 if self.dtype is dt.F32 else 5
+
+    @property
+    def node_bytes(self) -> int:
+        """Bytes of a node's record."""
+        return 1 << self.node_shift
+
+
+def forest_ir(forest: Forest, target: Target) -> str:
+    """The module with `void @symbol(ptr args, ptr ctx)`."""
+    module = Module()
+    _Driver(module, forest, target).write()
+    return module.text()
+
+
+class _Walk:
+    """Writes walks side by side in a function being written."""
+
+    def __init__(self, f: Function, forest: Forest, nodes: V) -> None:
+        self.f, self.forest, self.nodes = f, forest, nodes
+        self.scalar = memory_type(forest.dtype)
+        self.facts_at = forest.dtype.size_bytes
+
+    def run(self, rows: Sequence[V], roots: Sequence[V], depth: V) -> list[V]:
+        """The offsets of the leaves reached, i64."""
+        with self.f.loop(int_(0), depth, 1, list(roots)) as loop:
+            loop.next(*(self._next(row, at) for row, at in zip(rows, loop.carried, strict=True)))
+        return list(loop.carried)
+
+    def _next(self, row: V, at: V) -> V:
+        f = self.f
+        node = f.gep(self.nodes, at, "i8")
+        told = f.load(f.gep(node, int_(self.facts_at), "i8"), "i32")
+        feature = told if self._is_plain() else f.binary("and", told, int_((1 << MODE_SHIFT) - 1, "i32"))
+        value = f.load(f.gep(row, f.convert("zext", feature, "i64"), self.scalar), self.scalar)
+        yes = self._answer(value, f.load(node, self.scalar), told)
+        following = f.gep(f.gep(node, int_(self.facts_at + 4), "i8"), f.convert("zext", yes, "i64"), "i32")
+        return f.convert("zext", f.load(following, "i32"), "i64")
+
+    def _is_plain(self) -> bool:
+        """Whether facts hold nothing but the feature."""
+        return len(self.forest.modes) <= 1 and not self.forest.missing
+
+    def _answer(self, value: V, limit: V, told: V) -> V:
+        """Whether a node says yes."""
+        f, modes = self.f, self.forest.modes
+        answer = int_(0, "i1")
+        for mode in modes:
+            found = f.fcmp(_COMPARISONS[mode], value, limit)
+            if len(modes) > 1:
+                asked = f.binary("and", f.binary("lshr", told, int_(MODE_SHIFT, "i32")), int_(7, "i32"))
+                asked = f.icmp("eq", asked, int_(mode, "i32"))
+                found = f.binary("or", answer, f.binary("and", asked, found))
+            answer = found
+        if self.forest.missing:
+            marked = f.binary("and", told, int_(1 << MISSING_SHIFT, "i32"))
+            wanted = f.icmp("ne", marked, int_(0, "i32"))
+            answer = f.binary("or", answer, f.binary("and", wanted, f.fcmp("uno", value, value)))
+        return answer
+
+
+class _Driver:
+    """Writes the kernel: blocks of rows for each thread, totals in scratch."""
+
+    def __init__(self, module: Module, forest: Forest, target: Target) -> None:
+        self.f = Function(module, forest.symbol, [("args", "ptr"), ("ctx", "ptr")])
+        self.forest = forest
+        args, self.ctx = self.f.params
+        self.word = {
+            w: self.f.word(args, w, "i64" if w in _SIZES else "ptr") for w in Word if w is not Word.WORDS
+        }
+        self.walk = _Walk(self.f, forest, self.word[Word.NODES])
+        self.weight = Access(self.f, forest.weights, target)
+        self.total = self.f.word(self.ctx, Context.SCRATCH, "ptr")
+
+    def write(self) -> None:
+        """Add the function to its module."""
+        f, word = self.f, self.word
+        asked, features = word[Word.MOST_FEATURES], word[Word.FEATURES]
+        bad = f.icmp("sgt", asked, features)
+        with f.when(bad):
+            f.call("sdx_fail", "void", self.ctx, int_(_BOUNDS), f.sub(asked, int_(1)), features)
+        rows = f.select(bad, int_(0), word[Word.ROWS])
+        self.by_rows = f.icmp("sge", rows, int_(WALKS))
+        unit = f.select(self.by_rows, int_(WALKS), int_(1))
+        self.cells = f.mul(unit, word[Word.TARGETS])
+        self.touched = f.gep(self.total, self.cells, "double")
+        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
+        with f.loop(*split(f, ceil_div(f, rows, unit), tid, threads)) as block:
+            row = f.mul(block.index, unit)
+            count = f.smin(f.sub(rows, row), unit)
+            self._clear()
+            self._block(row, count)
+            self._finish(row, count)
+        f.ret()
+        f.finish()
+
+    def _clear(self) -> None:
+        f = self.f
+        start = {"sum": 0.0, "min": float("inf"), "max": float("-inf")}[self.forest.combine]
+        with f.loop(int_(0), self.cells) as cell:
+            f.store(float_(start, "double"), f.gep(self.total, cell.index, "double"))
+            f.store(int_(0, "i8"), f.gep(self.touched, cell.index, "i8"))
+
+    def _block(self, row: V, count: V) -> None:
+        """All trees for a block of rows; missing rows repeat the last one."""
+        f, word = self.f, self.word
+        last = f.sub(count, int_(1))
+        rows = []
+        for walk in range(WALKS):
+            at = f.mul(f.add(row, f.smin(int_(walk), last)), word[Word.FEATURES])
+            rows.append(f.gep(word[Word.X], at, memory_type(self.forest.dtype)))
+        apart = f.select(self.by_rows, int_(0), int_(1))
+        with f.loop(int_(0), word[Word.TREES], f.select(self.by_rows, int_(1), int_(WALKS))) as tree:
+            trees = [f.add(tree.index, f.mul(apart, int_(walk))) for walk in range(WALKS)]
+            roots, depths = (
+                [f.convert("zext", f.load(f.gep(word[w], t, "i32"), "i32"), "i64") for t in trees]
+                for w in (Word.ROOTS, Word.DEPTHS)
+            )
+            depth = depths[0]
+            for other in depths[1:]:
+                depth = f.smax(depth, other)
+            leaves = self.walk.run(rows, roots, depth)
+            for walk, leaf in enumerate(leaves):
+                place = f.select(self.by_rows, int_(walk), int_(0))
+                exists = f.icmp("slt", place, count)
+                self._leaf(f.mul(place, word[Word.TARGETS]), leaf, exists)
+
+    def _leaf(self, first: V, leaf: V, exists: V) -> None:
+        """Add the entries of a leaf to the totals from `first` on."""
+        f, word = self.f, self.word
+        number = f.binary("lshr", leaf, int_(self.forest.node_shift))
+        entries = (f.load(f.gep(word[w], number, "i32"), "i32") for w in (Word.START, Word.COUNT))
+        start, count = (f.convert("zext", n, "i64") for n in entries)
+        with f.loop(start, f.add(start, f.select(exists, count, int_(0)))) as entry:
+            target = f.load(f.gep(word[Word.TARGET], entry.index, "i32"), "i32")
+            cell = f.add(first, f.convert("zext", target, "i64"))
+            weight = f.convert("fpext", self.weight.load(word[Word.WEIGHT], entry.index), "double")
+            at = f.gep(self.total, cell, "double")
+            f.store(self._combined(f.load(at, "double"), weight), at)
+            f.store(int_(1, "i8"), f.gep(self.touched, cell, "i8"))
+
+    def _combined(self, old: V, new: V) -> V:
+        a, b = Lanes(self.f, old), Lanes(self.f, new)
+        match self.forest.combine:
+            case "min":
+                return (b < a).choose(b, a).v
+            case "max":
+                return (b > a).choose(b, a).v
+        return (a + b).v
+
+    def _finish(self, row: V, count: V) -> None:
+        """Write the totals of a block of rows; targets without an entry are 0."""
+        f, word = self.f, self.word
+        first = f.mul(row, word[Word.TARGETS])
+        wanted = f.icmp("ne", word[Word.TOUCHED], V("null", "ptr"))
+        with f.loop(int_(0), f.mul(count, word[Word.TARGETS])) as cell:
+            touched = f.load(f.gep(self.touched, cell.index, "i8"), "i8")
+            total = f.load(f.gep(self.total, cell.index, "double"), "double")
+            total = f.select(f.icmp("ne", touched, int_(0, "i8")), total, float_(0.0, "double"))
+            at = f.add(first, cell.index)
+            value = total if self.forest.weights is dt.F64 else f.convert("fptrunc", total, "float")
+            self.weight.store(value, word[Word.TOTAL], at)
+            with f.when(wanted):
+                f.store(touched, f.gep(word[Word.TOUCHED], at, "i8"))

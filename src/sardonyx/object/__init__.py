@@ -1,0 +1,1 @@
+"""Machine code as bytes and as mapped memory: compiled, linked, mapped, executed."""

@@ -1,0 +1,76 @@
+"""IR of the runtime functions: run a list of calls on a team of threads, meet at barriers, report errors.
+
+The functions are written in executor*.ll, their memory layout is that of `llvm.layout`; must not know any
+kernel or model. The text depends only on the target and the system's calling convention.
+
+    sdx_execute(ptr records, i64 n, ptr ctx)     every record's fn(args, ctx), barriers and jumps as flags ask
+    sdx_barrier(ptr ctx)                         all threads of the run meet; nothing for a single thread
+    sdx_fail(ptr ctx, i64 code, i64 d0, i64 d1)  note an error; the first one of a run is kept
+    sdx_alone, sdx_together(ptr args, ptr ctx)   calls between which the first thread may work alone
+    sdx_turn(ptr args, ptr ctx)                  a call between two iterations of a loop, see layout.Turn
+    sdx_require(ptr args, ptr ctx)               a call that fails with the word it is given, unless that is 0
+    sdx_launch(ptr launch, ptr team) -> i64      from Python: run on the team, this thread is number 0
+    sdx_publish, sdx_join                        the halves of sdx_launch, for teams woken by Python
+    sdx_solo(ptr launch, ptr ctx) -> i64         from Python: run on this thread alone
+    sdx_worker(ptr mailbox, ptr ctx, ptr team) -> i64
+                                                 from Python: serve runs; 0 to end the thread, 1 to park it
+    sdx_stop(ptr team)                           from Python: let every worker end
+    sdx_ticks() -> i64                           the clock used for spinning and profiles
+
+A run stops early, on all threads alike, at the first barrier after an error: the last thread to arrive reads
+the status and publishes what it saw together with the barrier's opening.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from string import Template
+
+from sardonyx.base.abi import (
+    BARRIER_AFTER,
+    COPY_WORDS,
+    IDLE,
+    JUMP,
+    SIZES_FAILURE,
+    Barrier,
+    Context,
+    Launch,
+    Mailbox,
+    Status,
+    TeamBlock,
+    Turn,
+)
+from sardonyx.base.target import Target
+
+_FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
+_BARRIER_SPINS = 4096
+_CPU_BITS = 1024
+_CROWDED_SPINS = 64
+
+
+def ir(target: Target) -> str:
+    """The module of the runtime functions for a target."""
+    architecture = target.triple.partition("-")[0]
+    files = [Path(__file__).with_name(f"executor{part}.ll") for part in ("", f"_{architecture}")]
+    indices = {
+        f"{block.__name__.lower()}_{word.name.lower()}": str(word.value)
+        for block in (Context, Status, Launch, TeamBlock, Barrier, Mailbox, Turn)
+        for word in block
+    }
+    return Template("\n".join(file.read_text(encoding="utf-8") for file in files)).substitute(
+        indices,
+        barrier_flag=str(BARRIER_AFTER),
+        jump_flag=str(JUMP),
+        workers_flag=str(IDLE),
+        copy_words=str(COPY_WORDS),
+        failure_sizes=str(SIZES_FAILURE),
+        barrier_turns=str(_BARRIER_SPINS),
+        crowded_turns=str(_CROWDED_SPINS),
+        cpu_bits=str(_CPU_BITS),
+        cpu_bytes=str(_CPU_BITS // 8),
+        cpu_words=str(_CPU_BITS // 64),
+        futex_wait=str(_FUTEX_WAIT_PRIVATE),
+        futex_wake=str(_FUTEX_WAKE_PRIVATE),
+        host="win64cc" if sys.platform == "win32" and architecture == "x86_64" else "ccc",
+    )

@@ -1,0 +1,1 @@
+"""The operators of com.microsoft, one family a file."""

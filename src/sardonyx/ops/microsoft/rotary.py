@@ -1,0 +1,98 @@
+"""Rotary embeddings of com.microsoft: heads turned by the angles of one position, or of three."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.ir.value import Value, const, iota
+from sardonyx.ops.onnx.attention import join_heads, rotate, split_heads
+from sardonyx.ops.table import op
+
+MICROSOFT = "com.microsoft"
+
+
+@op("RotaryEmbedding", domain=MICROSOFT)
+def microsoft_rotary_embedding(
+    x: Value,
+    position_ids: Value,
+    cos_cache: Value,
+    sin_cache: Value,
+    *,
+    interleaved: int = 0,
+    is_packed_batching: int = 0,
+    num_heads: int = 0,
+    rotary_embedding_dim: int = 0,
+    scale: float = 1.0,
+) -> Value:
+    """Every head of x rotated by the angles of its position; one position means a run that begins there."""
+    q = _heads(x, num_heads, cos_cache)
+    places = position_ids
+    if places.rank == 1:
+        places = places.cast(dt.I64).reshape((1, 1)) + iota((1, q.shape[2]), 1, dt.I64)
+    y = rotate(q, *angles(cos_cache, sin_cache, places), interleaved=bool(interleaved))
+    return join_heads(y) if x.rank == 3 else y
+
+
+def _heads(x: Value, heads: int, cache: Value) -> Value:
+    """[B, S, H * D] as [B, H, S, D]; without a number of heads D is twice the width of the cache."""
+    if x.rank == 4 or heads:
+        return split_heads(x, heads)
+    size = cache.shape[1] * 2
+    return x.reshape((*x.shape[:2], dims.floordiv(x.shape[2], size), size)).transpose(0, 2, 1, 3)
+
+
+def angles(cos_cache: Value, sin_cache: Value, places: Value) -> tuple[Value, Value]:
+    """The rows of both caches at places [B, S], as [B, 1, S, R / 2]."""
+    cos, sin = (c.gather(places.cast(dt.I64), 0) for c in (cos_cache, sin_cache))
+    return cos.reshape((cos.shape[0], 1, *cos.shape[1:])), sin.reshape((sin.shape[0], 1, *sin.shape[1:]))
+
+
+@op("MRotaryEmbedding", domain=MICROSOFT)
+def multimodal_rotary_embedding(
+    x: Value,
+    position_ids: Value,
+    cos_cache: Value,
+    sin_cache: Value,
+    *,
+    mrope_section: Sequence[int],
+    interleaved: int = 0,
+    is_packed_batching: int = 0,
+    mrope_layout: int = 0,
+    num_heads: int = 0,
+    rotary_embedding_dim: int = 0,
+    scale: float = 1.0,
+) -> Value:
+    """RotaryEmbedding whose angles belong to one of three positions [3, B, S]: of time, height or width."""
+    q = _heads(x, num_heads, cos_cache)
+    _, batch, steps = position_ids.shape
+    turns = []
+    for stream in range(3):
+        places = position_ids.slice((stream, 0, 0), (1, batch, steps)).reshape((batch, steps))
+        turns.append(angles(cos_cache, sin_cache, places))
+    owners = _owners(mrope_section, mrope_layout)
+    cos, sin = (_woven([turn[part] for turn in turns], owners) for part in (0, 1))
+    y = rotate(q, cos, sin, interleaved=bool(interleaved))
+    return join_heads(y) if x.rank == 3 else y
+
+
+def _owners(section: Sequence[int], layout: int) -> list[int]:
+    """Which of the three positions each angle belongs to."""
+    if not layout:
+        return [stream for stream, count in enumerate(section) for _ in range(count)]
+    owners = [0] * sum(section)
+    for stream in (1, 2):
+        for at in range(stream, min(section[stream] * 3, len(owners)), 3):
+            owners[at] = stream
+    return owners
+
+
+def _woven(streams: Sequence[Value], owners: Sequence[int]) -> Value:
+    """The angles [B, 1, S, R / 2] of their owners."""
+    y = streams[0]
+    for stream in (1, 2):
+        y = const(np.asarray(owners) == stream).where(streams[stream], y)
+    return y

@@ -1,0 +1,146 @@
+"""Operators of ai.onnx.ml on keys and maps: encoders, ZipMap, DictVectorizer, CastMap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base import dtype as dt
+from sardonyx.errors import UnsupportedOp
+from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.value import Value, const, make
+from sardonyx.ops.table import op
+
+Array = np.ndarray[Any, Any]
+Ints = Sequence[int]
+Floats = Sequence[float]
+Strings = Sequence[str]
+DOMAIN = "ai.onnx.ml"
+
+
+def _lookup(x: Value, keys: Any, values: Any, default: Any) -> Value:
+    table = const(_array(values))
+    known = _array(keys)
+    args = (x, const(known), table, const(np.asarray(default, table.dtype.numpy).reshape(())))
+    return make("lookup", args, {}, table.dtype, x.shape)
+
+
+def _array(data: Any) -> Array:
+    # numpy's own texts lose the NULs at their end.
+    return np.asarray(data, object) if len(data) and isinstance(data[0], str) else np.asarray(data)
+
+
+@op("LabelEncoder", domain=DOMAIN)
+def label_encoder_1(
+    x: Value, *, classes_strings: Strings = (), default_int64: int = -1, default_string: str = "_Unused"
+) -> Value:
+    """The number of each string, or the string of each number."""
+    numbers = np.arange(len(classes_strings), dtype=np.int64)
+    if x.dtype is dt.STRING:
+        return _lookup(x, classes_strings, numbers, default_int64)
+    return _lookup(x, numbers, classes_strings, default_string)
+
+
+@op("LabelEncoder", since=2, domain=DOMAIN)
+def label_encoder(
+    x: Value,
+    *,
+    default_float: float = -0.0,
+    default_int64: int = -1,
+    default_string: str = "_Unused",
+    default_tensor: Array | None = None,
+    keys_floats: Floats = (),
+    keys_int64s: Ints = (),
+    keys_strings: Strings = (),
+    keys_tensor: Array | None = None,
+    values_floats: Floats = (),
+    values_int64s: Ints = (),
+    values_strings: Strings = (),
+    values_tensor: Array | None = None,
+) -> Value:
+    """The value of each element's key, or the default."""
+    keys = next(
+        (
+            _array(k) if t is None else np.asarray(k, t)
+            for k, t in (
+                (keys_tensor if keys_tensor is not None else (), None),
+                (keys_strings, object),
+                (keys_int64s, np.int64),
+                (keys_floats, np.float32),
+            )
+            if len(k)
+        ),
+        None,
+    )
+    if keys is None:
+        raise UnsupportedOp("LabelEncoder without keys")
+    if values_tensor is not None:
+        other = default_tensor if default_tensor is not None else np.zeros((), values_tensor.dtype)
+        return _lookup(x, keys, values_tensor, other)
+    if values_strings:
+        return _lookup(x, keys, values_strings, default_string)
+    if values_int64s:
+        return _lookup(x, keys, np.asarray(values_int64s, np.int64), default_int64)
+    return _lookup(x, keys, np.asarray(values_floats, np.float32), default_float)
+
+
+@op("CategoryMapper", domain=DOMAIN)
+def category_mapper(
+    x: Value,
+    *,
+    cats_int64s: Ints = (),
+    cats_strings: Strings = (),
+    default_int64: int = -1,
+    default_string: str = "_Unused",
+) -> Value:
+    """The number of each string, or the string of each number."""
+    numbers = np.asarray(cats_int64s, np.int64)
+    if x.dtype is dt.STRING:
+        return _lookup(x, cats_strings, numbers, default_int64)
+    return _lookup(x, numbers, cats_strings, default_string)
+
+
+@op("OneHotEncoder", domain=DOMAIN)
+def one_hot_encoder(x: Value, *, cats_int64s: Ints = (), cats_strings: Strings = (), zeros: int = 1) -> Value:
+    """1 in the place of the category of each element, on a new last axis; f32. Unknown ones are all 0."""
+    if x.dtype is dt.STRING:
+        categories = const(np.asarray(cats_strings, dtype=object))
+    else:
+        categories = const(np.asarray(cats_int64s, dtype=np.int64))
+        x = x.cast(dt.I64)
+    return x.reshape((*x.shape, 1)).eq(categories.reshape((*(1,) * x.rank, categories.size))).cast(dt.F32)
+
+
+@op("ZipMap", domain=DOMAIN)
+def zip_map(x: Value, *, classlabels_int64s: Ints = (), classlabels_strings: Strings = ()) -> Value:
+    """A map from label to score for every row; a list of dicts on the host."""
+    labels: tuple[int | str, ...] = (*classlabels_strings, *classlabels_int64s)
+    return make("zip_map", (x,), {"labels": labels}, dt.OBJECT, ())
+
+
+def _types(x: Value) -> tuple[str, str]:
+    """The key and value types in a declared type such as map(string,tensor(float))."""
+    declared = str(x.attrs.get("type", ""))
+    key, _, rest = declared.removeprefix("map(").partition(",")
+    return key, rest.removeprefix("tensor(").rstrip(")")
+
+
+@op("DictVectorizer", domain=DOMAIN)
+def dict_vectorizer(x: Value, *, int64_vocabulary: Ints = (), string_vocabulary: Strings = ()) -> Value:
+    """The values of a map in the order of the vocabulary, as one row."""
+    keys: tuple[int | str, ...] = (*string_vocabulary, *int64_vocabulary)
+    named = {d.onnx_name: d for d in dt.ALL}
+    dtype = named.get(_types(x)[1])
+    if dtype is None:
+        raise UnsupportedOp("DictVectorizer needs a map with a declared value type")
+    return make("vectorize_map", (x,), {"keys": keys}, dtype, (1, len(keys)))
+
+
+@op("CastMap", domain=DOMAIN)
+def cast_map(x: Value, *, cast_to: str = "TO_FLOAT", map_form: str = "DENSE", max_map: int = 1) -> Value:
+    """The values of a map as one row, by the order of their keys or each in the column of its key."""
+    dtype = {"TO_FLOAT": dt.F32, "TO_INT64": dt.I64, "TO_STRING": dt.STRING}[cast_to]
+    size = None if map_form == "DENSE" else max_map
+    return unknown_extents("cast_map", (x,), {"to": cast_to, "size": size}, [(dtype, (1, size))])[0]

@@ -1,0 +1,440 @@
+"""If, Loop and Scan: built in place where their course is known, else control primitives over closed graphs.
+
+Decides which sizes of results hold whatever course is taken; the others are data-dependent symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+from sardonyx.errors import NeedsContent, ShapeError, UnsupportedOp
+from sardonyx.ir.unknown import content, unknown_extents
+from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder
+from sardonyx.ops.elements import Elements, elements, join, nature
+from sardonyx.ops.operands import needs_content, needs_size, sizes
+from sardonyx.ops.subgraph import Body, Formal, SubGraph
+from sardonyx.ops.table import op
+from sardonyx.ops.window import Ints
+
+UNROLL_TRIPS = 32
+UNROLL_VALUES = 2000
+UNROLL_EASY_VALUES = 64
+"""The same for bodies that native code can repeat."""
+MOST_RANKS = 32
+"""Iterations of a Loop that may change the rank of what it carries."""
+
+
+class RankChangeError(ShapeError):
+    """A carried value has another rank after an iteration than before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is known of a value before it exists: type, sizes (None: at run time), elements of a sequence."""
+
+    dtype: DType
+    shape: tuple[Dim | None, ...]
+    elements: Elements = ()
+    nature: str = ""
+
+    @staticmethod
+    def of(value: Value, inner: frozenset[str] = frozenset()) -> Kind:
+        """The kind of a value; sizes that mention `inner` symbols are unknown outside."""
+        shape = tuple(None if dims.symbols(n) & inner else n for n in value.shape)
+        if value.dtype is not dt.OBJECT:
+            return Kind(value.dtype, shape)
+        found = tuple((d, tuple(-1 if dims.symbols(n) & inner else n for n in s)) for d, s in elements(value))
+        return Kind(value.dtype, shape, found, nature(value))
+
+    def joined(self, other: Kind, what: str) -> Kind:
+        """What holds of either value. Raises ShapeError if their types or ranks differ."""
+        if self.dtype is not other.dtype or len(self.shape) != len(other.shape):
+            raise (ShapeError if self.dtype is not other.dtype else RankChangeError)(
+                f"{what} is {self} on one course and {other} on another; both must agree in type and rank"
+            )
+        shape = tuple(_either(a, b) for a, b in zip(self.shape, other.shape, strict=True))
+        return Kind(self.dtype, shape, join(self.elements, other.elements), self.nature or other.nature)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{','.join('?' if n is None else str(n) for n in self.shape)}]"
+
+
+def _either(a: Dim | None, b: Dim | None) -> Dim | None:
+    return a if a is not None and b is not None and dims.equal(a, b) is True else None
+
+
+def _results(
+    prim: str, args: Sequence[Value], attrs: dict[str, Any], kinds: Sequence[Kind]
+) -> tuple[Value, ...]:
+    """The results of a control primitive; sequences carry what is known of their elements."""
+    values = unknown_extents(prim, args, attrs, [(k.dtype, k.shape) for k in kinds])
+    return tuple(
+        make("item", v.args, {**v.attrs, "type": k.nature}, v.dtype, v.shape, k.elements)
+        if k.dtype is dt.OBJECT
+        else v
+        for v, k in zip(values, kinds, strict=True)
+    )
+
+
+def _kinds(body: Body, own: frozenset[str] = frozenset()) -> list[Kind]:
+    """The kinds of a body's results outside of it, where its `own` sizes mean nothing."""
+    inner = own | frozenset(body.graph.unknowns)
+    return [Kind.of(v, inner) for _, v in body.graph.outputs]
+
+
+def known_truth(value: Value | None, absent: bool = True) -> bool | None:
+    """Whether a condition surely holds or surely does not; None if it is decided at run time."""
+    if value is None:
+        return absent
+    return bool(np.all(value.data)) if value.is_numeric_const else None
+
+
+def _single(value: Value, dtype: DType, what: str) -> Value:
+    """A value that must be one element of a type."""
+    if value.dtype is not dtype or (isinstance(value.size, int) and value.size != 1):
+        raise ShapeError(f"{what} must be one {dtype.name}, not {value.dtype.name}{list(value.shape)}")
+    return value if isinstance(value.size, int) else value.reshape((1,))
+
+
+@op("If")
+def if_(cond: Value, *, then_branch: SubGraph, else_branch: SubGraph) -> tuple[Value, ...]:
+    """The results of the branch that the condition chooses."""
+    cond = _single(cond, dt.BOOL, "the condition")
+    truth = known_truth(cond)
+    if truth is not None:
+        return (then_branch if truth else else_branch).inline()
+    try:
+        then, otherwise = then_branch.close([]), else_branch.close([])
+    except (NeedsContent, ShapeError) as error:
+        if isinstance(error, NeedsContent) and error.answerable:
+            raise
+        raise needs_content(cond, f"the condition, because a branch does not fit ({error}),") from error
+    pairs = list(zip(_kinds(then), _kinds(otherwise), strict=True))
+    if any(len(a.shape) != len(b.shape) for a, b in pairs):
+        raise needs_content(cond, "the condition, because the branches give results of different rank,")
+    kinds = [a.joined(b, f"result {number} of If") for number, (a, b) in enumerate(pairs)]
+    varied = any(_varies(k, a, b) for k, (a, b) in zip(kinds, pairs, strict=True))
+    choice = content(cond)[0] if varied and cond.size == 1 else None
+    if choice is not None:
+        kinds = [_chosen(choice, k, a, b) for k, (a, b) in zip(kinds, pairs, strict=True)]
+    outer = dict(zip(then.names, then.sizes, strict=True)) | dict(
+        zip(otherwise.names, otherwise.sizes, strict=True)
+    )
+    attrs = {
+        "then": then.graph,
+        "otherwise": otherwise.graph,
+        "names": tuple(outer),
+        "sizes": tuple(outer.values()),
+        "split": len(then.captures),
+        "choice": choice,
+    }
+    return _results("if", (cond, *then.captures, *otherwise.captures), attrs, kinds)
+
+
+def _varies(kind: Kind, then: Kind, otherwise: Kind) -> bool:
+    """Whether a size of a result differs between branches that both know it."""
+    sizes = zip(kind.shape, then.shape, otherwise.shape, strict=True)
+    return any(n is None and a is not None and b is not None for n, a, b in sizes)
+
+
+def _chosen(choice: Dim, kind: Kind, then: Kind, otherwise: Kind) -> Kind:
+    """The kind of a result whose sizes depend on which branch is chosen."""
+    shape = tuple(
+        dims.where(choice, a, b) if n is None and a is not None and b is not None else n
+        for n, a, b in zip(kind.shape, then.shape, otherwise.shape, strict=True)
+    )
+    return replace(kind, shape=shape)
+
+
+def _formal(kind: Kind, name: str) -> Value:
+    """A stand-in for a value of that kind inside a body; sizes not known are fresh symbols."""
+    if kind.dtype is dt.OBJECT:
+        return Value("input", (), {"name": name, "type": kind.nature}, kind.dtype, (), None, kind.elements)
+    return placeholder(name, kind.dtype, tuple(dims.fresh(name) if n is None else n for n in kind.shape))
+
+
+def _settle(
+    branch: SubGraph | Turns,
+    before: Sequence[Value],
+    carried: Sequence[Value],
+    after: Sequence[Value],
+    skip: int,
+) -> tuple[Body, list[Kind], list[Kind]]:
+    """Close a body over carried values whose sizes stay the same in every iteration.
+
+    Sizes that an iteration changes become symbols, until nothing changes. The carried results of the body
+    come after `skip` others. Returns the body, the kinds of the carried values and those of all its results.
+    """
+    kinds = [Kind.of(v) for v in carried]
+    names = [f.name for f in branch.inputs[len(before) : len(before) + len(carried)]]
+    for _ in range(2 + sum(len(k.shape) + 1 for k in kinds)):
+        formals = [_formal(k, n) for k, n in zip(kinds, names, strict=True)]
+        body = branch.close([*before, *formals, *after])
+        own = frozenset(
+            name
+            for f, k in zip(formals, kinds, strict=True)
+            for size, known in zip(f.shape, k.shape, strict=True)
+            if known is None
+            for name in dims.symbols(size)
+        )
+        results = _kinds(body, own)
+        found = results[skip : skip + len(carried)]
+        settled = [k.joined(f, f"the carried value {n}") for k, f, n in zip(kinds, found, names, strict=True)]
+        if settled == kinds:
+            return body, kinds, results
+        kinds = settled
+    raise ShapeError(f"the sizes of the carried values {', '.join(names)} never settle")
+
+
+def _repeatable(body: Body, kinds: Sequence[Kind], trips: Dim | None) -> bool:
+    """Whether so many copies of a body are small enough to be built in place.
+
+    That pays above all where sizes or sequences change from one iteration to the next.
+    """
+    if not isinstance(trips, int) or trips > UNROLL_TRIPS:
+        return False
+    order = body.graph.order()
+    changing = any(n is None for k in kinds for n in k.shape) or any(k.dtype is dt.OBJECT for k in kinds)
+    hard = changing or bool(body.graph.unknowns) or any(v.dtype is dt.OBJECT for v in body.graph.inputs)
+    return trips * len(order) <= (UNROLL_VALUES if hard else UNROLL_EASY_VALUES)
+
+
+def _stack(parts: Sequence[Value]) -> Value:
+    return concat([p.reshape((1, *p.shape)) for p in parts], 0)
+
+
+def _row(kind: Kind) -> tuple[DType, tuple[Dim, ...]]:
+    return kind.dtype, tuple(0 if n is None else n for n in kind.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The body of a Loop, its iterations counted from `first` on.
+
+    A body may declare its counter and its condition as scalars or as [1].
+    """
+
+    body: SubGraph
+    first: int = 0
+
+    @property
+    def inputs(self) -> tuple[Formal, ...]:
+        """The declared formal inputs."""
+        return self.body.inputs
+
+    @property
+    def outputs(self) -> tuple[Formal, ...]:
+        """The declared outputs."""
+        return self.body.outputs
+
+    def seen(self, number: Value, condition: Value) -> tuple[Value, Value]:
+        """The counter and the condition as the body declares them."""
+        number = number + self.first if self.first else number
+        one, other = (
+            v.reshape((1,)) if f.shape is not None and len(f.shape) == 1 else v
+            for v, f in zip((number, condition), self.inputs, strict=False)
+        )
+        return one, other
+
+    def inline(self, number: Value, condition: Value, *carried: Value) -> tuple[Value, ...]:
+        """The results of one iteration, built among the values around it."""
+        return self.body.inline(*self.seen(number, condition), *carried)
+
+    def close(self, formals: Sequence[Value]) -> Body:
+        """An iteration as a graph whose first inputs are `formals`."""
+        return self.body.close(formals, [*self.seen(formals[0], formals[1]), *formals[2:]])
+
+
+@op("Loop")
+def loop(
+    m: Value | None = None, cond: Value | None = None, *initial: Value, body: SubGraph
+) -> tuple[Value, ...]:
+    """Repeat the body at most `m` times, while its condition holds."""
+    m = None if m is None else _single(m, dt.I64, "the trip count")
+    cond = None if cond is None else _single(cond, dt.BOOL, "the condition")
+    return _loop(m, cond, initial, Turns(body))
+
+
+def _loop(m: Value | None, cond: Value | None, initial: Sequence[Value], body: Turns) -> tuple[Value, ...]:
+    if known_truth(cond) is False:
+        trips: Dim | None = 0
+    else:
+        given = sizes(m.cast(dt.I64), "the trip count", None) if m is not None else ()
+        trips = dims.maximum(given[0], 0) if given else None
+    count = len(initial)
+    before = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
+    try:
+        closed, kinds, results = _settle(body, before, initial, (), 1)
+    except RankChangeError:
+        if body.first >= MOST_RANKS:
+            raise
+        return _peeled(m, cond, trips, initial, body)
+    goes_on = closed.graph.outputs[0][1]
+    if goes_on.dtype is not dt.BOOL or (isinstance(goes_on.size, int) and goes_on.size != 1):
+        raise ShapeError(
+            f"the body must give a condition of one bool, not {goes_on.dtype}{list(goes_on.shape)}"
+        )
+    same = (before[1], body.seen(before[0], before[1])[1])
+    endless = known_truth(goes_on) is True or any(goes_on is value for value in same)
+    rows = results[1 + count :]
+    steady = known_truth(cond) is not None and endless
+    if steady and trips is None:
+        raise UnsupportedOp("a Loop without a trip count or an end")
+    if steady and _repeatable(closed, kinds, trips) and (trips != 0 or not rows):
+        return _unrolled(body, int(trips) if isinstance(trips, int) else 0, initial)
+    attrs = {
+        "body": closed.graph,
+        "names": closed.names,
+        "sizes": closed.sizes,
+        "limited": m is not None,
+        "conditional": cond is not None,
+        "carried": count,
+        "stacked": tuple(_row(k) for k in rows),
+    }
+    length = trips if steady else None
+    stacked = [Kind(k.dtype, (length, *k.shape)) for k in rows]
+    args = [v for v in (m, cond) if v is not None]
+    return _results("loop", (*args, *initial, *closed.captures), attrs, [*kinds, *stacked])
+
+
+def _unrolled(body: Turns, trips: int, state: Sequence[Value]) -> tuple[Value, ...]:
+    carried = list(state)
+    rows: list[list[Value]] = []
+    for number in range(trips):
+        results = body.inline(dim_value(number, dt.I64), const(np.asarray(True)), *carried)
+        carried = list(results[1 : 1 + len(carried)])
+        rows.append(list(results[1 + len(carried) :]))
+    return (*carried, *(_stack(parts) for parts in zip(*rows, strict=True)))
+
+
+def _peeled(
+    m: Value | None, cond: Value | None, trips: Dim | None, initial: Sequence[Value], body: Turns
+) -> tuple[Value, ...]:
+    """A Loop whose first iteration changes the rank of what it carries: that one in place, then the rest."""
+    count, why = len(initial), "because the loop changes the rank of a carried value,"
+    if m is not None and not isinstance(trips, int):
+        raise needs_content(m, f"the trip count, {why}")
+    if cond is not None and known_truth(cond) is None:
+        raise needs_content(cond, f"the condition, {why}")
+    if trips == 0:
+        formals = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
+        formals += [_formal(Kind.of(v), f.name) for v, f in zip(initial, body.inputs[2:], strict=False)]
+        rows = [_row(k) for k in _kinds(body.close(formals))[1 + count :]]
+        return (*initial, *(const(np.zeros(0, d.numpy)).reshape((0, *shape)) for d, shape in rows))
+    results = body.inline(dim_value(0, dt.I64), const(np.asarray(True)), *initial)
+    left = None if not isinstance(trips, int) else dim_value(trips - 1, dt.I64)
+    rest = _loop(
+        left,
+        _single(results[0], dt.BOOL, "the condition"),
+        results[1 : 1 + count],
+        replace(body, first=body.first + 1),
+    )
+    rows_of = zip(results[1 + count :], rest[count:], strict=True)
+    return (*rest[:count], *(concat([_stack([first]), later], 0) for first, later in rows_of))
+
+
+def _flipped(x: Value, axis: int, backward: bool) -> Value:
+    if not backward:
+        return x
+    at = x.axis(axis)
+    start = [x.shape[at] - 1 if a == at else 0 for a in range(x.rank)]
+    return x.slice(start, x.shape, [-1 if a == at else 1 for a in range(x.rank)])
+
+
+def _first(x: Value, axis: int) -> Value:
+    at = x.axis(axis)
+    return x.transpose(at, *(a for a in range(x.rank) if a != at))
+
+
+def _back(x: Value, axis: int) -> Value:
+    at = x.axis(axis)
+    order = list(range(1, x.rank))
+    order.insert(at, 0)
+    return x.transpose(*order)
+
+
+@op("Scan", since=9)
+def scan(
+    *initial_state_and_scan_inputs: Value,
+    body: SubGraph,
+    num_scan_inputs: int,
+    scan_input_axes: Ints = (),
+    scan_input_directions: Ints = (),
+    scan_output_axes: Ints = (),
+    scan_output_directions: Ints = (),
+) -> tuple[Value, ...]:
+    """Run the body over the slices of the last `num_scan_inputs` inputs, carrying the others along."""
+    count = len(initial_state_and_scan_inputs) - num_scan_inputs
+    state, scanned = initial_state_and_scan_inputs[:count], initial_state_and_scan_inputs[count:]
+    axes = tuple(scan_input_axes) or (0,) * num_scan_inputs
+    backward = tuple(scan_input_directions) or (0,) * num_scan_inputs
+    arrays = [_flipped(_first(x, a), 0, bool(d)) for x, a, d in zip(scanned, axes, backward, strict=True)]
+    results = _scan(body, state, arrays)
+    outputs = results[count:]
+    axes = tuple(scan_output_axes) or (0,) * len(outputs)
+    backward = tuple(scan_output_directions) or (0,) * len(outputs)
+    moved = (_back(_flipped(y, 0, bool(d)), a) for y, a, d in zip(outputs, axes, backward, strict=True))
+    return (*results[:count], *moved)
+
+
+def _scan(body: SubGraph, state: Sequence[Value], arrays: Sequence[Value]) -> tuple[Value, ...]:
+    length = arrays[0].shape[0]
+    names = [f.name for f in body.inputs[len(state) :]]
+    slices = [placeholder(n, x.dtype, x.shape[1:]) for n, x in zip(names, arrays, strict=True)]
+    closed, kinds, found = _settle(body, (), state, slices, 0)
+    if _repeatable(closed, kinds, length) and isinstance(length, int) and length > 0:
+        carried = list(state)
+        rows: list[list[Value]] = []
+        for t in range(length):
+            parts = [
+                x.slice((t,) + (0,) * (x.rank - 1), (1, *x.shape[1:])).reshape(x.shape[1:]) for x in arrays
+            ]
+            results = body.inline(*carried, *parts)
+            carried = list(results[: len(state)])
+            rows.append(list(results[len(state) :]))
+        return (*carried, *(_stack(parts) for parts in zip(*rows, strict=True)))
+    stacked = found[len(state) :]
+    attrs = {
+        "body": closed.graph,
+        "names": closed.names,
+        "sizes": closed.sizes,
+        "carried": len(state),
+        "scanned": len(arrays),
+        "stacked": tuple(_row(k) for k in stacked),
+    }
+    rows_of = [Kind(k.dtype, (length, *k.shape)) for k in stacked]
+    return _results("scan", (*state, *arrays, *closed.captures), attrs, [*kinds, *rows_of])
+
+
+@op("Scan", since=8)
+def scan_8(
+    sequence_lens: Value | None = None,
+    *initial_state_and_scan_inputs: Value,
+    body: SubGraph,
+    num_scan_inputs: int,
+    directions: Ints = (),
+) -> tuple[Value, ...]:
+    """Scan of every sample of a batch (axis 0) on its own, over axis 1."""
+    batch = initial_state_and_scan_inputs[0].shape[0]
+    if sequence_lens is not None:
+        raise UnsupportedOp("Scan of opset 8 with sequence lengths")
+    if not isinstance(batch, int):
+        raise needs_size(batch, "the size of the batch")
+    samples = []
+    for b in range(batch):
+        parts = [
+            x.slice((b,) + (0,) * (x.rank - 1), (1, *x.shape[1:])).reshape(x.shape[1:])
+            for x in initial_state_and_scan_inputs
+        ]
+        samples.append(
+            scan(*parts, body=body, num_scan_inputs=num_scan_inputs, scan_input_directions=directions)
+        )
+    return tuple(_stack(parts) for parts in zip(*samples, strict=True))

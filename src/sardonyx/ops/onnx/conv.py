@@ -1,0 +1,256 @@
+"""Conv, ConvTranspose, ConvInteger, DeformConv and Col2Im, all on `conv`, `conv_transpose` or `dot`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
+from sardonyx.errors import ShapeError
+from sardonyx.ir.value import Value, const, iota, make
+from sardonyx.ops.onnx.sampling import linear_sample
+from sardonyx.ops.operands import needs_size, sizes
+from sardonyx.ops.precision import along, centred
+from sardonyx.ops.table import op
+from sardonyx.ops.window import Ints, Window
+
+
+def convolve(x: Value, w: Value, window: Window, group: int, dtype: DType | None = None) -> Value:
+    """y[n, o, p] = sum over i, k of x[n, i, p*stride + k*dilation - low] * w[o, i, k], in groups."""
+    x = of_channels(x, w.shape[1] * group, w, group)
+    _in_groups(w, group)
+    attrs = {
+        "strides": window.strides,
+        "dilations": window.dilations,
+        "low": window.low,
+        "high": window.high,
+        "group": group,
+    }
+    return make("conv", (x, w), attrs, dtype or x.dtype, (x.shape[0], w.shape[0], *window.out))
+
+
+def of_channels(x: Value, channels: Dim, w: Value, group: int) -> Value:
+    """X with as many channels as its weights want, which are often known where those of x are not."""
+    if dims.equal(x.shape[1], channels) is False:
+        raise ShapeError(f"{x.shape[1]} channels do not fit weights {list(w.shape)} in {group} groups")
+    if isinstance(x.shape[1], int) or not isinstance(channels, int):
+        return x
+    return x.reshape((x.shape[0], channels, *x.shape[2:]))
+
+
+def _in_groups(w: Value, group: int) -> None:
+    if group < 1 or (isinstance(w.shape[0], int) and w.shape[0] % group):
+        raise ShapeError(f"weights {list(w.shape)} cannot be parted into {group} groups")
+
+
+def with_kernel(w: Value, kernel_shape: Ints) -> Value:
+    """Weights whose kernel is known, by `kernel_shape` if need be. Raises NeedsContent, ShapeError."""
+    kernel = w.shape[2:]
+    if kernel_shape:
+        if len(kernel_shape) != len(kernel) or any(map(_differ, kernel, kernel_shape)):
+            raise ShapeError(f"kernel_shape {list(kernel_shape)} contradicts the weights {list(w.shape)}")
+        return w.reshape((*w.shape[:2], *kernel_shape))
+    for size in kernel:
+        if not isinstance(size, int):
+            raise needs_size(size, "the size of the kernel")
+    return w
+
+
+def _differ(a: Dim, b: Dim) -> bool:
+    return dims.equal(a, b) is False
+
+
+def conv_window(x: Value, w: Value, strides: Ints, dilations: Ints, pads: Ints, auto_pad: str) -> Window:
+    """The window of a convolution, its kernel taken from the weights. Raises ShapeError if they disagree."""
+    if x.rank != w.rank or x.rank < 3:
+        raise ShapeError(
+            f"a convolution of {list(x.shape)} by weights {list(w.shape)} needs equal ranks of at least 3"
+        )
+    return Window.of(x.shape[2:], w.shape[2:], strides, dilations, pads, auto_pad)
+
+
+@op("Conv")
+def conv(
+    x: Value,
+    w: Value,
+    b: Value | None = None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Ints = (),
+    group: int = 1,
+    kernel_shape: Ints = (),
+    pads: Ints = (),
+    strides: Ints = (),
+) -> Value:
+    """y[n, o, p] = b[o] + sum over i, k of x[n, i, p*stride + k*dilation - low] * w[o, i, k]."""
+    w = with_kernel(w, kernel_shape)
+    window = conv_window(x, w, strides, dilations, pads, auto_pad)
+    y = convolve(x, w, window, group)
+    return y if b is None else y + along(b, 1, y.rank)
+
+
+def convolve_integers(
+    x: Value, w: Value, x_zero: Value | None, w_zero: Value | None, window: Window, group: int
+) -> Value:
+    """The convolution of (x - x_zero) by (w - w_zero), exact in int32; w_zero per output channel or one."""
+    points = centred(x, None if x_zero is None else along(x_zero, 1, x.rank))
+    weights = centred(w, None if w_zero is None else along(w_zero, 0, w.rank))
+    return convolve(points, weights, window, group, dt.I32)
+
+
+@op("ConvInteger", since=10)
+def conv_integer(
+    x: Value,
+    w: Value,
+    x_zero_point: Value | None = None,
+    w_zero_point: Value | None = None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Ints = (),
+    group: int = 1,
+    kernel_shape: Ints = (),
+    pads: Ints = (),
+    strides: Ints = (),
+) -> Value:
+    """Conv of (x - x_zero_point) by (w - w_zero_point), exact in int32."""
+    w = with_kernel(w, kernel_shape)
+    window = conv_window(x, w, strides, dilations, pads, auto_pad)
+    return convolve_integers(x, w, x_zero_point, w_zero_point, window, group)
+
+
+@op("ConvTranspose")
+def conv_transpose(
+    x: Value,
+    w: Value,
+    b: Value | None = None,
+    *,
+    auto_pad: str = "NOTSET",
+    dilations: Ints = (),
+    group: int = 1,
+    kernel_shape: Ints = (),
+    output_padding: Ints = (),
+    output_shape: Ints = (),
+    pads: Sequence[Dim] = (),
+    strides: Ints = (),
+) -> Value:
+    """The gradient of Conv: y[n, o, p*stride + k*dilation - low] += x[n, i, p] * w[i, o, k]."""
+    rank = x.rank - 2
+    steps = tuple(strides) or (1,) * rank
+    gaps = tuple(dilations) or (1,) * rank
+    extra = tuple(output_padding) or (0,) * rank
+    borders = tuple(pads) or (0,) * (2 * rank)
+    if not len(steps) == len(gaps) == len(extra) == len(borders) // 2 == rank:
+        raise ShapeError(f"strides, dilations, output_padding and pads must be those of {rank} spatial axes")
+    if len(output_shape) not in (0, rank, rank + 2):
+        raise ShapeError(f"output_shape {list(output_shape)} must be that of {rank} spatial axes")
+    if any(s < 1 for s in (*steps, *gaps)):
+        raise ShapeError(f"strides {list(steps)} and dilations {list(gaps)} must be positive")
+    if x.rank != w.rank or x.rank < 3:
+        raise ShapeError(
+            f"a convolution of {list(x.shape)} by weights {list(w.shape)} needs equal ranks of at least 3"
+        )
+    w = with_kernel(w, kernel_shape)
+    if not isinstance(w.shape[1], int):
+        raise needs_size(w.shape[1], "the number of channels")
+    kernel = w.shape[2:]
+    x = of_channels(x, w.shape[0], w, group)
+    _in_groups(w, group)
+    low: list[Dim] = []
+    out: list[Dim] = []
+    for a in range(rank):
+        n = x.shape[2 + a]
+        full = (n - 1) * steps[a] + extra[a] + (kernel[a] - 1) * gaps[a] + 1
+        before: Dim
+        if output_shape or auto_pad.startswith("SAME"):
+            size = output_shape[a - rank] if output_shape else n * steps[a]
+            total = dims.maximum(full - size, 0)
+            half = dims.floordiv(total, 2)
+            before = half if auto_pad == "SAME_UPPER" else total - half
+        else:
+            before, after = (0, 0) if auto_pad == "VALID" else (borders[a], borders[a + rank])
+            size = full - before - after
+        low.append(before)
+        out.append(size)
+    attrs = {"strides": steps, "dilations": gaps, "low": tuple(low), "out": tuple(out), "group": group}
+    y = make("conv_transpose", (x, w), attrs, x.dtype, (x.shape[0], w.shape[1] * group, *out))
+    return y if b is None else y + along(b, 1, y.rank)
+
+
+@op("DeformConv", since=19)
+def deform_conv(
+    x: Value,
+    w: Value,
+    offset: Value,
+    b: Value | None = None,
+    mask: Value | None = None,
+    *,
+    dilations: Ints = (),
+    group: int = 1,
+    kernel_shape: Ints = (),
+    offset_group: int = 1,
+    pads: Ints = (),
+    strides: Ints = (),
+) -> Value:
+    """Conv whose taps are moved by `offset` and weighted by `mask`, interpolated between pixels."""
+    w = with_kernel(w, kernel_shape)
+    window = conv_window(x, w, strides, dilations, pads, "NOTSET")
+    n, channels, rank = x.shape[0], x.shape[1], x.rank - 2
+    kernel = [k for k in window.kernel if isinstance(k, int)]
+    taps = int(np.prod(kernel))
+    moves = offset.reshape((n, offset_group, taps, rank, *window.out))
+    grid = np.stack(np.meshgrid(*(np.arange(k) for k in kernel), indexing="ij")).reshape(rank, taps)
+    places = []
+    for a in range(rank):
+        spread = tuple(window.out[a] if d == a else 1 for d in range(rank))
+        base = iota(spread, a, x.dtype) * window.strides[a] - _number(window.low[a])
+        taken = const((grid[a] * window.dilations[a]).astype(x.dtype.numpy)).reshape(
+            (1, 1, taps, *(1,) * rank)
+        )
+        move = moves.slice((0, 0, 0, a, *(0,) * rank), (n, offset_group, taps, 1, *window.out))
+        places.append(move.reshape((n, offset_group, taps, *window.out)) + base + taken)
+    per = dims.floordiv(channels, offset_group)
+    columns = linear_sample(x.reshape((n, offset_group, per, *x.shape[2:])), places)
+    if mask is not None:
+        columns = columns * mask.reshape((n, offset_group, 1, taps, *window.out))
+    inner = w.shape[1] * taps
+    places_count = dims.product(window.out)
+    columns = columns.reshape((n, group, inner, places_count))
+    weights = w.reshape((1, group, dims.floordiv(w.shape[0], group), inner))
+    y = weights.dot(columns).reshape((n, w.shape[0], *window.out))
+    return y if b is None else y + along(b, 1, y.rank)
+
+
+def _number(size: Dim) -> int:
+    assert isinstance(size, int)
+    return size
+
+
+@op("Col2Im", since=18)
+def col2im(
+    x: Value,
+    image_shape: Value,
+    block_shape: Value,
+    *,
+    dilations: Ints = (),
+    pads: Ints = (),
+    strides: Ints = (),
+) -> Value:
+    """Add the columns of blocks up to an image: a transposed convolution by one-hot taps."""
+    block = sizes(block_shape, "the block shape")
+    image = sizes(image_shape, "the image shape")
+    window = Window.of(image, block, strides, dilations, pads)
+    channels = dims.floordiv(x.shape[1], dims.product(block))
+    shape = (x.shape[0], channels, *image)
+    attrs = {"strides": window.strides, "dilations": window.dilations, "low": window.low, "out": image}
+    kernel = [k for k in block if isinstance(k, int)]
+    if len(kernel) < len(block) or not isinstance(channels, int):
+        return make("col2im", (x,), {**attrs, "kernel": block, "positions": window.out}, x.dtype, shape)
+    taps = int(np.prod(kernel))
+    columns = x.reshape((x.shape[0], x.shape[1], *window.out))
+    one_hot = const(np.eye(taps, dtype=x.dtype.numpy)).reshape((1, taps, *kernel))
+    weights = one_hot.broadcast((channels, taps, *kernel)).reshape((x.shape[1], 1, *kernel))
+    return make("conv_transpose", (columns, weights), {**attrs, "group": channels}, x.dtype, shape)

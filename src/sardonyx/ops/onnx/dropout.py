@@ -1,0 +1,38 @@
+"""Dropout: the identity of inference, or elements dropped at random where training is asked for."""
+
+from __future__ import annotations
+
+from sardonyx.base import dtype as dt
+from sardonyx.ir.value import Value, scalar
+from sardonyx.ops.onnx.random import uniform
+from sardonyx.ops.operands import integers
+from sardonyx.ops.table import Node, op
+
+
+@op("Dropout", since=1)
+def dropout_legacy(x: Value, *, is_test: int = 0, ratio: float = 0.5) -> tuple[Value, Value]:
+    """X itself, and a mask of the type of x that keeps everything."""
+    return x, scalar(1, x.dtype).broadcast(x.shape)
+
+
+@op("Dropout", since=10)
+def dropout_ratio(x: Value, *, ratio: float = 0.5) -> tuple[Value, Value]:
+    """X itself, and a mask that keeps everything."""
+    return x, scalar(1, dt.BOOL).broadcast(x.shape)
+
+
+@op("Dropout", since=12)
+def dropout(
+    x: Value,
+    ratio: Value | None = None,
+    training_mode: Value | None = None,
+    *,
+    seed: int | None = None,
+    node: Node,
+) -> tuple[Value, Value]:
+    """X itself; training keeps an element with probability 1 - ratio, scaled by 1 / (1 - ratio)."""
+    if training_mode is None or not integers(training_mode, "training_mode")[0]:
+        return dropout_ratio(x)
+    share = scalar(0.5, dt.F32) if ratio is None else ratio.reshape(()).cast(dt.F32)
+    kept = share.le(uniform(x.shape, node, None if seed is None else float(seed)))
+    return kept.where(x / (1 - share).cast(x.dtype), scalar(0, x.dtype)), kept

@@ -1,0 +1,115 @@
+"""Operators that make tensors from sizes and numbers: constants, ranges, shapes, masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.errors import ShapeError
+from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar, zero
+from sardonyx.ops.operands import size, sizes
+from sardonyx.ops.table import op
+
+Array = np.ndarray[Any, Any]
+
+
+@op("Constant", since=1)
+def constant(
+    *,
+    value: Array | None = None,
+    sparse_value: Array | None = None,
+    value_int: int | None = None,
+    value_ints: tuple[int, ...] | None = None,
+    value_float: float | None = None,
+    value_floats: tuple[float, ...] | None = None,
+    value_string: str | None = None,
+    value_strings: tuple[str, ...] | None = None,
+) -> Value:
+    """The tensor that the one given attribute holds."""
+    numbers: tuple[tuple[Any, Any], ...] = (
+        *((value, None), (sparse_value, None), (value_int, np.int64), (value_ints, np.int64)),
+        *(
+            (value_float, np.float32),
+            (value_floats, np.float32),
+            (value_string, object),
+            (value_strings, object),
+        ),
+    )
+    given = [(data, dtype) for data, dtype in numbers if data is not None]
+    if len(given) != 1:
+        raise ValueError(f"it must have exactly one value, it has {len(given)}")
+    return const(np.asarray(given[0][0], given[0][1]))
+
+
+@op("ConstantOfShape", since=9)
+def constant_of_shape(shape: Value, *, value: Array | None = None) -> Value:
+    """One number, repeated to a shape."""
+    fill = const(np.zeros(1, np.float32) if value is None else value)
+    return fill.reshape(()).broadcast(sizes(shape, "the shape"))
+
+
+@op("Shape", since=1)
+def shape_of(x: Value, *, start: int = 0, end: int | None = None) -> Value:
+    """The sizes of x, or a slice of them."""
+    return dims_vector(x.shape[slice(start, end)])
+
+
+@op("Size", since=1)
+def size_of(x: Value) -> Value:
+    """The number of elements."""
+    return dim_value(x.size, dt.I64)
+
+
+@op("Range", since=11)
+def range_(start: Value, limit: Value, delta: Value, *, stash_type: int = 1) -> Value:
+    """Start + i * delta below limit: max(0, ceil((limit - start) / delta)) numbers."""
+    start, limit, delta = (v.reshape(()) for v in (start, limit, delta))
+    if start.dtype.is_int:
+        first, last, step = (size(v, "the range", None) for v in (start, limit, delta))
+        if step == 0:
+            raise ValueError("delta must not be 0")
+        up = isinstance(step, int) and step > 0
+        whole = dims.ceildiv(last - first, step) if up else -dims.floordiv(first - last, step)
+        count = dims.maximum(whole, 0)
+    else:
+        wide = (limit.cast(dt.F64) - start.cast(dt.F64)) / delta.cast(dt.F64)
+        count = size(wide.unary("ceil").max(0).cast(dt.I64), "the range")
+    kept = dt.by_onnx(stash_type) if start.dtype.is_float and start.dtype.bits < 32 else start.dtype
+    return (iota((count,), 0, kept) * delta.cast(kept) + start.cast(kept)).cast(start.dtype)
+
+
+@op("EyeLike", since=9)
+def eye_like(x: Value, *, dtype: int | None = None, k: int = 0) -> Value:
+    """1 on the k-th diagonal of a matrix like x, else 0."""
+    rows, columns = (iota(x.shape, axis, dt.I64) for axis in (0, 1))
+    return (rows + k).eq(columns).cast(x.dtype if dtype is None else dt.by_onnx(dtype))
+
+
+@op("Trilu", since=14)
+def trilu(x: Value, k: Value | None = None, *, upper: int = 1) -> Value:
+    """The upper or lower triangle of matrices from the k-th diagonal on, 0 elsewhere."""
+    rows, columns = (iota(x.shape[-2:], axis, dt.I64) for axis in (0, 1))
+    diagonal = rows + (scalar(0, dt.I64) if k is None else k.reshape(()))
+    keep = diagonal.le(columns) if upper else columns.le(diagonal)
+    return keep.where(x, zero(x.dtype))
+
+
+@op("OneHot", since=9)
+def one_hot(indices: Value, depth: Value, values: Value, *, axis: int = -1) -> Value:
+    """values[1] where the new axis meets the index, else values[0]; negative indices count from the end."""
+    count = size(depth, "the depth")
+    rank = indices.rank + 1
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis {axis} is out of range for rank {rank}")
+    if values.rank != 1:
+        raise ShapeError(f"the values must be a pair [off, on], not of shape {list(values.shape)}")
+    axis %= rank
+    index = indices.cast(dt.I64)
+    wrapped = index.lt(0).where(index + dim_value(count, dt.I64), index)
+    column = wrapped.reshape((*index.shape[:axis], 1, *index.shape[axis:]))
+    ruler = iota((count,) + (1,) * (rank - 1 - axis), 0, dt.I64)
+    off, on = (values.slice((i,), (1,)).reshape(()) for i in (0, 1))
+    return column.eq(ruler).where(on, off)

@@ -1,0 +1,401 @@
+"""Resize and Upsample: separable, axis after axis, each a weighted sum of gathers at computed places.
+
+Known sizes give constant tables of indices and weights; whole-number nearest upscaling is a view.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar
+from sardonyx.ops import operands
+from sardonyx.ops.onnx.sampling import cubic_curve, cubic_weights
+from sardonyx.ops.operands import needs_size
+from sardonyx.ops.table import op
+from sardonyx.ops.window import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How places between pixels are computed; the attributes of Resize."""
+
+    mode: str = "nearest"
+    transform: str = "half_pixel"
+    rounding: str = "round_prefer_floor"
+    cubic_a: float = -0.75
+    exclude_outside: bool = False
+    antialias: bool = False
+    extrapolation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis to resize: sizes before and after, and the scale (a rank-0 f32 value)."""
+
+    number: int
+    n: Dim
+    out: Dim
+    scale: Value
+    roi: tuple[Value, Value] | None = None
+
+    @property
+    def known_scale(self) -> float | None:
+        """The scale as a number, if it is known."""
+        return (
+            float(self.scale.data.item())
+            if self.scale.is_numeric_const and self.scale.data is not None
+            else None
+        )
+
+    @property
+    def factor(self) -> int | None:
+        """The whole number by which the axis grows, if it surely does."""
+        ratio = dims.floordiv(self.out, self.n) if self.n != 0 else None
+        if not isinstance(ratio, int) or ratio < 1 or dims.equal(self.n * ratio, self.out) is not True:
+            return None
+        known = self.known_scale
+        return ratio if known is None or known == ratio else None
+
+
+def resize_axes(x: Value, axes: Sequence[Axis], policy: Policy) -> Value:
+    """Resize each axis in turn; integer tensors are computed in f32 and truncated back."""
+    axes = [a for a in axes if a.factor != 1 or a.roi is not None]
+    if policy.mode == "nearest" and policy.transform != "tf_crop_and_resize":
+        repeated = [a for a in axes if _repeats(a, policy)]
+        x = _repeat(x, {a.number: a.factor or 1 for a in repeated})
+        for axis in axes:
+            if axis not in repeated:
+                x = x.gather(_clamped(_rounded(_place(axis, policy), axis, policy), axis.n), axis.number)
+        return x
+    dtype = x.dtype
+    y = x.cast(dt.F64 if dtype is dt.F64 else dt.F32)
+    for axis in axes:
+        y = _blend(y, axis, policy)
+    if dtype.is_int:
+        info = np.iinfo(dtype.numpy)
+        y = y.max(float(info.min)).min(float(info.max))
+    return y.cast(dtype)
+
+
+def _repeats(axis: Axis, policy: Policy) -> bool:
+    if axis.factor is None:
+        return False
+    match policy.transform:
+        case "asymmetric":
+            return policy.rounding in ("floor", "simple") or (
+                axis.factor == 2 and policy.rounding == "round_prefer_floor"
+            )
+        case "half_pixel" | "pytorch_half_pixel" | "half_pixel_symmetric":
+            return policy.rounding.startswith("round_prefer") and not (
+                policy.transform == "pytorch_half_pixel" and axis.out == 1
+            )
+        case "tf_half_pixel_for_nn":
+            return policy.rounding == "floor"
+    return False
+
+
+def _repeat(x: Value, factors: dict[int, int]) -> Value:
+    """Each element of an axis repeated in place, by its factor."""
+    if not factors:
+        return x
+    split = [s for a, n in enumerate(x.shape) for s in ((n, 1) if a in factors else (n,))]
+    wide = [s for a, n in enumerate(x.shape) for s in ((n, factors[a]) if a in factors else (n,))]
+    return x.reshape(split).broadcast(wide).reshape([n * factors.get(a, 1) for a, n in enumerate(x.shape)])
+
+
+def _steps(n: Dim) -> Value:
+    return const(np.arange(n, dtype=np.float32)) if isinstance(n, int) else iota((n,), 0, dt.F32)
+
+
+def _number(n: Dim) -> Value:
+    return dim_value(n, dt.F32)
+
+
+def _place(axis: Axis, policy: Policy) -> Value:
+    """The place in the input of every output element, f32[out]."""
+    x, scale = _steps(axis.out), axis.scale
+    match policy.transform:
+        case "half_pixel" | "pytorch_half_pixel":
+            place = (x + 0.5) / scale - 0.5
+            if policy.transform == "half_pixel":
+                return place
+            return (
+                _number(axis.out)
+                .le(scalar(1, dt.F32))
+                .where(place * 0.0 - (0.0 if policy.mode == "nearest" else 0.5), place)
+            )
+        case "half_pixel_symmetric":
+            adjustment = _number(axis.out) / (scale * _number(axis.n))
+            return _number(axis.n) * 0.5 * (1.0 - adjustment) + (x + 0.5) / scale - 0.5
+        case "asymmetric":
+            return x / scale
+        case "tf_half_pixel_for_nn":
+            return (x + 0.5) / scale
+        case "align_corners":
+            return x * (_number(axis.n) - 1.0) / _span(axis)
+        case "tf_crop_and_resize" if axis.roi is not None:
+            start, end = axis.roi
+            last = _number(axis.n) - 1.0
+            inner = x * (end - start) * last / _span(axis)
+            middle = x * 0.0 + (end - start) * last * 0.5
+            return _number(axis.out).le(scalar(1, dt.F32)).where(middle, inner) + start * last
+    raise UnsupportedOp(f"coordinate_transformation_mode {policy.transform!r} has no meaning")
+
+
+def _span(axis: Axis) -> Value:
+    """The unrounded output size less one; 1 where that is nothing."""
+    span = axis.scale * _number(axis.n) - 1.0
+    return span.eq(0.0).where(scalar(1, dt.F32), span)
+
+
+def _rounded(place: Value, axis: Axis, policy: Policy) -> Value:
+    match policy.rounding:
+        case "round_prefer_floor":
+            return (place - 0.5).unary("ceil")
+        case "round_prefer_ceil":
+            return (place + 0.5).unary("floor")
+        case "floor":
+            return place.unary("floor")
+        case "ceil":
+            return place.unary("ceil")
+        case "simple":
+            return axis.scale.lt(1.0).where(place.unary("ceil"), place.unary("floor"))
+    raise UnsupportedOp(f"nearest_mode {policy.rounding!r} has no meaning")
+
+
+def _clamped(place: Value, n: Dim) -> Value:
+    return place.max(0.0).min(_number(n - 1)).cast(dt.I32)
+
+
+def _neighbours(place: Value, axis: Axis, policy: Policy) -> list[tuple[Value, Value]]:
+    """Places and weights of the elements around every place (2 for linear, 4 for cubic)."""
+    before = place.unary("floor")
+    ratio = place - before
+    weights = [1.0 - ratio, ratio] if policy.mode == "linear" else cubic_weights(ratio, policy.cubic_a)
+    places = [before + float(k) for k in range(0 if policy.mode == "linear" else -1, len(weights) // 2 + 1)]
+    if policy.exclude_outside:
+        last = _number(axis.n - 1)
+        inside = [scalar(0, dt.F32).le(p).logical_and(p.le(last)) for p in places]
+        weights = [ok.where(w, 0.0) for ok, w in zip(inside, weights, strict=True)]
+        total = _total(weights)
+        weights = [w / total.eq(0.0).where(scalar(1, dt.F32), total) for w in weights]
+    return list(zip(places, weights, strict=True))
+
+
+def _total(parts: Sequence[Value]) -> Value:
+    result = parts[0]
+    for part in parts[1:]:
+        result = result + part
+    return result
+
+
+def _antialiased(y: Value, place: Value, axis: Axis, policy: Policy) -> Value:
+    """The matrix of every output's weights over the axis, its ends repeated as far as the kernel reaches."""
+    reach = 1 if policy.mode == "linear" else 2
+    known = axis.known_scale
+    beyond = axis.n * reach if known is None else math.ceil(reach / min(known, 1.0))
+    steps = _steps(axis.n + beyond * 2) - _number(beyond)
+    distance = ((steps.reshape((1, steps.size)) - place.reshape((axis.out, 1))) * axis.scale.min(1.0)).abs()
+    near, far = cubic_curve(distance, policy.cubic_a)
+    if policy.mode == "linear":
+        weights = (1.0 - distance).max(0.0)
+    else:
+        weights = distance.le(1.0).where(near, distance.lt(2.0).where(far, 0.0))
+    if policy.exclude_outside:
+        inside = scalar(0, dt.F32).le(steps).logical_and(steps.le(_number(axis.n - 1)))
+        weights = inside.reshape((1, steps.size)).where(weights, 0.0)
+    matrix = (weights / weights.sum(1)).cast(y.dtype).transpose(1, 0)
+    order = [a for a in range(y.rank) if a != axis.number] + [axis.number]
+    wide = y.gather(_clamped(steps, axis.n), axis.number).transpose(*order)
+    return wide.dot(matrix).transpose(*(order.index(a) for a in range(y.rank)))
+
+
+def _blend(y: Value, axis: Axis, policy: Policy) -> Value:
+    place = _place(axis, policy)
+    wide = tuple(axis.out if a == axis.number else 1 for a in range(y.rank))
+    if policy.mode == "nearest":
+        result = y.gather(_clamped(_rounded(place, axis, policy), axis.n), axis.number)
+    elif policy.antialias:
+        result = _antialiased(y, place, axis, policy)
+    else:
+        taps = _neighbours(place, axis, policy)
+        result = _total(
+            [y.gather(_clamped(p, axis.n), axis.number) * w.cast(y.dtype).reshape(wide) for p, w in taps]
+        )
+    if policy.transform != "tf_crop_and_resize":
+        return result
+    outside = place.lt(0.0).logical_or(_number(axis.n - 1).lt(place)).reshape(wide)
+    return outside.where(scalar(policy.extrapolation, y.dtype), result)
+
+
+def scaled(n: Dim, scale: float) -> Dim:
+    """floor(n * scale), the product rounded to f32."""
+    single = float(np.float32(scale))
+    numerator, denominator = single.as_integer_ratio()
+    if denominator <= 1 << 16 and not isinstance(n, int):
+        return dims.round_to_int(n, numerator, denominator)
+    return dims.function("scaled", n, struct.unpack("<q", struct.pack("<d", single))[0])
+
+
+def axes_by_scales(x: Value, scales: Value, axes: Sequence[int], roi: Value | None = None) -> list[Axis]:
+    """The axes of a `scales` tensor: out = floor(n * scale)."""
+    if not isinstance(scales.size, int):
+        raise needs_size(scales.size, "the number of scales")
+    if scales.size != len(axes):
+        raise ShapeError(
+            f"scales of shape {list(scales.shape)} must have one entry for each of the axes {list(axes)}"
+        )
+    scales = scales.cast(dt.F32)
+    sizes = tuple(x.shape[a] for a in axes)
+    if scales.is_numeric_const and scales.data is not None:
+        out = tuple(scaled(n, float(s)) for n, s in zip(sizes, scales.data.reshape(-1), strict=True))
+    else:
+        out = operands.sizes(
+            (dims_vector(sizes).cast(dt.F32) * scales).unary("floor").cast(dt.I64), "the scales"
+        )
+    return [
+        Axis(a, sizes[i], out[i], _element(scales, i), _region(roi, i, len(axes))) for i, a in enumerate(axes)
+    ]
+
+
+def _element(vector: Value, index: int) -> Value:
+    return vector.reshape((vector.size,)).slice((index,), (1,)).reshape(())
+
+
+def _region(roi: Value | None, index: int, count: int) -> tuple[Value, Value] | None:
+    if roi is None:
+        return None
+    return _element(roi.cast(dt.F32), index), _element(roi.cast(dt.F32), index + count)
+
+
+def axes_by_sizes(
+    x: Value, sizes: Value, axes: Sequence[int], keep: str = "stretch", roi: Value | None = None
+) -> list[Axis]:
+    """The axes of a `sizes` tensor: scale = out / n, or one scale for all if the aspect ratio is kept."""
+    before = tuple(x.shape[a] for a in axes)
+    if not isinstance(sizes.size, int):
+        raise needs_size(sizes.size, "the number of sizes")
+    if sizes.size != len(axes):
+        raise ShapeError(
+            f"sizes of shape {list(sizes.shape)} must have one entry for each of the axes {list(axes)}"
+        )
+    if keep == "stretch":
+        out = operands.sizes(sizes, "the sizes")
+        ratios = [_number(o) / _number(n) for o, n in zip(out, before, strict=True)]
+    else:
+        each = sizes.cast(dt.F32) / dims_vector(before).cast(dt.F32)
+        one = each.reduce("rmin" if keep == "not_larger" else "rmax", (0,))
+        out = operands.sizes(
+            (dims_vector(before).cast(dt.F32) * one + 0.5).unary("floor").cast(dt.I64), "the sizes"
+        )
+        ratios = [one.reshape(())] * len(axes)
+    return [Axis(a, before[i], out[i], ratios[i], _region(roi, i, len(axes))) for i, a in enumerate(axes)]
+
+
+@op("Resize", since=11)
+def resize_11(
+    x: Value,
+    roi: Value | None = None,
+    scales: Value | None = None,
+    sizes: Value | None = None,
+    *,
+    coordinate_transformation_mode: str = "half_pixel",
+    cubic_coeff_a: float = -0.75,
+    exclude_outside: int = 0,
+    extrapolation_value: float = 0.0,
+    mode: str = "nearest",
+    nearest_mode: str = "round_prefer_floor",
+) -> Value:
+    """Resize of all axes, without antialiasing."""
+    return resize(
+        x,
+        roi,
+        scales,
+        sizes,
+        coordinate_transformation_mode=coordinate_transformation_mode,
+        cubic_coeff_a=cubic_coeff_a,
+        exclude_outside=exclude_outside,
+        extrapolation_value=extrapolation_value,
+        mode=mode,
+        nearest_mode=nearest_mode,
+    )
+
+
+@op("Resize", since=18)
+def resize(
+    x: Value,
+    roi: Value | None = None,
+    scales: Value | None = None,
+    sizes: Value | None = None,
+    *,
+    antialias: int = 0,
+    axes: Ints = (),
+    coordinate_transformation_mode: str = "half_pixel",
+    cubic_coeff_a: float = -0.75,
+    exclude_outside: int = 0,
+    extrapolation_value: float = 0.0,
+    keep_aspect_ratio_policy: str = "stretch",
+    mode: str = "nearest",
+    nearest_mode: str = "round_prefer_floor",
+) -> Value:
+    """X read at the places that `coordinate_transformation_mode` gives, between pixels as `mode` says."""
+    numbers = [x.axis(a) for a in axes] or list(range(x.rank))
+    region = roi if coordinate_transformation_mode == "tf_crop_and_resize" else None
+    if scales is not None and scales.size != 0:
+        plan = axes_by_scales(x, scales, numbers, region)
+    elif sizes is not None and sizes.size != 0:
+        plan = axes_by_sizes(x, sizes, numbers, keep_aspect_ratio_policy, region)
+    else:
+        raise ShapeError("Resize needs scales or sizes")
+    policy = Policy(
+        mode,
+        coordinate_transformation_mode,
+        nearest_mode,
+        cubic_coeff_a,
+        bool(exclude_outside),
+        bool(antialias),
+        extrapolation_value,
+    )
+    return resize_axes(x, plan, policy)
+
+
+_OLD = {"nearest": "nearest", "linear": "linear", "bilinear": "linear"}
+
+
+@op("Resize", since=10)
+def resize_10(x: Value, scales: Value, *, mode: str = "nearest") -> Value:
+    """X read at out / scale; nearest rounds up when shrinking and down when growing."""
+    return resize_axes(
+        x, axes_by_scales(x, scales, range(x.rank)), Policy(_OLD[mode], "asymmetric", "simple")
+    )
+
+
+@op("Upsample")
+def upsample_1(x: Value, *, height_scale: float, width_scale: float, mode: str = "nearest") -> Value:
+    """Upsample the two axes of an image."""
+    if x.rank != 4:
+        raise ShapeError(f"a tensor of shape {list(x.shape)}: images [N, C, H, W] are needed")
+    return upsample_7(
+        x, scales=(1.0, 1.0, height_scale, width_scale), mode="linear" if mode == "bilinear" else mode
+    )
+
+
+@op("Upsample", since=7)
+def upsample_7(x: Value, *, scales: Sequence[float], mode: str = "nearest") -> Value:
+    """Upsample by scales known in the model."""
+    return resize_10(x, const(np.asarray(scales, dtype=np.float32)), mode=mode)
+
+
+@op("Upsample", since=9)
+def upsample(x: Value, scales: Value, *, mode: str = "nearest") -> Value:
+    """X read at out / scale."""
+    return resize_10(x, scales, mode=mode)

@@ -1,0 +1,167 @@
+"""Reading a tensor between its elements: weighted sums of gathers; GridSample and AffineGrid.
+
+Knows coordinates, weights and borders; must not know convolutions or resizing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.ir.value import Value, concat, dim_value, iota, make, map_, scalar
+from sardonyx.ops.operands import sizes
+from sardonyx.ops.table import op
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """What lies outside of the data: `zeros`, the `border` pixel, or a `reflection`."""
+
+    mode: str = "zeros"
+    align_corners: bool = False
+
+    def place(self, p: Value, n: Dim) -> Value:
+        """A real place along an axis of size n, brought inside where the mode says so."""
+        if self.mode == "border":
+            inside = p.max(0.0).min(dim_value(n - 1, p.dtype))
+            if self.align_corners:
+                return inside
+            # Up to half a pixel outside belongs to the outer pixels.
+            near = scalar(-0.5, p.dtype).le(p).logical_and(p.le(dim_value(n, p.dtype) - 0.5))
+            return near.where(p, inside)
+        return self._reflected(p, n) if self.mode == "reflection" else p
+
+    def pixel(self, place: Value, n: Dim) -> tuple[Value, Value | None]:
+        """The element number (int32, in range) of an integral place, and whether it exists (None: always)."""
+        last = dim_value(n - 1, place.dtype)
+        exists = None
+        if self.mode == "zeros":
+            exists = scalar(0, place.dtype).le(place).logical_and(place.le(last))
+        elif self.mode == "reflection":
+            place = self._reflected(place, n)
+        return place.max(0.0).min(last).cast(dt.I32), exists
+
+    def _reflected(self, p: Value, n: Dim) -> Value:
+        low = 0.0 if self.align_corners else -0.5
+        span = dim_value(n - 1 if self.align_corners else n, p.dtype).max(1.0)
+        t = map_("fmod", (p - low).abs(), span * 2.0)
+        return t.le(span).where(t, span * 2.0 - t) + low
+
+
+def cubic_curve(x: Value, a: float) -> tuple[Value, Value]:
+    """Keys' kernel at distance x: the piece for x up to 1, and the piece from 1 to 2."""
+    near = (x * (a + 2) - (a + 3)) * x * x + 1.0
+    far = ((x * a - 5 * a) * x + 8 * a) * x - 4 * a
+    return near, far
+
+
+def cubic_weights(ratio: Value, a: float) -> list[Value]:
+    """Weights of the neighbours -1, 0, 1, 2 of a place `ratio` after neighbour 0."""
+    near, far = 0, 1
+    return [
+        cubic_curve(ratio + 1.0, a)[far],
+        cubic_curve(ratio, a)[near],
+        cubic_curve(1.0 - ratio, a)[near],
+        cubic_curve(2.0 - ratio, a)[far],
+    ]
+
+
+def _taps(place: Value, n: Dim, mode: str, border: Border) -> list[tuple[Value, Value]]:
+    if mode == "nearest":
+        index, exists = border.pixel(place, n)
+        one = scalar(1, place.dtype)
+        return [(index, one if exists is None else exists.where(one, 0.0))]
+    first = place.unary("floor")
+    ratio = place - first
+    weights = [1.0 - ratio, ratio] if mode == "linear" else cubic_weights(ratio, -0.75)
+    taps = []
+    for offset, weight in enumerate(weights, 0 if mode == "linear" else -1):
+        index, exists = border.pixel(first + float(offset), n)
+        taps.append((index, weight if exists is None else exists.where(weight, 0.0)))
+    return taps
+
+
+def sample(x: Value, places: Sequence[Value], mode: str, border: Border) -> Value:
+    """x[n, g, c, *] read at places[a][n, g, p...] along each spatial axis a: y[n, g, c, p...].
+
+    `mode` is nearest (places are integral), linear or cubic.
+    """
+    n, g, c, *spatial = x.shape
+    points = places[0].shape[2:]
+    count = dims.product(points)
+    flat = x.reshape((n, g, c, dims.product(spatial)))
+    total: Value | None = None
+    axes = [_taps(p, size, mode, border) for p, size in zip(places, spatial, strict=True)]
+    for taps in itertools.product(*axes):
+        index, weight = taps[0]
+        for (i, w), size in zip(taps[1:], spatial[1:], strict=True):
+            index, weight = index * dim_value(size, dt.I32) + i, weight * w
+        spread = index.reshape((n, g, 1, count)).broadcast((n, g, c, count))
+        pixel = make("gather_elements", (flat, spread), {"axis": 3}, x.dtype, (n, g, c, count))
+        weight = weight.broadcast((*places[0].shape[:2], *points)).reshape((n, g, 1, count)).cast(x.dtype)
+        total = pixel * weight if total is None else total + pixel * weight
+    assert total is not None
+    return total.reshape((n, g, c, *points))
+
+
+def linear_sample(x: Value, places: Sequence[Value]) -> Value:
+    """`sample` between pixels, with zeros outside."""
+    return sample(x, places, "linear", Border())
+
+
+_MODES = {
+    "bilinear": "linear",
+    "bicubic": "cubic",
+    "linear": "linear",
+    "cubic": "cubic",
+    "nearest": "nearest",
+}
+
+
+@op("GridSample", since=16)
+def grid_sample(
+    x: Value, grid: Value, *, align_corners: int = 0, mode: str = "bilinear", padding_mode: str = "zeros"
+) -> Value:
+    """X read at the places of `grid` (-1 to 1 over each spatial axis, last axis first)."""
+    if mode not in _MODES or padding_mode not in ("zeros", "border", "reflection"):
+        raise UnsupportedOp(f"GridSample with mode {mode!r}, padding_mode {padding_mode!r} has no meaning")
+    border = Border(padding_mode, bool(align_corners))
+    rank = x.rank - 2
+    points = grid.shape[1:-1]
+    places = []
+    for a in range(rank):
+        size = x.shape[2 + a]
+        column = grid.slice((0,) * (grid.rank - 1) + (rank - 1 - a,), (*grid.shape[:-1], 1))
+        t = column.reshape((grid.shape[0], 1, *points)) + 1.0
+        last = dim_value(size - 1, t.dtype)
+        p = t * 0.5 * last if align_corners else (t * dim_value(size, t.dtype) - 1.0) * 0.5
+        p = p.unary("round") if _MODES[mode] == "nearest" else p
+        # Around a place beyond the border the taps of a cubic curve differ, until all are the outer pixel.
+        beyond = padding_mode == "border" and _MODES[mode] == "cubic"
+        places.append(p if beyond else border.place(p, size))
+    y = sample(x.reshape((x.shape[0], 1, *x.shape[1:])), places, _MODES[mode], border)
+    return y.reshape((x.shape[0], x.shape[1], *points))
+
+
+@op("AffineGrid", since=20)
+def affine_grid(theta: Value, size: Value, *, align_corners: int = 0) -> Value:
+    """grid[n, p, :] = theta[n] @ (x, y, ..., 1) of every output position p, in -1 to 1."""
+    if theta.rank != 3 or (isinstance(size.size, int) and size.size not in (4, 5)):
+        raise ShapeError(f"AffineGrid needs 4 or 5 sizes and theta of rank 3, not {size.size}, {theta.rank}")
+    n, _, *spatial = sizes(size, "the size")
+    rank = len(spatial)
+    points = dims.product(spatial)
+    columns = []
+    for a in reversed(range(rank)):
+        along = iota([spatial[a] if b == a else 1 for b in range(rank)], a, theta.dtype)
+        extent = dim_value(spatial[a], theta.dtype)
+        steps = along * 2.0 / (extent - 1.0) if align_corners else (along * 2.0 + 1.0) / extent
+        columns.append((steps - 1.0).broadcast(spatial).reshape((points, 1)))
+    columns.append(scalar(1, theta.dtype).broadcast((points, 1)))
+    homogeneous = concat(columns, 1).reshape((1, points, rank + 1))
+    return homogeneous.dot(theta.transpose(0, 2, 1)).reshape((n, *spatial, rank))

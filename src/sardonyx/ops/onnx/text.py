@@ -1,0 +1,87 @@
+"""Operators over strings; all of them run on the host."""
+
+from __future__ import annotations
+
+import re
+
+from sardonyx.base import dtype as dt
+from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.value import Value, broadcast_dim, make
+from sardonyx.ops.table import op
+
+Ints = tuple[int, ...]
+
+
+@op("StringConcat", since=20)
+def string_concat(a: Value, b: Value) -> Value:
+    """The text of a followed by that of b, broadcast."""
+    rank = max(a.rank, b.rank)
+    p, q = (x.reshape((1,) * (rank - x.rank) + x.shape) for x in (a, b))
+    shape = tuple(broadcast_dim(m, n, a) for m, n in zip(p.shape, q.shape, strict=True))
+    return make("text_join", (p, q), {}, dt.STRING, shape)
+
+
+@op("StringSplit", since=20)
+def string_split(x: Value, *, delimiter: str = "", maxsplit: int = -1) -> tuple[Value, ...]:
+    """Substrings along a new last axis, padded with "", and how many each text has."""
+    attrs = {"delimiter": delimiter, "maxsplit": maxsplit}
+    return unknown_extents("text_split", [x], attrs, [(dt.STRING, (*x.shape, None)), (dt.I64, x.shape)])
+
+
+@op("StringNormalizer", since=10)
+def string_normalizer(
+    x: Value,
+    *,
+    case_change_action: str = "NONE",
+    is_case_sensitive: int = 0,
+    locale: str = "",
+    stopwords: tuple[str, ...] = (),
+) -> Value:
+    """[C] or [1, C] without the stop words, in lower or upper case."""
+    if case_change_action not in ("NONE", "LOWER", "UPPER"):
+        raise UnsupportedOp(f'case_change_action="{case_change_action}"')
+    if x.rank not in (1, 2):
+        raise ShapeError(f"texts of shape {list(x.shape)}: [C] or [1, C] is needed")
+    attrs = {"case": case_change_action, "sensitive": bool(is_case_sensitive), "stopwords": stopwords}
+    (y,) = unknown_extents("text_normal", [x], attrs, [(dt.STRING, (*(1,) * (x.rank - 1), None))])
+    return y
+
+
+@op("RegexFullMatch", since=20)
+def regex_full_match(x: Value, *, pattern: str | None = None) -> Value:
+    """Whether the whole text matches a regular expression."""
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        raise UnsupportedOp(f"the pattern {pattern!r}: {error}") from error
+    return make("text_match", (x,), {"pattern": pattern or ""}, dt.BOOL, x.shape)
+
+
+@op("TfIdfVectorizer", since=9)
+def tf_idf_vectorizer(
+    x: Value,
+    *,
+    max_gram_length: int,
+    max_skip_count: int,
+    min_gram_length: int,
+    mode: str,
+    ngram_counts: Ints,
+    ngram_indexes: Ints,
+    pool_int64s: Ints = (),
+    pool_strings: tuple[str, ...] = (),
+    weights: tuple[float, ...] = (),
+) -> Value:
+    """How often each n-gram of a pool occurs in a row, weighted as `mode` (TF, IDF, TFIDF) says."""
+    if mode not in ("TF", "IDF", "TFIDF"):
+        raise UnsupportedOp(f'mode="{mode}"')
+    attrs = {
+        "pool": pool_strings or pool_int64s,
+        "counts": ngram_counts,
+        "indexes": ngram_indexes,
+        "weights": weights,
+        "mode": mode,
+        "lengths": (min_gram_length, max_gram_length),
+        "skips": max_skip_count,
+    }
+    return make("text_grams", (x,), attrs, dt.F32, (*x.shape[:-1], max(ngram_indexes) + 1))

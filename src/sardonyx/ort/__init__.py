@@ -1,0 +1,1 @@
+"""The onnxruntime API over programs: sessions, options, values, bindings."""

@@ -1,0 +1,275 @@
+"""One call of a program with named inputs: a short path for the usual case, a thorough one for the rest.
+
+Decides which values reach the program and in which order; must not know how a value is converted
+(feeds.py) or what the program does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sardonyx.base.signature import TensorInfo
+from sardonyx.ort.exceptions import Fail, InvalidArgument, status
+from sardonyx.ort.feeds import FeedSpec, holds_texts, missing_inputs, prepare
+from sardonyx.ort.options import RunOptions
+from sardonyx.ort.status import run_status
+
+Call = Callable[..., list[Any]]
+Shapes = set[tuple[int, ...]]
+Key = tuple[str, ...]
+
+_SHAPES_KEPT = 4096
+
+
+class Runnable(Protocol):
+    """What a call needs of a program."""
+
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    initializer_inputs: tuple[TensorInfo, ...]
+
+    def run(self, feeds: Sequence[Any], wanted: tuple[int, ...]) -> list[Any]:
+        """Compute the outputs numbered `wanted` from one value per input."""
+
+
+class Caller:
+    """The named inputs and outputs of one program."""
+
+    def __init__(
+        self,
+        program: Runnable,
+        *,
+        with_fed: Callable[[Key], Runnable] | None = None,
+        logged: Callable[[Exception], None] | None = None,
+    ) -> None:
+        """Read the names of `program`.
+
+        `with_fed` gives the same program with some initializers as additional inputs; `logged` is told of
+        failed runs.
+        """
+        self._program = program
+        self._with_fed = with_fed
+        self._logged = logged
+        self._specs = [FeedSpec.of(info) for info in program.inputs]
+        self._overridable = [FeedSpec.of(info) for info in program.initializer_inputs]
+        self._known = {spec.name for spec in (*self._specs, *self._overridable)}
+        self._outputs = {info.name: index for index, info in enumerate(program.outputs)}
+        self._all = tuple(range(len(program.outputs)))
+        self._wanted: dict[Key, tuple[int, ...]] = {
+            (): self._all,
+            tuple(self._outputs): self._all,
+            **{(name,): (index,) for name, index in self._outputs.items()},
+        }
+        self._shapes: dict[str, Shapes] = {spec.name: set() for spec in self._specs}
+
+    def function(self) -> Call:
+        """The call as a plain function of (output_names, input_feed, run_options).
+
+        It spends one frame on the usual case: all inputs given as C-contiguous, writable arrays of exactly
+        the declared dtype, with shapes that were checked before.
+        """
+        if not all(spec.is_plain for spec in self._specs):
+            return self.call_checked
+        rows = [
+            (spec.name, spec.element.numpy, self._shapes[spec.name], spec.element.kind == "O")
+            for spec in self._specs
+            if spec.element is not None
+        ]
+        run, checked, failed = self._program.run, self.call_checked, self._failed
+        if len(rows) == 1 and not rows[0][3]:
+            return _one_input(*rows[0][:3], self._all, self._wanted, run, checked, failed)
+        return _many_inputs(rows, self._all, self._wanted, run, checked, failed)
+
+    def call_checked(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, Any],
+        run_options: RunOptions | None = None,
+    ) -> list[Any]:
+        """Run with everything validated.
+
+        Raises ValueError for missing inputs, InvalidArgument for names, types and shapes that contradict
+        the model, TypeError for arguments of the wrong kind, Fail for errors of kernels.
+        """
+        if error := self.missing(input_feed):
+            raise error
+        fed = list(input_feed.keys())
+        if run_options is not None and not isinstance(run_options, RunOptions):
+            raise TypeError(
+                "run(): incompatible function arguments: run_options must be RunOptions or None, "
+                f"got {type(run_options).__name__}"
+            )
+        feeds = self._feeds(input_feed, fed)
+        overrides = {
+            spec.name: prepare(input_feed[spec.name], spec)
+            for spec in self._overridable
+            if input_feed.get(spec.name) is not None
+        }
+        wanted = self._indices(output_names)
+        if run_options is not None and run_options.terminate:
+            raise status(Fail, "Exiting due to terminate flag being set to true.")
+        return self._run(feeds, overrides, wanted)
+
+    def _run(self, feeds: list[Any], overrides: dict[str, Any], wanted: tuple[int, ...]) -> list[Any]:
+        """Run with prepared values; an output wanted twice comes as two arrays."""
+        distinct = tuple(dict.fromkeys(wanted))
+        try:
+            program = self._with_fed(tuple(overrides)) if overrides and self._with_fed else self._program
+            results = program.run([*feeds, *overrides.values()], distinct)
+        except Exception as error:
+            raise self._failed(error) from error
+        if len(distinct) == len(wanted):
+            return results
+        by_index = dict(zip(distinct, results, strict=True))
+        first: set[int] = set()
+        spread: list[Any] = []
+        for index in wanted:
+            value = by_index[index]
+            spread.append(value.copy() if index in first and isinstance(value, np.ndarray) else value)
+            first.add(index)
+        return spread
+
+    def missing(self, input_feed: Mapping[str, Any]) -> ValueError | None:
+        """The error for required inputs that are not fed, if there are any."""
+        return missing_inputs(self._specs, list(input_feed.keys()))
+
+    def output_index(self, name: str) -> int:
+        """The number of an output; InvalidArgument if there is none of that name."""
+        if name not in self._outputs:
+            raise status(
+                InvalidArgument,
+                f"Invalid output name:{name}; the outputs are {', '.join(self._outputs)}",
+            )
+        return self._outputs[name]
+
+    def _feeds(self, input_feed: Mapping[str, Any], fed: Sequence[object]) -> list[Any]:
+        for name in fed:
+            if not isinstance(name, str):
+                raise TypeError(
+                    f"run(): incompatible function arguments: an input name must be str, got {name!r}"
+                )
+            if name not in self._known:
+                raise status(
+                    InvalidArgument,
+                    f"Invalid input name: {name}; the inputs are {', '.join(sorted(self._known))}",
+                )
+        feeds = []
+        for spec in self._specs:
+            given = input_feed.get(spec.name)
+            value = prepare(given, spec)
+            feeds.append(value)
+            if isinstance(given, np.ndarray) and given.shape == value.shape:
+                shapes = self._shapes[spec.name]
+                if len(shapes) >= _SHAPES_KEPT:
+                    shapes.clear()
+                shapes.add(value.shape)
+        return feeds
+
+    def _indices(self, output_names: Sequence[str] | None) -> tuple[int, ...]:
+        if output_names is None or (hasattr(output_names, "__len__") and len(output_names) == 0):
+            return self._all
+        given: Any = output_names
+        if isinstance(given, (str, bytes, Mapping)):
+            raise _wrong_names(given)
+        names = tuple(name.decode() if isinstance(name, bytes) else name for name in given)
+        if not all(isinstance(name, str) for name in names):
+            raise _wrong_names(names)
+        wanted = self._wanted.get(names) or tuple(self.output_index(name) for name in names)
+        if len(set(wanted)) == len(wanted) and len(self._wanted) < _SHAPES_KEPT:
+            self._wanted[tuple(str(name) for name in names)] = wanted
+        return wanted
+
+    def _failed(self, error: Exception) -> Exception:
+        failure = run_status(error)
+        if self._logged is not None:
+            self._logged(failure)
+        return failure
+
+
+def _wrong_names(given: object) -> TypeError:
+    wanted = "output_names must be a sequence of str or None"
+    return TypeError(f"run(): incompatible function arguments: {wanted}, got {given!r}")
+
+
+def _one_input(
+    name: str,
+    dtype: npt.DTypeLike,
+    shapes: Shapes,
+    everything: tuple[int, ...],
+    by_names: Mapping[Key, tuple[int, ...]],
+    run: Callable[[Sequence[Any], tuple[int, ...]], list[Any]],
+    otherwise: Call,
+    failed: Callable[[Exception], Exception],
+) -> Call:
+    ndarray = np.ndarray
+    wanted_of = by_names.get
+
+    def call(output_names: Any, input_feed: Any, run_options: Any = None) -> list[Any]:
+        if run_options is None and type(input_feed) is dict and len(input_feed) == 1:
+            value = input_feed.get(name)
+            if (
+                type(value) is ndarray
+                and value.dtype == dtype
+                and value.shape in shapes
+                and value.flags.carray
+            ):
+                wanted: tuple[int, ...] | None = None
+                if output_names is None:
+                    wanted = everything
+                elif type(output_names) is list:
+                    wanted = wanted_of(tuple(output_names))
+                if wanted is not None:
+                    try:
+                        return run((value,), wanted)
+                    except Exception as error:
+                        raise failed(error) from error
+        return otherwise(output_names, input_feed, run_options)
+
+    return call
+
+
+def _many_inputs(
+    rows: Sequence[tuple[str, npt.DTypeLike, Shapes, bool]],
+    everything: tuple[int, ...],
+    by_names: Mapping[Key, tuple[int, ...]],
+    run: Callable[[Sequence[Any], tuple[int, ...]], list[Any]],
+    otherwise: Call,
+    failed: Callable[[Exception], Exception],
+) -> Call:
+    ndarray = np.ndarray
+    wanted_of = by_names.get
+    count = len(rows)
+
+    def call(output_names: Any, input_feed: Any, run_options: Any = None) -> list[Any]:
+        if run_options is not None or type(input_feed) is not dict or len(input_feed) != count:
+            return otherwise(output_names, input_feed, run_options)
+        values = []
+        for name, dtype, shapes, is_text in rows:
+            value = input_feed.get(name)
+            if (
+                type(value) is ndarray
+                and value.dtype == dtype
+                and value.shape in shapes
+                and value.flags.carray
+                and (not is_text or holds_texts(value))
+            ):
+                values.append(value)
+            else:
+                return otherwise(output_names, input_feed)
+        wanted: tuple[int, ...] | None = None
+        if output_names is None:
+            wanted = everything
+        elif type(output_names) is list:
+            wanted = wanted_of(tuple(output_names))
+        if wanted is not None:
+            try:
+                return run(values, wanted)
+            except Exception as error:
+                raise failed(error) from error
+        return otherwise(output_names, input_feed)
+
+    return call

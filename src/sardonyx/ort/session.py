@@ -1,0 +1,420 @@
+"""InferenceSession: what a user holds; the onnxruntime API over a compiled program.
+
+Decides how a session is made, named and described. What is fed is judged in feeds.py and calls.py; how a
+model becomes a program is not known here.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from sardonyx.base.knobs import CompileOptions
+from sardonyx.base.report import Report
+from sardonyx.ort.binding import IOBinding
+from sardonyx.ort.calls import Call, Caller
+from sardonyx.ort.exceptions import ModelLoadCanceled, status
+from sardonyx.ort.logger import ERROR, INFO, WARNING, log
+from sardonyx.ort.memory import OrtMemoryInfo
+from sardonyx.ort.metadata import ModelMetadata, NodeArg
+from sardonyx.ort.options import RunOptions, SessionOptions
+from sardonyx.ort.ortvalue import OrtValue
+from sardonyx.ort.profile import Profile, Profiled
+from sardonyx.ort.providers import AVAILABLE_PROVIDERS, normalize
+from sardonyx.ort.session_config import apply_model_config, compile_options, with_files, write_optimized
+from sardonyx.ort.status import load_status
+from sardonyx.store.loader import load_program
+
+if TYPE_CHECKING:
+    from sardonyx.store.loader import AnyProgram
+
+ModelSource = str | bytes | os.PathLike[str]
+
+
+class Session:
+    """A program with named inputs and outputs."""
+
+    _caller: Caller
+    _call: Call
+    _program: AnyProgram
+    _inputs_meta: list[NodeArg]
+    _outputs_meta: list[NodeArg]
+    _overridable_initializers: list[NodeArg]
+    _model_meta: ModelMetadata
+    _providers: list[str]
+    _provider_options: dict[str, dict[str, str]]
+    _sess_options: SessionOptions
+    _model_path: str | None
+    _model_bytes: bytes | None
+
+    def __init__(self, enable_fallback: bool = True) -> None:
+        self._enable_fallback = enable_fallback
+        self._profile: Profile | None = None
+
+    def run(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, Any],
+        run_options: RunOptions | None = None,
+    ) -> list[Any]:
+        """Compute the named outputs (None or empty = all, in the model's order).
+
+        Args:
+            output_names: names of outputs; one named twice comes twice.
+            input_feed: a value per input: an array of the declared dtype, a list of numbers, or an OrtValue.
+            run_options: None or a RunOptions.
+
+        Returns:
+            One array (list for a sequence, None for an empty optional) per output, never sharing memory
+            with a feed.
+
+        Raises:
+            ValueError: a required input is missing.
+            InvalidArgument: a name, type or shape contradicts the model.
+            Fail: a kernel met data it cannot compute with.
+        """
+        return self._call(output_names, input_feed, run_options)
+
+    def run_with_ort_values(
+        self,
+        output_names: Sequence[str] | None,
+        input_dict_ort_values: Mapping[str, OrtValue],
+        run_options: RunOptions | None = None,
+    ) -> list[OrtValue]:
+        """Like `run`, with OrtValues in and out."""
+        return [OrtValue(value) for value in self._call(output_names, input_dict_ort_values, run_options)]
+
+    def run_with_iobinding(self, iobinding: IOBinding, run_options: RunOptions | None = None) -> None:
+        """Run with bound inputs; the results are in the binding. RuntimeError if anything fails."""
+        if iobinding._session is not self:
+            raise ValueError("IOBinding must be used with the session that created it.")
+        try:
+            iobinding._run(run_options)
+        except (RuntimeError, TypeError):
+            raise
+        except Exception as error:
+            raise RuntimeError(f"Error in execution: {str(error).split(' : ', 3)[-1]}") from error
+
+    def run_with_ortvaluevector(
+        self,
+        run_options: RunOptions | None,
+        feed_names: Sequence[str],
+        feeds: Sequence[OrtValue],
+        fetch_names: Sequence[str],
+        fetches: list[OrtValue],
+        fetch_devices: Sequence[Any],
+    ) -> None:
+        """Like `run`, with values by position; the results are appended to `fetches`."""
+        fed = dict(zip(feed_names, feeds, strict=True))
+        fetches += [OrtValue(value) for value in self._call(fetch_names, fed, run_options)]
+
+    def run_async(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, Any],
+        callback: Callable[[Sequence[Any], Any, str], object],
+        user_data: Any,
+        run_options: RunOptions | None = None,
+    ) -> None:
+        """Run on another thread, which then calls `callback(results, user_data, error text)`."""
+        if not callable(callback):
+            raise TypeError(f"run_async(): the callback must be callable, got {callback!r}")
+        if error := self._caller.missing(input_feed):
+            raise error
+
+        def work() -> None:
+            try:
+                results, problem = self._call(output_names, input_feed, run_options), ""
+            except Exception as failure:
+                results, problem = [], str(failure).split(" : ", 3)[-1]
+            callback(results, user_data, problem)
+
+        _background().put(work)
+
+    def io_binding(self) -> IOBinding:
+        """A new binding of inputs and outputs of this session."""
+        return IOBinding(self)
+
+    def get_inputs(self) -> list[NodeArg]:
+        """The required inputs in the model's order."""
+        return self._inputs_meta
+
+    def get_outputs(self) -> list[NodeArg]:
+        """The outputs in the model's order."""
+        return self._outputs_meta
+
+    def get_overridable_initializers(self) -> list[NodeArg]:
+        """The initializers that are inputs too and may be fed."""
+        return self._overridable_initializers
+
+    def get_modelmeta(self) -> ModelMetadata:
+        """The descriptive fields of the model."""
+        return self._model_meta
+
+    def get_session_options(self) -> SessionOptions:
+        """The options of this session; changing them changes nothing."""
+        return self._sess_options
+
+    def get_providers(self) -> list[str]:
+        """The execution providers in use."""
+        return self._providers
+
+    def get_provider_options(self) -> dict[str, dict[str, str]]:
+        """The options of the execution providers by name."""
+        return self._provider_options
+
+    def get_input_memory_infos(self) -> list[OrtMemoryInfo]:
+        """Where each input is read from: the memory of the CPU."""
+        return [OrtMemoryInfo() for _ in self._inputs_meta]
+
+    def get_output_memory_infos(self) -> list[OrtMemoryInfo]:
+        """Where each output is written to: the memory of the CPU."""
+        return [OrtMemoryInfo() for _ in self._outputs_meta]
+
+    def create_ortvalue_from_shape_and_type(
+        self, shape: Sequence[int], element_type: Any, device_type: str = "cpu", *args: Any
+    ) -> OrtValue:
+        """See `OrtValue.ortvalue_from_shape_and_type`."""
+        return OrtValue.ortvalue_from_shape_and_type(shape, element_type, device_type, *args)
+
+    def get_tuning_results(self) -> list[Any]:
+        """Empty: nothing is tuned at run time."""
+        return []
+
+    def set_tuning_results(self, results: Any, *args: Any, **kwargs: Any) -> None:
+        """Nothing to set."""
+
+    def set_ep_dynamic_options(self, options: Mapping[str, str]) -> None:
+        """Accept options of providers; none has an effect."""
+
+    def disable_fallback(self) -> None:
+        """Refuse, instead of ignoring, provider arguments that make no sense."""
+        self._enable_fallback = False
+
+    def enable_fallback(self) -> None:
+        """Run on the CPU when provider arguments make no sense."""
+        self._enable_fallback = True
+
+    def end_profiling(self) -> str:
+        """Write the profile and give its file name; empty if profiling is off."""
+        if self._profile is None:
+            return ""
+        name = self._profile.end()
+        self._profile = None
+        self._call = self._caller.function()
+        return name
+
+    def get_profiling_start_time_ns(self) -> int:
+        """When profiling began, comparable to time.monotonic_ns(); 0 if it is off."""
+        return self._profile.start_ns if self._profile is not None else 0
+
+    @property
+    def report(self) -> Report:
+        """What the compiler decided for this model."""
+        report: Report = self._program.report
+        return report
+
+    def explain(self) -> str:
+        """The report as text: kernels, what was joined and why not, what does not run native."""
+        return self.report.text()
+
+
+class InferenceSession(Session):
+    """A compiled ONNX model, ready to run; safe to use from several threads, picklable."""
+
+    def __init__(
+        self,
+        path_or_bytes: ModelSource,
+        sess_options: SessionOptions | None = None,
+        providers: Sequence[Any] | None = None,
+        provider_options: Sequence[dict[Any, Any]] | None = None,
+        *,
+        precision: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Load and compile a model, or take its compiled program from the cache.
+
+        Args:
+            path_or_bytes: a file name or the bytes of an ONNX model.
+            sess_options: None or a SessionOptions; later changes to it have no effect.
+            providers: names of execution providers or (name, options) pairs; the model runs on the CPU.
+            provider_options: options per provider, if `providers` holds names only.
+            precision: `fp32`, `strict` or `bf16`; None = the config entry `sardonyx.precision`, else fp32.
+            kwargs: `enable_fallback`, `disabled_optimizers`, `read_config_from_model`; others are ignored.
+
+        Raises:
+            NoSuchFile, InvalidProtobuf, InvalidGraph, InvalidArgument, NotImplemented, Fail: see the message.
+        """
+        super().__init__(enable_fallback=int(kwargs.get("enable_fallback", 1)) == 1)
+        if isinstance(path_or_bytes, (str, os.PathLike)):
+            self._model_path, self._model_bytes = os.fspath(path_or_bytes), None
+            if not self._model_path:
+                raise TypeError(
+                    "InferenceSession: incompatible constructor arguments: the model path is empty"
+                )
+        elif isinstance(path_or_bytes, bytes):
+            self._model_path, self._model_bytes = None, path_or_bytes
+        else:
+            raise TypeError(f"Unable to load from type '{type(path_or_bytes)}'")
+        if sess_options and not isinstance(sess_options, SessionOptions):
+            raise TypeError(
+                "InferenceSession: incompatible constructor arguments: sess_options must be SessionOptions "
+                f"or None, got {type(sess_options).__name__}"
+            )
+        self._sess_options_initial = sess_options
+        self._precision = precision
+        self._fallback_providers = list(AVAILABLE_PROVIDERS)
+        given = kwargs.get("read_config_from_model", os.environ.get("ORT_LOAD_CONFIG_FROM_MODEL", 0))
+        self._read_config_from_model = str(int(given)) == "1" if str(given).isdecimal() else False
+        self._create(providers, provider_options)
+
+    def set_providers(
+        self, providers: Sequence[Any] | None = None, provider_options: Sequence[dict[Any, Any]] | None = None
+    ) -> None:
+        """Make the session anew with other providers."""
+        self._create(providers, provider_options)
+
+    def _create(self, providers: Any, provider_options: Any) -> None:
+        try:
+            normalize(providers, provider_options)
+        except (ValueError, RuntimeError) as error:
+            if not self._enable_fallback:
+                raise
+            log(
+                WARNING,
+                f"EP Error {error} when using {providers}. Falling back to {self._fallback_providers}.",
+            )
+            self._enable_fallback = False
+        self._providers = list(AVAILABLE_PROVIDERS)
+        self._provider_options: dict[str, dict[str, str]] = {name: {} for name in self._providers}
+        options = copy.copy(self._sess_options_initial) if self._sess_options_initial else SessionOptions()
+        if options._values.get("load_cancellation_flag"):
+            raise status(ModelLoadCanceled, "Loading was cancelled by set_load_cancellation_flag(True).")
+        profile = Profile(options.profile_file_prefix) if options.enable_profiling else None
+        began = time.monotonic_ns()
+        origin = self._model_path if self._model_path is not None else self._model_bytes
+        load = partial(_load, origin)
+        chosen = _chosen(origin, options, self._precision)
+        program = load(chosen)
+        if self._read_config_from_model and apply_model_config(options, program.metadata.custom_metadata_map):
+            chosen = _chosen(origin, options, self._precision)
+            program = load(chosen)
+        if profile is not None:
+            profile.add("model_loading_uri" if self._model_path else "model_loading_array", began)
+            profile.add("session_initialization", began)
+        if options.optimized_model_filepath:
+            write_optimized(origin, options, chosen)
+        with_fed = cache(lambda names: load(replace(chosen, fed=names)))
+        self._bind(program, with_fed, options, profile)
+
+    def _bind(
+        self,
+        program: AnyProgram,
+        with_fed: Callable[[tuple[str, ...]], AnyProgram],
+        options: SessionOptions,
+        profile: Profile | None,
+    ) -> None:
+        def log_failure(error: Exception) -> None:
+            log(ERROR, str(error), logid=options.logid, level=options.log_severity_level)
+
+        self._program = program
+        runs = program if profile is None else Profiled(program, profile)
+        self._caller = Caller(runs, with_fed=with_fed, logged=log_failure)
+        self._profile = profile
+        self._call = (
+            self._caller.function() if profile is None else _profiled(self._caller.function(), profile)
+        )
+        self._sess_options = options
+        self._inputs_meta = [NodeArg(info) for info in program.inputs]
+        self._outputs_meta = [NodeArg(info) for info in program.outputs]
+        self._overridable_initializers = [NodeArg(info) for info in program.initializer_inputs]
+        self._model_meta = ModelMetadata(program.metadata)
+        for note in program.fallbacks:
+            message = f"{note.op} ({note.node}) does not run native: {note.reason}"
+            log(INFO, message, logid=options.logid, level=options.log_severity_level)
+
+    @property
+    def _sess(self) -> InferenceSession:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        path = os.path.abspath(self._model_path) if self._model_path is not None else None  # noqa: PTH100
+        state = {
+            "_model_path": path,
+            "_model_bytes": self._model_bytes,
+            "_sess_options_initial": copy.copy(self._sess_options_initial),
+            "_precision": self._precision,
+            "_read_config_from_model": self._read_config_from_model,
+            "_enable_fallback": self._enable_fallback,
+            "_fallback_providers": self._fallback_providers,
+        }
+        return _restored, (type(self), state, self._provider_options)
+
+
+def _chosen(origin: str | bytes | None, options: SessionOptions, precision: str | None) -> CompileOptions:
+    chosen = compile_options(options, precision)
+    if not options._files:
+        return chosen
+    try:
+        return with_files(origin, options, chosen)
+    except Exception as error:
+        raise load_status(error, origin if isinstance(origin, str) else None) from error
+
+
+def _load(source: str | bytes | None, options: CompileOptions) -> AnyProgram:
+    assert source is not None
+    try:
+        return load_program(source, options)
+    except Exception as error:
+        raise load_status(error, source if isinstance(source, str) else None) from error
+
+
+def _profiled(call: Call, profile: Profile) -> Call:
+    def timed(*args: Any, **kwargs: Any) -> list[Any]:
+        began = time.monotonic_ns()
+        try:
+            return call(*args, **kwargs)
+        finally:
+            profile.add("model_run", began)
+
+    return timed
+
+
+def _restored(
+    cls: type[InferenceSession], state: dict[str, Any], provider_options: dict[str, dict[str, str]]
+) -> InferenceSession:
+    session = cls.__new__(cls)
+    session.__dict__.update(state)
+    session._create(list(provider_options), list(provider_options.values()))
+    return session
+
+
+class _Worker:
+    lock = threading.Lock()
+    jobs: queue.SimpleQueue[Callable[[], None]] | None = None
+    pid = 0
+
+
+def _background() -> queue.SimpleQueue[Callable[[], None]]:
+    with _Worker.lock:
+        if _Worker.jobs is None or _Worker.pid != os.getpid():
+            jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+            threading.Thread(target=_serve, args=(jobs,), name="sardonyx-async", daemon=True).start()
+            _Worker.jobs, _Worker.pid = jobs, os.getpid()
+        return _Worker.jobs
+
+
+def _serve(jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        try:
+            jobs.get()()
+        except Exception:
+            log(ERROR, f"The callback of run_async failed:\n{traceback.format_exc()}")

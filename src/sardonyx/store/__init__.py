@@ -1,0 +1,1 @@
+"""Which program serves a model, and where it is kept."""

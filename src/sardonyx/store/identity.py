@@ -1,0 +1,128 @@
+"""What a cached program depends on besides the target: the model's bytes, and the build that compiles them.
+
+Decides when a file counts as unchanged; must not know what is in it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from functools import cache as once
+from importlib.machinery import PathFinder
+from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+
+import numpy as np
+
+from sardonyx.runtime.cache import Cache, key
+from sardonyx.version import __version__
+
+_HASHED_EACH_TIME = 1 << 20
+"""Files up to this many bytes are read rather than trusted."""
+_SETTLED_NS = 2_000_000_000
+"""A file changed more recently might change again without a new time stamp."""
+_ABOVE = frozenset(
+    {
+        "__pycache__",
+        "backend",
+        "capi",
+        "client",
+        "database",
+        "datasets",
+        "gateway",
+        "monitor",
+        "ort",
+        "protocol",
+    }
+    | {"registry", "serve", "tools", "zoo"}
+)
+"""Folders whose code changes no program."""
+_COMPILERS = ("llvmlite", "ml_dtypes", "onnx")
+
+
+def file_digest(path: Path, store: Cache) -> str:
+    """SHA-256 of a file; a large one is not read again while size, times and place on the disk stay.
+
+    Raises OSError if it cannot be read.
+    """
+    status = path.stat()
+    if not S_ISREG(status.st_mode):
+        number = errno.EISDIR if S_ISDIR(status.st_mode) else errno.EINVAL
+        raise OSError(number, "it is not a regular file", str(path))
+    if status.st_size <= _HASHED_EACH_TIME:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    place = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    name = key("file", str(path.absolute()), repr(place))
+    known = store.get("digest", name)
+    if known is not None:
+        return known.decode()
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
+        store.put("digest", name, digest.encode())
+    return digest
+
+
+class Model:
+    """A model file by path or by its bytes, and the folder in which its external data lies.
+
+    Raises OSError if the file cannot be read.
+    """
+
+    def __init__(self, origin: str | os.PathLike[str] | bytes, folder: str | None, store: Cache) -> None:
+        self.origin = origin
+        self._store = store
+        if isinstance(origin, bytes):
+            self.folder = Path(folder or ".")
+            self.digest = hashlib.sha256(origin).hexdigest()
+        else:
+            self.folder = Path(origin).parent
+            self.digest = file_digest(Path(origin), store)
+
+    def key(self) -> str | None:
+        """A text equal for equal models, external data included; None if its files are not known yet."""
+        listed = self._store.get("external", key(self.digest))
+        if listed is None:
+            return None
+        try:
+            files = [
+                file_digest(self.folder / name, self._store) for name in listed.decode().split("\0") if name
+            ]
+        except (OSError, ValueError):
+            return None
+        return " ".join((self.digest, *files))
+
+    def note_files(self, names: tuple[str, ...]) -> str | None:
+        """Keep which files of external data the model names; its `key`."""
+        self._store.put("external", key(self.digest), "\0".join(names).encode())
+        return self.key()
+
+
+@once
+def build() -> str:
+    """A digest of this package's compiler and of what it compiles with."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256(repr((__version__, sys.version, np.__version__)).encode())
+    for entry in sorted(_sources(str(root))):
+        digest.update(repr(entry).encode())
+    for name in _COMPILERS:
+        spec = PathFinder.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            status = Path(spec.origin).stat()
+            digest.update(repr((spec.origin, status.st_size, status.st_mtime_ns)).encode())
+    return digest.hexdigest()
+
+
+def _sources(folder: str) -> Iterator[tuple[str, int, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                if entry.name not in _ABOVE:
+                    yield from _sources(entry.path)
+            elif entry.name.endswith((".py", ".ll")):
+                status = entry.stat()
+                yield entry.path, status.st_size, status.st_mtime_ns

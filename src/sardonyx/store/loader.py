@@ -1,0 +1,216 @@
+"""The program of a model: from the cache if it is there, else compiled and kept.
+
+Imports the compiler and ONNX only for what is not in the cache. Must not know stages or how programs run.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sardonyx.base import custom
+from sardonyx.base.knobs import CompileOptions, cache_folder
+from sardonyx.base.needs import Needs, content
+from sardonyx.base.target import Target
+from sardonyx.errors import NeedsContent, RunError
+from sardonyx.runtime import cache, cores
+from sardonyx.runtime.cache import Cache
+from sardonyx.runtime.fit import Change
+from sardonyx.runtime.program import Program
+from sardonyx.runtime.weights import Weights
+from sardonyx.store import identity, plan
+from sardonyx.store.plan import Plan, Signature
+from sardonyx.store.variants import Variants
+from sardonyx.targets import by_name, detect, executable
+
+if TYPE_CHECKING:
+    from sardonyx.compiler.compile import Compiled
+    from sardonyx.compiler.interpret import Interpreter
+    from sardonyx.frontend import Loaded
+    from sardonyx.frontend.load import Source
+
+Origin = str | os.PathLike[str] | bytes
+
+AnyProgram: TypeAlias = "Program | Interpreter | Variants"
+
+_compiling = threading.RLock()
+"""The compiler's tables of values and names are one per process."""
+
+
+def load_program(model: Origin, options: CompileOptions) -> AnyProgram:
+    """The program of a model file (path or bytes), from the cache or compiled.
+
+    Raises LoadError, UnsupportedOp, ShapeError, CompileError or TargetError, or OSError if the file cannot be
+    read.
+    """
+    target = executable(by_name(options.target)) if options.target else detect()
+    target = replace(target, fixed_order=options.precision == "strict")
+    return _Loader(model, options, target, cache.at(cache_folder(options.cache))).program()
+
+
+class _Loader:
+    """One model under one set of options."""
+
+    def __init__(self, origin: Origin, options: CompileOptions, target: Target, store: Cache) -> None:
+        self.origin, self.options, self.target, self.store = origin, options, target, store
+        self.model = identity.Model(origin, options.external_folder, store)
+        self.is_custom = custom.mentioned(origin)
+        self.parts: dict[tuple[str, ...], AnyProgram] = {}
+
+    def program(self) -> AnyProgram:
+        """The program for any feed."""
+        found: AnyProgram | Plan | Signature | None = self._found(self._key())
+        if found is None:
+            with _compiling:
+                found = self._found(self._key()) or self._compile()
+        if isinstance(found, Plan):
+            return self._ready(found)
+        if isinstance(found, Signature):
+            return Variants(
+                *(found.inputs, found.outputs, found.initializer_inputs, found.metadata),
+                fed=self.options.fed,
+                needs=found.needs,
+                make=self.program_for,
+                reader=self._reader,
+            )
+        return found
+
+    def program_for(self, feeds: Mapping[str, Any], needs: Needs) -> tuple[Program | Interpreter, Needs]:
+        """The program for such feeds, of which `needs` are known to matter, and all that matters of them.
+
+        Raises RunError if the model file has changed since the session was made.
+        """
+        key = self._key_for(needs, feeds)
+        found = self._found(key)
+        if isinstance(found, Plan):
+            return self._ready(found), needs
+        if isinstance(found, Signature):
+            return self.program_for(feeds, found.needs)
+        from sardonyx import frontend
+
+        with _compiling:
+            source, more = self._source(), needs
+
+            def load() -> Loaded:
+                nonlocal more
+                loaded, more = frontend.specialise(source, feeds, self.options, needs, compute)
+                return loaded
+
+            def compute(tensors: tuple[str, ...]) -> list[Any]:
+                return self._computing(tensors).run(list(feeds.values()), tuple(range(len(tensors))))
+
+            made = self._made(load, lambda: self._key_for(more, feeds))
+            if more != needs:
+                self._keep_signature(key, more, source)
+            return made, more
+
+    def special(self, change: Change) -> AnyProgram:
+        """The program for feeds that break what the usual one assumes."""
+        return self._other(
+            dims={**self.options.dims, **dict(change.fixed)},
+            apart=tuple(sorted({*self.options.apart, *change.apart})),
+        )
+
+    def _other(self, **options: Any) -> AnyProgram:
+        """The program of the same model under other options."""
+        loader = _Loader(self.origin, replace(self.options, **options), self.target, self.store)
+        if loader.model.digest != self.model.digest:
+            raise self._changed()
+        return loader.program()
+
+    def _computing(self, tensors: tuple[str, ...]) -> AnyProgram:
+        """The program that computes tensors of the model whose content decides the rest of it."""
+        if tensors not in self.parts:
+            self.parts[tensors] = self._other(outputs=tensors)
+        return self.parts[tensors]
+
+    def _reader(self, needs: Needs, names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+        """What of feeds in the order of `names` decides the graph, tensors that are computed included."""
+        read = needs.reader(names)
+        if not needs.tensors:
+            return read
+        tensors = tuple(sorted(needs.tensors))
+        program, wanted = self._computing(tensors), tuple(range(len(tensors)))
+        return lambda feeds: (*read(feeds), *map(content, program.run(feeds, wanted)))
+
+    def _key(self, *more: str) -> str | None:
+        """Where the program is kept; None if it cannot be."""
+        model = self.model.key() if self.target.is_machine and not self.is_custom else None
+        if model is None:
+            return None
+        return cache.key("plan", model, self.options.code_key(), repr(self.target), identity.build(), *more)
+
+    def _key_for(self, needs: Needs, feeds: Mapping[str, Any]) -> str | None:
+        return self._key(needs.text(), repr(self._reader(needs, list(feeds))(list(feeds.values()))))
+
+    def _found(self, key: str | None) -> Plan | Signature | None:
+        options = self.options
+        traced = options.debug or options.dump or options.verify
+        return plan.read(self.store, key) if key and not traced else None
+
+    def _ready(self, found: Plan) -> Program:
+        threads = self.options.threads or cores.team_size()
+        return Program(
+            *(found.data, found.weights, found.image, found.report),
+            threads=threads,
+            spin_us=self.options.spin_us,
+            special=self.special,
+        )
+
+    # ---- what is not in the cache
+
+    def _source(self) -> Source:
+        """The parsed model, which must be the one that this object was made for."""
+        from sardonyx import frontend
+
+        if not isinstance(self.origin, bytes):
+            digest = identity.file_digest(Path(self.origin), self.store)
+            if digest != self.model.digest:
+                raise self._changed()
+        return frontend.open_model(self.origin, self.options)
+
+    def _changed(self) -> RunError:
+        return RunError(f"{self.origin!r} has changed since the session was made; make a new session")
+
+    def _compile(self) -> Program | Interpreter | Signature:
+        from sardonyx import frontend
+
+        source = self._source()
+        self.model.note_files(frontend.external_files(source))
+        try:
+            return self._made(lambda: frontend.load(source, self.options, self.options.fed), self._key)
+        except NeedsContent as error:
+            return self._keep_signature(self._key(), Needs().with_(error), source)
+
+    def _made(self, load: Callable[[], Loaded], key: Callable[[], str | None]) -> Program | Interpreter:
+        """The program of what `load` gives, kept under the key that there is afterwards."""
+        if not self.target.is_machine:
+            from sardonyx.compiler.interpret import interpret_model
+
+            return interpret_model(load, self.options, self.special)
+        from sardonyx.compiler.compile import compile_model
+
+        made = compile_model(load, self.target, self.options, self.store)
+        return self._ready(self._kept(made, key()))
+
+    def _kept(self, made: Compiled, key: str | None) -> Plan:
+        """The program as a later session will find it, or as it is if it cannot be kept."""
+        report = made.report
+        if key and plan.write(self.store, key, made.data, made.weights, made.image_key, report):
+            found = plan.read(self.store, key)
+            if isinstance(found, Plan):
+                return found._replace(report=lambda: report)
+        return Plan(made.data, Weights(made.weights), made.image, lambda: report)
+
+    def _keep_signature(self, key: str | None, needs: Needs, source: Source) -> Signature:
+        from sardonyx import frontend
+
+        found = frontend.signature(source, self.options)
+        signature = Signature(found.inputs, found.outputs, found.initializers, found.metadata, needs)
+        if key:
+            plan.write_signature(self.store, key, signature)
+        return signature

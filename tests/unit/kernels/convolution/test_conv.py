@@ -1,0 +1,266 @@
+"""Convolutions against float64 numpy, on guarded memory."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from sardonyx.base.target import Target
+from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.convolution.driver import pack_conv_weights, pack_plain_weights
+from tests.runnable import runnable_targets
+from tests.tolerance import assert_close
+from tests.unit.kernels.native import (
+    SUFFIXES,
+    Array,
+    Epilogue,
+    finish_words,
+    guarded,
+    run,
+    strides,
+    tile_view,
+)
+
+TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+DTYPES = pytest.mark.parametrize("dtype", sorted(SUFFIXES))
+LAYOUTS = pytest.mark.parametrize(
+    "layouts", ["blocked blocked", "blocked plain", "plain blocked", "plain plain", "blocked turned"]
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One convolution; sizes are (height, width)."""
+
+    channels: int
+    outputs: int
+    size: tuple[int, int]
+    kernel: tuple[int, int] = (3, 3)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pad: int = 0
+    group: int = 1
+    images: int = 1
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """(output lines, output pixels)."""
+        zipped = zip(self.size, self.kernel, self.stride, self.dilation, strict=True)
+        lines, pixels = (((s + 2 * self.pad - d * (k - 1) - 1) // t + 1) for s, k, t, d in zipped)
+        return lines, pixels
+
+    @property
+    def length(self) -> int:
+        """Terms of one sum."""
+        return self.channels // self.group * self.kernel[0] * self.kernel[1]
+
+    def exact(self, x: Array, w: Array) -> Array:
+        """The result in float64."""
+        lines, pixels = self.extent
+        x = np.pad(x.astype(np.float64), [(0, 0), (0, 0), (self.pad,) * 2, (self.pad,) * 2])
+        per, out = self.channels // self.group, self.outputs // self.group
+        y = np.zeros((self.images, self.outputs, lines, pixels))
+        for g in range(self.group):
+            for r in range(self.kernel[0]):
+                for s in range(self.kernel[1]):
+                    top, left = r * self.dilation[0], s * self.dilation[1]
+                    rows = slice(top, top + self.stride[0] * (lines - 1) + 1, self.stride[0])
+                    columns = slice(left, left + self.stride[1] * (pixels - 1) + 1, self.stride[1])
+                    part = x[:, g * per : (g + 1) * per, rows, columns]
+                    weights = w[g * out : (g + 1) * out, :, r, s].astype(np.float64)
+                    y[:, g * out : (g + 1) * out] += np.einsum("nchw,oc->nohw", part, weights)
+        return y
+
+
+PLAIN = {"blocked": 0, "plain": 1, "turned": 2}
+CASES = (
+    Case(16, 32, (7, 7), pad=1),
+    Case(24, 40, (7, 7), pad=1),
+    Case(3, 17, (9, 30), pad=1, images=2),
+    Case(40, 16, (5, 9), kernel=(1, 1)),
+    Case(32, 48, (15, 19), stride=(2, 2), pad=1),
+    Case(20, 33, (12, 30), kernel=(2, 3), stride=(1, 2), dilation=(2, 3), pad=1),
+    Case(64, 96, (6, 9), group=2, pad=1),
+    Case(16, 16, (6, 29), group=4, pad=1, images=2),
+    Case(32, 40, (1, 1), kernel=(1, 1)),
+    Case(32, 40, (1, 4), kernel=(1, 2)),
+    Case(16, 40, (3, 1), kernel=(1, 1), images=3),
+    Case(300, 40, (4, 5), pad=1),
+    Case(36, 60, (5, 8), kernel=(1, 1), group=3),
+    Case(27, 120, (4, 17), group=3, pad=1),
+)
+
+
+def blocked(x: Array, pad: int) -> Array:
+    """x[N, C, H, W] in 16-channel blocks with a halo of zeros; lanes without a channel are NaN."""
+    n, c, h, w = x.shape
+    whole = np.full((n, -(-c // 16) * 16, h + 2 * pad, w + 2 * pad), np.nan, x.dtype)
+    whole[:, :c] = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)])
+    return np.ascontiguousarray(whole.reshape(n, -(-c // 16), 16, *whole.shape[2:]).transpose(0, 1, 3, 4, 2))
+
+
+def unblocked(y: Array, channels: int) -> Array:
+    """The plain form of y[N, C/16, H, W, 16]."""
+    n, blocks, h, w, _ = y.shape
+    return y.transpose(0, 1, 4, 2, 3).reshape(n, blocks * 16, h, w)[:, :channels]
+
+
+def input_words(
+    case: Case, x: Array, w: Array, target: Target, layout: str
+) -> tuple[dict[int, int], list[Array]]:
+    kh, kw = case.kernel
+    halo = [(0, 0), (0, 0), (case.pad,) * 2, (case.pad,) * 2]
+    if layout == "blocked":
+        data, weights = guarded(blocked(x, case.pad)), pack_conv_weights(w, case.group, target)
+        step, steps, taps = 16, 0, (1, kh, kw)
+    else:
+        data, weights = guarded(np.pad(x, halo)), pack_plain_weights(w, case.group, target)
+        step, steps, taps = (1, kw, (1, kh, 1)) if case.dilation[1] == 1 else (1, 1, (1, kh, kw))
+    weights = guarded(weights, align=64)
+    at = strides(data)
+    words = {
+        Conv.X: data.ctypes.data,
+        Conv.W: weights.ctypes.data,
+        Conv.CHANNELS_IN: case.channels // case.group,
+        Conv.STEPS: steps,
+        Conv.X_IMAGE: at[0],
+        Conv.X_CHANNEL: at[1],
+        Conv.X_LINE: case.stride[0] * at[2],
+        Conv.X_PIXEL: case.stride[1] * step,
+        Conv.X_TAP2: case.dilation[0] * at[2],
+        Conv.X_TAP3: case.dilation[1] * step,
+    }
+    return words | {Conv.TAPS1 + i: t for i, t in enumerate(taps)}, [data, weights]
+
+
+def output_words(array: Array, layout: str, letter: str) -> dict[int, int]:
+    """The strides of Y or of the residual, which may be larger than the result."""
+    at = strides(array)
+    names = (
+        ("IMAGE", "BLOCK", "LINE", "PIXEL") if layout == "blocked" else ("IMAGE", "CHANNEL", "LINE", "PIXEL")
+    )
+    return {Conv[f"{letter}_{name}"]: s for name, s in zip(names, at, strict=False)}
+
+
+def new_output(case: Case, dtype: str, layout: str, fill: float) -> Array:
+    lines, pixels = case.extent
+    if layout == "blocked":
+        return np.full((case.images, -(-case.outputs // 16), lines + 1, pixels + 1, 16), fill, dtype)
+    return np.full((case.images, case.outputs, lines + 1, pixels + 1), fill, dtype)
+
+
+def check(
+    rng: np.random.Generator, case: Case, target: Target, dtype: str, layouts: str, end: str, threads: int
+) -> None:
+    in_layout, out_layout = layouts.split()
+    per = case.channels // case.group
+    x = rng.standard_normal((case.images, case.channels, *case.size)).astype(dtype)
+    w = rng.standard_normal((case.outputs, per, *case.kernel)).astype(dtype)
+    words, alive = input_words(case, x, w, target, in_layout)
+    y = guarded(new_output(case, dtype, out_layout, np.nan))
+    lines, pixels = case.extent
+    words |= {Conv.Y: y.ctypes.data, Conv.IMAGES: case.images, Conv.GROUPS: case.group, Conv.LINES: lines}
+    words |= {
+        Conv.CHANNELS: case.outputs // case.group,
+        Conv.PIXELS: pixels,
+        Conv.PLAIN: PLAIN[out_layout],
+    }
+    words |= output_words(y, out_layout, "Y")
+    expected = case.exact(x, w)
+    if end == "finish":
+        residual = rng.standard_normal(new_output(case, dtype, out_layout, 0).shape).astype(dtype)
+        bias = guarded(rng.standard_normal(-(-case.outputs // 16) * 16).astype(dtype))
+        words |= finish_words(Conv, dtype) | output_words(residual, out_layout, "R")
+        words |= {Conv.BIAS: bias.ctypes.data, Conv.RESIDUAL: residual.ctypes.data}
+        plain = unblocked(residual, case.outputs) if out_layout == "blocked" else residual
+        expected += bias[: case.outputs, None, None] + plain[:, :, :lines, :pixels]
+    callback = Epilogue(lambda *args: store_tile(y, out_layout, dtype, *args))
+    if end == "epilogue":
+        words[Conv.EPILOGUE] = ctypes.cast(callback, ctypes.c_void_p).value or 0
+    run("sdx_conv", target, dtype, words, Conv.EPILOGUE_WORDS, threads)
+    assert alive
+    result = unblocked(y, case.outputs) if out_layout == "blocked" else y
+    assert np.isnan(result[:, :, lines:]).all(), "lines beyond Y were written"
+    assert np.isnan(result[..., pixels:]).all(), "pixels beyond Y were written"
+    assert_close(result[:, :, :lines, :pixels], expected.astype(dtype), case.length)
+
+
+def store_tile(
+    y: Array, layout: str, dtype: str, tile: int, pitch: int, own: int, coords: int, rows: int, columns: int
+) -> None:
+    values = tile_view(tile, pitch, rows, columns, dtype)
+    if layout == "blocked":
+        image, block, line, pixel, lane = (ctypes.c_int64 * 5).from_address(coords)
+        y[image, block, line, pixel : pixel + rows, lane : lane + columns] = values
+    elif layout == "turned":
+        image, line, channel, pixel = (ctypes.c_int64 * 4).from_address(coords)
+        y[image, channel : channel + rows, line, pixel : pixel + columns] = values
+    else:
+        image, line, pixel, channel = (ctypes.c_int64 * 4).from_address(coords)
+        y[image, channel : channel + columns, line, pixel : pixel + rows] = values.T
+
+
+@TARGETS
+@DTYPES
+@LAYOUTS
+@pytest.mark.parametrize("end", ["store", "finish", "epilogue"])
+def test_dense_convolutions(
+    target: Target, dtype: str, layouts: str, end: str, rng: np.random.Generator
+) -> None:
+    for case in CASES:
+        check(rng, case, target, dtype, layouts, end, threads=1)
+
+
+@TARGETS
+@LAYOUTS
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_threads(target: Target, layouts: str, threads: int, rng: np.random.Generator) -> None:
+    for case in CASES:
+        check(rng, case, target, "float32", layouts, "store", threads)
+
+
+@TARGETS
+@LAYOUTS
+def test_groups_of_any_size(target: Target, layouts: str, rng: np.random.Generator) -> None:
+    for channels, outputs, group in (
+        (9, 15, 3),
+        (10, 10, 5),
+        (6, 36, 2),
+        (7, 7, 7),
+        (60, 240, 3),
+        (90, 50, 2),
+    ):
+        case = Case(channels, outputs, (8, 21), pad=1, group=group, images=2)
+        check(rng, case, target, "float32", layouts, "store", threads=2)
+
+
+@TARGETS
+@LAYOUTS
+def test_every_line_length(target: Target, layouts: str, rng: np.random.Generator) -> None:
+    for width in range(1, 32):
+        check(rng, Case(5, 20, (3, width), pad=1), target, "float32", layouts, "finish", threads=1)
+
+
+@TARGETS
+def test_no_output(target: Target, rng: np.random.Generator) -> None:
+    check(rng, Case(16, 32, (7, 7), images=0), target, "float32", "blocked blocked", "store", threads=2)
+
+
+@TARGETS
+def test_nan_reaches_only_what_reads_it(target: Target, rng: np.random.Generator) -> None:
+    case = Case(20, 40, (8, 9), pad=1)
+    x = rng.standard_normal((1, 20, 8, 9)).astype(np.float32)
+    w = rng.standard_normal((40, 20, 3, 3)).astype(np.float32)
+    x[0, 19, 4, 5] = np.nan
+    words, alive = input_words(case, x, w, target, "blocked")
+    y = guarded(new_output(case, "float32", "blocked", 0))
+    words |= {Conv.Y: y.ctypes.data, Conv.IMAGES: 1, Conv.GROUPS: 1, Conv.LINES: 8, Conv.PIXELS: 9}
+    words |= {Conv.CHANNELS: 40} | output_words(y, "blocked", "Y") | finish_words(Conv, "float32", 0.0, 6.0)
+    run("sdx_conv", target, "float32", words, Conv.EPILOGUE_WORDS)
+    assert alive
+    touched = np.zeros((8, 9), bool)
+    touched[3:6, 4:7] = True
+    assert (np.isnan(unblocked(y, 40)[0, :, :8, :9]) == touched).all()

@@ -1,0 +1,84 @@
+"""Native pooling over regions against its meaning in numpy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.base.target import Target
+from sardonyx.errors import RunError
+from sardonyx.ops.onnx.pool import max_roi_pool, roi_align
+from tests.runnable import runnable_targets
+from tests.tolerance import assert_close
+from tests.unit.kernels.compiled import Array, graph_of, native, reference
+from tests.unit.kernels.native import guarded
+
+TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+
+
+def drawn(channels: int, regions: int) -> tuple[Array, Array, Array]:
+    """Two images, regions partly outside of them, and the image of each region."""
+    rng = np.random.default_rng(channels * 10 + regions)
+    x = rng.standard_normal((2, channels, 9, 7)).astype(np.float32)
+    first = rng.random((regions, 2)) * 12 - 4
+    rois = np.concatenate([first, first + rng.random((regions, 2)) * 12 - 2], 1).astype(np.float32)
+    return x, rois, rng.integers(0, 2, regions)
+
+
+@TARGETS
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("mode", ["avg", "max"])
+@pytest.mark.parametrize("place", ["half_pixel", "output_half_pixel"])
+@pytest.mark.parametrize("ratio", [0, 2])
+def test_roi_align(target: Target, threads: int, mode: str, place: str, ratio: int) -> None:
+    how: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": place, "sampling_ratio": ratio}
+    for channels, regions in ((1, 1), (4, 3), (6, 5), (3, 0)):
+        arrays = drawn(channels, regions)
+
+        def build(*values: Any) -> list[Any]:
+            return [roi_align(*values, output_height=3, output_width=2, spatial_scale=0.7, **how)]
+
+        (got,) = native(graph_of(build, arrays), target, [guarded(a) for a in arrays], threads)
+        (expected,) = reference(build, arrays)
+        assert_close(got, expected.astype(np.float32), 8)
+
+
+@TARGETS
+@pytest.mark.parametrize("scale", [1.0, 0.5, 0.3])
+def test_max_roi_pool(target: Target, scale: float) -> None:
+    for channels, regions in ((1, 2), (5, 4)):
+        x, rois, batch = drawn(channels, regions)
+        x[0, 0, 3, 3] = np.nan
+        arrays = [x, np.concatenate([batch[:, None], rois], 1).astype(np.float32)]
+
+        def build(*values: Any) -> list[Any]:
+            return [max_roi_pool(*values, pooled_shape=(2, 3), spatial_scale=scale)]
+
+        graph = graph_of(build, arrays)
+        (got,) = native(graph, target, [guarded(a) for a in arrays], 2)
+        (expected,) = [y.astype(np.float32) for y in reference(build, arrays)]
+        assert np.array_equal(got, expected, equal_nan=True)
+
+
+@TARGETS
+@pytest.mark.parametrize("image", [-1, 2])
+def test_images_that_are_missing(target: Target, image: int) -> None:
+    x, rois, batch = drawn(2, 3)
+    batch[1] = image
+    graph = graph_of(lambda *values: [roi_align(*values)], [x, rois, batch])
+    with pytest.raises(RunError, match="out of range"):
+        native(graph, target, [x, rois, batch])
+
+
+@TARGETS
+def test_bad_numbers_stay_inside(target: Target) -> None:
+    x, rois, batch = drawn(2, 4)
+    rois[0], rois[1, 2], rois[2, 0] = np.nan, 1e30, -np.inf
+    rois[3] = [0, 0, 1e4, 3]
+    graph = graph_of(lambda *values: [roi_align(*values, sampling_ratio=2)], [x, rois, batch])
+    native(graph, target, [guarded(x), guarded(rois), batch])
+    pooled = np.concatenate([batch[:, None], rois], 1).astype(np.float32)
+    graph = graph_of(lambda *values: [max_roi_pool(*values, pooled_shape=(2, 2))], [x, pooled])
+    native(graph, target, [guarded(x), guarded(pooled)])

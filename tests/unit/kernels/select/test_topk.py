@@ -1,0 +1,93 @@
+"""The best elements along an axis in native code, against their meaning in numpy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.target import Target
+from sardonyx.ir.algorithms import sort
+from sardonyx.ir.value import Value, many
+from tests.runnable import runnable_targets
+from tests.unit.kernels.compiled import Array, graph_of, native, program_of
+from tests.unit.kernels.native import guarded
+
+TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+TYPES = [bool, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64]
+REALS = [np.float16, ml_dtypes.bfloat16, np.float32, np.float64]
+
+
+def check(x: Array, target: Target, k: int, axis: int, largest: bool, threads: int = 1) -> None:
+    """Values and places are those of the reference, bit by bit."""
+    attrs = {"k": k, "axis": axis, "largest": largest}
+
+    def build(v: Value) -> tuple[Value, ...]:
+        shape = tuple(k if a == axis else n for a, n in enumerate(v.shape))
+        return many("topk", (v,), attrs, [(v.dtype, shape), (dt.I64, shape)])
+
+    values, places = native(graph_of(build, [x]), target, [guarded(x)], threads)
+    expected, order = sort.topk(x, k=k, axis=axis, largest=largest)
+    assert np.array_equal(places, order)
+    assert np.array_equal(values.view(np.uint8), expected.view(np.uint8))
+
+
+@TARGETS
+@pytest.mark.parametrize("largest", [False, True])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("shape", "axis", "ks"),
+    [((1,), 0, (1,)), ((100,), 0, (1, 7, 100)), ((4, 65), 1, (2, 64, 65)), ((3, 20, 5), 1, (0, 3, 20))],
+)
+def test_shapes(
+    target: Target, largest: bool, threads: int, shape: tuple[int, ...], axis: int, ks: tuple[int, ...]
+) -> None:
+    x = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+    for k in ks:
+        check(x, target, k, axis, largest, threads)
+
+
+@TARGETS
+@pytest.mark.parametrize("dtype", [*TYPES, *REALS])
+@pytest.mark.parametrize("largest", [False, True])
+def test_types_and_ties(target: Target, dtype: Any, largest: bool) -> None:
+    rng = np.random.default_rng(2)
+    for x in (rng.integers(0, 4, (2, 50)), rng.integers(-100, 100, (2, 50))):
+        check(x.astype(dtype), target, 20, 1, largest)
+
+
+@TARGETS
+@pytest.mark.parametrize("dtype", REALS)
+@pytest.mark.parametrize("largest", [False, True])
+def test_special_numbers(target: Target, dtype: Any, largest: bool) -> None:
+    x = np.array([0, -0.0, np.nan, np.inf, 1, -np.nan, -np.inf, -1, 0, np.nan] * 3).astype(dtype)
+    for k in (1, 5, 30):
+        check(x, target, k, 0, largest)
+
+
+@TARGETS
+def test_long_lines(target: Target) -> None:
+    x = np.random.default_rng(3).standard_normal((2, 30_000)).astype(np.float32)
+    for k in (10, 5000):
+        check(x, target, k, 1, True)
+
+
+@TARGETS
+def test_sizes_known_at_run_time(target: Target) -> None:
+    n = dims.symbol("n")
+
+    def build(v: Value) -> tuple[Value, ...]:
+        shape = (2, dims.floordiv(n, 2))
+        attrs = {"k": shape[1], "axis": 1, "largest": True}
+        return many("topk", (v,), attrs, [(v.dtype, shape), (dt.I64, shape)])[1:]
+
+    program = program_of(graph_of(build, [np.zeros((2, 4), np.int64)], (), [(2, n)]), target)
+    for size in (4, 9):
+        x = np.random.default_rng(size).integers(-5, 5, (2, size))
+        (places,) = program.run([x], [0])
+        expected = sort.topk(x, k=size // 2, axis=1, largest=True)[1]
+        assert np.array_equal(places, expected)

@@ -1,0 +1,118 @@
+"""Native ensembles of decision trees against their meaning in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.target import Target
+from sardonyx.errors import RunError, ShapeError
+from sardonyx.ir.algorithms.trees import LEAF
+from sardonyx.ir.run import run
+from sardonyx.ir.value import Value, many
+from tests.runnable import runnable_targets
+from tests.tolerance import assert_close
+from tests.unit.kernels.compiled import Array, graph_of, native
+from tests.unit.kernels.native import guarded
+
+TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+CONSTANT = tuple(range(1, 10))
+
+
+def grown(
+    trees: int,
+    depth: int,
+    *,
+    features: int = 5,
+    targets: int = 3,
+    modes: Sequence[int] = (0,),
+    missing: bool = False,
+    real: Any = np.float32,
+) -> list[Array]:
+    """The node and entry arrays of random trees of at most that depth."""
+    rng = np.random.default_rng(trees * 100 + depth)
+    nodes: list[list[float]] = []
+    entries: list[tuple[int, float]] = []
+
+    def grow(left: int) -> int:
+        number = len(nodes)
+        nodes.append([])
+        if left == 0 or (left < depth and rng.random() < 0.3):
+            count = int(rng.integers(0, targets + 1))
+            nodes[number] = [0, LEAF, 0, 0, len(entries), count]
+            entries.extend((int(rng.integers(targets)), float(rng.standard_normal())) for _ in range(count))
+            return number
+        yes, no = grow(left - 1), grow(left - 1)
+        ask = missing and bool(rng.random() < 0.5)
+        asked, limit = float(rng.integers(features)), float(rng.integers(-2, 3))
+        nodes[number] = [asked, rng.choice(modes), limit, ask, yes, no]
+        return number
+
+    roots = [grow(depth) for _ in range(trees)]
+    table = np.array(nodes, np.float64)
+    kinds = [np.int32, np.uint8, real, np.bool_, np.int32, np.int32]
+    columns = [table[:, n].astype(kind) for n, kind in enumerate(kinds)]
+    named = np.array([t for t, _ in entries], np.int32)
+    return [*columns, np.array(roots, np.int32), named, np.array([w for _, w in entries], real)]
+
+
+def rows_of(count: int, features: int = 5, real: Any = np.float32) -> Array:
+    """Features that often equal a threshold, some of them NaN."""
+    rng = np.random.default_rng(count)
+    x = rng.integers(-2, 3, (count, features)).astype(real)
+    x[rng.random(x.shape) < 0.1] = np.nan
+    return x
+
+
+def check(x: Array, forest: list[Array], target: Target, combine: str = "sum", threads: int = 1) -> None:
+    """The native totals are those of the reference."""
+    kind = dt.by_numpy(forest[-1].dtype)
+
+    def build(*values: Value) -> tuple[Value, ...]:
+        shape = (values[0].shape[0], 3)
+        return many("trees", values, {"targets": 3, "combine": combine}, [(kind, shape), (dt.BOOL, shape)])
+
+    graph = graph_of(build, [x, *forest], CONSTANT)
+    total, touched = native(graph, target, [guarded(x)], threads)
+    expected, named = run(graph, [x])
+    assert_close(total, expected, 4)
+    assert np.array_equal(touched, named)
+
+
+@TARGETS
+@pytest.mark.parametrize("rows", [0, 1, 3, 8, 21])
+@pytest.mark.parametrize(("trees", "depth"), [(1, 0), (1, 4), (7, 3), (20, 6)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_shapes(target: Target, rows: int, trees: int, depth: int, threads: int) -> None:
+    check(rows_of(rows), grown(trees, depth), target, threads=threads)
+
+
+@TARGETS
+@pytest.mark.parametrize("combine", ["sum", "min", "max"])
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("modes", [(0,), (1,), (2, 3), (0, 1, 2, 3, 4, 5)])
+def test_meanings(target: Target, combine: str, missing: bool, modes: tuple[int, ...]) -> None:
+    for real in (np.float32, np.float64):
+        forest = grown(9, 4, modes=modes, missing=missing, real=real)
+        check(rows_of(13, real=real), forest, target, combine)
+
+
+@TARGETS
+def test_features_that_are_missing(target: Target) -> None:
+    with pytest.raises(RunError, match="out of range"):
+        check(rows_of(4, features=2), grown(5, 5), target)
+
+
+@TARGETS
+def test_walks_must_end(target: Target) -> None:
+    forest = grown(1, 2)
+    forest[4][0] = 0
+    with pytest.raises(ShapeError, match="circle"):
+        check(rows_of(4), forest, target)
+    forest[4][0] = 1000
+    with pytest.raises(ShapeError, match="do not exist"):
+        check(rows_of(4), forest, target)

@@ -1,0 +1,88 @@
+"""IR text to object code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from sardonyx import targets
+from sardonyx.errors import CompileError
+from sardonyx.object import engine, executor
+from sardonyx.targets.x86_64 import isa
+
+SCALE = """
+define void @{name}(ptr %args, ptr %ctx) nounwind {{
+  %x = load <{lanes} x float>, ptr %args, align 4
+  %y = fmul <{lanes} x float> %x, splat (float 3.0)
+  store <{lanes} x float> %y, ptr %args, align 4
+  ret void
+}}
+"""
+
+
+@pytest.mark.parametrize(("target", "register"), [(isa.V3, "%ymm0"), (isa.V4, "%zmm0")], ids=["v3", "v4"])
+def test_vectors_keep_the_width_of_the_target(target: targets.Target, register: str) -> None:
+    text = engine.assembly(SCALE.format(name="scale", lanes=target.lanes), target)
+    assert "vmulps" in text
+    assert register in text
+
+
+def test_objects_do_not_depend_on_when_they_were_compiled() -> None:
+    ir = SCALE.format(name="scale", lanes=8)
+    assert engine.compile_object(ir, isa.V3) == engine.compile_object(ir, isa.V3)
+    assert engine.compile_object(ir, isa.V3) != engine.compile_object(ir, isa.V4)
+
+
+def test_an_error_names_function_and_line() -> None:
+    ir = "define void @good() {\n  ret void\n}\ndefine void @bad() {\n  %x = add i32 1, %q\n  ret void\n}\n"
+    with pytest.raises(CompileError, match=r"in @bad, line 5: .*%q.*: %x = add i32 1, %q"):
+        engine.compile_object(ir, isa.V3)
+
+
+def test_an_unverified_module_is_refused() -> None:
+    ir = "define void @f(i1 %c) {\nentry:\n  br label %entry\n}\n"
+    with pytest.raises(CompileError, match="invalid"):
+        engine.compile_object(ir, isa.V3)
+
+
+def test_many_modules_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    irs = [SCALE.format(name=f"scale{i}", lanes=8) for i in range(5)]
+    alone = engine.compile_many(irs, isa.V3)
+    assert [f"scale{i}".encode() in data for i, data in enumerate(alone)] == [True] * 5
+    monkeypatch.setattr(engine, "_WORTHWHILE_SECONDS", 1e-9)
+    assert engine.compile_many(irs, isa.V3, workers=2) == alone
+
+
+def test_an_error_in_a_helper_process_is_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_WORTHWHILE_SECONDS", 1e-9)
+    good, bad = SCALE.format(name="scale", lanes=8), "define void @bad() {\n  nonsense\n}\n"
+    with pytest.raises(CompileError, match="in @bad, line 2"):
+        engine.compile_many([good, bad], isa.V3, workers=2)
+
+
+def test_no_helper_is_started_by_a_frozen_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_WORTHWHILE_SECONDS", 1e-9)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(subprocess, "run", None)
+    irs = [SCALE.format(name=f"scale{i}", lanes=8) for i in range(2)]
+    assert len(engine.compile_many(irs, isa.V3, workers=2)) == 2
+
+
+@pytest.mark.parametrize("target", targets.TARGETS, ids=lambda target: target.name)
+def test_the_executor_compiles_for_every_target(target: targets.Target) -> None:
+    text = engine.assembly(executor.ir(target), target)
+    assert "pause" in text
+    assert "mfence" not in text
+
+
+def test_the_version_is_known_without_loading_llvm() -> None:
+    code = f"""
+import sys
+sys.path[:] = {sys.path}
+from sardonyx.object import engine
+assert engine.llvm_version().startswith("llvmlite-0.")
+assert "llvmlite.binding" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,248 @@
+"""Programs are found in the cache: without compiler or ONNX, only if nothing changed, only if sound."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import sardonyx
+from sardonyx.base.knobs import CompileOptions
+from sardonyx.errors import RunError
+from sardonyx.runtime import cache
+from sardonyx.store import identity, plan
+from sardonyx.store.loader import load_program
+from tests.unit.runtime.programs import NONZERO, WRITTEN, check, f32, model, scaled
+
+HEAVY = (
+    "google.protobuf",
+    "llvmlite",
+    "ml_dtypes",
+    "onnx",
+    "onnx_ir",
+    "sardonyx.compiler.compile",
+    "sardonyx.frontend",
+)
+WARM = f"""
+import sys
+import numpy as np
+import sardonyx
+session = sardonyx.InferenceSession(sys.argv[1])
+feeds = {{i.name: np.ones([3 if isinstance(n, str) else n for n in i.shape], np.float32)
+          for i in session.get_inputs()}}
+outputs = session.run(None, feeds)
+print(session.report.counters["compiles"], *(m for m in {HEAVY!r} if m in sys.modules))
+np.savez(sys.argv[2], *outputs)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache of its own for each test."""
+    monkeypatch.setenv("SARDONYX_CACHE", str(tmp_path / "cache"))
+    yield tmp_path / "cache"
+
+
+def options(**given: Any) -> CompileOptions:
+    return CompileOptions.resolve(**given)
+
+
+def compiles(source: Any, **given: Any) -> int:
+    """How many kernels were compiled; -1 if the program was found as a whole."""
+    written: list[object] = []
+
+    def noted(*args: Any) -> bool:
+        written.append(args)
+        return write(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        write = plan.write
+        patch.setattr(plan, "write", noted)
+        made = load_program(source, options(**given))
+    count: int = made.report.counters["compiles"]
+    return count if written or options(**given).cache == "off" else -1
+
+
+def is_found(source: Any, **given: Any) -> bool:
+    """Whether the program is taken from the cache."""
+    return compiles(source, **given) < 0
+
+
+@pytest.mark.parametrize("text", ["scaled", NONZERO, WRITTEN], ids=["scaled", "nonzero", "written"])
+def test_a_warm_start_imports_neither_compiler_nor_onnx(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(scaled() if text == "scaled" else model(text))
+    cold = sardonyx.InferenceSession(file)
+    assert cold.report.counters["compiles"] > 0
+    out = tmp_path / "out.npz"
+    done = subprocess.run(
+        [sys.executable, "-c", WARM, str(file), str(out)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stdout.split() == ["0"]
+    feeds = {
+        i.name: np.ones([3 if isinstance(n, str) else n for n in i.shape], np.float32)
+        for i in cold.get_inputs()
+    }
+    with np.load(out) as found:
+        for a, e in zip(found.values(), cold.run(None, feeds), strict=True):
+            np.testing.assert_array_equal(a, e)
+
+
+def test_a_found_program_has_its_report() -> None:
+    data = scaled()
+    cold, warm = load_program(data, options()), load_program(data, options())
+    assert warm.report.kernels == cold.report.kernels
+    assert warm.report.decisions == cold.report.decisions
+    assert warm.report.timings == cold.report.timings
+    assert cold.report.counters["compiles"] > warm.report.counters["compiles"] == 0
+    assert (warm.inputs, warm.outputs, warm.metadata) == (cold.inputs, cold.outputs, cold.metadata)
+    check(warm, data, f32(3, 8))
+
+
+def test_options_that_change_code_have_programs_of_their_own() -> None:
+    data = scaled()
+    assert not is_found(data)
+    assert is_found(data)
+    assert is_found(data, threads=2, spin_us=0, log=3)
+    assert not is_found(data, precision="strict")
+    assert not is_found(data, target="x86_64-v3")
+    assert not is_found(data, dims={"N": 4})
+    assert not is_found(data, initializers={"b": np.zeros(8, np.float32)})
+    assert is_found(data, initializers={"b": np.zeros(8, np.float32)})
+    assert not is_found(data, initializers={"b": np.ones(8, np.float32)})
+    assert not is_found(scaled(seed=7))
+
+
+def test_another_build_compiles_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = scaled()
+    assert not is_found(data)
+    monkeypatch.setattr(identity, "build", lambda: "another")
+    assert not is_found(data)
+
+
+def test_equal_bytes_are_one_model_wherever_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(scaled())
+    (tmp_path / "b.onnx").write_bytes(scaled())
+    assert not is_found(tmp_path / "a.onnx")
+    assert is_found(tmp_path / "b.onnx")
+    assert is_found(scaled())
+
+
+def big(seed: int) -> bytes:
+    """A model that is larger than what is read again each time."""
+    return model("g (float[N,1] x) => (float[N,320000] y) { y = Mul(x, w) }", w=f32(320000, seed=seed))
+
+
+def test_a_changed_file_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    for seed in (0, 1):
+        file.write_bytes(big(seed))
+        stamp = time.time() - 60
+        os.utime(file, (stamp, stamp))
+        assert not is_found(file)
+        assert is_found(file)
+        check(load_program(file, options()), big(seed), f32(1, 1))
+
+
+def test_external_data_belongs_to_the_model(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    proto = onnx.load_from_string(scaled(0))
+    onnx.save(proto, file, save_as_external_data=True, location="data.bin", size_threshold=0)
+    feeds = (f32(2, 8),)
+    first = load_program(file, options()).run(feeds, (0,))[0]
+    assert is_found(file)
+    data = tmp_path / "data.bin"
+    data.write_bytes(np.negative(np.frombuffer(data.read_bytes(), np.float32)).tobytes())
+    assert not is_found(file)
+    assert not np.allclose(load_program(file, options()).run(feeds, (0,))[0], first)
+
+
+@pytest.mark.parametrize("kind", ["plan", "image", "weights", "object", "external"])
+@pytest.mark.parametrize("damage", ["removed", "cut", "changed", "emptied"])
+def test_damaged_entries_are_compiled_again(kind: str, damage: str, folder: Path) -> None:
+    data = scaled()
+    assert not is_found(data)
+    entries = [path for path in (folder / kind).rglob("*") if path.is_file()]
+    assert entries
+    for path in entries:
+        content = path.read_bytes()
+        if damage == "removed":
+            path.unlink()
+        elif damage == "cut":
+            path.write_bytes(content[: len(content) // 2])
+        elif damage == "emptied":
+            path.write_bytes(b"")
+        else:
+            changed = bytearray(content)
+            changed[-1] ^= 0x55
+            changed[len(changed) // 2] ^= 0x55
+            path.write_bytes(changed)
+    check(load_program(data, options()), data, f32(3, 8))
+    assert is_found(data)
+
+
+def test_a_plan_makes_objects_of_this_package_only(folder: Path) -> None:
+    store = cache.at(folder)
+    store.put("plan", "evil", pickle.dumps(os.system))
+    assert plan.read(store, "evil") is None
+    store.put("plan", "odd", pickle.dumps([1, 2]))
+    assert plan.read(store, "odd") is None
+
+
+def test_without_a_cache_everything_works() -> None:
+    data = scaled()
+    assert compiles(data, cache="off") > 0
+    check(load_program(data, options(cache="off")), data, f32(3, 8))
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    data = scaled()
+    with pytest.warns(RuntimeWarning, match="nothing will be cached"):
+        made = load_program(data, options(cache=str(tmp_path / "file" / "below")))
+    check(made, data, f32(3, 8))
+
+
+def test_weights_are_mapped_and_shared(folder: Path) -> None:
+    data = big(0)
+    first, second = load_program(data, options()), load_program(data, options(precision="strict"))
+    assert len(list((folder / "weights").rglob("*/*"))) == 1
+    assert first.weights.size_bytes == second.weights.size_bytes >= 320000 * 4
+    maps = Path("/proc/self/maps")
+    if maps.exists():
+        (name,) = (path.name for path in (folder / "weights").rglob("*/*"))
+        assert name in maps.read_text()
+    assert all(address % 64 == 0 for address in first.weights.addresses)
+
+
+def test_a_variant_is_refused_if_the_file_has_changed(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(scaled(0))
+    made = load_program(file, options())
+    file.write_bytes(scaled(1))
+    with pytest.raises(RunError, match="has changed since the session was made"):
+        made.run((f32(0, 8),), (0,))
+    check(made, scaled(0), f32(2, 8))
+
+
+def test_a_model_whose_graph_depends_on_its_feeds_starts_warm(tmp_path: Path) -> None:
+    data = model("g (float[N,3] x, int64[A] axes) => (float y) { y = ReduceSum<keepdims = 0>(x, axes) }")
+    feeds = f32(4, 3), np.array([0, 1])
+    expected = load_program(data, options()).run(feeds, (0,))
+    assert is_found(data)
+    warm = load_program(data, options())
+    np.testing.assert_array_equal(warm.run(feeds, (0,))[0], expected[0])
+    assert warm.report.counters["compiles"] == 0
