@@ -119,10 +119,15 @@ class _Entries:
 
 
 class _Place(threading.local):
-    """Where one Python thread runs programs alone: its context, status and scratch."""
+    """Where one Python thread runs programs alone: its context, status and scratch.
+
+    Whoever runs must hold the `memory` meanwhile: at the end of the process Python drops what threads own
+    while daemon threads still run.
+    """
 
     def __init__(self) -> None:
         self.words = allocate.aligned_words(Context.WORDS + Status.WORDS)
+        self.memory = (self.words, chance.STATE)
         self.status = self.words[Context.WORDS :]
         self.address = int(self.words.ctypes.data)
         self.scratch_bytes = 0
@@ -130,7 +135,7 @@ class _Place(threading.local):
         self.words[Context.CHANCE] = chance.STATE.ctypes.data
 
     def grow(self, size: int) -> None:
-        self._scratch = _give_scratch(self.words, size)
+        self.memory = (self.words, chance.STATE, _give_scratch(self.words, size))
         self.scratch_bytes = size
 
 
@@ -149,8 +154,10 @@ class _Crew:
         self.threads: list[threading.Thread] = []
         self.lock = threading.Lock()
         self.wake = threading.Condition(threading.Lock())
+        self.open = size > 1
         self.portable = True
         self.ready = 1
+        self._chance = chance.STATE
         self.scratch_bytes = 0
         self._scratch: list[npt.NDArray[np.uint8]] = []
         line = LINE_BYTES // _WORD
@@ -168,7 +175,7 @@ class _Crew:
         self.contexts[:, Context.CPU] = -1
         self.contexts[:, Context.BARRIER] = self.barrier.ctypes.data
         self.contexts[:, Context.STATUS] = self.team.ctypes.data
-        self.contexts[:, Context.CHANCE] = chance.STATE.ctypes.data
+        self.contexts[:, Context.CHANCE] = self._chance.ctypes.data
         self._find_system_calls(futex)
 
     def _find_system_calls(self, futex: bool) -> None:
@@ -213,7 +220,11 @@ class _Crew:
                 self.wake.notify_all()
 
     def stop(self) -> None:
-        """End the threads; those of a run that does not end within a second are left alone."""
+        """End the threads; those of a run that does not end within a second are left alone.
+
+        Later runs, of daemon threads and of functions that Python calls at its end, use one thread.
+        """
+        self.open = False
         if not self.threads or not self.lock.acquire(timeout=1.0):
             return
         try:
@@ -240,7 +251,6 @@ class Team:
         self._futex = futex
         self._entries = _Entries(image)
         self._clock = (time.perf_counter_ns(), self._entries.ticks())
-        self._open = size > 1
         self._assemble()
         _teams.add(self)
 
@@ -255,15 +265,18 @@ class Team:
         The caller is thread 0. If another run has the team, this one uses the caller's thread alone.
         """
         crew = self._crew
-        if launch.threads > 1 and self._open and crew.lock.acquire(blocking=False):
+        if launch.threads > 1 and crew.open and crew.lock.acquire(blocking=False):
             try:
-                return self._run_together(crew, launch)
+                if crew.open:
+                    return self._run_together(crew, launch)
             finally:
                 crew.lock.release()
-        place = self._place
+        return self._run_alone(self._place, launch)
+
+    def _run_alone(self, place: _Place, launch: Launch) -> Failure | None:
         if launch.scratch_bytes > place.scratch_bytes:
             place.grow(launch.scratch_bytes)
-        entries = self._entries
+        entries, memory = self._entries, place.memory  # noqa: F841 - holds the memory
         solo = entries.solo_holding_gil if launch.hold_gil else entries.solo
         return _failure(place.status) if solo(launch.address, place.address) else None
 
@@ -300,13 +313,14 @@ class Team:
 
     def close(self) -> None:
         """End the threads. Later runs use their caller's thread alone."""
-        self._open = False
         self._closer()
 
     def _forget(self) -> None:
         """Start afresh in a forked child, where the threads do not exist and any lock may be held forever."""
         self._closer.detach()
+        was_open = self._crew.open
         self._assemble()
+        self._crew.open = was_open
 
 
 def _address_of(function: Any) -> int:

@@ -163,3 +163,41 @@ print(session.get_inputs()[0].shape, np.array_equal(session.run(None, {"x": x})[
     command = [sys.executable, "-W", "ignore", "-c", code, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert done.stdout.strip() == "[512, 64] True", done.stderr
+
+
+ENDING = """
+import atexit, sys, threading, time
+import numpy as np, sardonyx
+path, threads, daemons = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+x = np.ones((300, 300), np.float32)
+atexit.register(lambda: print(np.array_equal(session.run(None, {"t0": x})[0], expected), flush=True))
+options = sardonyx.SessionOptions()
+options.intra_op_num_threads = threads
+session = sardonyx.InferenceSession(path, options)
+expected = session.run(None, {"t0": x})[0]
+
+def serve():
+    while True:
+        session.run(None, {"t0": x})
+
+for _ in range(daemons):
+    threading.Thread(target=serve, daemon=True).start()
+time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("daemons", [0, 1, 4])
+def test_a_process_ends_while_daemon_threads_run(tmp_path: Path, threads: int, daemons: int) -> None:
+    """The products are so large that the memory of their packed operands goes back to the system when freed."""
+    products = " ".join(f"t{n + 1} = MatMul(t{n}, w)" for n in range(20))
+    text = f"g (float[N, 300] t0) => (float[N, 300] t20) {{ {products} }}"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.eye(300, dtype=np.float32), "w"))
+    path = tmp_path / "products.onnx"
+    onnx.save(model, path)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-W", "ignore", "-c", ENDING, str(path), str(threads), str(daemons)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    assert done.stdout.strip() == "True"
