@@ -127,7 +127,7 @@ class _Place(threading.local):
 
     def __init__(self) -> None:
         self.words = allocate.aligned_words(Context.WORDS + Status.WORDS)
-        self.memory = (self.words, chance.STATE)
+        self.memory: tuple[npt.NDArray[Any], ...] = (self.words, chance.STATE)
         self.status = self.words[Context.WORDS :]
         self.address = int(self.words.ctypes.data)
         self.scratch_bytes = 0

@@ -93,7 +93,8 @@ class Row:
 
     def as_json(self) -> dict[str, Any]:
         """A line of a results file."""
-        return {**asdict(self), "speed": self.speed, "machine": machine()}
+        apart = self.apart if self.apart is None or math.isfinite(self.apart) else str(self.apart)
+        return {**asdict(self), "apart": apart, "speed": self.speed, "machine": machine()}
 
 
 class Engine:
@@ -207,7 +208,10 @@ def compare(
 
 
 def distance(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
-    """The largest difference between outputs, relative to the largest value of each; infinite if unlike."""
+    """The largest difference between outputs, relative to the largest value of each; infinite if unlike.
+
+    Outputs whose values are all near zero do not differ: they are roundings of larger numbers.
+    """
     if len(ours) != len(theirs):
         return math.inf
     return max((_apart(np.asarray(a), np.asarray(b)) for a, b in zip(ours, theirs, strict=True)), default=0.0)
@@ -257,13 +261,22 @@ def _outputs(engine: Engine, folder: Path) -> list[Any]:
     return outputs
 
 
+def _near_zero(dtype: np.dtype[Any]) -> float:
+    """Numbers below this may be what is left of larger ones that cancel each other: 16 roundings of 1."""
+    return 16 * float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
+
+
 def _apart(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
     if a.shape != b.shape or a.dtype != b.dtype:
         return math.inf
     if a.dtype.kind not in "fiub" or a.size == 0:
         return 0.0 if np.array_equal(a, b) else math.inf
     x, y = a.astype(np.float64), b.astype(np.float64)
+    if not (np.array_equal(np.isnan(x), np.isnan(y)) and np.array_equal(np.isinf(x), np.isinf(y))):
+        return math.inf
     same = (x == y) | (np.isnan(x) & np.isnan(y))
-    gap = np.abs(np.subtract(x, y, out=np.zeros_like(x), where=~same)).max()
-    largest = np.abs(y[np.isfinite(y)]).max(initial=0)
-    return float(gap / largest) if largest else float(gap)
+    gap = float(np.abs(np.subtract(x, y, out=np.zeros_like(x), where=~same)).max())
+    largest, nothing = float(np.abs(y[np.isfinite(y)]).max(initial=0)), _near_zero(a.dtype)
+    if max(gap, largest) <= nothing:
+        return 0.0
+    return gap / largest if largest else gap

@@ -65,13 +65,41 @@ def add_input_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=SIZE",
-        help="the size of a free dimension of random inputs; repeat for every dimension",
+        help="the size of a free dimension of random inputs; one without a name is called INPUT[AXIS]; "
+        "repeat for every dimension",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of random inputs (default 0)")
     parser.add_argument(
         "--mean", type=float, default=0.0, help="taken from pixels scaled to 0..1 (default 0)"
     )
     parser.add_argument("--std", type=float, default=1.0, help="then divides the pixels (default 1)")
+
+
+def check_names(arguments: Sequence[TensorInfo], options: argparse.Namespace) -> None:
+    """Raise UserError if --input or --dim names what none of these inputs has."""
+    known = dict.fromkeys(argument.name for argument in arguments)
+    for name in parse_pairs(options.input, "--input"):
+        if name not in known:
+            raise UserError(f"--input {name}: the model has no such input; it has {', '.join(known)}")
+    free = dict.fromkeys(name for argument in arguments for name in dimension_names(argument))
+    for name in parse_sizes(options.dim):
+        if name not in free:
+            has = f"it has {', '.join(free)}" if free else "all its sizes are fixed"
+            raise UserError(f"--dim {name}: the model has no such free dimension; {has}")
+
+
+def dimension_names(argument: TensorInfo) -> list[str]:
+    """What --dim calls the free dimensions of an input; those without a name are called `input[axis]`."""
+    sizes = enumerate(argument.shape or ())
+    return [size or f"{argument.name}[{axis}]" for axis, size in sizes if not isinstance(size, int)]
+
+
+def _known_sizes(argument: TensorInfo, sizes: Mapping[str, int]) -> list[int | None]:
+    """The shape of an input as far as it, or the user, says."""
+    return [
+        size if isinstance(size, int) else sizes.get(size or f"{argument.name}[{axis}]")
+        for axis, size in enumerate(argument.shape or ())
+    ]
 
 
 def feeds_of(
@@ -95,10 +123,6 @@ def feeds(
 
     Free dimensions take their size from `sizes` by name, else 1 for the first axis and 32 for others.
     """
-    known = [argument.name for argument in arguments]
-    for name in given:
-        if name not in known:
-            raise UserError(f"--input {name}: the model has no such input; it has {', '.join(known)}")
     rng = np.random.default_rng(seed)
     values, invented = {}, []
     for argument in arguments:
@@ -121,8 +145,8 @@ def random_value(spec: FeedSpec, sizes: Mapping[str, int], rng: np.random.Genera
     if spec.kind != "tensor" or spec.element is None:
         raise UserError(f"the input {spec.name} is {spec.info.type}; random values exist for tensors only")
     shape = [
-        size if isinstance(size, int) else sizes.get(str(size), 1 if axis == 0 else DEFAULT_SIZE)
-        for axis, size in enumerate(spec.info.shape or ())
+        (DEFAULT_SIZE if axis else 1) if size is None else size
+        for axis, size in enumerate(_known_sizes(spec.info, sizes))
     ]
     element = spec.element
     if element.kind == "O":
@@ -144,7 +168,7 @@ def _read(path: Path, spec: FeedSpec, sizes: Mapping[str, int], mean: float, std
         except ValueError as error:
             raise UserError(f"--input {spec.name}={path}: {error}") from None
         return array
-    shape = tuple(size if isinstance(size, int) else sizes.get(str(size)) for size in spec.info.shape or ())
+    shape = tuple(_known_sizes(spec.info, sizes))
     try:
         return fit(read_picture(path), shape, spec.element.numpy, mean, std)
     except UserError as error:

@@ -189,7 +189,7 @@ time.sleep(0.05)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("daemons", [0, 1, 4])
 def test_a_process_ends_while_daemon_threads_run(tmp_path: Path, threads: int, daemons: int) -> None:
-    """The products are so large that the memory of their packed operands goes back to the system when freed."""
+    """The products are large enough for the memory of their operands to go back to the system if freed."""
     products = " ".join(f"t{n + 1} = MatMul(t{n}, w)" for n in range(20))
     text = f"g (float[N, 300] t0) => (float[N, 300] t20) {{ {products} }}"
     model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {text}')

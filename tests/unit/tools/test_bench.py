@@ -47,5 +47,19 @@ def test_distance_is_relative_to_the_largest_value() -> None:
     assert bench.distance([np.array(["a"], object)], [np.array(["a"], object)]) == 0
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_near_zero_are_roundings(dtype: type) -> None:
+    left = np.array([3e-45, 0, -2e-40], dtype)
+    assert bench.distance([left], [np.zeros(3, dtype)]) == 0
+    assert bench.distance([np.full(3, 1e-16, dtype)], [np.full(3, -1e-16, dtype)]) == 0
+    assert bench.distance([np.full(3, 1e-3, dtype)], [np.zeros(3, dtype)]) == pytest.approx(1e-3)
+    assert bench.distance([np.array([0, 1e-2], dtype)], [np.array([0, 1.1e-2], dtype)]) > 1e-2
+
+
+def test_numbers_that_are_none_must_be_in_the_same_places() -> None:
+    for one, other in (([np.nan, 1], [1, np.nan]), ([np.inf, 1], [1, 1]), ([np.nan, 1], [0, 1])):
+        assert bench.distance([np.array(one)], [np.array(other)]) == math.inf
+
+
 def test_geometric_mean() -> None:
     assert bench.geometric_mean([0.5, 2.0]) == pytest.approx(1)

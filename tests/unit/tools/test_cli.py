@@ -176,6 +176,7 @@ def test_user_errors_are_one_line(
         (["MODEL", "--input", "q=random"], "--input q: the model has no such input; it has image, gain"),
         (["MODEL", "--input", "image=/no/such.npy"], "there is no such file"),
         (["MODEL", "--dim", "N=two"], "the size must be a whole number"),
+        (["MODEL", "--dim", "M=2"], "--dim M: the model has no such free dimension; it has N, H, W"),
         (["MODEL", "--repeat", "0"], "--repeat 0: give a positive number"),
         (["MODEL", "--threads", "-1"], "--threads -1: give 0 (all cores) or a positive number"),
         (["/no/such.onnx"], "File doesn't exist"),
@@ -195,6 +196,39 @@ def test_wrong_feeds_are_explained_without_the_prefix(
     np.save(tmp_path / "double.npy", np.ones((1, 3, 2, 2)))
     assert main(["run", model, "--input", f"image={tmp_path / 'double.npy'}"]) == 1
     assert capsys.readouterr().err.startswith("sardonyx run: Unexpected input data type.")
+
+
+@pytest.mark.usefixtures("core")
+def test_free_dimensions_without_a_name_can_be_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "model.onnx"
+    text = '<ir_version: 8, opset_import: ["" : 17]> g (float[?, 3, ?] x) => (float y) { y = ReduceSum(x) }'
+    onnx.save(onnx.parser.parse_model(text), file)
+    assert main(["run", str(file), "--dim", "x[2]=7", "--dim", "x[0]=2", "--json"]) == 0
+    assert printed_json(capsys)["inputs"]["x"]["shape"] == [2, 3, 7]
+    for command in ("run", "bench"):
+        assert main([command, str(file), "--dim", "N=7"]) == 1
+        assert "--dim N: the model has no such free dimension; it has x[0], x[2]" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("core")
+def test_numbers_that_are_none_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "model.onnx"
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[4] x) => (float[4] y, float[4] z, int64[4] n) {
+        two = Constant<value_float = 2.0>()  n = Cast<to = 7>(x)
+        d = Sub(x, two)  y = Log(d)  zero = Sub(x, x)  z = Div(d, zero)
+    }"""
+    onnx.save(onnx.parser.parse_model(text), file)
+    assert main(["run", str(file)]) == 0
+    text = capsys.readouterr().out
+    assert "y: 4 of 4 elements NaN; random inputs may lie outside" in text
+    assert "z: 4 of 4 elements infinite" in text
+    assert "n: " not in text
+    assert main(["run", str(file), "--json"]) == 0
+    outputs = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(name))["outputs"]
+    assert outputs["y"] == {"dtype": "float32", "shape": [4], "nan": 4, "first": ["nan"] * 4}
 
 
 def test_misspelt_variables_are_told(

@@ -14,7 +14,7 @@ from sardonyx.ort.session import InferenceSession
 from sardonyx.runtime.cores import team_size
 from sardonyx.tools import bench, hotspots
 from sardonyx.tools.console import UserError, print_json, status_line, table, time_text
-from sardonyx.tools.inputs import add_input_options, feeds_of
+from sardonyx.tools.inputs import add_input_options, check_names, feeds_of
 from sardonyx.tools.models import add_json_option
 
 LARGEST_DISTANCE = 1e-4
@@ -52,6 +52,7 @@ def command(options: argparse.Namespace) -> int:
     if options.precision is not None:
         os.environ[PRECISION.env] = options.precision
     engines = (bench.OURS, options.peer) if options.peer else (bench.OURS,)
+    check_names([argument for path in options.models for argument in summarize(path).inputs], options)
     rows = []
     for number, path in enumerate(options.models, 1):
         with status_line(f"{path}: measuring, {number} of {len(options.models)}"):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.tools.console import UserError, print_json, shape_text, table, time_text
-from sardonyx.tools.inputs import add_input_options, check_input_options, feeds_of
+from sardonyx.tools.inputs import add_input_options, check_input_options, check_names, feeds_of
 from sardonyx.tools.models import add_model_options, open_session
 
 _SHOWN = 6
@@ -40,7 +40,9 @@ def command(options: argparse.Namespace) -> int:
         raise UserError(f"--repeat {options.repeat}: give a positive number")
     check_input_options(options)
     session, load_seconds = open_session(options)
-    values, invented = feeds_of([argument._info for argument in session.get_inputs()], options)
+    arguments = [argument._info for argument in session.get_inputs()]
+    check_names(arguments, options)
+    values, invented = feeds_of(arguments, options)
     seconds = []
     results: list[Any] = []
     for _ in range(options.repeat):
@@ -70,6 +72,9 @@ def command(options: argparse.Namespace) -> int:
     print(table([("in", name, *_row(value)) for name, value in values.items()], indent=""))
     print(table([("out", name, *_row(value)) for name, value in zip(names, results, strict=True)], indent=""))
     repeated = f", median {time_text(median)} of {options.repeat}" if options.repeat > 1 else ""
+    for name, result in zip(names, results, strict=True):
+        if remark := _remark(name, result, bool(invented)):
+            print(remark)
     print(f"loaded in {time_text(load_seconds)}, first run {time_text(seconds[0])}{repeated}")
     if session.report.fallbacks:
         count = len(session.report.fallbacks)
@@ -96,6 +101,24 @@ def _row(value: Any) -> tuple[str, str, str]:
     return str(value.dtype), shape_text(value.shape), f"{head}{more}"
 
 
+def _remark(name: str, result: Any, is_random: bool) -> str:
+    """A sentence on numbers that are none, if the result has any."""
+    if not isinstance(result, np.ndarray) or not (strange := _strange(result)):
+        return ""
+    found = " and ".join(f"{count} of {result.size} elements {kind}" for kind, count in strange.items())
+    why = "; random inputs may lie outside of what the model was made for" if is_random else ""
+    return f"{name}: {found}{why}"
+
+
+def _strange(array: np.ndarray[Any, Any]) -> dict[str, int]:
+    """How many elements are NaN or infinite, if any are."""
+    if array.dtype.kind in "Ub" or array.dtype == object:
+        return {}
+    numbers = array if array.dtype.kind == "c" else array.astype(np.float64)
+    counts = {"NaN": int(np.isnan(numbers).sum()), "infinite": int(np.isinf(numbers).sum())}
+    return {kind: count for kind, count in counts.items() if count}
+
+
 def _number(item: Any) -> str:
     return f"{item:.5g}" if isinstance(item, float) else str(item)
 
@@ -104,10 +127,12 @@ def _facts(value: Any) -> dict[str, Any]:
     if not isinstance(value, np.ndarray):
         return {"type": type(value).__name__, "items": len(value) if hasattr(value, "__len__") else None}
     facts: dict[str, Any] = {"dtype": str(value.dtype), "shape": list(value.shape)}
-    if value.size and value.dtype.kind != "O":
-        numbers = value.astype(np.float64) if value.dtype.kind != "c" else np.abs(value)
-        facts |= {"min": float(numbers.min()), "max": float(numbers.max()), "mean": float(numbers.mean())}
-    facts["first"] = (
-        value.reshape(-1)[:_SHOWN].astype(object if value.dtype.kind == "O" else np.float64).tolist()
-    )
-    return facts
+    first = value.reshape(-1)[:_SHOWN]
+    if value.dtype.kind in "Oc":
+        return facts | {"first": first.tolist()}
+    numbers = value.astype(np.float64)
+    finite = numbers[np.isfinite(numbers)]
+    if finite.size:
+        facts |= {"min": float(finite.min()), "max": float(finite.max()), "mean": float(finite.mean())}
+    facts |= {kind.lower(): count for kind, count in _strange(value).items()}
+    return facts | {"first": [x if np.isfinite(x) else str(x) for x in first.astype(np.float64).tolist()]}
