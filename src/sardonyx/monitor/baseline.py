@@ -5,12 +5,16 @@ Decides which formats there are and which column of a file belongs to which tens
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from sardonyx.monitor.capture import Collection
+from sardonyx.monitor.columns import SUMMARY
+from sardonyx.monitor.embedding import of_arrays
 from sardonyx.monitor.frame import Frame, frame_of
 from sardonyx.monitor.needs import need
 
@@ -18,7 +22,11 @@ MAX_ROWS = 50_000
 
 
 def read_baseline(
-    path: Path, inputs: Sequence[str] = (), outputs: Sequence[str] = (), target: str = ""
+    path: Path,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    target: str = "",
+    kinds: Mapping[str, str] | None = None,
 ) -> Frame:
     """The columns of a CSV, Parquet or npz file, at most 50,000 rows of it, named `in.` and `out.`.
 
@@ -32,7 +40,7 @@ def read_baseline(
     columns = reader(path)
     if not columns or not len(next(iter(columns.values()))):
         raise ValueError(f"{path.name}: no rows")
-    return frame_of(named(columns, inputs, outputs, target))
+    return frame_of(_summarised(named(columns, inputs, outputs, target)), kinds)
 
 
 def named(
@@ -57,6 +65,19 @@ def named(
     return {f"in.{name}": values for name, values in rest.items()}
 
 
+def _summarised(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Tensors too large for the payload log as the summaries that it keeps of them."""
+    limit = Collection().max_elements
+    return {
+        **{n: v for n, v in columns.items() if not _large(v, limit)},
+        **{n + SUMMARY: of_arrays(v) for n, v in columns.items() if _large(v, limit)},
+    }
+
+
+def _large(values: Any, limit: int) -> bool:
+    return isinstance(values, np.ndarray) and values.ndim > 1 and math.prod(values.shape[1:]) > limit
+
+
 def _read_table(path: Path) -> dict[str, Any]:
     need("duckdb", "reading a baseline")
     import duckdb
@@ -77,6 +98,7 @@ def _read_table(path: Path) -> dict[str, Any]:
 def _read_arrays(path: Path) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name][:MAX_ROWS] for name in arrays.files if arrays[name].ndim}
+            whole = {name: arrays[name][:MAX_ROWS] for name in arrays.files}
+            return {name: rows for name, rows in whole.items() if rows.ndim}
     except (ValueError, OSError) as error:
         raise ValueError(f"{path.name}: {error}") from error

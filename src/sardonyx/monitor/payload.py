@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sardonyx.monitor.capture import Capture, Snapshot
@@ -95,10 +96,11 @@ class PayloadLog:
             rounds += 1
 
 
-def truth_table(ids: list[str], values: dict[str, list[object]]) -> pa.Table:
-    """Ground truth as rows to append: request ids and named values."""
+def truth_table(
+    ids: Sequence[str], values: Mapping[str, Sequence[object]], rows: Sequence[int] | None = None
+) -> pa.Table:
+    """Ground truth to append: named values by request id, and by row of its batch if it had several."""
     import pyarrow as pa
 
-    return pa.table(
-        {"id": pa.array(ids, pa.string()), **{f"truth.{n}": pa.array(v) for n, v in values.items()}}
-    )
+    columns = {"id": pa.array(ids, pa.string()), "row": pa.array(rows or [0] * len(ids), pa.int32())}
+    return pa.table({**columns, **{f"truth.{name}": pa.array(v) for name, v in values.items()}})

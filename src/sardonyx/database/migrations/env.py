@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from sardonyx.database import access, registry, traffic  # noqa: F401  the tables
+from sardonyx.database import access, monitoring, registry, traffic  # noqa: F401  the tables
 from sardonyx.database.base import Base
 
 context.configure(
