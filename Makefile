@@ -13,7 +13,8 @@ QUICK := $(if $(K),-k "$(K)",-m "not slow")
 N ?= 100000
 SEED ?= 0
 JOBS ?= 1
-.PHONY: help demo test test-all check format bench golden docs fuzz clean
+WIRE := sardonyx/protocol/wire
+.PHONY: help demo test test-all check format bench golden docs stubs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -62,6 +63,11 @@ bench: .venv/.dev  ## measure beside onnxruntime and rewrite the README's tables
 
 golden: .venv/.dev  ## rewrite the expected texts; then read the diff
 	@$(PYTEST) -q $(QUICK) tests/unit --update-golden
+
+stubs:  ## generate the protobuf messages of protocol/wire (needs grpcio-tools==1.73.1)
+	@cd src && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. $(WIRE)/*.proto
+	@sed -i -e 's/^from google.protobuf import descriptor_pool as _descriptor_pool/from sardonyx.protocol.wire.pool import POOL as _POOL/' \
+		-e 's/_descriptor_pool\.Default()/_POOL/' src/$(WIRE)/*_pb2.py
 
 docs: .venv/.dev  ## generate the tables of docs/ and run the tour
 	@$(RUN)/python -m sardonyx.tools.docs docs

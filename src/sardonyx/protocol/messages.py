@@ -6,7 +6,7 @@ Must not know how they were written on the wire.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,10 @@ class Principal:
 
 @dataclass(slots=True)
 class Context:
-    """What is known of a request beside its tensors; times are `time.perf_counter_ns()`."""
+    """What is known of a request beside its tensors; times are `time.perf_counter_ns()`.
+
+    `on_leave(f)` calls `f` when the client goes away, until what it returned is called; None if nobody knows.
+    """
 
     transport: str = "local"
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -53,6 +56,7 @@ class Context:
     received_ns: int = field(default_factory=time.perf_counter_ns)
     deadline_ns: int | None = None
     priority: int = 0
+    on_leave: Callable[[Callable[[], None]], Callable[[], object]] | None = None
 
 
 @dataclass(slots=True)
@@ -81,11 +85,12 @@ class InferResponse:
 
 @dataclass(slots=True)
 class Timings:
-    """Nanoseconds that a request spent in each stage, and the rows of the batch that it ran in."""
+    """Nanoseconds that a request spent in each stage; its own rows and those of the batch that it ran in."""
 
     queue_ns: int = 0
     input_ns: int = 0
     infer_ns: int = 0
     output_ns: int = 0
     total_ns: int = 0
+    rows: int = 0
     batch_rows: int = 0

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from sardonyx.protocol.datatypes import Buffer, datatype, from_raw, to_raw
-from sardonyx.protocol.errors import ServeError, invalid
+from sardonyx.protocol.errors import invalid
 from sardonyx.protocol.literals import array_of, data_of
 from sardonyx.protocol.messages import InferRequest, InferResponse, Parameters, RequestedOutput, Tensor
 
@@ -173,8 +173,3 @@ def encode_response(response: InferResponse, request: InferRequest) -> tuple[byt
 
 def _write_literals(document: dict[str, Any]) -> bytes:
     return json.dumps(document, separators=(",", ":"), default=np.ndarray.tolist).encode()
-
-
-def encode_error(error: ServeError) -> bytes:
-    """The body of an error."""
-    return orjson.dumps({"error": error.message})

@@ -5,46 +5,118 @@ Decides how a request becomes a run and its outputs an answer; must not know tra
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
-
-import numpy as np
 
 from sardonyx.ort.exceptions import InvalidArgument
 from sardonyx.ort.options import SessionOptions
 from sardonyx.ort.session import InferenceSession
-from sardonyx.protocol.datatypes import Array, objects
+from sardonyx.protocol.config import Config
+from sardonyx.protocol.datatypes import DATATYPES, Array, objects
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import InferRequest, InferResponse, Tensor, Timings
+from sardonyx.serve.batch import Joiner
+from sardonyx.serve.labels import labels_beside, labels_in
 from sardonyx.serve.options import ServeOptions
-from sardonyx.serve.scheduler import Job, Scheduler
+from sardonyx.serve.policy import Policy, policy_of
+from sardonyx.serve.probe import joins, warm, warm_as_told
+from sardonyx.serve.scheduler import Job, Key, Results, Run, Scheduler
 from sardonyx.serve.seams import Offer
-from sardonyx.serve.signature import Signature, signature_of
+from sardonyx.serve.signature import Port, Signature, signature_of
 from sardonyx.serve.statistics import Statistics
 
 PLATFORM = "onnx_onnxv1"
-_LABEL_KEYS = ("labels", "names", "classes", "id2label")
+OnLeave = Callable[[Callable[[], None]], Callable[[], object]]
+_INLINE_NS = 100_000
+_SHAPES_KEPT = 256
+_MICROSECOND_NS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A version that is compiled, checked and warm, and not yet on any loop."""
+
+    offer: Offer
+    session: InferenceSession
+    signature: Signature
+    policy: Policy
+    labels: list[str]
+    output_labels: Mapping[str, list[str]]
+
+
+def prepare(offer: Offer, options: ServeOptions) -> Prepared:
+    """Compile or map the model of an offer and run it for a trial; blocks. ServeError says what is wrong."""
+    settings = SessionOptions()
+    settings.intra_op_num_threads = options.threads
+    try:
+        session = InferenceSession(str(offer.path), settings)
+    except Exception as error:
+        raise invalid(f"model '{offer.name}' version {offer.version}: {_plain(error)}") from error
+    signature = signature_of(offer.name, session.get_inputs(), session.get_outputs())
+    call = _Call(offer.name, session, signature)
+    if offer.config.get("model_warmup"):
+        warm_as_told(offer.config["model_warmup"], signature, call)
+    free = warm(signature, call)
+    stated = "max_batch_size" in offer.config
+    if signature.batches and not stated and (free is None or not joins(signature, call, free)):
+        signature = replace(signature, batches=False)
+    if stated:
+        signature = replace(signature, batches=int(offer.config.get("max_batch_size", 0)) > 0)
+    policy = policy_of(offer.config, options, batches=signature.batches, where=offer.name)
+    Joiner(signature, policy.pad)
+    labels = labels_in(session.get_modelmeta().custom_metadata_map)
+    beside = labels_beside(offer.path.parent.parent, offer.config.get("output"))
+    return Prepared(offer, session, signature, policy, labels, beside)
+
+
+class _Call:
+    """The session as a function of arrays by position, with the errors of the protocol."""
+
+    def __init__(self, name: str, session: InferenceSession, signature: Signature) -> None:
+        self._name = name
+        self._run = session.run
+        self._inputs = [port.name for port in signature.inputs]
+        self._texts = [port.datatype == "BYTES" for port in signature.inputs]
+        self._any_text = any(self._texts)
+        self._outputs = [port.name for port in signature.outputs]
+
+    def __call__(self, feeds: Sequence[Array], wanted: tuple[int, ...] | None = None) -> Results:
+        if self._any_text:
+            feeds = [
+                _texts(name, array) if text else array
+                for name, array, text in zip(self._inputs, feeds, self._texts, strict=True)
+            ]
+        names = None if wanted is None else [self._outputs[number] for number in wanted]
+        try:
+            results: Results = self._run(names, dict(zip(self._inputs, feeds, strict=True)))
+        except (InvalidArgument, ValueError) as error:
+            raise invalid(f"model '{self._name}': {_plain(error)}") from error
+        except Exception as error:
+            raise ServeError(Code.INTERNAL, f"model '{self._name}' failed: {_plain(error)}") from error
+        return results
 
 
 class Model:
-    """A loaded version; made by `open_model`, given back by `close`."""
+    """A loaded version; given back by `close`."""
 
-    def __init__(self, offer: Offer, session: InferenceSession, options: ServeOptions) -> None:
-        self.name, self.version = offer.name, offer.version
-        self.offer = offer
-        self.session = session
-        self.signature: Signature = signature_of(offer.name, session.get_inputs(), session.get_outputs())
-        self.labels = labels_of(session.get_modelmeta().custom_metadata_map)
+    def __init__(self, prepared: Prepared, options: ServeOptions) -> None:
+        self.offer = prepared.offer
+        self.name, self.version = self.offer.name, self.offer.version
+        self.session = prepared.session
+        self.signature = prepared.signature
+        self.policy = prepared.policy
+        self.labels = prepared.labels
         self.statistics = Statistics()
-        self._names = [port.name for port in self.signature.inputs]
-        self._outputs = [port.name for port in self.signature.outputs]
-        self._texts = [port.datatype == "BYTES" for port in self.signature.inputs]
+        self._output_labels = prepared.output_labels
+        self._call = _Call(self.name, self.session, self.signature)
+        self._joiner = Joiner(self.signature, self.policy.pad)
+        self._costs: dict[Key, float] = {}
+        self._all = tuple(range(len(self.signature.outputs)))
         overload = Code.QUOTA if options.overload_status == Code.QUOTA.http else Code.UNAVAILABLE
-        self._scheduler = Scheduler(offer.name, self.execute, options.queue_size, overload)
+        self._scheduler = Scheduler(self.name, self.policy, self._execute, self._executed, overload)
 
     @property
     def depth(self) -> int:
@@ -56,36 +128,28 @@ class Model:
         """The axis along which requests may be joined, None if there is none."""
         return 0 if self.signature.batches else None
 
+    def labels_of(self, output: str) -> list[str]:
+        """The class names of an output by index; [] if none are known."""
+        return self._output_labels.get(output, self.labels)
+
     async def infer(self, request: InferRequest, timings: Timings) -> InferResponse:
         """The answer to a request, which may wait in the queue; ServeError says why there is none."""
-        feeds = self.signature.feeds(request.inputs)
-        wanted = self.signature.wanted(request.outputs)
-        rows = feeds[0].shape[0] if self.signature.batches and feeds else 1
-        future: asyncio.Future[list[Array]] = asyncio.get_running_loop().create_future()
-        job = Job(feeds, wanted, rows, future, timings, request.context.deadline_ns)
-        results = await self._scheduler.run(job)
-        ports = self.signature.outputs
+        signature = self.signature
+        feeds = signature.feeds(request.inputs)
+        wanted = self._all if request.outputs is None else signature.wanted(request.outputs)
+        rows = self._rows(feeds)
+        key = self._joiner.key(feeds, wanted)
+        scheduler = self._scheduler
+        if scheduler.depth == 0 and self._costs.get((rows, *key), _INLINE_NS) < _INLINE_NS:
+            results = self._at_once(feeds, wanted, rows, key, timings)
+        else:
+            job = Job(feeds, wanted, rows, key, timings, self._level(request), self._deadline(request))
+            results = await self._queued(job, request.context.on_leave)
         outputs = [
-            Tensor(ports[number].name, ports[number].datatype, array.shape, array)
-            for number, array in zip(wanted, results, strict=True)
+            Tensor(port.name, port.datatype, array.shape, array)
+            for port, array in zip(map(signature.outputs.__getitem__, wanted), results, strict=True)
         ]
-        self.statistics.executed(rows, timings.input_ns, timings.infer_ns, timings.output_ns)
         return InferResponse(self.name, self.version, outputs, request.id)
-
-    def execute(self, feeds: Sequence[Array], wanted: tuple[int, ...]) -> list[Array]:
-        """Run the model now, on this thread; ServeError says whether the request or the model is at fault."""
-        given = {
-            name: _texts(name, array) if text else array
-            for name, array, text in zip(self._names, feeds, self._texts, strict=True)
-        }
-        try:
-            return [
-                np.asarray(array) for array in self.session.run([self._outputs[i] for i in wanted], given)
-            ]
-        except (InvalidArgument, ValueError) as error:
-            raise invalid(f"model '{self.name}': {_plain(error)}") from error
-        except Exception as error:
-            raise ServeError(Code.INTERNAL, f"model '{self.name}' failed: {_plain(error)}") from error
 
     def metadata(self) -> dict[str, Any]:
         """The model metadata of the protocol, without `versions`."""
@@ -96,45 +160,137 @@ class Model:
             "outputs": [_described(port) for port in self.signature.outputs],
         }
 
+    @property
+    def config(self) -> Config:
+        """The configuration with all that was left open in it."""
+        given, policy = dict(self.offer.config), self.policy
+        most = int(given.get("max_batch_size", policy.most_rows))
+        first = 1 if most > 0 else 0
+        given |= {
+            "name": self.name,
+            "platform": given.get("platform") or "onnxruntime_onnx",
+            "backend": given.get("backend") or "onnxruntime",
+            "max_batch_size": most,
+            "input": _rows_of(given.get("input", ()), self.signature.inputs, first),
+            "output": _rows_of(given.get("output", ()), self.signature.outputs, first),
+            "default_model_filename": given.get("default_model_filename") or self.offer.path.name,
+        }
+        given.setdefault("version_policy", {"latest": {"num_versions": 1}})
+        given.setdefault(
+            "instance_group", [{"name": self.name, "kind": "KIND_CPU", "count": policy.instances}]
+        )
+        if policy.most_rows and "dynamic_batching" not in given:
+            given["dynamic_batching"] = {
+                "max_queue_delay_microseconds": str(policy.delay_ns // _MICROSECOND_NS)
+            }
+        return given
+
     async def close(self) -> None:
         """Answer what is queued, then let go of the session."""
         await self._scheduler.close()
-        del self.session
+        del self.session, self._call
 
+    def _rows(self, feeds: Sequence[Array]) -> int:
+        if not self.signature.batches or not feeds:
+            return 1
+        rows = feeds[0].shape[0] if feeds[0].ndim else 1
+        if any(array.shape[:1] != (rows,) for array in feeds):
+            sizes = {port.name: list(a.shape) for port, a in zip(self.signature.inputs, feeds, strict=True)}
+            raise invalid(
+                f"the inputs of model '{self.name}' must have equally many rows, got shapes {sizes}"
+            )
+        if self.policy.limits and rows > int(self.offer.config["max_batch_size"]):
+            most = self.offer.config["max_batch_size"]
+            raise invalid(f"inference request batch-size must be <= {most} for '{self.name}', got {rows}")
+        return int(rows)
 
-def open_model(offer: Offer, options: ServeOptions) -> InferenceSession:
-    """Compile or map the model of an offer; blocks. ServeError says what is wrong with the file."""
-    settings = SessionOptions()
-    settings.intra_op_num_threads = options.threads
-    try:
-        return InferenceSession(str(offer.path), settings)
-    except Exception as error:
-        raise invalid(f"model '{offer.name}' version {offer.version}: {_plain(error)}") from error
+    def _level(self, request: InferRequest) -> int:
+        level = request.parameters.get("priority") or request.context.priority or self.policy.default_level
+        if type(level) is not int or level < 0:
+            raise invalid(f"parameter 'priority' must be a whole number from 0 on, got {level!r}")
+        return level
 
+    def _deadline(self, request: InferRequest) -> int | None:
+        policy, context = self.policy, request.context
+        timeout_us = request.parameters.get("timeout", 0)
+        if type(timeout_us) is not int or timeout_us < 0:
+            raise invalid(f"parameter 'timeout' must be a number of microseconds, got {timeout_us!r}")
+        timeout_ns = policy.timeout_ns
+        if timeout_us and policy.overrides_timeout:
+            timeout_ns = timeout_us * _MICROSECOND_NS
+        if not timeout_ns or not policy.rejects:
+            return context.deadline_ns
+        deadline = context.received_ns + timeout_ns
+        return deadline if context.deadline_ns is None else min(deadline, context.deadline_ns)
 
-def labels_of(metadata: Mapping[str, str]) -> list[str]:
-    """The class names that a model file carries in its metadata, by index; [] if there are none."""
-    for key in _LABEL_KEYS:
-        if key in metadata:
-            return _read_labels(metadata[key])
-    return []
+    async def _queued(self, job: Job, on_leave: OnLeave | None) -> Results:
+        if on_leave is None:
+            return await self._scheduler.run(job)
+        left = False
 
+        def leave() -> None:
+            nonlocal left
+            left = job.future.cancel()
 
-def _read_labels(text: str) -> list[str]:
-    for read in (json.loads, ast.literal_eval):
+        stop = on_leave(leave)
         try:
-            value = read(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            continue
-        if isinstance(value, list):
-            return [str(item) for item in value]
-        if isinstance(value, dict):
-            return [str(value[key]) for key in sorted(value, key=int)]
-    return text.splitlines() if "\n" in text else [part.strip() for part in text.split(",")]
+            return await self._scheduler.run(job)
+        except asyncio.CancelledError:
+            if left:
+                raise ServeError(Code.CANCELLED, "the client left") from None
+            raise
+        finally:
+            stop()
+
+    def _at_once(
+        self, feeds: list[Array], wanted: tuple[int, ...], rows: int, key: Key, timings: Timings
+    ) -> Results:
+        """Run a quick model here, which takes less than waking its thread."""
+        began = time.perf_counter_ns()
+        results = self._call(feeds, wanted)
+        timings.infer_ns = time.perf_counter_ns() - began
+        timings.rows = timings.batch_rows = rows
+        self._learn((rows, *key), timings.infer_ns)
+        self.statistics.executed(rows, 0, timings.infer_ns, 0)
+        return results
+
+    def _execute(self, jobs: Sequence[Job]) -> Run:
+        began = time.perf_counter_ns()
+        feeds = self._joiner.join(jobs)
+        ready = time.perf_counter_ns()
+        results = self._call(feeds, jobs[0].wanted)
+        done = time.perf_counter_ns()
+        parts = self._joiner.split(jobs, results)
+        return Run(parts, ready - began, done - ready, time.perf_counter_ns() - done)
+
+    def _executed(self, jobs: Sequence[Job], run: Run) -> None:
+        if run.infer_ns:
+            self.statistics.executed(sum(job.rows for job in jobs), run.input_ns, run.infer_ns, run.output_ns)
+            if len(jobs) == 1:
+                self._learn((jobs[0].rows, *jobs[0].key), run.infer_ns)
+
+    def _learn(self, key: Key, infer_ns: int) -> None:
+        known = self._costs.get(key)
+        if known is None and len(self._costs) >= _SHAPES_KEPT:
+            self._costs.clear()
+        self._costs[key] = infer_ns if known is None else 0.75 * known + 0.25 * infer_ns
 
 
-def _described(port: Any) -> dict[str, Any]:
+def _described(port: Port) -> dict[str, Any]:
     return {"name": port.name, "datatype": port.datatype, "shape": list(port.shape)}
+
+
+def _rows_of(given: Sequence[Mapping[str, Any]], ports: Sequence[Port], first: int) -> list[dict[str, Any]]:
+    told = {row.get("name"): row for row in given}
+    return [
+        {
+            "name": port.name,
+            "data_type": DATATYPES[port.datatype].config,
+            "dims": [str(size) for size in port.shape[first:]],
+            **told.get(port.name, {}),
+        }
+        for port in ports
+    ]
 
 
 def _texts(name: str, array: Array) -> Array:
@@ -148,8 +304,3 @@ def _texts(name: str, array: Array) -> Array:
 def _plain(error: Exception) -> str:
     text = str(error) or type(error).__name__
     return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
-
-
-def now_ns() -> int:
-    """The clock of all timings."""
-    return time.perf_counter_ns()

@@ -11,11 +11,12 @@ MEBIBYTE = 1 << 20
 class ServeOptions:
     """Options of the data plane; sizes in bytes, times in seconds; None = no limit.
 
-    `queue_size` requests may wait for a model; more are answered with the HTTP status `overload_status`
-    (503 or 429). A request without a timeout of its own gets `timeout_s`. On the way out, `drain_s` are given
-    to requests that were accepted.
+    `name` is what the server calls itself. `queue_size` requests may wait for a model; more are answered with
+    the HTTP status `overload_status` (503 or 429). A request without a timeout of its own gets `timeout_s`.
+    On the way out, `drain_s` are given to requests that were accepted.
     """
 
+    name: str = "sardonyx"
     host: str = "127.0.0.1"
     http_port: int = 8000
     grpc_port: int = 8001

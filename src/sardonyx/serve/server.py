@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 import uvicorn
 
 from sardonyx.protocol.errors import Code, ServeError
-from sardonyx.protocol.rest import encode_error
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.app import DataPlane
-from sardonyx.serve.http.exchange import Application, Receive, Scope, Send, respond
+from sardonyx.serve.http.exchange import Application, Receive, Scope, Send, refuse
 from sardonyx.serve.options import ServeOptions
+from sardonyx.serve.rpc.listener import RpcListener
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 65
@@ -40,6 +40,7 @@ class Server:
         self.grpc_port = self.options.grpc_port
         self._dispatch = _Dispatch(DataPlane(core), mounts or {})
         self._http: _Listener | None = None
+        self._rpc: RpcListener | None = None
         self._serving: asyncio.Task[None] | None = None
 
     @property
@@ -56,6 +57,8 @@ class Server:
         """Load the models, then listen. OSError if a port is taken."""
         listening = _bind(self.options.host, self.options.http_port)
         self.http_port = listening.getsockname()[1]
+        self._rpc = RpcListener(self.core, self.options)
+        self.grpc_port = await self._rpc.start(self.options.host, self.options.grpc_port)
         await self.core.start()
         self._http = _Listener(
             uvicorn.Config(
@@ -82,6 +85,8 @@ class Server:
         if self._http is not None and self._serving is not None:
             self._http.should_exit = True
             await self._serving
+        if self._rpc is not None:
+            await self._rpc.stop(self.options.drain_s)
         await self.core.close()
 
     async def __aenter__(self) -> Server:
@@ -115,8 +120,8 @@ class _Dispatch:
                 root = scope.get("root_path", "") + prefix.rstrip("/")
                 await application({**scope, "root_path": root}, receive, send)
                 return
-        error = ServeError(Code.NOT_FOUND, f"there is nothing at {path}; the protocol is under /v2")
-        await respond(send, error.code.http, encode_error(error))
+        text = f"there is nothing at {path}; the protocol is under /v2"
+        await refuse(send, ServeError(Code.NOT_FOUND, text))
 
 
 def _bind(host: str, port: int) -> socket.socket:

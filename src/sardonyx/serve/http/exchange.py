@@ -5,8 +5,11 @@ Must not know the protocol that is spoken.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
+
+import orjson
 
 from sardonyx.protocol.errors import Code, ServeError, invalid
 
@@ -17,6 +20,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
+_DIGITS = 18
 BINARY = (b"content-type", b"application/octet-stream")
 
 
@@ -41,6 +45,15 @@ class Headers(Mapping[str, str]):
     def __len__(self) -> int:
         return len({key for key, _ in self._raw})
 
+    def number(self, name: str) -> int | None:
+        """A header that must be a number from 0 on; None if it is not there."""
+        text = self.get(name)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
+            raise invalid(f"header {name} must be a number of bytes, got '{text}'")
+        return int(text)
+
 
 async def read_body(receive: Receive, limit: int) -> bytes:
     """The whole body; TOO_LARGE beyond `limit` bytes, CANCELLED if the client leaves."""
@@ -64,16 +77,6 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def whole_number(headers: Headers, name: str) -> int | None:
-    """A header that must be a number from 0 on; None if it is not there."""
-    text = headers.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal()):
-        raise invalid(f"header {name} must be a number of bytes, got '{text}'")
-    return int(text)
-
-
 async def respond(
     send: Send,
     status: int,
@@ -91,3 +94,10 @@ async def respond(
         await send({"type": "http.response.body", "body": body, "more_body": True})
         body = blob  # type: ignore[assignment]
     await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(send: Send, error: ServeError) -> None:
+    """Send an error in the protocol's form, with Retry-After if trying again makes sense."""
+    retry = error.retry_after_s
+    extra = [] if retry is None else [(b"retry-after", b"%d" % math.ceil(retry))]
+    await respond(send, error.code.http, orjson.dumps({"error": error.message}), extra=extra)

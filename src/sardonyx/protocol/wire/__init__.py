@@ -1,0 +1,1 @@
+"""The protobuf messages of the protocol; `make stubs` generates them from the .proto files beside."""

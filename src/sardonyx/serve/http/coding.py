@@ -1,0 +1,65 @@
+"""gzip and deflate of bodies, inflated within bounds.
+
+Must not know what bodies mean.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+from sardonyx.protocol.datatypes import Buffer
+from sardonyx.protocol.errors import Code, ServeError, invalid
+from sardonyx.serve.http.exchange import Headers
+
+_WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+_RAW_DEFLATE = -zlib.MAX_WBITS
+_LEVEL = 1
+
+
+def decoded(body: bytes, headers: Headers, limit: int) -> bytes:
+    """The body without its Content-Encoding; TOO_LARGE if it inflates beyond `limit` bytes."""
+    coding = headers.get("content-encoding", "").strip().lower()
+    if coding in ("", "identity"):
+        return body
+    if coding not in _WINDOW_BITS:
+        raise ServeError(
+            Code.MEDIA, f"Content-Encoding '{coding}' is unknown; {' and '.join(_WINDOW_BITS)} are understood"
+        )
+    try:
+        return _inflated(body, _WINDOW_BITS[coding], limit)
+    except zlib.error as error:
+        if coding == "deflate":
+            try:
+                return _inflated(body, _RAW_DEFLATE, limit)
+            except zlib.error:
+                pass
+        raise invalid(f"the body is no {coding} data: {error}") from None
+
+
+def _inflated(body: bytes, window_bits: int, limit: int) -> bytes:
+    inflate = zlib.decompressobj(window_bits)
+    text = inflate.decompress(body, limit + 1)
+    if len(text) > limit:
+        raise ServeError(Code.TOO_LARGE, f"the body inflates to more than the limit of {limit} bytes")
+    if not inflate.eof:
+        raise invalid("the compressed body ends too early")
+    return text
+
+
+def accepted(headers: Headers) -> str | None:
+    """The coding that the client accepts and we know; None for none."""
+    accepts = headers.get("accept-encoding")
+    if accepts is None or accepts == "identity":
+        return None
+    for part in accepts.lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() in _WINDOW_BITS and weight.replace(" ", "") not in ("q=0", "q=0.0"):
+            return name.strip()
+    return None
+
+
+def encoded(coding: str, parts: Sequence[Buffer]) -> bytes:
+    """The parts one after the other in that coding."""
+    deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW_BITS[coding])
+    return b"".join([*(deflate.compress(part) for part in parts), deflate.flush()])

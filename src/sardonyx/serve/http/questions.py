@@ -1,0 +1,253 @@
+"""The paths of /v2 beside inference: health, metadata, statistics, repository, shared memory, settings.
+
+Decides paths and the JSON of questions and answers; must not know how a model runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from sardonyx.protocol.errors import Code, ServeError, invalid
+from sardonyx.protocol.rest import parse, write
+from sardonyx.serve.core import Core
+from sardonyx.serve.http.coding import decoded
+from sardonyx.serve.http.exchange import Headers, Receive, Scope, Send, read_body, respond
+
+_LOCAL = ("127.0.0.1", "::1", "localhost")
+_FILE = "file:"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked: the names in the path, the JSON object in the body, and whether from this machine."""
+
+    model: str
+    version: str
+    region: str
+    body: dict[str, Any]
+    local: bool
+
+
+Answer = tuple[int, Any]
+Handler = Callable[[Core, Question], Answer | Awaitable[Answer]]
+
+
+async def answer(core: Core, scope: Scope, receive: Receive, send: Send, path: bytes) -> None:
+    """Answer a question; NOT_FOUND if there is no such path, METHOD if it is asked in another way."""
+    method: str = scope["method"]
+    methods = []
+    for row in _ROUTES:
+        match = row.path.fullmatch(path)
+        if match is None:
+            continue
+        if row.method == method:
+            await _answer(core, scope, receive, send, row, match)
+            return
+        methods.append(row.method)
+    if methods:
+        raise ServeError(Code.METHOD, f"{scope['path']} takes {' or '.join(methods)}, not {method}")
+    raise ServeError(Code.NOT_FOUND, f"there is nothing at {scope['path']}")
+
+
+async def _answer(
+    core: Core, scope: Scope, receive: Receive, send: Send, row: _Route, match: re.Match[bytes]
+) -> None:
+    headers = Headers(scope["headers"])
+    names = {key: unquote((value or b"").decode("latin-1")) for key, value in match.groupdict().items()}
+    if row.action:
+        core.guard.admit(headers, row.action, names.get("model", ""))
+    document: Any = {}
+    if method_has_body(row.method):
+        limit = core.options.max_body_bytes
+        body = decoded(await read_body(receive, limit), headers, limit)
+        document = parse(body) if body.strip() else {}
+        if not isinstance(document, dict):
+            raise invalid("the request must be a JSON object")
+    client = scope.get("client")
+    question = Question(
+        names.get("model", ""),
+        names.get("version", ""),
+        names.get("region", ""),
+        document,
+        client is None or client[0] in _LOCAL,
+    )
+    given = row.handler(core, question)
+    status, reply = given if isinstance(given, tuple) else await given
+    await respond(send, status, b"" if reply is None else write(reply))
+
+
+def method_has_body(method: str) -> bool:
+    """Whether requests of that method carry a document."""
+    return method == "POST"
+
+
+def _live(core: Core, question: Question) -> Answer:
+    return 200, {"live": True}
+
+
+def _ready(core: Core, question: Question) -> Answer:
+    ready = core.ready()
+    return (200 if ready else 503), {"ready": ready}
+
+
+def _model_ready(core: Core, question: Question) -> Answer:
+    ready = core.ready(question.model, question.version)
+    return (200 if ready else 503), {"name": question.model, "ready": ready}
+
+
+def _server(core: Core, question: Question) -> Answer:
+    return 200, core.server_metadata()
+
+
+def _models(core: Core, question: Question) -> Answer:
+    return 200, {"models": sorted({row["name"] for row in core.index(ready=True)})}
+
+
+def _metadata(core: Core, question: Question) -> Answer:
+    return 200, core.metadata(question.model, question.version)
+
+
+def _config(core: Core, question: Question) -> Answer:
+    return 200, core.config(question.model, question.version)
+
+
+def _statistics(core: Core, question: Question) -> Answer:
+    return 200, core.statistics(question.model, question.version)
+
+
+def _index(core: Core, question: Question) -> Answer:
+    return 200, core.index(ready=question.body.get("ready") is True)
+
+
+async def _load(core: Core, question: Question) -> Answer:
+    config, files = None, {}
+    for key, value in _object(question.body, "parameters").items():
+        if not isinstance(value, str):
+            raise invalid(f"parameter '{key}' must be a string")
+        if key == "config":
+            config = _object({key: parse(value.encode())}, key)
+        elif key.startswith(_FILE):
+            files[key.removeprefix(_FILE)] = _decoded_file(key, value)
+        else:
+            raise invalid(f"parameter '{key}' is unknown; 'config' and 'file:PATH' are known")
+    await core.load(question.model, config, files)
+    return 200, None
+
+
+async def _unload(core: Core, question: Question) -> Answer:
+    await core.unload(question.model)
+    return 200, None
+
+
+def _object(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = holder.get(key, {})
+    if not isinstance(value, dict):
+        raise invalid(f"'{key}' must be an object")
+    return value
+
+
+def _decoded_file(key: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise invalid(f"parameter '{key}' is no base64: {error}") from None
+
+
+def _memory_status(core: Core, question: Question) -> Answer:
+    return 200, core.regions.status(question.region)
+
+
+def _register(core: Core, question: Question) -> Answer:
+    if not question.local:
+        raise ServeError(Code.FORBIDDEN, "shared memory is registered from the server's machine only")
+    body = question.body
+    key, offset, size = body.get("key"), body.get("offset", 0), body.get("byte_size")
+    if not isinstance(key, str) or type(offset) is not int or type(size) is not int or offset < 0 or size < 0:
+        raise invalid("shared memory needs 'key' (text), 'offset' and 'byte_size' (numbers of bytes)")
+    core.regions.register(question.region, key, offset, size)
+    return 200, None
+
+
+def _unregister(core: Core, question: Question) -> Answer:
+    core.regions.unregister(question.region)
+    return 200, None
+
+
+def _no_cuda_status(core: Core, question: Question) -> Answer:
+    return 200, []
+
+
+def _no_cuda(core: Core, question: Question) -> Answer:
+    raise ServeError(Code.UNSUPPORTED, "there is no CUDA shared memory here: models run on the CPU")
+
+
+def _nothing(core: Core, question: Question) -> Answer:
+    return 200, None
+
+
+def _trace(core: Core, question: Question) -> Answer:
+    if question.model:
+        core.ready(question.model)
+    return 200, core.trace.of(question.model)
+
+
+def _set_trace(core: Core, question: Question) -> Answer:
+    if question.model:
+        core.ready(question.model)
+    return 200, core.trace.change(question.body, question.model)
+
+
+def _log(core: Core, question: Question) -> Answer:
+    return 200, core.log.all()
+
+
+def _set_log(core: Core, question: Question) -> Answer:
+    return 200, core.log.change(question.body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    method: str
+    path: re.Pattern[bytes]
+    action: str
+    handler: Handler
+
+
+def _route(method: str, path: str, action: str, handler: Handler) -> _Route:
+    """`{name}` in a path is one segment; what stands in brackets may be left out."""
+    pattern = re.escape(path).replace(r"\[", "(?:").replace(r"\]", ")?")
+    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", pattern)
+    return _Route(method, re.compile(pattern.encode()), action, handler)
+
+
+_MODEL = "/v2/models/{model}[/versions/{version}]"
+_ROUTES = [
+    _route("GET", "/v2/health/live", "", _live),
+    _route("GET", "/v2/health/ready", "", _ready),
+    _route("GET", "/v2[/]", "metadata", _server),
+    _route("GET", "/v2/models", "metadata", _models),
+    _route("GET", "/v2/models/stats", "metadata", _statistics),
+    _route("GET", _MODEL, "metadata", _metadata),
+    _route("GET", f"{_MODEL}/ready", "metadata", _model_ready),
+    _route("GET", f"{_MODEL}/config", "metadata", _config),
+    _route("GET", f"{_MODEL}/stats", "metadata", _statistics),
+    _route("POST", "/v2/repository[/{repository}]/index", "metadata", _index),
+    _route("POST", "/v2/repository[/{repository}]/models/{model}/load", "repository", _load),
+    _route("POST", "/v2/repository[/{repository}]/models/{model}/unload", "repository", _unload),
+    _route("GET", "/v2/systemsharedmemory[/region/{region}]/status", "infer", _memory_status),
+    _route("POST", "/v2/systemsharedmemory/region/{region}/register", "infer", _register),
+    _route("POST", "/v2/systemsharedmemory[/region/{region}]/unregister", "infer", _unregister),
+    _route("GET", "/v2/cudasharedmemory[/region/{region}]/status", "infer", _no_cuda_status),
+    _route("POST", "/v2/cudasharedmemory/region/{region}/register", "infer", _no_cuda),
+    _route("POST", "/v2/cudasharedmemory[/region/{region}]/unregister", "infer", _nothing),
+    _route("GET", "/v2[/models/{model}]/trace/setting", "metadata", _trace),
+    _route("POST", "/v2[/models/{model}]/trace/setting", "admin", _set_trace),
+    _route("GET", "/v2/logging", "metadata", _log),
+    _route("POST", "/v2/logging", "admin", _set_log),
+]

@@ -1,0 +1,244 @@
+"""The models that are or could be served: loading, replacing and unloading them while others answer.
+
+Decides what is in memory and in which state; must not know requests or transports. Lives on one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sardonyx.protocol.config import checked_config
+from sardonyx.protocol.errors import Code, ServeError, invalid, not_found
+from sardonyx.serve.folder import FolderSource
+from sardonyx.serve.model import Model, Prepared, prepare
+from sardonyx.serve.options import ServeOptions
+from sardonyx.serve.seams import Offer, Source
+
+READY, LOADING, UNLOADING, UNAVAILABLE = "READY", "LOADING", "UNLOADING", "UNAVAILABLE"
+UNLOADED = "unloaded"
+
+
+@dataclass(slots=True)
+class Entry:
+    """A version that is or could be served, with the reason if it is not."""
+
+    offer: Offer
+    state: str = UNAVAILABLE
+    reason: str = ""
+    model: Model | None = None
+
+
+class Repository:
+    """Models by name and version, as a source offers them."""
+
+    def __init__(self, source: Source, options: ServeOptions) -> None:
+        self.source = source
+        self._options = options
+        self._entries: dict[str, dict[str, Entry]] = {}
+        self._ready: dict[tuple[str, str], Model] = {}
+        self._changing = asyncio.Lock()
+        self._uploads: dict[str, tuple[tempfile.TemporaryDirectory[str], list[Offer]]] = {}
+
+    def model(self, name: str, version: str = "") -> Model:
+        """The loaded model; NOT_FOUND if there is none of that name, UNAVAILABLE if it is not loaded."""
+        model = self._ready.get((name, version))
+        if model is not None:
+            return model
+        entry = self._entry(name, version)
+        raise ServeError(
+            Code.UNAVAILABLE,
+            f"Request for unknown model: '{name}' is not ready: {entry.state.lower()}"
+            f"{': ' * bool(entry.reason)}{entry.reason}",
+        )
+
+    def ready(self, name: str = "", version: str = "") -> bool:
+        """Whether a model can be asked, or without a name all but the unloaded; NOT_FOUND if unknown."""
+        if name:
+            self._entry(name, version)
+            return (name, version) in self._ready
+        entries = [entry for versions in self._entries.values() for entry in versions.values()]
+        return not self._options.strict_readiness or all(
+            entry.state == READY or entry.reason == UNLOADED for entry in entries
+        )
+
+    def versions(self, name: str) -> list[str]:
+        """The versions of a model that can be asked."""
+        return [version for version, entry in self._entries.get(name, {}).items() if entry.state == READY]
+
+    def index(self, *, ready: bool = False) -> list[dict[str, str]]:
+        """All versions with state and reason; with `ready`, only those that can be asked."""
+        return [
+            {"name": name, "version": version, "state": entry.state, "reason": entry.reason}
+            for name, versions in self._entries.items()
+            for version, entry in versions.items()
+            if not ready or entry.state == READY
+        ]
+
+    def loaded(self, name: str = "", version: str = "") -> list[Model]:
+        """The loaded models of a name and version; of all where these are empty."""
+        return [
+            entry.model
+            for known, versions in self._entries.items()
+            for number, entry in versions.items()
+            if entry.model is not None and name in ("", known) and version in ("", number)
+        ]
+
+    async def refresh(self) -> None:
+        """Look at the source anew: load what is new, replace what changed, unload what is gone."""
+        offers = await asyncio.to_thread(self.source.offers)
+        async with self._changing:
+            names = set(self._entries) | {offer.name for offer in offers}
+            await self._follow(offers, names - set(self._uploads))
+
+    async def load(
+        self,
+        name: str,
+        config: Mapping[str, Any] | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Load or reload a model from the source, or from `files` (path below its folder: content) instead.
+
+        `config` replaces its configuration. INVALID_ARGUMENT with the reason if it fails; a version that
+        served before goes on then.
+        """
+        if files and config is None:
+            raise invalid(f"failed to load '{name}': override files need a 'config' beside them")
+        async with self._changing:
+            if files:
+                try:
+                    offers = await asyncio.to_thread(self._store, name, files)
+                except OSError as error:
+                    text = f"failed to load '{name}', failed to poll from model repository: {error.strerror}"
+                    raise ServeError(Code.INTERNAL, text) from None
+            else:
+                self._forget(name)
+                offers = list(await asyncio.to_thread(self.source.offers))
+            offers = [offer for offer in offers if offer.name == name]
+            if not offers:
+                raise invalid(f"failed to load '{name}', failed to poll from model repository: no such model")
+            if config is not None:
+                changed = checked_config(config, name)
+                offers = [replace(offer, config=changed) for offer in offers]
+            await self._follow(offers, {name}, reload=True)
+        failed = [entry.reason for entry in self._entries[name].values() if entry.reason]
+        if failed:
+            raise invalid(f"failed to load '{name}': {failed[0]}")
+
+    async def unload(self, name: str) -> None:
+        """Answer what is queued for a model and let go of its memory; it stays in the index."""
+        if name not in self._entries:
+            raise not_found(f"failed to unload '{name}', no such model")
+        async with self._changing:
+            for entry in self._entries[name].values():
+                await self._retire(entry, UNLOADED)
+
+    async def close(self) -> None:
+        """Answer what is queued and let go of everything."""
+        async with self._changing:
+            entries = [entry for versions in self._entries.values() for entry in versions.values()]
+            await asyncio.gather(*(self._retire(entry, "the server stops") for entry in entries))
+            for name in list(self._uploads):
+                self._forget(name)
+
+    def _entry(self, name: str, version: str) -> Entry:
+        versions = self._entries.get(name)
+        if not versions:
+            raise not_found(f"Request for unknown model: '{name}' is not found")
+        if version and version not in versions:
+            raise not_found(f"Request for unknown model: '{name}' version {version} is not found")
+        return versions[version or _latest(versions)]
+
+    async def _follow(self, offers: Sequence[Offer], names: set[str], *, reload: bool = False) -> None:
+        wanted = {(offer.name, offer.version): offer for offer in offers if offer.name in names}
+        for (name, version), offer in wanted.items():
+            versions = self._entries.setdefault(name, {})
+            old = versions.get(version)
+            if old is None or reload or old.offer.digest != offer.digest:
+                await self._replace(versions, offer)
+        for name in names:
+            for version in [v for v in self._entries.get(name, {}) if (name, v) not in wanted]:
+                await self._retire(self._entries[name].pop(version), "removed")
+            if not self._entries.get(name, True):
+                del self._entries[name]
+
+    async def _replace(self, versions: dict[str, Entry], offer: Offer) -> None:
+        """Load beside the old one, then swap; if loading fails the old one goes on serving."""
+        old = versions.get(offer.version)
+        if old is None or old.model is None:
+            versions[offer.version] = Entry(offer, LOADING)
+        try:
+            prepared: Prepared = await asyncio.to_thread(prepare, offer, self._options)
+        except ServeError as error:
+            if old is None or old.model is None:
+                versions[offer.version] = Entry(offer, UNAVAILABLE, error.message)
+            else:
+                old.reason = f"the old file goes on serving, the new one was refused: {error.message}"
+            return
+        versions[offer.version] = Entry(offer, READY, "", Model(prepared, self._options))
+        self._index()
+        if old is not None:
+            await self._retire(old, "replaced")
+
+    async def _retire(self, entry: Entry, reason: str) -> None:
+        model, entry.model = entry.model, None
+        if model is not None:
+            entry.state = UNLOADING
+            self._index()
+            await model.close()
+            del model
+            await asyncio.to_thread(_give_back_memory)
+        entry.state, entry.reason = UNAVAILABLE, reason
+
+    def _index(self) -> None:
+        """Make the table that requests look into."""
+        ready: dict[tuple[str, str], Model] = {}
+        for name, versions in self._entries.items():
+            models = {version: entry.model for version, entry in versions.items() if entry.model is not None}
+            for version, model in models.items():
+                ready[name, version] = model
+            if models:
+                ready[name, ""] = models[_latest(models)]
+        self._ready = ready
+
+    def _store(self, name: str, files: Mapping[str, bytes]) -> list[Offer]:
+        folder = tempfile.TemporaryDirectory(prefix="sardonyx-upload-")
+        root = Path(folder.name) / "model"
+        for path, content in files.items():
+            relative = PurePosixPath(path)
+            if relative.is_absolute() or not relative.parts or ".." in relative.parts:
+                folder.cleanup()
+                raise invalid(f"failed to load '{name}': '{path}' is no path below the folder of a model")
+            file = root / relative
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        offers = list(FolderSource(root, name).offers())
+        self._forget(name)
+        self._uploads[name] = folder, offers
+        return offers
+
+    def _forget(self, name: str) -> None:
+        held = self._uploads.pop(name, None)
+        if held is not None:
+            held[0].cleanup()
+
+
+def _latest(versions: Mapping[str, object]) -> str:
+    """The greatest number, else the last in the alphabet."""
+    return max(
+        versions, key=lambda version: (version.isdigit(), int(version) if version.isdigit() else 0, version)
+    )
+
+
+def _give_back_memory() -> None:
+    """Freed memory goes back to the system, where the C library can do so."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -1,0 +1,239 @@
+"""The calls of GRPCInferenceService: each a message in and a message out.
+
+Decides how a call reaches the core; must not know how calls are listened for or how a model runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import grpc
+from google.protobuf import json_format
+
+from sardonyx.protocol.config import as_message
+from sardonyx.protocol.errors import Code, ServeError, invalid
+from sardonyx.protocol.messages import Context
+from sardonyx.protocol.protobuf import decode_request, encode_response
+from sardonyx.protocol.rest import parse
+from sardonyx.protocol.wire import inference_pb2 as pb
+from sardonyx.serve.core import Core
+from sardonyx.serve.settings import LOGGER
+
+_STREAMED_AHEAD = 64
+_FILE = "file:"
+_FINAL = "triton_final_response"
+_LOCAL = ("ipv4:127.0.0.1", "ipv6:%5B::1%5D", "ipv6:[::1]", "unix:")
+
+
+class Servicer:
+    """The calls by the names of the protocol."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def ModelInfer(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """One inference; it is cancelled with the call."""
+        return encode_response(await self._core.infer(self._request(message, call)))
+
+    async def ModelStreamInfer(self, messages: AsyncIterator[Any], call: Any) -> AsyncIterator[Any]:  # noqa: N802
+        """Inferences as they come, answered in their order; an error ends none but its own."""
+        answers: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue(_STREAMED_AHEAD)
+        tasks: set[asyncio.Task[Any]] = set()
+
+        async def read() -> None:
+            async for message in messages:
+                task = asyncio.create_task(self._streamed(message, call))
+                tasks.add(task)
+                await answers.put(task)
+            await answers.put(None)
+
+        reading = asyncio.create_task(read())
+        try:
+            while (task := await answers.get()) is not None:
+                yield await task
+                tasks.discard(task)
+        finally:
+            reading.cancel()
+            for task in tasks:
+                task.cancel()
+
+    async def _streamed(self, message: Any, call: Any) -> Any:
+        try:
+            request = self._request(message, call)
+            response = await self._core.infer(request)
+            response.parameters[_FINAL] = True
+            return pb.ModelStreamInferResponse(infer_response=encode_response(response))
+        except ServeError as error:
+            return pb.ModelStreamInferResponse(
+                error_message=error.message, infer_response=pb.ModelInferResponse(id=message.id)
+            )
+
+    def _request(self, message: Any, call: Any) -> Any:
+        headers = dict(call.invocation_metadata() or ())
+        context = Context("grpc", headers, self._core.guard.admit(headers, "infer", message.model_name))
+        left_s = call.time_remaining()
+        if left_s is not None:
+            context.deadline_ns = time.perf_counter_ns() + int(left_s * 1e9)
+        request = decode_request(message)
+        request.context = context
+        return request
+
+    async def ServerLive(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """Whether the process answers."""
+        return pb.ServerLiveResponse(live=True)
+
+    async def ServerReady(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """Whether all models can be asked."""
+        return pb.ServerReadyResponse(ready=self._core.ready())
+
+    async def ModelReady(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """Whether a model can be asked; one that is unknown cannot."""
+        self._admit(call, "metadata", message.name)
+        try:
+            ready = self._core.ready(message.name, message.version)
+        except ServeError:
+            ready = False
+        return pb.ModelReadyResponse(ready=ready)
+
+    async def ServerMetadata(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """Name, version and extensions of the server."""
+        self._admit(call, "metadata")
+        return _filled(self._core.server_metadata(), pb.ServerMetadataResponse())
+
+    async def ModelMetadata(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """Inputs and outputs of a model."""
+        self._admit(call, "metadata", message.name)
+        return _filled(self._core.metadata(message.name, message.version), pb.ModelMetadataResponse())
+
+    async def ModelConfig(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """The complete configuration of a model."""
+        self._admit(call, "metadata", message.name)
+        config = self._core.config(message.name, message.version)
+        return pb.ModelConfigResponse(config=as_message(config, message.name))
+
+    async def ModelStatistics(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """The statistics of a model, or of all."""
+        self._admit(call, "metadata", message.name)
+        document = self._core.statistics(message.name, message.version)
+        return _filled(document, pb.ModelStatisticsResponse())
+
+    async def RepositoryIndex(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """All versions with their states."""
+        self._admit(call, "metadata")
+        rows = [pb.RepositoryIndexResponse.ModelIndex(**row) for row in self._core.index(ready=message.ready)]
+        return pb.RepositoryIndexResponse(models=rows)
+
+    async def RepositoryModelLoad(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """Load or reload a model, perhaps from files in the message."""
+        self._admit(call, "repository", message.model_name)
+        config, files = None, {}
+        for key, value in message.parameters.items():
+            if key == "config":
+                config = parse(value.string_param.encode())
+                if not isinstance(config, dict):
+                    raise invalid("parameter 'config' must be a JSON object")
+            elif key.startswith(_FILE):
+                files[key.removeprefix(_FILE)] = value.bytes_param
+            else:
+                raise invalid(f"parameter '{key}' is unknown; 'config' and 'file:PATH' are known")
+        await self._core.load(message.model_name, config, files)
+        return pb.RepositoryModelLoadResponse()
+
+    async def RepositoryModelUnload(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """Let go of a model."""
+        self._admit(call, "repository", message.model_name)
+        await self._core.unload(message.model_name)
+        return pb.RepositoryModelUnloadResponse()
+
+    async def SystemSharedMemoryStatus(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """The registered regions."""
+        self._admit(call, "infer")
+        response = pb.SystemSharedMemoryStatusResponse()
+        for row in self._core.regions.status(message.name):
+            response.regions[row["name"]].CopyFrom(pb.SystemSharedMemoryStatusResponse.RegionStatus(**row))
+        return response
+
+    async def SystemSharedMemoryRegister(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """Name a region of shared memory; from this machine only."""
+        self._admit(call, "infer")
+        if not call.peer().startswith(_LOCAL):
+            raise ServeError(Code.FORBIDDEN, "shared memory is registered from the server's machine only")
+        self._core.regions.register(message.name, message.key, message.offset, message.byte_size)
+        return pb.SystemSharedMemoryRegisterResponse()
+
+    async def SystemSharedMemoryUnregister(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """Forget a region, or all."""
+        self._admit(call, "infer")
+        self._core.regions.unregister(message.name)
+        return pb.SystemSharedMemoryUnregisterResponse()
+
+    async def CudaSharedMemoryStatus(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """There are none."""
+        return pb.CudaSharedMemoryStatusResponse()
+
+    async def CudaSharedMemoryRegister(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """Refused: models run on the CPU."""
+        raise ServeError(Code.UNSUPPORTED, "there is no CUDA shared memory here: models run on the CPU")
+
+    async def CudaSharedMemoryUnregister(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """Nothing to forget."""
+        return pb.CudaSharedMemoryUnregisterResponse()
+
+    async def TraceSetting(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """The trace settings, after those of the message were changed."""
+        model = message.model_name
+        self._admit(call, "admin" if len(message.settings) else "metadata", model)
+        if model:
+            self._core.ready(model)
+        given = {key: _setting(list(row.value)) for key, row in message.settings.items()}
+        settings = self._core.trace.change(given, model)
+        response = pb.TraceSettingResponse()
+        for key, value in settings.items():
+            response.settings[key].value.extend(value if isinstance(value, list) else [value])
+        return response
+
+    async def LogSettings(self, message: Any, call: Any) -> Any:  # noqa: N802
+        """The log settings, after those of the message were changed."""
+        self._admit(call, "admin" if len(message.settings) else "metadata")
+        given = {
+            key: getattr(row, row.WhichOneof("parameter_choice") or "string_param")
+            for key, row in message.settings.items()
+        }
+        response = pb.LogSettingsResponse()
+        for key, value in self._core.log.change(given).items():
+            if isinstance(value, bool):
+                response.settings[key].bool_param = value
+            elif isinstance(value, int):
+                response.settings[key].uint32_param = value
+            else:
+                response.settings[key].string_param = value
+        return response
+
+    def _admit(self, call: Any, action: str, model: str = "") -> None:
+        self._core.guard.admit(dict(call.invocation_metadata() or ()), action, model)
+
+
+def _setting(values: list[str]) -> Any:
+    """No value at all means back to the default."""
+    return values if values else None
+
+
+def _filled(document: Mapping[str, Any], message: Any) -> Any:
+    return json_format.ParseDict(dict(document), message)
+
+
+async def refuse(call: Any, error: ServeError) -> None:
+    """End a call with the status and message of an error."""
+    retry = error.retry_after_s
+    if retry is not None:
+        call.set_trailing_metadata((("retry-after", f"{retry:g}"),))
+    await call.abort(getattr(grpc.StatusCode, error.code.grpc), error.message)
+
+
+def unexpected(name: str) -> ServeError:
+    """A fault of ours, after it was logged."""
+    LOGGER.exception("%s failed", name)
+    return ServeError(Code.INTERNAL, "the server met a fault of its own; its log says which")

@@ -1,0 +1,124 @@
+"""The settings that the trace and logging extensions read and change.
+
+Decides which values are taken; must not know who traces or logs. Files are chosen by who starts the server,
+never over the network.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sardonyx.protocol.errors import invalid
+
+LOGGER = logging.getLogger("sardonyx.serve")
+_TRACE_LEVELS = ("OFF", "TIMESTAMPS", "TENSORS")
+_TRACE_DEFAULTS: dict[str, Any] = {
+    "trace_file": "",
+    "trace_level": ["OFF"],
+    "trace_rate": "1000",
+    "trace_count": "-1",
+    "log_frequency": "0",
+    "trace_mode": "triton",
+}
+_LOG_SWITCHES = ("log_info", "log_warning", "log_error")
+_LOG_FORMATS = ("default", "ISO8601")
+
+
+class TraceSettings:
+    """What is traced: for all models, and per model where it differs."""
+
+    def __init__(self, file: str = "") -> None:
+        self._all = {**_TRACE_DEFAULTS, "trace_file": file}
+        self._models: dict[str, dict[str, Any]] = {}
+
+    def of(self, model: str = "") -> dict[str, Any]:
+        """The settings of a model, without one those of all."""
+        return {**self._all, **self._models.get(model, {})}
+
+    def change(self, given: Mapping[str, Any], model: str = "") -> dict[str, Any]:
+        """Change what is given; None goes back to the default. INVALID_ARGUMENT for what makes no sense."""
+        changed = {key: value if value is None else _trace_value(key, value) for key, value in given.items()}
+        held = self._models.setdefault(model, {}) if model else self._all
+        for key, value in changed.items():
+            if value is not None:
+                held[key] = value
+            elif model:
+                held.pop(key, None)
+            else:
+                held[key] = _TRACE_DEFAULTS[key]
+        return self.of(model)
+
+
+def _trace_value(key: str, value: Any) -> Any:
+    if key not in _TRACE_DEFAULTS:
+        raise invalid(f"unknown trace setting '{key}'; the settings are {', '.join(_TRACE_DEFAULTS)}")
+    if key == "trace_file":
+        raise invalid("trace file location can not be updated through network protocol")
+    values = (
+        [str(item) for item in value]
+        if isinstance(value, Sequence) and not isinstance(value, str)
+        else [str(value)]
+    )
+    if key == "trace_level":
+        for level in values:
+            if level not in _TRACE_LEVELS:
+                raise invalid(f"unknown trace level '{level}'; the levels are {', '.join(_TRACE_LEVELS)}")
+        return values or ["OFF"]
+    if len(values) != 1:
+        raise invalid(f"trace setting '{key}' takes one value, got {len(values)}")
+    if key == "trace_mode":
+        if values[0] != "triton":
+            raise invalid(f"trace mode '{values[0]}' cannot be chosen here; only 'triton' can")
+        return values[0]
+    least = -1 if key == "trace_count" else 0
+    if not values[0].lstrip("-").isdecimal() or int(values[0]) < least:
+        raise invalid(f"trace setting '{key}' must be a number from {least} on, got '{values[0]}'")
+    return values[0]
+
+
+class LogSettings:
+    """What is logged; changes reach the logger `sardonyx.serve` at once."""
+
+    def __init__(self, file: str = "") -> None:
+        self._values: dict[str, Any] = {
+            "log_file": file,
+            "log_info": True,
+            "log_warning": True,
+            "log_error": True,
+            "log_verbose_level": 0,
+            "log_format": "default",
+        }
+
+    def all(self) -> dict[str, Any]:
+        """All settings."""
+        return dict(self._values)
+
+    def change(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what is given; INVALID_ARGUMENT for what makes no sense."""
+        for key, value in given.items():
+            _check_log_value(key, value, self._values)
+        self._values.update(given)
+        LOGGER.setLevel(self._level())
+        return self.all()
+
+    def _level(self) -> int:
+        values = self._values
+        if values["log_verbose_level"] > 0:
+            return logging.DEBUG
+        switched = zip(_LOG_SWITCHES, (logging.INFO, logging.WARNING, logging.ERROR), strict=True)
+        return next((level for name, level in switched if values[name]), logging.CRITICAL)
+
+
+def _check_log_value(key: str, value: Any, known: Mapping[str, Any]) -> None:
+    if key not in known:
+        raise invalid(f"unknown log setting '{key}'; the settings are {', '.join(known)}")
+    if key == "log_file":
+        raise invalid("log file location can not be updated through network protocol")
+    if key in _LOG_SWITCHES and not isinstance(value, bool):
+        raise invalid(f"log setting '{key}' must be true or false, got {value!r}")
+    if key == "log_verbose_level" and (type(value) is not int or value < 0):
+        raise invalid(f"log setting '{key}' must be a number from 0 on, got {value!r}")
+    if key == "log_format" and value not in _LOG_FORMATS:
+        raise invalid(f"log setting '{key}' must be one of {', '.join(_LOG_FORMATS)}, got {value!r}")
