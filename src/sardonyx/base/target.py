@@ -6,6 +6,19 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Prefetch:
+    """Which weights a contraction asks for before it reads them.
+
+    A lone tile asks for those so many bytes ahead, `few_bytes` if it has few rows; of several tiles each asks
+    for a part of those that follow. They are brought to the cache `level`, 1 or 2; 0 = none is asked for.
+    """
+
+    level: int
+    alone_bytes: int = 0
+    few_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One instruction set with the widths and tiles that kernels read.
 
@@ -21,6 +34,7 @@ class Target:
     lanes: int
     tile_rows: int
     masked_tail: bool
+    prefetch: Prefetch = Prefetch(0)
     l1_bytes: int = 32 << 10
     l2_bytes: int = 1 << 20
     fixed_order: bool = False

@@ -8,18 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sardonyx.base.target import Target
-from sardonyx.kernels.tiles.microkernel import CACHE_LINE, UNROLL, MicroKernel, define, vector_lanes
+from sardonyx.base.target import Prefetch, Target
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, UNROLL, MicroKernel, Plan, define, vector_lanes
 from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
 
 SUFFIX = {"float": "f32", "double": "f64"}
 """How a kernel's symbol ends, by element type."""
-
-_DISTANCE_BYTES = 12 << 10
-"""How far ahead of its loads a lone tile prefetches B: the latency of memory at full FMA speed."""
-
-_GEMV_DISTANCE_BYTES = 4 << 10
-"""The same for products of few rows, which wait for memory in any case."""
 
 STRIP_TILES = 4
 """Tiles that are passed on to their end in one call, while they are in L1."""
@@ -37,11 +31,12 @@ class Shape:
     dtype: str
     lanes: int
     max_rows: int
+    prefetch: Prefetch
 
     @staticmethod
     def of(target: Target, dtype: str) -> Shape:
         """The tile the target's registers allow."""
-        return Shape(dtype, vector_lanes(target, dtype), target.tile_rows)
+        return Shape(dtype, vector_lanes(target, dtype), target.tile_rows, target.prefetch)
 
     @property
     def columns(self) -> int:
@@ -113,30 +108,56 @@ def split(f: Function, total: V, tid: V, threads: V) -> tuple[V, V]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
-    """What the tiles that share one run of B prefetch.
+class Run:
+    """A stretch of packed B that each of some tiles reads from begin to end."""
 
-    One tile alone reads B at the speed of memory and looks a fixed distance ahead; several tiles together
-    fetch what follows the run, each its part.
+    begin: V
+    size_bytes: V
+
+    def end(self, f: Function) -> V:
+        """The address behind it."""
+        return f.gep(self.begin, self.size_bytes, "i8")
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What the tiles that share one run of B prefetch: never anything but B that is still to be read.
+
+    A lone tile reads B at the speed of memory and looks a fixed distance ahead, in its run and beyond;
+    several tiles together fetch one run that follows, each its part. Where nothing follows, they ask for the
+    end of their own run again and again, which costs next to nothing.
     """
 
     address: V
+    last: V
     step: V
     per_tile: V
 
     @staticmethod
-    def of(f: Function, shape: Shape, tiles: V, few: V, b: V, steps: V, following: V) -> Ahead:
-        """For `tiles` tiles that each read `steps` steps from `b` on, after which `following` is read.
+    def of(f: Function, shape: Shape, tiles: V, few: V, width: V, run: Run, following: Run) -> Ahead:
+        """For `tiles` tiles that each read `run`, `width` elements a step, before `following` is read.
 
         `few` tells that a tile has so few rows that its k is split in phases.
         """
-        turn = UNROLL * shape.panel_row_bytes
-        lines = ceil_div(f, int_(turn // CACHE_LINE), tiles)
+        turn = f.mul(width, int_(UNROLL * shape.element))
+        lines = ceil_div(f, f.binary("udiv", turn, int_(CACHE_LINE)), tiles)
         step = f.mul(lines, int_(CACHE_LINE))
-        distance = f.select(few, int_(_GEMV_DISTANCE_BYTES), int_(_DISTANCE_BYTES))
+        turns = f.binary("udiv", run.size_bytes, turn)
+        run_end, far = run.end(f), following.end(f)
+        distance = f.select(few, int_(shape.prefetch.few_bytes), int_(shape.prefetch.alone_bytes))
+        lone_end = f.select(f.icmp("eq", following.begin, run_end), far, run_end)
+        near = f.gep(following.begin, f.smin(following.size_bytes, run.size_bytes), "i8")
+        follows = f.icmp("sge", following.size_bytes, turn)
         alone = f.icmp("eq", tiles, int_(1))
-        address = f.select(alone, f.gep(b, distance, "i8"), following)
-        return Ahead(address, step, f.mul(f.binary("udiv", steps, int_(UNROLL)), step))
+        end = f.select(alone, lone_end, f.select(follows, near, run_end))
+        last = f.gep(end, f.sub(int_(0), turn), "i8")
+        begin = f.select(alone, f.gep(run.begin, distance, "i8"), f.select(follows, following.begin, last))
+        return Ahead(begin, last, step, f.mul(turns, step))
+
+    @property
+    def words(self) -> dict[int, V]:
+        """The words of a plan."""
+        return {Plan.AHEAD_STEP: self.step, Plan.AHEAD_LAST: self.last}
 
 
 def define_pick(module: Module, shape: Shape) -> str:
@@ -165,7 +186,7 @@ def define_pick(module: Module, shape: Shape) -> str:
 
 
 def _micro_kernel(module: Module, shape: Shape, rows: int, vectors: int, phases: int = 1) -> V:
-    name = define(module, MicroKernel(shape.dtype, shape.lanes, rows, vectors, phases))
+    name = define(module, MicroKernel(shape.dtype, shape.lanes, rows, vectors, phases, shape.prefetch.level))
     return V(f"@{name}", "ptr")
 
 

@@ -31,7 +31,7 @@ Epilogue = ctypes.CFUNCTYPE(
     ctypes.c_int64,
     ctypes.c_int64,
 )
-_KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 
 
 @cache
@@ -71,7 +71,7 @@ def run(
     args = np.zeros(size, np.int64)
     for index, value in words.items():
         args[index] = value
-    function = _KERNEL(library(target, dtype).address(f"{symbol}_{SUFFIXES[dtype]}"))
+    function = KERNEL(library(target, dtype).address(f"{symbol}_{SUFFIXES[dtype]}"))
     scratch = _scratch(target)
     for tid in range(threads):
         scratch.fill(0xFF)

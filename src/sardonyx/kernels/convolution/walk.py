@@ -15,6 +15,7 @@ from sardonyx.kernels.share import (
     STRIP_TILES,
     Ahead,
     Cut,
+    Run,
     Shape,
     ceil_div,
     define_pick,
@@ -136,6 +137,7 @@ class _Block:
         self.w = f.gep(
             f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.group, self.padded), self.steps), shape.dtype
         )
+        self.last_weight = f.mul(f.smin(f.mul(self.p1, int_(shape.columns)), self.padded), self.steps)
         self.plain = f.icmp("ne", word[Conv.PLAIN], int_(0))
         single = f.icmp("eq", word[Conv.GROUPS], int_(1))
         blocked = f.binary("xor", self.plain, int_(1, "i1"))
@@ -276,9 +278,14 @@ class _Block:
             end = f.add(cut.index, entries)
             self.passes_on = f.binary("and", f.icmp("eq", end, self.entries), kept)
             before, after = self._steps_before(cut.index), self._steps_before(end)
-            b, following = (f.gep(weights, f.mul(i, width), shape.dtype) for i in (before, after))
+            run = Run(
+                f.gep(weights, f.mul(before, width), shape.dtype),
+                self._bytes(f.mul(f.sub(after, before), width)),
+            )
+            read = f.add(f.mul(self.channel, self.steps), f.mul(after, width))
+            rest = Run(run.end(f), self._bytes(f.sub(self.last_weight, read)))
             tiles = f.sub(self.high, self.low)
-            self._tiles(b, Ahead.of(f, shape, tiles, self.few, b, f.sub(after, before), following))
+            self._tiles(run.begin, Ahead.of(f, shape, tiles, self.few, width, run, rest))
 
     def _picks(self, narrow: V) -> tuple[V, V]:
         """The micro-kernels for the larger and for the smaller tiles."""
@@ -300,7 +307,8 @@ class _Block:
         line = f.mul(f.binary("udiv", self.low, cut.parts), self.tiles.lines)
         begin = f.binary("urem", self.low, cut.parts)
         for plan in (self.tile_plan, self.direct_plan):
-            set_word(f, plan, Plan.AHEAD_STEP, ahead.step)
+            for word_at, value in ahead.words.items():
+                set_word(f, plan, word_at, value)
         first = Strip(self.sums, line, begin)
         carried = [ahead.address, self.sums, line, begin, *first.values]
         with f.loop(self.low, self.high, 1, carried) as tile:

@@ -15,6 +15,7 @@ from sardonyx.kernels.share import (
     STRIP_TILES,
     Ahead,
     Cut,
+    Run,
     Shape,
     ceil_div,
     define_pick,
@@ -221,9 +222,12 @@ class _Block:
         sizes = self.cut.largest(f), self.cut.base
         picks = [f.value("ptr", f"call ptr @{self.pick}({s}, {narrow}, {few})") for s in sizes]
         b, following = self._place_b(width)
-        ahead = Ahead.of(f, shape, f.sub(self.tiles.high, self.tiles.low), few, b, self.steps, following)
+        tiles = f.sub(self.tiles.high, self.tiles.low)
+        run = Run(b, f.mul(f.mul(self.steps, width), int_(shape.element)))
+        ahead = Ahead.of(f, shape, tiles, few, width, run, following)
         for plan in (self.tile_plan, self.direct_plan):
-            set_word(f, plan, Plan.AHEAD_STEP, ahead.step)
+            for index, value in ahead.words.items():
+                set_word(f, plan, index, value)
         slots = f.mul(f.sub(panel, self.panels.low), self.tiles_per_block)
         slots = f.mul(f.select(self.k_is_cut, slots, int_(0)), int_(shape.tile_bytes))
         self._tiles(picks, b, ahead, f.gep(self.sums, slots, "i8"))
@@ -250,17 +254,32 @@ class _Block:
                 f.select(ends, following, first),
             )
 
-    def _place_b(self, width: V) -> tuple[V, V]:
-        """The packed panel, packed now if B is dynamic, and what will be read after it."""
+    def _place_b(self, width: V) -> tuple[V, Run]:
+        """The packed panel, packed now if B is dynamic, and what of B will be read after it."""
         f, shape, word = self.f, self.shape, self.word
         if not self.dynamic:
-            first = f.gep(self.b_matrix, f.mul(self.n, self.k), shape.dtype)
-            b = f.gep(first, f.mul(self.k0, width), shape.dtype)
-            return b, f.gep(b, f.mul(self.k, int_(shape.panel_row_bytes)), "i8")
+            return self._packed_at(self.n, width), self._following()
         at = f.add(f.mul(self.k0, word[Gemm.B_K]), f.mul(self.n, word[Gemm.B_N]))
         source = f.gep(self.b_matrix, at, shape.dtype)
         self._copy(self.b_packed, source, self.steps, self.columns, width, word[Gemm.B_K], word[Gemm.B_N])
-        return self.b_packed, self.b_packed
+        return self.b_packed, Run(self.b_packed, int_(0))
+
+    def _packed_at(self, column: V, width: V) -> V:
+        """Where this range of k begins in the panel of that column."""
+        f = self.f
+        first = f.gep(self.b_matrix, f.mul(column, self.k), self.shape.dtype)
+        return f.gep(first, f.mul(self.k0, width), self.shape.dtype)
+
+    def _following(self) -> Run:
+        """This range of k in the next panel, or in all to come if it is all of k; empty in the last."""
+        f, shape = self.f, self.shape
+        end = f.mul(self.panels.high, int_(shape.columns))
+        end = f.smin(end, _rounded(f, self.word[Gemm.N], shape.lanes))
+        column = f.smin(f.add(self.n, int_(shape.columns)), end)
+        left = f.sub(end, column)
+        width = f.smin(left, int_(shape.columns))
+        size = f.select(self.k_is_cut, f.mul(self.steps, width), f.mul(self.k, left))
+        return Run(self._packed_at(column, width), f.mul(size, int_(shape.element)))
 
     def _tile(self, t: V, picks: list[V], b: V, ahead: V, tile: V) -> V:
         """Sum one tile; returns its rows."""

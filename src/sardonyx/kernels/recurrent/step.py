@@ -94,10 +94,12 @@ class Step:
         at, _ = self._place(row)
         gates = memory.at(Word.GATES, (at, Word.GATES_T), (row, Word.GATES_B), (self.d, Word.GATES_D))
         first = f.mul(group, int_(panel.units * panel.lanes))
+        last = f.sub(f.sub(memory.blocks, f.mul(group, int_(panel.units))), int_(1))
         for gate in range(panel.gates):
             column = f.add(first, f.mul(memory.word[Word.UNITS], int_(gate + self.first_gate)))
             for unit in range(panel.units):
-                prefetch(f, f.gep(gates, f.add(column, int_(unit * panel.lanes)), memory.element))
+                beside = f.smin(int_(unit), last)
+                prefetch(f, f.gep(gates, f.add(column, f.mul(beside, int_(panel.lanes))), memory.element), 1)
 
     def _row(self, group: V, row: V, sums: V) -> None:
         """The cells of one row and one panel."""

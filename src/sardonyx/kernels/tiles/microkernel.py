@@ -41,17 +41,18 @@ class Plan(IntEnum):
     ENTRIES = 1
     ROW = 2
     AHEAD_STEP = 3
-    MODE = 4
-    TILE_ROW = 5
-    TILE_HALF = 6
-    TILE_VECTOR = 7
-    BIAS = 8
-    LOW = 9
-    HIGH = 10
-    RESIDUAL = 11
-    RESIDUAL_ROW = 12
-    RESIDUAL_HALF = 13
-    RESIDUAL_VECTOR = 14
+    AHEAD_LAST = 4
+    MODE = 5
+    TILE_ROW = 6
+    TILE_HALF = 7
+    TILE_VECTOR = 8
+    BIAS = 9
+    LOW = 10
+    HIGH = 11
+    RESIDUAL = 12
+    RESIDUAL_ROW = 13
+    RESIDUAL_HALF = 14
+    RESIDUAL_VECTOR = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class MicroKernel:
     """A register tile.
 
     `rows` rows by `vectors` vectors of `lanes` elements; k is split over `phases` independent sums, which
-    hides the FMA latency of tiles with few rows.
+    hides the FMA latency of tiles with few rows. B is prefetched to the cache `fetch_level`, 0 = not at all.
     """
 
     dtype: str
@@ -67,6 +68,7 @@ class MicroKernel:
     rows: int
     vectors: int
     phases: int = 1
+    fetch_level: int = 0
 
     @property
     def name(self) -> str:
@@ -92,8 +94,8 @@ def define(module: Module, kernel: MicroKernel) -> str:
     `kernel.half` and half + (r - kernel.half) * ROW from there on; steps count on through all entries; b
     holds `vectors` full vectors per step, vector aligned.
     MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
-    which propagates NaN. As many bytes as UNROLL steps of b have are prefetched from `ahead` on each time it
-    moves, by AHEAD_STEP after each UNROLL steps.
+    which propagates NaN. Each UNROLL steps as many bytes as they read of b are prefetched from `ahead` on, or
+    from AHEAD_LAST if that is lower; then `ahead` moves by AHEAD_STEP.
     """
     if not module.has(kernel.name):
         _Writer(module, kernel).write()
@@ -108,9 +110,10 @@ def hidden(f: Function, value: V) -> V:
     return f.value(value.type, f'call {value.type} asm "", "=r,0"({value})')
 
 
-def prefetch(f: Function, address: V) -> None:
-    """Ask for a cache line that is read soon."""
-    f.call("llvm.prefetch.p0", "void", address, int_(0, "i32"), int_(3, "i32"), int_(1, "i32"))
+def prefetch(f: Function, address: V, level: int) -> None:
+    """Ask for a cache line that is read soon, into the L1 or L2 cache."""
+    locality = {1: 3, 2: 2}[level]
+    f.call("llvm.prefetch.p0", "void", address, int_(0, "i32"), int_(locality, "i32"), int_(1, "i32"))
 
 
 def clamped(f: Function, value: V, low: V, high: V) -> V:
@@ -142,6 +145,7 @@ class _Writer:
         table, entries = f.word(plan, Plan.TABLE, "ptr"), f.word(plan, Plan.ENTRIES)
         self.half = hidden(f, half)
         self.ahead_step = hidden(f, f.word(plan, Plan.AHEAD_STEP))
+        self.ahead_last = hidden(f, f.word(plan, Plan.AHEAD_LAST, "ptr"))
         self.offsets = self._row_offsets(f.word(plan, Plan.ROW))
         sums = [int_(0, self.type)] * (kernel.rows * kernel.vectors * kernel.phases)
         with f.loop(int_(0), entries, 1, [b, ahead, *sums]) as entry:
@@ -171,8 +175,8 @@ class _Writer:
             a, b, ahead, *sums = loop.carried
             first = hidden(f, a)
             second = hidden(f, f.gep(first, self.half, "i8")) if self.kernel.rows > 1 else first
-            for line in range(0, count * self.step_bytes if count > 1 else 0, CACHE_LINE):
-                prefetch(f, f.gep(ahead, int_(line), "i8"))
+            if count > 1:
+                self._prefetch(ahead)
             for step in range(count):
                 sums = self._step(first, second, b, step, sums)
             loop.next(
@@ -183,6 +187,13 @@ class _Writer:
             )
         a, b, ahead, *sums = loop.carried
         return a, b, ahead, sums
+
+    def _prefetch(self, ahead: V) -> None:
+        f, level = self.f, self.kernel.fetch_level
+        if level:
+            first = f.select(f.icmp("ult", ahead, self.ahead_last), ahead, self.ahead_last)
+            for line in range(0, UNROLL * self.step_bytes, CACHE_LINE):
+                prefetch(f, f.gep(first, int_(line), "i8"), level)
 
     def _step(self, first: V, second: V, b: V, step: int, sums: Sequence[V]) -> list[V]:
         f, kernel = self.f, self.kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from sardonyx.base.target import Target
+from sardonyx.base.target import Prefetch, Target
 from sardonyx.errors import TargetError
 from sardonyx.targets.detect import X86_64, Host
 
@@ -20,6 +20,7 @@ V3 = Target(
     lanes=8,
     tile_rows=6,
     masked_tail=False,
+    prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
 )
 V4 = Target(
     name="x86_64-v4",
@@ -29,6 +30,7 @@ V4 = Target(
     lanes=16,
     tile_rows=14,
     masked_tail=True,
+    prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
 )
 
 TARGETS: tuple[Target, ...] = (V4, V3)

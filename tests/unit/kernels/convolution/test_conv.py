@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
-from sardonyx.base.target import Target
+from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.driver import pack_conv_weights, pack_plain_weights
 from tests.runnable import runnable_targets
@@ -23,6 +23,7 @@ from tests.unit.kernels.native import (
     strides,
     tile_view,
 )
+from tests.unit.kernels.traced import Trace
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 DTYPES = pytest.mark.parametrize("dtype", sorted(SUFFIXES))
@@ -242,6 +243,31 @@ def test_groups_of_any_size(target: Target, layouts: str, rng: np.random.Generat
 def test_every_line_length(target: Target, layouts: str, rng: np.random.Generator) -> None:
     for width in range(1, 32):
         check(rng, Case(5, 20, (3, width), pad=1), target, "float32", layouts, "finish", threads=1)
+
+
+@TARGETS
+@LAYOUTS
+def test_nothing_is_prefetched_that_is_not_read(
+    target: Target, layouts: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = Trace(monkeypatch, replace(target, prefetch=Prefetch(1, 12 << 10, 512)), "float32")
+    for case in (*CASES, Case(3, 70, (9, 20), kernel=(5, 5), pad=2)):
+        for threads in (1, 2):
+            check(rng, case, target, "float32", layouts, "store", threads)
+    assert trace.fetched
+    assert not trace.wasted
+
+
+@TARGETS
+def test_what_is_read_is_prefetched(
+    target: Target, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = Trace(monkeypatch, replace(target, prefetch=Prefetch(1, 2048, 2048)), "float32")
+    for size in ((1, 1), (7, 7), (20, 20)):
+        trace.fetched.clear()
+        trace.lines.clear()
+        check(rng, Case(64, 256, size, pad=1), target, "float32", "blocked blocked", "store", threads=1)
+        assert len(trace.fetched) > 0.8 * len(trace.lines)
 
 
 @TARGETS

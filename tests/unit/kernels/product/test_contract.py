@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from sardonyx import targets
-from sardonyx.base.target import Target
+from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import library_ir
 from sardonyx.kernels.product.driver import pack_b
@@ -26,6 +27,7 @@ from tests.unit.kernels.native import (
     strides,
     tile_view,
 )
+from tests.unit.kernels.traced import Trace
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 DTYPES = pytest.mark.parametrize("dtype", sorted(SUFFIXES))
@@ -247,6 +249,38 @@ def test_results_do_not_depend_on_threads(target: Target, rng: np.random.Generat
             assert alive
             results.append(c.tobytes())
         assert len(set(results)) == 1
+
+
+FETCHES = pytest.mark.parametrize("fetch", [Prefetch(1, 12 << 10, 4 << 10), Prefetch(2, 256, 512)], ids=str)
+
+
+@TARGETS
+@B_KINDS
+@FETCHES
+def test_nothing_is_prefetched_that_is_not_read(
+    target: Target, b_kind: str, fetch: Prefetch, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = Trace(monkeypatch, replace(target, prefetch=fetch), "float32")
+    shapes = [(1, 70, 33), (3, 16, 300), (14, 150, 40), (15, 200, 65), (60, 33, 130), (300, 70, 7), (1, 1, 3)]
+    for m, n, k in shapes:
+        for threads in (1, 2, 3):
+            check(rng, target, "float32", m, n, k, b_kind, threads=threads)
+    check(rng, target, "float32", 75, 70, 3000, b_kind, threads=2)
+    check(rng, target, "float32", 5, 40, 14000, b_kind)
+    check(rng, target, "float32", 17, 90, 20, b_kind, batch=(2, 3), threads=2)
+    assert trace.fetched
+    assert not trace.wasted
+
+
+@TARGETS
+@pytest.mark.parametrize(("m", "k"), [(1, 400), (14, 400), (28, 400), (300, 400), (300, 2500)])
+def test_what_is_read_is_prefetched(
+    target: Target, m: int, k: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = Prefetch(1, 2048, 2048)
+    trace = Trace(monkeypatch, replace(target, prefetch=fetch), "float32")
+    check(rng, target, "float32", m, 16 * target.lanes, k, "packed")
+    assert len(trace.fetched) > 0.8 * len(trace.lines)
 
 
 def innermost_loops(assembly: str) -> list[list[str]]:

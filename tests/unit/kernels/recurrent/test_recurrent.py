@@ -16,10 +16,11 @@ from sardonyx.errors import RunError
 from sardonyx.ir.algorithms.recurrent import ACTIVATIONS
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, many
-from sardonyx.kernels.recurrent.layer import Layer
+from sardonyx.kernels.recurrent import step
+from sardonyx.kernels.recurrent.layer import Layer, Word
 from sardonyx.kernels.recurrent.sums import Panel, define_sums
 from sardonyx.llvm.products import depth_of
-from sardonyx.llvm.vec import Module
+from sardonyx.llvm.vec import Module, int_
 from sardonyx.object import engine
 from sardonyx.ops.onnx import rnn
 from sardonyx.targets import detect
@@ -28,6 +29,7 @@ from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import Array, graph_of, native, program_of, reference
 from tests.unit.kernels.native import guarded
+from tests.unit.kernels.traced import FETCH, READ, Log
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -85,6 +87,28 @@ def with_products() -> list[Target]:
 def test_shapes(kind: str, target: Target, threads: int, t: int, b: int, h: int) -> None:
     for direction, d in DIRECTIONS.items():
         check(kind, operands(kind, t, b, 5, h, d), target, threads=threads, direction=direction)
+
+
+@TARGETS
+@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("h", [1, 17, 40, 130])
+def test_only_gates_that_are_read_are_prefetched(
+    kind: str, target: Target, h: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, gate = Log(), step._CellWriter._gate
+
+    def traced(cell: Any, number: int) -> Any:
+        column = cell.f.add(cell.f.mul(cell.memory.word[Word.UNITS], int_(number)), cell.column)
+        log.write(cell.f, cell.f.gep(cell.gates, column, cell.memory.element), READ)
+        return gate(cell, number)
+
+    monkeypatch.setattr(step._CellWriter, "_gate", traced)
+    monkeypatch.setattr(step, "prefetch", lambda f, at, _level: log.write(f, at, FETCH))
+    check(kind, operands(kind, 3, 7, 5, h, 1), target)
+    waiting = set[int]()
+    for line, event in log.take():
+        (waiting.add if event == FETCH else waiting.discard)(line)
+    assert not waiting
 
 
 @TARGETS

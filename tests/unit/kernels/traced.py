@@ -1,0 +1,97 @@
+"""Contraction kernels that write down which lines of B they prefetch and which they read, in order."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.base.target import Target
+from sardonyx.kernels.convolution.driver import define_conv
+from sardonyx.kernels.product.driver import define_gemm
+from sardonyx.kernels.tiles import microkernel
+from sardonyx.llvm.vec import Function, Module, V, int_
+from sardonyx.object import engine
+from sardonyx.object.link import link
+from sardonyx.runtime.image import load
+from tests.unit.kernels import native
+
+LINE = microkernel.CACHE_LINE
+_EVENTS = 1 << 21
+READ, FETCH = 0, 1
+
+
+class Log:
+    """Events in the order of their execution: (line of memory, read or prefetched)."""
+
+    def __init__(self) -> None:
+        self._words = np.zeros(_EVENTS + 1, np.int64)
+
+    def write(self, f: Function, address: V, kind: int) -> None:
+        """Emit code that adds an event."""
+        count = V(f"inttoptr (i64 {self._words.ctypes.data} to ptr)", "ptr")
+        next_count = f.add(f.load(count, "i64"), int_(1))
+        f.store(next_count, count)
+        line = f.binary("lshr", f.convert("ptrtoint", address, "i64"), int_(6))
+        f.store(f.add(f.mul(line, int_(2)), int_(kind)), f.gep(count, next_count, "i64"))
+
+    def take(self) -> list[tuple[int, int]]:
+        """The events since the last call, (line, kind)."""
+        count = int(self._words[0])
+        assert count <= _EVENTS, "the log is too short for this test"
+        events = self._words[1 : count + 1].copy()
+        self._words[0] = 0
+        return list(zip((events >> 1).tolist(), (events & 1).tolist(), strict=True))
+
+
+class Trace:
+    """The kernels of one element type, whose threads are judged one by one; stands in for `native.library`.
+
+    Attributes:
+        wasted: how many prefetches were of lines that the thread did not read afterwards.
+        fetched: the lines that were prefetched before they were first read.
+        lines: the lines that were read.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, target: Target, dtype: str) -> None:
+        self.wasted, self.fetched, self.lines = 0, set[int](), set[int]()
+        self._log, self._alive = Log(), list[Any]()
+        step = microkernel._Writer._step
+
+        def traced(writer: Any, first: V, second: V, b: V, number: int, sums: Any) -> Any:
+            for offset in range(0, writer.step_bytes, LINE):
+                at = int_(number * writer.step_bytes + offset)
+                self._log.write(writer.f, writer.f.gep(b, at, "i8"), READ)
+            return step(writer, first, second, b, number, sums)
+
+        monkeypatch.setattr(microkernel._Writer, "_step", traced)
+        monkeypatch.setattr(microkernel, "prefetch", lambda f, at, _level: self._log.write(f, at, FETCH))
+        module = Module()
+        define_gemm(module, target, native.LLVM_TYPES[dtype])
+        define_conv(module, target, native.LLVM_TYPES[dtype])
+        self._image = load(link([engine.compile_object(module.text(), target)]))
+        monkeypatch.setattr(native, "library", lambda *_: self)
+
+    def address(self, symbol: str) -> int:
+        """A function that calls the kernel and then judges what it prefetched."""
+        kernel = native.KERNEL(self._image.address(symbol))
+
+        def judged(args: int, context: int) -> None:
+            kernel(args, context)
+            self._judge(self._log.take())
+
+        self._alive.append(native.KERNEL(judged))
+        return ctypes.cast(self._alive[-1], ctypes.c_void_p).value or 0
+
+    def _judge(self, events: list[tuple[int, int]]) -> None:
+        last_read = {line: at for at, (line, kind) in enumerate(events) if kind == READ}
+        begun = set[int]()
+        for at, (line, kind) in enumerate(events):
+            if kind == FETCH:
+                self.wasted += last_read.get(line, -1) < at
+                if line not in begun:
+                    self.fetched.add(line)
+            begun.add(line)
+        self.lines |= set(last_read)
