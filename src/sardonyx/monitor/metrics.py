@@ -5,6 +5,7 @@ Decides what is registered. Must not know the server that it is mounted in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, make_asgi_app
@@ -26,6 +27,7 @@ class Metrics:
     """
 
     def __init__(self, *, triton: bool = False, process: bool = True) -> None:
+        self.before_scrape: Callable[[], None] = lambda: None
         self.registry = CollectorRegistry(auto_describe=False)
         self.requests = Requests(OUTCOMES, ROWS, EXECUTIONS, HISTOGRAMS)
         self.registry.register(self.requests)
@@ -50,4 +52,10 @@ class Metrics:
 
     def application(self) -> Any:
         """The ASGI application for /metrics: text or OpenMetrics as the client asks, compressed or not."""
-        return make_asgi_app(self.registry)
+        scrape = make_asgi_app(self.registry)
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            self.before_scrape()
+            await scrape(scope, receive, send)
+
+        return application
