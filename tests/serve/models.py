@@ -31,3 +31,102 @@ def save(text: str, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(onnx.parser.parse_model(text), path)
     return path
+
+
+SUM_OF_TEXTS = """
+<ir_version: 10, opset_import: ["" : 21]>
+texts (string[N, 16] INPUT0, string[N, 16] INPUT1) => (string[N, 16] OUTPUT0, string[N, 16] OUTPUT1) {
+    a = Cast<to = 6>(INPUT0)
+    b = Cast<to = 6>(INPUT1)
+    sum = Add(a, b)
+    difference = Sub(a, b)
+    OUTPUT0 = Cast<to = 8>(sum)
+    OUTPUT1 = Cast<to = 8>(difference)
+}
+"""
+IDENTITY_OF_TEXTS = """
+<ir_version: 10, opset_import: ["" : 21]>
+same (string[N, M] INPUT0) => (string[N, M] OUTPUT0) {
+    OUTPUT0 = Identity(INPUT0)
+}
+"""
+STARTED = """
+<ir_version: 10, opset_import: ["" : 21]>
+started (int32[N, 1] INPUT, int32[N, 1] START) => (int32[N, 1] OUTPUT) {
+    OUTPUT = Add(INPUT, START)
+}
+"""
+STARTED_AND_ENDED = """
+<ir_version: 10, opset_import: ["" : 21]>
+ended (int32[N, 1] INPUT, int32[N, 1] START, int32[N, 1] END, int32[N, 1] ID) => (int32[N, 1] OUTPUT) {
+    started = Add(INPUT, START)
+    added = Mul(END, ID)
+    OUTPUT = Add(started, added)
+}
+"""
+ACCUMULATED = """
+<ir_version: 10, opset_import: ["" : 21]>
+accumulated (int32[N, 1] INPUT, int32[N, 1] END, int32[N, 1] ID, int32[N, 1] BEFORE)
+    => (int32[N, 1] OUTPUT, int32[N, 1] AFTER) {
+    AFTER = Add(INPUT, BEFORE)
+    added = Mul(END, ID)
+    OUTPUT = Add(AFTER, added)
+}
+"""
+CONTROL = "control_input [ {{ name: '{0}' control [ {{ kind: CONTROL_SEQUENCE_{1} {2} }} ] }} ]"
+FLAG = "int32_false_true: [ 0, 1 ]"
+STARTED_CONFIG = f"""
+max_batch_size: 1
+sequence_batching {{
+  max_sequence_idle_microseconds: 5000000
+  {CONTROL.format("START", "START", FLAG)}
+}}
+"""
+STARTED_AND_ENDED_CONFIG = f"""
+max_batch_size: 8
+sequence_batching {{
+  max_sequence_idle_microseconds: 5000000
+  {CONTROL.format("START", "START", FLAG)}
+  {CONTROL.format("END", "END", FLAG)}
+  {CONTROL.format("ID", "CORRID", "data_type: TYPE_INT32")}
+}}
+"""
+ACCUMULATED_CONFIG = f"""
+max_batch_size: 8
+sequence_batching {{
+  max_sequence_idle_microseconds: 5000000
+  {CONTROL.format("END", "END", FLAG)}
+  {CONTROL.format("ID", "CORRID", "data_type: TYPE_INT32")}
+  state [ {{
+    input_name: "BEFORE" output_name: "AFTER" data_type: TYPE_INT32 dims: [ 1 ]
+    initial_state: {{ data_type: TYPE_INT32 dims: [ 1 ] zero_data: true name: "zero" }}
+  }} ]
+}}
+"""
+
+
+def repository(root: Path, models: dict[str, tuple[str, str]]) -> Path:
+    """A folder as Triton keeps it, of (ONNX text, config.pbtxt) by name."""
+    for name, (text, config) in models.items():
+        save(text, root / name / "1" / "model.onnx")
+        if config:
+            (root / name / "config.pbtxt").write_text(config)
+    return root
+
+
+def triton_repository(root: Path) -> Path:
+    """The models that Triton's own client examples ask."""
+    dims = 'name: "{0}" data_type: TYPE_{1} dims: [ {2} ]'
+    text = f"max_batch_size: 8 input [ {{ {dims.format('INPUT0', 'STRING', -1)} }} ]"
+    return repository(
+        root,
+        {
+            "simple": (SUM_AND_DIFFERENCE, "max_batch_size: 8 dynamic_batching { }"),
+            "simple_int8": (SUM_AND_DIFFERENCE.replace("int32", "int8"), "max_batch_size: 8"),
+            "simple_string": (SUM_OF_TEXTS, "max_batch_size: 8"),
+            "simple_identity": (IDENTITY_OF_TEXTS, text),
+            "simple_sequence": (STARTED, STARTED_CONFIG),
+            "simple_dyna_sequence": (STARTED_AND_ENDED, STARTED_AND_ENDED_CONFIG),
+            "simple_string_dyna_sequence": (ACCUMULATED, ACCUMULATED_CONFIG),
+        },
+    )

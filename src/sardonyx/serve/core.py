@@ -16,7 +16,7 @@ from sardonyx.protocol.classify import PARAMETER, classify
 from sardonyx.protocol.config import Config
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import InferRequest, InferResponse, Timings
-from sardonyx.serve.model import Model
+from sardonyx.serve.opening import Servable
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.regions import Regions
 from sardonyx.serve.repository import Repository
@@ -80,7 +80,7 @@ class Core:
         route = Route(Target(request.model, request.version))
         response: InferResponse | None = None
         failure: ServeError | None = None
-        model: Model | None = None
+        model: Servable | None = None
         try:
             route = self.router.route(request)
             model = self.repository.model(route.target.model, route.target.version)
@@ -104,7 +104,7 @@ class Core:
                 self._ask_shadow(request, route, shadow)
         return response
 
-    def model(self, name: str, version: str = "") -> Model:
+    def model(self, name: str, version: str = "") -> Servable:
         """The loaded model; NOT_FOUND if there is none of that name, UNAVAILABLE if it is not loaded."""
         return self.repository.model(name, version)
 
@@ -121,7 +121,10 @@ class Core:
         await self.repository.refresh()
 
     async def load(
-        self, name: str, config: Mapping[str, Any] | None = None, files: Mapping[str, bytes] | None = None
+        self,
+        name: str,
+        config: Mapping[str, Any] | str | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> None:
         """Load or reload a model; see `Repository.load`."""
         await self.repository.load(name, config, files)
@@ -159,7 +162,7 @@ class Core:
         finally:
             self.regions.unregister()
 
-    async def _answer(self, model: Model, request: InferRequest, timings: Timings) -> InferResponse:
+    async def _answer(self, model: Servable, request: InferRequest, timings: Timings) -> InferResponse:
         if request.parameters:
             _refuse_reserved(request)
         self.regions.fill(request)
@@ -199,7 +202,7 @@ def _refuse_reserved(request: InferRequest) -> None:
             )
 
 
-def _classify(model: Model, request: InferRequest, response: InferResponse) -> None:
+def _classify(model: Servable, request: InferRequest, response: InferResponse) -> None:
     assert request.outputs is not None
     for output in request.outputs:
         count = output.parameters.get(PARAMETER)

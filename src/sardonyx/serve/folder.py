@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sardonyx.protocol.config import Config, read_config
 from sardonyx.protocol.errors import not_found
+from sardonyx.serve.python_model import FILE as PYTHON_FILE
 from sardonyx.serve.seams import Offer
 
 SUFFIX = ".onnx"
@@ -72,8 +73,9 @@ def _config(folder: Path) -> Config:
 
 
 def _model_file(folder: Path, name: str) -> Path | None:
-    if (folder / name).is_file():
-        return folder / name
+    for file in (folder / name, folder / PYTHON_FILE):
+        if file.is_file():
+            return file
     files = sorted(folder.glob(f"*{SUFFIX}"))
     return files[0] if files else None
 

@@ -8,24 +8,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from sardonyx.ort.exceptions import InvalidArgument
-from sardonyx.ort.options import SessionOptions
 from sardonyx.ort.session import InferenceSession
 from sardonyx.protocol.config import Config
-from sardonyx.protocol.datatypes import DATATYPES, Array, objects
+from sardonyx.protocol.datatypes import DATATYPES, Array
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import InferRequest, InferResponse, Tensor, Timings
 from sardonyx.serve.batch import Joiner
-from sardonyx.serve.labels import labels_beside, labels_in
 from sardonyx.serve.options import ServeOptions
-from sardonyx.serve.policy import Policy, policy_of
-from sardonyx.serve.probe import joins, warm, warm_as_told
+from sardonyx.serve.policy import Policy
 from sardonyx.serve.scheduler import Job, Key, Results, Run, Scheduler
 from sardonyx.serve.seams import Offer
-from sardonyx.serve.signature import Port, Signature, signature_of
+from sardonyx.serve.signature import Port, Signature
 from sardonyx.serve.statistics import Statistics
 
 PLATFORM = "onnx_onnxv1"
@@ -37,66 +33,19 @@ _MICROSECOND_NS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A version that is compiled, checked and warm, and not yet on any loop."""
+    """A version that is compiled, checked and warm, and not yet on any loop.
+
+    `call` computes the outputs of arrays by position; `session` is None for what is no ONNX model.
+    """
 
     offer: Offer
-    session: InferenceSession
+    call: Callable[[Sequence[Array], tuple[int, ...]], Results]
     signature: Signature
     policy: Policy
-    labels: list[str]
-    output_labels: Mapping[str, list[str]]
-
-
-def prepare(offer: Offer, options: ServeOptions) -> Prepared:
-    """Compile or map the model of an offer and run it for a trial; blocks. ServeError says what is wrong."""
-    settings = SessionOptions()
-    settings.intra_op_num_threads = options.threads
-    try:
-        session = InferenceSession(str(offer.path), settings)
-    except Exception as error:
-        raise invalid(f"model '{offer.name}' version {offer.version}: {_plain(error)}") from error
-    signature = signature_of(offer.name, session.get_inputs(), session.get_outputs())
-    call = _Call(offer.name, session, signature)
-    if offer.config.get("model_warmup"):
-        warm_as_told(offer.config["model_warmup"], signature, call)
-    free = warm(signature, call)
-    stated = "max_batch_size" in offer.config
-    if signature.batches and not stated and (free is None or not joins(signature, call, free)):
-        signature = replace(signature, batches=False)
-    if stated:
-        signature = replace(signature, batches=int(offer.config.get("max_batch_size", 0)) > 0)
-    policy = policy_of(offer.config, options, batches=signature.batches, where=offer.name)
-    Joiner(signature, policy.pad)
-    labels = labels_in(session.get_modelmeta().custom_metadata_map)
-    beside = labels_beside(offer.path.parent.parent, offer.config.get("output"))
-    return Prepared(offer, session, signature, policy, labels, beside)
-
-
-class _Call:
-    """The session as a function of arrays by position, with the errors of the protocol."""
-
-    def __init__(self, name: str, session: InferenceSession, signature: Signature) -> None:
-        self._name = name
-        self._run = session.run
-        self._inputs = [port.name for port in signature.inputs]
-        self._texts = [port.datatype == "BYTES" for port in signature.inputs]
-        self._any_text = any(self._texts)
-        self._outputs = [port.name for port in signature.outputs]
-
-    def __call__(self, feeds: Sequence[Array], wanted: tuple[int, ...] | None = None) -> Results:
-        if self._any_text:
-            feeds = [
-                _texts(name, array) if text else array
-                for name, array, text in zip(self._inputs, feeds, self._texts, strict=True)
-            ]
-        names = None if wanted is None else [self._outputs[number] for number in wanted]
-        try:
-            results: Results = self._run(names, dict(zip(self._inputs, feeds, strict=True)))
-        except (InvalidArgument, ValueError) as error:
-            raise invalid(f"model '{self._name}': {_plain(error)}") from error
-        except Exception as error:
-            raise ServeError(Code.INTERNAL, f"model '{self._name}' failed: {_plain(error)}") from error
-        return results
+    session: InferenceSession | None = None
+    labels: list[str] = field(default_factory=list)
+    output_labels: Mapping[str, list[str]] = field(default_factory=dict)
+    platform: str = PLATFORM
 
 
 class Model:
@@ -111,7 +60,8 @@ class Model:
         self.labels = prepared.labels
         self.statistics = Statistics()
         self._output_labels = prepared.output_labels
-        self._call = _Call(self.name, self.session, self.signature)
+        self._call = prepared.call
+        self._platform = prepared.platform
         self._joiner = Joiner(self.signature, self.policy.pad)
         self._costs: dict[Key, float] = {}
         self._all = tuple(range(len(self.signature.outputs)))
@@ -153,12 +103,7 @@ class Model:
 
     def metadata(self) -> dict[str, Any]:
         """The model metadata of the protocol, without `versions`."""
-        return {
-            "name": self.name,
-            "platform": PLATFORM,
-            "inputs": [_described(port) for port in self.signature.inputs],
-            "outputs": [_described(port) for port in self.signature.outputs],
-        }
+        return {"name": self.name, "platform": self._platform, **self.signature.described()}
 
     @property
     def config(self) -> Config:
@@ -188,7 +133,8 @@ class Model:
     async def close(self) -> None:
         """Answer what is queued, then let go of the session."""
         await self._scheduler.close()
-        del self.session, self._call
+        self.session = None
+        del self._call
 
     def _rows(self, feeds: Sequence[Array]) -> int:
         if not self.signature.batches or not feeds:
@@ -276,10 +222,6 @@ class Model:
         self._costs[key] = infer_ns if known is None else 0.75 * known + 0.25 * infer_ns
 
 
-def _described(port: Port) -> dict[str, Any]:
-    return {"name": port.name, "datatype": port.datatype, "shape": list(port.shape)}
-
-
 def _rows_of(given: Sequence[Mapping[str, Any]], ports: Sequence[Port], first: int) -> list[dict[str, Any]]:
     told = {row.get("name"): row for row in given}
     return [
@@ -291,16 +233,3 @@ def _rows_of(given: Sequence[Mapping[str, Any]], ports: Sequence[Port], first: i
         }
         for port in ports
     ]
-
-
-def _texts(name: str, array: Array) -> Array:
-    try:
-        texts = [item.decode() if isinstance(item, bytes) else item for item in array.reshape(-1).tolist()]
-    except UnicodeDecodeError as error:
-        raise invalid(f"input '{name}' holds bytes that are no UTF-8 text: {error}") from None
-    return objects(texts).reshape(array.shape)
-
-
-def _plain(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text

@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sardonyx.protocol.config import checked_config
+from sardonyx.protocol.config import Config, checked_config
 from sardonyx.protocol.errors import Code, ServeError, invalid, not_found
+from sardonyx.protocol.rest import parse
 from sardonyx.serve.folder import FolderSource
-from sardonyx.serve.model import Model, Prepared, prepare
+from sardonyx.serve.opening import Servable, place, prepare
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.seams import Offer, Source
 
@@ -32,7 +33,7 @@ class Entry:
     offer: Offer
     state: str = UNAVAILABLE
     reason: str = ""
-    model: Model | None = None
+    model: Servable | None = None
 
 
 class Repository:
@@ -42,11 +43,11 @@ class Repository:
         self.source = source
         self._options = options
         self._entries: dict[str, dict[str, Entry]] = {}
-        self._ready: dict[tuple[str, str], Model] = {}
+        self._ready: dict[tuple[str, str], Servable] = {}
         self._changing = asyncio.Lock()
         self._uploads: dict[str, tuple[tempfile.TemporaryDirectory[str], list[Offer]]] = {}
 
-    def model(self, name: str, version: str = "") -> Model:
+    def model(self, name: str, version: str = "") -> Servable:
         """The loaded model; NOT_FOUND if there is none of that name, UNAVAILABLE if it is not loaded."""
         model = self._ready.get((name, version))
         if model is not None:
@@ -81,7 +82,7 @@ class Repository:
             if not ready or entry.state == READY
         ]
 
-    def loaded(self, name: str = "", version: str = "") -> list[Model]:
+    def loaded(self, name: str = "", version: str = "") -> list[Servable]:
         """The loaded models of a name and version; of all where these are empty."""
         return [
             entry.model
@@ -100,13 +101,13 @@ class Repository:
     async def load(
         self,
         name: str,
-        config: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | str | None = None,
         files: Mapping[str, bytes] | None = None,
     ) -> None:
         """Load or reload a model from the source, or from `files` (path below its folder: content) instead.
 
-        `config` replaces its configuration. INVALID_ARGUMENT with the reason if it fails; a version that
-        served before goes on then.
+        `config` replaces its configuration, as an object or as JSON. INVALID_ARGUMENT with
+        the reason if it fails; a version that served before goes on then.
         """
         if files and config is None:
             raise invalid(f"failed to load '{name}': override files need a 'config' beside them")
@@ -115,16 +116,18 @@ class Repository:
                 try:
                     offers = await asyncio.to_thread(self._store, name, files)
                 except OSError as error:
-                    text = f"failed to load '{name}', failed to poll from model repository: {error.strerror}"
+                    text = f"failed to load '{name}', failed to poll from model repository: "
+                    text += error.strerror or str(error)
                     raise ServeError(Code.INTERNAL, text) from None
             else:
                 self._forget(name)
                 offers = list(await asyncio.to_thread(self.source.offers))
             offers = [offer for offer in offers if offer.name == name]
             if not offers:
-                raise invalid(f"failed to load '{name}', failed to poll from model repository: no such model")
+                text = "failed to poll from model repository: there is no such model"
+                raise invalid(f"failed to load '{name}', {text}")
             if config is not None:
-                changed = checked_config(config, name)
+                changed = _override(name, config)
                 offers = [replace(offer, config=changed) for offer in offers]
             await self._follow(offers, {name}, reload=True)
         failed = [entry.reason for entry in self._entries[name].values() if entry.reason]
@@ -174,14 +177,15 @@ class Repository:
         if old is None or old.model is None:
             versions[offer.version] = Entry(offer, LOADING)
         try:
-            prepared: Prepared = await asyncio.to_thread(prepare, offer, self._options)
+            prepared = await asyncio.to_thread(prepare, offer, self._options)
+            model = place(prepared, self._options, self.model)
         except ServeError as error:
             if old is None or old.model is None:
                 versions[offer.version] = Entry(offer, UNAVAILABLE, error.message)
             else:
                 old.reason = f"the old file goes on serving, the new one was refused: {error.message}"
             return
-        versions[offer.version] = Entry(offer, READY, "", Model(prepared, self._options))
+        versions[offer.version] = Entry(offer, READY, "", model)
         self._index()
         if old is not None:
             await self._retire(old, "replaced")
@@ -198,7 +202,7 @@ class Repository:
 
     def _index(self) -> None:
         """Make the table that requests look into."""
-        ready: dict[tuple[str, str], Model] = {}
+        ready: dict[tuple[str, str], Servable] = {}
         for name, versions in self._entries.items():
             models = {version: entry.model for version, entry in versions.items() if entry.model is not None}
             for version, model in models.items():
@@ -227,6 +231,16 @@ class Repository:
         held = self._uploads.pop(name, None)
         if held is not None:
             held[0].cleanup()
+
+
+def _override(name: str, config: Mapping[str, Any] | str) -> Config:
+    try:
+        given = parse(config.encode()) if isinstance(config, str) else config
+        if not isinstance(given, Mapping):
+            raise invalid("the configuration must be a JSON object")
+        return checked_config(given, name)
+    except ServeError as error:
+        raise invalid(f"failed to load '{name}': {error.message}") from None
 
 
 def _latest(versions: Mapping[str, object]) -> str:

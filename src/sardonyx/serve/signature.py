@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sardonyx.ort.metadata import NodeArg
-from sardonyx.protocol.datatypes import BY_ONNX, Array, datatype
+from sardonyx.protocol.datatypes import BY_ONNX, Array
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import RequestedOutput, Tensor
 
+Dims = tuple[int | str | None, ...]
+Argument = tuple[str, str, Dims | None]
 _TENSOR = re.compile(r"tensor\((\w+)\)")
 
 
@@ -24,7 +24,7 @@ class Port:
 
     name: str
     datatype: str
-    dims: tuple[int | str | None, ...]
+    dims: Dims
     ranked: bool = True
 
     @property
@@ -90,6 +90,13 @@ class Signature:
                 )
         return tuple(dict.fromkeys(numbers[output.name] for output in requested))
 
+    def described(self) -> dict[str, list[dict[str, object]]]:
+        """Inputs and outputs as the model metadata of the protocol shows them."""
+        return {
+            side: [{"name": p.name, "datatype": p.datatype, "shape": list(p.shape)} for p in ports]
+            for side, ports in (("inputs", self.inputs), ("outputs", self.outputs))
+        }
+
     def _wrong_inputs(self, tensors: Sequence[Tensor]) -> ServeError:
         names = [port.name for port in self.inputs]
         given = [tensor.name for tensor in tensors]
@@ -113,23 +120,28 @@ def _text(shape: Iterable[int]) -> str:
     return f"[{','.join(map(str, shape))}]"
 
 
-def signature_of(model: str, inputs: Sequence[NodeArg], outputs: Sequence[NodeArg]) -> Signature:
-    """The signature of a session; UNSUPPORTED if a type has no name in the protocol."""
-    taken = tuple(_port(model, argument) for argument in inputs)
-    given = tuple(_port(model, argument) for argument in outputs)
-    return Signature(model, taken, given, _batches((*taken, *given)))
+def signature_of(model: str, inputs: Sequence[Argument], outputs: Sequence[Argument]) -> Signature:
+    """The signature of (name, ONNX type, shape or None) rows; UNSUPPORTED if a type has no datatype.
+
+    An output whose first dimension is "" has that of the inputs.
+    """
+    taken = tuple(_port(model, *argument) for argument in inputs)
+    first = taken[0].dims[0] if taken and taken[0].dims else None
+    given = []
+    for name, kind, shape in outputs:
+        dims = (first, *shape[1:]) if shape and shape[0] == "" else shape
+        given.append(_port(model, name, kind, dims))
+    return Signature(model, taken, tuple(given), _batches((*taken, *given)))
 
 
-def _port(model: str, argument: NodeArg) -> Port:
-    match = _TENSOR.fullmatch(argument.type)
-    row: Any = BY_ONNX.get(match[1]) if match else None
+def _port(model: str, name: str, kind: str, shape: Dims | None) -> Port:
+    match = _TENSOR.fullmatch(kind)
+    row = BY_ONNX.get(match[1]) if match else None
     if row is None:
         raise ServeError(
-            Code.UNSUPPORTED,
-            f"model '{model}': '{argument.name}' is a {argument.type}; the protocol has no such datatype",
+            Code.UNSUPPORTED, f"model '{model}': '{name}' is a {kind}; the protocol has no such datatype"
         )
-    shape = argument._info.shape
-    return Port(argument.name, datatype(row.name).name, tuple(shape or ()), shape is not None)
+    return Port(name, row.name, tuple(shape or ()), shape is not None)
 
 
 def _batches(ports: Sequence[Port]) -> bool:

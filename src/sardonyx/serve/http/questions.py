@@ -126,12 +126,13 @@ def _index(core: Core, question: Question) -> Answer:
 
 
 async def _load(core: Core, question: Question) -> Answer:
-    config, files = None, {}
+    config: str | None = None
+    files = {}
     for key, value in _object(question.body, "parameters").items():
         if not isinstance(value, str):
             raise invalid(f"parameter '{key}' must be a string")
         if key == "config":
-            config = _object({key: parse(value.encode())}, key)
+            config = value
         elif key.startswith(_FILE):
             files[key.removeprefix(_FILE)] = _decoded_file(key, value)
         else:

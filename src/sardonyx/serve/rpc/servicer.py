@@ -17,7 +17,6 @@ from sardonyx.protocol.config import as_message
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import Context
 from sardonyx.protocol.protobuf import decode_request, encode_response
-from sardonyx.protocol.rest import parse
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.core import Core
 from sardonyx.serve.settings import LOGGER
@@ -129,12 +128,11 @@ class Servicer:
     async def RepositoryModelLoad(self, message: Any, call: Any) -> Any:  # noqa: N802
         """Load or reload a model, perhaps from files in the message."""
         self._admit(call, "repository", message.model_name)
-        config, files = None, {}
+        config: str | None = None
+        files = {}
         for key, value in message.parameters.items():
             if key == "config":
-                config = parse(value.string_param.encode())
-                if not isinstance(config, dict):
-                    raise invalid("parameter 'config' must be a JSON object")
+                config = value.string_param
             elif key.startswith(_FILE):
                 files[key.removeprefix(_FILE)] = value.bytes_param
             else:

@@ -1,0 +1,86 @@
+"""From an offer to something that answers: a compiled model, a Python step, an ensemble, a sequence model.
+
+Decides what an offer is, and makes it ready and warm. Must not know who asks for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from sardonyx.protocol.errors import invalid
+from sardonyx.serve.batch import Joiner
+from sardonyx.serve.engine import SessionCall, custom_metadata, open_session, served_arguments
+from sardonyx.serve.ensemble import Ensemble, Lookup, ensemble_signature
+from sardonyx.serve.labels import labels_beside, labels_in
+from sardonyx.serve.model import Model, Prepared
+from sardonyx.serve.options import ServeOptions
+from sardonyx.serve.policy import policy_of
+from sardonyx.serve.probe import joins, warm, warm_as_told
+from sardonyx.serve.python_model import declared_signature, open_python
+from sardonyx.serve.seams import Offer
+from sardonyx.serve.sequence import SequenceModel, has_sequences
+from sardonyx.serve.signature import Signature, signature_of
+
+Servable = Model | Ensemble | SequenceModel
+ENSEMBLE, PYTHON = "ensemble", "python"
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """An ensemble before it is on a loop."""
+
+    offer: Offer
+    signature: Signature
+
+
+def prepare(offer: Offer, options: ServeOptions) -> Prepared | Composition:
+    """Make the content of an offer ready; blocks. ServeError says what is wrong with it."""
+    if "ensemble_scheduling" in offer.config:
+        return Composition(offer, ensemble_signature(offer))
+    if offer.path.suffix == ".py":
+        signature = declared_signature(offer)
+        policy = policy_of(offer.config, options, batches=signature.batches, where=offer.name)
+        return Prepared(offer, open_python(offer, signature), signature, policy, platform=PYTHON)
+    return _compiled(offer, options)
+
+
+def place(prepared: Prepared | Composition, options: ServeOptions, lookup: Lookup) -> Servable:
+    """Put what was prepared on the running loop; `lookup` finds the models that an ensemble asks."""
+    if isinstance(prepared, Composition):
+        return Ensemble(prepared.offer, prepared.signature, lookup)
+    model = Model(prepared, options)
+    return SequenceModel(model) if has_sequences(prepared.offer.config) else model
+
+
+def _compiled(offer: Offer, options: ServeOptions) -> Prepared:
+    config = offer.config
+    policy = policy_of(config, options, batches=False, where=offer.name)
+    session = open_session(offer, options, policy.instances)
+    inputs = [(a.name, a.type, a._info.shape) for a in session.get_inputs()]
+    signature = signature_of(offer.name, inputs, served_arguments(session.get_outputs()))
+    call = SessionCall(offer.name, session, signature)
+    if config.get("model_warmup"):
+        warm_as_told(config["model_warmup"], signature, call)
+    free = warm(signature, call)
+    if "max_batch_size" in config:
+        signature = replace(signature, batches=int(config.get("max_batch_size", 0)) > 0)
+    elif signature.batches and (free is None or not joins(signature, call, free)):
+        signature = replace(signature, batches=False)
+    policy = policy_of(config, options, batches=signature.batches, where=offer.name)
+    _check_config(offer, signature)
+    Joiner(signature, policy.pad)
+    labels = labels_in(custom_metadata(session))
+    beside = {**call.classes, **labels_beside(offer.path.parent.parent, config.get("output"))}
+    return Prepared(offer, call, signature, policy, session, labels, beside)
+
+
+def _check_config(offer: Offer, signature: Signature) -> None:
+    """What a configuration says of inputs and outputs must be so."""
+    for side, ports in (("input", signature.inputs), ("output", signature.outputs)):
+        known = {port.name for port in ports}
+        for row in offer.config.get(side, ()):
+            if row.get("name") not in known:
+                raise invalid(
+                    f"model '{offer.name}': the configuration has an {side} '{row.get('name')}', "
+                    f"the file has {', '.join(sorted(known))}"
+                )
