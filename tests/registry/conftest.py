@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from sardonyx.client.content import content_of
 from sardonyx.database import Database
 from sardonyx.datasets import get_example
 from sardonyx.protocol.records import Registration, Signature, Version
 from sardonyx.registry.artefacts import ArtefactStore
 from sardonyx.registry.catalog import Catalog
 from sardonyx.registry.checks import Examination
-from sardonyx.registry.content import content_of
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_a_home_is_opened_again(tmp_path: Path) -> None:
 
 def test_a_newer_release_is_told(tmp_path: Path, database: Database) -> None:
     with database.write() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = 'future_0099'"))
+        session.execute(text("INSERT INTO alembic_version VALUES ('future_0099')"))
     with pytest.raises(ServeError, match="newer release"):
         Database(database.url)
 

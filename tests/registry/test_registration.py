@@ -9,13 +9,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from sardonyx.client.content import content_of
 from sardonyx.datasets import get_example
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.records import Lineage, Registration
 from sardonyx.registry.artefacts import ArtefactStore
 from sardonyx.registry.catalog import Catalog
 from sardonyx.registry.checks import examined
-from sardonyx.registry.content import content_of
 from sardonyx.registry.fetching import Fetching
 from sardonyx.registry.registration import Registrar
 

@@ -111,9 +111,13 @@ KNOBS: tuple[Knob[Any], ...] = (
 )
 
 
+OTHER_VARIABLES = ("SARDONYX_ZOO", "SARDONYX_HOME", "SARDONYX_SERVER", "SARDONYX_KEY")
+"""Variables that are read by others than the engine."""
+
+
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
     """Variables that start with `SARDONYX_` and are no knob: most likely misspelt."""
-    known = {"SARDONYX_ZOO", *(knob.env for knob in KNOBS)}
+    known = {*OTHER_VARIABLES, *(knob.env for knob in KNOBS)}
     names = os.environ if environ is None else environ
     return sorted(name for name in names if name.startswith("SARDONYX_") and name not in known)
 

@@ -36,7 +36,7 @@ def home_folder(home: str | os.PathLike[str] | None = None) -> Path:
 
 
 class Database:
-    """One database; safe to use from several threads.
+    """One database; safe to use from several threads. Without `migrate` it is not touched before `prepare`.
 
     Raises ServeError UNAVAILABLE wherever the database cannot be reached or is damaged.
     """
@@ -47,14 +47,24 @@ class Database:
         self._engine = _engine(self.url)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         self._writing = {"writes": True} if self.is_sqlite else {"isolation_level": "READ COMMITTED"}
+        self._prepared = False
         if migrate:
-            with self._explained():
-                self._open()
+            self.prepare()
+
+    def prepare(self) -> None:
+        """Look for damage and bring the tables up to date, once."""
+        if self._prepared:
+            return
+        with self._explained():
+            if self.is_sqlite:
+                _touch(self.url)
+                self._look_for_damage()
+            self.migrated(migrations.upgrade)
+        self._prepared = True
 
     @classmethod
     def at_home(cls, home: Path) -> Database:
         """The SQLite database of a home folder, which is made if it is missing."""
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
         return cls(URL.create("sqlite", database=str(home / "sardonyx.db")))
 
     @contextmanager
@@ -95,13 +105,11 @@ class Database:
             step(connection)
             connection.commit()
 
-    def _open(self) -> None:
-        if self.is_sqlite:
-            with self._engine.connect() as connection:
-                found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-            if found != "ok":
-                raise self._damaged(str(found))
-        self.migrated(migrations.upgrade)
+    def _look_for_damage(self) -> None:
+        with self._engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            raise self._damaged(str(found))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -130,6 +138,17 @@ class Database:
             f"the database {self.shown} is damaged ({found}); stop all gateways and put a backup in its "
             "place, or save what can be read with `sqlite3 FILE .recover`",
         )
+
+
+def _touch(url: URL) -> None:
+    """Make the file before SQLite does, so that only its owner can read it."""
+    if url.database and url.database != ":memory:":
+        path = Path(url.database)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(0o600)
+        except OSError as error:
+            raise ServeError(Code.UNAVAILABLE, f"{path} cannot be made: {error.strerror}") from error
 
 
 def _url(url: str | URL) -> URL:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy.typing as npt
@@ -37,10 +38,18 @@ class RequestedOutput:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: a key, a token or nobody; `name` is what logs and audits may show."""
+    """Who asks: a key, a token or nobody; `name` is what logs and audits may show.
+
+    `models` are shell patterns of the names of models and endpoints that it may ask for.
+    """
 
     name: str = "anonymous"
     scopes: frozenset[str] = frozenset()
+    models: tuple[str, ...] = ("*",)
+
+    def may_see(self, name: str) -> bool:
+        """Whether a model or endpoint of this name exists for this principal."""
+        return any(fnmatchcase(name, pattern) for pattern in self.models)
 
 
 @dataclass(slots=True)

@@ -5,18 +5,27 @@ Until the last step nothing can be seen of it, after it everything is on disk. M
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from sardonyx.client.content import MODEL, content_of
 from sardonyx.protocol.errors import invalid
 from sardonyx.protocol.records import Registration, Version
 from sardonyx.registry.artefacts import ArtefactStore
 from sardonyx.registry.catalog import Catalog
 from sardonyx.registry.checks import LIMIT_S, examined
-from sardonyx.registry.content import MODEL, content_of
 from sardonyx.registry.fetching import Fetching
 from sardonyx.registry.names import checked_name
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What came with a request instead of being named in it."""
+
+    source: Path
+    samples: Path | None = None
 
 
 class Registrar:
@@ -31,28 +40,28 @@ class Registrar:
         self._check_limit_s = check_limit_s
 
     def register(
-        self, model: str, registration: Registration, actor: str, uploaded: Path | None = None
+        self, model: str, registration: Registration, actor: str, uploaded: Uploaded | None = None
     ) -> Version:
-        """A new version of `model`, from `uploaded` if that is given, else from the source that is named.
+        """A new version of `model`, from what was uploaded or else from the source that is named.
 
         Raises ServeError INVALID_ARGUMENT if checks fail: the message holds what they found.
         """
         checked_name(model, "a model")
+        if uploaded is not None:
+            return self._enter(model, registration, actor, uploaded)
         with self._store.scratch() as scratch:
-            source = uploaded or self._fetching.fetched(registration.source, _folder(scratch, "source"))
+            source = self._fetching.fetched(registration.source, _folder(scratch, "source"))
             samples = None
             if registration.samples:
                 samples = self._fetching.fetched(registration.samples, _folder(scratch, "samples"))
-            return self._enter(model, registration, actor, source, samples)
+            return self._enter(model, registration, actor, Uploaded(source, samples))
 
-    def _enter(
-        self, model: str, registration: Registration, actor: str, source: Path, samples: Path | None
-    ) -> Version:
-        content = content_of(source)
-        examination = examined(content[MODEL], samples, self._check_limit_s)
+    def _enter(self, model: str, registration: Registration, actor: str, found: Uploaded) -> Version:
+        content = content_of(found.source)
+        examination = examined(content[MODEL], found.samples, self._check_limit_s)
         if examination.failed and not registration.force:
-            found = "; ".join(f"{check.name}: {check.detail}" for check in examination.failed)
-            raise invalid(f"{registration.source} is not registered. {found} (force would register it)")
+            why = "; ".join(f"{check.name}: {check.detail}" for check in examination.failed)
+            raise invalid(f"{registration.source} is not registered. {why} (force would register it)")
         lineage = registration.lineage
         if not lineage.source:
             lineage = msgspec.structs.replace(lineage, source=registration.source)

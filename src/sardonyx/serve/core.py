@@ -105,12 +105,16 @@ class Core:
         return response
 
     def model(self, name: str, version: str = "") -> Servable:
-        """The loaded model; NOT_FOUND if there is none of that name, UNAVAILABLE if it is not loaded."""
-        return self.repository.model(name, version)
+        """The loaded model that a name means; NOT_FOUND if there is none, UNAVAILABLE if it is not loaded."""
+        target = self._target(name, version)
+        return self.repository.model(target.model, target.version)
 
     def ready(self, name: str = "", version: str = "") -> bool:
         """Whether a model can be asked, or without a name the server; NOT_FOUND if the model is unknown."""
-        return self.repository.ready(name, version)
+        if not name:
+            return self.repository.ready()
+        target = self._target(name, version)
+        return self.repository.ready(target.model, target.version)
 
     def index(self, *, ready: bool = False) -> list[dict[str, str]]:
         """All versions with state and reason; with `ready`, only those that can be asked."""
@@ -139,8 +143,9 @@ class Core:
 
     def metadata(self, name: str, version: str = "") -> dict[str, Any]:
         """The metadata of a loaded model; without a version, of its default."""
-        document = self.model(name, version).metadata()
-        return {**document, "versions": [version] if version else self.repository.versions(name)}
+        model = self.model(name, version)
+        versions = [version] if version else self.repository.versions(model.name)
+        return {**model.metadata(), "versions": versions}
 
     def config(self, name: str, version: str = "") -> Config:
         """The complete configuration of a loaded model, as the JSON of the configuration extension."""
@@ -150,6 +155,7 @@ class Core:
         """The statistics of a model version, of all versions of a model, or of everything."""
         if name:
             self.ready(name, version)
+            name = self._target(name, version).model
         models = self.repository.loaded(name, version)
         return {"model_stats": [model.statistics.document(model.name, model.version) for model in models]}
 
@@ -161,6 +167,10 @@ class Core:
             await asyncio.wait_for(self.repository.close(), self.options.drain_s)
         finally:
             self.regions.unregister()
+
+    def _target(self, name: str, version: str) -> Target:
+        """What the router makes of a name that nothing is fed to."""
+        return self.router.route(InferRequest(name, [], version)).target
 
     async def _answer(self, model: Servable, request: InferRequest, timings: Timings) -> InferResponse:
         if request.parameters:

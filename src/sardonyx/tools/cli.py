@@ -15,11 +15,28 @@ from types import ModuleType
 from sardonyx.base.knobs import DEBUG, unknown_variables
 from sardonyx.errors import SardonyxError
 from sardonyx.ort.exceptions import STATUS
-from sardonyx.tools.commands import bench, compile, convert, explain, inspect, knobs, run, serve
+from sardonyx.tools.commands import (
+    bench,
+    compile,
+    convert,
+    endpoints,
+    explain,
+    inspect,
+    keys,
+    knobs,
+    models,
+    register,
+    run,
+    serve,
+    traffic,
+)
 from sardonyx.tools.console import UserError
 from sardonyx.version import __version__
 
-COMMANDS: tuple[ModuleType, ...] = (run, inspect, explain, bench, compile, convert, serve, knobs)
+COMMANDS: tuple[ModuleType, ...] = (
+    *(run, inspect, explain, bench, compile, convert, serve),
+    *(register, models, endpoints, traffic, keys, knobs),
+)
 
 _EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))
 _REFUSALS: tuple[type[Exception], ...] = (*_EXPECTED, ValueError, RuntimeError)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from sardonyx.tools.console import UserError
+from sardonyx.tools.inputs import parse_pairs
+from sardonyx.tools.server import add_home_options, missing
 
 
 def add(commands: Any) -> None:
@@ -15,17 +16,50 @@ def add(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "serve",
         help="serve models over REST and gRPC",
-        description="Serve MODEL by the Open Inference Protocol v2. Prints one line when it is ready.",
+        description="Serve models by the Open Inference Protocol v2: files, folders, URLs, and registered "
+        "models that are named, or else all. Prints one line when it is ready.",
     )
     parser.add_argument(
-        "model", metavar="MODEL", help="an .onnx file, or a folder of models (NAME.onnx, NAME/1/model.onnx)"
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="an .onnx file, a folder of models (NAME.onnx, NAME/1/model.onnx), a URL, a registered model",
     )
     parser.add_argument("--name", default="", help="name of a single model (default: that of its file)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--http-port", type=int, default=8000, metavar="N", help="0 = any free port")
     parser.add_argument("--grpc-port", type=int, default=8001, metavar="N", help="0 = any free port")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads of a run; 0 = all cores")
+    add_home_options(parser)
+    _add_access_options(parser)
     parser.set_defaults(command_function=command)
+
+
+def _add_access_options(parser: argparse.ArgumentParser) -> None:
+    access = parser.add_argument_group("access")
+    access.add_argument("--require-keys", action="store_true", help="even while there is no key")
+    access.add_argument(
+        "--oidc-issuer", metavar="URL", help="take bearer tokens of this OpenID Connect provider"
+    )
+    access.add_argument("--oidc-audience", metavar="NAME", help="that its tokens must be for")
+    access.add_argument("--oidc-roles-claim", default="roles", metavar="CLAIM", help="default roles")
+    access.add_argument(
+        "--oidc-role",
+        action="append",
+        default=[],
+        metavar="VALUE=ROLE",
+        help="what a value of the claim means",
+    )
+    access.add_argument(
+        "--allow-source",
+        action="append",
+        default=[],
+        metavar="PREFIX",
+        help="s3://... that may be registered from",
+    )
+    access.add_argument(
+        "--allow-private-urls", action="store_true", help="register from addresses of this network too"
+    )
 
 
 def command(options: argparse.Namespace) -> int:
@@ -35,16 +69,40 @@ def command(options: argparse.Namespace) -> int:
         from sardonyx.protocol.errors import ServeError
         from sardonyx.serve.options import ServeOptions
     except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is missing; install it with: pip install 'sardonyx[serve]'") from None
+        raise missing(error) from None
     settings = ServeOptions(
         host=options.host, http_port=options.http_port, grpc_port=options.grpc_port, threads=options.threads
     )
     try:
-        asyncio.run(serve(Path(options.model), options.name, settings, _announce))
+        asyncio.run(serve(options.models, options.name, settings, _gateway_options(options), _announce))
     except ServeError as error:
         raise UserError(error.message) from error
     return 0
 
 
-def _announce(server: Any) -> None:
+def _gateway_options(options: argparse.Namespace) -> Any:
+    from sardonyx.database import home_folder
+    from sardonyx.gateway.options import GatewayOptions
+    from sardonyx.registry.tokens import Provider
+
+    provider = None
+    if options.oidc_issuer:
+        if not options.oidc_audience:
+            raise UserError("--oidc-issuer needs --oidc-audience: the name that tokens for this server carry")
+        roles = dict(parse_pairs(options.oidc_role, "--oidc-role"))
+        provider = Provider(options.oidc_issuer, options.oidc_audience, options.oidc_roles_claim, roles=roles)
+    return GatewayOptions(
+        home=home_folder(options.home),
+        database=options.database,
+        artefacts=options.artefacts,
+        require_keys=options.require_keys,
+        trusted=options.host in ("127.0.0.1", "localhost", "::1"),
+        provider=provider,
+        allow_sources=tuple(options.allow_source),
+        allow_private_urls=options.allow_private_urls,
+    )
+
+
+def _announce(gateway: Any) -> None:
+    server = gateway.server
     print(f"ready {server.http_url} {server.grpc_url} console {server.http_url}/console", flush=True)

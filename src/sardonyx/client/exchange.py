@@ -1,0 +1,107 @@
+"""What both clients share: paths, bodies, what an answer means and when to ask again.
+
+Must not know which operation is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from sardonyx.protocol.errors import Code, ServeError
+
+T = TypeVar("T")
+
+_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
+_BY_STATUS = {code.http: code for code in reversed(Code)}
+
+
+def path_of(prefix: str, *segments: str) -> str:
+    """A path whose segments may hold anything."""
+    return "/".join((prefix, *(quote(segment, safe="@") for segment in segments)))
+
+
+def key_header(key: str | None) -> dict[str, str]:
+    """The header that carries a key."""
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def body_of(body: Any) -> dict[str, Any]:
+    """A record or a document as the options of a request."""
+    if body is None:
+        return {}
+    return {"content": msgspec.json.encode(body), "headers": {"content-type": "application/json"}}
+
+
+def file_parts(stack: ExitStack, content: Mapping[str, Path], samples: str) -> list[tuple[str, Any]]:
+    """The parts of a form that upload a version; the files stay open as long as `stack`."""
+    parts: list[tuple[str, Any]] = [
+        ("file", (path, stack.enter_context(file.open("rb")), "application/octet-stream"))
+        for path, file in content.items()
+    ]
+    if samples:
+        numbers = Path(samples).read_bytes()
+        parts.append(("samples", ("samples.npz", numbers, "application/octet-stream")))
+    return parts
+
+
+def check(answer: httpx.Response) -> None:
+    """Raise ServeError with the server's words if the answer is a refusal."""
+    if answer.status_code >= 300:
+        raise _refusal(answer)
+
+
+def answered(answer: httpx.Response, type_: type[T]) -> T:
+    """The record in an answer. Raises ServeError with the server's words."""
+    check(answer)
+    try:
+        return msgspec.json.decode(answer.content, type=type_)
+    except msgspec.DecodeError as error:
+        raise ServeError(Code.INTERNAL, f"the server's answer cannot be read: {error}") from error
+
+
+def retry_pause_s(
+    answer: httpx.Response | None, failure: httpx.HTTPError | None, attempt: int, retries: int
+) -> float | None:
+    """How long to wait before the same request is sent again; None if it is not.
+
+    Again is asked what the server refused for now, and what never reached it.
+    """
+    if attempt >= retries:
+        return None
+    if answer is None:
+        return (
+            _PAUSE_S * 2**attempt if isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout) else None
+        )
+    if answer.status_code not in (429, 503) or "retry-after" not in answer.headers:
+        return None
+    try:
+        pause_s = float(answer.headers["retry-after"])
+    except ValueError:
+        return None
+    return pause_s if pause_s <= _LONGEST_PAUSE_S else None
+
+
+def unreachable(url: httpx.URL, failure: httpx.HTTPError | None) -> ServeError:
+    """The error of a request without an answer."""
+    code = Code.DEADLINE if isinstance(failure, httpx.TimeoutException) else Code.UNAVAILABLE
+    return ServeError(code, f"{url} does not answer: {failure or type(failure).__name__}")
+
+
+def _refusal(answer: httpx.Response) -> ServeError:
+    try:
+        message = str(msgspec.json.decode(answer.content)["error"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        message = f"the server answered {answer.status_code} {answer.reason_phrase}"
+    code = _BY_STATUS.get(answer.status_code, Code.INTERNAL)
+    try:
+        retry_after_s: float | None = float(answer.headers["retry-after"])
+    except (KeyError, ValueError):
+        retry_after_s = None
+    return ServeError(code, message, retry_after_s)

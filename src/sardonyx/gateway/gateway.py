@@ -1,0 +1,158 @@
+"""One server with everything: data plane, registry, keys, traffic and their administration.
+
+Decides what is put together and in which order it starts and stops. Must not know how any part works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from sardonyx.client.outbound import Outbound
+from sardonyx.database import Database
+from sardonyx.gateway.api import PREFIX, api
+from sardonyx.gateway.applied import Applied
+from sardonyx.gateway.operations import Administration
+from sardonyx.gateway.options import GatewayOptions
+from sardonyx.ort.logger import ERROR, log
+from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.registry.artefacts import ArtefactStore
+from sardonyx.registry.fetching import Fetching
+from sardonyx.registry.guard import RegistryGuard
+from sardonyx.registry.router import RegistryRouter
+from sardonyx.registry.snapshot import Snapshot
+from sardonyx.registry.source import RegistrySource
+from sardonyx.registry.tokens import ProviderTokens
+from sardonyx.registry.watch import Watch
+from sardonyx.serve.core import Core
+from sardonyx.serve.http.exchange import Application
+from sardonyx.serve.options import ServeOptions
+from sardonyx.serve.seams import Observer, Offer, Source
+from sardonyx.serve.server import Server
+
+_USED_EVERY_ROUNDS = 20
+
+
+class Gateway:
+    """A server over a registry; `async with Gateway(...) as gateway:` serves while the block runs.
+
+    `sources` are served beside the registry; where names meet, they are served and the registry's are not.
+    """
+
+    def __init__(
+        self,
+        options: GatewayOptions,
+        serve: ServeOptions | None = None,
+        sources: Sequence[Source] = (),
+        observers: Sequence[Observer] = (),
+        mounts: Mapping[str, Application] | None = None,
+    ) -> None:
+        self.options = options
+        outbound = Outbound(private=options.allow_private_urls)
+        self.database = Database(_database_url(options), migrate=False)
+        self.store = ArtefactStore(options.artefacts or options.home / "artefacts", options.home / "work")
+        self.watch = Watch(self.database)
+        self.applied = Applied(self.watch.state)
+        self.tokens = ProviderTokens(options.provider, outbound) if options.provider else None
+        self.guard = RegistryGuard(
+            self.watch.state, local=options.trusted, tokens=self.tokens, required=options.require_keys
+        )
+        fetching = Fetching(stores=options.allow_sources, outbound=outbound)
+        self.administration = Administration(self.database, self.store, fetching)
+        registry = RegistrySource(self.applied.needed, self.store, options.patterns)
+        self.core = Core(
+            _Sources([*sources, registry]),
+            serve or ServeOptions(),
+            self.guard,
+            RegistryRouter(self.applied.state),
+            observers,
+        )
+        administration = api(self.administration, self.guard, self._changed)
+        self.server = Server(self.core, mounts={PREFIX: administration, **(mounts or {})})
+        self._snapshot = Snapshot(options.home / "state.bin")
+        self._rounds = 0
+
+    async def __aenter__(self) -> Gateway:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Read the state, load the models, listen. What was known last serves if the database is gone."""
+        self.read()
+        if self.tokens is not None:
+            self.tokens.refresh_if_old()
+        self.applied.adopt(self.watch.state())
+        self.watch.on_change += [self._snapshot.write, self.applied.announce]
+        self.watch.every_round.append(self._round)
+        await self.server.start()
+        await self.applied.follow(self.core)
+        self.watch.start()
+
+    async def stop(self) -> None:
+        """Answer what was accepted, then close everything."""
+        self.watch.stop()
+        await self.applied.stop()
+        await self.server.stop()
+        self.database.close()
+
+    def registered(self, pattern: str) -> bool:
+        """Whether a model of the registry has a name that matches the shell pattern."""
+        self.read()
+        return any(fnmatchcase(name, pattern) for name in self.watch.state().models)
+
+    def read(self) -> None:
+        """Read the state; what was known last counts if the database is gone. Raises ServeError."""
+        self.options.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.database.prepare()
+            self._snapshot.write(self.watch.refresh())
+        except ServeError as error:
+            last = self._snapshot.read()
+            if last is None:
+                raise
+            log(ERROR, f"{error.message}; what was known last is served")
+            self.watch.begin_with(last)
+
+    def _changed(self) -> None:
+        """After an act: wait until this gateway routes by it, so that who acted finds it done."""
+        state = self.watch.refresh()
+        if not self.applied.wait(state.number, self.options.apply_s):
+            raise ServeError(
+                Code.UNAVAILABLE,
+                f"it is done, but loading its model takes more than {self.options.apply_s:.0f} s; it follows",
+            )
+
+    def _round(self) -> None:
+        self._rounds += 1
+        if self.tokens is not None:
+            self.tokens.refresh_if_old()
+        if self.guard.used and self._rounds % _USED_EVERY_ROUNDS == 0:
+            used, self.guard.used = self.guard.used, {}
+            self.administration.keys.used(used)
+
+
+class _Sources:
+    """Several sources as one; of equal names the first one's versions are taken."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+
+    def offers(self) -> Sequence[Offer]:
+        found: list[Offer] = []
+        for source in self._sources:
+            taken = {offer.name for offer in found}
+            found += [offer for offer in source.offers() if offer.name not in taken]
+        return found
+
+
+def _database_url(options: GatewayOptions) -> str | URL:
+    if options.database:
+        return options.database
+    path: Path = options.home / "sardonyx.db"
+    return URL.create("sqlite", database=str(path))

@@ -1,0 +1,68 @@
+"""The administration without a server: a transport that answers requests in this process.
+
+So the command line speaks to a home folder as it speaks to a server. Must not know the commands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+from sqlalchemy import URL
+
+from sardonyx.client import Client
+from sardonyx.client.outbound import Outbound
+from sardonyx.database import Database
+from sardonyx.gateway.api import PREFIX, api
+from sardonyx.gateway.operations import Administration
+from sardonyx.protocol.messages import Principal
+from sardonyx.protocol.records import SCOPES
+from sardonyx.registry.artefacts import ArtefactStore
+from sardonyx.registry.fetching import Fetching
+
+
+def client_inside(home: Path, database: str = "", artefacts: str = "") -> Client:
+    """A client of the registry in a home folder, with the rights of whoever may write there."""
+    url = database or URL.create("sqlite", database=str(home / "sardonyx.db"))
+    store = ArtefactStore(artefacts or home / "artefacts", home / "work")
+    fetching = Fetching(paths=True, stores=("",), outbound=Outbound(private=True))
+    opened = Database(url)
+    application = api(Administration(opened, store, fetching), _Owner())
+    return Client(
+        "http://localhost",
+        timeout_s=None,
+        transport=_Inside(httpx.ASGITransport(application, root_path=PREFIX), opened),
+        shares_files=True,
+    )
+
+
+class _Owner:
+    """Whoever may write to the home folder may do everything."""
+
+    def admit(self, headers: Mapping[str, str], action: str, model: str) -> Principal:
+        """The user of this machine."""
+        try:
+            name = getpass.getuser()
+        except (OSError, KeyError):
+            name = "unknown"
+        return Principal(f"{name} on this machine", frozenset(SCOPES))
+
+
+class _Inside(httpx.BaseTransport):
+    def __init__(self, inner: httpx.ASGITransport, database: Database) -> None:
+        self._inner = inner
+        self._database = database
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        async def answer() -> httpx.Response:
+            response = await self._inner.handle_async_request(request)
+            content = await response.aread()
+            return httpx.Response(response.status_code, headers=response.headers, content=content)
+
+        return asyncio.run(answer())
+
+    def close(self) -> None:
+        self._database.close()

@@ -1,0 +1,148 @@
+"""Who may do what: API keys, bearer tokens of an identity provider, quotas, and the time before any key.
+
+Asked on the event loop, so it looks at memory alone. Must not know where keys are kept or tokens come from.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+import limits
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from sardonyx.database import now
+from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.protocol.messages import Principal
+from sardonyx.protocol.records import SCOPES
+from sardonyx.registry.keys import MARK, hashed, parsed_quota
+from sardonyx.registry.state import KeyState, State
+
+ALL = frozenset(SCOPES)
+OPEN = frozenset({"infer", "metadata"})
+_NO_HASH = hashed("")
+
+
+class Tokens(Protocol):
+    """Reads bearer tokens that are no keys of ours."""
+
+    def principal(self, token: str) -> Principal:
+        """Who the token names. Raises ServeError UNAUTHENTICATED; answers from memory."""
+
+
+class RegistryGuard:
+    """Admits by keys and tokens.
+
+    While there is neither a key nor an identity provider, everybody may infer and read, and whoever is on
+    this machine (`local`) may do everything; the first key ends that.
+    """
+
+    def __init__(
+        self, state: Callable[[], State], *, local: bool, tokens: Tokens | None = None, required: bool = False
+    ) -> None:
+        self._state = state
+        self._local = local
+        self._tokens = tokens
+        self._required = required
+        self._quotas: dict[str, limits.RateLimitItem] = {}
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self.used: dict[str, datetime] = {}
+
+    def admit(self, headers: Mapping[str, str], action: str, model: str) -> Principal:
+        """The principal behind the headers; see `Guard` in serve/seams.py."""
+        secret = _secret(headers)
+        if secret is None:
+            return self._anonymous(headers, action)
+        if secret.startswith(f"{MARK}_"):
+            return self._with_key(secret, action, model)
+        if self._tokens is None:
+            raise _unknown("this is no API key, and no identity provider is configured")
+        principal = self._tokens.principal(secret)
+        _check(principal, action)
+        return principal
+
+    @property
+    def open(self) -> bool:
+        """Whether requests without a key are admitted."""
+        return not (self._required or self._tokens is not None or self._state().keys)
+
+    def _anonymous(self, headers: Mapping[str, str], action: str) -> Principal:
+        if not self.open:
+            raise _unknown("a key is needed: send the header 'Authorization: Bearer KEY'")
+        principal = Principal("anonymous", ALL if self._local and _is_direct(headers) else OPEN)
+        if action not in principal.scopes:
+            raise ServeError(
+                Code.FORBIDDEN,
+                f"'{action}' needs a key; make the first one on the server's machine: "
+                "sardonyx key create NAME --role admin",
+            )
+        return principal
+
+    def _with_key(self, secret: str, action: str, model: str) -> Principal:
+        _, prefix, rest = (*secret.split("_", 2), "", "")[:3]
+        key = self._state().keys.get(prefix)
+        proven = hmac.compare_digest(key.secret_sha256 if key else _NO_HASH, hashed(rest))
+        if key is None or not proven:
+            raise _unknown("the key is unknown or was revoked")
+        if key.expires_at is not None and key.expires_at <= now():
+            raise _unknown(f"the key {key.name!r} expired at {key.expires_at:%Y-%m-%d %H:%M} UTC")
+        principal = Principal(key.name, key.scopes, key.models)
+        _check(principal, action)
+        name = model.partition("@")[0]
+        if name and not principal.may_see(name):
+            raise ServeError(Code.FORBIDDEN, f"the key {key.name!r} is not for {name!r}")
+        self._count(prefix, key, action)
+        self.used[prefix] = now()
+        return principal
+
+    def _count(self, prefix: str, key: KeyState, action: str) -> None:
+        if action != "infer":
+            return
+        for text in key.quotas:
+            quota = self._quotas.get(text)
+            if quota is None:
+                quota = self._quotas[text] = parsed_quota(text)
+            if not self._limiter.hit(quota, prefix):
+                free_at = self._limiter.get_window_stats(quota, prefix).reset_time
+                raise ServeError(
+                    Code.QUOTA,
+                    f"the key {key.name!r} has used its quota of {text}",
+                    max(free_at - time.time(), 0.1),
+                )
+
+
+def _is_direct(headers: Mapping[str, str]) -> bool:
+    """Whether a request was sent to this machine by its own name, and not by a proxy.
+
+    A page whose name was made to point here (DNS rebinding) gives itself away by the name.
+    """
+    host = headers.get("host", "localhost").rpartition(":")[0] or headers.get("host", "localhost")
+    return (
+        host.strip("[]").lower() in ("localhost", "127.0.0.1", "::1")
+        and "x-forwarded-for" not in headers
+        and "forwarded" not in headers
+    )
+
+
+def _secret(headers: Mapping[str, str]) -> str | None:
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise _unknown("the header Authorization must read 'Bearer KEY'")
+        return token.strip()
+    return headers.get("x-api-key") or headers.get("api-key")
+
+
+def _check(principal: Principal, action: str) -> None:
+    if action not in principal.scopes:
+        held = ", ".join(sorted(principal.scopes)) or "nothing"
+        raise ServeError(Code.FORBIDDEN, f"{principal.name!r} may not '{action}', only {held}")
+
+
+def _unknown(message: str) -> ServeError:
+    return ServeError(Code.UNAUTHENTICATED, message)

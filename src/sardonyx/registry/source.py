@@ -1,0 +1,46 @@
+"""The registry as a source of models for the data plane: versions that should be served, as local folders.
+
+Must not know how models are loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+
+from sardonyx.client.content import MODEL
+from sardonyx.ort.logger import ERROR, log
+from sardonyx.protocol.errors import ServeError
+from sardonyx.registry.artefacts import ArtefactStore
+from sardonyx.registry.state import State, VersionState
+from sardonyx.serve.seams import Offer
+
+
+class RegistrySource:
+    """Offers what the state wants, if the model's name matches one of `patterns`."""
+
+    def __init__(
+        self, state: Callable[[], State], store: ArtefactStore, patterns: Sequence[str] = ("*",)
+    ) -> None:
+        self._state = state
+        self._store = store
+        self._patterns = tuple(patterns)
+        self._offered: dict[tuple[str, str], Offer] = {}
+
+    def offers(self) -> Sequence[Offer]:
+        """One offer per version; one whose files are damaged or gone is offered as before, or left out."""
+        wanted = [version for version in self._state().wanted if self._matches(version.model)]
+        found = [offer for version in wanted if (offer := self._offer(version)) is not None]
+        self._offered = {(offer.name, offer.version): offer for offer in found}
+        return found
+
+    def _matches(self, model: str) -> bool:
+        return any(fnmatchcase(model, pattern) for pattern in self._patterns)
+
+    def _offer(self, version: VersionState) -> Offer | None:
+        try:
+            folder = self._store.materialise(version.digest, version.files)
+        except (ServeError, OSError) as error:
+            log(ERROR, f"{version.model}:{version.version} cannot be served: {error}")
+            return self._offered.get((version.model, version.version))
+        return Offer(version.model, version.version, folder / MODEL, version.digest, version.config)

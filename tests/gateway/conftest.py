@@ -1,0 +1,77 @@
+"""One gateway for tests that do not stop it, with a model whose versions can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from sardonyx.client import Client
+from sardonyx.client.content import content_of
+from sardonyx.gateway.gateway import Gateway
+from sardonyx.protocol.records import Registration, Signature, Version
+from sardonyx.registry.checks import Examination
+from tests.gateway.running import client_of, running
+
+ADD = """
+<ir_version: 10, opset_import: ["" : 21]>
+add (float[N] x) => (float[N] y) {
+    c = Constant <value = float {%d}> ()
+    y = Add(x, c)
+}
+"""
+
+
+@pytest.fixture
+def adding(tmp_path: Path) -> Callable[[int], Path]:
+    """`adding(3)` is a model file that adds 3."""
+
+    def saved(number: int) -> Path:
+        path = tmp_path / f"add{number}.onnx"
+        onnx.save(onnx.parser.parse_model(ADD % number), path)
+        return path
+
+    return saved
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    with running(tmp_path / "home") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def connect(gateway: Gateway) -> Iterator[Callable[..., Client]]:
+    """`connect(key)` is a client of the gateway, closed at the end."""
+    with ExitStack() as stack:
+        yield lambda key=None, **options: stack.enter_context(client_of(gateway, key, **options))
+
+
+@pytest.fixture
+def client(connect: Callable[..., Client]) -> Client:
+    return connect()
+
+
+@pytest.fixture
+def enter(gateway: Gateway, adding: Callable[[int], Path]) -> Callable[..., Version]:
+    """`enter("add", 3)` registers a version that adds 3, without the time that its checks would take."""
+
+    def entered(model: str, number: int, **options: Any) -> Version:
+        administration = gateway.administration
+        registration = Registration(source="test", **options)
+        content = content_of(adding(number))
+        version = administration.catalog.add_version(
+            model,
+            registration,
+            Examination(Signature(), ()),
+            lambda: administration.store.put(content),
+            "test",
+        )
+        gateway._changed()
+        return version
+
+    return entered

@@ -1,0 +1,54 @@
+"""A gateway on free ports in a loop of its own thread, so that tests ask it as any client does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sardonyx.client import Client
+from sardonyx.gateway.gateway import Gateway
+from sardonyx.gateway.options import GatewayOptions
+from sardonyx.serve.options import ServeOptions
+
+
+@contextmanager
+def running(home: Path, **options: Any) -> Iterator[Gateway]:
+    """A gateway over the registry in `home`; whoever reaches it may administer it until there is a key."""
+    chosen = GatewayOptions(home=home, **{"trusted": True, **options})
+    ready: list[Any] = []
+    started = threading.Event()
+
+    async def serve() -> None:
+        ended = asyncio.Event()
+        try:
+            async with Gateway(chosen, ServeOptions(http_port=0, grpc_port=0)) as gateway:
+                ready.extend((gateway, asyncio.get_running_loop(), ended))
+                started.set()
+                await ended.wait()
+        except BaseException as error:
+            ready.append(error)
+            started.set()
+            raise
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert started.wait(60)
+    if isinstance(ready[-1], BaseException):
+        thread.join()
+        raise ready[-1]
+    gateway, loop, ended = ready
+    try:
+        yield gateway
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def client_of(gateway: Gateway, key: str | None = None, **options: Any) -> Client:
+    """A client of that gateway."""
+    return Client(gateway.server.http_url, key, **options)

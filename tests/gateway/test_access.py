@@ -1,0 +1,182 @@
+"""Keys over a live gateway: what each may do, and what is said to those who may not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from sardonyx.client import Client, Code, ServeError
+from sardonyx.gateway.gateway import Gateway
+from sardonyx.protocol.records import Version
+from tests.gateway.running import client_of, running
+
+Connect = Callable[..., Client]
+Enter = Callable[..., Version]
+X = {"x": np.float32([1, 2])}
+
+
+def code_of(act: Callable[[], object]) -> Code | None:
+    try:
+        act()
+    except ServeError as error:
+        return error.code
+    return None
+
+
+def test_the_first_key_closes_the_door(
+    connect: Connect, client: Client, enter: Enter, adding: Callable[[int], Path]
+) -> None:
+    enter("add", 1)
+    enter("other", 2)
+    admin = connect(client.create_key("root", role="admin").secret)
+    assert code_of(lambda: client.infer("add", X)) is Code.UNAUTHENTICATED
+    assert code_of(client.models) is Code.UNAUTHENTICATED
+    assert client.live()
+    user = connect(admin.create_key("shop", role="user", models=["add*"]).secret)
+    assert user.infer("add", X)["y"][0] == 2
+    assert [model.name for model in user.models()] == ["add"]
+    assert user.identity().name == "shop"
+    for act in (
+        lambda: user.infer("other", X),
+        lambda: user.model("other"),
+        lambda: user.set_alias("add", "champion", "1"),
+        user.api_keys,
+        user.audit,
+        lambda: user.load("add"),
+    ):
+        assert code_of(act) is Code.FORBIDDEN
+    operator = connect(admin.create_key("ops", role="operator", models=["add", "sum"]).secret)
+    operator.deploy("sum", "add")
+    assert code_of(lambda: operator.deploy("sum", "other")) is Code.FORBIDDEN
+    assert code_of(lambda: operator.deploy("elsewhere", "add")) is Code.FORBIDDEN
+    assert code_of(lambda: operator.register("other", adding(3))) is Code.FORBIDDEN
+
+
+def test_a_key_that_is_no_good_admits_nobody(connect: Connect, client: Client, enter: Enter) -> None:
+    enter("add", 1)
+    admin = connect(client.create_key("root", role="admin").secret)
+    key = admin.create_key("shop", role="user", expires_in_s=0.3)
+    user = connect(key.secret)
+    user.infer("add", X)
+    time.sleep(0.3)
+    with pytest.raises(ServeError, match="expired"):
+        user.infer("add", X)
+    other = admin.create_key("other", role="user")
+    connect(other.secret).infer("add", X)
+    admin.revoke_key(other.prefix)
+    wrong = other.secret[:-1] + ("A" if other.secret[-1] != "A" else "B")
+    for secret in (
+        other.secret,
+        wrong,
+        "sdx_",
+        "sdx__",
+        f"sdx_{other.prefix}_",
+        "nonsense",
+        "a.b.c",
+        "sdx_é",
+    ):
+        user = connect(secret) if secret.isascii() else None
+        if user is not None:
+            assert code_of(lambda user=user: user.infer("add", X)) is Code.UNAUTHENTICATED
+    assert [key.name for key in admin.api_keys()] == ["root"]
+    assert {key.name for key in admin.api_keys(all=True)} == {"root", "shop", "other"}
+
+
+def test_a_quota_is_kept_and_says_when_to_come_again(connect: Connect, client: Client, enter: Enter) -> None:
+    enter("add", 1)
+    admin = connect(client.create_key("root", role="admin").secret)
+    key = admin.create_key("shop", role="user", quotas=["3/hour"])
+    user = connect(key.secret, retries=0)
+    for _ in range(3):
+        user.infer("add", X)
+    with pytest.raises(ServeError) as caught:
+        user.infer("add", X)
+    assert caught.value.code is Code.QUOTA
+    assert caught.value.retry_after_s is not None
+    assert 0 < caught.value.retry_after_s <= 3600
+    user.metadata("add")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"role": "god"},
+        {"role": "user", "scopes": ["infer"]},
+        {"scopes": ["fly"]},
+        {"role": "user", "quotas": ["many"]},
+        {"role": "user", "expires_in_s": -1},
+        {"role": "user", "models": []},
+        {"role": "admin", "models": ["add"]},
+    ],
+)
+def test_a_key_that_makes_no_sense_is_not_made(client: Client, wrong: dict[str, object]) -> None:
+    assert code_of(lambda: client.create_key("k", **wrong)) is Code.INVALID_ARGUMENT
+
+
+def test_a_secret_is_nowhere_but_in_the_answer(
+    connect: Connect, client: Client, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    key = client.create_key("root", role="admin")
+    secret = key.secret.split("_", 2)[2]
+    admin = connect(key.secret)
+    admin.audit()
+    code_of(lambda: connect(key.secret + "x").audit())
+    assert secret not in "".join(map(repr, (admin.api_keys(), admin.audit())))
+    for path in (tmp_path / "home").rglob("*"):
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes()
+    private = [path for path in (tmp_path / "home").iterdir() if path.is_file()]
+    assert {"sardonyx.db", "state.bin"} <= {path.name for path in private}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in private)
+    captured = capfd.readouterr()
+    assert secret not in captured.out + captured.err
+
+
+def test_strangers_administer_nothing(tmp_path: Path) -> None:
+    with running(tmp_path / "home", trusted=False) as gateway, client_of(gateway) as client:
+        assert client.models() == []
+        assert code_of(lambda: client.create_model("m")) is Code.FORBIDDEN
+        assert code_of(lambda: client.create_key("k", role="admin")) is Code.FORBIDDEN
+    with running(tmp_path / "other", require_keys=True) as gateway, client_of(gateway) as client:
+        assert code_of(client.models) is Code.UNAUTHENTICATED
+
+
+def test_who_comes_through_a_proxy_is_not_local(gateway: Gateway) -> None:
+    url = f"{gateway.server.http_url}/api/models"
+    for header in ("x-forwarded-for", "forwarded"):
+        answer = httpx.post(url, json={"name": "m"}, headers={header: "203.0.113.9"})
+        assert answer.status_code == 403
+    assert httpx.post(url, json={"name": "m"}).status_code == 201
+
+
+def test_pages_of_other_origins_are_refused(gateway: Gateway) -> None:
+    url = gateway.server.http_url
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", "http://localhost"):
+        answer = httpx.post(f"{url}/api/models", json={"name": "m"}, headers={"origin": origin})
+        assert answer.status_code == 403, origin
+    assert httpx.post(f"{url}/api/models", json={"name": "m"}, headers={"origin": url}).status_code == 201
+    form = httpx.post(f"{url}/api/models", content='{"name": "n"}', headers={"content-type": "text/plain"})
+    assert form.status_code == 400
+
+
+def test_a_name_that_was_bound_to_this_machine_administers_nothing(gateway: Gateway) -> None:
+    """A page whose own name was made to point here (DNS rebinding) sends that name as Host."""
+    url = f"{gateway.server.http_url}/api/models"
+    for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example:1"):
+        assert httpx.post(url, json={"name": "m"}, headers={"host": host}).status_code == 403
+    for number, host in enumerate(("localhost", "localhost:99", "127.0.0.1", "[::1]:8000", "LOCALHOST")):
+        assert httpx.post(url, json={"name": f"m{number}"}, headers={"host": host}).status_code == 201
+
+
+def test_answers_carry_what_keeps_browsers_safe(gateway: Gateway) -> None:
+    for path in ("/api/models", "/api/nothing", "/api/models/none", "/api/openapi.json"):
+        headers = httpx.get(gateway.server.http_url + path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in headers["content-security-policy"]
