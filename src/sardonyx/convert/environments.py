@@ -32,7 +32,8 @@ class Lock:
     """A lock file: packages with exact versions, and in its head what they need.
 
     `pythons` are versions that its wheels exist for, the best first; `size` is in MB; `pip` asks for pip
-    where uv would fetch another build; `last` is built from source after all others, with them.
+    and the dependencies of whichever build it finds for this machine; `last` is built from source after all
+    others, with them.
     """
 
     name: str
@@ -138,7 +139,7 @@ def _build(wanted: Lock, quiet: bool) -> None:
         if uv
         else [str(wanted.python), "-m", "pip", "install"]
     )
-    steps.append([*install, "--no-deps", "-r", str(wanted.path)])
+    steps.append([*install, *(() if wanted.pip else ("--no-deps",)), "-r", str(wanted.path)])
     if wanted.last:
         steps.append([*install, "--no-deps", "--no-build-isolation", wanted.last])
     label = f"environment {wanted.name}: {wanted.size} MB, kept in {folder}"

@@ -110,5 +110,6 @@ def _read_result(row: Framework, source: str, folder: Path, code: int, tail: lis
         )
         for at in range(result.pop("cases"))
     ]
+    result["axes"] = {name: dict(free) for name, free in result["axes"].items()}
     lists = {key: tuple(result[key]) for key in ("outputs", "labels", "columns", "notes")}
     return Exported(**{**result, **lists, "path": Path(result["path"]), "cases": cases})

@@ -36,6 +36,7 @@ def finished(
     _name_outputs(model, exported.outputs)
     if exported.batch:
         _name_batch(model)
+    _name_axes(model, exported.axes)
     model = _inferred(model)
     _describe(model, metadata)
     _check(model)
@@ -144,6 +145,20 @@ def _name_batch(model: onnx.ModelProto) -> None:
         shape = value.type.tensor_type.shape
         if value.type.HasField("tensor_type") and shape.dim and not shape.dim[0].HasField("dim_value"):
             shape.dim[0].dim_param = shape.dim[0].dim_param or "batch"
+
+
+def _name_axes(model: onnx.ModelProto, axes: Mapping[str, Mapping[int, str]]) -> None:
+    """Give free axes of inputs the names they were meant to have, wherever the exporter's stand."""
+    renamed: dict[str, str] = {}
+    for value in model.graph.input:
+        shape = value.type.tensor_type.shape
+        for axis, name in axes.get(value.name, {}).items():
+            if axis < len(shape.dim) and shape.dim[axis].dim_param:
+                renamed[shape.dim[axis].dim_param] = name
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param in renamed:
+                size.dim_param = renamed[size.dim_param]
 
 
 def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -68,6 +68,7 @@ class Exported:
         labels: names of classes.
         columns: names of the columns of a matrix input.
         batch: the axis 0 of inputs and outputs is a free number of rows.
+        axes: names of the free axes of inputs, by name and axis.
         versions: of the packages that took part.
         notes: what the user should know.
     """
@@ -79,6 +80,7 @@ class Exported:
     labels: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     batch: bool = True
+    axes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

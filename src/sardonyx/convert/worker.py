@@ -54,7 +54,14 @@ def _stored(made: Exported, folder: Path) -> dict[str, Any]:
         write_arrays(case.feeds, folder / f"feeds-{at}.npz")
         write_arrays({str(i): answer for i, answer in enumerate(case.answers)}, folder / f"answers-{at}.npz")
     fields = {field.name: getattr(made, field.name) for field in dataclasses.fields(made)}
-    return {**fields, "path": str(made.path), "cases": len(made.cases), "versions": dict(made.versions)}
+    axes = {name: list(free.items()) for name, free in made.axes.items()}
+    return {
+        **fields,
+        "axes": axes,
+        "path": str(made.path),
+        "cases": len(made.cases),
+        "versions": dict(made.versions),
+    }
 
 
 def _unexpected(row: Framework, source: str, error: Exception) -> str:

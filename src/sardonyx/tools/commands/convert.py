@@ -54,6 +54,7 @@ def add(commands: Any) -> None:
         metavar="NAME=SHAPE",
         help="an input's shape and type if there is no sample, as x=1,3,224,224 or ids=1,16:int64",
     )
+    parser.add_argument("--part", choices=("encoder", "decoder"), help="of a model that has both")
     parser.add_argument("--opset", type=int, metavar="N", help="opset of the file (default: current)")
     parser.add_argument("--double", action="store_true", help="tables in double precision")
     parser.add_argument("--tolerance", type=float, metavar="X", help="largest relative error (default 1e-4)")
@@ -92,7 +93,7 @@ def command(options: argparse.Namespace) -> int:
             double=options.double,
             force=options.force,
             isolated=options.isolated,
-            options={"inputs": options.input} if options.input else {},
+            options={"inputs": options.input, "part": options.part},
             quiet=options.json,
             **given,
         )

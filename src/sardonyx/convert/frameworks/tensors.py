@@ -1,0 +1,117 @@
+"""Inputs of networks: tensors by name from a sample, a stated shape, or drawn; and which axes are free.
+
+Shared by the frameworks for networks; must not know any of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sardonyx.convert.framework import Array, ConvertError, Feeds, Request, dice
+
+STATED = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<shape>[\d,x ]*)(?::(?P<dtype>\w+))?")
+LARGEST_ID = 2
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input: its name, shape (None where any size will do) and type; integers are below `limit`."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"
+    limit: int = LARGEST_ID
+
+    def drawn(self, sizes: Mapping[int, int], random: np.random.Generator) -> Array:
+        """Random content; `sizes` are those of free axes."""
+        shape = [sizes.get(axis, size or 1) for axis, size in enumerate(self.shape)]
+        kind = np.dtype(self.dtype)
+        if kind.kind == "b":
+            return np.ones(shape, bool)
+        if kind == np.uint8:
+            return random.integers(0, 256, shape).astype(kind)
+        if kind.kind in "iu":
+            return random.integers(0, self.limit, shape).astype(kind)
+        return random.normal(size=shape).astype(kind)
+
+
+def stated(request: Request) -> list[Tensor]:
+    """The inputs that the user stated as NAME=SHAPE:TYPE."""
+    return [_stated(text, at) for at, text in enumerate(request.options.get("inputs", ()))]
+
+
+def _stated(text: str, at: int) -> Tensor:
+    found = STATED.fullmatch(text.strip())
+    if found is None:
+        raise ConvertError(f"the input {text!r} is not understood; write x=1,3,224,224 or ids=1,16:int64")
+    try:
+        dtype = np.dtype(found["dtype"] or "float32").name
+    except TypeError:
+        raise ConvertError(f"the input {text!r} has a type that numpy does not know") from None
+    sizes = [int(size) for size in re.split(r"[,x ]+", found["shape"].strip()) if size]
+    return Tensor((found["name"] or f"{at}").strip(), tuple(sizes), dtype)
+
+
+def sampled(sample: Mapping[str, Array], names: Sequence[str]) -> Feeds:
+    """The sample under the names of inputs: by name if it has them, else in order."""
+    if all(name in names for name in sample):
+        return {name: np.ascontiguousarray(sample[name]) for name in names if name in sample}
+    if all(name == "" or name.isdecimal() or re.fullmatch(r"arr_\d+", name) for name in sample):
+        if len(sample) > len(names):
+            raise ConvertError(
+                f"the sample has {len(sample)} inputs, the model {len(names)}: {', '.join(names)}"
+            )
+        return {name: np.ascontiguousarray(part) for name, part in zip(names, sample.values(), strict=False)}
+    strange = next(name for name in sample if name not in names)
+    raise ConvertError(f"the sample has {strange!r}, which is no input; the inputs are {', '.join(names)}")
+
+
+def free_axes(feeds: Feeds, dynamic: Sequence[str]) -> dict[str, dict[int, str]]:
+    """The free axes of each input with their names; `_` names none."""
+    named = [(axis, name) for axis, name in enumerate(dynamic) if name != "_"]
+    return {key: {axis: name for axis, name in named if axis < array.ndim} for key, array in feeds.items()}
+
+
+def at_least_two(feeds: Feeds) -> Feeds:
+    """Inputs of one row with that row twice: tracers take a size of 1 for a constant."""
+    sizes = {array.shape[0] for array in feeds.values() if array.ndim}
+    if sizes != {1}:
+        return feeds
+    return {name: np.repeat(array, 2, 0) if array.ndim else array for name, array in feeds.items()}
+
+
+def other_sizes(feeds: Feeds, axes: Mapping[str, Mapping[int, str]], *, drawn: bool) -> list[Feeds]:
+    """The inputs, and others of other sizes along the free axes: one row alone, three, longer ones."""
+    cases = [feeds]
+    if not any(0 in free for free in axes.values()):
+        return cases
+    cases.append({name: array[:1] if 0 in axes.get(name, {}) else array for name, array in feeds.items()})
+    if drawn:
+        cases.append({name: _longer(array, axes.get(name, {})) for name, array in feeds.items()})
+    return cases
+
+
+def _longer(array: Array, free: Mapping[int, str]) -> Array:
+    for axis in free:
+        times = 3 if axis == 0 else 2
+        array = np.concatenate([np.roll(array, shift, 0) for shift in range(times)], axis)
+        array = array[(slice(None),) * axis + (slice(0, 3),)] if axis == 0 else array
+    return np.ascontiguousarray(array)
+
+
+def drawn(tensors: Sequence[Tensor]) -> Feeds:
+    """Random content for every input."""
+    random = dice()
+    return {tensor.name: tensor.drawn({}, random) for tensor in tensors}
+
+
+def renamed(tensors: Sequence[Tensor], names: Sequence[str]) -> list[Tensor]:
+    """Nameless ones under the names of the model's inputs in order."""
+    return [
+        replace(tensor, name=names[at]) if tensor.name.isdecimal() and at < len(names) else tensor
+        for at, tensor in enumerate(tensors)
+    ]
