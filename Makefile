@@ -14,7 +14,7 @@ N ?= 100000
 SEED ?= 0
 JOBS ?= 1
 WIRE := sardonyx/protocol/wire
-.PHONY: help demo test test-all check format bench golden docs stubs fuzz clean
+.PHONY: help demo serve test test-all check format bench golden docs stubs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,7 +26,7 @@ $(BIN)/python:
 
 .venv/.demo: pyproject.toml | $(BIN)/python
 	@echo "installing sardonyx and what the demo needs into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo,serve]'
 	@touch $@
 
 .venv/.dev: pyproject.toml | $(BIN)/python
@@ -39,8 +39,11 @@ $(BIN)/python:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,libraries]'
 	@touch $@
 
-demo: .venv/.demo  ## read the printed lines of a photographed page with a real model
+demo: .venv/.demo  ## read the printed lines of a photographed page with a real model, deploy it, ask it over REST
 	@$(RUN)/python examples/read_text.py
+
+serve: .venv/.demo  ## the same, and leave the model running: http://127.0.0.1:8000
+	@$(RUN)/python examples/read_text.py --stay
 
 test: .venv/.dev  ## what every change must pass: style, types and all quick tests (K=Softmax selects tests)
 	$(if $(K),,$(STYLE))

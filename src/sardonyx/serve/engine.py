@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.ort.exceptions import InvalidArgument
+from sardonyx.ort.logger import FATAL
 from sardonyx.ort.metadata import NodeArg
 from sardonyx.ort.options import SessionOptions
 from sardonyx.ort.session import InferenceSession
@@ -81,6 +82,7 @@ def open_session(offer: Offer, options: ServeOptions, instances: int) -> Inferen
     if not threads and instances > 1:
         threads = max(1, len(os.sched_getaffinity(0)) // instances)
     settings.intra_op_num_threads = threads
+    settings.log_severity_level = FATAL  # who asked is told
     try:
         return InferenceSession(str(offer.path), settings)
     except Exception as error:

@@ -107,7 +107,9 @@ class Scheduler:
         timer = None
         if job.deadline_ns is not None:
             left_s = (job.deadline_ns - time.perf_counter_ns()) / 1e9
-            timer = self._loop.call_later(max(0.0, left_s), _expire, job, self._name)
+            if left_s <= 0:
+                raise _expired(self._name)
+            timer = self._loop.call_later(left_s, _expire, job, self._name)
         self.depth += 1
         try:
             self._inbox.put(job)
@@ -269,6 +271,8 @@ class Scheduler:
 
 def _expire(job: Job, name: str) -> None:
     if not job.future.done():
-        job.future.set_exception(
-            ServeError(Code.DEADLINE, f"Request timeout expired before model '{name}' answered")
-        )
+        job.future.set_exception(_expired(name))
+
+
+def _expired(name: str) -> ServeError:
+    return ServeError(Code.DEADLINE, f"Request timeout expired before model '{name}' answered")

@@ -44,7 +44,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The inputs and outputs of a model; if `batches`, axis 0 of all of them is the same free size."""
+    """The inputs and outputs of a model; if `batches`, axis 0 of all of them counts rows."""
 
     model: str
     inputs: tuple[Port, ...]
@@ -123,7 +123,7 @@ def _text(shape: Iterable[int]) -> str:
 def signature_of(model: str, inputs: Sequence[Argument], outputs: Sequence[Argument]) -> Signature:
     """The signature of (name, ONNX type, shape or None) rows; UNSUPPORTED if a type has no datatype.
 
-    An output whose first dimension is "" has that of the inputs.
+    An output whose first dimension is "" has that of the inputs. `batches` says that shapes allow it.
     """
     taken = tuple(_port(model, *argument) for argument in inputs)
     first = taken[0].dims[0] if taken and taken[0].dims else None
@@ -131,7 +131,7 @@ def signature_of(model: str, inputs: Sequence[Argument], outputs: Sequence[Argum
     for name, kind, shape in outputs:
         dims = (first, *shape[1:]) if shape and shape[0] == "" else shape
         given.append(_port(model, name, kind, dims))
-    return Signature(model, taken, tuple(given), _batches((*taken, *given)))
+    return Signature(model, taken, tuple(given), _could_batch(taken, given))
 
 
 def _port(model: str, name: str, kind: str, shape: Dims | None) -> Port:
@@ -144,8 +144,13 @@ def _port(model: str, name: str, kind: str, shape: Dims | None) -> Port:
     return Port(name, row.name, tuple(shape or ()), shape is not None)
 
 
-def _batches(ports: Sequence[Port]) -> bool:
-    """Whether axis 0 of all is one free size, which occurs on no other axis."""
-    firsts = {port.dims[0] if port.dims else None for port in ports}
-    first = next(iter(firsts), None)
-    return len(firsts) == 1 and isinstance(first, str) and all(first not in port.dims[1:] for port in ports)
+def _could_batch(inputs: Sequence[Port], outputs: Sequence[Port]) -> bool:
+    """Whether axis 0 of all inputs is one free size, on no other axis, and free in all outputs."""
+    firsts = {port.dims[0] if port.dims else 0 for port in inputs}
+    first = next(iter(firsts), 0)
+    return (
+        len(firsts) == 1
+        and not isinstance(first, int)
+        and (first is None or all(first not in port.dims[1:] for port in inputs))
+        and all(bool(port.dims) and not isinstance(port.dims[0], int) for port in outputs)
+    )
