@@ -17,7 +17,7 @@ from sardonyx.fuse.partition import partition
 from sardonyx.fuse.run import run as run_fusion
 from sardonyx.ir.run import run
 from sardonyx.ir.verify import verify
-from sardonyx.passes.widen import widened
+from sardonyx.passes.widen import widen
 from tests.property.models import FLOATS, INTEGERS, OPEN_SIZES, Model, models
 from tests.property.operators.draw import HALF
 from tests.property.operators.judges import wide
@@ -37,7 +37,7 @@ def check(model: Model) -> None:
     loaded, _ = specialise(model.data, model.feeds, CompileOptions())
     graph, feeds = loaded.graph, [model.feeds[info.name] for info in loaded.inputs]
     if model.dtype in HALF:
-        graph = widened(graph)
+        graph = widen(graph)
     agree("as loaded", run(graph, feeds), expected)
     for run_pass in passes.PIPELINE:
         graph = run_pass(graph)

@@ -45,6 +45,11 @@ class DType:
         return self.kind == "f"
 
     @property
+    def is_half(self) -> bool:
+        """Whether this is float16 or bfloat16: stored so, and computed in f32."""
+        return self.bits == 16 and self.kind == "f"
+
+    @property
     def is_int(self) -> bool:
         """Whether this is a signed or unsigned integer type."""
         return self.kind in "iu"

@@ -23,8 +23,9 @@ from sardonyx.frontend import attributes, constants, constraints, fallback
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import formal
 from sardonyx.ir.graph import Graph, symbols_of
+from sardonyx.ir.origin import origin
 from sardonyx.ir.unknown import Unknown, collect_unknowns
-from sardonyx.ir.value import Value, const, origin
+from sardonyx.ir.value import Value, const
 from sardonyx.ops.subgraph import Body, Formal
 from sardonyx.ops.table import Node, lookup, newest
 

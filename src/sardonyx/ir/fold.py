@@ -11,8 +11,9 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
+from sardonyx.errors import ShapeError
 from sardonyx.ir.meaning import NotFoldable
-from sardonyx.ir.prims import PRIMS
+from sardonyx.ir.prims import PRIMS, Prim
 
 Array = np.ndarray[Any, Any]
 Constant = tuple[Array, DType]
@@ -29,7 +30,7 @@ def known(shape: Sequence[Dim]) -> bool:
 def fold(
     prim: str, args: Sequence[Constant], attrs: dict[str, Any], dtype: DType, shape: Sequence[Dim]
 ) -> Array | None:
-    """The content of the result, or None if it is left to run time."""
+    """The content of the result, in f32 if it is a half that is computed; None if it is left to run time."""
     row = PRIMS[prim]
     if row.kind in ("opaque", "control") or not known(shape):
         return None
@@ -44,9 +45,20 @@ def fold(
         return None
     try:
         with np.errstate(all="ignore"):
-            return _run(row.run, [data for data, _ in args], attrs, dtype, symbolic)
+            arrays = [data for data, _ in args]
+            if dtype.is_half and not symbolic:
+                return _half(row, arrays, attrs, dtype)
+            return _run(row.run, arrays, attrs, dtype, symbolic)
     except (NotFoldable, ZeroDivisionError, IndexError, TypeError, ValueError):
         return None
+
+
+def empty(dtype: DType, shape: Sequence[Dim]) -> Array:
+    """A tensor without elements, its unknown sizes 1. Raises ShapeError if it is too large all the same."""
+    try:
+        return np.empty([n if isinstance(n, int) else 1 for n in shape], dtype.numpy)
+    except ValueError:
+        raise ShapeError(f"a tensor of sizes {list(shape)} is too large") from None
 
 
 def is_symbolic(constant: Constant) -> bool:
@@ -73,6 +85,18 @@ def _run(
         return np.frompyfunc(lambda v: int(v) if isinstance(v, float) else v, 1, 1)(data)  # type: ignore[no-any-return]
     data = np.asarray(run([_wide(a) for a in arrays] if dtype.compute != dtype.name else arrays, attrs))
     return data if data.dtype == dtype.numpy else data.astype(dtype.numpy)
+
+
+def _half(row: Prim, arrays: list[Array], attrs: dict[str, Any], dtype: DType) -> Array:
+    """What is computed as f32; what is only moved, or cast to be rounded, as it is."""
+    added = attrs.get("reduction", "none") != "none"
+    moved = row.kind in ("view", "index") and not added and not any(a.dtype == np.float32 for a in arrays)
+    if moved or row.name == "bitcast" or attrs.get("rounds"):
+        return np.asarray(row.run(arrays, attrs))
+    if row.name == "cast":
+        return np.asarray(row.run(arrays, {"to": dt.F32}))
+    result = np.asarray(row.run([_wide(a) for a in arrays], attrs))
+    return result.astype(np.float32)
 
 
 def _sizes(a: Array) -> Array:

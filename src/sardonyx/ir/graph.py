@@ -128,7 +128,10 @@ def flattened(graph: Graph) -> tuple[Any, ...]:
             order.append(value)
     at = {v.id: number for number, v in enumerate(order)}
     rows = tuple(
-        (v.prim, tuple(at[a.id] for a in v.args), v.attrs, v.dtype, v.shape, v.data, v.results, v.origins)
+        (
+            *(v.prim, tuple(at[a.id] for a in v.args), v.attrs, v.dtype, v.shape),
+            *(v.data, v.results, v.exact, v.origins),
+        )
         for v in order
     )
     outputs = tuple((name, at[v.id]) for name, v in graph.outputs)
@@ -144,8 +147,8 @@ def restored(
 ) -> Graph:
     """The graph that `flattened` took apart, of new values."""
     values: list[Value] = []
-    for prim, args, attrs, dtype, shape, data, results, origins in rows:
-        value = Value(prim, tuple(values[a] for a in args), attrs, dtype, shape, data, results)
+    for prim, args, attrs, dtype, shape, data, results, exact, origins in rows:
+        value = Value(prim, tuple(values[a] for a in args), attrs, dtype, shape, data, results, exact)
         value.origins = origins
         values.append(value)
     return Graph(

@@ -152,8 +152,11 @@ def shift_right(a: Array, b: Array) -> Array:
     return np.where(b >= bits, 0, np.right_shift(a, np.minimum(b, bits - 1))).astype(a.dtype)
 
 
-def cast(x: Array, *, to: dt.DType) -> Array:
-    """Convert the element type: floats to integers truncate, anything to bool is x != 0."""
+def cast(x: Array, *, to: dt.DType, rounds: bool = False) -> Array:
+    """Convert the element type: floats to integers truncate, anything to bool is x != 0.
+
+    `rounds` says that nothing may be computed from more digits than the type has.
+    """
     if x.dtype == object and not _text(x):
         if to.is_int and all(isinstance(v, int | dims.Expr) for v in x.flat):
             return x

@@ -7,8 +7,7 @@ Knows primitives and sizes; must not know ONNX, loops or native code.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -19,8 +18,9 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
-from sardonyx.ir import types
-from sardonyx.ir.fold import SYMBOLIC_LIMIT, fold, known
+from sardonyx.ir import origin, types
+from sardonyx.ir.fold import SYMBOLIC_LIMIT, empty, fold, known
+from sardonyx.ir.intern import const_key, freeze
 from sardonyx.ir.prims import PRIMS
 
 Shape: TypeAlias = tuple[Dim, ...]
@@ -29,17 +29,20 @@ _table: WeakValueDictionary[Any, Value] = WeakValueDictionary()
 _ids = itertools.count()
 _MOST_AXES = 64
 _KEPT_EMPTY = frozenset({"broadcast", "item"})
-_origin: list[str] = []
 
 
 class Value:
     """One tensor (or, for many-result operators, one tuple of tensors; see `results`).
 
     Equal structure is the same object. `origins` are the ONNX nodes it came from; they are not part of
-    its identity. `data` is the content of a constant: a numpy array, or an object array of `Dim`.
+    its identity. `data` is the content of a constant: a numpy array, or an object array of `Dim`; `exact` is
+    that of a half one before it was rounded, in f32.
     """
 
-    __slots__ = ("__weakref__", "args", "attrs", "data", "dtype", "id", "origins", "prim", "results", "shape")
+    __slots__ = (
+        *("__weakref__", "args", "attrs", "data", "dtype", "exact", "id", "origins", "prim", "results"),
+        "shape",
+    )
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Value:
         shape: Shape,
         data: Array | None,
         results: tuple[tuple[DType, Shape], ...] = (),
+        exact: Array | None = None,
     ) -> None:
         self.prim = prim
         self.args = args
@@ -57,6 +61,7 @@ class Value:
         self.dtype = dtype
         self.shape = shape
         self.data = data
+        self.exact = exact
         self.results = results
         self.id = next(_ids)
         self.origins: tuple[str, ...] = ()
@@ -187,8 +192,14 @@ class Value:
         return map_("erf", self)
 
     def cast(self, to: DType) -> Value:
-        """Convert the element type; to bool means != 0."""
+        """Convert the element type; to bool means != 0. Halves are rounded when they are stored."""
         return self if to is self.dtype else make("cast", (self,), {"to": to}, to, self.shape)
+
+    def rounded(self, to: DType) -> Value:
+        """Convert the element type; what is computed from a half has been rounded."""
+        if to is self.dtype or not to.is_half:
+            return self.cast(to)
+        return make("cast", (self,), {"to": to, "rounds": True}, to, self.shape)
 
     def where(self, yes: Value, no: Operand) -> Value:
         """`yes` where this bool holds, else `no`."""
@@ -201,6 +212,8 @@ class Value:
         kept = tuple(sorted({self.axis(a) for a in axes if self.shape[self.axis(a)] != 1}))
         if not kept:
             return self
+        if self.dtype.is_half and prim in ("sum", "prod"):
+            return self.cast(dt.F32).reduce(prim, kept).cast(self.dtype)
         shape = tuple(1 if a in kept else n for a, n in enumerate(self.shape))
         return make(prim, (self,), {"axes": kept}, self.dtype, shape)
 
@@ -215,7 +228,8 @@ class Value:
     def mean(self, *axes: int) -> Value:
         """Mean over axes, kept as size 1."""
         count = dims.product(self.shape[self.axis(a)] for a in axes)
-        return self.sum(*axes) / dim_value(count, self.dtype)
+        wide = self.cast(dt.F32) if self.dtype.is_half else self
+        return (wide.sum(*axes) / dim_value(count, wide.dtype)).cast(self.dtype)
 
     def axis(self, axis: int) -> int:
         """The axis number made non-negative; ShapeError if it is out of range."""
@@ -322,7 +336,7 @@ def _negative(amount: Dim) -> int:
 
 def lift(operand: Operand, like: Value) -> Value:
     """A Python number as a constant of the type of `like`."""
-    return operand if isinstance(operand, Value) else const(np.asarray(operand, dtype=like.dtype.numpy))
+    return operand if isinstance(operand, Value) else scalar(operand, like.dtype)
 
 
 def broadcast_dim(a: Dim, b: Dim, where: Value) -> Dim:
@@ -368,9 +382,12 @@ def make(
         if isinstance(size, dims.Expr):
             dims.assume(size, 1 if prim in ("window", "conv", "conv_transpose") else 0)
     if 0 in shape and dtype is not dt.OBJECT and prim not in _KEPT_EMPTY:
-        return _empty(dtype, shape)
+        return const(empty(dtype, shape), dtype).broadcast(shape)
     if args and all(a.is_const for a in args):
-        folded = fold(prim, [(a.data, a.dtype) for a in args if a.data is not None], attrs, dtype, shape)
+        known_args = [(a.data if a.exact is None else a.exact, a.dtype) for a in args]
+        folded = fold(
+            prim, [(data, kind) for data, kind in known_args if data is not None], attrs, dtype, shape
+        )
         if folded is not None:
             return const(folded, dtype)
     key = (prim, tuple(a.id for a in args), freeze(attrs), dtype.name, shape, results)
@@ -378,53 +395,37 @@ def make(
     if value is None:
         value = Value(prim, args, attrs, dtype, shape, None, results)
         _table[key] = value
-    if _origin and _origin[-1] not in value.origins:
-        value.origins = (*value.origins, _origin[-1])
+    origin.add_to(value)
     return value
 
 
-def _empty(dtype: DType, shape: Shape) -> Value:
-    """A tensor without elements, whatever it was to be computed from."""
-    try:
-        nothing = np.empty([n if isinstance(n, int) else 1 for n in shape], dtype.numpy)
-    except ValueError:
-        raise ShapeError(f"a tensor of sizes {list(shape)} is too large") from None
-    return const(nothing, dtype).broadcast(shape)
-
-
-def freeze(data: Any) -> Any:
-    """A hashable form of attributes."""
-    if isinstance(data, dict):
-        return tuple(sorted((k, freeze(v)) for k, v in data.items()))
-    if isinstance(data, list | tuple):
-        return tuple(freeze(v) for v in data)
-    if isinstance(data, np.ndarray):
-        return (data.dtype.str, data.shape, data.tobytes())
-    return data
-
-
 def const(data: Array, dtype: DType | None = None) -> Value:
-    """A constant; `dtype` is needed for object arrays of symbolic sizes. The array must not change later."""
+    """A constant; `dtype` is needed for object arrays of symbolic sizes, and for halves given in f32.
+
+    Those are kept as they are too: what is computed from them is rounded once. The array must not change
+    later.
+    """
     data = np.asarray(data)
     dtype = dtype or dt.by_numpy(data.dtype)
     if data.dtype == object and dtype is not dt.STRING and all(isinstance(v, int) for v in data.flat):
         data = data.astype(dtype.numpy)
-    if data.dtype == object:
-        key: Any = ("const", dtype.name, data.shape, tuple(data.flat))
-    elif data.size <= 4096:
-        key = ("const", dtype.name, data.shape, data.tobytes())
-    else:
-        key = ("const", dtype.name, data.shape, id(data))
+    exact = data if dtype.is_half and data.dtype == np.float32 else None
+    if exact is not None:
+        with np.errstate(all="ignore"):
+            data = exact.astype(dtype.numpy)
+    key = const_key(data if exact is None else exact, dtype)
     value = _table.get(key)
     if value is None:
-        value = Value("const", (), {}, dtype, data.shape, data)
+        value = Value("const", (), {}, dtype, data.shape, data, exact=exact)
         _table[key] = value
     return value
 
 
 def scalar(number: float, dtype: DType) -> Value:
-    """A rank-0 constant."""
-    return const(np.asarray(number).astype(dtype.numpy))
+    """A rank-0 constant; halves are not rounded before they are computed with."""
+    single = np.asarray(number).astype(np.float32 if dtype.is_half else dtype.numpy)
+    rounded = single.astype(dtype.numpy)
+    return const(rounded if rounded == single or single != single else single, dtype)
 
 
 def zero(dtype: DType) -> Value:
@@ -455,6 +456,8 @@ def placeholder(name: str, dtype: DType, shape: Sequence[Dim]) -> Value:
 
 def iota(shape: Sequence[Dim], axis: int, dtype: DType) -> Value:
     """The index along an axis."""
+    if dtype.is_half:
+        return iota(shape, axis, dt.F32).cast(dtype)
     shape = tuple(shape)
     if known(shape) and isinstance(n := dims.product(shape), int) and n <= SYMBOLIC_LIMIT:
         return const(
@@ -488,13 +491,3 @@ def many(
     """The results of a many-result operator, as values."""
     node = make(prim, tuple(args), attrs, dt.OBJECT, (), tuple(results))
     return tuple(node.item(i) for i in range(len(results)))
-
-
-@contextmanager
-def origin(name: str) -> Iterator[None]:
-    """Values built inside the block carry this ONNX node name."""
-    _origin.append(name)
-    try:
-        yield
-    finally:
-        _origin.pop()

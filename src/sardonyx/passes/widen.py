@@ -1,59 +1,90 @@
-"""Half-precision graphs computed in single precision: values between operations are never rounded to 16 bits.
+"""Half precision computed in single precision, from where its arithmetic begins to where it ends.
 
-Weights are converted once; inputs and outputs keep their types.
+Weights are converted once; inputs, outputs and what is only moved keep their types. What a model casts to a
+half and back is rounded, if nothing is done to it in between but moving.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from sardonyx.base import dtype as dt
-from sardonyx.ir.graph import Graph
+from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, make
 
-_NARROW = (dt.F16, dt.BF16)
-_ARITHMETIC = frozenset({"map", "reduce", "scan", "contract", "view", "index"})
+_ARITHMETIC = frozenset({"map", "reduce", "scan", "contract"})
+_MOVEMENT = frozenset({"view", "index"})
+_BITS = frozenset({"bitcast", "item"})
 
 
 def widen(graph: Graph) -> Graph:
-    """A graph with contractions in half precision, widened; a kernel without any computes so by itself."""
-    found = any(v.dtype in _NARROW and v.kind == "contract" for v in graph.order())
-    return widened(graph) if found else graph
-
-
-def widened(graph: Graph) -> Graph:
     """Every arithmetic value of type float16 or bfloat16 as float32."""
-    wide: dict[int, Value] = {}
+    wide = Wide()
+    return graph.map(wide.change)
 
-    def change(value: Value, args: tuple[Value, ...]) -> Value:
-        if not _widens(value):
-            return _again(value, args)
-        parts = tuple(wide.get(a.id) or _single(a) for a in args)
+
+class Wide:
+    """The halves of a graph with what they were before they were rounded, or are when they are read."""
+
+    def __init__(self) -> None:
+        self._computed: dict[int, Value] = {}
+        self._cast: set[int] = set()
+        self._read: dict[int, Value] = {}
+
+    def change(self, value: Value, args: tuple[Value, ...]) -> Value:
+        """A value over new arguments: a half is what it was computed as, rounded."""
+        if not args or value.prim in _BITS or not any(a.dtype.is_half for a in (value, *args)):
+            return rebuild(value, args)
         if value.prim == "cast":
-            single = parts[0].cast(dt.F32)
-        else:
-            attrs = {k: dt.F32 if v in _NARROW else v for k, v in value.attrs.items()}
-            single = make(value.prim, parts, attrs, dt.F32, value.shape)
-        single.origins = single.origins or value.origins
-        narrow = single.cast(value.dtype)
-        wide[narrow.id] = single
+            return self._changed_cast(value, args[0])
+        moved = value.kind in _MOVEMENT and value.attrs.get("reduction", "none") == "none"
+        computed = [a.id for a in args if a.id in self._computed]
+        if value.kind not in _ARITHMETIC | _MOVEMENT or (moved and not computed):
+            return rebuild(value, args)
+        parts = tuple(map(self._single, args))
+        if not value.dtype.is_half:
+            return make(value.prim, parts, value.attrs, value.dtype, value.shape, value.results)
+        single = make(value.prim, parts, _in_single(value.attrs), dt.F32, value.shape)
+        if moved and self._cast.issuperset(computed):
+            return self._noted_cast(rebuild(value, args), single)
+        return self._rounded(single, value)
+
+    def _changed_cast(self, value: Value, arg: Value) -> Value:
+        source = arg if arg.id in self._cast else self._computed.get(arg.id, arg)
+        if value.attrs.get("rounds"):
+            return self._noted_cast(source.rounded(value.dtype), source.cast(dt.F32))
+        return self._rounded(source.cast(dt.F32), value) if value.dtype.is_half else source.cast(value.dtype)
+
+    def _noted_cast(self, narrow: Value, single: Value) -> Value:
+        """A half that the model asks for: rounded where it is read as such, but not to be computed with."""
+        self._computed[narrow.id] = single
+        self._cast.add(narrow.id)
         return narrow
 
-    def _again(value: Value, args: tuple[Value, ...]) -> Value:
-        if value.prim == "cast" and args[0].id in wide:
-            return wide[args[0].id].cast(value.dtype)
-        if value.kind == "map" and value.dtype is dt.BOOL and any(a.dtype in _NARROW for a in args):
-            args = tuple(wide.get(a.id) or _single(a) for a in args)
-        return make(value.prim, args, value.attrs, value.dtype, value.shape, value.results) if args else value
+    def _rounded(self, single: Value, value: Value) -> Value:
+        single.origins = single.origins or value.origins
+        narrow = single.cast(value.dtype)
+        self._computed[narrow.id] = single
+        return narrow
 
-    return graph.map(change)
+    def _single(self, value: Value) -> Value:
+        """A half as float32. Views are of what they show as float32, so that other passes see them."""
+        if not value.dtype.is_half:
+            return value
+        if value.id not in self._read:
+            self._read[value.id] = self._computed.get(value.id) or self._converted(value)
+        return self._read[value.id]
+
+    def _converted(self, value: Value) -> Value:
+        if value.is_numeric_const and value.data is not None:
+            return const(value.data.astype(np.float32) if value.exact is None else value.exact)
+        if value.kind == "view" and value.prim not in _BITS:
+            parts = tuple(map(self._single, value.args))
+            return make(value.prim, parts, value.attrs, dt.F32, value.shape)
+        return value.cast(dt.F32)
 
 
-def _widens(value: Value) -> bool:
-    return value.dtype in _NARROW and value.kind in _ARITHMETIC and value.prim not in ("bitcast", "item")
-
-
-def _single(value: Value) -> Value:
-    if value.dtype not in _NARROW:
-        return value
-    if value.is_numeric_const and value.data is not None:
-        return const(value.data.astype(dt.F32.numpy))
-    return value.cast(dt.F32)
+def _in_single(attrs: dict[str, Any]) -> dict[str, Any]:
+    return {k: dt.F32 if isinstance(v, dt.DType) and v.is_half else v for k, v in attrs.items()}

@@ -22,7 +22,9 @@ def too_much(**feeds: object) -> Bad:
 
 def impossible(**feeds: object) -> Bad:
     return Bad(
-        feeds, Fail, "too large|negative|is below|result of|contradict|cannot reshape|too many|malformed"
+        feeds,
+        Fail,
+        "too large|negative|is below|result of|contradict|cannot reshape|too many|malformed|positive",
     )
 
 

@@ -226,7 +226,7 @@ def converted(x: Value, to: DType, saturate: bool = True, round_mode: str = "up"
         wide = x if x.dtype.is_float and x.dtype.bits >= 16 else x.cast(dt.F32)
         top = largest(to)
         return wide.max(-top).min(top).cast(to)
-    return x.cast(to)
+    return x.rounded(to)
 
 
 def power_of_two(x: Value, saturate: bool, round_mode: str) -> Value:

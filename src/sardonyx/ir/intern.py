@@ -1,0 +1,31 @@
+"""By what equal values are found again: hashable forms of attributes and of the content of constants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base.dtype import DType
+
+_COMPARED = 4096
+"""Constants of more elements are known by their array, not by its content."""
+
+
+def freeze(data: Any) -> Any:
+    """A hashable form of attributes."""
+    if isinstance(data, dict):
+        return tuple(sorted((k, freeze(v)) for k, v in data.items()))
+    if isinstance(data, list | tuple):
+        return tuple(freeze(v) for v in data)
+    if isinstance(data, np.ndarray):
+        return (data.dtype.str, data.shape, data.tobytes())
+    return data
+
+
+def const_key(data: np.ndarray[Any, Any], dtype: DType) -> Any:
+    """What equal constants have in common; the array must live as long as the key."""
+    if data.dtype == object:
+        return ("const", dtype.name, data.shape, tuple(data.flat))
+    content = data.tobytes() if data.size <= _COMPARED else id(data)
+    return ("const", dtype.name, data.dtype.str, data.shape, content)
