@@ -14,6 +14,7 @@ class Gemm(IntEnum):
     EPILOGUE_WORDS, and it is called per tile with coords = [b0 * BATCH1 + b1, m, n].
     With FINISH = 1: C = min(max(sum + BIAS[n] + RESIDUAL[b0, b1, m, n], LOW), HIGH), where BIAS and RESIDUAL
     may be 0, LOW and HIGH are bits of the element type; NaN stays NaN.
+    L2_BYTES is the size of the cache for which blocks are cut.
     """
 
     A = 0
@@ -44,7 +45,8 @@ class Gemm(IntEnum):
     R_BATCH0 = 25
     R_BATCH1 = 26
     R_M = 27
-    EPILOGUE_WORDS = 28
+    L2_BYTES = 28
+    EPILOGUE_WORDS = 29
 
 
 class Conv(IntEnum):
@@ -68,7 +70,7 @@ class Conv(IntEnum):
     PLAIN = 1: Y has channels Y_CHANNEL apart; coords = [image, line, pixel, channel].
     PLAIN = 2: the same, but the epilogue gets the tile transposed, coords = [image, line, channel, pixel].
     BIAS is padded like the channels of Y. FINISH and the words after it are as for `Gemm`, with R_* in the
-    role of Y_*.
+    role of Y_*, and L2_BYTES.
     """
 
     X = 0
@@ -108,4 +110,5 @@ class Conv(IntEnum):
     R_LINE = 34
     R_PIXEL = 35
     R_CHANNEL = 36
-    EPILOGUE_WORDS = 37
+    L2_BYTES = 37
+    EPILOGUE_WORDS = 38

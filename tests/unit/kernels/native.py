@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from sardonyx.base.abi import Context
 from sardonyx.base.target import Target
+from sardonyx.kernels.arguments import Conv, Gemm
 from sardonyx.kernels.library import library_ir, scratch_bytes
 from sardonyx.object import engine
 from sardonyx.object.link import link
@@ -71,6 +72,7 @@ def run(
     args = np.zeros(size, np.int64)
     for index, value in words.items():
         args[index] = value
+    args[Conv.L2_BYTES if symbol == "sdx_conv" else Gemm.L2_BYTES] = target.l2_bytes
     function = KERNEL(library(target, dtype).address(f"{symbol}_{SUFFIXES[dtype]}"))
     scratch = _scratch(target)
     for tid in range(threads):

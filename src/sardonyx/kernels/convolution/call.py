@@ -43,7 +43,7 @@ def conv_call(group: Group, places: Mapping[int, Place], target: Target) -> tupl
         Conv.X_LINE: x_at.factor(line),
         Conv.X_PIXEL: x_at.factor(pixel),
     }
-    words[Conv.PLAIN] = int(not blocked_out)
+    words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: target.l2_bytes}
     weights = _pack(w, anchor, target, blocked_in=x.rank == 5)
     words[Conv.W] = Address(weights)
     modules = {"contraction f32": ""}

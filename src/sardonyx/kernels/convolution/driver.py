@@ -56,7 +56,7 @@ def define_conv(module: Module, target: Target, dtype: str) -> None:
     panels = ceil_div(f, word[Conv.CHANNELS], int_(shape.columns))
     outer = f.mul(word[Conv.IMAGES], word[Conv.GROUPS])
     with f.when(f.icmp("sgt", f.mul(f.mul(tiles, panels), outer), int_(0))):
-        by_panels = _prefer_panels(f, target, shape, args, outer, panels, tiles, threads)
+        by_panels = _prefer_panels(f, shape, args, outer, panels, tiles, threads)
         unit = f.select(by_panels, panels, tiles)
         low, high = split(f, f.mul(outer, unit), tid, threads)
         with f.loop(f.binary("udiv", low, unit), ceil_div(f, high, unit)) as loop:
@@ -71,15 +71,13 @@ def define_conv(module: Module, target: Target, dtype: str) -> None:
     f.finish()
 
 
-def _prefer_panels(
-    f: Function, target: Target, shape: Shape, args: V, outer: V, panels: V, tiles: V, threads: V
-) -> V:
+def _prefer_panels(f: Function, shape: Shape, args: V, outer: V, panels: V, tiles: V, threads: V) -> V:
     """Whether threads share out panels: large weights are then read once; else the better balance decides."""
     steps = f.smax(f.word(args, Conv.STEPS), int_(1))
     for count in (Conv.CHANNELS_IN, Conv.TAPS1, Conv.TAPS2, Conv.TAPS3):
         steps = f.mul(steps, f.word(args, count))
     weight_bytes = f.mul(f.mul(steps, panels), int_(shape.panel_row_bytes))
-    large = f.icmp("sgt", weight_bytes, int_(target.l2_bytes // 2))
+    large = f.icmp("sgt", weight_bytes, f.binary("udiv", f.word(args, Conv.L2_BYTES), int_(2)))
     panel_cost = f.mul(ceil_div(f, f.mul(outer, panels), threads), tiles)
     tile_cost = f.mul(ceil_div(f, f.mul(outer, tiles), threads), panels)
     bonus = f.select(large, int_(9), int_(7))

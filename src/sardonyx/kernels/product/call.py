@@ -46,7 +46,7 @@ def dot_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple
     sources = (places[a.id].storage, packed_b or places[b.id].storage)
     words = _operand_words(kernel, inner, (a_at, b_at), sources)
     end, modules, tail = _end_words(kernel, anchor.dtype, target)
-    words |= end
+    words |= {Gemm.L2_BYTES: target.l2_bytes, **end}
     suffix = "f32" if anchor.dtype is dt.F32 else "f64"
     modules[f"contraction {suffix}"] = ""
     assert group.place is not None

@@ -110,12 +110,13 @@ class _Block:
     def _choose_blocks(self) -> None:
         """Keep a block of A beside two panels of B in L2; cut k only if too few rows of A would fit."""
         f, shape, tiles = self.f, self.shape, self.cut.parts
-        budget = self.target.l2_bytes * 3 // 4 // shape.element
+        quarter = f.binary("udiv", self.word[Gemm.L2_BYTES], int_(4 * shape.element))
+        budget = f.mul(quarter, int_(3))
         beside = int_(2 * shape.columns)
         together = int_(_FULL_TILES) if self.target.fixed_order else f.smin(tiles, int_(_FULL_TILES))
-        fitting = f.binary("udiv", int_(budget), f.add(f.mul(together, int_(shape.max_rows)), beside))
+        fitting = f.binary("udiv", budget, f.add(f.mul(together, int_(shape.max_rows)), beside))
         single = f.icmp("eq", together, int_(1))
-        longest = f.select(single, int_(budget // 2 // shape.max_rows), fitting)
+        longest = f.select(single, f.binary("udiv", budget, int_(2 * shape.max_rows)), fitting)
         k = f.smax(self.k, int_(1))
         equal = ceil_div(f, k, ceil_div(f, k, longest))
         self.k_block = _rounded(f, equal, shape.lanes)
@@ -123,7 +124,7 @@ class _Block:
         # An odd number of vectors: the rows of the copy then begin in different L1 sets.
         vectors = f.smin(self.k_block, _rounded(f, k, shape.lanes))
         self.copy_pitch = f.binary("or", vectors, int_(shape.lanes))
-        room = f.sub(f.binary("udiv", int_(budget), self.copy_pitch), beside)
+        room = f.sub(f.binary("udiv", budget, self.copy_pitch), beside)
         fitting = f.smax(f.binary("sdiv", room, int_(shape.max_rows)), int_(1))
         self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
         sums = f.binary("udiv", int_(_SUM_BYTES), f.mul(self.tiles_per_block, int_(shape.tile_bytes)))
