@@ -96,7 +96,7 @@ FALLBACK = Knob(
     changes_code=True,
 )
 JOBS = Knob(
-    "jobs", 0, "processes of a cold compile; 0 = the cores this process may use, 1 = no extra process"
+    "jobs", 0, "threads of a cold compile; 0 = the cores this process may use, 1 = no thread of its own"
 )
 SPIN_US = Knob("spin_us", 50, "microseconds an idle thread of the team waits actively before it sleeps")
 LOG = Knob("log", 2, "least severity logged to stderr: 0 verbose, 1 info, 2 warning, 3 error, 4 fatal")

@@ -1,51 +1,171 @@
-"""IR modules -> one executable image, through the object cache; LLVM is imported only for what is new."""
+"""The machine code of a program: modules are compiled as soon as they are known, then linked to one image.
+
+Decides what is compiled here, and what the cache or another process already has. LLVM is imported only for
+what is new. Must not know what the modules compute.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import queue
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
+from sardonyx.kernels.library import Shared, Text
 from sardonyx.object import executor
 from sardonyx.object.link import link
 from sardonyx.runtime import cores
 from sardonyx.runtime.cache import Cache, key
 from sardonyx.runtime.image import LoadedImage, load, load_cached
+from sardonyx.targets import level
 
 
-def build_image(
-    library: Mapping[str, Callable[[], str]], target: Target, store: Cache, jobs: int, report: Report
-) -> tuple[str, LoadedImage]:
-    """Compile and link the modules of a program with the executor: the image and its key in the cache.
+@dataclass(slots=True)
+class Module:
+    """IR text on its way to machine code; `key` is that of its object in the cache."""
 
-    `jobs` processes compile what is new; 0 = as many as this process has cores.
+    text: Text
+    target: Target
+    key: str
+    code: bytes | None = None
+    error: BaseException | None = None
+
+    @property
+    def ir(self) -> str:
+        """The text itself."""
+        return self.text.of(self.target) if isinstance(self.text, Shared) else self.text()
+
+
+class Build:
+    """The modules of a program by name; a context manager, at whose end nothing more is compiled.
+
+    Args:
+        target: what to compile for.
+        store: where objects and images are kept.
+        compiler: a digest of this package's code, on which the texts of shared modules depend.
+        jobs: threads that compile what is new; 0 = as many as there are cores, 1 = none but the caller's.
     """
-    texts = [executor.ir(target), *(library[name]() for name in sorted(library))]
-    keys = [object_key(text, target) for text in texts]
-    name = key("image", *keys)
-    loaded = load_cached(store, name)
-    if loaded is not None:
-        report.count("compiles", 0)
-        return name, loaded
-    image = link(_objects(texts, keys, target, store, jobs or cores.team_size(), report))
-    store.put("image", name, image.to_bytes())
-    return name, load_cached(store, name) or load(image)
 
+    def __init__(self, target: Target, store: Cache, compiler: str, jobs: int = 0) -> None:
+        self.target, self.store, self.compiler = target, store, compiler
+        self.modules: dict[str, Module] = {}
+        self.compiled = 0
+        self._threads: list[threading.Thread] = []
+        self._most_threads = 0 if jobs == 1 else jobs or cores.team_size()
+        self._new: queue.SimpleQueue[Module | None] = queue.SimpleQueue()
+        self._keys: set[str] = set()
+        self._is_over = False
+        self.add("executor", Shared(executor.ir))
 
-def _objects(
-    texts: Sequence[str], keys: Sequence[str], target: Target, store: Cache, jobs: int, report: Report
-) -> list[bytes]:
-    objects = [store.get("object", key) for key in keys]
-    missing = [n for n, found in enumerate(objects) if found is None]
-    if missing:
-        from sardonyx.object import engine
+    def __enter__(self) -> Self:
+        return self
 
-        compiled = engine.compile_many([texts[n] for n in missing], target, jobs)
-        for n, code in zip(missing, compiled, strict=True):
-            objects[n] = code
-            store.put("object", keys[n], code)
-    report.count("compiles", len(missing))
-    return [found for found in objects if found is not None]
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_over = True
+        for _ in self._threads:
+            self._new.put(None)
+
+    def add(self, name: str, text: Text) -> None:
+        """Have a module, unless there is one of that name; it is compiled while the caller goes on."""
+        if name in self.modules:
+            return
+        module = self._shared(name, text) if isinstance(text, Shared) else self._own(text)
+        self.modules[name] = module
+        if module.key not in self._keys and not self.store.has("object", module.key):
+            self._new.put(module)
+            self._keys.add(module.key)
+            self._hire()
+
+    def ir(self, name: str) -> str:
+        """The text of a module."""
+        return self.modules[name].ir
+
+    def _own(self, text: Text) -> Module:
+        module = Module(text, self.target, "")
+        module.key = object_key(module.ir, self.target)
+        return module
+
+    def _shared(self, name: str, text: Shared) -> Module:
+        """A module whose text need not be made to know whether its code is there."""
+        module = Module(text, level(self.target), "")
+        name = key(name, repr(module.target), self.compiler)
+        known = self.store.get("module", name)
+        if known is None:
+            known = object_key(module.ir, module.target).encode()
+            self.store.put("module", name, known)
+        module.key = known.decode()
+        return module
+
+    def _hire(self) -> None:
+        """One more thread, if there may be one and it has something to do."""
+        if len(self._threads) < min(self._most_threads, len(self._keys)):
+            self._threads.append(threading.Thread(target=self._serve, name="sardonyx-compile"))
+            self._threads[-1].start()
+
+    def _serve(self) -> None:
+        """Compile until there is nothing more; what another process is compiling comes last."""
+        later = []
+        while (module := self._new.get()) is not None:
+            if not self._make(module, wait=False):
+                later.append(module)
+        for module in later:
+            self._make(module, wait=True)
+
+    def _make(self, module: Module, *, wait: bool) -> bool:
+        """Compile a module or get it from the cache; False if another process is at it and we do not wait."""
+        if self._is_over:
+            return True
+        try:
+            with self.store.claim("object", module.key, wait=wait) as is_ours:
+                if not is_ours:
+                    return False
+                module.code = self.store.get("object", module.key)
+                if module.code is None:
+                    from sardonyx.object import engine
+
+                    module.code = engine.compile_object(module.ir, module.target)
+                    self.store.put("object", module.key, module.code)
+                    self.compiled += 1
+        except BaseException as error:
+            module.error = error
+        return True
+
+    def image(self, report: Report) -> tuple[str, LoadedImage]:
+        """All modules compiled and linked: the key of the image in the cache, and the image.
+
+        Raises CompileError if a text is no LLVM IR.
+        """
+        for _ in range(len(self._threads) + 1):
+            self._new.put(None)
+        self._serve()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+        for module in self.modules.values():
+            if module.error is not None:
+                raise module.error
+        report.count("compiles", self.compiled)
+        modules = [self.modules[name] for name in sorted(self.modules)]
+        name = key("image", *(module.key for module in modules))
+        loaded = load_cached(self.store, name)
+        if loaded is not None:
+            return name, loaded
+        image = link([self._object(module) for module in modules])
+        self.store.put("image", name, image.to_bytes())
+        return name, load_cached(self.store, name) or load(image)
+
+    def _object(self, module: Module) -> bytes:
+        if module.code is None:
+            self._make(module, wait=True)
+        if module.error is not None:
+            raise module.error
+        assert module.code is not None
+        return module.code
 
 
 def object_key(text: str, target: Target) -> str:

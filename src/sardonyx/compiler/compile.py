@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from sardonyx.compiler.bodies import (
     control_step,
     native_control,
 )
-from sardonyx.compiler.build import build_image
+from sardonyx.compiler.build import Build
 from sardonyx.errors import UnsupportedOp
 from sardonyx.frontend import Loaded
 from sardonyx.fuse import text as fusion_text
@@ -61,37 +62,38 @@ class Compiled:
 
 
 def compile_model(
-    load: Callable[[], Loaded], target: Target, options: CompileOptions, store: Cache
+    load: Callable[[], Loaded], target: Target, options: CompileOptions, store: Cache, compiler: str = ""
 ) -> Compiled:
     """The whole compiler. Each line is one stage; `trace` names, times, verifies and may dump it.
 
-    Raises what `load` raises, and UnsupportedOp if an operator has no native code and `options.fallback` is
-    "error".
+    `compiler` is a digest of this package's code. Raises what `load` raises, and UnsupportedOp if an operator
+    has no native code and `options.fallback` is "error".
     """
     trace = tracing(options)
     loaded = load()
     trace.stage("load", loaded.graph)
     report = Report(fallbacks=list(loaded.fallbacks), operators=dict(loaded.operators))
-    parts = Parts(target, report)
-    with dims.assuming(loaded.bounds):
-        data = build_program(loaded.graph, parts, trace)
-    data = trace.stage("assemble", described(data, loaded, report))
-    if options.fallback == "error":
-        refuse(report.fallbacks)
-    for name in sorted(parts.library) if trace.prints_code else ():
-        trace.code(f"{name.replace(' ', '_')}.ll", parts.library[name])
-    key, image = trace.stage("codegen", build_image(parts.library, target, store, options.jobs, report))
+    with Build(target, store, compiler, options.jobs) as build:
+        parts = Parts(target, report, build)
+        with dims.assuming(loaded.bounds):
+            data = build_program(loaded.graph, parts, trace)
+        data = trace.stage("assemble", described(data, loaded, report))
+        if options.fallback == "error":
+            refuse(report.fallbacks)
+        for name in sorted(build.modules) if trace.prints_code else ():
+            trace.code(f"{name.replace(' ', '_')}.ll", partial(build.ir, name))
+        key, image = trace.stage("codegen", build.image(report))
     trace.finish(report)
     return Compiled(data, parts.constants.arrays, image, key, report)
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a program and those inside it share: IR modules by name, constants, the report."""
+    """What a program and those inside it share: machine code, constants, the report."""
 
     target: Target
     report: Report
-    library: dict[str, Callable[[], str]] = field(default_factory=dict)
+    build: Build
     constants: Constants = field(default_factory=Constants)
 
 
@@ -142,7 +144,8 @@ class Builder:
             report.kernels.append(KernelNote(root.prim, root.origins, "control", "native jumps"))
         else:
             for call, modules in native_calls(group, fusion.places, self.parts.target):
-                self.parts.library.update(modules)
+                for name, text in modules.items():
+                    self.parts.build.add(name, text)
                 self.assembler.call(call)
                 self.calls.append(call)
                 note_call = KernelNote(call.symbol, call.origins, call.kind, call.plan, "fp32")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 from sardonyx.base import dim as dims
 from sardonyx.base.target import Target
@@ -11,7 +12,7 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.convolution.call import conv_call
-from sardonyx.kernels.library import library_ir
+from sardonyx.kernels.library import Text, contraction
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
 from sardonyx.kernels.product.call import dot_call
 from sardonyx.loops.lower import border, lower
@@ -21,7 +22,7 @@ from sardonyx.loops.schedule import schedule
 NATIVE = frozenset(FAMILIES)
 """Opaque primitives that have kernels."""
 
-Library = Mapping[str, Callable[[], str]]
+Library = Mapping[str, Text]
 Calls = Iterator[tuple[NativeCall, Library]]
 
 
@@ -45,19 +46,10 @@ def native_calls(group: Group, places: Mapping[int, Place], target: Target) -> C
 def contract_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple[NativeCall, Library]:
     """The call of a matrix product or convolution."""
     assert group.anchor is not None
-    if group.anchor.prim == "dot":
-        call, modules = dot_call(group, places, target)
-    else:
-        call, modules = conv_call(group, places, target)
-    return call, {
-        name: library(name, target) if not ir else (lambda ir=ir: ir) for name, ir in modules.items()
-    }
-
-
-def library(name: str, target: Target) -> Callable[[], str]:
-    """The text of the shared contraction kernels, made when it is asked for."""
-    dtype = {"contraction f32": "float", "contraction f64": "double"}[name]
-    return lambda: library_ir(target, dtype)
+    make = dot_call if group.anchor.prim == "dot" else conv_call
+    call, modules = make(group, places, target)
+    kernels = contraction(call.symbol.rpartition("_")[2])
+    return call, {**kernels, **{name: partial(str, ir) for name, ir in modules.items()}}
 
 
 def loop_call(kernel: Kernel, target: Target) -> tuple[NativeCall, Library]:

@@ -1,8 +1,10 @@
-"""The shared library of contraction kernels as LLVM IR: compiled once per target, linked by every model."""
+"""The contraction kernels as LLVM IR: modules that depend on the CPU's level alone and serve every model."""
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 
 from sardonyx.base.target import Target
 from sardonyx.kernels.convolution.driver import define_conv
@@ -11,14 +13,38 @@ from sardonyx.kernels.product.driver import define_gemm
 from sardonyx.kernels.product.walk import scratch_bytes as gemm_scratch_bytes
 from sardonyx.llvm.vec import Module
 
+_PARTS = 4
+"""Modules of about equal length for one element type, which are compiled side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The text of a module that is the same in every model: a function of the level of the CPU alone."""
+
+    of: Callable[[Target], str]
+
+
+Text = Callable[[], str] | Shared
+"""How the IR of a module is made."""
+
+
+def contraction(suffix: str) -> Mapping[str, Text]:
+    """The modules with `sdx_gemm_*`, `sdx_gemm_dynamic_*` and `sdx_conv_*` for "f32" or "f64", by name."""
+    dtype = {"f32": "float", "f64": "double"}[suffix]
+    return {f"contraction {suffix} {n}": Shared(partial(_part, dtype, n)) for n in range(_PARTS)}
+
+
+def _part(dtype: str, number: int, target: Target) -> str:
+    return library_ir(target, dtype)[number]
+
 
 @cache
-def library_ir(target: Target, dtype: str = "float") -> str:
-    """One module with `sdx_gemm_*`, `sdx_gemm_dynamic_*` and `sdx_conv_*` for "float" or "double"."""
+def library_ir(target: Target, dtype: str = "float") -> tuple[str, ...]:
+    """The texts of `contraction`, of which each needs the others."""
     module = Module()
     define_gemm(module, target, dtype)
     define_conv(module, target, dtype)
-    return module.text()
+    return module.parts(_PARTS)
 
 
 def scratch_bytes(target: Target) -> int:

@@ -93,6 +93,39 @@ class Module:
         declared = [text for name, text in sorted(self._declarations.items()) if name not in self._functions]
         return "\n".join([*self._globals.values(), *self._functions.values(), *declared]) + "\n"
 
+    def parts(self, count: int) -> tuple[str, ...]:
+        """The module cut into `count` modules of about equal length, which are to be linked together.
+
+        Internal functions become hidden ones: their names must be unique in the program.
+        """
+        shares: list[list[str]] = [[] for _ in range(count)]
+        for name in sorted(self._functions, key=lambda name: -len(self._functions[name])):
+            min(shares, key=lambda share: sum(len(self._functions[n]) for n in share)).append(name)
+        return tuple(self._part(names) for names in shares)
+
+    def _part(self, names: Sequence[str]) -> str:
+        texts = [self._functions[name].replace("define internal ", "define hidden ", 1) for name in names]
+        body = "\n".join(texts)
+        asked = sorted(set(re.findall(r"@([\w.]+)", body)) - set(names))
+        tables = [self._globals[name] for name in asked if name in self._globals]
+        declared = [
+            _declaration(self._functions[name]) if name in self._functions else self._declarations[name]
+            for name in asked
+            if name not in self._globals
+        ]
+        return "\n".join([*tables, *texts, *declared]) + "\n"
+
+
+def _declaration(function: str) -> str:
+    """The declaration of a function in another module."""
+    head = function.partition("\n")[0].rpartition(")")[0]
+    return (
+        re.sub(
+            r" %\w+", "", head.replace("define internal ", "declare hidden ").replace("define ", "declare ")
+        )
+        + ")"
+    )
+
 
 class Loop:
     """A running loop: `index`, and `carried` values whose next ones are given to `next`."""

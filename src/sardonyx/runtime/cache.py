@@ -12,7 +12,7 @@ import struct
 import time
 import warnings
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import cache as once
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base.knobs import cache_folder
+from sardonyx.runtime.claim import claimed
 
 Bytes = bytes | bytearray | memoryview
 
@@ -76,6 +77,14 @@ class Cache:
     def path(self, kind: str, key: str) -> Path:
         """Where an entry is or would be."""
         return self.root / kind / key[:2] / key
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether there is an entry, sound or not."""
+        return self.path(kind, key).exists()
+
+    def claim(self, kind: str, key: str, *, wait: bool) -> AbstractContextManager[bool]:
+        """Be the only process that makes an entry; see `claim.claimed`."""
+        return claimed(self.root / "lock" / key[:2], lambda: self.has(kind, key), wait=wait)
 
     def get(self, kind: str, key: str) -> bytes | None:
         """The payload, its digest checked; None if there is no sound entry."""

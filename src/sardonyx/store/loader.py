@@ -194,7 +194,7 @@ class _Loader:
             return interpret_model(load, self.options, self.special)
         from sardonyx.compiler.compile import compile_model
 
-        made = compile_model(load, self.target, self.options, self.store)
+        made = compile_model(load, self.target, self.options, self.store, identity.build())
         return self._ready(self._kept(made, key()))
 
     def _kept(self, made: Compiled, key: str | None) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 from sardonyx.base.knobs import TARGET
@@ -31,6 +32,11 @@ def by_name(name: str) -> Target:
             return x86_64.with_features(target, extras)
     known = ", ".join(target.name for target in (*TARGETS, REFERENCE))
     raise TargetError(f"no target is called {base!r}; choose one of {known}")
+
+
+def level(target: Target) -> Target:
+    """The target without further features and cache sizes of its own: what many machines have in common."""
+    return replace(by_name(target.name), fixed_order=target.fixed_order)
 
 
 def executable(target: Target) -> Target:

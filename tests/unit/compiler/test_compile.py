@@ -33,7 +33,7 @@ def test_stages_that_change_something_are_dumped(tmp_path: Path) -> None:
     assert stages[0] == "load.txt"
     assert "widen.txt" not in stages
     assert stages[-3:] == ["partition.txt", "lower.txt", "assemble.txt"]
-    assert any(name.endswith("_contraction_f32.ll") for name in names)
+    assert any(name.endswith("_contraction_f32_0.ll") for name in names)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["timings"][0]["stage"] == "load"
     assert report["counters"]["compiles"] > 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,24 +11,24 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
 from sardonyx.base.trace import Trace
+from sardonyx.compiler.build import Build
 from sardonyx.compiler.compile import Parts, build_program
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.unknown import collect_unknowns
 from sardonyx.ir.value import Value, const, placeholder
-from sardonyx.object import engine, executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import load
+from sardonyx.runtime import cache
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.weights import Weights
+from sardonyx.store import identity
 
 Array = np.ndarray[Any, Any]
-Build = Callable[..., Sequence[Value]]
+Make = Callable[..., Sequence[Value]]
 Sizes = Sequence[Any]
 
 
-def graph_of(build: Build, arrays: Sequence[Array], constant: Sequence[int] = (), sizes: Sizes = ()) -> Graph:
-    """The graph that `build` makes of one value an array.
+def graph_of(make: Make, arrays: Sequence[Array], constant: Sequence[int] = (), sizes: Sizes = ()) -> Graph:
+    """The graph that `make` makes of one value an array.
 
     The arrays numbered in `constant` are constants, the others inputs of their shapes, or of the one that
     `sizes` has for them.
@@ -43,24 +42,19 @@ def graph_of(build: Build, arrays: Sequence[Array], constant: Sequence[int] = ()
             )
             for n, a in enumerate(arrays)
         ]
-        results = build(*values)
+        results = make(*values)
         inputs = tuple(v for n, v in enumerate(values) if n not in constant)
         return Graph(inputs, tuple((f"y{n}", v) for n, v in enumerate(results)), unknowns)
 
 
 def program_of(graph: Graph, target: Target, threads: int = 1) -> Program:
     """The compiled graph; AssertionError if part of it would run on the host."""
-    parts = Parts(target, Report())
-    data = build_program(graph, parts, Trace.off())
-    assert not parts.report.fallbacks, parts.report.fallbacks
-    texts = [executor.ir(target), *(text() for _, text in sorted(parts.library.items()))]
-    image = load(link([_object(text, target) for text in texts]))
+    with Build(target, cache.shared(), identity.build()) as build:
+        parts = Parts(target, Report(), build)
+        data = build_program(graph, parts, Trace.off())
+        assert not parts.report.fallbacks, parts.report.fallbacks
+        _, image = build.image(parts.report)
     return Program(data, Weights(parts.constants.arrays), image, lambda: parts.report, threads=threads)
-
-
-@cache
-def _object(text: str, target: Target) -> bytes:
-    return engine.compile_object(text, target)
 
 
 def native(graph: Graph, target: Target, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
@@ -68,8 +62,8 @@ def native(graph: Graph, target: Target, feeds: Sequence[Array], threads: int = 
     return program_of(graph, target, threads).run(feeds, range(len(graph.outputs)))
 
 
-def reference(build: Build, arrays: Sequence[Array], constant: Sequence[int] = ()) -> list[Array]:
+def reference(make: Make, arrays: Sequence[Array], constant: Sequence[int] = ()) -> list[Array]:
     """The results of the reference execution in double precision."""
     wide = [a.astype(np.float64) if dt.by_numpy(a.dtype).is_float else a for a in arrays]
-    graph = graph_of(build, wide, constant)
+    graph = graph_of(make, wide, constant)
     return run(graph, [a for n, a in enumerate(wide) if n not in constant])

@@ -38,7 +38,8 @@ KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 @cache
 def library(target: Target, dtype: str) -> LoadedImage:
     """The compiled kernels of one element type."""
-    return load(link([engine.compile_object(library_ir(target, LLVM_TYPES[dtype]), target)]))
+    texts = library_ir(target, LLVM_TYPES[dtype])
+    return load(link([engine.compile_object(text, target) for text in texts]))
 
 
 def guarded(array: Array, *, align: int = 1) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -47,27 +48,11 @@ def test_an_unverified_module_is_refused() -> None:
         engine.compile_object(ir, isa.V3)
 
 
-def test_many_modules_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    irs = [SCALE.format(name=f"scale{i}", lanes=8) for i in range(5)]
-    alone = engine.compile_many(irs, isa.V3)
-    assert [f"scale{i}".encode() in data for i, data in enumerate(alone)] == [True] * 5
-    monkeypatch.setattr(engine, "_WORTHWHILE_SECONDS", 1e-9)
-    assert engine.compile_many(irs, isa.V3, workers=2) == alone
-
-
-def test_an_error_in_a_helper_process_is_the_same_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_WORTHWHILE_SECONDS", 1e-9)
-    good, bad = SCALE.format(name="scale", lanes=8), "define void @bad() {\n  nonsense\n}\n"
-    with pytest.raises(CompileError, match="in @bad, line 2"):
-        engine.compile_many([good, bad], isa.V3, workers=2)
-
-
-def test_no_helper_is_started_by_a_frozen_application(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_WORTHWHILE_SECONDS", 1e-9)
-    monkeypatch.setattr(sys, "frozen", True, raising=False)
-    monkeypatch.setattr(subprocess, "run", None)
-    irs = [SCALE.format(name=f"scale{i}", lanes=8) for i in range(2)]
-    assert len(engine.compile_many(irs, isa.V3, workers=2)) == 2
+def test_threads_compile_side_by_side() -> None:
+    irs = [SCALE.format(name=f"scale{i}", lanes=8) for i in range(8)]
+    alone = [engine.compile_object(ir, isa.V3) for ir in irs]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda ir: engine.compile_object(ir, isa.V3), irs * 8)) == alone * 8
 
 
 @pytest.mark.parametrize("target", targets.TARGETS, ids=lambda target: target.name)

@@ -46,7 +46,7 @@ def conv_call(group: Group, places: Mapping[int, Place], target: Target) -> tupl
     words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: target.l2_bytes}
     weights = _pack(w, anchor, target, blocked_in=x.rank == 5)
     words[Conv.W] = Address(weights)
-    modules = {"contraction f32": ""}
+    modules: dict[str, str] = {}
     tail: list[Argument] = []
     finish = match_finish(kernel)
     store = kernel.body[-1]

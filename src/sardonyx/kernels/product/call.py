@@ -48,7 +48,6 @@ def dot_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple
     end, modules, tail = _end_words(kernel, anchor.dtype, target)
     words |= {Gemm.L2_BYTES: target.l2_bytes, **end}
     suffix = "f32" if anchor.dtype is dt.F32 else "f64"
-    modules[f"contraction {suffix}"] = ""
     assert group.place is not None
     call = NativeCall(
         f"sdx_gemm_{suffix}" if packed_b else f"sdx_gemm_dynamic_{suffix}",
