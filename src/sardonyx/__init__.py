@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from sardonyx import backend, capi, datasets, errors
     from sardonyx.alias import as_onnxruntime
     from sardonyx.ir.value import Value
-    from sardonyx.ort.absent import get_ep_devices
-    from sardonyx.ort.binding import IOBinding, SessionIOBinding
+    from sardonyx.ort.binding import IOBinding
     from sardonyx.ort.custom import TensorType, op
+    from sardonyx.ort.device import OrtDevice, OrtDeviceVendorId
     from sardonyx.ort.enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
     from sardonyx.ort.environment import (
         disable_telemetry_events,
@@ -32,6 +32,14 @@ if TYPE_CHECKING:
         set_global_thread_pool_sizes,
         set_seed,
     )
+    from sardonyx.ort.hardware import (
+        OrtEpAssignedNode,
+        OrtEpAssignedSubgraph,
+        OrtEpDevice,
+        OrtHardwareDevice,
+        OrtHardwareDeviceType,
+        get_ep_devices,
+    )
     from sardonyx.ort.logger import (
         set_default_logger_callback,
         set_default_logger_severity,
@@ -41,17 +49,18 @@ if TYPE_CHECKING:
         OrtAllocatorType,
         OrtArenaCfg,
         OrtDeviceMemoryType,
-        OrtDeviceVendorId,
         OrtExecutionProviderDevicePolicy,
         OrtMemoryInfo,
+        OrtMemoryInfoDeviceType,
         OrtMemType,
         copy_tensors,
         create_and_register_allocator,
         create_and_register_allocator_v2,
     )
     from sardonyx.ort.metadata import ModelMetadata, NodeArg
+    from sardonyx.ort.native import SessionIOBinding
     from sardonyx.ort.options import RunOptions, SessionOptions
-    from sardonyx.ort.ortvalue import OrtDevice, OrtValue
+    from sardonyx.ort.ortvalue import OrtValue
     from sardonyx.ort.session import InferenceSession
     from sardonyx.ort.sparse import OrtSparseFormat, SparseTensor
 
@@ -68,9 +77,15 @@ __all__ = [
     "OrtDevice",
     "OrtDeviceMemoryType",
     "OrtDeviceVendorId",
+    "OrtEpAssignedNode",
+    "OrtEpAssignedSubgraph",
+    "OrtEpDevice",
     "OrtExecutionProviderDevicePolicy",
+    "OrtHardwareDevice",
+    "OrtHardwareDeviceType",
     "OrtMemType",
     "OrtMemoryInfo",
+    "OrtMemoryInfoDeviceType",
     "OrtSparseFormat",
     "OrtValue",
     "RunOptions",
@@ -111,29 +126,38 @@ _HOMES = {
     "alias": ("as_onnxruntime",),
     "ort.custom": ("TensorType", "op"),
     "ir.value": ("Value",),
-    "ort.binding": ("IOBinding", "SessionIOBinding"),
+    "ort.binding": ("IOBinding",),
+    "ort.device": ("OrtDevice", "OrtDeviceVendorId"),
     "ort.enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
     "ort.logger": (
         "set_default_logger_callback",
         "set_default_logger_severity",
         "set_default_logger_verbosity",
     ),
-    "ort.absent": ("get_ep_devices",),
+    "ort.hardware": (
+        "OrtEpAssignedNode",
+        "OrtEpAssignedSubgraph",
+        "OrtEpDevice",
+        "OrtHardwareDevice",
+        "OrtHardwareDeviceType",
+        "get_ep_devices",
+    ),
     "ort.memory": (
         "OrtAllocatorType",
         "OrtArenaCfg",
         "OrtDeviceMemoryType",
-        "OrtDeviceVendorId",
         "OrtExecutionProviderDevicePolicy",
         "OrtMemType",
         "OrtMemoryInfo",
+        "OrtMemoryInfoDeviceType",
         "copy_tensors",
         "create_and_register_allocator",
         "create_and_register_allocator_v2",
     ),
     "ort.metadata": ("ModelMetadata", "NodeArg"),
     "ort.options": ("RunOptions", "SessionOptions"),
-    "ort.ortvalue": ("OrtDevice", "OrtValue"),
+    "ort.native": ("SessionIOBinding",),
+    "ort.ortvalue": ("OrtValue",),
     "ort.session": ("InferenceSession",),
     "ort.sparse": ("OrtSparseFormat", "SparseTensor"),
     "ort.environment": (

@@ -143,8 +143,8 @@ class CompileOptions:
     `level` is the number of a GraphOptimizationLevel. `dims` and `denotations` fix free dimensions by name.
     `initializers` replace or supply model tensors by name; `fed` names those that become the program's last
     inputs, in the model's order. `outputs` are tensors of the model to compute instead of its own outputs.
-    `external_folder` is where external data of a
-    model given as bytes lies (None = the working folder).
+    `external_folder` is where external data lies (None = beside the model, of bytes in the working folder).
+    `flush_denormals` takes denormal floats as zeros.
     """
 
     cache: str = CACHE.default
@@ -166,6 +166,7 @@ class CompileOptions:
     apart: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     external_folder: str | None = None
+    flush_denormals: bool = False
 
     @classmethod
     def resolve(

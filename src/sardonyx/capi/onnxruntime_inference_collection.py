@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sardonyx.capi import onnxruntime_pybind11_state
 from sardonyx.ort.binding import IOBinding
-from sardonyx.ort.memory import OrtDeviceVendorId, copy_tensors
-from sardonyx.ort.ortvalue import OrtDevice, OrtValue
-from sardonyx.ort.providers import normalize as check_and_normalize_provider_args
+from sardonyx.ort.device import OrtDevice, OrtDeviceVendorId
+from sardonyx.ort.memory import copy_tensors
+from sardonyx.ort.ortvalue import OrtValue
+from sardonyx.ort.providers import check_and_normalize_provider_args
 from sardonyx.ort.session import InferenceSession, Session
 
 __all__ = [

@@ -45,7 +45,6 @@ __all__ = [
 ]
 
 _ELSEWHERE = {
-    "ort.absent": ("get_ep_devices", "get_hardware_devices"),
     "runtime.blockwise": (
         "quantize_matmul_2bits",
         "quantize_matmul_4bits",
@@ -53,7 +52,8 @@ _ELSEWHERE = {
         "quantize_qdq_matmul_2bits",
         "quantize_qdq_matmul_4bits",
     ),
-    "ort.binding": ("IOBinding", "SessionIOBinding"),
+    "ort.binding": ("IOBinding",),
+    "ort.device": ("OrtDevice", "OrtDeviceVendorId"),
     "ort.enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
     "ort.environment": (
         "disable_telemetry_events",
@@ -68,19 +68,35 @@ _ELSEWHERE = {
         "set_global_thread_pool_sizes",
         "set_seed",
     ),
+    "ort.hardware": (
+        "OrtCompiledModelCompatibility",
+        "OrtDeviceEpIncompatibilityReason",
+        "OrtEpAssignedNode",
+        "OrtEpAssignedSubgraph",
+        "OrtEpDevice",
+        "OrtHardwareDevice",
+        "OrtHardwareDeviceType",
+        "get_compatibility_info_from_model",
+        "get_compatibility_info_from_model_bytes",
+        "get_ep_devices",
+        "get_hardware_device_ep_incompatibility_details",
+        "get_hardware_devices",
+        "get_model_compatibility_for_ep_devices",
+    ),
     "ort.logger": (
         "set_default_logger_callback",
         "set_default_logger_severity",
         "set_default_logger_verbosity",
     ),
     "ort.memory": (
+        "ArenaExtendStrategy",
         "OrtAllocatorType",
         "OrtArenaCfg",
         "OrtDeviceMemoryType",
-        "OrtDeviceVendorId",
         "OrtExecutionProviderDevicePolicy",
         "OrtMemType",
         "OrtMemoryInfo",
+        "OrtMemoryInfoDeviceType",
         "OrtValueVector",
         "copy_tensors",
         "create_and_register_allocator",
@@ -88,7 +104,8 @@ _ELSEWHERE = {
     ),
     "ort.metadata": ("ModelMetadata", "NodeArg"),
     "ort.options": ("RunOptions", "SessionOptions"),
-    "ort.ortvalue": ("OrtDevice", "OrtValue"),
+    "ort.native": ("SessionIOBinding",),
+    "ort.ortvalue": ("OrtValue", "is_dlpack_uint8_tensor"),
     "ort.session": ("InferenceSession",),
     "ort.sparse": ("OrtSparseFormat", "SparseTensor"),
 }

@@ -20,6 +20,7 @@ from sardonyx import ops
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
+from sardonyx.base.folders import folders_of
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import FallbackNote
 from sardonyx.base.signature import ModelMeta, TensorInfo
@@ -78,11 +79,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed model file and the folders of its external data.
-
-    Its files are named from the first folder. If the model's own file was reached through a link, as in the
-    caches of model hubs, the second one is that where the file itself lies.
-    """
+    """A parsed model file and the folders of its external data; see `base.folders`."""
 
     proto: onnx.ModelProto
     folders: tuple[Path, ...]
@@ -128,10 +125,11 @@ def load(
         with suppress(Found):
             scope.build(proto.graph.node)
         outputs = _sought(shared) or [(o, _output(o, scope)) for o in proto.graph.output]
+    names = {n for i in declared.inputs for n in i.shape or () if isinstance(n, str)}
     graph = closed_graph(inputs, tuple((o.name, v) for o, v in outputs), unknowns)
     return Loaded(
         inputs=declared.inputs,
-        outputs=tuple(_output_info(o, v) for o, v in outputs),
+        outputs=tuple(_output_info(o, v, names) for o, v in outputs),
         initializers=declared.initializers,
         metadata=declared.metadata,
         opsets=declared.opsets,
@@ -171,13 +169,13 @@ def open_model(model: Origin, options: CompileOptions | None = None) -> Source:
     options = options or CompileOptions()
     if isinstance(model, Source):
         return model
-    folders: tuple[Path, ...] = (Path(options.external_folder or "."),)
     if isinstance(model, onnx.ModelProto):
-        return Source(model, folders)
+        return Source(model, folders_of(None, options.external_folder))
+    folders = folders_of(None if isinstance(model, bytes) else model, options.external_folder)
     where = "the model"
     if not isinstance(model, bytes):
         path = Path(model)
-        where, folders = str(path), (path.parent, path.resolve().parent)
+        where = str(path)
         try:
             model = path.read_bytes()
         except OSError as error:
@@ -284,19 +282,25 @@ def _output(proto: onnx.ValueInfoProto, scope: Scope) -> Value:
     return value
 
 
-def _output_info(proto: onnx.ValueInfoProto, value: Value) -> TensorInfo:
+def _output_info(proto: onnx.ValueInfoProto, value: Value, names: Collection[str]) -> TensorInfo:
+    """An output as users see it; `names` are those of sizes of inputs."""
     info = types.info(proto)
     if value.dtype is dt.OBJECT:
         return info
     declared = (
         info.shape if info.shape is not None and len(info.shape) == value.rank else (None,) * value.rank
     )
-    shape = tuple(_merged(d, n) for d, n in zip(declared, value.shape, strict=True))
-    return TensorInfo(info.name, f"tensor({value.dtype.onnx_name})", shape)
+    shape = tuple(_merged(d, n, names) for d, n in zip(declared, value.shape, strict=True))
+    kind = "sparse_tensor" if info.type.startswith("sparse") else "tensor"
+    return TensorInfo(info.name, f"{kind}({value.dtype.onnx_name})", shape)
 
 
-def _merged(declared: int | str | None, size: Dim) -> int | str | None:
-    return size if isinstance(size, int) else declared
+def _merged(declared: int | str | None, size: Dim, names: Collection[str]) -> int | str | None:
+    """What is told of a size: its number, the name the model gives it, or that of the same input size."""
+    if isinstance(size, int):
+        return size
+    name = dims.symbol_name(size)
+    return declared or (name if name in names else None)
 
 
 def _metadata(proto: onnx.ModelProto) -> ModelMeta:

@@ -6,7 +6,6 @@ Decides where external data may lie. Must not know graphs or operators.
 from __future__ import annotations
 
 import mmap
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -18,6 +17,7 @@ import onnx
 from onnx import numpy_helper
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.folders import find
 from sardonyx.errors import LoadError
 
 Array = np.ndarray[Any, Any]
@@ -113,10 +113,8 @@ def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> 
 
 
 def _inside(folders: Sequence[Path], location: str, name: str) -> Path:
-    """The file at a location; neither its name nor a link on its way may lead out of the folders."""
-    path = (folders[0] / location.replace("\0", "")).resolve()
-    named = location and "\0" not in location and not Path(location).is_absolute()
-    if not (named and _stays(location) and any(path.is_relative_to(root.resolve()) for root in folders)):
+    path = find(folders, location)
+    if path is None:
         raise LoadError(
             f'tensor "{name}": External data path validation failed: {location!r} leaves the folder of the '
             "model; it must be relative and stay inside"
@@ -124,10 +122,6 @@ def _inside(folders: Sequence[Path], location: str, name: str) -> Path:
     if not path.is_file():
         raise LoadError(f'tensor "{name}": there is no external data file {path}')
     return path
-
-
-def _stays(location: str) -> bool:
-    return Path(os.path.normpath(location)).parts[:1] != (os.pardir,)
 
 
 def _number(entries: Mapping[str, str], key: str, default: int) -> int:

@@ -26,16 +26,9 @@ REASONS = {
     "ModelPackageOptions": _PACKAGES,
     "ModelPackageWriteMode": _PACKAGES,
     "OrtCompileApiFlags": _COMPILER,
-    "OrtCompiledModelCompatibility": _COMPILER,
-    "OrtEpAssignedNode": _DEVICES,
-    "OrtEpAssignedSubgraph": _DEVICES,
     "OrtEpContextData": _DEVICES,
     "OrtEpContextDataBuffer": _DEVICES,
-    "OrtEpDevice": _DEVICES,
     "OrtExternalInitializerInfo": _COMPILER,
-    "OrtHardwareDevice": _DEVICES,
-    "OrtHardwareDeviceType": _DEVICES,
-    "OrtMemoryInfoDeviceType": _DEVICES,
     "OrtSyncStream": _DEVICES,
     "pack_fp4_weights_for_cuda_moe_gemm": _WEIGHTS,
     "quantize_matmul_bnb4": _WEIGHTS,
@@ -57,16 +50,6 @@ class _Absent(type):
 
 def _refuse(name: str) -> NoReturn:
     raise status(Fail, f"{name} is not available: {REASONS[name.split('.')[0]]}.")
-
-
-def get_ep_devices() -> list[Any]:
-    """Empty: there are no plug-in devices."""
-    return []
-
-
-def get_hardware_devices() -> list[Any]:
-    """Empty: there are no devices to choose from."""
-    return []
 
 
 def __getattr__(name: str) -> Any:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.ort.device import OrtDevice, require_cpu
 from sardonyx.ort.memory import OrtValueVector
-from sardonyx.ort.ortvalue import OrtValue, array_dtype, require_cpu
+from sardonyx.ort.ortvalue import OrtValue, array_dtype
 
 if TYPE_CHECKING:
     from sardonyx.ort.metadata import NodeArg
@@ -24,6 +25,10 @@ Array = npt.NDArray[Any]
 
 def _array_at(address: int, shape: Sequence[int], element_type: Any) -> Array:
     dtype = array_dtype(element_type)
+    if dtype.kind in "OUST":
+        raise RuntimeError(
+            "Only binding non-string Tensors is supported; bind strings with bind_cpu_input()."
+        )
     count = int(np.prod(tuple(shape), dtype=np.int64))
     if count == 0:
         return np.empty(tuple(shape), dtype)
@@ -70,7 +75,7 @@ class IOBinding:
     def bind_input(
         self,
         name: str,
-        device_type: str,
+        device_type: str | OrtDevice,
         device_id: int,
         element_type: Any,
         shape: Sequence[int],
@@ -89,7 +94,7 @@ class IOBinding:
     def bind_output(
         self,
         name: str,
-        device_type: str = "cpu",
+        device_type: str | OrtDevice = "cpu",
         device_id: int = 0,
         element_type: Any = None,
         shape: Sequence[int] | None = None,
@@ -163,7 +168,3 @@ class IOBinding:
                 )
             np.copyto(target, result)
             self._results[name] = OrtValue(target)
-
-
-SessionIOBinding = IOBinding
-"""The name of the native half in onnxruntime; here there is one class."""

@@ -16,6 +16,7 @@ from sardonyx.base.signature import TensorInfo
 from sardonyx.ort.exceptions import Fail, InvalidArgument, status
 from sardonyx.ort.feeds import FeedSpec, holds_texts, missing_inputs, prepare
 from sardonyx.ort.options import RunOptions
+from sardonyx.ort.sparse import SparseTensor
 from sardonyx.ort.status import run_status
 
 Call = Callable[..., list[Any]]
@@ -59,6 +60,9 @@ class Caller:
         self._known = {spec.name for spec in (*self._specs, *self._overridable)}
         self._outputs = {info.name: index for index, info in enumerate(program.outputs)}
         self._all = tuple(range(len(program.outputs)))
+        self._sparse = frozenset(
+            n for n, info in enumerate(program.outputs) if info.type.startswith("sparse")
+        )
         self._wanted: dict[Key, tuple[int, ...]] = {
             (): self._all,
             tuple(self._outputs): self._all,
@@ -72,7 +76,7 @@ class Caller:
         It spends one frame on the usual case: all inputs given as C-contiguous, writable arrays of exactly
         the declared dtype, with shapes that were checked before.
         """
-        if not all(spec.is_plain for spec in self._specs):
+        if self._sparse or not all(spec.is_plain for spec in self._specs):
             return self.call_checked
         rows = [
             (spec.name, spec.element.numpy, self._shapes[spec.name], spec.element.kind == "O")
@@ -122,6 +126,11 @@ class Caller:
             results = program.run([*feeds, *overrides.values()], distinct)
         except Exception as error:
             raise self._failed(error) from error
+        if self._sparse:
+            results = [
+                SparseTensor.from_dense(r) if n in self._sparse else r
+                for n, r in zip(distinct, results, strict=True)
+            ]
         if len(distinct) == len(wanted):
             return results
         by_index = dict(zip(distinct, results, strict=True))

@@ -17,6 +17,7 @@ from sardonyx.version import __version__
 
 class _Process:
     threads: int = 0
+    pools_are_global: bool = False
     default_options: SessionOptions | None = None
 
 
@@ -86,9 +87,25 @@ def set_seed(seed: int, /) -> None:
 
 
 def set_global_thread_pool_sizes(intra_op_num_threads: int = 0, inter_op_num_threads: int = 0) -> None:
-    """Set the team's size for sessions that ask for none; the second number has no effect."""
-    as_int("set_global_thread_pool_sizes()", inter_op_num_threads)
+    """Set the team's size for sessions that ask for none; the second number has no effect.
+
+    Sessions made later must say `use_per_session_threads = False`. Zeros take it back.
+    """
+    inter = as_int("set_global_thread_pool_sizes()", inter_op_num_threads)
     _Process.threads = max(0, as_int("set_global_thread_pool_sizes()", intra_op_num_threads))
+    _Process.pools_are_global = _Process.threads > 0 or inter > 0
+
+
+def check_threads(options: SessionOptions) -> None:
+    """Raise RuntimeError if a session asks for threads of its own after the process asked for common ones.
+
+    All sessions share one team in any case; code that is written for both engines shall not find out late.
+    """
+    if _Process.pools_are_global and options.use_per_session_threads:
+        raise RuntimeError(
+            "use_per_session_threads must be false when using a global thread pool; set it to False in the "
+            "SessionOptions"
+        )
 
 
 def global_threads() -> int:

@@ -5,7 +5,6 @@ Must not know sessions.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -41,6 +40,24 @@ class OrtDeviceMemoryType(NamedValue):
     HOST_ACCESSIBLE: ClassVar[OrtDeviceMemoryType]
 
 
+class OrtMemoryInfoDeviceType(NamedValue):
+    """The kinds of devices that have memory."""
+
+    __slots__ = ()
+    CPU: ClassVar[OrtMemoryInfoDeviceType]
+    GPU: ClassVar[OrtMemoryInfoDeviceType]
+    FPGA: ClassVar[OrtMemoryInfoDeviceType]
+    NPU: ClassVar[OrtMemoryInfoDeviceType]
+
+
+class ArenaExtendStrategy(NamedValue):
+    """How an arena grows."""
+
+    __slots__ = ()
+    kNextPowerOfTwo: ClassVar[ArenaExtendStrategy]  # noqa: N815 - onnxruntime's name
+    kSameAsRequested: ClassVar[ArenaExtendStrategy]  # noqa: N815
+
+
 class OrtExecutionProviderDevicePolicy(NamedValue):
     """Which device a session prefers; there is only the CPU."""
 
@@ -51,6 +68,8 @@ class OrtExecutionProviderDevicePolicy(NamedValue):
 members(OrtAllocatorType, INVALID=-1, ORT_DEVICE_ALLOCATOR=0, ORT_ARENA_ALLOCATOR=1)
 members(OrtMemType, CPU_INPUT=-2, CPU_OUTPUT=-1, CPU=-1, DEFAULT=0)
 members(OrtDeviceMemoryType, DEFAULT=0, HOST_ACCESSIBLE=5)
+members(OrtMemoryInfoDeviceType, CPU=0, GPU=1, FPGA=2, NPU=3)
+members(ArenaExtendStrategy, kNextPowerOfTwo=0, kSameAsRequested=1)
 members(
     OrtExecutionProviderDevicePolicy,
     DEFAULT=0,
@@ -61,19 +80,6 @@ members(
     MAX_EFFICIENCY=5,
     MIN_OVERALL_POWER=6,
 )
-
-
-class OrtDeviceVendorId(enum.IntEnum):
-    """The PCI numbers of vendors of devices."""
-
-    NONE = 0
-    AMD = 0x1002
-    NVIDIA = 0x10DE
-    ARM = 0x13B5
-    MICROSOFT = 0x1414
-    HUAWEI = 0x19E5
-    QUALCOMM = 0x5143
-    INTEL = 0x8086
 
 
 class OrtMemoryInfo:
@@ -94,6 +100,27 @@ class OrtMemoryInfo:
         self.device_id = as_int("OrtMemoryInfo()", device_id)
         self.device_mem_type = OrtDeviceMemoryType.DEFAULT
         self.device_vendor_id = 0
+
+    @staticmethod
+    def create_v2(
+        name: str,
+        device_type: OrtMemoryInfoDeviceType,
+        vendor_id: int,
+        device_id: int,
+        mem_type: OrtDeviceMemoryType,
+        alignment: int,
+        allocator_type: OrtAllocatorType,
+    ) -> OrtMemoryInfo:
+        """The description of memory of any device, which may exist elsewhere."""
+        info = OrtMemoryInfo()
+        info.name, info.allocator_type, info.device_mem_type = name, allocator_type, mem_type
+        info.device_id, info.device_vendor_id = (
+            as_int("create_v2()", device_id),
+            as_int("create_v2()", vendor_id),
+        )
+        reachable = mem_type == OrtDeviceMemoryType.HOST_ACCESSIBLE
+        info.mem_type = OrtMemType.CPU_OUTPUT if reachable else OrtMemType.DEFAULT
+        return info
 
 
 class OrtArenaCfg:

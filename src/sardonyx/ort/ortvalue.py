@@ -5,6 +5,7 @@ Must not know sessions.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,62 +13,35 @@ import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base import dtype as dtypes
+from sardonyx.ort.device import OrtDevice, require_cpu
 from sardonyx.ort.sparse import SparseTensor
 
 Array = npt.NDArray[Any]
 
-_DEVICES = ("cpu", "cuda", "cann", "dml", "webgpu", "gpu", "npu")
+_DLPACK_DTYPE = 20
+"""Where a DLTensor says its element type: after an address, a device and a rank."""
+_DLPACK_UNSIGNED = 1
 
 
-class OrtDevice:
-    """A device by name and number, or by code, memory and number; memory exists on the CPU only."""
+class _Capsule:
+    """A DLPack capsule of CPU memory in the form that numpy reads."""
 
-    __slots__ = ("_id", "_name")
+    def __init__(self, capsule: Any) -> None:
+        self._capsule = capsule
 
-    def __init__(self, name: str | int, *numbers: int) -> None:
-        self._name = name if isinstance(name, str) else _DEVICES[name]
-        self._id = numbers[-1] if numbers else 0
+    def __dlpack__(self, **_: Any) -> Any:
+        return self._capsule
 
-    @staticmethod
-    def cpu() -> int:
-        """The code of the CPU."""
-        return 0
-
-    @staticmethod
-    def default_memory() -> int:
-        """The code of ordinary memory."""
-        return 0
-
-    @staticmethod
-    def make(ort_device_name: str, device_id: int, vendor_id: int = -1) -> OrtDevice:
-        """Name a device; raises Exception for a name that no package knows."""
-        if ort_device_name not in _DEVICES:
-            raise Exception(f"Unsupported device type: {ort_device_name}")
-        return OrtDevice(ort_device_name, device_id)
-
-    def device_id(self) -> int:
-        """The number of the device."""
-        return self._id
-
-    def device_type(self) -> int:
-        """The code of the device type; 0 = CPU."""
-        return _DEVICES.index(self._name)
-
-    def device_vendor_id(self) -> int:
-        """Always 0: no vendor."""
-        return 0
-
-    def device_mem_type(self) -> int:
-        """Always 0: default memory."""
-        return 0
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
 
 
-def require_cpu(device_type: str, device_id: int = 0) -> None:
-    """Refuse every device but the CPU."""
-    if OrtDevice.make(device_type.lower(), device_id).device_type() != 0:
-        raise RuntimeError(
-            f"Can't allocate memory on the device '{device_type}': this package runs on the CPU only."
-        )
+def is_dlpack_uint8_tensor(capsule: Any) -> bool:
+    """Whether a DLPack capsule holds bytes, as which some libraries pass flags."""
+    read = ctypes.pythonapi.PyCapsule_GetPointer
+    read.restype, read.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
+    kind, bits = (ctypes.c_uint8 * 2).from_address(read(capsule, b"dltensor") + _DLPACK_DTYPE)
+    return (kind, bits) == (_DLPACK_UNSIGNED, 8)
 
 
 def array_dtype(element_type: Any) -> np.dtype[Any]:
@@ -87,9 +61,10 @@ class OrtValue:
     def _unwrap(self) -> Any:
         return self._value
 
-    @property
-    def _ortvalue(self) -> OrtValue:
+    def _get_c_value(self) -> OrtValue:
         return self
+
+    _ortvalue = property(_get_c_value)
 
     @property
     def _array(self) -> Array:
@@ -101,7 +76,12 @@ class OrtValue:
 
     @classmethod
     def ortvalue_from_numpy(
-        cls, numpy_obj: Array, /, device_type: str = "cpu", device_id: int = 0, vendor_id: int = -1
+        cls,
+        numpy_obj: Array,
+        /,
+        device_type: str | OrtDevice = "cpu",
+        device_id: int = 0,
+        vendor_id: int = -1,
     ) -> OrtValue:
         """A value that shares the memory of a C-contiguous array; other layouts are copied."""
         require_cpu(device_type, device_id)
@@ -126,19 +106,36 @@ class OrtValue:
         cls,
         shape: Sequence[int],
         element_type: Any,
-        device_type: str = "cpu",
+        device_type: str | OrtDevice = "cpu",
         device_id: int = 0,
         vendor_id: int = -1,
-        memory_info: object = None,
+        memory_info: Any = None,
     ) -> OrtValue:
-        """A new tensor with undefined content; the type is a numpy type or an ONNX type code."""
+        """A new tensor with undefined content; the type is a numpy type or an ONNX type code.
+
+        Raises RuntimeError for strings and for memory that is not the CPU's.
+        """
+        if memory_info is not None and memory_info.name != "Cpu":
+            raise RuntimeError(f"No shared allocator found for {memory_info.name}: there is only CPU memory.")
         require_cpu(device_type, device_id)
-        return cls(np.empty(tuple(shape), array_dtype(element_type)))
+        dtype = array_dtype(element_type)
+        if dtype.kind in "OUST":
+            raise RuntimeError(
+                "Creation of OrtValues is currently only supported from non-string numpy arrays"
+            )
+        return cls(np.empty(tuple(shape), dtype))
+
+    ortvalue_from_shape_and_onnx_type = ortvalue_from_shape_and_type
 
     @classmethod
-    def from_dlpack(cls, data: Any, /) -> OrtValue:
-        """A value that shares the memory of a tensor of another library."""
-        return cls(np.asarray(np.from_dlpack(data), order="C"))
+    def from_dlpack(cls, data: Any, /, is_bool_tensor: bool = False) -> OrtValue:
+        """A value that shares the memory of a tensor of another library, or of the capsule of one.
+
+        Libraries without a type for flags pass them as bytes; `is_bool_tensor` tells that these are some.
+        """
+        array = np.from_dlpack(data if hasattr(data, "__dlpack__") else _Capsule(data))
+        value = np.asarray(array, order="C")
+        return cls(value.view(np.bool_) if is_bool_tensor and value.itemsize == 1 else value)
 
     def data_ptr(self) -> int:
         """The address of the first element."""

@@ -39,26 +39,40 @@ def normalize(
 ) -> dict[str, dict[str, str]]:
     """Options by provider name, in the caller's order.
 
-    Warns about names that are not available and about duplicates. Raises ValueError for malformed arguments
-    and RuntimeError for a name no engine has.
+    Warns about names that are not available and about duplicates. Raises TypeError or ValueError for
+    malformed arguments and RuntimeError for a name no engine has.
     """
-    pairs = _pairs(providers, provider_options)
-    wanted: dict[str, dict[str, str]] = {}
-    for name, options in pairs:
-        if name not in AVAILABLE_PROVIDERS:
-            names = ", ".join(AVAILABLE_PROVIDERS)
-            warnings.warn(
-                f"Specified provider '{name}' is not in available provider names."
-                f"Available providers: '{names}'. The model runs on the CPU.",
-                stacklevel=4,
-            )
-        if name in wanted:
-            warnings.warn(f"Duplicate provider '{name}' encountered, ignoring.", stacklevel=4)
-            continue
-        wanted[name] = {str(key): str(value) for key, value in options.items()}
+    if providers is not None:
+        iter(providers)
+    wanted = _wanted(providers, provider_options, AVAILABLE_PROVIDERS)
     for name in wanted:
         if name not in ALL_PROVIDERS:
             raise RuntimeError(f"Unknown Provider Type: {name}")
+    return wanted
+
+
+def check_and_normalize_provider_args(
+    providers: Any, provider_options: Any, available_provider_names: Sequence[str]
+) -> tuple[list[str], list[dict[str, str]]]:
+    """The names and the options of providers in the caller's order; warnings and errors as above."""
+    wanted = _wanted(providers, provider_options, available_provider_names)
+    return list(wanted), list(wanted.values())
+
+
+def _wanted(providers: Any, provider_options: Any, available: Sequence[str]) -> dict[str, dict[str, str]]:
+    wanted: dict[str, dict[str, str]] = {}
+    for name, options in _pairs(providers, provider_options):
+        if name not in available:
+            names = ", ".join(available)
+            warnings.warn(
+                f"Specified provider '{name}' is not in available provider names."
+                f"Available providers: '{names}'. The model runs on the CPU.",
+                stacklevel=5,
+            )
+        if name in wanted:
+            warnings.warn(f"Duplicate provider '{name}' encountered, ignoring.", stacklevel=5)
+            continue
+        wanted[name] = {str(key): str(value) for key, value in options.items()}
     return wanted
 
 
@@ -71,7 +85,6 @@ def _pairs(
     if isinstance(providers, str):
         providers = [providers]
     if not isinstance(providers, Sequence):
-        iter(providers)
         raise ValueError("'providers' should be a sequence.")
     if provider_options is not None:
         if not isinstance(provider_options, Sequence):

@@ -21,15 +21,26 @@ from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import Report
 from sardonyx.ort.binding import IOBinding
 from sardonyx.ort.calls import Call, Caller
-from sardonyx.ort.exceptions import ModelLoadCanceled, status
+from sardonyx.ort.device import OrtDevice
+from sardonyx.ort.environment import check_threads
+from sardonyx.ort.exceptions import Fail, ModelLoadCanceled, status
+from sardonyx.ort.hardware import OrtEpAssignedSubgraph, OrtEpDevice, assigned, get_ep_devices
 from sardonyx.ort.logger import ERROR, INFO, WARNING, log
 from sardonyx.ort.memory import OrtMemoryInfo
 from sardonyx.ort.metadata import ModelMetadata, NodeArg
+from sardonyx.ort.native import NativeSession
 from sardonyx.ort.options import RunOptions, SessionOptions
 from sardonyx.ort.ortvalue import OrtValue
 from sardonyx.ort.profile import Profile, Profiled
 from sardonyx.ort.providers import AVAILABLE_PROVIDERS, normalize
-from sardonyx.ort.session_config import apply_model_config, compile_options, with_files, write_optimized
+from sardonyx.ort.session_config import (
+    RECORD_ASSIGNMENT,
+    apply_model_config,
+    compile_options,
+    read_source,
+    with_files,
+    write_optimized,
+)
 from sardonyx.ort.status import load_status
 from sardonyx.store.loader import load_program
 
@@ -179,8 +190,22 @@ class Session:
         """Where each output is written to: the memory of the CPU."""
         return [OrtMemoryInfo() for _ in self._outputs_meta]
 
+    def get_input_epdevices(self) -> list[OrtEpDevice]:
+        """The device each input is read on: the CPU."""
+        return [get_ep_devices()[0] for _ in self._inputs_meta]
+
+    def get_provider_graph_assignment_info(self) -> list[OrtEpAssignedSubgraph]:
+        """Which provider runs which nodes; Fail if the session was not told to record it."""
+        if self._sess_options._entries.get(RECORD_ASSIGNMENT) != "1":
+            raise status(Fail, f"Session configuration entry '{RECORD_ASSIGNMENT}' must be set to \"1\"")
+        return assigned(read_source(self._model_path or self._model_bytes, self._sess_options))
+
+    @property
+    def _sess(self) -> NativeSession:
+        return NativeSession(self)
+
     def create_ortvalue_from_shape_and_type(
-        self, shape: Sequence[int], element_type: Any, device_type: str = "cpu", *args: Any
+        self, shape: Sequence[int], element_type: Any, device_type: str | OrtDevice = "cpu", *args: Any
     ) -> OrtValue:
         """See `OrtValue.ortvalue_from_shape_and_type`."""
         return OrtValue.ortvalue_from_shape_and_type(shape, element_type, device_type, *args)
@@ -279,7 +304,8 @@ class InferenceSession(Session):
     def set_providers(
         self, providers: Sequence[Any] | None = None, provider_options: Sequence[dict[Any, Any]] | None = None
     ) -> None:
-        """Make the session anew with other providers."""
+        """Make the session anew with other providers. Raises RuntimeError for a name no engine has."""
+        normalize(providers, provider_options)
         self._create(providers, provider_options)
 
     def _create(self, providers: Any, provider_options: Any) -> None:
@@ -298,7 +324,7 @@ class InferenceSession(Session):
         options = copy.copy(self._sess_options_initial) if self._sess_options_initial else SessionOptions()
         if options._values.get("load_cancellation_flag"):
             raise status(ModelLoadCanceled, "Loading was cancelled by set_load_cancellation_flag(True).")
-        profile = Profile(options.profile_file_prefix) if options.enable_profiling else None
+        check_threads(options)
         began = time.monotonic_ns()
         origin = self._model_path if self._model_path is not None else self._model_bytes
         load = partial(_load, origin)
@@ -307,6 +333,7 @@ class InferenceSession(Session):
         if self._read_config_from_model and apply_model_config(options, program.metadata.custom_metadata_map):
             chosen = _chosen(origin, options, self._precision)
             program = load(chosen)
+        profile = Profile(options.profile_file_prefix) if options.enable_profiling else None
         if profile is not None:
             profile.add("model_loading_uri" if self._model_path else "model_loading_array", began)
             profile.add("session_initialization", began)
@@ -340,10 +367,6 @@ class InferenceSession(Session):
         for note in program.fallbacks:
             message = f"{note.op} ({note.node}) does not run native: {note.reason}"
             log(INFO, message, logid=options.logid, level=options.log_severity_level)
-
-    @property
-    def _sess(self) -> InferenceSession:
-        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         path = os.path.abspath(self._model_path) if self._model_path is not None else None  # noqa: PTH100

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sardonyx.base.knobs import KNOBS, PRECISION, CompileOptions
 from sardonyx.ort.enums import ExecutionMode, GraphOptimizationLevel
@@ -16,10 +16,15 @@ from sardonyx.ort.exceptions import Fail, status
 from sardonyx.ort.logger import WARNING, log
 from sardonyx.ort.options import SessionOptions
 
+if TYPE_CHECKING:
+    from sardonyx.frontend.load import Source
+
 _KNOB_ENTRIES = frozenset(knob.entry for knob in KNOBS)
 _EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
+_DENORMALS = "session.set_denormal_as_zero"
 _SPINNING = "session.intra_op.allow_spinning"
 _SPIN_US = "session.intra_op.spin_duration_us"
+RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 _MODEL_CONFIG_KEY = "ort_config"
 _SAVED_WEIGHTS = "session.optimized_model_external_initializers_file_name"
 _SAVED_WEIGHTS_BYTES = "session.optimized_model_external_initializers_min_size_in_bytes"
@@ -60,6 +65,7 @@ def compile_options(options: SessionOptions, precision: str | None) -> CompileOp
         denotations=dict(options._denotations),
         initializers={name: value.numpy() for name, value in options._initializers.items()},
         external_folder=entries.get(_EXTERNAL_FOLDER),
+        flush_denormals=entries.get(_DENORMALS) == "1",
     )
 
 
@@ -81,6 +87,14 @@ def apply_model_config(options: SessionOptions, metadata: Mapping[str, str]) -> 
     for name, value in fields.items():
         setattr(options, name, value)
     return bool(fields)
+
+
+def read_source(model: str | bytes | None, options: SessionOptions) -> Source:
+    """The parsed model of a session. Raises LoadError."""
+    from sardonyx import frontend
+
+    assert model is not None
+    return frontend.open_model(model, compile_options(options, None))
 
 
 def write_optimized(model: str | bytes | None, options: SessionOptions, chosen: CompileOptions) -> None:

@@ -35,6 +35,13 @@ members(
 )
 
 
+def _fixed(array: Array) -> Array:
+    """The array as one that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True)
 class CooView:
     """Places of the elements: int64[n] counts in row-major order, or int64[n, rank] coordinates."""
@@ -42,8 +49,8 @@ class CooView:
     _indices: Array
 
     def indices(self) -> Array:
-        """The places, as they were given."""
-        return self._indices
+        """The places, as they were given, read-only."""
+        return _fixed(self._indices)
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,12 @@ class CsrView:
     _outer: Array
 
     def inner(self) -> Array:
-        """The columns."""
-        return self._inner
+        """The columns, read-only."""
+        return _fixed(self._inner)
 
     def outer(self) -> Array:
-        """The beginnings of the rows, and the end of the last."""
-        return self._outer
+        """The beginnings of the rows, and the end of the last, read-only."""
+        return _fixed(self._outer)
 
 
 class SparseTensor:
@@ -68,6 +75,7 @@ class SparseTensor:
     def __init__(self, dense_shape: Sequence[int], values: Array, view: CooView | CsrView) -> None:
         self._shape = tuple(int(n) for n in dense_shape)
         self._values = np.ascontiguousarray(values)
+        self._values = self._values.astype(object) if self._values.dtype.kind in "UST" else self._values
         self._view = view
         self._flat = self._places()
         if len(self._flat) != len(self._values):
@@ -99,6 +107,13 @@ class SparseTensor:
         inner, outer = (np.ascontiguousarray(a, np.int64) for a in (inner_indices, outer_indices))
         return cls(dense_shape, values, CsrView(inner, outer))
 
+    @classmethod
+    def from_dense(cls, dense: Array) -> SparseTensor:
+        """The elements of an array that are not zero, by their places in row-major order."""
+        flat = dense.reshape(-1)
+        (at,) = np.nonzero(flat)
+        return cls(dense.shape, flat[at], CooView(at))
+
     def _places(self) -> Array:
         """The elements' places in row-major order."""
         if isinstance(self._view, CooView):
@@ -128,8 +143,8 @@ class SparseTensor:
         return dense
 
     def values(self) -> Array:
-        """The elements."""
-        return self._values
+        """The elements, read-only."""
+        return _fixed(self._values)
 
     def dense_shape(self) -> list[int]:
         """The sizes of the dense tensor."""

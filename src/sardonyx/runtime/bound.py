@@ -66,6 +66,7 @@ class Frame:
             threads=bound.threads,
             scratch_bytes=bound.scratch_bytes,
             spin_us=binder.spin_us,
+            flush_denormals=binder.flush_denormals,
             hold_gil=bound.small and not binder.segment.repeats,
             keep=filled,
         )
@@ -204,11 +205,19 @@ class Binder:
     """
 
     def __init__(
-        self, data: ProgramData, number: int, image: LoadedImage, bases: Words, threads: int, spin_us: int
+        self,
+        data: ProgramData,
+        number: int,
+        image: LoadedImage,
+        bases: Words,
+        *,
+        threads: int,
+        spin_us: int,
+        flush_denormals: bool,
     ) -> None:
         segment: Segment = data.segments[number]
         self.data, self.segment, self.image = data, segment, image
-        self.threads, self.spin_us = threads, spin_us
+        self.threads, self.spin_us, self.flush_denormals = threads, spin_us, flush_denormals
         self.results = data.results if number == len(data.segments) - 1 else ()
         self.evaluate = functions.load(segment.code)
         storage, self.slots, self.scales, constants = segment.words

@@ -40,6 +40,7 @@ class Program:
         report: gives its report.
         threads: the most threads of a run.
         spin_us: how long idle threads look for the next run.
+        flush_denormals: take denormal floats as zeros.
         special: makes the programs for feeds that this one does not serve.
     """
 
@@ -52,11 +53,11 @@ class Program:
         *,
         threads: int,
         spin_us: int = SPIN_US.default,
+        flush_denormals: bool = False,
         special: Special | None = None,
     ) -> None:
-        data = _started(
-            data, lambda body: Program(body, weights, image, Report, threads=threads, spin_us=spin_us)
-        )
+        manner: dict[str, Any] = {"spin_us": spin_us, "flush_denormals": flush_denormals}
+        data = _started(data, lambda body: Program(body, weights, image, Report, threads=threads, **manner))
         self.data, self.weights, self.image = data, weights, image
         self.threads = max(1, threads)
         self.team = team.shared(image)
@@ -65,7 +66,7 @@ class Program:
         for number, index in constants:
             bases[number] = weights.addresses[index]
         self.binders = [
-            Binder(data, n, image, bases, self.threads, spin_us) for n in range(len(data.segments))
+            Binder(data, n, image, bases, threads=self.threads, **manner) for n in range(len(data.segments))
         ]
         self.addresses: list[int] = bases.tolist()
         self.links = Links(data, self.binders)

@@ -18,6 +18,7 @@ from stat import S_ISDIR, S_ISREG
 
 import numpy as np
 
+from sardonyx.base.folders import find, folders_of
 from sardonyx.runtime.cache import Cache, key
 from sardonyx.version import __version__
 
@@ -68,7 +69,7 @@ def file_digest(path: Path, store: Cache) -> str:
 
 
 class Model:
-    """A model file by path or by its bytes, and the folder in which its external data lies.
+    """A model file by path or by its bytes, and the folders of its external data.
 
     Raises OSError if the file cannot be read.
     """
@@ -76,23 +77,23 @@ class Model:
     def __init__(self, origin: str | os.PathLike[str] | bytes, folder: str | None, store: Cache) -> None:
         self.origin = origin
         self._store = store
+        self.folders = folders_of(None if isinstance(origin, bytes) else origin, folder)
         if isinstance(origin, bytes):
-            self.folder = Path(folder or ".")
             self.digest = hashlib.sha256(origin).hexdigest()
         else:
-            self.folder = Path(origin).parent
             self.digest = file_digest(Path(origin), store)
 
     def key(self) -> str | None:
-        """A text equal for equal models, external data included; None if its files are not known yet."""
+        """A text equal for equal models, external data included; None if its files are not known or found."""
         listed = self._store.get("external", key(self.digest))
         if listed is None:
             return None
+        places = [find(self.folders, name) for name in listed.decode().split("\0") if name]
         try:
-            files = [
-                file_digest(self.folder / name, self._store) for name in listed.decode().split("\0") if name
-            ]
+            files = [file_digest(place, self._store) for place in places if place is not None]
         except (OSError, ValueError):
+            return None
+        if len(files) < len(places):
             return None
         return " ".join((self.digest, *files))
 

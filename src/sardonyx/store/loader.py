@@ -158,6 +158,7 @@ class _Loader:
             *(found.data, found.weights, found.image, found.report),
             threads=threads,
             spin_us=self.options.spin_us,
+            flush_denormals=self.options.flush_denormals,
             special=self.special,
         )
 
