@@ -59,7 +59,7 @@ def record(
         Route(Target(model, version, deployment)),
         None if code else InferResponse(model, version, answer, id),
         ServeError(code, "refused") if code else None,
-        Timings(part, part, part, part, total_ns, batch_rows),
+        Timings(part, part, part, part, total_ns, rows=0, batch_rows=batch_rows),
         time.time() if finished_s is None else finished_s,
         shadow_of,
     )

@@ -72,7 +72,7 @@ def test_names_invented_by_clients_make_no_series() -> None:
 def test_failures_of_a_known_model_keep_its_name() -> None:
     metrics = Metrics(process=False)
     metrics.observe(record())
-    metrics.observe(record(code=Code.INVALID_ARGUMENT))
+    metrics.observe(record(code=Code.INVALID_ARGUMENT, version=""))
     metrics.observe(record(code=Code.UNAVAILABLE))
     for outcome in ("invalid_argument", "unavailable"):
         assert value(metrics, "sardonyx_requests_total", transport="http", outcome=outcome, **MODEL) == 1
@@ -136,7 +136,7 @@ def test_live_sums_over_what_is_not_named(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("time.time", lambda: 1000.5)
     for version, at in (("1", 998.2), ("1", 999.9), ("2", 999.1)):
         live.observe(record(version=version, finished_s=at))
-    live.observe(record(version="2", finished_s=999.2, code=Code.INTERNAL))
+    live.observe(record(version="", finished_s=999.2, code=Code.INTERNAL))
     live.observe(record(version="2", finished_s=1000.2))
     seconds = live.seconds(5, "m")
     assert [s.at for s in seconds] == [995, 996, 997, 998, 999]

@@ -69,12 +69,14 @@ class Live:
     def __init__(self, window_s: int = WINDOW_S) -> None:
         self._window_s = window_s
         self._series: dict[tuple[str, str, str], deque[Second]] = {}
+        self._answered: dict[str, str] = {}
 
     def observe(self, record: Record) -> None:
         """Count one finished request in the second that it finished in."""
         response, target, spent = record.response, record.route.target, record.timings
         if response is None:
-            series = self._series.get((target.model, target.version, target.deployment))
+            version = target.version or self._answered.get(target.model, "")
+            series = self._series.get((target.model, version, target.deployment))
             if series is not None:
                 self._second(series, int(record.finished_s)).failures += 1
             return
@@ -84,8 +86,9 @@ class Live:
             if len(self._series) >= _MODELS:
                 self._series.pop(next(iter(self._series)))
             series = self._series[key] = deque(maxlen=self._window_s)
+            self._answered[key[0]] = key[1]
         second = self._second(series, int(record.finished_s))
-        rows = rows_of(response)
+        rows = spent.rows or rows_of(response)
         second.requests += 1
         second.rows += rows
         second.executions += min(1.0, rows / spent.batch_rows) if spent.batch_rows else 1.0

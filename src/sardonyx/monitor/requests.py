@@ -63,6 +63,7 @@ class Requests:
         self._histograms = histograms
         self._series: dict[Labels, _Series] = {}
         self._outcomes: dict[tuple[str, ...], int] = {}
+        self._answered: dict[str, str] = {}
         self._folding = threading.Lock()
 
     def observe(self, record: Record) -> None:
@@ -75,7 +76,8 @@ class Requests:
         series = self._series.get(labels)
         if series is None:
             series = self._series[labels] = _Series(self._histograms)
-        rows = rows_of(response)
+            self._answered[labels[0]] = labels[1]
+        rows = spent.rows or rows_of(response)
         batch = spent.batch_rows or rows
         series.pending.append(
             (
@@ -122,7 +124,8 @@ class Requests:
 
     def _count_failure(self, record: Record) -> None:
         target = record.route.target
-        labels = (target.model, target.version, target.deployment)
+        version = target.version or self._answered.get(target.model, "")
+        labels = (target.model, version, target.deployment)
         code = record.error.code if record.error is not None else Code.INTERNAL
         if code in _UNPROVEN and labels not in self._series:
             labels = (UNKNOWN, "", "")
@@ -133,7 +136,7 @@ class Requests:
 
 
 def rows_of(response: InferResponse) -> int:
-    """How many rows a response has: the common first size of its outputs, else 1."""
+    """How many rows a response has, if the server did not count: the common first size of outputs, else 1."""
     rows = 0
     for output in response.outputs:
         size = output.shape[0] if output.shape else 1

@@ -1,0 +1,1 @@
+"""The web console: pages rendered on the server over data plane, registry and monitors."""

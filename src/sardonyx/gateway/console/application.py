@@ -1,0 +1,165 @@
+"""The console as an ASGI application: its routes, its places, what is said when something fails.
+
+Decides which page answers which path. Must not know what pages say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from sardonyx.gateway.console.access import COOKIE, Gate, Visitor, browser, set_cookie
+from sardonyx.gateway.console.desk import Desk, Place
+from sardonyx.gateway.console.models import ModelPages
+from sardonyx.gateway.console.parts import Parts
+from sardonyx.gateway.console.view import STATIC
+from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.protocol.messages import Principal
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+_log = logging.getLogger("sardonyx.console")
+_TITLES = {
+    Code.UNAUTHENTICATED: "Please log in",
+    Code.FORBIDDEN: "Not allowed",
+    Code.NOT_FOUND: "Not found",
+    Code.UNAVAILABLE: "Not available now",
+    Code.INTERNAL: "Something went wrong here",
+}
+
+
+class Console:
+    """The application; `close` ends the streams of live pages, so that a server can stop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._closing = asyncio.Event()
+        self._desk = Desk(parts, _places(parts))
+        self._models = ModelPages(self._desk, self._closing)
+        routes = Starlette(routes=self._routes(), exception_handlers={HTTPException: self._no_page})
+        self._application = Gate(routes, parts.hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await self._application(scope, receive, send)
+
+    def close(self) -> None:
+        """End all streams."""
+        self._closing.set()
+
+    def _routes(self) -> list[BaseRoute]:
+        models = self._models
+        return [
+            self._get("/", models.overview),
+            self._get("/models", models.models),
+            self._get("/models/{model}", models.model),
+            self._post("/models/{model}", models.act),
+            self._get("/live", models.stream),
+            self._get("/login", self._login_page),
+            self._post("/login", self._login),
+            self._post("/logout", self._logout),
+            Mount("/static", _Static(directory=STATIC)),
+        ]
+
+    def _get(self, path: str, handler: Handler) -> Route:
+        return Route(path, self._answering(handler), methods=["GET"])
+
+    def _post(self, path: str, handler: Handler) -> Route:
+        return Route(path, self._answering(handler), methods=["POST"])
+
+    def _answering(self, handler: Handler) -> Handler:
+        async def answer(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except ServeError as error:
+                return self._refused(request, error)
+            except HTTPException as error:
+                return self._refused(request, ServeError(Code.INVALID_ARGUMENT, str(error.detail)))
+            except Exception:
+                _log.exception("%s %s", request.method, request.url.path)
+                return self._refused(
+                    request,
+                    ServeError(Code.INTERNAL, "The server met a fault of its own; its log says which."),
+                )
+
+        return answer
+
+    def _refused(self, request: Request, error: ServeError) -> Response:
+        if error.code is Code.UNAUTHENTICATED and request.method == "GET" and "/live" not in request.url.path:
+            root = request.scope.get("root_path", "")
+            inside = request.url.path.removeprefix(root)
+            return RedirectResponse(f"{root}/login?next={quote(inside, safe='')}", 303)
+        if request.headers.get("x-fragment"):
+            return PlainTextResponse(error.message, error.code.http)
+        title = _TITLES.get(error.code, "That did not work")
+        who = self._someone(request)
+        return self._desk.page(
+            request, "error.html", "", who, error.code.http, title=title, message=error.message, bare=False
+        )
+
+    async def _no_page(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = Code.NOT_FOUND if error.status_code == 404 else Code.INVALID_ARGUMENT
+        return self._refused(request, ServeError(code, f"There is no page {request.url.path}."))
+
+    def _someone(self, request: Request) -> Visitor:
+        """Whoever it is, for the frame of a page that refuses."""
+        try:
+            return self._desk.admit(request)
+        except ServeError:
+            token = self._desk.sessions.token(browser(request))
+            return Visitor(Principal("", frozenset({"none"})), False, token)
+
+    async def _login_page(self, request: Request) -> Response:
+        return self._login_form(request)
+
+    def _login_form(self, request: Request, message: str = "", status: int = 200) -> Response:
+        following = request.query_params.get("next", "/")
+        who = self._someone(request)
+        return self._desk.page(
+            request, "login.html", "", who, status, message=message, following=following, bare=True
+        )
+
+    async def _login(self, request: Request) -> Response:
+        form = await self._desk.form(request)
+        key = str(form.get("key", "")).strip()
+        try:
+            self._desk.parts.guard.admit({"authorization": f"Bearer {key}"}, "metadata", "")
+        except ServeError as error:
+            return self._login_form(request, error.message, error.code.http)
+        following = str(form.get("next", "/"))
+        inside = following.startswith("/") and not following.startswith(("//", "/\\"))
+        response = self._desk.go(request, following if inside else "/")
+        set_cookie(response, request, self._desk.sessions.begin(key))
+        return response
+
+    async def _logout(self, request: Request) -> Response:
+        await self._desk.form(request)
+        self._desk.sessions.end(request.cookies.get(COOKIE, ""))
+        response = self._desk.go(request, "/login")
+        response.delete_cookie(COOKIE, path=request.scope.get("root_path") or "/")
+        return response
+
+
+class _Static(StaticFiles):
+    """Files whose address changes with their content, so that browsers may keep them."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """See StaticFiles."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def _places(parts: Parts) -> list[Place]:
+    return [Place("overview", "Overview", "/", "overview"), Place("models", "Models", "/models", "models")]

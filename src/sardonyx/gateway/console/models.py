@@ -1,0 +1,165 @@
+"""The pages of models: the overview, the list, one model with its signature, versions and life.
+
+Decides what is said of a model. Must not know how it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from sardonyx.gateway.console import live
+from sardonyx.gateway.console.desk import Desk, segment
+from sardonyx.protocol.errors import not_found
+from sardonyx.serve.model import Model
+
+_STATES = {"READY": "good", "LOADING": "warn", "UNLOADING": "warn", "UNAVAILABLE": "bad"}
+
+
+class ModelPages:
+    """Handlers of these pages."""
+
+    def __init__(self, desk: Desk, closing: asyncio.Event) -> None:
+        self._desk = desk
+        self._closing = closing
+
+    async def overview(self, request: Request) -> Response:
+        """How the server does now."""
+        who = self._desk.admit(request)
+        names = self._names()
+        ready = sum(row["state"] == "READY" for row in self._desk.parts.core.index())
+        return self._desk.page(
+            request,
+            "overview.html",
+            "overview",
+            who,
+            tiles=live.tiles(self._desk.parts),
+            models=[self._line(name) for name in names],
+            ready=ready,
+            versions=len(self._desk.parts.core.index()),
+            alerts=self._alerts(),
+            url=str(request.base_url).rstrip("/").removesuffix(request.scope.get("root_path", "")),
+        )
+
+    async def models(self, request: Request) -> Response:
+        """All models that are or could be served."""
+        who = self._desk.admit(request)
+        return self._desk.page(
+            request, "models.html", "models", who, models=[self._line(name) for name in self._names()]
+        )
+
+    async def model(self, request: Request) -> Response:
+        """One model."""
+        name = request.path_params["model"]
+        who = self._desk.admit(request, "metadata", name)
+        core = self._desk.parts.core
+        versions = [self._version(row) for row in core.index() if row["name"] == name]
+        if not versions:
+            raise not_found(f"there is no model {name!r}")
+        return self._desk.page(
+            request,
+            "model.html",
+            "models",
+            who,
+            versions=versions,
+            tiles=live.tiles(self._desk.parts, name),
+            **self.about(name, request.query_params.get("version", "")),
+        )
+
+    async def act(self, request: Request) -> Response:
+        """Load or unload a model."""
+        name = request.path_params["model"]
+        self._desk.admit(request, "repository", name)
+        form = await self._desk.form(request)
+        core = self._desk.parts.core
+        if form.get("act") == "unload":
+            await core.unload(name)
+            said = f"{name} is unloaded and its memory given back"
+        else:
+            await core.load(name)
+            said = f"{name} is loaded"
+        return self._desk.go(request, f"/models/{segment(name)}", said)
+
+    async def stream(self, request: Request) -> Response:
+        """The live numbers of everything, or of one model."""
+        name, version = request.query_params.get("model", ""), request.query_params.get("version", "")
+        self._desk.admit(request, "metadata", name)
+        if name:
+            rows = [
+                (f"{name}:{row['version']}", name, row["version"])
+                for row in self._desk.parts.core.index()
+                if row["name"] == name
+            ]
+        else:
+            rows = [(known, known, "") for known in self._names()]
+        events = live.stream(self._desk.parts, self._closing, rows, name, version)
+        return StreamingResponse(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+    def about(self, name: str, version: str = "") -> dict[str, Any]:
+        """What the head of every page of a model needs."""
+        rows = [row for row in self._desk.parts.core.index() if row["name"] == name]
+        if not rows:
+            raise not_found(f"there is no model {name!r}")
+        loaded = self._desk.parts.core.repository.loaded(name, version)
+        model = _latest(loaded)
+        return {
+            "name": name,
+            "version": version,
+            "path": f"/models/{segment(name)}",
+            "state": "READY" if model is not None else rows[-1]["state"],
+            "tone": "good" if model is not None else _STATES.get(rows[-1]["state"], ""),
+            "reason": "" if model is not None else rows[-1]["reason"],
+            "model": model,
+            "numbers": [row["version"] for row in rows],
+        }
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(row["name"] for row in self._desk.parts.core.index()))
+
+    def _line(self, name: str) -> dict[str, Any]:
+        rows = [row for row in self._desk.parts.core.index() if row["name"] == name]
+        states = {row["state"] for row in rows}
+        state = "READY" if "READY" in states else rows[-1]["state"]
+        model = _latest(self._desk.parts.core.repository.loaded(name))
+        return {
+            "name": name,
+            "path": f"/models/{segment(name)}",
+            "state": state,
+            "tone": _STATES.get(state, ""),
+            "reason": next((row["reason"] for row in rows if row["reason"]), ""),
+            "versions": [row["version"] for row in rows],
+            "takes": [_port(port) for port in model.signature.inputs] if model else [],
+            "gives": [_port(port) for port in model.signature.outputs] if model else [],
+            **live.row(self._desk.parts, name),
+        }
+
+    def _version(self, row: Mapping[str, str]) -> dict[str, Any]:
+        name, version = row["name"], row["version"]
+        loaded = self._desk.parts.core.repository.loaded(name, version)
+        return {
+            **row,
+            "key": f"{name}:{version}",
+            "tone": _STATES.get(row["state"], ""),
+            "digest": loaded[0].offer.digest if loaded else "",
+            **live.row(self._desk.parts, name, version),
+        }
+
+    def _alerts(self) -> list[Any]:
+        watch = self._desk.parts.monitoring.watch
+        return watch.book.alerts(open_only=True, limit=5) if watch is not None else []
+
+
+def _port(port: Any) -> dict[str, Any]:
+    return {"name": port.name, "datatype": port.datatype, "dims": port.dims if port.ranked else ("…",)}
+
+
+def _latest(loaded: list[Model]) -> Model | None:
+    return max(
+        loaded,
+        key=lambda m: (m.version.isdigit(), int(m.version) if m.version.isdigit() else 0, m.version),
+        default=None,
+    )

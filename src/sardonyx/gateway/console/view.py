@@ -1,0 +1,124 @@
+"""Templates, and numbers and moments as people read them.
+
+Decides units and what every page has around it. Must not know what a page is about.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+FOLDER = Path(__file__).parent
+STATIC = FOLDER / "static"
+NONE = "–"
+
+
+def environment() -> Environment:
+    """The templates, escaping everything; a name that a template lacks is an error."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "bytes": size_text,
+        "duration": duration_text,
+        "number": number_text,
+        "percent": percent_text,
+        "moment": moment_text,
+        "shape": shape_text,
+    }
+    made.globals |= {"asset": asset, "spark_path": spark_path}
+    return made
+
+
+@cache
+def asset(name: str) -> str:
+    """The path of a static file below the console, with its content's digest, so that caches may keep it."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={digest}"
+
+
+def spark_path(values: Sequence[float]) -> str:
+    """The path of a small line in a box of 96 x 26."""
+    top, step = max(1e-9, *values), 96 / max(1, len(values) - 1)
+    return "M" + " L".join(f"{i * step:.1f} {24 - value / top * 22:.1f}" for i, value in enumerate(values))
+
+
+def number_text(value: float | None, digits: int = 3) -> str:
+    """A number in few significant digits: 1,234 or 0.00123 or 1.2 million."""
+    if value is None or math.isnan(value):
+        return NONE
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    size = abs(value)
+    for factor, unit in ((1e9, " G"), (1e6, " M")):
+        if size >= factor:
+            return f"{value / factor:.{digits}g}{unit}"
+    if size >= 1000 or float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}"
+
+
+def percent_text(share: float | None, digits: int = 1) -> str:
+    """A share as a percentage."""
+    if share is None or math.isnan(share):
+        return NONE
+    return f"{share * 100:.{digits}f} %" if 0 < share < 1 else f"{share * 100:.0f} %"
+
+
+def duration_text(seconds: float | None) -> str:
+    """A time: 850 ns, 12.3 µs, 4.56 ms, 1.20 s, 3 min, 2 h, 5 d."""
+    if seconds is None or math.isnan(seconds):
+        return NONE
+    if seconds == 0:
+        return "0 ms"
+    for factor, unit in ((1e9, "ns"), (1e6, "µs"), (1e3, "ms")):
+        if seconds * factor < 1000:
+            return f"{seconds * factor:.3g} {unit}"
+    for length, unit in ((60, "s"), (3600, "min"), (86400, "h")):
+        if seconds < length:
+            return f"{seconds / {'s': 1, 'min': 60, 'h': 3600}[unit]:.3g} {unit}"
+    return f"{seconds / 86400:.3g} d"
+
+
+def size_text(count: float | None) -> str:
+    """A size: 512 B, 3.4 kB, 97.5 MB."""
+    if count is None:
+        return NONE
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
+def shape_text(shape: Any) -> str:
+    """A shape: N × 3 × 224 × 224; a free size without a name is a question mark."""
+    sizes = ["?" if size is None or size == -1 else str(size) for size in shape]
+    return " × ".join(sizes) if sizes else "scalar"
+
+
+def moment_text(at: datetime | None) -> Markup:
+    """A moment as a time element that scripts turn into the reader's time zone and into `3 min ago`."""
+    if at is None:
+        return Markup(f'<span class="muted">{NONE}</span>')
+    at = at.astimezone(UTC)
+    shown = escape(f"{at:%Y-%m-%d %H:%M} UTC")
+    return Markup(f'<time datetime="{at.isoformat(timespec="seconds")}">{shown}</time>')
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of a form that are text, without blanks around them."""
+    return {name: value.strip() for name, value in values.items() if isinstance(value, str)}
