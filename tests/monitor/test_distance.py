@@ -15,6 +15,7 @@ from sardonyx.monitor.baseline import read_baseline
 from sardonyx.monitor.distance import (
     BY_AZURE,
     MEASURES,
+    beyond_chance,
     centroid,
     chi_square,
     domain_classifier,
@@ -86,6 +87,18 @@ def _drawn(kind: str, shift: int, count: int) -> Column:
         return column_of(of_arrays(pictures))
     words = [["order", "parcel", "late", "refund"], ["bonjour", "merci", "commande", "colis"]][shift]
     return Column(TEXT, np.array([" ".join(RNG.choice(words, 6)) for _ in range(count)], object))
+
+
+def test_few_rows_without_drift_are_no_drift() -> None:
+    for measure in MEASURES:
+        false = 0
+        for _ in range(40):
+            kind = measure.kinds[0]
+            p, q = _drawn(kind, 0, 60), _drawn(kind, 0, 60)
+            value = measure.compute(p, q)
+            drifted = measure.breached(value, measure.threshold)
+            false += drifted and (measure.p_value or beyond_chance(measure, p, q, value))
+        assert false <= 5, measure.name
 
 
 values = st.floats(allow_nan=True, allow_infinity=True, width=32)

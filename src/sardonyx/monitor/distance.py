@@ -20,6 +20,8 @@ BINS = 10
 _SMALLEST = 1e-4
 _MAX_ROWS = 10_000
 _FOLDS = 4
+_SHUFFLES = 24
+_MAX_SHUFFLED = 4000
 
 Array = npt.NDArray[Any]
 
@@ -109,6 +111,19 @@ def domain_classifier(reference: Column, current: Column) -> float:
         gram = (x[seen] * weight[:, None]).T @ x[seen] + 0.1 * np.eye(x.shape[1])
         scores[unseen] = x[unseen] @ np.linalg.solve(gram, x[seen].T @ (weight * y[seen]))
     return _area_under_curve(scores, y > 0)
+
+
+def beyond_chance(measure: Measure, reference: Column, current: Column, value: float) -> bool:
+    """Whether a distance is more than few rows alone would give: more than each of 24 random halves' does."""
+    pool = np.concatenate([_thinned(column.values, _MAX_SHUFFLED) for column in (reference, current)])
+    count = min(len(reference), _MAX_SHUFFLED)
+    random = np.random.default_rng(0)
+    for _ in range(_SHUFFLES):
+        order = random.permutation(len(pool))
+        halves = (Column(reference.kind, pool[part]) for part in (order[:count], order[count:]))
+        if measure.compute(*halves) >= value:
+            return False
+    return True
 
 
 MEASURES: tuple[Measure, ...] = (

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sardonyx.monitor.distance import (
     BY_AZURE,
     BY_NAME,
+    beyond_chance,
     bin_edges,
     categories_of,
     measure_named,
@@ -69,7 +70,10 @@ def canonical(name: str) -> str:
 
 
 def drift(monitor: NewMonitor, reference: Frame, current: Frame) -> list[Value]:
-    """The distance of every shared column, by every measure that fits its kind."""
+    """The distance of every shared column, by every measure that fits its kind.
+
+    Drift is a distance beyond its threshold that so few rows do not have by chance.
+    """
     names = [canonical(name) for name in monitor.metrics] or DRIFT
     prefix = "out." if monitor.kind == "prediction_drift" else "in."
     found = []
@@ -80,6 +84,8 @@ def drift(monitor: NewMonitor, reference: Frame, current: Frame) -> list[Value]:
                 continue
             value, threshold = measure.compute(p, q), _threshold(monitor, measure.name, measure.threshold)
             breached = measure.breached(value, threshold)
+            if breached and not measure.p_value:
+                breached = beyond_chance(measure, p, q, value)
             found.append(_value(measure.name, name, value, threshold, breached))
     return found
 

@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from sardonyx.gateway.console import live
 from sardonyx.gateway.console.desk import Desk, segment
 from sardonyx.protocol.errors import not_found
-from sardonyx.serve.model import Model
+from sardonyx.serve.opening import Servable
 
 _STATES = {"READY": "good", "LOADING": "warn", "UNLOADING": "warn", "UNAVAILABLE": "bad"}
 
@@ -114,6 +114,7 @@ class ModelPages:
             "tone": "good" if model is not None else _STATES.get(rows[-1]["state"], ""),
             "reason": "" if model is not None else rows[-1]["reason"],
             "model": model,
+            "labels": labels_of(model) if model is not None else [],
             "numbers": [row["version"] for row in rows],
         }
 
@@ -153,11 +154,17 @@ class ModelPages:
         return watch.book.alerts(open_only=True, limit=5) if watch is not None else []
 
 
+def labels_of(model: Servable) -> list[str]:
+    """The class names of the first output that has some."""
+    found = (model.labels_of(port.name) for port in model.signature.outputs)
+    return next((labels for labels in found if labels), [])
+
+
 def _port(port: Any) -> dict[str, Any]:
     return {"name": port.name, "datatype": port.datatype, "dims": port.dims if port.ranked else ("…",)}
 
 
-def _latest(loaded: list[Model]) -> Model | None:
+def _latest(loaded: list[Servable]) -> Servable | None:
     return max(
         loaded,
         key=lambda m: (m.version.isdigit(), int(m.version) if m.version.isdigit() else 0, m.version),
