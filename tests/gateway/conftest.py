@@ -26,13 +26,19 @@ add (float[N] x) => (float[N] y) {
 """
 
 
+UNKNOWN = """
+<ir_version: 10, opset_import: ["" : 21, "nowhere" : 1]>
+unknown (float[N] x) => (float[N] y) { y = nowhere.Nothing(x) }
+"""
+
+
 @pytest.fixture
 def adding(tmp_path: Path) -> Callable[[int], Path]:
-    """`adding(3)` is a model file that adds 3."""
+    """`adding(3)` is a model file that adds 3; the engine cannot load one that adds less than 0."""
 
     def saved(number: int) -> Path:
         path = tmp_path / f"add{number}.onnx"
-        onnx.save(onnx.parser.parse_model(ADD % number), path)
+        onnx.save(onnx.parser.parse_model(UNKNOWN if number < 0 else ADD % number), path)
         return path
 
     return saved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ from typing import Any
 from sardonyx.client import Client
 from sardonyx.gateway.gateway import Gateway
 from sardonyx.gateway.options import GatewayOptions
+from sardonyx.serve.folder import FolderSource
 from sardonyx.serve.options import ServeOptions
 
 
 @contextmanager
-def running(home: Path, **options: Any) -> Iterator[Gateway]:
-    """A gateway over the registry in `home`; whoever reaches it may administer it until there is a key."""
+def running(home: Path, sources: Sequence[Path] = (), **options: Any) -> Iterator[Gateway]:
+    """A gateway over the registry in `home` and model folders; trusting until there is a key."""
     chosen = GatewayOptions(home=home, **{"trusted": True, **options})
     ready: list[Any] = []
     started = threading.Event()
@@ -25,7 +26,8 @@ def running(home: Path, **options: Any) -> Iterator[Gateway]:
     async def serve() -> None:
         ended = asyncio.Event()
         try:
-            async with Gateway(chosen, ServeOptions(http_port=0, grpc_port=0)) as gateway:
+            serving = ServeOptions(http_port=0, grpc_port=0)
+            async with Gateway(chosen, serving, [FolderSource(path) for path in sources]) as gateway:
                 ready.extend((gateway, asyncio.get_running_loop(), ended))
                 started.set()
                 await ended.wait()

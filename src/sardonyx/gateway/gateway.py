@@ -17,9 +17,11 @@ from sardonyx.gateway.api import PREFIX, api
 from sardonyx.gateway.applied import Applied
 from sardonyx.gateway.operations import Administration
 from sardonyx.gateway.options import GatewayOptions
+from sardonyx.gateway.traffic import TrafficObserver
 from sardonyx.ort.logger import ERROR, log
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.registry.artefacts import ArtefactStore
+from sardonyx.registry.canary import Canaries
 from sardonyx.registry.fetching import Fetching
 from sardonyx.registry.guard import RegistryGuard
 from sardonyx.registry.router import RegistryRouter
@@ -62,13 +64,15 @@ class Gateway:
         )
         fetching = Fetching(stores=options.allow_sources, outbound=outbound)
         self.administration = Administration(self.database, self.store, fetching)
+        self._traffic = TrafficObserver(self.applied.state, self.database)
+        self._canaries = Canaries(self.database)
         registry = RegistrySource(self.applied.needed, self.store, options.patterns)
         self.core = Core(
             _Sources([*sources, registry]),
             serve or ServeOptions(),
             self.guard,
             RegistryRouter(self.applied.state),
-            observers,
+            [self._traffic, *observers],
         )
         administration = api(self.administration, self.guard, self._changed)
         self.server = Server(self.core, mounts={PREFIX: administration, **(mounts or {})})
@@ -132,6 +136,9 @@ class Gateway:
         self._rounds += 1
         if self.tokens is not None:
             self.tokens.refresh_if_old()
+        self._traffic.flush()
+        if any(endpoint.canary for endpoint in self.watch.state().endpoints.values()):
+            self._canaries.advance()
         if self.guard.used and self._rounds % _USED_EVERY_ROUNDS == 0:
             used, self.guard.used = self.guard.used, {}
             self.administration.keys.used(used)

@@ -195,8 +195,12 @@ def spread(
     shadows: Mapping[str, float],
     actor: str,
     reason: str = "",
+    parent: int | None = None,
 ) -> None:
-    """Let a new spread of traffic hold. Raises ServeError INVALID_ARGUMENT if it is none."""
+    """Let a new spread of traffic hold; once rolled back, the current one or `parent` holds again.
+
+    Raises ServeError INVALID_ARGUMENT if it is no spread.
+    """
     names = {deployment.name for deployment in row.deployments}
     weights = {name: float(weight) for name, weight in weights.items() if weight}
     shadows = {name: float(share) for name, share in shadows.items() if share}
@@ -211,7 +215,7 @@ def spread(
     row.traffic.append(
         TrafficRow(
             number=number,
-            parent=row.current,
+            parent=row.current if parent is None else parent,
             weights=weights,
             shadows=shadows,
             reason=reason,

@@ -21,7 +21,7 @@ from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.records import File
 from sardonyx.registry.artefacts import files_of
 from sardonyx.registry.catalog import resolve
-from sardonyx.registry.endpoints import current_traffic
+from sardonyx.registry.endpoints import current_traffic, running_canary
 from sardonyx.serve.seams import Target
 
 
@@ -39,13 +39,14 @@ class KeyState:
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """Deployments that can be reached; weights and shadows are percentages."""
+    """Deployments that can be reached; weights and shadows are percentages, `canary` says if one runs."""
 
     name: str
     sticky_header: str
     targets: Mapping[str, Target]
     weights: Mapping[str, float]
     shadows: Mapping[str, float]
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ def _endpoint(row: EndpointRow, models: Mapping[str, ModelRow]) -> EndpointState
         targets,
         {name: weight for name, weight in (now.weights if now else {}).items() if name in targets},
         {name: share for name, share in (now.shadows if now else {}).items() if name in targets},
+        running_canary(row) is not None,
     )
 
 

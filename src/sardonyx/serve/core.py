@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sardonyx
@@ -47,6 +48,10 @@ EXTENSIONS = [
     "trace",
     "logging",
 ]
+
+
+_SHADOWS_AT_ONCE = 64
+"""When so many shadows have not answered yet, further ones are not asked: they must not cost those served."""
 
 
 class Core:
@@ -100,8 +105,8 @@ class Core:
                     model.statistics.failed(timings)
             if self.observers:
                 self._tell(Record(request, route, response, failure, timings, time.time()))
-            for shadow in route.shadows:
-                self._ask_shadow(request, route, shadow)
+            for shadow in route.shadows[: max(0, _SHADOWS_AT_ONCE - len(self._background))]:
+                self._ask_shadow(request, _detached(request), route, shadow)
         return response
 
     def model(self, name: str, version: str = "") -> Servable:
@@ -186,22 +191,31 @@ class Core:
         for observer in self.observers:
             observer.observe(record)
 
-    def _ask_shadow(self, request: InferRequest, route: Route, shadow: Target) -> None:
-        task = asyncio.get_running_loop().create_task(self._shadow(request, route, shadow))
+    def _ask_shadow(self, request: InferRequest, asked: InferRequest, route: Route, shadow: Target) -> None:
+        task = asyncio.get_running_loop().create_task(self._shadow(request, asked, route, shadow))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _shadow(self, request: InferRequest, route: Route, shadow: Target) -> None:
+    async def _shadow(self, request: InferRequest, asked: InferRequest, route: Route, shadow: Target) -> None:
         timings, began = Timings(), time.perf_counter_ns()
         response: InferResponse | None = None
         failure: ServeError | None = None
         try:
-            response = await self.model(shadow.model, shadow.version).infer(request, timings)
+            model = self.repository.model(shadow.model, shadow.version)
+            response = await model.infer(asked, timings)
         except ServeError as error:
             failure = error
         timings.total_ns = time.perf_counter_ns() - began
         of = route.target.deployment or f"{route.target.model}/{route.target.version}"
         self._tell(Record(request, Route(shadow), response, failure, timings, time.time(), of))
+
+
+def _detached(request: InferRequest) -> InferRequest:
+    """The same question, though the client has its answer and left, or writes its shared memory anew."""
+    inputs = [
+        replace(tensor, data=tensor.data.copy()) if tensor.parameters else tensor for tensor in request.inputs
+    ]
+    return replace(request, inputs=inputs, context=replace(request.context, on_leave=None, deadline_ns=None))
 
 
 def _refuse_reserved(request: InferRequest) -> None:

@@ -1,0 +1,102 @@
+"""What this gateway sees of its endpoints: counts for canaries, answers of shadows beside those served.
+
+On the event loop it only notes; comparing and writing is done by `flush` on another thread. Must not know how
+a canary decides.
+"""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from sardonyx.database import Database
+from sardonyx.protocol.errors import Code
+from sardonyx.protocol.records import Difference
+from sardonyx.registry.differences import Differences, difference
+from sardonyx.registry.observed import Observed, Tally
+from sardonyx.registry.state import State
+from sardonyx.serve.seams import Record
+
+_FAILURES = frozenset({Code.INTERNAL, Code.UNAVAILABLE, Code.DEADLINE})
+_WAITING, _PAIRS, _WRITTEN = 1000, 1000, 100
+
+
+class TrafficObserver:
+    """Is told of every request; `flush` writes what was noted since the last time."""
+
+    def __init__(self, state: Callable[[], State], database: Database) -> None:
+        self._state = state
+        self._tally = Tally()
+        self._observed = Observed(database)
+        self._differences = Differences(database)
+        self._name = f"{socket.gethostname()[:40]}-{uuid.uuid4().hex[:8]}"
+        self._served: OrderedDict[int, tuple[Record, int]] = OrderedDict()
+        self._pairs: deque[tuple[Record, Record]] = deque(maxlen=_PAIRS)
+
+    def observe(self, record: Record) -> None:
+        """Note a request of an endpoint."""
+        deployment = record.route.target.deployment
+        if not deployment:
+            return
+        if record.shadow_of:
+            self._pair(record)
+            return
+        if record.route.shadows:
+            self._served[id(record.request)] = (record, len(record.route.shadows))
+            if len(self._served) > _WAITING:
+                self._served.popitem(last=False)
+        name = record.request.model
+        endpoint = self._state().endpoints.get(name)
+        if endpoint is not None and endpoint.canary:
+            failed = record.error is not None and record.error.code in _FAILURES
+            if record.error is None or failed:
+                seconds = record.timings.total_ns * 1e-9
+                self._tally.add(name, deployment, record.finished_s, seconds, failed=failed)
+
+    def flush(self) -> None:
+        """Write counts, compare answers. Raises ServeError UNAVAILABLE if the database is gone."""
+        taken = self._tally.take()
+        if taken:
+            self._observed.add(self._name, taken)
+        found: dict[str, list[Difference]] = {}
+        while self._pairs:
+            served, shadow = self._pairs.popleft()
+            detail = _compared(served, shadow)
+            if detail:
+                one = Difference(
+                    deployment=served.route.target.deployment,
+                    shadow=shadow.route.target.deployment,
+                    request=served.request.id,
+                    at=datetime.fromtimestamp(served.finished_s, UTC),
+                    detail=detail,
+                )
+                found.setdefault(served.request.model, []).append(one)
+        for endpoint, differences in found.items():
+            self._differences.add(endpoint, differences[-_WRITTEN:])
+
+    def _pair(self, shadow: Record) -> None:
+        entry = self._served.get(id(shadow.request))
+        if entry is None:
+            return
+        served, left = entry
+        if left > 1:
+            self._served[id(shadow.request)] = (served, left - 1)
+        else:
+            del self._served[id(shadow.request)]
+        self._pairs.append((served, shadow))
+
+
+def _compared(served: Record, shadow: Record) -> dict[str, Any]:
+    if served.response is None and shadow.response is None:
+        return {}
+    if served.response is None or shadow.response is None:
+        return {
+            side: {"error": record.error.message if record.error else ""}
+            for side, record in (("served", served), ("shadow", shadow))
+            if record.response is None
+        }
+    return difference(served.response, shadow.response)

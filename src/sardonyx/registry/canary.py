@@ -1,0 +1,131 @@
+"""Canaries: whether a deployment may have more traffic, must give it back, or waits.
+
+`verdict` decides, from counts alone; `Canaries` carries it out. Any gateway may do so: it looks again in the
+transaction that acts. Must not know how requests are counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sardonyx.database import Database, now
+from sardonyx.database.traffic import CanaryRow
+from sardonyx.protocol.errors import ServeError
+from sardonyx.protocol.records import CanaryPlan
+from sardonyx.registry import audit
+from sardonyx.registry.endpoints import current_traffic, spread, step_back, with_share
+from sardonyx.registry.observed import Counts, Observed
+
+ACTOR = "canary"
+_LEAST_ERRORS = 3
+
+
+class Move(Enum):
+    """What a canary does next."""
+
+    WAIT = "wait"
+    STEP = "step"
+    BACK = "back"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A move and why."""
+
+    move: Move
+    reason: str = ""
+
+
+def verdict(plan: CanaryPlan, step: int, held_s: float, canary: Counts, others: Counts) -> Verdict:
+    """What to do after a step was held for `held_s` seconds.
+
+    `canary` was counted since the step began, `others` since the canary did. It goes back as soon as it has
+    answered enough to be judged, or failed more often than enough answers could make good.
+    """
+    enough = canary.requests >= plan.min_requests
+    hopeless = canary.errors >= max(_LEAST_ERRORS, plan.max_error_rate * plan.min_requests + 1)
+    if (enough or hopeless) and canary.error_rate > plan.max_error_rate:
+        return Verdict(
+            Move.BACK,
+            f"{canary.errors} of {canary.requests} requests failed, "
+            f"{canary.error_rate:.1%}; {plan.max_error_rate:.1%} are allowed",
+        )
+    if enough and others.requests >= plan.min_requests:
+        mine, theirs = canary.quantile(plan.quantile), others.quantile(plan.quantile)
+        if mine > plan.max_latency_ratio * theirs:
+            return Verdict(
+                Move.BACK,
+                f"the {plan.quantile:.0%} quantile of its latency is {mine * 1e3:.3g} ms, "
+                f"{mine / theirs:.2f} times that of the others; {plan.max_latency_ratio:g} are allowed",
+            )
+    if not enough or held_s < plan.interval_s:
+        return Verdict(Move.WAIT)
+    if step + 1 < len(plan.steps):
+        return Verdict(Move.STEP)
+    return Verdict(Move.DONE, f"{plan.deployment} held {plan.steps[-1]:g} %")
+
+
+class Canaries:
+    """The canaries of one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._observed = Observed(database)
+
+    def advance(self) -> bool:
+        """Look at every running canary and do what its verdict says; whether anything moved."""
+        with self._database.read() as session:
+            due = [row.id for row in _running(session) if self._judge(session, row).move is not Move.WAIT]
+        for number in due:
+            with self._database.write() as session:
+                row = session.get(CanaryRow, number)
+                if row is not None and row.state == "running":
+                    self._act(session, row)
+        return bool(due)
+
+    def _judge(self, session: Session, row: CanaryRow) -> Verdict:
+        plan = msgspec.convert(row.plan, CanaryPlan)
+        endpoint = row.endpoint.name
+        of_step = self._observed.since(session, endpoint, row.step_at)
+        canary = of_step.get(row.deployment, Counts())
+        others = Counts()
+        for name, counts in self._observed.since(session, endpoint, row.created_at).items():
+            if name != row.deployment:
+                others.merge(counts)
+        return verdict(plan, row.step, (now() - row.step_at).total_seconds(), canary, others)
+
+    def _act(self, session: Session, row: CanaryRow) -> None:
+        plan, endpoint = msgspec.convert(row.plan, CanaryPlan), row.endpoint
+        found = self._judge(session, row)
+        subject = f"{endpoint.name}/{row.deployment}"
+        if found.move is Move.STEP:
+            row.step, row.step_at = row.step + 1, now()
+            self._share(session, row, plan)
+        elif found.move is Move.BACK:
+            row.state, row.reason = "stepped_back", found.reason
+            try:
+                step_back(session, endpoint, ACTOR, found.reason, to=row.before)
+            except ServeError as error:
+                row.reason = f"{found.reason}; traffic stays: {error.message}"
+            audit.record(session, ACTOR, "canary.step_back", subject, {"reason": row.reason})
+        elif found.move is Move.DONE:
+            row.state, row.reason = "done", found.reason
+            audit.record(session, ACTOR, "canary.done", subject, {"reason": found.reason})
+
+    def _share(self, session: Session, row: CanaryRow, plan: CanaryPlan) -> None:
+        """The next spread; a rollback of it leads to before the canary."""
+        now = current_traffic(row.endpoint)
+        assert now is not None
+        weights = with_share(now.weights, plan.deployment, plan.steps[row.step])
+        reason = f"canary step {row.step + 1} of {len(plan.steps)}"
+        spread(session, row.endpoint, weights, now.shadows, ACTOR, reason, parent=row.before)
+
+
+def _running(session: Session) -> list[CanaryRow]:
+    return list(session.scalars(select(CanaryRow).where(CanaryRow.state == "running")))
