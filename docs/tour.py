@@ -11,6 +11,7 @@ import onnx
 import sardonyx
 from sardonyx import passes
 from sardonyx.base.knobs import CompileOptions
+from sardonyx.base.policy import Goal
 from sardonyx.frontend import load
 from sardonyx.fuse.partition import partition
 from sardonyx.ir.run import run
@@ -53,9 +54,10 @@ def main() -> None:
     # 2. A graph can be run in numpy as it stands, so every later stage has something to be compared with.
     (meant,) = run(graph, [x, w])
 
-    # 3. Passes are functions from graph to graph.
+    # 3. Passes are functions from graph to graph; the goal is the machine and the precision.
+    goal = Goal(detect())
     for run_pass in passes.PIPELINE:
-        graph = run_pass(graph)
+        graph = run_pass(graph, goal)
     show("Graph, after the passes", text(graph))
 
     # 4. Values that become one kernel form a group; each border between groups has a reason.
@@ -64,7 +66,7 @@ def main() -> None:
     show("Decisions", "\n".join(f"{d.subject}: {d.verdict}, {d.reason}" for d in fusion.decisions))
 
     # 5. A group without a product or convolution becomes loop nests; they can be run in numpy too.
-    target = detect()
+    target = goal.target
     for group in fusion.groups:
         if group.kind == "loops":
             nests = lower(group, fusion.places)
@@ -75,7 +77,7 @@ def main() -> None:
     for group in fusion.groups:
         if group.kind == "host":
             continue
-        for call, library in native_calls(group, fusion.places, target):
+        for call, library in native_calls(group, fusion.places, goal):
             if call.symbol not in library:
                 show("Kernel shared by all models", f"{call.symbol}  {call.plan}")
                 continue

@@ -18,7 +18,7 @@ import numpy as np
 import sardonyx
 from sardonyx.base import dtype as dtypes
 from sardonyx.runtime import team
-from sardonyx.targets import TARGETS
+from sardonyx.targets.x86_64.isa import TARGETS
 from tests.fuzz import case as cases
 from tests.fuzz import guard
 from tests.fuzz.case import Case

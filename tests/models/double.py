@@ -12,11 +12,13 @@ import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.frontend import specialise
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, const, make
 from sardonyx.passes.integer import integer
+from sardonyx.targets import detect
 
 Array = np.ndarray[Any, Any]
 
@@ -24,7 +26,7 @@ Array = np.ndarray[Any, Any]
 def in_double_precision(path: str, feeds: Mapping[str, Array]) -> list[Array]:
     """The outputs of a float32 model for a feed, computed in float64."""
     loaded, _ = specialise(path, feeds)
-    graph = doubled(integer(loaded.graph))
+    graph = doubled(integer(loaded.graph, Goal(detect())))
     return run(graph, [feeds[info.name] for info in loaded.inputs])
 
 

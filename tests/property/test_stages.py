@@ -22,6 +22,7 @@ from tests.property.models import FLOATS, INTEGERS, OPEN_SIZES, Model, models
 from tests.property.operators.draw import HALF
 from tests.property.operators.judges import wide
 from tests.tolerance import difference
+from tests.unit.passes.graphs import GOAL
 
 # Eight operators of roundings in a row, each over at most a few thousand terms.
 LENGTH = 10_000
@@ -40,7 +41,7 @@ def check(model: Model) -> None:
         graph = widen(graph)
     agree("as loaded", run(graph, feeds), expected)
     for run_pass in passes.PIPELINE:
-        graph = run_pass(graph)
+        graph = run_pass(graph, GOAL)
         verify(graph)
         agree(f"after {run_pass.__name__}", run(graph, feeds), expected)
     agree("partitioned", run_fusion(partition(graph), feeds), expected)

@@ -23,8 +23,7 @@ class Target:
     """One instruction set with the widths and tiles that kernels read.
 
     `lanes` is the vector width in elements used for every dtype; `tile_rows` x (2 * lanes) is the
-    register tile of the fp32 contraction kernels. `fixed_order` asks for sums whose order depends on their
-    length alone, not on how many others are computed beside them or by how many threads.
+    register tile of the fp32 contraction kernels.
     """
 
     name: str
@@ -33,11 +32,9 @@ class Target:
     features: tuple[str, ...]
     lanes: int
     tile_rows: int
-    masked_tail: bool
     prefetch: Prefetch = Prefetch(0)
     l1_bytes: int = 32 << 10
     l2_bytes: int = 1 << 20
-    fixed_order: bool = False
 
     @property
     def is_machine(self) -> bool:

@@ -16,7 +16,6 @@ from sardonyx.fuse.legal import on_host
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.value import Value, make, placeholder
-from sardonyx.kernels.families import NATIVE
 from sardonyx.runtime.control import Body, Choice, Repetition, Step, Traversal
 from sardonyx.runtime.data import ProgramData
 
@@ -28,19 +27,16 @@ CONTROL = frozenset(_NATIVE_CONTROL)
 NATIVE_CONTROL = frozenset(_NATIVE_CONTROL.values())
 """Primitives whose graphs become part of the native code around them."""
 
-EXECUTABLE = NATIVE | NATIVE_CONTROL
-"""Primitives of kinds opaque and control that run in native code."""
-
 _MOST_SIZES = 30
 """Sizes given by the extents of one array."""
 
 
-def native_control(graph: Graph, simplify: Callable[[Graph], Graph]) -> Graph:
+def native_control(graph: Graph, native: frozenset[str], simplify: Callable[[Graph], Graph]) -> Graph:
     """A graph in which all control flow that native code can run has its bodies simplified.
 
     `if`, `loop` and `scan` become `branch`, `repeat` and `traverse`.
     """
-    if not any(v.prim in CONTROL for v in graph.order()):
+    if not native & NATIVE_CONTROL or not any(v.prim in CONTROL for v in graph.order()):
         return graph
     sources = {unknown.value.id for unknown in graph.unknowns.values()}
 
@@ -49,7 +45,7 @@ def native_control(graph: Graph, simplify: Callable[[Graph], Graph]) -> Graph:
             return rebuild(value, args)
         bodies = {k: simplify(body) for k, body in value.attrs.items() if isinstance(body, Graph)}
         check = _branches_fit if value.prim == "if" else _body_fits
-        if not (all(map(_is_native, bodies.values())) and check(value, **bodies)):
+        if not (all(_is_native(body, native) for body in bodies.values()) and check(value, **bodies)):
             return rebuild(value, args)
         attrs = {**value.attrs, **bodies}
         return make(_NATIVE_CONTROL[value.prim], args, attrs, value.dtype, value.shape, value.results)
@@ -70,13 +66,13 @@ def _is_decidable(value: Value) -> bool:
     )
 
 
-def _is_native(body: Graph) -> bool:
+def _is_native(body: Graph, native: frozenset[str]) -> bool:
     """Whether a body is native code all through."""
     order = body.order()
     tensors = all(v.dtype.is_native for v in body.inputs) and all(
         v.dtype.is_native or v.results for v in order
     )
-    return tensors and not body.unknowns and not any(on_host(v, EXECUTABLE) for v in order)
+    return tensors and not body.unknowns and not any(on_host(v, native) for v in order)
 
 
 def _branches_fit(value: Value, then: Graph, otherwise: Graph) -> bool:
@@ -126,12 +122,14 @@ def _same(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
     return len(a) == len(b) and all(dims.equal(m, n) is True for m, n in zip(a, b, strict=True))
 
 
-def add_control(assembler: Assembler, fusion: Fusion, value: Value, add: Callable[[Fusion], None]) -> None:
+def add_control(
+    assembler: Assembler, fusion: Fusion, value: Value, native: frozenset[str], add: Callable[[Fusion], None]
+) -> None:
     """Append native control flow; `add` appends the groups of a body."""
     if value.prim == "branch":
-        add_branch(assembler, fusion, value, EXECUTABLE, add)
+        add_branch(assembler, fusion, value, native, add)
     else:
-        Cycle(assembler, fusion, value, EXECUTABLE).add(add)
+        Cycle(assembler, fusion, value, native).add(add)
 
 
 def control_step(value: Value, compile_body: Callable[[Graph], ProgramData]) -> Step:

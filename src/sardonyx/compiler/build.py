@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
 from sardonyx.kernels.library import Shared, Text
@@ -20,7 +21,6 @@ from sardonyx.object.link import link
 from sardonyx.runtime import cores
 from sardonyx.runtime.cache import Cache, key
 from sardonyx.runtime.image import LoadedImage, load, load_cached
-from sardonyx.targets import level
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Module:
     """IR text on its way to machine code; `key` is that of its object in the cache."""
 
     text: Text
-    target: Target
+    goal: Goal
     key: str
     code: bytes | None = None
     error: BaseException | None = None
@@ -36,21 +36,22 @@ class Module:
     @property
     def ir(self) -> str:
         """The text itself."""
-        return self.text.of(self.target) if isinstance(self.text, Shared) else self.text()
+        return self.text.of(self.goal) if isinstance(self.text, Shared) else self.text()
 
 
 class Build:
     """The modules of a program by name; a context manager, at whose end nothing more is compiled.
 
     Args:
-        target: what to compile for.
+        goal: what to compile for.
+        level: the part of its target that many machines have in common; shared modules are compiled for it.
         store: where objects and images are kept.
         compiler: a digest of this package's code, on which the texts of shared modules depend.
         jobs: threads that compile what is new; 0 = as many as there are cores, 1 = none but the caller's.
     """
 
-    def __init__(self, target: Target, store: Cache, compiler: str, jobs: int = 0) -> None:
-        self.target, self.store, self.compiler = target, store, compiler
+    def __init__(self, goal: Goal, level: Target, store: Cache, compiler: str, jobs: int = 0) -> None:
+        self.goal, self.level, self.store, self.compiler = goal, level, store, compiler
         self.modules: dict[str, Module] = {}
         self.compiled = 0
         self._threads: list[threading.Thread] = []
@@ -58,7 +59,7 @@ class Build:
         self._new: queue.SimpleQueue[Module | None] = queue.SimpleQueue()
         self._keys: set[str] = set()
         self._is_over = False
-        self.add("executor", Shared(executor.ir))
+        self.add("executor", Shared(lambda goal: executor.ir(goal.target)))
 
     def __enter__(self) -> Self:
         return self
@@ -86,17 +87,17 @@ class Build:
         return self.modules[name].ir
 
     def _own(self, text: Text) -> Module:
-        module = Module(text, self.target, "")
-        module.key = object_key(module.ir, self.target)
+        module = Module(text, self.goal, "")
+        module.key = object_key(module.ir, self.goal.target)
         return module
 
     def _shared(self, name: str, text: Shared) -> Module:
         """A module whose text need not be made to know whether its code is there."""
-        module = Module(text, level(self.target), "")
-        name = key(name, repr(module.target), self.compiler)
+        module = Module(text, Goal(self.level, self.goal.policy), "")
+        name = key(name, repr(module.goal), self.compiler)
         known = self.store.get("module", name)
         if known is None:
-            known = object_key(module.ir, module.target).encode()
+            known = object_key(module.ir, module.goal.target).encode()
             self.store.put("module", name, known)
         module.key = known.decode()
         return module
@@ -128,7 +129,7 @@ class Build:
                 if module.code is None:
                     from sardonyx.object import engine
 
-                    module.code = engine.compile_object(module.ir, module.target)
+                    module.code = engine.compile_object(module.ir, module.goal.target)
                     self.store.put("object", module.key, module.code)
                     self.compiled += 1
         except BaseException as error:

@@ -1,168 +1,66 @@
-"""The whole compiler, from a loaded model to program data and machine code, top to bottom."""
+"""The whole compiler, from a loaded model to a program, top to bottom.
+
+What depends on the target is its backend's. Must not know machines, kernels or how a program is kept.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from sardonyx import passes
 from sardonyx.base import dim as dims
 from sardonyx.base.evaluator import Evaluator
 from sardonyx.base.knobs import CompileOptions
-from sardonyx.base.report import FallbackNote, KernelNote, Report
+from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
-from sardonyx.base.target import Target
 from sardonyx.base.trace import Trace, View
-from sardonyx.compiler.assemble import Assembler, Constants
+from sardonyx.compiler.backend import Backend, Job
 from sardonyx.compiler.bodies import (
-    CONTROL,
-    EXECUTABLE,
-    NATIVE_CONTROL,
-    add_control,
-    control_step,
     native_control,
 )
-from sardonyx.compiler.build import Build
+from sardonyx.compiler.compiled import Compiled
 from sardonyx.errors import UnsupportedOp
 from sardonyx.frontend import Loaded
 from sardonyx.fuse import text as fusion_text
 from sardonyx.fuse.partition import partition
 from sardonyx.ir import text as graph_text
-from sardonyx.ir.graph import Graph, symbols_of
-from sardonyx.ir.group import Fusion, Group
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.group import Fusion
 from sardonyx.ir.value import Value
 from sardonyx.ir.verify import verify
 from sardonyx.kernels.call import NativeCall
-from sardonyx.kernels.families import native_calls
 from sardonyx.loops import text as kernel_text
 from sardonyx.loops.verify import verify as verify_kernel
 from sardonyx.runtime import listing
-from sardonyx.runtime.cache import Cache
 from sardonyx.runtime.data import Bounds, ProgramData
-from sardonyx.runtime.host import HostOperation
-from sardonyx.runtime.image import LoadedImage
-
-Array = np.ndarray[Any, Any]
+from sardonyx.runtime.runnable import ModelProgram
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A program in parts: data, constants, machine code and the code's key in the cache, and the report."""
-
-    data: ProgramData
-    weights: Sequence[Array]
-    image: LoadedImage
-    image_key: str
-    report: Report
-
-
-def compile_model(
-    load: Callable[[], Loaded], target: Target, options: CompileOptions, store: Cache, compiler: str = ""
-) -> Compiled:
+def compile_model(load: Callable[[], Loaded], backend: Backend, job: Job) -> Compiled | ModelProgram:
     """The whole compiler. Each line is one stage; `trace` names, times, verifies and may dump it.
 
-    `compiler` is a digest of this package's code. Raises what `load` raises, and UnsupportedOp if an operator
-    has no native code and `options.fallback` is "error".
+    Raises what `load` raises, and UnsupportedOp if an operator has no native code and the option `fallback`
+    is "error".
     """
-    trace = tracing(options)
+    trace = tracing(job.options)
     loaded = load()
     trace.stage("load", loaded.graph)
     report = Report(fallbacks=list(loaded.fallbacks), operators=dict(loaded.operators))
-    with Build(target, store, compiler, options.jobs) as build:
-        parts = Parts(target, report, build)
-        with dims.assuming(loaded.bounds):
-            data = build_program(loaded.graph, parts, trace)
-        data = trace.stage("assemble", described(data, loaded, report))
-        if options.fallback == "error":
-            refuse(report.fallbacks)
-        for name in sorted(build.modules) if trace.prints_code else ():
-            trace.code(f"{name.replace(' ', '_')}.ll", partial(build.ir, name))
-        key, image = trace.stage("codegen", build.image(report))
+    with dims.assuming(loaded.bounds):
+        graph = simplify(loaded.graph, backend, trace)
+        fusion = trace.stage("partition", partition(graph, backend.native))
+        report.decisions.extend(fusion.decisions)
+        made = backend.make(fusion, loaded, replace(job, report=report, trace=trace))
     trace.finish(report)
-    return Compiled(data, parts.constants.arrays, image, key, report)
+    return made
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a program and those inside it share: machine code, constants, the report."""
-
-    target: Target
-    report: Report
-    build: Build
-    constants: Constants = field(default_factory=Constants)
-
-
-def build_program(graph: Graph, parts: Parts, trace: Trace) -> ProgramData:
-    """The program of a graph or of a body inside one; what it needs is added to `parts`."""
-    graph = simplify(graph, trace)
-    fusion = trace.stage("partition", partition(graph, EXECUTABLE))
-    parts.report.decisions.extend(fusion.decisions)
-    builder = Builder(fusion, parts)
-    builder.add(fusion)
-    trace.stage("lower", builder.calls)
-    return builder.data()
-
-
-def simplify(graph: Graph, trace: Trace) -> Graph:
+def simplify(graph: Graph, backend: Backend, trace: Trace) -> Graph:
     """All passes over a graph and over the graphs inside it that become part of the same native code."""
-    for run_pass in passes.PIPELINE:
-        graph = trace.stage(run_pass.__name__, run_pass(graph))
-    return native_control(graph, lambda body: simplify(body, Trace.off()))
-
-
-class Builder:
-    """Lowers groups to calls and appends them to one program."""
-
-    def __init__(self, fusion: Fusion, parts: Parts) -> None:
-        known = {name for value in fusion.graph.inputs for name in symbols_of(value)}
-        self.assembler = Assembler(fusion, sorted(known), parts.constants)
-        self.parts = parts
-        self.calls: list[NativeCall] = []
-
-    def add(self, fusion: Fusion) -> None:
-        """Append all groups of the program's graph or of a graph inside it."""
-        for group in fusion.groups:
-            self._add_group(fusion, group)
-
-    def _add_group(self, fusion: Fusion, group: Group) -> None:
-        root, report = group.root, self.parts.report
-        if group.kind == "host" and root.prim in CONTROL:
-            step = control_step(root, lambda body: build_program(body, self.parts, Trace.off()))
-            self.assembler.host(root, step, root.args)
-            report.kernels.append(KernelNote(step.name, root.origins, "control", "bodies run from Python"))
-        elif group.kind == "host":
-            self.assembler.host(root, HostOperation.of(root), root.args)
-            note = FallbackNote(root.prim, ", ".join(root.origins), "no native kernel")
-            report.fallbacks.append(note)
-        elif root.prim in NATIVE_CONTROL:
-            add_control(self.assembler, fusion, root, self.add)
-            report.kernels.append(KernelNote(root.prim, root.origins, "control", "native jumps"))
-        else:
-            for call, modules in native_calls(group, fusion.places, self.parts.target):
-                for name, text in modules.items():
-                    self.parts.build.add(name, text)
-                self.assembler.call(call)
-                self.calls.append(call)
-                note_call = KernelNote(call.symbol, call.origins, call.kind, call.plan, "fp32")
-                report.kernels.append(note_call)
-        self.assembler.computed(root)
-
-    def data(self) -> ProgramData:
-        """The finished program; its inputs have the names of the graph's."""
-        assembler = self.assembler
-        results = assembler.results()
-        assembler.close(None)
-        return replace(
-            outline(assembler.fusion.graph),
-            storages=assembler.specs(),
-            segments=tuple(assembler.segments),
-            results=results,
-        )
+    for run_pass in backend.pipeline:
+        graph = trace.stage(run_pass.__name__, run_pass(graph, backend.goal))
+    return native_control(graph, backend.native, lambda body: simplify(body, backend, Trace.off()))
 
 
 def outline(graph: Graph) -> ProgramData:

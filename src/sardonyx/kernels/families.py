@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from sardonyx.base import dim as dims
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.emit.nest import Emitted, emit
 from sardonyx.ir.group import Group
@@ -26,28 +27,28 @@ Library = Mapping[str, Text]
 Calls = Iterator[tuple[NativeCall, Library]]
 
 
-def native_calls(group: Group, places: Mapping[int, Place], target: Target) -> Calls:
+def native_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The calls that compute a group, each with the IR modules it links to (by key)."""
     if group.kind == "concat":
         return
     if group.kind == "border":
-        yield loop_call(schedule(border(group, places), target), target)
+        yield loop_call(schedule(border(group, places), goal.target), goal.target)
         return
     if group.kind == "opaque":
-        yield from opaque_calls(group, places, target)
+        yield from opaque_calls(group, places, goal)
         return
     if group.kind == "contract":
-        yield contract_call(group, places, target)
+        yield contract_call(group, places, goal)
         return
     for kernel in lower(group, places):
-        yield loop_call(schedule(kernel, target), target)
+        yield loop_call(schedule(kernel, goal.target), goal.target)
 
 
-def contract_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple[NativeCall, Library]:
+def contract_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[NativeCall, Library]:
     """The call of a matrix product or convolution."""
     assert group.anchor is not None
     make = dot_call if group.anchor.prim == "dot" else conv_call
-    call, modules = make(group, places, target)
+    call, modules = make(group, places, goal)
     kernels = contraction(call.symbol.rpartition("_")[2])
     return call, {**kernels, **{name: partial(str, ir) for name, ir in modules.items()}}
 

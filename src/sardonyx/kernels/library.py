@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.convolution.driver import define_conv
 from sardonyx.kernels.convolution.walk import scratch_bytes as conv_scratch_bytes
@@ -21,7 +22,7 @@ _PARTS = 4
 class Shared:
     """The text of a module that is the same in every model: a function of the level of the CPU alone."""
 
-    of: Callable[[Target], str]
+    of: Callable[[Goal], str]
 
 
 Text = Callable[[], str] | Shared
@@ -34,16 +35,16 @@ def contraction(suffix: str) -> Mapping[str, Text]:
     return {f"contraction {suffix} {n}": Shared(partial(_part, dtype, n)) for n in range(_PARTS)}
 
 
-def _part(dtype: str, number: int, target: Target) -> str:
-    return library_ir(target, dtype)[number]
+def _part(dtype: str, number: int, goal: Goal) -> str:
+    return library_ir(goal, dtype)[number]
 
 
 @cache
-def library_ir(target: Target, dtype: str = "float") -> tuple[str, ...]:
+def library_ir(goal: Goal, dtype: str = "float") -> tuple[str, ...]:
     """The texts of `contraction`, of which each needs the others."""
     module = Module()
-    define_gemm(module, target, dtype)
-    define_conv(module, target, dtype)
+    define_gemm(module, goal, dtype)
+    define_conv(module, goal, dtype)
     return module.parts(_PARTS)
 
 

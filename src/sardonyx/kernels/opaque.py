@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from sardonyx.base.target import Target
+from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.call import NativeCall
@@ -26,7 +26,7 @@ from sardonyx.kernels.trees.coupling import coupling_calls
 
 Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
 
-FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = {
+FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Goal], Calls]] = {
     "col2im": col2im_calls,
     "cumprod": scan_calls,
     "cumsum": scan_calls,
@@ -51,6 +51,6 @@ FAMILIES: Mapping[str, Callable[[Group, Mapping[int, Place], Target], Calls]] = 
 """The calls that compute a primitive, by its name."""
 
 
-def opaque_calls(group: Group, places: Mapping[int, Place], target: Target) -> Calls:
+def opaque_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The calls that compute a group of kind "opaque", each with the IR modules it links to (by key)."""
-    yield from FAMILIES[group.root.prim](group, places, target)
+    yield from FAMILIES[group.root.prim](group, places, goal)

@@ -26,12 +26,20 @@ Key = tuple[str, ...]
 _SHAPES_KEPT = 4096
 
 
-class Runnable(Protocol):
+class Named(Protocol):
     """What a call needs of a program."""
 
-    inputs: tuple[TensorInfo, ...]
-    outputs: tuple[TensorInfo, ...]
-    initializer_inputs: tuple[TensorInfo, ...]
+    @property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        """Names, types and sizes of the inputs."""
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        """Those of the outputs."""
+
+    @property
+    def initializer_inputs(self) -> tuple[TensorInfo, ...]:
+        """Those of the weights that may be fed."""
 
     def run(self, feeds: Sequence[Any], wanted: tuple[int, ...]) -> list[Any]:
         """Compute the outputs numbered `wanted` from one value per input."""
@@ -42,9 +50,9 @@ class Caller:
 
     def __init__(
         self,
-        program: Runnable,
+        program: Named,
         *,
-        with_fed: Callable[[Key], Runnable] | None = None,
+        with_fed: Callable[[Key], Named] | None = None,
         logged: Callable[[Exception], None] | None = None,
     ) -> None:
         """Read the names of `program`.

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sardonyx.base.abi import BOOKKEEPING
 
 if TYPE_CHECKING:
-    from sardonyx.runtime.runnable import CallTime
-    from sardonyx.store.loader import AnyProgram
+    from sardonyx.runtime.runnable import CallTime, ModelProgram
 
 
 class Profile:
@@ -87,7 +86,7 @@ class Profile:
 class Profiled:
     """A program whose runs leave events in a profile until that ends."""
 
-    def __init__(self, program: AnyProgram, profile: Profile) -> None:
+    def __init__(self, program: ModelProgram, profile: Profile) -> None:
         self._program, self._profile = program, profile
         self.inputs, self.outputs = program.inputs, program.outputs
         self.initializer_inputs = program.initializer_inputs

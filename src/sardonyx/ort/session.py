@@ -45,7 +45,7 @@ from sardonyx.ort.status import load_status
 from sardonyx.store.loader import load_program
 
 if TYPE_CHECKING:
-    from sardonyx.store.loader import AnyProgram
+    from sardonyx.runtime.runnable import ModelProgram
 
 ModelSource = str | bytes | os.PathLike[str]
 
@@ -55,7 +55,7 @@ class Session:
 
     _caller: Caller
     _call: Call
-    _program: AnyProgram
+    _program: ModelProgram
     _inputs_meta: list[NodeArg]
     _outputs_meta: list[NodeArg]
     _overridable_initializers: list[NodeArg]
@@ -344,8 +344,8 @@ class InferenceSession(Session):
 
     def _bind(
         self,
-        program: AnyProgram,
-        with_fed: Callable[[tuple[str, ...]], AnyProgram],
+        program: ModelProgram,
+        with_fed: Callable[[tuple[str, ...]], ModelProgram],
         options: SessionOptions,
         profile: Profile | None,
     ) -> None:
@@ -392,7 +392,7 @@ def _chosen(origin: str | bytes | None, options: SessionOptions, precision: str 
         raise load_status(error, origin if isinstance(origin, str) else None) from error
 
 
-def _load(source: str | bytes | None, options: CompileOptions) -> AnyProgram:
+def _load(source: str | bytes | None, options: CompileOptions) -> ModelProgram:
     assert source is not None
     try:
         return load_program(source, options)

@@ -1,9 +1,11 @@
-"""Graph -> Graph: the order of all passes, one after the other."""
+"""(Graph, Goal) -> Graph: the order of all passes, one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
+from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph
 from sardonyx.passes.algebra import algebra
 from sardonyx.passes.decompose import decompose
@@ -13,7 +15,7 @@ from sardonyx.passes.texts import texts
 from sardonyx.passes.transposed import transposed
 from sardonyx.passes.widen import widen
 
-PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
-    *(texts, widen, integer, algebra, transposed, layout, decompose),
-)
+Pass: TypeAlias = Callable[[Graph, Goal], Graph]
+
+PIPELINE: tuple[Pass, ...] = (*(texts, widen, integer, algebra, transposed, layout, decompose),)
 """Every pass, in the order it runs."""

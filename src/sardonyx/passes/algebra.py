@@ -8,12 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from sardonyx.base import dim as dims
+from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.rewrite import Uses, rewrite, rule
 from sardonyx.ir.value import Value, make, map_
 
 
-def algebra(graph: Graph) -> Graph:
+def algebra(graph: Graph, goal: Goal) -> Graph:
     """Simplify by the laws of this file."""
     return rewrite(graph)
 

@@ -6,13 +6,14 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, iota, make, map_
 from sardonyx.passes.layout import lift
 from sardonyx.passes.transposed import as_convolution
 
 
-def decompose(graph: Graph) -> Graph:
+def decompose(graph: Graph, goal: Goal) -> Graph:
     """argmax, integer dots and odd convolutions as reductions over maps."""
     return graph.map(_rewrite)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, make
 
 _EXACT = 1 << 24
 
 
-def integer(graph: Graph) -> Graph:
+def integer(graph: Graph, goal: Goal) -> Graph:
     """Contractions of 8-bit values as float contractions; others are left alone."""
     return graph.map(_rewrite)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
+from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, concat, make, map_, scalar
 from sardonyx.passes.transposed import phases
@@ -18,7 +19,7 @@ BLOCK = 16
 _MIN_CHANNELS = 16
 
 
-def layout(graph: Graph) -> Graph:
+def layout(graph: Graph, goal: Goal) -> Graph:
     """Convolutions and what surrounds them in blocked layout; reorders only where other operations begin."""
     forms = _Forms()
     return graph.map(forms.visit)

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, make
 
 _VIEWS = frozenset({"broadcast", "gather", "reshape", "slice", "transpose", "window"})
 
 
-def texts(graph: Graph) -> Graph:
+def texts(graph: Graph, goal: Goal) -> Graph:
     """Comparisons and look-ups of texts as those of their numbers; -1 is any other text."""
     order = graph.order()
     sources = [v for v in order if v.dtype is dt.STRING and v.data is None and v.prim not in _VIEWS]

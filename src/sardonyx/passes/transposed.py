@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
+from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, concat, make, scalar
 
 
-def transposed(graph: Graph) -> Graph:
+def transposed(graph: Graph, goal: Goal) -> Graph:
     """Transposed convolutions whose channels fill no whole blocks as ordinary convolutions."""
     return graph.map(_rewrite)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, make
 
@@ -19,7 +20,7 @@ _MOVEMENT = frozenset({"view", "index"})
 _BITS = frozenset({"bitcast", "item"})
 
 
-def widen(graph: Graph) -> Graph:
+def widen(graph: Graph, goal: Goal) -> Graph:
     """Every arithmetic value of type float16 or bfloat16 as float32."""
     wide = Wide()
     return graph.map(wide.change)

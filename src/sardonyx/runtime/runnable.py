@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from sardonyx.base.report import Report
+from sardonyx.base.report import FallbackNote, Report
+from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.runtime.fit import Change
 
 
@@ -38,5 +39,34 @@ class Runnable(Protocol):
         ...
 
 
-Special: TypeAlias = Callable[[Change], Runnable]
+class ModelProgram(Runnable, Protocol):
+    """What runs a whole model, and what the model shows of itself."""
+
+    @property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        """Names, types and sizes of the inputs."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        """Those of the outputs."""
+        ...
+
+    @property
+    def initializer_inputs(self) -> tuple[TensorInfo, ...]:
+        """Those of the weights that may be fed."""
+        ...
+
+    @property
+    def metadata(self) -> ModelMeta:
+        """What the file says of itself."""
+        ...
+
+    @property
+    def fallbacks(self) -> tuple[FallbackNote, ...]:
+        """Operators without native code."""
+        ...
+
+
+Special: TypeAlias = Callable[[Change], ModelProgram]
 """Makes another program of the same model, for feeds that break what the usual one assumes."""

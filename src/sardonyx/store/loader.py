@@ -10,60 +10,59 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from sardonyx.base import custom
 from sardonyx.base.knobs import CompileOptions, cache_folder
 from sardonyx.base.needs import Needs, content
-from sardonyx.base.target import Target
+from sardonyx.base.policy import Goal, Policy
 from sardonyx.errors import NeedsContent, RunError
 from sardonyx.runtime import cache, cores
 from sardonyx.runtime.cache import Cache
 from sardonyx.runtime.fit import Change
 from sardonyx.runtime.program import Program
+from sardonyx.runtime.runnable import ModelProgram
 from sardonyx.runtime.weights import Weights
 from sardonyx.store import identity, plan
 from sardonyx.store.plan import Plan, Signature
 from sardonyx.store.variants import Variants
-from sardonyx.targets import by_name, detect, executable
+from sardonyx.targets import backend, by_name, detect, executable
 
 if TYPE_CHECKING:
-    from sardonyx.compiler.compile import Compiled
-    from sardonyx.compiler.interpret import Interpreter
+    from sardonyx.compiler.compiled import Compiled
     from sardonyx.frontend import Loaded
     from sardonyx.frontend.load import Source
 
 Origin = str | os.PathLike[str] | bytes
 
-AnyProgram: TypeAlias = "Program | Interpreter | Variants"
-
 _compiling = threading.RLock()
 """The compiler's tables of values and names are one per process."""
 
 
-def load_program(model: Origin, options: CompileOptions) -> AnyProgram:
+def load_program(model: Origin, options: CompileOptions) -> ModelProgram:
     """The program of a model file (path or bytes), from the cache or compiled.
 
     Raises LoadError, UnsupportedOp, ShapeError, CompileError or TargetError, or OSError if the file cannot be
     read.
     """
     target = executable(by_name(options.target)) if options.target else detect()
-    target = replace(target, fixed_order=options.precision == "strict")
-    return _Loader(model, options, target, cache.at(cache_folder(options.cache))).program()
+    return _Loader(
+        model, options, Goal(target, Policy(options.precision)), cache.at(cache_folder(options.cache))
+    ).program()
 
 
 class _Loader:
     """One model under one set of options."""
 
-    def __init__(self, origin: Origin, options: CompileOptions, target: Target, store: Cache) -> None:
-        self.origin, self.options, self.target, self.store = origin, options, target, store
+    def __init__(self, origin: Origin, options: CompileOptions, goal: Goal, store: Cache) -> None:
+        self.origin, self.options, self.goal, self.store = origin, options, goal, store
         self.model = identity.Model(origin, options.external_folder, store)
         self.is_custom = custom.mentioned(origin)
-        self.parts: dict[tuple[str, ...], AnyProgram] = {}
+        self.parts: dict[tuple[str, ...], ModelProgram] = {}
 
-    def program(self) -> AnyProgram:
+    def program(self) -> ModelProgram:
         """The program for any feed."""
-        found: AnyProgram | Plan | Signature | None = self._found(self._key())
+        found: ModelProgram | Plan | Signature | None = self._found(self._key())
         if found is None:
             with _compiling:
                 found = self._found(self._key()) or self._compile()
@@ -79,7 +78,7 @@ class _Loader:
             )
         return found
 
-    def program_for(self, feeds: Mapping[str, Any], needs: Needs) -> tuple[Program | Interpreter, Needs]:
+    def program_for(self, feeds: Mapping[str, Any], needs: Needs) -> tuple[ModelProgram, Needs]:
         """The program for such feeds, of which `needs` are known to matter, and all that matters of them.
 
         Raises RunError if the model file has changed since the session was made.
@@ -108,21 +107,21 @@ class _Loader:
                 self._keep_signature(key, more, source)
             return made, more
 
-    def special(self, change: Change) -> AnyProgram:
+    def special(self, change: Change) -> ModelProgram:
         """The program for feeds that break what the usual one assumes."""
         return self._other(
             dims={**self.options.dims, **dict(change.fixed)},
             apart=tuple(sorted({*self.options.apart, *change.apart})),
         )
 
-    def _other(self, **options: Any) -> AnyProgram:
+    def _other(self, **options: Any) -> ModelProgram:
         """The program of the same model under other options."""
-        loader = _Loader(self.origin, replace(self.options, **options), self.target, self.store)
+        loader = _Loader(self.origin, replace(self.options, **options), self.goal, self.store)
         if loader.model.digest != self.model.digest:
             raise self._changed()
         return loader.program()
 
-    def _computing(self, tensors: tuple[str, ...]) -> AnyProgram:
+    def _computing(self, tensors: tuple[str, ...]) -> ModelProgram:
         """The program that computes tensors of the model whose content decides the rest of it."""
         if tensors not in self.parts:
             self.parts[tensors] = self._other(outputs=tensors)
@@ -139,10 +138,10 @@ class _Loader:
 
     def _key(self, *more: str) -> str | None:
         """Where the program is kept; None if it cannot be."""
-        model = self.model.key() if self.target.is_machine and not self.is_custom else None
+        model = self.model.key() if self.goal.target.is_machine and not self.is_custom else None
         if model is None:
             return None
-        return cache.key("plan", model, self.options.code_key(), repr(self.target), identity.build(), *more)
+        return cache.key("plan", model, self.options.code_key(), repr(self.goal), identity.build(), *more)
 
     def _key_for(self, needs: Needs, feeds: Mapping[str, Any]) -> str | None:
         return self._key(needs.text(), repr(self._reader(needs, list(feeds))(list(feeds.values()))))
@@ -177,7 +176,7 @@ class _Loader:
     def _changed(self) -> RunError:
         return RunError(f"{self.origin!r} has changed since the session was made; make a new session")
 
-    def _compile(self) -> Program | Interpreter | Signature:
+    def _compile(self) -> ModelProgram | Signature:
         from sardonyx import frontend
 
         source = self._source()
@@ -187,16 +186,15 @@ class _Loader:
         except NeedsContent as error:
             return self._keep_signature(self._key(), Needs().with_(error), source)
 
-    def _made(self, load: Callable[[], Loaded], key: Callable[[], str | None]) -> Program | Interpreter:
+    def _made(self, load: Callable[[], Loaded], key: Callable[[], str | None]) -> ModelProgram:
         """The program of what `load` gives, kept under the key that there is afterwards."""
-        if not self.target.is_machine:
-            from sardonyx.compiler.interpret import interpret_model
-
-            return interpret_model(load, self.options, self.special)
+        from sardonyx.compiler.backend import Job
         from sardonyx.compiler.compile import compile_model
+        from sardonyx.compiler.compiled import Compiled
 
-        made = compile_model(load, self.target, self.options, self.store, identity.build())
-        return self._ready(self._kept(made, key()))
+        job = Job(self.options, self.store, self.special, identity.build())
+        made = compile_model(load, backend(self.goal), job)
+        return self._ready(self._kept(made, key())) if isinstance(made, Compiled) else made
 
     def _kept(self, made: Compiled, key: str | None) -> Plan:
         """The program as a later session will find it, or as it is if it cannot be kept."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 from sardonyx.base.knobs import TARGET
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.errors import TargetError
-from sardonyx.targets.detect import Host, host
-from sardonyx.targets.x86_64 import isa as x86_64
+from sardonyx.targets import reference, x86_64
+from sardonyx.targets.detect import host
+from sardonyx.targets.family import Family
+from sardonyx.targets.host import Host
 
-TARGETS: tuple[Target, ...] = x86_64.TARGETS
-"""Every machine that code is generated for, the most capable first within an architecture."""
+if TYPE_CHECKING:
+    from sardonyx.compiler.backend import Backend
 
-REFERENCE = Target("reference", "", "", (), lanes=1, tile_rows=1, masked_tail=False)
-"""No machine: kernels and algorithms run in numpy."""
+FAMILIES: list[Family] = [x86_64.FAMILY, reference.FAMILY]
+"""Every folder of targets, the first choice first."""
 
 
 def by_name(name: str) -> Target:
@@ -24,19 +27,18 @@ def by_name(name: str) -> Target:
     Code can be generated for it anywhere; `executable` says whether this machine runs it.
     Raises TargetError for an unknown name.
     """
-    if name == REFERENCE.name:
-        return REFERENCE
     base, *extras = name.split("+")
-    for target in TARGETS:
-        if target.name == base:
-            return x86_64.with_features(target, extras)
-    known = ", ".join(target.name for target in (*TARGETS, REFERENCE))
+    for family in FAMILIES:
+        for target in family.targets:
+            if target.name == base:
+                return family.with_features(target, extras)
+    known = ", ".join(target.name for family in FAMILIES for target in family.targets)
     raise TargetError(f"no target is called {base!r}; choose one of {known}")
 
 
-def level(target: Target) -> Target:
-    """The target without further features and cache sizes of its own: what many machines have in common."""
-    return replace(by_name(target.name), fixed_order=target.fixed_order)
+def backend(goal: Goal) -> Backend:
+    """What makes programs for a goal."""
+    return _family(goal.target).backend(goal)
 
 
 def executable(target: Target) -> Target:
@@ -44,12 +46,11 @@ def executable(target: Target) -> Target:
 
     Raises TargetError with what the machine lacks if it cannot.
     """
-    lacking = x86_64.missing(target, this_machine()) if target.is_machine else ()
+    lacking = _family(target).missing(target, this_machine())
     if lacking:
-        best = x86_64.choose(this_machine())
         raise TargetError(
-            f"this machine cannot execute {target.name}: it lacks {', '.join(lacking)}. Name {best.name}, or"
-            f" no target at all (variable {TARGET.env}, session config entry {TARGET.entry})"
+            f"this machine cannot execute {target.name}: it lacks {', '.join(lacking)}. Name {_best().name},"
+            f" or no target at all (variable {TARGET.env}, session config entry {TARGET.entry})"
         )
     return target
 
@@ -70,6 +71,25 @@ def this_machine() -> Host:
     return host()
 
 
+def _family(target: Target) -> Family:
+    base = target.name.partition("+")[0]
+    return next(family for family in FAMILIES if any(known.name == base for known in family.targets))
+
+
+def choose(machine: Host) -> Target:
+    """The best target of the first family that serves a machine.
+
+    Raises TargetError if none does.
+    """
+    for family in FAMILIES:
+        if target := family.choose(machine):
+            return target
+    raise TargetError(
+        f"no target fits {machine.machine or 'this machine'}; an x86-64 CPU is needed. The target "
+        "`reference` runs on any machine, slowly, in numpy."
+    )
+
+
 @cache
 def _best() -> Target:
-    return x86_64.choose(this_machine())
+    return choose(this_machine())

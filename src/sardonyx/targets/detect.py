@@ -8,27 +8,10 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
+from sardonyx.targets.host import X86_64, Host
 from sardonyx.targets.x86_64 import cpuid
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """Architecture (`platform.machine` in lower case), LLVM feature names, cache sizes in bytes.
-
-    A cache size is 0 if the system does not tell it.
-    """
-
-    machine: str
-    features: frozenset[str]
-    l1_bytes: int = 0
-    l2_bytes: int = 0
-
-
-X86_64 = frozenset({"x86_64", "amd64"})
-"""What systems call x86-64."""
 
 
 def host() -> Host:

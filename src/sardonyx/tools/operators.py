@@ -16,9 +16,10 @@ from onnx.reference import ReferenceEvaluator
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
-from sardonyx.compiler.bodies import CONTROL, EXECUTABLE
+from sardonyx.compiler.bodies import CONTROL
 from sardonyx.ir.prims import PRIMS
 from sardonyx.ops.table import Operator, operators
+from sardonyx.targets.x86_64.backend import NATIVE as EXECUTABLE
 
 KINDS = ("opaque", "scan", "control")
 TEXT = frozenset({"from_text", "text_hash", "to_text"})

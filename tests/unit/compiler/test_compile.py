@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from sardonyx import frontend, targets
 from sardonyx.base.knobs import CompileOptions
+from sardonyx.base.policy import Goal
+from sardonyx.compiler.backend import Job
 from sardonyx.compiler.compile import compile_model
 from sardonyx.errors import UnsupportedOp
 from sardonyx.runtime import cache
+from sardonyx.runtime.fit import Change
+from sardonyx.targets import backend
 from sardonyx.targets.x86_64 import isa
 from tests.conftest import Golden
 from tests.runnable import need
@@ -39,11 +44,16 @@ def test_stages_that_change_something_are_dumped(tmp_path: Path) -> None:
     assert report["counters"]["compiles"] > 0
 
 
+def no_other(change: Change) -> NoReturn:
+    raise AssertionError(change)
+
+
 @pytest.mark.parametrize("stage", ["partition", "lower", "assemble"])
 def test_texts_of_stages(stage: str, tmp_path: Path, golden: Golden) -> None:
     options = CompileOptions.resolve(dump=str(tmp_path))
     source = frontend.open_model(soft(), options)
-    compile_model(lambda: frontend.load(source, options), isa.V4, options, cache.at(None))
+    job = Job(options, cache.at(None), no_other, "")
+    compile_model(lambda: frontend.load(source, options), backend(Goal(isa.V4)), job)
     (file,) = tmp_path.glob(f"*_{stage}.txt")
     lines = [
         " ".join(

@@ -10,12 +10,12 @@ from sardonyx.fuse.text import text
 from sardonyx.ir.graph import Graph
 from sardonyx.kernels.families import NATIVE
 from tests.conftest import Golden
-from tests.unit.passes.graphs import parse
+from tests.unit.passes.graphs import GOAL, parse
 
 
 def simplify(graph: Graph) -> Graph:
     for run_pass in passes.PIPELINE:
-        graph = run_pass(graph)
+        graph = run_pass(graph, GOAL)
     return graph
 
 

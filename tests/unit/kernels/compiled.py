@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
-from sardonyx.base.trace import Trace
-from sardonyx.compiler.build import Build
-from sardonyx.compiler.compile import Parts, build_program
+from sardonyx.compiler.builder import Parts, body_program
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.unknown import collect_unknowns
@@ -21,6 +20,7 @@ from sardonyx.runtime import cache
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.weights import Weights
 from sardonyx.store import identity
+from sardonyx.targets.x86_64.backend import X86Backend
 
 Array = np.ndarray[Any, Any]
 Make = Callable[..., Sequence[Value]]
@@ -49,9 +49,10 @@ def graph_of(make: Make, arrays: Sequence[Array], constant: Sequence[int] = (), 
 
 def program_of(graph: Graph, target: Target, threads: int = 1) -> Program:
     """The compiled graph; AssertionError if part of it would run on the host."""
-    with Build(target, cache.shared(), identity.build()) as build:
-        parts = Parts(target, Report(), build)
-        data = build_program(graph, parts, Trace.off())
+    backend = X86Backend(Goal(target))
+    with backend.build(cache.shared(), identity.build()) as build:
+        parts = Parts(backend, Report(), build)
+        data = body_program(graph, parts)
         assert not parts.report.fallbacks, parts.report.fallbacks
         _, image = build.image(parts.report)
     return Program(data, Weights(parts.constants.arrays), image, lambda: parts.report, threads=threads)

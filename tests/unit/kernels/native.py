@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base.abi import Context
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv, Gemm
 from sardonyx.kernels.library import library_ir, scratch_bytes
@@ -38,7 +39,7 @@ KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 @cache
 def library(target: Target, dtype: str) -> LoadedImage:
     """The compiled kernels of one element type."""
-    texts = library_ir(target, LLVM_TYPES[dtype])
+    texts = library_ir(Goal(target), LLVM_TYPES[dtype])
     return load(link([engine.compile_object(text, target) for text in texts]))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.convolution.driver import define_conv
 from sardonyx.kernels.product.driver import define_gemm
@@ -69,8 +70,8 @@ class Trace:
         monkeypatch.setattr(microkernel._Writer, "_step", traced)
         monkeypatch.setattr(microkernel, "prefetch", lambda f, at, _level: self._log.write(f, at, FETCH))
         module = Module()
-        define_gemm(module, target, native.LLVM_TYPES[dtype])
-        define_conv(module, target, native.LLVM_TYPES[dtype])
+        define_gemm(module, Goal(target), native.LLVM_TYPES[dtype])
+        define_conv(module, Goal(target), native.LLVM_TYPES[dtype])
         self._image = load(link([engine.compile_object(module.text(), target)]))
         monkeypatch.setattr(native, "library", lambda *_: self)
 

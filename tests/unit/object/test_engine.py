@@ -55,7 +55,7 @@ def test_threads_compile_side_by_side() -> None:
         assert list(pool.map(lambda ir: engine.compile_object(ir, isa.V3), irs * 8)) == alone * 8
 
 
-@pytest.mark.parametrize("target", targets.TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize("target", isa.TARGETS, ids=lambda target: target.name)
 def test_the_executor_compiles_for_every_target(target: targets.Target) -> None:
     text = engine.assembly(executor.ir(target), target)
     assert "pause" in text

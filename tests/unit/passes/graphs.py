@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import onnx
 
+from sardonyx.base.policy import Goal
 from sardonyx.frontend import load
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.verify import verify
+from sardonyx.targets.x86_64 import isa
 from tests.tolerance import assert_close
+
+GOAL = Goal(isa.V3)
 
 
 def parse(body: str, **constants: np.ndarray[Any, Any]) -> Graph:
@@ -24,10 +28,10 @@ def parse(body: str, **constants: np.ndarray[Any, Any]) -> Graph:
 
 
 def check(
-    change: Callable[[Graph], Graph], graph: Graph, *feeds: np.ndarray[Any, Any], length: int = 64
+    change: Callable[[Graph, Goal], Graph], graph: Graph, *feeds: np.ndarray[Any, Any], length: int = 64
 ) -> Graph:
     """The graph after the pass, verified, with the same results on the feeds."""
-    changed = change(graph)
+    changed = change(graph, GOAL)
     verify(changed)
     for before, after in zip(run(graph, feeds), run(changed, feeds), strict=True):
         assert_close(after, before, length)

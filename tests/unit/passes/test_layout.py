@@ -52,7 +52,7 @@ def test_transposed_convolution(rng: np.random.Generator, channels: int) -> None
         w=normal(rng, 20, channels, 3, 4),
         b=normal(rng, channels),
     )
-    check(lambda g: layout(transposed(g)), graph, normal(rng, 2, 20, 4, 5), length=240)
+    check(lambda g, goal: layout(transposed(g, goal), goal), graph, normal(rng, 2, 20, 4, 5), length=240)
 
 
 def test_one_dimensional_parts_stay_blocked(rng: np.random.Generator) -> None:

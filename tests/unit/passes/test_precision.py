@@ -9,7 +9,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.ir.run import run
 from sardonyx.passes.integer import integer
 from sardonyx.passes.widen import widen
-from tests.unit.passes.graphs import parse
+from tests.unit.passes.graphs import GOAL, parse
 
 
 def test_half_precision_graph_is_closer_to_float64_when_widened(rng: np.random.Generator) -> None:
@@ -17,7 +17,7 @@ def test_half_precision_graph_is_closer_to_float64_when_widened(rng: np.random.G
     body = "g (float16[N,64] x) => (float16[N,64] y) { a = MatMul(x, w) b = MatMul(a, w) y = Tanh(b) }"
     graph = parse(body, w=w / np.float16(8))
     x = rng.standard_normal((5, 64)).astype(np.float16)
-    wide = widen(graph)
+    wide = widen(graph, GOAL)
     assert all(v.dtype is dt.F32 for v in wide.order() if v.kind == "contract")
     (narrow,), (result,) = run(graph, [x]), run(wide, [x])
     weights = (w / np.float16(8)).astype(np.float64)
@@ -36,7 +36,7 @@ def test_integer_products_are_exact(rng: np.random.Generator, depth: int, signed
         w=w,
     )
     x = rng.choice(np.array([0, 255], np.uint8), (6, depth))
-    changed = integer(graph)
+    changed = integer(graph, GOAL)
     assert any(v.prim == "dot" and v.dtype is dt.F32 for v in changed.order())
     zero = np.array(255, np.uint8)
     exact = (x.astype(np.int64) - 255) @ w.astype(np.int64)
@@ -52,4 +52,4 @@ def test_integer_convolution_is_exact(rng: np.random.Generator) -> None:
     )
     x = rng.integers(0, 256, (2, 40, 5, 6)).astype(np.uint8)
     zero = np.array(7, np.uint8)
-    assert np.array_equal(run(integer(graph), [x, zero])[0], run(graph, [x, zero])[0])
+    assert np.array_equal(run(integer(graph, GOAL), [x, zero])[0], run(graph, [x, zero])[0])

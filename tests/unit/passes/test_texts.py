@@ -9,7 +9,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.frontend import load
 from sardonyx.ir.graph import Graph
 from sardonyx.passes.texts import texts
-from tests.unit.passes.graphs import check, prims
+from tests.unit.passes.graphs import GOAL, check, prims
 
 HEAD = '<ir_version: 10, opset_import: ["" : 20, "ai.onnx.ml" : 4]>\n'
 WORDS = np.array([["red", "cat"], ["blue", "dog"], ["green", "cat"]], dtype=object)
@@ -51,9 +51,9 @@ def test_texts_that_leave_the_graph_or_become_other_texts_stay() -> None:
         "g (string[N] x) => (float[N] y) { y = Cast<to = 1>(x) }",
     ):
         graph = parse(body)
-        assert texts(graph) is graph
+        assert texts(graph, GOAL) is graph
 
 
 def test_graphs_without_texts_stay() -> None:
     graph = parse("g (float[N] x) => (float[N] y) { y = Relu(x) }")
-    assert texts(graph) is graph
+    assert texts(graph, GOAL) is graph

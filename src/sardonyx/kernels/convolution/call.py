@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sardonyx.base import dim as dims
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
@@ -23,8 +24,9 @@ from sardonyx.loops.schedule import merge_pair
 BLOCK = 16
 
 
-def conv_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple[NativeCall, dict[str, str]]:
+def conv_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[NativeCall, dict[str, str]]:
     """The call of a blocked or plain convolution, and the IR modules it needs by name."""
+    target = goal.target
     anchor = group.anchor
     assert anchor is not None
     x, w = anchor.args

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
@@ -25,9 +26,10 @@ _PER_AXIS = ("kernel", "positions", "strides", "dilations", "low", "out")
 
 
 def col2im_calls(
-    group: Group, places: Mapping[int, Place], target: Target
+    group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call; threads share the planes (image, channel)."""
+    target = goal.target
     root, place = group.root, group.place
     assert place is not None
     (x,) = root.args

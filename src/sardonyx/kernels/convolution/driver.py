@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from sardonyx.base.abi import Context
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.walk import BLOCK, Tiles, define_block
@@ -44,8 +45,9 @@ def _whole_blocks(steps: np.ndarray) -> np.ndarray:
     return np.pad(steps, ((0, 0), (0, 0), (0, -steps.shape[-1] % BLOCK)))
 
 
-def define_conv(module: Module, target: Target, dtype: str) -> None:
+def define_conv(module: Module, goal: Goal, dtype: str) -> None:
     """Add `void @sdx_conv_{f32,f64}(ptr args, ptr ctx)`."""
+    target = goal.target
     shape = Shape.of(target, dtype)
     block = define_block(module, target, shape)
     f = Function(module, f"sdx_conv_{shape.suffix}", [("args", "ptr"), ("ctx", "ptr")])

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 
 from sardonyx.base.abi import Chance, Context
-from sardonyx.base.target import Target
+from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.call import Address, NativeCall
@@ -18,9 +18,10 @@ _STEP = 0x9E3779B97F4A7C15 - (1 << 64)
 
 
 def chance_calls(
-    group: Group, places: Mapping[int, Place], target: Target
+    group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call that draws the key of one node."""
+    target = goal.target
     del places, target
     root, place = group.root, group.place
     assert place is not None

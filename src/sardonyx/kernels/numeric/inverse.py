@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
@@ -15,9 +16,10 @@ from sardonyx.llvm.vec import Module, V, float_, int_
 
 
 def inverse_calls(
-    group: Group, places: Mapping[int, Place], target: Target
+    group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call for all matrices; each is reduced beside the identity in a thread's scratch."""
+    target = goal.target
     yield elimination_call(group, places, 2, lambda symbol, dtype: inverse_ir(symbol, dtype, target))
 
 

@@ -12,6 +12,7 @@ from enum import IntEnum, auto
 from sardonyx.base import dtype as dt
 from sardonyx.base.abi import Context
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
@@ -78,9 +79,10 @@ class Pooling:
 
 
 def region_calls(
-    group: Group, places: Mapping[int, Place], target: Target
+    group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call that pools all regions."""
+    target = goal.target
     root, place = group.root, group.place
     assert place is not None
     attrs = root.attrs

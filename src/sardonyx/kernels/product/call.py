@@ -8,6 +8,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.errors import CompileError
 from sardonyx.ir.group import Group
@@ -24,11 +25,12 @@ from sardonyx.loops.nest import Affine, Axis, Kernel, Store
 from sardonyx.loops.schedule import merge_outer
 
 
-def dot_call(group: Group, places: Mapping[int, Place], target: Target) -> tuple[NativeCall, dict[str, str]]:
+def dot_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[NativeCall, dict[str, str]]:
     """The call, and the IR modules it needs by name.
 
     Raises CompileError if the batch axes cannot be merged into two.
     """
+    target = goal.target
     anchor = group.anchor
     assert anchor is not None
     a, b = anchor.args

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from sardonyx.base.abi import Context
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.walk import define_block
@@ -42,12 +43,12 @@ def aligned_zeros(dims: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return raw[start : start + size].view(dtype).reshape(dims)
 
 
-def define_gemm(module: Module, target: Target, dtype: str) -> None:
+def define_gemm(module: Module, goal: Goal, dtype: str) -> None:
     """Add `void @sdx_gemm_{f32,f64}(ptr args, ptr ctx)` and `sdx_gemm_dynamic_*`."""
-    shape = Shape.of(target, dtype)
+    shape = Shape.of(goal.target, dtype)
 
     for dynamic in (False, True):
-        _driver(module, shape, define_block(module, target, shape, dynamic=dynamic), dynamic=dynamic)
+        _driver(module, shape, define_block(module, goal, shape, dynamic=dynamic), dynamic=dynamic)
 
 
 def _driver(module: Module, shape: Shape, block: str, *, dynamic: bool) -> None:

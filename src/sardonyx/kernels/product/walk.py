@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sardonyx.base.abi import Context
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.share import (
@@ -50,12 +51,12 @@ class _Range:
     high: V
 
 
-def define_block(module: Module, target: Target, shape: Shape, *, dynamic: bool) -> str:
+def define_block(module: Module, goal: Goal, shape: Shape, *, dynamic: bool) -> str:
     """Add `void @gemm_block_*(args, ctx, b, m0, m1, p0, p1)`: rows m0..m1 of panels p0..p1 of batch b.
 
     All ranges are non-empty. Returns the name.
     """
-    block = _Block(module, target, shape, dynamic=dynamic)
+    block = _Block(module, goal, shape, dynamic=dynamic)
     block.write()
     return block.f.name
 
@@ -63,8 +64,8 @@ def define_block(module: Module, target: Target, shape: Shape, *, dynamic: bool)
 class _Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
 
-    def __init__(self, module: Module, target: Target, shape: Shape, *, dynamic: bool) -> None:
-        self.target, self.shape, self.dynamic = target, shape, dynamic
+    def __init__(self, module: Module, goal: Goal, shape: Shape, *, dynamic: bool) -> None:
+        self.goal, self.target, self.shape, self.dynamic = goal, goal.target, shape, dynamic
         self.copy, self.pick = define_copy(module, shape), define_pick(module, shape)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("b", "m0", "m1", "p0", "p1"))]
         name = f"gemm_block_{'dynamic_' if dynamic else ''}{shape.suffix}"
@@ -113,7 +114,7 @@ class _Block:
         quarter = f.binary("udiv", self.word[Gemm.L2_BYTES], int_(4 * shape.element))
         budget = f.mul(quarter, int_(3))
         beside = int_(2 * shape.columns)
-        together = int_(_FULL_TILES) if self.target.fixed_order else f.smin(tiles, int_(_FULL_TILES))
+        together = int_(_FULL_TILES) if self.goal.policy.fixed_order else f.smin(tiles, int_(_FULL_TILES))
         fitting = f.binary("udiv", budget, f.add(f.mul(together, int_(shape.max_rows)), beside))
         single = f.icmp("eq", together, int_(1))
         longest = f.select(single, f.binary("udiv", budget, int_(2 * shape.max_rows)), fitting)
@@ -219,7 +220,7 @@ class _Block:
         self.direct = f.binary("and", self.may_be_direct, f.icmp("eq", self.columns, width))
         self.bias = self.end.bias(self.n)
         set_word(f, self.direct_plan, Plan.BIAS, self.bias)
-        few = f.icmp("sle", word[Gemm.M], int_(0 if self.target.fixed_order else GEMV_ROWS))
+        few = f.icmp("sle", word[Gemm.M], int_(0 if self.goal.policy.fixed_order else GEMV_ROWS))
         sizes = self.cut.largest(f), self.cut.base
         picks = [f.value("ptr", f"call ptr @{self.pick}({s}, {narrow}, {few})") for s in sizes]
         b, following = self._place_b(width)

@@ -11,7 +11,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
-from sardonyx.base.target import Target
+from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value, const
@@ -35,9 +35,9 @@ _ROLES = {
 }
 
 
-def recurrent_calls(group: Group, places: Mapping[int, Place], target: Target) -> Calls:
+def recurrent_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """One call for all directions, or one for each if their activations differ."""
-    layer = _Layer(group, places, target)
+    layer = _Layer(group, places, goal)
     count, per = layer.directions, _ACTIVATIONS[layer.family]
     activations = [tuple(group.root.attrs["activations"][d * per : (d + 1) * per]) for d in range(count)]
     yield from layer.pack()
@@ -51,8 +51,8 @@ def recurrent_calls(group: Group, places: Mapping[int, Place], target: Target) -
 class _Layer:
     """One layer: its operands by role, and its packed weights."""
 
-    def __init__(self, group: Group, places: Mapping[int, Place], target: Target) -> None:
-        self.root, self.results, self.places, self.target = group.root, group.results, places, target
+    def __init__(self, group: Group, places: Mapping[int, Place], goal: Goal) -> None:
+        self.root, self.results, self.places, self.goal = group.root, group.results, places, goal
         root = self.root
         roles = _ROLES[root.prim].split()
         self.given = dict(zip([*roles, *root.attrs["extras"]], root.args, strict=True))
@@ -77,7 +77,7 @@ class _Layer:
 
     def panels(self) -> list[tuple[Panel, int]]:
         """The panels with their first gate."""
-        panels = self.layer(()).panels(self.target)
+        panels = self.layer(()).panels(self.goal)
         starts = [sum(p.gates for p in panels[:n]) for n in range(len(panels))]
         return list(zip(panels, starts, strict=True))
 
@@ -125,7 +125,7 @@ class _Layer:
             kind="recurrent",
             plan="pack weights",
         )
-        return call, {symbol: lambda: pack_ir(r.dtype, self.target)}
+        return call, {symbol: lambda: pack_ir(r.dtype, self.goal.target)}
 
     def call(
         self, activations: tuple[tuple[str, float, float], ...], first: int, count: int
@@ -168,10 +168,10 @@ class _Layer:
             kind="recurrent",
             plan=f"{self.kind} of {self.units} units, {count} directions, {steps} steps of {batch} rows",
         )
-        return call, {layer.symbol: lambda: layer_ir(layer, self.target)}
+        return call, {layer.symbol: lambda: layer_ir(layer, self.goal)}
 
     def _state_size(self, layer: Layer, batch: Dim) -> Dim:
-        lanes = layer.panels(self.target)[0].lanes
+        lanes = layer.panels(self.goal)[0].lanes
         return _ceil_div(self.units, lanes) * lanes * batch * layer.slabs
 
     def _operand(

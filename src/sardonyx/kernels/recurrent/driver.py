@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sardonyx.base.abi import Context
-from sardonyx.base.target import Target
+from sardonyx.base.policy import Goal
 from sardonyx.kernels.recurrent.layer import Layer, Memory, Word
 from sardonyx.kernels.recurrent.quantise import define_quantise
 from sardonyx.kernels.recurrent.step import Step
@@ -24,14 +24,14 @@ _PART_MACS = 32_000
 """Multiplications of one step that are worth a thread of their own, and so a barrier."""
 
 
-def layer_ir(layer: Layer, target: Target) -> str:
+def layer_ir(layer: Layer, goal: Goal) -> str:
     """The module with `void @symbol(ptr args, ptr ctx)` of a layer."""
     module = Module()
-    phases = [Step(module, layer, target, number) for number in range(len(layer.panels(target)))]
+    phases = [Step(module, layer, goal, number) for number in range(len(layer.panels(goal)))]
     for phase in phases:
         phase.write()
-    quantise = define_quantise(module, layer, target) if layer.quantised else None
-    _Driver(module, layer, target, [phase.f.name for phase in phases], quantise).write()
+    quantise = define_quantise(module, layer, goal) if layer.quantised else None
+    _Driver(module, layer, goal, [phase.f.name for phase in phases], quantise).write()
     return module.text()
 
 
@@ -49,13 +49,13 @@ class _Driver:
     """Writes the kernel: shares, initial states, the sweep over time, final states."""
 
     def __init__(
-        self, module: Module, layer: Layer, target: Target, steps: Sequence[str], quantise: str | None
+        self, module: Module, layer: Layer, goal: Goal, steps: Sequence[str], quantise: str | None
     ) -> None:
         self.f = Function(module, layer.symbol, [("args", "ptr"), ("ctx", "ptr")])
-        self.layer, self.target, self.steps, self.quantise = layer, target, steps, quantise
+        self.layer, self.goal, self.steps, self.quantise = layer, goal, steps, quantise
         self.args, self.ctx = self.f.params
         self.scratch = self.f.word(self.ctx, Context.SCRATCH, "ptr")
-        self.memory = Memory(self.f, layer, target, self.args)
+        self.memory = Memory(self.f, layer, goal, self.args)
 
     def write(self) -> None:
         f, word = self.f, self.memory.word
@@ -89,15 +89,15 @@ class _Driver:
     def _parts(self, crew: V) -> V:
         """Into how many parts the units of a direction are cut; each part must be worth a barrier."""
         f, word = self.f, self.memory.word
-        gates = sum(p.vectors // p.units for p in self.layer.panels(self.target))
+        gates = sum(p.vectors // p.units for p in self.layer.panels(self.goal))
         columns = f.mul(self.memory.pitch, int_(gates))
         macs = f.mul(f.mul(word[Word.BATCH], word[Word.UNITS]), columns)
         return f.smax(f.smin(crew, f.binary("udiv", macs, int_(_PART_MACS))), int_(1))
 
     def _direction(self, share: _Share, meets: V) -> None:
         f, word = self.f, self.memory.word
-        groups = [self._groups(share, panel) for panel in self.layer.panels(self.target)]
-        last = self.layer.panels(self.target)[-1]
+        groups = [self._groups(share, panel) for panel in self.layer.panels(self.goal)]
+        last = self.layer.panels(self.goal)[-1]
         low, high = (f.smin(f.mul(g, int_(last.units)), self.memory.blocks) for g in groups[-1])
         blocks = (low, high)
         self._rows(share, blocks, self._begin)

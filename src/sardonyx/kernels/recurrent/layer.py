@@ -11,7 +11,7 @@ from enum import IntEnum, auto
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
-from sardonyx.base.target import Target
+from sardonyx.base.policy import Goal
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.recurrent.cell import Activation
 from sardonyx.kernels.recurrent.sums import Panel
@@ -106,12 +106,12 @@ class Layer:
         """States of the size of h that the workspace holds."""
         return {"lstm": 3, "gru": 2, "gru_reset": 4, "rnn": 2}[self.kind]
 
-    def panels(self, target: Target) -> tuple[Panel, ...]:
+    def panels(self, goal: Goal) -> tuple[Panel, ...]:
         """The register tiles of the phases of a step: (block of units, gates)."""
         if self.quantised:
-            return (Panel.of(target, "i32", 1, 4, depth_of(target)),)
+            return (Panel.of(goal, "i32", 1, 4, depth_of(goal.target)),)
         cuts = {"lstm": [(1, 4)], "gru": [(1, 3)], "gru_reset": [(2, 2), (4, 1)], "rnn": [(4, 1)]}[self.kind]
-        return tuple(Panel.of(target, self.compute, units, gates) for units, gates in cuts)
+        return tuple(Panel.of(goal, self.compute, units, gates) for units, gates in cuts)
 
 
 _ADDRESSES = frozenset(
@@ -125,15 +125,15 @@ _ADDRESSES = frozenset(
 class Memory:
     """Words and addresses that the driver and the steps have in common."""
 
-    def __init__(self, f: Function, layer: Layer, target: Target, args: V) -> None:
-        self.f, self.layer, self.target = f, layer, target
-        self.panel = layer.panels(target)[0]
+    def __init__(self, f: Function, layer: Layer, goal: Goal, args: V) -> None:
+        self.f, self.layer, self.target = f, layer, goal.target
+        self.panel = layer.panels(goal)[0]
         self.lanes = self.panel.lanes
         self.vector = vector_of(layer.compute, self.lanes)
         self.word: dict[Word, V] = {
             w: f.word(args, w, "ptr" if w in _ADDRESSES else "i64") for w in Word if w is not Word.WORDS
         }
-        self.access = Access(f, layer.dtype, target)
+        self.access = Access(f, layer.dtype, goal.target)
         self.element = memory_type(layer.dtype)
         self.blocks = ceil_div(f, self.word[Word.UNITS], int_(self.lanes))
         self.pitch = f.mul(self.blocks, int_(self.lanes))

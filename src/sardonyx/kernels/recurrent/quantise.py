@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
-from sardonyx.base.target import Target
+from sardonyx.base.policy import Goal
 from sardonyx.kernels.recurrent.layer import Layer, Memory, Word
 from sardonyx.kernels.share import ceil_div
 from sardonyx.llvm.lanes import Lanes
@@ -49,7 +49,7 @@ class Points:
         return self.f.gep(self.scratch, int_(4), "i8")
 
 
-def define_quantise(module: Module, layer: Layer, target: Target) -> str:
+def define_quantise(module: Module, layer: Layer, goal: Goal) -> str:
     """Add `void @name(ptr args, ptr scratch, i64 d, i64 step, i64 row0, i64 row1)`; returns its name.
 
     The range is that of all rows of h and zero; the integers are 0 to 255.
@@ -58,7 +58,7 @@ def define_quantise(module: Module, layer: Layer, target: Target) -> str:
     params = [("args", "ptr"), ("scratch", "ptr"), *((n, "i64") for n in ("d", "step", "row0", "row1"))]
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
     args, scratch, direction, step, row0, row1 = f.params
-    memory = Memory(f, layer, target, args)
+    memory = Memory(f, layer, goal, args)
     points = Points(memory, scratch)
     slab = f.binary("and", step, int_(1))
     with f.when(f.icmp("slt", row0, row1)):

@@ -5,7 +5,7 @@ Decides the order of panels and rows within a step; must not know threads.
 
 from __future__ import annotations
 
-from sardonyx.base.target import Target
+from sardonyx.base.policy import Goal
 from sardonyx.kernels.recurrent.cell import Cell
 from sardonyx.kernels.recurrent.layer import Layer, Memory, Word
 from sardonyx.kernels.recurrent.quantise import Points
@@ -19,18 +19,18 @@ from sardonyx.llvm.vec import Function, Module, V, int_, size_of
 class Step:
     """Writes one phase of a step: `void @name(args, scratch, d, step, row0, row1, group0, group1)`."""
 
-    def __init__(self, module: Module, layer: Layer, target: Target, phase: int) -> None:
+    def __init__(self, module: Module, layer: Layer, goal: Goal, phase: int) -> None:
         names = ("d", "step", "row0", "row1", "group0", "group1")
         params = [("args", "ptr"), ("scratch", "ptr"), *((n, "i64") for n in names)]
         name = f"{layer.symbol}_phase{phase}"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
-        self.module, self.layer, self.target, self.phase = module, layer, target, phase
-        self.panel = layer.panels(target)[phase]
-        self.first_gate = sum(p.gates for p in layer.panels(target)[:phase])
+        self.module, self.layer, self.target, self.phase = module, layer, goal.target, phase
+        self.panel = layer.panels(goal)[phase]
+        self.first_gate = sum(p.gates for p in layer.panels(goal)[:phase])
         args, scratch, self.d, self.step, self.row0, self.row1, self.group0, self.group1 = self.f.params
-        self.memory = Memory(self.f, layer, target, args)
+        self.memory = Memory(self.f, layer, goal, args)
         self.points = Points(self.memory, scratch) if layer.quantised else None
-        self.cell = Cell(layer.activations, layer.clip, target)
+        self.cell = Cell(layer.activations, layer.clip, goal.target)
 
     def write(self) -> None:
         """Add the function to its module."""

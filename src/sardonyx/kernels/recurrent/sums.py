@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sardonyx.base.target import Target
+from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.driver import aligned_zeros
 from sardonyx.kernels.tiles.microkernel import vector_lanes
 from sardonyx.llvm.products import add_products
@@ -42,10 +42,10 @@ class Panel:
     in_order: bool = False
 
     @staticmethod
-    def of(target: Target, dtype: str, units: int, gates: int, depth: int = 1) -> Panel:
+    def of(goal: Goal, dtype: str, units: int, gates: int, depth: int = 1) -> Panel:
         """The panel for a target's vectors."""
-        lanes, registers = vector_lanes(target, dtype), 2 * target.lanes
-        return Panel(dtype, lanes, registers, units, gates, depth, target.fixed_order)
+        lanes, registers = vector_lanes(goal.target, dtype), 2 * goal.target.lanes
+        return Panel(dtype, lanes, registers, units, gates, depth, goal.policy.fixed_order)
 
     @property
     def vectors(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from sardonyx.base.abi import Context
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
@@ -36,9 +37,10 @@ class Word(IntEnum):
 
 
 def lookup_calls(
-    group: Group, places: Mapping[int, Place], target: Target
+    group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call for tables of numbers."""
+    target = goal.target
     root, place = group.root, group.place
     assert place is not None
     x, *table = root.args

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.abi import Context
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
@@ -50,9 +51,10 @@ _SIDES = 5
 
 
 def nms_calls(
-    group: Group, places: Mapping[int, Place], target: Target
+    group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call that selects the boxes of all classes."""
+    target = goal.target
     root = group.root
     boxes, scores, *rest = root.args
     batches, classes, size = scores.shape

@@ -8,6 +8,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.abi import Context
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
@@ -21,9 +22,10 @@ _SIZES = 4
 
 
 def nonzero_calls(
-    group: Group, places: Mapping[int, Place], target: Target
+    group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call that writes the places; one thread does it all."""
+    target = goal.target
     root, place = group.root, group.place
     assert place is not None
     x = root.args[0]

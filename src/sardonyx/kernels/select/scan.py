@@ -12,6 +12,7 @@ from enum import IntEnum, auto
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
@@ -51,9 +52,10 @@ class Scan:
 
 
 def scan_calls(
-    group: Group, places: Mapping[int, Place], target: Target
+    group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call that computes a running sum or product."""
+    target = goal.target
     root, place = group.root, group.place
     assert place is not None
     (x,), axis = root.args, root.attrs["axis"]

@@ -9,6 +9,7 @@ from enum import IntEnum, auto
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
@@ -54,9 +55,10 @@ class Selection:
 
 
 def topk_calls(
-    group: Group, places: Mapping[int, Place], target: Target
+    group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call that selects and orders."""
+    target = goal.target
     root = group.root
     (x,), axis = root.args, root.attrs["axis"]
     selection = Selection(x.dtype, bool(root.attrs["largest"]))

@@ -9,7 +9,7 @@ import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
-from sardonyx.base.target import Target
+from sardonyx.base.policy import Goal
 from sardonyx.errors import ShapeError
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
@@ -21,9 +21,10 @@ Array = np.ndarray[Any, Any]
 
 
 def trees_calls(
-    group: Group, places: Mapping[int, Place], target: Target
+    group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The one call of an ensemble, whose nodes are constants."""
+    target = goal.target
     root = group.root
     x, *rest = root.args
     names = ("feature", "mode", "threshold", "missing", "yes", "no", "root", "target", "weight")

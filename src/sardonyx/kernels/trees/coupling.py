@@ -7,6 +7,7 @@ from enum import IntEnum, auto
 
 from sardonyx.base.abi import Context
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms.svm import MIN_ROUNDS, NEARNESS
 from sardonyx.ir.group import Group
@@ -31,9 +32,10 @@ class Word(IntEnum):
 
 
 def coupling_calls(
-    group: Group, places: Mapping[int, Place], target: Target
+    group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call for all rows."""
+    target = goal.target
     root, place = group.root, group.place
     assert place is not None
     (x,) = root.args

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.errors import TargetError
-from sardonyx.targets.detect import X86_64, Host
+from sardonyx.targets.host import X86_64, Host
 
 # The objects are loaded by the engine's own linker, so every system uses ELF and the System V convention.
 _TRIPLE = "x86_64-unknown-none-elf"
@@ -19,7 +19,6 @@ V3 = Target(
     features=("avx2", "bmi", "bmi2", "f16c", "fma"),
     lanes=8,
     tile_rows=6,
-    masked_tail=False,
     prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
 )
 V4 = Target(
@@ -29,7 +28,6 @@ V4 = Target(
     features=(*V3.features, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
     lanes=16,
     tile_rows=14,
-    masked_tail=True,
     prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
 )
 
@@ -41,10 +39,13 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 }
 """Features beyond the level that kernels may ask for; without the others, more machines share code."""
 
-ANYWHERE = "The target `reference` runs on any machine, slowly, in numpy."
-
 _IMPLIED = frozenset({"lzcnt", "movbe", "popcnt"})
 """What LLVM uses at these levels beside the features that kernels ask for."""
+
+
+def level(target: Target) -> Target:
+    """The target without further features and cache sizes of its own: what many machines have in common."""
+    return next(known for known in TARGETS if known.name == target.name)
 
 
 def with_features(target: Target, features: Iterable[str]) -> Target:
@@ -65,15 +66,13 @@ def missing(target: Target, host: Host) -> tuple[str, ...]:
     return tuple(name for name in needed if name not in host.features)
 
 
-def choose(host: Host) -> Target:
+def choose(host: Host) -> Target | None:
     """The highest level that a machine supports, with the extra features and cache sizes it has.
 
-    Raises TargetError if the machine has no AVX2 with FMA and F16C.
+    None if it is no x86-64. Raises TargetError if it is one without AVX2, FMA and F16C.
     """
     if host.machine not in X86_64:
-        raise TargetError(
-            f"no target fits {host.machine or 'this machine'}; an x86-64 CPU is needed. {ANYWHERE}"
-        )
+        return None
     for target in TARGETS:
         if not missing(target, host):
             chosen = with_features(target, set(EXTRAS[target.name]) & host.features)
@@ -81,5 +80,6 @@ def choose(host: Host) -> Target:
             return replace(chosen, l1_bytes=l1, l2_bytes=l2)
     lacking = ", ".join(missing(V3, host))
     raise TargetError(
-        f"this machine lacks {lacking}; an x86-64-v3 CPU (AVX2, FMA, F16C) is needed. {ANYWHERE}"
+        f"this machine lacks {lacking}; an x86-64-v3 CPU (AVX2, FMA, F16C) is needed. "
+        "The target `reference` runs on any machine, slowly, in numpy."
     )

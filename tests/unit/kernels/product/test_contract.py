@@ -9,12 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sardonyx import targets
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import library_ir
 from sardonyx.kernels.product.driver import pack_b
 from sardonyx.object import engine
+from sardonyx.targets.x86_64 import isa
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.native import (
@@ -296,10 +297,10 @@ def innermost_loops(assembly: str) -> list[list[str]]:
     return [[x for x in lines[a + 1 : b + 1] if x and not x.startswith((".", "#"))] for a, b in inner]
 
 
-@pytest.mark.parametrize("target", targets.TARGETS, ids=lambda t: t.name)
+@pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
 @DTYPES
 def test_inner_loops_keep_everything_in_registers(target: Target, dtype: str) -> None:
-    texts = library_ir(target, {"float32": "float", "float64": "double"}[dtype])
+    texts = library_ir(Goal(target), {"float32": "float", "float64": "double"}[dtype])
     assembly = "".join(engine.assembly(text, target) for text in texts)
     found = 0
     for name, rows, vectors, phases, body in re.findall(

@@ -11,6 +11,7 @@ import pytest
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.errors import RunError
 from sardonyx.ir.algorithms.recurrent import ACTIVATIONS
@@ -254,7 +255,7 @@ def test_not_a_number_stays_in_its_row(target: Target) -> None:
 @pytest.mark.parametrize("kind", ["lstm", "gru", "gru_reset", "rnn"])
 @TARGETS
 def test_sums_stay_in_registers(kind: str, target: Target) -> None:
-    for panel in Layer(kind, dt.F32, ()).panels(target):
+    for panel in Layer(kind, dt.F32, ()).panels(Goal(target)):
         for rows in range(1, panel.max_rows + 1):
             inner = inner_loop(panel, rows, target)
             assert len(re.findall(r"\bvfmadd", inner)) == 4 * rows * panel.vectors

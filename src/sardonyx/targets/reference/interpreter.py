@@ -6,56 +6,59 @@ Runs on any machine, slowly, and judges what native code computes. Must not know
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sardonyx.base import dim as dims
-from sardonyx.base.knobs import CompileOptions
+from sardonyx.base.policy import Goal
 from sardonyx.base.report import FallbackNote, KernelNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
-from sardonyx.compiler.bodies import EXECUTABLE
-from sardonyx.compiler.compile import described, outline, refuse, simplify, tracing
+from sardonyx.compiler.backend import Job
+from sardonyx.compiler.bodies import NATIVE_CONTROL
+from sardonyx.compiler.compile import described, outline, refuse
 from sardonyx.errors import ShapeError
 from sardonyx.frontend import Loaded
-from sardonyx.fuse.partition import partition
 from sardonyx.fuse.run import Memory, run_group
 from sardonyx.ir.bounds import unproven
 from sardonyx.ir.group import Fusion, Group
+from sardonyx.kernels.families import NATIVE as FAMILIES
 from sardonyx.loops.lower import border, lower
 from sardonyx.loops.nest import Kernel
 from sardonyx.loops.run import run as run_kernel
+from sardonyx.passes import PIPELINE
 from sardonyx.runtime.data import ProgramData
 from sardonyx.runtime.fit import Fit, Others
 from sardonyx.runtime.runnable import CallTime, Special
 
+NATIVE = FAMILIES | NATIVE_CONTROL
+"""What a machine runs in native code: the same programs are judged."""
 
-def interpret_model(load: Callable[[], Loaded], options: CompileOptions, special: Special) -> Interpreter:
-    """The program of a model in numpy; `special` makes those for feeds that it does not serve.
 
-    Raises what `load` raises, and UnsupportedOp if an operator has no native code and `options.fallback` is
-    "error".
-    """
-    trace = tracing(options)
-    loaded = load()
-    trace.stage("load", loaded.graph)
-    report = Report(fallbacks=list(loaded.fallbacks), operators=dict(loaded.operators))
-    with dims.assuming(loaded.bounds):
-        graph = simplify(loaded.graph, trace)
-        fusion = trace.stage("partition", partition(graph, EXECUTABLE))
+class ReferenceBackend:
+    """Keeps the groups and loops of a program and runs them in numpy."""
+
+    native = NATIVE
+    pipeline = PIPELINE
+
+    def __init__(self, goal: Goal) -> None:
+        self.goal = goal
+
+    def make(self, fusion: Fusion, loaded: Loaded, job: Job) -> Interpreter:
+        """The program in numpy; UnsupportedOp as `refuse` raises it."""
         kernels = {group: lowered(group, fusion) for group in fusion.groups}
-    report.decisions.extend(fusion.decisions)
-    for group in fusion.groups:
-        if group.kind == "host":
-            note = FallbackNote(group.root.prim, ", ".join(group.root.origins), "no native kernel")
-            report.fallbacks.append(note)
-        elif group.kind != "concat":
-            report.kernels.append(KernelNote(group.name, group.root.origins, group.kind, "numpy"))
-    if options.fallback == "error":
-        refuse(report.fallbacks)
-    trace.finish(report)
-    return Interpreter(fusion, kernels, described(outline(graph), loaded, report), report, special)
+        for group in fusion.groups:
+            origins = group.root.origins
+            if group.kind == "host":
+                note = FallbackNote(group.root.prim, ", ".join(origins), "no native kernel")
+                job.report.fallbacks.append(note)
+            elif group.kind != "concat":
+                job.report.kernels.append(KernelNote(group.name, origins, group.kind, "numpy"))
+        if job.options.fallback == "error":
+            refuse(job.report.fallbacks)
+        data = described(outline(fusion.graph), loaded, job.report)
+        return Interpreter(fusion, kernels, data, job.report, job.special)
 
 
 def lowered(group: Group, fusion: Fusion) -> tuple[Kernel, ...]:

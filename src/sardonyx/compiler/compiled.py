@@ -1,0 +1,26 @@
+"""A native program in parts, as the compiler leaves it and the store keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base.report import Report
+from sardonyx.runtime.data import ProgramData
+from sardonyx.runtime.image import LoadedImage
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """Data, constants, machine code and the code's key in the cache, and the report."""
+
+    data: ProgramData
+    weights: Sequence[Array]
+    image: LoadedImage
+    image_key: str
+    report: Report
