@@ -25,8 +25,12 @@ def both(
     outputs: Sequence[str] = ("y",),
     constants: Sequence[str] = (),
     opset: int = 17,
+    types: Mapping[str, int] | None = None,
 ) -> tuple[list[Any], list[Any]]:
-    """Results of the graph run by numpy and of onnxruntime; an input of None is left out."""
+    """Results of the graph run by numpy and of onnxruntime; an input of None is left out.
+
+    `types` are the ONNX types of results that cannot be inferred.
+    """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
@@ -42,6 +46,9 @@ def both(
     names = [name if name in given else "" for name in feeds]
     node = helper.make_node(op, names, list(outputs), domain=domain, **(attributes or {}))
     results = [onnx.ValueInfoProto(name=name) for name in outputs if name]
+    for result in results:
+        if result.name in (types or {}):
+            result.type.tensor_type.elem_type = (types or {})[result.name]
     graph = helper.make_graph([node], "g", inputs, results, known)
     imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
     imports.append(helper.make_opsetid("com.microsoft", 1))

@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.run import run
+from sardonyx.ir.value import const
+from sardonyx.ops.microsoft.attention import fused_attention
 from tests.unit.ops.peer import assert_agree, both
 
 Array = np.ndarray[Any, Any]
@@ -55,6 +59,75 @@ def test_multi_head_attention(feeds: dict[str, Array | None], attributes: dict[s
     whole = {"q": real(B, S, H * D), "k": real(B, T, H * D), "v": real(B, T, H * D), **HEADS, **feeds}
     names = ("y", "pk", "pv") if "past_key" in feeds else ("y",)
     assert_agree(*both("MultiHeadAttention", "com.microsoft", whole, {"num_heads": H, **attributes}, names))
+
+
+SINGLE = {"qk": 1}
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_scores_are_told_as_the_softmax_gets_them(masked: bool) -> None:
+    more = {"mask": flags(B, T), "added": real(1, H, S, T)} if masked else {}
+    whole = {"q": real(B, S, H * D), "k": real(B, T, H * D), "v": real(B, T, H * D), **HEADS, **more}
+    names = ("y", "", "", "qk")
+    assert_agree(*both("MultiHeadAttention", "com.microsoft", whole, {"num_heads": H}, names, types=SINGLE))
+
+
+W, PAST, ROOM = 3, 4, 6
+
+
+def beamed(op: str, **more: Array | None) -> dict[str, Array | None]:
+    """One new token of every beam, whose past lies in the caches of any beam of its item."""
+    rows = B * W
+    new = {name: real(rows, 1, H * D) for name in ("q", "k", "v")}
+    caches = {name: real(rows, H, ROOM, D) for name in ("pk", "pv")}
+    length = {"length": np.array([PAST], np.int32)}
+    beams = {"indirection": RNG.integers(0, W, (B, W, ROOM)).astype(np.int32)}
+    own = {"mask": None, "added": None, "bias": None, **more}
+    bias, masks = {"bias": own["bias"]}, {"mask": own["mask"], "added": own["added"]}
+    if op == "MultiHeadAttention":
+        return {**new, **bias, **masks, **caches, **length, **beams}
+    return {**new, **masks, **caches, **length, "width": np.array([W], np.int32), **beams, **bias}
+
+
+BEAMS: dict[str, dict[str, Array | None]] = {
+    "plain": {},
+    "bias": {"bias": real(3 * H * D)},
+    "mask": {"mask": flags(B * W, PAST + 1)},
+    "added for all": {"added": real(1, H, 1, PAST + 1)},
+    "added for each": {"added": real(B * W, H, 1, PAST + 1)},
+}
+
+
+@pytest.mark.parametrize("op", ["MultiHeadAttention", "DecoderMaskedMultiHeadAttention"])
+@pytest.mark.parametrize("case", BEAMS)
+def test_attention_of_beams(op: str, case: str) -> None:
+    feeds = beamed(op, **BEAMS[case])
+    decoder = {"past_present_share_buffer": 1, "output_qk": 1} if op.startswith("Decoder") else {}
+    names, attributes = ("y", "k2", "v2", "qk"), {"num_heads": H, **decoder}
+    assert_agree(*both(op, "com.microsoft", feeds, attributes, names, types=SINGLE))
+
+
+def test_a_decoder_step_without_beams_tells_its_scores() -> None:
+    feeds = {**beamed("Decoder"), "width": None, "indirection": None, "bias": real(3 * H * D)}
+    attributes = {"num_heads": H, "past_present_share_buffer": 1, "output_qk": 1}
+    names = ("y", "k2", "v2", "qk")
+    assert_agree(
+        *both("DecoderMaskedMultiHeadAttention", "com.microsoft", feeds, attributes, names, types=SINGLE)
+    )
+
+
+def test_a_mask_of_all_places() -> None:
+    """Onnxruntime has no such kernel on the CPU: rows and columns in use are what a mask of pairs says."""
+    whole = flags(B, 1, 9, 9) | np.eye(9, dtype=np.int32)
+    past = real(2, B, H, 3, D)
+    own = real(B, S, 8), real(8, 3 * H * D), real(3 * H * D)
+
+    def result(mask: Array) -> Any:
+        graph = Graph((), (("y", fused_attention(*map(const, (*own, mask, past)), num_heads=H)[0]),))
+        return run(graph, [])[0]
+
+    rows = np.ascontiguousarray(whole[:, 0, 3 : 3 + S, : 3 + S])
+    np.testing.assert_array_equal(result(whole), result(rows))
 
 
 FUSED: tuple[tuple[str, dict[str, Array | None], dict[str, Any]], ...] = (

@@ -27,8 +27,13 @@ def _sum(a: Value | None, b: Value | None) -> Value | None:
     return b if a is None else a if b is None else a + b
 
 
-def _padding(mask: Value | None, batch: Dim, total: Dim, fill: float, dtype: dt.DType) -> Value | None:
-    """What a mask of padded keys adds to scores: lengths [B], ranges [2 B], flags [B, T] or [B, S, T]."""
+def _padding(
+    mask: Value | None, batch: Dim, total: Dim, fill: float, dtype: dt.DType, rows: Dim = 0
+) -> Value | None:
+    """What a mask of padded keys adds to scores: lengths [B], ranges [2 B], flags [B, T] or [B, S, T].
+
+    Flags [B, 1, M, M] are those of all places: of their rows the last `rows` of `total` are meant.
+    """
     if mask is None:
         return None
     key = iota((1, total), 1, mask.dtype)
@@ -40,8 +45,14 @@ def _padding(mask: Value | None, batch: Dim, total: Dim, fill: float, dtype: dt.
             raise UnsupportedOp(f"a key mask of shape {list(mask.shape)} has no meaning here")
         kept = key.lt(mask.reshape((batch, 1)))
     else:
+        if mask.rank == 4:
+            mask = chunk(chunk(mask, 2, total - rows, rows), 3, 0, total)
         kept = scalar(0, mask.dtype).lt(mask)
-    middle = {2: (kept.shape[0], 1, 1), 3: (kept.shape[0], 1, kept.shape[1])}.get(kept.rank)
+    middle = {
+        2: (kept.shape[0], 1, 1),
+        3: (kept.shape[0], 1, kept.shape[1]),
+        4: kept.shape[:3],
+    }.get(kept.rank)
     if middle is None:
         raise UnsupportedOp(f"a key mask of shape {list(mask.shape)} has no meaning here")
     return kept.reshape((*middle, kept.shape[-1])).where(scalar(0, dtype), fill)
@@ -78,10 +89,9 @@ def multi_head_attention(
 ) -> tuple[Value, ...]:
     """Attention of projected queries, keys and values, packed or not, over past and new keys.
 
-    With `past_sequence_length` the caches keep their size and get the new keys and values there.
+    With `past_sequence_length` the caches keep their size and get the new keys and values there. With
+    `cache_indirection` every past key is taken from the cache of the beam it names.
     """
-    if cache_indirection is not None:
-        raise UnsupportedOp("MultiHeadAttention with beams")
     q, k, v = _unpacked(query, key, value)
     if bias is not None:
         q, k, v = _biased(q, k, v, bias)
@@ -92,12 +102,43 @@ def multi_head_attention(
         past = past_key.shape[2]
         if past_sequence_length is not None:
             past = size(past_sequence_length, "the past sequence length")
-        k, v = (concat([chunk(s, 2, 0, past), t], 2) for s, t in ((past_key, k), (past_value, v)))
-        present = _refilled(past_key, k), _refilled(past_value, v)
+        caches = [chunk(s, 2, 0, past) for s in (past_key, past_value)]
+        used = [concat([s, t], 2) for s, t in zip(caches, (k, v), strict=True)]
+        present = _refilled(past_key, used[0]), _refilled(past_value, used[1])
+        if cache_indirection is not None:
+            used = [
+                concat([_of_beams(s, cache_indirection), t], 2) for s, t in zip(caches, (k, v), strict=True)
+            ]
+            attention_bias = _of_first_beams(attention_bias, cache_indirection)
+        k, v = used
     mask = _padding(key_padding_mask, q.shape[0], k.shape[2], mask_filter_value, q.dtype)
     seen = visible(q.shape[2], k.shape[2], dim_value(past, dt.I64), causal=bool(unidirectional))
-    y, stages = attend(q, k, v, Scores(scale_of(scale, q), _sum(mask, attention_bias), seen))
-    return join_heads(y), *present, stages[0]
+    y, (_, _, biased, _) = attend(q, k, v, Scores(scale_of(scale, q), _sum(mask, attention_bias), seen))
+    return join_heads(y), *present, biased
+
+
+def _of_beams(cache: Value, indirection: Value) -> Value:
+    """What the beams of a search take from their caches [B * W, H, T, D].
+
+    The key j of beam w is that in the cache of the beam indirection[b, w, j]; its last axis may be longer.
+    """
+    rows, heads, length, width = cache.shape
+    batch, beams = indirection.shape[:2]
+    chosen = chunk(indirection.cast(dt.I64), 2, 0, length)
+    first = iota((batch, 1, 1), 0, dt.I64) * dim_value(beams, dt.I64)
+    place = (chosen + first) * dim_value(length, dt.I64) + iota((1, 1, length), 2, dt.I64)
+    flat = cache.transpose(0, 2, 1, 3).reshape((rows * length, heads, width))
+    taken = flat.gather(place.reshape((rows * length,)), 0)
+    return taken.reshape((rows, length, heads, width)).transpose(0, 2, 1, 3)
+
+
+def _of_first_beams(bias: Value | None, indirection: Value) -> Value | None:
+    """A bias of scores per beam as onnxruntime reads it: beam w of item b gets that of row b."""
+    if bias is None or bias.shape[0] == 1:
+        return bias
+    batch, beams = indirection.shape[:2]
+    rows = iota((batch, beams), 0, dt.I64).reshape((batch * beams,))
+    return bias.gather(rows, 0)
 
 
 def _refilled(cache: Value, used: Value) -> Value:
@@ -149,8 +190,6 @@ def decoder_masked_multi_head_attention(
     scale: float | None = None,
 ) -> tuple[Value, ...]:
     """MultiHeadAttention of one new token; shared caches keep their size and get it at the past length."""
-    if beam_width is not None or cache_indirection is not None or output_qk:
-        raise UnsupportedOp("DecoderMaskedMultiHeadAttention with beams or with its scores as a result")
     if key is None:
         width = dims.floordiv(query.shape[2], 3)
         query, key, value = (chunk(query, 2, width * n, width) for n in range(3))
@@ -164,10 +203,11 @@ def decoder_masked_multi_head_attention(
         past_key,
         past_value,
         past_sequence_length if past_present_share_buffer else None,
+        cache_indirection,
         num_heads=num_heads,
         mask_filter_value=mask_filter_value,
         scale=scale,
-    )[:3]
+    )[: 4 if output_qk else 3]
 
 
 @op("Attention", domain=MICROSOFT)
@@ -230,7 +270,7 @@ def _self_attention(
     if past is not None:
         before = past.shape[3]
         k, v = (concat([_picked(past, 0, i), t], 2) for i, t in enumerate((k, v)))
-    mask = _padding(mask_index, q.shape[0], k.shape[2], fill, q.dtype)
+    mask = _padding(mask_index, q.shape[0], k.shape[2], fill, q.dtype, q.shape[2])
     seen = visible(q.shape[2], k.shape[2], dim_value(before, dt.I64), causal=causal)
     y, _ = attend(q, k, v, Scores(scale_of(scale, q), _sum(mask, attention_bias), seen))
     if dims.equal(k.shape[3], v.shape[3]) is not True:
