@@ -73,6 +73,7 @@ stubs:  ## generate the protobuf messages of protocol/wire (needs grpcio-tools==
 		-e 's/_descriptor_pool\.Default()/_POOL/' src/$(WIRE)/*_pb2.py
 
 docs: .venv/.dev  ## generate the tables of docs/ and run the tour
+	@$(RUN)/python -m sardonyx.tools.schemas
 	@$(RUN)/python -m sardonyx.tools.docs docs
 	@$(RUN)/python docs/tour.py > /dev/null
 

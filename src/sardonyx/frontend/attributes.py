@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import onnx
+from typing import TYPE_CHECKING, Any
 
 from sardonyx.base import dtype as dt
 from sardonyx.errors import LoadError
+from sardonyx.frontend.messages import AttributeProto, NodeProto, TypeProto
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import type_string
 from sardonyx.ir.value import Value
 from sardonyx.ops.table import Node, Operator
 
-_A = onnx.AttributeProto
+if TYPE_CHECKING:
+    import onnx
+
+_A = AttributeProto
 
 
 def _text(data: bytes) -> str:
@@ -84,7 +86,7 @@ _HINTS = {"consumed_inputs"}
 
 def resolved(node: onnx.NodeProto, arguments: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:
     """A node of a function body with the arguments of the call in place of references to them."""
-    plain = onnx.NodeProto()
+    plain = NodeProto()
     plain.CopyFrom(node)
     del plain.attribute[:]
     for proto in node.attribute:
@@ -151,12 +153,12 @@ def check(operator: Operator, node: Node, inputs: Sequence[Value | None]) -> Non
 def type_proto(value: Value | None) -> onnx.TypeProto:
     """The ONNX type of a value, unknown sizes left open; an empty one if it is not known."""
     if value is None:
-        return onnx.TypeProto()
+        return TypeProto()
+    from onnx import helper
+
     if value.dtype is not dt.OBJECT:
         shape = [n if isinstance(n, int) else None for n in value.shape]
-        return onnx.helper.make_tensor_type_proto(value.dtype.onnx, shape)
+        return helper.make_tensor_type_proto(value.dtype.onnx, shape)
     if len(value.results) != 1 or value.results[0][0] is dt.OBJECT:
-        return onnx.TypeProto()
-    return onnx.helper.make_sequence_type_proto(
-        onnx.helper.make_tensor_type_proto(value.results[0][0].onnx, None)
-    )
+        return TypeProto()
+    return helper.make_sequence_type_proto(helper.make_tensor_type_proto(value.results[0][0].onnx, None))

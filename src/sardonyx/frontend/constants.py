@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import onnx
+if TYPE_CHECKING:
+    import onnx
 
 
 def initialisers(graph: onnx.GraphProto) -> Mapping[str, onnx.TensorProto | onnx.SparseTensorProto]:

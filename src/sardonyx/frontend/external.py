@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 
 from sardonyx.errors import LoadError
 from sardonyx.frontend.load import Source
+from sardonyx.frontend.messages import TensorProto
 from sardonyx.frontend.tensors import EXTERNAL, TensorReader
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def external_files(source: Source) -> tuple[str, ...]:
@@ -43,7 +46,7 @@ def tensors_in(source: Source, contents: Mapping[str, bytes]) -> dict[str, np.nd
                 f'tensor "{tensor.name}": bytes {start}..{start + length} lie outside of '
                 f"{entries['location']} ({len(content)} bytes given)"
             )
-        inner = onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+        inner = TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
         inner.raw_data = content[start : start + length]
         found[tensor.name] = TensorReader(source.folders).dense(inner)
     return found

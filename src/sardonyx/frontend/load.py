@@ -10,10 +10,9 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import onnx
 from google.protobuf.message import DecodeError
 
 from sardonyx import ops
@@ -26,12 +25,17 @@ from sardonyx.base.report import FallbackNote
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError, NeedsContent, ShapeError
 from sardonyx.frontend import types
+from sardonyx.frontend.messages import ModelProto, ValueInfoProto
+from sardonyx.frontend.schemas import newest_installed, newest_opset
 from sardonyx.frontend.scope import Found, Model, Scope, closed_graph, opsets_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.unknown import collect_unknowns
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.ops import elements
+
+if TYPE_CHECKING:
+    import onnx
 
 Array = np.ndarray[Any, Any]
 _ASKABLE_SIZE = 16
@@ -81,11 +85,11 @@ class Known:
 class Source:
     """A parsed model file and the folders of its external data; see `base.folders`."""
 
-    proto: onnx.ModelProto
+    proto: ModelProto
     folders: tuple[Path, ...]
 
 
-Origin: TypeAlias = str | os.PathLike[str] | bytes | onnx.ModelProto | Source
+Origin: TypeAlias = str | os.PathLike[str] | bytes | ModelProto | Source
 
 
 def load(
@@ -169,7 +173,7 @@ def open_model(model: Origin, options: CompileOptions | None = None) -> Source:
     options = options or CompileOptions()
     if isinstance(model, Source):
         return model
-    if isinstance(model, onnx.ModelProto):
+    if isinstance(model, ModelProto):
         return Source(model, folders_of(None, options.external_folder))
     folders = folders_of(None if isinstance(model, bytes) else model, options.external_folder)
     where = "the model"
@@ -183,7 +187,7 @@ def open_model(model: Origin, options: CompileOptions | None = None) -> Source:
     if model[4:8] == b"ORTM":
         raise LoadError(f"{where} is in the ORT format; give the ONNX file it was made from")
     try:
-        return Source(onnx.ModelProto.FromString(model), folders)
+        return Source(ModelProto.FromString(model), folders)
     except (DecodeError, RecursionError) as error:
         raise LoadError(f"{where}: protobuf parsing failed: {error}", kind="protobuf") from error
 
@@ -198,7 +202,9 @@ def _opsets(proto: onnx.ModelProto) -> dict[str, int]:
         opsets = {"": 1}
     if not opsets:
         raise LoadError("the model imports no opset; its opset_import must name at least one", kind="graph")
-    newest = onnx.defs.onnx_opset_version()
+    newest = newest_opset()
+    if opsets.get("", 1) > newest:
+        newest = newest_installed()
     if not 0 < opsets.get("", 1) <= newest:
         raise LoadError(f"opset {opsets['']} of the domain ai.onnx is unknown; 1 to {newest} can be read")
     return opsets
@@ -266,7 +272,7 @@ def _input_info(proto: onnx.ValueInfoProto, options: CompileOptions) -> TensorIn
 
 
 def _sought(model: Model) -> list[tuple[onnx.ValueInfoProto, Value]]:
-    found = [(onnx.ValueInfoProto(name=name), value) for name, value in model.sought.items()]
+    found = [(ValueInfoProto(name=name), value) for name, value in model.sought.items()]
     if missing := [proto.name for proto, value in found if value is None]:
         raise LoadError(f"no node computes {', '.join(missing)}")
     return [(proto, value) for proto, value in found if value is not None]

@@ -10,16 +10,17 @@ import graphlib
 import itertools
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.report import FallbackNote
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, UnsupportedOp
 from sardonyx.frontend import attributes, constants, constraints, fallback
+from sardonyx.frontend.messages import FunctionProto, TensorProto
+from sardonyx.frontend.schemas import has_schema, newest_opset, schema_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import formal
 from sardonyx.ir.graph import Graph, symbols_of
@@ -28,6 +29,9 @@ from sardonyx.ir.unknown import Unknown, collect_unknowns
 from sardonyx.ir.value import Value, const
 from sardonyx.ops.subgraph import Body, Formal
 from sardonyx.ops.table import Node, lookup, newest
+
+if TYPE_CHECKING:
+    import onnx
 
 MAX_DEPTH = 64
 MAX_NODES = 500_000
@@ -162,7 +166,7 @@ class Scope:
         read = self.model.tensors
         for name, proto in constants.initialisers(graph).items():
             if name not in skip:
-                plain = isinstance(proto, onnx.TensorProto)
+                plain = isinstance(proto, TensorProto)
                 self.define(name, const(read.dense(proto) if plain else read.sparse(proto)))
 
     def build(self, nodes: Sequence[onnx.NodeProto]) -> None:
@@ -232,7 +236,7 @@ class Scope:
         """The opset of a domain; the newest one of a known domain that the model does not import."""
         if domain in self.opsets:
             return self.opsets[domain]
-        known = onnx.defs.onnx_opset_version() if not domain else newest(domain)
+        known = newest_opset() if not domain else newest(domain)
         if known is None:
             raise LoadError(f'the model imports no opset for the domain "{domain}"', kind="graph")
         return known
@@ -244,14 +248,14 @@ class Scope:
         opset = self._opset(domain)
         function = schema_function(proto, domain, opset, inputs)
         if function is not None:
-            defaults = onnx.defs.get_schema(proto.op_type, opset, domain).attributes.values()
+            defaults = schema_of(proto.op_type, opset, domain).attributes.values()
             return self._call(function, proto, inputs, name, [d.default_value for d in defaults])
         if not self.model.allow_fallback:
             raise UnsupportedOp(f'{reason}. The option fallback="error" forbids the reference evaluator')
         try:
             results = iter(fallback.reference(proto, opset, inputs))
         except UnsupportedOp as error:
-            kind = "" if onnx.defs.has(proto.op_type, proto.domain) else "unknown"
+            kind = "" if has_schema(proto.op_type, proto.domain) else "unknown"
             raise UnsupportedOp(f"{reason}; {error}", kind=kind) from error
         self.model.fallbacks.append(FallbackNote(shown(proto), name, reason))
         return [next(results) if output else None for output in proto.output]
@@ -270,7 +274,7 @@ class Scope:
         arguments = {a.name: a for a in (*function.attribute_proto, *defaults, *proto.attribute) if a.name}
         scope = Scope(
             self.model,
-            {"": onnx.defs.onnx_opset_version(), **self.opsets, **opsets_of(function.opset_import)},
+            {"": newest_opset(), **self.opsets, **opsets_of(function.opset_import)},
             values=dict(zip(function.input, [*inputs, *[None] * missing], strict=True)),
             arguments=arguments,
             prefix=f"{name}/",
@@ -387,8 +391,10 @@ def schema_function(
     proto: onnx.NodeProto, domain: str, opset: int, inputs: Sequence[Value | None]
 ) -> onnx.FunctionProto | None:
     """The body that the ONNX schema of an operator gives for it, if there is one."""
+    from onnx import defs
+
     try:
-        schema = onnx.defs.get_schema(proto.op_type, opset, domain)
+        schema = defs.get_schema(proto.op_type, opset, domain)
         versions = schema.function_opset_versions or schema.context_dependent_function_opset_versions
         version = max((v for v in versions if v <= opset), default=opset)
         if schema.has_function:
@@ -398,9 +404,9 @@ def schema_function(
             text = schema.get_context_dependent_function_with_opset_version(version, call, types)
         else:
             return None
-    except (RuntimeError, onnx.defs.SchemaError):
+    except (RuntimeError, defs.SchemaError):
         return None
-    return onnx.FunctionProto.FromString(text) if text else None
+    return FunctionProto.FromString(text) if text else None
 
 
 def _types(schema: Any, inputs: Sequence[Value | None]) -> list[bytes] | None:

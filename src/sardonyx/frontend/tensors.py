@@ -10,18 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
-from onnx import numpy_helper
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.folders import find
 from sardonyx.errors import LoadError
+from sardonyx.frontend.messages import TensorProto
+
+if TYPE_CHECKING:
+    import onnx
 
 Array = np.ndarray[Any, Any]
-EXTERNAL = onnx.TensorProto.EXTERNAL
+EXTERNAL = TensorProto.EXTERNAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class TensorReader:
             )
         if dtype.bits >= 8:
             return np.frombuffer(raw, dtype.numpy).reshape(shape)
-        packed = onnx.TensorProto(data_type=proto.data_type, dims=shape, raw_data=bytes(raw))
+        packed = TensorProto(data_type=proto.data_type, dims=shape, raw_data=bytes(raw))
         return _typed(packed, dtype, shape)
 
     def sparse(self, proto: onnx.SparseTensorProto) -> Array:
@@ -99,6 +101,8 @@ class TensorReader:
 _MOST_DENSE = 1 << 30
 """Elements of a sparse tensor, zeros included."""
 _KNOWN = frozenset(d.onnx for d in dt.ALL)
+_FIELDS = {dt.F32: "float_data", dt.F64: "double_data", dt.I32: "int32_data", dt.I64: "int64_data"}
+"""Where elements lie that have a field of their own type."""
 
 
 def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> Array:
@@ -106,6 +110,10 @@ def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> 
         if dtype is dt.STRING:
             # Texts of numpy's own type would lose the NULs at their end.
             return np.array([text.decode() for text in proto.string_data], object).reshape(shape)
+        if dtype in _FIELDS:
+            return np.array(getattr(proto, _FIELDS[dtype]), dtype.numpy).reshape(shape)
+        from onnx import numpy_helper
+
         array = np.asarray(numpy_helper.to_array(proto))
     except Exception as error:
         raise LoadError(f'tensor "{proto.name}" of {dtype}{list(shape)} is damaged: {error}') from error

@@ -6,8 +6,7 @@ Decides which names of dimensions mean an equal size. Must not know nodes.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-
-import onnx
+from typing import TYPE_CHECKING
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
@@ -16,6 +15,9 @@ from sardonyx.base.dtype import DType
 from sardonyx.base.signature import TensorInfo
 from sardonyx.errors import LoadError
 from sardonyx.ops.subgraph import Formal
+
+if TYPE_CHECKING:
+    import onnx
 
 LEAST_SIZE = 1
 """Free sizes are taken to be at least this, which keeps the sizes of slices and broadcasts simple.

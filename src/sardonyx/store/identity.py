@@ -124,6 +124,6 @@ def _sources(folder: str) -> Iterator[tuple[str, int, int]]:
             if entry.is_dir():
                 if entry.name not in _ABOVE:
                     yield from _sources(entry.path)
-            elif entry.name.endswith((".py", ".ll")):
+            elif entry.name.endswith((".py", ".ll", ".json")):
                 status = entry.stat()
                 yield entry.path, status.st_size, status.st_mtime_ns

@@ -1,0 +1,54 @@
+"""The table of schemas says what the installed package says; messages are its classes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+
+import sardonyx
+from sardonyx.frontend import messages, schemas
+from sardonyx.tools.schemas import text
+
+
+@pytest.mark.skipif(schemas.newest_installed() != schemas.newest_opset(), reason="another onnx is installed")
+def test_the_table_is_the_generated_one() -> None:
+    assert schemas.TABLE.read_text(encoding="utf-8") == text(), "`make docs` writes it"
+
+
+def test_inputs_of_every_version() -> None:
+    for schema in onnx.defs.get_all_schemas_with_history():
+        if schema.domain or schema.since_version <= schemas.newest_opset():
+            found = schemas.formals(schema.name, schema.since_version, schema.domain)
+            assert [name for name, _ in found] == [formal.name for formal in schema.inputs]
+            for (_, types), formal in zip(found, schema.inputs, strict=True):
+                assert types >= set(formal.types)
+    assert (
+        schemas.formals("Add", 0, "")
+        == schemas.formals("NoSuch", 20, "")
+        == schemas.formals("Add", 20, "x")
+        == ()
+    )
+
+
+def test_older_versions_take_what_newer_ones_take() -> None:
+    ((_, types), _) = schemas.formals("Add", 1, "")
+    assert "tensor(bfloat16)" in types
+
+
+def test_a_newer_opset_is_asked_of_the_package() -> None:
+    assert schemas.formals("Add", 10_000, "") == schemas.formals("Add", schemas.newest_opset(), "")
+
+
+def test_messages_are_the_classes_of_the_package() -> None:
+    for name in messages.__all__:
+        assert getattr(messages, name) is getattr(onnx, name)
+    code = (
+        "from sardonyx.frontend import messages; import sys; assert 'onnx' not in sys.modules\n"
+        "import onnx; assert onnx.ModelProto is messages.ModelProto; onnx.checker"
+    )
+    source = str(Path(sardonyx.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", f"import sys; sys.path.insert(0, {source!r})\n{code}"], check=True)
