@@ -9,12 +9,14 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar
 from sardonyx.ops import operands
@@ -39,13 +41,17 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis to resize: sizes before and after, and the scale (a rank-0 f32 value)."""
+    """One axis to resize: sizes before and after, and the scale (a rank-0 f32 value).
+
+    `ratio` are a size before and one after whose quotient the scale is, as far as f32 can tell.
+    """
 
     number: int
     n: Dim
     out: Dim
     scale: Value
     roi: tuple[Value, Value] | None = None
+    ratio: tuple[Dim, Dim] | None = None
 
     @property
     def known_scale(self) -> float | None:
@@ -112,49 +118,63 @@ def _repeat(x: Value, factors: dict[int, int]) -> Value:
     return x.reshape(split).broadcast(wide).reshape([n * factors.get(a, 1) for a, n in enumerate(x.shape)])
 
 
-def _steps(n: Dim) -> Value:
-    return const(np.arange(n, dtype=np.float32)) if isinstance(n, int) else iota((n,), 0, dt.F32)
+def _steps(n: Dim, dtype: DType = dt.F32) -> Value:
+    return const(np.arange(n, dtype=dtype.numpy)) if isinstance(n, int) else iota((n,), 0, dtype)
 
 
-def _number(n: Dim) -> Value:
-    return dim_value(n, dt.F32)
+def _number(n: Dim, dtype: DType = dt.F32) -> Value:
+    return dim_value(n, dtype)
+
+
+def _unscaled(x: Value, axis: Axis) -> Value:
+    """A place over the scale; ties and whole numbers stay what they are where sizes make the scale."""
+    if axis.ratio is None:
+        return x / axis.scale
+    before, after = axis.ratio
+    return x * _number(before, x.dtype) / _number(after, x.dtype)
+
+
+def _whole(axis: Axis, dtype: DType) -> Value:
+    """The output size before it was rounded."""
+    if axis.ratio is None:
+        return axis.scale.cast(dtype) * _number(axis.n, dtype)
+    before, after = axis.ratio
+    return _number(axis.n, dtype) * _number(after, dtype) / _number(before, dtype)
 
 
 def _place(axis: Axis, policy: Policy) -> Value:
-    """The place in the input of every output element, f32[out]."""
-    x, scale = _steps(axis.out), axis.scale
+    """The place in the input of every output element, [out]; f64 where it is rounded and exact."""
+    dtype = dt.F64 if policy.mode == "nearest" and axis.ratio else dt.F32
+    x, one = _steps(axis.out, dtype), _number(axis.out).le(scalar(1, dt.F32))
     match policy.transform:
-        case "half_pixel" | "pytorch_half_pixel":
-            place = (x + 0.5) / scale - 0.5
-            if policy.transform == "half_pixel":
-                return place
-            return (
-                _number(axis.out)
-                .le(scalar(1, dt.F32))
-                .where(place * 0.0 - (0.0 if policy.mode == "nearest" else 0.5), place)
-            )
+        case "half_pixel":
+            return _unscaled(x + 0.5, axis) - 0.5
+        case "pytorch_half_pixel":
+            place = _unscaled(x + 0.5, axis) - 0.5
+            return one.where(place * 0.0 - (0.0 if policy.mode == "nearest" else 0.5), place)
         case "half_pixel_symmetric":
-            adjustment = _number(axis.out) / (scale * _number(axis.n))
-            return _number(axis.n) * 0.5 * (1.0 - adjustment) + (x + 0.5) / scale - 0.5
+            middle = _number(axis.n, dtype) * 0.5
+            offset = middle * (1.0 - _number(axis.out, dtype) / _whole(axis, dtype))
+            return offset + _unscaled(x + 0.5, axis) - 0.5
         case "asymmetric":
-            return x / scale
+            return _unscaled(x, axis)
         case "tf_half_pixel_for_nn":
-            return (x + 0.5) / scale
+            return _unscaled(x + 0.5, axis)
         case "align_corners":
-            return x * (_number(axis.n) - 1.0) / _span(axis)
+            return x * (_number(axis.n, dtype) - 1.0) / _span(axis, dtype)
         case "tf_crop_and_resize" if axis.roi is not None:
             start, end = axis.roi
             last = _number(axis.n) - 1.0
-            inner = x * (end - start) * last / _span(axis)
+            inner = x * (end - start) * last / _span(axis, dt.F32)
             middle = x * 0.0 + (end - start) * last * 0.5
-            return _number(axis.out).le(scalar(1, dt.F32)).where(middle, inner) + start * last
+            return one.where(middle, inner) + start * last
     raise UnsupportedOp(f"coordinate_transformation_mode {policy.transform!r} has no meaning")
 
 
-def _span(axis: Axis) -> Value:
+def _span(axis: Axis, dtype: DType) -> Value:
     """The unrounded output size less one; 1 where that is nothing."""
-    span = axis.scale * _number(axis.n) - 1.0
-    return span.eq(0.0).where(scalar(1, dt.F32), span)
+    span = _whole(axis, dtype) - 1.0
+    return span.eq(0.0).where(scalar(1, dtype), span)
 
 
 def _rounded(place: Value, axis: Axis, policy: Policy) -> Value:
@@ -173,7 +193,7 @@ def _rounded(place: Value, axis: Axis, policy: Policy) -> Value:
 
 
 def _clamped(place: Value, n: Dim) -> Value:
-    return place.max(0.0).min(_number(n - 1)).cast(dt.I32)
+    return place.max(0.0).min(_number(n - 1, place.dtype)).cast(dt.I32)
 
 
 def _neighbours(place: Value, axis: Axis, policy: Policy) -> list[tuple[Value, Value]]:
@@ -288,17 +308,30 @@ def axes_by_sizes(
         raise ShapeError(
             f"sizes of shape {list(sizes.shape)} must have one entry for each of the axes {list(axes)}"
         )
+    wanted = operands.sizes(sizes, "the sizes")
+    pairs: list[tuple[Dim, Dim]] = list(zip(before, wanted, strict=True))
     if keep == "stretch":
-        out = operands.sizes(sizes, "the sizes")
-        ratios = [_number(o) / _number(n) for o, n in zip(out, before, strict=True)]
+        out, ratios = wanted, [_number(o) / _number(n) for n, o in pairs]
     else:
         each = sizes.cast(dt.F32) / dims_vector(before).cast(dt.F32)
         one = each.reduce("rmin" if keep == "not_larger" else "rmax", (0,))
-        out = operands.sizes(
-            (dims_vector(before).cast(dt.F32) * one + 0.5).unary("floor").cast(dt.I64), "the sizes"
-        )
-        ratios = [one.reshape(())] * len(axes)
-    return [Axis(a, before[i], out[i], ratios[i], _region(roi, i, len(axes))) for i, a in enumerate(axes)]
+        whole = (dims_vector(before).cast(dt.F32) * one + 0.5).unary("floor")
+        out, ratios = operands.sizes(whole.cast(dt.I64), "the sizes"), [one.reshape(())] * len(axes)
+        pairs = _kept(pairs, keep)
+    exact = pairs if roi is None else []
+    return [
+        Axis(a, before[i], out[i], ratios[i], _region(roi, i, len(axes)), exact[i] if exact else None)
+        for i, a in enumerate(axes)
+    ]
+
+
+def _kept(pairs: Sequence[tuple[Dim, Dim]], keep: str) -> list[tuple[Dim, Dim]]:
+    """For each axis the sizes that decide the scale of all; none if they are unknown."""
+    known = [(n, o) for n, o in pairs if isinstance(n, int) and isinstance(o, int) and n > 0]
+    if len(known) < len(pairs):
+        return []
+    choose = min if keep == "not_larger" else max
+    return [choose(known, key=lambda pair: Fraction(pair[1], pair[0]))] * len(pairs)
 
 
 @op("Resize", since=11)

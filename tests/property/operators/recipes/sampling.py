@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tests.property.operators.definitions.resizing import ROUNDINGS, nearest
 from tests.property.operators.definitions.windows import WIDTHS
 from tests.property.operators.draw import Array, Draw
-from tests.property.operators.judges import formula, peer, reference
+from tests.property.operators.judges import Judge, formula, peer, reference
 from tests.property.operators.recipe import Call, Fixed, recipe
-
-ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
 @recipe("Resize", types="f32")
@@ -38,6 +38,10 @@ def resize(d: Draw) -> Call:
         roi = roi if roi is None else np.concatenate([roi[2:4], roi[6:8]])
     if by_size and d.opset >= 18 and axes and d.flag():
         attributes["keep_aspect_ratio_policy"] = d.one_of("stretch", "not_larger", "not_smaller")
+    whole = mode == "nearest" and by_size and not cropped
+    whole = whole and attributes.get("keep_aspect_ratio_policy", "stretch") == "stretch"
+    if whole:
+        sizes[-2:] = [d.integer(1, 40), d.integer(1, 40)]
     empty = np.array([], np.float32)
     corners = Fixed(empty if roi is None else roi)
     if by_size:
@@ -47,11 +51,19 @@ def resize(d: Draw) -> Call:
     # Only onnxruntime rounds places of float32 to the same pixels; ONNX's reference loses a pixel where a
     # symmetric place is a whole number.
     transform = attributes["coordinate_transformation_mode"]
-    nearest = mode == "nearest" and transform not in ("tf_crop_and_resize", "align_corners")
-    judge = peer if nearest or transform == "half_pixel_symmetric" else reference
+    rounded = mode == "nearest" and transform not in ("tf_crop_and_resize", "align_corners")
+    judge = peer if rounded or transform == "half_pixel_symmetric" else reference
+    if whole:
+        judge = _of_sizes(x.shape[2:], sizes[-2:], transform, attributes["nearest_mode"])
     # What is left of the weights inside may be little, and all are divided by it.
     most = 200.0 if attributes.get("exclude_outside") else 40.0
     return Call([x, corners, *how], 1, judge, 16, most, mode=mode, **attributes)
+
+
+def _of_sizes(before: Sequence[int], after: Sequence[int], transform: str, rounding: str) -> Judge:
+    """Pictures whose rows and columns are chosen by nothing but sizes."""
+    rows, columns = (nearest(n, out, transform, rounding) for n, out in zip(before, after, strict=True))
+    return formula(lambda x, *_: x[:, :, rows][:, :, :, columns], exact=True)
 
 
 def _policy(d: Draw, mode: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sardonyx.frontend import load
+from tests.property.operators.definitions.resizing import ROUNDINGS, nearest
 from tests.unit.frontend.models import outputs, parsed, shapes
 
 
@@ -22,6 +23,8 @@ DOUBLING = (
     'mode = "nearest", coordinate_transformation_mode = "half_pixel"',
     'mode = "nearest", coordinate_transformation_mode = "pytorch_half_pixel"',
 )
+
+TRANSFORMS = ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners", "half_pixel_symmetric")
 
 
 @pytest.mark.parametrize("attributes", DOUBLING)
@@ -54,9 +57,7 @@ def test_known_sizes_give_constant_tables(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
-@pytest.mark.parametrize(
-    "transform", ["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners", "half_pixel_symmetric"]
-)
+@pytest.mark.parametrize("transform", TRANSFORMS)
 def test_unknown_sizes_agree_with_known_ones(mode: str, transform: str) -> None:
     x = np.random.default_rng(0).standard_normal((1, 2, 7, 5)).astype(np.float32)
     attributes = f'mode = "{mode}", coordinate_transformation_mode = "{transform}"'
@@ -74,6 +75,38 @@ def test_sizes_may_be_computed_while_running() -> None:
     x = np.array([[[[1, 2], [3, 4]]]], np.float32)
     (y,) = outputs(model, x, np.array([1, 1, 4, 6]))
     np.testing.assert_array_equal(y, x.repeat(2, 2).repeat(3, 3))
+
+
+PAIRS = ((26, 64), (14, 2), (14, 32), (20, 12), (7, 39), (28, 16), (3, 11), (27, 30), (9, 1), (1, 9))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize("declared", [True, False])
+def test_ties_and_whole_places_are_exact_where_sizes_are_given(
+    transform: str, rounding: str, declared: bool
+) -> None:
+    how = f'coordinate_transformation_mode = "{transform}", nearest_mode = "{rounding}"'
+    for n, out in PAIRS:
+        size, x = n if declared else "W", np.arange(n, dtype=np.float32).reshape(1, n)
+        call = f'y = Resize<mode = "nearest", {how}>(x, , , s)'
+        model = parsed(f"g (float[1,{size}] x, int64[2] s) => (float[?] y) {{ {call} }}")
+        (y,) = outputs(model, x, np.array([1, out]))
+        assert y[0].tolist() == nearest(n, out, transform, rounding), (n, out)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])
+def test_a_kept_aspect_ratio_is_one_of_sizes(policy: str, rounding: str) -> None:
+    sizes = (64, 64) if policy == "not_larger" else (64, 2)
+    how = f'nearest_mode = "{rounding}", keep_aspect_ratio_policy = "{policy}"'
+    (y,) = outputs(
+        parsed(f"""g (float[26,13] x) => (float[?] y) {{ s = Constant<value_ints = {list(sizes)}>()
+            y = Resize<coordinate_transformation_mode = "asymmetric", {how}>(x, , , s) }}"""),
+        x := np.arange(26 * 13, dtype=np.float32).reshape(26, 13),
+    )
+    rows, columns = (nearest(n, out, "asymmetric", rounding) for n, out in ((26, 64), (13, 32)))
+    np.testing.assert_array_equal(y, x[rows][:, columns])
 
 
 def test_scales_round_the_product_to_single_precision() -> None:
