@@ -20,9 +20,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from sardonyx.gateway.console.access import COOKIE, Gate, Visitor, browser, set_cookie
+from sardonyx.gateway.console.ask import AskPages
 from sardonyx.gateway.console.desk import Desk, Place
+from sardonyx.gateway.console.graph import GraphPages, netron
 from sardonyx.gateway.console.models import ModelPages
 from sardonyx.gateway.console.parts import Parts
+from sardonyx.gateway.console.profile import ProfilePages
 from sardonyx.gateway.console.view import STATIC
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.messages import Principal
@@ -46,6 +49,9 @@ class Console:
         self._closing = asyncio.Event()
         self._desk = Desk(parts, _places(parts))
         self._models = ModelPages(self._desk, self._closing)
+        self._ask = AskPages(self._desk, self._models)
+        self._profile = ProfilePages(self._desk, self._models)
+        self._graph = GraphPages(self._desk, self._models)
         routes = Starlette(routes=self._routes(), exception_handlers={HTTPException: self._no_page})
         self._application = Gate(routes, parts.hosts)
 
@@ -58,12 +64,20 @@ class Console:
         self._closing.set()
 
     def _routes(self) -> list[BaseRoute]:
-        models = self._models
+        models, ask, profile, graph = self._models, self._ask, self._profile, self._graph
+        viewer = netron()
         return [
+            *([Mount("/netron", viewer)] if viewer is not None else []),
             self._get("/", models.overview),
             self._get("/models", models.models),
             self._get("/models/{model}", models.model),
             self._post("/models/{model}", models.act),
+            self._get("/models/{model}/ask", ask.form),
+            self._post("/models/{model}/ask", ask.ask),
+            self._get("/models/{model}/profile", profile.show),
+            self._post("/models/{model}/profile", profile.measure),
+            self._get("/models/{model}/graph", graph.show),
+            self._get("/models/{model}/file/{file}", graph.file),
             self._get("/live", models.stream),
             self._get("/login", self._login_page),
             self._post("/login", self._login),
