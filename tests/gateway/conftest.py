@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import onnx
 import pytest
 
 from sardonyx.client import Client
-from sardonyx.client.content import content_of
 from sardonyx.gateway.gateway import Gateway
-from sardonyx.protocol.records import Registration, Signature, Version
-from sardonyx.registry.checks import Examination
-from tests.gateway.running import client_of, running
+from sardonyx.protocol.records import Version
+from tests.gateway.running import client_of, entered, running
 
 ADD = """
 <ir_version: 10, opset_import: ["" : 21]>
@@ -65,19 +62,4 @@ def client(connect: Callable[..., Client]) -> Client:
 @pytest.fixture
 def enter(gateway: Gateway, adding: Callable[[int], Path]) -> Callable[..., Version]:
     """`enter("add", 3)` registers a version that adds 3, without the time that its checks would take."""
-
-    def entered(model: str, number: int, **options: Any) -> Version:
-        administration = gateway.administration
-        registration = Registration(source="test", **options)
-        content = content_of(adding(number))
-        version = administration.catalog.add_version(
-            model,
-            registration,
-            Examination(Signature(), ()),
-            lambda: administration.store.put(content),
-            "test",
-        )
-        gateway._changed()
-        return version
-
-    return entered
+    return lambda model, number, **options: entered(gateway, model, adding(number), **options)

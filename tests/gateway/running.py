@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from sardonyx.client import Client
+from sardonyx.client.content import content_of
 from sardonyx.gateway.gateway import Gateway
 from sardonyx.gateway.options import GatewayOptions
+from sardonyx.protocol.records import Registration, Signature, Version
+from sardonyx.registry.checks import Examination
 from sardonyx.serve.folder import FolderSource
 from sardonyx.serve.options import ServeOptions
 
@@ -34,7 +37,6 @@ def running(home: Path, sources: Sequence[Path] = (), **options: Any) -> Iterato
         except BaseException as error:
             ready.append(error)
             started.set()
-            raise
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
@@ -49,6 +51,16 @@ def running(home: Path, sources: Sequence[Path] = (), **options: Any) -> Iterato
         loop.call_soon_threadsafe(ended.set)
         thread.join(60)
         assert not thread.is_alive()
+
+
+def entered(gateway: Gateway, model: str, path: Path, **options: Any) -> Version:
+    """Register a model file without the time that its checks would take."""
+    catalog, store = gateway.administration.catalog, gateway.store
+    registration, examination = Registration(source="test", **options), Examination(Signature(), ())
+    content = content_of(path)
+    version = catalog.add_version(model, registration, examination, lambda: store.put(content), "test")
+    gateway._changed()
+    return version
 
 
 def client_of(gateway: Gateway, key: str | None = None, **options: Any) -> Client:

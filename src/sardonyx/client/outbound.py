@@ -19,6 +19,7 @@ from sardonyx.protocol.errors import Code, ServeError, invalid
 
 _CHUNK = 1 << 20
 _REDIRECTS = 5
+_NAT64, _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,16 @@ class Outbound:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet."""
+    """Whether an IP address belongs to the public internet; one that carries another, if that does."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    if inner is not None:
-        parsed = inner
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if int(parsed) >> 32 == 0 or parsed in _LOCAL_NAT64:
+            return False
+        inner = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or (None, None))[1]
+        if inner is None and parsed in _NAT64:
+            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
     return parsed.is_global and not parsed.is_multicast
 
 

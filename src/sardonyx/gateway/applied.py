@@ -20,6 +20,7 @@ class Applied:
     def __init__(self, newest: Callable[[], State]) -> None:
         self._newest = newest
         self._state = State()
+        self._again = False
         self._changed = threading.Condition()
         self._wake: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -41,6 +42,11 @@ class Applied:
         with self._changed:
             self._state = state
             self._changed.notify_all()
+
+    def again(self) -> None:
+        """Look once more for what could not be had; called from any thread."""
+        self._again = True
+        self.announce(self._state)
 
     def announce(self, _: State) -> None:
         """A newer state is there."""
@@ -71,7 +77,8 @@ class Applied:
             wake.clear()
             try:
                 newest, before = self._newest(), self._state
-                if newest.wanted != before.wanted:
+                again, self._again = self._again, False
+                if again or newest.wanted != before.wanted:
                     await core.refresh()
                 self.adopt(newest)
                 if newest.wanted != before.wanted:

@@ -35,7 +35,7 @@ from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.seams import Observer, Offer, Source
 from sardonyx.serve.server import Server
 
-_USED_EVERY_ROUNDS = 20
+_RARE_ROUNDS = 20
 
 
 class Gateway:
@@ -58,7 +58,7 @@ class Gateway:
         self.store = ArtefactStore(options.artefacts or options.home / "artefacts", options.home / "work")
         self.watch = Watch(self.database)
         self.applied = Applied(self.watch.state)
-        self.tokens = ProviderTokens(options.provider, outbound) if options.provider else None
+        self.tokens = ProviderTokens(options.provider, Outbound(private=True)) if options.provider else None
         self.guard = RegistryGuard(
             self.watch.state, local=options.trusted, tokens=self.tokens, required=options.require_keys
         )
@@ -66,9 +66,9 @@ class Gateway:
         self.administration = Administration(self.database, self.store, fetching)
         self._traffic = TrafficObserver(self.applied.state, self.database)
         self._canaries = Canaries(self.database)
-        registry = RegistrySource(self.applied.needed, self.store, options.patterns)
+        self._registry = RegistrySource(self.applied.needed, self.store, options.patterns)
         self.core = Core(
-            _Sources([*sources, registry]),
+            _Sources([*sources, self._registry]),
             serve or ServeOptions(),
             self.guard,
             RegistryRouter(self.applied.state),
@@ -139,7 +139,11 @@ class Gateway:
         self._traffic.flush()
         if any(endpoint.canary for endpoint in self.watch.state().endpoints.values()):
             self._canaries.advance()
-        if self.guard.used and self._rounds % _USED_EVERY_ROUNDS == 0:
+        if self._rounds % _RARE_ROUNDS:
+            return
+        if self._registry.incomplete:
+            self.applied.again()
+        if self.guard.used:
             used, self.guard.used = self.guard.used, {}
             self.administration.keys.used(used)
 

@@ -17,7 +17,10 @@ from sardonyx.serve.seams import Offer
 
 
 class RegistrySource:
-    """Offers what the state wants, if the model's name matches one of `patterns`."""
+    """Offers what the state wants, if the model's name matches one of `patterns`.
+
+    `incomplete` says that some of it could not be offered the last time.
+    """
 
     def __init__(
         self, state: Callable[[], State], store: ArtefactStore, patterns: Sequence[str] = ("*",)
@@ -26,11 +29,13 @@ class RegistrySource:
         self._store = store
         self._patterns = tuple(patterns)
         self._offered: dict[tuple[str, str], Offer] = {}
+        self.incomplete = False
 
     def offers(self) -> Sequence[Offer]:
         """One offer per version; one whose files are damaged or gone is offered as before, or left out."""
         wanted = [version for version in self._state().wanted if self._matches(version.model)]
         found = [offer for version in wanted if (offer := self._offer(version)) is not None]
+        self.incomplete = len(found) < len(wanted)
         self._offered = {(offer.name, offer.version): offer for offer in found}
         return found
 
