@@ -16,11 +16,13 @@ from sardonyx.gateway.options import GatewayOptions
 from sardonyx.protocol.records import Registration, Signature, Version
 from sardonyx.registry.checks import Examination
 from sardonyx.serve.folder import FolderSource
-from sardonyx.serve.options import ServeOptions
+from sardonyx.serve.options import ServeOptions, Tls
 
 
 @contextmanager
-def running(home: Path, sources: Sequence[Path] = (), **options: Any) -> Iterator[Gateway]:
+def running(
+    home: Path, sources: Sequence[Path] = (), tls: Tls | None = None, **options: Any
+) -> Iterator[Gateway]:
     """A gateway over the registry in `home` and model folders; trusting until there is a key."""
     chosen = GatewayOptions(home=home, **{"trusted": True, **options})
     ready: list[Any] = []
@@ -29,7 +31,7 @@ def running(home: Path, sources: Sequence[Path] = (), **options: Any) -> Iterato
     async def serve() -> None:
         ended = asyncio.Event()
         try:
-            serving = ServeOptions(http_port=0, grpc_port=0)
+            serving = ServeOptions(http_port=0, grpc_port=0, tls=tls)
             async with Gateway(chosen, serving, [FolderSource(path) for path in sources]) as gateway:
                 ready.extend((gateway, asyncio.get_running_loop(), ended))
                 started.set()

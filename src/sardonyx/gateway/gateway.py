@@ -141,6 +141,8 @@ class Gateway:
             self._canaries.advance()
         if self._rounds % _RARE_ROUNDS:
             return
+        if self.server.credentials is not None:
+            self.server.credentials.renew()
         if self._registry.incomplete:
             self.applied.again()
         if self.guard.used:

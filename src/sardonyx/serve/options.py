@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files: the certificate with its chain, its key, and whose clients' certificates are asked for."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +38,4 @@ class ServeOptions:
     threads: int = 0
     strict_readiness: bool = True
     allow_client_shm: bool = False
+    tls: Tls | None = None

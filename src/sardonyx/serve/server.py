@@ -18,6 +18,7 @@ from sardonyx.serve.http.app import DataPlane
 from sardonyx.serve.http.exchange import Application, Receive, Scope, Send, refuse
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.rpc.listener import RpcListener
+from sardonyx.serve.tls import Credentials
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 65
@@ -38,6 +39,7 @@ class Server:
         self.options = options or core.options
         self.http_port = self.options.http_port
         self.grpc_port = self.options.grpc_port
+        self.credentials = Credentials(self.options.tls) if self.options.tls else None
         self._dispatch = _Dispatch(DataPlane(core), mounts or {})
         self._http: _Listener | None = None
         self._rpc: RpcListener | None = None
@@ -46,36 +48,39 @@ class Server:
     @property
     def http_url(self) -> str:
         """Where HTTP is answered."""
-        return f"http://{self.options.host}:{self.http_port}"
+        return f"http{'s' if self.credentials else ''}://{self.options.host}:{self.http_port}"
 
     @property
     def grpc_url(self) -> str:
         """Where gRPC is answered."""
-        return f"grpc://{self.options.host}:{self.grpc_port}"
+        return f"grpc{'s' if self.credentials else ''}://{self.options.host}:{self.grpc_port}"
 
     async def start(self) -> None:
         """Load the models, then listen. OSError if a port is taken."""
         listening = _bind(self.options.host, self.options.http_port)
         self.http_port = listening.getsockname()[1]
         self._rpc = RpcListener(self.core, self.options)
-        self.grpc_port = await self._rpc.start(self.options.host, self.options.grpc_port)
+        self.grpc_port = await self._rpc.start(self.options.host, self.options.grpc_port, self.credentials)
         await self.core.start()
-        self._http = _Listener(
-            uvicorn.Config(
-                self._dispatch,
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,
-                timeout_keep_alive=_KEEP_ALIVE_S,
-                timeout_graceful_shutdown=int(self.options.drain_s),
-            )
+        config = uvicorn.Config(
+            self._dispatch,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=int(self.options.drain_s),
+            **(self.credentials.for_http() if self.credentials else {}),
         )
+        config.load()
+        if self.credentials:
+            self.credentials.watch(config)
+        self._http = _Listener(config)
         self._serving = asyncio.create_task(self._http.serve([listening]))
         while not self._http.started and not self._serving.done():
             await asyncio.sleep(0.001)

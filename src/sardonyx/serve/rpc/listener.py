@@ -22,6 +22,7 @@ from sardonyx.protocol.wire.pool import POOL
 from sardonyx.serve.core import Core
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.rpc.servicer import Servicer, refuse, unexpected
+from sardonyx.serve.tls import Credentials
 
 Handler = Callable[[Any, Any], Any]
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
@@ -55,11 +56,14 @@ class RpcListener:
         )
         self._names = names
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, credentials: Credentials | None = None) -> int:
         """Listen; the port in use. OSError if it is taken."""
-        address = f"[{host}]" if ":" in host else host
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            taken: int = self._server.add_insecure_port(f"{address}:{port}")
+            if credentials is None:
+                taken: int = self._server.add_insecure_port(address)
+            else:
+                taken = self._server.add_secure_port(address, credentials.for_grpc())
         except RuntimeError as error:
             raise OSError(f"{host}:{port} cannot be listened on: {error}") from error
         await self._server.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from sardonyx.tools.console import UserError
@@ -50,6 +51,9 @@ def _add_access_options(parser: argparse.ArgumentParser) -> None:
         metavar="VALUE=ROLE",
         help="what a value of the claim means",
     )
+    access.add_argument("--tls-certificate", metavar="FILE", help="PEM: serve https and grpcs with it")
+    access.add_argument("--tls-key", metavar="FILE", help="PEM: its private key")
+    access.add_argument("--tls-client-ca", metavar="FILE", help="PEM: only clients with a certificate of it")
     access.add_argument(
         "--allow-source",
         action="append",
@@ -71,13 +75,28 @@ def command(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise missing(error) from None
     settings = ServeOptions(
-        host=options.host, http_port=options.http_port, grpc_port=options.grpc_port, threads=options.threads
+        host=options.host,
+        http_port=options.http_port,
+        grpc_port=options.grpc_port,
+        threads=options.threads,
+        tls=_tls(options),
     )
     try:
         asyncio.run(serve(options.models, options.name, settings, _gateway_options(options), _announce))
     except ServeError as error:
         raise UserError(error.message) from error
     return 0
+
+
+def _tls(options: argparse.Namespace) -> Any:
+    from sardonyx.serve.options import Tls
+
+    if not options.tls_certificate:
+        return None
+    if not options.tls_key:
+        raise UserError("--tls-certificate needs --tls-key, the private key that belongs to it")
+    client_ca = Path(options.tls_client_ca) if options.tls_client_ca else None
+    return Tls(Path(options.tls_certificate), Path(options.tls_key), client_ca)
 
 
 def _gateway_options(options: argparse.Namespace) -> Any:

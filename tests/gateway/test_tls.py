@@ -1,0 +1,91 @@
+"""HTTPS and gRPC over TLS: certificates, those of clients, and what changes while the server runs."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+
+from sardonyx.gateway.gateway import Gateway
+from sardonyx.serve.options import Tls
+from tests.gateway.certificates import Authority
+from tests.gateway.running import client_of, running
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    (tmp_path / "tls").mkdir()
+    return Authority(tmp_path / "tls")
+
+
+def trusting(authority: Authority, pair: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=authority.path)
+    if pair is not None:
+        context.load_cert_chain(*pair)
+    return context
+
+
+def serial(gateway: Gateway, authority: Authority) -> int:
+    """The number of the certificate that HTTPS shows."""
+    with (
+        httpx.Client(verify=trusting(authority)) as client,
+        client.stream("GET", gateway.server.http_url + "/v2/health/live") as answer,
+    ):
+        shown = answer.extensions["network_stream"].get_extra_info("ssl_object").getpeercert()
+        return int(shown["serialNumber"], 16)
+
+
+def live(gateway: Gateway, authority: Authority, pair: tuple[Path, Path] | None = None) -> bool:
+    """Whether gRPC over TLS answers."""
+    certificate, key = (path.read_bytes() for path in pair) if pair else (None, None)
+    credentials = grpc.ssl_channel_credentials(authority.path.read_bytes(), key, certificate)
+    address = gateway.server.grpc_url.removeprefix("grpcs://")
+    with grpc.secure_channel(address, credentials) as channel:
+        ask = channel.unary_unary("/inference.GRPCInferenceService/ServerLive")
+        try:
+            return bool(ask(b"", timeout=2))
+        except grpc.RpcError:
+            return False
+
+
+def test_both_protocols_are_encrypted_and_a_new_certificate_is_taken(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = authority.issue("server")
+    with running(tmp_path / "home", tls=Tls(*pair)) as gateway:
+        assert gateway.server.http_url.startswith("https://")
+        with client_of(gateway, verify=trusting(authority)) as client:
+            assert client.ready()
+            assert client.models() == []
+        with client_of(gateway, retries=0) as stranger:
+            assert not stranger.live()
+        assert live(gateway, authority)
+        before = serial(gateway, authority)
+        authority.issue("server")
+        gateway.server.credentials.renew()  # type: ignore[union-attr]
+        assert serial(gateway, authority) > before
+        assert live(gateway, authority)
+        pair[0].write_bytes(b"no certificate")
+        gateway.server.credentials.renew()  # type: ignore[union-attr]
+        assert serial(gateway, authority) > before
+
+
+def test_only_clients_with_a_certificate_are_let_in(authority: Authority, tmp_path: Path) -> None:
+    tls = Tls(*authority.issue("server"), client_ca=authority.path)
+    (tmp_path / "other").mkdir()
+    known, stranger = authority.issue("client"), Authority(tmp_path / "other").issue("client")
+    with running(tmp_path / "home", tls=tls) as gateway:
+        for pair, expected in ((known, True), (stranger, False), (None, False)):
+            with client_of(gateway, verify=trusting(authority, pair), retries=0) as client:
+                assert client.live() == expected
+            assert live(gateway, authority, pair) == expected
+
+
+def test_files_that_do_not_fit_are_told(authority: Authority, tmp_path: Path) -> None:
+    certificate, _ = authority.issue("one")
+    _, key = authority.issue("two")
+    with pytest.raises(OSError, match="(?i)key"), running(tmp_path / "home", tls=Tls(certificate, key)):
+        pass
