@@ -5,6 +5,7 @@ Decides what is put together and in which order it starts and stops. Must not kn
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,9 +16,13 @@ from sardonyx.client.outbound import Outbound
 from sardonyx.database import Database
 from sardonyx.gateway.api import PREFIX, api
 from sardonyx.gateway.applied import Applied
+from sardonyx.gateway.console.access import guarded, hosts_of
+from sardonyx.gateway.console.application import Console
+from sardonyx.gateway.console.parts import Parts
 from sardonyx.gateway.operations import Administration
 from sardonyx.gateway.options import GatewayOptions
 from sardonyx.gateway.traffic import TrafficObserver
+from sardonyx.monitor.monitoring import Gauge, Monitoring, MonitorOptions
 from sardonyx.ort.logger import ERROR, log
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.registry.artefacts import ArtefactStore
@@ -74,8 +79,30 @@ class Gateway:
             RegistryRouter(self.applied.state),
             [self._traffic, *observers],
         )
+        self.monitoring = Monitoring(
+            options.monitoring or MonitorOptions(options.home), self.database, self._gauges
+        )
+        self.core.observers.append(self.monitoring)
+        self.console = Console(
+            Parts(
+                self.core,
+                self.monitoring,
+                self.guard,
+                self.administration,
+                self._changed,
+                hosts_of(self.core.options.host),
+            )
+        )
         administration = api(self.administration, self.guard, self._changed)
-        self.server = Server(self.core, mounts={PREFIX: administration, **(mounts or {})})
+        self.server = Server(
+            self.core,
+            mounts={
+                PREFIX: administration,
+                "/console": self.console,
+                "/metrics": guarded(self.monitoring.metrics.application(), self.guard),
+                **(mounts or {}),
+            },
+        )
         self._snapshot = Snapshot(options.home / "state.bin")
         self._rounds = 0
 
@@ -94,15 +121,18 @@ class Gateway:
         self.applied.adopt(self.watch.state())
         self.watch.on_change += [self._snapshot.write, self.applied.announce]
         self.watch.every_round.append(self._round)
+        self.monitoring.start()
         await self.server.start()
         await self.applied.follow(self.core)
         self.watch.start()
 
     async def stop(self) -> None:
         """Answer what was accepted, then close everything."""
+        self.console.close()
         self.watch.stop()
         await self.applied.stop()
         await self.server.stop()
+        await asyncio.to_thread(self.monitoring.close)
         self.database.close()
 
     def registered(self, pattern: str) -> bool:
@@ -131,6 +161,11 @@ class Gateway:
                 Code.UNAVAILABLE,
                 f"it is done, but loading its model takes more than {self.options.apply_s:.0f} s; it follows",
             )
+
+    def _gauges(self) -> list[Gauge]:
+        ready = {(model.name, model.version): model.depth for model in self.core.repository.loaded()}
+        rows = [(row["name"], row["version"]) for row in self.core.index()]
+        return [Gauge(*row, ready=row in ready, waiting=ready.get(row, 0)) for row in rows]
 
     def _round(self) -> None:
         self._rounds += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sardonyx.monitor.monitoring import MonitorOptions
 from sardonyx.registry.tokens import Provider
 
 
@@ -17,6 +18,7 @@ class GatewayOptions:
     there is one, or from the start with `require_keys`; until then `trusted` says that whoever reaches the
     server may administer it. `allow_sources` are the beginnings of object store URLs that may be registered
     from. After an act, `apply_s` seconds are given to its models to load before it is answered.
+    `monitoring` says what is watched; None is the default, which keeps no payloads.
     """
 
     home: Path
@@ -29,3 +31,4 @@ class GatewayOptions:
     allow_sources: tuple[str, ...] = ()
     allow_private_urls: bool = False
     apply_s: float = 60.0
+    monitoring: MonitorOptions | None = None

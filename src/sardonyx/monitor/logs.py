@@ -35,6 +35,16 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+def log_to_stderr() -> None:
+    """Write all logs of this package to stderr as JSON, those of requests included."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    logger = logging.getLogger("sardonyx")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
 class RequestLog:
     """An Observer that logs finished requests: failures as warnings, others as information."""
 

@@ -27,6 +27,7 @@ TOKEN = "forgery_token"
 LIFE_S = 12 * 3600
 MAX_BODY_BYTES = 64 << 20
 _MOST_SESSIONS = 10_000
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTENT = {
     "default-src": "'none'",
@@ -156,6 +157,28 @@ def set_cookie(response: Response, request: Request, name: str) -> None:
         httponly=True,
         samesite="strict",
     )
+
+
+def hosts_of(address: str) -> tuple[str, ...]:
+    """The names of a server that listens on an address: those of this machine, or any for other addresses.
+
+    A page of elsewhere whose name was made to mean this machine is so refused.
+    """
+    return LOOPBACK if address in LOOPBACK else ()
+
+
+def guarded(application: ASGIApp, guard: Guard) -> ASGIApp:
+    """An application that only those may ask who may read metadata."""
+
+    async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            guard.admit(dict(Headers(scope=scope)), "metadata", "")
+        except ServeError as error:
+            await PlainTextResponse(error.message, error.code.http)(scope, receive, send)
+            return
+        await application(scope, receive, send)
+
+    return admitted
 
 
 class Gate:

@@ -22,10 +22,14 @@ from starlette.types import Receive, Scope, Send
 from sardonyx.gateway.console.access import COOKIE, Gate, Visitor, browser, set_cookie
 from sardonyx.gateway.console.ask import AskPages
 from sardonyx.gateway.console.desk import Desk, Place
+from sardonyx.gateway.console.endpoints import EndpointPages
 from sardonyx.gateway.console.graph import GraphPages, netron
+from sardonyx.gateway.console.keys import AccessPages
 from sardonyx.gateway.console.models import ModelPages
+from sardonyx.gateway.console.monitors import MonitorPages
 from sardonyx.gateway.console.parts import Parts
 from sardonyx.gateway.console.profile import ProfilePages
+from sardonyx.gateway.console.requests import RequestPages
 from sardonyx.gateway.console.view import STATIC
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.messages import Principal
@@ -52,6 +56,10 @@ class Console:
         self._ask = AskPages(self._desk, self._models)
         self._profile = ProfilePages(self._desk, self._models)
         self._graph = GraphPages(self._desk, self._models)
+        self._endpoints = EndpointPages(self._desk)
+        self._access = AccessPages(self._desk)
+        self._monitors = MonitorPages(self._desk)
+        self._requests = RequestPages(self._desk)
         routes = Starlette(routes=self._routes(), exception_handlers={HTTPException: self._no_page})
         self._application = Gate(routes, parts.hosts)
 
@@ -65,7 +73,8 @@ class Console:
 
     def _routes(self) -> list[BaseRoute]:
         models, ask, profile, graph = self._models, self._ask, self._profile, self._graph
-        viewer = netron()
+        endpoints, access = self._endpoints, self._access
+        monitors, viewer = self._monitors, netron()
         return [
             *([Mount("/netron", viewer)] if viewer is not None else []),
             self._get("/", models.overview),
@@ -78,6 +87,22 @@ class Console:
             self._post("/models/{model}/profile", profile.measure),
             self._get("/models/{model}/graph", graph.show),
             self._get("/models/{model}/file/{file}", graph.file),
+            self._get("/endpoints", endpoints.endpoints),
+            self._post("/endpoints", endpoints.create),
+            self._get("/endpoints/{endpoint}", endpoints.endpoint),
+            self._post("/endpoints/{endpoint}/{act}", endpoints.act),
+            self._get("/keys", access.keys),
+            self._post("/keys", access.create),
+            self._post("/keys/{prefix}/revoke", access.revoke),
+            self._get("/audit", access.audit),
+            self._get("/requests", self._requests.requests),
+            self._get("/monitors", monitors.monitors),
+            self._post("/monitors", monitors.create),
+            self._get("/monitors/new", monitors.new),
+            self._get("/monitors/{monitor}", monitors.monitor),
+            self._post("/monitors/{monitor}/{act}", monitors.act),
+            self._get("/alerts", monitors.alerts),
+            self._post("/alerts/{number:int}/acknowledge", monitors.acknowledge),
             self._get("/live", models.stream),
             self._get("/login", self._login_page),
             self._post("/login", self._login),
@@ -176,4 +201,14 @@ class _Static(StaticFiles):
 
 
 def _places(parts: Parts) -> list[Place]:
-    return [Place("overview", "Overview", "/", "overview"), Place("models", "Models", "/models", "models")]
+    known = [
+        (True, Place("overview", "Overview", "/", "overview")),
+        (True, Place("models", "Models", "/models", "models")),
+        (parts.administration, Place("endpoints", "Endpoints", "/endpoints", "endpoints")),
+        (True, Place("requests", "Requests", "/requests", "requests", "admin")),
+        (True, Place("monitors", "Monitors", "/monitors", "monitors")),
+        (parts.monitoring.watch, Place("alerts", "Alerts", "/alerts", "alerts")),
+        (parts.administration, Place("keys", "Keys", "/keys", "keys", "admin")),
+        (parts.administration, Place("audit", "Audit", "/audit", "audit", "admin")),
+    ]
+    return [place for part, place in known if part]

@@ -6,12 +6,13 @@ Decides what a page must have asked before it shows anything. Must not know what
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -20,6 +21,10 @@ import sardonyx
 from sardonyx.gateway.console.access import Sessions, Visitor, check_token, keep_browser, visitor
 from sardonyx.gateway.console.parts import Parts
 from sardonyx.gateway.console.view import environment
+from sardonyx.gateway.operations import Administration
+from sardonyx.protocol.errors import Code, ServeError, not_found
+
+T = TypeVar("T")
 
 _SAID = "sardonyx_said"
 
@@ -49,6 +54,37 @@ class Desk:
     def admit(self, request: Request, scope: str = "metadata", model: str = "") -> Visitor:
         """Who visits; ServeError if they may not do this."""
         return visitor(request, self.parts.guard, self.sessions, scope, model)
+
+    @property
+    def administration(self) -> Administration:
+        """The registry's; NOT_FOUND where there is none."""
+        if self.parts.administration is None:
+            raise not_found("this server has no registry")
+        return self.parts.administration
+
+    async def ask(self, question: Callable[[], T]) -> T:
+        """What the database says, asked on a thread."""
+        return await run_in_threadpool(question)
+
+    async def act(self, change: Callable[[], T]) -> T:
+        """Change something on a thread, and wait until this server goes by it."""
+
+        def changed() -> T:
+            result = change()
+            self.parts.changed()
+            return result
+
+        return await run_in_threadpool(changed)
+
+    def must_see(self, who: Visitor, *names: str) -> None:
+        """Nothing if the visitor's key is for all these models and endpoints; FORBIDDEN otherwise."""
+        for name in names:
+            if not who.principal.may_see(name):
+                raise ServeError(Code.FORBIDDEN, f"{who.principal.name!r} is not for {name!r}")
+
+    def url(self, request: Request) -> str:
+        """Where this server is reached, as the browser reaches it."""
+        return str(request.base_url).rstrip("/").removesuffix(request.scope.get("root_path", ""))
 
     async def form(self, request: Request) -> FormData:
         """The fields of a form that came from a page of ours."""
@@ -102,7 +138,10 @@ class Desk:
 
     def _open_alerts(self) -> int:
         watch = self.parts.monitoring.watch
-        return watch.book.open_alerts() if watch is not None else 0
+        try:
+            return watch.book.open_alerts() if watch is not None else 0
+        except ServeError:
+            return 0
 
     def _take_said(self, request: Request) -> str:
         try:

@@ -42,7 +42,7 @@ class ModelPages:
             ready=ready,
             versions=len(self._desk.parts.core.index()),
             alerts=self._alerts(),
-            url=str(request.base_url).rstrip("/").removesuffix(request.scope.get("root_path", "")),
+            url=self._desk.url(request),
         )
 
     async def models(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sardonyx.gateway.operations import Administration
 from sardonyx.monitor.monitoring import Monitoring
 from sardonyx.serve.core import Core
 from sardonyx.serve.seams import Guard, OpenGuard
@@ -27,5 +28,6 @@ class Parts:
     core: Core
     monitoring: Monitoring
     guard: Guard = field(default_factory=OpenGuard)
+    administration: Administration | None = None
     changed: Callable[[], object] = _nothing
     hosts: tuple[str, ...] = ()

@@ -33,6 +33,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads of a run; 0 = all cores")
     add_home_options(parser)
     _add_access_options(parser)
+    _add_monitor_options(parser)
     parser.set_defaults(command_function=command)
 
 
@@ -63,6 +64,46 @@ def _add_access_options(parser: argparse.ArgumentParser) -> None:
     )
     access.add_argument(
         "--allow-private-urls", action="store_true", help="register from addresses of this network too"
+    )
+
+
+def _add_monitor_options(parser: argparse.ArgumentParser) -> None:
+    watched = parser.add_argument_group("monitoring")
+    watched.add_argument(
+        "--log-payloads",
+        type=float,
+        nargs="?",
+        const=1.0,
+        default=0.0,
+        metavar="SHARE",
+        help="keep this share of requests and answers for monitors (default none; 1 if no share is given)",
+    )
+    watched.add_argument(
+        "--redact",
+        action="append",
+        default=[],
+        metavar="NAME=drop|hash",
+        help="an input, an output or `principal` that is not kept as it is",
+    )
+    watched.add_argument(
+        "--redact-words",
+        action="append",
+        default=[],
+        choices=("email", "phone", "card", "address"),
+        help="kinds of words that are replaced within kept texts",
+    )
+    watched.add_argument("--payload-days", type=float, default=30, metavar="N", help="keep payloads so long")
+    watched.add_argument("--payload-gb", type=float, default=10, metavar="N", help="keep at most so much")
+    watched.add_argument("--triton-metrics", action="store_true", help="the metric names of Triton too")
+    watched.add_argument(
+        "--log-requests", action="store_true", help="a line of JSON on stderr for each request"
+    )
+    watched.add_argument(
+        "--trace-rate",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="share of requests that are traced where OTEL_EXPORTER_OTLP_ENDPOINT is set (default 1)",
     )
 
 
@@ -119,6 +160,39 @@ def _gateway_options(options: argparse.Namespace) -> Any:
         provider=provider,
         allow_sources=tuple(options.allow_source),
         allow_private_urls=options.allow_private_urls,
+        monitoring=_monitor_options(options),
+    )
+
+
+def _monitor_options(options: argparse.Namespace) -> Any:
+    from sardonyx.database import home_folder
+    from sardonyx.monitor.capture import Collection
+    from sardonyx.monitor.logs import log_to_stderr
+    from sardonyx.monitor.monitoring import MonitorOptions
+    from sardonyx.monitor.needs import MissingLibraryError, need
+    from sardonyx.monitor.traces import export
+
+    collections = {}
+    try:
+        if options.log_payloads:
+            for library in ("pyarrow", "duckdb", "scipy"):
+                need(library, "--log-payloads")
+            redact = parse_pairs(options.redact, "--redact")
+            collections["*"] = Collection(options.log_payloads, redact, tuple(options.redact_words))
+        export()
+    except (MissingLibraryError, ValueError) as error:
+        raise UserError(str(error)) from None
+    if options.log_requests:
+        log_to_stderr()
+    return MonitorOptions(
+        home=home_folder(options.home),
+        collections=collections,
+        payload_max_age_s=options.payload_days * 86400,
+        payload_max_bytes=int(options.payload_gb * 1e9),
+        triton_names=options.triton_metrics,
+        log_requests=options.log_requests,
+        trace_sampling_rate=options.trace_rate,
+        private_webhooks=options.allow_private_urls,
     )
 
 

@@ -1,0 +1,103 @@
+"""Drawings made on the server, as SVG: two histograms in one, the course of a value.
+
+Decides scales. Must not know what is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from sardonyx.gateway.console.view import number_text
+
+_WIDTH, _HEIGHT, _BOTTOM, _LEFT = 480, 150, 20, 44
+_BASE = _HEIGHT - _BOTTOM
+_MOST_LABELS = 6
+
+
+def pair(plot: Mapping[str, Any], title: str) -> Markup:
+    """The shares of a baseline and of now, by bin (`edges`) or by `labels`, over each other."""
+    reference, current = plot["reference"], plot["current"]
+    top = max(*reference, *current, 1e-9)
+    step = _WIDTH / max(1, len(reference))
+    gap = 0.5 if "edges" in plot else max(2.0, step * 0.12)
+    bars = []
+    for i, shares in enumerate(zip(reference, current, strict=True)):
+        for kind, share in zip(("reference", "current"), shares, strict=True):
+            left, width = i * step + gap, step - 2 * gap
+            if "labels" in plot:
+                left, width = left + (width / 2 if kind == "current" else 0), width / 2 - 1
+            bars.append(_bar(kind, left, width, share / top * (_BASE - 6)))
+    texts = _edges(plot["edges"]) if "edges" in plot else _labels(plot["labels"], step)
+    return _svg("".join(bars) + _line("base", 0, _BASE) + texts, title)
+
+
+def trend(values: Sequence[float | None], threshold: float | None, title: str) -> Markup:
+    """The course of a value, oldest first, and the threshold that it should not cross."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return Markup("")
+    top = max(*known, threshold or 0.0, 1e-9) * 1.1
+    step = (_WIDTH - _LEFT - 4) / max(1, len(values) - 1)
+
+    def y(value: float) -> float:
+        return _BASE - max(0.0, value) / top * (_BASE - 6)
+
+    points = [(_LEFT + i * step, y(v)) for i, v in enumerate(values) if v is not None]
+    path = "M" + " L".join(f"{px:.1f} {py:.1f}" for px, py in points)
+    drawn = [
+        _line("base", _LEFT, _BASE),
+        f'<path class="trend" d="{path}"/>',
+        f'<circle class="dot" cx="{points[-1][0]:.1f}" cy="{points[-1][1]:.1f}" r="3.5"/>',
+        _text(_LEFT - 6, _BASE + 4, "0", "end"),
+        _text(_LEFT, _HEIGHT - 4, "first", "start"),
+        _text(_WIDTH, _HEIGHT - 4, "last run", "end"),
+    ]
+    if threshold is not None:
+        drawn += [
+            _line("limit", _LEFT, y(threshold)),
+            _text(_LEFT - 6, y(threshold) + 4, number_text(threshold), "end"),
+        ]
+    return _svg("".join(drawn), title)
+
+
+def _edges(edges: Sequence[float]) -> str:
+    last = len(edges) - 1
+    places = ((0, "start"), (len(edges) // 2, "middle"), (last, "end"))
+    return "".join(_text(i / last * _WIDTH, _HEIGHT - 5, number_text(edges[i]), side) for i, side in places)
+
+
+def _labels(labels: Sequence[str], step: float) -> str:
+    every = max(1, len(labels) // _MOST_LABELS) if step < 50 else 1
+    most = max(3, int(step / 7)) * every
+    return "".join(
+        _text((i + 0.5) * step, _HEIGHT - 5, _short(label, most), "middle")
+        for i, label in enumerate(labels)
+        if i % every == 0
+    )
+
+
+def _bar(kind: str, left: float, width: float, height: float) -> str:
+    place = f'x="{left:.1f}" y="{_BASE - height:.1f}"'
+    return f'<rect class="{kind}" {place} width="{max(width, 0.5):.1f}" height="{height:.1f}"/>'
+
+
+def _text(x: float, y: float, content: str, side: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{side}">{escape(content)}</text>'
+
+
+def _line(kind: str, left: float, y: float) -> str:
+    return f'<line class="{kind}" x1="{left}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _svg(content: str, title: str) -> Markup:
+    box = f"0 0 {_WIDTH} {_HEIGHT}"
+    return Markup(
+        f'<svg class="plot" viewBox="{box}" role="img" aria-label="{escape(title)}">{content}</svg>'
+    )
