@@ -84,7 +84,8 @@ def test_what_the_server_refuses_is_an_error_with_its_words(client: Client) -> N
         (lambda: client.infer("none", {"x": [1.0]}), Code.NOT_FOUND, "none"),
         (lambda: client.infer("float", {"z": [[1.0]]}), Code.INVALID_ARGUMENT, "z"),
         (lambda: client.model("none"), Code.NOT_FOUND, "none"),
-        (lambda: client.model("a/../b"), Code.NOT_FOUND, "a/../b"),
+        (lambda: client.model("a/../b"), Code.INVALID_ARGUMENT, "a/../b"),
+        (lambda: client.model("a b"), Code.NOT_FOUND, "a b"),
     ):
         with pytest.raises(ServeError, match=words) as caught:
             act()

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.protocol.errors import Code, ServeError, invalid
 
 T = TypeVar("T")
 
@@ -23,7 +23,10 @@ _BY_STATUS = {code.http: code for code in reversed(Code)}
 
 
 def path_of(prefix: str, *segments: str) -> str:
-    """A path whose segments may hold anything."""
+    """A path of segments that are names. Raises ServeError INVALID_ARGUMENT for what cannot be one."""
+    for segment in segments:
+        if not segment or "/" in segment or segment in (".", ".."):
+            raise invalid(f"{segment!r} cannot be the name of anything")
     return "/".join((prefix, *(quote(segment, safe="@") for segment in segments)))
 
 

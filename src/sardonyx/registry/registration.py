@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from sardonyx.client.content import MODEL, content_of
+from sardonyx.protocol.config import checked_config
 from sardonyx.protocol.errors import invalid
 from sardonyx.protocol.records import Registration, Version
 from sardonyx.registry.artefacts import ArtefactStore
@@ -57,6 +58,9 @@ class Registrar:
             return self._enter(model, registration, actor, Uploaded(source, samples))
 
     def _enter(self, model: str, registration: Registration, actor: str, found: Uploaded) -> Version:
+        if registration.config:
+            config = checked_config(registration.config, model)
+            registration = msgspec.structs.replace(registration, config=config)
         content = content_of(found.source)
         examination = examined(content[MODEL], found.samples, self._check_limit_s)
         if examination.failed and not registration.force:

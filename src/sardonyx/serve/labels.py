@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sardonyx.protocol.errors import invalid
@@ -24,23 +24,28 @@ def labels_in(metadata: Mapping[str, str]) -> list[str]:
     return []
 
 
-def labels_beside(folder: Path, outputs: object) -> dict[str, list[str]]:
+def labels_beside(folders: Sequence[Path], outputs: object) -> dict[str, list[str]]:
     """The lines of the label files that a configuration's `output` rows name, by output.
 
-    INVALID_ARGUMENT for a file that is not in the folder of the model.
+    INVALID_ARGUMENT for a file that is in none of the folders of the model.
     """
     found = {}
     for row in outputs if isinstance(outputs, list) else []:
         name = row.get(_ENTRY)
         if not name:
             continue
-        file = (folder / name).resolve()
-        if folder.resolve() not in file.parents or not file.is_file():
+        file = next((file for folder in folders if (file := _inside(folder, name))), None)
+        if file is None:
             raise invalid(
                 f"'{_ENTRY}' of output '{row.get('name')}': there is no file {name} beside the model"
             )
         found[row.get("name", "")] = file.read_text(encoding="utf-8").splitlines()
     return found
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    file = (folder / name).resolve()
+    return file if folder.resolve() in file.parents and file.is_file() else None
 
 
 def _read(text: str) -> list[str]:

@@ -70,7 +70,8 @@ def _compiled(offer: Offer, options: ServeOptions) -> Prepared:
     _check_config(offer, signature)
     Joiner(signature, policy.pad)
     labels = labels_in(custom_metadata(session))
-    beside = {**call.classes, **labels_beside(offer.path.parent.parent, config.get("output"))}
+    folders = (offer.path.parent.parent, offer.path.parent)
+    beside = {**call.classes, **labels_beside(folders, config.get("output"))}
     return Prepared(offer, call, signature, policy, session, labels, beside)
 
 

@@ -21,6 +21,7 @@ from sardonyx.tools.commands import (
     convert,
     endpoints,
     explain,
+    imports,
     inspect,
     keys,
     knobs,
@@ -35,7 +36,7 @@ from sardonyx.version import __version__
 
 COMMANDS: tuple[ModuleType, ...] = (
     *(run, inspect, explain, bench, compile, convert, serve),
-    *(register, models, endpoints, traffic, keys, knobs),
+    *(register, imports, models, endpoints, traffic, keys, knobs),
 )
 
 _EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))
