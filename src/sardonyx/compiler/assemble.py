@@ -18,9 +18,10 @@ from sardonyx.base.abi import BARRIER_AFTER, IDLE, JUMP
 from sardonyx.base.dim import Dim
 from sardonyx.base.evaluator import Evaluator
 from sardonyx.errors import ShapeError
-from sardonyx.ir.bounds import Obligation, unproven
+from sardonyx.ir.bounds import unproven
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.group import Fusion
+from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.unknown import Unknown
 from sardonyx.ir.value import Shape, Value

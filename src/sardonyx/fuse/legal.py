@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sardonyx.base import dim as dims
+from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.value import Value
 
 
@@ -15,50 +16,20 @@ def on_host(value: Value, native: frozenset[str]) -> bool:
             *(a.dtype for a in value.args),
             *(dtype for dtype, _ in value.results or ((value.dtype, ()),)),
         ]
-        fixed = [value.args[n] for n in _CONSTANT_OPERANDS.get(value.prim, ())]
+        fixed = [value.args[n] for n in PRIMS[value.prim].constant]
         able = all(t.is_native for t in types) and all(a.is_numeric_const for a in fixed)
         return value.prim not in native or not able
     return not value.dtype.is_native or any(not a.dtype.is_native for a in value.args)
 
 
-_CONSTANT_OPERANDS = {"lookup": (1, 2, 3), "lstm_quantized": (1, 2, 3), "trees": tuple(range(1, 10))}
-"""The operands that the kernels of these algorithms want to know when they are compiled."""
-
-_ROW_READERS = {"lstm": (0, 4, 5), "lstm_quantized": (0, 6, 7), "gru": (0, 3, 4), "rnn": (0, 3)}
-"""The operands whose last axis the kernels of these algorithms read as vectors."""
-
-
 def reads_rows(value: Value, number: int) -> bool:
     """Whether the kernel of an operation reads the last axis of an operand as vectors."""
-    if value.kind == "contract":
-        return number == 0 or value.prim != "dot"
-    return number in _ROW_READERS.get(value.prim, ())
-
-
-_DENSE_READERS = frozenset(
-    {
-        *("branch", "repeat", "traverse"),
-        *(
-            "col2im",
-            "cumprod",
-            "cumsum",
-            "det",
-            "fft",
-            "inverse",
-            "lookup",
-            "max_roi_pool",
-            "nms",
-            "nonzero",
-            "roi_align",
-        ),
-        *("topk", "trees", "unique"),
-    }
-)
+    return number in PRIMS[value.prim].rows
 
 
 def reads_dense(value: Value) -> bool:
     """Whether an operation wants its operands in row-major order without gaps."""
-    return value.prim in _DENSE_READERS
+    return PRIMS[value.prim].dense
 
 
 def can_fail(value: Value) -> bool:

@@ -1,4 +1,4 @@
-"""The primitive table: every operation a graph may contain, its kind and its numpy meaning.
+"""The primitive table: every operation a graph may contain, and all that the stages ask of it.
 
 Kinds: source, map (a scalar function, operands broadcast), reduce, scan, view (index maps, no work),
 index (gather and scatter), contract, opaque (an algorithm of its own), control.
@@ -10,13 +10,14 @@ from __future__ import annotations
 import importlib
 import math
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sardonyx.ir import meaning
+from sardonyx.ir import conditions, meaning
+from sardonyx.ir.obligation import Conditions, none
 
 Array = np.ndarray[Any, Any]
 Run = Callable[[Sequence[Array], Mapping[str, Any]], Any]
@@ -24,24 +25,48 @@ Run = Callable[[Sequence[Array], Mapping[str, Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class Prim:
-    """One primitive.
+    """One primitive: all that any stage asks of it.
 
-    `run` is its meaning over arrays (attributes with sizes evaluated). `symbolic` says that `run` is also
-    right for object arrays of symbolic integers.
+    Attributes:
+        name: what graphs call it.
+        kind: one of the kinds above.
+        run: its meaning over arrays (attributes with sizes evaluated).
+        symbolic: `run` is also right for object arrays of symbolic integers.
+        takes: the kinds of element types that its operands may have (of numpy's letters); empty = any tensor.
+        alike: the operands that must be of one type.
+        positions: its second operand holds positions, which must be integers.
+        conditions: what must hold of sizes so that its kernel stays inside its memory.
+        constant: the operands that its kernel wants to know when it is compiled.
+        rows: the operands whose last axis its kernel reads as vectors.
+        dense: its kernel wants operands in row-major order without gaps.
+        cost: instructions for one vector, roughly; of a map.
+        whole_cost: the same of integers.
     """
 
     name: str
     kind: str
     run: Run
     symbolic: bool = False
+    takes: str = ""
+    alike: tuple[int, ...] = ()
+    positions: bool = False
+    conditions: Conditions = none
+    constant: tuple[int, ...] = ()
+    rows: tuple[int, ...] = ()
+    dense: bool = False
+    cost: float = 30.0
+    whole_cost: float | None = None
 
 
-def _map(name: str, fn: Callable[..., Array], *, symbolic: bool = False) -> Prim:
-    return Prim(name, "map", lambda args, _: fn(*args), symbolic)
+_REAL, _NUMBER, _PLAIN, _WHOLE, _BITS = "fc", "fciu", "fciub", "iu", "iub"
 
 
-def _row(name: str, kind: str, fn: Callable[..., Any], *, symbolic: bool = False) -> Prim:
-    return Prim(name, kind, lambda args, attrs: fn(*args, **attrs), symbolic)
+def _map(name: str, fn: Callable[..., Array], takes: str = "", cost: float = 30.0, **facts: Any) -> Prim:
+    return Prim(name, "map", lambda args, _: fn(*args), takes=takes, cost=cost, **facts)
+
+
+def _row(name: str, kind: str, fn: Callable[..., Any], **facts: Any) -> Prim:
+    return Prim(name, kind, lambda args, attrs: fn(*args, **attrs), **facts)
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
@@ -50,82 +75,112 @@ _ROWS: tuple[Prim, ...] = (
     _row("input", "source", meaning.unbound),
     _row("const", "source", meaning.unbound),
     _row("iota", "source", meaning.iota),
-    _map("add", np.add, symbolic=True),
-    _map("sub", np.subtract, symbolic=True),
-    _map("mul", np.multiply, symbolic=True),
-    _map("div", meaning.divide, symbolic=True),
-    _map("mod", np.mod),
-    _map("fmod", np.fmod),
-    _map("pow", meaning.power),
-    _map("max", meaning.maximum, symbolic=True),
-    _map("min", meaning.minimum, symbolic=True),
-    _map("neg", np.negative, symbolic=True),
-    _map("abs", np.abs),
-    _map("sign", np.sign),
-    _map("floor", meaning.integral(np.floor), symbolic=True),
-    _map("ceil", meaning.integral(np.ceil), symbolic=True),
-    _map("round", meaning.integral(np.rint), symbolic=True),
-    _map("trunc", meaning.integral(np.trunc), symbolic=True),
-    _map("sqrt", np.sqrt),
-    _map("exp", np.exp),
-    _map("log", np.log),
-    _map("sin", np.sin),
-    _map("cos", np.cos),
-    _map("tan", np.tan),
-    _map("asin", np.arcsin),
-    _map("acos", np.arccos),
-    _map("atan", np.arctan),
-    _map("sinh", np.sinh),
-    _map("cosh", np.cosh),
-    _map("asinh", np.arcsinh),
-    _map("acosh", np.arccosh),
-    _map("atanh", np.arctanh),
-    _map("tanh", np.tanh),
-    _map("erf", lambda x: _erf(x).astype(x.dtype) if x.size else x),
-    _map("sigmoid", meaning.sigmoid),
-    _map("eq", meaning.equal, symbolic=True),
-    _map("lt", meaning.less, symbolic=True),
-    _map("le", np.less_equal),
-    _map("and", np.logical_and),
-    _map("or", np.logical_or),
-    _map("xor", np.logical_xor),
-    _map("not", np.logical_not),
-    _map("bitand", np.bitwise_and),
-    _map("bitor", np.bitwise_or),
-    _map("bitxor", np.bitwise_xor),
-    _map("bitnot", np.bitwise_not),
-    _map("shl", meaning.shift_left),
-    _map("shr", meaning.shift_right),
-    _map("isnan", np.isnan),
-    _map("isinf", np.isinf),
-    _map("where", meaning.where, symbolic=True),
-    _row("cast", "map", meaning.cast, symbolic=True),
-    _row("bitcast", "map", meaning.bitcast),
-    _row("sum", "reduce", meaning.reduce_sum, symbolic=True),
-    _row("prod", "reduce", meaning.reduce_prod, symbolic=True),
-    _row("rmax", "reduce", meaning.reduce_max),
-    _row("rmin", "reduce", meaning.reduce_min),
-    _row("argmax", "reduce", meaning.argmax),
-    _row("argmin", "reduce", meaning.argmin),
-    _row("cumsum", "scan", meaning.cumsum),
-    _row("cumprod", "scan", meaning.cumprod),
-    _row("reshape", "view", meaning.reshape, symbolic=True),
+    _map("add", np.add, _PLAIN, 1, symbolic=True),
+    _map("sub", np.subtract, _PLAIN, 1, symbolic=True),
+    _map("mul", np.multiply, _PLAIN, 1, symbolic=True),
+    _map("div", meaning.divide, _NUMBER, 6, whole_cost=30, symbolic=True),
+    _map("mod", np.mod, _NUMBER, whole_cost=30),
+    _map("fmod", np.fmod, _NUMBER, whole_cost=30),
+    _map("pow", meaning.power, _NUMBER, 60, whole_cost=30),
+    _map("max", meaning.maximum, _PLAIN, 1, symbolic=True),
+    _map("min", meaning.minimum, _PLAIN, 1, symbolic=True),
+    _map("neg", np.negative, _NUMBER, 1, symbolic=True),
+    _map("abs", np.abs, _NUMBER, 1),
+    _map("sign", np.sign, _NUMBER, 1),
+    _map("floor", meaning.integral(np.floor), _NUMBER, 1, symbolic=True),
+    _map("ceil", meaning.integral(np.ceil), _NUMBER, 1, symbolic=True),
+    _map("round", meaning.integral(np.rint), _NUMBER, 1, symbolic=True),
+    _map("trunc", meaning.integral(np.trunc), _NUMBER, 1, symbolic=True),
+    _map("sqrt", np.sqrt, _REAL, 6),
+    _map("exp", np.exp, _REAL, 16),
+    _map("log", np.log, _REAL, 20),
+    _map("sin", np.sin, _REAL),
+    _map("cos", np.cos, _REAL),
+    _map("tan", np.tan, _REAL),
+    _map("asin", np.arcsin, _REAL),
+    _map("acos", np.arccos, _REAL),
+    _map("atan", np.arctan, _REAL),
+    _map("sinh", np.sinh, _REAL),
+    _map("cosh", np.cosh, _REAL),
+    _map("asinh", np.arcsinh, _REAL),
+    _map("acosh", np.arccosh, _REAL),
+    _map("atanh", np.arctanh, _REAL),
+    _map("tanh", np.tanh, _REAL, 24),
+    _map("erf", lambda x: _erf(x).astype(x.dtype) if x.size else x, _REAL),
+    _map("sigmoid", meaning.sigmoid, _REAL, 20),
+    _map("eq", meaning.equal, cost=1, symbolic=True),
+    _map("lt", meaning.less, _PLAIN, 1, symbolic=True),
+    _map("le", np.less_equal, _PLAIN, 1),
+    _map("and", np.logical_and, _PLAIN, 1),
+    _map("or", np.logical_or, _PLAIN, 1),
+    _map("xor", np.logical_xor, _PLAIN, 1),
+    _map("not", np.logical_not, _PLAIN, 1),
+    _map("bitand", np.bitwise_and, _BITS, 1),
+    _map("bitor", np.bitwise_or, _BITS, 1),
+    _map("bitxor", np.bitwise_xor, _BITS, 1),
+    _map("bitnot", np.bitwise_not, _BITS, 1),
+    _map("shl", meaning.shift_left, _WHOLE, 1),
+    _map("shr", meaning.shift_right, _WHOLE, 1),
+    _map("isnan", np.isnan, _PLAIN, 1),
+    _map("isinf", np.isinf, _PLAIN, 1),
+    _map("where", meaning.where, cost=1, symbolic=True),
+    _row("cast", "map", meaning.cast, symbolic=True, cost=1),
+    _row("bitcast", "map", meaning.bitcast, cost=1),
+    _row("sum", "reduce", meaning.reduce_sum, symbolic=True, takes=_PLAIN),
+    _row("prod", "reduce", meaning.reduce_prod, symbolic=True, takes=_PLAIN),
+    _row("rmax", "reduce", meaning.reduce_max, takes=_PLAIN),
+    _row("rmin", "reduce", meaning.reduce_min, takes=_PLAIN),
+    _row("argmax", "reduce", meaning.argmax, takes=_PLAIN),
+    _row("argmin", "reduce", meaning.argmin, takes=_PLAIN),
+    _row("cumsum", "scan", meaning.cumsum, takes=_NUMBER, dense=True),
+    _row("cumprod", "scan", meaning.cumprod, takes=_NUMBER, dense=True),
+    _row("reshape", "view", meaning.reshape, symbolic=True, conditions=conditions.reshape),
     _row("transpose", "view", meaning.transpose, symbolic=True),
     _row("broadcast", "view", meaning.broadcast, symbolic=True),
-    _row("slice", "view", meaning.slice_, symbolic=True),
+    _row("slice", "view", meaning.slice_, symbolic=True, conditions=conditions.slice_),
     _row("window", "view", meaning.window),
-    _row("pad", "view", meaning.pad, symbolic=True),
-    _row("concat", "view", meaning.concat, symbolic=True),
-    _row("gather", "index", meaning.gather, symbolic=True),
-    _row("gather_elements", "index", meaning.gather_elements),
-    _row("gather_nd", "index", meaning.gather_nd),
-    _row("scatter_elements", "index", meaning.scatter_elements),
-    _row("scatter_nd", "index", meaning.scatter_nd),
+    _row("pad", "view", meaning.pad, symbolic=True, alike=(0, 1), conditions=conditions.pad),
+    _row("concat", "view", meaning.concat, symbolic=True, conditions=conditions.concat),
+    _row("gather", "index", meaning.gather, symbolic=True, positions=True),
+    _row(
+        "gather_elements",
+        "index",
+        meaning.gather_elements,
+        positions=True,
+        conditions=conditions.gather_elements,
+    ),
+    _row("gather_nd", "index", meaning.gather_nd, positions=True, conditions=conditions.gather_nd),
+    _row(
+        "scatter_elements",
+        "index",
+        meaning.scatter_elements,
+        alike=(0, 2),
+        positions=True,
+        conditions=conditions.scatter_elements,
+    ),
+    _row(
+        "scatter_nd",
+        "index",
+        meaning.scatter_nd,
+        alike=(0, 2),
+        positions=True,
+        conditions=conditions.scatter_nd,
+    ),
     Prim("item", "view", lambda args, attrs: args[0][attrs["index"]]),
-    _row("dot", "contract", meaning.dot),
-    _row("conv", "contract", meaning.conv),
-    _row("conv_blocked", "contract", meaning.conv_blocked),
-    _row("conv_transpose", "contract", meaning.conv_transpose),
+    _row("dot", "contract", meaning.dot, takes=_NUMBER, alike=(0, 1), conditions=conditions.dot, rows=(0,)),
+    _row(
+        "conv", "contract", meaning.conv, takes=_NUMBER, alike=(0, 1), conditions=conditions.conv, rows=(0, 1)
+    ),
+    _row("conv_blocked", "contract", meaning.conv_blocked, conditions=conditions.conv, rows=(0, 1)),
+    _row(
+        "conv_transpose",
+        "contract",
+        meaning.conv_transpose,
+        takes=_NUMBER,
+        alike=(0, 1),
+        conditions=conditions.conv_transpose,
+        rows=(0, 1),
+    ),
 )
 
 _ELSEWHERE = {"reference": "sardonyx.frontend.fallback"}
@@ -148,9 +203,19 @@ PRIMS: dict[str, Prim] = _Table((row.name, row) for row in _ROWS)
 """Primitives by name; `register` adds the opaque and control ones from their own files."""
 
 
-def register(name: str, kind: str, fn: Callable[..., Any]) -> None:
-    """Add an opaque or control primitive whose meaning is `fn(*arrays, **attributes)`."""
-    PRIMS[name] = _row(name, kind, fn)
+def register(
+    name: str,
+    kind: str,
+    fn: Callable[..., Any],
+    *,
+    conditions: Conditions = none,
+    constant: Iterable[int] = (),
+    rows: tuple[int, ...] = (),
+    dense: bool = False,
+) -> None:
+    """Add an opaque or control primitive whose meaning is `fn(*arrays, **attributes)`; see `Prim`."""
+    facts = {"conditions": conditions, "constant": tuple(constant), "rows": rows, "dense": dense}
+    PRIMS[name] = _row(name, kind, fn, **facts)
 
 
 def kind(name: str) -> str:

@@ -9,21 +9,11 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import mul
 
+from sardonyx.ir.prims import PRIMS
 from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Load, Reduce, Statement, Store, roots, walk
 
 _ASSUMED, _ASSUMED_BATCH = 64, 16
 """Stand in for extents that are not known; the first axis is often a batch of one."""
-
-_PLAIN = frozenset(
-    {
-        *("add", "sub", "mul", "max", "min", "neg", "abs", "sign", "floor", "ceil", "round", "trunc", "cast"),
-        *("eq", "lt", "le", "and", "or", "xor", "not", "bitand", "bitor", "bitxor", "bitnot", "shl", "shr"),
-        *("isnan", "isinf", "where", "bitcast"),
-    }
-)
-_SLOW = {"div": 6.0, "sqrt": 6.0, "exp": 16.0, "log": 20.0, "sigmoid": 20.0, "tanh": 24.0, "pow": 60.0}
-_FUNCTION = 30.0
-_INTEGER_DIVISION = 30.0
 
 CONTIGUOUS, INVARIANT = 1.0, 0.25
 _TRANSPOSED, _SQUARE = 3.0, 80.0
@@ -36,11 +26,8 @@ SHORT = 16
 
 def op_cost(expr: Apply) -> float:
     """Instructions of one map primitive."""
-    if expr.prim in _PLAIN:
-        return 1.0
-    if expr.prim in ("div", "mod", "fmod", "pow") and not expr.dtype.is_float:
-        return _INTEGER_DIVISION
-    return _SLOW.get(expr.prim, _FUNCTION)
+    row = PRIMS[expr.prim]
+    return row.cost if row.whole_cost is None or expr.dtype.is_float else row.whole_cost
 
 
 def expr_cost(exprs: Iterable[Expr]) -> float:

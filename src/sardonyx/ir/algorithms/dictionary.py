@@ -65,7 +65,7 @@ def cast_map(entries: Mapping[int, Any], *, to: str, size: int | None) -> tuple[
     return (row,)
 
 
-register("lookup", "opaque", lookup)
+register("lookup", "opaque", lookup, constant=(1, 2, 3), dense=True)
 register("zip_map", "opaque", zip_map)
 register("vectorize_map", "opaque", vectorize)
 register("cast_map", "opaque", cast_map)

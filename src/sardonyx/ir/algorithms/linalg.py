@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from sardonyx.ir.obligation import Obligation, Operation, same
 from sardonyx.ir.prims import register
 
 Array = np.ndarray[Any, Any]
@@ -40,6 +42,11 @@ def fft(x: Array, *, length: int, bins: int, inverse: bool, real: bool) -> Array
     return np.stack([spectrum.real, spectrum.imag], -1).astype(x.dtype)
 
 
-register("det", "opaque", det)
-register("inverse", "opaque", inverse)
-register("fft", "opaque", fft)
+def _square(value: Operation, where: str) -> Iterator[Obligation]:
+    rows, columns = value.args[0].shape[-2:]
+    yield from same(rows, columns, f"{where}: the matrices are not square")
+
+
+register("det", "opaque", det, conditions=_square, dense=True)
+register("inverse", "opaque", inverse, conditions=_square, dense=True)
+register("fft", "opaque", fft, dense=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.ir.meaning import sigmoid
+from sardonyx.ir.obligation import Obligation, Operation, alike, same
 from sardonyx.ir.prims import register
 
 Array = np.ndarray[Any, Any]
@@ -227,5 +228,27 @@ def rnn(
     return _layer(gates, (h,), given.get("lens"), direction, step)
 
 
-for _function in (lstm, lstm_quantized, gru, rnn):
-    register(_function.__name__, "opaque", _function)
+def _recurrent(value: Operation, where: str) -> Iterator[Obligation]:
+    gates, r, *rest = value.args
+    _, batch, directions, size = gates.shape
+    extras = dict(zip(reversed(value.attrs["extras"]), reversed(rest), strict=False))
+    states = rest[: len(rest) - len(extras)]
+    units = states[-1].shape[2]
+    message = f"{where}: the weights W and R do not fit each other"
+    yield from alike(r, (directions, units, size), message)
+    yield from same(units * _GATES[value.prim], size, message)
+    for state in states if value.prim != "lstm_quantized" else states[2:]:
+        yield from alike(state, (directions, batch, units), f"{where}: an initial state has a wrong size")
+    wanted = {"lens": (batch,), "peepholes": (directions, units * 3), "bias": (directions, units)}
+    for name, given in extras.items():
+        yield from alike(given, wanted[name], f"{where}: the {name} have a wrong size")
+
+
+_GATES = {"lstm": 4, "lstm_quantized": 4, "gru": 3, "rnn": 1}
+
+register("lstm", "opaque", lstm, conditions=_recurrent, rows=(0, 4, 5))
+register(
+    "lstm_quantized", "opaque", lstm_quantized, conditions=_recurrent, rows=(0, 6, 7), constant=(1, 2, 3)
+)
+register("gru", "opaque", gru, conditions=_recurrent, rows=(0, 3, 4))
+register("rnn", "opaque", rnn, conditions=_recurrent, rows=(0, 3))

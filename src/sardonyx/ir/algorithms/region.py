@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from sardonyx.ir.meaning import conv_transpose
+from sardonyx.ir.obligation import Obligation, Operation, alike, same
 from sardonyx.ir.prims import register
 
 Array = np.ndarray[Any, Any]
@@ -113,6 +114,13 @@ def col2im(
     )
 
 
-register("col2im", "opaque", col2im)
-register("max_roi_pool", "opaque", max_roi_pool)
-register("roi_align", "opaque", roi_align)
+def _regions(value: Operation, where: str) -> Iterator[Obligation]:
+    rows = value.args[1].shape
+    yield from same(rows[1], 4 if value.prim == "roi_align" else 5, f"{where}: a region has a wrong size")
+    for images in value.args[2:]:
+        yield from alike(images, rows[:1], f"{where}: regions and batch indices differ in number")
+
+
+register("col2im", "opaque", col2im, dense=True)
+register("max_roi_pool", "opaque", max_roi_pool, conditions=_regions, dense=True)
+register("roi_align", "opaque", roi_align, conditions=_regions, dense=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from sardonyx.ir.obligation import Obligation, Operation, alike, natural
 from sardonyx.ir.prims import register
 
 Array = np.ndarray[Any, Any]
@@ -109,7 +110,19 @@ def nms(
     return result, np.asarray([len(rows)], np.int64)
 
 
-register("topk", "opaque", topk)
-register("nonzero", "opaque", nonzero)
-register("unique", "opaque", unique)
-register("nms", "opaque", nms)
+def _top(value: Operation, where: str) -> Iterator[Obligation]:
+    room = value.args[0].shape[value.attrs["axis"]] - value.attrs["k"]
+    yield from natural(room, f"{where}: k is larger than the axis")
+    yield from natural(value.attrs["k"], f"{where}: k is negative")
+
+
+def _boxes(value: Operation, where: str) -> Iterator[Obligation]:
+    boxes, scores = value.args[:2]
+    wanted = (scores.shape[0], scores.shape[2], 4)
+    yield from alike(boxes, wanted, f"{where}: the boxes do not fit the scores")
+
+
+register("topk", "opaque", topk, conditions=_top, dense=True)
+register("nonzero", "opaque", nonzero, dense=True)
+register("unique", "opaque", unique, dense=True)
+register("nms", "opaque", nms, conditions=_boxes, dense=True)

@@ -78,4 +78,4 @@ def trees(
     return np.where(touched, total, 0).astype(weight.dtype), touched
 
 
-register("trees", "opaque", trees)
+register("trees", "opaque", trees, constant=range(1, 10), dense=True)
