@@ -6,15 +6,12 @@ They are other signatures for what session.py and binding.py do; nothing is deci
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sardonyx.ort.binding import IOBinding
 from sardonyx.ort.device import OrtDevice
 from sardonyx.ort.memory import OrtValueVector
 from sardonyx.ort.ortvalue import OrtValue
-
-if TYPE_CHECKING:
-    from sardonyx.ort.session import Session
 
 
 class SessionIOBinding(IOBinding):
@@ -42,7 +39,7 @@ class SessionIOBinding(IOBinding):
 class NativeSession:
     """A session with the signatures of onnxruntime's native one; other names are those of the session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Any) -> None:
         self._session = session
 
     def __getattr__(self, name: str) -> Any:
