@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sardonyx.base.target import Target
+from sardonyx.base.tile import RegisterTile
+from sardonyx.errors import CompileError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,14 @@ class Goal:
 
     target: Target
     policy: Policy = field(default_factory=Policy)
+
+    def tile(self, operand: str) -> RegisterTile:
+        """The first register tile for an element type that machine and policy allow.
+
+        Raises CompileError if the target has none.
+        """
+        for row in self.target.tiles:
+            allowed = self.policy.precision in row.precisions and all(map(self.target.has, row.features))
+            if row.operand == operand and allowed:
+                return row
+        raise CompileError(f"{self.target.name} has no register tile for {operand}")

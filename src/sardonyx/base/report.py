@@ -20,13 +20,13 @@ class Decision(NamedTuple):
 
 
 class KernelNote(NamedTuple):
-    """One kernel: the ONNX nodes it computes, its kind, its printable plan, the precision it works in."""
+    """One kernel: the ONNX nodes it computes, its kind, its printable plan, what its products are."""
 
     name: str
     origins: tuple[str, ...] = ()
     kind: str = ""
     plan: str = ""
-    precision: str = ""
+    arithmetic: str = ""
 
 
 class FallbackNote(NamedTuple):
@@ -120,8 +120,8 @@ class Report:
 
 def _kernel_line(kernel: KernelNote) -> str:
     cells = [f"{kernel.name:<6}", " + ".join(kernel.origins), kernel.kind, kernel.plan]
-    if kernel.precision:
-        cells.append(f"[{kernel.precision}]")
+    if kernel.arithmetic:
+        cells.append(f"[{kernel.arithmetic}]")
     return "  ".join(cell for cell in cells if cell)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sardonyx.base.tile import RegisterTile
+
 
 @dataclass(frozen=True, slots=True)
 class Prefetch:
@@ -22,8 +24,8 @@ class Prefetch:
 class Target:
     """One instruction set with the widths and tiles that kernels read.
 
-    `lanes` is the vector width in elements used for every dtype; `tile_rows` x (2 * lanes) is the
-    register tile of the fp32 contraction kernels.
+    `lanes` is the vector width in elements of 32 bits, `tiles` the register tiles of contractions, the
+    preferred first.
     """
 
     name: str
@@ -31,7 +33,7 @@ class Target:
     cpu: str
     features: tuple[str, ...]
     lanes: int
-    tile_rows: int
+    tiles: tuple[RegisterTile, ...] = ()
     prefetch: Prefetch = Prefetch(0)
     l1_bytes: int = 32 << 10
     l2_bytes: int = 1 << 20

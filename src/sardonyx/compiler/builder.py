@@ -91,7 +91,7 @@ class Builder:
                     self.parts.build.add(name, text)
                 self.assembler.call(call)
                 self.calls.append(call)
-                note_call = KernelNote(call.symbol, call.origins, call.kind, call.plan, "fp32")
+                note_call = KernelNote(call.symbol, call.origins, call.kind, call.plan, call.arithmetic)
                 report.kernels.append(note_call)
         self.assembler.computed(root)
 

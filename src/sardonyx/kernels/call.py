@@ -32,8 +32,9 @@ Argument = Address | Entry | Dim
 class NativeCall:
     """A call of `symbol` with `words`; `reads` and `writes` order it among others.
 
-    `work` counts elementary operations, `scratch_bytes` private memory for each thread. `plan` is its
-    printable plan and `kind` its family, for the report; `kernel` is the loop nest it was emitted from.
+    `work` counts elementary operations, `scratch_bytes` private memory for each thread. For the report,
+    `plan` is its printable plan, `kind` its family and `arithmetic` what products are computed with; `kernel`
+    is the loop nest it was emitted from.
     """
 
     symbol: str
@@ -45,4 +46,5 @@ class NativeCall:
     scratch_bytes: Dim = 0
     kind: str = "loops"
     plan: str = ""
+    arithmetic: str = ""
     kernel: Kernel | None = field(default=None, compare=False)

@@ -49,7 +49,8 @@ class NativeSession:
         self, output_names: Sequence[str], input_feed: Mapping[str, Any], run_options: Any = None
     ) -> list[Any]:
         """See `Session.run`."""
-        return self._session.run(output_names, input_feed, run_options)
+        results: list[Any] = self._session.run(output_names, input_feed, run_options)
+        return results
 
     def run_with_ort_values(
         self, input_feed: Mapping[str, OrtValue], output_names: Sequence[str], run_options: Any = None

@@ -26,7 +26,7 @@ from sardonyx.runtime.fit import Fit
 from sardonyx.runtime.runnable import CallTime
 from sardonyx.targets.host import Host
 
-ABACUS = Target("abacus", "", "", (), lanes=1, tile_rows=1)
+ABACUS = Target("abacus", "", "", (), lanes=1)
 MODEL = """<ir_version: 10, opset_import: ["" : 20]>
 agraph (float[N, 3] x, float[3, 2] w) => (float[N, 2] y) { p = MatMul(x, w)  y = Relu(p) }"""
 

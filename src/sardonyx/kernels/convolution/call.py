@@ -7,15 +7,14 @@ from typing import Any
 
 from sardonyx.base import dim as dims
 from sardonyx.base.policy import Goal
-from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.kernels.convolution import driver
+from sardonyx.kernels.convolution.walk import scratch_bytes
 from sardonyx.kernels.epilogue import epilogue_reads, generated, match_finish
-from sardonyx.kernels.library import scratch_bytes
 from sardonyx.kernels.packing import packed
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel, Store
@@ -46,7 +45,7 @@ def conv_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[Na
         Conv.X_PIXEL: x_at.factor(pixel),
     }
     words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: target.l2_bytes}
-    weights = _pack(w, anchor, target, blocked_in=x.rank == 5)
+    weights = _pack(w, anchor, goal, blocked_in=x.rank == 5)
     words[Conv.W] = Address(weights)
     modules: dict[str, str] = {}
     tail: list[Argument] = []
@@ -72,8 +71,9 @@ def conv_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[Na
         (store.buffer.key,),
         kernel.origins,
         work=anchor.size * dims.product(w.shape[1:]) * 2,
-        scratch_bytes=scratch_bytes(target),
+        scratch_bytes=scratch_bytes(),
         kind="conv",
+        arithmetic=str(goal.tile("f32")),
         plan=_plan(anchor, finish is not None),
     )
     return call, modules
@@ -127,7 +127,7 @@ def _flatten(kernel: Kernel, x_at: Affine, anchor: Value) -> tuple[Kernel, tuple
     return merge_pair(kernel, (x_at,), len(kernel.outer) - 3)
 
 
-def _pack(w: Value, anchor: Value, target: Target, *, blocked_in: bool) -> Storage:
+def _pack(w: Value, anchor: Value, goal: Goal, *, blocked_in: bool) -> Storage:
     group = anchor.attrs["group"]
     pack = driver.pack_conv_weights if blocked_in else driver.pack_plain_weights
-    return packed(w, ("conv", group, target, blocked_in), lambda data: pack(data, group, target))
+    return packed(w, ("conv", group, goal, blocked_in), lambda data: pack(data, group, goal))

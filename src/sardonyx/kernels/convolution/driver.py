@@ -9,15 +9,15 @@ import numpy as np
 
 from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
-from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.walk import BLOCK, Tiles, define_block
 from sardonyx.kernels.product.driver import pack_b
-from sardonyx.kernels.share import Shape, ceil_div, split
+from sardonyx.kernels.share import ceil_div, split
+from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
-def pack_conv_weights(w: np.ndarray, group: int, target: Target) -> np.ndarray:
+def pack_conv_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
     """Lay out w[OC, IC / group, *kernel] for blocked input.
 
     Panels of output channels [group][panel][input block][*kernel][channel][columns], where a block stands for
@@ -31,14 +31,14 @@ def pack_conv_weights(w: np.ndarray, group: int, target: Target) -> np.ndarray:
         ends = range(BLOCK - g * inputs % BLOCK, inputs, BLOCK)
         parts = np.split(weights, list(ends), axis=1)
         packed[g] = np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in parts])
-    return pack_b(_whole_blocks(packed), target)
+    return pack_b(_whole_blocks(packed), goal)
 
 
-def pack_plain_weights(w: np.ndarray, group: int, target: Target) -> np.ndarray:
+def pack_plain_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
     """Lay out w[OC, IC / group, *kernel] for plain input: [group][panel][IC][*kernel][columns]."""
     outputs = w.shape[0] // group
     steps = w.reshape(group, outputs, -1).transpose(0, 2, 1)
-    return pack_b(_whole_blocks(steps), target)
+    return pack_b(_whole_blocks(steps), goal)
 
 
 def _whole_blocks(steps: np.ndarray) -> np.ndarray:
@@ -48,7 +48,7 @@ def _whole_blocks(steps: np.ndarray) -> np.ndarray:
 def define_conv(module: Module, goal: Goal, dtype: str) -> None:
     """Add `void @sdx_conv_{f32,f64}(ptr args, ptr ctx)`."""
     target = goal.target
-    shape = Shape.of(target, dtype)
+    shape = TileShape.of(goal, dtype)
     block = define_block(module, target, shape)
     f = Function(module, f"sdx_conv_{shape.suffix}", [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
@@ -73,7 +73,7 @@ def define_conv(module: Module, goal: Goal, dtype: str) -> None:
     f.finish()
 
 
-def _prefer_panels(f: Function, shape: Shape, args: V, outer: V, panels: V, tiles: V, threads: V) -> V:
+def _prefer_panels(f: Function, shape: TileShape, args: V, outer: V, panels: V, tiles: V, threads: V) -> V:
     """Whether threads share out panels: large weights are then read once; else the better balance decides."""
     steps = f.smax(f.word(args, Conv.STEPS), int_(1))
     for count in (Conv.CHANNELS_IN, Conv.TAPS1, Conv.TAPS2, Conv.TAPS3):

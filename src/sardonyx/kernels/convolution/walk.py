@@ -10,21 +10,13 @@ from dataclasses import dataclass, replace
 from sardonyx.base.abi import Context
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
-from sardonyx.kernels.share import (
-    GEMV_ROWS,
-    STRIP_TILES,
-    Ahead,
-    Cut,
-    Run,
-    Shape,
-    ceil_div,
-    define_pick,
-    new_words,
-    set_word,
-)
+from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
+from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.finish import End, Place, Tile
 from sardonyx.kernels.tiles.microkernel import ENTRY_WORDS, Mode, Plan
+from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick
 from sardonyx.kernels.tiles.repack import define_copy
+from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 BLOCK = 16
@@ -61,7 +53,7 @@ class Tiles:
     count: V
 
     @staticmethod
-    def of(f: Function, shape: Shape, lines: V, pixels: V) -> Tiles:
+    def of(f: Function, shape: TileShape, lines: V, pixels: V) -> Tiles:
         """Two short lines share a tile; a long line is cut into balanced tiles."""
         paired = f.icmp("sle", f.mul(pixels, int_(2)), int_(shape.max_rows))
         per_tile = f.select(paired, int_(2), int_(1))
@@ -83,7 +75,7 @@ class Strip:
         return [self.sums, self.line, self.first]
 
 
-def define_block(module: Module, target: Target, shape: Shape) -> str:
+def define_block(module: Module, target: Target, shape: TileShape) -> str:
     """Add `void @conv_block_*(args, ctx, outer, p0, p1, s0, s1)`.
 
     Computes tiles s0..s1 of panels p0..p1 of image and group `outer` = image * GROUPS + group; all ranges are
@@ -97,7 +89,7 @@ def define_block(module: Module, target: Target, shape: Shape) -> str:
 class _Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
 
-    def __init__(self, module: Module, target: Target, shape: Shape) -> None:
+    def __init__(self, module: Module, target: Target, shape: TileShape) -> None:
         self.target, self.shape = target, shape
         self.pick, self.copy = define_pick(module, shape), define_copy(module, shape)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("outer", "p0", "p1", "s0", "s1"))]

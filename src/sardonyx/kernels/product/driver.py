@@ -9,22 +9,22 @@ import numpy as np
 
 from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
-from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.walk import define_block
-from sardonyx.kernels.share import Shape, ceil_div, split
+from sardonyx.kernels.share import ceil_div, split
+from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, int_
 
 FLOAT_TYPES = {"float32": "float", "float64": "double"}
 """LLVM element type by numpy name."""
 
 
-def pack_b(w: np.ndarray, target: Target) -> np.ndarray:
+def pack_b(w: np.ndarray, goal: Goal) -> np.ndarray:
     """Lay out w[..., K, N] as panels [..., N / columns][K][columns], zero padded, 64-byte aligned.
 
     A last panel of at most half the columns is one vector wide. The result has shape [..., K * padded N].
     """
-    shape = Shape.of(target, FLOAT_TYPES[w.dtype.name])
+    shape = TileShape.of(goal, FLOAT_TYPES[w.dtype.name])
     *batch, k, n = w.shape
     padded = -(-n // shape.lanes) * shape.lanes
     packed = aligned_zeros((*batch, padded * k), w.dtype)
@@ -45,13 +45,13 @@ def aligned_zeros(dims: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 
 def define_gemm(module: Module, goal: Goal, dtype: str) -> None:
     """Add `void @sdx_gemm_{f32,f64}(ptr args, ptr ctx)` and `sdx_gemm_dynamic_*`."""
-    shape = Shape.of(goal.target, dtype)
+    shape = TileShape.of(goal, dtype)
 
     for dynamic in (False, True):
         _driver(module, shape, define_block(module, goal, shape, dynamic=dynamic), dynamic=dynamic)
 
 
-def _driver(module: Module, shape: Shape, block: str, *, dynamic: bool) -> None:
+def _driver(module: Module, shape: TileShape, block: str, *, dynamic: bool) -> None:
     """Cut the (batch, panel) or the (batch, row) space into equal runs, one per thread."""
     name = f"sdx_gemm_{'dynamic_' if dynamic else ''}{shape.suffix}"
     f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])

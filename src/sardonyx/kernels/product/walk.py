@@ -11,21 +11,13 @@ from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
-from sardonyx.kernels.share import (
-    GEMV_ROWS,
-    STRIP_TILES,
-    Ahead,
-    Cut,
-    Run,
-    Shape,
-    ceil_div,
-    define_pick,
-    new_words,
-    set_word,
-)
+from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
+from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.finish import End, Place, Tile
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, Mode, Plan
+from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick
 from sardonyx.kernels.tiles.repack import define_copy
+from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 _SUM_BYTES = 512 << 10
@@ -51,7 +43,7 @@ class _Range:
     high: V
 
 
-def define_block(module: Module, goal: Goal, shape: Shape, *, dynamic: bool) -> str:
+def define_block(module: Module, goal: Goal, shape: TileShape, *, dynamic: bool) -> str:
     """Add `void @gemm_block_*(args, ctx, b, m0, m1, p0, p1)`: rows m0..m1 of panels p0..p1 of batch b.
 
     All ranges are non-empty. Returns the name.
@@ -64,7 +56,7 @@ def define_block(module: Module, goal: Goal, shape: Shape, *, dynamic: bool) -> 
 class _Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
 
-    def __init__(self, module: Module, goal: Goal, shape: Shape, *, dynamic: bool) -> None:
+    def __init__(self, module: Module, goal: Goal, shape: TileShape, *, dynamic: bool) -> None:
         self.goal, self.target, self.shape, self.dynamic = goal, goal.target, shape, dynamic
         self.copy, self.pick = define_copy(module, shape), define_pick(module, shape)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("b", "m0", "m1", "p0", "p1"))]

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from sardonyx.kernels.arguments import Conv, Gemm
-from sardonyx.kernels.share import Shape, new_words, set_word
+from sardonyx.kernels.share import new_words, set_word
 from sardonyx.kernels.tiles.microkernel import Plan, clamped
+from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
 
@@ -53,7 +54,7 @@ class Tile:
 class End:
     """What one call does with finished tiles: its epilogue, its FINISH words, or a plain store."""
 
-    def __init__(self, f: Function, shape: Shape, args: V, words: type[Gemm] | type[Conv]) -> None:
+    def __init__(self, f: Function, shape: TileShape, args: V, words: type[Gemm] | type[Conv]) -> None:
         self.f, self.shape = f, shape
         null = V("null", "ptr")
         self._function = define_finish(f.module, shape)
@@ -113,7 +114,7 @@ class End:
         f.call(self._function, "void", tile.address, self._spec, tile.rows, tile.columns)
 
 
-def zeros(f: Function, shape: Shape) -> V:
+def zeros(f: Function, shape: TileShape) -> V:
     """A row of zeros on the stack, as wide as a tile."""
     address = f.alloca(shape.dtype, shape.columns)
     for i in range(0, shape.columns, shape.lanes):
@@ -121,7 +122,7 @@ def zeros(f: Function, shape: Shape) -> V:
     return address
 
 
-def define_finish(module: Module, shape: Shape) -> str:
+def define_finish(module: Module, shape: TileShape) -> str:
     """Add `void @finish_*(ptr tile, ptr spec, i64 rows, i64 columns)`; returns the name.
 
     TO[r, c] = min(max(tile[r][c] + bias + RESIDUAL[r, c], LOW), HIGH), bias = BIAS[c] or with BIAS_BY_ROW
@@ -139,7 +140,7 @@ def define_finish(module: Module, shape: Shape) -> str:
 class _Writer:
     """Writes the function: vectors where lanes are contiguous, else single elements."""
 
-    def __init__(self, f: Function, shape: Shape) -> None:
+    def __init__(self, f: Function, shape: TileShape) -> None:
         self.f, self.shape = f, shape
         self.tile, self.spec, self.rows, self.columns = f.params
 

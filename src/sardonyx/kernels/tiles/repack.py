@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sardonyx.kernels.share import Shape
+from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 _LANE_BYTES = 16
 
 
-def define_copy(module: Module, shape: Shape) -> str:
+def define_copy(module: Module, shape: TileShape) -> str:
     """Add `void @copy2d_*(ptr to, ptr from, i64 rows, i64 columns, ptr strides)`; returns the name.
 
     to[r * pitch + c] = from[r * row + c * column]; `strides` holds the words pitch, row, column in elements.
@@ -48,12 +48,12 @@ def define_copy(module: Module, shape: Shape) -> str:
     return name
 
 
-def _begin(module: Module, shape: Shape, name: str, source_stride: str) -> Function:
+def _begin(module: Module, shape: TileShape, name: str, source_stride: str) -> Function:
     sizes = ((n, "i64") for n in ("rows", "columns", "pitch", source_stride))
     return Function(module, f"{name}_{shape.suffix}", [("to", "ptr"), ("from", "ptr"), *sizes], internal=True)
 
 
-def _by_vectors(f: Function, shape: Shape, size: V, body: Callable[[V, Callable[[V], V]], None]) -> None:
+def _by_vectors(f: Function, shape: TileShape, size: V, body: Callable[[V, Callable[[V], V]], None]) -> None:
     """Run `body(index, load)` for each vector of a contiguous axis; the last `load` may be a masked one."""
     whole = f.binary("and", size, int_(-shape.lanes))
     with f.loop(int_(0), whole, shape.lanes) as full:
@@ -63,7 +63,7 @@ def _by_vectors(f: Function, shape: Shape, size: V, body: Callable[[V, Callable[
         body(whole, lambda address: f.masked_load(address, shape.vector, mask))
 
 
-def _define_rows(module: Module, shape: Shape) -> None:
+def _define_rows(module: Module, shape: TileShape) -> None:
     """Rows that are contiguous in the source."""
     f = _begin(module, shape, "copy_rows", "row")
     to, source, rows, columns, pitch, row = f.params
@@ -79,7 +79,7 @@ def _define_rows(module: Module, shape: Shape) -> None:
     f.finish()
 
 
-def _define_transpose(module: Module, shape: Shape) -> None:
+def _define_transpose(module: Module, shape: TileShape) -> None:
     """Columns that are contiguous in the source: square blocks through registers."""
     f = _begin(module, shape, "transpose", "column")
     to, source, rows, columns, pitch, column = f.params

@@ -13,7 +13,7 @@ from sardonyx.targets.host import Host
 if TYPE_CHECKING:
     from sardonyx.compiler.backend import Backend
 
-REFERENCE = Target("reference", "", "", (), lanes=1, tile_rows=1)
+REFERENCE = Target("reference", "", "", (), lanes=1)
 
 
 class Reference:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.errors import TargetError
 from sardonyx.targets.host import X86_64, Host
+from sardonyx.targets.x86_64 import tiles
 
 # The objects are loaded by the engine's own linker, so every system uses ELF and the System V convention.
 _TRIPLE = "x86_64-unknown-none-elf"
@@ -18,7 +19,7 @@ V3 = Target(
     cpu="x86-64-v3",
     features=("avx2", "bmi", "bmi2", "f16c", "fma"),
     lanes=8,
-    tile_rows=6,
+    tiles=tiles.AVX2,
     prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
 )
 V4 = Target(
@@ -27,7 +28,7 @@ V4 = Target(
     cpu="x86-64-v4",
     features=(*V3.features, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
     lanes=16,
-    tile_rows=14,
+    tiles=tiles.AVX512,
     prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
 )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.driver import pack_conv_weights, pack_plain_weights
@@ -115,10 +116,10 @@ def input_words(
     kh, kw = case.kernel
     halo = [(0, 0), (0, 0), (case.pad,) * 2, (case.pad,) * 2]
     if layout == "blocked":
-        data, weights = guarded(blocked(x, case.pad)), pack_conv_weights(w, case.group, target)
+        data, weights = guarded(blocked(x, case.pad)), pack_conv_weights(w, case.group, Goal(target))
         step, steps, taps = 16, 0, (1, kh, kw)
     else:
-        data, weights = guarded(np.pad(x, halo)), pack_plain_weights(w, case.group, target)
+        data, weights = guarded(np.pad(x, halo)), pack_plain_weights(w, case.group, Goal(target))
         step, steps, taps = (1, kw, (1, kh, 1)) if case.dilation[1] == 1 else (1, 1, (1, kh, kw))
     weights = guarded(weights, align=64)
     at = strides(data)

@@ -42,7 +42,7 @@ def words_of(
     m, k = a.shape[-2:]
     n = b.shape[-1]
     if b_kind == "packed":
-        operand = pack_b(np.ascontiguousarray(b), target)
+        operand = pack_b(np.ascontiguousarray(b), Goal(target))
         operand = guarded(operand, align=64)
         b_strides = (*(0 if s == 1 else t for s, t in zip(b.shape, strides(operand), strict=False)), 0, 0)[:4]
     else:
@@ -318,4 +318,4 @@ def test_inner_loops_keep_everything_in_registers(target: Target, dtype: str) ->
         assert sorted(counts) == [per_step, 4 * per_step], f"{name}: FMA of its loops: {counts}"
         found += 1
         assert not phases or int(rows) <= 3
-    assert found == 2 * (target.tile_rows + 3)
+    assert found == 2 * (Goal(target).tile("f32").rows + 3)

@@ -1,0 +1,33 @@
+"""One register tile of a target's table, as data. Must not know how a kernel computes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterTile:
+    """What the innermost loop of a contraction holds in registers.
+
+    Attributes:
+        operand: the element type of both operands: f32, f64, bf16, i8.
+        accumulator: that of the sums.
+        rows: the most rows.
+        vectors: the most vectors of a row.
+        k_step: elements of k that one instruction consumes.
+        instruction: what multiplies and adds.
+        features: what the machine needs for it beyond the target's level.
+        precisions: the policies that allow it.
+    """
+
+    operand: str
+    accumulator: str
+    rows: int
+    vectors: int
+    k_step: int
+    instruction: str
+    features: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ("fp32", "strict", "bf16")
+
+    def __str__(self) -> str:
+        return f"{self.operand} by {self.instruction}, sums in {self.accumulator}"

@@ -1,0 +1,42 @@
+"""Which micro-kernel serves a tile, by its rows and width. Must not know what they mean."""
+
+from __future__ import annotations
+
+from sardonyx.kernels.tiles.microkernel import MicroKernel, define
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm.vec import Function, Module, V, int_
+
+GEMV_ROWS = 3
+"""Up to so many rows a product is bound by the latency of its few sums, which are then split in phases."""
+
+_GEMV_SUMS = 12
+
+
+def define_pick(module: Module, shape: TileShape) -> str:
+    """Add `ptr @name(i64 rows, i1 narrow, i1 few)` and all micro-kernels; returns the name.
+
+    `narrow` asks for one vector instead of all, `few` for k in phases (only up to GEMV_ROWS rows).
+    """
+    name = f"pick_brgemm_{shape.suffix}"
+    if module.has(name):
+        return name
+    params = [("rows", "i64"), ("narrow", "i1"), ("few", "i1")]
+    f = Function(module, name, params, "ptr", internal=True, attributes="nounwind noinline")
+    rows, narrow, few = f.params
+    picked, widths = V("null", "ptr"), (shape.vectors, 1)
+    for count in range(1, shape.max_rows + 1):
+        kernels = [_micro_kernel(module, shape, count, vectors) for vectors in widths]
+        if count <= GEMV_ROWS:
+            split_k = [4 if 4 * count * v <= _GEMV_SUMS else 2 for v in widths]
+            phases = [_micro_kernel(module, shape, count, v, p) for v, p in zip(widths, split_k, strict=True)]
+            kernels = [f.select(few, p, k) for p, k in zip(phases, kernels, strict=True)]
+        kernel = f.select(narrow, kernels[1], kernels[0])
+        picked = f.select(f.icmp("eq", rows, int_(count)), kernel, picked)
+    f.ret(picked)
+    f.finish()
+    return name
+
+
+def _micro_kernel(module: Module, shape: TileShape, rows: int, vectors: int, phases: int = 1) -> V:
+    name = define(module, MicroKernel(shape.dtype, shape.lanes, rows, vectors, phases, shape.prefetch.level))
+    return V(f"@{name}", "ptr")
