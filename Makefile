@@ -77,6 +77,9 @@ docs: .venv/.dev  ## generate the tables of docs/ and run the tour
 	@$(RUN)/python -m sardonyx.tools.docs docs
 	@$(RUN)/python docs/tour.py > /dev/null
 
+matrix: .venv/.dev  ## convert models of every framework in its environment (some GB); rewrite docs/convert.md
+	@$(RUN)/python -m tests.convert.matrix
+
 fuzz: .venv/.dev  ## run mutated models and feeds in guarded processes (N=100000 runs, SEED=0, JOBS=1)
 	@$(RUN)/python -m tests.fuzz --runs $(N) --seed $(SEED) --jobs $(JOBS)
 

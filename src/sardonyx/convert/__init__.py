@@ -12,14 +12,32 @@ if TYPE_CHECKING:
     from sardonyx.convert.conversion import Converted, convert
     from sardonyx.convert.framework import ConvertError
     from sardonyx.convert.kinds import kind_of
-    from sardonyx.convert.live import from_lightgbm, from_sklearn, from_xgboost
+    from sardonyx.convert.live import (
+        from_catboost,
+        from_jax,
+        from_keras,
+        from_lightgbm,
+        from_sklearn,
+        from_torch,
+        from_transformers,
+        from_xgboost,
+    )
     from sardonyx.convert.parity import Parity
 
 _HOMES = {
     "conversion": ("Converted", "convert"),
     "framework": ("ConvertError",),
     "kinds": ("kind_of",),
-    "live": ("from_lightgbm", "from_sklearn", "from_xgboost"),
+    "live": (
+        "from_catboost",
+        "from_jax",
+        "from_keras",
+        "from_lightgbm",
+        "from_sklearn",
+        "from_torch",
+        "from_transformers",
+        "from_xgboost",
+    ),
     "parity": ("Parity",),
 }
 __all__ = [
@@ -27,8 +45,13 @@ __all__ = [
     "Converted",
     "Parity",
     "convert",
+    "from_catboost",
+    "from_jax",
+    "from_keras",
     "from_lightgbm",
     "from_sklearn",
+    "from_torch",
+    "from_transformers",
     "from_xgboost",
     "kind_of",
 ]

@@ -16,8 +16,8 @@ import onnx
 
 import sardonyx
 from sardonyx.convert import exports, parity, provenance
-from sardonyx.convert.finish import LARGE_BYTES, finished
-from sardonyx.convert.framework import ConvertError, Exported, Framework, Request
+from sardonyx.convert.finish import LARGE_BYTES, finished, fix_sizes
+from sardonyx.convert.framework import Case, ConvertError, Exported, Framework, Request
 from sardonyx.convert.frameworks import framework, framework_of
 from sardonyx.convert.kinds import kind_of
 from sardonyx.convert.parity import Parity
@@ -107,11 +107,23 @@ def _proven(
     row: Framework, exported: Exported, request: Request, origin: str, tolerance: float, folder: Path
 ) -> Converted:
     model, notes = finished(exported, request.opset, {})
-    whole = _written(model, folder / "finished", "model.onnx")
-    settings = sardonyx.SessionOptions()
-    settings.log_severity_level = QUIET
-    session = sardonyx.InferenceSession(str(whole), settings)
-    found = parity.compare(session, exported.cases, drawn=exported.drawn, tolerance=tolerance)
+
+    def compared(cases: list[Case]) -> Parity:
+        whole = _written(model, folder / "finished", "model.onnx")
+        settings = sardonyx.SessionOptions()
+        settings.log_severity_level = QUIET
+        session = sardonyx.InferenceSession(str(whole), settings)
+        return parity.compare(
+            session, cases, drawn=exported.drawn, tolerance=tolerance, points=exported.points
+        )
+
+    found = compared(exported.cases)
+    if not found.holds and not request.dynamic and len(exported.cases) > 1:
+        first = exported.cases[:1]
+        if compared(first).holds:
+            fix_sizes(model, first[0].feeds)
+            found = compared(first)
+            notes.append("all sizes are fixed: the exported network is right for those of the sample alone")
     for key, text in provenance.metadata(row, exported, origin, found).items():
         model.metadata_props.add(key=key, value=text)
     return Converted(model, found, row, (*exported.notes, *notes))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import sardonyx
-from sardonyx.convert import environments
+from sardonyx.convert import environments, functions
 from sardonyx.convert.arrays import read_arrays, write_arrays
 from sardonyx.convert.framework import Case, ConvertError, Exported, Framework, Request
 
@@ -52,11 +52,11 @@ def of_file(
     row: Framework, source: str, request: Request, folder: Path, *, isolated: bool, quiet: bool
 ) -> Exported:
     """Export a file, folder or function in another process, in this Python if it has the framework."""
-    here = row.is_importable() and not isolated
+    here = row.is_importable() and not (isolated and row.lock)
     python = sys.executable if here else str(environments.python_of(row.lock, quiet=quiet))
     _write_job(row, source, request, folder)
     root = str(Path(sardonyx.__file__).parent)
-    flags = [] if ":" in source and not Path(source).exists() else ["-P"]
+    flags = [] if functions.is_function(source) else ["-P"]
     with (folder / "log").open("w+", encoding="utf-8", errors="replace") as log:
         done = subprocess.run(
             [python, *flags, "-c", START, root, str(folder)],

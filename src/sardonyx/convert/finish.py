@@ -31,6 +31,7 @@ def finished(
     refuse_strange(model)
     notes: list[str] = []
     weights_are_no_inputs(model)
+    _probabilities_are_tensors(model)
     model = _upgraded(model, opset or OPSET, notes)
     model = _simplified(model, notes)
     _name_outputs(model, exported.outputs)
@@ -91,6 +92,19 @@ def weights_are_no_inputs(model: onnx.ModelProto) -> None:
         del model.graph.input[:]
         model.graph.input.extend(kept)
         model.ir_version = max(model.ir_version, 4)
+
+
+def _probabilities_are_tensors(model: onnx.ModelProto) -> None:
+    """An output that is a list of maps from class to probability becomes the tensor behind it."""
+    made = {node.output[0]: node for node in model.graph.node if node.op_type == "ZipMap"}
+    for value in model.graph.output:
+        zipped = made.get(value.name)
+        if zipped is None:
+            continue
+        value.CopyFrom(
+            onnx.helper.make_tensor_value_info(zipped.input[0], onnx.TensorProto.FLOAT, [None, None])
+        )
+        model.graph.node.remove(zipped)
 
 
 def _upgraded(model: onnx.ModelProto, opset: int, notes: list[str]) -> onnx.ModelProto:
@@ -159,6 +173,20 @@ def _name_axes(model: onnx.ModelProto, axes: Mapping[str, Mapping[int, str]]) ->
         for size in value.type.tensor_type.shape.dim:
             if size.dim_param in renamed:
                 size.dim_param = renamed[size.dim_param]
+
+
+def fix_sizes(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> None:
+    """Give inputs the sizes of these feeds, and forget what was said of other sizes."""
+    for value in model.graph.input:
+        shape = value.type.tensor_type.shape
+        for size, fixed in zip(shape.dim, feeds[value.name].shape, strict=True):
+            size.dim_value = fixed
+    for value in model.graph.output:
+        for size in value.type.tensor_type.shape.dim:
+            if size.HasField("dim_param"):
+                size.Clear()
+    del model.graph.value_info[:]
+    model.CopyFrom(_inferred(model))
 
 
 def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -67,6 +67,7 @@ class Exported:
         outputs: better names of the first outputs.
         labels: names of classes.
         columns: names of the columns of a matrix input.
+        points: how far integers may be apart that a quantised network rounds.
         batch: the axis 0 of inputs and outputs is a free number of rows.
         axes: names of the free axes of inputs, by name and axis.
         versions: of the packages that took part.
@@ -79,6 +80,7 @@ class Exported:
     outputs: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    points: int = 0
     batch: bool = True
     axes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)

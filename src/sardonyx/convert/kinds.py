@@ -17,9 +17,9 @@ from typing import Any
 
 from sardonyx.convert.framework import ConvertError
 from sardonyx.convert.frameworks import FRAMEWORKS
+from sardonyx.convert.functions import is_function, kind_of_function
 
 HEAD_BYTES = 1 << 20
-FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 FOLDERS = (
     ("saved_model.pb", "tensorflow"),
     ("model_index.json", "diffusers"),
@@ -32,8 +32,8 @@ def kind_of(source: str) -> str:
     """The kind of a file, folder or `module:function`; ConvertError says what it is if that is of no use."""
     path = Path(source)
     if not path.exists():
-        if FUNCTION.fullmatch(source):
-            return "torch"
+        if is_function(source):
+            return kind_of_function(source)
         raise ConvertError(f"there is no file or folder {source}")
     kind = _of_folder(path) if path.is_dir() else _of_file(path)
     if kind in _ADVICE:
@@ -99,7 +99,7 @@ def _of_file(path: Path) -> str:
     if not head:
         return "empty"
     if kind := _by_magic(head):
-        return kind
+        return _keras_of(path) if kind == "keras2" else kind
     if zipfile.is_zipfile(path):
         return _of_zip(path)
     if head[:1] in (b"{", b"["):
@@ -120,6 +120,15 @@ _STARTS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"binf", "xgboost"),
     (0, b"\x89HDF\r\n\x1a\n", "keras2"),
 )
+
+
+def _keras_of(path: Path) -> str:
+    """Which Keras wrote an HDF5 file; `weights` if it holds no network."""
+    data = path.read_bytes()
+    if b"model_config" not in data:
+        return "weights"
+    version = re.search(rb"\0(\d)\.\d+\.\d+[\w.+-]*\0", data[data.find(b"GCOL") :])
+    return "keras" if version and int(version[1]) >= 3 else "keras2"
 
 
 def _by_magic(head: bytes) -> str | None:
@@ -165,6 +174,8 @@ def _of_torch_pickle(path: Path, names: list[str]) -> str:
 def _of_text(head: bytes) -> str:
     if b'"learner"' in head[:4096]:
         return "xgboost"
+    if b'"base_code"' in head[:4096] and b'"pir"' in head[:4096]:
+        return "paddle"
     if b'"nodes"' in head and b'"arg_nodes"' in head:
         return "mxnet"
     return "mxnet" if b'"nodes"' in head[:256] and b'"op"' in head[:1024] else "unknown"

@@ -14,9 +14,10 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from sardonyx.convert import functions
 from sardonyx.convert.arrays import read_arrays, write_arrays
 from sardonyx.convert.framework import ConvertError, Exported, Framework, Request
-from sardonyx.convert.frameworks import framework
+from sardonyx.convert.frameworks import framework, framework_of
 
 
 def exported(row: Framework, model: Any, request: Request, folder: Path) -> Exported:
@@ -34,7 +35,7 @@ def main(folder_name: str) -> int:
     request = Request(sample, tuple(fields["dynamic"]), fields["opset"], fields["double"], fields["options"])
     row = framework(job["kind"])
     try:
-        model = row.converter().load(job["source"], request)
+        row, model = _opened(row, job["source"], request)
         result = _stored(exported(row, model, request, folder), folder)
     except ConvertError as error:
         result = {"error": str(error)}
@@ -47,6 +48,18 @@ def main(folder_name: str) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # frameworks leave threads behind that keep a process alive
+
+
+def _opened(row: Framework, source: str, request: Request) -> tuple[Framework, Any]:
+    """The model of a source; what a function returned may be of another framework in the same environment."""
+    if not functions.is_function(source):
+        return row, row.converter().load(source, request)
+    model = functions.called(source)
+    try:
+        found = framework_of(model)
+    except ConvertError:
+        return row, model
+    return (found if found.lock == row.lock else row), model
 
 
 def _stored(made: Exported, folder: Path) -> dict[str, Any]:

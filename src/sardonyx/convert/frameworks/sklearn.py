@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches, shaped
+from sardonyx.convert.frameworks import sklearn_categories
 from sardonyx.convert.frameworks import sklearn_columns as columns
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tables import Table
@@ -101,7 +102,7 @@ def _converted(model: Any, feeds: Feeds, request: Request) -> bytes:
     last = columns.last_step(model)
     options = {id(last): {"zipmap": False} if _has_zipmap(last) else {}}
     opset = {**OPSET, "": request.opset or OPSET[""]}
-    with warnings.catch_warnings(), _whole_numbers():
+    with warnings.catch_warnings(), _whole_numbers(), sklearn_categories.registered():
         warnings.simplefilter("ignore")
         try:
             proto = skl2onnx.convert_sklearn(

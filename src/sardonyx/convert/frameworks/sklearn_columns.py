@@ -107,6 +107,11 @@ def _learn(model: Any, places: list[int], names: list[str] | None, facts: list[_
     if hasattr(model, "best_estimator_"):
         _learn(model.best_estimator_, places, names, facts)
         return
+    prepared = getattr(model, "_preprocessor", None)
+    if prepared is not None:
+        _learn(prepared, places, names, facts)
+        order = np.argsort(~np.asarray(model.is_categorical_), kind="stable")
+        places = [places[at] for at in order]
     for at, categories in zip(places, getattr(model, "categories_", ()) or (), strict=False):
         facts[at].is_text |= any(isinstance(value, str) for value in categories)
         facts[at].values += [value for value in categories if value is not None and value == value]

@@ -115,3 +115,34 @@ def renamed(tensors: Sequence[Tensor], names: Sequence[str]) -> list[Tensor]:
         replace(tensor, name=names[at]) if tensor.name.isdecimal() and at < len(names) else tensor
         for at, tensor in enumerate(tensors)
     ]
+
+
+def cases_of(
+    specs: Sequence[Tensor], request: Request
+) -> tuple[list[Feeds], dict[str, dict[int, str]], bool]:
+    """Inputs to compare on, the free axes (sizes of None), and whether the inputs were drawn.
+
+    Shapes that the user stated win; without a sample, free axes get several sizes.
+    """
+    known = {tensor.name: tensor for tensor in renamed(stated(request), [spec.name for spec in specs])}
+    axes = {spec.name: _named_axes(spec, request) for spec in specs}
+    if request.sample is not None:
+        feeds = sampled(request.sample, [spec.name for spec in specs])
+        feeds = {spec.name: feeds[spec.name].astype(spec.dtype) for spec in specs if spec.name in feeds}
+        return other_sizes(feeds, axes, drawn=False), axes, False
+    random = dice()
+    cases: list[Feeds] = []
+    for batch, size in ((2, 32), (1, 32), (3, 48)):
+        cases.append({})
+        for spec in specs:
+            given = known[spec.name].shape if spec.name in known else spec.shape
+            sizes = {axis: batch if axis == 0 else given[axis] or size for axis in axes[spec.name]}
+            cases[-1][spec.name] = spec.drawn(sizes, random)
+    return cases if any(axes.values()) else cases[:1], axes, True
+
+
+def _named_axes(spec: Tensor, request: Request) -> dict[int, str]:
+    names = dict(enumerate(request.dynamic)) or {0: "batch"}
+    return {
+        axis: names.get(axis, f"{spec.name}_{axis}") for axis, size in enumerate(spec.shape) if size is None
+    }

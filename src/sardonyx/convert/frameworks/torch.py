@@ -6,10 +6,8 @@ Decides which exporter is asked and with which free axes; the older one only whe
 from __future__ import annotations
 
 import contextlib
-import importlib
 import inspect
 import io
-import sys
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -27,11 +25,9 @@ Axes = Mapping[str, Mapping[int, str]]
 
 
 def load(source: str, request: Request) -> Any:
-    """The module that a function returns, an exported program, or a module of a pickle."""
+    """An exported program, or the module of a pickle."""
     import torch
 
-    if not Path(source).exists():
-        return _called(source)
     if _is_program(source):
         try:
             return torch.export.load(source)
@@ -60,22 +56,6 @@ def _is_program(source: str) -> bool:
             name.endswith(("archive_format", "serialized_exported_program.json"))
             for name in archive.namelist()
         )
-
-
-def _called(source: str) -> Any:
-    name, _, attribute = source.partition(":")
-    sys.path.insert(0, "")
-    try:
-        made: Any = importlib.import_module(name)
-        for part in attribute.split("."):
-            made = getattr(made, part)
-    except ModuleNotFoundError as error:
-        raise ConvertError(f"{source}: no module {error.name!r} can be imported from here") from error
-    except AttributeError as error:
-        raise ConvertError(f"{source}: {error}") from error
-    import torch
-
-    return made if isinstance(made, torch.nn.Module) else made()
 
 
 def export(model: Any, request: Request, path: Path) -> Exported:

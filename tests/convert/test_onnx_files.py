@@ -1,0 +1,46 @@
+"""ONNX files as old exporters and MATLAB write them become current ones, or the strange part is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+import sardonyx
+from sardonyx.convert import ConvertError, convert
+
+OLD = """
+<ir_version: 3, opset_import: ["" : 7], producer_name: "MATLAB Deep Learning Toolbox Converter for ONNX">
+net (float[N, 3] data, float[3, 2] fc_W, float[2] fc_B) => (float[N, 2] softmax)
+<float[3, 2] fc_W = {1, 2, 3, 4, 5, 6}, float[2] fc_B = {0.5, -0.5}> {
+    fc = Gemm (data, fc_W, fc_B)
+    kept = Identity (fc)
+    softmax = Softmax <axis = 1> (kept)
+}
+"""
+PLACEHOLDER = """
+<ir_version: 8, opset_import: ["" : 14, "nnet.cnn.layer" : 1]>
+net (float[1, 3] data) => (float[1, 3] out) { out = nnet.cnn.layer.PlaceholderLayer (data) }
+"""
+
+
+def written(text: str, path: Path) -> Path:
+    onnx.save(onnx.parser.parse_model(text), path)
+    return path
+
+
+def test_an_old_file_becomes_a_current_one(tmp_path: Path) -> None:
+    converted = convert(written(OLD, tmp_path / "old.onnx"), tmp_path / "new.onnx")
+    assert converted.parity.holds
+    session = sardonyx.InferenceSession(str(tmp_path / "new.onnx"))
+    assert [row.name for row in session.get_inputs()] == ["data"]
+    model = onnx.load(tmp_path / "new.onnx")
+    assert model.opset_import[0].version == 21 and len(model.graph.node) == 2
+    assert {entry.key for entry in model.metadata_props} >= {"converted_from", "source_sha256", "parity"}
+
+
+def test_placeholders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match=r"nnet\.cnn\.layer\.PlaceholderLayer .* ONNX does not have"):
+        convert(written(PLACEHOLDER, tmp_path / "old.onnx"), tmp_path / "new.onnx")
+    assert not (tmp_path / "new.onnx").exists()
