@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import graphlib
 import itertools
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.origin import origin
 from sardonyx.ir.unknown import Unknown, collect_unknowns
 from sardonyx.ir.value import Value, const
-from sardonyx.ops.subgraph import Body, Formal
+from sardonyx.ops.subgraph import Body, Formal, Inline
 from sardonyx.ops.table import Node, lookup, newest
 
 if TYPE_CHECKING:
@@ -331,11 +331,20 @@ class NestedGraph:
 
     def close(self, formals: Sequence[Value], args: Sequence[Value] | None = None) -> Body:
         """The body over `args`, by default the formals, as a graph whose first inputs are `formals`."""
+        given = formals if args is None else args
+        return self.enclose(formals, [o.name for o in self.outputs], lambda inline: inline(*given))
+
+    def enclose(
+        self,
+        formals: Sequence[Value],
+        names: Sequence[str],
+        formula: Callable[[Inline], Sequence[Value]],
+    ) -> Body:
+        """What a formula makes of the body, which it builds in place, as a graph with inputs `formals`."""
         captured: dict[int, tuple[Value, Value]] = {}
         with collect_unknowns() as unknowns, dims.assuming():
-            results = self._build(formals if args is None else args, captured)
+            results = formula(lambda *args: self._build(args, captured))
         outer, inner = [o for o, _ in captured.values()], [i for _, i in captured.values()]
-        names = [o.name for o in self.outputs]
         graph = closed_graph((*formals, *inner), tuple(zip(names, results, strict=True)), unknowns)
         bound = set(graph.symbols()) | set(graph.unknowns)
         mentioned = {s: None for v in (*graph.inputs, *graph.order()) for s in sorted(symbols_of(v))}

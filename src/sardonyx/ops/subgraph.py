@@ -6,7 +6,7 @@ Must not know how ONNX writes subgraphs down.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,9 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.value import Value
+
+Inline = Callable[..., tuple[Value, ...]]
+"""Builds a subgraph over arguments in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +62,40 @@ class SubGraph(Protocol):
 
         `args` are values over the formals, those themselves by default.
         """
+
+    def enclose(
+        self,
+        formals: Sequence[Value],
+        names: Sequence[str],
+        formula: Callable[[Inline], Sequence[Value]],
+    ) -> Body:
+        """What a formula makes of the body, which it builds in place, as a graph with inputs `formals`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """A body that a formula writes around a subgraph of the model; `results` names what it gives."""
+
+    inner: SubGraph
+    arguments: tuple[str, ...]
+    results: tuple[str, ...]
+    formula: Callable[[Inline, Sequence[Value]], Sequence[Value]]
+
+    @property
+    def inputs(self) -> tuple[Formal, ...]:
+        """Its formal inputs, of any type and shape."""
+        return tuple(Formal(name, None, None) for name in self.arguments)
+
+    @property
+    def outputs(self) -> tuple[Formal, ...]:
+        """Its outputs, of any type and shape."""
+        return tuple(Formal(name, None, None) for name in self.results)
+
+    def inline(self, *args: Value) -> tuple[Value, ...]:
+        """What the formula gives, built among the values around it."""
+        return tuple(self.formula(self.inner.inline, args))
+
+    def close(self, formals: Sequence[Value], args: Sequence[Value] | None = None) -> Body:
+        """The formula over `args`, by default the formals, as a graph of its own."""
+        given = formals if args is None else args
+        return self.inner.enclose(formals, self.results, lambda inline: self.formula(inline, given))

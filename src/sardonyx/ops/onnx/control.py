@@ -20,7 +20,7 @@ from sardonyx.ir.unknown import content, unknown_extents
 from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder
 from sardonyx.ops.elements import Elements, elements, join, nature
 from sardonyx.ops.operands import needs_content, needs_size, sizes
-from sardonyx.ops.subgraph import Body, Formal, SubGraph
+from sardonyx.ops.subgraph import Around, Body, Formal, SubGraph
 from sardonyx.ops.table import op
 from sardonyx.ops.window import Ints
 
@@ -222,7 +222,7 @@ class Turns:
     A body may declare its counter and its condition as scalars or as [1].
     """
 
-    body: SubGraph
+    body: SubGraph | Around
     first: int = 0
 
     @property
@@ -260,10 +260,11 @@ def loop(
     """Repeat the body at most `m` times, while its condition holds."""
     m = None if m is None else _single(m, dt.I64, "the trip count")
     cond = None if cond is None else _single(cond, dt.BOOL, "the condition")
-    return _loop(m, cond, initial, Turns(body))
+    return repeat(m, cond, initial, Turns(body))
 
 
-def _loop(m: Value | None, cond: Value | None, initial: Sequence[Value], body: Turns) -> tuple[Value, ...]:
+def repeat(m: Value | None, cond: Value | None, initial: Sequence[Value], body: Turns) -> tuple[Value, ...]:
+    """Loop over a counted body: the last carried values, then the stacked results of all iterations."""
     if known_truth(cond) is False:
         trips: Dim | None = 0
     else:
@@ -331,7 +332,7 @@ def _peeled(
         return (*initial, *(const(np.zeros(0, d.numpy)).reshape((0, *shape)) for d, shape in rows))
     results = body.inline(dim_value(0, dt.I64), const(np.asarray(True)), *initial)
     left = None if not isinstance(trips, int) else dim_value(trips - 1, dt.I64)
-    rest = _loop(
+    rest = repeat(
         left,
         _single(results[0], dt.BOOL, "the condition"),
         results[1 : 1 + count],
