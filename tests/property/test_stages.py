@@ -38,7 +38,7 @@ def check(model: Model) -> None:
     loaded, _ = specialise(model.data, model.feeds, CompileOptions())
     graph, feeds = loaded.graph, [model.feeds[info.name] for info in loaded.inputs]
     if model.dtype in HALF:
-        graph = widen(graph)
+        graph = widen(graph, GOAL)
     agree("as loaded", run(graph, feeds), expected)
     for run_pass in passes.PIPELINE:
         graph = run_pass(graph, GOAL)

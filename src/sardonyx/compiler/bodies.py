@@ -6,6 +6,7 @@ Knows groups, calls and control steps; must not know ONNX or how a run is done.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
@@ -156,5 +157,5 @@ def _body(graph: Graph, outer: Mapping[str, Dim], compile_body: Callable[[Graph]
     names = list(outer)
     groups = [names[start : start + _MOST_SIZES] for start in range(0, len(names), _MOST_SIZES)]
     inputs = [placeholder("sizes", dt.I8, (0, *map(dims.symbol, group))) for group in groups]
-    whole = Graph((*graph.inputs, *inputs), computed, graph.unknowns)
+    whole = replace(graph, inputs=(*graph.inputs, *inputs), outputs=computed)
     return Body(compile_body(whole), passed, tuple(tuple(outer[n] for n in group) for group in groups))

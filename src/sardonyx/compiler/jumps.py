@@ -65,7 +65,8 @@ def _results(fusion: Fusion, value: Value) -> dict[int, Place]:
 
 def _without(body: Graph, results: dict[int, Place]) -> Graph:
     """The body without the results that nobody reads."""
-    return Graph(body.inputs, tuple(body.outputs[number] for number in results))
+    outputs = tuple(body.outputs[number] for number in results)
+    return Graph(body.inputs, outputs, obligations=body.obligations)
 
 
 def _names(value: Value) -> frozenset[str]:
@@ -135,7 +136,8 @@ class Cycle:
         assembler, origins = self.assembler, self.value.origins
         copies = self.copies()
         condition = self.condition()
-        body = Graph(self.body.inputs, tuple(("", v) for v in self.body_outputs()))
+        outputs = tuple(("", v) for v in self.body_outputs())
+        body = Graph(self.body.inputs, outputs, obligations=self.body.obligations)
         places = (*self.args, *self.results.values(), *self.inputs, self.counter, self.more)
         storages = [place.storage for place in places]
         assembler.begin(_names(self.value), storages)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,13 +23,14 @@ from sardonyx.base.folders import folders_of
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import FallbackNote
 from sardonyx.base.signature import ModelMeta, TensorInfo
-from sardonyx.errors import LoadError, NeedsContent, ShapeError
+from sardonyx.errors import LoadError, NeedsContent, SardonyxError, ShapeError
 from sardonyx.frontend import types
 from sardonyx.frontend.messages import ModelProto, ValueInfoProto
 from sardonyx.frontend.schemas import newest_installed, newest_opset
 from sardonyx.frontend.scope import Found, Model, Scope, closed_graph, opsets_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.ir.graph import Graph
+from sardonyx.ir.premise import collect_premises
 from sardonyx.ir.unknown import collect_unknowns
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.ops import elements
@@ -71,14 +72,15 @@ class Loaded(Signature):
 class Known:
     """What is known of the feeds.
 
-    Contents that decide ranks, shapes of inputs without a declared rank, free sizes that are at least 2, and
-    contents of `tensors` that nodes compute.
+    Contents that decide ranks, shapes of inputs without a declared rank, free sizes that are at least 2,
+    contents of `tensors` that nodes compute, and the least of all other free sizes.
     """
 
     contents: Mapping[str, Array] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     several: frozenset[str] = frozenset()
     tensors: Mapping[str, Array] = field(default_factory=dict)
+    least: int = types.LEAST_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ def load(
 
     `options` fixes free sizes, replaces initialisers and says where external data of bytes lies. `fed` names
     initialisers that become inputs. Inputs whose content is `known` stay inputs of the graph, but nothing
-    reads them. With `options.outputs` nodes are read until these tensors are known.
+    reads them. With `options.outputs` nodes are read until these tensors are known. Free sizes are taken to
+    be no 0, unless the model fits nothing else.
 
     Raises:
         LoadError: the file is damaged, contradictory, or not an ONNX model.
@@ -113,6 +116,18 @@ def load(
     ops.register_all()
     options, known = options or CompileOptions(), known or Known()
     source = open_model(model, options)
+    try:
+        return _loaded(source, options, fed, known)
+    except ShapeError as error:
+        # The values of the first attempt must not be found again: they hold sizes of another least value.
+        refusal = error.with_traceback(None)
+    try:
+        return _loaded(source, options, fed, replace(known, least=0))
+    except SardonyxError:
+        raise refusal from None
+
+
+def _loaded(source: Source, options: CompileOptions, fed: Collection[str], known: Known) -> Loaded:
     proto = source.proto
     declared = signature(source, options)
     functions = {(_domain(f.domain), f.name, f.overload): f for f in proto.functions}
@@ -124,13 +139,13 @@ def load(
         allow_fallback=options.fallback != "error",
     )
     scope = Scope(shared, declared.opsets)
-    with collect_unknowns() as unknowns, dims.assuming({}) as bounds:
+    with collect_unknowns() as unknowns, collect_premises() as noted, dims.assuming({}) as bounds:
         inputs = _inputs(proto.graph, scope, options, fed, known)
         with suppress(Found):
             scope.build(proto.graph.node)
         outputs = _sought(shared) or [(o, _output(o, scope)) for o in proto.graph.output]
     names = {n for i in declared.inputs for n in i.shape or () if isinstance(n, str)}
-    graph = closed_graph(inputs, tuple((o.name, v) for o, v in outputs), unknowns)
+    graph = closed_graph(inputs, tuple((o.name, v) for o, v in outputs), unknowns, noted.values())
     return Loaded(
         inputs=declared.inputs,
         outputs=tuple(_output_info(o, v, names) for o, v in outputs),
@@ -246,7 +261,7 @@ def _placeholder(proto: onnx.ValueInfoProto, options: CompileOptions, known: Kno
     if proto.name in known.shapes:
         shape: tuple[Dim, ...] | None = known.shapes[proto.name]
     else:
-        shape = types.sizes(proto, fix, known.several, options.apart)
+        shape = types.sizes(proto, fix, known.several, options.apart, known.least)
     if dtype is dt.OBJECT:
         tensor = types.tensor_of(proto.type)
         element = dt.by_onnx(tensor.elem_type) if tensor is not None and tensor.elem_type else dt.OBJECT

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import graphlib
 import itertools
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,9 @@ from sardonyx.frontend.schemas import has_schema, newest_opset, schema_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import formal
 from sardonyx.ir.graph import Graph, symbols_of
+from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.origin import origin
+from sardonyx.ir.premise import collect_premises
 from sardonyx.ir.unknown import Unknown, collect_unknowns
 from sardonyx.ir.value import Value, const
 from sardonyx.ops.subgraph import Body, Formal, Inline
@@ -342,10 +344,11 @@ class NestedGraph:
     ) -> Body:
         """What a formula makes of the body, which it builds in place, as a graph with inputs `formals`."""
         captured: dict[int, tuple[Value, Value]] = {}
-        with collect_unknowns() as unknowns, dims.assuming():
+        with collect_unknowns() as unknowns, collect_premises() as noted, dims.assuming():
             results = formula(lambda *args: self._build(args, captured))
         outer, inner = [o for o, _ in captured.values()], [i for _, i in captured.values()]
-        graph = closed_graph((*formals, *inner), tuple(zip(names, results, strict=True)), unknowns)
+        outputs = tuple(zip(names, results, strict=True))
+        graph = closed_graph((*formals, *inner), outputs, unknowns, noted.values())
         bound = set(graph.symbols()) | set(graph.unknowns)
         mentioned = {s: None for v in (*graph.inputs, *graph.order()) for s in sorted(symbols_of(v))}
         free = tuple(s for s in mentioned if s not in bound)
@@ -353,12 +356,16 @@ class NestedGraph:
 
 
 def closed_graph(
-    inputs: tuple[Value, ...], outputs: tuple[tuple[str, Value], ...], unknowns: Mapping[str, Unknown]
+    inputs: tuple[Value, ...],
+    outputs: tuple[tuple[str, Value], ...],
+    unknowns: Mapping[str, Unknown],
+    noted: Iterable[Obligation],
 ) -> Graph:
-    """A graph that keeps only the data-dependent sizes its values mention."""
+    """A graph that keeps only the data-dependent sizes its values mention, and what can be told of sizes."""
     graph = Graph(inputs, outputs, unknowns)
-    used = {name for value in graph.order() for name in symbols_of(value)}
-    return Graph(inputs, outputs, {name: u for name, u in unknowns.items() if name in used})
+    used = {name for value in (*inputs, *graph.order()) for name in symbols_of(value)}
+    known = {name: u for name, u in unknowns.items() if name in used}
+    return Graph(inputs, outputs, known, tuple(o for o in noted if dims.symbols(o.dim) <= used))
 
 
 def _is_choice(value: Value) -> bool:

@@ -92,11 +92,12 @@ def sizes(
     fix: Callable[[str, str], int | None],
     several: Collection[str],
     apart: Collection[str] = (),
+    least: int = LEAST_SIZE,
 ) -> tuple[Dim, ...] | None:
     """The sizes of a declared tensor: equal names are one symbol, nameless ones are called `input[axis]`.
 
-    `fix(name, denotation)` may give a symbol a number; those in `several` are at least 2. The names `apart`
-    do not mean equal sizes. None if the rank is undeclared.
+    `fix(name, denotation)` may give a symbol a number; those in `several` are at least 2, others at least
+    `least`. The names `apart` do not mean equal sizes. None if the rank is undeclared.
     """
     tensor = tensor_of(proto.type)
     if tensor is None or not tensor.HasField("shape"):
@@ -107,7 +108,7 @@ def sizes(
         named = isinstance(declared, str) and _is_name(declared) and declared not in apart
         name = str(declared) if named else f"{proto.name}[{axis}]"
         fixed = declared if isinstance(declared, int) else fix(name, size.denotation)
-        result.append(dims.symbol(name, 2 if name in several else LEAST_SIZE) if fixed is None else fixed)
+        result.append(dims.symbol(name, 2 if name in several else least) if fixed is None else fixed)
     return tuple(result)
 
 

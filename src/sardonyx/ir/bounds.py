@@ -17,7 +17,8 @@ def unproven(graph: Graph) -> list[Obligation]:
     """What must be checked of the sizes of a graph, each once; what was only assumed is checked too."""
     found: dict[tuple[Dim, bool], Obligation] = {}
     with dims.assuming({}):
-        for obligation in (*_contents(graph), *(o for v in graph.order() for o in obligations(v))):
+        values = (o for v in graph.order() for o in obligations(v))
+        for obligation in (*_contents(graph), *graph.obligations, *values):
             found.setdefault((obligation.dim, obligation.exact), obligation)
     return list(found.values())
 

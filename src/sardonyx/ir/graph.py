@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sardonyx.base import dim as dims
+from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.unknown import Unknown
 from sardonyx.ir.value import Value, make
 
@@ -15,12 +16,14 @@ from sardonyx.ir.value import Value, make
 class Graph:
     """A computation.
 
-    `outputs` pairs names with values. `unknowns` says where data-dependent sizes come from.
+    `outputs` pairs names with values. `unknowns` says where data-dependent sizes come from. `obligations`
+    must hold of the sizes, whether or not any value is left that rests on them.
     """
 
     inputs: tuple[Value, ...]
     outputs: tuple[tuple[str, Value], ...]
     unknowns: Mapping[str, Unknown] = field(default_factory=dict)
+    obligations: tuple[Obligation, ...] = ()
 
     def __reduce__(self) -> tuple[object, ...]:
         return restored, flattened(self)
@@ -83,7 +86,8 @@ class Graph:
             name: Unknown(new.get(u.value.id, u.value), u.index, u.result)
             for name, u in self.unknowns.items()
         }
-        return Graph(self.inputs, tuple((name, new[v.id]) for name, v in self.outputs), unknowns)
+        outputs = tuple((name, new[v.id]) for name, v in self.outputs)
+        return replace(self, outputs=outputs, unknowns=unknowns)
 
 
 def rebuild(value: Value, args: tuple[Value, ...]) -> Value:
@@ -136,7 +140,7 @@ def flattened(graph: Graph) -> tuple[Any, ...]:
     )
     outputs = tuple((name, at[v.id]) for name, v in graph.outputs)
     unknowns = tuple((name, at[u.value.id], u.index, u.result) for name, u in graph.unknowns.items())
-    return rows, len(graph.inputs), outputs, unknowns
+    return rows, len(graph.inputs), outputs, unknowns, graph.obligations
 
 
 def restored(
@@ -144,6 +148,7 @@ def restored(
     inputs: int,
     outputs: Sequence[tuple[str, int]],
     unknowns: Sequence[tuple[str, int, int, int | None]],
+    obligations: tuple[Obligation, ...],
 ) -> Graph:
     """The graph that `flattened` took apart, of new values."""
     values: list[Value] = []
@@ -155,4 +160,5 @@ def restored(
         tuple(values[:inputs]),
         tuple((name, values[number]) for name, number in outputs),
         {name: Unknown(values[number], index, result) for name, number, index, result in unknowns},
+        obligations,
     )

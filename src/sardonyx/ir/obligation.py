@@ -5,7 +5,7 @@ Must not know primitives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -21,6 +21,13 @@ class Obligation:
     dim: Dim
     exact: bool
     message: str
+
+    def holds(self, sizes: Mapping[str, int]) -> bool:
+        """Whether it does, or cannot be told from these sizes."""
+        if not dims.symbols(self.dim) <= sizes.keys():
+            return True
+        size = dims.evaluate(self.dim, sizes)
+        return size == 0 if self.exact else size >= 0
 
 
 class Operation(Protocol):

@@ -29,3 +29,8 @@ def add_to(value: Made) -> None:
     """Note the node that is being built, the innermost of several."""
     if _nodes and _nodes[-1] not in value.origins:
         value.origins = (*value.origins, _nodes[-1])
+
+
+def innermost() -> str:
+    """The node that is being built; empty if there is none."""
+    return _nodes[-1] if _nodes else ""

@@ -33,6 +33,7 @@ def run(graph: Graph, feeds: Sequence[Any], outer: Mapping[str, int] | None = No
     bindings: dict[str, int] = dict(outer or {})
     for name, (number, axis) in graph.symbols().items():
         bindings[name] = int(np.shape(feeds[number])[axis])
+    _check(graph, bindings)
     known: dict[int, Any] = {v.id: feed for v, feed in zip(graph.inputs, feeds, strict=True)}
     sources: dict[int, list[str]] = {}
     for name, unknown in graph.unknowns.items():
@@ -55,7 +56,15 @@ def run(graph: Graph, feeds: Sequence[Any], outer: Mapping[str, int] | None = No
             uses[arg.id] -= 1
             if not uses[arg.id]:
                 del known[arg.id]
+    _check(graph, bindings)
     return [known[v.id] for _, v in graph.outputs]
+
+
+def _check(graph: Graph, sizes: Mapping[str, int]) -> None:
+    """Raise RunError if known sizes contradict each other."""
+    for obligation in graph.obligations:
+        if not obligation.holds(sizes):
+            raise RunError(obligation.message)
 
 
 def evaluate(value: Value, args: Sequence[Any], bindings: Mapping[str, int]) -> Any:

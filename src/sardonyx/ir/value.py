@@ -21,6 +21,7 @@ from sardonyx.errors import ShapeError
 from sardonyx.ir import origin, types
 from sardonyx.ir.fold import SYMBOLIC_LIMIT, empty, fold, known
 from sardonyx.ir.intern import const_key, freeze
+from sardonyx.ir.premise import must_broadcast, must_equal
 from sardonyx.ir.prims import PRIMS
 
 Shape: TypeAlias = tuple[Dim, ...]
@@ -246,6 +247,7 @@ class Value:
             return self
         if dims.equal(dims.product(shape), self.size) is False:
             raise ShapeError(f"cannot reshape {list(self.shape)} to {list(shape)}: the element counts differ")
+        must_equal(self.size, dims.product(shape), "cannot reshape {} to {}", self.shape, shape)
         if self.prim == "reshape":
             return self.args[0].reshape(shape)
         return make("reshape", (self,), {"shape": shape}, self.dtype, shape)
@@ -317,6 +319,7 @@ class Value:
         b = other.reshape((1,) * (rank - other.rank) + other.shape)
         if dims.equal(a.shape[-1], b.shape[-2]) is False:
             raise ShapeError(f"cannot multiply {list(self.shape)} by {list(other.shape)}: inner sizes differ")
+        must_equal(a.shape[-1], b.shape[-2], "inner sizes of a matrix product differ")
         batch = tuple(broadcast_dim(p, q, self) for p, q in zip(a.shape[:-2], b.shape[:-2], strict=True))
         dtype = dtype or self.dtype
         return make("dot", (a, b), {"dtype": dtype}, dtype, (*batch, a.shape[-2], b.shape[-1]))
@@ -342,9 +345,11 @@ def lift(operand: Operand, like: Value) -> Value:
 def broadcast_dim(a: Dim, b: Dim, where: Value) -> Dim:
     """The common size of two broadcast sizes; ShapeError if they contradict each other."""
     try:
-        return dims.broadcast(a, b)
+        size = dims.broadcast(a, b)
     except ValueError:
         raise ShapeError(f"size {a} does not broadcast with {b} (shape {list(where.shape)})") from None
+    must_broadcast(a, b, size)
+    return size
 
 
 def map_(prim: str, *operands: Operand) -> Value:
@@ -474,12 +479,11 @@ def concat(parts: Sequence[Value], axis: int) -> Value:
         return live[0]
     total: Dim = 0
     for p in live:
-        if p.rank != live[0].rank or any(
-            dims.equal(m, n) is False
-            for a, (m, n) in enumerate(zip(p.shape, live[0].shape, strict=True))
-            if a != axis
-        ):
+        others = [pair for a, pair in enumerate(zip(p.shape, live[0].shape, strict=False)) if a != axis]
+        if p.rank != live[0].rank or any(dims.equal(m, n) is False for m, n in others):
             raise ShapeError(f"cannot join {[list(q.shape) for q in live]} along axis {axis}")
+        for m, n in others:
+            must_equal(m, n, "joined tensors of sizes {} and {} differ", p.shape, live[0].shape)
         total = total + p.shape[axis]
     shape = (*live[0].shape[:axis], total, *live[0].shape[axis + 1 :])
     return make("concat", tuple(live), {"axis": axis}, live[0].dtype, shape)

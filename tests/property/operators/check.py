@@ -27,6 +27,7 @@ from tests.property.operators.draw import LAYOUTS, declared, kind_of, laid_out
 from tests.property.operators.judges import Law
 from tests.property.operators.recipe import Call, Fed, Fixed, Recipe
 from tests.tolerance import difference
+from tests.unit.passes.graphs import GOAL
 
 Runner = Callable[[bytes, dict[str, Any]], list[Any]]
 REFUSALS = (SardonyxError, *(cls for cls, _, _ in state.STATUS))
@@ -135,7 +136,7 @@ def graph(model: bytes, feeds: dict[str, Any]) -> list[Any]:
     loaded, _ = specialise(model, arrays, CompileOptions(dims=dims))
     if beyond := _beyond_bounds(loaded, arrays):
         loaded, _ = specialise(model, arrays, CompileOptions(dims=dims | beyond))
-    return run_graph(widen(loaded.graph), [arrays[info.name] for info in loaded.inputs])
+    return run_graph(widen(loaded.graph, GOAL), [arrays[info.name] for info in loaded.inputs])
 
 
 def native(threads: int) -> Runner:

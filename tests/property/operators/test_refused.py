@@ -29,6 +29,20 @@ def with_ints(numbers: list[int], call: str) -> str:
 
 CASES = (
     Refused("y = Add(x, z)", ((2, 3), (2, 4))),
+    Refused("y = Add(x, z)", ((0,), (2, 3))),
+    Refused("y = Mul(x, z)", ((2, 3), (0,))),
+    Refused("c = Constant<value = float[0] {}>() y = Add(x, c)", ((2, 3),)),
+    Refused("b = Less(x, z) y = Where(b, x, z)", ((0, 3), (2, 3))),
+    Refused("y = MatMul(x, z)", ((0, 3), (2, 3))),
+    Refused("y = MatMul(x, z)", ((0, 2, 3), (2, 3, 2))),
+    Refused("y = Gemm(x, z)", ((0, 3), (2, 3))),
+    Refused("c = Constant<value = float[1, 0] {}>() y = Concat<axis = 0>(x, c)", ((2, 2),)),
+    # What only asserts a size, is read for its shape alone, or not at all, must hold all the same.
+    Refused("v = Constant<value_ints = [6]>() q = Reshape(x, v) h = Shape(x) y = Reshape(q, h)", ((2, 2),)),
+    Refused("q = Add(x, z) h = Shape(q) y = ConstantOfShape(h)", ((2, 3), (2, 2))),
+    Refused("q = MatMul(x, z) h = Shape(q) y = ConstantOfShape(h)", ((2, 3), (2, 3))),
+    Refused("q = Concat<axis = 0>(x, z) h = Shape(q) y = ConstantOfShape(h)", ((2, 3), (2, 2))),
+    Refused("q = Add(x, z) y = Identity(x)", ((2, 3), (2, 2))),
     Refused("b = Less(x, z) y = Where(b, x, w)", ((2, 3), (1, 3), (4, 3))),
     Refused("y = Max(x, z)", ((3,), (2,))),
     Refused("y = PRelu(x, z)", ((2, 3), (2,))),

@@ -126,10 +126,8 @@ class Interpreter:
         """
         known = frozenset(sizes)
         for obligation, names in self._obligations if known != before else ():
-            if names <= known:
-                size = dims.evaluate(obligation.dim, sizes)
-                if size < 0 or (obligation.exact and size):
-                    raise ShapeError(f"{obligation.message}; check the input shapes")
+            if names <= known and not obligation.holds(sizes):
+                raise ShapeError(f"{obligation.message}; check the input shapes")
         return known
 
 

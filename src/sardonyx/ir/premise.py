@@ -1,0 +1,53 @@
+"""What the values that are being built take for granted of sizes, noted for as long as their graph lives.
+
+A pass may drop the value that rests on a condition, but not the condition. Must not know values or graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from sardonyx.base import dim as dims
+from sardonyx.base.dim import Dim
+from sardonyx.ir import origin
+from sardonyx.ir.obligation import Obligation
+
+_collected: list[dict[tuple[Dim, bool], Obligation]] = []
+
+
+@contextmanager
+def collect_premises() -> Iterator[dict[tuple[Dim, bool], Obligation]]:
+    """What the values that are built inside the block take for granted, each condition once."""
+    found: dict[tuple[Dim, bool], Obligation] = {}
+    _collected.append(found)
+    try:
+        yield found
+    finally:
+        _collected.pop()
+
+
+def must_equal(a: Dim, b: Dim, what: str, *sizes: Dim | Sequence[Dim]) -> None:
+    """Note that two sizes are taken to be equal if it is not proven; `what` names `sizes` where it has {}."""
+    if _collected and a != b:
+        difference = a - b
+        if isinstance(difference, dims.Expr) and (difference, True) not in _collected[-1]:
+            shown = [list(n) if isinstance(n, Sequence) else n for n in sizes]
+            message = f"{origin.innermost() or 'a node'}: {what.format(*shown)}"
+            _collected[-1][difference, True] = Obligation(difference, True, message)
+
+
+def must_broadcast(a: Dim, b: Dim, result: Dim) -> None:
+    """Note that two sizes broadcast to `result`: each of them is that, or 1."""
+    if not _collected or a == b:
+        return
+    what = "sizes {} and {} do not broadcast"
+    if result not in (a, b):
+        must_equal(_unless_one(a, _unless_one(b, a - b)), 0, what, a, b)
+    for part in (a, b) if result in (a, b) else ():
+        if part not in (1, result):
+            must_equal(_unless_one(part, part - result), 0, what, a, b)
+
+
+def _unless_one(size: Dim, dim: Dim) -> Dim:
+    return dims.where(dims.is_equal(size, 1), 0, dim)

@@ -1,0 +1,88 @@
+"""Conditions on sizes hold: of values that are gone, of bodies, of models that only the empty fits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import sardonyx
+from tests.property.operators.check import REFUSALS
+from tests.unit.frontend.models import parsed
+
+TARGETS = ("", "reference")
+ASSERTS = "s = Constant<value_ints = [6]>() q = Reshape(x, s) h = Shape(x) {0} = Reshape(q, h)"
+
+
+def session(text: str, target: str = "") -> sardonyx.InferenceSession:
+    options = sardonyx.SessionOptions()
+    options.add_session_config_entry("sardonyx.target", target)
+    return sardonyx.InferenceSession(parsed(text).SerializeToString(), options)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_branch_asserts_sizes_only_if_it_is_taken(target: str) -> None:
+    made = session(
+        f"""g (float[N,M] x, bool c) => (float[N,M] y) {{ y = If(c) <
+        then_branch = t () => (float[N,M] a) {{ {ASSERTS.format("a")} }},
+        else_branch = e () => (float[N,M] b) {{ b = Neg(x) }}> }}""",
+        target,
+    )
+    fits, contradicts = np.ones((2, 3), np.float32), np.ones((2, 2), np.float32)
+    yes, no = np.array(True), np.array(False)
+    for _ in range(2):
+        assert made.run(None, {"x": fits, "c": yes})[0].sum() == 6
+        assert made.run(None, {"x": contradicts, "c": no})[0].sum() == -4
+        with pytest.raises(REFUSALS, match=r"cannot reshape|do not fit|contradict"):
+            made.run(None, {"x": contradicts, "c": yes})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("trips", [2, 50])
+def test_a_body_of_a_loop_asserts_sizes(trips: int, target: str) -> None:
+    made = session(
+        f"""g (float[N,M] z) => (float[N,M] y) {{
+        n = Constant<value_int = {trips}>()
+        y = Loop(n, , z) <body = b (int64 i, bool c, float[N,M] x) => (bool d, float[N,M] v) {{
+            d = Identity(c) {ASSERTS.format("w")} v = Neg(w) }}> }}""",
+        target,
+    )
+    assert made.run(None, {"z": np.ones((3, 2), np.float32)})[0].sum() == 6
+    with pytest.raises(REFUSALS, match=r"cannot reshape|do not fit|contradict"):
+        made.run(None, {"z": np.ones((2, 2), np.float32)})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_sizes_that_are_found_while_running_are_compared(target: str) -> None:
+    made = session(
+        """g (float[N] x) => (float[K] y, int64[1] n) {
+        i = NonZero(x) r = Constant<value_ints = [-1]>() j = Reshape(i, r) y = Gather(x, j)
+        s = Constant<value_ints = [2]>() q = Reshape(y, s) n = Shape(q) }""",
+        target,
+    )
+    assert made.run(None, {"x": np.array([0, 4, 5], np.float32)})[0].tolist() == [4, 5]
+    with pytest.raises(REFUSALS, match="cannot reshape"):
+        made.run(None, {"x": np.array([3, 4, 5], np.float32)})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    ("nodes", "shape"),
+    [
+        ("c = Constant<value = float[1,0] {}>() y = Concat<axis = 0>(x, c)", (3, 0)),
+        ("c = Constant<value = float[0,5] {}>() y = MatMul(x, c)", (2, 5)),
+        ("s = Constant<value_ints = [7, 0, 2]>() y = Reshape<allowzero = 1>(x, s)", (7, 0, 2)),
+    ],
+)
+def test_a_model_that_fits_nothing_but_the_empty(nodes: str, shape: tuple[int, ...], target: str) -> None:
+    made = session(f"g (float[N,M] x) => (float[?] y) {{ {nodes} }}", target)
+    for _ in range(2):
+        (y,) = made.run(None, {"x": np.ones((2, 0), np.float32)})
+        assert y.shape == shape
+        assert not y.any()
+        with pytest.raises(REFUSALS):
+            made.run(None, {"x": np.ones((2, 3), np.float32)})
+
+
+def test_what_fits_no_size_is_refused_when_it_is_read() -> None:
+    with pytest.raises(REFUSALS, match="join"):
+        session("g (float[N,3] x, float[1,0] z) => (float[?] y) { y = Concat<axis = 0>(x, z) }")
