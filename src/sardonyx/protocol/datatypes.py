@@ -19,6 +19,8 @@ from sardonyx.protocol.errors import invalid
 Array = npt.NDArray[Any]
 Buffer = bytes | bytearray | memoryview
 
+_SMALL = 1 << 15
+"""Bytes below which a copy costs less than memory that the engine must look at more closely."""
 _LENGTH = struct.Struct("<I")
 
 
@@ -80,7 +82,7 @@ def element_count(shape: Iterable[int]) -> int:
 
 
 def from_raw(name: str, kind: Datatype, shape: tuple[int, ...], raw: Buffer) -> Array:
-    """The tensor of little-endian bytes, without a copy where they lie aligned; BYTES become bytes objects.
+    """The tensor of little-endian bytes, a view of large ones that lie well; BYTES become bytes objects.
 
     INVALID_ARGUMENT if their number is not that of the shape.
     """
@@ -95,8 +97,8 @@ def from_raw(name: str, kind: Datatype, shape: tuple[int, ...], raw: Buffer) -> 
     if kind.name == "BOOL":
         truths: Array = np.frombuffer(raw, np.uint8) != 0
         return truths.reshape(shape)
-    array: Array = np.frombuffer(raw, kind.numpy)
-    return (array if array.flags.aligned else array.copy()).reshape(shape)
+    array: Array = np.frombuffer(raw, kind.numpy).reshape(shape)
+    return array.copy() if len(raw) < _SMALL or not array.flags.carray else array
 
 
 def to_raw(array: Array) -> memoryview:

@@ -6,6 +6,7 @@ Decides which JSON values an element type takes: none is rounded, cut or guessed
 from __future__ import annotations
 
 import math
+from array import array
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,42 @@ from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import Tensor
 
 _KINDS = {"b": "b", "i": "iu", "u": "iu", "f": "fiu", "V": "fiu"}
+_CODES = {
+    "FP32": "f",
+    "FP64": "d",
+    "INT8": "b",
+    "INT16": "h",
+    "INT32": "i",
+    "INT64": "q",
+    "UINT8": "B",
+    "UINT16": "H",
+    "UINT32": "I",
+    "UINT64": "Q",
+}
+"""What the array module calls them: it reads a flat list at once and takes nothing cut or rounded."""
 _EXPECTED = {"b": "true or false", "i": "whole numbers", "u": "whole numbers", "f": "numbers", "V": "numbers"}
 
 
-def array_of(name: str, kind: Datatype, shape: tuple[int, ...], data: Any) -> Array:
-    """The tensor of a nested or flat list; INVALID_ARGUMENT unless type and number fit."""
+def array_of(name: str, kind: Datatype, shape: tuple[int, ...], data: Any, *, words: bool = True) -> Array:
+    """The tensor of a nested or flat list; INVALID_ARGUMENT unless type and number fit.
+
+    `words` says that true or false may be among the elements.
+    """
     if kind.size == 0:
         return _texts(name, shape, data)
     count = element_count(shape)
     if not isinstance(data, list):
         raise invalid(f"'data' of input '{name}' must be a list")
+    code = _CODES.get(kind.name)
+    if code is not None and not words:
+        flat = data
+        while len(flat) == 1 and type(flat[0]) is list:
+            flat = flat[0]
+        if len(flat) == count:
+            try:
+                return np.frombuffer(array(code, flat), kind.numpy).reshape(shape)
+            except (TypeError, OverflowError):
+                pass  # nested, or wrong: told below
     try:
         found = np.array(data)
     except (ValueError, OverflowError) as error:
@@ -96,11 +123,10 @@ def data_of(tensor: Tensor) -> tuple[Any, bool]:
 
 
 def _finite(flat: Array) -> bool:
-    """Whether all are finite: their sum tells, unless it overflows itself."""
+    """Whether all are finite: the sum of squares tells, unless it is too large itself."""
     if flat.dtype == np.float16:
         return bool(np.isfinite(flat).all())
-    with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(float(flat.sum())) or bool(np.isfinite(flat).all())
+    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(flat).all())
 
 
 def _written_texts(name: str, flat: Array) -> list[str]:

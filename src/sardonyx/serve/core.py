@@ -82,7 +82,7 @@ class Core:
     async def infer(self, request: InferRequest) -> InferResponse:
         """Answer a request; ServeError says what is wrong with it, or with us."""
         timings = Timings()
-        route = Route(Target(request.model, request.version))
+        route: Route | None = None
         response: InferResponse | None = None
         failure: ServeError | None = None
         model: Servable | None = None
@@ -100,13 +100,15 @@ class Core:
             timings.total_ns = time.perf_counter_ns() - request.context.received_ns
             if model is not None:
                 if response is not None:
-                    model.statistics.succeeded(timings, timings.rows)
+                    model.statistics.succeeded(timings)
                 else:
                     model.statistics.failed(timings)
             if self.observers:
-                self._tell(Record(request, route, response, failure, timings, time.time()))
-            for shadow in route.shadows[: max(0, _SHADOWS_AT_ONCE - len(self._background))]:
-                self._ask_shadow(request, _detached(request), route, shadow)
+                known = route or Route(Target(request.model, request.version))
+                self._tell(Record(request, known, response, failure, timings, time.time()))
+            if route is not None and route.shadows:
+                for shadow in route.shadows[: max(0, _SHADOWS_AT_ONCE - len(self._background))]:
+                    self._ask_shadow(request, _detached(request), route, shadow)
         return response
 
     def model(self, name: str, version: str = "") -> Servable:

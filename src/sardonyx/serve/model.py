@@ -25,9 +25,12 @@ from sardonyx.serve.signature import Port, Signature
 from sardonyx.serve.statistics import Statistics
 
 PLATFORM = "onnx_onnxv1"
+Form = tuple[tuple[tuple[str, str, tuple[int, ...]], ...], tuple[str, ...] | None]
+"""Name, type and shape of the inputs, names of the outputs: what decides how a request is treated."""
 OnLeave = Callable[[Callable[[], None]], Callable[[], object]]
 _INLINE_NS = 100_000
-_SHAPES_KEPT = 256
+_FORMS_KEPT = 512
+_MOST_GROWTH = 4
 _MICROSECOND_NS = 1_000
 
 
@@ -48,6 +51,28 @@ class Prepared:
     platform: str = PLATFORM
 
 
+@dataclass(slots=True)
+class _Plan:
+    """What is known of requests of one form, which was checked: how they run and what they take.
+
+    `order` are the positions of the inputs in the request; `cost_ns` is what a run alone takes lately.
+    """
+
+    order: tuple[int, ...]
+    wanted: tuple[int, ...]
+    ports: tuple[Port, ...]
+    rows: int
+    key: Key
+    cost_ns: float = float("inf")
+
+    def learn(self, timings: Timings) -> None:
+        """Remember what a run took, unless others ran with it; one that was held up counts little."""
+        if timings.batch_rows == self.rows:
+            known = self.cost_ns
+            took = min(timings.infer_ns, _MOST_GROWTH * known)
+            self.cost_ns = took if known == float("inf") else 0.75 * known + 0.25 * took
+
+
 class Model:
     """A loaded version; given back by `close`."""
 
@@ -63,8 +88,7 @@ class Model:
         self._call = prepared.call
         self._platform = prepared.platform
         self._joiner = Joiner(self.signature, self.policy.pad)
-        self._costs: dict[Key, float] = {}
-        self._all = tuple(range(len(self.signature.outputs)))
+        self._plans: dict[Form, _Plan] = {}
         overload = Code.QUOTA if options.overload_status == Code.QUOTA.http else Code.UNAVAILABLE
         self._scheduler = Scheduler(self.name, self.policy, self._execute, self._executed, overload)
 
@@ -84,22 +108,25 @@ class Model:
 
     async def infer(self, request: InferRequest, timings: Timings) -> InferResponse:
         """The answer to a request, which may wait in the queue; ServeError says why there is none."""
-        signature = self.signature
-        feeds = signature.feeds(request.inputs)
-        wanted = self._all if request.outputs is None else signature.wanted(request.outputs)
-        rows = self._rows(feeds)
-        key = self._joiner.key(feeds, wanted)
-        scheduler = self._scheduler
-        if scheduler.depth == 0 and self._costs.get((rows, *key), _INLINE_NS) < _INLINE_NS:
-            results = self._at_once(feeds, wanted, rows, key, timings)
+        inputs, outputs = request.inputs, request.outputs
+        forms = tuple([(tensor.name, tensor.datatype, tensor.data.shape) for tensor in inputs])
+        names = None if outputs is None else tuple([output.name for output in outputs])
+        plan = self._plans.get((forms, names))
+        if plan is None:
+            plan = self._plan(request, (forms, names))
+        feeds = [inputs[position].data for position in plan.order]
+        if plan.cost_ns < _INLINE_NS and self._scheduler.depth == 0:
+            results = self._at_once(feeds, plan, timings)
         else:
-            job = Job(feeds, wanted, rows, key, timings, self._level(request), self._deadline(request))
+            level, deadline_ns = self._level(request), self._deadline(request)
+            job = Job(feeds, plan.wanted, plan.rows, plan.key, timings, level, deadline_ns)
             results = await self._queued(job, request.context.on_leave)
-        outputs = [
+            plan.learn(timings)
+        tensors = [
             Tensor(port.name, port.datatype, array.shape, array)
-            for port, array in zip(map(signature.outputs.__getitem__, wanted), results, strict=True)
+            for port, array in zip(plan.ports, results, strict=True)
         ]
-        return InferResponse(self.name, self.version, outputs, request.id)
+        return InferResponse(self.name, self.version, tensors, request.id)
 
     def metadata(self) -> dict[str, Any]:
         """The model metadata of the protocol, without `versions`."""
@@ -136,15 +163,32 @@ class Model:
         self.session = None
         del self._call
 
+    def _plan(self, request: InferRequest, form: Form) -> _Plan:
+        """Check a request whose form was not met before."""
+        signature = self.signature
+        feeds = signature.feeds(request.inputs)
+        wanted = signature.wanted(request.outputs)
+        positions = {tensor.name: position for position, tensor in enumerate(request.inputs)}
+        plan = _Plan(
+            tuple(positions[port.name] for port in signature.inputs),
+            wanted,
+            tuple(signature.outputs[number] for number in wanted),
+            self._rows(feeds),
+            self._joiner.key(feeds, wanted),
+        )
+        if len(self._plans) >= _FORMS_KEPT:
+            self._plans.clear()
+        self._plans[form] = plan
+        return plan
+
     def _rows(self, feeds: Sequence[Array]) -> int:
         if not self.signature.batches or not feeds:
             return 1
         rows = feeds[0].shape[0] if feeds[0].ndim else 1
         if any(array.shape[:1] != (rows,) for array in feeds):
             sizes = {port.name: list(a.shape) for port, a in zip(self.signature.inputs, feeds, strict=True)}
-            raise invalid(
-                f"the inputs of model '{self.name}' must have equally many rows, got shapes {sizes}"
-            )
+            text = f"the inputs of model '{self.name}' must have equally many rows, got shapes {sizes}"
+            raise invalid(text)
         if self.policy.limits and rows > int(self.offer.config["max_batch_size"]):
             most = self.offer.config["max_batch_size"]
             raise invalid(f"inference request batch-size must be <= {most} for '{self.name}', got {rows}")
@@ -188,16 +232,14 @@ class Model:
         finally:
             stop()
 
-    def _at_once(
-        self, feeds: list[Array], wanted: tuple[int, ...], rows: int, key: Key, timings: Timings
-    ) -> Results:
+    def _at_once(self, feeds: list[Array], plan: _Plan, timings: Timings) -> Results:
         """Run a quick model here, which takes less than waking its thread."""
         began = time.perf_counter_ns()
-        results = self._call(feeds, wanted)
+        results = self._call(feeds, plan.wanted)
         timings.infer_ns = time.perf_counter_ns() - began
-        timings.rows = timings.batch_rows = rows
-        self._learn((rows, *key), timings.infer_ns)
-        self.statistics.executed(rows, 0, timings.infer_ns, 0)
+        timings.rows = timings.batch_rows = plan.rows
+        plan.learn(timings)
+        self.statistics.executed(plan.rows, 0, timings.infer_ns, 0)
         return results
 
     def _execute(self, jobs: Sequence[Job]) -> Run:
@@ -212,14 +254,6 @@ class Model:
     def _executed(self, jobs: Sequence[Job], run: Run) -> None:
         if run.infer_ns:
             self.statistics.executed(sum(job.rows for job in jobs), run.input_ns, run.infer_ns, run.output_ns)
-            if len(jobs) == 1:
-                self._learn((jobs[0].rows, *jobs[0].key), run.infer_ns)
-
-    def _learn(self, key: Key, infer_ns: int) -> None:
-        known = self._costs.get(key)
-        if known is None and len(self._costs) >= _SHAPES_KEPT:
-            self._costs.clear()
-        self._costs[key] = infer_ns if known is None else 0.75 * known + 0.25 * infer_ns
 
 
 def _rows_of(given: Sequence[Mapping[str, Any]], ports: Sequence[Port], first: int) -> list[dict[str, Any]]:

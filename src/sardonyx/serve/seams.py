@@ -33,6 +33,9 @@ class OpenGuard:
         return Principal()
 
 
+_ROUTES_KEPT = 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A model version, and the deployment in whose name it is asked ("" = the model itself)."""
@@ -60,9 +63,18 @@ class Router(Protocol):
 class DirectRouter:
     """A name is the name of a model."""
 
+    def __init__(self) -> None:
+        self._routes: dict[tuple[str, str], Route] = {}
+
     def route(self, request: InferRequest) -> Route:
         """The model and version that the request names."""
-        return Route(Target(request.model, request.version))
+        names = (request.model, request.version)
+        route = self._routes.get(names)
+        if route is None:
+            if len(self._routes) >= _ROUTES_KEPT:
+                self._routes.clear()
+            route = self._routes[names] = Route(Target(*names))
+        return route
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import unquote
 
 from sardonyx.protocol.errors import Code, ServeError
@@ -29,8 +30,8 @@ from sardonyx.serve.http.exchange import (
 from sardonyx.serve.http.questions import answer
 from sardonyx.serve.settings import LOGGER
 
-_HEADER_LENGTH = "inference-header-content-length"
-_HEADER_LENGTH_BYTES = _HEADER_LENGTH.encode()
+_HEADER_LENGTH = b"inference-header-content-length"
+_PATHS_KEPT = 1024
 _INFER = re.compile(rb"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
 
 
@@ -39,16 +40,17 @@ class DataPlane:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._targets: dict[bytes, tuple[str, str] | None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; whatever happens is answered in the protocol's error form."""
         try:
             path: bytes = scope["raw_path"]
-            match = _INFER.fullmatch(path)
-            if match is not None:
-                await self._infer(scope, receive, send, match)
-            else:
+            target = self._targets[path] if path in self._targets else self._target(path)
+            if target is None:
                 await answer(self._core, scope, receive, send, path)
+            else:
+                await self._infer(scope, receive, send, target)
         except ServeError as error:
             await refuse(send, error)
         except Exception:
@@ -56,14 +58,24 @@ class DataPlane:
             text = "the server met a fault of its own; its log says which"
             await refuse(send, ServeError(Code.INTERNAL, text))
 
-    async def _infer(self, scope: Scope, receive: Receive, send: Send, match: re.Match[bytes]) -> None:
+    def _target(self, path: bytes) -> tuple[str, str] | None:
+        """Model and version of a path of inference; None for other paths."""
+        match = _INFER.fullmatch(path)
+        target = None
+        if match is not None:
+            target = unquote(match[1].decode("latin-1")), unquote((match[2] or b"").decode("latin-1"))
+        if len(self._targets) >= _PATHS_KEPT:
+            self._targets.clear()
+        self._targets[path] = target
+        return target
+
+    async def _infer(self, scope: Scope, receive: Receive, send: Send, target: tuple[str, str]) -> None:
         if scope["method"] != "POST":
             raise ServeError(Code.METHOD, f"{scope['path']} takes POST, not {scope['method']}")
-        model = unquote(match[1].decode("latin-1"))
-        version = unquote((match[2] or b"").decode("latin-1"))
+        model, version = target
         core, headers = self._core, Headers(scope["headers"])
         context = Context("http", headers, core.guard.admit(headers, "infer", model))
-        context.on_leave = lambda leave: on_disconnect(receive, leave)
+        context.on_leave = partial(on_disconnect, receive)
         limit = core.options.max_body_bytes
         body = decoded(await read_body(receive, limit), headers, limit)
         request = decode_request(model, version, body, headers.number(_HEADER_LENGTH))
@@ -73,7 +85,7 @@ class DataPlane:
         kind, extra = JSON, []
         if blobs:
             kind = BINARY
-            extra.append((_HEADER_LENGTH_BYTES, b"%d" % len(text)))
+            extra.append((_HEADER_LENGTH, b"%d" % len(text)))
         coding = accepted(headers)
         if coding is not None:
             text, blobs = encoded(coding, [text, *blobs]), []
@@ -85,8 +97,8 @@ def on_disconnect(receive: Receive, leave: Callable[[], None]) -> Callable[[], o
     """Call `leave` if the client goes away, until what is returned is called. The body must be read."""
 
     async def watch() -> None:
-        await receive()
-        leave()
+        if (await receive())["type"] == "http.disconnect":
+            leave()
 
     task = asyncio.get_running_loop().create_task(watch())
     return task.cancel

@@ -19,7 +19,10 @@ _LEVEL = 1
 
 def decoded(body: bytes, headers: Headers, limit: int) -> bytes:
     """The body without its Content-Encoding; TOO_LARGE if it inflates beyond `limit` bytes."""
-    coding = headers.get("content-encoding", "").strip().lower()
+    name = headers.raw.get(b"content-encoding")
+    if name is None:
+        return body
+    coding = name.decode("latin-1").strip().lower()
     if coding in ("", "identity"):
         return body
     if coding not in _WINDOW_BITS:
@@ -48,15 +51,15 @@ def _inflated(body: bytes, window_bits: int, limit: int) -> bytes:
 
 
 def accepted(headers: Headers) -> str | None:
-    """The coding that the client accepts and we know; None for none."""
-    accepts = headers.get("accept-encoding")
-    if accepts is None or accepts == "identity":
+    """The coding in which a client wants the answer; None for none.
+
+    It names that one alone: most clients list all they know, and tensors take long to deflate.
+    """
+    accepts = headers.raw.get(b"accept-encoding")
+    if accepts is None:
         return None
-    for part in accepts.lower().split(","):
-        name, _, weight = part.partition(";")
-        if name.strip() in _WINDOW_BITS and weight.replace(" ", "") not in ("q=0", "q=0.0"):
-            return name.strip()
-    return None
+    name = accepts.decode("latin-1").strip().lower()
+    return name if name in _WINDOW_BITS else None
 
 
 def encoded(coding: str, parts: Sequence[Buffer]) -> bytes:

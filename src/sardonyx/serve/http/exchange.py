@@ -6,7 +6,7 @@ Must not know the protocol that is spoken.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import orjson
@@ -21,37 +21,34 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
 _DIGITS = 18
+_JOINED_BYTES = 1 << 16
 BINARY = (b"content-type", b"application/octet-stream")
 
 
 class Headers(Mapping[str, str]):
     """The headers of a request by name in lower case, decoded when they are asked for."""
 
-    __slots__ = ("_raw",)
+    __slots__ = ("raw",)
 
-    def __init__(self, raw: Sequence[tuple[bytes, bytes]]) -> None:
-        self._raw = raw
+    def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        self.raw = dict(pairs)
 
     def __getitem__(self, name: str) -> str:
-        wanted = name.encode("latin-1", "replace")
-        for key, value in self._raw:
-            if key == wanted:
-                return value.decode("latin-1")
-        raise KeyError(name)
+        return self.raw[name.encode("latin-1", "replace")].decode("latin-1")
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(key.decode("latin-1") for key, _ in self._raw))
+        return (key.decode("latin-1") for key in self.raw)
 
     def __len__(self) -> int:
-        return len({key for key, _ in self._raw})
+        return len(self.raw)
 
-    def number(self, name: str) -> int | None:
+    def number(self, name: bytes) -> int | None:
         """A header that must be a number from 0 on; None if it is not there."""
-        text = self.get(name)
+        text = self.raw.get(name)
         if text is None:
             return None
-        if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS):
-            raise invalid(f"header {name} must be a number of bytes, got '{text}'")
+        if not (text.isdigit() and len(text) <= _DIGITS):
+            raise invalid(f"header {name.decode()} must be a number of bytes, got '{text.decode('latin-1')}'")
         return int(text)
 
 
@@ -87,9 +84,17 @@ async def respond(
     blobs: Sequence[memoryview] = (),
 ) -> None:
     """Send a response; `blobs` follow the body as they lie in memory."""
-    length = len(body) + sum(map(len, blobs))
+    if not blobs:
+        headers = [kind, (b"content-length", b"%d" % len(body)), *extra]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        return
+    length = len(body) + sum([len(blob) for blob in blobs])
     headers = [kind, (b"content-length", b"%d" % length), *extra]
     await send({"type": "http.response.start", "status": status, "headers": headers})
+    if length <= _JOINED_BYTES:
+        await send({"type": "http.response.body", "body": b"".join([body, *blobs])})
+        return
     for blob in blobs:
         await send({"type": "http.response.body", "body": body, "more_body": True})
         body = blob  # type: ignore[assignment]
