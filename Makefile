@@ -14,7 +14,7 @@ N ?= 100000
 SEED ?= 0
 JOBS ?= 1
 WIRE := sardonyx/protocol/wire
-.PHONY: help demo serve test test-all check format bench golden docs stubs fuzz clean
+.PHONY: help demo serve test test-all check format bench bench-serve golden docs stubs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -63,6 +63,10 @@ format: .venv/.dev  ## rewrite the sources in the house style
 bench: .venv/.dev  ## measure beside onnxruntime and rewrite the README's tables
 	@$(RUN)/python benchmarks/compare_ort.py --readme
 	@$(RUN)/python benchmarks/start.py --readme
+
+bench-serve: .venv/.dev  ## measure serving beside FastAPI, and kserve and MLServer where KSERVE_PYTHON and MLSERVER name them
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check fastapi
+	@$(RUN)/python benchmarks/serve.py
 
 golden: .venv/.dev  ## rewrite the expected texts; then read the diff
 	@$(PYTEST) -q $(QUICK) tests/unit --update-golden

@@ -28,9 +28,11 @@ PLATFORM = "onnx_onnxv1"
 Form = tuple[tuple[tuple[str, str, tuple[int, ...]], ...], tuple[str, ...] | None]
 """Name, type and shape of the inputs, names of the outputs: what decides how a request is treated."""
 OnLeave = Callable[[Callable[[], None]], Callable[[], object]]
-_INLINE_NS = 100_000
+QUICK_NS = 100_000
+"""A model that takes less runs on the loop itself: to wake a thread would take longer."""
 _FORMS_KEPT = 512
 _MOST_GROWTH = 4
+_FEW_ELEMENTS = 4096
 _MICROSECOND_NS = 1_000
 
 
@@ -38,7 +40,8 @@ _MICROSECOND_NS = 1_000
 class Prepared:
     """A version that is compiled, checked and warm, and not yet on any loop.
 
-    `call` computes the outputs of arrays by position; `session` is None for what is no ONNX model.
+    `call` computes the outputs of arrays by position; `session` is None for what is no ONNX model; `quick`
+    models took little time when they were tried.
     """
 
     offer: Offer
@@ -49,6 +52,7 @@ class Prepared:
     labels: list[str] = field(default_factory=list)
     output_labels: Mapping[str, list[str]] = field(default_factory=dict)
     platform: str = PLATFORM
+    quick: bool = False
 
 
 @dataclass(slots=True)
@@ -63,7 +67,7 @@ class _Plan:
     ports: tuple[Port, ...]
     rows: int
     key: Key
-    cost_ns: float = float("inf")
+    cost_ns: float
 
     def learn(self, timings: Timings) -> None:
         """Remember what a run took, unless others ran with it; one that was held up counts little."""
@@ -87,6 +91,7 @@ class Model:
         self._output_labels = prepared.output_labels
         self._call = prepared.call
         self._platform = prepared.platform
+        self._first_cost_ns = QUICK_NS / 2 if prepared.quick else float("inf")
         self._joiner = Joiner(self.signature, self.policy.pad)
         self._plans: dict[Form, _Plan] = {}
         overload = Code.QUOTA if options.overload_status == Code.QUOTA.http else Code.UNAVAILABLE
@@ -115,7 +120,7 @@ class Model:
         if plan is None:
             plan = self._plan(request, (forms, names))
         feeds = [inputs[position].data for position in plan.order]
-        if plan.cost_ns < _INLINE_NS and self._scheduler.depth == 0:
+        if plan.cost_ns < QUICK_NS and self._scheduler.depth == 0:
             results = self._at_once(feeds, plan, timings)
         else:
             level, deadline_ns = self._level(request), self._deadline(request)
@@ -175,6 +180,7 @@ class Model:
             tuple(signature.outputs[number] for number in wanted),
             self._rows(feeds),
             self._joiner.key(feeds, wanted),
+            self._first_cost_ns if sum(array.size for array in feeds) < _FEW_ELEMENTS else float("inf"),
         )
         if len(self._plans) >= _FORMS_KEPT:
             self._plans.clear()

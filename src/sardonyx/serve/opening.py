@@ -12,10 +12,10 @@ from sardonyx.serve.batch import Joiner
 from sardonyx.serve.engine import SessionCall, custom_metadata, open_session, served_arguments
 from sardonyx.serve.ensemble import Ensemble, Lookup, ensemble_signature
 from sardonyx.serve.labels import labels_beside, labels_in
-from sardonyx.serve.model import Model, Prepared
+from sardonyx.serve.model import QUICK_NS, Model, Prepared
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.policy import policy_of
-from sardonyx.serve.probe import joins, warm, warm_as_told
+from sardonyx.serve.probe import cost_ns, joins, warm, warm_as_told
 from sardonyx.serve.python_model import declared_signature, open_python
 from sardonyx.serve.seams import Offer
 from sardonyx.serve.sequence import SequenceModel, has_sequences
@@ -72,7 +72,8 @@ def _compiled(offer: Offer, options: ServeOptions) -> Prepared:
     labels = labels_in(custom_metadata(session))
     folders = (offer.path.parent.parent, offer.path.parent)
     beside = {**call.classes, **labels_beside(folders, config.get("output"))}
-    return Prepared(offer, call, signature, policy, session, labels, beside)
+    quick = free is not None and cost_ns(signature, call, free) < QUICK_NS
+    return Prepared(offer, call, signature, policy, session, labels, beside, quick=quick)
 
 
 def _check_config(offer: Offer, signature: Signature) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sardonyx.tools.console import UserError
+from sardonyx.tools.data_plane import add_data_plane_options, data_plane_options
 from sardonyx.tools.inputs import parse_pairs
 from sardonyx.tools.server import add_home_options, missing
 
@@ -34,6 +35,7 @@ def add(commands: Any) -> None:
     add_home_options(parser)
     _add_access_options(parser)
     _add_monitor_options(parser)
+    add_data_plane_options(parser)
     parser.set_defaults(command_function=command)
 
 
@@ -112,18 +114,14 @@ def command(options: argparse.Namespace) -> int:
     try:
         from sardonyx.gateway.run import serve
         from sardonyx.protocol.errors import ServeError
-        from sardonyx.serve.options import ServeOptions
+        from sardonyx.serve.server import loop_factory
     except ModuleNotFoundError as error:
         raise missing(error) from None
-    settings = ServeOptions(
-        host=options.host,
-        http_port=options.http_port,
-        grpc_port=options.grpc_port,
-        threads=options.threads,
-        tls=_tls(options),
-    )
+    settings = data_plane_options(options, _tls(options))
+    work = serve(options.models, options.name, settings, _gateway_options(options), _announce)
     try:
-        asyncio.run(serve(options.models, options.name, settings, _gateway_options(options), _announce))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(work)
     except ServeError as error:
         raise UserError(error.message) from error
     return 0
@@ -197,5 +195,8 @@ def _monitor_options(options: argparse.Namespace) -> Any:
 
 
 def _announce(gateway: Any) -> None:
+    from sardonyx.serve.server import tune_process
+
     server = gateway.server
+    tune_process()
     print(f"ready {server.http_url} {server.grpc_url} console {server.http_url}/console", flush=True)

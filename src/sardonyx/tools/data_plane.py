@@ -1,0 +1,57 @@
+"""The options of the data plane on the command line: queues, times, sizes.
+
+Must not know what serving does with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from sardonyx.tools.console import UserError
+
+if TYPE_CHECKING:
+    from sardonyx.serve.options import ServeOptions, Tls
+
+_MEBIBYTE = 1 << 20
+
+
+def add_data_plane_options(parser: argparse.ArgumentParser) -> None:
+    """Add them in a group of their own."""
+    group = parser.add_argument_group("requests")
+    group.add_argument("--queue-size", type=int, default=256, metavar="N", help="that may wait for a model")
+    group.add_argument(
+        "--overload-status", type=int, choices=(503, 429), default=503, help="when more come (default 503)"
+    )
+    group.add_argument("--timeout", type=float, metavar="S", help="of a request that names none, in seconds")
+    group.add_argument("--max-body", type=int, default=64, metavar="MIB", help="of a request (default 64)")
+    group.add_argument(
+        "--drain", type=float, default=30.0, metavar="S", help="given to accepted requests at the end"
+    )
+    group.add_argument(
+        "--allow-client-shm", action="store_true", help="let local clients pass tensors in shared memory"
+    )
+    group.add_argument("--server-name", default="sardonyx", metavar="NAME", help="what /v2 says it is")
+
+
+def data_plane_options(options: argparse.Namespace, tls: Tls | None) -> ServeOptions:
+    """What was given, checked."""
+    from sardonyx.serve.options import ServeOptions
+
+    for name in ("queue_size", "max_body"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name.replace('_', '-')}: give a positive number")
+    return ServeOptions(
+        name=options.server_name,
+        host=options.host,
+        http_port=options.http_port,
+        grpc_port=options.grpc_port,
+        threads=options.threads,
+        queue_size=options.queue_size,
+        overload_status=options.overload_status,
+        timeout_s=options.timeout,
+        max_body_bytes=options.max_body * _MEBIBYTE,
+        drain_s=options.drain,
+        allow_client_shm=options.allow_client_shm,
+        tls=tls,
+    )
