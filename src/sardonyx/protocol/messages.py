@@ -49,7 +49,7 @@ class Principal:
 
     def may_see(self, name: str) -> bool:
         """Whether a model or endpoint of this name exists for this principal."""
-        return any(fnmatchcase(name, pattern) for pattern in self.models)
+        return "*" in self.models or any(fnmatchcase(name, pattern) for pattern in self.models)
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from sardonyx.registry.state import KeyState, State
 ALL = frozenset(SCOPES)
 OPEN = frozenset({"infer", "metadata"})
 _NO_HASH = hashed("")
+_OWNER, _ANYBODY = Principal("anonymous", ALL), Principal("anonymous", OPEN)
 
 
 class Tokens(Protocol):
@@ -54,6 +55,8 @@ class RegistryGuard:
 
     def admit(self, headers: Mapping[str, str], action: str, model: str) -> Principal:
         """The principal behind the headers; see `Guard` in serve/seams.py."""
+        if action in OPEN and self.open:
+            return _ANYBODY
         secret = _secret(headers)
         if secret is None:
             return self._anonymous(headers, action)
@@ -68,12 +71,12 @@ class RegistryGuard:
     @property
     def open(self) -> bool:
         """Whether requests without a key are admitted."""
-        return not (self._required or self._tokens is not None or self._state().keys)
+        return not self._required and self._tokens is None and not self._state().keys
 
     def _anonymous(self, headers: Mapping[str, str], action: str) -> Principal:
         if not self.open:
             raise _unknown("a key is needed: send the header 'Authorization: Bearer KEY'")
-        principal = Principal("anonymous", ALL if self._local and _is_direct(headers) else OPEN)
+        principal = _OWNER if self._local and _is_direct(headers) else _ANYBODY
         if action not in principal.scopes:
             raise ServeError(
                 Code.FORBIDDEN,
@@ -89,12 +92,12 @@ class RegistryGuard:
         if key is None or not proven:
             raise _unknown("the key is unknown or was revoked")
         if key.expires_at is not None and key.expires_at <= now():
-            raise _unknown(f"the key {key.name!r} expired at {key.expires_at:%Y-%m-%d %H:%M} UTC")
-        principal = Principal(key.name, key.scopes, key.models)
+            raise _unknown(f"the key {key.principal.name!r} expired at {key.expires_at:%Y-%m-%d %H:%M} UTC")
+        principal = key.principal
         _check(principal, action)
         name = model.partition("@")[0]
         if name and not principal.may_see(name):
-            raise ServeError(Code.FORBIDDEN, f"the key {key.name!r} is not for {name!r}")
+            raise ServeError(Code.FORBIDDEN, f"the key {key.principal.name!r} is not for {name!r}")
         self._count(prefix, key, action)
         self.used[prefix] = now()
         return principal
@@ -110,7 +113,7 @@ class RegistryGuard:
                 free_at = self._limiter.get_window_stats(quota, prefix).reset_time
                 raise ServeError(
                     Code.QUOTA,
-                    f"the key {key.name!r} has used its quota of {text}",
+                    f"the key {key.principal.name!r} has used its quota of {text}",
                     max(free_at - time.time(), 0.1),
                 )
 
@@ -120,7 +123,8 @@ def _is_direct(headers: Mapping[str, str]) -> bool:
 
     A page whose name was made to point here (DNS rebinding) gives itself away by the name.
     """
-    host = headers.get("host", "localhost").rpartition(":")[0] or headers.get("host", "localhost")
+    name = headers.get("host", "localhost")
+    host = name.rpartition(":")[0] or name
     return (
         host.strip("[]").lower() in ("localhost", "127.0.0.1", "::1")
         and "x-forwarded-for" not in headers

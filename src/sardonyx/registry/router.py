@@ -43,6 +43,8 @@ class RegistryRouter:
             return Route(Target(name, _version(state, name, request.version)))
         named = request.version or _named(request.context.headers)
         target = _deployment(endpoint, named) if named else self._chosen(endpoint, request)
+        if not endpoint.shadows:
+            return Route(target)
         shadows = tuple(
             endpoint.targets[other]
             for other, share in endpoint.shadows.items()
@@ -101,7 +103,7 @@ def _aliased(state: State, model: str, alias: str) -> str:
 
 
 def _named(headers: Mapping[str, str]) -> str:
-    return next((headers[name] for name in DEPLOYMENT_HEADERS if name in headers), "")
+    return headers.get(DEPLOYMENT_HEADERS[0]) or headers.get(DEPLOYMENT_HEADERS[1]) or ""
 
 
 def _deployment(endpoint: EndpointState, name: str) -> Target:

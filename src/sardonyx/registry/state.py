@@ -18,6 +18,7 @@ from sardonyx.database.access import KeyRow
 from sardonyx.database.registry import ChangeRow, ModelRow, VersionRow
 from sardonyx.database.traffic import EndpointRow
 from sardonyx.protocol.errors import ServeError
+from sardonyx.protocol.messages import Principal
 from sardonyx.protocol.records import File
 from sardonyx.registry.artefacts import files_of
 from sardonyx.registry.catalog import resolve
@@ -29,10 +30,8 @@ from sardonyx.serve.seams import Target
 class KeyState:
     """A key that was not revoked when this was read."""
 
-    name: str
+    principal: Principal
     secret_sha256: str
-    scopes: frozenset[str]
-    models: tuple[str, ...]
     quotas: tuple[str, ...]
     expires_at: datetime | None
 
@@ -132,10 +131,8 @@ def _endpoint(row: EndpointRow, models: Mapping[str, ModelRow]) -> EndpointState
 def _keys(session: Session) -> dict[str, KeyState]:
     return {
         row.prefix: KeyState(
-            row.name,
+            Principal(row.name, frozenset(row.scopes), tuple(row.models)),
             row.secret_sha256,
-            frozenset(row.scopes),
-            tuple(row.models),
             tuple(row.quotas),
             row.expires_at,
         )
