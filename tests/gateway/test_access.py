@@ -12,6 +12,7 @@ import pytest
 
 from sardonyx.client import Client, Code, ServeError
 from sardonyx.gateway.gateway import Gateway
+from sardonyx.protocol.messages import Principal
 from sardonyx.protocol.records import Version
 from tests.gateway.running import client_of, running
 
@@ -180,3 +181,33 @@ def test_answers_carry_what_keeps_browsers_safe(gateway: Gateway) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
         assert "default-src 'none'" in headers["content-security-policy"]
+
+
+def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked with, one comparison of two hashes of full length by `compare_digest` decides."""
+    from sardonyx.registry import guard
+    from sardonyx.registry.keys import hashed
+    from sardonyx.registry.state import KeyState, State
+
+    principal = Principal("shop", frozenset({"infer"}))
+    state = State(1, keys={"known": KeyState(principal, hashed("right"), (), None)})
+    compared: list[tuple[str, str]] = []
+
+    def compare(a: str, b: str) -> bool:
+        compared.append((a, b))
+        return a == b
+
+    monkeypatch.setattr(guard.hmac, "compare_digest", compare)
+    asked = guard.RegistryGuard(lambda: state, local=False)
+    for secret, admitted in (
+        ("sdx_known_right", True),
+        ("sdx_known_wrong", False),
+        ("sdx_none_right", False),
+    ):
+        compared.clear()
+        try:
+            asked.admit({"authorization": f"Bearer {secret}"}, "infer", "m")
+            assert admitted
+        except ServeError as error:
+            assert (error.code, admitted) == (Code.UNAUTHENTICATED, False)
+        assert [(len(a), len(b)) for a, b in compared] == [(64, 64)]

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sardonyx.database import Database
 from sardonyx.database.base import Base
 from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.tools.cli import main
 
 
 def test_migrations_make_the_declared_tables(database: Database) -> None:
@@ -35,6 +36,24 @@ def test_a_newer_release_is_told(tmp_path: Path, database: Database) -> None:
         session.execute(text("INSERT INTO alembic_version VALUES ('future_0099')"))
     with pytest.raises(ServeError, match="newer release"):
         Database(database.url)
+
+
+def test_a_backup_takes_the_place_of_a_damaged_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = Database.at_home(tmp_path)
+    with database.write():
+        pass
+    copy = tmp_path / "copy.db"
+    assert main(["backup", str(copy), "--home", str(tmp_path)]) == 0
+    assert main(["backup", str(copy), "--home", str(tmp_path)]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert copy.stat().st_mode & 0o077 == 0
+    with database.write():
+        pass
+    database.close()
+    copy.replace(tmp_path / "sardonyx.db")
+    assert Database.at_home(tmp_path).changes() == 1
 
 
 @pytest.mark.parametrize("place", [0, 4096, 8192])

@@ -92,6 +92,22 @@ class Database:
         with self.read() as session:
             return session.scalar(select(ChangeRow.number).where(ChangeRow.id == 1)) or 0
 
+    def back_up(self, path: Path) -> None:
+        """Write SQLite's content, as of one moment, to a new file that only its owner can read.
+
+        Raises ServeError CONFLICT if the file exists, UNSUPPORTED for other databases.
+        """
+        if not self.is_sqlite:
+            raise ServeError(Code.UNSUPPORTED, f"{self.shown} is backed up by its own tools, such as pg_dump")
+        try:
+            path.touch(0o600, exist_ok=False)
+        except FileExistsError:
+            raise ServeError(Code.CONFLICT, f"{path} exists already") from None
+        with self._explained(), self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            raw.execute("VACUUM INTO ?", (str(path),))
+
     def close(self) -> None:
         """Give all connections back."""
         self._engine.dispose()
@@ -136,7 +152,7 @@ class Database:
         return ServeError(
             Code.UNAVAILABLE,
             f"the database {self.shown} is damaged ({found}); stop all gateways and put a backup in its "
-            "place, or save what can be read with `sqlite3 FILE .recover`",
+            "place (remove FILE-wal and FILE-shm), or save what can be read with `sqlite3 FILE .recover`",
         )
 
 

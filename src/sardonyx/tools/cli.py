@@ -16,6 +16,7 @@ from sardonyx.base.knobs import DEBUG, unknown_variables
 from sardonyx.errors import SardonyxError
 from sardonyx.ort.exceptions import STATUS
 from sardonyx.tools.commands import (
+    backup,
     bench,
     compile,
     convert,
@@ -36,7 +37,7 @@ from sardonyx.version import __version__
 
 COMMANDS: tuple[ModuleType, ...] = (
     *(run, inspect, explain, bench, compile, convert, serve),
-    *(register, imports, models, endpoints, traffic, keys, knobs),
+    *(register, imports, models, endpoints, traffic, keys, backup, knobs),
 )
 
 _EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))

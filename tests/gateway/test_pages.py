@@ -1,0 +1,101 @@
+"""The pages on production: their commands run as written, their tests exist, their words are the parser's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sardonyx.datasets import get_example
+from sardonyx.tools.cli import parser
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = ("production", "from-mlflow", "from-azure-ml", "from-triton")
+
+
+def commands(page: str) -> str:
+    """The shell blocks of a page."""
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    return "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_that_a_page_shows_is_one(page: str) -> None:
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    shown = re.findall(r"`(sardonyx [a-z][^`]*)`", text)
+    for block in re.findall(r"^```(?:sh|ini)?\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        joined = block.replace("\\\n", " ")
+        shown += re.findall(r"(?:^|/)(sardonyx .*?)(?:\s+[>&#].*)?$", joined, re.MULTILINE)
+    assert shown
+    for line in shown:
+        words = shlex.split(line)[1:]
+        try:
+            parser().parse_args(words)
+        except SystemExit as error:
+            assert error.code == 0 or len(words) == 1, line
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_production_page_run(tmp_path: Path) -> None:
+    for name in ("model.onnx", "better.onnx"):
+        (tmp_path / name).write_bytes(Path(get_example("mul_1.onnx")).read_bytes())
+    program = tmp_path / "bin/sardonyx"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sardonyx "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    ports = free_ports()
+    script = commands("production").replace("pip install 'sardonyx[serve]'\n", "")
+    script = script.replace(
+        "sardonyx serve &", f"sardonyx serve --http-port {ports[0]} --grpc-port {ports[1]} &"
+    )
+    script = script.replace(":8000", f":{ports[0]}")
+    environment = {
+        **os.environ,
+        "PATH": f"{program.parent}:{os.environ['PATH']}",
+        "SARDONYX_HOME": str(tmp_path / "home"),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    process = subprocess.Popen(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        found = process.wait(timeout=300)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+    assert process.stdout is not None
+    with process.stdout:
+        said = process.stdout.read()
+    assert found == 0, said
+    assert '"data":[1.0,4.0,9.0,16.0,25.0,36.0]' in said
+    assert "green  digits:2" in said
+    assert list(tmp_path.glob("registry-*.db"))
+
+
+def free_ports() -> list[int]:
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in (first, second)]
+
+
+def test_every_line_of_the_threat_model_has_its_test() -> None:
+    rows = re.findall(
+        r"\| (tests/\S+)::(\w+) \|$", (DOCS / "threat-model.md").read_text(encoding="utf-8"), re.M
+    )
+    assert len(rows) >= 20
+    for file, name in rows:
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), name
