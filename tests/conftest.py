@@ -66,10 +66,15 @@ def rng(request: pytest.FixtureRequest) -> np.random.Generator:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Compile into a fresh cache, so that nothing passes because of an older build."""
+    """Compile into a fresh cache, so that nothing passes because of an older build.
+
+    Processes that share the tests of a run share it too.
+    """
     if "SARDONYX_CACHE" in os.environ:
         yield
         return
-    os.environ["SARDONYX_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    folder = tmp_path_factory.getbasetemp()
+    whole_run = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    os.environ["SARDONYX_CACHE"] = str(whole_run / "cache")
     yield
     del os.environ["SARDONYX_CACHE"]

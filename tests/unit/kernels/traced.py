@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
 from sardonyx.base.policy import Goal
-from sardonyx.base.target import Target
+from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.convolution.driver import define_conv
 from sardonyx.kernels.product.driver import define_gemm
 from sardonyx.kernels.tiles import microkernel
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.object import engine
 from sardonyx.object.link import link
-from sardonyx.runtime.image import load
+from sardonyx.runtime.image import LoadedImage, load
 from tests.unit.kernels import native
 
 LINE = microkernel.CACHE_LINE
@@ -47,8 +49,32 @@ class Log:
         return list(zip((events >> 1).tolist(), (events & 1).tolist(), strict=True))
 
 
+FETCHES = (Prefetch(1, 12 << 10, 4 << 10), Prefetch(2, 2048, 512))
+"""Two ways to prefetch, whatever a target chooses."""
+
+
+@cache
+def _kernels(target: Target) -> tuple[Log, LoadedImage]:
+    """The float32 kernels, and the log that they write."""
+    log, step = Log(), microkernel._Writer._step
+
+    def traced(writer: Any, first: V, second: V, b: V, number: int, sums: Any) -> Any:
+        for offset in range(0, writer.step_bytes, LINE):
+            at = int_(number * writer.step_bytes + offset)
+            log.write(writer.f, writer.f.gep(b, at, "i8"), READ)
+        return step(writer, first, second, b, number, sums)
+
+    module = Module()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(microkernel._Writer, "_step", traced)
+        patch.setattr(microkernel, "prefetch", lambda f, at, _level: log.write(f, at, FETCH))
+        define_gemm(module, Goal(target), "float")
+        define_conv(module, Goal(target), "float")
+    return log, load(link([engine.compile_object(module.text(), target)]))
+
+
 class Trace:
-    """The kernels of one element type, whose threads are judged one by one; stands in for `native.library`.
+    """The float32 kernels of a target, whose threads are judged one by one; stands in for `native.library`.
 
     Attributes:
         wasted: how many prefetches were of lines that the thread did not read afterwards.
@@ -56,23 +82,10 @@ class Trace:
         lines: the lines that were read.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, target: Target, dtype: str) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, target: Target, fetch: Prefetch) -> None:
         self.wasted, self.fetched, self.lines = 0, set[int](), set[int]()
-        self._log, self._alive = Log(), list[Any]()
-        step = microkernel._Writer._step
-
-        def traced(writer: Any, first: V, second: V, b: V, number: int, sums: Any) -> Any:
-            for offset in range(0, writer.step_bytes, LINE):
-                at = int_(number * writer.step_bytes + offset)
-                self._log.write(writer.f, writer.f.gep(b, at, "i8"), READ)
-            return step(writer, first, second, b, number, sums)
-
-        monkeypatch.setattr(microkernel._Writer, "_step", traced)
-        monkeypatch.setattr(microkernel, "prefetch", lambda f, at, _level: self._log.write(f, at, FETCH))
-        module = Module()
-        define_gemm(module, Goal(target), native.LLVM_TYPES[dtype])
-        define_conv(module, Goal(target), native.LLVM_TYPES[dtype])
-        self._image = load(link([engine.compile_object(module.text(), target)]))
+        self._log, self._image = _kernels(replace(target, prefetch=fetch))
+        self._alive = list[Any]()
         monkeypatch.setattr(native, "library", lambda *_: self)
 
     def address(self, symbol: str) -> int:

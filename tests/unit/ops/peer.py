@@ -36,6 +36,36 @@ def both(
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = FATAL_ONLY
+    model, live = _model(op, domain, feeds, attributes or {}, outputs, constants, opset, types or {})
+    return _run(model, live), list(onnxruntime.InferenceSession(model, options).run(None, live))
+
+
+def ours(
+    op: str,
+    domain: str,
+    feeds: Mapping[str, Array | None],
+    attributes: Mapping[str, Any] | None = None,
+    outputs: Sequence[str] = ("y",),
+    constants: Sequence[str] = (),
+) -> list[Any]:
+    """Results of the graph run by numpy alone, where onnxruntime is no judge.
+
+    Its sums of 8-bit products saturate on some CPUs.
+    """
+    return _run(*_model(op, domain, feeds, attributes or {}, outputs, constants, 17, {}))
+
+
+def _model(
+    op: str,
+    domain: str,
+    feeds: Mapping[str, Array | None],
+    attributes: Mapping[str, Any],
+    outputs: Sequence[str],
+    constants: Sequence[str],
+    opset: int,
+    types: Mapping[str, int],
+) -> tuple[bytes, dict[str, Array]]:
+    """A model of one node, and what it is fed."""
     given = {name: np.asarray(array) for name, array in feeds.items() if array is not None}
     live = {name: array for name, array in given.items() if name not in constants}
     inputs = [
@@ -44,19 +74,21 @@ def both(
     ]
     known = [onnx.numpy_helper.from_array(given[name], name) for name in constants if name in given]
     names = [name if name in given else "" for name in feeds]
-    node = helper.make_node(op, names, list(outputs), domain=domain, **(attributes or {}))
+    node = helper.make_node(op, names, list(outputs), domain=domain, **attributes)
     results = [onnx.ValueInfoProto(name=name) for name in outputs if name]
     for result in results:
-        if result.name in (types or {}):
-            result.type.tensor_type.elem_type = (types or {})[result.name]
+        if result.name in types:
+            result.type.tensor_type.elem_type = types[result.name]
     graph = helper.make_graph([node], "g", inputs, results, known)
     imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
     imports.append(helper.make_opsetid("com.microsoft", 1))
-    model = helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString()
+    return helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString(), live
+
+
+def _run(model: bytes, live: Mapping[str, Array]) -> list[Any]:
     loaded, _ = specialise(model, live)
     assert not loaded.fallbacks
-    ours = run(loaded.graph, [live[info.name] for info in loaded.inputs])
-    return ours, list(onnxruntime.InferenceSession(model, options).run(None, live))
+    return run(loaded.graph, [live[info.name] for info in loaded.inputs])
 
 
 def assert_agree(ours: Sequence[Any], theirs: Sequence[Any], rtol: float = 1e-4) -> None:

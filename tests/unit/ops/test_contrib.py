@@ -11,7 +11,8 @@ from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.value import const
 from sardonyx.ops.microsoft.attention import fused_attention
-from tests.unit.ops.peer import assert_agree, both
+from tests.models.quantised_lstm import dynamic_points, layer
+from tests.unit.ops.peer import assert_agree, both, ours
 
 Array = np.ndarray[Any, Any]
 RNG = np.random.default_rng(0)
@@ -272,12 +273,19 @@ def test_products_of_points(kind: Any) -> None:
     zeros, scales = bits(kind, 4), np.abs(real(4))
     b = bits(kind, 10, 4)
     dynamic = {"a": real(3, 10), "b": b, "s": scales, "z": zeros, "c": real(4)}
-    assert_agree(*both("DynamicQuantizeMatMul", "com.microsoft", dynamic, constants=("b", "s", "z")))
+    points, step = dynamic_points(dynamic["a"])
+    exact = points @ (b - zeros.astype(float)) * (step * scales) + dynamic["c"]
+    found = ours("DynamicQuantizeMatMul", "com.microsoft", dynamic, constants=("b", "s", "z"))
+    assert_agree(found, [exact.astype(np.float32)])
     a = {"a": bits(kind, 3, 10), "b": b, "s": scale(0.05), "t": scales, "p": point(kind, 3), "z": zeros}
-    assert_agree(*both("MatMulIntegerToFloat", "com.microsoft", a | {"c": real(4)}))
+    exact = (a["a"] - 3.0) @ (b - zeros.astype(float)) * 0.05 * scales + dynamic["c"]
+    found = ours("MatMulIntegerToFloat", "com.microsoft", a | {"c": dynamic["c"]})
+    assert_agree(found, [exact.astype(np.float32)])
     gemm = {"a": a["a"], "s": scale(0.05), "p": point(kind, 3), "b": b, "t": scale(0.02), "q": point(kind, 1)}
     gemm |= {"c": RNG.integers(-500, 500, 4).astype(np.int32), "u": scale(0.5), "r": point(kind, 10)}
-    assert_agree(*both("QGemm", "com.microsoft", gemm))
+    exact = np.rint(((a["a"] - 3.0) @ (b - 1.0) + gemm["c"]) * 0.05 * 0.02 / 0.5) + 10
+    info = np.iinfo(kind)
+    assert_agree(ours("QGemm", "com.microsoft", gemm), [exact.clip(info.min, info.max).astype(kind)])
 
 
 def test_an_lstm_whose_weights_are_quantised() -> None:
@@ -295,6 +303,6 @@ def test_an_lstm_whose_weights_are_quantised() -> None:
     }
     attributes = {"hidden_size": size, "direction": "bidirectional"}
     constants = ("w", "r", "b", "ws", "wz", "rs", "rz")
-    assert_agree(
-        *both("DynamicQuantizeLSTM", "com.microsoft", feeds, attributes, ("y", "h2", "c2"), constants)
-    )
+    found = ours("DynamicQuantizeLSTM", "com.microsoft", feeds, attributes, ("y", "h2", "c2"), constants)
+    exact = layer(list(feeds.values()), "bidirectional")
+    assert_agree(found, [v.astype(np.float32) for v in exact])

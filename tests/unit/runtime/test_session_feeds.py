@@ -74,7 +74,7 @@ def test_types_are_read(type_: str, kind: str, element: str | None, optional: bo
         .view(np.float32)
         .reshape(2, 3),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_every_layout_becomes_plain(value: Any) -> None:
     plain = prepare(value, spec("tensor(float)", ("N", 3)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.property.operators.definitions.windows import WIDTHS
 from tests.property.operators.draw import Array, Draw
-from tests.property.operators.judges import formula, peer, wide
+from tests.property.operators.judges import called, formula, peer, wide
 from tests.property.operators.recipe import Call, Fixed, recipe
 
 CONTRIB = "com.microsoft"
@@ -198,7 +198,12 @@ def quantized_attention(d: Draw) -> Call:
     mask = d.maybe(d.within((batch,), 1, rows, np.int32))
     inputs = [x, Fixed(w), Fixed(b), *map(Fixed, scales), mask, *map(Fixed, zeros)]
     attributes = {"num_heads": heads, "unidirectional": d.one_of(0, 1)}
-    return Call(inputs, 1, peer, inner + size + rows, 16.0, **attributes)
+    real = [(v.astype(np.float32) - z) * s for v, z, s in zip((x, w), zeros, scales, strict=True)]
+
+    def judge(*_: Any) -> list[Any]:
+        return called("Attention", CONTRIB, {"x": real[0], "w": real[1], "b": b, "m": mask}, **attributes)
+
+    return Call(inputs, 1, judge, inner + size + rows, 16.0, **attributes)
 
 
 @recipe("GroupQueryAttention", domain=CONTRIB, types="f32")

@@ -294,4 +294,15 @@ def qgemm(d: Draw) -> Call:
     attributes = {"alpha": d.one_of(1.0, 0.5), "transA": turned[0], "transB": turned[1]}
     most = 0.04 * (255 * 255 * k + 5000)
     zero = None if real else any_points(d, ())
-    return Call([*inputs, zero], 1, peer, k, most, points=1, **attributes)
+
+    def judge(*_: Any) -> Array:
+        given = (v.T if t else v for v, t in zip((a, b), turned, strict=True))
+        zeros = inputs[2], inputs[5]
+        left, right = (v.astype(np.int64) - z.astype(np.int64) for v, z in zip(given, zeros, strict=True))
+        total = left @ right
+        factor = inputs[1].astype(np.float64) * b_scale * attributes["alpha"]
+        y = (total if c is None else total + c) * factor
+        return y.astype(np.float32) if zero is None else to_points(y / y_scale, zero.astype(int), d.element)
+
+    judged = formula(judge, exact=True)
+    return Call([*inputs, zero], 1, judged, k, most, points=1, **attributes)

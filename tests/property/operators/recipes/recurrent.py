@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.models.quantised_lstm import layer as quantised_layer
 from tests.property.operators.definitions.cells import (
     DEFAULTS,
     GATES,
@@ -16,7 +17,7 @@ from tests.property.operators.definitions.cells import (
 )
 from tests.property.operators.definitions.windows import WIDTHS
 from tests.property.operators.draw import Array, Draw
-from tests.property.operators.judges import formula, peer
+from tests.property.operators.judges import formula
 from tests.property.operators.recipe import Call, Fixed, recipe
 
 
@@ -118,5 +119,10 @@ def dynamic_quantize_lstm(d: Draw) -> Call:
     parameters = [Fixed(v) for v in (scales[0], zero, scales[1], zero)]
     x = d.within((steps, batch, inputs), -2, 2)
     given = [x, Fixed(w), Fixed(r), None if b is None else Fixed(b), None, None, None, None, *parameters]
+
+    def judge(*inputs: Any) -> tuple[Array, ...]:
+        return tuple(v.astype(np.float32) for v in quantised_layer(inputs, direction))
+
     # A state that is rounded to another of its 256 points moves what follows by about that much.
-    return Call(given, 3, peer, 1, 3e4, hidden_size=size, direction=direction)
+    judged = formula(judge, exact=True)
+    return Call(given, 3, judged, 1, 3e4, hidden_size=size, direction=direction)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from sardonyx.base.policy import Goal
-from sardonyx.base.target import Prefetch, Target
+from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.driver import pack_conv_weights, pack_plain_weights
 from tests.runnable import runnable_targets
@@ -24,7 +24,7 @@ from tests.unit.kernels.native import (
     strides,
     tile_view,
 )
-from tests.unit.kernels.traced import Trace
+from tests.unit.kernels.traced import FETCHES, Trace
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 DTYPES = pytest.mark.parametrize("dtype", sorted(SUFFIXES))
@@ -251,7 +251,7 @@ def test_every_line_length(target: Target, layouts: str, rng: np.random.Generato
 def test_nothing_is_prefetched_that_is_not_read(
     target: Target, layouts: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = Trace(monkeypatch, replace(target, prefetch=Prefetch(1, 12 << 10, 512)), "float32")
+    trace = Trace(monkeypatch, target, FETCHES[0])
     for case in (*CASES, Case(3, 70, (9, 20), kernel=(5, 5), pad=2)):
         for threads in (1, 2):
             check(rng, case, target, "float32", layouts, "store", threads)
@@ -263,7 +263,7 @@ def test_nothing_is_prefetched_that_is_not_read(
 def test_what_is_read_is_prefetched(
     target: Target, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = Trace(monkeypatch, replace(target, prefetch=Prefetch(1, 2048, 2048)), "float32")
+    trace = Trace(monkeypatch, target, FETCHES[1])
     for size in ((1, 1), (7, 7), (20, 20)):
         trace.fetched.clear()
         trace.lines.clear()

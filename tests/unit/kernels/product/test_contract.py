@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,7 +27,7 @@ from tests.unit.kernels.native import (
     strides,
     tile_view,
 )
-from tests.unit.kernels.traced import Trace
+from tests.unit.kernels.traced import FETCHES, Trace
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 DTYPES = pytest.mark.parametrize("dtype", sorted(SUFFIXES))
@@ -252,16 +251,13 @@ def test_results_do_not_depend_on_threads(target: Target, rng: np.random.Generat
         assert len(set(results)) == 1
 
 
-FETCHES = pytest.mark.parametrize("fetch", [Prefetch(1, 12 << 10, 4 << 10), Prefetch(2, 256, 512)], ids=str)
-
-
 @TARGETS
 @B_KINDS
-@FETCHES
+@pytest.mark.parametrize("fetch", FETCHES, ids=str)
 def test_nothing_is_prefetched_that_is_not_read(
     target: Target, b_kind: str, fetch: Prefetch, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = Trace(monkeypatch, replace(target, prefetch=fetch), "float32")
+    trace = Trace(monkeypatch, target, fetch)
     shapes = [(1, 70, 33), (3, 16, 300), (14, 150, 40), (15, 200, 65), (60, 33, 130), (300, 70, 7), (1, 1, 3)]
     for m, n, k in shapes:
         for threads in (1, 2, 3):
@@ -278,8 +274,7 @@ def test_nothing_is_prefetched_that_is_not_read(
 def test_what_is_read_is_prefetched(
     target: Target, m: int, k: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fetch = Prefetch(1, 2048, 2048)
-    trace = Trace(monkeypatch, replace(target, prefetch=fetch), "float32")
+    trace = Trace(monkeypatch, target, FETCHES[1])
     check(rng, target, "float32", m, 16 * target.lanes, k, "packed")
     assert len(trace.fetched) > 0.8 * len(trace.lines)
 
