@@ -49,7 +49,7 @@ def scheduled(policy: Policy, use: Callable[[Scheduler, Machine], Coroutine[Any,
             return await asyncio.wait_for(use(scheduler, machine), 10)
         finally:
             machine.gate.set()
-            await scheduler.close()
+            await scheduler.close(5.0)
 
     return asyncio.run(run())
 
@@ -178,7 +178,7 @@ def test_a_fault_is_told_to_its_own_request_alone() -> None:
 def test_what_is_queued_is_answered_on_the_way_out() -> None:
     async def use(scheduler: Scheduler, machine: Machine) -> None:
         tasks = await queued(scheduler, [job(1), job(2)])
-        closing = asyncio.create_task(scheduler.close())
+        closing = asyncio.create_task(scheduler.close(5.0))
         await asyncio.sleep(0)
         with pytest.raises(ServeError, match="unloaded"):
             await scheduler.run(job(3))

@@ -88,7 +88,7 @@ class Core:
         model: Servable | None = None
         try:
             route = self.router.route(request)
-            model = self.repository.model(route.target.model, route.target.version)
+            model = await self.repository.awake(route.target.model, route.target.version)
             response = await self._answer(model, request, timings)
         except asyncio.CancelledError:
             failure = ServeError(Code.CANCELLED, "the client left")
@@ -116,6 +116,11 @@ class Core:
         target = self._target(name, version)
         return self.repository.model(target.model, target.version)
 
+    async def awake(self, name: str, version: str = "") -> Servable:
+        """The model that a name means, which is loaded now if it gave way to others."""
+        target = self._target(name, version)
+        return await self.repository.awake(target.model, target.version)
+
     def ready(self, name: str = "", version: str = "") -> bool:
         """Whether a model can be asked, or without a name the server; NOT_FOUND if the model is unknown."""
         if not name:
@@ -140,9 +145,9 @@ class Core:
         """Load or reload a model; see `Repository.load`."""
         await self.repository.load(name, config, files)
 
-    async def unload(self, name: str) -> None:
-        """Answer what is queued for a model and let go of its memory; it stays in the index."""
-        await self.repository.unload(name)
+    async def unload(self, name: str, *, dependents: bool = False) -> None:
+        """Answer what is queued for a model and let go of its memory; see `Repository.unload`."""
+        await self.repository.unload(name, dependents=dependents)
 
     def server_metadata(self) -> dict[str, Any]:
         """Name, version and extensions."""
@@ -182,6 +187,8 @@ class Core:
     async def _answer(self, model: Servable, request: InferRequest, timings: Timings) -> InferResponse:
         if request.parameters:
             _refuse_reserved(request)
+        if len(request.inputs) == 1 and not request.inputs[0].name:
+            request.inputs = [model.signature.named(request.inputs[0].data)]
         self.regions.fill(request)
         response = await model.infer(request, timings)
         if request.outputs:
@@ -203,7 +210,7 @@ class Core:
         response: InferResponse | None = None
         failure: ServeError | None = None
         try:
-            model = self.repository.model(shadow.model, shadow.version)
+            model = await self.repository.awake(shadow.model, shadow.version)
             response = await model.infer(asked, timings)
         except ServeError as error:
             failure = error

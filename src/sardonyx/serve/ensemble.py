@@ -6,7 +6,7 @@ Decides in which order steps run and that those which wait for nothing run at on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,7 +28,7 @@ class Answering(Protocol):
         """The answer to a request."""
 
 
-Lookup = Callable[[str, str], Answering]
+Lookup = Callable[[str, str], Awaitable[Answering]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +65,6 @@ class Ensemble:
     def config(self) -> Config:
         """The configuration as it was given."""
         return {**self.offer.config, "name": self.name, "platform": PLATFORM}
-
-    @property
-    def models(self) -> set[str]:
-        """The names of the models of its steps."""
-        return {step.model for step in self.steps}
 
     def labels_of(self, output: str) -> list[str]:
         """None are known here."""
@@ -122,7 +117,8 @@ class Ensemble:
             inputs.append(Tensor(name, given.datatype, given.shape, given.data))
         outputs = [RequestedOutput(name) for name in step.outputs]
         part = InferRequest(step.model, inputs, step.version, request.id, {}, outputs, request.context)
-        response = await self._lookup(step.model, step.version).infer(part, timings)
+        model = await self._lookup(step.model, step.version)
+        response = await model.infer(part, timings)
         return [
             Tensor(step.outputs[tensor.name], tensor.datatype, tensor.shape, tensor.data)
             for tensor in response.outputs

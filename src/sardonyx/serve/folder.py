@@ -27,18 +27,22 @@ class FolderSource:
     `version_policy` says otherwise. Without one, all versions are.
     """
 
-    def __init__(self, path: Path, name: str = "") -> None:
-        """Name a single model `name`; else its file or folder names it. NOT_FOUND if nothing is there."""
+    def __init__(self, path: Path, name: str = "", *, programs: bool = True) -> None:
+        """Name a single model `name`; else its file or folder names it. NOT_FOUND if nothing is there.
+
+        Without `programs`, steps in Python are not looked for.
+        """
         if not path.exists():
             raise not_found(f"{path}: there is no such file or folder")
         self._path = path
         self._name = name
+        self._programs = programs
 
     def offers(self) -> Sequence[Offer]:
         """All versions of all models, oldest first. INVALID_ARGUMENT for a config.pbtxt that is none."""
         if self._path.is_file():
             return [_offer(self._name or _stem(self._path), _FIRST, self._path, {})]
-        alone = _versions(self._path, self._name or self._path.resolve().name)
+        alone = _versions(self._path, self._name or self._path.resolve().name, self._programs)
         if alone:
             return alone
         found: list[Offer] = []
@@ -46,11 +50,11 @@ class FolderSource:
             if entry.is_file() and entry.suffix == SUFFIX:
                 found.append(_offer(entry.stem, _FIRST, entry, {}))
             elif entry.is_dir():
-                found += _versions(entry, entry.name)
+                found += _versions(entry, entry.name, self._programs)
         return found
 
 
-def _versions(folder: Path, name: str) -> list[Offer]:
+def _versions(folder: Path, name: str, programs: bool) -> list[Offer]:
     """The versions of one model's folder: `model.onnx` itself, or numbered folders that hold one."""
     config = _config(folder)
     file = config.get("default_model_filename") or _DEFAULT_FILE
@@ -59,7 +63,7 @@ def _versions(folder: Path, name: str) -> list[Offer]:
     found = [_offer(name, _FIRST, bare, config)] if bare.is_file() else []
     numbered = (entry for entry in folder.iterdir() if entry.is_dir() and entry.name.isdecimal())
     for entry in sorted(numbered, key=lambda entry: int(entry.name)):
-        model = _model_file(entry, file)
+        model = _model_file(entry, file, programs)
         if model is not None:
             found.append(_offer(name, entry.name, model, config))
         elif "ensemble_scheduling" in config:
@@ -72,11 +76,10 @@ def _config(folder: Path) -> Config:
     return read_config(file.read_text(encoding="utf-8"), str(file)) if file.is_file() else {}
 
 
-def _model_file(folder: Path, name: str) -> Path | None:
-    for file in (folder / name, folder / PYTHON_FILE):
-        if file.is_file():
-            return file
-    files = sorted(folder.glob(f"*{SUFFIX}"))
+def _model_file(folder: Path, name: str, programs: bool) -> Path | None:
+    names = (name, PYTHON_FILE) if programs else (name,)
+    named = [folder / name for name in names if (folder / name).is_file()]
+    files = named or sorted(folder.glob(f"*{SUFFIX}"))
     return files[0] if files else None
 
 

@@ -23,7 +23,9 @@ class ServeOptions:
 
     `name` is what the server calls itself. `queue_size` requests may wait for a model; more are answered with
     the HTTP status `overload_status` (503 or 429). A request without a timeout of its own gets `timeout_s`.
-    On the way out, `drain_s` are given to requests that were accepted.
+    On the way out, `drain_s` are given to requests that were accepted. Beyond `memory_bytes`, models that
+    were asked longest ago are unloaded until they are asked; `cache_bytes` of answers are kept for each
+    model whose configuration asks for it.
     """
 
     name: str = "sardonyx"
@@ -36,6 +38,8 @@ class ServeOptions:
     timeout_s: float | None = None
     drain_s: float = 30.0
     threads: int = 0
+    memory_bytes: int | None = None
+    cache_bytes: int = 64 * MEBIBYTE
     strict_readiness: bool = True
     allow_client_shm: bool = False
     tls: Tls | None = None

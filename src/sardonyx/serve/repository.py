@@ -6,9 +6,8 @@ Decides what is in memory and in which state; must not know requests or transpor
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -17,7 +16,9 @@ from typing import Any
 from sardonyx.protocol.config import Config, checked_config
 from sardonyx.protocol.errors import Code, ServeError, invalid, not_found
 from sardonyx.protocol.rest import parse
+from sardonyx.serve.ensemble import Ensemble
 from sardonyx.serve.folder import FolderSource
+from sardonyx.serve.memory import give_back_memory, resident_bytes
 from sardonyx.serve.opening import Servable, place, prepare
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.seams import Offer, Source
@@ -28,12 +29,18 @@ UNLOADED = "unloaded"
 
 @dataclass(slots=True)
 class Entry:
-    """A version that is or could be served, with the reason if it is not."""
+    """A version that is or could be served, with the reason if it is not.
+
+    One that is READY without a model gave way to others and is loaded when it is asked. `size` is about
+    what it takes, in bytes; `loaded_ns` when it was loaded, Unix time.
+    """
 
     offer: Offer
     state: str = UNAVAILABLE
     reason: str = ""
     model: Servable | None = None
+    size: int = 0
+    loaded_ns: int = 0
 
 
 class Repository:
@@ -52,18 +59,27 @@ class Repository:
         model = self._ready.get((name, version))
         if model is not None:
             return model
+        raise _not_ready(name, self._entry(name, version))
+
+    async def awake(self, name: str, version: str = "") -> Servable:
+        """The loaded model, which is loaded now if it gave way to others; raises what `model` raises."""
+        model = self._ready.get((name, version))
+        if model is not None:
+            return model
         entry = self._entry(name, version)
-        raise ServeError(
-            Code.UNAVAILABLE,
-            f"Request for unknown model: '{name}' is not ready: {entry.state.lower()}"
-            f"{': ' * bool(entry.reason)}{entry.reason}",
-        )
+        if entry.state == READY:
+            async with self._changing:
+                if entry.state == READY and entry.model is None:
+                    await self._replace(self._entries[name], entry.offer)
+            entry = self._entry(name, version)
+        if entry.model is None:
+            raise _not_ready(name, entry)
+        return entry.model
 
     def ready(self, name: str = "", version: str = "") -> bool:
         """Whether a model can be asked, or without a name all but the unloaded; NOT_FOUND if unknown."""
         if name:
-            self._entry(name, version)
-            return (name, version) in self._ready
+            return self._entry(name, version).state == READY
         entries = [entry for versions in self._entries.values() for entry in versions.values()]
         return not self._options.strict_readiness or all(
             entry.state == READY or entry.reason == UNLOADED for entry in entries
@@ -134,13 +150,21 @@ class Repository:
         if failed:
             raise invalid(f"failed to load '{name}': {failed[0]}")
 
-    async def unload(self, name: str) -> None:
-        """Answer what is queued for a model and let go of its memory; it stays in the index."""
+    async def unload(self, name: str, *, dependents: bool = False) -> None:
+        """Answer what is queued for a model and let go of its memory; it stays in the index.
+
+        With `dependents`, the models that an ensemble asks go too.
+        """
         if name not in self._entries:
             raise not_found(f"failed to unload '{name}', no such model")
+        names = [name]
+        if dependents:
+            models = [entry.model for entry in self._entries[name].values()]
+            names += [step.model for model in models if isinstance(model, Ensemble) for step in model.steps]
         async with self._changing:
-            for entry in self._entries[name].values():
-                await self._retire(entry, UNLOADED)
+            for known in dict.fromkeys(names):
+                for entry in self._entries.get(known, {}).values():
+                    await self._retire(entry, UNLOADED)
 
     async def close(self) -> None:
         """Answer what is queued and let go of everything."""
@@ -176,19 +200,39 @@ class Repository:
         old = versions.get(offer.version)
         if old is None or old.model is None:
             versions[offer.version] = Entry(offer, LOADING)
+        before = resident_bytes()
         try:
             prepared = await asyncio.to_thread(prepare, offer, self._options)
-            model = place(prepared, self._options, self.model)
+            model = place(prepared, self._options, self.awake)
         except ServeError as error:
             if old is None or old.model is None:
                 versions[offer.version] = Entry(offer, UNAVAILABLE, error.message)
             else:
                 old.reason = f"the old file goes on serving, the new one was refused: {error.message}"
             return
-        versions[offer.version] = Entry(offer, READY, "", model)
+        size = max(resident_bytes() - before, offer.path.stat().st_size)
+        entry = versions[offer.version] = Entry(offer, READY, "", model, size, time.time_ns())
         self._index()
         if old is not None:
             await self._retire(old, "replaced")
+        await self._make_room(entry)
+
+    async def _make_room(self, newest: Entry) -> None:
+        """Let go of the models that were not asked for longest, until the others fit into memory."""
+        limit = self._options.memory_bytes
+        if limit is None:
+            return
+        entries = [entry for versions in self._entries.values() for entry in versions.values() if entry.model]
+        entries.sort(key=_last_used_ns)
+        total = sum(entry.size for entry in entries)
+        for entry in entries:
+            if total <= limit:
+                return
+            if entry is newest or entry.model is None or entry.model.depth:
+                continue
+            total -= entry.size
+            await self._retire(entry, "")
+            entry.state = READY
 
     async def _retire(self, entry: Entry, reason: str) -> None:
         model, entry.model = entry.model, None
@@ -197,7 +241,7 @@ class Repository:
             self._index()
             await model.close()
             del model
-            await asyncio.to_thread(_give_back_memory)
+            await asyncio.to_thread(give_back_memory)
         entry.state, entry.reason = UNAVAILABLE, reason
 
     def _index(self) -> None:
@@ -219,10 +263,15 @@ class Repository:
             if relative.is_absolute() or not relative.parts or ".." in relative.parts:
                 folder.cleanup()
                 raise invalid(f"failed to load '{name}': '{path}' is no path below the folder of a model")
+            if relative.suffix == ".py":
+                folder.cleanup()
+                raise invalid(
+                    f"failed to load '{name}': '{path}' is a program; those are not taken from clients"
+                )
             file = root / relative
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        offers = list(FolderSource(root, name).offers())
+        offers = list(FolderSource(root, name, programs=False).offers())
         self._forget(name)
         self._uploads[name] = folder, offers
         return offers
@@ -231,6 +280,17 @@ class Repository:
         held = self._uploads.pop(name, None)
         if held is not None:
             held[0].cleanup()
+
+
+def _not_ready(name: str, entry: Entry) -> ServeError:
+    reason = f": {entry.reason}" if entry.reason else ""
+    text = f"Request for unknown model: '{name}' is not ready: {entry.state.lower()}{reason}"
+    return ServeError(Code.UNAVAILABLE, text)
+
+
+def _last_used_ns(entry: Entry) -> int:
+    assert entry.model is not None
+    return max(entry.loaded_ns, entry.model.statistics.last_ns)
 
 
 def _override(name: str, config: Mapping[str, Any] | str) -> Config:
@@ -248,11 +308,3 @@ def _latest(versions: Mapping[str, object]) -> str:
     return max(
         versions, key=lambda version: (version.isdigit(), int(version) if version.isdigit() else 0, version)
     )
-
-
-def _give_back_memory() -> None:
-    """Freed memory goes back to the system, where the C library can do so."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

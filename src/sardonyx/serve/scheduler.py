@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
@@ -31,7 +32,7 @@ def _future() -> asyncio.Future[Results]:
     return asyncio.get_running_loop().create_future()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """One request in the queue.
 
@@ -87,6 +88,9 @@ class Scheduler:
         self._pending: list[deque[Job]] = [deque() for _ in range(policy.levels)]
         self._forming = threading.Lock()
         self._closed = False
+        self._waiting: set[Job] = set()
+        self._ended = asyncio.Event()
+        self._alive = policy.instances
         self._threads = [
             threading.Thread(target=self._work, name=f"serve {name}", daemon=True)
             for _ in range(policy.instances)
@@ -97,7 +101,7 @@ class Scheduler:
     async def run(self, job: Job) -> Results:
         """The outputs of a job; the overload error if too many wait, DEADLINE if its time is over first."""
         if self._closed:
-            raise ServeError(Code.UNAVAILABLE, f"model '{self._name}' is being unloaded", _RETRY_S)
+            raise self._unloaded()
         if self.depth >= self._policy.queue_size:
             raise ServeError(
                 self._overload,
@@ -111,26 +115,40 @@ class Scheduler:
                 raise _expired(self._name)
             timer = self._loop.call_later(left_s, _expire, job, self._name)
         self.depth += 1
+        self._waiting.add(job)
         try:
             self._inbox.put(job)
             return await job.future
         finally:
             self.depth -= 1
+            self._waiting.discard(job)
             if timer is not None:
                 timer.cancel()
 
-    async def close(self) -> None:
-        """Take no more, work off what is queued and end the threads."""
+    async def close(self, patience_s: float) -> None:
+        """Take no more, work off what is queued and end the threads; after so long, leave them behind."""
         self._closed = True
         self._inbox.put(None)
-        for thread in self._threads:
-            await asyncio.to_thread(thread.join)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), patience_s)
+        for job in self._waiting:
+            if not job.future.done():
+                job.future.set_exception(self._unloaded())
+
+    def _unloaded(self) -> ServeError:
+        return ServeError(Code.UNAVAILABLE, f"model '{self._name}' is being unloaded", _RETRY_S)
+
+    def _thread_ended(self) -> None:
+        self._alive -= 1
+        if self._alive == 0:
+            self._ended.set()
 
     def _work(self) -> None:
         while True:
             with self._forming:
                 batch = self._next()
             if not batch:
+                self._loop.call_soon_threadsafe(self._thread_ended)
                 return
             began = time.perf_counter_ns()
             for job in batch:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sardonyx.protocol.datatypes import BY_ONNX, Array
+from sardonyx.protocol.datatypes import BY_ONNX, DATATYPES, Array, element_count, from_raw, objects
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import RequestedOutput, Tensor
 
@@ -89,6 +89,29 @@ class Signature:
                     f"it has {', '.join(numbers)}"
                 )
         return tuple(dict.fromkeys(numbers[output.name] for output in requested))
+
+    def named(self, raw: Array) -> Tensor:
+        """The only input, read from bytes alone: one row, at most one other free size, one element of BYTES.
+
+        INVALID_ARGUMENT if there are several inputs or sizes to find.
+        """
+        if len(self.inputs) != 1:
+            raise invalid(f"a raw request must have one input, model '{self.model}' has {len(self.inputs)}")
+        port = self.inputs[0]
+        dims = list(port.shape)
+        if self.batches and dims:
+            dims[0] = 1
+        kind = DATATYPES[port.datatype]
+        if kind.size == 0:
+            shape = tuple(1 if size < 0 else size for size in dims)
+            return Tensor(port.name, port.datatype, shape, objects([raw.tobytes()]).reshape(shape))
+        free = [axis for axis, size in enumerate(dims) if size < 0]
+        if len(free) > 1:
+            raise invalid(f"a raw request leaves one size open, input '{port.name}' has {len(free)}")
+        if free:
+            known = element_count(size for size in dims if size >= 0) * kind.size
+            dims[free[0]] = len(raw) // known if known else 0
+        return Tensor(port.name, port.datatype, tuple(dims), from_raw(port.name, kind, tuple(dims), raw.data))
 
     def described(self) -> dict[str, list[dict[str, object]]]:
         """Inputs and outputs as the model metadata of the protocol shows them."""

@@ -31,6 +31,12 @@ def add_data_plane_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--allow-client-shm", action="store_true", help="let local clients pass tensors in shared memory"
     )
+    group.add_argument(
+        "--memory",
+        type=int,
+        metavar="MIB",
+        help="for models; those asked longest ago give way",
+    )
     group.add_argument("--server-name", default="sardonyx", metavar="NAME", help="what /v2 says it is")
 
 
@@ -52,6 +58,7 @@ def data_plane_options(options: argparse.Namespace, tls: Tls | None) -> ServeOpt
         timeout_s=options.timeout,
         max_body_bytes=options.max_body * _MEBIBYTE,
         drain_s=options.drain,
+        memory_bytes=None if options.memory is None else options.memory * _MEBIBYTE,
         allow_client_shm=options.allow_client_shm,
         tls=tls,
     )

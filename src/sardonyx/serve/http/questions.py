@@ -109,11 +109,13 @@ def _models(core: Core, question: Question) -> Answer:
     return 200, {"models": sorted({row["name"] for row in core.index(ready=True)})}
 
 
-def _metadata(core: Core, question: Question) -> Answer:
+async def _metadata(core: Core, question: Question) -> Answer:
+    await core.awake(question.model, question.version)
     return 200, core.metadata(question.model, question.version)
 
 
-def _config(core: Core, question: Question) -> Answer:
+async def _config(core: Core, question: Question) -> Answer:
+    await core.awake(question.model, question.version)
     return 200, core.config(question.model, question.version)
 
 
@@ -142,7 +144,8 @@ async def _load(core: Core, question: Question) -> Answer:
 
 
 async def _unload(core: Core, question: Question) -> Answer:
-    await core.unload(question.model)
+    dependents = _object(question.body, "parameters").get("unload_dependents") is True
+    await core.unload(question.model, dependents=dependents)
     return 200, None
 
 

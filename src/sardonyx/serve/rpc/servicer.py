@@ -105,11 +105,13 @@ class Servicer:
     async def ModelMetadata(self, message: Any, call: Any) -> Any:  # noqa: N802
         """Inputs and outputs of a model."""
         self._admit(call, "metadata", message.name)
+        await self._core.awake(message.name, message.version)
         return _filled(self._core.metadata(message.name, message.version), pb.ModelMetadataResponse())
 
     async def ModelConfig(self, message: Any, call: Any) -> Any:  # noqa: N802
         """The complete configuration of a model."""
         self._admit(call, "metadata", message.name)
+        await self._core.awake(message.name, message.version)
         config = self._core.config(message.name, message.version)
         return pb.ModelConfigResponse(config=as_message(config, message.name))
 
@@ -143,7 +145,8 @@ class Servicer:
     async def RepositoryModelUnload(self, message: Any, call: Any) -> Any:  # noqa: N802
         """Let go of a model."""
         self._admit(call, "repository", message.model_name)
-        await self._core.unload(message.model_name)
+        dependents = message.parameters["unload_dependents"].bool_param
+        await self._core.unload(message.model_name, dependents=dependents)
         return pb.RepositoryModelUnloadResponse()
 
     async def SystemSharedMemoryStatus(self, message: Any, call: Any) -> Any:  # noqa: N802
