@@ -31,8 +31,11 @@ class Book:
 
     def add(self, wanted: NewMonitor, by: str = "local", *, replace: bool = False) -> Monitor:
         """Keep a monitor. CONFLICT if the name is taken, INVALID_ARGUMENT for what makes no sense."""
-        _check(wanted)
         definition = msgspec.to_builtins(wanted)
+        try:
+            _check(msgspec.convert(definition, NewMonitor))
+        except msgspec.ValidationError as error:
+            raise invalid(f"monitor {wanted.name!r}: {error}") from error
         with self._database.write(silent=True) as session:
             row = session.scalar(select(MonitorRow).where(MonitorRow.name == wanted.name))
             if row is not None and not replace:

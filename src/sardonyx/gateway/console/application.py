@@ -126,10 +126,10 @@ class Console:
                 return self._refused(request, ServeError(Code.INVALID_ARGUMENT, str(error.detail)))
             except Exception:
                 _log.exception("%s %s", request.method, request.url.path)
-                return self._refused(
-                    request,
-                    ServeError(Code.INTERNAL, "The server met a fault of its own; its log says which."),
-                )
+                fault = ServeError(Code.INTERNAL, "The server met a fault of its own; its log says which.")
+                return self._refused(request, fault)
+            finally:
+                await request.close()
 
         return answer
 

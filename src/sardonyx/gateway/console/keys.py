@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sardonyx.gateway.console.access import Visitor, set_cookie
 from sardonyx.gateway.console.desk import Desk
 from sardonyx.protocol.errors import invalid
 from sardonyx.protocol.monitors import seconds
@@ -23,10 +24,13 @@ class AccessPages:
 
     async def keys(self, request: Request) -> Response:
         """All keys, and a form for another."""
-        return await self._keys(request, None)
+        return await self._keys(request, self._desk.admit(request, "admin"), None)
 
     async def create(self, request: Request) -> Response:
-        """A new key, whose secret is shown this once."""
+        """A new key, whose secret is shown this once.
+
+        The first one ends the time when everybody may do everything; who made it is logged in with it.
+        """
         who = self._desk.admit(request, "admin")
         form = {k: v.strip() for k, v in (await self._desk.form(request)).items() if isinstance(v, str)}
         days = form.get("days", "")
@@ -38,7 +42,10 @@ class AccessPages:
             expires_in_s=seconds(f"{days}d", "the days") if days else None,
         )
         issued = await self._desk.act(lambda: self._desk.administration.keys.create(new, who.principal.name))
-        return await self._keys(request, issued)
+        response = await self._keys(request, who, issued)
+        if not who.logged_in and who.principal.name == "anonymous" and "admin" in issued.scopes:
+            set_cookie(response, request, self._desk.sessions.begin(issued.secret))
+        return response
 
     async def revoke(self, request: Request) -> Response:
         """Let a key be good no more."""
@@ -79,8 +86,7 @@ class AccessPages:
             broken=broken,
         )
 
-    async def _keys(self, request: Request, issued: IssuedKey | None) -> Response:
-        who = self._desk.admit(request, "admin")
+    async def _keys(self, request: Request, who: Visitor, issued: IssuedKey | None) -> Response:
         keys = await self._desk.ask(lambda: self._desk.administration.keys.keys(all=True))
         good = [key for key in keys if key.revoked_at is None]
         return self._desk.page(

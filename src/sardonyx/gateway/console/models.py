@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from sardonyx.gateway.console import live
+from sardonyx.gateway.console.access import Visitor
 from sardonyx.gateway.console.desk import Desk, segment
-from sardonyx.protocol.errors import not_found
+from sardonyx.protocol.errors import ServeError, not_found
 from sardonyx.serve.opening import Servable
 
 _STATES = {"READY": "good", "LOADING": "warn", "UNLOADING": "warn", "UNAVAILABLE": "bad"}
@@ -30,8 +31,8 @@ class ModelPages:
     async def overview(self, request: Request) -> Response:
         """How the server does now."""
         who = self._desk.admit(request)
-        names = self._names()
-        ready = sum(row["state"] == "READY" for row in self._desk.parts.core.index())
+        names = self._names(who)
+        rows = [row for row in self._desk.parts.core.index() if row["name"] in names]
         return self._desk.page(
             request,
             "overview.html",
@@ -39,9 +40,9 @@ class ModelPages:
             who,
             tiles=live.tiles(self._desk.parts),
             models=[self._line(name) for name in names],
-            ready=ready,
-            versions=len(self._desk.parts.core.index()),
-            alerts=self._alerts(),
+            ready=sum(row["state"] == "READY" for row in rows),
+            versions=len(rows),
+            alerts=self._alerts(who),
             url=self._desk.url(request),
         )
 
@@ -49,7 +50,7 @@ class ModelPages:
         """All models that are or could be served."""
         who = self._desk.admit(request)
         return self._desk.page(
-            request, "models.html", "models", who, models=[self._line(name) for name in self._names()]
+            request, "models.html", "models", who, models=[self._line(name) for name in self._names(who)]
         )
 
     async def model(self, request: Request) -> Response:
@@ -87,7 +88,7 @@ class ModelPages:
     async def stream(self, request: Request) -> Response:
         """The live numbers of everything, or of one model."""
         name, version = request.query_params.get("model", ""), request.query_params.get("version", "")
-        self._desk.admit(request, "metadata", name)
+        who = self._desk.admit(request, "metadata", name)
         if name:
             rows = [
                 (f"{name}:{row['version']}", name, row["version"])
@@ -95,7 +96,7 @@ class ModelPages:
                 if row["name"] == name
             ]
         else:
-            rows = [(known, known, "") for known in self._names()]
+            rows = [(known, known, "") for known in self._names(who)]
         events = live.stream(self._desk.parts, self._closing, rows, name, version)
         return StreamingResponse(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
@@ -118,8 +119,9 @@ class ModelPages:
             "numbers": [row["version"] for row in rows],
         }
 
-    def _names(self) -> list[str]:
-        return list(dict.fromkeys(row["name"] for row in self._desk.parts.core.index()))
+    def _names(self, who: Visitor) -> list[str]:
+        names = dict.fromkeys(row["name"] for row in self._desk.parts.core.index())
+        return [name for name in names if who.principal.may_see(name)]
 
     def _line(self, name: str) -> dict[str, Any]:
         rows = [row for row in self._desk.parts.core.index() if row["name"] == name]
@@ -149,9 +151,13 @@ class ModelPages:
             **live.row(self._desk.parts, name, version),
         }
 
-    def _alerts(self) -> list[Any]:
+    def _alerts(self, who: Visitor) -> list[Any]:
         watch = self._desk.parts.monitoring.watch
-        return watch.book.alerts(open_only=True, limit=5) if watch is not None else []
+        try:
+            found = watch.book.alerts(open_only=True, limit=5) if watch is not None else []
+        except ServeError:
+            return []
+        return [alert for alert in found if who.principal.may_see(alert.model)]
 
 
 def labels_of(model: Servable) -> list[str]:

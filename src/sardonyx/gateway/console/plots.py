@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from sardonyx.gateway.console.view import number_text
 
-_WIDTH, _HEIGHT, _BOTTOM, _LEFT = 480, 150, 20, 44
+_WIDTH, _HEIGHT, _BOTTOM, _LEFT = 480, 160, 26, 52
 _BASE = _HEIGHT - _BOTTOM
 _MOST_LABELS = 6
 
@@ -71,7 +71,7 @@ def _edges(edges: Sequence[float]) -> str:
 
 def _labels(labels: Sequence[str], step: float) -> str:
     every = max(1, len(labels) // _MOST_LABELS) if step < 50 else 1
-    most = max(3, int(step / 7)) * every
+    most = max(3, int(step / 9)) * every
     return "".join(
         _text((i + 0.5) * step, _HEIGHT - 5, _short(label, most), "middle")
         for i, label in enumerate(labels)
