@@ -14,7 +14,7 @@ N ?= 100000
 SEED ?= 0
 JOBS ?= 1
 WIRE := sardonyx/protocol/wire
-.PHONY: help demo serve test test-all check format bench bench-serve golden docs stubs fuzz clean
+.PHONY: help demo serve test test-all check format bench bench-serve golden docs site stubs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,6 +39,11 @@ $(BIN)/python:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,libraries]'
 	@touch $@
 
+.venv/.site: pyproject.toml | .venv/.dev
+	@echo "installing what builds the site into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,site]'
+	@touch $@
+
 demo: .venv/.demo  ## read the printed lines of a photographed page with a real model, deploy it, ask it over REST
 	@$(RUN)/python examples/read_text.py
 
@@ -60,9 +65,9 @@ format: .venv/.dev  ## rewrite the sources in the house style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: .venv/.dev  ## measure beside onnxruntime and rewrite the README's tables
-	@$(RUN)/python benchmarks/compare_ort.py --readme
-	@$(RUN)/python benchmarks/start.py --readme
+bench: .venv/.dev  ## measure beside onnxruntime and rewrite docs/performance.md
+	@$(RUN)/python benchmarks/compare_ort.py --write
+	@$(RUN)/python benchmarks/start.py --write
 
 bench-serve: .venv/.dev  ## measure serving beside FastAPI, and kserve and MLServer where KSERVE_PYTHON and MLSERVER name them
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check fastapi
@@ -75,6 +80,9 @@ stubs:  ## generate the protobuf messages of protocol/wire (needs grpcio-tools==
 	@cd src && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. $(WIRE)/*.proto
 	@sed -i -e 's/^from google.protobuf import descriptor_pool as _descriptor_pool/from sardonyx.protocol.wire.pool import POOL as _POOL/' \
 		-e 's/_descriptor_pool\.Default()/_POOL/' src/$(WIRE)/*_pb2.py
+
+site: .venv/.site  ## build all pages as a site in build/site, warnings are errors
+	@$(RUN)/python -m mkdocs build --quiet
 
 docs: .venv/.dev  ## generate the tables of docs/ and run the tour
 	@$(RUN)/python -m sardonyx.tools.schemas

@@ -1,6 +1,6 @@
-"""Measure the real models of the zoo beside onnxruntime; write JSON lines and the README's table.
+"""Measure the real models of the zoo beside onnxruntime; write JSON lines and docs/performance.md.
 
-    python benchmarks/compare_ort.py [--quick] [--readme] [--threads 1,2] [--seconds 1.0] [NAME ...]
+    python benchmarks/compare_ort.py [--quick] [--write] [--threads 1,2] [--seconds 1.0] [NAME ...]
 
 How it is measured: see `sardonyx.tools.bench`.
 """
@@ -25,7 +25,15 @@ from sardonyx.tools import bench
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+PERFORMANCE = ROOT / "docs" / "performance.md"
 MARKS = ("<!-- bench:start -->", "<!-- bench:end -->")
+SUMMARY_MARKS = ("<!-- summary:start -->", "<!-- summary:end -->")
+CLASSES = {
+    "pictures": {"vision", "canonical", "detection", "segmentation", "ocr"},
+    "text": {"text"},
+    "sound": {"audio", "tts"},
+}
+TINY, TINY_US = "tiny, below 0.3 ms", 300
 ONE_NODE = "one_node (float[N] x) => (float[N] y) { y = Relu(x) }"
 NOTHING = "–"
 LARGEST_DISTANCE = {"fp32": 1e-4, "fp16": 1e-3}
@@ -38,7 +46,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="only the quick set")
     parser.add_argument("--threads", default="1,2", help="thread counts, by comma")
     parser.add_argument("--seconds", type=float, default=1.0, help="per engine, model and thread count")
-    parser.add_argument("--readme", action="store_true", help="rewrite the table of README.md")
+    parser.add_argument(
+        "--write", action="store_true", help="rewrite docs/performance.md and the README's summary"
+    )
     options = parser.parse_args()
     names = options.names or [
         model.name for model in zoo.models(quick=True if options.quick else None, precision=("fp32", "fp16"))
@@ -50,8 +60,9 @@ def main() -> int:
     save(rows, latency)
     table = report(rows, latency)
     print(f"\n{table}")
-    if options.readme:
-        rewrite_readme(table)
+    if options.write:
+        rewrite(PERFORMANCE, table, MARKS)
+        rewrite(ROOT / "README.md", summary(rows), SUMMARY_MARKS)
     return int(any(row.speed is None or is_apart(row) for row in rows))
 
 
@@ -163,12 +174,43 @@ def line_of(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def rewrite_readme(table: str, marks: tuple[str, str] = MARKS) -> None:
-    """Put the table between the two marks of README.md."""
-    file = ROOT / "README.md"
-    before, rest = file.read_text(encoding="utf-8").split(marks[0])
+def summary(rows: list[bench.Row]) -> str:
+    """Geometric means by class of models, as Markdown."""
+    threads = sorted({row.threads for row in rows})
+    version = next((row.timings[1].version for row in rows if row.timings), "")
+    alone = {row.model: row for row in rows if row.threads == threads[0] and row.timings}
+    names: dict[str, list[str]] = {title: [] for title in (*CLASSES, TINY)}
+    categories = {model.name: model.category for model in zoo.models()}
+    for name, row in alone.items():
+        title = next((title for title, known in CLASSES.items() if categories.get(name) in known), None)
+        is_tiny = row.timings[0].median_us < TINY_US
+        names[TINY if is_tiny or title is None else title].append(name)
+    lines = [
+        f"Beside onnxruntime {version}, both in float32, on {processor()} and {bench.machine()['cores']} "
+        "cores; above 1 means that Sardonyx is faster.",
+        "",
+        line_of(["models", *(f"{count} thread{'s' if count > 1 else ''}" for count in threads)]),
+        line_of(["---", *["---:"] * len(threads)]),
+    ]
+    lines += [line_of(means_of(title, known, rows, threads)) for title, known in names.items() if known]
+    total = means_of("all", list(alone), rows, threads)
+    return "\n".join([*lines, line_of([f"**{cell}**" for cell in total])]) + "\n"
+
+
+def means_of(title: str, names: list[str], rows: list[bench.Row], threads: list[int]) -> list[str]:
+    """The cells of one line of the summary."""
+    cells = [f"{title} ({len(names)})"]
+    for count in threads:
+        speeds = [row.speed for row in rows if row.threads == count and row.speed and row.model in names]
+        cells.append(f"{bench.geometric_mean(speeds):.2f}x" if speeds else NOTHING)
+    return cells
+
+
+def rewrite(page: Path, text: str, marks: tuple[str, str]) -> None:
+    """Put a text between the two marks of a page."""
+    before, rest = page.read_text(encoding="utf-8").split(marks[0])
     after = rest.split(marks[1])[1]
-    file.write_text(f"{before}{marks[0]}\n{table}{marks[1]}{after}", encoding="utf-8")
+    page.write_text(f"{before}{marks[0]}\n{text}{marks[1]}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Measure how long a first answer takes, as whole processes beside onnxruntime, and write the README's table.
+"""Measure how long a first answer takes, as whole processes beside onnxruntime; write docs/performance.md.
 
-    python benchmarks/start.py [--readme] [--rounds 5] [NAME ...]
+    python benchmarks/start.py [--write] [--rounds 5] [NAME ...]
 
 A process imports the engine, makes a session, runs it once and ends. Engines and states of the cache take
 turns, `rounds` times (less for large models); the figure is the median. The cache is empty, or was filled by
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import start_models
-from compare_ort import RESULTS, ROOT, line_of, rewrite_readme
+from compare_ort import PERFORMANCE, RESULTS, ROOT, line_of, rewrite
 
 from sardonyx import zoo
 from sardonyx.tools import bench
@@ -83,7 +83,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("names", nargs="*", default=[*SMALL, *LARGE], help="models (default: all)")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--readme", action="store_true", help="rewrite the table of README.md")
+    parser.add_argument("--write", action="store_true", help="rewrite the table of docs/performance.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sardonyx-start-") as name:
         rows = list(measured(options.names, Path(name), options.rounds))
@@ -92,8 +92,8 @@ def main() -> int:
     lines = [{**asdict(row), "machine": bench.machine()} for row in rows]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     print(f"results in {file.relative_to(ROOT)}\n\n{table(rows)}")
-    if options.readme:
-        rewrite_readme(table(rows), MARKS)
+    if options.write:
+        rewrite(PERFORMANCE, table(rows), MARKS)
     return int(any(is_late(row, state) for row in rows for state in SHARES))
 
 

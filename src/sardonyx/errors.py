@@ -2,7 +2,7 @@
 
 SardonyxError
     LoadError        the file is not a model this engine can read
-    UnsupportedOp    an operator or variant has no meaning here
+    UnsupportedOp    an operator or variant is not supported
         NeedsContent     it has one once the content of some tensors is known
     ShapeError       shapes or types of a model or a feed contradict each other
     CompileError     code generation failed: a fault of the engine

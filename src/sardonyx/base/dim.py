@@ -162,7 +162,7 @@ def _call(fn: str, *args: Dim) -> Dim:
 
 
 def _divide_exactly(a: Dim, b: Dim) -> Dim | None:
-    """A / b by polynomial long division, or None if there is a remainder (b assumed nonzero)."""
+    """a / b by polynomial long division, or None if there is a remainder (b assumed nonzero)."""
     rest = dict(_terms(a))
     quotient: dict[Monomial, int] = {}
     divisor = sorted(_terms(b), key=lambda t: _key(t[0]), reverse=True)
@@ -220,7 +220,7 @@ def ceildiv(a: Dim, b: Dim) -> Dim:
 
 
 def mod(a: Dim, b: Dim) -> Dim:
-    """A - floor(a / b) * b."""
+    """a - floor(a / b) * b."""
     if isinstance(a, int) and isinstance(b, int):
         return a % b
     return a - floordiv(a, b) * b
@@ -403,7 +403,7 @@ def broadcast_stride(size: Dim, result: Dim, stride: Dim) -> Dim:
 
 
 def where(condition: Dim, a: Dim, b: Dim) -> Dim:
-    """A if condition is nonzero else b."""
+    """a if condition is nonzero else b."""
     if isinstance(condition, int):
         return a if condition else b
     return a if a == b else _call("where", condition, a, b)
@@ -422,7 +422,7 @@ def is_equal(a: Dim, b: Dim) -> Dim:
 
 
 def truncdiv(a: Dim, b: Dim) -> Dim:
-    """A / b rounded toward zero, as integer Div does."""
+    """a / b rounded toward zero, as integer Div does."""
     if isinstance(a, int) and isinstance(b, int):
         return FUNCTIONS["truncdiv"](a, b)
     low_a, low_b = lower_bound(a), lower_bound(b)

@@ -110,7 +110,7 @@ def load(
     Raises:
         LoadError: the file is damaged, contradictory, or not an ONNX model.
         NeedsContent: ranks depend on what is fed; load again with more `known` or with free sizes fixed.
-        UnsupportedOp: an operator has no meaning and no fallback.
+        UnsupportedOp: an operator is not supported and has no fallback.
         ShapeError: shapes or element types of the model contradict each other.
     """
     ops.register_all()

@@ -55,7 +55,7 @@ def _divide_one(a: Any, b: Any) -> Any:
 
 
 def power(a: Array, b: Array) -> Array:
-    """A ** b in the type of a; integer powers wrap, negative integer exponents truncate."""
+    """a ** b in the type of a; integer powers wrap, negative integer exponents truncate."""
     if a.dtype.kind in "iu" and b.dtype.kind in "iu":
         with np.errstate(all="ignore"):
             safe = np.where(b < 0, 0, b)
@@ -111,7 +111,7 @@ def _plain(a: Array) -> Array:
 
 
 def equal(a: Array, b: Array) -> Array:
-    """A == b; symbolic integers only where it can be proven."""
+    """a == b; symbolic integers only where it can be proven."""
     if _symbolic(a, b) and not _text(a, b):
         return _elementwise(lambda p, q: _decided(dims.equal(p, q)), a, b).astype(np.bool_)
     return np.asarray(np.equal(a, b), dtype=np.bool_)
@@ -122,7 +122,7 @@ def _text(*args: Array) -> bool:
 
 
 def less(a: Array, b: Array) -> Array:
-    """A < b; symbolic integers only where it can be proven."""
+    """a < b; symbolic integers only where it can be proven."""
     if _symbolic(a, b):
 
         def one(p: Any, q: Any) -> bool:
@@ -134,18 +134,18 @@ def less(a: Array, b: Array) -> Array:
 
 
 def where(condition: Array, a: Array, b: Array) -> Array:
-    """A where the condition holds, else b."""
+    """a where the condition holds, else b."""
     return np.where(_plain(condition).astype(np.bool_), a, b)
 
 
 def shift_left(a: Array, b: Array) -> Array:
-    """A << b; 0 for shifts of the whole width or more."""
+    """a << b; 0 for shifts of the whole width or more."""
     bits = a.dtype.itemsize * 8
     return np.where(b >= bits, 0, np.left_shift(a, np.minimum(b, bits - 1))).astype(a.dtype)
 
 
 def shift_right(a: Array, b: Array) -> Array:
-    """A >> b; only copies of the sign (0 if there is none) for shifts of the whole width or more."""
+    """a >> b; only copies of the sign (0 if there is none) for shifts of the whole width or more."""
     bits = a.dtype.itemsize * 8
     if a.dtype.kind == "i":
         return np.asarray(np.right_shift(a, np.minimum(b, bits - 1)), dtype=a.dtype)

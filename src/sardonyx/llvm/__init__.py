@@ -1,1 +1,1 @@
-"""LLVM IR text and machine code."""
+"""LLVM IR as text: instructions, vectors, functions of numbers."""

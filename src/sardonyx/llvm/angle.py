@@ -39,7 +39,7 @@ def modulo_half_pi(x: Lanes, c: Coefficients) -> tuple[Lanes, Lanes]:
 
 
 def _each_lane(x: Lanes, r: V, n: V, limit: float) -> tuple[V, V]:
-    """R and n with the lanes replaced in which |x| is above the limit."""
+    """r and n with the lanes replaced in which |x| is above the limit."""
     f, lanes, scalar, whole = x.f, x.v.lanes, x.v.scalar, n.scalar
     _define(f.module)
     xs, rs, ns = f.alloca(scalar, lanes), f.alloca(scalar, lanes), f.alloca(whole, lanes)

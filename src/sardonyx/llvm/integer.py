@@ -69,7 +69,7 @@ def _safe_quotient(f: Function, a: V, b: V, signed: bool) -> V:
 
 
 def remainder(f: Function, a: V, b: V, signed: bool, *, floored: bool) -> V:
-    """A - b * (a / b): the sign is that of b if `floored`, else that of a; 0 for a zero divisor."""
+    """a - b * (a / b): the sign is that of b if `floored`, else that of a; 0 for a zero divisor."""
     known = literal_of(b)
     if known:
         quotient = _divide_by(f, a, b, known, signed)

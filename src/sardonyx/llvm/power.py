@@ -110,7 +110,7 @@ def _at_ends(x: Lanes, log2: Lanes) -> Lanes:
 
 
 def _two_sum(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
-    """A + b in two parts, for |a| >= |b|."""
+    """a + b in two parts, for |a| >= |b|."""
     total = a + b
     return total, (a - total) + b
 

@@ -45,7 +45,7 @@ def sign(x: Lanes) -> Lanes:
 
 
 def remainder(a: Lanes, b: Lanes, *, floored: bool) -> Lanes:
-    """A - b * q for whole q, exact: the sign is that of b if `floored`, else that of a.
+    """a - b * q for whole q, exact: the sign is that of b if `floored`, else that of a.
 
     Each step subtracts the leading bits of the quotient times b, which one FMA does without rounding.
     """
@@ -64,7 +64,7 @@ def remainder(a: Lanes, b: Lanes, *, floored: bool) -> Lanes:
 
 
 def _reduced(r: Lanes, divisor: Lanes) -> Lanes:
-    """R minus a multiple of the divisor that leaves at most a few bits less than a mantissa."""
+    """r minus a multiple of the divisor that leaves at most a few bits less than a mantissa."""
     step = 2.0**1000 if r.v.scalar == "double" else 2.0**100
     size = r.abs() * (1.0 / step)
     for _ in range(2):

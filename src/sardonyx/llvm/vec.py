@@ -334,7 +334,7 @@ class Function:
         return self.call(f"llvm.smax.{mangle(a.type)}", a.type, a, b)
 
     def fma(self, a: V, b: V, c: V) -> V:
-        """A * b + c with one rounding."""
+        """a * b + c with one rounding."""
         return self.call(f"llvm.fma.{mangle(a.type)}", a.type, a, b, c)
 
     def convert(self, op: str, value: V, scalar: str) -> V:

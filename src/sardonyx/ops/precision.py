@@ -32,7 +32,7 @@ def in_single(formula: Formula) -> Formula:
 
 
 def centred(x: Value, zero: Value | None) -> Value:
-    """X - zero, exact in int32; `zero` broadcasts with x and may be missing."""
+    """x - zero, exact in int32; `zero` broadcasts with x and may be missing."""
     wide = x.cast(dt.I32)
     if zero is None or (zero.is_numeric_const and zero.data is not None and not np.any(zero.data)):
         return wide

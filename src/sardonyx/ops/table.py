@@ -124,7 +124,7 @@ def lookup(domain: str, name: str, opset: int) -> Operator:
     chosen = [o for o in _operators.get((domain, name), []) if o.since <= opset]
     if not chosen:
         shown = f"{domain}.{name}" if domain else name
-        raise UnsupportedOp(f"{shown}-{opset}: this operator has no meaning here")
+        raise UnsupportedOp(f"{shown}-{opset}: this operator is not supported")
     return chosen[-1]
 
 

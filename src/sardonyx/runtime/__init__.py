@@ -1,1 +1,1 @@
-"""Sessions and what they run on: the only layer a user of the package holds objects of."""
+"""Programs and what they run on: memory, threads, segments, host steps. Imports no compiler."""

@@ -1,12 +1,15 @@
-"""Writes the generated pages of docs/: operators.md from the registry, knobs.md from the table of knobs.
+"""Writes the generated pages of docs/, operators.md and knobs.md, and the list of folders in CONTRIBUTING.md.
 
-`python -m sardonyx.tools.docs [FOLDER]`; nothing in these pages is written by hand.
+`python -m sardonyx.tools.docs [FOLDER]`; nothing of these is written by hand.
 """
 
 from __future__ import annotations
 
+import importlib
 import itertools
+import re
 import sys
+import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,16 +35,39 @@ OPERATORS = """Every operator of onnx {version}, and those of com.microsoft.
 
 What a model really does is in `sardonyx explain`.
 """
+FOLDERS_MARKS = ("<!-- folders:start -->", "<!-- folders:end -->")
 HEAD = ("operator", "opsets", "runs", "native types", "host types", "meaning")
 
 
 def main() -> int:
-    """Write both pages."""
+    """Write the pages, and the list of folders if the project lies around them."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
     register_all()
     (folder / "operators.md").write_text(operators_page(), encoding="utf-8")
     (folder / "knobs.md").write_text(knobs_page(), encoding="utf-8")
+    guide, project = folder.parent / "CONTRIBUTING.md", folder.parent / "pyproject.toml"
+    if guide.exists() and project.exists():
+        guide.write_text(with_folders(guide.read_text(encoding="utf-8"), project), encoding="utf-8")
     return 0
+
+
+def with_folders(page: str, project: Path) -> str:
+    """The page with the list of folders between its marks."""
+    before, rest = page.split(FOLDERS_MARKS[0])
+    after = rest.split(FOLDERS_MARKS[1])[1]
+    return f"{before}{FOLDERS_MARKS[0]}\n{folders(project)}{FOLDERS_MARKS[1]}{after}"
+
+
+def folders(project: Path) -> str:
+    """A line for each layer of the import contract of pyproject.toml, the lowest first."""
+    contracts = tomllib.loads(project.read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    lines = []
+    for layer in reversed(layers):
+        for name in map(str.strip, re.split(r"[|:]", layer)):
+            about = (importlib.import_module(f"sardonyx.{name}").__doc__ or "").strip().partition("\n")[0]
+            lines.append(f"- `{name}`: {about}\n")
+    return "".join(lines)
 
 
 def operators_page() -> str:

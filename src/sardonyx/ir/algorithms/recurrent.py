@@ -161,7 +161,7 @@ def lstm_quantized(
 
 
 def quantize_dynamically(x: Array) -> tuple[Array, Array, Array]:
-    """X as uint8 points, their distance and the point of zero; the range includes zero."""
+    """x as uint8 points, their distance and the point of zero; the range includes zero."""
     low, high = np.min(x, initial=0), np.max(x, initial=0)
     step = (high - low) / x.dtype.type(255) if high != low else x.dtype.type(1)
     origin = np.clip(np.rint(-low / step), 0, 255)

@@ -54,7 +54,7 @@ def trees(
     targets: int,
     combine: str,
 ) -> tuple[Array, Array]:
-    """X [N, F] to totals [N, targets] and whether any leaf reached names the target.
+    """x [N, F] to totals [N, targets] and whether any leaf reached names the target.
 
     Node arrays: `feature`, `mode` (an index into COMPARISONS, or LEAF), `threshold`, `missing` (whether NaN
     means yes), `yes` and `no` (the next node; for a leaf the first of its entries and their number).

@@ -227,7 +227,7 @@ class _Writer:
         return Complex(f, f.load(slot, "ptr"), self.size)
 
     def _multiply(self, a: Complex, b: Complex, count: V, *, conjugate: bool) -> None:
-        """A = a * b, or its conjugate."""
+        """a = a * b, or its conjugate."""
         with self.f.loop(int_(0), count) as k:
             (p, q), (r, s) = a.get(k.index), b.get(k.index)
             im = p * s + q * r

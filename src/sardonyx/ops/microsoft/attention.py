@@ -42,7 +42,7 @@ def _padding(
         kept = key.lt(ends).logical_and(starts.le(key))
     elif mask.rank == 1:
         if dims.equal(mask.size, batch) is False:
-            raise UnsupportedOp(f"a key mask of shape {list(mask.shape)} has no meaning here")
+            raise UnsupportedOp(f"a key mask of shape {list(mask.shape)} is not supported")
         kept = key.lt(mask.reshape((batch, 1)))
     else:
         if mask.rank == 4:
@@ -54,7 +54,7 @@ def _padding(
         4: kept.shape[:3],
     }.get(kept.rank)
     if middle is None:
-        raise UnsupportedOp(f"a key mask of shape {list(mask.shape)} has no meaning here")
+        raise UnsupportedOp(f"a key mask of shape {list(mask.shape)} is not supported")
     return kept.reshape((*middle, kept.shape[-1])).where(scalar(0, dtype), fill)
 
 

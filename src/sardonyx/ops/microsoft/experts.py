@@ -72,7 +72,7 @@ def routed(router: Value, k: int, normalised: bool) -> Value:
 
 
 def _product(x: Value, w: Value, b: Value | None) -> Value:
-    """X [1 or E, T, I] times the weights [E, O, I] of every expert, plus its bias."""
+    """x [1 or E, T, I] times the weights [E, O, I] of every expert, plus its bias."""
     y = x.dot(w.transpose(0, 2, 1))
     return y if b is None else y + b.reshape((b.shape[0], 1, b.shape[1]))
 

@@ -122,7 +122,7 @@ def microsoft_gelu(x: Value) -> Value:
 
 @op("QuickGelu", domain=MICROSOFT)
 def quick_gelu(x: Value, *, alpha: float = 1.702) -> Value:
-    """X * sigmoid(alpha * x)."""
+    """x * sigmoid(alpha * x)."""
     return x * (x * alpha).sigmoid()
 
 
@@ -138,7 +138,7 @@ def bias_split_gelu(x: Value, bias: Value) -> Value:
 
 @op("BiasAdd", domain=MICROSOFT)
 def bias_add(x: Value, bias: Value, skip: Value) -> Value:
-    """X + bias + skip."""
+    """x + bias + skip."""
     return x + bias + skip
 
 
@@ -173,7 +173,7 @@ def fused_matmul(
     transBatchA: int = 0,  # noqa: N803
     transBatchB: int = 0,  # noqa: N803
 ) -> Value:
-    """Alpha * A @ B, both transposed as asked."""
+    """alpha * A @ B, both transposed as asked."""
     y = matrix_product(_batch_first(a, transBatchA, transA), _batch_first(b, transBatchB, transB))
     return y if alpha == 1 else y * alpha
 
@@ -190,7 +190,7 @@ def sparse_to_dense_matmul(
     transA: int = 0,  # noqa: N803
     transB: int = 0,  # noqa: N803
 ) -> Value:
-    """Alpha * A @ B of a sparse matrix A, which is a dense one here."""
+    """alpha * A @ B of a sparse matrix A, which is a dense one here."""
     return fused_matmul(a, b, alpha=alpha, transA=transA, transB=transB)
 
 
@@ -231,7 +231,7 @@ def activated(y: Value, activation: str | None, params: Floats) -> Value:
             return hard_sigmoid(y, alpha=params[0], beta=params[1]) if len(params) >= 2 else hard_sigmoid(y)
         case "Gelu":
             return gelu(y)
-    raise UnsupportedOp(f"the fused activation {activation!r} has no meaning here")
+    raise UnsupportedOp(f"the fused activation {activation!r} is not supported")
 
 
 @op("FusedGemm", domain=MICROSOFT)

@@ -23,7 +23,7 @@ def scaled_silu(x: Value, scale: Value | None = None, *, alpha: float = 1.0) -> 
 
 @op("GatedAdd", domain=MICROSOFT)
 def gated_add(x: Value, y: Value, gate: Value, gate_weight: Value | None = None) -> Value:
-    """X + y * gate; with weights the gate of a row is sigmoid(gate @ gate_weight)."""
+    """x + y * gate; with weights the gate of a row is sigmoid(gate @ gate_weight)."""
     if gate_weight is not None:
         gate = gate.cast(dt.F32).dot(gate_weight.cast(dt.F32)).sigmoid().cast(x.dtype)
     return x + y * gate

@@ -274,7 +274,7 @@ def qgemm(
     transA: int = 0,  # noqa: N803
     transB: int = 0,  # noqa: N803
 ) -> Value:
-    """Alpha * A @ B + C, C on the scale alpha * a_scale * b_scale; real if y has no scale."""
+    """alpha * A @ B + C, C on the scale alpha * a_scale * b_scale; real if y has no scale."""
     left = a.transpose(1, 0) if transA else a
     right = b.transpose(1, 0) if transB else b
     total = multiply_integers(left, right, a_zero_point, b_zero_point)
@@ -327,7 +327,7 @@ def mul_integer(a: Value, a_zero_point: Value | None, b: Value, b_zero_point: Va
 
 @op("MatMulInteger16", domain=MICROSOFT)
 def matmul_integer_16(a: Value, b: Value) -> Value:
-    """A @ B of 16-bit integers, in 32 bits."""
+    """a @ B of 16-bit integers, in 32 bits."""
     wide = dt.U32 if a.dtype is dt.U16 and b.dtype is dt.U16 else dt.I32
     return matrix_product(a.cast(wide), b.cast(wide))
 

@@ -21,7 +21,7 @@ op("GridSample", domain=MICROSOFT)(grid_sample)
 
 @op("ExpandDims", domain=MICROSOFT)
 def expand_dims(x: Value, axis: Value) -> Value:
-    """X with one more axis of size 1."""
+    """x with one more axis of size 1."""
     if not axis.is_numeric_const or axis.data is None:
         raise UnsupportedOp("ExpandDims with an axis that is not known")
     at = int(axis.data.reshape(())) % (x.rank + 1)

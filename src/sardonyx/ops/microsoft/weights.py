@@ -45,7 +45,7 @@ def matmul_nbits(
     bits: int = 4,
     weight_prepacked: int = 0,
 ) -> Value:
-    """A [..., K] times weights of few bits [N, K], each block of K with its own scale and zero point.
+    """a [..., K] times weights of few bits [N, K], each block of K with its own scale and zero point.
 
     `g_idx` [K] names the block of each column if they are not in order. Weights of no bytes are zeros.
     """
@@ -104,7 +104,7 @@ def matmul_bnb4(
     training_mode: int = 0,
     transB: int = 1,  # noqa: N803
 ) -> Value:
-    """A [..., K] times weights [N, K] of 4-bit codes, the high one of a byte first, in scaled blocks."""
+    """a [..., K] times weights [N, K] of 4-bit codes, the high one of a byte first, in scaled blocks."""
     table = const(np.array(NF4 if quant_type else (*FP4, *(-v for v in FP4)), absmax.dtype.numpy))
     halves = [map_("shr", b, 4), map_("bitand", b, 15)]
     codes = concat([h.reshape((b.size, 1)) for h in halves], 1).reshape((b.size * 2,))

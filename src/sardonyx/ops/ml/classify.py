@@ -82,7 +82,7 @@ def transformed(scores: Value, transform: str) -> Value:
             return softmax_zero(scores)
         case "PROBIT":
             return probit(scores)
-    raise UnsupportedOp(f"the post_transform {transform!r} has no meaning")
+    raise UnsupportedOp(f"the post_transform {transform!r} is not supported")
 
 
 def binary_scores(score: Value, transform: str, *, complement: bool) -> Value:
@@ -115,7 +115,7 @@ def linear_regressor(
     post_transform: str = "NONE",
     targets: int = 1,
 ) -> Value:
-    """X @ coefficients + intercepts."""
+    """x @ coefficients + intercepts."""
     rows = _matrix(x)
     y = rows.dot(_constant(np.reshape(coefficients, (targets, -1)).T, rows))
     if intercepts:
@@ -182,7 +182,7 @@ def kernel_matrix(x: Value, vectors: Array, kind: str, params: Floats) -> Value:
             return (product * gamma + coef0).pow(degree)
         case "SIGMOID":
             return (product * gamma + coef0).tanh()
-    raise UnsupportedOp(f"the kernel {kind!r} has no meaning")
+    raise UnsupportedOp(f"the kernel {kind!r} is not supported")
 
 
 def decisions(x: Value, vectors: Array, kind: str, params: Floats, weights: Array, offsets: Floats) -> Value:

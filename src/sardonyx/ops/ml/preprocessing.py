@@ -66,7 +66,7 @@ def normalizer(x: Value, *, norm: str = "MAX") -> Value:
         case "L2":
             size = (y * y).sum(last).sqrt()
         case _:
-            raise UnsupportedOp(f"the norm {norm!r} has no meaning")
+            raise UnsupportedOp(f"the norm {norm!r} is not supported")
     return y / size.max(1e-30)
 
 

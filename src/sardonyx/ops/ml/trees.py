@@ -127,7 +127,7 @@ def _grow(
 
 def _mode(name: str) -> int:
     if name not in _MODES:
-        raise UnsupportedOp(f"the node mode {name!r} has no meaning here")
+        raise UnsupportedOp(f"the node mode {name!r} is not supported")
     return _MODES.index(name)
 
 

@@ -20,34 +20,34 @@ def relu(x: Value) -> Value:
 @op("LeakyRelu", since=1)
 @in_single
 def leaky_relu(x: Value, *, alpha: float = 0.01) -> Value:
-    """X above 0, alpha * x below."""
+    """x above 0, alpha * x below."""
     return x.max(0) + x.min(0) * alpha
 
 
 @op("PRelu", since=1)
 def prelu_channels(x: Value, slope: Value) -> Value:
-    """X above 0, slope * x below; one slope, or one per channel."""
+    """x above 0, slope * x below; one slope, or one per channel."""
     per_channel = slope.rank == 1 and slope.size != 1 and x.rank > 1
     return prelu(x, slope.reshape(slope.shape + (1,) * (x.rank - 2)) if per_channel else slope)
 
 
 @op("PRelu", since=7)
 def prelu(x: Value, slope: Value) -> Value:
-    """X where it is not below 0, else slope * x."""
+    """x where it is not below 0, else slope * x."""
     return x.lt(0).where(x * slope, x)
 
 
 @op("Elu", since=1)
 @in_single
 def elu(x: Value, *, alpha: float = 1.0) -> Value:
-    """X above 0, alpha * (exp(x) - 1) below."""
+    """x above 0, alpha * (exp(x) - 1) below."""
     return x.max(0) + (x.min(0).exp() - 1) * alpha
 
 
 @op("Selu", since=1)
 @in_single
 def selu(x: Value, *, alpha: float = 1.6732, gamma: float = 1.0507) -> Value:
-    """Gamma times Elu; the defaults of opset 1 lack digits."""
+    """gamma times Elu; the defaults of opset 1 lack digits."""
     return elu(x, alpha=alpha) * gamma
 
 
@@ -56,7 +56,7 @@ def selu(x: Value, *, alpha: float = 1.6732, gamma: float = 1.0507) -> Value:
 def selu_exact(
     x: Value, *, alpha: float = 1.67326319217681884765625, gamma: float = 1.05070102214813232421875
 ) -> Value:
-    """Gamma times Elu."""
+    """gamma times Elu."""
     return elu(x, alpha=alpha) * gamma
 
 
@@ -70,7 +70,7 @@ def celu(x: Value, *, alpha: float = 1.0) -> Value:
 @op("Gelu", since=20)
 @in_single
 def gelu(x: Value, *, approximate: str = "none") -> Value:
-    """X * P(normal variable <= x), exactly by erf or approximately by tanh."""
+    """x * P(normal variable <= x), exactly by erf or approximately by tanh."""
     if approximate == "none":
         return x * ((x * math.sqrt(0.5)).erf() + 1) * 0.5
     if approximate != "tanh":
@@ -88,14 +88,14 @@ def hard_sigmoid(x: Value, *, alpha: float = 0.2, beta: float = 0.5) -> Value:
 @op("HardSwish", since=14)
 @in_single
 def hard_swish(x: Value) -> Value:
-    """X * max(0, min(1, x / 6 + 1 / 2))."""
+    """x * max(0, min(1, x / 6 + 1 / 2))."""
     return x * hard_sigmoid(x, alpha=1 / 6)
 
 
 @op("Swish", since=24)
 @in_single
 def swish(x: Value, *, alpha: float = 1.0) -> Value:
-    """X * sigmoid(alpha * x)."""
+    """x * sigmoid(alpha * x)."""
     return x * (x if alpha == 1 else x * alpha).sigmoid()
 
 
@@ -115,28 +115,28 @@ def softplus(x: Value) -> Value:
 @op("Mish", since=18)
 @in_single
 def mish(x: Value) -> Value:
-    """X * tanh(softplus(x))."""
+    """x * tanh(softplus(x))."""
     return x * softplus(x).tanh()
 
 
 @op("Softsign", since=1)
 @in_single
 def softsign(x: Value) -> Value:
-    """X / (1 + |x|)."""
+    """x / (1 + |x|)."""
     return x / (x.abs() + 1)
 
 
 @op("ThresholdedRelu", since=10)
 @in_single
 def thresholded_relu(x: Value, *, alpha: float = 1.0) -> Value:
-    """X above alpha, else 0."""
+    """x above alpha, else 0."""
     return scalar(alpha, x.dtype).lt(x).where(x, 0)
 
 
 @op("Shrink", since=9)
 @in_single
 def shrink(x: Value, *, bias: float = 0.0, lambd: float = 0.5) -> Value:
-    """X + bias below -lambd, x - bias above lambd, else 0; integers are computed in float."""
+    """x + bias below -lambd, x - bias above lambd, else 0; integers are computed in float."""
     wide = x if x.dtype.is_float else x.cast(dt.F64)
     low, high = wide.lt(-lambd), scalar(lambd, wide.dtype).lt(wide)
     return low.where(wide + bias, high.where(wide - bias, 0)).cast(x.dtype)

@@ -34,7 +34,7 @@ def convolve(x: Value, w: Value, window: Window, group: int, dtype: DType | None
 
 
 def of_channels(x: Value, channels: Dim, w: Value, group: int) -> Value:
-    """X with as many channels as its weights want, which are often known where those of x are not."""
+    """x with as many channels as its weights want, which are often known where those of x are not."""
     if dims.equal(x.shape[1], channels) is False:
         raise ShapeError(f"{x.shape[1]} channels do not fit weights {list(w.shape)} in {group} groups")
     if isinstance(x.shape[1], int) or not isinstance(channels, int):

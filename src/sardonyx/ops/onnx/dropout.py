@@ -11,13 +11,13 @@ from sardonyx.ops.table import Node, op
 
 @op("Dropout", since=1)
 def dropout_legacy(x: Value, *, is_test: int = 0, ratio: float = 0.5) -> tuple[Value, Value]:
-    """X itself, and a mask of the type of x that keeps everything."""
+    """x itself, and a mask of the type of x that keeps everything."""
     return x, scalar(1, x.dtype).broadcast(x.shape)
 
 
 @op("Dropout", since=10)
 def dropout_ratio(x: Value, *, ratio: float = 0.5) -> tuple[Value, Value]:
-    """X itself, and a mask that keeps everything."""
+    """x itself, and a mask that keeps everything."""
     return x, scalar(1, dt.BOOL).broadcast(x.shape)
 
 
@@ -30,7 +30,7 @@ def dropout(
     seed: int | None = None,
     node: Node,
 ) -> tuple[Value, Value]:
-    """X itself; training keeps an element with probability 1 - ratio, scaled by 1 / (1 - ratio)."""
+    """x itself; training keeps an element with probability 1 - ratio, scaled by 1 / (1 - ratio)."""
     if training_mode is None or not integers(training_mode, "training_mode")[0]:
         return dropout_ratio(x)
     share = scalar(0.5, dt.F32) if ratio is None else ratio.reshape(()).cast(dt.F32)

@@ -80,19 +80,19 @@ for _name, _prim in _LEGACY:
 
 @op("Greater", since=1)
 def greater_aligned(a: Value, b: Value, *, axis: int | None = None, broadcast: int = 0) -> Value:
-    """A > b, b aligned at an axis."""
+    """a > b, b aligned at an axis."""
     return (aligned(a, b, axis) if broadcast else b).lt(a)
 
 
 @op("Greater", since=7)
 def greater(a: Value, b: Value) -> Value:
-    """A > b."""
+    """a > b."""
     return b.lt(a)
 
 
 @op("GreaterOrEqual", since=12)
 def greater_or_equal(a: Value, b: Value) -> Value:
-    """A >= b."""
+    """a >= b."""
     return b.le(a)
 
 
@@ -110,7 +110,7 @@ def erf(x: Value) -> Value:
 
 @op("Pow", since=7)
 def power(x: Value, y: Value) -> Value:
-    """X ** y in the type of x; an integer to a real power is computed in float64 and truncated."""
+    """x ** y in the type of x; an integer to a real power is computed in float64 and truncated."""
     if x.dtype is y.dtype or (x.dtype.is_int and y.dtype.is_int) or x.dtype.is_float:
         return x.pow(y.cast(x.dtype))
     return x.cast(dt.F64).pow(y.cast(dt.F64)).cast(x.dtype)
@@ -162,13 +162,13 @@ def clip(x: Value, low: Value | None = None, high: Value | None = None) -> Value
 
 @op("Where", since=9)
 def where(condition: Value, x: Value, y: Value) -> Value:
-    """X where the condition holds, else y."""
+    """x where the condition holds, else y."""
     return condition.where(x, y)
 
 
 @op("BitShift", since=11)
 def bit_shift(x: Value, y: Value, *, direction: str) -> Value:
-    """X shifted by y bits to the LEFT or RIGHT; 0 if nothing of it is left."""
+    """x shifted by y bits to the LEFT or RIGHT; 0 if nothing of it is left."""
     return map_("shl" if direction.upper() == "LEFT" else "shr", x, y)
 
 
@@ -184,7 +184,7 @@ def is_inf(x: Value, *, detect_negative: int = 1, detect_positive: int = 1) -> V
 
 @op("Cast", since=1)
 def cast_named(x: Value, *, to: str) -> Value:
-    """X in the type of that name."""
+    """x in the type of that name."""
     named = {d.onnx_name: d for d in dt.ALL}
     if to.lower() not in named:
         raise UnsupportedOp(f"{to} is no element type")
@@ -193,13 +193,13 @@ def cast_named(x: Value, *, to: str) -> Value:
 
 @op("Cast", since=6)
 def cast(x: Value, *, to: int, saturate: int = 1, round_mode: str = "up") -> Value:
-    """X in the type of that TensorProto code."""
+    """x in the type of that TensorProto code."""
     return converted(x, dt.by_onnx(to), bool(saturate), round_mode)
 
 
 @op("CastLike", since=15)
 def cast_like(x: Value, target: Value, *, saturate: int = 1, round_mode: str = "up") -> Value:
-    """X in the type of `target`."""
+    """x in the type of `target`."""
     return converted(x, target.dtype, bool(saturate), round_mode)
 
 

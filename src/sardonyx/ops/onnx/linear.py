@@ -56,7 +56,7 @@ def gemm_legacy(
     transA: int = 0,  # noqa: N803
     transB: int = 0,  # noqa: N803
 ) -> Value:
-    """Alpha * A @ B + beta * C."""
+    """alpha * A @ B + beta * C."""
     return gemm(a, b, c, alpha=alpha, beta=beta, transA=transA, transB=transB)
 
 
@@ -71,7 +71,7 @@ def gemm(
     transA: int = 0,  # noqa: N803
     transB: int = 0,  # noqa: N803
 ) -> Value:
-    """Alpha * A @ B + beta * C; C broadcasts to the product."""
+    """alpha * A @ B + beta * C; C broadcasts to the product."""
     if a.rank != 2 or b.rank != 2:
         raise ShapeError(f"Gemm takes matrices, not {list(a.shape)} and {list(b.shape)}")
     y = _gemm(a, b, alpha, transA, transB)

@@ -179,5 +179,5 @@ def space_to_depth(x: Value, *, blocksize: int, mode: str = "DCR") -> Value:
 
 @op("Identity", since=1)
 def identity(x: Value) -> Value:
-    """X itself."""
+    """x itself."""
     return x

@@ -211,7 +211,7 @@ def normalize_rms(
 def rms_normalization(
     x: Value, scale: Value, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1
 ) -> Value:
-    """X / sqrt(mean(x * x) + epsilon) * scale over the axes from `axis` on."""
+    """x / sqrt(mean(x * x) + epsilon) * scale over the axes from `axis` on."""
     return normalize_rms(x, scale, axis, epsilon, _stash(x, stash_type).dtype)[0]
 
 
@@ -258,7 +258,7 @@ def _normalize_groups(groups: Value, scale: Value, bias: Value, epsilon: float) 
 
 @op("LRN")
 def lrn(x: Value, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Value:
-    """X / (bias + alpha / size * sum of the squares of `size` neighbouring channels) ** beta."""
+    """x / (bias + alpha / size * sum of the squares of `size` neighbouring channels) ** beta."""
     low = (size - 1) // 2
     rest = (0,) * (x.rank - 2)
     wide = widened(x)

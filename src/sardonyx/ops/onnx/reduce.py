@@ -162,7 +162,7 @@ for _name, _compute in (
 
 @op("LpNormalization", since=1)
 def lp_normalization(x: Value, *, axis: int = -1, p: int = 2) -> Value:
-    """X divided by its 1- or 2-norm along an axis; 0 where the norm is 0."""
+    """x divided by its 1- or 2-norm along an axis; 0 where the norm is 0."""
     if p not in (1, 2):
         raise UnsupportedOp(f"p={p}")
     norm = x.abs().sum(axis) if p == 1 else (x * x).sum(axis).sqrt()

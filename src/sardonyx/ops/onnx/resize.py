@@ -168,7 +168,7 @@ def _place(axis: Axis, policy: Policy) -> Value:
             inner = x * (end - start) * last / _span(axis, dt.F32)
             middle = x * 0.0 + (end - start) * last * 0.5
             return one.where(middle, inner) + start * last
-    raise UnsupportedOp(f"coordinate_transformation_mode {policy.transform!r} has no meaning")
+    raise UnsupportedOp(f"coordinate_transformation_mode {policy.transform!r} is not supported")
 
 
 def _span(axis: Axis, dtype: DType) -> Value:
@@ -189,7 +189,7 @@ def _rounded(place: Value, axis: Axis, policy: Policy) -> Value:
             return place.unary("ceil")
         case "simple":
             return axis.scale.lt(1.0).where(place.unary("ceil"), place.unary("floor"))
-    raise UnsupportedOp(f"nearest_mode {policy.rounding!r} has no meaning")
+    raise UnsupportedOp(f"nearest_mode {policy.rounding!r} is not supported")
 
 
 def _clamped(place: Value, n: Dim) -> Value:
@@ -380,7 +380,7 @@ def resize(
     mode: str = "nearest",
     nearest_mode: str = "round_prefer_floor",
 ) -> Value:
-    """X read at the places that `coordinate_transformation_mode` gives, between pixels as `mode` says."""
+    """x read at the places that `coordinate_transformation_mode` gives, between pixels as `mode` says."""
     numbers = [x.axis(a) for a in axes] or list(range(x.rank))
     region = roi if coordinate_transformation_mode == "tf_crop_and_resize" else None
     if scales is not None and scales.size != 0:
@@ -406,7 +406,7 @@ _OLD = {"nearest": "nearest", "linear": "linear", "bilinear": "linear"}
 
 @op("Resize", since=10)
 def resize_10(x: Value, scales: Value, *, mode: str = "nearest") -> Value:
-    """X read at out / scale; nearest rounds up when shrinking and down when growing."""
+    """x read at out / scale; nearest rounds up when shrinking and down when growing."""
     return resize_axes(
         x, axes_by_scales(x, scales, range(x.rank)), Policy(_OLD[mode], "asymmetric", "simple")
     )
@@ -430,5 +430,5 @@ def upsample_7(x: Value, *, scales: Sequence[float], mode: str = "nearest") -> V
 
 @op("Upsample", since=9)
 def upsample(x: Value, scales: Value, *, mode: str = "nearest") -> Value:
-    """X read at out / scale."""
+    """x read at out / scale."""
     return resize_10(x, scales, mode=mode)

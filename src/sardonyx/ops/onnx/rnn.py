@@ -66,7 +66,7 @@ class Layer:
         for given in names:
             name = _NAMES.get(given.lower())
             if name is None:
-                raise UnsupportedOp(f"the activation {given!r} has no meaning here")
+                raise UnsupportedOp(f"the activation {given!r} is not supported")
             a = next(alphas, _ALPHA[name]) if name in _ALPHA else 0.0
             b = next(betas, _BETA[name]) if name in _BETA else 0.0
             chosen.append((name, float(a), float(b)))
@@ -121,7 +121,7 @@ class Layer:
 
 
 def _gates(x: Value, w: Value, bias: Value | None) -> Value:
-    """X [T, B, I] times w [D, G, I], plus bias [D, G], as [T, B, D, G]."""
+    """x [T, B, I] times w [D, G, I], plus bias [D, G], as [T, B, D, G]."""
     directions, size, inner = w.shape
     if x.rank != 3:
         raise ShapeError(f"the input of a recurrent layer must have rank 3, not {list(x.shape)}")

@@ -127,9 +127,9 @@ _MODES = {
 def grid_sample(
     x: Value, grid: Value, *, align_corners: int = 0, mode: str = "bilinear", padding_mode: str = "zeros"
 ) -> Value:
-    """X read at the places of `grid` (-1 to 1 over each spatial axis, last axis first)."""
+    """x read at the places of `grid` (-1 to 1 over each spatial axis, last axis first)."""
     if mode not in _MODES or padding_mode not in ("zeros", "border", "reflection"):
-        raise UnsupportedOp(f"GridSample with mode {mode!r}, padding_mode {padding_mode!r} has no meaning")
+        raise UnsupportedOp(f"GridSample with mode {mode!r}, padding_mode {padding_mode!r} is not supported")
     border = Border(padding_mode, bool(align_corners))
     rank = x.rank - 2
     points = grid.shape[1:-1]

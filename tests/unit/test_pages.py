@@ -1,0 +1,41 @@
+"""Code in the README and the guides runs, and prints what stands below it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", *(f"docs/guides/{path.name}" for path in sorted((ROOT / "docs/guides").glob("*.md"))))
+BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.M | re.S)
+MODEL = """<ir_version: 10, opset_import: ["" : 20]>
+agraph (float[batch, 8] x) => (float[batch, 4] y) <float[8, 4] w = {WEIGHTS}> {
+    p = MatMul(x, w)  y = Softmax(p)
+}"""
+NEXT = "---- next block ----"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_prints_what_the_page_shows(page: str, tmp_path: Path) -> None:
+    """Each page in a process and a folder of its own, in which `model.onnx` is as the pages assume."""
+    weights = ", ".join(f"{value:.3f}" for value in np.random.default_rng(1).normal(size=32))
+    onnx.save(onnx.parser.parse_model(MODEL.replace("WEIGHTS", weights)), tmp_path / "model.onnx")
+    blocks = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
+    assert blocks, f"{page} has no code"
+    (tmp_path / "page.py").write_text(f"\nprint({NEXT!r})\n".join(code for code, _ in blocks))
+    done = subprocess.run(
+        [sys.executable, "page.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "src"), "PATH": "", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split(f"{NEXT}\n") == [shown for _, shown in blocks]
