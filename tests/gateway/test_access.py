@@ -86,6 +86,8 @@ def test_a_key_that_is_no_good_admits_nobody(connect: Connect, client: Client, e
             assert code_of(lambda user=user: user.infer("add", X)) is Code.UNAUTHENTICATED
     assert [key.name for key in admin.api_keys()] == ["root"]
     assert {key.name for key in admin.api_keys(all=True)} == {"root", "shop", "other"}
+    admin.revoke_key(admin.api_keys()[0].prefix)
+    assert code_of(lambda: connect().infer("add", X)) is Code.UNAUTHENTICATED
 
 
 def test_a_quota_is_kept_and_says_when_to_come_again(connect: Connect, client: Client, enter: Enter) -> None:
@@ -190,7 +192,7 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
     from sardonyx.registry.state import KeyState, State
 
     principal = Principal("shop", frozenset({"infer"}))
-    state = State(1, keys={"known": KeyState(principal, hashed("right"), (), None)})
+    state = State(1, closed=True, keys={"known": KeyState(principal, hashed("right"), (), None)})
     compared: list[tuple[str, str]] = []
 
     def compare(a: str, b: str) -> bool:

@@ -7,10 +7,18 @@ transports.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        extra_json_schema={"minLength": 1, "maxLength": 128, "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]*$"}
+    ),
+]
+"""A plain segment; what is said of one that is not, registry/names.py decides."""
+Percentage = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Stage = Literal["none", "staging", "production", "archived"]
 Verdict = Literal["passed", "warning", "failed", "skipped"]
 SCOPES = ("infer", "metadata", "repository", "admin")
@@ -114,7 +122,7 @@ class Model(Record, frozen=True, kw_only=True):
 class NewModel(Request, frozen=True, kw_only=True):
     """A model to be."""
 
-    name: str
+    name: Name
     description: str = ""
     tags: dict[str, str] = {}
 
@@ -231,7 +239,7 @@ class Endpoint(Record, frozen=True, kw_only=True):
 class NewEndpoint(Request, frozen=True, kw_only=True):
     """An endpoint to be; requests with the same value of `sticky_header` go to the same deployment."""
 
-    name: str
+    name: Name
     description: str = ""
     sticky_header: str = ""
 
@@ -242,11 +250,11 @@ class NewDeployment(Request, frozen=True, kw_only=True):
     The first deployment of an endpoint gets all traffic, later ones `weight` percent of it.
     """
 
-    model: str
+    model: Name
     version: str = ""
     name: str = ""
-    weight: float = 0
-    shadow: float = 0
+    weight: Percentage = 0
+    shadow: Percentage = 0
 
 
 class Spread(Request, frozen=True, kw_only=True):
@@ -304,7 +312,7 @@ class IssuedKey(Key, frozen=True, kw_only=True):
 class NewKey(Request, frozen=True, kw_only=True):
     """A key to be: scopes, or a role that names them; `expires_in_s` is in seconds, None is never."""
 
-    name: str
+    name: Name
     role: str = ""
     scopes: list[str] = []
     models: list[str] = msgspec.field(default_factory=lambda: ["*"])

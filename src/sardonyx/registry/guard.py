@@ -71,7 +71,7 @@ class RegistryGuard:
     @property
     def open(self) -> bool:
         """Whether requests without a key are admitted."""
-        return not self._required and self._tokens is None and not self._state().keys
+        return not self._required and self._tokens is None and not self._state().closed
 
     def _anonymous(self, headers: Mapping[str, str], action: str) -> Principal:
         if not self.open:

@@ -61,7 +61,10 @@ class VersionState:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One moment: `number` counts changes; `models` holds every model's versions, `defaults` its default."""
+    """One moment: `number` counts changes; `models` holds every model's versions, `defaults` its default.
+
+    `closed` says that a key was made once, whatever became of it.
+    """
 
     number: int = -1
     endpoints: Mapping[str, EndpointState] = field(default_factory=dict)
@@ -70,6 +73,7 @@ class State:
     aliases: Mapping[tuple[str, str], str] = field(default_factory=dict)
     keys: Mapping[str, KeyState] = field(default_factory=dict)
     wanted: tuple[VersionState, ...] = ()
+    closed: bool = False
 
     def serves(self, model: str, version: str) -> bool:
         """Whether a version should be served."""
@@ -106,6 +110,7 @@ def read_state(database: Database) -> State:
             },
             keys=_keys(session),
             wanted=_wanted(models, endpoints),
+            closed=session.scalar(select(KeyRow.id).limit(1)) is not None,
         )
 
 
