@@ -62,16 +62,17 @@ def array_of(name: str, kind: Datatype, shape: tuple[int, ...], data: Any, *, wo
         )
     if found.size == 0:
         return np.empty(shape, kind.numpy)
-    return _cast(name, kind, found, data).reshape(shape)
+    return _cast(name, kind, found, data, words).reshape(shape)
 
 
-def _cast(name: str, kind: Datatype, found: Array, data: list[Any]) -> Array:
+def _cast(name: str, kind: Datatype, found: Array, data: list[Any], words: bool) -> Array:
     wanted = kind.numpy
     if found.dtype == wanted:
         return found
     if wanted.kind == "u" and found.dtype.kind in "fO" and wanted.itemsize == 8:
         found = _wide(data, found)  # numpy reads 2**63 beside small numbers as a float
-    if found.dtype.kind not in _KINDS[wanted.kind]:
+    mixed = words and found.dtype.kind != "b" and any(type(item) is bool for item in _flat(data))
+    if mixed or found.dtype.kind not in _KINDS[wanted.kind]:
         raise invalid(f"'data' of input '{name}' must hold {_EXPECTED[wanted.kind]} for {kind.name}")
     if wanted.kind in "iu":
         limits = np.iinfo(wanted)
@@ -83,8 +84,13 @@ def _cast(name: str, kind: Datatype, found: Array, data: list[Any]) -> Array:
         return found.astype(wanted)
 
 
+def _flat(data: list[Any]) -> list[Any]:
+    flat: list[Any] = np.array(data, object).reshape(-1).tolist()
+    return flat
+
+
 def _wide(data: list[Any], found: Array) -> Array:
-    flat = np.array(data, object).reshape(-1).tolist()
+    flat = _flat(data)
     if all(type(item) is int and 0 <= item < 1 << 64 for item in flat):
         return np.array(flat, np.uint64)
     return found

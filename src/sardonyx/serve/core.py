@@ -73,11 +73,13 @@ class Core:
         self.guard: Guard = guard or OpenGuard()
         self.router: Router = router or DirectRouter()
         self.observers = list(observers)
+        self._started = False
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Load all models of the source; one that cannot be loaded is listed with the reason."""
         await self.refresh()
+        self._started = True
 
     async def infer(self, request: InferRequest) -> InferResponse:
         """Answer a request; ServeError says what is wrong with it, or with us."""
@@ -124,7 +126,7 @@ class Core:
     def ready(self, name: str = "", version: str = "") -> bool:
         """Whether a model can be asked, or without a name the server; NOT_FOUND if the model is unknown."""
         if not name:
-            return self.repository.ready()
+            return self._started and self.repository.ready()
         target = self._target(name, version)
         return self.repository.ready(target.model, target.version)
 

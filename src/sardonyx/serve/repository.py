@@ -22,6 +22,7 @@ from sardonyx.serve.memory import give_back_memory, resident_bytes
 from sardonyx.serve.opening import Servable, place, prepare
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.seams import Offer, Source
+from sardonyx.serve.settings import LOGGER
 
 READY, LOADING, UNLOADING, UNAVAILABLE = "READY", "LOADING", "UNLOADING", "UNAVAILABLE"
 UNLOADED = "unloaded"
@@ -32,13 +33,15 @@ class Entry:
     """A version that is or could be served, with the reason if it is not.
 
     One that is READY without a model gave way to others and is loaded when it is asked. `size` is about
-    what it takes, in bytes; `loaded_ns` when it was loaded, Unix time.
+    what it takes, in bytes; `loaded_ns` when it was loaded, Unix time; `refused` the digest of what should
+    have replaced it and could not.
     """
 
     offer: Offer
     state: str = UNAVAILABLE
     reason: str = ""
     model: Servable | None = None
+    refused: str = ""
     size: int = 0
     loaded_ns: int = 0
 
@@ -185,9 +188,11 @@ class Repository:
     async def _follow(self, offers: Sequence[Offer], names: set[str], *, reload: bool = False) -> None:
         wanted = {(offer.name, offer.version): offer for offer in offers if offer.name in names}
         for (name, version), offer in wanted.items():
-            versions = self._entries.setdefault(name, {})
-            old = versions.get(version)
-            if old is None or reload or old.offer.digest != offer.digest:
+            self._entries.setdefault(name, {}).setdefault(version, Entry(offer, LOADING))
+        for (name, version), offer in wanted.items():
+            versions = self._entries[name]
+            old = versions[version]
+            if reload or old.state == LOADING or offer.digest not in (old.offer.digest, old.refused):
                 await self._replace(versions, offer)
         for name in names:
             for version in [v for v in self._entries.get(name, {}) if (name, v) not in wanted]:
@@ -197,24 +202,27 @@ class Repository:
 
     async def _replace(self, versions: dict[str, Entry], offer: Offer) -> None:
         """Load beside the old one, then swap; if loading fails the old one goes on serving."""
-        old = versions.get(offer.version)
-        if old is None or old.model is None:
-            versions[offer.version] = Entry(offer, LOADING)
+        old = versions[offer.version]
+        if old.model is None:
+            old.state = LOADING
         before = resident_bytes()
         try:
             prepared = await asyncio.to_thread(prepare, offer, self._options)
             model = place(prepared, self._options, self.awake)
-        except ServeError as error:
-            if old is None or old.model is None:
-                versions[offer.version] = Entry(offer, UNAVAILABLE, error.message)
+        except Exception as error:
+            reason = error.message if isinstance(error, ServeError) else f"{type(error).__name__}: {error}"
+            if not isinstance(error, ServeError):
+                LOGGER.exception("model '%s' version %s cannot be loaded", offer.name, offer.version)
+            if old.model is None:
+                versions[offer.version] = Entry(offer, UNAVAILABLE, reason)
             else:
-                old.reason = f"the old file goes on serving, the new one was refused: {error.message}"
+                old.refused = offer.digest
+                old.reason = f"the old file goes on serving, the new one was refused: {reason}"
             return
         size = max(resident_bytes() - before, offer.path.stat().st_size)
-        entry = versions[offer.version] = Entry(offer, READY, "", model, size, time.time_ns())
+        entry = versions[offer.version] = Entry(offer, READY, "", model, "", size, time.time_ns())
         self._index()
-        if old is not None:
-            await self._retire(old, "replaced")
+        await self._retire(old, "replaced")
         await self._make_room(entry)
 
     async def _make_room(self, newest: Entry) -> None:

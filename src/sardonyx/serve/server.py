@@ -18,6 +18,8 @@ from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.app import DataPlane
 from sardonyx.serve.http.exchange import Application, Receive, Scope, Send, refuse
+from sardonyx.serve.http.score import PREFIX as SCORE
+from sardonyx.serve.http.score import Score
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.rpc.listener import RpcListener
 from sardonyx.serve.tls import Credentials
@@ -63,7 +65,7 @@ class Server:
         self.http_port = self.options.http_port
         self.grpc_port = self.options.grpc_port
         self.credentials = Credentials(self.options.tls) if self.options.tls else None
-        self._dispatch = _Dispatch(DataPlane(core), mounts or {})
+        self._dispatch = _Dispatch(DataPlane(core), {SCORE: Score(core), **(mounts or {})})
         self._http: _Listener | None = None
         self._rpc: RpcListener | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -79,12 +81,14 @@ class Server:
         return f"grpc{'s' if self.credentials else ''}://{self.options.host}:{self.grpc_port}"
 
     async def start(self) -> None:
-        """Load the models, then listen. OSError if a port is taken."""
+        """Listen, then load the models: meanwhile /v2/health/live is true and ready is not.
+
+        OSError if a port is taken.
+        """
         listening = _bind(self.options.host, self.options.http_port)
         self.http_port = listening.getsockname()[1]
         self._rpc = RpcListener(self.core, self.options)
         self.grpc_port = await self._rpc.start(self.options.host, self.options.grpc_port, self.credentials)
-        await self.core.start()
         config = uvicorn.Config(
             self._dispatch,
             http="httptools",
@@ -107,6 +111,11 @@ class Server:
         self._serving = asyncio.create_task(self._http.serve([listening]))
         while not self._http.started and not self._serving.done():
             await asyncio.sleep(0.001)
+        try:
+            await self.core.start()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Answer what was accepted, then close everything."""

@@ -5,9 +5,7 @@ Decides how a request is read and an answer written; must not know how a model r
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Callable
 from functools import partial
 from urllib.parse import unquote
 
@@ -23,6 +21,7 @@ from sardonyx.serve.http.exchange import (
     Receive,
     Scope,
     Send,
+    on_disconnect,
     read_body,
     refuse,
     respond,
@@ -91,14 +90,3 @@ class DataPlane:
             text, blobs = encoded(coding, [text, *blobs]), []
             extra.append((b"content-encoding", coding.encode()))
         await respond(send, 200, text, kind=kind, extra=extra, blobs=blobs)
-
-
-def on_disconnect(receive: Receive, leave: Callable[[], None]) -> Callable[[], object]:
-    """Call `leave` if the client goes away, until what is returned is called. The body must be read."""
-
-    async def watch() -> None:
-        if (await receive())["type"] == "http.disconnect":
-            leave()
-
-    task = asyncio.get_running_loop().create_task(watch())
-    return task.cancel

@@ -5,6 +5,7 @@ Must not know the protocol that is spoken.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar, overload
@@ -24,6 +25,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 JSON = (b"content-type", b"application/json")
 _DIGITS = 18
 _JOINED_BYTES = 1 << 16
+HTML = (b"content-type", b"text/html; charset=utf-8")
 BINARY = (b"content-type", b"application/octet-stream")
 
 
@@ -119,3 +121,14 @@ async def refuse(send: Send, error: ServeError) -> None:
     retry = error.retry_after_s
     extra = [] if retry is None else [(b"retry-after", b"%d" % math.ceil(retry))]
     await respond(send, error.code.http, orjson.dumps({"error": error.message}), extra=extra)
+
+
+def on_disconnect(receive: Receive, leave: Callable[[], None]) -> Callable[[], object]:
+    """Call `leave` if the client goes away, until what is returned is called. The body must be read."""
+
+    async def watch() -> None:
+        if (await receive())["type"] == "http.disconnect":
+            leave()
+
+    task = asyncio.get_running_loop().create_task(watch())
+    return task.cancel

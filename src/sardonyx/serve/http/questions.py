@@ -10,14 +10,27 @@ import binascii
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 from sardonyx.protocol.errors import Code, ServeError, invalid
+from sardonyx.protocol.messages import Context, Principal
 from sardonyx.protocol.rest import parse, write
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import decoded
-from sardonyx.serve.http.exchange import Headers, Receive, Scope, Send, read_body, respond
+from sardonyx.serve.http.exchange import (
+    HTML,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    on_disconnect,
+    read_body,
+    respond,
+)
+from sardonyx.serve.http.openapi import document, page
+from sardonyx.serve.http.plain import generated, generating
 
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 _FILE = "file:"
@@ -25,13 +38,14 @@ _FILE = "file:"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked: the names in the path, the JSON object in the body, and whether from this machine."""
+    """What was asked: the names in the path, the JSON object in the body, whether from this machine."""
 
     model: str
     version: str
     region: str
     body: dict[str, Any]
     local: bool
+    context: Context
 
 
 Answer = tuple[int, Any]
@@ -60,26 +74,31 @@ async def _answer(
 ) -> None:
     headers = Headers(scope["headers"])
     names = {key: unquote((value or b"").decode("latin-1")) for key, value in match.groupdict().items()}
+    principal = Principal()
     if row.action:
-        core.guard.admit(headers, row.action, names.get("model", ""))
-    document: Any = {}
+        principal = core.guard.admit(headers, row.action, names.get("model", ""))
+    body_document: Any = {}
     if method_has_body(row.method):
         limit = core.options.max_body_bytes
         body = decoded(await read_body(receive, limit), headers, limit)
-        document = parse(body) if body.strip() else {}
-        if not isinstance(document, dict):
+        body_document = parse(body) if body.strip() else {}
+        if not isinstance(body_document, dict):
             raise invalid("the request must be a JSON object")
     client = scope.get("client")
     question = Question(
         names.get("model", ""),
         names.get("version", ""),
         names.get("region", ""),
-        document,
+        body_document,
         client is None or client[0] in _LOCAL,
+        Context("http", headers, principal, on_leave=partial(on_disconnect, receive)),
     )
     given = row.handler(core, question)
     status, reply = given if isinstance(given, tuple) else await given
-    await respond(send, status, b"" if reply is None else write(reply))
+    if isinstance(reply, bytes):
+        await respond(send, status, reply, kind=HTML)
+    else:
+        await respond(send, status, b"" if reply is None else write(reply))
 
 
 def method_has_body(method: str) -> bool:
@@ -121,6 +140,22 @@ async def _config(core: Core, question: Question) -> Answer:
 
 def _statistics(core: Core, question: Question) -> Answer:
     return 200, core.statistics(question.model, question.version)
+
+
+def _openapi(core: Core, question: Question) -> Answer:
+    return 200, document()
+
+
+def _page(core: Core, question: Question) -> Answer:
+    return 200, page()
+
+
+async def _generate(core: Core, question: Question) -> Answer:
+    model = await core.awake(question.model, question.version)
+    request = generating(question.body, model.signature)
+    request.model, request.version = question.model, question.version
+    request.context = question.context
+    return 200, generated(await core.infer(request))
 
 
 def _index(core: Core, question: Question) -> Answer:
@@ -236,11 +271,14 @@ _ROUTES = [
     _route("GET", "/v2/health/ready", "", _ready),
     _route("GET", "/v2[/]", "metadata", _server),
     _route("GET", "/v2/models", "metadata", _models),
+    _route("GET", "/v2/docs", "", _page),
+    _route("GET", "/v2/docs/dataplane.json", "", _openapi),
     _route("GET", "/v2/models/stats", "metadata", _statistics),
     _route("GET", _MODEL, "metadata", _metadata),
     _route("GET", f"{_MODEL}/ready", "metadata", _model_ready),
     _route("GET", f"{_MODEL}/config", "metadata", _config),
     _route("GET", f"{_MODEL}/stats", "metadata", _statistics),
+    _route("POST", f"{_MODEL}/generate", "infer", _generate),
     _route("POST", "/v2/repository[/{repository}]/index", "metadata", _index),
     _route("POST", "/v2/repository[/{repository}]/models/{model}/load", "repository", _load),
     _route("POST", "/v2/repository[/{repository}]/models/{model}/unload", "repository", _unload),

@@ -1,0 +1,143 @@
+"""Plain JSON to tensors and back, where a client knows a model's names and nothing of the protocol.
+
+The forms of `POST /score`, as Azure ML endpoints take it, and of the generate extension. Must not know HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sardonyx.protocol.datatypes import DATATYPES
+from sardonyx.protocol.errors import invalid
+from sardonyx.protocol.literals import array_of
+from sardonyx.protocol.messages import InferRequest, InferResponse, Tensor
+from sardonyx.serve.signature import Port, Signature
+
+_KEYS = ("input_data", "inputs", "data", "instances", "dataframe_split", "dataframe_records")
+
+
+def scored(document: Any, signature: Signature) -> InferRequest:
+    """The request of a body for /score; INVALID_ARGUMENT says which forms there are.
+
+    `{"input_data": rows}` feeds the only input, `{"input_data": {name: rows}}` each by name, and
+    `{"input_data": {"columns": [...], "data": rows}}` is a table; `data` and what MLflow calls its forms mean
+    the same.
+    """
+    given = document
+    if isinstance(document, dict):
+        key = next((key for key in _KEYS if key in document), None)
+        given = document if key is None else document[key]
+    if isinstance(given, dict) and "data" in given and "columns" in given:
+        return _table(given["columns"], given["data"], signature)
+    if isinstance(given, list) and given and all(isinstance(row, dict) for row in given):
+        columns = list(given[0])
+        if any(list(row) != columns for row in given):
+            raise invalid("the records must all have the same columns, in the same order")
+        return _table(columns, [[row[column] for column in columns] for row in given], signature)
+    if isinstance(given, dict):
+        return _by_name(given, signature)
+    if len(signature.inputs) != 1:
+        names = ", ".join(port.name for port in signature.inputs)
+        raise invalid(f"model '{signature.model}' has several inputs; give them by name: {names}")
+    return _by_name({signature.inputs[0].name: given}, signature)
+
+
+def _table(columns: Any, rows: Any, signature: Signature) -> InferRequest:
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        raise invalid("a table has 'columns', a list of names, and 'data', a list of rows")
+    if any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
+        raise invalid(f"each row of 'data' must have {len(columns)} values, one a column")
+    if {port.name for port in signature.inputs} == set(map(str, columns)):
+        parts = {str(name): [[row[index]] for row in rows] for index, name in enumerate(columns)}
+        return _by_name(parts, signature)
+    if len(signature.inputs) != 1:
+        names = ", ".join(port.name for port in signature.inputs)
+        raise invalid(f"the columns must be the inputs of model '{signature.model}': {names}")
+    return _by_name({signature.inputs[0].name: rows}, signature)
+
+
+def _by_name(given: Mapping[str, Any], signature: Signature) -> InferRequest:
+    ports = {port.name: port for port in signature.inputs}
+    for name in given:
+        if name not in ports:
+            raise invalid(f"model '{signature.model}' has no input '{name}'; it takes {', '.join(ports)}")
+    tensors = [_tensor(port, given[port.name]) for port in signature.inputs if port.name in given]
+    return InferRequest(signature.model, tensors)
+
+
+def _tensor(port: Port, data: Any) -> Tensor:
+    """Lists as they are nested; a value alone, or a list too flat, gets the axes of size 1 that it lacks."""
+    shape = _shape(data)
+    data = data if isinstance(data, list) else [data]
+    missing = len(port.dims) - len(shape) if port.ranked else 0
+    if missing > 0:
+        shape = (1,) * missing + shape if len(shape) != 1 or port.dims[-1] != 1 else (*shape, *(1,) * missing)
+    kind = DATATYPES[port.datatype]
+    return Tensor(port.name, port.datatype, shape, array_of(port.name, kind, shape, data))
+
+
+def _shape(data: Any) -> tuple[int, ...]:
+    shape = []
+    while isinstance(data, list):
+        shape.append(len(data))
+        if not data:
+            break
+        data = data[0]
+    return tuple(shape)
+
+
+def answered(response: InferResponse) -> Any:
+    """What /score gives: the nested list of the only output, or such lists by name."""
+    lists = {tensor.name: _nested(tensor) for tensor in response.outputs}
+    return next(iter(lists.values())) if len(lists) == 1 else lists
+
+
+def _nested(tensor: Tensor) -> Any:
+    array = tensor.data
+    if array.dtype.kind == "O":
+        texts = np.empty(array.shape, object)
+        flat = [
+            item.decode("utf-8", "replace") if isinstance(item, bytes) else item for item in array.reshape(-1)
+        ]
+        texts.reshape(-1)[:] = flat
+        return texts.tolist()
+    return array.astype(np.float32).tolist() if array.dtype.kind == "V" else array.tolist()
+
+
+def generating(document: Mapping[str, Any], signature: Signature) -> InferRequest:
+    """The request of a body for generate: its keys are inputs; `text_input` is the only BYTES input."""
+    given = {key: value for key, value in document.items() if key not in ("id", "parameters")}
+    parameters = document.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise invalid("'parameters' must be an object")
+    names = {port.name for port in signature.inputs}
+    if "text_input" in given and "text_input" not in names:
+        texts = [port.name for port in signature.inputs if port.datatype == "BYTES"]
+        if len(texts) != 1:
+            raise invalid(f"model '{signature.model}' has no 'text_input' and not one BYTES input")
+        given[texts[0]] = given.pop("text_input")
+    given |= {key: value for key, value in parameters.items() if key in names and key not in given}
+    request = _by_name(given, signature)
+    request.id = str(document.get("id", ""))
+    request.parameters = {
+        key: value
+        for key, value in parameters.items()
+        if key not in names and isinstance(value, bool | int | float | str)
+    }
+    return request
+
+
+def generated(response: InferResponse) -> dict[str, Any]:
+    """What generate gives: outputs by name, the only BYTES output as `text_output`; one value is no list."""
+    document: dict[str, Any] = {"model_name": response.model, "model_version": response.version}
+    if response.id:
+        document["id"] = response.id
+    texts = [tensor.name for tensor in response.outputs if tensor.datatype == "BYTES"]
+    for tensor in response.outputs:
+        values = np.asarray(_nested(tensor), object).reshape(-1).tolist()
+        name = "text_output" if texts == [tensor.name] else tensor.name
+        document[name] = values[0] if len(values) == 1 else values
+    return document

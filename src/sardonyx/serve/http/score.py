@@ -1,0 +1,71 @@
+"""`POST /score` beside the protocol: plain JSON in and out, as Azure ML's online endpoints have it.
+
+Decides which model is meant; must not know how JSON becomes tensors (plain.py).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from urllib.parse import unquote
+
+from sardonyx.protocol.errors import Code, ServeError, invalid
+from sardonyx.protocol.messages import Context
+from sardonyx.protocol.rest import parse
+from sardonyx.serve.core import Core
+from sardonyx.serve.http.coding import decoded
+from sardonyx.serve.http.exchange import (
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    on_disconnect,
+    read_body,
+    refuse,
+    respond,
+)
+from sardonyx.serve.http.plain import answered, scored
+from sardonyx.serve.settings import LOGGER
+
+PREFIX = "/score"
+DEPLOYMENT = "azureml-model-deployment"
+
+
+class Score:
+    """Answers /score, which asks the only model, and /score/NAME."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; errors in the protocol's form."""
+        try:
+            await self._score(scope, receive, send)
+        except ServeError as error:
+            await refuse(send, error)
+        except Exception:
+            LOGGER.exception("%s %s failed", scope["method"], scope["path"])
+            text = "the server met a fault of its own; its log says which"
+            await refuse(send, ServeError(Code.INTERNAL, text))
+
+    async def _score(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            raise ServeError(Code.METHOD, f"{scope['path']} takes POST, not {scope['method']}")
+        core, headers = self._core, Headers(scope["headers"])
+        name = unquote(scope["path"].removeprefix(PREFIX).strip("/")) or headers.get(DEPLOYMENT, "")
+        model = name or self._only()
+        principal = core.guard.admit(headers, "infer", model)
+        limit = core.options.max_body_bytes
+        body = decoded(await read_body(receive, limit), headers, limit)
+        request = scored(parse(body), (await core.awake(model)).signature)
+        request.model = model
+        request.context = Context("http", headers, principal, on_leave=partial(on_disconnect, receive))
+        response = await core.infer(request)
+        await respond(send, 200, json.dumps(answered(response)).encode())
+
+    def _only(self) -> str:
+        names = {row["name"] for row in self._core.index(ready=True)}
+        if len(names) != 1:
+            known = ", ".join(sorted(names)) or "none"
+            raise invalid(f"name the model: POST /score/NAME, or the header {DEPLOYMENT}; there are: {known}")
+        return names.pop()
