@@ -145,19 +145,20 @@ def main(kinds: Sequence[str]) -> int:
         for row in rows_of(kinds):
             known[row.name] = record(row, converted(row, Path(scratch)))
             print(f"{row.name:50} {known[row.name]['error']:.1e}", flush=True)
-    kept = {row.name: known[row.name] for row in ROWS if row.name in known}
-    RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(kept), encoding="utf-8")
+            kept = {each.name: known[each.name] for each in ROWS if each.name in known}
+            RESULTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+            PAGE.write_text(page(kept), encoding="utf-8")
     return 0
 
 
 def record(row: Row, model: Converted) -> dict[str, Any]:
     """What a conversion came to, as JSON."""
     facts = {entry.key: entry.value for entry in model.model.metadata_props}
+    opsets = sorted(model.model.opset_import, key=lambda entry: entry.domain)
     return {
         "date": datetime.date.today().isoformat(),
         "versions": json.loads(facts["versions"]),
-        "opset": next(entry.version for entry in model.model.opset_import if not entry.domain),
+        "opset": ", ".join(f"{entry.domain or 'ai.onnx'} {entry.version}" for entry in opsets),
         "error": model.parity.largest_error,
         "differing": sum(output.differing for output in model.parity.outputs),
         "count": sum(output.count for output in model.parity.outputs),
@@ -173,7 +174,7 @@ def page(results: Mapping[str, Any]) -> str:
         if told is not None:
             versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
             counted = f"{told['differing']} of {told['count']}"
-            cells = (framework(row.kind).title, row.what, versions, str(told["opset"]))
+            cells = (framework(row.kind).title, row.what, versions, told["opset"])
             cells += (f"{told['error']:.1e}", counted, told["date"])
             lines.append(f"| {' | '.join(cells)} |")
     locks = [

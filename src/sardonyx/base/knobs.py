@@ -111,7 +111,14 @@ KNOBS: tuple[Knob[Any], ...] = (
 )
 
 
-OTHER_VARIABLES = ("SARDONYX_ZOO", "SARDONYX_HOME", "SARDONYX_SERVER", "SARDONYX_KEY")
+OTHER_VARIABLES = (
+    "SARDONYX_ZOO",
+    "SARDONYX_OFFLINE",
+    "SARDONYX_MIRRORS",
+    "SARDONYX_HOME",
+    "SARDONYX_SERVER",
+    "SARDONYX_KEY",
+)
 """Variables that are read by others than the engine."""
 
 

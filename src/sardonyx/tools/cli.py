@@ -31,13 +31,14 @@ from sardonyx.tools.commands import (
     run,
     serve,
     traffic,
+    zoo,
 )
 from sardonyx.tools.console import UserError
 from sardonyx.version import __version__
 
 COMMANDS: tuple[ModuleType, ...] = (
     *(run, inspect, explain, bench, compile, convert, serve),
-    *(register, imports, models, endpoints, traffic, keys, backup, knobs),
+    *(register, imports, models, endpoints, traffic, keys, backup, zoo, knobs),
 )
 
 _EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))

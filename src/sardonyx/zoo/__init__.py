@@ -1,13 +1,42 @@
-"""Real ONNX models for tests, benchmarks and the demo, and realistic feeds for them.
+"""Real ONNX models by name or address, and realistic feeds for them.
 
-The models are never stored in the repository: `fetch` takes them out of packages of the Python and Node
-registries and keeps them in the user's cache. Knows nothing of the engine.
+The models are never stored in the repository: they are taken out of packages of the Python and Node
+registries, or from hubs, addresses and registries of artefacts, and kept in the user's cache.
 """
 
 from __future__ import annotations
 
-from sardonyx.zoo.catalog import Model, model, models, zoo_directory
-from sardonyx.zoo.feeds import feeds, sizes
-from sardonyx.zoo.fetch import FetchError, fetch, fetch_one
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["FetchError", "Model", "feeds", "fetch", "fetch_one", "model", "models", "sizes", "zoo_directory"]
+from sardonyx.zoo.catalog import Model, model, models, zoo_directory
+from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.feeds import feeds, sizes
+from sardonyx.zoo.fetch import fetch, fetch_one
+from sardonyx.zoo.pull import pull
+
+if TYPE_CHECKING:
+    from sardonyx import InferenceSession
+
+__all__ = [
+    "FetchError",
+    "Model",
+    "feeds",
+    "fetch",
+    "fetch_one",
+    "load",
+    "model",
+    "models",
+    "pull",
+    "sizes",
+    "zoo_directory",
+]
+
+
+def load(reference: str, **options: Any) -> InferenceSession:
+    """A session of a model by name, `hf://`, `https://` or `oci://`, which is brought if need be.
+
+    The options are those of InferenceSession. Raises what `pull` raises.
+    """
+    from sardonyx import InferenceSession
+
+    return InferenceSession(str(pull(reference)), **options)

@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from sardonyx.zoo.catalog import models, zoo_directory
-from sardonyx.zoo.fetch import FetchError, fetch, is_in_place
+from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.fetch import fetch, is_in_place
 
 
 def main(arguments: list[str] | None = None) -> int:

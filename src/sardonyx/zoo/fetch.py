@@ -6,7 +6,6 @@ imports nothing of what it downloads. The archive is dropped once every file of 
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import shutil
@@ -20,8 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from sardonyx.base.progress import Progress
-from sardonyx.errors import SardonyxError
 from sardonyx.zoo.catalog import Item, Package, catalog, model, zoo_directory
+from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.download import sha256 as _sha256
 
 POLL_SECONDS = 0.2
 BLOCK_BYTES = 1 << 20
@@ -36,10 +36,6 @@ WHEEL_TARGET = (
     "--platform=linux_x86_64",
     "--platform=any",
 )
-
-
-class FetchError(SardonyxError):
-    """A file of the zoo could not be brought; the message says which, why, and what to do."""
 
 
 def fetch(names: Iterable[str], *, quiet: bool = False) -> dict[str, Path]:
@@ -220,8 +216,3 @@ def _concatenate(sources: list[Path], target: Path) -> None:
         for path in sources:
             with path.open("rb") as source:
                 shutil.copyfileobj(source, sink, BLOCK_BYTES)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
