@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sardonyx.base import dtype as dt
 from sardonyx.errors import LoadError
 from sardonyx.frontend.messages import AttributeProto, NodeProto, TypeProto
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import type_string
+from sardonyx.frontend.wire import Taken
 from sardonyx.ir.value import Value
-from sardonyx.ops.table import Node, Operator
+from sardonyx.ops.table import Node, Operator, Texts
 
 if TYPE_CHECKING:
     import onnx
@@ -36,6 +39,8 @@ class Reader:
 
     def value(self, proto: onnx.AttributeProto) -> Any:
         """An attribute as a Python value: tensors as arrays, graphs as subgraphs, types as type strings."""
+        if proto.s in self.tensors.taken:
+            return self.tensors.taken[proto.s]
         kind = proto.type or _guessed(proto)
         if kind not in _READERS:
             raise LoadError(f"the attribute {proto.name} has the unknown type {kind}")
@@ -98,6 +103,25 @@ def resolved(node: onnx.NodeProto, arguments: Mapping[str, onnx.AttributeProto])
     return plain
 
 
+def whole(node: onnx.NodeProto, taken: Mapping[bytes, Taken]) -> onnx.NodeProto:
+    """A node with the lists that were taken out of it."""
+    if not any(proto.s in taken for proto in node.attribute):
+        return node
+    plain = NodeProto()
+    plain.CopyFrom(node)
+    for proto in plain.attribute:
+        if (found := taken.get(proto.s)) is None:
+            continue
+        proto.ClearField("s")
+        if isinstance(found, Texts):
+            proto.strings.extend(
+                [found.names[code].encode("utf-8", "surrogateescape") for code in found.codes]
+            )
+        else:
+            (proto.floats if found.dtype.kind == "f" else proto.ints).extend(found.tolist())
+    return plain
+
+
 def _whole(given: Any) -> bool:
     return isinstance(given, int)
 
@@ -110,8 +134,17 @@ def _word(given: Any) -> bool:
     return isinstance(given, str)
 
 
-def _every(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda given: isinstance(given, tuple) and all(map(test, given))
+def _every(test: Callable[[Any], bool], taken: str = "") -> Callable[[Any], bool]:
+    """Whether all of a list pass; a long one may be an array with a dtype of one of these kinds."""
+    return lambda given: (
+        given.dtype.kind in taken
+        if isinstance(given, np.ndarray)
+        else isinstance(given, tuple) and all(map(test, given))
+    )
+
+
+def _texts(given: Any) -> bool:
+    return isinstance(given, Texts) or (isinstance(given, tuple) and all(map(_word, given)))
 
 
 def _anything(_: Any) -> bool:
@@ -122,9 +155,9 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "int": _whole,
     "float": _real,
     "str": _word,
-    "Ints": _every(_whole),
-    "Floats": _every(_real),
-    "Strings": _every(_word),
+    "Ints": _every(_whole, "i"),
+    "Floats": _every(_real, "if"),
+    "Strings": _texts,
 }
 """Whether a value is of the type that a signature names."""
 

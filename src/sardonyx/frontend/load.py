@@ -29,6 +29,7 @@ from sardonyx.frontend.messages import ModelProto, ValueInfoProto
 from sardonyx.frontend.schemas import newest_installed, newest_opset
 from sardonyx.frontend.scope import Found, Model, Scope, closed_graph, opsets_of
 from sardonyx.frontend.tensors import TensorReader
+from sardonyx.frontend.wire import Lifted, Taken, lift
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.premise import collect_premises
 from sardonyx.ir.unknown import collect_unknowns
@@ -85,10 +86,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A parsed model file and the folders of its external data; see `base.folders`."""
+    """A parsed model file, the folders of its external data (`base.folders`), what `wire` took out of it."""
 
     proto: ModelProto
     folders: tuple[Path, ...]
+    taken: Mapping[bytes, Taken] = field(default_factory=dict)
 
 
 Origin: TypeAlias = str | os.PathLike[str] | bytes | ModelProto | Source
@@ -133,7 +135,7 @@ def _loaded(source: Source, options: CompileOptions, fed: Collection[str], known
     functions = {(_domain(f.domain), f.name, f.overload): f for f in proto.functions}
     shared = Model(
         functions,
-        TensorReader(source.folders),
+        TensorReader(source.folders, source.taken),
         contents=known.tensors,
         sought=dict.fromkeys(options.outputs),
         allow_fallback=options.fallback != "error",
@@ -183,8 +185,11 @@ def _initialised(graph: onnx.GraphProto) -> list[str]:
     return [t.name for t in graph.initializer] + [s.values.name for s in graph.sparse_initializer]
 
 
-def open_model(model: Origin, options: CompileOptions | None = None) -> Source:
-    """Parse a model file. Raises LoadError."""
+def open_model(model: Origin, options: CompileOptions | None = None, content: bytes | None = None) -> Source:
+    """Parse a model file. Raises LoadError.
+
+    With its `content`, what is large is taken from there, and `proto` has marks in its place.
+    """
     options = options or CompileOptions()
     if isinstance(model, Source):
         return model
@@ -192,17 +197,20 @@ def open_model(model: Origin, options: CompileOptions | None = None) -> Source:
         return Source(model, folders_of(None, options.external_folder))
     folders = folders_of(None if isinstance(model, bytes) else model, options.external_folder)
     where = "the model"
+    data = model if isinstance(model, bytes) else content
     if not isinstance(model, bytes):
         path = Path(model)
         where = str(path)
         try:
-            model = path.read_bytes()
+            data = path.read_bytes() if data is None else data
         except OSError as error:
             raise LoadError(f"{path} cannot be read: {error.strerror or error}") from error
-    if model[4:8] == b"ORTM":
+    assert data is not None
+    if data[4:8] == b"ORTM":
         raise LoadError(f"{where} is in the ORT format; give the ONNX file it was made from")
     try:
-        return Source(ModelProto.FromString(model), folders)
+        lifted = Lifted(data, {}) if content is None else lift(data)
+        return Source(ModelProto.FromString(lifted.data), folders, lifted.taken)
     except (DecodeError, RecursionError) as error:
         raise LoadError(f"{where}: protobuf parsing failed: {error}", kind="protobuf") from error
 

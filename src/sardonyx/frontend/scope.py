@@ -247,7 +247,7 @@ class Scope:
         self, proto: onnx.NodeProto, domain: str, inputs: list[Value | None], name: str, reason: str
     ) -> Sequence[Value | None]:
         """What a node gives by the body of its schema, or in the reference evaluator."""
-        opset = self._opset(domain)
+        opset, proto = self._opset(domain), attributes.whole(proto, self.model.tensors.taken)
         function = schema_function(proto, domain, opset, inputs)
         if function is not None:
             defaults = schema_of(proto.op_type, opset, domain).attributes.values()

@@ -18,6 +18,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.folders import find
 from sardonyx.errors import LoadError
 from sardonyx.frontend.messages import TensorProto
+from sardonyx.frontend.wire import Taken
 
 if TYPE_CHECKING:
     import onnx
@@ -31,6 +32,7 @@ class TensorReader:
     """Decodes tensors; external data is named from the first of `folders` and must lie inside one of them."""
 
     folders: tuple[Path, ...]
+    taken: Mapping[bytes, Taken] = field(default_factory=dict)
     _files: dict[Path, mmap.mmap | bytes] = field(default_factory=dict)
 
     def dense(self, proto: onnx.TensorProto) -> Array:
@@ -41,7 +43,7 @@ class TensorReader:
         if any(n < 0 for n in shape):
             raise LoadError(f'tensor "{proto.name}" has the negative size {min(shape)}')
         external = proto.data_location == EXTERNAL
-        raw = self._external(proto) if external else proto.raw_data if proto.HasField("raw_data") else None
+        raw = self._external(proto) if external else self._own(proto)
         if raw is None or (dtype is dt.STRING and not external):
             return _typed(proto, dtype, shape)
         if dtype is dt.STRING:
@@ -72,6 +74,12 @@ class TensorReader:
         except (IndexError, ValueError) as error:
             raise LoadError(f'sparse tensor "{proto.values.name}": {error}') from error
         return result.reshape(shape)
+
+    def _own(self, proto: onnx.TensorProto) -> memoryview | bytes | None:
+        if not proto.HasField("raw_data"):
+            return None
+        found = self.taken.get(proto.raw_data)
+        return found.data if isinstance(found, np.ndarray) else proto.raw_data
 
     def _external(self, proto: onnx.TensorProto) -> memoryview:
         entries = {entry.key: entry.value for entry in proto.external_data}

@@ -9,9 +9,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value
@@ -19,6 +20,13 @@ from sardonyx.ir.value import Value
 Result = Value | tuple[Value | None, ...]
 Build = Callable[..., Any]
 F = TypeVar("F", bound=Build)
+
+
+class Texts(NamedTuple):
+    """A long list of few texts, as an attribute: the different ones, and which of them each is."""
+
+    names: tuple[str, ...]
+    codes: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class Weights:
     """
 
     def __init__(self, arrays: Sequence[Array]) -> None:
+        arrays = [np.require(array, requirements="A") for array in arrays]
         self._arrays: list[Array | None] = list(arrays)
         self._rows: Sequence[Row] = ()
         for array in arrays:

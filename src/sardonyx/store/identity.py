@@ -10,7 +10,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache as once
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -45,27 +45,32 @@ _ABOVE = frozenset(
 _COMPILERS = ("llvmlite", "ml_dtypes", "onnx")
 
 
-def file_digest(path: Path, store: Cache) -> str:
+def file_digest(path: Path, store: Cache, read: Callable[[Path], str] | None = None) -> str:
     """SHA-256 of a file; a large one is not read again while size, times and place on the disk stay.
 
-    Raises OSError if it cannot be read.
+    `read` gives the digest of a file that has to be read. Raises OSError if it cannot be.
     """
+    read = read or _read
     status = path.stat()
     if not S_ISREG(status.st_mode):
         number = errno.EISDIR if S_ISDIR(status.st_mode) else errno.EINVAL
         raise OSError(number, "it is not a regular file", str(path))
     if status.st_size <= _HASHED_EACH_TIME:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return read(path)
     place = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     name = key("file", str(path.absolute()), repr(place))
     known = store.get("digest", name)
     if known is not None:
         return known.decode()
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = read(path)
     if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
         store.put("digest", name, digest.encode())
     return digest
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Model:
@@ -78,10 +83,28 @@ class Model:
         self.origin = origin
         self._store = store
         self.folders = folders_of(None if isinstance(origin, bytes) else origin, folder)
+        self._content: bytes | None = None
         if isinstance(origin, bytes):
             self.digest = hashlib.sha256(origin).hexdigest()
         else:
-            self.digest = file_digest(Path(origin), store)
+            self.digest = file_digest(Path(origin), store, self._read)
+
+    def _read(self, path: Path) -> str:
+        self._content = path.read_bytes()
+        return hashlib.sha256(self._content).hexdigest()
+
+    def content(self) -> bytes | None:
+        """The bytes of the model; None if the file has changed. What was read for its digest is used once."""
+        if isinstance(self.origin, bytes):
+            return self.origin
+        if self._content is None and self._read(Path(self.origin)) != self.digest:
+            self._content = None
+        content, self._content = self._content, None
+        return content
+
+    def forget(self) -> None:
+        """Let go of what was read."""
+        self._content = None
 
     def key(self) -> str | None:
         """A text equal for equal models, external data included; None if its files are not known or found."""

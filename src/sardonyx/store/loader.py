@@ -9,7 +9,6 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sardonyx.base import custom
@@ -66,6 +65,7 @@ class _Loader:
         if found is None:
             with _compiling:
                 found = self._found(self._key()) or self._compile()
+        self.model.forget()
         if isinstance(found, Plan):
             return self._ready(found)
         if isinstance(found, Signature):
@@ -167,11 +167,10 @@ class _Loader:
         """The parsed model, which must be the one that this object was made for."""
         from sardonyx import frontend
 
-        if not isinstance(self.origin, bytes):
-            digest = identity.file_digest(Path(self.origin), self.store)
-            if digest != self.model.digest:
-                raise self._changed()
-        return frontend.open_model(self.origin, self.options)
+        content = self.model.content()
+        if content is None:
+            raise self._changed()
+        return frontend.open_model(self.origin, self.options, content)
 
     def _changed(self) -> RunError:
         return RunError(f"{self.origin!r} has changed since the session was made; make a new session")

@@ -75,11 +75,12 @@ def trees_calls(
 def _check(told: Mapping[str, Array], targets: int) -> None:
     """Raises ShapeError for nodes or entries that do not exist."""
     inner, nodes, entries = told["mode"] < LEAF, len(told["mode"]), len(told["target"])
-    yes, no = told["yes"].astype(np.int64), told["no"].astype(np.int64)
+    yes, no = told["yes"], told["no"]
+    first, count = yes[~inner], no[~inner]
     inside = [(told["root"], nodes), (yes[inner], nodes), (no[inner], nodes), (told["target"], targets)]
-    inside += [(told["feature"][inner], 1 << MODE_SHIFT), (no[~inner], entries + 1)]
-    inside += [(yes[~inner] + no[~inner], entries + 1)]
-    if any(a.size and not (a.min() >= 0 and a.max() < size) for a, size in inside) or (yes[~inner] < 0).any():
+    inside += [(told["feature"][inner], 1 << MODE_SHIFT), (first, entries + 1), (count, entries + 1)]
+    inside += [(first.astype(np.int64) + count, entries + 1)]
+    if any(a.size and not (a.min() >= 0 and a.max() < size) for a, size in inside):
         raise ShapeError("an ensemble of trees names nodes, features or targets that do not exist; check it")
 
 
@@ -95,13 +96,17 @@ def _arrays(told: Mapping[str, Array], forest: Forest) -> dict[Word, Array]:
             "itemsize": forest.node_bytes,
         }
     )
+    if (nodes + 1) * forest.node_bytes > np.iinfo(np.int32).max:
+        raise ShapeError(
+            f"an ensemble of trees has {nodes} nodes, more than this kernel can number; split it"
+        )
     records = np.zeros(nodes + 1, fields)
-    own = np.arange(nodes)
+    own = np.arange(nodes, dtype=np.int32)
     records["threshold"][:nodes] = told["threshold"]
-    facts = told["feature"].astype(np.int64)
+    facts = told["feature"].copy()
     if len(forest.modes) > 1 or forest.missing:
-        facts |= told["mode"].astype(np.int64) << MODE_SHIFT
-        facts |= told["missing"].astype(np.int64) << MISSING_SHIFT
+        facts |= told["mode"].astype(np.int32) << MODE_SHIFT
+        facts |= told["missing"].astype(np.int32) << MISSING_SHIFT
     records["facts"][:nodes] = np.where(inner, facts, 0)
     for name in ("yes", "no"):
         records[name][:nodes] = np.where(inner, told[name], own) * forest.node_bytes
@@ -109,28 +114,41 @@ def _arrays(told: Mapping[str, Array], forest: Forest) -> dict[Word, Array]:
     pad = -len(told["root"]) % WALKS
     arrays = {
         Word.ROOTS: np.pad(told["root"], (0, pad), constant_values=nodes) * forest.node_bytes,
-        Word.DEPTHS: np.pad(_heights(told)[told["root"]], (0, pad)),
-        Word.START: np.append(np.where(inner, 0, told["yes"]), 0),
-        Word.COUNT: np.append(np.where(inner, 0, told["no"]), 0),
+        Word.DEPTHS: np.pad(_depths(told), (0, pad)),
+        Word.START: _at_leaves(inner, told["yes"]),
+        Word.COUNT: _at_leaves(inner, told["no"]),
         Word.TARGET: told["target"],
     }
-    whole = {word: array.astype(np.int32) for word, array in arrays.items()}
+    whole = {word: np.asarray(array, np.int32) for word, array in arrays.items()}
     return {**whole, Word.NODES: records.view(np.uint8), Word.WEIGHT: told["weight"]}
 
 
-def _heights(told: Mapping[str, Array]) -> Array:
-    """The length of the longest walk from each node to a leaf.
+def _at_leaves(inner: Array, column: Array) -> Array:
+    """What a column says of leaves, 0 at other nodes and at the one that is added."""
+    found = np.zeros(len(inner) + 1, np.int32)
+    np.copyto(found[:-1], column, where=~inner)
+    return found
+
+
+def _depths(told: Mapping[str, Array]) -> Array:
+    """The length of the longest walk in each tree.
 
     Raises ShapeError if a walk need not end.
     """
-    inner = told["mode"] < LEAF
-    yes, no = (np.where(inner, told[name], 0) for name in ("yes", "no"))
-    heights = np.zeros(len(inner), np.int64)
-    for _ in range(len(inner) + 1):
-        higher = np.where(inner, np.maximum(heights[yes], heights[no]) + 1, 0)
-        if (higher == heights).all():
-            return heights
-        heights = higher
+    inner, yes, no = told["mode"] < LEAF, told["yes"], told["no"]
+    tree, node = np.arange(len(told["root"])), told["root"]
+    depths = np.zeros(len(tree), np.int64)
+    for length in range(len(inner) + 1):
+        going = inner[node]
+        tree, node = tree[going], node[going]
+        if not len(node):
+            return depths
+        depths[tree] = length + 1
+        tree, node = np.concatenate([tree, tree]), np.concatenate([yes[node], no[node]])
+        if len(node) > len(inner):
+            # Trees that share nodes: each pair counts once, or there would be as many as walks.
+            pairs = np.unique(tree * len(inner) + node)
+            tree, node = pairs // len(inner), pairs % len(inner)
     raise ShapeError("an ensemble of trees has a walk in a circle; check its nodes")
 
 
