@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import grpc
 import httpx
 import numpy as np
 import pytest
@@ -213,3 +214,32 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
         except ServeError as error:
             assert (error.code, admitted) == (Code.UNAUTHENTICATED, False)
         assert [(len(a), len(b)) for a, b in compared] == [(64, 64)]
+
+
+def test_the_same_key_is_taken_over_grpc(
+    gateway: Gateway, connect: Connect, client: Client, enter: Enter
+) -> None:
+    enter("add", 1)
+    enter("other", 1)
+    root = client.create_key("root", role="admin")
+    key = connect(root.secret).create_key("shop", role="user", models=["add"], quotas=["1/hour"]).secret
+
+    def code(call: str, model: str, *metadata: tuple[str, str]) -> grpc.StatusCode:
+        with grpc.insecure_channel(gateway.server.grpc_url.removeprefix("grpc://")) as channel:
+            ask = channel.unary_unary(f"/inference.GRPCInferenceService/{call}")
+            try:
+                ask(b"\n" + bytes([len(model)]) + model.encode(), metadata=metadata, timeout=10)
+            except grpc.RpcError as error:
+                return error.code()
+        return grpc.StatusCode.OK
+
+    mine = ("authorization", f"Bearer {key}")
+    status = grpc.StatusCode
+    assert code("ServerLive", "") is status.OK
+    assert code("ModelMetadata", "add") is status.UNAUTHENTICATED
+    assert code("ModelMetadata", "add", ("authorization", "Bearer nonsense")) is status.UNAUTHENTICATED
+    assert code("ModelMetadata", "add", mine) is status.OK
+    assert code("ModelMetadata", "other", mine) is status.PERMISSION_DENIED
+    assert code("RepositoryModelUnload", "", mine) is status.PERMISSION_DENIED
+    assert code("ModelInfer", "add", mine) is status.INVALID_ARGUMENT
+    assert code("ModelInfer", "add", mine) is status.RESOURCE_EXHAUSTED

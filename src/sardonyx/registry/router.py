@@ -87,7 +87,7 @@ def _version(state: State, model: str, version: str) -> str:
         return _aliased(state, model, version[1:])
     if not version:
         return state.defaults.get(model, "")
-    if version in state.models.get(model, ()) and not state.serves(model, version):
+    if version in state.models.get(model, ()) and (model, version) not in state.served:
         raise not_found(
             f"Request for unknown model: '{model}' version {version} is registered and not served; "
             "give it an alias or deploy it"

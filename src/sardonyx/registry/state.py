@@ -15,15 +15,16 @@ from sqlalchemy.orm import Session, selectinload
 
 from sardonyx.database import Database
 from sardonyx.database.access import KeyRow
-from sardonyx.database.registry import ChangeRow, ModelRow, VersionRow
+from sardonyx.database.registry import AliasRow, ChangeRow, ModelRow, VersionRow
 from sardonyx.database.traffic import EndpointRow
-from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.messages import Principal
 from sardonyx.protocol.records import File
 from sardonyx.registry.artefacts import files_of
-from sardonyx.registry.catalog import resolve
+from sardonyx.registry.catalog import CHAMPION
 from sardonyx.registry.endpoints import current_traffic, running_canary
 from sardonyx.serve.seams import Target
+
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class VersionState:
 class State:
     """One moment: `number` counts changes; `models` holds every model's versions, `defaults` its default.
 
-    `closed` says that a key was made once, whatever became of it.
+    `closed` says that a key was made once, whatever became of it; `served` are the names of what is `wanted`.
     """
 
     number: int = -1
@@ -74,10 +75,10 @@ class State:
     keys: Mapping[str, KeyState] = field(default_factory=dict)
     wanted: tuple[VersionState, ...] = ()
     closed: bool = False
+    served: frozenset[tuple[str, str]] = field(init=False, repr=False, compare=False)
 
-    def serves(self, model: str, version: str) -> bool:
-        """Whether a version should be served."""
-        return any(v.model == model and v.version == version for v in self.wanted)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "served", frozenset((v.model, v.version) for v in self.wanted))
 
     def wanting(self, wanted: tuple[VersionState, ...]) -> State:
         """The same with other versions to be served."""
@@ -88,40 +89,69 @@ class State:
         return replace(self, number=number)
 
 
+@dataclass(slots=True)
+class _Known:
+    """What is read of every model: ids of versions by number, stages by number, numbers by alias."""
+
+    ids: dict[int, int] = field(default_factory=dict)
+    stages: dict[int, str] = field(default_factory=dict)
+    aliases: dict[str, int] = field(default_factory=dict)
+
+    def meant(self, reference: str) -> int | None:
+        """The number of the version that a reference means (see `catalog.resolve`), or None."""
+        if reference.startswith("@"):
+            return self.aliases.get(reference[1:])
+        if reference:
+            return int(reference) if reference.isdecimal() and int(reference) in self.ids else None
+        return self.aliases.get(CHAMPION) or max(self.ids, default=None)
+
+
 def read_state(database: Database) -> State:
-    """The state of the database at this moment. Raises ServeError UNAVAILABLE if it is gone."""
+    """The state of the database at this moment. Raises ServeError UNAVAILABLE if it is gone.
+
+    Rows are read as tuples, since of thousands of versions few are served.
+    """
     with database.read() as session:
-        number = session.scalar(select(ChangeRow.number)) or 0
-        query = select(ModelRow).options(selectinload(ModelRow.versions), selectinload(ModelRow.aliases))
-        models = {row.name: row for row in session.scalars(query)}
+        models = _models(session)
         endpoints = {
             row.name: _endpoint(row, models)
             for row in session.scalars(select(EndpointRow).options(selectinload(EndpointRow.deployments)))
         }
         return State(
-            number=number,
+            number=session.scalar(select(ChangeRow.number)) or 0,
             endpoints=endpoints,
-            models={name: frozenset(str(v.number) for v in row.versions) for name, row in models.items()},
-            defaults={name: str(resolve(row, "").number) for name, row in models.items() if row.versions},
+            models={name: frozenset(map(str, known.ids)) for name, known in models.items()},
+            defaults={name: str(known.meant("")) for name, known in models.items() if known.ids},
             aliases={
-                (name, alias.name): str(alias.version.number)
-                for name, row in models.items()
-                for alias in row.aliases
+                (name, alias): str(number)
+                for name, known in models.items()
+                for alias, number in known.aliases.items()
             },
             keys=_keys(session),
-            wanted=_wanted(models, endpoints),
+            wanted=_wanted(session, models, endpoints),
             closed=session.scalar(select(KeyRow.id).limit(1)) is not None,
         )
 
 
-def _endpoint(row: EndpointRow, models: Mapping[str, ModelRow]) -> EndpointState:
+def _models(session: Session) -> dict[str, _Known]:
+    names = {row.id: row.name for row in session.execute(select(ModelRow.id, ModelRow.name))}
+    found = {name: _Known() for name in names.values()}
+    versions = select(VersionRow.model_id, VersionRow.number, VersionRow.id, VersionRow.stage)
+    for model, number, id, stage in session.execute(versions.order_by(VersionRow.id)):
+        found[names[model]].ids[number] = id
+        found[names[model]].stages[number] = stage
+    aliases = select(AliasRow.model_id, AliasRow.name, VersionRow.number).join(AliasRow.version)
+    for model, alias, number in session.execute(aliases):
+        found[names[model]].aliases[alias] = number
+    return found
+
+
+def _endpoint(row: EndpointRow, models: Mapping[str, _Known]) -> EndpointState:
     targets = {}
     for deployment in row.deployments:
-        try:
-            version = resolve(models[deployment.model], deployment.version)
-        except (KeyError, ServeError):
-            continue
-        targets[deployment.name] = Target(deployment.model, str(version.number), deployment.name)
+        number = models[deployment.model].meant(deployment.version) if deployment.model in models else None
+        if number is not None:
+            targets[deployment.name] = Target(deployment.model, str(number), deployment.name)
     now = current_traffic(row)
     return EndpointState(
         row.name,
@@ -146,23 +176,26 @@ def _keys(session: Session) -> dict[str, KeyState]:
 
 
 def _wanted(
-    models: Mapping[str, ModelRow], endpoints: Mapping[str, EndpointState]
+    session: Session, models: Mapping[str, _Known], endpoints: Mapping[str, EndpointState]
 ) -> tuple[VersionState, ...]:
     """What is deployed, and of the rest, unless archived, what has an alias or is the newest of its model."""
-    deployed = {(t.model, t.version) for endpoint in endpoints.values() for t in endpoint.targets.values()}
+    ids = {
+        models[target.model].ids[int(target.version)]: target.model
+        for endpoint in endpoints.values()
+        for target in endpoint.targets.values()
+    }
+    for name, known in models.items():
+        for number in {*known.aliases.values(), *(() if not known.ids else (max(known.ids),))}:
+            if known.stages[number] != "archived":
+                ids[known.ids[number]] = name
+    columns = (VersionRow.id, VersionRow.number, VersionRow.digest, VersionRow.files, VersionRow.config)
     found = []
-    for name, row in models.items():
-        named = {alias.version_id for alias in row.aliases}
-        if row.versions:
-            named.add(row.versions[-1].id)
+    wanted = sorted(ids)
+    for first in range(0, len(wanted), _AT_ONCE):
+        part = wanted[first : first + _AT_ONCE]
+        rows = session.execute(select(*columns).where(VersionRow.id.in_(part)).order_by(VersionRow.id))
         found += [
-            _version(name, version)
-            for version in row.versions
-            if (name, str(version.number)) in deployed
-            or (version.id in named and version.stage != "archived")
+            VersionState(ids[id], str(number), digest, tuple(files_of(files)), config)
+            for id, number, digest, files, config in rows
         ]
     return tuple(found)
-
-
-def _version(model: str, row: VersionRow) -> VersionState:
-    return VersionState(model, str(row.number), row.digest, tuple(files_of(row.files)), row.config)
