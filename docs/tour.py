@@ -91,7 +91,7 @@ def main() -> None:
     for rows in (5, 1):
         (y,) = session.run(None, {"x": x[:rows], "w": w})
         np.testing.assert_allclose(y, meant[:rows], rtol=1e-5)
-    show("Report", session.report.text())
+    show("Report", session.explain())
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
+from sardonyx.base.explanation import explanation
 from sardonyx.base.report import Report, StageTime
 
 T = TypeVar("T")
@@ -108,7 +109,7 @@ class Trace:
         """Put the times into the report and show it as asked."""
         report.timings = list(self.timings)
         if self._debug >= 2 or self._dump is not None:
-            self._show("report.txt", report.text(), loud=self._debug >= 2)
+            self._show("report.txt", explanation(report), loud=self._debug >= 2)
         if self._dump is not None:
             import json
 

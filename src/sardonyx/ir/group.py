@@ -32,7 +32,7 @@ class Group:
     @property
     def name(self) -> str:
         """What to call it in messages."""
-        return f"{self.root.prim} v{self.root.id}"
+        return f"{self.root.prim} of {self.root.origins[0]}" if self.root.origins else self.root.prim
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from sardonyx.base.explanation import explanation
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import Report
 from sardonyx.ort.binding import IOBinding
@@ -249,7 +250,7 @@ class Session:
 
     def explain(self) -> str:
         """The report as text: kernels, what was joined and why not, what does not run native."""
-        return self.report.text()
+        return explanation(self.report)
 
 
 class InferenceSession(Session):

@@ -32,25 +32,6 @@ def test_json_and_pickle_keep_everything() -> None:
     assert Report.from_json({}) == Report()
 
 
-def test_text() -> None:
-    assert full().text() == "\n".join(
-        [
-            "2 kernels, 1 operators outside native code",
-            "k1      MatMul_0 + Relu_1  contract  tile 14x32  [fp32]",
-            "    joined with Relu_1  (4096 bytes of traffic saved)",
-            "    not with Softmax_2: it reduces over axis 1, which k1 splits",
-            "k2    ",
-            "other decisions",
-            "    Conv_9: not blocked: 3 channels",
-            "not native",
-            "    Unique               Unique_7  no native code",
-            "compile time 21.8 ms (load 1.5, codegen 20.2)",
-            "counters  arena_bytes 512, compiles 2",
-        ]
-    )
-    assert "not with" not in full().text(refused=False)
-
-
 def test_counting() -> None:
     report = Report()
     report.count("compiles")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sardonyx.base.explanation import explanation
 from sardonyx.tools.console import print_json
 from sardonyx.tools.models import add_model_options, open_session
 
@@ -28,5 +29,5 @@ def command(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"model": options.model, **session.report.as_json()})
     else:
-        print(session.report.text(refused=not options.brief))
+        print(explanation(session.report, refused=not options.brief))
     return 0
