@@ -54,11 +54,14 @@ def load_blob(blob: bytes | memoryview) -> LoadedImage:
 
 def load_cached(cache: Cache, key: str) -> LoadedImage | None:
     """Map the `image` entry of that key out of the cache; None if there is no sound one."""
-    entry = cache.map("image", key, check=True)
+    entry = cache.map("image", key, check=True, execute=True)
     if entry is None:
         return None
     try:
-        return load_file(entry.path, HEADER_BYTES)
+        if not entry.may_run:
+            return load_blob(entry.payload.data)
+        size, offsets = Image.read_symbols(entry.payload.data)
+        return LoadedImage(Mapped(entry.mapped, HEADER_BYTES), offsets, size)
     except (OSError, CompileError):
         return None
 

@@ -23,7 +23,7 @@ from sardonyx.runtime.program import Program
 from sardonyx.runtime.runnable import ModelProgram
 from sardonyx.runtime.weights import Weights
 from sardonyx.store import identity, plan
-from sardonyx.store.plan import Plan, Signature
+from sardonyx.store.plan import Head, Plan, Signature
 from sardonyx.store.variants import Variants
 from sardonyx.targets import backend, by_name, detect, executable
 
@@ -198,11 +198,17 @@ class _Loader:
     def _kept(self, made: Compiled, key: str | None) -> Plan:
         """The program as a later session will find it, or as it is if it cannot be kept."""
         report = made.report
-        if key and plan.write(self.store, key, made.data, made.weights, made.image_key, report):
+        if key and plan.write(
+            self.store, key, self._owner(), made.data, made.weights, made.image_key, report
+        ):
             found = plan.read(self.store, key)
             if isinstance(found, Plan):
                 return found._replace(report=lambda: report)
         return Plan(made.data, Weights(made.weights), made.image, lambda: report)
+
+    def _owner(self) -> Head:
+        name = "(bytes)" if isinstance(self.origin, bytes) else os.path.abspath(self.origin)  # noqa: PTH100
+        return Head(os.fsdecode(name), self.model.digest)
 
     def _keep_signature(self, key: str | None, needs: Needs, source: Source) -> Signature:
         from sardonyx import frontend
@@ -210,5 +216,5 @@ class _Loader:
         found = frontend.signature(source, self.options)
         signature = Signature(found.inputs, found.outputs, found.initializers, found.metadata, needs)
         if key:
-            plan.write_signature(self.store, key, signature)
+            plan.write_signature(self.store, key, self._owner(), signature)
         return signature

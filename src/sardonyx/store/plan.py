@@ -1,7 +1,8 @@
 """Programs in the cache: written after a compilation, read by later sessions without compiler or ONNX.
 
-An entry of kind `plan` names an `image` of machine code and a file of `weights`, which are mapped, not read.
-Decides how they are written; must not know how programs are made or run.
+An entry of kind `plan` begins with a line that says whose it is, and names an `image` of machine code and a
+file of `weights`, which are mapped, not read. Decides how entries are written; must not know how programs are
+made or run.
 """
 
 from __future__ import annotations
@@ -50,6 +51,15 @@ class Signature(NamedTuple):
     needs: Needs
 
 
+class Head(NamedTuple):
+    """Whose a plan is: how the model was called and the digest of its file; names of image and weights."""
+
+    model: str
+    digest: str
+    image: str = ""
+    weights: str = ""
+
+
 class Plan(NamedTuple):
     """A program ready to run: its parts, and its report when it is asked for."""
 
@@ -74,7 +84,9 @@ def read(store: Cache, key: str) -> Plan | Signature | None:
     if payload is None:
         return None
     try:
-        entry = _Unpickler(io.BytesIO(payload)).load()
+        data = io.BytesIO(payload)
+        data.readline()
+        entry = _Unpickler(data).load()
         if isinstance(entry, Signature):
             return entry
         return _open(store, entry) if isinstance(entry, _Entry) else None
@@ -108,8 +120,25 @@ def _report(text: bytes) -> Report:
     return report
 
 
+def read_head(store: Cache, key: str) -> Head | None:
+    """Whose a plan is; None if that cannot be read."""
+    import json
+
+    payload = store.get("plan", key)
+    try:
+        return None if payload is None else Head(*json.loads(io.BytesIO(payload).readline()))
+    except (TypeError, ValueError):
+        return None
+
+
 def write(
-    store: Cache, key: str, data: ProgramData, weights: Sequence[Array], image: str, report: Report
+    store: Cache,
+    key: str,
+    owner: Head,
+    data: ProgramData,
+    weights: Sequence[Array],
+    image: str,
+    report: Report,
 ) -> bool:
     """Keep a program whose image is in the cache already; whether that worked."""
     import json
@@ -120,12 +149,19 @@ def write(
     if name is None:
         return False
     entry = _Entry(data, image, name, rows, objects, json.dumps(report.as_json()).encode())
-    return store.put("plan", key, pickle.dumps(entry, protocol=pickle.HIGHEST_PROTOCOL))
+    return _put(store, key, owner._replace(image=image, weights=name), entry)
 
 
-def write_signature(store: Cache, key: str, signature: Signature) -> bool:
+def write_signature(store: Cache, key: str, owner: Head, signature: Signature) -> bool:
     """Keep what a model whose graph depends on its feeds shows of itself."""
-    return store.put("plan", key, pickle.dumps(signature, protocol=pickle.HIGHEST_PROTOCOL))
+    return _put(store, key, owner, signature)
+
+
+def _put(store: Cache, key: str, head: Head, entry: _Entry | Signature) -> bool:
+    import json
+
+    pickled = pickle.dumps(entry, protocol=pickle.HIGHEST_PROTOCOL)
+    return store.put("plan", key, (json.dumps(head).encode() + b"\n", pickled))
 
 
 class _Unpickler(pickle.Unpickler):

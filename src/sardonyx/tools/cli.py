@@ -18,6 +18,7 @@ from sardonyx.ort.exceptions import STATUS
 from sardonyx.tools.commands import (
     backup,
     bench,
+    cache,
     compile,
     convert,
     endpoints,
@@ -37,7 +38,7 @@ from sardonyx.tools.console import UserError
 from sardonyx.version import __version__
 
 COMMANDS: tuple[ModuleType, ...] = (
-    *(run, inspect, explain, bench, compile, convert, serve),
+    *(run, inspect, explain, bench, compile, cache, convert, serve),
     *(register, imports, models, endpoints, traffic, keys, backup, zoo, knobs),
 )
 

@@ -130,3 +130,57 @@ def test_two_processes_may_write_the_same_keys(tmp_path: Path) -> None:
     writers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [writer.wait() for writer in writers] == [0, 0]
     assert sorted(p.name for p in tmp_path.glob("object/*/*")) == sorted(key(str(i)) for i in range(5))
+
+
+def kept(root: Path) -> Cache:
+    """A new object for a folder that has an entry."""
+    Cache(root).put("object", K1, b"code")
+    return Cache(root)
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o000, 0o077])
+def test_folders_and_entries_are_the_users_alone(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        cache = kept(tmp_path / "cache")
+    finally:
+        os.umask(before)
+    modes = {path: path.stat().st_mode & 0o777 for path in (cache.root, *cache.root.rglob("*"))}
+    assert all(mode == (0o700 if path.is_dir() else 0o600) for path, mode in modes.items())
+    assert cache.get("object", K1) == b"code"
+
+
+@pytest.mark.parametrize("bits", [0o020, 0o002])
+@pytest.mark.parametrize("what", ["folder", "entry"])
+def test_what_others_may_write_is_not_used(tmp_path: Path, what: str, bits: int) -> None:
+    cache = kept(tmp_path / "cache")
+    path = cache.root if what == "folder" else cache.path("object", K1)
+    path.chmod(path.stat().st_mode | bits)
+    with pytest.warns(RuntimeWarning, match="is not used.*other users may write to it; remove it") as told:
+        assert cache.get("object", K1) is None
+        assert cache.map("object", K1) is None
+        assert not cache.put("object", K2, b"more")
+    assert len(told) == 1
+    assert not cache.path("object", K2).exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("what", ["folder", "entry"])
+def test_what_belongs_to_another_user_is_not_used(tmp_path: Path, what: str) -> None:
+    cache = kept(tmp_path / "cache")
+    os.chown(cache.root if what == "folder" else cache.path("object", K1), 12345, -1)
+    with pytest.warns(RuntimeWarning, match=r"is not used.*it belongs to another user \(number 12345\)"):
+        assert cache.map("object", K1, execute=True) is None
+
+
+def test_a_limit_is_kept_in_the_folder(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    for age, name in enumerate((K1, K2, K3)):
+        cache.put("object", name, bytes(900))
+        os.utime(cache.path("object", name), (1e9 + age, 1e9 + age))
+    (tmp_path / "zoo" / "assets").mkdir(parents=True)
+    (tmp_path / "zoo" / "assets" / "picture").write_bytes(bytes(5000))
+    cache.set_limit(2200)
+    assert [cache.has("object", name) for name in (K1, K2, K3)] == [False, True, True]
+    assert Cache(tmp_path).limit_bytes == 2200
+    assert (tmp_path / "zoo" / "assets" / "picture").exists()

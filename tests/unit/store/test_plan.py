@@ -196,9 +196,9 @@ def test_damaged_entries_are_compiled_again(kind: str, damage: str, folder: Path
 
 def test_a_plan_makes_objects_of_this_package_only(folder: Path) -> None:
     store = cache.at(folder)
-    store.put("plan", "evil", pickle.dumps(os.system))
+    store.put("plan", "evil", b"[]\n" + pickle.dumps(os.system))
     assert plan.read(store, "evil") is None
-    store.put("plan", "odd", pickle.dumps([1, 2]))
+    store.put("plan", "odd", b"[]\n" + pickle.dumps([1, 2]))
     assert plan.read(store, "odd") is None
 
 
