@@ -84,6 +84,7 @@ def test_from_a_file_to_production(commands: Commands, adding: Adding, gateway: 
     assert "running step 1 of 2" in commands.text("canary", "sum", "green", "--steps", "50,100")
     assert "cancelled" in commands.text("canary", "sum", "--cancel")
     assert "traffic.rollback" in commands.text("audit", "--subject", "sum")
+    assert "as they were written" in commands.text("audit", "--check")
     assert commands.text("endpoint", "sum", "--differences").strip() == "no answer of a shadow differed"
 
 

@@ -22,9 +22,10 @@ PAGES = ("production", "from-mlflow", "from-azure-ml", "from-triton")
 
 
 def commands(page: str) -> str:
-    """The shell blocks of a page."""
+    """The blocks of a page for the shell and for Python, as one script for the shell."""
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
-    return "\n".join(re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    blocks = re.findall(r"^```(sh|python)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return "\n".join(block if kind == "sh" else f"python - <<'END'\n{block}END\n" for kind, block in blocks)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -82,6 +83,8 @@ def test_the_commands_of_the_production_page_run(tmp_path: Path) -> None:
     assert found == 0, said
     assert '"data":[1.0,4.0,9.0,16.0,25.0,36.0]' in said
     assert "green  digits:2" in said
+    assert "digits 2 [[1. 2.]" in said
+    assert "Code.NOT_FOUND digits has no version '7'" in said
     assert list(tmp_path.glob("registry-*.db"))
 
 

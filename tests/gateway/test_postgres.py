@@ -127,7 +127,7 @@ def test_writers_of_two_gateways_do_not_lose_each_other(gateways: Gateways) -> N
     for thread in threads:
         thread.join()
     assert len(clients[0].model("shared").tags) == 24
-    assert gateways.first.administration.audit.broken() is None
+    assert gateways.first.administration.audit.check().broken is None
 
 
 def _code(act: Callable[[], object]) -> Code | None:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sardonyx.database import Database
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.records import ModelChange, NewModel, Version, VersionChange
-from sardonyx.registry.artefacts import ArtefactStore
+from sardonyx.registry.artefacts import ArtefactStore, digest_of
 from sardonyx.registry.audit import Audit
 from sardonyx.registry.catalog import Catalog
 
@@ -116,6 +116,23 @@ def test_what_is_read_back_is_what_was_stored(store: ArtefactStore, enter: Enter
     assert store.materialise(version.digest, version.files).is_dir()
 
 
+def test_an_object_store_keeps_them_as_a_folder_does(tmp_path: Path) -> None:
+    """fsspec's memory stands for all of its stores."""
+    source = tmp_path / "model.onnx"
+    source.write_bytes(b"model")
+    for _ in range(2):
+        store = ArtefactStore("memory://bucket/models", tmp_path / "work")
+        files = store.put({"model.onnx": source, "inner/labels.txt": source})
+        assert not store.missing(files)
+        assert store.verify(files) == []
+    folder = store.materialise(digest_of(files), files)
+    assert (folder / "inner/labels.txt").read_bytes() == b"model"
+    store.remove({file.sha256 for file in files})
+    assert store.missing(files)
+    with refused(Code.UNAVAILABLE):
+        store.materialise("another", files)
+
+
 def test_every_change_is_in_the_audit_log_and_a_forged_entry_shows(
     catalog: Catalog, enter: Enter, database: Database
 ) -> None:
@@ -125,10 +142,10 @@ def test_every_change_is_in_the_audit_log_and_a_forged_entry_shows(
     assert [entry.action for entry in log.entries()] == ["model.delete", "version.register", "model.create"]
     assert [entry.number for entry in log.entries(actor="some")] == [3]
     assert [entry.number for entry in log.entries(limit=1, before=3)] == [2]
-    assert log.broken() is None
+    assert log.check().broken is None
     with database.write() as session:
         session.execute(text("UPDATE audit SET actor = 'nobody' WHERE id = 2"))
-    assert log.broken() == 2
+    assert log.check().broken == 2
 
 
 def test_every_change_moves_the_counter_that_gateways_watch(

@@ -70,6 +70,13 @@ def test_a_damaged_page_is_told_and_nothing_is_served_from_it(tmp_path: Path, pl
     assert caught.value.code is Code.UNAVAILABLE
 
 
+@pytest.mark.parametrize("url", ["mysql://host/name", "nonsense", "", "://", "oracle://x"])
+def test_other_databases_are_told(url: str) -> None:
+    with pytest.raises(ServeError) as caught:
+        Database(url)
+    assert caught.value.code is Code.INVALID_ARGUMENT
+
+
 def test_a_password_is_not_shown() -> None:
     with pytest.raises(ServeError) as caught:
         Database("postgresql://someone:hunter2@127.0.0.1:1/none")

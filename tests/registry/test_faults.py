@@ -52,7 +52,7 @@ def check_whole(home: Path) -> list[str]:
     store = ArtefactStore(home / "artefacts", home / "work")
     versions = Catalog(database, store).versions("m")
     assert all(store.verify(version.files) == [] for version in versions)
-    assert Audit(database).broken() is None
+    assert Audit(database).check().broken is None
     database.close()
     return [version.version for version in versions]
 

@@ -30,6 +30,7 @@ from sardonyx.client.exchange import (
 from sardonyx.client.wire import HEADER, Answer, decoded, encoded
 from sardonyx.protocol.messages import Parameter
 from sardonyx.protocol.records import (
+    AuditCheck,
     AuditEntry,
     CanaryPlan,
     Difference,
@@ -396,6 +397,10 @@ class AsyncClient:
         if before is not None:
             query["before"] = str(before)
         return await self._get("/api/audit", list[AuditEntry], **query)
+
+    async def check_audit(self) -> AuditCheck:
+        """Whether the audit log is what was written."""
+        return await self._get("/api/audit/check", AuditCheck)
 
     async def identity(self) -> Identity:
         """Who the server takes us for."""

@@ -26,6 +26,7 @@ from sardonyx.client.exchange import (
 from sardonyx.client.wire import HEADER, Answer, decoded, encoded
 from sardonyx.protocol.messages import Parameter
 from sardonyx.protocol.records import (
+    AuditCheck,
     AuditEntry,
     CanaryPlan,
     Difference,
@@ -392,6 +393,10 @@ class Client:
         if before is not None:
             query["before"] = str(before)
         return self._get("/api/audit", list[AuditEntry], **query)
+
+    def check_audit(self) -> AuditCheck:
+        """Whether the audit log is what was written."""
+        return self._get("/api/audit/check", AuditCheck)
 
     def identity(self) -> Identity:
         """Who the server takes us for."""

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from sardonyx.database import migrations
 from sardonyx.database.registry import ChangeRow
-from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.protocol.errors import Code, ServeError, invalid
 
 _BUSY_S = 10
 _MIGRATION_LOCK = 0x5A7D0
@@ -168,9 +168,14 @@ def _touch(url: URL) -> None:
 
 
 def _url(url: str | URL) -> URL:
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError:
+        raise invalid("the database must be a URL such as postgresql://user@host/name") from None
     if parsed.drivername in ("postgresql", "postgres"):
-        return parsed.set(drivername="postgresql+psycopg")
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise invalid(f"the database may be SQLite or PostgreSQL, not {parsed.get_backend_name()}")
     return parsed
 
 
@@ -181,9 +186,14 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "begin", _sqlite_begins)
         return engine
     timeouts = {"connect_timeout": 3, "tcp_user_timeout": 5000, "options": "-c statement_timeout=15000"}
-    return create_engine(
-        url, isolation_level="REPEATABLE READ", pool_pre_ping=True, pool_timeout=5, connect_args=timeouts
-    )
+    try:
+        return create_engine(
+            url, isolation_level="REPEATABLE READ", pool_pre_ping=True, pool_timeout=5, connect_args=timeouts
+        )
+    except ModuleNotFoundError as error:
+        raise invalid(
+            f"{error.name} is missing; install it with: pip install 'sardonyx[postgres]'"
+        ) from error
 
 
 def _sqlite_connected(connection: Any, record: Any) -> None:

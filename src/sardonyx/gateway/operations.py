@@ -13,6 +13,7 @@ from sardonyx.database import Database
 from sardonyx.protocol.errors import invalid
 from sardonyx.protocol.messages import Principal
 from sardonyx.protocol.records import (
+    AuditCheck,
     AuditEntry,
     CanaryPlan,
     Difference,
@@ -420,6 +421,15 @@ ACCESS = (
             "subject": "begins with",
             "actor": "begins with",
         },
+    ),
+    Operation(
+        "GET",
+        "/audit/check",
+        "check_audit",
+        "Whether the audit log is what was written",
+        "admin",
+        AuditCheck,
+        lambda a, c: a.audit.check(),
     ),
     Operation(
         "GET",

@@ -331,6 +331,13 @@ class AuditEntry(Record, frozen=True, kw_only=True):
     detail: dict[str, Any] = {}
 
 
+class AuditCheck(Record, frozen=True, kw_only=True):
+    """Whether the audit log is what was written: `broken` is the number of the first entry that is not."""
+
+    entries: int
+    broken: int | None = None
+
+
 class Identity(Record, frozen=True, kw_only=True):
     """Who is asking."""
 

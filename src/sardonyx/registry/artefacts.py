@@ -145,16 +145,21 @@ class ArtefactStore:
     def _fetch(self, file: File, to: Path) -> None:
         to.parent.mkdir(parents=True, exist_ok=True)
         hasher = hashlib.sha256()
+        if not self._files.exists(self._path(file.sha256)):
+            raise self._lost(file, "missing")
         with self.open(file.sha256) as source, to.open("wb") as target:
             for chunk in _chunks(source):
                 hasher.update(chunk)
                 target.write(chunk)
         if hasher.hexdigest() != file.sha256:
-            raise ServeError(
-                Code.UNAVAILABLE,
-                f"the artefact {file.sha256} ({file.path}) is damaged in the store {self._root}; "
-                "register the same file again to mend it",
-            )
+            raise self._lost(file, "damaged")
+
+    def _lost(self, file: File, how: str) -> ServeError:
+        return ServeError(
+            Code.UNAVAILABLE,
+            f"the artefact {file.sha256} ({file.path}) is {how} in the store {self._root}; "
+            "register the same file again to mend it",
+        )
 
     def _path(self, sha256: str) -> str:
         if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from sardonyx.database import Database, now
 from sardonyx.database.access import AuditRow
-from sardonyx.protocol.records import AuditEntry
+from sardonyx.protocol.records import AuditCheck, AuditEntry
 
 
 def record(
@@ -58,15 +58,15 @@ class Audit:
         with self._database.read() as session:
             return [_entry(row) for row in session.scalars(query)]
 
-    def broken(self) -> int | None:
-        """The number of the first entry that is not what was written, or None if the chain holds."""
-        chain = ""
+    def check(self) -> AuditCheck:
+        """Follow the chain from the first entry on."""
+        chain, count = "", 0
         with self._database.read() as session:
             for row in session.scalars(select(AuditRow).order_by(AuditRow.id)):
                 if row.chain != _chain(chain, row):
-                    return row.id
-                chain = row.chain
-        return None
+                    return AuditCheck(entries=count, broken=row.id)
+                chain, count = row.chain, count + 1
+        return AuditCheck(entries=count)
 
 
 def _chain(before: str, row: AuditRow) -> str:

@@ -68,7 +68,7 @@ class AccessPages:
                 limit=_PAGE, before=int(before) if before else None, subject=subject, actor=actor
             )
         )
-        broken = await self._desk.ask(audit.broken) if not before else None
+        broken = await self._desk.ask(lambda: audit.check().broken) if not before else None
         older = (
             urlencode({"before": entries[-1].number, "subject": subject, "actor": actor})
             if len(entries) == _PAGE

@@ -46,6 +46,7 @@ def add(commands: Any) -> None:
     )
     audit.add_argument("--subject", default="", metavar="TEXT", help="only subjects that begin so")
     audit.add_argument("--actor", default="", metavar="TEXT", help="only actors that begin so")
+    audit.add_argument("--check", action="store_true", help="whether the log is what was written")
     audit.add_argument("--limit", type=int, default=30, metavar="N")
     add_server_options(audit)
     audit.set_defaults(command_function=administered(_audit))
@@ -98,6 +99,8 @@ def _revoke(options: argparse.Namespace, client: Client) -> int:
 def _audit(options: argparse.Namespace, client: Client) -> int:
     if options.limit < 1:
         raise UserError("--limit takes a positive number")
+    if options.check:
+        return _check(options, client)
     entries = client.audit(limit=options.limit, subject=options.subject, actor=options.actor)
     if options.json:
         print_json(plain(entries))
@@ -115,3 +118,14 @@ def _audit(options: argparse.Namespace, client: Client) -> int:
     ]
     print(table(rows, indent="") or "nothing was done yet")
     return 0
+
+
+def _check(options: argparse.Namespace, client: Client) -> int:
+    found = client.check_audit()
+    if options.json:
+        print_json(plain(found))
+    elif found.broken is None:
+        print(f"{found.entries} entries, as they were written")
+    else:
+        print(f"entry {found.broken} is not what was written, or one before it was removed")
+    return int(found.broken is not None)
