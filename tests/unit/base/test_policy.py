@@ -1,0 +1,43 @@
+"""A goal picks the first register tile that element type, features and policy allow."""
+
+from __future__ import annotations
+
+import pytest
+
+from sardonyx.base.policy import Goal, Policy
+from sardonyx.base.target import Target
+from sardonyx.base.tile import RegisterTile
+from sardonyx.errors import CompileError
+
+PLAIN = RegisterTile("f32", "f32", rows=4, vectors=2, k_step=1, instruction="fma")
+FAST = RegisterTile("f32", "f32", 2, 2, 8, "matrix", features=("matrix",), precisions=("bf16",))
+
+
+def target(*features: str) -> Target:
+    return Target("m", "m-none-elf", "m", features, lanes=4, tiles=(FAST, PLAIN))
+
+
+@pytest.mark.parametrize(
+    ("features", "precision", "tile"),
+    [
+        (("matrix",), "bf16", FAST),
+        (("matrix",), "fp32", PLAIN),
+        ((), "bf16", PLAIN),
+        (("matrix",), "strict", PLAIN),
+    ],
+)
+def test_the_first_that_fits(features: tuple[str, ...], precision: str, tile: RegisterTile) -> None:
+    assert Goal(target(*features), Policy(precision)).tile("f32") is tile
+
+
+def test_none_that_fits() -> None:
+    with pytest.raises(CompileError, match="m has no register tile for i8"):
+        Goal(target()).tile("i8")
+
+
+def test_only_strict_fixes_the_order_of_sums() -> None:
+    assert [Policy(p).fixed_order for p in ("fp32", "strict", "bf16")] == [False, True, False]
+
+
+def test_a_tile_says_what_it_computes_with() -> None:
+    assert str(PLAIN) == "f32 by fma, sums in f32"
