@@ -1,9 +1,12 @@
-"""A progress bar on stderr for long work; decides how it looks and when it stays silent, knows no work."""
+"""A progress bar for long work, and a word if work turns out long; decides how and when, knows no work."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -60,3 +63,18 @@ class Progress:
 
     def _amount(self, n: int) -> str:
         return f"{n / 1e6:.1f} MB" if self.unit == "B" else f"{n} {self.unit}".rstrip()
+
+
+@contextmanager
+def told_after(seconds: float, tell: Callable[[], object] | None) -> Iterator[None]:
+    """Call `tell` on another thread if what is inside takes longer."""
+    if tell is None:
+        yield
+        return
+    timer = threading.Timer(seconds, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

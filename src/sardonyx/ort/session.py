@@ -328,7 +328,8 @@ class InferenceSession(Session):
         check_threads(options)
         began = time.monotonic_ns()
         origin = self._model_path if self._model_path is not None else self._model_bytes
-        load = partial(_load, origin)
+        tell = partial(log, WARNING, logid=options.logid, level=options.log_severity_level)
+        load = partial(_load, origin, tell)
         chosen = _chosen(origin, options, self._precision)
         program = load(chosen)
         if self._read_config_from_model and apply_model_config(options, program.metadata.custom_metadata_map):
@@ -393,10 +394,10 @@ def _chosen(origin: str | bytes | None, options: SessionOptions, precision: str 
         raise load_status(error, origin if isinstance(origin, str) else None) from error
 
 
-def _load(source: str | bytes | None, options: CompileOptions) -> ModelProgram:
+def _load(source: str | bytes | None, tell: Callable[[str], None], options: CompileOptions) -> ModelProgram:
     assert source is not None
     try:
-        return load_program(source, options)
+        return load_program(source, options, tell)
     except Exception as error:
         raise load_status(error, source if isinstance(source, str) else None) from error
 

@@ -102,6 +102,11 @@ class Cache:
                 self._limit_bytes = DEFAULT_LIMIT_BYTES
         return self._limit_bytes
 
+    @property
+    def is_on(self) -> bool:
+        """Whether anything may be kept."""
+        return not self._is_off
+
     def set_limit(self, limit_bytes: int) -> None:
         """Keep a limit in the folder, for all processes. Raises OSError if it cannot be written."""
         make_folder(self.root)

@@ -9,12 +9,14 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sardonyx.base import custom
 from sardonyx.base.knobs import CompileOptions, cache_folder
 from sardonyx.base.needs import Needs, content
 from sardonyx.base.policy import Goal, Policy
+from sardonyx.base.progress import told_after
 from sardonyx.errors import NeedsContent, RunError
 from sardonyx.runtime import cache, cores
 from sardonyx.runtime.cache import Cache
@@ -38,23 +40,37 @@ _compiling = threading.RLock()
 """The compiler's tables of values and names are one per process."""
 
 
-def load_program(model: Origin, options: CompileOptions) -> ModelProgram:
+_SLOW_SECONDS = 2.0
+"""What takes longer is told."""
+
+
+def load_program(
+    model: Origin, options: CompileOptions, tell: Callable[[str], object] | None = None
+) -> ModelProgram:
     """The program of a model file (path or bytes), from the cache or compiled.
 
+    `tell` is called with a line of text if compiling takes more than two seconds.
     Raises LoadError, UnsupportedOp, ShapeError, CompileError or TargetError, or OSError if the file cannot be
     read.
     """
     target = executable(by_name(options.target)) if options.target else detect()
-    return _Loader(
-        model, options, Goal(target, Policy(options.precision)), cache.at(cache_folder(options.cache))
-    ).program()
+    goal = Goal(target, Policy(options.precision))
+    return _Loader(model, options, goal, cache.at(cache_folder(options.cache)), tell).program()
 
 
 class _Loader:
     """One model under one set of options."""
 
-    def __init__(self, origin: Origin, options: CompileOptions, goal: Goal, store: Cache) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        options: CompileOptions,
+        goal: Goal,
+        store: Cache,
+        tell: Callable[[str], object] | None,
+    ) -> None:
         self.origin, self.options, self.goal, self.store = origin, options, goal, store
+        self._tell = partial(tell, self._slow_line()) if tell is not None else None
         self.model = identity.Model(origin, options.external_folder, store)
         self.is_custom = custom.mentioned(origin)
         self.parts: dict[tuple[str, ...], ModelProgram] = {}
@@ -63,7 +79,7 @@ class _Loader:
         """The program for any feed."""
         found: ModelProgram | Plan | Signature | None = self._found(self._key())
         if found is None:
-            with _compiling:
+            with _compiling, told_after(_SLOW_SECONDS, self._tell):
                 found = self._found(self._key()) or self._compile()
         self.model.forget()
         if isinstance(found, Plan):
@@ -91,7 +107,7 @@ class _Loader:
             return self.program_for(feeds, found.needs)
         from sardonyx import frontend
 
-        with _compiling:
+        with _compiling, told_after(_SLOW_SECONDS, self._tell):
             source, more = self._source(), needs
 
             def load() -> Loaded:
@@ -116,7 +132,7 @@ class _Loader:
 
     def _other(self, **options: Any) -> ModelProgram:
         """The program of the same model under other options."""
-        loader = _Loader(self.origin, replace(self.options, **options), self.goal, self.store)
+        loader = _Loader(self.origin, replace(self.options, **options), self.goal, self.store, None)
         if loader.model.digest != self.model.digest:
             raise self._changed()
         return loader.program()
@@ -209,6 +225,11 @@ class _Loader:
     def _owner(self) -> Head:
         name = "(bytes)" if isinstance(self.origin, bytes) else os.path.abspath(self.origin)  # noqa: PTH100
         return Head(os.fsdecode(name), self.model.digest)
+
+    def _slow_line(self) -> str:
+        name = "a model" if isinstance(self.origin, bytes) else os.fsdecode(self.origin)
+        kept = "the next start takes it from the cache" if self.store.is_on else "nothing is cached"
+        return f"Compiling {name} takes more than {_SLOW_SECONDS:.0f} seconds; {kept}."
 
     def _keep_signature(self, key: str | None, needs: Needs, source: Source) -> Signature:
         from sardonyx import frontend

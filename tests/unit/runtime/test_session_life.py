@@ -16,6 +16,7 @@ import pytest
 
 import sardonyx
 from sardonyx.capi.onnxruntime_pybind11_state import InvalidArgument, ModelLoadCanceled
+from sardonyx.ort import logger
 from sardonyx.ort.options import SessionOptions
 from sardonyx.ort.session_config import compile_options
 
@@ -216,3 +217,14 @@ def test_a_failed_run_is_logged_and_the_session_lives_on(capsys: pytest.CaptureF
         session.run(None, {"x": x, "i": np.array([7])})
     assert "[E:sardonyx:" in capsys.readouterr().err
     assert session.run(None, {"x": x, "i": np.array([4])})[0].tolist() == [4]
+
+
+def test_compiling_for_long_is_told_once(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SARDONYX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("sardonyx.store.loader._SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(logger._Default, "callback", None)
+    told: list[str] = []
+    sardonyx.set_default_logger_callback(lambda *line: told.append(line[4]), 2)
+    for _ in range(2):
+        sardonyx.InferenceSession(path)
+    assert [line.startswith(f"Compiling {path} takes more than") for line in told] == [True]
