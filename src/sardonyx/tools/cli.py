@@ -31,6 +31,7 @@ from sardonyx.tools.commands import (
     register,
     run,
     serve,
+    task,
     traffic,
     zoo,
 )
@@ -38,8 +39,9 @@ from sardonyx.tools.console import UserError
 from sardonyx.version import __version__
 
 COMMANDS: tuple[ModuleType, ...] = (
-    *(run, inspect, explain, bench, compile, cache, convert, serve),
-    *(register, imports, models, endpoints, traffic, keys, backup, zoo, knobs),
+    *(run, inspect, explain, bench, compile, cache, serve),
+    *(register, imports, models, endpoints, traffic, keys, backup, knobs),
+    *(convert, zoo, task),
 )
 
 _EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))

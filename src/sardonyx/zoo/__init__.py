@@ -16,6 +16,7 @@ from sardonyx.zoo.pull import pull
 
 if TYPE_CHECKING:
     from sardonyx import InferenceSession
+    from sardonyx.zoo.tasks import Pipeline
 
 __all__ = [
     "FetchError",
@@ -26,6 +27,7 @@ __all__ = [
     "load",
     "model",
     "models",
+    "pipeline",
     "pull",
     "sizes",
     "zoo_directory",
@@ -40,3 +42,10 @@ def load(reference: str, **options: Any) -> InferenceSession:
     from sardonyx import InferenceSession
 
     return InferenceSession(str(pull(reference)), **options)
+
+
+def pipeline(task: str, model: str | None = None) -> Pipeline:
+    """A callable for a task, with pre- and post-processing; see `sardonyx.zoo.tasks.pipeline`."""
+    from sardonyx.zoo import tasks
+
+    return tasks.pipeline(task, model)

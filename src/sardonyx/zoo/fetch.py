@@ -67,6 +67,14 @@ def fetch_one(name: str, *, quiet: bool = False) -> Path:
     return fetch([name], quiet=quiet)[name]
 
 
+def fetch_asset(name: str, *, quiet: bool = False) -> Path:
+    """Bring one asset that no model's feeds need; its path."""
+    item = catalog().assets[name]
+    if not is_in_place(item):
+        _bring(catalog().packages[item.package], [item], quiet)
+    return item.path
+
+
 def is_in_place(item: Item) -> bool:
     """True if the file is in the zoo's folder with the manifest's size and sha256."""
     path = item.path

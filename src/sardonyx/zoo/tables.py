@@ -33,7 +33,18 @@ def _hyper_parameters(rows: int = 64) -> Feeds:
     return {"input": np.stack(columns, axis=1).astype(np.float32)}
 
 
+def _file_bytes(files: int = 4) -> Feeds:
+    """The first and last 1024 bytes of texts; 256 stands where a file has no byte."""
+    rows = np.full((files, 2048), 256, np.int32)
+    for at in range(files):
+        text = ",".join(map(str, range(at, 40 * (at + 1)))).encode()
+        rows[at, : len(text)] = np.frombuffer(text[:1024], np.uint8)
+        rows[at, 2048 - len(text) :] = np.frombuffer(text[-1024:], np.uint8)
+    return {"bytes": rows}
+
+
 MAKERS = {
+    "magika": Maker(_file_bytes, ({"files": 4}, {"files": 1})),
     "nani_onehot_strings": Maker(_word_classes, ({"rows": 3}, {"rows": 7})),
     "nani_random_forest": Maker(_one_hot, ({"rows": 256}, {"rows": 5})),
     "surrogate_mlp": Maker(_hyper_parameters, ({"rows": 64}, {"rows": 1})),

@@ -1,0 +1,50 @@
+"""`sardonyx task`: a model of the zoo at work on a file or a text."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from sardonyx.tools.console import print_json, status_line, table
+from sardonyx.tools.models import add_json_option
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "task",
+        help="read, classify, detect, cut out, search, listen, speak",
+        description="Run a task of the zoo on INPUT; without INPUT, list the tasks.",
+    )
+    parser.add_argument("name", nargs="?", metavar="TASK", help="a task, or one of its models")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="a file, or a text and others")
+    parser.add_argument("--model", metavar="MODEL", help="one of the task's models")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write the picture, the sound or the text there"
+    )
+    add_json_option(parser)
+    parser.set_defaults(command_function=command)
+
+
+def command(options: argparse.Namespace) -> int:
+    """Run the task, or list all."""
+    from sardonyx.zoo.tasks import TASKS, pipeline
+
+    if options.name is None or not options.inputs:
+        rows = [("task", "takes", "gives", "models")]
+        rows += [(row.name, row.takes, row.gives, ", ".join(row.models)) for row in TASKS.values()]
+        print(table(rows, indent=""))
+        return 0
+    with status_line(options.name):
+        answer = pipeline(options.name, options.model)(*options.inputs)
+    if options.json:
+        print_json(answer.data)
+    else:
+        print(answer.text)
+    output = options.output or ("speech.wav" if answer.sound is not None else None)
+    if output:
+        answer.save(output)
+        if not options.json:
+            print(f"{Path(output)} written")
+    return 0

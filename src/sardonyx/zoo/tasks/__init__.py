@@ -1,0 +1,94 @@
+"""What models of the zoo are for: tasks that take a file or a text and answer as a person would want it.
+
+`pipeline(task, model)` makes one; the table says which models each may use. Knows no command.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.tasks.answer import Answer
+
+Pipeline = Callable[..., Answer]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A row: what goes in and comes out, the file that does it, its models (the first by default)."""
+
+    name: str
+    takes: str
+    gives: str
+    home: str
+    models: tuple[str, ...]
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("ocr", "picture", "the printed lines", "ocr", ("ppocrv4_rec",)),
+        Task(
+            "classify",
+            "picture",
+            "classes and probabilities",
+            "pictures",
+            ("lcnet_orientation", "opennsfw_resnet50_thin", "mnist_cntk"),
+        ),
+        Task(
+            "detect",
+            "picture",
+            "boxes, drawn on the picture",
+            "detect",
+            ("picodet_layout_cdla", "yolox_ddddocr_det"),
+        ),
+        Task("segment", "picture", "the foreground, cut out", "pictures", ("isnet_uint8", "isnet_fp16")),
+        Task("embed", "texts", "a vector for each", "texts", ("minilm_l6_int8w",)),
+        Task("search", "text and a file of texts", "the nearest lines", "texts", ("minilm_l6_int8w",)),
+        Task("label", "text and labels", "which label fits", "texts", ("minilm_l6_int8w",)),
+        Task(
+            "wake-word",
+            "sound",
+            "when the word was said",
+            "sounds",
+            ("oww_hey_jarvis", "oww_alexa", "oww_hey_mycroft"),
+        ),
+        Task("voice", "sound", "when somebody speaks", "sounds", ("silero_vad_v6",)),
+        Task("speech-quality", "sound", "scores from 1 to 5", "sounds", ("dnsmos_sig_bak_ovr",)),
+        Task("speak", "text", "a wav file", "speak", ("piper_joe_vits",)),
+        Task("file-type", "file", "what it is", "files", ("magika",)),
+        Task("table", "rows of .csv and --model FILE", "an answer for each row", "rows", ()),
+    )
+}
+
+
+def task_of(name: str) -> tuple[Task, str]:
+    """The task of that name with its first model, or the task of a model with that model."""
+    if name in TASKS:
+        return TASKS[name], next(iter(TASKS[name].models), "")
+    for task in TASKS.values():
+        if name in task.models:
+            return task, name
+    raise FetchError(f"there is no task {name!r}; there are {', '.join(TASKS)}")
+
+
+def pipeline(task: str, model: str | None = None) -> Pipeline:
+    """A callable for a task: it takes a path, an array or a text, and gives an Answer.
+
+    Args:
+        task: a task's name, or that of a model.
+        model: one of the task's models; for `table` an ONNX file.
+
+    Raises:
+        FetchError: there is no such task or model, or it cannot be had.
+    """
+    row, first = task_of(task)
+    if model is None and not first:
+        raise FetchError(f"the task {row.name} needs a model; name an ONNX file")
+    if model is not None and row.models and model not in row.models:
+        raise FetchError(f"the task {row.name} has the models {', '.join(row.models)}; {model!r} is none")
+    home = importlib.import_module(f"sardonyx.zoo.tasks.{row.home}")
+    made: Pipeline = home.make(row.name, model or first)
+    return made

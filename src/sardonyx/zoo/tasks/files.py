@@ -1,0 +1,53 @@
+"""Which type a file is of, from its first and last bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import sardonyx
+from sardonyx.zoo.catalog import catalog
+from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.maker import Array
+from sardonyx.zoo.pull import pull
+from sardonyx.zoo.tasks.answer import Answer, percent
+
+CONFIG = "magika_config.json"
+
+
+def make(task: str, model: str) -> Callable[[Any], Answer]:
+    """The pipeline; it takes a path or bytes."""
+    session = sardonyx.InferenceSession(str(pull(model)))
+    told = json.loads(catalog().assets[CONFIG].path.read_text(encoding="utf-8"))
+
+    def run(source: Any) -> Answer:
+        data = source if isinstance(source, bytes) else _read(Path(source))
+        if len(data) < told["min_file_size_for_dl"]:
+            return Answer("too short to tell", [])
+        (chances,) = session.run(None, {"bytes": features(data, told)[None]})
+        order = np.argsort(-chances[0])[:3]
+        names = told["target_labels_space"]
+        rows = [{"type": names[at], "probability": float(chances[0, at])} for at in order]
+        return Answer("\n".join(f"{percent(row['probability']):>6}  {row['type']}" for row in rows), rows)
+
+    return run
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise FetchError(f"{path} is no file")
+    return path.read_bytes()
+
+
+def features(data: bytes, told: dict[str, Any]) -> Array:
+    """The bytes after the blanks at the beginning and before those at the end, padded: int32 [2048]."""
+    head = data[: told["block_size"]].lstrip()[: told["beg_size"]]
+    tail = data[-told["block_size"] :].rstrip()[-told["end_size"] :]
+    row = np.full(told["beg_size"] + told["end_size"], told["padding_token"], np.int32)
+    row[: len(head)] = np.frombuffer(head, np.uint8)
+    row[len(row) - len(tail) :] = np.frombuffer(tail, np.uint8)
+    return row

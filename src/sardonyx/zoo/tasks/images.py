@@ -1,0 +1,75 @@
+"""Pictures for networks: read, scaled, drawn on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.maker import Array
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Box = tuple[float, float, float, float]
+COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9a6324", "#808000")
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+def opened(source: Any) -> Image.Image:
+    """A picture of a path, an array [h, w, 3] of uint8 or a picture; FetchError if it is none."""
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(source, Image.Image):
+        return source.convert("RGB")
+    if isinstance(source, np.ndarray):
+        return Image.fromarray(source).convert("RGB")
+    try:
+        with Image.open(source) as file:
+            return file.convert("RGB")
+    except (UnidentifiedImageError, OSError) as error:
+        raise FetchError(f"{Path(source)} is no picture that can be read: {error}") from error
+
+
+def pixels(image: Image.Image, width: int, height: int) -> Array:
+    """Scaled: float32 [height, width, 3], 0 to 255."""
+    return np.asarray(image.resize((width, height), 2), np.float32)
+
+
+def planes(array: Array) -> Array:
+    """[h, w, c] -> [1, c, h, w]"""
+    return np.ascontiguousarray(np.moveaxis(array, -1, 0)[None], np.float32)
+
+
+def drawn(image: Image.Image, boxes: list[tuple[Box, str]]) -> Image.Image:
+    """A copy with labelled boxes; one colour for each first word."""
+    from PIL import ImageDraw
+
+    copy = image.copy()
+    pen = ImageDraw.Draw(copy)
+    names = sorted({text.partition(" ")[0] for _, text in boxes})
+    for box, text in boxes:
+        colour = COLOURS[names.index(text.partition(" ")[0]) % len(COLOURS)]
+        pen.rectangle(box, outline=colour, width=2)
+        if text:
+            left, top = box[0], max(box[1] - 12, 0)
+            pen.rectangle(pen.textbbox((left, top), text), fill=colour)
+            pen.text((left, top), text, fill="white")
+    return copy
+
+
+def kept(boxes: Array, scores: Array, overlap: float) -> list[int]:
+    """The best boxes [n, 4] that overlap no better one by more than a part of their union."""
+    order, chosen = list(np.argsort(-scores, kind="stable")), []
+    areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), 1)
+    while order:
+        best, rest = order[0], np.array(order[1:], int)
+        chosen.append(int(best))
+        low = np.maximum(boxes[best, :2], boxes[rest, :2])
+        high = np.minimum(boxes[best, 2:], boxes[rest, 2:])
+        shared = np.prod(np.maximum(high - low, 0), 1)
+        order = list(rest[shared <= overlap * (areas[best] + areas[rest] - shared)])
+    return chosen

@@ -1,0 +1,80 @@
+"""Answers of a model for tables, for each row of a .csv: its own columns by name, or all as one matrix."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import sardonyx
+from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.maker import Array, Feeds
+from sardonyx.zoo.pull import pull
+from sardonyx.zoo.tasks.answer import Answer
+
+SHOWN = 20
+NUMBERS = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
+
+
+def make(task: str, model: str) -> Callable[[Any], Answer]:
+    """The pipeline of an ONNX file, such as `sardonyx convert` writes."""
+    path = Path(model) if Path(model).is_file() else pull(model)
+    session = sardonyx.InferenceSession(str(path))
+    facts = session.get_modelmeta().custom_metadata_map
+    columns: list[str] = json.loads(facts.get("columns", "[]"))
+
+    def run(source: Any) -> Answer:
+        table = source if isinstance(source, Mapping) else _read(Path(source))
+        feeds = _feeds(session.get_inputs(), table, columns)
+        outputs = [output.name for output in session.get_outputs()]
+        answers = dict(zip(outputs, session.run(None, feeds), strict=True))
+        count = len(next(iter(feeds.values())))
+        rows = [{name: _plain(part[at]) for name, part in answers.items()} for at in range(count)]
+        lines = ["  ".join(f"{name} {_short(part)}" for name, part in row.items()) for row in rows[:SHOWN]]
+        more = [f"... {count - SHOWN} more"] if count > SHOWN else []
+        return Answer("\n".join([*lines, *more]), rows)
+
+    return run
+
+
+def _read(path: Path) -> dict[str, list[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            head, *rows = list(csv.reader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise FetchError(f"{path} is no table that can be read: {error}") from error
+    return {name: [row[at] for row in rows] for at, name in enumerate(head)}
+
+
+def _feeds(inputs: Any, table: Mapping[str, Any], columns: list[str]) -> Feeds:
+    if len(inputs) == 1 and inputs[0].name not in table:
+        names = columns or list(table)
+        parts = [_column(table, name, inputs[0].type) for name in names]
+        return {inputs[0].name: np.stack(parts, 1)}
+    return {row.name: _column(table, row.name, row.type)[:, None] for row in inputs}
+
+
+def _column(table: Mapping[str, Any], name: str, kind: str) -> Array:
+    if name not in table:
+        raise FetchError(f"the table has no column {name!r}; it has {', '.join(table)}")
+    cells = list(table[name])
+    if kind not in NUMBERS:
+        return np.array([str(cell) for cell in cells], object)
+    try:
+        return np.array([np.nan if cell == "" else float(cell) for cell in cells]).astype(NUMBERS[kind])
+    except ValueError as error:
+        raise FetchError(f"the column {name!r} is no number everywhere: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_short(part) for part in value) + "]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
