@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 Parameter = bool | int | float | str
 Parameters = dict[str, Parameter]
+OnLeave = Callable[[Callable[[], None]], Callable[[], object]]
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ class Context:
     received_ns: int = field(default_factory=time.perf_counter_ns)
     deadline_ns: int | None = None
     priority: int = 0
-    on_leave: Callable[[Callable[[], None]], Callable[[], object]] | None = None
+    on_leave: OnLeave | None = None
 
 
 @dataclass(slots=True)

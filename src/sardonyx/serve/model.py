@@ -15,7 +15,7 @@ from sardonyx.ort.session import InferenceSession
 from sardonyx.protocol.config import Config
 from sardonyx.protocol.datatypes import DATATYPES, Array
 from sardonyx.protocol.errors import Code, ServeError, invalid
-from sardonyx.protocol.messages import InferRequest, InferResponse, Tensor, Timings
+from sardonyx.protocol.messages import InferRequest, InferResponse, OnLeave, Tensor, Timings
 from sardonyx.serve.batch import Joiner
 from sardonyx.serve.cache import ResponseCache
 from sardonyx.serve.options import ServeOptions
@@ -28,7 +28,6 @@ from sardonyx.serve.statistics import Statistics
 PLATFORM = "onnx_onnxv1"
 Form = tuple[tuple[tuple[str, str, tuple[int, ...]], ...], tuple[str, ...] | None]
 """Name, type and shape of the inputs, names of the outputs: what decides how a request is treated."""
-OnLeave = Callable[[Callable[[], None]], Callable[[], object]]
 QUICK_NS = 100_000
 """A model that takes less runs on the loop itself: to wake a thread would take longer."""
 _FORMS_KEPT = 512

@@ -23,7 +23,8 @@ class ServeOptions:
 
     `name` is what the server calls itself. `queue_size` requests may wait for a model; more are answered with
     the HTTP status `overload_status` (503 or 429). A request without a timeout of its own gets `timeout_s`.
-    On the way out, `drain_s` are given to requests that were accepted. Beyond `memory_bytes`, models that
+    A client has `client_s` for its headers, for a body, and to read an answer. On the way out, `drain_s` are
+    given to requests that were accepted. Beyond `memory_bytes`, models that
     were asked longest ago are unloaded until they are asked; `cache_bytes` of answers are kept for each
     model whose configuration asks for it.
     """
@@ -37,6 +38,7 @@ class ServeOptions:
     overload_status: int = 503
     timeout_s: float | None = None
     drain_s: float = 30.0
+    client_s: float = 60.0
     threads: int = 0
     memory_bytes: int | None = None
     cache_bytes: int = 64 * MEBIBYTE

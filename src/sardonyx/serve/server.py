@@ -17,6 +17,7 @@ import uvicorn
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.app import DataPlane
+from sardonyx.serve.http.direct import protocol_class
 from sardonyx.serve.http.exchange import Application, Receive, Scope, Send, refuse
 from sardonyx.serve.http.score import PREFIX as SCORE
 from sardonyx.serve.http.score import Score
@@ -65,7 +66,8 @@ class Server:
         self.http_port = self.options.http_port
         self.grpc_port = self.options.grpc_port
         self.credentials = Credentials(self.options.tls) if self.options.tls else None
-        self._dispatch = _Dispatch(DataPlane(core), {SCORE: Score(core), **(mounts or {})})
+        self._plane = DataPlane(core)
+        self._dispatch = _Dispatch(self._plane, {SCORE: Score(core), **(mounts or {})})
         self._http: _Listener | None = None
         self._rpc: RpcListener | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -91,7 +93,7 @@ class Server:
         self.grpc_port = await self._rpc.start(self.options.host, self.options.grpc_port, self.credentials)
         config = uvicorn.Config(
             self._dispatch,
-            http="httptools",
+            http=protocol_class(self._plane, self.options),
             ws="none",
             lifespan="off",
             log_config=None,

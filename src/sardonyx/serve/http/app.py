@@ -9,14 +9,16 @@ import re
 from functools import partial
 from urllib.parse import unquote
 
+from sardonyx.protocol.datatypes import Buffer
 from sardonyx.protocol.errors import Code, ServeError
-from sardonyx.protocol.messages import Context
+from sardonyx.protocol.messages import Context, OnLeave
 from sardonyx.protocol.rest import decode_request, encode_response
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import accepted, decoded, encoded
 from sardonyx.serve.http.exchange import (
     BINARY,
     JSON,
+    Answer,
     Headers,
     Receive,
     Scope,
@@ -24,7 +26,7 @@ from sardonyx.serve.http.exchange import (
     on_disconnect,
     read_body,
     refuse,
-    respond,
+    send_answer,
 )
 from sardonyx.serve.http.questions import answer
 from sardonyx.serve.settings import LOGGER
@@ -45,11 +47,10 @@ class DataPlane:
         """One request; whatever happens is answered in the protocol's error form."""
         try:
             path: bytes = scope["raw_path"]
-            target = self._targets[path] if path in self._targets else self._target(path)
-            if target is None:
+            if self._target(path) is None:
                 await answer(self._core, scope, receive, send, path)
             else:
-                await self._infer(scope, receive, send, target)
+                await self._infer(scope, receive, send, path)
         except ServeError as error:
             await refuse(send, error)
         except Exception:
@@ -57,8 +58,44 @@ class DataPlane:
             text = "the server met a fault of its own; its log says which"
             await refuse(send, ServeError(Code.INTERNAL, text))
 
+    async def answer_inference(
+        self, path: bytes, headers: Headers, body: Buffer, on_leave: OnLeave
+    ) -> Answer:
+        """The answer to a POST of that body to a path of inference; raises ServeError."""
+        target = self._target(path)
+        if target is None:
+            raise ServeError(Code.NOT_FOUND, f"there is nothing at {path.decode('latin-1')}")
+        model, version = target
+        core = self._core
+        context = Context("http", headers, core.guard.admit(headers, "infer", model), on_leave=on_leave)
+        text = decoded(body, headers, core.options.max_body_bytes)
+        request = decode_request(model, version, text, headers.number(_HEADER_LENGTH))
+        request.context = context
+        response = await core.infer(request)
+        written, blobs = encode_response(response, request)
+        kind, extra = JSON, []
+        if blobs:
+            kind = BINARY
+            extra.append((_HEADER_LENGTH, b"%d" % len(written)))
+        coding = accepted(headers)
+        if coding is not None:
+            written, blobs = encoded(coding, [written, *blobs]), []
+            extra.append((b"content-encoding", coding.encode()))
+        return Answer(written, kind, extra, blobs)
+
+    async def _infer(self, scope: Scope, receive: Receive, send: Send, path: bytes) -> None:
+        if scope["method"] != "POST":
+            raise ServeError(Code.METHOD, f"{scope['path']} takes POST, not {scope['method']}")
+        headers = Headers(scope["headers"])
+        body = await read_body(receive, self._core.options.max_body_bytes)
+        await send_answer(
+            send, await self.answer_inference(path, headers, body, partial(on_disconnect, receive))
+        )
+
     def _target(self, path: bytes) -> tuple[str, str] | None:
         """Model and version of a path of inference; None for other paths."""
+        if path in self._targets:
+            return self._targets[path]
         match = _INFER.fullmatch(path)
         target = None
         if match is not None:
@@ -67,26 +104,3 @@ class DataPlane:
             self._targets.clear()
         self._targets[path] = target
         return target
-
-    async def _infer(self, scope: Scope, receive: Receive, send: Send, target: tuple[str, str]) -> None:
-        if scope["method"] != "POST":
-            raise ServeError(Code.METHOD, f"{scope['path']} takes POST, not {scope['method']}")
-        model, version = target
-        core, headers = self._core, Headers(scope["headers"])
-        context = Context("http", headers, core.guard.admit(headers, "infer", model))
-        context.on_leave = partial(on_disconnect, receive)
-        limit = core.options.max_body_bytes
-        body = decoded(await read_body(receive, limit), headers, limit)
-        request = decode_request(model, version, body, headers.number(_HEADER_LENGTH))
-        request.context = context
-        response = await core.infer(request)
-        text, blobs = encode_response(response, request)
-        kind, extra = JSON, []
-        if blobs:
-            kind = BINARY
-            extra.append((_HEADER_LENGTH, b"%d" % len(text)))
-        coding = accepted(headers)
-        if coding is not None:
-            text, blobs = encoded(coding, [text, *blobs]), []
-            extra.append((b"content-encoding", coding.encode()))
-        await respond(send, 200, text, kind=kind, extra=extra, blobs=blobs)

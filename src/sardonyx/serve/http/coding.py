@@ -17,7 +17,7 @@ _RAW_DEFLATE = -zlib.MAX_WBITS
 _LEVEL = 1
 
 
-def decoded(body: bytes, headers: Headers, limit: int) -> bytes:
+def decoded(body: Buffer, headers: Headers, limit: int) -> Buffer:
     """The body without its Content-Encoding; TOO_LARGE if it inflates beyond `limit` bytes."""
     name = headers.raw.get(b"content-encoding")
     if name is None:
@@ -40,7 +40,7 @@ def decoded(body: bytes, headers: Headers, limit: int) -> bytes:
         raise invalid(f"the body is no {coding} data: {error}") from None
 
 
-def _inflated(body: bytes, window_bits: int, limit: int) -> bytes:
+def _inflated(body: Buffer, window_bits: int, limit: int) -> bytes:
     inflate = zlib.decompressobj(window_bits)
     text = inflate.decompress(body, limit + 1)
     if len(text) > limit:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 import orjson
@@ -20,11 +21,11 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Extra = Sequence[tuple[bytes, bytes]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
 _DIGITS = 18
-_JOINED_BYTES = 1 << 16
 HTML = (b"content-type", b"text/html; charset=utf-8")
 BINARY = (b"content-type", b"application/octet-stream")
 
@@ -89,27 +90,30 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     return b"".join(parts)
 
 
+@dataclass(slots=True)
+class Answer:
+    """A response: `blobs` follow the body as they lie in memory."""
+
+    body: bytes
+    kind: tuple[bytes, bytes] = JSON
+    extra: Sequence[tuple[bytes, bytes]] = ()
+    blobs: Sequence[memoryview] = ()
+    status: int = 200
+
+
 async def respond(
-    send: Send,
-    status: int,
-    body: bytes,
-    *,
-    kind: tuple[bytes, bytes] = JSON,
-    extra: Sequence[tuple[bytes, bytes]] = (),
-    blobs: Sequence[memoryview] = (),
+    send: Send, status: int, body: bytes, *, kind: tuple[bytes, bytes] = JSON, extra: Extra = ()
 ) -> None:
-    """Send a response; `blobs` follow the body as they lie in memory."""
-    if not blobs:
-        headers = [kind, (b"content-length", b"%d" % len(body)), *extra]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-        return
+    """Send a response that is one piece."""
+    await send_answer(send, Answer(body, kind, extra, (), status))
+
+
+async def send_answer(send: Send, answer: Answer) -> None:
+    """Send a response."""
+    body, blobs = answer.body, answer.blobs
     length = len(body) + sum([len(blob) for blob in blobs])
-    headers = [kind, (b"content-length", b"%d" % length), *extra]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    if length <= _JOINED_BYTES:
-        await send({"type": "http.response.body", "body": b"".join([body, *blobs])})
-        return
+    headers = [answer.kind, (b"content-length", b"%d" % length), *answer.extra]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     for blob in blobs:
         await send({"type": "http.response.body", "body": body, "more_body": True})
         body = blob  # type: ignore[assignment]

@@ -1,0 +1,289 @@
+"""Connections that read inference requests themselves: body into its place at once, answer without a task.
+
+A subclass of uvicorn's protocol. Requests to `/v2/models/NAME/infer` with a Content-Length take this way; all
+others, and those that come while another is answered, go on to the ASGI application. Bounds how long a client
+may take for headers, a body, or reading its answer. Must not know how a model runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import orjson
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.serve.http.app import DataPlane
+from sardonyx.serve.http.eager import start
+from sardonyx.serve.http.exchange import Answer, Headers
+from sardonyx.serve.options import ServeOptions
+from sardonyx.serve.settings import LOGGER
+
+_PREFIX, _SUFFIX = b"/v2/models/", b"/infer"
+_LENGTH, _HEADER_LENGTH = b"content-length", b"inference-header-content-length"
+_CODED = (b"transfer-encoding", b"expect")
+_ALIGNMENT = 64
+_SMALL = 1 << 12
+_JOINED = 1 << 16
+
+
+def protocol_class(plane: DataPlane, options: ServeOptions) -> type[asyncio.Protocol]:
+    """The protocol of uvicorn's configuration that answers inference by `plane`."""
+    return type("BoundConnection", (Connection,), {"plane": plane, "options": options})
+
+
+class Connection(HttpToolsProtocol):
+    """One connection."""
+
+    plane: DataPlane
+    options: ServeOptions
+    cycle: Any
+    _exchange: _Exchange | None = None
+    _late: asyncio.TimerHandle | None = None
+    _reading = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client came: it has a while to say something."""
+        super().connection_made(transport)
+        self._late = self.loop.call_later(self.options.client_s, self._too_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client left: what it asked is cancelled."""
+        self._in_time()
+        super().connection_lost(exc)
+        if self._exchange is not None:
+            self._exchange.left()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a request that is begun must be complete in time."""
+        super().data_received(data)
+        if self._late is None and self.parser is not None and self._reading:
+            self._late = self.loop.call_later(self.options.client_s, self._too_late)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._reading = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Its headers are there: choose the way."""
+        url = self.url
+        idle = self.cycle is None or self.cycle.response_complete
+        if (
+            url.startswith(_PREFIX)
+            and url.endswith(_SUFFIX)
+            and idle
+            and not self.flow.write_paused
+            and self.parser.get_method() == b"POST"
+        ):
+            headers = Headers(self.headers)
+            raw = headers.raw
+            length = raw.get(_LENGTH)
+            if length is not None and length.isdigit() and not any(name in raw for name in _CODED):
+                self._exchange = self.cycle = _Exchange(self, url, headers, int(length))
+                return
+        self._exchange = None
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self._exchange is not None:
+            self._exchange.feed(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        self._reading = False
+        self._in_time()
+        if self._exchange is not None:
+            self._exchange.complete()
+        else:
+            super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """The client reads slowly: it has a while."""
+        super().pause_writing()
+        self._in_time()
+        self._late = self.loop.call_later(self.options.client_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        super().resume_writing()
+        self._in_time()
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _too_late(self) -> None:
+        self._late = None
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+class _Exchange:
+    """A request that is read and answered here; looks to the protocol as uvicorn's own do."""
+
+    __slots__ = (
+        "_body",
+        "_connection",
+        "_fed",
+        "_headers",
+        "_leave",
+        "_length",
+        "_refused",
+        "_url",
+        "disconnected",
+        "keep_alive",
+        "message_event",
+        "response_complete",
+    )
+
+    def __init__(self, connection: Connection, url: bytes, headers: Headers, length: int) -> None:
+        self._connection = connection
+        self._url = url
+        self._headers = headers
+        self._length = length
+        self._fed = 0
+        self._refused: ServeError | None = None
+        self._leave: Callable[[], None] | None = None
+        self.disconnected = False
+        self.response_complete = False
+        self.keep_alive = (
+            connection.parser.get_http_version() != "1.0" and connection.parser.should_keep_alive()
+        )
+        self.message_event = _NoEvent
+        limit = connection.options.max_body_bytes
+        if length > limit:
+            self._refused = ServeError(Code.TOO_LARGE, f"the body is larger than the limit of {limit} bytes")
+            self.keep_alive = False
+            self._body: Any = b""
+        elif length > _SMALL:
+            self._body = _room(length, headers)
+        else:
+            self._body = b""
+
+    def feed(self, part: bytes) -> None:
+        """Put a part of the body where it belongs."""
+        if self._refused is not None:
+            self._answer_error(self._refused)
+        elif self._length <= _SMALL:
+            self._body = self._body + part if self._body else part
+        else:
+            self._body[self._fed : self._fed + len(part)] = part
+            self._fed += len(part)
+
+    def complete(self) -> None:
+        """All is there: answer, at once if it takes little time."""
+        if self.response_complete:
+            return
+        if self._refused is not None:
+            self._answer_error(self._refused)
+            return
+        connection = self._connection
+        work = connection.plane.answer_inference(self._url, self._headers, self._body, self._on_leave)
+        self._body = b""
+        try:
+            answer = start(work, connection.loop)
+        except ServeError as error:
+            self._answer_error(error)
+            return
+        except Exception:
+            self._answer_fault()
+            return
+        if isinstance(answer, asyncio.Task):
+            connection.tasks.add(answer)  # type: ignore[arg-type]
+            answer.add_done_callback(self._done)
+        else:
+            self._write(answer)
+
+    def left(self) -> None:
+        """The client is gone."""
+        self.disconnected = True
+        if self._leave is not None:
+            self._leave()
+
+    def _on_leave(self, leave: Callable[[], None]) -> Callable[[], object]:
+        self._leave = leave
+        if self.disconnected:
+            leave()
+        return partial(setattr, self, "_leave", None)
+
+    def _done(self, task: asyncio.Task[Answer]) -> None:
+        self._connection.tasks.discard(task)
+        if task.cancelled():
+            self._connection.transport.close()
+            return
+        error = task.exception()
+        if error is None:
+            self._write(task.result())
+        elif isinstance(error, ServeError):
+            self._answer_error(error)
+        else:
+            LOGGER.error("an inference failed", exc_info=error)
+            self._answer_error(_fault())
+
+    def _answer_fault(self) -> None:
+        LOGGER.exception("an inference failed")
+        self._answer_error(_fault())
+
+    def _answer_error(self, error: ServeError) -> None:
+        retry = error.retry_after_s
+        extra = [] if retry is None else [(b"retry-after", b"%d" % math.ceil(retry))]
+        text = orjson.dumps({"error": error.message})
+        self._write(Answer(text, extra=extra, status=error.code.http))
+
+    def _write(self, answer: Answer) -> None:
+        if self.response_complete or self.disconnected:
+            return
+        connection = self._connection
+        blobs = answer.blobs
+        length = len(answer.body) + sum([len(blob) for blob in blobs])
+        head = [
+            STATUS_LINE[answer.status],
+            b"content-type: ",
+            answer.kind[1],
+            b"\r\ncontent-length: %d\r\n" % length,
+        ]
+        for name, value in answer.extra:
+            head += [name, b": ", value, b"\r\n"]
+        if not self.keep_alive:
+            head.append(b"connection: close\r\n")
+        head += [b"\r\n", answer.body]
+        if length <= _JOINED:
+            connection.transport.write(b"".join([*head, *blobs]))
+        else:
+            connection.transport.writelines([b"".join(head), *blobs])
+        self.response_complete = True
+        if not self.keep_alive:
+            connection.transport.close()
+        connection.on_response_complete()
+
+
+class _NoEvent:
+    """Nobody waits for messages of such an exchange."""
+
+    @staticmethod
+    def set() -> None:
+        """Nothing."""
+
+
+def _room(length: int, headers: Headers) -> memoryview:
+    """Memory for a body such that the tensors, which follow the JSON, begin at a multiple of 64."""
+    text = headers.raw.get(_HEADER_LENGTH, b"0")
+    ahead = int(text) if text.isdigit() and len(text) < 12 else 0
+    whole = np.empty(length + _ALIGNMENT, np.uint8)
+    address: int = whole.__array_interface__["data"][0]
+    skip = -(address + ahead) % _ALIGNMENT
+    return whole[skip : skip + length].data
+
+
+def _fault() -> ServeError:
+    return ServeError(Code.INTERNAL, "the server met a fault of its own; its log says which")
