@@ -371,6 +371,18 @@ def test_a_model_is_loaded_from_files_that_were_sent(tmp_path: Path) -> None:
     assert with_core(tmp_path, use) == (7.0, 2.0)
 
 
+def test_what_was_sent_and_is_no_model_leaves_nothing_behind(tmp_path: Path) -> None:
+    save(scaled(2.0), tmp_path / "m.onnx")
+
+    async def use(core: Core) -> bool:
+        with pytest.raises(ServeError, match="failed to load 'x'"):
+            await core.load("x", {}, {"1/model.onnx": b"nothing"})
+        assert [row["name"] for row in core.index()] == ["m"]
+        return core.ready()
+
+    assert with_core(tmp_path, use)
+
+
 def test_a_sequence_starts_and_needs_an_id(tmp_path: Path) -> None:
     repository(tmp_path, {"m": (STARTED, STARTED_CONFIG)})
     one = np.ones((1, 1), np.int32)

@@ -125,33 +125,39 @@ class Repository:
     ) -> None:
         """Load or reload a model from the source, or from `files` (path below its folder: content) instead.
 
-        `config` replaces its configuration, as an object or as JSON. INVALID_ARGUMENT with
-        the reason if it fails; a version that served before goes on then.
+        `config` replaces its configuration, as an object or as JSON. INVALID_ARGUMENT with the reason if
+        it fails; a version that served before goes on then.
         """
-        if files and config is None:
-            raise invalid(f"failed to load '{name}': override files need a 'config' beside them")
         async with self._changing:
-            if files:
-                try:
-                    offers = await asyncio.to_thread(self._store, name, files)
-                except OSError as error:
-                    text = f"failed to load '{name}', failed to poll from model repository: "
-                    text += error.strerror or str(error)
-                    raise ServeError(Code.INTERNAL, text) from None
-            else:
-                self._forget(name)
-                offers = list(await asyncio.to_thread(self.source.offers))
-            offers = [offer for offer in offers if offer.name == name]
-            if not offers:
-                text = "failed to poll from model repository: there is no such model"
-                raise invalid(f"failed to load '{name}', {text}")
-            if config is not None:
-                changed = _override(name, config)
-                offers = [replace(offer, config=changed) for offer in offers]
+            offers = await self._offered(name, config, files)
             await self._follow(offers, {name}, reload=True)
-        failed = [entry.reason for entry in self._entries[name].values() if entry.reason]
+            failed = [entry.reason for entry in self._entries[name].values() if entry.reason]
+            if failed and files and not self.loaded(name):
+                del self._entries[name]  # nobody offers it: it was sent, and is no model
+                self._forget(name)
         if failed:
             raise invalid(f"failed to load '{name}': {failed[0]}")
+
+    async def _offered(
+        self, name: str, config: Mapping[str, Any] | str | None, files: Mapping[str, bytes] | None
+    ) -> list[Offer]:
+        if files and config is None:
+            raise invalid(f"failed to load '{name}': override files need a 'config' beside them")
+        changed = None if config is None else _override(name, config)
+        if files:
+            try:
+                offers = await asyncio.to_thread(self._store, name, files)
+            except OSError as error:
+                text = f"failed to load '{name}', failed to poll from model repository: "
+                raise ServeError(Code.INTERNAL, text + (error.strerror or str(error))) from None
+        else:
+            self._forget(name)
+            offers = list(await asyncio.to_thread(self.source.offers))
+        offers = [offer for offer in offers if offer.name == name]
+        if not offers:
+            text = "failed to poll from model repository: there is no such model"
+            raise invalid(f"failed to load '{name}', {text}")
+        return offers if changed is None else [replace(offer, config=changed) for offer in offers]
 
     async def unload(self, name: str, *, dependents: bool = False) -> None:
         """Answer what is queued for a model and let go of its memory; it stays in the index.

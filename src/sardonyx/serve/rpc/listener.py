@@ -6,17 +6,19 @@ Decides how calls are listened for and how errors end them; must not know what a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
-from sardonyx.protocol.errors import ServeError
+from sardonyx.protocol.errors import ServeError, invalid
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.protocol.wire.pool import POOL
 from sardonyx.serve.core import Core
@@ -25,6 +27,7 @@ from sardonyx.serve.rpc.servicer import Servicer, refuse, unexpected
 from sardonyx.serve.tls import Credentials
 
 Handler = Callable[[Any, Any], Any]
+Read = Callable[[bytes], Any]
 SERVICE = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 _OPTIONS = [
     ("grpc.max_send_message_length", -1),
@@ -83,19 +86,26 @@ def handlers(servicer: Servicer) -> dict[str, Any]:
     for method in SERVICE.methods:
         function = getattr(servicer, method.name)
         stream = method.server_streaming
+        read = partial(_read, GetMessageClass(method.input_type))
         make = grpc.stream_stream_rpc_method_handler if stream else grpc.unary_unary_rpc_method_handler
         table[method.name] = make(
-            _guarded_stream(method.name, function) if stream else _guarded(method.name, function),
-            request_deserializer=GetMessageClass(method.input_type).FromString,
+            _guarded_stream(method.name, function, read) if stream else _guarded(method.name, function, read),
             response_serializer=GetMessageClass(method.output_type).SerializeToString,
         )
     return table
 
 
-def _guarded(name: str, function: Callable[[Any, Any], Awaitable[Any]]) -> Handler:
-    async def answer(message: Any, call: Any) -> Any:
+def _read(kind: Any, raw: bytes) -> Any:
+    try:
+        return kind.FromString(raw)
+    except DecodeError:
+        raise invalid(f"the message is no {kind.DESCRIPTOR.name}") from None
+
+
+def _guarded(name: str, function: Callable[[Any, Any], Awaitable[Any]], read: Read) -> Handler:
+    async def answer(raw: bytes, call: Any) -> Any:
         try:
-            return await function(message, call)
+            return await function(read(raw), call)
         except ServeError as error:
             await refuse(call, error)
         except Exception:
@@ -104,12 +114,10 @@ def _guarded(name: str, function: Callable[[Any, Any], Awaitable[Any]]) -> Handl
     return answer
 
 
-def _guarded_stream(
-    name: str, function: Callable[[Any, Any], AsyncIterator[Any]]
-) -> Callable[[Any, Any], Any]:
-    async def answer(messages: Any, call: Any) -> Any:
+def _guarded_stream(name: str, function: Callable[[Any, Any], AsyncIterator[Any]], read: Read) -> Handler:
+    async def answer(raws: AsyncIterator[bytes], call: Any) -> Any:
         try:
-            async for message in function(messages, call):
+            async for message in function((read(raw) async for raw in raws), call):
                 yield message
         except ServeError as error:
             await refuse(call, error)
