@@ -27,9 +27,9 @@ def reads_rows(value: Value, number: int) -> bool:
     return number in PRIMS[value.prim].rows
 
 
-def reads_dense(value: Value) -> bool:
-    """Whether an operation wants its operands in row-major order without gaps."""
-    return PRIMS[value.prim].dense
+def reads_dense(value: Value, number: int) -> bool:
+    """Whether an operation wants an operand in row-major order without gaps."""
+    return PRIMS[value.prim].dense and number >= PRIMS[value.prim].first_dense
 
 
 def can_fail(value: Value) -> bool:

@@ -201,7 +201,7 @@ class _Walk:
                 self.needs_place.add(arg.id)
                 if reads_rows(value, number):
                     self.needs_rows.add(arg.id)
-            if reads_dense(value):
+            if reads_dense(value, number):
                 self.contiguous.add(arg.id)
                 place = self.imagined(arg)
                 if place is None or place.strides != contiguous_strides(arg.shape):

@@ -42,7 +42,7 @@ def pad(value: Operation, where: str) -> Iterator[Obligation]:
 
 def conv(value: Operation, where: str) -> Iterator[Obligation]:
     """Each group of weights reads its share of the channels; blocked ones are padded to whole blocks."""
-    x, w = value.args
+    x, w = value.args[:2]
     if x.rank != 5:
         channels = w.shape[1] * value.attrs["group"]
         yield from same(x.shape[1], channels, f"{where}: channels of input and weights differ")

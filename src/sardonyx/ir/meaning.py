@@ -470,9 +470,18 @@ def conv_transpose(
 
 
 def conv_blocked(
-    x: Array, w: Array, *, strides: Sequence[int], dilations: Sequence[int], group: int, channels: int
+    x: Array,
+    w: Array,
+    *laid_out: Array,
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    group: int,
+    channels: int,
 ) -> Array:
-    """`conv` of x[N, C/16, H, W, 16] (or plain x[N, C, H, W]) without padding, result [N, O/16, H, W, 16]."""
+    """`conv` of x[N, C/16, H, W, 16] (or plain x[N, C, H, W]) without padding, result [N, O/16, H, W, 16].
+
+    `laid_out` are the weights once more, as the kernel reads them, where it must not lay them out itself.
+    """
     if x.ndim == 5:
         lanes = x.shape[1] * 16
         x = x.transpose(0, 1, 4, 2, 3).reshape(x.shape[0], lanes, x.shape[2], x.shape[3])

@@ -38,7 +38,7 @@ class Prim:
         conditions: what must hold of sizes so that its kernel stays inside its memory.
         constant: the operands that its kernel wants to know when it is compiled.
         rows: the operands whose last axis its kernel reads as vectors.
-        dense: its kernel wants operands in row-major order without gaps.
+        dense: its kernel wants operands in row-major order without gaps, those from `first_dense` on.
         cost: instructions for one vector, roughly; of a map.
         whole_cost: the same of integers.
     """
@@ -54,6 +54,7 @@ class Prim:
     constant: tuple[int, ...] = ()
     rows: tuple[int, ...] = ()
     dense: bool = False
+    first_dense: int = 0
     cost: float = 30.0
     whole_cost: float | None = None
 
@@ -171,7 +172,13 @@ _ROWS: tuple[Prim, ...] = (
     _row(
         "conv", "contract", meaning.conv, takes=_NUMBER, alike=(0, 1), conditions=conditions.conv, rows=(0, 1)
     ),
-    _row("conv_blocked", "contract", meaning.conv_blocked, conditions=conditions.conv, rows=(0, 1)),
+    _row(
+        *("conv_blocked", "contract", meaning.conv_blocked),
+        conditions=conditions.conv,
+        rows=(0, 1),
+        dense=True,
+        first_dense=2,
+    ),
     _row(
         "conv_transpose",
         "contract",

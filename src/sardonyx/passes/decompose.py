@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sardonyx.base import dim as dims
@@ -11,6 +13,11 @@ from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, iota, make, map_
 from sardonyx.passes.layout import lift
 from sardonyx.passes.transposed import as_convolution
+
+_LEAST_ROWS = 4
+"""Output channels of a group below which a matrix product is mostly idle."""
+_MOST_COPIED = 1 << 24
+"""Elements of copies beyond which memory costs more than a product gains."""
 
 
 def decompose(graph: Graph, goal: Goal) -> Graph:
@@ -30,7 +37,7 @@ def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
         case "dot" if value.rank > 4:
             return dot_of_batch(value)
         case "conv" if value.dtype is not dt.F32 or value.rank > 4 or not value.args[1].is_const:
-            return conv_as_sum(value)
+            return conv_as_product(value) if _fills_tiles(value) else conv_as_sum(value)
         case "conv":
             return conv_padded(value)
         case "conv_transpose":
@@ -110,15 +117,41 @@ def dot_as_sum(value: Value) -> Value:
     return product.sum(product.rank - 2).reshape(value.shape).cast(value.dtype)
 
 
+def _fills_tiles(value: Value) -> bool:
+    """Whether a convolution is worth a matrix product over copies of what its windows see."""
+    w, group = value.args[1], value.attrs["group"]
+    copies = dims.product((value.shape[0], w.shape[1], group, *w.shape[2:], *value.shape[2:]))
+    few = isinstance(w.shape[0], int) and w.shape[0] < _LEAST_ROWS * group
+    return value.dtype.is_float and not few and not (isinstance(copies, int) and copies > _MOST_COPIED)
+
+
+def conv_as_product(value: Value) -> Value:
+    """A convolution as the product of its weights with the columns that its windows see, by group."""
+    x, w = value.args
+    at, spatial = value.attrs, x.rank - 2
+    views = _views(x, w, at)
+    places = range(2, 2 + spatial)
+    columns = views.transpose(0, 1, *range(2 + spatial, 2 + 2 * spatial), *places)
+    depth, group = dims.product(w.shape[1:]), at["group"]
+    columns = columns.reshape((x.shape[0], group, depth, dims.product(value.shape[2:])))
+    rows = w.reshape((1, group, dims.floordiv(w.shape[0], group), depth))
+    return rows.dot(columns).reshape(value.shape)
+
+
+def _views(x: Value, w: Value, at: dict[str, Any]) -> Value:
+    """[n, c, *positions, *offsets]: what the windows of a convolution see."""
+    padded = x.pad((0, 0, *at["low"]), (0, 0, *at["high"]))
+    kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
+    return padded.window(range(2, x.rank), kernel, at["strides"], at["dilations"])
+
+
 def conv_as_sum(value: Value) -> Value:
     """A convolution of any type as a windowed sum."""
     x, w = value.args
     wide = dt.F32 if value.dtype.compute == "f32" else value.dtype
     x, w, at = x.cast(wide), w.cast(wide), value.attrs
-    spatial, group = x.rank - 2, at["group"]
-    padded = x.pad((0, 0, *at["low"]), (0, 0, *at["high"]))
-    kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
-    views = padded.window(range(2, 2 + spatial), kernel, at["strides"], at["dilations"])
+    spatial, group, kernel = x.rank - 2, at["group"], w.shape[2:]
+    views = _views(x, w, at)
     positions = views.shape[2 : 2 + spatial]
     n, per = x.shape[0], w.shape[1]
     views = views.reshape((n, group, 1, per, *positions, *kernel))

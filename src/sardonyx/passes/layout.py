@@ -7,12 +7,15 @@ A tensor of shape [N, C, H, W, rest...] has the blocked shape [N, ceil(C/16), H,
 
 from __future__ import annotations
 
+from typing import Any
+
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
-from sardonyx.ir.value import Value, concat, make, map_, scalar
+from sardonyx.ir.value import Shape, Value, concat, make, map_, scalar
+from sardonyx.passes.packing import packed
 from sardonyx.passes.transposed import phases
 
 BLOCK = 16
@@ -21,7 +24,7 @@ _MIN_CHANNELS = 16
 
 def layout(graph: Graph, goal: Goal) -> Graph:
     """Convolutions and what surrounds them in blocked layout; reorders only where other operations begin."""
-    forms = _Forms()
+    forms = _Forms(goal)
     return graph.map(forms.visit)
 
 
@@ -84,7 +87,8 @@ _LIFTED: dict[str, dict[str, int]] = {
 class _Forms:
     """The blocked forms of the values seen so far, by id of their plain form."""
 
-    def __init__(self) -> None:
+    def __init__(self, goal: Goal) -> None:
+        self.goal = goal
         self.blocked: dict[int, Value] = {}
         self.of_old: dict[int, Value] = {}
         self.keep: list[Value] = []
@@ -136,9 +140,10 @@ class _Forms:
 
     def conv(self, value: Value) -> Value | None:
         x, w = value.args
-        if value.rank != 4 or value.dtype is not dt.F32 or not w.is_numeric_const:
+        group = value.attrs["group"]
+        if value.rank != 4 or value.dtype is not dt.F32 or not _packable(w, group):
             return None
-        group, outputs, per = value.attrs["group"], _channels(value), int(w.shape[1])  # type: ignore[arg-type]
+        outputs, per = _channels(value), int(w.shape[1])  # type: ignore[arg-type]
         low, high = value.attrs["low"], value.attrs["high"]
         if group > 1 and per == 1 and outputs == group:
             return self.depthwise(value)
@@ -149,16 +154,18 @@ class _Forms:
             source = x.pad((0, 0, *low), (0, 0, *high))
         else:
             source = (known if known is not None else block(x)).pad((0, 0, *low, 0), (0, 0, *high, 0))
-        return make("conv_blocked", (source, w), attrs, value.dtype, shape)
+        return self.contraction(source, w, attrs, shape)
+
+    def contraction(self, x: Value, w: Value, attrs: dict[str, Any], shape: Shape) -> Value:
+        """A convolution in blocked layout; weights that are fed are laid out for it first."""
+        fed = not w.is_numeric_const and self.goal.target.is_machine
+        laid_out = (packed(w, self.goal, blocked=x.rank == 5),) if fed else ()
+        return make("conv_blocked", (x, w, *laid_out), attrs, x.dtype, shape)
 
     def conv_transpose(self, value: Value) -> Value | None:
         x, w = value.args
-        if (
-            value.rank != 4
-            or value.dtype is not dt.F32
-            or not w.is_numeric_const
-            or value.attrs["group"] != 1
-        ):
+        one = value.attrs["group"] == 1
+        if value.rank != 4 or value.dtype is not dt.F32 or not one or not _packable(w, 1):
             return None
         blocks = -(-_channels(value) // BLOCK)
         p = phases(value, blocks * BLOCK)
@@ -170,11 +177,11 @@ class _Forms:
             if part.weights is None:
                 results.append(scalar(0, value.dtype).broadcast(apart))
                 continue
-            padded = source.pad((0, 0, *part.low, 0), (0, 0, *p.high, 0))
-            attrs = {"strides": (1, 1), "dilations": (1, 1), "group": 1, "channels": part.weights.shape[0]}
+            padded = source.pad((0, 0, *part.low, 0), (0, 0, *part.high, 0))
+            attrs = {"strides": (1, 1), "dilations": part.dilations, "group": 1}
+            attrs["channels"] = part.weights.shape[0]
             shape = (n, dims.product(part.sizes) * blocks, high, wide, BLOCK)
-            y = make("conv_blocked", (padded, part.weights), attrs, value.dtype, shape)
-            results.append(y.reshape(apart))
+            results.append(self.contraction(padded, part.weights, attrs, shape).reshape(apart))
         rows, columns = p.strides
         y = p.joined(results, 1).transpose(0, 3, 4, 1, 5, 2, 6)
         y = y.reshape((n, blocks, high * rows, wide * columns, BLOCK))
@@ -301,6 +308,12 @@ class _Forms:
         if form is None or axis not in (2, 3) or value.args[1].rank != 1 or form.rank != 5:
             return None
         return form.gather(value.args[1], axis)
+
+
+def _packable(w: Value, group: int) -> bool:
+    """Whether the kernel can have these weights: constants, or fed ones of known sizes in one group."""
+    depthwise = w.shape[0] == group and w.shape[1] == 1
+    return w.is_numeric_const or (all(isinstance(n, int) for n in w.shape) and (group == 1 or depthwise))
 
 
 def _wide(row: tuple[Dim, ...], channel: int) -> tuple[Dim, ...]:

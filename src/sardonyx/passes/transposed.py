@@ -2,11 +2,14 @@
 
 Output t = s*q + r of an axis (t counted before cropping `low`) is the sum over j of x[q - j] * w[r + s*j]: a
 convolution of x with every s-th tap, flipped. Phases r of as many taps share one and become output channels.
+With dilation d, tap k reaches t = s*p + d*k: phase r reads taps with d*k = r modulo s, which are s/g apart,
+from inputs that are d/g apart, g being the greatest common divisor of s and d.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,11 +38,14 @@ class Part:
     """The convolution of some phases, all of which reach as many inputs.
 
     `weights` is [group * phases * channels, inputs / group, J...], its channels ordered (group, phase...,
-    channel); None if no input reaches these phases. `low` pads the input, `sizes` counts phases by axis.
+    channel); None if no input reaches these phases. `low` and `high` pad the input, `dilations` are those of
+    J, `sizes` counts phases by axis.
     """
 
     weights: Value | None
     low: tuple[Dim, ...]
+    high: tuple[Dim, ...]
+    dilations: tuple[int, ...]
     sizes: tuple[int, ...]
 
 
@@ -48,12 +54,11 @@ class Phases:
     """The convolutions of all phases.
 
     `parts` are those of all combinations of `splits` runs of phases an axis, the last axis running fastest.
-    `high` pads the input; `counts` are the positions q an axis; `start` crops the result.
+    `counts` are the positions q an axis; `start` crops the result.
     """
 
     parts: tuple[Part, ...]
     splits: tuple[int, ...]
-    high: tuple[Dim, ...]
     counts: tuple[Dim, ...]
     start: tuple[Dim, ...]
     strides: tuple[int, ...]
@@ -69,17 +74,42 @@ class Phases:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Neighbouring phases of one axis that read `taps` inputs each."""
+    """Neighbouring phases of one axis that read `taps` inputs each, the last one `back` before position q.
 
-    first: int
+    Phase i of them reads every `step`-th tap from `tap` + i on, and inputs that lie `dilation` apart.
+    """
+
     size: int
     taps: int
+    tap: int = 0
+    step: int = 1
+    dilation: int = 1
+    back: int = 0
+
+    @property
+    def reach(self) -> int:
+        """How far the first input lies before position q."""
+        return self.back + (self.taps - 1) * self.dilation
 
 
-def _runs(kernel: int, stride: int) -> tuple[_Run, ...]:
-    """Phase r reads taps r, r + stride, ...: one more in the first phases unless the kernel is a multiple."""
-    taps, more = divmod(kernel, stride)
-    return tuple(r for r in (_Run(0, more, taps + 1), _Run(more, stride - more, taps)) if r.size)
+def _runs(kernel: int, stride: int, dilation: int) -> tuple[_Run, ...]:
+    """The runs of all phases of an axis, which are as many as its stride."""
+    if dilation == 1:
+        # Phase r reads taps r, r + stride, ...: one more in the first phases unless the kernel is a multiple.
+        taps, more = divmod(kernel, stride)
+        rows = (_Run(more, taps + 1, 0, stride), _Run(stride - more, taps, more, stride))
+        return tuple(run for run in rows if run.size)
+    common = math.gcd(stride, dilation)
+    step, apart = stride // common, dilation // common
+    runs = []
+    for phase in range(stride):
+        tap = next((k for k in range(min(step, kernel)) if (k * dilation - phase) % stride == 0), None)
+        if tap is None:
+            runs.append(_Run(1, 0))
+        else:
+            back = (tap * dilation - phase) // stride
+            runs.append(_Run(1, -(-(kernel - tap) // step), tap, step, apart, back))
+    return tuple(runs)
 
 
 def phases(value: Value, channels: int) -> Phases:
@@ -90,63 +120,58 @@ def phases(value: Value, channels: int) -> Phases:
     x, w = value.args
     at = value.attrs
     group, strides = at["group"], tuple(at["strides"])
-    w = _spread(w, at["dilations"])
-    runs = [_runs(int(k), s) for k, s in zip(w.shape[2:], strides, strict=True)]  # type: ignore[arg-type]
-    firsts, high, counts, start = [], [], [], []
+    kernel = [int(k) for k in w.shape[2:]]  # type: ignore[arg-type]
+    runs = [_runs(k, s, d) for k, s, d in zip(kernel, strides, at["dilations"], strict=True)]
+    firsts, lasts, start = [], [], []
     for size, crop, out, s, found in zip(x.shape[2:], at["low"], at["out"], strides, runs, strict=True):
         first, last = dims.floordiv(crop, s), dims.ceildiv(crop + out, s)
         if not isinstance(crop, int):
-            least = min(run.taps for run in found if run.taps)
-            first, last = dims.minimum(first, least - 1), dims.maximum(last, size)
+            reached = [run for run in found if run.taps]
+            first = dims.minimum(first, min(run.reach for run in reached))
+            last = dims.maximum(last, size + max(run.back for run in reached))
         firsts.append(first)
-        high.append(last - size)
-        counts.append(last - first)
+        lasts.append(last)
         start.append(crop - first * s)
     parts = []
     for chosen in itertools.product(*runs):
-        weights = _weights(w, group, channels, strides, chosen) if all(r.taps for r in chosen) else None
-        low = tuple(run.taps - 1 - first for run, first in zip(chosen, firsts, strict=True))
-        parts.append(Part(weights, low, tuple(run.size for run in chosen)))
-    splits = tuple(map(len, runs))
-    return Phases(tuple(parts), splits, tuple(high), tuple(counts), tuple(start), strides)
+        ends = zip(chosen, lasts, x.shape[2:], strict=True)
+        parts.append(
+            Part(
+                _weights(w, group, channels, chosen) if all(r.taps for r in chosen) else None,
+                tuple(run.reach - first for run, first in zip(chosen, firsts, strict=True)),
+                tuple(last - run.back - size for run, last, size in ends),
+                tuple(run.dilation for run in chosen),
+                tuple(run.size for run in chosen),
+            )
+        )
+    counts = tuple(last - first for first, last in zip(firsts, lasts, strict=True))
+    return Phases(tuple(parts), tuple(map(len, runs)), counts, tuple(start), strides)
 
 
-def _spread(w: Value, dilations: tuple[int, ...]) -> Value:
-    """Dilated taps with the zeros between them written out."""
-    for axis, dilation in enumerate(dilations, 2):
-        if dilation > 1:
-            shape = w.shape
-            wide = w.reshape((*shape[: axis + 1], 1, *shape[axis + 1 :]))
-            high = tuple(dilation - 1 if a == axis + 1 else 0 for a in range(wide.rank))
-            wide = wide.pad((0,) * wide.rank, high)
-            full = wide.reshape((*shape[:axis], shape[axis] * dilation, *shape[axis + 1 :]))
-            size = (*shape[:axis], shape[axis] * dilation - dilation + 1, *shape[axis + 1 :])
-            w = full.slice((0,) * full.rank, size)
-    return w
-
-
-def _weights(w: Value, group: int, channels: int, strides: Sequence[int], runs: Sequence[_Run]) -> Value:
+def _weights(w: Value, group: int, channels: int, runs: Sequence[_Run]) -> Value:
     """The taps of a run of phases of each axis, flipped."""
-    spatial = len(strides)
-    outputs, kernel = int(w.shape[1]), [int(k) for k in w.shape[2:]]  # type: ignore[arg-type]
-    reach = [-(-k // s) for k, s in zip(kernel, strides, strict=True)]
-    high = [j * s - k for j, s, k in zip(reach, strides, kernel, strict=True)]
-    w = w.pad((0,) * w.rank, (0, channels - outputs, *high))
+    spatial = len(runs)
+    w = w.pad((0,) * w.rank, (0, channels - int(w.shape[1]), *(0,) * spatial))  # type: ignore[arg-type]
+    for axis, run in enumerate(runs):
+        w = _tapped(w, 2 + 2 * axis, run)
     per = dims.floordiv(w.shape[0], group)
-    split: list[Dim] = [group, per, channels]
-    for j, s in zip(reach, strides, strict=True):
-        split += [j, s]
-    w = w.reshape(split)
-    start, size, step = [0, 0, 0], [group, per, channels], [1, 1, 1]
-    for run in runs:
-        start += [run.taps - 1, run.first]
-        size += [run.taps, run.size]
-        step += [-1, 1]
-    w = w.slice(start, size, step)
+    w = w.reshape((group, per, *w.shape[1:]))
     taps = [3 + 2 * a for a in range(spatial)]
     w = w.transpose(0, *(a + 1 for a in taps), 2, 1, *taps)
     total = dims.product(w.shape[: 2 + spatial])
     return w.reshape((total, per, *(run.taps for run in runs)))
+
+
+def _tapped(w: Value, axis: int, run: _Run) -> Value:
+    """An axis of taps as two: those of one phase, the last first, and the phases of a run."""
+    rows = []
+    for phase in range(run.size):
+        start, size, step = [0] * w.rank, list(w.shape), [1] * w.rank
+        start[axis] = run.tap + phase + (run.taps - 1) * run.step
+        size[axis], step[axis] = run.taps, -run.step
+        row = w.slice(start, size, step)
+        rows.append(row.reshape((*row.shape[: axis + 1], 1, *row.shape[axis + 1 :])))
+    return concat(rows, axis + 1)
 
 
 def as_convolution(value: Value) -> Value:
@@ -156,16 +181,17 @@ def as_convolution(value: Value) -> Value:
     spatial = x.rank - 2
     p = phases(value, channels)
     none, ones = (0,) * spatial, (1,) * spatial
-    attrs = {"strides": ones, "dilations": ones, "low": none, "high": none, "group": group}
+    attrs = {"strides": ones, "low": none, "high": none, "group": group}
     results = []
     for part in p.parts:
         shape = (x.shape[0], group, *part.sizes, channels, *p.counts)
         if part.weights is None:
             results.append(scalar(0, value.dtype).broadcast(shape))
             continue
-        padded = x.pad((0, 0, *part.low), (0, 0, *p.high))
+        padded = x.pad((0, 0, *part.low), (0, 0, *part.high))
         flat = (x.shape[0], part.weights.shape[0], *p.counts)
-        results.append(make("conv", (padded, part.weights), attrs, value.dtype, flat).reshape(shape))
+        own = attrs | {"dilations": part.dilations}
+        results.append(make("conv", (padded, part.weights), own, value.dtype, flat).reshape(shape))
     order = [0, 1, 2 + spatial]
     for a in range(spatial):
         order += [3 + spatial + a, 2 + a]

@@ -28,7 +28,7 @@ def conv_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[Na
     target = goal.target
     anchor = group.anchor
     assert anchor is not None
-    x, w = anchor.args
+    x, w, *laid_out = anchor.args
     kernel = lower(group, places)[0]
     words, x_at = _input_words(anchor, places[x.id], kernel)
     kernel, (x_at,) = _flatten(kernel, x_at, anchor)
@@ -45,8 +45,13 @@ def conv_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[Na
         Conv.X_PIXEL: x_at.factor(pixel),
     }
     words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: target.l2_bytes}
-    weights = _pack(w, anchor, goal, blocked_in=x.rank == 5)
-    words[Conv.W] = Address(weights)
+    if laid_out:
+        place = places[laid_out[0].id]
+        assert place.strides == (1,)
+        weights, start = place.storage, place.offset
+    else:
+        weights, start = _pack(w, anchor, goal, blocked_in=x.rank == 5), 0
+    words[Conv.W] = Address(weights, start)
     modules: dict[str, str] = {}
     tail: list[Argument] = []
     finish = match_finish(kernel)
@@ -80,7 +85,7 @@ def conv_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[Na
 
 
 def _plan(anchor: Value, in_registers: bool) -> str:
-    x, w = anchor.args
+    x, w = anchor.args[:2]
     shape = "x".join(map(str, w.shape))
     layouts = f"{'blocked' if x.rank == 5 else 'plain'} in"
     end = "in registers" if in_registers else "per tile"
@@ -89,7 +94,7 @@ def _plan(anchor: Value, in_registers: bool) -> str:
 
 def _input_words(anchor: Value, place: Place, kernel: Kernel) -> tuple[dict[int, Argument], Affine]:
     """The words of taps and channels, and the address of an output point's first tap."""
-    x, w = anchor.args
+    x, w = anchor.args[:2]
     at: dict[str, Any] = anchor.attrs
     group, strides, dilations = at["group"], at["strides"], at["dilations"]
     outputs, per, *taps = (int(n) for n in w.shape)  # type: ignore[arg-type]

@@ -56,7 +56,8 @@ def with_kernel(w: Value, kernel_shape: Ints) -> Value:
         return w.reshape((*w.shape[:2], *kernel_shape))
     for size in kernel:
         if not isinstance(size, int):
-            raise needs_size(size, "the size of the kernel")
+            every = dims.product(w.shape)
+            raise needs_size(size if isinstance(every, int) else every, "the size of the kernel")
     return w
 
 

@@ -66,9 +66,7 @@ def conv(d: Draw) -> Call:
 def conv_transpose(d: Draw) -> Call:
     w, size, attributes = _backwards(d)
     group, per, outputs = channels(d)
-    # Between dilated taps stand zeros, which NaN and infinity pass.
-    dense = all(dilation == 1 for dilation in w.dilations)
-    x = d.array((d.one_of(1, 2, 0), group * per, *w.out), specials="nonfinite" if dense else "none")
+    x = d.array((d.one_of(1, 2, 0), group * per, *w.out), specials="nonfinite")
     weights = d.within((group * per, outputs, *w.kernel), -2, 2)
     b = d.maybe(d.within((group * outputs,), -2, 2))
 
@@ -86,7 +84,7 @@ def _backwards(d: Draw, *ways: str) -> tuple[Windows, list[int], dict[str, Any]]
     rank = d.one_of(2, 1, 3)
     pick = range(rank)
     kernel = [d.one_of(3, 1, 2, 4) for _ in pick]
-    strides, dilations = [d.one_of(1, 2, 3) for _ in pick], [d.one_of(1, 1, 2) for _ in pick]
+    strides, dilations = [d.one_of(1, 2, 3, 4) for _ in pick], [d.one_of(1, 1, 2, 3, 6) for _ in pick]
     given = [d.integer(1, 4) for _ in pick]
     extra = [d.integer(0, max(strides[a], dilations[a]) - 1) if d.flag() else 0 for a in pick]
     full = [(given[a] - 1) * strides[a] + extra[a] + (kernel[a] - 1) * dilations[a] + 1 for a in pick]
