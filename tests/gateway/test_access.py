@@ -31,7 +31,7 @@ def code_of(act: Callable[[], object]) -> Code | None:
 
 
 def test_the_first_key_closes_the_door(
-    connect: Connect, client: Client, enter: Enter, adding: Callable[[int], Path]
+    connect: Connect, client: Client, enter: Enter, adding: Callable[[int], Path], tmp_path: Path
 ) -> None:
     enter("add", 1)
     enter("other", 2)
@@ -47,6 +47,7 @@ def test_the_first_key_closes_the_door(
         lambda: user.infer("other", X),
         lambda: user.model("other"),
         lambda: user.set_alias("add", "champion", "1"),
+        lambda: user.download("add", "1", tmp_path),
         user.api_keys,
         user.audit,
         lambda: user.load("add"),

@@ -140,6 +140,8 @@ def test_a_model_that_cannot_be_loaded_costs_itself_alone(
     with pytest.raises(ServeError, match="is not registered"):
         client.register("bad", adding(-1))
     client.register("bad", adding(-1), force=True)
+    assert client.ready()
+    assert not client.ready("bad")
     assert code_of(lambda: added(client, "bad")) is Code.UNAVAILABLE
     assert added(client) == 1
 

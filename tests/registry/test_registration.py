@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from sardonyx.registry.artefacts import ArtefactStore
 from sardonyx.registry.catalog import Catalog
 from sardonyx.registry.checks import examined
 from sardonyx.registry.fetching import Fetching
-from sardonyx.registry.registration import Registrar
+from sardonyx.registry.registration import Registrar, Uploaded
 
 
 @pytest.fixture
@@ -67,6 +68,28 @@ def test_a_file_enters_with_its_signature_checks_and_lineage(registrar: Registra
     }
     assert version.lineage.source.endswith("mul_1.onnx")
     assert version.aliases == ["champion"]
+
+
+def test_secrets_of_a_source_are_not_kept(catalog: Catalog, store: ArtefactStore, tmp_path: Path) -> None:
+    uploaded = Uploaded(Path(get_example("mul_1.onnx")))
+    source = "https://ada:hunter2@host/m.onnx?signature=hunter2"
+    registrar = Registrar(catalog, store, Fetching())
+    version = registrar.register("mul", Registration(source=source), "tester", uploaded)
+    assert version.lineage.source == "https://host/m.onnx"
+    wrong = Uploaded(uploaded.source, tmp_path / "none.npz")
+    with pytest.raises(ServeError) as caught:
+        registrar.register("mul", Registration(source=source), "tester", wrong)
+    assert "hunter2" not in caught.value.message
+
+
+def test_what_is_not_needed_for_a_day_goes(store: ArtefactStore, tmp_path: Path) -> None:
+    source = tmp_path / "model.onnx"
+    source.write_bytes(b"model")
+    folders = [store.materialise(name, store.put({"model.onnx": source})) for name in ("a", "b", "c")]
+    for folder in folders[:2]:
+        os.utime(folder, (0, 0))
+    store.prune({"a"})
+    assert [folder.is_dir() for folder in folders] == [True, False, True]
 
 
 def test_answers_unlike_the_samples_refuse_unless_forced(registrar: Registrar, tmp_path: Path) -> None:

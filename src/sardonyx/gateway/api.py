@@ -173,7 +173,7 @@ def _download(administration: Administration, guard: Guard) -> Callable[[Request
 
 async def _file(request: Request, administration: Administration, guard: Guard) -> Response:
     model, reference, path = (request.path_params[part] for part in ("model", "version", "path"))
-    guard.admit(_headers(request), "metadata", model)
+    guard.admit(_headers(request), "repository", model)
     version = await run_in_threadpool(administration.catalog.version, model, reference)
     file = next((file for file in version.files if file.path == path), None)
     if file is None:

@@ -178,6 +178,7 @@ class Gateway:
             return
         if self.server.credentials is not None:
             self.server.credentials.renew()
+        self.store.prune({version.digest for version in self.applied.needed().wanted})
         if self._registry.incomplete:
             self.applied.again()
         if self.guard.used:

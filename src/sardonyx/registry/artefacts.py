@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -66,6 +66,7 @@ class ArtefactStore:
         """
         folder = self._work / "versions" / digest
         if folder.is_dir():
+            os.utime(folder)
             return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _explained(f"the folder {folder.parent}"), self._scratch() as fresh:
@@ -104,6 +105,13 @@ class ArtefactStore:
     def forget_folder(self, digest: str) -> None:
         """Remove the local folder of a digest."""
         shutil.rmtree(self._work / "versions" / digest, ignore_errors=True)
+
+    def prune(self, needed: Collection[str]) -> None:
+        """Remove local folders of digests that are not needed and were not for a day."""
+        for folder in (self._work / "versions").glob("*"):
+            with contextlib.suppress(OSError):
+                if folder.name not in needed and time.time() - folder.stat().st_mtime > _STALE_S:
+                    shutil.rmtree(folder)
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:

@@ -1,6 +1,6 @@
 """Runs the checks of a model to be registered and decides whether it may be.
 
-They run in a process with limits on time and memory (see examine.py). Must not know tables.
+They run in a process of their own (see examine.py) with a limit on its time. Must not know tables.
 """
 
 from __future__ import annotations

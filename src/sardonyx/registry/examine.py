@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,7 @@ def _made_up(info: TensorInfo) -> Array:
 
 def main(arguments: list[str]) -> int:
     """Print the signature and every check as a line of JSON as soon as it is known."""
+    _be_ended_first()
     path, samples = Path(arguments[0]), Path(arguments[1]) if len(arguments) > 1 else None
     try:
         summary = summarize(path)
@@ -174,6 +176,12 @@ def main(arguments: list[str]) -> int:
     for check in examine(path, samples):
         print(json.dumps({"check": msgspec.to_builtins(check)}), flush=True)
     return 0
+
+
+def _be_ended_first() -> None:
+    """Where memory runs out, Linux shall end this process and not the server."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _unreadable(error: Exception) -> Check:

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from sardonyx.client.content import MODEL, content_of
+from sardonyx.client.outbound import shown
 from sardonyx.protocol.config import checked_config
 from sardonyx.protocol.errors import invalid
 from sardonyx.protocol.records import Registration, Version
@@ -65,14 +66,20 @@ class Registrar:
         examination = examined(content[MODEL], found.samples, self._check_limit_s)
         if examination.failed and not registration.force:
             why = "; ".join(f"{check.name}: {check.detail}" for check in examination.failed)
-            raise invalid(f"{registration.source} is not registered. {why} (force would register it)")
+            raise invalid(
+                f"{_without_secrets(registration.source)} is not registered. {why} (force would register it)"
+            )
         lineage = registration.lineage
         if not lineage.source:
-            lineage = msgspec.structs.replace(lineage, source=registration.source)
+            lineage = msgspec.structs.replace(lineage, source=_without_secrets(registration.source))
         registration = msgspec.structs.replace(registration, lineage=lineage)
         return self._catalog.add_version(
             model, registration, examination, lambda: self._store.put(content), actor
         )
+
+
+def _without_secrets(source: str) -> str:
+    return shown(source) if "://" in source else source
 
 
 def _folder(scratch: Path, name: str) -> Path:

@@ -19,6 +19,8 @@ from sardonyx.serve.seams import Offer
 class RegistrySource:
     """Offers what the state wants, if the model's name matches one of `patterns`.
 
+    None of it is essential: a version that somebody registers must not take the server out of service.
+
     `incomplete` says that some of it could not be offered the last time.
     """
 
@@ -48,4 +50,5 @@ class RegistrySource:
         except (ServeError, OSError) as error:
             log(ERROR, f"{version.model}:{version.version} cannot be served: {error}")
             return self._offered.get((version.model, version.version))
-        return Offer(version.model, version.version, folder / MODEL, version.digest, version.config)
+        path = folder / MODEL
+        return Offer(version.model, version.version, path, version.digest, version.config, essential=False)

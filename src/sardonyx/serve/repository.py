@@ -80,12 +80,12 @@ class Repository:
         return entry.model
 
     def ready(self, name: str = "", version: str = "") -> bool:
-        """Whether a model can be asked, or without a name all but the unloaded; NOT_FOUND if unknown."""
+        """Whether a model can be asked, or without a name all that must be; NOT_FOUND if unknown."""
         if name:
             return self._entry(name, version).state == READY
         entries = [entry for versions in self._entries.values() for entry in versions.values()]
         return not self._options.strict_readiness or all(
-            entry.state == READY or entry.reason == UNLOADED for entry in entries
+            entry.state == READY or entry.reason == UNLOADED or not entry.offer.essential for entry in entries
         )
 
     def versions(self, name: str) -> list[str]:

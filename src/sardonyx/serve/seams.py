@@ -99,13 +99,17 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A version of a model that could be served; `digest` changes exactly when its content does."""
+    """A version of a model that could be served; `digest` changes exactly when its content does.
+
+    Of those that are `essential`, a strict server must have loaded all to be ready.
+    """
 
     name: str
     version: str
     path: Path
     digest: str
     config: Mapping[str, Any] = field(default_factory=dict)
+    essential: bool = True
 
 
 class Source(Protocol):
