@@ -5,7 +5,7 @@ Decides what the results look like by ONNX's own type inference. Slow; always re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import RunError, UnsupportedOp
 from sardonyx.ir import prims
+from sardonyx.ir.graph import Graph
 from sardonyx.ir.unknown import unknown_extents
 from sardonyx.ir.value import Value, many
 
@@ -45,6 +46,23 @@ def reference(node: Any, opset: int, inputs: Sequence[Value | None]) -> tuple[Va
     if any(n is None for _, shape in results for n in shape):
         return unknown_extents("reference", args, attrs, results)
     return many("reference", args, attrs, [(d, tuple(n for n in s if n is not None)) for d, s in results])
+
+
+def node_of(result: Value) -> bytes:
+    """The node that one of the `reference` results runs."""
+    (value,) = result.args
+    text: bytes = value.attrs["node"]
+    return text
+
+
+def nodes_of(graph: Graph) -> Iterator[bytes]:
+    """The nodes that a graph and the bodies in it run through the reference evaluator."""
+    for value in graph.order():
+        if value.prim == "reference":
+            yield value.attrs["node"]
+        for body in value.attrs.values():
+            if isinstance(body, Graph):
+                yield from nodes_of(body)
 
 
 def _positional(node: Any, inputs: Sequence[Value | None]) -> Any:

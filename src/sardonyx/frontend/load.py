@@ -24,7 +24,7 @@ from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import FallbackNote
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, ShapeError
-from sardonyx.frontend import types
+from sardonyx.frontend import fallback, types
 from sardonyx.frontend.messages import ModelProto, ValueInfoProto
 from sardonyx.frontend.schemas import newest_installed, newest_opset
 from sardonyx.frontend.scope import Found, Model, Scope, closed_graph, opsets_of
@@ -148,6 +148,7 @@ def _loaded(source: Source, options: CompileOptions, fed: Collection[str], known
         outputs = _sought(shared) or [(o, _output(o, scope)) for o in proto.graph.output]
     names = {n for i in declared.inputs for n in i.shape or () if isinstance(n, str)}
     graph = closed_graph(inputs, tuple((o.name, v) for o, v in outputs), unknowns, noted.values())
+    left = set(fallback.nodes_of(graph)) if shared.fallbacks else set()
     return Loaded(
         inputs=declared.inputs,
         outputs=tuple(_output_info(o, v, names) for o, v in outputs),
@@ -155,7 +156,7 @@ def _loaded(source: Source, options: CompileOptions, fed: Collection[str], known
         metadata=declared.metadata,
         opsets=declared.opsets,
         graph=graph,
-        fallbacks=tuple(shared.fallbacks),
+        fallbacks=tuple(dict.fromkeys(n for n, text in shared.fallbacks if text in left)),
         operators=shared.operators,
         bounds=bounds,
     )

@@ -62,7 +62,7 @@ class Model:
 
     functions: Mapping[tuple[str, str, str], onnx.FunctionProto]
     tensors: TensorReader
-    fallbacks: list[FallbackNote] = field(default_factory=list)
+    fallbacks: list[tuple[FallbackNote, bytes]] = field(default_factory=list)
     askable: set[str] = field(default_factory=set)
     sizes: dict[str, tuple[str, int]] = field(default_factory=dict)
     operators: dict[str, str] = field(default_factory=dict)
@@ -255,11 +255,14 @@ class Scope:
         if not self.model.allow_fallback:
             raise UnsupportedOp(f'{reason}. The option fallback="error" forbids the reference evaluator')
         try:
-            results = iter(fallback.reference(proto, opset, inputs))
+            found = fallback.reference(proto, opset, inputs)
         except UnsupportedOp as error:
             kind = "" if has_schema(proto.op_type, proto.domain) else "unknown"
             raise UnsupportedOp(f"{reason}; {error}", kind=kind) from error
-        self.model.fallbacks.append(FallbackNote(shown(proto), name, reason))
+        if found:
+            note = FallbackNote(shown(proto), name, reason)
+            self.model.fallbacks.append((note, fallback.node_of(found[0])))
+        results = iter(found)
         return [next(results) if output else None for output in proto.output]
 
     def _call(

@@ -197,13 +197,15 @@ def _settle(
 def _repeatable(body: Body, kinds: Sequence[Kind], trips: Dim | None) -> bool:
     """Whether so many copies of a body are small enough to be built in place.
 
-    That pays above all where sizes or sequences change from one iteration to the next.
+    That pays above all where sizes or sequences change from one iteration to the next, or where the counter
+    decides what is out of reach of native code.
     """
     if not isinstance(trips, int) or trips > UNROLL_TRIPS:
         return False
     order = body.graph.order()
     changing = any(n is None for k in kinds for n in k.shape) or any(k.dtype is dt.OBJECT for k in kinds)
     hard = changing or bool(body.graph.unknowns) or any(v.dtype is dt.OBJECT for v in body.graph.inputs)
+    hard = hard or any(v.prim == "reference" for v in order)
     return trips * len(order) <= (UNROLL_VALUES if hard else UNROLL_EASY_VALUES)
 
 
@@ -278,6 +280,11 @@ def repeat(m: Value | None, cond: Value | None, initial: Sequence[Value], body: 
         if body.first >= MOST_RANKS:
             raise
         return _peeled(m, cond, trips, initial, body)
+    except UnsupportedOp as error:
+        counted = isinstance(trips, int) and trips <= UNROLL_TRIPS and known_truth(cond) is not None
+        if isinstance(error, NeedsContent) and error.answerable or not counted or not trips:
+            raise
+        return _unrolled(body, trips, initial, error)
     goes_on = closed.graph.outputs[0][1]
     if goes_on.dtype is not dt.BOOL or (isinstance(goes_on.size, int) and goes_on.size != 1):
         raise ShapeError(
@@ -290,7 +297,7 @@ def repeat(m: Value | None, cond: Value | None, initial: Sequence[Value], body: 
     if steady and trips is None:
         raise UnsupportedOp("a Loop without a trip count or an end")
     if steady and _repeatable(closed, kinds, trips) and (trips != 0 or not rows):
-        return _unrolled(body, int(trips) if isinstance(trips, int) else 0, initial)
+        return _unrolled(body, trips or 0, initial)
     attrs = {
         "body": closed.graph,
         "names": closed.names,
@@ -306,11 +313,16 @@ def repeat(m: Value | None, cond: Value | None, initial: Sequence[Value], body: 
     return _results("loop", (*args, *initial, *closed.captures), attrs, [*kinds, *stacked])
 
 
-def _unrolled(body: Turns, trips: int, state: Sequence[Value]) -> tuple[Value, ...]:
+def _unrolled(
+    body: Turns, trips: Dim, state: Sequence[Value], refusal: UnsupportedOp | None = None
+) -> tuple[Value, ...]:
+    """So many iterations in place. Raises the `refusal`, if any, where the condition is not known to hold."""
     carried = list(state)
     rows: list[list[Value]] = []
-    for number in range(trips):
+    for number in range(trips if isinstance(trips, int) else 0):
         results = body.inline(dim_value(number, dt.I64), const(np.asarray(True)), *carried)
+        if refusal is not None and known_truth(results[0]) is not True:
+            raise refusal
         carried = list(results[1 : 1 + len(carried)])
         rows.append(list(results[1 + len(carried) :]))
     return (*carried, *(_stack(parts) for parts in zip(*rows, strict=True)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sardonyx.base.knobs import CompileOptions
 from sardonyx.errors import NeedsContent, ShapeError
 from sardonyx.frontend import load
 from tests.unit.frontend.models import outputs, parsed, shapes
@@ -205,3 +206,25 @@ def test_a_sequence_may_grow_in_a_loop() -> None:
     }"""
     (y,) = outputs(parsed(text), X[0], np.int64(3))
     np.testing.assert_array_equal(y, np.stack([X[0]] * 3))
+
+
+def test_a_body_beyond_native_code_is_repeated_in_place() -> None:
+    """The counter decides the size of a slice that the text of a body leaves open."""
+    text = """g (float[2,36,4] x, int64[2] at) => (float[?] y) {
+        yes = Constant<value = bool {1}>()  n = Constant<value_int = 2>()
+        y = Loop<body = b (int64 i, bool go) => (bool more, float[?] c) {
+            more = Identity(go)  z = Constant<value_ints = [0]>()  one = Constant<value_ints = [1]>()
+            from = Unsqueeze(i, z)  to = Add(from, one)
+            start = Slice(at, from, to)  end = Add(start, one)
+            part = Slice(x, start, end, z)  size = Shape(part)
+            scales = Constant<value_floats = [1.0, 0.5, 1.0]>()
+            c = Resize<mode = "nearest">(part, , scales)
+        }>(n, yes)
+    }"""
+    for mode in ("error", "reference"):
+        loaded = load(parsed(text), CompileOptions(fallback=mode))
+        assert not loaded.fallbacks
+        assert "loop" not in [v.prim for v in loaded.graph.order()]
+    x = np.arange(288, dtype=np.float32).reshape(2, 36, 4)
+    (y,) = outputs(parsed(text), x, np.array([1, 0]))
+    np.testing.assert_array_equal(y, x[::-1, None, ::2])
