@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sardonyx import backend, capi, datasets, errors
     from sardonyx.alias import as_onnxruntime
     from sardonyx.ir.value import Value
+    from sardonyx.ort.adapter import AdapterFormat, LoraAdapter
     from sardonyx.ort.binding import IOBinding
     from sardonyx.ort.custom import TensorType, op
     from sardonyx.ort.device import OrtDevice, OrtDeviceVendorId
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         create_and_register_allocator_v2,
     )
     from sardonyx.ort.metadata import ModelMetadata, NodeArg
+    from sardonyx.ort.model_compiler import ModelCompiler, OrtCompileApiFlags, OrtExternalInitializerInfo
     from sardonyx.ort.native import SessionIOBinding
     from sardonyx.ort.options import RunOptions, SessionOptions
     from sardonyx.ort.ortvalue import OrtValue
@@ -65,15 +67,19 @@ if TYPE_CHECKING:
     from sardonyx.ort.sparse import OrtSparseFormat, SparseTensor
 
 __all__ = [
+    "AdapterFormat",
     "ExecutionMode",
     "ExecutionOrder",
     "GraphOptimizationLevel",
     "IOBinding",
     "InferenceSession",
+    "LoraAdapter",
+    "ModelCompiler",
     "ModelMetadata",
     "NodeArg",
     "OrtAllocatorType",
     "OrtArenaCfg",
+    "OrtCompileApiFlags",
     "OrtDevice",
     "OrtDeviceMemoryType",
     "OrtDeviceVendorId",
@@ -81,6 +87,7 @@ __all__ = [
     "OrtEpAssignedSubgraph",
     "OrtEpDevice",
     "OrtExecutionProviderDevicePolicy",
+    "OrtExternalInitializerInfo",
     "OrtHardwareDevice",
     "OrtHardwareDeviceType",
     "OrtMemType",
@@ -126,6 +133,7 @@ _HOMES = {
     "alias": ("as_onnxruntime",),
     "ort.custom": ("TensorType", "op"),
     "ir.value": ("Value",),
+    "ort.adapter": ("AdapterFormat", "LoraAdapter"),
     "ort.binding": ("IOBinding",),
     "ort.device": ("OrtDevice", "OrtDeviceVendorId"),
     "ort.enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
@@ -155,6 +163,7 @@ _HOMES = {
         "create_and_register_allocator_v2",
     ),
     "ort.metadata": ("ModelMetadata", "NodeArg"),
+    "ort.model_compiler": ("ModelCompiler", "OrtCompileApiFlags", "OrtExternalInitializerInfo"),
     "ort.options": ("RunOptions", "SessionOptions"),
     "ort.native": ("SessionIOBinding",),
     "ort.ortvalue": ("OrtValue",),

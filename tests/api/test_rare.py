@@ -151,10 +151,7 @@ def test_simplified_model_is_written(engine: ModuleType, tmp_path: Path) -> None
 
 
 ABSENT: dict[str, Any] = {
-    "adapter": (lambda: sardonyx.LoraAdapter.Load("x"), "LoRA adapters are not supported; merge them"),
-    "compiler": (lambda: sardonyx.ModelCompiler(None, "x"), "make an InferenceSession"),
     "library": (lambda: sardonyx.register_execution_provider_library("a", "b"), "runs on the CPU"),
-    "active adapter": (lambda: sardonyx.RunOptions().add_active_adapter(None), "LoRA adapters"),
     "contexts": (lambda: sardonyx.SessionOptions().set_ep_context_data_read_func(print), "EPContext"),
 }
 

@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 def external_files(source: Source) -> tuple[str, ...]:
     """The locations of external data as the model writes them, each once, sorted."""
     found: set[str] = set()
-    nodes = [*source.proto.graph.node, *(node for f in source.proto.functions for node in f.node)]
-    for tensor in (*_initializers(source.proto.graph), *(t for node in nodes for t in _of_node(node))):
+    for tensor, _ in tensors_of(source.proto):
         if tensor.data_location == EXTERNAL:
             found.update(entry.value for entry in tensor.external_data if entry.key == "location")
     return tuple(sorted(found))
+
+
+def tensors_of(proto: onnx.ModelProto) -> Iterator[tuple[onnx.TensorProto, bool]]:
+    """Every tensor of a model, and whether it is a dense initialiser of a graph."""
+    yield from _of_graph(proto.graph)
+    for function in proto.functions:
+        for node in function.node:
+            yield from _of_node(node)
 
 
 def tensors_in(source: Source, contents: Mapping[str, bytes]) -> dict[str, np.ndarray[Any, Any]]:
@@ -56,16 +63,16 @@ def _plain(location: str) -> str:
     return str(PurePosixPath(location.replace("\\", "/")))
 
 
-def _initializers(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    yield from graph.initializer
+def _of_graph(graph: onnx.GraphProto) -> Iterator[tuple[onnx.TensorProto, bool]]:
+    yield from ((tensor, True) for tensor in graph.initializer)
     for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
+        yield from ((sparse.values, False), (sparse.indices, False))
+    for node in graph.node:
+        yield from _of_node(node)
 
 
-def _of_node(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
+def _of_node(node: onnx.NodeProto) -> Iterator[tuple[onnx.TensorProto, bool]]:
     for attribute in node.attribute:
-        yield from (attribute.t, *attribute.tensors)
+        yield from ((tensor, False) for tensor in (attribute.t, *attribute.tensors))
         for graph in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
-            yield from _initializers(graph)
-            for inner in graph.node:
-                yield from _of_node(inner)
+            yield from _of_graph(graph)

@@ -172,7 +172,10 @@ class Scope:
                 self.define(name, const(read.dense(proto) if plain else read.sparse(proto)))
 
     def build(self, nodes: Sequence[onnx.NodeProto]) -> None:
-        """Build nodes in an order in which every name is defined before it is used."""
+        """Build nodes in an order in which every name is defined before it is used.
+
+        Nothing is asked of nodes that give nothing.
+        """
         if self.depth > MAX_DEPTH:
             raise LoadError(
                 f"functions and subgraphs are nested more than {MAX_DEPTH} deep; is one recursive?"
@@ -180,6 +183,8 @@ class Scope:
         for index, proto in enumerate(ordered(constants.last_of_each(nodes), self.values)):
             if next(self.model.built) >= MAX_NODES:
                 raise LoadError(f"written out, its functions and subgraphs have more than {MAX_NODES} nodes")
+            if not any(proto.output):
+                continue
             name = self.prefix + (proto.name or f"{proto.op_type}_{index}")
             self.model.operators[name] = shown(proto)
             with origin(name):

@@ -43,7 +43,7 @@ class TensorReader:
         if any(n < 0 for n in shape):
             raise LoadError(f'tensor "{proto.name}" has the negative size {min(shape)}')
         external = proto.data_location == EXTERNAL
-        raw = self._external(proto) if external else self._own(proto)
+        raw = self.external(proto) if external else self._own(proto)
         if raw is None or (dtype is dt.STRING and not external):
             return _typed(proto, dtype, shape)
         if dtype is dt.STRING:
@@ -81,7 +81,8 @@ class TensorReader:
         found = self.taken.get(proto.raw_data)
         return found.data if isinstance(found, np.ndarray) else proto.raw_data
 
-    def _external(self, proto: onnx.TensorProto) -> memoryview:
+    def external(self, proto: onnx.TensorProto) -> memoryview:
+        """The bytes of a tensor of external data. Raises LoadError if they are not there."""
         entries = {entry.key: entry.value for entry in proto.external_data}
         path = _inside(self.folders, entries.get("location", ""), proto.name)
         content = self._content(path, proto.name)

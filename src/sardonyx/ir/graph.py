@@ -54,6 +54,10 @@ class Graph:
                 if unknown is not None and unknown.value is not value:
                     yield unknown.value
 
+    def falls_back(self) -> bool:
+        """Whether a node of it runs through ONNX's reference evaluator."""
+        return any(value.prim == "reference" for value in self.order())
+
     def uses(self) -> dict[int, list[Value]]:
         """The users of each value, by its id."""
         users: dict[int, list[Value]] = {}

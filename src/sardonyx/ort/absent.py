@@ -10,25 +10,18 @@ from typing import Any, NoReturn
 
 from sardonyx.ort.exceptions import Fail, status
 
-_ADAPTERS = "LoRA adapters are not supported; merge them into the model or add initializers"
-_COMPILER = "models are compiled when a session is made and kept in the cache; make an InferenceSession"
 _PACKAGES = "model packages are not supported; give the .onnx file inside to InferenceSession"
 _DEVICES = "there are no plug-in devices: every session runs on the CPU"
 _WEIGHTS = "this helper of the quantisation tools does not exist; quantise with the onnxruntime package"
 
 REASONS = {
-    "AdapterFormat": _ADAPTERS,
-    "LoraAdapter": _ADAPTERS,
-    "ModelCompiler": _COMPILER,
     "ModelPackage": _PACKAGES,
     "ModelPackageComponentContext": _PACKAGES,
     "ModelPackageContext": _PACKAGES,
     "ModelPackageOptions": _PACKAGES,
     "ModelPackageWriteMode": _PACKAGES,
-    "OrtCompileApiFlags": _COMPILER,
     "OrtEpContextData": _DEVICES,
     "OrtEpContextDataBuffer": _DEVICES,
-    "OrtExternalInitializerInfo": _COMPILER,
     "OrtSyncStream": _DEVICES,
     "pack_fp4_weights_for_cuda_moe_gemm": _WEIGHTS,
     "quantize_matmul_bnb4": _WEIGHTS,

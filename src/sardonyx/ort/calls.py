@@ -109,12 +109,14 @@ class Caller:
         """
         if error := self.missing(input_feed):
             raise error
-        fed = list(input_feed.keys())
         if run_options is not None and not isinstance(run_options, RunOptions):
             raise TypeError(
                 "run(): incompatible function arguments: run_options must be RunOptions or None, "
                 f"got {type(run_options).__name__}"
             )
+        if run_options is not None and (adapted := run_options._fed_by_adapters()):
+            input_feed = {**input_feed, **adapted}
+        fed = list(input_feed.keys())
         feeds = self._feeds(input_feed, fed)
         overrides = {
             spec.name: prepare(input_feed[spec.name], spec)

@@ -9,6 +9,7 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from sardonyx.ort.adapter import LoraAdapter
 from sardonyx.ort.enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
 from sardonyx.ort.exceptions import Fail, InvalidArgument, status
 from sardonyx.ort.logger import WARNING, log
@@ -278,7 +279,7 @@ class SessionOptions(_Options):
 class RunOptions(_Options):
     """How one run is made; fields and defaults are those of onnxruntime."""
 
-    __slots__ = ()
+    __slots__ = ("_adapters",)
 
     log_severity_level = Field(-1)
     log_verbosity_level = Field(0)
@@ -286,11 +287,20 @@ class RunOptions(_Options):
     only_execute_path_to_fetches = Field(False)
     terminate = Field(False)
 
-    def add_active_adapter(self, adapter: Any, /) -> None:
-        """Refuse: adapters of weights are not supported."""
-        raise status(
-            Fail, "LoRA adapters are not supported; merge them into the model or use add_initializer()."
-        )
+    def __init__(self) -> None:
+        super().__init__()
+        self._adapters: list[LoraAdapter] = []
+
+    def add_active_adapter(self, adapter: LoraAdapter | None, /) -> None:
+        """Feed the parameters of an adapter; they count before what a run feeds and before later adapters."""
+        if adapter is None:
+            return
+        if not isinstance(adapter, LoraAdapter):
+            raise _refuse("add_active_adapter()", "LoraAdapter", adapter)
+        self._adapters.append(adapter)
+
+    def _fed_by_adapters(self) -> dict[str, Any]:
+        return {name: value for a in reversed(self._adapters) for name, value in a.parameters.items()}
 
     def add_run_config_entry(self, key: str, value: str, /) -> None:
         """Keep an entry; none has an effect."""

@@ -306,3 +306,12 @@ def test_the_signature_needs_no_graph() -> None:
 def test_messages_name_node_operator_and_reason() -> None:
     with pytest.raises(UnsupportedOp, match=r"Unheard_0 \(Unheard\): Unheard-21"):
         load(parsed("g (float[N] x) => (float[N] y) { y = Unheard(x) }"))
+
+
+def test_nothing_is_asked_of_a_node_that_gives_nothing() -> None:
+    model = parsed("g (float[2] x) => (float[2] y) { y = Neg(x)  z = Unknown(x)  w = If(x) }")
+    for node in model.graph.node[1:]:
+        del node.output[:]
+    del model.graph.node[2].input[:]
+    (y,) = outputs(model, np.ones(2, np.float32))
+    assert y.tolist() == [-1, -1]

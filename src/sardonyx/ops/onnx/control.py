@@ -205,7 +205,7 @@ def _repeatable(body: Body, kinds: Sequence[Kind], trips: Dim | None) -> bool:
     order = body.graph.order()
     changing = any(n is None for k in kinds for n in k.shape) or any(k.dtype is dt.OBJECT for k in kinds)
     hard = changing or bool(body.graph.unknowns) or any(v.dtype is dt.OBJECT for v in body.graph.inputs)
-    hard = hard or any(v.prim == "reference" for v in order)
+    hard = hard or body.graph.falls_back()
     return trips * len(order) <= (UNROLL_VALUES if hard else UNROLL_EASY_VALUES)
 
 
@@ -282,7 +282,7 @@ def repeat(m: Value | None, cond: Value | None, initial: Sequence[Value], body: 
         return _peeled(m, cond, trips, initial, body)
     except UnsupportedOp as error:
         counted = isinstance(trips, int) and trips <= UNROLL_TRIPS and known_truth(cond) is not None
-        if isinstance(error, NeedsContent) and error.answerable or not counted or not trips:
+        if (isinstance(error, NeedsContent) and error.answerable) or not counted or not trips:
             raise
         return _unrolled(body, trips, initial, error)
     goes_on = closed.graph.outputs[0][1]
