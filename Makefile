@@ -14,7 +14,7 @@ N ?= 100000
 SEED ?= 0
 JOBS ?= 1
 WIRE := sardonyx/protocol/wire
-.PHONY: help demo serve test test-all check format bench bench-serve golden docs site stubs fuzz clean
+.PHONY: wheel help demo serve test test-all check format bench bench-serve golden docs site stubs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -94,6 +94,9 @@ matrix: .venv/.dev  ## convert models of every framework in its environment (som
 
 fuzz: .venv/.dev  ## run mutated models and feeds in guarded processes (N=100000 runs, SEED=0, JOBS=1)
 	@$(RUN)/python -m tests.fuzz --runs $(N) --seed $(SEED) --jobs $(JOBS)
+
+wheel: .venv/.dev  ## build a wheel, install it into a clean environment and run the README's five lines there
+	@$(PYTEST) -q tests/package
 
 clean:  ## remove .venv and every generated file
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,7 +7,9 @@ what is new. Must not know what the modules compute.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -15,12 +17,19 @@ from typing import Self
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
-from sardonyx.kernels.library import Shared, Text
-from sardonyx.object import executor
+from sardonyx.kernels.library import Shared, Text, contraction
+from sardonyx.object import executor, shipped
 from sardonyx.object.link import link
 from sardonyx.runtime import cores
 from sardonyx.runtime.cache import Cache, key
 from sardonyx.runtime.image import LoadedImage, load, load_cached
+
+_EXECUTOR = f"executor {sys.platform}", Shared(lambda goal: executor.ir(goal.target))
+
+
+def shared_modules() -> Mapping[str, Shared]:
+    """All modules that models share, by name."""
+    return {**contraction("f32"), **contraction("f64"), _EXECUTOR[0]: _EXECUTOR[1]}
 
 
 @dataclass(slots=True)
@@ -59,7 +68,7 @@ class Build:
         self._new: queue.SimpleQueue[Module | None] = queue.SimpleQueue()
         self._keys: set[str] = set()
         self._is_over = False
-        self.add("executor", Shared(lambda goal: executor.ir(goal.target)))
+        self.add(*_EXECUTOR)
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +86,7 @@ class Build:
             return
         module = self._shared(name, text) if isinstance(text, Shared) else self._own(text)
         self.modules[name] = module
-        if module.key not in self._keys and not self.store.has("object", module.key):
+        if module.code is None and module.key not in self._keys and not self.store.has("object", module.key):
             self._new.put(module)
             self._keys.add(module.key)
             self._hire()
@@ -94,6 +103,10 @@ class Build:
     def _shared(self, name: str, text: Shared) -> Module:
         """A module whose text need not be made to know whether its code is there."""
         module = Module(text, Goal(self.level, self.goal.policy), "")
+        module.code = shipped.find(name, self.level.name, self.goal.policy.precision)
+        if module.code is not None:
+            module.key = key(module.code)
+            return module
         name = key(name, repr(module.goal), self.compiler)
         known = self.store.get("module", name)
         if known is None:

@@ -29,7 +29,7 @@ Text = Callable[[], str] | Shared
 """How the IR of a module is made."""
 
 
-def contraction(suffix: str) -> Mapping[str, Text]:
+def contraction(suffix: str) -> Mapping[str, Shared]:
     """The modules with `sdx_gemm_*`, `sdx_gemm_dynamic_*` and `sdx_conv_*` for "f32" or "f64", by name."""
     dtype = {"f32": "float", "f64": "double"}[suffix]
     return {f"contraction {suffix} {n}": Shared(partial(_part, dtype, n)) for n in range(_PARTS)}

@@ -1,0 +1,39 @@
+"""Compiles what all models share, for every level of CPUs: `python -m sardonyx.tools.ship FOLDER`.
+
+A wheel that is built with it starts its first model without compiling contractions. Decides what is shipped.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sardonyx.base.policy import Goal, Policy
+from sardonyx.compiler.build import shared_modules
+from sardonyx.object import engine, shipped
+from sardonyx.targets.x86_64 import isa
+
+PRECISIONS = ("fp32", "strict")
+
+
+def write(folder: Path) -> int:
+    """Write the objects into a folder; how many there are."""
+    objects = {}
+    for target in isa.TARGETS:
+        for precision in PRECISIONS:
+            goal = Goal(target, Policy(precision))
+            for name, text in shared_modules().items():
+                objects[name, target.name, precision] = engine.compile_object(text.of(goal), target)
+    shipped.write(folder, objects)
+    return len(objects)
+
+
+def main() -> int:
+    """Write to the folder of the command line, or where this package looks for them."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else shipped.FOLDER
+    print(f"{write(folder)} objects in {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
