@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,29 @@ async def running(models: Path, options: ServeOptions | None = None, **core: Any
     chosen = replace(options or ServeOptions(), http_port=0, grpc_port=0)
     async with Server(Core(FolderSource(models), chosen, **core), chosen) as server:
         yield server
+
+
+@contextmanager
+def background(models: Path, options: ServeOptions | None = None) -> Iterator[httpx.Client]:
+    """A client of a server that runs in a loop of another thread."""
+    up, down = threading.Event(), threading.Event()
+    urls: list[str] = []
+
+    async def serve() -> None:
+        async with running(models, options) as server:
+            urls.append(server.http_url)
+            up.set()
+            await asyncio.to_thread(down.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert up.wait(60)
+        with httpx.Client(base_url=urls[0], trust_env=False, timeout=60) as client:
+            yield client
+    finally:
+        down.set()
+        thread.join()
 
 
 @asynccontextmanager

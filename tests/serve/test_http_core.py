@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,9 +11,8 @@ import numpy as np
 import pytest
 
 from tests.serve.models import SUM_AND_DIFFERENCE, identity, save
-from tests.serve.running import client_of, running
+from tests.serve.running import background
 
-Ask = Callable[[httpx.AsyncClient], Awaitable[Any]]
 ROW = list(range(16))
 INPUTS = [
     {"name": "INPUT0", "datatype": "INT32", "shape": [1, 16], "data": ROW},
@@ -23,25 +20,18 @@ INPUTS = [
 ]
 
 
-def answer(models: Path, ask: Ask) -> Any:
-    async def run() -> Any:
-        async with running(models) as server, client_of(server) as client:
-            return await ask(client)
-
-    return asyncio.run(run())
-
-
-@pytest.fixture
-def simple(tmp_path: Path) -> Path:
-    save(SUM_AND_DIFFERENCE, tmp_path / "simple" / "1" / "model.onnx")
-    return tmp_path
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of one server for all tests here."""
+    root = tmp_path_factory.mktemp("models")
+    save(SUM_AND_DIFFERENCE, root / "simple" / "1" / "model.onnx")
+    save(identity("float"), root / "same.onnx")
+    with background(root) as client:
+        yield client
 
 
-def test_json_inference(simple: Path) -> None:
-    async def ask(client: httpx.AsyncClient) -> Any:
-        return await client.post("/v2/models/simple/infer", json={"id": "7", "inputs": INPUTS})
-
-    reply = answer(simple, ask)
+def test_json_inference(client: httpx.Client) -> None:
+    reply = client.post("/v2/models/simple/infer", json={"id": "7", "inputs": INPUTS})
     assert reply.status_code == 200
     document = reply.json()
     assert (document["model_name"], document["id"]) == ("simple", "7")
@@ -51,7 +41,7 @@ def test_json_inference(simple: Path) -> None:
     assert differences["data"] == [0] * 16
 
 
-def test_binary_inference_in_both_directions(simple: Path) -> None:
+def test_binary_inference_in_both_directions(client: httpx.Client) -> None:
     rows = np.arange(16, dtype=np.int32)
     header = json.dumps(
         {
@@ -63,15 +53,9 @@ def test_binary_inference_in_both_directions(simple: Path) -> None:
         }
     ).encode()
 
-    async def ask(client: httpx.AsyncClient) -> Any:
-        body = header + rows.tobytes() + (rows * 3).tobytes()
-        return await client.post(
-            "/v2/models/simple/versions/1/infer",
-            content=body,
-            headers={"Inference-Header-Content-Length": str(len(header))},
-        )
-
-    reply = answer(simple, ask)
+    body = header + rows.tobytes() + (rows * 3).tobytes()
+    headers = {"Inference-Header-Content-Length": str(len(header))}
+    reply = client.post("/v2/models/simple/versions/1/infer", content=body, headers=headers)
     assert reply.status_code == 200, reply.text
     length = int(reply.headers["inference-header-content-length"])
     document = json.loads(reply.content[:length])
@@ -87,30 +71,26 @@ def test_binary_inference_in_both_directions(simple: Path) -> None:
         ("/v2", {"name": "sardonyx"}),
         ("/v2/health/live", {"live": True}),
         ("/v2/health/ready", {"ready": True}),
-        ("/v2/models", {"models": ["simple"]}),
+        ("/v2/models", {"models": ["same", "simple"]}),
         ("/v2/models/simple/ready", {"name": "simple", "ready": True}),
         ("/v2/models/simple/versions/1/ready", {"name": "simple", "ready": True}),
         ("/v2/models/simple", {"name": "simple", "versions": ["1"], "platform": "onnx_onnxv1"}),
     ],
 )
-def test_questions(simple: Path, path: str, body: dict[str, Any]) -> None:
-    reply = answer(simple, lambda client: client.get(path))
+def test_questions(client: httpx.Client, path: str, body: dict[str, Any]) -> None:
+    reply = client.get(path)
     assert reply.status_code == 200
     assert reply.json().items() >= body.items()
 
 
-def test_repository_loads_and_unloads(simple: Path) -> None:
-    async def ask(client: httpx.AsyncClient) -> list[Any]:
-        url = "/v2/repository/models/simple"
-        states = []
-        for call in ("unload", "load"):
-            assert (await client.post(f"{url}/{call}", json={})).status_code == 200
-            index = (await client.post("/v2/repository/index", json={})).json()
-            ready = (await client.get("/v2/models/simple/ready")).status_code
-            states.append((index[0]["state"], ready))
-        return states
-
-    assert answer(simple, ask) == [("UNAVAILABLE", 503), ("READY", 200)]
+def test_repository_loads_and_unloads(client: httpx.Client) -> None:
+    url = "/v2/repository/models/simple"
+    states = []
+    for call in ("unload", "load"):
+        assert client.post(f"{url}/{call}", json={}).status_code == 200
+        index = {row["name"]: row["state"] for row in client.post("/v2/repository/index", json={}).json()}
+        states.append((index["simple"], client.get("/v2/models/simple/ready").status_code))
+    assert states == [("UNAVAILABLE", 503), ("READY", 200)]
 
 
 @pytest.mark.parametrize(
@@ -125,15 +105,14 @@ def test_repository_loads_and_unloads(simple: Path) -> None:
         ("/v2/elsewhere", {}, 404, "/v2/elsewhere"),
     ],
 )
-def test_errors_say_what_is_wrong(simple: Path, path: str, body: Any, status: int, text: str) -> None:
-    reply = answer(simple, lambda client: client.post(path, json=body))
+def test_errors_say_what_is_wrong(client: httpx.Client, path: str, body: Any, status: int, text: str) -> None:
+    reply = client.post(path, json=body)
     assert reply.status_code == status
     assert text in reply.json()["error"]
 
 
-def test_numbers_that_are_none_travel_in_json(tmp_path: Path) -> None:
-    save(identity("float"), tmp_path / "same.onnx")
+def test_numbers_that_are_none_travel_in_json(client: httpx.Client) -> None:
     text = b'{"inputs":[{"name":"x","datatype":"FP32","shape":[1,3],"data":[NaN,-Infinity,1.5]}]}'
-    reply = answer(tmp_path, lambda client: client.post("/v2/models/same/infer", content=text))
+    reply = client.post("/v2/models/same/infer", content=text)
     assert reply.status_code == 200, reply.text
     np.testing.assert_array_equal(reply.json()["outputs"][0]["data"], [np.nan, -np.inf, 1.5])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
-import threading
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +14,7 @@ import pytest
 
 from sardonyx.serve.options import ServeOptions
 from tests.serve.models import IDENTITY_OF_TEXTS, SUM_AND_DIFFERENCE, identity, repository, save
-from tests.serve.running import running
+from tests.serve.running import background
 
 LIMIT = 1 << 16
 ROW = list(range(16))
@@ -35,21 +33,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     save(identity("bool"), root / "truth.onnx")
     save(IDENTITY_OF_TEXTS, root / "texts.onnx")
     repository(root, {"simple": (SUM_AND_DIFFERENCE, "max_batch_size: 8 dynamic_batching { }")})
-    up, down, address = threading.Event(), threading.Event(), []
-
-    async def serve() -> None:
-        async with running(root, ServeOptions(max_body_bytes=LIMIT)) as server:
-            address.append(server.http_url)
-            up.set()
-            await asyncio.to_thread(down.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert up.wait(60)
-    with httpx.Client(base_url=address[0], trust_env=False) as client:
+    with background(root, ServeOptions(max_body_bytes=LIMIT)) as client:
         yield client
-    down.set()
-    thread.join()
 
 
 def tensor(

@@ -174,11 +174,11 @@ class Core:
         return {"model_stats": [model.statistics.document(model.name, model.version) for model in models]}
 
     async def close(self) -> None:
-        """Answer what is queued, for at most `drain_s`, and let go of everything."""
+        """Answer what is queued, each model for at most `drain_s`, and let go of everything."""
         for task in self._background:
             task.cancel()
         try:
-            await asyncio.wait_for(self.repository.close(), self.options.drain_s)
+            await self.repository.close()
         finally:
             self.regions.unregister()
 

@@ -122,7 +122,7 @@ class Server:
     async def stop(self) -> None:
         """Answer what was accepted, then close everything."""
         if self._http is not None and self._serving is not None:
-            self._http.should_exit = True
+            self._http.ending.set()
             await self._serving
         if self._rpc is not None:
             await self._rpc.stop(self.options.drain_s)
@@ -137,7 +137,16 @@ class Server:
 
 
 class _Listener(uvicorn.Server):
-    """uvicorn without its signal handlers: who embeds us decides on signals."""
+    """uvicorn without its signal handlers, since who embeds us decides on signals, and without its clock."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ending = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Nothing is to be done while connections are served."""
+        await self.on_tick(0)
+        await self.ending.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
