@@ -133,12 +133,12 @@ def test_the_asynchronous_client_does_the_same(gateway: Gateway) -> None:
 
 
 def test_the_synchronous_client_is_written_from_the_asynchronous_one() -> None:
-    text = unasync.SOURCE.read_text(encoding="utf-8")
-    assert unasync.TARGET.read_text(encoding="utf-8") == unasync.synchronous(text)
+    for source, target in unasync.FILES.items():
+        assert target.read_text(encoding="utf-8") == unasync.synchronous(source.read_text(encoding="utf-8"))
 
 
 def test_every_operation_has_its_method() -> None:
-    from sardonyx.gateway.operations import OPERATIONS
+    from sardonyx.gateway.monitors import OPERATIONS
 
     methods = {name for name, _ in inspect.getmembers(Client, inspect.isfunction)}
     assert {operation.name for operation in OPERATIONS} - {"keys"} <= methods

@@ -27,6 +27,7 @@ from sardonyx.client.exchange import (
     retry_pause_s,
     unreachable,
 )
+from sardonyx.client.monitors_asynchronous import AsyncMonitoring
 from sardonyx.client.wire import HEADER, Answer, decoded, encoded
 from sardonyx.protocol.messages import Parameter
 from sardonyx.protocol.records import (
@@ -59,7 +60,7 @@ from sardonyx.protocol.records import (
 T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(AsyncMonitoring):
     """A connection to one server; use it as a context or `close` it.
 
     Every method raises ServeError with the server's code and words; a server that cannot be reached is

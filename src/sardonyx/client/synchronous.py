@@ -1,4 +1,4 @@
-"""The synchronous client, which sardonyx.tools.unasync writes from asynchronous.py."""
+"""A part of the synchronous client, written by sardonyx.tools.unasync from the asynchronous one."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from sardonyx.client.exchange import (
     retry_pause_s,
     unreachable,
 )
+from sardonyx.client.monitors_synchronous import Monitoring
 from sardonyx.client.wire import HEADER, Answer, decoded, encoded
 from sardonyx.protocol.messages import Parameter
 from sardonyx.protocol.records import (
@@ -55,7 +56,7 @@ from sardonyx.protocol.records import (
 T = TypeVar("T")
 
 
-class Client:
+class Client(Monitoring):
     """A connection to one server; use it as a context or `close` it.
 
     Every method raises ServeError with the server's code and words; a server that cannot be reached is

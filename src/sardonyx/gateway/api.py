@@ -24,8 +24,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sardonyx.gateway.monitors import OPERATIONS
 from sardonyx.gateway.openapi import document
-from sardonyx.gateway.operations import OPERATIONS, Administration, Call, Operation
+from sardonyx.gateway.operations import Administration, Call, Operation
 from sardonyx.ort.logger import ERROR, log
 from sardonyx.protocol.errors import Code, ServeError, invalid, not_found
 from sardonyx.protocol.messages import Principal

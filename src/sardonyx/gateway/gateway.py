@@ -83,6 +83,7 @@ class Gateway:
             options.monitoring or MonitorOptions(options.home), self.database, self._gauges
         )
         self.core.observers.append(self.monitoring)
+        self.administration.monitors = self.monitoring.watch
         self.console = Console(
             Parts(
                 self.core,

@@ -6,6 +6,7 @@ So the command line speaks to a home folder as it speaks to a server. Must not k
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,10 @@ from sardonyx.client.outbound import Outbound
 from sardonyx.database import Database
 from sardonyx.gateway.api import PREFIX, api
 from sardonyx.gateway.operations import Administration
+from sardonyx.monitor.book import Book
+from sardonyx.monitor.needs import MissingLibraryError
+from sardonyx.monitor.store import Store
+from sardonyx.monitor.watch import Baselines, Watch
 from sardonyx.protocol.messages import Principal
 from sardonyx.protocol.records import SCOPES
 from sardonyx.registry.artefacts import ArtefactStore
@@ -30,7 +35,10 @@ def client_inside(home: Path, database: str = "", artefacts: str = "") -> Client
     store = ArtefactStore(artefacts or home / "artefacts", home / "work")
     fetching = Fetching(paths=True, stores=("",), outbound=Outbound(private=True))
     opened = Database(url)
-    application = api(Administration(opened, store, fetching), _Owner())
+    administration = Administration(opened, store, fetching)
+    with contextlib.suppress(MissingLibraryError):
+        administration.monitors = Watch(Book(opened), Store(home / "payload"), Baselines(home / "baselines"))
+    application = api(administration, _Owner())
     return Client(
         "http://localhost",
         timeout_s=None,

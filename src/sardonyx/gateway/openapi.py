@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 import sardonyx
-from sardonyx.gateway.operations import OPERATIONS, Operation
+from sardonyx.gateway.monitors import OPERATIONS
+from sardonyx.gateway.operations import Operation
 from sardonyx.protocol.errors import Code
 
 _REFERENCE = "#/components/schemas/{name}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sardonyx.database import Database
+from sardonyx.monitor.watch import Watch
 from sardonyx.protocol.errors import invalid
 from sardonyx.protocol.messages import Principal
 from sardonyx.protocol.records import (
@@ -57,6 +58,7 @@ class Administration:
         self.differences = Differences(database)
         self.keys = Keys(database)
         self.audit = Audit(database)
+        self.monitors: Watch | None = None
 
 
 @dataclass(slots=True)

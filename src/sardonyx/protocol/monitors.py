@@ -115,6 +115,56 @@ class Alert(Record, frozen=True, kw_only=True):
     acknowledged_by: str = ""
 
 
+class Switch(Request, frozen=True, kw_only=True):
+    """Whether a monitor runs by its schedule."""
+
+    enabled: bool
+
+
+class Truth(Request, frozen=True, kw_only=True):
+    """What proved true: `values` by name, one for each of `ids`, the ids of requests.
+
+    `rows` are places within batches, counted from 0; empty means that each request was one row.
+    """
+
+    ids: list[str]
+    values: dict[str, list[Any]]
+    rows: list[int] = msgspec.field(default_factory=list)
+
+
+class Counted(Record, frozen=True, kw_only=True):
+    """How many rows were taken."""
+
+    rows: int
+
+
+class Question(Request, frozen=True, kw_only=True):
+    """One statement of SQL over the tables `requests` and `truth` of a model."""
+
+    sql: str
+    limit: int = 1000
+
+
+class Rows(Record, frozen=True, kw_only=True):
+    """The answer to a question."""
+
+    names: list[str]
+    rows: list[list[Any]]
+
+
+class NewBaseline(Request, frozen=True, kw_only=True):
+    """A baseline file to keep: its content (base64 in JSON), and its kind: .csv, .parquet or .npz."""
+
+    content: bytes
+    suffix: str
+
+
+class StoredBaseline(Record, frozen=True, kw_only=True):
+    """The name of a kept file, for `Baseline.file`."""
+
+    name: str
+
+
 def seconds(text: str, what: str = "a duration") -> float:
     """A duration in seconds: `P7D`, `PT1H30M`, `15m`, `7d`. INVALID_ARGUMENT says what is expected."""
     if match := _SHORT.fullmatch(text.strip()):

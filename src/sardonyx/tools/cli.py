@@ -28,6 +28,7 @@ from sardonyx.tools.commands import (
     keys,
     knobs,
     models,
+    monitor,
     register,
     run,
     serve,
@@ -40,7 +41,7 @@ from sardonyx.version import __version__
 
 COMMANDS: tuple[ModuleType, ...] = (
     *(run, inspect, explain, bench, compile, cache, serve),
-    *(register, imports, models, endpoints, traffic, keys, backup, knobs),
+    *(register, imports, models, endpoints, traffic, monitor, keys, backup, knobs),
     *(convert, zoo, task),
 )
 

@@ -9,11 +9,18 @@ import re
 from pathlib import Path
 
 CLIENT = Path(__file__).parents[1] / "client"
-SOURCE, TARGET = CLIENT / "asynchronous.py", CLIENT / "synchronous.py"
+FILES = {
+    CLIENT / "asynchronous.py": CLIENT / "synchronous.py",
+    CLIENT / "monitors_asynchronous.py": CLIENT / "monitors_synchronous.py",
+}
 
-_DOCSTRING = '"""The synchronous client, which sardonyx.tools.unasync writes from asynchronous.py."""\n'
+_DOCSTRING = (
+    '"""A part of the synchronous client, written by sardonyx.tools.unasync from the asynchronous one."""\n'
+)
 _WORDS = (
     (r"\bAsyncClient\b", "Client"),
+    (r"\bAsyncMonitoring\b", "Monitoring"),
+    (r"\bmonitors_asynchronous\b", "monitors_synchronous"),
     (r"\bhttpx\.AsyncBaseTransport\b", "httpx.BaseTransport"),
     (r"\basync (def|with|for)\b", r"\1"),
     (r"\bawait ", ""),
@@ -28,7 +35,7 @@ _WORDS = (
 
 
 def synchronous(text: str) -> str:
-    """The source of the synchronous client."""
+    """The source of the same part of the synchronous client."""
     text = re.sub(r'\A""".*?"""\n', _DOCSTRING, text, flags=re.DOTALL)
     for word, replacement in _WORDS:
         text = re.sub(word, replacement, text, flags=re.MULTILINE)
@@ -36,4 +43,5 @@ def synchronous(text: str) -> str:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(synchronous(SOURCE.read_text(encoding="utf-8")), encoding="utf-8")
+    for source, target in FILES.items():
+        target.write_text(synchronous(source.read_text(encoding="utf-8")), encoding="utf-8")
