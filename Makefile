@@ -39,11 +39,6 @@ $(BIN)/python:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,libraries]'
 	@touch $@
 
-.venv/.site: pyproject.toml | .venv/.dev
-	@echo "installing what builds the site into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,site]'
-	@touch $@
-
 demo: .venv/.demo  ## read the printed lines of a photographed page with a real model, deploy it, ask it over REST
 	@$(RUN)/python examples/read_text.py
 
@@ -81,7 +76,7 @@ stubs:  ## generate the protobuf messages of protocol/wire (needs grpcio-tools==
 	@sed -i -e 's/^from google.protobuf import descriptor_pool as _descriptor_pool/from sardonyx.protocol.wire.pool import POOL as _POOL/' \
 		-e 's/_descriptor_pool\.Default()/_POOL/' src/$(WIRE)/*_pb2.py
 
-site: .venv/.site  ## build all pages as a site in build/site, warnings are errors
+site: .venv/.dev  ## build all pages as a site in build/site, warnings are errors
 	@$(RUN)/python -m mkdocs build --quiet
 
 docs: .venv/.dev  ## generate the tables of docs/ and run the tour
