@@ -34,6 +34,7 @@ from sardonyx.tools.commands import (
     serve,
     task,
     traffic,
+    train,
     zoo,
 )
 from sardonyx.tools.console import UserError
@@ -42,7 +43,7 @@ from sardonyx.version import __version__
 COMMANDS: tuple[ModuleType, ...] = (
     *(run, inspect, explain, bench, compile, cache, serve),
     *(register, imports, models, endpoints, traffic, monitor, keys, backup, knobs),
-    *(convert, zoo, task),
+    *(convert, train, zoo, task),
 )
 
 _EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))

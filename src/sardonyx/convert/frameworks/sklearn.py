@@ -113,8 +113,19 @@ def _converted(model: Any, feeds: Feeds, request: Request) -> bytes:
             )
         except Exception as error:
             raise ConvertError(_refusal(model, error)) from error
+    _rename_inputs(proto.graph, list(feeds))
     data: bytes = proto.SerializeToString()
     return data
+
+
+def _rename_inputs(graph: Any, names: list[str]) -> None:
+    """Give columns their names back: skl2onnx replaces dots, blanks and the like."""
+    changed = {value.name: name for value, name in zip(graph.input, names, strict=True) if value.name != name}
+    for value in graph.input:
+        value.name = changed.get(value.name, value.name)
+    for node in graph.node:
+        for at, name in enumerate(node.input):
+            node.input[at] = changed.get(name, name)
 
 
 def _has_zipmap(model: Any) -> bool:

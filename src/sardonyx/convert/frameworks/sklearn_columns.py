@@ -107,6 +107,11 @@ def _learn(model: Any, places: list[int], names: list[str] | None, facts: list[_
     if hasattr(model, "best_estimator_"):
         _learn(model.best_estimator_, places, names, facts)
         return
+    if is_text_reader(model):
+        words = list(getattr(model, "vocabulary_", {}))[:100]
+        facts[places[0]].is_text = True
+        facts[places[0]].values += [*words, " ".join(words[:5]), ""]
+        return
     prepared = getattr(model, "_preprocessor", None)
     if prepared is not None:
         _learn(prepared, places, names, facts)

@@ -1,0 +1,55 @@
+"""Signs that a table tells its target by accident: columns that know it, rows that stand on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas
+from sklearn.model_selection import cross_val_score
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from sardonyx.train.table import Column
+
+Array = np.ndarray[Any, Any]
+KNOWS, ROWS, TWINS = 0.98, 2000, 0.01
+
+
+def suspicions(
+    inputs: pandas.DataFrame,
+    goal: Array,
+    columns: Sequence[Column],
+    learnt: Array,
+    held: Array,
+    classes: Sequence[Any],
+) -> list[str]:
+    """What should be looked at before the scores are believed."""
+    found = [
+        f"the column {column.name!r} alone tells the target ({score:.1%}); was it known before that was?"
+        for column in columns
+        if column.kind != "text" and (score := _alone(inputs[column.name], goal, classes)) >= KNOWS
+    ]
+    known = set(map(hash, inputs.iloc[learnt].itertuples(index=False, name=None)))
+    twins = sum(hash(row) in known for row in inputs.iloc[held].itertuples(index=False, name=None))
+    if len(held) and twins / len(held) > TWINS:
+        found.append(
+            f"{twins} of {len(held)} held-out rows stand among those learned from as well; drop doubles"
+        )
+    dates = [column.name for column in columns if column.why == "of a date"]
+    if dates:
+        found.append(
+            f"there are dates ({dates[0].rpartition('.')[0]}): to foretell later rows, split by time"
+        )
+    return found
+
+
+def _alone(values: pandas.Series, goal: Array, classes: Sequence[Any]) -> float:
+    """How well a small tree over one column foretells: balanced accuracy, or variance explained."""
+    codes = values if values.dtype.kind == "f" else pandas.Series(pandas.factorize(values)[0])
+    rows = np.linspace(0, len(goal) - 1, min(len(goal), ROWS)).astype(int)
+    column = np.nan_to_num(np.asarray(codes, np.float64), nan=-1e9)[rows, None]
+    kind = DecisionTreeClassifier if classes else DecisionTreeRegressor
+    measure = "balanced_accuracy" if classes else "r2"
+    tree = kind(max_depth=6, min_samples_leaf=3, random_state=0)
+    return float(cross_val_score(tree, column, goal[rows], cv=3, scoring=measure).mean())

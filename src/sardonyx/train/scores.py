@@ -1,0 +1,100 @@
+"""How good answers are: measures with intervals, calibration, confusion. Knows no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn import metrics
+
+Array = np.ndarray[Any, Any]
+RESAMPLED, INTERVAL = 200, (2.5, 97.5)
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Score:
+    """A measure on held-out rows, and within which it lies for 95 of 100 draws of such rows."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+def of_classes(truth: Array, chances: Array, classes: Sequence[Any], seed: int) -> list[Score]:
+    """Accuracy, balanced accuracy, area under the ROC curve and log loss."""
+    known = np.array(list(classes))
+    numbers = np.searchsorted(known, truth)
+    best = chances.argmax(1)
+
+    def area(rows: Array) -> float:
+        part, scores = numbers[rows], chances[rows]
+        if len(np.unique(part)) < len(known):
+            return float("nan")
+        if len(known) == 2:
+            return float(metrics.roc_auc_score(part, scores[:, 1]))
+        return float(metrics.roc_auc_score(part, scores, multi_class="ovr"))
+
+    def loss(rows: Array) -> float:
+        right = np.clip(chances[rows, numbers[rows]], 1e-15, 1)
+        return float(-np.log(right).mean())
+
+    def balanced(rows: Array) -> float:
+        hits = best[rows] == numbers[rows]
+        return float(np.mean([hits[numbers[rows] == kind].mean() for kind in np.unique(numbers[rows])]))
+
+    measures: dict[str, Callable[[Array], float]] = {
+        "accuracy": lambda rows: float((best[rows] == numbers[rows]).mean()),
+        "balanced accuracy": balanced,
+        "area under ROC": area,
+        "log loss": loss,
+    }
+    return _with_intervals(measures, len(truth), seed)
+
+
+def of_values(truth: Array, values: Array, seed: int) -> list[Score]:
+    """Root mean square and mean absolute error, and the part of variance explained."""
+
+    def explained(rows: Array) -> float:
+        spread = float(((truth[rows] - truth[rows].mean()) ** 2).sum())
+        return 1 - float(((truth[rows] - values[rows]) ** 2).sum()) / spread if spread else float("nan")
+
+    measures: dict[str, Callable[[Array], float]] = {
+        "root mean square error": lambda rows: float(np.sqrt(((truth[rows] - values[rows]) ** 2).mean())),
+        "mean absolute error": lambda rows: float(np.abs(truth[rows] - values[rows]).mean()),
+        "variance explained": explained,
+    }
+    return _with_intervals(measures, len(truth), seed)
+
+
+def _with_intervals(measures: dict[str, Callable[[Array], float]], count: int, seed: int) -> list[Score]:
+    random = np.random.default_rng(seed)
+    draws = [random.integers(0, count, count) for _ in range(RESAMPLED)]
+    scores = []
+    for name, measure in measures.items():
+        spread = np.array([measure(rows) for rows in draws])
+        spread = spread[np.isfinite(spread)]
+        low, high = np.percentile(spread, INTERVAL) if len(spread) else (float("nan"),) * 2
+        scores.append(Score(name, measure(np.arange(count)), float(low), float(high)))
+    return scores
+
+
+def calibration(truth: Array, chances: Array, classes: Sequence[Any]) -> list[tuple[float, float, int]]:
+    """How sure the model was, how often it was right then, and of how many rows, in steps of sureness."""
+    sure, best = chances.max(1), np.array(list(classes))[chances.argmax(1)]
+    places = np.minimum((sure * BINS).astype(int), BINS - 1)
+    rows = []
+    for place in range(BINS):
+        here = places == place
+        if here.any():
+            rows.append((float(sure[here].mean()), float((best == truth)[here].mean()), int(here.sum())))
+    return rows
+
+
+def confusion(truth: Array, said: Array, classes: Sequence[Any]) -> Array:
+    """Rows of what was, columns of what was said."""
+    counts: Array = metrics.confusion_matrix(truth, said, labels=list(classes))
+    return counts

@@ -1,0 +1,173 @@
+"""Reads a table and decides what each column is: a number, a category, a date, a text, or of no use.
+
+Fits nothing; what it decides is shown, and the user's word wins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+
+from sardonyx.errors import SardonyxError
+
+KINDS = ("number", "category", "date", "text", "ignored")
+MOST_CATEGORIES = 50
+WORDS_OF_A_TEXT = 3.0
+DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?")
+PARTS = {"year": "year", "month": "month", "day": "day", "weekday": "day_of_week", "hour": "hour"}
+MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
+
+
+class TrainError(SardonyxError):
+    """A table cannot be trained on; the message says what, where and what to do."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: what it is, and why it is so if that is not plain."""
+
+    name: str
+    kind: str
+    distinct: int
+    missing: int
+    why: str = ""
+
+
+def read(source: Any, query: str | None = None) -> pandas.DataFrame:
+    """A data frame of a .csv, .parquet or DuckDB file, with all cells of a CSV as texts.
+
+    `query` is asked of a DuckDB file, or of any file under the name `data`.
+    """
+    if isinstance(source, pandas.DataFrame):
+        return source.copy()
+    path = Path(source)
+    if not path.is_file():
+        raise TrainError(f"there is no file {path}")
+    try:
+        if query is not None or path.suffix in (".duckdb", ".db"):
+            return _queried(path, query)
+        if path.suffix == ".parquet":
+            return pandas.read_parquet(path)
+        return pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except TrainError:
+        raise
+    except ImportError as error:
+        raise TrainError(f"reading {path.name} needs {error.name}; pip install {error.name}") from error
+    except Exception as error:
+        raise TrainError(f"{path} cannot be read as a table: {error}") from error
+
+
+def _queried(path: Path, query: str | None) -> pandas.DataFrame:
+    import duckdb
+
+    if query is None:
+        raise TrainError(f"{path} is a database; say what to ask it with --query")
+    if path.suffix in (".duckdb", ".db"):
+        with duckdb.connect(str(path), read_only=True) as database:
+            return database.execute(query).df()
+    with duckdb.connect() as database:
+        reader = database.read_parquet if path.suffix == ".parquet" else database.read_csv
+        reader(str(path)).create_view("data")
+        return database.execute(query).df()
+
+
+def described(frame: pandas.DataFrame, told: Mapping[str, str], ignored: Sequence[str]) -> list[Column]:
+    """What every column is; TrainError if the user names one that is not there or a kind that is none."""
+    for name in (*told, *ignored):
+        if name not in frame:
+            raise TrainError(f"the table has no column {name!r}; it has {', '.join(map(str, frame))}")
+    strange = next((kind for kind in told.values() if kind not in KINDS), None)
+    if strange is not None:
+        raise TrainError(f"{strange!r} is no kind of column; there are {', '.join(KINDS)}")
+    rows = []
+    for name in frame:
+        found = _described(str(name), frame[name])
+        if name in ignored:
+            found = replace(found, kind="ignored", why="as told")
+        elif name in told:
+            found = replace(found, kind=told[str(name)], why="as told")
+        rows.append(found)
+    return rows
+
+
+def _described(name: str, values: pandas.Series) -> Column:
+    present = values[~absent(values)]
+    distinct, missing = int(present.nunique()), int(len(values) - len(present))
+
+    def row(kind: str, why: str = "") -> Column:
+        return Column(name, kind, distinct, missing, why)
+
+    if distinct <= 1:
+        return row("ignored", "has one value only")
+    if pandas.api.types.is_bool_dtype(present):
+        return row("category")
+    if pandas.api.types.is_datetime64_any_dtype(present):
+        return row("date")
+    numbers = _numbers(present)
+    if numbers is not None:
+        is_running = distinct == len(present) and bool((np.diff(numbers) == 1).all())
+        return row("ignored", "counts the rows") if is_running and len(present) > 2 else row("number")
+    texts = present.astype(str)
+    sample = texts.head(200)
+    if sample.map(lambda text: DATE.fullmatch(text.strip()) is not None).all():
+        return row("date")
+    words = float(sample.str.split().str.len().mean())
+    if words >= WORDS_OF_A_TEXT and distinct > MOST_CATEGORIES:
+        return row("text")
+    if distinct > 0.9 * len(present) and distinct > MOST_CATEGORIES:
+        return row("ignored", "has another value in nearly every row")
+    return row(
+        "category", f"{distinct} of them; rare ones are taken together" if distinct > MOST_CATEGORIES else ""
+    )
+
+
+def absent(values: pandas.Series) -> pandas.Series:
+    """Whether a cell holds nothing."""
+    missing: pandas.Series = values.isna()
+    if values.dtype == object or pandas.api.types.is_string_dtype(values):
+        missing = missing | values.astype(str).str.strip().str.lower().isin(MISSING)
+    return missing
+
+
+def _numbers(values: pandas.Series) -> np.ndarray[Any, Any] | None:
+    try:
+        return np.asarray(pandas.to_numeric(values), np.float64)
+    except (ValueError, TypeError):
+        return None
+
+
+def prepared(frame: pandas.DataFrame, columns: Sequence[Column]) -> tuple[pandas.DataFrame, list[Column]]:
+    """The columns as a model takes them: float32 with NaN, texts with "", dates as their parts."""
+    made: dict[str, Any] = {}
+    kinds: list[Column] = []
+    for column in columns:
+        values = frame[column.name]
+        if column.kind == "number":
+            made[column.name] = pandas.to_numeric(values.where(~absent(values)), errors="coerce").astype(
+                np.float32
+            )
+            kinds.append(column)
+        elif column.kind in ("category", "text"):
+            made[column.name] = values.where(~absent(values), "").astype(str).astype(object)
+            kinds.append(column)
+        elif column.kind == "date":
+            for name, part in _parts(column.name, values):
+                made[name] = part
+                kinds.append(Column(name, "number", int(part.nunique()), int(part.isna().sum()), "of a date"))
+    return pandas.DataFrame(made, index=frame.index), kinds
+
+
+def _parts(name: str, values: pandas.Series) -> list[tuple[str, pandas.Series]]:
+    dates = pandas.to_datetime(values.where(~absent(values)), errors="coerce", format="mixed")
+    found = []
+    for part, attribute in PARTS.items():
+        numbers = getattr(dates.dt, attribute).astype(np.float32)
+        if numbers.nunique() > 1:
+            found.append((f"{name}.{part}", numbers))
+    return found

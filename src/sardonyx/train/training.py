@@ -1,0 +1,298 @@
+"""The whole way of a training: read, split, search, judge, convert, record.
+
+Decides what is held out and which candidate wins; how columns are read and models made stands beside.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_score
+from threadpoolctl import threadpool_limits
+
+from sardonyx.convert import Converted, from_sklearn
+from sardonyx.train import scores, table
+from sardonyx.train.families import FAMILIES
+from sardonyx.train.leaks import suspicions
+from sardonyx.train.scores import Score
+from sardonyx.train.table import Column, TrainError
+
+Array = np.ndarray[Any, Any]
+HELD_OUT, FOLDS, MOST_CLASSES, LEAST_ROWS = 0.2, 5, 20, 30
+SEARCHED_ROWS, BASELINE_ROWS = 20_000, 5_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asks for.
+
+    Attributes:
+        budget: seconds of search; the candidate under way is finished.
+        trials: candidates at most; with it alone (budget 0) a run repeats itself exactly.
+        split: `random`, `group:COLUMN` (a group is on one side), or `time:COLUMN` (later rows are held out).
+        kinds: kinds of columns by name, where the guess is wrong.
+        ignored: columns that are left out.
+        goal: `classes` or `values`, if the target does not tell.
+    """
+
+    target: str
+    budget: float = 60.0
+    trials: int = 24
+    seed: int = 0
+    split: str = "random"
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+    goal: str = ""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A family with settings, its cross-validated loss (smaller is better) and seconds of fitting."""
+
+    family: str
+    settings: dict[str, Any]
+    loss: float
+    spread: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model, all that was found on the way, and its ONNX form."""
+
+    settings: Settings
+    columns: list[Column]
+    classes: list[Any]
+    candidates: list[Candidate]
+    scores: list[Score]
+    baseline_scores: list[Score]
+    importance: list[tuple[str, float, float]]
+    warnings: list[str]
+    truth: Array
+    answers: Array
+    converted: Converted
+    sample: pandas.DataFrame
+    rows: int
+    model: Any
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write the ONNX file, its record (.json) and the rows that monitors compare with (.csv)."""
+        target = Path(path)
+        written = [
+            self.converted.save(target),
+            target.with_suffix(".train.json"),
+            target.with_suffix(".baseline.csv"),
+        ]
+        written[1].write_text(json.dumps(self.record(), indent=1, default=str) + "\n", encoding="utf-8")
+        self.sample.to_csv(written[2], index=False)
+        return written
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "settings": asdict(self.settings),
+            "rows": self.rows,
+            "columns": [asdict(column) for column in self.columns],
+            "classes": [str(label) for label in self.classes],
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "scores": [asdict(score) for score in self.scores],
+            "without_learning": [asdict(score) for score in self.baseline_scores],
+            "importance": [
+                {"column": name, "loss": loss, "spread": spread} for name, loss, spread in self.importance
+            ],
+            "warnings": self.warnings,
+            "parity": self.converted.parity.record(),
+        }
+
+
+def train(source: Any, settings: Settings, query: str | None = None, progress: Any = None) -> Trained:
+    """Train on a data frame or a file. `progress` is called with a text at every candidate.
+
+    Raises:
+        TrainError: the table, the target or the settings cannot be trained with.
+        ConvertError: the model that won cannot be converted.
+    """
+    frame = table.read(source, query)
+    frame, goal, classes = _goal(frame, settings)
+    described = table.described(frame.drop(columns=[settings.target]), settings.kinds, settings.ignored)
+    inputs, columns = table.prepared(frame, described)
+    if not columns:
+        raise TrainError("no column is left to learn from; see the kinds of columns, and say --type")
+    learnt, held, groups = _split(frame, goal, settings, bool(classes))
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")
+        candidates, model = _searched(
+            inputs.iloc[learnt], goal[learnt], columns, groups, settings, classes, progress
+        )
+        model.fit(inputs.iloc[learnt], goal[learnt])
+        unseen = inputs.iloc[held]
+        answers = model.predict_proba(unseen) if classes else model.predict(unseen)
+        importance = _importance(model, unseen, goal[held], settings.seed, bool(classes))
+        doubts = suspicions(inputs, goal, columns, learnt, held, classes)
+        converted = from_sklearn(model, sample=unseen.head(1000))
+        sample = inputs.iloc[learnt].head(BASELINE_ROWS)
+        sample = sample.assign(**{settings.target: model.predict(sample)})
+    found, plain = _judged(goal[learnt], goal[held], answers, classes, settings.seed)
+    return Trained(
+        settings,
+        [*described],
+        classes,
+        candidates,
+        found,
+        plain,
+        importance,
+        doubts,
+        goal[held],
+        answers,
+        converted,
+        sample,
+        len(frame),
+        model,
+    )
+
+
+def _goal(frame: pandas.DataFrame, settings: Settings) -> tuple[pandas.DataFrame, Array, list[Any]]:
+    """The rows that have a target, their targets, and the classes if it is one of a few."""
+    if settings.target not in frame:
+        raise TrainError(f"the table has no column {settings.target!r}; it has {', '.join(map(str, frame))}")
+    frame = frame[~table.absent(frame[settings.target])].reset_index(drop=True)
+    if len(frame) < LEAST_ROWS:
+        raise TrainError(f"{len(frame)} rows have a target; {LEAST_ROWS} are the least to learn from")
+    values = frame[settings.target]
+    numbers = pandas.to_numeric(values, errors="coerce")
+    is_number = bool(numbers.notna().all()) and not pandas.api.types.is_bool_dtype(values)
+    whole = is_number and bool((numbers % 1 == 0).all())
+    few = values.nunique() <= MOST_CLASSES
+    if settings.goal == "values" or (is_number and not settings.goal and not (whole and few)):
+        if not is_number:
+            raise TrainError(f"{settings.target!r} holds texts; they are classes, not values")
+        return frame, np.asarray(numbers, np.float64), []
+    goal = np.asarray(numbers, np.int64) if whole else values.astype(str).to_numpy(object).astype(str)
+    classes, counts = np.unique(goal, return_counts=True)
+    if len(classes) < 2:
+        raise TrainError(f"{settings.target!r} has one class only, {classes[0]!r}; there is nothing to learn")
+    rare = classes[counts < 2]
+    if len(rare):
+        raise TrainError(f"the class {rare[0]!r} of {settings.target!r} has one row; leave such rows out")
+    return frame, goal, list(classes)
+
+
+def _split(
+    frame: pandas.DataFrame, goal: Array, settings: Settings, classifies: bool
+) -> tuple[Array, Array, Array | None]:
+    """Places of rows to learn from, of rows held out, and the group of each to learn from."""
+    how, _, name = settings.split.partition(":")
+    random = np.random.default_rng(settings.seed)
+    count = round(HELD_OUT * len(frame))
+    if how not in ("random", "group", "time"):
+        raise TrainError(f"--split {settings.split}: there are random, group:COLUMN and time:COLUMN")
+    if how != "random" and name not in frame:
+        raise TrainError(f"--split {settings.split}: the table has no column {name!r}")
+    if how == "time":
+        order = np.argsort(pandas.to_datetime(frame[name], format="mixed").to_numpy(), kind="stable")
+        return order[:-count], order[-count:], None
+    if how == "group":
+        groups = frame[name].astype(str).to_numpy()
+        names = random.permutation(np.unique(groups))
+        sizes = np.cumsum([(groups == group).sum() for group in names])
+        out = np.isin(groups, names[: max(1, int(np.searchsorted(sizes, count)) + 1)])
+        if out.all():
+            raise TrainError(f"--split {settings.split}: all rows are of one group")
+        return np.flatnonzero(~out), np.flatnonzero(out), groups[~out]
+    if not classifies:
+        order = random.permutation(len(frame))
+        return np.sort(order[count:]), np.sort(order[:count]), None
+    held = [random.permutation(np.flatnonzero(goal == kind)) for kind in np.unique(goal)]
+    out = np.sort(np.concatenate([rows[: max(1, round(HELD_OUT * len(rows)))] for rows in held]))
+    return np.setdiff1d(np.arange(len(frame)), out), out, None
+
+
+def _searched(
+    inputs: pandas.DataFrame,
+    goal: Array,
+    columns: list[Column],
+    groups: Array | None,
+    settings: Settings,
+    classes: list[Any],
+    progress: Any,
+) -> tuple[list[Candidate], Any]:
+    """Every family with its defaults, then drawn settings, until the budget or the trials are used up."""
+    random = np.random.default_rng(settings.seed)
+    rows = np.arange(len(goal))
+    if len(rows) > SEARCHED_ROWS and groups is None:
+        rows = np.sort(random.choice(rows, SEARCHED_ROWS, replace=False))
+    folds = _folds(settings, goal[rows], groups, bool(classes))
+    found: list[Candidate] = []
+    models = []
+    began = time.monotonic()
+    for trial in range(settings.trials):
+        if trial >= len(FAMILIES) and settings.budget and time.monotonic() - began > settings.budget:
+            break
+        family = FAMILIES[trial % len(FAMILIES)]
+        told = family.first if trial < len(FAMILIES) else family.draw(random)
+        model = family.make(columns, told, bool(classes), settings.seed)
+        if progress is not None:
+            best = f", best loss {min(row.loss for row in found):.4g}" if found else ""
+            progress(f"candidate {trial + 1}: {family.name}{best}")
+        start = time.monotonic()
+        losses = -cross_val_score(
+            model,
+            inputs.iloc[rows],
+            goal[rows],
+            groups=groups,
+            cv=folds,
+            scoring="neg_log_loss" if classes else "neg_root_mean_squared_error",
+            error_score="raise",
+        )
+        seconds = time.monotonic() - start
+        found.append(Candidate(family.name, told, float(losses.mean()), float(losses.std()), seconds))
+        models.append(model)
+    return found, models[int(np.argmin([row.loss for row in found]))]
+
+
+def _folds(settings: Settings, goal: Array, groups: Array | None, classifies: bool) -> Any:
+    if settings.split.startswith("time"):
+        return TimeSeriesSplit(FOLDS)
+    if groups is not None:
+        return GroupKFold(min(FOLDS, len(np.unique(groups))))
+    if not classifies:
+        return KFold(FOLDS, shuffle=True, random_state=settings.seed)
+    least = int(np.unique(goal, return_counts=True)[1].min())
+    return StratifiedKFold(max(2, min(FOLDS, least)), shuffle=True, random_state=settings.seed)
+
+
+def _importance(
+    model: Any, inputs: pandas.DataFrame, goal: Array, seed: int, classifies: bool
+) -> list[tuple[str, float, float]]:
+    """By how much the held-out loss grows when a column is shuffled, the most important first."""
+    measure = "neg_log_loss" if classifies else "neg_root_mean_squared_error"
+    rows = inputs.head(2000)
+    found = permutation_importance(
+        model, rows, goal[: len(rows)], scoring=measure, n_repeats=3, random_state=seed
+    )
+    order = np.argsort(-found.importances_mean)
+    return [
+        (str(inputs.columns[at]), float(found.importances_mean[at]), float(found.importances_std[at]))
+        for at in order
+    ]
+
+
+def _judged(
+    learnt: Array, truth: Array, answers: Array, classes: list[Any], seed: int
+) -> tuple[list[Score], list[Score]]:
+    """The scores on held-out rows, and those of always saying the same."""
+    if classes:
+        shares = np.array([(learnt == kind).mean() for kind in classes])
+        same = np.tile(shares, (len(truth), 1))
+        return scores.of_classes(truth, answers, classes, seed), scores.of_classes(truth, same, classes, seed)
+    same = np.full(len(truth), learnt.mean())
+    return scores.of_values(truth, answers, seed), scores.of_values(truth, same, seed)

@@ -1,0 +1,182 @@
+"""Tables become models that take raw columns by name; what cannot be learned from is named, runs repeat."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+
+import sardonyx
+from sardonyx.tools.cli import main
+from sardonyx.train import Settings, TrainError, train
+from sardonyx.train.report import page
+from sardonyx.train.table import described, read
+
+DICE = np.random.default_rng(0)
+ROWS = 400
+PHRASES = ("good and fast service here", "slow and rude staff again", "fine food but a long wait")
+SPOKEN = [PHRASES[at % 3] + f" number {at % 83}" for at in range(ROWS)]
+
+
+def shop() -> pandas.DataFrame:
+    age = DICE.integers(18, 80, ROWS).astype(object)
+    job = DICE.choice(["nurse", "teacher", "smith"], ROWS)
+    days = pandas.to_datetime("2024-01-01") + pandas.to_timedelta(DICE.integers(0, 600, ROWS), "D")
+    score = (age.astype(float) > 45).astype(int) + (job == "nurse") + [("good" in text) for text in SPOKEN]
+    age[::20] = ""
+    return pandas.DataFrame(
+        {
+            "id": range(ROWS),
+            "how old": age,
+            "job": job,
+            "day": days.strftime("%Y-%m-%d"),
+            "note": SPOKEN,
+            "same": 1,
+            "bought": np.where(score + DICE.normal(0, 0.3, ROWS) > 1, "yes", "no"),
+        }
+    )
+
+
+SHOP = shop()
+
+
+def quick(target: str, **more: Any) -> Settings:
+    return Settings(target, trials=1, budget=0, **more)
+
+
+def test_columns_are_what_they_look_like(tmp_path: Path) -> None:
+    SHOP.to_csv(tmp_path / "shop.csv", index=False)
+    found = {row.name: row for row in described(read(tmp_path / "shop.csv"), {}, ())}
+    assert {name: row.kind for name, row in found.items()} == {
+        "id": "ignored",
+        "how old": "number",
+        "job": "category",
+        "day": "date",
+        "note": "text",
+        "same": "ignored",
+        "bought": "category",
+    }
+    assert found["how old"].missing == ROWS // 20
+    told = {row.name: row for row in described(SHOP, {"how old": "category"}, ("job",))}
+    assert (told["how old"].kind, told["job"].kind, told["job"].why) == ("category", "ignored", "as told")
+
+
+def test_a_model_takes_raw_columns_and_says_the_same(tmp_path: Path) -> None:
+    trained = train(SHOP, quick("bought"))
+    assert trained.converted.parity.holds
+    assert trained.scores[0].low > trained.baseline_scores[0].value
+    files = trained.save(tmp_path / "shop.onnx")
+    session = sardonyx.InferenceSession(str(files[0]))
+    names = [row.name for row in session.get_inputs()]
+    assert names[:2] == ["how old", "job"] and "day.year" in names and names[-1] == "note"
+    rows = pandas.read_csv(files[2], keep_default_na=False)
+    feeds = {
+        row.name: rows[[row.name]].to_numpy(object)
+        if "string" in row.type
+        else pandas.to_numeric(rows[row.name], errors="coerce").to_numpy(np.float32)[:, None]
+        for row in session.get_inputs()
+    }
+    assert session.run(["label"], feeds)[0].tolist() == rows["bought"].tolist()
+    assert json.loads(files[1].read_text())["columns"][0]["why"] == "counts the rows"
+
+
+def test_runs_repeat_themselves() -> None:
+    first, second = (train(SHOP, quick("bought", seed=3)) for _ in range(2))
+    assert first.record()["scores"] == second.record()["scores"]
+    assert [row.loss for row in first.candidates] == [row.loss for row in second.candidates]
+    assert np.array_equal(first.answers, second.answers)
+
+
+def test_numbers_are_foretold_from_any_source(tmp_path: Path) -> None:
+    frame = load_diabetes(as_frame=True).frame
+    frame.to_parquet(tmp_path / "d.parquet")
+    with duckdb.connect(str(tmp_path / "d.duckdb")) as database:
+        database.execute(f"create table d as select * from '{tmp_path / 'd.parquet'}'")
+    sources = ((tmp_path / "d.parquet", None), (tmp_path / "d.duckdb", "select * from d"))
+    losses = [train(path, quick("target"), query).scores[0].value for path, query in sources]
+    assert losses[0] == losses[1] < 65
+
+
+@pytest.mark.slow
+def test_splits_are_honest() -> None:
+    by_time = train(SHOP, quick("bought", split="time:day"))
+    assert len(by_time.truth) == ROWS // 5
+    grouped = SHOP.assign(shop=[f"s{at % 12}" for at in range(ROWS)])
+    assert 0 < len(train(grouped, quick("bought", split="group:shop")).truth) < ROWS / 2
+
+
+@pytest.mark.slow
+def test_leaks_are_suspected() -> None:
+    told = SHOP.assign(paid=np.where(SHOP.bought == "yes", 10.0, 0.0))
+    assert any("'paid' alone tells" in text for text in train(told, quick("bought")).warnings)
+    doubled = pandas.concat([SHOP.drop(columns="id")] * 2)
+    assert any("stand among those" in text for text in train(doubled, quick("bought")).warnings)
+
+
+def test_the_report_holds_what_was_found(tmp_path: Path) -> None:
+    text = page(train(SHOP, quick("bought")), "<shop>")
+    assert "&lt;shop&gt;" in text and "<shop>" not in text
+    assert all(part in text for part in ("balanced accuracy", "<svg", "counts the rows", "log loss"))
+    values = page(train(load_diabetes(as_frame=True).frame, quick("target")), "d")
+    assert "variance explained" in values and values.count("<circle") > 50
+
+
+@pytest.mark.parametrize(
+    ("frame", "settings", "said"),
+    [
+        (SHOP, quick("nothing"), "no column 'nothing'"),
+        (SHOP.assign(bought="yes"), quick("bought"), "one class only"),
+        (SHOP.head(20), quick("bought"), "20 rows"),
+        (SHOP, quick("bought", kinds={"job": "colour"}), "'colour' is no kind"),
+        (SHOP, quick("bought", ignored=("colour",)), "no column 'colour'"),
+        (SHOP, quick("bought", split="moon"), "there are random"),
+        (SHOP, quick("bought", split="group:moon"), "no column 'moon'"),
+        (SHOP, quick("bought", goal="values"), "they are classes"),
+        (SHOP[["id", "same", "bought"]], quick("bought"), "no column is left"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_named(frame: pandas.DataFrame, settings: Settings, said: str) -> None:
+    with pytest.raises(TrainError, match=said):
+        train(frame, settings)
+
+
+def test_the_command_writes_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    SHOP.to_csv(tmp_path / "shop.csv", index=False)
+    words = ["train", str(tmp_path / "shop.csv"), "--target", "bought", "--trials", "1", "--budget", "0"]
+    words += ["-o", str(tmp_path / "m.onnx"), "--report", str(tmp_path / "m.html"), "--ignore", "note"]
+    assert main(words) == 0
+    assert "accuracy" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("m.baseline.csv", "m.html", "m.onnx", "m.train.json", "shop.csv")
+    ]
+    assert main(["train", str(tmp_path / "none.csv"), "--target", "x"]) == 1
+    assert main(["train", str(tmp_path / "m.onnx"), "--target", "x"]) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("load", [load_wine, load_breast_cancer, load_diabetes])
+def test_no_worse_than_the_defaults_of_scikit_learn(load: Any) -> None:
+    frame = load(as_frame=True).frame
+    trained = train(frame, Settings("target", trials=6, budget=0))
+    assert trained.converted.parity.holds
+    x, y = frame.drop(columns="target"), frame.target
+    learnt, held, goal, truth = train_test_split(
+        x, y, test_size=0.2, random_state=0, stratify=y if trained.classes else None
+    )
+    if trained.classes:
+        peer = log_loss(truth, HistGradientBoostingClassifier().fit(learnt, goal).predict_proba(held))
+        ours = trained.scores[3].value
+    else:
+        said = HistGradientBoostingRegressor().fit(learnt, goal).predict(held)
+        peer = float(np.sqrt(((said - truth) ** 2).mean()))
+        ours = trained.scores[0].value
+    assert ours <= peer * 1.1
