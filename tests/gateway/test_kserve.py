@@ -1,0 +1,102 @@
+"""What deploy/ says to a cluster, run here: its KServe runtime, with nothing writable but one folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.client import Client
+from sardonyx.datasets import get_example
+from tests.gateway.test_pages import free_ports
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+def runtime() -> Any:
+    yaml = pytest.importorskip("yaml", reason="pyyaml is not installed")
+    return yaml.safe_load((DEPLOY / "kserve/serving-runtime.yaml").read_text(encoding="utf-8"))
+
+
+def test_the_image_runs_as_nobody_and_starts_the_server() -> None:
+    text = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
+    assert re.search(r"^USER 10001:10001$", text, re.MULTILINE)
+    assert 'ENTRYPOINT ["sardonyx", "serve"]' in text
+    (container,) = runtime()["spec"]["containers"]
+    security = container["securityContext"]
+    assert security["runAsNonRoot"]
+    assert security["readOnlyRootFilesystem"]
+    assert container["name"] == "kserve-container"
+
+
+@pytest.mark.slow
+def test_its_arguments_serve_with_a_root_that_is_read_only(tmp_path: Path) -> None:
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("a read-only root needs root's rights here")
+    models, ports = tmp_path / "models", free_ports()
+    (models / "1").mkdir(parents=True)
+    shutil.copy(get_example("mul_1.onnx"), models / "1/model.onnx")
+    words = {
+        "/mnt/models": str(models),
+        "{{.Name}}": "digits",
+        "=8080": f"={ports[0]}",
+        "=9000": f"={ports[1]}",
+        "0.0.0.0": "127.0.0.1",
+        "/tmp/sardonyx": "/mnt/scratch/sardonyx",
+    }
+    (container,) = runtime()["spec"]["containers"]
+    arguments = [_replaced(argument, words) for argument in container["args"]]
+    environment = {row["name"]: _replaced(row["value"], words) for row in container["env"]}
+    environment |= {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PATH": os.environ["PATH"],
+        "TMPDIR": "/mnt/scratch",
+    }
+    closed = (
+        "mount --bind / / && mount -o remount,ro,bind / && mount -t tmpfs tmpfs /mnt && mkdir /mnt/scratch "
+        '&& ! touch /sardonyx-was-here 2> /dev/null && exec "$@"'
+    )
+    command = [
+        "unshare",
+        "-m",
+        "sh",
+        "-c",
+        closed,
+        "sh",
+        sys.executable,
+        "-m",
+        "sardonyx",
+        "serve",
+        *arguments,
+    ]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/"
+    )
+    try:
+        with Client(f"http://127.0.0.1:{ports[0]}") as client:
+            for _ in range(600):
+                if process.poll() is not None or client.ready():
+                    break
+                time.sleep(0.1)
+            assert process.poll() is None, process.stdout.read() if process.stdout else ""
+            x = np.float32([[1, 2], [3, 4], [5, 6]])
+            np.testing.assert_array_equal(client.infer("digits", {"X": x})["Y"], x * x)
+            assert client.metadata("digits")["versions"] == ["1"]
+    finally:
+        process.terminate()
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+
+
+def _replaced(text: str, words: dict[str, str]) -> str:
+    for word, other in words.items():
+        text = text.replace(word, other)
+    return text
