@@ -8,16 +8,17 @@ K ?=
 SELECT := $(if $(K),-k "$(K)")
 STYLE = @$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy
 QUICK := $(if $(K),-k "$(K)",-m "not slow")
+SPREAD := $(if $(K),,-n auto --maxprocesses 8 --dist worksteal)
 
 .DEFAULT_GOAL := help
 N ?= 100000
 SEED ?= 0
 JOBS ?= 1
 WIRE := sardonyx/protocol/wire
-.PHONY: wheel help demo serve test test-all check format bench bench-serve golden docs site stubs fuzz clean
+.PHONY: help demo serve test test-avx2 test-all check format bench bench-serve golden docs site wheel stubs fuzz clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -47,7 +48,10 @@ serve: .venv/.demo  ## the same, and leave the model running: http://127.0.0.1:8
 
 test: .venv/.dev  ## what every change must pass: style, types and all quick tests (K=Softmax selects tests)
 	$(if $(K),,$(STYLE))
-	@$(PYTEST) -q $(QUICK)
+	@$(PYTEST) -q $(QUICK) $(SPREAD)
+
+test-avx2: .venv/.dev  ## quick tests of the engine as on a CPU without AVX-512, emulated if need be (SHORT=1: minutes)
+	@$(RUN)/python -m tests.avx2 $(if $(SHORT),--short) $(SELECT)
 
 test-all: .venv/.libraries  ## all real models, libraries and operator cases too (K= selects)
 	@$(PYTEST) -q $(SELECT)

@@ -17,9 +17,9 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv, Gemm
 from sardonyx.kernels.library import library_ir, scratch_bytes
-from sardonyx.object import engine
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
+from tests.unit.objects import compiled
 
 Array = npt.NDArray[Any]
 LLVM_TYPES = {"float32": "float", "float64": "double"}
@@ -40,7 +40,7 @@ KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 def library(target: Target, dtype: str) -> LoadedImage:
     """The compiled kernels of one element type."""
     texts = library_ir(Goal(target), LLVM_TYPES[dtype])
-    return load(link([engine.compile_object(text, target) for text in texts]))
+    return load(link([compiled(text, target) for text in texts]))
 
 
 def guarded(array: Array, *, align: int = 1) -> Array:

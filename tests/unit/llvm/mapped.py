@@ -16,9 +16,9 @@ from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.llvm import convert, maps
 from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
-from sardonyx.object import engine
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
+from tests.unit.objects import compiled
 
 Array = npt.NDArray[Any]
 CHUNK = 32
@@ -50,7 +50,7 @@ class Natives:
         module = Module()
         for case in cases:
             _write(module, case, target, lanes)
-        self._image: LoadedImage = load(link([engine.compile_object(module.text(), target)]))
+        self._image: LoadedImage = load(link([compiled(module.text(), target)]))
 
     def run(self, case: Case, *arrays: Array) -> tuple[Array, bool]:
         """The results, and whether an error was reported; the arrays' size is a multiple of CHUNK."""

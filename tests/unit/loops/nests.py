@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,11 @@ from sardonyx.ir.value import Value, placeholder
 from sardonyx.loops.lower import border, lower
 from sardonyx.loops.nest import Kernel
 from sardonyx.loops.schedule import schedule
-from sardonyx.object import engine, executor
+from sardonyx.object import executor
 from sardonyx.object.link import link
 from sardonyx.runtime.image import load
 from tests.unit.kernels.native import guarded
+from tests.unit.objects import compiled
 
 Array = np.ndarray[Any, Any]
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
@@ -64,11 +64,6 @@ def kernels_of(fusion: Fusion, target: Target) -> list[Kernel]:
     return found
 
 
-@cache
-def _object(text: str, target: Target) -> bytes:
-    return engine.compile_object(text, target)
-
-
 @dataclass
 class KernelError(Exception):
     """What a kernel reported."""
@@ -87,7 +82,7 @@ class Native:
         self.kernels = kernels_of(self.fusion, target)
         self.emitted: list[Emitted] = [emit(k, target) for k in self.kernels]
         texts = [executor.ir(target), *sorted({e.ir for e in self.emitted})]
-        self._image = load(link([_object(text, target) for text in texts]))
+        self._image = load(link([compiled(text, target) for text in texts]))
 
     def run(self, feeds: Sequence[Array], threads: int = 1, only: int | None = None) -> list[Array]:
         """The results, or what thread `only` adds to them; KernelError if a kernel reports an error."""

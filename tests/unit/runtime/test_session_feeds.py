@@ -69,7 +69,7 @@ def test_types_are_read(type_: str, kind: str, element: str | None, optional: bo
         np.ma.array(np.ones((2, 3), np.float32), mask=True),
         [[1, 2, 3], [4, 5, 6]],
         ((1, 2, 3), (4, 5, 6)),
-        memoryview(np.ones((2, 3), np.float32)),
+        pytest.param(memoryview(np.ones((2, 3), np.float32)), id="memoryview"),
         np.frombuffer(b"\0" + np.arange(6, dtype=np.float32).tobytes(), np.uint8)[1:]
         .view(np.float32)
         .reshape(2, 3),
