@@ -66,6 +66,7 @@ format: .venv/.dev  ## rewrite the sources in the house style
 
 bench: .venv/.dev  ## measure beside onnxruntime and rewrite docs/performance.md
 	@$(RUN)/python benchmarks/compare_ort.py --write
+	@$(RUN)/python -m sardonyx.tools.ship
 	@$(RUN)/python benchmarks/start.py --write
 
 bench-serve: .venv/.dev  ## measure serving beside FastAPI, and kserve and MLServer where KSERVE_PYTHON and MLSERVER name them

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import pickle
+import resource
 import shutil
 import statistics
 import subprocess
@@ -54,20 +55,27 @@ OTHER_SHARES = {("lightgbm", "others"): 1.0, ("mnist_cntk", "own"): 1.2}
 
 @dataclass(slots=True)
 class Row:
-    """One model: seconds of each process and the largest of their peak memories, by state of the cache."""
+    """One model: seconds of each process by the clock and of processors, and its peak memory, by state."""
 
     model: str
     size_bytes: int
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    processor_seconds: dict[str, list[float]] = field(default_factory=dict)
     peak_bytes: dict[str, int] = field(default_factory=dict)
 
     def median(self, state: str) -> float:
         """The middle of the processes in that state of the cache; "peer" is onnxruntime."""
         return statistics.median(self.seconds[state])
 
-    def note(self, state: str, seconds: float, peak_bytes: int) -> None:
+    def work(self, state: str) -> float:
+        """Processor time as a share of onnxruntime's, which other load on the machine disturbs less."""
+        ours, theirs = (statistics.median(self.processor_seconds[s]) for s in (state, "peer"))
+        return ours / theirs
+
+    def note(self, state: str, seconds: float, processor_seconds: float, peak_bytes: int) -> None:
         """Add a process."""
         self.seconds.setdefault(state, []).append(seconds)
+        self.processor_seconds.setdefault(state, []).append(processor_seconds)
         self.peak_bytes[state] = max(peak_bytes, self.peak_bytes.get(state, 0))
 
     def limit(self, state: str) -> float | None:
@@ -120,7 +128,8 @@ def measured(names: Iterable[str], folder: Path, rounds: int) -> Iterable[Row]:
         shutil.rmtree(turn)
         if name in SEEDED:
             path.unlink()
-        print(*(f"{cell:26}" if n == 0 else f"{cell:>24}" for n, cell in enumerate(cells(row))), flush=True)
+        work = "  processor time " + " ".join(f"{row.work(state):.2f}x" for state in SHARES)
+        print(*(f"{c:20}" if n == 0 else f"{c:>22}" for n, c in enumerate(cells(row))), work, flush=True)
         yield row
 
 
@@ -140,18 +149,19 @@ def stored(feeds: Mapping[str, Any], folder: Path) -> Path:
     return file
 
 
-def start(engine: str, path: Path, feeds: Path, cache: Path | None) -> tuple[float, int]:
-    """Seconds of a process that gets a first answer, and its peak memory in bytes."""
+def start(engine: str, path: Path, feeds: Path, cache: Path | None) -> tuple[float, float, int]:
+    """Seconds of a process that gets a first answer, by the clock and of processors, and its peak memory."""
     variables = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "SARDONYX_CACHE": str(cache or "off")}
     variables.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
     command = [sys.executable, "-c", PROCESS.format(engine=engine), str(path), str(feeds)]
-    began = time.perf_counter()
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=False)
-    seconds = time.perf_counter() - began
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise bench.BenchError(f"{engine} cannot run {path.name}: exit status {done.returncode}")
     peak = next(line for line in done.stdout.splitlines() if line.startswith("VmHWM"))
-    return seconds, int(peak.split()[1]) * 1024
+    work = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, work, int(peak.split()[1]) * 1024
 
 
 def is_late(row: Row, state: str) -> bool:
