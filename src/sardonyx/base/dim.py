@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import TypeAlias, Union
 
 from sardonyx.base.functions import FUNCTIONS
@@ -22,6 +22,9 @@ class Symbol:
 
     name: str
     low: int | None = field(default=0, compare=False)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def __str__(self) -> str:
         return self.name
@@ -44,6 +47,7 @@ _counter = itertools.count()
 _MOST_TERMS = 4096
 
 
+@lru_cache(maxsize=1 << 14)
 def _key(monomial: Monomial) -> tuple[int, str]:
     return (len(monomial), " ".join(map(str, monomial)))
 
@@ -54,7 +58,8 @@ class Expr:
     __slots__ = ("_hash", "terms")
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
-        self.terms: tuple[tuple[Monomial, int], ...] = tuple(sorted(terms.items(), key=lambda t: _key(t[0])))
+        rows = terms.items() if len(terms) == 1 else sorted(terms.items(), key=lambda t: _key(t[0]))
+        self.terms: tuple[tuple[Monomial, int], ...] = tuple(rows)
         self._hash = hash(self.terms)
 
     def __hash__(self) -> int:
@@ -91,11 +96,13 @@ class Expr:
         return normal({m: -f for m, f in self.terms})
 
     def __mul__(self, other: Dim) -> Dim:
+        if not isinstance(other, Expr):
+            return self if other == 1 else normal({m: f * int(other) for m, f in self.terms})
         product: dict[Monomial, int] = {}
-        if len(self.terms) * (len(other.terms) if isinstance(other, Expr) else 1) > _MOST_TERMS:
+        if len(self.terms) * len(other.terms) > _MOST_TERMS:
             raise ShapeError("too many unknown sizes are multiplied; fix some of them")
-        for (m, f), (n, g) in itertools.product(self.terms, _terms(other)):
-            key = tuple(sorted(m + n, key=str))
+        for (m, f), (n, g) in itertools.product(self.terms, other.terms):
+            key = m + n if not (m and n) else tuple(sorted(m + n, key=str))
             product[key] = product.get(key, 0) + f * g
         return normal(product)
 

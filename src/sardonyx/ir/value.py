@@ -41,8 +41,8 @@ class Value:
     """
 
     __slots__ = (
-        *("__weakref__", "args", "attrs", "data", "dtype", "exact", "id", "origins", "prim", "results"),
-        "shape",
+        *("__weakref__", "_size", "args", "attrs", "data", "dtype", "exact", "id", "origins", "prim"),
+        *("results", "shape"),
     )
 
     def __init__(
@@ -65,6 +65,7 @@ class Value:
         self.exact = exact
         self.results = results
         self.id = next(_ids)
+        self._size: Dim | None = None
         self.origins: tuple[str, ...] = ()
 
     @property
@@ -80,7 +81,9 @@ class Value:
     @property
     def size(self) -> Dim:
         """The number of elements."""
-        return dims.product(self.shape)
+        if self._size is None:
+            self._size = dims.product(self.shape)
+        return self._size
 
     @property
     def is_const(self) -> bool:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
-from sardonyx.base.target import Target
-from sardonyx.emit.nest import emit
 from sardonyx.ir.place import Storage
 from sardonyx.kernels.call import Address, Argument
 from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Literal, Load, Store, roots, walk
@@ -101,16 +99,6 @@ def channel_axes(kernel: Kernel) -> frozenset[Axis]:
 
 def _runs_along_channels(bias: Load, kernel: Kernel) -> bool:
     return len(kernel.outer) != 5 or kernel.outer[1] not in bias.axes or bias.at.factor(kernel.outer[1]) == 16
-
-
-def generated(kernel: Kernel, target: Target) -> tuple[str, str, list[Argument]]:
-    """(symbol, IR text, argument words) of the epilogue as a generated function."""
-    emitted = emit(replace(kernel, vector=kernel.outer[-1]), target)
-    return (
-        emitted.symbol,
-        emitted.ir,
-        [Address(w.buffer.key, w.dim) if w.buffer else w.dim for w in emitted.words],
-    )
 
 
 def epilogue_reads(kernel: Kernel) -> list[Storage]:

@@ -14,7 +14,8 @@ from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.kernels.convolution import driver
 from sardonyx.kernels.convolution.walk import scratch_bytes
-from sardonyx.kernels.epilogue import epilogue_reads, generated, match_finish
+from sardonyx.kernels.epilogue import epilogue_reads, match_finish
+from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel, Store
@@ -23,7 +24,9 @@ from sardonyx.loops.schedule import merge_pair
 BLOCK = 16
 
 
-def conv_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[NativeCall, dict[str, str]]:
+def conv_call(
+    group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
+) -> tuple[NativeCall, dict[str, str]]:
     """The call of a blocked or plain convolution, and the IR modules it needs by name."""
     target = goal.target
     anchor = group.anchor
@@ -53,7 +56,7 @@ def conv_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[Na
         weights, start = _pack(w, anchor, goal, blocked_in=x.rank == 5), 0
     words[Conv.W] = Address(weights, start)
     modules: dict[str, str] = {}
-    tail: list[Argument] = []
+    tail: tuple[Argument, ...] = ()
     finish = match_finish(kernel)
     store = kernel.body[-1]
     assert isinstance(store, Store)
@@ -65,9 +68,9 @@ def conv_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[Na
         for position, word in enumerate(finish.words(anchor.dtype, axes)):
             words[Conv.FINISH + position] = word
     else:
-        symbol, ir, tail = generated(kernel, target)
-        modules[symbol] = ir
-        words[Conv.EPILOGUE] = Entry(symbol)
+        end, ir = emissions.call(kernel)
+        modules[end.symbol], tail = ir, end.words
+        words[Conv.EPILOGUE] = Entry(end.symbol)
     reads = [places[x.id].storage, weights, *epilogue_reads(kernel)]
     call = NativeCall(
         "sdx_conv_f32",

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
-from sardonyx.base.target import Target
 from sardonyx.errors import CompileError
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
-from sardonyx.kernels.epilogue import epilogue_reads, generated, match_finish
+from sardonyx.kernels.epilogue import epilogue_reads, match_finish
+from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.product import driver
 from sardonyx.kernels.product.walk import scratch_bytes
@@ -25,7 +25,9 @@ from sardonyx.loops.nest import Affine, Axis, Kernel, Store
 from sardonyx.loops.schedule import merge_outer
 
 
-def dot_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[NativeCall, dict[str, str]]:
+def dot_call(
+    group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
+) -> tuple[NativeCall, dict[str, str]]:
     """The call, and the IR modules it needs by name.
 
     Raises CompileError if the batch axes cannot be merged into two.
@@ -47,7 +49,7 @@ def dot_call(group: Group, places: Mapping[int, Place], goal: Goal) -> tuple[Nat
     kernel, (a_at, b_at) = merge_outer(kernel, (a_at, b_at))
     sources = (places[a.id].storage, packed_b or places[b.id].storage)
     words = _operand_words(kernel, inner, (a_at, b_at), sources)
-    end, modules, tail = _end_words(kernel, anchor.dtype, target)
+    end, modules, tail = _end_words(kernel, anchor.dtype, emissions)
     words |= {Gemm.L2_BYTES: target.l2_bytes, **end}
     suffix = "f32" if anchor.dtype is dt.F32 else "f64"
     assert group.place is not None
@@ -94,14 +96,14 @@ def _operand_words(
 
 
 def _end_words(
-    kernel: Kernel, dtype: DType, target: Target
-) -> tuple[dict[int, Argument], dict[str, str], list[Argument]]:
+    kernel: Kernel, dtype: DType, emissions: Emissions
+) -> tuple[dict[int, Argument], dict[str, str], Sequence[Argument]]:
     """What happens to finished tiles: words, modules by name, and the words of a generated epilogue."""
     finish = match_finish(kernel)
     row, column = kernel.outer[-2:]
     if finish is None or finish.to.factor(column) != 1:
-        symbol, ir, tail = generated(kernel, target)
-        return {Gemm.EPILOGUE: Entry(symbol)}, {symbol: ir}, tail
+        end, ir = emissions.call(kernel)
+        return {Gemm.EPILOGUE: Entry(end.symbol)}, {end.symbol: ir}, end.words
     store = kernel.body[0]
     assert isinstance(store, Store)
     words: dict[int, Argument] = {Gemm.C: Address(store.buffer.key, finish.to.const)}
@@ -112,7 +114,7 @@ def _end_words(
     first, second = (axis or Axis("none", 1) for axis in batch)
     for position, word in enumerate(finish.words(dtype, (first, second, row))):
         words[Gemm.FINISH + position] = word
-    return words, {}, []
+    return words, {}, ()
 
 
 def _plan(kernel: Kernel, inner: Axis, *, in_registers: bool) -> str:

@@ -20,6 +20,7 @@ from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.families import NATIVE as FAMILIES
 from sardonyx.kernels.families import Calls, native_calls
+from sardonyx.kernels.loops import Emissions
 from sardonyx.passes import PIPELINE
 from sardonyx.runtime.cache import Cache
 from sardonyx.targets.x86_64 import isa
@@ -29,17 +30,18 @@ NATIVE = FAMILIES | NATIVE_CONTROL
 
 
 class X86Backend:
-    """Makes programs of LLVM IR, joined into one image."""
+    """Makes the programs of one model of LLVM IR, joined into one image."""
 
     native = NATIVE
     pipeline = PIPELINE
 
     def __init__(self, goal: Goal) -> None:
         self.goal = goal
+        self.emissions = Emissions(goal.target)
 
     def calls(self, group: Group, places: Mapping[int, Place]) -> Calls:
         """The calls that compute a group, each with the IR modules it links to (by key)."""
-        return native_calls(group, places, self.goal)
+        return native_calls(group, places, self.goal, self.emissions)
 
     def make(self, fusion: Fusion, loaded: Loaded, job: Job) -> Compiled:
         """The program in parts.

@@ -1,0 +1,99 @@
+"""Loop nests -> calls, each structure emitted once: equal kernels over other buffers take the same function.
+
+A model repeats its layers; what is repeated is scheduled and written out for the first of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import replace
+
+from sardonyx.base import dim as dims
+from sardonyx.base.target import Target
+from sardonyx.emit.nest import Emitted, emit
+from sardonyx.ir.place import Storage
+from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.loops.nest import Apply, Buffer, Kernel, Load, Store, roots, trip_count, walk
+from sardonyx.loops.schedule import schedule
+from sardonyx.loops.structure import structure
+
+
+class Emissions:
+    """What was emitted for the kernels of one program."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._calls: dict[Hashable, tuple[NativeCall, str, tuple[Buffer, ...]]] = {}
+
+    def call(self, kernel: Kernel) -> tuple[NativeCall, str]:
+        """The call of a loop nest that is not scheduled yet, and the IR of its function.
+
+        Of an epilogue the words are those that its contraction passes on.
+        """
+        key, buffers = structure(kernel)
+        if key not in self._calls:
+            self._calls[key] = (*_call(schedule(kernel, self.target), self.target), buffers)
+        call, ir, first = self._calls[key]
+        return (call if first is buffers else _over(call, kernel, first, buffers)), ir
+
+
+def _call(kernel: Kernel, target: Target) -> tuple[NativeCall, str]:
+    emitted = emit(kernel, target)
+    reads, writes = touched(kernel)
+    call = NativeCall(
+        emitted.symbol,
+        words(emitted),
+        reads,
+        writes,
+        kernel.origins,
+        work=work(kernel),
+        scratch_bytes=emitted.scratch_bytes,
+        plan=kernel.name,
+        kernel=kernel,
+    )
+    return call, emitted.ir
+
+
+def _over(call: NativeCall, kernel: Kernel, old: tuple[Buffer, ...], new: tuple[Buffer, ...]) -> NativeCall:
+    """The same call over other buffers."""
+    to = {a.key: b.key for a, b in zip(old, new, strict=True) if a.key is not None}
+    return replace(
+        call,
+        words=tuple(_moved(word, to) for word in call.words),
+        reads=tuple(to[s] for s in call.reads),
+        writes=tuple(to[s] for s in call.writes),
+        origins=kernel.origins,
+        plan=kernel.name,
+    )
+
+
+def _moved(word: Argument, to: Mapping[Storage, Storage]) -> Argument:
+    return Address(to[word.storage], word.offset) if isinstance(word, Address) else word
+
+
+def words(emitted: Emitted) -> tuple[Argument, ...]:
+    """The argument words of an emitted kernel."""
+    return tuple(Address(w.buffer.key, w.dim) if w.buffer else w.dim for w in emitted.words)
+
+
+def touched(kernel: Kernel) -> tuple[tuple[Storage, ...], tuple[Storage, ...]]:
+    """(storages read, storages written)."""
+    reads: dict[Storage, None] = {}
+    writes: dict[Storage, None] = {}
+    for statement in kernel.body:
+        for expr in walk(roots(statement)):
+            if isinstance(expr, Load) and expr.buffer.key is not None:
+                reads.setdefault(expr.buffer.key)
+        if isinstance(statement, Store) and statement.buffer.key is not None:
+            writes.setdefault(statement.buffer.key)
+    return tuple(reads), tuple(writes)
+
+
+def work(kernel: Kernel) -> dims.Dim:
+    """About how many scalar operations the kernel does."""
+    total: dims.Dim = 0
+    points = trip_count(kernel.outer)
+    for statement in kernel.body:
+        cost = sum(1 for e in walk(roots(statement)) if isinstance(e, Apply | Load))
+        total = total + points * trip_count(statement.axes) * max(1, cost)
+    return total

@@ -1,0 +1,108 @@
+"""Kernels of one structure differ in nothing but buffers, names and origins; all else tells them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import sardonyx
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.fuse.partition import partition
+from sardonyx.ir.value import Value, const, placeholder
+from sardonyx.kernels.loops import Emissions
+from sardonyx.loops.lower import lower
+from sardonyx.loops.nest import Kernel
+from sardonyx.loops.structure import structure
+from sardonyx.targets.x86_64 import isa
+from tests.unit.frontend.models import parsed
+from tests.unit.loops.nests import graph_of
+
+N = dims.symbol("N")
+Formula = Callable[[Value, Value], Value]
+
+
+def kernel(make: Formula, *shape: dims.Dim, kind: dt.DType = dt.F32) -> Kernel:
+    """The one kernel of a formula of two new inputs."""
+    x, z = (placeholder(name, kind, shape or (N, 64)) for name in "xz")
+    fusion = partition(graph_of([make(x, z)], [x, z]))
+    (group,) = fusion.groups
+    (found,) = lower(group, fusion.places)
+    return found
+
+
+def plain(x: Value, z: Value) -> Value:
+    return (x * 2.0 + z).max(0.0)
+
+
+OTHERS: dict[str, tuple[Formula, tuple[dims.Dim, ...], dt.DType]] = {
+    "another number": (lambda x, z: (x * 3.0 + z).max(0.0), (), dt.F32),
+    "another sign of zero": (lambda x, z: (x * 2.0 + z).max(-0.0), (), dt.F32),
+    "another primitive": (lambda x, z: (x * 2.0 + z).min(0.0), (), dt.F32),
+    "another order": (lambda x, z: (z + x * 2.0).max(0.0), (), dt.F32),
+    "one buffer twice": (lambda x, z: (x * 2.0 + x).max(0.0), (), dt.F32),
+    "another size": (plain, (N, 65), dt.F32),
+    "another symbol": (plain, (dims.symbol("M"), 64), dt.F32),
+    "another type": (plain, (), dt.F64),
+    "another rank": (plain, (N, 8, 8), dt.F32),
+    "a row repeated": (lambda x, z: (x * 2.0 + z.slice((0, 0), (1, 64))).max(0.0), (), dt.F32),
+    "another place": (lambda x, z: (x * 2.0 + z.slice((1, 0), (1, 64))).max(0.0), (), dt.F32),
+    "a reduction": (lambda x, z: x * x.sum(1), (), dt.F32),
+    "a reduction of another": (lambda x, z: x * z.sum(1), (), dt.F32),
+    "another reduction": (lambda x, z: x * x.reduce_max(1), (), dt.F32),
+}
+
+
+def test_equal_kernels_share_a_structure() -> None:
+    (key, buffers), (again, others) = structure(kernel(plain)), structure(kernel(plain))
+    assert key == again
+    assert [b.role for b in buffers] == [b.role for b in others]
+    assert not {id(b.key) for b in buffers} & {id(b.key) for b in others}
+
+
+def test_all_else_tells_kernels_apart() -> None:
+    keys = [structure(kernel(make, *shape, kind=kind))[0] for make, shape, kind in OTHERS.values()]
+    assert len({structure(kernel(plain))[0], *keys}) == 1 + len(OTHERS)
+
+
+def test_what_is_emitted_once_is_called_over_the_own_buffers() -> None:
+    emissions = Emissions(isa.V3)
+    first, second = kernel(plain), kernel(plain)
+    (a, text), (b, same) = emissions.call(first), emissions.call(second)
+    assert text is same
+    assert a.symbol == b.symbol
+    assert a.plan == b.plan
+    fresh, _ = Emissions(isa.V3).call(second)
+    assert (b.words, b.reads, b.writes, b.work) == (fresh.words, fresh.reads, fresh.writes, fresh.work)
+    assert set(a.reads).isdisjoint(b.reads)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_repeated_layers_compute_what_each_is_given(threads: int) -> None:
+    layers = " ".join(
+        f"a{n} = Mul(x{n}, c{n}) b{n} = Add(a{n}, d) m{n} = ReduceMean<axes = [1]>(b{n}) "
+        f"x{n + 1} = Sub(b{n}, m{n})"
+        for n in range(20)
+    )
+    random = np.random.default_rng(0)
+    scales = random.uniform(0.5, 1.5, (20, 33)).astype(np.float32)
+    d = random.standard_normal(33).astype(np.float32)
+    inputs = ", ".join(["float[N,33] x0", "float[33] d", *(f"float[33] c{n}" for n in range(20))])
+    model = parsed(f"g ({inputs}) => (float[N,33] x20) {{ {layers} }}", 13)
+    options = sardonyx.SessionOptions()
+    options.intra_op_num_threads = threads
+    x = random.standard_normal((5, 33)).astype(np.float32)
+    feeds = {"x0": x, "d": d, **{f"c{n}": c for n, c in enumerate(scales)}}
+    (actual,) = sardonyx.InferenceSession(model.SerializeToString(), options).run(None, feeds)
+    y = x.astype(np.float64)
+    for scale in scales:
+        y = y * scale + d
+        y = y - y.mean(1, keepdims=True)
+    np.testing.assert_allclose(actual, y, rtol=1e-4, atol=1e-4)
+
+
+def test_constants_of_one_element_are_numbers() -> None:
+    keys = {structure(kernel(lambda x, z, c=c: x + z + const(np.float32(c))))[0] for c in (1.0, 2.0, np.nan)}  # type: ignore[misc]
+    assert len(keys) == 3
