@@ -86,6 +86,7 @@ site: .venv/.dev  ## build all pages as a site in build/site, warnings are error
 
 docs: .venv/.dev  ## generate the tables of docs/ and run the tour
 	@$(RUN)/python -m sardonyx.tools.schemas
+	@$(RUN)/python -m sardonyx.tools.homes
 	@$(RUN)/python -m sardonyx.tools.docs docs
 	@$(RUN)/python docs/tour.py > /dev/null
 

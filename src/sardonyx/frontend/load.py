@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from sardonyx import ops
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
@@ -115,7 +114,6 @@ def load(
         UnsupportedOp: an operator is not supported and has no fallback.
         ShapeError: shapes or element types of the model contradict each other.
     """
-    ops.register_all()
     options, known = options or CompileOptions(), known or Known()
     source = open_model(model, options)
     try:

@@ -29,6 +29,7 @@ from sardonyx.ir.origin import origin
 from sardonyx.ir.premise import collect_premises
 from sardonyx.ir.unknown import Unknown, collect_unknowns
 from sardonyx.ir.value import Value, const
+from sardonyx.ops import register, register_all
 from sardonyx.ops.subgraph import Body, Formal, Inline
 from sardonyx.ops.table import Node, lookup, newest
 
@@ -222,6 +223,7 @@ class Scope:
     ) -> Sequence[Value | None]:
         opset = self._opset(domain)
         try:
+            register(domain, proto.op_type)
             operator = lookup(domain, proto.op_type, opset)
             given = attributes.Reader(self.model.tensors, self.subgraph).decode(proto.attribute)
             node = Node(proto.op_type, name, opset, tuple(proto.output), given, domain)
@@ -243,6 +245,7 @@ class Scope:
         """The opset of a domain; the newest one of a known domain that the model does not import."""
         if domain in self.opsets:
             return self.opsets[domain]
+        register_all()
         known = newest_opset() if not domain else newest(domain)
         if known is None:
             raise LoadError(f'the model imports no opset for the domain "{domain}"', kind="graph")
