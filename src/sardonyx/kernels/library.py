@@ -8,11 +8,7 @@ from functools import cache, partial
 
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
-from sardonyx.kernels.convolution.driver import define_conv
-from sardonyx.kernels.convolution.walk import scratch_bytes as conv_scratch_bytes
-from sardonyx.kernels.product.driver import define_gemm
-from sardonyx.kernels.product.walk import scratch_bytes as gemm_scratch_bytes
-from sardonyx.llvm.vec import Module
+from sardonyx.kernels import scratch
 
 _PARTS = 4
 """Modules of about equal length for one element type, which are compiled side by side."""
@@ -41,7 +37,11 @@ def _part(dtype: str, number: int, goal: Goal) -> str:
 
 @cache
 def library_ir(goal: Goal, dtype: str = "float") -> tuple[str, ...]:
-    """The texts of `contraction`, of which each needs the others."""
+    """The texts of `contraction`, of which each needs the others; what writes them is imported for them."""
+    from sardonyx.kernels.convolution.driver import define_conv
+    from sardonyx.kernels.product.driver import define_gemm
+    from sardonyx.llvm.vec import Module
+
     module = Module()
     define_gemm(module, goal, dtype)
     define_conv(module, goal, dtype)
@@ -50,4 +50,4 @@ def library_ir(goal: Goal, dtype: str = "float") -> tuple[str, ...]:
 
 def scratch_bytes(target: Target) -> int:
     """Bytes of thread-private scratch that any kernel of the library may use, whatever the sizes."""
-    return max(gemm_scratch_bytes(target), conv_scratch_bytes())
+    return max(scratch.product_bytes(target), scratch.convolution_bytes())

@@ -7,7 +7,7 @@ import pytest
 
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import const
-from sardonyx.kernels.convolution.driver import pack_conv_weights, pack_plain_weights
+from sardonyx.kernels.convolution.pack import pack_conv_weights, pack_plain_weights
 from sardonyx.passes.packing import packed
 from sardonyx.targets.x86_64 import isa
 

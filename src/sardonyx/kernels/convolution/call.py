@@ -12,11 +12,11 @@ from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
-from sardonyx.kernels.convolution import driver
-from sardonyx.kernels.convolution.walk import scratch_bytes
+from sardonyx.kernels.convolution import pack as layouts
 from sardonyx.kernels.epilogue import epilogue_reads, match_finish
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
+from sardonyx.kernels.scratch import convolution_bytes
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel, Store
 from sardonyx.loops.schedule import merge_pair
@@ -79,7 +79,7 @@ def conv_call(
         (store.buffer.key,),
         kernel.origins,
         work=anchor.size * dims.product(w.shape[1:]) * 2,
-        scratch_bytes=scratch_bytes(),
+        scratch_bytes=convolution_bytes(),
         kind="conv",
         arithmetic=str(goal.tile("f32")),
         plan=_plan(anchor, finish is not None),
@@ -137,5 +137,5 @@ def _flatten(kernel: Kernel, x_at: Affine, anchor: Value) -> tuple[Kernel, tuple
 
 def _pack(w: Value, anchor: Value, goal: Goal, *, blocked_in: bool) -> Storage:
     group = anchor.attrs["group"]
-    pack = driver.pack_conv_weights if blocked_in else driver.pack_plain_weights
+    pack = layouts.pack_conv_weights if blocked_in else layouts.pack_plain_weights
     return packed(w, ("conv", group, goal, blocked_in), lambda data: pack(data, group, goal))

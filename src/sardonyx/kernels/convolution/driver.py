@@ -1,48 +1,17 @@
-"""Convolutions as sums over taps: the packing of weights and the split between threads.
+"""Convolutions as sums over taps: the split between threads.
 
 Decides which thread computes what; must not know ONNX, graphs or what an epilogue computes.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
 from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.arguments import Conv
-from sardonyx.kernels.convolution.walk import BLOCK, Tiles, define_block
-from sardonyx.kernels.product.driver import pack_b
+from sardonyx.kernels.convolution.walk import Tiles, define_block
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
-
-
-def pack_conv_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
-    """Lay out w[OC, IC / group, *kernel] for blocked input.
-
-    Panels of output channels [group][panel][input block][*kernel][channel][columns], where a block stands for
-    those of its channels that belong to the group; panels as in `pack_b`, but zero padded to whole blocks of
-    16 output channels.
-    """
-    outputs, inputs = w.shape[0] // group, w.shape[1]
-    grouped = w.reshape(group, outputs, inputs, -1)
-    packed = np.empty((group, grouped.shape[3] * inputs, outputs), w.dtype)
-    for g, weights in enumerate(grouped):
-        ends = range(BLOCK - g * inputs % BLOCK, inputs, BLOCK)
-        parts = np.split(weights, list(ends), axis=1)
-        packed[g] = np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in parts])
-    return pack_b(_whole_blocks(packed), goal)
-
-
-def pack_plain_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
-    """Lay out w[OC, IC / group, *kernel] for plain input: [group][panel][IC][*kernel][columns]."""
-    outputs = w.shape[0] // group
-    steps = w.reshape(group, outputs, -1).transpose(0, 2, 1)
-    return pack_b(_whole_blocks(steps), goal)
-
-
-def _whole_blocks(steps: np.ndarray) -> np.ndarray:
-    return np.pad(steps, ((0, 0), (0, 0), (0, -steps.shape[-1] % BLOCK)))
 
 
 def define_conv(module: Module, goal: Goal, dtype: str) -> None:

@@ -9,39 +9,20 @@ from dataclasses import dataclass, replace
 
 from sardonyx.base.abi import Context
 from sardonyx.base.target import Target
+from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.convolution.pack import BLOCK
 from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.finish import End, Place, Tile
-from sardonyx.kernels.tiles.microkernel import ENTRY_WORDS, Mode, Plan
+from sardonyx.kernels.tiles.microkernel import Mode, Plan
 from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick
 from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
 
-BLOCK = 16
-"""Channels of one block of the blocked layout."""
-
-_SUM_BYTES = 512 << 10
-"""Scratch for the sums of tiles whose taps are cut."""
-
 _CUT_BYTES = 256 << 10
 """Weights of one panel that stay in L2 while they are used by all tiles of a block."""
-
-_MAX_ENTRIES = 2048
-"""Entries of the tap table of one cut."""
-
-_TABLE_BYTES = 8 * ENTRY_WORDS * _MAX_ENTRIES
-
-_TURNED_PITCH = 64
-"""Pitch of a transposed strip: at least its pixels, and whole vectors."""
-
-_TURNED_BYTES = _TURNED_PITCH * 256
-
-
-def scratch_bytes() -> int:
-    """Bytes of thread-private scratch that the convolution kernels may use, whatever the sizes."""
-    return _TABLE_BYTES + _TURNED_BYTES + _SUM_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +117,7 @@ class _Block:
         self.limit = f.select(f.binary("and", single, blocked), self.padded, channels)
         self.tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS])
         self.coords = new_words(f, {0: self.image}, 5)
-        strides = (_TURNED_PITCH, 1, shape.columns)
+        strides = (scratch.TURNED_PITCH, 1, shape.columns)
         self.turned_strides = new_words(f, dict(enumerate(map(int_, strides))), 3)
 
     def _find_input_channels(self) -> None:
@@ -177,7 +158,7 @@ class _Block:
         f, shape, word = self.f, self.shape, self.word
         entry_bytes = f.smax(f.mul(self.most_steps, int_(shape.panel_row_bytes)), int_(1))
         fitting = f.binary("udiv", int_(_CUT_BYTES), entry_bytes)
-        fitting = f.smax(f.smin(fitting, int_(_MAX_ENTRIES)), int_(1))
+        fitting = f.smax(f.smin(fitting, int_(scratch.MOST_ENTRIES)), int_(1))
         entries = f.smax(self.entries, int_(1))
         self.entries_per_cut = ceil_div(f, entries, ceil_div(f, entries, fitting))
         self.is_cut = f.icmp("slt", self.entries_per_cut, self.entries)
@@ -191,7 +172,7 @@ class _Block:
         budget = f.mul(f.binary("udiv", word[Conv.L2_BYTES], int_(4)), int_(3))
         room = f.sub(budget, f.add(f.mul(weights, int_(2)), halo))
         fitting = f.smax(f.binary("sdiv", room, tile_bytes), int_(4))
-        fitting = f.smin(fitting, int_(_SUM_BYTES // shape.tile_bytes))
+        fitting = f.smin(fitting, int_(scratch.CONV_SUM_BYTES // shape.tile_bytes))
         tiles = f.sub(self.s1, self.s0)
         self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
 
@@ -199,8 +180,8 @@ class _Block:
         """One plan for tiles in scratch, one for tiles that go to Y at once."""
         f, shape, word = self.f, self.shape, self.word
         self.table = f.word(self.ctx, Context.SCRATCH, "ptr")
-        self.turned = f.gep(self.table, int_(_TABLE_BYTES), "i8")
-        self.sums = f.gep(self.turned, int_(_TURNED_BYTES), "i8")
+        self.turned = f.gep(self.table, int_(scratch.TABLE_BYTES), "i8")
+        self.sums = f.gep(self.turned, int_(scratch.TURNED_BYTES), "i8")
         self.row, self.line = (self._bytes(word[w]) for w in (Conv.X_PIXEL, Conv.X_LINE))
         words: dict[int, V] = {Plan.TABLE: self.table, Plan.ROW: self.row}
         in_scratch: dict[int, V] = {
@@ -241,7 +222,7 @@ class _Block:
                 offset = f.add(offset, f.mul(digit, word[Conv[f"X_TAP{i}"]]))
             offset = f.add(offset, f.mul(rest, word[Conv.X_CHANNEL]))
             offset = f.add(offset, f.select(f.icmp("eq", rest, int_(0)), self.lane, int_(0)))
-            words = f.gep(self.table, f.mul(entry.index, int_(ENTRY_WORDS)), "i64")
+            words = f.gep(self.table, f.mul(entry.index, int_(scratch.ENTRY_WORDS)), "i64")
             set_word(f, words, 0, self._bytes(offset))
             set_word(f, words, 1, self._part_steps(rest))
 
@@ -401,7 +382,7 @@ class _Block:
             f.call(self.copy, "void", self.turned, tile.address, rows, columns, self.turned_strides)
         tile = Tile(
             f.select(turn, self.turned, tile.address),
-            f.select(turn, int_(_TURNED_PITCH), tile.pitch),
+            f.select(turn, int_(scratch.TURNED_PITCH), tile.pitch),
             f.select(turn, tile.columns, tile.rows),
             f.select(turn, tile.rows, tile.columns),
         )

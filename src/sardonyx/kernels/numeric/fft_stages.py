@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sardonyx.base.target import Target
-from sardonyx.kernels.tiles.microkernel import vector_lanes
+from sardonyx.kernels.tiles.shape import vector_lanes
 from sardonyx.llvm import trig
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.vec import Function, Module, V, int_, vector_of

@@ -18,8 +18,8 @@ from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.kernels.epilogue import epilogue_reads, match_finish
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
-from sardonyx.kernels.product import driver
-from sardonyx.kernels.product.walk import scratch_bytes
+from sardonyx.kernels.product.pack import pack_b
+from sardonyx.kernels.scratch import product_bytes
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel, Store
 from sardonyx.loops.schedule import merge_outer
@@ -40,7 +40,7 @@ def dot_call(
     *lead, row, column = kernel.outer
     inner = Axis("k", a.shape[-1])
     constant = b.is_numeric_const
-    packed_b = packed(b, ("dot", goal), lambda w: driver.pack_b(w, goal)) if constant else None
+    packed_b = packed(b, ("dot", goal), lambda w: pack_b(w, goal)) if constant else None
     a_at = _operand(a, places[a.id], anchor.shape, (*lead, row, inner))
     if packed_b is not None:
         b_at = _packed_batches(b, packed_b, anchor.shape, lead)
@@ -60,7 +60,7 @@ def dot_call(
         (group.place.storage,),
         kernel.origins,
         work=dims.product([*(x.extent for x in kernel.outer), inner.extent]) * 2,
-        scratch_bytes=scratch_bytes(target),
+        scratch_bytes=product_bytes(target),
         kind="gemm",
         arithmetic=str(goal.tile(suffix)),
         plan=_plan(kernel, inner, in_registers=not tail),

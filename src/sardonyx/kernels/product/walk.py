@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
-from sardonyx.base.target import Target
+from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
@@ -20,19 +20,11 @@ from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
 
-_SUM_BYTES = 512 << 10
-"""Scratch for the sums of tiles whose k range is cut."""
-
 _ALIASING_BYTES = 4096
 """Row strides that are a multiple of this put the rows of a tile into one L1 set."""
 
 _FULL_TILES = 5
 """Row tiles that are worth keeping in L2 together before the k range is cut."""
-
-
-def scratch_bytes(target: Target) -> int:
-    """Bytes of thread-private scratch that the GEMM kernels may use, whatever the sizes."""
-    return _SUM_BYTES + 2 * target.l2_bytes + (64 << 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +112,7 @@ class _Block:
         room = f.sub(f.binary("udiv", budget, self.copy_pitch), beside)
         fitting = f.smax(f.binary("sdiv", room, int_(shape.max_rows)), int_(1))
         self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
-        sums = f.binary("udiv", int_(_SUM_BYTES), f.mul(self.tiles_per_block, int_(shape.tile_bytes)))
+        sums = f.binary("udiv", int_(scratch.SUM_BYTES), f.mul(self.tiles_per_block, int_(shape.tile_bytes)))
         self.panels_per_block = f.select(self.k_is_cut, f.smax(sums, int_(1)), f.sub(self.p1, self.p0))
 
     def _lay_out_scratch(self) -> None:

@@ -16,7 +16,7 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value, const
 from sardonyx.kernels.call import Address, Argument, NativeCall
-from sardonyx.kernels.product.driver import aligned_zeros
+from sardonyx.kernels.product.pack import aligned_zeros
 from sardonyx.kernels.recurrent.driver import layer_ir
 from sardonyx.kernels.recurrent.layer import Layer, Word
 from sardonyx.kernels.recurrent.pack import Pack, pack_ir, pack_symbol

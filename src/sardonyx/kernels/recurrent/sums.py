@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.product.driver import aligned_zeros
-from sardonyx.kernels.tiles.microkernel import vector_lanes
+from sardonyx.kernels.product.pack import aligned_zeros
+from sardonyx.kernels.tiles.shape import vector_lanes
 from sardonyx.llvm.products import add_products
 from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
 

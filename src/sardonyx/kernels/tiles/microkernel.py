@@ -10,11 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from sardonyx.base.target import Target
+from sardonyx.kernels.scratch import ENTRY_WORDS
 from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
-
-ENTRY_WORDS = 2
-"""i64 words of one table entry: byte offset of its A block, number of k steps."""
 
 UNROLL = 4
 """k steps of one turn of the inner loop."""
@@ -80,11 +77,6 @@ class MicroKernel:
     def half(self) -> int:
         """The first row of the second half of the tile, which has its own base address."""
         return (self.rows + 1) // 2
-
-
-def vector_lanes(target: Target, dtype: str) -> int:
-    """Elements of one machine vector of that dtype (`lanes` of the target is that of float)."""
-    return target.lanes * 4 // size_of(dtype)
 
 
 def define(module: Module, kernel: MicroKernel) -> str:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sardonyx.base.policy import Goal
-from sardonyx.base.target import Prefetch
-from sardonyx.kernels.tiles.microkernel import vector_lanes
+from sardonyx.base.target import Prefetch, Target
 from sardonyx.llvm.vec import size_of, vector_of
 
 SUFFIX = {"float": "f32", "double": "f64"}
@@ -17,6 +16,11 @@ SUFFIX = {"float": "f32", "double": "f64"}
 
 STRIP_TILES = 4
 """Tiles that are passed on to their end in one call, while they are in L1."""
+
+
+def vector_lanes(target: Target, dtype: str) -> int:
+    """Elements of one machine vector of that dtype (`lanes` of the target is that of float)."""
+    return target.lanes * 4 // size_of(dtype)
 
 
 @dataclass(frozen=True, slots=True)

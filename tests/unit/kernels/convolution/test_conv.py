@@ -11,7 +11,7 @@ import pytest
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
-from sardonyx.kernels.convolution.driver import pack_conv_weights, pack_plain_weights
+from sardonyx.kernels.convolution.pack import pack_conv_weights, pack_plain_weights
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.native import (

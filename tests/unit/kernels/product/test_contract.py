@@ -12,7 +12,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import library_ir
-from sardonyx.kernels.product.driver import pack_b
+from sardonyx.kernels.product.pack import pack_b
 from sardonyx.object import engine
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import runnable_targets

@@ -1,0 +1,39 @@
+"""The layouts of convolution weights. Must not know graphs or how kernels are written."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sardonyx.base.policy import Goal
+from sardonyx.kernels.product.pack import pack_b
+
+BLOCK = 16
+"""Channels of one block of the blocked layout."""
+
+
+def pack_conv_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
+    """Lay out w[OC, IC / group, *kernel] for blocked input.
+
+    Panels of output channels [group][panel][input block][*kernel][channel][columns], where a block stands for
+    those of its channels that belong to the group; panels as in `pack_b`, but zero padded to whole blocks of
+    16 output channels.
+    """
+    outputs, inputs = w.shape[0] // group, w.shape[1]
+    grouped = w.reshape(group, outputs, inputs, -1)
+    packed = np.empty((group, grouped.shape[3] * inputs, outputs), w.dtype)
+    for g, weights in enumerate(grouped):
+        ends = range(BLOCK - g * inputs % BLOCK, inputs, BLOCK)
+        parts = np.split(weights, list(ends), axis=1)
+        packed[g] = np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in parts])
+    return pack_b(_whole_blocks(packed), goal)
+
+
+def pack_plain_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
+    """Lay out w[OC, IC / group, *kernel] for plain input: [group][panel][IC][*kernel][columns]."""
+    outputs = w.shape[0] // group
+    steps = w.reshape(group, outputs, -1).transpose(0, 2, 1)
+    return pack_b(_whole_blocks(steps), goal)
+
+
+def _whole_blocks(steps: np.ndarray) -> np.ndarray:
+    return np.pad(steps, ((0, 0), (0, 0), (0, -steps.shape[-1] % BLOCK)))

@@ -1,0 +1,34 @@
+"""How much private memory contraction kernels take from a thread, and what for. Pure data."""
+
+from __future__ import annotations
+
+from sardonyx.base.target import Target
+
+SUM_BYTES = 512 << 10
+"""Sums of a product's tiles whose k range is cut."""
+
+CONV_SUM_BYTES = 512 << 10
+"""Sums of a convolution's tiles whose taps are cut."""
+
+ENTRY_WORDS = 2
+"""i64 words of one entry of the table of a micro-kernel: byte offset of its A block, number of k steps."""
+
+MOST_ENTRIES = 2048
+"""Entries of the tap table of one cut."""
+
+TABLE_BYTES = 8 * ENTRY_WORDS * MOST_ENTRIES
+
+TURNED_PITCH = 64
+"""Pitch of a transposed strip: at least its pixels, and whole vectors."""
+
+TURNED_BYTES = TURNED_PITCH * 256
+
+
+def product_bytes(target: Target) -> int:
+    """Bytes that the kernels of matrix products may use, whatever the sizes."""
+    return SUM_BYTES + 2 * target.l2_bytes + (64 << 10)
+
+
+def convolution_bytes() -> int:
+    """Bytes that the kernels of convolutions may use, whatever the sizes."""
+    return TABLE_BYTES + TURNED_BYTES + CONV_SUM_BYTES
