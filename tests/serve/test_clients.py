@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -29,10 +30,10 @@ def models(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def run_client(server: Server, script: str) -> tuple[int | None, str]:
+async def run_client(server: Server, script: str, python: str = sys.executable) -> tuple[int | None, str]:
     """Run a script of this folder against the server; its exit code and all that it wrote."""
     client = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(ROOT / "tests" / "serve" / script)),
+        *(python, str(ROOT / "tests" / "serve" / script)),
         *(f"127.0.0.1:{server.http_port}", f"127.0.0.1:{server.grpc_port}"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -45,6 +46,16 @@ def test_every_call_of_tritonclient(models: Path) -> None:
     async def run() -> tuple[int | None, str]:
         async with running(models, ServeOptions(allow_client_shm=True)) as server:
             return await run_client(server, "triton_calls.py")
+
+    code, output = asyncio.run(run())
+    assert code == 0, output
+
+
+@pytest.mark.skipif(not os.environ.get("KSERVE_PYTHON"), reason="KSERVE_PYTHON names no Python with kserve")
+def test_every_call_of_the_kserve_clients(models: Path) -> None:
+    async def run() -> tuple[int | None, str]:
+        async with running(models) as server:
+            return await run_client(server, "kserve_calls.py", os.environ["KSERVE_PYTHON"])
 
     code, output = asyncio.run(run())
     assert code == 0, output

@@ -56,7 +56,7 @@ async def answer(core: Core, scope: Scope, receive: Receive, send: Send, path: b
     """Answer a question; NOT_FOUND if there is no such path, METHOD if it is asked in another way."""
     method: str = scope["method"]
     methods = []
-    for row in _ROUTES:
+    for row in ROUTES:
         match = row.path.fullmatch(path)
         if match is None:
             continue
@@ -70,7 +70,7 @@ async def answer(core: Core, scope: Scope, receive: Receive, send: Send, path: b
 
 
 async def _answer(
-    core: Core, scope: Scope, receive: Receive, send: Send, row: _Route, match: re.Match[bytes]
+    core: Core, scope: Scope, receive: Receive, send: Send, row: Route, match: re.Match[bytes]
 ) -> None:
     headers = Headers(scope["headers"])
     names = {key: unquote((value or b"").decode("latin-1")) for key, value in match.groupdict().items()}
@@ -251,22 +251,24 @@ def _set_log(core: Core, question: Question) -> Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Route:
+class Route:
+    """A path, how it is asked, what the guard is asked for it, and who answers."""
+
     method: str
     path: re.Pattern[bytes]
     action: str
     handler: Handler
 
 
-def _route(method: str, path: str, action: str, handler: Handler) -> _Route:
+def _route(method: str, path: str, action: str, handler: Handler) -> Route:
     """`{name}` in a path is one segment; what stands in brackets may be left out."""
     pattern = re.escape(path).replace(r"\[", "(?:").replace(r"\]", ")?")
     pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", pattern)
-    return _Route(method, re.compile(pattern.encode()), action, handler)
+    return Route(method, re.compile(pattern.encode()), action, handler)
 
 
 _MODEL = "/v2/models/{model}[/versions/{version}]"
-_ROUTES = [
+ROUTES = [
     _route("GET", "/v2/health/live", "", _live),
     _route("GET", "/v2/health/ready", "", _ready),
     _route("GET", "/v2[/]", "metadata", _server),
