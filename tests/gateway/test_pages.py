@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -18,7 +19,7 @@ from sardonyx.tools.cli import parser
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = ("production", "from-mlflow", "from-azure-ml", "from-triton")
+PAGES = ("production", "monitor", "from-mlflow", "from-azure-ml", "from-triton")
 
 
 def commands(page: str) -> str:
@@ -48,25 +49,44 @@ def test_every_command_that_a_page_shows_is_one(page: str) -> None:
 def test_the_commands_of_the_production_page_run(tmp_path: Path) -> None:
     for name in ("model.onnx", "better.onnx"):
         (tmp_path / name).write_bytes(Path(get_example("mul_1.onnx")).read_bytes())
-    program = tmp_path / "bin/sardonyx"
+    script = commands("production").replace("pip install 'sardonyx[serve]'\n", "")
+    said = run(script, tmp_path)
+    assert '"data":[1.0,4.0,9.0,16.0,25.0,36.0]' in said
+    assert "green  digits:2" in said
+    assert "digits 2 [[1. 2.]" in said
+    assert "Code.NOT_FOUND digits has no version '7'" in said
+    assert list(tmp_path.glob("registry-*.db"))
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_monitoring_page_run(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(Path(get_example("mul_1.onnx")).read_bytes())
+    script = commands("monitor").replace("pip install 'sardonyx[serve,monitor]'\n", "")
+    said = run(script, tmp_path)
+    assert re.search(r"^200 ", said, re.MULTILINE), said
+    assert "psi of in.X" in said and "exit code 1: it alerts" in said
+    assert "200 rows of truth for shop" in said
+    assert json.loads((tmp_path / "grafana.json").read_text(encoding="utf-8"))["panels"]
+
+
+def run(script: str, folder: Path) -> str:
+    """What the commands of a page say, run in a folder on ports of their own; they must succeed."""
+    program = folder / "bin/sardonyx"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sardonyx "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     ports = free_ports()
-    script = commands("production").replace("pip install 'sardonyx[serve]'\n", "")
-    script = script.replace(
-        "sardonyx serve &", f"sardonyx serve --http-port {ports[0]} --grpc-port {ports[1]} &"
-    )
-    script = script.replace(":8000", f":{ports[0]}")
+    listening = f"sardonyx serve --http-port {ports[0]} --grpc-port {ports[1]} "
+    script = script.replace("sardonyx serve ", listening).replace(":8000", f":{ports[0]}")
     environment = {
         **os.environ,
         "PATH": f"{program.parent}:{os.environ['PATH']}",
-        "SARDONYX_HOME": str(tmp_path / "home"),
+        "SARDONYX_HOME": str(folder / "home"),
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
     process = subprocess.Popen(
         ["bash", "-euo", "pipefail", "-c", script],
-        cwd=tmp_path,
+        cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -81,11 +101,7 @@ def test_the_commands_of_the_production_page_run(tmp_path: Path) -> None:
     with process.stdout:
         said = process.stdout.read()
     assert found == 0, said
-    assert '"data":[1.0,4.0,9.0,16.0,25.0,36.0]' in said
-    assert "green  digits:2" in said
-    assert "digits 2 [[1. 2.]" in said
-    assert "Code.NOT_FOUND digits has no version '7'" in said
-    assert list(tmp_path.glob("registry-*.db"))
+    return said
 
 
 def free_ports() -> list[int]:

@@ -43,6 +43,10 @@ def test_the_list_of_folders_is_the_generated_one() -> None:
     assert page == docs.with_folders(page, FOLDER.parent / "pyproject.toml"), "run `make docs`"
 
 
+def test_the_table_of_metrics_is_the_generated_one() -> None:
+    assert (FOLDER / "metrics.md").read_text(encoding="utf-8") == docs.metrics_page(), "run `make docs`"
+
+
 def test_every_operator_of_onnx_has_a_row_that_says_where_it_runs() -> None:
     register_all()
     rows = {(fact.domain, fact.name): fact for fact in facts()}

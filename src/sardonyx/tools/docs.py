@@ -1,4 +1,4 @@
-"""Writes the generated pages of docs/, operators.md and knobs.md, and the list of folders in CONTRIBUTING.md.
+"""Writes the generated pages of docs/ (operators, knobs, metrics) and the list of folders in CONTRIBUTING.md.
 
 `python -m sardonyx.tools.docs [FOLDER]`; nothing of these is written by hand.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import math
 import re
 import sys
 import tomllib
@@ -16,6 +17,9 @@ from pathlib import Path
 import onnx
 
 from sardonyx.base.knobs import KNOBS
+from sardonyx.monitor.distance import MEASURES
+from sardonyx.monitor.signals import SCORES, known_metrics
+from sardonyx.monitor.table import TABLE as METRICS
 from sardonyx.ops import register_all
 from sardonyx.tools.operators import facts
 
@@ -45,6 +49,7 @@ def main() -> int:
     register_all()
     (folder / "operators.md").write_text(operators_page(), encoding="utf-8")
     (folder / "knobs.md").write_text(knobs_page(), encoding="utf-8")
+    (folder / "metrics.md").write_text(metrics_page(), encoding="utf-8")
     guide, project = folder.parent / "CONTRIBUTING.md", folder.parent / "pyproject.toml"
     if guide.exists() and project.exists():
         guide.write_text(with_folders(guide.read_text(encoding="utf-8"), project), encoding="utf-8")
@@ -87,6 +92,35 @@ def knobs_page() -> str:
     )
     head = ("environment", "session config entry", "default", "values", "meaning")
     return "\n".join(["# Options", "", ORIGIN, *table(head, rows), ""])
+
+
+def metrics_page() -> str:
+    """What Prometheus is told, and what monitors compute."""
+    told = ((f"`{row.series}`", row.kind, row.unit or "", ", ".join(row.labels), row.help) for row in METRICS)
+    measures = (
+        (f"`{m.name}`", m.azure, ", ".join(m.kinds), f"{'below' if m.p_value else 'above'} {m.threshold:g}")
+        for m in MEASURES
+    )
+    others = (
+        (
+            kind,
+            f"`{name}`",
+            "" if math.isinf(threshold) else f"{'below' if name in SCORES else 'above'} {threshold:g}",
+        )
+        for kind in ("data_quality", "performance", "service")
+        for name, threshold in known_metrics(kind).items()
+    )
+    return "\n".join(
+        (
+            *("# Metrics", "", ORIGIN, "## Prometheus", ""),
+            *table(("series", "kind", "unit", "labels", "meaning"), told),
+            *("", "## Measures of drift", ""),
+            *table(("measure", "in Azure ML", "compares", "drift is"), measures),
+            *("", "## Other monitors", ""),
+            *table(("monitor", "metric", "alerts"), others),
+            "",
+        )
+    )
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
