@@ -17,6 +17,7 @@ from sardonyx.fuse.partition import partition
 from sardonyx.ir.run import run
 from sardonyx.ir.text import text
 from sardonyx.kernels.families import NATIVE, native_calls
+from sardonyx.kernels.loops import Emissions
 from sardonyx.loops.lower import lower
 from sardonyx.loops.schedule import schedule
 from sardonyx.loops.text import text as loops_text
@@ -67,6 +68,7 @@ def main() -> None:
 
     # 5. A group without a product or convolution becomes loop nests; they can be run in numpy too.
     target = goal.target
+    emissions = Emissions(target)
     for group in fusion.groups:
         if group.kind == "loops":
             nests = lower(group, fusion.places)
@@ -77,7 +79,7 @@ def main() -> None:
     for group in fusion.groups:
         if group.kind == "host":
             continue
-        for call, library in native_calls(group, fusion.places, goal):
+        for call, library in native_calls(group, fusion.places, goal, emissions):
             if call.symbol not in library:
                 show("Kernel shared by all models", f"{call.symbol}  {call.plan}")
                 continue

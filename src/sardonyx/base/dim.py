@@ -56,10 +56,12 @@ class Expr:
     """A sum of integer multiples of products of atoms; never a plain integer (see `normal`)."""
 
     __slots__ = ("_hash", "terms")
+    terms: tuple[tuple[Monomial, int], ...]
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
-        rows = terms.items() if len(terms) == 1 else sorted(terms.items(), key=lambda t: _key(t[0]))
-        self.terms: tuple[tuple[Monomial, int], ...] = tuple(rows)
+        self.terms = tuple(
+            sorted(terms.items(), key=lambda t: _key(t[0])) if len(terms) > 1 else terms.items()
+        )
         self._hash = hash(self.terms)
 
     def __hash__(self) -> int:

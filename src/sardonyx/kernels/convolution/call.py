@@ -28,7 +28,6 @@ def conv_call(
     group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
 ) -> tuple[NativeCall, dict[str, str]]:
     """The call of a blocked or plain convolution, and the IR modules it needs by name."""
-    target = goal.target
     anchor = group.anchor
     assert anchor is not None
     x, w, *laid_out = anchor.args
@@ -47,7 +46,7 @@ def conv_call(
         Conv.X_LINE: x_at.factor(line),
         Conv.X_PIXEL: x_at.factor(pixel),
     }
-    words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: target.l2_bytes}
+    words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: goal.target.l2_bytes}
     if laid_out:
         place = places[laid_out[0].id]
         assert place.strides == (1,)
