@@ -20,6 +20,7 @@ from sklearn.linear_model import Ridge
 from sardonyx.convert import ConvertError, kind_of
 from sardonyx.convert.kinds import is_pickle
 
+HDF = b"\x89HDF\r\n\x1a\n"
 RIDGE = pickle.dumps(Ridge())
 MODEL = onnx.parser.parse_model(
     '<ir_version: 8, opset_import: ["" : 17]> a (float[1] x) => (float[1] y) {y = Abs(x)}'
@@ -50,7 +51,8 @@ def archive(*names: str, data: bytes = b"") -> bytes:
         (b"binf" + bytes(60), "xgboost"),
         (b"\x1c\0\0\0TFL3" + bytes(8), "tflite"),
         (b"CBM1" + bytes(8), "catboost"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(8), "keras2"),
+        (HDF + b"model_config GCOL\0\x002.15.0\0", "keras2"),
+        (HDF + b"model_config GCOL\0\x003.15.1\0", "keras"),
         (archive("config.json", "metadata.json", "model.weights.h5"), "keras"),
         (archive("m/data.pkl", "m/constants.pkl", "m/code/__torch__.py"), "torchscript"),
         (archive("m/archive_format", "m/models/model.json"), "torch"),
@@ -94,6 +96,7 @@ def test_a_function_is_of_torch() -> None:
         (pickle.dumps(np.zeros(2)), "pickle of no known framework"),
         (b"\x40\0\0\0\0\0\0\0" + b'{"w":{"dtype":"F32","data_offsets":[0,4]}}', "config.json"),
         (archive("w.npy"), "weights without the network"),
+        (HDF + bytes(8), "weights without the network"),
         (gzip.compress(RIDGE, mtime=0)[:20], "of no known"),
     ],
 )
