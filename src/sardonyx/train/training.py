@@ -183,7 +183,7 @@ def _goal(frame: pandas.DataFrame, settings: Settings) -> tuple[pandas.DataFrame
     rare = classes[counts < 2]
     if len(rare):
         raise TrainError(f"the class {rare[0]!r} of {settings.target!r} has one row; leave such rows out")
-    return frame, goal, list(classes)
+    return frame, goal, classes.tolist()
 
 
 def _split(
