@@ -19,8 +19,12 @@ register_all()
 
 UNUSED_ATTRIBUTES = {"consumed_inputs"}  # a memory hint of opset 1
 DOMAINS = ("", "ai.onnx.ml")
-# onnxruntime's own tools write these into the default domain of old opsets.
-OF_THE_PEER = {("LayerNormalization", 1), ("SimplifiedLayerNormalization", 1)}
+# Of onnxruntime in the default domain: what its own tools write, and what ONNX took back.
+OF_THE_PEER = {
+    *((name, 1) for name in ("LayerNormalization", "SimplifiedLayerNormalization")),
+    *((name, 1) for name in ("Affine", "Crop", "DynamicSlice", "ImageScaler", "MeanVarianceNormalization")),
+    *((name, 1) for name in ("ParametricSoftplus", "Scale", "ScaledTanh", "ThresholdedRelu")),
+}
 # Defaults that differ in writing and mean the same: no bound is the largest number, two names of one mode,
 # a direction that the first opset misspells.
 SAME_MEANING = {

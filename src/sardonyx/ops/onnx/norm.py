@@ -269,6 +269,9 @@ def lrn(x: Value, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: f
 
 @op("MeanVarianceNormalization", since=9)
 def mean_variance_normalization(x: Value, *, axes: Ints = (0, 2, 3)) -> Value:
-    """(x - mean) / (deviation + 1e-9) over axes."""
-    _, deviation, var = moments(widened(x), tuple(axes))
+    """(x - mean) / (deviation + 1e-9) over those of the axes that x has."""
+    axes = [axis for axis in axes if -x.rank <= axis < x.rank]
+    if not axes:
+        raise ShapeError(f"a tensor of shape {list(x.shape)} has none of the axes")
+    _, deviation, var = moments(widened(x), axes)
     return (deviation / (var.sqrt() + 1e-9)).cast(x.dtype)
