@@ -56,12 +56,9 @@ class Expr:
     """A sum of integer multiples of products of atoms; never a plain integer (see `normal`)."""
 
     __slots__ = ("_hash", "terms")
-    terms: tuple[tuple[Monomial, int], ...]
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
-        self.terms = tuple(
-            sorted(terms.items(), key=lambda t: _key(t[0])) if len(terms) > 1 else terms.items()
-        )
+        self.terms: tuple[tuple[Monomial, int], ...] = tuple(sorted(terms.items(), key=lambda t: _key(t[0])))
         self._hash = hash(self.terms)
 
     def __hash__(self) -> int:
