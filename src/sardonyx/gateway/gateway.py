@@ -114,7 +114,7 @@ class Gateway:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    async def start(self) -> None:
+    async def start(self, *, listen: bool = True) -> None:
         """Read the state, load the models, listen. What was known last serves if the database is gone."""
         self.read()
         if self.tokens is not None:
@@ -123,7 +123,7 @@ class Gateway:
         self.watch.on_change += [self._snapshot.write, self.applied.announce]
         self.watch.every_round.append(self._round)
         self.monitoring.start()
-        await self.server.start()
+        await (self.server.start() if listen else self.core.start())
         await self.applied.follow(self.core)
         self.watch.start()
 
@@ -135,6 +135,16 @@ class Gateway:
         await self.server.stop()
         await asyncio.to_thread(self.monitoring.close)
         self.database.close()
+
+    async def hold(self, name: str) -> None:
+        """Serve a model of the registry, or what an endpoint of that name asks, beside what is served."""
+        self._registry.patterns |= self._models_of(name)
+        await self.core.refresh()
+
+    async def release(self, name: str) -> None:
+        """Let go of what `hold` brought."""
+        self._registry.patterns -= self._models_of(name)
+        await self.core.refresh()
 
     def registered(self, pattern: str) -> bool:
         """Whether a model of the registry has a name that matches the shell pattern."""
@@ -153,6 +163,11 @@ class Gateway:
                 raise
             log(ERROR, f"{error.message}; what was known last is served")
             self.watch.begin_with(last)
+
+    def _models_of(self, name: str) -> frozenset[str]:
+        name = name.partition("@")[0]
+        endpoint = self.watch.state().endpoints.get(name)
+        return frozenset({name, *(t.model for t in endpoint.targets.values())} if endpoint else {name})
 
     def _changed(self) -> None:
         """After an act: wait until this gateway routes by it, so that who acted finds it done."""

@@ -17,7 +17,7 @@ from sardonyx.serve.seams import Offer
 
 
 class RegistrySource:
-    """Offers what the state wants, if the model's name matches one of `patterns`.
+    """Offers what the state wants, if the model's name matches one of `patterns`, which may be set anew.
 
     None of it is essential: a version that somebody registers must not take the server out of service.
 
@@ -29,7 +29,7 @@ class RegistrySource:
     ) -> None:
         self._state = state
         self._store = store
-        self._patterns = tuple(patterns)
+        self.patterns = frozenset(patterns)
         self._offered: dict[tuple[str, str], Offer] = {}
         self.incomplete = False
 
@@ -42,7 +42,7 @@ class RegistrySource:
         return found
 
     def _matches(self, model: str) -> bool:
-        return any(fnmatchcase(model, pattern) for pattern in self._patterns)
+        return any(fnmatchcase(model, pattern) for pattern in self.patterns)
 
     def _offer(self, version: VersionState) -> Offer | None:
         try:

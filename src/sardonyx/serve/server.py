@@ -73,6 +73,11 @@ class Server:
         self._serving: asyncio.Task[None] | None = None
 
     @property
+    def application(self) -> Application:
+        """What answers HTTP, for those who listen themselves."""
+        return self._dispatch
+
+    @property
     def http_url(self) -> str:
         """Where HTTP is answered."""
         return f"http{'s' if self.credentials else ''}://{self.options.host}:{self.http_port}"

@@ -29,6 +29,7 @@ from sardonyx.tools.commands import (
     knobs,
     models,
     monitor,
+    ray,
     register,
     run,
     serve,
@@ -41,7 +42,7 @@ from sardonyx.tools.console import UserError
 from sardonyx.version import __version__
 
 COMMANDS: tuple[ModuleType, ...] = (
-    *(run, inspect, explain, bench, compile, cache, serve),
+    *(run, inspect, explain, bench, compile, cache, serve, ray),
     *(register, imports, models, endpoints, traffic, monitor, keys, backup, knobs),
     *(convert, train, zoo, task),
 )

@@ -250,7 +250,7 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     for name in commands:
         with pytest.raises(SystemExit, match="0"):
             main([name, "--help"])
-        assert ("--json" in capsys.readouterr().out) == (name not in ("serve", "key", "monitor"))
+        assert ("--json" in capsys.readouterr().out) == (name not in ("serve", "ray", "key", "monitor"))
 
 
 def test_module_entry() -> None:
