@@ -161,7 +161,9 @@ def test_spans_select_rows(tmp_path: Path) -> None:
     for i in range(5):
         log.capture.observe(record({"x": np.array([[i]])}, finished_s=now + i * 1000))
         log.flush()
-    found = rows(log, 'SELECT list("in.x") FROM requests', since_s=now + 1000, until_s=now + 3000)
+    found = rows(
+        log, 'SELECT list("in.x" ORDER BY "in.x") FROM requests', since_s=now + 1000, until_s=now + 3000
+    )
     assert found == [([1, 2],)]
 
 

@@ -52,5 +52,5 @@ def background(models: Path, options: ServeOptions | None = None) -> Iterator[ht
 @asynccontextmanager
 async def client_of(server: Server) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client of that server, without proxies."""
-    async with httpx.AsyncClient(base_url=server.http_url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=server.http_url, trust_env=False, timeout=60) as client:
         yield client

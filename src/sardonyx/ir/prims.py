@@ -193,14 +193,21 @@ _ROWS: tuple[Prim, ...] = (
 _ELSEWHERE = {"reference": "sardonyx.frontend.fallback"}
 
 
+def load_algorithms() -> None:
+    """Import every file of ir/algorithms/, so that all primitives are in the table."""
+    folder = importlib.import_module("sardonyx.ir.algorithms").__path__
+    for module in pkgutil.iter_modules(folder, "sardonyx.ir.algorithms."):
+        importlib.import_module(module.name)
+
+
 class _Table(dict[str, Prim]):
     """Primitives by name. Cached programs run without their operators, whose own ones are found late."""
 
     def __missing__(self, name: str) -> Prim:
-        folder = importlib.import_module("sardonyx.ir.algorithms").__path__
-        owners = [m.name for m in pkgutil.iter_modules(folder, "sardonyx.ir.algorithms.")]
-        for owner in [_ELSEWHERE[name]] if name in _ELSEWHERE else owners:
-            importlib.import_module(owner)
+        if name in _ELSEWHERE:
+            importlib.import_module(_ELSEWHERE[name])
+        else:
+            load_algorithms()
         if name not in self:
             raise KeyError(name)
         return self[name]

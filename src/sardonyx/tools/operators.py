@@ -17,7 +17,7 @@ from onnx.reference import ReferenceEvaluator
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.compiler.bodies import CONTROL
-from sardonyx.ir.prims import PRIMS
+from sardonyx.ir.prims import PRIMS, load_algorithms
 from sardonyx.ops.table import Operator, operators
 from sardonyx.targets.x86_64.backend import NATIVE as EXECUTABLE
 
@@ -54,6 +54,7 @@ class Fact(NamedTuple):
 
 def facts() -> Iterator[Fact]:
     """All operators that are registered or have a schema, by domain and name."""
+    load_algorithms()
     registered: dict[tuple[str, str], list[Operator]] = {}
     for operator in operators():
         registered.setdefault((operator.domain, operator.name), []).append(operator)

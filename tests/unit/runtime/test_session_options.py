@@ -99,6 +99,7 @@ def test_refused_assignments(engine: ModuleType, name: str, value: Any, error: t
 
 
 def test_config_entries(engine: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
+    engine.set_default_logger_severity(2)
     options = engine.SessionOptions()
     options.add_session_config_entry("a", "b")
     assert options.get_session_config_entry("a") == "b"
