@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -42,6 +43,7 @@ async def run_client(server: Server, script: str, python: str = sys.executable) 
     return client.returncode, output.decode()
 
 
+@pytest.mark.skipif(not importlib.util.find_spec("tritonclient"), reason="tritonclient is not installed")
 def test_every_call_of_tritonclient(models: Path) -> None:
     async def run() -> tuple[int | None, str]:
         async with running(models, ServeOptions(allow_client_shm=True)) as server:
