@@ -110,6 +110,7 @@ def test_gateways_agree_and_go_on_without_their_database(
     admins[0].delete_endpoint("sum")
 
 
+@pytest.mark.slow
 def test_writers_of_two_gateways_do_not_lose_each_other(gateways: Gateways) -> None:
     new = NewKey(name="root", role="admin")
     secret = gateways.first.administration.keys.create(new, "test").secret
