@@ -230,8 +230,3 @@ def register(
     """Add an opaque or control primitive whose meaning is `fn(*arrays, **attributes)`; see `Prim`."""
     facts = {"conditions": conditions, "constant": tuple(constant), "rows": rows, "dense": dense}
     PRIMS[name] = _row(name, kind, fn, **facts)
-
-
-def kind(name: str) -> str:
-    """The kind of a primitive."""
-    return PRIMS[name].kind
