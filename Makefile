@@ -15,7 +15,7 @@ N ?= 100000
 SEED ?= 0
 JOBS ?= 1
 WIRE := sardonyx/protocol/wire
-.PHONY: help demo serve test test-avx2 test-all check format bench bench-serve golden docs site wheel stubs fuzz clean
+.PHONY: help demo serve test test-avx2 test-all clients check format bench bench-serve golden docs matrix site wheel stubs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,13 @@ $(BIN)/python:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,libraries]'
 	@touch $@
 
+.venv/clients/.ready: | $(BIN)/python
+	@echo "installing clients of other servers into .venv/clients: they want an older protobuf"
+	@$(BIN)/python -m venv .venv/clients
+	@.venv/clients/bin/python -m pip install --quiet --disable-pip-version-check \
+		'tritonclient[http,grpc]>=2.60' 'kserve>=0.16'
+	@touch $@
+
 demo: .venv/.demo  ## read the printed lines of a photographed page with a real model, deploy it, ask it over REST
 	@$(RUN)/python examples/read_text.py
 
@@ -56,6 +63,8 @@ test-avx2: .venv/.dev  ## quick tests of the engine as on a CPU without AVX-512,
 test-all: .venv/.libraries  ## all real models, libraries and operator cases too (K= selects)
 	@$(PYTEST) -q $(SELECT)
 
+clients: .venv/clients/.ready  ## an environment of tritonclient and kserve, with which make test asks our server
+
 check: .venv/.dev  ## style, types, layers, sizes
 	$(STYLE)
 	@$(PYTEST) -q tests/arch
@@ -69,8 +78,9 @@ bench: .venv/.dev  ## measure beside onnxruntime and rewrite docs/performance.md
 	@$(RUN)/python -m sardonyx.tools.ship
 	@$(RUN)/python benchmarks/start.py --write
 
-bench-serve: .venv/.dev  ## measure serving beside FastAPI, and kserve and MLServer where KSERVE_PYTHON and MLSERVER name them
+bench-serve: .venv/.dev .venv/clients/.ready  ## measure serving beside FastAPI, kserve, and MLServer where MLSERVER names it
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check fastapi
+	@.venv/clients/bin/python -m pip install --quiet --disable-pip-version-check -e .
 	@$(RUN)/python benchmarks/serve.py
 
 golden: .venv/.dev  ## rewrite the expected texts; then read the diff

@@ -4,7 +4,7 @@
 
 Each server runs on one core, the client on another; rounds are interleaved, figures are medians over them.
 `CPU` is what a request takes of the server's core, which other work on the machine changes little.
-KSERVE_PYTHON and MLSERVER name the Python and the command of environments that have these.
+kserve runs in the environment that `make clients` makes; MLSERVER names the command of MLServer.
 """
 
 from __future__ import annotations
@@ -231,10 +231,10 @@ def peers(
 ) -> Iterator[tuple[Running, str, dict[str, bytes]]]:
     """The servers of others that are installed somewhere, and what each can be asked."""
     small = {"INPUT0": SMALL, "INPUT1": SMALL}
-    python = os.environ.get("KSERVE_PYTHON")
-    if python:
+    python = HERE.parent / ".venv" / "clients" / "bin" / "python"
+    if python.exists():
         named = [f"{name}={path}" for name, path in paths.items()]
-        running = stack.enter_context(script("kserve_server.py", *named, python=python))
+        running = stack.enter_context(script("kserve_server.py", *named, python=str(python)))
         requests = {"small": binary("simple", **small), "json": in_json("line", x=NUMBERS)}
         yield running, "kserve.ModelServer", {**requests, "grpc": message("simple", **small)}
     command = os.environ.get("MLSERVER")

@@ -1,6 +1,6 @@
 """Every call of the inference clients of the kserve SDK, against a server; run by a Python that has it.
 
-KSERVE_PYTHON kserve_calls.py HTTP_ADDRESS GRPC_ADDRESS
+PYTHON kserve_calls.py HTTP_ADDRESS GRPC_ADDRESS
 """
 
 from __future__ import annotations

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +11,7 @@ import pytest
 from sardonyx.protocol.datatypes import BY_ONNX, DATATYPES
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.server import Server
+from tests.serve.clients import PYTHON, REASON
 from tests.serve.models import SUM_AND_DIFFERENCE, identity, save
 from tests.serve.running import running
 
@@ -31,10 +29,10 @@ def models(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def run_client(server: Server, script: str, python: str = sys.executable) -> tuple[int | None, str]:
+async def run_client(server: Server, script: str) -> tuple[int | None, str]:
     """Run a script of this folder against the server; its exit code and all that it wrote."""
     client = await asyncio.create_subprocess_exec(
-        *(python, str(ROOT / "tests" / "serve" / script)),
+        *(str(PYTHON), str(ROOT / "tests" / "serve" / script)),
         *(f"127.0.0.1:{server.http_port}", f"127.0.0.1:{server.grpc_port}"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -43,7 +41,7 @@ async def run_client(server: Server, script: str, python: str = sys.executable) 
     return client.returncode, output.decode()
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("tritonclient"), reason="tritonclient is not installed")
+@pytest.mark.skipif(PYTHON is None, reason=REASON)
 def test_every_call_of_tritonclient(models: Path) -> None:
     async def run() -> tuple[int | None, str]:
         async with running(models, ServeOptions(allow_client_shm=True)) as server:
@@ -53,11 +51,11 @@ def test_every_call_of_tritonclient(models: Path) -> None:
     assert code == 0, output
 
 
-@pytest.mark.skipif(not os.environ.get("KSERVE_PYTHON"), reason="KSERVE_PYTHON names no Python with kserve")
+@pytest.mark.skipif(PYTHON is None, reason=REASON)
 def test_every_call_of_the_kserve_clients(models: Path) -> None:
     async def run() -> tuple[int | None, str]:
         async with running(models) as server:
-            return await run_client(server, "kserve_calls.py", os.environ["KSERVE_PYTHON"])
+            return await run_client(server, "kserve_calls.py")
 
     code, output = asyncio.run(run())
     assert code == 0, output

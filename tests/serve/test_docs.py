@@ -6,10 +6,13 @@ import re
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.serve.clients import PYTHON, REASON
 
 PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -35,7 +38,11 @@ class Reader:
         return text
 
     def run_python(self, text: str) -> str:
-        command = [sys.executable, "-c", self.here(text)]
+        python = PYTHON if "tritonclient" in text else sys.executable
+        if python is None:
+            warnings.warn(REASON, stacklevel=2)
+            return ""
+        command = [str(python), "-c", self.here(text)]
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
 
     def run_console(self, text: str) -> tuple[str, str]:
