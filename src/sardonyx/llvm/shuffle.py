@@ -22,7 +22,7 @@ def transpose(f: Function, rows: Sequence[V]) -> list[V]:
     parts = [_within_lanes(f, rows[g : g + group], group) for g in range(0, count, group)]
     columns: list[V] = [rows[0]] * count
     for j in range(group):
-        for lane, column in enumerate(_across_lanes(f, [part[j] for part in parts], group)):
+        for lane, column in enumerate(_unzipped(f, [part[j] for part in parts], group)):
             columns[lane * group + j] = column
     return columns
 
@@ -39,37 +39,6 @@ def _within_lanes(f: Function, rows: Sequence[V], group: int) -> list[V]:
     for _ in range(group.bit_length() - 1):
         rows = [f.shuffle(rows[i // 2], rows[i // 2 + half], picks[i % 2]) for i in range(group)]
     return rows
-
-
-def _across_lanes(f: Function, rows: Sequence[V], group: int) -> list[V]:
-    """Transpose a square whose elements are whole lanes of `group` elements."""
-    count = len(rows)
-    if count == 1:
-        return list(rows)
-    lanes, half = rows[0].lanes, count // 2
-    even = [lane * group + i for lane in range(0, count, 2) for i in range(group)]
-    odd = [i + group for i in even]
-    pairs = [(rows[2 * i], rows[2 * i + 1]) for i in range(half)]
-    low = [f.shuffle(a, b, [*even, *(lanes + i for i in even)]) for a, b in pairs]
-    high = [f.shuffle(a, b, [*odd, *(lanes + i for i in odd)]) for a, b in pairs]
-    columns: list[V] = [rows[0]] * count
-    columns[0::2] = _halves(f, low, group)
-    columns[1::2] = _halves(f, high, group)
-    return columns
-
-
-def _halves(f: Function, rows: Sequence[V], group: int) -> list[V]:
-    """As `_across_lanes` for half as many rows, each holding two runs of lanes side by side."""
-    if len(rows) == 1:
-        return list(rows)
-    a, b = rows
-    lanes = a.lanes
-    even = [lane * group + i for lane in (0, 2) for i in range(group)]
-    odd = [i + group for i in even]
-    return [
-        f.shuffle(a, b, [*even, *(lanes + i for i in even)]),
-        f.shuffle(a, b, [*odd, *(lanes + i for i in odd)]),
-    ]
 
 
 def deinterleave(f: Function, vectors: Sequence[V]) -> list[V]:
@@ -89,14 +58,15 @@ def interleave(f: Function, vectors: Sequence[V]) -> list[V]:
     return [pick(f, vectors, flat[k * lanes : (k + 1) * lanes]) for k in range(step)]
 
 
-def _unzipped(f: Function, vectors: list[V]) -> list[V]:
+def _unzipped(f: Function, vectors: list[V], group: int = 1) -> list[V]:
+    """`deinterleave` of a power of two of vectors, whose elements are runs of `group` lanes."""
     if len(vectors) == 1:
         return vectors
-    lanes = vectors[0].lanes
+    even = [i for i in range(2 * vectors[0].lanes) if i // group % 2 == 0]
+    odd = [i + group for i in even]
     pairs = [(vectors[i], vectors[i + 1]) for i in range(0, len(vectors), 2)]
-    even = _unzipped(f, [f.shuffle(a, b, range(0, 2 * lanes, 2)) for a, b in pairs])
-    odd = _unzipped(f, [f.shuffle(a, b, range(1, 2 * lanes, 2)) for a, b in pairs])
-    return [v for pair in zip(even, odd, strict=True) for v in pair]
+    low, high = (_unzipped(f, [f.shuffle(a, b, mask) for a, b in pairs], group) for mask in (even, odd))
+    return [v for pair in zip(low, high, strict=True) for v in pair]
 
 
 def _zipped(f: Function, vectors: list[V]) -> list[V]:

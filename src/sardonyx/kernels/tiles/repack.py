@@ -5,12 +5,11 @@ Decides how a copy moves through registers; must not know what the matrix is use
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm.shuffle import transpose
 from sardonyx.llvm.vec import Function, Module, V, int_
-
-_LANE_BYTES = 16
 
 
 def define_copy(module: Module, shape: TileShape) -> str:
@@ -89,45 +88,9 @@ def _define_transpose(module: Module, shape: TileShape) -> None:
         def square(r: V, load: Callable[[V], V], first: V = c.index) -> None:
             picked = [f.smin(f.add(first, int_(i)), last) for i in range(shape.lanes)]
             at = [f.add(r, f.mul(p, column)) for p in picked]
-            for i, vector in enumerate(transposed(f, [load(f.gep(source, x, shape.dtype)) for x in at])):
+            for i, vector in enumerate(transpose(f, [load(f.gep(source, x, shape.dtype)) for x in at])):
                 f.store(vector, f.gep(to, f.add(f.mul(f.add(r, int_(i)), pitch), first), shape.dtype))
 
         _by_vectors(f, shape, rows, square)
     f.ret()
     f.finish()
-
-
-def transposed(f: Function, rows: Sequence[V]) -> list[V]:
-    """The columns of a square of 4-byte or 8-byte vectors: unpacks in 128-bit lanes, then lane exchanges."""
-    lanes, per_lane = rows[0].lanes, _LANE_BYTES // (8 if rows[0].scalar == "double" else 4)
-    origin = [[(r, c) for c in range(lanes)] for r in range(lanes)]
-    vectors = list(rows)
-    size = 1
-    while size < lanes:
-        masks = _interleave(lanes, size, per_lane) if size < per_lane else _exchange(lanes, per_lane)
-        for low in range(lanes):
-            if not low & size:
-                high = low | size
-                both, x, y = origin[low] + origin[high], vectors[low], vectors[high]
-                vectors[low], vectors[high] = (f.shuffle(x, y, mask) for mask in masks)
-                origin[low], origin[high] = ([both[m] for m in mask] for mask in masks)
-        size *= 2
-    columns = {at[0][1]: vector for vector, at in zip(vectors, origin, strict=True)}
-    return [columns[c] for c in range(lanes)]
-
-
-def _interleave(lanes: int, size: int, per_lane: int) -> tuple[list[int], list[int]]:
-    """Unpack low and unpack high of groups of `size` elements inside each 128-bit lane."""
-    low, high = [], []
-    for lane in range(0, lanes, per_lane):
-        for group in range(lane, lane + per_lane // 2, size):
-            picks = [group + i for i in range(size)]
-            low += picks + [lanes + p for p in picks]
-            high += [p + per_lane // 2 for p in picks] + [lanes + p + per_lane // 2 for p in picks]
-    return low, high
-
-
-def _exchange(lanes: int, per_lane: int) -> tuple[list[int], list[int]]:
-    """The even and the odd 128-bit lanes of both operands."""
-    low = [i for i in range(2 * lanes) if i // per_lane % 2 == 0]
-    return low, [i + per_lane for i in low]

@@ -1,0 +1,113 @@
+"""Every module has a test of its own: beside it, by its name, asking just it.
+
+The test of `sardonyx/loops/cost.py` is `tests/unit/loops/test_cost.py`, that of `sardonyx/registry/router.py` is
+`tests/registry/test_router.py`: a folder of tests with servers and browsers in it stands outside `unit`. Where
+several modules are one subject their test has the subject's name and is a row of `TOGETHER`. A module without
+functions has nothing to test; one that registers operators is judged by their recipes (tests/property/operators).
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from sardonyx.ops import register_all
+from sardonyx.ops.table import operators
+from tests.arch.reached import ROOT, asked_by, files_of_tests, modules
+from tests.property.operators.elsewhere import ELSEWHERE
+
+# A file of tests, and the modules of its folder that it asks together.
+TOGETHER = {
+    "tests.unit.kernels.product.test_contract": "kernels.product.driver kernels.product.pack",
+    "tests.unit.kernels.convolution.test_conv": "kernels.convolution.driver kernels.convolution.pack",
+    "tests.unit.kernels.recurrent.test_recurrent": "kernels.recurrent.layer kernels.recurrent.step kernels.recurrent.sums",
+    "tests.unit.fuse.test_partition": "fuse.text",
+    "tests.unit.ir.test_conditions": "ir.bounds ir.obligation",
+    "tests.unit.loops.test_run": "loops.lower loops.schedule loops.text loops.verify",
+    "tests.unit.base.test_policy": "base.tile",
+    "tests.unit.object.test_image": "object.link",
+    "tests.unit.object.test_engine": "object.executor",
+    "tests.unit.passes.test_precision": "passes.integer passes.widen",
+    "tests.unit.store.test_plan": "store.identity store.loader",
+    "tests.unit.targets.test_detect": "targets.x86_64.cpuid targets.x86_64.isa",
+    "tests.monitor.test_distance": "monitor.baseline monitor.embedding monitor.frame",
+    "tests.monitor.test_metrics": "monitor.dashboard monitor.live monitor.table",
+    "tests.monitor.test_payload": "monitor.capture monitor.query monitor.redact monitor.store",
+    "tests.monitor.test_traces_logs": "monitor.logs monitor.monitoring monitor.traces",
+    "tests.monitor.test_watch": "monitor.book monitor.notify",
+    "tests.registry.test_canary": "registry.observed",
+    "tests.registry.test_catalog": "registry.artefacts registry.audit",
+    "tests.registry.test_registration": "registry.checks registry.fetching",
+    "tests.registry.test_state": "registry.endpoints registry.keys registry.snapshot",
+    "tests.serve.test_scheduler": "serve.policy",
+    "tests.train.test_train": "train.report train.table",
+    "tests.zoo.test_pull": "zoo.download zoo.references",
+    "tests.zoo.test_tasks": "zoo.tasks.images zoo.tasks.ocr zoo.tasks.sounds",
+}
+WITHOUT = Path(__file__).parent / "untested.txt"
+
+
+def generated(module: str) -> bool:
+    return module.endswith("_pb2")
+
+
+def decides_nothing(path: Path) -> bool:
+    """Whether a module is names, numbers and records alone: it has no function."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return not any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) for node in ast.walk(tree)
+    )
+
+
+def of_recipes() -> set[str]:
+    """The modules whose operators are drawn, every one."""
+    register_all()
+    found: dict[str, bool] = {}
+    for operator in operators():
+        label = f"{operator.domain}.{operator.name}" if operator.domain else operator.name
+        module = operator.build.__module__
+        found[module] = found.get(module, True) and label not in ELSEWHERE
+    return {module for module, drawn in found.items() if drawn}
+
+
+def homes(module: str) -> list[str]:
+    """The files that may hold the tests of a module, as dotted names."""
+    path = modules()[module]
+    folder = list(path.parent.relative_to(ROOT / "src" / "sardonyx").parts)
+    stem = (
+        folder[-1]
+        if path.stem == "__init__" and folder
+        else "package"
+        if path.stem == "__init__"
+        else path.stem
+    )
+    together = [file for file, names in TOGETHER.items() if module.partition(".")[2] in names.split()]
+    name = ".".join([*folder, f"test_{stem.strip('_')}"])
+    return [f"tests.unit.{name}", f"tests.{name}", *together]
+
+
+def untested() -> list[str]:
+    drawn = of_recipes()
+    return [
+        module
+        for module, path in modules().items()
+        if not (generated(module) or module in drawn or decides_nothing(path))
+        and not any(home in files_of_tests() and module in asked_by(home) for home in homes(module))
+    ]
+
+
+def test_every_module_has_a_test_of_its_own() -> None:
+    known = WITHOUT.read_text(encoding="utf-8").split()
+    assert known == sorted(known)
+    now = untested()
+    assert not sorted(set(now) - set(known)), f"write {[homes(m)[0] for m in sorted(set(now) - set(known))]}"
+    assert not sorted(set(known) - set(now)), (
+        "these have a test by now: take them out of tests/arch/untested.txt"
+    )
+
+
+@pytest.mark.parametrize("file", TOGETHER)
+def test_a_row_asks_all_that_it_names(file: str) -> None:
+    assert {f"sardonyx.{name}" for name in TOGETHER[file].split()} <= asked_by(file)
