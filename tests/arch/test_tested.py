@@ -1,9 +1,10 @@
 """Every module has a test of its own: beside it, by its name, asking just it.
 
-The test of `sardonyx/loops/cost.py` is `tests/unit/loops/test_cost.py`, that of `sardonyx/registry/router.py` is
-`tests/registry/test_router.py`: a folder of tests with servers and browsers in it stands outside `unit`. Where
-several modules are one subject their test has the subject's name and is a row of `TOGETHER`. A module without
-functions has nothing to test; one that registers operators is judged by their recipes (tests/property/operators).
+The test of `sardonyx/loops/cost.py` is `tests/unit/loops/test_cost.py`; that of
+`sardonyx/registry/router.py` is `tests/registry/test_router.py`, since folders of tests with servers and
+browsers stand outside `unit`. Where several modules are one subject, their test has the subject's name and
+is a row of `TOGETHER`. A module without functions has nothing to test; one that registers operators is
+judged by their recipes.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from sardonyx.ops.table import operators
 from tests.arch.reached import ROOT, asked_by, files_of_tests, modules
 from tests.property.operators.elsewhere import ELSEWHERE
 
+RECURRENT = "kernels.recurrent.layer kernels.recurrent.step kernels.recurrent.sums"
 # A file of tests, and the modules of its folder that it asks together.
 TOGETHER = {
     "tests.unit.kernels.product.test_contract": "kernels.product.driver kernels.product.pack",
     "tests.unit.kernels.convolution.test_conv": "kernels.convolution.driver kernels.convolution.pack",
-    "tests.unit.kernels.recurrent.test_recurrent": "kernels.recurrent.layer kernels.recurrent.step kernels.recurrent.sums",
+    "tests.unit.kernels.recurrent.test_recurrent": RECURRENT,
     "tests.unit.fuse.test_partition": "fuse.text",
     "tests.unit.ir.test_conditions": "ir.bounds ir.obligation",
     "tests.unit.loops.test_run": "loops.lower loops.schedule loops.text loops.verify",

@@ -80,7 +80,12 @@ def raw_deflate(body: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("body", "headers", "status", "text"),
     [
-        (gzip.compress(b" " * (LIMIT + 1), mtime=0), {"Content-Encoding": "gzip"}, 413, "inflates to more than"),
+        (
+            gzip.compress(b" " * (LIMIT + 1), mtime=0),
+            {"Content-Encoding": "gzip"},
+            413,
+            "inflates to more than",
+        ),
         (gzip.compress(b"{}", mtime=0)[:-9], {"Content-Encoding": "gzip"}, 400, "ends too early"),
         (b"nothing", {"Content-Encoding": "gzip"}, 400, "no gzip data"),
         (b"{}", {"Content-Encoding": "br"}, 415, "'br' is unknown"),

@@ -5,7 +5,7 @@ Rough on purpose: only large ratios decide. Must not know LLVM.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import reduce
 from operator import mul
 
@@ -30,10 +30,15 @@ def op_cost(expr: Apply) -> float:
     return row.cost if row.whole_cost is None or expr.dtype.is_float else row.whole_cost
 
 
-def expr_cost(exprs: Iterable[Expr]) -> float:
-    """Instructions to evaluate expressions once, each part once; loads count 1, checked ones 6."""
+def expr_cost(exprs: Iterable[Expr], axes: Collection[Axis] | None = None) -> float:
+    """Instructions to evaluate expressions once, each part once; loads count 1, checked ones 6.
+
+    With `axes` only the parts count that change along them.
+    """
     total = 0.0
     for expr in walk(exprs):
+        if axes is not None and expr.axes.isdisjoint(axes):
+            continue
         if isinstance(expr, Apply):
             total += op_cost(expr)
         elif isinstance(expr, Load):

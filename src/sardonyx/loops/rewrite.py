@@ -25,6 +25,9 @@ from sardonyx.loops.nest import (
     walk,
 )
 
+ToAxes = Callable[[Sequence[Axis]], tuple[Axis, ...]]
+ToAffine = Callable[[Affine], Affine]
+
 
 def accesses(kernel: Kernel) -> Iterator[Affine]:
     """Every affine form in the kernel: addresses and positions."""
@@ -39,8 +42,8 @@ def accesses(kernel: Kernel) -> Iterator[Affine]:
 def rewrite(
     kernel: Kernel,
     outer: Sequence[Axis],
-    axes: Callable[[Sequence[Axis]], tuple[Axis, ...]],
-    affine: Callable[[Affine], Affine],
+    axes: ToAxes,
+    affine: ToAffine,
 ) -> Kernel:
     """The kernel with every axis list and every affine form replaced."""
     memo: dict[int, Expr] = {}
@@ -67,8 +70,8 @@ def rewrite(
 def _rebuilt(
     old: Expr,
     expr: Callable[[Expr], Expr],
-    affine: Callable[[Affine], Affine],
-    axes: Callable[[Sequence[Axis]], tuple[Axis, ...]],
+    affine: ToAffine,
+    axes: ToAxes,
 ) -> Expr:
     if isinstance(old, Load):
         picks = tuple(Pick(expr(p.index), p.stride, p.extent) for p in old.picks)
@@ -80,6 +83,22 @@ def _rebuilt(
     if isinstance(old, Reduced):
         return Reduced(old.name, old.dtype, frozenset(axes(tuple(old.axes))))
     return old
+
+
+def _merger(first: Axis, second: Axis, unit: Axis | None = None) -> tuple[ToAxes, ToAffine]:
+    """What one axis for two does to lists of axes and to forms: it is the second, the first is `unit`."""
+    merged = Axis(second.name, first.extent * second.extent)
+    new = {first: (unit,) if unit else (), second: (merged,)}
+
+    def axes(old: Sequence[Axis]) -> tuple[Axis, ...]:
+        return tuple(axis for x in old for axis in new.get(x, (x,)))
+
+    def affine(at: Affine) -> Affine:
+        return Affine(
+            at.const, tuple((merged if x is second else x, f) for x, f in at.terms if x is not first)
+        )
+
+    return axes, affine
 
 
 def drop_unit_axes(kernel: Kernel) -> Kernel:
@@ -101,16 +120,7 @@ def merge_axes(kernel: Kernel) -> Kernel:
         if pair is None:
             return kernel
         first, second = pair
-        merged = Axis(second.name, first.extent * second.extent)
-
-        def axes(
-            old: Sequence[Axis], a: Axis = first, b: Axis = second, m: Axis = merged
-        ) -> tuple[Axis, ...]:
-            return tuple(m if x is b else x for x in old if x is not a)
-
-        def affine(at: Affine, a: Axis = first, b: Axis = second, m: Axis = merged) -> Affine:
-            return Affine(at.const, tuple((m if x is b else x, f) for x, f in at.terms if x is not a))
-
+        axes, affine = _merger(first, second)
         kernel = rewrite(kernel, axes(kernel.outer), axes, affine)
 
 
@@ -132,7 +142,7 @@ def merge_outer(
 
     `operands` are the addresses that the anchor reads; they must allow a merger and are rewritten with it.
     """
-    keep = kernel.outer[-1 - last :]
+    outer, keep = kernel.outer, kernel.outer[-1 - last :]
 
     def drop(axes: Sequence[Axis]) -> tuple[Axis, ...]:
         return tuple(a for a in axes if a.extent != 1 or a in keep)
@@ -140,11 +150,10 @@ def merge_outer(
     def fewer(at: Affine) -> Affine:
         return Affine(
             at.const,
-            tuple((a, f) for a, f in at.terms if a.extent != 1 or a in keep or a not in kernel.outer),
+            tuple((a, f) for a, f in at.terms if a.extent != 1 or a in keep or a not in outer),
         )
 
-    before = kernel
-    kernel = rewrite(before, drop(before.outer), drop, fewer)
+    kernel = rewrite(kernel, drop(outer), drop, fewer)
     operands = tuple(fewer(at) for at in operands)
     while True:
         forms = [*accesses(kernel), *operands]
@@ -155,17 +164,7 @@ def merge_outer(
         )
         if pair is None:
             return kernel, operands
-        first, second = pair
-        merged = Axis(second.name, first.extent * second.extent)
-
-        def affine(at: Affine, a: Axis = first, b: Axis = second, m: Axis = merged) -> Affine:
-            return Affine(at.const, tuple((m if x is b else x, f) for x, f in at.terms if x is not a))
-
-        def axes(
-            old: Sequence[Axis], a: Axis = first, b: Axis = second, m: Axis = merged
-        ) -> tuple[Axis, ...]:
-            return tuple(m if x is b else x for x in old if x is not a)
-
+        axes, affine = _merger(*pair)
         kernel = rewrite(kernel, axes(kernel.outer), axes, affine)
         operands = tuple(affine(at) for at in operands)
 
@@ -178,16 +177,7 @@ def merge_pair(kernel: Kernel, operands: tuple[Affine, ...], at: int) -> tuple[K
     first, second = kernel.outer[at], kernel.outer[at + 1]
     if not all(_runs_on(form, first, second) for form in [*accesses(kernel), *operands]):
         return kernel, operands
-    unit, merged = Axis(first.name, 1), Axis(second.name, first.extent * second.extent)
-
-    def affine(form: Affine) -> Affine:
-        return Affine(
-            form.const, tuple((merged if x is second else x, f) for x, f in form.terms if x is not first)
-        )
-
-    def axes(old: Sequence[Axis]) -> tuple[Axis, ...]:
-        return tuple(merged if x is second else unit if x is first else x for x in old)
-
+    axes, affine = _merger(first, second, Axis(first.name, 1))
     kernel = rewrite(kernel, axes(kernel.outer), axes, affine)
     return kernel, tuple(affine(form) for form in operands)
 

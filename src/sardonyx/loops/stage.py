@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
-from sardonyx.loops.cost import op_cost
+from sardonyx.loops.cost import expr_cost
 from sardonyx.loops.nest import (
     Affine,
     Apply,
@@ -68,7 +68,7 @@ def _worth_keeping(kernel: Kernel) -> tuple[Expr, int] | None:
         expr, axes = known[key], groups[numbers[0]][0].axes
         if len(numbers) < 2 or not _may_stage(expr, axes) or any(groups[n][0].axes != axes for n in numbers):
             continue
-        saved = (_cost(expr, axes) - 1) * (len(numbers) - 1) - 1
+        saved = (expr_cost([expr], axes) - 1) * (len(numbers) - 1) - 1
         if saved > most:
             best, most = (expr, numbers[0]), saved
     return best
@@ -90,19 +90,6 @@ def _may_stage(expr: Expr, axes: Sequence[Axis]) -> bool:
     if not axes or not expr.axes.issuperset(axes) or expr.dtype in _ROUNDED:
         return False
     return isinstance(expr, Apply) or (isinstance(expr, Load) and bool(expr.picks))
-
-
-def _cost(expr: Expr, axes: Sequence[Axis]) -> float:
-    """Instructions for one more evaluation inside the loops over `axes`."""
-    total = 0.0
-    for part in walk([expr]):
-        if part.axes.isdisjoint(axes):
-            continue
-        if isinstance(part, Apply):
-            total += op_cost(part)
-        elif isinstance(part, Load):
-            total += 1 + 5 * len(part.picks)
-    return total
 
 
 def _row_of_output(kernel: Kernel, expr: Expr, axes: Sequence[Axis]) -> tuple[Buffer, Affine] | None:
@@ -180,15 +167,16 @@ def with_reciprocals(kernel: Kernel) -> Kernel:
         if isinstance(s, Reduce) and s.op == "sum" and isinstance(s.expr, Apply) and s.expr.prim == "exp"
     }
     memo: dict[int, Expr] = {}
+    change, turned = _changer(memo), False
     for expr in walk(e for s in kernel.body for e in roots(s)):
         if isinstance(expr, Apply) and expr.prim == "div" and expr.dtype in (dt.F32, dt.F64):
             x, y = expr.args
             if not x.axes <= y.axes and _is_moderate(y, sums):
-                inverse = Apply("div", (Literal(1.0, expr.dtype), y), expr.dtype)
-                memo[id(expr)] = Apply("mul", (x, inverse), expr.dtype)
-    if not memo:
+                inverse = Apply("div", (Literal(1.0, expr.dtype), change(y)), expr.dtype)
+                memo[id(expr)] = Apply("mul", (change(x), inverse), expr.dtype)
+                turned = True
+    if not turned:
         return kernel
-    change = _changer(memo)
     return replace(kernel, body=tuple(replace(s, expr=change(s.expr)) for s in kernel.body))
 
 

@@ -1,0 +1,102 @@
+"""Costs put the choices of loops into the right order; they are no measurements."""
+
+from __future__ import annotations
+
+import pytest
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dtype import DType
+from sardonyx.loops import cost
+from sardonyx.loops.nest import (
+    Affine,
+    Apply,
+    Axis,
+    Buffer,
+    Expr,
+    Kernel,
+    Load,
+    Pick,
+    Reduce,
+    Reduced,
+    Store,
+    along,
+)
+
+X, Y = (Buffer(name, dt.F32, "in") for name in "xy")
+ROW, COLUMN = Axis("row", 64), Axis("column", 64)
+
+
+def load(at: Affine, *picks: Expr, dtype: DType = dt.F32) -> Load:
+    return Load(X, at, dtype, tuple(Pick(p, 1, 9) for p in picks))
+
+
+def copy(source: Affine, to: Affine, *outer: Axis) -> Kernel:
+    return Kernel("copy", outer, (Store(Y, to, (), load(source)),), ())
+
+
+def test_a_part_that_comes_twice_is_evaluated_once() -> None:
+    x = load(along(ROW))
+    exp = Apply("exp", (x,), dt.F32)
+    both = Apply("add", (exp, exp), dt.F32)
+    assert cost.expr_cost([both]) == 1 + cost.op_cost(exp) + cost.op_cost(both)
+    assert cost.expr_cost([both], [COLUMN]) == 0, "nothing changes along the columns"
+    assert cost.expr_cost([load(along(ROW), x)]) == 1 + 6, "a checked position costs more"
+    assert cost.body_cost([Store(Y, along(ROW), (), x)]) == 2
+
+
+def test_division_of_integers_is_dear() -> None:
+    assert cost.op_cost(Apply("div", (), dt.I32)) > 3 * cost.op_cost(Apply("div", (), dt.F32))
+
+
+def test_unknown_extents_are_guessed_and_empty_ones_are_no_zero() -> None:
+    assert cost.extent_of(Axis("n", dims.symbol("n"))) == 64
+    assert cost.extent_of(Axis("n", 0)) == 1
+    assert cost.points_of([Axis("a", 3), Axis("b", 5)]) == 15
+    assert cost.points_of([]) == 1
+
+
+def test_lanes_along_memory_beat_lanes_across_and_none() -> None:
+    at = Affine(0, ((ROW, 64), (COLUMN, 1)))
+    kernel = copy(at, at, ROW, COLUMN)
+    along_memory, across, scalar = (cost.nest_cost(kernel, v, None, 16) for v in (COLUMN, ROW, None))
+    assert along_memory < scalar / 8
+    assert along_memory < across / 8
+
+
+def test_a_transpose_is_cheaper_than_gathers() -> None:
+    kernel = copy(Affine(0, ((ROW, 1), (COLUMN, 64))), Affine(0, ((ROW, 64), (COLUMN, 1))), ROW, COLUMN)
+    squares, gathered = cost.nest_cost(kernel, COLUMN, ROW, 16), cost.nest_cost(kernel, COLUMN, None, 16)
+    assert squares < gathered / 4
+
+
+@pytest.mark.parametrize("stride", [2, 3, 4, -1])
+def test_small_steps_are_cheaper_to_read_than_to_write(stride: int) -> None:
+    narrow, plain = Affine(0, ((ROW, stride),)), along(ROW)
+    reads, writes = copy(narrow, plain, ROW), copy(plain, narrow, ROW)
+    assert cost.nest_cost(reads, ROW, None, 16) < cost.nest_cost(writes, ROW, None, 16)
+
+
+def test_a_reduction_along_lanes_pays_for_its_end() -> None:
+    at = Affine(0, ((ROW, 8), (COLUMN, 1)))
+    short = Axis("short", 8)
+    at = Affine(0, ((ROW, 8), (short, 1)))
+    sums = Reduce(Reduced("r", dt.F32, frozenset([ROW])), "sum", (short,), load(at))
+    kernel = Kernel("sum", (ROW,), (sums,), ())
+    plain = Kernel("copy", (ROW, short), (Store(Y, at, (), load(at)),), ())
+    assert cost.nest_cost(kernel, short, None, 8) > cost.nest_cost(plain, short, None, 8) + 64 * 8
+
+
+def test_a_first_axis_of_unknown_size_may_be_short() -> None:
+    batch, rest = Axis("batch", dims.symbol("n")), Axis("rest", 64)
+    at = Affine(0, ((batch, 1), (rest, dims.symbol("n"))))
+    exp = Store(Y, at, (), Apply("exp", (load(at),), dt.F32))
+    kernel = Kernel("k", (batch, rest), (exp,), ())
+    inner = Kernel("k", (rest, batch), (exp,), ())
+    assert cost.nest_cost(kernel, batch, None, 64) > cost.nest_cost(inner, batch, None, 64)
+
+
+def test_short_rows_are_known_to_be_short() -> None:
+    assert cost.is_short(Axis("n", cost.SHORT))
+    assert not cost.is_short(Axis("n", cost.SHORT + 1))
+    assert not cost.is_short(Axis("n", dims.symbol("n")))

@@ -1,0 +1,82 @@
+"""Loop nests as data: affine forms, walks over expressions, and which statements share their loops."""
+
+from __future__ import annotations
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.loops.nest import (
+    Affine,
+    Apply,
+    Axis,
+    Buffer,
+    Kernel,
+    Load,
+    Pick,
+    Position,
+    Reduce,
+    Reduced,
+    Store,
+    along,
+    joined,
+    trip_count,
+    walk,
+)
+
+ROW, COLUMN = Axis("i", 3), Axis("j", dims.symbol("n"))
+X, Y = Buffer("x", dt.F32, "in"), Buffer("y", dt.F32, "out")
+
+
+def test_affine_forms_add_scale_and_shift() -> None:
+    at = along(ROW).scale(4) + along(COLUMN).shift(2)
+    assert (at.const, at.factor(ROW), at.factor(COLUMN)) == (2, 4, 1)
+    assert at.axes == {ROW, COLUMN}
+    gone = at + along(ROW).scale(-4)
+    assert gone.axes == {COLUMN}, "terms that cancel are left out"
+    assert at.scale(0) == Affine()
+    assert at.scale(1) is at
+    assert at.shift(0) is at
+    assert at.factor(Axis("i", 3)) == 0, "an axis is itself, not its name"
+
+
+def test_expressions_know_the_loops_they_change_with() -> None:
+    x = Load(X, along(ROW), dt.F32)
+    picked = Load(X, Affine(), dt.F32, (Pick(Position(along(COLUMN), dt.I64), 1, 9),))
+    assert picked.axes == {COLUMN}
+    assert Apply("add", (x, picked), dt.F32).axes == {ROW, COLUMN}
+
+
+def test_a_walk_meets_each_part_once_and_operands_first() -> None:
+    x = Load(X, along(ROW), dt.F32)
+    square = Apply("mul", (x, x), dt.F32)
+    assert list(walk([square, x])) == [x, square]
+
+
+def test_buffers_come_in_order_of_use() -> None:
+    other = Buffer("z", dt.F32, "in")
+    body = (
+        Store(
+            Y,
+            along(ROW),
+            (),
+            Apply("add", (Load(X, along(ROW), dt.F32), Load(other, along(ROW), dt.F32)), dt.F32),
+        ),
+    )
+    assert Kernel("k", (ROW,), body, ()).buffers() == [X, other, Y]
+
+
+def test_statements_share_loops_unless_one_needs_the_other() -> None:
+    x = Load(X, along(ROW), dt.F32)
+    total = Reduced("r", dt.F32, frozenset())
+    first = Reduce(total, "sum", (ROW,), x)
+    second = Reduce(Reduced("s", dt.F32, frozenset()), "rmax", (ROW,), x)
+    needs = Store(Y, along(ROW), (ROW,), Apply("sub", (x, total), dt.F32))
+    reads = Store(X, along(ROW), (ROW,), Load(Y, along(ROW), dt.F32))
+    elsewhere = Reduce(total, "sum", (COLUMN,), x)
+    assert joined([first, second, needs]) == [[first, second], [needs]]
+    assert joined([needs, reads]) == [[needs], [reads]]
+    assert joined([first, elsewhere]) == [[first], [elsewhere]]
+
+
+def test_points_of_axes() -> None:
+    assert trip_count([ROW, COLUMN]) == 3 * dims.symbol("n")
+    assert trip_count([]) == 1
