@@ -45,6 +45,7 @@ class Connection(HttpToolsProtocol):
     cycle: Any
     _exchange: _Exchange | None = None
     _late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _reading = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -55,6 +56,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client left: what it asked is cancelled."""
         self._in_time()
+        self._is_read()
         super().connection_lost(exc)
         if self._exchange is not None:
             self._exchange.left()
@@ -109,13 +111,18 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client reads slowly: it has a while."""
         super().pause_writing()
-        self._in_time()
-        self._late = self.loop.call_later(self.options.client_s, self.transport.abort)
+        self._is_read()
+        self._unread = self.loop.call_later(self.options.client_s, self.transport.abort)
 
     def resume_writing(self) -> None:
         """It has read."""
         super().resume_writing()
-        self._in_time()
+        self._is_read()
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _in_time(self) -> None:
         if self._late is not None:
