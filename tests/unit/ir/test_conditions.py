@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError
+from sardonyx.ir import conditions
 from sardonyx.ir.algorithms import linalg, region, sort  # noqa: F401
 from sardonyx.ir.bounds import obligations, unproven
 from sardonyx.ir.graph import Graph
@@ -19,6 +22,10 @@ N, M = dims.symbol("N"), dims.symbol("M")
 
 def x(*shape: object) -> Value:
     return placeholder("x", dt.F32, shape)  # type: ignore[arg-type]
+
+
+def i(*shape: object) -> Value:
+    return placeholder("i", dt.I64, shape)  # type: ignore[arg-type]
 
 
 def messages(value: Value) -> list[str]:
@@ -62,3 +69,66 @@ def test_a_graph_says_each_once() -> None:
     value = make("dot", (x(N, 4), placeholder("w", dt.F32, (M, 3))), {}, dt.F32, (N, 3))
     graph = Graph(value.args, (("y", value + const(np.float32(1))), ("z", value)))
     assert [o.exact for o in unproven(graph)] == [True]
+
+
+def told(condition: Any, value: Value, **sizes: int) -> bool:
+    """Whether all that a condition says of a value holds for some sizes."""
+    return all(o.holds(sizes) for o in condition(value, "here"))
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "good", "bad"),
+    [
+        (conditions.reshape, make("reshape", (x(N, 2),), {}, dt.F32, (M,)), (2, 4), (2, 3)),
+        (conditions.dot, make("dot", (x(2, N), x(M, 2)), {}, dt.F32, (2, 2)), (3, 3), (3, 2)),
+        (conditions.concat, make("concat", (x(N, 1), x(M, 1)), {"axis": 1}, dt.F32, (N, 2)), (3, 3), (3, 2)),
+        (
+            conditions.pad,
+            make("pad", (x(2), const(np.float32(0))), {"low": (N - M,), "high": (0,)}, dt.F32, (N,)),
+            (3, 3),
+            (2, 3),
+        ),
+        (conditions.conv, make("conv", (x(1, N, 5), x(1, M, 2)), {"group": 2}, dt.F32, (1,)), (6, 3), (3, 3)),
+        (
+            conditions.conv_transpose,
+            make("conv_transpose", (x(1, N, 5), x(M, 1, 2)), {}, dt.F32, (1,)),
+            (3, 3),
+            (3, 4),
+        ),
+        (
+            conditions.gather_elements,
+            make("gather_elements", (x(N, 2), i(M, 9)), {"axis": 1}, dt.F32, (M, 9)),
+            (3, 2),
+            (2, 3),
+        ),
+        (
+            conditions.gather_nd,
+            make("gather_nd", (x(N, 2), i(M, 1)), {"batch_dims": 1}, dt.F32, (M,)),
+            (3, 3),
+            (2, 3),
+        ),
+        (
+            conditions.scatter_elements,
+            make("scatter_elements", (x(5), i(N), x(M)), {"axis": 0, "reduction": "none"}, dt.F32, (5,)),
+            (3, 3),
+            (2, 3),
+        ),
+        (
+            conditions.scatter_nd,
+            make("scatter_nd", (x(5, N), i(2, 1), x(2, M)), {"reduction": "none"}, dt.F32, (5, N)),
+            (3, 3),
+            (2, 3),
+        ),
+        (conditions.slice_, x(N).slice((1,), (M,), (2,)), (6, 3), (5, 3)),
+        (conditions.slice_, x(N).slice((M,), (3,), (-1,)), (6, 5), (6, 6)),
+    ],
+)  # fmt: skip
+def test_each_condition_holds_and_fails(
+    condition: Any, value: Value, good: tuple[int, int], bad: tuple[int, int]
+) -> None:
+    assert told(condition, value, N=good[0], M=good[1])
+    assert not told(condition, value, N=bad[0], M=bad[1])
+
+
+def test_an_empty_slice_may_lie_anywhere() -> None:
+    assert told(conditions.slice_, x(N).slice((9,), (M,)), N=3, M=0)

@@ -49,7 +49,10 @@ def vectorize(entries: Mapping[Any, Any], *, keys: Sequence[int | str]) -> Array
 
 
 def cast_map(entries: Mapping[int, Any], *, to: str, size: int | None) -> tuple[Array]:
-    """The values in the order of their keys as one row; or, with `size`, each in the column of its key."""
+    """The values in the order of their keys as one row; or, with `size`, each in the column of its key.
+
+    Raises ValueError for a key below 0, which has no column.
+    """
     convert, kind = {
         "TO_FLOAT": (float, np.float32),
         "TO_INT64": (int, np.int64),
@@ -58,6 +61,8 @@ def cast_map(entries: Mapping[int, Any], *, to: str, size: int | None) -> tuple[
     pairs = sorted(entries.items())
     if size is None:
         return (np.asarray([[convert(v) for _, v in pairs]], dtype=kind),)
+    if pairs and pairs[0][0] < 0:
+        raise ValueError(f"the key {pairs[0][0]} has no column")
     row = np.full((1, size), "" if kind is object else 0, dtype=kind)
     for key, value in pairs:
         if key < size:

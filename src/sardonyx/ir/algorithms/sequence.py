@@ -40,8 +40,8 @@ def insert(items: Sequence[Any], item: Any, *position: Array) -> list[Any]:
 
 
 def erase(items: Sequence[Any], *position: Array) -> list[Any]:
-    """A list without one element, the last if no position is given."""
-    place = _place(items, position[0], 0) if position else len(items) - 1
+    """A list without one element, the last if no position is given. Raises IndexError if there is none."""
+    place = _place(items, *(position or (np.asarray(-1),)), 0)
     return [*items[:place], *items[place + 1 :]]
 
 

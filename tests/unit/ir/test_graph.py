@@ -1,0 +1,73 @@
+"""Graphs are ordered, mapped and written flat; what they compute stays."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.ir.graph import Graph, flattened, rebuild, restored, symbols_of
+from sardonyx.ir.obligation import Obligation
+from sardonyx.ir.run import run
+from sardonyx.ir.text import text
+from sardonyx.ir.unknown import collect_unknowns, content
+from sardonyx.ir.value import const, placeholder
+
+N = dims.symbol("N")
+
+
+def sample() -> Graph:
+    """Rows repeated as often as an input says."""
+    x, times = placeholder("x", dt.F32, (N, 2)), placeholder("times", dt.I64, (1,))
+    with collect_unknowns() as unknowns:
+        (count,) = content(times * 2)
+        y = (x.reshape((1, N, 2)).broadcast((count, N, 2)) + const(np.float32(1))).exp()
+    return Graph((x, times), (("y", y), ("x", x)), unknowns, (Obligation(N - 1, False, "empty"),))
+
+
+FEEDS = [np.ones((3, 2), np.float32), np.array([2])]
+
+
+def test_everything_comes_after_what_it_needs() -> None:
+    graph = sample()
+    done: set[int] = set()
+    for value in graph.order():
+        assert all(need.id in done for need in graph.needs(value))
+        done.add(value.id)
+    assert any(value.prim == "mul" for value in graph.order()), "sizes have sources too"
+
+
+def test_a_pickled_graph_computes_the_same() -> None:
+    graph = sample()
+    for copy in (pickle.loads(pickle.dumps(graph)), restored(*flattened(graph))):
+        assert text(copy) == text(graph)
+        assert copy.obligations == graph.obligations
+        for got, expected in zip(run(copy, FEEDS), run(graph, FEEDS), strict=True):
+            assert np.array_equal(got, expected)
+    assert run(graph, FEEDS)[0].shape == (4, 3, 2)
+
+
+def test_uses_and_symbols() -> None:
+    graph = sample()
+    x = graph.inputs[0]
+    assert [user.prim for user in graph.uses()[x.id]] == ["reshape"]
+    assert graph.symbols() == {"N": (0, 0)}
+    assert not graph.falls_back()
+
+
+def test_a_map_replaces_values_and_the_sources_of_sizes() -> None:
+    graph = sample()
+    doubled = graph.map(lambda v, args: rebuild(v, args) if v.prim != "exp" else args[0])
+    assert doubled.outputs[0][1].prim == "add"
+    assert doubled.outputs[1][1] is graph.inputs[0]
+    same = graph.map(rebuild)
+    assert same.outputs == graph.outputs, "what does not change is the same value"
+
+
+def test_symbols_are_found_wherever_they_stand() -> None:
+    m = dims.symbol("M")
+    x = placeholder("x", dt.F32, (N, 8))
+    assert symbols_of(x) == {"N"}
+    assert symbols_of(x.slice((0, m), (N, 2))) == {"N", "M"}

@@ -1,0 +1,31 @@
+"""Equal attributes and contents have equal keys, others have not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sardonyx.base import dtype as dt
+from sardonyx.ir.intern import const_key, freeze
+
+
+def test_attributes_in_any_order_and_kind_of_list() -> None:
+    first = freeze({"a": [1, 2], "b": {"c": np.arange(3)}})
+    assert first == freeze({"b": {"c": np.arange(3)}, "a": (1, 2)})
+    assert hash(first) is not None
+    assert first != freeze({"a": [1, 2], "b": {"c": np.arange(3.0)}})
+    assert freeze([[1], [2, 3]]) != freeze([[1, 2], [3]])
+
+
+def test_constants_are_known_by_content_type_and_shape() -> None:
+    a = np.arange(6, dtype=np.float32)
+    assert const_key(a, dt.F32) == const_key(a.copy(), dt.F32)
+    assert const_key(a, dt.F32) != const_key(a.reshape(2, 3), dt.F32)
+    assert const_key(a, dt.F32) != const_key(a.view(np.int32), dt.I32)
+    assert const_key(np.float32([0.0]), dt.F32) != const_key(np.float32([-0.0]), dt.F32), "bits decide"
+    texts = np.array(["a", "b"], object)
+    assert const_key(texts, dt.STRING) == const_key(texts.copy(), dt.STRING)
+
+
+def test_large_constants_are_known_by_their_array() -> None:
+    large = np.zeros(5000)
+    assert const_key(large, dt.F64) == const_key(large, dt.F64) != const_key(large.copy(), dt.F64)

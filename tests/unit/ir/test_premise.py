@@ -1,0 +1,48 @@
+"""What is taken for granted of sizes is noted, once and with its reason; what is proven is not."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from sardonyx.base import dim as dims
+from sardonyx.ir.origin import origin
+from sardonyx.ir.premise import collect_premises, must_broadcast, must_equal
+
+N, M = dims.symbol("N", 1), dims.symbol("M", 1)
+
+
+def test_only_what_is_not_proven_is_noted_and_once() -> None:
+    with collect_premises() as found, origin("Add_3"):
+        must_equal(N, N, "never")
+        must_equal(N * 2, M, "sizes {} and {} differ", N, (M, 4))
+        must_equal(N * 2, M, "again")
+    ((premise),) = found.values()
+    assert premise.exact
+    assert premise.message.startswith("Add_3: sizes N and [")
+    assert premise.holds({"N": 2, "M": 4})
+    assert not premise.holds({"N": 2, "M": 5})
+
+
+def test_outside_a_collection_nothing_is_kept() -> None:
+    must_equal(N, M, "lost")
+    must_broadcast(N, M, N)
+    with collect_premises() as found:
+        pass
+    assert not found
+
+
+@pytest.mark.parametrize(("n", "m"), list(itertools.product(range(1, 4), repeat=2)))
+def test_broadcasts_hold_where_numpy_allows_them(n: int, m: int) -> None:
+    with collect_premises() as found:
+        must_broadcast(N, M, dims.broadcast(N, M))
+    assert found
+    assert all(p.holds({"N": n, "M": m}) for p in found.values()) == (n == m or 1 in (n, m))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_known_result_bounds_both(n: int) -> None:
+    with collect_premises() as found:
+        must_broadcast(N, 2, 2)
+    assert all(p.holds({"N": n}) for p in found.values()) == (n in (1, 2))

@@ -1,0 +1,27 @@
+"""Every error is caught as the one root, and says of what kind it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from sardonyx import errors
+
+CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, Exception)]
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_errors_are_of_one_tree_and_named_in_its_picture(error: type[errors.SardonyxError]) -> None:
+    assert issubclass(error, errors.SardonyxError)
+    assert error.__name__ in (errors.__doc__ or "")
+    assert str(error("what, where")) == "what, where"
+
+
+def test_kinds_refine_classes() -> None:
+    assert errors.LoadError("m", kind="empty").kind == "empty"
+    assert errors.RunError("m").kind == ""
+
+
+def test_needs_of_content_are_unsupported_until_answered() -> None:
+    error = errors.NeedsContent("m", inputs=("x",), units=(("n", "x", 0),))
+    assert isinstance(error, errors.UnsupportedOp)
+    assert (error.inputs, error.sizes, error.units, error.answerable) == (("x",), (), (("n", "x", 0),), False)
