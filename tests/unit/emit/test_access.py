@@ -1,0 +1,97 @@
+"""Every distance between lanes reaches its elements and no others; indices from data are checked first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dtype import DType
+from sardonyx.emit.access import FAIL_INDEX, NARROW_STEPS
+from sardonyx.loops.nest import Affine, Axis, Buffer, Kernel, Load, Pick, Store, along
+from tests.unit.emit.alone import Stopped, check, run
+
+N = 37
+AXIS = Axis("i", N)
+DTYPES = [dt.F32, dt.F64, dt.I8, dt.BOOL, dt.F16, dt.BF16]
+
+
+def buffers(dtype: DType = dt.F32) -> tuple[Buffer, Buffer]:
+    return Buffer("x", dtype, "in"), Buffer("y", dtype, "out")
+
+
+def numbers(size: int, dtype: DType = dt.F32) -> Any:
+    return np.random.default_rng(size).integers(0, 2 if dtype is dt.BOOL else 90, size).astype(dtype.numpy)
+
+
+@pytest.mark.parametrize("step", [0, 1, -1, *NARROW_STEPS, 5, -3])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_loads_at_every_distance(step: int, dtype: DType) -> None:
+    x, y = buffers(dtype)
+    span = abs(step) * (N - 1) + 1
+    at = Affine(span - 1 if step < 0 else 0, ((AXIS, step),) if step else ())
+    kernel = Kernel("k", (AXIS,), (Store(y, along(AXIS), (), Load(x, at, dtype)),), (), vector=AXIS)
+    check(kernel, {x: numbers(span, dtype), y: numbers(N, dtype)})
+
+
+@pytest.mark.parametrize("step", [1, 2, -1, 7])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_stores_at_every_distance(step: int, dtype: DType) -> None:
+    x, y = buffers(dtype)
+    span = abs(step) * (N - 1) + 1
+    to = Affine(span - 1 if step < 0 else 0, ((AXIS, step),))
+    kernel = Kernel("k", (AXIS,), (Store(y, to, (), Load(x, along(AXIS), dtype)),), (), vector=AXIS)
+    check(kernel, {x: numbers(N, dtype), y: numbers(span, dtype)})
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_a_distance_known_at_run_time(step: int) -> None:
+    x, y = buffers()
+    at = Affine(0, ((AXIS, dims.symbol("s")),))
+    kernel = Kernel("k", (AXIS,), (Store(y, along(AXIS), (), Load(x, at, dt.F32)),), (), vector=AXIS)
+    check(kernel, {x: numbers(step * (N - 1) + 1), y: numbers(N)}, {"s": step})
+
+
+def picking(vector: Axis | None) -> tuple[Kernel, Buffer, Buffer, Buffer]:
+    x, y = buffers()
+    i = Buffer("i", dt.I64, "in")
+    picked = Load(x, Affine(), dt.F32, (Pick(Load(i, along(AXIS), dt.I64), 1, 10),))
+    return Kernel("k", (AXIS,), (Store(y, along(AXIS), (), picked),), (), vector=vector), x, i, y
+
+
+@pytest.mark.parametrize("vector", [None, AXIS])
+def test_positions_from_data_count_from_the_end(vector: Axis | None) -> None:
+    kernel, x, i, y = picking(vector)
+    check(kernel, {x: numbers(10), i: np.arange(N) % 20 - 10, y: numbers(N)})
+
+
+@pytest.mark.parametrize("vector", [None, AXIS])
+@pytest.mark.parametrize("bad", [10, -11, 1 << 40])
+def test_a_position_outside_ends_the_call(vector: Axis | None, bad: int) -> None:
+    kernel, x, i, y = picking(vector)
+    places = np.zeros(N, np.int64)
+    places[N - 1] = bad
+    with pytest.raises(Stopped) as stopped:
+        run(kernel, {x: numbers(10), i: places, y: numbers(N)})
+    assert stopped.value.args == (FAIL_INDEX, bad, 10)
+
+
+@pytest.mark.parametrize("reduction", ["none", "add", "mul", "max", "min"])
+def test_updates_at_positions_from_data(reduction: str) -> None:
+    x, y = buffers(dt.I32)
+    i = Buffer("i", dt.I64, "in")
+    pick = Pick(Load(i, along(AXIS), dt.I64), 1, 5)
+    store = Store(y, Affine(), (), Load(x, along(AXIS), dt.I32), (pick,), reduction)
+    kernel = Kernel("k", (AXIS,), (store,), (), serial=True)
+    memory = {x: numbers(N, dt.I32) % 3 + 1, i: np.arange(N) % 5, y: np.arange(5, dtype=np.int32)}
+    got = run(kernel, memory)[y]
+    expected = memory[y].copy()
+    for n in range(N):
+        old, new = int(expected[n % 5]), int(memory[x][n])
+        updates = {"none": new, "add": old + new, "mul": (old * new + 2**31) % 2**32 - 2**31}
+        updates |= {"max": max(old, new), "min": min(old, new)}
+        expected[n % 5] = updates[reduction]
+    assert got.tolist() == expected.tolist()

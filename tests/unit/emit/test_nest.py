@@ -1,0 +1,80 @@
+"""A kernel becomes a function whose text depends on its structure alone; threads share out its points."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx import targets
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
+from sardonyx.emit.nest import Emitted, Word, emit
+from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Store
+from sardonyx.object.link import link
+from sardonyx.runtime.image import load
+from tests.unit.emit.alone import check, words_of
+from tests.unit.kernels.native import guarded
+from tests.unit.objects import compiled
+
+TARGET = targets.detect()
+
+
+def copy(rows: Dim, columns: Dim, pitch: Dim, names: str = "xy") -> tuple[Kernel, Buffer, Buffer]:
+    x, y = Buffer(names[0], dt.F32, "in"), Buffer(names[1], dt.F32, "out")
+    row, column = Axis("r", rows), Axis("c", columns)
+    to, source = (Affine(0, ((row, step), (column, 1))) for step in (columns, pitch))
+    body = (Store(y, to, (), Load(x, source, dt.F32)),)
+    return Kernel("k", (row, column), body, (), vector=column), x, y
+
+
+def test_sizes_are_words_and_not_text() -> None:
+    n, m, p = (dims.symbol(name) for name in "nmp")
+    one, other = emit(copy(n, m, p)[0], TARGET), emit(copy(p, n, m, "ab")[0], TARGET)
+    assert (one.symbol, one.ir) == (other.symbol, other.ir)
+    assert [w.dim for w in one.words if w.buffer is None] == [p, m, n]
+    large, larger = emit(copy(1000, 2000, 3000)[0], TARGET), emit(copy(1001, 2001, 3001)[0], TARGET)
+    assert large.ir == larger.ir or large.symbol != larger.symbol
+    assert emit(copy(3, m, 8)[0], TARGET).ir != emit(copy(4, m, 8)[0], TARGET).ir, "small sizes are structure"
+    assert isinstance(one, Emitted)
+    assert all(isinstance(word, Word) for word in one.words)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 3000), (3, 70), (200, 5), (2, 1025), (0, 9)])
+@pytest.mark.parametrize("open_", [False, True])
+def test_threads_share_out_every_point_once(rows: int, columns: int, open_: bool) -> None:
+    sizes = {"n": rows, "m": columns, "p": columns + 3}
+    given: Any = [dims.symbol(s) for s in sizes] if open_ else list(sizes.values())
+    kernel, x, y = copy(*given)
+    source = np.arange(rows * (columns + 3), dtype=np.float32)
+    check(kernel, {x: source, y: np.zeros(rows * columns, np.float32)}, sizes)
+
+
+@pytest.mark.parametrize("form", ["tile", "product"])
+def test_an_epilogue_works_on_the_block_that_it_is_given(form: str) -> None:
+    batch0, batch1, row, column = Axis("a", 3), Axis("b", 4), Axis("r", 9), Axis("c", 21)
+    tile, y = Buffer("tile", dt.F32, "tile"), Buffer("y", dt.F32, "out")
+    to = Affine(0, ((batch0, 4 * 9 * 21), (batch1, 9 * 21), (row, 21), (column, 1)))
+    square = Apply("mul", (Load(tile, Affine(0, ((row, 21), (column, 1))), dt.F32),) * 2, dt.F32)
+    kernel = Kernel(
+        "k", (batch0, batch1, row, column), (Store(y, to, (), square),), (), form=form, vector=column
+    )
+    emitted = emit(kernel, TARGET)
+    image = load(link([compiled(emitted.ir, TARGET)]))
+    block = guarded(np.random.default_rng(1).standard_normal((2, 24)).astype(np.float32)[:, :24])
+    out = guarded(np.zeros((3, 4, 9, 21), np.float32))
+    at = (2, 1, 5, 3)
+    coords = np.array(at if form == "tile" else (2 * 4 + 1, 5, 3))
+    words = words_of(emitted, {y: out.reshape(-1)}, {})
+    function = ctypes.CFUNCTYPE(
+        None, *[ctypes.c_void_p, ctypes.c_int64] + [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 2
+    )
+    function(image.address(emitted.symbol))(
+        block.ctypes.data, 24, words.ctypes.data, coords.ctypes.data, 2, 18
+    )
+    expected = np.zeros_like(out)
+    expected[2, 1, 5:7, 3:21] = block[:, :18] ** 2
+    assert np.array_equal(out, expected)

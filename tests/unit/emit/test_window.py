@@ -1,0 +1,54 @@
+"""Windows that slide share what is the same for each tap, in blocks that leave no point out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.emit.window import _block_widths
+from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Reduce, Reduced, Store
+from tests.unit.emit.alone import check
+
+
+@pytest.mark.parametrize("most", [4, 8])
+@pytest.mark.parametrize("extent", range(1, 40))
+def test_blocks_cover_an_axis(extent: int, most: int) -> None:
+    widths = _block_widths(extent, most)
+    assert all(0 < width <= most for width in widths)
+    left = extent
+    for width in widths:
+        left %= width
+    assert left == 0
+    assert _block_widths(dims.symbol("n"), most)[-1] == 1, "any number of points is left over"
+
+
+@pytest.mark.parametrize("points", [1, 7, 8, 13])
+@pytest.mark.parametrize("open_", [False, True])
+@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("taps", [(3, 3), (1, 5)])
+def test_a_depthwise_convolution(points: int, open_: bool, step: int, taps: tuple[int, int]) -> None:
+    lanes, rows = 16, 5
+    x, w, y = Buffer("x", dt.F32, "in"), Buffer("w", dt.F32, "in"), Buffer("y", dt.F32, "out")
+    line, pixel, lane = Axis("l", rows), Axis("p", dims.symbol("n") if open_ else points), Axis("c", lanes)
+    a, b = Axis("a", taps[0]), Axis("b", taps[1])
+    width = (points - 1) * step + taps[1]
+    pitch = width * lanes
+    at = Affine(0, ((line, pitch), (pixel, step * lanes), (lane, 1), (a, pitch), (b, lanes)))
+    total = Reduced("t", dt.F32, frozenset([line, pixel, lane]))
+    product = Apply(
+        "mul",
+        (Load(x, at, dt.F32), Load(w, Affine(0, ((a, taps[1] * lanes), (b, lanes), (lane, 1))), dt.F32)),
+        dt.F32,
+    )
+    to = Affine(0, ((line, points * lanes), (pixel, lanes), (lane, 1)))
+    body = (Reduce(total, "sum", (a, b), product), Store(y, to, (), total))
+    kernel = Kernel("k", (line, pixel, lane), body, (), vector=lane)
+    rng = np.random.default_rng(points)
+    memory = {
+        x: rng.integers(-5, 5, (rows + taps[0] - 1) * pitch).astype(np.float32),
+        w: rng.integers(-5, 5, taps[0] * taps[1] * lanes).astype(np.float32),
+        y: np.zeros(rows * points * lanes, np.float32),
+    }
+    check(kernel, memory, {"n": points})
