@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -155,11 +155,3 @@ def watched(watcher: Watcher) -> Iterator[None]:
         yield
     finally:
         _watcher.reset(token)
-
-
-def timings_by_stage(timings: Sequence[StageTime]) -> dict[str, float]:
-    """Milliseconds per stage name, repeated stages added up."""
-    totals: dict[str, float] = {}
-    for row in timings:
-        totals[row.stage] = totals.get(row.stage, 0.0) + row.elapsed_ms
-    return totals

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from sardonyx.base.policy import Goal
-from sardonyx.base.target import Target
-from sardonyx.kernels import scratch
 
 _PARTS = 4
 """Modules of about equal length for one element type, which are compiled side by side."""
@@ -46,8 +44,3 @@ def library_ir(goal: Goal, dtype: str = "float") -> tuple[str, ...]:
     define_gemm(module, goal, dtype)
     define_conv(module, goal, dtype)
     return module.parts(_PARTS)
-
-
-def scratch_bytes(target: Target) -> int:
-    """Bytes of thread-private scratch that any kernel of the library may use, whatever the sizes."""
-    return max(scratch.product_bytes(target), scratch.convolution_bytes())

@@ -8,10 +8,8 @@ from dataclasses import replace
 from sardonyx.base.target import Target
 from sardonyx.loops.cost import is_short, nest_cost
 from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, walk
-from sardonyx.loops.rewrite import drop_unit_axes, merge_axes, merge_outer, merge_pair
+from sardonyx.loops.rewrite import drop_unit_axes, merge_axes
 from sardonyx.loops.stage import stage, with_reciprocals
-
-__all__ = ["lanes_of", "merge_outer", "merge_pair", "schedule"]
 
 
 def schedule(kernel: Kernel, target: Target) -> Kernel:

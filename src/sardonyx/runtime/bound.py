@@ -24,8 +24,6 @@ from sardonyx.runtime.pointers import address_of
 
 Array = np.ndarray[Any, Any]
 Words = npt.NDArray[np.int64]
-Patches = tuple[tuple[int, int], ...]
-"""(position of a word, offset in bytes) pairs: words that hold the address of one storage."""
 
 _IDLE = 8
 """Frames, and arenas, of a segment that are kept for later runs."""

@@ -5,10 +5,6 @@ Decides where an image comes from; must not know what the code does nor import l
 
 from __future__ import annotations
 
-import mmap
-import sys
-from pathlib import Path
-
 from sardonyx.base.executable import Executable, Mapped, copied
 from sardonyx.errors import CompileError
 from sardonyx.object.image import Image
@@ -64,21 +60,3 @@ def load_cached(cache: Cache, key: str) -> LoadedImage | None:
         return LoadedImage(Mapped(entry.mapped, HEADER_BYTES), offsets, size)
     except (OSError, CompileError):
         return None
-
-
-def load_file(path: str | Path, offset: int = 0) -> LoadedImage:
-    """Map an image out of a file in which the bytes of `Image.to_bytes` run from `offset` to the end.
-
-    Processes that load the same file share its memory. `offset` must be a multiple of 64.
-    Raises OSError if the file cannot be read, CompileError if it holds no image.
-    """
-    if sys.platform == "win32":
-        return load_blob(Path(path).read_bytes()[offset:])
-    with Path(path).open("rb") as file:
-        try:
-            mapped = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC)
-        except (PermissionError, ValueError):
-            # A file system mounted without permission to execute, or an empty file.
-            return load_blob(file.read()[offset:])
-    size, offsets = Image.read_symbols(memoryview(mapped)[offset:])
-    return LoadedImage(Mapped(mapped, offset), offsets, size)

@@ -48,9 +48,7 @@ class Job:
     level: int = 1
     deadline_ns: int | None = None
     queued_ns: int = field(default_factory=time.perf_counter_ns)
-    future: asyncio.Future[Results] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    future: asyncio.Future[Results] = field(default_factory=_future)
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@ from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv, Gemm
-from sardonyx.kernels.library import library_ir, scratch_bytes
+from sardonyx.kernels.library import library_ir
+from sardonyx.kernels.scratch import convolution_bytes, product_bytes
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
 from tests.unit.objects import compiled
@@ -67,7 +68,7 @@ def _protect(address: int, size: int) -> None:
 
 @cache
 def _scratch(target: Target) -> Array:
-    return guarded(np.zeros(scratch_bytes(target), np.uint8), align=64)
+    return guarded(np.zeros(max(product_bytes(target), convolution_bytes()), np.uint8), align=64)
 
 
 def run(

@@ -6,6 +6,7 @@ import ctypes
 import mmap
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from sardonyx.errors import CompileError
 from sardonyx.object import engine
 from sardonyx.object.link import link
 from sardonyx.runtime.cache import Cache
-from sardonyx.runtime.image import LoadedImage, load_cached, load_file
+from sardonyx.runtime.image import LoadedImage, load_cached
 from sardonyx.targets.x86_64 import isa
 
 ANSWER = "define i64 @answer() nounwind {\n  ret i64 42\n}\n"
@@ -53,10 +54,11 @@ def test_a_damaged_image_is_not_loaded(tmp_path: Path, blob: bytes) -> None:
 
 
 def test_code_outlives_its_file(tmp_path: Path, blob: bytes) -> None:
-    path = tmp_path / "image"
-    path.write_bytes(blob)
-    loaded = load_file(path)
-    path.unlink()
+    cache = Cache(tmp_path)
+    cache.put("image", "ab", blob)
+    loaded = load_cached(cache, "ab")
+    cache.path("image", "ab").unlink()
+    assert loaded is not None
     assert answer(loaded) == 42
 
 
@@ -64,16 +66,18 @@ def test_code_outlives_its_file(tmp_path: Path, blob: bytes) -> None:
 def test_a_file_system_that_forbids_execution_costs_a_copy(
     tmp_path: Path, blob: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "image"
-    path.write_bytes(bytes(64) + blob)
+    cache = Cache(tmp_path)
+    cache.put("image", "ab", blob)
     real, refused = mmap.mmap, []
 
-    def refuse_once(*args: int) -> mmap.mmap:
+    def refuse_once(*args: Any, **named: Any) -> mmap.mmap:
         if not refused:
             refused.append(True)
             raise PermissionError
-        return real(*args)
+        return real(*args, **named)
 
     monkeypatch.setattr(mmap, "mmap", refuse_once)
-    assert answer(load_file(path, 64)) == 42
+    loaded = load_cached(cache, "ab")
+    assert loaded is not None
+    assert answer(loaded) == 42
     assert refused

@@ -19,9 +19,7 @@ from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel, Store
-from sardonyx.loops.schedule import merge_pair
-
-BLOCK = 16
+from sardonyx.loops.rewrite import merge_pair
 
 
 def conv_call(

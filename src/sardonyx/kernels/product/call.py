@@ -22,7 +22,7 @@ from sardonyx.kernels.product.pack import pack_b
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel, Store
-from sardonyx.loops.schedule import merge_outer
+from sardonyx.loops.rewrite import merge_outer
 
 
 def dot_call(
