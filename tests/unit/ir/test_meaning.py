@@ -47,6 +47,12 @@ def test_whole_numbers(a: int, b: int) -> None:
         assert int(meaning.power(i8(a), i8(b))[0]) == int(float(a) ** b)
 
 
+def test_negative_powers_truncate() -> None:
+    a = np.repeat(np.int32([-2, -1, 0, 1, 2]), 3)
+    b = np.tile(np.int32([-1, -2, -3]), 5)
+    assert meaning.power(a, b).tolist() == [0, 0, 0, -1, 1, -1, 0, 0, 0, 1, 1, 1, 0, 0, 0]
+
+
 def test_symbols_are_decided_or_left() -> None:
     one = sizes(N, N + 1)
     assert meaning.equal(one, one).tolist() == [True, True]

@@ -12,8 +12,10 @@ from sardonyx.base.target import Target
 from sardonyx.errors import RunError
 from sardonyx.ir.algorithms import region
 from sardonyx.ir.value import Value, make
+from sardonyx.kernels.convolution.col2im import col2im_calls
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import Array, graph_of, native
 from tests.unit.kernels.native import guarded
 
@@ -66,3 +68,14 @@ def test_ranks(target: Target, attrs: dict[str, tuple[int, ...]], dtype: Any, th
 def test_columns_that_are_missing(target: Target) -> None:
     with pytest.raises(RunError, match="out of range"):
         compiled(np.zeros((1, 6, 19), np.float32), CASES[1], target)
+
+
+@pytest.mark.parametrize("attrs", CASES, ids=lambda a: f"{len(a['kernel'])}d")
+def test_ranks_have_kernels_of_their_own(attrs: dict[str, tuple[int, ...]]) -> None:
+    taps, places = int(np.prod(attrs["kernel"])), int(np.prod(attrs["positions"]))
+    (call,) = calls_of(
+        col2im_calls,
+        lambda v: [make("col2im", (v,), attrs, v.dtype, (2, 3, *attrs["out"]))],
+        [np.zeros((2, 3 * taps, places), np.float32)],
+    )
+    assert str(len(attrs["kernel"])) in call.symbol

@@ -12,9 +12,11 @@ from sardonyx.base import dim as dims
 from sardonyx.base.target import Target
 from sardonyx.errors import ShapeError
 from sardonyx.ir.bounds import unproven
+from sardonyx.kernels.numeric.det import det_calls
 from sardonyx.ops.onnx.linear import det
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import graph_of, native
 from tests.unit.kernels.native import guarded
 
@@ -48,3 +50,9 @@ def test_matrices_must_be_square() -> None:
     rows, columns = dims.symbol("n"), dims.symbol("m")
     graph = graph_of(lambda v: [det(v)], [np.zeros((2, 2))], sizes=[(rows, columns)])
     assert any("square" in o.message for o in unproven(graph))
+
+
+def test_the_matrix_is_copied_to_scratch() -> None:
+    (call,) = calls_of(det_calls, lambda v: [det(v)], [np.zeros((5, 7, 7), np.float32)])
+    assert call.scratch_bytes == 7 * 7 * 8
+    assert call.plan == "5 matrices of 7 x 7"

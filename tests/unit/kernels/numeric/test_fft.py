@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms import linalg
 from sardonyx.ir.value import Value, make
+from sardonyx.kernels.numeric.fft import Transform, fft_calls
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import Array, graph_of, native, program_of
 from tests.unit.kernels.native import guarded
 
@@ -77,3 +80,19 @@ def test_lengths_known_at_run_time(target: Target) -> None:
         (got,) = program.run([x], [0])
         expected = linalg.fft(x, length=size, bins=size, inverse=False, real=False)
         assert_close(got, expected, size)
+
+
+def test_each_kind_of_transform_has_a_kernel_of_its_own() -> None:
+    kinds = [
+        Transform(dt.F32, parts, way, real) for parts in (1, 2) for way, real in ((0, 0), (1, 0), (1, 1))
+    ]  # type: ignore[arg-type]
+    assert len({kind.symbol for kind in kinds}) == 6
+    attrs = {"length": 100, "bins": 51, "inverse": False, "real": False}
+    for length in (64, 100):
+        attrs |= {"length": length, "bins": length // 2 + 1}
+        (call,) = calls_of(
+            fft_calls,
+            lambda v, a=dict(attrs): [make("fft", (v,), a, v.dtype, (3, a["bins"], 2))],
+            [np.zeros((3, length, 1), np.float32)],
+        )
+        assert call.scratch_bytes

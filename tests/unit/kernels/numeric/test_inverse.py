@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from sardonyx.base.target import Target
+from sardonyx.kernels.numeric.inverse import inverse_calls
 from sardonyx.ops.microsoft.tensor import inverse
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import graph_of, native
 from tests.unit.kernels.native import guarded
 
@@ -35,3 +37,8 @@ def test_a_singular_matrix_has_no_finite_inverse(target: Target) -> None:
     (got,) = native(graph_of(lambda v: [inverse(v)], [x]), target, [x])
     assert not np.isfinite(got[0]).all()
     assert np.array_equal(got[1], np.eye(3))
+
+
+def test_the_matrix_lies_beside_its_inverse_in_scratch() -> None:
+    (call,) = calls_of(inverse_calls, lambda v: [inverse(v)], [np.zeros((7, 7), np.float32)])
+    assert call.scratch_bytes == 2 * 7 * 7 * 8

@@ -9,9 +9,11 @@ import pytest
 
 from sardonyx.base.target import Target
 from sardonyx.errors import RunError
+from sardonyx.kernels.numeric.region import region_calls
 from sardonyx.ops.onnx.pool import max_roi_pool, roi_align
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import Array, graph_of, native, reference
 from tests.unit.kernels.native import guarded
 
@@ -82,3 +84,14 @@ def test_bad_numbers_stay_inside(target: Target) -> None:
     pooled = np.concatenate([batch[:, None], rois], 1).astype(np.float32)
     graph = graph_of(lambda *values: [max_roi_pool(*values, pooled_shape=(2, 2))], [x, pooled])
     native(graph, target, [guarded(x), guarded(pooled)])
+
+
+def test_each_kind_of_pool_has_a_kernel_of_its_own() -> None:
+    arrays = drawn(3, 4)
+    symbols = []
+    for mode in ("avg", "max"):
+        (call,) = calls_of(region_calls, lambda *v, m=mode: [roi_align(*v, mode=m)], arrays)
+        symbols.append(call.symbol)
+    rois = np.zeros((4, 5), np.float32)
+    (call,) = calls_of(region_calls, lambda *v: [max_roi_pool(*v, pooled_shape=(2, 2))], [arrays[0], rois])
+    assert len({*symbols, call.symbol}) == 3

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms import dictionary
 from sardonyx.ir.value import Value, make
+from sardonyx.kernels.select.lookup import integers, lookup_calls
 from tests.runnable import runnable_targets
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import Array, graph_of, native
 from tests.unit.kernels.native import guarded
 
@@ -45,3 +48,19 @@ def test_special_keys(target: Target) -> None:
     check(x, np.array([-0.0, np.nan, -np.inf, 2], np.float32), np.arange(4), -1, target)
     wide = np.array([1, 2**40 + 2, 3], np.int64)
     check(np.array([1, 2, 3], np.int32), wide, np.array([5.0, 6.0, np.nan]), 0.5, target)
+
+
+def test_keys_that_no_element_can_have_are_left_out() -> None:
+    def build(*given: Value) -> list[Value]:
+        return [make("lookup", given, {}, given[2].dtype, given[0].shape)]
+
+    arrays = [np.zeros(5, np.int8), np.array([1, 300, 2, 1]), np.arange(4), np.array(-1)]
+    (call,) = calls_of(lookup_calls, build, arrays, (1, 2, 3))
+    assert call.plan == "2 keys"
+
+
+def test_integers_order_as_elements_do() -> None:
+    x = np.float32([np.nan, np.inf, 3, 0, -1, -np.inf])
+    order = integers(x, dt.F32)
+    assert (np.sort(order)[::-1] == order).all(), "NaN is above all numbers"
+    assert integers(np.float32([-0.0]), dt.F32) == integers(np.float32([0.0]), dt.F32)

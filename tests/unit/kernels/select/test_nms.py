@@ -10,8 +10,10 @@ import pytest
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms import sort
 from sardonyx.ir.value import Value
+from sardonyx.kernels.select.nms import nms_calls
 from sardonyx.ops.onnx.sort import non_max_suppression
 from tests.runnable import runnable_targets
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import Array, graph_of, native
 from tests.unit.kernels.native import guarded
 
@@ -65,3 +67,21 @@ def test_bad_numbers(target: Target) -> None:
     check(boxes, scores, target, 30, 0.4, 0.2)
     boxes[0, 4], boxes[0, 7, 1] = 0, np.inf
     check(boxes, scores, target, 30, 0.4)
+
+
+def test_every_class_of_every_image_is_work() -> None:
+    def build(*values: Value) -> list[Value]:
+        return [non_max_suppression(*values)]
+
+    works = [
+        sum(
+            call.work
+            for call in calls_of(
+                nms_calls,
+                build,
+                [np.zeros((2, 7, 4), np.float32), np.zeros((2, classes, 7), np.float32), np.array([3])],
+            )
+        )
+        for classes in (1, 3)
+    ]
+    assert works[1] == 3 * works[0]

@@ -12,8 +12,10 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
 from sardonyx.ir.value import Value, make
+from sardonyx.kernels.select.nonzero import nonzero_calls
 from sardonyx.ops.onnx.sort import non_zero
 from tests.runnable import runnable_targets
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import graph_of, native, program_of
 from tests.unit.kernels.native import guarded
 
@@ -67,3 +69,12 @@ def test_keys_differ(target: Target) -> None:
     program = program_of(graph_of(build, [np.zeros(1)]), target)
     keys = {int(key) for _ in range(20) for key in program.run([np.zeros(1)], range(2))}
     assert len(keys) == 40
+
+
+def test_a_scalar_has_one_axis() -> None:
+    def build(v: Value) -> list[Value]:
+        return [make("nonzero", (v,), {"count": 1}, dt.I64, (max(1, v.rank), 1))]
+
+    for shape, words in (((), 5), ((4,), 5), ((2, 3), 6)):
+        (call,) = calls_of(nonzero_calls, build, [np.zeros(shape, np.float32)])
+        assert len(call.words) == words, "the sizes come after four words"

@@ -10,8 +10,10 @@ import pytest
 
 from sardonyx.base.target import Target
 from sardonyx.ir.value import Value, make
+from sardonyx.kernels.select.scan import scan_calls
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import Array, graph_of, native, reference
 from tests.unit.kernels.native import guarded
 
@@ -88,3 +90,17 @@ def test_views_are_made_dense(target: Target) -> None:
     (got,) = native(graph_of(build, [x]), target, [x])
     (expected,) = reference(build, [x])
     assert_close(got, expected.astype(np.float32), 6)
+
+
+def test_each_kind_of_scan_has_a_kernel_of_its_own() -> None:
+    symbols = set()
+    for prim in ("cumsum", "cumprod"):
+        for exclusive in (False, True):
+            attrs = {"axis": 1, "exclusive": exclusive, "reverse": False}
+            (call,) = calls_of(
+                scan_calls,
+                lambda v, p=prim, a=attrs: [make(p, (v,), a, v.dtype, v.shape)],
+                [np.zeros((2, 3))],
+            )
+            symbols.add(call.symbol)
+    assert len(symbols) == 4

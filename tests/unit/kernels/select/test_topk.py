@@ -13,7 +13,9 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms import sort
 from sardonyx.ir.value import Value, many
+from sardonyx.kernels.select.topk import Selection, topk_calls
 from tests.runnable import runnable_targets
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import Array, graph_of, native, program_of
 from tests.unit.kernels.native import guarded
 
@@ -91,3 +93,15 @@ def test_sizes_known_at_run_time(target: Target) -> None:
         (places,) = program.run([x], [0])
         expected = sort.topk(x, k=size // 2, axis=1, largest=True)[1]
         assert np.array_equal(places, expected)
+
+
+def test_the_heap_lies_in_scratch() -> None:
+    def build(v: Value) -> tuple[Value, ...]:
+        attrs = {"k": 3, "axis": 1, "largest": False}
+        return many("topk", (v,), attrs, [(v.dtype, (2, 3)), (dt.I64, (2, 3))])
+
+    for dtype, bytes_ in ((np.int8, 8), (np.float64, 16)):
+        (call,) = calls_of(topk_calls, build, [np.zeros((2, 9), dtype)])
+        assert call.scratch_bytes == 3 * bytes_, "an entry is a key and a place"
+        assert call.plan == "the best 3 of 9"
+    assert Selection(dt.F32, True).symbol != Selection(dt.F32, False).symbol

@@ -10,8 +10,10 @@ import pytest
 
 from sardonyx.base.target import Target
 from sardonyx.ir.run import run
+from sardonyx.kernels.select.unique import unique_calls
 from sardonyx.ops.onnx.sort import unique
 from tests.runnable import runnable_targets
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import Array, graph_of, native
 from tests.unit.kernels.native import guarded
 
@@ -55,3 +57,11 @@ def test_types(target: Target, dtype: Any) -> None:
 def test_special_numbers(target: Target, dtype: Any, ordered: int) -> None:
     x = np.array([1, np.nan, -0.0, np.inf, 0, np.nan, -np.inf, 1, -1, np.nan], dtype)
     check(x, target, None, ordered)
+
+
+def test_work_grows_with_the_elements() -> None:
+    works = [
+        sum(c.work for c in calls_of(unique_calls, lambda v: unique(v), [np.zeros(n, np.float32)]))
+        for n in (10, 1000)
+    ]
+    assert works[1] >= 100 * works[0]

@@ -10,9 +10,11 @@ import pytest
 from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms.svm import pairwise_coupling
-from sardonyx.ir.value import make
+from sardonyx.ir.value import Value, make
+from sardonyx.kernels.trees.coupling import coupling_calls
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
+from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import graph_of, native
 from tests.unit.kernels.native import guarded
 
@@ -47,3 +49,13 @@ def test_rows_know_nothing_of_each_other(target: Target) -> None:
     for row in (0, 4, 5, 7):
         np.testing.assert_array_equal(got[row : row + 1], coupled(target, x[row : row + 1], 3))
     assert_close(np.delete(got, 3, 0), pairwise_coupling(np.delete(x, 3, 0)), 3)
+
+
+def test_every_lane_has_a_matrix_in_scratch() -> None:
+    def build(v: Value) -> list[Value]:
+        return [make("pairwise_coupling", (v,), {}, dt.F32, (9, 4))]
+
+    (call,) = calls_of(coupling_calls, build, [np.zeros((9, 6), np.float32)])
+    assert isinstance(call.scratch_bytes, int)
+    assert call.scratch_bytes % (6 * 4 * 8) == 0, "classes + 2 rows of classes doubles a lane"
+    assert call.plan == "4 classes in 9 rows"

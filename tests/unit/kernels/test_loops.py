@@ -1,0 +1,44 @@
+"""Loop nests become calls; those of one structure share a function and differ in buffers."""
+
+from __future__ import annotations
+
+from sardonyx import targets
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.ir.place import Storage
+from sardonyx.kernels.call import Address
+from sardonyx.kernels.loops import Emissions, touched, work
+from sardonyx.loops.nest import Apply, Axis, Buffer, Kernel, Load, Reduce, Reduced, Store, along
+
+N = dims.symbol("n")
+
+
+def kernel(name: str) -> tuple[Kernel, Storage, Storage]:
+    source, result = (Storage(kind, dt.F32, N) for kind in ("input", "arena"))
+    axis = Axis("i", N)
+    x, y = Buffer("x", dt.F32, "in", source), Buffer("y", dt.F32, "out", result)
+    body = (Store(y, along(axis), (), Apply("exp", (Load(x, along(axis), dt.F32),), dt.F32)),)
+    return Kernel(name, (axis,), body, (name,)), source, result
+
+
+def test_the_second_of_equal_kernels_is_called_over_its_own_buffers() -> None:
+    emissions = Emissions(targets.detect())
+    (one, *first), (two, *second) = kernel("one"), kernel("two")
+    (call, ir), (other, other_ir) = emissions.call(one), emissions.call(two)
+    assert (call.symbol, ir) == (other.symbol, other_ir)
+    assert f"@{call.symbol}(" in ir
+    assert (call.plan, other.plan, other.origins) == ("one", "two", ("two",))
+    for c, (source, result) in ((call, first), (other, second)):
+        assert (c.reads, c.writes) == ((source,), (result,))
+        assert [w.storage for w in c.words if isinstance(w, Address)] == [source, result]
+    assert N in call.words
+
+
+def test_what_is_touched_and_how_much_is_done() -> None:
+    nest, source, result = kernel("k")
+    assert touched(nest) == ((source,), (result,))
+    assert work(nest) == 2 * N
+    inner = Axis("j", 10)
+    total = Reduced("t", dt.F32, frozenset())
+    sums = Kernel("s", (Axis("i", 3),), (Reduce(total, "sum", (inner,), total),), ())
+    assert work(sums) == 30, "a point costs one at least"
