@@ -41,7 +41,7 @@ def insert(items: Sequence[Any], item: Any, *position: Array) -> list[Any]:
 
 def erase(items: Sequence[Any], *position: Array) -> list[Any]:
     """A list without one element, the last if no position is given. Raises IndexError if there is none."""
-    place = _place(items, *(position or (np.asarray(-1),)), 0)
+    place = _place(items, position[0] if position else np.asarray(-1), 0)
     return [*items[:place], *items[place + 1 :]]
 
 
