@@ -17,7 +17,7 @@ from sardonyx.frontend import specialise
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, const, make
-from sardonyx.passes.integer import integer
+from sardonyx.passes.integer_products import integer_products
 from sardonyx.targets import detect
 
 Array = np.ndarray[Any, Any]
@@ -26,7 +26,7 @@ Array = np.ndarray[Any, Any]
 def in_double_precision(path: str, feeds: Mapping[str, Array]) -> list[Array]:
     """The outputs of a float32 model for a feed, computed in float64."""
     loaded, _ = specialise(path, feeds)
-    graph = doubled(integer(loaded.graph, Goal(detect())))
+    graph = doubled(integer_products(loaded.graph, Goal(detect())))
     return run(graph, [feeds[info.name] for info in loaded.inputs])
 
 

@@ -34,7 +34,7 @@ IDLE = 4
 """Flag of a jump that all threads but the first take while that works alone; the condition is not read."""
 
 
-BOOKKEEPING = frozenset({"sdx_alone", "sdx_barrier", "sdx_require", "sdx_together", "sdx_turn"})
+BOOKKEEPING = frozenset({"sdx_alone", "sdx_barrier", "sdx_require", "sdx_together", "sdx_iterate"})
 """Functions of the executor that stand in records and compute nothing."""
 
 
@@ -44,7 +44,7 @@ class Context(IntEnum):
     Kernels read the first five. `CALL` is the index of the record being executed, `PROFILE` where to note
     ticks or 0. Three serve waking: whether the thread sleeps, the CPU it was last seen on (-1 if never), and
     the system's number of a worker thread. `ALONE` is the number of threads that come together again after
-    what the first does alone, or 0. `CHANCE` is the address of the words of `Chance`.
+    what the first does alone, or 0. `RANDOM` is the address of the words of `RandomState`.
     """
 
     TID = 0
@@ -59,11 +59,11 @@ class Context(IntEnum):
     CPU = 9
     THREAD = 10
     ALONE = 11
-    CHANCE = 12
+    RANDOM = 12
     WORDS = 16
 
 
-class Chance(IntEnum):
+class RandomState(IntEnum):
     """Words of the process's random state: whether it was given a seed, and what the next key is made of."""
 
     SEEDED = 0
@@ -85,8 +85,8 @@ SIZES_FAILURE = 3
 """Status code of `sdx_require`: sizes that do not fit; detail 0 says which."""
 
 
-class Turn(IntEnum):
-    """Words of `sdx_turn`, which leads from one iteration of a loop to the next; the first thread does it.
+class Iterate(IntEnum):
+    """Words of `sdx_iterate`, which leads from one iteration of a loop to the next; the first thread does it.
 
     `COUNTER` points at the number of the iteration. `FLAGS` points at three bytes that are set: whether there
     is another iteration, the opposite, and the condition. The condition is the byte at `CONDITION`, or true;

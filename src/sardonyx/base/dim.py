@@ -31,7 +31,7 @@ class Symbol:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Applied:
     """A function of dims that is no polynomial: floordiv, mod, max, min, broadcast, ..."""
 
     fn: str
@@ -41,7 +41,7 @@ class Call:
         return f"{self.fn}({', '.join(map(str, self.args))})"
 
 
-Atom: TypeAlias = Symbol | Call
+Atom: TypeAlias = Symbol | Applied
 Monomial: TypeAlias = tuple[Atom, ...]
 _counter = itertools.count()
 _MOST_TERMS = 4096
@@ -164,7 +164,7 @@ def fresh(hint: str, low: int | None = 0) -> Expr:
 
 
 def _call(fn: str, *args: Dim) -> Dim:
-    return Expr({(Call(fn, args),): 1})
+    return Expr({(Applied(fn, args),): 1})
 
 
 def _divide_exactly(a: Dim, b: Dim) -> Dim | None:
@@ -211,7 +211,7 @@ def floordiv(a: Dim, b: Dim) -> Dim:
         for monomial, factor in _terms(a):
             inner = monomial[0] if len(monomial) == 1 and factor == 1 else None
             if (
-                isinstance(inner, Call)
+                isinstance(inner, Applied)
                 and inner.fn == "floordiv"
                 and isinstance(c := inner.args[1], int)
                 and c > 0
@@ -236,10 +236,10 @@ _assumed: list[dict[Dim, int]] = []
 
 
 @contextmanager
-def assuming(bounds: Mapping[Dim, int] | None = None) -> Iterator[dict[Dim, int]]:
-    """Inside the block proofs use `bounds` (those of the block around by default) and what `assume` adds."""
-    around = _assumed[-1] if _assumed and bounds is None else {}
-    _assumed.append({**around, **(bounds or {})})
+def assuming(least: Mapping[Dim, int] | None = None) -> Iterator[dict[Dim, int]]:
+    """Inside the block proofs use `least` (those of the block around by default) and what `assume` adds."""
+    around = _assumed[-1] if _assumed and least is None else {}
+    _assumed.append({**around, **(least or {})})
     try:
         yield _assumed[-1]
     finally:
@@ -250,8 +250,7 @@ def assume(dim: Dim, low: int) -> None:
     """Take it that `dim` is at least `low`, as whoever uses it as a size may."""
     if _assumed and isinstance(dim, Expr):
         base, constant = _split(dim)
-        bounds = _assumed[-1]
-        bounds[base] = max(low - constant, bounds.get(base, low - constant))
+        _assumed[-1][base] = max(low - constant, _assumed[-1].get(base, low - constant))
 
 
 def _split(dim: Expr) -> tuple[Dim, int]:
@@ -291,8 +290,9 @@ def _proven_bound(dim: Expr) -> int | None:
 def _relaxed_bound(dim: Expr) -> int | None:
     """A bound that holds with one floordiv less, by x - c < c * (x // c) <= x."""
     for monomial, factor in dim.terms:
-        atom = monomial[0] if len(monomial) == 1 else None
-        if isinstance(atom, Call) and atom.fn == "floordiv" and isinstance(c := atom.args[1], int) and c > 0:
+        if len(monomial) != 1 or not isinstance(atom := monomial[0], Applied) or atom.fn != "floordiv":
+            continue
+        if isinstance(c := atom.args[1], int) and c > 0:
             scale = 1 if factor % c == 0 else c
             least = atom.args[0] - (c - 1) if factor > 0 else atom.args[0]
             low = lower_bound((dim - normal({monomial: factor})) * scale + least * (factor * scale // c))
@@ -394,7 +394,7 @@ def broadcast(a: Dim, b: Dim) -> Dim:
 def _arguments(dim: Expr, fn: str) -> tuple[Dim, ...]:
     if len(dim.terms) == 1 and dim.terms[0][1] == 1 and len(dim.terms[0][0]) == 1:
         atom = dim.terms[0][0][0]
-        if isinstance(atom, Call) and atom.fn == fn:
+        if isinstance(atom, Applied) and atom.fn == fn:
             return atom.args
     return ()
 

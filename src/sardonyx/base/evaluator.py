@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sardonyx.base import dim as dims
-from sardonyx.base.dim import Call, Dim, Symbol
+from sardonyx.base.dim import Applied, Dim, Symbol
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class Guard:
     name: str
     state: int
     lines: list[str] = field(default_factory=list)
-    temporaries: dict[Call, str] = field(default_factory=dict)
+    temporaries: dict[Applied, str] = field(default_factory=dict)
     slots: dict[Dim, int] = field(default_factory=dict)
     results: list[str] = field(default_factory=lambda: ["0"])
     checks: list[tuple[str, bool]] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Evaluator:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = {name: f"s{i}" for i, name in enumerate(names)}
-        self._lifted: dict[str, str] = {}
+        self._hoisted: dict[str, str] = {}
         self._used: dict[str, None] = {}
         self._results: list[str] = []
         self._count = 0
@@ -80,13 +80,13 @@ class Evaluator:
         """Refuse the sizes of the open guard if `dim` is negative or, if `exact`, not zero."""
         self._open[-1].checks.append((self._text(dim), exact))
 
-    def lifted(self, dim: Dim) -> Dim:
+    def hoisted(self, dim: Dim) -> Dim:
         """A dim of the open guard as one that may be used outside of it."""
         if isinstance(dim, int):
             return dim
         text = self._results[self.add(dim)]
         symbol = dims.fresh(text)
-        self._lifted[str(symbol)] = text
+        self._hoisted[str(symbol)] = text
         return symbol
 
     def _text(self, dim: Dim) -> str:
@@ -99,12 +99,12 @@ class Evaluator:
         return "(" + "+".join(parts).replace("+-", "-") + ")"
 
     def _symbol(self, symbol: Symbol) -> str:
-        if symbol.name in self._lifted:
-            return self._lifted[symbol.name]
+        if symbol.name in self._hoisted:
+            return self._hoisted[symbol.name]
         self._used.setdefault(symbol.name)
         return self._names[symbol.name]
 
-    def _temporary(self, call: Call) -> str:
+    def _temporary(self, call: Applied) -> str:
         for guard in self._open:
             if call in guard.temporaries:
                 return guard.temporaries[call]

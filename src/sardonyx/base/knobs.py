@@ -170,7 +170,7 @@ class CompileOptions:
     denotations: Mapping[str, int] = field(default_factory=dict)
     initializers: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     fed: tuple[str, ...] = ()
-    apart: tuple[str, ...] = ()
+    distinct: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     external_folder: str | None = None
     flush_denormals: bool = False
@@ -201,7 +201,7 @@ class CompileOptions:
         knobs = {knob.name: getattr(self, knob.name) for knob in KNOBS if knob.changes_code}
         names = sorted(self.initializers)
         tensors = [(name, array_digest(self.initializers[name])) for name in names]
-        sizes = (sorted(self.dims.items()), sorted(self.denotations.items()), self.apart)
+        sizes = (sorted(self.dims.items()), sorted(self.denotations.items()), self.distinct)
         rest = (self.level, self.fed, self.outputs, *sizes, tensors)
         return f"{knobs!r} {rest!r}"
 

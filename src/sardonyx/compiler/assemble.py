@@ -18,12 +18,12 @@ from sardonyx.base.abi import BARRIER_AFTER, IDLE, JUMP
 from sardonyx.base.dim import Dim
 from sardonyx.base.evaluator import Evaluator
 from sardonyx.errors import ShapeError
-from sardonyx.ir.bounds import unproven
+from sardonyx.ir.data_size import DataSize
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.place import Place, Storage
-from sardonyx.ir.unknown import Unknown
+from sardonyx.ir.unproven import unproven
 from sardonyx.ir.value import Shape, Value
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.runtime.data import HostFunction, HostStep, Segment, Startable, StorageSpec, View
@@ -105,10 +105,10 @@ class Assembler:
         self.host_numbers: dict[int, int] = {}
         self.host_storages: dict[int, int] = {}
         self._bound: tuple[str, ...] = ()
-        self.pending: dict[str, Unknown] = {}
+        self.pending: dict[str, DataSize] = {}
         self.items: dict[int, list[Value]] = {}
         for value in fusion.graph.order():
-            if value.prim == "item":
+            if value.prim == "result":
                 self.items.setdefault(value.args[0].id, []).append(value)
         self.output_shapes = {
             id(p.storage): v.shape
@@ -272,8 +272,8 @@ class Assembler:
             seg.refusals.append((record, tuple(o.message for o in obligations)))
             self.meet()
             yield
-            seg.work = work + seg.evaluator.lifted(seg.work)
-            seg.scratch = dims.maximum(scratch, seg.evaluator.lifted(seg.scratch))
+            seg.work = work + seg.evaluator.hoisted(seg.work)
+            seg.scratch = dims.maximum(scratch, seg.evaluator.hoisted(seg.scratch))
 
     # ---- storages
 
@@ -319,10 +319,10 @@ class Assembler:
         if not missing:
             return
         for name in missing:
-            unknown = self.fusion.graph.unknowns[name]
-            if unknown.value.kind == "source":
-                self.need(symbols_of(unknown.value) & self._graph_names())
-                self.pending[name] = unknown
+            size = self.fusion.graph.data_sizes[name]
+            if size.value.kind == "source":
+                self.need(symbols_of(size.value) & self._graph_names())
+                self.pending[name] = size
         self.close(None)
         self.known = (*self.known, *(n for n in self._bound if n not in self.known))
         self.open = self._begin()
@@ -331,10 +331,10 @@ class Assembler:
 
     def computed(self, value: Value) -> None:
         """Sizes that depend on the content of `value` can be read once its call has run."""
-        for name, unknown in self.fusion.graph.unknowns.items():
-            source = unknown.value.args[0] if unknown.value.prim == "item" else unknown.value
-            if source is value and unknown.result is None and name not in self.known:
-                self.pending[name] = unknown
+        for name, size in self.fusion.graph.data_sizes.items():
+            source = size.value.args[0] if size.value.prim == "result" else size.value
+            if source is value and size.result is None and name not in self.known:
+                self.pending[name] = size
 
     def host(self, value: Value, run: HostFunction | Startable, args: Sequence[Value]) -> None:
         """Run an operation in Python after the calls so far."""
@@ -346,7 +346,7 @@ class Assembler:
         count = max([len(value.results), *(item.attrs["index"] + 1 for item in items)]) if many else 1
         numbers = tuple(self._host_number(value, n) for n in range(count))
         binds = tuple(
-            (name, u.index, u.result) for name, u in self.fusion.graph.unknowns.items() if u.value is value
+            (name, u.index, u.result) for name, u in self.fusion.graph.data_sizes.items() if u.value is value
         )
         for user in self.items.get(value.id, [value]):
             place = self.fusion.places.get(user.id)
@@ -357,10 +357,10 @@ class Assembler:
         self.open = self._begin()
 
     def _graph_names(self) -> frozenset[str]:
-        return frozenset(self.fusion.graph.unknowns)
+        return frozenset(self.fusion.graph.data_sizes)
 
     def _own_names(self, value: Value) -> frozenset[str]:
-        return frozenset(n for n, u in self.fusion.graph.unknowns.items() if u.value is value)
+        return frozenset(n for n, u in self.fusion.graph.data_sizes.items() if u.value is value)
 
     def _fresh(self) -> tuple[str, ...]:
         return tuple(n for n in self._bound if n not in self.known)
@@ -373,8 +373,8 @@ class Assembler:
         """End the segment, reading pending sizes after it."""
         seg = self.open
         after = []
-        for name, unknown in self.pending.items():
-            after.append((self.view(unknown.value), unknown.index, name))
+        for name, size in self.pending.items():
+            after.append((self.view(size.value), size.index, name))
         self._bound = tuple(self.pending)
         self.pending = {}
         work, scratch = seg.evaluator.add(seg.work), seg.evaluator.add(seg.scratch)
@@ -402,8 +402,8 @@ class Assembler:
 
     def view(self, value: Value) -> View:
         """How the host finds a value."""
-        source = value.args[0] if value.prim == "item" else value
-        result = value.attrs["index"] if value.prim == "item" else 0
+        source = value.args[0] if value.prim == "result" else value
+        result = value.attrs["index"] if value.prim == "result" else 0
         key = source.id * 64 + result
         if key in self.host_numbers and value.id not in self.fusion.places:
             return View(-1, value.dtype.name, host=self.host_numbers[key])

@@ -18,7 +18,7 @@ from sardonyx.frontend import Loaded
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.group import Fusion
 from sardonyx.runtime.cache import Cache
-from sardonyx.runtime.runnable import ModelProgram, Special
+from sardonyx.runtime.runnable import MakeAlternative, ModelProgram
 
 Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 
@@ -30,7 +30,7 @@ class Job:
     Attributes:
         options: what the user asks for.
         store: where objects are kept.
-        special: makes the programs for feeds that this one does not serve.
+        alternative: makes the programs for feeds that this one does not serve.
         compiler: a digest of this package's code, on which the texts of shared modules depend.
         report: what was decided.
         trace: what names, times, verifies and may dump the stages.
@@ -38,7 +38,7 @@ class Job:
 
     options: CompileOptions
     store: Cache
-    special: Special
+    alternative: MakeAlternative
     compiler: str
     report: Report = field(default_factory=Report)
     trace: Trace = field(default_factory=Trace.off)

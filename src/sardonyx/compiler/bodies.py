@@ -12,7 +12,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.compiler.assemble import Assembler
-from sardonyx.compiler.jumps import Cycle, add_branch
+from sardonyx.compiler.jumps import NativeLoop, add_if
 from sardonyx.fuse.legal import on_host
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.group import Fusion
@@ -20,7 +20,7 @@ from sardonyx.ir.value import Value, make, placeholder
 from sardonyx.runtime.control import Body, Choice, Repetition, Step, Traversal
 from sardonyx.runtime.data import ProgramData
 
-_NATIVE_CONTROL = {"if": "branch", "loop": "repeat", "scan": "traverse"}
+_NATIVE_CONTROL = {"if": "native_if", "loop": "native_loop", "scan": "native_scan"}
 
 CONTROL = frozenset(_NATIVE_CONTROL)
 """Primitives whose graphs become programs of their own."""
@@ -35,11 +35,11 @@ _MOST_SIZES = 30
 def native_control(graph: Graph, native: frozenset[str], simplify: Callable[[Graph], Graph]) -> Graph:
     """A graph in which all control flow that native code can run has its bodies simplified.
 
-    `if`, `loop` and `scan` become `branch`, `repeat` and `traverse`.
+    `if`, `loop` and `scan` become `native_if`, `native_loop` and `native_scan`.
     """
     if not native & NATIVE_CONTROL or not any(v.prim in CONTROL for v in graph.order()):
         return graph
-    sources = {unknown.value.id for unknown in graph.unknowns.values()}
+    sources = {size.value.id for size in graph.data_sizes.values()}
 
     def change(value: Value, args: tuple[Value, ...]) -> Value:
         if value.prim not in CONTROL or value.id in sources or not _is_decidable(value):
@@ -73,7 +73,7 @@ def _is_native(body: Graph, native: frozenset[str]) -> bool:
     tensors = all(v.dtype.is_native for v in body.inputs) and all(
         v.dtype.is_native or v.results for v in order
     )
-    return tensors and not body.unknowns and not any(on_host(v, native) for v in order)
+    return tensors and not body.data_sizes and not any(on_host(v, native) for v in order)
 
 
 def _branches_fit(value: Value, then: Graph, otherwise: Graph) -> bool:
@@ -127,10 +127,10 @@ def add_control(
     assembler: Assembler, fusion: Fusion, value: Value, native: frozenset[str], add: Callable[[Fusion], None]
 ) -> None:
     """Append native control flow; `add` appends the groups of a body."""
-    if value.prim == "branch":
-        add_branch(assembler, fusion, value, native, add)
+    if value.prim == "native_if":
+        add_if(assembler, fusion, value, native, add)
     else:
-        Cycle(assembler, fusion, value, native).add(add)
+        NativeLoop(assembler, fusion, value, native).add(add)
 
 
 def control_step(value: Value, compile_body: Callable[[Graph], ProgramData]) -> Step:

@@ -33,7 +33,7 @@ from sardonyx.kernels.call import NativeCall
 from sardonyx.loops import text as kernel_text
 from sardonyx.loops.verify import verify as verify_kernel
 from sardonyx.runtime import listing
-from sardonyx.runtime.data import Bounds, ProgramData
+from sardonyx.runtime.data import LeastSizes, ProgramData
 from sardonyx.runtime.runnable import ModelProgram
 
 
@@ -47,7 +47,7 @@ def compile_model(load: Callable[[], Loaded], backend: Backend, job: Job) -> Com
     loaded = load()
     trace.stage("load", loaded.graph)
     report = Report(fallbacks=list(loaded.fallbacks), operators=dict(loaded.operators))
-    with dims.assuming(loaded.bounds):
+    with dims.assuming(loaded.least_sizes):
         graph = simplify(loaded.graph, backend, trace)
         fusion = trace.stage("partition", partition(graph, backend.native))
         report.decisions.extend(fusion.decisions)
@@ -88,24 +88,24 @@ def described(data: ProgramData, loaded: Loaded, report: Report) -> ProgramData:
         initializer_inputs=loaded.initializers,
         metadata=loaded.metadata,
         fallbacks=tuple(report.fallbacks),
-        bounds=bounds(loaded),
+        least_sizes=least_sizes(loaded),
     )
 
 
-def bounds(loaded: Loaded) -> Bounds | None:
+def least_sizes(loaded: Loaded) -> LeastSizes | None:
     """The least sizes that are assumed of the feeds and not proven."""
     known = set(loaded.graph.symbols())
     with dims.assuming({}):
         rows = [
             (dim, low)
-            for dim, low in loaded.bounds.items()
+            for dim, low in loaded.least_sizes.items()
             if dims.at_least(dim, low) is not True and dims.symbols(dim) <= known
         ]
     evaluator = Evaluator(sorted(known))
     for dim, _ in rows:
         evaluator.add(dim)
     least = tuple((low, tuple(sorted(dims.symbols(dim)))) for dim, low in rows)
-    return Bounds(evaluator.code(), evaluator.used, least) if rows else None
+    return LeastSizes(evaluator.code(), evaluator.used, least) if rows else None
 
 
 def fed_shape(value: Value) -> tuple[int | str, ...] | None:

@@ -13,16 +13,16 @@ from typing import TypeAlias
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.base.abi import Turn
+from sardonyx.base.abi import Iterate
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.compiler.assemble import Assembler
 from sardonyx.fuse.partition import partition
-from sardonyx.fuse.storage import Surroundings
-from sardonyx.ir.bounds import unproven
+from sardonyx.fuse.storage import BodyPlaces
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.place import Place, Storage, contiguous_strides
+from sardonyx.ir.unproven import unproven
 from sardonyx.ir.value import Value
 from sardonyx.kernels.call import Address, Argument, NativeCall
 
@@ -32,8 +32,8 @@ Add: TypeAlias = Callable[[Fusion], None]
 _ENDLESS = 1 << 62
 
 
-def add_branch(assembler: Assembler, fusion: Fusion, value: Value, native: frozenset[str], add: Add) -> None:
-    """Append both courses of a `branch` and the jumps around them."""
+def add_if(assembler: Assembler, fusion: Fusion, value: Value, native: frozenset[str], add: Add) -> None:
+    """Append both courses of a `native_if` and the jumps around them."""
     results = _results(fusion, value)
     args = [fusion.places[arg.id] for arg in value.args]
     split = 1 + value.attrs["split"]
@@ -43,12 +43,12 @@ def add_branch(assembler: Assembler, fusion: Fusion, value: Value, native: froze
     before = assembler.open.work
     skip = assembler.jump(value.origins, args[0])
     with _guarded(assembler, then):
-        add(partition(then, native, Surroundings(tuple(args[1:split]), outputs)))
+        add(partition(then, native, BodyPlaces(tuple(args[1:split]), outputs)))
     over = assembler.jump(value.origins)
     assembler.land(skip)
     work, assembler.open.work = assembler.open.work, before
     with _guarded(assembler, otherwise):
-        add(partition(otherwise, native, Surroundings(tuple(args[split:]), outputs)))
+        add(partition(otherwise, native, BodyPlaces(tuple(args[split:]), outputs)))
     assembler.open.work = dims.maximum(work, assembler.open.work)
     assembler.land(over)
     assembler.join(over)
@@ -59,7 +59,7 @@ def _results(fusion: Fusion, value: Value) -> dict[int, Place]:
     return {
         v.attrs["index"]: fusion.places[v.id]
         for v in fusion.graph.order()
-        if v.prim == "item" and v.args[0] is value
+        if v.prim == "result" and v.args[0] is value
     }
 
 
@@ -92,25 +92,25 @@ class _Copy:
     source_step: Dim = 0
 
     def words(self) -> Iterator[Argument]:
-        """The argument words of `sdx_turn` about it."""
+        """The argument words of `sdx_iterate` about it."""
         item = self.to.storage.dtype.size_bytes
         yield Address(self.to.storage, self.to.offset)
         yield Address(self.source.storage, self.source.offset)
         yield from (self.size * item, self.to_step * item, self.source_step * item)
 
 
-class Cycle:
-    """The layout of a `repeat` or `traverse`: state is kept in place, turns lead from iteration to iteration.
+class NativeLoop:
+    """A `native_loop` or `native_scan` as calls: state stays in place, `sdx_iterate` begins each iteration.
 
     The carried values live where the results are stored. The body reads them there, writes new ones
-    elsewhere, and the turn copies these back.
+    elsewhere, and `sdx_iterate` copies these back.
     """
 
     def __init__(self, assembler: Assembler, fusion: Fusion, value: Value, native: frozenset[str]) -> None:
         self.assembler, self.value, self.native = assembler, value, native
         at = value.attrs
         self.body: Graph = at["body"]
-        self.is_scan = value.prim == "traverse"
+        self.is_scan = value.prim == "native_scan"
         self.args = [fusion.places[arg.id] for arg in value.args]
         self.results = _results(fusion, value)
         first = 0 if self.is_scan else at["limited"] + at["conditional"]
@@ -142,14 +142,14 @@ class Cycle:
         storages = [place.storage for place in places]
         assembler.begin(_names(self.value), storages)
         with assembler.alone():
-            self.turn(True, self.first_condition(), [_Copy(t, s, v.size) for t, s, v in self.beginnings()])
+            self.iterate(True, self.first_condition(), [_Copy(t, s, v.size) for t, s, v in self.beginnings()])
             assembler.meet()
             skip = assembler.jump(origins, self.more)
             head = len(assembler.open.functions)
             with _guarded(assembler, body):
-                fusion = partition(body, self.native, Surroundings(self.inputs, tuple(self.made.values())))
+                fusion = partition(body, self.native, BodyPlaces(self.inputs, tuple(self.made.values())))
                 add(fusion)
-                self.turn(False, condition, copies)
+                self.iterate(False, condition, copies)
             assembler.meet()
             assembler.jump_back(origins, self.done, head)
             assembler.land(skip)
@@ -205,7 +205,7 @@ class Cycle:
         at = self.value.attrs
         return self.args[int(at["limited"])] if not self.is_scan and at["conditional"] else None
 
-    def turn(self, first: bool, condition: Place | None, after: Sequence[_Copy]) -> None:
+    def iterate(self, first: bool, condition: Place | None, after: Sequence[_Copy]) -> None:
         """Append the call that leads to the next iteration."""
         trips = self.args[0] if not self.is_scan and self.value.attrs["limited"] else None
         limit = self.value.args[self.arrays[0]].shape[0] if self.is_scan else _ENDLESS
@@ -214,15 +214,15 @@ class Cycle:
             _Copy(to, place, dims.product(x.shape[1:]), source_step=dims.product(x.shape[1:]))
             for to, (place, x) in zip(self.slices, arrays, strict=True)
         ]
-        head: dict[Turn, Argument] = {
-            Turn.COUNTER: _address(self.counter),
-            Turn.FLAGS: _address(self.more),
-            Turn.CONDITION: _address(condition),
-            Turn.TRIPS: _address(trips),
-            Turn.LIMIT: limit,
-            Turn.FIRST: int(first),
-            Turn.AFTER: len(after),
-            Turn.BEFORE: len(before),
+        head: dict[Iterate, Argument] = {
+            Iterate.COUNTER: _address(self.counter),
+            Iterate.FLAGS: _address(self.more),
+            Iterate.CONDITION: _address(condition),
+            Iterate.TRIPS: _address(trips),
+            Iterate.LIMIT: limit,
+            Iterate.FIRST: int(first),
+            Iterate.AFTER: len(after),
+            Iterate.BEFORE: len(before),
         }
         words = [head[word] for word in sorted(head)]
         copies = [*after, *before]
@@ -231,7 +231,7 @@ class Cycle:
         writes = [self.counter.storage, self.more.storage, *(copy.to.storage for copy in copies)]
         words += [word for copy in copies for word in copy.words()]
         self.assembler.call(
-            NativeCall("sdx_turn", tuple(words), tuple(reads), tuple(writes), self.value.origins)
+            NativeCall("sdx_iterate", tuple(words), tuple(reads), tuple(writes), self.value.origins)
         )
 
 

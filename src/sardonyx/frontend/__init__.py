@@ -1,14 +1,14 @@
 """ONNX models as graphs."""
 
-from sardonyx.base.needs import Needs
+from sardonyx.base.dependence import FeedDependence
 from sardonyx.frontend.external import external_files, tensors_in
-from sardonyx.frontend.load import Known, Loaded, Signature, load, open_model, signature
+from sardonyx.frontend.load import FeedFacts, Loaded, Signature, load, open_model, signature
 from sardonyx.frontend.specialise import specialise
 
 __all__ = [
-    "Known",
+    "FeedDependence",
+    "FeedFacts",
     "Loaded",
-    "Needs",
     "Signature",
     "external_files",
     "load",

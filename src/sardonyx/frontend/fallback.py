@@ -16,8 +16,8 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import RunError, UnsupportedOp
 from sardonyx.ir import prims
+from sardonyx.ir.data_size import data_sized
 from sardonyx.ir.graph import Graph
-from sardonyx.ir.unknown import unknown_extents
 from sardonyx.ir.value import Value, many
 
 Array = np.ndarray[Any, Any]
@@ -44,7 +44,7 @@ def reference(node: Any, opset: int, inputs: Sequence[Value | None]) -> tuple[Va
     args = [v for v in inputs if v is not None]
     attrs = {"node": text, "opset": opset}
     if any(n is None for _, shape in results for n in shape):
-        return unknown_extents("reference", args, attrs, results)
+        return data_sized("reference", args, attrs, results)
     return many("reference", args, attrs, [(d, tuple(n for n in s if n is not None)) for d, s in results])
 
 

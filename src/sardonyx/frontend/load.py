@@ -28,10 +28,10 @@ from sardonyx.frontend.messages import ModelProto, ValueInfoProto
 from sardonyx.frontend.schemas import newest_installed, newest_opset
 from sardonyx.frontend.scope import Found, Model, Scope, closed_graph, opsets_of
 from sardonyx.frontend.tensors import TensorReader
-from sardonyx.frontend.wire import Lifted, Taken, lift
+from sardonyx.frontend.wire import Extracted, Taken, extract
+from sardonyx.ir.data_size import collect_data_sizes
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.premise import collect_premises
-from sardonyx.ir.unknown import collect_unknowns
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.ops import elements
 
@@ -59,17 +59,17 @@ class Loaded(Signature):
 
     The initialisers are constants of `graph` unless `load` was told that they will be fed, then they are its
     last inputs. `fallbacks` are the nodes that run through ONNX's reference evaluator, `operators` the
-    operators of all nodes by name. `bounds` are least values of sizes, for `dims.assuming`.
+    operators of all nodes by name. `least_sizes` are least values of sizes, for `dims.assuming`.
     """
 
     graph: Graph
     fallbacks: tuple[FallbackNote, ...]
     operators: Mapping[str, str]
-    bounds: Mapping[Dim, int]
+    least_sizes: Mapping[Dim, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class FeedFacts:
     """What is known of the feeds.
 
     Contents that decide ranks, shapes of inputs without a declared rank, free sizes that are at least 2,
@@ -99,14 +99,14 @@ def load(
     model: Origin,
     options: CompileOptions | None = None,
     fed: Collection[str] = (),
-    known: Known | None = None,
+    facts: FeedFacts | None = None,
 ) -> Loaded:
     """The graph of a model file, its bytes or its parsed form.
 
     `options` fixes free sizes, replaces initialisers and says where external data of bytes lies. `fed` names
-    initialisers that become inputs. Inputs whose content is `known` stay inputs of the graph, but nothing
-    reads them. With `options.outputs` nodes are read until these tensors are known. Free sizes are taken to
-    be no 0, unless the model fits nothing else.
+    initialisers that become inputs. Inputs whose content is among the `facts` stay inputs of the graph, but
+    nothing reads them. With `options.outputs` nodes are read until these tensors are known. Free sizes are
+    assumed not to be 0, unless the model fits nothing else.
 
     Raises:
         LoadError: the file is damaged, contradictory, or not an ONNX model.
@@ -114,38 +114,38 @@ def load(
         UnsupportedOp: an operator is not supported and has no fallback.
         ShapeError: shapes or element types of the model contradict each other.
     """
-    options, known = options or CompileOptions(), known or Known()
+    options, facts = options or CompileOptions(), facts or FeedFacts()
     source = open_model(model, options)
     try:
-        return _loaded(source, options, fed, known)
+        return _loaded(source, options, fed, facts)
     except ShapeError as error:
         # The values of the first attempt must not be found again: they hold sizes of another least value.
         refusal = error.with_traceback(None)
     try:
-        return _loaded(source, options, fed, replace(known, least=0))
+        return _loaded(source, options, fed, replace(facts, least=0))
     except SardonyxError:
         raise refusal from None
 
 
-def _loaded(source: Source, options: CompileOptions, fed: Collection[str], known: Known) -> Loaded:
+def _loaded(source: Source, options: CompileOptions, fed: Collection[str], facts: FeedFacts) -> Loaded:
     proto = source.proto
     declared = signature(source, options)
     functions = {(_domain(f.domain), f.name, f.overload): f for f in proto.functions}
     shared = Model(
         functions,
         TensorReader(source.folders, source.taken),
-        contents=known.tensors,
+        contents=facts.tensors,
         sought=dict.fromkeys(options.outputs),
         allow_fallback=options.fallback != "error",
     )
     scope = Scope(shared, declared.opsets)
-    with collect_unknowns() as unknowns, collect_premises() as noted, dims.assuming({}) as bounds:
-        inputs = _inputs(proto.graph, scope, options, fed, known)
+    with collect_data_sizes() as data_sizes, collect_premises() as noted, dims.assuming({}) as least_sizes:
+        inputs = _inputs(proto.graph, scope, options, fed, facts)
         with suppress(Found):
             scope.build(proto.graph.node)
         outputs = _sought(shared) or [(o, _output(o, scope)) for o in proto.graph.output]
     names = {n for i in declared.inputs for n in i.shape or () if isinstance(n, str)}
-    graph = closed_graph(inputs, tuple((o.name, v) for o, v in outputs), unknowns, noted.values())
+    graph = closed_graph(inputs, tuple((o.name, v) for o, v in outputs), data_sizes, noted.values())
     left = set(fallback.nodes_of(graph)) if shared.fallbacks else set()
     return Loaded(
         inputs=declared.inputs,
@@ -156,7 +156,7 @@ def _loaded(source: Source, options: CompileOptions, fed: Collection[str], known
         graph=graph,
         fallbacks=tuple(dict.fromkeys(n for n, text in shared.fallbacks if text in left)),
         operators=shared.operators,
-        bounds=bounds,
+        least_sizes=least_sizes,
     )
 
 
@@ -208,8 +208,8 @@ def open_model(model: Origin, options: CompileOptions | None = None, content: by
     if data[4:8] == b"ORTM":
         raise LoadError(f"{where} is in the ORT format; give the ONNX file it was made from")
     try:
-        lifted = Lifted(data, {}) if content is None else lift(data)
-        return Source(ModelProto.FromString(lifted.data), folders, lifted.taken)
+        extracted = Extracted(data, {}) if content is None else extract(data)
+        return Source(ModelProto.FromString(extracted.data), folders, extracted.taken)
     except (DecodeError, RecursionError) as error:
         raise LoadError(f"{where}: protobuf parsing failed: {error}", kind="protobuf") from error
 
@@ -233,17 +233,17 @@ def _opsets(proto: onnx.ModelProto) -> dict[str, int]:
 
 
 def _inputs(
-    graph: onnx.GraphProto, scope: Scope, options: CompileOptions, fed: Collection[str], known: Known
+    graph: onnx.GraphProto, scope: Scope, options: CompileOptions, fed: Collection[str], facts: FeedFacts
 ) -> tuple[Value, ...]:
     initial = set(_initialised(graph))
     variable = [i for i in graph.input if i.name not in initial]
     variable += [i for i in graph.input if i.name in initial and i.name in fed]
     inputs = []
     for proto in variable:
-        value = _placeholder(proto, options, known)
+        value = _placeholder(proto, options, facts)
         inputs.append(value)
-        if proto.name in known.contents:
-            scope.define(proto.name, const(np.array(known.contents[proto.name], value.dtype.numpy)))
+        if proto.name in facts.contents:
+            scope.define(proto.name, const(np.array(facts.contents[proto.name], value.dtype.numpy)))
             continue
         scope.define(proto.name, value)
         small = isinstance(value.size, int) and value.size <= _ASKABLE_SIZE
@@ -258,17 +258,17 @@ def _inputs(
     return tuple(inputs)
 
 
-def _placeholder(proto: onnx.ValueInfoProto, options: CompileOptions, known: Known) -> Value:
+def _placeholder(proto: onnx.ValueInfoProto, options: CompileOptions, facts: FeedFacts) -> Value:
     def fix(name: str, denotation: str) -> int | None:
         return options.dims.get(name, options.denotations.get(denotation) if denotation else None)
 
     dtype = types.element_type(proto.type)
     if dtype is None:
         raise LoadError(f'the input "{proto.name}" has no element type')
-    if proto.name in known.shapes:
-        shape: tuple[Dim, ...] | None = known.shapes[proto.name]
+    if proto.name in facts.shapes:
+        shape: tuple[Dim, ...] | None = facts.shapes[proto.name]
     else:
-        shape = types.sizes(proto, fix, known.several, options.apart, known.least)
+        shape = types.sizes(proto, fix, facts.several, options.distinct, facts.least)
     if dtype is dt.OBJECT:
         tensor = types.tensor_of(proto.type)
         element = dt.by_onnx(tensor.elem_type) if tensor is not None and tensor.elem_type else dt.OBJECT

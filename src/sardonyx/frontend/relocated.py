@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import onnx
 
 
-class Place(NamedTuple):
+class FileRange(NamedTuple):
     """Where the bytes of a tensor lie outside of its model."""
 
     location: str
@@ -28,7 +28,7 @@ class Place(NamedTuple):
     length: int
 
 
-Locate: TypeAlias = Callable[[str, np.ndarray[Any, Any], Place | None], Place | None]
+Locate: TypeAlias = Callable[[str, np.ndarray[Any, Any], FileRange | None], FileRange | None]
 """From name, content and present place of an initialiser to its new place; None is inside the model."""
 
 
@@ -72,11 +72,13 @@ def _is_plain(tensor: onnx.TensorProto) -> bool:
     return dtype is not dt.STRING and dtype.bits >= 8
 
 
-def _place(tensor: onnx.TensorProto) -> Place | None:
+def _place(tensor: onnx.TensorProto) -> FileRange | None:
     if tensor.data_location != EXTERNAL:
         return None
     entries = {entry.key: entry.value for entry in tensor.external_data}
-    return Place(entries.get("location", ""), int(entries.get("offset", 0)), int(entries.get("length", 0)))
+    return FileRange(
+        entries.get("location", ""), int(entries.get("offset", 0)), int(entries.get("length", 0))
+    )
 
 
 def _clear(tensor: onnx.TensorProto) -> None:
@@ -87,7 +89,7 @@ def _clear(tensor: onnx.TensorProto) -> None:
             tensor.ClearField(field.name)
 
 
-def _put(tensor: onnx.TensorProto, place: Place) -> None:
+def _put(tensor: onnx.TensorProto, place: FileRange) -> None:
     _clear(tensor)
     tensor.data_location = EXTERNAL
     for key, value in place._asdict().items():

@@ -23,11 +23,11 @@ from sardonyx.frontend.messages import FunctionProto, TensorProto
 from sardonyx.frontend.schemas import has_schema, newest_opset, schema_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import formal
+from sardonyx.ir.data_size import DataSize, collect_data_sizes
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.origin import origin
 from sardonyx.ir.premise import collect_premises
-from sardonyx.ir.unknown import Unknown, collect_unknowns
 from sardonyx.ir.value import Value, const
 from sardonyx.ops import register, register_all
 from sardonyx.ops.subgraph import Body, Formal, Inline
@@ -355,12 +355,12 @@ class NestedGraph:
     ) -> Body:
         """What a formula makes of the body, which it builds in place, as a graph with inputs `formals`."""
         captured: dict[int, tuple[Value, Value]] = {}
-        with collect_unknowns() as unknowns, collect_premises() as noted, dims.assuming():
+        with collect_data_sizes() as data_sizes, collect_premises() as noted, dims.assuming():
             results = formula(lambda *args: self._build(args, captured))
         outer, inner = [o for o, _ in captured.values()], [i for _, i in captured.values()]
         outputs = tuple(zip(names, results, strict=True))
-        graph = closed_graph((*formals, *inner), outputs, unknowns, noted.values())
-        bound = set(graph.symbols()) | set(graph.unknowns)
+        graph = closed_graph((*formals, *inner), outputs, data_sizes, noted.values())
+        bound = set(graph.symbols()) | set(graph.data_sizes)
         mentioned = {s: None for v in (*graph.inputs, *graph.order()) for s in sorted(symbols_of(v))}
         free = tuple(s for s in mentioned if s not in bound)
         return Body(graph, tuple(outer), free, tuple(dims.symbol(s, None) for s in free))
@@ -369,13 +369,13 @@ class NestedGraph:
 def closed_graph(
     inputs: tuple[Value, ...],
     outputs: tuple[tuple[str, Value], ...],
-    unknowns: Mapping[str, Unknown],
+    data_sizes: Mapping[str, DataSize],
     noted: Iterable[Obligation],
 ) -> Graph:
     """A graph that keeps only the data-dependent sizes its values mention, and what can be told of sizes."""
-    graph = Graph(inputs, outputs, unknowns)
+    graph = Graph(inputs, outputs, data_sizes)
     used = {name for value in (*inputs, *graph.order()) for name in symbols_of(value)}
-    known = {name: u for name, u in unknowns.items() if name in used}
+    known = {name: u for name, u in data_sizes.items() if name in used}
     return Graph(inputs, outputs, known, tuple(o for o in noted if dims.symbols(o.dim) <= used))
 
 

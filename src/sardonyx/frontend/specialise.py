@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base.dependence import FeedDependence
 from sardonyx.base.knobs import CompileOptions
-from sardonyx.base.needs import Needs
 from sardonyx.errors import NeedsContent
-from sardonyx.frontend.load import Known, Loaded, Origin, Source, load, open_model
+from sardonyx.frontend.load import FeedFacts, Loaded, Origin, Source, load, open_model
 from sardonyx.ir.run import run
 
 Array = np.ndarray[Any, Any]
@@ -26,35 +26,35 @@ def specialise(
     model: Origin,
     feeds: Mapping[str, Array],
     options: CompileOptions | None = None,
-    needs: Needs | None = None,
+    dependence: FeedDependence | None = None,
     compute: Compute | None = None,
-) -> tuple[Loaded, Needs]:
-    """The graph of a model for a feed, and what of the feed it depends on (`needs` is known from before).
+) -> tuple[Loaded, FeedDependence]:
+    """The graph of a model for a feed, and what of the feed it depends on (`dependence`: as known before).
 
     Tensors whose content decides the graph are computed in numpy, unless `compute` knows better. Raises what
     `load` raises; NeedsContent no more.
     """
-    options, needs = options or CompileOptions(), needs or Needs()
+    options, dependence = options or CompileOptions(), dependence or FeedDependence()
     source = open_model(model, options)
     compute = compute or (lambda names: _computed(source, feeds, options, names))
     while True:
-        tensors = tuple(sorted(needs.tensors))
-        single = {name: int(np.shape(feeds[n])[axis]) for name, n, axis in needs.units}
-        known = Known(
-            {name: np.array(feeds[name]) for name in needs.contents},
-            {name: np.shape(feeds[name]) for name in needs.shapes},
+        tensors = tuple(sorted(dependence.tensors))
+        single = {name: int(np.shape(feeds[n])[axis]) for name, n, axis in dependence.units}
+        facts = FeedFacts(
+            {name: np.array(feeds[name]) for name in dependence.contents},
+            {name: np.shape(feeds[name]) for name in dependence.shapes},
             frozenset(name for name, size in single.items() if size > 1),
             dict(zip(tensors, compute(tensors), strict=True)) if tensors else {},
         )
-        sizes = {name: int(np.shape(feeds[n])[axis]) for name, n, axis in needs.sizes}
+        sizes = {name: int(np.shape(feeds[n])[axis]) for name, n, axis in dependence.sizes}
         sizes |= {name: size for name, size in single.items() if size <= 1}
         try:
-            return load(source, replace(options, dims={**options.dims, **sizes}), known=known), needs
+            return load(source, replace(options, dims={**options.dims, **sizes}), facts=facts), dependence
         except NeedsContent as error:
-            more = needs.with_(error)
-            if more == needs:
+            more = dependence.with_(error)
+            if more == dependence:
                 raise
-            needs = more
+            dependence = more
 
 
 def _computed(

@@ -91,13 +91,13 @@ def sizes(
     proto: onnx.ValueInfoProto,
     fix: Callable[[str, str], int | None],
     several: Collection[str],
-    apart: Collection[str] = (),
+    distinct: Collection[str] = (),
     least: int = LEAST_SIZE,
 ) -> tuple[Dim, ...] | None:
     """The sizes of a declared tensor: equal names are one symbol, nameless ones are called `input[axis]`.
 
     `fix(name, denotation)` may give a symbol a number; those in `several` are at least 2, others at least
-    `least`. The names `apart` do not mean equal sizes. None if the rank is undeclared.
+    `least`. The names `distinct` do not mean equal sizes. None if the rank is undeclared.
     """
     tensor = tensor_of(proto.type)
     if tensor is None or not tensor.HasField("shape"):
@@ -105,7 +105,7 @@ def sizes(
     result: list[Dim] = []
     for axis, size in enumerate(tensor.shape.dim):
         declared = _declared(size)
-        named = isinstance(declared, str) and _is_name(declared) and declared not in apart
+        named = isinstance(declared, str) and _is_name(declared) and declared not in distinct
         name = str(declared) if named else f"{proto.name}[{axis}]"
         fixed = declared if isinstance(declared, int) else fix(name, size.denotation)
         result.append(dims.symbol(name, 2 if name in several else least) if fixed is None else fixed)

@@ -28,7 +28,7 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 Taken = npt.NDArray[Any] | Texts
 
 
-class Lifted(NamedTuple):
+class Extracted(NamedTuple):
     """A model's bytes without what was taken: instead there are marks.
 
     A mark stands in `raw_data` of a tensor, or in `s` of an attribute whose list was taken.
@@ -48,16 +48,16 @@ class _Field(NamedTuple):
     end: int
 
 
-def lift(data: bytes) -> Lifted:
+def extract(data: bytes) -> Extracted:
     """The bytes of a ModelProto without what is large in its main graph."""
-    lifter = _Lifter(data)
+    extractor = _Extractor(data)
     try:
-        return Lifted(lifter.model(), lifter.taken)
+        return Extracted(extractor.model(), extractor.taken)
     except (IndexError, ValueError):
-        return Lifted(data, {})
+        return Extracted(data, {})
 
 
-class _Lifter:
+class _Extractor:
     """Rewrites nested messages; numbers of fields are those of onnx.proto."""
 
     def __init__(self, data: bytes) -> None:

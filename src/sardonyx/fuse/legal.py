@@ -9,7 +9,7 @@ from sardonyx.ir.value import Value
 
 def on_host(value: Value, native: frozenset[str]) -> bool:
     """Whether an operation runs in Python: an algorithm without native code, or element types without it."""
-    if value.prim in ("input", "const", "item"):
+    if value.prim in ("input", "const", "result"):
         return False
     if value.kind in ("opaque", "control", "scan"):
         types = [

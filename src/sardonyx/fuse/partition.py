@@ -19,7 +19,7 @@ from sardonyx.fuse.legal import (
     reads_rows,
     why_not_reduce,
 )
-from sardonyx.fuse.storage import Surroundings, assign_places, keeps_axes, part_places, same_place
+from sardonyx.fuse.storage import BodyPlaces, assign_places, keeps_axes, part_places, same_place
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.place import Place, Storage, blocks, contiguous_strides, view
@@ -42,7 +42,7 @@ class _Walk:
         self.native = native
         self.order = graph.order()
         self.outputs = {v.id for _, v in graph.outputs}
-        self.unknown_sources = {u.value.id for u in graph.unknowns.values()}
+        self.size_sources = {u.value.id for u in graph.data_sizes.values()}
         self.owners: dict[int, dict[int, Value]] = {}
         self.aligned: dict[int, bool] = {}
         self.needs_place: set[int] = set()
@@ -62,8 +62,8 @@ class _Walk:
     def decide(self, value: Value) -> None:
         """Store the value or inline it, and pass the consequences to its arguments."""
         counted = value.prim == "iota" and value.id in self.needs_place
-        if (value.kind == "source" and not counted) or value.prim == "item":
-            if value.prim == "item":
+        if (value.kind == "source" and not counted) or value.prim == "result":
+            if value.prim == "result":
                 self.stored[value.id] = value
                 self.stored[value.args[0].id] = value.args[0]
                 self.items.setdefault(value.args[0].id, []).append(value)
@@ -85,7 +85,7 @@ class _Walk:
         """The reason to give this value memory, or None to compute it inside its one user."""
         if value.id in self.outputs:
             return "it is an output"
-        if value.id in self.unknown_sources:
+        if value.id in self.size_sources:
             return "sizes depend on its content"
         if on_host(value, self.native):
             return "it runs on the host"
@@ -247,9 +247,7 @@ def _merges(source: Value, target: Value) -> bool:
     return pairs is None or any(len(old) > 1 for old, _ in pairs)
 
 
-def partition(
-    graph: Graph, native: frozenset[str] = frozenset(), given: Surroundings | None = None
-) -> Fusion:
+def partition(graph: Graph, native: frozenset[str] = frozenset(), given: BodyPlaces | None = None) -> Fusion:
     """Group the values of a graph into kernels and give every stored value a place.
 
     `native` names the opaque primitives that have kernels; the others run on the host. `given` are the
@@ -288,8 +286,8 @@ def _reading_inputs(graph: Graph, groups: Sequence[Group]) -> set[int]:
     known = {v.id for v in graph.inputs}
     found: set[int] = set()
     for root in _steps(groups):
-        args = (a.args[0] if a.prim == "item" else a for a in root.args)
-        sizes = (graph.unknowns[n].value.id for n in symbols_of(root) if n in graph.unknowns)
+        args = (a.args[0] if a.prim == "result" else a for a in root.args)
+        sizes = (graph.data_sizes[n].value.id for n in symbols_of(root) if n in graph.data_sizes)
         if all(a.data is not None or a.id in known for a in args) and {*known, root.id}.issuperset(sizes):
             known.add(root.id)
             found.add(root.id)
@@ -300,10 +298,10 @@ def _read_by_none(graph: Graph, groups: Sequence[Group]) -> set[int]:
     """Steps of the host whose results and sizes only outputs and one another read."""
     uses = graph.uses()
     found: set[int] = set()
-    sources = {unknown.value.id for unknown in graph.unknowns.values()}
+    sources = {size.value.id for size in graph.data_sizes.values()}
     for root in _steps(reversed(groups)):
-        items = [u for u in uses.get(root.id, ()) if u.prim == "item"]
-        users = {u.id for v in (root, *items) for u in uses.get(v.id, ()) if u.prim != "item"}
+        items = [u for u in uses.get(root.id, ()) if u.prim == "result"]
+        users = {u.id for v in (root, *items) for u in uses.get(v.id, ()) if u.prim != "result"}
         if root.id not in sources and users <= found:
             found.add(root.id)
     return found
@@ -312,7 +310,7 @@ def _read_by_none(graph: Graph, groups: Sequence[Group]) -> set[int]:
 def _groups_of(walk: _Walk, value: Value, places: dict[int, Place]) -> list[Group]:
     place = places.get(value.id)
     inlined = frozenset(walk.inlined.get(value.id, set()))
-    if value.prim == "item":
+    if value.prim == "result":
         return []
     if on_host(value, walk.native):
         return [Group("host", value, place)]

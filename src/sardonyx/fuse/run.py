@@ -50,7 +50,7 @@ class Memory:
         self._arrays: dict[int, Array] = {}
         self._items: dict[int, list[Value]] = {}
         for value in fusion.graph.order():
-            if value.prim == "item":
+            if value.prim == "result":
                 self._items.setdefault(value.args[0].id, []).append(value)
         for value in fusion.graph.inputs:
             self.note(value)
@@ -87,7 +87,7 @@ class Memory:
             return self.host[value.id]
         if value.id in self.fusion.places:
             return self.at(self.fusion.places[value.id], value.shape)
-        if value.prim == "item":
+        if value.prim == "result":
             return self.host[value.args[0].id][value.attrs["index"]]
         raise CompileError(f"{value!r} is stored nowhere")
 
@@ -111,21 +111,21 @@ class Memory:
     def note(self, value: Value) -> None:
         """Read the sizes that depend on a value which has just been computed, or on one of its results."""
         sources = [value, *self._items.get(value.id, ())]
-        for name, unknown in self.fusion.graph.unknowns.items():
-            if all(unknown.value is not source for source in sources):
+        for name, size in self.fusion.graph.data_sizes.items():
+            if all(size.value is not source for source in sources):
                 continue
-            if unknown.result is None:
-                self.sizes[name] = int(np.asarray(self.value(unknown.value)).reshape(-1)[unknown.index])
+            if size.result is None:
+                self.sizes[name] = int(np.asarray(self.value(size.value)).reshape(-1)[size.index])
             else:
-                self.sizes[name] = int(np.shape(self.host[value.id][unknown.result])[unknown.index])
+                self.sizes[name] = int(np.shape(self.host[value.id][size.result])[size.index])
             self._note_constants()
 
     def _note_constants(self) -> None:
         """Read the sizes that are elements of constants all of whose own sizes are known."""
-        for name, unknown in self.fusion.graph.unknowns.items():
-            value = unknown.value
+        for name, size in self.fusion.graph.data_sizes.items():
+            value = size.value
             if name not in self.sizes and value.data is not None and symbols_of(value) <= self.sizes.keys():
-                self.sizes[name] = int(materialise(value, self.sizes).reshape(-1)[unknown.index])
+                self.sizes[name] = int(materialise(value, self.sizes).reshape(-1)[size.index])
                 self._note_constants()
 
 
@@ -171,7 +171,9 @@ class _Group:
 
     def _value(self, value: Value) -> Any:
         inside = value is self.group.anchor or (value.id in self.group.inlined and value.kind != "view")
-        stored = value.id in self.memory.fusion.places or value.id in self.memory.host or value.prim == "item"
+        stored = (
+            value.id in self.memory.fusion.places or value.id in self.memory.host or value.prim == "result"
+        )
         if value.data is not None or (stored and not inside):
             return self.memory.value(value)
         return evaluate(value, [self.value(a) for a in value.args], self.memory.sizes)

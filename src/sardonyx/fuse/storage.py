@@ -16,7 +16,7 @@ _INTO_PARENT = frozenset({"map", "reduce", "contract", "index"})
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class BodyPlaces:
     """Where the inputs and outputs of a graph inside another graph are stored, contiguous."""
 
     inputs: tuple[Place, ...]
@@ -29,7 +29,7 @@ def assign_places(
     stored: Mapping[int, Value],
     contiguous: set[int],
     native: frozenset[str],
-    given: Surroundings | None = None,
+    given: BodyPlaces | None = None,
 ) -> tuple[dict[int, Place], tuple[Place | None, ...], list[tuple[Value, Place]]]:
     """Places of inputs, constants, stored values and their views; places of outputs; copies still to make.
 
@@ -101,7 +101,7 @@ def same_place(one: Place | None, other: Place, shape: Sequence[Dim]) -> bool:
 
 def from_host(value: Value, native: frozenset[str]) -> bool:
     """Whether a value is the result of an operation in Python."""
-    return on_host(value.args[0] if value.prim == "item" else value, native)
+    return on_host(value.args[0] if value.prim == "result" else value, native)
 
 
 def _may_move(part: Value) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sardonyx.base import dim as dims
+from sardonyx.ir.data_size import DataSize
 from sardonyx.ir.obligation import Obligation
-from sardonyx.ir.unknown import Unknown
 from sardonyx.ir.value import Value, make
 
 
@@ -16,13 +16,13 @@ from sardonyx.ir.value import Value, make
 class Graph:
     """A computation.
 
-    `outputs` pairs names with values. `unknowns` says where data-dependent sizes come from. `obligations`
+    `outputs` pairs names with values. `data_sizes` says where data-dependent sizes come from. `obligations`
     must hold of the sizes, whether or not any value is left that rests on them.
     """
 
     inputs: tuple[Value, ...]
     outputs: tuple[tuple[str, Value], ...]
-    unknowns: Mapping[str, Unknown] = field(default_factory=dict)
+    data_sizes: Mapping[str, DataSize] = field(default_factory=dict)
     obligations: tuple[Obligation, ...] = ()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -48,11 +48,11 @@ class Graph:
     def needs(self, value: Value) -> Iterator[Value]:
         """What must be computed before `value`: its arguments and the sources of its data-dependent sizes."""
         yield from value.args
-        if self.unknowns:
+        if self.data_sizes:
             for name in symbols_of(value):
-                unknown = self.unknowns.get(name)
-                if unknown is not None and unknown.value is not value:
-                    yield unknown.value
+                size = self.data_sizes.get(name)
+                if size is not None and size.value is not value:
+                    yield size.value
 
     def falls_back(self) -> bool:
         """Whether a node of it runs through ONNX's reference evaluator."""
@@ -86,12 +86,12 @@ class Graph:
                 if result is not value and not result.origins and value.origins:
                     result.origins = value.origins
                 new[value.id] = result
-        unknowns = {
-            name: Unknown(new.get(u.value.id, u.value), u.index, u.result)
-            for name, u in self.unknowns.items()
+        data_sizes = {
+            name: DataSize(new.get(u.value.id, u.value), u.index, u.result)
+            for name, u in self.data_sizes.items()
         }
         outputs = tuple((name, new[v.id]) for name, v in self.outputs)
-        return replace(self, outputs=outputs, unknowns=unknowns)
+        return replace(self, outputs=outputs, data_sizes=data_sizes)
 
 
 def rebuild(value: Value, args: tuple[Value, ...]) -> Value:
@@ -128,7 +128,7 @@ def _collect(data: Any, names: set[str]) -> None:
 def flattened(graph: Graph) -> tuple[Any, ...]:
     """The graph as tuples without references between values; see `restored`."""
     order = [*graph.inputs, *(v for v in graph.order() if v.prim != "input")]
-    sources = [u.value for u in graph.unknowns.values()]
+    sources = [u.value for u in graph.data_sizes.values()]
     known = {v.id for v in order}
     for value in [w for source in sources for w in Graph((), (("", source),)).order()]:
         if value.id not in known:
@@ -143,15 +143,15 @@ def flattened(graph: Graph) -> tuple[Any, ...]:
         for v in order
     )
     outputs = tuple((name, at[v.id]) for name, v in graph.outputs)
-    unknowns = tuple((name, at[u.value.id], u.index, u.result) for name, u in graph.unknowns.items())
-    return rows, len(graph.inputs), outputs, unknowns, graph.obligations
+    data_sizes = tuple((name, at[u.value.id], u.index, u.result) for name, u in graph.data_sizes.items())
+    return rows, len(graph.inputs), outputs, data_sizes, graph.obligations
 
 
 def restored(
     rows: Sequence[tuple[Any, ...]],
     inputs: int,
     outputs: Sequence[tuple[str, int]],
-    unknowns: Sequence[tuple[str, int, int, int | None]],
+    data_sizes: Sequence[tuple[str, int, int, int | None]],
     obligations: tuple[Obligation, ...],
 ) -> Graph:
     """The graph that `flattened` took apart, of new values."""
@@ -163,6 +163,6 @@ def restored(
     return Graph(
         tuple(values[:inputs]),
         tuple((name, values[number]) for name, number in outputs),
-        {name: Unknown(values[number], index, result) for name, number, index, result in unknowns},
+        {name: DataSize(values[number], index, result) for name, number, index, result in data_sizes},
         obligations,
     )

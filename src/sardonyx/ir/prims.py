@@ -167,7 +167,7 @@ _ROWS: tuple[Prim, ...] = (
         positions=True,
         conditions=conditions.scatter_nd,
     ),
-    Prim("item", "view", lambda args, attrs: args[0][attrs["index"]]),
+    Prim("result", "view", lambda args, attrs: args[0][attrs["index"]]),
     _row("dot", "contract", meaning.dot, takes=_NUMBER, alike=(0, 1), conditions=conditions.dot, rows=(0,)),
     _row(
         "conv", "contract", meaning.conv, takes=_NUMBER, alike=(0, 1), conditions=conditions.conv, rows=(0, 1)

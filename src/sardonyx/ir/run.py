@@ -36,8 +36,8 @@ def run(graph: Graph, feeds: Sequence[Any], outer: Mapping[str, int] | None = No
     _check(graph, bindings)
     known: dict[int, Any] = {v.id: feed for v, feed in zip(graph.inputs, feeds, strict=True)}
     sources: dict[int, list[str]] = {}
-    for name, unknown in graph.unknowns.items():
-        sources.setdefault(unknown.value.id, []).append(name)
+    for name, size in graph.data_sizes.items():
+        sources.setdefault(size.value.id, []).append(name)
     order = graph.order()
     uses = Counter(v.id for _, v in graph.outputs)
     uses.update(a.id for value in order for a in value.args)
@@ -45,12 +45,12 @@ def run(graph: Graph, feeds: Sequence[Any], outer: Mapping[str, int] | None = No
         if value.id not in known:
             known[value.id] = evaluate(value, [known[a.id] for a in value.args], bindings)
         for name in sources.get(value.id, ()):
-            unknown = graph.unknowns[name]
+            size = graph.data_sizes[name]
             result = known[value.id]
             bindings[name] = (
-                int(np.asarray(result).reshape(-1)[unknown.index])
-                if unknown.result is None
-                else int(np.shape(result[unknown.result])[unknown.index])
+                int(np.asarray(result).reshape(-1)[size.index])
+                if size.result is None
+                else int(np.shape(result[size.result])[size.index])
             )
         for arg in value.args:
             uses[arg.id] -= 1

@@ -22,14 +22,10 @@ def text(graph: Graph) -> str:
             continue
         names[value.id] = f"v{len(lines) - len(graph.inputs)}"
         lines.append(f"{names[value.id]}: {signature(value)} = {operation(value, names)}")
-    for name, unknown in sorted(graph.unknowns.items()):
-        if unknown.value.id in names:
-            at = (
-                f"[{unknown.index}]"
-                if unknown.result is None
-                else f".{unknown.result}.shape[{unknown.index}]"
-            )
-            lines.append(f"size {name} = {names[unknown.value.id]}{at}")
+    for name, size in sorted(graph.data_sizes.items()):
+        if size.value.id in names:
+            at = f"[{size.index}]" if size.result is None else f".{size.result}.shape[{size.index}]"
+            lines.append(f"size {name} = {names[size.value.id]}{at}")
     lines += [f"output {name}: {names[v.id]}" for name, v in graph.outputs]
     return "\n".join(lines) + "\n"
 

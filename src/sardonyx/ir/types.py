@@ -20,7 +20,7 @@ class Typed(Protocol):
 def check(prim: str, args: Sequence[Typed]) -> None:
     """Raise ShapeError if a primitive has no meaning for operands of such types."""
     row = PRIMS[prim]
-    if row.kind in ("opaque", "control") or prim == "item":
+    if row.kind in ("opaque", "control") or prim == "result":
         return
     types = [a.dtype for a in args]
     if dt.OBJECT in types:

@@ -29,7 +29,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 _table: WeakValueDictionary[Any, Value] = WeakValueDictionary()
 _ids = itertools.count()
 _MOST_AXES = 64
-_KEPT_EMPTY = frozenset({"broadcast", "item"})
+_KEPT_EMPTY = frozenset({"broadcast", "result"})
 
 
 class Value:
@@ -104,25 +104,25 @@ class Value:
         return map_("add", self, other)
 
     def __radd__(self, other: Operand) -> Value:
-        return map_("add", lift(other, self), self)
+        return map_("add", as_value(other, self), self)
 
     def __sub__(self, other: Operand) -> Value:
         return map_("sub", self, other)
 
     def __rsub__(self, other: Operand) -> Value:
-        return map_("sub", lift(other, self), self)
+        return map_("sub", as_value(other, self), self)
 
     def __mul__(self, other: Operand) -> Value:
         return map_("mul", self, other)
 
     def __rmul__(self, other: Operand) -> Value:
-        return map_("mul", lift(other, self), self)
+        return map_("mul", as_value(other, self), self)
 
     def __truediv__(self, other: Operand) -> Value:
         return map_("div", self, other)
 
     def __rtruediv__(self, other: Operand) -> Value:
-        return map_("div", lift(other, self), self)
+        return map_("div", as_value(other, self), self)
 
     def __neg__(self) -> Value:
         return map_("neg", self)
@@ -327,10 +327,10 @@ class Value:
         dtype = dtype or self.dtype
         return make("dot", (a, b), {"dtype": dtype}, dtype, (*batch, a.shape[-2], b.shape[-1]))
 
-    def item(self, index: int) -> Value:
+    def result(self, index: int) -> Value:
         """One result of a many-result operator."""
         dtype, shape = self.results[index]
-        return make("item", (self,), {"index": index}, dtype, shape)
+        return make("result", (self,), {"index": index}, dtype, shape)
 
 
 Operand: TypeAlias = Value | int | float
@@ -340,7 +340,7 @@ def _negative(amount: Dim) -> int:
     return max(0, -amount) if isinstance(amount, int) else 0
 
 
-def lift(operand: Operand, like: Value) -> Value:
+def as_value(operand: Operand, like: Value) -> Value:
     """A Python number as a constant of the type of `like`."""
     return operand if isinstance(operand, Value) else scalar(operand, like.dtype)
 
@@ -358,7 +358,7 @@ def broadcast_dim(a: Dim, b: Dim, where: Value) -> Dim:
 def map_(prim: str, *operands: Operand) -> Value:
     """A scalar function over operands, broadcast by numpy's rules; numbers take the type of the first."""
     like = next(o for o in operands[prim == "where" :] if isinstance(o, Value))
-    args = [lift(o, like) for o in operands]
+    args = [as_value(o, like) for o in operands]
     rank = max(a.rank for a in args)
     args = [a.reshape((1,) * (rank - a.rank) + a.shape) for a in args]
     shape: Shape = args[0].shape
@@ -497,4 +497,4 @@ def many(
 ) -> tuple[Value, ...]:
     """The results of a many-result operator, as values."""
     node = make(prim, tuple(args), attrs, dt.OBJECT, (), tuple(results))
-    return tuple(node.item(i) for i in range(len(results)))
+    return tuple(node.result(i) for i in range(len(results)))

@@ -11,7 +11,7 @@ from sardonyx.ir.prims import PRIMS
 def verify(graph: Graph) -> None:
     """Raise CompileError naming the first value that breaks an invariant."""
     defined = {v.id for v in graph.inputs}
-    bound = {name for v in graph.inputs for name in symbols_of(v)} | set(graph.unknowns)
+    bound = {name for v in graph.inputs for name in symbols_of(v)} | set(graph.data_sizes)
     for value in graph.order():
         if value.prim not in PRIMS:
             raise CompileError(f"{value!r}: unknown primitive")

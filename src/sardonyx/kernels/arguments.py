@@ -52,7 +52,7 @@ class Gemm(IntEnum):
 class Conv(IntEnum):
     """The argument words of `sdx_conv_*`; X_*, Y_* and R_* are strides in elements.
 
-    One sum serves all dense convolutions: for output line i and pixel j of an image and a group,
+    One sum serves all dense convolutions: for output line i and pixel j of a sample and a group,
     y[channel] = sum over input channels, taps (t1, t2, t3) and steps s of
     x[channel part + i * X_LINE + j * X_PIXEL + sum of t * X_TAP + s] * w. Halos are physically present: X is
     the address that tap 0 of output (0, 0) of channel 0 reads.
@@ -65,10 +65,10 @@ class Conv(IntEnum):
     Weights from `pack_plain_weights`.
 
     PLAIN = 0: Y has 16-channel blocks Y_BLOCK apart, lines Y_LINE, pixels Y_PIXEL. The epilogue is called per
-    block with coords = [image, block, line, pixel, lane]; 16 columns, all lanes of a block, also unused ones,
+    block with coords = [sample, block, line, pixel, lane]; 16 columns, all lanes of a block, unused ones too,
     unless GROUPS > 1 and a group ends inside the block.
-    PLAIN = 1: Y has channels Y_CHANNEL apart; coords = [image, line, pixel, channel].
-    PLAIN = 2: the same, but the epilogue gets the tile transposed, coords = [image, line, channel, pixel].
+    PLAIN = 1: Y has channels Y_CHANNEL apart; coords = [sample, line, pixel, channel].
+    PLAIN = 2: the same, but the epilogue gets the tile transposed, coords = [sample, line, channel, pixel].
     BIAS is padded like the channels of Y. FINISH and the words after it are as for `Gemm`, with R_* in the
     role of Y_*, and L2_BYTES.
     """
@@ -77,7 +77,7 @@ class Conv(IntEnum):
     W = 1
     Y = 2
     EPILOGUE = 3
-    IMAGES = 4
+    BATCH = 4
     GROUPS = 5
     CHANNELS_IN = 6
     CHANNELS = 7
@@ -87,7 +87,7 @@ class Conv(IntEnum):
     TAPS1 = 11
     TAPS2 = 12
     TAPS3 = 13
-    X_IMAGE = 14
+    X_BATCH = 14
     X_CHANNEL = 15
     X_LINE = 16
     X_PIXEL = 17
@@ -95,7 +95,7 @@ class Conv(IntEnum):
     X_TAP2 = 19
     X_TAP3 = 20
     PLAIN = 21
-    Y_IMAGE = 22
+    Y_BATCH = 22
     Y_BLOCK = 23
     Y_LINE = 24
     Y_PIXEL = 25
@@ -105,7 +105,7 @@ class Conv(IntEnum):
     LOW = 29
     HIGH = 30
     RESIDUAL = 31
-    R_IMAGE = 32
+    R_BATCH = 32
     R_BLOCK = 33
     R_LINE = 34
     R_PIXEL = 35

@@ -1,6 +1,6 @@
 """The end of a contraction: its group's map tree as a generated function, or as the built-in finish.
 
-The built-in finish, bias + residual + bounds, stays in the registers of the micro-kernel.
+The built-in finish, bias + residual + limits, stays in the registers of the micro-kernel.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ FAMILIES: Mapping[str, str] = {
     "nms": "select.nms:nms_calls",
     "nonzero": "select.nonzero:nonzero_calls",
     "pairwise_coupling": "trees.coupling:coupling_calls",
-    "random_key": "numeric.chance:chance_calls",
+    "random_key": "numeric.random_key:random_key_calls",
     "rnn": "recurrent.call:recurrent_calls",
     "roi_align": "numeric.region:region_calls",
     "topk": "select.topk:topk_calls",

@@ -19,7 +19,7 @@ from sardonyx.llvm.vec import Function, V, int_, mangle, vector_of
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ElementOp:
     """One use of a primitive: operands of equal lanes in their compute types, and where to report errors."""
 
     f: Function
@@ -70,50 +70,50 @@ def apply(
         mask: i1 lanes that count; None for all.
         fail: receives an error code and the i1 whether it happened in a lane that counts.
     """
-    return _ROWS[prim](Call(f, target, tuple(args), tuple(types), result, attrs, mask, fail))
+    return _ROWS[prim](ElementOp(f, target, tuple(args), tuple(types), result, attrs, mask, fail))
 
 
-def _add(c: Call) -> V:
+def _add(c: ElementOp) -> V:
     return _arithmetic(c, "fadd", "add", "or")
 
 
-def _sub(c: Call) -> V:
+def _sub(c: ElementOp) -> V:
     return _arithmetic(c, "fsub", "sub", "xor")
 
 
-def _mul(c: Call) -> V:
+def _mul(c: ElementOp) -> V:
     return _arithmetic(c, "fmul", "mul", "and")
 
 
-def _arithmetic(c: Call, real_op: str, whole: str, boolean: str) -> V:
+def _arithmetic(c: ElementOp, real_op: str, whole: str, boolean: str) -> V:
     a, b = c.args
     if c.types[0] is dt.BOOL:
         return c.f.binary(boolean, a, b)
     return c.f.binary(real_op if c.is_float else whole, a, b)
 
 
-def _div(c: Call) -> V:
+def _div(c: ElementOp) -> V:
     a, b = c.args
     if c.is_float:
         return real.divide(*c.lanes()).v
     return integer.divide(c.f, a, b, c.signed, c.mask, c.fail)
 
 
-def _mod(c: Call) -> V:
+def _mod(c: ElementOp) -> V:
     a, b = c.args
     if c.is_float:
         return real.remainder(*c.lanes(), floored=True).v
     return integer.remainder(c.f, a, b, c.signed, floored=True)
 
 
-def _fmod(c: Call) -> V:
+def _fmod(c: ElementOp) -> V:
     a, b = c.args
     if c.is_float:
         return real.remainder(*c.lanes(), floored=False).v
     return integer.remainder(c.f, a, b, c.signed, floored=False)
 
 
-def _pow(c: Call) -> V:
+def _pow(c: ElementOp) -> V:
     a, b = c.args
     if c.is_float:
         exponent = convert.cast(c.f, c.target, b, c.types[1], dt.F64 if a.scalar == "double" else dt.F32)
@@ -127,7 +127,7 @@ def _pow(c: Call) -> V:
     return integer.power(c.f, a, exponent, c.signed)
 
 
-def _extremum(c: Call, *, largest: bool) -> V:
+def _extremum(c: ElementOp, *, largest: bool) -> V:
     if c.types[0] is dt.BOOL:
         return c.f.binary("or" if largest else "and", *c.args)
     if c.is_float:
@@ -137,19 +137,19 @@ def _extremum(c: Call, *, largest: bool) -> V:
     return c.f.call(f"llvm.{name}.{mangle(type_)}", type_, *c.args)
 
 
-def _max(c: Call) -> V:
+def _max(c: ElementOp) -> V:
     return _extremum(c, largest=True)
 
 
-def _min(c: Call) -> V:
+def _min(c: ElementOp) -> V:
     return _extremum(c, largest=False)
 
 
-def _neg(c: Call) -> V:
+def _neg(c: ElementOp) -> V:
     return (-c.lanes()[0]).v
 
 
-def _abs(c: Call) -> V:
+def _abs(c: ElementOp) -> V:
     x = c.args[0]
     if c.is_float:
         return Lanes(c.f, x).abs().v
@@ -158,7 +158,7 @@ def _abs(c: Call) -> V:
     return c.f.call(f"llvm.abs.{mangle(x.type)}", x.type, x, int_(0, "i1"))
 
 
-def _sign(c: Call) -> V:
+def _sign(c: ElementOp) -> V:
     (x,) = c.lanes()
     if c.is_float:
         return real.sign(x).v
@@ -168,16 +168,16 @@ def _sign(c: Call) -> V:
     return (negative | (x > 0).convert("zext", x.v.scalar)).v
 
 
-def _integral(intrinsic: str) -> Callable[[Call], V]:
+def _integral(intrinsic: str) -> Callable[[ElementOp], V]:
     return lambda c: Lanes(c.f, c.args[0]).unary(intrinsic).v if c.is_float else c.args[0]
 
 
-def _math(fn: Callable[[Lanes, Target], Lanes]) -> Callable[[Call], V]:
+def _math(fn: Callable[[Lanes, Target], Lanes]) -> Callable[[ElementOp], V]:
     return lambda c: fn(c.lanes()[0], c.target).v
 
 
-def _compare(real_op: str, whole: str) -> Callable[[Call], V]:
-    def compare(c: Call) -> V:
+def _compare(real_op: str, whole: str) -> Callable[[ElementOp], V]:
+    def compare(c: ElementOp) -> V:
         a, b = c.args
         if c.is_float:
             return c.f.fcmp(real_op, a, b)
@@ -187,8 +187,8 @@ def _compare(real_op: str, whole: str) -> Callable[[Call], V]:
     return compare
 
 
-def _logical(op: str) -> Callable[[Call], V]:
-    def logical(c: Call) -> V:
+def _logical(op: str) -> Callable[[ElementOp], V]:
+    def logical(c: ElementOp) -> V:
         truths = [x.v if x.v.scalar == "i1" else x.not_zero().v for x in c.lanes()]
         if op == "not":
             return c.f.binary("xor", truths[0], int_(1, truths[0].type))
@@ -197,48 +197,48 @@ def _logical(op: str) -> Callable[[Call], V]:
     return logical
 
 
-def _bitwise(op: str) -> Callable[[Call], V]:
+def _bitwise(op: str) -> Callable[[ElementOp], V]:
     return lambda c: c.f.binary(op, *c.args)
 
 
-def _bitnot(c: Call) -> V:
+def _bitnot(c: ElementOp) -> V:
     x = c.args[0]
     return c.f.binary("xor", x, int_(1 if x.scalar == "i1" else -1, x.type))
 
 
-def _shl(c: Call) -> V:
+def _shl(c: ElementOp) -> V:
     a, b = c.args
     return integer.shift(c.f, a, b, "shl")
 
 
-def _shr(c: Call) -> V:
+def _shr(c: ElementOp) -> V:
     a, b = c.args
     return integer.shift(c.f, a, b, "ashr" if c.signed else "lshr")
 
 
-def _isnan(c: Call) -> V:
+def _isnan(c: ElementOp) -> V:
     (x,) = c.lanes()
     return x.is_nan().v if c.is_float else int_(0, vector_of("i1", x.v.lanes))
 
 
-def _isinf(c: Call) -> V:
+def _isinf(c: ElementOp) -> V:
     (x,) = c.lanes()
     return x.abs().equals(float("inf")).v if c.is_float else int_(0, vector_of("i1", x.v.lanes))
 
 
-def _where(c: Call) -> V:
+def _where(c: ElementOp) -> V:
     return c.f.select(*c.args)
 
 
-def _cast(c: Call) -> V:
+def _cast(c: ElementOp) -> V:
     return convert.cast(c.f, c.target, c.args[0], c.types[0], c.attrs["to"])
 
 
-def _bitcast(c: Call) -> V:
+def _bitcast(c: ElementOp) -> V:
     return convert.bitcast(c.f, c.target, c.args[0], c.types[0], c.attrs["to"])
 
 
-_ROWS: dict[str, Callable[[Call], V]] = {
+_ROWS: dict[str, Callable[[ElementOp], V]] = {
     "add": _add,
     "sub": _sub,
     "mul": _mul,

@@ -147,21 +147,21 @@ done:
   ret void
 }
 
-; Between two iterations of a loop; see layout.Turn for the arguments.
-define void @sdx_turn(ptr %args, ptr %ctx) nounwind {
+; Between two iterations of a loop; see abi.Iterate for the arguments.
+define void @sdx_iterate(ptr %args, ptr %ctx) nounwind {
 entry:
   %tid = load i64, ptr %ctx, align 8
   %mine = icmp eq i64 %tid, 0
   br i1 %mine, label %begin, label %done
 begin:
-  %flags.p = getelementptr i64, ptr %args, i64 $turn_flags
-  %condition.p = getelementptr i64, ptr %args, i64 $turn_condition
-  %trips.p = getelementptr i64, ptr %args, i64 $turn_trips
-  %limit.p = getelementptr i64, ptr %args, i64 $turn_limit
-  %first.p = getelementptr i64, ptr %args, i64 $turn_first
-  %after.p = getelementptr i64, ptr %args, i64 $turn_after
-  %before.p = getelementptr i64, ptr %args, i64 $turn_before
-  %copies = getelementptr i64, ptr %args, i64 $turn_copies
+  %flags.p = getelementptr i64, ptr %args, i64 $iterate_flags
+  %condition.p = getelementptr i64, ptr %args, i64 $iterate_condition
+  %trips.p = getelementptr i64, ptr %args, i64 $iterate_trips
+  %limit.p = getelementptr i64, ptr %args, i64 $iterate_limit
+  %first.p = getelementptr i64, ptr %args, i64 $iterate_first
+  %after.p = getelementptr i64, ptr %args, i64 $iterate_after
+  %before.p = getelementptr i64, ptr %args, i64 $iterate_before
+  %copies = getelementptr i64, ptr %args, i64 $iterate_copies
   %counter = load ptr, ptr %args, align 8
   %flags = load ptr, ptr %flags.p, align 8
   %condition = load ptr, ptr %condition.p, align 8

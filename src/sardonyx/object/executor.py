@@ -7,7 +7,7 @@ kernel or model. The text depends only on the target and the system's calling co
     sdx_barrier(ptr ctx)                         all threads of the run meet; nothing for a single thread
     sdx_fail(ptr ctx, i64 code, i64 d0, i64 d1)  note an error; the first one of a run is kept
     sdx_alone, sdx_together(ptr args, ptr ctx)   calls between which the first thread may work alone
-    sdx_turn(ptr args, ptr ctx)                  a call between two iterations of a loop, see layout.Turn
+    sdx_iterate(ptr args, ptr ctx)                  a call between two iterations of a loop, see abi.Iterate
     sdx_require(ptr args, ptr ctx)               a call that fails with the word it is given, unless that is 0
     sdx_launch(ptr launch, ptr team) -> i64      from Python: run on the team, this thread is number 0
     sdx_publish, sdx_join                        the halves of sdx_launch, for teams woken by Python
@@ -35,11 +35,11 @@ from sardonyx.base.abi import (
     SIZES_FAILURE,
     Barrier,
     Context,
+    Iterate,
     Launch,
     Mailbox,
     Status,
     TeamBlock,
-    Turn,
 )
 from sardonyx.base.target import Target
 
@@ -55,7 +55,7 @@ def ir(target: Target) -> str:
     files = [Path(__file__).with_name(f"executor{part}.ll") for part in ("", f"_{architecture}")]
     indices = {
         f"{block.__name__.lower()}_{word.name.lower()}": str(word.value)
-        for block in (Context, Status, Launch, TeamBlock, Barrier, Mailbox, Turn)
+        for block in (Context, Status, Launch, TeamBlock, Barrier, Mailbox, Iterate)
         for word in block
     }
     return Template("\n".join(file.read_text(encoding="utf-8") for file in files)).substitute(

@@ -120,7 +120,7 @@ def _relocate(
 
 
 def _load_becomes_address(code: npt.NDArray[np.uint8], place: int, name: str) -> None:
-    """Turn `mov symbol@GOT(%rip), r` into `lea symbol(%rip), r`: images have no table of addresses."""
+    """Iterate `mov symbol@GOT(%rip), r` into `lea symbol(%rip), r`: images have no table of addresses."""
     if code[place - 2] != 0x8B or code[place - 1] & 0xC7 != 0x05:
         raise CompileError(f"the address of {name} is used where only a table entry fits; make it dso_local")
     code[place - 2] = 0x8D

@@ -11,11 +11,11 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import NeedsContent, ShapeError
+from sardonyx.ir.data_size import content, source_of
 from sardonyx.ir.fold import flat_dims
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.meaning import NotFoldable
 from sardonyx.ir.prims import PRIMS
-from sardonyx.ir.unknown import content, source_of
 from sardonyx.ir.value import Value
 
 Array = np.ndarray[Any, Any]

@@ -18,7 +18,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.ir import prims
-from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.data_size import data_sized
 from sardonyx.ir.value import Value
 from sardonyx.ops import register_all, table
 
@@ -110,7 +110,7 @@ def _from_arrays(prim: str, function: Callable[..., Any], results: Results) -> C
         declared = told if isinstance(told, list) else [told]
         attrs = {"given": tuple(v is not None for v in inputs), "attributes": tuple(call.kwargs.items())}
         rows = [(_element_type(dtype), tuple(shape)) for dtype, shape in declared]
-        return unknown_extents(prim, [v for v in inputs if v is not None], attrs, rows)
+        return data_sized(prim, [v for v in inputs if v is not None], attrs, rows)
 
     return build
 

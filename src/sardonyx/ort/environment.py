@@ -11,7 +11,7 @@ from typing import Any
 
 from sardonyx.ort.options import SessionOptions, as_int
 from sardonyx.ort.providers import ALL_PROVIDERS, AVAILABLE_PROVIDERS
-from sardonyx.runtime import chance
+from sardonyx.runtime import seed as random_seed
 from sardonyx.version import __version__
 
 
@@ -81,7 +81,7 @@ def set_seed(seed: int, /) -> None:
     Holds for all sessions of the process: the same runs in the same order then draw the same numbers.
     """
     try:
-        chance.seed(operator.index(seed))
+        random_seed.set_seed(operator.index(seed))
     except TypeError:
         raise TypeError(f"set_seed(): incompatible function arguments: expected int, got {seed!r}") from None
 

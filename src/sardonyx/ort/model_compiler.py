@@ -23,7 +23,7 @@ from sardonyx.ort.session_config import read_source
 from sardonyx.ort.status import load_status
 
 if TYPE_CHECKING:
-    from sardonyx.frontend.relocated import Locate, Place
+    from sardonyx.frontend.relocated import FileRange, Locate
 
 _ALIGNMENT = 4096
 """Where tensors in a file of external data begin, so that they can be mapped into memory."""
@@ -221,8 +221,8 @@ class _Weights:
         else:
             self._part.unlink(missing_ok=True)
 
-    def _put(self, name: str, array: np.ndarray[Any, Any], place: Place | None) -> Place | None:
-        from sardonyx.frontend.relocated import Place
+    def _put(self, name: str, array: np.ndarray[Any, Any], place: FileRange | None) -> FileRange | None:
+        from sardonyx.frontend.relocated import FileRange
 
         if array.nbytes < max(self._threshold, 1):
             return None
@@ -231,13 +231,13 @@ class _Weights:
         self._file.seek(-self._file.tell() % _ALIGNMENT, os.SEEK_CUR)
         start = self._file.tell()
         self._file.write(np.ascontiguousarray(array).data)
-        return Place(Path(self._name).as_posix(), start, array.nbytes)
+        return FileRange(Path(self._name).as_posix(), start, array.nbytes)
 
 
 def _by_function(function: Located) -> Locate:
-    from sardonyx.frontend.relocated import Place
+    from sardonyx.frontend.relocated import FileRange
 
-    def locate(name: str, array: np.ndarray[Any, Any], place: Place | None) -> Place | None:
+    def locate(name: str, array: np.ndarray[Any, Any], place: FileRange | None) -> FileRange | None:
         before = OrtExternalInitializerInfo(*place) if place is not None else None
         found = _asked(function, name, OrtValue(array), before)
         if found is None:
@@ -247,7 +247,7 @@ def _by_function(function: Located) -> Locate:
             raise status(
                 Fail, f"get_initializer_location_func gave {given}, not OrtExternalInitializerInfo or None."
             )
-        return Place(found.filepath, found.file_offset, found.byte_size)
+        return FileRange(found.filepath, found.file_offset, found.byte_size)
 
     return locate
 

@@ -8,14 +8,14 @@ from typing import TypeAlias
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph
 from sardonyx.passes.algebra import algebra
+from sardonyx.passes.blocking import blocking
 from sardonyx.passes.decompose import decompose
-from sardonyx.passes.integer import integer
-from sardonyx.passes.layout import layout
+from sardonyx.passes.integer_products import integer_products
 from sardonyx.passes.texts import texts
 from sardonyx.passes.transposed import transposed
 from sardonyx.passes.widen import widen
 
 Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 
-PIPELINE: tuple[Pass, ...] = (*(texts, widen, integer, algebra, transposed, layout, decompose),)
+PIPELINE: tuple[Pass, ...] = (*(texts, widen, integer_products, algebra, transposed, blocking, decompose),)
 """Every pass, in the order it runs."""

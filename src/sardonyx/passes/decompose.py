@@ -11,7 +11,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, iota, make, map_
-from sardonyx.passes.layout import lift
+from sardonyx.passes.blocking import two_dimensional
 from sardonyx.passes.transposed import as_convolution
 
 _LEAST_ROWS = 4
@@ -85,7 +85,7 @@ def in_single(value: Value) -> Value:
 def conv_padded(value: Value) -> Value:
     """A convolution of two spatial axes whose padding is a separate pad."""
     if value.rank == 3:
-        flat = lift(value)
+        flat = two_dimensional(value)
         assert flat is not None
         return conv_padded(flat).reshape(value.shape)
     x, w = value.args

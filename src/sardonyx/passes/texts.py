@@ -24,7 +24,7 @@ def texts(graph: Graph, goal: Goal) -> Graph:
     if not sources:
         return graph
     uses = graph.uses()
-    kept = {v.id for _, v in graph.outputs} | {u.value.id for u in graph.unknowns.values()}
+    kept = {v.id for _, v in graph.outputs} | {u.value.id for u in graph.data_sizes.values()}
     numbered: dict[int, _Numbered] = {}
     for source in sources:
         found = _Numbered(source)

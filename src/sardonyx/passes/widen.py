@@ -17,7 +17,7 @@ from sardonyx.ir.value import Value, const, make
 
 _ARITHMETIC = frozenset({"map", "reduce", "scan", "contract"})
 _MOVEMENT = frozenset({"view", "index"})
-_BITS = frozenset({"bitcast", "item"})
+_BITS = frozenset({"bitcast", "result"})
 
 
 def widen(graph: Graph, goal: Goal) -> Graph:

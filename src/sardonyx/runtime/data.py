@@ -108,7 +108,7 @@ class Segment(NamedTuple):
     repeats: bool = False
 
 
-class Bounds(NamedTuple):
+class LeastSizes(NamedTuple):
     """Least values of sizes that a program was compiled for.
 
     `code` computes the sizes from the symbols in `names` (see `base.evaluator`); `least` has the least value
@@ -139,4 +139,4 @@ class ProgramData:
     storages: tuple[StorageSpec, ...]
     segments: tuple[Segment, ...]
     results: tuple[View, ...]
-    bounds: Bounds | None = None
+    least_sizes: LeastSizes | None = None

@@ -20,11 +20,11 @@ from sardonyx.errors import RunError, ShapeError
 from sardonyx.runtime import allocate, team
 from sardonyx.runtime.bound import Binder
 from sardonyx.runtime.data import HostStep, ProgramData
-from sardonyx.runtime.fit import Fit, Others
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.pointers import address_of
-from sardonyx.runtime.runnable import CallTime, Special
+from sardonyx.runtime.runnable import CallTime, MakeAlternative
 from sardonyx.runtime.segments import Links, Runner, SegmentRun
+from sardonyx.runtime.size_check import Alternatives, SizeCheck
 from sardonyx.runtime.weights import Weights
 
 _DIVISION = 2
@@ -41,7 +41,7 @@ class Program:
         threads: the most threads of a run.
         spin_us: how long idle threads look for the next run.
         flush_denormals: take denormal floats as zeros.
-        special: makes the programs for feeds that this one does not serve.
+        alternative: makes the programs for feeds that this one does not serve.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Program:
         threads: int,
         spin_us: int = SPIN_US.default,
         flush_denormals: bool = False,
-        special: Special | None = None,
+        alternative: MakeAlternative | None = None,
     ) -> None:
         manner: dict[str, Any] = {"spin_us": spin_us, "flush_denormals": flush_denormals}
         data = _started(data, lambda body: Program(body, weights, image, Report, threads=threads, **manner))
@@ -73,8 +73,8 @@ class Program:
         self._runner = Runner(self.team)
         self._give_report = report
         self._report: Report | None = None
-        self._fit = Fit(data, whole=special is not None)
-        self._others = Others(special)
+        self._size_check = SizeCheck(data, whole=alternative is not None)
+        self._alternatives = Alternatives(alternative)
         self._every = tuple(range(len(data.results)))
         self._is_one = self._has_one_segment()
         self._table = self.binders[0].table if self._is_one else {}
@@ -144,10 +144,10 @@ class Program:
 
     def _run_unseen(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
         """A run of several segments, or the first one for these sizes."""
-        symbols, change = self._fit.sizes(feeds)
-        if change is not None:
-            with change.explained(feeds, self._fit):
-                return self._others.get(change).run(feeds, wanted)
+        symbols, overrides = self._size_check.sizes(feeds)
+        if overrides is not None:
+            with overrides.explained(feeds, self._size_check):
+                return self._alternatives.get(overrides).run(feeds, wanted)
         if self._is_one:
             arguments = [symbols[name] for name in self.binders[0].segment.names]
             self.binders[0].bind(tuple([feed.shape for feed in feeds]), arguments)
@@ -159,10 +159,10 @@ class Program:
 
         Raises what `run` raises.
         """
-        symbols, change = self._fit.sizes(feeds)
-        if change is not None:
-            with change.explained(feeds, self._fit):
-                return self._others.get(change).profile(feeds)
+        symbols, overrides = self._size_check.sizes(feeds)
+        if overrides is not None:
+            with overrides.explained(feeds, self._size_check):
+                return self._alternatives.get(overrides).profile(feeds)
         timer = _Timer(self.team, self.data)
         return SegmentRun(self, timer, feeds, symbols).run(self._every), timer.times
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
-from sardonyx.runtime.fit import Change
+from sardonyx.runtime.size_check import Overrides
 
 
 class CallTime(NamedTuple):
@@ -68,5 +68,5 @@ class ModelProgram(Runnable, Protocol):
         ...
 
 
-Special: TypeAlias = Callable[[Change], ModelProgram]
+MakeAlternative: TypeAlias = Callable[[Overrides], ModelProgram]
 """Makes another program of the same model, for feeds that break what the usual one assumes."""

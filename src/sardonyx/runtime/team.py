@@ -22,7 +22,7 @@ import numpy.typing as npt
 from sardonyx.base.abi import LINE_BYTES, Barrier, Context, Mailbox, Record, Status, TeamBlock
 from sardonyx.base.abi import Launch as LaunchWord
 from sardonyx.base.knobs import SPIN_US
-from sardonyx.runtime import allocate, chance, cores
+from sardonyx.runtime import allocate, cores, seed
 from sardonyx.runtime.image import LoadedImage
 
 Words = npt.NDArray[np.int64]
@@ -118,7 +118,7 @@ class _Entries:
         self.solo_holding_gil: _Native = holding(image.address("sdx_solo"))
 
 
-class _Place(threading.local):
+class _OwnContext(threading.local):
     """Where one Python thread runs programs alone: its context, status and scratch.
 
     Whoever runs must hold the `memory` meanwhile: at the end of the process Python drops what threads own
@@ -127,15 +127,15 @@ class _Place(threading.local):
 
     def __init__(self) -> None:
         self.words = allocate.aligned_words(Context.WORDS + Status.WORDS)
-        self.memory: tuple[npt.NDArray[Any], ...] = (self.words, chance.STATE)
+        self.memory: tuple[npt.NDArray[Any], ...] = (self.words, seed.STATE)
         self.status = self.words[Context.WORDS :]
         self.address = int(self.words.ctypes.data)
         self.scratch_bytes = 0
         self.words[Context.STATUS] = self.status.ctypes.data
-        self.words[Context.CHANCE] = chance.STATE.ctypes.data
+        self.words[Context.RANDOM] = seed.STATE.ctypes.data
 
     def grow(self, size: int) -> None:
-        self.memory = (self.words, chance.STATE, _give_scratch(self.words, size))
+        self.memory = (self.words, seed.STATE, _give_scratch(self.words, size))
         self.scratch_bytes = size
 
 
@@ -157,7 +157,7 @@ class _Crew:
         self.open = size > 1
         self.portable = True
         self.ready = 1
-        self._chance = chance.STATE
+        self._seed = seed.STATE
         self.scratch_bytes = 0
         self._scratch: list[npt.NDArray[np.uint8]] = []
         line = LINE_BYTES // _WORD
@@ -175,7 +175,7 @@ class _Crew:
         self.contexts[:, Context.CPU] = -1
         self.contexts[:, Context.BARRIER] = self.barrier.ctypes.data
         self.contexts[:, Context.STATUS] = self.team.ctypes.data
-        self.contexts[:, Context.CHANCE] = self._chance.ctypes.data
+        self.contexts[:, Context.RANDOM] = self._seed.ctypes.data
         self._find_system_calls(futex)
 
     def _find_system_calls(self, futex: bool) -> None:
@@ -255,7 +255,7 @@ class Team:
         _teams.add(self)
 
     def _assemble(self) -> None:
-        self._place = _Place()
+        self._place = _OwnContext()
         self._crew = _Crew(self._entries, self.size, self._futex)
         self._closer = weakref.finalize(self, self._crew.stop)
 
@@ -273,7 +273,7 @@ class Team:
                 crew.lock.release()
         return self._run_alone(self._place, launch)
 
-    def _run_alone(self, place: _Place, launch: Launch) -> Failure | None:
+    def _run_alone(self, place: _OwnContext, launch: Launch) -> Failure | None:
         if launch.scratch_bytes > place.scratch_bytes:
             place.grow(launch.scratch_bytes)
         entries, memory = self._entries, place.memory  # noqa: F841 - holds the memory

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sardonyx.runtime.cache import KINDS, Cache
-from sardonyx.store import plan
-from sardonyx.store.plan import Head
+from sardonyx.store import programs
+from sardonyx.store.programs import Head
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ def kept(cache: Cache) -> list[Kept]:
     weights = {entry.key: entry.size_bytes for entry in cache.entries("weights")}
     found: dict[str, Kept] = {}
     for entry in cache.entries("plan"):
-        head = plan.read_head(cache, entry.key)
+        head = programs.read_head(cache, entry.key)
         if head is None:
             continue
         model = found.setdefault(head.digest, Kept(head.digest))

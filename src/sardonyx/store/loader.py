@@ -13,19 +13,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sardonyx.base import custom
+from sardonyx.base.dependence import FeedDependence, content
 from sardonyx.base.knobs import CompileOptions, cache_folder
-from sardonyx.base.needs import Needs, content
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.progress import told_after
 from sardonyx.errors import NeedsContent, RunError
 from sardonyx.runtime import cache, cores
 from sardonyx.runtime.cache import Cache
-from sardonyx.runtime.fit import Change
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.runnable import ModelProgram
+from sardonyx.runtime.size_check import Overrides
 from sardonyx.runtime.weights import Weights
-from sardonyx.store import identity, plan
-from sardonyx.store.plan import Head, Plan, Signature
+from sardonyx.store import identity, programs
+from sardonyx.store.programs import Head, Signature, StoredProgram
 from sardonyx.store.variants import Variants
 from sardonyx.targets import backend, by_name, detect, executable
 
@@ -77,57 +77,59 @@ class _Loader:
 
     def program(self) -> ModelProgram:
         """The program for any feed."""
-        found: ModelProgram | Plan | Signature | None = self._found(self._key())
+        found: ModelProgram | StoredProgram | Signature | None = self._found(self._key())
         if found is None:
             with _compiling, told_after(_SLOW_SECONDS, self._tell):
                 found = self._found(self._key()) or self._compile()
         self.model.forget()
-        if isinstance(found, Plan):
+        if isinstance(found, StoredProgram):
             return self._ready(found)
         if isinstance(found, Signature):
             return Variants(
                 *(found.inputs, found.outputs, found.initializer_inputs, found.metadata),
                 fed=self.options.fed,
-                needs=found.needs,
+                dependence=found.dependence,
                 make=self.program_for,
                 reader=self._reader,
             )
         return found
 
-    def program_for(self, feeds: Mapping[str, Any], needs: Needs) -> tuple[ModelProgram, Needs]:
-        """The program for such feeds, of which `needs` are known to matter, and all that matters of them.
+    def program_for(
+        self, feeds: Mapping[str, Any], dependence: FeedDependence
+    ) -> tuple[ModelProgram, FeedDependence]:
+        """The program for such feeds, of which `dependence` is known, and all that matters of them.
 
         Raises RunError if the model file has changed since the session was made.
         """
-        key = self._key_for(needs, feeds)
+        key = self._key_for(dependence, feeds)
         found = self._found(key)
-        if isinstance(found, Plan):
-            return self._ready(found), needs
+        if isinstance(found, StoredProgram):
+            return self._ready(found), dependence
         if isinstance(found, Signature):
-            return self.program_for(feeds, found.needs)
+            return self.program_for(feeds, found.dependence)
         from sardonyx import frontend
 
         with _compiling, told_after(_SLOW_SECONDS, self._tell):
-            source, more = self._source(), needs
+            source, more = self._source(), dependence
 
             def load() -> Loaded:
                 nonlocal more
-                loaded, more = frontend.specialise(source, feeds, self.options, needs, compute)
+                loaded, more = frontend.specialise(source, feeds, self.options, dependence, compute)
                 return loaded
 
             def compute(tensors: tuple[str, ...]) -> list[Any]:
                 return self._computing(tensors).run(list(feeds.values()), tuple(range(len(tensors))))
 
             made = self._made(load, lambda: self._key_for(more, feeds))
-            if more != needs:
+            if more != dependence:
                 self._keep_signature(key, more, source)
             return made, more
 
-    def special(self, change: Change) -> ModelProgram:
+    def alternative(self, overrides: Overrides) -> ModelProgram:
         """The program for feeds that break what the usual one assumes."""
         return self._other(
-            dims={**self.options.dims, **dict(change.fixed)},
-            apart=tuple(sorted({*self.options.apart, *change.apart})),
+            dims={**self.options.dims, **dict(overrides.fixed)},
+            distinct=tuple(sorted({*self.options.distinct, *overrides.distinct})),
         )
 
     def _other(self, **options: Any) -> ModelProgram:
@@ -143,12 +145,14 @@ class _Loader:
             self.parts[tensors] = self._other(outputs=tensors)
         return self.parts[tensors]
 
-    def _reader(self, needs: Needs, names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    def _reader(
+        self, dependence: FeedDependence, names: Sequence[str]
+    ) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
         """What of feeds in the order of `names` decides the graph, tensors that are computed included."""
-        read = needs.reader(names)
-        if not needs.tensors:
+        read = dependence.reader(names)
+        if not dependence.tensors:
             return read
-        tensors = tuple(sorted(needs.tensors))
+        tensors = tuple(sorted(dependence.tensors))
         program, wanted = self._computing(tensors), tuple(range(len(tensors)))
         return lambda feeds: (*read(feeds), *map(content, program.run(feeds, wanted)))
 
@@ -159,22 +163,22 @@ class _Loader:
             return None
         return cache.key("plan", model, self.options.code_key(), repr(self.goal), identity.build(), *more)
 
-    def _key_for(self, needs: Needs, feeds: Mapping[str, Any]) -> str | None:
-        return self._key(needs.text(), repr(self._reader(needs, list(feeds))(list(feeds.values()))))
+    def _key_for(self, dependence: FeedDependence, feeds: Mapping[str, Any]) -> str | None:
+        return self._key(dependence.text(), repr(self._reader(dependence, list(feeds))(list(feeds.values()))))
 
-    def _found(self, key: str | None) -> Plan | Signature | None:
+    def _found(self, key: str | None) -> StoredProgram | Signature | None:
         options = self.options
         traced = options.debug or options.dump or options.verify
-        return plan.read(self.store, key) if key and not traced else None
+        return programs.read(self.store, key) if key and not traced else None
 
-    def _ready(self, found: Plan) -> Program:
+    def _ready(self, found: StoredProgram) -> Program:
         threads = self.options.threads or cores.team_size()
         return Program(
             *(found.data, found.weights, found.image, found.report),
             threads=threads,
             spin_us=self.options.spin_us,
             flush_denormals=self.options.flush_denormals,
-            special=self.special,
+            alternative=self.alternative,
         )
 
     # ---- what is not in the cache
@@ -199,7 +203,7 @@ class _Loader:
         try:
             return self._made(lambda: frontend.load(source, self.options, self.options.fed), self._key)
         except NeedsContent as error:
-            return self._keep_signature(self._key(), Needs().with_(error), source)
+            return self._keep_signature(self._key(), FeedDependence().with_(error), source)
 
     def _made(self, load: Callable[[], Loaded], key: Callable[[], str | None]) -> ModelProgram:
         """The program of what `load` gives, kept under the key that there is afterwards."""
@@ -207,20 +211,20 @@ class _Loader:
         from sardonyx.compiler.compile import compile_model
         from sardonyx.compiler.compiled import Compiled
 
-        job = Job(self.options, self.store, self.special, identity.build())
+        job = Job(self.options, self.store, self.alternative, identity.build())
         made = compile_model(load, backend(self.goal), job)
         return self._ready(self._kept(made, key())) if isinstance(made, Compiled) else made
 
-    def _kept(self, made: Compiled, key: str | None) -> Plan:
+    def _kept(self, made: Compiled, key: str | None) -> StoredProgram:
         """The program as a later session will find it, or as it is if it cannot be kept."""
         report = made.report
-        if key and plan.write(
+        if key and programs.write(
             self.store, key, self._owner(), made.data, made.weights, made.image_key, report
         ):
-            found = plan.read(self.store, key)
-            if isinstance(found, Plan):
+            found = programs.read(self.store, key)
+            if isinstance(found, StoredProgram):
                 return found._replace(report=lambda: report)
-        return Plan(made.data, Weights(made.weights), made.image, lambda: report)
+        return StoredProgram(made.data, Weights(made.weights), made.image, lambda: report)
 
     def _owner(self) -> Head:
         name = "(bytes)" if isinstance(self.origin, bytes) else os.path.abspath(self.origin)  # noqa: PTH100
@@ -231,11 +235,11 @@ class _Loader:
         kept = "the next start takes it from the cache" if self.store.is_on else "nothing is cached"
         return f"Compiling {name} takes more than {_SLOW_SECONDS:.0f} seconds; {kept}."
 
-    def _keep_signature(self, key: str | None, needs: Needs, source: Source) -> Signature:
+    def _keep_signature(self, key: str | None, dependence: FeedDependence, source: Source) -> Signature:
         from sardonyx import frontend
 
         found = frontend.signature(source, self.options)
-        signature = Signature(found.inputs, found.outputs, found.initializers, found.metadata, needs)
+        signature = Signature(found.inputs, found.outputs, found.initializers, found.metadata, dependence)
         if key:
-            plan.write_signature(self.store, key, self._owner(), signature)
+            programs.write_signature(self.store, key, self._owner(), signature)
         return signature

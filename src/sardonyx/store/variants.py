@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sardonyx.base.needs import Needs
+from sardonyx.base.dependence import FeedDependence
 from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 
 if TYPE_CHECKING:
     from sardonyx.runtime.runnable import CallTime, Runnable
 
-Make: TypeAlias = "Callable[[Mapping[str, Any], Needs], tuple[Runnable, Needs]]"
-"""The program for a feed, of which the given needs are known to matter, and all that matters of it."""
+Make: TypeAlias = "Callable[[Mapping[str, Any], FeedDependence], tuple[Runnable, FeedDependence]]"
+"""The program for a feed, of which the given dependence are known to matter, and all that matters of it."""
 
-Reader: TypeAlias = Callable[[Needs, Sequence[str]], Callable[[Sequence[Any]], tuple[Any, ...]]]
+Reader: TypeAlias = Callable[[FeedDependence, Sequence[str]], Callable[[Sequence[Any]], tuple[Any, ...]]]
 
 _MOST = 64
 """Programs that are kept; each holds addresses and small tables of its own, weights are shared on disk."""
@@ -40,7 +40,7 @@ class _Choice:
 class _Level:
     """One decision: what of the feeds it looks at, and what it leads to."""
 
-    needs: Needs
+    dependence: FeedDependence
     key: Callable[[Sequence[Any]], Any]
     table: dict[Any, _Choice] = field(default_factory=dict)
 
@@ -53,9 +53,9 @@ class Variants:
 
     Args:
         inputs: what the model declares, as the other descriptions.
-        needs: what of a feed is known to decide the graph.
+        dependence: what of a feed is known to decide the graph.
         make: makes the program for a feed.
-        reader: makes a function of the feeds that tells what of them decides; see `Needs.reader`.
+        reader: makes a function of the feeds that tells what of them decides; see `FeedDependence.reader`.
         report: the report to add to.
     """
 
@@ -67,9 +67,9 @@ class Variants:
         metadata: ModelMeta,
         *,
         fed: Sequence[str] = (),
-        needs: Needs,
+        dependence: FeedDependence,
         make: Make,
-        reader: Reader = Needs.reader,
+        reader: Reader = FeedDependence.reader,
         report: Report | None = None,
     ) -> None:
         self.inputs, self.outputs = inputs, outputs
@@ -80,7 +80,7 @@ class Variants:
         self._names = [info.name for info in inputs]
         self._names += [info.name for info in initializer_inputs if info.name in fed]
         self._make, self._reader = make, reader
-        self._root = self._level(needs)
+        self._root = self._level(dependence)
         self._kept: deque[tuple[_Level, Any]] = deque()
         self._lock = threading.Lock()
 
@@ -116,17 +116,21 @@ class Variants:
         """What does not run native in the programs so far."""
         return tuple(self.report.fallbacks)
 
-    def _level(self, needs: Needs) -> _Level:
-        return _Level(needs, self._reader(needs, self._names))
+    def _level(self, dependence: FeedDependence) -> _Level:
+        return _Level(dependence, self._reader(dependence, self._names))
 
     def _new(self, level: _Level, feeds: Sequence[Any]) -> Runnable:
         with self._lock:
             key = level.key(feeds)
             if key not in level.table:
-                program, needs = self._make(dict(zip(self._names, feeds, strict=True)), level.needs)
-                if needs != level.needs:
-                    further = self._level(needs)
-                    if level is self._root and not level.table and _asks_units_only(level.needs, needs):
+                program, dependence = self._make(dict(zip(self._names, feeds, strict=True)), level.dependence)
+                if dependence != level.dependence:
+                    further = self._level(dependence)
+                    if (
+                        level is self._root
+                        and not level.table
+                        and _asks_units_only(level.dependence, dependence)
+                    ):
                         self._root = further
                     else:
                         level.table[key] = _Choice(level=further)
@@ -161,6 +165,6 @@ class Variants:
                 del level.table[key]
 
 
-def _asks_units_only(before: Needs, after: Needs) -> bool:
+def _asks_units_only(before: FeedDependence, after: FeedDependence) -> bool:
     """Whether all that came to matter is whether sizes are 1: few programs, whatever is fed."""
     return after == replace(before, units=after.units)

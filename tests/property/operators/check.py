@@ -122,7 +122,7 @@ def _beyond_bounds(loaded: Loaded, feeds: dict[str, Any]) -> dict[str, int]:
     names = [str(v.attrs["name"]) for v in loaded.graph.inputs]
     sizes = {s: feeds[names[n]].shape[axis] for s, (n, axis) in loaded.graph.symbols().items()}
     found: dict[str, int] = {}
-    for dim, low in loaded.bounds.items():
+    for dim, low in loaded.least_sizes.items():
         with suppress(ValueError):
             if symbols(dim) <= sizes.keys() and evaluate(dim, sizes) < low:
                 found |= {name: sizes[name] for name in symbols(dim)}

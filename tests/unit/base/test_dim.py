@@ -93,7 +93,7 @@ def test_a_part_cut_to_fit_broadcasts_to_the_whole() -> None:
 def test_assumptions_hold_inside_their_block() -> None:
     size = dims.floordiv(N - 192, 128) + 1
     assert dims.at_least(size, 1) is None
-    with dims.assuming() as bounds:
+    with dims.assuming() as least:
         dims.assume(size, 1)
         assert dims.at_least(size, 1)
         assert dims.maximum(size - 1, 0) == size - 1
@@ -102,7 +102,7 @@ def test_assumptions_hold_inside_their_block() -> None:
             dims.assume(N, 7)
         assert dims.at_least(N, 7) is None
     assert dims.at_least(size, 1) is None
-    with dims.assuming(bounds):
+    with dims.assuming(least):
         assert dims.at_least(size, 1)
 
 

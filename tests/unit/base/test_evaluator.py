@@ -28,7 +28,7 @@ def test_symbols_may_have_the_names_that_the_code_uses() -> None:
     evaluator.add(dims.floordiv(first, second) + third)
     with evaluator.guarded():
         evaluator.add(second)
-        outside = evaluator.lifted(second * 2)
+        outside = evaluator.hoisted(second * 2)
     evaluator.add(outside + first)
     assert load(evaluator.code())(7, 3, 5) == [7, 0, 3, 6, 13]
 
@@ -47,8 +47,8 @@ def test_a_guard_gives_zeros_and_says_why() -> None:
         evaluator.check(A - B, exact=False)
         evaluator.check(dims.mod(A, 2), exact=True)
         inside = [evaluator.add(dim) for dim in (dims.broadcast(A, B), A, A * B)]
-        lifted = evaluator.lifted(A * B + 1)
-    after = evaluator.add(lifted + A)
+        hoisted = evaluator.hoisted(A * B + 1)
+    after = evaluator.add(hoisted + A)
     assert inside[1] == outside
     evaluate = load(evaluator.code())
     for a, b, state, sizes in [
@@ -70,9 +70,9 @@ def test_guards_inside_guards() -> None:
         with evaluator.guarded() as inner:
             evaluator.check(A - 10, exact=False)
             second = evaluator.add(dims.broadcast(A, B))
-            lifted = evaluator.lifted(dims.broadcast(A, B))
+            hoisted = evaluator.hoisted(dims.broadcast(A, B))
         evaluator.check(B - 2, exact=False)
-        third = evaluator.add(lifted * 2)
+        third = evaluator.add(hoisted * 2)
     evaluate = load(evaluator.code())
 
     def found(a: int, b: int) -> list[int]:

@@ -15,7 +15,7 @@ from sardonyx.compiler.backend import Job
 from sardonyx.compiler.compile import compile_model
 from sardonyx.errors import UnsupportedOp
 from sardonyx.runtime import cache
-from sardonyx.runtime.fit import Change
+from sardonyx.runtime.size_check import Overrides
 from sardonyx.targets import backend
 from sardonyx.targets.x86_64 import isa
 from tests.conftest import Golden
@@ -44,8 +44,8 @@ def test_stages_that_change_something_are_dumped(tmp_path: Path) -> None:
     assert report["counters"]["compiles"] > 0
 
 
-def no_other(change: Change) -> NoReturn:
-    raise AssertionError(change)
+def no_other(overrides: Overrides) -> NoReturn:
+    raise AssertionError(overrides)
 
 
 @pytest.mark.parametrize("stage", ["partition", "lower", "assemble"])

@@ -12,7 +12,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.errors import LoadError, SardonyxError, ShapeError
 from sardonyx.frontend import load
-from sardonyx.ir.unknown import collect_unknowns, content
+from sardonyx.ir.data_size import collect_data_sizes, content
 from sardonyx.ir.value import placeholder
 from tests.conformance.cases import load_cases
 from tests.unit.frontend.models import parsed
@@ -131,7 +131,7 @@ def test_a_result_of_another_type_than_declared() -> None:
 
 
 def test_sizes_cannot_be_named_like_those_that_the_engine_names() -> None:
-    with collect_unknowns():
+    with collect_data_sizes():
         (content_size,) = content(placeholder("n", dt.I64, (1,)))
     for name in (str(content_size), str(dims.fresh("size"))):
         model = parsed("g (float[N] x, float[N] z) => (float[N] y) { y = Add(x, z) }")

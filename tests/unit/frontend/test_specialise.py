@@ -28,21 +28,21 @@ def test_contents_that_decide_a_rank_are_asked_for() -> None:
 
 def test_a_graph_is_built_for_one_content() -> None:
     feeds = {"x": np.arange(6, dtype=np.float32).reshape(2, 3), "axes": np.array([1])}
-    loaded, needs = specialise(parsed(SUM), feeds)
+    loaded, dependence = specialise(parsed(SUM), feeds)
     np.testing.assert_array_equal(outputs(loaded, *feeds.values())[0], [3, 12])
-    key = needs.reader(["x", "axes"])
+    key = dependence.reader(["x", "axes"])
     assert key([feeds["x"], feeds["axes"]]) == key([-feeds["x"], feeds["axes"]])
     assert key([feeds["x"], feeds["axes"]]) != key([feeds["x"], np.array([0])])
 
 
 def test_a_squeeze_asks_only_whether_a_size_is_one() -> None:
     feeds = {"x": np.ones((2, 1, 3), np.float32)}
-    loaded, needs = specialise(parsed(SQUEEZE), feeds)
-    assert needs.units == {("N", "x", 0)}
+    loaded, dependence = specialise(parsed(SQUEEZE), feeds)
+    assert dependence.units == {("N", "x", 0)}
     assert outputs(loaded, np.ones((5, 1, 3), np.float32))[0].shape == (5, 3)
-    key = needs.reader(["x"])
+    key = dependence.reader(["x"])
     assert key([np.ones((2, 1, 3))]) == key([np.ones((5, 1, 3))]) != key([np.ones((1, 1, 3))])
-    single, _ = specialise(parsed(SQUEEZE), {"x": np.ones((1, 1, 3), np.float32)}, needs=needs)
+    single, _ = specialise(parsed(SQUEEZE), {"x": np.ones((1, 1, 3), np.float32)}, dependence=dependence)
     assert outputs(single, np.ones((1, 1, 3), np.float32))[0].shape == (3,)
 
 
@@ -51,16 +51,16 @@ def test_an_undeclared_rank_is_asked_for() -> None:
     model.graph.input[0].type.tensor_type.ClearField("shape")
     model.graph.output[0].type.tensor_type.ClearField("shape")
     feeds = {"x": f32([[1, -1]])}
-    loaded, needs = specialise(model, feeds)
-    assert needs.shapes == {"x"}
+    loaded, dependence = specialise(model, feeds)
+    assert dependence.shapes == {"x"}
     np.testing.assert_array_equal(outputs(loaded, feeds["x"])[0], [[1, 0]])
 
 
 def test_sizes_that_decide_a_rank_are_asked_for() -> None:
     model = parsed("g (float[A,B] x, int64[I,D] i) => (float[?] y) { y = GatherND(x, i) }")
     feeds = {"x": np.arange(6, dtype=np.float32).reshape(2, 3), "i": np.array([[1, 2]])}
-    loaded, needs = specialise(model, feeds)
-    assert needs.sizes == {("D", "i", 1)}
+    loaded, dependence = specialise(model, feeds)
+    assert dependence.sizes == {("D", "i", 1)}
     np.testing.assert_array_equal(outputs(loaded, *feeds.values())[0], [5])
 
 
@@ -73,8 +73,8 @@ def test_what_is_computed_from_large_inputs_is_asked_for_itself() -> None:
     assert (asked.value.inputs, asked.value.tensors) == ((), ("a",))
     x = f32([[0, 9], [9, 0]])
     for feed, expected in ((x, [18]), (x[::-1].copy(), [18])):
-        loaded, needs = specialise(parsed(text), {"x": feed})
-        assert needs.tensors == {"a"}
+        loaded, dependence = specialise(parsed(text), {"x": feed})
+        assert dependence.tensors == {"a"}
         np.testing.assert_array_equal(outputs(loaded, feed)[0].reshape(-1), expected)
 
 

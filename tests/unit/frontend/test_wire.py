@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 from sardonyx import frontend
 from sardonyx.frontend import attributes
 from sardonyx.frontend.tensors import TensorReader
-from sardonyx.frontend.wire import LARGE_BYTES, lift
+from sardonyx.frontend.wire import LARGE_BYTES, extract
 from sardonyx.ops.table import Texts
 
 COUNT = LARGE_BYTES
@@ -29,12 +29,12 @@ def tree(**lists: object) -> onnx.ModelProto:
 
 def read(model: onnx.ModelProto, *, takes: int) -> list[object]:
     """The attributes of the only node, of whose lists so many are taken out."""
-    lifted = lift(model.SerializeToString())
-    assert len(lifted.taken) == takes
-    left = onnx.ModelProto.FromString(lifted.data)
-    reader = attributes.Reader(TensorReader((), lifted.taken), lambda graph: graph)
+    extracted = extract(model.SerializeToString())
+    assert len(extracted.taken) == takes
+    left = onnx.ModelProto.FromString(extracted.data)
+    reader = attributes.Reader(TensorReader((), extracted.taken), lambda graph: graph)
     (node,), (whole,) = left.graph.node, model.graph.node
-    assert attributes.whole(node, lifted.taken) == whole
+    assert attributes.whole(node, extracted.taken) == whole
     return [reader.value(attribute) for attribute in node.attribute]
 
 
@@ -92,13 +92,13 @@ def test_contents_of_tensors(data: st.DataObject) -> None:
             else helper.make_tensor(f"t{n}", onnx.TensorProto.FLOAT, [size], values.tolist())
         )
     graph = helper.make_graph([helper.make_node("Sum", ["t0"], ["y"])], "g", [], infos, tensors)
-    lifted = lift(helper.make_model(graph).SerializeToString())
-    left = onnx.ModelProto.FromString(lifted.data).graph.initializer
+    extracted = extract(helper.make_model(graph).SerializeToString())
+    left = onnx.ModelProto.FromString(extracted.data).graph.initializer
     for found, proto in zip(left, tensors, strict=True):
         np.testing.assert_array_equal(
-            TensorReader((), lifted.taken).dense(found), numpy_helper.to_array(proto)
+            TensorReader((), extracted.taken).dense(found), numpy_helper.to_array(proto)
         )
-    assert len(lifted.taken) == sum(proto.dims[0] >= LARGE_BYTES // 4 for proto in tensors)
+    assert len(extracted.taken) == sum(proto.dims[0] >= LARGE_BYTES // 4 for proto in tensors)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -115,15 +115,15 @@ def test_damaged_bytes_are_protobufs_to_judge(seed: int) -> None:
         places = rng.integers(0, 200 if seed % 3 == 1 else len(data), 3)
         for place in places:
             data[int(place)] = int(rng.integers(256))
-    lifted = lift(bytes(data))
+    extracted = extract(bytes(data))
     try:
         expected = onnx.ModelProto.FromString(bytes(data))
     except DecodeError:
         return
-    found = onnx.ModelProto.FromString(lifted.data)
-    assert [attributes.whole(n, lifted.taken) for n in found.graph.node] == list(expected.graph.node)
+    found = onnx.ModelProto.FromString(extracted.data)
+    assert [attributes.whole(n, extracted.taken) for n in found.graph.node] == list(expected.graph.node)
     for left, proto in zip(found.graph.initializer, expected.graph.initializer, strict=True):
-        taken = lifted.taken.get(left.raw_data)
+        taken = extracted.taken.get(left.raw_data)
         assert (left.raw_data if taken is None else np.asarray(taken).tobytes()) == proto.raw_data
 
 

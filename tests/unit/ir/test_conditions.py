@@ -12,9 +12,9 @@ from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError
 from sardonyx.ir import conditions
 from sardonyx.ir.algorithms import linalg, region, sort  # noqa: F401
-from sardonyx.ir.bounds import obligations, unproven
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.obligation import alike, natural, same
+from sardonyx.ir.unproven import obligations, unproven
 from sardonyx.ir.value import Value, const, make, placeholder
 
 N, M = dims.symbol("N"), dims.symbol("M")

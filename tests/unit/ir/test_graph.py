@@ -8,11 +8,11 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.ir.data_size import collect_data_sizes, content
 from sardonyx.ir.graph import Graph, flattened, rebuild, restored, symbols_of
 from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.run import run
 from sardonyx.ir.text import text
-from sardonyx.ir.unknown import collect_unknowns, content
 from sardonyx.ir.value import const, placeholder
 
 N = dims.symbol("N")
@@ -21,7 +21,7 @@ N = dims.symbol("N")
 def sample() -> Graph:
     """Rows repeated as often as an input says."""
     x, times = placeholder("x", dt.F32, (N, 2)), placeholder("times", dt.I64, (1,))
-    with collect_unknowns() as unknowns:
+    with collect_data_sizes() as unknowns:
         (count,) = content(times * 2)
         y = (x.reshape((1, N, 2)).broadcast((count, N, 2)) + const(np.float32(1))).exp()
     return Graph((x, times), (("y", y), ("x", x)), unknowns, (Obligation(N - 1, False, "empty"),))

@@ -8,11 +8,11 @@ import pytest
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.errors import RunError
+from sardonyx.ir.data_size import collect_data_sizes, content
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.origin import origin
 from sardonyx.ir.run import bind, evaluate, materialise, prepared, run
-from sardonyx.ir.unknown import collect_unknowns, content
 from sardonyx.ir.value import dims_vector, placeholder
 
 N = dims.symbol("N")
@@ -20,7 +20,7 @@ N = dims.symbol("N")
 
 def test_sizes_come_from_inputs_from_content_and_from_outside() -> None:
     x, i = placeholder("x", dt.F32, (N,)), placeholder("i", dt.I64, (1,))
-    with collect_unknowns() as unknowns:
+    with collect_data_sizes() as unknowns:
         (count,) = content(i + 1)
         part = x.slice((0,), (count,))
     graph = Graph((x, i), (("y", part), ("n", dims_vector((N * 2, count)))), unknowns)

@@ -6,10 +6,10 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.ir.data_size import collect_data_sizes, content, data_sized
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.origin import origin
 from sardonyx.ir.text import operation, signature, text
-from sardonyx.ir.unknown import collect_unknowns, content, unknown_extents
 from sardonyx.ir.value import const, placeholder
 
 N = dims.symbol("N")
@@ -31,9 +31,9 @@ def test_a_whole_graph() -> None:
 
 def test_sizes_that_data_gives_are_named() -> None:
     i = placeholder("i", dt.I64, (2,))
-    with collect_unknowns() as unknowns:
+    with collect_data_sizes() as unknowns:
         a, _ = content(i)
-        (found,) = unknown_extents("nonzero", [i], {}, [(dt.I64, (1, None))])
+        (found,) = data_sized("nonzero", [i], {}, [(dt.I64, (1, None))])
     lines = text(Graph((i,), (("a", i.slice((0,), (a,))), ("b", found)), unknowns)).splitlines()
     assert sum(line.startswith("size ") and line.endswith("= i[0]") for line in lines) == 1
     assert sum(line.startswith("size ") and line.endswith(".0.shape[1]") for line in lines) == 1

@@ -12,9 +12,9 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
 from sardonyx.compiler.builder import Parts, body_program
+from sardonyx.ir.data_size import collect_data_sizes
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
-from sardonyx.ir.unknown import collect_unknowns
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.runtime import cache
 from sardonyx.runtime.program import Program
@@ -33,7 +33,7 @@ def graph_of(make: Make, arrays: Sequence[Array], constant: Sequence[int] = (), 
     The arrays numbered in `constant` are constants, the others inputs of their shapes, or of the one that
     `sizes` has for them.
     """
-    with collect_unknowns() as unknowns:
+    with collect_data_sizes() as data_sizes:
         values = [
             const(a)
             if n in constant
@@ -44,7 +44,7 @@ def graph_of(make: Make, arrays: Sequence[Array], constant: Sequence[int] = (), 
         ]
         results = make(*values)
         inputs = tuple(v for n, v in enumerate(values) if n not in constant)
-        return Graph(inputs, tuple((f"y{n}", v) for n, v in enumerate(results)), unknowns)
+        return Graph(inputs, tuple((f"y{n}", v) for n, v in enumerate(results)), data_sizes)
 
 
 def program_of(graph: Graph, target: Target, threads: int = 1) -> Program:

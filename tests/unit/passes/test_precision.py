@@ -7,7 +7,7 @@ import pytest
 
 from sardonyx.base import dtype as dt
 from sardonyx.ir.run import run
-from sardonyx.passes.integer import integer
+from sardonyx.passes.integer_products import integer_products
 from sardonyx.passes.widen import widen
 from tests.unit.passes.graphs import GOAL, parse
 
@@ -36,7 +36,7 @@ def test_integer_products_are_exact(rng: np.random.Generator, depth: int, signed
         w=w,
     )
     x = rng.choice(np.array([0, 255], np.uint8), (6, depth))
-    changed = integer(graph, GOAL)
+    changed = integer_products(graph, GOAL)
     assert any(v.prim == "dot" and v.dtype is dt.F32 for v in changed.order())
     zero = np.array(255, np.uint8)
     exact = (x.astype(np.int64) - 255) @ w.astype(np.int64)
@@ -52,4 +52,4 @@ def test_integer_convolution_is_exact(rng: np.random.Generator) -> None:
     )
     x = rng.integers(0, 256, (2, 40, 5, 6)).astype(np.uint8)
     zero = np.array(7, np.uint8)
-    assert np.array_equal(run(integer(graph, GOAL), [x, zero])[0], run(graph, [x, zero])[0])
+    assert np.array_equal(run(integer_products(graph, GOAL), [x, zero])[0], run(graph, [x, zero])[0])

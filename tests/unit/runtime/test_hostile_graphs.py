@@ -40,7 +40,7 @@ LOOP = "Loop(n, , x) <body = b (int64 i, bool c, float[2] s) => (bool d, float[2
             "nothing defines",
         ),
     ],
-    ids=["operator", "domain", "contrib", "cycle", "self", "branch", "body", "undefined"],
+    ids=["operator", "domain", "contrib", "cycle", "self", "native_if", "body", "undefined"],
 )
 def test_unknown_and_cyclic(text: str, error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):

@@ -342,10 +342,10 @@ def test_a_turn_counts_iterations_and_moves_rows(pair: Team, image: LoadedImage,
     keep: list[int | Array] = [copies, row, 200, 200, 0]
     program = Program(
         image,
-        ("sdx_turn", [counter, flags, 0, trips, 1 << 62, 1, 0, 1, *fetch]),
+        ("sdx_iterate", [counter, flags, 0, trips, 1 << 62, 1, 0, 1, *fetch]),
         ("sdx_barrier", [more, 3]),
         ("count", [counts]),
-        ("sdx_turn", [counter, flags, 0, trips, 1 << 62, 0, 1, 1, *keep, *fetch]),
+        ("sdx_iterate", [counter, flags, 0, trips, 1 << 62, 0, 1, 1, *keep, *fetch]),
         ("sdx_barrier", [done, -3]),
         barriers=True,
     )

@@ -11,8 +11,8 @@ import onnx
 import pytest
 
 import sardonyx
+from sardonyx.base.dependence import FeedDependence
 from sardonyx.base.knobs import CompileOptions
-from sardonyx.base.needs import Needs
 from sardonyx.base.report import Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError
@@ -220,12 +220,17 @@ def test_programs_that_do_not_serve_are_dropped(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(variants, "_MOST", 4)
     asked = []
 
-    def make(feeds: Any, needs: Needs) -> Any:
+    def make(feeds: Any, dependence: FeedDependence) -> Any:
         asked.append(int(feeds["k"]))
-        return _Fake(), needs
+        return _Fake(), dependence
 
     made = Variants(
-        (TensorInfo("k", "tensor(int64)", ()),), (), (), ModelMeta(), needs=Needs(frozenset({"k"})), make=make
+        (TensorInfo("k", "tensor(int64)", ()),),
+        (),
+        (),
+        ModelMeta(),
+        dependence=FeedDependence(frozenset({"k"})),
+        make=make,
     )
     for k in range(20):
         made.run((np.array(k),), ())

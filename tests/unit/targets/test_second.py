@@ -22,8 +22,8 @@ from sardonyx.ir.group import Fusion
 from sardonyx.passes.algebra import algebra
 from sardonyx.passes.widen import widen
 from sardonyx.runtime.data import ProgramData
-from sardonyx.runtime.fit import Fit
 from sardonyx.runtime.runnable import CallTime
+from sardonyx.runtime.size_check import SizeCheck
 from sardonyx.targets.host import Host
 
 ABACUS = Target("abacus", "", "", (), lanes=1)
@@ -39,10 +39,10 @@ class Counted:
         self.inputs, self.outputs = data.inputs, data.outputs
         self.initializer_inputs, self.metadata = data.initializer_inputs, data.metadata
         self.fallbacks = data.fallbacks
-        self.fit = Fit(data, whole=True)
+        self.check = SizeCheck(data, whole=True)
 
     def run(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
-        self.fit.sizes(feeds)
+        self.check.sizes(feeds)
         memory = Memory(self.fusion, feeds)
         for group in self.fusion.groups:
             run_group(group, memory)

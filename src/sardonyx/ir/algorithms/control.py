@@ -1,6 +1,6 @@
 """Control primitives: `if`, `loop` and `scan` run graphs held in their attributes over captured values.
 
-`branch`, `repeat` and `traverse` are the same over graphs that become native code.
+`native_if`, `native_loop` and `native_scan` are the same over graphs that become native code.
 """
 
 from __future__ import annotations
@@ -105,6 +105,6 @@ def scan(
 register("if", "control", choose)
 register("loop", "control", loop)
 register("scan", "control", scan)
-register("branch", "control", choose, dense=True)
-register("repeat", "control", loop, dense=True)
-register("traverse", "control", scan, dense=True)
+register("native_if", "control", choose, dense=True)
+register("native_loop", "control", loop, dense=True)
+register("native_scan", "control", scan, dense=True)

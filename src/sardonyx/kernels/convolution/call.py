@@ -34,13 +34,13 @@ def conv_call(
     kernel, (x_at,) = _flatten(kernel, x_at, anchor)
     blocked_out = anchor.prim == "conv_blocked"
     if blocked_out:
-        image, block, line, pixel, lane = kernel.outer
+        sample, block, line, pixel, lane = kernel.outer
     else:
-        image, line, pixel, lane = kernel.outer
+        sample, line, pixel, lane = kernel.outer
         block = Axis("none", 1)
-    words |= {Conv.IMAGES: image.extent, Conv.LINES: line.extent, Conv.PIXELS: pixel.extent}
+    words |= {Conv.BATCH: sample.extent, Conv.LINES: line.extent, Conv.PIXELS: pixel.extent}
     words |= {
-        Conv.X_IMAGE: x_at.factor(image),
+        Conv.X_BATCH: x_at.factor(sample),
         Conv.X_LINE: x_at.factor(line),
         Conv.X_PIXEL: x_at.factor(pixel),
     }
@@ -57,10 +57,10 @@ def conv_call(
     finish = match_finish(kernel)
     store = kernel.body[-1]
     assert isinstance(store, Store)
-    axes = (image, block, line, pixel, lane)
+    axes = (sample, block, line, pixel, lane)
     if finish is not None and (not blocked_out or finish.to.factor(lane) == 1):
         words[Conv.Y] = Address(store.buffer.key, finish.to.const)
-        to = (Conv.Y_IMAGE, Conv.Y_BLOCK, Conv.Y_LINE, Conv.Y_PIXEL, Conv.Y_CHANNEL)
+        to = (Conv.Y_BATCH, Conv.Y_BLOCK, Conv.Y_LINE, Conv.Y_PIXEL, Conv.Y_CHANNEL)
         words |= {word: finish.to.factor(axis) for word, axis in zip(to, axes, strict=True)}
         for position, word in enumerate(finish.words(anchor.dtype, axes)):
             words[Conv.FINISH + position] = word
@@ -103,13 +103,13 @@ def _input_words(anchor: Value, place: Place, kernel: Kernel) -> tuple[dict[int,
     step, dilation = strides[-1], dilations[-1]
     blocked = x.rank == 5
     spatial = place.strides[2:4] if blocked or x.rank == 4 else (0, place.strides[2])
-    image, line, pixel = kernel.outer[0], kernel.outer[-3], kernel.outer[-2]
+    sample, line, pixel = kernel.outer[0], kernel.outer[-3], kernel.outer[-2]
     x_at = Affine(place.offset) + Affine(
         0,
         tuple(
             (a, f)
             for a, f in (
-                (image, place.strides[0]),
+                (sample, place.strides[0]),
                 (line, spatial[0] * row_stride),
                 (pixel, spatial[1] * step),
             )

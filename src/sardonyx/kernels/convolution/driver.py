@@ -22,10 +22,10 @@ def define_conv(module: Module, goal: Goal, dtype: str) -> None:
     f = Function(module, f"sdx_conv_{shape.suffix}", [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     tid, threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)
-    word = {w: f.word(args, w) for w in (Conv.IMAGES, Conv.GROUPS, Conv.CHANNELS, Conv.LINES, Conv.PIXELS)}
+    word = {w: f.word(args, w) for w in (Conv.BATCH, Conv.GROUPS, Conv.CHANNELS, Conv.LINES, Conv.PIXELS)}
     tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS]).count
     panels = ceil_div(f, word[Conv.CHANNELS], int_(shape.columns))
-    outer = f.mul(word[Conv.IMAGES], word[Conv.GROUPS])
+    outer = f.mul(word[Conv.BATCH], word[Conv.GROUPS])
     with f.when(f.icmp("sgt", f.mul(f.mul(tiles, panels), outer), int_(0))):
         by_panels = _prefer_panels(f, shape, args, outer, panels, tiles, threads)
         unit = f.select(by_panels, panels, tiles)

@@ -14,8 +14,8 @@ from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.pack import BLOCK
 from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
-from sardonyx.kernels.tiles.finish import End, Place, Tile
-from sardonyx.kernels.tiles.microkernel import Mode, Plan
+from sardonyx.kernels.tiles.finish import End, Matrix, Tile
+from sardonyx.kernels.tiles.microkernel import Mode, TileWords
 from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick
 from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
@@ -27,7 +27,7 @@ _CUT_BYTES = 256 << 10
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """How an image is cut: `lines` output lines per tile (1 or 2), and the pixels of a line."""
+    """How a sample is cut: `lines` output lines per tile (1 or 2), and the pixels of a line."""
 
     lines: V
     pixels: Cut
@@ -59,8 +59,8 @@ class Strip:
 def define_block(module: Module, target: Target, shape: TileShape) -> str:
     """Add `void @conv_block_*(args, ctx, outer, p0, p1, s0, s1)`.
 
-    Computes tiles s0..s1 of panels p0..p1 of image and group `outer` = image * GROUPS + group; all ranges are
-    non-empty. Returns the name.
+    Computes tiles s0..s1 of panels p0..p1 of sample and group `outer` = sample * GROUPS + group; all ranges
+    are non-empty. Returns the name.
     """
     block = _Block(module, target, shape)
     block.write()
@@ -82,7 +82,7 @@ class _Block:
         f = self.f
         self._load_words()
         self._choose_blocks()
-        self._make_plans()
+        self._make_tile_words()
         with f.when(f.binary("xor", self.is_cut, int_(1, "i1"))):
             self._fill_table(int_(0), self.entries)
         with f.loop(self.s0, self.s1, self.tiles_per_block) as block:
@@ -97,10 +97,10 @@ class _Block:
         f, shape = self.f, self.shape
         self.word = word = {w: f.word(self.args, w) for w in Conv if w > Conv.EPILOGUE}
         self.end = End(f, shape, self.args, Conv)
-        self.image = f.binary("udiv", self.outer, word[Conv.GROUPS])
+        self.sample = f.binary("udiv", self.outer, word[Conv.GROUPS])
         self.group = f.binary("urem", self.outer, word[Conv.GROUPS])
         self._find_input_channels()
-        at = f.add(f.mul(self.image, word[Conv.X_IMAGE]), f.mul(self.first_part, word[Conv.X_CHANNEL]))
+        at = f.add(f.mul(self.sample, word[Conv.X_BATCH]), f.mul(self.first_part, word[Conv.X_CHANNEL]))
         self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, shape.dtype)
         self.inner = f.mul(f.mul(word[Conv.TAPS1], word[Conv.TAPS2]), word[Conv.TAPS3])
         self.entries = f.mul(self.inner, self.parts)
@@ -116,7 +116,7 @@ class _Block:
         blocked = f.binary("xor", self.plain, int_(1, "i1"))
         self.limit = f.select(f.binary("and", single, blocked), self.padded, channels)
         self.tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS])
-        self.coords = new_words(f, {0: self.image}, 5)
+        self.coords = new_words(f, {0: self.sample}, 5)
         strides = (scratch.TURNED_PITCH, 1, shape.columns)
         self.turned_strides = new_words(f, dict(enumerate(map(int_, strides))), 3)
 
@@ -176,28 +176,30 @@ class _Block:
         tiles = f.sub(self.s1, self.s0)
         self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
 
-    def _make_plans(self) -> None:
+    def _make_tile_words(self) -> None:
         """One plan for tiles in scratch, one for tiles that go to Y at once."""
         f, shape, word = self.f, self.shape, self.word
         self.table = f.word(self.ctx, Context.SCRATCH, "ptr")
         self.turned = f.gep(self.table, int_(scratch.TABLE_BYTES), "i8")
         self.sums = f.gep(self.turned, int_(scratch.TURNED_BYTES), "i8")
         self.row, self.line = (self._bytes(word[w]) for w in (Conv.X_PIXEL, Conv.X_LINE))
-        words: dict[int, V] = {Plan.TABLE: self.table, Plan.ROW: self.row}
+        words: dict[int, V] = {TileWords.TABLE: self.table, TileWords.ROW: self.row}
         in_scratch: dict[int, V] = {
-            Plan.TILE_ROW: int_(shape.panel_row_bytes),
-            Plan.TILE_VECTOR: int_(shape.panel_row_bytes // 2),
+            TileWords.TILE_ROW: int_(shape.panel_row_bytes),
+            TileWords.TILE_VECTOR: int_(shape.panel_row_bytes // 2),
         }
         to_y: dict[int, V] = {
-            **self.end.bounds,
-            Plan.TILE_ROW: self._bytes(word[Conv.Y_PIXEL]),
-            Plan.TILE_VECTOR: self._bytes(self._vector_stride(Conv.Y_BLOCK)),
-            Plan.RESIDUAL_ROW: self.end.residual_stride(self._bytes(word[Conv.R_PIXEL])),
-            Plan.RESIDUAL_VECTOR: self.end.residual_stride(self._bytes(self._vector_stride(Conv.R_BLOCK))),
-            Plan.MODE: f.select(self.end.finishing, int_(Mode.FINISH), int_(Mode.STORE)),
+            **self.end.limits,
+            TileWords.TILE_ROW: self._bytes(word[Conv.Y_PIXEL]),
+            TileWords.TILE_VECTOR: self._bytes(self._vector_stride(Conv.Y_BLOCK)),
+            TileWords.RESIDUAL_ROW: self.end.residual_stride(self._bytes(word[Conv.R_PIXEL])),
+            TileWords.RESIDUAL_VECTOR: self.end.residual_stride(
+                self._bytes(self._vector_stride(Conv.R_BLOCK))
+            ),
+            TileWords.MODE: f.select(self.end.finishing, int_(Mode.FINISH), int_(Mode.STORE)),
         }
-        self.tile_plan = new_words(f, {**words, **in_scratch}, len(Plan))
-        self.direct_plan = new_words(f, {**words, **to_y}, len(Plan))
+        self.tile_words = new_words(f, {**words, **in_scratch}, len(TileWords))
+        self.direct_words = new_words(f, {**words, **to_y}, len(TileWords))
         kept = f.binary("or", self.plain, self.is_cut)
         self.may_be_direct = f.binary("and", self.end.unfused, f.binary("xor", kept, int_(1, "i1")))
 
@@ -210,8 +212,8 @@ class _Block:
     def _fill_table(self, first: V, count: V) -> None:
         """Write the table of entries first..first+count, tap 3 running fastest."""
         f, word = self.f, self.word
-        for plan in (self.tile_plan, self.direct_plan):
-            set_word(f, plan, Plan.ENTRIES, count)
+        for plan in (self.tile_words, self.direct_words):
+            set_word(f, plan, TileWords.ENTRIES, count)
         with f.loop(int_(0), count) as entry:
             rest = f.add(first, entry.index)
             offset = int_(0)
@@ -239,7 +241,7 @@ class _Block:
         aligned = f.binary("or", f.icmp("eq", lane, int_(0)), inside)
         fits = f.binary("and", aligned, f.icmp("eq", self.columns, width))
         self.direct = f.binary("and", self.may_be_direct, fits)
-        set_word(f, self.direct_plan, Plan.BIAS, self.end.bias(self.first_channel))
+        set_word(f, self.direct_words, TileWords.BIAS, self.end.bias(self.first_channel))
         kept = f.binary("xor", self.direct, int_(1, "i1"))
         self.picks = self._picks(narrow)
         weights = f.gep(self.w, f.mul(self.channel, self.steps), shape.dtype)
@@ -248,7 +250,7 @@ class _Block:
             with f.when(self.is_cut):
                 self._fill_table(cut.index, entries)
             add = f.icmp("ne", cut.index, int_(0))
-            set_word(f, self.tile_plan, Plan.MODE, f.select(add, int_(Mode.ADD), int_(Mode.STORE)))
+            set_word(f, self.tile_words, TileWords.MODE, f.select(add, int_(Mode.ADD), int_(Mode.STORE)))
             end = f.add(cut.index, entries)
             self.passes_on = f.binary("and", f.icmp("eq", end, self.entries), kept)
             before, after = self._steps_before(cut.index), self._steps_before(end)
@@ -280,7 +282,7 @@ class _Block:
         f, shape, cut = self.f, self.shape, self.tiles.pixels
         line = f.mul(f.binary("udiv", self.low, cut.parts), self.tiles.lines)
         begin = f.binary("urem", self.low, cut.parts)
-        for plan in (self.tile_plan, self.direct_plan):
+        for plan in (self.tile_words, self.direct_words):
             for word_at, value in ahead.words.items():
                 set_word(f, plan, word_at, value)
         first = Strip(self.sums, line, begin)
@@ -317,12 +319,12 @@ class _Block:
         half = f.select(two, self.line, near)
         y, residual = (self._place(o, line, pixel, self.first_channel) for o in "YR")
         y_line, r_line = (self._bytes(word[w]) for w in (Conv.Y_LINE, Conv.R_LINE))
-        halves = {Plan.TILE_HALF: y_line, Plan.RESIDUAL_HALF: self.end.residual_stride(r_line)}
+        halves = {TileWords.TILE_HALF: y_line, TileWords.RESIDUAL_HALF: self.end.residual_stride(r_line)}
         for word_at, distance in halves.items():
-            set_word(f, self.direct_plan, word_at, f.select(two, distance, int_(0)))
-        set_word(f, self.direct_plan, Plan.RESIDUAL, self.end.residual_or_zeros(residual.address))
+            set_word(f, self.direct_words, word_at, f.select(two, distance, int_(0)))
+        set_word(f, self.direct_words, TileWords.RESIDUAL, self.end.residual_or_zeros(residual.address))
         into = f.select(self.direct, y.address, tile)
-        plan = f.select(self.direct, self.direct_plan, self.tile_plan)
+        plan = f.select(self.direct, self.direct_words, self.tile_words)
         f.call_pointer(kernel, a, b, into, half, plan, ahead)
         return rows
 
@@ -337,17 +339,17 @@ class _Block:
             self._pass_on(each.carried[0], f.add(strip.line, each.index), pixel, pixels)
             each.next(f.gep(each.carried[0], size, "i8"))
 
-    def _place(self, operand: str, line: V, pixel: V, channel: V) -> Place:
+    def _place(self, operand: str, line: V, pixel: V, channel: V) -> Matrix:
         """Where that channel of that pixel lies in Y or in the residual, pixels as rows."""
         f, word = self.f, {name: self.word[Conv[f"{operand}_{name}"]] for name in _STRIDES}
         block, lane = f.binary("lshr", channel, int_(4)), f.binary("and", channel, int_(BLOCK - 1))
         by_block = f.add(f.mul(block, word["BLOCK"]), lane)
         at = f.select(self.plain, f.mul(channel, word["CHANNEL"]), by_block)
-        for index, name in ((self.image, "IMAGE"), (line, "LINE"), (pixel, "PIXEL")):
+        for index, name in ((self.sample, "BATCH"), (line, "LINE"), (pixel, "PIXEL")):
             at = f.add(at, f.mul(index, word[name]))
         base = f.word(self.args, Conv.Y, "ptr") if operand == "Y" else self.end.residual
         lanes = f.select(self.plain, word["CHANNEL"], int_(1))
-        return Place(f.gep(base, at, self.shape.dtype), word["PIXEL"], lanes)
+        return Matrix(f.gep(base, at, self.shape.dtype), word["PIXEL"], lanes)
 
     def _pass_on(self, sums: V, line: V, pixel: V, pixels: V) -> None:
         """Give one line of a strip to its end: whole for plain output, else block by block."""
@@ -388,12 +390,12 @@ class _Block:
         )
         places = [self._place(o, line, pixel, channel) for o in "YR"]
         places = [
-            Place(p.address, f.select(turn, p.lane, p.row), f.select(turn, p.row, p.lane)) for p in places
+            Matrix(p.address, f.select(turn, p.lane, p.row), f.select(turn, p.row, p.lane)) for p in places
         ]
         coords = [line, f.select(turn, channel, pixel), f.select(turn, pixel, channel)]
         self._end(tile, coords, places, channel, by_row=turn)
 
-    def _end(self, tile: Tile, coords: list[V], places: list[Place], channel: V, *, by_row: V) -> None:
+    def _end(self, tile: Tile, coords: list[V], places: list[Matrix], channel: V, *, by_row: V) -> None:
         f = self.f
         fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
         f.branch(self.end.unfused, store, fused)
@@ -409,4 +411,4 @@ class _Block:
         f.start(done)
 
 
-_STRIDES = ("IMAGE", "BLOCK", "LINE", "PIXEL", "CHANNEL")
+_STRIDES = ("BATCH", "BLOCK", "LINE", "PIXEL", "CHANNEL")

@@ -13,8 +13,8 @@ from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
-from sardonyx.kernels.tiles.finish import End, Place, Tile
-from sardonyx.kernels.tiles.microkernel import CACHE_LINE, Mode, Plan
+from sardonyx.kernels.tiles.finish import End, Matrix, Tile
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, Mode, TileWords
 from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick
 from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
@@ -61,7 +61,7 @@ class _Block:
         self._load_words()
         self._choose_blocks()
         self._lay_out_scratch()
-        self._make_plans()
+        self._make_tile_words()
         tiles = self.cut.parts
         with f.loop(int_(0), tiles, self.tiles_per_block) as rows:
             self.tiles = _Range(rows.index, f.smin(f.add(rows.index, self.tiles_per_block), tiles))
@@ -138,7 +138,7 @@ class _Block:
         size = f.select(self.copied, f.mul(rows, copy_row_bytes), int_(0))
         self.b_packed = f.gep(self.a_copy, size, "i8")
 
-    def _make_plans(self) -> None:
+    def _make_tile_words(self) -> None:
         """One plan for tiles in scratch, one for tiles that go to C at once."""
         f, shape, word = self.f, self.shape, self.word
         self.table = new_words(f, {}, 2)
@@ -146,19 +146,21 @@ class _Block:
         self.c_row = f.mul(word[Gemm.C_M], int_(shape.element))
         self.residual_row = f.mul(word[Gemm.R_M], int_(shape.element))
         words: dict[int, V] = {
-            Plan.TABLE: self.table,
-            Plan.ENTRIES: int_(1),
-            Plan.ROW: self.row_stride,
-            Plan.TILE_VECTOR: vector,
+            TileWords.TABLE: self.table,
+            TileWords.ENTRIES: int_(1),
+            TileWords.ROW: self.row_stride,
+            TileWords.TILE_VECTOR: vector,
         }
         to_c: dict[int, V] = {
-            **self.end.bounds,
-            Plan.TILE_ROW: self.c_row,
-            Plan.RESIDUAL_ROW: self.end.residual_stride(self.residual_row),
-            Plan.RESIDUAL_VECTOR: vector,
+            **self.end.limits,
+            TileWords.TILE_ROW: self.c_row,
+            TileWords.RESIDUAL_ROW: self.end.residual_stride(self.residual_row),
+            TileWords.RESIDUAL_VECTOR: vector,
         }
-        self.tile_plan = new_words(f, {**words, Plan.TILE_ROW: int_(shape.panel_row_bytes)}, len(Plan))
-        self.direct_plan = new_words(f, {**words, **to_c}, len(Plan))
+        self.tile_words = new_words(
+            f, {**words, TileWords.TILE_ROW: int_(shape.panel_row_bytes)}, len(TileWords)
+        )
+        self.direct_words = new_words(f, {**words, **to_c}, len(TileWords))
         self.strides = new_words(f, {}, 3)
         now = f.binary("xor", f.binary("and", self.k_is_cut, self.end.finishing), int_(1, "i1"))
         self.may_be_direct = f.binary("and", self.end.unfused, now)
@@ -172,8 +174,8 @@ class _Block:
         set_word(f, self.table, 1, self.steps)
         mode = f.select(f.icmp("eq", k0, int_(0)), int_(Mode.STORE), int_(Mode.ADD))
         direct_mode = f.select(self.end.finishing, int_(Mode.FINISH), mode)
-        for plan, its_mode in ((self.tile_plan, mode), (self.direct_plan, direct_mode)):
-            set_word(f, plan, Plan.MODE, its_mode)
+        for plan, its_mode in ((self.tile_words, mode), (self.direct_words, direct_mode)):
+            set_word(f, plan, TileWords.MODE, its_mode)
         self.first_row = self.cut.begin(f, self.tiles.low)
         self._place_a()
         with f.loop(self.panels.low, self.panels.high) as panel:
@@ -203,7 +205,7 @@ class _Block:
         width = f.select(narrow, int_(shape.lanes), int_(shape.columns))
         self.direct = f.binary("and", self.may_be_direct, f.icmp("eq", self.columns, width))
         self.bias = self.end.bias(self.n)
-        set_word(f, self.direct_plan, Plan.BIAS, self.bias)
+        set_word(f, self.direct_words, TileWords.BIAS, self.bias)
         few = f.icmp("sle", word[Gemm.M], int_(0 if self.goal.policy.fixed_order else GEMV_ROWS))
         sizes = self.cut.largest(f), self.cut.base
         picks = [f.value("ptr", f"call ptr @{self.pick}({s}, {narrow}, {few})") for s in sizes]
@@ -211,7 +213,7 @@ class _Block:
         tiles = f.sub(self.tiles.high, self.tiles.low)
         run = Run(b, f.mul(f.mul(self.steps, width), int_(shape.element)))
         ahead = Ahead.of(f, shape, tiles, few, width, run, following)
-        for plan in (self.tile_plan, self.direct_plan):
+        for plan in (self.tile_words, self.direct_words):
             for index, value in ahead.words.items():
                 set_word(f, plan, index, value)
         slots = f.mul(f.sub(panel, self.panels.low), self.tiles_per_block)
@@ -275,9 +277,9 @@ class _Block:
         a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
         half = f.mul(f.binary("lshr", f.add(count, int_(1)), int_(1)), self.row_stride)
         c, residual = self._places(f.add(self.m0, first))
-        set_word(f, self.direct_plan, Plan.RESIDUAL, self.end.residual_or_zeros(residual))
+        set_word(f, self.direct_words, TileWords.RESIDUAL, self.end.residual_or_zeros(residual))
         into = f.select(self.direct, c, tile)
-        plan = f.select(self.direct, self.direct_plan, self.tile_plan)
+        plan = f.select(self.direct, self.direct_words, self.tile_words)
         f.call_pointer(kernel, a, b, into, half, plan, ahead)
         return count
 
@@ -305,7 +307,7 @@ class _Block:
         self.end.call_epilogue(tile, self.coords)
         f.jump(done)
         f.start(store)
-        to, other = Place(c, word[Gemm.C_M], int_(1)), Place(residual, word[Gemm.R_M], int_(1))
+        to, other = Matrix(c, word[Gemm.C_M], int_(1)), Matrix(residual, word[Gemm.R_M], int_(1))
         self.end.store(tile, to, other, self.bias, by_row=int_(0, "i1"))
         f.jump(done)
         f.start(done)

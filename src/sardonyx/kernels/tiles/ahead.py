@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sardonyx.kernels.share import ceil_div
-from sardonyx.kernels.tiles.microkernel import CACHE_LINE, UNROLL, Plan
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, UNROLL, TileWords
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, V, int_
 
@@ -60,4 +60,4 @@ class Ahead:
     @property
     def words(self) -> dict[int, V]:
         """The words of a plan."""
-        return {Plan.AHEAD_STEP: self.step, Plan.AHEAD_LAST: self.last}
+        return {TileWords.AHEAD_STEP: self.step, TileWords.AHEAD_LAST: self.last}

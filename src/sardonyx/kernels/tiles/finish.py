@@ -1,4 +1,4 @@
-"""The standard end of a contraction for a tile in memory: bias, residual, bounds, store with any strides.
+"""The standard end of a contraction for a tile in memory: bias, residual, limits, store with any strides.
 
 The micro-kernels do the same in registers where a tile can be stored as it is; this file must not know why
 it could not.
@@ -11,12 +11,12 @@ from enum import IntEnum
 
 from sardonyx.kernels.arguments import Conv, Gemm
 from sardonyx.kernels.share import new_words, set_word
-from sardonyx.kernels.tiles.microkernel import Plan, clamped
+from sardonyx.kernels.tiles.microkernel import TileWords, clamped
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
 
-class Finish(IntEnum):
+class FinishWords(IntEnum):
     """The i64 words of the specification; strides in elements, RESIDUAL may be null."""
 
     PITCH = 0
@@ -33,7 +33,7 @@ class Finish(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Matrix:
     """Where a tile goes to, or its residual comes from: address, and strides in elements."""
 
     address: V
@@ -69,10 +69,10 @@ class End:
         self.has_bias = f.icmp("ne", bias, null)
         self._bias = f.select(self.has_bias, bias, self._zeros)
         infinity = (float_(sign * float("inf"), shape.dtype) for sign in (-1, 1))
-        bounds = (f.word(args, w, shape.dtype) for w in (words.LOW, words.HIGH))
-        low, high = (f.select(self.finishing, b, i) for b, i in zip(bounds, infinity, strict=True))
-        self.bounds: dict[int, V] = {Plan.LOW: low, Plan.HIGH: high}
-        self._spec = new_words(f, {Finish.LOW: low, Finish.HIGH: high}, len(Finish))
+        limits = (f.word(args, w, shape.dtype) for w in (words.LOW, words.HIGH))
+        low, high = (f.select(self.finishing, b, i) for b, i in zip(limits, infinity, strict=True))
+        self.limits: dict[int, V] = {TileWords.LOW: low, TileWords.HIGH: high}
+        self._spec = new_words(f, {FinishWords.LOW: low, FinishWords.HIGH: high}, len(FinishWords))
 
     def bias(self, column: V) -> V:
         """The address of the bias of that column; zeros if there is none."""
@@ -92,22 +92,22 @@ class End:
         words = self.own_words, coords, tile.rows, tile.columns
         self.f.call_pointer(self.epilogue, tile.address, tile.pitch, *words)
 
-    def store(self, tile: Tile, to: Place, residual: Place, bias: V, *, by_row: V) -> None:
+    def store(self, tile: Tile, to: Matrix, residual: Matrix, bias: V, *, by_row: V) -> None:
         """Finish and store a tile in scratch; `residual` is ignored if the call has none.
 
         `bias` has an element for each column, or with `by_row` (i1) for each row.
         """
         f = self.f
         words = {
-            Finish.PITCH: tile.pitch,
-            Finish.BIAS_BY_ROW: f.convert("zext", by_row, "i64"),
-            Finish.TO: to.address,
-            Finish.TO_ROW: to.row,
-            Finish.TO_LANE: to.lane,
-            Finish.BIAS: bias,
-            Finish.RESIDUAL: f.select(self.has_residual, residual.address, V("null", "ptr")),
-            Finish.RESIDUAL_ROW: residual.row,
-            Finish.RESIDUAL_LANE: residual.lane,
+            FinishWords.PITCH: tile.pitch,
+            FinishWords.BIAS_BY_ROW: f.convert("zext", by_row, "i64"),
+            FinishWords.TO: to.address,
+            FinishWords.TO_ROW: to.row,
+            FinishWords.TO_LANE: to.lane,
+            FinishWords.BIAS: bias,
+            FinishWords.RESIDUAL: f.select(self.has_residual, residual.address, V("null", "ptr")),
+            FinishWords.RESIDUAL_ROW: residual.row,
+            FinishWords.RESIDUAL_LANE: residual.lane,
         }
         for word, value in words.items():
             set_word(f, self._spec, word, value)
@@ -146,15 +146,17 @@ class _Writer:
 
     def write(self) -> None:
         f, shape = self.f, self.shape
-        self.bias, self.residual = (f.word(self.spec, w, "ptr") for w in (Finish.BIAS, Finish.RESIDUAL))
+        self.bias, self.residual = (
+            f.word(self.spec, w, "ptr") for w in (FinishWords.BIAS, FinishWords.RESIDUAL)
+        )
         absent = f.icmp("eq", self.residual, V("null", "ptr"))
         self.zeros = zeros(f, shape)
         self.residual = f.select(absent, self.zeros, self.residual)
-        self.residual_row = f.select(absent, int_(0), f.word(self.spec, Finish.RESIDUAL_ROW))
-        lane = f.word(self.spec, Finish.RESIDUAL_LANE)
+        self.residual_row = f.select(absent, int_(0), f.word(self.spec, FinishWords.RESIDUAL_ROW))
+        lane = f.word(self.spec, FinishWords.RESIDUAL_LANE)
         self.residual_lane = f.select(absent, int_(0), lane)
-        self.to_lane = f.word(self.spec, Finish.TO_LANE)
-        self.by_row = f.icmp("ne", f.word(self.spec, Finish.BIAS_BY_ROW), int_(0))
+        self.to_lane = f.word(self.spec, FinishWords.TO_LANE)
+        self.by_row = f.icmp("ne", f.word(self.spec, FinishWords.BIAS_BY_ROW), int_(0))
         apart = [f.binary("xor", x, int_(1)) for x in (self.to_lane, f.select(absent, int_(1), lane))]
         lanes = f.binary("or", *apart)
         single, vectors, done = (f.new_label(hint) for hint in ("single", "vectors", "done"))
@@ -170,9 +172,11 @@ class _Writer:
     def _rows(self, lanes: int) -> None:
         """All rows; nothing is read of a bias by row but the element of the row."""
         f, shape = self.f, self.shape
-        bounds = [f.splat(f.word(self.spec, w, shape.dtype), lanes) for w in (Finish.LOW, Finish.HIGH)]
-        to, to_row = f.word(self.spec, Finish.TO, "ptr"), f.word(self.spec, Finish.TO_ROW)
-        pitch, zero = f.word(self.spec, Finish.PITCH), int_(0)
+        limits = [
+            f.splat(f.word(self.spec, w, shape.dtype), lanes) for w in (FinishWords.LOW, FinishWords.HIGH)
+        ]
+        to, to_row = f.word(self.spec, FinishWords.TO, "ptr"), f.word(self.spec, FinishWords.TO_ROW)
+        pitch, zero = f.word(self.spec, FinishWords.PITCH), int_(0)
         across = f.select(self.by_row, self.zeros, self.bias)
         with f.loop(zero, self.rows, 1, [self.tile, to, self.residual]) as row:
             tile, into, other = row.carried
@@ -192,7 +196,7 @@ class _Writer:
                     mask = f.tail_mask(f.sub(self.columns, c), lanes)
                     x, y, z = (f.masked_load(p, shape.vector, mask) for p in at[:3])
                 y = f.select(self.by_row, own, y)
-                value = clamped(f, f.binary("fadd", f.binary("fadd", x, y), z), *bounds)
+                value = clamped(f, f.binary("fadd", f.binary("fadd", x, y), z), *limits)
                 if lanes == 1:
                     f.store(value, at[3])
                 else:

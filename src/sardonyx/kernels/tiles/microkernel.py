@@ -1,6 +1,6 @@
 """Batch-reduce GEMM micro-kernels: one register tile of rows x vectors, summed over table entries.
 
-Decides registers, unrolling and addressing of the innermost loops; must not know matrices, images,
+Decides registers, unrolling and addressing of the innermost loops; must not know matrices, samples,
 threads or epilogues.
 """
 
@@ -27,7 +27,7 @@ class Mode(IntEnum):
     FINISH = 2
 
 
-class Plan(IntEnum):
+class TileWords(IntEnum):
     """The i64 words of the plan that the tiles of one call share; strides and distances are in bytes.
 
     Row r of a matrix with stride S and word HALF is at r * S, or at HALF + (r - half) * S from row `half` of
@@ -134,11 +134,11 @@ class _Writer:
     def write(self) -> None:
         f, kernel = self.f, self.kernel
         a, b, tile, half, plan, ahead = f.params
-        table, entries = f.word(plan, Plan.TABLE, "ptr"), f.word(plan, Plan.ENTRIES)
+        table, entries = f.word(plan, TileWords.TABLE, "ptr"), f.word(plan, TileWords.ENTRIES)
         self.half = hidden(f, half)
-        self.ahead_step = hidden(f, f.word(plan, Plan.AHEAD_STEP))
-        self.ahead_last = hidden(f, f.word(plan, Plan.AHEAD_LAST, "ptr"))
-        self.offsets = self._row_offsets(f.word(plan, Plan.ROW))
+        self.ahead_step = hidden(f, f.word(plan, TileWords.AHEAD_STEP))
+        self.ahead_last = hidden(f, f.word(plan, TileWords.AHEAD_LAST, "ptr"))
+        self.offsets = self._row_offsets(f.word(plan, TileWords.ROW))
         sums = [int_(0, self.type)] * (kernel.rows * kernel.vectors * kernel.phases)
         with f.loop(int_(0), entries, 1, [b, ahead, *sums]) as entry:
             b, ahead, *sums = entry.carried
@@ -214,7 +214,7 @@ class _Writer:
 
     def _store(self, tile: V, plan: V, sums: Sequence[V]) -> None:
         f = self.f
-        mode = f.word(plan, Plan.MODE)
+        mode = f.word(plan, TileWords.MODE)
         done = f.new_label("done")
         for choice in Mode:
             label, others = f.new_label("mode"), f.new_label("other")
@@ -232,23 +232,23 @@ class _Writer:
     def _store_as(self, mode: Mode, tile: V, plan: V, sums: Sequence[V]) -> None:
         f = self.f
         if mode is Mode.FINISH:
-            bias = f.word(plan, Plan.BIAS, "ptr")
+            bias = f.word(plan, TileWords.BIAS, "ptr")
             at = [f.gep(bias, int_(j * self.vector_bytes), "i8") for j in range(self.kernel.vectors)]
             shifts = [f.load(address, self.type) for address in at]
-            scalars = [f.word(plan, w, self.kernel.dtype) for w in (Plan.LOW, Plan.HIGH)]
-            bounds = [f.splat(scalar, self.kernel.lanes) for scalar in scalars]
-            residual = self._addresses(f.word(plan, Plan.RESIDUAL, "ptr"), plan, Plan.RESIDUAL_ROW)
-        into = self._addresses(tile, plan, Plan.TILE_ROW)
+            scalars = [f.word(plan, w, self.kernel.dtype) for w in (TileWords.LOW, TileWords.HIGH)]
+            limits = [f.splat(scalar, self.kernel.lanes) for scalar in scalars]
+            residual = self._addresses(f.word(plan, TileWords.RESIDUAL, "ptr"), plan, TileWords.RESIDUAL_ROW)
+        into = self._addresses(tile, plan, TileWords.TILE_ROW)
         for i, value in enumerate(sums):
             if mode is Mode.ADD:
                 value = f.binary("fadd", f.load(into[i], self.type), value)
             if mode is Mode.FINISH:
                 value = f.binary("fadd", value, shifts[i % self.kernel.vectors])
                 value = f.binary("fadd", value, f.load(residual[i], self.type))
-                value = clamped(f, value, *bounds)
+                value = clamped(f, value, *limits)
             f.store(value, into[i])
 
-    def _addresses(self, base: V, plan: V, row_word: Plan) -> list[V]:
+    def _addresses(self, base: V, plan: V, row_word: TileWords) -> list[V]:
         """The addresses of all vectors of a tile in memory, row by row."""
         f, kernel = self.f, self.kernel
         row, half, vector = (f.word(plan, row_word + i) for i in range(3))

@@ -7,7 +7,7 @@ from functools import reduce
 
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError, UnsupportedOp
-from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.data_size import data_sized
 from sardonyx.ir.value import Value, make, map_, scalar
 from sardonyx.ops.table import op
 
@@ -79,5 +79,5 @@ def tokenizer(
         "mark": bool(mark),
         "fill": pad_value,
     }
-    (y,) = unknown_extents("text_tokens", [x], attrs, [(dt.STRING, (*x.shape, None))])
+    (y,) = data_sized("text_tokens", [x], attrs, [(dt.STRING, (*x.shape, None))])
     return y

@@ -9,7 +9,7 @@ import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.errors import UnsupportedOp
-from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.data_size import data_sized
 from sardonyx.ir.value import Value, const, make
 from sardonyx.ops.table import op
 
@@ -143,4 +143,4 @@ def cast_map(x: Value, *, cast_to: str = "TO_FLOAT", map_form: str = "DENSE", ma
     """The values of a map as one row, by the order of their keys or each in the column of its key."""
     dtype = {"TO_FLOAT": dt.F32, "TO_INT64": dt.I64, "TO_STRING": dt.STRING}[cast_to]
     size = None if map_form == "DENSE" else max_map
-    return unknown_extents("cast_map", (x,), {"to": cast_to, "size": size}, [(dtype, (1, size))])[0]
+    return data_sized("cast_map", (x,), {"to": cast_to, "size": size}, [(dtype, (1, size))])[0]

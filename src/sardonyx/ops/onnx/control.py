@@ -16,7 +16,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import NeedsContent, ShapeError, UnsupportedOp
-from sardonyx.ir.unknown import content, unknown_extents
+from sardonyx.ir.data_size import content, data_sized
 from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder
 from sardonyx.ops.elements import Elements, elements, join, nature
 from sardonyx.ops.operands import needs_content, needs_size, sizes
@@ -75,9 +75,9 @@ def _results(
     prim: str, args: Sequence[Value], attrs: dict[str, Any], kinds: Sequence[Kind]
 ) -> tuple[Value, ...]:
     """The results of a control primitive; sequences carry what is known of their elements."""
-    values = unknown_extents(prim, args, attrs, [(k.dtype, k.shape) for k in kinds])
+    values = data_sized(prim, args, attrs, [(k.dtype, k.shape) for k in kinds])
     return tuple(
-        make("item", v.args, {**v.attrs, "type": k.nature}, v.dtype, v.shape, k.elements)
+        make("result", v.args, {**v.attrs, "type": k.nature}, v.dtype, v.shape, k.elements)
         if k.dtype is dt.OBJECT
         else v
         for v, k in zip(values, kinds, strict=True)
@@ -86,7 +86,7 @@ def _results(
 
 def _kinds(body: Body, own: frozenset[str] = frozenset()) -> list[Kind]:
     """The kinds of a body's results outside of it, where its `own` sizes mean nothing."""
-    inner = own | frozenset(body.graph.unknowns)
+    inner = own | frozenset(body.graph.data_sizes)
     return [Kind.of(v, inner) for _, v in body.graph.outputs]
 
 
@@ -204,7 +204,7 @@ def _repeatable(body: Body, kinds: Sequence[Kind], trips: Dim | None) -> bool:
         return False
     order = body.graph.order()
     changing = any(n is None for k in kinds for n in k.shape) or any(k.dtype is dt.OBJECT for k in kinds)
-    hard = changing or bool(body.graph.unknowns) or any(v.dtype is dt.OBJECT for v in body.graph.inputs)
+    hard = changing or bool(body.graph.data_sizes) or any(v.dtype is dt.OBJECT for v in body.graph.inputs)
     hard = hard or body.graph.falls_back()
     return trips * len(order) <= (UNROLL_VALUES if hard else UNROLL_EASY_VALUES)
 

@@ -14,7 +14,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
-from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.data_size import data_sized
 from sardonyx.ir.value import Value, concat, const, make, scalar
 from sardonyx.ops import operands
 from sardonyx.ops.elements import UNKNOWN_RANK, Elements, elements, join, nature
@@ -76,9 +76,7 @@ def sequence_at(input_sequence: Value, position: Value) -> Value:
     items, place = _items(input_sequence), _position(position)
     if items is not None and place is not None:
         return items[_checked(place, items)]
-    return unknown_extents("sequence_at", (input_sequence, position), {}, [_known(elements(input_sequence))])[
-        0
-    ]
+    return data_sized("sequence_at", (input_sequence, position), {}, [_known(elements(input_sequence))])[0]
 
 
 @op("SequenceInsert", since=11)
@@ -131,7 +129,7 @@ def concat_from_sequence(input_sequence: Value, *, axis: int, new_axis: int = 0)
     else:
         sizes[at] = None
     attrs = {"axis": at, "new_axis": bool(new_axis)}
-    return unknown_extents("sequence_join", (input_sequence,), attrs, [(dtype, sizes)])[0]
+    return data_sized("sequence_join", (input_sequence,), attrs, [(dtype, sizes)])[0]
 
 
 def _piece(x: Value, axis: int, start: Dim, size: Dim) -> Value:
@@ -196,5 +194,5 @@ def optional_get_element(x: Value) -> Value:
         return x.args[0] if x.prim == "optional" else x
     if nature(x).startswith("optional(seq("):
         held = _sequence("optional_get", (x,), {}, ((dt.OBJECT, ()),))
-        return make("item", (held,), {"index": 0, "type": "seq("}, dt.OBJECT, (), elements(x))
-    return unknown_extents("optional_get", (x,), {}, [_known(elements(x))])[0]
+        return make("result", (held,), {"index": 0, "type": "seq("}, dt.OBJECT, (), elements(x))
+    return data_sized("optional_get", (x,), {}, [_known(elements(x))])[0]

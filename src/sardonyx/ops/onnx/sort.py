@@ -9,7 +9,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
 from sardonyx.ir.algorithms import sort
-from sardonyx.ir.unknown import content
+from sardonyx.ir.data_size import content
 from sardonyx.ir.value import Value, concat, const, iota, make, many, zero
 from sardonyx.ops.operands import size
 from sardonyx.ops.table import op

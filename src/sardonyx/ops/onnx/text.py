@@ -6,7 +6,7 @@ import re
 
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError, UnsupportedOp
-from sardonyx.ir.unknown import unknown_extents
+from sardonyx.ir.data_size import data_sized
 from sardonyx.ir.value import Value, broadcast_dim, make
 from sardonyx.ops.table import op
 
@@ -26,7 +26,7 @@ def string_concat(a: Value, b: Value) -> Value:
 def string_split(x: Value, *, delimiter: str = "", maxsplit: int = -1) -> tuple[Value, ...]:
     """Substrings along a new last axis, padded with "", and how many each text has."""
     attrs = {"delimiter": delimiter, "maxsplit": maxsplit}
-    return unknown_extents("text_split", [x], attrs, [(dt.STRING, (*x.shape, None)), (dt.I64, x.shape)])
+    return data_sized("text_split", [x], attrs, [(dt.STRING, (*x.shape, None)), (dt.I64, x.shape)])
 
 
 @op("StringNormalizer", since=10)
@@ -44,7 +44,7 @@ def string_normalizer(
     if x.rank not in (1, 2):
         raise ShapeError(f"texts of shape {list(x.shape)}: [C] or [1, C] is needed")
     attrs = {"case": case_change_action, "sensitive": bool(is_case_sensitive), "stopwords": stopwords}
-    (y,) = unknown_extents("text_normal", [x], attrs, [(dt.STRING, (*(1,) * (x.rank - 1), None))])
+    (y,) = data_sized("text_normal", [x], attrs, [(dt.STRING, (*(1,) * (x.rank - 1), None))])
     return y
 
 

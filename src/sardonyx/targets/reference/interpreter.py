@@ -21,16 +21,16 @@ from sardonyx.compiler.compile import described, outline, refuse
 from sardonyx.errors import ShapeError
 from sardonyx.frontend import Loaded
 from sardonyx.fuse.run import Memory, run_group
-from sardonyx.ir.bounds import unproven
 from sardonyx.ir.group import Fusion, Group
+from sardonyx.ir.unproven import unproven
 from sardonyx.kernels.families import NATIVE as FAMILIES
 from sardonyx.loops.lower import border, lower
 from sardonyx.loops.nest import Kernel
 from sardonyx.loops.run import run as run_kernel
 from sardonyx.passes import PIPELINE
 from sardonyx.runtime.data import ProgramData
-from sardonyx.runtime.fit import Fit, Others
-from sardonyx.runtime.runnable import CallTime, Special
+from sardonyx.runtime.runnable import CallTime, MakeAlternative
+from sardonyx.runtime.size_check import Alternatives, SizeCheck
 
 NATIVE = FAMILIES | NATIVE_CONTROL
 """What a machine runs in native code: the same programs are judged."""
@@ -58,7 +58,7 @@ class ReferenceBackend:
         if job.options.fallback == "error":
             refuse(job.report.fallbacks)
         data = described(outline(fusion.graph), loaded, job.report)
-        return Interpreter(fusion, kernels, data, job.report, job.special)
+        return Interpreter(fusion, kernels, data, job.report, job.alternative)
 
 
 def lowered(group: Group, fusion: Fusion) -> tuple[Kernel, ...]:
@@ -77,7 +77,7 @@ class Interpreter:
         kernels: dict[Group, tuple[Kernel, ...]],
         data: ProgramData,
         report: Report,
-        special: Special,
+        alternative: MakeAlternative,
     ) -> None:
         self.fusion, self.kernels, self.report = fusion, kernels, report
         self.inputs: tuple[TensorInfo, ...] = data.inputs
@@ -86,8 +86,8 @@ class Interpreter:
         self.metadata: ModelMeta = data.metadata
         self.fallbacks: tuple[FallbackNote, ...] = data.fallbacks
         self._obligations = [(o, dims.symbols(o.dim)) for o in unproven(fusion.graph)]
-        self._fit = Fit(data, whole=True)
-        self._others = Others(special)
+        self._size_check = SizeCheck(data, whole=True)
+        self._alternatives = Alternatives(alternative)
 
     def run(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
         """The wanted outputs for one feed an input; see `Program.run`."""
@@ -96,10 +96,10 @@ class Interpreter:
 
     def profile(self, feeds: Sequence[Any]) -> tuple[list[Any], list[CallTime]]:
         """All outputs and the times of the groups; see `Program.profile`."""
-        _, change = self._fit.sizes(feeds)
-        if change is not None:
-            with change.explained(feeds, self._fit):
-                return self._others.get(change).profile(feeds)
+        _, overrides = self._size_check.sizes(feeds)
+        if overrides is not None:
+            with overrides.explained(feeds, self._size_check):
+                return self._alternatives.get(overrides).profile(feeds)
         memory, times = Memory(self.fusion, feeds), list[CallTime]()
         checked = frozenset[str]()
         for group in self.fusion.groups:

@@ -128,7 +128,7 @@ def input_words(
         Conv.W: weights.ctypes.data,
         Conv.CHANNELS_IN: case.channels // case.group,
         Conv.STEPS: steps,
-        Conv.X_IMAGE: at[0],
+        Conv.X_BATCH: at[0],
         Conv.X_CHANNEL: at[1],
         Conv.X_LINE: case.stride[0] * at[2],
         Conv.X_PIXEL: case.stride[1] * step,
@@ -142,7 +142,7 @@ def output_words(array: Array, layout: str, letter: str) -> dict[int, int]:
     """The strides of Y or of the residual, which may be larger than the result."""
     at = strides(array)
     names = (
-        ("IMAGE", "BLOCK", "LINE", "PIXEL") if layout == "blocked" else ("IMAGE", "CHANNEL", "LINE", "PIXEL")
+        ("BATCH", "BLOCK", "LINE", "PIXEL") if layout == "blocked" else ("BATCH", "CHANNEL", "LINE", "PIXEL")
     )
     return {Conv[f"{letter}_{name}"]: s for name, s in zip(names, at, strict=False)}
 
@@ -164,7 +164,7 @@ def check(
     words, alive = input_words(case, x, w, target, in_layout)
     y = guarded(new_output(case, dtype, out_layout, np.nan))
     lines, pixels = case.extent
-    words |= {Conv.Y: y.ctypes.data, Conv.IMAGES: case.images, Conv.GROUPS: case.group, Conv.LINES: lines}
+    words |= {Conv.Y: y.ctypes.data, Conv.BATCH: case.images, Conv.GROUPS: case.group, Conv.LINES: lines}
     words |= {
         Conv.CHANNELS: case.outputs // case.group,
         Conv.PIXELS: pixels,
@@ -284,7 +284,7 @@ def test_nan_reaches_only_what_reads_it(target: Target, rng: np.random.Generator
     x[0, 19, 4, 5] = np.nan
     words, alive = input_words(case, x, w, target, "blocked")
     y = guarded(new_output(case, "float32", "blocked", 0))
-    words |= {Conv.Y: y.ctypes.data, Conv.IMAGES: 1, Conv.GROUPS: 1, Conv.LINES: 8, Conv.PIXELS: 9}
+    words |= {Conv.Y: y.ctypes.data, Conv.BATCH: 1, Conv.GROUPS: 1, Conv.LINES: 8, Conv.PIXELS: 9}
     words |= {Conv.CHANNELS: 40} | output_words(y, "blocked", "Y") | finish_words(Conv, "float32", 0.0, 6.0)
     run("sdx_conv", target, "float32", words, Conv.EPILOGUE_WORDS)
     assert alive

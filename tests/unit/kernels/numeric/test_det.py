@@ -11,7 +11,7 @@ import pytest
 from sardonyx.base import dim as dims
 from sardonyx.base.target import Target
 from sardonyx.errors import ShapeError
-from sardonyx.ir.bounds import unproven
+from sardonyx.ir.unproven import unproven
 from sardonyx.kernels.numeric.det import det_calls
 from sardonyx.ops.onnx.linear import det
 from tests.runnable import runnable_targets

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import sardonyx
-from sardonyx.base.abi import Chance
+from sardonyx.base.abi import RandomState
 from sardonyx.frontend import load
 from sardonyx.ir.run import run
-from sardonyx.runtime.chance import STATE
+from sardonyx.runtime.seed import STATE
 from tests.unit.frontend.models import outputs, parsed
 
 
@@ -90,4 +90,4 @@ def chance_by_the_clock_after() -> Iterator[None]:
     try:
         yield
     finally:
-        STATE[Chance.SEEDED] = 0
+        STATE[RandomState.SEEDED] = 0

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sardonyx.base.needs import Needs
+from sardonyx.base.dependence import FeedDependence
 from sardonyx.base.report import Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.runtime.cache import Cache
@@ -48,7 +48,7 @@ class Signature(NamedTuple):
     outputs: tuple[TensorInfo, ...]
     initializer_inputs: tuple[TensorInfo, ...]
     metadata: ModelMeta
-    needs: Needs
+    dependence: FeedDependence
 
 
 class Head(NamedTuple):
@@ -60,7 +60,7 @@ class Head(NamedTuple):
     weights: str = ""
 
 
-class Plan(NamedTuple):
+class StoredProgram(NamedTuple):
     """A program ready to run: its parts, and its report when it is asked for."""
 
     data: ProgramData
@@ -78,7 +78,7 @@ class _Entry(NamedTuple):
     report: bytes
 
 
-def read(store: Cache, key: str) -> Plan | Signature | None:
+def read(store: Cache, key: str) -> StoredProgram | Signature | None:
     """What is kept under the key; None if it is incomplete or damaged."""
     payload = store.get("plan", key)
     if payload is None:
@@ -94,7 +94,7 @@ def read(store: Cache, key: str) -> Plan | Signature | None:
         return None
 
 
-def _open(store: Cache, entry: _Entry) -> Plan | None:
+def _open(store: Cache, entry: _Entry) -> StoredProgram | None:
     image = load_cached(store, entry.image)
     if image is None:
         return None
@@ -108,7 +108,7 @@ def _open(store: Cache, entry: _Entry) -> Plan | None:
     else:
         payload = np.empty(0, np.uint8)
     weights = Weights.mapped(payload, entry.rows, entry.objects)
-    return Plan(entry.data, weights, image, lambda: _report(entry.report))
+    return StoredProgram(entry.data, weights, image, lambda: _report(entry.report))
 
 
 def _report(text: bytes) -> Report:

@@ -10,7 +10,7 @@ import pytest
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import ShapeError
 from sardonyx.runtime.data import ProgramData
-from sardonyx.runtime.fit import Change, Fit, Others
+from sardonyx.runtime.size_check import Alternatives, Overrides, SizeCheck
 
 
 def data(*shapes: tuple[int | str, ...]) -> ProgramData:
@@ -39,50 +39,50 @@ def feeds(*shapes: tuple[int, ...]) -> list[Any]:
 
 
 def test_sizes_are_read_from_the_feeds() -> None:
-    fit = Fit(data(("N", 4), ("N", "M")), whole=True)
-    assert fit.sizes(feeds((2, 4), (2, 7))) == ({"N": 2, "M": 7}, None)
+    check = SizeCheck(data(("N", 4), ("N", "M")), whole=True)
+    assert check.sizes(feeds((2, 4), (2, 7))) == ({"N": 2, "M": 7}, None)
 
 
 def test_a_declared_size_is_kept() -> None:
     with pytest.raises(ShapeError, match="input 'x0': axis 1 has size 5, not 4"):
-        Fit(data(("N", 4)), whole=True).sizes(feeds((2, 5)))
+        SizeCheck(data(("N", 4)), whole=True).sizes(feeds((2, 5)))
 
 
 def test_an_empty_axis_has_a_program_of_its_own() -> None:
-    fit = Fit(data(("N", 4)), whole=True)
-    assert fit.sizes(feeds((0, 4)))[1] == Change(fixed=(("N", 0),))
-    assert Fit(data(("N", 4)), whole=False).sizes(feeds((0, 4)))[1] is None
+    check = SizeCheck(data(("N", 4)), whole=True)
+    assert check.sizes(feeds((0, 4)))[1] == Overrides(fixed=(("N", 0),))
+    assert SizeCheck(data(("N", 4)), whole=False).sizes(feeds((0, 4)))[1] is None
 
 
 def test_one_name_for_two_sizes() -> None:
-    fit = Fit(data(("N",), ("N",)), whole=True)
+    check = SizeCheck(data(("N",), ("N",)), whole=True)
     fed = feeds((2,), (3,))
-    assert fit.sizes(fed)[1] == Change(apart=("N",))
+    assert check.sizes(fed)[1] == Overrides(distinct=("N",))
     with (
         pytest.raises(ShapeError, match="input 'x1': axis 0 has size 3, but N is 2"),
-        Change(apart=("N",)).explained(fed, fit),
+        Overrides(distinct=("N",)).explained(fed, check),
     ):
         raise ShapeError("Add_0: sizes differ")
 
 
 def test_other_programs_are_made_once_and_their_errors_kept() -> None:
-    made: list[Change] = []
+    made: list[Overrides] = []
 
-    def make(change: Change) -> str:
-        made.append(change)
-        if change.apart:
+    def make(overrides: Overrides) -> str:
+        made.append(overrides)
+        if overrides.distinct:
             raise ShapeError("it cannot be")
         return "program"
 
-    others = Others(make)
-    empty = Change(fixed=(("N", 0),))
-    assert others.get(empty) == others.get(empty) == "program"
+    alternatives = Alternatives(make)
+    empty = Overrides(fixed=(("N", 0),))
+    assert alternatives.get(empty) == alternatives.get(empty) == "program"
     for _ in range(2):
         with pytest.raises(ShapeError, match="it cannot be"):
-            others.get(Change(apart=("N",)))
-    assert made == [empty, Change(apart=("N",))]
+            alternatives.get(Overrides(distinct=("N",)))
+    assert made == [empty, Overrides(distinct=("N",))]
 
 
 def test_a_body_has_no_other_programs() -> None:
     with pytest.raises(ShapeError, match="contradict each other: N = 0"):
-        Others[str](None).get(Change(fixed=(("N", 0),)))
+        Alternatives[str](None).get(Overrides(fixed=(("N", 0),)))

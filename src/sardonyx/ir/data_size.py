@@ -17,7 +17,7 @@ from sardonyx.ir.value import Shape, Value, make
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class DataSize:
     """Where the value of a data-dependent symbol comes from once `value` has been computed.
 
     `result` None: element `index` of the content of `value`. Otherwise `value` is a many-result operator
@@ -30,23 +30,23 @@ class Unknown:
 
 
 _ids = itertools.count()
-_unknowns: list[dict[str, Unknown]] = []
+_data_sizes: list[dict[str, DataSize]] = []
 
 
 @contextmanager
-def collect_unknowns() -> Iterator[dict[str, Unknown]]:
+def collect_data_sizes() -> Iterator[dict[str, DataSize]]:
     """The data-dependent symbols that values built inside the block introduce, by name."""
-    found: dict[str, Unknown] = {}
-    _unknowns.append(found)
+    found: dict[str, DataSize] = {}
+    _data_sizes.append(found)
     try:
         yield found
     finally:
-        _unknowns.pop()
+        _data_sizes.pop()
 
 
-def source_of(name: str) -> Unknown | None:
+def source_of(name: str) -> DataSize | None:
     """Where a data-dependent symbol comes from; None for other symbols."""
-    return next((found[name] for found in reversed(_unknowns) if name in found), None)
+    return next((found[name] for found in reversed(_data_sizes) if name in found), None)
 
 
 def content(value: Value, low: int | None = 0) -> Shape:
@@ -63,12 +63,12 @@ def content(value: Value, low: int | None = 0) -> Shape:
     symbols = []
     for index in range(size):
         name = f"c%{value.id}_{index}"
-        _unknowns[-1][name] = Unknown(value, index)
+        _data_sizes[-1][name] = DataSize(value, index)
         symbols.append(dims.symbol(name, low))
     return tuple(symbols)
 
 
-def unknown_extents(
+def data_sized(
     prim: str,
     args: Sequence[Value],
     attrs: dict[str, Any],
@@ -98,5 +98,5 @@ def unknown_extents(
     for r, row in enumerate(names):
         for axis, name in enumerate(row):
             if name:
-                _unknowns[-1][name] = Unknown(node, axis, r)
-    return tuple(node.item(i) for i in range(len(results)))
+                _data_sizes[-1][name] = DataSize(node, axis, r)
+    return tuple(node.result(i) for i in range(len(results)))

@@ -15,7 +15,7 @@ Size = tuple[str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class FeedDependence:
     """Contents and shapes of inputs, free sizes, whether those are 1, contents of computed tensors."""
 
     contents: frozenset[str] = frozenset()
@@ -24,9 +24,9 @@ class Needs:
     units: frozenset[Size] = frozenset()
     tensors: frozenset[str] = frozenset()
 
-    def with_(self, error: NeedsContent) -> Needs:
-        """These needs and those of one more refusal."""
-        return Needs(
+    def with_(self, error: NeedsContent) -> FeedDependence:
+        """This dependence and that of one more refusal."""
+        return FeedDependence(
             self.contents | set(error.inputs),
             self.shapes | set(error.shapes),
             self.sizes | set(error.sizes),
@@ -35,7 +35,7 @@ class Needs:
         )
 
     def text(self) -> str:
-        """The same for equal needs in every process."""
+        """The same for equal ones in every process."""
         parts = (self.contents, self.shapes, self.sizes, self.units, self.tensors)
         return repr([sorted(part) for part in parts])
 

@@ -22,7 +22,7 @@ BLOCK = 16
 _MIN_CHANNELS = 16
 
 
-def layout(graph: Graph, goal: Goal) -> Graph:
+def blocking(graph: Graph, goal: Goal) -> Graph:
     """Convolutions and what surrounds them in blocked layout; reorders only where other operations begin."""
     forms = _Forms(goal)
     return graph.map(forms.visit)
@@ -53,19 +53,19 @@ def _channels(x: Value) -> int:
     return x.shape[1]
 
 
-def lift(value: Value) -> Value | None:
+def two_dimensional(value: Value) -> Value | None:
     """The same operation over [N, C, 1, L] for a tensor [N, C, L], if it is one that may run blocked."""
     if (
         value.rank != 3
         or not isinstance(value.shape[1], int)
-        or (value.prim not in _LIFTED and value.kind != "map")
+        or (value.prim not in _PER_AXIS and value.kind != "map")
     ):
         return None
     if not value.args or any(a.rank != 3 for a in value.args if a.rank > 0):
         return None
     args = tuple(a if a.rank == 0 else a.reshape((*a.shape[:2], 1, *a.shape[2:])) for a in value.args)
     attrs = dict(value.attrs)
-    for name, unit in _LIFTED.get(value.prim, {}).items():
+    for name, unit in _PER_AXIS.get(value.prim, {}).items():
         row = attrs[name]
         attrs[name] = (unit, *row) if len(row) == 1 else (*row[:2], unit, *row[2:])
     if value.prim == "concat" and attrs["axis"] == 2:
@@ -74,7 +74,7 @@ def lift(value: Value) -> Value | None:
     return make(value.prim, args, attrs, value.dtype, shape)
 
 
-_LIFTED: dict[str, dict[str, int]] = {
+_PER_AXIS: dict[str, dict[str, int]] = {
     "conv": {"strides": 1, "dilations": 1, "low": 0, "high": 0},
     "conv_transpose": {"strides": 1, "dilations": 1, "low": 0, "out": 1},
     "pad": {"low": 0, "high": 0},
@@ -96,8 +96,8 @@ class _Forms:
     def visit(self, value: Value, args: tuple[Value, ...]) -> Value:
         """The plain form of a value over new arguments; its blocked form is remembered if there is one."""
         plain = rebuild(value, args)
-        lifted = lift(plain)
-        form = self.upsample(value) or self.form(plain if lifted is None else lifted)
+        flat = two_dimensional(plain)
+        form = self.upsample(value) or self.form(plain if flat is None else flat)
         if form is None:
             return plain
         self.of_old[value.id] = form
@@ -106,7 +106,7 @@ class _Forms:
         result = unblock(form, _channels(plain))
         self.blocked[result.id] = form
         self.keep.append(result)
-        return result if lifted is None else result.reshape(plain.shape)
+        return result if flat is None else result.reshape(plain.shape)
 
     def form(self, value: Value) -> Value | None:
         """The blocked form, if this operation should run blocked."""

@@ -16,7 +16,7 @@ from sardonyx.ir.value import Value, make
 _EXACT = 1 << 24
 
 
-def integer(graph: Graph, goal: Goal) -> Graph:
+def integer_products(graph: Graph, goal: Goal) -> Graph:
     """Contractions of 8-bit values as float contractions; others are left alone."""
     return graph.map(_rewrite)
 
@@ -25,7 +25,7 @@ def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
     value = rebuild(value, args)
     if value.kind != "contract" or not value.dtype.is_int or value.prim not in ("dot", "conv"):
         return value
-    left, right = (_bounds(a) for a in value.args)
+    left, right = (_range(a) for a in value.args)
     if left is None or right is None:
         return value
     terms = _EXACT // max(1, max(map(abs, left)) * max(map(abs, right)))
@@ -71,17 +71,17 @@ def _conv(value: Value, terms: int) -> Value:
     return total
 
 
-def _bounds(value: Value) -> tuple[int, int] | None:
+def _range(value: Value) -> tuple[int, int] | None:
     """Least and greatest value an integer tensor can hold, if they are small."""
     if value.is_numeric_const and value.data is not None and value.data.size:
         return int(value.data.min()), int(value.data.max())
     match value.prim:
-        case "cast" if value.args[0].dtype.is_int and (inner := _bounds(value.args[0])):
+        case "cast" if value.args[0].dtype.is_int and (inner := _range(value.args[0])):
             return inner
         case "reshape" | "transpose" | "broadcast" | "slice" | "window" | "gather":
-            return _bounds(value.args[0])
+            return _range(value.args[0])
         case "sub" | "add":
-            left, right = _bounds(value.args[0]), _bounds(value.args[1])
+            left, right = _range(value.args[0]), _range(value.args[1])
             if left and right:
                 low, high = (right[0], right[1]) if value.prim == "add" else (-right[1], -right[0])
                 return left[0] + low, left[1] + high

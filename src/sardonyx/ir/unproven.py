@@ -25,18 +25,16 @@ def unproven(graph: Graph) -> list[Obligation]:
 
 def _contents(graph: Graph) -> Iterator[Obligation]:
     """Sizes that are read from the content of tensors are as large as was taken for granted."""
-    read = {name: unknown for name, unknown in graph.unknowns.items() if unknown.result is None}
+    read = {name: size for name, size in graph.data_sizes.items() if size.result is None}
     least: dict[str, int] = {}
     for value in graph.order() if read else ():
-        for size in flat_dims([value.shape, value.attrs, [shape for _, shape in value.results]]):
-            for name, low in dims.lows(size).items() if isinstance(size, dims.Expr) else ():
+        for extent in flat_dims([value.shape, value.attrs, [shape for _, shape in value.results]]):
+            for name, low in dims.lows(extent).items() if isinstance(extent, dims.Expr) else ():
                 least[name] = max(low, least.get(name, low))
-    for name, unknown in read.items():
+    for name, size in read.items():
         if name in least:
-            where = ", ".join(unknown.value.origins) or str(
-                unknown.value.attrs.get("name", unknown.value.prim)
-            )
-            message = f"{where}: element {unknown.index}, which gives a size, is below {least[name]}"
+            where = ", ".join(size.value.origins) or str(size.value.attrs.get("name", size.value.prim))
+            message = f"{where}: element {size.index}, which gives a size, is below {least[name]}"
             yield Obligation(dims.symbol(name, None) - least[name], False, message)
 
 

@@ -19,7 +19,7 @@ import sardonyx
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.errors import RunError
 from sardonyx.runtime import cache
-from sardonyx.store import identity, plan
+from sardonyx.store import identity, programs
 from sardonyx.store.loader import load_program
 from tests.unit.runtime.programs import NONZERO, WRITTEN, check, f32, model, scaled
 
@@ -65,8 +65,8 @@ def compiles(source: Any, **given: Any) -> int:
         return write(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        write = plan.write
-        patch.setattr(plan, "write", noted)
+        write = programs.write
+        patch.setattr(programs, "write", noted)
         made = load_program(source, options(**given))
     count: int = made.report.counters["compiles"]
     return count if written or options(**given).cache == "off" else -1
@@ -197,9 +197,9 @@ def test_damaged_entries_are_compiled_again(kind: str, damage: str, folder: Path
 def test_a_plan_makes_objects_of_this_package_only(folder: Path) -> None:
     store = cache.at(folder)
     store.put("plan", "evil", b"[]\n" + pickle.dumps(os.system))
-    assert plan.read(store, "evil") is None
+    assert programs.read(store, "evil") is None
     store.put("plan", "odd", b"[]\n" + pickle.dumps([1, 2]))
-    assert plan.read(store, "odd") is None
+    assert programs.read(store, "odd") is None
 
 
 def test_without_a_cache_everything_works() -> None:

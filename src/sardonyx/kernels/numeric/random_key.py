@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 
-from sardonyx.base.abi import Chance, Context
+from sardonyx.base.abi import Context, RandomState
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
@@ -17,7 +17,7 @@ _SYMBOL = "sdx_random_key"
 _STEP = 0x9E3779B97F4A7C15 - (1 << 64)
 
 
-def chance_calls(
+def random_key_calls(
     group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call that draws the key of one node."""
@@ -36,10 +36,10 @@ def chance_calls(
         kind="random",
         plan="key",
     )
-    yield call, {_SYMBOL: chance_ir}
+    yield call, {_SYMBOL: random_key_ir}
 
 
-def chance_ir() -> str:
+def random_key_ir() -> str:
     """The module with `void @sdx_random_key(ptr args, ptr ctx)`: args are an address of u32 and a stream."""
     module = Module()
     f = Function(module, _SYMBOL, [("args", "ptr"), ("ctx", "ptr")])
@@ -47,9 +47,9 @@ def chance_ir() -> str:
     with f.when(f.icmp("eq", f.word(ctx, Context.TID), int_(0))):
         clock = Lanes(f, f.call("llvm.readcyclecounter", "i64"))
         who = Lanes(f, f.value("i64", f"ptrtoint {ctx} to i64"))
-        state = f.word(ctx, Context.CHANCE, "ptr")
-        seeded = f.icmp("ne", f.word(state, Chance.SEEDED), int_(0))
-        place = f.gep(state, int_(Chance.STATE), "i64")
+        state = f.word(ctx, Context.RANDOM, "ptr")
+        seeded = f.icmp("ne", f.word(state, RandomState.SEEDED), int_(0))
+        place = f.gep(state, int_(RandomState.STATE), "i64")
         following = f.value("i64", f"atomicrmw add {place}, i64 {_STEP} monotonic")
         drawn = f.select(seeded, following, (_mixed(clock) + who).v)
         key = _mixed(_mixed(Lanes(f, drawn)) + Lanes(f, f.word(args, 1)))

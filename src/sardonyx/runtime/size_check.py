@@ -16,39 +16,39 @@ from sardonyx.errors import SardonyxError, ShapeError
 from sardonyx.runtime.data import ProgramData
 
 T = TypeVar("T")
-_MOST_OTHERS = 64
+_MOST_ALTERNATIVES = 64
 _MOST_SEEN = 4096
 
 
-class Change(NamedTuple):
+class Overrides(NamedTuple):
     """What to do differently: free sizes to fix, and names that do not mean equal sizes."""
 
     fixed: tuple[tuple[str, int], ...] = ()
-    apart: tuple[str, ...] = ()
+    distinct: tuple[str, ...] = ()
 
     @contextmanager
-    def explained(self, feeds: Sequence[Any], fit: Fit) -> Iterator[None]:
+    def explained(self, feeds: Sequence[Any], check: SizeCheck) -> Iterator[None]:
         """Inside the block errors of sizes say which feeds contradict what the model declares."""
         try:
             yield
         except ShapeError as error:
-            if self.apart:
-                error.args = (f"{error}; {'; '.join(fit.contradictions(feeds).values())}",)
+            if self.distinct:
+                error.args = (f"{error}; {'; '.join(check.contradictions(feeds).values())}",)
             raise
 
 
-class Fit:
+class SizeCheck:
     """Reads the sizes of a program out of its feeds; `whole`: it is a model, not a body inside one."""
 
     def __init__(self, data: ProgramData, *, whole: bool) -> None:
         self._data = data
         self._whole = whole
         self._names = [info.name for info in (*data.inputs, *data.initializer_inputs)]
-        self._bounds = data.bounds
-        self._evaluate = functions.load(data.bounds.code) if data.bounds else None
+        self._least = data.least_sizes
+        self._evaluate = functions.load(data.least_sizes.code) if data.least_sizes else None
         self._seen: set[Any] = set()
 
-    def sizes(self, feeds: Sequence[Any]) -> tuple[dict[str, int], Change | None]:
+    def sizes(self, feeds: Sequence[Any]) -> tuple[dict[str, int], Overrides | None]:
         """The sizes by name, and what to change if the program does not serve them.
 
         Raises ShapeError if an input has another size than the model declares.
@@ -57,12 +57,12 @@ class Fit:
         shapes = tuple([getattr(feed, "shape", None) for feed in feeds])
         if shapes in self._seen:
             return symbols, None
-        apart = tuple(sorted(self.contradictions(feeds)))
+        distinct = tuple(sorted(self.contradictions(feeds)))
         fixed = {name: 0 for name, size in symbols.items() if size < 1} if self._whole else {}
-        if self._whole and not apart and not fixed:
-            fixed = {name: symbols[name] for name in self._out_of_bounds(symbols)}
-        if apart or fixed:
-            return symbols, Change((), apart) if apart else Change(tuple(sorted(fixed.items())))
+        if self._whole and not distinct and not fixed:
+            fixed = {name: symbols[name] for name in self._too_small(symbols)}
+        if distinct or fixed:
+            return symbols, Overrides((), distinct) if distinct else Overrides(tuple(sorted(fixed.items())))
         if len(self._seen) >= _MOST_SEEN:
             self._seen.clear()
         self._seen.add(shapes)
@@ -86,45 +86,45 @@ class Fit:
                 found.setdefault(size, f"{text}, but {size} is {expected}")
         return found
 
-    def _out_of_bounds(self, symbols: Mapping[str, int]) -> list[str]:
-        """The names in those assumed bounds that do not hold."""
-        if self._evaluate is None or self._bounds is None:
+    def _too_small(self, symbols: Mapping[str, int]) -> list[str]:
+        """The names of which a least size depends that does not hold."""
+        if self._evaluate is None or self._least is None:
             return []
         try:
-            values = self._evaluate(*(symbols[name] for name in self._bounds.names))
+            values = self._evaluate(*(symbols[name] for name in self._least.names))
         except (ValueError, ZeroDivisionError, OverflowError):
             return []
-        rows = zip(values, self._bounds.least, strict=True)
+        rows = zip(values, self._least.least, strict=True)
         return sorted({name for value, (low, names) in rows if value < low for name in names})
 
 
-class Others(Generic[T]):
+class Alternatives(Generic[T]):
     """Programs of the same model for feeds that one does not serve; thread-safe."""
 
-    def __init__(self, make: Callable[[Change], T] | None) -> None:
+    def __init__(self, make: Callable[[Overrides], T] | None) -> None:
         self._make = make
-        self._table: dict[Change, T | SardonyxError] = {}
+        self._table: dict[Overrides, T | SardonyxError] = {}
         self._lock = RLock()
 
-    def get(self, change: Change) -> T:
+    def get(self, overrides: Overrides) -> T:
         """The program with a change; an error in making it is raised again each time."""
-        found = self._table.get(change)
+        found = self._table.get(overrides)
         if found is None:
             with self._lock:
-                found = self._table.get(change) or self._new(change)
+                found = self._table.get(overrides) or self._new(overrides)
         if isinstance(found, SardonyxError):
             raise found.with_traceback(None)
         return found
 
-    def _new(self, change: Change) -> T | SardonyxError:
+    def _new(self, overrides: Overrides) -> T | SardonyxError:
         if self._make is None:
-            given = ", ".join((*(f"{name} = {size}" for name, size in change.fixed), *change.apart))
+            given = ", ".join((*(f"{name} = {size}" for name, size in overrides.fixed), *overrides.distinct))
             raise ShapeError(f"the sizes of this call contradict each other: {given}")
         try:
-            found: T | SardonyxError = self._make(change)
+            found: T | SardonyxError = self._make(overrides)
         except SardonyxError as error:
             found = error
-        while len(self._table) >= _MOST_OTHERS:
+        while len(self._table) >= _MOST_ALTERNATIVES:
             self._table.pop(next(iter(self._table)))
-        self._table[change] = found
+        self._table[overrides] = found
         return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sardonyx.base.abi import Chance
+from sardonyx.base.abi import RandomState
 
-STATE: npt.NDArray[np.int64] = np.zeros(Chance.WORDS, np.int64)
+STATE: npt.NDArray[np.int64] = np.zeros(RandomState.WORDS, np.int64)
 
 
-def seed(number: int) -> None:
+def set_seed(number: int) -> None:
     """From now on draw the numbers that follow from `number`, modulo 2^64."""
-    STATE[Chance.STATE] = np.uint64(number % (1 << 64)).astype(np.int64)
-    STATE[Chance.SEEDED] = 1
+    STATE[RandomState.STATE] = np.uint64(number % (1 << 64)).astype(np.int64)
+    STATE[RandomState.SEEDED] = 1

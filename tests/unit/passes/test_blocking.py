@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sardonyx.ir.text import text
-from sardonyx.passes.layout import layout
+from sardonyx.passes.blocking import blocking
 from sardonyx.passes.transposed import transposed
 from tests.conftest import Golden
 from tests.unit.passes.graphs import check, parse, prims
@@ -26,7 +26,7 @@ def test_residual_block(rng: np.random.Generator, golden: Golden) -> None:
         w2=normal(rng, 32, 32, 3, 3),
         b2=normal(rng, 32),
     )
-    changed = check(layout, graph, normal(rng, 2, 3, 9, 11), length=288)
+    changed = check(blocking, graph, normal(rng, 2, 3, 9, 11), length=288)
     assert prims(changed).count("conv_blocked") == 2
     assert text(changed) == golden
 
@@ -41,7 +41,7 @@ def test_group_convolutions(rng: np.random.Generator, group: int, channels: int,
         w=normal(rng, outputs, channels // group, 3, 2),
         b=normal(rng, outputs),
     )
-    check(layout, graph, normal(rng, 2, channels, 7, 8), length=9 * channels)
+    check(blocking, graph, normal(rng, 2, channels, 7, 8), length=9 * channels)
 
 
 @pytest.mark.parametrize("channels", [1, 5, 16, 24])
@@ -52,7 +52,7 @@ def test_transposed_convolution(rng: np.random.Generator, channels: int) -> None
         w=normal(rng, 20, channels, 3, 4),
         b=normal(rng, channels),
     )
-    check(lambda g, goal: layout(transposed(g, goal), goal), graph, normal(rng, 2, 20, 4, 5), length=240)
+    check(lambda g, goal: blocking(transposed(g, goal), goal), graph, normal(rng, 2, 20, 4, 5), length=240)
 
 
 def test_one_dimensional_parts_stay_blocked(rng: np.random.Generator) -> None:
@@ -61,7 +61,7 @@ def test_one_dimensional_parts_stay_blocked(rng: np.random.Generator) -> None:
         " { a = Conv <pads = [2,2]> (x, w) s = Sigmoid(a) b = Conv <pads = [2,2]> (s, w) y = Add(b, s) }",
         w=normal(rng, 16, 16, 5),
     )
-    changed = check(layout, graph, normal(rng, 2, 16, 19), length=80)
+    changed = check(blocking, graph, normal(rng, 2, 16, 19), length=80)
     assert prims(changed).count("conv_blocked") == 2
 
 
@@ -76,6 +76,6 @@ def test_pools_concats_and_upscaling_stay_blocked(rng: np.random.Generator) -> N
         low=np.array(-1, np.float32),
         high=np.array(1, np.float32),
     )
-    changed = check(layout, graph, normal(rng, 2, 16, 8, 8), length=144)
+    changed = check(blocking, graph, normal(rng, 2, 16, 8, 8), length=144)
     final = next(v for v in reversed(changed.order()) if v.prim == "min")
     assert final.rank == 5
