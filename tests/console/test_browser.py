@@ -24,6 +24,7 @@ PAGES = (
         "/models/flowers/ask",
         "/models/detector/ask",
         "/models/flowers/profile",
+        "/models/roses",
     ),
     *(
         "/endpoints",
@@ -100,7 +101,11 @@ def test_live_charts_move(chrome: Any, gateway: Gateway) -> None:
     with Client(gateway.server.http_url) as client:
         for _ in range(20):
             client.infer("flowers", {"x": np.ones((1, 4), np.float32)})
-    watched.page.wait_for_function("document.querySelector('[data-tile=rate]').textContent !== '0'")
+    for _ in range(100):
+        if watched.page.text_content("[data-tile=rate]") != "0":
+            break
+        watched.page.wait_for_timeout(100)
+    assert watched.page.text_content("[data-tile=rate]") != "0"
     chart = watched.page.locator("figure svg[role=img]").first
     chart.focus()
     watched.page.keyboard.press("ArrowLeft")
@@ -119,6 +124,10 @@ def test_every_page_fits_and_is_accessible(chrome: Any, filled: Gateway, width: 
         over = watched.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if over > 0:
             complaints.append(f"{path} is {over} pixels too wide")
+        if width == 360:
+            wide = "e => e.filter(x => x.scrollWidth > x.clientWidth + 1).map(x => x.ariaLabel)"
+            found = watched.page.eval_on_selector_all(".scroll:has(table.stacked)", wide)
+            complaints += [f"{path}: the table {label} must be scrolled" for label in found]
         complaints += [f"{path}: {fault}" for fault in accessible(watched.page)]
     faults = [fault for fault in watched.faults if "404" not in fault]
     assert not complaints + faults, "\n".join(complaints + faults)

@@ -180,8 +180,12 @@ class Gateway:
 
     def _gauges(self) -> list[Gauge]:
         ready = {(model.name, model.version): model.depth for model in self.core.repository.loaded()}
+        sizes = self.core.repository.sizes()
         rows = [(row["name"], row["version"]) for row in self.core.index()]
-        return [Gauge(*row, ready=row in ready, waiting=ready.get(row, 0)) for row in rows]
+        return [
+            Gauge(*row, ready=row in ready, waiting=ready.get(row, 0), memory_bytes=sizes.get(row, 0))
+            for row in rows
+        ]
 
     def _round(self) -> None:
         self._rounds += 1

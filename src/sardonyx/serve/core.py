@@ -170,8 +170,12 @@ class Core:
         if name:
             self.ready(name, version)
             name = self._target(name, version).model
-        models = self.repository.loaded(name, version)
-        return {"model_stats": [model.statistics.document(model.name, model.version) for model in models]}
+        models, sizes = self.repository.loaded(name, version), self.repository.sizes()
+        documents = [
+            model.statistics.document(model.name, model.version, sizes.get((model.name, model.version), 0))
+            for model in models
+        ]
+        return {"model_stats": documents}
 
     async def close(self) -> None:
         """Answer what is queued, each model for at most `drain_s`, and let go of everything."""

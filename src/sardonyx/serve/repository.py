@@ -110,6 +110,15 @@ class Repository:
             if entry.model is not None and name in ("", known) and version in ("", number)
         ]
 
+    def sizes(self) -> dict[tuple[str, str], int]:
+        """About how many bytes of memory each loaded version takes, by name and version."""
+        return {
+            (name, version): entry.size
+            for name, versions in self._entries.items()
+            for version, entry in versions.items()
+            if entry.model is not None
+        }
+
     async def refresh(self) -> None:
         """Look at the source anew: load what is new, replace what changed, unload what is gone."""
         offers = await asyncio.to_thread(self.source.offers)

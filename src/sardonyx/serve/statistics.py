@@ -70,8 +70,8 @@ class Statistics:
         row.infer_ns += infer_ns
         row.output_ns += output_ns
 
-    def document(self, name: str, version: str) -> dict[str, Any]:
-        """The row of this model in the answer of the statistics extension."""
+    def document(self, name: str, version: str, memory_bytes: int = 0) -> dict[str, Any]:
+        """The row of this model in the answer of the statistics extension; memory if it is known."""
         answers = self.answers
         return {
             "name": name,
@@ -99,7 +99,7 @@ class Statistics:
                 }
                 for rows, row in sorted(self.batches.items())
             ],
-            "memory_usage": [],
+            "memory_usage": [{"type": "CPU", "id": 0, "byte_size": memory_bytes}] if memory_bytes else [],
         }
 
 

@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from sardonyx.gateway.console import live
 from sardonyx.gateway.console.access import Visitor
 from sardonyx.gateway.console.desk import Desk, segment
+from sardonyx.gateway.console.registered import Registered, origins, registered, verdict
 from sardonyx.protocol.errors import ServeError, not_found
 from sardonyx.serve.opening import Servable
 
@@ -61,12 +62,16 @@ class ModelPages:
         versions = [self._version(row) for row in core.index() if row["name"] == name]
         if not versions:
             raise not_found(f"there is no model {name!r}")
+        digests = {row["digest"] for row in versions if row["digest"]}
         return self._desk.page(
             request,
             "model.html",
             "models",
             who,
             versions=versions,
+            registered=await self._registered(name, digests),
+            origins=origins,
+            verdict=verdict,
             tiles=live.tiles(self._desk.parts, name),
             **self.about(name, request.query_params.get("version", "")),
         )
@@ -148,8 +153,15 @@ class ModelPages:
             "key": f"{name}:{version}",
             "tone": _STATES.get(row["state"], ""),
             "digest": loaded[0].offer.digest if loaded else "",
+            "memory_bytes": self._desk.parts.core.repository.sizes().get((name, version)),
             **live.row(self._desk.parts, name, version),
         }
+
+    async def _registered(self, name: str, digests: set[str]) -> Registered | None:
+        administration = self._desk.parts.administration
+        if administration is None:
+            return None
+        return await self._desk.ask(lambda: registered(administration.catalog, name, digests))
 
     def _alerts(self, who: Visitor) -> list[Any]:
         watch = self._desk.parts.monitoring.watch

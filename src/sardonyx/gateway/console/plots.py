@@ -6,6 +6,7 @@ Decides scales. Must not know what is drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -71,7 +72,7 @@ def _edges(edges: Sequence[float]) -> str:
 
 def _labels(labels: Sequence[str], step: float) -> str:
     every = max(1, len(labels) // _MOST_LABELS) if step < 50 else 1
-    most = max(3, int(step / 9)) * every
+    most = max(3, int(step / 11)) * every
     return "".join(
         _text((i + 0.5) * step, _HEIGHT - 5, _short(label, most), "middle")
         for i, label in enumerate(labels)
@@ -93,6 +94,9 @@ def _line(kind: str, left: float, y: float) -> str:
 
 
 def _short(text: str, most: int) -> str:
+    if len(text) > most:
+        with suppress(ValueError):
+            text = number_text(float(text))
     return text if len(text) <= most else text[: most - 1] + "…"
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "bytes": size_text,
+        "labelled_cells": labelled_cells,
         "duration": duration_text,
         "number": number_text,
         "percent": percent_text,
@@ -53,6 +55,38 @@ def spark_path(values: Sequence[float]) -> str:
     """The path of a small line in a box of 96 x 26."""
     top, step = max(1e-9, *values), 96 / max(1, len(values) - 1)
     return "M" + " L".join(f"{i * step:.1f} {24 - value / top * 22:.1f}" for i, value in enumerate(values))
+
+
+_TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+_HEAD = re.compile(r'<th scope="col"[^>]*>(.*?)</th>', re.DOTALL)
+_CELL = re.compile(r"<(td|th)(?=[ >])")
+_TAG = re.compile(r"<[^>]+>")
+
+
+def labelled_cells(page: str) -> Markup:
+    """A page whose cells carry the heads of their columns, which narrow screens show beside each.
+
+    Roles say what rows and cells are where the style lays them out otherwise. Tables with a class stay.
+    """
+    return Markup(_TABLE.sub(lambda table: _labelled(table[0]), page))
+
+
+def _labelled(table: str) -> str:
+    labels = [_TAG.sub("", head).strip() for head in _HEAD.findall(table)]
+    start, body, rows = table.partition("<tbody>")
+    parts = rows.split("<tr")
+    for i, row in enumerate(parts[1:], 1):
+        left = iter(labels)
+
+        def cell(found: re.Match[str], left: Iterator[str] = left) -> str:
+            role = "rowheader" if found[1] == "th" else "cell"
+            return f'<{found[1]} role="{role}" data-label="{next(left, "")}"'
+
+        parts[i] = ' role="row"' + _CELL.sub(cell, row)
+    head = start.replace("<th ", '<th role="columnheader" ').replace("<tr>", '<tr role="row">')
+    head = head.replace("<table>", '<table class="stacked" role="table">')
+    head = head.replace("<thead>", '<thead role="rowgroup">')
+    return head + body.replace(">", ' role="rowgroup">') + "<tr".join(parts)
 
 
 def number_text(value: float | None, digits: int = 3) -> str:

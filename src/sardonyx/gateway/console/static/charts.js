@@ -96,14 +96,18 @@ class Chart {
 
   line(group, field, number, x, y, bottom) {
     let path = "", area = "", open = null;
-    const close = () => { if (open) area += ` L${open[1]} ${bottom} L${open[0]} ${bottom} Z`; open = null; };
+    const close = () => {
+      if (open && open[0] === open[1]) node("circle", { class: `dot k${number}`, cx: open[0], cy: open[2], r: 2.5 }, group);
+      if (open) area += ` L${open[1]} ${bottom} L${open[0]} ${bottom} Z`;
+      open = null;
+    };
     for (const second of this.seconds) {
       const value = second[field];
       if (value == null) { close(); continue; }
       const place = `${x(second.at).toFixed(1)} ${y(value).toFixed(1)}`;
       path += `${open ? " L" : " M"}${place}`;
       area += `${open ? " L" : " M"}${place}`;
-      open = [open?.[0] ?? x(second.at).toFixed(1), x(second.at).toFixed(1)];
+      open = [open?.[0] ?? x(second.at).toFixed(1), x(second.at).toFixed(1), y(value).toFixed(1)];
     }
     close();
     if (number === 1) node("path", { class: `area k${number}`, d: area || "M0 0" }, group);
