@@ -97,12 +97,9 @@ def _input_words(anchor: Value, place: Place, kernel: Kernel) -> tuple[dict[int,
     x, w = anchor.args[:2]
     at: dict[str, Any] = anchor.attrs
     group, strides, dilations = at["group"], at["strides"], at["dilations"]
-    outputs, per, *taps = (int(n) for n in w.shape)  # type: ignore[arg-type]
-    rows, columns = (1, *taps)[-2:]
-    row_stride, row_dilation = ((1, *strides)[-2], (1, *dilations)[-2])
-    step, dilation = strides[-1], dilations[-1]
-    blocked = x.rank == 5
-    spatial = place.strides[2:4] if blocked or x.rank == 4 else (0, place.strides[2])
+    outputs, per, rows, columns = (int(n) for n in w.shape)  # type: ignore[arg-type]
+    (row_stride, step), (row_dilation, dilation) = strides, dilations
+    blocked, spatial = x.rank == 5, place.strides[2:4]
     sample, line, pixel = kernel.outer[0], kernel.outer[-3], kernel.outer[-2]
     x_at = Affine(place.offset) + Affine(
         0,

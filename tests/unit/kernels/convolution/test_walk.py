@@ -1,0 +1,47 @@
+"""An image is cut into tiles that cover every pixel; two short lines share one."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from sardonyx import targets
+from sardonyx.base.policy import Goal
+from sardonyx.kernels.convolution.walk import Tiles, define_block
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm.vec import Function, Module, V
+from tests.unit.llvm.written import run
+
+TARGET = targets.detect()
+SHAPE = TileShape.of(Goal(TARGET), "float")
+MOST = SHAPE.max_rows
+
+
+def cut(lines: int, pixels: int) -> tuple[int, ...]:
+    """Lines a tile, tiles a line, pixels of the largest, and tiles of an image."""
+
+    def write(f: Function, a: V, b: V) -> list[V]:
+        tiles = Tiles.of(f, SHAPE, a, b)
+        return [tiles.lines, tiles.pixels.parts, tiles.pixels.largest(f), tiles.count]
+
+    return tuple(int(v[0]) for v in run(write, np.array([lines]), np.array([pixels])))
+
+
+@pytest.mark.parametrize("lines", [1, 2, 5])
+@pytest.mark.parametrize("pixels", [1, MOST // 2, MOST // 2 + 1, MOST, MOST + 1, 5 * MOST, 1000])
+def test_tiles(lines: int, pixels: int) -> None:
+    per_tile, parts, largest, count = cut(lines, pixels)
+    assert per_tile == (2 if 2 * pixels <= MOST else 1)
+    assert per_tile * largest <= MOST
+    assert parts == -(-pixels // MOST), "no more tiles than are needed"
+    assert count == -(-lines // per_tile) * parts
+
+
+@pytest.mark.parametrize("dtype", ["float", "double"])
+def test_one_function_serves_all_convolutions(dtype: str) -> None:
+    module = Module()
+    name = define_block(module, TARGET, TileShape.of(Goal(TARGET), dtype))
+    defined = re.findall(r"^define .*?@(\w+)\(", module.text(), re.M)
+    assert defined.count(name) == 1

@@ -1,0 +1,44 @@
+"""The loops of a product are one function for packed and one for other operands; blocks are whole vectors."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from sardonyx import targets
+from sardonyx.base.policy import Goal, Policy
+from sardonyx.kernels.product.walk import _rounded, define_block
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm.vec import Module
+from tests.unit.llvm.written import run
+
+GOAL = Goal(targets.detect())
+
+
+@pytest.mark.parametrize("multiple", [1, 8, 16])
+def test_sizes_are_rounded_up(multiple: int) -> None:
+    for size in (0, 1, multiple - 1, multiple, multiple + 1, 1000):
+        (got,) = run(lambda f, v, m=multiple: [_rounded(f, v, m)], np.array([size]))
+        assert int(got[0]) == -(-size // multiple) * multiple
+
+
+@pytest.mark.parametrize("dtype", ["float", "double"])
+def test_both_kinds_share_copies_and_micro_kernels(dtype: str) -> None:
+    module, shape = Module(), TileShape.of(GOAL, dtype)
+    names = [define_block(module, GOAL, shape, dynamic=dynamic) for dynamic in (False, True)]
+    assert len(set(names)) == 2
+    defined = re.findall(r"^define .*?@(\w+)\(", module.text(), re.M)
+    assert len(defined) == len(set(defined))
+    assert set(names) <= set(defined)
+    assert sum(name.startswith("pick_") for name in defined) == 1
+
+
+def test_the_order_of_sums_is_part_of_the_policy() -> None:
+    texts = []
+    for precision in ("fp32", "strict"):
+        module, goal = Module(), Goal(GOAL.target, Policy(precision))
+        define_block(module, goal, TileShape.of(goal, "float"), dynamic=False)
+        texts.append(module.text())
+    assert texts[0] != texts[1]

@@ -1,0 +1,45 @@
+"""Machine code of functions that kernels call inside, for tests."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sardonyx import targets
+from sardonyx.base.policy import Goal
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm.vec import Module
+from sardonyx.object.link import link
+from sardonyx.runtime.image import LoadedImage, load
+from tests.unit.objects import compiled
+
+TARGET = targets.detect()
+FLOATS = {"float": np.float32, "double": np.float64}
+
+
+def shape_of(dtype: str) -> TileShape:
+    """The register tile of this machine."""
+    return TileShape.of(Goal(TARGET), dtype)
+
+
+class Made:
+    """The functions that `define` adds to a module, and may call though they are internal."""
+
+    def __init__(self, define: Callable[[Module], Any]) -> None:
+        module = Module()
+        self.names = define(module)
+        text = module.text().replace("define internal ", "define dso_local ")
+        self._image: LoadedImage = load(link([compiled(text, TARGET)]))
+
+    def call(self, name: str, *arguments: Any, result: Any = None) -> Any:
+        """Call a function; arrays are handed over by their address."""
+        kinds: Sequence[Any] = [ctypes.c_bool if isinstance(a, bool) else ctypes.c_int64 for a in arguments]
+        values = [a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments]
+        return ctypes.CFUNCTYPE(result, *kinds)(self._image.address(name))(*values)
+
+    def address(self, name: str) -> int:
+        """Where a function is."""
+        return self._image.address(name)

@@ -1,0 +1,73 @@
+"""A register tile sums over all entries of its table, in every mode, and propagates NaN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.kernels.tiles.microkernel import UNROLL, MicroKernel, Mode, Plan, define
+from tests.unit.kernels.native import bits, guarded
+from tests.unit.kernels.tiles.made import FLOATS, Made, shape_of
+
+ENTRIES, PITCH = 3, 40
+STEPS = (UNROLL, 1, 2 * UNROLL + 3)
+
+
+def drawn(kernel: MicroKernel) -> tuple[Any, Any, Any]:
+    """A of [entry][row][k], B of [steps][columns], and the exact sums."""
+    rng, real = np.random.default_rng(kernel.rows), FLOATS[kernel.dtype]
+    a = rng.integers(-4, 5, (ENTRIES, kernel.rows, PITCH)).astype(real)
+    b = rng.integers(-4, 5, (sum(STEPS), kernel.vectors * kernel.lanes)).astype(real)
+    parts, first = np.zeros((kernel.rows, b.shape[1])), 0
+    for entry, steps in enumerate(STEPS):
+        parts += a[entry, :, :steps].astype(np.float64) @ b[first : first + steps]
+        first += steps
+    return guarded(a), guarded(b, align=64), parts
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize(
+    ("rows", "vectors", "phases"), [(1, 1, 1), (1, 2, 4), (3, 1, 2), (4, 2, 1), (5, 2, 1)]
+)
+def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, phases: int) -> None:
+    shape, real = shape_of(dtype), FLOATS[dtype]
+    kernel = MicroKernel(dtype, shape.lanes, rows, vectors, phases)
+    made = Made(lambda module: define(module, kernel))
+    a, b, sums = drawn(kernel)
+    size, columns = np.dtype(real).itemsize, vectors * shape.lanes
+    before = np.full((rows, columns), 7, real)
+    bias, residual = (
+        np.arange(columns, dtype=real),
+        np.arange(rows * columns, dtype=real).reshape(rows, columns),
+    )
+    tile = guarded(before)
+    table = np.array([(e * rows * PITCH * size, s) for e, s in enumerate(STEPS)])
+    plan = np.zeros(len(Plan), np.int64)
+    words = {Plan.TABLE: table.ctypes.data, Plan.ENTRIES: ENTRIES, Plan.ROW: PITCH * size, Plan.MODE: mode}
+    words |= {
+        Plan.TILE_ROW: columns * size,
+        Plan.TILE_VECTOR: shape.lanes * size,
+        Plan.BIAS: bias.ctypes.data,
+    }
+    words |= {Plan.LOW: bits(-20, real.__name__), Plan.HIGH: bits(30, real.__name__)}
+    words |= {Plan.RESIDUAL: residual.ctypes.data, Plan.RESIDUAL_ROW: columns * size}
+    words |= {Plan.RESIDUAL_VECTOR: shape.lanes * size, Plan.AHEAD_LAST: b.ctypes.data}
+    for word, value in words.items():
+        plan[word] = value
+    made.call(kernel.name, a, b, tile, kernel.half * PITCH * size, plan, b)
+    expected = {
+        Mode.STORE: sums,
+        Mode.ADD: sums + before,
+        Mode.FINISH: np.clip(sums + bias + residual, -20, 30),
+    }[mode]
+    assert np.array_equal(tile, expected)
+
+
+def test_a_second_half_may_lie_elsewhere() -> None:
+    kernel = MicroKernel("float", shape_of("float").lanes, 5, 1)
+    assert kernel.half == 3
+    names = {MicroKernel("float", 16, 2, 1, p).name for p in (1, 2, 4)}
+    assert len(names) == 3
