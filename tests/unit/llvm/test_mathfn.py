@@ -16,9 +16,12 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.ir import meaning
+from sardonyx.llvm import mathfn
+from sardonyx.llvm.lanes import Lanes
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import need
 from tests.unit.llvm.mapped import CHUNK, Case, Natives, specials
+from tests.unit.llvm.written import formula, run
 
 Array = npt.NDArray[Any]
 
@@ -160,3 +163,26 @@ def test_powers_with_literal_exponents(target: Target, lanes: int, dtype: DType)
         got, _ = native.run(Case("pow", (dtype, dtype), dtype, constants={1: exponent}), x)
         wide = x.astype(np.longdouble)
         _bounded(f"pow {exponent}", got, np.power(wide, np.longdouble(exponent)), 2.0, x)
+
+
+@pytest.mark.parametrize(("target", "lanes"), [(isa.V3, 8), (isa.V4, 8), (isa.V4, 1)])
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_mantissa_and_exponent_make_the_number(target: Target, lanes: int, real: Any) -> None:
+    x = np.resize(np.array([0.75, 1.4999, 1.5, 3, 1e-30, 1e30, np.finfo(real).tiny / 8, 7], real), lanes)
+    m, e = run(lambda f, v: [part.v for part in mathfn.split(Lanes(f, v), target)], x, target=need(target))
+    assert np.all((m >= 0.75) & (m < 1.5))
+    assert np.array_equal(np.ldexp(m, e.astype(int)), x)
+
+
+@pytest.mark.parametrize("target", [isa.V3, isa.V4], ids=lambda t: t.name)
+@pytest.mark.parametrize("real", [np.float32, np.float64])
+def test_scaling_rounds_once_and_powers_do_not_overflow_between(target: Target, real: Any) -> None:
+    bits = 126 if real is np.float32 else 1022
+    n = np.array([0, 1, -1, bits, -bits, -bits - 10, bits + 1, -2 * bits], real)
+    x = np.full(8, 1.2345, real)
+    got = formula(lambda a, b: mathfn.scale(a, b, target), x, n, target=need(target))
+    with np.errstate(all="ignore"):
+        assert np.array_equal(got, np.ldexp(x, n.astype(int)))
+    edge = np.full(8, np.log(np.finfo(real).max) * (1 + np.finfo(real).eps), real)
+    half = formula(lambda a: mathfn.exp_times_power(a, target, -1), edge, target=need(target))
+    assert np.isfinite(half).all(), "e^x alone would be infinite"
