@@ -61,7 +61,7 @@ def main() -> None:
         graph = run_pass(graph, goal)
     show("Graph, after the passes", text(graph))
 
-    # 4. Values that become one kernel form a group; each border between groups has a reason.
+    # 4. Values that become one kernel form a group; each boundary between groups has a reason.
     fusion = partition(graph, NATIVE)
     show("Groups", "\n".join(str(group.root) for group in fusion.groups))
     show("Decisions", "\n".join(f"{d.subject}: {d.verdict}, {d.reason}" for d in fusion.decisions))

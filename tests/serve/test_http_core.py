@@ -111,7 +111,7 @@ def test_errors_say_what_is_wrong(client: httpx.Client, path: str, body: Any, st
     assert text in reply.json()["error"]
 
 
-def test_numbers_that_are_none_travel_in_json(client: httpx.Client) -> None:
+def test_nan_and_infinities_travel_in_json(client: httpx.Client) -> None:
     text = b'{"inputs":[{"name":"x","datatype":"FP32","shape":[1,3],"data":[NaN,-Infinity,1.5]}]}'
     reply = client.post("/v2/models/same/infer", content=text)
     assert reply.status_code == 200, reply.text

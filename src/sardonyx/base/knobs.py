@@ -145,7 +145,7 @@ def cache_folder(cache: str | None = None) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
-    """What one compilation is told; the first fields are knobs, the rest belongs to one session.
+    """The options of one compilation; the first fields are knobs, the rest belongs to one session.
 
     `level` is the number of a GraphOptimizationLevel. `dims` and `denotations` fix free dimensions by name.
     `initializers` replace or supply model tensors by name; `fed` names those that become the program's last

@@ -26,7 +26,7 @@ from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.unproven import unproven
 from sardonyx.ir.value import Shape, Value
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
-from sardonyx.runtime.data import HostFunction, HostStep, Segment, Startable, StorageSpec, View
+from sardonyx.runtime.data import HostFunction, HostStep, Segment, SpecKind, Startable, StorageSpec, View
 from sardonyx.runtime.team import BARRIER_WORK, LITTLE_WORK
 
 _NO_CALL = "sdx_barrier"
@@ -45,7 +45,7 @@ class _Storage:
     slots: tuple[int, ...] = ()
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> SpecKind:
         """The kind of its `StorageSpec`."""
         if self.storage.kind == "packed":
             return "const"

@@ -1,4 +1,4 @@
-"""Converts trained models of other frameworks to ONNX, and proves that they still say the same.
+"""Converts trained models of other frameworks to ONNX, and proves that they still predict the same.
 
 Names are imported when first used: these files also run where neither the engine nor ONNX is installed.
 """

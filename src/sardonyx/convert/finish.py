@@ -1,6 +1,6 @@
 """Makes a raw export a good ONNX file: no weights among the inputs, current opset, simpler, named, checked.
 
-Knows ONNX and no framework; whether the result still says the same is decided in `parity.py`.
+Knows ONNX and no framework; whether the result still predicts the same is decided in `parity.py`.
 """
 
 from __future__ import annotations

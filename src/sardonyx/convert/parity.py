@@ -68,9 +68,9 @@ def compare(
             ours = [_array(result) for result in session.run(None, case.feeds)]
         except Exception as error:  # whatever the engine says of it, the model does not run
             return Parity([_failed(name, error) for name in names], drawn)
-        theirs = [_aligned(told, mine) for told, mine in zip(case.answers, ours, strict=False)]
-        for name, mine, told in zip(names, ours, theirs, strict=False):
-            found = _compared(name, mine, told, theirs, tolerance, points)
+        theirs = [_aligned(expected, mine) for expected, mine in zip(case.answers, ours, strict=False)]
+        for name, mine, expected in zip(names, ours, theirs, strict=False):
+            found = _compared(name, mine, expected, theirs, tolerance, points)
             known = worst.get(name)
             worst[name] = found if known is None else _worse(known, found)
     return Parity(list(worst.values()), drawn)
@@ -101,16 +101,16 @@ def _array(result: Any) -> Array:
     return np.asarray(result)
 
 
-def _aligned(told: Array, mine: Array) -> Array:
+def _aligned(expected: Array, mine: Array) -> Array:
     """The framework's answer in the shape and kind of ours where only the writing differs."""
-    if told.ndim >= 1 and mine.shape == (told.size, 2) and told.dtype.kind == "f":
-        flat = told.reshape(-1)
-        told = np.stack([1 - flat if _is_probability(mine) else -flat, flat], 1)
-    if told.size == mine.size and _without_ones(told) == _without_ones(mine):
-        told = told.reshape(mine.shape)
-    if mine.dtype.kind in "OUS" or told.dtype.kind in "OUS":
-        return told.astype(str).astype(object)
-    return told
+    if expected.ndim >= 1 and mine.shape == (expected.size, 2) and expected.dtype.kind == "f":
+        flat = expected.reshape(-1)
+        expected = np.stack([1 - flat if _is_probability(mine) else -flat, flat], 1)
+    if expected.size == mine.size and _without_ones(expected) == _without_ones(mine):
+        expected = expected.reshape(mine.shape)
+    if mine.dtype.kind in "OUS" or expected.dtype.kind in "OUS":
+        return expected.astype(str).astype(object)
+    return expected
 
 
 def _is_probability(scores: Array) -> bool:
@@ -122,39 +122,41 @@ def _without_ones(array: Array) -> tuple[int, ...]:
 
 
 def _compared(
-    name: str, mine: Array, told: Array, all_told: Sequence[Array], tolerance: float, points: int
+    name: str, mine: Array, expected: Array, all_expected: Sequence[Array], tolerance: float, points: int
 ) -> OutputParity:
-    if mine.shape != told.shape:
-        wrong = f"shape {list(mine.shape)}, the framework says {list(told.shape)}"
-        return OutputParity(name, np.inf, np.inf, told.size, 0, told.size, wrong)
-    if mine.dtype.kind in "fc" and told.dtype.kind in "fciub":
-        return _close(name, mine, told, tolerance)
-    mine = mine.astype(str).astype(object) if told.dtype == object else mine
-    unequal = (mine != told) & ((mine == mine) | (told == told))
+    if mine.shape != expected.shape:
+        wrong = f"shape {list(mine.shape)}, the framework says {list(expected.shape)}"
+        return OutputParity(name, np.inf, np.inf, expected.size, 0, expected.size, wrong)
+    if mine.dtype.kind in "fc" and expected.dtype.kind in "fciub":
+        return _close(name, mine, expected, tolerance)
+    mine = mine.astype(str).astype(object) if expected.dtype == object else mine
+    unequal = (mine != expected) & ((mine == mine) | (expected == expected))
     ties = np.zeros(unequal.shape, bool)
-    if unequal.any() and len(all_told) > 1:
-        ties = unequal & _undecided(all_told[1], unequal.shape, tolerance)
+    if unequal.any() and len(all_expected) > 1:
+        ties = unequal & _undecided(all_expected[1], unequal.shape, tolerance)
     differing = int(unequal.sum())
     bad = differing - int(ties.sum())
     error = 0.0
-    if told.dtype.kind in "iu" and mine.dtype.kind in "iu":
-        error = float(np.abs(mine.astype(np.float64) - told.astype(np.float64)).max(initial=0))
-    bad = 0 if error <= points and told.dtype.kind in "iu" and points else bad
+    if expected.dtype.kind in "iu" and mine.dtype.kind in "iu":
+        error = float(np.abs(mine.astype(np.float64) - expected.astype(np.float64)).max(initial=0))
+    bad = 0 if error <= points and expected.dtype.kind in "iu" and points else bad
     wrong = f"{bad} of {unequal.size} elements differ" if bad else ""
     return OutputParity(name, error, 0.0, differing, int(ties.sum()), unequal.size, wrong)
 
 
-def _close(name: str, mine: Array, told: Array, tolerance: float) -> OutputParity:
-    exact = told.astype(np.complex128 if told.dtype.kind == "c" or mine.dtype.kind == "c" else np.float64)
+def _close(name: str, mine: Array, expected: Array, tolerance: float) -> OutputParity:
+    exact = expected.astype(
+        np.complex128 if expected.dtype.kind == "c" or mine.dtype.kind == "c" else np.float64
+    )
     same = (mine == exact) | (np.isnan(mine) & np.isnan(exact))
     with np.errstate(invalid="ignore"):
-        apart = np.where(same, 0.0, np.abs(mine - exact))
+        distance = np.where(same, 0.0, np.abs(mine - exact))
     size = np.abs(exact[np.isfinite(exact)])
     largest = float(size.max(initial=0))
-    error = float(np.nan_to_num(apart, nan=np.inf).max(initial=0))
+    error = float(np.nan_to_num(distance, nan=np.inf).max(initial=0))
     relative = error / largest if largest else error
     bound = max(tolerance, 4 * float(np.finfo(mine.dtype).eps))
-    differing = int((np.nan_to_num(apart, nan=np.inf) > bound * (largest or 1.0)).sum())
+    differing = int((np.nan_to_num(distance, nan=np.inf) > bound * (largest or 1.0)).sum())
     wrong = (
         f"{differing} of {mine.size} elements are off, by up to {relative:.1e} of the largest"
         if differing

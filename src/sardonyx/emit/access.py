@@ -54,7 +54,7 @@ class Access(Scopes):
         elif factor == -1:
             loaded = self._load_reversed(pointer, memory)
         elif factor in NARROW_STEPS:
-            loaded = self._load_apart(pointer, memory, factor)
+            loaded = self._load_strided(pointer, memory, factor)
         else:
             loaded = self._gather(pointer, self._lane_offsets(factor, None), memory)
         return convert.from_memory(self.f, loaded, expr.dtype)
@@ -76,12 +76,12 @@ class Access(Scopes):
         mask = None if self.mask is None else reverse(self.f, self.mask)
         return reverse(self.f, self.load_lanes(first, memory, mask))
 
-    def _load_apart(self, pointer: V, memory: str, step: int) -> V:
+    def _load_strided(self, pointer: V, memory: str, step: int) -> V:
         """Every `step`-th element, out of whole vectors; the last one ends with the last element wanted."""
         lanes = self.lanes
         starts = [min(k * lanes, (lanes - 1) * step + 1 - lanes) for k in range(step)]
         parts = [
-            self.load_lanes(self.f.gep(pointer, int_(s), memory), memory, self._mask_apart(s, step))
+            self.load_lanes(self.f.gep(pointer, int_(s), memory), memory, self._strided_mask(s, step))
             for s in starts
         ]
         wanted = []
@@ -90,7 +90,7 @@ class Access(Scopes):
             wanted.append(k * lanes + i * step - starts[k])
         return pick(self.f, parts, wanted)
 
-    def _mask_apart(self, start: int, step: int) -> V | None:
+    def _strided_mask(self, start: int, step: int) -> V | None:
         """The mask of the vector that begins `start` elements on, if every `step`-th lane is wanted."""
         if self.mask is None:
             return None

@@ -57,7 +57,7 @@ class Signature:
 class Loaded(Signature):
     """A model as a graph.
 
-    The initialisers are constants of `graph` unless `load` was told that they will be fed, then they are its
+    The initialisers are constants of `graph` unless they were named as `fed` to `load`, then they are its
     last inputs. `fallbacks` are the nodes that run through ONNX's reference evaluator, `operators` the
     operators of all nodes by name. `least_sizes` are least values of sizes, for `dims.assuming`.
     """
@@ -324,7 +324,7 @@ def _output_info(proto: onnx.ValueInfoProto, value: Value, names: Collection[str
 
 
 def _merged(declared: int | str | None, size: Dim, names: Collection[str]) -> int | str | None:
-    """What is told of a size: its number, the name the model gives it, or that of the same input size."""
+    """How a size is shown: its number, the name the model gives it, or that of the same input size."""
     if isinstance(size, int):
         return size
     name = dims.symbol_name(size)

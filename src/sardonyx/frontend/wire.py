@@ -197,7 +197,7 @@ def _ints(data: Bytes) -> tuple[Taken, int] | None:
 
 
 def _some_ints(data: Bytes, tag: int) -> tuple[npt.NDArray[np.uint64], int] | None:
-    """The elements that lie as a whole in a piece of the bytes, before the first that is none."""
+    """The elements that lie as a whole in a piece of the bytes, before the first that is cut off."""
     ends = np.flatnonzero(data < 0x80)
     ends = ends[: len(ends) // 2 * 2]
     tags, lasts = ends[0::2], ends[1::2]

@@ -317,7 +317,7 @@ def _groups_of(walk: _Walk, value: Value, places: dict[int, Place]) -> list[Grou
     if value.kind in ("scan", "opaque", "control"):
         return [Group("opaque", value, place, results=_result_places(walk, value, places))]
     if value.prim == "pad":
-        return [*_parts(value, places), Group("border", value, place)]
+        return [*_parts(value, places), Group("padding", value, place)]
     if value.prim == "concat":
         return [*_parts(value, places), Group("concat", value, place)]
     if value.id in walk.anchor:

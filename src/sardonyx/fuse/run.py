@@ -140,9 +140,9 @@ class _Group:
         """Compute the root and store it."""
         group, memory, root = self.group, self.memory, self.group.root
         copies = group.place is not None and memory.fusion.places.get(root.id) is not group.place
-        if group.kind in ("loops", "border") and copies:
+        if group.kind in ("loops", "padding") and copies:
             result = self.value(root)
-        elif group.kind == "border":
+        elif group.kind == "padding":
             assert group.place is not None
             inside = next(part_places(root, group.place))[1]
             source = memory.at(inside, root.args[0].shape).copy()

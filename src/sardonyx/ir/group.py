@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from sardonyx.base.report import Decision
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
+
+GroupKind: TypeAlias = Literal["loops", "contract", "opaque", "host", "padding", "concat"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,12 +19,12 @@ class Group:
     """One kernel to be: `root` is stored at `place`; `inlined` values live only inside the kernel.
 
     `kind`: "loops" (maps, views and reductions over `reduced` axes of one shape), "contract" (`anchor` with
-    an epilogue), "opaque" (an algorithm of its own), "host" (runs in Python), "border" (the surroundings of a
-    pad), "concat" (no work: its parts are stored in place). `results` are the places of the results of a
-    many-result root, None where unused.
+    an epilogue), "opaque" (an algorithm of its own), "host" (runs in Python), "padding" (what a pad adds
+    around its operand), "concat" (no work: its parts are stored in place). `results` are the places of the
+    results of a many-result root, None where unused.
     """
 
-    kind: str
+    kind: GroupKind
     root: Value
     place: Place | None
     inlined: frozenset[int] = frozenset()

@@ -8,11 +8,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.ir.value import Value
+
+StorageKind: TypeAlias = Literal["input", "output", "const", "arena", "packed", "host"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,10 +23,11 @@ class Storage:
     """A block of memory.
 
     `kind`: "input" and "output" (numbered by `index`, owned by the caller), "const" (`value` holds the data),
-    "arena" (planned), "packed" (a constant rearranged for a kernel, `index` into the program's weights).
+    "arena" (planned), "packed" (a constant rearranged for a kernel, held by `value`), "host" (the result of
+    an operation in Python).
     """
 
-    kind: str
+    kind: StorageKind
     dtype: DType
     size: Dim
     index: int = 0

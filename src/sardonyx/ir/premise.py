@@ -1,4 +1,4 @@
-"""What the values that are being built take for granted of sizes, noted for as long as their graph lives.
+"""What the values that are being built assume of sizes, noted for as long as their graph lives.
 
 A pass may drop the value that rests on a condition, but not the condition. Must not know values or graphs.
 """
@@ -18,7 +18,7 @@ _collected: list[dict[tuple[Dim, bool], Obligation]] = []
 
 @contextmanager
 def collect_premises() -> Iterator[dict[tuple[Dim, bool], Obligation]]:
-    """What the values that are built inside the block take for granted, each condition once."""
+    """What the values that are built inside the block assume, each condition once."""
     found: dict[tuple[Dim, bool], Obligation] = {}
     _collected.append(found)
     try:

@@ -1,7 +1,5 @@
 """The primitive table: every operation a graph may contain, and all that the stages ask of it.
 
-Kinds: source, map (a scalar function, operands broadcast), reduce, scan, view (index maps, no work),
-index (gather and scatter), contract, opaque (an algorithm of its own), control.
 Must not know ONNX or native code. Shapes and element types are the business of `value.py`.
 """
 
@@ -12,7 +10,7 @@ import math
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -21,6 +19,9 @@ from sardonyx.ir.obligation import Conditions, none
 
 Array = np.ndarray[Any, Any]
 Run = Callable[[Sequence[Array], Mapping[str, Any]], Any]
+Kind: TypeAlias = Literal["source", "map", "reduce", "scan", "view", "index", "contract", "opaque", "control"]
+"""A map is a scalar function of broadcast operands, a view an index map without work, index gathers and
+scatters, an opaque one is an algorithm of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Prim:
 
     Attributes:
         name: what graphs call it.
-        kind: one of the kinds above.
+        kind: what stages tell primitives apart by.
         run: its meaning over arrays (attributes with sizes evaluated).
         symbolic: `run` is also right for object arrays of symbolic integers.
         takes: the kinds of element types that its operands may have (of numpy's letters); empty = any tensor.
@@ -44,7 +45,7 @@ class Prim:
     """
 
     name: str
-    kind: str
+    kind: Kind
     run: Run
     symbolic: bool = False
     takes: str = ""
@@ -66,7 +67,7 @@ def _map(name: str, fn: Callable[..., Array], takes: str = "", cost: float = 30.
     return Prim(name, "map", lambda args, _: fn(*args), takes=takes, cost=cost, **facts)
 
 
-def _row(name: str, kind: str, fn: Callable[..., Any], **facts: Any) -> Prim:
+def _row(name: str, kind: Kind, fn: Callable[..., Any], **facts: Any) -> Prim:
     return Prim(name, kind, lambda args, attrs: fn(*args, **attrs), **facts)
 
 
@@ -219,7 +220,7 @@ PRIMS: dict[str, Prim] = _Table((row.name, row) for row in _ROWS)
 
 def register(
     name: str,
-    kind: str,
+    kind: Kind,
     fn: Callable[..., Any],
     *,
     conditions: Conditions = none,

@@ -1,4 +1,4 @@
-"""Which element types the primitives take; what breaks a rule here has no meaning in any later stage."""
+"""Which element types the primitives take; what breaks a rule here is supported by no later stage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Typed(Protocol):
 
 
 def check(prim: str, args: Sequence[Typed]) -> None:
-    """Raise ShapeError if a primitive has no meaning for operands of such types."""
+    """Raise ShapeError if a primitive is not defined for operands of such types."""
     row = PRIMS[prim]
     if row.kind in ("opaque", "control") or prim == "result":
         return

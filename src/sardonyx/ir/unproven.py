@@ -24,7 +24,7 @@ def unproven(graph: Graph) -> list[Obligation]:
 
 
 def _contents(graph: Graph) -> Iterator[Obligation]:
-    """Sizes that are read from the content of tensors are as large as was taken for granted."""
+    """Sizes that are read from the content of tensors are at least as large as was assumed."""
     read = {name: size for name, size in graph.data_sizes.items() if size.result is None}
     least: dict[str, int] = {}
     for value in graph.order() if read else ():

@@ -22,7 +22,7 @@ from sardonyx.ir import origin, types
 from sardonyx.ir.fold import SYMBOLIC_LIMIT, empty, fold, known
 from sardonyx.ir.intern import const_key, freeze
 from sardonyx.ir.premise import must_broadcast, must_equal
-from sardonyx.ir.prims import PRIMS
+from sardonyx.ir.prims import PRIMS, Kind
 
 Shape: TypeAlias = tuple[Dim, ...]
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -69,7 +69,7 @@ class Value:
         self.origins: tuple[str, ...] = ()
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """The kind of the primitive: source, map, reduce, view, ..."""
         return PRIMS[self.prim].kind
 
@@ -136,19 +136,19 @@ class Value:
         return map_("min", self, other)
 
     def pow(self, other: Operand) -> Value:
-        """Self ** other, in the type of self."""
+        """self ** other, in the type of self."""
         return map_("pow", self, other)
 
     def eq(self, other: Operand) -> Value:
-        """Self == other, bool."""
+        """self == other, bool."""
         return map_("eq", self, other)
 
     def lt(self, other: Operand) -> Value:
-        """Self < other, bool."""
+        """self < other, bool."""
         return map_("lt", self, other)
 
     def le(self, other: Operand) -> Value:
-        """Self <= other, bool."""
+        """self <= other, bool."""
         return map_("le", self, other)
 
     def logical_and(self, other: Operand) -> Value:
@@ -168,7 +168,7 @@ class Value:
         return map_(prim, self)
 
     def exp(self) -> Value:
-        """E ** self."""
+        """e ** self."""
         return map_("exp", self)
 
     def log(self) -> Value:

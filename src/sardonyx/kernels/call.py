@@ -1,4 +1,4 @@
-"""What one native call is told: its function and argument words, still in terms of storages and sizes."""
+"""One native call: its function and argument words, still in terms of storages and sizes."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from sardonyx.kernels.library import Text, contraction
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
 from sardonyx.kernels.product.call import dot_call
-from sardonyx.loops.lower import border, lower
+from sardonyx.loops.lower import lower, lower_padding
 
 NATIVE = frozenset(FAMILIES)
 """Opaque primitives that have kernels."""
@@ -33,7 +33,7 @@ def native_calls(group: Group, places: Mapping[int, Place], goal: Goal, emission
         case "contract":
             yield contract_call(group, places, goal, emissions)
         case _:
-            kernels = [border(group, places)] if group.kind == "border" else lower(group, places)
+            kernels = [lower_padding(group, places)] if group.kind == "padding" else lower(group, places)
             for call, ir in map(emissions.call, kernels):
                 yield call, {call.symbol: partial(str, ir)}
 

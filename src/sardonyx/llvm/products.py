@@ -15,7 +15,7 @@ def depth_of(target: Target) -> int:
 
 
 def add_products(f: Function, total: V, a: V, b: V, depth: int) -> V:
-    """Total + a . b in each i32 lane, exactly.
+    """total + a . b in each i32 lane, exactly.
 
     The i32 lanes of `a` and `b` hold `depth` numbers: 4 unsigned bytes in a and 4 signed ones in b, or 2
     signed 16-bit ones in both.

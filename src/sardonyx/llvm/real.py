@@ -40,8 +40,8 @@ def extremum(a: Lanes, b: Lanes, *, largest: bool) -> Lanes:
 
 def sign(x: Lanes) -> Lanes:
     """-1, 0 or 1; NaN stays NaN."""
-    apart = Lanes(x.f, x.f.fcmp("one", x.v, x.like(0.0).v))
-    return apart.choose(x.like(1.0).copysign(x), x + 0.0)
+    nonzero = Lanes(x.f, x.f.fcmp("one", x.v, x.like(0.0).v))
+    return nonzero.choose(x.like(1.0).copysign(x), x + 0.0)
 
 
 def remainder(a: Lanes, b: Lanes, *, floored: bool) -> Lanes:

@@ -261,7 +261,7 @@ class Function:
     def repeat(self, condition: Callable[..., V], carried: Sequence[V]) -> Iterator[Loop]:
         """`while condition(*carried)`: give the next values to `next`; `carried` are the final ones after it.
 
-        `condition` writes an i1; `index` has no meaning.
+        `condition` writes an i1; `index` is not set.
         """
         head, body, done = self.new_label("head"), self.new_label("body"), self.new_label("end")
         before = self.label

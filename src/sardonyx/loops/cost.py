@@ -114,8 +114,8 @@ def _point_cost(statement: Statement, vector: Axis | None, cross: Axis | None, l
     return total
 
 
-def _access_cost(at: Affine, vector: Axis, cross: Axis | None, apart: float, narrow: bool) -> float:
-    """Instructions for one vector: `apart` if every lane is reached alone, fewer for `narrow` steps."""
+def _access_cost(at: Affine, vector: Axis, cross: Axis | None, separate: float, narrow: bool) -> float:
+    """Instructions for one vector: `separate` if every lane is reached alone, fewer for `narrow` steps."""
     stride = at.factor(vector)
     if stride == 0:
         return INVARIANT
@@ -123,10 +123,10 @@ def _access_cost(at: Affine, vector: Axis, cross: Axis | None, apart: float, nar
         return CONTIGUOUS
     if cross is not None and at.factor(cross) == 1:
         fits = not is_short(cross) or stride == cross.extent
-        return _TRANSPOSED if fits else min(apart, _SQUARE / extent_of(cross))
+        return _TRANSPOSED if fits else min(separate, _SQUARE / extent_of(cross))
     if isinstance(stride, int) and -1 <= stride <= 4 and narrow:
         return 2.0 * abs(stride)
-    return apart
+    return separate
 
 
 def is_short(axis: Axis) -> bool:

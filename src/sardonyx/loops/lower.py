@@ -17,6 +17,7 @@ from sardonyx.loops.nest import (
     Axis,
     Buffer,
     Expr,
+    Form,
     Kernel,
     Literal,
     Load,
@@ -24,6 +25,7 @@ from sardonyx.loops.nest import (
     Position,
     Reduce,
     Reduced,
+    Role,
     Statement,
     Store,
     along,
@@ -45,7 +47,7 @@ class Lowering:
         self.memo: dict[tuple[int, Index], Expr] = {}
         self.origins: dict[str, None] = {}
 
-    def buffer(self, storage: Storage, role: str) -> Buffer:
+    def buffer(self, storage: Storage, role: Role) -> Buffer:
         """The kernel's handle of a storage."""
         key = (id(storage), role)
         if key not in self.buffers:
@@ -190,7 +192,7 @@ class Lowering:
         """Start a kernel over the axes of a shape."""
         self.outer = tuple(Axis(f"i{a}", n) for a, n in enumerate(shape))
 
-    def finish(self, name: str, form: str = "loops", *, serial: bool = False) -> Kernel:
+    def finish(self, name: str, form: Form = "loops", *, serial: bool = False) -> Kernel:
         """The kernel of all statements so far."""
         return Kernel(name, self.outer, tuple(self.body), tuple(self.origins), form, serial=serial)
 
@@ -307,7 +309,7 @@ def _scatter(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
     return [copy.finish(group.name), put.finish(group.name, serial=True)]
 
 
-def border(group: Group, places: Mapping[int, Place]) -> Kernel:
+def lower_padding(group: Group, places: Mapping[int, Place]) -> Kernel:
     """Fill what lies around the inside of a pad: one slab before and one after on every padded axis."""
     root, place = group.root, group.place
     assert place is not None

@@ -8,6 +8,7 @@ kernel k3 (b0: f32, b1: f32) -> b2
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -65,9 +66,13 @@ def along(axis: Axis) -> Affine:
     return Affine(0, ((axis, 1),))
 
 
+Role: TypeAlias = typing.Literal["in", "out", "tile", "scratch"]
+Form: TypeAlias = typing.Literal["loops", "tile", "product"]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Buffer:
-    """Memory that a kernel reads or writes; `role` is "in", "out", "tile" or "scratch".
+    """Memory that a kernel reads or writes.
 
     `key` says which storage it is (given meaning by whoever builds the kernel); None for a tile and for
     scratch: `size` elements for what is kept from one statement to another, of its own at every point.
@@ -75,7 +80,7 @@ class Buffer:
 
     name: str
     dtype: DType
-    role: str
+    role: Role
     key: Any = None
     size: Dim = 0
 
@@ -197,7 +202,7 @@ class Kernel:
     outer: tuple[Axis, ...]
     body: tuple[Statement, ...]
     origins: tuple[str, ...]
-    form: str = "loops"
+    form: Form = "loops"
     vector: Axis | None = None
     cross: Axis | None = None
     serial: bool = False

@@ -91,9 +91,9 @@ def centroid(reference: Column, current: Column) -> float:
     """The distance of the means of the vectors, in standard deviations, as root mean square over features."""
     p, q = reference.embedded(), current.embedded()
     spread = p.std(0)
-    apart = np.abs(p.mean(0) - q.mean(0))
+    distance = np.abs(p.mean(0) - q.mean(0))
     varied = spread > 1e-9
-    scaled = np.where(varied, apart / np.where(varied, spread, 1), (apart > 1e-6) * 1.0)
+    scaled = np.where(varied, distance / np.where(varied, spread, 1), (distance > 1e-6) * 1.0)
     return float(np.sqrt((scaled.astype(np.float64) ** 2).mean())) if len(scaled) else 0.0
 
 

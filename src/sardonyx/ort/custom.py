@@ -106,8 +106,8 @@ def _from_arrays(prim: str, function: Callable[..., Any], results: Results) -> C
         call = signature.bind(*inputs, **attributes)
         call.apply_defaults()
         types = [None if v is None else TensorType(v.dtype.numpy, v.shape) for v in inputs]
-        told = results(*types, **call.kwargs)
-        declared = told if isinstance(told, list) else [told]
+        found = results(*types, **call.kwargs)
+        declared = found if isinstance(found, list) else [found]
         attrs = {"given": tuple(v is not None for v in inputs), "attributes": tuple(call.kwargs.items())}
         rows = [(_element_type(dtype), tuple(shape)) for dtype, shape in declared]
         return data_sized(prim, [v for v in inputs if v is not None], attrs, rows)

@@ -39,7 +39,7 @@ _FROM_MODEL: dict[str, Callable[[Any], Any]] = {
 
 
 def compile_options(options: SessionOptions, precision: str | None) -> CompileOptions:
-    """What the compiler is told for a session; `use_deterministic_compute` asks for strict precision.
+    """The compiler's options for a session; `use_deterministic_compute` asks for strict precision.
 
     Raises ValueError for a `sardonyx.*` entry outside its range; an entry that is no knob is logged.
     """

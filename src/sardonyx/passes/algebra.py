@@ -39,7 +39,7 @@ def _same_shape(a: Value, b: Value) -> bool:
 
 @rule("add")
 def add_zero(value: Value, uses: Uses) -> Value | None:
-    """X + 0 -> x    for a zero that is no negative zero's absorber: x is no literal -0 that must show"""
+    """x + 0 -> x    for a zero that is no negative zero's absorber: x is no literal -0 that must show"""
     split = _split(value)
     if split and not value.dtype.is_float and _is_all(split[1], 0) and _same_shape(split[0], value):
         return split[0]
@@ -48,7 +48,7 @@ def add_zero(value: Value, uses: Uses) -> Value | None:
 
 @rule("mul", "div")
 def times_one(value: Value, uses: Uses) -> Value | None:
-    """X * 1 -> x,  x / 1 -> x"""
+    """x * 1 -> x,  x / 1 -> x"""
     x, c = value.args
     if value.prim == "mul" and not c.is_numeric_const:
         x, c = c, x
@@ -59,7 +59,7 @@ def times_one(value: Value, uses: Uses) -> Value | None:
 
 @rule("sub")
 def subtract_constant(value: Value, uses: Uses) -> Value | None:
-    """X - c -> x + (-c)    for floats"""
+    """x - c -> x + (-c)    for floats"""
     x, c = value.args
     if value.dtype.is_float and c.is_numeric_const and not x.is_const:
         return map_("add", x, -c)
@@ -68,7 +68,7 @@ def subtract_constant(value: Value, uses: Uses) -> Value | None:
 
 @rule("div")
 def divide_by_power_of_two(value: Value, uses: Uses) -> Value | None:
-    """X / c -> x * (1/c)    where 1/c is exact"""
+    """x / c -> x * (1/c)    where 1/c is exact"""
     x, c = value.args
     if not value.dtype.is_float or not c.is_numeric_const or x.is_const or c.data is None:
         return None

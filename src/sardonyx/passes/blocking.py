@@ -173,15 +173,15 @@ class _Forms:
         n, (high, wide) = x.shape[0], p.counts
         results = []
         for part in p.parts:
-            apart = (n, *part.sizes, blocks, high, wide, BLOCK)
+            split = (n, *part.sizes, blocks, high, wide, BLOCK)
             if part.weights is None:
-                results.append(scalar(0, value.dtype).broadcast(apart))
+                results.append(scalar(0, value.dtype).broadcast(split))
                 continue
             padded = source.pad((0, 0, *part.low, 0), (0, 0, *part.high, 0))
             attrs = {"strides": (1, 1), "dilations": part.dilations, "group": 1}
             attrs["channels"] = part.weights.shape[0]
             shape = (n, dims.product(part.sizes) * blocks, high, wide, BLOCK)
-            results.append(self.contraction(padded, part.weights, attrs, shape).reshape(apart))
+            results.append(self.contraction(padded, part.weights, attrs, shape).reshape(split))
         rows, columns = p.strides
         y = p.joined(results, 1).transpose(0, 3, 4, 1, 5, 2, 6)
         y = y.reshape((n, blocks, high * rows, wide * columns, BLOCK))

@@ -100,7 +100,7 @@ def _runs(kernel: int, stride: int, dilation: int) -> tuple[_Run, ...]:
         rows = (_Run(more, taps + 1, 0, stride), _Run(stride - more, taps, more, stride))
         return tuple(run for run in rows if run.size)
     common = math.gcd(stride, dilation)
-    step, apart = stride // common, dilation // common
+    step, distance = stride // common, dilation // common
     runs = []
     for phase in range(stride):
         tap = next((k for k in range(min(step, kernel)) if (k * dilation - phase) % stride == 0), None)
@@ -108,7 +108,7 @@ def _runs(kernel: int, stride: int, dilation: int) -> tuple[_Run, ...]:
             runs.append(_Run(1, 0))
         else:
             back = (tap * dilation - phase) // stride
-            runs.append(_Run(1, -(-(kernel - tap) // step), tap, step, apart, back))
+            runs.append(_Run(1, -(-(kernel - tap) // step), tap, step, distance, back))
     return tuple(runs)
 
 

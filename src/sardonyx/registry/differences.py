@@ -87,14 +87,14 @@ def difference(served: InferResponse, shadow: InferResponse) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for tensor in shadow.outputs:
         other = expected.pop(tensor.name, None)
-        apart = {"missing_in": "served"} if other is None else _apart(other, tensor)
-        if apart:
-            found[tensor.name] = apart
+        difference = {"missing_in": "served"} if other is None else _difference(other, tensor)
+        if difference:
+            found[tensor.name] = difference
     found.update({name: {"missing_in": "shadow"} for name in expected})
     return found
 
 
-def _apart(served: Tensor, shadow: Tensor) -> dict[str, Any]:
+def _difference(served: Tensor, shadow: Tensor) -> dict[str, Any]:
     if served.datatype != shadow.datatype or tuple(served.shape) != tuple(shadow.shape):
         return {
             "served": f"{served.datatype}{list(served.shape)}",

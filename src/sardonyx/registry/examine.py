@@ -125,7 +125,7 @@ def _parity(session: InferenceSession, samples: Path) -> Check:
 
 
 def _compared(results: Mapping[str, Any], expected: Mapping[str, Array]) -> Check:
-    apart = {}
+    distances = {}
     for name, result in results.items():
         got, want = np.asarray(result), expected[name]
         if got.shape != want.shape:
@@ -141,8 +141,8 @@ def _compared(results: Mapping[str, Any], expected: Mapping[str, Array]) -> Chec
         if not np.allclose(got, want, RELATIVE, ABSOLUTE, equal_nan=True):
             far = np.nanmax(np.abs(got.astype(np.float64) - want.astype(np.float64)), initial=0.0)
             return Check(name="parity", verdict="failed", detail=f"{name} is up to {far:.3g} from its sample")
-        apart[name] = float(np.nanmax(np.abs(got - want), initial=0.0))
-    worst = max(apart.values(), default=0.0)
+        distances[name] = float(np.nanmax(np.abs(got - want), initial=0.0))
+    worst = max(distances.values(), default=0.0)
     return Check(name="parity", verdict="passed", detail=f"{len(results)} outputs, at most {worst:.3g} apart")
 
 

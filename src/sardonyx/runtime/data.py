@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ class Startable(Protocol):
         ...
 
 
+SpecKind: TypeAlias = Literal["input", "output", "host", "const", "sizes", "arena"]
+
+
 class StorageSpec(NamedTuple):
     """One block of memory.
 
@@ -36,7 +39,7 @@ class StorageSpec(NamedTuple):
     `segment`, the first that uses the storage.
     """
 
-    kind: str
+    kind: SpecKind
     dtype: str
     number: int = 0
     segment: int = 0
@@ -79,7 +82,7 @@ class Segment(NamedTuple):
     """Native calls between host steps.
 
     One entry a call: `functions` (symbols), `origins` (ONNX nodes), `counts` (argument words), `flags` (see
-    `llvm.layout.Record`). `words` is int64[4, n], rows storage, slot, scale, constant: a word is the address
+    `base.abi.Record`). `words` is int64[4, n], rows storage, slot, scale, constant: a word is the address
     of the storage (-1: 0) + slot (-1: 0) * scale + constant; to the words at the positions of `entries` the
     address of a function is added.
 
@@ -125,7 +128,7 @@ class ProgramData:
     """Everything about a program but machine code and weights.
 
     `symbols` says which input axis binds a symbol: (name, input, axis). An axis of an input is a number or a
-    symbol; inputs that are no tensors have no shape. `results` is where each output is found at the end, in
+    symbol; inputs that are not tensors have no shape. `results` is where each output is found at the end, in
     terms of the last segment. `fallbacks` are the operators without native code.
     """
 

@@ -85,12 +85,12 @@ def joins(signature: Signature, call: Call, free: int) -> bool:
     )
 
 
-def _close(apart: Array, joined: Array) -> bool:
-    if apart.shape != joined.shape:
+def _close(single: Array, joined: Array) -> bool:
+    if single.shape != joined.shape:
         return False
-    if apart.dtype.kind not in "fV":
-        return bool(np.array_equal(apart, joined))
-    one, other = apart.astype(np.float64), joined.astype(np.float64)
+    if single.dtype.kind not in "fV":
+        return bool(np.array_equal(single, joined))
+    one, other = single.astype(np.float64), joined.astype(np.float64)
     scale = max(1.0, float(np.abs(one[np.isfinite(one)]).max(initial=0.0)))
     return bool(np.allclose(one, other, rtol=_TOLERANCE, atol=_TOLERANCE * scale, equal_nan=True))
 

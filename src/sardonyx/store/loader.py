@@ -41,7 +41,7 @@ _compiling = threading.RLock()
 
 
 _SLOW_SECONDS = 2.0
-"""What takes longer is told."""
+"""What takes longer is announced."""
 
 
 def load_program(

@@ -95,8 +95,8 @@ def knobs_page() -> str:
 
 
 def metrics_page() -> str:
-    """What Prometheus is told, and what monitors compute."""
-    told = ((f"`{row.series}`", row.kind, row.unit or "", ", ".join(row.labels), row.help) for row in METRICS)
+    """What Prometheus is rows, and what monitors compute."""
+    rows = ((f"`{row.series}`", row.kind, row.unit or "", ", ".join(row.labels), row.help) for row in METRICS)
     measures = (
         (f"`{m.name}`", m.azure, ", ".join(m.kinds), f"{'below' if m.p_value else 'above'} {m.threshold:g}")
         for m in MEASURES
@@ -113,7 +113,7 @@ def metrics_page() -> str:
     return "\n".join(
         (
             *("# Metrics", "", ORIGIN, "## Prometheus", ""),
-            *table(("series", "kind", "unit", "labels", "meaning"), told),
+            *table(("series", "kind", "unit", "labels", "meaning"), rows),
             *("", "## Measures of drift", ""),
             *table(("measure", "in Azure ML", "compares", "drift is"), measures),
             *("", "## Other monitors", ""),

@@ -55,27 +55,29 @@ def _columns(columns: Sequence[Column], *, encoded: bool, filled: bool) -> Colum
     return ColumnTransformer(parts, sparse_threshold=0)
 
 
-def _linear(columns: Sequence[Column], told: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
-    model = LogisticRegression(C=told["C"], max_iter=1000) if classifies else Ridge(alpha=1 / told["C"])
+def _linear(columns: Sequence[Column], settings: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
+    model = (
+        LogisticRegression(C=settings["C"], max_iter=1000) if classifies else Ridge(alpha=1 / settings["C"])
+    )
     return make_pipeline(_columns(columns, encoded=False, filled=True), model)
 
 
-def _forest(columns: Sequence[Column], told: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
+def _forest(columns: Sequence[Column], settings: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
     kind = RandomForestClassifier if classifies else RandomForestRegressor
-    model = kind(random_state=seed, n_jobs=1, **told)
+    model = kind(random_state=seed, n_jobs=1, **settings)
     return make_pipeline(_columns(columns, encoded=True, filled=True), model)
 
 
-def _histogram(columns: Sequence[Column], told: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
+def _histogram(columns: Sequence[Column], settings: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
     kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
-    return make_pipeline(_columns(columns, encoded=True, filled=False), kind(random_state=seed, **told))
+    return make_pipeline(_columns(columns, encoded=True, filled=False), kind(random_state=seed, **settings))
 
 
-def _lightgbm(columns: Sequence[Column], told: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
+def _lightgbm(columns: Sequence[Column], settings: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
     import lightgbm
 
     kind = lightgbm.LGBMClassifier if classifies else lightgbm.LGBMRegressor
-    model = kind(random_state=seed, n_jobs=1, deterministic=True, verbose=-1, subsample_freq=1, **told)
+    model = kind(random_state=seed, n_jobs=1, deterministic=True, verbose=-1, subsample_freq=1, **settings)
     return make_pipeline(_columns(columns, encoded=True, filled=False), model)
 
 

@@ -77,12 +77,12 @@ def _queried(path: Path, query: str | None) -> pandas.DataFrame:
         return database.execute(query).df()
 
 
-def described(frame: pandas.DataFrame, told: Mapping[str, str], ignored: Sequence[str]) -> list[Column]:
+def described(frame: pandas.DataFrame, given: Mapping[str, str], ignored: Sequence[str]) -> list[Column]:
     """What every column is; TrainError if the user names one that is not there or a kind that is none."""
-    for name in (*told, *ignored):
+    for name in (*given, *ignored):
         if name not in frame:
             raise TrainError(f"the table has no column {name!r}; it has {', '.join(map(str, frame))}")
-    strange = next((kind for kind in told.values() if kind not in KINDS), None)
+    strange = next((kind for kind in given.values() if kind not in KINDS), None)
     if strange is not None:
         raise TrainError(f"{strange!r} is no kind of column; there are {', '.join(KINDS)}")
     rows = []
@@ -90,8 +90,8 @@ def described(frame: pandas.DataFrame, told: Mapping[str, str], ignored: Sequenc
         found = _described(str(name), frame[name])
         if name in ignored:
             found = replace(found, kind="ignored", why="as told")
-        elif name in told:
-            found = replace(found, kind=told[str(name)], why="as told")
+        elif name in given:
+            found = replace(found, kind=given[str(name)], why="as told")
         rows.append(found)
     return rows
 

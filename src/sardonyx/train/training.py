@@ -238,8 +238,8 @@ def _searched(
         if trial >= len(FAMILIES) and settings.budget and time.monotonic() - began > settings.budget:
             break
         family = FAMILIES[trial % len(FAMILIES)]
-        told = family.first if trial < len(FAMILIES) else family.draw(random)
-        model = family.make(columns, told, bool(classes), settings.seed)
+        drawn = family.first if trial < len(FAMILIES) else family.draw(random)
+        model = family.make(columns, drawn, bool(classes), settings.seed)
         if progress is not None:
             best = f", best loss {min(row.loss for row in found):.4g}" if found else ""
             progress(f"candidate {trial + 1}: {family.name}{best}")
@@ -254,7 +254,7 @@ def _searched(
             error_score="raise",
         )
         seconds = time.monotonic() - start
-        found.append(Candidate(family.name, told, float(losses.mean()), float(losses.std()), seconds))
+        found.append(Candidate(family.name, drawn, float(losses.mean()), float(losses.std()), seconds))
         models.append(model)
     return found, models[int(np.argmin([row.loss for row in found]))]
 

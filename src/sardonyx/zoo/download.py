@@ -158,9 +158,9 @@ def _write(answer: httpx.Response, part: Path, start: int, total: int, progress:
 
 def _starts_at(answer: httpx.Response, have: int) -> bool:
     """Whether a partial answer is what was asked for; a server may lie."""
-    told = answer.headers.get("Content-Range", "")
-    if not told.startswith(f"bytes {have}-"):
-        raise FetchError(f"{answer.url}: asked for bytes from {have} on, the server sends {told!r}")
+    sent = answer.headers.get("Content-Range", "")
+    if not sent.startswith(f"bytes {have}-"):
+        raise FetchError(f"{answer.url}: asked for bytes from {have} on, the server sends {sent!r}")
     return True
 
 

@@ -54,14 +54,14 @@ def _token(
     asked: httpx.Client, challenge: str, headers: Mapping[str, str], reference: Reference
 ) -> dict[str, str]:
     """The header that the registry's token service gives for reading."""
-    told = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-    if "realm" not in told:
+    given = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    if "realm" not in given:
         raise FetchError(f"{reference.text}: {REFUSALS[401]}")
-    query = {"scope": told.get("scope") or f"repository:{reference.repo}:pull"}
-    if "service" in told:
-        query["service"] = told["service"]
+    query = {"scope": given.get("scope") or f"repository:{reference.repo}:pull"}
+    if "service" in given:
+        query["service"] = given["service"]
     try:
-        answer = asked.get(safe(told["realm"]), params=query, headers=dict(headers))
+        answer = asked.get(safe(given["realm"]), params=query, headers=dict(headers))
     except http().TransportError as error:
         raise FetchError(f"{reference.text}: its token service cannot be reached ({error})") from error
     if answer.status_code != 200:

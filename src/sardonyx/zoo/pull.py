@@ -84,8 +84,8 @@ def _is_whole(folder: Path, target: Path) -> bool:
     record = folder / RECORD
     if not record.is_file() or not target.is_file():
         return False
-    told = json.loads(record.read_text(encoding="utf-8"))
-    return all((folder / name).is_file() for name in told["files"]) and sha256(target) == told["sha256"]
+    kept = json.loads(record.read_text(encoding="utf-8"))
+    return all((folder / name).is_file() for name in kept["files"]) and sha256(target) == kept["sha256"]
 
 
 def _resolved(reference: Reference) -> Wanted:

@@ -1,4 +1,4 @@
-"""Values are interned and folded, refuse what has no meaning, and mean what numpy means."""
+"""Values are interned and folded, refuse what is not defined, and compute what numpy computes."""
 
 from __future__ import annotations
 

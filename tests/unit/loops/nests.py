@@ -19,7 +19,7 @@ from sardonyx.fuse.run import Memory
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.value import Value, placeholder
-from sardonyx.loops.lower import border, lower
+from sardonyx.loops.lower import lower, lower_padding
 from sardonyx.loops.nest import Kernel
 from sardonyx.loops.schedule import schedule
 from sardonyx.object import executor
@@ -56,8 +56,8 @@ def kernels_of(fusion: Fusion, target: Target) -> list[Kernel]:
     """The scheduled kernels of all groups, in order."""
     found: list[Kernel] = []
     for group in fusion.groups:
-        if group.kind == "border":
-            found.append(schedule(border(group, fusion.places), target))
+        if group.kind == "padding":
+            found.append(schedule(lower_padding(group, fusion.places), target))
         elif group.kind != "concat":
             assert group.kind == "loops", group.kind
             found += [schedule(k, target) for k in lower(group, fusion.places)]

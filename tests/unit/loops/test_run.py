@@ -18,7 +18,7 @@ from sardonyx.ir.graph import Graph
 from sardonyx.ir.place import Storage
 from sardonyx.ir.run import materialise
 from sardonyx.ir.run import run as run_graph
-from sardonyx.loops.lower import border, lower
+from sardonyx.loops.lower import lower, lower_padding
 from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Literal, Load, Reduced, Store, along
 from sardonyx.loops.run import run
 from sardonyx.loops.schedule import schedule
@@ -109,7 +109,9 @@ def evaluated(graph: Graph, feeds: Sequence[Array], change: Callable[[Kernel], K
     for group in fusion.groups:
         if group.kind == "concat":
             continue
-        kernels = [border(group, fusion.places)] if group.kind == "border" else lower(group, fusion.places)
+        kernels = (
+            [lower_padding(group, fusion.places)] if group.kind == "padding" else lower(group, fusion.places)
+        )
         for kernel in map(change, kernels):
             verify(kernel)
             assert text(kernel)
@@ -137,7 +139,7 @@ def test_text(name: str, golden: Golden) -> None:
         kernel
         for group in fusion.groups
         for kernel in (
-            [border(group, fusion.places)] if group.kind == "border" else lower(group, fusion.places)
+            [lower_padding(group, fusion.places)] if group.kind == "padding" else lower(group, fusion.places)
         )
     ]
     assert "\n".join(text(scheduled(kernel)) + "\n" for kernel in kernels) == golden

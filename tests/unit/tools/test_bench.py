@@ -56,7 +56,7 @@ def test_values_near_zero_are_roundings(dtype: type) -> None:
     assert bench.distance([np.array([0, 1e-2], dtype)], [np.array([0, 1.1e-2], dtype)]) > 1e-2
 
 
-def test_numbers_that_are_none_must_be_in_the_same_places() -> None:
+def test_nan_and_infinities_must_be_in_the_same_places() -> None:
     for one, other in (([np.nan, 1], [1, np.nan]), ([np.inf, 1], [1, 1]), ([np.nan, 1], [0, 1])):
         assert bench.distance([np.array(one)], [np.array(other)]) == math.inf
 

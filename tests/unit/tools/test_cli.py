@@ -213,7 +213,7 @@ def test_free_dimensions_without_a_name_can_be_given(
 
 
 @pytest.mark.usefixtures("core")
-def test_numbers_that_are_none_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nan_and_infinities_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "model.onnx"
     text = """<ir_version: 8, opset_import: ["" : 17]>
         g (float[4] x) => (float[4] y, float[4] z, int64[4] n) {

@@ -40,7 +40,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     is_classifier = str(model.get_all_params().get("loss_function", "")).partition(":")[0] in CLASSIFYING
     borders = model.get_borders()
     names = model.feature_names_ or [f"x{at}" for at in range(len(borders))]
-    table = Table([Column(str(n), values=borders.get(at, ())) for at, n in enumerate(names)], apart=False)
+    table = Table([Column(str(n), values=borders.get(at, ())) for at, n in enumerate(names)], separate=False)
     feeds, drawn = table.feeds(request)
     feeds = {"features": feeds["x"]}
     try:

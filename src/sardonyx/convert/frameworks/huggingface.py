@@ -90,7 +90,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     is_classifier = "Classification" in type(model).__name__
     return Exported(
         path,
-        [Case(part, list(told.values())) for part, told in zip(feeds, answers, strict=True)],
+        [Case(part, list(results.values())) for part, results in zip(feeds, answers, strict=True)],
         request.sample is None,
         outputs=tuple(answers[0]),
         labels=tuple(str(label) for _, label in sorted(labels.items())) if is_classifier else (),
@@ -202,10 +202,10 @@ def _causal(model: Any) -> Plan:
         past = [tuple(given[f"past_key_values.{at}.{name}"] for name in kept) for at in range(len(layers))]
         named = {name: part for name, part in given.items() if not name.startswith("past_key_values.")}
         answer = model(**named, past_key_values=DynamicCache(past), use_cache=True)
-        told = {"logits": answer.logits}
+        results = {"logits": answer.logits}
         for at, layer in enumerate(answer.past_key_values.layers):
-            told |= {f"present.{at}.key": layer.keys, f"present.{at}.value": layer.values}
-        return told
+            results |= {f"present.{at}.key": layer.keys, f"present.{at}.value": layer.values}
+        return results
 
     return Plan(inputs, axes, call, CAUSAL_SIZES)
 

@@ -93,10 +93,10 @@ def _spec(jax: Any, array: Array, free: dict[int, str]) -> Any:
 
 def _names(model: Any, count: int) -> list[str]:
     try:
-        told = inspect.signature(model).parameters.values()
+        parameters = inspect.signature(model).parameters.values()
     except (TypeError, ValueError):
         return [f"x{at}" for at in range(count)]
-    names = [row.name for row in told if row.kind in (row.POSITIONAL_OR_KEYWORD, row.POSITIONAL_ONLY)]
+    names = [row.name for row in parameters if row.kind in (row.POSITIONAL_OR_KEYWORD, row.POSITIONAL_ONLY)]
     return names[:count] if 0 < count <= len(names) else names or [f"x{at}" for at in range(count)]
 
 

@@ -47,8 +47,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         raise ConvertError(f"Keras cannot export this model ({type(error).__name__}: {said})") from error
     names = tuple(tensor._keras_history.operation.name for tensor in model.outputs)
     names = names if len(set(names)) == len(names) else ()
-    told = [Case(part, answer) for part, answer in zip(cases, answers, strict=True)]
-    return Exported(path, told, drawn, outputs=names, batch=False, axes=axes)
+    checked = [Case(part, answer) for part, answer in zip(cases, answers, strict=True)]
+    return Exported(path, checked, drawn, outputs=names, batch=False, axes=axes)
 
 
 def _answered(model: Any, specs: list[Tensor], feeds: Feeds) -> list[Array]:

@@ -40,11 +40,11 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     booster = model if isinstance(model, lightgbm.Booster) else getattr(model, "booster_", None)
     if booster is None:
         raise ConvertError(f"a {type(model).__name__} is nothing that LightGBM predicts with")
-    told = booster.dump_model()
-    table = Table(_columns(told), apart=False)
+    dumped = booster.dump_model()
+    table = Table(_columns(dumped), separate=False)
     feeds, drawn = table.feeds(request)
     types = [("x", FloatTensorType([None, len(table.columns)]))]
-    options = {"zipmap": False} if _is_classifier(model, told) else {}
+    options = {"zipmap": False} if _is_classifier(model, dumped) else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -53,27 +53,27 @@ def export(model: Any, request: Request, path: Path) -> Exported:
             said = first_line(error)
             raise ConvertError(f"onnxmltools cannot convert this LightGBM model: {said}") from error
     path.write_bytes(proto.SerializeToString())
-    cases = [Case(part, _told(model, told, part)) for part in batches(feeds)]
+    cases = [Case(part, _answers(model, dumped, part)) for part in batches(feeds)]
     names = ("label", "probabilities") if options else ("value",)
     labels = classes_of(model)
     return Exported(path, cases, drawn, outputs=names, labels=labels, columns=tuple(table.names))
 
 
-def _is_classifier(model: Any, told: dict[str, Any]) -> bool:
-    objective = str(told.get("objective", "")).split(" ")[0]
+def _is_classifier(model: Any, dumped: dict[str, Any]) -> bool:
+    objective = str(dumped.get("objective", "")).split(" ")[0]
     return hasattr(model, "predict_proba") or objective in ("binary", "multiclass", "multiclassova")
 
 
-def _told(model: Any, told: dict[str, Any], feeds: Feeds) -> list[Array]:
+def _answers(model: Any, dumped: dict[str, Any], feeds: Feeds) -> list[Array]:
     rows = feeds["x"].astype(np.float64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return answers(model, rows, is_classifier=_is_classifier(model, told))
+        return answers(model, rows, is_classifier=_is_classifier(model, dumped))
 
 
-def _columns(told: dict[str, Any]) -> list[Column]:
-    borders: list[set[float]] = [set() for _ in told["feature_names"]]
-    for tree in told["tree_info"]:
+def _columns(dumped: dict[str, Any]) -> list[Column]:
+    borders: list[set[float]] = [set() for _ in dumped["feature_names"]]
+    for tree in dumped["tree_info"]:
         for node in _splits(tree["tree_structure"]):
             known = borders[node["split_feature"]]
             if node["decision_type"] == "==":
@@ -81,7 +81,7 @@ def _columns(told: dict[str, Any]) -> list[Column]:
             else:
                 known.add(float(node["threshold"]))
     return [
-        Column(name, values=sorted(seen)) for name, seen in zip(told["feature_names"], borders, strict=True)
+        Column(name, values=sorted(seen)) for name, seen in zip(dumped["feature_names"], borders, strict=True)
     ]
 
 

@@ -35,8 +35,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     session = sardonyx.InferenceSession(str(path), settings)
     specs = [_tensor(row) for row in session.get_inputs()]
     cases, axes, drawn = tensors.cases_of(specs, request)
-    told = [Case(part, [np.asarray(answer) for answer in session.run(None, part)]) for part in cases]
-    return Exported(path, told, drawn, batch=False, axes={} if not request.dynamic else axes)
+    checked = [Case(part, [np.asarray(answer) for answer in session.run(None, part)]) for part in cases]
+    return Exported(path, checked, drawn, batch=False, axes={} if not request.dynamic else axes)
 
 
 def _tensor(row: Any) -> Tensor:

@@ -60,8 +60,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         raise ConvertError(f"paddle2onnx cannot convert it ({type(error).__name__}: {said})") from error
     if not path.is_file():
         raise ConvertError("paddle2onnx cannot convert it; an operator has no ONNX form (see its log above)")
-    told = [Case(part, _answered(layer, specs, part)) for part in cases]
-    return Exported(path, told, drawn, batch=False, axes=axes)
+    checked = [Case(part, _answered(layer, specs, part)) for part in cases]
+    return Exported(path, checked, drawn, batch=False, axes=axes)
 
 
 def _tensor(spec: Any, at: int) -> Tensor:

@@ -50,7 +50,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         drawn,
         outputs=names,
         labels=tuple(str(label) for label in _classes(model)),
-        columns=() if table.apart else tuple(table.names),
+        columns=() if table.separate else tuple(table.names),
     )
 
 
@@ -160,8 +160,8 @@ def _whole_numbers() -> Iterator[None]:
 
     original = tree_ensemble.add_node
 
-    def add_node(*args: Any, nodes_missing_value_tracks_true: Any = 0, **told: Any) -> None:
-        original(*args, nodes_missing_value_tracks_true=int(nodes_missing_value_tracks_true), **told)
+    def add_node(*args: Any, nodes_missing_value_tracks_true: Any = 0, **facts: Any) -> None:
+        original(*args, nodes_missing_value_tracks_true=int(nodes_missing_value_tracks_true), **facts)
 
     tree_ensemble.add_node = add_node
     try:

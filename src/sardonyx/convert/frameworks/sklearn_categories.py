@@ -90,8 +90,8 @@ class _Trees:
         for key, value in {**node, "treeids": tree}.items():
             self.nodes.setdefault(f"nodes_{key}", []).append(value)
         if leaf is not None:
-            told = {"treeids": tree, "nodeids": node["nodeids"], "ids": target, "weights": float(leaf)}
-            for key, value in told.items():
+            row = {"treeids": tree, "nodeids": node["nodeids"], "ids": target, "weights": float(leaf)}
+            for key, value in row.items():
                 self.leaves.setdefault(f"target_{key}", []).append(value)
 
 

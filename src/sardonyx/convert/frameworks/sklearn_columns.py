@@ -25,15 +25,17 @@ def table_of(model: Any) -> Table:
     """The columns that the model reads; ConvertError if it was not fitted."""
     names = getattr(model, "feature_names_in_", None)
     if is_text_reader(first_step(model)):
-        return Table([Column("text", True, ("a word of a sentence", "another word", "word", ""))], apart=True)
+        return Table(
+            [Column("text", True, ("a word of a sentence", "another word", "word", ""))], separate=True
+        )
     count = _width(model)
     facts: list[_Facts] = [_Facts() for _ in range(count)]
     columns = None if names is None else [str(name) for name in names]
     _learn(model, list(range(count)), columns, facts)
     rows = [fact.column(columns[at] if columns else f"x{at}") for at, fact in enumerate(facts)]
     mixed = len({row.is_text for row in rows}) > 1
-    apart = columns is not None and (mixed or _splits_columns(model))
-    return Table(rows, apart=apart or mixed, named=columns is not None)
+    separate = columns is not None and (mixed or _splits_columns(model))
+    return Table(rows, separate=separate or mixed, named=columns is not None)
 
 
 def first_step(model: Any) -> Any:

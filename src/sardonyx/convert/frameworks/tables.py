@@ -30,7 +30,7 @@ class Table:
     """Features of a model, and whether each is an input of its own or all are one matrix `x`."""
 
     columns: Sequence[Column]
-    apart: bool
+    separate: bool
     named: bool = False
 
     @property
@@ -43,7 +43,7 @@ class Table:
         rows = _sampled(request.sample, self) if request.sample is not None else _drawn(self.columns)
         number = np.float64 if request.double else np.float32
         typed = [_typed(row, column, number) for row, column in zip(rows, self.columns, strict=True)]
-        if self.apart:
+        if self.separate:
             feeds = {c.name: row[:, None] for c, row in zip(self.columns, typed, strict=True)}
         else:
             feeds = {"x": np.stack(typed, 1)}

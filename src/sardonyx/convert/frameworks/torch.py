@@ -91,8 +91,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
 
 def parameters_of(model: Any) -> list[str]:
     """Names of the parameters of forward."""
-    told = inspect.signature(model.forward).parameters.values()
-    return [row.name for row in told if row.kind in (row.POSITIONAL_OR_KEYWORD, row.POSITIONAL_ONLY)]
+    parameters = inspect.signature(model.forward).parameters.values()
+    return [row.name for row in parameters if row.kind in (row.POSITIONAL_OR_KEYWORD, row.POSITIONAL_ONLY)]
 
 
 def _feeds(model: Any, given: Any, request: Request) -> tuple[Feeds, bool]:
@@ -238,12 +238,12 @@ def of_program(program: Any, request: Request, path: Path) -> Exported:
     model_inputs = [value.name for value in exported.model.graph.inputs]
     feeds = {name: feeds[old] for name, old in zip(model_inputs, names, strict=True)}
     places = list(torch_of(feeds).values())
-    told = [
+    answers = [
         outputs_of(
             module(*places[: len(arguments)], **dict(zip(named, places[len(arguments) :], strict=True)))
         )
     ]
-    return Exported(path, [Case(feeds, told[0])], request.sample is None, batch=False)
+    return Exported(path, [Case(feeds, answers[0])], request.sample is None, batch=False)
 
 
 def torch_of(feeds: Feeds) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     from onnxmltools.convert.common.data_types import FloatTensorType
 
     booster = model if isinstance(model, xgboost.Booster) else model.get_booster()
-    table = Table(_columns(booster), apart=False)
+    table = Table(_columns(booster), separate=False)
     feeds, drawn = table.feeds(request)
     types = [("x", FloatTensorType([None, len(table.columns)]))]
     is_classifier = _is_classifier(booster)

@@ -44,8 +44,8 @@ class _Pool:
                 state = steps[depth].setdefault(key, len(steps[depth]))
             places[len(gram) - 1].setdefault(state, place)
         columns = [np.full(len(step) + 1, -1) for step in steps]
-        for column, told in zip(columns, places, strict=True):
-            column[list(told)] = list(told.values())
+        for column, ends in zip(columns, places, strict=True):
+            column[list(ends)] = list(ends.values())
         keys = [np.array(sorted(step), np.int64) for step in steps]
         leads = [np.array([step[key] for key in sorted(step)], np.int64) for step in steps]
         return _Pool(numbers, keys, leads, columns)

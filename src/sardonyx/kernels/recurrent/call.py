@@ -214,12 +214,12 @@ class _Layer:
         sums = r.astype(np.int32).sum(1, dtype=np.int32) - origin * r.shape[1]
         steps = np.broadcast_to(scale.astype(np.float32), origin.shape).view(np.int32)
         lanes = self.panels()[0][0].lanes
-        told = np.stack([sums, origin - self._shift(), steps], 1)
-        told = told.reshape(self.directions, 3, _GATES[self.family], -1)
-        told = np.pad(told, [(0, 0), (0, 0), (0, 0), (0, -told.shape[3] % lanes)])
-        told = told.reshape(*told.shape[:3], -1, lanes).transpose(0, 3, 2, 1, 4)
-        packed = aligned_zeros(told.shape, np.dtype(np.int32))
-        packed[...] = told
+        rows = np.stack([sums, origin - self._shift(), steps], 1)
+        rows = rows.reshape(self.directions, 3, _GATES[self.family], -1)
+        rows = np.pad(rows, [(0, 0), (0, 0), (0, 0), (0, -rows.shape[3] % lanes)])
+        rows = rows.reshape(*rows.shape[:3], -1, lanes).transpose(0, 3, 2, 1, 4)
+        packed = aligned_zeros(rows.shape, np.dtype(np.int32))
+        packed[...] = rows
         return _stored(packed, dt.I32)
 
 

@@ -93,8 +93,8 @@ class Layer:
     @property
     def symbol(self) -> str:
         """The name of the kernel."""
-        told = repr([getattr(self, field.name) for field in fields(self)][2:])
-        return f"sdx_{self.kind}_{self.dtype.name}_{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        text = repr([getattr(self, field.name) for field in fields(self)][2:])
+        return f"sdx_{self.kind}_{self.dtype.name}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     @property
     def compute(self) -> str:

@@ -161,9 +161,9 @@ class _CellWriter:
         """(points - origin) . (weights - zero) * both step sizes, from the product of points and weights."""
         f, points, lanes = self.f, self.step.points, self.memory.lanes
         assert points is not None
-        told = self.step.columns(self.column, number)
+        constants = self.step.columns(self.column, number)
         sums, zero, scale = (
-            Lanes(f, f.load(f.gep(told, int_(n * lanes), "i32"), total.v.type)) for n in range(3)
+            Lanes(f, f.load(f.gep(constants, int_(n * lanes), "i32"), total.v.type)) for n in range(3)
         )
         row_sum = Lanes(f, f.splat(f.load(points.sum_at(self.row), "i32"), lanes))
         origin = Lanes(f, f.splat(f.load(points.origin_at(), "i32"), lanes))

@@ -157,8 +157,8 @@ class _Writer:
         self.residual_lane = f.select(absent, int_(0), lane)
         self.to_lane = f.word(self.spec, FinishWords.TO_LANE)
         self.by_row = f.icmp("ne", f.word(self.spec, FinishWords.BIAS_BY_ROW), int_(0))
-        apart = [f.binary("xor", x, int_(1)) for x in (self.to_lane, f.select(absent, int_(1), lane))]
-        lanes = f.binary("or", *apart)
+        scattered = [f.binary("xor", x, int_(1)) for x in (self.to_lane, f.select(absent, int_(1), lane))]
+        lanes = f.binary("or", *scattered)
         single, vectors, done = (f.new_label(hint) for hint in ("single", "vectors", "done"))
         f.branch(f.icmp("eq", lanes, int_(0)), vectors, single)
         for label, lanes_at_once in ((vectors, shape.lanes), (single, 1)):

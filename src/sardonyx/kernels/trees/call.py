@@ -28,15 +28,15 @@ def trees_calls(
     root = group.root
     x, *rest = root.args
     names = ("feature", "mode", "threshold", "missing", "yes", "no", "root", "target", "weight")
-    told = {name: value.data for name, value in zip(names, rest, strict=True) if value.data is not None}
+    tables = {name: value.data for name, value in zip(names, rest, strict=True) if value.data is not None}
     targets = root.attrs["targets"]
-    _check(told, targets)
-    inner = told["mode"] < LEAF
+    _check(tables, targets)
+    inner = tables["mode"] < LEAF
     forest = Forest(
         x.dtype,
         rest[-1].dtype,
-        tuple(sorted(set(told["mode"][inner].tolist()))),
-        bool(told["missing"][inner].any()),
+        tuple(sorted(set(tables["mode"][inner].tolist()))),
+        bool(tables["missing"][inner].any()),
         root.attrs["combine"],
     )
     source, (total, touched) = places[x.id], group.results
@@ -45,11 +45,11 @@ def trees_calls(
         Word.X: Address(source.storage, source.offset),
         Word.ROWS: x.shape[0],
         Word.FEATURES: x.shape[1],
-        Word.MOST_FEATURES: int(told["feature"][inner].max(initial=-1)) + 1,
-        Word.TREES: len(told["root"]),
+        Word.MOST_FEATURES: int(tables["feature"][inner].max(initial=-1)) + 1,
+        Word.TREES: len(tables["root"]),
         Word.TARGETS: targets,
     }
-    arrays = _arrays(told, forest)
+    arrays = _arrays(tables, forest)
     kinds = {Word.NODES: dt.U8, Word.WEIGHT: forest.weights}
     stored = {word: _stored(array, kinds.get(word, dt.I32)) for word, array in arrays.items()}
     words |= {word: Address(storage) for word, storage in stored.items()}
@@ -64,29 +64,29 @@ def trees_calls(
         (source.storage, *stored.values()),
         (*writes, *(p.storage for p in group.results if p is not None)),
         root.origins,
-        work=x.shape[0] * len(told["root"]) * 30,
+        work=x.shape[0] * len(tables["root"]) * 30,
         scratch_bytes=WALKS * targets * 9 + 64,
         kind="trees",
-        plan=f"{len(told['root'])} trees of {len(inner)} nodes for {x.shape[0]} rows",
+        plan=f"{len(tables['root'])} trees of {len(inner)} nodes for {x.shape[0]} rows",
     )
     yield call, {forest.symbol: lambda: forest_ir(forest, target)}
 
 
-def _check(told: Mapping[str, Array], targets: int) -> None:
+def _check(tables: Mapping[str, Array], targets: int) -> None:
     """Raises ShapeError for nodes or entries that do not exist."""
-    inner, nodes, entries = told["mode"] < LEAF, len(told["mode"]), len(told["target"])
-    yes, no = told["yes"], told["no"]
+    inner, nodes, entries = tables["mode"] < LEAF, len(tables["mode"]), len(tables["target"])
+    yes, no = tables["yes"], tables["no"]
     first, count = yes[~inner], no[~inner]
-    inside = [(told["root"], nodes), (yes[inner], nodes), (no[inner], nodes), (told["target"], targets)]
-    inside += [(told["feature"][inner], 1 << MODE_SHIFT), (first, entries + 1), (count, entries + 1)]
+    inside = [(tables["root"], nodes), (yes[inner], nodes), (no[inner], nodes), (tables["target"], targets)]
+    inside += [(tables["feature"][inner], 1 << MODE_SHIFT), (first, entries + 1), (count, entries + 1)]
     inside += [(first.astype(np.int64) + count, entries + 1)]
     if any(a.size and not (a.min() >= 0 and a.max() < size) for a, size in inside):
         raise ShapeError("an ensemble of trees names nodes, features or targets that do not exist; check it")
 
 
-def _arrays(told: Mapping[str, Array], forest: Forest) -> dict[Word, Array]:
+def _arrays(tables: Mapping[str, Array], forest: Forest) -> dict[Word, Array]:
     """The constant operands; node `nodes` is a leaf without entries."""
-    inner, nodes = told["mode"] < LEAF, len(told["mode"])
+    inner, nodes = tables["mode"] < LEAF, len(tables["mode"])
     real = forest.dtype.numpy
     fields = np.dtype(
         {
@@ -102,25 +102,25 @@ def _arrays(told: Mapping[str, Array], forest: Forest) -> dict[Word, Array]:
         )
     records = np.zeros(nodes + 1, fields)
     own = np.arange(nodes, dtype=np.int32)
-    records["threshold"][:nodes] = told["threshold"]
-    facts = told["feature"].copy()
+    records["threshold"][:nodes] = tables["threshold"]
+    facts = tables["feature"].copy()
     if len(forest.modes) > 1 or forest.missing:
-        facts |= told["mode"].astype(np.int32) << MODE_SHIFT
-        facts |= told["missing"].astype(np.int32) << MISSING_SHIFT
+        facts |= tables["mode"].astype(np.int32) << MODE_SHIFT
+        facts |= tables["missing"].astype(np.int32) << MISSING_SHIFT
     records["facts"][:nodes] = np.where(inner, facts, 0)
     for name in ("yes", "no"):
-        records[name][:nodes] = np.where(inner, told[name], own) * forest.node_bytes
+        records[name][:nodes] = np.where(inner, tables[name], own) * forest.node_bytes
     records["yes"][nodes] = records["no"][nodes] = nodes * forest.node_bytes
-    pad = -len(told["root"]) % WALKS
+    pad = -len(tables["root"]) % WALKS
     arrays = {
-        Word.ROOTS: np.pad(told["root"], (0, pad), constant_values=nodes) * forest.node_bytes,
-        Word.DEPTHS: np.pad(_depths(told), (0, pad)),
-        Word.START: _at_leaves(inner, told["yes"]),
-        Word.COUNT: _at_leaves(inner, told["no"]),
-        Word.TARGET: told["target"],
+        Word.ROOTS: np.pad(tables["root"], (0, pad), constant_values=nodes) * forest.node_bytes,
+        Word.DEPTHS: np.pad(_depths(tables), (0, pad)),
+        Word.START: _at_leaves(inner, tables["yes"]),
+        Word.COUNT: _at_leaves(inner, tables["no"]),
+        Word.TARGET: tables["target"],
     }
     whole = {word: np.asarray(array, np.int32) for word, array in arrays.items()}
-    return {**whole, Word.NODES: records.view(np.uint8), Word.WEIGHT: told["weight"]}
+    return {**whole, Word.NODES: records.view(np.uint8), Word.WEIGHT: tables["weight"]}
 
 
 def _at_leaves(inner: Array, column: Array) -> Array:
@@ -130,13 +130,13 @@ def _at_leaves(inner: Array, column: Array) -> Array:
     return found
 
 
-def _depths(told: Mapping[str, Array]) -> Array:
+def _depths(tables: Mapping[str, Array]) -> Array:
     """The length of the longest walk in each tree.
 
     Raises ShapeError if a walk need not end.
     """
-    inner, yes, no = told["mode"] < LEAF, told["yes"], told["no"]
-    tree, node = np.arange(len(told["root"])), told["root"]
+    inner, yes, no = tables["mode"] < LEAF, tables["yes"], tables["no"]
+    tree, node = np.arange(len(tables["root"])), tables["root"]
     depths = np.zeros(len(tree), np.int64)
     for length in range(len(inner) + 1):
         going = inner[node]

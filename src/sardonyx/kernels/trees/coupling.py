@@ -155,8 +155,8 @@ class _Writer:
         total = self._products()
         mask = vector_of("i1", self.lanes)
         with f.loop(int_(0), self.classes, 1, [int_(-1, mask)]) as t:
-            apart = (self._load(self._at(self.qp, t.index)) - total).abs()
-            t.next((Lanes(f, t.carried[0]) & (apart < NEARNESS / self.count)).v)
+            distance = (self._load(self._at(self.qp, t.index)) - total).abs()
+            t.next((Lanes(f, t.carried[0]) & (distance < NEARNESS / self.count)).v)
         busy = ~Lanes(f, t.carried[0])
         with f.loop(int_(0), self.classes, 1, [total.v]) as t:
             t.next(self._move(t.index, Lanes(f, t.carried[0]), busy).v)

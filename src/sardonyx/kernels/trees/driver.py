@@ -111,10 +111,10 @@ class _Walk:
     def _next(self, row: V, at: V) -> V:
         f = self.f
         node = f.gep(self.nodes, at, "i8")
-        told = f.load(f.gep(node, int_(self.facts_at), "i8"), "i32")
-        feature = told if self._is_plain() else f.binary("and", told, int_((1 << MODE_SHIFT) - 1, "i32"))
+        facts = f.load(f.gep(node, int_(self.facts_at), "i8"), "i32")
+        feature = facts if self._is_plain() else f.binary("and", facts, int_((1 << MODE_SHIFT) - 1, "i32"))
         value = f.load(f.gep(row, f.convert("zext", feature, "i64"), self.scalar), self.scalar)
-        yes = self._answer(value, f.load(node, self.scalar), told)
+        yes = self._answer(value, f.load(node, self.scalar), facts)
         following = f.gep(f.gep(node, int_(self.facts_at + 4), "i8"), f.convert("zext", yes, "i64"), "i32")
         return f.convert("zext", f.load(following, "i32"), "i64")
 
@@ -122,19 +122,19 @@ class _Walk:
         """Whether facts hold nothing but the feature."""
         return len(self.forest.modes) <= 1 and not self.forest.missing
 
-    def _answer(self, value: V, limit: V, told: V) -> V:
+    def _answer(self, value: V, limit: V, facts: V) -> V:
         """Whether a node says yes."""
         f, modes = self.f, self.forest.modes
         answer = int_(0, "i1")
         for mode in modes:
             found = f.fcmp(_COMPARISONS[mode], value, limit)
             if len(modes) > 1:
-                asked = f.binary("and", f.binary("lshr", told, int_(MODE_SHIFT, "i32")), int_(7, "i32"))
+                asked = f.binary("and", f.binary("lshr", facts, int_(MODE_SHIFT, "i32")), int_(7, "i32"))
                 asked = f.icmp("eq", asked, int_(mode, "i32"))
                 found = f.binary("or", answer, f.binary("and", asked, found))
             answer = found
         if self.forest.missing:
-            marked = f.binary("and", told, int_(1 << MISSING_SHIFT, "i32"))
+            marked = f.binary("and", facts, int_(1 << MISSING_SHIFT, "i32"))
             wanted = f.icmp("ne", marked, int_(0, "i32"))
             answer = f.binary("or", answer, f.binary("and", wanted, f.fcmp("uno", value, value)))
         return answer
@@ -191,9 +191,9 @@ class _Driver:
         for walk in range(WALKS):
             at = f.mul(f.add(row, f.smin(int_(walk), last)), word[Word.FEATURES])
             rows.append(f.gep(word[Word.X], at, memory_type(self.forest.dtype)))
-        apart = f.select(self.by_rows, int_(0), int_(1))
+        stride = f.select(self.by_rows, int_(0), int_(1))
         with f.loop(int_(0), word[Word.TREES], f.select(self.by_rows, int_(1), int_(WALKS))) as tree:
-            trees = [f.add(tree.index, f.mul(apart, int_(walk))) for walk in range(WALKS)]
+            trees = [f.add(tree.index, f.mul(stride, int_(walk))) for walk in range(WALKS)]
             roots, depths = (
                 [f.convert("zext", f.load(f.gep(word[w], t, "i32"), "i32"), "i64") for t in trees]
                 for w in (Word.ROOTS, Word.DEPTHS)

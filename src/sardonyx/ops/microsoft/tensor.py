@@ -61,6 +61,6 @@ def cdist(a: Value, b: Value, *, metric: str = "sqeuclidean") -> Value:
     """The distance of each row of a from each row of b, or its square."""
     if metric not in ("sqeuclidean", "euclidean"):
         raise UnsupportedOp(f'metric="{metric}"')
-    apart = a.reshape((a.shape[0], 1, a.shape[1])) - b.reshape((1, *b.shape))
-    square = (apart * apart).sum(2).reshape((a.shape[0], b.shape[0]))
+    difference = a.reshape((a.shape[0], 1, a.shape[1])) - b.reshape((1, *b.shape))
+    square = (difference * difference).sum(2).reshape((a.shape[0], b.shape[0]))
     return square if metric == "sqeuclidean" else square.sqrt()

@@ -65,7 +65,7 @@ def size_of(x: Value) -> Value:
 
 @op("Range", since=11)
 def range_(start: Value, limit: Value, delta: Value, *, stash_type: int = 1) -> Value:
-    """Start + i * delta below limit: max(0, ceil((limit - start) / delta)) numbers."""
+    """start + i * delta below limit: max(0, ceil((limit - start) / delta)) numbers."""
     start, limit, delta = (v.reshape(()) for v in (start, limit, delta))
     if start.dtype.is_int:
         first, last, step = (size(v, "the range", None) for v in (start, limit, delta))

@@ -23,7 +23,7 @@ op("ThresholdedRelu")(thresholded_relu)
 @op("Affine")
 @in_single
 def affine(x: Value, *, alpha: float = 1.0, beta: float = 0.0) -> Value:
-    """Alpha * x + beta."""
+    """alpha * x + beta."""
     return x * alpha + beta
 
 
@@ -37,14 +37,14 @@ def scale(x: Value, *, scale: float = 1.0) -> Value:
 @op("ScaledTanh")
 @in_single
 def scaled_tanh(x: Value, *, alpha: float, beta: float) -> Value:
-    """Alpha * tanh(beta * x)."""
+    """alpha * tanh(beta * x)."""
     return (x * beta).tanh() * alpha
 
 
 @op("ParametricSoftplus")
 @in_single
 def parametric_softplus(x: Value, *, alpha: float, beta: float) -> Value:
-    """Alpha * log(1 + exp(beta * x))."""
+    """alpha * log(1 + exp(beta * x))."""
     return softplus(x * beta) * alpha
 
 

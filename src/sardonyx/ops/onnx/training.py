@@ -37,7 +37,7 @@ def adagrad(
     epsilon: float = 1e-6,
     norm_coefficient: float = 0.0,
 ) -> tuple[Value, ...]:
-    """X - rate * g / (sqrt(h) + epsilon), where h sums the squares of all gradients."""
+    """x - rate * g / (sqrt(h) + epsilon), where h sums the squares of all gradients."""
 
     def step(x: Value, g: Value, h: Value) -> tuple[Value, ...]:
         rate = _rate(r, x) / (_rate(t, x) * decay_factor + 1.0)
@@ -59,7 +59,7 @@ def adam(
     norm_coefficient: float = 0.0,
     norm_coefficient_post: float = 0.0,
 ) -> tuple[Value, ...]:
-    """X - rate * v / (sqrt(h) + epsilon), where v and h follow the gradients and their squares."""
+    """x - rate * v / (sqrt(h) + epsilon), where v and h follow the gradients and their squares."""
 
     def step(x: Value, g: Value, v: Value, h: Value) -> tuple[Value, ...]:
         count, one = t.reshape(()).cast(dt.F64), scalar(1, dt.F64)
@@ -84,7 +84,7 @@ def momentum(
     mode: str,
     norm_coefficient: float,
 ) -> tuple[Value, ...]:
-    """X - rate * v, where v follows the gradients; in mode nesterov it looks one step ahead."""
+    """x - rate * v, where v follows the gradients; in mode nesterov it looks one step ahead."""
 
     def step(x: Value, g: Value, v: Value) -> tuple[Value, ...]:
         share = scalar(0, t.dtype).lt(t.reshape(())).where(scalar(beta, x.dtype), 1.0)

@@ -24,7 +24,7 @@ from sardonyx.fuse.run import Memory, run_group
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.unproven import unproven
 from sardonyx.kernels.families import NATIVE as FAMILIES
-from sardonyx.loops.lower import border, lower
+from sardonyx.loops.lower import lower, lower_padding
 from sardonyx.loops.nest import Kernel
 from sardonyx.loops.run import run as run_kernel
 from sardonyx.passes import PIPELINE
@@ -63,8 +63,8 @@ class ReferenceBackend:
 
 def lowered(group: Group, fusion: Fusion) -> tuple[Kernel, ...]:
     """The loop nests that compute a group; none for a contraction or an algorithm."""
-    if group.kind == "border":
-        return (border(group, fusion.places),)
+    if group.kind == "padding":
+        return (lower_padding(group, fusion.places),)
     return tuple(lower(group, fusion.places)) if group.kind == "loops" else ()
 
 

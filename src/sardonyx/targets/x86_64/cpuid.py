@@ -64,10 +64,10 @@ def decode(ask: Ask, xcr0: Callable[[], int]) -> frozenset[str]:
     last = {first: ask(first, 0)[_A] for first in (0, _EXTENDED)}
     leaves = {(row.leaf, row.subleaf) for row in FEATURES.values()}
     # A leaf past the last one shows the last one.
-    told = {(leaf, n): ask(leaf, n) for leaf, n in leaves if leaf <= last[leaf & _EXTENDED]}
+    answers = {(leaf, n): ask(leaf, n) for leaf, n in leaves if leaf <= last[leaf & _EXTENDED]}
 
     def has(row: _Bit) -> bool:
-        registers = told.get((row.leaf, row.subleaf))
+        registers = answers.get((row.leaf, row.subleaf))
         return registers is not None and bool(registers[row.register] >> row.bit & 1)
 
     saved = xcr0() if has(_OSXSAVE) else 0

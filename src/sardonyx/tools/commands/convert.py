@@ -1,4 +1,4 @@
-"""`sardonyx convert`: a trained model of another framework to an ONNX file that says the same.
+"""`sardonyx convert`: a trained model of another framework to an ONNX file that predicts the same.
 
 Also lists and removes the environments that conversions build.
 """

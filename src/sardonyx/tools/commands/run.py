@@ -102,7 +102,7 @@ def _row(value: Any) -> tuple[str, str, str]:
 
 
 def _remark(name: str, result: Any, is_random: bool) -> str:
-    """A sentence on numbers that are none, if the result has any."""
+    """A sentence on NaN and infinities, if the result has any."""
     if not isinstance(result, np.ndarray) or not (strange := _strange(result)):
         return ""
     found = " and ".join(f"{count} of {result.size} elements {kind}" for kind, count in strange.items())

@@ -22,15 +22,15 @@ CONFIG = "magika_config.json"
 def make(task: str, model: str) -> Callable[[Any], Answer]:
     """The pipeline; it takes a path or bytes."""
     session = sardonyx.InferenceSession(str(pull(model)))
-    told = json.loads(catalog().assets[CONFIG].path.read_text(encoding="utf-8"))
+    config = json.loads(catalog().assets[CONFIG].path.read_text(encoding="utf-8"))
 
     def run(source: Any) -> Answer:
         data = source if isinstance(source, bytes) else _read(Path(source))
-        if len(data) < told["min_file_size_for_dl"]:
+        if len(data) < config["min_file_size_for_dl"]:
             return Answer("too short to tell", [])
-        (chances,) = session.run(None, {"bytes": features(data, told)[None]})
+        (chances,) = session.run(None, {"bytes": features(data, config)[None]})
         order = np.argsort(-chances[0])[:3]
-        names = told["target_labels_space"]
+        names = config["target_labels_space"]
         rows = [{"type": names[at], "probability": float(chances[0, at])} for at in order]
         return Answer("\n".join(f"{percent(row['probability']):>6}  {row['type']}" for row in rows), rows)
 
@@ -43,11 +43,11 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def features(data: bytes, told: dict[str, Any]) -> Array:
+def features(data: bytes, config: dict[str, Any]) -> Array:
     """The bytes after the blanks at the beginning and before those at the end, padded: int32 [2048]."""
-    head = data[: told["block_size"]].lstrip()[: told["beg_size"]]
-    tail = data[-told["block_size"] :].rstrip()[-told["end_size"] :]
-    row = np.full(told["beg_size"] + told["end_size"], told["padding_token"], np.int32)
+    head = data[: config["block_size"]].lstrip()[: config["beg_size"]]
+    tail = data[-config["block_size"] :].rstrip()[-config["end_size"] :]
+    row = np.full(config["beg_size"] + config["end_size"], config["padding_token"], np.int32)
     row[: len(head)] = np.frombuffer(head, np.uint8)
     row[len(row) - len(tail) :] = np.frombuffer(tail, np.uint8)
     return row

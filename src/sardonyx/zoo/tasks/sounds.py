@@ -126,7 +126,7 @@ def _quality(session: Any, signal: Array) -> Answer:
     starts = range(0, len(whole) - QUALITY_SAMPLES + 1, RATE)
     rows = np.stack([whole[start : start + QUALITY_SAMPLES] for start in list(starts)[:60]])
     (raw,) = session.run(None, {"input_1": rows.astype(np.float32)})
-    told = {
+    scores = {
         name: float(np.polyval(curve, raw[:, at]).mean()) for at, (name, curve) in enumerate(CURVES.items())
     }
-    return Answer("\n".join(f"{name:10} {score:.2f} of 5" for name, score in told.items()), told)
+    return Answer("\n".join(f"{name:10} {score:.2f} of 5" for name, score in scores.items()), scores)
