@@ -96,7 +96,10 @@ def test_boxes_and_foregrounds_are_found(tmp_path: Path) -> None:
     assert len(pipeline("yolox_ddddocr_det")(asset("page.png", "yolox_ddddocr_det")).data) > 5
     cut = pipeline("segment")(asset("chelsea.png", "isnet_uint8"))
     assert 0.5 < cut.data["part"] < 0.95 and cut.picture is not None and cut.picture.mode == "RGBA"
-    assert pipeline("classify")(asset("page.png", "lcnet_orientation")).data[0]["label"] == "upright"
+    assert (
+        pipeline("classify", "lcnet_orientation")(asset("page.png", "lcnet_orientation")).data[0]["label"]
+        == "upright"
+    )
 
 
 def test_silence_is_silent() -> None:

@@ -21,6 +21,7 @@ from sardonyx.tools.commands import (
     cache,
     compile,
     convert,
+    diff,
     endpoints,
     explain,
     imports,
@@ -36,15 +37,17 @@ from sardonyx.tools.commands import (
     task,
     traffic,
     train,
+    view,
+    vision,
     zoo,
 )
 from sardonyx.tools.console import UserError
 from sardonyx.version import __version__
 
 COMMANDS: tuple[ModuleType, ...] = (
-    *(run, inspect, explain, bench, compile, cache, serve, ray),
+    *(run, inspect, explain, view, diff, bench, compile, cache, serve, ray),
     *(register, imports, models, endpoints, traffic, monitor, keys, backup, knobs),
-    *(convert, train, zoo, task),
+    *(convert, train, vision, zoo, task),
 )
 
 _EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))

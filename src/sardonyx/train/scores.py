@@ -52,7 +52,7 @@ def of_classes(truth: Array, chances: Array, classes: Sequence[Any], seed: int) 
         "area under ROC": area,
         "log loss": loss,
     }
-    return _with_intervals(measures, len(truth), seed)
+    return with_intervals(measures, len(truth), seed)
 
 
 def of_values(truth: Array, values: Array, seed: int) -> list[Score]:
@@ -67,10 +67,11 @@ def of_values(truth: Array, values: Array, seed: int) -> list[Score]:
         "mean absolute error": lambda rows: float(np.abs(truth[rows] - values[rows]).mean()),
         "variance explained": explained,
     }
-    return _with_intervals(measures, len(truth), seed)
+    return with_intervals(measures, len(truth), seed)
 
 
-def _with_intervals(measures: dict[str, Callable[[Array], float]], count: int, seed: int) -> list[Score]:
+def with_intervals(measures: dict[str, Callable[[Array], float]], count: int, seed: int) -> list[Score]:
+    """Each measure of all rows, and within which it lies for draws of as many; a measure takes rows."""
     random = np.random.default_rng(seed)
     draws = [random.integers(0, count, count) for _ in range(RESAMPLED)]
     scores = []

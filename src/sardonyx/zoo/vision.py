@@ -44,6 +44,10 @@ def centred(image: Array) -> Array:
     return planes(image[:, :, ::-1] / 127.5 - 1)
 
 
+def _thing(side: int, batch: int = 1) -> Feeds:
+    return {"picture": repeated(planes((picture("chelsea.png", side, side) - 127) / 128), batch)}
+
+
 def _thin_resnet(batch: int = 1) -> Feeds:
     image = picture("chelsea.png", 256, 256)[16:240, 16:240, ::-1] - CAFFE_MEAN_BGR
     return {"input:0": repeated(np.ascontiguousarray(image[None], np.float32), batch)}
@@ -119,6 +123,8 @@ _BATCHES = ({"batch": 1}, {"batch": 3})
 _LINES = ({"width": 320}, {"width": 640, "batch": 2}, {"width": 480, "batch": 3})
 
 MAKERS = {
+    "efficientnet_lite0": Maker(partial(_thing, 224), _BATCHES),
+    "efficientnet_lite2": Maker(partial(_thing, 260), _BATCHES),
     "opennsfw_resnet50_thin": Maker(_thin_resnet, _BATCHES),
     "lcnet_orientation": Maker(_orientation, _BATCHES),
     "mtcnn_pnet": Maker(_faces, ({}, {"height": 128, "width": 192}, {"height": 61, "width": 75, "batch": 2})),

@@ -23,10 +23,11 @@ from sardonyx.gateway.console.access import COOKIE, Gate, Visitor, browser, set_
 from sardonyx.gateway.console.ask import AskPages
 from sardonyx.gateway.console.desk import Desk, Place
 from sardonyx.gateway.console.endpoints import EndpointPages
-from sardonyx.gateway.console.graph import GraphPages, netron
+from sardonyx.gateway.console.graph import GraphPages
 from sardonyx.gateway.console.keys import AccessPages
 from sardonyx.gateway.console.models import ModelPages
 from sardonyx.gateway.console.monitors import MonitorPages
+from sardonyx.gateway.console.netron import netron
 from sardonyx.gateway.console.parts import Parts
 from sardonyx.gateway.console.profile import ProfilePages
 from sardonyx.gateway.console.requests import RequestPages

@@ -35,7 +35,10 @@ TASKS = {
             "picture",
             "classes and probabilities",
             "pictures",
-            ("lcnet_orientation", "opennsfw_resnet50_thin", "mnist_cntk"),
+            (
+                *("efficientnet_lite2", "efficientnet_lite0"),
+                *("lcnet_orientation", "opennsfw_resnet50_thin", "mnist_cntk"),
+            ),
         ),
         Task(
             "detect",

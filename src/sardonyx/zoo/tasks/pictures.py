@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import sardonyx
+from sardonyx.zoo.fetch import fetch_asset
 from sardonyx.zoo.maker import Array
 from sardonyx.zoo.pull import pull
 from sardonyx.zoo.tasks import images
@@ -35,10 +36,24 @@ def _digit(image: Image.Image) -> Array:
     return np.ascontiguousarray(ink[None, None], np.float32)
 
 
-READERS: dict[str, tuple[Callable[[Image.Image], Array], tuple[str, ...]]] = {
-    "lcnet_orientation": (_upright, ("upright", "turned by 90", "turned by 180", "turned by 270")),
-    "opennsfw_resnet50_thin": (_nsfw, ("safe", "not safe for work")),
-    "mnist_cntk": (_digit, tuple("0123456789")),
+def _thing(side: int) -> Callable[[Image.Image], Array]:
+    return lambda image: images.planes((images.pixels(image, side, side) - 127) / 128)
+
+
+def _things() -> tuple[str, ...]:
+    """The first word that WordNet has for each of the 1,000 classes."""
+    lines = fetch_asset("imagenet_lemmas.txt").read_text(encoding="utf-8").splitlines()
+    words = dict(line.split("\t", 1) for line in lines)
+    order = fetch_asset("imagenet_synsets.txt").read_text(encoding="utf-8").split()
+    return tuple(words[synset].partition(",")[0] for synset in order)
+
+
+READERS: dict[str, tuple[Callable[[Image.Image], Array], Callable[[], tuple[str, ...]]]] = {
+    "efficientnet_lite0": (_thing(224), _things),
+    "efficientnet_lite2": (_thing(260), _things),
+    "lcnet_orientation": (_upright, lambda: ("upright", "turned by 90", "turned by 180", "turned by 270")),
+    "opennsfw_resnet50_thin": (_nsfw, lambda: ("safe", "not safe for work")),
+    "mnist_cntk": (_digit, lambda: tuple("0123456789")),
 }
 
 
@@ -47,12 +62,13 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
     session = sardonyx.InferenceSession(str(pull(model)))
     if task == "segment":
         return lambda source: _segmented(session, images.opened(source))
-    reader, labels = READERS[model]
+    reader, labels_of = READERS[model]
+    labels = labels_of()
     return lambda source: _classified(session, reader(images.opened(source)), labels)
 
 
 def _classified(session: Any, image: Array, labels: tuple[str, ...]) -> Answer:
-    (scores,) = session.run(None, {session.get_inputs()[0].name: image})
+    scores = session.run(None, {session.get_inputs()[0].name: image})[0]
     chances = scores[0].astype(np.float64)
     if chances.min() < 0 or abs(chances.sum() - 1) > 1e-3:
         chances = np.exp(chances - chances.max())

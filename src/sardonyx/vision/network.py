@@ -1,0 +1,259 @@
+"""The ONNX graphs: from a picture of any size to features, and from there to labels and probabilities.
+
+Both begin with the same nodes, so what is learned from is what is asked later. Runs nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from sardonyx.vision.pictures import NONE
+from sardonyx.zoo import pull
+
+Array = np.ndarray[Any, Any]
+OPSET, OPSET_ML, IR_VERSION = 20, 3, 10
+FITS = ("stretch", "crop")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of the zoo that takes pictures of `side`, as (pixel - 127) / 128.
+
+    `maps` are values inside it whose means over the plane tell of texture what its end has left out.
+    """
+
+    name: str
+    side: int
+    maps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Networks whose features stand side by side."""
+
+    name: str
+    networks: tuple[Network, ...]
+
+    @property
+    def side(self) -> int:
+        """The largest side of a picture that is looked at."""
+        return max(network.side for network in self.networks)
+
+
+LITE0 = Network("efficientnet_lite0", 224, ("_blocks.4.sum", "_blocks.10.sum", "_blocks.15._project_conv"))
+LITE2 = Network("efficientnet_lite2", 260, ("_blocks.6.sum", "_blocks.14.sum", "_blocks.20._project_conv"))
+BACKBONES = {
+    row.name: row
+    for row in (
+        Backbone("efficientnet_lite0+2", (LITE0, LITE2)),
+        Backbone("efficientnet_lite2", (LITE2,)),
+        Backbone("efficientnet_lite0", (LITE0,)),
+    )
+}
+MEAN, SCALE = 127.0, 128.0
+
+
+@dataclass(frozen=True)
+class Head:
+    """What was learned, over features [n].
+
+    Attributes:
+        weights, bias: scores are features @ weights + bias: [n, classes], [classes].
+        centres: the mean of each class, of length 1: [n, classes].
+        middle: the mean of all, which is taken away before features are compared with centres: [n].
+        least: less like its nearest centre than this, and a picture is `none of these`.
+        classes: the labels in the order of the scores.
+        several: each label is there or not by itself.
+    """
+
+    weights: Array
+    bias: Array
+    centres: Array
+    middle: Array
+    least: float
+    classes: tuple[str, ...]
+    several: bool
+
+
+class _Graph:
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, value: Any) -> str:
+        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
+        return output
+
+
+def features_model(backbone: Backbone, fit: str) -> onnx.ModelProto:
+    """`picture` uint8 [height, width, 3] -> `features` float32 [1, n], made of groups of length 1."""
+    graph = _Graph()
+    features = _features(graph, backbone, fit)
+    return _model(graph, {features: (TensorProto.FLOAT, [1, None])}, {})
+
+
+def whole_model(backbone: Backbone, fit: str, head: Head, about: Mapping[str, str]) -> onnx.ModelProto:
+    """`picture` uint8 [height, width, 3] -> `label` [1], `probabilities` [1, classes], `likeness` [1]."""
+    graph = _Graph()
+    features = _features(graph, backbone, fit)
+    weights = graph.constant("head.weights", head.weights.astype(np.float32))
+    scores = graph.node(
+        "Gemm", [features, weights, graph.constant("head.bias", head.bias.astype(np.float32))], "scores"
+    )
+    if head.several:
+        graph.node("Sigmoid", [scores], "probabilities")
+    else:
+        graph.node("Softmax", [scores], "probabilities", axis=-1)
+    _labelled(graph, features, scores, head)
+    count = len(head.classes)
+    outputs = {
+        "label": (TensorProto.STRING, [1]),
+        "probabilities": (TensorProto.FLOAT, [1, count]),
+        "likeness": (TensorProto.FLOAT, [1]),
+    }
+    told = {"labels": json.dumps(head.classes), "task": "image-classification", **about}
+    return _model(graph, outputs, told)
+
+
+def _labelled(graph: _Graph, features: str, scores: str, head: Head) -> None:
+    """The best label, or none: if all are unlikely, or the picture is like none that were learned from."""
+    best = graph.node("ArgMax", [scores], "best", axis=-1, keepdims=0)
+    apart = graph.node(
+        "Sub", [features, graph.constant("middle", head.middle.astype(np.float32))], "features.apart"
+    )
+    axis = graph.constant("last axis", np.array([-1]))
+    size = graph.node("ReduceL2", [apart, axis], "features.size", keepdims=1)
+    turned = graph.node("Div", [apart, size], "features.direction")
+    centres = graph.constant("centres", head.centres.astype(np.float32))
+    alike = graph.node("MatMul", [turned, centres], "likenesses")
+    near = graph.node("ReduceMax", [alike, axis], "likeness", keepdims=0)
+    strange = graph.node("Less", [near, graph.constant("least likeness", np.float32(head.least))], "strange")
+    if head.several:
+        most = graph.node("ReduceMax", [scores, axis], "most", keepdims=0)
+        unlikely = graph.node("Less", [most, graph.constant("nought", np.float32(0))], "unlikely")
+        strange = graph.node("Or", [strange, unlikely], "strange or unlikely")
+    nothing = graph.constant("nothing", np.array(len(head.classes)))
+    index = graph.node("Where", [strange, nothing, best], "index")
+    graph.node(
+        "LabelEncoder",
+        [index],
+        "label",
+        domain="ai.onnx.ml",
+        keys_int64s=list(range(len(head.classes) + 1)),
+        values_strings=[*head.classes, NONE],
+        default_string=NONE,
+    )
+
+
+def _features(graph: _Graph, backbone: Backbone, fit: str) -> str:
+    pixels = graph.node("Cast", ["picture"], "pixels", to=TensorProto.FLOAT)
+    if fit == "crop":
+        pixels = _cropped(graph, pixels)
+    planes = graph.node("Transpose", [pixels], "planes", perm=[2, 0, 1])
+    batch = graph.node("Unsqueeze", [planes, graph.constant("first axis", np.array([0]))], "batch")
+    parts = [part for network in backbone.networks for part in _seen(graph, network, batch)]
+    return graph.node("Concat", parts, "features", axis=1)
+
+
+def _seen(graph: _Graph, network: Network, batch: str) -> list[str]:
+    """The features of one network [1, n], group by group: roots, so that few large ones do not rule."""
+    name = network.name
+    small = graph.node(
+        "Resize",
+        [batch, "", "", graph.constant(f"{name}/side", np.array([network.side] * 2))],
+        f"{name}/small",
+        mode="linear",
+        antialias=1,
+        axes=[2, 3],
+        coordinate_transformation_mode="half_pixel",
+    )
+    centred = graph.node("Sub", [small, graph.constant(f"{name}/mean", np.float32(MEAN))], f"{name}/centred")
+    scaled = graph.node(
+        "Mul", [centred, graph.constant(f"{name}/scale", np.float32(1 / SCALE))], f"{name}/scaled"
+    )
+    groups = [_grafted(graph, network, scaled)]
+    plane = graph.constant(f"{name}/plane of maps", np.array([2, 3]))
+    groups += [
+        graph.node("ReduceMean", [f"{name}/{at}", plane], f"{name}/{at}.mean", keepdims=0)
+        for at in network.maps
+    ]
+    axis = graph.constant(f"{name}/last axis", np.array([-1]))
+    floor = graph.constant(f"{name}/least length", np.float32(1e-12))
+    return [_rooted(graph, group, axis, floor) for group in groups]
+
+
+def _rooted(graph: _Graph, group: str, axis: str, floor: str) -> str:
+    """sign(x) sqrt(|x|), scaled to length 1."""
+    size = graph.node("Sqrt", [graph.node("Abs", [group], f"{group}.abs")], f"{group}.sqrt")
+    root = graph.node("Mul", [size, graph.node("Sign", [group], f"{group}.sign")], f"{group}.root")
+    length = graph.node("ReduceL2", [root, axis], f"{group}.length", keepdims=1)
+    return graph.node("Div", [root, graph.node("Max", [length, floor], f"{group}.divisor")], f"{group}.unit")
+
+
+def _cropped(graph: _Graph, pixels: str) -> str:
+    """The largest square in the middle."""
+    sizes = graph.node("Shape", [pixels], "sizes", end=2)
+    side = graph.node("ReduceMin", [sizes, graph.constant("only axis", np.array([0]))], "square", keepdims=1)
+    spare = graph.node("Sub", [sizes, side], "spare")
+    begin = graph.node("Div", [spare, graph.constant("two", np.array([2]))], "begin")
+    end = graph.node("Add", [begin, side], "end")
+    return graph.node(
+        "Slice", [pixels, begin, end, graph.constant("plane axes", np.array([0, 1]))], "middle part"
+    )
+
+
+def _grafted(graph: _Graph, network: Network, source: str) -> str:
+    """The zoo's network without its own head, fed by `source`; the mean of its last maps."""
+    name = network.name
+    model = onnx.load(pull(name, quiet=True))
+    nodes = {output: node for node in model.graph.node for output in node.output}
+    wanted, kept = ["features"], set()
+    while wanted:
+        node = nodes.get(wanted.pop())
+        if node is not None and node.output[0] not in kept:
+            kept.add(node.output[0])
+            wanted += node.input
+    (entry,) = (value.name for value in model.graph.input)
+    used = set()
+    for node in model.graph.node:
+        if node.output[0] in kept:
+            copy = onnx.NodeProto()
+            copy.CopyFrom(node)
+            copy.input[:] = [source if one == entry else f"{name}/{one}" for one in node.input]
+            copy.output[:] = [f"{name}/{one}" for one in node.output]
+            copy.name = copy.output[0]
+            used |= set(node.input)
+            graph.nodes.append(copy)
+    for tensor in model.graph.initializer:
+        if tensor.name in used:
+            tensor.name = f"{name}/{tensor.name}"
+            graph.constants.append(tensor)
+    return f"{name}/features"
+
+
+def _model(
+    graph: _Graph, outputs: Mapping[str, tuple[int, list[Any]]], about: Mapping[str, str]
+) -> onnx.ModelProto:
+    made = helper.make_graph(
+        graph.nodes,
+        "custom_vision",
+        [helper.make_tensor_value_info("picture", TensorProto.UINT8, ["height", "width", 3])],
+        [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in outputs.items()],
+        graph.constants,
+    )
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
+    model: onnx.ModelProto = helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION)
+    helper.set_model_props(model, dict(about))
+    onnx.checker.check_model(model, full_check=True)
+    return model
