@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnx.parser
-import pytest
 
-from sardonyx.tools.cli import main
 from sardonyx.tools.comparing import answers_compared, compared, is_same
 
 TEXT = """<ir_version: 10, opset_import: ["" : 21]>
@@ -64,15 +61,3 @@ def test_results_are_the_same_within_a_tolerance() -> None:
     assert gone[0]["differs"]
     words = answers_compared((["t"], ["t"]), ([np.array(["x"], object)], [np.array(["y"], object)]), 1)
     assert words == [{"output": "t", "differs": True, "how": "1 of 1 texts differ"}]
-
-
-def test_the_command_runs_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = saved(tmp_path / "a.onnx"), saved(tmp_path / "b.onnx", ("{1,", "{9,"))
-    assert main(["diff", str(first), str(second)]) == 0
-    told = capsys.readouterr().out
-    assert "weights (1 differ)" in told and "results on one sample" in told and "nothing differs" not in told
-    assert main(["diff", str(first), str(first), "--json", "--dim", "N=2"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["same"] and found["results"] == [{"output": "y", "differs": False, "how": "equal"}]
-    assert main(["diff", str(first), str(tmp_path / "none.onnx")]) == 1
-    assert "there is no file" in capsys.readouterr().err
