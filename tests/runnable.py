@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sardonyx import targets
@@ -22,3 +24,22 @@ def need(target: Target) -> Target:
         return targets.executable(target)
     except TargetError as error:
         pytest.skip(str(error))
+
+
+def with_each_feature() -> list[Target]:
+    """The runnable levels, and each with one of the features that tiles of its own ask for."""
+    best = targets.detect()
+    found = []
+    for level in runnable_targets():
+        asked = {feature for tile in level.tiles for feature in tile.features}
+        have = sorted(asked & set(best.features))
+        found += [level, *(isa.with_features(level, [feature]) for feature in have)]
+    return found
+
+
+def narrow_twin() -> Target | None:
+    """The tiles of AVX2 with AVX-VNNI as AVX-512 encodes their instructions; None if that is not here."""
+    if not {*isa.V4.features, "avx512vnni"} <= set(targets.detect().features):
+        return None
+    tiles = tuple(replace(tile, features=()) for tile in isa.V3.tiles)
+    return replace(isa.with_features(isa.V4, ["avx512vnni"]), name="ymm", lanes=isa.V3.lanes, tiles=tiles)

@@ -36,8 +36,15 @@ class Goal:
 
         Raises CompileError if the target has none.
         """
+        row = self.find_tile(operand)
+        if row is None:
+            raise CompileError(f"{self.target.name} has no register tile for {operand}")
+        return row
+
+    def find_tile(self, operand: str) -> RegisterTile | None:
+        """As `tile`; None if the target has none."""
         for row in self.target.tiles:
             allowed = self.policy.precision in row.precisions and all(map(self.target.has, row.features))
             if row.operand == operand and allowed:
                 return row
-        raise CompileError(f"{self.target.name} has no register tile for {operand}")
+        return None

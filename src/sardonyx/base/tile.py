@@ -10,11 +10,11 @@ class RegisterTile:
     """What the innermost loop of a contraction holds in registers.
 
     Attributes:
-        operand: the element type of both operands: f32, f64, bf16, i8.
+        operand: what is multiplied: f32, f64, i16, or i8, which is unsigned bytes times signed ones.
         accumulator: that of the sums.
         rows: the most rows.
         vectors: the most vectors of a row.
-        k_step: elements of k that one instruction consumes.
+        k_step: elements of k that one instruction consumes; packed operands are padded to a multiple of it.
         instruction: what multiplies and adds.
         features: what the machine needs for it beyond the target's level.
         precisions: the policies that allow it.

@@ -27,9 +27,10 @@ from sardonyx.runtime.image import LoadedImage, load, load_cached
 _EXECUTOR = f"executor {sys.platform}", Shared(lambda goal: executor.ir(goal.target))
 
 
-def shared_modules() -> Mapping[str, Shared]:
-    """All modules that models share, by name."""
-    return {**contraction("f32"), **contraction("f64"), _EXECUTOR[0]: _EXECUTOR[1]}
+def shared_modules(level: Target) -> Mapping[str, Shared]:
+    """All modules that models share on CPUs of a level, by name."""
+    kernels = {name: text for tile in level.tiles for name, text in contraction(tile).items()}
+    return {**kernels, _EXECUTOR[0]: _EXECUTOR[1]}
 
 
 @dataclass(slots=True)
@@ -102,7 +103,7 @@ class Build:
 
     def _shared(self, name: str, text: Shared) -> Module:
         """A module whose text need not be made to know whether its code is there."""
-        module = Module(text, Goal(self.level, self.goal.policy), "")
+        module = Module(text, text.goal(self.level, self.goal.policy), "")
         module.code = shipped.find(name, self.level.name, self.goal.policy.precision)
         if module.code is not None:
             module.key = key(module.code)

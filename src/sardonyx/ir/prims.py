@@ -34,7 +34,7 @@ class Prim:
         run: its meaning over arrays (attributes with sizes evaluated).
         symbolic: `run` is also right for object arrays of symbolic integers.
         takes: the kinds of element types that its operands may have (of numpy's letters); empty = any tensor.
-        alike: the operands that must be of one type.
+        alike: the operands that must be of one type; bytes are contracted with or without a sign.
         positions: its second operand holds positions, which must be integers.
         conditions: what must hold of sizes so that its kernel stays inside its memory.
         constant: the operands that its kernel wants to know when it is compiled.

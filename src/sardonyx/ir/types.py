@@ -28,7 +28,8 @@ def check(prim: str, args: Sequence[Typed]) -> None:
     if row.takes and any(t.kind not in row.takes for t in types):
         raise ShapeError(f"{prim} is not defined for {', '.join(t.name for t in types)}")
     alike = types if prim == "concat" else [types[n] for n in row.alike]
-    if any(t is not alike[0] for t in alike):
+    bytes_ = row.kind == "contract" and set(alike) == {dt.U8, dt.I8}
+    if any(t is not alike[0] for t in alike) and not bytes_:
         raise ShapeError(f"{prim} of different element types {[t.name for t in alike]}")
     if prim == "where" and types[0] is not dt.BOOL:
         raise ShapeError(f"where needs a condition of type bool, not {types[0].name}")

@@ -15,6 +15,8 @@ class Gemm(IntEnum):
     With FINISH = 1: C = min(max(sum + BIAS[n] + RESIDUAL[b0, b1, m, n], LOW), HIGH), where BIAS and RESIDUAL
     may be 0, LOW and HIGH are bits of the element type; NaN stays NaN.
     L2_BYTES is the size of the cache for which blocks are cut.
+    For operands of `depth` elements a k step, K counts steps, strides of A its elements, which run on in
+    whole steps (A_K = 1), and those of B and C sums.
     """
 
     A = 0
@@ -69,6 +71,8 @@ class Conv(IntEnum):
     unless GROUPS > 1 and a group ends inside the block.
     PLAIN = 1: Y has channels Y_CHANNEL apart; coords = [sample, line, pixel, channel].
     PLAIN = 2: the same, but the epilogue gets the tile transposed, coords = [sample, line, channel, pixel].
+    For operands of `depth` elements a k step, X_* count elements, input is blocked, and where a group's share
+    of a block is no whole number of steps, it is the last of the only group.
     BIAS is padded like the channels of Y. FINISH and the words after it are as for `Gemm`, with R_* in the
     role of Y_*, and L2_BYTES.
     """

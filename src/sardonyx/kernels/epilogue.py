@@ -33,8 +33,8 @@ class Finish:
         return [
             int(fused),
             load_address(self.bias),
-            float_bits(self.low, dtype),
-            float_bits(self.high, dtype),
+            number_bits(self.low, dtype),
+            number_bits(self.high, dtype),
             load_address(self.residual),
             *strides,
         ]
@@ -48,8 +48,11 @@ def load_address(load: Load | None) -> Argument:
     return 0 if load is None else Address(load.buffer.key, load.at.const)
 
 
-def float_bits(number: float, dtype: DType) -> int:
-    """The bits of a float as an integer word."""
+def number_bits(number: float, dtype: DType) -> int:
+    """The bits of a number as an integer word; an integer without bounds is bounded by its type."""
+    if dtype.is_int:
+        most = (1 << dtype.bits - 1) - 1
+        return int(min(max(number, -most - 1), most))
     return int.from_bytes(struct.pack("<f" if dtype is dt.F32 else "<d", number), "little", signed=True)
 
 
@@ -58,7 +61,7 @@ def match_finish(kernel: Kernel) -> Finish | None:
     if len(kernel.body) != 1 or not isinstance(kernel.body[0], Store):
         return None
     store = kernel.body[0]
-    if store.buffer.dtype is not store.expr.dtype or store.expr.dtype not in (dt.F32, dt.F64):
+    if store.buffer.dtype is not store.expr.dtype or store.expr.dtype not in (dt.F32, dt.F64, dt.I32):
         return None
     low, high, expr = -INF, INF, store.expr
     for prim in ("min", "max", "min"):

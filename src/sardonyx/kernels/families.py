@@ -45,5 +45,5 @@ def contract_call(
     assert group.anchor is not None
     make = dot_call if group.anchor.prim == "dot" else conv_call
     call, modules = make(group, places, goal, emissions)
-    kernels = contraction(call.symbol.rpartition("_")[2])
+    kernels = contraction(goal.tile(call.symbol.rpartition("_")[2]))
     return call, {**kernels, **{name: partial(str, ir) for name, ir in modules.items()}}

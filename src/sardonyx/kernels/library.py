@@ -1,12 +1,14 @@
-"""The contraction kernels as LLVM IR: modules that depend on the CPU's level alone and serve every model."""
+"""The contraction kernels as LLVM IR: modules that serve every model on CPUs of one level."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from sardonyx.base.policy import Goal
+from sardonyx.base.policy import Goal, Policy
+from sardonyx.base.target import Target
+from sardonyx.base.tile import RegisterTile
 
 _PARTS = 4
 """Modules of about equal length for one element type, which are compiled side by side."""
@@ -14,33 +16,42 @@ _PARTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The text of a module that is the same in every model: a function of the level of the CPU alone."""
+    """The text of a module that is the same in every model: a function of the level of the CPU alone.
+
+    And of those features of the CPU beyond its level that it asks for.
+    """
 
     of: Callable[[Goal], str]
+    features: tuple[str, ...] = ()
+
+    def goal(self, level: Target, policy: Policy) -> Goal:
+        """What the text is made and compiled for, on CPUs of a level."""
+        features = (*level.features, *(f for f in self.features if not level.has(f)))
+        return Goal(replace(level, features=features), policy)
 
 
 Text = Callable[[], str] | Shared
 """How the IR of a module is made."""
 
 
-def contraction(suffix: str) -> Mapping[str, Shared]:
-    """The modules with `sdx_gemm_*`, `sdx_gemm_dynamic_*` and `sdx_conv_*` for "f32" or "f64", by name."""
-    dtype = {"f32": "float", "f64": "double"}[suffix]
-    return {f"contraction {suffix} {n}": Shared(partial(_part, dtype, n)) for n in range(_PARTS)}
+def contraction(tile: RegisterTile) -> Mapping[str, Shared]:
+    """The modules with `sdx_gemm_*`, `sdx_gemm_dynamic_*` and `sdx_conv_*` for a tile's operands, by name."""
+    name = f"contraction {' '.join((tile.operand, *tile.features))}"
+    return {f"{name} {n}": Shared(partial(_part, tile.operand, n), tile.features) for n in range(_PARTS)}
 
 
-def _part(dtype: str, number: int, goal: Goal) -> str:
-    return library_ir(goal, dtype)[number]
+def _part(operand: str, number: int, goal: Goal) -> str:
+    return library_ir(goal, operand)[number]
 
 
 @cache
-def library_ir(goal: Goal, dtype: str = "float") -> tuple[str, ...]:
+def library_ir(goal: Goal, operand: str = "f32") -> tuple[str, ...]:
     """The texts of `contraction`, of which each needs the others; what writes them is imported for them."""
     from sardonyx.kernels.convolution.driver import define_conv
     from sardonyx.kernels.product.driver import define_gemm
     from sardonyx.llvm.vec import Module
 
     module = Module()
-    define_gemm(module, goal, dtype)
-    define_conv(module, goal, dtype)
+    define_gemm(module, goal, operand)
+    define_conv(module, goal, operand)
     return module.parts(_PARTS)

@@ -12,9 +12,11 @@ from typing import Any
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Shape, Value, concat, make, map_, scalar
+from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.packing import packed
 from sardonyx.passes.transposed import phases
 
@@ -141,7 +143,7 @@ class _Forms:
     def conv(self, value: Value) -> Value | None:
         x, w = value.args
         group = value.attrs["group"]
-        if value.rank != 4 or value.dtype is not dt.F32 or not _packable(w, group):
+        if value.rank != 4 or not (value.dtype is dt.F32 or is_narrow(value)) or not _packable(w, group):
             return None
         outputs, per = _channels(value), int(w.shape[1])  # type: ignore[arg-type]
         low, high = value.attrs["low"], value.attrs["high"]
@@ -150,17 +152,17 @@ class _Forms:
         known = self.get(x)
         attrs = {k: value.attrs[k] for k in ("strides", "dilations", "group")} | {"channels": outputs}
         shape = (value.shape[0], -(-outputs // BLOCK), *value.shape[2:], BLOCK)
-        if known is None and per < _MIN_CHANNELS and group == 1:
+        if known is None and per < _MIN_CHANNELS and group == 1 and value.dtype is dt.F32:
             source = x.pad((0, 0, *low), (0, 0, *high))
         else:
             source = (known if known is not None else block(x)).pad((0, 0, *low, 0), (0, 0, *high, 0))
-        return self.contraction(source, w, attrs, shape)
+        return self.contraction(source, w, attrs, shape, value.dtype)
 
-    def contraction(self, x: Value, w: Value, attrs: dict[str, Any], shape: Shape) -> Value:
+    def contraction(self, x: Value, w: Value, attrs: dict[str, Any], shape: Shape, dtype: DType) -> Value:
         """A convolution in blocked layout; weights that are fed are laid out for it first."""
         fed = not w.is_numeric_const and self.goal.target.is_machine
         laid_out = (packed(w, self.goal, blocked=x.rank == 5),) if fed else ()
-        return make("conv_blocked", (x, w, *laid_out), attrs, x.dtype, shape)
+        return make("conv_blocked", (x, w, *laid_out), attrs, dtype, shape)
 
     def conv_transpose(self, value: Value) -> Value | None:
         x, w = value.args
@@ -181,7 +183,8 @@ class _Forms:
             attrs = {"strides": (1, 1), "dilations": part.dilations, "group": 1}
             attrs["channels"] = part.weights.shape[0]
             shape = (n, dims.product(part.sizes) * blocks, high, wide, BLOCK)
-            results.append(self.contraction(padded, part.weights, attrs, shape).reshape(split))
+            sums = self.contraction(padded, part.weights, attrs, shape, value.dtype)
+            results.append(sums.reshape(split))
         rows, columns = p.strides
         y = p.joined(results, 1).transpose(0, 3, 4, 1, 5, 2, 6)
         y = y.reshape((n, blocks, high * rows, wide * columns, BLOCK))

@@ -12,6 +12,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, iota, make, map_
 from sardonyx.passes.blocking import two_dimensional
+from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.transposed import as_convolution
 
 _LEAST_ROWS = 4
@@ -58,7 +59,8 @@ def _again(value: Value, leaves: tuple[Value, ...]) -> Value:
 
 
 def _contracts(value: Value) -> bool:
-    return value.dtype in (dt.F32, dt.F64) and all(a.dtype is value.dtype for a in value.args)
+    types = tuple(a.dtype for a in value.args)
+    return types in ((dt.F32, dt.F32), (dt.F64, dt.F64)) or is_narrow(value)
 
 
 def arg_extreme(value: Value) -> Value:
@@ -102,7 +104,8 @@ def dot_of_batch(value: Value) -> Value:
     batch = value.shape[:-2]
     a, b = (arg.broadcast((*batch, *arg.shape[-2:])) for arg in value.args)
     count = dims.product(batch)
-    product = a.reshape((count, *a.shape[-2:])).dot(b.reshape((count, *b.shape[-2:])))
+    rows, columns = a.reshape((count, *a.shape[-2:])), b.reshape((count, *b.shape[-2:]))
+    product = rows.dot(columns, value.dtype)
     return product.reshape(value.shape)
 
 

@@ -1,10 +1,13 @@
-"""Integer matrix products and convolutions on the float kernels, exactly.
+"""Integer matrix products and convolutions, exactly: on tiles of small integers, or on the float kernels.
 
-Sums of products of small integers are exact in float32 while they stay below 2**24, so a contraction over
-few enough terms is computed in float32; longer ones are cut into such pieces, added as integers.
+Sums of products of small integers are exact in float32 while they stay below 2**24, so where no tile serves,
+a contraction over few enough terms is computed in float32; longer ones are cut into such pieces, added as
+integers.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 
@@ -12,19 +15,22 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, make
+from sardonyx.passes.narrow import narrow
 
 _EXACT = 1 << 24
 
 
 def integer_products(graph: Graph, goal: Goal) -> Graph:
-    """Contractions of 8-bit values as float contractions; others are left alone."""
-    return graph.map(_rewrite)
+    """Contractions of 8-bit values as narrow or as float contractions; others are left alone."""
+    return graph.map(partial(_rewrite, goal))
 
 
-def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
+def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:
     value = rebuild(value, args)
     if value.kind != "contract" or not value.dtype.is_int or value.prim not in ("dot", "conv"):
         return value
+    if exact := narrow(value, goal):
+        return exact
     left, right = (_range(a) for a in value.args)
     if left is None or right is None:
         return value

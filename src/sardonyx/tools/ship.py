@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from sardonyx.base.policy import Goal, Policy
+from sardonyx.base.policy import Policy
 from sardonyx.compiler.build import shared_modules
 from sardonyx.object import engine, shipped
 from sardonyx.targets.x86_64 import isa
@@ -21,9 +21,10 @@ def write(folder: Path) -> int:
     objects = {}
     for target in isa.TARGETS:
         for precision in PRECISIONS:
-            goal = Goal(target, Policy(precision))
-            for name, text in shared_modules().items():
-                objects[name, target.name, precision] = engine.compile_object(text.of(goal), target)
+            for name, text in shared_modules(target).items():
+                goal = text.goal(target, Policy(precision))
+                code = engine.compile_object(text.of(goal), goal.target)
+                objects[name, target.name, precision] = code
     shipped.write(folder, objects)
     return len(objects)
 

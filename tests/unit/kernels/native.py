@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
@@ -21,10 +22,10 @@ from sardonyx.kernels.library import library_ir
 from sardonyx.kernels.scratch import convolution_bytes, product_bytes
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
+from tests.runnable import narrow_twin, with_each_feature
 from tests.unit.objects import compiled
 
 Array = npt.NDArray[Any]
-LLVM_TYPES = {"float32": "float", "float64": "double"}
 SUFFIXES = {"float32": "f32", "float64": "f64"}
 Epilogue = ctypes.CFUNCTYPE(
     None,
@@ -42,8 +43,8 @@ KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 
 @cache
 def library(target: Target, dtype: str) -> LoadedImage:
-    """The compiled kernels of one element type."""
-    texts = library_ir(Goal(target), LLVM_TYPES[dtype])
+    """The compiled kernels of one element type, or of operands such as `i8`."""
+    texts = library_ir(Goal(target), SUFFIXES.get(dtype, dtype))
     return load(link([compiled(text, target) for text in texts]))
 
 
@@ -79,7 +80,7 @@ def run(
     for index, value in words.items():
         args[index] = value
     args[Conv.L2_BYTES if symbol == "sdx_conv" else Gemm.L2_BYTES] = target.l2_bytes
-    function = KERNEL(library(target, dtype).address(f"{symbol}_{SUFFIXES[dtype]}"))
+    function = KERNEL(library(target, dtype).address(f"{symbol}_{SUFFIXES.get(dtype, dtype)}"))
     scratch = _scratch(target)
     for tid in range(threads):
         scratch.fill(0xFF)
@@ -111,3 +112,15 @@ def tile_view(tile: int, pitch: int, rows: int, columns: int, dtype: str) -> Arr
 def strides(array: Array) -> tuple[int, ...]:
     """Strides in elements."""
     return tuple(s // array.itemsize for s in array.strides)
+
+
+def integer_cases() -> list[Any]:
+    """(target, operands of a tile) for each tile of small integers that this machine can execute."""
+    twin = narrow_twin()
+    found = [
+        (target, operand, f"{target.name}-{tile.instruction.replace(' ', '-')}")
+        for target in (*with_each_feature(), *([twin] if twin else []))
+        for operand in ("i8", "i16")
+        if (tile := Goal(target).find_tile(operand)) and (target is not twin or operand == "i8")
+    ]
+    return [pytest.param(target, operand, id=name) for target, operand, name in found]

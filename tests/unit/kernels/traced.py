@@ -68,8 +68,8 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(microkernel._Writer, "_step", traced)
         patch.setattr(microkernel, "prefetch", lambda f, at, _level: log.write(f, at, FETCH))
-        define_gemm(module, Goal(target), "float")
-        define_conv(module, Goal(target), "float")
+        define_gemm(module, Goal(target), "f32")
+        define_conv(module, Goal(target), "f32")
     return log, load(link([engine.compile_object(module.text(), target)]))
 
 

@@ -17,6 +17,7 @@ from sardonyx.kernels.epilogue import epilogue_reads, match_finish
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
+from sardonyx.kernels.tiles.shape import BY_LEFT
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel, Store
 from sardonyx.loops.rewrite import merge_pair
@@ -29,6 +30,7 @@ def conv_call(
     anchor = group.anchor
     assert anchor is not None
     x, w, *laid_out = anchor.args
+    operand = BY_LEFT[x.dtype]
     kernel = lower(group, places)[0]
     words, x_at = _input_words(anchor, places[x.id], kernel)
     kernel, (x_at,) = _flatten(kernel, x_at, anchor)
@@ -70,7 +72,7 @@ def conv_call(
         words[Conv.EPILOGUE] = Entry(end.symbol)
     reads = [places[x.id].storage, weights, *epilogue_reads(kernel)]
     call = NativeCall(
-        "sdx_conv_f32",
+        f"sdx_conv_{operand}",
         (*(words.get(n, 0) for n in range(Conv.EPILOGUE_WORDS)), *tail),
         tuple(dict.fromkeys(reads)),
         (store.buffer.key,),
@@ -78,7 +80,7 @@ def conv_call(
         work=anchor.size * dims.product(w.shape[1:]) * 2,
         scratch_bytes=convolution_bytes(),
         kind="conv",
-        arithmetic=str(goal.tile("f32")),
+        arithmetic=str(goal.tile(operand)),
         plan=_plan(anchor, finish is not None),
     )
     return call, modules

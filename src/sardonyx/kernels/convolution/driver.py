@@ -14,12 +14,12 @@ from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
-def define_conv(module: Module, goal: Goal, dtype: str) -> None:
-    """Add `void @sdx_conv_{f32,f64}(ptr args, ptr ctx)`."""
+def define_conv(module: Module, goal: Goal, operand: str) -> None:
+    """Add `void @sdx_conv_{operand}(ptr args, ptr ctx)`."""
     target = goal.target
-    shape = TileShape.of(goal, dtype)
+    shape = TileShape.of(goal, operand)
     block = define_block(module, target, shape)
-    f = Function(module, f"sdx_conv_{shape.suffix}", [("args", "ptr"), ("ctx", "ptr")])
+    f = Function(module, f"sdx_conv_{shape.operand}", [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     tid, threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)
     word = {w: f.word(args, w) for w in (Conv.BATCH, Conv.GROUPS, Conv.CHANNELS, Conv.LINES, Conv.PIXELS)}

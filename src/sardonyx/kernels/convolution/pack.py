@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import pack_b
+from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
 
 BLOCK = 16
 """Channels of one block of the blocked layout."""
@@ -15,17 +17,17 @@ def pack_conv_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
     """Lay out w[OC, IC / group, *kernel] for blocked input.
 
     Panels of output channels [group][panel][input block][*kernel][channel][columns], where a block stands for
-    those of its channels that belong to the group; panels as in `pack_b`, but zero padded to whole blocks of
-    16 output channels.
+    those of its channels that belong to the group, in whole steps; panels as in `pack_b`, but zero padded to
+    whole blocks of 16 output channels.
     """
+    depth = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)]).depth
     outputs, inputs = w.shape[0] // group, w.shape[1]
-    grouped = w.reshape(group, outputs, inputs, -1)
-    packed = np.empty((group, grouped.shape[3] * inputs, outputs), w.dtype)
-    for g, weights in enumerate(grouped):
+    packed = []
+    for g, weights in enumerate(w.reshape(group, outputs, inputs, -1)):
         ends = range(BLOCK - g * inputs % BLOCK, inputs, BLOCK)
-        parts = np.split(weights, list(ends), axis=1)
-        packed[g] = np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in parts])
-    return pack_b(_whole_blocks(packed), goal)
+        parts = [_whole_steps(p, depth) for p in np.split(weights, list(ends), axis=1)]
+        packed.append(np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in parts]))
+    return pack_b(_whole_blocks(np.stack(packed)), goal)
 
 
 def pack_plain_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
@@ -33,6 +35,10 @@ def pack_plain_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
     outputs = w.shape[0] // group
     steps = w.reshape(group, outputs, -1).transpose(0, 2, 1)
     return pack_b(_whole_blocks(steps), goal)
+
+
+def _whole_steps(part: np.ndarray, depth: int) -> np.ndarray:
+    return np.pad(part, ((0, 0), (0, -part.shape[1] % depth), (0, 0)))
 
 
 def _whole_blocks(steps: np.ndarray) -> np.ndarray:

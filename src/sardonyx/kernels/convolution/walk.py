@@ -74,7 +74,7 @@ class _Block:
         self.target, self.shape = target, shape
         self.pick, self.copy = define_pick(module, shape), define_copy(module, shape)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("outer", "p0", "p1", "s0", "s1"))]
-        name = f"conv_block_{shape.suffix}"
+        name = f"conv_block_{shape.operand}"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.args, self.ctx, self.outer, self.p0, self.p1, self.s0, self.s1 = self.f.params
 
@@ -101,7 +101,7 @@ class _Block:
         self.group = f.binary("urem", self.outer, word[Conv.GROUPS])
         self._find_input_channels()
         at = f.add(f.mul(self.sample, word[Conv.X_BATCH]), f.mul(self.first_part, word[Conv.X_CHANNEL]))
-        self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, shape.dtype)
+        self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, shape.a_type)
         self.inner = f.mul(f.mul(word[Conv.TAPS1], word[Conv.TAPS2]), word[Conv.TAPS3])
         self.entries = f.mul(self.inner, self.parts)
         self.steps = self._steps_before(self.entries)
@@ -130,19 +130,20 @@ class _Block:
         self.lane = f.select(self.blocked_input, lane, int_(0))
         self.first_part = f.select(self.blocked_input, f.binary("lshr", first, int_(4)), first)
         self.parts = f.select(self.blocked_input, blocks, word[Conv.CHANNELS_IN])
-        self.most_steps = f.select(self.blocked_input, int_(BLOCK), word[Conv.STEPS])
+        self.most_steps = f.select(self.blocked_input, int_(BLOCK // self.shape.depth), word[Conv.STEPS])
 
-    def _channels_before(self, part: V) -> V:
-        """How many channels of the group lie before that block, for blocked input."""
+    def _channel_steps_before(self, part: V) -> V:
+        """The k steps of a tap over the channels of the group that lie before that block."""
         f = self.f
         before = f.sub(f.mul(part, int_(BLOCK)), self.lane)
-        return f.smin(f.smax(before, int_(0)), self.word[Conv.CHANNELS_IN])
+        channels = f.smin(f.smax(before, int_(0)), self.word[Conv.CHANNELS_IN])
+        return ceil_div(f, channels, int_(self.shape.depth)) if self.shape.depth > 1 else channels
 
     def _part_steps(self, part: V) -> V:
         """The k steps of a tap of that part."""
         f = self.f
-        channels = f.sub(self._channels_before(f.add(part, int_(1))), self._channels_before(part))
-        return f.select(self.blocked_input, channels, self.word[Conv.STEPS])
+        steps = f.sub(self._channel_steps_before(f.add(part, int_(1))), self._channel_steps_before(part))
+        return f.select(self.blocked_input, steps, self.word[Conv.STEPS])
 
     def _steps_before(self, entry: V) -> V:
         """The k steps of the entries before that one."""
@@ -150,7 +151,7 @@ class _Block:
         inner = f.smax(self.inner, int_(1))
         part, rest = f.binary("udiv", entry, inner), f.binary("urem", entry, inner)
         steps = f.mul(part, self.word[Conv.STEPS])
-        before = f.mul(f.select(self.blocked_input, self._channels_before(part), steps), self.inner)
+        before = f.mul(f.select(self.blocked_input, self._channel_steps_before(part), steps), self.inner)
         return f.add(before, f.mul(rest, self._part_steps(part)))
 
     def _choose_blocks(self) -> None:
@@ -165,7 +166,7 @@ class _Block:
         weights = f.mul(self.entries_per_cut, entry_bytes)
         lines = f.binary("udiv", f.mul(word[Conv.X_LINE], self.tiles.lines), self.tiles.pixels.parts)
         pixels = f.mul(word[Conv.X_PIXEL], int_(shape.max_rows))
-        planes = f.mul(self.parts, int_(shape.element))
+        planes = f.mul(self.parts, int_(shape.operand_bytes))
         one_line = f.icmp("eq", word[Conv.LINES], int_(1))
         tile_bytes = f.smax(f.mul(planes, f.select(one_line, pixels, lines)), int_(1))
         halo = f.mul(planes, f.mul(f.sub(word[Conv.TAPS2], int_(1)), word[Conv.X_TAP2]))
@@ -182,7 +183,8 @@ class _Block:
         self.table = f.word(self.ctx, Context.SCRATCH, "ptr")
         self.turned = f.gep(self.table, int_(scratch.TABLE_BYTES), "i8")
         self.sums = f.gep(self.turned, int_(scratch.TURNED_BYTES), "i8")
-        self.row, self.line = (self._bytes(word[w]) for w in (Conv.X_PIXEL, Conv.X_LINE))
+        read = int_(shape.operand_bytes)
+        self.row, self.line = (f.mul(word[w], read) for w in (Conv.X_PIXEL, Conv.X_LINE))
         words: dict[int, V] = {TileWords.TABLE: self.table, TileWords.ROW: self.row}
         in_scratch: dict[int, V] = {
             TileWords.TILE_ROW: int_(shape.panel_row_bytes),
@@ -225,7 +227,7 @@ class _Block:
             offset = f.add(offset, f.mul(rest, word[Conv.X_CHANNEL]))
             offset = f.add(offset, f.select(f.icmp("eq", rest, int_(0)), self.lane, int_(0)))
             words = f.gep(self.table, f.mul(entry.index, int_(scratch.ENTRY_WORDS)), "i64")
-            set_word(f, words, 0, self._bytes(offset))
+            set_word(f, words, 0, f.mul(offset, int_(self.shape.operand_bytes)))
             set_word(f, words, 1, self._part_steps(rest))
 
     def _panel(self, panel: V) -> None:

@@ -18,7 +18,7 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.call import Address, Argument, NativeCall
-from sardonyx.kernels.epilogue import float_bits
+from sardonyx.kernels.epilogue import number_bits
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.llvm import convert
 from sardonyx.llvm.lanes import Lanes
@@ -97,7 +97,10 @@ def region_calls(
     words[Word.Y] = Address(place.storage, place.offset)
     words |= dict(zip((Word.IMAGES, Word.CHANNELS, Word.HEIGHT, Word.WIDTH), x.shape, strict=True))
     words |= {Word.REGIONS: rois.shape[0], Word.ROWS: attrs["pooled"][0], Word.COLUMNS: attrs["pooled"][1]}
-    words |= {Word.SCALE: float_bits(float(attrs["scale"]), dt.F64), Word.OFFSET: float_bits(offset, dt.F64)}
+    words |= {
+        Word.SCALE: number_bits(float(attrs["scale"]), dt.F64),
+        Word.OFFSET: number_bits(offset, dt.F64),
+    }
     words[Word.RATIO] = max(0, attrs["ratio"]) if aligned else 0
     call = NativeCall(
         pooling.symbol,

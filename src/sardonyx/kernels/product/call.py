@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sardonyx.base import dim as dims
-from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
@@ -20,6 +19,7 @@ from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.product.pack import pack_b
 from sardonyx.kernels.scratch import product_bytes
+from sardonyx.kernels.tiles.shape import BY_LEFT
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel, Store
 from sardonyx.loops.rewrite import merge_outer
@@ -48,13 +48,14 @@ def dot_call(
         b_at = _operand(b, places[b.id], anchor.shape, (*lead, inner, column))
     kernel, (a_at, b_at) = merge_outer(kernel, (a_at, b_at))
     sources = (places[a.id].storage, packed_b or places[b.id].storage)
-    words = _operand_words(kernel, inner, (a_at, b_at), sources)
+    operand = BY_LEFT[a.dtype]
+    tile = goal.tile(operand)
+    words = _operand_words(kernel, inner, (a_at, b_at), sources, tile.k_step)
     end, modules, tail = _end_words(kernel, anchor.dtype, emissions)
     words |= {Gemm.L2_BYTES: target.l2_bytes, **end}
-    suffix = "f32" if anchor.dtype is dt.F32 else "f64"
     assert group.place is not None
     call = NativeCall(
-        f"sdx_gemm_{suffix}" if packed_b else f"sdx_gemm_dynamic_{suffix}",
+        f"sdx_gemm_{operand}" if packed_b else f"sdx_gemm_dynamic_{operand}",
         (*(words.get(n, 0) for n in range(Gemm.EPILOGUE_WORDS)), *tail),
         tuple(dict.fromkeys([*sources, *epilogue_reads(kernel)])),
         (group.place.storage,),
@@ -62,7 +63,7 @@ def dot_call(
         work=dims.product([*(x.extent for x in kernel.outer), inner.extent]) * 2,
         scratch_bytes=product_bytes(target),
         kind="gemm",
-        arithmetic=str(goal.tile(suffix)),
+        arithmetic=str(tile),
         plan=_plan(kernel, inner, in_registers=not tail),
     )
     return call, modules
@@ -77,21 +78,21 @@ def _batch(kernel: Kernel) -> list[Axis | None]:
 
 
 def _operand_words(
-    kernel: Kernel, inner: Axis, at: tuple[Affine, Affine], sources: tuple[Storage, Storage]
+    kernel: Kernel, inner: Axis, at: tuple[Affine, Affine], sources: tuple[Storage, Storage], depth: int
 ) -> dict[int, Argument]:
-    """Sizes, addresses and strides of the operands."""
+    """Sizes, addresses and strides of the operands, of which a k step takes `depth` elements."""
     (a_at, b_at), (row, column) = at, kernel.outer[-2:]
     words: dict[int, Argument] = {
         Gemm.A: Address(sources[0], a_at.const),
         Gemm.B: Address(sources[1], b_at.const),
     }
-    words |= {Gemm.M: row.extent, Gemm.N: column.extent, Gemm.K: inner.extent}
+    words |= {Gemm.M: row.extent, Gemm.N: column.extent, Gemm.K: dims.floordiv(inner.extent, depth)}
     words |= {Gemm.A_M: a_at.factor(row), Gemm.A_K: a_at.factor(inner)}
     words |= {Gemm.B_K: b_at.factor(inner), Gemm.B_N: b_at.factor(column)}
     for position, axis in enumerate(_batch(kernel)):
         words[Gemm.BATCH0 + position] = axis.extent if axis else 1
         words[Gemm.A_BATCH0 + position] = a_at.factor(axis) if axis else 0
-        words[Gemm.B_BATCH0 + position] = b_at.factor(axis) if axis else 0
+        words[Gemm.B_BATCH0 + position] = dims.floordiv(b_at.factor(axis), depth) if axis else 0
     return words
 
 

@@ -14,17 +14,16 @@ from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, int_
 
 
-def define_gemm(module: Module, goal: Goal, dtype: str) -> None:
-    """Add `void @sdx_gemm_{f32,f64}(ptr args, ptr ctx)` and `sdx_gemm_dynamic_*`."""
-    shape = TileShape.of(goal, dtype)
-
-    for dynamic in (False, True):
+def define_gemm(module: Module, goal: Goal, operand: str) -> None:
+    """Add `void @sdx_gemm_{operand}(ptr args, ptr ctx)`, and for floats `sdx_gemm_dynamic_*`."""
+    shape = TileShape.of(goal, operand)
+    for dynamic in (False, True) if shape.is_float else (False,):
         _driver(module, shape, define_block(module, goal, shape, dynamic=dynamic), dynamic=dynamic)
 
 
 def _driver(module: Module, shape: TileShape, block: str, *, dynamic: bool) -> None:
     """Cut the (batch, panel) or the (batch, row) space into equal runs, one per thread."""
-    name = f"sdx_gemm_{'dynamic_' if dynamic else ''}{shape.suffix}"
+    name = f"sdx_gemm_{'dynamic_' if dynamic else ''}{shape.operand}"
     f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     tid, threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)

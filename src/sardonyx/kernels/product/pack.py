@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.tiles.shape import TileShape
-
-FLOAT_TYPES = {"float32": "float", "float64": "double"}
-"""LLVM element type by numpy name."""
+from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
 
 
 def pack_b(w: np.ndarray, goal: Goal) -> np.ndarray:
-    """Lay out w[..., K, N] as panels [..., N / columns][K][columns], zero padded, 64-byte aligned.
+    """Lay out w[..., K, N] as panels [..., N / columns][K / depth][columns][depth], zero padded.
 
-    A last panel of at most half the columns is one vector wide. The result has shape [..., K * padded N].
+    Steps of k are padded to whole ones, a last panel of at most half the columns is one vector wide. The
+    result is 64-byte aligned and of shape [..., padded K * padded N].
     """
-    shape = TileShape.of(goal, FLOAT_TYPES[w.dtype.name])
+    shape = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)])
     *batch, k, n = w.shape
-    padded = -(-n // shape.lanes) * shape.lanes
-    packed = aligned_zeros((*batch, padded * k), w.dtype)
+    steps, padded = -(-k // shape.depth), -(-n // shape.lanes) * shape.lanes
+    size = steps * shape.depth
+    packed = aligned_zeros((*batch, padded * size), w.dtype)
+    whole = w if k == size else np.pad(w, [*[(0, 0)] * len(batch), (0, size - k), (0, 0)])
+    whole = whole.reshape(*batch, steps, shape.depth, n).swapaxes(-1, -2)
     for at in range(0, n, shape.columns):
         width = min(shape.columns, padded - at)
-        panel = packed[..., at * k : (at + width) * k].reshape(*batch, k, width)
-        panel[..., : min(width, n - at)] = w[..., at : at + width]
+        panel = packed[..., at * size : (at + width) * size].reshape(*batch, steps, width, shape.depth)
+        panel[..., : min(width, n - at), :] = whole[..., at : at + width, :]
     return packed
 
 

@@ -50,9 +50,10 @@ class _Block:
 
     def __init__(self, module: Module, goal: Goal, shape: TileShape, *, dynamic: bool) -> None:
         self.goal, self.target, self.shape, self.dynamic = goal, goal.target, shape, dynamic
-        self.copy, self.pick = define_copy(module, shape), define_pick(module, shape)
+        self.pick = define_pick(module, shape)
+        self.copy = define_copy(module, shape) if shape.is_float else ""
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("b", "m0", "m1", "p0", "p1"))]
-        name = f"gemm_block_{'dynamic_' if dynamic else ''}{shape.suffix}"
+        name = f"gemm_block_{'dynamic_' if dynamic else ''}{shape.operand}"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.args, self.ctx, self.b, self.m0, self.m1, self.p0, self.p1 = self.f.params
 
@@ -90,7 +91,8 @@ class _Block:
         b0, b1 = f.binary("udiv", self.b, inner), f.binary("urem", self.b, inner)
         strides = (self.word[Gemm[f"{operand[0]}_BATCH{i}"]] for i in (0, 1))
         offset = f.add(*(f.mul(b, stride) for b, stride in zip((b0, b1), strides, strict=True)))
-        return f.gep(f.word(self.args, Gemm[operand], "ptr"), offset, self.shape.dtype)
+        dtype = self.shape.a_type if operand == "A" else self.shape.dtype
+        return f.gep(f.word(self.args, Gemm[operand], "ptr"), offset, dtype)
 
     def _choose_blocks(self) -> None:
         """Keep a block of A beside two panels of B in L2; cut k only if too few rows of A would fit."""
@@ -122,7 +124,17 @@ class _Block:
         tiles = f.select(self.k_is_cut, f.mul(self.tiles_per_block, self.panels_per_block), int_(STRIP_TILES))
         used = _rounded(f, f.mul(tiles, int_(shape.tile_bytes)), CACHE_LINE)
         self.a_copy = f.gep(self.sums, used, "i8")
-        row_bytes = f.mul(self.word[Gemm.A_M], int_(shape.element))
+        row_bytes = f.mul(self.word[Gemm.A_M], int_(shape.operand_bytes))
+        self.copied = self._is_copied(row_bytes) if shape.is_float else int_(0, "i1")
+        copy_row_bytes = f.mul(self.copy_pitch, int_(shape.element))
+        self.row_stride = f.select(self.copied, copy_row_bytes, row_bytes)
+        rows = f.add(f.mul(self.tiles_per_block, int_(shape.max_rows)), int_(shape.lanes))
+        size = f.select(self.copied, f.mul(rows, copy_row_bytes), int_(0))
+        self.b_packed = f.gep(self.a_copy, size, "i8")
+
+    def _is_copied(self, row_bytes: V) -> V:
+        """Whether the rows of A collide in L1, or are no rows at all."""
+        f, shape = self.f, self.shape
         worth = [
             f.icmp("eq", f.binary("and", row_bytes, int_(_ALIASING_BYTES - 1)), int_(0)),
             f.icmp("sge", f.mul(self.k, int_(shape.element)), int_(_ALIASING_BYTES)),
@@ -131,12 +143,7 @@ class _Block:
         ]
         for condition in worth[1:]:
             worth[0] = f.binary("and", worth[0], condition)
-        self.copied = f.binary("or", worth[0], f.icmp("ne", self.word[Gemm.A_K], int_(1)))
-        copy_row_bytes = f.mul(self.copy_pitch, int_(shape.element))
-        self.row_stride = f.select(self.copied, copy_row_bytes, row_bytes)
-        rows = f.add(f.mul(self.tiles_per_block, int_(shape.max_rows)), int_(shape.lanes))
-        size = f.select(self.copied, f.mul(rows, copy_row_bytes), int_(0))
-        self.b_packed = f.gep(self.a_copy, size, "i8")
+        return f.binary("or", worth[0], f.icmp("ne", self.word[Gemm.A_K], int_(1)))
 
     def _make_tile_words(self) -> None:
         """One plan for tiles in scratch, one for tiles that go to C at once."""
@@ -185,8 +192,12 @@ class _Block:
         """The first row of the block of A, copied if its strides are awkward; tiles step by `row_stride`."""
         f, shape, word = self.f, self.shape, self.word
         low = f.add(self.m0, self.first_row)
-        at = f.add(f.mul(low, word[Gemm.A_M]), f.mul(self.k0, word[Gemm.A_K]))
-        source = f.gep(self.a, at, shape.dtype)
+        step = f.mul(word[Gemm.A_K], int_(shape.depth))
+        at = f.add(f.mul(low, word[Gemm.A_M]), f.mul(self.k0, step))
+        source = f.gep(self.a, at, shape.a_type)
+        if not shape.is_float:
+            self.a_block = source
+            return
         with f.when(self.copied):
             rows = f.sub(self.cut.begin(f, self.tiles.high), self.first_row)
             self._copy(self.a_copy, source, rows, self.steps, self.copy_pitch, word[Gemm.A_M], word[Gemm.A_K])

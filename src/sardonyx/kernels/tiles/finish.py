@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from sardonyx.kernels.arguments import Conv, Gemm
 from sardonyx.kernels.share import new_words, set_word
-from sardonyx.kernels.tiles.microkernel import TileWords, clamped
+from sardonyx.kernels.tiles.microkernel import TileWords, added, clamped
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
@@ -68,9 +68,8 @@ class End:
         bias = f.select(self.finishing, f.word(args, words.BIAS, "ptr"), null)
         self.has_bias = f.icmp("ne", bias, null)
         self._bias = f.select(self.has_bias, bias, self._zeros)
-        infinity = (float_(sign * float("inf"), shape.dtype) for sign in (-1, 1))
         limits = (f.word(args, w, shape.dtype) for w in (words.LOW, words.HIGH))
-        low, high = (f.select(self.finishing, b, i) for b, i in zip(limits, infinity, strict=True))
+        low, high = (f.select(self.finishing, b, i) for b, i in zip(limits, extremes(shape), strict=True))
         self.limits: dict[int, V] = {TileWords.LOW: low, TileWords.HIGH: high}
         self._spec = new_words(f, {FinishWords.LOW: low, FinishWords.HIGH: high}, len(FinishWords))
 
@@ -114,6 +113,14 @@ class End:
         f.call(self._function, "void", tile.address, self._spec, tile.rows, tile.columns)
 
 
+def extremes(shape: TileShape) -> tuple[V, V]:
+    """Bounds that hold every sum."""
+    if shape.is_float:
+        return float_(-float("inf"), shape.dtype), float_(float("inf"), shape.dtype)
+    most = (1 << 8 * shape.element - 1) - 1
+    return int_(-most - 1, shape.dtype), int_(most, shape.dtype)
+
+
 def zeros(f: Function, shape: TileShape) -> V:
     """A row of zeros on the stack, as wide as a tile."""
     address = f.alloca(shape.dtype, shape.columns)
@@ -128,7 +135,7 @@ def define_finish(module: Module, shape: TileShape) -> str:
     TO[r, c] = min(max(tile[r][c] + bias + RESIDUAL[r, c], LOW), HIGH), bias = BIAS[c] or with BIAS_BY_ROW
     BIAS[r].
     """
-    name = f"finish_{shape.suffix}"
+    name = f"finish_{shape.operand}"
     if module.has(name):
         return name
     params = [("tile", "ptr"), ("spec", "ptr"), ("rows", "i64"), ("columns", "i64")]
@@ -196,7 +203,7 @@ class _Writer:
                     mask = f.tail_mask(f.sub(self.columns, c), lanes)
                     x, y, z = (f.masked_load(p, shape.vector, mask) for p in at[:3])
                 y = f.select(self.by_row, own, y)
-                value = clamped(f, f.binary("fadd", f.binary("fadd", x, y), z), *limits)
+                value = clamped(f, added(f, added(f, x, y), z), *limits)
                 if lanes == 1:
                     f.store(value, at[3])
                 else:

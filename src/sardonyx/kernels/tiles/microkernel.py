@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from sardonyx.kernels.scratch import ENTRY_WORDS
-from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm.products import WRITERS
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 UNROLL = 4
 """k steps of one turn of the inner loop."""
@@ -56,22 +58,20 @@ class TileWords(IntEnum):
 class MicroKernel:
     """A register tile.
 
-    `rows` rows by `vectors` vectors of `lanes` elements; k is split over `phases` independent sums, which
-    hides the FMA latency of tiles with few rows. B is prefetched to the cache `fetch_level`, 0 = not at all.
+    `rows` rows by `vectors` vectors of a shape; k is split over `phases` independent sums, which hides the
+    latency of tiles with few rows.
     """
 
-    dtype: str
-    lanes: int
+    shape: TileShape
     rows: int
     vectors: int
     phases: int = 1
-    fetch_level: int = 0
 
     @property
     def name(self) -> str:
         """The symbol of the function."""
         phases = f"p{self.phases}" if self.phases > 1 else ""
-        return f"brgemm_{self.dtype}_{self.rows}x{self.vectors}{phases}"
+        return f"brgemm_{self.shape.operand}_{self.rows}x{self.vectors}{phases}"
 
     @property
     def half(self) -> int:
@@ -84,7 +84,7 @@ def define(module: Module, kernel: MicroKernel) -> str:
 
     sum[r][c] = over entries e and steps k of a[offset_e + row(r) + k] * b[step, c]: row(r) is r * ROW below
     `kernel.half` and half + (r - kernel.half) * ROW from there on; steps count on through all entries; b
-    holds `vectors` full vectors per step, vector aligned.
+    holds `vectors` full vectors per step, vector aligned. A step of `depth` elements sums their products.
     MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
     which propagates NaN. Each UNROLL steps as many bytes as they read of b are prefetched from `ahead` on, or
     from AHEAD_LAST if that is lower; then `ahead` moves by AHEAD_STEP.
@@ -108,8 +108,15 @@ def prefetch(f: Function, address: V, level: int) -> None:
     f.call("llvm.prefetch.p0", "void", address, int_(0, "i32"), int_(locality, "i32"), int_(1, "i32"))
 
 
+def added(f: Function, a: V, b: V) -> V:
+    """a + b of floats, or of integers that wrap around."""
+    return f.binary("add" if a.scalar.startswith("i") else "fadd", a, b)
+
+
 def clamped(f: Function, value: V, low: V, high: V) -> V:
     """min(max(value, low), high); NaN stays NaN."""
+    if value.scalar.startswith("i"):
+        return f.smin(f.smax(value, low), high)
     value = f.select(f.fcmp("ogt", low, value), low, value)
     return f.select(f.fcmp("olt", high, value), high, value)
 
@@ -125,10 +132,10 @@ class _Writer:
         types = {"a": "ptr", "b": "ptr", "tile": "ptr", "half": "i64", "plan": "ptr", "ahead": "ptr"}
         params = list(types.items())
         self.f = Function(module, kernel.name, params, internal=True, attributes="nounwind noinline")
-        self.kernel = kernel
-        self.type = vector_of(kernel.dtype, kernel.lanes)
-        self.element = size_of(kernel.dtype)
-        self.vector_bytes = kernel.lanes * self.element
+        self.kernel, self.shape = kernel, kernel.shape
+        self.type, self.element = kernel.shape.vector, kernel.shape.element
+        self.add_products = WRITERS[kernel.shape.mnemonic]
+        self.vector_bytes = kernel.shape.lanes * self.element
         self.step_bytes = kernel.vectors * self.vector_bytes
 
     def write(self) -> None:
@@ -181,7 +188,7 @@ class _Writer:
         return a, b, ahead, sums
 
     def _prefetch(self, ahead: V) -> None:
-        f, level = self.f, self.kernel.fetch_level
+        f, level = self.f, self.shape.prefetch.level
         if level:
             first = f.select(f.icmp("ult", ahead, self.ahead_last), ahead, self.ahead_last)
             for line in range(0, UNROLL * self.step_bytes, CACHE_LINE):
@@ -196,10 +203,10 @@ class _Writer:
         for row in range(kernel.rows):
             base, below = (first, row) if row < kernel.half else (second, row - kernel.half)
             address = f.gep(f.gep(base, self.offsets[below], "i8"), int_(step * self.element), "i8")
-            broadcast = f.splat(f.load(address, kernel.dtype), kernel.lanes)
+            broadcast = f.splat(f.load(address, self.shape.dtype), self.shape.lanes)
             for j, column in enumerate(columns):
                 index = phase + row * kernel.vectors + j
-                sums[index] = f.fma(broadcast, column, sums[index])
+                sums[index] = self.add_products(f, sums[index], broadcast, column)
         return sums
 
     def _joined_phases(self, sums: Sequence[V]) -> list[V]:
@@ -207,7 +214,7 @@ class _Writer:
         parts = [sums[i : i + size] for i in range(0, len(sums), size)]
         while len(parts) > 1:
             parts = [
-                [self.f.binary("fadd", x, y) for x, y in zip(parts[i], parts[i + 1], strict=True)]
+                [added(self.f, x, y) for x, y in zip(parts[i], parts[i + 1], strict=True)]
                 for i in range(0, len(parts), 2)
             ]
         return list(parts[0])
@@ -235,16 +242,16 @@ class _Writer:
             bias = f.word(plan, TileWords.BIAS, "ptr")
             at = [f.gep(bias, int_(j * self.vector_bytes), "i8") for j in range(self.kernel.vectors)]
             shifts = [f.load(address, self.type) for address in at]
-            scalars = [f.word(plan, w, self.kernel.dtype) for w in (TileWords.LOW, TileWords.HIGH)]
-            limits = [f.splat(scalar, self.kernel.lanes) for scalar in scalars]
+            scalars = [f.word(plan, w, self.shape.dtype) for w in (TileWords.LOW, TileWords.HIGH)]
+            limits = [f.splat(scalar, self.shape.lanes) for scalar in scalars]
             residual = self._addresses(f.word(plan, TileWords.RESIDUAL, "ptr"), plan, TileWords.RESIDUAL_ROW)
         into = self._addresses(tile, plan, TileWords.TILE_ROW)
         for i, value in enumerate(sums):
             if mode is Mode.ADD:
-                value = f.binary("fadd", f.load(into[i], self.type), value)
+                value = added(f, f.load(into[i], self.type), value)
             if mode is Mode.FINISH:
-                value = f.binary("fadd", value, shifts[i % self.kernel.vectors])
-                value = f.binary("fadd", value, f.load(residual[i], self.type))
+                value = added(f, value, shifts[i % self.kernel.vectors])
+                value = added(f, value, f.load(residual[i], self.type))
                 value = clamped(f, value, *limits)
             f.store(value, into[i])
 

@@ -17,7 +17,7 @@ def define_pick(module: Module, shape: TileShape) -> str:
 
     `narrow` asks for one vector instead of all, `few` for k in phases (only up to GEMV_ROWS rows).
     """
-    name = f"pick_brgemm_{shape.suffix}"
+    name = f"pick_brgemm_{shape.operand}"
     if module.has(name):
         return name
     params = [("rows", "i64"), ("narrow", "i1"), ("few", "i1")]
@@ -38,5 +38,5 @@ def define_pick(module: Module, shape: TileShape) -> str:
 
 
 def _micro_kernel(module: Module, shape: TileShape, rows: int, vectors: int, phases: int = 1) -> V:
-    name = define(module, MicroKernel(shape.dtype, shape.lanes, rows, vectors, phases, shape.prefetch.level))
+    name = define(module, MicroKernel(shape, rows, vectors, phases))
     return V(f"@{name}", "ptr")

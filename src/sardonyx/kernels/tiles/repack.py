@@ -19,7 +19,7 @@ def define_copy(module: Module, shape: TileShape) -> str:
     Only the matrix is read; `to` is written up to whole vectors in both directions, with unspecified values
     outside the matrix.
     """
-    name = f"copy2d_{shape.suffix}"
+    name = f"copy2d_{shape.operand}"
     if module.has(name):
         return name
     _define_rows(module, shape)
@@ -33,7 +33,7 @@ def define_copy(module: Module, shape: TileShape) -> str:
         then, otherwise = f.new_label("then"), f.new_label("else")
         f.branch(f.icmp("eq", stride, int_(1)), then, otherwise)
         f.start(then)
-        f.call(f"{special}_{shape.suffix}", "void", to, source, rows, columns, pitch, other)
+        f.call(f"{special}_{shape.operand}", "void", to, source, rows, columns, pitch, other)
         f.jump(done)
         f.start(otherwise)
     with f.loop(int_(0), rows) as r, f.loop(int_(0), columns) as c:
@@ -49,7 +49,9 @@ def define_copy(module: Module, shape: TileShape) -> str:
 
 def _begin(module: Module, shape: TileShape, name: str, source_stride: str) -> Function:
     sizes = ((n, "i64") for n in ("rows", "columns", "pitch", source_stride))
-    return Function(module, f"{name}_{shape.suffix}", [("to", "ptr"), ("from", "ptr"), *sizes], internal=True)
+    return Function(
+        module, f"{name}_{shape.operand}", [("to", "ptr"), ("from", "ptr"), *sizes], internal=True
+    )
 
 
 def _by_vectors(f: Function, shape: TileShape, size: V, body: Callable[[V, Callable[[V], V]], None]) -> None:

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.llvm.vec import size_of, vector_of
 
-SUFFIX = {"float": "f32", "double": "f64"}
-"""How a kernel's symbol ends, by element type."""
+SUM_TYPES = {"f32": "float", "f64": "double", "i32": "i32"}
+"""The LLVM type of sums by their name in the tile table."""
+
+BY_LEFT = {dt.F32: "f32", dt.F64: "f64", dt.I16: "i16", dt.U8: "i8"}
+BY_RIGHT = {dt.F32: "f32", dt.F64: "f64", dt.I16: "i16", dt.I8: "i8"}
+"""The operands of a tile by the element type of A, and by that of B."""
 
 STRIP_TILES = 4
 """Tiles that are passed on to their end in one call, while they are in L1."""
@@ -25,20 +30,29 @@ def vector_lanes(target: Target, dtype: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TileShape:
-    """The register tile of one element type: at most `max_rows` rows by `vectors` vectors of `lanes`."""
+    """The register tile of one kind of operands: at most `max_rows` rows by `vectors` vectors of `lanes`.
 
+    `dtype` is the LLVM type of sums. One k step reads as many bytes of a row of A, and of a column of B, as a
+    sum has: one element, or `depth` smaller ones.
+    """
+
+    operand: str
     dtype: str
     lanes: int
     max_rows: int
     vectors: int
+    depth: int
+    mnemonic: str
     prefetch: Prefetch
 
     @staticmethod
-    def of(goal: Goal, dtype: str) -> TileShape:
-        """The tile of the goal's row for an element type."""
-        row = goal.tile(SUFFIX[dtype])
-        lanes = vector_lanes(goal.target, dtype)
-        return TileShape(dtype, lanes, row.rows, row.vectors, goal.target.prefetch)
+    def of(goal: Goal, operand: str) -> TileShape:
+        """The tile of the goal's row for its operands: `f32`, `f64`, `i16`, `i8`."""
+        row = goal.tile(operand)
+        dtype = SUM_TYPES[row.accumulator]
+        lanes, mnemonic = vector_lanes(goal.target, dtype), row.instruction.partition(" ")[0]
+        prefetch = goal.target.prefetch
+        return TileShape(operand, dtype, lanes, row.rows, row.vectors, row.k_step, mnemonic, prefetch)
 
     @property
     def columns(self) -> int:
@@ -47,8 +61,23 @@ class TileShape:
 
     @property
     def element(self) -> int:
-        """Bytes of one element."""
+        """Bytes of one sum, and of one k step of a row."""
         return size_of(self.dtype)
+
+    @property
+    def operand_bytes(self) -> int:
+        """Bytes of one element of A."""
+        return self.element // self.depth
+
+    @property
+    def a_type(self) -> str:
+        """The LLVM type of one element of A."""
+        return self.dtype if self.depth == 1 else f"i{8 * self.operand_bytes}"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether sums are floats; else they are integers that wrap around."""
+        return not self.dtype.startswith("i")
 
     @property
     def panel_row_bytes(self) -> int:
@@ -61,11 +90,6 @@ class TileShape:
         return self.max_rows * self.panel_row_bytes
 
     @property
-    def suffix(self) -> str:
-        """`f32` or `f64`."""
-        return SUFFIX[self.dtype]
-
-    @property
     def vector(self) -> str:
-        """The LLVM type of one machine vector."""
+        """The LLVM type of one vector of sums."""
         return vector_of(self.dtype, self.lanes)

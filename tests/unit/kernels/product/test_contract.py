@@ -10,6 +10,7 @@ import pytest
 
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
+from sardonyx.base.tile import RegisterTile
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import library_ir
 from sardonyx.kernels.product.pack import pack_b
@@ -292,10 +293,15 @@ def innermost_loops(assembly: str) -> list[list[str]]:
     return [[x for x in lines[a + 1 : b + 1] if x and not x.startswith((".", "#"))] for a, b in inner]
 
 
-@pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
-@DTYPES
-def test_inner_loops_keep_everything_in_registers(target: Target, dtype: str) -> None:
-    texts = library_ir(Goal(target), {"float32": "float", "float64": "double"}[dtype])
+TILES = [(level, tile) for level in isa.TARGETS for tile in level.tiles]
+
+
+@pytest.mark.parametrize(("level", "tile"), TILES, ids=[f"{level.name}-{tile}" for level, tile in TILES])
+def test_inner_loops_keep_everything_in_registers(level: Target, tile: RegisterTile) -> None:
+    target = isa.with_features(level, tile.features)
+    texts = library_ir(Goal(target), tile.operand)
+    mnemonic = tile.instruction.partition(" ")[0]
+    most = 3.0 if mnemonic == "vpmaddwd" else 2.0
     assembly = "".join(engine.assembly(text, target) for text in texts)
     found = 0
     for name, rows, vectors, phases, body in re.findall(
@@ -303,14 +309,14 @@ def test_inner_loops_keep_everything_in_registers(target: Target, dtype: str) ->
     ):
         counts = []
         for loop in innermost_loops(body):
-            fma = sum(x.startswith("vfmadd") for x in loop)
+            fma = sum(mnemonic in x for x in loop)
             if not fma:
                 continue
             counts.append(fma)
             assert not [x for x in loop if "(%rsp)" in x], f"{name} spills in its inner loop"
-            assert len(loop) <= 2.0 * fma + 20, f"{name} does {len(loop)} instructions for {fma} FMA"
+            assert len(loop) <= most * fma + 20, f"{name}: {len(loop)} instructions for {fma} {mnemonic}"
         per_step = int(rows) * int(vectors)
         assert sorted(counts) == [per_step, 4 * per_step], f"{name}: FMA of its loops: {counts}"
         found += 1
         assert not phases or int(rows) <= 3
-    assert found == 2 * (Goal(target).tile("f32").rows + 3)
+    assert found == 2 * (tile.rows + 3)

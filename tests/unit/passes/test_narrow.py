@@ -1,0 +1,98 @@
+"""Integer contractions with constant weights become narrow ones with the same sums."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.base.policy import Goal
+from sardonyx.base.target import Target
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.run import run
+from sardonyx.ir.verify import verify
+from sardonyx.passes.integer_products import integer_products
+from sardonyx.passes.narrow import is_narrow
+from sardonyx.targets import reference
+from sardonyx.targets.x86_64 import isa
+from tests.unit.passes.graphs import parse
+
+FUSED = isa.with_features(isa.V4, ["avx512vnni"])
+TARGETS = pytest.mark.parametrize("target", [isa.V3, isa.V4, FUSED], ids=["v3", "v4", "vnni"])
+BYTES = pytest.mark.parametrize("x_type", [np.uint8, np.int8])
+WEIGHTS = pytest.mark.parametrize("w_type", [np.uint8, np.int8])
+NAMES = {np.uint8: "uint8", np.int8: "int8"}
+
+
+def drawn(rng: np.random.Generator, dtype: type, *shape: int) -> np.ndarray:
+    bounds = np.iinfo(dtype)
+    return rng.integers(bounds.min, bounds.max + 1, shape).astype(dtype)
+
+
+def narrowed(graph: Graph, target: Target, *feeds: np.ndarray) -> list[str]:
+    """The element types of the left operands of contractions after the pass, which keeps all sums."""
+    changed = integer_products(graph, Goal(target))
+    verify(changed)
+    for before, after in zip(run(graph, feeds), run(changed, feeds), strict=True):
+        assert np.array_equal(before, after)
+    found = [v for v in changed.order() if v.kind == "contract"]
+    return [v.args[0].dtype.name if is_narrow(v) else "" for v in found]
+
+
+@TARGETS
+@BYTES
+@WEIGHTS
+@pytest.mark.parametrize("inner", [1, 7, 64])
+def test_products(target: Target, x_type: type, w_type: type, inner: int, rng: np.random.Generator) -> None:
+    w = drawn(rng, w_type, inner, 5)
+    for zeros in (drawn(rng, w_type), drawn(rng, w_type, 5), np.zeros((), w_type)):
+        graph = parse(
+            f"g ({NAMES[x_type]}[N,M,{inner}] x, {NAMES[x_type]} z) => (int32[N,M,5] y) "
+            "{ y = MatMulInteger(x, w, z, w_zero) }",
+            w=w,
+            w_zero=zeros,
+        )
+        left = narrowed(graph, target, drawn(rng, x_type, 2, 3, inner), drawn(rng, x_type))
+        assert left == (["u8"] if target is FUSED else ["i16"])
+
+
+@TARGETS
+@BYTES
+@WEIGHTS
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_convolutions(
+    target: Target, x_type: type, w_type: type, per_channel: bool, rng: np.random.Generator
+) -> None:
+    zeros = drawn(rng, w_type, *([8] if per_channel else []))
+    for group, width in ((1, 3), (1, 20), (2, 4), (2, 3), (4, 1)):
+        w = drawn(rng, w_type, 8, width, 3, 2)
+        graph = parse(
+            f"g ({NAMES[x_type]}[N,{group * width},H,W] x, {NAMES[x_type]} z) => (int32[N,8,P,Q] y) "
+            f"{{ y = ConvInteger <group={group}, pads=[1,0,2,1], strides=[2,1]> (x, w, z, w_zero) }}",
+            w=w,
+            w_zero=zeros,
+        )
+        left = narrowed(graph, target, drawn(rng, x_type, 2, group * width, 7, 6), drawn(rng, x_type))
+        if group > 1 and width % 4:
+            assert left == [""]
+        else:
+            centred = w - zeros.reshape(-1, 1, 1, 1).astype(int)
+            fits = group == 1 or (centred.min() >= -128 and centred.max() <= 127)
+            assert left == ["u8" if target is FUSED and fits else "i16"]
+
+
+def test_zero_points_of_rows_stay_outside_the_sum(rng: np.random.Generator) -> None:
+    graph = parse(
+        "g (uint8[4,9] x, uint8[4] z) => (int32[4,5] y) { y = MatMulInteger(x, w, z) }",
+        w=drawn(rng, np.int8, 9, 5),
+    )
+    assert narrowed(graph, FUSED, drawn(rng, np.uint8, 4, 9), drawn(rng, np.uint8, 4)) == ["u8"]
+
+
+def test_weights_that_are_fed_and_targets_without_tiles_are_left_to_floats(rng: np.random.Generator) -> None:
+    fed = parse("g (uint8[4,9] x, int8[9,5] w) => (int32[4,5] y) { y = MatMulInteger(x, w) }")
+    assert narrowed(fed, FUSED, drawn(rng, np.uint8, 4, 9), drawn(rng, np.int8, 9, 5)) == [""]
+    constant = parse(
+        "g (uint8[4,9] x) => (int32[4,5] y) { y = MatMulInteger(x, w) }", w=drawn(rng, np.int8, 9, 5)
+    )
+    for target in reference.FAMILY.targets:
+        assert narrowed(constant, target, drawn(rng, np.uint8, 4, 9)) == [""]
