@@ -46,18 +46,19 @@ class Weights:
 
 def narrow(value: Value, goal: Goal) -> Value | None:
     """An i32 contraction with constant weights over narrow operands; None if no tile or sizes serve it."""
-    if value.dtype is not dt.I32 or not value.args[1].is_numeric_const or value.args[1].data is None:
+    x, w = value.args
+    if value.dtype is not dt.I32 or not w.is_numeric_const or w.data is None:
         return None
     if value.prim == "conv" and not _fits_blocks(value):
         return None
-    x, w = value.args
+    numbers = w.data.astype(np.int64)
     channels = w.rank - 1 if value.prim == "dot" else 0
     points = points_of(x, one=value.prim == "conv")
     if goal.find_tile("i8") and points is not None:
-        weights = _weights(w.data.astype(np.int64), channels)
+        weights = _weights(numbers, channels)
         if weights is not None:
             return _dot(value, points, weights) if value.prim == "dot" else _conv(value, points, weights)
-    if goal.find_tile("i16") and _is_short(x) and np.abs(w.data.astype(np.int64)).max(initial=0) < 1 << 9:
+    if goal.find_tile("i16") and _is_short(x) and np.abs(numbers).max(initial=0) < 1 << 9:
         return _paired(value)
     return None
 
@@ -138,7 +139,7 @@ def _dot(value: Value, x: Points, w: Weights) -> Value:
     total = _product(x.points, const(w.points), 4)
     sums = const(w.points.sum(-2, keepdims=True, dtype=np.int32))
     if w.shift.any():
-        of_rows = x.points.cast(dt.I32).sum(x.points.rank - 1) - x.zero * value.args[1].shape[-2]
+        of_rows = x.points.cast(dt.I32).sum(x.points.rank - 1) - x.zero * w.points.shape[-2]
         total = total + of_rows * const(w.shift)
     return total - x.zero * sums if _counts(x.zero) else total
 

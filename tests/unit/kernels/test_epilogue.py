@@ -14,9 +14,9 @@ from sardonyx.kernels.epilogue import (
     Finish,
     channel_axes,
     epilogue_reads,
-    float_bits,
     load_address,
     match_finish,
+    number_bits,
 )
 from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Expr, Kernel, Literal, Load, Pick, Store, along
 
@@ -111,5 +111,6 @@ def TILE_OF(lane: Axis) -> Load:  # noqa: N802
 def test_words_of_loads_and_bits() -> None:
     assert load_address(None) == 0
     assert load_address(BIAS_LOAD) == Address(BIAS, 3)
-    assert float_bits(-1.5, dt.F64).to_bytes(8, "little", signed=True) == struct.pack("<d", -1.5)
+    assert number_bits(-float("inf"), dt.I32) == -(2**31)
+    assert number_bits(-1.5, dt.F64).to_bytes(8, "little", signed=True) == struct.pack("<d", -1.5)
     assert epilogue_reads(kernel(add(TILE, BIAS_LOAD, RESIDUAL, BIAS_LOAD))) == [BIAS, OTHER]

@@ -7,26 +7,39 @@ import re
 import pytest
 
 from sardonyx import targets
-from sardonyx.base.policy import Goal
+from sardonyx.base.policy import Goal, Policy
 from sardonyx.kernels.library import contraction, library_ir
 from sardonyx.kernels.scratch import convolution_bytes, product_bytes
+from sardonyx.targets.x86_64 import isa
 
 
-@pytest.mark.parametrize(("suffix", "dtype"), [("f32", "float"), ("f64", "double")])
-def test_every_function_is_defined_in_one_part(suffix: str, dtype: str) -> None:
+@pytest.mark.parametrize("operand", ["f32", "f64", "i16"])
+def test_every_function_is_defined_in_one_part(operand: str) -> None:
     goal = Goal(targets.detect())
-    parts = [shared.of(goal) for shared in contraction(suffix).values()]
-    assert parts == list(library_ir(goal, dtype))
+    parts = [shared.of(goal) for shared in contraction(goal.tile(operand)).values()]
+    assert parts == list(library_ir(goal, operand))
     defined = [set(re.findall(r"^define .*?@(\w+)\(", text, re.M)) for text in parts]
     assert sum(map(len, defined)) == len(set().union(*defined)) > 20
-    assert {f"sdx_gemm_{suffix}", f"sdx_gemm_dynamic_{suffix}", f"sdx_conv_{suffix}"} <= set().union(*defined)
+    symbols = {f"sdx_gemm_{operand}", f"sdx_conv_{operand}"}
+    assert symbols <= set().union(*defined)
+    assert (f"sdx_gemm_dynamic_{operand}" in set().union(*defined)) == operand.startswith("f")
     longest, shortest = max(map(len, parts)), min(map(len, parts))
     assert longest < 3 * shortest, "they are compiled side by side"
 
 
-def test_names_tell_types_and_parts_apart() -> None:
-    names = [*contraction("f32"), *contraction("f64")]
-    assert len(names) == len(set(names))
+def test_names_tell_tiles_and_parts_apart() -> None:
+    for level in isa.TARGETS:
+        names = [name for tile in level.tiles for name in contraction(tile)]
+        assert len(names) == len(set(names))
+
+
+def test_what_is_shared_is_made_for_the_level_and_the_features_it_asks_for() -> None:
+    tile = next(tile for tile in isa.V4.tiles if tile.features)
+    shared = next(iter(contraction(tile).values()))
+    assert shared.goal(isa.V4, Policy("strict")) == Goal(
+        isa.with_features(isa.V4, tile.features), Policy("strict")
+    )
+    assert next(iter(contraction(isa.V4.tiles[0]).values())).goal(isa.V4, Policy()) == Goal(isa.V4)
 
 
 def test_scratch_grows_with_the_cache() -> None:
