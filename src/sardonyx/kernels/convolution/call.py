@@ -70,11 +70,10 @@ def conv_call(
         end, ir = emissions.call(kernel)
         modules[end.symbol], tail = ir, end.words
         words[Conv.EPILOGUE] = Entry(end.symbol)
-    reads = [places[x.id].storage, weights, *epilogue_reads(kernel)]
     call = NativeCall(
         f"sdx_conv_{operand}",
         (*(words.get(n, 0) for n in range(Conv.EPILOGUE_WORDS)), *tail),
-        tuple(dict.fromkeys(reads)),
+        tuple(dict.fromkeys([places[x.id].storage, weights, *epilogue_reads(kernel)])),
         (store.buffer.key,),
         kernel.origins,
         work=anchor.size * dims.product(w.shape[1:]) * 2,
