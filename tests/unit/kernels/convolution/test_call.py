@@ -52,12 +52,12 @@ def test_taps_and_strides_of_a_plain_image() -> None:
     call, modules = call_of(*conv((3, 2), step=2))
     w = call.words
     assert modules == {}
-    assert [w[n] for n in (Conv.IMAGES, Conv.GROUPS, Conv.CHANNELS_IN, Conv.CHANNELS)] == [2, 1, 6, 8]
+    assert [w[n] for n in (Conv.BATCH, Conv.GROUPS, Conv.CHANNELS_IN, Conv.CHANNELS)] == [2, 1, 6, 8]
     assert [w[n] for n in (Conv.LINES, Conv.PIXELS, Conv.X_LINE, Conv.X_PIXEL)] == [4, 6, 24, 2]
     assert [w[n] for n in (Conv.TAPS1, Conv.TAPS2, Conv.TAPS3, Conv.STEPS)] == [1, 3, 1, 2], (
         "a row is one tap"
     )
-    assert [w[n] for n in (Conv.X_TAP2, Conv.X_CHANNEL, Conv.X_IMAGE, Conv.PLAIN)] == [12, 108, 648, 1]
+    assert [w[n] for n in (Conv.X_TAP2, Conv.X_CHANNEL, Conv.X_BATCH, Conv.PLAIN)] == [12, 108, 648, 1]
     assert call.plan == "8x6x3x2 stride (2, 2), plain in, end in registers"
 
 

@@ -15,7 +15,7 @@ from sardonyx.llvm.vec import Function, Module, V
 from tests.unit.llvm.written import run
 
 TARGET = targets.detect()
-SHAPE = TileShape.of(Goal(TARGET), "float")
+SHAPE = TileShape.of(Goal(TARGET), "f32")
 MOST = SHAPE.max_rows
 
 
@@ -39,7 +39,7 @@ def test_tiles(lines: int, pixels: int) -> None:
     assert count == -(-lines // per_tile) * parts
 
 
-@pytest.mark.parametrize("dtype", ["float", "double"])
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
 def test_one_function_serves_all_convolutions(dtype: str) -> None:
     module = Module()
     name = define_block(module, TARGET, TileShape.of(Goal(TARGET), dtype))

@@ -24,7 +24,7 @@ def test_sizes_are_rounded_up(multiple: int) -> None:
         assert int(got[0]) == -(-size // multiple) * multiple
 
 
-@pytest.mark.parametrize("dtype", ["float", "double"])
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
 def test_both_kinds_share_copies_and_micro_kernels(dtype: str) -> None:
     module, shape = Module(), TileShape.of(GOAL, dtype)
     names = [define_block(module, GOAL, shape, dynamic=dynamic) for dynamic in (False, True)]
@@ -39,6 +39,6 @@ def test_the_order_of_sums_is_part_of_the_policy() -> None:
     texts = []
     for precision in ("fp32", "strict"):
         module, goal = Module(), Goal(GOAL.target, Policy(precision))
-        define_block(module, goal, TileShape.of(goal, "float"), dynamic=False)
+        define_block(module, goal, TileShape.of(goal, "f32"), dynamic=False)
         texts.append(module.text())
     assert texts[0] != texts[1]

@@ -17,12 +17,12 @@ from sardonyx.runtime.image import LoadedImage, load
 from tests.unit.objects import compiled
 
 TARGET = targets.detect()
-FLOATS = {"float": np.float32, "double": np.float64}
+FLOATS = {"f32": np.float32, "f64": np.float64}
 
 
-def shape_of(dtype: str) -> TileShape:
+def shape_of(operand: str) -> TileShape:
     """The register tile of this machine."""
-    return TileShape.of(Goal(TARGET), dtype)
+    return TileShape.of(Goal(TARGET), operand)
 
 
 class Made:

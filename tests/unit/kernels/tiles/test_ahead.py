@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from sardonyx.kernels.tiles.ahead import Ahead, Run
-from sardonyx.kernels.tiles.microkernel import CACHE_LINE, UNROLL, Plan
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, UNROLL, TileWords
 from sardonyx.llvm.vec import Function, V, int_
 from tests.unit.kernels.tiles.made import shape_of
 from tests.unit.llvm.written import run
 
-SHAPE = shape_of("float")
+SHAPE = shape_of("f32")
 TURN = SHAPE.columns * UNROLL * SHAPE.element
 
 
@@ -23,7 +23,7 @@ def looked(tiles: int, few: bool, own: int, following: int, gap: int) -> tuple[i
         first = Run(begin, int_(own * TURN))
         after = Run(f.gep(begin, int_((own + gap) * TURN), "i8"), int_(following * TURN))
         ahead = Ahead.of(f, SHAPE, int_(tiles), int_(int(few), "i1"), int_(SHAPE.columns), first, after)
-        assert set(ahead.words) == {Plan.AHEAD_STEP, Plan.AHEAD_LAST}
+        assert set(ahead.words) == {TileWords.AHEAD_STEP, TileWords.AHEAD_LAST}
         places = [f.convert("ptrtoint", p, "i64") for p in (ahead.address, ahead.last)]
         return [*(f.sub(p, base) for p in places), ahead.step, ahead.per_tile]
 

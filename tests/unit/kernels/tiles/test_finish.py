@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from sardonyx.kernels.tiles.finish import Finish, define_finish
+from sardonyx.kernels.tiles.finish import FinishWords, define_finish
 from tests.unit.kernels.native import bits, guarded
 from tests.unit.kernels.tiles.made import FLOATS, Made, shape_of
 
@@ -29,16 +29,16 @@ def test_finishes(dtype: str, by_row: bool, has_residual: bool, turned: bool) ->
         to = guarded(np.zeros((columns, rows) if turned else (rows, columns), real))
         steps = (1, rows) if turned else (columns, 1)
         words = {
-            Finish.PITCH: pitch,
-            Finish.TO: to.ctypes.data,
-            Finish.TO_ROW: steps[0],
-            Finish.TO_LANE: steps[1],
+            FinishWords.PITCH: pitch,
+            FinishWords.TO: to.ctypes.data,
+            FinishWords.TO_ROW: steps[0],
+            FinishWords.TO_LANE: steps[1],
         }
-        words |= {Finish.BIAS: bias.ctypes.data, Finish.BIAS_BY_ROW: int(by_row)}
-        words |= {Finish.LOW: bits(-0.5, real.__name__), Finish.HIGH: bits(1, real.__name__)}
-        words |= {Finish.RESIDUAL: residual.ctypes.data if has_residual else 0}
-        words |= {Finish.RESIDUAL_ROW: columns, Finish.RESIDUAL_LANE: 1}
-        spec = np.array([words[word] for word in Finish])
+        words |= {FinishWords.BIAS: bias.ctypes.data, FinishWords.BIAS_BY_ROW: int(by_row)}
+        words |= {FinishWords.LOW: bits(-0.5, real.__name__), FinishWords.HIGH: bits(1, real.__name__)}
+        words |= {FinishWords.RESIDUAL: residual.ctypes.data if has_residual else 0}
+        words |= {FinishWords.RESIDUAL_ROW: columns, FinishWords.RESIDUAL_LANE: 1}
+        spec = np.array([words[word] for word in FinishWords])
         made.call(made.names, tile, spec, rows, columns)
         expected = sums + (bias[:, None] if by_row else bias) + (residual if has_residual else real(0))
         assert np.array_equal(to.T if turned else to, np.clip(expected, real(-0.5), real(1)))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sardonyx.kernels.tiles.microkernel import UNROLL, MicroKernel, Mode, Plan, define
+from sardonyx.kernels.tiles.microkernel import UNROLL, MicroKernel, Mode, TileWords, define
 from tests.unit.kernels.native import bits, guarded
 from tests.unit.kernels.tiles.made import FLOATS, Made, shape_of
 
@@ -17,9 +17,9 @@ STEPS = (UNROLL, 1, 2 * UNROLL + 3)
 
 def drawn(kernel: MicroKernel) -> tuple[Any, Any, Any]:
     """A of [entry][row][k], B of [steps][columns], and the exact sums."""
-    rng, real = np.random.default_rng(kernel.rows), FLOATS[kernel.dtype]
+    rng, real = np.random.default_rng(kernel.rows), FLOATS[kernel.shape.operand]
     a = rng.integers(-4, 5, (ENTRIES, kernel.rows, PITCH)).astype(real)
-    b = rng.integers(-4, 5, (sum(STEPS), kernel.vectors * kernel.lanes)).astype(real)
+    b = rng.integers(-4, 5, (sum(STEPS), kernel.vectors * kernel.shape.lanes)).astype(real)
     parts, first = np.zeros((kernel.rows, b.shape[1])), 0
     for entry, steps in enumerate(STEPS):
         parts += a[entry, :, :steps].astype(np.float64) @ b[first : first + steps]
@@ -34,7 +34,7 @@ def drawn(kernel: MicroKernel) -> tuple[Any, Any, Any]:
 )
 def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, phases: int) -> None:
     shape, real = shape_of(dtype), FLOATS[dtype]
-    kernel = MicroKernel(dtype, shape.lanes, rows, vectors, phases)
+    kernel = MicroKernel(shape, rows, vectors, phases)
     made = Made(lambda module: define(module, kernel))
     a, b, sums = drawn(kernel)
     size, columns = np.dtype(real).itemsize, vectors * shape.lanes
@@ -45,16 +45,21 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, pha
     )
     tile = guarded(before)
     table = np.array([(e * rows * PITCH * size, s) for e, s in enumerate(STEPS)])
-    plan = np.zeros(len(Plan), np.int64)
-    words = {Plan.TABLE: table.ctypes.data, Plan.ENTRIES: ENTRIES, Plan.ROW: PITCH * size, Plan.MODE: mode}
-    words |= {
-        Plan.TILE_ROW: columns * size,
-        Plan.TILE_VECTOR: shape.lanes * size,
-        Plan.BIAS: bias.ctypes.data,
+    plan = np.zeros(len(TileWords), np.int64)
+    words = {
+        TileWords.TABLE: table.ctypes.data,
+        TileWords.ENTRIES: ENTRIES,
+        TileWords.ROW: PITCH * size,
+        TileWords.MODE: mode,
     }
-    words |= {Plan.LOW: bits(-20, real.__name__), Plan.HIGH: bits(30, real.__name__)}
-    words |= {Plan.RESIDUAL: residual.ctypes.data, Plan.RESIDUAL_ROW: columns * size}
-    words |= {Plan.RESIDUAL_VECTOR: shape.lanes * size, Plan.AHEAD_LAST: b.ctypes.data}
+    words |= {
+        TileWords.TILE_ROW: columns * size,
+        TileWords.TILE_VECTOR: shape.lanes * size,
+        TileWords.BIAS: bias.ctypes.data,
+    }
+    words |= {TileWords.LOW: bits(-20, real.__name__), TileWords.HIGH: bits(30, real.__name__)}
+    words |= {TileWords.RESIDUAL: residual.ctypes.data, TileWords.RESIDUAL_ROW: columns * size}
+    words |= {TileWords.RESIDUAL_VECTOR: shape.lanes * size, TileWords.AHEAD_LAST: b.ctypes.data}
     for word, value in words.items():
         plan[word] = value
     made.call(kernel.name, a, b, tile, kernel.half * PITCH * size, plan, b)
@@ -67,7 +72,7 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, pha
 
 
 def test_a_second_half_may_lie_elsewhere() -> None:
-    kernel = MicroKernel("float", shape_of("float").lanes, 5, 1)
+    kernel = MicroKernel(shape_of("f32"), 5, 1)
     assert kernel.half == 3
-    names = {MicroKernel("float", 16, 2, 1, p).name for p in (1, 2, 4)}
+    names = {MicroKernel(shape_of("f32"), 2, 1, p).name for p in (1, 2, 4)}
     assert len(names) == 3
