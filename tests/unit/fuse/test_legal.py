@@ -1,0 +1,85 @@
+"""Each question about sharing a kernel has its answer, and a reason where it is no."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.fuse import legal
+from sardonyx.ir.value import Value, const, make, many, placeholder
+
+N = dims.symbol("N")
+
+
+def x(*shape: Any, dtype: dt.DType = dt.F32) -> Value:
+    return placeholder("x", dtype, shape)
+
+
+def topk(v: Value) -> Value:
+    attrs = {"k": 1, "axis": 0, "largest": True}
+    return many("topk", (v,), attrs, [(v.dtype, (1,)), (dt.I64, (1,))])[0].args[0]
+
+
+def test_what_runs_in_python() -> None:
+    native = frozenset({"topk", "lookup"})
+    assert not legal.on_host(topk(x(4)), native)
+    assert legal.on_host(topk(x(4)), frozenset())
+    assert legal.on_host(topk(x(4, dtype=dt.STRING)), native), "texts have no native type"
+    assert not legal.on_host(x(4), native)
+    keys, found = const(np.array([1, 2])), const(np.array([5, 6]))
+    table = make("lookup", (x(4, dtype=dt.I64), keys, found, const(np.array(0))), {}, dt.I64, (4,))
+    assert not legal.on_host(table, native)
+    open_ = make(
+        "lookup", (x(4, dtype=dt.I64), x(2, dtype=dt.I64), found, const(np.array(0))), {}, dt.I64, (4,)
+    )
+    assert legal.on_host(open_, native), "its kernel wants the keys when it is compiled"
+
+
+def test_how_kernels_read() -> None:
+    product = x(2, 3).dot(x(3, 4))
+    assert legal.reads_rows(product, 0)
+    assert not legal.reads_rows(product, 1)
+    assert legal.reads_dense(topk(x(4)), 0)
+    assert not legal.reads_dense(x(4).exp(), 0)
+    assert legal.aligned_map(x(2, 3) + 1, x(2, 3))
+    assert not legal.aligned_map(x(6).reshape((2, 3)), x(6))
+
+
+@pytest.mark.parametrize(
+    ("value", "fails"),
+    [
+        (x(4) / 2, False),
+        (x(4, dtype=dt.I32) / x(4, dtype=dt.I32), True),
+        (x(4).gather(x(2, dtype=dt.I64), 0), True),
+        (x(4).exp(), False),
+    ],
+)
+def test_what_may_meet_bad_data(value: Value, fails: bool) -> None:
+    assert legal.can_fail(value) == fails
+
+
+def test_what_ends_a_contraction() -> None:
+    product = x(N, 3).dot(x(3, 4))
+    assert legal.may_anchor(product, product.exp(), aligned=True) is None
+    assert "no map" in str(legal.may_anchor(product, product.sum(1), aligned=True))
+    assert "view" in str(legal.may_anchor(product, product.exp(), aligned=False))
+    assert "shape" in str(
+        legal.may_anchor(product, product.reshape((1, N, 4)).broadcast((2, N, 4)) + 1, aligned=True)
+    )
+
+
+def test_what_a_reduction_lives_in() -> None:
+    v = x(N, 8)
+    total = v.sum(1)
+    assert legal.why_not_reduce(total, v - total, aligned=True) is None
+    assert legal.why_not_reduce(total, total.exp(), aligned=True) is None
+    assert "no map" in str(legal.why_not_reduce(total, total.dot(x(1, 3)), aligned=True))
+    assert "view" in str(legal.why_not_reduce(total, total.exp(), aligned=False))
+    assert "another size" in str(legal.why_not_reduce(total, total + x(1, 5), aligned=True))
+    assert "other axes" in str(legal.why_not_reduce(total, total.sum(0), aligned=True))
+    whole = x(1, 8).sum(1)
+    assert "other axes" in str(legal.why_not_reduce(whole, whole + x(3, 8), aligned=True))

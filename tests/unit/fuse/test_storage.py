@@ -1,0 +1,66 @@
+"""Parts of a join are stored inside it, outputs in the caller's memory, and views need none."""
+
+from __future__ import annotations
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.fuse.partition import partition
+from sardonyx.fuse.storage import BodyPlaces, from_host, keeps_axes, part_places, same_place
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.place import Place, Storage, contiguous_strides
+from sardonyx.ir.value import concat, many, placeholder
+
+N = dims.symbol("N")
+X = placeholder("x", dt.F32, (N, 4))
+
+
+def test_parts_of_a_join_lie_side_by_side() -> None:
+    first, second = X.exp(), X.log()
+    fusion = partition(Graph((X,), (("y", concat([first, second], 1)),)))
+    one, two = fusion.places[first.id], fusion.places[second.id]
+    assert one.storage is two.storage
+    assert one.storage.kind == "output"
+    assert (one.offset, two.offset, one.strides) == (0, 4, (8, 1))
+
+
+def test_one_value_twice_is_stored_once_and_copied() -> None:
+    y = X.exp()
+    fusion = partition(Graph((X,), (("y", concat([y, y], 0)),)))
+    assert [group.kind for group in fusion.groups].count("loops") == 2
+
+
+def test_inputs_and_outputs_may_be_given() -> None:
+    storage = Storage("arena", dt.F32, N * 8)
+    given = BodyPlaces((Place(storage, 0, (4, 1)),), (Place(storage, N * 4, (4, 1)),))
+    fusion = partition(Graph((X,), (("y", X.exp()),)), frozenset(), given)
+    assert fusion.places[X.id].storage is storage
+    assert fusion.outputs[0] is given.outputs[0]
+
+
+def test_where_parts_go() -> None:
+    place = Place(Storage("arena", dt.F32, 99), 5, (10, 1))
+    padded = X.pad((1, 2), (0, 3))
+    ((inner, at),) = part_places(padded, place)
+    assert inner is X
+    assert (at.offset, at.strides) == (5 + 10 + 2, (10, 1))
+    offsets = [p.offset for _, p in part_places(concat([X, X, X], 0), place)]
+    assert offsets == [5, 5 + N * 10, 5 + N * 20]
+
+
+def test_places_are_compared_by_what_they_hold() -> None:
+    storage = Storage("arena", dt.F32, 12)
+    one, other = Place(storage, 0, (4, 1)), Place(storage, 0, (9, 1))
+    assert same_place(one, other, (1, 4)), "an axis of one element has no stride"
+    assert not same_place(one, other, (3, 4))
+    assert not same_place(one, Place(storage, 1, (4, 1)), (1, 4))
+    assert not same_place(None, one, (1, 4))
+    assert contiguous_strides((3, 4)) == (4, 1)
+
+
+def test_questions() -> None:
+    assert keeps_axes(X, X.reshape((N, 1, 4)))
+    assert not keeps_axes(X, X.reshape((N * 4,)))
+    attrs = {"k": 1, "axis": 1, "largest": True}
+    best, _ = many("topk", (X,), attrs, [(dt.F32, (N, 1)), (dt.I64, (N, 1))])
+    assert from_host(best, frozenset())
+    assert not from_host(best, frozenset({"topk"}))

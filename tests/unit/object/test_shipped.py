@@ -1,0 +1,53 @@
+"""Code that a wheel brings along is used only if it belongs to the sources around it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sardonyx.object import shipped
+
+TITLE = ("contraction f32 0", "x86_64-v4", "fp32")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path)
+    shipped._index.cache_clear()
+    yield tmp_path
+    shipped._index.cache_clear()
+
+
+def test_what_was_written_is_found(folder: Path) -> None:
+    shipped.write(folder, {TITLE: b"code", ("other", "x86_64-v3", "fp32"): b"more"})
+    assert shipped.find(*TITLE) == b"code"
+    assert shipped.find("other", "x86_64-v4", "fp32") is None
+
+
+def test_code_of_other_sources_is_not_used(folder: Path) -> None:
+    shipped.write(folder, {TITLE: b"code"})
+    index = folder / "index.json"
+    told = json.loads(index.read_text())
+    index.write_text(json.dumps({**told, "sources": "others"}))
+    assert shipped.find(*TITLE) is None
+
+
+@pytest.mark.parametrize("damage", ["absent", "no json", "no file"])
+def test_a_damaged_folder_has_nothing(folder: Path, damage: str) -> None:
+    shipped.write(folder, {TITLE: b"code"})
+    if damage == "absent":
+        (folder / "index.json").unlink()
+    elif damage == "no json":
+        (folder / "index.json").write_text("{")
+    else:
+        for file in folder.glob("*.o"):
+            file.unlink()
+    assert shipped.find(*TITLE) is None
+
+
+def test_sources_are_one_digest() -> None:
+    assert shipped.sources() == shipped.sources()
+    assert len(shipped.sources()) == 64
