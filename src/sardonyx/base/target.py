@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from sardonyx.base.instruction import Instruction
 from sardonyx.base.tile import RegisterTile
 
 
@@ -25,7 +27,8 @@ class Target:
     """One instruction set with the widths and tiles that kernels read.
 
     `lanes` is the vector width in elements of 32 bits, `tiles` the register tiles of contractions, the
-    preferred first.
+    preferred first. `instructions` are those of the machine that functions of numbers ask for, `executor` is
+    the part of the executor's text that is written for it; both follow from the name.
     """
 
     name: str
@@ -37,11 +40,18 @@ class Target:
     prefetch: Prefetch = Prefetch(0)
     l1_bytes: int = 32 << 10
     l2_bytes: int = 1 << 20
+    instructions: tuple[Instruction, ...] = field(default=(), repr=False, compare=False)
+    executor: Path | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_machine(self) -> bool:
         """Whether there is machine code for it; the reference target has none."""
         return bool(self.triple)
+
+    def instruction(self, operation: str, type_: str = "") -> Instruction | None:
+        """The instruction for an operation on an LLVM type, or on any; None if the machine has none."""
+        found = (row for row in self.instructions if row.operation == operation)
+        return next((row for row in found if type_ in ("", row.type)), None)
 
     def has(self, feature: str) -> bool:
         """Whether an LLVM feature such as `avx512bf16` is present."""

@@ -23,12 +23,12 @@ from sardonyx.fuse.storage import BodyPlaces, assign_places, keeps_axes, part_pl
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.place import Place, Storage, blocks, contiguous_strides, view
+from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.value import Value
 
-_CHEAP = frozenset(
-    {"cast", "neg", "not", "add", "sub", "mul", "max", "min", "eq", "lt", "le", "where", "abs"}
-)
 _TRANSPARENT = frozenset({"reshape", "transpose", "broadcast", "slice", "window"})
+_READ_COST = 1.0
+"""Instructions to read a vector back."""
 _DEEPEST = 100
 """Values inlined into each other; the texts of longer expressions would exhaust the stack."""
 _PLACE_USERS = frozenset({"scan", "opaque", "control", "contract"})
@@ -113,7 +113,8 @@ class _Walk:
     def is_cheap(self, value: Value) -> bool:
         """Whether computing it again costs no more than reading it back."""
         big = [a for a in value.args if a.size != 1]
-        return value.prim in _CHEAP and len(big) <= 1 and all(a.kind == "source" for a in big)
+        cheap = value.kind == "map" and PRIMS[value.prim].instructions(value.dtype) <= _READ_COST
+        return cheap and len(big) <= 1 and all(a.kind == "source" for a in big)
 
     def why_copy(self, value: Value) -> str | None:
         """A view is copied only if a kernel needs it in memory in a way its source is not."""

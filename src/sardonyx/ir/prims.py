@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from sardonyx.base.dtype import DType
 from sardonyx.ir import conditions, meaning
 from sardonyx.ir.obligation import Conditions, none
 
@@ -58,6 +59,10 @@ class Prim:
     first_dense: int = 0
     cost: float = 30.0
     whole_cost: float | None = None
+
+    def instructions(self, dtype: DType) -> float:
+        """What it costs for operands of a type."""
+        return self.cost if self.whole_cost is None or dtype.is_float else self.whole_cost
 
 
 _REAL, _NUMBER, _PLAIN, _WHOLE, _BITS = "fc", "fciu", "fciub", "iu", "iub"

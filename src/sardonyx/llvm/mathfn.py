@@ -10,7 +10,7 @@ from sardonyx.base.target import Target
 from sardonyx.llvm import coefficients
 from sardonyx.llvm.coefficients import Coefficients
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import V, int_
+from sardonyx.llvm.vec import V
 
 
 def table(x: Lanes) -> Coefficients:
@@ -31,7 +31,7 @@ def exp_times_power(x: Lanes, target: Target, power: int) -> Lanes:
 def _exp_below_high(x: Lanes, target: Target, power: int = 0) -> Lanes:
     c = table(x)
     x = x.at_least(c.exp_low)
-    if has_avx512(x, target):
+    if splits_floats(x, target):
         n = (x * c.log2_e).round()
         return scale(_exp_reduced(x, n), n if power == 0 else n + power, target)
     # 2^n is the product of two normal powers. Their biased exponents stand in the lowest bits of `half` and
@@ -66,45 +66,30 @@ def _expm1(x: Lanes) -> Lanes:
 
 def scale(x: Lanes, n: Lanes, target: Target) -> Lanes:
     """Multiply by 2^n, n whole and up to twice the exponent range; for |x| about 1 it is rounded once."""
-    if has_avx512(x, target):
-        return _avx512("scalef", [x, n])
+    if splits_floats(x, target):
+        return _instruction("scale", [x, n], target)
     c = table(x)
     half = n.fma(0.5, c.magic + c.exponent_bias)
     whole = n + (c.magic + 2 * c.exponent_bias)
     return x * _as_exponent(half.bits(), c) * _as_exponent(whole.bits() - half.bits(), c)
 
 
-def has_avx512(x: Lanes, target: Target) -> bool:
-    """Whether the AVX-512 instructions for exponents apply to this value."""
-    return x.v.lanes > 1 and target.has("avx512f")
+def splits_floats(x: Lanes, target: Target) -> bool:
+    """Whether the machine takes this vector's floats apart, and scales them, by instructions of its own."""
+    return x.v.lanes > 1 and target.instruction("exponent") is not None
 
 
-_SUFFIX = {
-    "<4 x float>": "ps.128",
-    "<8 x float>": "ps.256",
-    "<16 x float>": "ps.512",
-    "<2 x double>": "pd.128",
-    "<4 x double>": "pd.256",
-    "<8 x double>": "pd.512",
-}
-
-
-def _avx512(name: str, sources: list[Lanes], immediate: int | None = None) -> Lanes:
-    """A masked AVX-512 intrinsic with all lanes on, split over as many registers as needed."""
+def _instruction(operation: str, sources: list[Lanes], target: Target) -> Lanes:
+    """An instruction of the machine, split over as many registers as needed."""
     f, type_, lanes = sources[0].f, sources[0].v.type, sources[0].v.lanes
-    if type_ not in _SUFFIX:
+    row = target.instruction(operation, type_)
+    if row is None:
         parts = [[Lanes(f, half) for half in _halves(s)] for s in sources]
-        low = _avx512(name, [p[0] for p in parts], immediate)
-        high = _avx512(name, [p[1] for p in parts], immediate)
+        low = _instruction(operation, [p[0] for p in parts], target)
+        high = _instruction(operation, [p[1] for p in parts], target)
         return Lanes(f, f.shuffle(low.v, high.v, range(lanes)))
-    mask = int_(-1, "i8" if lanes <= 8 else "i16")
-    args = [s.v for s in sources]
-    if immediate is not None:
-        args.append(int_(immediate, "i32"))
-    args += [sources[0].v, mask]
-    if type_ in ("<16 x float>", "<8 x double>"):
-        args.append(int_(4, "i32"))
-    return Lanes(f, f.call(f"llvm.x86.avx512.mask.{name}.{_SUFFIX[type_]}", type_, *args))
+    operands = [sources[o].v if isinstance(o, int) else V(*reversed(o.split())) for o in row.operands]
+    return Lanes(f, f.call(row.name, type_, *operands))
 
 
 def _halves(x: Lanes) -> tuple[V, V]:
@@ -205,9 +190,9 @@ def atanh(x: Lanes, target: Target) -> Lanes:
 
 def split(x: Lanes, target: Target) -> tuple[Lanes, Lanes]:
     """Mantissa and exponent: x = m * 2^e with m in [0.75, 1.5), for positive finite x."""
-    if has_avx512(x, target):
-        m = _avx512("getmant", [x], 0b1111)
-        return m, _avx512("getexp", [x]) - _avx512("getexp", [m])
+    if splits_floats(x, target):
+        m = _instruction("mantissa", [x], target)
+        return m, _instruction("exponent", [x], target) - _instruction("exponent", [m], target)
     c = table(x)
     tiny = x < c.smallest_normal
     raw = tiny.choose(x * c.two_to_mantissa, x).bits()
@@ -219,7 +204,7 @@ def split(x: Lanes, target: Target) -> tuple[Lanes, Lanes]:
 
 def _repaired(x: Lanes, y: Lanes, target: Target) -> Lanes:
     """The logarithm y of x with the right results at 0, below 0, and at infinity and NaN."""
-    if has_avx512(x, target):
+    if splits_floats(x, target):
         return y
     y = (x < float("inf")).choose(y, x)
     y = (x < 0.0).choose(y.like(float("nan")), y)

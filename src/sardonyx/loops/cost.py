@@ -26,8 +26,7 @@ SHORT = 16
 
 def op_cost(expr: Apply) -> float:
     """Instructions of one map primitive."""
-    row = PRIMS[expr.prim]
-    return row.cost if row.whole_cost is None or expr.dtype.is_float else row.whole_cost
+    return PRIMS[expr.prim].instructions(expr.dtype)
 
 
 def expr_cost(exprs: Iterable[Expr], axes: Collection[Axis] | None = None) -> float:

@@ -1,7 +1,8 @@
 """IR of the runtime functions: run a list of calls on a team of threads, meet at barriers, report errors.
 
-The functions are written in executor*.ll, their memory layout is that of `llvm.layout`; must not know any
-kernel or model. The text depends only on the target and the system's calling convention.
+The functions are written in executor.ll, and what is the machine's own of them in a file that its target
+names; their memory layout is that of `base.abi`. Must not know any kernel or model. The text depends only on
+the target and the system's calling convention.
 
     sdx_execute(ptr records, i64 n, ptr ctx)     every record's fn(args, ctx), barriers and jumps as flags ask
     sdx_barrier(ptr ctx)                         all threads of the run meet; nothing for a single thread
@@ -42,6 +43,7 @@ from sardonyx.base.abi import (
     TeamBlock,
 )
 from sardonyx.base.target import Target
+from sardonyx.errors import CompileError
 
 _FUTEX_WAIT_PRIVATE, _FUTEX_WAKE_PRIVATE = 128, 129
 _BARRIER_SPINS = 4096
@@ -51,8 +53,9 @@ _CROWDED_SPINS = 64
 
 def ir(target: Target) -> str:
     """The module of the runtime functions for a target."""
-    architecture = target.triple.partition("-")[0]
-    files = [Path(__file__).with_name(f"executor{part}.ll") for part in ("", f"_{architecture}")]
+    if target.executor is None:
+        raise CompileError(f"{target.name} executes no native code")
+    files = (Path(__file__).with_name("executor.ll"), target.executor)
     indices = {
         f"{block.__name__.lower()}_{word.name.lower()}": str(word.value)
         for block in (Context, Status, Launch, TeamBlock, Barrier, Mailbox, Iterate)
@@ -72,5 +75,5 @@ def ir(target: Target) -> str:
         cpu_words=str(_CPU_BITS // 64),
         futex_wait=str(_FUTEX_WAIT_PRIVATE),
         futex_wake=str(_FUTEX_WAKE_PRIVATE),
-        host="win64cc" if sys.platform == "win32" and architecture == "x86_64" else "ccc",
+        host="win64cc" if sys.platform == "win32" and target.triple.startswith("x86_64-") else "ccc",
     )

@@ -63,6 +63,16 @@ def test_a_value_read_by_two_kernels_is_stored() -> None:
     assert groups(graph) == ["loops", "loops", "loops"]
 
 
+def test_what_costs_one_instruction_is_computed_by_every_reader() -> None:
+    """The cost in the primitive's row decides: that of Floor, but not of Exp."""
+    body = (
+        "g (float[N,M] x) => (float[N,1] a, float[1,M] b) "
+        "{ f = Floor(x) a = ReduceSum(f, r) b = ReduceSum(f, c) }"
+    )
+    graph = parse(body, r=np.array([1]), c=np.array([0]))
+    assert groups(graph) == ["loops", "loops"]
+
+
 def test_parts_of_a_concat_are_written_in_place() -> None:
     body = (
         "g (float[N,8] x) => (float[N,24] y) { a = Exp(x) b = MatMul(x, w) y = Concat <axis = 1> (a, b, x) }"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.errors import TargetError
 from sardonyx.targets.host import X86_64, Host
-from sardonyx.targets.x86_64 import tiles
+from sardonyx.targets.x86_64 import instructions, tiles
 
 # The objects are loaded by the engine's own linker, so every system uses ELF and the System V convention.
 _TRIPLE = "x86_64-unknown-none-elf"
+_EXECUTOR = Path(__file__).with_name("executor.ll")
 
 V3 = Target(
     name="x86_64-v3",
@@ -21,6 +23,7 @@ V3 = Target(
     lanes=8,
     tiles=tiles.AVX2,
     prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
+    executor=_EXECUTOR,
 )
 V4 = Target(
     name="x86_64-v4",
@@ -30,6 +33,8 @@ V4 = Target(
     lanes=16,
     tiles=tiles.AVX512,
     prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
+    instructions=instructions.AVX512,
+    executor=_EXECUTOR,
 )
 
 TARGETS: tuple[Target, ...] = (V4, V3)

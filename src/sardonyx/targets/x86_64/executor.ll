@@ -1,4 +1,4 @@
-; What executor.ll needs of an x86-64 CPU.
+; What object/executor.ll needs of an x86-64 CPU.
 
 declare void @llvm.x86.sse2.pause()
 declare i64 @llvm.readcyclecounter()

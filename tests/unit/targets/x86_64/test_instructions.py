@@ -1,0 +1,34 @@
+"""The instructions of AVX-512 by operation: LLVM knows each, with these operands."""
+
+from __future__ import annotations
+
+import pytest
+
+from sardonyx.base.instruction import Instruction
+from sardonyx.llvm.vec import Function, Module, V
+from sardonyx.object import engine
+from sardonyx.targets.x86_64 import instructions, isa
+
+ROWS = instructions.AVX512
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_llvm_makes_one_instruction_of_each(row: Instruction) -> None:
+    module = Module()
+    f = Function(module, "f", [("to", "ptr"), ("a", row.type), ("b", row.type)])
+    to, *sources = f.params
+    operands = [sources[o] if isinstance(o, int) else V(*reversed(o.split())) for o in row.operands]
+    f.store(f.call(row.name, row.type, *operands), to)
+    f.ret()
+    f.finish()
+    mnemonic = "v" + row.name.split(".")[4]
+    lines = engine.assembly(module.text(), isa.V4).splitlines()
+    assert sum(line.strip().startswith(mnemonic) for line in lines) == 1
+
+
+def test_a_target_is_asked_by_operation_and_type() -> None:
+    found = isa.V4.instruction("exponent", "<16 x float>")
+    assert found is not None and found.name == "llvm.x86.avx512.mask.getexp.ps.512"
+    assert isa.V4.instruction("exponent") is not None
+    assert isa.V4.instruction("exponent", "<32 x float>") is None
+    assert isa.V3.instruction("exponent") is None
