@@ -39,6 +39,8 @@ LEAST = {
     for dtype in ULPS
 }
 REAL_MODEL_BOUND = 1e-4
+# Of a convolution by transforms with tiles of 2 and 4: rms of the errors, as a part of that of the result.
+TRANSFORMED_BOUNDS = {2: 1e-6, 4: 3e-6}
 # A real number that far from exact may fall to the wrong one of 256 points, but only so near to their border.
 POINT_BOUND = 255 * REAL_MODEL_BOUND
 # How much nearer than this a point lies to its border is chance: what single roundings of float32 are worth.
@@ -121,6 +123,14 @@ def difference_of_models(actual: Array, expected: Array) -> str | None:
     if apart <= REAL_MODEL_BOUND * largest:
         return None
     return f"off by {apart / largest if largest else math.inf:.2e} of the largest value {largest:.4g}"
+
+
+def difference_of_transforms(actual: Array, exact: Array, outputs: int) -> str | None:
+    """What is wrong with a convolution by transforms, tiles of `outputs` x `outputs`; `exact` is float64."""
+    if actual.shape != exact.shape:
+        return f"shape {list(actual.shape)}, expected {list(exact.shape)}"
+    error = math.sqrt(np.mean((actual - exact) ** 2) / np.mean(exact**2))
+    return None if error <= TRANSFORMED_BOUNDS[outputs] else f"rms of the errors is {error:.2e} of the result"
 
 
 def worse_than_peer(actual: Array, peer: Array, exact: Array) -> str | None:

@@ -88,6 +88,14 @@ PRECISION = Knob(
     choices=PRECISIONS,
     changes_code=True,
 )
+WINOGRAD = Knob(
+    "winograd",
+    "auto",
+    "3x3 convolutions by transforms: auto = where it is faster, off = never, f2 or f4 = always, with tiles of"
+    " 2x2 or 4x4 outputs; never where precision is strict",
+    choices=("auto", "off", "f2", "f4"),
+    changes_code=True,
+)
 FALLBACK = Knob(
     "fallback",
     "allow",
@@ -107,7 +115,7 @@ DUMP = Knob("dump", "", "folder for the text of every compile stage that changed
 VERIFY = Knob("verify", False, "check the invariants of every stage's result while compiling")
 
 KNOBS: tuple[Knob[Any], ...] = (
-    *(CACHE, THREADS, TARGET, PRECISION, FALLBACK, JOBS, SPIN_US, LOG, DEBUG, DUMP, VERIFY),
+    *(CACHE, THREADS, TARGET, PRECISION, WINOGRAD, FALLBACK, JOBS, SPIN_US, LOG, DEBUG, DUMP, VERIFY),
 )
 
 
@@ -158,6 +166,7 @@ class CompileOptions:
     threads: int = THREADS.default
     target: str = TARGET.default
     precision: str = PRECISION.default
+    winograd: str = WINOGRAD.default
     fallback: str = FALLBACK.default
     jobs: int = JOBS.default
     spin_us: int = SPIN_US.default

@@ -14,14 +14,20 @@ from sardonyx.errors import CompileError
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The precision that the user named: a choice of the option `precision`."""
+    """The precision that the user named, and what else decides results: choices of the options so called."""
 
     precision: str = "fp32"
+    winograd: str = "auto"
 
     @property
     def fixed_order(self) -> bool:
         """Whether a sum's order may depend on its length alone: not on its neighbours or the threads."""
         return self.precision == "strict"
+
+    @property
+    def may_transform(self) -> bool:
+        """Whether a contraction may be computed on transformed operands, within 1e-5 rms of exact."""
+        return self.precision != "strict"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Self
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
-from sardonyx.kernels.library import Shared, Text, contraction
+from sardonyx.kernels.library import Shared, Text, contraction, winograd
 from sardonyx.object import executor, shipped
 from sardonyx.object.link import link
 from sardonyx.runtime import cores
@@ -30,7 +30,7 @@ _EXECUTOR = f"executor {sys.platform}", Shared(lambda goal: executor.ir(goal.tar
 def shared_modules(level: Target) -> Mapping[str, Shared]:
     """All modules that models share on CPUs of a level, by name."""
     kernels = {name: text for tile in level.tiles for name, text in contraction(tile).items()}
-    return {**kernels, _EXECUTOR[0]: _EXECUTOR[1]}
+    return {**kernels, **winograd(2), **winograd(4), _EXECUTOR[0]: _EXECUTOR[1]}
 
 
 @dataclass(slots=True)

@@ -116,3 +116,47 @@ class Conv(IntEnum):
     R_CHANNEL = 36
     L2_BYTES = 37
     EPILOGUE_WORDS = 38
+
+
+class Winograd(IntEnum):
+    """The argument words of `sdx_winograd*_f32`; X_*, Y_* and R_* are strides in elements.
+
+    A convolution of 3x3 windows, stride 1, of blocked samples x[N][C/16][H + 2][W + 2][16], as `Conv` says:
+    X is what tap 0 of output (0, 0) reads, LINES x PIXELS the size of Y, X_BLOCK and Y_BLOCK are between
+    blocks of 16 channels. W is laid out by `pack_winograd_weights`. TILES are transformed at a time,
+    TILE_PITCH elements apart with their points POINT_PITCH apart, and multiplied with PANELS panels of
+    weights. The end is as for `Conv` with PLAIN = 0 and one group.
+    """
+
+    X = 0
+    W = 1
+    Y = 2
+    EPILOGUE = 3
+    BATCH = 4
+    CHANNELS_IN = 5
+    CHANNELS = 6
+    LINES = 7
+    PIXELS = 8
+    X_BATCH = 9
+    X_BLOCK = 10
+    X_LINE = 11
+    X_PIXEL = 12
+    Y_BATCH = 13
+    Y_BLOCK = 14
+    Y_LINE = 15
+    Y_PIXEL = 16
+    FINISH = 17
+    BIAS = 18
+    LOW = 19
+    HIGH = 20
+    RESIDUAL = 21
+    R_BATCH = 22
+    R_BLOCK = 23
+    R_LINE = 24
+    R_PIXEL = 25
+    TILES = 26
+    PANELS = 27
+    TILE_PITCH = 28
+    POINT_PITCH = 29
+    L2_BYTES = 30
+    EPILOGUE_WORDS = 31

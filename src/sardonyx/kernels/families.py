@@ -10,10 +10,12 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.convolution.call import conv_call
-from sardonyx.kernels.library import Text, contraction
+from sardonyx.kernels.library import Text, contraction, winograd
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
 from sardonyx.kernels.product.call import dot_call
+from sardonyx.kernels.winograd.call import winograd_call
+from sardonyx.kernels.winograd.choose import chosen
 from sardonyx.loops.lower import lower, lower_padding
 
 NATIVE = frozenset(FAMILIES)
@@ -43,7 +45,13 @@ def contract_call(
 ) -> tuple[NativeCall, Library]:
     """The call of a matrix product or convolution."""
     assert group.anchor is not None
-    make = dot_call if group.anchor.prim == "dot" else conv_call
-    call, modules = make(group, places, goal, emissions)
-    kernels = contraction(goal.tile(call.symbol.rpartition("_")[2]))
+    kernels: Library = {}
+    if group.anchor.prim == "dot":
+        call, modules = dot_call(group, places, goal, emissions)
+    elif outputs := chosen(group.anchor, goal):
+        call, modules = winograd_call(group, places, goal, emissions, outputs)
+        kernels = winograd(outputs)
+    else:
+        call, modules = conv_call(group, places, goal, emissions)
+    kernels = {**kernels, **contraction(goal.tile(call.symbol.rpartition("_")[2]))}
     return call, {**kernels, **{name: partial(str, ir) for name, ir in modules.items()}}

@@ -44,6 +44,22 @@ def _part(operand: str, number: int, goal: Goal) -> str:
     return library_ir(goal, operand)[number]
 
 
+def winograd(outputs: int) -> Mapping[str, Shared]:
+    """The module with `sdx_winograd{outputs}_f32`, which needs those of `contraction`, by name."""
+    return {f"winograd {outputs}": Shared(partial(winograd_ir, outputs))}
+
+
+@cache
+def winograd_ir(outputs: int, goal: Goal) -> str:
+    """The text of `winograd`."""
+    from sardonyx.kernels.winograd.driver import define_winograd
+    from sardonyx.llvm.vec import Module
+
+    module = Module()
+    define_winograd(module, goal, outputs)
+    return module.part(f"winograd{outputs}")
+
+
 @cache
 def library_ir(goal: Goal, operand: str = "f32") -> tuple[str, ...]:
     """The texts of `contraction`, of which each needs the others; what writes them is imported for them."""

@@ -103,6 +103,10 @@ class Module:
             min(shares, key=lambda share: sum(len(self._functions[n]) for n in share)).append(name)
         return tuple(self._part(names) for names in shares)
 
+    def part(self, word: str) -> str:
+        """The functions with a word in their names; the others are to be in modules linked to it, hidden."""
+        return self._part([name for name in self._functions if word in name])
+
     def _part(self, names: Sequence[str]) -> str:
         texts = [self._functions[name].replace("define internal ", "define hidden ", 1) for name in names]
         body = "\n".join(texts)

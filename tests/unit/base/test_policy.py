@@ -41,3 +41,7 @@ def test_only_strict_fixes_the_order_of_sums() -> None:
 
 def test_a_tile_says_what_it_computes_with() -> None:
     assert str(PLAIN) == "f32 by fma, sums in f32"
+
+
+def test_only_strict_forbids_transforms() -> None:
+    assert [Policy(p).may_transform for p in ("fp32", "strict", "bf16")] == [True, False, True]

@@ -80,8 +80,13 @@ def run(
     for index, value in words.items():
         args[index] = value
     args[Conv.L2_BYTES if symbol == "sdx_conv" else Gemm.L2_BYTES] = target.l2_bytes
-    function = KERNEL(library(target, dtype).address(f"{symbol}_{SUFFIXES.get(dtype, dtype)}"))
-    scratch = _scratch(target)
+    address = library(target, dtype).address(f"{symbol}_{SUFFIXES.get(dtype, dtype)}")
+    execute(address, args, _scratch(target), threads)
+
+
+def execute(address: int, args: Array, scratch: Array, threads: int = 1) -> None:
+    """Call a kernel once for each thread of a team, one after the other, with scratch full of NaN."""
+    function = KERNEL(address)
     for tid in range(threads):
         scratch.fill(0xFF)
         context = np.zeros(Context.WORDS, np.int64)

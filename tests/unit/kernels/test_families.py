@@ -9,7 +9,7 @@ import pytest
 
 from sardonyx import targets
 from sardonyx.base import dtype as dt
-from sardonyx.base.policy import Goal
+from sardonyx.base.policy import Goal, Policy
 from sardonyx.fuse.partition import partition
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.value import Value, concat, const, make, many, placeholder
@@ -60,3 +60,16 @@ def test_a_convolution_is_a_contraction_of_its_own() -> None:
     call, modules = contract_call(group, fusion.places, GOAL, Emissions(GOAL.target))
     assert (call.kind, call.symbol) == ("conv", "sdx_conv_f32")
     assert len(modules) == 4, "its end stays in registers"
+
+
+def test_a_convolution_that_is_transformed_needs_the_kernels_of_contractions_too() -> None:
+    x = placeholder("x", dt.F32, (1, 4, 58, 58, 16))
+    w = const(np.ones((64, 64, 3, 3), np.float32))
+    attrs = {"strides": (1, 1), "dilations": (1, 1), "group": 1, "channels": 64}
+    y = make("conv_blocked", (x, w), attrs, dt.F32, (1, 4, 56, 56, 16))
+    fusion = partition(Graph((x,), (("y", y),)), NATIVE)
+    (group,) = (g for g in fusion.groups if g.kind == "contract")
+    for winograd, symbol, count in (("f2", "sdx_winograd2_f32", 5), ("off", "sdx_conv_f32", 4)):
+        goal = Goal(GOAL.target, Policy("fp32", winograd))
+        call, modules = contract_call(group, fusion.places, goal, Emissions(GOAL.target))
+        assert (call.kind, call.symbol, len(modules)) == ("conv", symbol, count)

@@ -8,7 +8,7 @@ import pytest
 
 from sardonyx import targets
 from sardonyx.base.policy import Goal, Policy
-from sardonyx.kernels.library import contraction, library_ir
+from sardonyx.kernels.library import contraction, library_ir, winograd, winograd_ir
 from sardonyx.kernels.scratch import convolution_bytes, product_bytes
 from sardonyx.targets.x86_64 import isa
 
@@ -46,3 +46,17 @@ def test_scratch_grows_with_the_cache() -> None:
     target = targets.detect()
     assert product_bytes(target) > 2 * target.l2_bytes
     assert convolution_bytes() > 0
+
+
+@pytest.mark.parametrize("outputs", [2, 4])
+def test_transforms_are_a_module_beside_those_of_contractions(outputs: int) -> None:
+    goal = Goal(targets.detect())
+    ((name, shared),) = winograd(outputs).items()
+    assert name not in contraction(goal.tile("f32"))
+    text = shared.of(goal)
+    assert text == winograd_ir(outputs, goal)
+    defined = set(re.findall(r"^define .*?@(\w+)\(", text, re.M))
+    others = {n for part in library_ir(goal) for n in re.findall(r"^define .*?@(\w+)\(", part, re.M)}
+    assert f"sdx_winograd{outputs}_f32" in defined
+    assert not defined & others
+    assert set(re.findall(r"^declare hidden .*?@(\w+)\(", text, re.M)) <= others

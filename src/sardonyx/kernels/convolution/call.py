@@ -11,9 +11,10 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value
 from sardonyx.kernels.arguments import Conv
-from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
+from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.convolution import pack as layouts
-from sardonyx.kernels.epilogue import epilogue_reads, match_finish
+from sardonyx.kernels.convolution.end import end_words
+from sardonyx.kernels.epilogue import epilogue_reads
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
@@ -25,7 +26,7 @@ from sardonyx.loops.rewrite import merge_pair
 
 def conv_call(
     group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
-) -> tuple[NativeCall, dict[str, str]]:
+) -> tuple[NativeCall, Mapping[str, str]]:
     """The call of a blocked or plain convolution, and the IR modules it needs by name."""
     anchor = group.anchor
     assert anchor is not None
@@ -54,25 +55,14 @@ def conv_call(
     else:
         weights, start = _pack(w, anchor, goal, blocked_in=x.rank == 5), 0
     words[Conv.W] = Address(weights, start)
-    modules: dict[str, str] = {}
-    tail: tuple[Argument, ...] = ()
-    finish = match_finish(kernel)
+    axes = (sample, block, line, pixel, lane)
+    end = end_words(kernel, anchor.dtype, Conv, axes, emissions)
+    words |= end.words
     store = kernel.body[-1]
     assert isinstance(store, Store)
-    axes = (sample, block, line, pixel, lane)
-    if finish is not None and (not blocked_out or finish.to.factor(lane) == 1):
-        words[Conv.Y] = Address(store.buffer.key, finish.to.const)
-        to = (Conv.Y_BATCH, Conv.Y_BLOCK, Conv.Y_LINE, Conv.Y_PIXEL, Conv.Y_CHANNEL)
-        words |= {word: finish.to.factor(axis) for word, axis in zip(to, axes, strict=True)}
-        for position, word in enumerate(finish.words(anchor.dtype, axes)):
-            words[Conv.FINISH + position] = word
-    else:
-        end, ir = emissions.call(kernel)
-        modules[end.symbol], tail = ir, end.words
-        words[Conv.EPILOGUE] = Entry(end.symbol)
     call = NativeCall(
         f"sdx_conv_{operand}",
-        (*(words.get(n, 0) for n in range(Conv.EPILOGUE_WORDS)), *tail),
+        (*(words.get(n, 0) for n in range(Conv.EPILOGUE_WORDS)), *end.tail),
         tuple(dict.fromkeys([places[x.id].storage, weights, *epilogue_reads(kernel)])),
         (store.buffer.key,),
         kernel.origins,
@@ -80,16 +70,15 @@ def conv_call(
         scratch_bytes=convolution_bytes(),
         kind="conv",
         arithmetic=str(goal.tile(operand)),
-        plan=_plan(anchor, finish is not None),
+        plan=_plan(anchor, end.plan),
     )
-    return call, modules
+    return call, end.modules
 
 
-def _plan(anchor: Value, in_registers: bool) -> str:
+def _plan(anchor: Value, end: str) -> str:
     x, w = anchor.args[:2]
     shape = "x".join(map(str, w.shape))
     layouts = f"{'blocked' if x.rank == 5 else 'plain'} in"
-    end = "in registers" if in_registers else "per tile"
     return f"{shape} stride {anchor.attrs['strides']}, {layouts}, end {end}"
 
 

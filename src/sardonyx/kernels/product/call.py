@@ -27,7 +27,7 @@ from sardonyx.loops.rewrite import merge_outer
 
 def dot_call(
     group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
-) -> tuple[NativeCall, dict[str, str]]:
+) -> tuple[NativeCall, Mapping[str, str]]:
     """The call, and the IR modules it needs by name.
 
     Raises CompileError if the batch axes cannot be merged into two.

@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from sardonyx.kernels.arguments import Conv, Gemm
+from sardonyx.kernels.arguments import Conv, Gemm, Winograd
 from sardonyx.kernels.share import new_words, set_word
 from sardonyx.kernels.tiles.microkernel import TileWords, added, clamped
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
+
+Words = type[Gemm] | type[Conv] | type[Winograd]
+"""The argument words of a call that has an end."""
 
 
 class FinishWords(IntEnum):
@@ -54,7 +57,7 @@ class Tile:
 class End:
     """What one call does with finished tiles: its epilogue, its FINISH words, or a plain store."""
 
-    def __init__(self, f: Function, shape: TileShape, args: V, words: type[Gemm] | type[Conv]) -> None:
+    def __init__(self, f: Function, shape: TileShape, args: V, words: Words) -> None:
         self.f, self.shape = f, shape
         null = V("null", "ptr")
         self._function = define_finish(f.module, shape)

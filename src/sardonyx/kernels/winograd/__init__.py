@@ -1,0 +1,1 @@
+"""Convolutions of 3x3 windows with fewer multiplications: transformed tiles, multiplied point by point."""

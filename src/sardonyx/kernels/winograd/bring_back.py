@@ -1,0 +1,149 @@
+"""Products of tiles, transformed back to pixels, and given to the end of the convolution line by line.
+
+Decides how a tile moves through registers; must not know where the products come from.
+"""
+
+from __future__ import annotations
+
+from sardonyx.kernels.arguments import Winograd
+from sardonyx.kernels.convolution.pack import BLOCK
+from sardonyx.kernels.share import ceil_div, new_words, set_word
+from sardonyx.kernels.tiles.finish import End, Matrix, Tile
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.winograd.blocking import LINE_TILES, product_tile_bytes
+from sardonyx.kernels.winograd.combine import combined
+from sardonyx.kernels.winograd.cook_toom import Transforms
+from sardonyx.kernels.winograd.tiles import Grid, Position
+from sardonyx.llvm.vec import Function, Module, V, int_
+
+
+def define_bring_back(module: Module, shape: TileShape, transforms: Transforms) -> str:
+    """Add `void @winograd*_bring_back_f32(args, patch, products, low, high, p0, p1)`; returns the name.
+
+    The pixels of tiles low..high in the channels of panels p0..p1, from products[panel - p0][tile - low]
+    [point][columns]. `patch` is memory for a tile of points, and lines of pixels.
+    """
+    params = [(n, "ptr") for n in ("args", "patch", "products")]
+    params += [(n, "i64") for n in ("low", "high", "p0", "p1")]
+    name = f"winograd{transforms.outputs}_bring_back_{shape.operand}"
+    f = Function(module, name, params, internal=True, attributes="nounwind noinline")
+    _Writer(f, shape, transforms).write()
+    return name
+
+
+class _Writer:
+    """Writes the function."""
+
+    def __init__(self, f: Function, shape: TileShape, transforms: Transforms) -> None:
+        self.f, self.shape, self.transforms = f, shape, transforms
+        self.args, self.patch, self.products, self.low, self.high, self.p0, self.p1 = f.params
+        self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
+        self.end = End(f, shape, self.args, Winograd)
+        self.coords = new_words(f, {}, 5)
+        self.pixels = f.gep(self.patch, int_(transforms.inputs**2 * BLOCK), shape.dtype)
+        self.tile_bytes = product_tile_bytes(transforms.inputs**2, shape)
+        self.line_pitch = LINE_TILES * transforms.outputs * BLOCK
+
+    def write(self) -> None:
+        f, shape, word = self.f, self.shape, self.word
+        self.grid = Grid.of(f, word[Winograd.LINES], word[Winograd.PIXELS], self.transforms.outputs)
+        panel_bytes = f.mul(word[Winograd.TILES], int_(self.tile_bytes))
+        first = f.mul(self.p0, int_(shape.columns // BLOCK))
+        blocks = ceil_div(f, word[Winograd.CHANNELS], int_(BLOCK))
+        last = f.smin(f.mul(self.p1, int_(shape.columns // BLOCK)), blocks)
+        with f.loop(first, last) as block:
+            number = f.sub(block.index, first)
+            per_panel = int_(shape.columns // BLOCK)
+            panel, part = f.binary("udiv", number, per_panel), f.binary("urem", number, per_panel)
+            source = f.gep(self.products, f.mul(panel, panel_bytes), "i8")
+            self._block(block.index, f.gep(source, f.mul(part, int_(BLOCK)), shape.dtype))
+        f.ret()
+        f.finish()
+
+    def _block(self, block: V, source: V) -> None:
+        """All tiles of one block of channels, some of one line at a time."""
+        f = self.f
+        first = self.grid.position(f, self.low)
+        row = int_(self.tile_bytes)
+        carried = [self.low, source, *first.values]
+        with f.repeat(lambda tile, *_: f.icmp("slt", tile, self.high), carried) as run:
+            tile, source, *values = run.carried
+            position = Position(*values)
+            count = f.smin(f.sub(self.high, tile), f.sub(self.grid.columns, position.column))
+            count = f.smin(count, int_(LINE_TILES))
+            with f.loop(int_(0), count, 1, [source, self.pixels]) as each:
+                self._tile(*each.carried)
+                following = f.gep(each.carried[1], int_(self.transforms.outputs * BLOCK), self.shape.dtype)
+                each.next(f.gep(each.carried[0], row, "i8"), following)
+            self._lines(block, position, count)
+            after = self.grid.after(f, position, count)
+            run.next(f.add(tile, count), f.gep(source, f.mul(count, row), "i8"), *after.values)
+
+    def _tile(self, source: V, to: V) -> None:
+        """One tile to its pixels, a vector of channels at a time."""
+        f = self.f
+        with f.loop(int_(0), int_(BLOCK), self.shape.lanes) as part:
+            self._down(f.gep(source, part.index, self.shape.dtype))
+            self._across(f.gep(to, part.index, self.shape.dtype))
+
+    def _down(self, source: V) -> None:
+        """The columns of points, transformed into the patch."""
+        f, n, vector = self.f, self.transforms.inputs, self.shape.vector
+        point = self.shape.panel_row_bytes
+        with f.loop(int_(0), int_(n), 1, [source, self.patch]) as column:
+            at, to = column.carried
+            values = [f.load(f.gep(at, int_(i * n * point), "i8"), vector) for i in range(n)]
+            for i, value in enumerate(combined(f, self.transforms.result, values)):
+                f.store(value, f.gep(to, int_(i * n * BLOCK), self.shape.dtype))
+            column.next(f.gep(at, int_(point), "i8"), f.gep(to, int_(BLOCK), self.shape.dtype))
+
+    def _across(self, to: V) -> None:
+        """The rows of the patch, transformed into lines of pixels."""
+        f, n, vector = self.f, self.transforms.inputs, self.shape.vector
+        with f.loop(int_(0), int_(self.transforms.outputs), 1, [self.patch, to]) as row:
+            source, to = row.carried
+            at = [f.gep(source, int_(j * BLOCK), self.shape.dtype) for j in range(n)]
+            values = [f.load(p, vector) for p in at]
+            for j, value in enumerate(combined(f, self.transforms.result, values)):
+                f.store(value, f.gep(to, int_(j * BLOCK), self.shape.dtype))
+            row.next(
+                f.gep(source, int_(n * BLOCK), self.shape.dtype),
+                f.gep(to, int_(self.line_pitch), self.shape.dtype),
+            )
+
+    def _lines(self, block: V, position: Position, tiles: V) -> None:
+        """Give the lines of some tiles to their end, without what lies beyond the sample."""
+        f, word, m = self.f, self.word, int_(self.transforms.outputs)
+        line, pixel = f.mul(position.line, m), f.mul(position.column, m)
+        lines = f.smin(f.sub(word[Winograd.LINES], line), m)
+        pixels = f.smin(f.sub(word[Winograd.PIXELS], pixel), f.mul(tiles, m))
+        with f.loop(int_(0), lines, 1, [self.pixels]) as each:
+            tile = Tile(each.carried[0], int_(BLOCK), pixels, int_(BLOCK))
+            self._end(tile, [position.sample, block, f.add(line, each.index), pixel])
+            each.next(f.gep(each.carried[0], int_(self.line_pitch), self.shape.dtype))
+
+    def _end(self, tile: Tile, coords: list[V]) -> None:
+        f = self.f
+        fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
+        f.branch(self.end.unfused, store, fused)
+        f.start(fused)
+        for i, coordinate in enumerate(coords):
+            set_word(f, self.coords, i, coordinate)
+        self.end.call_epilogue(tile, self.coords)
+        f.jump(done)
+        f.start(store)
+        y, residual = (self._place(operand, coords) for operand in "YR")
+        bias = self.end.bias(f.mul(coords[1], int_(BLOCK)))
+        self.end.store(tile, y, residual, bias, by_row=int_(0, "i1"))
+        f.jump(done)
+        f.start(done)
+
+    def _place(self, operand: str, coords: list[V]) -> Matrix:
+        """Where pixels lie in Y or in the residual."""
+        f = self.f
+        strides = [self.word[Winograd[f"{operand}_{name}"]] for name in ("BATCH", "BLOCK", "LINE", "PIXEL")]
+        at = int_(0)
+        for coordinate, stride in zip(coords, strides, strict=True):
+            at = f.add(at, f.mul(coordinate, stride))
+        base = f.word(self.args, Winograd.Y, "ptr") if operand == "Y" else self.end.residual
+        return Matrix(f.gep(base, at, self.shape.dtype), strides[-1], int_(1))

@@ -1,0 +1,68 @@
+"""A convolution of 3x3 windows with its epilogue -> one call of the kernel by transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sardonyx.base.policy import Goal
+from sardonyx.ir.group import Group
+from sardonyx.ir.place import Place
+from sardonyx.kernels.arguments import Winograd
+from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.convolution.end import end_words
+from sardonyx.kernels.epilogue import epilogue_reads
+from sardonyx.kernels.loops import Emissions
+from sardonyx.kernels.packing import packed
+from sardonyx.kernels.winograd.blocking import blocking
+from sardonyx.kernels.winograd.cook_toom import transforms
+from sardonyx.kernels.winograd.pack import pack_winograd_weights
+from sardonyx.loops.lower import lower
+from sardonyx.loops.nest import Store
+
+
+def winograd_call(
+    group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions, outputs: int
+) -> tuple[NativeCall, Mapping[str, str]]:
+    """The call with tiles of `outputs` x `outputs`, and the IR modules it needs by name."""
+    anchor = group.anchor
+    assert anchor is not None
+    x, w = anchor.args
+    kernel = lower(group, places)[0]
+    axes = kernel.outer[:4]
+    sample, _, line, pixel = axes
+    channels_out, channels = int(w.shape[0]), int(w.shape[1])  # type: ignore[arg-type]
+    weights = packed(w, ("winograd", outputs, goal), lambda data: pack_winograd_weights(data, outputs, goal))
+    place, points = places[x.id], transforms(outputs).inputs ** 2
+    cut = blocking(channels, channels_out, points, goal)
+    words: dict[int, Argument] = {
+        Winograd.X: Address(place.storage, place.offset),
+        Winograd.W: Address(weights),
+        Winograd.BATCH: sample.extent,
+        Winograd.LINES: line.extent,
+        Winograd.PIXELS: pixel.extent,
+        Winograd.CHANNELS_IN: channels,
+        Winograd.CHANNELS: channels_out,
+        Winograd.TILES: cut.tiles,
+        Winograd.PANELS: cut.panels,
+        Winograd.TILE_PITCH: cut.tile_pitch,
+        Winograd.POINT_PITCH: cut.point_pitch,
+        Winograd.L2_BYTES: goal.target.l2_bytes,
+    }
+    words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(place.strides[:4])}
+    end = end_words(kernel, anchor.dtype, Winograd, axes, emissions)
+    words |= end.words
+    store = kernel.body[-1]
+    assert isinstance(store, Store)
+    call = NativeCall(
+        f"sdx_winograd{outputs}_f32",
+        (*(words.get(n, 0) for n in range(Winograd.EPILOGUE_WORDS)), *end.tail),
+        tuple(dict.fromkeys([place.storage, weights, *epilogue_reads(kernel)])),
+        (store.buffer.key,),
+        kernel.origins,
+        work=anchor.size * channels * (2 * points // outputs**2),
+        scratch_bytes=cut.scratch_bytes,
+        kind="conv",
+        arithmetic=str(goal.tile("f32")),
+        plan=f"{'x'.join(map(str, w.shape))} winograd F({outputs}x{outputs}), end per line",
+    )
+    return call, end.modules

@@ -1,0 +1,46 @@
+"""Convolutions by transforms: the split between threads.
+
+Decides which thread computes what; must not know ONNX, graphs or what an epilogue computes.
+"""
+
+from __future__ import annotations
+
+from sardonyx.base.abi import Context
+from sardonyx.base.policy import Goal
+from sardonyx.kernels.arguments import Winograd
+from sardonyx.kernels.share import ceil_div, split
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.winograd.cook_toom import transforms
+from sardonyx.kernels.winograd.tiles import Grid
+from sardonyx.kernels.winograd.walk import define_block
+from sardonyx.llvm.vec import Function, Module, int_
+
+
+def define_winograd(module: Module, goal: Goal, outputs: int) -> None:
+    """Add `void @sdx_winograd{outputs}_f32(ptr args, ptr ctx)`.
+
+    Threads share out tiles; or panels, if the weights are large and all tiles are worked on at a time: the
+    weights are then read once, and each thread transforms all tiles for itself.
+    """
+    shape = TileShape.of(goal, "f32")
+    block = define_block(module, shape, transforms(outputs))
+    f = Function(module, f"sdx_winograd{outputs}_{shape.operand}", [("args", "ptr"), ("ctx", "ptr")])
+    args, ctx = f.params
+    tid, threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)
+    word = {w: f.word(args, w) for w in Winograd if w > Winograd.EPILOGUE}
+    grid = Grid.of(f, word[Winograd.LINES], word[Winograd.PIXELS], outputs)
+    tiles = f.mul(word[Winograd.BATCH], grid.count(f))
+    panels = ceil_div(f, word[Winograd.CHANNELS], int_(shape.columns))
+    products = f.mul(word[Winograd.CHANNELS_IN], word[Winograd.CHANNELS])
+    weight_bytes = f.mul(products, int_(transforms(outputs).inputs ** 2 * shape.element))
+    large = f.icmp("sgt", weight_bytes, word[Winograd.L2_BYTES])
+    few = f.icmp("sle", tiles, word[Winograd.TILES])
+    enough = f.icmp("sge", panels, threads)
+    by_panels = f.binary("and", f.binary("and", large, few), enough)
+    low, high = split(f, f.select(by_panels, panels, tiles), tid, threads)
+    with f.when(f.icmp("slt", low, high)):
+        t0, t1 = f.select(by_panels, int_(0), low), f.select(by_panels, tiles, high)
+        p0, p1 = f.select(by_panels, low, int_(0)), f.select(by_panels, high, panels)
+        f.call(block, "void", args, ctx, t0, t1, p0, p1)
+    f.ret()
+    f.finish()

@@ -1,0 +1,144 @@
+"""The loops of one convolution by transforms: strips of tiles, points, panels of channels, tiles of rows.
+
+Decides the order of work and what is kept where; must not know threads.
+"""
+
+from __future__ import annotations
+
+from sardonyx.base.abi import Context
+from sardonyx.kernels.arguments import Winograd
+from sardonyx.kernels.convolution.pack import BLOCK
+from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
+from sardonyx.kernels.tiles.ahead import Ahead, Run
+from sardonyx.kernels.tiles.microkernel import Mode, TileWords
+from sardonyx.kernels.tiles.pick import define_pick
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.winograd.blocking import patch_bytes, product_tile_bytes
+from sardonyx.kernels.winograd.bring_back import define_bring_back
+from sardonyx.kernels.winograd.cook_toom import Transforms
+from sardonyx.kernels.winograd.take_in import define_take_in
+from sardonyx.llvm.vec import Function, Module, V, int_
+
+
+def define_block(module: Module, shape: TileShape, transforms: Transforms) -> str:
+    """Add `void @winograd*_block_f32(args, ctx, t0, t1, p0, p1)`: tiles t0..t1 of panels p0..p1.
+
+    Tiles count through all samples, line by line. Both ranges are non-empty. Returns the name.
+    """
+    block = _Block(module, shape, transforms)
+    block.write()
+    return block.f.name
+
+
+class _Block:
+    """Writes the function; attributes are its run-time values, set in the order of the loops."""
+
+    def __init__(self, module: Module, shape: TileShape, transforms: Transforms) -> None:
+        self.shape, self.points = shape, transforms.inputs**2
+        self.pick = define_pick(module, shape)
+        self.take_in = define_take_in(module, shape, transforms)
+        self.bring_back = define_bring_back(module, shape, transforms)
+        params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("t0", "t1", "p0", "p1"))]
+        name = f"winograd{transforms.outputs}_block_{shape.operand}"
+        self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
+        self.args, self.ctx, self.t0, self.t1, self.p0, self.p1 = self.f.params
+
+    def write(self) -> None:
+        f = self.f
+        self._load_words()
+        self._make_plan()
+        tiles, together = f.sub(self.t1, self.t0), self.word[Winograd.PANELS]
+        strips = Cut.of(f, tiles, ceil_div(f, tiles, self.word[Winograd.TILES]))
+        with f.loop(int_(0), strips.parts) as strip:
+            low = f.add(self.t0, strips.begin(f, strip.index))
+            high = f.add(low, strips.size(f, strip.index))
+            f.call(self.take_in, "void", self.args, self.patch, self.taken, low, high)
+            rows = f.sub(high, low)
+            self.cut = Cut.of(f, rows, ceil_div(f, rows, int_(self.shape.max_rows)))
+            with f.loop(self.p0, self.p1, together) as group:
+                end = f.smin(f.add(group.index, together), self.p1)
+                self._products(group.index, end)
+                words = self.args, self.patch, self.products, low, high, group.index, end
+                f.call(self.bring_back, "void", *words)
+        f.ret()
+        f.finish()
+
+    def _load_words(self) -> None:
+        f, shape = self.f, self.shape
+        self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
+        self.w = f.word(self.args, Winograd.W, "ptr")
+        self.patch = f.word(self.ctx, Context.SCRATCH, "ptr")
+        self.taken = f.gep(self.patch, int_(patch_bytes()), "i8")
+        self.row, self.point = (
+            f.mul(self.word[w], int_(shape.element)) for w in (Winograd.TILE_PITCH, Winograd.POINT_PITCH)
+        )
+        self.products = f.gep(self.taken, f.mul(self.word[Winograd.TILES], self.row), "i8")
+        self.tile_bytes = product_tile_bytes(self.points, shape)
+        self.product_panel = f.mul(self.word[Winograd.TILES], int_(self.tile_bytes))
+        channels = self.word[Winograd.CHANNELS]
+        self.padded = f.binary("and", f.add(channels, int_(BLOCK - 1)), int_(-BLOCK))
+        self.steps = self.word[Winograd.CHANNELS_IN]
+        self.step_bytes = f.mul(self.steps, int_(shape.element))
+
+    def _make_plan(self) -> None:
+        f, shape = self.f, self.shape
+        words: dict[int, V] = {
+            TileWords.TABLE: new_words(f, {1: self.steps}, 2),
+            TileWords.ENTRIES: int_(1),
+            TileWords.ROW: self.row,
+            TileWords.TILE_ROW: int_(self.tile_bytes),
+            TileWords.TILE_VECTOR: int_(shape.panel_row_bytes // shape.vectors),
+            TileWords.MODE: int_(Mode.STORE),
+        }
+        self.plan = new_words(f, words, len(TileWords))
+
+    def _products(self, low: V, high: V) -> None:
+        """All points of panels low..high."""
+        f, shape = self.f, self.shape
+        with f.loop(int_(0), int_(self.points)) as point:
+            a = f.gep(self.taken, f.mul(point.index, self.point), "i8")
+            into = f.gep(self.products, f.mul(point.index, int_(shape.panel_row_bytes)), "i8")
+            with f.loop(low, high, 1, [into]) as panel:
+                run = self._weights(point.index, panel.index)
+                self._panel(run, self._following(point.index, panel.index, low, high), a, panel.carried[0])
+                panel.next(f.gep(panel.carried[0], self.product_panel, "i8"))
+
+    def _weights(self, point: V, panel: V) -> Run:
+        """The weights of one panel of a point."""
+        f, shape = self.f, self.shape
+        column = f.mul(panel, int_(shape.columns))
+        width = f.smin(f.sub(self.padded, column), int_(shape.columns))
+        at = f.add(f.mul(point, self.padded), column)
+        return Run(f.gep(self.w, f.mul(at, self.step_bytes), "i8"), f.mul(width, self.step_bytes))
+
+    def _following(self, point: V, panel: V, low: V, high: V) -> Run:
+        """The weights that are read after those: of the next panel, else of the next point's first."""
+        f = self.f
+        after = f.add(panel, int_(1))
+        wraps = f.icmp("eq", after, high)
+        next_point = f.add(point, f.convert("zext", wraps, "i64"))
+        run = self._weights(next_point, f.select(wraps, low, after))
+        ends = f.icmp("eq", next_point, int_(self.points))
+        return Run(run.begin, f.select(ends, int_(0), run.size_bytes))
+
+    def _panel(self, run: Run, following: Run, a: V, into: V) -> None:
+        """All rows of one panel of one point."""
+        f, shape, cut, few = self.f, self.shape, self.cut, int_(0, "i1")
+        width = f.binary("udiv", run.size_bytes, self.step_bytes)
+        narrow = f.icmp("sle", width, int_(shape.lanes))
+        ahead = Ahead.of(f, shape, cut.parts, few, width, run, following)
+        for word, value in ahead.words.items():
+            set_word(f, self.plan, word, value)
+        sizes = cut.largest(f), cut.base
+        picks = [f.value("ptr", f"call ptr @{self.pick}({s}, {narrow}, {few})") for s in sizes]
+        with f.loop(int_(0), cut.parts, 1, [a, into, ahead.address]) as tile:
+            row, to, later = tile.carried
+            count = cut.size(f, tile.index)
+            kernel = f.select(f.icmp("slt", tile.index, cut.extra), *picks)
+            half = f.mul(f.binary("lshr", f.add(count, int_(1)), int_(1)), self.row)
+            f.call_pointer(kernel, row, run.begin, to, half, self.plan, later)
+            tile.next(
+                f.gep(row, f.mul(count, self.row), "i8"),
+                f.gep(to, f.mul(count, int_(self.tile_bytes)), "i8"),
+                f.gep(later, ahead.per_tile, "i8"),
+            )

@@ -1,0 +1,105 @@
+"""Which convolutions are computed by transforms: only those that may be, where it pays, as the user says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.policy import Goal, Policy
+from sardonyx.ir.value import Value, const, make, placeholder
+from sardonyx.kernels.winograd.choose import DIRECT, Sizes, chosen, cycles, fastest
+from sardonyx.targets.x86_64 import isa
+
+V4, V3 = (replace(target, l2_bytes=1280 << 10) for target in isa.TARGETS)
+H, W, N = (dims.symbol(name, 1) for name in "hwn")
+
+
+def conv(
+    channels: int = 64,
+    outputs: int = 64,
+    size: tuple[dims.Dim, dims.Dim] = (56, 56),
+    kernel: tuple[int, int] = (3, 3),
+    stride: int = 1,
+    dilation: int = 1,
+    group: int = 1,
+    batch: dims.Dim = 1,
+    weight: float = 1.0,
+) -> Value:
+    w = const(np.full((outputs, channels // group, *kernel), weight, np.float32))
+    blocks = -(-channels // 16)
+    x = placeholder("x", dt.F32, (batch, blocks, size[0] + 2, size[1] + 2, 16))
+    attrs = {"strides": (stride,) * 2, "dilations": (dilation,) * 2, "group": group, "channels": outputs}
+    return make("conv_blocked", (x, w), attrs, dt.F32, (batch, -(-outputs // 16), *size, 16))
+
+
+def goal(winograd: str = "auto", precision: str = "fp32", target: isa.Target = V4) -> Goal:
+    return Goal(target, Policy(precision, winograd))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        conv(kernel=(1, 1)),
+        conv(kernel=(5, 5)),
+        conv(stride=2),
+        conv(dilation=2),
+        conv(group=2),
+        conv(weight=np.inf),
+        conv(weight=np.nan),
+    ],
+)
+def test_others_are_summed_directly(value: Value) -> None:
+    assert chosen(value, goal("f4")) == DIRECT
+
+
+def test_plain_images_and_fed_weights_are_summed_directly() -> None:
+    value = conv(16)
+    x, attrs = value.args[0], dict(value.attrs)
+    ones = const(np.ones((64, 3, 3, 3), np.float32))
+    image, w = placeholder("p", dt.F32, (1, 3, 58, 58)), placeholder("w", dt.F32, (64, 16, 3, 3))
+    plain = make("conv_blocked", (image, ones), attrs, dt.F32, value.shape)
+    fed = make("conv_blocked", (x, w, w.reshape((64 * 16 * 9,))), attrs, dt.F32, value.shape)
+    assert [chosen(v, goal("f4")) for v in (plain, fed)] == [DIRECT, DIRECT]
+
+
+def test_the_user_overrules_the_model() -> None:
+    small = conv(size=(1, 1))
+    assert [chosen(small, goal(w)) for w in ("auto", "off", "f2", "f4")] == [DIRECT, DIRECT, 2, 4]
+    assert chosen(conv(), goal("off")) == DIRECT
+
+
+@pytest.mark.parametrize("winograd", ["auto", "f2", "f4"])
+def test_strict_is_never_transformed(winograd: str) -> None:
+    assert chosen(conv(), goal(winograd, "strict")) == DIRECT
+    assert chosen(conv(), goal(winograd, "bf16")) != DIRECT
+
+
+@pytest.mark.parametrize("target", [V4, V3], ids=lambda t: t.name)
+def test_where_it_pays(target: isa.Target) -> None:
+    """As measured: large images by tiles of 4, few pixels of many channels by tiles of 2 or not at all."""
+    for channels, size, choice in ((16, 56, 4), (64, 112, 4), (64, 56, 4), (128, 28, 4), (256, 28, 4)):
+        assert fastest(Sizes(1, size, size, channels, channels), goal(target=target)) == choice
+    assert fastest(Sizes(1, 14, 14, 256, 256), goal(target=target)) == 2
+    assert fastest(Sizes(1, 7, 7, 512, 512), goal(target=target)) == DIRECT
+    assert fastest(Sizes(1, 1, 1, 64, 64), goal(target=target)) == DIRECT
+
+
+def test_a_batch_shares_the_reading_of_weights() -> None:
+    assert fastest(Sizes(16, 7, 7, 512, 512), goal()) != DIRECT
+
+
+def test_free_sizes_are_those_of_a_common_image() -> None:
+    assert chosen(conv(size=(H, W), batch=N), goal()) == 4
+    deep = conv(512, 512, (dims.floordiv(H, 32), dims.floordiv(W, 32)), batch=N)
+    assert chosen(deep, goal()) == fastest(Sizes(1, 7, 7, 512, 512), goal())
+
+
+def test_cycles_grow_with_the_image() -> None:
+    for outputs in (DIRECT, 2, 4):
+        counts = [cycles(Sizes(1, size, size, 64, 64), outputs, goal()) for size in (8, 16, 32, 64)]
+        assert counts == sorted(counts)
+        assert counts[-1] > 32 * counts[0]

@@ -1,0 +1,50 @@
+"""Small products with constant matrices: right, and with as few instructions as they share work."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from sardonyx.kernels.winograd.combine import combined
+from sardonyx.kernels.winograd.cook_toom import Matrix, transforms
+from sardonyx.llvm.vec import Function, Module, V
+from tests.tolerance import assert_close
+from tests.unit.llvm.written import run
+
+F4, F2 = transforms(4), transforms(2)
+MATRICES = {
+    "data 4": (F4.data, 14),
+    "result 4": (F4.result, 12),
+    "data 2": (F2.data, 4),
+    "result 2": (F2.result, 6),
+    "no pairs": (((Fraction(2), Fraction(0), Fraction(-3)), (Fraction(0), Fraction(-1), Fraction(0))), 3),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_products_are_those_of_the_matrix(name: str, rng: np.random.Generator) -> None:
+    matrix, _ = MATRICES[name]
+    x = rng.standard_normal((len(matrix[0]), 8)).astype(np.float32)
+    exact = np.array([[float(e) for e in row] for row in matrix]) @ x.astype(np.float64)
+    got = np.array(run(lambda f, *v: combined(f, matrix, v), *x))
+    assert_close(got, exact.astype(np.float32), length=len(matrix[0]))
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_instructions(name: str) -> None:
+    matrix, most = MATRICES[name]
+    assert arithmetic(matrix) <= most
+
+
+def arithmetic(matrix: Matrix) -> int:
+    """Instructions on numbers that the product is written with."""
+    module = Module()
+    vectors = [(f"v{n}", "<8 x float>") for n in range(len(matrix[0]))]
+    f = Function(module, "f", vectors)
+    combined(f, matrix, [V(f"%{name}", type_) for name, type_ in vectors])
+    f.ret()
+    f.finish()
+    operations = (" fadd ", " fsub ", " fmul ", " call ")
+    return sum(" = " in line and any(op in line for op in operations) for line in module.text().splitlines())

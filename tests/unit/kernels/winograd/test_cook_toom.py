@@ -1,0 +1,52 @@
+"""Transforms are right in exact arithmetic, whatever the numbers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sardonyx.kernels.winograd.cook_toom import POINTS, TAPS, Matrix, transforms
+
+ALL = pytest.mark.parametrize("outputs", sorted(POINTS))
+
+
+def product(matrix: Matrix, values: list[Fraction]) -> list[Fraction]:
+    return [sum((m * v for m, v in zip(row, values, strict=True)), Fraction(0)) for row in matrix]
+
+
+@ALL
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.data())
+def test_products_of_points_are_sums_over_windows(outputs: int, data: st.DataObject) -> None:
+    t = transforms(outputs)
+    x = data.draw(st.lists(st.fractions(), min_size=t.inputs, max_size=t.inputs))
+    w = data.draw(st.lists(st.fractions(), min_size=TAPS, max_size=TAPS))
+    points = zip(product(t.weights, w), product(t.data, x), strict=True)
+    direct = [sum((w[k] * x[i + k] for k in range(TAPS)), Fraction(0)) for i in range(outputs)]
+    assert product(t.result, [a * b for a, b in points]) == direct
+
+
+@ALL
+def test_one_product_an_input_which_is_the_fewest(outputs: int) -> None:
+    t = transforms(outputs)
+    assert (t.outputs, t.inputs) == (outputs, outputs + TAPS - 1)
+    assert [len(t.data[0]), len(t.weights[0]), len(t.result[0])] == [t.inputs, TAPS, t.inputs]
+
+
+@ALL
+def test_what_is_done_in_single_precision_has_exact_factors(outputs: int) -> None:
+    t = transforms(outputs)
+    for entry in (e for matrix in (t.data, t.result) for row in matrix for e in row):
+        assert entry.denominator & (entry.denominator - 1) == 0
+        assert abs(entry.numerator) < 1 << 24
+
+
+def test_known_matrices() -> None:
+    t = transforms(2)
+    assert t.data == ((-1, 0, 1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, -1, 0, 1))
+    assert t.result == ((1, 1, 1, 0), (0, 1, -1, 1))
+    half = Fraction(1, 2)
+    assert t.weights == ((-1, 0, 0), (half, half, half), (half, -half, half), (0, 0, 1))
