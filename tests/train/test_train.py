@@ -77,7 +77,7 @@ def test_a_model_takes_raw_columns_and_says_the_same(tmp_path: Path) -> None:
     files = trained.save(tmp_path / "shop.onnx")
     session = sardonyx.InferenceSession(str(files[0]))
     names = [row.name for row in session.get_inputs()]
-    assert names[:2] == ["how old", "job"] and "day.year" in names and names[-1] == "note"
+    assert names == ["how old", "job", "note", "day"]
     rows = pandas.read_csv(files[2], keep_default_na=False)
     feeds = {
         row.name: rows[[row.name]].to_numpy(object)
@@ -87,6 +87,15 @@ def test_a_model_takes_raw_columns_and_says_the_same(tmp_path: Path) -> None:
     }
     assert session.run(["label"], feeds)[0].tolist() == rows["bought"].tolist()
     assert json.loads(files[1].read_text())["columns"][0]["why"] == "counts the rows"
+
+
+def test_dates_of_other_kinds_are_asked_for_in_parts() -> None:
+    days = pandas.to_datetime(SHOP.day)
+    for column, inside in ((days.dt.strftime("%d.%m.%Y"), False), (days, True)):
+        trained = train(SHOP.assign(day=column), quick("bought", kinds={"day": "date"}, ignored=("note",)))
+        names = [row.name for row in trained.converted.session().get_inputs()]
+        assert ("day" in names, "day.month" in names) == (inside, not inside)
+        assert ("day" in trained.sample, "day.month" in trained.sample) == (inside, not inside)
 
 
 def test_runs_repeat_themselves() -> None:
@@ -158,6 +167,12 @@ def test_the_command_writes_all(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("m.baseline.csv", "m.html", "m.onnx", "m.train.json", "shop.csv")
     ]
+    capsys.readouterr()
+    assert main(["train", "compare", str(tmp_path / "m.onnx"), str(tmp_path / "m.train.json")]) == 0
+    assert "no clear difference" in capsys.readouterr().out
+    assert main(["train", "compare", str(tmp_path / "m.onnx")]) == 1
+    assert main(["train", str(tmp_path / "shop.csv")]) == 1
+    assert "--target" in capsys.readouterr().err
     assert main(["train", str(tmp_path / "none.csv"), "--target", "x"]) == 1
     assert main(["train", str(tmp_path / "m.onnx"), "--target", "x"]) == 1
 

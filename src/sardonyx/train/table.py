@@ -15,10 +15,12 @@ import numpy as np
 import pandas
 
 from sardonyx.errors import SardonyxError
+from sardonyx.train.dates import as_texts, is_iso
 
 KINDS = ("number", "category", "date", "text", "ignored")
 MOST_CATEGORIES = 50
 WORDS_OF_A_TEXT = 3.0
+ISO_DATE = "read inside the model"
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?")
 PARTS = {"year": "year", "month": "month", "day": "day", "weekday": "day_of_week", "hour": "hour"}
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
@@ -92,6 +94,9 @@ def described(frame: pandas.DataFrame, given: Mapping[str, str], ignored: Sequen
             found = replace(found, kind="ignored", why="as told")
         elif name in given:
             found = replace(found, kind=given[str(name)], why="as told")
+            if found.kind == "date":
+                present = frame[name][~absent(frame[name])]
+                found = replace(found, why=_why_of_date(present))
         rows.append(found)
     return rows
 
@@ -108,7 +113,7 @@ def _described(name: str, values: pandas.Series) -> Column:
     if pandas.api.types.is_bool_dtype(present):
         return row("category")
     if pandas.api.types.is_datetime64_any_dtype(present):
-        return row("date")
+        return row("date", _why_of_date(present))
     numbers = _numbers(present)
     if numbers is not None:
         is_running = distinct == len(present) and bool((np.diff(numbers) == 1).all())
@@ -116,7 +121,7 @@ def _described(name: str, values: pandas.Series) -> Column:
     texts = present.astype(str)
     sample = texts.head(200)
     if sample.map(lambda text: DATE.fullmatch(text.strip()) is not None).all():
-        return row("date")
+        return row("date", _why_of_date(present))
     words = float(sample.str.split().str.len().mean())
     if words >= WORDS_OF_A_TEXT and distinct > MOST_CATEGORIES:
         return row("text")
@@ -125,6 +130,12 @@ def _described(name: str, values: pandas.Series) -> Column:
     return row(
         "category", f"{distinct} of them; rare ones are taken together" if distinct > MOST_CATEGORIES else ""
     )
+
+
+def _why_of_date(present: pandas.Series) -> str:
+    if pandas.api.types.is_datetime64_any_dtype(present) or is_iso(present):
+        return ISO_DATE
+    return "its parts are asked for; ISO texts would be read"
 
 
 def absent(values: pandas.Series) -> pandas.Series:
@@ -161,6 +172,25 @@ def prepared(frame: pandas.DataFrame, columns: Sequence[Column]) -> tuple[pandas
                 made[name] = part
                 kinds.append(Column(name, "number", int(part.nunique()), int(part.isna().sum()), "of a date"))
     return pandas.DataFrame(made, index=frame.index), kinds
+
+
+def parts_of_dates(inputs: pandas.DataFrame, columns: Sequence[Column]) -> dict[str, list[str]]:
+    """For each date that the model reads itself, the parts that stand among the inputs."""
+    found = {
+        column.name: [part for part in PARTS if f"{column.name}.{part}" in inputs]
+        for column in columns
+        if column.kind == "date" and column.why == ISO_DATE
+    }
+    return {name: parts for name, parts in found.items() if parts}
+
+
+def with_dates(
+    inputs: pandas.DataFrame, frame: pandas.DataFrame, columns: Sequence[Column]
+) -> pandas.DataFrame:
+    """The inputs of the same rows of the frame, with dates as texts in place of their parts."""
+    parts = parts_of_dates(inputs, columns)
+    gone = [f"{name}.{part}" for name, of_date in parts.items() for part in of_date]
+    return inputs.drop(columns=gone).assign(**{name: as_texts(frame[name]) for name in parts})
 
 
 def _parts(name: str, values: pandas.Series) -> list[tuple[str, pandas.Series]]:

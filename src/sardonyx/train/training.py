@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeri
 from threadpoolctl import threadpool_limits
 
 from sardonyx.convert import Converted, from_sklearn
-from sardonyx.train import scores, table
+from sardonyx.train import dates, scores, table
 from sardonyx.train.families import FAMILIES
 from sardonyx.train.leaks import suspicions
 from sardonyx.train.scores import Score
@@ -138,9 +138,11 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
         answers = model.predict_proba(unseen) if classes else model.predict(unseen)
         importance = _importance(model, unseen, goal[held], settings.seed, bool(classes))
         doubts = suspicions(inputs, goal, columns, learnt, held, classes)
-        converted = from_sklearn(model, sample=unseen.head(1000))
+        converted = _converted(model, frame.iloc[held].head(1000), unseen.head(1000), described)
         sample = inputs.iloc[learnt].head(BASELINE_ROWS)
-        sample = sample.assign(**{settings.target: model.predict(sample)})
+        said = model.predict(sample)
+        sample = table.with_dates(sample, frame.iloc[learnt].head(BASELINE_ROWS), described)
+        sample = sample.assign(**{settings.target: said})
     found, plain = _judged(goal[learnt], goal[held], answers, classes, settings.seed)
     return Trained(
         settings,
@@ -158,6 +160,22 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
         len(frame),
         model,
     )
+
+
+def _converted(
+    model: Any, frame: pandas.DataFrame, inputs: pandas.DataFrame, described: list[Column]
+) -> Converted:
+    """The ONNX model, compared on these rows; dates that are ISO texts are read inside it."""
+    converted = from_sklearn(model, sample=inputs)
+    parts = table.parts_of_dates(inputs, described)
+    if not parts:
+        return converted
+    rows = table.with_dates(inputs, frame, described)
+    feeds = {str(name): rows[[name]].to_numpy() for name in rows}
+    answers = [model.predict(inputs)]
+    if hasattr(model, "predict_proba"):
+        answers.append(model.predict_proba(inputs))
+    return dates.taking_texts(converted, parts, feeds, answers)
 
 
 def _goal(frame: pandas.DataFrame, settings: Settings) -> tuple[pandas.DataFrame, Array, list[Any]]:

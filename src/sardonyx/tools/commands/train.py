@@ -1,4 +1,7 @@
-"""`sardonyx train`: from a table to an ONNX file that answers its raw columns, with a report."""
+"""`sardonyx train`: from a table to an ONNX file that answers its raw columns, with a report.
+
+`sardonyx train compare` puts trainings beside each other.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from typing import Any
 from sardonyx.tools.console import UserError, print_json, status_line, table
 from sardonyx.tools.models import add_json_option
 
+COMPARE = "compare"
+
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
@@ -16,10 +21,12 @@ def add(commands: Any) -> None:
         "train",
         help="train a model on a table",
         description="Train on DATA (.csv, .parquet, DuckDB with --query) and write one ONNX file that takes "
-        "the raw columns by name, its record, and the rows that drift monitors compare with.",
+        "the raw columns by name, its record, and the rows that drift monitors compare with. "
+        "`sardonyx train compare A.onnx B.onnx ...` puts trainings beside each other.",
     )
     parser.add_argument("data", metavar="DATA", help="a .csv, .parquet or .duckdb file")
-    parser.add_argument("--target", required=True, metavar="COLUMN", help="what is to be foretold")
+    parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--target", metavar="COLUMN", help="what is to be foretold")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: the data's name with .onnx, here")
     parser.add_argument("--report", metavar="FILE", help="write an HTML page")
     parser.add_argument(
@@ -45,7 +52,13 @@ def add(commands: Any) -> None:
 
 
 def command(options: argparse.Namespace) -> int:
-    """Train, write and tell."""
+    """Train, write and tell; or compare trainings."""
+    if options.data == COMPARE and not Path(COMPARE).exists():
+        return _compare(options)
+    if options.rest:
+        raise UserError(f"one table at a time; {options.rest[0]} is too many")
+    if options.target is None:
+        raise UserError("which column is to be foretold? Say --target COLUMN")
     from sardonyx.train import Settings, train
 
     if options.trials < 1:
@@ -76,6 +89,25 @@ def command(options: argparse.Namespace) -> int:
     else:
         print(_text(trained))
         print("\n".join(f"{path} written" for path in written))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from sardonyx.train.runs import compared
+
+    if len(options.rest) < 2:
+        raise UserError("compare which trainings? Give two or more .onnx or .train.json files")
+    found = compared(options.rest)
+    if options.json:
+        print_json(found)
+        return 0
+    rows = [("", *(Path(run).stem.removesuffix(".train") for run in found["runs"]), "")]
+    for name, row in found["scores"].items():
+        cells = [f"{one['value']:.4g} ({one['low']:.4g} to {one['high']:.4g})" for one in row["values"]]
+        better = "no clear difference" if row["best"] is None else f"{rows[0][row['best'] + 1]} is better"
+        rows.append((name, *cells, better))
+    rows += [(name, *map(str, values), "") for name, values in found["differs"].items()]
+    print(table(rows, indent=""))
     return 0
 
 
