@@ -132,7 +132,8 @@ def _finite(flat: Array) -> bool:
     """Whether all are finite: the sum of squares tells, unless it is too large itself."""
     if flat.dtype == np.float16:
         return bool(np.isfinite(flat).all())
-    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(flat).all())
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(flat.dot(flat)) or bool(np.isfinite(flat).all())
 
 
 def _written_texts(name: str, flat: Array) -> list[str]:

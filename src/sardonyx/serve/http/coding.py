@@ -41,13 +41,20 @@ def decoded(body: Buffer, headers: Headers, limit: int) -> Buffer:
 
 
 def _inflated(body: Buffer, window_bits: int, limit: int) -> bytes:
-    inflate = zlib.decompressobj(window_bits)
-    text = inflate.decompress(body, limit + 1)
-    if len(text) > limit:
-        raise ServeError(Code.TOO_LARGE, f"the body inflates to more than the limit of {limit} bytes")
-    if not inflate.eof:
-        raise invalid("the compressed body ends too early")
-    return text
+    """The bytes of a body; gzip may come in several members one after the other."""
+    text = b""
+    while True:
+        inflate = zlib.decompressobj(window_bits)
+        text += inflate.decompress(body, limit + 1 - len(text))
+        if len(text) > limit:
+            raise ServeError(Code.TOO_LARGE, f"the body inflates to more than the limit of {limit} bytes")
+        if not inflate.eof:
+            raise invalid("the compressed body ends too early")
+        body = inflate.unused_data
+        if not body:
+            return text
+        if window_bits != _WINDOW_BITS["gzip"]:
+            raise invalid(f"{len(body)} bytes follow the end of the compressed body")
 
 
 def accepted(headers: Headers) -> str | None:
