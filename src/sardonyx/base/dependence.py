@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.errors import NeedsContent
 
 Size = tuple[str, str, int]

@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache, reduce
 from typing import TypeAlias, Union
 
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.functions import FUNCTIONS
 from sardonyx.errors import ShapeError
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from sardonyx.base.dataclass import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

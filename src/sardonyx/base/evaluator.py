@@ -5,9 +5,9 @@ from __future__ import annotations
 import marshal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from sardonyx.base import dim as dims
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Applied, Dim, Symbol
 
 

@@ -5,8 +5,7 @@ Pure data; must not know which kernels keep a policy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.target import Target
 from sardonyx.base.tile import RegisterTile
 from sardonyx.errors import CompileError

@@ -6,8 +6,9 @@ Picklable and JSON-serialisable; must not know the objects it speaks of, only th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from sardonyx.base.dataclass import dataclass, field
 
 
 class Decision(NamedTuple):

@@ -6,7 +6,8 @@ Must not know how the model is compiled or who asks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from sardonyx.base.dataclass import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.instruction import Instruction
 from sardonyx.base.tile import RegisterTile
 

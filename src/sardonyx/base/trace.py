@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.explanation import explanation
 from sardonyx.base.report import Report, StageTime
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.abi import BARRIER_AFTER, IDLE, JUMP
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Dim
 from sardonyx.base.evaluator import Evaluator
 from sardonyx.errors import ShapeError

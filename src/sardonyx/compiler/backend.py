@@ -6,9 +6,9 @@ The compiler's stages in order are in compile.py; all that depends on the target
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report

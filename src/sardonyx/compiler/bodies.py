@@ -6,10 +6,10 @@ Knows groups, calls and control steps; must not know ONNX or how a run is done.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.base.dim import Dim
 from sardonyx.compiler.assemble import Assembler
 from sardonyx.compiler.jumps import NativeLoop, add_if

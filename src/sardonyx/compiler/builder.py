@@ -6,9 +6,9 @@ Knows groups, calls and control flow; must not know passes, ONNX or which machin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from sardonyx.base.dataclass import dataclass, field, replace
 from sardonyx.base.report import FallbackNote, KernelNote, Report
 from sardonyx.base.trace import Trace
 from sardonyx.compiler.assemble import Assembler, Constants

@@ -6,10 +6,10 @@ What depends on the target is its backend's. Must not know machines, kernels or 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from sardonyx.base import dim as dims
+from sardonyx.base.dataclass import replace
 from sardonyx.base.evaluator import Evaluator
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import FallbackNote, Report

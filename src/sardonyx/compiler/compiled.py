@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.report import Report
 from sardonyx.runtime.data import ProgramData
 from sardonyx.runtime.image import LoadedImage

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
 from sardonyx.emit.tile import TileEmitter

@@ -6,12 +6,12 @@ Must not know how nodes are ordered or where values come from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.errors import LoadError
 from sardonyx.frontend.messages import AttributeProto, NodeProto, TypeProto
 from sardonyx.frontend.tensors import TensorReader

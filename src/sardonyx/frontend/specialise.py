@@ -6,11 +6,11 @@ Decides what of a feed a graph was built for. Must not know programs or sessions
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.dependence import FeedDependence
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.errors import NeedsContent

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.folders import find
 from sardonyx.errors import LoadError
 from sardonyx.frontend.messages import TensorProto

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sardonyx.base import dim as dims
+from sardonyx.base.dataclass import dataclass, field, replace
 from sardonyx.ir.data_size import DataSize
 from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.value import Value, make

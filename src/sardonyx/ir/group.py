@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.report import Decision
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.place import Place

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.llvm.convert import compute_type, from_memory, memory_type, to_memory

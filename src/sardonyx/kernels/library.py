@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import cache, partial
 
+from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.target import Target
 from sardonyx.base.tile import RegisterTile

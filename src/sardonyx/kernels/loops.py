@@ -6,9 +6,9 @@ A model repeats its layers; what is repeated is scheduled and written out for th
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import replace
 
 from sardonyx.base import dim as dims
+from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Target
 from sardonyx.emit.nest import Emitted, emit
 from sardonyx.ir.place import Storage

@@ -6,8 +6,8 @@ Must not know what is cut.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.llvm.vec import Function, V, int_
 
 

@@ -5,7 +5,7 @@ All polynomials are minimax fits of the relative error of the function, with eac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from sardonyx.base.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ Decides which instructions a primitive becomes. Must not know loops, memory or t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.llvm import convert, integer, mathfn, power, real, trig

@@ -9,7 +9,8 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from sardonyx.base.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

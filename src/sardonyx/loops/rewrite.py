@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from sardonyx.base import dim as dims
+from sardonyx.base.dataclass import replace
 from sardonyx.loops.nest import (
     Affine,
     Apply,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Target
 from sardonyx.loops.cost import is_short, nest_cost
 from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, walk

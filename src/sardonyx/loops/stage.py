@@ -7,9 +7,9 @@ otherwise: rows across the lanes may lie far apart in the output, all in the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.base.dim import Dim
 from sardonyx.loops.cost import expr_cost
 from sardonyx.loops.nest import (

@@ -6,13 +6,13 @@ Decides which sections and relocation types a code image can hold; must not know
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.errors import CompileError
 
 

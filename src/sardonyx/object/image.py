@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.errors import CompileError
 
 _TRAILER = struct.Struct("<8sIII")

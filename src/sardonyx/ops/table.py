@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value
 

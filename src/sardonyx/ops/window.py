@@ -6,9 +6,9 @@ Knows ONNX's rules of padding and rounding; must not know what happens inside a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sardonyx.base import dim as dims
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Shape

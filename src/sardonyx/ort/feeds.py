@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base import dtype as dtypes
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.signature import TensorInfo
 from sardonyx.ort.exceptions import Fail, InvalidArgument, status
 

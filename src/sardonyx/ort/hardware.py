@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.ort.enums import NamedValue, members
 from sardonyx.ort.exceptions import Fail, InvalidArgument, status
 from sardonyx.ort.memory import OrtDeviceMemoryType, OrtMemoryInfo

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 import numpy as np
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.ort.enums import GraphOptimizationLevel, NamedValue, members
 from sardonyx.ort.exceptions import Fail, InvalidArgument, status
 from sardonyx.ort.options import SessionOptions, as_int

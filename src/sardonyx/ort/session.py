@@ -13,10 +13,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.explanation import explanation
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import Report

@@ -6,9 +6,9 @@ The one place that knows which config keys of onnxruntime mean something here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.knobs import KNOBS, PRECISION, CompileOptions
 from sardonyx.ort.enums import ExecutionMode, GraphOptimizationLevel
 from sardonyx.ort.environment import global_threads

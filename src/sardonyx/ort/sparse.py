@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base import dtype as dtypes
+from sardonyx.base.dataclass import dataclass
 from sardonyx.ort.enums import NamedValue, members
 
 Array = npt.NDArray[Any]

@@ -6,12 +6,12 @@ to them is a map that follows. Must not know kernels: the tile table says which 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value, const, make, map_
 

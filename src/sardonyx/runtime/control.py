@@ -7,12 +7,12 @@ know how a body was compiled.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from sardonyx.base import dim as dims
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import RunError, SardonyxError
 from sardonyx.runtime.data import HostFunction, ProgramData

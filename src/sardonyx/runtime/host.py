@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import evaluate
 from sardonyx.base.dtype import OBJECT, DType
 from sardonyx.errors import RunError

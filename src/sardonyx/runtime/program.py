@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sardonyx.base.abi import SIZES_FAILURE
+from sardonyx.base.dataclass import replace
 from sardonyx.base.knobs import SPIN_US
 from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo

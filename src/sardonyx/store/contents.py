@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.runtime.cache import KINDS, Cache
 from sardonyx.store import programs
 from sardonyx.store.programs import Head

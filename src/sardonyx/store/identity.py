@@ -26,22 +26,11 @@ _HASHED_EACH_TIME = 1 << 20
 """Files up to this many bytes are read rather than trusted."""
 _SETTLED_NS = 2_000_000_000
 """A file changed more recently might change again without a new time stamp."""
-_ABOVE = frozenset(
-    {
-        "__pycache__",
-        "backend",
-        "capi",
-        "client",
-        "database",
-        "datasets",
-        "gateway",
-        "monitor",
-        "ort",
-        "protocol",
-    }
-    | {"registry", "serve", "tools", "zoo"}
+ABOVE = frozenset(
+    {"alias", "backend", "capi", "client", "convert", "database", "datasets", "gateway", "monitor", "ort"}
+    | {"protocol", "registry", "serve", "tools", "train", "zoo"}
 )
-"""Folders whose code changes no program."""
+"""The layers above this one, whose code changes no program."""
 _COMPILERS = ("llvmlite", "ml_dtypes", "onnx")
 
 
@@ -129,10 +118,10 @@ class Model:
 @once
 def build() -> str:
     """A digest of this package's compiler and of what it compiles with."""
-    root = Path(__file__).parents[1]
+    root = str(Path(__file__).parents[1])
     digest = hashlib.sha256(repr((__version__, sys.version, np.__version__)).encode())
-    for entry in sorted(_sources(str(root))):
-        digest.update(repr(entry).encode())
+    for row in sorted(_sources(root, ABOVE)):
+        digest.update(repr(row).encode())
     for name in _COMPILERS:
         spec = PathFinder.find_spec(name)
         if spec is not None and spec.origin is not None:
@@ -141,12 +130,14 @@ def build() -> str:
     return digest.hexdigest()
 
 
-def _sources(folder: str) -> Iterator[tuple[str, int, int]]:
+def _sources(folder: str, without: frozenset[str] = frozenset()) -> Iterator[tuple[str, int, int]]:
     with os.scandir(folder) as entries:
         for entry in entries:
+            name, dot, ending = entry.name.partition(".")
+            if name in without:
+                continue
             if entry.is_dir():
-                if entry.name not in _ABOVE:
-                    yield from _sources(entry.path)
-            elif entry.name.endswith((".py", ".ll", ".json")):
+                yield from _sources(entry.path)
+            elif dot + ending in (".py", ".ll", ".json"):
                 status = entry.stat()
                 yield entry.path, status.st_size, status.st_mtime_ns

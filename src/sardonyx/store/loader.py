@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sardonyx.base import custom
+from sardonyx.base.dataclass import replace
 from sardonyx.base.dependence import FeedDependence, content
 from sardonyx.base.knobs import CompileOptions, cache_folder
 from sardonyx.base.policy import Goal, Policy

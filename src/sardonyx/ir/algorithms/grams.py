@@ -7,11 +7,11 @@ All rows and places take a step at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.ir.algorithms.text import Numbers, kept
 from sardonyx.ir.prims import register
 

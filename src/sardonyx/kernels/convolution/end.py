@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dtype import DType
 from sardonyx.kernels.arguments import Conv, Winograd
 from sardonyx.kernels.call import Address, Argument, Entry

@@ -5,9 +5,8 @@ Decides blocking, tap tables and how tiles are passed on; must not know threads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from sardonyx.base.abi import Context
+from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.target import Target
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Conv

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import IntEnum, auto
 
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group

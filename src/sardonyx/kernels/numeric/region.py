@@ -6,11 +6,11 @@ Threads share the blocks of channels of all regions. Coordinates and sums are do
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum, auto
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.abi import Context
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target

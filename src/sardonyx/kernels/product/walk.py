@@ -5,9 +5,8 @@ Decides blocking, copies of awkward operands and where a tile is summed; must no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sardonyx.base.abi import Context
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Gemm

@@ -6,10 +6,10 @@ Must not know formulas of cells, threads or the order of time.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
 from enum import IntEnum, auto
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass, fields
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.access import Access

@@ -6,10 +6,10 @@ Decides the layout of the recurrent weights, registers and unrolling; must not k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import aligned_zeros
 from sardonyx.kernels.tiles.shape import vector_lanes

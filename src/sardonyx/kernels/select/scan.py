@@ -6,11 +6,11 @@ Decides which lines a thread computes; each line is summed in order. Must not kn
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum, auto
 
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.share import ceil_div
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, UNROLL, TileWords
 from sardonyx.kernels.tiles.shape import TileShape

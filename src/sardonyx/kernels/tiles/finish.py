@@ -6,9 +6,9 @@ it could not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.arguments import Conv, Gemm, Winograd
 from sardonyx.kernels.share import new_words, set_word
 from sardonyx.kernels.tiles.microkernel import TileWords, added, clamped

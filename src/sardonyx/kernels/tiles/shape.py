@@ -5,9 +5,8 @@ Must not know what rows and columns mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.llvm.vec import size_of, vector_of

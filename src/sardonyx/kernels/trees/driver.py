@@ -6,11 +6,11 @@ Decides the layout of nodes and what runs side by side; must not know ONNX.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum, auto
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.abi import Context
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.kernels.access import Access

@@ -5,8 +5,7 @@ Pure arithmetic on compile-time sizes; must not know LLVM.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.convolution.pack import BLOCK
 from sardonyx.kernels.tiles.shape import TileShape

@@ -6,9 +6,10 @@ Decides points and matrices alone; must not know images, kernels or floats.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+
+from sardonyx.base.dataclass import dataclass
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 

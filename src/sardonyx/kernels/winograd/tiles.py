@@ -5,8 +5,7 @@ Must not know transforms.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.share import ceil_div
 from sardonyx.llvm.vec import Function, V, int_
 

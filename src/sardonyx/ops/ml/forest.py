@@ -6,12 +6,12 @@ Decides how nodes find their children and leaves their entries; must not know wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.algorithms.trees import LEAF
 from sardonyx.ir.value import Value, const, many

@@ -6,10 +6,10 @@ Decides what a query may see; must not know kernels, which recognise the formula
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, concat, dim_value, iota, scalar

@@ -6,10 +6,10 @@ Decides names, defaults and layouts; the recurrence itself is `lstm`, `lstm_quan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.algorithms.recurrent import ACTIVATIONS

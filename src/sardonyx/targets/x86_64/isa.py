@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.errors import TargetError
 from sardonyx.targets.host import X86_64, Host

@@ -6,11 +6,11 @@ beams.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, scalar
 from sardonyx.ops.microsoft.attention import MICROSOFT

@@ -6,9 +6,9 @@ Decides nothing about scores of tokens; must not know decoders.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.ir.value import Value, concat, dim_value, iota, make, scalar
 from sardonyx.ops.microsoft.search.scores import State

@@ -6,11 +6,11 @@ Inputs are told apart by the names that onnxruntime prescribes. Must not know ho
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import LoadError
 from sardonyx.ir.value import Value, concat, dim_value, iota, make, scalar

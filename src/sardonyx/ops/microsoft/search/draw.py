@@ -6,10 +6,10 @@ The numbers are those of C++'s minstd_rand0, so that a seed gives what it gives 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar
 from sardonyx.ops.onnx.index import scatter_elements

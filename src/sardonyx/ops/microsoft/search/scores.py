@@ -6,9 +6,9 @@ Decides nothing about how a token is chosen; must not know decoders.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.ir.value import Value, dim_value, iota, scalar
 from sardonyx.ops.onnx.attention import LOWEST

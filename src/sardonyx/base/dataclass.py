@@ -1,0 +1,142 @@
+"""The standard library's dataclasses, made in a fraction of the time: a cold start makes a hundred of them.
+
+For type checkers they are those of the standard library, whose `fields` and `replace` take them too. What is
+not used here is left out: order, `InitVar` and `ClassVar`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import _FIELD as _PLAIN  # type: ignore[attr-defined]
+from dataclasses import MISSING, Field, FrozenInstanceError, field, fields, replace
+from inspect import get_annotations
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Never
+
+__all__ = ["dataclass", "field", "fields", "replace"]
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+
+    def dataclass(
+        *, frozen: bool = False, slots: bool = False, eq: bool = True, kw_only: bool = False
+    ) -> Callable[[type], type]:
+        """A decorator that gives a class the methods which its annotations ask for."""
+        return lambda cls: _made(cls, frozen, slots, eq, kw_only)
+
+
+def _made(cls: Any, frozen: bool, slots: bool, eq: bool, kw_only: bool) -> type:
+    own = {name: _field(cls, name, text, kw_only) for name, text in get_annotations(cls).items()}
+    inherited = {name: f for base in reversed(cls.__mro__[1:]) for name, f in _fields(base).items()}
+    table = inherited | own
+    given = {name: member for name, member in cls.__dict__.items() if name not in own}
+    if given.get("__hash__", MISSING) is None:
+        del given["__hash__"]
+    members = _methods(table, frozen, eq) | given
+    if slots:
+        taken = {name for base in cls.__mro__[1:] for name in getattr(base, "__slots__", ())}
+        members["__slots__"] = tuple(name for name in own if name not in taken)
+        members = {name: m for name, m in members.items() if name not in ("__dict__", "__weakref__")}
+        members["__qualname__"] = cls.__qualname__
+        cls = type(cls)(cls.__name__, cls.__bases__, members)
+    else:
+        for name in own.keys() & cls.__dict__.keys():
+            delattr(cls, name)
+        for name in members.keys() - given.keys():
+            setattr(cls, name, members[name])
+    if "__init__" not in given:
+        cls.__init__ = _init(cls, table, frozen)
+    return cls  # type: ignore[no-any-return]
+
+
+def _fields(cls: type) -> Mapping[str, Field[Any]]:
+    found: Mapping[str, Field[Any]] = cls.__dict__.get("__dataclass_fields__", {})
+    return found
+
+
+def _field(cls: type, name: str, type_: Any, kw_only: bool) -> Field[Any]:
+    given = cls.__dict__.get(name, MISSING)
+    made: Any = given if isinstance(given, Field) else field(default=given)
+    made.name, made.type, made.kw_only, made._field_type = name, type_, kw_only, _PLAIN
+    return made  # type: ignore[no-any-return]
+
+
+def _methods(table: Mapping[str, Field[Any]], frozen: bool, eq: bool) -> dict[str, Any]:
+    methods: dict[str, Any] = {"__dataclass_fields__": table, "__repr__": _repr}
+    methods["__match_args__"] = tuple(name for name, f in table.items() if not f.kw_only)
+    if eq:
+        equal, hashed = _comparison([name for name, f in table.items() if f.compare])
+        methods |= {"__eq__": equal, "__hash__": hashed if frozen else None}
+    if frozen:
+        methods |= {"__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
+        methods |= {"__getstate__": _state, "__setstate__": _set_state}
+    return methods
+
+
+def _init(cls: type, table: Mapping[str, Field[Any]], frozen: bool) -> Any:
+    """What sets all fields: the only method that is written for each class."""
+    known: dict[str, Any] = {"MISSING": MISSING, "set_any": object.__setattr__}
+    places: list[str] = []
+    keywords: list[str] = []
+    lines: list[str] = []
+    for name, f in table.items():
+        text, value = name, name
+        if f.default_factory is not MISSING:
+            known[f"make_{name}"] = f.default_factory
+            text, value = f"{name}=MISSING", f"make_{name}() if {name} is MISSING else {name}"
+        elif f.default is not MISSING:
+            known[f"default_{name}"] = f.default
+            text = f"{name}=default_{name}"
+        (keywords if f.kw_only else places).append(text)
+        lines.append(_setting(cls, name, value, known) if frozen else f"self.{name} = {value}")
+    if hasattr(cls, "__post_init__"):
+        lines.append("self.__post_init__()")
+    head = ", ".join(["self", *places, *(["*", *keywords] if keywords else [])])
+    exec(f"def __init__({head}):\n " + "\n ".join(lines or ["pass"]), known)
+    init = known["__init__"]
+    init.__qualname__ = f"{cls.__qualname__}.__init__"
+    return init
+
+
+def _setting(cls: type, name: str, value: str, known: dict[str, Any]) -> str:
+    """A line that sets a field of an object which refuses to be changed."""
+    slot: Any = getattr(cls, name, None)
+    if not hasattr(slot, "__set__"):
+        return f"set_any(self, {name!r}, {value})"
+    known[f"set_{name}"] = slot.__set__
+    return f"set_{name}(self, {value})"
+
+
+def _comparison(names: Sequence[str]) -> tuple[Any, Any]:
+    values: Callable[[Any], Any] = attrgetter(*names) if names else lambda _: ()
+
+    def equal(self: Any, other: object) -> Any:
+        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+
+    def hashed(self: Any) -> int:
+        return hash(values(self))
+
+    return equal, hashed
+
+
+def _repr(self: Any) -> str:
+    shown = (f"{name}={getattr(self, name)!r}" for name, f in self.__dataclass_fields__.items() if f.repr)
+    return f"{self.__class__.__qualname__}({', '.join(shown)})"
+
+
+def _state(self: Any) -> list[Any]:
+    return [getattr(self, name) for name in self.__dataclass_fields__]
+
+
+def _set_state(self: Any, state: Sequence[Any]) -> None:
+    for name, value in zip(self.__dataclass_fields__, state, strict=True):
+        object.__setattr__(self, name, value)
+
+
+def _refuse_to_set(self: Any, name: str, value: object) -> Never:
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _refuse_to_delete(self: Any, name: str) -> Never:
+    raise FrozenInstanceError(f"cannot delete field {name!r}")
