@@ -1,11 +1,14 @@
-"""Where the words are that kernels, the executor and the Python side of a team share. Pure data.
+"""Where the words are that kernels, the executor and the Python side of a team share.
 
 Every block is an array of 64-bit words; the enums below number them.
 """
 
 from __future__ import annotations
 
+import struct
 from enum import IntEnum
+
+from sardonyx.base.dtype import DType
 
 LINE_BYTES = 128
 """Words written by different threads are this far apart: two cache lines, which prefetch in pairs."""
@@ -184,3 +187,15 @@ class Mailbox(IntEnum):
     PARKED = 17
     SLEEPERS = 18
     WORDS = 32
+
+
+class Bits(int):
+    """The bits of a number."""
+
+
+def number_bits(number: float, dtype: DType) -> Bits:
+    """The bits of a number as an argument word; an integer without bounds is bounded by its type."""
+    if dtype.is_int:
+        most = (1 << dtype.bits - 1) - 1
+        return Bits(min(max(number, -most - 1), most))
+    return Bits.from_bytes(struct.pack("<f" if dtype.bits == 32 else "<d", number), "little", signed=True)

@@ -18,6 +18,7 @@ from sardonyx.loops.nest import (
     Expr,
     Literal,
     Load,
+    Number,
     Position,
     Reduce,
     Reduced,
@@ -68,6 +69,8 @@ class ExprEmitter(Access):
 
     def _value(self, expr: Expr) -> V:
         match expr:
+            case Number():
+                return self.number(expr)
             case Literal():
                 return convert.literal(expr.value, expr.dtype)
             case Position():

@@ -11,15 +11,17 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from sardonyx.base import dim as dims
-from sardonyx.base.abi import Context
+from sardonyx.base.abi import Context, number_bits
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.emit.tile import TileEmitter
 from sardonyx.emit.window import LITERAL
+from sardonyx.llvm import convert
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.loops.cost import body_cost, points_of
-from sardonyx.loops.nest import Axis, Buffer, Kernel, Store, roots, walk
+from sardonyx.loops.nest import Axis, Buffer, Kernel, Number, Store, roots, walk
 from sardonyx.loops.schedule import lanes_of
 
 _GRAIN = 64
@@ -42,7 +44,7 @@ _EPILOGUE = [
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One argument word: the address of element `dim` of `buffer`, or the integer `dim` without a buffer."""
+    """One argument word: the address of element `dim` of `buffer`, or the integer `dim` without one."""
 
     buffer: Buffer | None
     dim: Dim
@@ -79,6 +81,7 @@ class _KernelEmitter(TileEmitter):
         self.kernel = kernel
         self.words: list[Word] = []
         self._word_values: dict[tuple[int, Dim], V] = {}
+        self._numbers: dict[tuple[float, DType], V] = {}
         tile = kernel.form != "loops"
         params = _EPILOGUE if tile else [("args", "ptr"), ("ctx", "ptr")]
         function = Function(module, "KERNEL_NAME", params)
@@ -127,6 +130,16 @@ class _KernelEmitter(TileEmitter):
             type_ = "ptr" if buffer else "i64"
             self._word_values[key] = self.f.word(self.args, len(self.words), type_)
             self.words.append(Word(buffer, dim))
+
+    def declare_number(self, number: Number) -> None:
+        """Make the word of a number available."""
+        key = number.value, number.dtype
+        if key not in self._numbers:
+            self._numbers[key] = self.f.word(self.args, len(self.words), convert.memory_type(number.dtype))
+            self.words.append(Word(None, number_bits(number.value, number.dtype)))
+
+    def number(self, number: Number) -> V:
+        return self._numbers[number.value, number.dtype]
 
     # ---- whole functions
 

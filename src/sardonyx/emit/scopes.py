@@ -15,7 +15,19 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
 from sardonyx.llvm import convert
 from sardonyx.llvm.vec import Function, V, int_
-from sardonyx.loops.nest import Affine, Axis, Buffer, Expr, Load, Position, Statement, Store, roots, walk
+from sardonyx.loops.nest import (
+    Affine,
+    Axis,
+    Buffer,
+    Expr,
+    Load,
+    Number,
+    Position,
+    Statement,
+    Store,
+    roots,
+    walk,
+)
 
 
 @dataclass(slots=True)
@@ -39,6 +51,7 @@ class Scopes:
         self.values: list[dict[int, V]] = [{}]
         self.pointers: list[dict[tuple[Buffer, Affine], V]] = [{}]
         self.indices: list[dict[Axis, V]] = [{}]
+        self._moves: dict[Axis, list[tuple[tuple[Buffer, Affine], V]]] = {}
         self.copied: Axis | None = None
         self.copies: list[Copy] = [Copy()]
         self.current = self.copies[0]
@@ -53,6 +66,14 @@ class Scopes:
 
     def declare(self, buffer: Buffer | None, dim: Dim) -> None:
         """Make an argument word available."""
+        raise NotImplementedError
+
+    def number(self, number: Number) -> V:
+        """The value of the word that tells a number."""
+        raise NotImplementedError
+
+    def declare_number(self, number: Number) -> None:
+        """Make such a word available."""
         raise NotImplementedError
 
     def declare_access(self, buffer: Buffer, at: Affine) -> None:
@@ -72,6 +93,8 @@ class Scopes:
             for pick in expr.picks:
                 self.declare(None, pick.stride)
                 self.declare(None, pick.extent)
+        elif isinstance(expr, Number):
+            self.declare_number(expr)
         elif isinstance(expr, Position):
             self.declare(None, expr.at.const)
             for _, factor in expr.at.terms:
@@ -117,21 +140,32 @@ class Scopes:
         """
         before = self.index(axis) if keep else None
         self.indices[-1][axis] = index if before is None else self.f.add(before, index)
-        for key, pointer in self._visible_pointers().items():
+        for key, factor in self._moved_by(axis):
             buffer, at = key
-            if buffer.role == "tile":
-                if tile and self.tile_strides and axis is self.tile_strides[0]:
-                    offset = self.f.mul(index, self.tile_strides[2])
-                    self.pointers[-1][key] = self.f.gep(pointer, offset, self._memory(buffer))
-                elif tile and self.tile_strides and axis is self.tile_strides[1]:
-                    self.pointers[-1][key] = self.f.gep(pointer, index, self._memory(buffer))
+            if buffer.role == "tile" and not tile:
                 continue
-            factor = at.factor(axis)
-            if factor != 0 and not (
-                buffer.role == "scratch" and axis is self.vector and self.reuses_scratch(axis)
-            ):
-                offset = self.f.mul(index, self.word(None, factor))
-                self.pointers[-1][key] = self.f.gep(pointer, offset, self._memory(buffer))
+            if buffer.role == "scratch" and axis is self.vector and self.reuses_scratch(axis):
+                continue
+            offset = self.f.mul(index, factor)
+            self.pointers[-1][key] = self.f.gep(self.pointer(buffer, at), offset, self._memory(buffer))
+
+    def _moved_by(self, axis: Axis) -> list[tuple[tuple[Buffer, Affine], V]]:
+        """The addresses that change with an axis, and by how many elements a step."""
+        found = self._moves.get(axis)
+        if found is None:
+            steps = {}
+            for buffer, at in self.pointers[0]:
+                step = self._tile_step(axis) if buffer.role == "tile" else at.factor(axis)
+                if step != 0:
+                    steps[buffer, at] = step if isinstance(step, V) else self.word(None, step)
+            found = self._moves[axis] = list(steps.items())
+        return found
+
+    def _tile_step(self, axis: Axis) -> V | int:
+        if self.tile_strides is None:
+            return 0
+        row, column, pitch = self.tile_strides
+        return pitch if axis is row else int(axis is column)
 
     def reuses_scratch(self, axis: Axis) -> bool:
         """Whether a row in scratch memory serves one vector of an axis after the other."""
@@ -140,15 +174,10 @@ class Scopes:
     def _memory(self, buffer: Buffer) -> str:
         return convert.memory_type(buffer.dtype)
 
-    def _visible_pointers(self) -> dict[tuple[Buffer, Affine], V]:
-        merged: dict[tuple[Buffer, Affine], V] = {}
-        for level in self.pointers:
-            merged.update(level)
-        return merged
-
     def pointer(self, buffer: Buffer, at: Affine) -> V:
         """The running pointer of an address."""
-        return next(level[(buffer, at)] for level in reversed(self.pointers) if (buffer, at) in level)
+        key = buffer, at
+        return next(level[key] for level in reversed(self.pointers) if key in level)
 
     def index(self, axis: Axis) -> V:
         """The current index of an axis (of lane 0 for the vector axis)."""

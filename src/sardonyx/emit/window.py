@@ -74,32 +74,34 @@ class WindowEmitter(LoopEmitter):
         windows: Sequence[Reduce],
         taps: Sequence[tuple[tuple[int, ...], Pointers]],
     ) -> None:
-        indices = [self.f.add(first, int_(u)) for u in range(width)]
         self.begin_reductions(windows)
-        sums = [self.accumulators(windows) for _ in indices]
+        sums = [self.accumulators(windows) for _ in range(width)]
         for at, pointers in taps:
             with self.scope():
                 self.pointers[-1].update(pointers)
+                self.enter(axis, first)
                 for tap, index in zip(windows[0].axes, at, strict=True):
                     if self._is_displacement(tap):
                         self.enter(tap, int_(index))
                     else:
                         self.indices[-1][tap] = int_(index)
                 self.hoist(windows, {axis})
-                for number, point in enumerate(indices):
+                for number in range(width):
                     with self.scope():
-                        self.enter(axis, point)
+                        self.enter(axis, int_(number), keep=True)
                         self.carry(windows, sums[number])
                         for statement in windows:
                             self.accumulate(statement)
                         sums[number] = self.accumulators(windows)
-        for number, point in enumerate(indices):
-            with self.scope():
-                self.enter(axis, point)
-                self.carry(windows, sums[number])
-                for store in self.kernel.body:
-                    if isinstance(store, Store):
-                        self.store(store)
+        with self.scope():
+            self.enter(axis, first)
+            for number in range(width):
+                with self.scope():
+                    self.enter(axis, int_(number), keep=True)
+                    self.carry(windows, sums[number])
+                    for store in self.kernel.body:
+                        if isinstance(store, Store):
+                            self.store(store)
 
     def _is_displacement(self, tap: Axis) -> bool:
         """Whether moving along a tap is a constant displacement in every address."""

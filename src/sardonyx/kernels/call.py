@@ -24,7 +24,7 @@ class Entry:
 
 
 Argument = Address | Entry | Dim
-"""One argument word; a plain `Dim` is an integer."""
+"""One argument word; a plain `Dim` is an integer, `Bits` one that stands for a float."""
 
 
 @dataclass(frozen=True, slots=True)

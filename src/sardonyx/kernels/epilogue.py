@@ -5,10 +5,10 @@ The built-in finish, bias + residual + limits, stays in the registers of the mic
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.abi import number_bits
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.ir.place import Storage
@@ -46,14 +46,6 @@ INF = float("inf")
 def load_address(load: Load | None) -> Argument:
     """The address word of what a load reads at the origin; 0 for none."""
     return 0 if load is None else Address(load.buffer.key, load.at.const)
-
-
-def number_bits(number: float, dtype: DType) -> int:
-    """The bits of a number as an integer word; an integer without bounds is bounded by its type."""
-    if dtype.is_int:
-        most = (1 << dtype.bits - 1) - 1
-        return int(min(max(number, -most - 1), most))
-    return int.from_bytes(struct.pack("<f" if dtype is dt.F32 else "<d", number), "little", signed=True)
 
 
 def match_finish(kernel: Kernel) -> Finish | None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 
 from sardonyx.base import dim as dims
+from sardonyx.base.abi import Bits, number_bits
 from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Target
 from sardonyx.emit.nest import Emitted, emit
 from sardonyx.ir.place import Storage
 from sardonyx.kernels.call import Address, Argument, NativeCall
-from sardonyx.loops.nest import Apply, Buffer, Kernel, Load, Store, roots, trip_count, walk
+from sardonyx.loops.nest import Apply, Kernel, Load, Store, roots, trip_count, walk
 from sardonyx.loops.schedule import schedule
-from sardonyx.loops.structure import structure
+from sardonyx.loops.structure import Parts, structure
 
 
 class Emissions:
@@ -23,18 +24,18 @@ class Emissions:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self._calls: dict[Hashable, tuple[NativeCall, str, tuple[Buffer, ...]]] = {}
+        self._calls: dict[Hashable, tuple[NativeCall, str, Parts]] = {}
 
     def call(self, kernel: Kernel) -> tuple[NativeCall, str]:
         """The call of a loop nest that is not scheduled yet, and the IR of its function.
 
         Of an epilogue the words are those that its contraction passes on.
         """
-        key, buffers = structure(kernel)
+        key, parts = structure(kernel)
         if key not in self._calls:
-            self._calls[key] = (*_call(schedule(kernel, self.target), self.target), buffers)
+            self._calls[key] = (*_call(schedule(kernel, self.target), self.target), parts)
         call, ir, first = self._calls[key]
-        return (call if first is buffers else _over(call, kernel, first, buffers)), ir
+        return (call if first is parts else _over(call, kernel, first, parts)), ir
 
 
 def _call(kernel: Kernel, target: Target) -> tuple[NativeCall, str]:
@@ -54,12 +55,13 @@ def _call(kernel: Kernel, target: Target) -> tuple[NativeCall, str]:
     return call, emitted.ir
 
 
-def _over(call: NativeCall, kernel: Kernel, old: tuple[Buffer, ...], new: tuple[Buffer, ...]) -> NativeCall:
-    """The same call over other buffers."""
-    to = {a.key: b.key for a, b in zip(old, new, strict=True) if a.key is not None}
+def _over(call: NativeCall, kernel: Kernel, old: Parts, new: Parts) -> NativeCall:
+    """The same call over other buffers, with other numbers."""
+    to = {a.key: b.key for a, b in zip(old.buffers, new.buffers, strict=True) if a.key is not None}
+    told = {number_bits(*a): number_bits(*b) for a, b in zip(old.numbers, new.numbers, strict=True)}
     return replace(
         call,
-        words=tuple(_moved(word, to) for word in call.words),
+        words=tuple(_moved(word, to, told) for word in call.words),
         reads=tuple(to[s] for s in call.reads),
         writes=tuple(to[s] for s in call.writes),
         origins=kernel.origins,
@@ -67,7 +69,9 @@ def _over(call: NativeCall, kernel: Kernel, old: tuple[Buffer, ...], new: tuple[
     )
 
 
-def _moved(word: Argument, to: Mapping[Storage, Storage]) -> Argument:
+def _moved(word: Argument, to: Mapping[Storage, Storage], told: Mapping[Bits, Bits]) -> Argument:
+    if isinstance(word, Bits):
+        return told[word]
     return Address(to[word.storage], word.offset) if isinstance(word, Address) else word
 
 

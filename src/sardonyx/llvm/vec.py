@@ -9,12 +9,11 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
+from typing import NamedTuple
 
-from sardonyx.base.dataclass import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class V:
+class V(NamedTuple):
     """One SSA value or constant: its text and its LLVM type."""
 
     text: str
@@ -26,7 +25,7 @@ class V:
     @property
     def lanes(self) -> int:
         """The number of vector lanes; 1 for a scalar."""
-        return int(self.type[1 : self.type.index(" ")]) if self.type.startswith("<") else 1
+        return lanes_of(self.type)
 
     @property
     def scalar(self) -> str:
@@ -34,6 +33,13 @@ class V:
         return scalar_of(self.type)
 
 
+@cache
+def lanes_of(type_: str) -> int:
+    """The lanes of a vector type; 1 for a scalar."""
+    return int(type_[1 : type_.index(" ")]) if type_.startswith("<") else 1
+
+
+@cache
 def scalar_of(type_: str) -> str:
     """The element type of a vector type, or the type itself."""
     return type_[type_.index(" x ") + 3 : -1] if type_.startswith("<") else type_
@@ -171,6 +177,9 @@ class Function:
         self._lines: list[str] = ["entry:"]
         self._entry_allocas: list[str] = []
         self._count = 0
+        self._known: dict[str, V] = {}
+        self._loaded: dict[str, V] = {}
+        self._displaced: dict[tuple[str, str], tuple[V, int]] = {}
         self.label = "entry"
 
     def finish(self) -> None:
@@ -186,14 +195,22 @@ class Function:
         return f"%v{self._count}"
 
     def line(self, text: str) -> None:
-        """Write one raw instruction line."""
+        """Write one raw instruction line, which may write to memory."""
         self._lines.append("  " + text)
+        self._loaded.clear()
 
     def value(self, type_: str, text: str) -> V:
         """Write `%new = text` and return it as a value of that type."""
         name = self.fresh()
         self._lines.append(f"  {name} = {text}")
         return V(name, type_)
+
+    def pure(self, type_: str, text: str) -> V:
+        """As `value` for what depends on its operands alone: written once a block."""
+        found = self._known.get(text)
+        if found is None:
+            found = self._known[text] = self.value(type_, text)
+        return found
 
     # ---- blocks and branches
 
@@ -205,6 +222,8 @@ class Function:
     def start(self, label: str) -> None:
         """Begin the block of that label (the previous one must be terminated)."""
         self._lines.append(f"{label}:")
+        self._known.clear()
+        self._loaded.clear()
         self.label = label
 
     def jump(self, label: str) -> None:
@@ -291,7 +310,7 @@ class Function:
     def binary(self, op: str, a: V, b: V) -> V:
         """Any two-operand instruction, e.g. `fadd`, `mul`, `and`."""
         assert a.type == b.type, f"{op} of {a} and {b}"
-        return self.value(a.type, f"{op} {a.type} {a.text}, {b.text}")
+        return self.pure(a.type, f"{op} {a.type} {a.text}, {b.text}")
 
     def add(self, a: V, b: V) -> V:
         """Integer addition."""
@@ -313,17 +332,19 @@ class Function:
             return b
         if a.text == "0" or b.text == "0":
             return int_(0, a.type)
+        if a.text.isdigit() and b.text.isdigit():
+            return int_(int(a.text) * int(b.text), a.type)
         return self.binary("mul", a, b)
 
     def icmp(self, predicate: str, a: V, b: V) -> V:
         """Integer comparison: eq ne slt sle sgt sge ult ule ugt uge."""
         assert a.type == b.type, f"icmp of {a} and {b}"
-        return self.value(vector_of("i1", a.lanes), f"icmp {predicate} {a.type} {a.text}, {b.text}")
+        return self.pure(vector_of("i1", a.lanes), f"icmp {predicate} {a.type} {a.text}, {b.text}")
 
     def fcmp(self, predicate: str, a: V, b: V) -> V:
         """Float comparison: oeq une olt ole ogt oge uno ord ..."""
         assert a.type == b.type, f"fcmp of {a} and {b}"
-        return self.value(vector_of("i1", a.lanes), f"fcmp {predicate} {a.type} {a.text}, {b.text}")
+        return self.pure(vector_of("i1", a.lanes), f"fcmp {predicate} {a.type} {a.text}, {b.text}")
 
     def select(self, condition: V, a: V, b: V) -> V:
         """`condition ? a : b`, per lane for a vector condition."""
@@ -345,11 +366,11 @@ class Function:
     def convert(self, op: str, value: V, scalar: str) -> V:
         """A conversion instruction (sext, zext, trunc, sitofp, fpext, bitcast ...) lane by lane."""
         type_ = vector_of(scalar, value.lanes)
-        return value if type_ == value.type else self.value(type_, f"{op} {value} to {type_}")
+        return value if type_ == value.type else self.pure(type_, f"{op} {value} to {type_}")
 
     def bitcast(self, value: V, type_: str) -> V:
         """Reinterpret the bits as another type of the same size."""
-        return value if type_ == value.type else self.value(type_, f"bitcast {value} to {type_}")
+        return value if type_ == value.type else self.pure(type_, f"bitcast {value} to {type_}")
 
     def call(self, name: str, ret: str, *args: V) -> V:
         """Call a function or intrinsic, declaring it if it is not defined in this module."""
@@ -358,6 +379,8 @@ class Function:
         if ret == "void":
             self.line(text)
             return V("", "void")
+        if not name.startswith("llvm."):
+            self._loaded.clear()
         return self.value(ret, text)
 
     def call_pointer(self, function: V, *args: V) -> None:
@@ -373,8 +396,8 @@ class Function:
         type_ = vector_of(value.type, lanes)
         if not value.text.startswith(("%", "@")):
             return V("zeroinitializer", type_) if value.text == "0" else V(f"splat ({value})", type_)
-        one = self.value(type_, f"insertelement {type_} poison, {value}, i64 0")
-        return self.value(
+        one = self.pure(type_, f"insertelement {type_} poison, {value}, i64 0")
+        return self.pure(
             type_, f"shufflevector {type_} {one.text}, {type_} poison, <{lanes} x i32> zeroinitializer"
         )
 
@@ -410,11 +433,21 @@ class Function:
         """The address of element `index` of an array of `scalar` at `pointer`."""
         if index.text == "0":
             return pointer
-        return self.value("ptr", f"getelementptr {scalar}, {pointer}, {index}")
+        if not index.text.isdigit():
+            return self.pure("ptr", f"getelementptr {scalar}, {pointer}, {index}")
+        base, before = self._displaced.get((pointer.text, scalar), (pointer, 0))
+        total = before + int(index.text)
+        moved = self.pure("ptr", f"getelementptr {scalar}, {base}, {index.type} {total}")
+        self._displaced[moved.text, scalar] = base, total
+        return moved
 
     def load(self, pointer: V, type_: str, align: int | None = None) -> V:
         """Load; the default alignment is that of one element."""
-        return self.value(type_, f"load {type_}, {pointer}, align {align or size_of(scalar_of(type_))}")
+        text = f"load {type_}, {pointer}, align {align or size_of(scalar_of(type_))}"
+        found = self._loaded.get(text)
+        if found is None:
+            found = self._loaded[text] = self.value(type_, text)
+        return found
 
     def store(self, value: V, pointer: V, align: int | None = None) -> None:
         """Store; the default alignment is that of one element."""

@@ -19,7 +19,6 @@ from sardonyx.loops.nest import (
     Expr,
     Form,
     Kernel,
-    Literal,
     Load,
     Pick,
     Position,
@@ -29,6 +28,7 @@ from sardonyx.loops.nest import (
     Statement,
     Store,
     along,
+    number,
 )
 
 Index = tuple[Affine, ...]
@@ -73,7 +73,7 @@ class Lowering:
         self.origins.update(dict.fromkeys(value.origins))
         if value.is_numeric_const and value.size == 1:
             assert value.data is not None
-            return Literal(value.data.reshape(-1)[0].item(), value.dtype)
+            return number(value.data.reshape(-1)[0].item(), value.dtype)
         if value.data is not None and value.size == 1:
             return Position(Affine(value.data.reshape(-1)[0]), value.dtype)
         match value.kind:
@@ -93,7 +93,7 @@ class Lowering:
         """One element of a stored value; a position that is picked is checked even where there is but one."""
         if value.data is not None and value.size == 1 and not picks:
             if value.is_numeric_const:
-                return Literal(value.data.reshape(-1)[0].item(), value.dtype)
+                return number(value.data.reshape(-1)[0].item(), value.dtype)
             return Position(Affine(value.data.reshape(-1)[0]), value.dtype)
         place = self.places[value.id]
         return Load(self.buffer(place.storage, "in"), address(place, index), value.dtype, picks)

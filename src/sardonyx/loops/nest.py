@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Iterable, Iterator, Sequence
+from math import frexp
 from typing import Any, TypeAlias
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Dim
-from sardonyx.base.dtype import DType
+from sardonyx.base.dtype import F32, F64, DType
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +101,25 @@ class Literal(Expr):
     value: Any
     dtype: DType
     axes: frozenset[Axis] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Number(Literal):
+    """A float that a kernel is told in a word: those with other such numbers are the same function."""
+
+
+_FEW_BITS = 8
+
+
+def number(value: Any, dtype: DType) -> Literal:
+    """What is told in a word, or stands in the text: all but single and double floats of many digits.
+
+    Numbers of few digits are what formulas are made of. Very small and large ones are read by `stage`.
+    """
+    if dtype not in (F32, F64) or not 1e-18 < abs(value) < 1e18:
+        return Literal(value, dtype)
+    digits = frexp(value)[0] * (1 << _FEW_BITS)
+    return Literal(value, dtype) if digits == int(digits) else Number(value, dtype)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

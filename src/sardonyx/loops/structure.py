@@ -1,12 +1,15 @@
-"""What two kernels have in common that do the same to other buffers: all but names, origins and storages.
+"""What two kernels have in common that do the same to other buffers and with other numbers.
 
-Must not know what is made of a kernel.
+That is all but names, origins, storages and the numbers that they are told in words. Must not know what a
+kernel becomes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import NamedTuple
 
+from sardonyx.base.dtype import DType
 from sardonyx.loops.nest import (
     Affine,
     Apply,
@@ -16,6 +19,7 @@ from sardonyx.loops.nest import (
     Kernel,
     Literal,
     Load,
+    Number,
     Pick,
     Position,
     Reduce,
@@ -23,17 +27,26 @@ from sardonyx.loops.nest import (
 )
 
 
-def structure(kernel: Kernel) -> tuple[Hashable, tuple[Buffer, ...]]:
-    """A key that equal kernels share, and the buffers that take the same parts in them, in order.
+class Parts(NamedTuple):
+    """What takes the same part in kernels of one structure, in order."""
 
-    Sizes are part of it as expressions, constants of one element as numbers.
+    buffers: tuple[Buffer, ...]
+    numbers: tuple[tuple[float, DType], ...]
+
+
+def structure(kernel: Kernel) -> tuple[Hashable, Parts]:
+    """A key that equal kernels share, and what they may have of their own.
+
+    Sizes are part of it as expressions, literals as numbers.
     """
     seen = _Seen()
     outer = tuple(map(seen.axis, kernel.outer))
     body = tuple(seen.statement(s) for s in kernel.body)
     ends = tuple(None if a is None else seen.axis(a) for a in (kernel.vector, kernel.cross))
     rows = tuple(seen.parts)
-    return (kernel.form, kernel.serial, outer, ends, body, rows, seen.shared()), tuple(seen.buffers)
+    return (kernel.form, kernel.serial, outer, ends, body, rows, seen.shared()), Parts(
+        tuple(seen.buffers), tuple(seen.told)
+    )
 
 
 class _Seen:
@@ -43,6 +56,7 @@ class _Seen:
         self.axes: dict[Axis, int] = {}
         self.buffers: dict[Buffer, int] = {}
         self.numbers: dict[int, int] = {}
+        self.told: dict[tuple[float, DType], int] = {}
         self.parts: list[Hashable] = []
 
     def axis(self, axis: Axis) -> Hashable:
@@ -89,6 +103,9 @@ class _Seen:
                 return expr.prim, kind, tuple(map(self.expr, expr.args))
             case Load():
                 return "load", kind, self.buffer(expr.buffer), self.affine(expr.at), self.picks(expr.picks)
+            case Number():
+                place = self.told.setdefault((expr.value, expr.dtype), len(self.told))
+                return "number", kind, place, expr.value > 0
             case Literal():
                 return "literal", kind, repr(expr.value)
             case Position():

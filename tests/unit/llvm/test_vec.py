@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -127,3 +128,91 @@ def test_a_wrong_pair_of_types_is_caught_where_it_is_written() -> None:
     f = Function(vec.Module(), "f", [])
     with pytest.raises(AssertionError, match="add of"):
         f.binary("add", int_(1), int_(1, "i32"))
+
+
+# ---- what is known in a block
+
+Writer = Callable[[Function], object]
+
+
+def lines(write: Writer) -> list[str]:
+    """The instructions of a function that `write` writes."""
+    module = Module()
+    f = Function(module, "f", [("p", "ptr"), ("n", "i64"), ("x", "float")])
+    write(f)
+    f.ret()
+    f.finish()
+    return [line.strip() for line in module.text().splitlines() if line.startswith("  ")][:-1]
+
+
+def count(write: Writer, word: str) -> int:
+    """How many instructions have a word."""
+    return sum(word in line for line in lines(write))
+
+
+def in_two_blocks(f: Function) -> None:
+    """The same product in an outer and an inner block, and again after it."""
+    f.mul(f.params[1], int_(3))
+    with f.when(f.icmp("sgt", f.params[1], int_(0))):
+        f.mul(f.params[1], int_(3))
+        f.mul(f.params[1], int_(3))
+    f.mul(f.params[1], int_(3))
+
+
+@pytest.mark.parametrize(
+    ("write", "word", "times"),
+    [
+        (lambda f: [f.mul(f.params[1], int_(3)) for _ in range(2)], "mul", 1),
+        (lambda f: [f.mul(f.params[1], int_(n)) for n in (3, 5)], "mul", 2),
+        (in_two_blocks, "mul", 3),
+        (lambda f: [f.splat(f.params[2], 16) for _ in range(2)], "shufflevector", 1),
+        (lambda f: [f.load(f.params[0], "float") for _ in range(2)], "load", 1),
+        (lambda f: [f.load(f.params[0], kind) for kind in ("float", "i32")], "load", 2),
+    ],
+)
+def test_what_is_known_is_not_written_again(write: Writer, word: str, times: int) -> None:
+    assert count(write, word) == times
+
+
+def store(f: Function) -> None:
+    f.store(f.params[2], f.params[0])
+
+
+def call(f: Function) -> None:
+    f.call("other", "i64", f.params[0])
+
+
+def branch(f: Function) -> None:
+    with f.when(f.icmp("sgt", f.params[1], int_(0))):
+        pass
+
+
+@pytest.mark.parametrize("between", [store, call, branch])
+def test_memory_that_may_have_changed_is_read_again(between: Callable[[Function], None]) -> None:
+    def write(f: Function) -> None:
+        f.load(f.params[0], "float")
+        between(f)
+        f.load(f.params[0], "float")
+
+    assert count(write, "load") == 2
+
+
+def test_fixed_displacements_add_up() -> None:
+    def write(f: Function) -> V:
+        first = f.gep(f.gep(f.params[0], int_(16), "float"), int_(32), "float")
+        assert first == f.gep(f.gep(f.params[0], int_(32), "float"), int_(16), "float")
+        return f.gep(f.gep(f.params[0], int_(1), "double"), int_(1), "float")
+
+    assert [line.partition("= ")[2] for line in lines(write)] == [
+        "getelementptr float, ptr %p, i64 16",
+        "getelementptr float, ptr %p, i64 48",
+        "getelementptr float, ptr %p, i64 32",
+        "getelementptr double, ptr %p, i64 1",
+        "getelementptr float, ptr %v4, i64 1",
+    ]
+
+
+def test_products_of_numbers_are_numbers() -> None:
+    assert lines(lambda f: f.mul(int_(6), int_(7))) == []
+    module = Module()
+    assert Function(module, "f", []).mul(int_(6), int_(7)) == int_(42)

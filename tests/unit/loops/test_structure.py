@@ -10,6 +10,7 @@ import pytest
 import sardonyx
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.abi import Bits
 from sardonyx.fuse.partition import partition
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.kernels.loops import Emissions
@@ -39,6 +40,10 @@ def plain(x: Value, z: Value) -> Value:
 
 OTHERS: dict[str, tuple[Formula, tuple[dims.Dim, ...], dt.DType]] = {
     "another number": (lambda x, z: (x * 3.0 + z).max(0.0), (), dt.F32),
+    "a number of many digits": (lambda x, z: (x * 0.7 + z).max(0.0), (), dt.F32),
+    "its negative": (lambda x, z: (x * -0.7 + z).max(0.0), (), dt.F32),
+    "two such numbers": (lambda x, z: (x * 0.7 + z).max(0.3), (), dt.F32),
+    "one number twice": (lambda x, z: (x * 0.7 + z).max(0.7), (), dt.F32),
     "another sign of zero": (lambda x, z: (x * 2.0 + z).max(-0.0), (), dt.F32),
     "another primitive": (lambda x, z: (x * 2.0 + z).min(0.0), (), dt.F32),
     "another order": (lambda x, z: (z + x * 2.0).max(0.0), (), dt.F32),
@@ -56,10 +61,10 @@ OTHERS: dict[str, tuple[Formula, tuple[dims.Dim, ...], dt.DType]] = {
 
 
 def test_equal_kernels_share_a_structure() -> None:
-    (key, buffers), (again, others) = structure(kernel(plain)), structure(kernel(plain))
+    (key, parts), (again, others) = structure(kernel(plain)), structure(kernel(plain))
     assert key == again
-    assert [b.role for b in buffers] == [b.role for b in others]
-    assert not {id(b.key) for b in buffers} & {id(b.key) for b in others}
+    assert [b.role for b in parts.buffers] == [b.role for b in others.buffers]
+    assert not {id(b.key) for b in parts.buffers} & {id(b.key) for b in others.buffers}
 
 
 def test_all_else_tells_kernels_apart() -> None:
@@ -106,3 +111,22 @@ def test_repeated_layers_compute_what_each_is_given(threads: int) -> None:
 def test_constants_of_one_element_are_numbers() -> None:
     keys = {structure(kernel(lambda x, z, c=c: x + z + const(np.float32(c))))[0] for c in (1.0, 2.0, np.nan)}  # type: ignore[misc]
     assert len(keys) == 3
+
+
+@pytest.mark.parametrize("kind", [dt.F32, dt.F64], ids=str)
+def test_numbers_of_many_digits_are_told_in_words(kind: dt.DType) -> None:
+    numbers = [(0.1, -0.3), (1.7, -0.9), (1e9 + 1e5, -1e-7)]
+    kernels = [kernel(lambda x, z, a=a, b=b: (x * a + z * b).max(a), kind=kind) for a, b in numbers]  # type: ignore[misc]
+    emissions = Emissions(isa.V4)
+    calls = [emissions.call(k)[0] for k in kernels]
+    assert len({call.symbol for call in calls}) == 1
+    for call, own in zip(calls, kernels, strict=True):
+        assert call.words == Emissions(isa.V4).call(own)[0].words
+    assert len({call.words for call in calls}) == len(numbers)
+    assert [sum(isinstance(w, Bits) for w in call.words) for call in calls] == [2, 2, 2]
+
+
+def test_numbers_of_few_digits_stand_in_the_text() -> None:
+    for few in (0.0, -0.0, 1.0, 6.0, -0.5, 255.0, 1 / 64, np.inf, np.nan, 1e-30, 1e30):
+        call, _ = Emissions(isa.V4).call(kernel(lambda x, z, few=few: x * few + z))  # type: ignore[misc]
+        assert not any(isinstance(w, Bits) for w in call.words)

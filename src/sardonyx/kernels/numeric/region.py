@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum, auto
 
 from sardonyx.base import dtype as dt
-from sardonyx.base.abi import Context
+from sardonyx.base.abi import Context, number_bits
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
@@ -18,7 +18,6 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.call import Address, Argument, NativeCall
-from sardonyx.kernels.epilogue import number_bits
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.llvm import convert
 from sardonyx.llvm.lanes import Lanes
