@@ -21,12 +21,14 @@ from tests.property.operators.elsewhere import ELSEWHERE
 
 RECURRENT = "kernels.recurrent.layer kernels.recurrent.step kernels.recurrent.sums"
 WINOGRAD = " ".join(f"kernels.winograd.{name}" for name in ("driver", "walk", "take_in", "bring_back"))
+ASSEMBLED = "compiler.control compiler.jumps compiler.records compiler.storages compiler.views"
 # A file of tests, and the modules of its folder that it asks together.
 TOGETHER = {
     "tests.unit.kernels.product.test_contract": "kernels.product.driver kernels.product.pack",
     "tests.unit.kernels.convolution.test_conv": "kernels.convolution.driver kernels.convolution.pack",
     "tests.unit.kernels.recurrent.test_recurrent": RECURRENT,
     "tests.unit.kernels.winograd.test_winograd": WINOGRAD,
+    "tests.unit.compiler.test_assemble": ASSEMBLED,
     "tests.unit.fuse.test_partition": "fuse.text",
     "tests.unit.ir.test_conditions": "ir.unproven ir.obligation",
     "tests.unit.loops.test_run": "loops.lower loops.schedule loops.text loops.verify",

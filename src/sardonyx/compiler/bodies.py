@@ -12,7 +12,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.dim import Dim
 from sardonyx.compiler.assemble import Assembler
-from sardonyx.compiler.jumps import NativeLoop, add_if
+from sardonyx.compiler.control import NativeLoop, add_if
 from sardonyx.fuse.legal import on_host
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.group import Fusion

@@ -11,11 +11,12 @@ from typing import Protocol
 from sardonyx.base.dataclass import dataclass, field, replace
 from sardonyx.base.report import FallbackNote, KernelNote, Report
 from sardonyx.base.trace import Trace
-from sardonyx.compiler.assemble import Assembler, Constants
+from sardonyx.compiler.assemble import Assembler
 from sardonyx.compiler.backend import Backend
 from sardonyx.compiler.bodies import CONTROL, NATIVE_CONTROL, add_control, control_step
 from sardonyx.compiler.build import Build
 from sardonyx.compiler.compile import outline, simplify
+from sardonyx.compiler.storages import Constants
 from sardonyx.fuse.partition import partition
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.group import Fusion, Group
@@ -99,7 +100,7 @@ class Builder:
         """The finished program; its inputs have the names of the graph's."""
         assembler = self.assembler
         results = assembler.results()
-        assembler.close(None)
+        assembler.close()
         return replace(
             outline(assembler.fusion.graph),
             storages=assembler.specs(),
