@@ -32,7 +32,7 @@ def fold(
 ) -> Array | None:
     """The content of the result, in f32 if it is a half that is computed; None if it is left to run time."""
     row = PRIMS[prim]
-    if row.kind in ("opaque", "control") or not known(shape):
+    if row.kind in ("opaque", "control") or not row.folds or not known(shape):
         return None
     size = dims.product(shape)
     assert isinstance(size, int)

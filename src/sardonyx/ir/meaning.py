@@ -190,6 +190,11 @@ def bitcast(x: Array, *, to: dt.DType) -> Array:
     return np.ascontiguousarray(x).view(to.numpy).reshape(x.shape)
 
 
+def kept(x: Array) -> Array:
+    """The same; what is computed from a constant that is kept is not computed at build time."""
+    return x
+
+
 def iota(*, shape: Sequence[int], axis: int, dtype: dt.DType) -> Array:
     """The index along `axis`."""
     steps = np.arange(shape[axis], dtype=np.int64).astype(dtype.numpy)

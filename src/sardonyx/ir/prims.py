@@ -35,6 +35,7 @@ class Prim:
         run: its meaning over arrays (attributes with sizes evaluated).
         symbolic: `run` is also right for object arrays of symbolic integers.
         takes: the kinds of element types that its operands may have (of numpy's letters); empty = any tensor.
+        folds: it is computed at build time where its operands are known.
         alike: the operands that must be of one type; bytes are contracted with or without a sign.
         positions: its second operand holds positions, which must be integers.
         conditions: what must hold of sizes so that its kernel stays inside its memory.
@@ -49,6 +50,7 @@ class Prim:
     kind: Kind
     run: Run
     symbolic: bool = False
+    folds: bool = True
     takes: str = ""
     alike: tuple[int, ...] = ()
     positions: bool = False
@@ -133,6 +135,7 @@ _ROWS: tuple[Prim, ...] = (
     _map("where", meaning.where, cost=1, symbolic=True),
     _row("cast", "map", meaning.cast, symbolic=True, cost=1),
     _row("bitcast", "map", meaning.bitcast, cost=1),
+    _row("kept", "map", meaning.kept, folds=False, cost=1),
     _row("sum", "reduce", meaning.reduce_sum, symbolic=True, takes=_PLAIN),
     _row("prod", "reduce", meaning.reduce_prod, symbolic=True, takes=_PLAIN),
     _row("rmax", "reduce", meaning.reduce_max, takes=_PLAIN),

@@ -10,6 +10,7 @@ from sardonyx.ir.graph import Graph
 from sardonyx.passes.algebra import algebra
 from sardonyx.passes.blocking import blocking
 from sardonyx.passes.decompose import decompose
+from sardonyx.passes.dequantised import dequantised
 from sardonyx.passes.integer_products import integer_products
 from sardonyx.passes.texts import texts
 from sardonyx.passes.transposed import transposed
@@ -17,5 +18,8 @@ from sardonyx.passes.widen import widen
 
 Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 
-PIPELINE: tuple[Pass, ...] = (*(texts, widen, integer_products, algebra, transposed, blocking, decompose),)
+PIPELINE: tuple[Pass, ...] = (
+    *(texts, dequantised, widen, integer_products),
+    *(algebra, transposed, blocking, decompose),
+)
 """Every pass, in the order it runs."""

@@ -15,7 +15,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, make
-from sardonyx.passes.narrow import narrow
+from sardonyx.passes.narrow import is_narrow, narrow
 
 _EXACT = 1 << 24
 
@@ -27,7 +27,7 @@ def integer_products(graph: Graph, goal: Goal) -> Graph:
 
 def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:
     value = rebuild(value, args)
-    if value.kind != "contract" or not value.dtype.is_int or value.prim not in ("dot", "conv"):
+    if value.prim not in ("dot", "conv") or not value.dtype.is_int or is_narrow(value):
         return value
     if exact := narrow(value, goal):
         return exact

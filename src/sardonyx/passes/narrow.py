@@ -20,6 +20,7 @@ _SIGN = 128
 """What makes a signed byte an unsigned one."""
 _LEAST_OUTPUTS = 8
 """Output channels of a group below which most of a tile is idle."""
+_VIEWS = frozenset({"reshape", "transpose", "slice", "broadcast"})
 _TYPES = ((dt.U8, dt.I8), (dt.I16, dt.I16))
 
 
@@ -73,9 +74,9 @@ def _fits_blocks(value: Value) -> bool:
 
 def points_of(x: Value, *, one: bool) -> Points | None:
     """The bytes that an i32 value is made of, with one zero point, or unless `one` is asked one a row."""
-    if x.prim == "reshape":
+    if x.prim in _VIEWS:
         inner = points_of(x.args[0], one=True)
-        return inner and Points(inner.points.reshape(x.shape), inner.zero)
+        return inner and Points(make(x.prim, (inner.points,), x.attrs, dt.U8, x.shape), inner.zero)
     zero = const(np.zeros((), np.int32))
     if x.prim == "sub" and x.dtype is dt.I32:
         x, zero = x.args
@@ -103,18 +104,15 @@ def _weights(w: Array, channels: int) -> Weights | None:
 
 def _is_short(x: Value) -> bool:
     """Whether an i32 value is a byte, or the difference of two."""
-    match x.prim:
-        case "reshape":
-            return _is_short(x.args[0])
-        case "sub":
-            return all(_is_byte(a) for a in x.args)
-    return _is_byte(x)
+    if x.prim in _VIEWS:
+        return _is_short(x.args[0])
+    return all(map(_is_byte, x.args)) if x.prim == "sub" else _is_byte(x)
 
 
 def _is_byte(x: Value) -> bool:
     if x.is_numeric_const and x.data is not None:
         return bool(np.abs(x.data.astype(np.int64)).max(initial=0) < 1 << 8)
-    if x.prim in ("reshape", "broadcast"):
+    if x.prim in _VIEWS:
         return _is_byte(x.args[0])
     return x.prim == "cast" and x.args[0].dtype in (dt.U8, dt.I8)
 

@@ -124,6 +124,7 @@ def dequantize_linear(
     if not x.dtype.is_int:
         return (x.cast(scale.dtype) * scale).cast(to)
     zero = None if x_zero_point is None else spread(x_zero_point, x, axis, block_size)
+    x = x.kept() if x.is_numeric_const and x.rank > 1 and x.dtype in (dt.U8, dt.I8) else x
     return (centred(x, zero).cast(scale.dtype) * scale).cast(to)
 
 
