@@ -39,6 +39,8 @@ def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:
     value = rebuild(value, args)
     if value.prim not in ("dot", "conv") or value.dtype is not dt.F32:
         return value
+    if not goal.find_tile("i8") and _transforms(value):
+        return value
     x, w = (scaled(a) for a in value.args)
     if x is None or w is None or x.scale.size != 1:
         return value
@@ -50,11 +52,20 @@ def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:
     return value if product is None else product.cast(dt.F32) * (x.scale * scale)
 
 
+def _transforms(value: Value) -> bool:
+    """Whether transforms save more multiplications of real numbers than a tile of pairs gains."""
+    if value.prim != "conv" or value.attrs["group"] != 1:
+        return False
+    return value.args[1].shape[2:] == (3, 3) and all(n == 1 for n in value.attrs["strides"])
+
+
 def scaled(value: Value) -> Scaled | None:
     """The points and the scale of what is dequantised and perhaps looked at through views; else None."""
     if value.prim == "mul" and value.args[0].prim == "cast" and value.dtype is dt.F32:
         whole, scale = _whole(value.args[0].args[0]), value.args[1]
-        return whole and Scaled(whole, scale.reshape(()) if scale.size == 1 else scale)
+        if whole is None:
+            return None
+        return Scaled(whole, scale.reshape(()) if scale.size == 1 else scale)
     inner = scaled(value.args[0]) if value.prim in _VIEWS else None
     if inner is None:
         return None

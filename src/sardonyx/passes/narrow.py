@@ -68,8 +68,8 @@ def _fits_blocks(value: Value) -> bool:
     """Whether a convolution's channels, by group, are whole steps of blocks."""
     w, group = value.args[1], value.attrs["group"]
     outputs, per = int(w.shape[0]) // group, int(w.shape[1])  # type: ignore[arg-type]
-    whole = group == 1 or per % 4 == 0
-    return value.rank in (3, 4) and whole and outputs >= min(_LEAST_OUTPUTS, per)
+    fits = group == 1 or (per % 4 == 0 and outputs >= min(_LEAST_OUTPUTS, per))
+    return value.rank in (3, 4) and fits
 
 
 def points_of(x: Value, *, one: bool) -> Points | None:

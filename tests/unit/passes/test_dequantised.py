@@ -70,16 +70,17 @@ def test_products(target: object, body: str, kind: str, rng: np.random.Generator
 
 
 @TARGETS
-def test_convolutions(target: object, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("stride", [1, 2])
+def test_convolutions(target: object, stride: int, rng: np.random.Generator) -> None:
     graph = parse(
         "g (uint8[N,20,H,W] x, uint8 z) => (float[N,16,P,Q] y) { p = DequantizeLinear(x, s, z) "
-        "r = DequantizeLinear<axis = 0>(w, ts) y = Conv<pads = [1,1,1,1]>(p, r) }",
+        f"r = DequantizeLinear<axis = 0>(w, ts) y = Conv<pads = [1,1,1,1], strides = [1,{stride}]>(p, r) }}",
         w=points(rng, 16, 20, 3, 3),
         s=np.float32(0.03),
         ts=scales(rng, 16),
     )
     x = points(rng, 2, 20, 5, 6).view(np.uint8)
-    assert contractions(graph, target, x, np.array(7, np.uint8)) == [True]
+    assert contractions(graph, target, x, np.array(7, np.uint8)) == [stride == 2 or target is FUSED]
 
 
 def test_what_is_not_points_on_both_sides_stays_real(rng: np.random.Generator) -> None:

@@ -107,8 +107,11 @@ def _fits(anchor: Value) -> bool:
     if anchor.prim != "conv_blocked" or anchor.dtype is not dt.F32 or x.rank != 5 or laid_out:
         return False
     plain = at["strides"] == (1, 1) and at["dilations"] == (1, 1) and at["group"] == 1
-    return plain and tuple(w.shape[2:]) == (TAPS, TAPS) and _finite(w)
+    return plain and tuple(w.shape[2:]) == (TAPS, TAPS) and _transformable(w)
 
 
-def _finite(w: Value) -> bool:
-    return w.data is not None and bool(np.isfinite(w.data).all())
+def _transformable(w: Value) -> bool:
+    """Whether weights are known and finite, and not whole: sums of whole numbers are to stay exact."""
+    if w.data is None or not np.isfinite(w.data).all():
+        return False
+    return not np.array_equal(w.data, np.rint(w.data))

@@ -27,7 +27,7 @@ def conv(
     dilation: int = 1,
     group: int = 1,
     batch: dims.Dim = 1,
-    weight: float = 1.0,
+    weight: float = 0.5,
 ) -> Value:
     w = const(np.full((outputs, channels // group, *kernel), weight, np.float32))
     blocks = -(-channels // 16)
@@ -50,6 +50,7 @@ def goal(winograd: str = "auto", precision: str = "fp32", target: isa.Target = V
         conv(group=2),
         conv(weight=np.inf),
         conv(weight=np.nan),
+        conv(weight=3.0),
     ],
 )
 def test_others_are_summed_directly(value: Value) -> None:
@@ -59,9 +60,9 @@ def test_others_are_summed_directly(value: Value) -> None:
 def test_plain_images_and_fed_weights_are_summed_directly() -> None:
     value = conv(16)
     x, attrs = value.args[0], dict(value.attrs)
-    ones = const(np.ones((64, 3, 3, 3), np.float32))
+    halves = const(np.full((64, 3, 3, 3), 0.5, np.float32))
     image, w = placeholder("p", dt.F32, (1, 3, 58, 58)), placeholder("w", dt.F32, (64, 16, 3, 3))
-    plain = make("conv_blocked", (image, ones), attrs, dt.F32, value.shape)
+    plain = make("conv_blocked", (image, halves), attrs, dt.F32, value.shape)
     fed = make("conv_blocked", (x, w, w.reshape((64 * 16 * 9,))), attrs, dt.F32, value.shape)
     assert [chosen(v, goal("f4")) for v in (plain, fed)] == [DIRECT, DIRECT]
 
