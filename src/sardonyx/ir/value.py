@@ -199,10 +199,6 @@ class Value:
         """Convert the element type; to bool means != 0. Halves are rounded when they are stored."""
         return self if to is self.dtype else make("cast", (self,), {"to": to}, to, self.shape)
 
-    def kept(self) -> Value:
-        """The same, for a pass that wants to see what is computed from a constant."""
-        return make("kept", (self,), {}, self.dtype, self.shape)
-
     def rounded(self, to: DType) -> Value:
         """Convert the element type; what is computed from a half has been rounded."""
         if to is self.dtype or not to.is_half:

@@ -9,7 +9,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
-from sardonyx.ir.value import Value, scalar
+from sardonyx.ir.value import Value, make, scalar
 from sardonyx.ops.onnx.conv import conv_window, convolve_integers, with_kernel
 from sardonyx.ops.onnx.elementwise import converted
 from sardonyx.ops.onnx.linear import matrix_product
@@ -124,7 +124,8 @@ def dequantize_linear(
     if not x.dtype.is_int:
         return (x.cast(scale.dtype) * scale).cast(to)
     zero = None if x_zero_point is None else spread(x_zero_point, x, axis, block_size)
-    x = x.kept() if x.is_numeric_const and x.rank > 1 and x.dtype in (dt.U8, dt.I8) else x
+    if x.is_numeric_const and x.rank > 1 and x.dtype in (dt.U8, dt.I8):
+        x = make("kept", (x,), {}, x.dtype, x.shape)
     return (centred(x, zero).cast(scale.dtype) * scale).cast(to)
 
 
