@@ -92,6 +92,29 @@ def test_a_key_that_is_no_good_admits_nobody(connect: Connect, client: Client, e
     assert code_of(lambda: connect().infer("add", X)) is Code.UNAUTHENTICATED
 
 
+def test_who_was_denied_is_in_the_audit_log(connect: Connect, client: Client, enter: Enter) -> None:
+    enter("add", 1)
+    admin = connect(client.create_key("root", role="admin").secret)
+    user = connect(admin.create_key("shop", role="user", models=["other"]).secret)
+    for _ in range(3):
+        assert code_of(lambda: user.infer("add", X)) is Code.FORBIDDEN
+    assert code_of(user.api_keys) is Code.FORBIDDEN
+    assert code_of(lambda: connect("sdx_wrong_secret").infer("add", X)) is Code.UNAUTHENTICATED
+    operator = connect(admin.create_key("ops", role="operator", models=["sum"]).secret)
+    assert code_of(lambda: operator.deploy("sum", "add")) is Code.FORBIDDEN
+    wanted = {("shop", "add", 3), ("shop", "", 1), ("anonymous", "add", 1), ("ops", "add", 1)}
+    found: set[tuple[str, str, int]] = set()
+    for _ in range(100):
+        entries = [entry for entry in admin.audit() if entry.action == "denied"]
+        found = {(entry.actor, entry.subject, entry.detail["times"]) for entry in entries}
+        if found == wanted:
+            break
+        time.sleep(0.05)
+    assert found == wanted
+    assert admin.check_audit().broken is None
+    assert "secret" not in str(admin.audit())
+
+
 def test_a_quota_is_kept_and_says_when_to_come_again(connect: Connect, client: Client, enter: Enter) -> None:
     enter("add", 1)
     admin = connect(client.create_key("root", role="admin").secret)

@@ -20,7 +20,7 @@ from sardonyx.database.base import Base
 from sardonyx.gateway.gateway import Gateway
 from sardonyx.protocol.records import NewKey
 from tests.gateway.postgres import Postgres, postgres
-from tests.gateway.running import client_of, running
+from tests.gateway.running import client_of, entered, running
 
 X = {"x": np.float32([1, 2])}
 AGREE_S = 2.0
@@ -108,6 +108,23 @@ def test_gateways_agree_and_go_on_without_their_database(
     for client in (*admins, late):
         soon(lambda client=client: added(client) == 2)
     admins[0].delete_endpoint("sum")
+
+
+def test_quotas_are_counted_together(gateways: Gateways, adding: Callable[[int], Path]) -> None:
+    entered(gateways.first, "add", adding(1))
+    new = NewKey(name="shop", role="user", quotas=["8/hour"])
+    secret = gateways.first.administration.keys.create(new, "test").secret
+    first, second = (gateways.client(gateway, secret) for gateway in (gateways.first, gateways.second))
+    soon(lambda: all(client.ready("add") for client in (first, second)), 10)
+    for client in (first, first, first, first, first, second):
+        client.infer("add", X)
+    for gateway in (gateways.first, gateways.second):
+        soon(lambda quotas=gateway.guard.quotas: sum(quotas._told.values()) == 6, 10)
+    second.infer("add", X)
+    second.infer("add", X)
+    assert _code(lambda: second.infer("add", X)) is Code.QUOTA
+    soon(lambda: sum(gateways.first.guard.quotas._told.values()) == 8, 10)
+    assert _code(lambda: first.infer("add", X)) is Code.QUOTA
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Tables of who may ask and who did what: API keys and the audit log.
+"""Tables of who may ask and who did what: API keys, how often they were used, and the audit log.
 
 Must not know how keys are made or checked. A key's secret is not here, only its SHA-256.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sardonyx.database.base import Base, Json, now
@@ -30,6 +30,18 @@ class KeyRow(Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+
+
+class UsageRow(Base):
+    """How often all gateways admitted a key in one window of a quota; of no use after `ends_s`, Unix time."""
+
+    __tablename__ = "usage"
+
+    prefix: Mapped[str] = mapped_column(String(16), primary_key=True)
+    quota: Mapped[str] = mapped_column(String(64), primary_key=True)
+    window: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    used: Mapped[int] = mapped_column(BigInteger)
+    ends_s: Mapped[int] = mapped_column(BigInteger)
 
 
 class AuditRow(Base):

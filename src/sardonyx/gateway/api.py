@@ -81,29 +81,35 @@ async def _operated(
     changed: Callable[[], object],
 ) -> Response:
     call = Call(Principal(), dict(request.path_params), dict(request.query_params))
-    call.principal = guard.admit(_headers(request), operation.scope, call.path.get("model", ""))
+    headers = _headers(request)
+    call.principal = guard.admit(headers, operation.scope, call.path.get("model", ""))
     if unknown := set(call.query) - set(operation.query):
         raise invalid(f"{operation.name} has no parameter {unknown.pop()!r}")
     if operation.body is not None and _is_upload(request, operation):
         async with request.form(max_files=1000, max_fields=10) as form:
             with administration.store.scratch() as folder:
                 call.body, call.uploaded = await run_in_threadpool(_uploaded, form, folder)
+                _admit_names(guard, headers, operation, call)
                 result = await run_in_threadpool(_act, operation, administration, call, changed)
     else:
         if operation.body is not None:
             call.body = _decoded(request, await request.body(), operation.body)
+        _admit_names(guard, headers, operation, call)
         result = await run_in_threadpool(_act, operation, administration, call, changed)
     if operation.answer is None:
         return Response(status_code=operation.status)
     return Response(msgspec.json.encode(result), operation.status, media_type="application/json")
 
 
+def _admit_names(guard: Guard, headers: dict[str, str], operation: Operation, call: Call) -> None:
+    for name in operation.names(call):
+        if name != call.path.get("model"):
+            guard.admit(headers, operation.scope, name)
+
+
 def _act(
     operation: Operation, administration: Administration, call: Call, changed: Callable[[], object]
 ) -> Any:
-    for name in operation.names(call):
-        if not call.principal.may_see(name):
-            raise ServeError(Code.FORBIDDEN, f"{call.principal.name!r} is not for {name!r}")
     result = operation.act(administration, call)
     if operation.method != "GET":
         changed()

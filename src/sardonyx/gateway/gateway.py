@@ -29,6 +29,7 @@ from sardonyx.registry.artefacts import ArtefactStore
 from sardonyx.registry.canary import Canaries
 from sardonyx.registry.fetching import Fetching
 from sardonyx.registry.guard import RegistryGuard
+from sardonyx.registry.quotas import Quotas
 from sardonyx.registry.router import RegistryRouter
 from sardonyx.registry.snapshot import Snapshot
 from sardonyx.registry.source import RegistrySource
@@ -65,7 +66,11 @@ class Gateway:
         self.applied = Applied(self.watch.state)
         self.tokens = ProviderTokens(options.provider, Outbound(private=True)) if options.provider else None
         self.guard = RegistryGuard(
-            self.watch.state, local=options.trusted, tokens=self.tokens, required=options.require_keys
+            self.watch.state,
+            local=options.trusted,
+            tokens=self.tokens,
+            required=options.require_keys,
+            quotas=Quotas(self.database),
         )
         fetching = Fetching(stores=options.allow_sources, outbound=outbound)
         self.administration = Administration(self.database, self.store, fetching)
@@ -192,6 +197,8 @@ class Gateway:
         if self.tokens is not None:
             self.tokens.refresh_if_old()
         self._traffic.flush()
+        self.guard.quotas.exchange()
+        self.guard.denied.write(self.database)
         if any(endpoint.canary for endpoint in self.watch.state().endpoints.values()):
             self._canaries.advance()
         if self._rounds % _RARE_ROUNDS:

@@ -6,20 +6,17 @@ Asked on the event loop, so it looks at memory alone. Must not know where keys a
 from __future__ import annotations
 
 import hmac
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol
-
-import limits
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 
 from sardonyx.database import now
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.messages import Principal
 from sardonyx.protocol.records import SCOPES
-from sardonyx.registry.keys import MARK, hashed, parsed_quota
+from sardonyx.registry.denied import Denied
+from sardonyx.registry.keys import MARK, hashed
+from sardonyx.registry.quotas import Quotas
 from sardonyx.registry.state import KeyState, State
 
 ALL = frozenset(SCOPES)
@@ -43,29 +40,44 @@ class RegistryGuard:
     """
 
     def __init__(
-        self, state: Callable[[], State], *, local: bool, tokens: Tokens | None = None, required: bool = False
+        self,
+        state: Callable[[], State],
+        *,
+        local: bool,
+        tokens: Tokens | None = None,
+        required: bool = False,
+        quotas: Quotas | None = None,
     ) -> None:
         self._state = state
         self._local = local
         self._tokens = tokens
         self._required = required
-        self._quotas: dict[str, limits.RateLimitItem] = {}
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self.quotas = quotas or Quotas()
+        self.denied = Denied()
         self.used: dict[str, datetime] = {}
 
     def admit(self, headers: Mapping[str, str], action: str, model: str) -> Principal:
         """The principal behind the headers; see `Guard` in serve/seams.py."""
         if action in OPEN and self.open:
             return _ANYBODY
-        secret = _secret(headers)
-        if secret is None:
-            return self._anonymous(headers, action)
-        if secret.startswith(f"{MARK}_"):
-            return self._with_key(secret, action, model)
-        if self._tokens is None:
-            raise _unknown("this is no API key, and no identity provider is configured")
-        principal = self._tokens.principal(secret)
-        _check(principal, action)
+        principal, used = Principal(), None
+        try:
+            secret = _secret(headers)
+            if secret is None:
+                return self._anonymous(headers, action)
+            if secret.startswith(f"{MARK}_"):
+                used = self._key(secret)
+                principal = used[1].principal
+            elif self._tokens is not None:
+                principal = self._tokens.principal(secret)
+            else:
+                raise _unknown("this is no API key, and no identity provider is configured")
+            _check(principal, action, model.partition("@")[0])
+        except ServeError as error:
+            self.denied.note(principal.name, action, model, error)
+            raise
+        if used is not None:
+            self._count(*used, action)
         return principal
 
     @property
@@ -85,7 +97,8 @@ class RegistryGuard:
             )
         return principal
 
-    def _with_key(self, secret: str, action: str, model: str) -> Principal:
+    def _key(self, secret: str) -> tuple[str, KeyState]:
+        """The prefix and the state of a key that is good."""
         _, prefix, rest = (*secret.split("_", 2), "", "")[:3]
         key = self._state().keys.get(prefix)
         proven = hmac.compare_digest(key.secret_sha256 if key else _NO_HASH, hashed(rest))
@@ -93,28 +106,17 @@ class RegistryGuard:
             raise _unknown("the key is unknown or was revoked")
         if key.expires_at is not None and key.expires_at <= now():
             raise _unknown(f"the key {key.principal.name!r} expired at {key.expires_at:%Y-%m-%d %H:%M} UTC")
-        principal = key.principal
-        _check(principal, action)
-        name = model.partition("@")[0]
-        if name and not principal.may_see(name):
-            raise ServeError(Code.FORBIDDEN, f"the key {key.principal.name!r} is not for {name!r}")
-        self._count(prefix, key, action)
-        self.used[prefix] = now()
-        return principal
+        return prefix, key
 
     def _count(self, prefix: str, key: KeyState, action: str) -> None:
+        self.used[prefix] = now()
         if action != "infer":
             return
         for text in key.quotas:
-            quota = self._quotas.get(text)
-            if quota is None:
-                quota = self._quotas[text] = parsed_quota(text)
-            if not self._limiter.hit(quota, prefix):
-                free_at = self._limiter.get_window_stats(quota, prefix).reset_time
+            wait_s = self.quotas.hit(prefix, text)
+            if wait_s is not None:
                 raise ServeError(
-                    Code.QUOTA,
-                    f"the key {key.principal.name!r} has used its quota of {text}",
-                    max(free_at - time.time(), 0.1),
+                    Code.QUOTA, f"the key {key.principal.name!r} has used its quota of {text}", wait_s
                 )
 
 
@@ -142,10 +144,12 @@ def _secret(headers: Mapping[str, str]) -> str | None:
     return headers.get("x-api-key") or headers.get("api-key")
 
 
-def _check(principal: Principal, action: str) -> None:
+def _check(principal: Principal, action: str, name: str) -> None:
     if action not in principal.scopes:
         held = ", ".join(sorted(principal.scopes)) or "nothing"
         raise ServeError(Code.FORBIDDEN, f"{principal.name!r} may not '{action}', only {held}")
+    if name and not principal.may_see(name):
+        raise ServeError(Code.FORBIDDEN, f"{principal.name!r} is not for {name!r}")
 
 
 def _unknown(message: str) -> ServeError:
