@@ -65,13 +65,7 @@ class Gateway:
         self.watch = Watch(self.database)
         self.applied = Applied(self.watch.state)
         self.tokens = ProviderTokens(options.provider, Outbound(private=True)) if options.provider else None
-        self.guard = RegistryGuard(
-            self.watch.state,
-            local=options.trusted,
-            tokens=self.tokens,
-            required=options.require_keys,
-            quotas=Quotas(self.database),
-        )
+        self.guard = self._guarding()
         fetching = Fetching(stores=options.allow_sources, outbound=outbound)
         self.administration = Administration(self.database, self.store, fetching)
         self._traffic = TrafficObserver(self.applied.state, self.database)
@@ -111,6 +105,16 @@ class Gateway:
         )
         self._snapshot = Snapshot(options.home / "state.bin")
         self._rounds = 0
+
+    def _guarding(self) -> RegistryGuard:
+        options, quotas = self.options, Quotas(self.database)
+        return RegistryGuard(
+            self.watch.state,
+            local=options.trusted,
+            tokens=self.tokens,
+            required=options.require_keys,
+            quotas=quotas,
+        )
 
     async def __aenter__(self) -> Gateway:
         await self.start()

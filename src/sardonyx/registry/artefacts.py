@@ -55,7 +55,8 @@ class ArtefactStore:
     def open(self, sha256: str) -> IO[bytes]:
         """The bytes of a file. Raises ServeError NOT_FOUND."""
         try:
-            return self._files.open(self._path(sha256), "rb")  # type: ignore[no-any-return]
+            with self._reached():
+                return self._files.open(self._path(sha256), "rb")  # type: ignore[no-any-return]
         except FileNotFoundError:
             raise ServeError(Code.NOT_FOUND, f"the artefact {sha256} is not in the store") from None
 
@@ -83,9 +84,11 @@ class ArtefactStore:
         wrong = []
         for file in files:
             try:
-                with self.open(file.sha256) as stream:
+                with self.open(file.sha256) as stream, self._reached():
                     whole = _hash(_chunks(stream)) == file.sha256
-            except ServeError:
+            except ServeError as error:
+                if error.code is not Code.NOT_FOUND:
+                    raise
                 wrong.append(f"{file.path}: {file.sha256} is missing")
             else:
                 if not whole:
@@ -94,12 +97,13 @@ class ArtefactStore:
 
     def missing(self, files: Iterable[File]) -> bool:
         """Whether one of these files is not in the store."""
-        return any(not self._files.exists(self._path(file.sha256)) for file in files)
+        with self._reached():
+            return any(not self._files.exists(self._path(file.sha256)) for file in files)
 
     def remove(self, sha256: Iterable[str]) -> None:
         """Forget these files; whoever calls knows that no version needs them."""
         for name in sha256:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError), self._reached():
                 self._files.rm_file(self._path(name))
 
     def forget_folder(self, digest: str) -> None:
@@ -138,14 +142,16 @@ class ArtefactStore:
         if self._local is not None:
             _copy_durably(source, Path(self._path(sha256)), sha256)
         else:
-            self._files.put_file(str(source), self._path(sha256))
+            with self._reached(writes=True):
+                self._files.put_file(str(source), self._path(sha256))
         return file
 
     def _is_whole(self, file: File) -> bool:
         """A file of the right size that is not whole is written again: storing mends the store."""
         try:
-            if self._files.size(self._path(file.sha256)) != file.size_bytes:
-                return False
+            with self._reached():
+                if self._files.size(self._path(file.sha256)) != file.size_bytes:
+                    return False
         except FileNotFoundError:
             return False
         return not self.verify([file]) if self._local is not None else True
@@ -153,14 +159,34 @@ class ArtefactStore:
     def _fetch(self, file: File, to: Path) -> None:
         to.parent.mkdir(parents=True, exist_ok=True)
         hasher = hashlib.sha256()
-        if not self._files.exists(self._path(file.sha256)):
+        if self.missing([file]):
             raise self._lost(file, "missing")
         with self.open(file.sha256) as source, to.open("wb") as target:
-            for chunk in _chunks(source):
+            while chunk := self._read(source):
                 hasher.update(chunk)
                 target.write(chunk)
         if hasher.hexdigest() != file.sha256:
             raise self._lost(file, "damaged")
+
+    def _read(self, source: IO[bytes]) -> bytes:
+        with self._reached():
+            return source.read(_CHUNK)
+
+    @contextlib.contextmanager
+    def _reached(self, *, writes: bool = False) -> Iterator[None]:
+        """Whatever a store elsewhere raises means that it cannot be used, but that it has not got something.
+
+        A place to write to that is not found is a store that is gone.
+        """
+        try:
+            yield
+        except ServeError:
+            raise
+        except Exception as error:
+            if self._local is not None or (isinstance(error, FileNotFoundError) and not writes):
+                raise
+            text = f"the artefact store {self._root} cannot be used: {error}"
+            raise ServeError(Code.UNAVAILABLE, text, 2.0) from error
 
     def _lost(self, file: File, how: str) -> ServeError:
         return ServeError(
