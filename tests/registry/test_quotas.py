@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Connection, inspect
 
 from sardonyx.database import Database
+from sardonyx.database.migrations.versions import registry_0002
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.registry.quotas import Quotas
 
@@ -85,6 +89,18 @@ def test_without_its_database_nothing_is_lost(database: Database, monkeypatch: p
     assert admitted(other, 1) == 1
     other.exchange()
     assert admitted(other, 1) == 0
+
+
+def test_the_table_of_counts_is_made_and_dropped(database: Database) -> None:
+    def step(connection: Connection) -> None:
+        with Operations.context(MigrationContext.configure(connection)):
+            registry_0002.downgrade()
+            assert not inspect(connection).has_table("usage")
+            registry_0002.upgrade()
+            columns = {row["name"] for row in inspect(connection).get_columns("usage")}
+            assert columns == {"prefix", "quota", "window", "used", "ends_s"}
+
+    database.migrated(step)
 
 
 def _gone(**_: object) -> None:
