@@ -26,7 +26,7 @@ class Guard:
     temporaries: dict[Applied, str] = field(default_factory=dict)
     slots: dict[Dim, int] = field(default_factory=dict)
     results: list[str] = field(default_factory=lambda: ["0"])
-    checks: list[tuple[str, bool]] = field(default_factory=list)
+    checks: int = 0
 
 
 class Evaluator:
@@ -66,19 +66,21 @@ class Evaluator:
         self._open.append(guard)
         yield guard
         self._open.pop()
-        tests = [
-            line
-            for number, (text, exact) in enumerate(guard.checks, 2)
-            for line in (f"k={number}", f"if {text}{'!=' if exact else '<'}0: raise ValueError")
-        ]
-        body = [*guard.lines, *tests, f"{guard.name}=[{','.join(guard.results)}]"]
+        body = [*guard.lines, f"{guard.name}=[{','.join(guard.results)}]"]
         failed = f"{guard.name}=[k]+[0]*{len(guard.results) - 1}"
         handler = f"except (ValueError,ZeroDivisionError,OverflowError): {failed}"
         self._open[-1].lines += ["k=1", "try:", *(f" {line}" for line in body), handler, "k=1"]
 
     def check(self, dim: Dim, exact: bool) -> None:
-        """Refuse the sizes of the open guard if `dim` is negative or, if `exact`, not zero."""
-        self._open[-1].checks.append((self._text(dim), exact))
+        """Refuse the sizes of the open guard if `dim` is negative or, if `exact`, not zero.
+
+        Outside of guards the function then raises `functions.Refused`. What is added later is not computed.
+        """
+        guard = self._open[-1]
+        test = f"if {self._text(dim)}{'!=' if exact else '<'}0"
+        refusal = f"k={guard.checks + 2}; raise ValueError" if guard.name else f"F['refuse']({guard.checks})"
+        guard.lines.append(f"{test}: {refusal}")
+        guard.checks += 1
 
     def hoisted(self, dim: Dim) -> Dim:
         """A dim of the open guard as one that may be used outside of it."""

@@ -7,6 +7,19 @@ import struct
 from collections.abc import Callable
 
 
+class Refused(ValueError):  # noqa: N818
+    """The sizes do not pass the check of this number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"check {number}")
+        self.number = number
+
+
+def refuse(number: int) -> int:
+    """Raise Refused."""
+    raise Refused(number)
+
+
 def truncdiv(a: int, b: int) -> int:
     """The quotient of a and b rounded toward zero, as integer Div does."""
     return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
@@ -45,6 +58,7 @@ FUNCTIONS: dict[str, Callable[..., int]] = {
     "less": lambda a, b: int(a < b),
     "equal": lambda a, b: int(a == b),
     "scaled": scaled,
+    "refuse": refuse,
 }
 """How a function in a size is evaluated, by name."""
 

@@ -49,14 +49,14 @@ class Records:
         self._origins: list[tuple[str, ...]] = []
         self._entries: list[tuple[int, str]] = []
         self._outputs: list[tuple[int, tuple[int, ...]]] = []
-        self._checks: list[tuple[int, bool, str]] = []
+        self._checks: list[str] = []
         self._read: set[int] = set()
         self._written: set[int] = set()
 
     def check(self, obligation: Obligation) -> None:
         """Refuse a run whose sizes break an obligation."""
-        slot = self.evaluator.add(obligation.dim)
-        self._checks.append((slot, obligation.exact, obligation.message))
+        self.evaluator.check(obligation.dim, obligation.exact)
+        self._checks.append(obligation.message)
 
     def call(self, call: NativeCall) -> None:
         """Append a call; the threads meet before it if it needs what one of the calls so far does."""

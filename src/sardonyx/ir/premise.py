@@ -45,8 +45,13 @@ def must_broadcast(a: Dim, b: Dim, result: Dim) -> None:
     if result not in (a, b):
         must_equal(_unless_one(a, _unless_one(b, a - b)), 0, what, a, b)
     for part in (a, b) if result in (a, b) else ():
-        if part not in (1, result):
-            must_equal(_unless_one(part, part - result), 0, what, a, b)
+        must_be_one_or(part, result, what, a, b)
+
+
+def must_be_one_or(a: Dim, b: Dim, what: str, *sizes: Dim | Sequence[Dim]) -> None:
+    """Note that the first size is taken to be 1 or the second; see `must_equal`."""
+    if a not in (1, b):
+        must_equal(_unless_one(a, a - b), 0, what, *sizes)
 
 
 def _unless_one(size: Dim, dim: Dim) -> Dim:

@@ -17,6 +17,7 @@ from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.meaning import NotFoldable
 from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.value import Value
+from sardonyx.ops.demands import ranked, single
 
 Array = np.ndarray[Any, Any]
 _TRACE_LIMIT = 64
@@ -24,19 +25,29 @@ _SIZES_LIMIT = 1 << 16
 
 
 def integers(value: Value, what: str) -> tuple[int, ...]:
-    """The content of an operand that decides axes or ranks. Raises NeedsContent if it is not known."""
+    """The content of a vector, or of one number, that decides axes or ranks.
+
+    Raises NeedsContent if it is not known, ShapeError if it has more axes.
+    """
+    ranked(value, what, 0, 1)
     known = [n for n in value.data.flat if not isinstance(n, dims.Expr)] if value.data is not None else []
     if value.data is None or len(known) != value.data.size:
         raise needs_content(value, what)
     return tuple(int(n) for n in known)
 
 
+def integer(value: Value, what: str) -> int:
+    """The one number of an operand. Raises NeedsContent if it is not known, ShapeError if it is not one."""
+    return integers(single(value, what), what)[0]
+
+
 def sizes(value: Value, what: str, low: int | None = 0) -> tuple[Dim, ...]:
-    """The content of an operand as sizes, bound at run time where unknown.
+    """The content of a vector as sizes, bound at run time where unknown.
 
     What is computed from unknown numbers by integer arithmetic becomes an expression of them. Raises
     NeedsContent if even the number of elements is unknown.
     """
+    ranked(value, what, 1)
     if not value.dtype.is_int:
         raise ShapeError(f"{what} must be integers, not {value.dtype.name}")
     if value.data is None and not isinstance(value.size, int):
@@ -76,10 +87,7 @@ def _is_small_int(value: Value) -> bool:
 
 def size(value: Value, what: str, low: int | None = 0) -> Dim:
     """The content of an operand of one element as a size."""
-    found = sizes(value.cast(dt.I64), what, low)
-    if len(found) != 1:
-        raise ValueError(f"{what} must have one element, it has {len(found)}")
-    return found[0]
+    return sizes(single(value, what).reshape((1,)).cast(dt.I64), what, low)[0]
 
 
 def needs_content(value: Value, what: str) -> NeedsContent:

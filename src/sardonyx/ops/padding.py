@@ -31,11 +31,11 @@ def pad(
     x: Value, pads: Value, value: Value | None = None, axes: Value | None = None, *, mode: str = "constant"
 ) -> Value:
     """Surround x on some axes; `pads` are all begins, then all ends; negative amounts crop."""
-    amounts = sizes(pads, "the pads", None)
+    amounts = sizes(pads, "pads", None)
     fill = None if value is None else value.reshape(()).cast(x.dtype)
     if axes is None:
         return padded(x, amounts, mode, fill)
-    on = integers(axes, "the axes")
+    on = integers(axes, "axes")
     normal_axes(on, x.rank)
     if len(amounts) != 2 * len(on):
         raise ShapeError(f"pads {list(amounts)} do not fit axes {list(on)}")

@@ -37,8 +37,3 @@ def centred(x: Value, zero: Value | None) -> Value:
     if zero is None or (zero.is_numeric_const and zero.data is not None and not np.any(zero.data)):
         return wide
     return wide - zero.cast(dt.I32)
-
-
-def along(v: Value, axis: int, rank: int) -> Value:
-    """A vector (or a single number) shaped to run along one axis of a tensor of that rank."""
-    return v.reshape((*(1,) * axis, v.size, *(1,) * (rank - axis - 1)))

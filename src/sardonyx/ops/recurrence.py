@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sardonyx.base import dim as dims
-from sardonyx.errors import ShapeError, UnsupportedOp
+from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value, concat, scalar
+from sardonyx.ops.demands import along, ranked, shaped
 from sardonyx.ops.onnx.conv import convolve, with_kernel
-from sardonyx.ops.precision import along
 from sardonyx.ops.table import op
 from sardonyx.ops.window import Window
 
@@ -31,17 +31,21 @@ def _causal(
 ) -> tuple[Value, Value]:
     if activation not in ("none", "silu", "swish"):
         raise UnsupportedOp(f'activation="{activation}"')
-    if x.rank != 3 or weight.rank != 3:
-        raise ShapeError(f"signals {list(x.shape)} and weights {list(weight.shape)} must have rank 3")
+    ranked(x, "the input", 3)
+    ranked(weight, "the weight", 3)
     weight = with_kernel(weight, ())
     taps = int(weight.shape[2])  # type: ignore[arg-type]
     reach = (taps - 1) * dilation
     batch, channels, length = x.shape
-    before = scalar(0, x.dtype).broadcast((batch, channels, reach)) if past is None else past
+    weight = shaped(weight, "the weight", channels, 1, taps)
+    if past is None:
+        before = scalar(0, x.dtype).broadcast((batch, channels, reach))
+    else:
+        before = shaped(past, "past_state", batch, channels, reach)
     whole = x if reach == 0 else concat([before, x], 2)
     y = _depthwise(whole, weight, taps, dilation).slice((0, 0, 0), (batch, channels, length))
     if bias is not None:
-        y = y + along(bias, 1, 3)
+        y = y + along(bias, "the bias", y, 1)
     state = whole.slice((0, 0, whole.shape[2] - reach), (batch, channels, reach))
     return y if activation == "none" else y * y.sigmoid(), state
 

@@ -60,6 +60,8 @@ class Window:
         ):
             if len(given) != length:
                 raise ShapeError(f"{what} {list(given)} must have {length} entries for {rank} spatial axes")
+        if any(isinstance(k, int) and k < 0 for k in kernel):
+            raise ShapeError(f"kernel_shape {list(kernel)} must not be negative")
         if any(s < 1 for s in (*steps, *gaps)):
             raise ShapeError(f"strides {list(steps)} and dilations {list(gaps)} must be positive")
         rows = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -263,12 +264,12 @@ class Binder:
             values = np.array(self.evaluate(*arguments), np.int64)
         except OverflowError:
             raise ShapeError("the sizes of this call are too large for any memory") from None
+        except functions.Refused as refused:
+            given = dict(zip(segment.names, arguments, strict=True))
+            message = f"{segment.checks[refused.number]}; check the input shapes {given}"
+            raise ShapeError(message) from None
         except (ValueError, ZeroDivisionError) as error:
             raise ShapeError(f"the sizes of this call contradict each other: {error}") from None
-        for slot, exact, message in segment.checks:
-            if values[slot] < 0 or (exact and values[slot]):
-                given = dict(zip(segment.names, arguments, strict=True))
-                raise ShapeError(f"{message}; check the input shapes {given}")
         bound = Bound(self, values)
         self.make_room()
         self.table[key] = bound
@@ -278,7 +279,8 @@ class Binder:
         """The most memory that a run took so far, or would take if its sizes are the same in all."""
         bound = list(self.table.values())
         if not bound and not self.segment.names:
-            bound = [Bound(self, np.array(self.evaluate(), np.int64))]
+            with suppress(functions.Refused):
+                bound = [Bound(self, np.array(self.evaluate(), np.int64))]
         return max((b.arena_bytes for b in bound), default=0)
 
     def make_room(self) -> None:

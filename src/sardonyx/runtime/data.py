@@ -87,10 +87,9 @@ class Segment(NamedTuple):
     address of a function is added.
 
     `code` computes all slots from the symbols in `names` (see `base.evaluator`). `outputs` pairs storages
-    with the slots of their shape. `checks` are (slot, whether it must be zero rather than not negative, the
-    message if it is not). `work` and `scratch` are slots. After the calls the symbols of `after` are read,
-    each an element of a view, and `host` runs. `refusals` are calls of `sdx_require` with the messages of
-    what they refuse.
+    with the slots of their shape. `checks` are the messages of what `code` refuses. `work` and `scratch` are
+    slots. After the calls the symbols of `after` are read, each an element of a view, and `host` runs.
+    `refusals` are calls of `sdx_require` with the messages of what they refuse.
     """
 
     functions: tuple[str, ...]
@@ -102,7 +101,7 @@ class Segment(NamedTuple):
     names: tuple[str, ...]
     code: bytes
     outputs: tuple[tuple[int, tuple[int, ...]], ...]
-    checks: tuple[tuple[int, bool, str], ...]
+    checks: tuple[str, ...]
     work: int
     scratch: int
     after: tuple[tuple[View, int, str], ...] = ()

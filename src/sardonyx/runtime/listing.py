@@ -31,7 +31,7 @@ def _segment(segment: Segment) -> list[str]:
         lines.append(f"  {what}  # {', '.join(origins)}".rstrip(" #"))
         lines += ["  barrier"] if flag & BARRIER_AFTER else []
         at += count
-    lines += [f"  check {message}" for _, _, message in segment.checks]
+    lines += [f"  check {message}" for message in segment.checks]
     lines += [
         f"  size {name} from element {at} of storage {view.storage}" for view, at, name in segment.after
     ]

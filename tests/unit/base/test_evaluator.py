@@ -6,7 +6,7 @@ import pytest
 
 from sardonyx.base import dim as dims
 from sardonyx.base.evaluator import Evaluator
-from sardonyx.base.functions import load
+from sardonyx.base.functions import Refused, load
 
 A, B = dims.symbol("a"), dims.symbol("b")
 
@@ -84,3 +84,16 @@ def test_guards_inside_guards() -> None:
     assert found(12, 5) == [0, 1, 2, 0, 0]
     assert found(12, 1) == [2, 0, 0, 12, 0]
     assert found(12, 0)[0] == 1
+
+
+def test_a_check_is_told_before_what_it_guards_is_computed() -> None:
+    evaluator = Evaluator(["a", "b"])
+    evaluator.check(A - 1, exact=False)
+    evaluator.check(A - B, exact=True)
+    evaluator.add(dims.broadcast(A, B))
+    evaluate = load(evaluator.code())
+    assert evaluate(4, 4) == [4]
+    for a, b, number in ((0, 0, 0), (4, 3, 1)):
+        with pytest.raises(Refused) as refused:
+            evaluate(a, b)
+        assert refused.value.number == number

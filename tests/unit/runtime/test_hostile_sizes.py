@@ -24,7 +24,7 @@ def impossible(**feeds: object) -> Bad:
     return Bad(
         feeds,
         Fail,
-        "too large|negative|is below|result of|contradict|cannot reshape|too many|malformed|positive",
+        "too large|negative|is below|result of|contradict|cannot reshape|too many|malformed|positive|differ",
     )
 
 

@@ -9,6 +9,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value, iota, scalar
+from sardonyx.ops.demands import ranked, shaped, spread_over
 from sardonyx.ops.onnx.activation import elu, gelu, hard_sigmoid, leaky_relu
 from sardonyx.ops.onnx.conv import conv
 from sardonyx.ops.onnx.index import scatter_elements
@@ -32,9 +33,11 @@ def _skip(
     *,
     centred: bool,
 ) -> tuple[Value | None, ...]:
-    total = x + skip
+    total = x + spread_over(skip, "the skip", x.shape)
     if bias is not None:
-        total = total + bias
+        total = total + shaped(bias, "the bias", x.shape[-1])
+    gamma = shaped(gamma, "gamma", x.shape[-1])
+    beta = None if beta is None else shaped(beta, "beta", x.shape[-1])
     wide = dt.F64 if x.dtype is dt.F64 else dt.F32
     if centred:
         return (*normalize_layer(total, gamma, beta, -1, epsilon, wide), total)
@@ -90,28 +93,33 @@ def embed_layer_normalization(
     mask_index_type: int = 0,
 ) -> tuple[Value, ...]:
     """LayerNormalization of the embeddings of words, positions and segments; mask counts; their sum."""
+    ranked(input_ids, "input_ids", 2)
     batch, length = input_ids.shape
     places = iota((1, length), 1, input_ids.dtype) if position_ids is None else position_ids
+    places = spread_over(places, "position_ids", (batch, length))
     total = word_embedding.gather(input_ids, 0) + position_embedding.gather(places, 0)
     if segment_ids is not None and segment_embedding is not None:
-        total = total + segment_embedding.gather(segment_ids, 0)
+        segments = shaped(segment_ids, "segment_ids", batch, length)
+        total = total + segment_embedding.gather(segments, 0)
+    gamma, beta = (shaped(v, what, total.shape[-1]) for v, what in ((gamma, "gamma"), (beta, "beta")))
     y, _, _ = normalize_layer(total, gamma, beta, -1, epsilon, dt.F32)
     counts = scalar(0, dt.I32).broadcast((batch,))
     if mask is not None:
-        counts = mask.eq(1).cast(dt.I32).sum(1).reshape((batch,))
+        counts = shaped(mask, "the mask", batch, length).eq(1).cast(dt.I32).sum(1).reshape((batch,))
     return y, counts, total
 
 
 @op("BiasGelu", domain=MICROSOFT)
 def bias_gelu(a: Value, b: Value) -> Value:
     """Gelu of a + b."""
-    return gelu(a + b)
+    return gelu(a + shaped(b, "the bias B", a.shape[-1]))
 
 
 @op("FastGelu", domain=MICROSOFT)
 def fast_gelu(x: Value, bias: Value | None = None) -> Value:
     """Gelu of x + bias, by tanh."""
-    return gelu(x if bias is None else x + bias, approximate="tanh")
+    biased = x if bias is None else x + shaped(bias, "the bias", x.shape[-1])
+    return gelu(biased, approximate="tanh")
 
 
 @op("Gelu", domain=MICROSOFT)
@@ -129,7 +137,7 @@ def quick_gelu(x: Value, *, alpha: float = 1.702) -> Value:
 @op("BiasSplitGelu", domain=MICROSOFT)
 def bias_split_gelu(x: Value, bias: Value) -> Value:
     """The first half of x + bias times Gelu of the second (last axis)."""
-    total = x + bias
+    total = x + shaped(bias, "the bias", x.shape[-1])
     half = dims.floordiv(x.shape[-1], 2)
     lead = total.shape[:-1]
     none = (0,) * len(lead)
@@ -139,7 +147,7 @@ def bias_split_gelu(x: Value, bias: Value) -> Value:
 @op("BiasAdd", domain=MICROSOFT)
 def bias_add(x: Value, bias: Value, skip: Value) -> Value:
     """x + bias + skip."""
-    return x + bias + skip
+    return x + shaped(bias, "the bias", x.shape[-1]) + shaped(skip, "the skip", *x.shape)
 
 
 @op("BiasSoftmax", domain=MICROSOFT)
@@ -150,7 +158,7 @@ def bias_softmax(data: Value, bias: Value, *, is_inner_broadcast: int, axis: int
         lead = bias.rank - (data.rank - axis)
         middle = (1,) * (data.rank - bias.rank)
         bias = bias.reshape((*bias.shape[:lead], *middle, *bias.shape[lead:]))
-    x = data + bias
+    x = data + spread_over(bias, "the bias", data.shape)
     axes = range(axis, data.rank)
     e = (x - x.reduce_max(*axes)).exp()
     return e / e.sum(*axes)
@@ -288,7 +296,8 @@ def fused_conv(
         pads=pads,
         strides=strides,
     )
-    return activated(y if z is None else y + z, activation, activation_params)
+    y = y if z is None else y + shaped(z, "the addend Z", *y.shape)
+    return activated(y, activation, activation_params)
 
 
 def channels_first(x: Value) -> Value:

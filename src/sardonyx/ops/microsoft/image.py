@@ -5,8 +5,9 @@ from __future__ import annotations
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
-from sardonyx.errors import UnsupportedOp
+from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, dim_value, iota, scalar
+from sardonyx.ops.demands import at_least
 from sardonyx.ops.onnx.conv import conv_transpose
 from sardonyx.ops.onnx.sampling import Border, sample
 from sardonyx.ops.operands import sizes
@@ -88,4 +89,8 @@ def _crop_places(rois: Value, axis: int, size: Dim, out: Dim) -> Value:
 @op("UnfoldTensor", domain=MICROSOFT)
 def unfold_tensor(x: Value, *, size: int, dim: int = -1, step: int = 1) -> Value:
     """All windows of `size` elements along an axis; the places inside a window are a new last axis."""
-    return x.window((x.axis(dim),), (size,), (step,), (1,))
+    if size < 1 or step < 1:
+        raise ShapeError(f"windows of size {size} in steps of {step}; both must be positive")
+    axis = x.axis(dim)
+    at_least(x.shape[axis], size, "the axis is shorter than a window")
+    return x.window((axis,), (size,), (step,), (1,))

@@ -6,6 +6,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.ir.value import Value, concat, dim_value
+from sardonyx.ops.demands import single, spread_over
 from sardonyx.ops.microsoft.fused import channels_first, channels_last, embed_layer_normalization
 from sardonyx.ops.onnx.activation import leaky_relu
 from sardonyx.ops.onnx.linear import matrix_product
@@ -13,13 +14,15 @@ from sardonyx.ops.onnx.pool import average_pool
 from sardonyx.ops.onnx.quant import (
     dequantize_linear,
     multiply_integers,
+    of_columns,
+    of_rows,
     qlinear_conv,
     quantize_dynamically,
     quantize_linear,
     to_points,
 )
 from sardonyx.ops.onnx.reduce import softmax_over
-from sardonyx.ops.precision import along, centred
+from sardonyx.ops.precision import centred
 from sardonyx.ops.table import op
 from sardonyx.ops.window import Ints
 
@@ -28,11 +31,15 @@ MICROSOFT = "com.microsoft"
 
 def _real(x: Value, scale: Value, zero: Value | None) -> Value:
     """The numbers of points on one scale."""
-    return centred(x, None if zero is None else zero.reshape(())).cast(dt.F32) * scale.reshape(())
+    return centred(x, None if zero is None else single(zero, "a zero point")).cast(dt.F32) * single(
+        scale, "a scale"
+    )
 
 
 def _points(real: Value, scale: Value, zero: Value | None, dtype: DType) -> Value:
-    return to_points(real / scale.reshape(()), None if zero is None else zero.reshape(()), dtype)
+    return to_points(
+        real / single(scale, "a scale"), None if zero is None else single(zero, "a zero point"), dtype
+    )
 
 
 op("QuantizeLinear", domain=MICROSOFT)(quantize_linear)
@@ -279,15 +286,12 @@ def qgemm(
     right = b.transpose(1, 0) if transB else b
     total = multiply_integers(left, right, a_zero_point, b_zero_point)
     if c is not None:
-        total = total + c
-    real = total.cast(dt.F32) * (a_scale.reshape(()) * _row(b_scale) * alpha)
+        total = total + spread_over(c, "the bias C", total.shape)
+    scale = single(a_scale, "the scale of a") * of_columns(b_scale, "the scale of b", right)
+    real = total.cast(dt.F32) * (scale * alpha)
     if y_scale is None:
         return real
     return _points(real, y_scale, y_zero_point, a.dtype if y_zero_point is None else y_zero_point.dtype)
-
-
-def _row(v: Value) -> Value:
-    return v.reshape(()) if v.size == 1 else v.reshape((v.size,))
 
 
 @op("MatMulIntegerToFloat", domain=MICROSOFT)
@@ -302,9 +306,9 @@ def matmul_integer_to_float(
 ) -> Value:
     """The real product of points a and b, plus bias."""
     total = multiply_integers(a, b, a_zero_point, b_zero_point).cast(a_scale.dtype)
-    left = a_scale.reshape(()) if a_scale.size == 1 else along(a_scale, 0, 2)
-    y = total * (left * _row(b_scale))
-    return y if bias is None else y + bias
+    left, right = of_rows(a_scale, "the scale of a", a), of_columns(b_scale, "the scale of b", b)
+    y = total * (left * right)
+    return y if bias is None else y + spread_over(bias, "the bias", y.shape)
 
 
 @op("DynamicQuantizeMatMul", domain=MICROSOFT)
@@ -314,15 +318,18 @@ def dynamic_quantize_matmul(
     """The real product of a, quantised by its own range, and the points b, plus bias."""
     points, step, zero = quantize_dynamically(a)
     total = multiply_integers(points, b, zero, b_zero_point).cast(dt.F32)
-    y = total * (step * _row(b_scale))
-    return y if bias is None else y + bias
+    y = total * (step * of_columns(b_scale, "the scale of b", b))
+    return y if bias is None else y + spread_over(bias, "the bias", y.shape)
 
 
 @op("MulInteger", domain=MICROSOFT)
 def mul_integer(a: Value, a_zero_point: Value | None, b: Value, b_zero_point: Value | None = None) -> Value:
     """(a - a_zero_point) * (b - b_zero_point), int32."""
-    zero = None if b_zero_point is None else b_zero_point.reshape(())
-    return centred(a, None if a_zero_point is None else a_zero_point.reshape(())) * centred(b, zero)
+    a_zero, b_zero = (
+        None if v is None else single(v, f"the zero point of {of}")
+        for v, of in ((a_zero_point, "a"), (b_zero_point, "b"))
+    )
+    return centred(a, a_zero) * centred(b, b_zero)
 
 
 @op("MatMulInteger16", domain=MICROSOFT)

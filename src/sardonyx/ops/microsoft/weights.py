@@ -11,7 +11,7 @@ from sardonyx.base.dtype import DType
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value, concat, const, dim_value, map_, scalar
 from sardonyx.ops.onnx.linear import matrix_product
-from sardonyx.ops.onnx.quant import spread
+from sardonyx.ops.onnx.quant import in_blocks
 from sardonyx.ops.table import op
 
 MICROSOFT = "com.microsoft"
@@ -150,7 +150,9 @@ def gather_block_quantized(
             picked = v.reshape((*v.shape[:axis], *(1,) * indices.rank, *v.shape[axis + 1 :]))
         else:
             picked = v.gather(index if step == 1 else map_("div", index, step), axis)
-        return picked if axis == blocked else spread(picked, rows, at, block_size)
+        if axis == blocked:
+            return picked
+        return in_blocks(picked, rows, at, block_size or dims.ceildiv(rows.shape[at], picked.shape[at]))
 
     numbers = rows.cast(scales.dtype)
     if zero_points is not None:

@@ -13,6 +13,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, concat, dim_value, iota, scalar
+from sardonyx.ops.demands import at_least, equal, ranked, shaped, spread_over
 from sardonyx.ops.precision import widened
 from sardonyx.ops.table import op
 
@@ -60,15 +61,23 @@ def attend(q: Value, k: Value, v: Value, scores: Scores) -> tuple[Value, tuple[V
     H is a multiple of G. Returns the result [B, H, S, E] and the scores raw, capped, biased and normalised.
     A query that may see no key gives 0.
     """
+    for value, what in ((q, "the queries"), (k, "the keys"), (v, "the values")):
+        ranked(value, what, 4)
     batch, heads, rows, size = q.shape
     groups, total = k.shape[1], k.shape[2]
+    k = shaped(k, "the keys (batch, heads, length, size of a head)", batch, groups, total, size)
+    v = shaped(v, "the values (batch, heads, length, size of a head)", batch, groups, total, v.shape[3])
     share = dims.floordiv(heads, groups)
+    equal(share * groups, heads, f"the heads of the queries are no multiple of those of the keys, {groups}")
     joined = (batch, groups, share * rows, size)
     raw = (q * scores.scale).reshape(joined).dot(k.transpose(0, 1, 3, 2)).reshape((batch, heads, rows, total))
     capped = (raw / scores.softcap).tanh() * scores.softcap if scores.softcap else raw
-    biased = capped if scores.bias is None else capped + scores.bias
+    biased = capped
+    if scores.bias is not None:
+        biased = capped + spread_over(scores.bias, "what is added to the scores", raw.shape)
     if scores.allowed is not None:
-        biased = scores.allowed.where(biased, scalar(-math.inf, biased.dtype))
+        allowed = spread_over(scores.allowed, "the mask of the scores", raw.shape)
+        biased = allowed.where(biased, scalar(-math.inf, biased.dtype))
     weights = _softmax(biased, scores).cast(v.dtype)
     y = weights.reshape((batch, groups, share * rows, total)).dot(v)
     return y.reshape((batch, heads, rows, v.shape[3])), (raw, capped, biased, weights)
@@ -128,6 +137,8 @@ def attention(
 ) -> tuple[Value, ...]:
     """softmax(q @ k^T * scale + mask) @ v; past keys and values come before the new ones."""
     flat = q.rank == 3
+    if (past_key is None) != (past_value is None):
+        raise ShapeError("past_key and past_value come together")
     q, k, v = split_heads(q, q_num_heads), split_heads(k, kv_num_heads), split_heads(v, kv_num_heads)
     past: Dim = 0
     if past_key is not None and past_value is not None:
@@ -145,7 +156,7 @@ def attention(
     )
     allowed, bias = both(allowed, seen), None
     if attn_mask is not None:
-        mask = _widened_mask(attn_mask, total)
+        mask = spread_over(_widened_mask(attn_mask, total), "attn_mask", (*q.shape[:3], total))
         allowed, bias = (both(allowed, mask), None) if mask.dtype is dt.BOOL else (allowed, mask)
     scores = Scores(
         inverse_root(q.shape[3], q.dtype) if scale is None else scale,
@@ -164,6 +175,8 @@ def inverse_root(size: Dim, dtype: dt.DType) -> float | Value:
 
 
 def _widened_mask(mask: Value, total: Dim) -> Value:
+    ranked(mask, "attn_mask", 1, 4)
+    at_least(total, mask.shape[-1], "attn_mask is longer than the keys")
     missing = total - mask.shape[-1]
     if missing == 0:
         return mask
@@ -206,9 +219,17 @@ def rotary_embedding(
 ) -> Value:
     """Every head of x rotated by the angles of its position."""
     heads = split_heads(x, num_heads)
-    cos, sin = cos_cache, sin_cache
+    ranked(heads, "the input", 4)
+    batch, _, length, width = heads.shape
+    sin = shaped(sin_cache, "sin_cache", *cos_cache.shape)
     if position_ids is not None:
-        cos, sin = cos.gather(position_ids, 0), sin.gather(position_ids, 0)
+        ranked(cos_cache, "cos_cache", 2)
+        places = shaped(position_ids, "position_ids", batch, length)
+        cos, sin = cos_cache.gather(places, 0), sin.gather(places, 0)
+    else:
+        ranked(cos_cache, "cos_cache", 3)
+        cos, sin = (shaped(c, "cos_cache", batch, length, c.shape[2]) for c in (cos_cache, sin))
+    equal(cos.shape[2] * 2, rotary_embedding_dim or width, "the cache and what is rotated differ in width")
     angles = [c.reshape((c.shape[0], 1, *c.shape[1:])) for c in (cos, sin)]
     y = rotate(heads, *angles, interleaved=bool(interleaved))
     return join_heads(y) if x.rank == 3 else y

@@ -19,7 +19,7 @@ from sardonyx.errors import NeedsContent, ShapeError, UnsupportedOp
 from sardonyx.ir.data_size import content, data_sized
 from sardonyx.ir.value import Value, concat, const, dim_value, make, placeholder
 from sardonyx.ops.elements import Elements, elements, join, nature
-from sardonyx.ops.operands import needs_content, needs_size, sizes
+from sardonyx.ops.operands import needs_content, needs_size, size
 from sardonyx.ops.subgraph import Around, Body, Formal, SubGraph
 from sardonyx.ops.table import op
 from sardonyx.ops.window import Ints
@@ -270,8 +270,7 @@ def repeat(m: Value | None, cond: Value | None, initial: Sequence[Value], body: 
     if known_truth(cond) is False:
         trips: Dim | None = 0
     else:
-        given = sizes(m.cast(dt.I64), "the trip count", None) if m is not None else ()
-        trips = dims.maximum(given[0], 0) if given else None
+        trips = None if m is None else dims.maximum(size(m, "the trip count", None), 0)
     count = len(initial)
     before = [placeholder("iteration", dt.I64, ()), placeholder("condition", dt.BOOL, ())]
     try:

@@ -12,9 +12,10 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, const, iota, make
+from sardonyx.ops.demands import along, equal, one_or_along, ranked, shaped, single
 from sardonyx.ops.onnx.sampling import linear_sample
 from sardonyx.ops.operands import needs_size, sizes
-from sardonyx.ops.precision import along, centred
+from sardonyx.ops.precision import centred
 from sardonyx.ops.table import op
 from sardonyx.ops.window import Ints, Window
 
@@ -91,15 +92,15 @@ def conv(
     w = with_kernel(w, kernel_shape)
     window = conv_window(x, w, strides, dilations, pads, auto_pad)
     y = convolve(x, w, window, group)
-    return y if b is None else y + along(b, 1, y.rank)
+    return y if b is None else y + along(b, "the bias B", y, 1)
 
 
 def convolve_integers(
     x: Value, w: Value, x_zero: Value | None, w_zero: Value | None, window: Window, group: int
 ) -> Value:
     """The convolution of (x - x_zero) by (w - w_zero), exact in int32; w_zero per output channel or one."""
-    points = centred(x, None if x_zero is None else along(x_zero, 1, x.rank))
-    weights = centred(w, None if w_zero is None else along(w_zero, 0, w.rank))
+    points = centred(x, None if x_zero is None else single(x_zero, "the zero point of x"))
+    weights = centred(w, None if w_zero is None else one_or_along(w_zero, "the zero point of w", w, 0))
     return convolve(points, weights, window, group, dt.I32)
 
 
@@ -178,7 +179,7 @@ def conv_transpose(
         out.append(size)
     attrs = {"strides": steps, "dilations": gaps, "low": tuple(low), "out": tuple(out), "group": group}
     y = make("conv_transpose", (x, w), attrs, x.dtype, (x.shape[0], w.shape[1] * group, *out))
-    return y if b is None else y + along(b, 1, y.rank)
+    return y if b is None else y + along(b, "the bias B", y, 1)
 
 
 @op("DeformConv", since=19)
@@ -202,6 +203,7 @@ def deform_conv(
     n, channels, rank = x.shape[0], x.shape[1], x.rank - 2
     kernel = [k for k in window.kernel if isinstance(k, int)]
     taps = int(np.prod(kernel))
+    offset = shaped(offset, "the offset", n, offset_group * taps * rank, *window.out)
     moves = offset.reshape((n, offset_group, taps, rank, *window.out))
     grid = np.stack(np.meshgrid(*(np.arange(k) for k in kernel), indexing="ij")).reshape(rank, taps)
     places = []
@@ -216,13 +218,14 @@ def deform_conv(
     per = dims.floordiv(channels, offset_group)
     columns = linear_sample(x.reshape((n, offset_group, per, *x.shape[2:])), places)
     if mask is not None:
+        mask = shaped(mask, "the mask", n, offset_group * taps, *window.out)
         columns = columns * mask.reshape((n, offset_group, 1, taps, *window.out))
     inner = w.shape[1] * taps
     places_count = dims.product(window.out)
     columns = columns.reshape((n, group, inner, places_count))
     weights = w.reshape((1, group, dims.floordiv(w.shape[0], group), inner))
     y = weights.dot(columns).reshape((n, w.shape[0], *window.out))
-    return y if b is None else y + along(b, 1, y.rank)
+    return y if b is None else y + along(b, "the bias B", y, 1)
 
 
 def _number(size: Dim) -> int:
@@ -241,10 +244,13 @@ def col2im(
     strides: Ints = (),
 ) -> Value:
     """Add the columns of blocks up to an image: a transposed convolution by one-hot taps."""
+    ranked(x, "the input", 3)
     block = sizes(block_shape, "the block shape")
     image = sizes(image_shape, "the image shape")
     window = Window.of(image, block, strides, dilations, pads)
     channels = dims.floordiv(x.shape[1], dims.product(block))
+    equal(channels * dims.product(block), x.shape[1], "the channels are not a multiple of the block's size")
+    equal(dims.product(window.out), x.shape[2], "the positions of the block and the columns differ")
     shape = (x.shape[0], channels, *image)
     attrs = {"strides": window.strides, "dilations": window.dilations, "low": window.low, "out": image}
     kernel = [k for k in block if isinstance(k, int)]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from sardonyx.base import dtype as dt
+from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, scalar
+from sardonyx.ops.demands import single
+from sardonyx.ops.onnx.index import within
 from sardonyx.ops.onnx.random import uniform
-from sardonyx.ops.operands import integers
+from sardonyx.ops.operands import integer
 from sardonyx.ops.table import Node, op
 
 
@@ -31,8 +34,12 @@ def dropout(
     node: Node,
 ) -> tuple[Value, Value]:
     """x itself; training keeps an element with probability 1 - ratio, scaled by 1 / (1 - ratio)."""
-    if training_mode is None or not integers(training_mode, "training_mode")[0]:
+    share = scalar(0.5, dt.F32) if ratio is None else single(ratio, "the ratio").cast(dt.F32)
+    if share.data is not None and not 0 <= float(share.data) < 1:
+        raise ShapeError(f"the ratio must be at least 0 and below 1, it is {float(share.data):g}")
+    if training_mode is None or not integer(training_mode, "training_mode"):
         return dropout_ratio(x)
-    share = scalar(0.5, dt.F32) if ratio is None else ratio.reshape(()).cast(dt.F32)
+    if share.data is None:
+        share = share + within(share.unary("floor").cast(dt.I64), 1).cast(dt.F32)
     kept = share.le(uniform(x.shape, node, None if seed is None else float(seed)))
     return kept.where(x / (1 - share).cast(x.dtype), scalar(0, x.dtype)), kept

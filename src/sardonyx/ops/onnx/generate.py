@@ -8,8 +8,8 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar, zero
+from sardonyx.ops.demands import ANY, ranked, shaped, single
 from sardonyx.ops.operands import size, sizes
 from sardonyx.ops.table import op
 
@@ -48,7 +48,7 @@ def constant(
 def constant_of_shape(shape: Value, *, value: Array | None = None) -> Value:
     """One number, repeated to a shape."""
     fill = const(np.zeros(1, np.float32) if value is None else value)
-    return fill.reshape(()).broadcast(sizes(shape, "the shape"))
+    return single(fill, "the value").broadcast(sizes(shape, "the input of sizes"))
 
 
 @op("Shape", since=1)
@@ -66,7 +66,9 @@ def size_of(x: Value) -> Value:
 @op("Range", since=11)
 def range_(start: Value, limit: Value, delta: Value, *, stash_type: int = 1) -> Value:
     """start + i * delta below limit: max(0, ceil((limit - start) / delta)) numbers."""
-    start, limit, delta = (v.reshape(()) for v in (start, limit, delta))
+    start, limit, delta = (
+        single(v, what) for v, what in ((start, "the start"), (limit, "the limit"), (delta, "the delta"))
+    )
     if start.dtype.is_int:
         first, last, step = (size(v, "the range", None) for v in (start, limit, delta))
         if step == 0:
@@ -84,6 +86,7 @@ def range_(start: Value, limit: Value, delta: Value, *, stash_type: int = 1) -> 
 @op("EyeLike", since=9)
 def eye_like(x: Value, *, dtype: int | None = None, k: int = 0) -> Value:
     """1 on the k-th diagonal of a matrix like x, else 0."""
+    ranked(x, "the input", 2)
     rows, columns = (iota(x.shape, axis, dt.I64) for axis in (0, 1))
     return (rows + k).eq(columns).cast(x.dtype if dtype is None else dt.by_onnx(dtype))
 
@@ -91,8 +94,9 @@ def eye_like(x: Value, *, dtype: int | None = None, k: int = 0) -> Value:
 @op("Trilu", since=14)
 def trilu(x: Value, k: Value | None = None, *, upper: int = 1) -> Value:
     """The upper or lower triangle of matrices from the k-th diagonal on, 0 elsewhere."""
+    ranked(x, "the input", 2, ANY)
     rows, columns = (iota(x.shape[-2:], axis, dt.I64) for axis in (0, 1))
-    diagonal = rows + (scalar(0, dt.I64) if k is None else k.reshape(()))
+    diagonal = rows + (scalar(0, dt.I64) if k is None else single(k, "k"))
     keep = diagonal.le(columns) if upper else columns.le(diagonal)
     return keep.where(x, zero(x.dtype))
 
@@ -104,8 +108,7 @@ def one_hot(indices: Value, depth: Value, values: Value, *, axis: int = -1) -> V
     rank = indices.rank + 1
     if not -rank <= axis < rank:
         raise ValueError(f"axis {axis} is out of range for rank {rank}")
-    if values.rank != 1:
-        raise ShapeError(f"the values must be a pair [off, on], not of shape {list(values.shape)}")
+    values = shaped(values, "the pair of values, off and on,", 2)
     axis %= rank
     index = indices.cast(dt.I64)
     wrapped = index.lt(0).where(index + dim_value(count, dt.I64), index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sardonyx.base import dim as dims
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, make
+from sardonyx.ops.demands import ranked, spread_over
 from sardonyx.ops.table import op
 
 
@@ -72,9 +73,10 @@ def gemm(
     transB: int = 0,  # noqa: N803
 ) -> Value:
     """alpha * A @ B + beta * C; C broadcasts to the product."""
-    if a.rank != 2 or b.rank != 2:
-        raise ShapeError(f"Gemm takes matrices, not {list(a.shape)} and {list(b.shape)}")
+    ranked(a, "the matrix A", 2)
+    ranked(b, "the matrix B", 2)
     y = _gemm(a, b, alpha, transA, transB)
     if c is None or beta == 0:
         return y
+    c = spread_over(c, "the bias C", y.shape)
     return y + (c if beta == 1 else c * beta)

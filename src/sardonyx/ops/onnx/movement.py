@@ -7,7 +7,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value
 from sardonyx.ops.operands import axes as axes_of
-from sardonyx.ops.operands import integers, needs_unit, normal_axes, size, sizes
+from sardonyx.ops.operands import integer, integers, needs_unit, normal_axes, size, sizes
 from sardonyx.ops.table import op
 
 Ints = tuple[int, ...]
@@ -23,7 +23,9 @@ def reshape_attribute(x: Value, *, shape: Ints = ()) -> Value:
 def reshape(x: Value, shape: Value, *, allowzero: int = 0) -> Value:
     """The same elements under another shape; 0 keeps a size, -1 takes what is left."""
     literal = shape.is_numeric_const or _is_fed(shape)
-    return x.reshape(filled(x, sizes(shape, "the shape", -1 if literal else 0), literal, bool(allowzero)))
+    return x.reshape(
+        filled(x, sizes(shape, "the input of sizes", -1 if literal else 0), literal, bool(allowzero))
+    )
 
 
 def filled(x: Value, wanted: tuple[Dim, ...], literal: bool, allowzero: bool = False) -> tuple[Dim, ...]:
@@ -127,14 +129,14 @@ def flatten(x: Value, *, axis: int = 1) -> Value:
 @op("Expand", since=8)
 def expand(x: Value, shape: Value) -> Value:
     """Repeat axes of size 1 so that the result broadcasts x with `shape`."""
-    wanted = sizes(shape, "the shape")
+    wanted = sizes(shape.reshape((shape.size,)), "the shape")
     return x.broadcast((1,) * (x.rank - len(wanted)) + wanted)
 
 
 @op("Tile", since=1)
 def tile_axis(x: Value, tiles: Value, axis: Value) -> Value:
     """Repeat one axis as a whole."""
-    at = x.axis(integers(axis, "the axis")[0])
+    at = x.axis(integer(axis, "the axis"))
     return tiled(x, tuple(size(tiles, "tiles") if a == at else 1 for a in range(x.rank)))
 
 

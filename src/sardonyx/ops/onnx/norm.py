@@ -9,26 +9,24 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value
+from sardonyx.ops.demands import ANY, along, equal, ranked, shaped, spread_over
 from sardonyx.ops.precision import widened
 from sardonyx.ops.table import Node, op
 from sardonyx.ops.window import Ints
 
 
-def per_channel(v: Value, x: Value) -> Value:
-    """Statistics of the channels of x (or of all its features), shaped to broadcast with x."""
-    if v.rank == 1:
-        return v.reshape((1, v.size, *(1,) * (x.rank - 2)))
-    return v.reshape((1, *v.shape))
-
-
 def scale_and_shift(x: Value, scale: Value, b: Value, mean: Value, var: Value, epsilon: float) -> Value:
-    """(x - mean) / sqrt(var + epsilon) * scale + b, as x * factor + offset with both computed once."""
+    """(x - mean) / sqrt(var + epsilon) * scale + b, as x * factor + offset with both computed once.
+
+    The others have one number for each channel of x, or for each of its features.
+    """
     wide = max((widened(scale).dtype, widened(mean).dtype), key=lambda d: d.bits)
     factor = scale.cast(wide) / (var.cast(wide) + epsilon).sqrt()
     offset = b.cast(wide) - mean.cast(wide) * factor
     y = widened(x)
     y = y.cast(wide) if wide.bits > y.dtype.bits else y
-    return (y * per_channel(factor, x).cast(y.dtype) + per_channel(offset, x).cast(y.dtype)).cast(x.dtype)
+    shape = (1, *factor.shape, *(1,) * (x.rank - 1 - factor.rank))
+    return (y * factor.reshape(shape).cast(y.dtype) + offset.reshape(shape).cast(y.dtype)).cast(x.dtype)
 
 
 def moments(x: Value, axes: Sequence[int]) -> tuple[Value, Value, Value]:
@@ -55,7 +53,8 @@ def batch_normalization_1(
 ) -> tuple[Value | None, ...]:
     """Training if it has more than one result, unless `is_test`."""
     training = not is_test and any(node.outputs[1:])
-    return _batch_normalization(x, scale, b, mean, var, epsilon, momentum, training)
+    features = 1 if spatial else max(1, x.rank - 1)
+    return _batch_normalization(x, (scale, b, mean, var), epsilon, momentum, training, features)
 
 
 @op("BatchNormalization", since=7)
@@ -72,7 +71,8 @@ def batch_normalization_7(
     spatial: int = 1,
 ) -> tuple[Value | None, ...]:
     """Training if it has more than one result."""
-    return _batch_normalization(x, scale, b, mean, var, epsilon, momentum, any(node.outputs[1:]))
+    features = 1 if spatial else max(1, x.rank - 1)
+    return _batch_normalization(x, (scale, b, mean, var), epsilon, momentum, any(node.outputs[1:]), features)
 
 
 @op("BatchNormalization", since=9)
@@ -88,7 +88,7 @@ def batch_normalization_9(
     momentum: float = 0.9,
 ) -> tuple[Value | None, ...]:
     """Training if it has more than one result."""
-    return _batch_normalization(x, scale, b, mean, var, epsilon, momentum, any(node.outputs[1:]))
+    return _batch_normalization(x, (scale, b, mean, var), epsilon, momentum, any(node.outputs[1:]))
 
 
 @op("BatchNormalization", since=14)
@@ -104,15 +104,28 @@ def batch_normalization(
     training_mode: int = 0,
 ) -> tuple[Value | None, ...]:
     """(x - mean) / sqrt(var + epsilon) * scale + b per channel; training uses the batch's own statistics."""
-    return _batch_normalization(x, scale, b, input_mean, input_var, epsilon, momentum, bool(training_mode))
+    given = (scale, b, input_mean, input_var)
+    return _batch_normalization(x, given, epsilon, momentum, bool(training_mode))
 
 
 def _batch_normalization(
-    x: Value, scale: Value, b: Value, mean: Value, var: Value, epsilon: float, momentum: float, training: bool
-) -> tuple[Value | None, ...]:
+    x: Value,
+    given: tuple[Value, Value, Value, Value],
+    epsilon: float,
+    momentum: float,
+    training: bool,
+    features: int = 1,
+) -> tuple[Value, ...]:
+    """`given` are scale, bias, mean and variance, each of as many `features` as x has from axis 1 on."""
+    if x.rank == 1:
+        y, *rest = _batch_normalization(x.reshape((*x.shape, 1)), given, epsilon, momentum, training)
+        return y.reshape(x.shape), *rest
+    names = ("the scale", "the bias B", "the mean", "the variance")
+    sizes = x.shape[1 : 1 + features]
+    scale, b, mean, var = (shaped(v, what, *sizes) for v, what in zip(given, names, strict=True))
     if not training:
         return scale_and_shift(x, scale, b, mean, var, epsilon), mean, var, mean, var
-    axes = (0, *range(2, x.rank)) if scale.rank == 1 else (0,)
+    axes = (0, *range(1 + features, x.rank))
     found, _, spread = moments(widened(x), axes)
     found, spread = found.reshape(mean.shape), spread.reshape(var.shape)
     batch_mean, batch_var = found.cast(mean.dtype), spread.cast(var.dtype)
@@ -129,8 +142,8 @@ def instance_normalization(
     """(x - mean) / sqrt(var + epsilon) * scale + b with the moments of every channel of every sample."""
     wide = widened(x)
     _, deviation, var = moments(wide, range(2, x.rank))
-    factor = 1.0 / (var + epsilon).sqrt() * per_channel(scale, x).cast(wide.dtype)
-    return (deviation * factor + per_channel(b, x).cast(wide.dtype)).cast(x.dtype)
+    factor = 1.0 / (var + epsilon).sqrt() * along(scale, "the scale", x, 1).cast(wide.dtype)
+    return (deviation * factor + along(b, "the bias B", x, 1).cast(wide.dtype)).cast(x.dtype)
 
 
 def _stash(x: Value, stash_type: int) -> Value:
@@ -138,10 +151,10 @@ def _stash(x: Value, stash_type: int) -> Value:
     return x.cast(dtype) if dtype.bits > x.dtype.bits else x
 
 
-def _trailing(v: Value, x: Value, axis: int) -> Value:
+def _trailing(v: Value, what: str, x: Value, axis: int) -> Value:
     if dims.equal(v.size, dims.product(x.shape[axis:])) is True:
         return v.reshape((*(1,) * axis, *x.shape[axis:]))
-    return v
+    return spread_over(v, what, x.shape)
 
 
 def normalize_layer(
@@ -160,9 +173,9 @@ def normalize_layer(
     inverse = 1.0 / (var + epsilon).sqrt()
     y = deviation * inverse
     if scale is not None:
-        y = y * _trailing(scale.cast(stash), x, axis)
+        y = y * _trailing(scale.cast(stash), "the scale", x, axis)
     if b is not None:
-        y = y + _trailing(b.cast(stash), x, axis)
+        y = y + _trailing(b.cast(stash), "the bias B", x, axis)
     return y.cast(result or x.dtype), mean, inverse
 
 
@@ -203,7 +216,7 @@ def normalize_rms(
     inverse = 1.0 / ((wide * wide).mean(*range(axis, x.rank)) + epsilon).sqrt()
     y = wide * inverse
     if scale is not None:
-        y = y * _trailing(scale.cast(stash), x, axis)
+        y = y * _trailing(scale.cast(stash), "the scale", x, axis)
     return y.cast(result or x.dtype), inverse
 
 
@@ -216,9 +229,10 @@ def rms_normalization(
 
 
 def _groups(x: Value, num_groups: int) -> Value:
+    if num_groups < 1:
+        raise ShapeError(f"{num_groups} groups; there must be at least one")
     per = dims.floordiv(x.shape[1], num_groups)
-    if dims.equal(per * num_groups, x.shape[1]) is False:
-        raise ShapeError(f"{x.shape[1]} channels do not split into {num_groups} groups")
+    equal(per * num_groups, x.shape[1], f"the channels do not split into {num_groups} groups")
     return x.reshape((x.shape[0], num_groups, per, dims.product(x.shape[2:])))
 
 
@@ -228,12 +242,8 @@ def group_normalization_18(
 ) -> Value:
     """GroupNormalization whose scale and bias are one number for each group."""
     groups = _groups(widened(x), num_groups)
-    shape = (1, num_groups, 1, 1)
-    return (
-        _normalize_groups(groups, scale.reshape(shape), bias.reshape(shape), epsilon)
-        .reshape(x.shape)
-        .cast(x.dtype)
-    )
+    scale, bias = (along(v, what, groups, 1) for v, what in ((scale, "the scale"), (bias, "the bias")))
+    return _normalize_groups(groups, scale, bias, epsilon).reshape(x.shape).cast(x.dtype)
 
 
 @op("GroupNormalization", since=21)
@@ -243,11 +253,9 @@ def group_normalization(
     """(x - mean) / sqrt(var + epsilon) * scale + bias with the moments of groups of channels."""
     groups = _groups(_stash(x, stash_type), num_groups)
     shape = (1, num_groups, groups.shape[2], 1)
-    return (
-        _normalize_groups(groups, scale.reshape(shape), bias.reshape(shape), epsilon)
-        .reshape(x.shape)
-        .cast(x.dtype)
-    )
+    scale = shaped(scale, "the scale", x.shape[1]).reshape(shape)
+    bias = shaped(bias, "the bias", x.shape[1]).reshape(shape)
+    return _normalize_groups(groups, scale, bias, epsilon).reshape(x.shape).cast(x.dtype)
 
 
 def _normalize_groups(groups: Value, scale: Value, bias: Value, epsilon: float) -> Value:
@@ -259,6 +267,9 @@ def _normalize_groups(groups: Value, scale: Value, bias: Value, epsilon: float) 
 @op("LRN")
 def lrn(x: Value, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Value:
     """x / (bias + alpha / size * sum of the squares of `size` neighbouring channels) ** beta."""
+    ranked(x, "the input", 2, ANY)
+    if size < 1:
+        raise ShapeError(f"a size of {size}; it must be positive")
     low = (size - 1) // 2
     rest = (0,) * (x.rank - 2)
     wide = widened(x)

@@ -15,6 +15,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, const, dim_value, iota, make, scalar
+from sardonyx.ops.demands import ANY, ranked
 from sardonyx.ops.operands import sizes
 from sardonyx.ops.precision import widened
 from sardonyx.ops.table import Node, op
@@ -191,18 +192,21 @@ def lp_pool(
 @op("GlobalAveragePool")
 def global_average_pool(x: Value) -> Value:
     """Mean over all spatial axes, which stay as 1."""
+    ranked(x, "the input", 3, ANY)
     return widened(x).mean(*range(2, x.rank)).cast(x.dtype)
 
 
 @op("GlobalMaxPool")
 def global_max_pool(x: Value) -> Value:
     """Maximum over all spatial axes, which stay as 1."""
+    ranked(x, "the input", 3, ANY)
     return x.reduce_max(*range(2, x.rank))
 
 
 @op("GlobalLpPool")
 def global_lp_pool(x: Value, *, p: float = 2.0) -> Value:
     """sum(|x|^p)^(1/p) over all spatial axes, which stay as 1."""
+    ranked(x, "the input", 3, ANY)
     return _power_sum(widened(x), p, lambda y: y.sum(*range(2, x.rank))).cast(x.dtype)
 
 
@@ -289,8 +293,12 @@ def roi_align(
     """Mean or maximum of interpolated samples in each cell of a grid laid over each region."""
     if rois.rank != 2 or x.rank != 4:
         raise ShapeError(f"regions need shape [R, 4] and images rank 4: {list(rois.shape)}, {list(x.shape)}")
-    if sampling_ratio > _MOST_SAMPLES or mode not in ("avg", "max"):
-        raise UnsupportedOp(f"sampling_ratio={sampling_ratio}, mode={mode!r}")
+    if sampling_ratio > _MOST_SAMPLES:
+        raise ShapeError(
+            f"sampling_ratio {sampling_ratio} is more than {_MOST_SAMPLES}, the most there may be"
+        )
+    if mode not in ("avg", "max"):
+        raise UnsupportedOp(f"mode={mode!r}")
     attrs = {
         "pooled": (output_height, output_width),
         "scale": spatial_scale,

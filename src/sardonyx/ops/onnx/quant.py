@@ -7,37 +7,51 @@ from __future__ import annotations
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
-from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, make, scalar
+from sardonyx.ops.demands import along, one_or_along, shaped, single, spread_over
 from sardonyx.ops.onnx.conv import conv_window, convolve_integers, with_kernel
 from sardonyx.ops.onnx.elementwise import converted
 from sardonyx.ops.onnx.linear import matrix_product
 from sardonyx.ops.operands import needs_size
-from sardonyx.ops.precision import along, centred
+from sardonyx.ops.precision import centred
 from sardonyx.ops.table import op
 from sardonyx.ops.window import Ints
 
 
-def spread(v: Value, x: Value, axis: int, block_size: int = 0) -> Value:
+def spread(v: Value, what: str, x: Value, axis: int, block_size: int = 0) -> Value:
     """Scales or zero points shaped to broadcast with x: one, one per position of `axis`, or one per block."""
     if v.size == 1:
         return v.reshape((1,) * x.rank)
     if dims.equal(v.size, 1) is None and not -x.rank <= axis < x.rank:
         raise needs_size(v.size, "the number of scales")
     axis = x.axis(axis)
-    if v.rank == 1 and not (block_size and x.rank == 1):
-        return along(v, axis, x.rank)
-    if v.rank != x.rank:
-        raise ShapeError(f"scales of shape {list(v.shape)} fit neither an axis nor blocks of {list(x.shape)}")
+    if not block_size:
+        return one_or_along(v, what, x, axis)
+    blocks = dims.ceildiv(x.shape[axis], block_size)
+    v = shaped(v, what, *x.shape[:axis], blocks, *x.shape[axis + 1 :])
+    return in_blocks(v, x, axis, block_size)
+
+
+def in_blocks(v: Value, x: Value, axis: int, block: Dim) -> Value:
+    """Every position of an axis of v `block` times, up to the size that the axis has in x."""
     size, count = x.shape[axis], v.shape[axis]
     if dims.equal(size, count) is True:
         return v
-    block = block_size or dims.ceildiv(size, count)
     before, after = v.shape[:axis], v.shape[axis + 1 :]
     wide = v.reshape((*before, count, 1, *after)).broadcast((*before, count, block, *after))
     whole = wide.reshape((*before, count * block, *after))
-    return whole.slice((0,) * x.rank, (*before, size, *after))
+    return whole.slice((0,) * v.rank, (*before, size, *after))
+
+
+def _zero_spread(zero: Value | None, scale: Value, x: Value, axis: int, block_size: int) -> Value | None:
+    """Zero points shaped to broadcast with x: as many as there are scales."""
+    if zero is None:
+        return None
+    if zero.size != 1 or scale.size != 1:
+        zero = shaped(zero, "the zero point", *scale.shape)
+    return spread(zero, "the zero point", x, axis, block_size)
 
 
 def limits(dtype: DType) -> tuple[int, int]:
@@ -93,8 +107,8 @@ def quantize_linear(
         else dt.U8
     )
     wide = dt.by_onnx(precision) if precision else y_scale.dtype
-    real = x.cast(wide) / spread(y_scale, x, axis, block_size).cast(wide)
-    zero = None if y_zero_point is None else spread(y_zero_point, x, axis, block_size)
+    real = x.cast(wide) / spread(y_scale, "the scale", x, axis, block_size).cast(wide)
+    zero = _zero_spread(y_zero_point, y_scale, x, axis, block_size)
     if to.is_int:
         return to_points(real, zero, to)
     if zero is not None and to is dt.F4E2M1:
@@ -120,10 +134,10 @@ def dequantize_linear(
 ) -> Value:
     """(x - x_zero_point) * x_scale."""
     to = dt.by_onnx(output_dtype) if output_dtype else x_scale.dtype
-    scale = spread(x_scale, x, axis, block_size)
+    scale = spread(x_scale, "the scale", x, axis, block_size)
     if not x.dtype.is_int:
         return (x.cast(scale.dtype) * scale).cast(to)
-    zero = None if x_zero_point is None else spread(x_zero_point, x, axis, block_size)
+    zero = _zero_spread(x_zero_point, x_scale, x, axis, block_size)
     if x.is_numeric_const and x.rank > 1 and x.dtype in (dt.U8, dt.I8):
         x = make("kept", (x,), {}, x.dtype, x.shape)
     return (centred(x, zero).cast(scale.dtype) * scale).cast(to)
@@ -150,21 +164,25 @@ def dynamic_quantize_linear(x: Value) -> tuple[Value, Value, Value]:
     return quantize_dynamically(x)
 
 
-def _of_rows(v: Value | None, x: Value) -> Value | None:
-    """A parameter of the left operand of a product: one, or one for each row."""
-    if v is None or v.size == 1:
-        return None if v is None else v.reshape(())
-    return v.reshape((v.size, 1)) if v.rank == 1 and x.rank > 1 else v
+def of_rows(v: Value, what: str, x: Value) -> Value:
+    """A parameter of a left operand or a product x: one, or one for each row, as a column."""
+    if v.size == 1:
+        return v.reshape(())
+    return spread_over(v.reshape((v.size, 1)) if v.rank == 1 else v, what, (*x.shape[:-1], 1))
 
 
-def _of_columns(v: Value | None) -> Value | None:
-    """A parameter of the right operand of a product: one, or one for each column."""
-    return v if v is None or v.size != 1 else v.reshape(())
+def of_columns(v: Value, what: str, x: Value) -> Value:
+    """A parameter of a right operand or a product x: one, or one for each column."""
+    if v.size == 1:
+        return v.reshape(())
+    return spread_over(v, what, (*x.shape[:-2], 1, x.shape[-1]) if x.rank > 1 else (1,))
 
 
 def multiply_integers(a: Value, b: Value, a_zero: Value | None, b_zero: Value | None) -> Value:
     """(a - a_zero) @ (b - b_zero), exact in int32; zero points for each row of a and column of b, or one."""
-    return matrix_product(centred(a, _of_rows(a_zero, a)), centred(b, _of_columns(b_zero)))
+    left = None if a_zero is None else of_rows(a_zero, "the zero point of a", a)
+    right = None if b_zero is None else of_columns(b_zero, "the zero point of b", b)
+    return matrix_product(centred(a, left), centred(b, right))
 
 
 @op("MatMulInteger", since=10)
@@ -188,15 +206,10 @@ def qlinear_matmul(
 ) -> Value:
     """The product of the real numbers of a and b, as points on the scale of y."""
     total = multiply_integers(a, b, a_zero_point, b_zero_point)
-    left, right = _of_rows(a_scale, a), _of_columns(b_scale)
-    assert left is not None
-    assert right is not None
-    factor = left.cast(dt.F32) * right.cast(dt.F32) / _one_or_columns(y_scale).cast(dt.F32)
-    return to_points(total.cast(dt.F32) * factor, _one_or_columns(y_zero_point), y_zero_point.dtype)
-
-
-def _one_or_columns(v: Value) -> Value:
-    return v.reshape(()) if v.size == 1 else v.reshape((v.size, 1)) if v.rank == 1 else v
+    left, right = of_rows(a_scale, "the scale of a", a), of_columns(b_scale, "the scale of b", b)
+    factor = left.cast(dt.F32) * right.cast(dt.F32) / of_rows(y_scale, "the scale of y", total).cast(dt.F32)
+    zero = of_rows(y_zero_point, "the zero point of y", total)
+    return to_points(total.cast(dt.F32) * factor, zero, y_zero_point.dtype)
 
 
 @op("QLinearConv", since=10)
@@ -223,8 +236,8 @@ def qlinear_conv(
     window = conv_window(x, w, strides, dilations, pads, auto_pad)
     total = convolve_integers(x, w, x_zero_point, w_zero_point, window, group)
     if b is not None:
-        total = total + along(b, 1, x.rank)
-    factor = x_scale.reshape(()) * w_scale.reshape((w_scale.size,)) / y_scale.reshape(())
-    return to_points(
-        total.cast(dt.F32) * along(factor, 1, x.rank), y_zero_point.reshape(()), y_zero_point.dtype
-    )
+        total = total + along(b, "the bias B", total, 1)
+    scale = one_or_along(w_scale, "the scale of w", total, 1)
+    factor = single(x_scale, "the scale of x") * scale / single(y_scale, "the scale of y")
+    zero = single(y_zero_point, "the zero point of y")
+    return to_points(total.cast(dt.F32) * factor, zero, y_zero_point.dtype)

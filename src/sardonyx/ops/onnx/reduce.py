@@ -10,7 +10,7 @@ from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value, dim_value, iota, make, map_
 from sardonyx.ops.onnx.movement import squeezed
 from sardonyx.ops.operands import axes as axes_of
-from sardonyx.ops.operands import integers, normal_axes
+from sardonyx.ops.operands import integer, normal_axes
 from sardonyx.ops.table import op
 
 Ints = tuple[int, ...]
@@ -100,7 +100,7 @@ op("ArgMin", since=1)(_arg("argmin"))
 
 def _running(prim: str) -> Callable[..., Value]:
     def build(x: Value, axis: Value, *, exclusive: int = 0, reverse: int = 0) -> Value:
-        at = x.axis(integers(axis, "the axis")[0])
+        at = x.axis(integer(axis, "the axis"))
         attrs = {"axis": at, "exclusive": bool(exclusive), "reverse": bool(reverse)}
         return make(prim, (x,), attrs, x.dtype, x.shape)
 

@@ -10,10 +10,11 @@ from sardonyx.base import dim as dims
 from sardonyx.errors import ShapeError
 from sardonyx.ir.premise import must_equal
 from sardonyx.ir.value import Value, const
+from sardonyx.ops.demands import along
 from sardonyx.ops.onnx.activation import softplus, thresholded_relu
 from sardonyx.ops.onnx.norm import moments
 from sardonyx.ops.onnx.slicing import slice_
-from sardonyx.ops.precision import along, in_single, widened
+from sardonyx.ops.precision import in_single, widened
 from sardonyx.ops.table import op
 from sardonyx.ops.window import Ints
 
@@ -56,7 +57,7 @@ def image_scaler(x: Value, *, bias: Sequence[float], scale: float = 1.0) -> Valu
     if dims.equal(x.shape[1], len(bias)) is False:
         raise ShapeError(f"{len(bias)} biases for images of {x.shape[1]} channels")
     must_equal(x.shape[1], len(bias), "there are {} biases for {} channels", len(bias), x.shape[1])
-    return x * scale + along(const(np.asarray(bias, x.dtype.numpy)), 1, 4)
+    return x * scale + along(const(np.asarray(bias, x.dtype.numpy)), "the bias", x, 1)
 
 
 @op("Crop")

@@ -274,7 +274,7 @@ def axes_by_scales(x: Value, scales: Value, axes: Sequence[int], roi: Value | No
         raise ShapeError(
             f"scales of shape {list(scales.shape)} must have one entry for each of the axes {list(axes)}"
         )
-    scales = scales.cast(dt.F32)
+    scales = scales.cast(dt.F32).reshape((scales.size,))
     sizes = tuple(x.shape[a] for a in axes)
     if scales.is_numeric_const and scales.data is not None:
         out = tuple(scaled(n, float(s)) for n, s in zip(sizes, scales.data.reshape(-1), strict=True))
@@ -308,7 +308,7 @@ def axes_by_sizes(
         raise ShapeError(
             f"sizes of shape {list(sizes.shape)} must have one entry for each of the axes {list(axes)}"
         )
-    wanted = operands.sizes(sizes, "the sizes")
+    wanted = operands.sizes(sizes.reshape((sizes.size,)), "the sizes")
     pairs: list[tuple[Dim, Dim]] = list(zip(before, wanted, strict=True))
     if keep == "stretch":
         out, ratios = wanted, [_number(o) / _number(n) for n, o in pairs]

@@ -14,6 +14,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.algorithms.recurrent import ACTIVATIONS
 from sardonyx.ir.value import Value, many, scalar
+from sardonyx.ops.demands import equal, ranked, shaped
 from sardonyx.ops.onnx.index import within
 from sardonyx.ops.onnx.quant import quantize_dynamically
 from sardonyx.ops.precision import centred
@@ -42,6 +43,7 @@ class Layer:
     activations: tuple[tuple[str, float, float], ...]
     clip: float | None
     batch_first: bool
+    units: int | None
 
     @staticmethod
     def of(
@@ -51,6 +53,7 @@ class Layer:
         beta: Floats,
         clip: float | None,
         layout: int,
+        units: int | None,
         default: Strings,
     ) -> Layer:
         """The attributes of a node; alphas and betas go to the functions that take one, in order."""
@@ -70,7 +73,7 @@ class Layer:
             a = next(alphas, _ALPHA[name]) if name in _ALPHA else 0.0
             b = next(betas, _BETA[name]) if name in _BETA else 0.0
             chosen.append((name, float(a), float(b)))
-        return Layer(direction, tuple(chosen), clip if clip else None, bool(layout))
+        return Layer(direction, tuple(chosen), clip if clip else None, bool(layout), units)
 
     @property
     def directions(self) -> int:
@@ -90,22 +93,25 @@ class Layer:
         """An initial state as [D, B, H], zeros if it is missing."""
         if given is None:
             return scalar(0, like.dtype).broadcast((self.directions, batch, hidden))
+        ranked(given, "an initial state", 3)
         state = given.transpose(1, 0, 2) if self.batch_first else given
-        return state.reshape((self.directions, batch, hidden))
+        return shaped(state, "an initial state (directions, batch, units)", self.directions, batch, hidden)
 
     def sized(
         self, gates: int, w: Value, r: Value, b: Value | None, p: Value | None = None
     ) -> tuple[Value, Value, Value | None, Value | None]:
         """Weights, biases and peepholes in the sizes that the number of units asks for."""
-        if w.rank != 3 or r.rank != 3:
-            raise ShapeError(f"weights {list(w.shape)} and {list(r.shape)} must have rank 3")
+        ranked(w, "the weights W", 3)
+        ranked(r, "the weights R", 3)
         hidden, count = r.shape[2], self.directions
+        if self.units is not None:
+            equal(hidden, self.units, "the units of the weights R and hidden_size differ")
         rows = hidden * gates
         return (
-            w.reshape((count, rows, w.shape[2])),
-            r.reshape((count, rows, hidden)),
-            None if b is None else b.reshape((count, rows * 2)),
-            None if p is None else p.reshape((count, hidden * 3)),
+            shaped(w, "the weights W", count, rows, w.shape[2]),
+            shaped(r, "the weights R", count, rows, hidden),
+            None if b is None else shaped(b, "the bias B", count, rows * 2),
+            None if p is None else shaped(p, "the peepholes P", count, hidden * 3),
         )
 
     def results(
@@ -123,8 +129,7 @@ class Layer:
 def _gates(x: Value, w: Value, bias: Value | None) -> Value:
     """x [T, B, I] times w [D, G, I], plus bias [D, G], as [T, B, D, G]."""
     directions, size, inner = w.shape
-    if x.rank != 3:
-        raise ShapeError(f"the input of a recurrent layer must have rank 3, not {list(x.shape)}")
+    ranked(x, "the input of a recurrent layer", 3)
     swapped = x.prim == "transpose" and x.attrs["perm"] == (1, 0, 2)
     rows = x.args[0] if swapped else x
     length, batch = rows.shape[:2]
@@ -153,7 +158,7 @@ def _extras(x: Value, lens: Value | None, **given: Value | None) -> dict[str, Va
     if lens is not None and lens.data is not None and all(n == x.shape[0] for n in lens.data.flat):
         lens = None
     if lens is not None:
-        lens = within(lens.reshape((x.shape[1],)), x.shape[0] + 1)
+        lens = within(shaped(lens, "sequence_lens", x.shape[1]), x.shape[0] + 1)
     return {name: value for name, value in (("lens", lens), *given.items()) if value is not None}
 
 
@@ -179,7 +184,14 @@ def lstm_1(
 ) -> tuple[Value, ...]:
     """LSTM with time first."""
     layer = Layer.of(
-        direction, activations, activation_alpha, activation_beta, clip, 0, ("Sigmoid", "Tanh", "Tanh")
+        direction,
+        activations,
+        activation_alpha,
+        activation_beta,
+        clip,
+        0,
+        hidden_size,
+        ("Sigmoid", "Tanh", "Tanh"),
     )
     return _lstm(layer, x, w, r, b, sequence_lens, initial_h, initial_c, p, bool(input_forget))
 
@@ -206,7 +218,14 @@ def lstm(
 ) -> tuple[Value, ...]:
     """Long short-term memory: c' = f * c + i * g(...), h' = o * h(c'), gates from x @ w + h @ r + b."""
     layer = Layer.of(
-        direction, activations, activation_alpha, activation_beta, clip, layout, ("Sigmoid", "Tanh", "Tanh")
+        direction,
+        activations,
+        activation_alpha,
+        activation_beta,
+        clip,
+        layout,
+        hidden_size,
+        ("Sigmoid", "Tanh", "Tanh"),
     )
     return _lstm(layer, x, w, r, b, sequence_lens, initial_h, initial_c, p, bool(input_forget))
 
@@ -258,17 +277,22 @@ def dynamic_quantize_lstm(
 ) -> tuple[Value, ...]:
     """LSTM with 8-bit weights w [D, I, 4H], r [D, H, 4H]; inputs and states are quantised by their range."""
     layer = Layer.of(
-        direction, activations, activation_alpha, activation_beta, clip, 0, ("Sigmoid", "Tanh", "Tanh")
+        direction,
+        activations,
+        activation_alpha,
+        activation_beta,
+        clip,
+        0,
+        hidden_size,
+        ("Sigmoid", "Tanh", "Tanh"),
     )
     if w_scale is None or r_scale is None:
         raise ShapeError("DynamicQuantizeLSTM needs the scales of both weights")
-    if w.rank != 3 or r.rank != 3:
-        raise ShapeError(f"weights {list(w.shape)} and {list(r.shape)} must have rank 3")
+    # [D, I, 4H] are those of LSTM with the last axes swapped.
+    w, r, b, p = layer.sized(4, w.transpose(0, 2, 1), r.transpose(0, 2, 1), b, p)
+    w, r, bias = w.transpose(0, 2, 1), r.transpose(0, 2, 1), _joined(*_biases(b, 4))
     directions, inner, hidden = layer.directions, w.shape[1], r.shape[1]
     size = hidden * 4
-    w, r = w.reshape((directions, inner, size)), r.reshape((directions, hidden, size))
-    bias = _joined(*_biases(None if b is None else b.reshape((directions, size * 2)), 4))
-    p = None if p is None else p.reshape((directions, hidden * 3))
     points, step, zero = quantize_dynamically(x)
     # [D, I, 4H] to [I, D * 4H], scales and zeros alongside: one product for both directions.
     w_zero = None if w_zero_point is None else _per_column(w_zero_point, directions, size)
@@ -317,7 +341,9 @@ def gru_1(
     output_sequence: int = 0,
 ) -> tuple[Value, ...]:
     """GRU with time first."""
-    layer = Layer.of(direction, activations, activation_alpha, activation_beta, clip, 0, ("Sigmoid", "Tanh"))
+    layer = Layer.of(
+        direction, activations, activation_alpha, activation_beta, clip, 0, hidden_size, ("Sigmoid", "Tanh")
+    )
     return _gru(layer, x, w, r, b, sequence_lens, initial_h, bool(linear_before_reset))
 
 
@@ -341,7 +367,14 @@ def gru(
 ) -> tuple[Value, ...]:
     """Gated recurrent unit: h' = (1 - z) * g(...) + z * h."""
     layer = Layer.of(
-        direction, activations, activation_alpha, activation_beta, clip, layout, ("Sigmoid", "Tanh")
+        direction,
+        activations,
+        activation_alpha,
+        activation_beta,
+        clip,
+        layout,
+        hidden_size,
+        ("Sigmoid", "Tanh"),
     )
     return _gru(layer, x, w, r, b, sequence_lens, initial_h, bool(linear_before_reset))
 
@@ -388,7 +421,9 @@ def rnn_1(
     output_sequence: int = 0,
 ) -> tuple[Value, ...]:
     """RNN with time first."""
-    layer = Layer.of(direction, activations, activation_alpha, activation_beta, clip, 0, ("Tanh",))
+    layer = Layer.of(
+        direction, activations, activation_alpha, activation_beta, clip, 0, hidden_size, ("Tanh",)
+    )
     return _rnn(layer, x, w, r, b, sequence_lens, initial_h)
 
 
@@ -410,7 +445,9 @@ def rnn(
     layout: int = 0,
 ) -> tuple[Value, ...]:
     """Plain recurrent layer: h' = f(x @ w + h @ r + b)."""
-    layer = Layer.of(direction, activations, activation_alpha, activation_beta, clip, layout, ("Tanh",))
+    layer = Layer.of(
+        direction, activations, activation_alpha, activation_beta, clip, layout, hidden_size, ("Tanh",)
+    )
     return _rnn(layer, x, w, r, b, sequence_lens, initial_h)
 
 

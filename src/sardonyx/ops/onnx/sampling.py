@@ -14,6 +14,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, concat, dim_value, iota, make, map_, scalar
+from sardonyx.ops.demands import ANY, ranked, shaped
 from sardonyx.ops.operands import sizes
 from sardonyx.ops.table import op
 
@@ -131,8 +132,11 @@ def grid_sample(
     if mode not in _MODES or padding_mode not in ("zeros", "border", "reflection"):
         raise UnsupportedOp(f"GridSample with mode {mode!r}, padding_mode {padding_mode!r} is not supported")
     border = Border(padding_mode, bool(align_corners))
+    ranked(x, "the input", 3, ANY)
     rank = x.rank - 2
+    ranked(grid, "the grid", x.rank)
     points = grid.shape[1:-1]
+    grid = shaped(grid, "the grid", x.shape[0], *points, rank)
     places = []
     for a in range(rank):
         size = x.shape[2 + a]
@@ -151,10 +155,11 @@ def grid_sample(
 @op("AffineGrid", since=20)
 def affine_grid(theta: Value, size: Value, *, align_corners: int = 0) -> Value:
     """grid[n, p, :] = theta[n] @ (x, y, ..., 1) of every output position p, in -1 to 1."""
-    if theta.rank != 3 or (isinstance(size.size, int) and size.size not in (4, 5)):
-        raise ShapeError(f"AffineGrid needs 4 or 5 sizes and theta of rank 3, not {size.size}, {theta.rank}")
     n, _, *spatial = sizes(size, "the size")
     rank = len(spatial)
+    if rank not in (2, 3):
+        raise ShapeError(f"AffineGrid needs 4 or 5 sizes, not {rank + 2}")
+    theta = shaped(theta, "theta", n, rank, rank + 1)
     points = dims.product(spatial)
     columns = []
     for a in reversed(range(rank)):

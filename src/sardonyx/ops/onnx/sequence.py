@@ -115,14 +115,16 @@ def sequence_length(input_sequence: Value) -> Value:
 @op("ConcatFromSequence", since=11)
 def concat_from_sequence(input_sequence: Value, *, axis: int, new_axis: int = 0) -> Value:
     """All elements joined along an axis, or along a new one."""
+    if new_axis not in (0, 1):
+        raise ShapeError(f"new_axis is {new_axis}, it must be 0 or 1")
     items = _items(input_sequence)
     if items:
         if not new_axis:
             return concat(items, axis)
-        at = axis % (items[0].rank + 1)
+        (at,) = operands.normal_axes((axis,), items[0].rank + 1)
         return concat([i.reshape((*i.shape[:at], 1, *i.shape[at:])) for i in items], at)
     dtype, shape = _known(elements(input_sequence))
-    at = axis % (len(shape) + bool(new_axis))
+    (at,) = operands.normal_axes((axis,), len(shape) + new_axis)
     sizes = list(shape)
     if new_axis:
         sizes.insert(at, None)
@@ -146,7 +148,7 @@ def split_to_sequence(x: Value, split: Value | None = None, *, axis: int = 0, ke
     if split is None:
         sizes = [1] * extent if isinstance(extent, int) else None
     elif split.rank == 0:
-        step = operands.sizes(split, "the split")[0] if split.is_const else None
+        step = operands.size(split, "the split") if split.is_const else None
         if isinstance(step, int) and isinstance(extent, int):
             sizes = [min(step, extent - start) for start in range(0, extent, step)]
     elif isinstance(split.size, int):

@@ -13,7 +13,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, const, dim_value, iota, make, scalar
-from sardonyx.ops.operands import integers, needs_content, needs_size, size
+from sardonyx.ops.operands import integer, needs_content, needs_size, size
 from sardonyx.ops.table import op
 
 Array = np.ndarray[Any, Any]
@@ -41,13 +41,16 @@ def dft(
     onesided: int = 0,
 ) -> Value:
     """The transform of x[..., n, ..., 1 or 2] over an axis."""
-    at = x.axis(-2 if axis is None else integers(axis, "the axis")[0])
+    at = x.axis(-2 if axis is None else integer(axis, "the axis"))
     return transformed(x, dft_length, at, bool(inverse), bool(onesided))
 
 
 def transformed(x: Value, dft_length: Value | None, axis: int, inverse: bool, onesided: bool) -> Value:
     """The transform over an axis; a one-sided inverse gives a real signal."""
-    last = x.rank - 1
+    last, parts = x.rank - 1, 2 if inverse else 1
+    if onesided and dims.equal(x.shape[-1], parts) is False:
+        wanted = "an inverse one complex" if inverse else "a transform real"
+        raise ShapeError(f"one-sided, {wanted} input, whose last axis is {parts}, not {x.shape[-1]}")
     if axis == last:
         raise ShapeError("the last axis holds real and imaginary parts, it cannot be transformed")
     perm = [a for a in range(x.rank) if a not in (axis, last)] + [axis, last]
@@ -121,12 +124,12 @@ def stft(
     if signal.rank not in (2, 3):
         raise ShapeError(f"a signal of shape {list(signal.shape)} must be [batch, n] or [batch, n, 1 or 2]")
     signal = signal.reshape((*signal.shape[:2], 1)) if signal.rank == 2 else signal
-    step = integers(frame_step, "the step")[0]
+    step = integer(frame_step, "the step")
     if step < 1:
         raise ShapeError(f"the step between frames is {step}; it must be positive")
     length: Dim = signal.shape[1] if window is None else window.shape[0]
     if frame_length is not None:
-        length = integers(frame_length, "the frame length")[0]
+        length = integer(frame_length, "the frame length")
     if not isinstance(length, int):
         raise needs_size(length, "the length of a frame")
     if length < 1 or (window is not None and dims.equal(window.size, length) is False):
@@ -179,7 +182,7 @@ def mel_weight_matrix(
     for value in (lower_edge_hertz, upper_edge_hertz):
         if value.data is None:
             raise needs_content(value, "an edge")
-    bins, length, rate = (integers(v, "a size")[0] for v in (num_mel_bins, dft_length, sample_rate))
+    bins, length, rate = (integer(v, "a size") for v in (num_mel_bins, dft_length, sample_rate))
     low, high = (
         2595 * np.log10(1 + float(v.data.reshape(())) / 700)
         for v in (lower_edge_hertz, upper_edge_hertz)

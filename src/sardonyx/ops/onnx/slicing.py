@@ -61,9 +61,9 @@ def slice_(
     x: Value, starts: Value, ends: Value, axes: Value | None = None, steps: Value | None = None
 ) -> Value:
     """x[start:end:step] on some axes; starts and ends may be computed."""
-    first, last = sizes(starts, "the starts", None), sizes(ends, "the ends", None)
-    on = tuple(range(len(first))) if axes is None else integers(axes, "the axes")
-    by = (1,) * len(first) if steps is None else integers(steps, "the steps")
+    first, last = sizes(starts, "starts", None), sizes(ends, "ends", None)
+    on = tuple(range(len(first))) if axes is None else integers(axes, "axes")
+    by = (1,) * len(first) if steps is None else integers(steps, "steps")
     if len({x.axis(a) for a in on}) != len(on):
         raise ShapeError(f"the axes {list(on)} name one twice")
     return sliced(x, first, last, on, by)
@@ -98,14 +98,14 @@ def split_attribute(
     x: Value, sizes_input: Value | None = None, *, axis: int = 0, split: Ints | None = None, node: Node
 ) -> tuple[Value, ...]:
     """Pieces along an axis, equal ones by default."""
-    given = split if sizes_input is None else sizes(sizes_input, "the sizes", None)
+    given = split if sizes_input is None else sizes(sizes_input, "sizes", None)
     return _pieces(x, given, axis, len(node.outputs))
 
 
 @op("Split", since=13)
 def split_input(x: Value, split: Value | None = None, *, axis: int = 0, node: Node) -> tuple[Value, ...]:
     """Pieces along an axis, equal ones by default."""
-    return _pieces(x, None if split is None else sizes(split, "the sizes", None), axis, len(node.outputs))
+    return _pieces(x, None if split is None else sizes(split, "sizes", None), axis, len(node.outputs))
 
 
 @op("Split", since=18)
@@ -113,7 +113,7 @@ def split_(
     x: Value, split: Value | None = None, *, axis: int = 0, num_outputs: int | None = None, node: Node
 ) -> tuple[Value, ...]:
     """Pieces along an axis, by default equal ones but for a smaller last one."""
-    given = None if split is None else sizes(split, "the sizes", None)
+    given = None if split is None else sizes(split, "sizes", None)
     return _pieces(x, given, axis, num_outputs or len(node.outputs))
 
 

@@ -28,7 +28,7 @@ from sardonyx.ops.microsoft.search.decoder import (
 from sardonyx.ops.microsoft.search.loop import Choice, generated, held, number
 from sardonyx.ops.microsoft.search.scores import Rules, State, Timestamps, allowed, repeated
 from sardonyx.ops.onnx.reduce import log_softmax_over, softmax_over
-from sardonyx.ops.operands import integers, size
+from sardonyx.ops.operands import integer, size
 from sardonyx.ops.subgraph import SubGraph
 from sardonyx.ops.table import Node, op
 
@@ -79,8 +79,8 @@ class BeamSearch:
 
 def _counts(num_beams: Value, num_return_sequences: Value) -> tuple[int, int]:
     """The number of beams and that of results."""
-    beams = integers(num_beams, "the number of beams")[0]
-    count = integers(num_return_sequences, "the number of returned sequences")[0]
+    beams = integer(num_beams, "the number of beams")
+    count = integer(num_return_sequences, "the number of returned sequences")
     if not 1 <= count <= beams:
         raise ShapeError(f"{count} sequences cannot be returned from {beams} beams")
     return beams, count
@@ -222,7 +222,7 @@ def whisper_beam_search(
     constant = _constant(min_length, length_penalty, repetition_penalty, *masks, temperature)
     tokens = (translate_token_id, transcribe_token_id, start_of_lm_token_id, no_timestamps_token_id)
     times = Timestamps(eos_token_id, decoder_start_token_id, *tokens, beginning_timestamp_token_id)
-    ruled = logits_processor is not None and integers(logits_processor, "the kind of rules")[0] == 1
+    ruled = logits_processor is not None and integer(logits_processor, "the kind of rules") == 1
     rules = Rules(eos_token_id, beams, no_repeat_ngram_size, times if ruled else None)
     whole = BeamSearch(search, made, decoder, rules, count, bool(early_stopping), _dtype(length_penalty))
     sequences, scores, *steps = whole.results(constant, node)
