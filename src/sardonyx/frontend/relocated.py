@@ -55,14 +55,11 @@ def relocated(source: Source, simplify: bool = False, locate: Locate | None = No
 
 def _copy(source: Source, simplify: bool) -> onnx.ModelProto:
     proto = ModelProto()
+    proto.CopyFrom(source.proto)
     if simplify:
-        import onnx_ir
-
         from sardonyx.frontend.simplified import simplified
 
-        proto.ParseFromString(onnx_ir.to_proto(simplified(source)).SerializeToString())
-    else:
-        proto.CopyFrom(source.proto)
+        return simplified(proto)
     return proto
 
 

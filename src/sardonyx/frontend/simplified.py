@@ -1,81 +1,200 @@
-"""Writes a model back as ONNX after the simplifications that ONNX itself can express.
+"""Simplifies a model as ONNX: what `optimized_model_filepath` and an optimising ModelCompiler receive.
 
-Decides what `optimized_model_filepath` and an optimising ModelCompiler receive; must not know the engine's
-own graph.
+Keeps whatever it does not understand; must not know the engine's own graph.
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence, Set
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
-import onnx_ir
-from onnx_ir.passes import InPlacePass, PassResult, Sequential, common
+import onnx
+from onnx import defs, inliner, shape_inference
 
-from sardonyx.frontend.load import Source
+from sardonyx.frontend import constants
+from sardonyx.frontend.external import tensors_of
+from sardonyx.frontend.scope import opsets_of, ordered, reads
+from sardonyx.frontend.tensors import EXTERNAL
 
-_EXTERNAL_BYTES = 1024
+_KEPT_BYTES = 1024
+_WITH_SATURATION = frozenset(
+    number for name, number in onnx.TensorProto.DataType.items() if name.startswith("FLOAT8")
+)
+_PLAIN = ("", "ai.onnx")
 
 
-class _PlainCasts(InPlacePass):
-    """Casts to the type of another value are Cast, other casts to the type that a value has are Identity."""
+def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with functions inlined and identities, duplicates, dead nodes and needless casts removed.
 
-    def call(self, model: onnx_ir.Model) -> PassResult:
-        """Replace the casts of all graphs."""
-        changed = False
-        for node in model.graph.all_nodes():
-            from_, to = (node.inputs[0], node.outputs[0].dtype) if node.inputs else (None, None)
-            if node.domain or to is None or to in _WITH_SATURATION:
-                continue
-            if node.op_type == "CastLike":
-                node.op_type = "Cast"
-                node.resize_inputs(1)
-                node.attributes.clear()
-                node.attributes.add(onnx_ir.AttrInt64("to", to.value))
-            elif node.op_type == "Cast" and from_ is not None and from_.dtype == to:
-                node.op_type = "Identity"
-                node.attributes.clear()
+    All shapes that ONNX can infer are declared. `model` is used up.
+    """
+    held = _take_out(model)
+    if model.functions:
+        with suppress(RuntimeError, ValueError):  # what cannot be inlined stays a function
+            model = inliner.inline_local_functions(model)
+    with suppress(RuntimeError, ValueError):
+        model = shape_inference.infer_shapes(model)
+    _Walk(opsets_of(model.opset_import)).graph(model.graph, ChainMap(), ChainMap())
+    _put_back(model, held)
+    return model
+
+
+def _take_out(model: onnx.ModelProto) -> list[bytes]:
+    """The bytes of large tensors, which are left with their number as a place outside."""
+    held: list[bytes] = []
+    for tensor, _ in tensors_of(model):
+        if len(tensor.raw_data) > _KEPT_BYTES:
+            tensor.data_location = EXTERNAL
+            tensor.external_data.add(key=_HELD, value=str(len(held)))
+            held.append(tensor.raw_data)
+            tensor.ClearField("raw_data")
+    return held
+
+
+_HELD = "held"
+
+
+def _put_back(model: onnx.ModelProto, held: list[bytes]) -> None:
+    for tensor, _ in tensors_of(model):
+        if tensor.external_data and tensor.external_data[0].key == _HELD:
+            tensor.raw_data = held[int(tensor.external_data[0].value)]
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Goes through graphs and the bodies inside them."""
+
+    opsets: Mapping[str, int]
+
+    def graph(
+        self, graph: onnx.GraphProto, outer: ChainMap[str, str], outer_types: ChainMap[str, int]
+    ) -> None:
+        """Simplify a graph in place; `outer` says by which name a value around it goes now."""
+        given = {i.name for i in graph.input} | constants.initialisers(graph).keys()
+        nodes = ordered(constants.last_of_each(graph.node), given)
+        made = {name for node in nodes for name in node.output}
+        names = outer.new_child({name: name for name in given | made})
+        types = outer_types.new_child(dict(_types(graph)))
+        for node in nodes:
+            _plain_cast(node, types)
+        fixed = {o.name for inner in (graph, *_bodies(graph.node)) for o in inner.output}
+        known_as = _renamed(nodes, made - fixed, {o.name for o in graph.output})
+        names.update(known_as)
+        kept: list[onnx.NodeProto] = []
+        seen: dict[Any, onnx.NodeProto] = {}
+        for node in nodes:
+            node.output[:] = [known_as.get(name, name) for name in node.output]
+            node.input[:] = [names.get(name, name) for name in node.input]
+            for body in _own_bodies(node):
+                self.graph(body, names, types)
+            twin = _source(node) or self._twin(node, seen)
+            if twin is None or (fixed & set(node.output) and twin != list(node.output)):
+                kept.append(node)
             else:
-                continue
-            changed = True
-        return PassResult(model, changed)
+                names.update(zip(node.output, twin, strict=False))
+        _replace(graph, _live(kept, {o.name for o in graph.output}))
+
+    def _twin(self, node: onnx.NodeProto, seen: MutableMapping[Any, onnx.NodeProto]) -> list[str] | None:
+        """The results of an earlier node that computes the same."""
+        if any(_own_bodies(node)) or not self._is_known(node):
+            return None
+        attributes = sorted(a.SerializeToString(deterministic=True) for a in node.attribute)
+        results = tuple(map(bool, node.output))
+        twin = seen.setdefault((node.domain, node.op_type, *node.input, results, *attributes), node)
+        return None if twin is node else list(twin.output)
+
+    def _is_known(self, node: onnx.NodeProto) -> bool:
+        """Whether ONNX says that the operator computes the same each time."""
+        domain = "" if node.domain in _PLAIN else node.domain
+        with suppress(defs.SchemaError):
+            schema = defs.get_schema(node.op_type, self.opsets.get(domain, 1), domain)
+            return bool(schema.node_determinism == defs.OpSchema.NodeDeterminism.Deterministic)
+        return False
 
 
-_WITH_SATURATION = frozenset(t for t in onnx_ir.DataType if t.name.startswith("FLOAT8"))
+def _types(graph: onnx.GraphProto) -> Iterator[tuple[str, int]]:
+    for value in (*graph.value_info, *graph.input, *graph.output):
+        if value.type.HasField("tensor_type"):
+            yield value.name, value.type.tensor_type.elem_type
+    for tensor in graph.initializer:
+        yield tensor.name, tensor.data_type
 
 
-def simplified(source: Source) -> onnx_ir.Model:
-    """The model with functions inlined and duplicates, dead nodes and casts to the same type removed.
-
-    All shapes that ONNX can infer are declared. External data is still external.
-    """
-    model = onnx_ir.from_proto(source.proto)
-    onnx_ir.external_data.set_base_dir(model.graph, source.folders[0])
-    steps = Sequential(
-        common.InlinePass(),
-        common.CommonSubexpressionEliminationPass(),
-        common.ShapeInferencePass(),
-        _PlainCasts(),
-        common.IdentityEliminationPass(),
-        common.RemoveUnusedNodesPass(),
-    )
-    return steps(model).model
+def _own_bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
 
 
-def write_simplified(
-    source: Source, path: str | os.PathLike[str], external_name: str | None = None, external_bytes: int = 0
-) -> None:
-    """Write the simplified model.
+def _bodies(nodes: Any) -> Iterator[onnx.GraphProto]:
+    for node in nodes:
+        for body in _own_bodies(node):
+            yield body
+            yield from _bodies(body.node)
 
-    Initialisers of at least `external_bytes` (0 = 1024) go to the file `external_name` beside it, if one is
-    named.
 
-    Raises OSError if the file cannot be written.
-    """
-    model = simplified(source)
-    if external_name is None:
-        onnx_ir.external_data.load_to_model(model)
-        onnx_ir.save(model, Path(path))
+def _renamed(nodes: Sequence[onnx.NodeProto], free: Set[str], results: Set[str]) -> dict[str, str]:
+    """Values that only go on as a result of the graph, by the name of that result."""
+    found: dict[str, str] = {}
+    for node in nodes:
+        source = _source(node)
+        if source and source[0] in free and node.output[0] in results:
+            found.setdefault(source[0], node.output[0])
+    return found
+
+
+def _source(node: onnx.NodeProto) -> list[str] | None:
+    """What an Identity repeats."""
+    return list(node.input) if node.op_type == "Identity" and node.domain in _PLAIN else None
+
+
+def _plain_cast(node: onnx.NodeProto, types: Mapping[str, int]) -> None:
+    """A cast to the type of another value is Cast, one to the type that a value has Identity."""
+    to = types.get(node.output[0], 0) if node.output else 0
+    if node.domain not in _PLAIN or not to or to in _WITH_SATURATION:
         return
-    limit = external_bytes or _EXTERNAL_BYTES
-    onnx_ir.save(model, Path(path), external_data=external_name, size_threshold_bytes=limit)
+    if node.op_type == "CastLike":
+        del node.input[1:]
+        node.op_type = "Cast"
+        node.ClearField("attribute")
+        node.attribute.add(name="to", i=to, type=onnx.AttributeProto.INT)
+    elif node.op_type == "Cast" and types.get(node.input[0]) == to:
+        node.op_type = "Identity"
+        node.ClearField("attribute")
+
+
+def _live(nodes: list[onnx.NodeProto], used: set[str]) -> list[onnx.NodeProto]:
+    """The nodes that give something; `used` becomes all names that they read."""
+    live = []
+    for node in reversed(nodes):
+        if used & set(node.output):
+            live.append(node)
+            used.update(reads(node))
+    return live[::-1]
+
+
+def _replace(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    """Leave these nodes, and of what belongs to names only what they or the caller know."""
+    outside = {i.name for i in graph.input} | {o.name for o in graph.output}
+    named = outside | {name for node in nodes for name in (*reads(node), *node.output)}
+    _keep(graph.node, nodes)
+    for field, name_of in (
+        (graph.initializer, attrgetter("name")),
+        (graph.sparse_initializer, attrgetter("values.name")),
+        (graph.value_info, attrgetter("name")),
+    ):
+        _keep(field, [item for item in field if name_of(item) in named])
+
+
+def _keep(field: Any, items: Sequence[Any]) -> None:
+    copies = [deepcopy(item) for item in items]
+    del field[:]
+    field.extend(copies)

@@ -9,13 +9,14 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.ort.enums import GraphOptimizationLevel, NamedValue, members
 from sardonyx.ort.exceptions import Fail, InvalidArgument, status
+from sardonyx.ort.external_file import ExternalFile
 from sardonyx.ort.options import SessionOptions, as_int
 from sardonyx.ort.ortvalue import OrtValue
 from sardonyx.ort.session import InferenceSession
@@ -24,9 +25,6 @@ from sardonyx.ort.status import load_status
 
 if TYPE_CHECKING:
     from sardonyx.frontend.relocated import FileRange, Locate
-
-_ALIGNMENT = 4096
-"""Where tensors in a file of external data begin, so that they can be mapped into memory."""
 
 
 class OrtCompileApiFlags(NamedValue):
@@ -191,47 +189,11 @@ class ModelCompiler:
             if self._locate is not None:
                 locate = _by_function(self._locate)
             elif self._weights:
-                locate = stack.enter_context(_Weights(folder, self._weights, self._threshold))
+                locate = stack.enter_context(ExternalFile(folder, self._weights, self._threshold))
             try:
                 return relocated(read_source(origin, self._options), self._simplify, locate)
             except (OSError, ValueError) as error:
                 raise load_status(error, origin if isinstance(origin, str) else None) from error
-
-
-class _Weights:
-    """A file of external data, made when the first tensor is put into it and in its place when all are."""
-
-    def __init__(self, folder: Path, name: str, threshold: int) -> None:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            text = f"the file of external initializers {name!r} must lie beside the model; name it relative"
-            raise status(InvalidArgument, text)
-        self._path, self._name, self._threshold = folder / name, name, threshold
-        self._part = self._path.with_name(f"{self._path.name}.{os.getpid()}.part")
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> Locate:
-        return self._put
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._file is None:
-            return
-        self._file.close()
-        if kind is None:
-            self._part.replace(self._path)
-        else:
-            self._part.unlink(missing_ok=True)
-
-    def _put(self, name: str, array: np.ndarray[Any, Any], place: FileRange | None) -> FileRange | None:
-        from sardonyx.frontend.relocated import FileRange
-
-        if array.nbytes < max(self._threshold, 1):
-            return None
-        if self._file is None:
-            self._file = self._part.open("wb")
-        self._file.seek(-self._file.tell() % _ALIGNMENT, os.SEEK_CUR)
-        start = self._file.tell()
-        self._file.write(np.ascontiguousarray(array).data)
-        return FileRange(Path(self._name).as_posix(), start, array.nbytes)
 
 
 def _by_function(function: Located) -> Locate:

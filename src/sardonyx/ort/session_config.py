@@ -6,6 +6,8 @@ The one place that knows which config keys of onnxruntime mean something here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sardonyx.base.dataclass import replace
@@ -13,6 +15,7 @@ from sardonyx.base.knobs import KNOBS, PRECISION, CompileOptions
 from sardonyx.ort.enums import ExecutionMode, GraphOptimizationLevel
 from sardonyx.ort.environment import global_threads
 from sardonyx.ort.exceptions import Fail, status
+from sardonyx.ort.external_file import ExternalFile
 from sardonyx.ort.logger import WARNING, log
 from sardonyx.ort.options import SessionOptions
 
@@ -27,6 +30,7 @@ _SPIN_US = "session.intra_op.spin_duration_us"
 RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
 _MODEL_CONFIG_KEY = "ort_config"
 _SAVED_WEIGHTS = "session.optimized_model_external_initializers_file_name"
+_SAVED_WEIGHTS_LEAST = 1024
 _SAVED_WEIGHTS_BYTES = "session.optimized_model_external_initializers_min_size_in_bytes"
 
 _FROM_MODEL: dict[str, Callable[[Any], Any]] = {
@@ -100,20 +104,22 @@ def read_source(model: str | bytes | None, options: SessionOptions) -> Source:
 def write_optimized(model: str | bytes | None, options: SessionOptions, chosen: CompileOptions) -> None:
     """Write what `optimized_model_filepath` asks for: the simplified model as ONNX.
 
-    The optimized form that runs is native code, which the cache keeps.
+    The optimized form that runs is native code, which the cache keeps. Raises LoadError if data is missing,
+    OSError if a file cannot be written.
     """
     from sardonyx import frontend
-    from sardonyx.frontend.simplified import write_simplified
+    from sardonyx.frontend.relocated import relocated
 
     assert model is not None
-    entries = options._entries
-    least = entries.get(_SAVED_WEIGHTS_BYTES, "")
-    write_simplified(
-        frontend.open_model(model, chosen),
-        options.optimized_model_filepath,
-        entries.get(_SAVED_WEIGHTS),
-        int(least) if least.isdecimal() else 0,
-    )
+    path = Path(options.optimized_model_filepath)
+    name, least = options._entries.get(_SAVED_WEIGHTS), options._entries.get(_SAVED_WEIGHTS_BYTES, "")
+    with ExitStack() as stack:
+        locate = None
+        if name is not None:
+            threshold = (int(least) if least.isdecimal() else 0) or _SAVED_WEIGHTS_LEAST
+            locate = stack.enter_context(ExternalFile(path.parent, name, threshold))
+        content = relocated(frontend.open_model(model, chosen), True, locate)
+    path.write_bytes(content)
 
 
 def with_files(model: str | bytes | None, options: SessionOptions, chosen: CompileOptions) -> CompileOptions:
