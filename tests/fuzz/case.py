@@ -16,6 +16,7 @@ from tests.fuzz.mutate_graph import CHANGES, Change
 from tests.fuzz.mutate_proto import spoil
 from tests.fuzz.mutate_whole import FORMS, external
 from tests.fuzz.seeds import Seed, seeds, text_seeds
+from tests.fuzz.trips import bound
 
 _OF_OUR_OWN = 0.3
 """The share of cases that start from a model of this folder."""
@@ -64,6 +65,8 @@ def make(seed: int, number: int) -> Case:
         with suppress(ValueError, TypeError, OverflowError):  # of what an earlier change made senseless
             change(model, guest, chance)
         names.append(change.__name__)
+    with suppress(ValueError, TypeError):
+        bound(model)
     if any(change is external for change in changes):
         files = {"weights.bin": chance.randbytes(chance.choice((0, 16, 256, 4096))), **files}
     return Case(" ".join(names), model.SerializeToString(), feeds, files, chance)

@@ -61,7 +61,7 @@ class _Pool:
 
     def found(self, tokens: Array, least: int, most: int, skips: int) -> Iterator[Array]:
         """For each length and distance of parts, the columns of the n-grams at each place of each row."""
-        for step in range(1, skips + 2):
+        for step in range(1, min(skips + 1, max(tokens.shape[1] - 1, 1)) + 1):
             state = tokens
             for depth in range(most):
                 later = tokens[:, depth * step :]
