@@ -12,7 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 
 import sardonyx
+from sardonyx.base import custom
 from sardonyx.ir.value import Value
+from sardonyx.ops import table
 from tests.tolerance import difference
 
 LINE = "float[2, 3] x"
@@ -186,8 +188,11 @@ def test_an_operator_of_the_caller_stays(tmp_path: Path) -> None:
     model.opset_import.add(domain="own.saved", version=1)
     onnx.save(model, tmp_path / "in.onnx")
     source = str(tmp_path / "in.onnx")
-    saved = written(source, tmp_path / "out", apart=False)
-    same(model, source, saved, (sardonyx,))
+    try:
+        saved = written(source, tmp_path / "out", apart=False)
+        same(model, source, saved, (sardonyx,))
+    finally:
+        table.withdraw(*custom.ADDED.pop())
     assert [node.domain for node in onnx.load(saved).graph.node] == ["own.saved"]
 
 

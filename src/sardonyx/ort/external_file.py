@@ -11,7 +11,7 @@ import numpy as np
 from sardonyx.ort.exceptions import InvalidArgument, status
 
 if TYPE_CHECKING:
-    from sardonyx.frontend.relocated import Locate, FileRange
+    from sardonyx.frontend.relocated import FileRange, Locate
 
 _ALIGNMENT = 4096
 """Where tensors in a file of external data begin, so that they can be mapped into memory."""
