@@ -24,7 +24,8 @@ def impossible(**feeds: object) -> Bad:
     return Bad(
         feeds,
         Fail,
-        "too large|negative|is below|result of|contradict|cannot reshape|too many|malformed|positive|differ|multiple",
+        "too large|negative|is below|result of|contradict|cannot reshape|too many|malformed|positive|differ"
+        "|multiple",
     )
 
 
