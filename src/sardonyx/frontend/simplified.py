@@ -9,13 +9,13 @@ from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence, Set
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 import onnx
 from onnx import defs, inliner, shape_inference
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.frontend import constants
 from sardonyx.frontend.external import tensors_of
 from sardonyx.frontend.scope import opsets_of, ordered, reads
