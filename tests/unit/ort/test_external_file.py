@@ -1,4 +1,4 @@
-"""The file beside a model holds large tensors one after the other, aligned, and is there whole or not at all."""
+"""The file beside a model holds large tensors one after the other, aligned; it is whole or not there."""
 
 from __future__ import annotations
 
