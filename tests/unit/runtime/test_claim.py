@@ -114,7 +114,10 @@ def test_two_cold_processes_compile_every_object_once(path: Path, tmp_path: Path
     assert sum(int(compiles) for compiles, _ in results) == objects
 
 
-@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("seconds", [0.3, pytest.param(0.1, marks=SLOW), pytest.param(0.6, marks=SLOW)])
 def test_a_killed_process_leaves_nothing_broken(
     path: Path, tmp_path: Path, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,9 +61,10 @@ def test_an_empty_program_is_no_work(pair: Team, image: LoadedImage) -> None:
     assert pair.run(program.launch(2)) is None
 
 
-def test_barriers_order_memory(pair: Team, image: LoadedImage) -> None:
+@pytest.mark.parametrize("times", [5_000, pytest.param(50_000, marks=pytest.mark.slow)])
+def test_barriers_order_memory(pair: Team, image: LoadedImage, times: int) -> None:
     slots = aligned_words(16)
-    program = Program(image, ("exchange", [slots, 50_000]))
+    program = Program(image, ("exchange", [slots, times]))
     assert pair.run(program.launch(2)) is None
     assert pair.run(program.launch(1)) is None
 

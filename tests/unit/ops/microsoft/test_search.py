@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -315,30 +316,37 @@ def test_searches_without_meaning(op: str, feeds: dict[str, Any], attributes: st
         numpy_results(data, feeds)
 
 
-@pytest.mark.parametrize("op", ["GreedySearch", "Sampling", "BeamSearch"])
-def test_searches_run_native(op: str) -> None:
-    """One session serves prompts and results of any length."""
-    feeds = {
-        "GreedySearch": greedy(),
-        "Sampling": greedy(presence=None, seed=ints(5)),
-        "BeamSearch": beamed(3, 2),
-    }[op]
+FEEDS = {
+    "GreedySearch": greedy(),
+    "Sampling": greedy(presence=None, seed=ints(5)),
+    "BeamSearch": beamed(3, 2),
+}
+
+
+@cache
+def native(op: str) -> tuple[bytes, Any]:
+    """A model that runs a search to its limit, and its session."""
     attributes = DRAWN["warm"] if op == "Sampling" else ""
     results = BEAMED if op == "BeamSearch" else LINES
-    data = model(op, feeds, decoder(), results, attributes=attributes, eos=NO_END)
-    session = sardonyx.InferenceSession(data)
+    data = model(op, FEEDS[op], decoder(), results, attributes=attributes, eos=NO_END)
+    return data, sardonyx.InferenceSession(data)
+
+
+@pytest.mark.parametrize("op", FEEDS)
+def test_searches_run_native(op: str) -> None:
+    """One session serves prompts and results of any length."""
+    data, session = native(op)
     assert not session.report.fallbacks
     for length, most in ((4, 14), (2, 9), (1, 3)):
-        given = {**feeds, "ids": PROMPTS[:, -length:], "most": ints(most)}
+        given = {**FEEDS[op], "ids": PROMPTS[:, -length:], "most": ints(most)}
         live = {name: array for name, array in given.items() if array is not None}
         ours, theirs = session.run(None, live), peer_results(data, live)
         assert ours[0].tolist() == theirs[0].tolist()
 
 
 def test_a_search_without_room_is_refused_when_it_runs() -> None:
-    feeds = greedy()
-    session = sardonyx.InferenceSession(model("GreedySearch", feeds, decoder(), LINES))
-    live = {name: array for name, array in feeds.items() if array is not None}
+    _, session = native("GreedySearch")
+    live = {name: array for name, array in FEEDS["GreedySearch"].items() if array is not None}
     with pytest.raises(Exception, match="negative size"):
         session.run(None, {**live, "most": ints(2)})
     assert session.run(None, live)[0].shape == (3, 14)
