@@ -87,6 +87,8 @@ def _json(path: Path) -> dict[str, Array]:
     data = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(data, list) and data and isinstance(data[0], dict):
         data = {name: [row.get(name) for row in data] for name in data[0]}
+    if not isinstance(data, list | dict):
+        raise ValueError("it holds neither a list nor columns by name")
     return {"": np.asarray(data)} if isinstance(data, list) else {k: _values(v) for k, v in data.items()}
 
 

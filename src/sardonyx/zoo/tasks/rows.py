@@ -45,6 +45,8 @@ def _read(path: Path) -> dict[str, list[str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             head, *rows = list(csv.reader(file))
+        if any(len(row) != len(head) for row in rows):
+            raise ValueError("not all of its lines have as many cells as its header")
     except (OSError, ValueError, csv.Error) as error:
         raise FetchError(f"{path} is no table that can be read: {error}") from error
     return {name: [row[at] for row in rows] for at, name in enumerate(head)}

@@ -1,0 +1,42 @@
+"""Measures are their definitions, and intervals hold them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.train.scores import calibration, confusion, of_classes, of_values
+
+TRUTH = np.array(["a", "b", "b", "c", "a", "b"])
+CHANCES = np.array(
+    [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3], [0.05, 0.9, 0.05]]
+)
+
+
+def test_classes() -> None:
+    scores = {score.name: score for score in of_classes(TRUTH, CHANCES, ["a", "b", "c"], 1)}
+    assert scores["accuracy"].value == pytest.approx(5 / 6)
+    assert scores["balanced accuracy"].value == pytest.approx((1 + 2 / 3 + 1) / 3)
+    right = [0.8, 0.7, 0.3, 0.8, 0.4, 0.9]
+    assert scores["log loss"].value == pytest.approx(-np.log(right).mean())
+    for score in scores.values():
+        assert score.low <= score.high
+    again = {score.name: score for score in of_classes(TRUTH, CHANCES, ["a", "b", "c"], 1)}
+    assert again["accuracy"] == scores["accuracy"], "draws repeat"
+
+
+def test_values() -> None:
+    truth, said = np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 6])
+    rms, absolute, explained = of_values(truth, said, 1)
+    assert rms.value == pytest.approx(1)
+    assert absolute.value == pytest.approx(0.5)
+    assert explained.value == pytest.approx(1 - 4 / 5)
+    assert rms.low <= rms.value <= rms.high
+
+
+def test_how_sure_and_how_right() -> None:
+    rows = calibration(TRUTH, CHANCES, ["a", "b", "c"])
+    assert sum(count for _, _, count in rows) == 6
+    assert rows[-1] == (pytest.approx(0.9), 1.0, 1)
+    counts = confusion(TRUTH, np.array(["a", "b", "a", "c", "a", "b"]), ["a", "b", "c"])
+    assert counts.tolist() == [[2, 0, 0], [1, 2, 0], [0, 0, 1]]
