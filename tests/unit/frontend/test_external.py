@@ -8,7 +8,7 @@ import pytest
 
 from sardonyx.errors import LoadError
 from sardonyx.frontend.external import external_files, tensors_in, tensors_of
-from sardonyx.frontend.load import open_model
+from sardonyx.frontend.load import Source, open_model
 
 TEXT = """<ir_version: 10, opset_import: ["" : 21]>
 g (bool c) => (float[2] y) { y = If (c) <
@@ -24,7 +24,7 @@ def outside(location: str, **entries: int) -> onnx.TensorProto:
     return made
 
 
-def source(*tensors: onnx.TensorProto):  # type: ignore[no-untyped-def]
+def source(*tensors: onnx.TensorProto) -> Source:
     model = onnx.parser.parse_model(TEXT)
     model.graph.initializer.extend(tensors)
     return open_model(model.SerializeToString())

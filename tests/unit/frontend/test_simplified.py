@@ -30,7 +30,8 @@ def test_repeats_dead_nodes_and_idle_casts_go(tmp_path: Path) -> None:
 
 
 def test_large_weights_go_to_the_file_that_is_named(tmp_path: Path) -> None:
-    text = '<ir_version: 10, opset_import: ["" : 21]> g (float[4] x) => (float[4] y) <float[4] w = {1,2,3,4}> { y = Add(x, w) }'
+    text = """<ir_version: 10, opset_import: ["" : 21]>
+    g (float[4] x) => (float[4] y) <float[4] w = {1,2,3,4}> { y = Add(x, w) }"""
     source = open_model(onnx.parser.parse_model(text).SerializeToString())
     write_simplified(source, tmp_path / "m.onnx", "w.bin", 8)
     assert (tmp_path / "w.bin").stat().st_size >= 16

@@ -1,4 +1,4 @@
-"""Declared types are read as users see them, and equal names of sizes mean equal sizes, where they are names."""
+"""Declared types are read as users see them; equal names of sizes, where they are names, mean equal sizes."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ from sardonyx.zoo.tasks.rows import make
 TEXT = """<ir_version: 10, opset_import: ["" : 21]>
 g (float[N,1] a, int64[N,1] b, string[N,1] c) => (float[N,1] y, string[N,1] z)
 { f = Cast<to = 1>(b) y = Add(a, f) z = Identity(c) }"""
-MATRIX = '<ir_version: 10, opset_import: ["" : 21]> g (float[N,2] x) => (float[N] y) <int64[1] a = {1}> { y = ReduceSum<keepdims=0>(x, a) }'
+MATRIX = """<ir_version: 10, opset_import: ["" : 21]>
+g (float[N,2] x) => (float[N] y) <int64[1] a = {1}> { y = ReduceSum<keepdims=0>(x, a) }"""
 
 
 def model(folder: Path, text: str) -> str:
