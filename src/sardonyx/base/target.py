@@ -27,8 +27,9 @@ class Target:
     """One instruction set with the widths and tiles that kernels read.
 
     `lanes` is the vector width in elements of 32 bits, `tiles` the register tiles of contractions, the
-    preferred first. `instructions` are those of the machine that functions of numbers ask for, `executor` is
-    the part of the executor's text that is written for it; both follow from the name.
+    preferred first, `channel_block` how many channels of a pixel lie side by side where convolutional parts
+    run blocked, a power of two. `instructions` are those of the machine that functions of numbers ask for,
+    `executor` is the part of the executor's text that is written for it; both follow from the name.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Target:
     lanes: int
     tiles: tuple[RegisterTile, ...] = ()
     prefetch: Prefetch = Prefetch(0)
+    channel_block: int = 16
     l1_bytes: int = 32 << 10
     l2_bytes: int = 1 << 20
     instructions: tuple[Instruction, ...] = field(default=(), repr=False, compare=False)

@@ -93,7 +93,8 @@ def channel_axes(kernel: Kernel) -> frozenset[Axis]:
 
 
 def _runs_along_channels(bias: Load, kernel: Kernel) -> bool:
-    return len(kernel.outer) != 5 or kernel.outer[1] not in bias.axes or bias.at.factor(kernel.outer[1]) == 16
+    outer = kernel.outer
+    return len(outer) != 5 or outer[1] not in bias.axes or bias.at.factor(outer[1]) == outer[-1].extent
 
 
 def epilogue_reads(kernel: Kernel) -> list[Storage]:

@@ -1,8 +1,9 @@
-"""Runs convolutional parts with 16 channels of a pixel side by side: [N, C/16, H, W, 16].
+"""Runs convolutional parts with a block of b channels of a pixel side by side: [N, C/b, H, W, b].
 
-The layout is explicit: a blocked tensor is a 5-D value. Each value that has a blocked form keeps it beside
-its plain one; whoever can use the blocked form does, and the plain form is only made where it is asked for.
-A tensor of shape [N, C, H, W, rest...] has the blocked shape [N, ceil(C/16), H, W, 16, rest...].
+How many is a fact of the target. The layout is explicit: a blocked tensor is a 5-D value. Each value that has
+a blocked form keeps it beside its plain one; whoever can use the blocked form does, and the plain form is
+only made where it is asked for.
+A tensor of shape [N, C, H, W, rest...] has the blocked shape [N, ceil(C/b), H, W, b, rest...].
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.packing import packed
 from sardonyx.passes.transposed import phases
 
-BLOCK = 16
 _MIN_CHANNELS = 16
 
 
@@ -30,13 +30,13 @@ def blocking(graph: Graph, goal: Goal) -> Graph:
     return graph.map(forms.visit)
 
 
-def block(x: Value) -> Value:
-    """[N, C, H, W, rest...] -> [N, C/16, H, W, 16, rest...], missing channels zero."""
+def block(x: Value, size: int) -> Value:
+    """[N, C, H, W, rest...] -> [N, C/size, H, W, size, rest...], missing channels zero."""
     channels = _channels(x)
-    blocks = -(-channels // BLOCK)
+    blocks = -(-channels // size)
     low = (0,) * x.rank
-    high = (0, blocks * BLOCK - channels, *(0,) * (x.rank - 2))
-    split = x.pad(low, high).reshape((x.shape[0], blocks, BLOCK, *x.shape[2:]))
+    high = (0, blocks * size - channels, *(0,) * (x.rank - 2))
+    split = x.pad(low, high).reshape((x.shape[0], blocks, size, *x.shape[2:]))
     rest = range(5, split.rank)
     return split.transpose(0, 1, 3, 4, 2, *rest)
 
@@ -45,8 +45,8 @@ def unblock(x: Value, channels: int) -> Value:
     """The inverse of `block`."""
     rest = range(5, x.rank)
     joined = x.transpose(0, 1, 4, 2, 3, *rest)
-    n, blocks = x.shape[0], x.shape[1]
-    flat = joined.reshape((n, blocks * BLOCK, x.shape[2], x.shape[3], *x.shape[5:]))
+    n = x.shape[0]
+    flat = joined.reshape((n, x.shape[1] * x.shape[4], x.shape[2], x.shape[3], *x.shape[5:]))
     return flat.slice((0,) * flat.rank, (n, channels, *flat.shape[2:]))
 
 
@@ -90,7 +90,7 @@ class _Forms:
     """The blocked forms of the values seen so far, by id of their plain form."""
 
     def __init__(self, goal: Goal) -> None:
-        self.goal = goal
+        self.goal, self.block = goal, goal.target.channel_block
         self.blocked: dict[int, Value] = {}
         self.of_old: dict[int, Value] = {}
         self.keep: list[Value] = []
@@ -151,17 +151,20 @@ class _Forms:
             return self.depthwise(value)
         known = self.get(x)
         attrs = {k: value.attrs[k] for k in ("strides", "dilations", "group")} | {"channels": outputs}
-        shape = (value.shape[0], -(-outputs // BLOCK), *value.shape[2:], BLOCK)
+        shape = (value.shape[0], -(-outputs // self.block), *value.shape[2:], self.block)
         if known is None and per < _MIN_CHANNELS and group == 1 and value.dtype is dt.F32:
             source = x.pad((0, 0, *low), (0, 0, *high))
         else:
-            source = (known if known is not None else block(x)).pad((0, 0, *low, 0), (0, 0, *high, 0))
+            source = (known if known is not None else block(x, self.block)).pad(
+                (0, 0, *low, 0), (0, 0, *high, 0)
+            )
         return self.contraction(source, w, attrs, shape, value.dtype)
 
     def contraction(self, x: Value, w: Value, attrs: dict[str, Any], shape: Shape, dtype: DType) -> Value:
         """A convolution in blocked layout; weights that are fed are laid out for it first."""
         fed = not w.is_numeric_const and self.goal.target.is_machine
         laid_out = (packed(w, self.goal, blocked=x.rank == 5),) if fed else ()
+        attrs = {**attrs, "block": self.block}
         return make("conv_blocked", (x, w, *laid_out), attrs, dtype, shape)
 
     def conv_transpose(self, value: Value) -> Value | None:
@@ -169,26 +172,26 @@ class _Forms:
         one = value.attrs["group"] == 1
         if value.rank != 4 or value.dtype is not dt.F32 or not one or not _packable(w, 1):
             return None
-        blocks = -(-_channels(value) // BLOCK)
-        p = phases(value, blocks * BLOCK)
-        source = self.get(x) or block(x)
+        blocks = -(-_channels(value) // self.block)
+        p = phases(value, blocks * self.block)
+        source = self.get(x) or block(x, self.block)
         n, (high, wide) = x.shape[0], p.counts
         results = []
         for part in p.parts:
-            split = (n, *part.sizes, blocks, high, wide, BLOCK)
+            split = (n, *part.sizes, blocks, high, wide, self.block)
             if part.weights is None:
                 results.append(scalar(0, value.dtype).broadcast(split))
                 continue
             padded = source.pad((0, 0, *part.low, 0), (0, 0, *part.high, 0))
             attrs = {"strides": (1, 1), "dilations": part.dilations, "group": 1}
             attrs["channels"] = part.weights.shape[0]
-            shape = (n, dims.product(part.sizes) * blocks, high, wide, BLOCK)
+            shape = (n, dims.product(part.sizes) * blocks, high, wide, self.block)
             sums = self.contraction(padded, part.weights, attrs, shape, value.dtype)
             results.append(sums.reshape(split))
         rows, columns = p.strides
         y = p.joined(results, 1).transpose(0, 3, 4, 1, 5, 2, 6)
-        y = y.reshape((n, blocks, high * rows, wide * columns, BLOCK))
-        return y.slice((0, 0, *p.start, 0), (n, blocks, *value.shape[2:], BLOCK))
+        y = y.reshape((n, blocks, high * rows, wide * columns, self.block))
+        return y.slice((0, 0, *p.start, 0), (n, blocks, *value.shape[2:], self.block))
 
     def upsample(self, value: Value) -> Value | None:
         """reshape(broadcast(reshape(x, [N, C, H, 1, W, 1]), [N, C, H, s, W, t])): nearest upscaling."""
@@ -212,18 +215,18 @@ class _Forms:
 
     def depthwise(self, value: Value) -> Value:
         x, w = value.args
-        form = self.get(x) or block(x)
+        form = self.get(x) or block(x, self.block)
         low, high, at = value.attrs["low"], value.attrs["high"], value.attrs
         kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
         views = form.pad((0, 0, *low, 0), (0, 0, *high, 0)).window(
             (2, 3), kernel, at["strides"], at["dilations"]
         )
         channels = _channels(value)
-        blocks = -(-channels // BLOCK)
-        taps = w.reshape((channels, *kernel)).pad((0, 0, 0), (blocks * BLOCK - channels, 0, 0))
-        taps = taps.reshape((1, blocks, 1, 1, BLOCK, *kernel)).transpose(0, 1, 2, 3, 5, 6, 4)
+        blocks = -(-channels // self.block)
+        taps = w.reshape((channels, *kernel)).pad((0, 0, 0), (blocks * self.block - channels, 0, 0))
+        taps = taps.reshape((1, blocks, 1, 1, self.block, *kernel)).transpose(0, 1, 2, 3, 5, 6, 4)
         product = views.transpose(0, 1, 2, 3, 5, 6, 4) * taps
-        return product.sum(4, 5).reshape((*product.shape[:4], BLOCK))
+        return product.sum(4, 5).reshape((*product.shape[:4], self.block))
 
     def map(self, value: Value) -> Value | None:
         forms = [self.get(a) for a in value.args]
@@ -248,7 +251,7 @@ class _Forms:
             return form
         if arg.shape[1] == 1:
             return arg.reshape((*arg.shape[:4], 1, *arg.shape[4:]))
-        return block(arg)
+        return block(arg, self.block)
 
     def reduce(self, value: Value) -> Value | None:
         form = self.get(value.args[0])
@@ -270,12 +273,15 @@ class _Forms:
         start, size, step = value.attrs["start"], value.attrs["size"], value.attrs["step"]
         whole = start[1] == 0 and size[1] == value.args[0].shape[1] and step[1] == 1
         if not whole and not (
-            isinstance(start[1], int) and start[1] % BLOCK == 0 and channels % BLOCK == 0 and step[1] == 1
+            isinstance(start[1], int)
+            and start[1] % self.block == 0
+            and channels % self.block == 0
+            and step[1] == 1
         ):
             return None
-        start = (start[0], start[1] if whole else start[1] // BLOCK, *start[2:])
-        size = (size[0], form.shape[1] if whole else channels // BLOCK, *size[2:])
-        return form.slice(_wide(start, 0), _wide(size, BLOCK), (*step[:4], 1, *step[4:]))
+        start = (start[0], start[1] if whole else start[1] // self.block, *start[2:])
+        size = (size[0], form.shape[1] if whole else channels // self.block, *size[2:])
+        return form.slice(_wide(start, 0), _wide(size, self.block), (*step[:4], 1, *step[4:]))
 
     def window(self, value: Value) -> Value | None:
         form, at = self.get(value.args[0]), value.attrs
@@ -302,9 +308,9 @@ class _Forms:
             return None
         if not all(isinstance(a.shape[1], int) for a in value.args):
             return None
-        if axis == 1 and any(_channels(a) % BLOCK for a in value.args[:-1]):
+        if axis == 1 and any(_channels(a) % self.block for a in value.args[:-1]):
             return None
-        return concat([f or block(a) for f, a in zip(forms, value.args, strict=True)], axis)
+        return concat([f or block(a, self.block) for f, a in zip(forms, value.args, strict=True)], axis)
 
     def gather(self, value: Value) -> Value | None:
         form, axis = self.get(value.args[0]), value.attrs["axis"]

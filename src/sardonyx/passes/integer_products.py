@@ -37,7 +37,7 @@ def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:
     terms = _EXACT // max(1, max(map(abs, left)) * max(map(abs, right)))
     if value.prim == "dot":
         return _dot(value, terms)
-    return _conv(value, terms)
+    return _conv(value, terms, goal.target.channel_block)
 
 
 def _dot(value: Value, terms: int) -> Value:
@@ -57,7 +57,7 @@ def _dot(value: Value, terms: int) -> Value:
     return total
 
 
-def _conv(value: Value, terms: int) -> Value:
+def _conv(value: Value, terms: int, block: int) -> Value:
     x, w = value.args
     per, taps = w.shape[1], int(np.prod([int(k) for k in w.shape[2:]]))  # type: ignore[arg-type]
     channels = terms // taps
@@ -65,7 +65,7 @@ def _conv(value: Value, terms: int) -> Value:
         return value
     x, w = x.cast(dt.F32), w.cast(dt.F32)
     total: Value | None = None
-    step = per if channels >= per else channels // 16 * 16 or channels
+    step = per if channels >= per else channels // block * block or channels
     for at in range(0, max(1, per), step):
         count = min(step, per - at)
         whole = count == per

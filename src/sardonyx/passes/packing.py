@@ -9,8 +9,6 @@ from sardonyx.base import dim as dims
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value, concat
 
-BLOCK = 16
-
 
 def packed(w: Value, goal: Goal, *, blocked: bool) -> Value:
     """w[O, I, *kernel], its sizes known, as the kernel reads it for `blocked` or plain input.
@@ -18,16 +16,17 @@ def packed(w: Value, goal: Goal, *, blocked: bool) -> Value:
     Panels of output channels: [panel][input block][*kernel][channel][columns], for plain input
     [panel][I][*kernel][columns].
     """
+    block = goal.target.channel_block
     outputs, inputs, *kernel = (int(n) for n in w.shape)  # type: ignore[arg-type]
     taps = dims.product(kernel)
     flat = w.reshape((outputs, inputs, taps))
     if not blocked:
         return _panels(flat.reshape((outputs, inputs * taps)).transpose(1, 0), goal)
-    whole = inputs // BLOCK * BLOCK
+    whole = inputs // block * block
     parts = []
     if whole:
         blocks = flat.slice((0, 0, 0), (outputs, whole, taps))
-        blocks = blocks.reshape((outputs, whole // BLOCK, BLOCK, taps)).transpose(1, 3, 2, 0)
+        blocks = blocks.reshape((outputs, whole // block, block, taps)).transpose(1, 3, 2, 0)
         parts.append(blocks.reshape((whole * taps, outputs)))
     if rest := inputs - whole:
         last = flat.slice((0, whole, 0), (outputs, rest, taps)).transpose(2, 1, 0)
@@ -38,8 +37,9 @@ def packed(w: Value, goal: Goal, *, blocked: bool) -> Value:
 def _panels(steps: Value, goal: Goal) -> Value:
     """Rows of output channels as panels of a register tile's columns, the last one as wide as it must be."""
     count, outputs = (int(n) for n in steps.shape)  # type: ignore[arg-type]
-    steps = steps.pad((0, 0), (0, -outputs % BLOCK))
-    outputs += -outputs % BLOCK
+    beside = -outputs % goal.target.channel_block
+    steps = steps.pad((0, 0), (0, beside))
+    outputs += beside
     columns = goal.tile("f32").vectors * goal.target.lanes
     whole = outputs // columns * columns
     parts = []

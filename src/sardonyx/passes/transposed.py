@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass
@@ -22,14 +23,14 @@ from sardonyx.ir.value import Value, concat, make, scalar
 
 def transposed(graph: Graph, goal: Goal) -> Graph:
     """Transposed convolutions whose channels fill no whole blocks as ordinary convolutions."""
-    return graph.map(_rewrite)
+    return graph.map(partial(_rewrite, goal.target.channel_block))
 
 
-def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
+def _rewrite(block: int, value: Value, args: tuple[Value, ...]) -> Value:
     value = rebuild(value, args)
     if value.prim != "conv_transpose" or not isinstance(value.shape[1], int):
         return value
-    fills = value.shape[1] * 4 >= -(-value.shape[1] // 16) * 16 * 3
+    fills = value.shape[1] * 4 >= -(-value.shape[1] // block) * block * 3
     return value if fills and value.attrs["group"] == 1 and value.rank <= 4 else as_convolution(value)
 
 

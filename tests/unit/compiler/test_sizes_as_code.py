@@ -119,7 +119,8 @@ def words_of(text: str) -> list[Dim]:
         "g (float[1,3,M,N] x) => (float[1,3,H,W] y)"
         " { y = AveragePool<kernel_shape = [3, 2], strides = [2, 2], pads = [1, 0, 0, 1]>(x) }",
         "g (float[M,N] x) => (float[M,K] y) { s = Slice(x, b, e, a) t = Concat<axis = 1>(s, x)"
-        " y = Exp(t) b = Constant<value_ints = [-5]>() e = Constant<value_ints = [9]>() a = Constant<value_ints = [1]>() }",
+        " y = Exp(t) b = Constant<value_ints = [-5]>()"
+        " e = Constant<value_ints = [9]>() a = Constant<value_ints = [1]>() }",
     ],
     ids=["products", "windows", "slices"],
 )

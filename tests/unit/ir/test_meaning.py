@@ -210,7 +210,7 @@ def test_blocked_images_mean_the_same() -> None:
     )
     plain = meaning.conv(x, w, strides=(1, 2), dilations=(1, 1), low=(0, 0), high=(0, 0), group=1)
     blocked = np.pad(x, ((0, 0), (0, 12), (0, 0), (0, 0))).reshape(1, 2, 16, 5, 6).transpose(0, 1, 3, 4, 2)
-    got = meaning.conv_blocked(blocked, w, strides=(1, 2), dilations=(1, 1), group=1, channels=18)
+    got = meaning.conv_blocked(blocked, w, strides=(1, 2), dilations=(1, 1), group=1, channels=18, block=16)
     back = got.transpose(0, 1, 4, 2, 3).reshape(1, 32, *plain.shape[2:])
     assert np.array_equal(back[:, :18], plain)
     assert not back[:, 18:].any()

@@ -93,8 +93,8 @@ def test_other_types_and_several_stores_are_left_too() -> None:
 
 
 def test_blocked_channels_run_on_from_block_to_block() -> None:
-    image, block, line, pixel, lane = (Axis(n, 2) for n in "nblpc")
-    outer = (image, block, line, pixel, lane)
+    sample, block, line, pixel, lane = (Axis(n, 16 if n == "c" else 2) for n in "nblpc")
+    outer = (sample, block, line, pixel, lane)
     for factor, fits in ((16, True), (1, False)):
         bias = Load(BIAS_LOAD.buffer, Affine(0, ((block, factor), (lane, 1))), dt.F32)
         body = (Store(Buffer("y", dt.F32, "out", OUT), along(lane), (), add(TILE_OF(lane), bias)),)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from sardonyx.base.policy import Goal
+from sardonyx.ir.run import run
 from sardonyx.ir.text import text
 from sardonyx.passes.blocking import blocking
 from sardonyx.passes.transposed import transposed
 from tests.conftest import Golden
-from tests.unit.passes.graphs import check, parse, prims
+from tests.tolerance import assert_close
+from tests.unit.passes.graphs import GOAL, check, parse, prims
 
 
 def normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -79,3 +84,16 @@ def test_pools_concats_and_upscaling_stay_blocked(rng: np.random.Generator) -> N
     changed = check(blocking, graph, normal(rng, 2, 16, 8, 8), length=144)
     final = next(v for v in reversed(changed.order()) if v.prim == "min")
     assert final.rank == 5
+
+
+def test_the_block_is_a_fact_of_the_target(rng: np.random.Generator) -> None:
+    graph = parse(
+        "g (float[2,16,5,6] x) => (float[2,24,5,6] y) { y = Conv<pads = [1,1,1,1]>(x, w) }",
+        w=normal(rng, 24, 16, 3, 3),
+    )
+    x = normal(rng, 2, 16, 5, 6)
+    for block in (8, 32):
+        changed = blocking(graph, Goal(replace(GOAL.target, channel_block=block)))
+        (value,) = (v for v in changed.order() if v.prim == "conv_blocked")
+        assert value.shape == (2, -(-24 // block), 5, 6, block)
+        assert_close(run(changed, [x])[0], run(graph, [x])[0], 144)

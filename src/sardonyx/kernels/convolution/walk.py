@@ -10,10 +10,9 @@ from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.target import Target
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Conv
-from sardonyx.kernels.convolution.pack import BLOCK
 from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
-from sardonyx.kernels.tiles.finish import End, Matrix, Tile
+from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.microkernel import Mode, TileWords
 from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick
 from sardonyx.kernels.tiles.repack import define_copy
@@ -105,7 +104,7 @@ class _Block:
         self.entries = f.mul(self.inner, self.parts)
         self.steps = self._steps_before(self.entries)
         channels = word[Conv.CHANNELS]
-        self.padded = f.binary("and", f.add(channels, int_(BLOCK - 1)), int_(-BLOCK))
+        self.padded = f.binary("and", f.add(channels, int_(self.shape.block - 1)), int_(-self.shape.block))
         self.w = f.gep(
             f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.group, self.padded), self.steps), shape.dtype
         )
@@ -124,17 +123,21 @@ class _Block:
         f, word = self.f, self.word
         self.blocked_input = f.icmp("eq", word[Conv.STEPS], int_(0))
         first = f.mul(self.group, word[Conv.CHANNELS_IN])
-        lane = f.binary("and", first, int_(BLOCK - 1))
-        blocks = ceil_div(f, f.add(lane, word[Conv.CHANNELS_IN]), int_(BLOCK))
+        lane = f.binary("and", first, int_(self.shape.block - 1))
+        blocks = ceil_div(f, f.add(lane, word[Conv.CHANNELS_IN]), int_(self.shape.block))
         self.lane = f.select(self.blocked_input, lane, int_(0))
-        self.first_part = f.select(self.blocked_input, f.binary("lshr", first, int_(4)), first)
+        self.first_part = f.select(
+            self.blocked_input, f.binary("lshr", first, int_(self.shape.block_bits)), first
+        )
         self.parts = f.select(self.blocked_input, blocks, word[Conv.CHANNELS_IN])
-        self.most_steps = f.select(self.blocked_input, int_(BLOCK // self.shape.depth), word[Conv.STEPS])
+        self.most_steps = f.select(
+            self.blocked_input, int_(self.shape.block // self.shape.depth), word[Conv.STEPS]
+        )
 
     def _channel_steps_before(self, part: V) -> V:
         """The k steps of a tap over the channels of the group that lie before that block."""
         f = self.f
-        before = f.sub(f.mul(part, int_(BLOCK)), self.lane)
+        before = f.sub(f.mul(part, int_(self.shape.block)), self.lane)
         channels = f.smin(f.smax(before, int_(0)), self.word[Conv.CHANNELS_IN])
         return ceil_div(f, channels, int_(self.shape.depth)) if self.shape.depth > 1 else channels
 
@@ -208,7 +211,7 @@ class _Block:
         return self.f.mul(elements, int_(self.shape.element))
 
     def _vector_stride(self, block: Conv) -> V:
-        return self.word[block] if self.shape.lanes >= BLOCK else int_(self.shape.lanes)
+        return self.word[block] if self.shape.lanes >= self.shape.block else int_(self.shape.lanes)
 
     def _fill_table(self, first: V, count: V) -> None:
         """Write the table of entries first..first+count, tap 3 running fastest."""
@@ -237,8 +240,8 @@ class _Block:
         narrow = f.icmp("sle", f.sub(self.padded, self.channel), int_(shape.lanes))
         width = f.select(narrow, int_(shape.lanes), int_(shape.columns))
         self.columns = f.smin(f.sub(self.limit, self.channel), int_(shape.columns))
-        lane = f.binary("and", self.first_channel, int_(BLOCK - 1))
-        inside = f.icmp("sle", f.add(lane, self.columns), int_(BLOCK))
+        lane = f.binary("and", self.first_channel, int_(self.shape.block - 1))
+        inside = f.icmp("sle", f.add(lane, self.columns), int_(self.shape.block))
         aligned = f.binary("or", f.icmp("eq", lane, int_(0)), inside)
         fits = f.binary("and", aligned, f.icmp("eq", self.columns, width))
         self.direct = f.binary("and", self.may_be_direct, fits)
@@ -340,17 +343,20 @@ class _Block:
             self._pass_on(each.carried[0], f.add(strip.line, each.index), pixel, pixels)
             each.next(f.gep(each.carried[0], size, "i8"))
 
-    def _place(self, operand: str, line: V, pixel: V, channel: V) -> Matrix:
+    def _place(self, operand: str, line: V, pixel: V, channel: V) -> Strided:
         """Where that channel of that pixel lies in Y or in the residual, pixels as rows."""
         f, word = self.f, {name: self.word[Conv[f"{operand}_{name}"]] for name in _STRIDES}
-        block, lane = f.binary("lshr", channel, int_(4)), f.binary("and", channel, int_(BLOCK - 1))
+        block, lane = (
+            f.binary("lshr", channel, int_(self.shape.block_bits)),
+            f.binary("and", channel, int_(self.shape.block - 1)),
+        )
         by_block = f.add(f.mul(block, word["BLOCK"]), lane)
         at = f.select(self.plain, f.mul(channel, word["CHANNEL"]), by_block)
         for index, name in ((self.sample, "BATCH"), (line, "LINE"), (pixel, "PIXEL")):
             at = f.add(at, f.mul(index, word[name]))
         base = f.word(self.args, Conv.Y, "ptr") if operand == "Y" else self.end.residual
         lanes = f.select(self.plain, word["CHANNEL"], int_(1))
-        return Matrix(f.gep(base, at, self.shape.dtype), word["PIXEL"], lanes)
+        return Strided(f.gep(base, at, self.shape.dtype), word["PIXEL"], lanes)
 
     def _pass_on(self, sums: V, line: V, pixel: V, pixels: V) -> None:
         """Give one line of a strip to its end: whole for plain output, else block by block."""
@@ -363,9 +369,11 @@ class _Block:
         self._pass_on_channels(whole, line, pixel)
         f.jump(done)
         f.start(blocked)
-        with f.loop(f.binary("lshr", first, int_(4)), ceil_div(f, end, int_(BLOCK))) as block:
-            origin = f.mul(block.index, int_(BLOCK))
-            begin, stop = f.smax(first, origin), f.smin(end, f.add(origin, int_(BLOCK)))
+        with f.loop(
+            f.binary("lshr", first, int_(self.shape.block_bits)), ceil_div(f, end, int_(self.shape.block))
+        ) as block:
+            origin = f.mul(block.index, int_(self.shape.block))
+            begin, stop = f.smax(first, origin), f.smin(end, f.add(origin, int_(self.shape.block)))
             at = f.gep(sums, f.sub(begin, first), shape.dtype)
             part = replace(whole, address=at, columns=f.sub(stop, begin))
             places = [self._place(o, line, pixel, begin) for o in "YR"]
@@ -391,12 +399,12 @@ class _Block:
         )
         places = [self._place(o, line, pixel, channel) for o in "YR"]
         places = [
-            Matrix(p.address, f.select(turn, p.lane, p.row), f.select(turn, p.row, p.lane)) for p in places
+            Strided(p.address, f.select(turn, p.lane, p.row), f.select(turn, p.row, p.lane)) for p in places
         ]
         coords = [line, f.select(turn, channel, pixel), f.select(turn, pixel, channel)]
         self._end(tile, coords, places, channel, by_row=turn)
 
-    def _end(self, tile: Tile, coords: list[V], places: list[Matrix], channel: V, *, by_row: V) -> None:
+    def _end(self, tile: Tile, coords: list[V], places: list[Strided], channel: V, *, by_row: V) -> None:
         f = self.f
         fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
         f.branch(self.end.unfused, store, fused)

@@ -12,7 +12,7 @@ from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
-from sardonyx.kernels.tiles.finish import End, Matrix, Tile
+from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, Mode, TileWords
 from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick
 from sardonyx.kernels.tiles.repack import define_copy
@@ -317,7 +317,7 @@ class _Block:
         self.end.call_epilogue(tile, self.coords)
         f.jump(done)
         f.start(store)
-        to, other = Matrix(c, word[Gemm.C_M], int_(1)), Matrix(residual, word[Gemm.R_M], int_(1))
+        to, other = Strided(c, word[Gemm.C_M], int_(1)), Strided(residual, word[Gemm.R_M], int_(1))
         self.end.store(tile, to, other, self.bias, by_row=int_(0, "i1"))
         f.jump(done)
         f.start(done)

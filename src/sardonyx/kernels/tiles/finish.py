@@ -36,7 +36,7 @@ class FinishWords(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Matrix:
+class Strided:
     """Where a tile goes to, or its residual comes from: address, and strides in elements."""
 
     address: V
@@ -94,7 +94,7 @@ class End:
         words = self.own_words, coords, tile.rows, tile.columns
         self.f.call_pointer(self.epilogue, tile.address, tile.pitch, *words)
 
-    def store(self, tile: Tile, to: Matrix, residual: Matrix, bias: V, *, by_row: V) -> None:
+    def store(self, tile: Tile, to: Strided, residual: Strided, bias: V, *, by_row: V) -> None:
         """Finish and store a tile in scratch; `residual` is ignored if the call has none.
 
         `bias` has an element for each column, or with `by_row` (i1) for each row.

@@ -43,6 +43,7 @@ class TileShape:
     depth: int
     mnemonic: str
     prefetch: Prefetch
+    block: int
 
     @staticmethod
     def of(goal: Goal, operand: str) -> TileShape:
@@ -50,8 +51,13 @@ class TileShape:
         row = goal.tile(operand)
         dtype = SUM_TYPES[row.accumulator]
         lanes, mnemonic = vector_lanes(goal.target, dtype), row.instruction.partition(" ")[0]
-        prefetch = goal.target.prefetch
-        return TileShape(operand, dtype, lanes, row.rows, row.vectors, row.k_step, mnemonic, prefetch)
+        facts = mnemonic, goal.target.prefetch, goal.target.channel_block
+        return TileShape(operand, dtype, lanes, row.rows, row.vectors, row.k_step, *facts)
+
+    @property
+    def block_bits(self) -> int:
+        """The binary logarithm of `block`, the channels that lie side by side."""
+        return self.block.bit_length() - 1
 
     @property
     def columns(self) -> int:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.convolution.pack import BLOCK
 from sardonyx.kernels.tiles.shape import TileShape
 
 ELEMENT = 4
 """Bytes of an element."""
+
+_LINE_ELEMENTS = 64 // ELEMENT
+"""Elements of a cache line."""
 
 LINE_TILES = 8
 """Tiles of one line of a sample that are brought back together, while their pixels are in L1."""
@@ -57,7 +59,7 @@ def blocking(channels: int, outputs: int, points: int, goal: Goal) -> Blocking:
 
     tiles = min((n for k in (2, 4, 8) if (n := k * shape.max_rows) <= _MOST_TILES), key=traffic)
     panels = 1 if stays(tiles) else min(_PANELS_BESIDE, -(-outputs // shape.columns))
-    scratch_bytes = patch_bytes() + tiles * (taken + panels * product)
+    scratch_bytes = patch_bytes(shape) + tiles * (taken + panels * product)
     return Blocking(tiles, panels, point_pitch, tile_pitch, scratch_bytes, traffic(tiles))
 
 
@@ -66,11 +68,11 @@ def product_tile_bytes(points: int, shape: TileShape) -> int:
     return _odd_lines(points * shape.columns) * shape.element
 
 
-def patch_bytes() -> int:
-    """A patch of 6 x 6 points and LINE_TILES tiles of 4 x 4 pixels, 16 channels each."""
-    return ELEMENT * BLOCK * (6 * 6 + LINE_TILES * 4 * 4)
+def patch_bytes(shape: TileShape) -> int:
+    """A patch of 6 x 6 points and LINE_TILES tiles of 4 x 4 pixels, a block of channels each."""
+    return ELEMENT * shape.block * (6 * 6 + LINE_TILES * 4 * 4)
 
 
 def _odd_lines(elements: int) -> int:
     """Rounded up to an odd number of cache lines: what lies so far apart is in different sets of a cache."""
-    return (-(-elements // BLOCK) | 1) * BLOCK
+    return (-(-elements // _LINE_ELEMENTS) | 1) * _LINE_ELEMENTS

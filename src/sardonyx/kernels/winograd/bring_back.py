@@ -6,9 +6,8 @@ Decides how a tile moves through registers; must not know where the products com
 from __future__ import annotations
 
 from sardonyx.kernels.arguments import Winograd
-from sardonyx.kernels.convolution.pack import BLOCK
 from sardonyx.kernels.share import ceil_div, new_words, set_word
-from sardonyx.kernels.tiles.finish import End, Matrix, Tile
+from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import LINE_TILES, product_tile_bytes
 from sardonyx.kernels.winograd.combine import combined
@@ -40,23 +39,23 @@ class _Writer:
         self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
         self.end = End(f, shape, self.args, Winograd)
         self.coords = new_words(f, {}, 5)
-        self.pixels = f.gep(self.patch, int_(transforms.inputs**2 * BLOCK), shape.dtype)
+        self.pixels = f.gep(self.patch, int_(transforms.inputs**2 * self.shape.block), shape.dtype)
         self.tile_bytes = product_tile_bytes(transforms.inputs**2, shape)
-        self.line_pitch = LINE_TILES * transforms.outputs * BLOCK
+        self.line_pitch = LINE_TILES * transforms.outputs * self.shape.block
 
     def write(self) -> None:
         f, shape, word = self.f, self.shape, self.word
         self.grid = Grid.of(f, word[Winograd.LINES], word[Winograd.PIXELS], self.transforms.outputs)
         panel_bytes = f.mul(word[Winograd.TILES], int_(self.tile_bytes))
-        first = f.mul(self.p0, int_(shape.columns // BLOCK))
-        blocks = ceil_div(f, word[Winograd.CHANNELS], int_(BLOCK))
-        last = f.smin(f.mul(self.p1, int_(shape.columns // BLOCK)), blocks)
+        first = f.mul(self.p0, int_(shape.columns // self.shape.block))
+        blocks = ceil_div(f, word[Winograd.CHANNELS], int_(self.shape.block))
+        last = f.smin(f.mul(self.p1, int_(shape.columns // self.shape.block)), blocks)
         with f.loop(first, last) as block:
             number = f.sub(block.index, first)
-            per_panel = int_(shape.columns // BLOCK)
+            per_panel = int_(shape.columns // self.shape.block)
             panel, part = f.binary("udiv", number, per_panel), f.binary("urem", number, per_panel)
             source = f.gep(self.products, f.mul(panel, panel_bytes), "i8")
-            self._block(block.index, f.gep(source, f.mul(part, int_(BLOCK)), shape.dtype))
+            self._block(block.index, f.gep(source, f.mul(part, int_(self.shape.block)), shape.dtype))
         f.ret()
         f.finish()
 
@@ -73,7 +72,9 @@ class _Writer:
             count = f.smin(count, int_(LINE_TILES))
             with f.loop(int_(0), count, 1, [source, self.pixels]) as each:
                 self._tile(*each.carried)
-                following = f.gep(each.carried[1], int_(self.transforms.outputs * BLOCK), self.shape.dtype)
+                following = f.gep(
+                    each.carried[1], int_(self.transforms.outputs * self.shape.block), self.shape.dtype
+                )
                 each.next(f.gep(each.carried[0], row, "i8"), following)
             self._lines(block, position, count)
             after = self.grid.after(f, position, count)
@@ -82,7 +83,7 @@ class _Writer:
     def _tile(self, source: V, to: V) -> None:
         """One tile to its pixels, a vector of channels at a time."""
         f = self.f
-        with f.loop(int_(0), int_(BLOCK), self.shape.lanes) as part:
+        with f.loop(int_(0), int_(self.shape.block), self.shape.lanes) as part:
             self._down(f.gep(source, part.index, self.shape.dtype))
             self._across(f.gep(to, part.index, self.shape.dtype))
 
@@ -94,20 +95,20 @@ class _Writer:
             at, to = column.carried
             values = [f.load(f.gep(at, int_(i * n * point), "i8"), vector) for i in range(n)]
             for i, value in enumerate(combined(f, self.transforms.result, values)):
-                f.store(value, f.gep(to, int_(i * n * BLOCK), self.shape.dtype))
-            column.next(f.gep(at, int_(point), "i8"), f.gep(to, int_(BLOCK), self.shape.dtype))
+                f.store(value, f.gep(to, int_(i * n * self.shape.block), self.shape.dtype))
+            column.next(f.gep(at, int_(point), "i8"), f.gep(to, int_(self.shape.block), self.shape.dtype))
 
     def _across(self, to: V) -> None:
         """The rows of the patch, transformed into lines of pixels."""
         f, n, vector = self.f, self.transforms.inputs, self.shape.vector
         with f.loop(int_(0), int_(self.transforms.outputs), 1, [self.patch, to]) as row:
             source, to = row.carried
-            at = [f.gep(source, int_(j * BLOCK), self.shape.dtype) for j in range(n)]
+            at = [f.gep(source, int_(j * self.shape.block), self.shape.dtype) for j in range(n)]
             values = [f.load(p, vector) for p in at]
             for j, value in enumerate(combined(f, self.transforms.result, values)):
-                f.store(value, f.gep(to, int_(j * BLOCK), self.shape.dtype))
+                f.store(value, f.gep(to, int_(j * self.shape.block), self.shape.dtype))
             row.next(
-                f.gep(source, int_(n * BLOCK), self.shape.dtype),
+                f.gep(source, int_(n * self.shape.block), self.shape.dtype),
                 f.gep(to, int_(self.line_pitch), self.shape.dtype),
             )
 
@@ -118,7 +119,7 @@ class _Writer:
         lines = f.smin(f.sub(word[Winograd.LINES], line), m)
         pixels = f.smin(f.sub(word[Winograd.PIXELS], pixel), f.mul(tiles, m))
         with f.loop(int_(0), lines, 1, [self.pixels]) as each:
-            tile = Tile(each.carried[0], int_(BLOCK), pixels, int_(BLOCK))
+            tile = Tile(each.carried[0], int_(self.shape.block), pixels, int_(self.shape.block))
             self._end(tile, [position.sample, block, f.add(line, each.index), pixel])
             each.next(f.gep(each.carried[0], int_(self.line_pitch), self.shape.dtype))
 
@@ -133,12 +134,12 @@ class _Writer:
         f.jump(done)
         f.start(store)
         y, residual = (self._place(operand, coords) for operand in "YR")
-        bias = self.end.bias(f.mul(coords[1], int_(BLOCK)))
+        bias = self.end.bias(f.mul(coords[1], int_(self.shape.block)))
         self.end.store(tile, y, residual, bias, by_row=int_(0, "i1"))
         f.jump(done)
         f.start(done)
 
-    def _place(self, operand: str, coords: list[V]) -> Matrix:
+    def _place(self, operand: str, coords: list[V]) -> Strided:
         """Where pixels lie in Y or in the residual."""
         f = self.f
         strides = [self.word[Winograd[f"{operand}_{name}"]] for name in ("BATCH", "BLOCK", "LINE", "PIXEL")]
@@ -146,4 +147,4 @@ class _Writer:
         for coordinate, stride in zip(coords, strides, strict=True):
             at = f.add(at, f.mul(coordinate, stride))
         base = f.word(self.args, Winograd.Y, "ptr") if operand == "Y" else self.end.residual
-        return Matrix(f.gep(base, at, self.shape.dtype), strides[-1], int_(1))
+        return Strided(f.gep(base, at, self.shape.dtype), strides[-1], int_(1))

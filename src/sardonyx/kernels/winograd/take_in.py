@@ -6,7 +6,6 @@ Decides how a tile moves through registers; must not know what the points are mu
 from __future__ import annotations
 
 from sardonyx.kernels.arguments import Winograd
-from sardonyx.kernels.convolution.pack import BLOCK
 from sardonyx.kernels.share import ceil_div
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.combine import combined
@@ -41,7 +40,7 @@ class _Writer:
         f, word = self.f, self.word
         grid = Grid.of(f, word[Winograd.LINES], word[Winograd.PIXELS], self.transforms.outputs)
         first = grid.position(f, self.low)
-        blocks = ceil_div(f, word[Winograd.CHANNELS_IN], int_(BLOCK))
+        blocks = ceil_div(f, word[Winograd.CHANNELS_IN], int_(self.shape.block))
         x = f.word(self.args, Winograd.X, "ptr")
         with f.loop(int_(0), blocks, 1, [x, self.to]) as block:
             x, to = block.carried
@@ -52,7 +51,7 @@ class _Writer:
                 pitch = self._bytes(word[Winograd.TILE_PITCH])
                 tile.next(f.gep(into, pitch, "i8"), *grid.after(f, position, int_(1)).values)
             step = self._bytes(word[Winograd.X_BLOCK])
-            block.next(f.gep(x, step, "i8"), f.gep(to, int_(BLOCK), self.shape.dtype))
+            block.next(f.gep(x, step, "i8"), f.gep(to, int_(self.shape.block), self.shape.dtype))
         f.ret()
         f.finish()
 
@@ -73,14 +72,14 @@ class _Writer:
         )
         line_bytes = self._bytes(word[Winograd.X_LINE])
         lines = [f.mul(f.smin(int_(i), last_line), line_bytes) for i in range(n)]
-        with f.loop(int_(0), int_(BLOCK), self.shape.lanes) as part:
+        with f.loop(int_(0), int_(self.shape.block), self.shape.lanes) as part:
             self._down(f.gep(x, part.index, self.shape.dtype), lines, last_pixel)
             self._across(f.gep(to, part.index, self.shape.dtype))
 
     def _down(self, x: V, lines: list[V], last_pixel: V) -> None:
         """The columns of a tile, transformed into the patch."""
         f, n, vector = self.f, self.transforms.inputs, self.shape.vector
-        row = int_(n * BLOCK * self.shape.element)
+        row = int_(n * self.shape.block * self.shape.element)
         pixel_bytes = self._bytes(self.word[Winograd.X_PIXEL])
         with f.loop(int_(0), int_(n), 1, [self.patch]) as column:
             source = f.gep(x, f.mul(f.smin(column.index, last_pixel), pixel_bytes), "i8")
@@ -88,7 +87,7 @@ class _Writer:
             to = column.carried[0]
             for i, value in enumerate(combined(f, self.transforms.data, values)):
                 f.store(value, f.gep(to, f.mul(row, int_(i)), "i8"))
-            column.next(f.gep(to, int_(BLOCK), self.shape.dtype))
+            column.next(f.gep(to, int_(self.shape.block), self.shape.dtype))
 
     def _across(self, to: V) -> None:
         """The rows of the patch, transformed into points."""
@@ -96,9 +95,9 @@ class _Writer:
         pitch = self._bytes(self.word[Winograd.POINT_PITCH])
         with f.loop(int_(0), int_(n), 1, [self.patch, to]) as row:
             source, to = row.carried
-            at = [f.gep(source, int_(j * BLOCK), self.shape.dtype) for j in range(n)]
+            at = [f.gep(source, int_(j * self.shape.block), self.shape.dtype) for j in range(n)]
             values = [f.load(p, vector) for p in at]
             for value in combined(f, self.transforms.data, values):
                 f.store(value, to)
                 to = f.gep(to, pitch, "i8")
-            row.next(f.gep(source, int_(n * BLOCK), self.shape.dtype), to)
+            row.next(f.gep(source, int_(n * self.shape.block), self.shape.dtype), to)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from sardonyx.base.abi import Context
 from sardonyx.kernels.arguments import Winograd
-from sardonyx.kernels.convolution.pack import BLOCK
 from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.microkernel import Mode, TileWords
@@ -68,7 +67,7 @@ class _Block:
         self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
         self.w = f.word(self.args, Winograd.W, "ptr")
         self.patch = f.word(self.ctx, Context.SCRATCH, "ptr")
-        self.taken = f.gep(self.patch, int_(patch_bytes()), "i8")
+        self.taken = f.gep(self.patch, int_(patch_bytes(self.shape)), "i8")
         self.row, self.point = (
             f.mul(self.word[w], int_(shape.element)) for w in (Winograd.TILE_PITCH, Winograd.POINT_PITCH)
         )
@@ -76,7 +75,7 @@ class _Block:
         self.tile_bytes = product_tile_bytes(self.points, shape)
         self.product_panel = f.mul(self.word[Winograd.TILES], int_(self.tile_bytes))
         channels = self.word[Winograd.CHANNELS]
-        self.padded = f.binary("and", f.add(channels, int_(BLOCK - 1)), int_(-BLOCK))
+        self.padded = f.binary("and", f.add(channels, int_(self.shape.block - 1)), int_(-self.shape.block))
         self.steps = self.word[Winograd.CHANNELS_IN]
         self.step_bytes = f.mul(self.steps, int_(shape.element))
 

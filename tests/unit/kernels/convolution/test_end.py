@@ -24,7 +24,7 @@ WORDS = pytest.mark.parametrize("words", [Conv, Winograd], ids=lambda w: w.__nam
 def end_of(make_end: Any, words: Any) -> EndWords:
     x = placeholder("x", dt.F32, (2, 1, 10, 12, 16))
     w = const(np.ones((32, 16, 3, 3), np.float32))
-    attrs = {"strides": (1, 1), "dilations": (1, 1), "group": 1, "channels": 32}
+    attrs = {"strides": (1, 1), "dilations": (1, 1), "group": 1, "channels": 32, "block": 16}
     y = make_end(make("conv_blocked", (x, w), attrs, dt.F32, (2, 2, 8, 10, 16)))
     fusion = partition(Graph((x,), (("y", y),)), frozenset())
     group = next(g for g in fusion.groups if g.kind == "contract")

@@ -32,7 +32,7 @@ def test_sizes(target: isa.Target, l2_bytes: int, points: int) -> None:
             assert cut.tiles % shape.max_rows == 0
             assert 1 <= cut.panels <= -(-outputs // shape.columns)
             product = cut.panels * product_tile_bytes(points, shape)
-            assert cut.scratch_bytes == patch_bytes() + cut.tiles * (4 * cut.tile_pitch + product)
+            assert cut.scratch_bytes == patch_bytes(shape) + cut.tiles * (4 * cut.tile_pitch + product)
 
 
 @TARGETS

@@ -32,7 +32,13 @@ def conv(
     w = const(np.full((outputs, channels // group, *kernel), weight, np.float32))
     blocks = -(-channels // 16)
     x = placeholder("x", dt.F32, (batch, blocks, size[0] + 2, size[1] + 2, 16))
-    attrs = {"strides": (stride,) * 2, "dilations": (dilation,) * 2, "group": group, "channels": outputs}
+    attrs = {
+        "strides": (stride,) * 2,
+        "dilations": (dilation,) * 2,
+        "group": group,
+        "channels": outputs,
+        "block": 16,
+    }
     return make("conv_blocked", (x, w), attrs, dt.F32, (batch, -(-outputs // 16), *size, 16))
 
 
