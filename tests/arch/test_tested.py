@@ -20,7 +20,8 @@ from tests.arch.reached import ROOT, Function, asked_by, files_of_tests, modules
 from tests.property.operators.elsewhere import ELSEWHERE
 
 RECURRENT = "kernels.recurrent.layer kernels.recurrent.step kernels.recurrent.sums"
-WINOGRAD = " ".join(f"kernels.winograd.{name}" for name in ("driver", "walk", "take_in", "bring_back"))
+TRANSFORMS = "kernels.winograd.input_transform kernels.winograd.output_transform"
+WINOGRAD = f"kernels.winograd.driver kernels.winograd.walk {TRANSFORMS}"
 ASSEMBLED = "compiler.control compiler.jumps compiler.records compiler.storages compiler.views"
 # A file of tests, and the modules of its folder that it asks together.
 TOGETHER = {

@@ -46,20 +46,20 @@ def blocking(channels: int, outputs: int, points: int, goal: Goal) -> Blocking:
     shape = TileShape.of(goal, "f32")
     point_pitch = _odd_lines(channels)
     tile_pitch = _odd_lines(points * point_pitch)
-    taken, product = tile_pitch * shape.element, product_tile_bytes(points, shape)
+    input_bytes, product = tile_pitch * shape.element, product_tile_bytes(points, shape)
     weights, l2_bytes = points * channels * outputs * shape.element, goal.target.l2_bytes
 
     def stays(tiles: int) -> bool:
-        return 4 * tiles * taken <= 3 * l2_bytes
+        return 4 * tiles * input_bytes <= 3 * l2_bytes
 
     def traffic(tiles: int) -> float:
         """Bytes beyond L2 for each tile."""
         again = weights / tiles if 2 * weights > l2_bytes else 0
-        return again + (0 if stays(tiles) else 2 * taken)
+        return again + (0 if stays(tiles) else 2 * input_bytes)
 
     tiles = min((n for k in (2, 4, 8) if (n := k * shape.max_rows) <= _MOST_TILES), key=traffic)
     panels = 1 if stays(tiles) else min(_PANELS_BESIDE, -(-outputs // shape.columns))
-    scratch_bytes = patch_bytes(shape) + tiles * (taken + panels * product)
+    scratch_bytes = patch_bytes(shape) + tiles * (input_bytes + panels * product)
     return Blocking(tiles, panels, point_pitch, tile_pitch, scratch_bytes, traffic(tiles))
 
 

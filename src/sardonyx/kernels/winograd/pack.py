@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.product.pack import pack_b
-from sardonyx.kernels.winograd.cook_toom import Matrix, transforms
+from sardonyx.kernels.product.pack import aligned_zeros, pack_b
+from sardonyx.kernels.winograd.cook_toom import transforms
+
+_AT_ONCE = 1 << 11
+"""Weights of a tap that are transformed at a time: few enough for a cache, and for one thread of a BLAS."""
 
 
 def pack_winograd_weights(w: np.ndarray, outputs: int, goal: Goal) -> np.ndarray:
@@ -15,12 +18,12 @@ def pack_winograd_weights(w: np.ndarray, outputs: int, goal: Goal) -> np.ndarray
     Points are those of rows times columns of a tile of `outputs` x `outputs`; panels as in `pack_b`, zero
     padded to whole blocks of output channels.
     """
-    g = _array(transforms(outputs).weights)
-    points = np.einsum("ij,kl,ocjl->ikco", g, g, w.astype(np.float64), optimize=True)
-    points = points.reshape(-1, *points.shape[2:]).astype(w.dtype)
-    beside = -points.shape[-1] % goal.target.channel_block
-    return pack_b(np.pad(points, ((0, 0), (0, 0), (0, beside))), goal)
-
-
-def _array(matrix: Matrix) -> np.ndarray:
-    return np.array([[float(entry) for entry in row] for row in matrix])
+    rows = np.array(transforms(outputs).weights, np.float64)
+    both = np.kron(rows, rows)
+    taps = w.reshape(*w.shape[:2], -1).transpose(2, 1, 0)
+    beside = -w.shape[0] % goal.target.channel_block
+    taps = pack_b(np.pad(taps, ((0, 0), (0, 0), (0, beside))), goal)
+    points = aligned_zeros((len(both), taps.shape[1]), w.dtype)
+    for at in range(0, taps.shape[1], _AT_ONCE):
+        points[:, at : at + _AT_ONCE] = both @ taps[:, at : at + _AT_ONCE].astype(np.float64)
+    return points

@@ -13,9 +13,9 @@ from sardonyx.kernels.tiles.microkernel import Mode, TileWords
 from sardonyx.kernels.tiles.pick import define_pick
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import patch_bytes, product_tile_bytes
-from sardonyx.kernels.winograd.bring_back import define_bring_back
 from sardonyx.kernels.winograd.cook_toom import Transforms
-from sardonyx.kernels.winograd.take_in import define_take_in
+from sardonyx.kernels.winograd.input_transform import define_input_transform
+from sardonyx.kernels.winograd.output_transform import define_output_transform
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
@@ -35,8 +35,8 @@ class _Block:
     def __init__(self, module: Module, shape: TileShape, transforms: Transforms) -> None:
         self.shape, self.points = shape, transforms.inputs**2
         self.pick = define_pick(module, shape)
-        self.take_in = define_take_in(module, shape, transforms)
-        self.bring_back = define_bring_back(module, shape, transforms)
+        self.input_transform = define_input_transform(module, shape, transforms)
+        self.output_transform = define_output_transform(module, shape, transforms)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("t0", "t1", "p0", "p1"))]
         name = f"winograd{transforms.outputs}_block_{shape.operand}"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
@@ -51,14 +51,14 @@ class _Block:
         with f.loop(int_(0), strips.parts) as strip:
             low = f.add(self.t0, strips.begin(f, strip.index))
             high = f.add(low, strips.size(f, strip.index))
-            f.call(self.take_in, "void", self.args, self.patch, self.taken, low, high)
+            f.call(self.input_transform, "void", self.args, self.patch, self.inputs, low, high)
             rows = f.sub(high, low)
             self.cut = Cut.of(f, rows, ceil_div(f, rows, int_(self.shape.max_rows)))
             with f.loop(self.p0, self.p1, together) as group:
                 end = f.smin(f.add(group.index, together), self.p1)
                 self._products(group.index, end)
                 words = self.args, self.patch, self.products, low, high, group.index, end
-                f.call(self.bring_back, "void", *words)
+                f.call(self.output_transform, "void", *words)
         f.ret()
         f.finish()
 
@@ -67,11 +67,11 @@ class _Block:
         self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
         self.w = f.word(self.args, Winograd.W, "ptr")
         self.patch = f.word(self.ctx, Context.SCRATCH, "ptr")
-        self.taken = f.gep(self.patch, int_(patch_bytes(self.shape)), "i8")
+        self.inputs = f.gep(self.patch, int_(patch_bytes(self.shape)), "i8")
         self.row, self.point = (
             f.mul(self.word[w], int_(shape.element)) for w in (Winograd.TILE_PITCH, Winograd.POINT_PITCH)
         )
-        self.products = f.gep(self.taken, f.mul(self.word[Winograd.TILES], self.row), "i8")
+        self.products = f.gep(self.inputs, f.mul(self.word[Winograd.TILES], self.row), "i8")
         self.tile_bytes = product_tile_bytes(self.points, shape)
         self.product_panel = f.mul(self.word[Winograd.TILES], int_(self.tile_bytes))
         channels = self.word[Winograd.CHANNELS]
@@ -95,7 +95,7 @@ class _Block:
         """All points of panels low..high."""
         f, shape = self.f, self.shape
         with f.loop(int_(0), int_(self.points)) as point:
-            a = f.gep(self.taken, f.mul(point.index, self.point), "i8")
+            a = f.gep(self.inputs, f.mul(point.index, self.point), "i8")
             into = f.gep(self.products, f.mul(point.index, int_(shape.panel_row_bytes)), "i8")
             with f.loop(low, high, 1, [into]) as panel:
                 run = self._weights(point.index, panel.index)

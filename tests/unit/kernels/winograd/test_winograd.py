@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,15 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.library import library_ir, winograd_ir
-from sardonyx.kernels.winograd import bring_back, driver, pack, take_in, walk
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.winograd import pack
 from sardonyx.kernels.winograd.blocking import blocking
+from sardonyx.kernels.winograd.cook_toom import transforms
+from sardonyx.kernels.winograd.driver import define_winograd
+from sardonyx.kernels.winograd.input_transform import define_input_transform
+from sardonyx.kernels.winograd.output_transform import define_output_transform
+from sardonyx.kernels.winograd.walk import define_block
+from sardonyx.llvm.vec import Module
 from sardonyx.object import engine
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
@@ -33,11 +41,11 @@ from tests.unit.kernels.convolution.test_conv import (
 )
 from tests.unit.kernels.native import Array, Epilogue, execute, finish_words, guarded, strides
 from tests.unit.kernels.product.test_contract import innermost_loops
+from tests.unit.kernels.traced import FETCHES, Trace
 from tests.unit.objects import compiled
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 OUTPUTS = pytest.mark.parametrize("outputs", [2, 4])
-PARTS = (driver, walk, take_in, bring_back)
 
 CASES = (
     Case(16, 32, (7, 7), pad=1),
@@ -61,7 +69,8 @@ class Drawn:
 
     def __init__(self, case: Case, outputs: int, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        self.case, self.outputs, self.rng = case, outputs, rng
+        self.case, self.outputs = case, outputs
+        self.kernels: Callable[[Target], Any] = lambda target: image(target, outputs)
         self.x = rng.standard_normal((case.images, case.channels, *case.size)).astype(np.float32)
         self.w = rng.standard_normal((case.outputs, case.channels, 3, 3)).astype(np.float32)
         self.bias = guarded(rng.standard_normal(-(-case.outputs // 16) * 16).astype(np.float32))
@@ -112,9 +121,8 @@ class Drawn:
         for word, value in words.items():
             args[word] = value
         scratch = guarded(np.zeros(cut.scratch_bytes, np.uint8), align=64)
-        execute(
-            image(target, self.outputs).address(f"sdx_winograd{self.outputs}_f32"), args, scratch, threads
-        )
+        address = self.kernels(target).address(f"sdx_winograd{self.outputs}_f32")
+        execute(address, args, scratch, threads)
         result = unblocked(y, case.outputs)
         assert np.isnan(result[:, :, lines:]).all(), "lines beyond Y were written"
         assert np.isnan(result[..., pixels:]).all(), "pixels beyond Y were written"
@@ -130,7 +138,6 @@ def check(drawn: Drawn, target: Target, end: str, threads: int = 1) -> None:
 @OUTPUTS
 @pytest.mark.parametrize("end", ["store", "finish", "epilogue"])
 def test_convolutions(target: Target, outputs: int, end: str) -> None:
-    assert {p.__name__.rpartition(".")[2] for p in PARTS} == {"driver", "walk", "take_in", "bring_back"}
     for case in CASES:
         check(Drawn(case, outputs), target, end)
 
@@ -162,6 +169,31 @@ def test_threads_and_place_in_a_batch_do_not_change_bits(target: Target, outputs
         alone = Drawn(replace(case, images=1), outputs)
         alone.x, alone.w = drawn.x[1:2], drawn.w
         assert np.array_equal(alone.run(target), whole[1:2])
+
+
+@TARGETS
+@OUTPUTS
+def test_nothing_is_prefetched_that_is_not_read(
+    target: Target, outputs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = Trace(monkeypatch, target, FETCHES[0])
+    for case in (*CASES, Case(64, 150, (17, 20), pad=1)):
+        for threads in (1, 2):
+            drawn = Drawn(case, outputs)
+            drawn.kernels = lambda _: trace
+            drawn.run(target, threads=threads)
+    assert trace.fetched
+    assert not trace.wasted
+
+
+@TARGETS
+@OUTPUTS
+def test_what_is_read_is_prefetched(target: Target, outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = Trace(monkeypatch, target, FETCHES[1])
+    drawn = Drawn(Case(64, 128, (20, 20), pad=1), outputs)
+    drawn.kernels = lambda _: trace
+    drawn.run(target)
+    assert len(trace.fetched) > 0.8 * len(trace.lines)
 
 
 @TARGETS
@@ -200,17 +232,24 @@ def test_tiny_numbers_stay(target: Target, outputs: int) -> None:
 
 @pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
 @OUTPUTS
-def test_inner_loops_keep_everything_in_registers(target: Target, outputs: int) -> None:
-    assembly = engine.assembly(winograd_ir(outputs, Goal(target)), target)
-    functions = re.findall(
-        r"^(winograd\w+_(?:take_in|bring_back)_f32):[^\n]*\n(.*?)^\.Lfunc_end", assembly, re.M | re.S
-    )
-    assert len(functions) == 2
-    for name, body in functions:
-        loops = [loop for loop in innermost_loops(body) if any("ps" in line for line in loop)]
-        assert len(loops) == 2, name
-        for loop in loops:
-            assert not [line for line in loop if "(%rsp)" in line], f"{name} spills in its inner loop"
+@pytest.mark.parametrize("define", [define_input_transform, define_output_transform])
+def test_inner_loops_keep_everything_in_registers(target: Target, outputs: int, define: Any) -> None:
+    module = Module()
+    name = define(module, TileShape.of(Goal(target), "f32"), transforms(outputs))
+    assembly = engine.assembly(module.part(name), target)
+    loops = [loop for loop in innermost_loops(assembly) if any("ps" in line for line in loop)]
+    assert len(loops) == 2, "columns, then rows"
+    for loop in loops:
+        assert not [line for line in loop if "(%rsp)" in line], f"{name} spills in its inner loop"
+
+
+@OUTPUTS
+def test_a_thread_calls_the_walk_for_its_share(outputs: int) -> None:
+    goal, module, alone = Goal(isa.V4), Module(), Module()
+    define_winograd(module, goal, outputs)
+    walk = define_block(alone, TileShape.of(goal, "f32"), transforms(outputs))
+    assert f"call void @{walk}(" in module.part(f"sdx_winograd{outputs}_f32")
+    assert module.part(walk) == alone.part(walk)
 
 
 @pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)

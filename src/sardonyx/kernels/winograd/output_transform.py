@@ -16,15 +16,15 @@ from sardonyx.kernels.winograd.tiles import Grid, Position
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
-def define_bring_back(module: Module, shape: TileShape, transforms: Transforms) -> str:
-    """Add `void @winograd*_bring_back_f32(args, patch, products, low, high, p0, p1)`; returns the name.
+def define_output_transform(module: Module, shape: TileShape, transforms: Transforms) -> str:
+    """Add `void @winograd*_output_f32(args, patch, products, low, high, p0, p1)`; returns the name.
 
     The pixels of tiles low..high in the channels of panels p0..p1, from products[panel - p0][tile - low]
     [point][columns]. `patch` is memory for a tile of points, and lines of pixels.
     """
     params = [(n, "ptr") for n in ("args", "patch", "products")]
     params += [(n, "i64") for n in ("low", "high", "p0", "p1")]
-    name = f"winograd{transforms.outputs}_bring_back_{shape.operand}"
+    name = f"winograd{transforms.outputs}_output_{shape.operand}"
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
     _Writer(f, shape, transforms).write()
     return name

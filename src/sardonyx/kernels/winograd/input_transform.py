@@ -14,15 +14,15 @@ from sardonyx.kernels.winograd.tiles import Grid, Position
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
-def define_take_in(module: Module, shape: TileShape, transforms: Transforms) -> str:
-    """Add `void @winograd*_take_in_f32(args, patch, to, low, high)`; returns the name.
+def define_input_transform(module: Module, shape: TileShape, transforms: Transforms) -> str:
+    """Add `void @winograd*_input_f32(args, patch, to, low, high)`; returns the name.
 
     to[tile - low][point][channel] for tiles low..high of all blocks of channels, as `Winograd` lays it out.
     Beyond its sample a tile reads the last line or pixel once more: that decides nothing that is kept, and
     no other memory is touched. `patch` is memory for a tile of points.
     """
     params = [*((n, "ptr") for n in ("args", "patch", "to")), ("low", "i64"), ("high", "i64")]
-    name = f"winograd{transforms.outputs}_take_in_{shape.operand}"
+    name = f"winograd{transforms.outputs}_input_{shape.operand}"
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
     _Writer(f, shape, transforms).write()
     return name
@@ -42,24 +42,20 @@ class _Writer:
         first = grid.position(f, self.low)
         blocks = ceil_div(f, word[Winograd.CHANNELS_IN], int_(self.shape.block))
         x = f.word(self.args, Winograd.X, "ptr")
-        with f.loop(int_(0), blocks, 1, [x, self.to]) as block:
-            x, to = block.carried
-            with f.loop(self.low, self.high, 1, [to, *first.values]) as tile:
-                into, *values = tile.carried
-                position = Position(*values)
-                self._tile(x, position, into)
-                pitch = self._bytes(word[Winograd.TILE_PITCH])
-                tile.next(f.gep(into, pitch, "i8"), *grid.after(f, position, int_(1)).values)
-            step = self._bytes(word[Winograd.X_BLOCK])
-            block.next(f.gep(x, step, "i8"), f.gep(to, int_(self.shape.block), self.shape.dtype))
+        with f.loop(self.low, self.high, 1, [self.to, *first.values]) as tile:
+            to, *values = tile.carried
+            position = Position(*values)
+            self._tile(x, position, to, blocks)
+            pitch = self._bytes(word[Winograd.TILE_PITCH])
+            tile.next(f.gep(to, pitch, "i8"), *grid.after(f, position, int_(1)).values)
         f.ret()
         f.finish()
 
     def _bytes(self, elements: V) -> V:
         return self.f.mul(elements, int_(self.shape.element))
 
-    def _tile(self, x: V, position: Position, to: V) -> None:
-        """One block of channels of a tile, a vector at a time."""
+    def _tile(self, x: V, position: Position, to: V, blocks: V) -> None:
+        """One tile, a vector of channels at a time."""
         f, word, n = self.f, self.word, self.transforms.inputs
         line, pixel = (f.mul(p, int_(self.transforms.outputs)) for p in (position.line, position.column))
         at = f.mul(position.sample, word[Winograd.X_BATCH])
@@ -72,9 +68,13 @@ class _Writer:
         )
         line_bytes = self._bytes(word[Winograd.X_LINE])
         lines = [f.mul(f.smin(int_(i), last_line), line_bytes) for i in range(n)]
-        with f.loop(int_(0), int_(self.shape.block), self.shape.lanes) as part:
-            self._down(f.gep(x, part.index, self.shape.dtype), lines, last_pixel)
-            self._across(f.gep(to, part.index, self.shape.dtype))
+        step = self._bytes(word[Winograd.X_BLOCK])
+        with f.loop(int_(0), blocks, 1, [x, to]) as block:
+            x, to = block.carried
+            with f.loop(int_(0), int_(self.shape.block), self.shape.lanes) as part:
+                self._down(f.gep(x, part.index, self.shape.dtype), lines, last_pixel)
+                self._across(f.gep(to, part.index, self.shape.dtype))
+            block.next(f.gep(x, step, "i8"), f.gep(to, int_(self.shape.block), self.shape.dtype))
 
     def _down(self, x: V, lines: list[V], last_pixel: V) -> None:
         """The columns of a tile, transformed into the patch."""
