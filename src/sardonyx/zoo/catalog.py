@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +49,20 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """What to ask a model, assets by their names, and what stands in the first line of its answer."""
+
+    task: str
+    inputs: tuple[str, ...]
+    answer: str
+
+    @property
+    def command(self) -> str:
+        """How it is asked on a command line."""
+        return shlex.join(["sardonyx", "task", self.task, *self.inputs])
+
+
+@dataclass(frozen=True, slots=True)
 class Model(Item):
     """A real model; `assets` are the files its feeds are made of, `quick` marks the set of `make test`."""
 
@@ -56,6 +71,7 @@ class Model(Item):
     quick: bool
     what: str
     assets: tuple[str, ...]
+    sample: Sample | None = None
 
     @property
     def path(self) -> Path:
@@ -78,7 +94,7 @@ def catalog() -> Catalog:
     rows = json.loads(Path(__file__).with_name("manifest.json").read_text(encoding="utf-8"))
     return Catalog(
         {row["id"]: Package(**row) for row in rows["packages"]},
-        {row["name"]: Model(**_tuples(row)) for row in rows["models"]},
+        {row["name"]: _model(row) for row in rows["models"]},
         {row["name"]: Item(**_tuples(row)) for row in rows["assets"]},
     )
 
@@ -115,6 +131,11 @@ def zoo_directory() -> Path:
     folder = cache_folder("")
     assert folder is not None
     return folder / "zoo"
+
+
+def _model(row: dict[str, Any]) -> Model:
+    sample = row.pop("sample", None)
+    return Model(**_tuples(row), sample=sample and Sample(**_tuples(sample)))
 
 
 def _tuples(row: dict[str, Any]) -> dict[str, Any]:

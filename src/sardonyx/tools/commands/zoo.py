@@ -80,6 +80,8 @@ def _show(options: argparse.Namespace) -> int:
         ("size", bytes_text(row.size)),
         ("here", str(row.path) if summary else "no; `sardonyx zoo pull` brings it"),
     ]
+    if row.sample is not None:
+        facts += [("sample", f"{row.sample.command} --model {row.name}"), ("answers", row.sample.answer)]
     print(table(facts, indent=""))
     for title, infos in (("inputs", summary.inputs), ("outputs", summary.outputs)) if summary else ():
         print(title)
