@@ -16,10 +16,12 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 import sardonyx
+from sardonyx.convert import from_sklearn
 from sardonyx.tools.cli import main
 from sardonyx.train import Settings, TrainError, train
+from sardonyx.train.families import FAMILIES, Family
 from sardonyx.train.report import page
-from sardonyx.train.table import described, read
+from sardonyx.train.table import Column, described, read
 
 DICE = np.random.default_rng(0)
 ROWS = 400
@@ -113,6 +115,16 @@ def test_numbers_are_foretold_from_any_source(tmp_path: Path) -> None:
     sources = ((tmp_path / "d.parquet", None), (tmp_path / "d.duckdb", "select * from d"))
     losses = [train(path, quick("target"), query).scores[0].value for path, query in sources]
     assert losses[0] == losses[1] < 65
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_rows_at_a_border_go_the_same_way(family: Family) -> None:
+    values = np.round(np.random.default_rng(1).normal(14, 3, 500), 1)
+    frame = pandas.DataFrame({"a": values, "b": values[::-1]}).astype(np.float32)
+    goal = (frame.a + frame.b > 28).to_numpy()
+    columns = [Column(name, "number", 200, 0) for name in frame]
+    model = family.make(columns, family.first, True, 0).fit(frame, goal)
+    assert from_sklearn(model, sample=frame).parity.holds
 
 
 @pytest.mark.slow

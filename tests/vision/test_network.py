@@ -30,24 +30,26 @@ def test_the_middle_is_cut_out() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("bias", "least", "several", "label"),
+    ("bias", "most", "several", "label"),
     [
-        ((1.0, 2.0), -2.0, False, "b"),
-        ((1.0, 2.0), 2.0, False, NONE),
-        ((-1.0, -2.0), -2.0, True, NONE),
-        ((0.5, -2.0), -2.0, True, "a"),
+        ((1.0, 2.0), 9.0, False, "b"),
+        ((1.0, 2.0), 0.1, False, NONE),
+        ((-1.0, -2.0), 9.0, True, NONE),
+        ((0.5, -2.0), 9.0, True, "a"),
     ],
 )
 def test_labels_are_those_of_the_head(
-    bias: tuple[float, float], least: float, several: bool, label: str
+    bias: tuple[float, float], most: float, several: bool, label: str
 ) -> None:
     size = features("stretch", PIXELS).shape[1]
     zeros = np.zeros((size, 2))
-    head = Head(zeros, np.array(bias), zeros + 0.01, np.zeros(size), least, ("a", "b"), several)
+    head = Head(zeros, np.array(bias), np.zeros(size), np.eye(size, 3), most, ("a", "b"), several)
     model = whole_model(SMALL, "stretch", head, {"made": "here"})
     session = sardonyx.InferenceSession(model.SerializeToString())
-    said, chances, _ = session.run(None, {"picture": PIXELS})
+    said, chances, strangeness = session.run(None, {"picture": PIXELS})
     assert said.tolist() == [label]
+    rest = np.linalg.norm(features("stretch", PIXELS)[0, 3:])
+    assert abs(strangeness[0] * most - rest) < 1e-4
     expected = 1 / (1 + np.exp(-np.array(bias))) if several else np.exp(bias) / np.exp(bias).sum()
     assert np.allclose(chances[0], expected, atol=1e-6)
     assert session.get_modelmeta().custom_metadata_map["labels"] == '["a", "b"]'

@@ -29,8 +29,8 @@ def test_one_file_takes_pictures_of_any_size(shapes: Path, tmp_path: Path) -> No
         for scale in (1, 2):
             image = drawn(kind, 1)
             large = image.resize((image.width * scale, image.height * scale + 1), 2)
-            label, chances, likeness = session.run(None, {"picture": np.asarray(large)})
-            assert label.tolist() == [kind] and likeness.shape == (1,)
+            label, chances, strangeness = session.run(None, {"picture": np.asarray(large)})
+            assert label.tolist() == [kind] and strangeness.shape == (1,)
             assert chances.shape == (1, 3) and abs(chances.sum() - 1) < 1e-5
     record = json.loads(files[1].read_text())
     assert record["classes"] == dict.fromkeys(sorted(COLOURS), OF_EACH)

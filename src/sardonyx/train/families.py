@@ -35,14 +35,11 @@ class Family:
     first: dict[str, Any]
 
 
-def _columns(columns: Sequence[Column], *, encoded: bool, filled: bool) -> ColumnTransformer:
-    """Numbers filled and scaled or as they are, categories as ones or numbers, words weighted."""
+def _columns(columns: Sequence[Column], numbers: Any, *, encoded: bool) -> ColumnTransformer:
+    """Numbers by a transformer, categories as ones or numbers, words weighted."""
     of_kind = {kind: [c.name for c in columns if c.kind == kind] for kind in ("number", "category", "text")}
     parts: list[tuple[str, Any, Any]] = []
     if of_kind["number"]:
-        numbers = (
-            make_pipeline(SimpleImputer(strategy="median"), StandardScaler()) if filled else "passthrough"
-        )
         parts.append(("numbers", numbers, of_kind["number"]))
     if of_kind["category"]:
         one_hot = OneHotEncoder(
@@ -59,18 +56,20 @@ def _linear(columns: Sequence[Column], settings: dict[str, Any], classifies: boo
     model = (
         LogisticRegression(C=settings["C"], max_iter=1000) if classifies else Ridge(alpha=1 / settings["C"])
     )
-    return make_pipeline(_columns(columns, encoded=False, filled=True), model)
+    scaled = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    return make_pipeline(_columns(columns, scaled, encoded=False), model)
 
 
 def _forest(columns: Sequence[Column], settings: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
     kind = RandomForestClassifier if classifies else RandomForestRegressor
     model = kind(random_state=seed, n_jobs=1, **settings)
-    return make_pipeline(_columns(columns, encoded=True, filled=True), model)
+    # Never scaled: a last bit of a scaled number would send rows the other way in ONNX.
+    return make_pipeline(_columns(columns, SimpleImputer(strategy="median"), encoded=True), model)
 
 
 def _histogram(columns: Sequence[Column], settings: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
     kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
-    return make_pipeline(_columns(columns, encoded=True, filled=False), kind(random_state=seed, **settings))
+    return make_pipeline(_columns(columns, "passthrough", encoded=True), kind(random_state=seed, **settings))
 
 
 def _lightgbm(columns: Sequence[Column], settings: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
@@ -78,7 +77,7 @@ def _lightgbm(columns: Sequence[Column], settings: dict[str, Any], classifies: b
 
     kind = lightgbm.LGBMClassifier if classifies else lightgbm.LGBMRegressor
     model = kind(random_state=seed, n_jobs=1, deterministic=True, verbose=-1, subsample_freq=1, **settings)
-    return make_pipeline(_columns(columns, encoded=True, filled=False), model)
+    return make_pipeline(_columns(columns, "passthrough", encoded=True), model)
 
 
 def _power(random: np.random.Generator, low: float, high: float) -> float:

@@ -18,19 +18,20 @@ from sardonyx.vision.network import Head
 Array = np.ndarray[Any, Any]
 STRENGTH = 0.01
 FOLDS = 5
+DIRECTIONS = 32
 UNLIKE = 1.0  # per cent of unseen pictures that are taken for none of these
 
 
 @dataclass(frozen=True)
 class Unseen:
-    """What folds said of the pictures that they had not learned from: scores [n, classes], likenesses [n]."""
+    """What folds said of the pictures that they had not learned from: scores [n, classes], distances [n]."""
 
     scores: Array
-    likenesses: Array
+    distances: Array
 
 
 def fitted(features: Array, truth: Array, several: bool, seed: int) -> Head:
-    """A head over rows of features [n, m] and their labels, bool [n, classes]; its `least` lets all pass."""
+    """A head over rows of features [n, m] and their labels, bool [n, classes]; its `most` lets all pass."""
     middle = features.mean(0)
     spread = features.std(0) + 1e-6
     rows = (features - middle) / spread
@@ -45,9 +46,9 @@ def fitted(features: Array, truth: Array, several: bool, seed: int) -> Head:
         if weights.shape[1] == 1:
             weights, bias = np.hstack([-weights, weights]) / 2, np.array([-bias[0], bias[0]]) / 2
     weights = weights / spread[:, None]
-    apart = _turned(features - middle)
-    centres = np.stack([_turned(apart[truth[:, at]].mean(0)) for at in range(truth.shape[1])], 1)
-    return Head(weights, bias - middle @ weights, centres, middle, -2.0, (), several)
+    _, _, turned = np.linalg.svd(features - middle, full_matrices=False)
+    directions = turned[: max(1, min(DIRECTIONS, len(features) // 4))].T
+    return Head(weights, bias - middle @ weights, middle, directions, np.inf, (), several)
 
 
 def _one(rows: Array, there: Array, seed: int) -> tuple[Array, float]:
@@ -56,16 +57,11 @@ def _one(rows: Array, there: Array, seed: int) -> tuple[Array, float]:
     return model.coef_[0], float(model.intercept_[0])
 
 
-def _turned(rows: Array) -> Array:
-    """The same directions with length 1."""
-    made: Array = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
-    return made
-
-
 def scored(head: Head, features: Array) -> tuple[Array, Array]:
-    """The scores [n, classes] of rows of features, and how like the nearest centre each is [n]."""
-    alike = _turned(features - head.middle) @ head.centres
-    return features @ head.weights + head.bias, alike.max(1)
+    """The scores [n, classes] of rows of features, and how far each is from what was learned from [n]."""
+    apart = features - head.middle
+    rest = apart - (apart @ head.directions) @ head.directions.T
+    return features @ head.weights + head.bias, np.linalg.norm(rest, axis=1)
 
 
 def cross_validated(features: Array, truth: Array, several: bool, seed: int) -> Unseen:
@@ -74,11 +70,11 @@ def cross_validated(features: Array, truth: Array, several: bool, seed: int) -> 
     folds: Any = KFold(FOLDS, shuffle=True, random_state=seed)
     if not several:
         folds = StratifiedKFold(min(FOLDS, least), shuffle=True, random_state=seed)
-    scores, likenesses = np.zeros(truth.shape), np.zeros(len(truth))
+    scores, distances = np.zeros(truth.shape), np.zeros(len(truth))
     for learnt, held in folds.split(features[:, 0], truth.argmax(1)):
         head = fitted(*flat(features[learnt], truth[learnt]), several, seed)
-        scores[held], likenesses[held] = scored(head, features[held, 0])
-    return Unseen(scores, likenesses)
+        scores[held], distances[held] = scored(head, features[held, 0])
+    return Unseen(scores, distances)
 
 
 def flat(features: Array, truth: Array) -> tuple[Array, Array]:

@@ -66,18 +66,18 @@ class Head:
 
     Attributes:
         weights, bias: scores are features @ weights + bias: [n, classes], [classes].
-        centres: the mean of each class, of length 1: [n, classes].
-        middle: the mean of all, which is taken away before features are compared with centres: [n].
-        least: less like its nearest centre than this, and a picture is `none of these`.
+        middle: the mean of all features that were learned from: [n].
+        directions: in which these differ most, each of length 1: [n, k].
+        most: further than this from the space of those directions, and a picture is `none of these`.
         classes: the labels in the order of the scores.
         several: each label is there or not by itself.
     """
 
     weights: Array
     bias: Array
-    centres: Array
     middle: Array
-    least: float
+    directions: Array
+    most: float
     classes: tuple[str, ...]
     several: bool
 
@@ -104,7 +104,7 @@ def features_model(backbone: Backbone, fit: str) -> onnx.ModelProto:
 
 
 def whole_model(backbone: Backbone, fit: str, head: Head, about: Mapping[str, str]) -> onnx.ModelProto:
-    """`picture` uint8 [height, width, 3] -> `label` [1], `probabilities` [1, classes], `likeness` [1]."""
+    """`picture` uint8 [height, width, 3] -> `label` [1], `probabilities` [1, classes], `strangeness` [1]."""
     graph = _Graph()
     features = _features(graph, backbone, fit)
     weights = graph.constant("head.weights", head.weights.astype(np.float32))
@@ -120,28 +120,32 @@ def whole_model(backbone: Backbone, fit: str, head: Head, about: Mapping[str, st
     outputs = {
         "label": (TensorProto.STRING, [1]),
         "probabilities": (TensorProto.FLOAT, [1, count]),
-        "likeness": (TensorProto.FLOAT, [1]),
+        "strangeness": (TensorProto.FLOAT, [1]),
     }
     told = {"labels": json.dumps(head.classes), "task": "image-classification", **about}
     return _model(graph, outputs, told)
 
 
 def _labelled(graph: _Graph, features: str, scores: str, head: Head) -> None:
-    """The best label, or none: if all are unlikely, or the picture is like none that were learned from."""
+    """The best label, or none: if all are unlikely, or the picture is far from all that were learned from."""
     best = graph.node("ArgMax", [scores], "best", axis=-1, keepdims=0)
     apart = graph.node(
         "Sub", [features, graph.constant("middle", head.middle.astype(np.float32))], "features.apart"
     )
     axis = graph.constant("last axis", np.array([-1]))
-    size = graph.node("ReduceL2", [apart, axis], "features.size", keepdims=1)
-    turned = graph.node("Div", [apart, size], "features.direction")
-    centres = graph.constant("centres", head.centres.astype(np.float32))
-    alike = graph.node("MatMul", [turned, centres], "likenesses")
-    near = graph.node("ReduceMax", [alike, axis], "likeness", keepdims=0)
-    strange = graph.node("Less", [near, graph.constant("least likeness", np.float32(head.least))], "strange")
+    known = graph.constant("directions", head.directions.astype(np.float32))
+    back = graph.constant("directions back", head.directions.T.astype(np.float32))
+    along = graph.node("MatMul", [apart, known], "features.along")
+    rest = graph.node(
+        "Sub", [apart, graph.node("MatMul", [along, back], "features.explained")], "features.rest"
+    )
+    length = graph.node("ReduceL2", [rest, axis], "features.distance", keepdims=0)
+    far = graph.constant("most", np.array(head.most, np.float32))
+    distance = graph.node("Div", [length, far], "strangeness")
+    strange = graph.node("Greater", [distance, graph.constant("border", np.array(1, np.float32))], "strange")
     if head.several:
-        most = graph.node("ReduceMax", [scores, axis], "most", keepdims=0)
-        unlikely = graph.node("Less", [most, graph.constant("nought", np.float32(0))], "unlikely")
+        largest = graph.node("ReduceMax", [scores, axis], "largest", keepdims=0)
+        unlikely = graph.node("Less", [largest, graph.constant("nought", np.float32(0))], "unlikely")
         strange = graph.node("Or", [strange, unlikely], "strange or unlikely")
     nothing = graph.constant("nothing", np.array(len(head.classes)))
     index = graph.node("Where", [strange, nothing, best], "index")

@@ -45,8 +45,8 @@ def page(trained: Trained, title: str) -> str:
         _mistaken(trained),
         "<h2>None of these</h2>",
         f"<p>{trained.refused.mean():.1%} of the unseen pictures would be taken for none of these: they "
-        "are less like the others than 99 of 100. What is quite unlike all is answered so, too; what is "
-        "near a class is not. Pictures in a folder <code>none of these</code> teach it what you mean.</p>",
+        "are stranger than 99 of 100. What is quite unlike all is answered so, too; what is near a class is "
+        "not. Pictures in a folder <code>none of these</code> teach it what you mean.</p>",
         "<h2>As ONNX</h2>",
         f"<p>Probabilities differ by {trained.error:.1e} at most, on {trained.compared} pictures.</p>",
     ]

@@ -133,9 +133,9 @@ def train(source: str | Path, settings: Settings | None = None, progress: Progre
         unseen = heads.cross_validated(features, truth, pictures.several, settings.seed)
         heat = heads.temperature(unseen.scores, truth, pictures.several)
         head = heads.fitted(*heads.flat(features, truth), pictures.several, settings.seed)
-    least = float(np.percentile(unseen.likenesses, heads.UNLIKE))
+    most = float(np.percentile(unseen.distances, 100 - heads.UNLIKE))
     head = dataclasses.replace(
-        head, weights=head.weights / heat, bias=head.bias / heat, least=least, classes=classes
+        head, weights=head.weights / heat, bias=head.bias / heat, most=most, classes=classes
     )
     said = heads.chances(unseen.scores / heat, pictures.several)
     about = {"sardonyx.backbone": settings.backbone, "sardonyx.fit": settings.fit}
@@ -151,7 +151,7 @@ def train(source: str | Path, settings: Settings | None = None, progress: Progre
         classes,
         truth,
         said,
-        unseen.likenesses < least,
+        unseen.distances > most,
         scores,
         error,
         compared,
@@ -190,17 +190,18 @@ def _parity(
     session = sardonyx.InferenceSession(model.SerializeToString(), options)
     count = min(COMPARED, len(pictures.files))
     rows = np.linspace(0, len(pictures.files) - 1, count).astype(int)
-    scores, likenesses = heads.scored(head, features[rows, 0].astype(np.float64))
+    scores, distances = heads.scored(head, features[rows, 0].astype(np.float64))
     expected = heads.chances(scores, head.several)
     error = 0.0
     for at, row in enumerate(rows):
         pixels = opened(pictures.files[row], BACKBONES[settings.backbone].side)
-        label, chances, likeness = session.run(None, {"picture": np.ascontiguousarray(pixels)})
-        apart = max(float(np.abs(chances[0] - expected[at]).max()), abs(float(likeness[0] - likenesses[at])))
+        label, chances, strangeness = session.run(None, {"picture": np.ascontiguousarray(pixels)})
+        unlike = float(strangeness[0]) - distances[at] / head.most
+        apart = max(float(np.abs(chances[0] - expected[at]).max()), abs(unlike))
         error = max(error, apart)
-        strange = likenesses[at] < head.least or (head.several and scores[at].max() < 0)
+        strange = distances[at] > head.most or (head.several and scores[at].max() < 0)
         meant = NONE if strange else head.classes[int(scores[at].argmax())]
-        if apart > TOLERANCE or (label[0] != meant and not _is_tie(expected[at], likenesses[at], head)):
+        if apart > TOLERANCE or (label[0] != meant and not _is_tie(expected[at], distances[at], head)):
             raise VisionError(
                 f"the ONNX file says {label[0]!r} of {pictures.files[row]} and is off by {apart:.1e}, the "
                 f"head says {meant!r}; nothing was written: please report this"
@@ -208,9 +209,9 @@ def _parity(
     return error, count
 
 
-def _is_tie(chances: Array, likeness: float, head: Head) -> bool:
+def _is_tie(chances: Array, distance: float, head: Head) -> bool:
     first, second = np.sort(chances)[-2:][::-1] if len(chances) > 1 else (chances[0], 0.5)
-    near = abs(likeness - head.least) < TOLERANCE
+    near = abs(distance / head.most - 1) < TOLERANCE
     return bool(near or first - second < TOLERANCE or (head.several and abs(first - 0.5) < TOLERANCE))
 
 

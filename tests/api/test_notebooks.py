@@ -1,0 +1,55 @@
+"""The notebooks of examples/notebooks run to their end, each in less than five minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "examples" / "notebooks").glob("*.ipynb"))
+SECONDS = 300
+SAID = {
+    "detection": "Region-based segmentation",
+    "digits": "right over the network, as before",
+    "pictures": "none of these",
+    "tables": "alert, 600 rows",
+}
+
+
+def test_each_has_a_claim() -> None:
+    assert {path.stem for path in NOTEBOOKS} == set(SAID)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.filterwarnings("default")
+def test_notebook(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel")
+    notebook = nbformat.read(path, 4)
+    for cell in notebook.cells:
+        cell.pop("outputs", None)
+    monkeypatch.chdir(tmp_path)
+    nbclient.NotebookClient(
+        notebook, timeout=SECONDS, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    assert SAID[path.stem] in "".join(texts(notebook))
+    times = [cell.metadata.get("execution", {}) for cell in notebook.cells if cell.cell_type == "code"]
+    began, ended = times[0]["iopub.execute_input"], times[-1]["shell.execute_reply"]
+    assert (moment(ended) - moment(began)).total_seconds() < SECONDS
+
+
+def texts(notebook: Any) -> list[str]:
+    return [
+        str(output.get("text", ""))
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if cell.cell_type == "code"
+    ]
+
+
+def moment(text: str) -> Any:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text)
