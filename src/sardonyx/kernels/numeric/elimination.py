@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum, auto
+from typing import TypeAlias
 
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.share import split
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.vec import Function, Module, V, float_, int_, vector_of
 
@@ -29,8 +32,12 @@ class Word(IntEnum):
     WORDS = auto()
 
 
+Body: TypeAlias = "Callable[[Elimination, V, V], None]"
+"""Writes what is done with one matrix: its number, and the position of its first element in X."""
+
+
 def elimination_call(
-    group: Group, places: Mapping[int, Place], halves: int, ir: Callable[[str, DType], str]
+    group: Group, places: Mapping[int, Place], goal: Goal, halves: int, body: Body
 ) -> tuple[NativeCall, Mapping[str, Callable[[], str]]]:
     """The call for all matrices; each takes `halves` times its size of a thread's scratch."""
     root, place = group.root, group.place
@@ -55,7 +62,19 @@ def elimination_call(
         kind=root.prim,
         plan=f"{count} matrices of {size} x {size}",
     )
-    return call, {symbol: lambda: ir(symbol, x.dtype)}
+    return call, {symbol: lambda: elimination_ir(symbol, x.dtype, goal.target, halves, body)}
+
+
+def elimination_ir(symbol: str, dtype: DType, target: Target, halves: int, body: Body) -> str:
+    """The module with `void @symbol(ptr args, ptr ctx)`; threads share the matrices."""
+    module = Module()
+    e = Elimination(module, symbol, dtype, target, halves)
+    f, elements = e.f, e.f.mul(e.size, e.size)
+    with f.loop(*split(f, e.count, e.tid, e.threads)) as number:
+        body(e, number.index, f.mul(number.index, elements))
+    f.ret()
+    f.finish()
+    return module.text()
 
 
 class Elimination:
