@@ -21,8 +21,7 @@ def random_key_calls(
     group: Group, places: Mapping[int, Place], goal: Goal
 ) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
     """The call that draws the key of one node."""
-    target = goal.target
-    del places, target
+    del places, goal
     root, place = group.root, group.place
     assert place is not None
     stream = zlib.crc32(str(root.attrs["stream"]).encode())
