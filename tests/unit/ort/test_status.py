@@ -1,4 +1,4 @@
-"""Errors of the engine come out as the exceptions that callers of onnxruntime expect, in the cause's words."""
+"""Errors of the engine come out as the exceptions that callers of onnxruntime expect, in its words."""
 
 from __future__ import annotations
 
