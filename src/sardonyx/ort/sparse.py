@@ -138,7 +138,8 @@ class SparseTensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
             raise ValueError("a sparse tensor becomes dense by a copy")
-        dense = np.zeros(self._shape, dtype or self._values.dtype)
+        kind = np.dtype(dtype or self._values.dtype)
+        dense = np.full(self._shape, "" if kind.kind == "O" else 0, kind)
         dense.reshape(-1)[self._flat] = self._values
         return dense
 
