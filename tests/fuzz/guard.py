@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base.deferred import Constant
 from sardonyx.runtime import allocate, bound
 from sardonyx.runtime.arena import plan_arena
 from sardonyx.runtime.data import HostStep
@@ -174,8 +175,8 @@ def _moved(weights: Weights) -> Weights:
 def _guarded_weights() -> None:
     make, mapped = Weights.__init__, Weights.mapped.__func__  # type: ignore[attr-defined]
 
-    def init(self: Weights, arrays: Sequence[Array]) -> None:
-        make(self, arrays)
+    def init(self: Weights, constants: Sequence[Constant]) -> None:
+        make(self, constants)
         _moved(self)
 
     Weights.__init__ = init  # type: ignore[method-assign]

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.deferred import Constant
 from sardonyx.base.report import Report
 from sardonyx.runtime.data import ProgramData
 from sardonyx.runtime.image import LoadedImage
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +16,7 @@ class Compiled:
     """Data, constants, machine code and the code's key in the cache, and the report."""
 
     data: ProgramData
-    weights: Sequence[Array]
+    weights: Sequence[Constant]
     image: LoadedImage
     image_key: str
     report: Report

@@ -5,11 +5,10 @@ Knows which memory there is and when it lives; must not know calls.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.deferred import Constant, Deferred
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.group import Fusion
 from sardonyx.ir.place import Storage
@@ -21,12 +20,12 @@ class Constants:
     """The arrays of a program that do not change, each once; programs inside it share them."""
 
     def __init__(self) -> None:
-        self.arrays: list[np.ndarray[Any, Any]] = []
+        self.arrays: list[Constant] = []
         self._numbers: dict[int, int] = {}
 
-    def number(self, array: np.ndarray[Any, Any]) -> int:
+    def number(self, array: Constant) -> int:
         """The number of an array, contiguous."""
-        array = np.asarray(array, order="C")
+        array = array if isinstance(array, Deferred) else np.asarray(array, order="C")
         if id(array) not in self._numbers:
             self._numbers[id(array)] = len(self.arrays)
             self.arrays.append(array)
@@ -82,9 +81,11 @@ class Storages:
             found = self._by_identity[id(storage)] = Use(len(self._uses), storage, storage.index)
             self._uses.append(found)
             if found.kind == "const":
-                assert storage.value is not None
-                assert storage.value.data is not None
-                found.index = self._constants.number(storage.value.data)
+                data: Constant | None = storage.deferred
+                if storage.value is not None:
+                    data = storage.value.data
+                assert data is not None
+                found.index = self._constants.number(data)
             elif storage.kind == "host":
                 found.index = self.of_host[id(storage)]
         return found.number

@@ -5,7 +5,6 @@ Decides where external data may lie. Must not know graphs or operators.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.folders import find
+from sardonyx.base.mapped import MappedFile, map_file
 from sardonyx.errors import LoadError
 from sardonyx.frontend.messages import TensorProto
 from sardonyx.frontend.wire import Taken
@@ -33,7 +33,7 @@ class TensorReader:
 
     folders: tuple[Path, ...]
     taken: Mapping[bytes, Taken] = field(default_factory=dict)
-    _files: dict[Path, mmap.mmap | bytes] = field(default_factory=dict)
+    _files: dict[Path, MappedFile | bytes] = field(default_factory=dict)
 
     def dense(self, proto: onnx.TensorProto) -> Array:
         """The array of a tensor; read-only. Raises LoadError if the bytes do not fit the declared shape."""
@@ -96,12 +96,10 @@ class TensorReader:
             )
         return memoryview(content)[offset : offset + length]
 
-    def _content(self, path: Path, name: str) -> mmap.mmap | bytes:
+    def _content(self, path: Path, name: str) -> MappedFile | bytes:
         if path not in self._files:
             try:
-                with path.open("rb") as file:
-                    size = file.seek(0, 2)
-                    self._files[path] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+                self._files[path] = map_file(path)
             except OSError as error:
                 raise LoadError(f'tensor "{name}": external data {path} cannot be read: {error}') from error
         return self._files[path]

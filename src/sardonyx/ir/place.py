@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.deferred import Deferred
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.ir.value import Value
@@ -23,8 +24,8 @@ class Storage:
     """A block of memory.
 
     `kind`: "input" and "output" (numbered by `index`, owned by the caller), "const" (`value` holds the data),
-    "arena" (planned), "packed" (a constant rearranged for a kernel, held by `value`), "host" (the result of
-    an operation in Python).
+    "arena" (planned), "packed" (a constant rearranged for a kernel: `value`, or what is `deferred`), "host"
+    (the result of an operation in Python).
     """
 
     kind: StorageKind
@@ -32,6 +33,7 @@ class Storage:
     size: Dim
     index: int = 0
     value: Value | None = None
+    deferred: Deferred | None = None
 
 
 @dataclass(frozen=True, slots=True)

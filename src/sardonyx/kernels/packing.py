@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from math import prod
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from sardonyx.base.deferred import Deferred
 from sardonyx.ir.place import Storage
 from sardonyx.ir.value import Value, const
 
+Array = np.ndarray[Any, Any]
 _storages: WeakKeyDictionary[Value, dict[Hashable, Storage]] = WeakKeyDictionary()
 
 
+_LARGE_BYTES = 1 << 20
+"""What is larger is packed when it is stored."""
+
+
 def packed(
-    value: Value, arrangement: Hashable, pack: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
+    value: Value,
+    arrangement: Hashable,
+    pack: Callable[[Array], Array],
+    shape: tuple[int, ...] | None = None,
 ) -> Storage:
-    """The storage of `pack(content of value)`; `arrangement` tells apart the packings of one constant."""
+    """The storage of `pack(content of value)`; `arrangement` tells apart the packings of one constant.
+
+    If the `shape` of the result is known, a large one is deferred.
+    """
     storages = _storages.setdefault(value, {})
     if arrangement not in storages:
         assert value.data is not None
+        if shape is not None and value.data.nbytes > _LARGE_BYTES:
+            deferred = Deferred(np.ascontiguousarray(value.data), arrangement, shape, pack)
+            storages[arrangement] = Storage("packed", value.dtype, prod(shape), deferred=deferred)
+            return storages[arrangement]
         data = const(pack(np.ascontiguousarray(value.data)))
         storages[arrangement] = Storage("packed", value.dtype, data.size, 0, data)
     return storages[arrangement]

@@ -187,15 +187,20 @@ class Cache:
         advice = "remove it (or chmod -R go-w and chown it), or set SARDONYX_CACHE to a folder of your own"
         warnings.warn(f"{what}; {advice}", RuntimeWarning, stacklevel=4)
 
-    def put(self, kind: str, key: str, payload: Bytes | Iterable[Bytes]) -> bool:
-        """Store an entry, given whole or in pieces; False (and one warning) if it cannot be written."""
-        return self._put(kind, key, payload) is not None
+    def put(self, kind: str, key: str, payload: Bytes | Iterable[Bytes], *, checked: bool = True) -> bool:
+        """Store an entry, given whole or in pieces; False (and one warning) if it cannot be written.
+
+        What is not `checked` has no digest: `get` does not find it, `map` does unless it is to check.
+        """
+        return self._put(kind, key, payload, checked) is not None
 
     def put_by_content(self, kind: str, payload: Bytes | Iterable[Bytes]) -> str | None:
         """Store an entry under the digest of its content and return that, or None as `put` returns False."""
         return self._put(kind, None, payload)
 
-    def _put(self, kind: str, key: str | None, payload: Bytes | Iterable[Bytes]) -> str | None:
+    def _put(
+        self, kind: str, key: str | None, payload: Bytes | Iterable[Bytes], checked: bool = True
+    ) -> str | None:
         if self._is_off:
             return None
         if why := folder_fault(self.root):
@@ -205,7 +210,7 @@ class Cache:
         path = partial
         try:
             self._make_folders(partial.parent)
-            digest, size = _write(partial, payload)
+            digest, size = _write(partial, payload, checked)
             key = key or digest
             path = self.path(kind, key)
             make_folder(path.parent)
@@ -273,15 +278,16 @@ def _map(handle: int, populate: bool, execute: bool) -> tuple[mmap.mmap, bool]:
     return mmap.mmap(handle, 0, access=mmap.ACCESS_READ), False
 
 
-def _write(path: Path, payload: Bytes | Iterable[Bytes]) -> tuple[str, int]:
-    """Write header and payload; returns the digest and the size of the payload."""
+def _write(path: Path, payload: Bytes | Iterable[Bytes], checked: bool) -> tuple[str, int]:
+    """Write header and payload; returns the digest (of nothing if it is not checked) and the size."""
     pieces = [payload] if isinstance(payload, Bytes) else payload
     digest, size = hashlib.sha256(), 0
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb") as file:
         file.write(bytes(HEADER_BYTES))
         for piece in pieces:
-            digest.update(piece)
+            if checked:
+                digest.update(piece)
             size += memoryview(piece).nbytes
             file.write(piece)
         file.seek(0)

@@ -1,24 +1,32 @@
-"""The constants of a program in memory: arrays of their own, or parts of one mapped file.
+"""The constants of a program in memory: arrays of their own, or parts of mapped files.
 
 Must not know what the constants mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base import dtype as dt
+from sardonyx.runtime import cores
 from sardonyx.runtime.pointers import address_of
 
+if TYPE_CHECKING:
+    from sardonyx.base.deferred import Constant
+
 Array = np.ndarray[Any, Any]
-Row = tuple[int, str, tuple[int, ...]]
-"""Offset in bytes (-1 for objects), dtype and shape of one constant."""
+Row = tuple[int, str, tuple[int, ...], int]
+"""Offset in bytes (-1 for objects), dtype and shape of one constant, and which file it lies in: 0 is ours."""
 
 _ALIGN = 64
+_LEFT_BYTES = 1 << 16
+"""What is larger is left in the file that it comes from."""
 
 
 class Weights:
@@ -28,8 +36,8 @@ class Weights:
         addresses: where each one is.
     """
 
-    def __init__(self, arrays: Sequence[Array]) -> None:
-        arrays = [np.require(array, requirements="A") for array in arrays]
+    def __init__(self, constants: Sequence[Constant]) -> None:
+        arrays = [np.require(array, requirements="A") for array in _arrays(constants)]
         self._arrays: list[Array | None] = list(arrays)
         self._rows: Sequence[Row] = ()
         for array in arrays:
@@ -38,19 +46,30 @@ class Weights:
         self.size_bytes = sum(array.nbytes for array in arrays)
 
     @classmethod
-    def mapped(cls, payload: npt.NDArray[np.uint8], rows: Sequence[Row], objects: Sequence[Array]) -> Weights:
-        """The constants that `pack` described, inside bytes that may be a mapped file."""
+    def mapped(
+        cls, payloads: Sequence[npt.NDArray[np.uint8]], rows: Sequence[Row], objects: Sequence[Array]
+    ) -> Weights:
+        """The constants that `pack` described, inside bytes that may be mapped files.
+
+        Raises ValueError if one lies outside of them.
+        """
         weights = cls(())
         left = iter(objects)
-        weights._arrays = [next(left) if offset < 0 else None for offset, _, _ in rows]
+        weights._arrays = [next(left) if row[0] < 0 else None for row in rows]
         weights._rows = rows
-        weights._payload = payload
-        weights.size_bytes = payload.nbytes
-        start = address_of(payload)
-        weights.addresses = [start + max(0, offset) for offset, _, _ in rows]
+        weights._payloads = payloads
+        weights.size_bytes = payloads[0].nbytes
+        for offset, name, shape, file in rows:
+            if file:
+                size = prod(shape) * dt.by_name(name).size_bytes
+                weights.size_bytes += size
+                if file >= len(payloads) or offset + size > payloads[file].nbytes:
+                    raise ValueError("a constant lies outside of its file")
+        starts = list(map(address_of, payloads))
+        weights.addresses = [starts[file] + max(0, offset) for offset, _, _, file in rows]
         return weights
 
-    _payload = np.empty(0, np.uint8)
+    _payloads: Sequence[npt.NDArray[np.uint8]] = ()
 
     def __len__(self) -> int:
         return len(self._arrays)
@@ -59,27 +78,64 @@ class Weights:
         """The constant as an array."""
         array = self._arrays[number]
         if array is None:
-            offset, name, shape = self._rows[number]
+            offset, name, shape, file = self._rows[number]
             dtype = dt.by_name(name).numpy
-            flat = self._payload[offset : offset + int(np.prod(shape)) * dtype.itemsize]
+            flat = self._payloads[file][offset : offset + int(np.prod(shape)) * dtype.itemsize]
             array = self._arrays[number] = flat.view(dtype).reshape(shape)
         return array
 
 
-def pack(arrays: Sequence[Array]) -> tuple[list[Row], list[Array], Iterator[memoryview]]:
-    """Rows, the arrays of objects, and the bytes to be stored, in pieces; every array starts aligned."""
-    rows: list[Row] = []
-    at = 0
-    for array in arrays:
-        kept = array.dtype.kind == "O"
-        rows.append((-1 if kept else at, dt.by_numpy(array.dtype).name, array.shape))
-        at += 0 if kept else -(-array.nbytes // _ALIGN) * _ALIGN
-    objects = [array for array in arrays if array.dtype.kind == "O"]
-    return rows, objects, _pieces(arrays)
+class Packed(NamedTuple):
+    """Where the constants of a program lie, the arrays of objects among them, and what is to be stored."""
 
+    rows: list[Row]
+    objects: list[Array]
+    stored: list[Constant]
 
-def _pieces(arrays: Sequence[Array]) -> Iterator[memoryview]:
-    for array in arrays:
-        if array.dtype.kind != "O" and array.size:
+    def pieces(self) -> Iterator[memoryview]:
+        """The bytes to be stored, in pieces; every array starts aligned."""
+        for array in _arrays(self.stored):
             yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
             yield memoryview(bytes(-array.nbytes % _ALIGN))
+
+
+def pack(constants: Sequence[Constant], files: Sequence[Path] = ()) -> Packed:
+    """How to store constants; those that are part of one of the files as they are stay there."""
+    rows: list[Row] = []
+    stored: list[Constant] = []
+    numbers = {path: number for number, path in enumerate(files, 1)}
+    at = 0
+    for constant in constants:
+        name, shape = dt.by_numpy(constant.dtype).name, constant.shape
+        left = _left_in_file(constant, numbers)
+        if constant.dtype.kind == "O":
+            rows.append((-1, name, shape, 0))
+        elif left is not None:
+            rows.append((left[1], name, shape, left[0]))
+        else:
+            rows.append((at, name, shape, 0))
+            at += -(-constant.nbytes // _ALIGN) * _ALIGN
+            if constant.nbytes:
+                stored.append(constant)
+    return Packed(rows, [c for c in constants if c.dtype.kind == "O" and isinstance(c, np.ndarray)], stored)
+
+
+def _left_in_file(constant: Constant, numbers: Mapping[Path, int]) -> tuple[int, int] | None:
+    """The number of the file that an array is part of, and at which byte; None for what is to be stored."""
+    if not numbers or not isinstance(constant, np.ndarray) or constant.nbytes < _LEFT_BYTES:
+        return None
+    from sardonyx.base.mapped import place_of
+
+    found = place_of(constant)
+    if found is None or found[0].path not in numbers or found[1] % _ALIGN:
+        return None
+    return numbers[found[0].path], found[1]
+
+
+def _arrays(constants: Sequence[Constant]) -> Iterator[Array]:
+    present = [constant for constant in constants if isinstance(constant, np.ndarray)]
+    if len(present) == len(constants):
+        return iter(present)
+    from sardonyx.base.deferred import arrays_of
+
+    return arrays_of(constants, cores.team_size())

@@ -10,14 +10,16 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache as once
+from functools import partial
 from importlib.machinery import PathFinder
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 import numpy as np
 
+from sardonyx.base.background import Background
 from sardonyx.base.folders import find, folders_of
 from sardonyx.runtime.cache import Cache, key
 from sardonyx.version import __version__
@@ -72,7 +74,10 @@ class Model:
         self.origin = origin
         self._store = store
         self.folders = folders_of(None if isinstance(origin, bytes) else origin, folder)
+        self.files: dict[Path, str] = {}
+        """Those of external data and their digests, when `key` was last asked for."""
         self._content: bytes | None = None
+        self._ahead: Background[dict[Path, str]] | None = None
         if isinstance(origin, bytes):
             self.digest = hashlib.sha256(origin).hexdigest()
         else:
@@ -100,19 +105,25 @@ class Model:
         listed = self._store.get("external", key(self.digest))
         if listed is None:
             return None
-        places = [find(self.folders, name) for name in listed.decode().split("\0") if name]
+        ahead, self._ahead = self._ahead, None
         try:
-            files = [file_digest(place, self._store) for place in places if place is not None]
+            self.files = ahead.result() if ahead is not None else self._digests(listed.decode().split("\0"))
         except (OSError, ValueError):
             return None
-        if len(files) < len(places):
-            return None
-        return " ".join((self.digest, *files))
+        return " ".join((self.digest, *self.files.values()))
 
-    def note_files(self, names: tuple[str, ...]) -> str | None:
-        """Keep which files of external data the model names; its `key`."""
+    def _digests(self, names: Iterable[str]) -> dict[Path, str]:
+        """The digest of each file. Raises OSError or ValueError if one is not there."""
+        places = [find(self.folders, name) for name in names if name]
+        if None in places:
+            raise ValueError("a file lies outside of the model's folders")
+        return {place: file_digest(place, self._store) for place in places if place is not None}
+
+    def note_files(self, names: tuple[str, ...]) -> None:
+        """Keep which files of external data the model names; a thread reads them for the next `key`."""
         self._store.put("external", key(self.digest), "\0".join(names).encode())
-        return self.key()
+        if names and self._store.is_on:
+            self._ahead = Background(partial(self._digests, names))
 
 
 @once

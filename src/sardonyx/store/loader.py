@@ -169,7 +169,7 @@ class _Loader:
     def _found(self, key: str | None) -> StoredProgram | Signature | None:
         options = self.options
         traced = options.debug or options.dump or options.verify
-        return programs.read(self.store, key) if key and not traced else None
+        return programs.read(self.store, key, list(self.model.files)) if key and not traced else None
 
     def _ready(self, found: StoredProgram) -> Program:
         threads = self.options.threads or cores.team_size()
@@ -219,9 +219,10 @@ class _Loader:
         """The program as a later session will find it, or as it is if it cannot be kept."""
         report = made.report
         if key and programs.write(
-            self.store, key, self._owner(), made.data, made.weights, made.image_key, report
+            *(self.store, key, self._owner(), made.data, made.weights, made.image_key, report),
+            self.model.files,
         ):
-            found = programs.read(self.store, key)
+            found = programs.read(self.store, key, list(self.model.files))
             if isinstance(found, StoredProgram):
                 return found._replace(report=lambda: report)
         return StoredProgram(made.data, Weights(made.weights), made.image, lambda: report)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,9 +20,14 @@ from sardonyx.base.dependence import FeedDependence
 from sardonyx.base.report import Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.runtime.cache import Cache
+from sardonyx.runtime.cache import key as key_of
 from sardonyx.runtime.data import ProgramData
 from sardonyx.runtime.image import LoadedImage, load_cached
-from sardonyx.runtime.weights import Row, Weights, pack
+from sardonyx.runtime.weights import Packed, Row, Weights, pack
+from sardonyx.store.identity import build
+
+if TYPE_CHECKING:
+    from sardonyx.base.deferred import Constant
 
 Array = np.ndarray[Any, Any]
 
@@ -78,8 +85,8 @@ class _Entry(NamedTuple):
     report: bytes
 
 
-def read(store: Cache, key: str) -> StoredProgram | Signature | None:
-    """What is kept under the key; None if it is incomplete or damaged."""
+def read(store: Cache, key: str, files: Sequence[Path] = ()) -> StoredProgram | Signature | None:
+    """What is kept under the key; None if it is incomplete or damaged. `files` are those of external data."""
     payload = store.get("plan", key)
     if payload is None:
         return None
@@ -89,12 +96,12 @@ def read(store: Cache, key: str) -> StoredProgram | Signature | None:
         entry = _Unpickler(data).load()
         if isinstance(entry, Signature):
             return entry
-        return _open(store, entry) if isinstance(entry, _Entry) else None
+        return _open(store, entry, files) if isinstance(entry, _Entry) else None
     except _DAMAGED:
         return None
 
 
-def _open(store: Cache, entry: _Entry) -> StoredProgram | None:
+def _open(store: Cache, entry: _Entry, files: Sequence[Path]) -> StoredProgram | None:
     image = load_cached(store, entry.image)
     if image is None:
         return None
@@ -107,7 +114,12 @@ def _open(store: Cache, entry: _Entry) -> StoredProgram | None:
         payload = mapped.payload
     else:
         payload = np.empty(0, np.uint8)
-    weights = Weights.mapped(payload, entry.rows, entry.objects)
+    payloads = [payload]
+    if any(row[3] for row in entry.rows):
+        from sardonyx.base.mapped import map_file
+
+        payloads += [np.frombuffer(map_file(path), np.uint8) for path in files]
+    weights = Weights.mapped(payloads, entry.rows, entry.objects)
     return StoredProgram(entry.data, weights, image, lambda: _report(entry.report))
 
 
@@ -136,20 +148,49 @@ def write(
     key: str,
     owner: Head,
     data: ProgramData,
-    weights: Sequence[Array],
+    weights: Sequence[Constant],
     image: str,
     report: Report,
+    files: Mapping[Path, str] = MappingProxyType({}),
 ) -> bool:
-    """Keep a program whose image is in the cache already; whether that worked."""
+    """Keep a program whose image is in the cache already; whether that worked.
+
+    `files` are those of external data and their digests: what is as it is there is not stored again.
+    """
     import json
 
-    rows, objects, pieces = pack(weights)
-    size = sum(array.nbytes for array in weights if array.dtype.kind != "O")
-    name = store.put_by_content("weights", pieces) if size else ""
+    packed = pack(weights, list(files))
+    name = _put_weights(store, packed, files) if packed.stored else ""
     if name is None:
         return False
-    entry = _Entry(data, image, name, rows, objects, json.dumps(report.as_json()).encode())
+    entry = _Entry(data, image, name, packed.rows, packed.objects, json.dumps(report.as_json()).encode())
     return _put(store, key, owner._replace(image=image, weights=name), entry)
+
+
+def _put_weights(store: Cache, packed: Packed, files: Mapping[Path, str]) -> str | None:
+    """Store constants under the digest of their content, or of what large ones are made of."""
+    from sardonyx.base.deferred import Deferred
+
+    if not any(isinstance(constant, Deferred) for constant in packed.stored):
+        return store.put_by_content("weights", packed.pieces())
+    name = key_of("weights", build(), *(_origin(constant, files) for constant in packed.stored))
+    if store.map("weights", name) or store.put("weights", name, packed.pieces(), checked=False):
+        return name
+    return None
+
+
+def _origin(constant: Constant, files: Mapping[Path, str]) -> str:
+    """A text that is equal for equal constants only: their content, or where that stands and what is done."""
+    from sardonyx.base.mapped import place_of
+
+    source = constant if isinstance(constant, np.ndarray) else constant.source
+    arrangement = None if isinstance(constant, np.ndarray) else constant.arrangement
+    found = place_of(source)
+    if found is not None and found[0].path in files:
+        content = f"{files[found[0].path]} {found[1]}"
+    else:
+        content = key_of(np.ascontiguousarray(source).reshape(-1).view(np.uint8).data)
+    return f"{content} {source.dtype} {source.shape} {arrangement!r}"
 
 
 def write_signature(store: Cache, key: str, owner: Head, signature: Signature) -> bool:

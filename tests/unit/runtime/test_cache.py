@@ -184,3 +184,13 @@ def test_a_limit_is_kept_in_the_folder(tmp_path: Path) -> None:
     assert [cache.has("object", name) for name in (K1, K2, K3)] == [False, True, True]
     assert Cache(tmp_path).limit_bytes == 2200
     assert (tmp_path / "zoo" / "assets" / "picture").exists()
+
+
+def test_what_is_not_checked_is_only_mapped(tmp_path: Path) -> None:
+    store = Cache(tmp_path)
+    assert store.put("weights", "ab" * 32, [b"x" * 10, b"y" * 10], checked=False)
+    assert store.get("weights", "ab" * 32) is None
+    assert store.map("weights", "ab" * 32, check=True) is None
+    found = store.map("weights", "ab" * 32)
+    assert found is not None
+    assert found.payload.tobytes() == b"x" * 10 + b"y" * 10

@@ -246,3 +246,67 @@ def test_a_model_whose_graph_depends_on_its_feeds_starts_warm(tmp_path: Path) ->
     warm = load_program(data, options())
     np.testing.assert_array_equal(warm.run(feeds, (0,))[0], expected[0])
     assert warm.report.counters["compiles"] == 0
+
+
+ROWS, WIDE = 600, 800
+LARGE = f"""
+g (int64[N] i) => (float[N,{WIDE}] y) <float[{ROWS},{WIDE}] table, float[{WIDE},{WIDE}] w> {{
+    x = Gather(table, i)  y = MatMul(x, w)
+}}
+"""
+
+
+def large(folder: Path, seed: int = 0) -> Path:
+    """A model with a table that is used as it is and a matrix that is packed, both in a file beside it."""
+    folder.mkdir(exist_ok=True)
+    proto = onnx.ModelProto.FromString(model(LARGE, table=f32(ROWS, WIDE, seed=seed), w=f32(WIDE, WIDE)))
+    at = 0
+    with (folder / "data.bin").open("wb") as file:
+        for tensor in proto.graph.initializer:
+            onnx.external_data_helper.set_external_data(tensor, "data.bin", at, len(tensor.raw_data))
+            at += file.write(tensor.raw_data)
+            tensor.ClearField("raw_data")
+    (folder / "m.onnx").write_bytes(proto.SerializeToString())
+    return folder / "m.onnx"
+
+
+def check_large(file: Path, seed: int = 0) -> None:
+    """What the model gives, from a cache and from none."""
+    i = np.array([3, ROWS - 1, 0])
+    expected = f32(ROWS, WIDE, seed=seed)[i].astype(np.float64) @ f32(WIDE, WIDE).astype(np.float64)
+    for given in ({}, {"cache": "off"}):
+        (got,) = load_program(str(file), options(**given)).run([i], (0,))
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_large_weights_are_stored_packed_or_not_at_all(tmp_path: Path, folder: Path) -> None:
+    file = large(tmp_path / "model")
+    check_large(file)
+    assert compiles(str(file)) == -1
+    check_large(file)
+    stored = sum(path.stat().st_size for path in (folder / "weights").rglob("*") if path.is_file())
+    assert 4 * WIDE * WIDE <= stored < 1.1 * 4 * WIDE * WIDE
+
+
+def test_large_weights_are_found_for_the_same_files_in_another_place(tmp_path: Path) -> None:
+    check_large(large(tmp_path / "first"))
+    second = large(tmp_path / "second")
+    (tmp_path / "first" / "data.bin").unlink()
+    assert compiles(str(second)) == -1
+    check_large(second)
+
+
+def test_a_changed_file_of_large_weights_is_noticed(tmp_path: Path) -> None:
+    check_large(large(tmp_path / "model"))
+    file = large(tmp_path / "model", seed=1)
+    assert compiles(str(file)) != -1
+    check_large(file, seed=1)
+
+
+def test_damaged_large_weights_are_stored_again(tmp_path: Path, folder: Path) -> None:
+    file = large(tmp_path / "model")
+    check_large(file)
+    (stored,) = (path for path in (folder / "weights").rglob("*") if path.is_file())
+    stored.write_bytes(stored.read_bytes()[:-1])
+    check_large(file)
+    assert compiles(str(file)) == -1

@@ -17,7 +17,7 @@ from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.kernels.epilogue import epilogue_reads, match_finish
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
-from sardonyx.kernels.product.pack import pack_b
+from sardonyx.kernels.product.pack import pack_b, packed_shape
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.kernels.tiles.shape import BY_LEFT
 from sardonyx.loops.lower import lower
@@ -40,7 +40,7 @@ def dot_call(
     *lead, row, column = kernel.outer
     inner = Axis("k", a.shape[-1])
     constant = b.is_numeric_const
-    packed_b = packed(b, ("dot", goal), lambda w: pack_b(w, goal)) if constant else None
+    packed_b = _packed(b, goal) if constant else None
     a_at = _operand(a, places[a.id], anchor.shape, (*lead, row, inner))
     if packed_b is not None:
         b_at = _packed_batches(b, packed_b, anchor.shape, lead)
@@ -135,9 +135,14 @@ def _operand(value: Value, place: Place, result: tuple[Dim, ...], axes: tuple[Ax
     return at
 
 
+def _packed(b: Value, goal: Goal) -> Storage:
+    assert b.data is not None
+    shape = packed_shape(b.data.shape, b.data.dtype, goal)
+    return packed(b, ("dot", goal), lambda w: pack_b(w, goal), shape)
+
+
 def _packed_batches(b: Value, storage: Storage, result: tuple[Dim, ...], lead: list[Axis]) -> Affine:
-    assert storage.value is not None
-    at, stride = Affine(), storage.value.shape[-1]
+    at, stride = Affine(), dims.floordiv(storage.size, dims.product(b.shape[:-2]))
     for number in reversed(range(len(lead))):
         size = b.shape[number]
         at = at + Affine(0, ((lead[number], dims.broadcast_stride(size, result[number], stride)),))

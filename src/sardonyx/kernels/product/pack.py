@@ -19,7 +19,7 @@ def pack_b(w: np.ndarray, goal: Goal) -> np.ndarray:
     *batch, k, n = w.shape
     steps, padded = -(-k // shape.depth), -(-n // shape.lanes) * shape.lanes
     size = steps * shape.depth
-    packed = aligned_zeros((*batch, padded * size), w.dtype)
+    packed = aligned_zeros(packed_shape(w.shape, w.dtype, goal), w.dtype)
     whole = w if k == size else np.pad(w, [*[(0, 0)] * len(batch), (0, size - k), (0, 0)])
     whole = whole.reshape(*batch, steps, shape.depth, n).swapaxes(-1, -2)
     for at in range(0, n, shape.columns):
@@ -27,6 +27,13 @@ def pack_b(w: np.ndarray, goal: Goal) -> np.ndarray:
         panel = packed[..., at * size : (at + width) * size].reshape(*batch, steps, width, shape.depth)
         panel[..., : min(width, n - at), :] = whole[..., at : at + width, :]
     return packed
+
+
+def packed_shape(dims: tuple[int, ...], dtype: np.dtype, goal: Goal) -> tuple[int, ...]:
+    """The shape of what `pack_b` makes of an array."""
+    shape = TileShape.of(goal, BY_RIGHT[dt.by_numpy(dtype)])
+    *batch, k, n = dims
+    return (*batch, -(-k // shape.depth) * shape.depth * -(-n // shape.lanes) * shape.lanes)
 
 
 def aligned_zeros(dims: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -1,0 +1,53 @@
+"""Files mapped into memory to be read: an array inside one knows where it lies, and its pages can be let go.
+
+Must not know what the files hold.
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+
+class MappedFile(mmap.mmap):
+    """A file mapped read-only, and where it is."""
+
+    path: Path
+
+
+def map_file(path: Path) -> MappedFile | bytes:
+    """A file as bytes in memory. Raises OSError if it cannot be read."""
+    with path.open("rb") as file:
+        if not file.seek(0, 2):
+            return b""
+        mapped = MappedFile(file.fileno(), 0, access=mmap.ACCESS_READ)
+    mapped.path = path
+    return mapped
+
+
+def place_of(array: Array) -> tuple[MappedFile, int] | None:
+    """The mapped file whose bytes a contiguous array is, and at which byte it begins."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    file = base.obj if isinstance(base, memoryview) else base
+    if not isinstance(file, MappedFile) or not array.flags.c_contiguous:
+        return None
+    return file, array.ctypes.data - np.frombuffer(file, np.uint8).ctypes.data
+
+
+def let_go(array: Array) -> None:
+    """Give the memory of an array in a mapped file back; whoever reads it again has it read again."""
+    found = place_of(array)
+    if found is None or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    file, at = found
+    first = -(-at // mmap.PAGESIZE) * mmap.PAGESIZE
+    size = (at + array.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE - first
+    if size > 0:
+        file.madvise(mmap.MADV_DONTNEED, first, size)

@@ -1,0 +1,50 @@
+"""Deferred constants are made in order, a few at a time, and their errors reach who reads them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.base.deferred import Constant, Deferred, arrays_of
+
+Array = np.ndarray[Any, Any]
+
+
+def doubled(number: int) -> Deferred:
+    return Deferred(np.full(3, number), "doubled", (3,), lambda source: source * 2)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_arrays_come_in_their_order(threads: int) -> None:
+    constants: list[Constant] = [doubled(1), np.arange(2), doubled(2), doubled(3), np.arange(4), doubled(4)]
+    found = [array.tolist() for array in arrays_of(constants, threads)]
+    assert found == [[2] * 3, [0, 1], [4] * 3, [6] * 3, [0, 1, 2, 3], [8] * 3]
+    assert doubled(1).nbytes == 24
+
+
+def test_no_more_are_made_than_are_asked_for() -> None:
+    made: list[int] = []
+    lock = threading.Lock()
+
+    def note(number: int) -> Deferred:
+        def make(source: Array) -> Array:
+            with lock:
+                made.append(number)
+            return source
+
+        return Deferred(np.zeros(1), "noted", (1,), make)
+
+    reading = arrays_of([note(n) for n in range(9)], 2)
+    next(reading)
+    assert set(made) <= {0, 1}
+    assert len(list(reading)) == 8
+    assert sorted(made) == list(range(9))
+
+
+def test_errors_and_wrong_shapes_are_not_hidden() -> None:
+    wrong = Deferred(np.zeros(3), "wrong", (4,), lambda source: source)
+    with pytest.raises(AssertionError):
+        list(arrays_of([np.zeros(1), wrong], 2))
