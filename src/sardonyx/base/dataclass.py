@@ -96,6 +96,7 @@ def _init(cls: type, table: Mapping[str, Field[Any]], frozen: bool) -> Any:
     exec(f"def __init__({head}):\n " + "\n ".join(lines or ["pass"]), known)
     init = known["__init__"]
     init.__qualname__ = f"{cls.__qualname__}.__init__"
+    init.__module__ = cls.__module__
     return init
 
 

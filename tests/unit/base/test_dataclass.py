@@ -80,6 +80,17 @@ def test_what_is_made_is_what_the_standard_library_makes(pair: tuple[Any, Any]) 
     assert TypeError in ours
 
 
+def test_the_method_that_is_written_is_of_its_class() -> None:
+    @dataclass(frozen=True)
+    class Point:
+        x: int
+
+    assert (Point.__init__.__module__, Point.__init__.__qualname__) == (
+        __name__,
+        f"{Point.__qualname__}.__init__",
+    )
+
+
 def test_what_can_be_changed_and_hashed_is_the_same(pair: tuple[Any, Any]) -> None:
     def found(cls: Any) -> list[Any]:
         made = cls(x=1, tags=())
