@@ -6,7 +6,7 @@ compute it. One owner that may take it: it lives inside that kernel. Otherwise i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sardonyx.base.dim import Dim
 from sardonyx.base.report import Decision
@@ -37,9 +37,10 @@ _PLACE_USERS = frozenset({"scan", "opaque", "control", "contract"})
 class _Walk:
     """The state of the walk over one graph."""
 
-    def __init__(self, graph: Graph, native: frozenset[str]) -> None:
+    def __init__(self, graph: Graph, native: frozenset[str], forced: Mapping[int, str]) -> None:
         self.graph = graph
         self.native = native
+        self.forced = forced
         self.order = graph.order()
         self.outputs = {v.id for _, v in graph.outputs}
         self.size_sources = {u.value.id for u in graph.data_sizes.values()}
@@ -48,6 +49,7 @@ class _Walk:
         self.needs_place: set[int] = set()
         self.needs_rows: set[int] = set()
         self.needs_dense: set[int] = set()
+        self.read_dense: set[int] = set()
         self.contiguous: set[int] = set()
         self.stored: dict[int, Value] = {}
         self.anchor: dict[int, Value] = {}
@@ -94,7 +96,7 @@ class _Walk:
         if value.prim in ("scatter_elements", "scatter_nd"):
             return "it is written out of order"
         if value.prim in _TRANSPARENT:
-            return self.why_copy(value)
+            return self.forced.get(value.id) or self.why_copy(value)
         owners = self.owners.get(value.id, {})
         if self.depth.get(value.id, 0) > _DEEPEST:
             return "its reader is a long chain already"
@@ -122,19 +124,37 @@ class _Walk:
             return "its reader merges axes that do not run on in memory"
         if value.id not in self.needs_place:
             return None
-        imagined = self.imagined(value)
-        if imagined is None:
+        return self.why_unfit(value, self.imagined(value))
+
+    def why_unfit(self, value: Value, place: Place | None) -> str | None:
+        """The reason why a view cannot be read in memory where it is."""
+        if place is None:
             return "the view cannot be read in place"
-        if value.id in self.needs_rows and (value.rank == 0 or imagined.strides[-1] != 1):
+        if value.id in self.needs_rows and (value.rank == 0 or place.strides[-1] != 1):
             return "its rows are not contiguous"
         return None
+
+    def unfit(self, places: Mapping[int, Place]) -> dict[int, str]:
+        """The views that are not where they were imagined, because one under them is stored too, and why."""
+        found = {}
+        for value in self.order:
+            if value.prim not in _TRANSPARENT or value.id not in self.needs_place or value.id in self.stored:
+                continue
+            place = places.get(value.id)
+            reason = self.why_unfit(value, place)
+            if place is not None and value.id in self.read_dense:
+                dense = place.strides == contiguous_strides(value.shape)
+                reason = reason or (None if dense else "its reader merges axes that do not run on in memory")
+            if reason:
+                found[value.id] = reason
+        return found
 
     def imagined(self, value: Value) -> Place | None:
         """The place this view would have if what lies under its views were stored contiguously."""
         if value.prim not in _TRANSPARENT:
-            storage = Storage("arena", value.dtype, value.size)
-            return Place(storage, 0, contiguous_strides(value.shape))
-        place = self.imagined(value.args[0])
+            return _whole(value)
+        under = value.args[0]
+        place = _whole(under) if under.id in self.outputs else self.imagined(under)
         return None if place is None else view(value, place)
 
     def why_not_anchor(self, value: Value, owners: dict[int, Value]) -> str | None:
@@ -204,6 +224,7 @@ class _Walk:
                     self.needs_rows.add(arg.id)
             if reads_dense(value, number):
                 self.contiguous.add(arg.id)
+                self.read_dense.add(arg.id)
                 place = self.imagined(arg)
                 if place is None or place.strides != contiguous_strides(arg.shape):
                     self.needs_dense.add(arg.id)
@@ -225,6 +246,10 @@ class _Walk:
         if value.prim in ("pad", "concat"):
             return number == 0 or value.prim == "concat"
         return value.prim in ("scatter_elements", "scatter_nd")
+
+
+def _whole(value: Value) -> Place:
+    return Place(Storage("arena", value.dtype, value.size), 0, contiguous_strides(value.shape))
 
 
 def fused(value: Value, owners: Iterable[Value]) -> Decision:
@@ -254,10 +279,18 @@ def partition(graph: Graph, native: frozenset[str] = frozenset(), given: BodyPla
     `native` names the opaque primitives that have kernels; the others run on the host. `given` are the
     places of inputs and outputs of a graph inside another one.
     """
-    walk = _Walk(graph, native)
-    for value in reversed(walk.order):
-        walk.decide(value)
-    places, outputs, copies = assign_places(graph, walk.order, walk.stored, walk.contiguous, native, given)
+    forced: dict[int, str] = {}
+    while True:
+        walk = _Walk(graph, native, forced)
+        for value in reversed(walk.order):
+            walk.decide(value)
+        places, outputs, copies = assign_places(
+            graph, walk.order, walk.stored, walk.contiguous, native, given
+        )
+        unfit = walk.unfit(places)
+        if not unfit:
+            break
+        forced.update(unfit)
     groups = []
     for value in walk.order:
         if value.id in walk.stored:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
 
+import sardonyx
 from sardonyx import passes
 from sardonyx.fuse.partition import partition
 from sardonyx.fuse.text import text
 from sardonyx.ir.graph import Graph
+from sardonyx.ir.prims import PRIMS
 from sardonyx.kernels.families import NATIVE
 from tests.conftest import Golden
+from tests.tolerance import assert_close
 from tests.unit.passes.graphs import GOAL, parse
 
 
@@ -115,3 +122,40 @@ def test_steps_of_the_host_that_no_kernel_reads_go_last() -> None:
         " { a = Softmax(x)  s = Cast<to = 8>(a)  b = Softmax<axis = 0>(a)  y = Relu(b) }"
     )
     assert groups(graph)[-1] == "host"
+
+
+ROWS = {
+    "a view that is an output": "g (float[1,16,32,1] x) => (float[1,32,16,1] t, float[1,8,16,1] y) "
+    "{ t = Transpose<perm = [0,2,1,3]>(x) y = Conv(t, k) }",
+    "a view that another reader wants whole": "g (float[1,16,32,1] x) => "
+    "(float[1,32,16,1] z, float[1,8,16,1] y) { t = Transpose<perm = [0,2,1,3]>(x) y = Conv(t, k) z = CumSum(t, two) }",
+    "a view of a part of a concatenation": "g (float[8,1] x, float[8,3] z) => (float[8,4] c, float[1,5] y) "
+    "{ e = Exp(x) c = Concat<axis = 1>(e, z) r = Transpose(e) y = MatMul(r, w) }",
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_lie_side_by_side_whatever_is_stored_under_a_view(name: str) -> None:
+    graph = parse(ROWS[name], k=zeros(8, 32, 1, 1), w=zeros(8, 5), two=np.array(2))
+    fusion = partition(simplify(graph), NATIVE)
+    read = [
+        fusion.places[value.args[number].id]
+        for value in fusion.graph.order()
+        for number in PRIMS[value.prim].rows
+        if value.args[number].data is None
+    ]
+    assert read
+    assert all(place.strides[-1] == 1 for place in read)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_what_is_read_from_views_is_right(name: str) -> None:
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> {ROWS[name]}')
+    constants = {"k": zeros(8, 32, 1, 1), "w": zeros(8, 5), "two": np.array(2)}
+    model.graph.initializer.extend(numpy_helper.from_array(a, n) for n, a in constants.items())
+    generator = np.random.default_rng(0)
+    shapes = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim] for i in model.graph.input}
+    feeds = {n: generator.standard_normal(shape).astype(np.float32) for n, shape in shapes.items()}
+    found = sardonyx.InferenceSession(model.SerializeToString()).run(None, feeds)
+    for one, other in zip(found, ReferenceEvaluator(model).run(None, feeds), strict=True):
+        assert_close(one, np.asarray(other), 32)
