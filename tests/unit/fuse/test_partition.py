@@ -128,7 +128,8 @@ ROWS = {
     "a view that is an output": "g (float[1,16,32,1] x) => (float[1,32,16,1] t, float[1,8,16,1] y) "
     "{ t = Transpose<perm = [0,2,1,3]>(x) y = Conv(t, k) }",
     "a view that another reader wants whole": "g (float[1,16,32,1] x) => "
-    "(float[1,32,16,1] z, float[1,8,16,1] y) { t = Transpose<perm = [0,2,1,3]>(x) y = Conv(t, k) z = CumSum(t, two) }",
+    "(float[1,32,16,1] z, float[1,8,16,1] y) { t = Transpose<perm = [0,2,1,3]>(x) y = Conv(t, k)"
+    " z = CumSum(t, two) }",
     "a view of a part of a concatenation": "g (float[8,1] x, float[8,3] z) => (float[8,4] c, float[1,5] y) "
     "{ e = Exp(x) c = Concat<axis = 1>(e, z) r = Transpose(e) y = MatMul(r, w) }",
 }
