@@ -17,6 +17,8 @@ class Gemm(IntEnum):
     L2_BYTES is the size of the cache for which blocks are cut.
     For operands of `depth` elements a k step, K counts steps, strides of A its elements, which run on in
     whole steps (A_K = 1), and those of B and C sums.
+    `sdx_gemm_blockwise*` reads B, SCALES and ZEROS as laid out by `pack_levels` and `pack_blocks`, with BLOCK
+    steps of k a scale; B has no batches.
     """
 
     A = 0
@@ -48,7 +50,10 @@ class Gemm(IntEnum):
     R_BATCH1 = 26
     R_M = 27
     L2_BYTES = 28
-    EPILOGUE_WORDS = 29
+    SCALES = 29
+    ZEROS = 30
+    BLOCK = 31
+    EPILOGUE_WORDS = 32
 
 
 class Conv(IntEnum):

@@ -60,6 +60,22 @@ def winograd_ir(outputs: int, goal: Goal) -> str:
     return module.part(f"winograd{outputs}")
 
 
+def blockwise(bits: int) -> Mapping[str, Shared]:
+    """The module with `sdx_gemm_blockwise{bits}_f32`, which needs those of `contraction`, by name."""
+    return {f"blockwise {bits}": Shared(partial(blockwise_ir, bits))}
+
+
+@cache
+def blockwise_ir(bits: int, goal: Goal) -> str:
+    """The text of `blockwise`."""
+    from sardonyx.kernels.product.driver import define_blockwise
+    from sardonyx.llvm.vec import Module
+
+    module = Module()
+    define_blockwise(module, goal, bits)
+    return module.part(f"blockwise{bits}")
+
+
 @cache
 def library_ir(goal: Goal, operand: str = "f32") -> tuple[str, ...]:
     """The texts of `contraction`, of which each needs the others; what writes them is imported for them."""

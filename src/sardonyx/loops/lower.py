@@ -252,7 +252,7 @@ def lower(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
         low.tile = Buffer("tile", group.anchor.dtype if group.anchor else dt.F32, "tile")
         expr = low.expr(root, index)
         low.body.append(Store(low.buffer(place.storage, "out"), address(place, index), (), expr))
-        product = group.anchor is not None and group.anchor.prim == "dot"
+        product = group.anchor is not None and group.anchor.prim in ("dot", "dot_blockwise")
         return [low.finish(group.name, "product" if product else "tile")]
     reduced = group.reduced
     low.outer = tuple(Axis(f"i{a}", 1 if a in reduced else n) for a, n in enumerate(root.shape))

@@ -6,10 +6,10 @@ fewer roundings happen than the model asks for. Where no tile multiplies small i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, make

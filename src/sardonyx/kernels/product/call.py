@@ -17,6 +17,7 @@ from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
 from sardonyx.kernels.epilogue import epilogue_reads, match_finish
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
+from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
 from sardonyx.kernels.product.pack import pack_b, packed_shape
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.kernels.tiles.shape import BY_LEFT
@@ -64,6 +65,45 @@ def dot_call(
         scratch_bytes=product_bytes(target),
         kind="gemm",
         arithmetic=str(tile),
+        plan=_plan(kernel, inner, in_registers=not tail),
+    )
+    return call, modules
+
+
+def blockwise_call(
+    group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
+) -> tuple[NativeCall, Mapping[str, str]]:
+    """The call of a product with weights of few bits, and the IR modules it needs by name.
+
+    Raises CompileError if the batch axes cannot be merged into two.
+    """
+    anchor = group.anchor
+    assert anchor is not None
+    assert group.place is not None
+    a, w, scales, zeros = anchor.args
+    bits, count = anchor.attrs["bits"], a.shape[-1]
+    kernel = lower(group, places)[0]
+    *lead, row, _ = kernel.outer
+    inner = Axis("k", count)
+    kernel, (a_at,) = merge_outer(kernel, (_operand(a, places[a.id], anchor.shape, (*lead, row, inner)),))
+    levels = packed(w, ("levels", bits, count, goal), lambda v: pack_levels(v, bits, int(count), goal))
+    blocks = [packed(v, ("blocks", goal), lambda v: pack_blocks(v, goal)) for v in (scales, zeros)]
+    sources = (places[a.id].storage, levels)
+    words = _operand_words(kernel, inner, (a_at, Affine()), sources, 1)
+    words |= {Gemm.SCALES: Address(blocks[0]), Gemm.ZEROS: Address(blocks[1])}
+    words |= {Gemm.BLOCK: anchor.attrs["block"], Gemm.L2_BYTES: goal.target.l2_bytes}
+    end, modules, tail = _end_words(kernel, anchor.dtype, emissions)
+    words |= end
+    call = NativeCall(
+        f"sdx_gemm_blockwise{bits}_f32",
+        (*(words.get(n, 0) for n in range(Gemm.EPILOGUE_WORDS)), *tail),
+        tuple(dict.fromkeys([*sources, *blocks, *epilogue_reads(kernel)])),
+        (group.place.storage,),
+        kernel.origins,
+        work=dims.product([*(x.extent for x in kernel.outer), inner.extent]) * 2,
+        scratch_bytes=product_bytes(goal.target),
+        kind="gemm",
+        arithmetic=f"{goal.tile('f32')}, weights of {bits} bits",
         plan=_plan(kernel, inner, in_registers=not tail),
     )
     return call, modules

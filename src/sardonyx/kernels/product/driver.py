@@ -8,7 +8,7 @@ from __future__ import annotations
 from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.arguments import Gemm
-from sardonyx.kernels.product.walk import define_block
+from sardonyx.kernels.product.walk import DYNAMIC, PACKED, Weights, blockwise, define_block
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, int_
@@ -17,13 +17,19 @@ from sardonyx.llvm.vec import Function, Module, int_
 def define_gemm(module: Module, goal: Goal, operand: str) -> None:
     """Add `void @sdx_gemm_{operand}(ptr args, ptr ctx)`, and for floats `sdx_gemm_dynamic_*`."""
     shape = TileShape.of(goal, operand)
-    for dynamic in (False, True) if shape.is_float else (False,):
-        _driver(module, shape, define_block(module, goal, shape, dynamic=dynamic), dynamic=dynamic)
+    for kind in (PACKED, DYNAMIC) if shape.is_float else (PACKED,):
+        _driver(module, shape, define_block(module, goal, shape, kind), kind)
 
 
-def _driver(module: Module, shape: TileShape, block: str, *, dynamic: bool) -> None:
+def define_blockwise(module: Module, goal: Goal, bits: int) -> None:
+    """Add `void @sdx_gemm_blockwise{bits}_f32(ptr args, ptr ctx)`."""
+    shape, kind = TileShape.of(goal, "f32"), blockwise(bits)
+    _driver(module, shape, define_block(module, goal, shape, kind), kind)
+
+
+def _driver(module: Module, shape: TileShape, block: str, kind: Weights) -> None:
     """Cut the (batch, panel) or the (batch, row) space into equal runs, one per thread."""
-    name = f"sdx_gemm_{'dynamic_' if dynamic else ''}{shape.operand}"
+    name = f"sdx_gemm_{kind.prefix}{shape.operand}"
     f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     tid, threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)
@@ -32,7 +38,7 @@ def _driver(module: Module, shape: TileShape, block: str, *, dynamic: bool) -> N
     panels = ceil_div(f, n, int_(shape.columns))
     with f.when(f.icmp("sgt", f.smin(m, n), int_(0))):
         by_rows = f.icmp("sge", m, f.mul(threads, int_(2 * shape.max_rows)))
-        if dynamic:
+        if kind.made:
             few = f.icmp("slt", f.mul(batch, panels), f.mul(threads, int_(2)))
             by_rows = f.binary("and", by_rows, few)
         unit = f.select(by_rows, m, panels)

@@ -10,6 +10,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Gemm
+from sardonyx.kernels.product.blockwise import STEPS, define_unpack
 from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
@@ -34,12 +35,29 @@ class _Range:
     high: V
 
 
-def define_block(module: Module, goal: Goal, shape: TileShape, *, dynamic: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How B is given: packed, as any matrix, or in few bits; if `made`, panels are made in scratch."""
+
+    prefix: str = ""
+    made: bool = False
+    bits: int = 0
+
+
+PACKED, DYNAMIC = Weights(), Weights("dynamic_", made=True)
+
+
+def blockwise(bits: int) -> Weights:
+    """Numbers of few bits with scales."""
+    return Weights(f"blockwise{bits}_", made=True, bits=bits)
+
+
+def define_block(module: Module, goal: Goal, shape: TileShape, weights: Weights) -> str:
     """Add `void @gemm_block_*(args, ctx, b, m0, m1, p0, p1)`: rows m0..m1 of panels p0..p1 of batch b.
 
     All ranges are non-empty. Returns the name.
     """
-    block = _Block(module, goal, shape, dynamic=dynamic)
+    block = _Block(module, goal, shape, weights)
     block.write()
     return block.f.name
 
@@ -47,12 +65,13 @@ def define_block(module: Module, goal: Goal, shape: TileShape, *, dynamic: bool)
 class _Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
 
-    def __init__(self, module: Module, goal: Goal, shape: TileShape, *, dynamic: bool) -> None:
-        self.goal, self.target, self.shape, self.dynamic = goal, goal.target, shape, dynamic
+    def __init__(self, module: Module, goal: Goal, shape: TileShape, weights: Weights) -> None:
+        self.goal, self.target, self.shape, self.weights = goal, goal.target, shape, weights
+        self.unpack = define_unpack(module, shape, weights.bits) if weights.bits else ""
         self.pick = define_pick(module, shape)
         self.copy = define_copy(module, shape) if shape.is_float else ""
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("b", "m0", "m1", "p0", "p1"))]
-        name = f"gemm_block_{'dynamic_' if dynamic else ''}{shape.operand}"
+        name = f"gemm_block_{weights.prefix}{shape.operand}"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.args, self.ctx, self.b, self.m0, self.m1, self.p0, self.p1 = self.f.params
 
@@ -102,7 +121,8 @@ class _Block:
         together = int_(_FULL_TILES) if self.goal.policy.fixed_order else f.smin(tiles, int_(_FULL_TILES))
         fitting = f.binary("udiv", budget, f.add(f.mul(together, int_(shape.max_rows)), beside))
         single = f.icmp("eq", together, int_(1))
-        longest = f.select(single, f.binary("udiv", budget, int_(2 * shape.max_rows)), fitting)
+        alone = f.binary("udiv", budget, int_(2 * shape.max_rows))
+        longest = f.select(single, int_(STEPS) if self.weights.bits else alone, fitting)
         k = f.smax(self.k, int_(1))
         equal = ceil_div(f, k, ceil_div(f, k, longest))
         self.k_block = _rounded(f, equal, shape.lanes)
@@ -255,12 +275,28 @@ class _Block:
     def _place_b(self, width: V) -> tuple[V, Run]:
         """The packed panel, packed now if B is dynamic, and what of B will be read after it."""
         f, shape, word = self.f, self.shape, self.word
-        if not self.dynamic:
+        if self.weights.bits:
+            return self._unpacked(width), Run(self.b_packed, int_(0))
+        if not self.weights.made:
             return self._packed_at(self.n, width), self._following()
         at = f.add(f.mul(self.k0, word[Gemm.B_K]), f.mul(self.n, word[Gemm.B_N]))
         source = f.gep(self.b_matrix, at, shape.dtype)
         self._copy(self.b_packed, source, self.steps, self.columns, width, word[Gemm.B_K], word[Gemm.B_N])
         return self.b_packed, Run(self.b_packed, int_(0))
+
+    def _unpacked(self, width: V) -> V:
+        """This range of k of the panel as floats."""
+        f, shape, word = self.f, self.shape, self.word
+        panel = f.binary("udiv", self.n, int_(shape.columns))
+        row = int_(shape.columns * self.weights.bits // 8)
+        levels = f.gep(self.b_matrix, f.mul(f.mul(panel, self.k), row), "i8")
+        blocks = ceil_div(f, self.k, word[Gemm.BLOCK])
+        at = f.mul(f.mul(panel, blocks), int_(shape.columns))
+        per_block = (f.gep(f.word(self.args, w, "ptr"), at, shape.dtype) for w in (Gemm.SCALES, Gemm.ZEROS))
+        narrow = f.icmp("ne", width, int_(shape.columns))
+        steps = self.k0, f.add(self.k0, self.steps), word[Gemm.BLOCK]
+        f.call(self.unpack, "void", self.b_packed, levels, *per_block, *steps, narrow)
+        return self.b_packed
 
     def _packed_at(self, column: V, width: V) -> V:
         """Where this range of k begins in the panel of that column."""

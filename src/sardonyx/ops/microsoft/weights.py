@@ -9,7 +9,8 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import UnsupportedOp
-from sardonyx.ir.value import Value, concat, const, dim_value, map_, scalar
+from sardonyx.ir.premise import must_equal
+from sardonyx.ir.value import Value, concat, const, dim_value, make, map_, scalar
 from sardonyx.ops.onnx.linear import matrix_product
 from sardonyx.ops.onnx.quant import in_blocks
 from sardonyx.ops.table import op
@@ -55,6 +56,8 @@ def matmul_nbits(
         y = scalar(0, a.dtype).broadcast((*a.shape[:-1], N))
         return y if bias is None else y + bias
     blocks = -(-K // block_size)
+    if kernel := _by_kernel(a, b, scales, zero_points, g_idx, (K, N, block_size, bits)):
+        return kernel if bias is None else kernel + bias
     points = unpacked(b.reshape((N, blocks, dims.floordiv(b.size, N * blocks))), bits).cast(scales.dtype)
     scale = scales.reshape((N, blocks))
     zero = _block_zeros(zero_points, N, blocks, bits, scales.dtype)
@@ -68,6 +71,34 @@ def matmul_nbits(
         weights = (points - zero) * scale.gather(g_idx, 1)
     y = matrix_product(a, weights.cast(a.dtype).transpose(1, 0))
     return y if bias is None else y + bias
+
+
+def _by_kernel(
+    a: Value,
+    b: Value,
+    scales: Value,
+    zero_points: Value | None,
+    g_idx: Value | None,
+    sizes: tuple[int, int, int, int],
+) -> Value | None:
+    """The product as one operation, whose weights stay what they are; None if no kernel takes it.
+
+    `sizes` are K, N, the block size and bits.
+    """
+    count, outputs, block, bits = sizes
+    blocks = -(-count // block)
+    in_order = g_idx is None or g_idx.size == 0
+    known = all(v.is_numeric_const for v in (b, scales, zero_points) if v is not None)
+    if not (known and in_order and bits in (4, 8) and 1 < a.rank < 4 and a.dtype is scales.dtype is dt.F32):
+        return None
+    must_equal(a.shape[-1], count, "inner sizes of a matrix product differ")
+    if not isinstance(a.shape[-1], int):
+        a = a.reshape((*a.shape[:-1], count))
+    zeros = _block_zeros(zero_points, outputs, blocks, bits, dt.F32).broadcast((outputs, blocks))
+    weights = b.reshape((outputs, blocks, dims.floordiv(b.size, outputs * blocks)))
+    args = (a, weights, scales.reshape((outputs, blocks)), zeros)
+    shape = (*a.shape[:-1], outputs)
+    return make("dot_blockwise", args, {"bits": bits, "block": block}, dt.F32, shape)
 
 
 def _block_zeros(zeros: Value | None, rows: int, blocks: int, bits: int, dtype: DType) -> Value:
