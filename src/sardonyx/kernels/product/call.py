@@ -82,11 +82,12 @@ def blockwise_call(
     assert group.place is not None
     a, w, scales, zeros = anchor.args
     bits, count = anchor.attrs["bits"], a.shape[-1]
+    assert isinstance(count, int)
     kernel = lower(group, places)[0]
     *lead, row, _ = kernel.outer
     inner = Axis("k", count)
     kernel, (a_at,) = merge_outer(kernel, (_operand(a, places[a.id], anchor.shape, (*lead, row, inner)),))
-    levels = packed(w, ("levels", bits, count, goal), lambda v: pack_levels(v, bits, int(count), goal))
+    levels = packed(w, ("levels", bits, count, goal), lambda v: pack_levels(v, bits, count, goal))
     blocks = [packed(v, ("blocks", goal), lambda v: pack_blocks(v, goal)) for v in (scales, zeros)]
     sources = (places[a.id].storage, levels)
     words = _operand_words(kernel, inner, (a_at, Affine()), sources, 1)
