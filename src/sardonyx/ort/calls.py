@@ -81,7 +81,7 @@ class Caller:
     def function(self) -> Call:
         """The call as a plain function of (output_names, input_feed, run_options).
 
-        It spends one frame on the usual case: all inputs given as C-contiguous, writable arrays of exactly
+        It spends one frame on the usual case: all inputs given as C-contiguous, aligned arrays of exactly
         the declared dtype, with shapes that were checked before.
         """
         if self._sparse or not all(spec.is_plain for spec in self._specs):
@@ -234,7 +234,8 @@ def _one_input(
                 type(value) is ndarray
                 and value.dtype == dtype
                 and value.shape in shapes
-                and value.flags.carray
+                and (flags := value.flags).c_contiguous
+                and flags.aligned
             ):
                 wanted: tuple[int, ...] | None = None
                 if output_names is None:
@@ -273,7 +274,8 @@ def _many_inputs(
                 type(value) is ndarray
                 and value.dtype == dtype
                 and value.shape in shapes
-                and value.flags.carray
+                and (flags := value.flags).c_contiguous
+                and flags.aligned
                 and (not is_text or holds_texts(value))
             ):
                 values.append(value)

@@ -1,0 +1,83 @@
+"""The short path of a call: which arrays take it, and that the thorough one gives the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.base.signature import TensorInfo
+from sardonyx.ort.calls import Caller
+
+
+class Doubling:
+    """A program that doubles each of its inputs."""
+
+    initializer_inputs: tuple[TensorInfo, ...] = ()
+
+    def __init__(self, count: int) -> None:
+        names = [f"x{number}" for number in range(count)]
+        self.inputs = tuple(TensorInfo(name, "tensor(float)", ("N",)) for name in names)
+        self.outputs = tuple(TensorInfo(f"y{name}", "tensor(float)", ("N",)) for name in names)
+
+    def run(self, feeds: Sequence[Any], wanted: tuple[int, ...]) -> list[Any]:
+        return [feeds[number] * 2 for number in wanted]
+
+
+class Counted(Caller):
+    """Counts the calls that went the thorough way."""
+
+    thorough = 0
+
+    def call_checked(self, *arguments: Any) -> list[Any]:
+        self.thorough += 1
+        return super().call_checked(*arguments)
+
+
+def read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.frombuffer(array.tobytes(), array.dtype)
+
+
+def misaligned(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.frombuffer(b"x" + array.tobytes(), array.dtype, offset=1)
+
+
+X = np.arange(4, dtype=np.float32)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("made", "thorough"),
+    [
+        (np.copy, 1),
+        (read_only, 1),
+        (misaligned, 4),
+        (lambda array: np.repeat(array, 2)[::2], 4),
+        (lambda array: array.tolist(), 4),
+    ],
+)
+def test_arrays_as_they_lie_take_the_short_path_once_their_shape_is_known(
+    count: int, made: Any, thorough: int
+) -> None:
+    caller = Counted(Doubling(count))
+    call = caller.function()
+    for _ in range(4):
+        results = call(None, {f"x{number}": made(X) for number in range(count)})
+        assert [result.tolist() for result in results] == [(X * 2).tolist()] * count
+    assert caller.thorough == thorough
+
+
+def test_what_is_wanted_is_given_in_its_order() -> None:
+    call = Caller(Doubling(2)).function()
+    feeds = {"x0": X, "x1": X + 1}
+    for names, wanted in (
+        (["yx1", "yx0"], [X + 1, X]),
+        (["yx1"], [X + 1]),
+        (["yx0", "yx0"], [X, X]),
+        (None, [X, X + 1]),
+    ):
+        for _ in range(2):
+            results = call(names, feeds)
+            assert [result.tolist() for result in results] == [(array * 2).tolist() for array in wanted]
