@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from sardonyx.protocol.classify import PARAMETER, classify
 from sardonyx.protocol.config import Config
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import InferRequest, InferResponse, Timings
+from sardonyx.serve.decoupled import Decoupled
 from sardonyx.serve.opening import Servable
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.regions import Regions
@@ -80,6 +81,44 @@ class Core:
         """Load all models of the source; one that cannot be loaded is listed with the reason."""
         await self.refresh()
         self._started = True
+
+    def is_decoupled(self, name: str, version: str = "") -> bool:
+        """Whether a model is loaded that gives any number of answers to a request."""
+        target = self._target(name, version)
+        return any(
+            isinstance(model, Decoupled) for model in self.repository.loaded(target.model, target.version)
+        )
+
+    async def stream(self, request: InferRequest) -> AsyncIterator[InferResponse]:
+        """The answers to a request as they come: one, or as many as a decoupled model gives.
+
+        ServeError says what is wrong, before the first or between two.
+        """
+        target = self.router.route(request).target
+        model = await self.repository.awake(target.model, target.version)
+        if not isinstance(model, Decoupled):
+            yield await self.infer(request)
+            return
+        route, timings, last = Route(target), Timings(), None
+        failure: ServeError | None = ServeError(Code.CANCELLED, "the client left")
+        try:
+            if request.parameters:
+                _refuse_reserved(request)
+            self.regions.fill(request)
+            async for last in model.stream(request, timings):
+                yield last
+            failure = None
+        except ServeError as error:
+            failure = error
+            raise
+        finally:
+            timings.total_ns = time.perf_counter_ns() - request.context.received_ns
+            if failure is None:
+                model.statistics.succeeded(timings)
+            else:
+                model.statistics.failed(timings)
+            response = None if failure else last or InferResponse(model.name, model.version, [], request.id)
+            self._tell(Record(request, route, response, failure, timings, time.time()))
 
     async def infer(self, request: InferRequest) -> InferResponse:
         """Answer a request; ServeError says what is wrong with it, or with us."""

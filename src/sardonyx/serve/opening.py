@@ -9,19 +9,20 @@ from dataclasses import dataclass, replace
 
 from sardonyx.protocol.errors import invalid
 from sardonyx.serve.batch import Joiner
+from sardonyx.serve.decoupled import Decoupled, Each, is_decoupled
 from sardonyx.serve.engine import SessionCall, custom_metadata, open_session, served_arguments
 from sardonyx.serve.ensemble import Ensemble, Lookup, ensemble_signature
 from sardonyx.serve.labels import labels_beside, labels_in
 from sardonyx.serve.model import QUICK_NS, Model, Prepared
 from sardonyx.serve.options import ServeOptions
-from sardonyx.serve.policy import policy_of
+from sardonyx.serve.policy import Policy, policy_of
 from sardonyx.serve.probe import cost_ns, joins, warm, warm_as_told
 from sardonyx.serve.python_model import declared_signature, open_python
 from sardonyx.serve.seams import Offer
 from sardonyx.serve.sequence import SequenceModel, has_sequences
 from sardonyx.serve.signature import Signature, signature_of
 
-Servable = Model | Ensemble | SequenceModel
+Servable = Model | Ensemble | SequenceModel | Decoupled
 ENSEMBLE, PYTHON = "ensemble", "python"
 
 
@@ -33,21 +34,43 @@ class Composition:
     signature: Signature
 
 
-def prepare(offer: Offer, options: ServeOptions) -> Prepared | Composition:
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A decoupled step before it is on a loop."""
+
+    offer: Offer
+    signature: Signature
+    each: Each
+    policy: Policy
+
+
+Ready = Prepared | Composition | Many
+
+
+def prepare(offer: Offer, options: ServeOptions) -> Ready:
     """Make the content of an offer ready; blocks. ServeError says what is wrong with it."""
     if "ensemble_scheduling" in offer.config:
         return Composition(offer, ensemble_signature(offer))
     if offer.path.suffix == ".py":
         signature = declared_signature(offer)
         policy = policy_of(offer.config, options, batches=signature.batches, where=offer.name)
-        return Prepared(offer, open_python(offer, signature), signature, policy, platform=PYTHON)
+        call = open_python(offer, signature)
+        if is_decoupled(offer.config):
+            return Many(offer, signature, call.each, policy)
+        return Prepared(offer, call, signature, policy, platform=PYTHON)
+    if is_decoupled(offer.config):
+        raise invalid(
+            f"model '{offer.name}': 'decoupled' is for steps in Python, whose function gives many answers"
+        )
     return _compiled(offer, options)
 
 
-def place(prepared: Prepared | Composition, options: ServeOptions, lookup: Lookup) -> Servable:
+def place(prepared: Ready, options: ServeOptions, lookup: Lookup) -> Servable:
     """Put what was prepared on the running loop; `lookup` finds the models that an ensemble asks."""
     if isinstance(prepared, Composition):
         return Ensemble(prepared.offer, prepared.signature, lookup)
+    if isinstance(prepared, Many):
+        return Decoupled(prepared.offer, prepared.signature, prepared.each, prepared.policy, options)
     model = Model(prepared, options)
     return SequenceModel(model) if has_sequences(prepared.offer.config) else model
 

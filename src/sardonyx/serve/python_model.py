@@ -6,7 +6,8 @@ repository's folder and never over the network. Must not know queues or requests
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,10 +22,11 @@ from sardonyx.serve.signature import Port, Signature
 
 FILE = "model.py"
 FUNCTION = "run"
+_END = object()
 
 
 class PythonCall:
-    """Calls `run(**inputs)`, which gives a dictionary of outputs."""
+    """Calls `run(**inputs)`, which gives a dictionary of outputs, or many one after the other."""
 
     def __init__(self, signature: Signature, function: Callable[..., Any]) -> None:
         self._function = function
@@ -33,17 +35,35 @@ class PythonCall:
 
     def __call__(self, feeds: Sequence[Array], wanted: tuple[int, ...] | None = None) -> Results:
         """The outputs numbered `wanted`, None = all. INTERNAL if the function fails or gives wrong ones."""
-        name = self._signature.model
-        try:
+        with self._explained():
             outputs = self._function(**dict(zip(self._inputs, feeds, strict=True)))
+        return self._chosen(outputs, wanted)
+
+    def each(self, feeds: Sequence[Array], wanted: tuple[int, ...] | None = None) -> Iterator[Results]:
+        """The outputs of each dictionary that a generator gives."""
+        with self._explained():
+            given = iter(self._function(**dict(zip(self._inputs, feeds, strict=True))))
+        while True:
+            with self._explained():
+                outputs = next(given, _END)
+            if outputs is _END:
+                return
+            yield self._chosen(outputs, wanted)
+
+    def _chosen(self, outputs: Any, wanted: tuple[int, ...] | None) -> Results:
+        ports = self._signature.outputs
+        chosen = ports if wanted is None else [ports[number] for number in wanted]
+        return [_checked(self._signature.model, port, outputs) for port in chosen]
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
         except ServeError:
             raise
         except Exception as error:
-            text = f"model '{name}' failed: {type(error).__name__}: {error}"
+            text = f"model '{self._signature.model}' failed: {type(error).__name__}: {error}"
             raise ServeError(Code.INTERNAL, text) from error
-        ports = self._signature.outputs
-        chosen = ports if wanted is None else [ports[number] for number in wanted]
-        return [_checked(name, port, outputs) for port in chosen]
 
 
 def _checked(model: str, port: Port, outputs: Any) -> Array:

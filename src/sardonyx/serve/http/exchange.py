@@ -7,7 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
@@ -27,6 +36,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 JSON = (b"content-type", b"application/json")
 _DIGITS = 18
 HTML = (b"content-type", b"text/html; charset=utf-8")
+EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 BINARY = (b"content-type", b"application/octet-stream")
 
 
@@ -118,6 +128,21 @@ async def send_answer(send: Send, answer: Answer) -> None:
         await send({"type": "http.response.body", "body": body, "more_body": True})
         body = blob  # type: ignore[assignment]
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_events(send: Send, events: AsyncIterator[bytes]) -> None:
+    """Send server-sent events as they come; what is raised before the first one is the caller's to answer."""
+    try:
+        first = await anext(events)
+    except StopAsyncIteration:
+        first = b""
+    headers = [EVENTS, (b"cache-control", b"no-cache")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if first:
+        await send({"type": "http.response.body", "body": b"data: %b\n\n" % first, "more_body": True})
+        async for event in events:
+            await send({"type": "http.response.body", "body": b"data: %b\n\n" % event, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def refuse(send: Send, error: ServeError) -> None:

@@ -121,6 +121,7 @@ SCHEMAS: dict[str, Schema] = {
     "GenerateResponse": _object(["model_name"], model_name=_TEXT, model_version=_TEXT, id=_TEXT),
 }
 
+_EVENTS = "events"
 _MODEL = "/v2/models/{model}"
 _VERSION = f"{_MODEL}/versions/{{version}}"
 _REGION = "/v2/systemsharedmemory/region/{region}"
@@ -143,6 +144,7 @@ OPERATIONS: list[tuple[str, str, str, str, str]] = [
             ("get", f"{path}/stats", "Statistics", "", "counts and times of a model"),
             ("post", f"{path}/infer", "InferResponse", "InferRequest", "run a model"),
             ("post", f"{path}/generate", "GenerateResponse", "GenerateRequest", "run a model on plain JSON"),
+            ("post", f"{path}/generate_stream", _EVENTS, "GenerateRequest", "answers as they come"),
         )
     ),
     ("post", "/v2/repository/index", "Index", "IndexRequest", "all versions and their states"),
@@ -181,7 +183,9 @@ def document() -> dict[str, Any]:
 def _operation(path: str, answer: str, body: str, summary: str) -> dict[str, Any]:
     names = [part.split("}")[0] for part in path.split("{")[1:]]
     found: dict[str, Any] = {"description": "done"}
-    if answer:
+    if answer == _EVENTS:
+        found["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    elif answer:
         found["content"] = {"application/json": {"schema": _named(answer)}}
     error = {"description": "refused", "content": {"application/json": {"schema": _named("Error")}}}
     responses = {"200": found, **dict.fromkeys(_ERRORS, error)}

@@ -8,14 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 from sardonyx.protocol.errors import Code, ServeError, invalid
-from sardonyx.protocol.messages import Context, Principal
+from sardonyx.protocol.messages import Context, InferResponse, Principal
 from sardonyx.protocol.rest import parse, write
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import decoded
@@ -28,6 +28,7 @@ from sardonyx.serve.http.exchange import (
     on_disconnect,
     read_body,
     respond,
+    send_events,
 )
 from sardonyx.serve.http.openapi import document, page
 from sardonyx.serve.http.plain import generated, generating
@@ -49,6 +50,7 @@ class Question:
 
 
 Answer = tuple[int, Any]
+"""The status and what is told: a document, a page as bytes, or events one after the other."""
 Handler = Callable[[Core, Question], Answer | Awaitable[Answer]]
 
 
@@ -95,7 +97,9 @@ async def _answer(
     )
     given = row.handler(core, question)
     status, reply = given if isinstance(given, tuple) else await given
-    if isinstance(reply, bytes):
+    if isinstance(reply, AsyncIterator):
+        await send_events(send, reply)
+    elif isinstance(reply, bytes):
         await respond(send, status, reply, kind=HTML)
     else:
         await respond(send, status, b"" if reply is None else write(reply))
@@ -155,7 +159,33 @@ async def _generate(core: Core, question: Question) -> Answer:
     request = generating(question.body, model.signature)
     request.model, request.version = question.model, question.version
     request.context = question.context
-    return 200, generated(await core.infer(request))
+    answers = [response async for response in core.stream(request)]
+    if len(answers) != 1:
+        raise invalid(
+            f"model '{question.model}' gave {len(answers)} answers, generate is for one: ask generate_stream"
+        )
+    return 200, generated(answers[0])
+
+
+async def _generate_stream(core: Core, question: Question) -> Answer:
+    model = await core.awake(question.model, question.version)
+    request = generating(question.body, model.signature)
+    request.model, request.version = question.model, question.version
+    request.context = question.context
+    return 200, _events(core.stream(request))
+
+
+async def _events(responses: AsyncIterator[InferResponse]) -> AsyncIterator[bytes]:
+    """Each answer as JSON; an error after the first one is an event too, and the last."""
+    begun = False
+    try:
+        async for response in responses:
+            yield write(generated(response))
+            begun = True
+    except ServeError as error:
+        if not begun:
+            raise
+        yield write({"error": error.message})
 
 
 def _index(core: Core, question: Question) -> Answer:
@@ -281,6 +311,7 @@ ROUTES = [
     _route("GET", f"{_MODEL}/config", "metadata", _config),
     _route("GET", f"{_MODEL}/stats", "metadata", _statistics),
     _route("POST", f"{_MODEL}/generate", "infer", _generate),
+    _route("POST", f"{_MODEL}/generate_stream", "infer", _generate_stream),
     _route("POST", "/v2/repository[/{repository}]/index", "metadata", _index),
     _route("POST", "/v2/repository[/{repository}]/models/{model}/load", "repository", _load),
     _route("POST", "/v2/repository[/{repository}]/models/{model}/unload", "repository", _unload),

@@ -24,6 +24,7 @@ from sardonyx.serve.settings import LOGGER
 _STREAMED_AHEAD = 64
 _FILE = "file:"
 _FINAL = "triton_final_response"
+_EMPTY_FINAL = "triton_enable_empty_final_response"
 _LOCAL = ("ipv4:127.0.0.1", "ipv6:%5B::1%5D", "ipv6:[::1]", "unix:")
 
 
@@ -38,37 +39,57 @@ class Servicer:
         return encode_response(await self._core.infer(self._request(message, call)))
 
     async def ModelStreamInfer(self, messages: AsyncIterator[Any], call: Any) -> AsyncIterator[Any]:  # noqa: N802
-        """Inferences as they come, answered in their order; an error ends none but its own."""
-        answers: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue(_STREAMED_AHEAD)
-        tasks: set[asyncio.Task[Any]] = set()
+        """Inferences as they come: each with one answer in its order, or as many as a model gives, at once.
+
+        An error ends none but its own.
+        """
+        out: asyncio.Queue[Any] = asyncio.Queue(_STREAMED_AHEAD)
+        room = asyncio.Semaphore(_STREAMED_AHEAD)
+        tasks: set[asyncio.Task[None]] = set()
 
         async def read() -> None:
+            before: asyncio.Task[None] | None = None
             async for message in messages:
-                task = asyncio.create_task(self._streamed(message, call))
-                tasks.add(task)
-                await answers.put(task)
-            await answers.put(None)
+                await room.acquire()
+                before = asyncio.create_task(self._streamed(message, call, before, out))
+                tasks.add(before)
+                before.add_done_callback(tasks.discard)
+                before.add_done_callback(lambda _: room.release())
+            if tasks:
+                await asyncio.wait(tasks)
+            await out.put(None)
 
         reading = asyncio.create_task(read())
         try:
-            while (task := await answers.get()) is not None:
-                yield await task
-                tasks.discard(task)
+            while (answer := await out.get()) is not None:
+                yield answer
         finally:
-            reading.cancel()
-            for task in tasks:
+            for task in (reading, *tasks):
                 task.cancel()
 
-    async def _streamed(self, message: Any, call: Any) -> Any:
+    async def _streamed(
+        self, message: Any, call: Any, before: asyncio.Task[None] | None, out: asyncio.Queue[Any]
+    ) -> None:
+        """Put the answers to one message in the queue; where each has one, after that to `before`."""
         try:
             request = self._request(message, call)
-            response = await self._core.infer(request)
-            response.parameters[_FINAL] = True
-            return pb.ModelStreamInferResponse(infer_response=encode_response(response))
-        except ServeError as error:
-            return pb.ModelStreamInferResponse(
-                error_message=error.message, infer_response=pb.ModelInferResponse(id=message.id)
-            )
+            name, version = request.model, request.version
+            async for response in self._core.stream(request):
+                decoupled = self._core.is_decoupled(name, version)
+                if not decoupled and before is not None:
+                    await asyncio.wait([before])
+                response.parameters[_FINAL] = not decoupled
+                await out.put(pb.ModelStreamInferResponse(infer_response=encode_response(response)))
+            if request.parameters.get(_EMPTY_FINAL) is True and self._core.is_decoupled(name, version):
+                last = pb.ModelInferResponse(model_name=request.model, id=request.id)
+                last.parameters[_FINAL].bool_param = True
+                await out.put(pb.ModelStreamInferResponse(infer_response=last))
+        except Exception as fault:
+            error = fault if isinstance(fault, ServeError) else unexpected("ModelStreamInfer")
+            if before is not None:
+                await asyncio.wait([before])
+            failed = pb.ModelInferResponse(id=message.id)
+            await out.put(pb.ModelStreamInferResponse(error_message=error.message, infer_response=failed))
 
     def _request(self, message: Any, call: Any) -> Any:
         headers = dict(call.invocation_metadata() or ())
