@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import sardonyx
@@ -34,6 +35,7 @@ from sardonyx.serve.seams import (
     Target,
 )
 from sardonyx.serve.settings import LogSettings, TraceSettings
+from sardonyx.serve.tracing import TraceFile
 
 EXTENSIONS = [
     "classification",
@@ -69,11 +71,16 @@ class Core:
         self.options = options or ServeOptions()
         self.repository = Repository(source, self.options)
         self.regions = Regions(allowed=self.options.allow_client_shm)
-        self.trace = TraceSettings()
+        self.trace = TraceSettings(self.options.trace_file)
         self.log = LogSettings()
         self.guard: Guard = guard or OpenGuard()
         self.router: Router = router or DirectRouter()
         self.observers = list(observers)
+        self._traces = (
+            TraceFile(self.trace, Path(self.options.trace_file)) if self.options.trace_file else None
+        )
+        if self._traces is not None:
+            self.observers.append(self._traces)
         self._started = False
         self._background: set[asyncio.Task[None]] = set()
 
@@ -224,6 +231,8 @@ class Core:
             await self.repository.close()
         finally:
             self.regions.unregister()
+            if self._traces is not None:
+                self._traces.close()
 
     def _target(self, name: str, version: str) -> Target:
         """What the router makes of a name that nothing is fed to."""

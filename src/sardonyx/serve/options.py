@@ -26,7 +26,7 @@ class ServeOptions:
     A client has `client_s` for its headers, for a body, and to read an answer. On the way out, `drain_s` are
     given to requests that were accepted. Beyond `memory_bytes`, models that
     were asked longest ago are unloaded until they are asked; `cache_bytes` of answers are kept for each
-    model whose configuration asks for it.
+    model whose configuration asks for it. Traces that the trace settings ask for go to `trace_file`.
     """
 
     name: str = "sardonyx"
@@ -44,4 +44,5 @@ class ServeOptions:
     cache_bytes: int = 64 * MEBIBYTE
     strict_readiness: bool = True
     allow_client_shm: bool = False
+    trace_file: str = ""
     tls: Tls | None = None

@@ -1,7 +1,7 @@
 """The settings that the trace and logging extensions read and change.
 
-Decides which values are taken; must not know who traces or logs. Files are chosen by who starts the server,
-never over the network.
+Decides which values are taken and which requests are traced; must not know what is written of them. Files are
+chosen by who starts the server, never over the network.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sardonyx.protocol.errors import invalid
 
 LOGGER = logging.getLogger("sardonyx.serve")
 _TRACE_LEVELS = ("OFF", "TIMESTAMPS", "TENSORS")
+_OFF = ["OFF"]
 _TRACE_DEFAULTS: dict[str, Any] = {
     "trace_file": "",
     "trace_level": ["OFF"],
@@ -32,6 +33,8 @@ class TraceSettings:
     def __init__(self, file: str = "") -> None:
         self._all = {**_TRACE_DEFAULTS, "trace_file": file}
         self._models: dict[str, dict[str, Any]] = {}
+        self._seen: dict[str, int] = {}
+        self._on = False
 
     def of(self, model: str = "") -> dict[str, Any]:
         """The settings of a model, without one those of all."""
@@ -48,7 +51,27 @@ class TraceSettings:
                 held.pop(key, None)
             else:
                 held[key] = _TRACE_DEFAULTS[key]
+        self._on = any(held.get("trace_level", _OFF) != _OFF for held in (self._all, *self._models.values()))
+        if self._on and not self._all["trace_file"]:
+            LOGGER.warning("traces are written nowhere: start the server with --trace-file FILE")
         return self.of(model)
+
+    def sampled(self, model: str) -> list[str]:
+        """What to write of a request to a model that is over; [] for nothing. Counts it."""
+        if not self._on:
+            return []
+        settings = self.of(model)
+        levels: list[str] = [level for level in settings["trace_level"] if level != "OFF"]
+        left = int(settings["trace_count"])
+        if not levels or left == 0:
+            return []
+        seen = self._seen[model] = self._seen.get(model, 0) + 1
+        if seen % max(1, int(settings["trace_rate"])):
+            return []
+        if left > 0:
+            held = self._models.get(model, {})
+            (held if "trace_count" in held else self._all)["trace_count"] = str(left - 1)
+        return levels
 
 
 def _trace_value(key: str, value: Any) -> Any:

@@ -32,6 +32,9 @@ def add_data_plane_options(parser: argparse.ArgumentParser) -> None:
         "--allow-client-shm", action="store_true", help="let local clients pass tensors in shared memory"
     )
     group.add_argument(
+        "--trace-file", default="", metavar="FILE", help="where traces go that /v2/trace/setting asks for"
+    )
+    group.add_argument(
         "--memory",
         type=int,
         metavar="MIB",
@@ -60,5 +63,6 @@ def data_plane_options(options: argparse.Namespace, tls: Tls | None) -> ServeOpt
         drain_s=options.drain,
         memory_bytes=None if options.memory is None else options.memory * _MEBIBYTE,
         allow_client_shm=options.allow_client_shm,
+        trace_file=options.trace_file,
         tls=tls,
     )
