@@ -20,9 +20,9 @@ FRAMEWORKS: dict[str, Framework] = {
             "lightgbm",
             "LightGBM",
             "lightgbm",
-            ("lightgbm", "onnxmltools", "skl2onnx"),
+            ("lightgbm", "onnx"),
             "tables",
-            ("lightgbm", "onnxmltools"),
+            ("lightgbm",),
             ("lightgbm",),
         ),
         Framework(

@@ -1,4 +1,4 @@
-"""LightGBM: boosters, model files and estimators through onnxmltools."""
+"""LightGBM: boosters, model files and estimators; the trees are written here."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
-from sardonyx.convert.frameworks.boosting import answers, classes_of, first_line
+from sardonyx.convert.frameworks import lightgbm_trees as trees
+from sardonyx.convert.frameworks.boosting import answers, classes_of
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tables import Column, Table
-
-OPSET = 15  # the newest that onnxmltools 1.16 writes
 
 
 def load(source: str, request: Request) -> Any:
@@ -34,8 +33,6 @@ def load(source: str, request: Request) -> Any:
 def export(model: Any, request: Request, path: Path) -> Exported:
     """Convert a booster or a fitted estimator."""
     import lightgbm
-    import onnxmltools
-    from onnxmltools.convert.common.data_types import FloatTensorType
 
     booster = model if isinstance(model, lightgbm.Booster) else getattr(model, "booster_", None)
     if booster is None:
@@ -43,20 +40,21 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     dumped = booster.dump_model()
     table = Table(_columns(dumped), separate=False)
     feeds, drawn = table.feeds(request)
-    types = [("x", FloatTensorType([None, len(table.columns)]))]
-    options = {"zipmap": False} if _is_classifier(model, dumped) else {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            proto = onnxmltools.convert_lightgbm(model, initial_types=types, target_opset=OPSET, **options)
-        except Exception as error:
-            said = first_line(error)
-            raise ConvertError(f"onnxmltools cannot convert this LightGBM model: {said}") from error
-    path.write_bytes(proto.SerializeToString())
+    is_classifier = _is_classifier(model, dumped)
+    path.write_bytes(trees.written(dumped, _classes(model, dumped) if is_classifier else None))
     cases = [Case(part, _answers(model, dumped, part)) for part in batches(feeds)]
-    names = ("label", "probabilities") if options else ("value",)
-    labels = classes_of(model)
-    return Exported(path, cases, drawn, outputs=names, labels=labels, columns=tuple(table.names))
+    notes = (
+        ("leaves are linear: rows with missing values are answered with NaN",)
+        if trees.has_linear_leaves(dumped)
+        else ()
+    )
+    return Exported(path, cases, drawn, labels=classes_of(model), columns=tuple(table.names), notes=notes)
+
+
+def _classes(model: Any, dumped: dict[str, Any]) -> Array:
+    """The labels of an estimator; numbers of a bare booster."""
+    known = getattr(model, "classes_", None)
+    return np.arange(max(2, dumped["num_class"])) if known is None else np.asarray(known)
 
 
 def _is_classifier(model: Any, dumped: dict[str, Any]) -> bool:
