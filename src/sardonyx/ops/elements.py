@@ -1,7 +1,8 @@
 """What is known of values that are no tensors: sequences and optionals, and of the tensors in them.
 
 A value of type OBJECT keeps it in `results`: ((element type, element sizes),), with -1 for a size that is not
-known and UNKNOWN_RANK for sizes of unknown number; () if nothing is known at all.
+known, UNKNOWN_RANK if nothing is said of their number and MIXED_RANK if it differs; () if nothing is known at
+all.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sardonyx.ir.value import Shape, Value
 
 Elements = tuple[tuple[DType, Shape], ...]
 UNKNOWN_RANK: Shape = (-2,)
+MIXED_RANK: Shape = (-3,)
 
 
 def elements(value: Value) -> Elements:
@@ -40,8 +42,8 @@ def join(a: Elements, b: Elements) -> Elements:
         raise ShapeError(f"a sequence cannot hold tensors of types {d} and {e}")
     if UNKNOWN_RANK in (s, t):
         return ((d, t if s == UNKNOWN_RANK else s),)
-    if len(s) != len(t):
-        return ((d, UNKNOWN_RANK),)
+    if MIXED_RANK in (s, t) or len(s) != len(t):
+        return ((d, MIXED_RANK),)
     return ((d, tuple(_either(m, n) for m, n in zip(s, t, strict=True))),)
 
 

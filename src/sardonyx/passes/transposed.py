@@ -126,10 +126,14 @@ def phases(value: Value, channels: int) -> Phases:
     firsts, lasts, start = [], [], []
     for size, crop, out, s, found in zip(x.shape[2:], at["low"], at["out"], strides, runs, strict=True):
         first, last = dims.floordiv(crop, s), dims.ceildiv(crop + out, s)
-        if not isinstance(crop, int):
-            reached = [run for run in found if run.taps]
-            first = dims.minimum(first, min(run.reach for run in reached))
-            last = dims.maximum(last, size + max(run.back for run in reached))
+        reached = [run for run in found if run.taps]
+        reach, back = min(run.reach for run in reached), max(run.back for run in reached)
+        known = isinstance(size, int) and isinstance(last, int)
+        if not isinstance(crop, int) or (back and not known):
+            first, last = dims.minimum(first, reach), dims.maximum(last, size + back)
+        elif back:
+            # A phase that reads nothing but inputs outside needs no more of them cut off than there are.
+            first, last = dims.minimum(first, size + reach), dims.maximum(last, back)
         firsts.append(first)
         lasts.append(last)
         start.append(crop - first * s)

@@ -17,7 +17,7 @@ from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.data_size import data_sized
 from sardonyx.ir.value import Value, concat, const, make, scalar
 from sardonyx.ops import operands
-from sardonyx.ops.elements import UNKNOWN_RANK, Elements, elements, join, nature
+from sardonyx.ops.elements import MIXED_RANK, UNKNOWN_RANK, Elements, elements, join, nature
 from sardonyx.ops.table import op
 
 
@@ -34,6 +34,8 @@ def _sequence(prim: str, args: Sequence[Value], attrs: dict[str, Any], elements:
 
 def _known(found: Elements) -> tuple[DType, tuple[Dim | None, ...]]:
     """The element type and sizes, None where they differ. Raises UnsupportedOp if the rank is unknown."""
+    if found and found[0][1] == MIXED_RANK:
+        raise UnsupportedOp("the tensors of this sequence have several ranks; take them at known positions")
     if not found or found[0][1] == UNKNOWN_RANK or found[0][0] is dt.OBJECT:
         raise UnsupportedOp("the rank of the tensors of this sequence is not known; declare their shape")
     ((dtype, shape),) = found

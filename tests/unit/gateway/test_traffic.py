@@ -1,0 +1,87 @@
+"""Answers of shadows are laid beside those served, and only endpoints with a canary are counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.database import Database
+from sardonyx.gateway.traffic import TrafficObserver
+from sardonyx.protocol.errors import Code
+from sardonyx.registry.differences import Differences
+from sardonyx.serve.seams import Record, Route, Target
+from tests.monitor.records import record
+
+SHADOWS = (Target("m", "2", "green"), Target("m", "3", "grey"))
+
+
+class Seen:
+    def __init__(self, folder: Path, canary: bool = True) -> None:
+        self.database = Database(f"sqlite:///{folder}/r.db")
+        endpoint = SimpleNamespace(canary=canary)
+        state: Any = SimpleNamespace(endpoints={"e": endpoint})
+        self.observer = TrafficObserver(lambda: state, self.database)
+
+    def pairs(self) -> list[Any]:
+        self.observer.flush()
+        return Differences(self.database).entries("e")
+
+    def counted(self) -> int:
+        return sum(counts.requests for counts in self.observer._tally.take().values())
+
+
+def served(value: float, shadows: int = 1, **more: Any) -> Record:
+    made = record({}, {"y": np.float32([value])}, model="e", deployment="blue", id="r1", **more)
+    return replace(made, route=Route(Target("m", "1", "blue"), SHADOWS[:shadows]))
+
+
+def shadow(of: Record, value: float, number: int = 0, code: Code | None = None) -> Record:
+    made = record({}, {"y": np.float32([value])}, code=code)
+    return replace(made, request=of.request, route=Route(SHADOWS[number]), shadow_of="blue")
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> Seen:
+    return Seen(tmp_path)
+
+
+def test_only_what_differs_is_kept(seen: Seen) -> None:
+    for value in (1.0, 2.0):
+        one = served(1.0)
+        seen.observer.observe(one)
+        seen.observer.observe(shadow(one, value))
+    (found,) = seen.pairs()
+    assert (found.deployment, found.shadow, found.request) == ("blue", "green", "r1")
+    assert "y" in found.detail
+    assert not seen.observer._served, "pairs that are complete are let go"
+
+
+def test_each_of_several_shadows_is_compared(seen: Seen) -> None:
+    one = served(1.0, 2)
+    seen.observer.observe(one)
+    seen.observer.observe(shadow(one, 3.0, 0))
+    seen.observer.observe(shadow(one, 1.0, 1, Code.INTERNAL))
+    grey, green = seen.pairs()
+    assert (green.shadow, grey.shadow) == ("green", "grey")
+    assert grey.detail == {"shadow": {"error": "refused"}}
+
+
+def test_a_shadow_of_an_unknown_request_is_nothing(seen: Seen) -> None:
+    seen.observer.observe(shadow(served(1.0), 2.0))
+    assert seen.pairs() == []
+
+
+def test_what_a_canary_counts(seen: Seen, tmp_path: Path) -> None:
+    for code in (None, Code.INTERNAL, Code.INVALID_ARGUMENT, Code.QUOTA):
+        seen.observer.observe(served(1.0, 0, code=code))
+    seen.observer.observe(record(model="e"))
+    assert seen.counted() == 2, "what the client did wrong does not count, nor what asks no deployment"
+    (tmp_path / "other").mkdir()
+    other = Seen(tmp_path / "other", canary=False)
+    other.observer.observe(served(1.0, 0))
+    assert other.counted() == 0

@@ -1,0 +1,111 @@
+"""A transposed convolution by ordinary ones is the one of numpy, over every stride and dilation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sardonyx.base import dim as dims
+from sardonyx.ir.run import run
+from sardonyx.ir.value import Value, make
+from sardonyx.passes.transposed import as_convolution, phases, transposed
+from tests.unit.kernels.compiled import graph_of
+from tests.unit.passes.graphs import GOAL
+
+small = st.integers(1, 4)
+
+
+def made(x: Value, w: Value, group: int, strides: Any, dilations: Any, low: Any, out: Any) -> Value:
+    attrs = {"group": group, "strides": strides, "dilations": dilations, "low": low, "out": out}
+    return make("conv_transpose", (x, w), attrs, x.dtype, (x.shape[0], w.shape[1] * group, *out))
+
+
+def expected(x: Any, w: Any, group: int, strides: Any, dilations: Any, low: Any, out: Any) -> Any:
+    """Every input spreads its taps."""
+    n, channels, (rows, columns) = len(x), w.shape[1], x.shape[2:]
+    full = np.zeros((n, group * channels, 60, 60))
+    per = x.shape[1] // group
+    for c in range(x.shape[1]):
+        to = slice((c // per) * channels, (c // per + 1) * channels)
+        for i, j in np.ndindex(rows, columns):
+            for a, b in np.ndindex(w.shape[2:]):
+                at = i * strides[0] + a * dilations[0], j * strides[1] + b * dilations[1]
+                full[:, to, at[0], at[1]] += x[:, c, i, j, None] * w[c, :, a, b]
+    return full[:, :, low[0] : low[0] + out[0], low[1] : low[1] + out[1]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_values_are_exact(data: Any) -> None:
+    draw = data.draw
+    group, (sizes, kernel, strides, dilations) = (
+        draw(st.integers(1, 2)),
+        (draw(st.tuples(small, small)) for _ in range(4)),
+    )
+    extent = [
+        (n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(sizes, strides, kernel, dilations, strict=True)
+    ]
+    low = [draw(st.integers(0, e - 1)) for e in extent]
+    out = [draw(st.integers(1, e - at + 2)) for e, at in zip(extent, low, strict=True)]
+    rng = np.random.default_rng(1)
+    x = rng.integers(-3, 4, (2, 2 * group, *sizes)).astype(float)
+    w = rng.integers(-3, 4, (2 * group, draw(st.integers(1, 3)), *kernel)).astype(float)
+    given_ = (group, strides, dilations, tuple(low), tuple(out))
+    graph = graph_of(lambda a, b: [as_convolution(made(a, b, *given_))], [x, w])
+    assert "conv_transpose" not in {v.prim for v in graph.order()}
+    (got,) = run(graph, [x, w])
+    np.testing.assert_array_equal(got, expected(x, w, *given_))
+
+
+def test_infinities_do_not_spread_to_phases_without_their_tap() -> None:
+    x, w = np.full((1, 1, 1, 1), np.inf), np.ones((1, 1, 1, 1))
+    given_ = (1, (2, 2), (1, 1), (0, 0), (2, 2))
+    (got,) = run(graph_of(lambda a, b: [as_convolution(made(a, b, *given_))], [x, w]), [x, w])
+    np.testing.assert_array_equal(got[0, 0], [[np.inf, 0], [0, 0]])
+
+
+def test_phases_of_equal_reach_are_one_part() -> None:
+    x, w = np.zeros((1, 1, 4, 4)), np.zeros((1, 1, 3, 4))
+    found = []
+
+    def build(a: Value, b: Value) -> list[Value]:
+        value = made(a, b, 1, (2, 2), (1, 1), (0, 0), (9, 10))
+        found.append(phases(value, 5))
+        return [value]
+
+    graph_of(build, [x, w])
+    (p,) = found
+    assert (p.splits, p.strides) == ((2, 1), (2, 2))
+    assert [part.sizes for part in p.parts] == [(1, 2), (1, 2)]
+    assert [part.weights.shape for part in p.parts if part.weights is not None] == [
+        (10, 1, 2, 2),
+        (10, 1, 1, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("channels", "group", "rewritten"), [(1, 1, True), (64, 1, False), (64, 2, True), (3, 1, True)]
+)
+def test_channels_that_fill_whole_blocks_are_left(channels: int, group: int, rewritten: bool) -> None:
+    x, w = np.zeros((1, group, 2, 2), np.float32), np.zeros((group, channels, 2, 2), np.float32)
+    graph = graph_of(lambda a, b: [made(a, b, group, (2, 2), (1, 1), (0, 0), (4, 4))], [x, w])
+    prims = {v.prim for v in transposed(graph, GOAL).order()}
+    assert ("conv_transpose" not in prims) == rewritten
+
+
+def test_unknown_sizes_that_read_only_outside() -> None:
+    n = dims.symbol("N")
+    w = np.random.default_rng(1).integers(-3, 4, (2, 1, 3, 1)).astype(float)
+    rest = (1, (3, 1), (4, 1), (0, 0))
+    start = np.zeros((1, 2, 1, 1))
+    graph = graph_of(
+        lambda a, b: [as_convolution(made(a, b, *rest, (n * 3 - 2, 1)))], [start, w], sizes=[(1, 2, n, 1)]
+    )
+    for rows in (1, 2, 5):
+        x = np.random.default_rng(rows).integers(-3, 4, (1, 2, rows, 1)).astype(float)
+        (got,) = run(graph, [x, w])
+        np.testing.assert_array_equal(got, expected(x, w, *rest, (rows * 3 - 2, 1)))
