@@ -5,6 +5,8 @@ Pure arithmetic on compile-time sizes; must not know LLVM.
 
 from __future__ import annotations
 
+import math
+
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.tiles.shape import TileShape
@@ -26,11 +28,30 @@ _PANELS_BESIDE = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """What passes between L2 and the memory behind it, by the bytes of all weights and of a tile's input."""
+
+    weight_bytes: int
+    input_bytes: int
+    l2_bytes: int
+
+    def stays(self, tiles: int) -> bool:
+        """Whether the transformed input of so many tiles stays in L2 from one panel to the next."""
+        return 4 * tiles * self.input_bytes <= 3 * self.l2_bytes
+
+    def bytes_of(self, tiles: int, together: int) -> int:
+        """For so many tiles, of which so many are worked on together."""
+        strips = math.ceil(tiles / together) if 2 * self.weight_bytes > self.l2_bytes else 0
+        spilled = 0 if self.stays(min(tiles, together)) else 2 * tiles * self.input_bytes
+        return strips * self.weight_bytes + spilled
+
+
+@dataclass(frozen=True, slots=True)
 class Blocking:
     """How many tiles are worked on with how many panels of weights; the pitches are in elements.
 
     Transformed samples are [tile][point][channel], products [panel][tile][point][columns]: what a tile reads
-    and writes is in few pages of memory. `traffic_bytes` pass between L2 and what is behind it for each tile.
+    and writes is in few pages of memory.
     """
 
     tiles: int
@@ -38,7 +59,7 @@ class Blocking:
     point_pitch: int
     tile_pitch: int
     scratch_bytes: int
-    traffic_bytes: float
+    traffic: Traffic
 
 
 def blocking(channels: int, outputs: int, points: int, goal: Goal) -> Blocking:
@@ -46,21 +67,13 @@ def blocking(channels: int, outputs: int, points: int, goal: Goal) -> Blocking:
     shape = TileShape.of(goal, "f32")
     point_pitch = _odd_lines(channels)
     tile_pitch = _odd_lines(points * point_pitch)
-    input_bytes, product = tile_pitch * shape.element, product_tile_bytes(points, shape)
-    weights, l2_bytes = points * channels * outputs * shape.element, goal.target.l2_bytes
-
-    def stays(tiles: int) -> bool:
-        return 4 * tiles * input_bytes <= 3 * l2_bytes
-
-    def traffic(tiles: int) -> float:
-        """Bytes beyond L2 for each tile."""
-        again = weights / tiles if 2 * weights > l2_bytes else 0
-        return again + (0 if stays(tiles) else 2 * input_bytes)
-
-    tiles = min((n for k in (2, 4, 8) if (n := k * shape.max_rows) <= _MOST_TILES), key=traffic)
-    panels = 1 if stays(tiles) else min(_PANELS_BESIDE, -(-outputs // shape.columns))
-    scratch_bytes = patch_bytes(shape) + tiles * (input_bytes + panels * product)
-    return Blocking(tiles, panels, point_pitch, tile_pitch, scratch_bytes, traffic(tiles))
+    input_bytes, product_bytes = tile_pitch * shape.element, product_tile_bytes(points, shape)
+    traffic = Traffic(points * channels * outputs * shape.element, input_bytes, goal.target.l2_bytes)
+    choices = [n for k in (2, 4, 8) if (n := k * shape.max_rows) <= _MOST_TILES]
+    tiles = min(choices, key=lambda n: traffic.bytes_of(n, n) / n)
+    panels = 1 if traffic.stays(tiles) else min(_PANELS_BESIDE, -(-outputs // shape.columns))
+    scratch_bytes = patch_bytes(shape) + tiles * (input_bytes + panels * product_bytes)
+    return Blocking(tiles, panels, point_pitch, tile_pitch, scratch_bytes, traffic)
 
 
 def product_tile_bytes(points: int, shape: TileShape) -> int:

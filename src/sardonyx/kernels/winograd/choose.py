@@ -37,7 +37,7 @@ _POINT_CYCLES = 10
 """For one point of a block of channels, to transform it and keep it in L2, or bring it back."""
 
 _CACHED_BYTES = 8 << 20
-_BYTES_PER_CYCLE = {True: 5.0, False: 2.3}
+_BYTES_PER_CYCLE = {True: 5.0, False: 2.8}
 """What a core reads from a shared cache (weights of at most _CACHED_BYTES) or memory."""
 
 _FREE_PIXELS = 224
@@ -83,7 +83,7 @@ def cycles(sizes: Sizes, outputs: int, goal: Goal) -> float:
     transformed = _POINT_CYCLES * (sizes.channels + sizes.outputs) / 16
     arithmetic = tiles * points * (products * waiting / (peak * _PRODUCTS_PER_CYCLE) + transformed)
     cut = blocking(sizes.channels, sizes.outputs, points, goal)
-    traffic = cut.traffic_bytes * math.ceil(tiles / cut.tiles) * cut.tiles
+    traffic = cut.traffic.bytes_of(tiles, cut.tiles)
     cached = points * products * ELEMENT <= _CACHED_BYTES
     return max(arithmetic, traffic / _BYTES_PER_CYCLE[cached])
 

@@ -38,7 +38,7 @@ def test_sizes(target: isa.Target, l2_bytes: int, points: int) -> None:
 @TARGETS
 def test_small_weights_ask_for_nothing_beyond_the_cache(target: isa.Target) -> None:
     cut = blocking(64, 64, 36, Goal(replace(target, l2_bytes=2 << 20)))
-    assert cut.traffic_bytes == 0
+    assert cut.traffic.bytes_of(1000, cut.tiles) == 0
     assert cut.panels == 1
 
 
@@ -47,4 +47,6 @@ def test_large_weights_are_read_for_more_tiles(target: isa.Target) -> None:
     goal = Goal(replace(target, l2_bytes=2 << 20))
     small, large = blocking(64, 64, 36, goal), blocking(512, 512, 36, goal)
     assert large.tiles > small.tiles
-    assert large.traffic_bytes > 36 * 512 * 512 * 4 / large.tiles
+    weight_bytes = 36 * 512 * 512 * 4
+    assert large.traffic.bytes_of(1, large.tiles) == weight_bytes
+    assert large.traffic.bytes_of(2 * large.tiles, large.tiles) > 2 * weight_bytes
