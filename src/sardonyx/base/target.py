@@ -28,8 +28,9 @@ class Target:
 
     `lanes` is the vector width in elements of 32 bits, `tiles` the register tiles of contractions, the
     preferred first, `channel_block` how many channels of a pixel lie side by side where convolutional parts
-    run blocked, a power of two. `instructions` are those of the machine that functions of numbers ask for,
-    `executor` is the part of the executor's text that is written for it; both follow from the name.
+    run blocked, a power of two and whole vectors. `instructions` are those of the machine that functions of
+    numbers ask for, `executor` is the part of the executor's text that is written for it. The last three
+    follow from the name.
     """
 
     name: str

@@ -65,7 +65,7 @@ class Blocking:
 def blocking(channels: int, outputs: int, points: int, goal: Goal) -> Blocking:
     """For a convolution of `channels` to `outputs` channels with so many points a tile."""
     shape = TileShape.of(goal, "f32")
-    point_pitch = _odd_lines(channels)
+    point_pitch = _odd_lines(-(-channels // shape.block) * shape.block)
     tile_pitch = _odd_lines(points * point_pitch)
     input_bytes, product_bytes = tile_pitch * shape.element, product_tile_bytes(points, shape)
     traffic = Traffic(points * channels * outputs * shape.element, input_bytes, goal.target.l2_bytes)

@@ -16,6 +16,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
+from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import ELEMENT, blocking
 from sardonyx.kernels.winograd.cook_toom import POINTS, TAPS, transforms
 
@@ -57,7 +58,7 @@ class Sizes:
 
 def chosen(anchor: Value, goal: Goal) -> int:
     """Outputs along one axis of a tile, a key of POINTS; DIRECT for direct sums."""
-    if not goal.policy.may_transform or not _fits(anchor):
+    if not goal.policy.may_transform or not _fits(anchor, goal):
         return DIRECT
     forced = _FORCED.get(goal.policy.winograd)
     return fastest(_sizes(anchor), goal) if forced is None else forced
@@ -100,8 +101,11 @@ def _sizes(anchor: Value) -> Sizes:
     return Sizes(size(batch), size(lines), size(pixels), channels, outputs)
 
 
-def _fits(anchor: Value) -> bool:
-    """Whether the kernel computes this convolution."""
+def _fits(anchor: Value, goal: Goal) -> bool:
+    """Whether the kernel computes this convolution; a panel of weights must hold whole blocks of channels."""
+    shape = TileShape.of(goal, "f32")
+    if shape.columns % shape.block:
+        return False
     x, w, *laid_out = anchor.args
     at = anchor.attrs
     if anchor.prim != "conv_blocked" or anchor.dtype is not dt.F32 or x.rank != 5 or laid_out:
