@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sardonyx.base import custom
 from sardonyx.base.dataclass import replace
 from sardonyx.base.dependence import FeedDependence, content
+from sardonyx.base.garbage import uncollected
 from sardonyx.base.knobs import CompileOptions, cache_folder
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.progress import told_after
@@ -212,7 +213,8 @@ class _Loader:
         from sardonyx.compiler.compiled import Compiled
 
         job = Job(self.options, self.store, self.alternative, identity.build())
-        made = compile_model(load, backend(self.goal), job)
+        with uncollected():
+            made = compile_model(load, backend(self.goal), job)
         return self._ready(self._kept(made, key())) if isinstance(made, Compiled) else made
 
     def _kept(self, made: Compiled, key: str | None) -> StoredProgram:
