@@ -48,7 +48,8 @@ def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:
     if scale is None:
         return value
     attrs = {**value.attrs, "dtype": dt.I32} if value.prim == "dot" else value.attrs
-    product = narrow(make(value.prim, (x.whole, w.whole), attrs, dt.I32, value.shape), goal)
+    whole = make(value.prim, (x.whole, w.whole), attrs, dt.I32, value.shape)
+    product = narrow(whole, goal) if whole.prim == value.prim else whole
     return value if product is None else product.cast(dt.F32) * (x.scale * scale)
 
 

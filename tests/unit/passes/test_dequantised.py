@@ -100,3 +100,16 @@ def test_what_is_not_points_on_both_sides_stays_real(rng: np.random.Generator) -
         assert all(
             v.is_numeric_const for v in dequantised(graph, Goal(FUSED)).order() if v.dtype is dt.I8 and v.args
         )
+
+
+@TARGETS
+@pytest.mark.parametrize("rows", [3, 0])
+def test_products_of_what_is_known_are_known(target: object, rows: int, rng: np.random.Generator) -> None:
+    graph = parse(
+        f"g (float[{rows},12] z) => (float[{rows},12] y) "
+        "{ p = DequantizeLinear(x, s) r = DequantizeLinear(w, s) m = MatMul(p, r) y = Add(m, z) }",
+        x=points(rng, rows, 30),
+        w=points(rng, 30, 12),
+        s=np.float32(0.02),
+    )
+    assert contractions(graph, target, rng.standard_normal((rows, 12)).astype(np.float32)) == []
