@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sardonyx.emit.expr import ExprEmitter
+from sardonyx.emit.fold import combine
 from sardonyx.llvm.vec import V, int_
 from sardonyx.loops.cost import body_cost, points_of
 from sardonyx.loops.nest import Axis, Reduce, Statement, Store, joined
@@ -17,6 +18,7 @@ UNROLL_POINTS = 32
 """The most points of small axes that are written out one after the other."""
 _UNROLL_COST = 200
 _SERIAL_COPIES = 4
+_RUN = 32
 _COPIES = ((10, 4), (40, 2))
 """How many vectors to run side by side if the instructions for one are at most so many."""
 
@@ -83,7 +85,25 @@ class LoopEmitter(ExprEmitter):
             low = self._side_by_side(axis, low, high, 1, _SERIAL_COPIES, step, reductions)
             if isinstance(axis.extent, int) and axis.extent % _SERIAL_COPIES == 0:
                 return
+        elif not rest and _sums(reductions) and _is_long(axis, 2 * _RUN):
+            self._in_runs(axis, low, high, step, reductions)
+            return
         self._loop(axis, low, high, 1, step, reductions)
+
+    def _in_runs(
+        self, axis: Axis, low: V, high: V, body: Callable[[], None], reductions: Sequence[Reduce]
+    ) -> None:
+        """As `_loop` in runs with accumulators of their own, so that few terms meet a sum of full size."""
+        f = self.f
+        with f.loop(low, high, _RUN, self.accumulators(reductions)) as loop, self.scope():
+            self.begin_reductions(reductions)
+            end = f.smin(high, f.add(loop.index, int_(_RUN)))
+            self._loop(axis, loop.index, end, 1, body, reductions)
+            pairs = zip(loop.carried, self.accumulators(reductions), strict=True)
+            kinds = [r for _ in self.copies for r in reductions]
+            whole = [combine(f, self.target, r, a, b) for r, (a, b) in zip(kinds, pairs, strict=True)]
+            loop.next(*whole)
+        self.carry(reductions, loop.carried)
 
     def _loop(
         self, axis: Axis, low: V, high: V, step: int, body: Callable[[], None], reductions: Sequence[Reduce]
@@ -197,3 +217,8 @@ class LoopEmitter(ExprEmitter):
 
 def _is_long(axis: Axis, least: int) -> bool:
     return not isinstance(axis.extent, int) or axis.extent >= 2 * least
+
+
+def _sums(reductions: Sequence[Reduce]) -> bool:
+    """Whether there are reductions, all of them sums of real numbers."""
+    return bool(reductions) and all(r.op == "sum" and r.expr.dtype.is_float for r in reductions)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
+import sardonyx
 from sardonyx import targets
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
@@ -80,3 +82,16 @@ def test_cheap_statements_run_more_vectors_side_by_side() -> None:
         chain = Apply("exp", (chain,), dt.F32)
     assert counts[0] > counts[-1] == 1
     assert counts == sorted(counts, reverse=True)
+
+
+@pytest.mark.parametrize("rows", [512, 1000, 4097])
+@pytest.mark.parametrize("declared", [True, False])
+def test_sums_down_long_columns_lose_less_than_term_by_term(rows: int, declared: bool) -> None:
+    size = rows if declared else "N"
+    text = f"g (float[{size},80] x) => (float[80] y) {{ y = ReduceSum<keepdims = 0>(x, a) }}"
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> {text}')
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0]), "a"))
+    x = np.random.default_rng(rows).random((rows, 80)).astype(np.float32)
+    (y,) = sardonyx.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    exact, plain = x.astype(np.float64).sum(0), np.add.accumulate(x)[-1]
+    assert np.abs(y - exact).max() < np.abs(plain - exact).max() / 2
