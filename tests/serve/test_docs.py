@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,8 +39,7 @@ class Reader:
     def run_python(self, text: str) -> str:
         python = PYTHON if "tritonclient" in text else sys.executable
         if python is None:
-            warnings.warn(REASON, stacklevel=2)
-            return ""
+            pytest.skip(f"{REASON}; the page up to here is right")
         command = [str(python), "-c", self.here(text)]
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
 
