@@ -1,0 +1,85 @@
+"""A module is compiled once, however often it is asked for and by whomever; what is no IR is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sardonyx import targets
+from sardonyx.base.policy import Goal
+from sardonyx.base.report import Report
+from sardonyx.compiler.build import Build, object_key, shared_modules
+from sardonyx.errors import CompileError
+from sardonyx.object import shipped
+from sardonyx.runtime.cache import Cache
+from sardonyx.targets.x86_64 import isa
+
+TARGET = targets.detect()
+
+
+def text(name: str) -> str:
+    return f"define void @{name}(ptr %args, ptr %ctx) nounwind {{\n ret void\n}}\n"
+
+
+@pytest.fixture(autouse=True)
+def nothing_shipped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The executor is compiled too, whether this package has it ready or not."""
+    monkeypatch.setattr(shipped, "find", lambda *_: None)
+    yield
+
+
+def build(folder: Path, jobs: int = 1) -> Build:
+    return Build(Goal(TARGET), TARGET, Cache(folder), "digest", jobs)
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 2])
+def test_each_module_is_compiled_once(jobs: int, tmp_path: Path) -> None:
+    report = Report()
+    with build(tmp_path, jobs) as made:
+        for _ in range(2):
+            made.add("a", lambda: text("sdx_a"))
+        made.add("b", lambda: text("sdx_b"))
+        assert made.ir("a") == text("sdx_a")
+        name, image = made.image(report)
+    assert made.compiled == 3, "two and the executor"
+    assert image.address("sdx_a") != image.address("sdx_b")
+    with build(tmp_path, jobs) as again:
+        again.add("b", lambda: text("sdx_b"))
+        again.add("a", lambda: text("sdx_a"))
+        same, _ = again.image(Report())
+    assert (same, again.compiled) == (name, 0), "the order of modules changes nothing"
+
+
+def test_another_text_is_another_image(tmp_path: Path) -> None:
+    names = set()
+    for other in ("sdx_a", "sdx_b"):
+        with build(tmp_path) as made:
+            made.add("m", lambda other=other: text(other))  # type: ignore[misc]
+            names.add(made.image(Report())[0])
+    assert len(names) == 2
+    assert object_key(text("x"), TARGET) != object_key(text("x"), isa.V3)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_no_ir_is_told(jobs: int, tmp_path: Path) -> None:
+    with build(tmp_path, jobs) as made:
+        made.add("bad", lambda: "define void @x( {")
+        with pytest.raises(CompileError):
+            made.image(Report())
+
+
+def test_nothing_is_compiled_after_the_end(tmp_path: Path) -> None:
+    with build(tmp_path) as made:
+        made.add("a", lambda: text("sdx_a"))
+    with pytest.raises(AssertionError):
+        made.image(Report())
+    assert made.compiled == 0
+
+
+def test_shared_modules_have_the_executor_and_kernels() -> None:
+    names = shared_modules(TARGET)
+    assert any(name.startswith("executor") for name in names)
+    assert any(name.startswith("contraction f32") for name in names)
+    assert "winograd 2" in names
