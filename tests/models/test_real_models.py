@@ -16,6 +16,7 @@ import pytest
 
 import sardonyx
 from sardonyx import zoo
+from tests.models.double import in_double_precision
 from tests.models.session_report import compiled_kernels, fallback_operators
 from tests.models.single import in_single_precision
 from tests.tolerance import difference_of_models
@@ -31,6 +32,8 @@ class Way(NamedTuple):
     threads: int
 
 
+JUDGED_BY_FLOAT64 = {"magika"}
+"""A variance near 0 takes the peer 2.4e-4 of the largest value away from float64, and us 4e-6."""
 DECIDING = {"silero_vad_v6": "rate"}
 QUICK = {"one-thread": Way("", 1), "two-threads": Way("", 2)}
 WAYS = {**QUICK, "avx2": Way("x86_64-v3", 1), "reference": Way("reference", 1)}
@@ -96,12 +99,18 @@ def deciding_sizes(name: str) -> Iterator[dict[str, Any]]:
 
 
 def check(session: Any, name: str, wanted: tuple[Outputs, ...]) -> None:
+    """Where the peer is further away than the bound, float64 judges by the same bound."""
     for size, outputs in zip(zoo.sizes(name), wanted, strict=True):
-        results = session.run(None, zoo.feeds(name, **size))
+        feeds = zoo.feeds(name, **size)
+        results = session.run(None, feeds)
         assert len(results) == len(outputs)
-        for meta, actual, right in zip(session.get_outputs(), results, outputs, strict=True):
+        exact: list[Any] = []
+        for number, (actual, right) in enumerate(zip(results, outputs, strict=True)):
             wrong = difference_of_models(np.asarray(actual), np.asarray(right))
-            assert wrong is None, f"{size or 'default size'}, output {meta.name}: {wrong}"
+            if wrong is not None and name in JUDGED_BY_FLOAT64:
+                exact = exact or in_double_precision(fetched(name), feeds)
+                wrong = difference_of_models(np.asarray(actual), exact[number].astype(actual.dtype))
+            assert wrong is None, f"{size or 'default size'}, output {number}: {wrong}"
 
 
 @pytest.mark.parametrize(("name", "way"), runs("fp32", "fp16"))
