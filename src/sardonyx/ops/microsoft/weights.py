@@ -8,7 +8,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
-from sardonyx.errors import UnsupportedOp
+from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.premise import must_equal
 from sardonyx.ir.value import Value, concat, const, dim_value, make, map_, scalar
 from sardonyx.ops.onnx.linear import matrix_product
@@ -28,6 +28,13 @@ def unpacked(x: Value, bits: int) -> Value:
     ]
     stacked = concat([p.reshape((*x.shape, 1)) for p in parts], x.rank)
     return stacked.reshape((*x.shape[:-1], x.shape[-1] * per))
+
+
+def in_bytes(weights: Value) -> Value:
+    """Weights of few bits, which must be uint8. Raises ShapeError."""
+    if weights.dtype is not dt.U8:
+        raise ShapeError(f"B must be uint8, not {weights.dtype.name}")
+    return weights
 
 
 @op("MatMulNBits", domain=MICROSOFT)
@@ -55,7 +62,7 @@ def matmul_nbits(
     if b.size == 0:
         y = scalar(0, a.dtype).broadcast((*a.shape[:-1], N))
         return y if bias is None else y + bias
-    blocks = -(-K // block_size)
+    b, blocks = in_bytes(b), -(-K // block_size)
     if kernel := _by_kernel(a, b, scales, zero_points, g_idx, (K, N, block_size, bits)):
         return kernel if bias is None else kernel + bias
     points = unpacked(b.reshape((N, blocks, dims.floordiv(b.size, N * blocks))), bits).cast(scales.dtype)
@@ -137,6 +144,7 @@ def matmul_bnb4(
 ) -> Value:
     """a [..., K] times weights [N, K] of 4-bit codes, the high one of a byte first, in scaled blocks."""
     table = const(np.array(NF4 if quant_type else (*FP4, *(-v for v in FP4)), absmax.dtype.numpy))
+    b = in_bytes(b)
     halves = [map_("shr", b, 4), map_("bitand", b, 15)]
     codes = concat([h.reshape((b.size, 1)) for h in halves], 1).reshape((b.size * 2,))
     blocks = -(-N * K // block_size)

@@ -8,7 +8,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tests.unit.ops.peer import Array, assert_agree, both
+from sardonyx.errors import ShapeError
+from tests.unit.ops.peer import Array, assert_agree, both, ours
 
 RNG = np.random.default_rng(0)
 
@@ -123,3 +124,11 @@ def test_a_table_of_one_row(shape: tuple[int, ...]) -> None:
     feeds = {"d": codes(1, 20), "i": np.zeros(shape, np.int64), "s": real(1, 3)}
     attributes = {"bits": 4, "block_size": 16}
     assert_agree(*both("GatherBlockQuantized", "com.microsoft", feeds, attributes, constants=("d", "s")))
+
+
+@pytest.mark.parametrize("op", ["MatMulNBits", "MatMulBnb4"])
+def test_weights_that_are_no_bytes_are_refused(op: str) -> None:
+    feeds = {"a": real(2, 16), "b": real(4, 1, 8), "s": real(4)}
+    attributes = {"K": 16, "N": 4, "block_size": 16, **({"quant_type": 0} if op == "MatMulBnb4" else {})}
+    with pytest.raises(ShapeError, match="B must be uint8, not f32"):
+        ours(op, "com.microsoft", feeds, attributes, constants=("b", "s"))
