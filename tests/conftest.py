@@ -42,6 +42,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the expected texts")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes that are no text get a name: compressed ones hold the time, and all workers collect the same."""
+    if not isinstance(val, bytes) or val.isascii():
+        return None
+    return f"{argname} of {len(val)} bytes"
+
+
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
     if op != "==" or not isinstance(right, Golden) or not isinstance(left, str):
         return None

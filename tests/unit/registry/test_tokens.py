@@ -64,11 +64,11 @@ def test_whose_it_is_and_what_it_may() -> None:
     [
         {"aud": "other"},
         {"iss": "https://evil.example"},
-        {"exp": int(time.time()) - 120},
+        {"exp": 1_000_000_000},
         {"iat": None},
         {"exp": None},
         {"sub": None},
-        {"nbf": int(time.time()) + 600},
+        {"nbf": 4_000_000_000},
     ],
     ids=str,
 )
