@@ -27,7 +27,7 @@ def test_groups_are_loops_or_run_as_a_whole() -> None:
     fusion = partition(graph, NATIVE)
     counts = {group.kind: len(lowered(group, fusion)) for group in fusion.groups}
     assert counts["contract"] == 0
-    assert counts["loops"] == counts["border"] == 1
+    assert counts["loops"] == counts["padding"] == 1
 
 
 def test_results_are_those_of_native_code_and_nobody_elses_memory() -> None:
