@@ -20,6 +20,7 @@ class Applied:
     def __init__(self, newest: Callable[[], State]) -> None:
         self._newest = newest
         self._state = State()
+        self._settled = -1
         self._again = False
         self._changed = threading.Condition()
         self._wake: asyncio.Event | None = None
@@ -58,9 +59,15 @@ class Applied:
         with self._changed:
             return self._changed.wait_for(lambda: self._state.number >= number, timeout_s)
 
+    def settle(self, number: int, timeout_s: float) -> bool:
+        """Block until also what only older states needed is let go of; False if it takes longer."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._settled >= number, timeout_s)
+
     async def follow(self, core: Core) -> None:
         """Start to follow announcements on this loop."""
         self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        self._settled = self._state.number
         self._task = asyncio.create_task(self._follow(core, self._wake))
         if self._newest().number != self._state.number:
             self._wake.set()
@@ -83,5 +90,8 @@ class Applied:
                 self.adopt(newest)
                 if newest.wanted != before.wanted:
                     await core.refresh()
+                with self._changed:
+                    self._settled = newest.number
+                    self._changed.notify_all()
             except Exception as error:
                 log(ERROR, f"a change could not be applied: {type(error).__name__}: {error}")

@@ -42,6 +42,7 @@ from sardonyx.serve.seams import Observer, Offer, Source
 from sardonyx.serve.server import Server
 
 _RARE_ROUNDS = 20
+_SETTLE_S = 1.0
 
 
 class Gateway:
@@ -179,13 +180,17 @@ class Gateway:
         return frozenset({name, *(t.model for t in endpoint.targets.values())} if endpoint else {name})
 
     def _changed(self) -> None:
-        """After an act: wait until this gateway routes by it, so that who acted finds it done."""
+        """After an act: wait until this gateway routes by it, so that who acted finds it done.
+
+        What is no longer wanted is gone, too, unless it takes long to answer what it has accepted.
+        """
         state = self.watch.refresh()
         if not self.applied.wait(state.number, self.options.apply_s):
             raise ServeError(
                 Code.UNAVAILABLE,
                 f"it is done, but loading its model takes more than {self.options.apply_s:.0f} s; it follows",
             )
+        self.applied.settle(state.number, _SETTLE_S)
 
     def _gauges(self) -> list[Gauge]:
         ready = {(model.name, model.version): model.depth for model in self.core.repository.loaded()}
