@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.target import Target
 from sardonyx.base.tile import RegisterTile
+
+if TYPE_CHECKING:
+    from sardonyx.llvm.vec import Module
 
 _PARTS = 4
 """Modules of about equal length for one element type, which are compiled side by side."""
@@ -53,11 +57,8 @@ def winograd(outputs: int) -> Mapping[str, Shared]:
 def winograd_ir(outputs: int, goal: Goal) -> str:
     """The text of `winograd`."""
     from sardonyx.kernels.winograd.driver import define_winograd
-    from sardonyx.llvm.vec import Module
 
-    module = Module()
-    define_winograd(module, goal, outputs)
-    return module.part(f"winograd{outputs}")
+    return _beside(define_winograd, f"winograd{outputs}", goal, outputs)
 
 
 def blockwise(bits: int) -> Mapping[str, Shared]:
@@ -69,11 +70,17 @@ def blockwise(bits: int) -> Mapping[str, Shared]:
 def blockwise_ir(bits: int, goal: Goal) -> str:
     """The text of `blockwise`."""
     from sardonyx.kernels.product.driver import define_blockwise
+
+    return _beside(define_blockwise, f"blockwise{bits}", goal, bits)
+
+
+def _beside(define: Callable[[Module, Goal, int], None], name: str, goal: Goal, number: int) -> str:
+    """The text of the part of a module that is new beside those of `contraction`."""
     from sardonyx.llvm.vec import Module
 
     module = Module()
-    define_blockwise(module, goal, bits)
-    return module.part(f"blockwise{bits}")
+    define(module, goal, number)
+    return module.part(name)
 
 
 @cache
