@@ -5,7 +5,6 @@ Known sizes give constant tables of indices and weights; whole-number nearest up
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Sequence
 from fractions import Fraction
@@ -143,8 +142,8 @@ def _whole(axis: Axis, dtype: DType) -> Value:
 
 
 def _place(axis: Axis, policy: Policy) -> Value:
-    """The place in the input of every output element, [out]; f64 where it is rounded and exact."""
-    dtype = dt.F64 if policy.mode == "nearest" and axis.ratio else dt.F32
+    """The place in the input of every output element, [out]; f64 where it is rounded or many depend on it."""
+    dtype = dt.F64 if axis.ratio and (policy.mode == "nearest" or policy.antialias) else dt.F32
     x, one = _steps(axis.out, dtype), _number(axis.out).le(scalar(1, dt.F32))
     match policy.transform:
         case "half_pixel":
@@ -219,24 +218,39 @@ def _total(parts: Sequence[Value]) -> Value:
 
 
 def _antialiased(y: Value, place: Value, axis: Axis, policy: Policy) -> Value:
-    """The matrix of every output's weights over the axis, its ends repeated as far as the kernel reaches."""
+    """Each output as the weighted sum of the elements in its reach, the ends of the axis repeated."""
     reach = 1 if policy.mode == "linear" else 2
-    known = axis.known_scale
-    beyond = axis.n * reach if known is None else math.ceil(reach / min(known, 1.0))
-    steps = _steps(axis.n + beyond * 2) - _number(beyond)
-    distance = ((steps.reshape((1, steps.size)) - place.reshape((axis.out, 1))) * axis.scale.min(1.0)).abs()
+    shrunk = _shrinking(axis, place.dtype)
+    first = (place - scalar(reach, place.dtype) / shrunk).unary("floor")
+    steps = first.reshape((axis.out, 1)) + _steps(_most_taps(axis, reach), place.dtype)
+    distance = ((steps - place.reshape((axis.out, 1))) * shrunk).abs()
     near, far = cubic_curve(distance, policy.cubic_a)
     if policy.mode == "linear":
         weights = (1.0 - distance).max(0.0)
     else:
         weights = distance.le(1.0).where(near, distance.lt(2.0).where(far, 0.0))
     if policy.exclude_outside:
-        inside = scalar(0, dt.F32).le(steps).logical_and(steps.le(_number(axis.n - 1)))
-        weights = inside.reshape((1, steps.size)).where(weights, 0.0)
-    matrix = (weights / weights.sum(1)).cast(y.dtype).transpose(1, 0)
-    order = [a for a in range(y.rank) if a != axis.number] + [axis.number]
-    wide = y.gather(_clamped(steps, axis.n), axis.number).transpose(*order)
-    return wide.dot(matrix).transpose(*(order.index(a) for a in range(y.rank)))
+        last = _number(axis.n - 1, place.dtype)
+        inside = scalar(0, place.dtype).le(steps).logical_and(steps.le(last))
+        weights = inside.where(weights, 0.0)
+    wide = [axis.out, weights.shape[1]] + [1] * (y.rank - axis.number - 1)
+    weights = (weights / weights.sum(1)).cast(y.dtype).reshape(wide)
+    terms = y.gather(_clamped(steps, axis.n), axis.number) * weights
+    shape = [axis.out if a == axis.number else n for a, n in enumerate(y.shape)]
+    return terms.sum(axis.number + 1).reshape(shape)
+
+
+def _shrinking(axis: Axis, dtype: DType) -> Value:
+    """The scale where it shrinks, else 1; exact where sizes make it."""
+    if axis.ratio is None:
+        return axis.scale.min(1.0).cast(dtype)
+    before, after = axis.ratio
+    return (_number(after, dtype) / _number(before, dtype)).min(1.0)
+
+
+def _most_taps(axis: Axis, reach: int) -> Dim:
+    """How many elements an output reaches: however out was rounded, the scale is at least (out - 1/2) / n."""
+    return dims.maximum(2 * reach, dims.ceildiv(4 * reach * axis.n, 2 * dims.maximum(axis.out, 1) - 1)) + 1
 
 
 def _blend(y: Value, axis: Axis, policy: Policy) -> Value:
