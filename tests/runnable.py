@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from sardonyx import targets
+from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Target
 from sardonyx.errors import TargetError
 from sardonyx.targets.x86_64 import isa

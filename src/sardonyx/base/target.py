@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.instruction import Instruction
+from sardonyx.base.relocation import Relocations
 from sardonyx.base.tile import RegisterTile
 
 
@@ -28,9 +29,10 @@ class Target:
 
     `lanes` is the vector width in elements of 32 bits, `tiles` the register tiles of contractions, the
     preferred first, `channel_block` how many channels of a pixel lie side by side where convolutional parts
-    run blocked, a power of two and whole vectors. `instructions` are those of the machine that functions of
-    numbers ask for, `executor` is the part of the executor's text that is written for it. The last three
-    follow from the name.
+    run blocked, a power of two and whole vectors. `tuning` are settings of LLVM's code generator beside the
+    features. `instructions` are those of the machine that functions of numbers ask for, `executor` is the
+    part of the executor's text that is written for it, `relocations` says how its code is linked, and
+    `windows_convention` is LLVM's name of the calls of C on Windows; these follow from the name.
     """
 
     name: str
@@ -43,8 +45,11 @@ class Target:
     channel_block: int = 16
     l1_bytes: int = 32 << 10
     l2_bytes: int = 1 << 20
+    tuning: tuple[str, ...] = ()
     instructions: tuple[Instruction, ...] = field(default=(), repr=False, compare=False)
     executor: Path | None = field(default=None, repr=False, compare=False)
+    relocations: Relocations | None = field(default=None, repr=False, compare=False)
+    windows_convention: str = field(default="ccc", repr=False, compare=False)
 
     @property
     def is_machine(self) -> bool:

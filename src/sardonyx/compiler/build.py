@@ -170,7 +170,7 @@ class Build:
         loaded = load_cached(self.store, name)
         if loaded is not None:
             return name, loaded
-        image = link([self._object(module) for module in modules])
+        image = link([self._object(module) for module in modules], self.goal.target)
         self.store.put("image", name, image.to_bytes())
         return name, load_cached(self.store, name) or load(image)
 
@@ -187,4 +187,4 @@ def object_key(text: str, target: Target) -> str:
     """The cache key of one module's machine code."""
     from sardonyx.object.engine import llvm_version
 
-    return key(text, target.cpu, ",".join(target.features), llvm_version())
+    return key(text, target.cpu, ",".join((*target.features, *target.tuning)), llvm_version())

@@ -1,36 +1,27 @@
-"""Reads ELF64 x86-64 relocatable objects into sections, symbols and relocations.
+"""Reads relocatable objects (ELF, 64 bits, little-endian) into sections, symbols and references.
 
-Decides which sections and relocation types a code image can hold; must not know how they are laid out.
+Decides which sections a code image can hold; must not know how they are laid out, nor a processor.
 """
 
 from __future__ import annotations
 
 import struct
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.relocation import Relocations
 from sardonyx.errors import CompileError
 
 
-class Kind(IntEnum):
-    """What a relocation writes: a distance of 32 or 64 bits, or that to an entry of an address table."""
-
-    UNKNOWN = 0
-    RELATIVE32 = 1
-    RELATIVE64 = 2
-    TABLE_RELATIVE32 = 3
-
-
 @dataclass(eq=False, slots=True)
-class Relocations:
-    """Of one section, as arrays: at byte `offset` write the address of `symbol` + `addend` - place."""
+class References:
+    """Of one section, as arrays: at byte `offset` refer to `symbol` + `addend`, in the way of `type`."""
 
     offset: npt.NDArray[np.int64]
-    kind: npt.NDArray[np.uint8]
+    type: npt.NDArray[np.uint32]
     symbol: npt.NDArray[np.int64]
     addend: npt.NDArray[np.int64]
 
@@ -43,7 +34,7 @@ class Section:
     data: memoryview
     align: int
     executable: bool
-    relocations: Relocations | None = None
+    references: References | None = None
 
 
 class Symbol(NamedTuple):
@@ -64,14 +55,11 @@ class Object(NamedTuple):
     groups: list[tuple[str, set[int]]]
 
 
-_KINDS = np.zeros(256, np.uint8)
-_KINDS[[2, 4]] = Kind.RELATIVE32  # PC32, PLT32
-_KINDS[24] = Kind.RELATIVE64  # PC64
-_KINDS[[9, 41, 42]] = Kind.TABLE_RELATIVE32  # GOTPCREL, GOTPCRELX, REX_GOTPCRELX
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
-_RELOCATION = np.dtype([("offset", "<i8"), ("type", "<u4"), ("symbol", "<u4"), ("addend", "<i8")])
+_REFERENCE = np.dtype([("offset", "<i8"), ("type", "<u4"), ("symbol", "<u4"), ("addend", "<i8")])
+_ELF64_LITTLE, _RELOCATABLE = b"\x7fELF\x02\x01", 1
 _PROGBITS, _SYMTAB, _RELA, _NOBITS, _GROUP = 1, 2, 4, 8, 17
 _WRITE, _ALLOC, _EXEC = 1, 2, 4
 
@@ -89,13 +77,13 @@ class _Head(NamedTuple):
     align: int
 
 
-def read(data: bytes) -> Object:
-    """Parse one object.
+def read(data: bytes, relocations: Relocations) -> Object:
+    """Parse one object of the processor with those relocations.
 
-    Raises CompileError if it is no x86-64 ELF object or holds writable data or an absolute address.
+    Raises CompileError if it is not such an object, or holds writable data or an absolute address.
     """
-    if data[:6] != b"\x7fELF\x02\x01" or data[16:20] != b"\x01\x00\x3e\x00":
-        raise CompileError("not an x86-64 ELF object")
+    if data[:6] != _ELF64_LITTLE or data[16:20] != struct.pack("<HH", _RELOCATABLE, relocations.machine):
+        raise CompileError(f"not an {relocations.name} ELF object")
     view = memoryview(data)
     heads = _section_heads(data)
     sections = {index: _section(head, view) for index, head in enumerate(heads) if _wanted(head)}
@@ -104,7 +92,8 @@ def read(data: bytes) -> Object:
     for head in heads:
         if head.type == _RELA and head.info in sections:
             section = sections[head.info]
-            section.relocations = _relocations(head, data, symbols, section.name)
+            section.references = _references(head, data)
+            _check_types(section, symbols, relocations)
     groups = []
     for head in heads:
         if head.type == _GROUP:
@@ -149,11 +138,16 @@ def _symbols(symtab: _Head, names: int, data: bytes, sections: dict[int, Section
     return symbols
 
 
-def _relocations(head: _Head, data: bytes, symbols: list[Symbol], section: str) -> Relocations:
-    rows = np.frombuffer(data, _RELOCATION, head.size // _RELOCATION.itemsize, head.offset)
-    kinds = _KINDS[np.minimum(rows["type"], 255)]
-    if (unknown := np.flatnonzero(kinds == Kind.UNKNOWN)).size:
-        row = rows[unknown[0]]
-        where = f"{section}+{row['offset']:#x} ({symbols[row['symbol']].name})"
-        raise CompileError(f"{where} needs relocation type {row['type']}, which is not position independent")
-    return Relocations(rows["offset"], kinds, rows["symbol"].astype(np.int64), rows["addend"])
+def _references(head: _Head, data: bytes) -> References:
+    rows = np.frombuffer(data, _REFERENCE, head.size // _REFERENCE.itemsize, head.offset)
+    return References(rows["offset"], rows["type"], rows["symbol"].astype(np.int64), rows["addend"])
+
+
+def _check_types(section: Section, symbols: list[Symbol], relocations: Relocations) -> None:
+    """Raise CompileError if a reference is of a type that an image cannot hold."""
+    references = section.references
+    assert references is not None
+    for unknown in set(references.type.tolist()) - set(relocations.writers):
+        row = int(np.argmax(references.type == unknown))
+        where = f"{section.name}+{references.offset[row]:#x} ({symbols[references.symbol[row]].name})"
+        raise CompileError(f"{where} needs relocation type {unknown}, which is not position independent")

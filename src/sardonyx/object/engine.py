@@ -56,17 +56,17 @@ class _Thread(threading.local):
         self.context = _binding().create_context()
         self.machines: dict[tuple[Any, ...], Any] = {}
 
-    def machine(self, triple: str, cpu: str, features: tuple[str, ...]) -> Any:
+    def machine(self, target: Target) -> Any:
         """The code generator for a target."""
-        found = self.machines.get((triple, cpu, features))
+        settings = ",".join([*(f"+{feature}" for feature in target.features), *target.tuning])
+        facts = target.triple, target.cpu, settings
+        found = self.machines.get(facts)
         if found is None:
-            # Explicit 512-bit vectors are wanted as such; the generic levels are tuned to avoid them.
-            names = ",".join([*(f"+{feature}" for feature in features), "-prefer-256-bit"])
-            found = _binding().Target.from_triple(triple)
+            found = _binding().Target.from_triple(target.triple)
             found = found.create_target_machine(
-                cpu=cpu, features=names, opt=2, reloc="pic", codemodel="small"
+                cpu=target.cpu, features=settings, opt=2, reloc="pic", codemodel="small"
             )
-            self.machines[triple, cpu, features] = found
+            self.machines[facts] = found
         return found
 
 
@@ -77,7 +77,7 @@ def _threads() -> _Thread:
 
 def _parse(ir: str, target: Target) -> tuple[Any, Any]:
     thread = _threads()
-    machine = thread.machine(target.triple, target.cpu, target.features)
+    machine = thread.machine(target)
     try:
         module = _binding().parse_assembly(ir, thread.context)
         module.verify()

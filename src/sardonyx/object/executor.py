@@ -75,5 +75,5 @@ def ir(target: Target) -> str:
         cpu_words=str(_CPU_BITS // 64),
         futex_wait=str(_FUTEX_WAIT_PRIVATE),
         futex_wake=str(_FUTEX_WAKE_PRIVATE),
-        host="win64cc" if sys.platform == "win32" and target.triple.startswith("x86_64-") else "ccc",
+        host=target.windows_convention if sys.platform == "win32" else "ccc",
     )

@@ -1,44 +1,55 @@
 """Links relocatable objects into one flat, position-independent code image.
 
 Decides the layout (all code, then all constants) and resolves every reference; must not import llvmlite
-nor know an object format: `elf.py` hands in sections, symbols and relocations.
+nor know an object format or a processor: `elf.py` hands in sections, symbols and references, the target says
+how a reference is written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base.relocation import Relocations
+from sardonyx.base.target import Target
 from sardonyx.errors import CompileError
 from sardonyx.object import elf
-from sardonyx.object.elf import Kind, Object, Relocations, Symbol
+from sardonyx.object.elf import Object, References, Symbol
 from sardonyx.object.image import Image
 
 _LINE = 64
 _UNDEFINED = -1
 
 
-def link(objects: Sequence[bytes]) -> Image:
-    """Join objects; references between them are resolved by symbol name.
+def link(objects: Sequence[bytes], target: Target) -> Image:
+    """Join objects of a target; references between them are resolved by symbol name.
 
     Byte-identical objects and link-once definitions of the same name are kept once.
     Raises CompileError for undefined or doubly defined symbols, writable data, and references that
     need an absolute address.
     """
-    parsed = _without_repeated_groups([elf.read(data) for data in dict.fromkeys(objects)])
+    relocations = target.relocations
+    if relocations is None:
+        raise CompileError(f"{target.name} executes no native code")
+    parsed = _without_repeated_groups([elf.read(data, relocations) for data in dict.fromkeys(objects)])
     code, starts = _lay_out(parsed)
     public = _public_symbols(parsed, starts)
     missing: dict[str, None] = {}
     for obj in parsed:
         addresses = np.array([_address(s, starts, public) for s in obj.symbols], np.int64)
         for section in obj.sections.values():
-            if section.relocations is not None:
-                _relocate(section.relocations, starts[id(section)], addresses, obj.symbols, code, missing)
+            if section.references is not None:
+                names = [symbol.name for symbol in obj.symbols]
+                known = _Known(names, addresses, starts[id(section)])
+                missing |= dict.fromkeys(_resolve(section.references, known, relocations, code))
     if missing:
-        names = ", ".join(missing)
-        raise CompileError(f"undefined in the linked code: {names}. There is no C library to call; define it")
+        undefined = ", ".join(missing)
+        raise CompileError(
+            f"undefined in the linked code: {undefined}. There is no C library to call; define it"
+        )
     return Image(code.tobytes(), public)
 
 
@@ -98,29 +109,25 @@ def _address(symbol: Symbol, starts: dict[int, int], public: dict[str, int]) -> 
     return start if start == _UNDEFINED else start + symbol.value
 
 
-def _relocate(
-    relocations: Relocations,
-    start: int,
-    addresses: npt.NDArray[np.int64],
-    symbols: Sequence[Symbol],
-    code: npt.NDArray[np.uint8],
-    missing: dict[str, None],
-) -> None:
-    place = start + relocations.offset
-    target = addresses[relocations.symbol]
-    for row in np.flatnonzero(target == _UNDEFINED):
-        missing[symbols[relocations.symbol[row]].name] = None
-    for row in np.flatnonzero(relocations.kind == Kind.TABLE_RELATIVE32):
-        _load_becomes_address(code, int(place[row]), symbols[relocations.symbol[row]].name)
-    distance = target + relocations.addend - place
-    wide = relocations.kind == Kind.RELATIVE64
-    for chosen, dtype in ((~wide, np.dtype("<i4")), (wide, np.dtype("<i8"))):
-        spots = place[chosen, None] + np.arange(dtype.itemsize)
-        code[spots] = distance[chosen].astype(dtype).view(np.uint8).reshape(spots.shape)
+class _Known(NamedTuple):
+    """Where the symbols of an object lie in the code, and where its section does."""
+
+    names: Sequence[str]
+    addresses: npt.NDArray[np.int64]
+    start: int
 
 
-def _load_becomes_address(code: npt.NDArray[np.uint8], place: int, name: str) -> None:
-    """Iterate `mov symbol@GOT(%rip), r` into `lea symbol(%rip), r`: images have no table of addresses."""
-    if code[place - 2] != 0x8B or code[place - 1] & 0xC7 != 0x05:
-        raise CompileError(f"the address of {name} is used where only a table entry fits; make it dso_local")
-    code[place - 2] = 0x8D
+def _resolve(
+    references: References, known: _Known, relocations: Relocations, code: npt.NDArray[np.uint8]
+) -> list[str]:
+    """Write the references of a section into the code; returns the names that nothing defines."""
+    defined = known.addresses[references.symbol]
+    missing = [known.names[n] for n in references.symbol[defined == _UNDEFINED]]
+    places, wanted = known.start + references.offset, defined + references.addend
+    for type_ in () if missing else set(references.type.tolist()):
+        rows = np.flatnonzero(references.type == type_)
+        held = relocations.writers[type_](code, places[rows], wanted[rows])
+        for row in rows[~held]:
+            name = known.names[references.symbol[row]]
+            raise CompileError(f"the address of {name} cannot be written where it is used; make it dso_local")
+    return missing

@@ -85,7 +85,7 @@ def natively(sizes: list[Dim], given: dict[str, int]) -> list[int]:
         f.store(written.dim(size), f.gep(out, int_(n), "i64"))
     f.ret()
     f.finish()
-    code = image.load(link([compiled(module.text(), targets.detect())]))
+    code = image.load(link([compiled(module.text(), targets.detect())], targets.detect()))
     values, results = np.array(list(given.values()), np.int64), np.zeros(len(sizes), np.int64)
     ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(code.address("sizes"))(
         values.ctypes.data, results.ctypes.data

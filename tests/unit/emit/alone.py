@@ -47,7 +47,9 @@ class Native:
     def __init__(self, kernel: Kernel, target: Target | None = None) -> None:
         target = target or targets.detect()
         self.emitted = emit(kernel, target)
-        self._image = load(link([compiled(text, target) for text in (executor.ir(target), self.emitted.ir)]))
+        self._image = load(
+            link([compiled(text, target) for text in (executor.ir(target), self.emitted.ir)], target)
+        )
 
     def run(
         self, arrays: Mapping[Buffer, Array], sizes: Mapping[str, int] | None = None, threads: int = 1

@@ -45,7 +45,7 @@ KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 def library(target: Target, dtype: str) -> LoadedImage:
     """The compiled kernels of one element type, or of operands such as `i8`."""
     texts = library_ir(Goal(target), SUFFIXES.get(dtype, dtype))
-    return load(link([compiled(text, target) for text in texts]))
+    return load(link([compiled(text, target) for text in texts], target))
 
 
 def guarded(array: Array, *, align: int = 1) -> Array:

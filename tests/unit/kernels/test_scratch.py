@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sardonyx import targets
+from sardonyx.base.dataclass import replace
 from sardonyx.kernels import scratch
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.convolution.driver import define_conv
@@ -74,7 +74,7 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
         define_conv(module, Goal(target), "f32")
         for outputs in POINTS:
             define_winograd(module, Goal(target), outputs)
-    return log, load(link([engine.compile_object(module.text(), target)]))
+    return log, load(link([engine.compile_object(module.text(), target)], target))
 
 
 class Trace:

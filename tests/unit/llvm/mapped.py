@@ -50,7 +50,7 @@ class Natives:
         module = Module()
         for case in cases:
             _write(module, case, target, lanes)
-        self._image: LoadedImage = load(link([compiled(module.text(), target)]))
+        self._image: LoadedImage = load(link([compiled(module.text(), target)], target))
 
     def run(self, case: Case, *arrays: Array) -> tuple[Array, bool]:
         """The results, and whether an error was reported; the arrays' size is a multiple of CHUNK."""

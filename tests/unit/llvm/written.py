@@ -44,7 +44,7 @@ def run(write: Callable[..., Sequence[V]], *arrays: Array, target: Target | None
         f.store(stored, f.gep(out, V(str(number * 1024), "i64"), "i8"))
     f.ret()
     f.finish()
-    image = load(link([compiled(module.text(), target)]))
+    image = load(link([compiled(module.text(), target)], target))
     inputs, memory = [np.ascontiguousarray(a) for a in arrays], np.zeros(1024 * len(results), np.uint8)
     pointers = [*(a.ctypes.data for a in inputs), memory.ctypes.data]
     ctypes.CFUNCTYPE(None, *([ctypes.c_void_p] * len(pointers)))(image.address("written"))(*pointers)

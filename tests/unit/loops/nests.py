@@ -82,7 +82,7 @@ class Native:
         self.kernels = kernels_of(self.fusion, target)
         self.emitted: list[Emitted] = [emit(k, target) for k in self.kernels]
         texts = [executor.ir(target), *sorted({e.ir for e in self.emitted})]
-        self._image = load(link([compiled(text, target) for text in texts]))
+        self._image = load(link([compiled(text, target) for text in texts], target))
 
     def run(self, feeds: Sequence[Array], threads: int = 1, only: int | None = None) -> list[Array]:
         """The results, or what thread `only` adds to them; KernelError if a kernel reports an error."""

@@ -88,7 +88,7 @@ end:
 
 
 def build(*irs: str, target: Target = isa.V3) -> Image:
-    return link([engine.compile_object(ir, target) for ir in irs])
+    return link([engine.compile_object(ir, target) for ir in irs], target)
 
 
 def function(loaded: placed.LoadedImage, name: str) -> ctypes._CFunctionType:
@@ -169,7 +169,7 @@ def test_writable_data_and_address_tables_are_refused() -> None:
 
 def test_what_is_no_object_is_refused() -> None:
     with pytest.raises(CompileError, match="not an x86-64 ELF object"):
-        link([b"\x7fELF but not really"])
+        link([b"\x7fELF but not really"], isa.V3)
 
 
 def test_an_image_survives_its_bytes() -> None:

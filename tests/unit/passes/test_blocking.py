@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.ir.run import run
 from sardonyx.ir.text import text

@@ -142,7 +142,7 @@ Array = npt.NDArray[Any]
 def build() -> LoadedImage:
     """The kernels and the executor, ready to run."""
     target = targets.detect()
-    return load(link([compiled(ir, target) for ir in (executor.ir(target), KERNELS)]))
+    return load(link([compiled(ir, target) for ir in (executor.ir(target), KERNELS)], target))
 
 
 class Program:

@@ -22,7 +22,7 @@ ANSWER = "define i64 @answer() nounwind {\n  ret i64 42\n}\n"
 
 @pytest.fixture(scope="module")
 def blob() -> bytes:
-    return link([engine.compile_object(ANSWER, isa.V3)]).to_bytes()
+    return link([engine.compile_object(ANSWER, isa.V3)], isa.V3).to_bytes()
 
 
 def answer(loaded: LoadedImage) -> int:

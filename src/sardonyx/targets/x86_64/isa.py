@@ -10,10 +10,14 @@ from sardonyx.base.target import Prefetch, Target
 from sardonyx.errors import TargetError
 from sardonyx.targets.host import X86_64, Host
 from sardonyx.targets.x86_64 import instructions, tiles
+from sardonyx.targets.x86_64.relocations import RELOCATIONS
 
 # The objects are loaded by the engine's own linker, so every system uses ELF and the System V convention.
 _TRIPLE = "x86_64-unknown-none-elf"
 _EXECUTOR = Path(__file__).with_name("executor.ll")
+_WINDOWS = "win64cc"
+# Explicit 512-bit vectors are wanted as such; the generic levels are tuned to avoid them.
+_TUNING = ("-prefer-256-bit",)
 
 V3 = Target(
     name="x86_64-v3",
@@ -23,7 +27,10 @@ V3 = Target(
     lanes=8,
     tiles=tiles.AVX2,
     prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
+    tuning=_TUNING,
     executor=_EXECUTOR,
+    relocations=RELOCATIONS,
+    windows_convention=_WINDOWS,
 )
 V4 = Target(
     name="x86_64-v4",
@@ -34,7 +41,10 @@ V4 = Target(
     tiles=tiles.AVX512,
     prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
     instructions=instructions.AVX512,
+    tuning=_TUNING,
     executor=_EXECUTOR,
+    relocations=RELOCATIONS,
+    windows_convention=_WINDOWS,
 )
 
 TARGETS: tuple[Target, ...] = (V4, V3)

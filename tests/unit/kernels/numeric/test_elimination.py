@@ -30,7 +30,7 @@ def done(matrix: Any, target: Target, step: Callable[[Function, Matrix], Any]) -
         f.store(result, f.params[1])
     f.ret()
     f.finish()
-    image = load(link([compiled(module.text(), target)]))
+    image = load(link([compiled(module.text(), target)], target))
     made, number = np.ascontiguousarray(matrix, float).copy(), np.zeros(1)
     ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(image.address("step"))(
         made.ctypes.data, number.ctypes.data

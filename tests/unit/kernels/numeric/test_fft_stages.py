@@ -29,7 +29,7 @@ def test_powers_of_two(target: Target) -> None:
     f.store(f.value("ptr", f"call ptr @{name}({a}, {b}, {table}, {size})"), where)
     f.ret()
     f.finish()
-    image = load(link([compiled(module.text(), target)]))
+    image = load(link([compiled(module.text(), target)], target))
     whole = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)(image.address("whole"))
     for n in (1, 2, 4, 8, 16, 64, 256):
         given = np.random.default_rng(n).standard_normal((2, n))

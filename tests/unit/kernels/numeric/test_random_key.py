@@ -16,7 +16,7 @@ from tests.unit.objects import compiled
 
 class Drawing:
     def __init__(self) -> None:
-        self.image = load(link([compiled(random_key_ir(), targets.detect())]))
+        self.image = load(link([compiled(random_key_ir(), targets.detect())], targets.detect()))
         self.state = np.zeros(len(RandomState) + 8, np.int64)
         self.context = np.zeros(len(Context) + 8, np.int64)
         self.context[Context.RANDOM] = self.state.ctypes.data

@@ -27,7 +27,9 @@ WIDTHS = pytest.mark.parametrize("bits", BITS)
 
 def image(target: Target, bits: int) -> LoadedImage:
     goal = Goal(target)
-    return load(link([compiled(text, target) for text in (*library_ir(goal), blockwise_ir(bits, goal))]))
+    return load(
+        link([compiled(text, target) for text in (*library_ir(goal), blockwise_ir(bits, goal))], target)
+    )
 
 
 def check(

@@ -36,7 +36,7 @@ def test_layouts_agree(dtype: DType, units: int, gates: int, size: int, threads:
     words |= {Pack.UNITS: size, Pack.BLOCKS: units, Pack.GATES: gates, Pack.LANES: panel.lanes}
     words |= dict(zip((Pack.FROM_D, Pack.FROM_K, Pack.FROM_U), strides(r), strict=True))
     arguments = np.array([words[word] for word in Pack if word is not Pack.WORDS])
-    image = load(link([compiled(pack_ir(dtype, TARGET), TARGET)]))
+    image = load(link([compiled(pack_ir(dtype, TARGET), TARGET)], TARGET))
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(image.address(pack_symbol(dtype)))
     for tid in range(threads):
         context = np.zeros(Context.WORDS, np.int64)

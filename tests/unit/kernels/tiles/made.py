@@ -32,7 +32,7 @@ class Made:
         module = Module()
         self.names = define(module)
         text = module.text().replace("define internal ", "define dso_local ")
-        self._image: LoadedImage = load(link([compiled(text, TARGET)]))
+        self._image: LoadedImage = load(link([compiled(text, TARGET)], TARGET))
 
     def call(self, name: str, *arguments: Any, result: Any = None) -> Any:
         """Call a function; arrays are handed over by their address."""

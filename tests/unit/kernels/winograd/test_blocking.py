@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import blocking, patch_bytes, product_tile_bytes

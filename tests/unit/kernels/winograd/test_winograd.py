@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Winograd
@@ -61,7 +61,9 @@ CASES = (
 @cache
 def image(target: Target, outputs: int) -> LoadedImage:
     goal = Goal(target)
-    return load(link([compiled(text, target) for text in (*library_ir(goal), winograd_ir(outputs, goal))]))
+    return load(
+        link([compiled(text, target) for text in (*library_ir(goal), winograd_ir(outputs, goal))], target)
+    )
 
 
 class Drawn:
