@@ -1,14 +1,13 @@
 """The standard library's dataclasses, made in a fraction of the time: a cold start makes a hundred of them.
 
-For type checkers they are those of the standard library, whose `fields` and `replace` take them too. What is
-not used here is left out: order, `InitVar` and `ClassVar`.
+For type checkers they are those of the standard library; at run time `fields` and `replace` are those of this
+module. What is not used here is left out: order, `InitVar` and `ClassVar`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import _FIELD as _PLAIN  # type: ignore[attr-defined]
-from dataclasses import MISSING, Field, FrozenInstanceError, field, fields, replace
+from dataclasses import MISSING, Field, FrozenInstanceError, field
 from inspect import get_annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Never
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Never
 __all__ = ["dataclass", "field", "fields", "replace"]
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
+    from dataclasses import dataclass, fields, replace
 else:
 
     def dataclass(
@@ -24,6 +23,16 @@ else:
     ) -> Callable[[type], type]:
         """A decorator that gives a class the methods which its annotations ask for."""
         return lambda cls: _made(cls, frozen, slots, eq, kw_only)
+
+    def fields(owner: object) -> tuple[Field[Any], ...]:
+        """The fields of a class that was made here, or of one of its objects."""
+        return tuple(owner.__fields__.values())
+
+    def replace(made: Any, /, **changes: Any) -> Any:
+        """A copy of an object with other values of some fields."""
+        return made.__class__(
+            **{name: getattr(made, name) for name in made.__fields__ if name not in changes}, **changes
+        )
 
 
 def _made(cls: Any, frozen: bool, slots: bool, eq: bool, kw_only: bool) -> type:
@@ -51,19 +60,19 @@ def _made(cls: Any, frozen: bool, slots: bool, eq: bool, kw_only: bool) -> type:
 
 
 def _fields(cls: type) -> Mapping[str, Field[Any]]:
-    found: Mapping[str, Field[Any]] = cls.__dict__.get("__dataclass_fields__", {})
+    found: Mapping[str, Field[Any]] = cls.__dict__.get("__fields__", {})
     return found
 
 
 def _field(cls: type, name: str, type_: Any, kw_only: bool) -> Field[Any]:
     given = cls.__dict__.get(name, MISSING)
     made: Any = given if isinstance(given, Field) else field(default=given)
-    made.name, made.type, made.kw_only, made._field_type = name, type_, kw_only, _PLAIN
+    made.name, made.type, made.kw_only = name, type_, kw_only
     return made  # type: ignore[no-any-return]
 
 
 def _methods(table: Mapping[str, Field[Any]], frozen: bool, eq: bool) -> dict[str, Any]:
-    methods: dict[str, Any] = {"__dataclass_fields__": table, "__repr__": _repr}
+    methods: dict[str, Any] = {"__fields__": table, "__repr__": _repr}
     methods["__match_args__"] = tuple(name for name, f in table.items() if not f.kw_only)
     if eq:
         equal, hashed = _comparison([name for name, f in table.items() if f.compare])
@@ -122,16 +131,16 @@ def _comparison(names: Sequence[str]) -> tuple[Any, Any]:
 
 
 def _repr(self: Any) -> str:
-    shown = (f"{name}={getattr(self, name)!r}" for name, f in self.__dataclass_fields__.items() if f.repr)
+    shown = (f"{name}={getattr(self, name)!r}" for name, f in self.__fields__.items() if f.repr)
     return f"{self.__class__.__qualname__}({', '.join(shown)})"
 
 
 def _state(self: Any) -> list[Any]:
-    return [getattr(self, name) for name in self.__dataclass_fields__]
+    return [getattr(self, name) for name in self.__fields__]
 
 
 def _set_state(self: Any, state: Sequence[Any]) -> None:
-    for name, value in zip(self.__dataclass_fields__, state, strict=True):
+    for name, value in zip(self.__fields__, state, strict=True):
         object.__setattr__(self, name, value)
 
 

@@ -48,6 +48,8 @@ def pair(request: pytest.FixtureRequest) -> tuple[Any, Any]:
 
 def observed(cls: Any) -> list[Any]:
     """What calls of a class give, and which fail."""
+    library = dataclasses if dataclasses.is_dataclass(cls) else None
+    changed, names = (library.replace, library.fields) if library else (replace, fields)
     found: list[Any] = []
     for args, named in [
         ((1,), {}),
@@ -61,11 +63,14 @@ def observed(cls: Any) -> list[Any]:
         except TypeError:
             found.append(TypeError)
             continue
-        other = replace(made, hidden=7)
-        found += [repr(made), repr(other), made == other, made == replace(made, x=2), made == 1, made.twice()]
-        found += [made.tags is replace(made).tags, hasattr(made, "__dict__"), copy.copy(made) == made]
+        changed, names = (
+            (dataclasses.replace, dataclasses.fields) if dataclasses.is_dataclass(cls) else (replace, fields)
+        )
+        other = changed(made, hidden=7)
+        found += [repr(made), repr(other), made == other, made == changed(made, x=2), made == 1, made.twice()]
+        found += [made.tags is changed(made).tags, hasattr(made, "__dict__"), copy.copy(made) == made]
         found += [
-            [f.name for f in fields(made)],
+            [f.name for f in names(made)],
             cls.__match_args__,
             cls.__name__,
             cls.__doc__,
