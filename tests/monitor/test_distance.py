@@ -170,7 +170,7 @@ def test_baselines_are_read_from_every_format(tmp_path: Path) -> None:
     assert frame["in.x[0]"].values.tolist() == [30, 40] and "in.label" not in frame
     frame = read_baseline(csv, ["age", "income"], ["label"])
     assert sorted(frame) == ["in.age", "in.income", "out.label"]
-    np.savez(tmp_path / "b.npz", x=np.zeros((5, 3)), label=np.arange(5))
+    np.savez(tmp_path / "b.npz", x=np.zeros((5, 3)), label=np.arange(5), rate=0.5)
     frame = read_baseline(tmp_path / "b.npz", ["x"], ["label"])
     assert sorted(frame) == ["in.x[0]", "in.x[1]", "in.x[2]", "out.label"]
     bad = tmp_path / "b.txt"
@@ -178,6 +178,7 @@ def test_baselines_are_read_from_every_format(tmp_path: Path) -> None:
     for path in (bad, tmp_path / "absent.csv"):
         with pytest.raises(ValueError, match=path.name):
             read_baseline(path)
-    (tmp_path / "torn.npz").write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"torn\.npz"):
-        read_baseline(tmp_path / "torn.npz")
+    for torn in (b"", b"PK", b"PK\x03\x04"):
+        (tmp_path / "torn.npz").write_bytes(torn)
+        with pytest.raises(ValueError, match=r"torn\.npz"):
+            read_baseline(tmp_path / "torn.npz")

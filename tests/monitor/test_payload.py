@@ -43,6 +43,16 @@ def test_a_batch_becomes_rows_with_its_values(tmp_path: Path) -> None:
     assert rows(log, "SELECT batch_rows, total_ms, queue_ms FROM requests LIMIT 1") == [(4, 1, 0.25)]
 
 
+def test_requests_of_two_hours_that_are_written_at_once_are_found_in_theirs(tmp_path: Path) -> None:
+    log = log_of(tmp_path)
+    for id, finished_s in (("late", 2 * HOUR + 1), ("early", 2 * HOUR - 1), ("next", 2 * HOUR + 2)):
+        log.capture.observe(record(id=id, finished_s=finished_s))
+    log.flush()
+    ids = "SELECT id FROM requests ORDER BY time"
+    assert rows(log, ids, since_s=HOUR, until_s=2 * HOUR - 0.5) == [("early",)]
+    assert rows(log, ids, since_s=2 * HOUR, until_s=3 * HOUR) == [("late",), ("next",)]
+
+
 def test_tensors_of_other_sizes_and_failures_are_one_row(tmp_path: Path) -> None:
     log = log_of(tmp_path)
     log.capture.observe(record({"x": np.zeros((3, 2))}, {"y": np.zeros(5)}))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base.stored import read_npy, read_npz
 from sardonyx.convert.framework import Array, ConvertError
 
 FORMATS = ".npz, .npy, .csv, .json or .parquet"
@@ -53,12 +54,11 @@ def _read(path: Path) -> dict[str, Array]:
 
 
 def _npz(path: Path) -> dict[str, Array]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: _as_objects(arrays[name]) for name in arrays.files}
+    return {name: _as_objects(array) for name, array in read_npz(path).items()}
 
 
 def _npy(path: Path) -> dict[str, Array]:
-    return {"": _as_objects(np.load(path, allow_pickle=False))}
+    return {"": _as_objects(read_npy(path))}
 
 
 def _as_objects(array: Array) -> Array:

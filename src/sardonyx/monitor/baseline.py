@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base.stored import read_npz
 from sardonyx.monitor.capture import Collection
 from sardonyx.monitor.columns import SUMMARY
 from sardonyx.monitor.embedding import of_arrays
@@ -97,8 +98,6 @@ def _read_table(path: Path) -> dict[str, Any]:
 
 def _read_arrays(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            whole = {name: arrays[name][:MAX_ROWS] for name in arrays.files}
-            return {name: rows for name, rows in whole.items() if rows.ndim}
+        return {name: rows[:MAX_ROWS] for name, rows in read_npz(path).items() if rows.ndim}
     except (ValueError, OSError) as error:
         raise ValueError(f"{path.name}: {error}") from error

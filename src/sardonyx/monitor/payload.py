@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 REQUESTS, TRUTH = "requests", "truth"
 
+_HOUR_S = 3600
+"""What one file may span: the store finds files by their hour."""
+
 _log = logging.getLogger("sardonyx.payload")
 
 
@@ -53,10 +56,10 @@ class PayloadLog:
     def flush(self) -> None:
         """Write all that is captured now."""
         with self._writing:
-            groups: dict[str, list[Snapshot]] = defaultdict(list)
+            groups: dict[tuple[str, float], list[Snapshot]] = defaultdict(list)
             for snapshot in self.capture.take():
-                groups[snapshot.model].append(snapshot)
-            for model, snapshots in groups.items():
+                groups[snapshot.model, snapshot.finished_s // _HOUR_S].append(snapshot)
+            for (model, _), snapshots in groups.items():
                 self._write(model, snapshots)
             self._tell()
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from sardonyx.base.report import Report
 from sardonyx.base.signature import TensorInfo
+from sardonyx.base.stored import read_npz
 from sardonyx.errors import SardonyxError
 from sardonyx.frontend.check import check_file
 from sardonyx.frontend.summary import Summary, summarize
@@ -59,7 +60,7 @@ def examine(path: Path, samples: Path | None) -> Iterator[Check]:
         options = SessionOptions()
         options.log_severity_level = FATAL
         session = InferenceSession(str(path), options)
-    except (SardonyxError, RuntimeError, ValueError, NotImplementedError) as error:
+    except Exception as error:
         yield Check(name="smoke", verdict="failed", detail=f"the engine cannot load it: {error}")
         return
     yield _smoke(session, summary)
@@ -104,8 +105,7 @@ def _native(report: Report) -> Check:
 
 def _parity(session: InferenceSession, samples: Path) -> Check:
     try:
-        with np.load(samples, allow_pickle=False) as arrays:
-            given = dict(arrays)
+        given = read_npz(samples)
     except (OSError, ValueError) as error:
         return Check(name="parity", verdict="failed", detail=f"the samples cannot be read: {error}")
     inputs = {argument.name for argument in session.get_inputs()}

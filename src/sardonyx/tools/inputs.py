@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base.signature import TensorInfo
+from sardonyx.base.stored import read_npy
 from sardonyx.ort.feeds import FeedSpec
 from sardonyx.tools.console import UserError, shape_text
 from sardonyx.tools.picture import fit, read_picture
@@ -164,10 +165,9 @@ def _read(path: Path, spec: FeedSpec, sizes: Mapping[str, int], mean: float, std
         raise UserError(f"--input {spec.name}={path}: the input is {spec.info.type}, files hold tensors")
     if path.suffix == ".npy":
         try:
-            array: Array = np.load(path, allow_pickle=False)
+            return read_npy(path)
         except ValueError as error:
             raise UserError(f"--input {spec.name}={path}: {error}") from None
-        return array
     shape = tuple(_known_sizes(spec.info, sizes))
     try:
         return fit(read_picture(path), shape, spec.element.numpy, mean, std)

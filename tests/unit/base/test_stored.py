@@ -1,0 +1,65 @@
+"""Files of numpy are read whole, or it is said what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.base.stored import read_npy, read_npz
+
+
+def test_arrays_come_back(tmp_path: Path) -> None:
+    x, y = np.arange(6, dtype=np.int16).reshape(2, 3), np.float32(4)
+    np.savez(tmp_path / "a.npz", x=x, y=y)
+    found = read_npz(tmp_path / "a.npz")
+    assert set(found) == {"x", "y"}
+    np.testing.assert_array_equal(found["x"], x, strict=True)
+    assert found["y"].shape == ()
+    np.save(tmp_path / "x.npy", x)
+    np.testing.assert_array_equal(read_npy(tmp_path / "x.npy"), x, strict=True)
+
+
+def spoilt(path: Path) -> bytes:
+    np.savez(path, x=np.zeros(3000))
+    data = bytearray(path.read_bytes())
+    data[400:500] = b"z" * 100
+    return bytes(data)
+
+
+@pytest.mark.parametrize("read", [read_npz, read_npy])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "damaged"),
+        (b"PK\x03\x04junk", "damaged"),
+        (b"hello world", "pickle"),
+        (None, "damaged: Bad CRC"),
+    ],
+    ids=["nothing", "a torn archive", "text", "other content"],
+)
+def test_what_is_no_such_file_is_told(
+    tmp_path: Path, read: Callable[[Path], Any], data: bytes | None, message: str
+) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(spoilt(path) if data is None else data)
+    with pytest.raises(ValueError, match=message):
+        read(path)
+
+
+def test_objects_are_not_unpickled(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.array([{}], object))
+    with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
+        read_npz(tmp_path / "a.npz")
+
+
+def test_one_array_is_no_archive_and_the_other_way_round(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(2))
+    np.savez(tmp_path / "a.npz", np.zeros(2))
+    with pytest.raises(ValueError, match=r"write it with numpy\.savez"):
+        read_npz(tmp_path / "a.npy")
+    with pytest.raises(ValueError, match=r"write one with numpy\.save$"):
+        read_npy(tmp_path / "a.npz")
