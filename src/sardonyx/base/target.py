@@ -8,6 +8,7 @@ from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.instruction import Instruction
 from sardonyx.base.relocation import Relocations
 from sardonyx.base.tile import RegisterTile
+from sardonyx.errors import TargetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,15 @@ class Target:
     executor: Path | None = field(default=None, repr=False, compare=False)
     relocations: Relocations | None = field(default=None, repr=False, compare=False)
     windows_convention: str = field(default="ccc", repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Raise TargetError if kernels could not step through a block of channels by whole vectors."""
+        block = self.channel_block
+        if block < 1 or block & block - 1 or block % self.lanes:
+            raise TargetError(
+                f"{self.name}: blocks of {block} channels with vectors of {self.lanes}; "
+                "a block must be a power of two and whole vectors"
+            )
 
     @property
     def is_machine(self) -> bool:

@@ -104,7 +104,7 @@ class Build:
     def _shared(self, name: str, text: Shared) -> Module:
         """A module whose text need not be made to know whether its code is there."""
         module = Module(text, text.goal(self.level, self.goal.policy), "")
-        module.code = shipped.find(name, self.level.name, self.goal.policy.precision)
+        module.code = shipped.find(name, module.goal.target, self.goal.policy.precision)
         if module.code is not None:
             module.key = key(module.code)
             return module

@@ -11,23 +11,25 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from sardonyx.base.target import Target
+
 FOLDER = Path(__file__).with_name("shipped")
 _INDEX = "index.json"
 _SOURCES = ("base", "kernels", "llvm", "object", "targets")
 """Folders of the package that decide the code of shared modules."""
 
 
-def find(name: str, level: str, precision: str) -> bytes | None:
-    """The object of a module for a level of CPUs; None if none came along."""
-    file = _index().get(_title(name, level, precision))
+def find(name: str, target: Target, precision: str) -> bytes | None:
+    """The object of a module that was compiled for just this target; None if none came along."""
+    file = _index().get(_title(name, target, precision))
     try:
         return (FOLDER / file).read_bytes() if file is not None else None
     except OSError:
         return None
 
 
-def write(folder: Path, objects: Mapping[tuple[str, str, str], bytes]) -> None:
-    """Write objects by name, level and precision as `find` reads them."""
+def write(folder: Path, objects: Mapping[tuple[str, Target, str], bytes]) -> None:
+    """Write objects by name, target and precision as `find` reads them."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for title, code in objects.items():
@@ -50,8 +52,14 @@ def _sizes(root: Path, folder: Path) -> Iterator[tuple[str, int]]:
             yield path.relative_to(root).as_posix(), path.stat().st_size
 
 
-def _title(name: str, level: str, precision: str) -> str:
-    return f"{name} / {level} / {precision}"
+def _title(name: str, target: Target, precision: str) -> str:
+    return f"{name} / {target.name} {_facts(target)} / {precision}"
+
+
+@cache
+def _facts(target: Target) -> str:
+    """A digest of all that texts and code depend on."""
+    return hashlib.sha256(repr(target).encode()).hexdigest()[:16]
 
 
 @cache

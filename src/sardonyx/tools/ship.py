@@ -24,7 +24,7 @@ def write(folder: Path) -> int:
             for name, text in shared_modules(target).items():
                 goal = text.goal(target, Policy(precision))
                 code = engine.compile_object(text.of(goal), goal.target)
-                objects[name, target.name, precision] = code
+                objects[name, goal.target, precision] = code
     shipped.write(folder, objects)
     return len(objects)
 

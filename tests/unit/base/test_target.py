@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sardonyx.base.target import Target
+from sardonyx.errors import TargetError
 
 
 def test_features_and_whether_there_is_a_machine() -> None:
@@ -11,3 +14,10 @@ def test_features_and_whether_there_is_a_machine() -> None:
     assert not target.has("avx512"), "a part of a name is no feature"
     assert target.is_machine
     assert not Target("reference", "", "", (), 16).is_machine
+
+
+@pytest.mark.parametrize("block", [8, 24, 0])
+def test_blocks_of_channels_are_whole_vectors(block: int) -> None:
+    with pytest.raises(TargetError, match=f"blocks of {block} channels with vectors of 16"):
+        Target("t", "x86_64-unknown-none-elf", "generic", (), 16, channel_block=block)
+    assert Target("t", "", "", (), 8, channel_block=8).channel_block == 8

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sardonyx import targets
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.compiler.build import Build, object_key, shared_modules
@@ -83,3 +84,14 @@ def test_shared_modules_have_the_executor_and_kernels() -> None:
     assert any(name.startswith("executor") for name in names)
     assert any(name.startswith("contraction f32") for name in names)
     assert "winograd 2" in names
+
+
+def test_shared_code_is_that_of_the_facts_of_the_target(tmp_path: Path) -> None:
+    wide = replace(isa.V4, channel_block=32)
+    keys = set()
+    for target in (isa.V4, wide):
+        with Build(Goal(target), target, Cache(tmp_path), "digest", 1) as made:
+            name = "contraction f32 0"
+            made.add(name, shared_modules(target)[name])
+            keys.add(made.modules[name].key)
+    assert len(keys) == 2, "another block of channels is another module"

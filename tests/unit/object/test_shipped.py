@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from sardonyx.base.dataclass import replace
 from sardonyx.object import shipped
+from sardonyx.targets.x86_64 import isa
 
-TITLE = ("contraction f32 0", "x86_64-v4", "fp32")
+TITLE = ("contraction f32 0", isa.V4, "fp32")
 
 
 @pytest.fixture
@@ -22,9 +24,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_what_was_written_is_found(folder: Path) -> None:
-    shipped.write(folder, {TITLE: b"code", ("other", "x86_64-v3", "fp32"): b"more"})
+    shipped.write(folder, {TITLE: b"code", ("other", isa.V3, "fp32"): b"more"})
     assert shipped.find(*TITLE) == b"code"
-    assert shipped.find("other", "x86_64-v4", "fp32") is None
+    assert shipped.find("other", isa.V4, "fp32") is None
+
+
+@pytest.mark.usefixtures("folder")
+def test_code_for_other_facts_of_a_target_is_not_used() -> None:
+    shipped.write(shipped.FOLDER, {TITLE: b"code"})
+    wide = replace(isa.V4, channel_block=32)
+    assert shipped.find("contraction f32 0", wide, "fp32") is None
 
 
 def test_code_of_other_sources_is_not_used(folder: Path) -> None:

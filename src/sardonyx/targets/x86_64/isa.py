@@ -61,7 +61,9 @@ _IMPLIED = frozenset({"lzcnt", "movbe", "popcnt"})
 
 def level(target: Target) -> Target:
     """The target without further features and cache sizes of its own: what many machines have in common."""
-    return next(known for known in TARGETS if known.name == target.name)
+    known = next(known for known in TARGETS if known.name == target.name)
+    features = tuple(name for name in target.features if name not in EXTRAS[target.name])
+    return replace(target, features=features, l1_bytes=known.l1_bytes, l2_bytes=known.l2_bytes)
 
 
 def with_features(target: Target, features: Iterable[str]) -> Target:

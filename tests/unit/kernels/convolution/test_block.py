@@ -8,11 +8,9 @@ import pytest
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.report import Report
-from sardonyx.compiler.build import Build
 from sardonyx.compiler.builder import Parts, body_program
 from sardonyx.ir.run import run
 from sardonyx.runtime import cache
-from sardonyx.runtime.cache import Cache
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.weights import Weights
 from sardonyx.targets.x86_64 import isa
@@ -28,21 +26,14 @@ g (float[1,3,20,20] x) => (float[1,40,10,10] y)
 """
 
 
-class Wide(X86Backend):
-    """Shared modules are compiled for the target itself: its level has blocks of its own."""
-
-    def build(self, store: Cache, compiler: str, jobs: int = 0) -> Build:
-        return Build(self.goal, self.goal.target, store, compiler, jobs)
-
-
 @pytest.mark.parametrize("precision", ["strict", "fp32"])
 @pytest.mark.parametrize("level", [isa.V3, isa.V4], ids=lambda level: level.name)
 def test_blocks_of_32(level: isa.Target, precision: str, rng: np.random.Generator) -> None:
     weights = {"v": (40, 3, 3, 3), "w": (40, 40, 3, 3)}
     given = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in weights.items()}
     graph, x = parse(TEXT, **given), rng.standard_normal((1, 3, 20, 20)).astype(np.float32)
-    backend = Wide(Goal(replace(need(level), channel_block=BLOCK), Policy(precision)))
-    with backend.build(cache.at(None), "") as build:
+    backend = X86Backend(Goal(replace(need(level), channel_block=BLOCK), Policy(precision)))
+    with backend.build(cache.shared(), "") as build:
         parts = Parts(backend, Report(), build)
         data = body_program(graph, parts)
         _, image = build.image(parts.report)
