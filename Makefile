@@ -44,7 +44,7 @@ $(BIN)/python:
 	@echo "installing clients of other servers into .venv/clients: they want an older protobuf"
 	@$(BIN)/python -m venv .venv/clients
 	@.venv/clients/bin/python -m pip install --quiet --disable-pip-version-check \
-		'tritonclient[http,grpc]>=2.60' 'kserve>=0.16'
+		'tritonclient[http,grpc]>=2.60' 'kserve>=0.16' attrdict
 	@touch $@
 
 demo: .venv/.demo  ## read the printed lines of a photographed page with a real model, deploy it, ask it over REST

@@ -130,3 +130,121 @@ def triton_repository(root: Path) -> Path:
             "simple_string_dyna_sequence": (ACCUMULATED, ACCUMULATED_CONFIG),
         },
     )
+
+
+REPEAT = """
+import time
+
+def run(IN, DELAY, WAIT):
+    for value, delay in zip(IN, DELAY):
+        time.sleep(delay / 1e6)
+        yield {"OUT": [value]}
+"""
+REPEAT_CONFIG = """
+name: "repeat_int32"
+backend: "python"
+model_transaction_policy { decoupled: true }
+input [
+  { name: "IN" data_type: TYPE_INT32 dims: [ -1 ] },
+  { name: "DELAY" data_type: TYPE_UINT32 dims: [ -1 ] },
+  { name: "WAIT" data_type: TYPE_UINT32 dims: [ 1 ] }
+]
+output [ { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] } ]
+"""
+
+
+def step(root: Path, name: str, program: str, config: str) -> None:
+    """Add a step in Python to a repository."""
+    (root / name / "1").mkdir(parents=True)
+    (root / name / "1" / "model.py").write_text(program)
+    (root / name / "config.pbtxt").write_text(config)
+
+
+def repeating(root: Path) -> Path:
+    """A repository with Triton's model that repeats what it is fed, one answer a value."""
+    step(root, "repeat_int32", REPEAT, REPEAT_CONFIG)
+    return root
+
+
+PICTURE = """
+<ir_version: 10, opset_import: ["" : 21]>
+densenet (float[1, 3, 224, 224] data_0) => (float[1, 3, 1, 1] fc6_1) {
+    fc6_1 = GlobalAveragePool(data_0)
+}
+"""
+PICTURE_CONFIG = """
+name: "densenet_onnx"
+platform: "onnxruntime_onnx"
+max_batch_size : 0
+input [
+  {
+    name: "data_0" data_type: TYPE_FP32 format: FORMAT_NCHW dims: [ 3, 224, 224 ]
+    reshape { shape: [ 1, 3, 224, 224 ] }
+  }
+]
+output [
+  {
+    name: "fc6_1" data_type: TYPE_FP32 dims: [ 3 ]
+    reshape { shape: [ 1, 3, 1, 1 ] } label_filename: "densenet_labels.txt"
+  }
+]
+"""
+BATCHED_CONFIG = """
+max_batch_size : 1
+input [ { name: "data_0" data_type: TYPE_FP32 format: FORMAT_NCHW dims: [ 3, 224, 224 ] } ]
+output [ { name: "fc6_1" data_type: TYPE_FP32 dims: [ 3 ] reshape { shape: [ 3, 1, 1 ] } } ]
+"""
+OPENED = """
+import io
+
+import numpy as np
+from PIL import Image
+
+def run(INPUT):
+    picture = Image.open(io.BytesIO(INPUT[0, 0])).convert("RGB").resize((224, 224))
+    return {"OUTPUT": np.asarray(picture, np.float32).transpose(2, 0, 1)[np.newaxis]}
+"""
+OPENED_CONFIG = """
+name: "preprocess"
+backend: "python"
+max_batch_size: 1
+input [ { name: "INPUT" data_type: TYPE_STRING dims: [ 1 ] } ]
+output [ { name: "OUTPUT" data_type: TYPE_FP32 dims: [ 3, 224, 224 ] } ]
+"""
+PIPELINE_CONFIG = """
+name: "preprocess_inception_ensemble"
+platform: "ensemble"
+max_batch_size: 1
+input [ { name: "INPUT" data_type: TYPE_STRING dims: [ 1 ] } ]
+output [ { name: "CLASSIFICATION" data_type: TYPE_FP32 dims: [ 3 ] label_filename: "labels.txt" } ]
+ensemble_scheduling { step [
+  { model_name: "preprocess" model_version: -1
+    input_map { key: "INPUT" value: "INPUT" } output_map { key: "OUTPUT" value: "picture" } },
+  { model_name: "inception" model_version: -1
+    input_map { key: "data_0" value: "picture" } output_map { key: "fc6_1" value: "CLASSIFICATION" } }
+] }
+"""
+
+
+def pictures_repository(root: Path) -> Path:
+    """The models that Triton's client examples ask about pictures; the classes are the colours."""
+    repository(
+        root,
+        {
+            "densenet_onnx": (PICTURE, PICTURE_CONFIG),
+            "inception": (PICTURE.replace("[1", "[N"), BATCHED_CONFIG),
+            "custom_identity_int32": (
+                IDENTITY.replace("TYPE", "int32")
+                .replace(" x", " INPUT0")
+                .replace(" y", " OUTPUT0")
+                .replace("(x)", "(INPUT0)"),
+                "max_batch_size: 1",
+            ),
+        },
+    )
+    (root / "densenet_onnx" / "densenet_labels.txt").write_text("red\ngreen\nblue\n")
+    step(root, "preprocess", OPENED, OPENED_CONFIG)
+    (root / "preprocess_inception_ensemble" / "1").mkdir(parents=True)
+    (root / "preprocess_inception_ensemble" / "config.pbtxt").write_text(PIPELINE_CONFIG)
+    (root / "preprocess_inception_ensemble" / "labels.txt").write_text("red\ngreen\nblue\n")
+    return root

@@ -308,6 +308,25 @@ def test_a_pipeline_of_python_and_a_model(pipeline: Path) -> None:
     assert score.data.tolist() == [[40.0, 10.0], [10.0, 10.0]]
 
 
+def test_a_pipeline_has_the_labels_of_its_configuration_or_of_the_step_that_answers(pipeline: Path) -> None:
+    question = InferRequest("pipeline", [Tensor("sentence", "BYTES", (1, 1), np.array([[b"four"]], object))])
+
+    async def use(core: Core) -> Any:
+        asked = replace(question, outputs=[RequestedOutput("score", {"classification": 1})])
+        return (await core.infer(asked)).outputs[0].data[0, 0].partition(b":")[2]
+
+    assert with_core(pipeline, use) == b"0"
+    (pipeline / "scale/names.txt").write_text("much\nlittle\n")
+    (pipeline / "scale/config.pbtxt").write_text(
+        "max_batch_size: 8 output [ { name: 'y' label_filename: 'names.txt' } ]"
+    )
+    assert with_core(pipeline, use) == b"0:much"
+    told = PIPELINE_CONFIG.replace("dims: [ 2 ] }", "dims: [ 2 ] label_filename: 'own.txt' }")
+    (pipeline / "pipeline/config.pbtxt").write_text(told)
+    (pipeline / "pipeline/own.txt").write_text("great\nsmall\n")
+    assert with_core(pipeline, use) == b"0:great"
+
+
 def test_a_step_that_fails_is_named(pipeline: Path) -> None:
     async def use(core: Core) -> None:
         text = np.array([[b"fail"]], object)

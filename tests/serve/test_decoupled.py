@@ -27,11 +27,15 @@ from pathlib import Path
 
 def run(text, count):
     try:
+        if count[0] < 0:
+            while True:
+                time.sleep(0.01)
+                yield {"said": [""]}
         for number in range(int(count[0])):
             if number == 1000:
                 raise ValueError("enough")
             yield {"said": [f"{text[0].decode()} {number}"]}
-            if count[0] < 0 or number >= 500:
+            if number >= 500:
                 time.sleep(0.001)
     finally:
         Path(__file__).with_name("ended").touch()
@@ -186,6 +190,28 @@ def test_a_stream_of_grpc_carries_all_answers_and_says_when_they_end(models: Pat
         assert [answer.parameters[final].bool_param for answer in by_id["2"]] == [False, False, True]
         assert len(by_id["2"][2].outputs) == 0
         assert [answer.parameters[final].bool_param for answer in by_id["8"] + by_id["9"]] == [True, True]
+
+    served(models, use)
+
+
+def test_ordinary_messages_of_a_stream_do_not_wait_for_those_with_many_answers(models: Path) -> None:
+    async def use(server: Server, client: httpx.AsyncClient) -> None:
+        ended = models / "counting/1/ended"
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            call = streaming(channel)
+            await call.write(message(-1))
+            await until(lambda: server.core.model("counting").depth == 1)
+            for number in range(8):
+                await call.write(plain(number))
+            await call.write(pb.ModelInferRequest(model_name="none", id="none"))
+            found = []
+            while len(found) < 9:
+                answer = await call.read()
+                found += [answer.infer_response.id] if answer.infer_response.id != "-1" else []
+            assert found == [*map(str, range(8)), "none"]
+            assert not ended.exists()
+            call.cancel()
+        await until(ended.exists)
 
     served(models, use)
 

@@ -89,23 +89,23 @@ class Core:
         await self.refresh()
         self._started = True
 
-    def is_decoupled(self, name: str, version: str = "") -> bool:
-        """Whether a model is loaded that gives any number of answers to a request."""
-        target = self._target(name, version)
-        return any(
-            isinstance(model, Decoupled) for model in self.repository.loaded(target.model, target.version)
-        )
+    async def stream(self, request: InferRequest) -> tuple[bool, AsyncIterator[InferResponse]]:
+        """Whether a request may have any number of answers, in no order with others', and those that come.
 
-    async def stream(self, request: InferRequest) -> AsyncIterator[InferResponse]:
-        """The answers to a request as they come: one, or as many as a decoupled model gives.
-
-        ServeError says what is wrong, before the first or between two.
+        ServeError says what is wrong, now, before the first answer or between two.
         """
         target = self.router.route(request).target
         model = await self.repository.awake(target.model, target.version)
-        if not isinstance(model, Decoupled):
-            yield await self.infer(request)
-            return
+        if isinstance(model, Decoupled):
+            return True, self._several(model, target, request)
+        return False, self._one(request)
+
+    async def _one(self, request: InferRequest) -> AsyncIterator[InferResponse]:
+        yield await self.infer(request)
+
+    async def _several(
+        self, model: Decoupled, target: Target, request: InferRequest
+    ) -> AsyncIterator[InferResponse]:
         route, timings, last = Route(target), Timings(), None
         failure: ServeError | None = ServeError(Code.CANCELLED, "the client left")
         try:

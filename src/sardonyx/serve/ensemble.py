@@ -27,6 +27,9 @@ class Answering(Protocol):
     async def infer(self, request: InferRequest, timings: Timings) -> InferResponse:
         """The answer to a request."""
 
+    def labels_of(self, output: str) -> list[str]:
+        """The class names of an output by index; [] if none are known."""
+
 
 Lookup = Callable[[str, str], Awaitable[Answering]]
 
@@ -47,7 +50,9 @@ class Ensemble:
     session = None
     labels: tuple[str, ...] = ()
 
-    def __init__(self, offer: Offer, signature: Signature, lookup: Lookup) -> None:
+    def __init__(
+        self, offer: Offer, signature: Signature, lookup: Lookup, labels: Mapping[str, list[str]]
+    ) -> None:
         self.offer = offer
         self.name, self.version = offer.name, offer.version
         self.signature = signature
@@ -55,6 +60,8 @@ class Ensemble:
         self.depth = 0
         self.steps = steps_of(offer, signature)
         self._lookup = lookup
+        self._labels = labels
+        self._labels_of_steps: dict[str, list[str]] = {}
 
     @property
     def batch_axis(self) -> int | None:
@@ -67,8 +74,8 @@ class Ensemble:
         return {**self.offer.config, "name": self.name, "platform": PLATFORM}
 
     def labels_of(self, output: str) -> list[str]:
-        """None are known here."""
-        return []
+        """The class names that its configuration tells of an output, else those of the step that makes it."""
+        return self._labels.get(output) or self._labels_of_steps.get(output, [])
 
     async def infer(self, request: InferRequest, timings: Timings) -> InferResponse:
         """Run all steps whose results are needed; the error of a step names it."""
@@ -119,6 +126,7 @@ class Ensemble:
         part = InferRequest(step.model, inputs, step.version, request.id, {}, outputs, request.context)
         model = await self._lookup(step.model, step.version)
         response = await model.infer(part, timings)
+        self._labels_of_steps |= {made: model.labels_of(name) for name, made in step.outputs.items()}
         return [
             Tensor(step.outputs[tensor.name], tensor.datatype, tensor.shape, tensor.data)
             for tensor in response.outputs

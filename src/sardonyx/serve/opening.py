@@ -5,6 +5,7 @@ Decides what an offer is, and makes it ready and warm. Must not know who asks fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sardonyx.protocol.errors import invalid
@@ -18,6 +19,7 @@ from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.policy import Policy, policy_of
 from sardonyx.serve.probe import cost_ns, joins, warm, warm_as_told
 from sardonyx.serve.python_model import declared_signature, open_python
+from sardonyx.serve.reshape import configured
 from sardonyx.serve.seams import Offer
 from sardonyx.serve.sequence import SequenceModel, has_sequences
 from sardonyx.serve.signature import Signature, signature_of
@@ -32,6 +34,7 @@ class Composition:
 
     offer: Offer
     signature: Signature
+    labels: Mapping[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,15 @@ Ready = Prepared | Composition | Many
 def prepare(offer: Offer, options: ServeOptions) -> Ready:
     """Make the content of an offer ready; blocks. ServeError says what is wrong with it."""
     if "ensemble_scheduling" in offer.config:
-        return Composition(offer, ensemble_signature(offer))
+        return Composition(offer, ensemble_signature(offer), _labels_told(offer))
     if offer.path.suffix == ".py":
         signature = declared_signature(offer)
         policy = policy_of(offer.config, options, batches=signature.batches, where=offer.name)
         call = open_python(offer, signature)
         if is_decoupled(offer.config):
             return Many(offer, signature, call.each, policy)
-        return Prepared(offer, call, signature, policy, platform=PYTHON)
+        labels = _labels_told(offer)
+        return Prepared(offer, call, signature, policy, output_labels=labels, platform=PYTHON)
     if is_decoupled(offer.config):
         raise invalid(
             f"model '{offer.name}': 'decoupled' is for steps in Python, whose function gives many answers"
@@ -68,7 +72,7 @@ def prepare(offer: Offer, options: ServeOptions) -> Ready:
 def place(prepared: Ready, options: ServeOptions, lookup: Lookup) -> Servable:
     """Put what was prepared on the running loop; `lookup` finds the models that an ensemble asks."""
     if isinstance(prepared, Composition):
-        return Ensemble(prepared.offer, prepared.signature, lookup)
+        return Ensemble(prepared.offer, prepared.signature, lookup, prepared.labels)
     if isinstance(prepared, Many):
         return Decoupled(prepared.offer, prepared.signature, prepared.each, prepared.policy, options)
     model = Model(prepared, options)
@@ -90,22 +94,15 @@ def _compiled(offer: Offer, options: ServeOptions) -> Prepared:
     elif signature.batches and (free is None or not joins(signature, call, free)):
         signature = replace(signature, batches=False)
     policy = policy_of(config, options, batches=signature.batches, where=offer.name)
-    _check_config(offer, signature)
-    Joiner(signature, policy.pad)
-    labels = labels_in(custom_metadata(session))
-    folders = (offer.path.parent.parent, offer.path.parent)
-    beside = {**call.classes, **labels_beside(folders, config.get("output"))}
     quick = free is not None and cost_ns(signature, call, free) < QUICK_NS
-    return Prepared(offer, call, signature, policy, session, labels, beside, quick=quick)
+    shown, reshaped = configured(config, signature, call)
+    Joiner(shown, policy.pad)
+    labels = labels_in(custom_metadata(session))
+    beside = {**call.classes, **_labels_told(offer)}
+    return Prepared(offer, reshaped, shown, policy, session, labels, beside, quick=quick)
 
 
-def _check_config(offer: Offer, signature: Signature) -> None:
-    """What a configuration says of inputs and outputs must be so."""
-    for side, ports in (("input", signature.inputs), ("output", signature.outputs)):
-        known = {port.name for port in ports}
-        for row in offer.config.get(side, ()):
-            if row.get("name") not in known:
-                raise invalid(
-                    f"model '{offer.name}': the configuration has an {side} '{row.get('name')}', "
-                    f"the file has {', '.join(sorted(known))}"
-                )
+def _labels_told(offer: Offer) -> dict[str, list[str]]:
+    """The class names in the files that a configuration names, which lie beside the model or its version."""
+    version = offer.path if offer.path.is_dir() else offer.path.parent
+    return labels_beside((version.parent, version), offer.config.get("output"))

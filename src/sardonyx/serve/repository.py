@@ -279,22 +279,19 @@ class Repository:
         self._ready = ready
 
     def _store(self, name: str, files: Mapping[str, bytes]) -> list[Offer]:
+        for path in files:
+            _check_path(name, PurePosixPath(path))
         folder = tempfile.TemporaryDirectory(prefix="sardonyx-upload-")
         root = Path(folder.name) / "model"
-        for path, content in files.items():
-            relative = PurePosixPath(path)
-            if relative.is_absolute() or not relative.parts or ".." in relative.parts:
-                folder.cleanup()
-                raise invalid(f"failed to load '{name}': '{path}' is no path below the folder of a model")
-            if relative.suffix == ".py":
-                folder.cleanup()
-                raise invalid(
-                    f"failed to load '{name}': '{path}' is a program; those are not taken from clients"
-                )
-            file = root / relative
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-        offers = list(FolderSource(root, name, programs=False).offers())
+        try:
+            for path, content in files.items():
+                file = root / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            offers = list(FolderSource(root, name, programs=False).offers())
+        except BaseException:
+            folder.cleanup()
+            raise
         self._forget(name)
         self._uploads[name] = folder, offers
         return offers
@@ -303,6 +300,13 @@ class Repository:
         held = self._uploads.pop(name, None)
         if held is not None:
             held[0].cleanup()
+
+
+def _check_path(name: str, path: PurePosixPath) -> None:
+    if path.is_absolute() or not path.parts or ".." in path.parts:
+        raise invalid(f"failed to load '{name}': '{path}' is no path below the folder of a model")
+    if path.suffix == ".py":
+        raise invalid(f"failed to load '{name}': '{path}' is a program; those are not taken from clients")
 
 
 def _not_ready(name: str, entry: Entry) -> ServeError:

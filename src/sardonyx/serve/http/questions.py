@@ -159,7 +159,8 @@ async def _generate(core: Core, question: Question) -> Answer:
     request = generating(question.body, model.signature)
     request.model, request.version = question.model, question.version
     request.context = question.context
-    answers = [response async for response in core.stream(request)]
+    _, responses = await core.stream(request)
+    answers = [response async for response in responses]
     if len(answers) != 1:
         raise invalid(
             f"model '{question.model}' gave {len(answers)} answers, generate is for one: ask generate_stream"
@@ -172,7 +173,8 @@ async def _generate_stream(core: Core, question: Question) -> Answer:
     request = generating(question.body, model.signature)
     request.model, request.version = question.model, question.version
     request.context = question.context
-    return 200, _events(core.stream(request))
+    _, responses = await core.stream(request)
+    return 200, _events(responses)
 
 
 async def _events(responses: AsyncIterator[InferResponse]) -> AsyncIterator[bytes]:

@@ -19,6 +19,7 @@ from sardonyx.protocol.messages import Context
 from sardonyx.protocol.protobuf import decode_request, encode_response
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.core import Core
+from sardonyx.serve.rpc.turn import Turn
 from sardonyx.serve.settings import LOGGER
 
 _STREAMED_AHEAD = 64
@@ -48,13 +49,14 @@ class Servicer:
         tasks: set[asyncio.Task[None]] = set()
 
         async def read() -> None:
-            before: asyncio.Task[None] | None = None
+            turn: Turn | None = None
             async for message in messages:
                 await room.acquire()
-                before = asyncio.create_task(self._streamed(message, call, before, out))
-                tasks.add(before)
-                before.add_done_callback(tasks.discard)
-                before.add_done_callback(lambda _: room.release())
+                turn = Turn(turn)
+                task = asyncio.create_task(self._streamed(message, call, turn, out))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+                task.add_done_callback(lambda _: room.release())
             if tasks:
                 await asyncio.wait(tasks)
             await out.put(None)
@@ -67,29 +69,28 @@ class Servicer:
             for task in (reading, *tasks):
                 task.cancel()
 
-    async def _streamed(
-        self, message: Any, call: Any, before: asyncio.Task[None] | None, out: asyncio.Queue[Any]
-    ) -> None:
-        """Put the answers to one message in the queue; where each has one, after that to `before`."""
+    async def _streamed(self, message: Any, call: Any, turn: Turn, out: asyncio.Queue[Any]) -> None:
+        """Put the answers to one message in the queue; where there is one, in its turn."""
         try:
             request = self._request(message, call)
-            name, version = request.model, request.version
-            async for response in self._core.stream(request):
-                decoupled = self._core.is_decoupled(name, version)
-                if not decoupled and before is not None:
-                    await asyncio.wait([before])
+            decoupled, responses = await self._core.stream(request)
+            if decoupled:
+                turn.leave()
+            async for response in responses:
+                await turn.come()
                 response.parameters[_FINAL] = not decoupled
                 await out.put(pb.ModelStreamInferResponse(infer_response=encode_response(response)))
-            if request.parameters.get(_EMPTY_FINAL) is True and self._core.is_decoupled(name, version):
+            if decoupled and request.parameters.get(_EMPTY_FINAL) is True:
                 last = pb.ModelInferResponse(model_name=request.model, id=request.id)
                 last.parameters[_FINAL].bool_param = True
                 await out.put(pb.ModelStreamInferResponse(infer_response=last))
         except Exception as fault:
             error = fault if isinstance(fault, ServeError) else unexpected("ModelStreamInfer")
-            if before is not None:
-                await asyncio.wait([before])
+            await turn.come()
             failed = pb.ModelInferResponse(id=message.id)
             await out.put(pb.ModelStreamInferResponse(error_message=error.message, infer_response=failed))
+        finally:
+            turn.leave()
 
     def _request(self, message: Any, call: Any) -> Any:
         headers = dict(call.invocation_metadata() or ())
