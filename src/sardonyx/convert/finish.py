@@ -32,11 +32,11 @@ def finished(
     notes: list[str] = []
     weights_are_no_inputs(model)
     _probabilities_are_tensors(model)
+    if exported.batch:
+        _name_batch(model)
     model = _upgraded(model, opset or OPSET, notes)
     model = _simplified(model, notes)
     _name_outputs(model, exported.outputs)
-    if exported.batch:
-        _name_batch(model)
     _name_axes(model, exported.axes)
     model = _inferred(model)
     _describe(model, metadata)

@@ -1,4 +1,4 @@
-"""What LightGBM and XGBoost share: answers of boosters and estimators, classes, texts of errors."""
+"""What libraries of boosted trees share: answers of boosters and estimators, borders, texts of errors."""
 
 from __future__ import annotations
 
@@ -30,3 +30,9 @@ def first_line(error: Exception) -> str:
     """The first line of what an error says."""
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def floor32(border: float) -> float:
+    """The largest float32 that is not beyond the border: a float32 is below the one if below the other."""
+    near = np.float32(border)
+    return float(near if float(near) <= border else np.nextafter(near, np.float32(-np.inf)))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.convert.framework import Array, ConvertError
+from sardonyx.convert.frameworks.boosting import floor32
 
 OPSET, OPSET_ML, IR_VERSION = 21, 3, 10
 EXPONENTIAL = ("poisson", "gamma", "tweedie")
@@ -133,7 +134,7 @@ class _Trees:
             chosen = tuple(int(value) for value in str(node["threshold"]).split("||"))
             key = (column, chosen, missing != "NaN")
             return self.width + self.sets.setdefault(key, len(self.sets)), 0.5, False, True
-        border = _floor(float(node["threshold"]))
+        border = floor32(float(node["threshold"]))
         if missing == "None":
             return column, border, node["threshold"] >= 0, False
         if missing == "Zero" and node["default_left"] != (node["threshold"] >= 0):
@@ -181,12 +182,6 @@ class _Trees:
             row = {"treeids": tree, "nodeids": number, "ids": place, "weights": float(value)}
             for name, part in row.items():
                 self.targets.setdefault(f"target_{name}", []).append(part)
-
-
-def _floor(border: float) -> float:
-    """The largest float32 that is not beyond the border: a float32 is below the one if below the other."""
-    near = np.float32(border)
-    return float(near if float(near) <= border else np.nextafter(near, np.float32(-np.inf)))
 
 
 def _raw(graph: _Graph, trees: _Trees, dumped: dict[str, Any]) -> str:

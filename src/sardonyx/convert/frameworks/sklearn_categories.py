@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.convert.framework import Array, ConvertError
+from sardonyx.convert.frameworks.boosting import floor32
 
 BITS = 32
 
@@ -254,15 +255,9 @@ def _add(trees: _Trees, node: Any, at: int, tree: int, target: int, categorical:
         nodeids=at,
         modes="LEAF" if is_leaf else "BRANCH_LEQ",
         featureids=0 if is_leaf or by_set else int(node["feature_idx"]) - categorical,
-        values=0.5 if by_set else 0.0 if is_leaf else _below(float(node["num_threshold"])),
+        values=0.5 if by_set else 0.0 if is_leaf else floor32(float(node["num_threshold"])),
         truenodeids=0 if is_leaf else int(node["left"]),
         falsenodeids=0 if is_leaf else int(node["right"]),
         missing_value_tracks_true=int(not is_leaf and bool(node["missing_go_to_left"])),
         hitrates=1.0,
     )
-
-
-def _below(threshold: float) -> float:
-    """The largest float32 that is no larger: a float32 is below both or neither."""
-    rounded = np.float32(threshold)
-    return float(rounded if rounded <= threshold else np.nextafter(rounded, np.float32(-np.inf)))

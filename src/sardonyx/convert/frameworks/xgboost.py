@@ -27,7 +27,7 @@ def load(source: str, request: Request) -> Any:
     booster = xgboost.Booster()
     try:
         booster.load_model(source)
-    except xgboost.core.XGBoostError as error:
+    except (xgboost.core.XGBoostError, UnicodeDecodeError) as error:
         said = first_line(error)
         raise ConvertError(f"{source} cannot be read by XGBoost: {said}; is the file whole?") from error
     estimator = (xgboost.XGBClassifier if _is_classifier(booster) else xgboost.XGBRegressor)()

@@ -6,6 +6,7 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+import onnx
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
@@ -82,16 +83,20 @@ def test_categories(with_holes: bool) -> None:
     assert from_lightgbm(model, sample=strange).parity.holds
 
 
-def test_a_border_is_the_same_for_every_float32() -> None:
-    random = np.random.default_rng(0)
-    for border in (*random.normal(0, 1e3, 200), 0.1, -0.1, 0.0, 1e-35):
-        near = lightgbm_trees._floor(border)
-        for value in (np.float32(near), np.nextafter(np.float32(near), np.float32(np.inf))):
-            assert (float(value) <= border) == (value <= np.float32(near))
-
-
 def test_what_has_no_way_is_named() -> None:
     rows = holed(TWO[0]) - 5.0
     model = lightgbm.LGBMClassifier(**QUICK, zero_as_missing=True).fit(rows, TWO[1])
     with pytest.raises(ConvertError, match="zeros are missing values"):
         from_lightgbm(model, sample=rows)
+
+
+def test_what_a_dump_holds_is_written() -> None:
+    rows, goal = VALUES
+    dumped = lightgbm.LGBMRegressor(**QUICK).fit(rows[:, :3], goal).booster_.dump_model()
+    assert not lightgbm_trees.has_linear_leaves(dumped)
+    model = onnx.load_from_string(lightgbm_trees.written(dumped, None))
+    (trees,) = (node for node in model.graph.node if node.op_type.startswith("TreeEnsemble"))
+    held = {row.name: onnx.helper.get_attribute_value(row) for row in trees.attribute}
+    assert max(held["nodes_treeids"]) + 1 == len(dumped["tree_info"]) == QUICK["n_estimators"]
+    assert max(held["nodes_featureids"]) == 2
+    assert [size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim] == [0, 3]
