@@ -112,6 +112,11 @@ class Assembler:
         """The storages, numbered."""
         return self._storages.specs()
 
+    def settle(self) -> None:
+        """Read the sizes that checks still wait for, so that they are made."""
+        sizes = self.fusion.graph.data_sizes
+        self.need(n for _, names in self._unproven for n in sorted(names) if n in sizes)
+
     def results(self) -> tuple[View, ...]:
         """Where each graph output is found at the end of a run; call before the last `close`."""
         return self._views.outputs(self.records)

@@ -99,6 +99,7 @@ class Builder:
     def data(self) -> ProgramData:
         """The finished program; its inputs have the names of the graph's."""
         assembler = self.assembler
+        assembler.settle()
         results = assembler.results()
         assembler.close()
         return replace(

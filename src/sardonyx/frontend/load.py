@@ -139,10 +139,12 @@ def _loaded(source: Source, options: CompileOptions, fed: Collection[str], facts
         allow_fallback=options.fallback != "error",
     )
     scope = Scope(shared, declared.opsets)
+    made = {name for node in proto.graph.node for name in node.output}
+    wanted = [name for name in options.outputs if name in made] or [o.name for o in proto.graph.output]
     with collect_data_sizes() as data_sizes, collect_premises() as noted, dims.assuming({}) as least_sizes:
         inputs = _inputs(proto.graph, scope, options, fed, facts)
         with suppress(Found):
-            scope.build(proto.graph.node)
+            scope.build(proto.graph.node, wanted)
         outputs = _sought(shared) or [(o, _output(o, scope)) for o in proto.graph.output]
     names = {n for i in declared.inputs for n in i.shape or () if isinstance(n, str)}
     graph = closed_graph(inputs, tuple((o.name, v) for o, v in outputs), data_sizes, noted.values())

@@ -9,13 +9,14 @@ from __future__ import annotations
 import graphlib
 import itertools
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.base.dataclass import dataclass, field
+from sardonyx.base.dataclass import dataclass, field, replace
 from sardonyx.base.report import FallbackNote
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, UnsupportedOp
 from sardonyx.frontend import attributes, constants, constraints, fallback
@@ -172,23 +173,26 @@ class Scope:
                 plain = isinstance(proto, TensorProto)
                 self.define(name, const(read.dense(proto) if plain else read.sparse(proto)))
 
-    def build(self, nodes: Sequence[onnx.NodeProto]) -> None:
+    def build(self, nodes: Sequence[onnx.NodeProto], wanted: Iterable[str]) -> None:
         """Build nodes in an order in which every name is defined before it is used.
 
-        Nothing is asked of nodes that give nothing.
+        Nothing is asked of nodes that give nothing; what those assume of sizes that the tensors `wanted` do
+        not come from is forgotten.
         """
         if self.depth > MAX_DEPTH:
             raise LoadError(
                 f"functions and subgraphs are nested more than {MAX_DEPTH} deep; is one recursive?"
             )
-        for index, proto in enumerate(ordered(constants.last_of_each(nodes), self.values)):
+        listed = ordered(constants.last_of_each(nodes), self.values)
+        unread = _unread(listed, wanted)
+        for index, proto in enumerate(listed):
             if next(self.model.built) >= MAX_NODES:
                 raise LoadError(f"written out, its functions and subgraphs have more than {MAX_NODES} nodes")
             if not any(proto.output):
                 continue
             name = self.prefix + (proto.name or f"{proto.op_type}_{index}")
             self.model.operators[name] = shown(proto)
-            with origin(name):
+            with origin(name), collect_premises() if index in unread else nullcontext():
                 try:
                     self._node(proto, name)
                 except SardonyxError as error:
@@ -294,7 +298,7 @@ class Scope:
             depth=self.depth + 1,
             closed=self.closed,
         )
-        scope.build(function.node)
+        scope.build(function.node, function.output)
         named = dict(zip(function.output, proto.output, strict=False))
         return [scope.find(output) if named.get(output) else None for output in function.output]
 
@@ -329,7 +333,7 @@ class NestedGraph:
         for parameter, arg in zip(self.inputs, args, strict=True):
             scope.define(parameter.name, arg)
         scope.initialise(self.proto, frozenset(i.name for i in self.inputs))
-        scope.build(self.proto.node)
+        scope.build(self.proto.node, [o.name for o in self.outputs])
         results = []
         for output in self.outputs:
             value = scope.find(output.name)
@@ -361,7 +365,9 @@ class NestedGraph:
         outputs = tuple(zip(names, results, strict=True))
         graph = closed_graph((*formals, *inner), outputs, data_sizes, noted.values())
         bound = set(graph.symbols()) | set(graph.data_sizes)
-        mentioned = {s: None for v in (*graph.inputs, *graph.order()) for s in sorted(symbols_of(v))}
+        values = [symbols_of(v) for v in (*graph.inputs, *graph.order())]
+        checked = [dims.symbols(o.dim) for o in graph.obligations]
+        mentioned = {s: None for names in (*values, *checked) for s in sorted(names)}
         free = tuple(s for s in mentioned if s not in bound)
         return Body(graph, tuple(outer), free, tuple(dims.symbol(s, None) for s in free))
 
@@ -372,11 +378,11 @@ def closed_graph(
     data_sizes: Mapping[str, DataSize],
     noted: Iterable[Obligation],
 ) -> Graph:
-    """A graph that keeps only the data-dependent sizes its values mention, and what can be told of sizes."""
-    graph = Graph(inputs, outputs, data_sizes)
+    """A graph that keeps only the data-dependent sizes that its values or what is noted of sizes mention."""
+    graph = Graph(inputs, outputs, data_sizes, tuple(noted))
     used = {name for value in (*inputs, *graph.order()) for name in symbols_of(value)}
-    known = {name: u for name, u in data_sizes.items() if name in used}
-    return Graph(inputs, outputs, known, tuple(o for o in noted if dims.symbols(o.dim) <= used))
+    used |= {name for o in graph.obligations for name in dims.symbols(o.dim)}
+    return replace(graph, data_sizes={name: u for name, u in data_sizes.items() if name in used})
 
 
 def _is_choice(value: Value) -> bool:
@@ -400,6 +406,17 @@ def ordered(nodes: Sequence[onnx.NodeProto], defined: Container[str]) -> Sequenc
     except graphlib.CycleError as error:
         names = [nodes[i].name or nodes[i].op_type for i in error.args[1]]
         raise LoadError(f"the nodes form a cycle: {' -> '.join(names)}") from error
+
+
+def _unread(nodes: Sequence[onnx.NodeProto], wanted: Iterable[str]) -> set[int]:
+    """The places of those among ordered nodes that no tensor wanted comes from."""
+    needed, unread = set(wanted), set[int]()
+    for index in reversed(range(len(nodes))):
+        if needed.isdisjoint(nodes[index].output):
+            unread.add(index)
+        else:
+            needed.update(reads(nodes[index]))
+    return unread
 
 
 def reads(node: onnx.NodeProto) -> Iterator[str]:

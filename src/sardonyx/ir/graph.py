@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass, field, replace
+from sardonyx.base.dim import Dim
 from sardonyx.ir.data_size import DataSize
 from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.value import Value, make
@@ -29,10 +30,11 @@ class Graph:
         return restored, flattened(self)
 
     def order(self) -> list[Value]:
-        """All values that the outputs need, each after what it depends on."""
+        """All values that the outputs and the obligations need, each after what it depends on."""
         done: dict[int, None] = {}
         result: list[Value] = []
-        stack: list[tuple[Value, bool]] = [(v, False) for _, v in reversed(self.outputs)]
+        roots = [*(v for _, v in self.outputs), *self._sources(o.dim for o in self.obligations)]
+        stack: list[tuple[Value, bool]] = [(v, False) for v in reversed(roots)]
         while stack:
             value, expanded = stack.pop()
             if value.id in done:
@@ -53,6 +55,12 @@ class Graph:
                 size = self.data_sizes.get(name)
                 if size is not None and size.value is not value:
                     yield size.value
+
+    def _sources(self, sizes: Iterable[Dim]) -> Iterator[Value]:
+        """Where the data-dependent symbols in sizes come from."""
+        for name in sorted({n for size in sizes for n in dims.symbols(size)} if self.data_sizes else ()):
+            if name in self.data_sizes:
+                yield self.data_sizes[name].value
 
     def falls_back(self) -> bool:
         """Whether a node of it runs through ONNX's reference evaluator."""

@@ -64,6 +64,37 @@ def test_sizes_that_are_found_while_running_are_compared(target: str) -> None:
         made.run(None, {"x": np.array([3, 4, 5], np.float32)})
 
 
+FLAT = "o = Constant<value_ints = [1, 1]>() t = Mul(s, o) q = Reshape(x, t) n = Constant<value_ints = [6]>()"
+COMPUTED = {
+    "alone": f"g (float[2,3] x, int64[2] s) => (float[6] y) {{ {FLAT} y = Reshape(q, n) }}",
+    "in a body": f"""g (float[2,3] x, int64[2] s) => (float[6] y) {{ m = ReduceMax<keepdims = 0>(x)
+        z = Constant<value_float = 0.0>() c = Greater(m, z) y = If(c) <
+        then_branch = t () => (float[6] a) {{ {FLAT} a = Reshape(q, n) }},
+        else_branch = e () => (float[6] b) {{ k = Constant<value_ints = [6]>() b = Reshape(x, k) }}> }}""",
+    "around a body": f"""g (float[2,3] x, int64[2] s) => (float[6] y) {{ {FLAT}
+        z = Constant<value_float = 0.0>() m = ReduceMax<keepdims = 0>(x) c = Greater(m, z) y = If(c) <
+        then_branch = t () => (float[6] a) {{ a = Reshape(q, n) }},
+        else_branch = e () => (float[6] b) {{ k = Constant<value_ints = [6]>() b = Reshape(x, k) }}> }}""",
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("text", COMPUTED.values(), ids=COMPUTED)
+def test_a_computed_size_that_nothing_is_left_of_is_still_compared(text: str, target: str) -> None:
+    made, x = session(text, target), np.ones((2, 3), np.float32)
+    for _ in range(2):
+        assert made.run(None, {"x": x, "s": np.array([6, 1])})[0].shape == (6,)
+        with pytest.raises(REFUSALS, match="cannot reshape"):
+            made.run(None, {"x": x, "s": np.array([4, 2])})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_no_output_comes_from_is_not_compared(target: str) -> None:
+    unread = f"g (float[2,3] x, int64[2] s) => (float[2,3] y) {{ {FLAT} y = Neg(x) }}"
+    (y,) = session(unread, target).run(None, {"x": np.ones((2, 3), np.float32), "s": np.array([4, 2])})
+    assert y.sum() == -6
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(
     ("nodes", "shape"),
