@@ -291,7 +291,9 @@ def _input_info(proto: onnx.ValueInfoProto, options: CompileOptions) -> TensorIn
         named = options.denotations.get(denotation, size) if denotation else size
         return size if isinstance(size, int) else options.dims.get(size or "", named)
 
-    sizes = zip(info.shape, proto.type.tensor_type.shape.dim, strict=True)
+    tensor = types.tensor_of(proto.type)
+    assert tensor is not None
+    sizes = zip(info.shape, tensor.shape.dim, strict=True)
     return TensorInfo(info.name, info.type, tuple(fixed(size, dim.denotation) for size, dim in sizes))
 
 

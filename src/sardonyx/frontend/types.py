@@ -68,7 +68,9 @@ def tensor_of(proto: onnx.TypeProto) -> onnx.TypeProto.Tensor | onnx.TypeProto.S
 def info(proto: onnx.ValueInfoProto) -> TensorInfo:
     """A declared input or output as users see it."""
     shape = None
-    if (tensor := _plain(proto.type)) is not None and tensor.HasField("shape"):
+    optional = proto.type.WhichOneof("value") == "optional_type"
+    tensor = _plain(proto.type.optional_type.elem_type if optional else proto.type)
+    if tensor is not None and tensor.HasField("shape"):
         shape = tuple(_declared(d) for d in tensor.shape.dim)
     try:
         return TensorInfo(proto.name, type_string(proto.type), shape)

@@ -57,8 +57,25 @@ CASES = (
     Demand(f"{ON} r = Constant<value_float = 1.0>() y = Dropout(x, r, t)", ((2, 3),), "the ratio must be"),
     Demand(f"{ON} r = Constant<value_float = -0.5>() y = Dropout(x, r, t)", ((2, 3),), "the ratio must be"),
     Demand(after({"r": 1.5}, "y = Dropout(x, r)"), ((2, 3),), "the ratio must be"),
-    Demand(f"{ON} y = Dropout(x, z, t)", ((2, 3), ()), "index 1 is out of range"),
+    Demand(f"{ON} y = Dropout(x, z, t)", ((2, 3), ()), "the ratio must be"),
     Demand(f"{ON} y = Dropout(x, z, t)", ((2, 3), (2,)), "the ratio has the shape"),
+    *(
+        Demand(f"y = {op}(x, u{more})", shapes, text, "u")
+        for op, scores, labels in (
+            ("NegativeLogLikelihoodLoss", "the input", "the target"),
+            ("SoftmaxCrossEntropyLoss", "the scores", "the labels"),
+        )
+        for more, shapes, text in (
+            ("", ((2, 3), (), (), (3,)), f"{labels} has the shape"),
+            ("", ((2, 3, 4), (), (), (2,)), f"{labels} has the shape"),
+            ("", ((2, 3, 4), (), (), (2, 5)), f"{labels} has the shape"),
+            ("", ((2, 3), (), (), (2, 1)), f"{labels} has the shape"),
+            ("", ((3,), (), (), (3,)), f"{scores} has the shape"),
+            (", z", ((2, 3), (4,), (), (2,)), "has the shape"),
+            (", z", ((2, 3), (1,), (), (2,)), "has the shape"),
+            (", z", ((2, 3), (3, 1), (), (2,)), "has the shape"),
+        )
+    ),
     Demand("y = Gemm(x, z, w)", ((2, 3), (3, 1), (4,)), "the bias C has the shape"),
     Demand("y = Gemm(x, z, w)", ((1, 3), (3, 4), (2, 4)), "the bias C has the shape"),
     Demand("y = Gemm(x, z, w)", ((1, 3), (3, 4), (1, 1, 4)), "the bias C has the shape"),

@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 import pytest
 
+import sardonyx
+from sardonyx.ort.exceptions import InvalidArgument
 from tests.property.operators.check import GRAPH, NATIVE, REFUSALS
 from tests.tolerance import assert_close
 
@@ -114,6 +116,20 @@ def test_an_optional_sequence_holds_it(run: Callable[..., list[Any]]) -> None:
     )
     (actual,) = run(model.SerializeToString(), {"x": [f32(1), f32(2, 3)]})
     assert [a.tolist() for a in actual] == [[1], [2, 3]]
+
+
+@pytest.mark.parametrize("read", ["y = OptionalGetElement(x)", "y = OptionalHasElement(x)"])
+def test_an_optional_has_the_sizes_declared_for_it(read: str) -> None:
+    model = onnx.parser.parse_model(
+        f'<ir_version: 10, opset_import: ["" : 21]> g (optional(float[2,N]) x) => (float[?] y) {{ {read} }}'
+    )
+    model.graph.output[0].ClearField("type")
+    session = sardonyx.InferenceSession(model.SerializeToString())
+    assert session.get_inputs()[0].shape == [2, "N"]
+    session.run(None, {"x": np.ones((2, 3), np.float32)})
+    for shape in ((3, 3), (2,)):
+        with pytest.raises(InvalidArgument, match="for input: x"):
+            session.run(None, {"x": np.ones(shape, np.float32)})
 
 
 @pytest.mark.parametrize("run", [*GRAPH.values(), NATIVE["native, 1 thread"]], ids=["graph", "native"])

@@ -51,6 +51,8 @@ def test_types(proto: onnx.TypeProto, text: str, element: Any) -> None:
 def test_infos_show_what_is_declared() -> None:
     info = types.info(value(2, "N", None, -1))
     assert (info.name, info.type, info.shape) == ("x", "tensor(float)", (2, "N", None, None))
+    optional = helper.make_optional_type_proto(helper.make_tensor_type_proto(F, [2, "N"]))
+    assert types.info(helper.make_value_info("x", optional)).shape == (2, "N")
     rankless = helper.make_tensor_value_info("x", F, None)
     assert types.info(rankless).shape is None
     with pytest.raises(LoadError, match='"x": the element type 99 is unknown'):

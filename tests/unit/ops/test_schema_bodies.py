@@ -38,17 +38,6 @@ def real(*shape: int) -> Array:
     return RNG.standard_normal(shape).astype(np.float32)
 
 
-def losses() -> Iterator[Case]:
-    classes = RNG.integers(0, 5, (3, 2, 4))
-    for op, oldest in (("NegativeLogLikelihoodLoss", 12), ("SoftmaxCrossEntropyLoss", 12)):
-        for opset in (oldest, 13, onnx.defs.onnx_opset_version()):
-            for reduction in ("none", "mean", "sum"):
-                for weights in (None, np.abs(real(5))):
-                    attributes = {"reduction": reduction, "ignore_index": 2}
-                    yield Case(op, opset, (real(3, 5, 2, 4), classes, weights), attributes)
-    yield Case("SoftmaxCrossEntropyLoss", 13, (real(3, 5), classes[:, 0, 0]), {}, 2)
-
-
 def language_models() -> Iterator[Case]:
     newest = onnx.defs.onnx_opset_version()
     yield Case("SwiGLU", 28, (real(3, 5), real(3, 5)), {"alpha": 1.5})
@@ -68,7 +57,7 @@ def language_models() -> Iterator[Case]:
                 yield Case("LinearAttention", opset, (q, k, v, past, decay, beta), attributes, 2)
 
 
-CASES = [*losses(), *language_models()]
+CASES = [*language_models()]
 
 
 def model_of(case: Case) -> Any:

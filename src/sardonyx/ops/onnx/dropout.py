@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError
+from sardonyx.ir.premise import must_equal
 from sardonyx.ir.value import Value, scalar
 from sardonyx.ops.demands import single
-from sardonyx.ops.onnx.index import within
 from sardonyx.ops.onnx.random import uniform
-from sardonyx.ops.operands import integer
+from sardonyx.ops.operands import integer, size
 from sardonyx.ops.table import Node, op
 
 
@@ -35,11 +35,12 @@ def dropout(
 ) -> tuple[Value, Value]:
     """x itself; training keeps an element with probability 1 - ratio, scaled by 1 / (1 - ratio)."""
     share = scalar(0.5, dt.F32) if ratio is None else single(ratio, "the ratio").cast(dt.F32)
+    demanded = "the ratio must be at least 0 and below 1"
     if share.data is not None and not 0 <= float(share.data) < 1:
-        raise ShapeError(f"the ratio must be at least 0 and below 1, it is {float(share.data):g}")
+        raise ShapeError(f"{demanded}, it is {float(share.data):g}")
     if training_mode is None or not integer(training_mode, "training_mode"):
         return dropout_ratio(x)
     if share.data is None:
-        share = share + within(share.unary("floor").cast(dt.I64), 1).cast(dt.F32)
+        must_equal(size(share.unary("floor").cast(dt.I64), "the ratio", None), 0, demanded)
     kept = share.le(uniform(x.shape, node, None if seed is None else float(seed)))
     return kept.where(x / (1 - share).cast(x.dtype), scalar(0, x.dtype)), kept

@@ -61,7 +61,7 @@ def _step(kind: str, at: dict[str, Any], rate: float, number: int, *given: Array
     return (1 - at["norm_coefficient_post"]) * y, v, h
 
 
-@recipe("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", types="f32 f64")
+@recipe("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss")
 def loss(d: Draw) -> Call:
     classes = d.one_of(1, 3, 17)
     batch, rest = d.integer(1, 4), d.shape(0, 2, 1, 3)
