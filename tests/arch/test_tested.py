@@ -23,6 +23,8 @@ RECURRENT = "kernels.recurrent.layer kernels.recurrent.step kernels.recurrent.su
 TRANSFORMS = "kernels.winograd.input_transform kernels.winograd.output_transform"
 WINOGRAD = f"kernels.winograd.driver kernels.winograd.walk {TRANSFORMS}"
 ASSEMBLED = "compiler.control compiler.jumps compiler.records compiler.storages compiler.views"
+COLLECTION, STATE = "capi.onnxruntime_inference_collection", "capi.onnxruntime_pybind11_state"
+CAPI = f"capi._pybind_state {COLLECTION} {STATE} capi.onnxruntime_validation"
 # A file of tests, and the modules of its folder that it asks together.
 TOGETHER = {
     "tests.unit.kernels.product.test_contract": "kernels.product.driver kernels.product.pack",
@@ -30,6 +32,7 @@ TOGETHER = {
     "tests.unit.kernels.recurrent.test_recurrent": RECURRENT,
     "tests.unit.kernels.winograd.test_winograd": WINOGRAD,
     "tests.unit.compiler.test_assemble": ASSEMBLED,
+    "tests.unit.capi.test_capi": CAPI,
     "tests.unit.fuse.test_partition": "fuse.text",
     "tests.unit.ir.test_conditions": "ir.unproven ir.obligation",
     "tests.unit.loops.test_run": "loops.lower loops.schedule loops.text loops.verify",

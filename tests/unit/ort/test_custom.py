@@ -15,6 +15,7 @@ from sardonyx import Value
 from sardonyx.base import custom
 from sardonyx.capi.onnxruntime_pybind11_state import Fail
 from sardonyx.ops import table
+from sardonyx.ort.custom import op
 from tests.unit.runtime.programs import f32
 
 HEAD = '<ir_version: 10, opset_import: ["" : 21, "my.ops" : 3]>\n'
@@ -37,7 +38,7 @@ def session(text: str, fallback: str = "allow") -> Any:
 
 
 def test_a_formula_is_compiled_and_fused() -> None:
-    @sardonyx.op("Cube", domain="my.ops")
+    @op("Cube", domain="my.ops")
     def cube(x: Value, shift: Value | None = None, *, scale: float = 2.0) -> Value:
         y = x * x * x * scale
         return y if shift is None else y + shift
@@ -56,7 +57,7 @@ def test_a_formula_is_compiled_and_fused() -> None:
 
 
 def test_a_function_of_arrays_runs_between_kernels() -> None:
-    @sardonyx.op("Median", domain="my.ops", results=lambda x, keep: (x.dtype, (*x.shape[:-1], *[1] * keep)))
+    @op("Median", domain="my.ops", results=lambda x, keep: (x.dtype, (*x.shape[:-1], *[1] * keep)))
     def median(x: np.ndarray, *, keep: int = 0) -> Any:
         return np.median(x, axis=-1, keepdims=bool(keep))
 
@@ -70,9 +71,7 @@ def test_a_function_of_arrays_runs_between_kernels() -> None:
 
 
 def test_sizes_that_only_the_result_knows() -> None:
-    @sardonyx.op(
-        "Positive", domain="my.ops", results=lambda x: [(x.dtype, [None]), (np.int64, [None, len(x.shape)])]
-    )
+    @op("Positive", domain="my.ops", results=lambda x: [(x.dtype, [None]), (np.int64, [None, len(x.shape)])])
     def positive(x: np.ndarray) -> Any:
         return x[x > 0], np.argwhere(x > 0)
 
@@ -84,7 +83,7 @@ def test_sizes_that_only_the_result_knows() -> None:
 
 
 def test_a_result_never_shares_memory_and_inputs_cannot_be_written() -> None:
-    @sardonyx.op("Same", domain="my.ops", results=lambda x: x)
+    @op("Same", domain="my.ops", results=lambda x: x)
     def same(x: np.ndarray) -> np.ndarray:
         assert not x.flags.writeable
         return x[::-1][::-1]
@@ -107,7 +106,7 @@ def test_a_result_never_shares_memory_and_inputs_cannot_be_written() -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(function: Any, message: str) -> None:
-    sardonyx.op("Wrong", domain="my.ops", results=lambda x: x)(function)
+    op("Wrong", domain="my.ops", results=lambda x: x)(function)
     made = session("g (float[N,7] x) => (float[N,7] y) { a = Exp(x) [here] b = my.ops.Wrong(a) y = Exp(b) }")
     for _ in range(2):
         with pytest.raises(Fail, match=message):
@@ -115,14 +114,14 @@ def test_what_does_not_fit_is_refused_by_name(function: Any, message: str) -> No
 
 
 def test_a_wrong_call_names_the_node() -> None:
-    sardonyx.op("One", domain="my.ops")(lambda x: x)
+    op("One", domain="my.ops")(lambda x: x)
     with pytest.raises(Fail, match=r"here.*2 inputs, at most 1"):
         session("g (float[N] x) => (float[N] y) { [here] y = my.ops.One(x, x) }")
 
 
 def test_the_newest_version_that_the_model_imports_counts() -> None:
     for since, factor in ((1, 10), (3, 30), (4, 40)):
-        sardonyx.op("Times", domain="my.ops", since=since)(lambda x, factor=factor: x * float(factor))
+        op("Times", domain="my.ops", since=since)(lambda x, factor=factor: x * float(factor))
     made = session("g (float[N] x) => (float[N] y) { y = my.ops.Times(x) }")
     np.testing.assert_array_equal(made.run(None, {"x": X[0]})[0], X[0] * 30)
 
@@ -132,7 +131,7 @@ def test_adding_again_replaces_and_leaves_sessions_alone(tmp_path: Path) -> None
     onnx.save(onnx.parser.parse_model(HEAD + "g (float[N] x) => (float[N] y) { y = my.ops.Times(x) }"), path)
     made = []
     for factor in (2.0, 5.0):
-        sardonyx.op("Times", domain="my.ops")(lambda x, *, by=factor: x * by)
+        op("Times", domain="my.ops")(lambda x, *, by=factor: x * by)
         made += [sardonyx.InferenceSession(path), sardonyx.InferenceSession(path.read_bytes())]
     found = [s.run(None, {"x": X[0]})[0] / X[0] for s in made]
     np.testing.assert_allclose([f[0] for f in found], [2, 2, 5, 5], rtol=1e-6)
@@ -141,4 +140,4 @@ def test_adding_again_replaces_and_leaves_sessions_alone(tmp_path: Path) -> None
 def test_operators_of_sardonyx_are_not_replaced() -> None:
     for domain, name in (("", "Relu"), ("ai.onnx", "Relu"), ("com.microsoft", "Gelu")):
         with pytest.raises(ValueError, match=f"has an operator {name} already"):
-            sardonyx.op(name, domain=domain)
+            op(name, domain=domain)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import pickle
+import queue
 import threading
 import weakref
 from pathlib import Path
@@ -17,7 +18,10 @@ import pytest
 import sardonyx
 from sardonyx.capi.onnxruntime_pybind11_state import InvalidArgument, ModelLoadCanceled
 from sardonyx.ort import logger
+from sardonyx.ort.device import OrtDevice
 from sardonyx.ort.options import SessionOptions
+from sardonyx.ort.ortvalue import OrtValue
+from sardonyx.ort.session import InferenceSession, Session
 from sardonyx.ort.session_config import compile_options
 
 pytest.importorskip("sardonyx.compiler.compile")
@@ -39,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_path_and_bytes(path: Path) -> None:
     for source in (path, str(path), path.read_bytes()):
-        session = sardonyx.InferenceSession(source)
+        session = InferenceSession(source)
         np.testing.assert_array_equal(session.run(["y"], {"x": X})[0], Y)
     assert session._model_bytes == path.read_bytes()
     assert session._model_path is None
@@ -50,15 +54,15 @@ def test_precisions(path: Path, precision: str) -> None:
     options = sardonyx.SessionOptions()
     options.add_session_config_entry("sardonyx.precision", precision)
     for session in (
-        sardonyx.InferenceSession(path, precision=precision),
-        sardonyx.InferenceSession(path, options),
+        InferenceSession(path, precision=precision),
+        InferenceSession(path, options),
     ):
         np.testing.assert_allclose(session.run(None, {"x": X})[0], Y, rtol=0.01)
 
 
 def test_wrong_precision(path: Path) -> None:
     with pytest.raises(ValueError, match="precision='fast': expected one of fp32, strict, bf16"):
-        sardonyx.InferenceSession(path, precision="fast")
+        InferenceSession(path, precision="fast")
 
 
 def test_options_reach_the_compiler() -> None:
@@ -67,7 +71,7 @@ def test_options_reach_the_compiler() -> None:
     options.add_session_config_entry("sardonyx.fallback", "error")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_free_dimension_override_by_name("N", 4)
-    options.add_initializer("w", sardonyx.OrtValue.ortvalue_from_numpy(np.ones(3, np.float32)))
+    options.add_initializer("w", OrtValue.ortvalue_from_numpy(np.ones(3, np.float32)))
     chosen = compile_options(options, "strict")
     assert (chosen.threads, chosen.fallback, chosen.spin_us, chosen.precision) == (3, "error", 0, "strict")
     assert (chosen.dims, chosen.level) == ({"N": 4}, 99)
@@ -90,9 +94,9 @@ def test_deterministic_compute_is_strict(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_initializers_from_outside(path: Path) -> None:
     options = SessionOptions()
-    options.add_initializer("w", sardonyx.OrtValue.ortvalue_from_numpy(np.full(3, 5, np.float32)))
+    options.add_initializer("w", OrtValue.ortvalue_from_numpy(np.full(3, 5, np.float32)))
     np.testing.assert_array_equal(
-        sardonyx.InferenceSession(path, options).run(None, {"x": X})[0], np.maximum(X * 5, 0)
+        InferenceSession(path, options).run(None, {"x": X})[0], np.maximum(X * 5, 0)
     )
 
 
@@ -100,7 +104,7 @@ def test_sessions_are_picklable(path: Path) -> None:
     options = SessionOptions()
     options.intra_op_num_threads = 1
     for source in (path, path.read_bytes()):
-        session = sardonyx.InferenceSession(source, options, precision="strict")
+        session = InferenceSession(source, options, precision="strict")
         copy = pickle.loads(pickle.dumps(session))
         np.testing.assert_array_equal(copy.run(None, {"x": X})[0], Y)
         assert copy.get_session_options().intra_op_num_threads == 1
@@ -111,13 +115,13 @@ def test_subclasses_may_wrap_run_and_pickle(path: Path) -> None:
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(Doubling(path))).run(None, {"x": X})[0], 2 * Y)
 
 
-class Doubling(sardonyx.InferenceSession):
+class Doubling(InferenceSession):
     def run(self, *args: Any, **kwargs: Any) -> list[Any]:
         return [2 * value for value in super().run(*args, **kwargs)]
 
 
 def test_runs_from_many_threads(path: Path) -> None:
-    session = sardonyx.InferenceSession(path)
+    session = InferenceSession(path)
     wrong: list[object] = []
 
     def work(seed: int) -> None:
@@ -137,7 +141,7 @@ def test_runs_from_many_threads(path: Path) -> None:
 
 
 def test_a_session_dies_with_its_last_name(path: Path) -> None:
-    session = sardonyx.InferenceSession(path)
+    session = InferenceSession(path)
     session.run(None, {"x": X})
     watch = weakref.ref(session)
     gc.disable()
@@ -152,7 +156,7 @@ def test_profiles(path: Path, tmp_path: Path) -> None:
     options = SessionOptions()
     options.enable_profiling = True
     options.profile_file_prefix = str(tmp_path / "profile")
-    session = sardonyx.InferenceSession(path, options)
+    session = InferenceSession(path, options)
     assert session.get_profiling_start_time_ns() > 0
     session.run(None, {"x": X})
     file = session.end_profiling()
@@ -183,7 +187,7 @@ def test_a_profile_names_nodes_and_operators_of_what_was_run(tmp_path: Path) -> 
     options = SessionOptions()
     options.enable_profiling = True
     options.profile_file_prefix = str(tmp_path / "profile")
-    session = sardonyx.InferenceSession(onnx.parser.parse_model(BRANCHES).SerializeToString(), options)
+    session = InferenceSession(onnx.parser.parse_model(BRANCHES).SerializeToString(), options)
     session.run(None, {"x": X, "n": np.array(2), "c": np.array(True)})
     events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     nodes = {event["name"]: event["args"]["op_name"] for event in events if event["cat"] == "Node"}
@@ -194,16 +198,16 @@ def test_cancelled_load(path: Path) -> None:
     options = SessionOptions()
     options.set_load_cancellation_flag(True)
     with pytest.raises(ModelLoadCanceled):
-        sardonyx.InferenceSession(path, options)
+        InferenceSession(path, options)
 
 
 def test_options_of_the_wrong_kind(path: Path) -> None:
     with pytest.raises(TypeError, match="sess_options must be SessionOptions or None, got int"):
-        sardonyx.InferenceSession(path, 3)  # type: ignore[arg-type]
+        InferenceSession(path, 3)  # type: ignore[arg-type]
 
 
 def test_the_report_explains(path: Path) -> None:
-    session = sardonyx.InferenceSession(path)
+    session = InferenceSession(path)
     assert "kernels" in session.explain().splitlines()[0]
     assert json.loads(json.dumps(session.report.as_json()))["kernels"]
 
@@ -211,7 +215,7 @@ def test_the_report_explains(path: Path) -> None:
 def test_a_failed_run_is_logged_and_the_session_lives_on(capsys: pytest.CaptureFixture[str]) -> None:
     graph = "g (float[N] x, int64[M] i) => (float[M] y) { y = Gather(x, i) }"
     proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 17]> {graph}')
-    session = sardonyx.InferenceSession(proto.SerializeToString())
+    session = InferenceSession(proto.SerializeToString())
     x = np.arange(5, dtype=np.float32)
     with pytest.raises(InvalidArgument):
         session.run(None, {"x": x, "i": np.array([7])})
@@ -226,5 +230,111 @@ def test_compiling_for_long_is_told_once(path: Path, tmp_path: Path, monkeypatch
     told: list[str] = []
     sardonyx.set_default_logger_callback(lambda *line: told.append(line[4]), 2)
     for _ in range(2):
-        sardonyx.InferenceSession(path)
+        InferenceSession(path)
     assert [line.startswith(f"Compiling {path} takes more than") for line in told] == [True]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"), [("", "the model path is empty"), (3, "Unable to load from type '<class 'int'>'")]
+)
+def test_what_is_no_model_is_refused(source: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        InferenceSession(source)
+
+
+@pytest.mark.parametrize("code", [lambda p: p, lambda p: p.read_bytes()], ids=["a file", "bytes"])
+def test_every_description_is_of_the_model(path: Path, code: Any) -> None:
+    session = InferenceSession(code(path))
+    assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [("x", "tensor(float)", ["N", 3])]
+    assert [o.name for o in session.get_outputs()] == ["y"]
+    assert session.get_overridable_initializers() == []
+    assert session.get_modelmeta().graph_name == "g"
+    assert [i.name for i in session.get_input_memory_infos()] == ["Cpu"]
+    assert len(session.get_output_memory_infos()) == len(session.get_input_epdevices()) == 1
+    assert session.get_providers() == ["CPUExecutionProvider"]
+    assert session.get_provider_options() == {"CPUExecutionProvider": {}}
+    assert session.get_tuning_results() == []
+    assert session.get_profiling_start_time_ns() == 0
+    assert session.end_profiling() == ""
+    with pytest.raises(Exception, match=r"'session\.record_ep_graph_assignment_info' must be set to \"1\""):
+        session.get_provider_graph_assignment_info()
+
+
+def test_values_by_position_are_appended(path: Path) -> None:
+    session, fetched = InferenceSession(path), [OrtValue.ortvalue_from_numpy(X)]
+    x = OrtValue.ortvalue_from_numpy(X)
+    session.run_with_ortvaluevector(None, ["x"], [x], ["y"], fetched, [OrtDevice.make("cpu", 0)])
+    assert [value.numpy().tolist() for value in fetched] == [X.tolist(), Y.tolist()]
+    with pytest.raises(ValueError, match="shorter"):
+        session.run_with_ortvaluevector(None, ["x"], [], ["y"], fetched, [])
+
+
+def test_a_binding_belongs_to_its_session(path: Path) -> None:
+    session, other = InferenceSession(path), InferenceSession(path)
+    binding = session.io_binding()
+    with pytest.raises(ValueError, match="with the session that created it"):
+        other.run_with_iobinding(binding)
+    binding.bind_cpu_input("x", X.astype(np.float64))
+    binding.bind_output("y")
+    with pytest.raises(RuntimeError, match="^Error in execution: Unexpected input data type"):
+        session.run_with_iobinding(binding)
+
+
+def test_a_run_in_the_background_tells_its_results_or_its_error(path: Path) -> None:
+    session, told = InferenceSession(path), queue.SimpleQueue[tuple[Any, ...]]()
+    for feed in (X, X.astype(np.float64)):
+        session.run_async(None, {"x": feed}, lambda *answer: told.put(answer), "mine")
+    (y,), given, error = told.get(timeout=30)
+    assert (y.tolist(), given, error) == (Y.tolist(), "mine", "")
+    results, _, error = told.get(timeout=30)
+    assert results == []
+    assert error.startswith("Unexpected input data type")
+    with pytest.raises(ValueError, match="x"):
+        session.run_async(None, {}, lambda *_: None, None)
+
+
+def test_a_pickle_finds_its_file_from_another_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    data = pickle.dumps(InferenceSession(path.name))
+    monkeypatch.chdir("/")
+    np.testing.assert_array_equal(pickle.loads(data).run(None, {"x": X})[0], Y)
+
+
+def test_providers_that_make_no_sense_are_told_or_refused(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = InferenceSession(path, providers=[3])
+    assert "Falling back to ['CPUExecutionProvider']" in capsys.readouterr().err
+    assert session.get_providers() == ["CPUExecutionProvider"]
+    with pytest.raises(ValueError, match="must be either strings"):
+        InferenceSession(path, providers=[3], enable_fallback=0)
+    session.enable_fallback()
+    session.disable_fallback()
+    with pytest.raises(ValueError, match="must be either strings"):
+        session.set_providers([3])
+    assert session.run(None, {"x": X})[0].tolist() == Y.tolist()
+
+
+def test_the_options_are_a_copy(path: Path) -> None:
+    options = SessionOptions()
+    session = InferenceSession(path, options)
+    options.intra_op_num_threads = 7
+    assert session.get_session_options().intra_op_num_threads != 7
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [(1, True), ("1", True), (0, False), ("yes", False), ("11", False)]
+)
+def test_a_model_may_bring_options_if_it_is_asked(path: Path, given: object, read: bool) -> None:
+    proto = onnx.load(path)
+    onnx.helper.set_model_props(proto, {"ort_config": '{"session_options": {"intra_op_num_threads": 1}}'})
+    session = InferenceSession(proto.SerializeToString(), read_config_from_model=given)
+    assert (session.get_session_options().intra_op_num_threads == 1) is read
+
+
+def test_a_session_is_a_session(path: Path) -> None:
+    session: Session = InferenceSession(path)
+    value = session.create_ortvalue_from_shape_and_type([2, 3], np.float32)
+    assert value.shape() == [2, 3]
+    (found,) = session.run_with_ort_values(["y"], {"x": OrtValue.ortvalue_from_numpy(X)})
+    assert found.numpy().tolist() == Y.tolist()

@@ -1,0 +1,58 @@
+"""The public names: each has one home, is imported when it is first used, and no others are there."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+import sardonyx
+
+
+def declared() -> dict[str, str]:
+    """The module of each name that type checkers see, from the source."""
+    (block,) = (node for node in ast.parse(source()).body if isinstance(node, ast.If))
+    return {
+        alias.asname or alias.name: node.module or ""
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def source() -> str:
+    assert sardonyx.__file__ is not None
+    return Path(sardonyx.__file__).read_text(encoding="utf-8")
+
+
+def test_type_checkers_and_users_see_the_same_names() -> None:
+    assert sorted({*declared(), "__version__"}) == sardonyx.__all__
+
+
+@pytest.mark.parametrize("name", sorted(set(sardonyx.__all__) - {"__version__"}))
+def test_a_name_is_that_of_its_home(name: str) -> None:
+    home = declared()[name]
+    whole = f"{home}.{name}"
+    expected = (
+        importlib.import_module(whole) if home == "sardonyx" else getattr(importlib.import_module(home), name)
+    )
+    assert sardonyx.__getattr__(name) is expected
+    assert getattr(sardonyx, name) is expected
+    assert name in dir(sardonyx)
+
+
+@pytest.mark.parametrize("name", ["nonsense", "_HOMELESS", "__wrapped__", "ort_", ""])
+def test_other_names_are_not_there(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"module 'sardonyx' has no attribute '{name}'"):
+        sardonyx.__getattr__(name)
+
+
+def test_what_only_onnxruntime_has_says_why() -> None:
+    absent = sardonyx.ModelPackage  # type: ignore[attr-defined]
+    with pytest.raises(
+        sardonyx.capi.onnxruntime_pybind11_state.Fail, match="model packages are not supported"
+    ):
+        absent()
+    assert "ModelPackage" not in sardonyx.__all__
