@@ -195,13 +195,14 @@ def _goal(frame: pandas.DataFrame, settings: Settings) -> tuple[pandas.DataFrame
             raise TrainError(f"{settings.target!r} holds texts; they are classes, not values")
         return frame, np.asarray(numbers, np.float64), []
     goal = np.asarray(numbers, np.int64) if whole else values.astype(str).to_numpy(object).astype(str)
-    classes, counts = np.unique(goal, return_counts=True)
+    kinds, counts = np.unique(goal, return_counts=True)
+    classes = kinds.tolist()
     if len(classes) < 2:
         raise TrainError(f"{settings.target!r} has one class only, {classes[0]!r}; there is nothing to learn")
-    rare = classes[counts < 2]
-    if len(rare):
+    rare = kinds[counts < 2].tolist()
+    if rare:
         raise TrainError(f"the class {rare[0]!r} of {settings.target!r} has one row; leave such rows out")
-    return frame, goal, classes.tolist()
+    return frame, goal, classes
 
 
 def _split(
