@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,15 @@ from sardonyx.protocol.datatypes import BY_ONNX, DATATYPES
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.server import Server
 from tests.serve.clients import PYTHON, REASON
-from tests.serve.models import SUM_AND_DIFFERENCE, identity, save
+from tests.serve.models import (
+    ACCUMULATED,
+    ACCUMULATED_CONFIG,
+    SUM_AND_DIFFERENCE,
+    identity,
+    repeating,
+    repository,
+    save,
+)
 from tests.serve.running import running
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +30,10 @@ TIMEOUT_S = 120
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    save(SUM_AND_DIFFERENCE, tmp_path / "simple" / "1" / "model.onnx")
+    repository(
+        tmp_path, {"simple": (SUM_AND_DIFFERENCE, ""), "accumulated": (ACCUMULATED, ACCUMULATED_CONFIG)}
+    )
+    repeating(tmp_path)
     for row in DATATYPES.values():
         name = "bytes" if row.name == "BYTES" else np.dtype(row.numpy).name
         save(identity(row.onnx), tmp_path / f"same_{name}.onnx")
@@ -49,6 +61,8 @@ def test_every_call_of_tritonclient(models: Path) -> None:
 
     code, output = asyncio.run(run())
     assert code == 0, output
+    found = re.search(r"all (\d+) calls answered", output)
+    assert found and int(found[1]) > 130, output
 
 
 @pytest.mark.skipif(PYTHON is None, reason=REASON)

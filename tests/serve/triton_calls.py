@@ -1,13 +1,15 @@
 """Every call that tritonclient has, against a server; run as a program of its own: HTTP_URL GRPC_URL.
 
-In the same process with other clients its protobuf messages would meet others of the same names.
+In the same process with other clients its protobuf messages would meet others of the same names. What of the
+clients' public methods was not called is listed at the end, and is a failure.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
-from functools import partial
+from functools import partial, wraps
 from queue import Queue
 from typing import Any
 
@@ -23,6 +25,44 @@ LEFT = np.arange(32, dtype=np.int32).reshape(2, 16)
 RIGHT = np.full((2, 16), 3, np.int32)
 TYPES = [np.bool_, np.uint8, np.uint16, np.uint32, np.uint64, np.int8, np.int16, np.int32, np.int64]
 TYPES += [np.float16, np.float32, np.float64]
+KINDS = [rpc.InferenceServerClient, rpc_aio.InferenceServerClient]
+KINDS += [http.InferenceServerClient, http_aio.InferenceServerClient]
+KINDS += [getattr(m, k) for m in (rpc, http) for k in ("InferInput", "InferRequestedOutput", "InferResult")]
+NOT_CALLED: set[str] = set()
+
+
+def watch(kind: type) -> None:
+    """Note all public methods of a class, and strike out each that is called."""
+    for name in [name for name in dir(kind) if not name.startswith("_")]:
+        member = inspect.getattr_static(kind, name)
+        bound = type(member) if isinstance(member, staticmethod | classmethod) else None
+        function = member.__func__ if bound else member
+        key = f"{kind.__module__}.{kind.__name__}.{name}"
+        NOT_CALLED.add(key)
+
+        @wraps(function)
+        def noted(*arguments: Any, key: str = key, function: Any = function, **options: Any) -> Any:
+            NOT_CALLED.discard(key)
+            return function(*arguments, **options)
+
+        setattr(kind, name, bound(noted) if bound else noted)
+
+
+class Waited:
+    """An asynchronous client whose calls are waited for, so that it is asked as the others are."""
+
+    def __init__(self, client: Any, runner: asyncio.Runner) -> None:
+        self._client, self._runner = client, runner
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            async def made() -> Any:
+                given = getattr(self._client, name)(*arguments, **options)
+                return await given if inspect.isawaitable(given) else given
+
+            return self._runner.run(made())
+
+        return call
 
 
 def inputs(module: Any, **options: Any) -> list[Any]:
@@ -86,14 +126,23 @@ def questions(client: Any, *, as_json: Any) -> None:
     client.update_log_settings({"log_verbose_level": 0})
     assert "log_info" in str(as_json(client.get_log_settings()))
     assert client.get_cuda_shared_memory_status() is not None
+    refused(partial(client.register_cuda_shared_memory, "c", b"", 0, 1), "no CUDA shared memory")
     client.unregister_cuda_shared_memory()
+    seen = []
+    client.register_plugin(lambda request: seen.append(request.headers))
+    assert client.plugin() is not None
+    assert client.is_server_live(headers={"mine": "1"})
+    client.unregister_plugin()
+    assert len(seen) == 1
+    index = as_json(client.get_model_repository_index())
+    assert {row["name"] for row in index.get("models", index.get("rows"))} > {"simple"}
 
 
 def memory(module: Any, client: Any, *, as_json: Any) -> None:
     """Inputs and outputs in shared memory."""
     handles = {}
     for name, size in (("in0", LEFT.nbytes), ("in1", RIGHT.nbytes), ("out0", LEFT.nbytes)):
-        key = f"/sardonyx_{module.__name__.split('.')[1]}_{name}"
+        key = f"/sardonyx_{'_'.join(module.__name__.split('.')[1:])}_{name}"
         handles[name] = shm.create_shared_memory_region(name, key, size)
         client.register_system_shared_memory(name, key, size)
     try:
@@ -104,10 +153,14 @@ def memory(module: Any, client: Any, *, as_json: Any) -> None:
         tensors[1].set_shared_memory("in1", RIGHT.nbytes)
         output = module.InferRequestedOutput("OUTPUT0")
         output.set_shared_memory("out0", LEFT.nbytes)
+        assert output.name() == "OUTPUT0"
         result = client.infer("simple", tensors, outputs=[output, module.InferRequestedOutput("OUTPUT1")])
         found = shm.get_contents_as_numpy(handles["out0"], np.int32, list(LEFT.shape))
         np.testing.assert_array_equal(found, LEFT + RIGHT)
         np.testing.assert_array_equal(result.as_numpy("OUTPUT1"), LEFT - RIGHT)
+        output.unset_shared_memory()
+        again = client.infer("simple", tensors, outputs=[output]).as_numpy("OUTPUT0")
+        np.testing.assert_array_equal(again, LEFT + RIGHT)
         assert "in0" in str(as_json(client.get_system_shared_memory_status()))
         refused(partial(client.register_system_shared_memory, "in0", "/x", 1), "already in manager")
         refused(partial(client.register_system_shared_memory, "bad", "/../etc/passwd", 1), "no key")
@@ -138,6 +191,7 @@ def every_type(module: Any, client: Any, **options: Any) -> None:
 
 def over_http(url: str) -> None:
     with http.InferenceServerClient(url, concurrency=4) as client:
+        parts(http, client)
         for options in ({"binary_data": True}, {"binary_data": False}):
             check(client.infer("simple", inputs(http, **options), request_id="1", query_params={"a": 1}))
             every_type(http, client, **options)
@@ -159,9 +213,45 @@ def over_http(url: str) -> None:
         check(client.async_infer("simple", inputs(http)).get_result())
         refused(partial(client.infer, "none", inputs(http)), "unknown model")
         refused(partial(client.infer, "simple", inputs(http)[:1]), "missing required input")
-        questions(client, as_json=lambda answer: answer if isinstance(answer, dict) else {"rows": answer})
-        memory(http, client, as_json=lambda answer: answer)
-        assert {row["name"] for row in client.get_model_repository_index()} > {"simple"}
+        body, size = client.generate_request_body(inputs(http))
+        assert 0 < size < len(body)
+        parsed = client.parse_response_body(b'{"model_name": "simple", "outputs": []}')
+        assert parsed.get_response()["model_name"] == "simple"
+        assert http.InferResult.from_response_body(b'{"outputs": []}').get_output("y") is None
+        sequences(http, client)
+        questions(client, as_json=rows)
+        memory(http, client, as_json=str)
+
+
+def rows(answer: Any) -> dict[str, Any]:
+    return answer if isinstance(answer, dict) else {"rows": answer}
+
+
+def parts(module: Any, client: Any) -> None:
+    """What can be asked of tensors and results."""
+    tensor = module.InferInput("x", [1, 1], "FP32")
+    tensor.set_shape([1, 2])
+    assert (tensor.name(), tensor.datatype(), tensor.shape()) == ("x", "FP32", [1, 2])
+    tensor.set_data_from_numpy(np.array([[1, 2]], np.float32))
+    result = client.infer("same_float32", [tensor])
+    assert "same_float32" in str(result.get_response())
+    assert "FP32" in str(result.get_output("y"))
+
+
+def sequences(module: Any, client: Any) -> None:
+    """Two sequences at once; each adds what it was told."""
+    for number in range(3):
+        for key in (3, 4):
+            tensor = module.InferInput("INPUT", [1, 1], "INT32")
+            tensor.set_data_from_numpy(np.full((1, 1), key, np.int32))
+            result = client.infer(
+                "accumulated",
+                [tensor],
+                sequence_id=key,
+                sequence_start=number == 0,
+                sequence_end=number == 2,
+            )
+            assert result.as_numpy("OUTPUT").tolist() == [[key * (number + 1) + (key if number == 2 else 0)]]
 
 
 def over_rpc(url: str) -> None:
@@ -177,11 +267,16 @@ def over_rpc(url: str) -> None:
         assert result.tolist() == [[b"18:15"], [b"34:15"]]
         refused(partial(client.infer, "none", inputs(rpc)), "unknown model")
         refused(partial(client.infer, "simple", inputs(rpc), parameters={"triton_x": 1}), "reserved")
-        questions(client, as_json=lambda message: to_json(message))
+        questions(client, as_json=to_json)
         memory(rpc, client, as_json=str)
+        parts(rpc, client)
+        sequences(rpc, client)
         streamed(client)
-        names = {row.name for row in client.get_model_repository_index().models}
-        assert names > {"simple"}
+        decoupled(client)
+        streamed_sequence(client)
+        context = client.async_infer("simple", inputs(rpc), lambda result, error: done.put(error or result))
+        context.cancel()
+        done.get(timeout=60)
 
 
 def to_json(message: Any) -> dict[str, Any]:
@@ -206,37 +301,118 @@ def streamed(client: Any) -> None:
     assert [answer.get_response().id for answer in rest] == [str(n) for n in range(20) if n != 7]
 
 
-async def aio(http_url: str, rpc_url: str) -> None:
-    async with http_aio.InferenceServerClient(http_url) as client:
-        assert await client.is_server_live()
-        assert await client.is_server_ready()
-        assert await client.is_model_ready("simple")
-        for result in await asyncio.gather(*(client.infer("simple", inputs(http_aio)) for _ in range(8))):
-            check(result)
-        assert (await client.get_model_metadata("simple"))["name"] == "simple"
-        assert (await client.get_model_config("simple"))["name"] == "simple"
-        assert (await client.get_inference_statistics("simple"))["model_stats"]
-        assert await client.get_model_repository_index()
-    async with rpc_aio.InferenceServerClient(rpc_url) as client:
-        assert await client.is_server_live()
-        for result in await asyncio.gather(*(client.infer("simple", inputs(rpc_aio)) for _ in range(8))):
-            check(result)
+def repeated(count: int) -> list[Any]:
+    """What makes the decoupled model give so many answers."""
+    values = {"IN": np.arange(count, dtype=np.int32), "DELAY": np.full(count, 500, np.uint32)}
+    values["WAIT"] = np.zeros(1, np.uint32)
+    tensors = []
+    for name, data in values.items():
+        tensors.append(rpc.InferInput(name, data.shape, np_to_triton_dtype(data.dtype)))
+        tensors[-1].set_data_from_numpy(data)
+    return tensors
 
-        async def requests() -> Any:
-            for number in range(5):
-                yield {"model_name": "simple", "inputs": inputs(rpc_aio), "request_id": str(number)}
 
-        async for result, error in client.stream_infer(requests()):
-            assert error is None
-            check(result)
+def decoupled(client: Any) -> None:
+    """Many answers to one message, others between them, and an end that is told."""
+    done: Queue[Any] = Queue()
+    client.start_stream(lambda result, error: done.put(error or result), compression_algorithm="gzip")
+    for count in (40, 0, 3):
+        client.async_stream_infer(
+            "repeat_int32", repeated(count), request_id=str(count), enable_empty_final_response=True
+        )
+    client.async_stream_infer("simple", inputs(rpc), request_id="one")
+    answers = [done.get(timeout=60).get_response() for _ in range(40 + 0 + 3 + 3 + 1)]
+    client.stop_stream()
+    order = [answer.id for answer in answers]
+    assert [order.count(name) for name in ("40", "0", "3", "one")] == [41, 1, 4, 1]
+    assert order.index("one") < len(order) - 1
+    for name in ("40", "0", "3"):
+        finals = [a.parameters["triton_final_response"].bool_param for a in answers if a.id == name]
+        assert finals == [False] * int(name) + [True]
+    client.start_stream(lambda result, error: done.put(error or result))
+    client.async_stream_infer("repeat_int32", repeated(10_000), request_id="left")
+    done.get(timeout=60)
+    client.stop_stream(cancel_requests=True)
+    refused(partial(client.infer, "repeat_int32", repeated(1)), "decoupled")
+
+
+def streamed_sequence(client: Any) -> None:
+    done: Queue[Any] = Queue()
+    client.start_stream(lambda result, error: done.put(error or result))
+    for number in range(4):
+        tensor = rpc.InferInput("INPUT", [1, 1], "INT32")
+        tensor.set_data_from_numpy(np.ones((1, 1), np.int32))
+        client.async_stream_infer(
+            "accumulated",
+            [tensor],
+            sequence_id=9,
+            sequence_start=number == 0,
+            sequence_end=number == 3,
+        )
+    answers = [done.get(timeout=60).as_numpy("OUTPUT").item() for _ in range(4)]
+    client.stop_stream()
+    assert answers == [1, 2, 3, 4 + 9]
+
+
+def aio(http_url: str, rpc_url: str) -> None:
+    with asyncio.Runner() as runner:
+        for module, url in ((http_aio, http_url), (rpc_aio, rpc_url)):
+            client = runner.run(opened(module, url))
+            waited = Waited(client, runner)
+            for result in runner.run(at_once(client, module)):
+                check(result)
+            every_type(module, waited)
+            sequences(module, waited)
+            questions(waited, as_json=rows if module is http_aio else to_json)
+            memory(module, waited, as_json=str)
+            if module is http_aio:
+                assert waited.generate_request_body(inputs(http_aio))[1]
+                assert waited.parse_response_body(b'{"outputs": []}').get_response() == {"outputs": []}
+            else:
+                runner.run(streams(client))
+            waited.close()
+
+
+async def opened(module: Any, url: str) -> Any:
+    return module.InferenceServerClient(url)
+
+
+async def at_once(client: Any, module: Any) -> Any:
+    return await asyncio.gather(*(client.infer("simple", inputs(module)) for _ in range(8)))
+
+
+async def streams(client: Any) -> None:
+    async def requests() -> Any:
+        for number in range(5):
+            yield {"model_name": "simple", "inputs": inputs(rpc_aio), "request_id": str(number)}
+        yield {"model_name": "repeat_int32", "inputs": repeated(4), "request_id": "many"}
+
+    order = []
+    async for result, error in client.stream_infer(requests()):
+        assert error is None
+        order.append(result.get_response().id)
+    assert [name for name in order if name != "many"] == list("01234")
+    assert order.count("many") == 4
+
+    async def endless() -> Any:
+        yield {"model_name": "repeat_int32", "inputs": repeated(10_000)}
+        await asyncio.Event().wait()
+
+    call = client.stream_infer(endless())
+    await anext(call)
+    call.cancel()
 
 
 def main() -> None:
+    for kind in KINDS:
+        watch(kind)
+    watched = len(NOT_CALLED)
     http_url, rpc_url = sys.argv[1:]
     over_http(http_url)
     over_rpc(rpc_url)
-    asyncio.run(aio(http_url, rpc_url))
-    print("all calls answered")
+    aio(http_url, rpc_url)
+    assert not NOT_CALLED, sorted(NOT_CALLED)
+    print(f"all {watched} calls answered")
 
 
 if __name__ == "__main__":
