@@ -15,7 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from sardonyx.monitor.logs import REQUESTS, JsonFormatter, RequestLog
 from sardonyx.monitor.monitoring import Gauge, Monitoring, MonitorOptions
 from sardonyx.monitor.traces import Traces, export
-from sardonyx.protocol.errors import Code
+from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.serve.settings import TraceSettings
 from tests.monitor.records import record
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -63,6 +64,42 @@ def test_failures_are_errors_and_sampling_is_obeyed(
     Traces(provider).observe(record(headers=unsampled))
     Traces(provider, sampling_rate=0).observe(record())
     assert exporter.get_finished_spans() == ()
+
+
+def test_the_trace_settings_say_which_requests_have_spans(
+    provider: TracerProvider, exporter: InMemorySpanExporter
+) -> None:
+    settings = TraceSettings()
+    traces = Traces(provider, settings=settings)
+
+    def spans(model: str = "m", **headers: str) -> int:
+        exporter.clear()
+        for _ in range(12):
+            traces.observe(record(model=model, headers=headers))
+        return sum(span.name.startswith("infer ") for span in exporter.get_finished_spans())
+
+    assert (settings.of()["trace_mode"], spans()) == ("opentelemetry", 12)
+    settings.change({"trace_rate": "4"})
+    assert spans() == 3
+    settings.change({"trace_level": ["OFF"]}, "m")
+    assert (spans(), spans("other")) == (0, 3)
+    assert spans(traceparent=f"00-{TRACE}-b7ad6b7169203331-01") == 12
+    settings.change({"trace_level": None}, "m")
+    settings.change({"trace_count": "2", "trace_rate": None})
+    assert spans() == 2
+    settings.change({"trace_count": None, "trace_level": None})
+    assert spans() == 12
+    with pytest.raises(ServeError, match="only 'opentelemetry' can"):
+        settings.change({"trace_mode": "triton"})
+
+
+def test_settings_of_a_trace_file_say_nothing_of_spans(
+    provider: TracerProvider, exporter: InMemorySpanExporter
+) -> None:
+    settings = TraceSettings("trace.json")
+    Traces(provider, settings=settings).observe(record())
+    assert settings.of()["trace_level"] == ["OFF"]
+    assert exporter.get_finished_spans()
 
 
 def test_without_an_sdk_nothing_is_made() -> None:

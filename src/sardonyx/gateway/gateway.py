@@ -80,7 +80,7 @@ class Gateway:
             [self._traffic, *observers],
         )
         self.monitoring = Monitoring(
-            options.monitoring or MonitorOptions(options.home), self.database, self._gauges
+            options.monitoring or MonitorOptions(options.home), self.database, self._gauges, self.core.trace
         )
         self.core.observers.append(self.monitoring)
         self.administration.monitors = self.monitoring.watch

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import random
 import threading
-import uuid
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -123,10 +122,7 @@ def _snapshot(record: Record, collection: Collection, size: int) -> Snapshot:
     context = request.context
     code = "ok" if response is not None else record.error.code.name.lower() if record.error else "internal"
     return Snapshot(
-        request.id
-        or (response.id if response else "")
-        or context.headers.get("x-request-id", "")
-        or _drawn(),
+        request.known_as,
         target.model or request.model,
         response.version if response is not None else target.version,
         target.deployment,
@@ -141,10 +137,6 @@ def _snapshot(record: Record, collection: Collection, size: int) -> Snapshot:
         _copies(response.outputs, collection) if response is not None else {},
         size,
     )
-
-
-def _drawn() -> str:
-    return uuid.uuid4().hex
 
 
 def _bytes_of(tensor: Tensor, collection: Collection) -> int:

@@ -62,7 +62,7 @@ def fields(record: Record) -> dict[str, Any]:
         "model": target.model,
         "version": record.response.version if record.response else target.version,
         "deployment": target.deployment,
-        "request_id": request.id,
+        "request_id": request.known_as,
         "principal": request.context.principal.name,
         "transport": request.context.transport,
         "status": record.error.code.name.lower() if record.error else "ok",

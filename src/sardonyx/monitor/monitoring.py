@@ -23,6 +23,7 @@ from sardonyx.monitor.store import Store
 from sardonyx.monitor.traces import Traces
 from sardonyx.monitor.watch import Baselines, Watch
 from sardonyx.serve.seams import Observer, Record
+from sardonyx.serve.settings import TraceSettings
 
 _log = logging.getLogger("sardonyx.monitor")
 
@@ -65,6 +66,7 @@ class Monitoring:
         options: MonitorOptions,
         database: Database | None = None,
         gauges: Callable[[], Iterable[Gauge]] = tuple,
+        trace: TraceSettings | None = None,
     ) -> None:
         self.options = options
         self.gauges = gauges
@@ -76,7 +78,7 @@ class Monitoring:
         observers: list[Observer] = [
             self.metrics,
             self.live,
-            Traces(sampling_rate=options.trace_sampling_rate),
+            Traces(sampling_rate=options.trace_sampling_rate, settings=trace),
         ]
         if options.log_requests:
             observers.append(RequestLog())

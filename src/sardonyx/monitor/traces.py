@@ -18,6 +18,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from sardonyx import __version__
 from sardonyx.serve.seams import Record
+from sardonyx.serve.settings import TraceSettings
 
 _STAGES = ("queue", "input", "infer", "output")
 
@@ -25,12 +26,21 @@ _STAGES = ("queue", "input", "infer", "output")
 class Traces:
     """An Observer that makes spans.
 
-    A request with a W3C `traceparent` is traced if its sender traces it; of the others `sampling_rate` are.
+    A request with a W3C `traceparent` is traced if its sender traces it; of the others `sampling_rate` are,
+    of those that the settings of the trace extension take where these are about spans.
     """
 
-    def __init__(self, provider: trace.TracerProvider | None = None, sampling_rate: float = 1.0) -> None:
+    def __init__(
+        self,
+        provider: trace.TracerProvider | None = None,
+        sampling_rate: float = 1.0,
+        settings: TraceSettings | None = None,
+    ) -> None:
         provider = provider or trace.get_tracer_provider()
         self.active = not isinstance(provider, trace.ProxyTracerProvider | trace.NoOpTracerProvider)
+        self._settings = settings or TraceSettings()
+        if self.active:
+            self._settings.offer_spans()
         self._tracer = provider.get_tracer("sardonyx", __version__)
         self._sampling_rate = sampling_rate
 
@@ -46,7 +56,7 @@ class Traces:
         if remote.is_valid:
             if not remote.trace_flags.sampled:
                 return
-        elif random.random() >= self._sampling_rate:
+        elif not self._settings.spans(record.route.target.model) or random.random() >= self._sampling_rate:
             return
         end = int(record.finished_s * 1e9)
         began = end - record.timings.total_ns
@@ -78,7 +88,7 @@ def _attributes(record: Record) -> dict[str, Any]:
         "sardonyx.model": target.model,
         "sardonyx.version": record.response.version if record.response else target.version,
         "sardonyx.deployment": target.deployment,
-        "sardonyx.request_id": request.id,
+        "sardonyx.request_id": request.known_as,
         "sardonyx.batch_rows": record.timings.batch_rows,
         "sardonyx.shadow_of": record.shadow_of,
         "network.protocol.name": request.context.transport,

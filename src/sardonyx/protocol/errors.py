@@ -41,7 +41,8 @@ class Code(Enum):
 class ServeError(Exception):
     """A request that cannot be met: what, where and what to do, in words meant for the client.
 
-    `retry_after_s` is when the client may try again, in seconds; None if trying again is no use.
+    `retry_after_s` is when the client may try again, in seconds; None if trying again is no use. `request_id`
+    names the request that failed, if it has a name.
     """
 
     def __init__(self, code: Code, message: str, retry_after_s: float | None = None) -> None:
@@ -49,6 +50,7 @@ class ServeError(Exception):
         self.code = code
         self.message = message
         self.retry_after_s = retry_after_s
+        self.request_id = ""
 
 
 def invalid(message: str) -> ServeError:

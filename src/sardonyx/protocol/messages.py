@@ -6,6 +6,7 @@ Must not know how they were written on the wire.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,6 +16,8 @@ import numpy.typing as npt
 
 Parameter = bool | int | float | str
 Parameters = dict[str, Parameter]
+REQUEST_ID = "x-request-id"
+_LONGEST_ID = 128
 OnLeave = Callable[[Callable[[], None]], Callable[[], object]]
 
 
@@ -67,6 +70,12 @@ class Context:
     deadline_ns: int | None = None
     priority: int = 0
     on_leave: OnLeave | None = None
+    drawn_id: str = ""
+
+    @property
+    def told_id(self) -> str:
+        """The id of the request that its client is told: the client's own, else one that was drawn, or ""."""
+        return self.headers.get(REQUEST_ID, "")[:_LONGEST_ID] or self.drawn_id
 
 
 @dataclass(slots=True)
@@ -80,6 +89,14 @@ class InferRequest:
     parameters: Parameters = field(default_factory=dict)
     outputs: list[RequestedOutput] | None = None
     context: Context = field(default_factory=Context)
+
+    @property
+    def known_as(self) -> str:
+        """The id under which the request is kept: its own, else what its client is told; drawn if need be."""
+        context = self.context
+        if not self.id and not context.told_id:
+            context.drawn_id = uuid.uuid4().hex
+        return self.id or context.told_id
 
 
 @dataclass(slots=True)

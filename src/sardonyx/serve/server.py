@@ -174,7 +174,7 @@ class _Dispatch:
                 await application({**scope, "root_path": root}, receive, send)
                 return
         text = f"there is nothing at {path}; the protocol is under /v2"
-        await refuse(send, ServeError(Code.NOT_FOUND, text))
+        await refuse(send, ServeError(Code.NOT_FOUND, text), scope)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -15,26 +15,42 @@ from sardonyx.protocol.errors import invalid
 LOGGER = logging.getLogger("sardonyx.serve")
 _TRACE_LEVELS = ("OFF", "TIMESTAMPS", "TENSORS")
 _OFF = ["OFF"]
+_FILE, _SPANS = "triton", "opentelemetry"
 _TRACE_DEFAULTS: dict[str, Any] = {
     "trace_file": "",
     "trace_level": ["OFF"],
     "trace_rate": "1000",
     "trace_count": "-1",
     "log_frequency": "0",
-    "trace_mode": "triton",
+    "trace_mode": _FILE,
 }
 _LOG_SWITCHES = ("log_info", "log_warning", "log_error")
 _LOG_FORMATS = ("default", "ISO8601")
 
 
 class TraceSettings:
-    """What is traced: for all models, and per model where it differs."""
+    """What is traced: for all models, and per model where it differs.
+
+    The mode says what they are about: the trace file, or spans of OpenTelemetry, which all are at first.
+    """
 
     def __init__(self, file: str = "") -> None:
-        self._all = {**_TRACE_DEFAULTS, "trace_file": file}
+        self._defaults = {**_TRACE_DEFAULTS, "trace_file": file}
+        self._all = dict(self._defaults)
         self._models: dict[str, dict[str, Any]] = {}
         self._seen: dict[str, int] = {}
         self._on = False
+
+    def offer_spans(self) -> None:
+        """Spans can be made: unless there is a trace file, they are what the settings are about."""
+        if not self._all["trace_file"]:
+            self._defaults |= {"trace_mode": _SPANS, "trace_level": ["TIMESTAMPS"], "trace_rate": "1"}
+            self._all = dict(self._defaults)
+            self._on = True
+
+    def spans(self, model: str) -> bool:
+        """Whether to make spans of a request to a model that is over; counts it."""
+        return self._all["trace_mode"] == _FILE or bool(self.sampled(model))
 
     def of(self, model: str = "") -> dict[str, Any]:
         """The settings of a model, without one those of all."""
@@ -42,7 +58,8 @@ class TraceSettings:
 
     def change(self, given: Mapping[str, Any], model: str = "") -> dict[str, Any]:
         """Change what is given; None goes back to the default. INVALID_ARGUMENT for what makes no sense."""
-        changed = {key: value if value is None else _trace_value(key, value) for key, value in given.items()}
+        mode = self._all["trace_mode"]
+        changed = {key: v if v is None else _trace_value(key, v, mode) for key, v in given.items()}
         held = self._models.setdefault(model, {}) if model else self._all
         for key, value in changed.items():
             if value is not None:
@@ -50,9 +67,9 @@ class TraceSettings:
             elif model:
                 held.pop(key, None)
             else:
-                held[key] = _TRACE_DEFAULTS[key]
+                held[key] = self._defaults[key]
         self._on = any(held.get("trace_level", _OFF) != _OFF for held in (self._all, *self._models.values()))
-        if self._on and not self._all["trace_file"]:
+        if self._on and mode == _FILE and not self._all["trace_file"]:
             LOGGER.warning("traces are written nowhere: start the server with --trace-file FILE")
         return self.of(model)
 
@@ -74,7 +91,7 @@ class TraceSettings:
         return levels
 
 
-def _trace_value(key: str, value: Any) -> Any:
+def _trace_value(key: str, value: Any, mode: str) -> Any:
     if key not in _TRACE_DEFAULTS:
         raise invalid(f"unknown trace setting '{key}'; the settings are {', '.join(_TRACE_DEFAULTS)}")
     if key == "trace_file":
@@ -92,8 +109,8 @@ def _trace_value(key: str, value: Any) -> Any:
     if len(values) != 1:
         raise invalid(f"trace setting '{key}' takes one value, got {len(values)}")
     if key == "trace_mode":
-        if values[0] != "triton":
-            raise invalid(f"trace mode '{values[0]}' cannot be chosen here; only 'triton' can")
+        if values[0] != mode:
+            raise invalid(f"trace mode '{values[0]}' cannot be chosen here; only '{mode}' can")
         return values[0]
     least = -1 if key == "trace_count" else 0
     if not values[0].lstrip("-").isdecimal() or int(values[0]) < least:

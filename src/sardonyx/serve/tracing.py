@@ -44,8 +44,7 @@ class TraceFile:
         number = self._traces
         version = record.response.version if record.response else target.version
         head: dict[str, Any] = {"id": number, "model_name": target.model, "model_version": version}
-        if record.request.id:
-            head["request_id"] = record.request.id
+        head["request_id"] = record.request.known_as
         self._pending.append(head)
         if "TIMESTAMPS" in levels:
             self._pending += [

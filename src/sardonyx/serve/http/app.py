@@ -23,6 +23,7 @@ from sardonyx.serve.http.exchange import (
     Receive,
     Scope,
     Send,
+    name_of,
     on_disconnect,
     read_body,
     refuse,
@@ -52,11 +53,11 @@ class DataPlane:
             else:
                 await self._infer(scope, receive, send, path)
         except ServeError as error:
-            await refuse(send, error)
+            await refuse(send, error, scope)
         except Exception:
             LOGGER.exception("%s %s failed", scope["method"], scope["path"])
             text = "the server met a fault of its own; its log says which"
-            await refuse(send, ServeError(Code.INTERNAL, text))
+            await refuse(send, ServeError(Code.INTERNAL, text), scope)
 
     async def answer_inference(
         self, path: bytes, headers: Headers, body: Buffer, on_leave: OnLeave
@@ -68,12 +69,16 @@ class DataPlane:
         model, version = target
         core = self._core
         context = Context("http", headers, core.guard.admit(headers, "infer", model), on_leave=on_leave)
-        text = decoded(body, headers, core.options.max_body_bytes)
-        request = decode_request(model, version, text, headers.number(_HEADER_LENGTH))
-        request.context = context
-        response = await core.infer(request)
+        try:
+            text = decoded(body, headers, core.options.max_body_bytes)
+            request = decode_request(model, version, text, headers.number(_HEADER_LENGTH))
+            request.context = context
+            response = await core.infer(request)
+        except ServeError as error:
+            error.request_id = context.told_id
+            raise
         written, blobs = encode_response(response, request)
-        kind, extra = JSON, []
+        kind, extra = JSON, name_of(context.told_id)
         if blobs:
             kind = BINARY
             extra.append((_HEADER_LENGTH, b"%d" % len(written)))

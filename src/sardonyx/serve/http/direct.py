@@ -8,19 +8,17 @@ may take for headers, a body, or reading its answer. Must not know how a model r
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
-import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.serve.http.app import DataPlane
 from sardonyx.serve.http.eager import start
-from sardonyx.serve.http.exchange import Answer, Headers
+from sardonyx.serve.http.exchange import Answer, Headers, refusal
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.settings import LOGGER
 
@@ -242,10 +240,7 @@ class _Exchange:
         self._answer_error(_fault())
 
     def _answer_error(self, error: ServeError) -> None:
-        retry = error.retry_after_s
-        extra = [] if retry is None else [(b"retry-after", b"%d" % math.ceil(retry))]
-        text = orjson.dumps({"error": error.message})
-        self._write(Answer(text, extra=extra, status=error.code.http))
+        self._write(refusal(error, self._headers))
 
     def _write(self, answer: Answer) -> None:
         if self.response_complete or self.disconnected:

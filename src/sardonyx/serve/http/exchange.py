@@ -23,6 +23,7 @@ from typing import Any, TypeVar, overload
 import orjson
 
 from sardonyx.protocol.errors import Code, ServeError, invalid
+from sardonyx.protocol.messages import REQUEST_ID, Context
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
 _DIGITS = 18
+_REQUEST_ID = REQUEST_ID.encode()
 HTML = (b"content-type", b"text/html; charset=utf-8")
 EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
 BINARY = (b"content-type", b"application/octet-stream")
@@ -130,13 +132,13 @@ async def send_answer(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_events(send: Send, events: AsyncIterator[bytes]) -> None:
+async def send_events(send: Send, events: AsyncIterator[bytes], extra: Extra = ()) -> None:
     """Send server-sent events as they come; what is raised before the first one is the caller's to answer."""
     try:
         first = await anext(events)
     except StopAsyncIteration:
         first = b""
-    headers = [EVENTS, (b"cache-control", b"no-cache")]
+    headers = [EVENTS, (b"cache-control", b"no-cache"), *extra]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if first:
         await send({"type": "http.response.body", "body": b"data: %b\n\n" % first, "more_body": True})
@@ -145,11 +147,22 @@ async def send_events(send: Send, events: AsyncIterator[bytes]) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def refuse(send: Send, error: ServeError) -> None:
-    """Send an error in the protocol's form, with Retry-After if trying again makes sense."""
-    retry = error.retry_after_s
-    extra = [] if retry is None else [(b"retry-after", b"%d" % math.ceil(retry))]
-    await respond(send, error.code.http, orjson.dumps({"error": error.message}), extra=extra)
+def name_of(request_id: str) -> list[tuple[bytes, bytes]]:
+    """The header that tells a client the id of its request, if that has one."""
+    return [(_REQUEST_ID, request_id.encode("latin-1"))] if request_id else []
+
+
+def refusal(error: ServeError, headers: Headers) -> Answer:
+    """An error in the protocol's form, with Retry-After if that makes sense, for who sent `headers`."""
+    extra = name_of(error.request_id or Context(headers=headers).told_id)
+    if error.retry_after_s is not None:
+        extra.append((b"retry-after", b"%d" % math.ceil(error.retry_after_s)))
+    return Answer(orjson.dumps({"error": error.message}), extra=extra, status=error.code.http)
+
+
+async def refuse(send: Send, error: ServeError, scope: Scope) -> None:
+    """Send an error to who asked."""
+    await send_answer(send, refusal(error, Headers(scope["headers"])))
 
 
 def on_disconnect(receive: Receive, leave: Callable[[], None]) -> Callable[[], object]:

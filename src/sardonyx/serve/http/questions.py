@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from sardonyx.protocol.errors import Code, ServeError, invalid
-from sardonyx.protocol.messages import Context, InferResponse, Principal
+from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Principal
 from sardonyx.protocol.rest import parse, write
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import decoded
@@ -25,6 +25,7 @@ from sardonyx.serve.http.exchange import (
     Receive,
     Scope,
     Send,
+    name_of,
     on_disconnect,
     read_body,
     respond,
@@ -95,14 +96,19 @@ async def _answer(
         client is None or client[0] in _LOCAL,
         Context("http", headers, principal, on_leave=partial(on_disconnect, receive)),
     )
-    given = row.handler(core, question)
-    status, reply = given if isinstance(given, tuple) else await given
-    if isinstance(reply, AsyncIterator):
-        await send_events(send, reply)
-    elif isinstance(reply, bytes):
-        await respond(send, status, reply, kind=HTML)
-    else:
-        await respond(send, status, b"" if reply is None else write(reply))
+    try:
+        given = row.handler(core, question)
+        status, reply = given if isinstance(given, tuple) else await given
+        told = name_of(question.context.told_id)
+        if isinstance(reply, AsyncIterator):
+            await send_events(send, reply, told)
+        elif isinstance(reply, bytes):
+            await respond(send, status, reply, kind=HTML, extra=told)
+        else:
+            await respond(send, status, b"" if reply is None else write(reply), extra=told)
+    except ServeError as error:
+        error.request_id = question.context.told_id
+        raise
 
 
 def method_has_body(method: str) -> bool:
@@ -155,11 +161,7 @@ def _page(core: Core, question: Question) -> Answer:
 
 
 async def _generate(core: Core, question: Question) -> Answer:
-    model = await core.awake(question.model, question.version)
-    request = generating(question.body, model.signature)
-    request.model, request.version = question.model, question.version
-    request.context = question.context
-    _, responses = await core.stream(request)
+    _, responses = await core.stream(await _generating(core, question))
     answers = [response async for response in responses]
     if len(answers) != 1:
         raise invalid(
@@ -169,12 +171,18 @@ async def _generate(core: Core, question: Question) -> Answer:
 
 
 async def _generate_stream(core: Core, question: Question) -> Answer:
+    request = await _generating(core, question)
+    _ = request.known_as
+    _, responses = await core.stream(request)
+    return 200, _events(responses)
+
+
+async def _generating(core: Core, question: Question) -> InferRequest:
     model = await core.awake(question.model, question.version)
     request = generating(question.body, model.signature)
     request.model, request.version = question.model, question.version
     request.context = question.context
-    _, responses = await core.stream(request)
-    return 200, _events(responses)
+    return request
 
 
 async def _events(responses: AsyncIterator[InferResponse]) -> AsyncIterator[bytes]:

@@ -19,6 +19,7 @@ from sardonyx.serve.http.exchange import (
     Receive,
     Scope,
     Send,
+    name_of,
     on_disconnect,
     read_body,
     refuse,
@@ -42,11 +43,11 @@ class Score:
         try:
             await self._score(scope, receive, send)
         except ServeError as error:
-            await refuse(send, error)
+            await refuse(send, error, scope)
         except Exception:
             LOGGER.exception("%s %s failed", scope["method"], scope["path"])
             text = "the server met a fault of its own; its log says which"
-            await refuse(send, ServeError(Code.INTERNAL, text))
+            await refuse(send, ServeError(Code.INTERNAL, text), scope)
 
     async def _score(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
@@ -57,11 +58,16 @@ class Score:
         principal = core.guard.admit(headers, "infer", model)
         limit = core.options.max_body_bytes
         body = decoded(await read_body(receive, limit), headers, limit)
-        request = scored(parse(body), (await core.awake(model)).signature)
-        request.model = model
-        request.context = Context("http", headers, principal, on_leave=partial(on_disconnect, receive))
-        response = await core.infer(request)
-        await respond(send, 200, json.dumps(answered(response)).encode())
+        context = Context("http", headers, principal, on_leave=partial(on_disconnect, receive))
+        try:
+            request = scored(parse(body), (await core.awake(model)).signature)
+            request.model, request.context = model, context
+            response = await core.infer(request)
+        except ServeError as error:
+            error.request_id = context.told_id
+            raise
+        text = json.dumps(answered(response)).encode()
+        await respond(send, 200, text, extra=name_of(context.told_id))
 
     def _only(self) -> str:
         names = {row["name"] for row in self._core.index(ready=True)}

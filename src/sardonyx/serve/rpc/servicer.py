@@ -15,7 +15,7 @@ from google.protobuf import json_format
 
 from sardonyx.protocol.config import as_message
 from sardonyx.protocol.errors import Code, ServeError, invalid
-from sardonyx.protocol.messages import Context
+from sardonyx.protocol.messages import REQUEST_ID, Context
 from sardonyx.protocol.protobuf import decode_request, encode_response
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.core import Core
@@ -37,7 +37,16 @@ class Servicer:
 
     async def ModelInfer(self, message: Any, call: Any) -> Any:  # noqa: N802
         """One inference; it is cancelled with the call."""
-        return encode_response(await self._core.infer(self._request(message, call)))
+        request = self._request(message, call)
+        context = request.context
+        try:
+            response = await self._core.infer(request)
+        except ServeError as error:
+            error.request_id = context.told_id
+            raise
+        if told := context.told_id:
+            call.set_trailing_metadata(((REQUEST_ID, told),))
+        return encode_response(response)
 
     async def ModelStreamInfer(self, messages: AsyncIterator[Any], call: Any) -> AsyncIterator[Any]:  # noqa: N802
         """Inferences as they come: each with one answer in its order, or as many as a model gives, at once.
@@ -250,9 +259,11 @@ def _filled(document: Mapping[str, Any], message: Any) -> Any:
 
 async def refuse(call: Any, error: ServeError) -> None:
     """End a call with the status and message of an error."""
-    retry = error.retry_after_s
-    if retry is not None:
-        call.set_trailing_metadata((("retry-after", f"{retry:g}"),))
+    request_id = error.request_id or Context(headers=dict(call.invocation_metadata() or ())).told_id
+    told = [(REQUEST_ID, request_id)] if request_id else []
+    if error.retry_after_s is not None:
+        told.append(("retry-after", f"{error.retry_after_s:g}"))
+    call.set_trailing_metadata(tuple(told))
     await call.abort(getattr(grpc.StatusCode, error.code.grpc), error.message)
 
 
