@@ -156,6 +156,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "float": _real,
     "str": _word,
     "Ints": _every(_whole, "i"),
+    "Pads": _every(_whole, "i"),
     "Floats": _every(_real, "if"),
     "Strings": _texts,
 }

@@ -8,7 +8,7 @@ from sardonyx.ir.value import Value, concat, scalar
 from sardonyx.ops.demands import along, ranked, shaped
 from sardonyx.ops.onnx.conv import convolve, with_kernel
 from sardonyx.ops.table import op
-from sardonyx.ops.window import Window
+from sardonyx.ops.window import Steps, Window
 
 MICROSOFT = "com.microsoft"
 
@@ -53,7 +53,7 @@ def _causal(
 def _depthwise(x: Value, weight: Value, taps: int, dilation: int) -> Value:
     channels = weight.shape[0]
     if isinstance(channels, int):
-        return convolve(x, weight, Window.of(x.shape[2:], (taps,), (1,), (dilation,)), channels)
+        return convolve(x, weight, Window.of(x.shape[2:], (taps,), Steps(dilations=(dilation,))), channels)
     views = x.window((2,), (taps,), (1,), (dilation,))
     return (views * weight.reshape((1, channels, 1, taps))).sum(3).reshape(views.shape[:3])
 

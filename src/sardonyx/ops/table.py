@@ -1,19 +1,20 @@
 """Operators by domain, name and opset. An operator is one function over values; its signature is its schema.
 
 Positional parameters are inputs (`| None` optional, `*xs` variadic), keyword-only ones are attributes.
-A keyword-only parameter named `node` receives the `Node` itself instead of an attribute.
+A keyword-only parameter named `node` receives the `Node` itself instead of an attribute; one whose default
+is a record of `Attributes` stands for the fields of the record.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from sardonyx.base.dataclass import dataclass, field
+from sardonyx.base.dataclass import dataclass, field, fields, replace
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value
 
@@ -27,6 +28,12 @@ class Texts(NamedTuple):
 
     names: tuple[str, ...]
     codes: npt.NDArray[np.uint8]
+
+
+class Attributes:
+    """Attributes that several operators share: a dataclass derived from this is one parameter of theirs."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,8 @@ class Operator:
     `inputs` are the least and the greatest number of inputs (None: any), `attributes` the types of the
     attributes as the signature writes them, `required` those without a default, `gaps` the inputs among the
     least number that may be missing nevertheless, `reals` the defaults that are real numbers, in single
-    precision as a model holds them; all are read off the signature. One that is not `strict` ignores
-    attributes that it does not know.
+    precision as a model holds them, `records` the attributes that are handed over in one parameter; all are
+    read off the signature. One that is not `strict` ignores attributes that it does not know.
     """
 
     domain: str
@@ -62,6 +69,7 @@ class Operator:
     required: frozenset[str]
     gaps: frozenset[int] = frozenset()
     reals: Mapping[str, float] = field(default_factory=dict)
+    records: Mapping[str, Any] = field(default_factory=dict)
     strict: bool = True
 
     def __call__(self, node: Node, inputs: list[Value | None]) -> tuple[Value | None, ...]:
@@ -70,6 +78,9 @@ class Operator:
         if not self.strict:
             given = {name: value for name, value in given.items() if name in self.attributes}
         attributes = {**self.reals, **given}
+        for name, record in self.records.items():
+            names = [f.name for f in fields(record) if f.name in attributes]
+            attributes[name] = replace(record, **{own: attributes.pop(own) for own in names})
         if self.wants_node:
             attributes["node"] = node
         result = self.build(*inputs, **attributes)
@@ -89,7 +100,7 @@ def op(name: str, since: int = 1, domain: str = "", strict: bool = True) -> Call
     def add(build: F) -> F:
         parameters = inspect.signature(build).parameters.values()
         positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        keywords = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "node"]
+        attributes = list(attributes_of(build))
         least = sum(p.default is p.empty for p in positional)
         most = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
         operator = Operator(
@@ -99,12 +110,13 @@ def op(name: str, since: int = 1, domain: str = "", strict: bool = True) -> Call
             build,
             any(p.name == "node" for p in parameters),
             (least, most),
-            {p.name: str(p.annotation) for p in keywords},
-            frozenset(p.name for p in keywords if p.default is p.empty),
+            {a.name: a.type for a in attributes},
+            frozenset(a.name for a in attributes if a.default is inspect.Parameter.empty),
             frozenset(
                 n for n, p in enumerate(positional) if p.default is p.empty and "None" in str(p.annotation)
             ),
-            {p.name: float(np.float32(p.default)) for p in keywords if isinstance(p.default, float)},
+            {a.name: float(np.float32(a.default)) for a in attributes if isinstance(a.default, float)},
+            {p.name: p.default for p in parameters if isinstance(p.default, Attributes)},
             strict,
         )
         versions = _operators.setdefault((domain, name), [])
@@ -113,6 +125,24 @@ def op(name: str, since: int = 1, domain: str = "", strict: bool = True) -> Call
         return build
 
     return add
+
+
+class Attribute(NamedTuple):
+    """One attribute of a signature: its type as it is written, `Parameter.empty` if it has no default."""
+
+    name: str
+    type: str
+    default: Any
+
+
+def attributes_of(build: Build) -> Iterator[Attribute]:
+    """The attributes of an operator's function, those of records among them."""
+    for p in inspect.signature(build).parameters.values():
+        if isinstance(p.default, Attributes):
+            record: Any = p.default
+            yield from (Attribute(f.name, str(f.type), getattr(record, f.name)) for f in fields(record))
+        elif p.kind is p.KEYWORD_ONLY and p.name != "node":
+            yield Attribute(p.name, str(p.annotation), p.default)
 
 
 def withdraw(domain: str, name: str, since: int) -> None:

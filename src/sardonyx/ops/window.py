@@ -12,8 +12,31 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Shape
+from sardonyx.ops.table import Attributes
 
 Ints = Sequence[int]
+Pads = Sequence[Dim]
+"""All begins, then all ends; in a model they are numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps(Attributes):
+    """How a window moves: ONNX's attributes for the spatial axes, empty ones as ones and zeros."""
+
+    dilations: Ints = ()
+    pads: Pads = ()
+    strides: Ints = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sliding(Steps):
+    """How a window moves whose pads may follow from the sizes."""
+
+    auto_pad: str = "NOTSET"
+
+
+STEPS, SLIDING = Steps(), Sliding()
+"""One position after the other, without pads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +58,7 @@ class Window:
     def of(
         spatial: Shape,
         kernel: Sequence[Dim],
-        strides: Ints = (),
-        dilations: Ints = (),
-        pads: Ints = (),
-        auto_pad: str = "NOTSET",
+        moves: Steps = STEPS,
         ceil_mode: int = 0,
         cut: bool = False,
     ) -> Window:
@@ -49,9 +69,10 @@ class Window:
         Raises ShapeError if an attribute has another length than `spatial`.
         """
         rank = len(spatial)
-        steps = tuple(strides) or (1,) * rank
-        gaps = tuple(dilations) or (1,) * rank
-        borders = tuple(pads) or (0,) * (2 * rank)
+        steps = tuple(moves.strides) or (1,) * rank
+        gaps = tuple(moves.dilations) or (1,) * rank
+        borders = tuple(moves.pads) or (0,) * (2 * rank)
+        auto_pad = moves.auto_pad if isinstance(moves, Sliding) else "NOTSET"
         for what, given, length in (
             ("kernel_shape", kernel, rank),
             ("strides", steps, rank),
@@ -84,7 +105,7 @@ class Window:
 
 
 def _along(
-    n: Dim, extent: Dim, step: int, lo: int, hi: int, auto_pad: str, ceil_mode: bool, cut: bool
+    n: Dim, extent: Dim, step: int, lo: Dim, hi: Dim, auto_pad: str, ceil_mode: bool, cut: bool
 ) -> tuple[Dim, Dim, Dim, Dim]:
     match auto_pad:
         case "SAME_UPPER" | "SAME_LOWER":

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value, placeholder
 from sardonyx.ops import table
@@ -96,3 +97,21 @@ def test_the_newest_meaning_that_is_not_newer() -> None:
         with pytest.raises(UnsupportedOp, match=rf"test\.table\.{name}-{opset}"):
             table.lookup(OWN, name, opset)
     assert [o.since for o in table.operators() if o.domain == OWN] == [7, 13]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared(table.Attributes):
+    steps: tuple[int, ...] = ()
+    slope: float = 0.1
+
+
+def test_a_record_stands_for_its_fields() -> None:
+    def build(x: Value, *, axis: int = 0, moves: Shared = Shared()) -> tuple[Any, ...]:  # noqa: B008
+        return axis, moves
+
+    found = made(build)
+    assert set(found.attributes) == {"axis", "steps", "slope"}
+    assert (found.required, found.reals) == (frozenset(), {"slope": float(np.float32(0.1))})
+    assert found(node(steps=(2, 2), axis=1), [X]) == (1, Shared((2, 2), found.reals["slope"]))
+    assert found(node(), [X]) == (0, Shared((), found.reals["slope"]))
+    assert [a.name for a in table.attributes_of(build)] == ["axis", "steps", "slope"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sardonyx.base import dim as dims
 from sardonyx.errors import ShapeError
-from sardonyx.ops.window import Window
+from sardonyx.ops.window import Sliding, Steps, Window
 
 sizes = st.integers(1, 12)
 small = st.integers(1, 4)
@@ -33,7 +33,7 @@ def test_positions(n: int, kernel: int, step: int, gap: int, low: int, high: int
     extent = (kernel - 1) * gap + 1
     if n + low + high < extent or (ceil and low + high >= extent):
         return
-    w = Window.of((n,), (kernel,), (step,), (gap,), (low, high), ceil_mode=int(ceil))
+    w = Window.of((n,), (kernel,), Steps((gap,), (low, high), (step,)), int(ceil))
     expected = starts(n, extent, step, low, high, ceil)
     assert w.out == (len(expected),)
     assert w.low == (low,)
@@ -46,7 +46,7 @@ def test_positions(n: int, kernel: int, step: int, gap: int, low: int, high: int
 @settings(max_examples=100, deadline=None)
 @given(sizes, small, small, st.sampled_from(["SAME_UPPER", "SAME_LOWER"]))
 def test_same_gives_one_window_a_stride(n: int, kernel: int, step: int, mode: str) -> None:
-    w = Window.of((n,), (kernel,), (step,), auto_pad=mode)
+    w = Window.of((n,), (kernel,), Sliding(strides=(step,), auto_pad=mode))
     assert w.out == (math.ceil(n / step),)
     total = max((w.out[0] - 1) * step + kernel - n, 0)
     less, more = total // 2, total - total // 2
@@ -55,10 +55,10 @@ def test_same_gives_one_window_a_stride(n: int, kernel: int, step: int, mode: st
 
 def test_sizes_may_be_unknown() -> None:
     n = dims.symbol("N")
-    w = Window.of((n, 5), (3, 3), (2, 1), pads=(1, 0, 1, 0))
+    w = Window.of((n, 5), (3, 3), Steps(strides=(2, 1), pads=(1, 0, 1, 0)))
     assert w.out == (dims.floordiv(n - 1, 2) + 1, 3)
     assert w.padded
-    assert not Window.of((n,), (3,), auto_pad="VALID", pads=(1, 1)).padded
+    assert not Window.of((n,), (3,), Sliding(auto_pad="VALID", pads=(1, 1))).padded
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_sizes_may_be_unknown() -> None:
 )
 def test_attributes_that_do_not_fit(wrong: dict[str, object], said: str) -> None:
     with pytest.raises(ShapeError, match=said):
-        Window.of((5, 5), (3, 3), **wrong)  # type: ignore[arg-type]
+        Window.of((5, 5), (3, 3), Sliding(**wrong))  # type: ignore[arg-type]
 
 
 def test_kernels_that_do_not_fit() -> None:

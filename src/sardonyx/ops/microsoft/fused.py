@@ -17,7 +17,7 @@ from sardonyx.ops.onnx.linear import gemm, matrix_product
 from sardonyx.ops.onnx.norm import group_normalization, normalize_layer, normalize_rms
 from sardonyx.ops.onnx.pool import max_pool
 from sardonyx.ops.table import op
-from sardonyx.ops.window import Ints
+from sardonyx.ops.window import SLIDING, Ints, Sliding
 
 MICROSOFT = "com.microsoft"
 Floats = Sequence[float]
@@ -277,25 +277,12 @@ def fused_conv(
     *,
     activation: str | None = None,
     activation_params: Floats = (),
-    auto_pad: str = "NOTSET",
-    dilations: Ints = (),
     group: int = 1,
     kernel_shape: Ints = (),
-    pads: Ints = (),
-    strides: Ints = (),
+    moves: Sliding = SLIDING,
 ) -> Value:
     """An activation of Conv + z."""
-    y = conv(
-        x,
-        w,
-        b,
-        auto_pad=auto_pad,
-        dilations=dilations,
-        group=group,
-        kernel_shape=kernel_shape,
-        pads=pads,
-        strides=strides,
-    )
+    y = conv(x, w, b, group=group, kernel_shape=kernel_shape, moves=moves)
     y = y if z is None else y + shaped(z, "the addend Z", *y.shape)
     return activated(y, activation, activation_params)
 
@@ -316,25 +303,12 @@ def nhwc_conv(
     w: Value,
     b: Value | None = None,
     *,
-    auto_pad: str = "NOTSET",
-    dilations: Ints = (),
     group: int = 1,
     kernel_shape: Ints = (),
-    pads: Ints = (),
-    strides: Ints = (),
+    moves: Sliding = SLIDING,
 ) -> Value:
     """Conv of a tensor whose channels come last."""
-    y = conv(
-        channels_first(x),
-        w,
-        b,
-        auto_pad=auto_pad,
-        dilations=dilations,
-        group=group,
-        kernel_shape=kernel_shape,
-        pads=pads,
-        strides=strides,
-    )
+    y = conv(channels_first(x), w, b, group=group, kernel_shape=kernel_shape, moves=moves)
     return channels_last(y)
 
 
@@ -343,22 +317,11 @@ def nhwc_max_pool(
     x: Value,
     *,
     kernel_shape: Ints,
-    auto_pad: str = "NOTSET",
     ceil_mode: int = 0,
-    dilations: Ints = (),
-    pads: Ints = (),
-    strides: Ints = (),
+    moves: Sliding = SLIDING,
 ) -> Value:
     """MaxPool of a tensor whose channels come last."""
-    y = max_pool(
-        channels_first(x),
-        kernel_shape=kernel_shape,
-        auto_pad=auto_pad,
-        ceil_mode=ceil_mode,
-        dilations=dilations,
-        pads=pads,
-        strides=strides,
-    )[0]
+    y = max_pool(channels_first(x), kernel_shape=kernel_shape, ceil_mode=ceil_mode, moves=moves)[0]
     assert y is not None
     return channels_last(y)
 

@@ -12,7 +12,7 @@ from sardonyx.ops.onnx.conv import conv_transpose
 from sardonyx.ops.onnx.sampling import Border, sample
 from sardonyx.ops.operands import sizes
 from sardonyx.ops.table import op
-from sardonyx.ops.window import Ints
+from sardonyx.ops.window import Ints, Sliding
 
 MICROSOFT = "com.microsoft"
 
@@ -36,13 +36,10 @@ def conv_transpose_with_dynamic_pads(
         x,
         w,
         b,
-        auto_pad=auto_pad,
-        dilations=dilations,
         group=group,
         kernel_shape=kernel_shape,
+        moves=Sliding(dilations, () if pads is None else sizes(pads, "the pads"), strides, auto_pad),
         output_padding=output_padding,
-        pads=() if pads is None else sizes(pads, "the pads"),
-        strides=strides,
     )
 
 

@@ -24,7 +24,7 @@ from sardonyx.ops.onnx.quant import (
 from sardonyx.ops.onnx.reduce import softmax_over
 from sardonyx.ops.precision import centred
 from sardonyx.ops.table import op
-from sardonyx.ops.window import Ints
+from sardonyx.ops.window import SLIDING, Ints, Sliding
 
 MICROSOFT = "com.microsoft"
 
@@ -147,11 +147,9 @@ def qlinear_average_pool(
     y = average_pool(
         channels_first(real) if channels_last else real,
         kernel_shape=kernel_shape,
-        auto_pad=auto_pad,
         ceil_mode=ceil_mode,
         count_include_pad=count_include_pad,
-        pads=pads,
-        strides=strides,
+        moves=Sliding(pads=pads, strides=strides, auto_pad=auto_pad),
     )
     return _points(_last(y, channels_last), y_scale, y_zero_point, x.dtype)
 
@@ -236,13 +234,10 @@ def microsoft_qlinear_conv(
     y_zero_point: Value,
     b: Value | None = None,
     *,
-    auto_pad: str = "NOTSET",
     channels_last: int = 0,
-    dilations: Ints = (),
     group: int = 1,
     kernel_shape: Ints = (),
-    pads: Ints = (),
-    strides: Ints = (),
+    moves: Sliding = SLIDING,
 ) -> Value:
     """QLinearConv, also of tensors whose channels come last."""
     y = qlinear_conv(
@@ -255,12 +250,9 @@ def microsoft_qlinear_conv(
         y_scale,
         y_zero_point,
         b,
-        auto_pad=auto_pad,
-        dilations=dilations,
         group=group,
         kernel_shape=kernel_shape,
-        pads=pads,
-        strides=strides,
+        moves=moves,
     )
     return _last(y, channels_last)
 

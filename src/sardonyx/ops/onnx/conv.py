@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from sardonyx.base import dim as dims
@@ -17,7 +15,7 @@ from sardonyx.ops.onnx.sampling import linear_sample
 from sardonyx.ops.operands import needs_size, sizes
 from sardonyx.ops.precision import centred
 from sardonyx.ops.table import op
-from sardonyx.ops.window import Ints, Window
+from sardonyx.ops.window import SLIDING, STEPS, Ints, Sliding, Steps, Window
 
 
 def convolve(x: Value, w: Value, window: Window, group: int, dtype: DType | None = None) -> Value:
@@ -66,13 +64,13 @@ def _differ(a: Dim, b: Dim) -> bool:
     return dims.equal(a, b) is False
 
 
-def conv_window(x: Value, w: Value, strides: Ints, dilations: Ints, pads: Ints, auto_pad: str) -> Window:
+def conv_window(x: Value, w: Value, moves: Steps) -> Window:
     """The window of a convolution, its kernel taken from the weights. Raises ShapeError if they disagree."""
     if x.rank != w.rank or x.rank < 3:
         raise ShapeError(
             f"a convolution of {list(x.shape)} by weights {list(w.shape)} needs equal ranks of at least 3"
         )
-    return Window.of(x.shape[2:], w.shape[2:], strides, dilations, pads, auto_pad)
+    return Window.of(x.shape[2:], w.shape[2:], moves)
 
 
 @op("Conv")
@@ -81,16 +79,13 @@ def conv(
     w: Value,
     b: Value | None = None,
     *,
-    auto_pad: str = "NOTSET",
-    dilations: Ints = (),
     group: int = 1,
     kernel_shape: Ints = (),
-    pads: Ints = (),
-    strides: Ints = (),
+    moves: Sliding = SLIDING,
 ) -> Value:
     """y[n, o, p] = b[o] + sum over i, k of x[n, i, p*stride + k*dilation - low] * w[o, i, k]."""
     w = with_kernel(w, kernel_shape)
-    window = conv_window(x, w, strides, dilations, pads, auto_pad)
+    window = conv_window(x, w, moves)
     y = convolve(x, w, window, group)
     return y if b is None else y + along(b, "the bias B", y, 1)
 
@@ -111,16 +106,13 @@ def conv_integer(
     x_zero_point: Value | None = None,
     w_zero_point: Value | None = None,
     *,
-    auto_pad: str = "NOTSET",
-    dilations: Ints = (),
     group: int = 1,
     kernel_shape: Ints = (),
-    pads: Ints = (),
-    strides: Ints = (),
+    moves: Sliding = SLIDING,
 ) -> Value:
     """Conv of (x - x_zero_point) by (w - w_zero_point), exact in int32."""
     w = with_kernel(w, kernel_shape)
-    window = conv_window(x, w, strides, dilations, pads, auto_pad)
+    window = conv_window(x, w, moves)
     return convolve_integers(x, w, x_zero_point, w_zero_point, window, group)
 
 
@@ -130,21 +122,19 @@ def conv_transpose(
     w: Value,
     b: Value | None = None,
     *,
-    auto_pad: str = "NOTSET",
-    dilations: Ints = (),
     group: int = 1,
     kernel_shape: Ints = (),
+    moves: Sliding = SLIDING,
     output_padding: Ints = (),
     output_shape: Ints = (),
-    pads: Sequence[Dim] = (),
-    strides: Ints = (),
 ) -> Value:
     """The gradient of Conv: y[n, o, p*stride + k*dilation - low] += x[n, i, p] * w[i, o, k]."""
     rank = x.rank - 2
-    steps = tuple(strides) or (1,) * rank
-    gaps = tuple(dilations) or (1,) * rank
+    auto_pad = moves.auto_pad
+    steps = tuple(moves.strides) or (1,) * rank
+    gaps = tuple(moves.dilations) or (1,) * rank
     extra = tuple(output_padding) or (0,) * rank
-    borders = tuple(pads) or (0,) * (2 * rank)
+    borders = tuple(moves.pads) or (0,) * (2 * rank)
     if not len(steps) == len(gaps) == len(extra) == len(borders) // 2 == rank:
         raise ShapeError(f"strides, dilations, output_padding and pads must be those of {rank} spatial axes")
     if len(output_shape) not in (0, rank, rank + 2):
@@ -190,21 +180,19 @@ def deform_conv(
     b: Value | None = None,
     mask: Value | None = None,
     *,
-    dilations: Ints = (),
     group: int = 1,
     kernel_shape: Ints = (),
+    moves: Steps = STEPS,
     offset_group: int = 1,
-    pads: Ints = (),
-    strides: Ints = (),
 ) -> Value:
     """Conv whose taps are moved by `offset` and weighted by `mask`, interpolated between pixels."""
     w = with_kernel(w, kernel_shape)
-    window = conv_window(x, w, strides, dilations, pads, "NOTSET")
+    window = conv_window(x, w, moves)
     n, channels, rank = x.shape[0], x.shape[1], x.rank - 2
     kernel = [k for k in window.kernel if isinstance(k, int)]
     taps = int(np.prod(kernel))
     offset = shaped(offset, "the offset", n, offset_group * taps * rank, *window.out)
-    moves = offset.reshape((n, offset_group, taps, rank, *window.out))
+    shifts = offset.reshape((n, offset_group, taps, rank, *window.out))
     grid = np.stack(np.meshgrid(*(np.arange(k) for k in kernel), indexing="ij")).reshape(rank, taps)
     places = []
     for a in range(rank):
@@ -213,8 +201,8 @@ def deform_conv(
         taken = const((grid[a] * window.dilations[a]).astype(x.dtype.numpy)).reshape(
             (1, 1, taps, *(1,) * rank)
         )
-        move = moves.slice((0, 0, 0, a, *(0,) * rank), (n, offset_group, taps, 1, *window.out))
-        places.append(move.reshape((n, offset_group, taps, *window.out)) + base + taken)
+        shift = shifts.slice((0, 0, 0, a, *(0,) * rank), (n, offset_group, taps, 1, *window.out))
+        places.append(shift.reshape((n, offset_group, taps, *window.out)) + base + taken)
     per = dims.floordiv(channels, offset_group)
     columns = linear_sample(x.reshape((n, offset_group, per, *x.shape[2:])), places)
     if mask is not None:
@@ -239,15 +227,13 @@ def col2im(
     image_shape: Value,
     block_shape: Value,
     *,
-    dilations: Ints = (),
-    pads: Ints = (),
-    strides: Ints = (),
+    moves: Steps = STEPS,
 ) -> Value:
     """Add the columns of blocks up to an image: a transposed convolution by one-hot taps."""
     ranked(x, "the input", 3)
     block = sizes(block_shape, "the block shape")
     image = sizes(image_shape, "the image shape")
-    window = Window.of(image, block, strides, dilations, pads)
+    window = Window.of(image, block, moves)
     channels = dims.floordiv(x.shape[1], dims.product(block))
     equal(channels * dims.product(block), x.shape[1], "the channels are not a multiple of the block's size")
     equal(dims.product(window.out), x.shape[2], "the positions of the block and the columns differ")

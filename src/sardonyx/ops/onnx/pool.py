@@ -19,7 +19,7 @@ from sardonyx.ops.demands import ANY, ranked
 from sardonyx.ops.operands import sizes
 from sardonyx.ops.precision import widened
 from sardonyx.ops.table import Node, op
-from sardonyx.ops.window import Ints, Window
+from sardonyx.ops.window import SLIDING, Ints, Sliding, Window
 
 _MOST_SAMPLES = 4096
 
@@ -53,16 +53,13 @@ def max_pool(
     x: Value,
     *,
     kernel_shape: Ints,
-    auto_pad: str = "NOTSET",
     ceil_mode: int = 0,
-    dilations: Ints = (),
-    pads: Ints = (),
+    moves: Sliding = SLIDING,
     storage_order: int = 0,
-    strides: Ints = (),
     node: Node | None = None,
 ) -> tuple[Value | None, ...]:
     """Maximum of every window, and where in the flattened input it was found."""
-    window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode, cut=True)
+    window = Window.of(x.shape[2:], kernel_shape, moves, ceil_mode, cut=True)
     y = pool(x, window, "rmax", _lowest(x.dtype))
     if node is None or len(node.outputs) < 2 or not node.outputs[1]:
         return (y,)
@@ -143,15 +140,12 @@ def average_pool(
     x: Value,
     *,
     kernel_shape: Ints,
-    auto_pad: str = "NOTSET",
     ceil_mode: int = 0,
     count_include_pad: int = 0,
-    dilations: Ints = (),
-    pads: Ints = (),
-    strides: Ints = (),
+    moves: Sliding = SLIDING,
 ) -> Value:
     """Mean of every window over its elements, pads counted if `count_include_pad`."""
-    window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode, cut=True)
+    window = Window.of(x.shape[2:], kernel_shape, moves, ceil_mode, cut=True)
     dtype, x = x.dtype, widened(x)
     total = pool(x, window, "sum")
     spatial = x.shape[2:]
@@ -177,15 +171,12 @@ def lp_pool(
     x: Value,
     *,
     kernel_shape: Ints = (),
-    auto_pad: str = "NOTSET",
     ceil_mode: int = 0,
-    dilations: Ints = (),
+    moves: Sliding = SLIDING,
     p: float = 2.0,
-    pads: Ints = (),
-    strides: Ints = (),
 ) -> Value:
     """sum(|x|^p)^(1/p) of every window."""
-    window = Window.of(x.shape[2:], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode, cut=True)
+    window = Window.of(x.shape[2:], kernel_shape, moves, ceil_mode, cut=True)
     return _power_sum(widened(x), p, lambda y: pool(y, window, "sum")).cast(x.dtype)
 
 

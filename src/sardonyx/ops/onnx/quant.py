@@ -17,7 +17,7 @@ from sardonyx.ops.onnx.linear import matrix_product
 from sardonyx.ops.operands import needs_size
 from sardonyx.ops.precision import centred
 from sardonyx.ops.table import op
-from sardonyx.ops.window import Ints
+from sardonyx.ops.window import SLIDING, Ints, Sliding
 
 
 def spread(v: Value, what: str, x: Value, axis: int, block_size: int = 0) -> Value:
@@ -224,16 +224,13 @@ def qlinear_conv(
     y_zero_point: Value,
     b: Value | None = None,
     *,
-    auto_pad: str = "NOTSET",
-    dilations: Ints = (),
     group: int = 1,
     kernel_shape: Ints = (),
-    pads: Ints = (),
-    strides: Ints = (),
+    moves: Sliding = SLIDING,
 ) -> Value:
     """The convolution of the real numbers of x and w, as points on the scale of y; b is on theirs."""
     w = with_kernel(w, kernel_shape)
-    window = conv_window(x, w, strides, dilations, pads, auto_pad)
+    window = conv_window(x, w, moves)
     total = convolve_integers(x, w, x_zero_point, w_zero_point, window, group)
     if b is not None:
         total = total + along(b, "the bias B", total, 1)

@@ -18,7 +18,7 @@ from sardonyx.ops.demands import equal, ranked, shaped
 from sardonyx.ops.onnx.index import within
 from sardonyx.ops.onnx.quant import quantize_dynamically
 from sardonyx.ops.precision import centred
-from sardonyx.ops.table import op
+from sardonyx.ops.table import Attributes, op
 
 Strings = Sequence[str]
 Floats = Sequence[float]
@@ -36,8 +36,23 @@ _NAMES = {name.lower(): name for name in ACTIVATIONS}
 
 
 @dataclass(frozen=True, slots=True)
+class Cell(Attributes):
+    """The attributes that the three kinds of layer share."""
+
+    activation_alpha: Floats = ()
+    activation_beta: Floats = ()
+    activations: Strings = ()
+    clip: float | None = None
+    direction: str = "forward"
+    hidden_size: int | None = None
+
+
+CELL, PLAIN_CELL = Cell(), Cell(activations=("Tanh", "Tanh"))
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
-    """What the three kinds of layer share: directions, activations, clipping and layout."""
+    """A node of one of the three kinds: directions, activations, clipping and layout."""
 
     direction: str
     activations: tuple[tuple[str, float, float], ...]
@@ -46,25 +61,17 @@ class Layer:
     units: int | None
 
     @staticmethod
-    def of(
-        direction: str,
-        activations: Strings,
-        alpha: Floats,
-        beta: Floats,
-        clip: float | None,
-        layout: int,
-        units: int | None,
-        default: Strings,
-    ) -> Layer:
-        """The attributes of a node; alphas and betas go to the functions that take one, in order."""
+    def of(cell: Cell, layout: int, default: Strings) -> Layer:
+        """The layer of a node; alphas and betas go to the functions that take one, in order."""
+        direction = cell.direction
         if direction not in ("forward", "reverse", "bidirectional"):
             raise ShapeError(f"direction {direction!r} is none of forward, reverse, bidirectional")
         count = 2 if direction == "bidirectional" else 1
         places = len(default) * count
-        names = (tuple(activations) or tuple(default) * count)[:places]
+        names = (tuple(cell.activations) or tuple(default) * count)[:places]
         if len(names) < places:
             raise ShapeError(f"{len(names)} activations given for {places} places")
-        alphas, betas = iter(alpha), iter(beta)
+        alphas, betas = iter(cell.activation_alpha), iter(cell.activation_beta)
         chosen = []
         for given in names:
             name = _NAMES.get(given.lower())
@@ -73,7 +80,7 @@ class Layer:
             a = next(alphas, _ALPHA[name]) if name in _ALPHA else 0.0
             b = next(betas, _BETA[name]) if name in _BETA else 0.0
             chosen.append((name, float(a), float(b)))
-        return Layer(direction, tuple(chosen), clip if clip else None, bool(layout), units)
+        return Layer(direction, tuple(chosen), cell.clip or None, bool(layout), cell.hidden_size)
 
     @property
     def directions(self) -> int:
@@ -173,27 +180,12 @@ def lstm_1(
     initial_c: Value | None = None,
     p: Value | None = None,
     *,
-    activation_alpha: Floats = (),
-    activation_beta: Floats = (),
-    activations: Strings = (),
-    clip: float | None = None,
-    direction: str = "forward",
-    hidden_size: int | None = None,
+    cell: Cell = CELL,
     input_forget: int = 0,
     output_sequence: int = 0,
 ) -> tuple[Value, ...]:
     """LSTM with time first."""
-    layer = Layer.of(
-        direction,
-        activations,
-        activation_alpha,
-        activation_beta,
-        clip,
-        0,
-        hidden_size,
-        ("Sigmoid", "Tanh", "Tanh"),
-    )
-    return _lstm(layer, x, w, r, b, sequence_lens, initial_h, initial_c, p, bool(input_forget))
+    return lstm(x, w, r, b, sequence_lens, initial_h, initial_c, p, cell=cell, input_forget=input_forget)
 
 
 @op("LSTM", since=14)
@@ -207,49 +199,20 @@ def lstm(
     initial_c: Value | None = None,
     p: Value | None = None,
     *,
-    activation_alpha: Floats = (),
-    activation_beta: Floats = (),
-    activations: Strings = (),
-    clip: float | None = None,
-    direction: str = "forward",
-    hidden_size: int | None = None,
+    cell: Cell = CELL,
     input_forget: int = 0,
     layout: int = 0,
 ) -> tuple[Value, ...]:
     """Long short-term memory: c' = f * c + i * g(...), h' = o * h(c'), gates from x @ w + h @ r + b."""
-    layer = Layer.of(
-        direction,
-        activations,
-        activation_alpha,
-        activation_beta,
-        clip,
-        layout,
-        hidden_size,
-        ("Sigmoid", "Tanh", "Tanh"),
-    )
-    return _lstm(layer, x, w, r, b, sequence_lens, initial_h, initial_c, p, bool(input_forget))
-
-
-def _lstm(
-    layer: Layer,
-    x: Value,
-    w: Value,
-    r: Value,
-    b: Value | None,
-    lens: Value | None,
-    h: Value | None,
-    c: Value | None,
-    p: Value | None,
-    input_forget: bool,
-) -> tuple[Value, ...]:
+    layer = Layer.of(cell, layout, ("Sigmoid", "Tanh", "Tanh"))
     x = layer.time_first(x)
     w, r, b, p = layer.sized(4, w, r, b, p)
     gates = _gates(x, w, _joined(*_biases(b, 4)))
     hidden = r.shape[2]
-    extras = _extras(x, lens, peepholes=p)
-    states = [layer.state(s, x.shape[1], hidden, x) for s in (h, c)]
+    extras = _extras(x, sequence_lens, peepholes=p)
+    states = [layer.state(s, x.shape[1], hidden, x) for s in (initial_h, initial_c)]
     args = (gates, r.transpose(0, 2, 1), *states, *extras.values())
-    return layer.results("lstm", args, layer.attributes(extras, input_forget=input_forget), 2)
+    return layer.results("lstm", args, layer.attributes(extras, input_forget=bool(input_forget)), 2)
 
 
 @op("DynamicQuantizeLSTM", domain="com.microsoft")
@@ -267,25 +230,11 @@ def dynamic_quantize_lstm(
     r_scale: Value | None = None,
     r_zero_point: Value | None = None,
     *,
-    activation_alpha: Floats = (),
-    activation_beta: Floats = (),
-    activations: Strings = (),
-    clip: float | None = None,
-    direction: str = "forward",
-    hidden_size: int | None = None,
+    cell: Cell = CELL,
     input_forget: int = 0,
 ) -> tuple[Value, ...]:
     """LSTM with 8-bit weights w [D, I, 4H], r [D, H, 4H]; inputs and states are quantised by their range."""
-    layer = Layer.of(
-        direction,
-        activations,
-        activation_alpha,
-        activation_beta,
-        clip,
-        0,
-        hidden_size,
-        ("Sigmoid", "Tanh", "Tanh"),
-    )
+    layer = Layer.of(cell, 0, ("Sigmoid", "Tanh", "Tanh"))
     if w_scale is None or r_scale is None:
         raise ShapeError("DynamicQuantizeLSTM needs the scales of both weights")
     # [D, I, 4H] are those of LSTM with the last axes swapped.
@@ -331,20 +280,12 @@ def gru_1(
     sequence_lens: Value | None = None,
     initial_h: Value | None = None,
     *,
-    activation_alpha: Floats = (),
-    activation_beta: Floats = (),
-    activations: Strings = (),
-    clip: float | None = None,
-    direction: str = "forward",
-    hidden_size: int | None = None,
+    cell: Cell = CELL,
     linear_before_reset: int = 0,
     output_sequence: int = 0,
 ) -> tuple[Value, ...]:
     """GRU with time first."""
-    layer = Layer.of(
-        direction, activations, activation_alpha, activation_beta, clip, 0, hidden_size, ("Sigmoid", "Tanh")
-    )
-    return _gru(layer, x, w, r, b, sequence_lens, initial_h, bool(linear_before_reset))
+    return gru(x, w, r, b, sequence_lens, initial_h, cell=cell, linear_before_reset=linear_before_reset)
 
 
 @op("GRU", since=14)
@@ -356,39 +297,12 @@ def gru(
     sequence_lens: Value | None = None,
     initial_h: Value | None = None,
     *,
-    activation_alpha: Floats = (),
-    activation_beta: Floats = (),
-    activations: Strings = (),
-    clip: float | None = None,
-    direction: str = "forward",
-    hidden_size: int | None = None,
+    cell: Cell = CELL,
     layout: int = 0,
     linear_before_reset: int = 0,
 ) -> tuple[Value, ...]:
     """Gated recurrent unit: h' = (1 - z) * g(...) + z * h."""
-    layer = Layer.of(
-        direction,
-        activations,
-        activation_alpha,
-        activation_beta,
-        clip,
-        layout,
-        hidden_size,
-        ("Sigmoid", "Tanh"),
-    )
-    return _gru(layer, x, w, r, b, sequence_lens, initial_h, bool(linear_before_reset))
-
-
-def _gru(
-    layer: Layer,
-    x: Value,
-    w: Value,
-    r: Value,
-    b: Value | None,
-    lens: Value | None,
-    h: Value | None,
-    linear_before_reset: bool,
-) -> tuple[Value, ...]:
+    layer = Layer.of(cell, layout, ("Sigmoid", "Tanh"))
     x = layer.time_first(x)
     w, r, b, _ = layer.sized(3, w, r, b)
     hidden = r.shape[2]
@@ -398,9 +312,10 @@ def _gru(
         inner = of_state.slice((0, hidden * 2), (layer.directions, hidden))
         of_state = of_state.slice((0, 0), (layer.directions, hidden * 2)).pad((0, 0), (0, hidden))
     gates = _gates(x, w, _joined(of_input, of_state))
-    extras = _extras(x, lens, bias=inner)
-    args = (gates, r.transpose(0, 2, 1), layer.state(h, x.shape[1], hidden, x), *extras.values())
-    return layer.results("gru", args, layer.attributes(extras, linear_before_reset=linear_before_reset), 1)
+    extras = _extras(x, sequence_lens, bias=inner)
+    args = (gates, r.transpose(0, 2, 1), layer.state(initial_h, x.shape[1], hidden, x), *extras.values())
+    attrs = layer.attributes(extras, linear_before_reset=bool(linear_before_reset))
+    return layer.results("gru", args, attrs, 1)
 
 
 @op("RNN")
@@ -412,19 +327,11 @@ def rnn_1(
     sequence_lens: Value | None = None,
     initial_h: Value | None = None,
     *,
-    activation_alpha: Floats = (),
-    activation_beta: Floats = (),
-    activations: Strings = ("Tanh", "Tanh"),
-    clip: float | None = None,
-    direction: str = "forward",
-    hidden_size: int | None = None,
+    cell: Cell = PLAIN_CELL,
     output_sequence: int = 0,
 ) -> tuple[Value, ...]:
     """RNN with time first."""
-    layer = Layer.of(
-        direction, activations, activation_alpha, activation_beta, clip, 0, hidden_size, ("Tanh",)
-    )
-    return _rnn(layer, x, w, r, b, sequence_lens, initial_h)
+    return rnn(x, w, r, b, sequence_lens, initial_h, cell=cell)
 
 
 @op("RNN", since=14)
@@ -436,27 +343,15 @@ def rnn(
     sequence_lens: Value | None = None,
     initial_h: Value | None = None,
     *,
-    activation_alpha: Floats = (),
-    activation_beta: Floats = (),
-    activations: Strings = ("Tanh", "Tanh"),
-    clip: float | None = None,
-    direction: str = "forward",
-    hidden_size: int | None = None,
+    cell: Cell = PLAIN_CELL,
     layout: int = 0,
 ) -> tuple[Value, ...]:
     """Plain recurrent layer: h' = f(x @ w + h @ r + b)."""
-    layer = Layer.of(
-        direction, activations, activation_alpha, activation_beta, clip, layout, hidden_size, ("Tanh",)
-    )
-    return _rnn(layer, x, w, r, b, sequence_lens, initial_h)
-
-
-def _rnn(
-    layer: Layer, x: Value, w: Value, r: Value, b: Value | None, lens: Value | None, h: Value | None
-) -> tuple[Value, ...]:
+    layer = Layer.of(cell, layout, ("Tanh",))
     x = layer.time_first(x)
     w, r, b, _ = layer.sized(1, w, r, b)
     gates = _gates(x, w, _joined(*_biases(b, 1)))
-    extras = _extras(x, lens)
-    args = (gates, r.transpose(0, 2, 1), layer.state(h, x.shape[1], r.shape[2], x), *extras.values())
+    extras = _extras(x, sequence_lens)
+    state = layer.state(initial_h, x.shape[1], r.shape[2], x)
+    args = (gates, r.transpose(0, 2, 1), state, *extras.values())
     return layer.results("rnn", args, layer.attributes(extras), 1)
