@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-import onnx_ir
 from google.protobuf.message import DecodeError
-from onnx_ir.passes import common as passes
 
 from sardonyx.convert.framework import ConvertError, Exported
+from sardonyx.frontend.simplified import simplified
 
 OPSET = 21
 STANDARD = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.preview.training", "com.microsoft"}
@@ -121,17 +120,10 @@ def _upgraded(model: onnx.ModelProto, opset: int, notes: list[str]) -> onnx.Mode
 
 
 def _simplified(model: onnx.ModelProto, notes: list[str]) -> onnx.ModelProto:
-    steps = onnx_ir.passes.Sequential(
-        passes.IdentityEliminationPass(),
-        passes.LiftConstantsToInitializersPass(),
-        passes.DeduplicateInitializersPass(),
-        passes.CommonSubexpressionEliminationPass(),
-        passes.RemoveUnusedNodesPass(),
-        passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
-        passes.RemoveUnusedOpsetsPass(),
-    )
+    simpler = onnx.ModelProto()
+    simpler.CopyFrom(model)
     try:
-        simpler: onnx.ModelProto = onnx_ir.to_proto(steps(onnx_ir.from_proto(model)).model)
+        simpler = simplified(simpler)
         onnx.checker.check_model(simpler)
     except Exception as error:
         notes.append(f"not simplified: {_first_line(error)}")

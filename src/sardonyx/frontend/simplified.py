@@ -31,7 +31,7 @@ _PLAIN = ("", "ai.onnx")
 def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with functions inlined and identities, duplicates, dead nodes and needless casts removed.
 
-    All shapes that ONNX can infer are declared. `model` is used up.
+    Equal initialisers become one. All shapes that ONNX can infer are declared. `model` is used up.
     """
     held = _take_out(model)
     if model.functions:
@@ -41,30 +41,38 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
         model = shape_inference.infer_shapes(model)
     _Walk(opsets_of(model.opset_import)).graph(model.graph, ChainMap(), ChainMap())
     _put_back(model, held)
+    _drop_unused_imports(model)
     return model
 
 
 def _take_out(model: onnx.ModelProto) -> list[bytes]:
-    """The bytes of large tensors, which are left with their number as a place outside."""
-    held: list[bytes] = []
+    """The bytes of large tensors, which are left with their number as a place outside; equal ones have one."""
+    held: dict[bytes, int] = {}
     for tensor, _ in tensors_of(model):
         if len(tensor.raw_data) > _KEPT_BYTES:
             tensor.data_location = EXTERNAL
-            tensor.external_data.add(key=_HELD, value=str(len(held)))
-            held.append(tensor.raw_data)
+            number = held.setdefault(tensor.raw_data, len(held))
+            tensor.external_data.add(key=_HELD, value=str(number))
             tensor.ClearField("raw_data")
-    return held
+    return list(held)
 
 
 _HELD = "held"
 
 
-def _put_back(model: onnx.ModelProto, held: list[bytes]) -> None:
+def _put_back(model: onnx.ModelProto, held: Sequence[bytes]) -> None:
     for tensor, _ in tensors_of(model):
         if tensor.external_data and tensor.external_data[0].key == _HELD:
             tensor.raw_data = held[int(tensor.external_data[0].value)]
             tensor.ClearField("external_data")
             tensor.ClearField("data_location")
+
+
+def _drop_unused_imports(model: onnx.ModelProto) -> None:
+    graphs = [model.graph, *_bodies(model.graph.node)]
+    graphs += [body for function in model.functions for body in (function, *_bodies(function.node))]
+    used = {node.domain for graph in graphs for node in graph.node}
+    _keep(model.opset_import, [row for row in model.opset_import if row.domain in {*_PLAIN, *used}])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ class _Walk:
         fixed = {o.name for inner in (graph, *_bodies(graph.node)) for o in inner.output}
         known_as = _renamed(nodes, made - fixed, {o.name for o in graph.output})
         names.update(known_as)
+        names.update(_equal_weights(graph))
         kept: list[onnx.NodeProto] = []
         seen: dict[Any, onnx.NodeProto] = {}
         for node in nodes:
@@ -117,6 +126,21 @@ class _Walk:
             schema = defs.get_schema(node.op_type, self.opsets.get(domain, 1), domain)
             return bool(schema.node_determinism == defs.OpSchema.NodeDeterminism.Deterministic)
         return False
+
+
+def _equal_weights(graph: onnx.GraphProto) -> Iterator[tuple[str, str]]:
+    """Initialisers that nobody else knows and an earlier one equals, and the name of that."""
+    outside = {value.name for value in (*graph.input, *graph.output)}
+    first: dict[bytes, str] = {}
+    for name, tensor in constants.initialisers(graph).items():
+        if name not in outside and isinstance(tensor, onnx.TensorProto):
+            content = onnx.TensorProto()
+            content.CopyFrom(tensor)
+            content.ClearField("name")
+            content.ClearField("doc_string")
+            twin = first.setdefault(content.SerializeToString(deterministic=True), name)
+            if twin != name:
+                yield name, twin
 
 
 def _types(graph: onnx.GraphProto) -> Iterator[tuple[str, int]]:

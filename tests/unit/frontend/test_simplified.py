@@ -35,3 +35,21 @@ def test_large_weights_come_back_as_they_were() -> None:
     (found,) = simple.graph.initializer
     assert not found.external_data
     np.testing.assert_array_equal(onnx.numpy_helper.to_array(found), weight)
+
+
+def test_equal_weights_become_one_unless_a_caller_knows_them() -> None:
+    model = onnx.parser.parse_model("""<ir_version: 10, opset_import: ["" : 21, "com.unused" : 1]>
+    g (float[600] x, float[600] fed) => (float[600] y, float[600] z, float[600] w) {
+      a = Add(x, u)  b = Add(x, v)  y = Mul(a, b)  z = Mul(fed, t)
+    }""")
+    weight = np.arange(600, dtype=np.float32)
+    names = {"u": weight, "v": weight, "w": weight, "fed": weight, "t": -weight}
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(w, name) for name, w in names.items())
+    simple = simplified(model)
+    assert {tensor.name for tensor in simple.graph.initializer} == {"u", "w", "fed", "t"}
+    assert sorted(node.op_type for node in simple.graph.node) == ["Add", "Mul", "Mul"]
+    assert [row.domain for row in simple.opset_import] == [""]
+    y, z, w = ReferenceEvaluator(simple).run(None, {"x": weight, "fed": weight})
+    np.testing.assert_array_equal(y, (2 * weight) ** 2)
+    np.testing.assert_array_equal(z, -(weight**2))
+    np.testing.assert_array_equal(w, weight)
