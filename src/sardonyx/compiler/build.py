@@ -10,6 +10,7 @@ import queue
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -57,7 +58,7 @@ class Build:
         level: the part of its target that many machines have in common; shared modules are compiled for it.
         store: where objects and images are kept.
         compiler: a digest of this package's code, on which the texts of shared modules depend.
-        jobs: threads that compile what is new; 0 = as many as there are cores, 1 = none but the caller's.
+        jobs: threads that compile what is new, the caller's included; 0 = as many as there are cores.
     """
 
     def __init__(self, goal: Goal, level: Target, store: Cache, compiler: str, jobs: int = 0) -> None:
@@ -65,7 +66,9 @@ class Build:
         self.modules: dict[str, Module] = {}
         self.compiled = 0
         self._threads: list[threading.Thread] = []
-        self._most_threads = 0 if jobs == 1 else jobs or cores.team_size()
+        self._keeper: threading.Thread | None = None
+        self._made: queue.SimpleQueue[tuple[Module, ExitStack] | None] = queue.SimpleQueue()
+        self._most_threads = (jobs or cores.team_size()) - 1
         self._new: queue.SimpleQueue[Module | None] = queue.SimpleQueue()
         self._keys: set[str] = set()
         self._is_over = False
@@ -80,6 +83,7 @@ class Build:
         self._is_over = True
         for _ in self._threads:
             self._new.put(None)
+        self._end_keeper()
 
     def add(self, name: str, text: Text) -> None:
         """Have a module, unless there is one of that name; it is compiled while the caller goes on."""
@@ -119,8 +123,14 @@ class Build:
     def _hire(self) -> None:
         """One more thread, if there may be one and it has something to do."""
         if len(self._threads) < min(self._most_threads, len(self._keys)):
+            from sardonyx.object import engine
+
+            engine.load()
             self._threads.append(threading.Thread(target=self._serve, name="sardonyx-compile"))
             self._threads[-1].start()
+            if self._keeper is None:
+                self._keeper = threading.Thread(target=self._keep_all, name="sardonyx-keep")
+                self._keeper.start()
 
     def _serve(self) -> None:
         """Compile until there is nothing more; what another process is compiling comes last."""
@@ -136,19 +146,48 @@ class Build:
         if self._is_over:
             return True
         try:
-            with self.store.claim("object", module.key, wait=wait) as is_ours:
-                if not is_ours:
+            with ExitStack() as claim:
+                if not claim.enter_context(self.store.claim("object", module.key, wait=wait)):
                     return False
                 module.code = self.store.get("object", module.key)
                 if module.code is None:
                     from sardonyx.object import engine
 
                     module.code = engine.compile_object(module.ir, module.goal.target)
-                    self.store.put("object", module.key, module.code)
                     self.compiled += 1
+                    self._keep(module, claim.pop_all())
         except BaseException as error:
             module.error = error
         return True
+
+    def _keep(self, module: Module, claim: ExitStack) -> None:
+        """Store what was compiled and end its claim; a thread of its own does that if there are any.
+
+        Each step in a file gives up the interpreter, for which who compiles would wait.
+        """
+        if self._keeper is not None:
+            self._made.put((module, claim))
+            return
+        self._store(module, claim)
+
+    def _store(self, module: Module, claim: ExitStack) -> None:
+        with claim:
+            assert module.code is not None
+            self.store.put("object", module.key, module.code)
+
+    def _keep_all(self) -> None:
+        """Store what others have compiled until there is nothing more."""
+        while (made := self._made.get()) is not None:
+            try:
+                self._store(*made)
+            except BaseException as error:
+                made[0].error = error
+
+    def _end_keeper(self) -> None:
+        if self._keeper is not None:
+            self._made.put(None)
+            self._keeper.join()
+            self._keeper = None
 
     def image(self, report: Report) -> tuple[str, LoadedImage]:
         """All modules compiled and linked: the key of the image in the cache, and the image.
@@ -161,6 +200,7 @@ class Build:
         for thread in self._threads:
             thread.join()
         self._threads.clear()
+        self._end_keeper()
         for module in self.modules.values():
             if module.error is not None:
                 raise module.error

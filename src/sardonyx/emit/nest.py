@@ -82,6 +82,7 @@ class _KernelEmitter(TileEmitter):
         self.words: list[Word] = []
         self._word_values: dict[tuple[int, Dim], V] = {}
         self._numbers: dict[tuple[float, DType], V] = {}
+        self._extents: dict[Axis, V] = {}
         tile = kernel.form != "loops"
         params = _EPILOGUE if tile else [("args", "ptr"), ("ctx", "ptr")]
         function = Function(module, "KERNEL_NAME", params)
@@ -119,7 +120,17 @@ class _KernelEmitter(TileEmitter):
             if self.kernel.form == "loops" or (
                 self.kernel.form == "product" and axis in self.kernel.outer[1:-2]
             ):
-                self.declare(None, axis.extent)
+                self._declare_extent(axis)
+
+    def _declare_extent(self, axis: Axis) -> None:
+        """Make the extent of an outer axis available: a word, if it is not one along which lanes run."""
+        if axis in (self.vector, self.kernel.cross) or not isinstance(axis.extent, int):
+            self.declare(None, axis.extent)
+        else:
+            self._extents[axis] = self._new_word("i64", None, axis.extent)
+
+    def extent(self, axis: Axis) -> V:
+        return self._extents.get(axis) or self.word(None, axis.extent)
 
     def declare(self, buffer: Buffer | None, dim: Dim) -> None:
         """Make one word available."""
@@ -127,16 +138,18 @@ class _KernelEmitter(TileEmitter):
             return
         key = (id(buffer) if buffer else 0, dim)
         if key not in self._word_values:
-            type_ = "ptr" if buffer else "i64"
-            self._word_values[key] = self.f.word(self.args, len(self.words), type_)
-            self.words.append(Word(buffer, dim))
+            self._word_values[key] = self._new_word("ptr" if buffer else "i64", buffer, dim)
+
+    def _new_word(self, type_: str, buffer: Buffer | None, dim: Dim) -> V:
+        self.words.append(Word(buffer, dim))
+        return self.f.word(self.args, len(self.words) - 1, type_)
 
     def declare_number(self, number: Number) -> None:
         """Make the word of a number available."""
         key = number.value, number.dtype
         if key not in self._numbers:
-            self._numbers[key] = self.f.word(self.args, len(self.words), convert.memory_type(number.dtype))
-            self.words.append(Word(None, number_bits(number.value, number.dtype)))
+            bits = number_bits(number.value, number.dtype)
+            self._numbers[key] = self._new_word(convert.memory_type(number.dtype), None, bits)
 
     def number(self, number: Number) -> V:
         return self._numbers[number.value, number.dtype]
@@ -173,7 +186,7 @@ class _KernelEmitter(TileEmitter):
         flat, tail = self.f.word(coords, 0), [self.f.word(coords, 1), self.f.word(coords, 2)]
         lead = outer[:-2]
         if len(lead) == 2:
-            extent = self.word(None, lead[1].extent)
+            extent = self.extent(lead[1])
             return [self.f.binary("udiv", flat, extent), self.f.binary("urem", flat, extent), *tail]
         return [flat, *tail] if lead else tail
 
@@ -182,7 +195,7 @@ class _KernelEmitter(TileEmitter):
         outer, f = self.kernel.outer, self.f
         points = int_(1)
         for axis in outer:
-            points = f.mul(points, self.word(None, axis.extent))
+            points = f.mul(points, self.extent(axis))
         with f.when(f.icmp("sgt", points, int_(0))):
             self._share_limits(points)
             self.hoist(self.kernel.body, {*outer, *self.inner_axes()})
@@ -247,7 +260,7 @@ class _KernelEmitter(TileEmitter):
 
     def _run_range(self, axis: Axis, rest: Sequence[Axis], share: Callable[[V, int], tuple[V, V]]) -> bool:
         """Run the part of an axis that `share` gives for (extent, grain), if it runs in blocks of points."""
-        extent = self.word(None, axis.extent)
+        extent = self.extent(axis)
         if axis is self.vector:
             self._along_vector(*share(extent, _GRAIN))
         elif axis is self.kernel.cross:
@@ -283,7 +296,7 @@ class _KernelEmitter(TileEmitter):
 
     def _units(self, axis: Axis) -> V:
         """How many shared points an axis has."""
-        extent, size = self.word(None, axis.extent), self._block_size(axis)
+        extent, size = self.extent(axis), self._block_size(axis)
         return extent if size == 1 else self.f.binary("udiv", self.f.add(extent, int_(size - 1)), int_(size))
 
     def _digits(self, number: V, extents: Sequence[V]) -> list[V]:
@@ -314,7 +327,7 @@ class _KernelEmitter(TileEmitter):
         axis, rest = axes[0], axes[1:]
         if self._run_range(axis, rest, lambda extent, _: (int_(0), extent)):
             return
-        with self.f.loop(int_(0), self.word(None, axis.extent)) as loop, self.scope():
+        with self.f.loop(int_(0), self.extent(axis)) as loop, self.scope():
             self.enter(axis, loop.index)
             self.hoist(self.kernel.body, {*rest, *self.inner_axes()})
             self._nest(rest)

@@ -64,6 +64,10 @@ class Scopes:
         """The value of an argument word."""
         raise NotImplementedError
 
+    def extent(self, axis: Axis) -> V:
+        """The extent of an outer axis."""
+        raise NotImplementedError
+
     def declare(self, buffer: Buffer | None, dim: Dim) -> None:
         """Make an argument word available."""
         raise NotImplementedError

@@ -42,15 +42,15 @@ class WindowEmitter(LoopEmitter):
 
     def jam_width(self, axis: Axis) -> int:
         """How many points are run together."""
-        return self._widths(axis)[0]
-
-    def _widths(self, axis: Axis) -> tuple[int, ...]:
         windows = [s for s in self.kernel.body if isinstance(s, Reduce)]
         points = len(list(_taps(windows[0].axes)))
-        return _block_widths(axis.extent, 8 if points <= 25 and len(windows) == 1 else 4)
+        return _block_width(axis.extent, 8 if points <= 25 and len(windows) == 1 else 4)
 
     def jam(self, axis: Axis, rest: Sequence[Axis], low: V, high: V) -> None:
-        """Run blocks of points of `axis` together: each tap's shared operands are read once a block."""
+        """Run blocks of points of `axis` together: each tap's shared operands are read once a block.
+
+        The last block begins earlier if points are left over, and computes some again.
+        """
         windows = [s for s in self.kernel.body if isinstance(s, Reduce)]
         for vector in rest:
             self.enter(vector, int_(0))
@@ -61,10 +61,16 @@ class WindowEmitter(LoopEmitter):
                     if not self._is_displacement(tap):
                         self.enter(tap, int_(index))
                 taps.append((at, dict(self.pointers[-1])))
-        for width in self._widths(axis):
-            with self.f.loop(low, self.f.sub(high, int_(width - 1)), width) as loop:
-                self._jam_block(axis, loop.index, width, windows, taps)
-            low = loop.index
+        f, width, extent = self.f, self.jam_width(axis), self.extent(axis)
+        is_whole = isinstance(axis.extent, int) and axis.extent % width == 0
+        last = f.sub(extent, int_(width))
+        end = high if isinstance(axis.extent, int) else f.select(f.icmp("sge", last, int_(0)), high, low)
+        with f.loop(low, end, width) as loop:
+            first = loop.index if is_whole else f.smin(loop.index, last)
+            self._jam_block(axis, first, width, windows, taps)
+        if end is not high:
+            with f.loop(end, high) as loop:
+                self._jam_block(axis, loop.index, 1, windows, taps)
 
     def _jam_block(
         self,
@@ -118,11 +124,10 @@ def _taps(axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
     return product(*(range(int(a.extent)) for a in axes))  # type: ignore[arg-type]
 
 
-def _block_widths(extent: Dim, most: int) -> tuple[int, ...]:
-    """How many points to run together, first and for what is left over."""
+def _block_width(extent: Dim, most: int) -> int:
+    """How many points to run together: so many that few of the last block were computed before."""
     if not isinstance(extent, int):
-        return (most, most // 2, 1)
+        return most
     if extent <= most:
-        return (max(1, extent),)
-    best = max(range(most // 2 + 1, most + 1), key=lambda width: (-(extent % width), width))
-    return (best, extent % best) if extent % best else (best,)
+        return max(1, extent)
+    return max(range(most // 2 + 1, most + 1), key=lambda width: (-(-extent % width), width))

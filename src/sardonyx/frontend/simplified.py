@@ -46,7 +46,7 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _take_out(model: onnx.ModelProto) -> list[bytes]:
-    """The bytes of large tensors, which are left with their number as a place outside; equal ones have one."""
+    """The bytes of large tensors, equal ones once; what is left says their number, as a place outside."""
     held: dict[bytes, int] = {}
     for tensor, _ in tensors_of(model):
         if len(tensor.raw_data) > _KEPT_BYTES:

@@ -10,7 +10,7 @@ import ctypes
 import re
 import threading
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sardonyx.base.target import Target
 from sardonyx.errors import CompileError
@@ -23,12 +23,17 @@ def llvm_version() -> str:
     return f"llvmlite-{llvmlite.__version__}"
 
 
+def load() -> None:
+    """Load LLVM now: the steps of an import would take long on a thread that others hold up."""
+    _library()
+
+
 def compile_object(ir: str, target: Target) -> bytes:
     """Object code (ELF, position independent) of one IR module; threads may do this side by side.
 
     Raises CompileError with the offending line if the text is not valid IR.
     """
-    return _emit(*_parse(ir, target))
+    return _compiled(ir, target, _OBJECT)
 
 
 def assembly(ir: str, target: Target) -> str:
@@ -36,8 +41,7 @@ def assembly(ir: str, target: Target) -> str:
 
     Raises CompileError with the offending line if the text is not valid IR.
     """
-    machine, module = _parse(ir, target)
-    return str(machine.emit_assembly(module))
+    return _compiled(ir, target, _ASSEMBLY).decode()
 
 
 @cache
@@ -49,24 +53,69 @@ def _binding() -> Any:
     return llvm
 
 
+class _Library:
+    """LLVM through llvmlite's library, without the lock by which llvmlite lets in one thread at a time.
+
+    That is for modules of one context; here each thread has its own. `parse` and `emit` let other threads run
+    Python meanwhile. The others keep the interpreter, which a thread would have to wait for afterwards.
+    """
+
+    def __init__(self) -> None:
+        lib = _binding().ffi.lib
+        parallel = ctypes.CDLL(lib._name, handle=lib._handle)
+        quick = ctypes.PyDLL(lib._name, handle=lib._handle)
+        self.parse = _function(parallel.LLVMPY_ParseAssembly, _PTR, _PTR, ctypes.c_char_p, _TEXT)
+        self.emit = _function(
+            parallel.LLVMPY_TargetMachineEmitToMemory, _PTR, _PTR, _PTR, ctypes.c_int, _TEXT
+        )
+        self.verify = _function(quick.LLVMPY_VerifyModule, ctypes.c_bool, _PTR, _TEXT)
+        self.start = _function(quick.LLVMPY_GetBufferStart, _PTR, _PTR)
+        self.size = _function(quick.LLVMPY_GetBufferSize, ctypes.c_size_t, _PTR)
+        self.free = _function(quick.LLVMPY_DisposeMemoryBuffer, None, _PTR)
+        self.drop = _function(quick.LLVMPY_DisposeModule, None, _PTR)
+        self.forget = _function(quick.LLVMPY_DisposeString, None, ctypes.c_char_p)
+
+
+_PTR, _TEXT = ctypes.c_void_p, ctypes.POINTER(ctypes.c_char_p)
+_ASSEMBLY, _OBJECT = 0, 1
+
+
+def _function(found: Any, result: Any, *arguments: Any) -> Any:
+    found.restype, found.argtypes = result, arguments
+    return found
+
+
+@cache
+def _library() -> _Library:
+    return _Library()
+
+
+class _Machine(NamedTuple):
+    """A code generator, and how a module says that it is for it, on the line of its first one."""
+
+    generator: Any
+    head: str
+
+
 class _Thread(threading.local):
     """What a thread compiles with: contexts and code generators are not to be shared."""
 
     def __init__(self) -> None:
         self.context = _binding().create_context()
-        self.machines: dict[tuple[Any, ...], Any] = {}
+        self.machines: dict[tuple[Any, ...], _Machine] = {}
 
-    def machine(self, target: Target) -> Any:
+    def machine(self, target: Target) -> _Machine:
         """The code generator for a target."""
         settings = ",".join([*(f"+{feature}" for feature in target.features), *target.tuning])
         facts = target.triple, target.cpu, settings
         found = self.machines.get(facts)
         if found is None:
-            found = _binding().Target.from_triple(target.triple)
-            found = found.create_target_machine(
+            generator = _binding().Target.from_triple(target.triple)
+            generator = generator.create_target_machine(
                 cpu=target.cpu, features=settings, opt=2, reloc="pic", codemodel="small"
             )
-            self.machines[facts] = found
+            head = f'target datalayout = "{generator.target_data}" target triple = "{target.triple}" '
+            found = self.machines[facts] = _Machine(generator, head)
         return found
 
 
@@ -75,35 +124,40 @@ def _threads() -> _Thread:
     return _Thread()
 
 
-def _parse(ir: str, target: Target) -> tuple[Any, Any]:
-    thread = _threads()
+def _compiled(ir: str, target: Target, kind: int) -> bytes:
+    thread, library = _threads(), _library()
     machine = thread.machine(target)
+    text = (machine.head + ir).encode()
+    module, problem = _called(library.parse, _address(thread.context), text)
     try:
-        module = _binding().parse_assembly(ir, thread.context)
-        module.verify()
-    except RuntimeError as error:
-        raise CompileError(_explain(str(error), ir)) from None
-    module.triple = target.triple
-    module.data_layout = str(machine.target_data)
-    return machine, module
-
-
-def _emit(machine: Any, module: Any) -> bytes:
-    """What `machine.emit_object` does, without the lock by which llvmlite lets in one thread at a time.
-
-    The lock is for modules of one context; here each thread has its own.
-    """
-    ffi = _binding().ffi
-    locked = ffi.lib.LLVMPY_TargetMachineEmitToMemory
-    with ffi.OutputString() as problem:
-        buffer = getattr(locked, "_cfn", locked)(machine, module, 1, problem)
+        is_bad = not module
+        if not is_bad:
+            is_bad, problem = _called(library.verify, module)
+        if is_bad:
+            raise CompileError(_explain(problem, ir))
+        buffer, problem = _called(library.emit, _address(machine.generator), module, kind)
         if not buffer:
             raise CompileError(f"LLVM cannot generate code: {problem}")
-    try:
-        start, size = ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer)
-        return ctypes.string_at(start, size)
+        try:
+            return ctypes.string_at(library.start(buffer), library.size(buffer))
+        finally:
+            library.free(buffer)
     finally:
-        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+        if module:
+            library.drop(module)
+
+
+def _called(function: Any, *arguments: Any) -> tuple[Any, str]:
+    """What a function gives, and what it says about it."""
+    said = ctypes.c_char_p()
+    result = function(*arguments, said)
+    text = (said.value or b"").decode(errors="replace")
+    _library().forget(said)
+    return result, text
+
+
+def _address(reference: Any) -> ctypes.c_void_p:
+    return ctypes.cast(reference._as_parameter_, ctypes.c_void_p)
 
 
 def _explain(message: str, ir: str) -> str:

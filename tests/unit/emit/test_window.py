@@ -7,24 +7,22 @@ import pytest
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.emit.window import _block_widths
+from sardonyx.emit.window import _block_width
 from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Reduce, Reduced, Store
 from tests.unit.emit.alone import check
 
 
 @pytest.mark.parametrize("most", [4, 8])
 @pytest.mark.parametrize("extent", range(1, 40))
-def test_blocks_cover_an_axis(extent: int, most: int) -> None:
-    widths = _block_widths(extent, most)
-    assert all(0 < width <= most for width in widths)
-    left = extent
-    for width in widths:
-        left %= width
-    assert left == 0
-    assert _block_widths(dims.symbol("n"), most)[-1] == 1, "any number of points is left over"
+def test_blocks_waste_little(extent: int, most: int) -> None:
+    width = _block_width(extent, most)
+    assert 0 < width <= min(extent, most)
+    assert extent <= most or width > most // 2
+    assert -extent % width <= min(-extent % other for other in range(most // 2 + 1, most + 1))
+    assert _block_width(dims.symbol("n"), most) == most
 
 
-@pytest.mark.parametrize("points", [1, 7, 8, 13])
+@pytest.mark.parametrize("points", [1, 7, 8, 13, 16, 19])
 @pytest.mark.parametrize("open_", [False, True])
 @pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("taps", [(3, 3), (1, 5)])
