@@ -33,7 +33,7 @@ def finished(
     _probabilities_are_tensors(model)
     if exported.batch:
         _name_batch(model)
-    model = _upgraded(model, opset or OPSET, notes)
+    model = upgraded(model, opset or OPSET, notes)
     model = _simplified(model, notes)
     _name_outputs(model, exported.outputs)
     _name_axes(model, exported.axes)
@@ -106,7 +106,8 @@ def _probabilities_are_tensors(model: onnx.ModelProto) -> None:
         model.graph.node.remove(zipped)
 
 
-def _upgraded(model: onnx.ModelProto, opset: int, notes: list[str]) -> onnx.ModelProto:
+def upgraded(model: onnx.ModelProto, opset: int, notes: list[str]) -> onnx.ModelProto:
+    """The model at an opset if it is older; a note says why it stays where it cannot be."""
     now = next((row.version for row in model.opset_import if row.domain in ("", "ai.onnx")), opset)
     if now >= opset:
         return model

@@ -30,6 +30,8 @@ from sardonyx.tools.commands import (
     knobs,
     models,
     monitor,
+    precision,
+    quantize,
     ray,
     register,
     run,
@@ -47,7 +49,7 @@ from sardonyx.version import __version__
 COMMANDS: tuple[ModuleType, ...] = (
     *(run, inspect, explain, view, diff, bench, compile, cache, serve, ray),
     *(register, imports, models, endpoints, traffic, monitor, keys, backup, knobs),
-    *(convert, train, vision, zoo, task),
+    *(convert, quantize, precision, train, vision, zoo, task),
 )
 
 _EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))

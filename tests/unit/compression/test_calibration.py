@@ -1,0 +1,54 @@
+"""Ranges of activations: all numbers, all but the rarest, and by divergence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.compression.calibration import CalibrationError, ranges
+from tests.unit.compression.models import drawn, model
+
+TEXT = """<ir_version: 10, opset_import: ["" : 21]>
+net (float[N] x) => (float[N] y) { a = Relu (x)  y = Neg (a) }"""
+
+
+def _ranges(*samples: np.ndarray, **options: object) -> dict[str, tuple[float, float]]:
+    return ranges(model(TEXT), ["x", "a"], [{"x": sample} for sample in samples], **options)
+
+
+def test_all_numbers_of_all_samples_count() -> None:
+    found = _ranges(np.float32([1, -2]), np.float32([]), np.float32([5]))
+    assert found == {"x": (-2.0, 5.0), "a": (0.0, 5.0)}
+
+
+@pytest.mark.parametrize("method", ["percentile", "entropy"])
+def test_rare_numbers_are_left_out(method: str) -> None:
+    values = drawn(100_000)
+    values[0] = 1000
+    low, high = _ranges(values, method=method, percentile=99.9)["x"]
+    assert 2 < high < 100
+    assert -10 < low < -2
+
+
+@pytest.mark.parametrize("method", ["minmax", "percentile", "entropy"])
+def test_one_number_is_a_range(method: str) -> None:
+    low, high = _ranges(np.full(10, 3, np.float32), method=method)["x"]
+    assert low <= 3 <= high
+
+
+def test_entropy_keeps_what_is_evenly_spread() -> None:
+    low, high = _ranges(np.linspace(-1, 1, 50_000, dtype=np.float32), method="entropy")["x"]
+    assert low < -0.95
+    assert high > 0.95
+
+
+def test_what_says_nothing_is_refused() -> None:
+    with pytest.raises(CalibrationError, match="need samples"):
+        _ranges()
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(CalibrationError, match="the tensor x holds"):
+            _ranges(np.float32([1, wrong]))
+
+
+def test_numbers_that_stand_for_infinity_have_no_range() -> None:
+    assert _ranges(np.float32([-3e38, 1])) == {"a": (0.0, 1.0)}
