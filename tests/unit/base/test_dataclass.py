@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sardonyx.base.dataclass import dataclass, field, fields, replace
+from sardonyx.base.dataclass import asdict, dataclass, field, fields, replace
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -148,3 +148,19 @@ def test_fields_are_inherited_and_own_methods_stay() -> None:
 def test_frozen_objects_are_kept_and_read_back() -> None:
     for value in (_Derived(3), _Plain(4)):
         assert pickle.loads(pickle.dumps(value)) == value
+
+
+def test_as_a_dictionary_with_what_is_inside() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Inner:
+        size: int
+
+    @dataclass()
+    class Outer:
+        one: Inner
+        many: tuple[Inner, ...]
+        named: dict[str, Inner]
+        text: str = "a"
+
+    made = asdict(Outer(Inner(1), (Inner(2),), {"b": Inner(3)}))
+    assert made == {"one": {"size": 1}, "many": ({"size": 2},), "named": {"b": {"size": 3}}, "text": "a"}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from typing import Any
 
+from sardonyx.base.dataclass import asdict
 from sardonyx.base.report import Report
 from sardonyx.base.signature import TensorInfo
 from sardonyx.frontend.summary import Summary, summarize
