@@ -99,7 +99,8 @@ class Access(Scopes):
         return pick(self.f, [self.mask, none], [w if w >= 0 else self.lanes for w in wanted])
 
     def _lane_offsets(self, factor: Dim, offset: V | None) -> V:
-        lanes = self.f.mul(self.f.iota(self.lanes), self.widen(self.word(None, factor)))
+        assert self.vector is not None
+        lanes = self.f.mul(self.f.iota(self.lanes), self.widen(self.stride(self.vector, factor)))
         return lanes if offset is None else self.f.add(lanes, offset)
 
     def _addresses(self, pointer: V, offsets: V, memory: str) -> tuple[V, V]:

@@ -156,8 +156,9 @@ class LoopEmitter(ExprEmitter):
         """
         lanes, keep = self.lanes, self.tile_strides is not None
         if again and isinstance(axis.extent, int) and axis.extent > lanes and copies == 1:
+            last = self.f.sub(self.extent(axis), int_(lanes))
             with self.f.loop(low, high, lanes) as loop, self.scope():
-                self.enter(axis, self.f.smin(loop.index, int_(axis.extent - lanes)))
+                self.enter(axis, self.f.smin(loop.index, last))
                 body()
             return
         static = axis.extent if isinstance(axis.extent, int) and low.text == "0" and not keep else None

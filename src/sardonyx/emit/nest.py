@@ -16,6 +16,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
+from sardonyx.emit.access import NARROW_STEPS
 from sardonyx.emit.tile import TileEmitter
 from sardonyx.emit.window import LITERAL
 from sardonyx.llvm import convert
@@ -83,6 +84,7 @@ class _KernelEmitter(TileEmitter):
         self._word_values: dict[tuple[int, Dim], V] = {}
         self._numbers: dict[tuple[float, DType], V] = {}
         self._extents: dict[Axis, V] = {}
+        self._strides: dict[tuple[Axis, Dim], V] = {}
         tile = kernel.form != "loops"
         params = _EPILOGUE if tile else [("args", "ptr"), ("ctx", "ptr")]
         function = Function(module, "KERNEL_NAME", params)
@@ -92,6 +94,9 @@ class _KernelEmitter(TileEmitter):
             size = row.size * row.dtype.size_bytes
             self.scratch_bytes = self.scratch_bytes + dims.ceildiv(size, _LINE) * _LINE
         self.args = function.params[2] if tile else function.params[0]
+        outer = kernel.outer
+        jammed = next((a for n, a in enumerate(outer, 1) if self.jams(a, outer[n:])), None)
+        self._told_axes = frozenset() if tile else frozenset(outer) - {jammed}
 
     # ---- words
 
@@ -123,14 +128,32 @@ class _KernelEmitter(TileEmitter):
                 self._declare_extent(axis)
 
     def _declare_extent(self, axis: Axis) -> None:
-        """Make the extent of an outer axis available: a word, if it is not one along which lanes run."""
-        if axis in (self.vector, self.kernel.cross) or not isinstance(axis.extent, int):
+        """Make the extent of an outer axis available: in a word, unless lanes run along few points of it."""
+        has_lanes = axis in (self.vector, self.kernel.cross)
+        if not isinstance(axis.extent, int) or (has_lanes and axis.extent <= self.lanes):
             self.declare(None, axis.extent)
         else:
             self._extents[axis] = self._new_word("i64", None, axis.extent)
 
     def extent(self, axis: Axis) -> V:
         return self._extents.get(axis) or self.word(None, axis.extent)
+
+    def declare_stride(self, axis: Axis, factor: Dim) -> None:
+        """Make a stride available: in a word of the axis, unless it decides how lanes or windows are read."""
+        if not self._is_told(axis, factor):
+            self.declare(None, factor)
+        elif (axis, factor) not in self._strides:
+            self._strides[axis, factor] = self._new_word("i64", None, factor)
+
+    def _is_told(self, axis: Axis, factor: Dim) -> bool:
+        if axis not in self._told_axes or not isinstance(factor, int) or factor in (-1, 0, 1, *NARROW_STEPS):
+            return False
+        cross = self.kernel.cross
+        is_row = axis is self.vector and cross is not None and cross not in self.kernel.outer
+        return not (is_row and cross is not None and factor == cross.extent)
+
+    def stride(self, axis: Axis, factor: Dim) -> V:
+        return self._strides.get((axis, factor)) or self.word(None, factor)
 
     def declare(self, buffer: Buffer | None, dim: Dim) -> None:
         """Make one word available."""

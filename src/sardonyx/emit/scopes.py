@@ -68,9 +68,17 @@ class Scopes:
         """The extent of an outer axis."""
         raise NotImplementedError
 
+    def stride(self, axis: Axis, factor: Dim) -> V:
+        """By how many elements an address moves with an axis."""
+        return self.word(None, factor)
+
     def declare(self, buffer: Buffer | None, dim: Dim) -> None:
         """Make an argument word available."""
         raise NotImplementedError
+
+    def declare_stride(self, axis: Axis, factor: Dim) -> None:
+        """Make a stride available."""
+        self.declare(None, factor)
 
     def number(self, number: Number) -> V:
         """The value of the word that tells a number."""
@@ -87,8 +95,8 @@ class Scopes:
                 self.declare(None, self.rows[buffer])
             else:
                 self.declare(buffer, at.const)
-            for _, factor in at.terms:
-                self.declare(None, factor)
+            for axis, factor in at.terms:
+                self.declare_stride(axis, factor)
 
     def declare_expr(self, expr: Expr) -> None:
         """Make the words of an expression available."""
@@ -161,7 +169,7 @@ class Scopes:
             for buffer, at in self.pointers[0]:
                 step = self._tile_step(axis) if buffer.role == "tile" else at.factor(axis)
                 if step != 0:
-                    steps[buffer, at] = step if isinstance(step, V) else self.word(None, step)
+                    steps[buffer, at] = step if isinstance(step, V) else self.stride(axis, step)
             found = self._moves[axis] = list(steps.items())
         return found
 

@@ -52,14 +52,14 @@ def narrow(value: Value, goal: Goal) -> Value | None:
         return None
     if value.prim == "conv" and not _fits_blocks(value):
         return None
-    numbers = w.data.astype(np.int64)
+    numbers = w.data
     channels = w.rank - 1 if value.prim == "dot" else 0
     points = points_of(x, one=value.prim == "conv")
     if goal.find_tile("i8") and points is not None:
         weights = _weights(numbers, channels)
         if weights is not None:
             return _dot(value, points, weights) if value.prim == "dot" else _conv(value, points, weights)
-    if goal.find_tile("i16") and _is_short(x) and np.abs(numbers).max(initial=0) < 1 << 9:
+    if goal.find_tile("i16") and _is_short(x) and _largest(numbers) < 1 << 9:
         return _paired(value)
     return None
 
@@ -95,11 +95,17 @@ def points_of(x: Value, *, one: bool) -> Points | None:
 def _weights(w: Array, channels: int) -> Weights | None:
     """Weights whose channels run along that axis as bytes; None if a channel spans more than 8 bits."""
     others = tuple(a for a in range(w.ndim) if a != channels)
-    low, high = w.min(others, keepdims=True, initial=0), w.max(others, keepdims=True, initial=0)
+    least, most = w.min(others, keepdims=True, initial=0), w.max(others, keepdims=True, initial=0)
+    low, high = least.astype(np.int64), most.astype(np.int64)
     if np.any(high - low > 255):
         return None
-    shift = np.maximum(high - 127, 0) + np.minimum(low + 128, 0)
-    return Weights((w - shift).astype(np.int8), shift.astype(np.int32))
+    shift = (np.maximum(high - 127, 0) + np.minimum(low + 128, 0)).astype(np.int32)
+    return Weights((w - shift if shift.any() else w).astype(np.int8), shift)
+
+
+def _largest(numbers: Array) -> int:
+    """The largest magnitude, 0 if there is none."""
+    return max(-int(numbers.min(initial=0)), int(numbers.max(initial=0)))
 
 
 def _is_short(x: Value) -> bool:
@@ -111,7 +117,7 @@ def _is_short(x: Value) -> bool:
 
 def _is_byte(x: Value) -> bool:
     if x.is_numeric_const and x.data is not None:
-        return bool(np.abs(x.data.astype(np.int64)).max(initial=0) < 1 << 8)
+        return _largest(x.data) < 1 << 8
     if x.prim in _VIEWS:
         return _is_byte(x.args[0])
     return x.prim == "cast" and x.args[0].dtype in (dt.U8, dt.I8)
