@@ -5,7 +5,8 @@ Must not know what is cut.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.llvm.vec import Function, V, int_
@@ -47,6 +48,21 @@ def split(f: Function, total: V, tid: V, threads: V) -> tuple[V, V]:
     """The range [low, high) of `total` items that thread `tid` works on."""
     cut = Cut.of(f, total, threads)
     return cut.begin(f, tid), cut.begin(f, f.add(tid, int_(1)))
+
+
+@contextmanager
+def my_runs(f: Function, outer: V, unit: V, tid: V, threads: V) -> Iterator[tuple[V, V, V]]:
+    """What thread `tid` does of `outer` times `unit` items: (index, first, last) for each outer index.
+
+    Items first..last of the unit, a range that is not empty.
+    """
+    low, high = split(f, f.mul(outer, unit), tid, threads)
+    with f.loop(f.binary("udiv", low, unit), ceil_div(f, high, unit)) as loop:
+        begin = f.mul(loop.index, unit)
+        first = f.smax(f.sub(low, begin), int_(0))
+        last = f.smin(f.sub(high, begin), unit)
+        with f.when(f.icmp("slt", first, last)):
+            yield loop.index, first, last
 
 
 def new_words(f: Function, words: Mapping[int, V], count: int) -> V:

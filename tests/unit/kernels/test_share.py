@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sardonyx.kernels.share import Cut, ceil_div, new_words, split
+from sardonyx.kernels.share import Cut, ceil_div, my_runs, new_words, split
 from sardonyx.llvm.vec import Function, V, int_
 from tests.unit.llvm.written import run
 
@@ -53,3 +53,19 @@ def test_words_that_are_not_given_are_zero(given_words: dict[int, int]) -> None:
         return [f.word(block, n) for n in range(3)]
 
     assert [int(v[0]) for v in run(write, np.array([0]))] == [given_words.get(n, 0) for n in range(3)]
+
+
+@pytest.mark.parametrize("threads", [1, 3, 12])
+def test_threads_share_out_all_units_once(threads: int) -> None:
+    outer, unit = 3, 4
+
+    def write(f: Function, _: V) -> list[V]:
+        done = new_words(f, {}, outer * unit)
+        for tid in range(threads):
+            runs = my_runs(f, int_(outer), int_(unit), int_(tid), int_(threads))
+            with runs as (index, first, last), f.loop(first, last) as item:
+                at = f.gep(done, f.add(f.mul(index, int_(unit)), item.index), "i64")
+                f.store(f.add(f.load(at, "i64"), int_(1)), at)
+        return [f.word(done, n) for n in range(outer * unit)]
+
+    assert [int(v[0]) for v in run(write, np.array([0]))] == [1] * (outer * unit)

@@ -12,15 +12,15 @@ from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.contraction import Contraction
 from sardonyx.kernels.convolution import pack as layouts
 from sardonyx.kernels.convolution.end import end_words
-from sardonyx.kernels.epilogue import epilogue_reads
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
 from sardonyx.kernels.tiles.shape import BY_LEFT
 from sardonyx.loops.lower import lower
-from sardonyx.loops.nest import Affine, Axis, Kernel, Store
+from sardonyx.loops.nest import Affine, Axis, Kernel
 from sardonyx.loops.rewrite import merge_pair
 
 
@@ -57,18 +57,11 @@ def conv_call(
     words[Conv.W] = Address(weights, start)
     axes = (sample, block, line, pixel, lane)
     end = end_words(kernel, anchor.dtype, Conv, axes, emissions)
-    words |= end.words
-    store = kernel.body[-1]
-    assert isinstance(store, Store)
-    call = NativeCall(
+    call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
         f"sdx_conv_{operand}",
-        (*(words.get(n, 0) for n in range(Conv.EPILOGUE_WORDS)), *end.tail),
-        tuple(dict.fromkeys([places[x.id].storage, weights, *epilogue_reads(kernel)])),
-        (store.buffer.key,),
-        kernel.origins,
+        "conv",
         work=anchor.size * dims.product(w.shape[1:]) * 2,
         scratch_bytes=convolution_bytes(),
-        kind="conv",
         arithmetic=str(goal.tile(operand)),
         plan=_plan(anchor, end.plan),
     )

@@ -9,7 +9,7 @@ from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.walk import Tiles, define_block
-from sardonyx.kernels.share import ceil_div, split
+from sardonyx.kernels.share import ceil_div, my_runs
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -29,15 +29,10 @@ def define_conv(module: Module, goal: Goal, operand: str) -> None:
     with f.when(f.icmp("sgt", f.mul(f.mul(tiles, panels), outer), int_(0))):
         by_panels = _prefer_panels(f, shape, args, outer, panels, tiles, threads)
         unit = f.select(by_panels, panels, tiles)
-        low, high = split(f, f.mul(outer, unit), tid, threads)
-        with f.loop(f.binary("udiv", low, unit), ceil_div(f, high, unit)) as loop:
-            begin = f.mul(loop.index, unit)
-            first = f.smax(f.sub(low, begin), int_(0))
-            last = f.smin(f.sub(high, begin), unit)
-            with f.when(f.icmp("slt", first, last)):
-                p0, p1 = f.select(by_panels, first, int_(0)), f.select(by_panels, last, panels)
-                s0, s1 = f.select(by_panels, int_(0), first), f.select(by_panels, tiles, last)
-                f.call(block, "void", args, ctx, loop.index, p0, p1, s0, s1)
+        with my_runs(f, outer, unit, tid, threads) as (index, first, last):
+            p0, p1 = f.select(by_panels, first, int_(0)), f.select(by_panels, last, panels)
+            s0, s1 = f.select(by_panels, int_(0), first), f.select(by_panels, tiles, last)
+            f.call(block, "void", args, ctx, index, p0, p1, s0, s1)
     f.ret()
     f.finish()
 

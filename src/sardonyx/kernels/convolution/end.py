@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dtype import DType
 from sardonyx.kernels.arguments import Conv, Winograd
 from sardonyx.kernels.call import Address, Argument, Entry
+from sardonyx.kernels.contraction import EndWords
 from sardonyx.kernels.epilogue import match_finish
 from sardonyx.kernels.loops import Emissions
 from sardonyx.loops.nest import Axis, Kernel, Store
-
-
-@dataclass(frozen=True, slots=True)
-class EndWords:
-    """The words by number, those of a generated epilogue, and the IR modules that it needs by name."""
-
-    words: Mapping[int, Argument]
-    tail: tuple[Argument, ...] = ()
-    modules: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def plan(self) -> str:
-        """Where the end is computed, for the report."""
-        return "per tile" if self.modules else "in registers"
 
 
 def end_words(

@@ -14,7 +14,7 @@ from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.microkernel import Mode, TileWords
-from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick
+from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick, picked
 from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
@@ -267,7 +267,7 @@ class _Block:
             tiles = f.sub(self.high, self.low)
             self._tiles(run.begin, Ahead.of(f, shape, tiles, self.few, width, run, rest))
 
-    def _picks(self, narrow: V) -> tuple[V, V]:
+    def _picks(self, narrow: V) -> list[V]:
         """The micro-kernels for the larger and for the smaller tiles."""
         f, cut = self.f, self.tiles.pixels
         one = f.icmp("eq", self.word[Conv.LINES], int_(1))
@@ -275,11 +275,7 @@ class _Block:
         paired = f.icmp("eq", self.tiles.lines, int_(2))
         self.larger = f.select(paired, f.mul(cut.total, int_(2)), cut.largest(f))
         smaller = f.select(paired, cut.total, cut.base)
-        first, second = (
-            f.value("ptr", f"call ptr @{self.pick}({rows}, {narrow}, {few})")
-            for rows in (self.larger, smaller)
-        )
-        return first, second
+        return picked(f, self.pick, (self.larger, smaller), narrow, few)
 
     def _tiles(self, b: V, ahead: Ahead) -> None:
         """All tiles of the block for one cut of one panel."""
@@ -405,19 +401,12 @@ class _Block:
         self._end(tile, coords, places, channel, by_row=turn)
 
     def _end(self, tile: Tile, coords: list[V], places: list[Strided], channel: V, *, by_row: V) -> None:
-        f = self.f
-        fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
-        f.branch(self.end.unfused, store, fused)
-        f.start(fused)
-        for i, coordinate in enumerate(coords):
-            set_word(f, self.coords, i + 1, coordinate)
-        self.end.call_epilogue(tile, self.coords)
-        f.jump(done)
-        f.start(store)
         y, residual = places
-        self.end.store(tile, y, residual, self.end.bias(channel), by_row=by_row)
-        f.jump(done)
-        f.start(done)
+
+        def store() -> None:
+            self.end.store(tile, y, residual, self.end.bias(channel), by_row=by_row)
+
+        self.end.pass_on(tile, self.coords, dict(enumerate(coords, 1)), store)
 
 
 _STRIDES = ("BATCH", "BLOCK", "LINE", "PIXEL", "CHANNEL")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
@@ -14,7 +14,8 @@ from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
-from sardonyx.kernels.epilogue import epilogue_reads, match_finish
+from sardonyx.kernels.contraction import Contraction, EndWords
+from sardonyx.kernels.epilogue import match_finish
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
@@ -52,22 +53,17 @@ def dot_call(
     operand = BY_LEFT[a.dtype]
     tile = goal.tile(operand)
     words = _operand_words(kernel, inner, (a_at, b_at), sources, tile.k_step)
-    end, modules, tail = _end_words(kernel, anchor.dtype, emissions)
-    words |= {Gemm.L2_BYTES: target.l2_bytes, **end}
-    assert group.place is not None
-    call = NativeCall(
+    words |= {Gemm.L2_BYTES: target.l2_bytes}
+    end = _end_words(kernel, anchor.dtype, emissions)
+    call = Contraction(Gemm, words, end, kernel, sources).call(
         f"sdx_gemm_{operand}" if packed_b else f"sdx_gemm_dynamic_{operand}",
-        (*(words.get(n, 0) for n in range(Gemm.EPILOGUE_WORDS)), *tail),
-        tuple(dict.fromkeys([*sources, *epilogue_reads(kernel)])),
-        (group.place.storage,),
-        kernel.origins,
+        "gemm",
         work=dims.product([*(x.extent for x in kernel.outer), inner.extent]) * 2,
         scratch_bytes=product_bytes(target),
-        kind="gemm",
         arithmetic=str(tile),
-        plan=_plan(kernel, inner, in_registers=not tail),
+        plan=_plan(kernel, inner, end),
     )
-    return call, modules
+    return call, end.modules
 
 
 def blockwise_call(
@@ -79,7 +75,6 @@ def blockwise_call(
     """
     anchor = group.anchor
     assert anchor is not None
-    assert group.place is not None
     a, w, scales, zeros = anchor.args
     bits, count = anchor.attrs["bits"], a.shape[-1]
     assert isinstance(count, int)
@@ -93,21 +88,16 @@ def blockwise_call(
     words = _operand_words(kernel, inner, (a_at, Affine()), sources, 1)
     words |= {Gemm.SCALES: Address(blocks[0]), Gemm.ZEROS: Address(blocks[1])}
     words |= {Gemm.BLOCK: anchor.attrs["block"], Gemm.L2_BYTES: goal.target.l2_bytes}
-    end, modules, tail = _end_words(kernel, anchor.dtype, emissions)
-    words |= end
-    call = NativeCall(
+    end = _end_words(kernel, anchor.dtype, emissions)
+    call = Contraction(Gemm, words, end, kernel, (*sources, *blocks)).call(
         f"sdx_gemm_blockwise{bits}_f32",
-        (*(words.get(n, 0) for n in range(Gemm.EPILOGUE_WORDS)), *tail),
-        tuple(dict.fromkeys([*sources, *blocks, *epilogue_reads(kernel)])),
-        (group.place.storage,),
-        kernel.origins,
+        "gemm",
         work=dims.product([*(x.extent for x in kernel.outer), inner.extent]) * 2,
         scratch_bytes=product_bytes(goal.target),
-        kind="gemm",
         arithmetic=f"{goal.tile('f32')}, weights of {bits} bits",
-        plan=_plan(kernel, inner, in_registers=not tail),
+        plan=_plan(kernel, inner, end),
     )
-    return call, modules
+    return call, end.modules
 
 
 def _batch(kernel: Kernel) -> list[Axis | None]:
@@ -137,15 +127,12 @@ def _operand_words(
     return words
 
 
-def _end_words(
-    kernel: Kernel, dtype: DType, emissions: Emissions
-) -> tuple[dict[int, Argument], dict[str, str], Sequence[Argument]]:
-    """What happens to finished tiles: words, modules by name, and the words of a generated epilogue."""
+def _end_words(kernel: Kernel, dtype: DType, emissions: Emissions) -> EndWords:
     finish = match_finish(kernel)
     row, column = kernel.outer[-2:]
     if finish is None or finish.to.factor(column) != 1:
         end, ir = emissions.call(kernel)
-        return {Gemm.EPILOGUE: Entry(end.symbol)}, {end.symbol: ir}, end.words
+        return EndWords({Gemm.EPILOGUE: Entry(end.symbol)}, end.words, {end.symbol: ir})
     store = kernel.body[0]
     assert isinstance(store, Store)
     words: dict[int, Argument] = {Gemm.C: Address(store.buffer.key, finish.to.const)}
@@ -156,14 +143,13 @@ def _end_words(
     first, second = (axis or Axis("none", 1) for axis in batch)
     for position, word in enumerate(finish.words(dtype, (first, second, row))):
         words[Gemm.FINISH + position] = word
-    return words, {}, ()
+    return EndWords(words)
 
 
-def _plan(kernel: Kernel, inner: Axis, *, in_registers: bool) -> str:
+def _plan(kernel: Kernel, inner: Axis, end: EndWords) -> str:
     *lead, row, column = kernel.outer
     batch = "".join(f"{a.extent} x " for a in lead)
-    end = "in registers" if in_registers else "per tile"
-    return f"{batch}{row.extent} x {column.extent} x {inner.extent}, end {end}"
+    return f"{batch}{row.extent} x {column.extent} x {inner.extent}, end {end.plan}"
 
 
 def _operand(value: Value, place: Place, result: tuple[Dim, ...], axes: tuple[Axis, ...]) -> Affine:

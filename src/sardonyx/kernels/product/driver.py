@@ -9,7 +9,7 @@ from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, Weights, blockwise, define_block
-from sardonyx.kernels.share import ceil_div, split
+from sardonyx.kernels.share import ceil_div, my_runs
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, int_
 
@@ -42,14 +42,9 @@ def _driver(module: Module, shape: TileShape, block: str, kind: Weights) -> None
             few = f.icmp("slt", f.mul(batch, panels), f.mul(threads, int_(2)))
             by_rows = f.binary("and", by_rows, few)
         unit = f.select(by_rows, m, panels)
-        low, high = split(f, f.mul(batch, unit), tid, threads)
-        with f.loop(f.binary("udiv", low, unit), ceil_div(f, high, unit)) as loop:
-            begin = f.mul(loop.index, unit)
-            first = f.smax(f.sub(low, begin), int_(0))
-            last = f.smin(f.sub(high, begin), unit)
-            with f.when(f.icmp("slt", first, last)):
-                m0, m1 = f.select(by_rows, first, int_(0)), f.select(by_rows, last, m)
-                p0, p1 = f.select(by_rows, int_(0), first), f.select(by_rows, panels, last)
-                f.call(block, "void", args, ctx, loop.index, m0, m1, p0, p1)
+        with my_runs(f, batch, unit, tid, threads) as (index, first, last):
+            m0, m1 = f.select(by_rows, first, int_(0)), f.select(by_rows, last, m)
+            p0, p1 = f.select(by_rows, int_(0), first), f.select(by_rows, panels, last)
+            f.call(block, "void", args, ctx, index, m0, m1, p0, p1)
     f.ret()
     f.finish()

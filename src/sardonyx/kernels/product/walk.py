@@ -15,7 +15,7 @@ from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, Mode, TileWords
-from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick
+from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick, picked
 from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
@@ -237,8 +237,7 @@ class _Block:
         self.bias = self.end.bias(self.n)
         set_word(f, self.direct_words, TileWords.BIAS, self.bias)
         few = f.icmp("sle", word[Gemm.M], int_(0 if self.goal.policy.fixed_order else GEMV_ROWS))
-        sizes = self.cut.largest(f), self.cut.base
-        picks = [f.value("ptr", f"call ptr @{self.pick}({s}, {narrow}, {few})") for s in sizes]
+        picks = picked(f, self.pick, (self.cut.largest(f), self.cut.base), narrow, few)
         b, following = self._place_b(width)
         tiles = f.sub(self.tiles.high, self.tiles.low)
         run = Run(b, f.mul(f.mul(self.steps, width), int_(shape.element)))
@@ -345,18 +344,12 @@ class _Block:
         m, count = f.add(self.m0, begin), f.sub(self.cut.begin(f, end), begin)
         c, residual = self._places(m)
         tile = Tile(sums, int_(self.shape.columns), count, self.columns)
-        fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
-        f.branch(self.end.unfused, store, fused)
-        f.start(fused)
-        set_word(f, self.coords, 1, m)
-        set_word(f, self.coords, 2, self.n)
-        self.end.call_epilogue(tile, self.coords)
-        f.jump(done)
-        f.start(store)
         to, other = Strided(c, word[Gemm.C_M], int_(1)), Strided(residual, word[Gemm.R_M], int_(1))
-        self.end.store(tile, to, other, self.bias, by_row=int_(0, "i1"))
-        f.jump(done)
-        f.start(done)
+
+        def store() -> None:
+            self.end.store(tile, to, other, self.bias, by_row=int_(0, "i1"))
+
+        self.end.pass_on(tile, self.coords, {1: m, 2: self.n}, store)
 
 
 def _rounded(f: Function, value: V, multiple: int) -> V:

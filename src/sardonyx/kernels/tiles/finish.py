@@ -6,6 +6,7 @@ it could not.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 
 from sardonyx.base.dataclass import dataclass
@@ -89,10 +90,21 @@ class End:
         """The stride, or 0 if the call has no residual."""
         return self.f.select(self.has_residual, stride, int_(0))
 
-    def call_epilogue(self, tile: Tile, coords: V) -> None:
-        """Hand a tile in scratch to the epilogue."""
+    def pass_on(self, tile: Tile, coords: V, begin: Mapping[int, V], store: Callable[[], None]) -> None:
+        """Hand a tile in scratch to the epilogue, told by words of `coords` where it begins, or store it."""
+        f = self.f
+        fused, stored, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
+        f.branch(self.unfused, stored, fused)
+        f.start(fused)
+        for index, coordinate in begin.items():
+            set_word(f, coords, index, coordinate)
         words = self.own_words, coords, tile.rows, tile.columns
-        self.f.call_pointer(self.epilogue, tile.address, tile.pitch, *words)
+        f.call_pointer(self.epilogue, tile.address, tile.pitch, *words)
+        f.jump(done)
+        f.start(stored)
+        store()
+        f.jump(done)
+        f.start(done)
 
     def store(self, tile: Tile, to: Strided, residual: Strided, bias: V, *, by_row: V) -> None:
         """Finish and store a tile in scratch; `residual` is ignored if the call has none.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sardonyx.kernels.tiles.microkernel import MicroKernel, define
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
@@ -35,6 +37,11 @@ def define_pick(module: Module, shape: TileShape) -> str:
     f.ret(picked)
     f.finish()
     return name
+
+
+def picked(f: Function, pick: str, sizes: Iterable[V], narrow: V, few: V) -> list[V]:
+    """The micro-kernels for tiles of these rows."""
+    return [f.value("ptr", f"call ptr @{pick}({rows}, {narrow}, {few})") for rows in sizes]
 
 
 def _micro_kernel(module: Module, shape: TileShape, rows: int, vectors: int, phases: int = 1) -> V:

@@ -9,15 +9,14 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.contraction import Contraction
 from sardonyx.kernels.convolution.end import end_words
-from sardonyx.kernels.epilogue import epilogue_reads
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.winograd.blocking import blocking
 from sardonyx.kernels.winograd.cook_toom import transforms
 from sardonyx.kernels.winograd.pack import pack_winograd_weights
 from sardonyx.loops.lower import lower
-from sardonyx.loops.nest import Store
 
 
 def winograd_call(
@@ -50,18 +49,11 @@ def winograd_call(
     }
     words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(place.strides[:4])}
     end = end_words(kernel, anchor.dtype, Winograd, axes, emissions)
-    words |= end.words
-    store = kernel.body[-1]
-    assert isinstance(store, Store)
-    call = NativeCall(
+    call = Contraction(Winograd, words, end, kernel, (place.storage, weights)).call(
         f"sdx_winograd{outputs}_f32",
-        (*(words.get(n, 0) for n in range(Winograd.EPILOGUE_WORDS)), *end.tail),
-        tuple(dict.fromkeys([place.storage, weights, *epilogue_reads(kernel)])),
-        (store.buffer.key,),
-        kernel.origins,
+        "conv",
         work=anchor.size * channels * (2 * points // outputs**2),
         scratch_bytes=cut.scratch_bytes,
-        kind="conv",
         arithmetic=str(goal.tile("f32")),
         plan=f"{'x'.join(map(str, w.shape))} winograd F({outputs}x{outputs}), end per line",
     )

@@ -6,7 +6,7 @@ Decides how a tile moves through registers; must not know where the products com
 from __future__ import annotations
 
 from sardonyx.kernels.arguments import Winograd
-from sardonyx.kernels.share import ceil_div, new_words, set_word
+from sardonyx.kernels.share import ceil_div, new_words
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import LINE_TILES, product_tile_bytes
@@ -124,20 +124,12 @@ class _Writer:
             each.next(f.gep(each.carried[0], int_(self.line_pitch), self.shape.dtype))
 
     def _end(self, tile: Tile, coords: list[V]) -> None:
-        f = self.f
-        fused, store, done = (f.new_label(hint) for hint in ("fused", "store", "done"))
-        f.branch(self.end.unfused, store, fused)
-        f.start(fused)
-        for i, coordinate in enumerate(coords):
-            set_word(f, self.coords, i, coordinate)
-        self.end.call_epilogue(tile, self.coords)
-        f.jump(done)
-        f.start(store)
-        y, residual = (self._place(operand, coords) for operand in "YR")
-        bias = self.end.bias(f.mul(coords[1], int_(self.shape.block)))
-        self.end.store(tile, y, residual, bias, by_row=int_(0, "i1"))
-        f.jump(done)
-        f.start(done)
+        def store() -> None:
+            y, residual = (self._place(operand, coords) for operand in "YR")
+            bias = self.end.bias(self.f.mul(coords[1], int_(self.shape.block)))
+            self.end.store(tile, y, residual, bias, by_row=int_(0, "i1"))
+
+        self.end.pass_on(tile, self.coords, dict(enumerate(coords)), store)
 
     def _place(self, operand: str, coords: list[V]) -> Strided:
         """Where pixels lie in Y or in the residual."""

@@ -10,7 +10,7 @@ from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.microkernel import Mode, TileWords
-from sardonyx.kernels.tiles.pick import define_pick
+from sardonyx.kernels.tiles.pick import define_pick, picked
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import patch_bytes, product_tile_bytes
 from sardonyx.kernels.winograd.cook_toom import Transforms
@@ -128,8 +128,7 @@ class _Block:
         ahead = Ahead.of(f, shape, cut.parts, few, width, run, following)
         for word, value in ahead.words.items():
             set_word(f, self.plan, word, value)
-        sizes = cut.largest(f), cut.base
-        picks = [f.value("ptr", f"call ptr @{self.pick}({s}, {narrow}, {few})") for s in sizes]
+        picks = picked(f, self.pick, (cut.largest(f), cut.base), narrow, few)
         with f.loop(int_(0), cut.parts, 1, [a, into, ahead.address]) as tile:
             row, to, later = tile.carried
             count = cut.size(f, tile.index)

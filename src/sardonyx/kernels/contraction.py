@@ -1,0 +1,69 @@
+"""The native call of a contraction and its end: what products and convolutions have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sardonyx.base.dataclass import dataclass, field
+from sardonyx.base.dim import Dim
+from sardonyx.ir.place import Storage
+from sardonyx.kernels.arguments import Conv, Gemm, Winograd
+from sardonyx.kernels.call import Argument, NativeCall
+from sardonyx.kernels.epilogue import epilogue_reads
+from sardonyx.loops.nest import Kernel, Store
+
+
+@dataclass(frozen=True, slots=True)
+class EndWords:
+    """What happens to finished tiles.
+
+    Its words by number, the words of a generated epilogue, and the IR modules that this needs by name.
+    """
+
+    words: Mapping[int, Argument]
+    tail: tuple[Argument, ...] = ()
+    modules: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> str:
+        """Where the end is computed, for the report."""
+        return "per tile" if self.modules else "in registers"
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """A contraction before it is a call.
+
+    Attributes:
+        layout: what the numbers of words mean.
+        words: those that are not 0.
+        end: what happens to its tiles, from `kernel`.
+        kernel: the loop nest of its epilogue.
+        sources: the operands.
+    """
+
+    layout: type[Gemm] | type[Conv] | type[Winograd]
+    words: Mapping[int, Argument]
+    end: EndWords
+    kernel: Kernel
+    sources: Sequence[Storage]
+
+    def call(
+        self, symbol: str, kind: str, *, work: Dim, scratch_bytes: Dim, arithmetic: str, plan: str
+    ) -> NativeCall:
+        """The call of `symbol`; the rest as `NativeCall` says."""
+        words = {**self.words, **self.end.words}
+        store = self.kernel.body[-1]
+        assert isinstance(store, Store)
+        return NativeCall(
+            symbol,
+            (*(words.get(n, 0) for n in range(self.layout.EPILOGUE_WORDS)), *self.end.tail),
+            tuple(dict.fromkeys([*self.sources, *epilogue_reads(self.kernel)])),
+            (store.buffer.key,),
+            self.kernel.origins,
+            work=work,
+            scratch_bytes=scratch_bytes,
+            kind=kind,
+            arithmetic=arithmetic,
+            plan=plan,
+        )
