@@ -199,20 +199,23 @@ class _Rows:
     def __init__(self, count: int | None) -> None:
         self._count = count if count is not None and count <= _MOST_ROWS else None
         self._filled = 0
+        self._shape: tuple[int, ...] | None = None
         self._whole: Array | None = None
         self._parts: list[Array] = []
 
     def add(self, row: Array) -> None:
+        if self._shape is None:
+            self._shape = row.shape
+        if row.shape != self._shape:
+            raise RunError(
+                f"a stacked result has shape {list(row.shape)} after {list(self._shape)}; "
+                "its rows must be of one shape"
+            )
         if self._count is None:
             self._parts.append(row)
             return
         if self._whole is None:
             self._whole = np.empty((self._count, *row.shape), row.dtype)
-        if row.shape != self._whole.shape[1:]:
-            raise RunError(
-                f"a stacked result has shape {list(row.shape)} after {list(self._whole.shape[1:])}; "
-                "its rows must be of one shape"
-            )
         self._whole[self._filled] = row
         self._filled += 1
 

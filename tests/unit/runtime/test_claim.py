@@ -13,12 +13,16 @@ import numpy as np
 import pytest
 
 import sardonyx
+from sardonyx.runtime import claim
 from sardonyx.runtime.cache import Cache
+from sardonyx.runtime.claim import claimed
 from tests.unit.runtime.programs import f32, model
 
 HOLD = """
 import sys, time
+from sardonyx.runtime import claim
 from sardonyx.runtime.cache import Cache
+from sardonyx.runtime.claim import claimed
 with Cache(sys.argv[1]).claim("object", "abc", wait=False) as is_ours:
     print(is_ours, flush=True)
     time.sleep(60)
@@ -135,3 +139,54 @@ def test_a_killed_process_leaves_nothing_broken(
     x = np.linspace(-3, 3, 24, dtype=np.float32).reshape(3, 8)
     (y,) = sardonyx.InferenceSession(str(path)).run(None, {"x": x})
     assert y == pytest.approx(4 * 8 + 4 * 3, rel=1e-5)  # columns and rows that add up to 1
+
+
+def never() -> bool:
+    return False
+
+
+def test_one_holds_and_others_are_told_or_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "PATIENCE_SECONDS", 0.05)
+    path = tmp_path / "not/yet/lock"
+    with claimed(path, never, wait=False) as first:
+        assert first
+        assert path.stat().st_mode & 0o077 == 0
+        with claimed(path, never, wait=False) as second:
+            assert not second
+        began = time.monotonic()
+        with claimed(path, never, wait=True) as impatient:
+            assert impatient
+        assert time.monotonic() - began >= 0.05
+    with claimed(path, never, wait=False) as third:
+        assert third
+
+
+def test_waiting_ends_when_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "PATIENCE_SECONDS", 60)
+    looks = iter([False, False, True])
+    with (
+        claimed(tmp_path / "lock", never, wait=False),
+        claimed(tmp_path / "lock", lambda: next(looks), wait=True),
+    ):
+        assert [*looks] == []
+
+
+def test_where_nothing_can_be_locked_nobody_excludes_anybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    for _ in range(2):
+        with claimed(tmp_path / "file/lock", never, wait=False) as held:
+            assert held
+    if sys.platform != "win32":
+
+        def refuse(*_: object) -> None:
+            raise OSError("no locks here")
+
+        monkeypatch.setattr(claim.fcntl, "flock", refuse)
+        with (
+            claimed(tmp_path / "a", never, wait=False) as one,
+            claimed(tmp_path / "a", never, wait=False) as two,
+        ):
+            assert one
+            assert two

@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.errors import NeedsContent, ShapeError
 from sardonyx.frontend import load
+from sardonyx.ir.value import Value, const, placeholder
+from sardonyx.ops.onnx import control
+from sardonyx.ops.onnx.control import Kind, RankChangeError, Turns, known_truth
 from tests.unit.frontend.models import outputs, parsed, shapes
+from tests.unit.ops.formulas import computed
+from tests.unit.ops.microsoft.search.bodies import nested
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -228,3 +235,90 @@ def test_a_body_beyond_native_code_is_repeated_in_place() -> None:
     x = np.arange(288, dtype=np.float32).reshape(2, 36, 4)
     (y,) = outputs(parsed(text), x, np.array([1, 0]))
     np.testing.assert_array_equal(y, x[::-1, None, ::2])
+
+
+def kind(*shape: dims.Dim | None, dtype: dt.DType = dt.F32) -> Kind:
+    return Kind(dtype, shape)
+
+
+@pytest.mark.parametrize(
+    ("value", "truth"),
+    [
+        (None, True),
+        (const(np.array(True)), True),
+        (const(np.array([False])), False),
+        (placeholder("c", dt.BOOL, ()), None),
+    ],
+)
+def test_what_is_known_of_a_condition(value: Value | None, truth: bool | None) -> None:
+    assert known_truth(value) is truth
+    assert known_truth(None, absent=False) is False
+
+
+def test_kinds_keep_the_sizes_that_hold_on_both_courses() -> None:
+    n, m = dims.symbol("N"), dims.symbol("M")
+    assert kind(n, 3).joined(kind(n, 3), "it") == kind(n, 3)
+    assert kind(n, 3).joined(kind(m, 3), "it") == kind(None, 3)
+    assert kind(None, 3).joined(kind(n, 4), "it") == kind(None, None)
+    assert str(kind(n, None)) == "f32[N,?]"
+    with pytest.raises(ShapeError, match=r"^it is f32\[3\] on one course and f64\[3\] on another"):
+        kind(3).joined(kind(3, dtype=dt.F64), "it")
+    with pytest.raises(RankChangeError, match="must agree in type and rank"):
+        kind(3).joined(kind(3, 3), "it")
+
+
+def test_a_kind_forgets_sizes_of_the_inside() -> None:
+    n, m = dims.symbol("N"), dims.symbol("M")
+    value = placeholder("x", dt.F32, (n, m + 1))
+    assert Kind.of(value) == kind(n, m + 1)
+    assert Kind.of(value, frozenset({"M"})) == kind(n, None)
+
+
+COUNTED = """g (int64 i, bool c, float[?] s) => (bool d, float[?] t) {
+    f = Cast<to = 1>(i) t = Add(s, f) d = Identity(c) }"""
+
+
+def test_turns_are_counted_from_where_they_begin() -> None:
+    body = nested(COUNTED)
+    s, true = const(np.float32([1, 2])), const(np.array(True))
+    number = const(np.array(4))
+    for first in (0, 3):
+        turns = Turns(body, first)
+        assert (turns.inputs, turns.outputs) == (body.inputs, body.outputs)
+        assert computed(turns.inline(number, true, s)[1])[0].tolist() == [5 + first, 6 + first]
+
+
+@pytest.mark.parametrize(("trips", "conditions"), [(0, True), (5, True), (5, False)])
+def test_a_counted_loop_over_constants(trips: int, conditions: bool) -> None:
+    s, count = const(np.float32([1, 2])), const(np.array(trips))
+    found = control.repeat(count, const(np.array(conditions)), [s], Turns(nested(COUNTED)))
+    done = sum(range(trips)) if conditions else 0
+    assert computed(found[0])[0].tolist() == [1 + done, 2 + done]
+
+
+def test_a_loop_without_an_end_is_refused() -> None:
+    with pytest.raises(control.UnsupportedOp, match="a Loop without a trip count or an end"):
+        control.repeat(None, None, [const(np.float32([1, 2]))], Turns(nested(COUNTED)))
+
+
+@pytest.mark.parametrize("cond", [np.array([True, False]), np.array(1)])
+def test_a_condition_is_one_truth(cond: np.ndarray) -> None:
+    branch = nested("g () => (float y) <float y = {1}> { }")
+    with pytest.raises(ShapeError, match="the condition must be one bool"):
+        control.if_(const(cond), then_branch=branch, else_branch=branch)
+
+
+def test_scans_of_old_opsets_do_not_know_lengths() -> None:
+    body = nested("g (float s, float x) => (float t, float y) { t = Add(s, x) y = Identity(t) }")
+    x = const(np.arange(6, dtype=np.float32).reshape(2, 3))
+    state = const(np.zeros(2, np.float32))
+    last, rows = computed(*control.scan_8(None, state, x, body=body, num_scan_inputs=1))
+    assert (last.tolist(), rows.tolist()) == ([3, 12], [[0, 1, 3], [3, 7, 12]])
+    with pytest.raises(control.UnsupportedOp, match="Scan of opset 8 with sequence lengths"):
+        control.scan_8(const(np.array([3, 2])), state, x, body=body, num_scan_inputs=1)
+    with pytest.raises(NeedsContent, match="the size of the batch"):
+        free = [
+            placeholder("s", dt.F32, (dims.symbol("N"),)),
+            placeholder("x", dt.F32, (dims.symbol("N"), 3)),
+        ]
+        control.scan_8(None, *free, body=body, num_scan_inputs=1)
