@@ -33,7 +33,8 @@ STACKS = (
 )
 GROWS = LOOP.replace("q = Exp(p)", "q = Concat<axis = 0>(p, p)")
 SCAN = """g (float[3] x, float[T,3] u) => (float[?] y, float[?,?] r) {
-    y, r = Scan (x, u) <num_scan_inputs = 1, body = b (float[3] p, float[3] v) => (float[3] q, float[3] s) { q = Add(p, v) s = Identity(q) }> }"""
+    y, r = Scan (x, u) <num_scan_inputs = 1,
+        body = b (float[3] p, float[3] v) => (float[3] q, float[3] s) { q = Add(p, v) s = Identity(q) }> }"""
 
 
 def graph(text: str) -> Graph:
