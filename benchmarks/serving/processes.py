@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-_TICKS = os.sysconf("SC_CLK_TCK")
+_SCHEDULED = 2
+"""What the clock of another process counts: the nanoseconds that it ran."""
 _START_S = 120
 
 
@@ -116,12 +117,8 @@ def _measured(running: Running, arguments: Sequence[str], given: bytes, core: in
 
 
 def _cpu_seconds(pid: int) -> float:
-    """User and system time of a process and its children, in seconds."""
-    total = 0.0
-    for child in (pid, *_children(pid)):
-        fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-        total += (int(fields[11]) + int(fields[12])) / _TICKS
-    return total
+    """User and system time of a process and its children, in seconds: what the kernel's own clocks say."""
+    return sum(time.clock_gettime(~child << 3 | _SCHEDULED) for child in (pid, *_children(pid)))
 
 
 def _children(pid: int) -> list[int]:

@@ -53,6 +53,7 @@ TOGETHER = {
     "tests.registry.test_quotas": "database.migrations.versions.registry_0002",
     "tests.registry.test_registration": "registry.checks registry.fetching",
     "tests.registry.test_state": "registry.endpoints registry.keys registry.snapshot",
+    "tests.serve.test_lane": "serve.http.express serve.rpc.express",
     "tests.serve.test_scheduler": "serve.policy",
     "tests.train.test_train": "train.report train.table",
     "tests.vision.test_heads": "vision.several",

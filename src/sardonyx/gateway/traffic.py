@@ -15,11 +15,12 @@ from typing import Any
 
 from sardonyx.database import Database
 from sardonyx.protocol.errors import Code
+from sardonyx.protocol.messages import Timings
 from sardonyx.protocol.records import Difference
 from sardonyx.registry.differences import Differences, difference
 from sardonyx.registry.observed import Observed, Tally
 from sardonyx.registry.state import State
-from sardonyx.serve.seams import Record
+from sardonyx.serve.seams import Count, Kind, Record
 
 _FAILURES = frozenset({Code.INTERNAL, Code.UNAVAILABLE, Code.DEADLINE})
 _WAITING, _PAIRS, _WRITTEN = 1000, 1000, 100
@@ -57,6 +58,16 @@ class TrafficObserver:
                 seconds = record.timings.total_ns * 1e-9
                 self._tally.add(name, deployment, record.finished_s, seconds, failed=failed)
 
+    def counter(self, kind: Kind) -> Count:
+        """What counts requests of an endpoint without shadows while a canary runs; others are not counted."""
+
+        def count(spent: Timings, finished_s: float) -> None:
+            endpoint = self._state().endpoints.get(kind.asked)
+            if endpoint is not None and endpoint.canary:
+                self._tally.add(kind.asked, kind.deployment, finished_s, spent.total_ns * 1e-9, failed=False)
+
+        return count if kind.deployment else _nothing
+
     def flush(self) -> None:
         """Write counts, compare answers. Raises ServeError UNAVAILABLE if the database is gone."""
         taken = self._tally.take()
@@ -88,6 +99,10 @@ class TrafficObserver:
         else:
             del self._served[id(shadow.request)]
         self._pairs.append((served, shadow))
+
+
+def _nothing(spent: Timings, finished_s: float) -> None:
+    """A request that is not counted."""
 
 
 def _compared(served: Record, shadow: Record) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sardonyx.monitor.requests import rows_of
-from sardonyx.serve.seams import Record
+from sardonyx.protocol.messages import Timings
+from sardonyx.serve.seams import Count, Kind, Record
 
 WINDOW_S = 900
 _PER_DOUBLING = 4
@@ -80,15 +81,29 @@ class Live:
             if series is not None:
                 self._second(series, int(record.finished_s)).failures += 1
             return
-        key = (response.model, response.version, target.deployment)
+        series = self._of((response.model, response.version, target.deployment))
+        self._answer(series, spent, spent.rows or rows_of(response), record.finished_s)
+
+    def counter(self, kind: Kind) -> Count:
+        """What counts answers of a kind, whose rows the server knows."""
+        key = (kind.model, kind.version, kind.deployment)
+
+        def count(spent: Timings, finished_s: float) -> None:
+            self._answer(self._of(key), spent, spent.rows, finished_s)
+
+        return count
+
+    def _of(self, key: tuple[str, str, str]) -> deque[Second]:
         series = self._series.get(key)
         if series is None:
             if len(self._series) >= _MODELS:
                 self._series.pop(next(iter(self._series)))
             series = self._series[key] = deque(maxlen=self._window_s)
             self._answered[key[0]] = key[1]
-        second = self._second(series, int(record.finished_s))
-        rows = spent.rows or rows_of(response)
+        return series
+
+    def _answer(self, series: deque[Second], spent: Timings, rows: int, finished_s: float) -> None:
+        second = self._second(series, int(finished_s))
         second.requests += 1
         second.rows += rows
         second.executions += min(1.0, rows / spent.batch_rows) if spent.batch_rows else 1.0

@@ -17,7 +17,7 @@ from sardonyx import __version__
 from sardonyx.monitor.requests import Requests
 from sardonyx.monitor.table import EXECUTIONS, HISTOGRAMS, OTHERS, OUTCOMES, ROWS
 from sardonyx.monitor.triton import TritonNames
-from sardonyx.serve.seams import Record
+from sardonyx.serve.seams import Count, Kind, Record
 
 
 class Metrics:
@@ -49,6 +49,10 @@ class Metrics:
     def observe(self, record: Record) -> None:
         """Count one finished request."""
         self.requests.observe(record)
+
+    def counter(self, kind: Kind) -> Count:
+        """What counts answers of a kind."""
+        return self.requests.counter(kind)
 
     def application(self) -> Any:
         """The ASGI application for /metrics: text or OpenMetrics as the client asks, compressed or not."""

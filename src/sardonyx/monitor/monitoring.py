@@ -22,7 +22,8 @@ from sardonyx.monitor.payload import PayloadLog
 from sardonyx.monitor.store import Store
 from sardonyx.monitor.traces import Traces
 from sardonyx.monitor.watch import Baselines, Watch
-from sardonyx.serve.seams import Observer, Record
+from sardonyx.protocol.messages import Timings
+from sardonyx.serve.seams import Count, Kind, Observer, Record, counters
 from sardonyx.serve.settings import TraceSettings
 
 _log = logging.getLogger("sardonyx.monitor")
@@ -104,12 +105,29 @@ class Monitoring:
             try:
                 observer.observe(record)
             except Exception:
-                name = type(observer).__name__
-                if name not in self._broken:
-                    self._broken.add(name)
-                    _log.exception(
-                        "%s failed to observe a request; it is told of the next ones all the same", name
-                    )
+                self._failed(observer)
+
+    def counter(self, kind: Kind) -> Count | None:
+        """What counts answers of a kind for all observers; None if one of them needs the records."""
+        found = counters(self._observers, kind)
+        if found is None:
+            return None
+        pairs = list(zip(self._observers, found, strict=True))
+
+        def count(spent: Timings, finished_s: float) -> None:
+            for observer, one in pairs:
+                try:
+                    one(spent, finished_s)
+                except Exception:
+                    self._failed(observer)
+
+        return count
+
+    def _failed(self, observer: Observer) -> None:
+        name = type(observer).__name__
+        if name not in self._broken:
+            self._broken.add(name)
+            _log.exception("%s failed to observe a request; it is told of the next ones all the same", name)
 
     def refresh(self) -> None:
         """Ask how the models stand, for a scrape."""

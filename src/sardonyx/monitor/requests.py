@@ -15,8 +15,8 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from sardonyx.monitor.table import Row
 from sardonyx.protocol.errors import Code
-from sardonyx.protocol.messages import InferResponse
-from sardonyx.serve.seams import Record
+from sardonyx.protocol.messages import InferResponse, Timings
+from sardonyx.serve.seams import Count, Kind, Record
 
 UNKNOWN = "unknown"
 
@@ -73,11 +73,29 @@ class Requests:
             self._count_failure(record)
             return
         labels = (response.model, response.version, record.route.target.deployment)
+        self._answer(self._of(labels), spent, spent.rows or rows_of(response))
+        self._count((*labels, record.request.context.transport, "ok"))
+
+    def counter(self, kind: Kind) -> Count:
+        """What counts answers of a kind, whose rows the server knows."""
+        labels = (kind.model, kind.version, kind.deployment)
+        series, key = self._of(labels), (*labels, kind.transport, "ok")
+        answer, outcomes = self._answer, self._outcomes
+
+        def count(spent: Timings, finished_s: float) -> None:
+            answer(series, spent, spent.rows)
+            outcomes[key] = outcomes.get(key, 0) + 1
+
+        return count
+
+    def _of(self, labels: Labels) -> _Series:
         series = self._series.get(labels)
         if series is None:
             series = self._series[labels] = _Series(self._histograms)
             self._answered[labels[0]] = labels[1]
-        rows = spent.rows or rows_of(response)
+        return series
+
+    def _answer(self, series: _Series, spent: Timings, rows: int) -> None:
         batch = spent.batch_rows or rows
         series.pending.append(
             (
@@ -91,7 +109,6 @@ class Requests:
                 rows / batch,
             )
         )
-        self._count((*labels, record.request.context.transport, "ok"))
         if len(series.pending) >= _FOLD_AT:
             self._fold(series)
 

@@ -16,7 +16,7 @@ from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import Tensor
 
 _KINDS = {"b": "b", "i": "iu", "u": "iu", "f": "fiu", "V": "fiu"}
-_CODES = {
+CODES = {
     "FP32": "f",
     "FP64": "d",
     "INT8": "b",
@@ -42,7 +42,7 @@ def array_of(name: str, kind: Datatype, shape: tuple[int, ...], data: Any, *, wo
     count = element_count(shape)
     if not isinstance(data, list):
         raise invalid(f"'data' of input '{name}' must be a list")
-    code = _CODES.get(kind.name)
+    code = CODES.get(kind.name)
     if code is not None and not words:
         flat = data
         while len(flat) == 1 and type(flat[0]) is list:

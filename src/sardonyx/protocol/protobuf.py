@@ -5,16 +5,20 @@ Decides how tensors lie in messages; must not know gRPC itself or models.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from sardonyx.protocol.datatypes import Array, Datatype, datatype, element_count, from_raw, objects, to_raw
 from sardonyx.protocol.errors import invalid
+from sardonyx.protocol.known import Read, bytes_of
 from sardonyx.protocol.messages import InferRequest, InferResponse, Parameters, RequestedOutput, Tensor
 from sardonyx.protocol.wire import inference_pb2 as pb
 
+_RAW_INPUT, _RAW_OUTPUT = 7 << 3 | 2, 6 << 3 | 2
+"""What the fields of raw tensors begin with: their number, and that bytes follow."""
 _CONTENTS = {
     "BOOL": "bool_contents",
     "INT8": "int_contents",
@@ -114,6 +118,58 @@ def encode_response(response: InferResponse) -> pb.ModelInferResponse:
         elsewhere = "shared_memory_region" in tensor.parameters
         message.raw_output_contents.append(b"" if elsewhere else bytes(to_raw(tensor.data)))
     return message
+
+
+def message_reader(
+    raw: bytes, message: pb.ModelInferRequest, feeds: Sequence[Array]
+) -> tuple[bytes, Read] | None:
+    """What messages like this one begin with, and what reads the tensors from there on.
+
+    None if the tensors are not the last that the message holds.
+    """
+    blobs = list(message.raw_input_contents)
+    if [len(blob) for blob in blobs] != [feed.nbytes for feed in feeds]:
+        return None
+    leads = [_lead(_RAW_INPUT, len(blob)) for blob in blobs]
+    tail = b"".join(lead + blob for lead, blob in zip(leads, blobs, strict=True))
+    head = raw[: len(raw) - len(tail)]
+    try:
+        if not raw.endswith(tail) or pb.ModelInferRequest.FromString(head).raw_input_contents:
+            return None
+    except DecodeError:
+        return None
+    rows, end = [], 0
+    for feed, lead in zip(feeds, leads, strict=True):
+        start, end = end + len(lead), end + len(lead) + feed.nbytes
+        rows.append((bytes_of(feed), lead, start - len(lead), start, end))
+
+    def read(raw: bytes, at: int) -> bool:
+        if len(raw) - at != end:
+            return False
+        for place, lead, begin, start, stop in rows:
+            if not raw.startswith(lead, at + begin):
+                return False
+            place[:] = raw[at + start : at + stop]
+        return True
+
+    return head, read
+
+
+def texts_before(response: InferResponse) -> list[bytes]:
+    """The message of a response in pieces, each of them before the bytes of one tensor."""
+    message = encode_response(response)
+    leads = [_lead(_RAW_OUTPUT, len(blob)) for blob in message.raw_output_contents]
+    del message.raw_output_contents[:]
+    return [message.SerializeToString() + leads[0], *leads[1:]]
+
+
+def _lead(tag: int, length: int) -> bytes:
+    """What stands before so many bytes of a field."""
+    varint = bytearray([tag])
+    while length > 0x7F:
+        varint.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes([*varint, length])
 
 
 def _write_parameters(parameters: Parameters, written: Any) -> None:

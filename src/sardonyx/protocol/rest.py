@@ -197,17 +197,20 @@ def _requested(outputs: Any) -> list[RequestedOutput]:
 
 def encode_response(response: InferResponse, request: InferRequest) -> tuple[bytes, list[memoryview]]:
     """The JSON of a response and the bytes of those outputs that the request wants binary, in order."""
-    binary_by_default = request.parameters.get("binary_data_output", False) is True
-    if request.outputs is None:
-        wanted = {tensor.name: binary_by_default for tensor in response.outputs}
-    else:
-        wanted = {
-            output.name: output.parameters.get("binary_data", binary_by_default) is True
-            for output in request.outputs
-        }
+    wanted = wanted_binary(response, request)
     if not response.id and not response.parameters and all(wanted.values()):
         return _all_binary(response)
     return _encoded(response, wanted)
+
+
+def wanted_binary(response: InferResponse, request: InferRequest) -> dict[str, bool]:
+    """By output, whether the request wants its bytes behind the JSON."""
+    by_default = request.parameters.get("binary_data_output", False) is True
+    if request.outputs is None:
+        return {tensor.name: by_default for tensor in response.outputs}
+    return {
+        output.name: output.parameters.get("binary_data", by_default) is True for output in request.outputs
+    }
 
 
 _texts: dict[tuple[Any, ...], bytes] = {}

@@ -17,6 +17,7 @@ from sardonyx.serve.seams import Route, Target
 
 DEPLOYMENT_HEADERS = ("sardonyx-deployment", "azureml-model-deployment")
 """A request that carries one of these names its deployment itself."""
+_ROUTES_KEPT = 4096
 
 
 class RegistryRouter:
@@ -29,28 +30,40 @@ class RegistryRouter:
     def __init__(self, state: Callable[[], State], seed: int | None = None) -> None:
         self._state = state
         self._random = random.Random(seed)
+        self._seen: State | None = None
+        self._routes: dict[tuple[str, str, str], Route] = {}
 
     def route(self, request: InferRequest) -> Route:
         """The route of a request. Raises ServeError NOT_FOUND for unknown aliases and deployments."""
         state = self._state()
+        if state is not self._seen or len(self._routes) > _ROUTES_KEPT:
+            self._seen, self._routes = state, {}
+        named = (request.model, request.version, "")
+        known = self._routes.get(named)
+        if known is not None:
+            return known
         name, _, alias = request.model.partition("@")
-        if alias:
-            return Route(Target(name, _aliased(state, name, alias)))
-        endpoint = state.endpoints.get(name)
-        if endpoint is None:
-            return Route(Target(name, _version(state, name, request.version)))
-        if request.version in state.models.get(name, ()):
-            return Route(Target(name, _version(state, name, request.version)))
-        named = request.version or _named(request.context.headers)
-        target = _deployment(endpoint, named) if named else self._chosen(endpoint, request)
-        if not endpoint.shadows:
-            return Route(target)
+        endpoint = None if alias else state.endpoints.get(name)
+        if endpoint is None or request.version in state.models.get(name, ()):
+            version = _aliased(state, name, alias) if alias else _version(state, name, request.version)
+            return self._kept(named, Target(name, version))
+        wanted = request.version or _named(request.context.headers)
+        target = _deployment(endpoint, wanted) if wanted else self._chosen(endpoint, request)
+        if not endpoint.shadows and (wanted or len(endpoint.weights) == 1):
+            return self._kept((name, "", target.deployment), target)
         shadows = tuple(
             endpoint.targets[other]
             for other, share in endpoint.shadows.items()
             if other != target.deployment and self._random.random() * 100 < share
         )
-        return Route(target, shadows)
+        return Route(target, shadows, drawn=True)
+
+    def _kept(self, key: tuple[str, str, str], target: Target) -> Route:
+        """The one route to a target, as long as the state is the same."""
+        route = self._routes.get(key)
+        if route is None:
+            route = self._routes[key] = Route(target)
+        return route
 
     def _chosen(self, endpoint: EndpointState, request: InferRequest) -> Target:
         weights = endpoint.weights

@@ -125,7 +125,7 @@ class Core:
             else:
                 model.statistics.failed(timings)
             response = None if failure else last or InferResponse(model.name, model.version, [], request.id)
-            self._tell(Record(request, route, response, failure, timings, time.time()))
+            self.tell(Record(request, route, response, failure, timings, time.time()))
 
     async def infer(self, request: InferRequest) -> InferResponse:
         """Answer a request; ServeError says what is wrong with it, or with us."""
@@ -153,7 +153,7 @@ class Core:
                     model.statistics.failed(timings)
             if self.observers:
                 known = route or Route(Target(request.model, request.version))
-                self._tell(Record(request, known, response, failure, timings, time.time()))
+                self.tell(Record(request, known, response, failure, timings, time.time()))
             if route is not None and route.shadows:
                 for shadow in route.shadows[: max(0, _SHADOWS_AT_ONCE - len(self._background))]:
                     self._ask_shadow(request, _detached(request), route, shadow)
@@ -250,7 +250,8 @@ class Core:
             self.regions.place(request, response)
         return response
 
-    def _tell(self, record: Record) -> None:
+    def tell(self, record: Record) -> None:
+        """Tell all observers of a finished request."""
         for observer in self.observers:
             observer.observe(record)
 
@@ -270,7 +271,7 @@ class Core:
             failure = error
         timings.total_ns = time.perf_counter_ns() - began
         of = route.target.deployment or f"{route.target.model}/{route.target.version}"
-        self._tell(Record(request, Route(shadow), response, failure, timings, time.time(), of))
+        self.tell(Record(request, Route(shadow), response, failure, timings, time.time(), of))
 
 
 def _detached(request: InferRequest) -> InferRequest:

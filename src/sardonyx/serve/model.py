@@ -56,7 +56,7 @@ class Prepared:
 
 
 @dataclass(slots=True)
-class _Plan:
+class Plan:
     """What is known of requests of one form, which was checked: how they run and what they take.
 
     `order` are the positions of the inputs in the request; `cost_ns` is what a run alone takes lately.
@@ -95,7 +95,7 @@ class Model:
         self._cache = ResponseCache(options.cache_bytes) if self.policy.caches else None
         self._first_cost_ns = QUICK_NS / 2 if prepared.quick else float("inf")
         self._joiner = Joiner(self.signature, self.policy.pad)
-        self._plans: dict[Form, _Plan] = {}
+        self._plans: dict[Form, Plan] = {}
         overload = Code.QUOTA if options.overload_status == Code.QUOTA.http else Code.UNAVAILABLE
         self._scheduler = Scheduler(self.name, self.policy, self._execute, self._executed, overload)
 
@@ -113,14 +113,14 @@ class Model:
         """The class names of an output by index; [] if none are known."""
         return self._output_labels.get(output, self.labels)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether an answer is computed anew from the arrays of a request, and none of them is kept."""
+        return self.session is not None and self._cache is None
+
     async def infer(self, request: InferRequest, timings: Timings) -> InferResponse:
         """The answer to a request, which may wait in the queue; ServeError says why there is none."""
-        inputs, outputs = request.inputs, request.outputs
-        forms = tuple([(tensor.name, tensor.datatype, tensor.data.shape) for tensor in inputs])
-        names = None if outputs is None else tuple([output.name for output in outputs])
-        plan = self._plans.get((forms, names))
-        if plan is None:
-            plan = self._plan(request, (forms, names))
+        inputs, plan = request.inputs, self.plan(request)
         feeds = [inputs[position].data for position in plan.order]
         if self._cache is not None:
             results = await self._remembered(self._cache, feeds, plan, request, timings)
@@ -132,9 +132,21 @@ class Model:
         ]
         return InferResponse(self.name, self.version, tensors, request.id)
 
-    async def _run(self, feeds: list[Array], plan: _Plan, request: InferRequest, timings: Timings) -> Results:
-        if plan.cost_ns < QUICK_NS and self._scheduler.depth == 0 and not self.policy.delay_ns:
-            return self._at_once(feeds, plan, timings)
+    def plan(self, request: InferRequest) -> Plan:
+        """How requests of the form of this one run; INVALID_ARGUMENT if it fits the model not."""
+        outputs = request.outputs
+        forms = tuple([(tensor.name, tensor.datatype, tensor.data.shape) for tensor in request.inputs])
+        names = None if outputs is None else tuple([output.name for output in outputs])
+        plan = self._plans.get((forms, names))
+        return self._planned(request, (forms, names)) if plan is None else plan
+
+    def runs_at_once(self, plan: Plan) -> bool:
+        """Whether a request would neither wait nor take long now."""
+        return plan.cost_ns < QUICK_NS and self._scheduler.depth == 0 and not self.policy.delay_ns
+
+    async def _run(self, feeds: list[Array], plan: Plan, request: InferRequest, timings: Timings) -> Results:
+        if self.runs_at_once(plan):
+            return self.run_at_once(feeds, plan, timings)
         level, deadline_ns = self._level(request), self._deadline(request)
         job = Job(feeds, plan.wanted, plan.rows, plan.key, timings, level, deadline_ns)
         results = await self._queued(job, request.context.on_leave)
@@ -142,7 +154,7 @@ class Model:
         return results
 
     async def _remembered(
-        self, cache: ResponseCache, feeds: list[Array], plan: _Plan, request: InferRequest, timings: Timings
+        self, cache: ResponseCache, feeds: list[Array], plan: Plan, request: InferRequest, timings: Timings
     ) -> Results:
         began = time.perf_counter_ns()
         key = cache.key((plan.wanted, tuple(array.shape for array in feeds)), feeds)
@@ -195,13 +207,13 @@ class Model:
         self.session = None
         del self._call
 
-    def _plan(self, request: InferRequest, form: Form) -> _Plan:
+    def _planned(self, request: InferRequest, form: Form) -> Plan:
         """Check a request whose form was not met before."""
         signature = self.signature
         feeds = signature.feeds(request.inputs)
         wanted = signature.wanted(request.outputs)
         positions = {tensor.name: position for position, tensor in enumerate(request.inputs)}
-        plan = _Plan(
+        plan = Plan(
             tuple(positions[port.name] for port in signature.inputs),
             wanted,
             tuple(signature.outputs[number] for number in wanted),
@@ -265,7 +277,7 @@ class Model:
         finally:
             stop()
 
-    def _at_once(self, feeds: list[Array], plan: _Plan, timings: Timings) -> Results:
+    def run_at_once(self, feeds: list[Array], plan: Plan, timings: Timings) -> Results:
         """Run a quick model here, which takes less than waking its thread."""
         began = time.perf_counter_ns()
         results = self._call(feeds, plan.wanted)

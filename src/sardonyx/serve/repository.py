@@ -64,6 +64,10 @@ class Repository:
             return model
         raise _not_ready(name, self._entry(name, version))
 
+    def serving(self, name: str, version: str = "") -> Servable | None:
+        """The loaded model, None if there is none."""
+        return self._ready.get((name, version))
+
     async def awake(self, name: str, version: str = "") -> Servable:
         """The loaded model, which is loaded now if it gave way to others; raises what `model` raises."""
         model = self._ready.get((name, version))

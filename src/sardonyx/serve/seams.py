@@ -5,10 +5,10 @@ Each has a default that asks nobody, so the data plane runs alone. Must not know
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.messages import InferRequest, InferResponse, Principal, Timings
@@ -45,19 +45,26 @@ class Target:
     deployment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """Where a request goes: `target` answers, `shadows` are asked too and their answers only recorded."""
+    """Where a request goes: `target` answers, `shadows` are asked too and their answers only recorded.
+
+    A router that gives the same object again says that nothing has changed; `drawn` says that chance decided.
+    """
 
     target: Target
     shadows: tuple[Target, ...] = ()
+    drawn: bool = False
 
 
 class Router(Protocol):
     """Decides which version of which model answers."""
 
     def route(self, request: InferRequest) -> Route:
-        """The route of a request whose `model` may be the name of an endpoint; answers from memory."""
+        """The route of a request whose `model` may be the name of an endpoint.
+
+        Answers from memory, and looks at model, version and the context's headers alone.
+        """
 
 
 class DirectRouter:
@@ -90,11 +97,40 @@ class Record:
     shadow_of: str = ""
 
 
+Count = Callable[[Timings, float], None]
+"""Counts one more answer of a kind: its times, and when it was finished in Unix time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Answers that differ in their times alone to those who count them; `asked` is the name asked for."""
+
+    asked: str
+    model: str
+    version: str
+    deployment: str
+    transport: str
+
+
 class Observer(Protocol):
     """Is told of every finished request."""
 
     def observe(self, record: Record) -> None:
         """Called on the event loop: takes microseconds, keeps no view of the arrays longer than it must."""
+
+
+@runtime_checkable
+class Counting(Observer, Protocol):
+    """An observer that can do without the records of answers."""
+
+    def counter(self, kind: Kind) -> Count | None:
+        """What counts answers of a kind from now on as `observe` does; None if that needs the records."""
+
+
+def counters(observers: Iterable[Observer], kind: Kind) -> list[Count] | None:
+    """The counters of all observers; None if one of them needs the records."""
+    found = [observer.counter(kind) if isinstance(observer, Counting) else None for observer in observers]
+    return None if None in found else [count for count in found if count is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from sardonyx.protocol.datatypes import Buffer
 from sardonyx.protocol.errors import Code, ServeError
-from sardonyx.protocol.messages import Context, OnLeave
+from sardonyx.protocol.messages import Context, OnLeave, Principal
 from sardonyx.protocol.rest import decode_request, encode_response
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import accepted, decoded, encoded
@@ -29,10 +29,10 @@ from sardonyx.serve.http.exchange import (
     refuse,
     send_answer,
 )
+from sardonyx.serve.http.express import HEADER_LENGTH, Express, Met
 from sardonyx.serve.http.questions import answer
 from sardonyx.serve.settings import LOGGER
 
-_HEADER_LENGTH = b"inference-header-content-length"
 _PATHS_KEPT = 1024
 _INFER = re.compile(rb"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
 
@@ -41,6 +41,7 @@ class DataPlane:
     """Answers everything under /v2."""
 
     def __init__(self, core: Core) -> None:
+        self.express = Express(core)
         self._core = core
         self._targets: dict[bytes, tuple[str, str] | None] = {}
 
@@ -60,28 +61,42 @@ class DataPlane:
             await refuse(send, ServeError(Code.INTERNAL, text), scope)
 
     async def answer_inference(
-        self, path: bytes, headers: Headers, body: Buffer, on_leave: OnLeave
+        self,
+        path: bytes,
+        headers: Headers,
+        body: Buffer,
+        on_leave: OnLeave,
+        principal: Principal | None = None,
+        alone: bytes = b"",
     ) -> Answer:
-        """The answer to a POST of that body to a path of inference; raises ServeError."""
+        """The answer to a POST of that body to a path of inference; raises ServeError.
+
+        `principal` has been admitted if it is given; `alone` are all bytes of the request if they came at
+        once, so that those like it can be known by them.
+        """
         target = self._target(path)
         if target is None:
             raise ServeError(Code.NOT_FOUND, f"there is nothing at {path.decode('latin-1')}")
         model, version = target
         core = self._core
-        context = Context("http", headers, core.guard.admit(headers, "infer", model), on_leave=on_leave)
+        if principal is None:
+            principal = core.guard.admit(headers, "infer", model)
+        context = Context("http", headers, principal, on_leave=on_leave)
         try:
             text = decoded(body, headers, core.options.max_body_bytes)
-            request = decode_request(model, version, text, headers.number(_HEADER_LENGTH))
+            request = decode_request(model, version, text, headers.number(HEADER_LENGTH))
             request.context = context
             response = await core.infer(request)
         except ServeError as error:
             error.request_id = context.told_id
             raise
+        if alone and not context.told_id:
+            self.express.learn(Met(alone, path, headers, request, response))
         written, blobs = encode_response(response, request)
         kind, extra = JSON, name_of(context.told_id)
         if blobs:
             kind = BINARY
-            extra.append((_HEADER_LENGTH, b"%d" % len(written)))
+            extra.append((HEADER_LENGTH, b"%d" % len(written)))
         coding = accepted(headers)
         if coding is not None:
             written, blobs = encoded(coding, [written, *blobs]), []

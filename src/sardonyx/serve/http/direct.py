@@ -8,22 +8,25 @@ may take for headers, a body, or reading its answer. Must not know how a model r
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.protocol.messages import Principal
 from sardonyx.serve.http.app import DataPlane
 from sardonyx.serve.http.eager import start
-from sardonyx.serve.http.exchange import Answer, Headers, refusal
+from sardonyx.serve.http.exchange import Answer, Headers, head_of, refusal
+from sardonyx.serve.http.express import HEADER_LENGTH
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.settings import LOGGER
 
 _PREFIX, _SUFFIX = b"/v2/models/", b"/infer"
-_LENGTH, _HEADER_LENGTH = b"content-length", b"inference-header-content-length"
+_LENGTH = b"content-length"
 _CODED = (b"transfer-encoding", b"expect")
 _ALIGNMENT = 64
 _SMALL = 1 << 12
@@ -45,6 +48,9 @@ class Connection(HttpToolsProtocol):
     _late: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _reading = False
+    _alone = b""
+    _admitted: Principal | None = None
+    _answered_s = -math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client came: it has a while to say something."""
@@ -60,10 +66,46 @@ class Connection(HttpToolsProtocol):
             self._exchange.left()
 
     def data_received(self, data: bytes) -> None:
-        """Read on; a request that is begun must be complete in time."""
+        """Answer a known request; else read on, and a request that is begun must be complete in time."""
+        self._alone, self._admitted = b"", None
+        if not self._reading and (self.cycle is None or self.cycle.response_complete):
+            if self._is_answered(data):
+                return
+            self._alone = data
         super().data_received(data)
         if self._late is None and self.parser is not None and self._reading:
             self._late = self.loop.call_later(self.options.client_s, self._too_late)
+
+    def _is_answered(self, data: bytes) -> bool:
+        """Whether the bytes are a request that is known, which has its answer then."""
+        if self.flow.write_paused:
+            return False
+        try:
+            answer = self.plane.express.answer(data)
+        except ServeError as error:
+            answer = _whole(refusal(error, Headers(())))
+        except Exception:
+            LOGGER.exception("an inference failed")
+            answer = _whole(refusal(_fault(), Headers(())))
+        if not isinstance(answer, bytes):
+            self._admitted = answer
+            return False
+        self.transport.write(answer)
+        self.server_state.total_requests += 1
+        self._answered_s = self.loop.time()
+        if self._late is not None:
+            self._in_time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_handler()
+        return True
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing was answered by a parsed request for long: close, unless one was that needed no parsing."""
+        left_s = self._answered_s + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -193,7 +235,10 @@ class _Exchange:
             self._answer_error(self._refused)
             return
         connection = self._connection
-        work = connection.plane.answer_inference(self._url, self._headers, self._body, self._on_leave)
+        alone = connection._alone if self.keep_alive else b""
+        work = connection.plane.answer_inference(
+            self._url, self._headers, self._body, self._on_leave, connection._admitted, alone
+        )
         self._body = b""
         try:
             answer = start(work, connection.loop)
@@ -248,21 +293,11 @@ class _Exchange:
         connection = self._connection
         blobs = answer.blobs
         length = len(answer.body) + sum([len(blob) for blob in blobs])
-        head = [
-            STATUS_LINE[answer.status],
-            b"content-type: ",
-            answer.kind[1],
-            b"\r\ncontent-length: %d\r\n" % length,
-        ]
-        for name, value in answer.extra:
-            head += [name, b": ", value, b"\r\n"]
-        if not self.keep_alive:
-            head.append(b"connection: close\r\n")
-        head += [b"\r\n", answer.body]
+        head = head_of(answer, length, keep_alive=self.keep_alive)
         if length <= _JOINED:
-            connection.transport.write(b"".join([*head, *blobs]))
+            connection.transport.write(b"".join([head, answer.body, *blobs]))
         else:
-            connection.transport.writelines([b"".join(head), *blobs])
+            connection.transport.writelines([head + answer.body, *blobs])
         self.response_complete = True
         if not self.keep_alive:
             connection.transport.close()
@@ -279,12 +314,16 @@ class _NoEvent:
 
 def _room(length: int, headers: Headers) -> memoryview:
     """Memory for a body such that the tensors, which follow the JSON, begin at a multiple of 64."""
-    text = headers.raw.get(_HEADER_LENGTH, b"0")
+    text = headers.raw.get(HEADER_LENGTH, b"0")
     ahead = int(text) if text.isdigit() and len(text) < 12 else 0
     whole = np.empty(length + _ALIGNMENT, np.uint8)
     address: int = whole.__array_interface__["data"][0]
     skip = -(address + ahead) % _ALIGNMENT
     return whole[skip : skip + length].data
+
+
+def _whole(answer: Answer) -> bytes:
+    return head_of(answer, len(answer.body)) + answer.body
 
 
 def _fault() -> ServeError:

@@ -18,6 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar, overload
 
 import orjson
@@ -111,6 +112,19 @@ class Answer:
     extra: Sequence[tuple[bytes, bytes]] = ()
     blobs: Sequence[memoryview] = ()
     status: int = 200
+
+
+def head_of(answer: Answer, length: int, *, keep_alive: bool = True) -> bytes:
+    """Status line and headers of a response with so many bytes of body, for those who write to the wire."""
+    lines = [
+        b"HTTP/1.1 %d %b" % (answer.status, HTTPStatus(answer.status).phrase.encode()),
+        b"content-type: " + answer.kind[1],
+        b"content-length: %d" % length,
+    ]
+    lines += [b"%b: %b" % pair for pair in answer.extra]
+    if not keep_alive:
+        lines.append(b"connection: close")
+    return b"\r\n".join([*lines, b"", b""])
 
 
 async def respond(

@@ -92,6 +92,10 @@ def handlers(servicer: Servicer) -> dict[str, Any]:
             _guarded_stream(method.name, function, read) if stream else _guarded(method.name, function, read),
             response_serializer=GetMessageClass(method.output_type).SerializeToString,
         )
+    infer = partial(servicer.infer, partial(_read, pb.ModelInferRequest))
+    table["ModelInfer"] = grpc.unary_unary_rpc_method_handler(
+        _guarded("ModelInfer", infer, bytes), response_serializer=bytes
+    )
     return table
 
 

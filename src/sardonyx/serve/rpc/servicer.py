@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import grpc
@@ -15,10 +15,11 @@ from google.protobuf import json_format
 
 from sardonyx.protocol.config import as_message
 from sardonyx.protocol.errors import Code, ServeError, invalid
-from sardonyx.protocol.messages import REQUEST_ID, Context
+from sardonyx.protocol.messages import REQUEST_ID, Context, InferRequest, InferResponse, Principal
 from sardonyx.protocol.protobuf import decode_request, encode_response
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.core import Core
+from sardonyx.serve.rpc.express import CallHeaders, Express
 from sardonyx.serve.rpc.turn import Turn
 from sardonyx.serve.settings import LOGGER
 
@@ -34,10 +35,27 @@ class Servicer:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._express = Express(core)
 
     async def ModelInfer(self, message: Any, call: Any) -> Any:  # noqa: N802
         """One inference; it is cancelled with the call."""
-        request = self._request(message, call)
+        return encode_response(await self._answer(self._request(message, call), call))
+
+    async def infer(self, read: Callable[[bytes], Any], raw: bytes, call: Any) -> bytes:
+        """The answer of ModelInfer as bytes; what is known by its bytes is not parsed."""
+        headers = CallHeaders(call)
+        known = self._express.answer(raw, headers)
+        if isinstance(known, bytes):
+            return known
+        message = read(raw)
+        request = self._request(message, call, headers, known)
+        response = await self._answer(request, call)
+        if not request.context.told_id:
+            self._express.learn(raw, message, request)
+        text: bytes = encode_response(response).SerializeToString()
+        return text
+
+    async def _answer(self, request: InferRequest, call: Any) -> InferResponse:
         context = request.context
         try:
             response = await self._core.infer(request)
@@ -46,7 +64,7 @@ class Servicer:
             raise
         if told := context.told_id:
             call.set_trailing_metadata(((REQUEST_ID, told),))
-        return encode_response(response)
+        return response
 
     async def ModelStreamInfer(self, messages: AsyncIterator[Any], call: Any) -> AsyncIterator[Any]:  # noqa: N802
         """Inferences as they come: each with one answer in its order, or as many as a model gives, at once.
@@ -101,9 +119,19 @@ class Servicer:
         finally:
             turn.leave()
 
-    def _request(self, message: Any, call: Any) -> Any:
-        headers = dict(call.invocation_metadata() or ())
-        context = Context("grpc", headers, self._core.guard.admit(headers, "infer", message.model_name))
+    def _request(
+        self,
+        message: Any,
+        call: Any,
+        headers: Mapping[str, str] | None = None,
+        principal: Principal | None = None,
+    ) -> InferRequest:
+        """The request of a message; `principal` has been admitted if it is given."""
+        if headers is None:
+            headers = CallHeaders(call)
+        if principal is None:
+            principal = self._core.guard.admit(headers, "infer", message.model_name)
+        context = Context("grpc", headers, principal)
         left_s = call.time_remaining()
         if left_s is not None:
             context.deadline_ns = time.perf_counter_ns() + int(left_s * 1e9)

@@ -1,0 +1,155 @@
+"""The fast lane: requests of a known form to a quick model, with all decided that can be before they come.
+
+Decides when a request may take it; what it cannot do goes the ordinary way, through `Core.infer`. Must not
+know how requests are written. Lives on the event loop and never waits: one request is done before the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sardonyx.protocol.datatypes import Array
+from sardonyx.protocol.errors import ServeError
+from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Tensor, Timings
+from sardonyx.serve.model import Model, Plan
+from sardonyx.serve.seams import Kind, Record, Route, counters
+from sardonyx.serve.settings import LOGGER
+
+if TYPE_CHECKING:
+    from sardonyx.serve.core import Core
+
+_LANES_KEPT = 16
+_MOST_BYTES = 1 << 16
+"""Of the tensors of a request: to copy more takes longer than to look at a request anew."""
+_SAME_MEMORY = frozenset(
+    {"FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
+)
+"""Datatypes whose tensors are written as they lie in memory, and of which every content is a value."""
+
+Write = Callable[["Lane", list[Array]], bytes]
+
+
+def has_form(request: InferRequest, known: frozenset[str]) -> bool:
+    """Whether requests like this one, which was answered, may differ in the content of tensors alone.
+
+    `known` are the parameters that only the transport looks at.
+    """
+    return (
+        not request.id
+        and sum(tensor.data.nbytes for tensor in request.inputs) <= _MOST_BYTES
+        and known.issuperset(request.parameters)
+        and all(known.issuperset(output.parameters) for output in request.outputs or ())
+        and all(
+            tensor.data.nbytes and tensor.datatype in _SAME_MEMORY and not tensor.parameters
+            for tensor in request.inputs
+        )
+    )
+
+
+class Form:
+    """Requests that differ in the content of their tensors alone; `asked` is one of them.
+
+    Who asks writes the `feeds`, in the order of the request, then calls `run` of the lane.
+    """
+
+    def __init__(self, core: Core, asked: InferRequest, context: Context, write: Callable[[], Write]) -> None:
+        """`context` is what they have in common; `write` makes what writes the results of a lane."""
+        self.feeds = [np.empty(tensor.shape, tensor.data.dtype) for tensor in asked.inputs]
+        inputs = [replace(tensor, data=feed) for tensor, feed in zip(asked.inputs, self.feeds, strict=True)]
+        self.asked = replace(asked, inputs=inputs, context=context)
+        self._core = core
+        self._write = write
+        self._lanes: dict[Route, Lane] = {}
+
+    def lane(self, known: InferRequest) -> Lane | None:
+        """The lane that is free now, None if there is none; `known` is a request without its tensors."""
+        try:
+            route = self._core.router.route(known)
+        except ServeError:
+            return None
+        model = self._core.repository.serving(route.target.model, route.target.version)
+        lane = self._lanes.get(route)
+        if lane is None or lane.model is not model or lane.told != len(self._core.observers):
+            if not isinstance(model, Model) or route.drawn or route.shadows:
+                return None
+            if len(self._lanes) >= _LANES_KEPT:
+                self._lanes.clear()
+            lane = self._lanes[route] = Lane(self, self._core, model, route, self._write())
+        return lane if lane.is_free() else None
+
+
+class Lane:
+    """Requests of one form along one route to one loaded model."""
+
+    def __init__(self, form: Form, core: Core, model: Model, route: Route, write: Write) -> None:
+        self.model = model
+        self.write = write
+        self.asked = form.asked
+        self._core = core
+        self._route = route
+        self._feeds = form.feeds
+        self._plan = _plan(model, form.asked)
+        self._ordered = [form.feeds[n] for n in self._plan.order] if self._plan else []
+        asked, deployment = form.asked, route.target.deployment
+        kind = Kind(asked.model, model.name, model.version, deployment, asked.context.transport)
+        self.told = len(core.observers)
+        self._counters = counters(core.observers, kind)
+        self._timings = Timings()
+        if self._counters is None:
+            LOGGER.info("requests to '%s' take the ordinary way: their records are wanted whole", model.name)
+
+    def is_free(self) -> bool:
+        """Whether a request would be answered at once, and nobody wants more of it than its times."""
+        return self._plan is not None and self._counters is not None and self.model.runs_at_once(self._plan)
+
+    def run(self, known: InferRequest, received_ns: int) -> list[Array]:
+        """The wanted outputs for what the feeds hold; ServeError if the model fails. All are told of it."""
+        assert self._plan is not None and self._counters is not None
+        timings, statistics = self._timings, self.model.statistics
+        try:
+            results = self.model.run_at_once(self._ordered, self._plan, timings)
+        except ServeError as error:
+            timings.total_ns = time.perf_counter_ns() - received_ns
+            statistics.failed(timings)
+            self._tell(known, error)
+            raise
+        timings.total_ns = time.perf_counter_ns() - received_ns
+        statistics.succeeded(timings)
+        finished_s = time.time()
+        for count in self._counters:
+            count(timings, finished_s)
+        return results
+
+    def response(self, results: Sequence[Array]) -> InferResponse:
+        """The results as the ordinary way gives them."""
+        assert self._plan is not None
+        tensors = [
+            Tensor(port.name, port.datatype, array.shape, array)
+            for port, array in zip(self._plan.ports, results, strict=True)
+        ]
+        return InferResponse(self.model.name, self.model.version, tensors)
+
+    def _tell(self, known: InferRequest, error: ServeError) -> None:
+        inputs = [
+            replace(tensor, data=array.copy())
+            for tensor, array in zip(self.asked.inputs, self._feeds, strict=True)
+        ]
+        request = replace(self.asked, inputs=inputs, context=replace(known.context))
+        self._core.tell(Record(request, self._route, None, error, replace(self._timings), time.time()))
+        error.request_id = request.context.told_id
+
+
+def _plan(model: Model, asked: InferRequest) -> Plan | None:
+    """How the requests run, None if they need more than a run: memory of answers, texts, Python."""
+    if not model.is_plain:
+        return None
+    try:
+        plan = model.plan(asked)
+    except ServeError:
+        return None
+    return plan if all(port.datatype in _SAME_MEMORY for port in plan.ports) else None
