@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from sardonyx.base import dim as dims
@@ -13,7 +14,7 @@ from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.value import Value, make
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Graph:
     """A computation.
 
@@ -31,6 +32,10 @@ class Graph:
 
     def order(self) -> list[Value]:
         """All values that the outputs and the obligations need, each after what it depends on."""
+        return list(self._ordered)
+
+    @cached_property
+    def _ordered(self) -> tuple[Value, ...]:
         done: dict[int, None] = {}
         result: list[Value] = []
         roots = [*(v for _, v in self.outputs), *self._sources(o.dim for o in self.obligations)]
@@ -44,17 +49,15 @@ class Graph:
                 result.append(value)
                 continue
             stack.append((value, True))
-            stack.extend((d, False) for d in reversed(list(self.needs(value))) if d.id not in done)
-        return result
+            stack.extend([(d, False) for d in reversed(self.needs(value)) if d.id not in done])
+        return tuple(result)
 
-    def needs(self, value: Value) -> Iterator[Value]:
+    def needs(self, value: Value) -> Sequence[Value]:
         """What must be computed before `value`: its arguments and the sources of its data-dependent sizes."""
-        yield from value.args
-        if self.data_sizes:
-            for name in symbols_of(value):
-                size = self.data_sizes.get(name)
-                if size is not None and size.value is not value:
-                    yield size.value
+        if not self.data_sizes:
+            return value.args
+        sizes = [self.data_sizes[name] for name in symbols_of(value) if name in self.data_sizes]
+        return (*value.args, *(size.value for size in sizes if size.value is not value))
 
     def _sources(self, sizes: Iterable[Dim]) -> Iterator[Value]:
         """Where the data-dependent symbols in sizes come from."""
@@ -87,13 +90,17 @@ class Graph:
     def map(self, change: Callable[[Value, tuple[Value, ...]], Value]) -> Graph:
         """A graph whose values are `change(old value, new arguments)`, bottom up; inputs stay."""
         new: dict[int, Value] = {v.id: v for v in self.inputs}
-        for value in self.order():
+        is_same = True
+        for value in self._ordered:
             if value.id not in new:
-                args = tuple(new[a.id] for a in value.args)
-                result = change(value, args)
-                if result is not value and not result.origins and value.origins:
-                    result.origins = value.origins
+                result = change(value, tuple([new[a.id] for a in value.args]))
+                if result is not value:
+                    is_same = False
+                    if not result.origins and value.origins:
+                        result.origins = value.origins
                 new[value.id] = result
+        if is_same:
+            return self
         data_sizes = {
             name: DataSize(new.get(u.value.id, u.value), u.index, u.result)
             for name, u in self.data_sizes.items()
@@ -104,7 +111,7 @@ class Graph:
 
 def rebuild(value: Value, args: tuple[Value, ...]) -> Value:
     """The same operation over other arguments."""
-    if all(a is b for a, b in zip(args, value.args, strict=True)):
+    if args == value.args:
         return value
     return make(value.prim, args, value.attrs, value.dtype, value.shape, value.results)
 

@@ -360,7 +360,7 @@ def map_(prim: str, *operands: Operand) -> Value:
     like = next(o for o in operands[prim == "where" :] if isinstance(o, Value))
     args = [as_value(o, like) for o in operands]
     rank = max(a.rank for a in args)
-    args = [a.reshape((1,) * (rank - a.rank) + a.shape) for a in args]
+    args = [a if a.rank == rank else a.reshape((1,) * (rank - a.rank) + a.shape) for a in args]
     shape: Shape = args[0].shape
     for a in args[1:]:
         shape = tuple(broadcast_dim(p, q, a) for p, q in zip(shape, a.shape, strict=True))

@@ -103,6 +103,8 @@ def _merger(first: Axis, second: Axis, unit: Axis | None = None) -> tuple[ToAxes
 
 def drop_unit_axes(kernel: Kernel) -> Kernel:
     """Axes of extent 1 are no loops."""
+    if not _has_unit(kernel, ()):
+        return kernel
 
     def keep(axes: Sequence[Axis]) -> tuple[Axis, ...]:
         return tuple(a for a in axes if a.extent != 1)
@@ -111,6 +113,12 @@ def drop_unit_axes(kernel: Kernel) -> Kernel:
         return Affine(at.const, tuple((a, f) for a, f in at.terms if a.extent != 1))
 
     return rewrite(kernel, keep(kernel.outer), keep, affine)
+
+
+def _has_unit(kernel: Kernel, keep: Sequence[Axis]) -> bool:
+    """Whether there is an axis of extent 1 that need not be kept."""
+    nests = (kernel.outer, *(s.axes for s in kernel.body))
+    return any(a.extent == 1 and a not in keep for nest in nests for a in nest)
 
 
 def merge_axes(kernel: Kernel) -> Kernel:
@@ -126,6 +134,8 @@ def merge_axes(kernel: Kernel) -> Kernel:
 
 def _mergeable(kernel: Kernel) -> tuple[Axis, Axis] | None:
     nests = [kernel.outer, *(s.axes for s in kernel.body)]
+    if all(len(nest) < 2 for nest in nests):
+        return None
     forms = list(accesses(kernel))
     for nest in nests:
         for first, second in pairwise(nest):
@@ -153,11 +163,12 @@ def merge_outer(
             tuple((a, f) for a, f in at.terms if a.extent != 1 or a in keep or a not in outer),
         )
 
-    kernel = rewrite(kernel, drop(outer), drop, fewer)
-    operands = tuple(fewer(at) for at in operands)
+    if _has_unit(kernel, keep):
+        kernel = rewrite(kernel, drop(outer), drop, fewer)
+        operands = tuple(fewer(at) for at in operands)
     while True:
-        forms = [*accesses(kernel), *operands]
         nest = kernel.outer[:-last]
+        forms = [*accesses(kernel), *operands] if len(nest) > 1 else []
         pair = next(
             ((a, b) for a, b in pairwise(nest) if all(_runs_on(at, a, b) for at in forms)),
             None,

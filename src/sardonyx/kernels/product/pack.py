@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from sardonyx.base import dtype as dt
@@ -38,7 +40,7 @@ def packed_shape(dims: tuple[int, ...], dtype: np.dtype, goal: Goal) -> tuple[in
 
 def aligned_zeros(dims: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """A zeroed array whose data begin at a multiple of 64 bytes."""
-    size = int(np.prod(dims)) * dtype.itemsize
+    size = prod(dims) * dtype.itemsize
     raw = np.zeros(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
+    start = -raw.__array_interface__["data"][0] % 64
     return raw[start : start + size].view(dtype).reshape(dims)
