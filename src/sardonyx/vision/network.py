@@ -6,14 +6,15 @@ Both begin with the same nodes, so what is learned from is what is asked later. 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
+from sardonyx.authoring import GraphWriter, Tensors
 from sardonyx.vision.pictures import NONE
 from sardonyx.zoo import pull
 
@@ -82,30 +83,16 @@ class Head:
     several: bool
 
 
-class _Graph:
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, name: str, value: Any) -> str:
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
-        return output
-
-
 def features_model(backbone: Backbone, fit: str) -> onnx.ModelProto:
     """`picture` uint8 [height, width, 3] -> `features` float32 [1, n], made of groups of length 1."""
-    graph = _Graph()
+    graph = GraphWriter()
     features = _features(graph, backbone, fit)
     return _model(graph, {features: (TensorProto.FLOAT, [1, None])}, {})
 
 
 def whole_model(backbone: Backbone, fit: str, head: Head, about: Mapping[str, str]) -> onnx.ModelProto:
     """`picture` uint8 [height, width, 3] -> `label` [1], `probabilities` [1, classes], `strangeness` [1]."""
-    graph = _Graph()
+    graph = GraphWriter()
     features = _features(graph, backbone, fit)
     weights = graph.constant("head.weights", head.weights.astype(np.float32))
     scores = graph.node(
@@ -126,7 +113,7 @@ def whole_model(backbone: Backbone, fit: str, head: Head, about: Mapping[str, st
     return _model(graph, outputs, told)
 
 
-def _labelled(graph: _Graph, features: str, scores: str, head: Head) -> None:
+def _labelled(graph: GraphWriter, features: str, scores: str, head: Head) -> None:
     """The best label, or none: if all are unlikely, or the picture is far from all that were learned from."""
     best = graph.node("ArgMax", [scores], "best", axis=-1, keepdims=0)
     apart = graph.node(
@@ -160,7 +147,7 @@ def _labelled(graph: _Graph, features: str, scores: str, head: Head) -> None:
     )
 
 
-def _features(graph: _Graph, backbone: Backbone, fit: str) -> str:
+def _features(graph: GraphWriter, backbone: Backbone, fit: str) -> str:
     pixels = graph.node("Cast", ["picture"], "pixels", to=TensorProto.FLOAT)
     if fit == "crop":
         pixels = _cropped(graph, pixels)
@@ -170,7 +157,7 @@ def _features(graph: _Graph, backbone: Backbone, fit: str) -> str:
     return graph.node("Concat", parts, "features", axis=1)
 
 
-def _seen(graph: _Graph, network: Network, batch: str) -> list[str]:
+def _seen(graph: GraphWriter, network: Network, batch: str) -> list[str]:
     """The features of one network [1, n], group by group: roots, so that few large ones do not rule."""
     name = network.name
     small = graph.node(
@@ -197,7 +184,7 @@ def _seen(graph: _Graph, network: Network, batch: str) -> list[str]:
     return [_rooted(graph, group, axis, floor) for group in groups]
 
 
-def _rooted(graph: _Graph, group: str, axis: str, floor: str) -> str:
+def _rooted(graph: GraphWriter, group: str, axis: str, floor: str) -> str:
     """sign(x) sqrt(|x|), scaled to length 1."""
     size = graph.node("Sqrt", [graph.node("Abs", [group], f"{group}.abs")], f"{group}.sqrt")
     root = graph.node("Mul", [size, graph.node("Sign", [group], f"{group}.sign")], f"{group}.root")
@@ -205,7 +192,7 @@ def _rooted(graph: _Graph, group: str, axis: str, floor: str) -> str:
     return graph.node("Div", [root, graph.node("Max", [length, floor], f"{group}.divisor")], f"{group}.unit")
 
 
-def _cropped(graph: _Graph, pixels: str) -> str:
+def _cropped(graph: GraphWriter, pixels: str) -> str:
     """The largest square in the middle."""
     sizes = graph.node("Shape", [pixels], "sizes", end=2)
     side = graph.node("ReduceMin", [sizes, graph.constant("only axis", np.array([0]))], "square", keepdims=1)
@@ -217,7 +204,7 @@ def _cropped(graph: _Graph, pixels: str) -> str:
     )
 
 
-def _grafted(graph: _Graph, network: Network, source: str) -> str:
+def _grafted(graph: GraphWriter, network: Network, source: str) -> str:
     """The zoo's network without its own head, fed by `source`; the mean of its last maps."""
     name = network.name
     model = onnx.load(pull(name, quiet=True))
@@ -246,18 +233,10 @@ def _grafted(graph: _Graph, network: Network, source: str) -> str:
     return f"{name}/features"
 
 
-def _model(
-    graph: _Graph, outputs: Mapping[str, tuple[int, list[Any]]], about: Mapping[str, str]
-) -> onnx.ModelProto:
-    made = helper.make_graph(
-        graph.nodes,
-        "custom_vision",
-        [helper.make_tensor_value_info("picture", TensorProto.UINT8, ["height", "width", 3])],
-        [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in outputs.items()],
-        graph.constants,
-    )
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
-    model: onnx.ModelProto = helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION)
+def _model(graph: GraphWriter, outputs: Tensors, about: Mapping[str, str]) -> onnx.ModelProto:
+    inputs = {"picture": (TensorProto.UINT8, ["height", "width", 3])}
+    opsets = {"": OPSET, "ai.onnx.ml": OPSET_ML}
+    model = graph.model("custom_vision", inputs, outputs, opsets, IR_VERSION)
     helper.set_model_props(model, dict(about))
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -11,32 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
 
+from sardonyx.authoring import GraphWriter
 from sardonyx.zoo.maker import Array
 from sardonyx.zoo.torch_file import tensors
 
 OPSET, IR_VERSION = 20, 10
+FLOAT = onnx.TensorProto.FLOAT
 EPSILON = 1e-3
 STRIDES = (1, 2, 2, 2, 1, 2, 1)
 SIDES = {(16, 320): 224, (21, 320): 240, (21, 352): 260}  # by blocks and the channels of the last
 
 
-class _Graph:
-    """Nodes and weights so far; every method takes and gives names of values."""
+class _Network(GraphWriter):
+    """The layers so far, of pictures of `side`."""
 
     def __init__(self, weights: dict[str, Array], side: int) -> None:
+        super().__init__()
         self._weights, self.side = weights, side
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, name: str, array: Array) -> str:
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
-        return name
-
-    def node(self, kind: str, inputs: list[str], output: str, **attributes: object) -> str:
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
-        return output
 
     def convolution(self, name: str, norm: str, source: str, stride: int = 1) -> str:
         """A convolution with the normalisation behind it in its weights, padded as TensorFlow does."""
@@ -86,7 +78,7 @@ def efficientnet_lite(weights: Path) -> bytes:
     known = tensors(weights)
     blocks = sorted({int(found[1]) for name in known if (found := re.match(r"_blocks\.(\d+)\.", name))})
     side = SIDES[len(blocks), known[f"_blocks.{blocks[-1]}._project_conv.weight"].shape[0]]
-    graph = _Graph(known, side)
+    graph = _Network(known, side)
     graph.constant("zero", np.array(0, np.float32))
     graph.constant("six", np.array(6, np.float32))
     value = graph.clipped(graph.convolution("_conv_stem", "_bn0", "picture", 2))
@@ -96,17 +88,9 @@ def efficientnet_lite(weights: Path) -> bytes:
     graph.node("ReduceMean", [value, graph.constant("plane", np.array([2, 3]))], "features", keepdims=0)
     head = [graph.constant(name, known[name]) for name in ("_fc.weight", "_fc.bias")]
     graph.node("Gemm", ["features", *head], "logits", transB=1)
-    made = helper.make_graph(
-        graph.nodes,
-        "efficientnet_lite",
-        [helper.make_tensor_value_info("picture", onnx.TensorProto.FLOAT, ["batch", 3, side, side])],
-        [
-            helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", 1000]),
-            helper.make_tensor_value_info("features", onnx.TensorProto.FLOAT, ["batch", 1280]),
-        ],
-        graph.constants,
-    )
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    picture = {"picture": (FLOAT, ["batch", 3, side, side])}
+    outputs = {"logits": (FLOAT, ["batch", 1000]), "features": (FLOAT, ["batch", 1280])}
+    model = graph.model("efficientnet_lite", picture, outputs, {"": OPSET}, IR_VERSION)
     onnx.checker.check_model(model)
     content: bytes = model.SerializeToString(deterministic=True)
     return content

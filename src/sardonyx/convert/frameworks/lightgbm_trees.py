@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
+from sardonyx.authoring import GraphWriter, Tensors
 from sardonyx.convert.framework import Array, ConvertError
 from sardonyx.convert.frameworks.boosting import floor32
 
@@ -32,25 +34,23 @@ def written(dumped: dict[str, Any], classes: Array | None) -> bytes:
     Returns:
         The ONNX file with `label` and `probabilities`, or `value` [batch, 1] or [batch, outputs].
     """
-    from onnx import TensorProto, helper
-
     width = len(dumped["feature_names"])
-    graph = _Graph()
+    graph = GraphWriter()
     trees = _Trees(width, dumped["num_tree_per_iteration"])
     for at, tree in enumerate(dumped["tree_info"]):
         trees.add(at, tree["tree_structure"])
     raw = _raw(graph, trees, dumped)
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", width])
     value = _converted(graph, raw, str(dumped.get("objective", "")))
-    outputs = _labelled(graph, value, classes) if classes is not None else []
     if classes is None:
         graph.node("Identity", [value], "value")
-        outputs = [helper.make_tensor_value_info("value", TensorProto.FLOAT, ["batch", trees.outputs])]
-    made = helper.make_graph(graph.nodes, "lightgbm", [x], outputs, graph.constants)
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
-    content: bytes = helper.make_model(
-        made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="sardonyx"
-    ).SerializeToString()
+        outputs: Tensors = {"value": (TensorProto.FLOAT, ["batch", trees.outputs])}
+    else:
+        outputs = _labelled(graph, value, classes)
+    inputs = {"x": (TensorProto.FLOAT, ["batch", width])}
+    opsets = {"": OPSET, "ai.onnx.ml": OPSET_ML}
+    model = graph.model("lightgbm", inputs, outputs, opsets, IR_VERSION)
+    model.producer_name = "sardonyx"
+    content: bytes = model.SerializeToString()
     return content
 
 
@@ -70,26 +70,6 @@ def _leaves(node: dict[str, Any]) -> list[dict[str, Any]]:
         else:
             found.append(node)
     return found
-
-
-class _Graph:
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def constant(self, value: Any) -> str:
-        from onnx import numpy_helper
-
-        name = f"constant{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def node(self, kind: str, inputs: list[str], output: str = "", /, **attributes: Any) -> str:
-        from onnx import helper
-
-        output = output or f"{kind.lower()}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
-        return output
 
 
 @dataclass
@@ -184,7 +164,7 @@ class _Trees:
                 self.targets.setdefault(f"target_{name}", []).append(part)
 
 
-def _raw(graph: _Graph, trees: _Trees, dumped: dict[str, Any]) -> str:
+def _raw(graph: GraphWriter, trees: _Trees, dumped: dict[str, Any]) -> str:
     """The sum of all trees, or their mean: [batch, outputs]."""
     x = graph.node("Concat", ["x", *_chosen(graph, trees)], axis=1) if trees.sets else "x"
     targets = trees.outputs * (1 + trees.width) if trees.is_linear else trees.outputs
@@ -192,43 +172,43 @@ def _raw(graph: _Graph, trees: _Trees, dumped: dict[str, Any]) -> str:
         "TreeEnsembleRegressor", [x], domain="ai.onnx.ml", n_targets=targets, **trees.nodes, **trees.targets
     )
     if trees.is_linear:
-        shape = graph.constant(np.array([0, 1 + trees.width, trees.outputs]))
+        shape = graph.unnamed(np.array([0, 1 + trees.width, trees.outputs]))
         parts = graph.node("Reshape", [sums, shape])
-        one = graph.node("Pad", ["x", graph.constant(np.array([0, 1, 0, 0])), graph.constant(np.float32(1))])
-        columns = graph.node("Unsqueeze", [one, graph.constant(np.array([2]))])
+        one = graph.node("Pad", ["x", graph.unnamed(np.array([0, 1, 0, 0])), graph.unnamed(np.float32(1))])
+        columns = graph.node("Unsqueeze", [one, graph.unnamed(np.array([2]))])
         products = graph.node("Mul", [parts, columns])
-        sums = graph.node("ReduceSum", [products, graph.constant(np.array([1]))], keepdims=0)
+        sums = graph.node("ReduceSum", [products, graph.unnamed(np.array([1]))], keepdims=0)
     if dumped.get("average_output"):
         rounds = len(dumped["tree_info"]) / trees.outputs
-        sums = graph.node("Div", [sums, graph.constant(np.float32(rounds))])
+        sums = graph.node("Div", [sums, graph.unnamed(np.float32(rounds))])
     return sums
 
 
-def _chosen(graph: _Graph, trees: _Trees) -> list[str]:
+def _chosen(graph: GraphWriter, trees: _Trees) -> list[str]:
     """A column for each set of categories: 1 where the row's category is one of them."""
-    zero = graph.constant(np.float32(0))
+    zero = graph.unnamed(np.float32(0))
     columns = []
     for column, chosen, is_zero in trees.sets:
-        value = graph.node("Gather", ["x", graph.constant(np.array([column]))], axis=1)
+        value = graph.node("Gather", ["x", graph.unnamed(np.array([column]))], axis=1)
         known = graph.node("Sub", [value, value])
         missing = graph.node("IsNaN", [known])
-        stands_for = zero if is_zero else graph.constant(np.float32(-1))
+        stands_for = zero if is_zero else graph.unnamed(np.float32(-1))
         filled = graph.node("Where", [missing, stands_for, value])
         whole = graph.node(
             "Mul", [graph.node("Floor", [graph.node("Abs", [filled])]), graph.node("Sign", [filled])]
         )
-        same = graph.node("Equal", [whole, graph.constant(np.array([chosen], np.float32))])
+        same = graph.node("Equal", [whole, graph.unnamed(np.array([chosen], np.float32))])
         ones = graph.node("Cast", [same], to=1)
-        columns.append(graph.node("ReduceMax", [ones, graph.constant(np.array([1]))], keepdims=1))
+        columns.append(graph.node("ReduceMax", [ones, graph.unnamed(np.array([1]))], keepdims=1))
     return columns
 
 
-def _converted(graph: _Graph, raw: str, objective: str) -> str:
+def _converted(graph: GraphWriter, raw: str, objective: str) -> str:
     """From raw scores to what LightGBM answers."""
     name, *settings = objective.split(" ")
     told = dict(setting.partition(":")[::2] for setting in settings)
     if name in ("binary", "multiclassova"):
-        steep = graph.constant(np.float32(float(told.get("sigmoid", 1))))
+        steep = graph.unnamed(np.float32(float(told.get("sigmoid", 1))))
         return graph.node("Sigmoid", [graph.node("Mul", [raw, steep])])
     if name == "cross_entropy":
         return graph.node("Sigmoid", [raw])
@@ -245,12 +225,10 @@ def _converted(graph: _Graph, raw: str, objective: str) -> str:
     return raw
 
 
-def _labelled(graph: _Graph, value: str, classes: Array) -> list[Any]:
+def _labelled(graph: GraphWriter, value: str, classes: Array) -> Tensors:
     """The outputs `label` and `probabilities`."""
-    from onnx import TensorProto, helper
-
     if len(classes) == 2:
-        other = graph.node("Sub", [graph.constant(np.float32(1)), value])
+        other = graph.node("Sub", [graph.unnamed(np.float32(1)), value])
         value = graph.node("Concat", [other, value], axis=1)
     graph.node("Identity", [value], "probabilities")
     best = graph.node("ArgMax", ["probabilities"], axis=1, keepdims=0)
@@ -265,7 +243,4 @@ def _labelled(graph: _Graph, value: str, classes: Array) -> list[Any]:
         **{"values_strings" if is_text else "values_int64s": labels},
     )
     kind = TensorProto.STRING if is_text else TensorProto.INT64
-    return [
-        helper.make_tensor_value_info("label", kind, ["batch"]),
-        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", len(classes)]),
-    ]
+    return {"label": (kind, ["batch"]), "probabilities": (TensorProto.FLOAT, ["batch", len(classes)])}

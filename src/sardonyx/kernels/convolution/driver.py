@@ -16,9 +16,8 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 
 def define_conv(module: Module, goal: Goal, operand: str) -> None:
     """Add `void @sdx_conv_{operand}(ptr args, ptr ctx)`."""
-    target = goal.target
     shape = TileShape.of(goal, operand)
-    block = define_block(module, target, shape)
+    block = define_block(module, shape)
     f = Function(module, f"sdx_conv_{shape.operand}", [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     tid, threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass, replace
-from sardonyx.base.target import Target
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
@@ -54,13 +53,13 @@ class Strip:
         return [self.sums, self.line, self.first]
 
 
-def define_block(module: Module, target: Target, shape: TileShape) -> str:
+def define_block(module: Module, shape: TileShape) -> str:
     """Add `void @conv_block_*(args, ctx, outer, p0, p1, s0, s1)`.
 
     Computes tiles s0..s1 of panels p0..p1 of sample and group `outer` = sample * GROUPS + group; all ranges
     are non-empty. Returns the name.
     """
-    block = _Block(module, target, shape)
+    block = _Block(module, shape)
     block.write()
     return block.f.name
 
@@ -68,8 +67,8 @@ def define_block(module: Module, target: Target, shape: TileShape) -> str:
 class _Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
 
-    def __init__(self, module: Module, target: Target, shape: TileShape) -> None:
-        self.target, self.shape = target, shape
+    def __init__(self, module: Module, shape: TileShape) -> None:
+        self.shape = shape
         self.pick, self.copy = define_pick(module, shape), define_copy(module, shape)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("outer", "p0", "p1", "s0", "s1"))]
         name = f"conv_block_{shape.operand}"

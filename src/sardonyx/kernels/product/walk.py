@@ -66,7 +66,7 @@ class _Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
 
     def __init__(self, module: Module, goal: Goal, shape: TileShape, weights: Weights) -> None:
-        self.goal, self.target, self.shape, self.weights = goal, goal.target, shape, weights
+        self.goal, self.shape, self.weights = goal, shape, weights
         self.unpack = define_unpack(module, shape, weights.bits) if weights.bits else ""
         self.pick = define_pick(module, shape)
         self.copy = define_copy(module, shape) if shape.is_float else ""
