@@ -1,0 +1,60 @@
+"""/score: which model is meant, and plain JSON in and out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sardonyx.serve.core import Core
+from sardonyx.serve.http.score import DEPLOYMENT, Score
+from tests.unit.serve.http.asked import asked
+from tests.unit.serve.steps import adding, with_core
+
+DOCUMENT = {"a": [[1, 2]], "b": [[3, 4]]}
+
+
+def answer(root: Path, path: str = "/score", method: str = "POST", **more: Any) -> httpx.Response:
+    async def use(core: Core) -> httpx.Response:
+        return await asked(Score(core), method, path, **more)
+
+    return with_core(root, use)
+
+
+def test_the_only_model_is_meant(tmp_path: Path) -> None:
+    found = answer(adding(tmp_path), json=DOCUMENT)
+    assert (found.status_code, found.json()) == (200, [[4.0, 6.0]])
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"), [("/score/add", {}), ("/score/add/", {}), ("/score", {DEPLOYMENT: "add"})]
+)
+def test_among_several_one_is_named(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
+    adding(tmp_path)
+    adding(tmp_path, "more")
+    assert answer(tmp_path, path, json=DOCUMENT, headers=headers).status_code == 200
+    found = answer(tmp_path, json=DOCUMENT)
+    assert found.status_code == 400
+    assert found.json()["error"].endswith("; there are: add, more")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "content", "status", "message"),
+    [
+        ("/score", "GET", b"", 405, "/score takes POST, not GET"),
+        ("/score/none", "POST", b"{}", 404, "unknown model: 'none'"),
+        ("/score", "POST", b"{", 400, ""),
+        ("/score", "POST", b'{"c": 1}', 400, ""),
+    ],
+)
+def test_what_is_refused(
+    tmp_path: Path, path: str, method: str, content: bytes, status: int, message: str
+) -> None:
+    found = answer(adding(tmp_path), path, method, content=content)
+    assert (found.status_code, message in found.json()["error"]) == (status, True)
+
+
+def test_without_models_there_is_none_to_name(tmp_path: Path) -> None:
+    assert answer(tmp_path, json=DOCUMENT).json()["error"].endswith("there are: none")
