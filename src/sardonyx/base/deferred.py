@@ -22,15 +22,22 @@ Array = np.ndarray[Any, Any]
 class Deferred:
     """What `make(source)` gives, an array of that shape; `arrangement` says what `make` does.
 
-    It is made anew each time, and where `source` lies in a mapped file, its memory is given back.
+    It is made anew each time, and where `source` lies in a mapped file, its memory is given back. `parts` are
+    those of `source` of which `make` gives the parts of the result, one after the other.
     """
 
-    __slots__ = ("_make", "arrangement", "dtype", "shape", "source")
+    __slots__ = ("_make", "_parts", "arrangement", "dtype", "shape", "source")
 
     def __init__(
-        self, source: Array, arrangement: Hashable, shape: tuple[int, ...], make: Callable[[Array], Array]
+        self,
+        source: Array,
+        arrangement: Hashable,
+        shape: tuple[int, ...],
+        make: Callable[[Array], Array],
+        parts: Callable[[Array], Iterable[Array]] = lambda source: (source,),
     ) -> None:
-        self.source, self.arrangement, self.shape, self._make = source, arrangement, shape, make
+        self.source, self.arrangement, self.shape = source, arrangement, shape
+        self._make, self._parts = make, parts
         self.dtype = source.dtype
 
     @property
@@ -45,6 +52,16 @@ class Deferred:
         assert (array.shape, array.dtype) == (self.shape, self.dtype)
         let_go(self.source)
         return array
+
+    def pieces(self) -> Iterator[Array]:
+        """The array in parts, so small that their memory is used again and stays in a cache of the CPU."""
+        size = 0
+        for part in self._parts(self.source):
+            piece = self._make(part)
+            size += piece.nbytes
+            yield piece
+        assert size == self.nbytes
+        let_go(self.source)
 
 
 Constant = Array | Deferred

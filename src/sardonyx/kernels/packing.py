@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from math import prod
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,16 +26,17 @@ def packed(
     arrangement: Hashable,
     pack: Callable[[Array], Array],
     shape: tuple[int, ...] | None = None,
+    parts: Callable[[Array], Iterable[Array]] = lambda whole: (whole,),
 ) -> Storage:
     """The storage of `pack(content of value)`; `arrangement` tells apart the packings of one constant.
 
-    If the `shape` of the result is known, a large one is deferred.
+    If the `shape` of the result is known, a large one is deferred, and stored in what is made of `parts`.
     """
     storages = _storages.setdefault(value, {})
     if arrangement not in storages:
         assert value.data is not None
         if shape is not None and value.data.nbytes > _LARGE_BYTES:
-            deferred = Deferred(np.ascontiguousarray(value.data), arrangement, shape, pack)
+            deferred = Deferred(np.ascontiguousarray(value.data), arrangement, shape, pack, parts)
             storages[arrangement] = Storage("packed", value.dtype, prod(shape), deferred=deferred)
             return storages[arrangement]
         data = const(pack(np.ascontiguousarray(value.data)))

@@ -94,9 +94,10 @@ class Packed(NamedTuple):
 
     def pieces(self) -> Iterator[memoryview]:
         """The bytes to be stored, in pieces; every array starts aligned."""
-        for array in _arrays(self.stored):
-            yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-            yield memoryview(bytes(-array.nbytes % _ALIGN))
+        for constant in self.stored:
+            for array in (constant,) if isinstance(constant, np.ndarray) else constant.pieces():
+                yield np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+            yield memoryview(bytes(-constant.nbytes % _ALIGN))
 
 
 def pack(constants: Sequence[Constant], files: Sequence[Path] = ()) -> Packed:

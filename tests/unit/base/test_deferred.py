@@ -44,6 +44,18 @@ def test_no_more_are_made_than_are_asked_for() -> None:
     assert sorted(made) == list(range(9))
 
 
+def test_pieces_are_the_array_one_after_the_other() -> None:
+    def rows(source: Array) -> list[Array]:
+        return list(source)
+
+    source = np.arange(6.0).reshape(2, 3)
+    made = Deferred(source, "negated", (2, 3), np.negative, rows)
+    assert [piece.tolist() for piece in made.pieces()] == [[0, -1, -2], [-3, -4, -5]]
+    assert [piece.tolist() for piece in doubled(1).pieces()] == [[2, 2, 2]]
+    with pytest.raises(AssertionError):
+        list(Deferred(source, "short", (2, 3), np.negative, lambda source: source[:1]).pieces())
+
+
 def test_errors_and_wrong_shapes_are_not_hidden() -> None:
     wrong = Deferred(np.zeros(3), "wrong", (4,), lambda source: source)
     with pytest.raises(AssertionError):

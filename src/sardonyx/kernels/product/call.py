@@ -19,7 +19,7 @@ from sardonyx.kernels.epilogue import match_finish
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
-from sardonyx.kernels.product.pack import pack_b, packed_shape
+from sardonyx.kernels.product.pack import pack_b, packed_shape, parts_b
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.kernels.tiles.shape import BY_LEFT
 from sardonyx.loops.lower import lower
@@ -165,7 +165,7 @@ def _operand(value: Value, place: Place, result: tuple[Dim, ...], axes: tuple[Ax
 def _packed(b: Value, goal: Goal) -> Storage:
     assert b.data is not None
     shape = packed_shape(b.data.shape, b.data.dtype, goal)
-    return packed(b, ("dot", goal), lambda w: pack_b(w, goal), shape)
+    return packed(b, ("dot", goal), lambda w: pack_b(w, goal), shape, lambda w: parts_b(w, goal))
 
 
 def _packed_batches(b: Value, storage: Storage, result: tuple[Dim, ...], lead: list[Axis]) -> Affine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
 import numpy as np
@@ -29,6 +30,14 @@ def pack_b(w: np.ndarray, goal: Goal) -> np.ndarray:
         panel = packed[..., at * size : (at + width) * size].reshape(*batch, steps, width, shape.depth)
         panel[..., : min(width, n - at), :] = whole[..., at : at + width, :]
     return packed
+
+
+def parts_b(w: np.ndarray, goal: Goal) -> Iterator[np.ndarray]:
+    """Parts of w[..., K, N] whose layouts, one after the other, are that of the whole."""
+    columns = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)]).columns
+    for matrix in w.reshape(-1, *w.shape[-2:]):
+        for at in range(0, w.shape[-1], columns):
+            yield matrix[:, at : at + columns]
 
 
 def packed_shape(dims: tuple[int, ...], dtype: np.dtype, goal: Goal) -> tuple[int, ...]:
