@@ -185,7 +185,7 @@ def test_who_comes_through_a_proxy_is_not_local(gateway: Gateway) -> None:
 
 def test_pages_of_other_origins_are_refused(gateway: Gateway) -> None:
     url = gateway.server.http_url
-    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", "http://localhost"):
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", "http://localhost", "http://[::1"):
         answer = httpx.post(f"{url}/api/models", json={"name": "m"}, headers={"origin": origin})
         assert answer.status_code == 403, origin
     assert httpx.post(f"{url}/api/models", json={"name": "m"}, headers={"origin": url}).status_code == 201
@@ -196,9 +196,18 @@ def test_pages_of_other_origins_are_refused(gateway: Gateway) -> None:
 def test_a_name_that_was_bound_to_this_machine_administers_nothing(gateway: Gateway) -> None:
     """A page whose own name was made to point here (DNS rebinding) sends that name as Host."""
     url = f"{gateway.server.http_url}/api/models"
-    for host in ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example:1"):
+    strangers = (
+        "evil.example:8000",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example:1",
+        "[::2]",
+        "[::1.evil",
+    )
+    for host in ("evil.example", "", *strangers):
         assert httpx.post(url, json={"name": "m"}, headers={"host": host}).status_code == 403
-    for number, host in enumerate(("localhost", "localhost:99", "127.0.0.1", "[::1]:8000", "LOCALHOST")):
+    for number, host in enumerate(
+        ("localhost", "localhost:99", "127.0.0.1", "[::1]:8000", "[::1]", "LOCALHOST")
+    ):
         assert httpx.post(url, json={"name": f"m{number}"}, headers={"host": host}).status_code == 201
 
 

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
 from sardonyx.client import Client, Code, ServeError
 from sardonyx.gateway.inside import client_inside
+from sardonyx.protocol.wire import inference_pb2 as pb
 from tests.gateway.test_pages import free_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -72,6 +74,30 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     cluster.close()
 
 
+def streamed(channel: Any, metadata: Any) -> list[Any]:
+    """The first number or the error of the answers to a stream of three messages, the second one wrong."""
+
+    def message(model: str) -> Any:
+        request = pb.ModelInferRequest(model_name=model, id=model)
+        request.inputs.add(name="x", datatype="FP32", shape=[2])
+        request.raw_input_contents.append(X.tobytes())
+        return request
+
+    call = channel.stream_stream(
+        "/inference.GRPCInferenceService/ModelStreamInfer",
+        pb.ModelInferRequest.SerializeToString,
+        pb.ModelStreamInferResponse.FromString,
+    )
+    names = ("sum", "none", "sum")
+    answers = list(call(iter([message(name) for name in names]), metadata=metadata, timeout=60))
+    assert [answer.infer_response.id for answer in answers] == list(names)
+    return [
+        answer.error_message
+        or float(np.frombuffer(answer.infer_response.raw_output_contents[0], np.float32)[0])
+        for answer in answers
+    ]
+
+
 def test_a_registry_over_two_nodes_and_one_of_them_dies(
     cluster: Cluster, adding: Callable[[int], Path]
 ) -> None:
@@ -99,6 +125,10 @@ def test_a_registry_over_two_nodes_and_one_of_them_dies(
             with pytest.raises(grpc.RpcError) as refused:
                 describe(b"\n\x04none", metadata=mine, timeout=60)
             assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+            assert streamed(channel, mine) == [2.0, "Request for unknown model: 'none' is not found", 2.0]
+        console = httpx.get(f"http://127.0.0.1:{cluster.ports[0]}/console/", trust_env=False)
+        assert console.status_code == 501
+        assert "sardonyx serve" in console.json()["error"]
 
         client.promote("sum", "green")
         deadline = time.monotonic() + 10

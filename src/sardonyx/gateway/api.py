@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
@@ -31,6 +30,7 @@ from sardonyx.ort.logger import ERROR, log
 from sardonyx.protocol.errors import Code, ServeError, invalid, not_found
 from sardonyx.protocol.messages import Principal
 from sardonyx.protocol.records import Registration
+from sardonyx.registry.guard import is_of
 from sardonyx.registry.registration import Uploaded
 from sardonyx.serve.seams import Guard
 
@@ -247,7 +247,7 @@ class _SameOrigin:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != headers.get(b"host", "").lower():
+        if origin is not None and not is_of(origin, headers.get(b"host", "")):
             error = ServeError(Code.FORBIDDEN, f"pages of {origin} may not administer this server")
             await refusal(error)(scope, receive, send)
             return

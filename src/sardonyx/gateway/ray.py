@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from sardonyx.gateway.api import refusal
 from sardonyx.gateway.gateway import Gateway
 from sardonyx.gateway.options import GatewayOptions
 from sardonyx.protocol.errors import Code, ServeError, invalid
+from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.http.exchange import read_body
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.rpc.listener import SERVICE, handlers
@@ -30,7 +31,11 @@ from sardonyx.serve.rpc.servicer import Servicer
 APPLICATION, REPLICA = "sardonyx", "Replica"
 _ATTEMPTS = 3
 _QUIET = {"log_level": "WARNING", "enable_access_log": False}
-_MODEL = b"/v2/models/"
+_MODEL, _CONSOLE = b"/v2/models/", b"/console"
+_NO_CONSOLE = (
+    "the console is no part of an application of Ray, whose replicas each see a share of the requests: "
+    "run `sardonyx serve --database URL --artefacts URL` beside it, over the same registry"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,8 @@ class Front:
         scope = request.scope
         path = scope.get("raw_path") or scope["path"].encode()
         try:
+            if path.startswith(_CONSOLE):
+                raise ServeError(Code.UNSUPPORTED, _NO_CONSOLE)
             body = await read_body(request.receive, self._options.max_body_bytes)
             asked = Asked(request.method, path, scope["query_string"], list(scope["headers"]), body)
             answered: Answered = await self.ask("http", asked.model, asked.again, asked)
@@ -188,7 +195,7 @@ class Front:
 
     async def call(self, name: str, message: bytes, context: Any) -> _Raw:
         """Answer a call of the protocol."""
-        metadata = [(str(key), str(value)) for key, value in context.invocation_metadata()]
+        metadata = _metadata_of(context)
         try:
             again = not name.startswith(("Repository", "TraceSetting", "LogSettings"))
             status, details, answer = await self.ask("rpc", "", again, name, message, metadata)
@@ -198,6 +205,27 @@ class Front:
             context.set_code(getattr(grpc.StatusCode, status))
             context.set_details(details)
         return _Raw(answer)
+
+    async def ModelStreamInfer(  # noqa: N802
+        self, messages: AsyncIterator[bytes], grpc_context: Any
+    ) -> AsyncIterator[_Raw]:
+        """Each message of a stream as an inference of its own: models of a registry have one answer."""
+        metadata = _metadata_of(grpc_context)
+        async for message in messages:
+            yield _Raw(await self._streamed(message, metadata))
+
+    async def _streamed(self, message: bytes, metadata: list[tuple[str, str]]) -> bytes:
+        try:
+            status, details, answer = await self.ask("rpc", "", True, "ModelInfer", message, metadata)
+        except ServeError as error:
+            status, details, answer = error.code.grpc, error.message, b""
+        response = pb.ModelInferResponse.FromString(answer)
+        if status != "OK":
+            response.id = pb.ModelInferRequest.FromString(message).id
+        response.parameters["triton_final_response"].bool_param = True
+        told = pb.ModelStreamInferResponse(error_message=details, infer_response=response)
+        written: bytes = told.SerializeToString()
+        return written
 
     async def ask(self, method: str, model: str, again: bool, *arguments: Any) -> Any:
         """Ask a replica, and another if it dies meanwhile and that does no harm."""
@@ -219,6 +247,10 @@ class Front:
         raise AssertionError
 
 
+def _metadata_of(context: Any) -> list[tuple[str, str]]:
+    return [(str(key), str(value)) for key, value in context.invocation_metadata()]
+
+
 def _named(name: str) -> Any:
     async def call(self: Front, message: bytes, grpc_context: Any) -> _Raw:
         return await self.call(name, message, grpc_context)
@@ -226,6 +258,7 @@ def _named(name: str) -> Any:
     return call
 
 
+STREAM = "ModelStreamInfer"
 UNARY = tuple(method.name for method in SERVICE.methods if not method.server_streaming)
 for _name in UNARY:
     setattr(Front, _name, _named(_name))
@@ -268,6 +301,7 @@ def build(args: Mapping[str, Any]) -> Any:
 def add_servicer(servicer: Any, server: Any) -> None:
     """Tell Ray's gRPC proxy the calls of the protocol; their messages stay bytes until a replica has them."""
     table = {name: grpc.unary_unary_rpc_method_handler(getattr(servicer, name)) for name in UNARY}
+    table[STREAM] = grpc.stream_stream_rpc_method_handler(getattr(servicer, STREAM))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE.full_name, table),))
 
 

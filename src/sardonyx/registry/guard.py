@@ -21,6 +21,7 @@ from sardonyx.registry.state import KeyState, State
 
 ALL = frozenset(SCOPES)
 OPEN = frozenset({"infer", "metadata"})
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NO_HASH = hashed("")
 _OWNER, _ANYBODY = Principal("anonymous", ALL), Principal("anonymous", OPEN)
 
@@ -120,15 +121,25 @@ class RegistryGuard:
                 )
 
 
+def host_of(address: str) -> str:
+    """The name in a Host header, or in the address of an origin, without its port: in lower case."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0].lower()
+    return address.partition(":")[0].lower()
+
+
+def is_of(origin: str, host: str) -> bool:
+    """Whether a page of that origin came from the server of that Host header."""
+    return origin.lower().partition("://")[2] == host.lower()
+
+
 def _is_direct(headers: Mapping[str, str]) -> bool:
     """Whether a request was sent to this machine by its own name, and not by a proxy.
 
     A page whose name was made to point here (DNS rebinding) gives itself away by the name.
     """
-    name = headers.get("host", "localhost")
-    host = name.rpartition(":")[0] or name
     return (
-        host.strip("[]").lower() in ("localhost", "127.0.0.1", "::1")
+        host_of(headers.get("host", "localhost")) in LOOPBACK
         and "x-forwarded-for" not in headers
         and "forwarded" not in headers
     )

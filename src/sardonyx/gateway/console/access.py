@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from starlette.datastructures import FormData, Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
@@ -20,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.messages import Principal
+from sardonyx.registry.guard import LOOPBACK, host_of, is_of
 from sardonyx.serve.seams import Guard
 
 COOKIE = "sardonyx_session"
@@ -27,7 +27,6 @@ TOKEN = "forgery_token"
 LIFE_S = 12 * 3600
 MAX_BODY_BYTES = 64 << 20
 _MOST_SESSIONS = 10_000
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CONTENT = {
     "default-src": "'none'",
@@ -212,12 +211,12 @@ class Gate:
 
     def _refusal(self, method: str, headers: Headers) -> str:
         host = headers.get("host", "")
-        if self._hosts and urlsplit(f"//{host}").hostname not in self._hosts:
+        if self._hosts and host_of(host) not in self._hosts:
             return f"the console is not reached by the name {host[:100]!r}"
         if method in _SAFE:
             return ""
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and not is_of(origin, host):
             return f"pages of {origin[:100]} may not use the console"
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return "pages of other sites may not use the console"

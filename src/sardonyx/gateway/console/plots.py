@@ -21,6 +21,8 @@ _MOST_LABELS = 6
 def pair(plot: Mapping[str, Any], title: str) -> Markup:
     """The shares of a baseline and of now, by bin (`edges`) or by `labels`, over each other."""
     reference, current = plot["reference"], plot["current"]
+    if not reference:
+        return Markup("")
     top = max(*reference, *current, 1e-9)
     step = _WIDTH / max(1, len(reference))
     gap = 0.5 if "edges" in plot else max(2.0, step * 0.12)
