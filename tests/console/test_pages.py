@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sardonyx.gateway.console.view import STATIC, duration_text, number_text, size_text
+from sardonyx.gateway.console.view import STATIC, duration_text, number_text, size_text, span_text
 from sardonyx.gateway.gateway import Gateway
 from tests.console.conftest import FLOWERS, Browser, labelled
 from tests.gateway.running import client_of, running
@@ -289,3 +289,24 @@ def test_numbers_as_people_read_them() -> None:
         *("0", "0.00123", "1,234", "2.5 M", "–", "–", "∞")
     ]
     assert [size_text(n) for n in (12, 3400, 97_500_000, None)] == ["12 B", "3.4 kB", "97.5 MB", "–"]
+
+
+def test_spans_are_words() -> None:
+    assert [span_text(text) for text in ("P1D", "P7D", "PT1H", "90s", "PT90M")] == [
+        "day",
+        "7 days",
+        "hour",
+        "90 seconds",
+        "90 minutes",
+    ]
+
+
+def test_before_the_first_key_who_is_on_the_machine_sees_what_can_be_done(
+    browser: Browser, gateway: Gateway
+) -> None:
+    with client_of(gateway) as client:
+        client.create_endpoint("acts")
+    acts = ("Roll back", "Remove", "Deploy")
+    assert all(f">{act}</button>" in browser.get("/endpoints/acts").text for act in acts)
+    elsewhere = browser.get("/endpoints/acts", headers={"x-forwarded-for": "203.0.113.9"})
+    assert not any(f">{act}</button>" in elsewhere.text for act in acts)

@@ -51,6 +51,13 @@ def test_truth_makes_a_performance(client: Client) -> None:
     client.delete_monitor("right")
 
 
+def test_a_baseline_may_be_larger_than_other_bodies(client: Client) -> None:
+    content = b"x\n" + b"1.25\n" * 400_000
+    assert client.add_baseline(content, ".csv").name.endswith(".csv")
+    with pytest.raises(ServeError, match="larger than 1048576 bytes"):
+        client.create_model("m", description="x" * 1_100_000)
+
+
 def test_a_baseline_is_sent_and_drift_is_found(client: Client) -> None:
     name = client.add_baseline(b"x\n" + b"5\n6\n" * 50, ".csv").name
     client.add_monitor(NewMonitor(name="far", model="echo", kind="data_drift", baseline=Baseline(file=name)))

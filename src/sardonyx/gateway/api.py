@@ -37,6 +37,8 @@ from sardonyx.serve.seams import Guard
 PREFIX = "/api"
 BODY_LIMIT = 1 << 20
 UPLOAD_LIMIT = 16 << 30
+DATA_LIMIT = 256 << 20
+_OF_DATA = ("/baselines", "/truth")
 _CHUNK = 1 << 20
 _HEADERS = {
     "cache-control": "no-store",
@@ -251,8 +253,10 @@ class _SameOrigin:
             error = ServeError(Code.FORBIDDEN, f"pages of {origin} may not administer this server")
             await refusal(error)(scope, receive, send)
             return
-        upload = headers.get(b"content-type", "").startswith("multipart/form-data")
-        await self._inner(scope, _bounded(receive, UPLOAD_LIMIT if upload else BODY_LIMIT), send)
+        limit = DATA_LIMIT if scope["path"].endswith(_OF_DATA) else BODY_LIMIT
+        if headers.get(b"content-type", "").startswith("multipart/form-data"):
+            limit = UPLOAD_LIMIT
+        await self._inner(scope, _bounded(receive, limit), send)
 
 
 def _bounded(receive: Receive, limit: int) -> Receive:

@@ -60,7 +60,7 @@ class RegistryGuard:
     def admit(self, headers: Mapping[str, str], action: str, model: str) -> Principal:
         """The principal behind the headers; see `Guard` in serve/seams.py."""
         if action in OPEN and self.open:
-            return _ANYBODY
+            return _ANYBODY if action == "infer" else self._unnamed(headers)
         principal, used = Principal(), None
         try:
             secret = _secret(headers)
@@ -89,7 +89,7 @@ class RegistryGuard:
     def _anonymous(self, headers: Mapping[str, str], action: str) -> Principal:
         if not self.open:
             raise _unknown("a key is needed: send the header 'Authorization: Bearer KEY'")
-        principal = _OWNER if self._local and _is_direct(headers) else _ANYBODY
+        principal = self._unnamed(headers)
         if action not in principal.scopes:
             raise ServeError(
                 Code.FORBIDDEN,
@@ -97,6 +97,9 @@ class RegistryGuard:
                 "sardonyx key create NAME --role admin",
             )
         return principal
+
+    def _unnamed(self, headers: Mapping[str, str]) -> Principal:
+        return _OWNER if self._local and _is_direct(headers) else _ANYBODY
 
     def _key(self, secret: str) -> tuple[str, KeyState]:
         """The prefix and the state of a key that is good."""

@@ -16,6 +16,7 @@ from sardonyx.gateway.console.view import number_text
 _WIDTH, _HEIGHT, _BOTTOM, _LEFT = 480, 160, 26, 52
 _BASE = _HEIGHT - _BOTTOM
 _MOST_LABELS = 6
+_LINE = 14
 
 
 def pair(plot: Mapping[str, Any], title: str) -> Markup:
@@ -54,10 +55,11 @@ def trend(values: Sequence[float | None], threshold: float | None, title: str) -
         _line("base", _LEFT, _BASE),
         f'<path class="trend" d="{path}"/>',
         f'<circle class="dot" cx="{points[-1][0]:.1f}" cy="{points[-1][1]:.1f}" r="3.5"/>',
-        _text(_LEFT - 6, _BASE + 4, "0", "end"),
         _text(_LEFT, _HEIGHT - 4, "first", "start"),
         _text(_WIDTH, _HEIGHT - 4, "last run", "end"),
     ]
+    if threshold is None or _BASE - y(threshold) > _LINE:
+        drawn.append(_text(_LEFT - 6, _BASE + 4, "0", "end"))
     if threshold is not None:
         drawn += [
             _line("limit", _LEFT, y(threshold)),

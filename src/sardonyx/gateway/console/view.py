@@ -17,6 +17,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from sardonyx.protocol.monitors import seconds
+
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 NONE = "–"
@@ -39,6 +41,7 @@ def environment() -> Environment:
         "percent": percent_text,
         "moment": moment_text,
         "shape": shape_text,
+        "span": span_text,
     }
     made.globals |= {"asset": asset, "spark_path": spark_path}
     return made
@@ -124,6 +127,14 @@ def duration_text(seconds: float | None) -> str:
         if seconds < length:
             return f"{seconds / {'s': 1, 'min': 60, 'h': 3600}[unit]:.3g} {unit}"
     return f"{seconds / 86400:.3g} d"
+
+
+def span_text(span: str) -> str:
+    """A span of ISO 8601 in words: 7 days, hour, 90 seconds."""
+    whole = seconds(span)
+    units = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+    unit, length = next(row for row in units if whole % row[1] == 0)
+    return unit if whole == length else f"{whole / length:g} {unit}s"
 
 
 def size_text(count: float | None) -> str:

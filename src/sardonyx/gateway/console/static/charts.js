@@ -117,6 +117,7 @@ class Chart {
 
 function spark(svg, values) {
   const top = Math.max(1e-9, ...values), step = 96 / Math.max(1, values.length - 1);
+  svg.classList.toggle("still", !values.some((value) => value > 0));
   svg.querySelector("path").setAttribute("d", "M" + values.map((v, i) => `${(i * step).toFixed(1)} ${(24 - (v / top) * 22).toFixed(1)}`).join(" L"));
 }
 
