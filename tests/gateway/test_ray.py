@@ -98,6 +98,13 @@ def streamed(channel: Any, metadata: Any) -> list[Any]:
     ]
 
 
+def until_all_answer(client: Client, number: float) -> None:
+    """Wait until all replicas give this number."""
+    deadline = time.monotonic() + 10
+    while {client.infer("sum", {"x": X})["y"][0] for _ in range(20)} != {number}:
+        assert time.monotonic() < deadline, "the replicas do not agree"
+
+
 def test_a_registry_over_two_nodes_and_one_of_them_dies(
     cluster: Cluster, adding: Callable[[int], Path]
 ) -> None:
@@ -131,13 +138,7 @@ def test_a_registry_over_two_nodes_and_one_of_them_dies(
         assert "sardonyx serve" in console.json()["error"]
 
         client.promote("sum", "green")
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            if {client.infer("sum", {"x": X})["y"][0] for _ in range(20)} == {3.0}:
-                break
-        else:
-            pytest.fail("the replicas do not agree")
-
+        until_all_answer(client, 3.0)
         answers: Counter[object] = Counter()
         ended = threading.Event()
 
