@@ -6,7 +6,7 @@ Decides words and order; must not know the compiler.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from sardonyx.base.report import Decision, FallbackNote, KernelNote, Report
 
@@ -19,9 +19,8 @@ def explanation(report: Report, *, refused: bool = True) -> str:
     kernels, decisions = _by_layer(report)
     lines = [f"{len(report.kernels)} kernels, {len(report.fallbacks)} operators outside native code"]
     for layer in dict.fromkeys((*kernels, *decisions)):
-        notes = kernels.get(layer, [])
-        lines += ["", f"{layer or 'model'}: {_count(len(notes), 'kernel')}"]
-        lines += map(_kernel, notes)
+        rows = kernels.get(layer, [])
+        lines += ["", f"{layer or 'model'}: {_count(len(rows), 'kernel')}", *rows]
         about = decisions.get(layer, []) if refused else []
         if about:
             lines += ["  decisions", *map(_decision, about)]
@@ -42,13 +41,13 @@ def layer_of(node: str) -> str:
     return "/".join(parts[:end])
 
 
-def _by_layer(report: Report) -> tuple[dict[str, list[KernelNote]], dict[str, list[Decision]]]:
-    """Kernels and decisions; a kernel without nodes belongs to the layer before it."""
-    kernels: dict[str, list[KernelNote]] = {}
+def _by_layer(report: Report) -> tuple[dict[str, list[str]], dict[str, list[Decision]]]:
+    """Lines about kernels, and decisions; a kernel without nodes belongs to the layer before it."""
+    kernels: dict[str, list[str]] = {}
     layer = ""
-    for kernel in report.kernels:
+    for kernel, following in zip(report.kernels, _first_nodes_after(report.kernels), strict=True):
         layer = layer_of(kernel.origins[0]) if kernel.origins else layer
-        kernels.setdefault(layer, []).append(kernel)
+        kernels.setdefault(layer, []).append(_kernel(kernel, following))
     decisions: dict[str, list[Decision]] = {}
     for decision in report.decisions:
         node = decision.subject.partition(" of ")[2]
@@ -56,9 +55,20 @@ def _by_layer(report: Report) -> tuple[dict[str, list[KernelNote]], dict[str, li
     return kernels, decisions
 
 
-def _kernel(kernel: KernelNote) -> str:
+def _first_nodes_after(kernels: Sequence[KernelNote]) -> list[str]:
+    """For each kernel a node of the next one that has any."""
+    found, node = list[str](), ""
+    for kernel in reversed(kernels):
+        found.append(node)
+        node = kernel.origins[0] if kernel.origins else node
+    return found[::-1]
+
+
+def _kernel(kernel: KernelNote, following: str) -> str:
     more = len(kernel.origins) - _NODES_SHOWN
     nodes = " + ".join(kernel.origins[:_NODES_SHOWN]) + (f" + {more} more" if more > 0 else "")
+    if not nodes and following:
+        nodes = f"(before {following})"
     cells = [
         f"  {kernel.kind:<10}",
         nodes,

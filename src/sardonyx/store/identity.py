@@ -29,19 +29,8 @@ _HASHED_EACH_TIME = 1 << 20
 _SETTLED_NS = 2_000_000_000
 """A file changed more recently might change again without a new time stamp."""
 ABOVE = frozenset(
-    {
-        "alias",
-        "authoring",
-        "backend",
-        "capi",
-        "client",
-        "convert",
-        "database",
-        "datasets",
-        "gateway",
-        "monitor",
-    }
-    | {"ort", "protocol", "registry", "serve", "tools", "train", "vision", "zoo"}
+    {"alias", "authoring", "backend", "capi", "client", "compression", "convert", "database", "datasets"}
+    | {"gateway", "monitor", "ort", "protocol", "registry", "serve", "tools", "train", "vision", "zoo"}
 )
 """The layers above this one, whose code changes no program."""
 _COMPILERS = ("llvmlite", "ml_dtypes", "onnx")

@@ -33,7 +33,7 @@ def test_text() -> None:
         "",
         "encoder/layer.0: 2 kernels",
         "  gemm        /encoder/layer.0/MatMul + /encoder/layer.0/Relu_1  2 x 3  [f32]",
-        "",
+        f"              (before {NODES[0]})",
         "  decisions",
         "    max f32[2] of /encoder/layer.0/Relu_1: fused: inside its reader  (4096 bytes of traffic saved)",
         "",
