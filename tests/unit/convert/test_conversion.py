@@ -77,7 +77,7 @@ def test_large_weights_stand_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     weight = np.arange(810, dtype=np.float32).reshape(10, 9, 9)[:1]
     weight = np.repeat(weight, 9, 0)
     model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "w"))
-    converted(model).save(tmp_path / "m.onnx")
+    assert converted(model).save(tmp_path / "m.onnx") == tmp_path / "m.onnx"
     assert sorted(file.name for file in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
     assert len((tmp_path / "m.onnx").read_bytes()) < 500 < (tmp_path / "m.onnx.data").stat().st_size
     assert onnx.numpy_helper.to_array(onnx.load(tmp_path / "m.onnx").graph.initializer[0]).shape == (9, 9, 9)

@@ -157,3 +157,15 @@ def test_metadata_replaces_what_was_said() -> None:
 def test_an_error_without_words_is_its_kind() -> None:
     assert finish._first_line(ValueError("one\ntwo")) == "one"
     assert finish._first_line(ValueError(" ")) == "ValueError"
+
+
+def test_a_large_model_is_neither_checked_nor_inferred(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = parsed(PLAIN)
+    model.graph.node[0].input[0] = "nowhere"
+    raw = exported(model, tmp_path)
+    monkeypatch.setattr(finish, "LARGE_BYTES", 10)
+    made, notes = finished(raw, None, {})
+    assert [node.op_type for node in made.graph.node] == ["Relu"]
+    assert any(note.startswith("stays at opset 13") for note in notes)

@@ -40,7 +40,8 @@ def _import(options: argparse.Namespace, client: Client) -> int:
                 rows.append(row)
                 refused += "why" in row
     except ModuleNotFoundError as error:
-        raise (UserError(_MLFLOW) if error.name in ("mlflow", "yaml") else missing(error)) from None
+        package = (error.name or "").partition(".")[0]
+        raise (UserError(_MLFLOW) if package in ("mlflow", "yaml") else missing(error)) from None
     if options.json:
         print_json(rows)
     else:

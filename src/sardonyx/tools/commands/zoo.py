@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
+from sardonyx.base import dataclass as quick
 from sardonyx.tools.console import UserError, bytes_text, print_json, shape_text, table
 from sardonyx.tools.models import add_json_option
 
@@ -66,7 +67,10 @@ def _show(options: argparse.Namespace) -> int:
     source = catalog().packages[row.package]
     summary = summarize(row.path) if row.path.is_file() else None
     if options.json:
-        signature = summary and {"inputs": summary.inputs, "outputs": summary.outputs}
+        signature = summary and {
+            side: [quick.asdict(info) for info in infos]
+            for side, infos in (("inputs", summary.inputs), ("outputs", summary.outputs))
+        }
         print_json({**asdict(row), "source": asdict(source), "signature": signature})
         return 0
     facts = [

@@ -1,0 +1,67 @@
+"""`sardonyx bench` tells medians side by side, and fails where outputs differ."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from sardonyx.tools import bench as measuring
+from sardonyx.tools.bench import Row, Timing
+from sardonyx.tools.commands import bench
+from sardonyx.tools.console import UserError
+from tests.unit.tools.commands.running import run
+
+
+def row(apart: float | None = 0.0, *medians: float) -> Row:
+    timings = [
+        Timing(name, "1", us, us, us, 9) for name, us in zip(("sardonyx", "peer"), medians, strict=False)
+    ]
+    return Row("net", 2, timings, [], apart)
+
+
+def test_a_line_for_each_model() -> None:
+    assert bench._line(row(None, 250.0)) == "net  2 threads  sardonyx 250.0 us"
+    line = bench._line(row(1e-6, 250.0, 500.0))
+    assert line.startswith("net  2 threads  sardonyx 250.0 us  peer 500.0 us  2.00x  ")
+    assert line.endswith("  outputs agree (1.0e-06 of the largest value)")
+    assert "OUTPUTS DIFFER (inf of" in bench._line(row(math.inf, 1.0, 1.0))
+
+
+def test_the_mean_of_several() -> None:
+    assert bench._summary([row(0.0, 1, 2), row(0.0, 1, 8)]) == "geometric mean 4.00x over 2 models"
+    assert "median of all runs" in bench._summary([row(0.0, 1, 2)])
+
+
+@pytest.mark.parametrize(("apart", "code"), [(0.0, 0), (1e-4, 0), (1.1e-4, 1), (math.inf, 1)])
+def test_differing_outputs_are_a_failure(
+    apart: float, code: int, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def compare(path: Any, values: Any, **options: Any) -> Row:
+        asked.update(options, shape=values["x"].shape)
+        return row(apart, 1.0, 2.0)
+
+    monkeypatch.setattr(measuring, "compare", compare)
+    words = ("--peer", "onnxruntime", "--threads", "3", "--dim", "N=5", "--seconds", "2", "--json")
+    assert run(bench, "bench", model, *words) == code
+    assert asked == {
+        "engines": ("sardonyx", "onnxruntime"), "threads": 3, "seconds": 2.0, "name": "net", "shape": (5, 3),
+    }  # fmt: skip
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["speed"] == 2.0 and told["apart"] == (apart if math.isfinite(apart) else "inf")
+
+
+@pytest.mark.parametrize("words", [("--seconds", "0"), ("--threads", "-1")])
+def test_numbers_that_make_no_sense(words: tuple[str, ...], model: str) -> None:
+    with pytest.raises(UserError, match="--seconds and --threads take positive numbers"):
+        run(bench, "bench", model, *words)
+
+
+def test_the_hot_calls(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(bench, "bench", model, "--profile", "--seconds", "0.02", "--threads", "1") == 0
+    told = capsys.readouterr().out
+    assert "1 threads  sardonyx" in told and "%" in told

@@ -1,0 +1,42 @@
+"""What is shipped is found again by name, target and precision."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sardonyx.compiler.build import shared_modules
+from sardonyx.object import shipped
+from sardonyx.targets.x86_64 import isa
+from sardonyx.tools import ship
+
+
+@pytest.fixture
+def one_module(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The smallest of the modules alone, for one level of CPUs."""
+    target = isa.TARGETS[0]
+    name = min(shared_modules(target), key=len)
+    monkeypatch.setattr(isa, "TARGETS", (target,))
+    monkeypatch.setattr(ship, "shared_modules", lambda level: {name: shared_modules(level)[name]})
+    return name
+
+
+def test_objects_are_written_and_found(
+    one_module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ship", str(tmp_path / "shipped")])
+    assert ship.main() == 0
+    assert capsys.readouterr().out == f"{len(ship.PRECISIONS)} objects in {tmp_path / 'shipped'}\n"
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "shipped")
+    shipped._index.cache_clear()
+    try:
+        text = shared_modules(isa.TARGETS[0])[one_module]
+        for precision in ship.PRECISIONS:
+            target = text.goal(isa.TARGETS[0], ship.Policy(precision)).target
+            code = shipped.find(one_module, target, precision)
+            assert code is not None and code.startswith(b"\x7fELF")
+        assert shipped.find("other", isa.TARGETS[0], "fp32") is None
+    finally:
+        shipped._index.cache_clear()
