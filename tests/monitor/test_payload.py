@@ -16,6 +16,7 @@ from sardonyx.monitor.query import answer
 from sardonyx.monitor.redact import replace_words
 from sardonyx.monitor.store import Store
 from sardonyx.protocol.errors import Code
+from sardonyx.protocol.messages import RequestedOutput
 from tests.monitor.records import record
 
 HOUR = 3600.0
@@ -237,3 +238,14 @@ def test_the_thread_writes_and_stops(tmp_path: Path) -> None:
     log.capture.observe(record(id="late"))
     log.close()
     assert {r[0] for r in rows(log, "SELECT id FROM requests")} == {"early", "late"}
+
+
+def test_an_output_that_was_classified_is_not_kept_as_what_the_model_gave(tmp_path: Path) -> None:
+    log = log_of(tmp_path)
+    found = record({"x": np.zeros((1, 2))}, {"y": np.array([[b"0.9:1"]], object), "z": np.ones((1, 1))})
+    found.request.outputs = [RequestedOutput("y", {"classification": 1}), RequestedOutput("z")]
+    log.capture.observe(found)
+    log.flush()
+    assert rows(log, "SELECT * EXCLUDE (time, id) FROM requests")
+    names = [row[0] for row in rows(log, "DESCRIBE requests")]
+    assert "out.z" in names and "out.y" not in names

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.protocol.classify import PARAMETER
 from sardonyx.protocol.messages import Tensor, Timings
 from sardonyx.serve.seams import Record
 
@@ -96,7 +97,7 @@ class Capture:
             return
         if collection.sampling_rate < 1 and self._random.random() >= collection.sampling_rate:
             return
-        outputs = record.response.outputs if record.response is not None else []
+        outputs = _as_given(record)
         size = _OVERHEAD_BYTES + sum(_bytes_of(t, collection) for t in (*record.request.inputs, *outputs))
         if self._held_bytes + size > self._max_bytes:
             self.dropped += 1
@@ -134,9 +135,17 @@ def _snapshot(record: Record, collection: Collection, size: int) -> Snapshot:
         record.timings,
         record.finished_s,
         _copies(request.inputs, collection),
-        _copies(response.outputs, collection) if response is not None else {},
+        _copies(_as_given(record), collection),
         size,
     )
+
+
+def _as_given(record: Record) -> list[Tensor]:
+    """The outputs as the model gave them: not those that the client asked to have classified."""
+    if record.response is None:
+        return []
+    classified = {row.name for row in record.request.outputs or () if PARAMETER in row.parameters}
+    return [tensor for tensor in record.response.outputs if tensor.name not in classified]
 
 
 def _bytes_of(tensor: Tensor, collection: Collection) -> int:

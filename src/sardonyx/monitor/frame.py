@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sardonyx.monitor.embedding import of_texts
+from sardonyx.monitor.embedding import of_arrays, of_texts
 
 NUMBER, CATEGORY, TEXT, VECTOR = "number", "category", "text", "vector"
 MAX_SPREAD = 64
 _FEW = 20
 _LONG_TEXT = 24
+_LISTS = (list, tuple, np.ndarray)
 
 Array = npt.NDArray[Any]
 
@@ -84,15 +85,15 @@ def column_of(values: Sequence[Any] | Array, kind: str | None = None) -> Column:
 def frame_of(columns: Mapping[str, Sequence[Any] | Array], kinds: Mapping[str, str] | None = None) -> Frame:
     """Columns by name; lists of up to 64 numbers are spread to `name[0]`, longer ones are vectors.
 
-    A list column of an output (`out.`) also gives `name.top`, the place of its greatest, as a category, and
-    `name.max`.
+    Lists of several lengths are vectors of their statistics, those of texts one text. A list column of an
+    output (`out.`) also gives `name.top`, the place of its greatest, as a category, and `name.max`.
     """
     frame: Frame = {}
     for name, values in columns.items():
         wanted = (kinds or {}).get(name)
         array = _matrix(values)
         if array is None:
-            frame[name] = column_of(values, wanted)
+            frame[name] = _ragged(values, wanted) or column_of(values, wanted)
             continue
         width = array.shape[1]
         if width == 1:
@@ -122,6 +123,25 @@ def _matrix(values: Sequence[Any] | Array) -> npt.NDArray[np.float64] | None:
         return np.array(rows, np.float64).reshape(len(rows), width)
     except (TypeError, ValueError):
         return None
+
+
+def _ragged(values: Sequence[Any] | Array, kind: str | None) -> Column | None:
+    """The column of lists that are no matrix (None is a null), None if there are other values, or no list."""
+    if not all(item is None or isinstance(item, _LISTS) for item in values):
+        return None
+    rows = [None if item is None or not len(item) else item for item in values]
+    if not any(row is not None for row in rows):
+        return None
+    if any(isinstance(item, str | bytes) for row in rows if row is not None for item in row):
+        return column_of(
+            [None if row is None else " ".join(map(str, map(_plain, row))) for row in rows], kind
+        )
+    vectors = [
+        None if row is None else np.append(of_arrays(np.array([row]))[0], np.log1p(len(row))) for row in rows
+    ]
+    width = next(len(vector) for vector in vectors if vector is not None)
+    blank = np.full(width, np.nan)
+    return Column(VECTOR, np.stack([blank if v is None else v for v in vectors]).astype(np.float32))
 
 
 def _kind_of(items: Sequence[Any]) -> str:
