@@ -34,6 +34,7 @@ TOGETHER = {
     "tests.unit.compiler.test_assemble": ASSEMBLED,
     "tests.unit.capi.test_capi": CAPI,
     "tests.unit.fuse.test_partition": "fuse.text",
+    "tests.unit.gateway.console.test_desk": "gateway.console.parts",
     "tests.unit.ir.test_conditions": "ir.unproven ir.obligation",
     "tests.unit.loops.test_run": "loops.lower loops.schedule loops.text loops.verify",
     "tests.unit.base.test_policy": "base.tile",

@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sardonyx.gateway.console.desk import Desk, segment
+from sardonyx.gateway.console.fields import number, text
 from sardonyx.gateway.console.live import RECENT_S
 from sardonyx.gateway.console.view import duration_text, number_text, percent_text
 from sardonyx.monitor.live import total
-from sardonyx.protocol.errors import invalid, not_found
+from sardonyx.protocol.errors import not_found
 from sardonyx.protocol.records import CanaryPlan, Endpoint, NewDeployment, NewEndpoint, Promotion, Spread
 
 _HISTORY, _DIFFERENCES = 12, 20
@@ -49,14 +50,14 @@ class EndpointPages:
         who = self._desk.admit(request, "repository")
         form = await self._desk.form(request)
         a, actor = self._desk.administration, who.principal.name
-        name, model = _text(form, "name"), _text(form, "model")
+        name, model = text(form, "name"), text(form, "model")
         self._desk.must_see(who, name, *([model] if model else []))
         new = NewEndpoint(
-            name=name, description=_text(form, "description"), sticky_header=_text(form, "sticky")
+            name=name, description=text(form, "description"), sticky_header=text(form, "sticky")
         )
         await self._desk.act(lambda: a.endpoints.create(new, actor))
         if model:
-            deployment = NewDeployment(model=model, version=_text(form, "version"))
+            deployment = NewDeployment(model=model, version=text(form, "version"))
             await self._desk.act(lambda: a.endpoints.deploy(name, deployment, actor))
         return self._desk.go(request, f"/endpoints/{segment(name)}", f"{name} is there")
 
@@ -103,7 +104,7 @@ class EndpointPages:
         }
         if verb not in acts:
             raise not_found(f"an endpoint cannot {verb!r}")
-        self._desk.must_see(who, name, *([_text(form, "model")] if verb == "deploy" else []))
+        self._desk.must_see(who, name, *([text(form, "model")] if verb == "deploy" else []))
         said = await acts[verb](name, form, who.principal.name)
         path = "/endpoints" if verb == "delete" else f"/endpoints/{segment(name)}"
         return self._desk.go(request, path, said)
@@ -123,29 +124,29 @@ class EndpointPages:
     async def _spread(self, name: str, form: FormData, actor: str) -> str:
         weights = _percentages(form, "weight.")
         shadows = {key: share for key, share in _percentages(form, "shadow.").items() if share}
-        wanted = Spread(weights=weights, shadows=shadows, reason=_text(form, "reason"))
+        wanted = Spread(weights=weights, shadows=shadows, reason=text(form, "reason"))
         await self._desk.act(lambda: self._desk.administration.endpoints.spread(name, wanted, actor))
         shown = ", ".join(f"{share:g} % to {key}" for key, share in weights.items() if share)
         return f"Traffic of {name}: {shown}"
 
     async def _promote(self, name: str, form: FormData, actor: str) -> str:
-        promotion = Promotion(deployment=_text(form, "deployment"), reason=_text(form, "reason"))
+        promotion = Promotion(deployment=text(form, "deployment"), reason=text(form, "reason"))
         await self._desk.act(lambda: self._desk.administration.endpoints.promote(name, promotion, actor))
         return f"{promotion.deployment} has all traffic of {name}"
 
     async def _roll_back(self, name: str, form: FormData, actor: str) -> str:
-        reason = _text(form, "reason")
+        reason = text(form, "reason")
         await self._desk.act(lambda: self._desk.administration.endpoints.roll_back(name, reason, actor))
         return f"Traffic of {name} is as before the last change"
 
     async def _start_canary(self, name: str, form: FormData, actor: str) -> str:
         plan = CanaryPlan(
-            deployment=_text(form, "deployment"),
-            steps=tuple(_number(step, "a step") for step in _text(form, "steps").replace(",", " ").split()),
-            interval_s=_number(_text(form, "minutes"), "the minutes") * 60,
-            min_requests=int(_number(_text(form, "min_requests"), "the requests")),
-            max_error_rate=_number(_text(form, "max_errors"), "the errors") / 100,
-            max_latency_ratio=_number(_text(form, "max_ratio"), "the latency"),
+            deployment=text(form, "deployment"),
+            steps=tuple(number(step, "a step") for step in text(form, "steps").replace(",", " ").split()),
+            interval_s=number(text(form, "minutes"), "the minutes") * 60,
+            min_requests=int(number(text(form, "min_requests"), "the requests")),
+            max_error_rate=number(text(form, "max_errors"), "the errors") / 100,
+            max_latency_ratio=number(text(form, "max_ratio"), "the latency"),
         )
         await self._desk.act(lambda: self._desk.administration.endpoints.start_canary(name, plan, actor))
         return f"The canary {plan.deployment} has begun"
@@ -156,17 +157,17 @@ class EndpointPages:
 
     async def _deploy(self, name: str, form: FormData, actor: str) -> str:
         new = NewDeployment(
-            model=_text(form, "model"),
-            version=_text(form, "version"),
-            name=_text(form, "name"),
-            weight=_number(_text(form, "weight") or "0", "the share"),
-            shadow=_number(_text(form, "shadow") or "0", "the shadow"),
+            model=text(form, "model"),
+            version=text(form, "version"),
+            name=text(form, "name"),
+            weight=number(text(form, "weight") or "0", "the share"),
+            shadow=number(text(form, "shadow") or "0", "the shadow"),
         )
         await self._desk.act(lambda: self._desk.administration.endpoints.deploy(name, new, actor))
         return f"{new.model} is deployed under {name}"
 
     async def _undeploy(self, name: str, form: FormData, actor: str) -> str:
-        deployment = _text(form, "deployment")
+        deployment = text(form, "deployment")
         await self._desk.act(lambda: self._desk.administration.endpoints.undeploy(name, deployment, actor))
         return f"{deployment} is removed from {name}"
 
@@ -178,10 +179,10 @@ class EndpointPages:
 def _shares(endpoint: Endpoint) -> list[dict[str, Any]]:
     """The parts of a bar of traffic: name, share and where it begins, in percent."""
     begins, parts = 0.0, []
-    for number, deployment in enumerate(endpoint.deployments):
+    for order, deployment in enumerate(endpoint.deployments):
         if deployment.weight:
             parts.append(
-                {"name": deployment.name, "share": deployment.weight, "x": begins, "key": number % 6 + 1}
+                {"name": deployment.name, "share": deployment.weight, "x": begins, "key": order % 6 + 1}
             )
             begins += deployment.weight
     return parts
@@ -189,19 +190,7 @@ def _shares(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 def _percentages(form: FormData, prefix: str) -> dict[str, float]:
     return {
-        key.removeprefix(prefix): _number(str(value) or "0", key.removeprefix(prefix))
+        key.removeprefix(prefix): number(str(value) or "0", key.removeprefix(prefix))
         for key, value in form.items()
         if key.startswith(prefix)
     }
-
-
-def _text(form: FormData, name: str) -> str:
-    value = form.get(name, "")
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _number(text: str, what: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise invalid(f"{what}: {text!r} is no number") from None

@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sardonyx.gateway.console.desk import Desk, segment
+from sardonyx.gateway.console.fields import number, text
 from sardonyx.gateway.console.plots import pair, trend
 from sardonyx.monitor.distance import BY_NAME
 from sardonyx.monitor.signals import SCORES, known_metrics
 from sardonyx.monitor.watch import Watch
-from sardonyx.protocol.errors import invalid, not_found
+from sardonyx.protocol.errors import not_found
 from sardonyx.protocol.monitors import Baseline, Monitor, NewMonitor, Notice, Run
 
 KINDS = {
@@ -91,7 +92,7 @@ class MonitorPages:
         """Another monitor."""
         who = self._desk.admit(request, "repository")
         form = await self._desk.form(request)
-        self._desk.must_see(who, _text(form, "model"))
+        self._desk.must_see(who, text(form, "model"))
         wanted = await self._wanted(form)
         watch = self._watch
         await self._desk.ask(lambda: watch.book.add(wanted, who.principal.name))
@@ -160,8 +161,8 @@ class MonitorPages:
         """Somebody has seen an alert."""
         who = self._desk.admit(request, "repository")
         await self._desk.form(request)
-        number, watch = int(request.path_params["number"]), self._watch
-        await self._desk.ask(lambda: watch.book.acknowledge(number, who.principal.name))
+        alert, watch = int(request.path_params["number"]), self._watch
+        await self._desk.ask(lambda: watch.book.acknowledge(alert, who.principal.name))
         return self._desk.go(request, "/alerts", "Noted that you have seen it")
 
     async def _wanted(self, form: FormData) -> NewMonitor:
@@ -173,31 +174,31 @@ class MonitorPages:
             file = await self._desk.ask(lambda: baselines.add(content, suffix))
         metrics = [str(value) for value in form.getlist("metric")]
         thresholds = {
-            name: _number(text, f"the threshold of {name}")
+            name: number(given, f"the threshold of {name}")
             for name in metrics
-            if (text := _text(form, f"threshold.{name}"))
+            if (given := text(form, f"threshold.{name}"))
         }
-        webhook, email = _text(form, "webhook"), _text(form, "email")
+        webhook, email = text(form, "webhook"), text(form, "email")
         notices = [Notice(webhook=webhook)] * bool(webhook) + [Notice(email=email)] * bool(email)
         return NewMonitor(
-            name=_text(form, "name"),
-            model=_text(form, "model"),
-            kind=_text(form, "kind"),  # type: ignore[arg-type]
-            version=_text(form, "version"),
+            name=text(form, "name"),
+            model=text(form, "model"),
+            kind=text(form, "kind"),  # type: ignore[arg-type]
+            version=text(form, "version"),
             metrics=metrics,
             thresholds=thresholds,
-            columns=_text(form, "columns").replace(",", " ").split(),
+            columns=text(form, "columns").replace(",", " ").split(),
             baseline=Baseline(
                 file=file,
-                window=_text(form, "window") or "7d",
-                offset=_text(form, "offset") or "1d",
-                target=_text(form, "target"),
+                window=text(form, "window") or "7d",
+                offset=text(form, "offset") or "1d",
+                target=text(form, "target"),
             ),
-            prediction=_text(form, "prediction"),
-            truth=_text(form, "truth") or "label",
-            lookback=_text(form, "lookback") or "1d",
-            every=_text(form, "every") or "1d",
-            min_rows=int(_number(_text(form, "min_rows") or "50", "the rows")),
+            prediction=text(form, "prediction"),
+            truth=text(form, "truth") or "label",
+            lookback=text(form, "lookback") or "1d",
+            every=text(form, "every") or "1d",
+            min_rows=int(number(text(form, "min_rows") or "50", "the rows")),
             notify=notices,
         )
 
@@ -283,15 +284,3 @@ def _choices(kind: str) -> list[dict[str, Any]]:
         }
         for name, threshold in known_metrics(kind).items()
     ]
-
-
-def _text(form: FormData, name: str) -> str:
-    value = form.get(name, "")
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _number(text: str, what: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise invalid(f"{what}: {text!r} is no number") from None

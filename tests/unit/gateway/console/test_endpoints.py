@@ -1,0 +1,112 @@
+"""What a form of an endpoint becomes: traffic, promotion, canary, and refusals in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sardonyx.gateway.console.desk import Desk
+from sardonyx.gateway.console.endpoints import EndpointPages
+from sardonyx.protocol.records import Endpoint
+from tests.unit.gateway.around import entered
+from tests.unit.gateway.console.browsing import Browser, visited
+
+
+def pages(desk: Desk) -> dict[str, Any]:
+    made = EndpointPages(desk)
+    for version in ("1", "2"):
+        assert entered(desk.administration, "digits").version == version
+    return {
+        "GET /endpoints": made.endpoints,
+        "POST /endpoints": made.create,
+        "GET /endpoints/{endpoint}": made.endpoint,
+        "POST /endpoints/{endpoint}/{act}": made.act,
+    }
+
+
+async def begin(browser: Browser) -> None:
+    answer = await browser.submit("/endpoints", name="shop", model="digits", version="1", sticky="x-user")
+    assert answer.headers["location"] == "/endpoints/shop", answer.text
+    form = {"model": "digits", "version": "2", "name": "green"}
+    assert (await browser.submit("/endpoints/shop/deploy", **form)).status_code == 303
+
+
+def weights(browser: Browser) -> dict[str, float]:
+    found: Endpoint = browser.desk.administration.endpoints.endpoint("shop")
+    return {d.name: d.weight for d in found.deployments}
+
+
+def test_traffic_goes_where_the_form_says(tmp_path: Path) -> None:
+    async def use(browser: Browser) -> None:
+        await begin(browser)
+        assert weights(browser) == {"blue": 100, "green": 0}
+        await browser.submit("/endpoints/shop/traffic", **{"weight.blue": "25", "weight.green": "75"})
+        assert weights(browser) == {"blue": 25, "green": 75}
+        await browser.submit("/endpoints/shop/rollback", reason="worse")
+        assert weights(browser) == {"blue": 100, "green": 0}
+        await browser.submit("/endpoints/shop/promote", deployment="green")
+        assert weights(browser) == {"blue": 0, "green": 100}
+        await browser.submit("/endpoints/shop/undeploy", deployment="blue")
+        assert weights(browser) == {"green": 100}
+        page = await browser.get("/endpoints/shop")
+        assert page.status_code == 200
+        assert "shop" in (await browser.get("/endpoints")).text
+        gone = await browser.submit("/endpoints/shop/delete")
+        assert gone.headers["location"] == "/endpoints"
+        assert (await browser.get("/endpoints/shop")).status_code == 404
+
+    visited(tmp_path, pages, use)
+
+
+def test_a_canary_has_steps(tmp_path: Path) -> None:
+    plan = {
+        "deployment": "green",
+        "steps": "5, 25 100",
+        "minutes": "2",
+        "min_requests": "9",
+        "max_errors": "1.5",
+        "max_ratio": "2",
+    }
+
+    async def use(browser: Browser) -> None:
+        await begin(browser)
+        answer = await browser.submit("/endpoints/shop/canary", **plan)
+        assert answer.status_code == 303, answer.text
+        canary = browser.desk.administration.endpoints.endpoint("shop").canary
+        assert canary is not None
+        assert (canary.plan.steps, canary.plan.interval_s, canary.plan.max_error_rate) == (
+            (5, 25, 100),
+            120,
+            0.015,
+        )
+        assert (await browser.submit("/endpoints/shop/cancel")).status_code == 303
+        wrong = await browser.submit("/endpoints/shop/canary", **{**plan, "minutes": "soon"})
+        assert (wrong.status_code, wrong.text) == (400, "the minutes: 'soon' is no number")
+
+    visited(tmp_path, pages, use)
+
+
+@pytest.mark.parametrize(
+    ("act", "form", "status", "message"),
+    [
+        ("burn", {}, 404, "an endpoint cannot 'burn'"),
+        ("traffic", {"weight.blue": "much"}, 400, "blue: 'much' is no number"),
+        ("traffic", {"weight.blue": "50"}, 400, ""),
+        ("canary", {"deployment": "green", "minutes": "nan"}, 400, "the minutes: 'nan' is no number"),
+        ("canary", {"deployment": "green", "minutes": "inf"}, 400, "the minutes: 'inf' is no number"),
+        ("promote", {"deployment": "red"}, 404, "red"),
+        ("deploy", {"model": "none"}, 404, "none"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    tmp_path: Path, act: str, form: dict[str, str], status: int, message: str
+) -> None:
+    async def use(browser: Browser) -> None:
+        await begin(browser)
+        answer = await browser.submit(f"/endpoints/shop/{act}", **form)
+        assert (answer.status_code, message in answer.text) == (status, True), answer.text
+        assert weights(browser) == {"blue": 100, "green": 0}
+
+    visited(tmp_path, pages, use)
