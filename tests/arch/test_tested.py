@@ -58,6 +58,7 @@ TOGETHER = {
     "tests.serve.test_scheduler": "serve.policy",
     "tests.train.test_train": "train.report train.table",
     "tests.vision.test_heads": "vision.several",
+    "tests.vision.boxes.test_training": "vision.boxes.report",
     "tests.vision.test_training": "vision.report",
     "tests.zoo.test_pull": "zoo.download zoo.references",
     "tests.zoo.test_tasks": "zoo.tasks.images zoo.tasks.ocr zoo.tasks.sounds",

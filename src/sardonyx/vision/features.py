@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 import sardonyx
 from sardonyx.base.knobs import cache_folder
@@ -24,17 +25,22 @@ QUIET = 4
 VERSION = 1  # of how pictures are opened and changed; another one starts the kept features anew
 
 
+def quiet_session(model: onnx.ModelProto, threads: int) -> sardonyx.InferenceSession:
+    """A session that says nothing of how long it is compiled; 0 threads are all cores."""
+    options = sardonyx.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = QUIET
+    return sardonyx.InferenceSession(model.SerializeToString(deterministic=True), options)
+
+
 class Features:
     """Makes features of pictures; of each some views, the first as it is, the others changed a little."""
 
     def __init__(self, backbone: Backbone, fit: str, threads: int = 0) -> None:
         model = features_model(backbone, fit)
         content = model.SerializeToString(deterministic=True)
-        settings = sardonyx.SessionOptions()
-        settings.intra_op_num_threads = threads
-        settings.log_severity_level = QUIET
         self._backbone = backbone
-        self._session = sardonyx.InferenceSession(content, settings)
+        self._session = quiet_session(model, threads)
         self._key = f"{hashlib.sha256(content).hexdigest()[:16]}-{VERSION}"
 
     def of_files(

@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
-from sardonyx.authoring import GraphWriter, Tensors
+from sardonyx.vision.graph import PICTURE, Graph
 from sardonyx.vision.pictures import NONE
-from sardonyx.zoo import pull
 
 Array = np.ndarray[Any, Any]
-OPSET, OPSET_ML, IR_VERSION = 20, 3, 10
 FITS = ("stretch", "crop")
 
 
@@ -58,7 +56,6 @@ BACKBONES = {
         Backbone("efficientnet_lite0", (LITE0,)),
     )
 }
-MEAN, SCALE = 127.0, 128.0
 
 
 @dataclass(frozen=True)
@@ -85,14 +82,14 @@ class Head:
 
 def features_model(backbone: Backbone, fit: str) -> onnx.ModelProto:
     """`picture` uint8 [height, width, 3] -> `features` float32 [1, n], made of groups of length 1."""
-    graph = GraphWriter()
+    graph = Graph()
     features = _features(graph, backbone, fit)
-    return _model(graph, {features: (TensorProto.FLOAT, [1, None])}, {})
+    return graph.finished("custom_vision", {features: (TensorProto.FLOAT, [1, None])}, {})
 
 
 def whole_model(backbone: Backbone, fit: str, head: Head, about: Mapping[str, str]) -> onnx.ModelProto:
     """`picture` uint8 [height, width, 3] -> `label` [1], `probabilities` [1, classes], `strangeness` [1]."""
-    graph = GraphWriter()
+    graph = Graph()
     features = _features(graph, backbone, fit)
     weights = graph.constant("head.weights", head.weights.astype(np.float32))
     scores = graph.node(
@@ -110,10 +107,10 @@ def whole_model(backbone: Backbone, fit: str, head: Head, about: Mapping[str, st
         "strangeness": (TensorProto.FLOAT, [1]),
     }
     told = {"labels": json.dumps(head.classes), "task": "image-classification", **about}
-    return _model(graph, outputs, told)
+    return graph.finished("custom_vision", outputs, told)
 
 
-def _labelled(graph: GraphWriter, features: str, scores: str, head: Head) -> None:
+def _labelled(graph: Graph, features: str, scores: str, head: Head) -> None:
     """The best label, or none: if all are unlikely, or the picture is far from all that were learned from."""
     best = graph.node("ArgMax", [scores], "best", axis=-1, keepdims=0)
     apart = graph.node(
@@ -147,96 +144,28 @@ def _labelled(graph: GraphWriter, features: str, scores: str, head: Head) -> Non
     )
 
 
-def _features(graph: GraphWriter, backbone: Backbone, fit: str) -> str:
-    pixels = graph.node("Cast", ["picture"], "pixels", to=TensorProto.FLOAT)
-    if fit == "crop":
-        pixels = _cropped(graph, pixels)
-    planes = graph.node("Transpose", [pixels], "planes", perm=[2, 0, 1])
-    batch = graph.node("Unsqueeze", [planes, graph.constant("first axis", np.array([0]))], "batch")
+def _features(graph: Graph, backbone: Backbone, fit: str) -> str:
+    batch = graph.batch(_cropped(graph) if fit == "crop" else PICTURE)
     parts = [part for network in backbone.networks for part in _seen(graph, network, batch)]
     return graph.node("Concat", parts, "features", axis=1)
 
 
-def _seen(graph: GraphWriter, network: Network, batch: str) -> list[str]:
+def _seen(graph: Graph, network: Network, batch: str) -> list[str]:
     """The features of one network [1, n], group by group: roots, so that few large ones do not rule."""
-    name = network.name
-    small = graph.node(
-        "Resize",
-        [batch, "", "", graph.constant(f"{name}/side", np.array([network.side] * 2))],
-        f"{name}/small",
-        mode="linear",
-        antialias=1,
-        axes=[2, 3],
-        coordinate_transformation_mode="half_pixel",
-    )
-    centred = graph.node("Sub", [small, graph.constant(f"{name}/mean", np.float32(MEAN))], f"{name}/centred")
-    scaled = graph.node(
-        "Mul", [centred, graph.constant(f"{name}/scale", np.float32(1 / SCALE))], f"{name}/scaled"
-    )
-    groups = [_grafted(graph, network, scaled)]
-    plane = graph.constant(f"{name}/plane of maps", np.array([2, 3]))
-    groups += [
-        graph.node("ReduceMean", [f"{name}/{at}", plane], f"{name}/{at}.mean", keepdims=0)
-        for at in network.maps
-    ]
-    axis = graph.constant(f"{name}/last axis", np.array([-1]))
-    floor = graph.constant(f"{name}/least length", np.float32(1e-12))
-    return [_rooted(graph, group, axis, floor) for group in groups]
+    scaled = graph.scaled(network.name, network.side, batch)
+    features, *maps = graph.grafted(network.name, scaled, ["features", *network.maps])
+    plane = graph.constant(f"{network.name}/plane of maps", np.array([2, 3]))
+    means = [graph.node("ReduceMean", [at, plane], f"{at}.mean", keepdims=0) for at in maps]
+    return [graph.rooted(group, -1) for group in (features, *means)]
 
 
-def _rooted(graph: GraphWriter, group: str, axis: str, floor: str) -> str:
-    """sign(x) sqrt(|x|), scaled to length 1."""
-    size = graph.node("Sqrt", [graph.node("Abs", [group], f"{group}.abs")], f"{group}.sqrt")
-    root = graph.node("Mul", [size, graph.node("Sign", [group], f"{group}.sign")], f"{group}.root")
-    length = graph.node("ReduceL2", [root, axis], f"{group}.length", keepdims=1)
-    return graph.node("Div", [root, graph.node("Max", [length, floor], f"{group}.divisor")], f"{group}.unit")
-
-
-def _cropped(graph: GraphWriter, pixels: str) -> str:
+def _cropped(graph: Graph) -> str:
     """The largest square in the middle."""
-    sizes = graph.node("Shape", [pixels], "sizes", end=2)
+    sizes = graph.node("Shape", [PICTURE], "sizes", end=2)
     side = graph.node("ReduceMin", [sizes, graph.constant("only axis", np.array([0]))], "square", keepdims=1)
     spare = graph.node("Sub", [sizes, side], "spare")
     begin = graph.node("Div", [spare, graph.constant("two", np.array([2]))], "begin")
     end = graph.node("Add", [begin, side], "end")
     return graph.node(
-        "Slice", [pixels, begin, end, graph.constant("plane axes", np.array([0, 1]))], "middle part"
+        "Slice", [PICTURE, begin, end, graph.constant("plane axes", np.array([0, 1]))], "middle part"
     )
-
-
-def _grafted(graph: GraphWriter, network: Network, source: str) -> str:
-    """The zoo's network without its own head, fed by `source`; the mean of its last maps."""
-    name = network.name
-    model = onnx.load(pull(name, quiet=True))
-    nodes = {output: node for node in model.graph.node for output in node.output}
-    wanted, kept = ["features"], set()
-    while wanted:
-        node = nodes.get(wanted.pop())
-        if node is not None and node.output[0] not in kept:
-            kept.add(node.output[0])
-            wanted += node.input
-    (entry,) = (value.name for value in model.graph.input)
-    used = set()
-    for node in model.graph.node:
-        if node.output[0] in kept:
-            copy = onnx.NodeProto()
-            copy.CopyFrom(node)
-            copy.input[:] = [source if one == entry else f"{name}/{one}" for one in node.input]
-            copy.output[:] = [f"{name}/{one}" for one in node.output]
-            copy.name = copy.output[0]
-            used |= set(node.input)
-            graph.nodes.append(copy)
-    for tensor in model.graph.initializer:
-        if tensor.name in used:
-            tensor.name = f"{name}/{tensor.name}"
-            graph.constants.append(tensor)
-    return f"{name}/features"
-
-
-def _model(graph: GraphWriter, outputs: Tensors, about: Mapping[str, str]) -> onnx.ModelProto:
-    inputs = {"picture": (TensorProto.UINT8, ["height", "width", 3])}
-    opsets = {"": OPSET, "ai.onnx.ml": OPSET_ML}
-    model = graph.model("custom_vision", inputs, outputs, opsets, IR_VERSION)
-    helper.set_model_props(model, dict(about))
-    onnx.checker.check_model(model, full_check=True)
-    return model

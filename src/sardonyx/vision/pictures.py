@@ -5,8 +5,10 @@ Decides what is a picture and how it is opened; knows no network.
 
 from __future__ import annotations
 
+import base64
 import csv
 import hashlib
+import io
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ NONE = "none of these"
 NONE_FOLDERS = ("none", "none of these", "_none")
 LEAST_OF_A_CLASS = 5
 SHOWN = 5
+_ORIENTATION, _ON_ITS_SIDE = 274, (5, 6, 7, 8)
 
 
 class VisionError(SardonyxError):
@@ -175,6 +178,29 @@ def opened(file: Path, enough: int = 0) -> Array:
             f"{file} is no picture that can be read ({error}); mend it or take it away"
         ) from error
     return np.asarray(whole)
+
+
+def size_of(file: Path) -> tuple[int, int]:
+    """Width and height of the upright picture; only its head is read. VisionError: it is none."""
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            turned = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+            return (image.height, image.width) if turned else image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise VisionError(f"{file} is no picture that can be read ({error})") from error
+
+
+def inline(pixels: Array, side: int) -> str:
+    """Pixels no larger than `side`, as an address that holds the picture itself."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def changed(pixels: Array, side: int, random: np.random.Generator) -> Array:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from html import escape
 from typing import Any
 
@@ -11,7 +9,7 @@ import numpy as np
 
 from sardonyx.train.drawing import curve, document, table
 from sardonyx.train.scores import calibration, confusion
-from sardonyx.vision.pictures import opened
+from sardonyx.vision.pictures import inline, opened
 from sardonyx.vision.training import Trained
 
 Array = np.ndarray[Any, Any]
@@ -101,16 +99,6 @@ def _figure(trained: Trained, at: int) -> str:
         said = f"{names[row.argmax()]} {row.max():.0%}"
     words = f"{file.name}: {was}, taken for {said}"
     return (
-        f'<figure><img src="{_small(opened(file, SIDE))}" alt="{escape(words)}">'
+        f'<figure><img src="{inline(opened(file, SIDE), SIDE)}" alt="{escape(words)}">'
         f"<figcaption>{escape(words)}</figcaption></figure>"
     )
-
-
-def _small(pixels: Array) -> str:
-    from PIL import Image
-
-    image = Image.fromarray(pixels)
-    image.thumbnail((SIDE, SIDE))
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,13 +14,13 @@ import numpy as np
 import onnx
 from threadpoolctl import threadpool_limits
 
-import sardonyx
 from sardonyx.train.scores import Score, of_classes
 from sardonyx.vision import heads
-from sardonyx.vision.features import QUIET, Features
+from sardonyx.vision.features import Features, quiet_session
 from sardonyx.vision.network import BACKBONES, FITS, Head, whole_model
 from sardonyx.vision.pictures import NONE, Pictures, VisionError, found, opened
 from sardonyx.vision.several import of_labels
+from sardonyx.vision.writing import written
 
 Array = np.ndarray[Any, Any]
 COMPARED = 16
@@ -99,7 +98,7 @@ class Trained:
     def save(self, path: str | Path, others: Mapping[Path, str] | None = None) -> list[Path]:
         """Write the ONNX file, its record and other texts, all or nothing; VisionError if they do not fit."""
         target = Path(path)
-        return _written(
+        return written(
             {
                 target: self.model.SerializeToString(),
                 target.with_suffix(".vision.json"): f"{json.dumps(self.record(), indent=1)}\n".encode(),
@@ -184,10 +183,7 @@ def _parity(
     model: onnx.ModelProto, head: Head, features: Array, pictures: Pictures, settings: Settings
 ) -> tuple[float, int]:
     """The file's answers beside those of the head in double precision, on pictures spread over all."""
-    options = sardonyx.SessionOptions()
-    options.intra_op_num_threads = settings.threads
-    options.log_severity_level = QUIET
-    session = sardonyx.InferenceSession(model.SerializeToString(), options)
+    session = quiet_session(model, settings.threads)
     count = min(COMPARED, len(pictures.files))
     rows = np.linspace(0, len(pictures.files) - 1, count).astype(int)
     scores, distances = heads.scored(head, features[rows, 0].astype(np.float64))
@@ -213,24 +209,3 @@ def _is_tie(chances: Array, distance: float, head: Head) -> bool:
     first, second = np.sort(chances)[-2:][::-1] if len(chances) > 1 else (chances[0], 0.5)
     near = abs(distance / head.most - 1) < TOLERANCE
     return bool(near or first - second < TOLERANCE or (head.several and abs(first - 0.5) < TOLERANCE))
-
-
-def _written(contents: dict[Path, bytes]) -> list[Path]:
-    """Put all files in place after all of them were written whole."""
-    parts: list[tuple[Path, Path]] = []
-    folders: list[tempfile.TemporaryDirectory[str]] = []
-    try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            folders.append(tempfile.TemporaryDirectory(prefix=".vision-", dir=path.parent))
-            whole = Path(folders[-1].name) / path.name
-            whole.write_bytes(content)
-            parts.append((whole, path))
-        for whole, path in parts:
-            whole.replace(path)
-    except OSError as error:
-        raise VisionError(f"{path} cannot be written: {error.strerror}; nothing was kept") from error
-    finally:
-        for folder in folders:
-            folder.cleanup()
-    return list(contents)
