@@ -92,6 +92,7 @@ class Gateway:
                 self.administration,
                 self._changed,
                 hosts_of(self.core.options.host),
+                options.home / "vision",
             )
         )
         administration = api(self.administration, self.guard, self._changed)

@@ -192,15 +192,20 @@ def size_of(file: Path) -> tuple[int, int]:
         raise VisionError(f"{file} is no picture that can be read ({error})") from error
 
 
-def inline(pixels: Array, side: int) -> str:
-    """Pixels no larger than `side`, as an address that holds the picture itself."""
+def jpeg(pixels: Array, side: int) -> bytes:
+    """Pixels no larger than `side`, as a file."""
     from PIL import Image
 
     image = Image.fromarray(pixels)
     image.thumbnail((side, side))
     file = io.BytesIO()
     image.save(file, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return file.getvalue()
+
+
+def inline(pixels: Array, side: int) -> str:
+    """Pixels no larger than `side`, as an address that holds the picture itself."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(pixels, side)).decode()}"
 
 
 def changed(pixels: Array, side: int, random: np.random.Generator) -> Array:

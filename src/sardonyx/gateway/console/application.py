@@ -31,6 +31,7 @@ from sardonyx.gateway.console.netron import netron
 from sardonyx.gateway.console.parts import Parts
 from sardonyx.gateway.console.profile import ProfilePages
 from sardonyx.gateway.console.requests import RequestPages
+from sardonyx.gateway.console.studio import StudioPages
 from sardonyx.gateway.console.view import STATIC
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.messages import Principal
@@ -61,6 +62,7 @@ class Console:
         self._access = AccessPages(self._desk)
         self._monitors = MonitorPages(self._desk)
         self._requests = RequestPages(self._desk)
+        self._studio = StudioPages(self._desk, parts.studio, self._closing) if parts.studio else None
         routes = Starlette(routes=self._routes(), exception_handlers={HTTPException: self._no_page})
         self._application = Gate(routes, parts.hosts)
 
@@ -104,11 +106,25 @@ class Console:
             self._post("/monitors/{monitor}/{act}", monitors.act),
             self._get("/alerts", monitors.alerts),
             self._post("/alerts/{number:int}/acknowledge", monitors.acknowledge),
+            *(self._of_studio(self._studio) if self._studio else []),
             self._get("/live", models.stream),
             self._get("/login", self._login_page),
             self._post("/login", self._login),
             self._post("/logout", self._logout),
             Mount("/static", _Static(directory=STATIC)),
+        ]
+
+    def _of_studio(self, studio: StudioPages) -> list[BaseRoute]:
+        return [
+            self._get("/vision", studio.collections),
+            self._post("/vision", studio.create),
+            self._get("/vision/{collection}", studio.collection),
+            self._get("/vision/{collection}/live", studio.stream),
+            self._get("/vision/{collection}/label/{file}", studio.labelling),
+            self._post("/vision/{collection}/label/{file}", studio.label),
+            self._get("/vision/{collection}/picture/{file}", studio.picture),
+            self._get("/vision/{collection}/file/{file}", studio.file),
+            self._post("/vision/{collection}/{act}", studio.act),
         ]
 
     def _get(self, path: str, handler: Handler) -> Route:
@@ -206,6 +222,7 @@ def _places(parts: Parts) -> list[Place]:
         (True, Place("overview", "Overview", "/", "overview")),
         (True, Place("models", "Models", "/models", "models")),
         (parts.administration, Place("endpoints", "Endpoints", "/endpoints", "endpoints")),
+        (parts.studio is not None, Place("studio", "Vision", "/vision", "picture", "repository")),
         (True, Place("requests", "Requests", "/requests", "requests", "admin")),
         (True, Place("monitors", "Monitors", "/monitors", "monitors")),
         (parts.monitoring.watch, Place("alerts", "Alerts", "/alerts", "alerts")),

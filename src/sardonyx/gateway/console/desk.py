@@ -86,9 +86,9 @@ class Desk:
         """Where this server is reached, as the browser reaches it."""
         return str(request.base_url).rstrip("/").removesuffix(request.scope.get("root_path", ""))
 
-    async def form(self, request: Request) -> FormData:
-        """The fields of a form that came from a page of ours."""
-        form = await request.form(max_files=8, max_fields=4000, max_part_size=32 << 20)
+    async def form(self, request: Request, files: int = 8) -> FormData:
+        """The fields of a form that came from a page of ours, with so many files at most."""
+        form = await request.form(max_files=files, max_fields=4000, max_part_size=32 << 20)
         check_token(request, form, self.sessions)
         return form
 

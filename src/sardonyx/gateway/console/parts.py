@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sardonyx.gateway.operations import Administration
 from sardonyx.monitor.monitoring import Monitoring
@@ -22,7 +23,8 @@ def _nothing() -> None:
 class Parts:
     """The parts of a server; `changed` is called on a thread after every act that changes traffic or models.
 
-    `hosts` are the names by which browsers may reach the console; empty means any.
+    `hosts` are the names by which browsers may reach the console; empty means any. `studio` is the folder of
+    the collections of pictures that are labelled and trained here.
     """
 
     core: Core
@@ -31,3 +33,4 @@ class Parts:
     administration: Administration | None = None
     changed: Callable[[], object] = _nothing
     hosts: tuple[str, ...] = ()
+    studio: Path | None = None

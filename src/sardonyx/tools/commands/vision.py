@@ -1,4 +1,4 @@
-"""`sardonyx vision train`: from pictures, in folders or with boxes, to an ONNX file that knows them."""
+"""`sardonyx vision`: from pictures, in folders or with boxes, to an ONNX file; or the same in a browser."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from sardonyx.tools.console import UserError, print_json, table
 from sardonyx.tools.models import add_json_option
+from sardonyx.tools.server import add_home_options
 
 _SHOWN = 10
 _WIDTH = 60
@@ -26,8 +27,10 @@ def add(commands: Any) -> None:
         "file from a picture, uint8 [height, width, 3] of any size, to label and probabilities. A data set "
         "of boxes, COCO's .json or YOLO's data.yaml or texts, gives one to boxes, labels and scores.",
     )
-    parser.add_argument("action", choices=("train",), metavar="ACTION", help="train")
-    parser.add_argument("source", metavar="FOLDER", help="a folder, a .csv, a .json or a .yaml")
+    parser.add_argument(
+        "action", choices=("train", "studio"), metavar="ACTION", help="train, or studio: label in a browser"
+    )
+    parser.add_argument("source", nargs="?", metavar="SOURCE", help="a folder, a .csv, a .json or a .yaml")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: the folder's name with .onnx, here")
     parser.add_argument("--report", metavar="FILE", help="write an HTML page with the mistaken pictures")
     parser.add_argument(
@@ -39,12 +42,23 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of every random choice")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 = all cores (default)")
+    parser.add_argument(
+        "--port", type=int, default=0, metavar="N", help="of studio; default: any that is free"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="studio: print the address, open nothing")
     add_json_option(parser)
+    add_home_options(parser)
     parser.set_defaults(command_function=command)
 
 
 def command(options: argparse.Namespace) -> int:
-    """Train, write and tell."""
+    """Train, write and tell; or serve the studio until it is interrupted."""
+    if options.action == "studio":
+        from sardonyx.tools.studio import serve_studio
+
+        return serve_studio(options)
+    if options.source is None:
+        raise UserError("say on which pictures: a folder, a .csv, a .json or a .yaml")
     from sardonyx.vision.boxes.training import has_boxes
 
     if options.threads < 0:

@@ -24,8 +24,13 @@ def small_files() -> Iterator[None]:
 
 @pytest.mark.slow
 def test_the_command_writes_all_or_nothing(
-    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], small_files: None
+    shapes: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    small_files: None,
 ) -> None:
+    monkeypatch.setenv("SARDONYX_CACHE", "off")
     words = ["vision", "train", str(shapes), "--backbone", "efficientnet_lite0", "--views", "1"]
     out = tmp_path / "out"
     out.mkdir()
