@@ -9,7 +9,7 @@ and a quantised LSTM, which chooses points at every step, is judged step by step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,8 @@ Array = np.ndarray[Any, Any]
 Known = Mapping[str, Array]
 Run = Callable[[bytes, Known], Known]
 """(model, feeds) -> all its outputs by name."""
+Follow = Callable[[bytes, Known], Sequence[Array]]
+"""(model, feeds) -> its outputs in order."""
 
 WHOLE = {"Round": (0.5, 0.5), "Floor": (0.0, 1.0), "Ceil": (1.0, 0.0)}
 """How far below and above a whole number those lie that round to it."""
@@ -41,15 +43,15 @@ class Judged(NamedTuple):
     outputs: dict[str, tuple[Array, Array]]
 
 
-def judge(model: Any, feeds: Known, run: Run) -> Judged:
-    """An engine's choices in a model, and its outputs as they follow from them."""
+def judge(model: Any, feeds: Known, run: Run, exactly: Follow = in_double_precision) -> Judged:
+    """An engine's choices in a model, and its outputs as they follow from them by `exactly`."""
     constants = _constants(model.graph)
     known = {**constants, **feeds}
     found = {**known, **run(_opened(model, known).SerializeToString(), feeds)}
     nodes = [n for n in model.graph.node if _chooses(n, found) and n.input[0] not in constants]
     chosen = {name: found[name] for node in nodes for name in node.output if name}
     rest = _after_choices(model, nodes, {**known, **chosen})
-    exact = in_double_precision(rest.SerializeToString(), {**feeds, **chosen})
+    exact = exactly(rest.SerializeToString(), {**feeds, **chosen})
     names = [output.name for output in rest.graph.output]
     known = {**known, **chosen, **dict(zip(names, exact, strict=True))}
     excesses = dict(pair for node in nodes for pair in _excesses(node, known))

@@ -23,9 +23,9 @@ from sardonyx.targets import detect
 Array = np.ndarray[Any, Any]
 
 
-def in_double_precision(path: str, feeds: Mapping[str, Array]) -> list[Array]:
+def in_double_precision(model: str | bytes, feeds: Mapping[str, Array]) -> list[Array]:
     """The outputs of a float32 model for a feed, computed in float64."""
-    loaded, _ = specialise(path, feeds)
+    loaded, _ = specialise(model, feeds)
     graph = doubled(integer_products(loaded.graph, Goal(detect())))
     return run(graph, [feeds[info.name] for info in loaded.inputs])
 

@@ -26,7 +26,7 @@ from sardonyx.errors import LoadError, NeedsContent, SardonyxError, ShapeError
 from sardonyx.frontend import fallback, types
 from sardonyx.frontend.messages import ModelProto, ValueInfoProto
 from sardonyx.frontend.schemas import newest_installed, newest_opset
-from sardonyx.frontend.scope import Found, Model, Scope, closed_graph, opsets_of
+from sardonyx.frontend.scope import Found, Model, Scope, opsets_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.wire import Extracted, Taken, extract
 from sardonyx.ir.data_size import collect_data_sizes
@@ -34,6 +34,7 @@ from sardonyx.ir.graph import Graph
 from sardonyx.ir.premise import collect_premises
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.ops import elements
+from sardonyx.ops.subgraph import closed_graph
 
 if TYPE_CHECKING:
     import onnx

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.base.dataclass import dataclass, field, replace
+from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.report import FallbackNote
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, UnsupportedOp
 from sardonyx.frontend import attributes, constants, constraints, fallback
@@ -24,14 +23,11 @@ from sardonyx.frontend.messages import FunctionProto, TensorProto
 from sardonyx.frontend.schemas import has_schema, newest_opset, schema_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import formal
-from sardonyx.ir.data_size import DataSize, collect_data_sizes
-from sardonyx.ir.graph import Graph, symbols_of
-from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.origin import origin
 from sardonyx.ir.premise import collect_premises
 from sardonyx.ir.value import Value, const
 from sardonyx.ops import register, register_all
-from sardonyx.ops.subgraph import Body, Formal, Inline
+from sardonyx.ops.subgraph import Body, Formal, Inline, enclosed
 from sardonyx.ops.table import Node, lookup, newest
 
 if TYPE_CHECKING:
@@ -359,30 +355,7 @@ class NestedGraph:
     ) -> Body:
         """What a formula makes of the body, which it builds in place, as a graph with inputs `formals`."""
         captured: dict[int, tuple[Value, Value]] = {}
-        with collect_data_sizes() as data_sizes, collect_premises() as noted, dims.assuming():
-            results = formula(lambda *args: self._build(args, captured))
-        outer, inner = [o for o, _ in captured.values()], [i for _, i in captured.values()]
-        outputs = tuple(zip(names, results, strict=True))
-        graph = closed_graph((*formals, *inner), outputs, data_sizes, noted.values())
-        bound = set(graph.symbols()) | set(graph.data_sizes)
-        values = [symbols_of(v) for v in (*graph.inputs, *graph.order())]
-        checked = [dims.symbols(o.dim) for o in graph.obligations]
-        mentioned = {s: None for names in (*values, *checked) for s in sorted(names)}
-        free = tuple(s for s in mentioned if s not in bound)
-        return Body(graph, tuple(outer), free, tuple(dims.symbol(s, None) for s in free))
-
-
-def closed_graph(
-    inputs: tuple[Value, ...],
-    outputs: tuple[tuple[str, Value], ...],
-    data_sizes: Mapping[str, DataSize],
-    noted: Iterable[Obligation],
-) -> Graph:
-    """A graph that keeps only the data-dependent sizes that its values or what is noted of sizes mention."""
-    graph = Graph(inputs, outputs, data_sizes, tuple(noted))
-    used = {name for value in (*inputs, *graph.order()) for name in symbols_of(value)}
-    used |= {name for o in graph.obligations for name in dims.symbols(o.dim)}
-    return replace(graph, data_sizes={name: u for name, u in data_sizes.items() if name in used})
+        return enclosed(formals, names, lambda: formula(lambda *args: self._build(args, captured)), captured)
 
 
 def _is_choice(value: Value) -> bool:

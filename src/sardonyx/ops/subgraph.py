@@ -6,13 +6,17 @@ Must not know how ONNX writes subgraphs down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from sardonyx.base.dataclass import dataclass
+from sardonyx.base import dim as dims
+from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
-from sardonyx.ir.graph import Graph
+from sardonyx.ir.data_size import DataSize, collect_data_sizes
+from sardonyx.ir.graph import Graph, symbols_of
+from sardonyx.ir.obligation import Obligation
+from sardonyx.ir.premise import collect_premises
 from sardonyx.ir.value import Value
 
 Inline = Callable[..., tuple[Value, ...]]
@@ -43,6 +47,39 @@ class Body:
     sizes: tuple[Dim, ...]
 
 
+def closed_graph(
+    inputs: tuple[Value, ...],
+    outputs: tuple[tuple[str, Value], ...],
+    data_sizes: Mapping[str, DataSize],
+    noted: Iterable[Obligation],
+) -> Graph:
+    """A graph that keeps only the data-dependent sizes that its values or what is noted of sizes mention."""
+    graph = Graph(inputs, outputs, data_sizes, tuple(noted))
+    used = {name for value in (*inputs, *graph.order()) for name in symbols_of(value)}
+    used |= {name for o in graph.obligations for name in dims.symbols(o.dim)}
+    return replace(graph, data_sizes={name: u for name, u in data_sizes.items() if name in used})
+
+
+def enclosed(
+    formals: Sequence[Value],
+    names: Sequence[str],
+    build: Callable[[], Sequence[Value]],
+    captured: Mapping[int, tuple[Value, Value]],
+) -> Body:
+    """What `build` makes, as a graph with inputs `formals`; `captured` pairs outer values with stand-ins."""
+    with collect_data_sizes() as data_sizes, collect_premises() as noted, dims.assuming():
+        results = build()
+    outer, inner = [o for o, _ in captured.values()], [i for _, i in captured.values()]
+    outputs = tuple(zip(names, results, strict=True))
+    graph = closed_graph((*formals, *inner), outputs, data_sizes, noted.values())
+    bound = set(graph.symbols()) | set(graph.data_sizes)
+    values = [symbols_of(v) for v in (*graph.inputs, *graph.order())]
+    checked = [dims.symbols(o.dim) for o in graph.obligations]
+    mentioned = {s: None for names in (*values, *checked) for s in sorted(names)}
+    free = tuple(s for s in mentioned if s not in bound)
+    return Body(graph, tuple(outer), free, tuple(dims.symbol(s, None) for s in free))
+
+
 class SubGraph(Protocol):
     """A subgraph attribute, not yet built."""
 
@@ -70,6 +107,38 @@ class SubGraph(Protocol):
         formula: Callable[[Inline], Sequence[Value]],
     ) -> Body:
         """What a formula makes of the body, which it builds in place, as a graph with inputs `formals`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A body that a formula writes over its arguments alone; `results` names what it gives."""
+
+    arguments: tuple[str, ...]
+    results: tuple[str, ...]
+    inline: Callable[..., tuple[Value, ...]]
+
+    @property
+    def inputs(self) -> tuple[Formal, ...]:
+        """Its formal inputs, of any type and shape."""
+        return tuple(Formal(name, None, None) for name in self.arguments)
+
+    @property
+    def outputs(self) -> tuple[Formal, ...]:
+        """Its outputs, of any type and shape."""
+        return tuple(Formal(name, None, None) for name in self.results)
+
+    def close(self, formals: Sequence[Value], args: Sequence[Value] | None = None) -> Body:
+        """The formula over `args`, by default the formals, as a graph of its own."""
+        return enclosed(formals, self.results, lambda: self.inline(*(formals if args is None else args)), {})
+
+    def enclose(
+        self,
+        formals: Sequence[Value],
+        names: Sequence[str],
+        formula: Callable[[Inline], Sequence[Value]],
+    ) -> Body:
+        """What another formula makes of this one, as a graph with inputs `formals`."""
+        return enclosed(formals, names, lambda: formula(self.inline), {})
 
 
 @dataclass(frozen=True, slots=True)

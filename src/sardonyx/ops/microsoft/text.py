@@ -1,14 +1,18 @@
-"""Text operators of com.microsoft, and the hash that goes with them: MurmurHash3, Tokenizer."""
+"""Text operators of com.microsoft: MurmurHash3, Tokenizer, WordConvEmbedding."""
 
 from __future__ import annotations
 
 import re
 from functools import reduce
 
+import numpy as np
+
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.data_size import data_sized
-from sardonyx.ir.value import Value, make, map_, scalar
+from sardonyx.ir.value import Value, concat, dim_value, iota, make, map_, scalar
+from sardonyx.ops.demands import at_least, ranked, shaped
+from sardonyx.ops.operands import needs_size
 from sardonyx.ops.table import op
 
 MICROSOFT = "com.microsoft"
@@ -81,3 +85,41 @@ def tokenizer(
     }
     (y,) = data_sized("text_tokens", [x], attrs, [(dt.STRING, (*x.shape, None))])
     return y
+
+
+@op("WordConvEmbedding", domain=MICROSOFT)
+def word_conv_embedding(
+    sequence: Value,
+    w: Value,
+    b: Value,
+    c: Value,
+    *,
+    char_embedding_size: int = -1,
+    conv_window_size: int = -1,
+    embedding_size: int = -1,
+) -> Value:
+    """Each word [S, L] of characters as numbers, 0 after its end: the greatest of tanh(filters over them).
+
+    Filters w [F, 1, K, E] slide over the rows of c [N, E] of K characters; a word without characters is 0.
+    """
+    ranked(sequence, "the sequence", 2)
+    ranked(w, "the filters W", 4)
+    ranked(c, "the embedding C", 2)
+    filters, _, taps, width = w.shape
+    w = shaped(w, "the filters W", filters, 1, taps, c.shape[1])
+    if not isinstance(taps, int):
+        raise needs_size(taps, "the number of characters that a filter sees")
+    words, length = sequence.shape
+    at_least(length, taps, "words are shorter than filters")
+    known = scalar(0, dt.I32).le(sequence).logical_and(sequence.lt(dim_value(c.shape[0], dt.I32)))
+    letters = known.where(sequence, 0).cast(dt.I64)
+    rows = known.reshape((words, length, 1)).where(c.gather(letters, 0), 0)
+    count = length - taps + 1
+    views = concat([rows.slice((0, t, 0), (words, count, width)) for t in range(taps)], 2)
+    y = views.dot(w.reshape((filters, taps * width)).transpose(1, 0)) + shaped(b, "the bias B", filters)
+    there = scalar(0, dt.I32).lt(sequence).cast(dt.I32)
+    begun = there.slice((0, 0), (words, 1))
+    ends = there.sum(1) * begun - (taps - 1)
+    seen = iota((1, count, 1), 1, dt.I32).lt(ends.max(1).reshape((words, 1, 1)))
+    best = seen.where(y.tanh(), -np.inf).reduce_max(1).reshape((words, filters))
+    return begun.eq(0).where(scalar(0, y.dtype), best)

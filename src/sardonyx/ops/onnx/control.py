@@ -389,7 +389,7 @@ def scan(
     axes = tuple(scan_input_axes) or (0,) * num_scan_inputs
     backward = tuple(scan_input_directions) or (0,) * num_scan_inputs
     arrays = [_flipped(_first(x, a), 0, bool(d)) for x, a, d in zip(scanned, axes, backward, strict=True)]
-    results = _scan(body, state, arrays)
+    results = scan_over(body, state, arrays)
     outputs = results[count:]
     axes = tuple(scan_output_axes) or (0,) * len(outputs)
     backward = tuple(scan_output_directions) or (0,) * len(outputs)
@@ -397,7 +397,8 @@ def scan(
     return (*results[:count], *moved)
 
 
-def _scan(body: SubGraph, state: Sequence[Value], arrays: Sequence[Value]) -> tuple[Value, ...]:
+def scan_over(body: SubGraph, state: Sequence[Value], arrays: Sequence[Value]) -> tuple[Value, ...]:
+    """The last state and all rows of a body (state, slices) -> (state, rows), run over axis 0 of arrays."""
     length = arrays[0].shape[0]
     names = [f.name for f in body.inputs[len(state) :]]
     slices = [placeholder(n, x.dtype, x.shape[1:]) for n, x in zip(names, arrays, strict=True)]

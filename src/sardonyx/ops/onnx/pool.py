@@ -30,7 +30,7 @@ def _lowest(dtype: DType) -> Value:
     return scalar(np.iinfo(dtype.numpy).min, dtype)
 
 
-def _windows(x: Value, window: Window, fill: Value | None) -> Value:
+def windows_of(x: Value, window: Window, fill: Value | None) -> Value:
     """[n, c, *positions, *offsets]."""
     padded = x.pad((0, 0, *window.low), (0, 0, *window.high), fill)
     kernel = [k for k in window.kernel if isinstance(k, int)]
@@ -44,7 +44,7 @@ def _pooled(y: Value, rank: int) -> Value:
 
 def pool(x: Value, window: Window, prim: str, fill: Value | None = None) -> Value:
     """A reduction over every window of the padded tensor."""
-    views = _windows(x, window, fill)
+    views = windows_of(x, window, fill)
     return _pooled(views.reduce(prim, range(x.rank, views.rank)), x.rank)
 
 
@@ -68,7 +68,7 @@ def max_pool(
 
 def _max_indices(x: Value, window: Window, column_major: bool) -> Value:
     rank = x.rank - 2
-    views = _windows(x, window, _lowest(x.dtype))
+    views = windows_of(x, window, _lowest(x.dtype))
     if window.padded:
         # Outside is as small as an element can be, and would be found first.
         largest = views.reduce_max(*range(x.rank, views.rank))
