@@ -125,6 +125,7 @@ CASES = (
     Demand("y = QuantizeLinear<axis = 0, block_size = 2>(x, z)", ((4, 3), (2, 1)), "the scale has the shape"),
     Demand("y = DequantizeLinear(x, z)", ((2, 1), (4,)), "the scale has the shape", bytes="x"),
     Demand("y = DequantizeLinear(x, z, w)", ((2, 3), (), (3,)), "the zero point has the shape", bytes="xw"),
+    Demand("y = DequantizeLinear(x, z, w)", ((2, 3), (3,), ()), "zero points differ in number", bytes="xw"),
     Demand(
         "y = DequantizeLinear<axis = 0, block_size = 2>(x, z)", ((4, 3), (3, 3)), "the scale has", bytes="x"
     ),

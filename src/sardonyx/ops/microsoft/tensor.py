@@ -18,7 +18,7 @@ from sardonyx.ops.onnx.sampling import grid_sample
 from sardonyx.ops.onnx.sort import unique
 from sardonyx.ops.padding import pad
 from sardonyx.ops.table import op
-from sardonyx.ops.window import Ints, Window
+from sardonyx.ops.window import Ints, Sliding, Window
 
 MICROSOFT = "com.microsoft"
 
@@ -104,10 +104,9 @@ def max_pool_with_mask(
 
     The first element of an image of several axes counts whatever its mask is, as onnxruntime has it.
     """
-    if len(kernel_shape) != x.rank - 2:
-        raise ShapeError(f"kernel_shape {list(kernel_shape)} does not fit a tensor of shape {list(x.shape)}")
     mask = shaped(mask, "the mask", 1, 1, *x.shape[2:])
-    window = Window.of(x.shape[2:], kernel_shape, strides, (), pads, auto_pad)
+    moves = Sliding(pads=pads, strides=strides, auto_pad=auto_pad)
+    window = Window.of(x.shape[2:], kernel_shape, moves)
     there = mask.eq(0).logical_not()
     if x.rank > 3:
         numbers = iota((dims.product(x.shape[2:]),), 0, dt.I64).reshape(mask.shape)

@@ -10,7 +10,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.ir.value import Value, make, scalar
-from sardonyx.ops.demands import along, one_or_along, shaped, single, spread_over
+from sardonyx.ops.demands import along, equal, one_or_along, shaped, single, spread_over
 from sardonyx.ops.onnx.conv import conv_window, convolve_integers, with_kernel
 from sardonyx.ops.onnx.elementwise import converted
 from sardonyx.ops.onnx.linear import matrix_product
@@ -49,7 +49,10 @@ def _zero_spread(zero: Value | None, scale: Value, x: Value, axis: int, block_si
     """Zero points shaped to broadcast with x: as many as there are scales."""
     if zero is None:
         return None
-    if zero.size != 1 or scale.size != 1:
+    if zero.rank != scale.rank and 0 in (zero.rank, scale.rank):
+        equal(scale.size, 1, "scales and zero points differ in number")
+        zero = single(zero, "the zero point")
+    elif zero.size != 1 or scale.size != 1:
         zero = shaped(zero, "the zero point", *scale.shape)
     return spread(zero, "the zero point", x, axis, block_size)
 
