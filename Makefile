@@ -15,7 +15,7 @@ N ?= 100000
 SEED ?= 0
 JOBS ?= 1
 WIRE := sardonyx/protocol/wire
-.PHONY: help demo serve test test-avx2 test-all clients check format bench bench-serve golden docs matrix site wheel stubs fuzz clean
+.PHONY: help demo serve test test-avx2 test-all clients mlserver check format bench bench-serve golden docs matrix site wheel stubs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,12 @@ $(BIN)/python:
 		'tritonclient[http,grpc]>=2.60' 'kserve>=0.16' attrdict
 	@touch $@
 
+.venv/mlserver/.ready: | $(BIN)/python
+	@echo "installing MLServer into .venv/mlserver, to be measured beside"
+	@$(BIN)/python -m venv .venv/mlserver
+	@.venv/mlserver/bin/python -m pip install --quiet --disable-pip-version-check 'mlserver>=1.7' -e .
+	@touch $@
+
 demo: .venv/.demo  ## read the printed lines of a photographed page with a real model, deploy it, ask it over REST
 	@$(RUN)/python examples/read_text.py
 
@@ -65,6 +71,8 @@ test-all: .venv/.libraries  ## all real models, libraries and operator cases too
 
 clients: .venv/clients/.ready  ## an environment of tritonclient and kserve, with which make test asks our server
 
+mlserver: .venv/mlserver/.ready  ## an environment of MLServer, which make bench-serve measures if it is there
+
 check: .venv/.dev  ## style, types, layers, sizes
 	$(STYLE)
 	@$(PYTEST) -q tests/arch
@@ -78,7 +86,7 @@ bench: .venv/.dev  ## measure beside onnxruntime and rewrite docs/performance.md
 	@$(RUN)/python -m sardonyx.tools.ship
 	@$(RUN)/python benchmarks/start.py --write
 
-bench-serve: .venv/.dev .venv/clients/.ready  ## measure serving beside FastAPI, kserve, and MLServer where MLSERVER names it
+bench-serve: .venv/.dev .venv/clients/.ready  ## measure serving beside FastAPI, kserve, and MLServer if make mlserver was called
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check fastapi
 	@.venv/clients/bin/python -m pip install --quiet --disable-pip-version-check -e .
 	@$(RUN)/python benchmarks/serve.py

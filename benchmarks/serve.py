@@ -4,7 +4,8 @@
 
 Each server runs on one core, the client on another; rounds are interleaved, figures are medians over them.
 `CPU` is what a request takes of the server's core, which other work on the machine changes little.
-kserve runs in the environment that `make clients` makes; MLSERVER names the command of MLServer.
+kserve runs in the environment of `make clients`, MLServer in that of `make mlserver`; what is not there is
+said. `batching` asks a real encoder for queries of three words, from 16 clients.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from serving.processes import (
 )
 
 from sardonyx.protocol.wire import inference_pb2 as pb
+from sardonyx.zoo.fetch import fetch_one
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 CONNECTIONS = 8
@@ -58,6 +60,11 @@ image (float[N, 3, 224, 224] x) => (float[N, 3] y) <int64[2] axes = {2, 3}> {
 SMALL = np.arange(16, dtype=np.int32).reshape(1, 16)
 NUMBERS = np.round(np.random.default_rng(0).normal(size=(1, 64)), 4).astype(np.float32)
 IMAGE = np.random.default_rng(0).random((1, 3, 224, 224), np.float32)
+ENCODER = "minilm_l3_fp32"
+EMBEDDING = "461"
+QUERY_TOKENS, SENTENCE_TOKENS = 5, 16
+KSERVE = HERE.parents[1] / ".venv" / "clients" / "bin" / "python"
+MLSERVER = HERE.parents[1] / ".venv" / "mlserver" / "bin" / "mlserver"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 
@@ -103,6 +110,24 @@ def _tensor(name: str, array: np.ndarray) -> dict[str, object]:
     return {"name": name, "datatype": kind, "shape": list(array.shape)}
 
 
+def encoding(model: str, length: int) -> bytes:
+    """A request for the embedding of one text of so many tokens."""
+    ids = np.random.default_rng(length).integers(1000, 20_000, (1, length))
+    tensors = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    rows = [
+        {**_tensor(name, array), "parameters": {"binary_data_size": array.nbytes}}
+        for name, array in tensors.items()
+    ]
+    wanted = [{"name": EMBEDDING, "parameters": {"binary_data": True}}]
+    header = json.dumps({"inputs": rows, "outputs": wanted}).encode()
+    return http_request(
+        f"/v2/models/{model}/infer",
+        header + b"".join(array.tobytes() for array in tensors.values()),
+        Content_Type="application/octet-stream",
+        Inference_Header_Content_Length=str(len(header)),
+    )
+
+
 def message(model: str, **tensors: np.ndarray) -> bytes:
     """A request of gRPC."""
     request = pb.ModelInferRequest(model_name=model)
@@ -123,12 +148,16 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         paths = {name: save(text, Path(folder) / "models" / f"{name}.onnx") for name, text in MODELS.items()}
+        save_encoder(Path(folder) / "models")
         measurements = [
             row
             for row in prepared(stack, Path(folder), paths, options.seconds)
             if not options.cases or row.case in options.cases
         ]
         found: dict[tuple[str, str], list[Load]] = {}
+        for name, folder_ in (("kserve.ModelServer", KSERVE), ("MLServer", MLSERVER)):
+            if not folder_.exists():
+                print(f"{name} is not installed: make clients mlserver", file=sys.stderr)
         for _ in range(options.rounds):
             for row in measurements:
                 try:
@@ -143,6 +172,15 @@ def save(text: str, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(onnx.parser.parse_model(text), path)
     return path
+
+
+def save_encoder(folder: Path) -> None:
+    """The encoder as it is, and once more with a configuration by which its requests are not joined."""
+    source = fetch_one(ENCODER)
+    (folder / "encoder.onnx").symlink_to(source)
+    (folder / "alone" / "1").mkdir(parents=True)
+    (folder / "alone" / "1" / "model.onnx").symlink_to(source)
+    (folder / "alone" / "config.pbtxt").write_text("max_batch_size: 32\n")
 
 
 def prepared(stack: ExitStack, folder: Path, paths: dict[str, Path], seconds: float) -> Iterator[Measurement]:
@@ -175,6 +213,10 @@ def prepared(stack: ExitStack, folder: Path, paths: dict[str, Path], seconds: fl
     yield Measurement("image", "shared memory", http(ours, in_memory(stack, ours)))
     yield Measurement("latency", "sardonyx", http(ours, binary("simple", **small), 1))
     yield Measurement("latency", "empty handler", http(empty, binary("simple", **small), 1))
+    for length in (QUERY_TOKENS, SENTENCE_TOKENS):
+        for model, who in (("encoder", "sardonyx"), ("alone", "not batched")):
+            case = "batching" if length == QUERY_TOKENS else f"{length} tokens"
+            yield Measurement(case, who, http(ours, encoding(model, length), 16))
     for running, who, requests in peers(stack, folder, paths):
         for case, request in requests.items():
             work = rpc(running, INFER, request) if case == "grpc" else http(running, request)
@@ -231,19 +273,17 @@ def peers(
 ) -> Iterator[tuple[Running, str, dict[str, bytes]]]:
     """The servers of others that are installed somewhere, and what each can be asked."""
     small = {"INPUT0": SMALL, "INPUT1": SMALL}
-    python = HERE.parent / ".venv" / "clients" / "bin" / "python"
-    if python.exists():
+    if KSERVE.exists():
         named = [f"{name}={path}" for name, path in paths.items()]
-        running = stack.enter_context(script("kserve_server.py", *named, python=str(python)))
+        running = stack.enter_context(script("kserve_server.py", *named, python=str(KSERVE)))
         requests = {"small": binary("simple", **small), "json": in_json("line", x=NUMBERS)}
         yield running, "kserve.ModelServer", {**requests, "grpc": message("simple", **small)}
-    command = os.environ.get("MLSERVER")
-    if command:
+    if MLSERVER.exists():
         ports = free_port(), free_port()
         write_mlserver_settings(folder / "mlserver", paths, *ports)
         search = os.pathsep.join([str(HERE), SOURCES])
         running = stack.enter_context(
-            server([command, "start", str(folder / "mlserver")], *ports, SERVER_CORE, PYTHONPATH=search)
+            server([str(MLSERVER), "start", str(folder / "mlserver")], *ports, SERVER_CORE, PYTHONPATH=search)
         )
         requests = {"small": in_json("simple", **small), "json": in_json("line", x=NUMBERS)}
         yield running, "MLServer", {**requests, "grpc": message("simple", **small)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from multiprocessing import shared_memory
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sardonyx.protocol.messages import InferRequest, Principal, Tensor
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.http.express import Express
 from sardonyx.serve.lane import has_form
+from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.rpc.express import CallHeaders
 from sardonyx.serve.seams import Count, Kind, Record
 from sardonyx.serve.server import Server
@@ -389,3 +391,30 @@ def test_what_has_a_form() -> None:
         assert not has_form(InferRequest("m", [Tensor("x", kind, data.shape, data)]), frozenset())
     large = np.zeros(1 << 16, np.float32)
     assert not has_form(InferRequest("m", [Tensor("x", "FP32", large.shape, large)]), frozenset())
+
+
+def test_requests_in_shared_memory_are_known(tmp_path: Path) -> None:
+    row = np.float32([[1, 2]])
+    memory = shared_memory.SharedMemory(create=True, size=row.nbytes)
+
+    def lying(host: bytes) -> bytes:
+        where = {"shared_memory_region": "r", "shared_memory_byte_size": row.nbytes}
+        body = json.dumps({"inputs": [tensor("x", row, parameters=where)]}).encode()
+        return post("logarithm", body).replace(b"Host: x", b"Host: " + host)
+
+    async def use(server: Server, line: Line, express: Express) -> None:
+        server.core.regions.register("r", "/" + memory.name.lstrip("/"), 0, row.nbytes)
+        request = lying(b"x")
+        for number in range(3):
+            memory.buf[: row.nbytes] = (row + number).tobytes()
+            assert await line.ask(request) == await line.ask(lying(b"%d" % number))
+        assert express.answered == 2
+        assert (await line.ask(request[:-1] + b"]")).startswith(b"HTTP/1.1 400")
+        server.core.regions.unregister("r")
+        assert (await line.ask(request)).startswith(b"HTTP/1.1 404")
+
+    try:
+        serving(tmp_path, use, options=ServeOptions(allow_client_shm=True))
+    finally:
+        memory.close()
+        memory.unlink()

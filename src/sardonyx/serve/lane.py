@@ -17,6 +17,7 @@ from sardonyx.protocol.datatypes import Array
 from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Tensor, Timings
 from sardonyx.serve.model import Model, Plan
+from sardonyx.serve.regions import OFFSET, REGION, SIZE
 from sardonyx.serve.seams import Kind, Record, Route, counters
 from sardonyx.serve.settings import LOGGER
 
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from sardonyx.serve.core import Core
 
 _LANES_KEPT = 16
-_MOST_BYTES = 1 << 16
-"""Of the tensors of a request: to copy more takes longer than to look at a request anew."""
+_MOST_BYTES, _MOST_SHARED_BYTES = 1 << 16, 1 << 20
+"""Of the tensors of a request: to copy more takes longer than to look at a request anew. What lies in shared
+memory is copied once in any case."""
 _SAME_MEMORY = frozenset(
     {"FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"}
 )
 """Datatypes whose tensors are written as they lie in memory, and of which every content is a value."""
+
+_PLACE = frozenset({REGION, SIZE, OFFSET})
 
 Write = Callable[["Lane", list[Array]], bytes]
 
@@ -39,16 +43,23 @@ def has_form(request: InferRequest, known: frozenset[str]) -> bool:
 
     `known` are the parameters that only the transport looks at.
     """
+    most = _MOST_SHARED_BYTES if lies_outside(request) else _MOST_BYTES
     return (
         not request.id
-        and sum(tensor.data.nbytes for tensor in request.inputs) <= _MOST_BYTES
+        and sum(tensor.data.nbytes for tensor in request.inputs) <= most
         and known.issuperset(request.parameters)
         and all(known.issuperset(output.parameters) for output in request.outputs or ())
         and all(
-            tensor.data.nbytes and tensor.datatype in _SAME_MEMORY and not tensor.parameters
+            tensor.data.nbytes and tensor.datatype in _SAME_MEMORY and _PLACE.issuperset(tensor.parameters)
             for tensor in request.inputs
         )
+        and (most == _MOST_SHARED_BYTES or not any(tensor.parameters for tensor in request.inputs))
     )
+
+
+def lies_outside(request: InferRequest) -> bool:
+    """Whether all inputs of a request lie in shared memory."""
+    return bool(request.inputs) and all(REGION in tensor.parameters for tensor in request.inputs)
 
 
 class Form:
@@ -62,6 +73,7 @@ class Form:
         self.feeds = [np.empty(tensor.shape, tensor.data.dtype) for tensor in asked.inputs]
         inputs = [replace(tensor, data=feed) for tensor, feed in zip(asked.inputs, self.feeds, strict=True)]
         self.asked = replace(asked, inputs=inputs, context=context)
+        self.size_bytes = sum(feed.nbytes for feed in self.feeds)
         self._core = core
         self._write = write
         self._lanes: dict[Route, Lane] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 
 from sardonyx.protocol.datatypes import Array, datatype, from_raw, to_raw
 from sardonyx.protocol.errors import Code, ServeError, invalid, not_found
+from sardonyx.protocol.known import bytes_of
 from sardonyx.protocol.messages import InferRequest, InferResponse, Parameters, Tensor
 
 FOLDER = Path("/dev/shm")
@@ -88,7 +90,26 @@ class Regions:
             if REGION in tensor.parameters:
                 kind = datatype(tensor.datatype, tensor.name)
                 region, offset, size = self._place(tensor.parameters, f"input '{tensor.name}'")
-                tensor.data = from_raw(tensor.name, kind, tensor.shape, _read(region, offset, size))
+                buffer = np.empty(size, np.uint8).data
+                _read(region, offset, buffer)
+                tensor.data = from_raw(tensor.name, kind, tensor.shape, buffer)
+
+    def reader(self, inputs: Sequence[Tensor], feeds: Sequence[Array]) -> Callable[[], bool]:
+        """What reads inputs that all lie in shared memory into feeds; False if it cannot be done."""
+        rows = [(t.parameters, f"input '{t.name}'", bytes_of(f)) for t, f in zip(inputs, feeds, strict=True)]
+
+        def read() -> bool:
+            try:
+                for parameters, where, buffer in rows:
+                    region, offset, size = self._place(parameters, where)
+                    if size != len(buffer):
+                        return False
+                    _read(region, offset, buffer)
+            except ServeError:
+                return False
+            return True
+
+        return read
 
     def place(self, request: InferRequest, response: InferResponse) -> None:
         """Write those outputs that the request wants in shared memory."""
@@ -150,13 +171,10 @@ def _check_size(region: Region) -> None:
         )
 
 
-def _read(region: Region, offset: int, size: int) -> memoryview:
-    buffer: Array = np.empty(size, np.uint8)
-    view = buffer.data
+def _read(region: Region, offset: int, buffer: memoryview) -> None:
     done = 0
-    while done < size:
-        count = os.preadv(region.file, [view[done:]], region.offset + offset + done)
+    while done < len(buffer):
+        count = os.preadv(region.file, [buffer[done:]], region.offset + offset + done)
         if count == 0:
             raise invalid(f"shared memory region '{region.name}' has become smaller than it was")
         done += count
-    return view

@@ -16,7 +16,7 @@ from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Pri
 from sardonyx.protocol.rest import encode_response, wanted_binary
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.exchange import BINARY, Answer, Headers, head_of
-from sardonyx.serve.lane import Form, Lane, Write, has_form
+from sardonyx.serve.lane import Form, Lane, Write, has_form, lies_outside
 
 HEADER_LENGTH = b"inference-header-content-length"
 _END = b"\r\n\r\n"
@@ -25,7 +25,7 @@ _OURS = frozenset({"binary_data_output", "binary_data"})
 _CHANGING = (b"accept-encoding", b"content-encoding", b"upgrade")
 """Headers with which an answer is more than its tensors, or the connection no longer HTTP."""
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})\r\n", re.IGNORECASE)
-_HEADS_KEPT, _LENGTHS_KEPT, _FORMS_KEPT = 256, 1024, 256
+_HEADS_KEPT, _LENGTHS_KEPT, _MOST_KEPT_BYTES = 256, 1024, 1 << 24
 _LONGEST_HEAD, _LONGEST_TEXT = 4096, 4096
 
 
@@ -59,7 +59,7 @@ class Express:
         self._heads: dict[tuple[bytes, bytes], _Head] = {}
         self._by_length: dict[bytes, _Head] = {}
         self._forms: dict[bytes, dict[bytes, tuple[Form, Read]]] = {}
-        self._form_count = 0
+        self._kept_bytes = 0
 
     def answer(self, data: bytes) -> bytes | Principal | None:
         """The whole answer to a whole request; None if it must be parsed, or then who was admitted.
@@ -71,7 +71,7 @@ class Express:
         head = self._by_length.get(data[:start]) or self._of_another_length(data[:start])
         if head is None or len(data) - start != head.length:
             return None
-        end = data.find(_DATA, start) if head.text_length is None else start + head.text_length
+        end = _end_of_text(data, start, head.text_length)
         met = head.forms.get(data[start:end])
         if met is None:
             return None
@@ -110,23 +110,23 @@ class Express:
         request, text_length = met.request, met.headers.number(HEADER_LENGTH)
         if not has_form(request, _OURS):
             return
-        if len(self._heads) >= _HEADS_KEPT or self._form_count >= _FORMS_KEPT:
+        if len(self._heads) >= _HEADS_KEPT or self._kept_bytes >= _MOST_KEPT_BYTES:
             self._forget()
         known = InferRequest(request.model, [], request.version, context=Context("http", met.headers))
         forms = self._forms.setdefault(met.path, {})
         self._heads[parts] = self._by_length[lead] = _Head(known, length, text_length, forms)
-        end = met.data.find(_DATA, start) if text_length is None else start + text_length
+        end = _end_of_text(met.data, start, text_length)
         if met.data[start:end] not in forms and end - start <= _LONGEST_TEXT:
             found = self._form(met, known, start)
             if found is not None:
                 forms[found[0]] = found[1:]
-                self._form_count += 1
+                self._kept_bytes += len(found[0]) + found[1].size_bytes
 
     def _forget(self) -> None:
         self._heads.clear()
         self._by_length.clear()
         self._forms.clear()
-        self._form_count = 0
+        self._kept_bytes = 0
 
     def _form(self, met: Met, known: InferRequest, start: int) -> tuple[bytes, Form, Read] | None:
         """The form of a request, with the text that it is known by; None if it has none."""
@@ -136,10 +136,22 @@ class Express:
         write = _raw_writer if kinds == {True} else _text_writer
         form = Form(self._core, met.request, known.context, write)
         text_length = met.headers.number(HEADER_LENGTH)
+        if lies_outside(met.request):
+            fill = self._core.regions.reader(met.request.inputs, form.feeds)
+            end = _end_of_text(met.data, start, text_length)
+            return met.data[start:end], form, lambda body, at: at == len(body) and fill()
         if text_length is not None:
             return met.data[start : start + text_length], form, raw_reader(form.feeds)
         found = text_reader(met.data[start:], form.asked, form.feeds)
         return None if found is None else (found[0], form, found[1])
+
+
+def _end_of_text(data: bytes, start: int, length: int | None) -> int:
+    """Where tensors begin in a body that has so many bytes of JSON before them, None = nothing but JSON."""
+    if length is not None:
+        return start + length
+    end = data.find(_DATA, start)
+    return len(data) if end < 0 else end
 
 
 def _without_length(head: bytes) -> tuple[bytes, bytes] | None:

@@ -15,9 +15,9 @@ from sardonyx.protocol.known import Read
 from sardonyx.protocol.messages import REQUEST_ID, Context, InferRequest, Principal
 from sardonyx.protocol.protobuf import message_reader, texts_before
 from sardonyx.serve.core import Core
-from sardonyx.serve.lane import Form, Lane, Write, has_form
+from sardonyx.serve.lane import Form, Lane, Write, has_form, lies_outside
 
-_LENGTHS_KEPT, _OF_A_LENGTH = 256, 8
+_LENGTHS_KEPT, _OF_A_LENGTH, _MOST_KEPT_BYTES = 256, 8, 1 << 24
 
 
 class CallHeaders(Mapping[str, str]):
@@ -47,6 +47,7 @@ class Express:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._kept_bytes = 0
         self._known: dict[int, list[tuple[bytes, InferRequest, Form, Read]]] = {}
 
     def answer(self, raw: bytes, headers: CallHeaders) -> bytes | Principal | None:
@@ -78,13 +79,18 @@ class Express:
         known = InferRequest(request.model, [], request.version, context=Context("grpc"))
         form = Form(self._core, request, known.context, _writer)
         found = message_reader(raw, message, form.feeds)
+        if lies_outside(request):
+            fill = self._core.regions.reader(request.inputs, form.feeds)
+            found = raw, lambda body, at: at == len(body) and fill()
         if found is None:
             return
-        if len(self._known) >= _LENGTHS_KEPT:
+        if len(self._known) >= _LENGTHS_KEPT or self._kept_bytes >= _MOST_KEPT_BYTES:
             self._known.clear()
+            self._kept_bytes = 0
         alike = self._known.setdefault(len(raw), [])
         if len(alike) < _OF_A_LENGTH and all(head != found[0] for head, *_ in alike):
             alike.append((found[0], known, form, found[1]))
+            self._kept_bytes += len(raw) + form.size_bytes
 
 
 def _writer() -> Write:
