@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.monitor.columns import SUMMARY
 from sardonyx.monitor.distance import (
     BY_AZURE,
     BY_NAME,
@@ -163,7 +164,7 @@ def chosen(monitor: NewMonitor, reference: Frame, current: Frame, prefix: str) -
     return [
         n
         for n in shared
-        if any(n == p or fnmatchcase(n, p) or n.startswith(p + "[") for p in monitor.columns)
+        if any(n == p or fnmatchcase(n, p) or n.startswith((p + "[", p + SUMMARY)) for p in monitor.columns)
     ]
 
 

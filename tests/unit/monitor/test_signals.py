@@ -148,14 +148,16 @@ def test_a_service_counts_what_it_failed_at_itself() -> None:
 @pytest.mark.parametrize(
     ("patterns", "names"),
     [
-        ([], ["in.a[0]", "in.a[1]", "in.b", "out.y"]),
+        ([], ["in.a[0]", "in.a[1]", "in.b", "out.y", "out.p@summary"]),
         (["in.a"], ["in.a[0]", "in.a[1]"]),
-        (["in.b", "out.*"], ["in.b", "out.y"]),
+        (["in.b", "out.*"], ["in.b", "out.y", "out.p@summary"]),
+        (["out.p"], ["out.p@summary"]),
         (["a"], []),
     ],
 )
 def test_columns_are_chosen_by_name_pattern_or_list(patterns: list[str], names: list[str]) -> None:
-    frame = {name: column_of(np.zeros(2)) for name in ("in.a[0]", "in.a[1]", "in.b", "out.y")}
+    known = ("in.a[0]", "in.a[1]", "in.b", "out.y", "out.p@summary")
+    frame = {name: column_of(np.zeros(2)) for name in known}
     assert signals.chosen(monitor("data_drift", columns=patterns), frame, frame, "") == names
 
 

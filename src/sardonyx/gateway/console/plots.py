@@ -16,7 +16,7 @@ from sardonyx.gateway.console.view import number_text
 _WIDTH, _HEIGHT, _BOTTOM, _LEFT = 480, 160, 26, 52
 _BASE = _HEIGHT - _BOTTOM
 _MOST_LABELS = 6
-_LINE = 14
+_LINE = 20
 
 
 def pair(plot: Mapping[str, Any], title: str) -> Markup:

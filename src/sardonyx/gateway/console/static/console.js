@@ -28,6 +28,16 @@ function showMoments() {
   }
 }
 
+const NARROW = 900;
+
+// A table that does not fit a narrow window stands row by row, each cell beside the head of its column.
+function foldTables() {
+  const tables = [...document.querySelectorAll(".scroll:has(table.stacked)")];
+  for (const box of tables) box.classList.remove("folded");
+  const wide = tables.filter((box) => innerWidth < NARROW && box.scrollWidth > box.clientWidth + 1);
+  for (const box of wide) box.classList.add("folded");
+}
+
 document.addEventListener("click", (event) => {
   const theme = event.target.closest("[data-theme-set]");
   if (theme) setTheme(theme.dataset.themeSet);
@@ -63,3 +73,5 @@ document.addEventListener("change", (event) => {
 showTheme();
 showMoments();
 setInterval(showMoments, 10000);
+foldTables();
+addEventListener("resize", foldTables);
