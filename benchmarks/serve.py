@@ -2,7 +2,8 @@
 
     python benchmarks/serve.py [--seconds 2] [--rounds 3] [CASE ...]
 
-Each server runs on one core, the client on another; rounds are interleaved, figures are medians over them.
+Prints a table and draws a picture. Each server runs on one core, the client on another; rounds are
+interleaved, figures are medians over them.
 `CPU` is what a request takes of the server's core, which other work on the machine changes little.
 kserve runs in the environment of `make clients`, MLServer in that of `make mlserver`; what is not there is
 said. `batching` asks a real encoder for queries of three words, from 16 clients.
@@ -25,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from serving.picture import draw
 from serving.processes import (
     HERE,
     Load,
@@ -142,9 +144,12 @@ def message(model: str, **tensors: np.ndarray) -> bytes:
 def main() -> None:
     """Start all servers that can be started, measure in turns, print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("cases", nargs="*", help="small, json, grpc, image, latency, batching (default: all)")
+    parser.add_argument(
+        "cases", nargs="*", help="small, json, grpc, image, latency, batching, '16 tokens' (default: all)"
+    )
     parser.add_argument("--seconds", type=float, default=2.0, help="of load for each server, case and round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--picture", type=Path, default=HERE.parent / "results" / "serve.svg")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         paths = {name: save(text, Path(folder) / "models" / f"{name}.onnx") for name, text in MODELS.items()}
@@ -164,7 +169,10 @@ def main() -> None:
                     found.setdefault((row.case, row.who), []).append(row.measure())
                 except subprocess.CalledProcessError as error:
                     print(f"{row.case}, {row.who}: {error.stderr.decode().strip()}", file=sys.stderr)
-    print(table({key: median(loads) for key, loads in found.items() if loads}))
+    medians = {key: median(loads) for key, loads in found.items() if loads}
+    print(table(medians))
+    draw(medians, options.picture)
+    print(f"a picture of them: {options.picture}")
 
 
 def save(text: str, path: Path) -> Path:
@@ -316,12 +324,12 @@ def median(loads: list[Load]) -> Load:
 def table(found: dict[tuple[str, str], Load]) -> str:
     """The figures, with ours as 1."""
     lines = [
-        f"{'':9}{'':22}{'req/s':>9}{'median':>10}{'p99':>10}{'CPU':>10}{'CPU / ours':>12}{'rate / ours':>13}"
+        f"{'':10}{'':22}{'req/s':>9}{'median':>10}{'p99':>10}{'CPU':>10}{'CPU / ours':>12}{'rate / ours':>13}"
     ]
     for (case, who), load in found.items():
         ours = found.get((case, "sardonyx"), load)
         lines.append(
-            f"{case:9}{who:22}{load.per_second:9.0f}{load.median_us:7.0f} us{load.p99_us:7.0f} us"
+            f"{case:10}{who:22}{load.per_second:9.0f}{load.median_us:7.0f} us{load.p99_us:7.0f} us"
             f"{load.cpu_us:7.0f} us{load.cpu_us / ours.cpu_us:12.2f}{load.per_second / ours.per_second:13.2f}"
         )
     return "\n".join(lines)
