@@ -13,11 +13,12 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.errors import LoadError, NeedsContent, UnsupportedOp
 from sardonyx.frontend import scope
-from sardonyx.frontend.scope import Found, Model, NestedGraph, Scope, closed_graph, ordered, reads
+from sardonyx.frontend.scope import Found, Model, NestedGraph, Scope, ordered, reads
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.ir.data_size import DataSize
 from sardonyx.ir.premise import collect_premises
 from sardonyx.ir.value import Value, const, placeholder
+from sardonyx.ops.subgraph import closed_graph
 from tests.unit.ops.formulas import computed
 
 OPSETS = {"": 21, "com.microsoft": 1}

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.frontend.scope import closed_graph
 from sardonyx.ir.data_size import collect_data_sizes
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.premise import collect_premises
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value
+from sardonyx.ops.subgraph import closed_graph
 
 Array = np.ndarray[Any, Any]
 

@@ -42,6 +42,6 @@ def test_tiles(lines: int, pixels: int) -> None:
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
 def test_one_function_serves_all_convolutions(dtype: str) -> None:
     module = Module()
-    name = define_block(module, TARGET, TileShape.of(Goal(TARGET), dtype))
+    name = define_block(module, TileShape.of(Goal(TARGET), dtype))
     defined = re.findall(r"^define .*?@(\w+)\(", module.text(), re.M)
     assert defined.count(name) == 1

@@ -11,6 +11,7 @@ import pytest
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.errors import RunError
@@ -45,6 +46,11 @@ def operands(kind: str, t: int, b: int, i: int, h: int, d: int, dtype: Any = np.
     return [(rng.standard_normal(s) / np.sqrt(s[-1] if n else 1)).astype(dtype) for n, s in enumerate(shapes)]
 
 
+def cell(kind: str, **attributes: Any) -> rnn.Cell:
+    """The attributes that the kinds share."""
+    return replace(rnn.PLAIN_CELL if kind == "rnn" else rnn.CELL, **attributes)
+
+
 def check(
     kind: str,
     arrays: list[Array],
@@ -59,7 +65,10 @@ def check(
     """The native layer gives what the reference gives; operands after B go by `names`."""
 
     def build(x: Value, w: Value, r: Value, b: Value, *rest: Value) -> list[Value]:
-        results = getattr(rnn, kind)(x, w, r, b, **dict(zip(names, rest, strict=True)), **attributes)
+        given = dict(zip(names, rest, strict=True))
+        of_cell = {name: attributes[name] for name in attributes if hasattr(rnn.CELL, name)}
+        others = {name: attributes[name] for name in attributes.keys() - of_cell.keys()}
+        results = getattr(rnn, kind)(x, w, r, b, **given, **others, cell=cell(kind, **of_cell))
         return [results[n] for n in wanted if n < len(results)]
 
     graph = graph_of(build, arrays, constant)
@@ -136,7 +145,7 @@ def test_lengths_out_of_range_are_refused(target: Target) -> None:
     arrays = [*operands("lstm", 3, 4, 2, 8, 2), np.array([3, 3, 3, 3], np.int32)]
 
     def build(x: Value, w: Value, r: Value, b: Value, lens: Value) -> tuple[Value, ...]:
-        return rnn.lstm(x, w, r, b, lens, direction="bidirectional")
+        return rnn.lstm(x, w, r, b, lens, cell=cell("lstm", direction="bidirectional"))
 
     for lengths in ([-5, 1, 3, 4], [1, 2**31 - 1, 3, 4]):
         feeds = [guarded(arrays[0]), guarded(np.array(lengths, np.int32))]
@@ -219,7 +228,7 @@ def test_threads_change_no_bit(kind: str, target: Target) -> None:
         arrays = operands(kind, 3, b, 4, h, DIRECTIONS[direction])
 
         def build(*values: Value, direction: str = direction) -> list[Value]:
-            return [getattr(rnn, kind)(*values, direction=direction)[0]]
+            return [getattr(rnn, kind)(*values, cell=cell(kind, direction=direction))[0]]
 
         graph = graph_of(build, arrays, (1, 2, 3))
         results = [native(graph, target, [arrays[0]], threads)[0] for threads in (1, 2, 3, 5)]

@@ -57,6 +57,9 @@ def test_headers() -> None:
             headers.number(name)
 
 
+SCOPE: Any = {"headers": []}
+
+
 def sent(work: Callable[[Any], Any]) -> tuple[int, dict[bytes, bytes], bytes]:
     got: list[Any] = []
 
@@ -77,9 +80,9 @@ def test_an_answer_tells_its_length() -> None:
 
 
 def test_a_refusal_says_when_to_try_again() -> None:
-    status, headers, body = sent(lambda send: refuse(send, ServeError(Code.QUOTA, "slowly", 1.2)))
+    status, headers, body = sent(lambda send: refuse(send, ServeError(Code.QUOTA, "slowly", 1.2), SCOPE))
     assert (status, orjson.loads(body), headers[b"retry-after"]) == (429, {"error": "slowly"}, b"2")
-    assert b"retry-after" not in sent(lambda send: refuse(send, ServeError(Code.QUOTA, "no")))[1]
+    assert b"retry-after" not in sent(lambda send: refuse(send, ServeError(Code.QUOTA, "no"), SCOPE))[1]
 
 
 @pytest.mark.parametrize("stays", [False, True])
