@@ -17,9 +17,9 @@ def add(commands: Any) -> None:
         help="read, classify, detect, cut out, search, listen, speak",
         description="Run a task of the zoo on INPUT; without INPUT, list the tasks.",
     )
-    parser.add_argument("name", nargs="?", metavar="TASK", help="a task, or one of its models")
+    parser.add_argument("name", nargs="?", metavar="TASK", help="a task, one of its models, or an .onnx file")
     parser.add_argument("inputs", nargs="*", metavar="INPUT", help="a file, or a text and others")
-    parser.add_argument("--model", metavar="MODEL", help="one of the task's models")
+    parser.add_argument("--model", metavar="MODEL", help="one of the task's models, or an .onnx file")
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="write the picture, the sound or the text there"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.tasks.answer import Answer
@@ -65,6 +66,26 @@ TASKS = {
         Task("table", "rows of .csv and --model FILE", "an answer for each row", "rows", ()),
     )
 }
+OWN = {
+    "classify": "sardonyx.zoo.tasks.own",
+    "detect": "sardonyx.zoo.tasks.own",
+    "table": "sardonyx.zoo.tasks.rows",
+}
+
+
+def task_of_file(path: str) -> Task:
+    """What a model of one's own is for: by its metadata, and else by whether it takes a picture or columns.
+
+    Raises:
+        FetchError: it says nothing of that, or cannot be loaded.
+    """
+    own = importlib.import_module("sardonyx.zoo.tasks.own")
+    name = own.task_of(path)
+    if name not in OWN:
+        raise FetchError(
+            f"{path} does not say what it is for; --model {path} with one of the tasks {', '.join(OWN)}"
+        )
+    return TASKS[name]
 
 
 def task_of(name: str) -> tuple[Task, str]:
@@ -81,17 +102,26 @@ def pipeline(task: str, model: str | None = None) -> Pipeline:
     """A callable for a task: it takes a path, an array or a text, and gives an Answer.
 
     Args:
-        task: a task's name, or that of a model.
-        model: one of the task's models; for `table` an ONNX file.
+        task: a task's name, that of a model, or an ONNX file whose metadata says what it is for.
+        model: one of the task's models; for `classify`, `detect` and `table` also an ONNX file of one's own.
 
     Raises:
         FetchError: there is no such task or model, or it cannot be had.
     """
-    row, first = task_of(task)
-    if model is None and not first:
+    if _is_file(task):
+        row, first = task_of_file(task), task
+    else:
+        row, first = task_of(task)
+    chosen = model or first
+    own = _is_file(chosen) and row.name in OWN
+    if not chosen:
         raise FetchError(f"the task {row.name} needs a model; name an ONNX file")
-    if model is not None and row.models and model not in row.models:
-        raise FetchError(f"the task {row.name} has the models {', '.join(row.models)}; {model!r} is none")
-    home = importlib.import_module(f"sardonyx.zoo.tasks.{row.home}")
-    made: Pipeline = home.make(row.name, model or first)
+    if not own and row.models and chosen not in row.models:
+        raise FetchError(f"the task {row.name} has the models {', '.join(row.models)}; {chosen!r} is none")
+    home = importlib.import_module(OWN[row.name] if own else f"sardonyx.zoo.tasks.{row.home}")
+    made: Pipeline = home.make(row.name, chosen)
     return made
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith(".onnx") and Path(name).is_file()

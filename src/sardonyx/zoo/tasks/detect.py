@@ -11,7 +11,7 @@ import sardonyx
 from sardonyx.zoo.maker import Array
 from sardonyx.zoo.pull import pull
 from sardonyx.zoo.tasks import images
-from sardonyx.zoo.tasks.answer import Answer, percent
+from sardonyx.zoo.tasks.answer import Answer
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -46,11 +46,7 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
             }
             for at in sorted(rows, key=lambda at: (boxes[at, 1], boxes[at, 0]))
         ]
-        lines = [f"{percent(row['score']):>6}  {row['label']}  {row['box']}" for row in found]
-        marks: list[tuple[images.Box, str]] = [
-            (tuple(row["box"]), f"{row['label']} {percent(row['score'])}") for row in found
-        ]
-        return Answer("\n".join(lines) or "nothing found", found, images.drawn(image, marks))
+        return images.marked(image, found)
 
     return run
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.maker import Array
+from sardonyx.zoo.tasks.answer import Answer, percent
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -59,6 +60,15 @@ def drawn(image: Image.Image, boxes: list[tuple[Box, str]]) -> Image.Image:
             pen.rectangle(pen.textbbox((left, top), text), fill=colour)
             pen.text((left, top), text, fill="white")
     return copy
+
+
+def marked(image: Image.Image, found: list[dict[str, Any]]) -> Answer:
+    """What was found, each with `label`, `score` and `box`, as lines and drawn on the picture."""
+    lines = [f"{percent(row['score']):>6}  {row['label']}  {row['box']}" for row in found]
+    marks: list[tuple[Box, str]] = [
+        (tuple(row["box"]), f"{row['label']} {percent(row['score'])}") for row in found
+    ]
+    return Answer("\n".join(lines) or "nothing found", found, drawn(image, marks))
 
 
 def kept(boxes: Array, scores: Array, overlap: float) -> list[int]:
