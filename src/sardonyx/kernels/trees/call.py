@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
+from sardonyx.base.target import Target
 from sardonyx.errors import ShapeError
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import const
 from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.trees.bits import bits_of, block_rows
 from sardonyx.kernels.trees.driver import LEAF, MISSING_SHIFT, MODE_SHIFT, WALKS, Forest, Word, forest_ir
 
 Array = np.ndarray[Any, Any]
@@ -32,12 +35,14 @@ def trees_calls(
     targets = root.attrs["targets"]
     _check(tables, targets)
     inner = tables["mode"] < LEAF
+    bits = bits_of(tables) if target.is_machine and x.dtype is dt.F32 else None
     forest = Forest(
         x.dtype,
         rest[-1].dtype,
         tuple(sorted(set(tables["mode"][inner].tolist()))),
         bool(tables["missing"][inner].any()),
         root.attrs["combine"],
+        bits.size if bits else 0,
     )
     source, (total, touched) = places[x.id], group.results
     words: dict[int, Argument] = dict.fromkeys(range(Word.WORDS), 0)
@@ -50,7 +55,13 @@ def trees_calls(
         Word.TARGETS: targets,
     }
     arrays = _arrays(tables, forest)
-    kinds = {Word.NODES: dt.U8, Word.WEIGHT: forest.weights}
+    if bits:
+        arrays |= {Word.HEADS: bits.heads.view(np.uint8), Word.TESTS: bits.tests.view(np.uint8)}
+        arrays[Word.LEAVES] = bits.leaves.reshape(-1)
+        arrays[Word.NAMED] = np.isin(np.arange(targets), bits.heads["target"]).view(np.uint8)
+        words[Word.LEAST_ROWS] = bits.least_rows(float(arrays[Word.DEPTHS].mean()))
+    kinds = {Word.WEIGHT: forest.weights, Word.LEAVES: dt.F32}
+    kinds |= dict.fromkeys((Word.NODES, Word.HEADS, Word.TESTS, Word.NAMED), dt.U8)
     stored = {word: _stored(array, kinds.get(word, dt.I32)) for word, array in arrays.items()}
     words |= {word: Address(storage) for word, storage in stored.items()}
     scratch = Storage("arena", forest.weights, x.shape[0] * targets)
@@ -65,11 +76,17 @@ def trees_calls(
         (*writes, *(p.storage for p in group.results if p is not None)),
         root.origins,
         work=x.shape[0] * len(tables["root"]) * 30,
-        scratch_bytes=WALKS * targets * 9 + 64,
+        scratch_bytes=_scratch_bytes(forest, targets, x.shape[1], target),
         kind="trees",
         plan=f"{len(tables['root'])} trees of {len(inner)} nodes for {x.shape[0]} rows",
     )
     yield call, {forest.symbol: lambda: forest_ir(forest, target)}
+
+
+def _scratch_bytes(forest: Forest, targets: int, features: Dim, target: Target) -> Dim:
+    """The totals of a block of rows, and where small trees are asked by bits the rows by feature."""
+    walks = WALKS * targets * 9 + 64
+    return block_rows(target) * (8 * targets + 4 * features) + 64 + walks if forest.bits else walks
 
 
 def _check(tables: Mapping[str, Array], targets: int) -> None:

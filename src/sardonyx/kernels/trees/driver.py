@@ -15,8 +15,9 @@ from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.share import ceil_div, split
+from sardonyx.kernels.trees.bits import VECTORS, BitRows
+from sardonyx.kernels.trees.combine import combined, start
 from sardonyx.llvm.convert import memory_type
-from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
 WALKS = 8
@@ -36,7 +37,9 @@ class Word(IntEnum):
     offsets in bytes of the nodes after a no and after a yes; those of a leaf are its own. ROOTS are i32
     offsets and DEPTHS the i32 length of the longest walk of each tree, both filled up to a multiple of WALKS
     by a leaf without entries. START and COUNT, i32, are the entries of each node that is a leaf; TARGET (i32)
-    and WEIGHT those of an entry. Results: TOTAL and TOUCHED (or 0) [ROWS, TARGETS].
+    and WEIGHT those of an entry. HEADS, TESTS and LEAVES are the small trees of `Bits` and NAMED, u8, the
+    targets that they name, or 0; they serve LEAST_ROWS rows or more. Results: TOTAL and TOUCHED (or 0)
+    [ROWS, TARGETS].
     """
 
     X = 0
@@ -52,29 +55,39 @@ class Word(IntEnum):
     COUNT = auto()
     TARGET = auto()
     WEIGHT = auto()
+    HEADS = auto()
+    TESTS = auto()
+    LEAVES = auto()
+    NAMED = auto()
+    LEAST_ROWS = auto()
     TOTAL = auto()
     TOUCHED = auto()
     WORDS = auto()
 
 
-_SIZES = (Word.ROWS, Word.FEATURES, Word.MOST_FEATURES, Word.TREES, Word.TARGETS)
+_SIZES = (Word.ROWS, Word.FEATURES, Word.MOST_FEATURES, Word.TREES, Word.TARGETS, Word.LEAST_ROWS)
 
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """What a kernel is generated for: element types, the comparisons that occur, and how weights combine."""
+    """What a kernel is generated for: element types, the comparisons that occur, and how weights combine.
+
+    `bits` is the size of masks of leaves where all trees are small, else 0.
+    """
 
     dtype: DType
     weights: DType
     modes: tuple[int, ...]
     missing: bool
     combine: str
+    bits: int = 0
 
     @property
     def symbol(self) -> str:
         """The name of the kernel."""
         modes = "".join(map(str, self.modes)) + ("m" if self.missing else "")
-        return f"sdx_trees_{self.dtype.name}_{self.weights.name}_{self.combine}_{modes}"
+        bits = f"_bits{self.bits}" if self.bits else ""
+        return f"sdx_trees_{self.dtype.name}_{self.weights.name}_{self.combine}_{modes}{bits}"
 
     @property
     def node_shift(self) -> int:
@@ -145,7 +158,7 @@ class _Driver:
 
     def __init__(self, module: Module, forest: Forest, target: Target) -> None:
         self.f = Function(module, forest.symbol, [("args", "ptr"), ("ctx", "ptr")])
-        self.forest = forest
+        self.forest, self.target = forest, target
         args, self.ctx = self.f.params
         self.word = {
             w: self.f.word(args, w, "i64" if w in _SIZES else "ptr") for w in Word if w is not Word.WORDS
@@ -162,6 +175,12 @@ class _Driver:
         with f.when(bad):
             f.call("sdx_fail", "void", self.ctx, int_(_BOUNDS), f.sub(asked, int_(1)), features)
         rows = f.select(bad, int_(0), word[Word.ROWS])
+        if self.forest.bits:
+            many = f.icmp("sge", rows, word[Word.LEAST_ROWS])
+            wide = f.icmp("sgt", rows, int_(self.target.lanes))
+            self._by_bits(f.select(f.binary("and", many, wide), rows, int_(0)), VECTORS)
+            self._by_bits(f.select(wide, int_(0), f.select(many, rows, int_(0))), 1)
+            rows = f.select(many, int_(0), rows)
         self.by_rows = f.icmp("sge", rows, int_(WALKS))
         unit = f.select(self.by_rows, int_(WALKS), int_(1))
         self.cells = f.mul(unit, word[Word.TARGETS])
@@ -176,11 +195,36 @@ class _Driver:
         f.ret()
         f.finish()
 
+    def _by_bits(self, rows: V, vectors: int) -> None:
+        """Blocks of so many vectors of rows, by tests of all nodes."""
+        f, word, forest, size = self.f, self.word, self.forest, vectors * self.target.lanes
+        tables = word[Word.HEADS], word[Word.TESTS], word[Word.LEAVES]
+        kind = forest.bits, forest.modes[0] if forest.modes else 0, forest.combine
+        bits = BitRows(f, kind, self.target, tables, self.total, vectors)
+        sizes = word[Word.FEATURES], word[Word.TREES], word[Word.TARGETS]
+        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
+        with f.loop(*split(f, ceil_div(f, rows, int_(size)), tid, threads)) as block:
+            row = f.mul(block.index, int_(size))
+            count = f.smin(f.sub(rows, row), int_(size))
+            self._written(row, count, bits.run((row, count), word[Word.X], sizes), size)
+
+    def _written(self, row: V, count: V, total: V, size: int) -> None:
+        """Write totals [targets, rows of a block]; targets that no tree names are 0."""
+        f, word = self.f, self.word
+        wanted = f.icmp("ne", word[Word.TOUCHED], V("null", "ptr"))
+        with f.loop(int_(0), count) as r, f.loop(int_(0), word[Word.TARGETS]) as named:
+            value = f.load(f.gep(total, f.add(f.mul(named.index, int_(size)), r.index), "double"), "double")
+            touched = f.load(f.gep(word[Word.NAMED], named.index, "i8"), "i8")
+            value = f.select(f.icmp("ne", touched, int_(0, "i8")), value, float_(0.0, "double"))
+            at = f.add(f.mul(f.add(row, r.index), word[Word.TARGETS]), named.index)
+            self.weight.store(f.convert("fptrunc", value, "float"), word[Word.TOTAL], at)
+            with f.when(wanted):
+                f.store(touched, f.gep(word[Word.TOUCHED], at, "i8"))
+
     def _clear(self) -> None:
         f = self.f
-        start = {"sum": 0.0, "min": float("inf"), "max": float("-inf")}[self.forest.combine]
         with f.loop(int_(0), self.cells) as cell:
-            f.store(float_(start, "double"), f.gep(self.total, cell.index, "double"))
+            f.store(start(self.forest.combine), f.gep(self.total, cell.index, "double"))
             f.store(int_(0, "i8"), f.gep(self.touched, cell.index, "i8"))
 
     def _block(self, row: V, count: V) -> None:
@@ -218,17 +262,8 @@ class _Driver:
             cell = f.add(first, f.convert("zext", target, "i64"))
             weight = f.convert("fpext", self.weight.load(word[Word.WEIGHT], entry.index), "double")
             at = f.gep(self.total, cell, "double")
-            f.store(self._combined(f.load(at, "double"), weight), at)
+            f.store(combined(f, self.forest.combine, f.load(at, "double"), weight), at)
             f.store(int_(1, "i8"), f.gep(self.touched, cell, "i8"))
-
-    def _combined(self, old: V, new: V) -> V:
-        a, b = Lanes(self.f, old), Lanes(self.f, new)
-        match self.forest.combine:
-            case "min":
-                return (b < a).choose(b, a).v
-            case "max":
-                return (b > a).choose(b, a).v
-        return (a + b).v
 
     def _finish(self, row: V, count: V) -> None:
         """Write the totals of a block of rows; targets without an entry are 0."""

@@ -28,4 +28,5 @@ AVX512: tuple[Instruction, ...] = (
     *_masked("scale", "scalef", 0, 1),
     *_masked("exponent", "getexp", 0),
     *_masked("mantissa", "getmant", 0, _BETWEEN_3_4_AND_3_2),
+    Instruction("pick", "<16 x float>", "llvm.x86.avx512.vpermi2var.ps.512", (0, 1, 2)),
 )

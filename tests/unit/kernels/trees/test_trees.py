@@ -32,19 +32,25 @@ def grown(
     modes: Sequence[int] = (0,),
     missing: bool = False,
     real: Any = np.float32,
+    alone: bool = False,
 ) -> list[Array]:
-    """The node and entry arrays of random trees of at most that depth."""
+    """The node and entry arrays of random trees of at most that depth.
+
+    `alone`: each tree counts for one target, and each leaf has one entry.
+    """
     rng = np.random.default_rng(trees * 100 + depth)
     nodes: list[list[float]] = []
     entries: list[tuple[int, float]] = []
+    roots: list[int] = []
 
     def grow(left: int) -> int:
         number = len(nodes)
         nodes.append([])
         if left == 0 or (left < depth and rng.random() < 0.3):
-            count = int(rng.integers(0, targets + 1))
+            count = 1 if alone else int(rng.integers(0, targets + 1))
             nodes[number] = [0, LEAF, 0, 0, len(entries), count]
-            entries.extend((int(rng.integers(targets)), float(rng.standard_normal())) for _ in range(count))
+            named = [len(roots) % 2] if alone else rng.integers(targets, size=count).tolist()
+            entries.extend((target, float(rng.standard_normal())) for target in named)
             return number
         yes, no = grow(left - 1), grow(left - 1)
         ask = missing and bool(rng.random() < 0.5)
@@ -52,7 +58,8 @@ def grown(
         nodes[number] = [asked, rng.choice(modes), limit, ask, yes, no]
         return number
 
-    roots = [grow(depth) for _ in range(trees)]
+    for _ in range(trees):
+        roots += [grow(depth)]
     table = np.array(nodes, np.float64)
     kinds = [np.int32, np.uint8, real, np.bool_, np.int32, np.int32]
     columns = [table[:, n].astype(kind) for n, kind in enumerate(kinds)]
@@ -116,3 +123,26 @@ def test_walks_must_end(target: Target) -> None:
     forest[4][0] = 1000
     with pytest.raises(ShapeError, match="do not exist"):
         check(rows_of(4), forest, target)
+
+
+@TARGETS
+@pytest.mark.parametrize("rows", [0, 1, 2, 7, 8, 9, 16, 17, 32, 45])
+@pytest.mark.parametrize("depth", [0, 1, 5, 6, 8])
+def test_small_trees_of_one_target(target: Target, rows: int, depth: int) -> None:
+    forest = grown(6, depth, alone=True)
+    for threads in (1, 2):
+        check(rows_of(rows), forest, target, threads=threads)
+
+
+@TARGETS
+@pytest.mark.parametrize("combine", ["sum", "min", "max"])
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("mode", range(6))
+def test_meanings_of_small_trees(target: Target, combine: str, missing: bool, mode: int) -> None:
+    check(rows_of(40), grown(9, 5, modes=(mode,), missing=missing, alone=True), target, combine)
+
+
+@TARGETS
+def test_features_that_small_trees_miss(target: Target) -> None:
+    with pytest.raises(RunError, match="out of range"):
+        check(rows_of(40, features=2), grown(5, 5, alone=True), target)

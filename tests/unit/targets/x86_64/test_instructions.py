@@ -15,13 +15,14 @@ ROWS = instructions.AVX512
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_llvm_makes_one_instruction_of_each(row: Instruction) -> None:
     module = Module()
-    f = Function(module, "f", [("to", "ptr"), ("a", row.type), ("b", row.type)])
+    types = ("<16 x float>", "<16 x i32>", "<16 x float>") if row.operation == "pick" else (row.type,) * 2
+    f = Function(module, "f", [("to", "ptr"), *((f"s{n}", type_) for n, type_ in enumerate(types))])
     to, *sources = f.params
     operands = [sources[o] if isinstance(o, int) else V(*reversed(o.split())) for o in row.operands]
     f.store(f.call(row.name, row.type, *operands), to)
     f.ret()
     f.finish()
-    mnemonic = "v" + row.name.split(".")[4]
+    mnemonic = "vperm" if row.operation == "pick" else "v" + row.name.split(".")[4]
     lines = engine.assembly(module.text(), isa.V4).splitlines()
     assert sum(line.strip().startswith(mnemonic) for line in lines) == 1
 
