@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Bytes that are no text get a name: compressed ones hold the time, and all workers collect the same."""
+    """Bytes that are not text get a name: compressed ones hold the time, and all workers collect the same."""
     if not isinstance(val, bytes) or val.isascii():
         return None
     return f"{argname} of {len(val)} bytes"

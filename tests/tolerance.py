@@ -137,7 +137,7 @@ def worse_than_peer(actual: Array, peer: Array, exact: Array) -> str | None:
     """What is wrong if `actual` is clearly further from `exact` than the peer's result; all have one shape.
 
     Distances are relative to the largest value. Half of the peer's and a few roundings more are the luck of
-    an order of terms. Of things that are no floats the wrong ones are counted.
+    an order of terms. Of things that are not floats the wrong ones are counted.
     """
     if exact.dtype.kind != "f":
         wrong, peers = int(np.sum(actual != exact)), int(np.sum(peer != exact))

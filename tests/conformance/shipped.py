@@ -61,7 +61,7 @@ def _light_cases() -> Iterator[Shipped]:
 
 
 def ramp(model: Any) -> np.ndarray[Any, Any]:
-    """0, 1/n, 2/n ... in the shape of the only input of a model that is no initializer."""
+    """0, 1/n, 2/n ... in the shape of the only input of a model that is not an initializer."""
     weights = {tensor.name for tensor in model.graph.initializer}
     (shape,) = (
         [size.dim_value for size in value.type.tensor_type.shape.dim]

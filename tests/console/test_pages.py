@@ -128,9 +128,9 @@ def test_a_picture_is_asked_as_pixels(browser: Browser) -> None:
     answer = browser.post("/models/detector/ask", data=fields, files=sent, headers={"x-fragment": "1"})
     assert "2 found" in answer.text and "dog" in answer.text and answer.text.count("<rect class=") >= 2
     short = {"picture.images": ("pixels", bytes(5))}
-    assert "no picture" in browser.post("/models/detector/ask", data=fields, files=short).text
+    assert "not a picture" in browser.post("/models/detector/ask", data=fields, files=short).text
     huge = {**fields, "size.images": "99999x99999"}
-    assert "no picture of" in browser.post("/models/detector/ask", data=huge, files=sent).text
+    assert "not a picture of" in browser.post("/models/detector/ask", data=huge, files=sent).text
 
 
 def test_profiles_name_kernels(browser: Browser) -> None:

@@ -109,7 +109,7 @@ def test_what_cannot_be_converted_is_named() -> None:
     square = make_pipeline(FunctionTransformer(np.square), Ridge()).fit(MATRIX, CLASSES)
     with pytest.raises(ConvertError, match="FunctionTransformer"):
         from_sklearn(square)
-    with pytest.raises(ConvertError, match="no known framework"):
+    with pytest.raises(ConvertError, match="not of a framework known here"):
         convert(object())
 
 
@@ -117,7 +117,7 @@ def test_a_sample_must_fit() -> None:
     model = mixed_pipeline()
     with pytest.raises(ConvertError, match="no column 'hue'"):
         from_sklearn(model, sample=MIXED.drop(columns="hue"))
-    with pytest.raises(ConvertError, match="'ash' of the sample is no number"):
+    with pytest.raises(ConvertError, match="'ash' of the sample is not a number"):
         from_sklearn(model, sample=MIXED.assign(ash="dust"))
     with pytest.raises(ConvertError, match="reads 13 columns"):
         from_sklearn(ESTIMATORS[0], sample=MATRIX[:, :4])

@@ -20,7 +20,7 @@ class Row:
 
     `tells` are the methods of the estimator that the first outputs of the model stand for, in order.
     `options` are those of the converter, `fit` more arguments of the estimator's `fit`, `numbers` the type of
-    the inputs that are no text. `limit` says why the converted model is not the estimator; then it is not in
+    the inputs that are not text. `limit` says why the converted model is not the estimator; then it is not in
     onnxruntime either, and both engines agree. `host` names the steps that run in numpy. A quick row is part
     of `make test`.
     """

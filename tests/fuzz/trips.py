@@ -1,4 +1,4 @@
-"""Trip counts are taken at their word: a loop of 2^40 turns is no fault, so those of a case end in time."""
+"""Trip counts are taken at their word: 2^40 turns are not a fault, so those of a case end in time."""
 
 from __future__ import annotations
 

@@ -102,11 +102,11 @@ def test_mistakes_are_told(commands: Commands, adding: Adding, tmp_path: Path) -
         (["model", "none"], "no model is registered as 'none'"),
         (["deploy", "sum", "none"], "no model is registered"),
         (["traffic", "none", "blue=100"], "no endpoint 'none'"),
-        (["traffic", "none", "blue=much"], "no percentage"),
+        (["traffic", "none", "blue=much"], "not a percentage"),
         (["canary", "sum", "blue", "--steps", "x"], "expected percentages"),
         (["key", "create", "k"], "needs a role"),
-        (["key", "create", "k", "--role", "user", "--expires", "soon"], "no time"),
-        (["import", str(tmp_path / "none")], "is no folder"),
+        (["key", "create", "k", "--role", "user", "--expires", "soon"], "not a time"),
+        (["import", str(tmp_path / "none")], "is not a folder"),
     ):
         assert said in commands.text(*words, code=1), words
 
@@ -142,7 +142,7 @@ def test_a_triton_repository_comes_over(commands: Commands, client: Client, tmp_
 
 @pytest.fixture
 def mlflow_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, adding: Adding) -> Iterator[None]:
-    """A real registry of MLflow with one model of two versions, and one that is no ONNX."""
+    """A real registry of MLflow with one model of two versions, and one that is not ONNX."""
     tracking = pytest.importorskip("mlflow.tracking", reason="mlflow-skinny is not installed")
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)

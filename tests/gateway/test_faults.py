@@ -100,7 +100,7 @@ def test_a_damaged_database_stops_administration_and_nothing_else(home: Path, st
 
 def test_without_a_database_and_without_a_snapshot_there_is_nothing_to_serve(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
-    (tmp_path / "home/sardonyx.db").write_bytes(b"this is no database, though it is long enough" * 100)
+    (tmp_path / "home/sardonyx.db").write_bytes(b"this is not a database, though it is long enough" * 100)
     with pytest.raises(ServeError, match="damaged"), running(tmp_path / "home"):
         pass
 

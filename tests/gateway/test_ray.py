@@ -194,7 +194,7 @@ def test_the_file_for_serve_deploy_is_one() -> None:
     application = ServeDeploySchema.model_validate(document).applications[0]
     assert application.import_path == f"{build.__module__}:{build.__name__}"
     assert ClusterOptions.of(application.args).max_replicas == 8
-    with pytest.raises(ServeError, match="is no option"):
+    with pytest.raises(ServeError, match="is not an option"):
         ClusterOptions.of({**application.args, "replica": 1})
     with pytest.raises(ServeError, match="is needed"):
         ClusterOptions.of({})

@@ -145,7 +145,7 @@ def test_lines_come_in_order(
     assert first["signature"]["operators"] == {"Mul": 1}
     assert [line["check"]["name"] for line in rest] == ["checker", "smoke", "native", "parity"]
     wrong = tmp_path / "wrong.onnx"
-    wrong.write_bytes(b"this is no model")
+    wrong.write_bytes(b"this is not a model")
     assert main([str(wrong)]) == 0
     (line,) = printed(capsys)
     assert (line["check"]["name"], line["check"]["verdict"]) == ("checker", "failed")

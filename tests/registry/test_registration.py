@@ -132,8 +132,8 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 def test_no_model_is_told(registrar: Registrar, catalog: Catalog, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.onnx"
-    wrong.write_bytes(b"this is no model")
-    with pytest.raises(ServeError, match="no ONNX model") as caught:
+    wrong.write_bytes(b"this is not a model")
+    with pytest.raises(ServeError, match="not an ONNX model") as caught:
         registrar.register("wrong", Registration(source=str(wrong)), "tester")
     assert caught.value.code is Code.INVALID_ARGUMENT
     assert catalog.models() == []

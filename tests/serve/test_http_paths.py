@@ -112,7 +112,7 @@ def test_bodies_that_are_refused(
         (tensor([[1.0, "2"]]), "must hold numbers for FP32"),
         (tensor([[1.0, True]]), "must hold numbers"),
         (tensor([[1.0, None]], shape=[1, 2]), "must hold numbers"),
-        (tensor([[1.0], [2.0, 3.0]], shape=[1, 3]), "no array"),
+        (tensor([[1.0], [2.0, 3.0]], shape=[1, 3]), "not an array"),
         (tensor([1.0, 2.0], shape=[1, 3]), "take 3, got 2"),
         (tensor([1.0], shape=[1, -1]), "whole numbers from 0 on"),
         (tensor([1.0], shape=[1, 1 << 63]), "whole numbers from 0 on"),

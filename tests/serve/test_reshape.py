@@ -106,7 +106,7 @@ def test_an_answer_of_another_shape_is_an_error_that_says_so() -> None:
 
 
 def test_a_reshape_counts_axes() -> None:
-    with pytest.raises(ValueError, match=r"\[2, 3\] is no shape like \[-1\]"):
+    with pytest.raises(ValueError, match=r"\[2, 3\] is not a shape like \[-1\]"):
         Reshape((-1,), (1, -1))(np.zeros((2, 3)))
 
 

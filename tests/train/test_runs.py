@@ -41,7 +41,7 @@ def test_what_is_no_record_is_named(tmp_path: Path) -> None:
     good = record(tmp_path / "a.train.json", 0.7)
     for text in ("{", "[]", "{}"):
         (tmp_path / "bad.json").write_text(text)
-        with pytest.raises(SardonyxError, match=r"bad\.json is no record"):
+        with pytest.raises(SardonyxError, match=r"bad\.json is not a record"):
             compared([good, tmp_path / "bad.json"])
     with pytest.raises(SardonyxError, match=r"none\.json cannot be read"):
         compared([good, tmp_path / "none.json"])

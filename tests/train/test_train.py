@@ -157,7 +157,7 @@ def test_the_report_holds_what_was_found(tmp_path: Path) -> None:
         (SHOP, quick("nothing"), "no column 'nothing'"),
         (SHOP.assign(bought="yes"), quick("bought"), "one class only"),
         (SHOP.head(20), quick("bought"), "20 rows"),
-        (SHOP, quick("bought", kinds={"job": "colour"}), "'colour' is no kind"),
+        (SHOP, quick("bought", kinds={"job": "colour"}), "'colour' is not a kind"),
         (SHOP, quick("bought", ignored=("colour",)), "no column 'colour'"),
         (SHOP, quick("bought", split="moon"), "there are random"),
         (SHOP, quick("bought", split="group:moon"), "no column 'moon'"),

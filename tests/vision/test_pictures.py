@@ -26,11 +26,11 @@ def test_lists_of_files_are_read_with_care(shapes: Path, tmp_path: Path) -> None
 def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
     file = tmp_path / "text.png"
     file.write_text("no picture")
-    with pytest.raises(VisionError, match=r"text\.png is no picture"):
+    with pytest.raises(VisionError, match=r"text\.png is not a picture"):
         opened(file)
     drawn("disc", 0).save(tmp_path / "whole.png")
     file.write_bytes((tmp_path / "whole.png").read_bytes()[:500])
-    with pytest.raises(VisionError, match=r"text\.png is no picture"):
+    with pytest.raises(VisionError, match=r"text\.png is not a picture"):
         opened(file)
 
 

@@ -91,8 +91,8 @@ def test_what_cannot_be_learned_from_is_named(shapes: Path, tmp_path: Path) -> N
     (shapes / "empty").mkdir()
     assert "holds no picture" in said(shapes)
     (shapes / "empty").rmdir()
-    assert "'lite9' is no backbone" in said(shapes, Settings("lite9"))
-    assert "'fold' is no way" in said(shapes, Settings(fit="fold"))
+    assert "'lite9' is not a backbone" in said(shapes, Settings("lite9"))
+    assert "'fold' is not a way" in said(shapes, Settings(fit="fold"))
     assert "0 views" in said(shapes, Settings(views=0))
     for at in range(2):
         (shapes / "disc" / f"{at}.png").unlink()

@@ -38,7 +38,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
 
 
 def kept(tmp_path: Path) -> list[str]:
-    """Names of all files below the zoo that are no locks."""
+    """Names of all files below the zoo that are not locks."""
     return sorted(
         p.name for p in (tmp_path / "zoo").rglob("*") if p.is_file() and not p.name.endswith(".lock")
     )

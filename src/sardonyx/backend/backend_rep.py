@@ -38,7 +38,7 @@ class OnnxRuntimeBackendRep:
         """All outputs for a list of inputs in the model's order, or for one array.
 
         Args:
-            inputs: one value per input; what is no list is the only input.
+            inputs: one value per input; what is not a list is the only input.
             kwargs: fields of RunOptions from `RUN_OPTIONS`; unknown names are ignored.
 
         Raises:

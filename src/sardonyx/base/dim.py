@@ -32,7 +32,7 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A function of dims that is no polynomial: floordiv, mod, max, min, broadcast, ..."""
+    """A function of dims that is not a polynomial: floordiv, mod, max, min, broadcast, ..."""
 
     fn: str
     args: tuple[Dim, ...]

@@ -100,7 +100,7 @@ F8E8M0 = _row("f8e8m0", "f", 8, 24, "float8e8m0", "float8_e8m0fnu", "f32")
 U2 = _row("u2", "u", 2, 25, "uint2", "uint2", "u8")
 I2 = _row("i2", "i", 2, 26, "int2", "int2", "i8")
 OBJECT = DType("object", "O", 64, 0, "object", object, "object")
-"""A host value that is no tensor: a sequence, an optional, a map, or the results of an operator."""
+"""A host value that is not a tensor: a sequence, an optional, a map, or the results of an operator."""
 
 ALL: tuple[DType, ...] = (
     *(F32, U8, I8, U16, I16, I32, I64, STRING, BOOL, F16, F64, U32, U64, C64, C128, BF16),

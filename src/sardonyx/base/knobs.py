@@ -132,7 +132,7 @@ OTHER_VARIABLES = (
 
 
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
-    """Variables that start with `SARDONYX_` and are no knob: most likely misspelt."""
+    """Variables that start with `SARDONYX_` and are not knobs: most likely misspelt."""
     known = {*OTHER_VARIABLES, *(knob.env for knob in KNOBS)}
     names = os.environ if environ is None else environ
     return sorted(name for name in names if name.startswith("SARDONYX_") and name not in known)

@@ -50,7 +50,7 @@ def brought(origin: str, name: str = "") -> Iterator[list[Brought]]:
             return
         folder = Path(origin.removeprefix(MLFLOW).removeprefix(TRITON)).expanduser()
         if not folder.is_dir():
-            raise not_found(f"{folder} is no folder; write {MLFLOW}models:/NAME for MLflow's registry")
+            raise not_found(f"{folder} is not a folder; write {MLFLOW}models:/NAME for MLflow's registry")
         if (folder / _MODEL_FILE).is_file() and not origin.startswith(TRITON):
             yield [_of_mlflow_folder(folder, name or folder.resolve().name, f"{MLFLOW}{folder}")]
             return

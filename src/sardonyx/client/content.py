@@ -54,7 +54,7 @@ def _external(model: Path) -> tuple[str, ...]:
     try:
         return summarize(model).external_files
     except SardonyxError as error:
-        raise invalid(f"{model.name} is no ONNX model: {error}") from error
+        raise invalid(f"{model.name} is not an ONNX model: {error}") from error
 
 
 def _inside(folder: Path, location: str) -> Path:

@@ -44,7 +44,7 @@ def encoded(
     id: str,
     parameters: Mapping[str, Parameter] | None,
 ) -> tuple[bytes, int]:
-    """A request body, and how many of its bytes are JSON. ValueError for what is no tensor."""
+    """A request body, and how many of its bytes are JSON. ValueError for what is not a tensor."""
     tensors, blobs = [], []
     for name, value in inputs.items():
         array = _array(name, value)

@@ -192,7 +192,7 @@ class Build:
     def image(self, report: Report) -> tuple[str, LoadedImage]:
         """All modules compiled and linked: the key of the image in the cache, and the image.
 
-        Raises CompileError if a text is no LLVM IR.
+        Raises CompileError if a text is not LLVM IR.
         """
         for _ in range(len(self._threads) + 1):
             self._new.put(None)

@@ -109,7 +109,7 @@ def least_sizes(loaded: Loaded) -> LeastSizes | None:
 
 
 def fed_shape(value: Value) -> tuple[int | str, ...] | None:
-    """The sizes that a feed must have, by number or symbol; None if it is no tensor."""
+    """The sizes that a feed must have, by number or symbol; None if it is not a tensor."""
     if value.dtype.kind == "O" and not value.shape:
         return None
     return tuple(n if isinstance(n, int) else dims.symbol_name(n) or "" for n in value.shape)

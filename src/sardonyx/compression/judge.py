@@ -53,14 +53,14 @@ class Sum:
 
     @property
     def error(self) -> float:
-        """Root mean square of the differences, as a part of the values'; 0 for results that are no floats."""
+        """Root mean square of the differences, as a part of the values'; 0 if they are not floats."""
         if not np.isfinite(self.apart):
             return float("inf")
         return float(np.sqrt(self.apart / self.size)) if self.size else float(self.apart > 0)
 
     @property
     def share_unlike(self) -> float:
-        """The part of answers that differ: places of the largest of a row, or elements that are no floats."""
+        """The part of answers that differ: places of the largest of a row, or elements, if not floats."""
         return self.unlike / self.rows if self.rows else 0.0
 
 

@@ -27,7 +27,7 @@ TYPES = {"fp16": onnx.TensorProto.FLOAT16, "bf16": onnx.TensorProto.BFLOAT16}
 _WORDS = {FLOAT: "tensor(float)", TYPES["fp16"]: "tensor(float16)", TYPES["bf16"]: "tensor(bfloat16)"}
 LARGEST = {TYPES["fp16"]: 65504.0, TYPES["bf16"]: 3.3895313892515355e38}
 UNKNOWN = -1
-"""The type of what is no tensor, or of a name that has two types: nodes that touch it stay as they are."""
+"""The type of what is not a tensor, or of a name that has two types: nodes that touch it stay as they are."""
 _TYPE_ATTRIBUTES = ("to", "dtype")
 
 
@@ -278,7 +278,7 @@ def _constant_type(said: onnx.AttributeProto) -> int:
 
 
 def element_of(told: str) -> int:
-    """The element type that `tensor(float)` and the like name; UNKNOWN for what is no tensor."""
+    """The element type that `tensor(float)` and the like name; UNKNOWN for what is not a tensor."""
     return next(
         (element for element, word in _WORDS.items() if word == told),
         0 if told.startswith("tensor(") else UNKNOWN,

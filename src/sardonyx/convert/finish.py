@@ -25,7 +25,7 @@ LARGE_BYTES = 1 << 31
 def finished(
     exported: Exported, opset: int | None, metadata: Mapping[str, Any]
 ) -> tuple[onnx.ModelProto, list[str]]:
-    """The model of a raw file, and notes on what could not be done. ConvertError if it is no valid model."""
+    """The model of a raw file, and what could not be done. ConvertError if it is not a valid model."""
     model = opened(exported.path)
     refuse_strange(model)
     notes: list[str] = []
@@ -48,9 +48,9 @@ def opened(path: Path) -> onnx.ModelProto:
     try:
         model: onnx.ModelProto = onnx.load(path)
     except (DecodeError, OSError, ValueError) as error:
-        raise ConvertError(f"{path} is no whole ONNX model: {error}") from error
+        raise ConvertError(f"{path} is not a whole ONNX model: {error}") from error
     if not model.HasField("graph"):
-        raise ConvertError(f"{path} is no ONNX model: it has no graph")
+        raise ConvertError(f"{path} is not an ONNX model: it has no graph")
     return model
 
 
@@ -208,7 +208,7 @@ def _check(model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        raise ConvertError(f"the export is no valid ONNX model: {_first_line(error)}") from error
+        raise ConvertError(f"the export is not a valid ONNX model: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -19,7 +19,7 @@ IMPORTS = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_]\w*)", re.MULTILINE)
 
 
 def is_function(source: str) -> bool:
-    """Whether the source is no file and reads like a function's name."""
+    """Whether the source is not a file and reads like a function's name."""
     return not Path(source).exists() and FUNCTION.fullmatch(source) is not None
 
 
@@ -43,7 +43,7 @@ def _kind_of_text(text: str) -> str:
 
 
 def called(source: str) -> Any:
-    """What the function returns, or the object of that name if it is no plain function or class."""
+    """What the function returns, or the object of that name if it is not a plain function or class."""
     name, _, attribute = source.partition(":")
     sys.path.insert(0, "")
     try:

@@ -56,7 +56,7 @@ def is_pickle(source: str) -> bool:
 
 _ADVICE = {
     "empty": "is empty",
-    "unknown": "is of no known kind; say which with --from, one of " + ", ".join(FRAMEWORKS),
+    "unknown": "is of an unknown kind; say which with --from, one of " + ", ".join(FRAMEWORKS),
     "weights": "holds weights without the network they belong to; build the model in Python, load them, "
     "and give package.module:function, which returns it",
     "safetensors": "holds weights alone; give the folder with its config.json",

@@ -43,10 +43,10 @@ def _column(column: Any) -> Array:
 
 def _read(path: Path) -> dict[str, Array]:
     if not path.is_file():
-        raise ConvertError(f"the sample {path} is no file; give {FORMATS}")
+        raise ConvertError(f"the sample {path} is not a file; give {FORMATS}")
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise ConvertError(f"the sample {path} is of no known format; give {FORMATS}")
+        raise ConvertError(f"the sample {path} has an unknown format; give {FORMATS}")
     try:
         return reader(path)
     except (ValueError, OSError, csv.Error) as error:

@@ -47,13 +47,13 @@ class Summary:
 def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
     """Read a model's description; external data is counted and not opened.
 
-    Raises LoadError if it is no ONNX model, OSError if the file cannot be read.
+    Raises LoadError if it is not an ONNX model, OSError if the file cannot be read.
     """
     data = model if isinstance(model, bytes) else Path(model).read_bytes()
     try:
         proto = onnx.ModelProto.FromString(data)
     except DecodeError as error:
-        raise LoadError(f"this is no ONNX model: {error}", kind="protobuf") from error
+        raise LoadError(f"this is not an ONNX model: {error}", kind="protobuf") from error
     if not proto.HasField("graph"):
         raise LoadError("No graph was found in the protobuf. Is this an ONNX model?", kind="empty")
     nodes = list(_nodes(proto.graph.node))

@@ -143,4 +143,4 @@ def _number(entries: Mapping[str, str], key: str, default: int) -> int:
     try:
         return int(entries.get(key, default))
     except ValueError:
-        raise LoadError(f"external data: {key}={entries[key]!r} is no number") from None
+        raise LoadError(f"external data: {key}={entries[key]!r} is not a number") from None

@@ -45,7 +45,7 @@ def aligned_map(user: Value, arg: Value) -> bool:
 def may_anchor(anchor: Value, owner: Value, *, aligned: bool) -> str | None:
     """The reason why `owner`'s map tree cannot run as the epilogue of `anchor`."""
     if owner.kind != "map":
-        return f"its reader {owner.prim} is no map"
+        return f"its reader {owner.prim} is not a map"
     if not aligned:
         return "its reader looks at it through a view"
     if any(dims.equal(m, n) is not True for m, n in zip(anchor.shape, owner.shape, strict=True)):
@@ -56,7 +56,7 @@ def may_anchor(anchor: Value, owner: Value, *, aligned: bool) -> str | None:
 def why_not_reduce(value: Value, owner: Value, *, aligned: bool) -> str | None:
     """The reason why a reduction cannot live in the kernel of its reader."""
     if owner.kind not in ("map", "reduce"):
-        return f"its reader {owner.prim} is no map"
+        return f"its reader {owner.prim} is not a map"
     if not aligned:
         return "its reader looks at it through a view"
     axes = value.attrs.get("axes", (value.attrs.get("axis"),))

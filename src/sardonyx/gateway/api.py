@@ -144,7 +144,7 @@ def _uploaded(form: FormData, folder: Path) -> tuple[Registration, Uploaded]:
         fields = {"source": "upload", **msgspec.json.decode(text, type=dict[str, Any]), "samples": ""}
         registration = msgspec.convert(fields, Registration)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise invalid(f"the field 'registration' is no Registration: {error}") from None
+        raise invalid(f"the field 'registration' is not a Registration: {error}") from None
     files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
     if not files:
         raise invalid("the form has no 'file' with the model")

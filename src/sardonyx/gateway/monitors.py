@@ -83,7 +83,7 @@ def _alerts(a: Administration, c: Call) -> list[Alert]:
 def _acknowledge(a: Administration, c: Call) -> Alert:
     text = c.path["number"]
     if not (text.isascii() and text.isdecimal() and len(text) < 18):
-        raise invalid(f"{text!r} is no number of an alert")
+        raise invalid(f"{text!r} is not a number of an alert")
     return _watch(a).book.acknowledge(int(text), c.actor)
 
 

@@ -33,7 +33,7 @@ _ATTEMPTS = 3
 _QUIET = {"log_level": "WARNING", "enable_access_log": False}
 _MODEL, _CONSOLE = b"/v2/models/", b"/console"
 _NO_CONSOLE = (
-    "the console is no part of an application of Ray, whose replicas each see a share of the requests: "
+    "the console is not part of an application of Ray, whose replicas each see a share of the requests: "
     "run `sardonyx serve --database URL --artefacts URL` beside it, over the same registry"
 )
 
@@ -65,7 +65,7 @@ class ClusterOptions:
         """The options of a serve.yaml. Raises ServeError INVALID_ARGUMENT for what is none."""
         known = {row.name for row in fields(cls)}
         if unknown := set(args) - known:
-            raise invalid(f"{unknown.pop()!r} is no option; options are {', '.join(sorted(known))}")
+            raise invalid(f"{unknown.pop()!r} is not an option; options are {', '.join(sorted(known))}")
         if missing := {"database", "artefacts"} - set(args):
             raise invalid(f"{missing.pop()!r} is needed: every node must reach it")
         return cls(**args)

@@ -258,7 +258,7 @@ class Value:
     def transpose(self, *perm: int) -> Value:
         """Axes in the given order."""
         if sorted(perm) != list(range(self.rank)):
-            raise ShapeError(f"{list(perm)} is no permutation of the axes of {list(self.shape)}")
+            raise ShapeError(f"{list(perm)} is not a permutation of the axes of {list(self.shape)}")
         if perm == tuple(range(self.rank)):
             return self
         if self.prim == "transpose":

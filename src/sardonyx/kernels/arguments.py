@@ -77,7 +77,7 @@ class Conv(IntEnum):
     PLAIN = 1: Y has channels Y_CHANNEL apart; coords = [sample, line, pixel, channel].
     PLAIN = 2: the same, but the epilogue gets the tile transposed, coords = [sample, line, channel, pixel].
     For operands of `depth` elements a k step, X_* count elements, input is blocked, and where a group's share
-    of a block is no whole number of steps, it is the last of the only group.
+    of a block is not a whole number of steps, it is the last of the only group.
     BIAS is padded like the channels of Y. FINISH and the words after it are as for `Gemm`, with R_* in the
     role of Y_*, and L2_BYTES.
     """

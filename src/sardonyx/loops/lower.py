@@ -137,7 +137,7 @@ class Lowering:
                 if seen is not None:
                     return Load(self.buffer(seen.storage, "in"), address(seen, index), value.dtype)
                 return self.expr(source, reshape_index(source.shape, value.shape, index))
-        raise CompileError(f"{value!r} is no view that a kernel can look through")
+        raise CompileError(f"{value!r} is not a view that a kernel can look through")
 
     def reduce(self, value: Value, index: Index) -> Expr:
         """One element of a reduction, whose loops are added to the body."""

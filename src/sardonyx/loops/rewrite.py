@@ -102,7 +102,7 @@ def _merger(first: Axis, second: Axis, unit: Axis | None = None) -> tuple[ToAxes
 
 
 def drop_unit_axes(kernel: Kernel) -> Kernel:
-    """Axes of extent 1 are no loops."""
+    """Axes of extent 1 are not loops."""
     if not _has_unit(kernel, ()):
         return kernel
 

@@ -42,11 +42,13 @@ def verify(kernel: Kernel) -> None:
 
 def _check(expr: Expr, inside: Collection[Axis], known: Collection[str], where: str) -> None:
     if stray := [a.name for a in expr.axes if a not in inside]:
-        raise CompileError(f"{where}: {type(expr).__name__} varies with {', '.join(stray)}, which is no loop")
+        raise CompileError(
+            f"{where}: {type(expr).__name__} varies with {', '.join(stray)}, which is not a loop"
+        )
     if isinstance(expr, Reduced) and expr.name not in known:
         raise CompileError(f"{where}: {expr.name} is used before it is computed")
     if isinstance(expr, Apply) and (expr.prim not in PRIMS or PRIMS[expr.prim].kind != "map"):
-        raise CompileError(f"{where}: {expr.prim} is no map")
+        raise CompileError(f"{where}: {expr.prim} is not a map")
     if isinstance(expr, Load) and expr.buffer.dtype is not expr.dtype:
         raise CompileError(f"{where}: {expr.dtype} is loaded from a buffer of {expr.buffer.dtype}")
     if isinstance(expr, Position) and not expr.dtype.is_native:
@@ -55,17 +57,17 @@ def _check(expr: Expr, inside: Collection[Axis], known: Collection[str], where: 
 
 def _check_reduce(statement: Reduce, where: str) -> None:
     if statement.op not in _REDUCTIONS:
-        raise CompileError(f"{where}: {statement.op} is no reduction")
+        raise CompileError(f"{where}: {statement.op} is not a reduction")
     if set(statement.result.axes) & set(statement.axes):
         raise CompileError(f"{where}: its result still changes with a reduced axis")
 
 
 def _check_store(statement: Store, inside: Collection[Axis], where: str) -> None:
     if stray := [a.name for a in statement.at.axes if a not in inside]:
-        raise CompileError(f"{where}: the address changes with {', '.join(stray)}, which is no loop")
+        raise CompileError(f"{where}: the address changes with {', '.join(stray)}, which is not a loop")
     if statement.buffer.role not in ("out", "scratch"):
         raise CompileError(f"{where}: stores into a buffer that is {statement.buffer.role}")
     if statement.reduction not in _UPDATES:
-        raise CompileError(f"{where}: {statement.reduction} is no way to update")
+        raise CompileError(f"{where}: {statement.reduction} is not a way to update")
     if statement.buffer.dtype is not statement.expr.dtype:
         raise CompileError(f"{where}: stores {statement.expr.dtype} in a buffer of {statement.buffer.dtype}")

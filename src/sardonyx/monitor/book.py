@@ -171,7 +171,7 @@ def _check(wanted: NewMonitor) -> None:
         if bool(notice.webhook) == bool(notice.email):
             raise invalid("a notice has either a webhook or an e-mail address")
         if notice.email and ("@" not in notice.email or set(notice.email) & set("\r\n,;<> ")):
-            raise invalid(f"{notice.email!r} is no e-mail address")
+            raise invalid(f"{notice.email!r} is not an e-mail address")
     signals.check(wanted)
 
 

@@ -146,7 +146,7 @@ def measure_named(name: str) -> Measure:
     need("scipy", "a measure of drift")
     measure = BY_NAME.get(name) or BY_AZURE.get(name)
     if measure is None:
-        raise ValueError(f"{name!r} is no measure of drift; there are {', '.join(BY_NAME)}")
+        raise ValueError(f"{name!r} is not a measure of drift; there are {', '.join(BY_NAME)}")
     return measure
 
 

@@ -22,7 +22,7 @@ _MAX_CHARACTERS = 4096
 def of_arrays(rows: npt.NDArray[Any]) -> Vectors:
     """[rows, features] of tensors [rows, ...]: moments, shares of odd values, and of pictures a small one.
 
-    Features: mean, standard deviation, least, largest, share of zeros, share of what is no finite number,
+    Features: mean, standard deviation, least, largest, share of zeros, share of what is not a finite number,
     mean step between neighbours along the last axis (sharpness); then a grid of 4 x 4 block means of the
     last two axes (of the two before the channels for [..., H, W, 1|3|4]).
     """

@@ -39,7 +39,7 @@ class Column:
         return int(self.values.shape[0])
 
     def present(self) -> Array:
-        """The rows that are no null."""
+        """The rows that are not null."""
         if self.kind == VECTOR:
             kept: Array = self.values[np.isfinite(self.values).all(1)]
             return kept
@@ -54,7 +54,7 @@ class Column:
         return np.array([value is None or value == "" for value in self.values], np.bool_)
 
     def embedded(self) -> Array:
-        """[rows, features] of the rows that are no null: a text's vector, a vector itself."""
+        """[rows, features] of the rows that are not null: a text's vector, a vector itself."""
         return of_texts(self.present().tolist()) if self.kind == TEXT else self.present()
 
 
@@ -126,7 +126,7 @@ def _matrix(values: Sequence[Any] | Array) -> npt.NDArray[np.float64] | None:
 
 
 def _ragged(values: Sequence[Any] | Array, kind: str | None) -> Column | None:
-    """The column of lists that are no matrix (None is a null), None if there are other values, or no list."""
+    """The column of lists that are not all one length (None is a null); None if there are other values."""
     if not all(item is None or isinstance(item, _LISTS) for item in values):
         return None
     rows = [None if item is None or not len(item) else item for item in values]

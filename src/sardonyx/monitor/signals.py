@@ -53,7 +53,7 @@ def check(monitor: NewMonitor) -> None:
     known = known_metrics(monitor.kind)
     for name in (*monitor.metrics, *monitor.thresholds):
         if name not in known and canonical(name) not in known:
-            raise invalid(f"{name!r} is no metric of {monitor.kind}; there are {', '.join(known)}")
+            raise invalid(f"{name!r} is not a metric of {monitor.kind}; there are {', '.join(known)}")
 
 
 def known_metrics(kind: str) -> dict[str, float]:

@@ -32,7 +32,7 @@ class Image:
     def read_symbols(blob: bytes | memoryview) -> tuple[int, dict[str, int]]:
         """The size of the code and the symbols of a blob made by `to_bytes`.
 
-        Raises CompileError if it is no such blob.
+        Raises CompileError if it is not such a blob.
         """
         view = memoryview(blob)
         if len(view) < _TRAILER.size:

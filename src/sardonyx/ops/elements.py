@@ -1,4 +1,4 @@
-"""What is known of values that are no tensors: sequences and optionals, and of the tensors in them.
+"""What is known of values that are not tensors: sequences and optionals, and of the tensors in them.
 
 A value of type OBJECT keeps it in `results`: ((element type, element sizes),), with -1 for a size that is not
 known, UNKNOWN_RANK if nothing is said of their number and MIXED_RANK if it differs; () if nothing is known at
@@ -27,7 +27,7 @@ def elements(value: Value) -> Elements:
 
 
 def declared(dtype: DType, shape: Sequence[Dim] | None) -> Elements:
-    """The elements of an input declared with this shape; a name in it is no size that anything binds."""
+    """The elements of an input declared with this shape; a name in it is not a size that anything binds."""
     if shape is None:
         return ((dtype, UNKNOWN_RANK),)
     return ((dtype, tuple(n if isinstance(n, int) else -1 for n in shape)),)

@@ -119,7 +119,7 @@ def _along(
         case "NOTSET" | "":
             pass
         case _:
-            raise ShapeError(f"auto_pad {auto_pad!r} is none of NOTSET, VALID, SAME_UPPER, SAME_LOWER")
+            raise ShapeError(f"auto_pad {auto_pad!r} must be NOTSET, VALID, SAME_UPPER or SAME_LOWER")
     room = n + (lo + hi) - extent
     if not ceil_mode and not (cut and isinstance(room, int) and room < 0):
         return lo, hi, hi, dims.floordiv(room, step) + 1

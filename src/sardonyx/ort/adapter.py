@@ -101,7 +101,7 @@ def _parameter(table: _Table) -> tuple[str, OrtValue]:
 def _read(path: str | os.PathLike[str]) -> AdapterFormat:
     content = bytearray(Path(path).read_bytes())
     if len(content) <= _HEADER or content[4:8] != _IDENTIFIER:
-        raise ValueError("it is no adapter file")
+        raise ValueError("it is not an adapter file")
     _library()
     root = _Table(content, struct.unpack_from("<I", content)[0])
     adapter = AdapterFormat()
@@ -154,7 +154,7 @@ class AdapterFormat:
 
     @staticmethod
     def read_adapter(file_path: str | os.PathLike[str]) -> AdapterFormat:
-        """What a file holds. Raises RuntimeError if it cannot be read or is no adapter."""
+        """What a file holds. Raises RuntimeError if it cannot be read or is not an adapter."""
         try:
             return _read(file_path)
         except (OSError, ValueError, TypeError, IndexError, struct.error) as error:

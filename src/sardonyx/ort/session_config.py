@@ -45,12 +45,16 @@ _FROM_MODEL: dict[str, Callable[[Any], Any]] = {
 def compile_options(options: SessionOptions, precision: str | None) -> CompileOptions:
     """The compiler's options for a session; `use_deterministic_compute` asks for strict precision.
 
-    Raises ValueError for a `sardonyx.*` entry outside its range; an entry that is no knob is logged.
+    Raises ValueError for a `sardonyx.*` entry outside its range; an entry that is not a knob is logged.
     """
     entries = options._entries
     for key in entries:
         if key.startswith("sardonyx.") and key not in _KNOB_ENTRIES:
-            log(WARNING, f"The config entry {key} is no option; see `sardonyx knobs`.", logid=options.logid)
+            log(
+                WARNING,
+                f"The config entry {key} is not an option; see `sardonyx knobs`.",
+                logid=options.logid,
+            )
     if precision is None and options.use_deterministic_compute and PRECISION.entry not in entries:
         precision = "strict"
     spin_us: int | None = None
@@ -76,7 +80,7 @@ def compile_options(options: SessionOptions, precision: str | None) -> CompileOp
 def apply_model_config(options: SessionOptions, metadata: Mapping[str, str]) -> bool:
     """Set the fields that the model's `ort_config` metadata names; whether there were any.
 
-    Raises Fail if the metadata is no such JSON.
+    Raises Fail if the metadata is not such a JSON.
     """
     text = metadata.get(_MODEL_CONFIG_KEY)
     if text is None:

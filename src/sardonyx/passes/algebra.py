@@ -39,7 +39,7 @@ def _same_shape(a: Value, b: Value) -> bool:
 
 @rule("add")
 def add_zero(value: Value, uses: Uses) -> Value | None:
-    """x + 0 -> x    for a zero that is no negative zero's absorber: x is no literal -0 that must show"""
+    """x + 0 -> x    of integers: in floats -0 + 0 is 0"""
     split = _split(value)
     if split and not value.dtype.is_float and _is_all(split[1], 0) and _same_shape(split[0], value):
         return split[0]

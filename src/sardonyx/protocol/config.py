@@ -27,7 +27,7 @@ def read_config(text: str, where: str) -> Config:
 
 
 def checked_config(given: Mapping[str, Any], where: str) -> Config:
-    """The configuration of a JSON object in its usual form; INVALID_ARGUMENT says what is no part of one."""
+    """The configuration of a JSON object in its usual form; INVALID_ARGUMENT says what is not part of one."""
     own = {key: value for key, value in given.items() if key in OWN_KEYS}
     rest = {key: value for key, value in given.items() if key not in OWN_KEYS}
     return {**as_json(as_message(rest, where)), **own}

@@ -101,7 +101,7 @@ def texts_around(response: InferResponse, asked: InferRequest) -> list[bytes]:
 
 
 def list_text(tensor: Array) -> bytes | None:
-    """The list of all numbers of a tensor; None if one of them is no number of JSON."""
+    """The list of all numbers of a tensor; None if one of them is not a number of JSON."""
     text = orjson.dumps(tensor.reshape(-1), option=orjson.OPT_SERIALIZE_NUMPY)
     return None if tensor.dtype.kind == "f" and b"null" in text else text
 

@@ -55,7 +55,7 @@ def array_of(name: str, kind: Datatype, shape: tuple[int, ...], data: Any, *, wo
     try:
         found = np.array(data)
     except (ValueError, OverflowError) as error:
-        raise invalid(f"'data' of input '{name}' is no array: {error}") from None
+        raise invalid(f"'data' of input '{name}' is not an array: {error}") from None
     if found.size != count:
         raise invalid(
             f"unexpected number of elements in input '{name}': {list(shape)} take {count}, got {found.size}"
@@ -79,7 +79,7 @@ def _cast(name: str, kind: Datatype, found: Array, data: list[Any], words: bool)
         least, most = int(found.min()), int(found.max())
         if least < limits.min or most > limits.max:
             wrong = least if least < limits.min else most
-            raise invalid(f"'data' of input '{name}' holds {wrong}, which is no {kind.name}")
+            raise invalid(f"'data' of input '{name}' holds {wrong}, which is not a valid {kind.name}")
     with np.errstate(over="ignore"):
         return found.astype(wanted)
 
@@ -116,9 +116,9 @@ def _texts(name: str, shape: tuple[int, ...], data: Any) -> Array:
 
 
 def data_of(tensor: Tensor) -> tuple[Any, bool]:
-    """The flat elements of an output, and whether all are finite (others are no JSON to strict writers).
+    """The flat elements of an output, and whether all are finite (others are not JSON to strict writers).
 
-    UNSUPPORTED for BYTES that are no text.
+    UNSUPPORTED for BYTES that are not text.
     """
     flat = np.ascontiguousarray(tensor.data).reshape(-1)
     if flat.dtype.kind == "O":
@@ -141,5 +141,5 @@ def _written_texts(name: str, flat: Array) -> list[str]:
         return [item.decode() if isinstance(item, bytes) else str(item) for item in flat.tolist()]
     except UnicodeDecodeError:
         raise ServeError(
-            Code.UNSUPPORTED, f"output '{name}' holds bytes that are no text; ask for it with binary_data"
+            Code.UNSUPPORTED, f"output '{name}' holds bytes that are not text; ask for it with binary_data"
         ) from None

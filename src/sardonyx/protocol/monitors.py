@@ -25,7 +25,8 @@ _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 class Baseline(Request, frozen=True, kw_only=True):
     """What is normal: a stored `file`, or the requests of a `window` that ended `offset` before each run.
 
-    Durations as in ISO 8601 (P7D, PT1H) or short (7d, 1h). `target` is a column of the file that is no input.
+    Durations as in ISO 8601 (P7D, PT1H) or short (7d, 1h). `target` is a column of the file
+    that is not an input.
     """
 
     file: str = ""

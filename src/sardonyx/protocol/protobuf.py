@@ -93,7 +93,7 @@ def _contents(name: str, kind: Datatype, shape: tuple[int, ...], contents: Any) 
     if kind.numpy != array.dtype:
         limits = np.iinfo(kind.numpy)
         if array.size and (array.min() < limits.min or array.max() > limits.max):
-            raise invalid(f"'{field}' of input '{name}' holds a number that is no {kind.name}")
+            raise invalid(f"'{field}' of input '{name}' holds a number that is not a valid {kind.name}")
         array = array.astype(kind.numpy)
     return array.reshape(shape)
 

@@ -197,7 +197,7 @@ class ArtefactStore:
 
     def _path(self, sha256: str) -> str:
         if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-            raise invalid(f"{sha256!r} is no SHA-256")
+            raise invalid(f"{sha256!r} is not a SHA-256")
         return str(PurePosixPath(self._root) / "sha256" / sha256[:2] / sha256)
 
     def _sweep(self) -> None:

@@ -38,7 +38,7 @@ class Examination:
 def examined(path: Path, samples: Path | None = None, limit_s: float = LIMIT_S) -> Examination:
     """Check the model file `path`; what a crash or the limit in seconds cuts off counts as failed.
 
-    Raises ServeError INVALID_ARGUMENT if it is no ONNX model at all.
+    Raises ServeError INVALID_ARGUMENT if it is not an ONNX model at all.
     """
     command = [sys.executable, "-m", "sardonyx.registry.examine", str(path)]
     if samples is not None:
@@ -54,7 +54,9 @@ def examined(path: Path, samples: Path | None = None, limit_s: float = LIMIT_S) 
         why = f"it was not done after {limit_s:.0f} s"
     signature, checks = _read(lines)
     if signature is None and not why:
-        raise invalid(f"{path.name} is no ONNX model: {checks[0].detail if checks else 'nothing was read'}")
+        raise invalid(
+            f"{path.name} is not an ONNX model: {checks[0].detail if checks else 'nothing was read'}"
+        )
     if why:
         missing = next((name for name in _ORDER if name not in {check.name for check in checks}), "smoke")
         checks.append(Check(name=missing, verdict="failed", detail=why))

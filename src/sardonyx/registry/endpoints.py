@@ -199,7 +199,7 @@ def spread(
 ) -> None:
     """Let a new spread of traffic hold; once rolled back, the current one or `parent` holds again.
 
-    Raises ServeError INVALID_ARGUMENT if it is no spread.
+    Raises ServeError INVALID_ARGUMENT if it is not a spread.
     """
     names = {deployment.name for deployment in row.deployments}
     weights = {name: float(weight) for name, weight in weights.items() if weight}

@@ -27,7 +27,7 @@ _OWNER, _ANYBODY = Principal("anonymous", ALL), Principal("anonymous", OPEN)
 
 
 class Tokens(Protocol):
-    """Reads bearer tokens that are no keys of ours."""
+    """Reads bearer tokens that are not keys of ours."""
 
     def principal(self, token: str) -> Principal:
         """Who the token names. Raises ServeError UNAUTHENTICATED; answers from memory."""
@@ -72,7 +72,7 @@ class RegistryGuard:
             elif self._tokens is not None:
                 principal = self._tokens.principal(secret)
             else:
-                raise _unknown("this is no API key, and no identity provider is configured")
+                raise _unknown("this is not an API key, and no identity provider is configured")
             _check(principal, action, model.partition("@")[0])
         except ServeError as error:
             self.denied.note(principal.name, action, model, error)

@@ -100,7 +100,7 @@ def parsed_quota(text: str) -> limits.RateLimitItem:
     try:
         return limits.parse(text)
     except ValueError as error:
-        raise invalid(f"{text!r} is no quota; write for example 100/minute or 5 per second") from error
+        raise invalid(f"{text!r} is not a quota; write for example 100/minute or 5 per second") from error
 
 
 def key_record(row: KeyRow) -> Key:
@@ -124,8 +124,8 @@ def _scopes(new: NewKey) -> list[str]:
         raise invalid(f"a key needs a role ({', '.join(ROLES)}) or scopes ({', '.join(SCOPES)})")
     if new.role:
         if new.role not in ROLES:
-            raise invalid(f"{new.role!r} is no role; roles are {', '.join(ROLES)}")
+            raise invalid(f"{new.role!r} is not a role; roles are {', '.join(ROLES)}")
         return list(ROLES[new.role])
     if unknown := set(new.scopes) - set(SCOPES):
-        raise invalid(f"{unknown.pop()!r} is no scope; scopes are {', '.join(SCOPES)}")
+        raise invalid(f"{unknown.pop()!r} is not a scope; scopes are {', '.join(SCOPES)}")
     return [scope for scope in SCOPES if scope in new.scopes]

@@ -46,7 +46,7 @@ class Provider:
     def __post_init__(self) -> None:
         for role in self.roles.values():
             if role not in ROLES:
-                raise invalid(f"{role!r} is no role; roles are {', '.join(ROLES)}")
+                raise invalid(f"{role!r} is not a role; roles are {', '.join(ROLES)}")
 
 
 class ProviderTokens:

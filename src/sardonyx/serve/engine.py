@@ -109,7 +109,7 @@ def _decoded(name: str, array: Array) -> Array:
     try:
         texts = [item.decode() if isinstance(item, bytes) else item for item in array.reshape(-1).tolist()]
     except UnicodeDecodeError as error:
-        raise invalid(f"input '{name}' holds bytes that are no UTF-8 text: {error}") from None
+        raise invalid(f"input '{name}' holds bytes that are not UTF-8 text: {error}") from None
     return objects(texts).reshape(array.shape)
 
 

@@ -160,7 +160,9 @@ def steps_of(offer: Offer, signature: Signature) -> list[Step]:
     needed = [name for step in steps for name in step.inputs.values()]
     for tensor in [*needed, *(port.name for port in signature.outputs)]:
         if tensor not in made:
-            raise invalid(f"ensemble '{offer.name}': tensor '{tensor}' is made by no step and is no input")
+            raise invalid(
+                f"ensemble '{offer.name}': tensor '{tensor}' is made by no step and is not an input"
+            )
     known = {port.name for port in signature.inputs}
     left = steps
     while left:

@@ -40,7 +40,7 @@ _MICROSECOND_NS = 1_000
 class Prepared:
     """A version that is compiled, checked and warm, and not yet on any loop.
 
-    `call` computes the outputs of arrays by position; `session` is None for what is no ONNX model; `quick`
+    `call` computes the outputs of arrays by position; `session` is None unless it is an ONNX model; `quick`
     models took little time when they were tried.
     """
 

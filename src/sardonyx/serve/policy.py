@@ -92,7 +92,7 @@ def _pad(config: Mapping[str, Any], where: str) -> Pad | None:
         try:
             given = json.loads(text)
         except ValueError as error:
-            raise invalid(f"configuration of '{where}': parameter 'pad' is no JSON: {error}") from None
+            raise invalid(f"configuration of '{where}': parameter 'pad' is not JSON: {error}") from None
     try:
         values = {str(name): float(value) for name, value in given.get("values", {}).items()}
         buckets = tuple(sorted(int(size) for size in given.get("buckets", ())))

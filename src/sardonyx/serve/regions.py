@@ -58,7 +58,9 @@ class Regions:
             )
         match = _KEY.fullmatch(key)
         if not name or match is None:
-            raise invalid(f"'{key}' is no key of shared memory; a key is one plain name, such as /input_data")
+            raise invalid(
+                f"'{key}' is not a key of shared memory; a key is one plain name, such as /input_data"
+            )
         file = _open(name, match[1])
         try:
             _check_size(Region(name, key, offset, byte_size, file))
@@ -158,7 +160,7 @@ def _open(name: str, key: str) -> int:
         raise invalid(f"Unable to open shared memory region: '{name}': {key}: {error.strerror}") from None
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
-        raise invalid(f"Unable to open shared memory region: '{name}': {key} is no shared memory")
+        raise invalid(f"Unable to open shared memory region: '{name}': {key} is not shared memory")
     return file
 
 

@@ -146,7 +146,7 @@ class Repository:
             await self._follow(offers, {name}, reload=True)
             failed = [entry.reason for entry in self._entries[name].values() if entry.reason]
             if failed and files and not self.loaded(name):
-                del self._entries[name]  # nobody offers it: it was sent, and is no model
+                del self._entries[name]  # nobody offers it: it was sent, and is not a model
                 self._forget(name)
         if failed:
             raise invalid(f"failed to load '{name}': {failed[0]}")
@@ -308,7 +308,7 @@ class Repository:
 
 def _check_path(name: str, path: PurePosixPath) -> None:
     if path.is_absolute() or not path.parts or ".." in path.parts:
-        raise invalid(f"failed to load '{name}': '{path}' is no path below the folder of a model")
+        raise invalid(f"failed to load '{name}': '{path}' is not a path below the folder of a model")
     if path.suffix == ".py":
         raise invalid(f"failed to load '{name}': '{path}' is a program; those are not taken from clients")
 

@@ -30,7 +30,7 @@ class Reshape:
     def __call__(self, array: Array) -> Array:
         """The same elements in the other shape; ValueError if the array has not the one it is told for."""
         if len(array.shape) != len(self.before):
-            raise ValueError(f"{list(array.shape)} is no shape like {list(self.before)}")
+            raise ValueError(f"{list(array.shape)} is not a shape like {list(self.before)}")
         free = (given for given, known in zip(array.shape, self.before, strict=True) if known < 0)
         return array.reshape([next(free) if size < 0 else size for size in self.after])
 

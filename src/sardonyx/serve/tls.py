@@ -78,7 +78,7 @@ class Credentials:
 
 
 def _check(tls: Tls) -> None:
-    """Raise OSError (ssl.SSLError is one) if the files are no certificate and key that belong together."""
+    """Raise OSError (ssl.SSLError is one) if the files are not a certificate and key that belong together."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tls.certificate, tls.key)
     if tls.client_ca is not None:

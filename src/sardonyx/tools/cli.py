@@ -73,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     for name in unknown_variables():
         print(
-            f"sardonyx: the environment variable {name} is no option; see `sardonyx knobs`", file=sys.stderr
+            f"sardonyx: the environment variable {name} is not an option; see `sardonyx knobs`",
+            file=sys.stderr,
         )
     try:
         code: int = options.command_function(options)

@@ -84,7 +84,7 @@ def seconds_of(text: str) -> float:
     """Seconds of `90`, `30s`, `5m`, `12h`, `30d`, `2w`. UserError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw]?)", text)
     if match is None:
-        raise UserError(f"{text!r} is no time; write for example 30s, 5m, 12h or 30d")
+        raise UserError(f"{text!r} is not a time; write for example 30s, 5m, 12h or 30d")
     return float(match[1]) * _UNITS[match[2] or "s"]
 
 

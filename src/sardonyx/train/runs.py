@@ -20,7 +20,7 @@ def compared(paths: Sequence[str | Path]) -> dict[str, Any]:
         `differs` what they were told differently; `warnings` those of each.
 
     Raises:
-        SardonyxError: a file is no such record, or the trainings have no measure in common.
+        SardonyxError: a file is not such a record, or the trainings have no measure in common.
     """
     records = [_record(Path(path)) for path in paths]
     by_name = [{row["name"]: row for row in record["scores"]} for record in records]
@@ -42,9 +42,9 @@ def _record(path: Path) -> Any:
     except OSError as error:
         raise SardonyxError(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise SardonyxError(f"{file} is no record of a training: {error}") from error
+        raise SardonyxError(f"{file} is not a record of a training: {error}") from error
     if not isinstance(record, dict) or not {"scores", "settings", "candidates"} <= set(record):
-        raise SardonyxError(f"{file} is no record of a training; give what `sardonyx train` wrote")
+        raise SardonyxError(f"{file} is not a record of a training; give what `sardonyx train` wrote")
     return record
 
 

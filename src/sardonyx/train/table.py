@@ -86,7 +86,7 @@ def described(frame: pandas.DataFrame, given: Mapping[str, str], ignored: Sequen
             raise TrainError(f"the table has no column {name!r}; it has {', '.join(map(str, frame))}")
     strange = next((kind for kind in given.values() if kind not in KINDS), None)
     if strange is not None:
-        raise TrainError(f"{strange!r} is no kind of column; there are {', '.join(KINDS)}")
+        raise TrainError(f"{strange!r} is not a kind of column; there are {', '.join(KINDS)}")
     rows = []
     for name in frame:
         found = _described(str(name), frame[name])

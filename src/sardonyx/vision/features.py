@@ -46,7 +46,7 @@ class Features:
     def of_files(
         self, files: Sequence[Path], views: int, progress: Callable[[int, int], None] | None = None
     ) -> Array:
-        """float32 [pictures, views, n]; VisionError names the first that is no picture."""
+        """float32 [pictures, views, n]; VisionError names the first that is not a picture."""
         rows = []
         for at, file in enumerate(files):
             if progress is not None:

@@ -59,7 +59,7 @@ def found(source: str | Path) -> Pictures:
     """The pictures of a folder of folders, or of a .csv with the columns `file` and `labels` (`a;b`).
 
     Raises:
-        VisionError: there are none, one class only, too few of a class, or something that is no picture.
+        VisionError: there are none, one class only, too few of a class, or something that is not a picture.
     """
     path = Path(source)
     if path.is_dir():
@@ -175,7 +175,7 @@ def opened(file: Path, enough: int = 0) -> Array:
         raise VisionError(f"{file} is too large: {error}") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise VisionError(
-            f"{file} is no picture that can be read ({error}); mend it or take it away"
+            f"{file} is not a picture that can be read ({error}); mend it or take it away"
         ) from error
     return np.asarray(whole)
 
@@ -189,7 +189,7 @@ def size_of(file: Path) -> tuple[int, int]:
             turned = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
             return (image.height, image.width) if turned else image.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise VisionError(f"{file} is no picture that can be read ({error})") from error
+        raise VisionError(f"{file} is not a picture that can be read ({error})") from error
 
 
 def jpeg(pixels: Array, side: int) -> bytes:

@@ -116,7 +116,7 @@ def train(source: str | Path, settings: Settings | None = None, progress: Progre
         progress: called with how many pictures are looked at, and how many there are.
 
     Raises:
-        VisionError: there is nothing to learn from, a file is no picture, or the settings make no sense.
+        VisionError: there is nothing to learn from, a file is not a picture, or the settings make no sense.
         FetchError: the backbone cannot be had.
     """
     settings = settings or Settings()
@@ -161,9 +161,9 @@ def train(source: str | Path, settings: Settings | None = None, progress: Progre
 
 def _check(settings: Settings) -> None:
     if settings.backbone not in BACKBONES:
-        raise VisionError(f"{settings.backbone!r} is no backbone; there are {', '.join(BACKBONES)}")
+        raise VisionError(f"{settings.backbone!r} is not a backbone; there are {', '.join(BACKBONES)}")
     if settings.fit not in FITS:
-        raise VisionError(f"{settings.fit!r} is no way to fit a picture; there are {', '.join(FITS)}")
+        raise VisionError(f"{settings.fit!r} is not a way to fit a picture; there are {', '.join(FITS)}")
     if not 1 <= settings.views <= 16:
         raise VisionError(f"{settings.views} views of a picture: give 1 (only itself) to 16")
 

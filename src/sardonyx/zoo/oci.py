@@ -37,7 +37,7 @@ def wanted(reference: Reference) -> Wanted:
     layer = _layer(answer.json(), reference)
     digest = str(layer["digest"])
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-        raise FetchError(f"{reference.text}: the layer's digest {digest!r} is no sha256")
+        raise FetchError(f"{reference.text}: the layer's digest {digest!r} is not a sha256")
     url = f"{base}/blobs/{digest}"
     return Wanted(url, digest.partition(":")[2], int(layer.get("size") or 0), headers, reference.text)
 

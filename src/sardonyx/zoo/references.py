@@ -64,7 +64,7 @@ def parse(text: str) -> Reference:
         url = text.partition("#")[0]
         sha256 = digest[1].lower() if digest else ""
         return Reference(url, "https", parts.netloc, file=parts.path.lstrip("/"), sha256=sha256)
-    raise FetchError(f"{text!r}: there are names, hf://, https:// and oci://; {scheme}:// is none")
+    raise FetchError(f"{text!r}: there are names, hf://, https:// and oci://; not {scheme}://")
 
 
 def mirrored(url: str) -> str:

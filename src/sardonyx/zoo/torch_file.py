@@ -34,13 +34,13 @@ def tensors(path: Path) -> dict[str, Array]:
     """The tensors of a state dictionary by name.
 
     Raises:
-        FetchError: it is no such file, holds something else than tensors, or is cut off.
+        FetchError: it is not such a file, holds something else than tensors, or is cut off.
     """
     try:
         read = _zipped if zipfile.is_zipfile(path) else _plain
         return dict(read(path))
     except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError) as error:
-        raise FetchError(f"{path} is no whole PyTorch file of weights: {error}") from error
+        raise FetchError(f"{path} is not a whole PyTorch file of weights: {error}") from error
 
 
 class _Unpickler(pickle.Unpickler):
@@ -57,7 +57,7 @@ class _Unpickler(pickle.Unpickler):
             return _View
         if module == "torch" and name in ELEMENTS:
             return np.dtype(ELEMENTS[name])
-        raise pickle.UnpicklingError(f"it holds {module}.{name}, which is no tensor")
+        raise pickle.UnpicklingError(f"it holds {module}.{name}, which is not a tensor")
 
     def persistent_load(self, identity: Any) -> Any:
         _, element, key, _, count, *_ = identity

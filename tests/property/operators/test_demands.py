@@ -163,7 +163,7 @@ CASES = (
     ),
     Demand("y = Attention(x, z, w)", ((2, 2, 3, 4), *((1, 2, 3, 4),) * 2), "the keys"),
     Demand("y = Attention(x, z, w)", ((1, 2, 3, 4), (1, 2, 3, 4), (1, 2, 4, 4)), "the values"),
-    Demand("y = Attention(x, z, w)", ((1, 2, 3, 4), *((1, 3, 3, 4),) * 2), "no multiple"),
+    Demand("y = Attention(x, z, w)", ((1, 2, 3, 4), *((1, 3, 3, 4),) * 2), "not a multiple"),
     Demand("y = Attention(x, z, w, u)", (*HEADS, (1, 1, 1, 3, 3)), "attn_mask has the shape"),
     Demand("y = Attention(x, z, w, u)", (*HEADS, (2, 2, 3, 3)), "attn_mask has the shape"),
     Demand("y = Attention(x, z, w, u)", (*HEADS, (3, 5)), "attn_mask is longer than the keys"),

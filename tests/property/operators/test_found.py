@@ -41,7 +41,7 @@ def text(*words: Any) -> Any:
 
 CASES = (
     Found(
-        *("a slope that is no number", "float[N] x, float[N] s", "y = PRelu(x, s)"),
+        *("a slope that is not a number", "float[N] x, float[N] s", "y = PRelu(x, s)"),
         *([f32(2, -1), f32(NAN, 3)], f32(2, -3)),
     ),
     Found("erf of integers", "uint8[N] x", "y = Erf(x)", [np.array([0, 1, 9], np.uint8)], [0, 0, 1]),

@@ -11,7 +11,7 @@ from sardonyx.errors import TargetError
 def test_features_and_whether_there_is_a_machine() -> None:
     target = Target("t", "x86_64-unknown-linux-gnu", "generic", ("fma", "avx512vnni"), 16)
     assert target.has("avx512vnni")
-    assert not target.has("avx512"), "a part of a name is no feature"
+    assert not target.has("avx512"), "a part of a name is not a feature"
     assert target.is_machine
     assert not Target("reference", "", "", (), 16).is_machine
 

@@ -48,7 +48,7 @@ def test_a_repository_of_triton(tmp_path: Path) -> None:
             ("digits", ""),
             ("b", "it is python: model.py"),
             ("c", ""),
-            ("d", "it is no ONNX file: nothing"),
+            ("d", "it is not an ONNX file: nothing"),
             ("e", "an ensemble has no file of its own; serve it from its folder"),
         ]
         older, newer = rows[:2]
@@ -74,7 +74,7 @@ def test_one_model_of_triton_may_be_named(tmp_path: Path) -> None:
 
 
 def test_what_is_neither(tmp_path: Path) -> None:
-    with pytest.raises(ServeError, match=r"none is no folder; write mlflow:models:/NAME"):
+    with pytest.raises(ServeError, match=r"none is not a folder; write mlflow:models:/NAME"):
         found(tmp_path / "none")
     with pytest.raises(ServeError, match="holds neither MLmodel nor models in Triton's layout"):
         found(tmp_path)

@@ -72,5 +72,5 @@ def test_what_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(ServeError, match="no such file"):
         content_of(tmp_path / "none")
     (tmp_path / "m.onnx").write_text("no model")
-    with pytest.raises(ServeError, match="is no ONNX model"):
+    with pytest.raises(ServeError, match="is not an ONNX model"):
         content_of(tmp_path / "m.onnx")

@@ -1,4 +1,4 @@
-"""A module is compiled once, however often it is asked for and by whomever; what is no IR is told."""
+"""A module is compiled once, however often it is asked for and by whomever; what is not IR is told."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_a_file_is_exported_in_a_process_of_its_own(source: str, tmp_path: Path)
     assert made.versions["onnx"] == onnx.__version__
     assert made.cases[0].answers[0].tolist() == [[2, 2]] * 3
     Path(source).write_text("no model")
-    with pytest.raises(ConvertError, match="is no whole ONNX model"):
+    with pytest.raises(ConvertError, match="is not a whole ONNX model"):
         exports.of_file(ROW, source, Request(sample), folder, isolated=False, quiet=True)
 
 

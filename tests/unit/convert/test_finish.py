@@ -61,10 +61,10 @@ def test_the_opset_is_the_wished_one_or_stays(tmp_path: Path) -> None:
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(ConvertError, match="is no whole ONNX model"):
+    with pytest.raises(ConvertError, match="is not a whole ONNX model"):
         opened(tmp_path / "none.onnx")
     (tmp_path / "m.onnx").write_text("no model")
-    with pytest.raises(ConvertError, match="is no whole ONNX model"):
+    with pytest.raises(ConvertError, match="is not a whole ONNX model"):
         opened(tmp_path / "m.onnx")
     (tmp_path / "m.onnx").write_bytes(onnx.ModelProto(ir_version=8).SerializeToString())
     with pytest.raises(ConvertError, match="it has no graph"):
@@ -74,7 +74,7 @@ def test_what_is_no_model(tmp_path: Path) -> None:
 def test_an_invalid_export_is_told(tmp_path: Path) -> None:
     model = parsed(PLAIN)
     model.graph.node[0].input[0] = "nowhere"
-    with pytest.raises(ConvertError, match="the export is no valid ONNX model: .+"):
+    with pytest.raises(ConvertError, match="the export is not a valid ONNX model: .+"):
         finished(exported(model, tmp_path), None, {})
 
 

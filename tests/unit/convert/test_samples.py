@@ -54,12 +54,12 @@ def test_files(tmp_path: Path) -> None:
         ("a.json", "{", "cannot be read"),
         ("a.json", "5", "neither a list nor columns"),
         ("a.npy", "x", "cannot be read"),
-        ("a.txt", "x", "of no known format"),
+        ("a.txt", "x", "has an unknown format"),
     ],
 )
 def test_what_cannot_be_read(tmp_path: Path, name: str, text: str, message: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(ConvertError, match=message):
         sampled(tmp_path / name)
-    with pytest.raises(ConvertError, match="is no file"):
+    with pytest.raises(ConvertError, match="is not a file"):
         sampled(tmp_path / "absent.csv")

@@ -34,7 +34,7 @@ def test_tensors_of_every_depth_are_found() -> None:
     found = [(t.name, dense) for t, dense in tensors_of(source(outside("w.bin")).proto) if t.data_type]
     assert ("v", True) in found
     assert ("w", True) in found
-    assert sum(not dense for _, dense in found) == 1, "a constant node's is no initialiser"
+    assert sum(not dense for _, dense in found) == 1, "a constant node's is not an initialiser"
 
 
 def test_files_are_named_once() -> None:

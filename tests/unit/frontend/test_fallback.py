@@ -28,7 +28,7 @@ def test_results_are_those_of_the_reference() -> None:
     np.testing.assert_allclose(run(graph, [x])[0], np.log1p(np.exp(x)), rtol=1e-6)
     assert list(nodes_of(graph)) == [node_of(y)]
     (other,) = reference(helper.make_node("Softplus", ["a"], ["b"]), 21, [X])
-    assert other is y, "names are no part of it"
+    assert other is y, "names are not part of it"
 
 
 def test_sizes_that_data_gives() -> None:

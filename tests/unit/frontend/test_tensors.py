@@ -81,7 +81,7 @@ def test_external_data_lies_inside_its_folder(tmp_path: Path) -> None:
     for made, message in (
         (external("w", offset=12, length=8), "lie outside of w"),
         (external("w", offset=-4, length=8), "lie outside"),
-        (external("w", offset="x"), "is no number"),
+        (external("w", offset="x"), "is not a number"),
         (external("../w"), "leaves the folder"),
         (external("absent"), "no external data file"),
     ):

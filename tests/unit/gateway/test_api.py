@@ -116,9 +116,9 @@ def test_a_model_is_uploaded_with_its_samples(made: Administration) -> None:
         ("../model.onnx", {}, "does not stay in its folder"),
         ("/model.onnx", {}, "does not stay in its folder"),
         ("a\\b.onnx", {}, "does not stay in its folder"),
-        ("model.onnx", {"registration": "{"}, "'registration' is no Registration"),
-        ("model.onnx", {"registration": '{"tags": 3}'}, "'registration' is no Registration"),
-        ("model.onnx", {}, "no ONNX model"),
+        ("model.onnx", {"registration": "{"}, "'registration' is not a Registration"),
+        ("model.onnx", {"registration": '{"tags": 3}'}, "'registration' is not a Registration"),
+        ("model.onnx", {}, "not an ONNX model"),
     ],
 )
 def test_uploads_that_are_refused(

@@ -89,7 +89,7 @@ def test_chains_of_views_are_one_view() -> None:
     ("build", "message"),
     [
         (lambda v: v.reshape((5, 5)), "element counts differ"),
-        (lambda v: v.transpose(0, 0, 1), "no permutation"),
+        (lambda v: v.transpose(0, 0, 1), "not a permutation"),
         (lambda v: v.sum(3), "axis 3 is out of range"),
         (lambda v: v.dot(x(2, 5, 6)), "inner sizes differ"),
         (lambda v: v + x(2, 3, 5), "does not broadcast"),

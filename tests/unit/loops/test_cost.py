@@ -1,4 +1,4 @@
-"""Costs put the choices of loops into the right order; they are no measurements."""
+"""Costs put the choices of loops into the right order; they are not measurements."""
 
 from __future__ import annotations
 

@@ -159,15 +159,15 @@ VALUE = Load(X, along(N), dt.F32)
 @pytest.mark.parametrize(
     ("outer", "body", "message"),
     [
-        ((N,), (Store(Y, along(N), (), Load(X, along(M), dt.F32)),), "m, which is no loop"),
+        ((N,), (Store(Y, along(N), (), Load(X, along(M), dt.F32)),), "m, which is not a loop"),
         ((N,), (Store(Y, along(M), (), VALUE),), "the address changes with m"),
         ((N,), (Store(Y, along(N), (N,), VALUE),), "loops again over n"),
         ((N, N), (Store(Y, along(N), (), VALUE),), "an axis comes twice"),
-        ((N,), (Store(Y, along(N), (), Apply("sum", (VALUE,), dt.F32)),), "sum is no map"),
+        ((N,), (Store(Y, along(N), (), Apply("sum", (VALUE,), dt.F32)),), "sum is not a map"),
         ((N,), (Store(Y, along(N), (), Reduced("s", dt.F32, frozenset())),), "s is used before"),
         ((N,), (Store(X, along(N), (), VALUE),), "stores into a buffer that is in"),
         ((N,), (Store(Y, along(N), (), Literal(1, dt.I64)),), "stores i64 in a buffer of f32"),
-        ((N,), (Store(Y, Affine(), (), VALUE, reduction="xor"),), "xor is no way to update"),
+        ((N,), (Store(Y, Affine(), (), VALUE, reduction="xor"),), "xor is not a way to update"),
         ((N,), (), "nothing is stored"),
     ],
 )  # fmt: skip

@@ -34,7 +34,7 @@ def test_a_metric_may_be_named_as_azure_does(name: str) -> None:
 @pytest.mark.parametrize("field", [{"metrics": ["psi"]}, {"thresholds": {"psi": 1.0}}])
 def test_a_metric_of_another_kind_is_refused_with_those_there_are(field: dict[str, Any]) -> None:
     with pytest.raises(
-        ServeError, match="'psi' is no metric of service; there are error_rate, latency_p95_ms"
+        ServeError, match="'psi' is not a metric of service; there are error_rate, latency_p95_ms"
     ):
         signals.check(monitor("service", **field))
 

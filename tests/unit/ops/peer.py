@@ -48,7 +48,7 @@ def ours(
     outputs: Sequence[str] = ("y",),
     constants: Sequence[str] = (),
 ) -> list[Any]:
-    """Results of the graph run by numpy alone, where onnxruntime is no judge.
+    """Results of the graph run by numpy alone, where onnxruntime is not a judge.
 
     Its sums of 8-bit products saturate on some CPUs.
     """

@@ -50,7 +50,7 @@ def test_arithmetic_of_unknown_numbers_is_traced() -> None:
         x = placeholder("x", dt.I64, (2,))
         a, b = sizes(x, "v")
         twice, less = sizes(x * const(np.array([2, 3])) - const(np.array([0, 1])), "v")
-        assert len(found) == 2, "what is computed from them is no new unknown"
+        assert len(found) == 2, "what is computed from them is not a new unknown"
     assert (twice, less) == (a * 2, b * 3 - 1)
 
 

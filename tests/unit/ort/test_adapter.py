@@ -1,4 +1,4 @@
-"""Adapter files give back what was written to them; what is no such file is refused, however it is broken."""
+"""Adapter files give back what was written to them; other files are refused, however they are broken."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         AdapterFormat.read_adapter(path)
     for content in (b"", b"xxxxTORT", b"\0\0\0\0ELSE\0\0\0\0"):
         path.write_bytes(content)
-        with pytest.raises(RuntimeError, match="no adapter file"):
+        with pytest.raises(RuntimeError, match="not an adapter file"):
             AdapterFormat.read_adapter(path)
 
 

@@ -89,7 +89,7 @@ def test_deterministic_compute_is_strict(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().err == ""
     options.add_session_config_entry("sardonyx.precison", "fp32")
     compile_options(options, None)
-    assert "The config entry sardonyx.precison is no option" in capsys.readouterr().err
+    assert "The config entry sardonyx.precison is not an option" in capsys.readouterr().err
 
 
 def test_initializers_from_outside(path: Path) -> None:

@@ -49,7 +49,7 @@ def test_precision_is_the_arguments_then_the_entrys_then_that_of_determinism() -
 
 def test_own_entries_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
     compile_options(options(sardonyx__no_such_knob="1"), None)
-    assert "sardonyx.no_such_knob is no option" in capsys.readouterr().err
+    assert "sardonyx.no_such_knob is not an option" in capsys.readouterr().err
     with pytest.raises(ValueError, match="precision"):
         compile_options(options(sardonyx__precision="some"), None)
 

@@ -1,4 +1,4 @@
-"""Configurations are read from text and JSON alike, and what is no part of one is named."""
+"""Configurations are read from text and JSON alike, and what is not part of one is named."""
 
 from __future__ import annotations
 

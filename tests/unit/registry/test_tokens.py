@@ -126,5 +126,5 @@ def test_another_provider_is_refused_and_old_keys_stay() -> None:
 
 
 def test_roles_that_are_none() -> None:
-    with pytest.raises(ServeError, match="'king' is no role"):
+    with pytest.raises(ServeError, match="'king' is not a role"):
         Provider(ISSUER, "sardonyx", roles={"boss": "king"})

@@ -135,8 +135,8 @@ def test_external_data_beside_the_model(tmp_path: Path) -> None:
         ({"offset": "4"}, "needs 32 bytes"),
         ({"offset": "64"}, "lie outside"),
         ({"offset": str(2**63), "length": str(2**63)}, "lie outside"),
-        ({"offset": "one"}, "no number"),
-        ({"length": ""}, "no number"),
+        ({"offset": "one"}, "not a number"),
+        ({"length": ""}, "not a number"),
     ],
     ids=str,
 )

@@ -130,7 +130,7 @@ def test_types_without_meaning(text: str) -> None:
         ("(float[2, 3] x) => (float y) { y = ReduceSum<axes = [0]>(x) }", "no attribute axes"),
         ("(float[2, 3] x) => (float y) { y = Softmax<axis = 1.5>(x) }", "axis is 1.5"),
         ("(float[2, 3] x) => (float y) { y = Transpose<perm = 1>(x) }", "perm is 1"),
-        ("(float[2, 3] x) => (float y) { y = Transpose<perm = [0, 0]>(x) }", "no permutation"),
+        ("(float[2, 3] x) => (float y) { y = Transpose<perm = [0, 0]>(x) }", "not a permutation"),
         ('(float[2, 3] x) => (float y) { y = LeakyRelu<alpha = "a">(x) }', "alpha is 'a'"),
         ("(float[2, 3] x) => (float y) { y = Concat<axis = 9>(x, x) }", "axis 9"),
     ],

@@ -35,7 +35,7 @@ def test_texts_go_in_as_bytes_and_come_out_as_bytes(tmp_path: Path) -> None:
     given = np.array([["é".encode(), "plain"]], object)
     (found,) = made([given])
     assert found.tolist() == [["é".encode(), b"plain"]]
-    with pytest.raises(ServeError, match="input 'INPUT0' holds bytes that are no UTF-8 text") as caught:
+    with pytest.raises(ServeError, match="input 'INPUT0' holds bytes that are not UTF-8 text") as caught:
         made([np.array([[b"\xff"]], object)])
     assert caught.value.code is Code.INVALID_ARGUMENT
 

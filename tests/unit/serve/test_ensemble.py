@@ -123,8 +123,8 @@ def test_what_it_tells_of_itself() -> None:
     [
         ((*DIAMOND, step("x", {}, {"y": "OUT"})), "tensor 'OUT' is made twice"),
         ((step("x", {}, {"y": "IN"}),), "tensor 'IN' is made twice"),
-        (DIAMOND[:2], "tensor 'right' is made by no step and is no input"),
-        (DIAMOND[:3], "tensor 'SIDE' is made by no step and is no input"),
+        (DIAMOND[:2], "tensor 'right' is made by no step and is not an input"),
+        (DIAMOND[:3], "tensor 'SIDE' is made by no step and is not an input"),
         (
             (step("a", {"x": "p"}, {"y": "q"}), step("b", {"x": "q"}, {"y": "p", "z": "OUT", "w": "SIDE"})),
             "step 'a' waits for itself",

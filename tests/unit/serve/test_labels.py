@@ -29,7 +29,7 @@ def test_every_way_to_write_them(key: str, text: str) -> None:
 def test_ten_classes_are_in_order_of_numbers() -> None:
     assert labels_in({"names": str({n: f"c{n}" for n in range(11)})})[10] == "c10"
     assert labels_in({"author": "x"}) == []
-    assert labels_in({"labels": "[" * 5000}) == ["[" * 5000], "what is no list is a text"
+    assert labels_in({"labels": "[" * 5000}) == ["[" * 5000], "what is not a list is a text"
 
 
 def test_files_beside_a_model(tmp_path: Path) -> None:

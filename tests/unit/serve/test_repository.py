@@ -163,9 +163,9 @@ def test_a_configuration_may_be_replaced(tmp_path: Path) -> None:
     ("files", "message"),
     [
         ({"1/model.py": b""}, "'1/model.py' is a program; those are not taken from clients"),
-        ({"../1/model.onnx": b""}, "is no path below the folder of a model"),
-        ({"/1/model.onnx": b""}, "is no path below the folder of a model"),
-        ({"": b""}, "is no path below the folder of a model"),
+        ({"../1/model.onnx": b""}, "is not a path below the folder of a model"),
+        ({"/1/model.onnx": b""}, "is not a path below the folder of a model"),
+        ({"": b""}, "is not a path below the folder of a model"),
         ({"1/model.onnx": b"no model"}, "failed to load 'new': "),
         ({"notes.txt": b""}, "there is no such model"),
     ],

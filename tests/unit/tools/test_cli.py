@@ -153,7 +153,7 @@ def test_knobs(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "message"),
     [
         (["inspect", "/no/such.onnx"], "No such file"),
-        (["inspect", "--no-compile", __file__], "this is no ONNX model"),
+        (["inspect", "--no-compile", __file__], "this is not an ONNX model"),
         (["bench", "MODEL", "--seconds", "0"], "positive"),
     ],
 )
@@ -236,7 +236,7 @@ def test_misspelt_variables_are_told(
 ) -> None:
     monkeypatch.setenv("SARDONYX_TREADS", "2")
     assert main(["knobs"]) == 0
-    assert "SARDONYX_TREADS is no option" in capsys.readouterr().err
+    assert "SARDONYX_TREADS is not an option" in capsys.readouterr().err
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,7 @@ def test_times(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "5y", "-1s", "1 m", "1.s"])
 def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(UserError, match=r"is no time; write for example 30s"):
+    with pytest.raises(UserError, match=r"is not a time; write for example 30s"):
         seconds_of(text)
 
 

@@ -18,7 +18,7 @@ def test_the_voice_is_a_sound(rate: int) -> None:
 
 def test_frames_overlap() -> None:
     assert frames(np.arange(7), 3, 2).tolist() == [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
-    assert frames(np.arange(8), 3, 2).shape == (3, 3), "what is left over is no frame"
+    assert frames(np.arange(8), 3, 2).shape == (3, 3), "what is left over is not a frame"
 
 
 def test_a_tone_lies_in_its_bin_and_band() -> None:

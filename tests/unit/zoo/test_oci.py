@@ -64,7 +64,7 @@ def test_a_token_is_asked_for(shelf: Shelf) -> None:
         ([layer("a.onnx")], ":v1/c.onnx", r"It holds a\.onnx; add"),
         ([layer(None), layer(None)], ":v1", "2 layers without names"),
         ([], ":v1", "0 layers without names"),
-        ([{"digest": "md5:1"}], ":v1", "digest 'md5:1' is no sha256"),
+        ([{"digest": "md5:1"}], ":v1", "digest 'md5:1' is not a sha256"),
     ],
 )  # fmt: skip
 def test_layers_that_are_no_model(layers: list[Any], rest: str, told: str, shelf: Shelf) -> None:

@@ -87,7 +87,7 @@ def test_what_is_no_tensor_is_not_run(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     for write in (older, zipped):
         path = write(tmp_path / "net.pth", {"a": Global("os", "mkdir", os.fspath(mark))})
-        with pytest.raises(FetchError, match=r"os\.mkdir, which is no tensor"):
+        with pytest.raises(FetchError, match=r"os\.mkdir, which is not a tensor"):
             tensors(path)
     assert not mark.exists()
 
@@ -96,5 +96,5 @@ def test_what_is_no_tensor_is_not_run(tmp_path: Path) -> None:
     ("state", "content"), [({"a": tensor()}, b"short"), ({"a": tensor(8)}, WEIGHTS.tobytes())]
 )
 def test_what_is_cut_off_is_refused(state: Any, content: bytes, tmp_path: Path) -> None:
-    with pytest.raises(FetchError, match="no whole PyTorch file"):
+    with pytest.raises(FetchError, match="not a whole PyTorch file"):
         tensors(older(tmp_path / "net.pth", state, content))

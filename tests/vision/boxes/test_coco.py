@@ -73,7 +73,7 @@ BOX = content()["annotations"][0]
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ('{"images": [], "annotations": [', r"a\.json is no JSON: Expecting value: line 1"),
+        ('{"images": [], "annotations": [', r"a\.json is not JSON: Expecting value: line 1"),
         ('["images", "annotations"]', "holds no object"),
         (content(categories=None), "no list 'categories'"),
         (

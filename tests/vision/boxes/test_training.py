@@ -78,10 +78,10 @@ def test_what_cannot_be_learned_from_is_named(tmp_path: Path) -> None:
     source = drawn(tmp_path / "shapes", 12)
     with pytest.raises(VisionError, match="holds no boxes: no COCO"):
         found(source / "images")
-    with pytest.raises(VisionError, match="'lite9' is no backbone for boxes"):
+    with pytest.raises(VisionError, match="'lite9' is not a backbone for boxes"):
         train(source, BoxSettings("lite9"))
     with pytest.raises(VisionError, match="17 views"):
         train(source, BoxSettings(views=17))
     (source / "images" / "3.png").write_text("no picture")
-    with pytest.raises(VisionError, match=r"3\.png is no picture"):
+    with pytest.raises(VisionError, match=r"3\.png is not a picture"):
         train(source)

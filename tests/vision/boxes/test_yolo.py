@@ -88,7 +88,7 @@ def test_lines_that_are_no_boxes(tmp_path: Path, line: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("train: [", r"data\.yaml is no YAML"),
+        ("train: [", r"data\.yaml is not YAML"),
         ("- names", "names no train, val and names"),
         ("names: 3\ntrain: images", "names must be a list"),
         ("names: [cat, dog]", "names no train"),

@@ -64,7 +64,7 @@ def test_folders_of_a_zip_are_labels(parts: Collection) -> None:
 def test_labels_come_and_go(parts: Collection) -> None:
     parts.add("a.png", picture(1), "cat")
     (row,) = parts.pictures
-    with pytest.raises(VisionError, match="'dog' is no label of parts"):
+    with pytest.raises(VisionError, match="'dog' is not a label of parts"):
         parts.label(row.file, "dog")
     parts.label(row.file, NONE)
     assert parts.picture(row.file).label == NONE

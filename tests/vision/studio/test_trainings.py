@@ -62,9 +62,9 @@ def test_a_model_comes_of_labels(shapes: Collection) -> None:
     drawn("disc", 3).save(file, "PNG")
     trial = tried(shapes, "folder/new.png", file.getvalue())
     assert trial.name == "new.png" and trial.label == "disc" and trial.chances[0][0] == "disc"
-    with pytest.raises(VisionError, match=r"text\.png is no picture that can be read"):
+    with pytest.raises(VisionError, match=r"text\.png is not a picture that can be read"):
         tried(shapes, "text.png", b"text")
-    with pytest.raises(VisionError, match=r"text\.md is no picture by its name"):
+    with pytest.raises(VisionError, match=r"text\.md is not a picture by its name"):
         tried(shapes, "text.md", b"text")
 
 

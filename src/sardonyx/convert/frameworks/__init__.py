@@ -133,5 +133,5 @@ def framework_of(model: object) -> Framework:
                 return row
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
     raise ConvertError(
-        f"an object of class {kind} is of no known framework; there are {', '.join(FRAMEWORKS)}"
+        f"an object of class {kind} is not of a framework known here; there are {', '.join(FRAMEWORKS)}"
     )

@@ -36,7 +36,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
 
     booster = model if isinstance(model, lightgbm.Booster) else getattr(model, "booster_", None)
     if booster is None:
-        raise ConvertError(f"a {type(model).__name__} is nothing that LightGBM predicts with")
+        raise ConvertError(f"a {type(model).__name__} is not a model of LightGBM")
     dumped = booster.dump_model()
     table = Table(_columns(dumped), separate=False)
     feeds, drawn = table.feeds(request)

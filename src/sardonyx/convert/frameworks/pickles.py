@@ -53,7 +53,7 @@ def _skops(source: str) -> Any:
     strange = sorted(name for name in unknown if not name.startswith(TRUSTED))
     if strange:
         raise ConvertError(
-            f"{source} holds types that are no part of known packages: {', '.join(strange)}; "
+            f"{source} holds types that are not part of known packages: {', '.join(strange)}; "
             "pass the live object if you trust them"
         )
     return skops.io.load(source, trusted=unknown)

@@ -27,7 +27,9 @@ def load(source: str, request: Request) -> Any:
     """The estimator of a pickle, joblib or skops file."""
     model = unpickled(source)
     if not hasattr(model, "get_params"):
-        raise ConvertError(f"{source} holds a {type(model).__name__}, which is no estimator of scikit-learn")
+        raise ConvertError(
+            f"{source} holds a {type(model).__name__}, which is not an estimator of scikit-learn"
+        )
     return model
 
 

@@ -96,7 +96,7 @@ def _typed(row: Array, column: Column, number: type[np.generic]) -> Array:
         return np.array([np.nan if value is None else value for value in row], number)
     except (TypeError, ValueError) as error:
         raise ConvertError(
-            f"the column {column.name!r} of the sample is no number ({error}), and the model knows it as one"
+            f"the column {column.name!r} of the sample is not a number ({error}); the model knows it as one"
         ) from error
 
 

@@ -67,7 +67,9 @@ def sampled(sample: Mapping[str, Array], names: Sequence[str]) -> Feeds:
             )
         return {name: np.ascontiguousarray(part) for name, part in zip(names, sample.values(), strict=False)}
     strange = next(name for name in sample if name not in names)
-    raise ConvertError(f"the sample has {strange!r}, which is no input; the inputs are {', '.join(names)}")
+    raise ConvertError(
+        f"the sample has {strange!r}, which is not an input; the inputs are {', '.join(names)}"
+    )
 
 
 def free_axes(feeds: Feeds, dynamic: Sequence[str]) -> dict[str, dict[int, str]]:

@@ -70,7 +70,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         return of_program(model, request, path)
     if not isinstance(model, torch.nn.Module):
         raise ConvertError(
-            f"a {type(model).__name__} is no torch.nn.Module, nor a pair of one and its inputs"
+            f"a {type(model).__name__} is not a torch.nn.Module, nor a pair of one and its inputs"
         )
     model = model.eval()
     feeds, drawn = _feeds(model, given, request)

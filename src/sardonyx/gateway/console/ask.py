@@ -172,7 +172,7 @@ async def _tensor(port: Port, form: FormData) -> tuple[Array, tuple[int, int] | 
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal() and len(text) < 12):
-        raise invalid(f"{text!r} is no size of a picture, such as 224x224")
+        raise invalid(f"{text!r} is not a size of a picture, such as 224x224")
     return int(width), int(height)
 
 
@@ -180,7 +180,7 @@ def _cell(port: Port, text: str) -> float:
     try:
         return float(text.strip() or "0")
     except ValueError:
-        raise invalid(f"{text!r} is no number for the input {port.name!r}") from None
+        raise invalid(f"{text!r} is not a number for the input {port.name!r}") from None
 
 
 def _texts(port: Port, text: str) -> Array:
@@ -205,7 +205,7 @@ def _numbers(port: Port, text: str, dtype: Any) -> Array:
             raise ValueError("the lists have different lengths or hold something else than numbers")
         return array.astype(dtype)
     except (ValueError, OverflowError, RecursionError) as error:
-        raise invalid(f"the input {port.name!r} is no JSON list of numbers: {error}") from None
+        raise invalid(f"the input {port.name!r} is not a JSON list of numbers: {error}") from None
 
 
 def _random(port: Port, dtype: Any) -> Array:

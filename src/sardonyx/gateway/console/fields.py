@@ -22,5 +22,5 @@ def number(given: str, what: str) -> float:
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise invalid(f"{what}: {given!r} is no number")
+        raise invalid(f"{what}: {given!r} is not a number")
     return found

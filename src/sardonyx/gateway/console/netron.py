@@ -37,7 +37,7 @@ def netron() -> Netron | None:
 
 
 class Netron(StaticFiles):
-    """Netron's files; its page says that it is no release, which turns telemetry and updates off."""
+    """Netron's files; its page says that it is not a release, which turns telemetry and updates off."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder)

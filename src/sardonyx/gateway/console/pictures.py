@@ -66,12 +66,12 @@ def tensor_of(
 ) -> Array:
     """The input for red-green-blue bytes, row by row. INVALID_ARGUMENT if they are not what they claim."""
     if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE) or len(pixels) != width * height * 3:
-        raise invalid(f"{len(pixels)} bytes are no picture of {width} x {height} pixels")
+        raise invalid(f"{len(pixels)} bytes are not a picture of {width} x {height} pixels")
     for size, wanted, side in ((height, layout.height, "high"), (width, layout.width, "wide")):
         if wanted is not None and size != wanted:
             raise invalid(f"the picture is {size} pixels {side}, the model takes {wanted}")
     if scale not in SCALES:
-        raise invalid(f"{scale!r} is no way to scale; there are {', '.join(SCALES)}")
+        raise invalid(f"{scale!r} is not a way to scale; there are {', '.join(SCALES)}")
     image: Array = np.frombuffer(pixels, np.uint8).reshape(height, width, 3).astype(np.float32)
     if scale == "imagenet":
         image = (image / 255 - _MEAN) / _STD

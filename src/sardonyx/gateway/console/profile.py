@@ -79,7 +79,7 @@ def _session(model: Any) -> Any:
 
 def _side(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1 << 20:
-        raise invalid(f"{text!r} is no size: give a whole number from 1 on")
+        raise invalid(f"{text!r} is not a size: give a whole number from 1 on")
     return int(text)
 
 

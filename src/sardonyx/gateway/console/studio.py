@@ -249,7 +249,7 @@ class StudioPages:
 
     def _forget(self, collection: Collection, form: FormData) -> str:
         _done(collection.remove_class, _text(form, "name"))
-        return f"{_text(form, 'name')} is no label any more"
+        return f"{_text(form, 'name')} is not a label any more"
 
     def _train(self, collection: Collection, form: FormData) -> str:
         _done(self._trainings.begin, collection)

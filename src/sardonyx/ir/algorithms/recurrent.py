@@ -1,6 +1,6 @@
 """Recurrent layers as numpy algorithms: lstm, lstm_quantized, gru, rnn.
 
-The product of inputs and weights is no part of them: they receive it as `gates`, biases added.
+The product of inputs and weights is not part of them: they receive it as `gates`, biases added.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Host values that are no tensors: a sequence is a Python list, an optional is its value or None."""
+"""Host values that are not tensors: a sequence is a Python list, an optional is its value or None."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ class _Block:
         self.b_packed = f.gep(self.a_copy, size, "i8")
 
     def _is_copied(self, row_bytes: V) -> V:
-        """Whether the rows of A collide in L1, or are no rows at all."""
+        """Whether the rows of A collide in L1, or are not rows at all."""
         f, shape = self.f, self.shape
         worth = [
             f.icmp("eq", f.binary("and", row_bytes, int_(_ALIASING_BYTES - 1)), int_(0)),

@@ -100,7 +100,7 @@ def max_pool_with_mask(
     storage_order: int = 0,
     strides: Ints = (),
 ) -> Value:
-    """MaxPool of which a window's last axis ends at the first 0 of the mask [1, 1, ...]; NaN is no maximum.
+    """MaxPool of which a window's last axis ends at the first 0 of the mask [1, 1, ...]; NaN is left out.
 
     The first element of an image of several axes counts whatever its mask is, as onnxruntime has it.
     """

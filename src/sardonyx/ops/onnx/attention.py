@@ -51,7 +51,7 @@ class Scores:
 
 
 def both(a: Value | None, b: Value | None) -> Value | None:
-    """Two conditions that must hold together; None is no condition."""
+    """Two conditions that must hold together; None is not a condition."""
     return b if a is None else a if b is None else a.logical_and(b)
 
 
@@ -68,7 +68,9 @@ def attend(q: Value, k: Value, v: Value, scores: Scores) -> tuple[Value, tuple[V
     k = shaped(k, "the keys (batch, heads, length, size of a head)", batch, groups, total, size)
     v = shaped(v, "the values (batch, heads, length, size of a head)", batch, groups, total, v.shape[3])
     share = dims.floordiv(heads, groups)
-    equal(share * groups, heads, f"the heads of the queries are no multiple of those of the keys, {groups}")
+    equal(
+        share * groups, heads, f"the heads of the queries are not a multiple of those of the keys, {groups}"
+    )
     joined = (batch, groups, share * rows, size)
     raw = (q * scores.scale).reshape(joined).dot(k.transpose(0, 1, 3, 2)).reshape((batch, heads, rows, total))
     capped = (raw / scores.softcap).tanh() * scores.softcap if scores.softcap else raw

@@ -187,7 +187,7 @@ def cast_named(x: Value, *, to: str) -> Value:
     """x in the type of that name."""
     named = {d.onnx_name: d for d in dt.ALL}
     if to.lower() not in named:
-        raise UnsupportedOp(f"{to} is no element type")
+        raise UnsupportedOp(f"{to} is not an element type")
     return converted(x, named[to.lower()])
 
 

@@ -65,7 +65,7 @@ class Layer:
         """The layer of a node; alphas and betas go to the functions that take one, in order."""
         direction = cell.direction
         if direction not in ("forward", "reverse", "bidirectional"):
-            raise ShapeError(f"direction {direction!r} is none of forward, reverse, bidirectional")
+            raise ShapeError(f"direction {direction!r} must be forward, reverse or bidirectional")
         count = 2 if direction == "bidirectional" else 1
         places = len(default) * count
         names = (tuple(cell.activations) or tuple(default) * count)[:places]

@@ -184,7 +184,7 @@ def _holds(x: Value) -> bool | None:
 
 @op("OptionalHasElement", since=15)
 def optional_has_element(x: Value | None = None) -> Value:
-    """Whether an optional holds a value; anything that is no optional does."""
+    """Whether an optional holds a value; anything that is not an optional does."""
     known = False if x is None else _holds(x)
     if known is not None or x is None:
         return const(np.asarray(known))
@@ -193,7 +193,7 @@ def optional_has_element(x: Value | None = None) -> Value:
 
 @op("OptionalGetElement", since=15)
 def optional_get_element(x: Value) -> Value:
-    """The value of an optional; anything that is no optional is its own."""
+    """The value of an optional; anything that is not an optional is its own."""
     if _holds(x):
         return x.args[0] if x.prim == "optional" else x
     if nature(x).startswith("optional(seq("):

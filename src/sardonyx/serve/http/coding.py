@@ -37,7 +37,7 @@ def decoded(body: Buffer, headers: Headers, limit: int) -> Buffer:
                 return _inflated(body, _RAW_DEFLATE, limit)
             except zlib.error:
                 pass
-        raise invalid(f"the body is no {coding} data: {error}") from None
+        raise invalid(f"the body is not valid {coding} data: {error}") from None
 
 
 def _inflated(body: Buffer, window_bits: int, limit: int) -> bytes:

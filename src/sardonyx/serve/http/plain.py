@@ -131,7 +131,7 @@ def generating(document: Mapping[str, Any], signature: Signature) -> InferReques
 
 
 def generated(response: InferResponse) -> dict[str, Any]:
-    """What generate gives: outputs by name, the only BYTES output as `text_output`; one value is no list."""
+    """The answer of generate: outputs by name, an only BYTES output as `text_output`, one value bare."""
     document: dict[str, Any] = {"model_name": response.model, "model_version": response.version}
     if response.id:
         document["id"] = response.id

@@ -235,7 +235,7 @@ def _decoded_file(key: str, text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise invalid(f"parameter '{key}' is no base64: {error}") from None
+        raise invalid(f"parameter '{key}' is not base64: {error}") from None
 
 
 def _memory_status(core: Core, question: Question) -> Answer:

@@ -103,7 +103,7 @@ def _read(kind: Any, raw: bytes) -> Any:
     try:
         return kind.FromString(raw)
     except DecodeError:
-        raise invalid(f"the message is no {kind.DESCRIPTOR.name}") from None
+        raise invalid(f"the message is not a {kind.DESCRIPTOR.name}") from None
 
 
 def _guarded(name: str, function: Callable[[Any, Any], Awaitable[Any]], read: Read) -> Handler:

@@ -87,7 +87,7 @@ def missing(target: Target, host: Host) -> tuple[str, ...]:
 def choose(host: Host) -> Target | None:
     """The highest level that a machine supports, with the extra features and cache sizes it has.
 
-    None if it is no x86-64. Raises TargetError if it is one without AVX2, FMA and F16C.
+    None if it is not an x86-64. Raises TargetError if it is one without AVX2, FMA and F16C.
     """
     if host.machine not in X86_64:
         return None

@@ -57,7 +57,7 @@ def _act(acts: Any, name: str, text: str, act: Any, arguments: tuple[str, ...]) 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", default="", help="only this version of the model")
     parser.add_argument("--baseline", type=Path, metavar="FILE", help=".csv, .parquet or .npz")
-    parser.add_argument("--target", default="", metavar="COLUMN", help="of the file that is no input")
+    parser.add_argument("--target", default="", metavar="COLUMN", help="of the file that is not an input")
     parser.add_argument("--window", default="7d", help="or the requests of so long (default 7d)")
     parser.add_argument("--offset", default="1d", help="that ended so long ago (default 1d)")
     parser.add_argument("--every", default="1d", help="run every (default 1d)")
@@ -191,7 +191,9 @@ def _alerts(options: argparse.Namespace, client: Client) -> int:
 
 def _acknowledge(options: argparse.Namespace, client: Client) -> int:
     if not options.number.isdecimal():
-        raise UserError(f"{options.number!r} is no number of an alert; `sardonyx monitor alerts` shows them")
+        raise UserError(
+            f"{options.number!r} is not a number of an alert; `sardonyx monitor alerts` shows them"
+        )
     alert = client.acknowledge_alert(int(options.number))
     return _told(options, alert, f"alert {alert.number} was seen by {alert.acknowledged_by}")
 

@@ -83,7 +83,7 @@ def _percentages(texts: list[str], option: str) -> dict[str, float]:
         try:
             found[name] = float(value.removesuffix("%"))
         except ValueError:
-            raise UserError(f"{name}={value}: {value!r} is no percentage") from None
+            raise UserError(f"{name}={value}: {value!r} is not a percentage") from None
     return found
 
 

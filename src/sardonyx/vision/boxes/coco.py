@@ -121,7 +121,7 @@ def _loaded(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise VisionError(f"{file} is no JSON: {error}") from error
+        raise VisionError(f"{file} is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise VisionError(f"{file} holds no object with images, annotations and categories, as COCO does")
     return content

@@ -18,7 +18,7 @@ from sardonyx.vision.network import Network
 Array = np.ndarray[Any, Any]
 Levels = tuple[Array, ...]
 OF_A_PICTURE = 60  # cells of the ground that are learned from, of each view, and a third as many on boxes
-LEFT_OVER = 0.5  # boxes of which less is left are no boxes of a changed picture
+LEFT_OVER = 0.5  # boxes of which less is left are not boxes of a changed picture
 
 
 class Maps:

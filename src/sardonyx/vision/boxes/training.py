@@ -151,7 +151,7 @@ def train(
         progress: called with how many pictures are looked at, and how many there are.
 
     Raises:
-        VisionError: there is nothing to learn from, a file is no picture, or the settings make no sense.
+        VisionError: there is nothing to learn from, a file is not a picture, or the settings make no sense.
         FetchError: the backbone cannot be had.
     """
     settings = settings or BoxSettings()
@@ -197,7 +197,9 @@ def train(
 
 def _check(settings: BoxSettings) -> None:
     if settings.backbone not in NETWORKS:
-        raise VisionError(f"{settings.backbone!r} is no backbone for boxes; there are {', '.join(NETWORKS)}")
+        raise VisionError(
+            f"{settings.backbone!r} is not a backbone for boxes; there are {', '.join(NETWORKS)}"
+        )
     if not 1 <= settings.views <= 16:
         raise VisionError(f"{settings.views} views of a picture: give 1 (only itself) to 16")
 

@@ -28,7 +28,7 @@ def read(place: Path) -> tuple[list[Scene], list[str]]:
     """The scenes of a data set, and the names of its classes.
 
     Raises:
-        VisionError: a file is missing or broken, a line is no box, a class has no name.
+        VisionError: a file is missing or broken, a line is not a box, a class has no name.
     """
     if place.is_dir():
         names = _names(place)
@@ -55,7 +55,7 @@ def _loaded(file: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
     except (yaml.YAMLError, ValueError) as error:
-        raise VisionError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
+        raise VisionError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise VisionError(f"{file} names no train, val and names, as YOLO's data.yaml does")
     return content

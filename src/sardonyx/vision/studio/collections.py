@@ -37,7 +37,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Added:
-    """What became of files: how many are new, were there before, and why others are no pictures."""
+    """What became of files: how many are new, were there before, and why others are not pictures."""
 
     new: int = 0
     known: int = 0
@@ -112,7 +112,7 @@ class Collection:
         with self._lock:
             picture = self.picture(file)
             if label and label != NONE and label not in self._classes:
-                raise VisionError(f"{label!r} is no label of {self.name}")
+                raise VisionError(f"{label!r} is not a label of {self.name}")
             self._pictures[file] = Picture(file, picture.name, label)
             self._save()
 
@@ -175,7 +175,7 @@ def _unpacked(name: str, content: bytes, label: str) -> Iterator[tuple[str, byte
                     folder = PurePosixPath(row.filename).parent.name
                     yield row.filename, archive.read(row), label or folder
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError) as error:
-        raise VisionError(f"{name} is no .zip that can be read: {error}") from error
+        raise VisionError(f"{name} is not a .zip that can be read: {error}") from error
 
 
 def _is_hidden(name: str) -> bool:

@@ -29,21 +29,21 @@ class Trial:
 
 
 def tried(collection: Collection, name: str, content: bytes) -> Trial:
-    """Ask the model of the last training; VisionError if there is none, or that is no picture."""
+    """Ask the model of the last training; VisionError if there is none, or that is not a picture."""
     model = collection.folder / MODEL
     if not model.is_file():
         raise VisionError("train a model first")
     shown = PurePosixPath(name.replace("\\", "/")).name
     suffix = PurePosixPath(shown).suffix.lower()
     if suffix not in SUFFIXES:
-        raise VisionError(f"{shown} is no picture by its name")
+        raise VisionError(f"{shown} is not a picture by its name")
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"picture{suffix}"
         file.write_bytes(content)
         try:
             pixels = opened(file, SIDE)
         except VisionError as error:
-            raise VisionError(f"{shown} is no picture that can be read") from error
+            raise VisionError(f"{shown} is not a picture that can be read") from error
     session = sardonyx.InferenceSession(str(model))
     label, chances, strangeness = session.run(None, {"picture": np.ascontiguousarray(pixels)})
     names = json.loads(session.get_modelmeta().custom_metadata_map["labels"])

@@ -39,7 +39,7 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise FetchError(f"{path} is no file")
+        raise FetchError(f"{path} is not a file")
     return path.read_bytes()
 
 

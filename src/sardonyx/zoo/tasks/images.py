@@ -32,7 +32,7 @@ def opened(source: Any) -> Image.Image:
         with Image.open(source) as file:
             return file.convert("RGB")
     except (UnidentifiedImageError, OSError) as error:
-        raise FetchError(f"{Path(source)} is no picture that can be read: {error}") from error
+        raise FetchError(f"{Path(source)} is not a picture that can be read: {error}") from error
 
 
 def pixels(image: Image.Image, width: int, height: int) -> Array:

@@ -37,7 +37,7 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
     inputs, outputs = session.get_inputs(), {row.name for row in session.get_outputs()}
     if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or not set(GIVES[task]) <= outputs:
         raise FetchError(
-            f"{model} is no model of {task} from uint8 pictures to {', '.join(GIVES[task])}, as "
+            f"{model} is not a model of {task} from uint8 pictures to {', '.join(GIVES[task])}, as "
             "`sardonyx vision train` writes it"
         )
     name = inputs[0].name

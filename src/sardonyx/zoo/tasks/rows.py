@@ -48,7 +48,7 @@ def _read(path: Path) -> dict[str, list[str]]:
         if any(len(row) != len(head) for row in rows):
             raise ValueError("not all of its lines have as many cells as its header")
     except (OSError, ValueError, csv.Error) as error:
-        raise FetchError(f"{path} is no table that can be read: {error}") from error
+        raise FetchError(f"{path} is not a table that can be read: {error}") from error
     return {name: [row[at] for row in rows] for at, name in enumerate(head)}
 
 
@@ -69,7 +69,7 @@ def _column(table: Mapping[str, Any], name: str, kind: str) -> Array:
     try:
         return np.array([np.nan if cell == "" else float(cell) for cell in cells]).astype(NUMBERS[kind])
     except ValueError as error:
-        raise FetchError(f"the column {name!r} is no number everywhere: {error}") from error
+        raise FetchError(f"the column {name!r} is not a number everywhere: {error}") from error
 
 
 def _plain(value: Any) -> Any:

@@ -48,7 +48,9 @@ def samples(source: Any) -> Array:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
             data = file.readframes(file.getnframes())
     except (wave.Error, EOFError, OSError) as error:
-        raise FetchError(f"{source} is no wav file that can be read ({error}); convert it to one") from error
+        raise FetchError(
+            f"{source} is not a wav file that can be read ({error}); convert it to one"
+        ) from error
     if width not in (1, 2, 4) or not data:
         raise FetchError(f"{source}: wav files of 8, 16 or 32 bits with sound in them are read")
     whole = np.frombuffer(data, {1: "u1", 2: "<i2", 4: "<i4"}[width]).astype(np.float64)

@@ -45,7 +45,9 @@ def test_an_object_is_of_its_nearest_class(modules: tuple[str, ...], kind: str) 
 
 
 def test_what_is_of_none_is_told() -> None:
-    with pytest.raises(ConvertError, match=r"class mine\.Kind is of no known framework; there are sklearn, "):
+    with pytest.raises(
+        ConvertError, match=r"class mine\.Kind is not of a framework known here; there are sklearn, "
+    ):
         framework_of(object_of("mine", "torchish.nn"))
     with pytest.raises(ConvertError, match="no source of kind 'spam'; there are sklearn, "):
         framework("spam")

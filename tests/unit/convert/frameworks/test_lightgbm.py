@@ -49,7 +49,7 @@ def test_a_booster_is_exported(booster: theirs.Booster, tmp_path: Path) -> None:
     np.testing.assert_allclose(
         made.cases[0].answers[0], booster.predict(made.cases[0].feeds["x"].astype(np.float64))
     )
-    with pytest.raises(ConvertError, match="a dict is nothing that LightGBM predicts with"):
+    with pytest.raises(ConvertError, match="a dict is not a model of LightGBM"):
         lightgbm.export({}, Request(), tmp_path / "m.onnx")
 
 

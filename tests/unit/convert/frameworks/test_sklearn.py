@@ -72,7 +72,7 @@ def test_files(tmp_path: Path) -> None:
     for name, made in (("m.pkl", LinearRegression()), ("d.pkl", {"a": 1})):
         (tmp_path / name).write_bytes(pickle.dumps(made))
     assert isinstance(sklearn.load(str(tmp_path / "m.pkl"), Request()), LinearRegression)
-    with pytest.raises(ConvertError, match=r"d\.pkl holds a dict, which is no estimator"):
+    with pytest.raises(ConvertError, match=r"d\.pkl holds a dict, which is not an estimator"):
         sklearn.load(str(tmp_path / "d.pkl"), Request())
 
 

@@ -45,7 +45,7 @@ def test_one_row_and_one_column() -> None:
     [
         ({"x": np.zeros((2, 3))}, "reads 2 columns"),
         ({"a": np.zeros(2), "c": np.zeros(2), "d": np.zeros(2)}, "no column 'b'"),
-        ({"a": np.zeros(2), "b": np.array(["p", "q"])}, "'b' of the sample is no number"),
+        ({"a": np.zeros(2), "b": np.array(["p", "q"])}, "'b' of the sample is not a number"),
     ],
 )
 def test_samples_that_do_not_fit(sample: Any, said: str) -> None:

@@ -60,7 +60,7 @@ def test_samples() -> None:
     assert sampled({"arr_0": a, "arr_1": b}, ["p", "q"])["q"] is not None
     with pytest.raises(ConvertError, match="2 inputs, the model 1: p"):
         sampled({"0": a, "1": b}, ["p"])
-    with pytest.raises(ConvertError, match="'odd', which is no input"):
+    with pytest.raises(ConvertError, match="'odd', which is not an input"):
         sampled({"odd": a}, ["p"])
 
 

@@ -61,9 +61,9 @@ def test_texts_are_lines_and_the_answer_may_come_alone(tmp_path: Path) -> None:
     ("fields", "message"),
     [
         ({"in.a": "[[1, 2]]"}, "there is nothing for the input &#39;b&#39; yet"),
-        ({"in.a": "[[1, 2]]", "in.b": "[[1], [2, 3]]"}, "is no JSON list of numbers"),
-        ({"in.a": "[[1, 2]]", "in.b": "nonsense"}, "is no JSON list of numbers"),
-        ({"in.a": "[[1, 2]]", "cell.b": "x"}, "&#39;x&#39; is no number for the input &#39;b&#39;"),
+        ({"in.a": "[[1, 2]]", "in.b": "[[1], [2, 3]]"}, "is not a JSON list of numbers"),
+        ({"in.a": "[[1, 2]]", "in.b": "nonsense"}, "is not a JSON list of numbers"),
+        ({"in.a": "[[1, 2]]", "cell.b": "x"}, "&#39;x&#39; is not a number for the input &#39;b&#39;"),
         ({"in.a": "[[1, 2, 3]]", "in.b": "[[1, 2]]"}, "add"),
     ],
 )

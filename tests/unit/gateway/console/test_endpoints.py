@@ -83,7 +83,7 @@ def test_a_canary_has_steps(tmp_path: Path) -> None:
         )
         assert (await browser.submit("/endpoints/shop/cancel")).status_code == 303
         wrong = await browser.submit("/endpoints/shop/canary", **{**plan, "minutes": "soon"})
-        assert (wrong.status_code, wrong.text) == (400, "the minutes: 'soon' is no number")
+        assert (wrong.status_code, wrong.text) == (400, "the minutes: 'soon' is not a number")
 
     visited(tmp_path, pages, use)
 
@@ -92,10 +92,10 @@ def test_a_canary_has_steps(tmp_path: Path) -> None:
     ("act", "form", "status", "message"),
     [
         ("burn", {}, 404, "an endpoint cannot 'burn'"),
-        ("traffic", {"weight.blue": "much"}, 400, "blue: 'much' is no number"),
+        ("traffic", {"weight.blue": "much"}, 400, "blue: 'much' is not a number"),
         ("traffic", {"weight.blue": "50"}, 400, ""),
-        ("canary", {"deployment": "green", "minutes": "nan"}, 400, "the minutes: 'nan' is no number"),
-        ("canary", {"deployment": "green", "minutes": "inf"}, 400, "the minutes: 'inf' is no number"),
+        ("canary", {"deployment": "green", "minutes": "nan"}, 400, "the minutes: 'nan' is not a number"),
+        ("canary", {"deployment": "green", "minutes": "inf"}, 400, "the minutes: 'inf' is not a number"),
         ("promote", {"deployment": "red"}, 404, "red"),
         ("deploy", {"model": "none"}, 404, "none"),
     ],

@@ -22,6 +22,6 @@ def test_a_number_may_have_a_fraction() -> None:
 
 @pytest.mark.parametrize("wrong", ["", "much", "nan", "inf", "-inf", "1e999"])
 def test_what_is_no_number_is_told(wrong: str) -> None:
-    with pytest.raises(ServeError, match=f"^the share: '{wrong}' is no number$") as caught:
+    with pytest.raises(ServeError, match=f"^the share: '{wrong}' is not a number$") as caught:
         number(wrong, "the share")
     assert caught.value.code is Code.INVALID_ARGUMENT

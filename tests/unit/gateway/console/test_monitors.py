@@ -77,9 +77,9 @@ def test_a_monitor_is_made_run_paused_and_removed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"threshold.error_rate": "high"}, "the threshold of error_rate: 'high' is no number"),
-        ({"min_rows": "nan"}, "the rows: 'nan' is no number"),
-        ({"metric": "psi"}, "'psi' is no metric of service"),
+        ({"threshold.error_rate": "high"}, "the threshold of error_rate: 'high' is not a number"),
+        ({"min_rows": "nan"}, "the rows: 'nan' is not a number"),
+        ({"metric": "psi"}, "'psi' is not a metric of service"),
         ({"lookback": "long"}, "'long'"),
     ],
 )

@@ -58,8 +58,8 @@ def test_axes_and_channels_are_those_of_the_input() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((RED_BLUE, 3, 1, CHW), "6 bytes are no picture of 3 x 1 pixels"),
-        ((b"", 0, 0, CHW), "0 bytes are no picture"),
+        ((RED_BLUE, 3, 1, CHW), "6 bytes are not a picture of 3 x 1 pixels"),
+        ((b"", 0, 0, CHW), "0 bytes are not a picture"),
         ((RED_BLUE, 2, 1, Layout(4, 1, 3, 4, None)), "the picture is 1 pixels high, the model takes 4"),
         ((RED_BLUE, 2, 1, Layout(4, 1, 3, None, 4)), "the picture is 2 pixels wide, the model takes 4"),
     ],
@@ -67,7 +67,9 @@ def test_axes_and_channels_are_those_of_the_input() -> None:
 def test_what_is_no_such_picture_is_refused(arguments: Any, message: str) -> None:
     with pytest.raises(ServeError, match=message):
         tensor_of(*arguments, np.float32, "unit", "rgb")
-    with pytest.raises(ServeError, match="'odd' is no way to scale; there are imagenet, unit, centred, raw"):
+    with pytest.raises(
+        ServeError, match="'odd' is not a way to scale; there are imagenet, unit, centred, raw"
+    ):
         tensor_of(RED_BLUE, 2, 1, CHW, np.float32, "odd", "rgb")
 
 

@@ -36,7 +36,7 @@ def test_kernels_are_measured_on_demand(tmp_path: Path, monkeypatch: pytest.Monk
         assert "Kernels" in (await browser.get("/models/sum/profile")).text
         for wrong in ("0", "-1", "x", str(2 << 20)):
             answer = await browser.submit("/models/sum/profile", **{"size.N": wrong})
-            assert answer.text == f"{wrong!r} is no size: give a whole number from 1 on"
+            assert answer.text == f"{wrong!r} is not a size: give a whole number from 1 on"
         answer = await browser.submit("/models/step/profile")
         assert "has no kernels of its own" in answer.text
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Kept requests: the newest first, answers to SQL, and what is no question."""
+"""Kept requests: the newest first, answers to SQL, and what is not a question."""
 
 from __future__ import annotations
 

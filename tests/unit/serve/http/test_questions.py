@@ -93,7 +93,7 @@ def test_a_page_for_readers(root: Path) -> None:
         ),
         (
             *("POST", "/v2/repository/models/add/load", {"parameters": {"file:1/m.onnx": "%"}}, 400),
-            "parameter 'file:1/m.onnx' is no base64",
+            "parameter 'file:1/m.onnx' is not base64",
         ),
         (
             *("POST", "/v2/systemsharedmemory/region/r/register", {"key": 3}, 400),

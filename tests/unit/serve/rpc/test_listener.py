@@ -30,7 +30,7 @@ def test_all_calls_are_answered(tmp_path: Path) -> None:
     ("call", "message", "code", "text"),
     [
         ("ModelMetadata", pb.ModelMetadataRequest(name="none"), grpc.StatusCode.NOT_FOUND, "'none'"),
-        ("ModelInfer", b"\xff\xff", grpc.StatusCode.INVALID_ARGUMENT, "is no ModelInferRequest"),
+        ("ModelInfer", b"\xff\xff", grpc.StatusCode.INVALID_ARGUMENT, "is not a ModelInferRequest"),
         (
             *("SystemSharedMemoryRegister", pb.SystemSharedMemoryRegisterRequest(name="r", key="k")),
             *(grpc.StatusCode.UNIMPLEMENTED, ""),

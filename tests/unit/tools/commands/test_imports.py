@@ -38,7 +38,7 @@ def test_what_comes_over_and_what_does_not(
     assert other == {
         "name": "steps",
         "origin": f"triton:{repository}/steps/1",
-        "why": "it is no ONNX file: model.py",
+        "why": "it is not an ONNX file: model.py",
     }
     (((question, sent)),) = server.asked
     assert (
@@ -66,5 +66,5 @@ def test_what_is_missing_is_named(server: Server, tmp_path: Path, monkeypatch: p
         UserError, match=r"mlflow is missing; install it with: pip install 'sardonyx\[mlflow\]'"
     ):
         server.run(imports, "import", "mlflow:models:/net")
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         server.run(imports, "import", str(tmp_path / "none"))

@@ -36,7 +36,7 @@ def test_a_key_is_made(server: Server, capsys: pytest.CaptureFixture[str]) -> No
     assert server.asked[0][1] | {"name": ""} == {
         "name": "", "role": "", "scopes": ["infer"], "models": ["a*"], "quotas": [], "expires_in_s": None,
     }  # fmt: skip
-    with pytest.raises(UserError, match="'soon' is no time"):
+    with pytest.raises(UserError, match="'soon' is not a time"):
         server.run(keys, "key", "create", "shop", "--expires", "soon")
 
 

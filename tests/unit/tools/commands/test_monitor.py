@@ -146,7 +146,7 @@ def test_requests_in_sql(server: Server, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_what_makes_no_sense(server: Server) -> None:
-    with pytest.raises(UserError, match="'seven' is no number of an alert"):
+    with pytest.raises(UserError, match="'seven' is not a number of an alert"):
         server.run(monitor, "monitor", "seen", "seven")
     with pytest.raises(SystemExit):
         server.run(monitor, "monitor", "add", "n", "a", "no_such_kind")

@@ -69,11 +69,11 @@ def test_what_was(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("traffic", "sum", "blue=much"), "blue=much: 'much' is no percentage"),
+        (("traffic", "sum", "blue=much"), "blue=much: 'much' is not a percentage"),
         (("traffic", "sum", "blue"), "traffic blue: expected KEY=VALUE"),
         (("traffic", "sum", "--shadow", "blue"), "--shadow blue: expected KEY=VALUE"),
         (("canary", "sum", "green", "--steps", "5,"), "--steps 5,: expected percentages such as"),
-        (("canary", "sum", "green", "--interval", "soon"), "'soon' is no time"),
+        (("canary", "sum", "green", "--interval", "soon"), "'soon' is not a time"),
     ],
 )
 def test_numbers_that_are_none(words: tuple[str, ...], told: str, server: Server) -> None:

@@ -83,7 +83,7 @@ def test_what_says_nothing_of_itself_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match=r"does not say what it is for; --model .* classify, detect, table"):
         pipeline(model)
     with pytest.raises(
-        FetchError, match="is no model of detect from uint8 pictures to boxes, labels, scores"
+        FetchError, match="is not a model of detect from uint8 pictures to boxes, labels, scores"
     ):
         make("detect", model)
     with pytest.raises(FetchError, match="the task ocr has the models"):

@@ -88,7 +88,7 @@ def test_a_pipeline_reads_classifies_and_refuses(tmp_path: Path, monkeypatch: py
     classify = pictures.make("classify", "lcnet_orientation")
     assert classify(RED).data[0]["label"] == "turned by 270"
     (tmp_path / "words").write_text("no picture")
-    with pytest.raises(FetchError, match="words is no picture"):
+    with pytest.raises(FetchError, match="words is not a picture"):
         classify(tmp_path / "words")
     session.answer = np.zeros((1, 1, 4, 4))
     assert "0.0% of the picture is foreground" in pictures.make("segment", "isnet_fp16")(RED).text

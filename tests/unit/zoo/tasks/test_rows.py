@@ -44,10 +44,10 @@ def test_one_matrix_takes_all_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no table that can be read"),
+        ("", "not a table that can be read"),
         ("a,b,c\n1,2\n", "as many cells as its header"),
         ("a,b\n1,2\n", "no column 'c'"),
-        ("a,b,c\nx,2,t\n", "'a' is no number everywhere"),
+        ("a,b,c\nx,2,t\n", "'a' is not a number everywhere"),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:

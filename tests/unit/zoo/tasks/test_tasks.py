@@ -35,7 +35,7 @@ def test_a_task_by_its_name_or_a_model() -> None:
     [
         ("cook", None, "no task 'cook'; there are ocr, "),
         ("table", None, "the task table needs a model; name an ONNX file"),
-        ("ocr", "magika", "the task ocr has the models ppocrv4_rec; 'magika' is none"),
+        ("ocr", "magika", "the task ocr has the models ppocrv4_rec, not 'magika'"),
     ],
 )
 def test_what_there_is_not(task: str, model: str | None, told: str) -> None:

@@ -30,7 +30,7 @@ class Picture {
     try {
       this.image = await createImageBitmap(file, { imageOrientation: "from-image" });
     } catch {
-      this.hint.textContent = `${file.name} is no picture that this browser can read.`;
+      this.hint.textContent = `${file.name} is not a picture that this browser can read.`;
       return;
     }
     this.zone.querySelector(".icon").hidden = true;
