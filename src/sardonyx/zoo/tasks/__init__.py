@@ -117,7 +117,7 @@ def pipeline(task: str, model: str | None = None) -> Pipeline:
     if not chosen:
         raise FetchError(f"the task {row.name} needs a model; name an ONNX file")
     if not own and row.models and chosen not in row.models:
-        raise FetchError(f"the task {row.name} has the models {', '.join(row.models)}; {chosen!r} is none")
+        raise FetchError(f"the task {row.name} has the models {', '.join(row.models)}, not {chosen!r}")
     home = importlib.import_module(OWN[row.name] if own else f"sardonyx.zoo.tasks.{row.home}")
     made: Pipeline = home.make(row.name, chosen)
     return made
