@@ -11,6 +11,7 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "examples" / "notebooks").glob("*.ipynb"))
 SECONDS = 300
 SAID = {
+    "deployment": "the canary is done",
     "detection": "Region-based segmentation",
     "digits": "right over the network, as before",
     "pictures": "none of these",
