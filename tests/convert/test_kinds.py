@@ -92,12 +92,12 @@ def test_a_function_is_of_torch() -> None:
         (b"hello", "of an unknown kind"),
         (b"GGUF" + bytes(8), "llama"),
         (b"MATLAB 5.0 MAT-file", "exportONNXNetwork"),
-        (pickle.dumps({"a": 1}), "pickle of no known framework"),
-        (pickle.dumps(np.zeros(2)), "pickle of no known framework"),
+        (pickle.dumps({"a": 1}), "pickle of an unknown framework"),
+        (pickle.dumps(np.zeros(2)), "pickle of an unknown framework"),
         (b"\x40\0\0\0\0\0\0\0" + b'{"w":{"dtype":"F32","data_offsets":[0,4]}}', "config.json"),
         (archive("w.npy"), "weights without the network"),
         (HDF + bytes(8), "weights without the network"),
-        (gzip.compress(RIDGE, mtime=0)[:20], "of an unknown kind"),
+        (gzip.compress(RIDGE, mtime=0)[:20], "of an unknown"),
     ],
 )
 def test_what_is_of_no_use_is_named(data: bytes, said: str, tmp_path: Path) -> None:

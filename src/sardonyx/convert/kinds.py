@@ -63,7 +63,7 @@ _ADVICE = {
     "gguf": "is a model of llama.cpp; there is no converter from GGUF",
     "diffusers": "is a pipeline of several networks; convert the folder of each of them by itself",
     "matlab": "is MATLAB's own format; exportONNXNetwork(net, 'model.onnx') there writes ONNX",
-    "pickle": "is a pickle of no known framework; say which with --from",
+    "pickle": "is a pickle of an unknown framework; say which with --from",
 }
 
 

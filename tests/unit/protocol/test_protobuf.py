@@ -48,7 +48,7 @@ def test_contents_and_raw_contents_say_the_same(datatype: str, field: str, value
 @pytest.mark.parametrize(
     ("made", "message_"),
     [
-        (message("INT8", int_contents=[1, 128]), "no INT8"),
+        (message("INT8", int_contents=[1, 128]), "not a valid INT8"),
         (message("FP32", fp32_contents=[1]), "unexpected number of elements"),
         (message("FP16"), "raw_input_contents"),
         (message("FP32", (-1,)), "whole numbers from 0 on"),
