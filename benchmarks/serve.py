@@ -18,6 +18,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -239,7 +242,17 @@ def sardonyx_server(models: Path) -> Iterator[Running]:
     command += [str(models.parent / "home")]
     command += ["--http-port", str(ports[0]), "--grpc-port", str(ports[1])]
     with server(command, *ports, SERVER_CORE) as running:
+        while not _is_ready(running):
+            time.sleep(0.1)
         yield running
+
+
+def _is_ready(running: Running) -> bool:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{running.http}/v2/health/ready").close()
+    except urllib.error.HTTPError:
+        return False
+    return True
 
 
 @contextmanager
@@ -262,8 +275,6 @@ def plain_json(model: str, array: np.ndarray) -> bytes:
 
 def in_memory(stack: ExitStack, ours: Running) -> bytes:
     """A request whose input lies in shared memory, which is registered here."""
-    import urllib.request
-
     memory = shared_memory.SharedMemory(create=True, size=IMAGE.nbytes)
     stack.callback(memory.unlink)
     stack.callback(memory.close)

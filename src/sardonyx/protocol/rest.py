@@ -239,7 +239,8 @@ def _encoded(response: InferResponse, wanted: Mapping[str, bool]) -> tuple[bytes
     for tensor in response.outputs:
         written: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
         if "shared_memory_region" in tensor.parameters:
-            written["parameters"] = tensor.parameters
+            # Triton's client in C++ looks for the size in whatever parameters an output has
+            written["parameters"] = {**tensor.parameters, "binary_data_size": 0}
         elif wanted.get(tensor.name, False):
             blobs.append(to_raw(tensor.data))
             written["parameters"] = {**tensor.parameters, "binary_data_size": len(blobs[-1])}

@@ -97,3 +97,13 @@ def test_equal_answers_have_the_same_text_and_their_own_bytes() -> None:
     answers = [encode_response(response(Tensor("y", "FP32", (1,), np.float32([n]))), request) for n in (1, 2)]
     assert answers[0][0] == answers[1][0]
     assert [bytes(blobs[0]) for _, blobs in answers] == [np.float32([n]).tobytes() for n in (1, 2)]
+
+
+def test_outputs_in_shared_memory_say_where_and_that_nothing_follows() -> None:
+    where: Any = {"shared_memory_region": "r", "shared_memory_byte_size": 8}
+    tensor = Tensor("y", "FP32", (2,), np.zeros(2, np.float32), where)
+    text, blobs = encode_response(InferResponse("m", "1", [tensor]), decode_request("m", "", body()))
+    (output,) = json.loads(text)["outputs"]
+    assert output["parameters"] == {**where, "binary_data_size": 0}
+    assert "data" not in output
+    assert not blobs
