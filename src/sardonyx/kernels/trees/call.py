@@ -18,7 +18,16 @@ from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import const
 from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.trees.bits import bits_of, block_rows
-from sardonyx.kernels.trees.driver import LEAF, MISSING_SHIFT, MODE_SHIFT, WALKS, Forest, Word, forest_ir
+from sardonyx.kernels.trees.driver import (
+    BLOCK_ROWS,
+    LEAF,
+    MISSING_SHIFT,
+    MODE_SHIFT,
+    WALKS,
+    Forest,
+    Word,
+    forest_ir,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -85,7 +94,7 @@ def trees_calls(
 
 def _scratch_bytes(forest: Forest, targets: int, features: Dim, target: Target) -> Dim:
     """The totals of a block of rows, and where small trees are asked by bits the rows by feature."""
-    walks = WALKS * targets * 9 + 64
+    walks = BLOCK_ROWS * targets * 9 + 64
     return block_rows(target) * (8 * targets + 4 * features) + 64 + walks if forest.bits else walks
 
 

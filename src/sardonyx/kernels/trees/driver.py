@@ -22,6 +22,8 @@ from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
 WALKS = 8
 """Walks side by side: each waits for its loads, the others run on."""
+BLOCK_ROWS = 128
+"""Rows that go through a tree before the next: its nodes are read from memory once for all of them."""
 
 MODE_SHIFT, MISSING_SHIFT, LEAF = 24, 27, 6
 """Facts of a node: its feature, from bit MODE_SHIFT on its comparison or LEAF, whether NaN means yes."""
@@ -116,10 +118,18 @@ class _Walk:
         self.facts_at = forest.dtype.size_bytes
 
     def run(self, rows: Sequence[V], roots: Sequence[V], depth: V) -> list[V]:
-        """The offsets of the leaves reached, i64."""
-        with self.f.loop(int_(0), depth, 1, list(roots)) as loop:
-            loop.next(*(self._next(row, at) for row, at in zip(rows, loop.carried, strict=True)))
-        return list(loop.carried)
+        """The offsets of the leaves reached, i64; two steps at a time, until a second one moves no walk."""
+        f = self.f
+        with f.repeat(lambda left, *_: f.icmp("sgt", left, int_(0)), [depth, *roots]) as loop:
+            left, *here = loop.carried
+            near = [self._next(row, at) for row, at in zip(rows, here, strict=True)]
+            far = [self._next(row, at) for row, at in zip(rows, near, strict=True)]
+            moved = int_(0)
+            for one, other in zip(near, far, strict=True):
+                moved = f.binary("or", moved, f.binary("xor", one, other))
+            is_done = f.icmp("eq", moved, int_(0))
+            loop.next(f.select(is_done, int_(0), f.sub(left, int_(2))), *far)
+        return list(loop.carried[1:])
 
     def _next(self, row: V, at: V) -> V:
         f = self.f
@@ -182,10 +192,11 @@ class _Driver:
             self._by_bits(f.select(wide, int_(0), f.select(many, rows, int_(0))), 1)
             rows = f.select(many, int_(0), rows)
         self.by_rows = f.icmp("sge", rows, int_(WALKS))
-        unit = f.select(self.by_rows, int_(WALKS), int_(1))
+        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
+        share = f.mul(ceil_div(f, ceil_div(f, rows, threads), int_(WALKS)), int_(WALKS))
+        unit = f.select(self.by_rows, f.smin(share, int_(BLOCK_ROWS)), int_(1))
         self.cells = f.mul(unit, word[Word.TARGETS])
         self.touched = f.gep(self.total, self.cells, "double")
-        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
         with f.loop(*split(f, ceil_div(f, rows, unit), tid, threads)) as block:
             row = f.mul(block.index, unit)
             count = f.smin(f.sub(rows, row), unit)
@@ -228,13 +239,8 @@ class _Driver:
             f.store(int_(0, "i8"), f.gep(self.touched, cell.index, "i8"))
 
     def _block(self, row: V, count: V) -> None:
-        """All trees for a block of rows; missing rows repeat the last one."""
+        """All trees for a block of rows, tree by tree: the nodes of one stay in the cache."""
         f, word = self.f, self.word
-        last = f.sub(count, int_(1))
-        rows = []
-        for walk in range(WALKS):
-            at = f.mul(f.add(row, f.smin(int_(walk), last)), word[Word.FEATURES])
-            rows.append(f.gep(word[Word.X], at, memory_type(self.forest.dtype)))
         stride = f.select(self.by_rows, int_(0), int_(1))
         with f.loop(int_(0), word[Word.TREES], f.select(self.by_rows, int_(1), int_(WALKS))) as tree:
             trees = [f.add(tree.index, f.mul(stride, int_(walk))) for walk in range(WALKS)]
@@ -245,11 +251,25 @@ class _Driver:
             depth = depths[0]
             for other in depths[1:]:
                 depth = f.smax(depth, other)
-            leaves = self.walk.run(rows, roots, depth)
-            for walk, leaf in enumerate(leaves):
-                place = f.select(self.by_rows, int_(walk), int_(0))
-                exists = f.icmp("slt", place, count)
-                self._leaf(f.mul(place, word[Word.TARGETS]), leaf, exists)
+            with f.loop(int_(0), count, WALKS) as group:
+                self._walks(row, group.index, count, roots, depth)
+
+    def _walks(self, row: V, group: V, count: V, roots: Sequence[V], depth: V) -> None:
+        """Walks from these roots for the rows of a block from `group` on; missing ones repeat the last."""
+        f, word = self.f, self.word
+        last = f.sub(count, int_(1))
+        step = f.select(self.by_rows, int_(1), int_(0))
+        places = [f.add(group, f.mul(step, int_(walk))) for walk in range(WALKS)]
+        rows = [
+            f.gep(
+                word[Word.X],
+                f.mul(f.add(row, f.smin(place, last)), word[Word.FEATURES]),
+                memory_type(self.forest.dtype),
+            )
+            for place in places
+        ]
+        for place, leaf in zip(places, self.walk.run(rows, roots, depth), strict=True):
+            self._leaf(f.mul(place, word[Word.TARGETS]), leaf, f.icmp("slt", place, count))
 
     def _leaf(self, first: V, leaf: V, exists: V) -> None:
         """Add the entries of a leaf to the totals from `first` on."""

@@ -12,7 +12,7 @@ from sardonyx.errors import ShapeError
 from sardonyx.ir.algorithms.trees import LEAF
 from sardonyx.ir.value import Value, many
 from sardonyx.kernels.trees.call import _depths, trees_calls
-from sardonyx.kernels.trees.driver import WALKS
+from sardonyx.kernels.trees.driver import BLOCK_ROWS
 from tests.unit.kernels.called import calls_of
 from tests.unit.kernels.compiled import Array
 
@@ -46,7 +46,7 @@ def test_a_call_says_what_it_walks() -> None:
     (call,) = calls_of(trees_calls, build, [np.zeros((5, 2), np.float32), *STUMP], range(1, 10))
     assert call.plan == "1 trees of 3 nodes for 5 rows"
     assert isinstance(call.scratch_bytes, int)
-    assert call.scratch_bytes >= WALKS * 2 * 9, "totals and truths of all walks side by side"
+    assert call.scratch_bytes >= BLOCK_ROWS * 2 * 9, "totals and truths of a block of rows"
 
 
 @pytest.mark.parametrize(

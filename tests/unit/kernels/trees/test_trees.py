@@ -91,7 +91,7 @@ def check(x: Array, forest: list[Array], target: Target, combine: str = "sum", t
 
 
 @TARGETS
-@pytest.mark.parametrize("rows", [0, 1, 3, 8, 21])
+@pytest.mark.parametrize("rows", [0, 1, 3, 8, 21, 300])
 @pytest.mark.parametrize(("trees", "depth"), [(1, 0), (1, 4), (7, 3), (20, 6)])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_shapes(target: Target, rows: int, trees: int, depth: int, threads: int) -> None:
