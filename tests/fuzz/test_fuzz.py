@@ -55,6 +55,25 @@ def test_guards_end_a_process_that_leaves_its_memory(before: int, after: int) ->
     assert (done.returncode == 0) == (before == after == 0), done.stderr
 
 
+STRIDED = """
+import numpy as np, onnx, sardonyx
+from tests.fuzz import guard
+guard.install()
+text = '<ir_version: 10, opset_import: ["": 21]> g (double[7,2,2] x) => (double[7,1,2] y) {{ '
+text += "a = Constant<value_ints = [1]>() r = ReduceSum(x, a) y = {op}(r) }}"
+options = sardonyx.SessionOptions()
+options.add_session_config_entry("sardonyx.target", "x86_64-v3")
+session = sardonyx.InferenceSession(onnx.parser.parse_model(text).SerializeToString(), options)
+session.run(None, {{"x": guard.guarded_copy(np.ones((7, 2, 2)))}})
+"""
+
+
+@pytest.mark.parametrize("op", ["Log", "Exp"])
+def test_lanes_that_a_known_mask_leaves_out_are_not_read(op: str) -> None:
+    done = python("-c", STRIDED.format(op=op))
+    assert not done.returncode, done.stderr
+
+
 def test_feeds_cannot_be_written() -> None:
     script = "import numpy as np; from tests.fuzz import guard; guard.guarded_copy(np.ones(9))[0] = 2"
     assert python("-c", script).returncode < 0

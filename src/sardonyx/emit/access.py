@@ -91,12 +91,18 @@ class Access(Scopes):
         return pick(self.f, parts, wanted)
 
     def _strided_mask(self, start: int, step: int) -> V | None:
-        """The mask of the vector that begins `start` elements on, if every `step`-th lane is wanted."""
-        if self.mask is None:
+        """The mask of the vector that begins `start` elements on, if every `step`-th lane is wanted.
+
+        LLVM reads lanes that a mask which it knows leaves out, if it takes them for lanes that nobody needs.
+        """
+        mask, rest = self.mask, self.remaining
+        if mask is None:
             return None
+        if rest is not None and rest.text.isdigit():
+            mask = self.f.tail_mask(self.f.opaque(rest), self.lanes)
         wanted = [(start + i) // step if (start + i) % step == 0 else -1 for i in range(self.lanes)]
-        none = V("zeroinitializer", self.mask.type)
-        return pick(self.f, [self.mask, none], [w if w >= 0 else self.lanes for w in wanted])
+        none = V("zeroinitializer", mask.type)
+        return pick(self.f, [mask, none], [w if w >= 0 else self.lanes for w in wanted])
 
     def _lane_offsets(self, factor: Dim, offset: V | None) -> V:
         assert self.vector is not None

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
+from sardonyx.errors import ShapeError
 from sardonyx.ir import origin
 from sardonyx.ir.obligation import Obligation
 
@@ -28,13 +29,19 @@ def collect_premises() -> Iterator[dict[tuple[Dim, bool], Obligation]]:
 
 
 def must_equal(a: Dim, b: Dim, what: str, *sizes: Dim | Sequence[Dim]) -> None:
-    """Note that two sizes are taken to be equal if it is not proven; `what` names `sizes` where it has {}."""
-    if _collected and a != b:
-        difference = a - b
-        if isinstance(difference, dims.Expr) and (difference, True) not in _collected[-1]:
-            shown = [list(n) if isinstance(n, Sequence) else n for n in sizes]
-            message = f"{origin.innermost() or 'a node'}: {what.format(*shown)}"
-            _collected[-1][difference, True] = Obligation(difference, True, message)
+    """Note that two sizes are taken to be equal if it is not proven; `what` names `sizes` where it has {}.
+
+    Raises ShapeError if they surely are not.
+    """
+    difference = a - b
+    if difference == 0 or (isinstance(difference, dims.Expr) and not _collected):
+        return
+    message = what.format(*(list(n) if isinstance(n, Sequence) else n for n in sizes))
+    if not isinstance(difference, dims.Expr):
+        raise ShapeError(message)
+    if (difference, True) not in _collected[-1]:
+        where = origin.innermost() or "a node"
+        _collected[-1][difference, True] = Obligation(difference, True, f"{where}: {message}")
 
 
 def must_broadcast(a: Dim, b: Dim, result: Dim) -> None:

@@ -427,6 +427,10 @@ class Function:
         narrow = self.convert("trunc", count, "i32")
         return self.icmp("slt", self.iota(lanes, "i32"), self.splat(narrow, lanes))
 
+    def opaque(self, number: V) -> V:
+        """The same i64, which LLVM knows nothing of."""
+        return self.pure("i64", f'call i64 asm "", "=r,0"(i64 {number.text})')
+
     # ---- memory
 
     def gep(self, pointer: V, index: V, scalar: str) -> V:

@@ -85,6 +85,7 @@ CASES = (
     Demand("y = Conv(x, z, w)", ((1, 2, 4, 4), (3, 2, 3, 3), (1, 3, 1, 1)), "the bias B has the shape"),
     Demand("y = ConvTranspose(x, z, w)", ((1, 2, 4, 4), (2, 1, 3, 3), (4,)), "the bias B has the shape"),
     Demand("y = ConvTranspose(x, z, w)", ((1, 2, 4, 4), (2, 3, 3, 3), (1,)), "the bias B has the shape"),
+    Demand("y = ConvTranspose(x, z)", ((1, 2, 4, 4), (2, 3, 0, 3)), "the kernel is empty"),
     Demand(
         "y = DeformConv(x, z, w, u)", ((1, 1, 4, 4), (1, 1, 2, 2), (1, 8, 3, 3), (4,)), "the bias B has the"
     ),

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from sardonyx.base import dim as dims
+from sardonyx.errors import ShapeError
 from sardonyx.ir.origin import origin
 from sardonyx.ir.premise import collect_premises, must_broadcast, must_equal
 
@@ -23,6 +24,12 @@ def test_only_what_is_not_proven_is_noted_and_once() -> None:
     assert premise.message.startswith("Add_3: sizes N and [")
     assert premise.holds({"N": 2, "M": 4})
     assert not premise.holds({"N": 2, "M": 5})
+
+
+@pytest.mark.parametrize(("a", "b"), [(33, 32), (N + 1, N)])
+def test_what_surely_differs_is_refused(a: dims.Dim, b: dims.Dim) -> None:
+    with pytest.raises(ShapeError, match="sizes .* differ"):
+        must_equal(a, b, "sizes {} and {} differ", a, b)
 
 
 def test_outside_a_collection_nothing_is_kept() -> None:

@@ -167,6 +167,12 @@ def tree_ensemble(
     """The combined weights of the leaves that x reaches, for each target."""
     count = len(nodes_modes)
     weights = np.asarray(leaf_weights).reshape(-1)
+    columns: list[Any] = [nodes_featureids, nodes_splits, nodes_trueleafs, nodes_falseleafs]
+    columns += [nodes_truenodeids, nodes_falsenodeids]
+    if len(nodes_missing_value_tracks_true):
+        columns.append(nodes_missing_value_tracks_true)
+    if any(len(column) != count for column in columns):
+        raise ShapeError(f"{count} nodes have modes, but not every attribute of nodes has as many elements")
     forest = with_leaves(
         (
             *(np.asarray(nodes_featureids), np.asarray(nodes_modes), np.asarray(nodes_splits)),

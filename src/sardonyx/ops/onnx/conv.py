@@ -149,6 +149,8 @@ def conv_transpose(
     if not isinstance(w.shape[1], int):
         raise needs_size(w.shape[1], "the number of channels")
     kernel = w.shape[2:]
+    if 0 in kernel:
+        raise ShapeError(f"the kernel is empty: the weights have the shape {list(w.shape)}")
     x = of_channels(x, w.shape[0], w, group)
     _in_groups(w, group)
     low: list[Dim] = []

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError
 from sardonyx.ir.algorithms.dictionary import zip_map
-from sardonyx.ir.value import const
+from sardonyx.ir.value import const, placeholder
 from sardonyx.ops.ml.classify import linear_classifier
-from sardonyx.ops.ml.trees import tree_ensemble_classifier, tree_ensemble_regressor
+from sardonyx.ops.ml.trees import tree_ensemble, tree_ensemble_classifier, tree_ensemble_regressor
 from tests.unit.ops.peer import assert_agree, both
 
 Array = np.ndarray[Any, Any]
@@ -206,3 +207,15 @@ def test_maps_of_any_labels(labels: tuple[int | str, ...]) -> None:
     assert maps == [dict(zip(labels, row, strict=True)) for row in scores.tolist()]
     with pytest.raises(ValueError, match="unpack"):
         zip_map(scores[:, 1:], labels=labels)
+
+
+def test_a_tree_ensemble_has_as_many_of_everything_as_nodes() -> None:
+    columns = {f"nodes_{kind}": [0, 1] for kind in ("featureids", "falseleafs", "trueleafs")}
+    columns |= {f"nodes_{kind}": [0, 1] for kind in ("truenodeids", "falsenodeids")}
+    splits, modes = np.array([0.5, 0.5], np.float32), np.zeros(2, np.uint8)
+    leaves = {"leaf_targetids": [0, 0], "leaf_weights": np.ones(2, np.float32), "tree_roots": [0]}
+    whole = {**columns, **leaves, "nodes_splits": splits, "nodes_modes": modes}
+    for name in (*columns, "nodes_splits", "nodes_missing_value_tracks_true"):
+        given: Any = {**whole, name: [0, 0, 0]}
+        with pytest.raises(ShapeError, match="not every attribute of nodes"):
+            tree_ensemble(placeholder("x", dt.F32, (3, 2)), **given)
