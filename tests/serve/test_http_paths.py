@@ -87,7 +87,7 @@ def raw_deflate(body: bytes) -> bytes:
             "inflates to more than",
         ),
         (gzip.compress(b"{}", mtime=0)[:-9], {"Content-Encoding": "gzip"}, 400, "ends too early"),
-        (b"nothing", {"Content-Encoding": "gzip"}, 400, "no gzip data"),
+        (b"nothing", {"Content-Encoding": "gzip"}, 400, "not valid gzip data"),
         (b"{}", {"Content-Encoding": "br"}, 415, "'br' is unknown"),
         (b" " * (LIMIT + 1), {}, 413, "larger than the limit"),
         (b"[" * 30_000, {}, 400, "failed to parse"),
