@@ -42,7 +42,7 @@ class Settings:
 
     backbone: str = next(iter(BACKBONES))
     fit: str = "stretch"
-    views: int = 2
+    views: int = 4
     seed: int = 0
     threads: int = 0
 

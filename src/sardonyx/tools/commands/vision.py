@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--fit", help="stretch pictures to a square (default), or crop their middle")
     parser.add_argument(
-        "--views", type=int, metavar="N", help="learn from each and N - 1 changed (default 2, boxes 3)"
+        "--views", type=int, metavar="N", help="learn from each and N - 1 changed (default 4, boxes 3)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of every random choice")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 = all cores (default)")
