@@ -91,7 +91,7 @@ def _widened(limit: Range) -> Range:
 
 def _inside(counts: Counts, limit: Range, percentile: float) -> Range:
     edges = np.linspace(*limit, BINS + 1)
-    share = np.cumsum(counts) / counts.sum()
+    share = np.cumsum(counts) / max(counts.sum(), 1)
     outside = (1 - percentile / 100) / 2
     first = int(np.searchsorted(share, outside, "right"))
     last = int(np.searchsorted(share, 1 - outside, "left"))

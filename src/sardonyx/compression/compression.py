@@ -87,14 +87,18 @@ def quantize(
     """
     model, notes = _read(Path(source), least_opset=static.OPSET if kind == "static" else 11)
     _check_bits(kind, bits)
+    kinds = _checked_kinds(kind, kinds)
+    if kind == "weights" and (block < 16 or block & (block - 1)):
+        raise CompressionError(f"blocks of {block} weights: they are powers of two from 16 on")
     rewrite: Rewrite
     if kind == "dynamic":
-        rewrite = lambda m, left: dynamic.quantized(m, left, kinds or dynamic.KINDS, bits or 8)  # noqa: E731
+        rewrite = lambda m, left: dynamic.quantized(m, left, kinds, bits or 8)  # noqa: E731
     elif kind == "weights":
-        rewrite = lambda m, left: few_bits.quantized(m, left, bits or 4, block, symmetric)  # noqa: E731
+        rewrite = lambda m, left: few_bits.quantized(m, left, bits or 4, block, symmetric, kinds)  # noqa: E731
     else:
-        rewrite = _static(model, samples, kinds or static.KINDS, method, percentile, per_channel, bits or 8)
-    task = _Task(Path(source), Path(output), model, rewrite, rewrite, samples, leave, notes)
+        rewrite = _static(model, samples, kinds, method, percentile, per_channel, bits or 8)
+    taken = f"{kind} takes {', '.join(kinds)} with constant weights"
+    task = _Task(Path(source), Path(output), model, rewrite, rewrite, samples, leave, notes, taken)
     return task.done(max_error, by_node)
 
 
@@ -132,7 +136,8 @@ def convert_precision(
     def whole(changing: onnx.ModelProto, left: Collection[str]) -> list[str]:
         return precision.converted(changing, _all_types(changing), to, left, edges)
 
-    task = _Task(Path(source), Path(output), model, whole, inside, samples, leave, notes)
+    taken = f"operators and weights that {to} can hold"
+    task = _Task(Path(source), Path(output), model, whole, inside, samples, leave, notes, taken)
     return task.done(max_error, by_node)
 
 
@@ -154,6 +159,22 @@ def _check_bits(kind: Kind, bits: int) -> None:
     allowed = (4, 8) if kind == "weights" else (7, 8)
     if bits and bits not in allowed:
         raise CompressionError(f"weights of {bits} bits: {kind} knows {allowed[0]} and {allowed[1]}")
+
+
+_DEFAULT: dict[Kind, tuple[str, ...]] = {
+    "dynamic": dynamic.KINDS,
+    "static": static.KINDS,
+    "weights": few_bits.KINDS,
+}
+_NAMED: dict[Kind, tuple[str, ...]] = {"dynamic": dynamic.NAMED, "static": static.SCALED, "weights": ()}
+
+
+def _checked_kinds(kind: Kind, kinds: Chosen) -> Collection[str]:
+    known = _DEFAULT[kind] + _NAMED[kind]
+    unknown = [name for name in kinds or () if name not in known]
+    if unknown:
+        raise CompressionError(f"{kind} cannot rewrite {unknown[0]}: it knows {', '.join(known)}")
+    return kinds or _DEFAULT[kind]
 
 
 def _static(
@@ -198,6 +219,7 @@ class _Task:
     samples: Sequence[Feeds]
     leave: Collection[str]
     notes: list[str]
+    taken: str
 
     def done(self, max_error: float | None, by_node: bool) -> Compressed:
         _check_names(self.model, self.leave)
@@ -208,7 +230,9 @@ class _Task:
         left = [] if max_error is None else self._left(errors, max_error)
         made, changed = self._rewritten(left)
         if not changed:
-            raise CompressionError(f"{self.source}: nothing to rewrite; it has {_kinds_text(self.model)}")
+            raise CompressionError(
+                f"{self.source}: nothing to rewrite ({self.taken}); it has {_kinds_text(self.model)}"
+            )
         judgement = judged(self.model, made, self.samples) if self.samples else None
         if judgement is not None:
             judgement.nodes.update(errors)

@@ -7,18 +7,19 @@ table keeps a scale for each of its rows.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 import onnx
 
-from sardonyx.compression.integers import signed
-from sardonyx.compression.scope import Nodes, Scope, identity, require
+from sardonyx.compression.integers import Floats, signed
+from sardonyx.compression.scope import Array, Nodes, Scope, identity, require
 from sardonyx.compression.scope import rewrite as rewrite_nodes
 
 FLOAT = onnx.TensorProto.FLOAT
 KINDS = ("MatMul", "Gemm", "Gather", "LSTM")
-"""What is taken unless asked otherwise; Conv can be named, too."""
+"""What is taken unless asked otherwise."""
+NAMED = ("Conv",)
+"""Can be named, too."""
 LEAST_TABLE = 1 << 14
 """Smaller lookup tables are left alone: nothing is won."""
 
@@ -64,6 +65,24 @@ def _points(scope: Scope, value: str, made: Nodes) -> tuple[str, str, str]:
     return points, scale, zero
 
 
+def _weight_points(
+    scope: Scope,
+    name: str,
+    way: str,
+    weight: Floats,
+    axis: int | None,
+    bits: int,
+    shape: tuple[int, ...] = (),
+) -> tuple[str, ...]:
+    """Points and scale of a weight, of this shape if one is given; once for all that read them so."""
+
+    def made() -> dict[str, Array]:
+        points, scale = signed(weight, axis, bits)
+        return {"points": points, "scale": scale.reshape(shape) if shape else scale}
+
+    return scope.derived(name, way, made)
+
+
 def _scaled(
     scope: Scope, node: onnx.NodeProto, sums: str, scales: tuple[str, str], bias: str, made: Nodes
 ) -> Nodes:
@@ -81,70 +100,69 @@ def _scaled(
 
 
 def _product(
-    scope: Scope, node: onnx.NodeProto, bits: int, bias: str = "", weight: Any = None
+    scope: Scope,
+    node: onnx.NodeProto,
+    bits: int,
+    bias: str = "",
+    turned: bool = False,
+    factor: float = 1.0,
 ) -> Nodes | None:
-    if weight is None:
-        weight = scope.float_weight(node.input[1])
+    weight = scope.bounded_weight(node.input[1])
     if weight is None or weight.ndim < 2 or not weight.size or scope.weight(node.input[0]) is not None:
         return None
-    points, scale = signed(weight, -1 if weight.ndim == 2 else None, bits)
+    matrix = np.float32(factor) * (weight.T if turned else weight)
+    axis = -1 if weight.ndim == 2 else None
+    names = _weight_points(scope, node.input[1], f"columns {turned} {factor}", matrix, axis, bits)
     made: Nodes = []
     value, value_scale, value_zero = _points(scope, node.input[0], made)
-    names = scope.add(points, f"{node.input[1]}_points"), scope.add(scale, f"{node.input[1]}_scale")
     sums = scope.put(made, "MatMulInteger", [value, names[0], value_zero], f"{node.output[0]}_integers")
     return _scaled(scope, node, sums, (value_scale, names[1]), bias, made)
 
 
 def _affine(scope: Scope, node: onnx.NodeProto, bits: int) -> Nodes | None:
     said = {row.name: onnx.helper.get_attribute_value(row) for row in node.attribute}
-    weight = scope.float_weight(node.input[1])
-    if weight is None or said.get("transA") or scope.weight(node.input[0]) is not None:
+    if said.get("transA"):
         return None
-    weight = np.float32(said.get("alpha", 1)) * (weight.T if said.get("transB") else weight)
     bias, beta = node.input[2] if len(node.input) > 2 else "", said.get("beta", 1.0)
     before: Nodes = []
     if bias and beta != 1:
         factor = scope.add(np.array(beta, np.float32), f"{bias}_beta")
         bias = scope.put(before, "Mul", [bias, factor], f"{bias}_scaled")
-    made = _product(scope, node, bits, bias, weight)
+    made = _product(scope, node, bits, bias, bool(said.get("transB")), said.get("alpha", 1.0))
     return None if made is None else [*before, *made]
 
 
 def _convolution(scope: Scope, node: onnx.NodeProto, bits: int) -> Nodes | None:
-    weight = scope.float_weight(node.input[1])
+    weight = scope.bounded_weight(node.input[1])
     if weight is None or not weight.size:
         return None
-    points, scale = signed(weight, 0, bits)
     column = (-1, *(1,) * (weight.ndim - 2))
     made: Nodes = []
     value, value_scale, value_zero = _points(scope, node.input[0], made)
-    name = scope.add(points, f"{node.input[1]}_points")
+    name, scale = _weight_points(scope, node.input[1], "channels", weight, 0, bits, column)
     sums = scope.put(made, "ConvInteger", [value, name, value_zero], f"{node.output[0]}_integers")
     made[-1].attribute.extend(node.attribute)
     bias = node.input[2] if len(node.input) > 2 else ""
     if bias:
         shape = scope.add(np.array(column, np.int64), f"{bias}_shape")
         bias = scope.put(made, "Reshape", [bias, shape], f"{bias}_column")
-    scales = value_scale, scope.add(scale.reshape(column), f"{node.input[1]}_scale")
-    return _scaled(scope, node, sums, scales, bias, made)
+    return _scaled(scope, node, sums, (value_scale, scale), bias, made)
 
 
 def _lookup(scope: Scope, node: onnx.NodeProto, bits: int) -> Nodes | None:
     axis = next((row.i for row in node.attribute if row.name == "axis"), 0)
-    table = scope.float_weight(node.input[0])
+    table = scope.bounded_weight(node.input[0])
     if table is None or table.ndim != 2 or axis not in (0, -2) or table.size < LEAST_TABLE:
         return None
-    points, scale = signed(table, 0, bits)
-    rows = scope.add(points, f"{node.input[0]}_points")
-    scales = scope.add(scale[:, None], f"{node.input[0]}_scale")
+    names = _weight_points(scope, node.input[0], "rows", table, 0, bits, (-1, 1))
     made: Nodes = []
-    taken = [scope.put(made, "Gather", [name, node.input[1]], f"{name}_taken") for name in (rows, scales)]
+    taken = [scope.put(made, "Gather", [name, node.input[1]], f"{name}_taken") for name in names]
     floats = scope.put(made, "Cast", [taken[0]], f"{node.output[0]}_points", to=FLOAT)
     return [*made, onnx.helper.make_node("Mul", [floats, taken[1]], list(node.output), node.name)]
 
 
 def _recurrent(scope: Scope, node: onnx.NodeProto, bits: int) -> Nodes | None:
-    weights = [scope.float_weight(name) for name in node.input[1:3]]
+    weights = [scope.bounded_weight(name) for name in node.input[1:3]]
     if any(weight is None or not weight.size for weight in weights):
         return None
     if any(row.name == "layout" and row.i for row in node.attribute):
@@ -152,13 +170,9 @@ def _recurrent(scope: Scope, node: onnx.NodeProto, bits: int) -> Nodes | None:
     inputs = list(node.input) + [""] * (8 - len(node.input))
     for at, weight in enumerate(weights, 1):
         assert weight is not None
-        points, scale = signed(weight.transpose(0, 2, 1), 0, bits)
-        name = inputs[at]
-        inputs[at] = scope.add(points, f"{name}_points")
-        inputs += [
-            scope.add(scale, f"{name}_scale"),
-            scope.add(np.zeros(len(scale), np.int8), f"{name}_zero"),
-        ]
+        name, turned = inputs[at], weight.transpose(0, 2, 1)
+        inputs[at], scale = _weight_points(scope, name, "gates", turned, 0, bits)
+        inputs += [scale, scope.add(np.zeros(len(weight), np.int8), f"{name}_zero")]
     made = onnx.helper.make_node(
         "DynamicQuantizeLSTM", inputs, list(node.output), node.name, domain="com.microsoft"
     )

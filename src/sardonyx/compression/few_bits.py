@@ -5,16 +5,18 @@ A product with a constant matrix becomes MatMulNBits of com.microsoft.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 import onnx
 
 from sardonyx.compression.integers import Floats, blocks
-from sardonyx.compression.scope import Nodes, Scope, identity, require
+from sardonyx.compression.scope import Array, Nodes, Scope, identity, require
 from sardonyx.compression.scope import rewrite as rewrite_nodes
 
 BLOCK = 32
+KINDS = ("MatMul", "Gemm")
 MICROSOFT = "com.microsoft"
 
 
@@ -24,6 +26,7 @@ def quantized(
     bits: int = 4,
     block: int = BLOCK,
     symmetric: bool = False,
+    kinds: Collection[str] = KINDS,
 ) -> list[str]:
     """Rewrite a model in place; the identities of the nodes that were rewritten.
 
@@ -33,18 +36,27 @@ def quantized(
         bits: of a weight, 4 or 8.
         block: how many weights of a column share a scale: a power of two from 16 on.
         symmetric: no zero points; smaller, and a little further off.
+        kinds: operators to rewrite, of MatMul and Gemm.
     """
     done: list[str] = []
 
     def written(scope: Scope, node: onnx.NodeProto) -> Nodes | None:
-        weight = None if identity(node) in leave else _matrix(scope, node)
+        if node.domain or node.op_type not in kinds or identity(node) in leave:
+            return None
+        said = {row.name: onnx.helper.get_attribute_value(row) for row in node.attribute}
+        weight = _matrix(scope, node, said)
         if weight is None:
             return None
         done.append(identity(node))
-        points, scale, zeros = blocks(weight, block, bits, symmetric)
-        name, (depth, columns) = node.input[1], weight.shape
-        inputs = [node.input[0], scope.add(points, f"{name}_points"), scope.add(scale, f"{name}_scale")]
-        inputs.append(scope.add(zeros, f"{name}_zeros") if zeros is not None else "")
+
+        def packed() -> dict[str, Array]:
+            parts = zip(("points", "scale", "zeros"), blocks(weight, block, bits, symmetric), strict=True)
+            return {part: value for part, value in parts if value is not None}
+
+        way = f"blocks {said.get('transB', 0)} {said.get('alpha', 1.0)}"
+        names = scope.derived(node.input[1], way, packed)
+        inputs = [node.input[0], *names, *[""] * (3 - len(names))]
+        depth, columns = weight.shape
         facts = {"K": depth, "N": columns, "bits": bits, "block_size": block}
         return _with_bias(scope, node, inputs, facts)
 
@@ -54,12 +66,9 @@ def quantized(
     return done
 
 
-def _matrix(scope: Scope, node: onnx.NodeProto) -> Floats | None:
+def _matrix(scope: Scope, node: onnx.NodeProto, said: Mapping[str, Any]) -> Floats | None:
     """The constant matrix [depth, columns] of a product that can be packed, or None."""
-    if node.domain or node.op_type not in ("MatMul", "Gemm"):
-        return None
-    said = {row.name: onnx.helper.get_attribute_value(row) for row in node.attribute}
-    weight = scope.float_weight(node.input[1])
+    weight = scope.bounded_weight(node.input[1])
     if (
         weight is None
         or weight.ndim != 2
@@ -75,7 +84,7 @@ def _with_bias(scope: Scope, node: onnx.NodeProto, inputs: list[str], facts: dic
     """The packed product; a bias of one number a column goes into it, another is added after."""
     bias = node.input[2] if len(node.input) > 2 else ""
     row = scope.float_weight(bias)
-    inside = row is not None and row.size == facts["N"]
+    inside = row is not None and row.size == facts["N"] and row.shape[-1:] in ((), (row.size,))
     if row is not None and inside:
         inputs += ["", scope.add(row.reshape(-1), f"{bias}_row")]
     while not inputs[-1]:

@@ -35,9 +35,17 @@ class Sum:
     rows: int = 0
 
     def add(self, expected: Any, found: Any) -> None:
-        """One result beside the one that it should be."""
+        """One result beside the one that it should be; one of another shape is wrong as a whole."""
+        if isinstance(expected, list) and len(expected) == len(found):
+            for one, other in zip(expected, found, strict=True):
+                self.add(one, other)
+            return
         expected, found = np.asarray(expected), np.asarray(found)
-        if expected.dtype.kind in "fc":
+        if expected.shape != found.shape:
+            largest = max(expected.size, found.size)
+            self.unlike, self.rows = self.unlike + largest, self.rows + largest
+            self.apart += float("inf") if expected.dtype.kind in "fc" else 0
+        elif expected.dtype.kind in "fc":
             wide, other = expected.astype(np.float64), found.astype(np.float64)
             same = (wide == other) | (np.isnan(wide) & np.isnan(other))
             same |= (np.abs(wide) >= ENDLESS) & (np.abs(other) >= NEARLY_ENDLESS) & (wide * other > 0)

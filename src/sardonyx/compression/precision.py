@@ -154,7 +154,8 @@ class _Writer:
         if wanted not in known:
             weight = scope.float_weight(known.get(FLOAT, ""))
             if weight is not None and wanted == self.half:
-                known[wanted] = scope.add(self._narrow(weight), f"{name}_16")
+                narrow = {"16": self._narrow(weight)}
+                known[wanted] = scope.derived(known[FLOAT], "narrow", lambda: narrow)[0]
             else:
                 source = next(iter(known.values()))
                 known[wanted] = scope.put(made, "Cast", [source], f"{name}_cast", to=wanted)

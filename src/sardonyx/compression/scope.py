@@ -5,7 +5,7 @@ Decides nothing of what becomes of a node.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,27 @@ class Scope:
         """The content of a float32 weight, or None."""
         array = self.weight(name) if name else None
         return array if array is not None and array.dtype == np.float32 else None
+
+    def bounded_weight(self, name: str) -> npt.NDArray[np.float32] | None:
+        """The content of a float32 weight that points of few bits can stand for, or None: nothing endless."""
+        weight = self.float_weight(name)
+        bounded = weight is not None and bool((np.abs(weight) < ENDLESS).all())
+        return weight if bounded else None
+
+    def derived(self, source: str, way: str, make: Callable[[], Mapping[str, Array]]) -> tuple[str, ...]:
+        """Names of new weights that stand where `source` does, one for each that `make` gives.
+
+        They are made once for all nodes, in bodies too, that want them of `source` in the same `way`.
+        """
+        home = self
+        while source not in home._weights and home.outer is not None:
+            home = home.outer
+        if (source, way) not in home.shared:
+            home.shared[source, way] = tuple(
+                home.add(value, f"{source}_{part}") for part, value in make().items()
+            )
+        names: tuple[str, ...] = home.shared[source, way]
+        return names
 
     def add(self, value: Array, hint: str) -> str:
         """A new weight; its name."""

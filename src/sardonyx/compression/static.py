@@ -164,7 +164,7 @@ class _Writer:
 
     def _read(self, scope: Scope, node: onnx.NodeProto, at: int, made: Nodes) -> str:
         name = str(node.input[at])
-        weight = scope.float_weight(name)
+        weight = scope.bounded_weight(name)
         if weight is None:
             if name not in self.paired:
                 self._pair(scope, name, made)
@@ -187,7 +187,7 @@ class _Writer:
     def _bias(self, scope: Scope, node: onnx.NodeProto, made: Nodes) -> str:
         """The bias in the unit of the sums, where both scales are constants."""
         name = str(node.input[2])
-        bias, source = scope.float_weight(name), self.paired.get(node.input[0])
+        bias, source = scope.bounded_weight(name), self.paired.get(node.input[0])
         axis = _channel_axis(node, len(getattr(scope.float_weight(node.input[1]), "shape", ())))
         held = self.weights.get((node.input[1], axis if self.per_channel else None))
         said = {row.name: onnx.helper.get_attribute_value(row) for row in node.attribute}

@@ -30,6 +30,12 @@ def test_rare_numbers_are_left_out(method: str) -> None:
     assert -10 < low < -2
 
 
+@pytest.mark.parametrize("method", ["percentile", "entropy"])
+def test_tensors_without_numbers_have_a_range(method: str) -> None:
+    low, high = _ranges(np.zeros(0, np.float32), method=method)["x"]
+    assert low <= 0 <= high
+
+
 @pytest.mark.parametrize("method", ["minmax", "percentile", "entropy"])
 def test_one_number_is_a_range(method: str) -> None:
     low, high = _ranges(np.full(10, 3, np.float32), method=method)["x"]

@@ -71,7 +71,10 @@ def test_old_models_are_upgraded(tmp_path: Path) -> None:
         ({"kind": "weights", "bits": 7}, "weights knows 4 and 8"),
         ({"leave": ["nothing"]}, "no node 'nothing'"),
         ({"max_error": 0.1}, "errors are measured on samples"),
-        ({"kinds": ("Conv",)}, "nothing to rewrite; it has only Add, Gemm, MatMul, Relu"),
+        ({"kinds": ("Conv",)}, r"nothing to rewrite \(dynamic takes Conv with .* has only Add, Gemm, MatMul"),
+        ({"kinds": ("Relu",)}, "dynamic cannot rewrite Relu: it knows MatMul, Gemm, Gather, LSTM, Conv"),
+        ({"kind": "weights", "kinds": ("Gather",)}, "weights cannot rewrite Gather: it knows MatMul, Gemm"),
+        ({"kind": "weights", "block": 24}, "blocks of 24 weights: they are powers of two from 16 on"),
         ({"kind": "static"}, "ranges need samples"),
     ],
 )

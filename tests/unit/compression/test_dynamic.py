@@ -30,6 +30,17 @@ def test_an_activation_is_quantised_once_for_all_that_read_it() -> None:
     assert kinds(made).count("DynamicQuantizeLinear") == 1
 
 
+def test_a_weight_is_rounded_once_for_all_that_read_it() -> None:
+    text = """<ir_version: 10, opset_import: ["" : 21]>
+    net (float[N, 8] x) => (float[N, 8] y)
+    { a = MatMul (x, w)  b = Gemm (a, w)  y = Gemm <transB = 1> (b, w) }"""
+    original, made = model(text, w=drawn(8, 8)), model(text, w=drawn(8, 8))
+    assert quantized(made) == ["a", "b", "y"]
+    forget_unused_weights(made.graph)
+    assert sum(len(tensor.dims) == 2 for tensor in made.graph.initializer) == 2
+    assert error(made, original, {"x": drawn(7, 8, seed=9)}) < 0.03
+
+
 def test_convolutions_if_named() -> None:
     original, made = picture_net(), picture_net()
     assert quantized(made, kinds=("Conv",)) == ["a", "s"]

@@ -31,6 +31,19 @@ def test_answers_that_differ_are_counted() -> None:
     assert _sum(["a"], ["a"]).share_unlike == 0
 
 
+def test_a_result_of_another_shape_is_wrong_as_a_whole() -> None:
+    boxes = _sum([[0.1, 0.9]], [[0.1, 0.9], [0.8, 0.2]])
+    assert (boxes.error, boxes.share_unlike) == (np.inf, 1)
+    places = _sum([1, 2, 3], [1, 2])
+    assert (places.error, places.share_unlike) == (0, 1)
+
+
+def test_sequences_are_compared_one_by_one() -> None:
+    total = Sum()
+    total.add([np.float32([3, 4]), np.float32([0])], [np.float32([3, 4.5]), np.float32([0])])
+    assert total.error == pytest.approx(0.1)
+
+
 def test_two_models_side_by_side() -> None:
     text = """<ir_version: 10, opset_import: ["" : 21]>
     net (float[N] x) => (float[N] y) { y = Mul (x, w) }"""

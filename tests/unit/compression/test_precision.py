@@ -50,6 +50,12 @@ def test_bodies_take_and_give_halves() -> None:
         assert error(made, original, {"x": drawn(4, 32), "c": np.array(condition)}) < 2e-3
 
 
+def test_bodies_share_a_narrow_weight() -> None:
+    made = with_bodies()
+    converted(made, types_of(made), "fp16")
+    assert [len(graph.initializer) for graph in every_graph(made.graph)] == [1, 0, 0]
+
+
 def test_a_loop_carries_halves() -> None:
     text = """<ir_version: 10, opset_import: ["" : 21]>
     net (int64 n, float[4] x) => (float[4] y, float[k, 4] s)

@@ -37,6 +37,23 @@ def test_integer_weights_are_no_float_weights() -> None:
     assert scope.float_weight("") is None
 
 
+def test_what_is_derived_of_a_weight_stands_where_it_does_and_is_made_once() -> None:
+    made = with_bodies()
+    outer = Scope(made.graph)
+    inner, other = (Scope(row.g, outer) for row in made.graph.node[0].attribute)
+    names = inner.derived("w", "doubled", lambda: {"twice": np.float32([2])})
+    assert names == other.derived("w", "doubled", lambda: {"twice": np.float32([3])}) == ("w_twice",)
+    assert inner.derived("w", "halved", lambda: {"twice": np.float32([1])}) == ("w_twice_1",)
+    assert [tensor.name for tensor in made.graph.initializer] == ["w", "w_twice", "w_twice_1"]
+
+
+def test_weights_that_hold_what_stands_for_infinity_are_not_bounded() -> None:
+    scope = Scope(two_layers().graph)
+    assert scope.bounded_weight("w") is not None
+    for number in (np.nan, np.inf, -3e38):
+        assert scope.bounded_weight(scope.add(np.float32([1, number]), "endless")) is None
+
+
 def test_names_are_fresh_in_bodies_too() -> None:
     made = with_bodies()
     scope = Scope(made.graph)
