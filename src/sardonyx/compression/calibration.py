@@ -90,8 +90,10 @@ def _widened(limit: Range) -> Range:
 
 
 def _inside(counts: Counts, limit: Range, percentile: float) -> Range:
+    if not counts.any():
+        return limit
     edges = np.linspace(*limit, BINS + 1)
-    share = np.cumsum(counts) / max(counts.sum(), 1)
+    share = np.cumsum(counts) / counts.sum()
     outside = (1 - percentile / 100) / 2
     first = int(np.searchsorted(share, outside, "right"))
     last = int(np.searchsorted(share, 1 - outside, "left"))
