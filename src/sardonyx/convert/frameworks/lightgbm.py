@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
 from sardonyx.convert.frameworks import lightgbm_trees as trees
 from sardonyx.convert.frameworks.boosting import answers, classes_of
+from sardonyx.convert.frameworks.ensembles import saved
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tables import Column, Table
 
@@ -40,8 +42,9 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     dumped = booster.dump_model()
     table = Table(_columns(dumped), separate=False)
     feeds, drawn = table.feeds(request)
-    is_classifier = _is_classifier(model, dumped)
-    path.write_bytes(trees.written(dumped, _classes(model, dumped) if is_classifier else None))
+    graph = GraphWriter()
+    outputs = trees.written(graph, dumped, classes(model, dumped))
+    path.write_bytes(saved(graph, "lightgbm", len(dumped["feature_names"]), outputs))
     cases = [Case(part, _answers(model, dumped, part)) for part in batches(feeds)]
     notes = (
         ("leaves are linear: rows with missing values are answered with NaN",)
@@ -51,8 +54,10 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     return Exported(path, cases, drawn, labels=classes_of(model), columns=tuple(table.names), notes=notes)
 
 
-def _classes(model: Any, dumped: dict[str, Any]) -> Array:
-    """The labels of an estimator; numbers of a bare booster."""
+def classes(model: Any, dumped: dict[str, Any]) -> Array | None:
+    """The labels of an estimator, numbers of a bare booster, or None if it foretells values."""
+    if not _is_classifier(model, dumped):
+        return None
     known = getattr(model, "classes_", None)
     return np.arange(max(2, dumped["num_class"])) if known is None else np.asarray(known)
 

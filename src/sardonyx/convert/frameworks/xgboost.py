@@ -1,19 +1,24 @@
-"""XGBoost: boosters, JSON, UBJSON and old model files, and estimators, through onnxmltools."""
+"""XGBoost: boosters, JSON, UBJSON and old model files, and estimators; the trees are written here."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
+from sardonyx.convert.frameworks import xgboost_trees as trees
 from sardonyx.convert.frameworks.boosting import answers, classes_of, first_line
+from sardonyx.convert.frameworks.ensembles import saved
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tables import Column, Table
 
-OPSET = 15  # the newest that onnxmltools 1.16 writes
+CLASSIFYING = ("binary:logistic", "binary:hinge", *trees.CLASSES)
 
 
 def load(source: str, request: Request) -> Any:
@@ -30,84 +35,89 @@ def load(source: str, request: Request) -> Any:
     except (xgboost.core.XGBoostError, UnicodeDecodeError) as error:
         said = first_line(error)
         raise ConvertError(f"{source} cannot be read by XGBoost: {said}; is the file whole?") from error
-    estimator = (xgboost.XGBClassifier if _is_classifier(booster) else xgboost.XGBRegressor)()
+    is_classifier = described(booster).objective in CLASSIFYING
+    estimator = (xgboost.XGBClassifier if is_classifier else xgboost.XGBRegressor)()
     estimator.load_model(source)
     return estimator
 
 
 def export(model: Any, request: Request, path: Path) -> Exported:
     """Convert a booster or a fitted estimator."""
-    import onnxmltools
-    import xgboost
-    from onnxmltools.convert.common.data_types import FloatTensorType
-
-    booster = model if isinstance(model, xgboost.Booster) else model.get_booster()
-    table = Table(_columns(booster), separate=False)
+    facts = described(model)
+    table = Table(_columns(facts), separate=False)
     feeds, drawn = table.feeds(request)
-    types = [("x", FloatTensorType([None, len(table.columns)]))]
-    is_classifier = _is_classifier(booster)
-    with warnings.catch_warnings(), _plain_names(booster):
-        warnings.simplefilter("ignore")
-        try:
-            proto = onnxmltools.convert_xgboost(model, initial_types=types, target_opset=OPSET)
-        except Exception as error:
-            said = first_line(error)
-            raise ConvertError(f"onnxmltools cannot convert this XGBoost model: {said}") from error
-    path.write_bytes(proto.SerializeToString())
-    cases = [Case(part, _told(model, part, is_classifier)) for part in batches(feeds)]
-    names = ("label", "probabilities") if is_classifier else ("value",)
-    labels = classes_of(model)
-    return Exported(path, cases, drawn, outputs=names, labels=labels, columns=tuple(table.names))
+    graph = GraphWriter()
+    outputs = trees.written(graph, facts, classes(model, facts))
+    path.write_bytes(saved(graph, "xgboost", facts.width, outputs))
+    cases = [Case(part, _told(model, part, facts)) for part in batches(feeds)]
+    return Exported(
+        path, cases, drawn, labels=classes_of(model), columns=tuple(table.names), notes=_categories(facts)
+    )
 
 
-class _plain_names:  # noqa: N801
-    """onnxmltools reads columns from names such as f12: others are put aside while it works."""
-
-    def __init__(self, booster: Any) -> None:
-        self.booster, self.names = booster, booster.feature_names
-
-    def __enter__(self) -> None:
-        self.booster.feature_names = None
-
-    def __exit__(self, *_: object) -> None:
-        self.booster.feature_names = self.names
-
-
-def _is_classifier(booster: Any) -> bool:
-    objective: str = json.loads(booster.save_config())["learner"]["objective"]["name"]
-    return objective.startswith(("binary:logistic", "binary:hinge", "multi:"))
-
-
-def _told(model: Any, feeds: Feeds, is_classifier: bool) -> list[Array]:
+def described(model: Any) -> trees.Model:
+    """What XGBoost tells of a booster or a fitted estimator; an estimator uses the rounds up to its best."""
     import xgboost
 
-    rows: Any = feeds["x"]
     if isinstance(model, xgboost.Booster):
-        names, types = model.feature_names, model.feature_types
-        rows = xgboost.DMatrix(rows, feature_names=names, feature_types=types, enable_categorical=True)
+        return trees.Model(json.loads(model.save_raw("json"))["learner"])
+    if not hasattr(model, "get_booster"):
+        raise ConvertError(f"a {type(model).__name__} is nothing that XGBoost predicts with")
+    learner = json.loads(model.get_booster().save_raw("json"))["learner"]
+    best = getattr(model, "best_iteration", None)
+    return trees.Model(learner, None if best is None else best + 1, float(model.missing))
+
+
+def classes(model: Any, facts: trees.Model) -> Array | None:
+    """The labels in the order of the scores, or None if it foretells values."""
+    if hasattr(model, "predict_proba"):
+        return np.asarray(model.classes_)
+    if facts.objective not in CLASSIFYING:
+        return None
+    return np.arange(max(2, int(facts.learner["learner_model_param"]["num_class"])))
+
+
+def _told(model: Any, feeds: Feeds, facts: trees.Model) -> list[Array]:
+    import xgboost
+
+    rows, is_classifier = feeds["x"], classes(model, facts) is not None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return answers(model, rows, is_classifier=is_classifier)
+        if not isinstance(model, xgboost.Booster):
+            return answers(model, rows, is_classifier=is_classifier)
+        names, types = model.feature_names, model.feature_types
+        matrix = xgboost.DMatrix(rows, feature_names=names, feature_types=types, enable_categorical=True)
+        if facts.objective == "multi:softmax":
+            scores = np.exp(model.predict(matrix, output_margin=True))
+            return [model.predict(matrix).astype(np.int64), scores / scores.sum(1, keepdims=True)]
+        if facts.targets > 1 and is_classifier:
+            likely = model.predict(matrix)
+            return [(likely > 0.5).astype(np.int64), likely]
+        return answers(model, matrix, is_classifier=is_classifier)
 
 
-def _columns(booster: Any) -> list[Column]:
-    names = booster.feature_names or [f"f{at}" for at in range(booster.num_features())]
-    places = {name: at for at, name in enumerate(names)}
-    borders: list[set[float]] = [set() for _ in names]
-    for text in booster.get_dump(dump_format="json"):
-        for node in _splits(json.loads(text)):
-            condition = node["split_condition"]
-            known = borders[places.get(node["split"], 0)]
-            known.update(
-                float(value) for value in (condition if isinstance(condition, list) else [condition])
-            )
-    return [Column(name, values=sorted(seen)) for name, seen in zip(names, borders, strict=True)]
+def _columns(facts: trees.Model) -> list[Column]:
+    """Names and borders; columns of a linear booster have none."""
+    borders: list[set[float]] = [set() for _ in facts.names]
+    for _, _, tree in facts.trees() if "trees" in facts.booster else ():
+        chosen = trees.categories_of(tree)
+        for node, left in enumerate(tree["left_children"]):
+            if left != -1:
+                known = borders[tree["split_indices"][node]]
+                known.update(chosen.get(node, (tree["split_conditions"][node],)))
+    return [Column(name, values=sorted(seen)) for name, seen in zip(facts.names, borders, strict=True)]
 
 
-def _splits(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    waiting = [node]
-    while waiting:
-        node = waiting.pop()
-        if "split" in node:
-            yield node
-            waiting += node["children"]
+def _categories(facts: trees.Model) -> tuple[str, ...]:
+    """Which number stands for which category, column by column, as far as the model knows their names."""
+    notes = []
+    coded = facts.booster.get("cats", {}).get("enc", [])
+    for name, column in zip(facts.names, coded, strict=False):
+        values, ends = column["values"], column.get("offsets")
+        if ends and values:
+            text = bytes(value & 0xFF for value in values)
+            values = [text[at:end].decode(errors="replace") for at, end in itertools.pairwise(ends)]
+        if values:
+            listed = ", ".join(f"{at} {value}" for at, value in enumerate(values))
+            notes.append(f"{name} takes the number of its category: {listed}")
+    return tuple(notes)

@@ -69,6 +69,9 @@ def test_what_tells_classes(model: Any, objective: str | None, expected: bool) -
 
 
 def test_labels() -> None:
-    assert lightgbm._classes(SimpleNamespace(classes_=["a", "b"]), {}).tolist() == ["a", "b"]
-    assert lightgbm._classes(object(), {"num_class": 1}).tolist() == [0, 1]
-    assert lightgbm._classes(object(), {"num_class": 3}).tolist() == [0, 1, 2]
+    named = SimpleNamespace(predict_proba=None, classes_=["a", "b"])
+    two, three = ({"objective": "binary", "num_class": number} for number in (1, 3))
+    for model, dumped, expected in ((named, {}, ["a", "b"]), (0, two, [0, 1]), (0, three, [0, 1, 2])):
+        found = lightgbm.classes(model, dumped)
+        assert found is not None and found.tolist() == expected
+    assert lightgbm.classes(object(), {"objective": "regression"}) is None

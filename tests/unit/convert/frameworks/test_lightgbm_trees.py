@@ -10,6 +10,7 @@ import onnx
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
+from sardonyx.authoring import GraphWriter
 from sardonyx.convert import ConvertError, from_lightgbm
 from sardonyx.convert.frameworks import lightgbm_trees
 
@@ -94,9 +95,10 @@ def test_what_a_dump_holds_is_written() -> None:
     rows, goal = VALUES
     dumped = lightgbm.LGBMRegressor(**QUICK).fit(rows[:, :3], goal).booster_.dump_model()
     assert not lightgbm_trees.has_linear_leaves(dumped)
-    model = onnx.load_from_string(lightgbm_trees.written(dumped, None))
-    (trees,) = (node for node in model.graph.node if node.op_type.startswith("TreeEnsemble"))
+    graph = GraphWriter()
+    outputs = lightgbm_trees.written(graph, dumped, None)
+    (trees,) = (node for node in graph.nodes if node.op_type.startswith("TreeEnsemble"))
     held = {row.name: onnx.helper.get_attribute_value(row) for row in trees.attribute}
     assert max(held["nodes_treeids"]) + 1 == len(dumped["tree_info"]) == QUICK["n_estimators"]
     assert max(held["nodes_featureids"]) == 2
-    assert [size.dim_value for size in model.graph.input[0].type.tensor_type.shape.dim] == [0, 3]
+    assert outputs == {"value": (onnx.TensorProto.FLOAT, ["batch", 1])}

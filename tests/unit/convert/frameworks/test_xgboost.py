@@ -1,4 +1,4 @@
-"""XGBoost's models: how they are opened, their columns, and names that the converter does not take."""
+"""XGBoost's models: how they are opened, their classes, columns and categories, and what is said of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 import xgboost as theirs
 
@@ -28,15 +29,16 @@ def trained(objective: str, **more: Any) -> theirs.Booster:
 @pytest.mark.parametrize(
     ("objective", "expected"),
     [
-        ("binary:logistic", True),
-        ("multi:softprob", True),
-        ("reg:squarederror", False),
-        ("reg:logistic", False),
+        ("binary:logistic", [0, 1]),
+        ("multi:softprob", [0, 1, 2, 3, 4]),
+        ("reg:squarederror", None),
+        ("reg:logistic", None),
     ],
 )
-def test_what_tells_classes(objective: str, expected: bool) -> None:
+def test_what_tells_classes(objective: str, expected: list[int] | None) -> None:
     booster = trained(objective, **({"num_class": 5} if "multi" in objective else {}))
-    assert xgboost._is_classifier(booster) == expected
+    found = xgboost.classes(booster, xgboost.described(booster))
+    assert (None if found is None else list(found)) == expected
 
 
 def test_files(tmp_path: Path) -> None:
@@ -52,7 +54,7 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_columns_know_their_borders() -> None:
-    one, other = xgboost._columns(trained("reg:squarederror"))
+    one, other = xgboost._columns(xgboost.described(trained("reg:squarederror")))
     assert (one.name, other.name, list(one.values)) == ("any name", "f9", [])
     assert list(other.values) == sorted(other.values) and 1 <= len(other.values) <= 6
 
@@ -61,7 +63,7 @@ def test_a_booster_is_exported_and_keeps_its_names(tmp_path: Path) -> None:
     booster = trained("binary:logistic")
     made = xgboost.export(booster, Request(), tmp_path / "m.onnx")
     assert booster.feature_names == ["any name", "f9"] and made.columns == ("any name", "f9")
-    assert (made.outputs, made.drawn) == (("label", "probabilities"), True)
+    assert made.drawn
     rows = theirs.DMatrix(made.cases[0].feeds["x"], feature_names=booster.feature_names)
     np.testing.assert_allclose(made.cases[0].answers[1][:, 1], booster.predict(rows))
     np.testing.assert_array_equal(made.cases[0].answers[0], booster.predict(rows) > 0.5)
@@ -70,19 +72,25 @@ def test_a_booster_is_exported_and_keeps_its_names(tmp_path: Path) -> None:
 def test_estimators(tmp_path: Path) -> None:
     model = theirs.XGBRegressor(**SETTINGS).fit(ROWS, VALUES)
     made = xgboost.export(model, Request({"": ROWS[:3]}), tmp_path / "m.onnx")
-    assert (made.outputs, made.labels, made.columns) == (("value",), (), ("f0", "f1"))
+    assert (made.labels, made.columns) == ((), ("f0", "f1"))
     np.testing.assert_allclose(made.cases[0].answers[0], model.predict(ROWS[:3]))
 
 
-def test_names_come_back_after_an_error() -> None:
-    booster = trained("reg:squarederror")
-    with pytest.raises(ZeroDivisionError), xgboost._plain_names(booster):
-        assert booster.feature_names is None
-        _ = 1 / 0
-    assert booster.feature_names == ["any name", "f9"]
+def test_an_estimator_stops_at_its_best_round() -> None:
+    settings = {**SETTINGS, "n_estimators": 50, "early_stopping_rounds": 1}
+    model = theirs.XGBRegressor(**settings).fit(ROWS, VALUES, eval_set=[(ROWS, -VALUES)], verbose=False)
+    assert xgboost.described(model).rounds == model.best_iteration + 1 < 50
+    assert xgboost.described(model.get_booster()).rounds is None
 
 
-def test_what_the_converter_says_is_passed_on(tmp_path: Path) -> None:
-    booster = theirs.train({"booster": "gblinear", "nthread": 1}, theirs.DMatrix(ROWS, VALUES), 1)
-    with pytest.raises(ConvertError, match="onnxmltools cannot convert this XGBoost model: .+"):
-        xgboost.export(booster, Request(), tmp_path / "m.onnx")
+def test_numbers_of_categories_are_told(tmp_path: Path) -> None:
+    names = np.array(["red", "green", "blue"])
+    rows = pandas.DataFrame({"hue": pandas.Categorical(names[np.arange(40) % 3]), "size": ROWS[:, 0]})
+    model = theirs.XGBRegressor(**SETTINGS, enable_categorical=True).fit(rows, np.arange(40) % 3)
+    made = xgboost.export(model, Request(), tmp_path / "m.onnx")
+    assert made.notes == ("hue takes the number of its category: 0 blue, 1 green, 2 red",)
+
+
+def test_what_is_no_model_of_it_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match="a dict is nothing that XGBoost predicts with"):
+        xgboost.export({}, Request(), tmp_path / "m.onnx")
