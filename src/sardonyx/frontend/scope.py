@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass, field
+from sardonyx.base.dim import Dim
 from sardonyx.base.report import FallbackNote
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, UnsupportedOp
 from sardonyx.frontend import attributes, constants, constraints, fallback
@@ -23,8 +25,9 @@ from sardonyx.frontend.messages import FunctionProto, TensorProto
 from sardonyx.frontend.schemas import has_schema, newest_opset, schema_of
 from sardonyx.frontend.tensors import TensorReader
 from sardonyx.frontend.types import formal
+from sardonyx.ir.data_size import source_of
 from sardonyx.ir.origin import origin
-from sardonyx.ir.premise import collect_premises
+from sardonyx.ir.premise import only_premises
 from sardonyx.ir.value import Value, const
 from sardonyx.ops import register, register_all
 from sardonyx.ops.subgraph import Body, Formal, Inline, enclosed
@@ -172,8 +175,8 @@ class Scope:
     def build(self, nodes: Sequence[onnx.NodeProto], wanted: Iterable[str]) -> None:
         """Build nodes in an order in which every name is defined before it is used.
 
-        Nothing is asked of nodes that give nothing; what those assume of sizes that the tensors `wanted` do
-        not come from is forgotten.
+        Nothing is asked of nodes that give nothing; of those that the tensors `wanted` do not come from, what
+        they assume of computed sizes is forgotten: it alone would have them computed.
         """
         if self.depth > MAX_DEPTH:
             raise LoadError(
@@ -188,7 +191,7 @@ class Scope:
                 continue
             name = self.prefix + (proto.name or f"{proto.op_type}_{index}")
             self.model.operators[name] = shown(proto)
-            with origin(name), collect_premises() if index in unread else nullcontext():
+            with origin(name), only_premises(_is_given) if index in unread else nullcontext():
                 try:
                     self._node(proto, name)
                 except SardonyxError as error:
@@ -356,6 +359,11 @@ class NestedGraph:
         """What a formula makes of the body, which it builds in place, as a graph with inputs `formals`."""
         captured: dict[int, tuple[Value, Value]] = {}
         return enclosed(formals, names, lambda: formula(lambda *args: self._build(args, captured)), captured)
+
+
+def _is_given(size: Dim) -> bool:
+    """Whether a size is known without computing any tensor."""
+    return not any(source_of(name) for name in dims.symbols(size))
 
 
 def _is_choice(value: Value) -> bool:

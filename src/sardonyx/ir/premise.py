@@ -5,7 +5,7 @@ A pass may drop the value that rests on a condition, but not the condition. Must
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sardonyx.base import dim as dims
@@ -26,6 +26,16 @@ def collect_premises() -> Iterator[dict[tuple[Dim, bool], Obligation]]:
         yield found
     finally:
         _collected.pop()
+
+
+@contextmanager
+def only_premises(wanted: Callable[[Dim], bool]) -> Iterator[None]:
+    """Of what the values that are built inside the block assume, only what passes is noted."""
+    with collect_premises() as found:
+        yield
+    for key, obligation in found.items() if _collected else ():
+        if wanted(obligation.dim):
+            _collected[-1].setdefault(key, obligation)
 
 
 def must_equal(a: Dim, b: Dim, what: str, *sizes: Dim | Sequence[Dim]) -> None:

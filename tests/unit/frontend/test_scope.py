@@ -15,7 +15,7 @@ from sardonyx.errors import LoadError, NeedsContent, UnsupportedOp
 from sardonyx.frontend import scope
 from sardonyx.frontend.scope import Found, Model, NestedGraph, Scope, ordered, reads
 from sardonyx.frontend.tensors import TensorReader
-from sardonyx.ir.data_size import DataSize
+from sardonyx.ir.data_size import DataSize, collect_data_sizes
 from sardonyx.ir.premise import collect_premises
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.ops.subgraph import closed_graph
@@ -228,12 +228,15 @@ def test_graphs_keep_the_sizes_that_they_mention() -> None:
 
 
 @pytest.mark.parametrize("wanted", [["y"], ["y", "z"]])
-def test_what_unread_nodes_assume_of_sizes_is_forgotten(wanted: list[str]) -> None:
-    first, second = (placeholder(name, dt.F32, (dims.symbol(name),)) for name in "NM")
-    made = around(x=first, w=second)
-    with collect_premises() as noted:
+@pytest.mark.parametrize("is_computed", [False, True])
+def test_what_unread_nodes_assume_of_computed_sizes_is_lost(wanted: list[str], is_computed: bool) -> None:
+    with collect_data_sizes() as sizes, collect_premises() as noted:
+        first, second = (placeholder(name, dt.F32, (dims.symbol(name),)) for name in "NM")
+        if is_computed:
+            sizes["M"] = DataSize(first, 0)
+        made = around(x=first, w=second)
         made.build(graph("g () => () { y = Neg(x) z = Add(x, w) }").node, wanted)
-    assert bool([*noted.values()]) is ("z" in wanted)
+    assert bool([*noted.values()]) is ("z" in wanted or not is_computed)
 
 
 def test_small_things_of_nodes() -> None:

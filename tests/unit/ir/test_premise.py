@@ -9,7 +9,7 @@ import pytest
 from sardonyx.base import dim as dims
 from sardonyx.errors import ShapeError
 from sardonyx.ir.origin import origin
-from sardonyx.ir.premise import collect_premises, must_broadcast, must_equal
+from sardonyx.ir.premise import collect_premises, must_broadcast, must_equal, only_premises
 
 N, M = dims.symbol("N", 1), dims.symbol("M", 1)
 
@@ -38,6 +38,17 @@ def test_outside_a_collection_nothing_is_kept() -> None:
     with collect_premises() as found:
         pass
     assert not found
+
+
+def test_only_what_is_wanted_of_a_block_is_passed_on() -> None:
+    with collect_premises() as found:
+        with only_premises(lambda size: "N" in dims.symbols(size)):
+            must_equal(N, 4, "kept")
+            must_equal(M, 4, "dropped")
+        must_equal(M, 5, "outside")
+    assert list(found) == [(N - 4, True), (M - 5, True)]
+    with only_premises(lambda size: True):
+        must_equal(N, 4, "lost")
 
 
 @pytest.mark.parametrize(("n", "m"), list(itertools.product(range(1, 4), repeat=2)))

@@ -13,10 +13,10 @@ TARGETS = ("", "reference")
 ASSERTS = "s = Constant<value_ints = [6]>() q = Reshape(x, s) h = Shape(x) {0} = Reshape(q, h)"
 
 
-def session(text: str, target: str = "") -> sardonyx.InferenceSession:
+def session(text: str, target: str = "", imports: str = "") -> sardonyx.InferenceSession:
     options = sardonyx.SessionOptions()
     options.add_session_config_entry("sardonyx.target", target)
-    return sardonyx.InferenceSession(parsed(text).SerializeToString(), options)
+    return sardonyx.InferenceSession(parsed(text, imports=imports).SerializeToString(), options)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -88,8 +88,33 @@ def test_a_computed_size_that_nothing_is_left_of_is_still_compared(text: str, ta
             made.run(None, {"x": x, "s": np.array([4, 2])})
 
 
+SUM = '<domain: "f", opset_import: ["" : 21]> sum (a, b) => (s) { s = Add(a, b) }'
+UNREAD = {
+    "alone": "q = Add(x, z) y = Neg(x)",
+    "in a branch": """y = If(c) <then_branch = t () => (float[N] a) { q = Add(x, z) a = Neg(x) },
+        else_branch = e () => (float[N] b) { q = Add(x, z) b = Neg(x) p = Neg(b) }>""",
+    "in a loop": """n = Constant<value_int = 2>() y = Loop(n, , x) <
+        body = l (int64 i, bool o, float[N] s) => (bool p, float[N] r) {
+        p = Identity(c) q = Add(x, z) r = Neg(s) }>""",
+    "in a function": "q = f.sum(x, z) y = Neg(x)",
+}
+
+
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_no_output_comes_from_is_not_compared(target: str) -> None:
+@pytest.mark.parametrize("nodes", UNREAD.values(), ids=UNREAD)
+def test_fed_sizes_are_compared_even_if_no_output_comes_from_them(nodes: str, target: str) -> None:
+    made = session(
+        f"g (float[N] x, float[M] z, bool c) => (float[N] y) {{ {nodes} }} {SUM}", target, ', "f" : 1'
+    )
+    x, true = np.ones(3, np.float32), np.array(True)
+    for fits in (x, x[:1]):
+        assert made.run(None, {"x": x, "z": fits, "c": true})[0].shape == (3,)
+    with pytest.raises(REFUSALS, match="do not broadcast"):
+        made.run(None, {"x": x, "z": x[:2], "c": true})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_computed_sizes_that_no_output_comes_from_are_not_compared(target: str) -> None:
     unread = f"g (float[2,3] x, int64[2] s) => (float[2,3] y) {{ {FLAT} y = Neg(x) }}"
     (y,) = session(unread, target).run(None, {"x": np.ones((2, 3), np.float32), "s": np.array([4, 2])})
     assert y.sum() == -6
