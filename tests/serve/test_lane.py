@@ -196,6 +196,18 @@ def test_what_is_no_number_of_json_is_written_as_ever(tmp_path: Path) -> None:
     serving(tmp_path, use)
 
 
+def test_a_known_request_may_be_too_large(tmp_path: Path) -> None:
+    async def use(server: Server, line: Line, express: Express) -> None:
+        for _ in range(2):
+            assert (await line.ask(in_json("logarithm", x=np.float32([[1, 2]])))).startswith(b"HTTP/1.1 200")
+        long = json.dumps({"inputs": [tensor("x", np.ones((1, 2), np.float32), data=[1, 2])]}).encode()
+        refused = await line.ask(post("logarithm", long.replace(b", 2]}", b"," + b" " * 500 + b"2]}")))
+        assert refused.startswith(b"HTTP/1.1 413")
+        assert express.answered == 1
+
+    serving(tmp_path, use, options=ServeOptions(max_body_bytes=500))
+
+
 def test_pieces_and_several_requests_at_once_are_read_by_the_parser(tmp_path: Path) -> None:
     async def use(server: Server, line: Line, express: Express) -> None:
         first, second = raw("simple", **pair(1)), raw("simple", **pair(2))

@@ -51,6 +51,8 @@ def ranges(
     """
     if not samples:
         raise CalibrationError("ranges need samples: give inputs as the model will see them")
+    if not 0 < percentile <= 100:
+        raise CalibrationError(f"a percentile of {percentile:g}: it is above 0 and at most 100")
     if not names:
         return {}
     session = opened_with(model, names)

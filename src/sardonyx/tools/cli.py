@@ -53,7 +53,7 @@ COMMANDS: tuple[ModuleType, ...] = (
 )
 
 _EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))
-_REFUSALS: tuple[type[Exception], ...] = (*_EXPECTED, ValueError, RuntimeError)
+_REFUSALS: tuple[type[Exception], ...] = (*_EXPECTED, ImportError, ValueError, RuntimeError)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _REFUSALS as error:
         if _debugging():
             raise
-        expected = isinstance(error, _EXPECTED)
+        expected = isinstance(error, _EXPECTED) or type(error) is ImportError
         advice = "" if expected else f" ({type(error).__name__}; {DEBUG.env}=1 shows where)"
         print(f"sardonyx {options.command}: {_plain(error)}{advice}", file=sys.stderr)
         return 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sardonyx.tools.console import UserError, bytes_text, print_json, table, time_text
 from sardonyx.tools.inputs import add_input_options, check_names, feeds_of
-from sardonyx.tools.models import add_json_option
+from sardonyx.tools.models import add_json_option, refuse_to_overwrite
 
 if TYPE_CHECKING:
     from sardonyx.compression import Compressed
@@ -48,8 +48,7 @@ def output_of(options: argparse.Namespace, word: str) -> Path:
     if not source.is_file():
         raise UserError(f"there is no file {source}")
     output = Path(options.output) if options.output else source.with_name(f"{source.stem}.{word}.onnx")
-    if output.exists() and output.samefile(source):
-        raise UserError(f"{output} is the model itself; give another file with -o")
+    refuse_to_overwrite(output, source)
     if not output.parent.is_dir():
         raise UserError(f"there is no folder {output.parent}")
     return output
@@ -88,11 +87,7 @@ def tell(options: argparse.Namespace, made: Compressed, random: bool) -> None:
     print(f"  error on {origin}, root mean square as a part of the output's:")
     unlike = judgement.unlike
     rows = [
-        (
-            name,
-            f"{error:.1e}",
-            f"another is the largest in {unlike[name]:.1%} of rows" if name in unlike else "",
-        )
+        (name, f"{error:.1e}", _unlike_text(error, unlike.get(name, 0.0)))
         for name, error in judgement.errors.items()
     ]
     print(table(rows, indent="    "))
@@ -104,6 +99,13 @@ def tell(options: argparse.Namespace, made: Compressed, random: bool) -> None:
         print(table([(name, f"{error:.1e}") for name, error in listed[:_SHOWN]], indent="    "))
         if len(listed) > _SHOWN:
             print(f"    and {len(listed) - _SHOWN} more (--json lists all)")
+
+
+def _unlike_text(error: float, share: float) -> str:
+    """Answers that differ: of floats the place of a row's largest, of others the value."""
+    if not share:
+        return ""
+    return f"another is the largest in {share:.1%} of rows" if error else f"{share:.1%} of values differ"
 
 
 def _few(names: list[str]) -> list[str]:

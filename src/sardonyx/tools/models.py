@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 from sardonyx.base.knobs import PRECISIONS
 from sardonyx.ort.logger import FATAL
@@ -32,6 +33,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """Add --json."""
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+
+
+def refuse_to_overwrite(output: Path, source: Path) -> None:
+    """UserError if the file to write is the model itself."""
+    if output.exists() and source.exists() and output.samefile(source):
+        raise UserError(f"{output} is the model itself; give another file with -o")
 
 
 def open_session(options: argparse.Namespace, path: str | None = None) -> tuple[InferenceSession, float]:

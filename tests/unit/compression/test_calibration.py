@@ -56,5 +56,11 @@ def test_what_says_nothing_is_refused() -> None:
             _ranges(np.float32([1, wrong]))
 
 
+@pytest.mark.parametrize("percentile", [0, -1, 100.1, float("nan")])
+def test_impossible_percentiles_are_refused(percentile: float) -> None:
+    with pytest.raises(CalibrationError, match="a percentile of"):
+        _ranges(np.float32([1]), method="percentile", percentile=percentile)
+
+
 def test_numbers_that_stand_for_infinity_have_no_range() -> None:
     assert _ranges(np.float32([-3e38, 1])) == {"a": (0.0, 1.0)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,33 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit, match="0"):
             main([name, "--help"])
         assert ("--json" in capsys.readouterr().out) == (name not in ("serve", "ray", "key", "monitor"))
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"), [("zoo", "ACTION"), ("train", "DATA"), ("convert", "SOURCE")]
+)
+def test_only_what_is_needed_is_said_to_be(
+    command: str, missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command])
+    assert capsys.readouterr().err.endswith(f"the following arguments are required: {missing}\n")
+
+
+def test_missing_libraries_are_one_line(
+    model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, said in (
+        (ImportError("texts need tokenizers; pip install it"), "texts need tokenizers; pip install it\n"),
+        (ModuleNotFoundError("No module named 'PIL'"), "No module named 'PIL' (ModuleNotFoundError; "),
+    ):
+        monkeypatch.setattr("sardonyx.tools.commands.inspect.command", partial(_raise, error))
+        assert main(["inspect", model]) == 1
+        assert capsys.readouterr().err.startswith(f"sardonyx inspect: {said}")
+
+
+def _raise(error: Exception, options: object) -> int:
+    raise error
 
 
 def test_module_entry() -> None:

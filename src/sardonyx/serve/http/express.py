@@ -93,9 +93,12 @@ class Express:
         found = self._heads.get(parts) if parts is not None else None
         if parts is None or found is None:
             return None
+        length = int(text[len(parts[0]) : -len(parts[1])])
+        if length > self._core.options.max_body_bytes:
+            return None
         if len(self._by_length) >= _LENGTHS_KEPT:
             self._by_length.clear()
-        head = self._by_length[text] = replace(found, length=int(text[len(parts[0]) : -len(parts[1])]))
+        head = self._by_length[text] = replace(found, length=length)
         return head
 
     def learn(self, met: Met) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sardonyx.tools.console import UserError, bytes_text, print_json, status_line, table
+from sardonyx.tools.models import refuse_to_overwrite
 
 ENVIRONMENTS = "env"
 
@@ -30,7 +31,7 @@ def add(commands: Any) -> None:
         metavar="SOURCE",
         help="a file, a folder, or package.module:function, which returns a module",
     )
-    parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("rest", nargs="*", default=[], help=argparse.SUPPRESS)
     parser.add_argument("-o", "--output", metavar="FILE", help="default: the source's name with .onnx, here")
     parser.add_argument(
         "--from",
@@ -81,6 +82,7 @@ def command(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     output = Path(options.output or f"{_stem(options.source)}.onnx")
+    refuse_to_overwrite(output, Path(options.source))
     given = {"tolerance": options.tolerance} if options.tolerance is not None else {}
     with status_line(f"{options.source}: {row.title}"):
         converted = convert(

@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         description="Run a task of the zoo on INPUT; without INPUT, list the tasks.",
     )
     parser.add_argument("name", nargs="?", metavar="TASK", help="a task, one of its models, or an .onnx file")
-    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="a file, or a text and others")
+    parser.add_argument("inputs", nargs="*", default=[], metavar="INPUT", help="a file, or a text and others")
     parser.add_argument("--model", metavar="MODEL", help="one of the task's models, or an .onnx file")
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="write the picture, the sound or the text there"

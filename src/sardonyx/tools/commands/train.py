@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
         "`sardonyx train compare A.onnx B.onnx ...` puts trainings beside each other.",
     )
     parser.add_argument("data", metavar="DATA", help="a .csv, .parquet or .duckdb file")
-    parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("rest", nargs="*", default=[], help=argparse.SUPPRESS)
     parser.add_argument("--target", metavar="COLUMN", help="what is to be foretold")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: the data's name with .onnx, here")
     parser.add_argument("--report", metavar="FILE", help="write an HTML page")

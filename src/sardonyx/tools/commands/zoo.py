@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
         "oci://host/repository:tag[/file].",
     )
     parser.add_argument("action", choices=tuple(ACTIONS), metavar="ACTION", help=", ".join(ACTIONS))
-    parser.add_argument("what", nargs="*", metavar="WHAT", help="words to search for, or models")
+    parser.add_argument("what", nargs="*", default=[], metavar="WHAT", help="words to search for, or models")
     parser.add_argument("--refresh", action="store_true", help="pull: ask again for what is there")
     parser.add_argument("--quiet", action="store_true", help="pull: no progress")
     add_json_option(parser)

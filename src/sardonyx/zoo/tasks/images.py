@@ -22,8 +22,10 @@ IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 def opened(source: Any) -> Image.Image:
     """A picture of a path, an array [h, w, 3] of uint8 or a picture; FetchError if it is none."""
-    from PIL import Image, UnidentifiedImageError
-
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError as error:
+        raise FetchError("pictures need the package pillow; pip install 'sardonyx[zoo]'") from error
     if isinstance(source, Image.Image):
         return source.convert("RGB")
     if isinstance(source, np.ndarray):

@@ -27,7 +27,8 @@ def test_everything_said_is_passed_on(
     monkeypatch.setattr(
         converting, "convert", lambda *given, **named: (asked.append((given, named)), CONVERTED)[1]
     )
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     assert run(convert, "convert", model) == 0
     given, named = asked.pop()
     assert given == (model, Path("net.onnx"))
@@ -51,6 +52,14 @@ def test_everything_said_is_passed_on(
         ["a note"],
         True,
     )
+
+
+def test_the_source_is_not_overwritten(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(model).parent)
+    before = Path(model).read_bytes()
+    with pytest.raises(UserError, match=r"net.onnx is the model itself; give another file with -o"):
+        run(convert, "convert", "net.onnx")
+    assert Path(model).read_bytes() == before
 
 
 def test_pickles_are_warned_of(

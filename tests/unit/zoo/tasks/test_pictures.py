@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from sardonyx.zoo.download import FetchError
-from sardonyx.zoo.tasks import pictures
+from sardonyx.zoo.tasks import images, pictures
 
 RED = Image.new("RGB", (60, 40), (255, 0, 0))
 
@@ -92,3 +93,9 @@ def test_a_pipeline_reads_classifies_and_refuses(tmp_path: Path, monkeypatch: py
         classify(tmp_path / "words")
     session.answer = np.zeros((1, 1, 4, 4))
     assert "0.0% of the picture is foreground" in pictures.make("segment", "isnet_fp16")(RED).text
+
+
+def test_what_reads_pictures_is_named_if_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(FetchError, match=r"pictures need the package pillow; pip install 'sardonyx\[zoo\]'"):
+        images.opened("x.png")
