@@ -44,10 +44,10 @@ def ranges(
         percentile: of the method of that name, in percent.
 
     Returns:
-        The ranges; a tensor with numbers that stand for infinity has none.
+        The ranges; a tensor without numbers, or with some that stand for infinity, has none.
 
     Raises:
-        CalibrationError: no samples, or a tensor that holds NaN or infinity.
+        CalibrationError: no samples, none with numbers, or a tensor that holds NaN or infinity.
     """
     if not samples:
         raise CalibrationError("ranges need samples: give inputs as the model will see them")
@@ -57,6 +57,8 @@ def ranges(
         return {}
     session = opened_with(model, names)
     seen = _limits(_results(session, names, samples))
+    if not seen:
+        raise CalibrationError("the samples hold no numbers: give inputs as the model will see them")
     limits = {name: limit for name, limit in seen.items() if max(-limit[0], limit[1]) < ENDLESS}
     if method == "minmax":
         return limits
@@ -78,9 +80,11 @@ def _results(session: Any, names: Sequence[str], samples: Sequence[Feeds]) -> It
 def _limits(results: Iterable[tuple[str, Any]]) -> dict[str, Range]:
     found: dict[str, Range] = {}
     for name, values in results:
+        if not values.size:
+            continue
         low, high = float(values.min(initial=0)), float(values.max(initial=0))
         if not np.isfinite(low) or not np.isfinite(high):
-            raise CalibrationError(f"the tensor {name} holds {low if np.isnan(low) else high} on a sample")
+            raise CalibrationError(f"the tensor {name} holds {high if np.isfinite(low) else low} on a sample")
         before = found.get(name, (low, high))
         found[name] = min(low, before[0]), max(high, before[1])
     return found
@@ -92,8 +96,6 @@ def _widened(limit: Range) -> Range:
 
 
 def _inside(counts: Counts, limit: Range, percentile: float) -> Range:
-    if not counts.any():
-        return limit
     edges = np.linspace(*limit, BINS + 1)
     share = np.cumsum(counts) / counts.sum()
     outside = (1 - percentile / 100) / 2

@@ -49,6 +49,8 @@ def output_of(options: argparse.Namespace, word: str) -> Path:
         raise UserError(f"there is no file {source}")
     output = Path(options.output) if options.output else source.with_name(f"{source.stem}.{word}.onnx")
     refuse_to_overwrite(output, source)
+    if output.is_dir():
+        raise UserError(f"{output} is a folder; give a file with -o")
     if not output.parent.is_dir():
         raise UserError(f"there is no folder {output.parent}")
     return output

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base.signature import TensorInfo
+from sardonyx.base.stored import read_npz
 from sardonyx.tools.console import UserError, shape_text
 from sardonyx.tools.inputs import feeds
 
@@ -44,8 +45,7 @@ def samples_of(
 def _read(file: Path, arguments: Sequence[TensorInfo], mean: float, std: float) -> Feeds:
     if file.suffix == ".npz":
         try:
-            with np.load(file, allow_pickle=False) as arrays:
-                held = {name: arrays[name] for name in arrays.files}
+            held = read_npz(file)
         except (OSError, ValueError) as error:
             raise UserError(f"--samples {file}: {error}") from None
         missing = [argument.name for argument in arguments if argument.name not in held]
@@ -67,7 +67,7 @@ def _pieces(sample: Feeds, arguments: Sequence[TensorInfo], file: Path) -> list[
         shape, size = sample[argument.name].shape, (argument.shape or [None])[0]
         if not isinstance(size, int) or not shape or shape[0] == size or not size:
             continue
-        if shape[0] % size:
+        if shape[0] % size or not shape[0]:
             said = f"{argument.name} is {shape_text(shape)}, the model takes {shape_text(argument.shape)}"
             raise UserError(f"--samples {file}: {said}")
         count = shape[0] // size

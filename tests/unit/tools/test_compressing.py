@@ -12,6 +12,7 @@ import pytest
 
 from sardonyx.tools import cli
 from sardonyx.tools.compressing import output_of, samples_for
+from sardonyx.tools.console import UserError
 from tests.unit.compression.models import drawn, two_layers
 
 
@@ -73,6 +74,8 @@ def test_wrong_requests(
 
 def test_names_of_files_and_random_samples(source: Path) -> None:
     assert output_of(_options(source), "int8") == source.with_name("m.int8.onnx")
+    with pytest.raises(UserError, match="is a folder; give a file with -o"):
+        output_of(_options(source, "-o", str(source.parent)), "int8")
     samples, random = samples_for(_options(source, "--seed", "3", "--dim", "N=2"))
     assert random
     assert samples[0]["x"].shape == (2, 48)

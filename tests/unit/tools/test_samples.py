@@ -45,6 +45,10 @@ def test_what_is_no_sample_is_said(tmp_path: Path) -> None:
     np.save(tmp_path / "b.npy", np.zeros((1, 3)))
     with pytest.raises(UserError, match=r"several inputs \(x, i\)"):
         samples_of(tmp_path / "b.npy", _inputs(TWO))
-    (tmp_path / "c.npz").write_bytes(b"no zip")
-    with pytest.raises(UserError, match=r"c\.npz"):
-        samples_of(tmp_path / "c.npz", _inputs(TWO))
+    for content in (b"no zip", (tmp_path / "a.npz").read_bytes()[:100]):
+        (tmp_path / "c.npz").write_bytes(content)
+        with pytest.raises(UserError, match=r"c\.npz"):
+            samples_of(tmp_path / "c.npz", _inputs(TWO))
+    np.savez(tmp_path / "d.npz", x=np.zeros((0, 3), np.float32), i=np.zeros(0, int))
+    with pytest.raises(UserError, match=r"x is \[0, 3\], the model takes \[1, 3\]"):
+        samples_of(tmp_path / "d.npz", _inputs(TWO))
