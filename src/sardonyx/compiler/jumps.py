@@ -43,6 +43,7 @@ class Jumps:
         test = Address(condition.storage, condition.offset)
         self.records.add(_NO_CALL, origins, (test, distance), JUMP)
         self.records.repeats = True
+        self.records.costs[to:] = [(0, 0)] * (len(self.records.functions) - to)
 
     def join(self, *jumps: int) -> None:
         """All threads wait for each other, those too that come here by a jump."""

@@ -18,7 +18,7 @@ from sardonyx.errors import ShapeError
 from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.place import Storage
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
-from sardonyx.runtime.data import HostStep, Segment, View
+from sardonyx.runtime.data import CallCosts, HostStep, Segment, View
 
 
 class Records:
@@ -31,6 +31,7 @@ class Records:
         work: elementary operations so far.
         scratch: bytes of private memory that a thread needs.
         repeats: whether a jump goes back.
+        costs: floating-point operations and bytes of every call, 0 if unknown.
         alone: whether calls are being added that the first thread may do alone.
     """
 
@@ -46,6 +47,8 @@ class Records:
         self.work: Dim = 0
         self.scratch: Dim = 0
         self.repeats = self.alone = False
+        self.costs: list[tuple[Dim, Dim]] = []
+        self._known = known
         self._origins: list[tuple[str, ...]] = []
         self._entries: list[tuple[int, str]] = []
         self._outputs: list[tuple[int, tuple[int, ...]]] = []
@@ -64,7 +67,7 @@ class Records:
         writes = {self.storages.number(s) for s in call.writes}
         if reads & self._written or writes & self._written or writes & self._read:
             self.meet()
-        self.add(call.symbol, call.origins, call.words)
+        self.costs[self.add(call.symbol, call.origins, call.words)] = call.flops, traffic(call)
         self._read |= reads
         self._written |= writes
         self.work = self.work + call.work
@@ -82,6 +85,7 @@ class Records:
     def add(self, symbol: str, origins: tuple[str, ...], words: Sequence[Argument], flags: int = 0) -> int:
         """Append a record; its number in the segment."""
         self.functions.append(symbol)
+        self.costs.append((0, 0))
         self._origins.append(origins)
         self.counts.append(len(words))
         self.flags.append(flags)
@@ -145,11 +149,26 @@ class Records:
             checks=tuple(self._checks),
             refusals=tuple(self.refusals),
             repeats=self.repeats,
+            costs=self._call_costs(),
             work=work,
             scratch=scratch,
             after=tuple(after),
             host=host,
         )
+
+    def _call_costs(self) -> CallCosts:
+        evaluator = Evaluator(self._known)
+        slots = tuple((evaluator.add(flops), evaluator.add(size)) for flops, size in self.costs)
+        return CallCosts(evaluator.used, evaluator.code(), slots)
+
+
+def traffic(call: NativeCall) -> Dim:
+    """Bytes that a call must read and write if nothing is asked for twice."""
+    total: Dim = 0
+    storages = (*call.reads, *call.writes)
+    for storage, count in zip(storages, call.touched or (s.size for s in storages), strict=True):
+        total = total + dims.minimum(count, storage.size) * storage.dtype.size_bytes
+    return total
 
 
 def names_of(call: NativeCall, storages: Storages) -> frozenset[str]:

@@ -32,8 +32,10 @@ class NativeCall:
     """A call of `symbol` with `words`; `reads` and `writes` order it among others.
 
     `work` counts elementary operations, `scratch_bytes` private memory for each thread. For the report,
-    `plan` is its printable plan, `kind` its family and `arithmetic` what products are computed with; `kernel`
-    is the loop nest it was emitted from.
+    `plan` is its printable plan, `kind` its family, `arithmetic` what products are computed with, `flops` how
+    many sums, products and functions of numbers it computes (0 = unknown), `touched` how many elements it
+    asks for at most of each of `reads`, then of `writes` (empty: maybe all); `kernel` is the loop nest it was
+    emitted from.
     """
 
     symbol: str
@@ -46,4 +48,6 @@ class NativeCall:
     kind: str = "loops"
     plan: str = ""
     arithmetic: str = ""
+    flops: Dim = 0
+    touched: tuple[Dim, ...] = ()
     kernel: Kernel | None = field(default=None, compare=False)

@@ -66,4 +66,5 @@ class Contraction:
             kind=kind,
             arithmetic=arithmetic,
             plan=plan,
+            flops=work,
         )

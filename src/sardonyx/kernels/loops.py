@@ -5,7 +5,7 @@ A model repeats its layers; what is repeated is scheduled and written out for th
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Bits, number_bits
@@ -14,7 +14,18 @@ from sardonyx.base.target import Target
 from sardonyx.emit.nest import Emitted, emit
 from sardonyx.ir.place import Storage
 from sardonyx.kernels.call import Address, Argument, NativeCall
-from sardonyx.loops.nest import Apply, Kernel, Load, Store, roots, trip_count, walk
+from sardonyx.loops.nest import (
+    Apply,
+    Expr,
+    Kernel,
+    Load,
+    Reduce,
+    Statement,
+    Store,
+    roots,
+    trip_count,
+    walk,
+)
 from sardonyx.loops.schedule import schedule
 from sardonyx.loops.structure import Parts, structure
 
@@ -50,6 +61,8 @@ def _call(kernel: Kernel, target: Target) -> tuple[NativeCall, str]:
         work=work(kernel),
         scratch_bytes=emitted.scratch_bytes,
         plan=kernel.name,
+        flops=flops(kernel),
+        touched=elements(kernel, (*reads, *writes)),
         kernel=kernel,
     )
     return call, emitted.ir
@@ -93,11 +106,36 @@ def touched(kernel: Kernel) -> tuple[tuple[Storage, ...], tuple[Storage, ...]]:
     return tuple(reads), tuple(writes)
 
 
+def elements(kernel: Kernel, storages: Sequence[Storage]) -> tuple[dims.Dim, ...]:
+    """The most elements of each storage that the kernel reads or writes."""
+    counts: dict[Storage | None, dims.Dim] = {}
+    for statement in kernel.body:
+        found = [(e.buffer.key, e.axes) for e in walk(roots(statement)) if isinstance(e, Load)]
+        if isinstance(statement, Store):
+            picked = (pick.index.axes for pick in statement.picks)
+            found.append((statement.buffer.key, statement.at.axes.union(*picked)))
+        for storage, axes in found:
+            counts[storage] = counts.get(storage, 0) + trip_count(axes)
+    return tuple(counts[storage] for storage in storages)
+
+
 def work(kernel: Kernel) -> dims.Dim:
-    """About how many scalar operations the kernel does."""
+    """About how many scalar operations the kernel does, loads included."""
+    return _counted(kernel, lambda statement: max(1, _count(statement, Apply) + _count(statement, Load)))
+
+
+def flops(kernel: Kernel) -> dims.Dim:
+    """How many functions of numbers the kernel computes, a step of a reduction being one."""
+    return _counted(kernel, lambda statement: _count(statement, Apply) + isinstance(statement, Reduce))
+
+
+def _counted(kernel: Kernel, cost: Callable[[Statement], int]) -> dims.Dim:
     total: dims.Dim = 0
     points = trip_count(kernel.outer)
     for statement in kernel.body:
-        cost = sum(1 for e in walk(roots(statement)) if isinstance(e, Apply | Load))
-        total = total + points * trip_count(statement.axes) * max(1, cost)
+        total = total + points * trip_count(statement.axes) * cost(statement)
     return total
+
+
+def _count(statement: Statement, kind: type[Expr]) -> int:
+    return sum(isinstance(e, kind) for e in walk(roots(statement)))

@@ -78,6 +78,18 @@ class HostStep(NamedTuple):
     name: str = ""
 
 
+class CallCosts(NamedTuple):
+    """Floating-point operations and bytes of memory traffic of calls, for who measures them.
+
+    `code` computes sizes from the symbols in `names` (see `base.evaluator`); `slots` says which two of them a
+    call has, 0 meaning unknown.
+    """
+
+    names: tuple[str, ...]
+    code: bytes
+    slots: tuple[tuple[int, int], ...]
+
+
 class Segment(NamedTuple):
     """Native calls between host steps.
 
@@ -89,7 +101,8 @@ class Segment(NamedTuple):
     `code` computes all slots from the symbols in `names` (see `base.evaluator`). `outputs` pairs storages
     with the slots of their shape. `checks` are the messages of what `code` refuses. `work` and `scratch` are
     slots. After the calls the symbols of `after` are read, each an element of a view, and `host` runs.
-    `refusals` are calls of `sdx_require` with the messages of what they refuse.
+    `costs` are those of its calls. `refusals` are calls of `sdx_require` with the messages of what they
+    refuse.
     """
 
     functions: tuple[str, ...]
@@ -104,6 +117,7 @@ class Segment(NamedTuple):
     checks: tuple[str, ...]
     work: int
     scratch: int
+    costs: CallCosts
     after: tuple[tuple[View, int, str], ...] = ()
     host: HostStep | None = None
     refusals: tuple[tuple[int, tuple[str, ...]], ...] = ()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base import functions
 from sardonyx.base.abi import SIZES_FAILURE
 from sardonyx.base.dataclass import replace
 from sardonyx.base.knobs import SPIN_US
@@ -19,7 +20,7 @@ from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import RunError, ShapeError
 from sardonyx.runtime import allocate, team
 from sardonyx.runtime.bound import Binder
-from sardonyx.runtime.data import HostStep, ProgramData
+from sardonyx.runtime.data import HostStep, ProgramData, Segment
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.runnable import CallTime, MakeAlternative
@@ -163,7 +164,7 @@ class Program:
         if overrides is not None:
             with overrides.explained(feeds, self._size_check):
                 return self._alternatives.get(overrides).profile(feeds)
-        timer = _Timer(self.team, self.data)
+        timer = _Timer(self.team, self.data, symbols)
         return SegmentRun(self, timer, feeds, symbols).run(self._every), timer.times
 
     def fail(self, number: int, failure: team.Failure) -> None:
@@ -197,9 +198,9 @@ def _started(data: ProgramData, start: Callable[[ProgramData], Program]) -> Prog
 class _Timer(Runner):
     """Notes how long everything takes."""
 
-    def __init__(self, crew: team.Team, data: ProgramData) -> None:
+    def __init__(self, crew: team.Team, data: ProgramData, symbols: Mapping[str, int]) -> None:
         super().__init__(crew)
-        self._data = data
+        self._data, self._symbols = data, symbols
         self.times: list[CallTime] = []
 
     def calls(self, number: int, launch: team.Launch) -> team.Failure | None:
@@ -207,10 +208,20 @@ class _Timer(Runner):
         segment = self._data.segments[number]
         busy = profile.busy_ns.max(axis=0)
         wall = profile.busy_ns[0] + profile.wait_ns[0]
+        costs = self._costs(segment)
         for call, name in enumerate(segment.functions):
             wait = max(0.0, float(wall[call] - busy[call]))
-            self.times.append(CallTime(name, segment.origins[call], float(busy[call]), wait))
+            self.times.append(CallTime(name, segment.origins[call], float(busy[call]), wait, *costs[call]))
         return failure
+
+    def _costs(self, segment: Segment) -> Sequence[tuple[int, int]]:
+        """Of every call; unknown if sizes contradict each other, as they may in a branch not taken."""
+        names, code, slots = segment.costs
+        try:
+            values = functions.load(code)(*(self._symbols[name] for name in names))
+        except (ValueError, ZeroDivisionError):
+            return [(0, 0)] * len(slots)
+        return [(values[flops], values[size]) for flops, size in slots]
 
     def host(self, step: HostStep, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
         began = time.perf_counter_ns()

@@ -14,12 +14,15 @@ class CallTime(NamedTuple):
     """One native call or host step of a profiled run.
 
     `busy_ns` is the time of the slowest thread inside it, `wait_ns` what then passes until the next begins.
+    `flops` and `traffic_bytes`: what it computes and must read and write; 0 = unknown.
     """
 
     name: str
     origins: tuple[str, ...]
     busy_ns: float
     wait_ns: float
+    flops: int = 0
+    traffic_bytes: int = 0
 
 
 class Runnable(Protocol):

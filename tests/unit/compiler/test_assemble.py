@@ -8,13 +8,14 @@ import pytest
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.abi import BARRIER_AFTER, IDLE, JUMP
+from sardonyx.base.dataclass import replace
 from sardonyx.base.functions import load
 from sardonyx.base.trace import Trace
 from sardonyx.compiler.assemble import Assembler
 from sardonyx.compiler.compile import simplify
 from sardonyx.compiler.control import NativeLoop
 from sardonyx.compiler.jumps import Jumps
-from sardonyx.compiler.records import Records, names_of
+from sardonyx.compiler.records import Records, names_of, traffic
 from sardonyx.compiler.storages import Constants, Storages, sizes_in
 from sardonyx.compiler.views import Views
 from sardonyx.errors import ShapeError
@@ -98,6 +99,21 @@ def test_words_are_storages_sizes_functions_and_numbers() -> None:
         made.segment((), None)
 
 
+def test_calls_know_what_they_compute_and_move() -> None:
+    made, a, b = records(), arena(N), arena(8)
+    whole = NativeCall("k", (), (a,), (b,), flops=2 * N)
+    assert (traffic(whole), traffic(replace(whole, touched=(3, 100)))) == (
+        4 * N + 32,
+        dims.minimum(3, N) * 4 + 32,
+    )
+    made.add("sdx_require", (), ())
+    made.call(whole)
+    costs = made.segment((), None).costs
+    values = load(costs.code)(5)
+    assert costs.names == ("N",)
+    assert [(values[flops], values[size]) for flops, size in costs.slots] == [(0, 0), (10, 52)]
+
+
 def test_a_call_needs_the_sizes_of_its_words_and_of_what_it_writes() -> None:
     m, k = dims.symbol("M"), dims.symbol("K")
     call = NativeCall("k", (Address(arena(), m),), (), (arena(k),), work=N)
@@ -117,6 +133,7 @@ def test_jumps_skip_and_go_back_by_records() -> None:
     assert segment.flags == (JUMP | BARRIER_AFTER, 0, JUMP | BARRIER_AFTER)
     assert segment.repeats
     assert segment.words[3, 1] == 2 and segment.words[3, -1] == -2
+    assert made.costs == [(0, 0)] * 3, "how often a call is repeated is not known"
 
 
 def test_what_does_little_is_left_to_one_thread_and_its_work_still_counts() -> None:

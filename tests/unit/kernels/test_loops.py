@@ -7,8 +7,8 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.ir.place import Storage
 from sardonyx.kernels.call import Address
-from sardonyx.kernels.loops import Emissions, touched, work
-from sardonyx.loops.nest import Apply, Axis, Buffer, Kernel, Load, Reduce, Reduced, Store, along
+from sardonyx.kernels.loops import Emissions, elements, flops, touched, work
+from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Pick, Reduce, Reduced, Store, along
 
 N = dims.symbol("n")
 
@@ -37,8 +37,20 @@ def test_the_second_of_equal_kernels_is_called_over_its_own_buffers() -> None:
 def test_what_is_touched_and_how_much_is_done() -> None:
     nest, source, result = kernel("k")
     assert touched(nest) == ((source,), (result,))
-    assert work(nest) == 2 * N
+    assert (work(nest), flops(nest)) == (2 * N, N)
+    assert elements(nest, (source, result)) == (N, N)
     inner = Axis("j", 10)
     total = Reduced("t", dt.F32, frozenset())
     sums = Kernel("s", (Axis("i", 3),), (Reduce(total, "sum", (inner,), total),), ())
-    assert work(sums) == 30, "a point costs one at least"
+    assert work(sums) == flops(sums) == 30, "a point costs one at least, a step of a sum is one"
+
+
+def test_of_a_table_only_what_is_picked_counts() -> None:
+    table, result, at = (
+        Storage("input", kind, size) for kind, size in ((dt.F32, 9), (dt.F32, N), (dt.I64, N))
+    )
+    axis = Axis("i", N)
+    index = Load(Buffer("at", dt.I64, "in", at), along(axis), dt.I64)
+    picked = Load(Buffer("x", dt.F32, "in", table), Affine(), dt.F32, (Pick(index, 1, 9),))
+    gather = Kernel("g", (axis,), (Store(Buffer("y", dt.F32, "out", result), along(axis), (), picked),), ())
+    assert elements(gather, (table, at, result)) == (N, N, N)

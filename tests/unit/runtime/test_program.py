@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import marshal
 import threading
 import weakref
 from collections.abc import Callable
@@ -13,8 +14,9 @@ import pytest
 
 from sardonyx.errors import RunError, ShapeError
 from sardonyx.runtime import bound
-from sardonyx.runtime.program import Program
-from tests.unit.runtime.programs import GATHER, NONZERO, WRITTEN, check, f32, linear, model, program
+from sardonyx.runtime.data import CallCosts
+from sardonyx.runtime.program import Program, _Timer
+from tests.unit.runtime.programs import GATHER, NONZERO, WRITTEN, check, f32, linear, model, program, scaled
 
 Array = np.ndarray[Any, Any]
 
@@ -189,6 +191,23 @@ def test_a_profile_has_every_call_with_its_nodes(threads: int) -> None:
     assert [name.split("_")[0] for name in names] == ["Relu", "Cast", "Cast", "Exp"]
     assert all(time.busy_ns > 0 for time in times)
     assert all(time.wait_ns >= 0 for time in times)
+
+
+@pytest.mark.parametrize("rows", [5, 500])
+def test_a_profile_knows_what_a_call_computes_and_moves(rows: int) -> None:
+    made = program(linear())
+    (call,) = (time for time in made.profile((f32(rows, 8),))[1] if time.origins)
+    assert call.flops == 2 * rows * 8 * 4
+    assert 4 * (rows * 12 + 32) <= call.traffic_bytes <= 4 * (rows * 12 + 32 * 16 + 64), "w may be padded"
+
+
+def test_costs_of_sizes_that_contradict_each_other_are_unknown() -> None:
+    made = program(scaled())
+    broken = CallCosts(
+        ("N",), marshal.dumps(compile("def evaluate(n): return [n // 0]", "", "exec")), ((0, 0),)
+    )
+    timer = _Timer(made.team, made.data, {"N": 3})
+    assert timer._costs(made.data.segments[0]._replace(costs=broken)) == [(0, 0)]
 
 
 def test_the_report_tells_what_a_program_takes() -> None:

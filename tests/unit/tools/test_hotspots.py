@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 import sardonyx
-from sardonyx.tools.hotspots import Hotspot, hotspots, text
+from sardonyx.tools.hotspots import Hotspot, as_json, hotspots, text
+from sardonyx.tools.peak import Peak
 from tests.unit.runtime.programs import WRITTEN, f32, model
 
 
@@ -12,6 +15,7 @@ def test_calls_are_timed_in_order() -> None:
     calls = hotspots(session, {"x": f32(3, 8)}, 0.01)
     assert [call.nodes for call in calls] == [("Relu_0",), ("Cast_1",), ("Cast_2",), ("Exp_3",)]
     assert all(call.busy_ns > 0 for call in calls)
+    assert [(call.flops, call.traffic_bytes) for call in calls[::3]] == [(24, 24 * 8)] * 2
 
 
 def test_text() -> None:
@@ -23,3 +27,19 @@ def test_text() -> None:
         ["29.9", "%", "3.0", "us", "2", "others"],
         ["0.4", "%", "40", "ns", "waiting", "for", "other", "threads"],
     ]
+
+
+def test_speeds_and_how_near_they_come_to_the_peak() -> None:
+    peak = Peak(2, 4e9, ((100, 2e9), (10_000, 1e9)))
+    calls = [
+        Hotspot(("a",), "k", "gemm", 1000.0, 0.0, 2000, 100),
+        Hotspot(("b",), "k", "loops", 500.0, 0.0, 0, 10_000),
+        Hotspot(("c",), "k", "host", 250.0, 0.0),
+        Hotspot(("d",), "k", "skipped", 0.0, 0.0, 10, 10),
+    ]
+    head, *rows = (line.split() for line in text(calls, peak).splitlines())
+    assert head[3:7] == ["GFLOP/s", "GB/s", "of", "peak"]
+    assert [row[6:9] for row in rows[:3]] == [["2.0", "0.1", "50%"], ["-", "20.0", "2000%"], ["-", "-", "-"]]
+    told = as_json(calls, peak)
+    assert [row["of_peak"] for row in told["calls"]] == pytest.approx([0.5, 20.0, 0.0, 0.0])
+    assert told["peak"]["flops"] == 4e9

@@ -164,6 +164,7 @@ class _Layer:
             tuple(writes),
             self.root.origins,
             work=2 * macs,
+            flops=2 * macs,
             scratch_bytes=scratch_bytes(batch, self.units) if layer.quantised else 0,
             kind="recurrent",
             plan=f"{self.kind} of {self.units} units, {count} directions, {steps} steps of {batch} rows",

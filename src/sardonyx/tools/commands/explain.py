@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from sardonyx.base.explanation import explanation
-from sardonyx.tools.console import print_json
+from sardonyx.base.signature import TensorInfo
+from sardonyx.frontend.summary import summarize
+from sardonyx.ort.session import InferenceSession
+from sardonyx.runtime.cores import team_size
+from sardonyx.tools import hotspots, peak
+from sardonyx.tools.console import print_json, status_line
+from sardonyx.tools.inputs import add_input_options, check_names, feeds_of
 from sardonyx.tools.models import add_model_options, open_session
+
+_SECONDS = 1.0
 
 
 def add(commands: Any) -> None:
@@ -19,15 +28,37 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help="an .onnx file")
     parser.add_argument("--brief", action="store_true", help="leave out what was considered and not done")
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="run it for a second on --input or random numbers: time, GFLOP/s, GB/s of every kernel, and how "
+        "near these come to what the machine can do",
+    )
+    add_input_options(parser)
     add_model_options(parser)
     parser.set_defaults(command_function=command)
 
 
 def command(options: argparse.Namespace) -> int:
     """Show the report."""
+    arguments = summarize(options.model).inputs if options.profile else ()
+    check_names(arguments, options)
     session, _ = open_session(options)
+    report = session.report
+    measured = _measured(session, arguments, options) if options.profile else None
     if options.json:
-        print_json({"model": options.model, **session.report.as_json()})
-    else:
-        print(explanation(session.report, refused=not options.brief))
+        profile = {"profile": hotspots.as_json(*measured)} if measured else {}
+        print_json({"model": options.model, **report.as_json(), **profile})
+        return 0
+    print(explanation(report, refused=not options.brief))
+    if measured:
+        print("\ntime of the kernels, the longest first\n" + hotspots.text(*measured))
     return 0
+
+
+def _measured(
+    session: InferenceSession, arguments: Sequence[TensorInfo], options: argparse.Namespace
+) -> tuple[list[hotspots.Hotspot], peak.Peak]:
+    values, _ = feeds_of(arguments, options)
+    with status_line(f"{options.model}: measuring"):
+        return hotspots.hotspots(session, values, _SECONDS), peak.measure(options.threads or team_size())

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from sardonyx.tools import peak
 from sardonyx.tools.commands import explain
+from sardonyx.tools.console import UserError
 from tests.unit.tools.commands.running import run
 
 
@@ -19,3 +21,24 @@ def test_text_and_json(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(explain, "explain", model, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["model"] == model and len(told["kernels"]) == 1
+    assert "profile" not in told
+
+
+def test_speeds_of_the_kernels(
+    model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(explain, "_SECONDS", 0.01)
+    monkeypatch.setattr(peak, "measure", lambda threads: peak.Peak(threads, 1e9, ((1, 1e9),)))
+    words = (model, "--profile", "--threads", "1", "--dim", "N=1000")
+    assert run(explain, "explain", *words) == 0
+    assert "GFLOP/s  GB/s  of peak" in capsys.readouterr().out
+    assert run(explain, "explain", *words, "--json") == 0
+    profile = json.loads(capsys.readouterr().out)["profile"]
+    (call,) = profile["calls"]
+    assert (call["flops"], call["traffic_bytes"]) == (2 * 3000, 4 * (3000 * 2 + 3))
+    assert call["of_peak"] == pytest.approx(call["gigabytes"]) and profile["peak"]["threads"] == 1
+
+
+def test_a_size_that_the_model_lacks_is_refused_before_anything_is_measured(model: str) -> None:
+    with pytest.raises(UserError, match="--dim M"):
+        run(explain, "explain", model, "--profile", "--dim", "M=3")
