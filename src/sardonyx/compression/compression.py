@@ -13,6 +13,7 @@ import onnx
 
 from sardonyx.compression import calibration, dynamic, few_bits, precision, static
 from sardonyx.compression.judge import Judgement, Rewrite, errors_by_node, fewest_left_alone, judged
+from sardonyx.compression.overflow import overflowing
 from sardonyx.compression.runs import Feeds, opened_with
 from sardonyx.compression.scope import every_graph, forget_unused_weights, opset
 from sardonyx.convert.finish import opened, upgraded, weights_are_no_inputs
@@ -136,6 +137,12 @@ def convert_precision(
     def whole(changing: onnx.ModelProto, left: Collection[str]) -> list[str]:
         return precision.converted(changing, _all_types(changing), to, left, edges)
 
+    if to == "fp16" and samples and opset(model) >= 7:
+        large = overflowing(model, _all_types(model), samples)
+        leave = [*leave, *large]
+        if large:
+            count = f"{len(large)} nodes stay" if len(large) > 1 else "1 node stays"
+            notes.append(f"{count} float32: float16 cannot hold all numbers there")
     taken = f"operators and weights that {to} can hold"
     task = _Task(Path(source), Path(output), model, whole, inside, samples, leave, notes, taken)
     return task.done(max_error, by_node)
