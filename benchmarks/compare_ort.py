@@ -1,109 +1,155 @@
-"""Measure the real models of the zoo beside onnxruntime; write JSON lines and docs/performance.md.
+"""Measure models beside onnxruntime, and OpenVINO where it is installed; write docs/performance.md.
 
-    python benchmarks/compare_ort.py [--quick] [--write] [--threads 1,2] [--seconds 1.0] [NAME ...]
+    python benchmarks/compare_ort.py [--quick] [--class NAME] [--threads 1,2] [--write] [MODEL ...]
 
-How it is measured: see `sardonyx.tools.bench`.
+How it is measured: see `sardonyx.tools.bench`; what: see subjects.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from subjects import CLASSES, Feeds, Subject, sizes_of, subjects
+from tables import MISSING, OTHER_PEER, PEER, PERFORMANCE, RESULTS, ROOT, Figure, report, rewrite, summary
 
-from sardonyx import targets, zoo
+import sardonyx
+from sardonyx import zoo
 from sardonyx.tools import bench
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
-PERFORMANCE = ROOT / "docs" / "performance.md"
 MARKS = ("<!-- bench:start -->", "<!-- bench:end -->")
 SUMMARY_MARKS = ("<!-- summary:start -->", "<!-- summary:end -->")
-CLASSES = {
-    "pictures": {"vision", "canonical", "detection", "segmentation", "ocr"},
-    "text": {"text"},
-    "sound": {"audio", "tts"},
-}
-TINY, TINY_US = "tiny, below 0.3 ms", 300
 ONE_NODE = "one_node (float[N] x) => (float[N] y) { y = Relu(x) }"
-NOTHING = "–"
-LARGEST_DISTANCE = {"fp32": 1e-4, "fp16": 1e-3}
+LARGEST_DISTANCE = {"fp16": 1e-3}
+OTHER_DISTANCE = 1e-4
+LARGEST_WRONG_SHARE = 0.01
+WITHOUT_OTHER_PEER = ("trees",)
+"""Classes whose operators OpenVINO does not have."""
 
 
 def main() -> int:
     """Measure and write; the exit status is 1 if an engine failed or the outputs differ."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("names", nargs="*", help="models of the zoo (default: all of fp32 and fp16)")
-    parser.add_argument("--quick", action="store_true", help="only the quick set")
+    parser.add_argument("names", nargs="*", metavar="MODEL", help="names of models (default: all)")
+    parser.add_argument("--quick", action="store_true", help="of the zoo, only the quick set; nothing else")
+    parser.add_argument(
+        "--class", dest="kinds", metavar="NAME", action="append", choices=CLASSES, help=", ".join(CLASSES)
+    )
     parser.add_argument("--threads", default="1,2", help="thread counts, by comma")
-    parser.add_argument("--seconds", type=float, default=1.0, help="per engine, model and thread count")
+    parser.add_argument("--seconds", type=float, default=0.6, help="per engine, model and thread count")
     parser.add_argument(
         "--write", action="store_true", help="rewrite docs/performance.md and the README's summary"
     )
     options = parser.parse_args()
-    names = options.names or [
-        model.name for model in zoo.models(quick=True if options.quick else None, precision=("fp32", "fp16"))
-    ]
+    began = time.monotonic()
+    chosen = selected(options.names, options.kinds or CLASSES, quick=options.quick)
     threads = [n for n in map(int, options.threads.split(",")) if n <= (os.cpu_count() or 1)]
-    paths = zoo.fetch(names)
-    rows = list(measured(names, paths, threads, options.seconds))
+    engines = installed()
+    if OTHER_PEER not in engines:
+        print(MISSING, flush=True)
+    figures: list[Figure] = []
+    failed = False
+    for subject in chosen:
+        for figure in measured(subject, threads, options.seconds, engines):
+            print(line(figure.row), flush=True)
+            figures.append(figure)
+            failed |= is_wrong(figure.row, subject.precision)
     latency = one_node_latency()
-    save(rows, latency)
-    table = report(rows, latency)
-    print(f"\n{table}")
+    save([*(figure.row for figure in figures), latency])
+    table = report(figures, latency)
+    print(f"\n{table}\n{summary(figures)}\n{(time.monotonic() - began) / 60:.1f} minutes")
     if options.write:
         rewrite(PERFORMANCE, table, MARKS)
-        rewrite(ROOT / "README.md", summary(rows), SUMMARY_MARKS)
-    return int(any(row.speed is None or is_apart(row) for row in rows))
+        rewrite(ROOT / "README.md", summary(figures), SUMMARY_MARKS)
+    return int(failed)
 
 
-def is_apart(row: bench.Row) -> bool:
-    """Whether the outputs differ more than roundings of the model's precision explain."""
-    precision = {model.name: model.precision for model in zoo.models()}.get(row.model, "fp32")
-    return row.apart is None or row.apart > LARGEST_DISTANCE.get(precision, 1e-4)
+def selected(names: Sequence[str], kinds: Iterable[str], *, quick: bool = False) -> list[Subject]:
+    """The models of these names and classes; all names if none is given.
+
+    Raises:
+        SystemExit: a name is that of no model.
+    """
+    every = subjects()
+    known = {subject.name for subject in every}
+    if unknown := sorted(set(names) - known):
+        raise SystemExit(f"no model {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
+    wanted = set(names) or ({model.name for model in zoo.models(quick=True)} if quick else known)
+    return [subject for subject in every if subject.name in wanted and subject.kind in kinds]
 
 
-def sizes_of(name: str) -> str:
-    """The shapes of a model's feeds: 1x3x48x320, 1x16; scalars and further inputs are left out."""
-    shapes = ["x".join(map(str, np.shape(feed))) for feed in zoo.feeds(name).values() if np.ndim(feed)]
-    return ", ".join(dict.fromkeys(shapes[:2]))
-
-
-def processor() -> str:
-    """The class of the processor in words."""
-    wide = "AVX-512" if targets.detect().name.startswith("x86_64-v4") else "AVX2"
-    return f"an x86-64 processor with {wide}"
+def installed() -> list[str]:
+    """Ours, and the peers that are there."""
+    others = [OTHER_PEER] if importlib.util.find_spec(OTHER_PEER) else []
+    return [bench.OURS, PEER, *others]
 
 
 def measured(
-    names: list[str], paths: dict[str, Path], threads: list[int], seconds: float
-) -> Iterable[bench.Row]:
-    """One row per model and thread count, printed as it is found."""
-    for name in names:
-        feeds = zoo.feeds(name)
-        for count in threads:
-            try:
-                row = bench.compare(paths[name], feeds, threads=count, seconds=seconds, name=name)
-            except bench.BenchError as error:
-                print(f"{name:26} {count} threads  FAILS  {error}", flush=True)
-                yield bench.Row(name, count)
-                continue
-            ours, peer = (timing.median_us / 1e3 for timing in row.timings)
-            print(
-                f"{name:26} {count} threads  {ours:10.3f} ms  onnxruntime {peer:10.3f} ms  "
-                f"{row.speed:5.2f}x  apart {row.apart:.1e}",
-                flush=True,
-            )
-            yield row
+    subject: Subject, threads: Sequence[int], seconds: float, engines: Sequence[str]
+) -> Iterable[Figure]:
+    """A figure for each of a model's feeds and each thread count; a file that is written is dropped again."""
+    if subject.kind in WITHOUT_OTHER_PEER:
+        engines = [engine for engine in engines if engine != OTHER_PEER]
+    with tempfile.TemporaryDirectory(prefix="sardonyx-bench-") as folder:
+        path, cases = subject.open(Path(folder))
+        for what, feeds in cases.items():
+            name = f"{subject.name}, {what}" if what else subject.name
+            expected = exactly(path, feeds) if subject.kind == "8-bit" else None
+            for count in threads:
+                row = one(path, feeds, engines, threads=count, seconds=seconds, name=name, expected=expected)
+                yield Figure(row, subject.kind, sizes_of(feeds))
+
+
+def one(path: Path, feeds: Feeds, engines: Sequence[str], **options: Any) -> bench.Row:
+    """A measurement, without a peer that cannot run the model; an empty row if ours or onnxruntime cannot."""
+    try:
+        return bench.compare(path, feeds, engines=engines, **options)
+    except bench.BenchError as error:
+        print(f"{options['name']:26} {options['threads']} threads  FAILS  {error}", flush=True)
+        if OTHER_PEER in engines and str(error).startswith(f"{OTHER_PEER}: "):
+            others = [engine for engine in engines if engine != OTHER_PEER]
+            return one(path, feeds, others, **options)
+        return bench.Row(options["name"], options["threads"])
+
+
+def exactly(path: Path, feeds: Feeds) -> list[Any]:
+    """What numpy makes of a model, whose sums of whole numbers are exact."""
+    options = sardonyx.SessionOptions()
+    options.add_session_config_entry("sardonyx.target", "reference")
+    outputs: list[Any] = sardonyx.InferenceSession(str(path), options).run(None, feeds)
+    return outputs
+
+
+def is_wrong(row: bench.Row, precision: str) -> bool:
+    """Whether there is no result, or ours differs more than roundings of the model's precision explain.
+
+    Points of 8 bits that lie near a border fall to either side of it, so their outputs are judged one by one.
+    """
+    if row.wrong:
+        return row.wrong[0] > LARGEST_WRONG_SHARE
+    return row.apart is None or row.apart > LARGEST_DISTANCE.get(precision, OTHER_DISTANCE)
+
+
+def line(row: bench.Row) -> str:
+    """A row as it is found, with the names of the peers and, of 8-bit models, the share of wrong outputs."""
+    parts = [f"{row.model:26} {row.threads} threads"]
+    for number, timing in enumerate(row.timings):
+        text = f"{timing.engine if number else ''} {timing.median_us / 1e3:.3f} ms".strip()
+        speed = row.speed_beside(timing.engine)
+        parts.append(f"{text} {speed:.2f}x" if speed else text)
+        if row.wrong:
+            parts[-1] += f" ({row.wrong[number]:.1%} wrong)"
+    return "  ".join(parts if row.apart is None else [*parts, f"apart {row.apart:.1e}"])
 
 
 def one_node_latency() -> bench.Row:
@@ -115,102 +161,12 @@ def one_node_latency() -> bench.Row:
         return bench.compare(path, {"x": np.arange(-4, 4, dtype=np.float32)}, name="one node")
 
 
-def save(rows: list[bench.Row], latency: bench.Row) -> None:
+def save(rows: Sequence[bench.Row]) -> None:
     """Append nothing, overwrite nothing: every run gets a file of its own."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     file = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
-    lines: list[dict[str, Any]] = [row.as_json() for row in (*rows, latency)]
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    file.write_text("".join(json.dumps(row.as_json()) + "\n" for row in rows), encoding="utf-8")
     print(f"results in {file.relative_to(ROOT)}")
-
-
-def report(rows: list[bench.Row], latency: bench.Row) -> str:
-    """The figures as Markdown: speed by model and cost of a call."""
-    threads = sorted({row.threads for row in rows})
-    version = next((row.timings[1].version for row in rows if row.timings), "")
-    facts = bench.machine()
-    head = ["model", "input"]
-    for count in threads:
-        plural = "s" if count > 1 else ""
-        head += [f"{count} thread{plural}, ms", "onnxruntime", "speed"]
-    lines = [
-        f"Medians on {processor()}, {facts['cores']} cores, Python {facts['python'].rpartition('.')[0]}, "
-        f"beside onnxruntime {version}, both in float32. Speed above 1 means that Sardonyx is faster.",
-        "",
-        line_of(head),
-        line_of(["---", "---", *["---:"] * (len(head) - 2)]),
-    ]
-    for name in dict.fromkeys(row.model for row in rows):
-        cells = [name, sizes_of(name)]
-        for count in threads:
-            cells += cells_of(next(r for r in rows if r.model == name and r.threads == count))
-        lines.append(line_of(cells))
-    means = ["**geometric mean**", ""]
-    for count in threads:
-        speeds = [row.speed for row in rows if row.threads == count and row.speed]
-        means += ["", "", f"**{bench.geometric_mean(speeds):.2f}x**" if speeds else NOTHING]
-    lines += [line_of(means), ""]
-    if latency.timings:
-        ours, peer = (timing.median_us for timing in latency.timings)
-        lines += [f"One call of `run()` on a one-node model: {ours:.1f} µs, onnxruntime {peer:.1f} µs.", ""]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def cells_of(row: bench.Row) -> list[str]:
-    """Ours, theirs, speed."""
-    if row.speed is None:
-        return ["fails", NOTHING, NOTHING]
-    ours, peer = (timing.median_us / 1e3 for timing in row.timings)
-    return [milliseconds(ours), milliseconds(peer), f"{row.speed:.2f}x"]
-
-
-def milliseconds(value: float) -> str:
-    """Three digits, without an exponent."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def line_of(cells: list[str]) -> str:
-    """A line of a Markdown table."""
-    return f"| {' | '.join(cells)} |"
-
-
-def summary(rows: list[bench.Row]) -> str:
-    """Geometric means by class of models, as Markdown."""
-    threads = sorted({row.threads for row in rows})
-    version = next((row.timings[1].version for row in rows if row.timings), "")
-    alone = {row.model: row for row in rows if row.threads == threads[0] and row.timings}
-    names: dict[str, list[str]] = {title: [] for title in (*CLASSES, TINY)}
-    categories = {model.name: model.category for model in zoo.models()}
-    for name, row in alone.items():
-        title = next((title for title, known in CLASSES.items() if categories.get(name) in known), None)
-        is_tiny = row.timings[0].median_us < TINY_US
-        names[TINY if is_tiny or title is None else title].append(name)
-    lines = [
-        f"Beside onnxruntime {version}, both in float32, on {processor()} and {bench.machine()['cores']} "
-        "cores; above 1 means that Sardonyx is faster.",
-        "",
-        line_of(["models", *(f"{count} thread{'s' if count > 1 else ''}" for count in threads)]),
-        line_of(["---", *["---:"] * len(threads)]),
-    ]
-    lines += [line_of(means_of(title, known, rows, threads)) for title, known in names.items() if known]
-    total = means_of("all", list(alone), rows, threads)
-    return "\n".join([*lines, line_of([f"**{cell}**" for cell in total])]) + "\n"
-
-
-def means_of(title: str, names: list[str], rows: list[bench.Row], threads: list[int]) -> list[str]:
-    """The cells of one line of the summary."""
-    cells = [f"{title} ({len(names)})"]
-    for count in threads:
-        speeds = [row.speed for row in rows if row.threads == count and row.speed and row.model in names]
-        cells.append(f"{bench.geometric_mean(speeds):.2f}x" if speeds else NOTHING)
-    return cells
-
-
-def rewrite(page: Path, text: str, marks: tuple[str, str]) -> None:
-    """Put a text between the two marks of a page."""
-    before, rest = page.read_text(encoding="utf-8").split(marks[0])
-    after = rest.split(marks[1])[1]
-    page.write_text(f"{before}{marks[0]}\n{text}{marks[1]}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

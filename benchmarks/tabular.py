@@ -44,9 +44,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1.0, help="per engine, model and number of rows")
     options = parser.parse_args()
-    x, y = make_classification(SAMPLES, FEATURES, n_informative=FEATURES // 2, random_state=0)
-    words = COLORS[np.random.default_rng(0).integers(0, len(COLORS), (SAMPLES, WORDS))]
-    numbers = x.astype(np.float32)
+    numbers, words, y = table()
     with tempfile.TemporaryDirectory() as folder:
         for name in options.names:
             path = Path(folder) / f"{name}.onnx"
@@ -60,6 +58,13 @@ def main() -> None:
                 print(
                     f"{name:18} {rows:7} rows {ours:12.1f} us  onnxruntime {peer:12.1f} us {row.speed:6.2f}x"
                 )
+
+
+def table() -> tuple[Array, Array, Array]:
+    """Numbers float32 [SAMPLES, FEATURES], words [SAMPLES, WORDS], and two classes that they foretell."""
+    x, y = make_classification(SAMPLES, FEATURES, n_informative=FEATURES // 2, random_state=0)
+    words = COLORS[np.random.default_rng(0).integers(0, len(COLORS), (SAMPLES, WORDS))]
+    return x.astype(np.float32), words, y
 
 
 def _sklearn(model: Any) -> Callable[[Array, Array, Array], Any]:

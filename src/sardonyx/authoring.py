@@ -32,8 +32,14 @@ class GraphWriter:
     def node(self, kind: str, inputs: Sequence[str], output: str = "", /, **attributes: Any) -> str:
         """A node of one output, after which it is named; numbered without one."""
         output = output or f"{kind.lower()}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, **attributes))
-        return output
+        return self.several(kind, inputs, [output], **attributes)[0]
+
+    def several(
+        self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any
+    ) -> list[str]:
+        """A node of several outputs, named like the first."""
+        self.nodes.append(helper.make_node(kind, list(inputs), list(outputs), name=outputs[0], **attributes))
+        return list(outputs)
 
     def model(
         self, name: str, inputs: Tensors, outputs: Tensors, opsets: Mapping[str, int], ir_version: int

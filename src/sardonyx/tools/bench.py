@@ -30,9 +30,13 @@ import numpy as np
 from sardonyx.errors import SardonyxError
 
 Feeds = Mapping[str, Any]
-ROUNDS = 5
+ROUNDS, LEAST_ROUNDS = 5, 3
+PATIENCE = 4
+"""Slow models get fewer rounds once they have taken so many times the seconds that were asked for."""
 SETTLE_SECONDS = 0.1
 OURS = "sardonyx"
+WRONG_DISTANCE = 0.01
+"""How far a value may be from the right one, as a share of the largest value of its output."""
 
 
 class BenchError(SardonyxError):
@@ -75,7 +79,8 @@ class Start:
 class Row:
     """One model at one thread count.
 
-    `apart` is the largest distance between outputs, relative to the largest value of the peer's.
+    `apart` is the largest distance between outputs, relative to the largest value of the peer's; `wrong`, one
+    an engine, the share of output values that are not what was expected, if something was.
     """
 
     model: str
@@ -83,13 +88,17 @@ class Row:
     timings: list[Timing] = field(default_factory=list)
     starts: list[Start] = field(default_factory=list)
     apart: float | None = None
+    wrong: list[float] = field(default_factory=list)
 
     @property
     def speed(self) -> float | None:
         """How many times faster than the second engine the first one is."""
-        if len(self.timings) < 2:
-            return None
-        return self.timings[1].median_us / self.timings[0].median_us
+        return self.speed_beside(self.timings[1].engine) if len(self.timings) > 1 else None
+
+    def speed_beside(self, engine: str) -> float | None:
+        """How many times faster than a peer the first engine is; None if the peer was not measured."""
+        peer = next((timing for timing in self.timings[1:] if timing.engine == engine), None)
+        return peer.median_us / self.timings[0].median_us if peer else None
 
     def as_json(self) -> dict[str, Any]:
         """A line of a results file."""
@@ -167,6 +176,7 @@ def compare(
     threads: int = 1,
     seconds: float = 1.0,
     name: str = "",
+    expected: Sequence[Any] | None = None,
 ) -> Row:
     """Time engines on the same model and feeds in turns, and compare their outputs.
 
@@ -177,6 +187,7 @@ def compare(
         threads: threads of each engine's operators.
         seconds: how long each engine runs in all; single runs may prolong it.
         name: what the row calls the model; its file's name if empty.
+        expected: the right outputs, by which each engine's are judged.
 
     Raises:
         BenchError: an engine cannot open or run the model.
@@ -193,7 +204,11 @@ def compare(
         results = [_outputs(engine, feeds_file.parent) for engine in opened]
         for engine in opened:
             engine.pause()
-        for _ in range(ROUNDS):
+        began = time.monotonic()
+        for number in range(ROUNDS):
+            is_long = time.monotonic() - began > PATIENCE * seconds * len(opened)
+            if is_long and number >= LEAST_ROUNDS:
+                break
             for engine, log in zip(opened, times, strict=True):
                 engine.resume()
                 log += engine.times_us(seconds / ROUNDS)
@@ -204,6 +219,8 @@ def compare(
         ]
     if len(results) > 1:
         row.apart = distance(results[0], results[1])
+    if expected is not None:
+        row.wrong = [wrong_share(outputs, expected) for outputs in results]
     return row
 
 
@@ -215,6 +232,18 @@ def distance(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
     if len(ours) != len(theirs):
         return math.inf
     return max((_apart(np.asarray(a), np.asarray(b)) for a, b in zip(ours, theirs, strict=True)), default=0.0)
+
+
+def wrong_share(outputs: Sequence[Any], expected: Sequence[Any]) -> float:
+    """The share of all output values further from the right ones than `WRONG_DISTANCE` of the largest.
+
+    Whole numbers and strings must be equal. Outputs of other shapes or types are wrong as a whole.
+    """
+    if len(outputs) != len(expected):
+        return 1.0
+    right = [np.asarray(value) for value in expected]
+    wrong = sum(_wrong(np.asarray(a), b) for a, b in zip(outputs, right, strict=True))
+    return wrong / max(1, sum(value.size for value in right))
 
 
 def geometric_mean(values: Sequence[float]) -> float:
@@ -264,6 +293,17 @@ def _outputs(engine: Engine, folder: Path) -> list[Any]:
 def _near_zero(dtype: np.dtype[Any]) -> float:
     """Numbers below this may be what is left of larger ones that cancel each other: 16 roundings of 1."""
     return 16 * float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
+
+
+def _wrong(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> int:
+    """How many values of an output are wrong."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return b.size
+    if a.dtype.kind != "f":
+        return int(np.count_nonzero(a != b))
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    bound = WRONG_DISTANCE * np.abs(y[np.isfinite(y)]).max(initial=0)
+    return x.size - int(np.isclose(x, y, rtol=0, atol=bound, equal_nan=True).sum())
 
 
 def _apart(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:

@@ -21,6 +21,8 @@ from typing import Any
 LEAST_RUNS = 3
 WARM_UP_SHARE = 0.1
 ERRORS_ONLY = 3
+ADAPTERS = {"openvino": "sardonyx.tools.openvino_peer"}
+"""Modules that give engines without onnxruntime's API that API."""
 
 
 class Worker:
@@ -28,7 +30,7 @@ class Worker:
 
     def __init__(self, engine: str) -> None:
         started = time.perf_counter()
-        self.engine: Any = importlib.import_module(engine)
+        self.engine: Any = importlib.import_module(ADAPTERS.get(engine, engine))
         self.make_session = self.engine.InferenceSession
         self.import_ms = 1e3 * (time.perf_counter() - started)
         self.session: Any = None

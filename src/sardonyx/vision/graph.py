@@ -28,13 +28,6 @@ class Graph(GraphWriter):
         known = any(tensor.name == name for tensor in self.constants)
         return name if known else super().constant(name, value)
 
-    def several(
-        self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any
-    ) -> list[str]:
-        """A node of several outputs, named like the first."""
-        self.nodes.append(helper.make_node(kind, list(inputs), list(outputs), name=outputs[0], **attributes))
-        return list(outputs)
-
     def batch(self, pixels: str) -> str:
         """Pixels uint8 [height, width, 3] as float32 [1, 3, height, width]."""
         wide = self.node("Cast", [pixels], "pixels", to=TensorProto.FLOAT)

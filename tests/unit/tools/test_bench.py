@@ -63,3 +63,39 @@ def test_nan_and_infinities_must_be_in_the_same_places() -> None:
 
 def test_geometric_mean() -> None:
     assert bench.geometric_mean([0.5, 2.0]) == pytest.approx(1)
+
+
+def test_the_share_of_wrong_values() -> None:
+    right = [np.array([100.0, 1.0, np.nan, 0.0]), np.array([1, 2])]
+    assert bench.wrong_share(right, right) == 0
+    near = [np.array([100.9, 1.9, np.nan, -0.9]), np.array([1, 2])]
+    assert bench.wrong_share(near, right) == 0
+    far = [np.array([101.1, 1.0, 0.0, 0.0]), np.array([1, 3])]
+    assert bench.wrong_share(far, right) == 0.5
+    assert bench.wrong_share([right[0][:2], right[1]], right) == pytest.approx(4 / 6)
+    assert bench.wrong_share([right[0], right[1].astype(float)], right) == pytest.approx(2 / 6)
+    assert bench.wrong_share(right[:1], right) == 1
+
+
+def test_outputs_are_judged_by_what_was_expected(model: Path) -> None:
+    feeds = {"x": np.zeros((1, 64), np.float32)}
+    expected = np.full((1, 64), 1 / 64, np.float32)
+    expected[0, :16] = 0
+    row = bench.compare(model, feeds, engines=PEERS, seconds=0.01, expected=[expected])
+    assert row.wrong == [0.25, 0.25] and row.as_json()["wrong"] == [0.25, 0.25]
+
+
+def test_a_speed_beside_each_peer() -> None:
+    timings = [bench.Timing(name, "1", us, us, us, 9) for name, us in (("a", 10.0), ("b", 20.0), ("c", 5.0))]
+    row = bench.Row("net", 1, timings)
+    assert [row.speed, *(row.speed_beside(n) for n in "abcd")] == [2, None, 2, 0.5, None]
+    assert bench.Row("net", 1, timings[:1]).speed is None
+
+
+@pytest.mark.parametrize(("seconds", "rounds"), [(100.0, bench.ROUNDS), (0.0, bench.LEAST_ROUNDS)])
+def test_slow_models_get_fewer_rounds(
+    seconds: float, rounds: int, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.Engine, "times_us", lambda engine, seconds: [1.0])
+    row = bench.compare(model, {"x": np.ones((8, 64), np.float32)}, engines=PEERS, seconds=seconds)
+    assert [timing.runs for timing in row.timings] == [rounds, rounds]

