@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sardonyx.monitor.capture import Collection
+from sardonyx.monitor.monitoring import MonitorOptions
 from sardonyx.protocol.records import NewKey
 from tests.gateway.running import running
 
@@ -15,8 +17,8 @@ from tests.gateway.running import running
 @pytest.mark.slow
 def test_the_administration_answers_as_its_openapi_text_says(tmp_path: Path) -> None:
     """Every check but one: some words that the schema allows are refused, such as an alias of digits."""
-    pytest.importorskip("schemathesis", reason="schemathesis is not installed")
-    with running(tmp_path / "home") as gateway:
+    home = tmp_path / "home"
+    with running(home, monitoring=MonitorOptions(home, {"*": Collection()})) as gateway:
         key = gateway.administration.keys.create(NewKey(name="root", role="admin"), "test")
         gateway.watch.refresh()
         url = f"{gateway.server.http_url}/api"

@@ -202,6 +202,8 @@ def test_queries_reach_nothing_else(tmp_path: Path) -> None:
         f"ATTACH '{tmp_path / 'db'}'",
         "SELECT * FROM nothing",
         "SELEC",
+        "",
+        "-- a remark",
     ):
         with pytest.raises(ValueError):
             rows(log, sql)

@@ -24,6 +24,7 @@ _ERRORS = (
     Code.CONFLICT,
     Code.TOO_LARGE,
     Code.QUOTA,
+    Code.UNSUPPORTED,
     Code.UNAVAILABLE,
 )
 _UPLOAD = {

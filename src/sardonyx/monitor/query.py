@@ -57,10 +57,11 @@ def answer(
     with tables(store, model, since_s, until_s) as connection:
         try:
             found = connection.execute(sql)
-            names = [column[0] for column in found.description or ()]
-            return names, found.fetchmany(limit)
+            if found is not None:
+                return [column[0] for column in found.description or ()], found.fetchmany(limit)
         except duckdb.Error as error:
             raise ValueError(str(error)) from error
+    raise ValueError("the query holds no statement")
 
 
 def _view(

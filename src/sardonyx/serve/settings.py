@@ -7,6 +7,7 @@ chosen by who starts the server, never over the network.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ _TRACE_DEFAULTS: dict[str, Any] = {
     "log_frequency": "0",
     "trace_mode": _FILE,
 }
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _LOG_SWITCHES = ("log_info", "log_warning", "log_error")
 _LOG_FORMATS = ("default", "ISO8601")
 
@@ -59,7 +61,7 @@ class TraceSettings:
     def change(self, given: Mapping[str, Any], model: str = "") -> dict[str, Any]:
         """Change what is given; None goes back to the default. INVALID_ARGUMENT for what makes no sense."""
         mode = self._all["trace_mode"]
-        changed = {key: v if v is None else _trace_value(key, v, mode) for key, v in given.items()}
+        changed = {key: _trace_value(key, value, mode) for key, value in given.items()}
         held = self._models.setdefault(model, {}) if model else self._all
         for key, value in changed.items():
             if value is not None:
@@ -94,6 +96,8 @@ class TraceSettings:
 def _trace_value(key: str, value: Any, mode: str) -> Any:
     if key not in _TRACE_DEFAULTS:
         raise invalid(f"unknown trace setting '{key}'; the settings are {', '.join(_TRACE_DEFAULTS)}")
+    if value is None:
+        return None
     if key == "trace_file":
         raise invalid("trace file location can not be updated through network protocol")
     values = (
@@ -113,7 +117,7 @@ def _trace_value(key: str, value: Any, mode: str) -> Any:
             raise invalid(f"trace mode '{values[0]}' cannot be chosen here; only '{mode}' can")
         return values[0]
     least = -1 if key == "trace_count" else 0
-    if not values[0].lstrip("-").isdecimal() or int(values[0]) < least:
+    if not _NUMBER.fullmatch(values[0]) or int(values[0]) < least:
         raise invalid(f"trace setting '{key}' must be a number from {least} on, got '{values[0]}'")
     return values[0]
 

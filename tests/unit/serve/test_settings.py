@@ -34,6 +34,9 @@ def test_a_model_differs_from_all_until_it_goes_back() -> None:
         {"trace_count": -2},
         {"trace_mode": "opentelemetry"},
         {"trace_rate": [1, 2]},
+        {"trace_rate": "--1"},
+        {"trace_count": "9" * 5000},
+        {"7": None},
     ],
 )
 def test_what_makes_no_sense_changes_nothing(given: dict[str, Any]) -> None:

@@ -184,7 +184,7 @@ def _operation(path: str, answer: str, body: str, summary: str) -> dict[str, Any
     names = [part.split("}")[0] for part in path.split("{")[1:]]
     found: dict[str, Any] = {"description": "done"}
     if answer == _EVENTS:
-        found["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+        found["content"] = {"text/event-stream": {}}
     elif answer:
         found["content"] = {"application/json": {"schema": _named(answer)}}
     error = {"description": "refused", "content": {"application/json": {"schema": _named("Error")}}}
