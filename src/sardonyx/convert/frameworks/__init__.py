@@ -13,7 +13,7 @@ FRAMEWORKS: dict[str, Framework] = {
             "sklearn",
             ("sklearn", "skl2onnx"),
             "tables",
-            ("scikit-learn", "skl2onnx", "onnxmltools", "lightgbm", "xgboost"),
+            ("scikit-learn", "skl2onnx", "lightgbm", "xgboost", "xgboost-cpu"),
             ("sklearn", "imblearn"),
         ),
         Framework(

@@ -96,10 +96,10 @@ def valued(graph: GraphWriter, value: str, outputs: int) -> Tensors:
     return {"value": (TensorProto.FLOAT, ["batch", outputs])}
 
 
-def labelled(graph: GraphWriter, value: str, classes: Array) -> Tensors:
-    """The outputs `label` and `probabilities`; of two classes `value` is the second one's alone."""
+def labelled(graph: GraphWriter, value: str, classes: Array, total: float = 1) -> Tensors:
+    """The outputs `label` and `probabilities`; of two, `value` is the second's and `total` is of both."""
     if len(classes) == 2:
-        other = graph.node("Sub", [graph.unnamed(np.float32(1)), value])
+        other = graph.node("Sub", [graph.unnamed(np.float32(total)), value])
         value = graph.node("Concat", [other, value], axis=1)
     graph.node("Identity", [value], "probabilities")
     best = graph.node("ArgMax", ["probabilities"], axis=1, keepdims=0)

@@ -23,13 +23,16 @@ PLAIN = (
 )
 
 
-def written(graph: GraphWriter, dumped: dict[str, Any], classes: Array | None) -> Tensors:
+def written(
+    graph: GraphWriter, dumped: dict[str, Any], classes: Array | None, *, is_raw: bool = False
+) -> Tensors:
     """The model, after `x` float32 [batch, features].
 
     Args:
         graph: takes the nodes.
         dumped: what the booster tells of itself.
         classes: the labels in the order of the scores, or None if it foretells values.
+        is_raw: the scores stand as they are where probabilities would.
 
     Returns:
         The outputs: `label` and `probabilities`, or `value` [batch, 1] or [batch, outputs].
@@ -38,8 +41,10 @@ def written(graph: GraphWriter, dumped: dict[str, Any], classes: Array | None) -
     for at, tree in enumerate(dumped["tree_info"]):
         trees.add(at, tree["tree_structure"])
     raw = _raw(graph, trees, dumped)
-    value = _converted(graph, raw, str(dumped.get("objective", "")))
-    return valued(graph, value, trees.outputs) if classes is None else labelled(graph, value, classes)
+    value = raw if is_raw else _converted(graph, raw, str(dumped.get("objective", "")))
+    if classes is None:
+        return valued(graph, value, trees.outputs)
+    return labelled(graph, value, classes, total=0 if is_raw else 1)
 
 
 def has_linear_leaves(dumped: dict[str, Any]) -> bool:

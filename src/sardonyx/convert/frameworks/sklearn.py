@@ -1,4 +1,4 @@
-"""scikit-learn: fitted estimators and pipelines through skl2onnx, with LightGBM and XGBoost inside them.
+"""scikit-learn: fitted estimators and pipelines through skl2onnx.
 
 Decides which answers of an estimator the outputs of its ONNX model stand for.
 """
@@ -6,7 +6,6 @@ Decides which answers of an estimator the outputs of its ONNX model stand for.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches, shaped
-from sardonyx.convert.frameworks import sklearn_categories
+from sardonyx.convert.frameworks import sklearn_boosting, sklearn_categories
 from sardonyx.convert.frameworks import sklearn_columns as columns
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tables import Table
@@ -100,11 +99,15 @@ def _stacked(answer: Any) -> Any:
 def _converted(model: Any, feeds: Feeds, request: Request) -> bytes:
     import skl2onnx
 
-    _register_boosting()
     last = columns.last_step(model)
     options = {id(last): {"zipmap": False} if _has_zipmap(last) else {}}
     opset = {**OPSET, "": request.opset or OPSET[""]}
-    with warnings.catch_warnings(), _whole_numbers(), sklearn_categories.registered():
+    with (
+        warnings.catch_warnings(),
+        _whole_numbers(),
+        sklearn_boosting.registered(),
+        sklearn_categories.registered(),
+    ):
         warnings.simplefilter("ignore")
         try:
             proto = skl2onnx.convert_sklearn(
@@ -170,38 +173,3 @@ def _whole_numbers() -> Iterator[None]:
         yield
     finally:
         tree_ensemble.add_node = original
-
-
-def _register_boosting() -> None:
-    """Let skl2onnx convert estimators of LightGBM and XGBoost inside pipelines."""
-    if importlib.util.find_spec("onnxmltools") is None:
-        return
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common.shape_calculator import (
-        calculate_linear_classifier_output_shapes as of_classifier,
-    )
-    from skl2onnx.common.shape_calculator import (
-        calculate_linear_regressor_output_shapes as of_regressor,
-    )
-
-    def register(package: str, classifier: str, regressor: str, convert: Any, **options: Any) -> None:
-        module = importlib.import_module(package)
-        update_registered_converter(
-            getattr(module, classifier),
-            classifier,
-            of_classifier,
-            convert,
-            options={"nocl": [True, False], "zipmap": [True, False, "columns"], **options},
-        )
-        update_registered_converter(
-            getattr(module, regressor), regressor, of_regressor, convert, options=options
-        )
-
-    if importlib.util.find_spec("lightgbm") is not None:
-        from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
-
-        register("lightgbm", "LGBMClassifier", "LGBMRegressor", convert_lightgbm, split=None)
-    if importlib.util.find_spec("xgboost") is not None:
-        from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
-
-        register("xgboost", "XGBClassifier", "XGBRegressor", convert_xgboost)

@@ -38,7 +38,7 @@ def registered() -> Iterator[None]:
         update_registered_converter(
             kind,
             f"Sardonyx{kind.__name__}",
-            _shapes,
+            shapes,
             _converter(original),
             overwrite=True,
             options=options if kind is HistGradientBoostingClassifier else None,
@@ -49,7 +49,7 @@ def registered() -> Iterator[None]:
         names.update({kind: alias for kind, alias in before.items() if alias is not None})
 
 
-def _shapes(operator: Any) -> None:
+def shapes(operator: Any) -> None:
     """Types and shapes of the outputs; inputs may be columns of any types."""
     from skl2onnx.common import data_types
 
