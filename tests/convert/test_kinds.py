@@ -21,6 +21,7 @@ from sardonyx.convert import ConvertError, kind_of
 from sardonyx.convert.kinds import is_pickle
 
 HDF = b"\x89HDF\r\n\x1a\n"
+COREML = b"\x08\x04\x12\x02\x0a\x00" + b"\xa2\x1f\x02\x0a\x00"  # version, description, a neural network
 RIDGE = pickle.dumps(Ridge())
 MODEL = onnx.parser.parse_model(
     '<ir_version: 8, opset_import: ["" : 17]> a (float[1] x) => (float[1] y) {y = Abs(x)}'
@@ -92,6 +93,8 @@ def test_a_function_is_of_torch() -> None:
         (b"hello", "of an unknown kind"),
         (b"GGUF" + bytes(8), "llama"),
         (b"MATLAB 5.0 MAT-file", "exportONNXNetwork"),
+        (COREML, "a model of Core ML, from which no converter to ONNX is kept"),
+        (archive("m.mlpackage/Manifest.json", "m.mlpackage/Data/m.mlmodel"), "of Core ML"),
         (pickle.dumps({"a": 1}), "pickle of an unknown framework"),
         (pickle.dumps(np.zeros(2)), "pickle of an unknown framework"),
         (b"\x40\0\0\0\0\0\0\0" + b'{"w":{"dtype":"F32","data_offsets":[0,4]}}', "config.json"),
@@ -105,6 +108,15 @@ def test_what_is_of_no_use_is_named(data: bytes, said: str, tmp_path: Path) -> N
     path.write_bytes(data)
     with pytest.raises(ConvertError, match=said):
         kind_of(str(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("Manifest.json", '{"itemInfoEntries": {}}'), ("coremldata.bin", "\0")]
+)
+def test_folders_of_core_ml_are_named(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConvertError, match="convert the model that it was made of"):
+        kind_of(str(tmp_path))
 
 
 def test_what_is_not_there_is_named() -> None:

@@ -20,11 +20,13 @@ from sardonyx.convert.frameworks import FRAMEWORKS
 from sardonyx.convert.functions import is_function, kind_of_function
 
 HEAD_BYTES = 1 << 20
+COREML_KINDS = 200
+"""The first number of a field in Core ML's Model.proto that holds a kind of model; ONNX has none as high."""
 FOLDERS = (
     ("saved_model.pb", "tensorflow"),
     ("model_index.json", "diffusers"),
     ("inference.pdmodel", "paddle"),
-    ("Manifest.json", "coreml"),
+    ("coremldata.bin", "coreml"),
 )
 
 
@@ -60,6 +62,9 @@ _ADVICE = {
     "weights": "holds weights without the network they belong to; build the model in Python, load them, "
     "and give package.module:function, which returns it",
     "safetensors": "holds weights alone; give the folder with its config.json",
+    "coreml": "is a model of Core ML, from which no converter to ONNX is kept (onnxmltools' ended with "
+    "coremltools 3.1 and knows no ML programs), and which answers on Apple's systems alone, so that nothing "
+    "could be compared; convert the model that it was made of, in PyTorch, TensorFlow or scikit-learn",
     "gguf": "is a model of llama.cpp; there is no converter from GGUF",
     "diffusers": "is a pipeline of several networks; convert the folder of each of them by itself",
     "matlab": "is MATLAB's own format; exportONNXNetwork(net, 'model.onnx') there writes ONNX",
@@ -71,6 +76,8 @@ def _of_folder(path: Path) -> str:
     for name, kind in FOLDERS:
         if (path / name).is_file():
             return kind
+    if "itemInfoEntries" in _json(path / "Manifest.json"):
+        return "coreml"
     names = {entry.name for entry in path.iterdir()}
     if "config.json" in names:
         config = _json(path / "config.json")
@@ -88,7 +95,7 @@ def _of_folder(path: Path) -> str:
 def _json(path: Path) -> dict[str, object]:
     try:
         data = json.loads(path.read_bytes())
-    except ValueError:
+    except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}
 
@@ -149,6 +156,8 @@ def _of_zip(path: Path) -> str:
     tops = {name.partition("/")[2] for name in names}
     if "schema.json" in names:
         return "sklearn"
+    if "Manifest.json" in ends and any(name.endswith(".mlmodel") for name in names):
+        return "coreml"
     if {"config.json", "model.weights.h5"} <= set(names):
         return "keras"
     if "constants.pkl" in ends and any(name.startswith("code/") for name in tops):
@@ -231,13 +240,17 @@ def _globals(data: bytes) -> list[str]:
 def _of_protobuf(path: Path, head: bytes) -> str:
     import onnx
     from google.protobuf.message import DecodeError
+    from google.protobuf.unknown_fields import UnknownFieldSet
 
-    if path.suffix in (".mlmodel", ".pdmodel"):
-        return {".mlmodel": "coreml", ".pdmodel": "paddle"}[path.suffix]
+    if path.suffix == ".pdmodel":
+        return "paddle"
     if head[:1] != b"\x08":
         return "unknown"
     try:
         model = onnx.ModelProto.FromString(path.read_bytes())
     except DecodeError:
         return "unknown"
-    return "onnx" if model.HasField("graph") and model.opset_import else "unknown"
+    if model.HasField("graph") and model.opset_import:
+        return "onnx"
+    is_coreml = any(field.field_number >= COREML_KINDS for field in UnknownFieldSet(model))
+    return "coreml" if is_coreml else "unknown"

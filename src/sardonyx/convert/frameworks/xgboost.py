@@ -35,8 +35,10 @@ def load(source: str, request: Request) -> Any:
     except (xgboost.core.XGBoostError, UnicodeDecodeError) as error:
         said = first_line(error)
         raise ConvertError(f"{source} cannot be read by XGBoost: {said}; is the file whole?") from error
-    is_classifier = described(booster).objective in CLASSIFYING
-    estimator = (xgboost.XGBClassifier if is_classifier else xgboost.XGBRegressor)()
+    objective = described(booster).objective
+    is_ranker, is_classifier = objective.startswith("rank:"), objective in CLASSIFYING
+    kind = "XGBRanker" if is_ranker else "XGBClassifier" if is_classifier else "XGBRegressor"
+    estimator = getattr(xgboost, kind)()
     estimator.load_model(source)
     return estimator
 

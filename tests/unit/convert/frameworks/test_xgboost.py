@@ -44,6 +44,9 @@ def test_what_tells_classes(objective: str, expected: list[int] | None) -> None:
 def test_files(tmp_path: Path) -> None:
     trained("binary:logistic").save_model(tmp_path / "m.ubj")
     trained("reg:squarederror").save_model(tmp_path / "m.json")
+    ranks = theirs.XGBRanker(**SETTINGS).fit(ROWS, VALUES, group=[20, 20])
+    ranks.save_model(tmp_path / "r.ubj")
+    assert isinstance(xgboost.load(str(tmp_path / "r.ubj"), Request()), theirs.XGBRanker)
     (tmp_path / "broken.json").write_text('{"learner": {')
     (tmp_path / "m.pkl").write_bytes(pickle.dumps({"is": "pickled"}))
     assert isinstance(xgboost.load(str(tmp_path / "m.ubj"), Request()), theirs.XGBClassifier)
