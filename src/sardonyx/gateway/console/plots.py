@@ -11,6 +11,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from sardonyx.base import svg
 from sardonyx.gateway.console.view import number_text
 
 _WIDTH, _HEIGHT, _BOTTOM, _LEFT = 480, 160, 26, 52
@@ -54,16 +55,16 @@ def trend(values: Sequence[float | None], threshold: float | None, title: str) -
     drawn = [
         _line("base", _LEFT, _BASE),
         f'<path class="trend" d="{path}"/>',
-        f'<circle class="dot" cx="{points[-1][0]:.1f}" cy="{points[-1][1]:.1f}" r="3.5"/>',
-        _text(_LEFT, _HEIGHT - 4, "first", "start"),
-        _text(_WIDTH, _HEIGHT - 4, "last run", "end"),
+        svg.dot(*points[-1], 3.5, "dot"),
+        svg.text(_LEFT, _HEIGHT - 4, "first", "start"),
+        svg.text(_WIDTH, _HEIGHT - 4, "last run", "end"),
     ]
     if threshold is None or _BASE - y(threshold) > _LINE:
-        drawn.append(_text(_LEFT - 6, _BASE + 4, "0", "end"))
+        drawn.append(svg.text(_LEFT - 6, _BASE + 4, "0", "end"))
     if threshold is not None:
         drawn += [
             _line("limit", _LEFT, y(threshold)),
-            _text(_LEFT - 6, y(threshold) + 4, number_text(threshold), "end"),
+            svg.text(_LEFT - 6, y(threshold) + 4, number_text(threshold), "end"),
         ]
     return _svg("".join(drawn), title)
 
@@ -71,30 +72,27 @@ def trend(values: Sequence[float | None], threshold: float | None, title: str) -
 def _edges(edges: Sequence[float]) -> str:
     last = len(edges) - 1
     places = ((0, "start"), (len(edges) // 2, "middle"), (last, "end"))
-    return "".join(_text(i / last * _WIDTH, _HEIGHT - 5, number_text(edges[i]), side) for i, side in places)
+    return "".join(
+        svg.text(i / last * _WIDTH, _HEIGHT - 5, number_text(edges[i]), side) for i, side in places
+    )
 
 
 def _labels(labels: Sequence[str], step: float) -> str:
     every = max(1, len(labels) // _MOST_LABELS) if step < 50 else 1
     most = max(3, int(step / 11)) * every
     return "".join(
-        _text((i + 0.5) * step, _HEIGHT - 5, _short(label, most), "middle")
+        svg.text((i + 0.5) * step, _HEIGHT - 5, _short(label, most), "middle")
         for i, label in enumerate(labels)
         if i % every == 0
     )
 
 
 def _bar(kind: str, left: float, width: float, height: float) -> str:
-    place = f'x="{left:.1f}" y="{_BASE - height:.1f}"'
-    return f'<rect class="{kind}" {place} width="{max(width, 0.5):.1f}" height="{height:.1f}"/>'
-
-
-def _text(x: float, y: float, content: str, side: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{side}">{escape(content)}</text>'
+    return svg.bar(left, _BASE - height, max(width, 0.5), height, kind)
 
 
 def _line(kind: str, left: float, y: float) -> str:
-    return f'<line class="{kind}" x1="{left}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    return svg.line(left, y, _WIDTH, y, kind)
 
 
 def _short(text: str, most: int) -> str:

@@ -12,8 +12,9 @@ from sardonyx.frontend.summary import summarize
 from sardonyx.ort.options import SessionOptions
 from sardonyx.ort.session import InferenceSession
 from sardonyx.runtime.cores import team_size
-from sardonyx.tools import bench, hotspots
+from sardonyx.tools import bench, hotspots, peak, roofline
 from sardonyx.tools.console import UserError, print_json, status_line, table, time_text
+from sardonyx.tools.hotspots import Hotspot
 from sardonyx.tools.inputs import add_input_options, check_names, feeds_of
 from sardonyx.tools.models import add_json_option
 
@@ -40,6 +41,12 @@ def add(commands: Any) -> None:
         "--precision", choices=PRECISIONS, help="how contractions are computed (default fp32)"
     )
     parser.add_argument("--profile", action="store_true", help="show which calls take how long")
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE.svg",
+        help="draw the longest kernels as bars, and all below the roofline of this machine; for one MODEL",
+    )
     add_input_options(parser)
     add_json_option(parser)
     parser.set_defaults(command_function=command)
@@ -49,6 +56,8 @@ def command(options: argparse.Namespace) -> int:
     """Measure the models."""
     if options.seconds <= 0 or options.threads < 0:
         raise UserError("--seconds and --threads take positive numbers")
+    if options.picture and len(options.models) > 1:
+        raise UserError("--picture draws one MODEL; give each a call and a file of its own")
     if options.precision is not None:
         os.environ[PRECISION.env] = options.precision
     engines = (bench.OURS, options.peer) if options.peer else (bench.OURS,)
@@ -61,7 +70,9 @@ def command(options: argparse.Namespace) -> int:
         if not options.json:
             print(_line(row), flush=True)
             if options.profile:
-                print(_profile(path, options), flush=True)
+                print(hotspots.text(_profile(path, options)), flush=True)
+    if options.picture:
+        _draw(options.models[0], options)
     if options.json:
         print_json([row.as_json() for row in rows])
     else:
@@ -77,12 +88,22 @@ def _measure(path: str, engines: tuple[str, ...], options: argparse.Namespace) -
     )
 
 
-def _profile(path: str, options: argparse.Namespace) -> str:
+def _profile(path: str, options: argparse.Namespace) -> list[Hotspot]:
     chosen = SessionOptions()
     chosen.intra_op_num_threads = options.threads or team_size()
     session = InferenceSession(path, chosen)
     values, _ = feeds_of(summarize(path).inputs, options)
-    return hotspots.text(hotspots.hotspots(session, values, options.seconds))
+    return hotspots.hotspots(session, values, options.seconds)
+
+
+def _draw(path: str, options: argparse.Namespace) -> None:
+    with status_line(f"{path}: drawing"):
+        most = peak.measure(options.threads or team_size())
+        drawn = roofline.draw(_profile(path, options), most, Path(path).stem)
+    try:
+        options.picture.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--picture {options.picture}: {error.strerror}; choose another file") from None
 
 
 def _line(row: bench.Row) -> str:

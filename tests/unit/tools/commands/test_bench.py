@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sardonyx.tools import bench as measuring
+from sardonyx.tools import peak
 from sardonyx.tools.bench import Row, Timing
 from sardonyx.tools.commands import bench
 from sardonyx.tools.console import UserError
@@ -59,6 +61,22 @@ def test_differing_outputs_are_a_failure(
 def test_numbers_that_make_no_sense(words: tuple[str, ...], model: str) -> None:
     with pytest.raises(UserError, match="--seconds and --threads take positive numbers"):
         run(bench, "bench", model, *words)
+
+
+def test_a_picture_of_the_kernels(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(measuring, "compare", lambda *_, **__: row(None, 1.0))
+    monkeypatch.setattr(peak, "measure", lambda threads: peak.Peak(threads, 1e9, ((1, 1e9),)))
+    file = tmp_path / "net.svg"
+    words = (model, "--picture", str(file), "--seconds", "0.01", "--threads", "1")
+    assert run(bench, "bench", *words, "--json") == 0
+    assert json.loads(capsys.readouterr().out), "stdout stays JSON"
+    assert ">net</text>" in file.read_text(encoding="utf-8")
+    with pytest.raises(UserError, match="draws one MODEL"):
+        run(bench, "bench", model, *words)
+    with pytest.raises(UserError, match="No such file or directory; choose another file"):
+        run(bench, "bench", model, "--picture", str(tmp_path / "no" / "net.svg"), *words[3:])
 
 
 def test_the_hot_calls(model: str, capsys: pytest.CaptureFixture[str]) -> None:
