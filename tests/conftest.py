@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from sardonyx.base.garbage import uncollected
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
@@ -40,6 +43,15 @@ class Golden:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the expected texts")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Modules and tests live on, so the collector looks at them neither while they are made nor later."""
+    with uncollected():
+        result = yield
+    gc.freeze()
+    return result
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import joblib
 import lightgbm
 import numpy as np
 import pytest
-import skops.io
 import xgboost
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -35,8 +35,24 @@ def mixed_pipeline() -> Any:
     columns = ColumnTransformer(
         [("n", numbers, ["alcohol", "ash"]), ("c", OneHotEncoder(handle_unknown="ignore"), ["hue"])]
     )
-    named = np.array(["low", "middle", "high"])[CLASSES]
-    return make_pipeline(columns, HistGradientBoostingClassifier(max_iter=5)).fit(MIXED, named)
+    return make_pipeline(columns, HistGradientBoostingClassifier(max_iter=5))
+
+
+LEVELS = np.array(["low", "middle", "high"])[CLASSES]
+ESTIMATORS = {
+    "linear": (make_pipeline(StandardScaler(), LogisticRegression()), FRAME, CLASSES),
+    "forest": (RandomForestClassifier(10, random_state=0), MATRIX, CLASSES),
+    "Bayes": (GaussianNB(), MATRIX, CLASSES),
+    "support vectors": (make_pipeline(StandardScaler(), LinearSVC()), MATRIX, CLASSES),
+    "regression": (Ridge(), MATRIX, CLASSES),
+    "scaler": (StandardScaler(), FRAME, None),
+    "texts": (make_pipeline(TfidfVectorizer(), Ridge()), ["a word", "two words"], [0, 1]),
+    "mixed": (mixed_pipeline(), MIXED, LEVELS),
+    "LightGBM": (
+        make_pipeline(StandardScaler(), lightgbm.LGBMClassifier(n_estimators=4, verbose=-1)),
+        *(FRAME, CLASSES),
+    ),
+}
 
 
 class Louder(xgboost.XGBRegressor):
@@ -46,22 +62,14 @@ class Louder(xgboost.XGBRegressor):
         return 2 * super().predict(*rows, **settings)
 
 
-ESTIMATORS = (
-    make_pipeline(StandardScaler(), LogisticRegression()).fit(FRAME, CLASSES),
-    RandomForestClassifier(10, random_state=0).fit(MATRIX, CLASSES),
-    GaussianNB().fit(MATRIX, CLASSES),
-    make_pipeline(StandardScaler(), LinearSVC()).fit(MATRIX, CLASSES),
-    Ridge().fit(MATRIX, CLASSES),
-    StandardScaler().fit(FRAME),
-    make_pipeline(TfidfVectorizer(), Ridge()).fit(["a word", "two words"], [0, 1]),
-    mixed_pipeline(),
-    make_pipeline(StandardScaler(), lightgbm.LGBMClassifier(n_estimators=4, verbose=-1)).fit(FRAME, CLASSES),
-)
+def fitted(name: str) -> Any:
+    model, rows, goal = ESTIMATORS[name]
+    return clone(model).fit(rows, goal)
 
 
-@pytest.mark.parametrize("model", ESTIMATORS, ids=lambda model: " ".join(repr(model).split())[:60])
-def test_live_estimators_convert(model: Any) -> None:
-    converted = from_sklearn(model)
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_live_estimators_convert(name: str) -> None:
+    converted = from_sklearn(fitted(name))
     assert converted.parity.holds and converted.parity.drawn
     assert len(converted.parity.outputs) == len(converted.session().get_outputs())
 
@@ -77,7 +85,7 @@ def test_boosters_convert() -> None:
 
 
 def test_raw_columns_are_inputs_by_name(tmp_path: Path) -> None:
-    converted = from_sklearn(mixed_pipeline(), sample=MIXED)
+    converted = from_sklearn(fitted("mixed"), sample=MIXED)
     session = sardonyx.InferenceSession(str(converted.save(tmp_path / "new" / "model.onnx")))
     assert [(row.name, row.type, row.shape) for row in session.get_inputs()] == [
         ("alcohol", "tensor(float)", ["batch", 1]),
@@ -101,7 +109,7 @@ def test_files_convert(suffix: str, tmp_path: Path) -> None:
     elif suffix == "ubj":
         xgboost.XGBClassifier(n_estimators=3).fit(MATRIX, CLASSES).save_model(path)
     else:
-        (skops.io.dump if suffix == "skops" else joblib.dump)(ESTIMATORS[0], path)
+        import_module("skops.io" if suffix == "skops" else "joblib").dump(fitted("linear"), path)
     sample = tmp_path / "sample.csv"
     FRAME.to_csv(sample, index=False)
     converted = convert(path, tmp_path / "m.onnx", sample=sample)
@@ -121,13 +129,13 @@ def test_what_cannot_be_converted_is_named() -> None:
 
 
 def test_a_sample_must_fit() -> None:
-    model = mixed_pipeline()
+    model = fitted("mixed")
     with pytest.raises(ConvertError, match="no column 'hue'"):
         from_sklearn(model, sample=MIXED.drop(columns="hue"))
     with pytest.raises(ConvertError, match="'ash' of the sample is not a number"):
         from_sklearn(model, sample=MIXED.assign(ash="dust"))
     with pytest.raises(ConvertError, match="reads 13 columns"):
-        from_sklearn(ESTIMATORS[0], sample=MATRIX[:, :4])
+        from_sklearn(fitted("linear"), sample=MATRIX[:, :4])
 
 
 def test_a_model_that_says_something_else_is_not_written(tmp_path: Path) -> None:
