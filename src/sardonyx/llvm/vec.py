@@ -152,10 +152,7 @@ class Loop:
 
 
 class Function:
-    """Writes one function in SSA form, line by line.
-
-    `with module_function as f:` is not needed: call `finish()` once after the last `ret`.
-    """
+    """Writes one function in SSA form, line by line; call `finish` once, after the last `ret`."""
 
     def __init__(
         self,
