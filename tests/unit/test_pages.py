@@ -12,7 +12,12 @@ import onnx
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", *(f"docs/guides/{path.name}" for path in sorted((ROOT / "docs/guides").glob("*.md"))))
+OPENING = "```python\n"
+PAGES = [
+    str(path.relative_to(ROOT))
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs/guides").glob("*.md")))
+    if OPENING in path.read_text(encoding="utf-8")
+]
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```\n(.*?)^```\n)?", re.M | re.S)
 MODEL = """<ir_version: 10, opset_import: ["" : 20]>
 agraph (float[batch, 8] x) => (float[batch, 4] y) <float[8, 4] w = {WEIGHTS}> {
@@ -26,8 +31,9 @@ def test_code_prints_what_the_page_shows(page: str, tmp_path: Path) -> None:
     """Each page in a process and a folder of its own, in which `model.onnx` is as the pages assume."""
     weights = ", ".join(f"{value:.3f}" for value in np.random.default_rng(1).normal(size=32))
     onnx.save(onnx.parser.parse_model(MODEL.replace("WEIGHTS", weights)), tmp_path / "model.onnx")
-    blocks = BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
-    assert blocks, f"{page} has no code"
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = BLOCK.findall(text)
+    assert len(blocks) == text.count(OPENING), f"a block of {page} does not end or is indented"
     (tmp_path / "page.py").write_text(f"\nprint({NEXT!r})\n".join(code for code, _ in blocks))
     done = subprocess.run(
         [sys.executable, "page.py"],
