@@ -421,9 +421,12 @@ def conv(
     group: int,
 ) -> Array:
     """y[n, o, p] = sum over i, k of xpad[n, i, p*stride + k*dilation] * w[o, i, k], per group of channels."""
-    wide = np.float64 if dt.by_numpy(x.dtype).is_float else np.int64
     per, out = x.shape[1] // group, w.shape[0] // group
     kernel, batch = w.shape[2:], x.shape[0]
+    kind = np.float64 if dt.by_numpy(x.dtype).is_float else np.int64
+    most_x, most_w = (float(np.abs(a.astype(np.float64)).max(initial=0)) for a in (x, w))
+    # Small whole numbers too: their sums are exact, and numpy multiplies them a hundred times faster so.
+    wide = np.float64 if most_x * most_w * w.size < 1 << 53 else kind
     x = pad(x, np.zeros((), x.dtype), low=(0, 0, *low), high=(0, 0, *high)).astype(wide)
     x, w = x.reshape(batch, group, per, *x.shape[2:]), w.astype(wide).reshape(group, out, per, *kernel)
     spans = list(zip(kernel, dilations, strides, x.shape[3:], strict=True))
@@ -436,7 +439,7 @@ def conv(
         ]
         part = x[(..., *at)].reshape(batch, group, per, y.shape[3])
         y += w[(..., *tap)] @ part
-    return y.reshape(batch, group * out, *positions)
+    return y.reshape(batch, group * out, *positions).astype(kind, copy=False)
 
 
 def conv_transpose(
@@ -460,11 +463,10 @@ def conv_transpose(
     ]
     room = [max(f, lo + o) for f, lo, o in zip(full, low, out, strict=True)]
     y = np.zeros((n, group, w.shape[1], *room))
-    xs, ws = x.reshape(n, group, per, *x.shape[2:]), w.reshape(group, per, w.shape[1], *w.shape[2:])
+    xs = x.reshape(n, group, per, *x.shape[2:]).astype(np.float64)
+    ws = w.reshape(group, per, w.shape[1], *w.shape[2:]).astype(np.float64)
     for tap in np.ndindex(*w.shape[2:]):
-        part = np.einsum(
-            "ngi...,gio->ngo...", xs.astype(np.float64), ws[(slice(None),) * 3 + tap].astype(np.float64)
-        )
+        part = np.einsum("ngi...,gio->ngo...", xs, ws[(slice(None),) * 3 + tap])
         at = tuple(
             slice(k * d, k * d + (s - 1) * st + 1, st)
             for k, d, s, st in zip(tap, dilations, x.shape[2:], strides, strict=True)

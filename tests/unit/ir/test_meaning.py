@@ -202,6 +202,15 @@ def test_convolution_and_its_gradient(case: dict[str, Any]) -> None:
     assert np.sum(gradient * x) == np.sum(g * y), "the two are adjoint"
 
 
+@pytest.mark.parametrize("largest", [100, 1 << 24, 1 << 40])
+def test_a_convolution_of_whole_numbers_is_exact(largest: int) -> None:
+    x, w = np.array([[[largest, 1, -largest]]]), np.array([[[largest + 1, 3]]])
+    y = meaning.conv(x, w, strides=(1,), dilations=(1,), low=(0,), high=(0,), group=1)
+    modulus = 1 << 64
+    expected = [(largest * (largest + 1) + 3) % modulus, (largest + 1 - 3 * largest) % modulus]
+    assert y.dtype == np.int64 and [v % modulus for v in y.reshape(-1).tolist()] == expected
+
+
 def test_blocked_images_mean_the_same() -> None:
     rng = np.random.default_rng(1)
     x, w = (
