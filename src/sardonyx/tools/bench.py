@@ -35,8 +35,11 @@ PATIENCE = 4
 """Slow models get fewer rounds once they have taken so many times the seconds that were asked for."""
 SETTLE_SECONDS = 0.1
 OURS = "sardonyx"
-WRONG_DISTANCE = 0.01
-"""How far a value may be from the right one, as a share of the largest value of its output."""
+WRONG_DISTANCE = 0.1
+"""How far a value may be from the right one, as a share of the largest value of its output.
+
+Right engines are up to 0.05 apart on 8-bit models: a number near a border falls to either side of it.
+"""
 
 
 class BenchError(SardonyxError):

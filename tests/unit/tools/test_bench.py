@@ -68,9 +68,9 @@ def test_geometric_mean() -> None:
 def test_the_share_of_wrong_values() -> None:
     right = [np.array([100.0, 1.0, np.nan, 0.0]), np.array([1, 2])]
     assert bench.wrong_share(right, right) == 0
-    near = [np.array([100.9, 1.9, np.nan, -0.9]), np.array([1, 2])]
+    near = [np.array([109.0, 10.0, np.nan, -9.0]), np.array([1, 2])]
     assert bench.wrong_share(near, right) == 0
-    far = [np.array([101.1, 1.0, 0.0, 0.0]), np.array([1, 3])]
+    far = [np.array([111.0, 1.0, 0.0, 0.0]), np.array([1, 3])]
     assert bench.wrong_share(far, right) == 0.5
     assert bench.wrong_share([right[0][:2], right[1]], right) == pytest.approx(4 / 6)
     assert bench.wrong_share([right[0], right[1].astype(float)], right) == pytest.approx(2 / 6)
