@@ -163,7 +163,7 @@ def memory(module: Any, client: Any, *, as_json: Any) -> None:
         np.testing.assert_array_equal(again, LEFT + RIGHT)
         assert "in0" in str(as_json(client.get_system_shared_memory_status()))
         refused(partial(client.register_system_shared_memory, "in0", "/x", 1), "already in manager")
-        refused(partial(client.register_system_shared_memory, "bad", "/../etc/passwd", 1), "no key")
+        refused(partial(client.register_system_shared_memory, "bad", "/../etc/passwd", 1), "not a key")
         refused(partial(client.register_system_shared_memory, "big", "/sardonyx_none", 1), "Unable to open")
     finally:
         client.unregister_system_shared_memory("in0")

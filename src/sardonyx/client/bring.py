@@ -82,7 +82,7 @@ def _triton_version(name: str, model: Path, version: Path, config: Config, scrat
     files = [file for file in (version / wanted, *sorted(version.glob("*.onnx"))) if file.is_file()]
     if not files:
         kinds = sorted({file.name for file in version.iterdir()}) or ["nothing"]
-        backend = config.get("backend") or config.get("platform") or "no ONNX file"
+        backend = config.get("backend") or config.get("platform") or "not an ONNX file"
         return Brought(name, origin=origin, why=f"it is {backend}: {', '.join(kinds)}")
     folder = scratch / f"{len(list(scratch.iterdir()))}"
     shutil.copytree(version, folder)

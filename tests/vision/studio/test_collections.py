@@ -57,7 +57,7 @@ def test_folders_of_a_zip_are_labels(parts: Collection) -> None:
         ("c.png", ""),
     ]
     assert parts.classes == ["cats"] and parts.counts()[NONE] == 1
-    with pytest.raises(VisionError, match=r"broken\.zip is no \.zip"):
+    with pytest.raises(VisionError, match=r"broken\.zip is not a \.zip"):
         parts.add("broken.zip", content[:40])
 
 

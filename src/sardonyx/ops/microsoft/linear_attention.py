@@ -134,7 +134,7 @@ def linear_attention(
 
 
 def _unit(x: Value) -> Value:
-    return x / ((x * x).sum(3) + 1e-12).sqrt()
+    return x / ((x * x).sum(3) + 1e-6).sqrt()
 
 
 @op("GatedDeltaNet", domain=MICROSOFT)

@@ -55,8 +55,7 @@ def gated_delta_net(d: Draw) -> Call:
         rates = [d.within((values,), -1, 1, np.float32) for _ in "ab"]
     attributes: dict[str, Any] = {"update_rule": rule, "gate_activation": gate, "qk_l2_norm": int(d.flag())}
     attributes["beta_activation"] = d.one_of("none", "sigmoid")
-    coarse = 400.0 if gate == "sigmoid" else 16.0  # onnxruntime approximates that function
-    return Call([q, k, v, None, decay, beta, fed, *rates], 2, peer, steps * width, coarse, **attributes)
+    return Call([q, k, v, None, decay, beta, fed, *rates], 2, peer, steps * width, 16.0, **attributes)
 
 
 @recipe("HyperConnectionPreMix", "HyperConnectionPostMix", domain=CONTRIB, types="f32 f16")
