@@ -133,7 +133,9 @@ def linear_attention(
     return y.cast(query.dtype), last.cast(dtype)
 
 
-def _unit(x: Value, least: float) -> Value:
+def _unit(x: Value, gate: str) -> Value:
+    # onnxruntime's kernel for this gate has an epsilon that its others do not have.
+    least = 1e-6 if gate in ("sigmoid", "kda") else 1e-12
     return x / ((x * x).sum(3) + least).sqrt()
 
 
@@ -181,9 +183,7 @@ def gated_delta_net(
     if not isinstance(heads, int) or not isinstance(queries, int):
         raise needs_size(queries if isinstance(heads, int) else heads, "the number of heads")
     times = _together(queries, heads) // queries
-    # onnxruntime's kernel for this gate has an epsilon that its others do not have.
-    least = 1e-6 if gate_activation in ("sigmoid", "kda") else 1e-12
-    q, k = (_unit(tokens(x), least) if qk_l2_norm else tokens(x) for x in (query, key))
+    q, k = (_unit(tokens(x), gate_activation) if qk_l2_norm else tokens(x) for x in (query, key))
     parts = {"q": _spread(q, times), "k": _spread(k, times), "v": tokens(value)}
     if fades and decay is not None:
         columns = (heads, 1 if decay.rank == value.rank - 1 else depth)
