@@ -130,15 +130,16 @@ def convert_precision(
         CompressionError: as `quantize`.
     """
     model, notes = _read(Path(source), least_opset=13 if to == "bf16" else 1)
+    types = _all_types(model)
 
     def inside(changing: onnx.ModelProto, left: Collection[str]) -> list[str]:
         return precision.converted(changing, _all_types(changing), to, left)
 
     def whole(changing: onnx.ModelProto, left: Collection[str]) -> list[str]:
-        return precision.converted(changing, _all_types(changing), to, left, edges)
+        return precision.converted(changing, types, to, left, edges)
 
     if to == "fp16" and samples and opset(model) >= 7:
-        large = overflowing(model, _all_types(model), samples)
+        large = overflowing(model, types, samples)
         leave = [*leave, *large]
         if large:
             count = f"{len(large)} nodes stay" if len(large) > 1 else "1 node stays"

@@ -109,13 +109,12 @@ class SubGraph(Protocol):
         """What a formula makes of the body, which it builds in place, as a graph with inputs `formals`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Formula:
-    """A body that a formula writes over its arguments alone; `results` names what it gives."""
+class _Written:
+    """What bodies that a formula writes have in common: names of arguments and results."""
 
+    __slots__ = ()
     arguments: tuple[str, ...]
     results: tuple[str, ...]
-    inline: Callable[..., tuple[Value, ...]]
 
     @property
     def inputs(self) -> tuple[Formal, ...]:
@@ -126,6 +125,15 @@ class Formula:
     def outputs(self) -> tuple[Formal, ...]:
         """Its outputs, of any type and shape."""
         return tuple(Formal(name, None, None) for name in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Formula(_Written):
+    """A body that a formula writes over its arguments alone; `results` names what it gives."""
+
+    arguments: tuple[str, ...]
+    results: tuple[str, ...]
+    inline: Callable[..., tuple[Value, ...]]
 
     def close(self, formals: Sequence[Value], args: Sequence[Value] | None = None) -> Body:
         """The formula over `args`, by default the formals, as a graph of its own."""
@@ -142,23 +150,13 @@ class Formula:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class Around(_Written):
     """A body that a formula writes around a subgraph of the model; `results` names what it gives."""
 
     inner: SubGraph
     arguments: tuple[str, ...]
     results: tuple[str, ...]
     formula: Callable[[Inline, Sequence[Value]], Sequence[Value]]
-
-    @property
-    def inputs(self) -> tuple[Formal, ...]:
-        """Its formal inputs, of any type and shape."""
-        return tuple(Formal(name, None, None) for name in self.arguments)
-
-    @property
-    def outputs(self) -> tuple[Formal, ...]:
-        """Its outputs, of any type and shape."""
-        return tuple(Formal(name, None, None) for name in self.results)
 
     def inline(self, *args: Value) -> tuple[Value, ...]:
         """What the formula gives, built among the values around it."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sardonyx.tools.console import UserError, bytes_text, print_json, table, time_text
+from sardonyx.tools.console import UserError, bytes_text, print_json, status_line, table, time_text
 from sardonyx.tools.inputs import add_input_options, check_names, feeds_of
 from sardonyx.tools.models import add_json_option, refuse_to_overwrite
 
@@ -69,6 +70,17 @@ def samples_for(options: argparse.Namespace) -> tuple[list[dict[str, Any]], bool
     if not options.samples.exists():
         raise UserError(f"--samples {options.samples}: there is no such file")
     return samples_of(options.samples, inputs, mean=options.mean, std=options.std), False
+
+
+def write(
+    options: argparse.Namespace, output: Path, compress: Callable[..., Compressed], kind: str, **own: Any
+) -> None:
+    """Compress the model as the shared options and the command's `own` say, and print what it is worth."""
+    samples, random = samples_for(options)
+    shared = {name: getattr(options, name) for name in ("leave", "max_error", "by_node")}
+    with status_line(f"writing {output}"):
+        made = compress(options.model, output, kind, samples, **shared, **own)
+    tell(options, made, random)
 
 
 def tell(options: argparse.Namespace, made: Compressed, random: bool) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sardonyx.tools.compressing import add_options, output_of, samples_for, tell
-from sardonyx.tools.console import status_line
+from sardonyx.tools.compressing import add_options, output_of, write
 from sardonyx.tools.inputs import check_input_options
 
 
@@ -29,18 +28,5 @@ def command(options: argparse.Namespace) -> int:
     from sardonyx.compression import convert_precision
 
     check_input_options(options)
-    output = output_of(options, options.to)
-    samples, random = samples_for(options)
-    with status_line(f"converting {options.model}"):
-        made = convert_precision(
-            options.model,
-            output,
-            options.to,
-            samples,
-            edges=options.edges,
-            leave=options.leave,
-            max_error=options.max_error,
-            by_node=options.by_node,
-        )
-    tell(options, made, random)
+    write(options, output_of(options, options.to), convert_precision, options.to, edges=options.edges)
     return 0

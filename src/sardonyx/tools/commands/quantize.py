@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from sardonyx.tools.compressing import add_options, output_of, samples_for, tell
-from sardonyx.tools.console import UserError, status_line
+from sardonyx.tools.compressing import add_options, output_of, write
+from sardonyx.tools.console import UserError
 from sardonyx.tools.inputs import check_input_options
 
 
@@ -48,23 +48,14 @@ def command(options: argparse.Namespace) -> int:
     output = output_of(options, "int4" if options.kind == "weights" and options.bits != 8 else "int8")
     if options.kind == "static" and options.samples is None and not options.input:
         raise UserError("static ranges need --samples: inputs as the model will see them")
-    samples, random = samples_for(options)
-    with status_line(f"quantizing {options.model}"):
-        made = quantize(
-            options.model,
-            output,
-            options.kind,
-            samples,
-            method=options.method,
-            percentile=options.percentile,
-            per_channel=not options.per_tensor,
-            kinds=tuple(options.operators.split(",")) if options.operators else None,
-            bits=options.bits,
-            block=options.block,
-            symmetric=options.symmetric,
-            leave=options.leave,
-            max_error=options.max_error,
-            by_node=options.by_node,
-        )
-    tell(options, made, random)
+    write(
+        *(options, output, quantize, options.kind),
+        method=options.method,
+        percentile=options.percentile,
+        per_channel=not options.per_tensor,
+        kinds=tuple(options.operators.split(",")) if options.operators else None,
+        bits=options.bits,
+        block=options.block,
+        symmetric=options.symmetric,
+    )
     return 0
