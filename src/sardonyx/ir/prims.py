@@ -16,6 +16,7 @@ import numpy as np
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.ir import conditions, meaning
+from sardonyx.ir.late import LOADERS
 from sardonyx.ir.obligation import Conditions, none
 
 Array = np.ndarray[Any, Any]
@@ -199,8 +200,6 @@ _ROWS: tuple[Prim, ...] = (
     ),
 )
 
-_ELSEWHERE = {"reference": "sardonyx.frontend.fallback"}
-
 
 def load_algorithms() -> None:
     """Import every file of ir/algorithms/, so that all primitives are in the table."""
@@ -210,13 +209,10 @@ def load_algorithms() -> None:
 
 
 class _Table(dict[str, Prim]):
-    """Primitives by name. Cached programs run without their operators, whose own ones are found late."""
+    """Primitives by name. A program from the cache asks for those whose files nothing has imported yet."""
 
     def __missing__(self, name: str) -> Prim:
-        if name in _ELSEWHERE:
-            importlib.import_module(_ELSEWHERE[name])
-        else:
-            load_algorithms()
+        LOADERS.get(name, load_algorithms)()
         if name not in self:
             raise KeyError(name)
         return self[name]

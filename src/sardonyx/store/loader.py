@@ -19,6 +19,7 @@ from sardonyx.base.knobs import CompileOptions, cache_folder
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.progress import told_after
 from sardonyx.errors import NeedsContent, RunError
+from sardonyx.ir.late import register_late
 from sardonyx.runtime import cache, cores
 from sardonyx.runtime.cache import Cache
 from sardonyx.runtime.program import Program
@@ -57,6 +58,14 @@ def load_program(
     target = executable(by_name(options.target)) if options.target else detect()
     goal = Goal(target, Policy(options.precision, options.winograd))
     return _Loader(model, options, goal, cache.at(cache_folder(options.cache)), tell).program()
+
+
+def _load_fallback() -> None:
+    """A program from the cache may hold nodes that ONNX's reference evaluator runs."""
+    from sardonyx.frontend import fallback as fallback
+
+
+register_late("reference", _load_fallback)
 
 
 class _Loader:

@@ -101,6 +101,34 @@ def test_a_warm_start_imports_neither_compiler_nor_onnx(text: str, tmp_path: Pat
             np.testing.assert_array_equal(a, e)
 
 
+DECODE = """
+import sys
+import numpy as np
+import sardonyx
+session = sardonyx.InferenceSession(sys.argv[1])
+assert "sardonyx.frontend" not in sys.modules
+(picture,) = session.run(None, {"x": np.fromfile(sys.argv[2], np.uint8)})
+print(session.report.counters["compiles"], picture.tolist())
+"""
+
+
+def test_a_warm_start_finds_the_reference_evaluator_once_a_node_needs_it(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.fromarray(np.uint8([[[1, 2, 3], [4, 5, 6]]])).save(tmp_path / "picture.png")
+    file = tmp_path / "model.onnx"
+    file.write_bytes(model("agraph (uint8[N] x) => (uint8[H, W, 3] y) { y = ImageDecoder(x) }"))
+    assert sardonyx.InferenceSession(file).report.fallbacks[0].op == "ImageDecoder"
+    done = subprocess.run(
+        [sys.executable, "-c", DECODE, str(file), str(tmp_path / "picture.png")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stdout.strip() == "0 [[[1, 2, 3], [4, 5, 6]]]", done.stderr
+
+
 def test_a_found_program_has_its_report() -> None:
     data = scaled()
     cold, warm = load_program(data, options()), load_program(data, options())
