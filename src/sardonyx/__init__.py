@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from sardonyx.base.lazy import lazy
+from sardonyx.ort.names import PUBLIC
 from sardonyx.version import __version__
 
 if TYPE_CHECKING:
@@ -129,77 +131,15 @@ __all__ = [
     "set_seed",
 ]
 
-_HOMES = {
-    "alias": ("as_onnxruntime",),
-    "ort.custom": ("TensorType", "op"),
-    "ir.value": ("Value",),
-    "ort.adapter": ("AdapterFormat", "LoraAdapter"),
-    "ort.binding": ("IOBinding",),
-    "ort.device": ("OrtDevice", "OrtDeviceVendorId"),
-    "ort.enums": ("ExecutionMode", "ExecutionOrder", "GraphOptimizationLevel"),
-    "ort.logger": (
-        "set_default_logger_callback",
-        "set_default_logger_severity",
-        "set_default_logger_verbosity",
-    ),
-    "ort.hardware": (
-        "OrtEpAssignedNode",
-        "OrtEpAssignedSubgraph",
-        "OrtEpDevice",
-        "OrtHardwareDevice",
-        "OrtHardwareDeviceType",
-        "get_ep_devices",
-    ),
-    "ort.memory": (
-        "OrtAllocatorType",
-        "OrtArenaCfg",
-        "OrtDeviceMemoryType",
-        "OrtExecutionProviderDevicePolicy",
-        "OrtMemType",
-        "OrtMemoryInfo",
-        "OrtMemoryInfoDeviceType",
-        "copy_tensors",
-        "create_and_register_allocator",
-        "create_and_register_allocator_v2",
-    ),
-    "ort.metadata": ("ModelMetadata", "NodeArg"),
-    "ort.model_compiler": ("ModelCompiler", "OrtCompileApiFlags", "OrtExternalInitializerInfo"),
-    "ort.options": ("RunOptions", "SessionOptions"),
-    "ort.native": ("SessionIOBinding",),
-    "ort.ortvalue": ("OrtValue",),
-    "ort.session": ("InferenceSession",),
-    "ort.sparse": ("OrtSparseFormat", "SparseTensor"),
-    "ort.environment": (
-        "disable_telemetry_events",
-        "enable_telemetry_events",
-        "get_all_providers",
-        "get_available_providers",
-        "get_build_info",
-        "get_device",
-        "get_version_string",
-        "has_collective_ops",
-        "preload_dlls",
-        "print_debug_info",
-        "set_global_thread_pool_sizes",
-        "set_seed",
-    ),
-}
 _MODULES = ("backend", "capi", "datasets", "errors")
+_named = lazy(
+    __name__,
+    *(PUBLIC, {"alias": ("as_onnxruntime",), "ir.value": ("Value",), "ort.custom": ("TensorType", "op")}),
+)
 
 
 def __getattr__(name: str) -> object:
-    if name in _MODULES:
-        return importlib.import_module(f"sardonyx.{name}")
-    for home, names in _HOMES.items():
-        if name in names:
-            value: object = getattr(importlib.import_module(f"sardonyx.{home}"), name)
-            globals()[name] = value
-            return value
-    if name[:1].isalpha():
-        absent = importlib.import_module("sardonyx.ort.absent")
-        if name in absent.REASONS:
-            return getattr(absent, name)
-    raise AttributeError(f"module 'sardonyx' has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}") if name in _MODULES else _named(name)
 
 
 def __dir__() -> list[str]:

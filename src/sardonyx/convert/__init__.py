@@ -5,8 +5,9 @@ Names are imported when first used: these files also run where neither the engin
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from sardonyx.base.lazy import lazy
 
 if TYPE_CHECKING:
     from sardonyx.convert.conversion import Converted, convert
@@ -56,11 +57,4 @@ __all__ = [
     "kind_of",
 ]
 
-
-def __getattr__(name: str) -> object:
-    for home, names in _HOMES.items():
-        if name in names:
-            value: object = getattr(importlib.import_module(f"sardonyx.convert.{home}"), name)
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module 'sardonyx.convert' has no attribute {name!r}")
+__getattr__ = lazy(__name__, _HOMES)

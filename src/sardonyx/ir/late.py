@@ -12,5 +12,5 @@ LOADERS: dict[str, Callable[[], object]] = {}
 
 
 def register_late(prim: str, load: Callable[[], object]) -> None:
-    """Let `load` be called when a primitive is first asked for that is not in the table; it must register it."""
+    """Let `load` be called when a primitive that is not in the table is first asked for; it registers it."""
     LOADERS[prim] = load

@@ -5,8 +5,9 @@ Names are imported when first used; scikit-learn and pandas are needed then (`sa
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from sardonyx.base.lazy import lazy
 
 if TYPE_CHECKING:
     from sardonyx.train.table import TrainError
@@ -15,16 +16,4 @@ if TYPE_CHECKING:
 _HOMES = {"table": ("TrainError",), "training": ("Settings", "Trained", "train")}
 __all__ = ["Settings", "TrainError", "Trained", "train"]
 
-
-def __getattr__(name: str) -> object:
-    for home, names in _HOMES.items():
-        if name in names:
-            try:
-                return getattr(importlib.import_module(f"sardonyx.train.{home}"), name)
-            except ModuleNotFoundError as error:
-                if (error.name or "").startswith("sardonyx"):
-                    raise
-                raise ImportError(
-                    f"training needs {error.name}; pip install 'sardonyx[train]'", name=error.name
-                ) from error
-    raise AttributeError(f"module 'sardonyx.train' has no attribute {name!r}")
+__getattr__ = lazy(__name__, _HOMES, needed="training needs {}; pip install 'sardonyx[train]'")

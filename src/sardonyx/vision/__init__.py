@@ -5,8 +5,9 @@ Names are imported when first used; scikit-learn and Pillow are needed then (`sa
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from sardonyx.base.lazy import lazy
 
 if TYPE_CHECKING:
     from sardonyx.vision.pictures import VisionError
@@ -15,17 +16,4 @@ if TYPE_CHECKING:
 _HOMES = {"pictures": ("VisionError",), "training": ("Settings", "Trained", "train")}
 __all__ = ["Settings", "Trained", "VisionError", "train"]
 
-
-def __getattr__(name: str) -> object:
-    for home, names in _HOMES.items():
-        if name in names:
-            try:
-                return getattr(importlib.import_module(f"sardonyx.vision.{home}"), name)
-            except ModuleNotFoundError as error:
-                if (error.name or "").startswith("sardonyx"):
-                    raise
-                raise ImportError(
-                    f"training on pictures needs {error.name}; pip install 'sardonyx[vision]'",
-                    name=error.name,
-                ) from error
-    raise AttributeError(f"module 'sardonyx.vision' has no attribute {name!r}")
+__getattr__ = lazy(__name__, _HOMES, needed="training on pictures needs {}; pip install 'sardonyx[vision]'")

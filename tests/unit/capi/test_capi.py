@@ -16,15 +16,16 @@ from sardonyx.capi import (
 from sardonyx.ort import absent
 from sardonyx.ort.environment import get_version_string
 from sardonyx.ort.exceptions import STATUS, Fail
+from sardonyx.ort.names import PUBLIC, STATE
 from sardonyx.ort.session import InferenceSession
 
 ALL = [_pybind_state, onnxruntime_inference_collection, onnxruntime_pybind11_state]
-ELSEWHERE = onnxruntime_pybind11_state._ELSEWHERE
+HOMES = [*PUBLIC.items(), *STATE.items()]
 
 
 @pytest.mark.parametrize("module", ALL)
 def test_names_of_other_modules_are_theirs(module: ModuleType) -> None:
-    for home, names in ELSEWHERE.items():
+    for home, names in HOMES:
         for name in names:
             expected = getattr(importlib.import_module(f"sardonyx.{home}"), name)
             assert getattr(module, name) is expected, name
