@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-STYLE = """
-svg { color-scheme: light dark; font: 12px system-ui, sans-serif;
-  --ink: #1b1b1b; --soft: #666; --line: #d8d8d8; --mark: #2f6fab; --other: #b5532a; --paper: #fff }
-@media (prefers-color-scheme: dark) {
-  svg { --ink: #e8e8e8; --soft: #a5a5a5; --line: #444; --mark: #7fb4e6; --other: #e39a72; --paper: #16181a }
-}
+_LIGHT = "--ink: #1b1b1b; --soft: #666; --line: #d8d8d8; --mark: #2f6fab; --other: #b5532a; --paper: #fff"
+_DARK = "--ink: #e8e8e8; --soft: #a5a5a5; --line: #444; --mark: #7fb4e6; --other: #e39a72; --paper: #16181a"
+
+
+def colours(of: str) -> str:
+    """The CSS that names colours to an element and all in it, light or dark as its reader likes."""
+    return (
+        f"{of} {{ color-scheme: light dark; {_LIGHT} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ {of} {{ {_DARK} }} }}"
+    )
+
+
+STYLE = f"\n{colours('svg')}\n"
+STYLE += """svg { font: 12px system-ui, sans-serif }
 text { fill: var(--ink) } text.soft { fill: var(--soft) } text.head { font-weight: 600 }
 text.title { font-size: 16px; font-weight: 600 }
 .paper { fill: var(--paper) } .mark { fill: var(--mark) } .other { fill: var(--other) }
@@ -36,6 +44,12 @@ def bar(x: float, y: float, width: float, height: float, kind: str = "") -> str:
 def line(x1: float, y1: float, x2: float, y2: float, kind: str = "") -> str:
     """A straight line."""
     return f'<line{_kind(kind)} x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def course(points: Iterable[tuple[float, float]], kind: str = "") -> str:
+    """Straight lines from point to point."""
+    places = " L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    return f'<path{_kind(kind)} d="M{places}"/>'
 
 
 def dot(x: float, y: float, radius: float, kind: str = "", hint: str = "") -> str:

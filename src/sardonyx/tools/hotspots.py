@@ -1,75 +1,23 @@
-"""Where the time of a run goes: the calls of a program, timed and named by the ONNX nodes they compute.
+"""The calls of a run as people read them: a table of the slowest, and JSON of all.
 
-Must not know how a call is timed.
+Must not know how they are timed.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
-from sardonyx.ort.feeds import FeedSpec, prepare
-from sardonyx.ort.session import InferenceSession
-from sardonyx.runtime.runnable import CallTime
+from sardonyx.ort.hotspots import Hotspot
 from sardonyx.tools.console import table, time_text
 from sardonyx.tools.peak import Peak
 
-_LEAST_RUNS = 3
 _NODES_SHOWN = 4
 
 
-class Hotspot(NamedTuple):
-    """One call: medians over the runs; `plan` says how it is computed.
-
-    `flops` and `traffic_bytes`: what it computes, and must read and write; 0 = unknown.
-    """
-
-    nodes: tuple[str, ...]
-    kernel: str
-    plan: str
-    busy_ns: float
-    wait_ns: float
-    flops: int = 0
-    traffic_bytes: int = 0
-
-    @property
-    def gflops(self) -> float:
-        """Thousands of millions of floating-point operations a second."""
-        return self.flops / self.busy_ns if self.busy_ns else 0.0
-
-    @property
-    def gigabytes(self) -> float:
-        """Thousands of millions of bytes a second."""
-        return self.traffic_bytes / self.busy_ns if self.busy_ns else 0.0
-
-    def of_peak(self, peak: Peak) -> float:
-        """The share of what the machine could do at most; 0 = unknown."""
-        return peak.share(self.flops, self.traffic_bytes, self.busy_ns * 1e-9) if self.busy_ns else 0.0
-
-
-def hotspots(session: InferenceSession, feeds: Mapping[str, Any], seconds: float) -> list[Hotspot]:
-    """The calls of a run in order, timed again and again for that many seconds."""
-    program = session._program
-    values = [prepare(feeds[info.name], FeedSpec.of(info)) for info in program.inputs]
-    end = time.monotonic() + seconds
-    runs: list[list[CallTime]] = []
-    while time.monotonic() < end or len(runs) < _LEAST_RUNS:
-        runs.append(program.profile(values)[1])
-    plans = {(note.name, note.origins): f"{note.kind} {note.plan}" for note in session.report.kernels}
-    return [
-        Hotspot(
-            calls[0].origins,
-            calls[0].name,
-            plans.get((calls[0].name, calls[0].origins), calls[0].name),
-            statistics.median(call.busy_ns for call in calls),
-            statistics.median(call.wait_ns for call in calls),
-            calls[0].flops,
-            calls[0].traffic_bytes,
-        )
-        for calls in zip(*runs, strict=False)
-    ]
+def of_peak(call: Hotspot, peak: Peak) -> float:
+    """The share of what the machine could do at most; 0 = unknown."""
+    return peak.share(call.flops, call.traffic_bytes, call.busy_ns * 1e-9) if call.busy_ns else 0.0
 
 
 def text(calls: Sequence[Hotspot], peak: Peak | None = None, most: int = 20) -> str:
@@ -95,7 +43,7 @@ def text(calls: Sequence[Hotspot], peak: Peak | None = None, most: int = 20) -> 
 def as_json(calls: Sequence[Hotspot], peak: Peak) -> dict[str, Any]:
     """All calls in order with their speeds, and the peak that these are shares of."""
     rows = [
-        {**call._asdict(), "gflops": call.gflops, "gigabytes": call.gigabytes, "of_peak": call.of_peak(peak)}
+        {**call._asdict(), "gflops": call.gflops, "gigabytes": call.gigabytes, "of_peak": of_peak(call, peak)}
         for call in calls
     ]
     return {"calls": rows, "peak": peak._asdict()}
@@ -109,5 +57,5 @@ def _speeds(call: Hotspot, peak: Peak) -> tuple[str, str, str]:
     return (
         f"{call.gflops:.1f}" if call.flops else "-",
         f"{call.gigabytes:.1f}" if call.traffic_bytes else "-",
-        f"{call.of_peak(peak):.0%}" if call.flops or call.traffic_bytes else "-",
+        f"{of_peak(call, peak):.0%}" if call.flops or call.traffic_bytes else "-",
     )

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from sardonyx.base import svg
 from sardonyx.base.explanation import layer_of
+from sardonyx.ort.hotspots import Hotspot
 from sardonyx.tools.console import time_text
-from sardonyx.tools.hotspots import Hotspot
+from sardonyx.tools.hotspots import of_peak
 from sardonyx.tools.peak import Peak
 
 _WIDTH, _EDGE, _ROW = 1000, 24, 18
@@ -151,9 +152,9 @@ def _intensity(call: Hotspot) -> float:
 
 def _speed(call: Hotspot, peak: Peak) -> str:
     if call.flops:
-        return f", {call.gflops:.0f} GFLOP/s, {call.of_peak(peak):.0%} of peak"
+        return f", {call.gflops:.0f} GFLOP/s, {of_peak(call, peak):.0%} of peak"
     if call.traffic_bytes:
-        return f", {call.gigabytes:.0f} GB/s, {call.of_peak(peak):.0%} of peak"
+        return f", {call.gigabytes:.0f} GB/s, {of_peak(call, peak):.0%} of peak"
     return ""
 
 

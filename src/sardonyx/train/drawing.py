@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base import svg
+
 Array = np.ndarray[Any, Any]
 SIDE, EDGE = 320, 44
 MOST_POINTS = 1500
-STYLE = """
-:root { color-scheme: light dark;
-  --ink: #1b1b1b; --soft: #666; --line: #d8d8d8; --mark: #2f6fab; --paper: #fff }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e8e8e8; --soft: #a5a5a5; --line: #444; --mark: #7fb4e6; --paper: #16181a }
-}
+STYLE = (
+    svg.colours(":root")
+    + """
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
@@ -27,9 +26,10 @@ th { color: var(--soft); font-weight: normal }
 .doubt { border-left: 3px solid #c77700; padding: .2rem .8rem; margin: .4rem 0 }
 .bar { background: var(--mark); height: .7rem; min-width: 1px }
 svg { max-width: 100%; height: auto } svg text { fill: var(--soft); font-size: 11px }
-.axis { stroke: var(--line); fill: none } .mark { fill: var(--mark) }
-.line { stroke: var(--mark); fill: none }
+.axis { stroke: var(--line); fill: none } .mark, .thin { fill: var(--mark) } .thin { fill-opacity: .5 }
+.course { stroke: var(--mark); fill: none }
 """
+)
 
 
 def document(title: str, parts: Iterable[str]) -> str:
@@ -46,18 +46,21 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
 
 
-def _frame(labels: str, marks: str, low: str, high: str) -> str:
-    across, up = labels.split("|")
-    end = SIDE - 8
+def _frame(across: str, up: str, marks: Iterable[str], low: str, high: str) -> str:
+    """A square plot with its diagonal, both axes from `low` to `high`."""
+    base, end = SIDE - EDGE, SIDE - 8
+    parts = [
+        svg.course(((EDGE, 8), (EDGE, base), (end, base)), "axis"),
+        svg.line(EDGE, base, end, 8, "axis"),
+        *marks,
+        svg.text(EDGE, base + 14, low),
+        svg.text(end, base + 14, high, "end"),
+        svg.text((EDGE + end) / 2, SIDE - 8, across, "middle"),
+        f'<g transform="translate(14 {base / 2}) rotate(-90)">{svg.text(0, 0, up, "middle")}</g>',
+    ]
     return (
         f'<svg viewBox="0 0 {SIDE} {SIDE}" width="{SIDE}" role="img" '
-        f'aria-label="{escape(up)} by {escape(across)}">'
-        f'<path class="axis" d="M{EDGE} 8V{SIDE - EDGE}H{end}M{EDGE} {SIDE - EDGE}L{end} 8"/>{marks}'
-        f'<text x="{EDGE}" y="{SIDE - EDGE + 14}">{escape(low)}</text>'
-        f'<text x="{end}" y="{SIDE - EDGE + 14}" text-anchor="end">{escape(high)}</text>'
-        f'<text x="{(EDGE + end) / 2}" y="{SIDE - 8}" text-anchor="middle">{escape(across)}</text>'
-        f'<text transform="translate(14 {(SIDE - EDGE) / 2}) rotate(-90)" text-anchor="middle">'
-        f"{escape(up)}</text></svg>"
+        f'aria-label="{escape(up)} by {escape(across)}">{"".join(parts)}</svg>'
     )
 
 
@@ -68,17 +71,16 @@ def _places(values: Array, low: float, high: float) -> Array:
 
 
 def curve(rows: Sequence[tuple[float, float, int]]) -> str:
-    """How often it was right beside how sure it was; dots are as large as there are rows."""
+    """Accuracy by confidence: how often answers of that confidence were right; larger dots are more rows."""
     x = EDGE + _places(np.array([row[0] for row in rows]), 0, 1)
     y = SIDE - EDGE - _places(np.array([row[1] for row in rows]), 0, 1)
-    path = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    points = list(zip(x.tolist(), y.tolist(), strict=True))
     largest = max(row[2] for row in rows)
-    dots = "".join(
-        f'<circle class="mark" cx="{a:.1f}" cy="{b:.1f}" r="{2 + 5 * (row[2] / largest) ** 0.5:.1f}">'
-        f"<title>{row[2]} rows</title></circle>"
-        for a, b, row in zip(x, y, rows, strict=True)
+    dots = (
+        svg.dot(*point, 2 + 5 * (row[2] / largest) ** 0.5, "mark", f"{row[2]} rows")
+        for point, row in zip(points, rows, strict=True)
     )
-    return _frame("sure|right", f'<polyline class="line" points="{path}"/>{dots}', "0", "1")
+    return _frame("confidence", "accuracy", (svg.course(points, "course"), *dots), "0", "1")
 
 
 def scatter(truth: Array, answers: Array) -> str:
@@ -88,8 +90,5 @@ def scatter(truth: Array, answers: Array) -> str:
     step = max(1, len(truth) // MOST_POINTS)
     x = EDGE + _places(truth[::step], low, high)
     y = SIDE - EDGE - _places(answers[::step], low, high)
-    dots = "".join(
-        f'<circle class="mark" cx="{a:.1f}" cy="{b:.1f}" r="2" opacity=".5"/>'
-        for a, b in zip(x, y, strict=True)
-    )
-    return _frame("true|foretold", dots, f"{low:.4g}", f"{high:.4g}")
+    dots = [svg.dot(*point, 2, "thin") for point in zip(x.tolist(), y.tolist(), strict=True)]
+    return _frame("true", "predicted", dots, f"{low:.4g}", f"{high:.4g}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ from sardonyx.vision.features import Features, quiet_session
 from sardonyx.vision.network import BACKBONES, FITS, Head, whole_model
 from sardonyx.vision.pictures import NONE, Pictures, VisionError, found, opened
 from sardonyx.vision.several import of_labels
-from sardonyx.vision.writing import written
+from sardonyx.vision.writing import saved
 
 Array = np.ndarray[Any, Any]
 COMPARED = 16
@@ -71,7 +70,7 @@ class Trained:
     model: onnx.ModelProto
 
     def wrong(self) -> list[int]:
-        """The pictures whose label was not foretold, the surest mistakes first."""
+        """The pictures whose label was predicted wrongly, the most confident mistakes first."""
         if self.pictures.several:
             bad = np.flatnonzero(((self.chances > 0.5) != self.truth).any(1))
             sure = np.abs(self.chances - self.truth).max(1)
@@ -97,14 +96,7 @@ class Trained:
 
     def save(self, path: str | Path, others: Mapping[Path, str] | None = None) -> list[Path]:
         """Write the ONNX file, its record and other texts, all or nothing; VisionError if they do not fit."""
-        target = Path(path)
-        return written(
-            {
-                target: self.model.SerializeToString(),
-                target.with_suffix(".vision.json"): f"{json.dumps(self.record(), indent=1)}\n".encode(),
-                **{other: text.encode() for other, text in (others or {}).items()},
-            }
-        )
+        return saved(path, self.model, self.record(), others)
 
 
 def train(source: str | Path, settings: Settings | None = None, progress: Progress | None = None) -> Trained:

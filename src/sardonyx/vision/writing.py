@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import onnx
 
 from sardonyx.vision.pictures import VisionError
+
+
+def saved(
+    path: str | Path, model: onnx.ModelProto, record: Mapping[str, Any], others: Mapping[Path, str] | None
+) -> list[Path]:
+    """A trained model with its record beside it, and other texts; VisionError if they cannot be written."""
+    target = Path(path)
+    return written(
+        {
+            target: model.SerializeToString(),
+            target.with_suffix(".vision.json"): f"{json.dumps(record, indent=1)}\n".encode(),
+            **{other: text.encode() for other, text in (others or {}).items()},
+        }
+    )
 
 
 def written(contents: Mapping[Path, bytes]) -> list[Path]:

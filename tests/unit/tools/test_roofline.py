@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sardonyx.tools.hotspots import Hotspot
+from sardonyx.ort.hotspots import Hotspot
 from sardonyx.tools.peak import Peak
 from sardonyx.tools.roofline import _Scale, draw
 

@@ -103,10 +103,17 @@ class _Writer:
         self.scope, self.operator, self.container = scope, operator, container
 
     def node(
-        self, kind: str, inputs: list[str], domain: str = "", version: int = 13, **attributes: Any
+        self,
+        kind: str,
+        inputs: list[str],
+        output: str = "",
+        /,
+        domain: str = "",
+        version: int = 13,
+        **attributes: Any,
     ) -> str:
-        """A node of one output, whose name it gives."""
-        output = str(self.scope.get_unique_variable_name(kind.lower()))
+        """A node of one output, whose name it gives: a new one if none is named."""
+        output = output or str(self.scope.get_unique_variable_name(kind.lower()))
         name = self.scope.get_unique_operator_name(kind)
         self.container.add_node(
             kind, inputs, [output], op_domain=domain, op_version=version, name=name, **attributes
@@ -183,14 +190,14 @@ class _Writer:
             link = type(model._loss.link).__name__
             if link not in ("IdentityLink", "LogLink"):
                 raise ConvertError(f"the loss {model.loss} has a link ({link}) that is not known here")
-            self.rename("Exp" if link == "LogLink" else "Identity", [raw], outputs[0])
+            self.node("Exp" if link == "LogLink" else "Identity", [raw], outputs[0])
             return
         if model.n_trees_per_iteration_ == 1:
             one = self.node("Sigmoid", [raw])
             other = self.node("Sub", [self.constant(np.array([1.0], np.float32)), one])
-            self.rename("Concat", [other, one], outputs[1], axis=1)
+            self.node("Concat", [other, one], outputs[1], axis=1)
         else:
-            self.rename("Softmax", [raw], outputs[1], axis=1)
+            self.node("Softmax", [raw], outputs[1], axis=1)
         best = self.node("ArgMax", [outputs[1]], axis=1, keepdims=0)
         classes = list(model.classes_)
         if all(isinstance(label, str) for label in classes):
@@ -198,19 +205,7 @@ class _Writer:
         else:
             values = {"values_int64s": [int(label) for label in classes]}
         keys = {"keys_int64s": list(range(len(classes)))}
-        self.rename("LabelEncoder", [best], outputs[0], domain="ai.onnx.ml", version=2, **keys, **values)
-
-    def rename(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
-        """A node whose output has a given name."""
-        self.container.add_node(
-            kind,
-            inputs,
-            [output],
-            op_domain=attributes.pop("domain", ""),
-            op_version=attributes.pop("version", 13),
-            name=self.scope.get_unique_operator_name(kind),
-            **attributes,
-        )
+        self.node("LabelEncoder", [best], outputs[0], domain="ai.onnx.ml", version=2, **keys, **values)
 
 
 def _planned(model: Any, numeric: int, categories: list[Array]) -> tuple[list[Array], _Trees]:

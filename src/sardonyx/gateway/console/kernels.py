@@ -1,96 +1,67 @@
-"""Times the kernels of a session on random numbers, and sorts them; the page and the viewer show them.
+"""The kernels of a session, timed on random numbers and sorted; the page and the viewer show them.
 
-Decides how often a model runs for that and on what. Must not know how kernels are timed.
+Decides on what a model runs for that. Must not know how kernels are timed.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
-import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from sardonyx.ort.feeds import FeedSpec, prepare
+from sardonyx.ort.feeds import FeedSpec
+from sardonyx.ort.hotspots import Hotspot, hotspots
 from sardonyx.protocol.errors import Code, ServeError, invalid
 
-_RUN_S, _LEAST_RUNS, _MOST_RUNS = 1.0, 3, 200
+_RUN_S = 1.0
 _MOST_SHOWN = 24
 _MOST_ELEMENTS = 64 << 20
 _NODES_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """One call of a program: medians over the runs; `share` of all that is spent."""
-
-    name: str
-    nodes: tuple[str, ...]
-    operators: str
-    plan: str
-    busy_s: float
-    wait_s: float
-    share: float = 0.0
-
-
 def measured(session: Any, sizes: dict[str, int]) -> dict[str, Any]:
     """The kernels of a session, slowest first, timed for about a second; blocks."""
-    program = session._program
-    feeds = [prepare(_random(info, sizes), FeedSpec.of(info)) for info in program.inputs]
-    runs: list[Any] = []
-    end = time.monotonic() + _RUN_S
-    while len(runs) < _LEAST_RUNS or (time.monotonic() < end and len(runs) < _MOST_RUNS):
-        runs.append(program.profile(feeds)[1])
-    report = session.report
-    plans = {(note.name, note.origins): f"{note.kind} {note.plan}".strip() for note in report.kernels}
-    kernels = [_kernel(calls, plans, report.operators) for calls in zip(*runs, strict=False)]
-    busy = sum(k.busy_s for k in kernels) or 1.0
-    waiting = sum(k.wait_s for k in kernels)
-    ranked = sorted((k for k in kernels if k.busy_s > 0), key=lambda k: -k.busy_s)
+    feeds = {info.name: _random(info, sizes) for info in session._program.inputs}
+    calls = hotspots(session, feeds, _RUN_S)
+    busy = sum(call.busy_ns for call in calls) or 1.0
+    waiting = sum(call.wait_ns for call in calls)
+    ranked = sorted((call for call in calls if call.busy_ns > 0), key=lambda call: -call.busy_ns)
+    named = [(_operators(call, session.report.operators), call) for call in ranked]
     return {
-        "kernels": [_shared(kernel, busy) for kernel in ranked[:_MOST_SHOWN]],
+        "kernels": [_row(operators, call, busy) for operators, call in named[:_MOST_SHOWN]],
         "others": max(0, len(ranked) - _MOST_SHOWN),
-        "total_s": busy + waiting,
-        "runs": len(runs),
-        "groups": _groups(ranked, busy),
-        "waiting_s": waiting,
+        "total_s": (busy + waiting) * 1e-9,
+        "groups": _groups(named, busy),
+        "waiting_s": waiting * 1e-9,
     }
 
 
-def _kernel(calls: Any, plans: dict[Any, str], operators: Any) -> Kernel:
-    first = calls[0]
-    known = dict.fromkeys(operators.get(origin, "") for origin in reversed(first.origins))
-    plan = plans.get((first.name, first.origins), first.name)
-    return Kernel(
-        first.name,
-        tuple(first.origins),
-        " + ".join(name for name in known if name) or " ".join(plan.split()[1:2]) or plan,
-        plan,
-        statistics.median(call.busy_ns for call in calls) * 1e-9,
-        statistics.median(call.wait_ns for call in calls) * 1e-9,
-    )
+def _operators(call: Hotspot, operators: Mapping[str, str]) -> str:
+    """What a call computes, as operators; as the kind of its kernel where no node is known."""
+    known = dict.fromkeys(operators.get(node, "") for node in reversed(call.nodes))
+    return " + ".join(name for name in known if name) or " ".join(call.plan.split()[1:2]) or call.plan
 
 
-def _shared(kernel: Kernel, total: float) -> dict[str, Any]:
-    more = f" and {len(kernel.nodes) - _NODES_SHOWN} more" if len(kernel.nodes) > _NODES_SHOWN else ""
+def _row(operators: str, call: Hotspot, total: float) -> dict[str, Any]:
+    more = f" and {len(call.nodes) - _NODES_SHOWN} more" if len(call.nodes) > _NODES_SHOWN else ""
     return {
-        "operators": kernel.operators,
-        "nodes": ", ".join(kernel.nodes[:_NODES_SHOWN]) + more,
-        "plan": kernel.plan,
-        "busy_s": kernel.busy_s,
-        "wait_s": kernel.wait_s,
-        "share": kernel.busy_s / total,
+        "operators": operators,
+        "nodes": ", ".join(call.nodes[:_NODES_SHOWN]) + more,
+        "plan": call.plan,
+        "busy_s": call.busy_ns * 1e-9,
+        "wait_s": call.wait_ns * 1e-9,
+        "share": call.busy_ns / total,
     }
 
 
-def _groups(kernels: list[Kernel], total: float) -> list[dict[str, Any]]:
-    """Shares by the first operator, the four greatest and all others."""
+def _groups(calls: list[tuple[str, Hotspot]], total: float) -> list[dict[str, Any]]:
+    """Shares by the first operator, the five greatest and all others."""
     sums: dict[str, float] = {}
-    for kernel in kernels:
-        key = kernel.operators.split(" + ")[0]
-        sums[key] = sums.get(key, 0.0) + kernel.busy_s / total
+    for operators, call in calls:
+        key = operators.split(" + ")[0]
+        sums[key] = sums.get(key, 0.0) + call.busy_ns / total
     ranked = sorted(sums.items(), key=lambda item: -item[1])
     shown = [{"name": name, "share": share} for name, share in ranked[:5]]
     rest = sum(share for _, share in ranked[5:])

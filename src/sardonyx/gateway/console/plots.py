@@ -51,10 +51,9 @@ def trend(values: Sequence[float | None], threshold: float | None, title: str) -
         return _BASE - max(0.0, value) / top * (_BASE - 6)
 
     points = [(_LEFT + i * step, y(v)) for i, v in enumerate(values) if v is not None]
-    path = "M" + " L".join(f"{px:.1f} {py:.1f}" for px, py in points)
     drawn = [
         _line("base", _LEFT, _BASE),
-        f'<path class="trend" d="{path}"/>',
+        svg.course(points, "trend"),
         svg.dot(*points[-1], 3.5, "dot"),
         svg.text(_LEFT, _HEIGHT - 4, "first", "start"),
         svg.text(_WIDTH, _HEIGHT - 4, "last run", "end"),

@@ -9,12 +9,13 @@ from typing import Any
 
 from sardonyx.base.knobs import PRECISION, PRECISIONS
 from sardonyx.frontend.summary import summarize
+from sardonyx.ort.hotspots import Hotspot
+from sardonyx.ort.hotspots import hotspots as timed
 from sardonyx.ort.options import SessionOptions
 from sardonyx.ort.session import InferenceSession
 from sardonyx.runtime.cores import team_size
 from sardonyx.tools import bench, hotspots, peak, roofline
 from sardonyx.tools.console import UserError, print_json, status_line, table, time_text
-from sardonyx.tools.hotspots import Hotspot
 from sardonyx.tools.inputs import add_input_options, check_names, feeds_of
 from sardonyx.tools.models import add_json_option
 
@@ -93,7 +94,7 @@ def _profile(path: str, options: argparse.Namespace) -> list[Hotspot]:
     chosen.intra_op_num_threads = options.threads or team_size()
     session = InferenceSession(path, chosen)
     values, _ = feeds_of(summarize(path).inputs, options)
-    return hotspots.hotspots(session, values, options.seconds)
+    return timed(session, values, options.seconds)
 
 
 def _draw(path: str, options: argparse.Namespace) -> None:

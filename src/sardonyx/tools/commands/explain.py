@@ -9,6 +9,8 @@ from typing import Any
 from sardonyx.base.explanation import explanation
 from sardonyx.base.signature import TensorInfo
 from sardonyx.frontend.summary import summarize
+from sardonyx.ort.hotspots import Hotspot
+from sardonyx.ort.hotspots import hotspots as timed
 from sardonyx.ort.session import InferenceSession
 from sardonyx.runtime.cores import team_size
 from sardonyx.tools import hotspots, peak
@@ -58,7 +60,7 @@ def command(options: argparse.Namespace) -> int:
 
 def _measured(
     session: InferenceSession, arguments: Sequence[TensorInfo], options: argparse.Namespace
-) -> tuple[list[hotspots.Hotspot], peak.Peak]:
+) -> tuple[list[Hotspot], peak.Peak]:
     values, _ = feeds_of(arguments, options)
     with status_line(f"{options.model}: measuring"):
-        return hotspots.hotspots(session, values, _SECONDS), peak.measure(options.threads or team_size())
+        return timed(session, values, _SECONDS), peak.measure(options.threads or team_size())

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("data", metavar="DATA", help="a .csv, .parquet or .duckdb file")
     parser.add_argument("rest", nargs="*", default=[], help=argparse.SUPPRESS)
-    parser.add_argument("--target", metavar="COLUMN", help="what is to be foretold")
+    parser.add_argument("--target", metavar="COLUMN", help="what is to be predicted")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: the data's name with .onnx, here")
     parser.add_argument("--report", metavar="FILE", help="write an HTML page")
     parser.add_argument(
@@ -58,7 +58,7 @@ def command(options: argparse.Namespace) -> int:
     if options.rest:
         raise UserError(f"one table at a time; {options.rest[0]} is too many")
     if options.target is None:
-        raise UserError("which column is to be foretold? Say --target COLUMN")
+        raise UserError("which column is to be predicted? Say --target COLUMN")
     from sardonyx.train import Settings, train
 
     if options.trials < 1:

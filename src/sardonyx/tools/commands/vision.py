@@ -126,8 +126,8 @@ def _text_of_boxes(trained: Any) -> str:
     whole = ("all", str(precision.counts.sum()), f"{precision.at_half:.1%}", f"{precision.mean:.1%}")
     lines = [table([head, *rows, whole]), *(f"look: {text}" for text in scenes.warnings)]
     lines.append(
-        f"boxes are told from a score of {trained.told:.2f} on: {trained.recall:.1%} of the true ones were "
-        f"found, {trained.right:.1%} of the told ones are right"
+        f"the model returns boxes with scores from {trained.told:.2f} on: recall {trained.recall:.1%}, "
+        f"precision {trained.right:.1%}"
     )
     lines.append(
         f"maps took {trained.seconds[0]:.1f} s, all else {trained.seconds[1]:.1f} s; the ONNX file's scores "

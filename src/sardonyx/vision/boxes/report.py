@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 
+from sardonyx.base import svg
 from sardonyx.train.drawing import document, table
 from sardonyx.vision.boxes.precision import Boxes, overlap
 from sardonyx.vision.boxes.training import TrainedBoxes
@@ -46,8 +47,11 @@ def page(trained: TrainedBoxes, title: str) -> str:
             (
                 ("AP (COCO: mean over overlaps of 0.50 to 0.95)", f"{trained.precision.mean:.1%}"),
                 ("AP50 (boxes that overlap by half)", f"{trained.precision.at_half:.1%}"),
-                (f"true boxes found, told from a score of {trained.told:.2f} on", f"{trained.recall:.1%}"),
-                ("told boxes that are right", f"{trained.right:.1%}"),
+                (
+                    f"recall: true boxes found, with scores from {trained.told:.2f} on",
+                    f"{trained.recall:.1%}",
+                ),
+                ("precision: found boxes that are right", f"{trained.right:.1%}"),
             ),
         ),
         _classes(trained),
@@ -111,13 +115,12 @@ def _figure(trained: TrainedBoxes, at: int) -> str:
 
 def _mark(kind: str, corners: np.ndarray, words: str = "") -> str:
     left, top, right, bottom = (float(side) for side in corners)
-    box = f'x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{bottom - top:.1f}"'
+    box = svg.bar(left, top, right - left, bottom - top, kind)
     if not words:
-        return f'<rect class="{kind}" {box}/>'
-    across, above = 6.2 * len(words) + 4, max(top, 13)
-    ground = f'x="{left:.1f}" y="{above - 13:.1f}" width="{across:.0f}" height="13"'
-    text = f'<text x="{left + 2:.1f}" y="{above - 3:.1f}">{escape(words)}</text>'
-    return f'<rect class="{kind}" {box}/><rect class="name" {ground}/>{text}'
+        return box
+    above = max(top, 13)
+    ground = svg.bar(left, above - 13, 6.2 * len(words) + 4, 13, "name")
+    return box + ground + svg.text(left + 2, above - 3, words)
 
 
 def _listed(names: list[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from sardonyx.vision.boxes.precision import Boxes, Precision, overlap, precision
 from sardonyx.vision.boxes.scenes import Scenes, checked
 from sardonyx.vision.features import quiet_session
 from sardonyx.vision.pictures import VisionError, opened
-from sardonyx.vision.writing import written
+from sardonyx.vision.writing import saved
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]
@@ -96,14 +95,7 @@ class TrainedBoxes:
 
     def save(self, path: str | Path, others: Mapping[Path, str] | None = None) -> list[Path]:
         """Write the ONNX file, its record and other texts, all or nothing; VisionError if they do not fit."""
-        target = Path(path)
-        return written(
-            {
-                target: self.model.SerializeToString(),
-                target.with_suffix(".vision.json"): f"{json.dumps(self.record(), indent=1)}\n".encode(),
-                **{other: text.encode() for other, text in (others or {}).items()},
-            }
-        )
+        return saved(path, self.model, self.record(), others)
 
 
 def _plain(values: Array) -> list[float | None]:

@@ -1,0 +1,67 @@
+"""Where the time of a run goes: the calls of a program, timed and named by the ONNX nodes they compute.
+
+Decides how often a model runs for that. Must not know how a call is timed, or how times are shown.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sardonyx.ort.feeds import FeedSpec, prepare
+
+if TYPE_CHECKING:
+    from sardonyx.ort.session import InferenceSession
+    from sardonyx.runtime.runnable import CallTime
+
+_LEAST_RUNS, _MOST_RUNS = 3, 1000
+
+
+class Hotspot(NamedTuple):
+    """One call: medians over the runs; `plan` says how it is computed.
+
+    `flops` and `traffic_bytes`: what it computes, and must read and write; 0 = unknown.
+    """
+
+    nodes: tuple[str, ...]
+    kernel: str
+    plan: str
+    busy_ns: float
+    wait_ns: float
+    flops: int = 0
+    traffic_bytes: int = 0
+
+    @property
+    def gflops(self) -> float:
+        """Thousands of millions of floating-point operations a second."""
+        return self.flops / self.busy_ns if self.busy_ns else 0.0
+
+    @property
+    def gigabytes(self) -> float:
+        """Thousands of millions of bytes a second."""
+        return self.traffic_bytes / self.busy_ns if self.busy_ns else 0.0
+
+
+def hotspots(session: InferenceSession, feeds: Mapping[str, Any], seconds: float) -> list[Hotspot]:
+    """The calls of a run in order, timed again and again for that many seconds; three runs at least."""
+    program = session._program
+    values = [prepare(feeds[info.name], FeedSpec.of(info)) for info in program.inputs]
+    end = time.monotonic() + seconds
+    runs: list[list[CallTime]] = []
+    while len(runs) < _LEAST_RUNS or (time.monotonic() < end and len(runs) < _MOST_RUNS):
+        runs.append(program.profile(values)[1])
+    plans = {(note.name, note.origins): f"{note.kind} {note.plan}".strip() for note in session.report.kernels}
+    return [
+        Hotspot(
+            calls[0].origins,
+            calls[0].name,
+            plans.get((calls[0].name, calls[0].origins), calls[0].name),
+            statistics.median(call.busy_ns for call in calls),
+            statistics.median(call.wait_ns for call in calls),
+            calls[0].flops,
+            calls[0].traffic_bytes,
+        )
+        for calls in zip(*runs, strict=False)
+    ]
