@@ -1,4 +1,4 @@
-"""One instruction of a machine, as data: general code asks for it by its operation. Must not know LLVM."""
+"""Instructions of a machine, as data: general code asks for them by what they do. Must not write code."""
 
 from __future__ import annotations
 
@@ -22,3 +22,26 @@ class Instruction:
     type: str
     name: str
     operands: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MultiplyAdd:
+    """What multiplies two vectors of numbers and adds the products to the lanes of a vector of sums.
+
+    Attributes:
+        name: its mnemonic, and then what registers it takes.
+        intrinsic: LLVM's function of sums and operands; LLVM's own fma of floats if empty.
+        operands: LLVM's type of both operands, a vector with as many bits as one of sums; that if empty.
+        sum_register: LLVM's letter for a register of sums, if the intrinsic multiplies alone and another
+            instruction adds; else empty.
+    """
+
+    name: str
+    intrinsic: str = ""
+    operands: str = ""
+    sum_register: str = ""
+
+    @property
+    def mnemonic(self) -> str:
+        """How assembly calls it."""
+        return self.name.partition(" ")[0]

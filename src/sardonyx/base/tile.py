@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.instruction import MultiplyAdd
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,9 @@ class RegisterTile:
     rows: int
     vectors: int
     k_step: int
-    instruction: str
+    instruction: MultiplyAdd
     features: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ("fp32", "strict", "bf16")
 
     def __str__(self) -> str:
-        return f"{self.operand} by {self.instruction}, sums in {self.accumulator}"
+        return f"{self.operand} by {self.instruction.name}, sums in {self.accumulator}"

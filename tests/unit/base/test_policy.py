@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from sardonyx.base.instruction import MultiplyAdd
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.target import Target
 from sardonyx.base.tile import RegisterTile
 from sardonyx.errors import CompileError
 
-PLAIN = RegisterTile("f32", "f32", rows=4, vectors=2, k_step=1, instruction="fma")
-FAST = RegisterTile("f32", "f32", 2, 2, 8, "matrix", features=("matrix",), precisions=("bf16",))
+PLAIN = RegisterTile("f32", "f32", rows=4, vectors=2, k_step=1, instruction=MultiplyAdd("fma"))
+FAST = RegisterTile("f32", "f32", 2, 2, 8, MultiplyAdd("matrix"), features=("matrix",), precisions=("bf16",))
 
 
 def target(*features: str) -> Target:

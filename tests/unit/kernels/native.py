@@ -123,7 +123,7 @@ def integer_cases() -> list[Any]:
     """(target, operands of a tile) for each tile of small integers that this machine can execute."""
     twin = narrow_twin()
     found = [
-        (target, operand, f"{target.name}-{tile.instruction.replace(' ', '-')}")
+        (target, operand, f"{target.name}-{tile.instruction.name.replace(' ', '-')}")
         for target in (*with_each_feature(), *([twin] if twin else []))
         for operand in ("i8", "i16")
         if (tile := Goal(target).find_tile(operand)) and (target is not twin or operand == "i8")

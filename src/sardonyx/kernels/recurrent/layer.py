@@ -18,7 +18,6 @@ from sardonyx.kernels.recurrent.sums import Panel
 from sardonyx.kernels.share import ceil_div
 from sardonyx.llvm.convert import memory_type
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.products import depth_of
 from sardonyx.llvm.vec import Function, V, int_, vector_of
 
 
@@ -109,9 +108,10 @@ class Layer:
     def panels(self, goal: Goal) -> tuple[Panel, ...]:
         """The register tiles of the phases of a step: (block of units, gates)."""
         if self.quantised:
-            return (Panel.of(goal, "i32", 1, 4, depth_of(goal.target)),)
+            return (Panel.of(goal, "i8" if goal.find_tile("i8") else "i16", 1, 4),)
         cuts = {"lstm": [(1, 4)], "gru": [(1, 3)], "gru_reset": [(2, 2), (4, 1)], "rnn": [(4, 1)]}[self.kind]
-        return tuple(Panel.of(goal, self.compute, units, gates) for units, gates in cuts)
+        operand = "f64" if self.dtype is dt.F64 else "f32"
+        return tuple(Panel.of(goal, operand, units, gates) for units, gates in cuts)
 
 
 _ADDRESSES = frozenset(

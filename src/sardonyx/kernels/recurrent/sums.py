@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.instruction import MultiplyAdd
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import aligned_zeros
-from sardonyx.kernels.tiles.shape import vector_lanes
+from sardonyx.kernels.tiles.shape import SUM_TYPES, vector_lanes
 from sardonyx.llvm.products import add_products
 from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
 
@@ -38,14 +39,18 @@ class Panel:
     registers: int
     units: int
     gates: int
-    depth: int = 1
-    in_order: bool = False
+    depth: int
+    instruction: MultiplyAdd
+    in_order: bool
 
     @staticmethod
-    def of(goal: Goal, dtype: str, units: int, gates: int, depth: int = 1) -> Panel:
-        """The panel for a target's vectors."""
+    def of(goal: Goal, operand: str, units: int, gates: int) -> Panel:
+        """The panel for a target's vectors and what multiplies those operands."""
+        row = goal.tile(operand)
+        dtype = SUM_TYPES[row.accumulator]
         lanes, registers = vector_lanes(goal.target, dtype), 2 * goal.target.lanes
-        return Panel(dtype, lanes, registers, units, gates, depth, goal.policy.fixed_order)
+        facts = row.k_step, row.instruction, goal.policy.fixed_order
+        return Panel(dtype, lanes, registers, units, gates, *facts)
 
     @property
     def vectors(self) -> int:
@@ -133,6 +138,4 @@ def _step(f: Function, panel: Panel, rows: Sequence[V], weights: V, step: int, s
     broadcast = [f.splat(state, panel.lanes) for state in states]
     pairs = [(h, column) for h in broadcast for column in columns]
     terms = zip(pairs, sums, strict=True)
-    if panel.depth == 1:
-        return [f.fma(h, column, total) for (h, column), total in terms]
-    return [add_products(f, total, h, column, panel.depth) for (h, column), total in terms]
+    return [add_products(f, total, h, column, panel.instruction) for (h, column), total in terms]

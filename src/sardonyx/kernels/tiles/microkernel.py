@@ -12,7 +12,7 @@ from enum import IntEnum
 from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.scratch import ENTRY_WORDS
 from sardonyx.kernels.tiles.shape import TileShape
-from sardonyx.llvm.products import WRITERS
+from sardonyx.llvm.products import add_products
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 UNROLL = 4
@@ -134,7 +134,6 @@ class _Writer:
         self.f = Function(module, kernel.name, params, internal=True, attributes="nounwind noinline")
         self.kernel, self.shape = kernel, kernel.shape
         self.type, self.element = kernel.shape.vector, kernel.shape.element
-        self.add_products = WRITERS[kernel.shape.mnemonic]
         self.vector_bytes = kernel.shape.lanes * self.element
         self.step_bytes = kernel.vectors * self.vector_bytes
 
@@ -206,7 +205,7 @@ class _Writer:
             broadcast = f.splat(f.load(address, self.shape.dtype), self.shape.lanes)
             for j, column in enumerate(columns):
                 index = phase + row * kernel.vectors + j
-                sums[index] = self.add_products(f, sums[index], broadcast, column)
+                sums[index] = add_products(f, sums[index], broadcast, column, self.shape.instruction)
         return sums
 
     def _joined_phases(self, sums: Sequence[V]) -> list[V]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.instruction import MultiplyAdd
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.llvm.vec import size_of, vector_of
@@ -41,7 +42,7 @@ class TileShape:
     max_rows: int
     vectors: int
     depth: int
-    mnemonic: str
+    instruction: MultiplyAdd
     prefetch: Prefetch
     block: int
 
@@ -50,8 +51,8 @@ class TileShape:
         """The tile of the goal's row for its operands: `f32`, `f64`, `i16`, `i8`."""
         row = goal.tile(operand)
         dtype = SUM_TYPES[row.accumulator]
-        lanes, mnemonic = vector_lanes(goal.target, dtype), row.instruction.partition(" ")[0]
-        facts = mnemonic, goal.target.prefetch, goal.target.channel_block
+        lanes = vector_lanes(goal.target, dtype)
+        facts = row.instruction, goal.target.prefetch, goal.target.channel_block
         return TileShape(operand, dtype, lanes, row.rows, row.vectors, row.k_step, *facts)
 
     @property

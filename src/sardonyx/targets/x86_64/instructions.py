@@ -1,10 +1,10 @@
-"""Instructions of x86-64 that functions of numbers ask for: AVX-512 takes floats apart and scales them."""
+"""Instructions of x86-64 that kernels ask for: those that multiply and add, those that take floats apart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sardonyx.base.instruction import Instruction
+from sardonyx.base.instruction import Instruction, MultiplyAdd
 
 _EVERY_LANE = -1
 _CURRENT_ROUNDING = "i32 4"
@@ -30,3 +30,15 @@ AVX512: tuple[Instruction, ...] = (
     *_masked("mantissa", "getmant", 0, _BETWEEN_3_4_AND_3_2),
     Instruction("pick", "<16 x float>", "llvm.x86.avx512.vpermi2var.ps.512", (0, 1, 2)),
 )
+
+VFMADD_YMM = MultiplyAdd("vfmadd ymm")
+VFMADD_ZMM = MultiplyAdd("vfmadd zmm")
+
+# Four products of unsigned bytes with signed ones.
+VPDPBUSD_YMM = MultiplyAdd("vpdpbusd ymm", "llvm.x86.avx512.vpdpbusd.256", "<32 x i8>")
+VPDPBUSD_ZMM = MultiplyAdd("vpdpbusd zmm", "llvm.x86.avx512.vpdpbusd.512", "<64 x i8>")
+
+# Two products of 16 bits, which a second instruction adds; what does both, vpdpwssd, takes twice as long on
+# Ice Lake.
+VPMADDWD_YMM = MultiplyAdd("vpmaddwd ymm", "llvm.x86.avx2.pmadd.wd", "<16 x i16>", sum_register="x")
+VPMADDWD_ZMM = MultiplyAdd("vpmaddwd zmm", "llvm.x86.avx512.pmaddw.d.512", "<32 x i16>", sum_register="v")

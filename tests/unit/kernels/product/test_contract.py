@@ -300,8 +300,8 @@ TILES = [(level, tile) for level in isa.TARGETS for tile in level.tiles]
 def test_inner_loops_keep_everything_in_registers(level: Target, tile: RegisterTile) -> None:
     target = isa.with_features(level, tile.features)
     texts = library_ir(Goal(target), tile.operand)
-    mnemonic = tile.instruction.partition(" ")[0]
-    most = 3.0 if mnemonic == "vpmaddwd" else 2.0
+    mnemonic = tile.instruction.mnemonic
+    most = 3.0 if tile.instruction.sum_register else 2.0
     assembly = "".join(engine.assembly(text, target) for text in texts)
     found = 0
     for name, rows, vectors, phases, body in re.findall(

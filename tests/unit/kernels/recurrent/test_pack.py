@@ -28,7 +28,7 @@ TARGET = targets.detect()
 @pytest.mark.parametrize("threads", [1, 3])
 def test_layouts_agree(dtype: DType, units: int, gates: int, size: int, threads: int) -> None:
     compute = dt.F64 if dtype is dt.F64 else dt.F32
-    panel = Panel.of(Goal(TARGET), "double" if compute is dt.F64 else "float", units, gates)
+    panel = Panel.of(Goal(TARGET), "f64" if compute is dt.F64 else "f32", units, gates)
     r: Any = np.random.default_rng(size).standard_normal((2, size, gates * size)).astype(dtype.numpy)
     expected = panel.pack(r.astype(compute.numpy).reshape(2, size, gates, size))
     to, source = guarded(np.full(expected.shape, 7, compute.numpy), align=64), guarded(r)

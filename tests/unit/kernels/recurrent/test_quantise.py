@@ -12,7 +12,6 @@ from sardonyx.base.policy import Goal
 from sardonyx.ir.algorithms.recurrent import quantize_dynamically
 from sardonyx.kernels.recurrent.layer import Layer, Word
 from sardonyx.kernels.recurrent.quantise import define_quantise, scratch_bytes
-from sardonyx.llvm.products import depth_of
 from tests.unit.kernels.tiles.made import Made
 
 TARGET = targets.detect()
@@ -39,7 +38,7 @@ def test_points_of_all_rows_share_a_range(batch: int, units: int, shift: float) 
     assert scratch[4:8].view(np.int32)[0] == origin
     sums = scratch[64 : 64 + 4 * batch].view(np.int32)
     assert sums.tolist() == points.sum(1).tolist()
-    size = 4 // depth_of(TARGET)
+    size = 4 // LAYER.panels(Goal(TARGET))[0].depth
     rows = scratch[64 + (4 * batch + 63) // 64 * 64 :]
     row_bytes = -(-units // 16) * 16 * size
     for row in range(batch):

@@ -21,13 +21,10 @@ from sardonyx.ir.value import Value, many
 from sardonyx.kernels.recurrent import step
 from sardonyx.kernels.recurrent.layer import Layer, Word
 from sardonyx.kernels.recurrent.sums import Panel, define_sums
-from sardonyx.llvm.products import depth_of
 from sardonyx.llvm.vec import Module, int_
 from sardonyx.object import engine
 from sardonyx.ops.onnx import rnn
-from sardonyx.targets import detect
-from sardonyx.targets.x86_64.isa import V3, V4, with_features
-from tests.runnable import runnable_targets
+from tests.runnable import runnable_targets, with_each_feature
 from tests.tolerance import assert_close
 from tests.unit.kernels.compiled import Array, graph_of, native, program_of, reference
 from tests.unit.kernels.native import guarded
@@ -77,15 +74,6 @@ def check(
     expected = reference(build, arrays, constant)
     for a, e in zip(got, expected, strict=True):
         assert_close(a, e.astype(a.dtype), arrays[0].shape[0] * arrays[2].shape[-1] * 4)
-
-
-def with_products() -> list[Target]:
-    """The runnable targets, and those with instructions for products of bytes."""
-    found, host = runnable_targets(), detect()
-    for base, feature in ((V4, "avx512vnni"), (V3, "avxvnni")):
-        if host.has(feature):
-            found.append(with_features(base, [feature]))
-    return found
 
 
 @TARGETS
@@ -281,7 +269,7 @@ def inner_loop(panel: Panel, rows: int, target: Target) -> str:
     return max(bodies, key=lambda body: body.count("vfmadd"))
 
 
-@pytest.mark.parametrize("target", with_products(), ids=lambda t: f"{t.name}-{depth_of(t)}")
+@pytest.mark.parametrize("target", with_each_feature(), ids=lambda t: "+".join((t.name, *t.features[-1:])))
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
 @pytest.mark.parametrize("threads", [1, 2, 4])
 @pytest.mark.parametrize(("t", "b", "h"), [(1, 1, 3), (5, 1, 64), (3, 2, 33), (4, 9, 20), (3, 1, 320)])
