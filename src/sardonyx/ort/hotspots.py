@@ -22,7 +22,8 @@ _LEAST_RUNS, _MOST_RUNS = 3, 1000
 class Hotspot(NamedTuple):
     """One call: medians over the runs; `plan` says how it is computed.
 
-    `flops` and `traffic_bytes`: what it computes, and must read and write; 0 = unknown.
+    `flops` and `traffic_bytes`: what it computes, and must read and write; 0 = unknown. `arithmetic`: what
+    multiplies, as the report says.
     """
 
     nodes: tuple[str, ...]
@@ -32,6 +33,7 @@ class Hotspot(NamedTuple):
     wait_ns: float
     flops: int = 0
     traffic_bytes: int = 0
+    arithmetic: str = ""
 
     @property
     def gflops(self) -> float:
@@ -52,16 +54,15 @@ def hotspots(session: InferenceSession, feeds: Mapping[str, Any], seconds: float
     runs: list[list[CallTime]] = []
     while len(runs) < _LEAST_RUNS or (time.monotonic() < end and len(runs) < _MOST_RUNS):
         runs.append(program.profile(values)[1])
-    plans = {(note.name, note.origins): f"{note.kind} {note.plan}".strip() for note in session.report.kernels}
-    return [
-        Hotspot(
-            calls[0].origins,
-            calls[0].name,
-            plans.get((calls[0].name, calls[0].origins), calls[0].name),
-            statistics.median(call.busy_ns for call in calls),
-            statistics.median(call.wait_ns for call in calls),
-            calls[0].flops,
-            calls[0].traffic_bytes,
-        )
-        for calls in zip(*runs, strict=False)
-    ]
+    notes = {
+        (note.name, note.origins): (f"{note.kind} {note.plan}".strip(), note.arithmetic)
+        for note in session.report.kernels
+    }
+    found = []
+    for calls in zip(*runs, strict=False):
+        first = calls[0]
+        plan, arithmetic = notes.get((first.name, first.origins), (first.name, ""))
+        busy, wait = (statistics.median(getattr(c, name) for c in calls) for name in ("busy_ns", "wait_ns"))
+        work = first.flops, first.traffic_bytes
+        found.append(Hotspot(first.origins, first.name, plan, busy, wait, *work, arithmetic))
+    return found

@@ -17,7 +17,8 @@ _NODES_SHOWN = 4
 
 def of_peak(call: Hotspot, peak: Peak) -> float:
     """The share of what the machine could do at most; 0 = unknown."""
-    return peak.share(call.flops, call.traffic_bytes, call.busy_ns * 1e-9) if call.busy_ns else 0.0
+    work = call.flops, call.traffic_bytes
+    return peak.share(*work, call.busy_ns * 1e-9, call.arithmetic) if call.busy_ns else 0.0
 
 
 def text(calls: Sequence[Hotspot], peak: Peak | None = None, most: int = 20) -> str:

@@ -1,19 +1,24 @@
-"""What this machine does at most with a number of threads: fp32 FMAs a second, bytes a second by amount.
+"""What this machine does at most with a number of threads: products a second, bytes a second by amount.
 
 Measured by native loops of a few milliseconds; must not know models.
 """
 
 from __future__ import annotations
 
-from itertools import product
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 
 from sardonyx import targets
 from sardonyx.base.abi import Context
-from sardonyx.base.target import Target
+from sardonyx.base.policy import Goal
+from sardonyx.base.tile import RegisterTile
 from sardonyx.errors import CompileError
+from sardonyx.kernels.tiles.microkernel import added
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm.products import add_products
+from sardonyx.llvm.vec import Function, Module, int_, vector_of
 from sardonyx.object import executor
 from sardonyx.object.engine import compile_object
 from sardonyx.object.link import link
@@ -21,17 +26,22 @@ from sardonyx.runtime.allocate import aligned_bytes
 from sardonyx.runtime.image import load
 from sardonyx.runtime.team import Launch, Team
 
-_CHAINS, _VECTORS = 10, 4
-_FMA_ROUNDS, _TRIALS = 100_000, 10
+_CHAINS, _VECTORS, _APART_BYTES = 12, 4, 256
+_ROUNDS, _TRIALS = 100_000, 10
 _LEAST_BYTES, _MOST_BYTES, _COPIED_BYTES = 1 << 15, 1 << 27, 1 << 25
 
 
 class Peak(NamedTuple):
-    """Floating-point operations a second (an FMA is two), and (bytes touched, bytes a second) by amount."""
+    """Operations a second, and (bytes touched, bytes a second) by amount.
+
+    `flops` are those of fp32, an FMA is two; `products` those of other instructions by what a report calls
+    the arithmetic of a kernel.
+    """
 
     threads: int
     flops: float
     rates: tuple[tuple[int, float], ...]
+    products: tuple[tuple[str, float], ...] = ()
 
     def rate(self, size: float) -> float:
         """Bytes a second of a loop that touches that many bytes: measured at the nearest smaller amount."""
@@ -40,15 +50,17 @@ class Peak(NamedTuple):
     def text(self) -> str:
         """For readers."""
         near, far = max(rate for _, rate in self.rates), self.rates[-1][1]
+        others = "".join(f"{rate / 1e9:.0f} of {name}, " for name, rate in self.products)
         return (
             f"peak of {self.threads} thread{'s' if self.threads > 1 else ''}, measured: "
-            f"{self.flops / 1e9:.0f} GFLOP/s (fp32 FMA), {near / 1e9:.0f} GB/s in the caches, "
+            f"{self.flops / 1e9:.0f} GFLOP/s (fp32 FMA), {others}{near / 1e9:.0f} GB/s in the caches, "
             f"{far / 1e9:.0f} GB/s in memory"
         )
 
-    def share(self, flops: float, size: float, seconds: float) -> float:
+    def share(self, flops: float, size: float, seconds: float, arithmetic: str = "") -> float:
         """How near the nearer of two roofs is, arithmetic and memory: 1 = as fast as this machine can."""
-        return max(flops / self.flops, size / self.rate(size)) / seconds
+        most = dict(self.products).get(arithmetic, self.flops)
+        return max(flops / most, size / self.rate(size)) / seconds
 
 
 def measure(threads: int) -> Peak:
@@ -56,10 +68,11 @@ def measure(threads: int) -> Peak:
 
     Raises CompileError on machines without native code.
     """
-    target = targets.detect()
+    goal = Goal(targets.detect())
+    target = goal.target
     if target.executor is None:
         raise CompileError(f"{target.name} executes no native code, whose peak could be measured")
-    image = load(link([compile_object(text, target) for text in (executor.ir(target), ir(target))], target))
+    image = load(link([compile_object(text, target) for text in (executor.ir(target), ir(goal))], target))
     team = Team(image, threads)
     memory = aligned_bytes(_MOST_BYTES)
     memory[:] = 0
@@ -71,114 +84,72 @@ def measure(threads: int) -> Peak:
             launch = Launch(image, records, threads=threads, keep=arguments)
             return min(float(team.profile(launch)[1].busy_ns.max()) for _ in range(_TRIALS)) * 1e-9
 
-        work = 2 * target.lanes * _CHAINS * _FMA_ROUNDS * threads
-        flops = work / seconds("fma", memory.ctypes.data, _FMA_ROUNDS)
+        flops = {}
+        for tile in _tiles(goal):
+            lanes = TileShape.of(goal, tile.operand).lanes
+            work = 2 * tile.k_step * lanes * _CHAINS * _ROUNDS * threads
+            flops[tile.operand] = work / seconds(f"products_{tile.operand}", memory.ctypes.data, _ROUNDS)
+        products = tuple((str(tile), flops[tile.operand]) for tile in _tiles(goal)[1:])
         rates = []
         size = _LEAST_BYTES * threads
         while size <= _MOST_BYTES:
             rounds = max(1, _COPIED_BYTES // size)
-            each = size // threads // (2 * _step(target)) * 2 * _step(target)
+            each = size // threads // (2 * _step(goal)) * 2 * _step(goal)
             rates.append((size, each * threads * rounds / seconds("copy", memory.ctypes.data, each, rounds)))
             size *= 4
     finally:
         team.close()
-    return Peak(threads, flops, tuple(rates))
+    return Peak(threads, flops["f32"], tuple(rates), products)
 
 
-def _step(target: Target) -> int:
-    return 4 * target.lanes * _VECTORS
+def _tiles(goal: Goal) -> list[RegisterTile]:
+    """What multiplies on this machine, fp32 first."""
+    return [tile for operand in ("f32", "f64", "i16", "i8") if (tile := goal.find_tile(operand))]
 
 
-def ir(target: Target) -> str:
-    """Two functions: `fma` (memory, rounds) of independent chains, `copy` (memory, bytes a thread, rounds).
+def _step(goal: Goal) -> int:
+    return 4 * goal.target.lanes * _VECTORS
+
+
+def ir(goal: Goal) -> str:
+    """Functions `products_*` (memory, rounds) of independent sums, `copy` (memory, bytes a thread, rounds).
 
     A thread of `copy` writes the first half of its bytes to the second.
     """
-    vector = f"<{target.lanes} x float>"
-    chains = range(_CHAINS)
-    name = f"@llvm.fma.v{target.lanes}f32"
-    fma = [
-        *(f"%x{n} = phi {vector} [ %seed, %entry ], [ %y{n}, %round ]" for n in chains),
-        *(f"%y{n} = call {vector} {name}({vector} %x{n}, {vector} %seed, {vector} %seed)" for n in chains),
-    ]
-    sums = [f"%s{n + 1} = fadd {vector} %{'s' if n else 'y'}{n}, %y{n + 1}" for n in chains[:-1]]
-    copies = []
-    for n, (kind, base) in product(range(_VECTORS), (("load", "from"), ("store", "to"))):
-        pointer = f"%{base}{n}"
-        copies.append(f"{pointer} = getelementptr {vector}, ptr %{base}.p, i64 {n}")
-        copies.append(
-            f"%v{n} = load {vector}, ptr {pointer}"
-            if kind == "load"
-            else f"store {vector} %v{n}, ptr {pointer}"
-        )
-    return _TEXT.format(
-        vector=vector,
-        lanes=target.lanes,
-        tid=int(Context.TID),
-        fma="\n  ".join(fma),
-        sums="\n  ".join(sums),
-        last=f"%s{_CHAINS - 1}",
-        copies="\n  ".join(copies),
-        step=_step(target),
-    )
+    module = Module()
+    for tile in _tiles(goal):
+        _products(module, goal, tile)
+    _copy(module, goal)
+    return module.text()
 
 
-_TEXT = """
-declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})
+def _products(module: Module, goal: Goal, tile: RegisterTile) -> None:
+    params = [("args", "ptr"), ("ctx", "ptr")]
+    f = Function(module, f"products_{tile.operand}", params)
+    args, ctx = f.params
+    shape = TileShape.of(goal, tile.operand)
+    far = f.mul(f.word(ctx, Context.TID), int_(_APART_BYTES))
+    mine = f.gep(f.word(args, 0, "ptr"), far, "i8")
+    seed = f.load(mine, shape.vector)
+    with f.loop(int_(0), f.word(args, 1), 1, [seed] * _CHAINS) as loop:
+        loop.next(*(add_products(f, x, x, x, tile.instruction) for x in loop.carried))
+    f.store(reduce(lambda x, y: added(f, x, y), loop.carried), mine)
+    f.ret()
+    f.finish()
 
-define void @fma(ptr %args, ptr %ctx) nounwind {{
-entry:
-  %memory = load ptr, ptr %args
-  %rounds.p = getelementptr i64, ptr %args, i64 1
-  %rounds = load i64, ptr %rounds.p
-  %tid.p = getelementptr i64, ptr %ctx, i64 {tid}
-  %tid = load i64, ptr %tid.p
-  %far = mul i64 %tid, 256
-  %mine = getelementptr i8, ptr %memory, i64 %far
-  %seed = load {vector}, ptr %mine
-  br label %round
-round:
-  %i = phi i64 [ 0, %entry ], [ %next, %round ]
-  {fma}
-  %next = add i64 %i, 1
-  %more = icmp slt i64 %next, %rounds
-  br i1 %more, label %round, label %done
-done:
-  {sums}
-  store {vector} {last}, ptr %mine
-  ret void
-}}
 
-define void @copy(ptr %args, ptr %ctx) nounwind {{
-entry:
-  %memory = load ptr, ptr %args
-  %bytes.p = getelementptr i64, ptr %args, i64 1
-  %bytes = load i64, ptr %bytes.p
-  %rounds.p = getelementptr i64, ptr %args, i64 2
-  %rounds = load i64, ptr %rounds.p
-  %tid.p = getelementptr i64, ptr %ctx, i64 {tid}
-  %tid = load i64, ptr %tid.p
-  %far = mul i64 %tid, %bytes
-  %half = sdiv i64 %bytes, 2
-  %from = getelementptr i8, ptr %memory, i64 %far
-  %to = getelementptr i8, ptr %from, i64 %half
-  br label %round
-round:
-  %i = phi i64 [ 0, %entry ], [ %next, %end ]
-  br label %vectors
-vectors:
-  %at = phi i64 [ 0, %round ], [ %after, %vectors ]
-  %from.p = getelementptr i8, ptr %from, i64 %at
-  %to.p = getelementptr i8, ptr %to, i64 %at
-  {copies}
-  %after = add i64 %at, {step}
-  %inside = icmp slt i64 %after, %half
-  br i1 %inside, label %vectors, label %end
-end:
-  %next = add i64 %i, 1
-  %more = icmp slt i64 %next, %rounds
-  br i1 %more, label %round, label %done
-done:
-  ret void
-}}
-"""
+def _copy(module: Module, goal: Goal) -> None:
+    f = Function(module, "copy", [("args", "ptr"), ("ctx", "ptr")])
+    args, ctx = f.params
+    count, rounds = f.word(args, 1), f.word(args, 2)
+    source = f.gep(f.word(args, 0, "ptr"), f.mul(f.word(ctx, Context.TID), count), "i8")
+    half = f.binary("lshr", count, int_(1))
+    to = f.gep(source, half, "i8")
+    vector, step = vector_of("float", goal.target.lanes), _step(goal)
+    offsets = [int_(n) for n in range(0, step, step // _VECTORS)]
+    with f.loop(int_(0), rounds), f.loop(int_(0), half, step) as loop:
+        read, written = (f.gep(base, loop.index, "i8") for base in (source, to))
+        for offset in offsets:
+            f.store(f.load(f.gep(read, offset, "i8"), vector), f.gep(written, offset, "i8"))
+    f.ret()
+    f.finish()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from sardonyx import targets
+from sardonyx.base.policy import Goal
 from sardonyx.errors import CompileError
 from sardonyx.object import engine
 from sardonyx.tools import peak
@@ -21,15 +24,31 @@ def test_the_nearer_roof_counts() -> None:
     assert PEAK.share(2e9, 10, 1.0) == 0.5
     assert PEAK.share(2e9, 1e9, 2.0) == 0.5
     assert PEAK.share(0, 0, 1.0) == 0.0
+
+
+def test_a_kernel_is_held_against_the_instruction_that_it_uses() -> None:
+    peak = PEAK._replace(products=(("i8 by usdot v", 1.6e10),))
+    assert peak.share(4e9, 10, 1.0, "i8 by usdot v") == 0.25
+    assert peak.share(4e9, 10, 1.0, "f32 by fmla v") == 1.0
+    assert "4 GFLOP/s (fp32 FMA), 16 of i8 by usdot v, 3 GB/s" in peak.text()
+
+
+def test_text() -> None:
     assert PEAK.text().endswith(
         "2 threads, measured: 4 GFLOP/s (fp32 FMA), 3 GB/s in the caches, 1 GB/s in memory"
     )
 
 
 def test_the_loops_hold_whole_vectors_and_sums_in_registers() -> None:
-    target = targets.detect()
-    fma = engine.assembly(ir(target), target).split("copy:")[0]
-    assert fma.count("vfmadd") == peak._CHAINS
+    goal = Goal(targets.detect())
+    assembly = engine.assembly(ir(goal), goal.target)
+    for tile in peak._tiles(goal):
+        body = re.search(rf"^products_{tile.operand}:(.*?)^\.Lfunc_end", assembly, re.M | re.S)
+        assert body is not None
+        # Where one instruction multiplies pairs and adds them, LLVM takes that.
+        products = re.compile(rf"\t({tile.instruction.mnemonic}|vpdpwssd)")
+        assert max(len(products.findall(part)) for part in body[1].split(".LBB")) == peak._CHAINS
+        assert "rsp" not in body[1]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -38,6 +57,8 @@ def test_measured(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peak, "_TRIALS", 2)
     found = measure(threads)
     assert found.threads == threads and 1e8 < found.flops < 1e13
+    assert {name.split()[0] for name, _ in found.products} >= {"f64", "i16"}
+    assert all(1e8 < rate < 1e14 for _, rate in found.products)
     assert [size for size, _ in found.rates] == [threads << 15, threads << 17, threads << 19][: 4 - threads]
     assert all(1e7 < rate < 1e13 for _, rate in found.rates)
 
