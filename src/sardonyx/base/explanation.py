@@ -5,104 +5,164 @@ Decides words and order; must not know the compiler.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sardonyx.base.report import Decision, FallbackNote, KernelNote, Report
+from sardonyx.base.layers import layers_of, short
+from sardonyx.base.report import Decision, KernelNote, Report
 
 _NODES_SHOWN = 4
-_NUMBERED = re.compile(r".*\d$")
+_NODES_WIDTH = 60
+_STAGES_SHOWN = 4
+_SMALL_MODEL_BYTES = 1 << 20
+_SIZES = {
+    "weight_bytes": "weights",
+    "arena_bytes": "memory between kernels",
+    "code_bytes": "machine code",
+}
 
 
 def explanation(report: Report, *, refused: bool = True) -> str:
-    """The report as text; `refused` adds what was considered and not done."""
-    kernels, decisions = _by_layer(report)
-    lines = [f"{len(report.kernels)} kernels, {len(report.fallbacks)} operators outside native code"]
-    for layer in dict.fromkeys((*kernels, *decisions)):
+    """The report as text; `refused` adds why results are in memory rather than inside other kernels."""
+    layers = layers_of(_nodes(report))
+    kernels, decisions = _kernels_by_layer(report, layers), _decisions_by_layer(report, layers)
+    lines = [_head(report)]
+    for layer in dict.fromkeys((*kernels, *(decisions if refused else ()))):
         rows = kernels.get(layer, [])
-        lines += ["", f"{layer or 'model'}: {_count(len(rows), 'kernel')}", *rows]
-        about = decisions.get(layer, []) if refused else []
-        if about:
-            lines += ["  decisions", *map(_decision, about)]
+        lines += ["", f"{layer or 'model'}: {count(len(rows), 'kernel')}", *_table(rows)]
+        if refused and layer in decisions:
+            lines += ["  kept in memory, because", *_reasons(decisions[layer], layer)]
     if report.fallbacks:
         lines += ["", "not native"]
         lines += [f"  {note.op:<20} {note.node}  {note.reason}".rstrip() for note in report.fallbacks]
     lines += ["", *_costs(report)]
-    return "\n".join([*lines, "what you can do", *(f"  - {hint}" for hint in _hints(report.fallbacks))])
+    return "\n".join([*lines, "what you can do", *(f"  - {hint}" for hint in _hints(report))])
 
 
-def layer_of(node: str) -> str:
-    """The part of the model that a node name stands in: up to the first numbered part, else its first one.
-
-    /encoder/layer.0/attention/MatMul -> encoder/layer.0; a name without parts -> "".
-    """
-    *parts, _ = node.strip("/").split("/")
-    end = next((n for n, part in enumerate(parts, 1) if _NUMBERED.match(part)), 1)
-    return "/".join(parts[:end])
+def _head(report: Report) -> str:
+    said = [count(len(report.kernels), "kernel")]
+    said.append(f"{count(len(report.fallbacks), 'operator')} outside native code")
+    arithmetic = _shared(report.kernels)
+    return ", ".join([*said, *([f"products: {arithmetic}"] if arithmetic else [])])
 
 
-def _by_layer(report: Report) -> tuple[dict[str, list[str]], dict[str, list[Decision]]]:
-    """Lines about kernels, and decisions; a kernel without nodes belongs to the layer before it."""
-    kernels: dict[str, list[str]] = {}
-    layer = ""
-    for kernel, following in zip(report.kernels, _first_nodes_after(report.kernels), strict=True):
-        layer = layer_of(kernel.origins[0]) if kernel.origins else layer
-        kernels.setdefault(layer, []).append(_kernel(kernel, following))
-    decisions: dict[str, list[Decision]] = {}
+def _shared(kernels: Iterable[KernelNote]) -> str:
+    """The arithmetic of all kernels that have one, if it is the same."""
+    found = {kernel.arithmetic for kernel in kernels if kernel.arithmetic}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _nodes(report: Report) -> Iterator[str]:
+    for kernel in report.kernels:
+        yield from _origins(kernel)[:1]
     for decision in report.decisions:
-        node = decision.subject.partition(" of ")[2]
-        decisions.setdefault(layer_of(node) if node else "", []).append(decision)
-    return kernels, decisions
+        yield from _node(decision)
 
 
-def _first_nodes_after(kernels: Sequence[KernelNote]) -> list[str]:
-    """For each kernel a node of the next one that has any."""
-    found, node = list[str](), ""
-    for kernel in reversed(kernels):
-        found.append(node)
-        node = kernel.origins[0] if kernel.origins else node
-    return found[::-1]
+def _origins(kernel: KernelNote) -> tuple[str, ...]:
+    """The nodes of a kernel; what only moves a value knows its node by the name of the value alone."""
+    *_, node = kernel.plan.partition(" of ")
+    return kernel.origins or ((node,) if node and kernel.kind == "loops" else ())
 
 
-def _kernel(kernel: KernelNote, following: str) -> str:
-    more = len(kernel.origins) - _NODES_SHOWN
-    nodes = " + ".join(kernel.origins[:_NODES_SHOWN]) + (f" + {more} more" if more > 0 else "")
-    if not nodes and following:
-        nodes = f"(before {following})"
-    cells = [
-        f"  {kernel.kind:<10}",
-        nodes,
-        kernel.plan,
-        f"[{kernel.arithmetic}]" if kernel.arithmetic else "",
-    ]
-    return "  ".join(cell for cell in cells if cell).rstrip()
+def _node(decision: Decision) -> list[str]:
+    """The first node of a decision's subject, which is `operation type[sizes] of node, node`."""
+    return [node for node in decision.subject.partition(" of ")[2].split(", ")[:1] if node]
 
 
-def _decision(decision: Decision) -> str:
-    gain = f"  ({decision.gain_bytes} bytes of traffic saved)" if decision.gain_bytes > 0 else ""
-    reason = f": {decision.reason}" if decision.reason else ""
-    return f"    {decision.subject}: {decision.verdict}{reason}{gain}"
+def _kernels_by_layer(report: Report, layers: Mapping[str, str]) -> dict[str, list[tuple[str, str, str]]]:
+    """Kind, nodes and plan; a kernel without nodes belongs to the layer before it."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    layer, shared = "", _shared(report.kernels)
+    order = {node: number for number, node in enumerate(report.operators)}
+    for kernel in report.kernels:
+        origins = _origins(kernel)
+        layer = layers[origins[0]] if origins else layer
+        what, _, node = kernel.plan.partition(" of ")
+        arithmetic = f"  [{kernel.arithmetic}]" if kernel.arithmetic and not shared else ""
+        row = (
+            kernel.kind,
+            _computed(origins, layer, order),
+            (what if node in origins else kernel.plan) + arithmetic,
+        )
+        found.setdefault(layer, []).append(row)
+    return found
+
+
+def _computed(origins: Sequence[str], layer: str, order: Mapping[str, int]) -> str:
+    """The nodes of a kernel in the order of the model; the middle of many is left out."""
+    names = [short(node, layer) for node in sorted(origins, key=lambda n: order.get(n, 0))]
+    if len(names) > _NODES_SHOWN:
+        names[_NODES_SHOWN - 1 : -1] = [f"{len(names) - _NODES_SHOWN} more"]
+    return " + ".join(names)
+
+
+def _table(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    width = max((len(nodes) for _, nodes, _ in rows if len(nodes) <= _NODES_WIDTH), default=0)
+    for kind, nodes, plan in rows:
+        yield f"  {kind:<10}  {nodes:<{width}}  {plan}".rstrip()
+
+
+def _decisions_by_layer(report: Report, layers: Mapping[str, str]) -> dict[str, list[Decision]]:
+    """Decisions against joining, in the order of the model."""
+    found: dict[str, list[Decision]] = {}
+    for decision in reversed(report.decisions):
+        if decision.verdict != "fused":
+            layer = next((layers[node] for node in _node(decision)), "")
+            found.setdefault(layer, []).append(decision)
+    return found
+
+
+def _reasons(decisions: Iterable[Decision], layer: str) -> Iterator[str]:
+    """The values by reason, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for decision in decisions:
+        what = decision.subject.partition(" of ")[0]
+        name = next((short(node, layer) for node in _node(decision)), what)
+        found.setdefault(decision.reason or decision.verdict, {})[name] = None
+    for reason, names in found.items():
+        yield f"    {reason}: {', '.join(names)}"
 
 
 def _costs(report: Report) -> Iterator[str]:
     if report.timings:
-        total = sum(time.elapsed_ms for time in report.timings)
-        stages = ", ".join(f"{time.stage} {time.elapsed_ms:.1f}" for time in report.timings)
-        yield f"compile time {total:.1f} ms ({stages})"
-    if report.counters:
-        yield "counters  " + ", ".join(f"{name} {value}" for name, value in sorted(report.counters.items()))
+        ranked = sorted(report.timings, key=lambda time: -time.elapsed_ms)[:_STAGES_SHOWN]
+        stages = ", ".join(f"{time.stage} {time.elapsed_ms:.1f}" for time in ranked)
+        yield f"compiled in {sum(time.elapsed_ms for time in report.timings):.1f} ms ({stages})"
+    counters = dict(report.counters)
+    said = [f"{name} {_bytes(size)}" for key, name in _SIZES.items() if (size := counters.pop(key, 0))]
+    if "compiles" in counters:
+        said.append(
+            f"{count(counters.pop('compiles'), 'kernel')} compiled now, the others found in the cache"
+        )
+    said += [f"{name} {number}" for name, number in sorted(counters.items())]
+    if saved := sum(decision.gain_bytes for decision in report.decisions if decision.verdict == "fused"):
+        said.append(f"{_bytes(saved)} of memory traffic saved by joining")
+    if said:
+        yield ", ".join(said)
 
 
-def _hints(fallbacks: Iterable[FallbackNote]) -> Iterator[str]:
+def _hints(report: Report) -> Iterator[str]:
     """What a user can do about what the report shows."""
-    operators = sorted({note.op for note in fallbacks})
+    operators = sorted({note.op for note in report.fallbacks})
     if operators:
         names = ", ".join(operators)
         yield f"{names} in numpy: give it a formula with @sardonyx.op, or replace it before the export"
         yield "the option fallback=error refuses a model instead of running part of it in numpy"
-    yield "`sardonyx bench MODEL` measures it beside onnxruntime"
+    yield "too slow: `sardonyx explain --profile MODEL` shows where the time goes"
+    is_large = report.counters.get("weight_bytes", 0) > _SMALL_MODEL_BYTES
+    if is_large and any(kernel.arithmetic.startswith("f32") for kernel in report.kernels):
+        yield "still too slow, or too large: `sardonyx quantize MODEL` makes it 8-bit and measures the error"
+    yield "compare the speed with onnxruntime: `sardonyx bench MODEL`"
     yield "a wrong result: compare with SARDONYX_TARGET=reference, which runs the same stages in numpy"
 
 
-def _count(number: int, noun: str) -> str:
+def _bytes(size: int) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size} bytes"
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things in words: 1 kernel, 2 kernels."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

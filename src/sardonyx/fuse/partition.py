@@ -121,7 +121,7 @@ class _Walk:
     def why_copy(self, value: Value) -> str | None:
         """A view is copied only if a kernel needs it in memory in a way its source is not."""
         if value.id in self.needs_dense:
-            return "its reader merges axes that do not run on in memory"
+            return "its reader needs its axes one after the other in memory"
         if value.id not in self.needs_place:
             return None
         return self.why_unfit(value, self.imagined(value))
@@ -144,7 +144,9 @@ class _Walk:
             reason = self.why_unfit(value, place)
             if place is not None and value.id in self.read_dense:
                 dense = place.strides == contiguous_strides(value.shape)
-                reason = reason or (None if dense else "its reader merges axes that do not run on in memory")
+                reason = reason or (
+                    None if dense else "its reader needs its axes one after the other in memory"
+                )
             if reason:
                 found[value.id] = reason
         return found
@@ -163,7 +165,7 @@ class _Walk:
         owner = next(iter(owners.values()))
         reason = may_anchor(value, owner, aligned=self.aligned.get(value.id, False))
         if not reason and owner.id in self.anchor:
-            reason = f"{owner.prim} already has an anchor"
+            reason = f"{owner.prim} already follows another product"
         if not reason and owner.id in self.reduced:
             reason = f"{owner.prim} reduces over axes that the tile splits"
         if not reason and owner.id in self.failing:
@@ -181,7 +183,7 @@ class _Walk:
         reason = why_not_reduce(value, owner, aligned=self.aligned.get(value.id, False))
         axes = value.attrs.get("axes", (value.attrs.get("axis"),))
         if not reason and owner.id in self.anchor:
-            reason = "its reader has a contraction as anchor"
+            reason = "its reader already follows a product"
         extents = tuple(value.args[0].shape[a] for a in axes)
         if not reason and self.reduced.get(owner.id, axes) != axes:
             reason = "its reader reduces over other axes"

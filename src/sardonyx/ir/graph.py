@@ -96,8 +96,7 @@ class Graph:
                 result = change(value, tuple([new[a.id] for a in value.args]))
                 if result is not value:
                     is_same = False
-                    if not result.origins and value.origins:
-                        result.origins = value.origins
+                    _inherit(result, value.origins)
                 new[value.id] = result
         if is_same:
             return self
@@ -107,6 +106,16 @@ class Graph:
         }
         outputs = tuple((name, new[v.id]) for name, v in self.outputs)
         return replace(self, outputs=outputs, data_sizes=data_sizes)
+
+
+def _inherit(result: Value, origins: tuple[str, ...]) -> None:
+    """What was built on the way to a result comes from the nodes that the result comes from."""
+    pending = [result] if origins else []
+    while pending:
+        value = pending.pop()
+        if not value.origins and value.kind != "source":
+            value.origins = origins
+            pending += value.args
 
 
 def rebuild(value: Value, args: tuple[Value, ...]) -> Value:

@@ -35,6 +35,8 @@ class Group:
     @property
     def name(self) -> str:
         """What to call it in messages."""
+        if self.root.prim == "input":
+            return f"copy of {self.root.attrs['name']}"
         return f"{self.root.prim} of {self.root.origins[0]}" if self.root.origins else self.root.prim
 
 

@@ -47,8 +47,6 @@ def rewrite(graph: Graph) -> Graph:
                 break
             current, name = fired
             names.append(name)
-            if not current.origins:
-                current.origins = value.origins
         else:
             raise CompileError(f"rules {sorted(set(names))} undo each other at {value!r}")
         origin.setdefault(current.id, value.id)

@@ -103,8 +103,6 @@ class _Forms:
         if form is None:
             return plain
         self.of_old[value.id] = form
-        if not form.origins:
-            form.origins = value.origins
         result = unblock(form, _channels(plain))
         self.blocked[result.id] = form
         self.keep.append(result)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from sardonyx.base import svg
-from sardonyx.base.explanation import layer_of
+from sardonyx.base.layers import layers_of
 from sardonyx.ort.hotspots import Hotspot
 from sardonyx.tools.console import time_text
 from sardonyx.tools.hotspots import of_peak
@@ -80,8 +80,9 @@ def _bars(
 def _by_layer(calls: Sequence[Hotspot]) -> dict[str, list[Hotspot]]:
     """A call without nodes belongs to the layer before it."""
     found, layer = dict[str, list[Hotspot]](), ""
+    layers = layers_of(node for call in calls for node in call.nodes[:1])
     for call in calls:
-        layer = layer_of(call.nodes[0]) if call.nodes else layer
+        layer = layers[call.nodes[0]] if call.nodes else layer
         found.setdefault(layer, []).append(call)
     return found
 

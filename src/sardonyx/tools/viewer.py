@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from sardonyx.base.explanation import count
 from sardonyx.frontend.skeleton import skeleton
 from sardonyx.gateway.console.kernels import measured
 from sardonyx.gateway.console.netron import HEADERS, netron
@@ -90,9 +91,10 @@ def _page(path: Path, report: Any, found: Mapping[str, Any], name: str) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(path.name)}</title>'
         f'<style>{_STYLE}</style><iframe src="{escape(address)}" title="The graph in Netron"></iframe>'
         f"<aside><h1>{escape(path.name)}</h1>"
-        f"<p>{len(report.kernels)} kernels, {len(report.fallbacks)} operators without native code; "
-        f"{time_text(found['total_s'])} of all threads in a run, medians of {found['runs']} runs on random "
-        f"numbers, {time_text(found['waiting_s'])} of it waiting.</p>"
+        f"<p>{count(len(report.kernels), 'kernel')}, "
+        f"{count(len(report.fallbacks), 'operator')} without native code; "
+        f"{time_text(found['total_s'])} of all threads in a median run on random numbers, "
+        f"{time_text(found['waiting_s'])} of it waiting.</p>"
         '<table><tr><th>kernel</th><th class="number">time</th><th class="number">share</th></tr>'
         f"{rows}</table>{more}</aside></html>"
     )

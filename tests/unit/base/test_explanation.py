@@ -2,71 +2,88 @@
 
 from __future__ import annotations
 
-import pytest
-
-from sardonyx.base.explanation import explanation, layer_of
+from sardonyx.base.explanation import explanation
 from sardonyx.base.report import Decision, FallbackNote, KernelNote, Report, StageTime
 
 NODES = tuple(f"/encoder/layer.1/norm/Op_{n}" for n in range(6))
+F32 = "f32 by vfmadd zmm, sums in f32"
 
 
 def full() -> Report:
     return Report(
         decisions=[
-            Decision("max f32[2] of /encoder/layer.0/Relu_1", "fused", "inside its reader", 4096),
             Decision("dot f32[2] of Conv_9", "stored", "it is an output"),
+            Decision("max f32[2] of /encoder/layer.0/Relu_1", "fused", "inside its reader", 4096),
+            Decision("dot f32[2] of /encoder/layer.0/MatMul", "not fused", "nothing follows it"),
+            Decision("dot f32[2] of /encoder/layer.0/MatMul", "stored", "nothing follows it"),
+            Decision("add f32[2] of /encoder/layer.0/Add", "stored", "nothing follows it"),
+            Decision("pad f32[2]", "stored", "pad writes memory"),
         ],
         kernels=[
-            KernelNote("k1", ("/encoder/layer.0/MatMul", "/encoder/layer.0/Relu_1"), "gemm", "2 x 3", "f32"),
-            KernelNote("k2"),
-            KernelNote("k3", NODES, "loops", "add of Op_0"),
+            KernelNote("k1", ("/encoder/layer.0/Relu_1", "/encoder/layer.0/MatMul"), "gemm", "2 x 3", F32),
+            KernelNote("k2", (), "loops", "copy of tokens"),
+            KernelNote("k3", (), "loops", "slice of /encoder/layer.1/Slice"),
+            KernelNote("k4", NODES[::-1], "loops", f"add of {NODES[-1]}"),
+            KernelNote("k5", ("Lstm_3",), "recurrent", "lstm of 64 units"),
         ],
         fallbacks=[FallbackNote("Unique", "Unique_7", "no native code")],
-        timings=[StageTime("load", 1.5), StageTime("codegen", 20.25)],
-        counters={"compiles": 2, "arena_bytes": 512},
+        timings=[StageTime(name, ms) for name, ms in zip("abcde", (1.5, 20.25, 3, 4, 5), strict=True)],
+        counters={"compiles": 2, "arena_bytes": 51_200, "weight_bytes": 2_500_000, "variants": 3},
+        operators=dict.fromkeys(("/encoder/layer.0/MatMul", "/encoder/layer.0/Relu_1", *NODES), "Op"),
     )
 
 
 def test_text() -> None:
     assert explanation(full()).splitlines() == [
-        "3 kernels, 1 operators outside native code",
+        f"5 kernels, 1 operator outside native code, products: {F32}",
         "",
-        "encoder/layer.0: 2 kernels",
-        "  gemm        /encoder/layer.0/MatMul + /encoder/layer.0/Relu_1  2 x 3  [f32]",
-        f"              (before {NODES[0]})",
-        "  decisions",
-        "    max f32[2] of /encoder/layer.0/Relu_1: fused: inside its reader  (4096 bytes of traffic saved)",
+        "encoder/layer.0: 1 kernel",
+        "  gemm        MatMul + Relu_1  2 x 3",
+        "  kept in memory, because",
+        "    nothing follows it: Add, MatMul",
         "",
-        "encoder/layer.1: 1 kernel",
-        f"  loops       {' + '.join(NODES[:4])} + 2 more  add of Op_0",
+        "model: 2 kernels",
+        "  loops       tokens  copy",
+        "  recurrent   Lstm_3  lstm of 64 units",
+        "  kept in memory, because",
+        "    pad writes memory: pad f32[2]",
+        "    it is an output: Conv_9",
         "",
-        "model: 0 kernels",
-        "  decisions",
-        "    dot f32[2] of Conv_9: stored: it is an output",
+        "encoder/layer.1: 2 kernels",
+        "  loops       Slice                                                   slice",
+        "  loops       norm/Op_0 + norm/Op_1 + norm/Op_2 + 2 more + norm/Op_5  add",
         "",
         "not native",
         "  Unique               Unique_7  no native code",
         "",
-        "compile time 21.8 ms (load 1.5, codegen 20.2)",
-        "counters  arena_bytes 512, compiles 2",
+        "compiled in 33.8 ms (b 20.2, e 5.0, d 4.0, c 3.0)",
+        "weights 2.5 MB, memory between kernels 51.2 kB, "
+        "2 kernels compiled now, the others found in the cache, "
+        "variants 3, 4.1 kB of memory traffic saved by joining",
         "what you can do",
         "  - Unique in numpy: give it a formula with @sardonyx.op, or replace it before the export",
         "  - the option fallback=error refuses a model instead of running part of it in numpy",
-        "  - `sardonyx bench MODEL` measures it beside onnxruntime",
+        "  - too slow: `sardonyx explain --profile MODEL` shows where the time goes",
+        "  - still too slow, or too large: `sardonyx quantize MODEL` makes it 8-bit and measures the error",
+        "  - compare the speed with onnxruntime: `sardonyx bench MODEL`",
         "  - a wrong result: compare with SARDONYX_TARGET=reference, which runs the same stages in numpy",
     ]
-    assert "stored" not in explanation(full(), refused=False)
 
 
-@pytest.mark.parametrize(
-    ("node", "layer"),
-    [
-        ("/encoder/layer.0/attention/MatMul", "encoder/layer.0"),
-        ("/model/norm/Add", "model"),
-        ("Conv_9", ""),
-        ("", ""),
-        ("resnet/block2/conv1/Conv", "resnet/block2"),
-    ],
-)
-def test_layers(node: str, layer: str) -> None:
-    assert layer_of(node) == layer
+def test_in_brief_there_are_no_reasons() -> None:
+    text = explanation(full(), refused=False)
+    assert "because" not in text and "Conv_9" not in text and "encoder/layer.0: 1 kernel" in text
+
+
+def test_products_of_several_kinds_say_theirs_each() -> None:
+    kernels = [KernelNote("a", ("A",), "gemm", "1", F32), KernelNote("b", ("B",), "gemm", "2", "i8 by dots")]
+    lines = explanation(Report(kernels=kernels)).splitlines()
+    assert lines[0] == "2 kernels, 0 operators outside native code"
+    assert lines[3:5] == [f"  gemm        A  1  [{F32}]", "  gemm        B  2  [i8 by dots]"]
+
+
+def test_small_and_8_bit_models_are_not_told_to_quantise() -> None:
+    eight = [KernelNote("b", ("B",), "gemm", "2", "i8 by dots")]
+    assert "quantize" not in explanation(Report(kernels=eight, counters={"weight_bytes": 1 << 30}))
+    single = [KernelNote("b", ("B",), "gemm", "2", F32)]
+    assert "quantize" not in explanation(Report(kernels=single, counters={"weight_bytes": 1000}))

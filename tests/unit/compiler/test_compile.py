@@ -71,7 +71,7 @@ def test_the_debug_ladder(capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     first = capsys.readouterr().err
     assert [line.split()[0] for line in first.splitlines()][:2] == ["load", "texts"]
     program(linear(), cache=str(tmp_path), debug=3)
-    assert "kernels, 0 operators outside native code" in capsys.readouterr().err
+    assert "1 kernel, 0 operators outside native code" in capsys.readouterr().err
 
 
 def test_operators_outside_native_code_can_be_refused() -> None:

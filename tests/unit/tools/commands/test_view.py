@@ -43,7 +43,7 @@ def read(address: str, host: str = "") -> tuple[str, str]:
 
 def test_the_page_and_what_it_may_load(address: str) -> None:
     page, policy = read(address)
-    assert "Relu" in page and "1 kernels, 0 operators without native code" in page
+    assert "Relu" in page and "1 kernel, 0 operators without native code" in page
     assert "default-src 'none'" in policy and "http:" not in policy
     frame = re.search(r'iframe src="([^"]+)"', page)
     assert frame is not None
