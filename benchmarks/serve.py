@@ -71,6 +71,8 @@ QUERY_TOKENS, SENTENCE_TOKENS = 5, 16
 KSERVE = HERE.parents[1] / ".venv" / "clients" / "bin" / "python"
 MLSERVER = HERE.parents[1] / ".venv" / "mlserver" / "bin" / "mlserver"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
+CASES = ("small", "json", "grpc", "image", "latency", "batching", "16 tokens")
+ASKED_OF_PEERS = frozenset({"small", "json", "grpc"})
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,7 @@ def message(model: str, **tensors: np.ndarray) -> bytes:
 def main() -> None:
     """Start all servers that can be started, measure in turns, print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument(
-        "cases", nargs="*", help="small, json, grpc, image, latency, batching, '16 tokens' (default: all)"
-    )
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)} (default: all)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of load for each server, case and round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--picture", type=Path, default=HERE.parent / "results" / "serve.svg")
@@ -157,14 +157,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         paths = {name: save(text, Path(folder) / "models" / f"{name}.onnx") for name, text in MODELS.items()}
         save_encoder(Path(folder) / "models")
-        measurements = [
-            row
-            for row in prepared(stack, Path(folder), paths, options.seconds)
-            if not options.cases or row.case in options.cases
-        ]
+        wanted = frozenset(options.cases or CASES)
+        rows = prepared(stack, Path(folder), paths, options.seconds, wanted)
+        measurements = [row for row in rows if row.case in wanted]
         found: dict[tuple[str, str], list[Load]] = {}
         for name, folder_ in (("kserve.ModelServer", KSERVE), ("MLServer", MLSERVER)):
-            if not folder_.exists():
+            if wanted & ASKED_OF_PEERS and not folder_.exists():
                 print(f"{name} is not installed: make clients mlserver", file=sys.stderr)
         for _ in range(options.rounds):
             for row in measurements:
@@ -194,8 +192,10 @@ def save_encoder(folder: Path) -> None:
     (folder / "alone" / "config.pbtxt").write_text("max_batch_size: 32\n")
 
 
-def prepared(stack: ExitStack, folder: Path, paths: dict[str, Path], seconds: float) -> Iterator[Measurement]:
-    """What can be measured here; the servers run until the stack is closed."""
+def prepared(
+    stack: ExitStack, folder: Path, paths: dict[str, Path], seconds: float, wanted: frozenset[str]
+) -> Iterator[Measurement]:
+    """What can be measured here, the wanted cases among it; the servers run until the stack is closed."""
     small = {"INPUT0": SMALL, "INPUT1": SMALL}
     named = [f"{name}={path}" for name, path in paths.items()]
 
@@ -228,7 +228,7 @@ def prepared(stack: ExitStack, folder: Path, paths: dict[str, Path], seconds: fl
         for model, who in (("encoder", "sardonyx"), ("alone", "not batched")):
             case = "batching" if length == QUERY_TOKENS else f"{length} tokens"
             yield Measurement(case, who, http(ours, encoding(model, length), 16))
-    for running, who, requests in peers(stack, folder, paths):
+    for running, who, requests in peers(stack, folder, paths) if wanted & ASKED_OF_PEERS else ():
         for case, request in requests.items():
             work = rpc(running, INFER, request) if case == "grpc" else http(running, request)
             yield Measurement(case, who, work)

@@ -19,15 +19,15 @@ from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.messages import InferRequest, Principal, Tensor
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.http.express import Express
-from sardonyx.serve.lane import has_form
+from sardonyx.serve.lane import UNMET, has_form
 from sardonyx.serve.options import ServeOptions
-from sardonyx.serve.rpc.express import CallHeaders
 from sardonyx.serve.seams import Count, Kind, Record
 from sardonyx.serve.server import Server
 from tests.serve.models import SUM_AND_DIFFERENCE, save
 from tests.serve.running import running
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
+LEARN = Express.learn
 PICK = """
 <ir_version: 10, opset_import: ["" : 21]>
 pick (float[N, 3] x, int64[N] i) => (float[N, 3] y) {
@@ -357,6 +357,25 @@ def test_known_messages_are_answered_as_unknown_ones(tmp_path: Path) -> None:
     serving(tmp_path, use, observers=[told])
 
 
+def test_requests_of_a_model_that_is_not_quick_are_learned_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned = []
+    monkeypatch.setattr("sardonyx.serve.model.QUICK_NS", 0)
+    monkeypatch.setattr(Express, "learn", lambda express, met: learned.append(LEARN(express, met)))
+
+    mixed = {"outputs": [{"name": "OUTPUT0", "parameters": {"binary_data": True}}, {"name": "OUTPUT1"}]}
+
+    async def use(server: Server, line: Line, express: Express) -> None:
+        for seed in range(3):
+            for request in (raw("simple", **pair(seed)), in_json("simple", mixed, **pair(seed))):
+                assert (await line.ask(request)).startswith(b"HTTP/1.1 200")
+        assert express.answered == 0
+        assert len(learned) == 2
+
+    serving(tmp_path, use)
+
+
 def test_what_is_known_is_bounded(tmp_path: Path) -> None:
     async def use(server: Server, line: Line, express: Express) -> None:
         for number in range(600):
@@ -364,27 +383,10 @@ def test_what_is_known_is_bounded(tmp_path: Path) -> None:
             await line.ask(request.replace(b"Host: x", b"Host: x%d" % number, 1))
         assert 0 < len(express._heads) <= 256
         fresh = Express(server.core)
-        assert fresh.answer(request) is None
-        assert fresh.answer(b"") is None
+        assert fresh.answer(request) is UNMET
+        assert fresh.answer(b"") is UNMET
 
     serving(tmp_path, use)
-
-
-def test_metadata_is_read_when_it_is_asked_for() -> None:
-    class Call:
-        read = 0
-
-        def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-            self.read += 1
-            return (("a", "1"), ("b", "2"))
-
-    call = Call()
-    headers = CallHeaders(call)
-    assert call.read == 0
-    assert dict(headers) == {"a": "1", "b": "2"}
-    assert headers.get("c") is None
-    assert len(headers) == 2
-    assert call.read == 1
 
 
 def test_what_has_a_form() -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sardonyx.protocol.datatypes import Array
 from sardonyx.protocol.errors import ServeError
-from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Tensor, Timings
+from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Principal, Tensor, Timings
 from sardonyx.serve.model import Model, Plan
 from sardonyx.serve.regions import OFFSET, REGION, SIZE
 from sardonyx.serve.seams import Kind, Record, Route, counters
@@ -36,6 +36,17 @@ _SAME_MEMORY = frozenset(
 _PLACE = frozenset({REGION, SIZE, OFFSET})
 
 Write = Callable[["Lane", list[Array]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A request that must be parsed: whether its form was met before, and who was admitted for it."""
+
+    is_met: bool = False
+    principal: Principal | None = None
+
+
+UNMET, MET = Unanswered(), Unanswered(is_met=True)
 
 
 def has_form(request: InferRequest, known: frozenset[str]) -> bool:

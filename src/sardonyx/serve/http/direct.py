@@ -17,11 +17,11 @@ import numpy as np
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sardonyx.protocol.errors import Code, ServeError
-from sardonyx.protocol.messages import Principal
 from sardonyx.serve.http.app import DataPlane
 from sardonyx.serve.http.eager import start
 from sardonyx.serve.http.exchange import Answer, Headers, head_of, refusal
 from sardonyx.serve.http.express import HEADER_LENGTH
+from sardonyx.serve.lane import UNMET, Unanswered
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.settings import LOGGER
 
@@ -49,7 +49,7 @@ class Connection(HttpToolsProtocol):
     _unread: asyncio.TimerHandle | None = None
     _reading = False
     _alone = b""
-    _admitted: Principal | None = None
+    _known: Unanswered = UNMET
     _answered_s = -math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -67,11 +67,12 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer a known request; else read on, and a request that is begun must be complete in time."""
-        self._alone, self._admitted = b"", None
+        self._alone, self._known = b"", UNMET
         if not self._reading and (self.cycle is None or self.cycle.response_complete):
             if self._is_answered(data):
                 return
-            self._alone = data
+            if not self._known.is_met:
+                self._alone = data
         super().data_received(data)
         if self._late is None and self.parser is not None and self._reading:
             self._late = self.loop.call_later(self.options.client_s, self._too_late)
@@ -87,8 +88,8 @@ class Connection(HttpToolsProtocol):
         except Exception:
             LOGGER.exception("an inference failed")
             answer = _whole(refusal(_fault(), Headers(())))
-        if not isinstance(answer, bytes):
-            self._admitted = answer
+        if isinstance(answer, Unanswered):
+            self._known = answer
             return False
         self.transport.write(answer)
         self.server_state.total_requests += 1
@@ -237,7 +238,7 @@ class _Exchange:
         connection = self._connection
         alone = connection._alone if self.keep_alive else b""
         work = connection.plane.answer_inference(
-            self._url, self._headers, self._body, self._on_leave, connection._admitted, alone
+            self._url, self._headers, self._body, self._on_leave, connection._known.principal, alone
         )
         self._body = b""
         try:

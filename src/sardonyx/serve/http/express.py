@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from sardonyx.protocol.datatypes import Array
 from sardonyx.protocol.known import Read, list_text, raw_reader, text_reader, texts_around
-from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Principal
+from sardonyx.protocol.messages import Context, InferRequest, InferResponse
 from sardonyx.protocol.rest import encode_response, wanted_binary
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.exchange import BINARY, Answer, Headers, head_of
-from sardonyx.serve.lane import Form, Lane, Write, has_form, lies_outside
+from sardonyx.serve.lane import MET, UNMET, Form, Lane, Unanswered, Write, has_form, lies_outside
 
 HEADER_LENGTH = b"inference-header-content-length"
 _END = b"\r\n\r\n"
@@ -31,12 +31,15 @@ _LONGEST_HEAD, _LONGEST_TEXT = 4096, 4096
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What the bytes before a body say: `known` is the request without tensors, sizes are in bytes."""
+    """What the bytes before a body say: `known` is the request without tensors, sizes are in bytes.
+
+    `forms` by the texts that they are known by, None for one whose tensors cannot be told from it.
+    """
 
     known: InferRequest
     length: int
     text_length: int | None
-    forms: dict[bytes, tuple[Form, Read]]
+    forms: dict[bytes, tuple[Form, Read] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +61,32 @@ class Express:
         self._core = core
         self._heads: dict[tuple[bytes, bytes], _Head] = {}
         self._by_length: dict[bytes, _Head] = {}
-        self._forms: dict[bytes, dict[bytes, tuple[Form, Read]]] = {}
+        self._forms: dict[bytes, dict[bytes, tuple[Form, Read] | None]] = {}
         self._kept_bytes = 0
 
-    def answer(self, data: bytes) -> bytes | Principal | None:
-        """The whole answer to a whole request; None if it must be parsed, or then who was admitted.
-
-        Raises ServeError.
-        """
+    def answer(self, data: bytes) -> bytes | Unanswered:
+        """The whole answer to a whole request, if it needs no parsing. Raises ServeError."""
         received_ns = time.perf_counter_ns()
         start = data.find(_END) + 4
         head = self._by_length.get(data[:start]) or self._of_another_length(data[:start])
         if head is None or len(data) - start != head.length:
-            return None
+            return UNMET
         end = _end_of_text(data, start, head.text_length)
-        met = head.forms.get(data[start:end])
+        text = data[start:end]
+        if text not in head.forms:
+            return UNMET
+        met = head.forms[text]
         if met is None:
-            return None
+            return MET
         form, read = met
         known = head.known
         lane = form.lane(known)
         if lane is None:
-            return None
+            return MET
         context = known.context
         context.principal = self._core.guard.admit(context.headers, "infer", known.model)
         if not read(data, end):
-            return context.principal
+            return Unanswered(is_met=True, principal=context.principal)
         self.answered += 1
         return lane.write(lane, lane.run(known, received_ns))
 
@@ -121,7 +124,10 @@ class Express:
         end = _end_of_text(met.data, start, text_length)
         if met.data[start:end] not in forms and end - start <= _LONGEST_TEXT:
             found = self._form(met, known, start)
-            if found is not None:
+            if found is None:
+                forms[met.data[start:end]] = None
+                self._kept_bytes += end - start
+            else:
                 forms[found[0]] = found[1:]
                 self._kept_bytes += len(found[0]) + found[1].size_bytes
 

@@ -7,39 +7,17 @@ do not take, protobuf gets. Must not know how calls are listened for.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sardonyx.protocol.datatypes import Array
 from sardonyx.protocol.known import Read
-from sardonyx.protocol.messages import REQUEST_ID, Context, InferRequest, Principal
+from sardonyx.protocol.messages import REQUEST_ID, Context, InferRequest
 from sardonyx.protocol.protobuf import message_reader, texts_before
 from sardonyx.serve.core import Core
-from sardonyx.serve.lane import Form, Lane, Write, has_form, lies_outside
+from sardonyx.serve.lane import MET, UNMET, Form, Lane, Unanswered, Write, has_form, lies_outside
 
 _LENGTHS_KEPT, _OF_A_LENGTH, _MOST_KEPT_BYTES = 256, 8, 1 << 24
-
-
-class CallHeaders(Mapping[str, str]):
-    """The metadata of a call, which is read when it is asked for: most calls are not."""
-
-    def __init__(self, call: Any) -> None:
-        self._call = call
-        self._read: dict[str, str] | None = None
-
-    def _pairs(self) -> dict[str, str]:
-        if self._read is None:
-            self._read = dict(self._call.invocation_metadata() or ())
-        return self._read
-
-    def __getitem__(self, name: str) -> str:
-        return self._pairs()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._pairs())
-
-    def __len__(self) -> int:
-        return len(self._pairs())
 
 
 class Express:
@@ -50,14 +28,11 @@ class Express:
         self._kept_bytes = 0
         self._known: dict[int, list[tuple[bytes, InferRequest, Form, Read]]] = {}
 
-    def answer(self, raw: bytes, headers: CallHeaders) -> bytes | Principal | None:
-        """The whole answer to a message; None if it must be parsed, or then who was admitted.
-
-        Raises ServeError.
-        """
+    def answer(self, raw: bytes, headers: Mapping[str, str]) -> bytes | Unanswered:
+        """The whole answer to a message, if it needs no parsing. Raises ServeError."""
         received_ns = time.perf_counter_ns()
         if REQUEST_ID in headers:
-            return None
+            return UNMET
         for head, known, form, read in self._known.get(len(raw), ()):
             if not raw.startswith(head):
                 continue
@@ -65,12 +40,12 @@ class Express:
             context.headers = headers
             lane = form.lane(known)
             if lane is None:
-                return None
+                return MET
             context.principal = self._core.guard.admit(headers, "infer", known.model)
             if not read(raw, len(head)):
-                return context.principal
+                return Unanswered(is_met=True, principal=context.principal)
             return lane.write(lane, lane.run(known, received_ns))
-        return None
+        return UNMET
 
     def learn(self, raw: bytes, message: Any, request: InferRequest) -> None:
         """Remember a message that was answered, if others can be like it."""

@@ -11,19 +11,18 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
-from sardonyx.protocol.errors import ServeError, invalid
+from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.protocol.wire.pool import POOL
 from sardonyx.serve.core import Core
 from sardonyx.serve.options import ServeOptions
-from sardonyx.serve.rpc.servicer import Servicer, refuse, unexpected
+from sardonyx.serve.rpc.servicer import Servicer, read_message, refuse, unexpected
 from sardonyx.serve.tls import Credentials
 
 Handler = Callable[[Any, Any], Any]
@@ -86,24 +85,14 @@ def handlers(servicer: Servicer) -> dict[str, Any]:
     for method in SERVICE.methods:
         function = getattr(servicer, method.name)
         stream = method.server_streaming
-        read = partial(_read, GetMessageClass(method.input_type))
+        read = partial(read_message, GetMessageClass(method.input_type))
         make = grpc.stream_stream_rpc_method_handler if stream else grpc.unary_unary_rpc_method_handler
         table[method.name] = make(
             _guarded_stream(method.name, function, read) if stream else _guarded(method.name, function, read),
             response_serializer=GetMessageClass(method.output_type).SerializeToString,
         )
-    infer = partial(servicer.infer, partial(_read, pb.ModelInferRequest))
-    table["ModelInfer"] = grpc.unary_unary_rpc_method_handler(
-        _guarded("ModelInfer", infer, bytes), response_serializer=bytes
-    )
+    table["ModelInfer"] = grpc.unary_unary_rpc_method_handler(servicer.ModelInfer)
     return table
-
-
-def _read(kind: Any, raw: bytes) -> Any:
-    try:
-        return kind.FromString(raw)
-    except DecodeError:
-        raise invalid(f"the message is not a {kind.DESCRIPTOR.name}") from None
 
 
 def _guarded(name: str, function: Callable[[Any, Any], Awaitable[Any]], read: Read) -> Handler:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import grpc
 from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 
 from sardonyx.protocol.config import as_message
 from sardonyx.protocol.errors import Code, ServeError, invalid
@@ -19,7 +20,8 @@ from sardonyx.protocol.messages import REQUEST_ID, Context, InferRequest, InferR
 from sardonyx.protocol.protobuf import decode_request, encode_response
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.core import Core
-from sardonyx.serve.rpc.express import CallHeaders, Express
+from sardonyx.serve.lane import Unanswered
+from sardonyx.serve.rpc.express import Express
 from sardonyx.serve.rpc.turn import Turn
 from sardonyx.serve.settings import LOGGER
 
@@ -37,20 +39,23 @@ class Servicer:
         self._core = core
         self._express = Express(core)
 
-    async def ModelInfer(self, message: Any, call: Any) -> Any:  # noqa: N802
-        """One inference; it is cancelled with the call."""
-        return encode_response(await self._answer(self._request(message, call), call))
+    async def ModelInfer(self, raw: bytes, call: Any) -> bytes:  # noqa: N802
+        """One inference, from bytes to bytes; what is known by its bytes is not parsed."""
+        try:
+            headers = dict(call.invocation_metadata() or ())
+            known = self._express.answer(raw, headers)
+            return known if isinstance(known, bytes) else await self._infer(raw, call, headers, known)
+        except ServeError as error:
+            await refuse(call, error)
+        except Exception:
+            await refuse(call, unexpected("ModelInfer"))
+        raise AssertionError("a refusal ends the call")
 
-    async def infer(self, read: Callable[[bytes], Any], raw: bytes, call: Any) -> bytes:
-        """The answer of ModelInfer as bytes; what is known by its bytes is not parsed."""
-        headers = CallHeaders(call)
-        known = self._express.answer(raw, headers)
-        if isinstance(known, bytes):
-            return known
-        message = read(raw)
-        request = self._request(message, call, headers, known)
+    async def _infer(self, raw: bytes, call: Any, headers: Mapping[str, str], known: Unanswered) -> bytes:
+        message = read_message(pb.ModelInferRequest, raw)
+        request = self._request(message, call, headers, known.principal)
         response = await self._answer(request, call)
-        if not request.context.told_id:
+        if not known.is_met and not request.context.told_id:
             self._express.learn(raw, message, request)
         text: bytes = encode_response(response).SerializeToString()
         return text
@@ -128,7 +133,7 @@ class Servicer:
     ) -> InferRequest:
         """The request of a message; `principal` has been admitted if it is given."""
         if headers is None:
-            headers = CallHeaders(call)
+            headers = dict(call.invocation_metadata() or ())
         if principal is None:
             principal = self._core.guard.admit(headers, "infer", message.model_name)
         context = Context("grpc", headers, principal)
@@ -283,6 +288,14 @@ def _setting(values: list[str]) -> Any:
 
 def _filled(document: Mapping[str, Any], message: Any) -> Any:
     return json_format.ParseDict(dict(document), message)
+
+
+def read_message(kind: Any, raw: bytes) -> Any:
+    """The message of that kind; INVALID_ARGUMENT if the bytes are none."""
+    try:
+        return kind.FromString(raw)
+    except DecodeError:
+        raise invalid(f"the message is not a {kind.DESCRIPTOR.name}") from None
 
 
 async def refuse(call: Any, error: ServeError) -> None:

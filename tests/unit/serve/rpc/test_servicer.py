@@ -58,17 +58,24 @@ def served(root: Path, use: Any) -> None:
     with_core(adding(root), run)
 
 
+async def infer(servicer: Servicer, message: Any, call: Call) -> bytes:
+    return await servicer.ModelInfer(message.SerializeToString(), call)
+
+
 def test_one_inference_tells_the_id_that_it_was_given(tmp_path: Path) -> None:
     async def use(servicer: Servicer, _: Core) -> None:
         call = Call(x_request_id="r7")
-        response = await servicer.ModelInfer(asked(id="7"), call)
+        response = pb.ModelInferResponse.FromString(await infer(servicer, asked(id="7"), call))
         assert np.frombuffer(response.raw_output_contents[0], np.float32).tolist() == [2, 2]
         assert (response.id, response.model_version) == ("7", "1")
         assert call.trailing == {REQUEST_ID: "r7"}
-        with pytest.raises(ServeError) as caught:
-            await servicer.ModelInfer(asked("none"), Call(x_request_id="r8"))
-        assert (caught.value.code, caught.value.request_id) == (Code.NOT_FOUND, "r8")
-        assert (await servicer.ModelInfer(asked(), Call(left_s=5.0))).model_name == "add"
+        refused = Call(x_request_id="r8")
+        with pytest.raises(AssertionError, match="ends the call"):
+            await infer(servicer, asked("none"), refused)
+        assert refused.aborted is not None
+        assert (refused.aborted[0].name, refused.trailing) == ("NOT_FOUND", {REQUEST_ID: "r8"})
+        text = await infer(servicer, asked(), Call(left_s=5.0))
+        assert pb.ModelInferResponse.FromString(text).model_name == "add"
 
     served(tmp_path, use)
 
