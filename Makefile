@@ -13,9 +13,10 @@ SPREAD := $(if $(K),,-n auto --maxprocesses 8 --dist worksteal)
 .DEFAULT_GOAL := help
 N ?= 100000
 SEED ?= 0
+SECONDS ?= 600
 JOBS ?= 1
 WIRE := sardonyx/protocol/wire
-.PHONY: help demo serve test test-avx2 test-all clients mlserver check format bench bench-serve golden docs matrix site wheel stubs fuzz clean
+.PHONY: help demo serve test test-avx2 test-all clients mlserver check format bench bench-serve sustain golden docs matrix site wheel stubs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -90,6 +91,9 @@ bench-serve: .venv/.dev .venv/clients/.ready  ## measure serving beside FastAPI,
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check fastapi
 	@.venv/clients/bin/python -m pip install --quiet --disable-pip-version-check -e .
 	@$(RUN)/python benchmarks/serve.py
+
+sustain: .venv/.dev  ## serve four fifths of the most for SECONDS=600 on a machine of two free cores; says whether it held
+	@$(RUN)/python benchmarks/sustained.py --seconds $(SECONDS)
 
 golden: .venv/.dev  ## rewrite the expected texts; then read the diff
 	@$(PYTEST) -q $(QUICK) tests/unit --update-golden

@@ -1,9 +1,10 @@
 """Load over HTTP: prepared bytes over a few kept connections, by plain sockets, so that the client is cheap.
 
-    python load.py PORT CONNECTIONS SECONDS < request
+    python load.py PORT CONNECTIONS SECONDS [RATE] < request
 
-Prints one JSON object: requests, seconds, the median and the 99th percentile of the time that one took, in
-microseconds. An answer other than 200 ends it.
+Each connection asks again when it has its answer, or all together RATE times a second. Prints one JSON
+object: requests, seconds, the median and the 99th percentile of the time that one took, in microseconds. An
+answer other than 200 ends it.
 """
 
 from __future__ import annotations
@@ -12,13 +13,19 @@ import json
 import re
 import selectors
 import socket
-import statistics
 import sys
 import time
+from array import array
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _LAST_CHUNK = b"0\r\n\r\n"
+_GRAIN_S = 0.001
+"""A wait of the operating system is no finer; the rest is spent asking what has come."""
 
 
 @dataclass
@@ -59,39 +66,46 @@ class Connection:
         return self.left == 0
 
 
-def main() -> None:
-    """Ask again and again, and print what it took."""
-    port, connections, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    request = sys.stdin.buffer.read()
+def connect(port: int) -> Connection:
+    """A new connection."""
+    made = socket.create_connection(("127.0.0.1", port))
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Connection(made)
+
+
+def ask_for(
+    connections: Sequence[Connection], request: bytes, seconds: float, rate: float
+) -> tuple[array[int], float]:
+    """The nanoseconds that each request took, and the seconds of them all; rate 0 = as many as go."""
     selector = selectors.DefaultSelector()
-    for _ in range(connections):
-        connection = Connection(socket.create_connection(("127.0.0.1", port)))
-        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for connection in connections:
         selector.register(connection.socket, selectors.EVENT_READ, connection)
-        connection.ask(request)
-    took: list[int] = []
-    began = time.perf_counter_ns()
-    end = began + int(seconds * 1e9)
-    now = began
+    idle, took = deque(connections), array("Q")
+    pause_ns = 1e9 / rate if rate else 0.0
+    began = now = time.perf_counter_ns()
+    due, end = float(began), began + int(seconds * 1e9)
     while now < end:
-        for key, _ in selector.select(10):
+        while idle and due <= now:
+            idle.popleft().ask(request)
+            due += pause_ns
+        patience_s = max(0.0, (due - now) / 1e9 - _GRAIN_S) if idle else 10.0
+        for key, _ in selector.select(patience_s):
             answered: Connection = key.data
             if answered.read():
-                now = time.perf_counter_ns()
-                took.append(now - answered.sent_ns)
-                answered.ask(request)
-    elapsed = (now - began) / 1e9
-    took.sort()
-    print(
-        json.dumps(
-            {
-                "requests": len(took),
-                "seconds": elapsed,
-                "median_us": statistics.median(took) / 1e3,
-                "p99_us": took[int(len(took) * 0.99)] / 1e3,
-            }
-        )
-    )
+                took.append(time.perf_counter_ns() - answered.sent_ns)
+                idle.append(answered)
+        now = time.perf_counter_ns()
+    return took, (now - began) / 1e9
+
+
+def main() -> None:
+    """Ask again and again, and print what it took."""
+    port, connections, seconds, *rate = map(float, sys.argv[1:])
+    request = sys.stdin.buffer.read()
+    lines = [connect(int(port)) for _ in range(int(connections))]
+    took, elapsed = ask_for(lines, request, seconds, *rate or [0.0])
+    median, late = np.quantile(np.frombuffer(took, np.uint64), (0.5, 0.99)) / 1e3
+    print(json.dumps({"requests": len(took), "seconds": elapsed, "median_us": median, "p99_us": late}))
 
 
 if __name__ == "__main__":

@@ -89,9 +89,11 @@ def http_request(path: str, body: bytes, **headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def http_load(running: Running, request: bytes, connections: int, seconds: float, core: int) -> Load:
-    """Ask over HTTP, and measure."""
-    arguments = [str(HERE / "load.py"), str(running.http), str(connections), str(seconds)]
+def http_load(
+    running: Running, request: bytes, connections: int, seconds: float, core: int, rate: float = 0.0
+) -> Load:
+    """Ask over HTTP, so many times a second or as often as goes, and measure."""
+    arguments = [str(HERE / "load.py"), *map(str, (running.http, connections, seconds, rate))]
     return _measured(running, arguments, request, core)
 
 
@@ -119,6 +121,12 @@ def _measured(running: Running, arguments: Sequence[str], given: bytes, core: in
 def _cpu_seconds(pid: int) -> float:
     """User and system time of a process and its children, in seconds: what the kernel's own clocks say."""
     return sum(time.clock_gettime(~child << 3 | _SCHEDULED) for child in (pid, *_children(pid)))
+
+
+def resident_mib(running: Running) -> float:
+    """What a server holds of the machine's memory."""
+    pages = int(Path(f"/proc/{running.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
 def _children(pid: int) -> list[int]:

@@ -16,11 +16,12 @@ import pytest
 from sardonyx.monitor.live import Live, total
 from sardonyx.monitor.metrics import Metrics
 from sardonyx.protocol.errors import Code, ServeError
-from sardonyx.protocol.messages import InferRequest, Principal, Tensor
+from sardonyx.protocol.messages import REQUEST_ID, InferRequest, Principal, Tensor
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.http.express import Express
 from sardonyx.serve.lane import UNMET, has_form
 from sardonyx.serve.options import ServeOptions
+from sardonyx.serve.rpc.express import Express as Messages
 from sardonyx.serve.seams import Count, Kind, Record
 from sardonyx.serve.server import Server
 from tests.serve.models import SUM_AND_DIFFERENCE, save
@@ -385,6 +386,9 @@ def test_what_is_known_is_bounded(tmp_path: Path) -> None:
         fresh = Express(server.core)
         assert fresh.answer(request) is UNMET
         assert fresh.answer(b"") is UNMET
+        messages = Messages(server.core)
+        assert messages.answer(b"", {}) is UNMET
+        assert messages.answer(b"", {REQUEST_ID: "7"}) is UNMET
 
     serving(tmp_path, use)
 
