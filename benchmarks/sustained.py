@@ -60,13 +60,16 @@ class Held:
 
     def text(self) -> str:
         """The figures."""
-        load, answered = self.load, self.load.per_second * self.seconds
-        return (
-            f"{answered:,.0f} requests in {self.seconds:.0f} s, all answered with 200: {load.per_second:,.0f} "
-            f"a second of {self.wanted:,.0f} wanted, {SHARE:.0%} of {self.most:,.0f}; median "
-            f"{load.median_us:.0f} us, p99 {load.p99_us:.0f} us; memory {self.memory[0]:.1f} MiB, "
-            f"{self.growth:+.2f}"
+        load = self.load
+        rate = (
+            f"{load.per_second:,.0f} a second of {self.wanted:,.0f} wanted, {SHARE:.0%} of {self.most:,.0f}"
         )
+        times = f"median {load.median_us:.0f} us, p99 {load.p99_us:.0f} us"
+        memory = f"memory {self.memory[0]:.1f} MiB, {self.growth:+.2f}"
+        count = (
+            f"{load.per_second * self.seconds:,.0f} requests in {self.seconds:.0f} s, all answered with 200"
+        )
+        return f"{count}: {rate}; {times}; {memory}"
 
 
 def hold(running: Running, request: bytes, seconds: float, connections: int = serve.CONNECTIONS) -> Held:
