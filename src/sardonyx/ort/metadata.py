@@ -40,6 +40,11 @@ class NodeArg:
         return NodeArg, (self._info,)
 
 
+def declared(argument: NodeArg) -> TensorInfo:
+    """What the model declares of an input or output; its shape is None where it declares none."""
+    return argument._info
+
+
 class ModelMetadata:
     """The descriptive fields of a model file."""
 

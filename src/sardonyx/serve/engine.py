@@ -13,7 +13,7 @@ import numpy as np
 
 from sardonyx.ort.exceptions import InvalidArgument
 from sardonyx.ort.logger import FATAL
-from sardonyx.ort.metadata import NodeArg
+from sardonyx.ort.metadata import NodeArg, declared
 from sardonyx.ort.options import SessionOptions
 from sardonyx.ort.session import InferenceSession
 from sardonyx.protocol.datatypes import Array, objects
@@ -94,7 +94,7 @@ def served_arguments(arguments: Sequence[NodeArg]) -> list[tuple[str, str, Any]]
     return [
         (argument.name, "tensor(float)", ("", None))
         if argument.type.startswith(_SCORES)
-        else (argument.name, argument.type, argument._info.shape)
+        else (argument.name, argument.type, declared(argument).shape)
         for argument in arguments
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from sardonyx.ort.metadata import declared
 from sardonyx.protocol.errors import invalid
 from sardonyx.serve.batch import Joiner
 from sardonyx.serve.decoupled import Decoupled, Each, is_decoupled
@@ -83,7 +84,7 @@ def _compiled(offer: Offer, options: ServeOptions) -> Prepared:
     config = offer.config
     policy = policy_of(config, options, batches=False, where=offer.name)
     session = open_session(offer, options, policy.instances)
-    inputs = [(a.name, a.type, a._info.shape) for a in session.get_inputs()]
+    inputs = [(a.name, a.type, declared(a).shape) for a in session.get_inputs()]
     signature = signature_of(offer.name, inputs, served_arguments(session.get_outputs()))
     call = SessionCall(offer.name, session, signature)
     if config.get("model_warmup"):

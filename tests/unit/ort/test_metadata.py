@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 from sardonyx.base.signature import ModelMeta, TensorInfo
-from sardonyx.ort.metadata import ModelMetadata, NodeArg
+from sardonyx.ort.metadata import ModelMetadata, NodeArg, declared
 
 
 def test_a_node_arg() -> None:
@@ -15,6 +15,12 @@ def test_a_node_arg() -> None:
     assert arg.shape == [1, "N", None]
     assert str(pickle.loads(pickle.dumps(arg))) == str(arg)
     assert NodeArg(TensorInfo("s", "seq(tensor(int64))", None)).shape == []
+
+
+def test_what_is_declared_says_where_there_is_no_shape() -> None:
+    info = TensorInfo("x", "tensor(float)", None)
+    assert NodeArg(info).shape == []
+    assert declared(NodeArg(info)) is info
 
 
 def test_metadata_is_a_copy_of_the_models() -> None:

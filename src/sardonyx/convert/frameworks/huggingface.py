@@ -27,7 +27,7 @@ PARTS = ("encoder", "decoder")
 
 
 @dataclass(frozen=True)
-class Plan:
+class Interface:
     """The inputs of a network with the names of their free axes, and how it is called."""
 
     inputs: list[Tensor]
@@ -78,13 +78,13 @@ def load(source: str, request: Request) -> Any:
 def export(model: Any, request: Request, path: Path) -> Exported:
     """Export the model, or the part of it that is asked for."""
     model = model.eval()
-    plan = plan_of(model, request)
+    interface = interface_of(model, request)
     if request.sample is not None:
-        feeds = [tensors.sampled(request.sample, [tensor.name for tensor in plan.inputs])]
+        feeds = [tensors.sampled(request.sample, [tensor.name for tensor in interface.inputs])]
     else:
-        feeds = [plan.drawn(sizes) for sizes in plan.sizes]
-    network = _network(plan.call)
-    axes, notes = write(network, feeds[0], request, path, plan.axes)
+        feeds = [interface.drawn(sizes) for sizes in interface.sizes]
+    network = _network(interface.call)
+    axes, notes = write(network, feeds[0], request, path, interface.axes)
     answers = [_answered(network, part) for part in feeds]
     labels = getattr(model.config, "id2label", None) or {}
     is_classifier = "Classification" in type(model).__name__
@@ -117,7 +117,7 @@ def _answered(network: Any, feeds: Feeds) -> dict[str, Array]:
         return {name: part.numpy() for name, part in network(**torch_of(feeds)).items()}
 
 
-def plan_of(model: Any, request: Request) -> Plan:
+def interface_of(model: Any, request: Request) -> Interface:
     """Which family the model is of."""
     part = request.options.get("part")
     main = model.main_input_name
@@ -132,7 +132,7 @@ def plan_of(model: Any, request: Request) -> Plan:
     return _encoder(model, model, main)
 
 
-def _encoder(network: Any, model: Any, main: str) -> Plan:
+def _encoder(network: Any, model: Any, main: str) -> Interface:
     """One pass from texts, pictures or sounds to whatever tensors it answers."""
     config = model.config
     takes = set(inspect.signature(network.forward).parameters)
@@ -165,7 +165,7 @@ def _encoder(network: Any, model: Any, main: str) -> Plan:
             f"models that read {main!r} are not known here; give package.module:function instead"
         )
     sizes = tuple({**part, "samples": 4000 * part[LENGTH], "images": part[BATCH] + 1} for part in SIZES)
-    return Plan(inputs, axes, lambda given: _tensors(network(**given, return_dict=True)), sizes)
+    return Interface(inputs, axes, lambda given: _tensors(network(**given, return_dict=True)), sizes)
 
 
 def _of_text(config: Any) -> Any:
@@ -178,7 +178,7 @@ def _tensors(answer: Any) -> dict[str, Any]:
     return {name: part for name, part in answer.items() if isinstance(part, torch.Tensor)}
 
 
-def _causal(model: Any) -> Plan:
+def _causal(model: Any) -> Interface:
     """A step of a language model: new tokens, and keys and values of those before, to logits and all keys."""
     import torch
     from transformers import DynamicCache
@@ -207,10 +207,10 @@ def _causal(model: Any) -> Plan:
             results |= {f"present.{at}.key": layer.keys, f"present.{at}.value": layer.values}
         return results
 
-    return Plan(inputs, axes, call, CAUSAL_SIZES)
+    return Interface(inputs, axes, call, CAUSAL_SIZES)
 
 
-def _decoder_of_two(model: Any) -> Plan:
+def _decoder_of_two(model: Any) -> Interface:
     """Tokens so far and what the encoder answered, to logits; without a cache."""
     config = model.config
     width = getattr(config, "d_model", None) or config.hidden_size
@@ -236,4 +236,4 @@ def _decoder_of_two(model: Any) -> Plan:
         return {"logits": answer.logits}
 
     sizes = tuple({**part, "source": part[LENGTH] + 2} for part in SIZES)
-    return Plan(inputs, axes, call, sizes, masks=("encoder_attention_mask",))
+    return Interface(inputs, axes, call, sizes, masks=("encoder_attention_mask",))

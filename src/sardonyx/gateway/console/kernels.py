@@ -13,6 +13,7 @@ import numpy as np
 
 from sardonyx.ort.feeds import FeedSpec
 from sardonyx.ort.hotspots import Hotspot, hotspots
+from sardonyx.ort.metadata import declared
 from sardonyx.protocol.errors import Code, ServeError, invalid
 
 _RUN_S = 1.0
@@ -23,7 +24,7 @@ _NODES_SHOWN = 3
 
 def measured(session: Any, sizes: dict[str, int]) -> dict[str, Any]:
     """The kernels of a session, slowest first, timed for about a second; blocks."""
-    feeds = {info.name: _random(info, sizes) for info in session._program.inputs}
+    feeds = {argument.name: _random(declared(argument), sizes) for argument in session.get_inputs()}
     calls = hotspots(session, feeds, _RUN_S)
     busy = sum(call.busy_ns for call in calls) or 1.0
     waiting = sum(call.wait_ns for call in calls)
@@ -72,7 +73,7 @@ def free_sizes(session: Any) -> list[dict[str, Any]]:
     """The sizes that a request decides, by name, with a usual one."""
     found: dict[str, dict[str, Any]] = {}
     for argument in session.get_inputs():
-        shape = argument._info.shape or ()
+        shape = declared(argument).shape or ()
         for axis, size in enumerate(shape):
             if not isinstance(size, int):
                 key = size or f"{argument.name}.{axis}"

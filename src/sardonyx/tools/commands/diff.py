@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from sardonyx.ort.metadata import declared
 from sardonyx.tools.console import UserError, print_json, table
 from sardonyx.tools.inputs import add_input_options, check_input_options, feeds_of
 from sardonyx.tools.models import add_model_options, open_session
@@ -65,7 +66,7 @@ def _results(options: argparse.Namespace) -> list[dict[str, Any]]:
     names, answers = [], []
     for path in (options.first, options.second):
         session, _ = open_session(options, path)
-        values, _ = feeds_of([argument._info for argument in session.get_inputs()], options)
+        values, _ = feeds_of(list(map(declared, session.get_inputs())), options)
         names.append([argument.name for argument in session.get_outputs()])
         answers.append(session.run(None, values))
     return answers_compared(names, answers, options.tolerance)

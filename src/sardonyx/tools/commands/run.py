@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.ort.metadata import declared
 from sardonyx.tools.console import UserError, print_json, shape_text, table, time_text
 from sardonyx.tools.inputs import add_input_options, check_input_options, check_names, feeds_of
 from sardonyx.tools.models import add_model_options, open_session
@@ -40,7 +41,7 @@ def command(options: argparse.Namespace) -> int:
         raise UserError(f"--repeat {options.repeat}: give a positive number")
     check_input_options(options)
     session, load_seconds = open_session(options)
-    arguments = [argument._info for argument in session.get_inputs()]
+    arguments = list(map(declared, session.get_inputs()))
     check_names(arguments, options)
     values, invented = feeds_of(arguments, options)
     seconds = []

@@ -11,7 +11,7 @@ import pytest
 
 from sardonyx.convert.framework import ConvertError, Request
 from sardonyx.convert.frameworks import huggingface
-from sardonyx.convert.frameworks.huggingface import PAST, TOTAL, plan_of
+from sardonyx.convert.frameworks.huggingface import PAST, TOTAL, interface_of
 from tests.unit.convert.frameworks import standins
 from tests.unit.convert.frameworks.standins import Module, Tensor, install
 
@@ -90,33 +90,33 @@ def of_two(main: str = "input_ids", **config: Any) -> Model:
     return model
 
 
-def inputs_of(plan: huggingface.Plan) -> dict[str, Any]:
-    return {tensor.name: (tensor.shape, plan.axes[tensor.name]) for tensor in plan.inputs}
+def inputs_of(interface: huggingface.Interface) -> dict[str, Any]:
+    return {tensor.name: (tensor.shape, interface.axes[tensor.name]) for tensor in interface.inputs}
 
 
 def test_texts() -> None:
-    plan = plan_of(Model(), Request())
-    assert inputs_of(plan) == {"input_ids": ((None, None), BOTH), "attention_mask": ((None, None), BOTH)}
-    assert "token_type_ids" in inputs_of(plan_of(Model(type_vocab_size=2), Request()))
-    feeds = plan.drawn(FIRST)
+    interface = interface_of(Model(), Request())
+    assert inputs_of(interface) == {"input_ids": ((None, None), BOTH), "attention_mask": ((None, None), BOTH)}
+    assert "token_type_ids" in inputs_of(interface_of(Model(type_vocab_size=2), Request()))
+    feeds = interface.drawn(FIRST)
     assert feeds["input_ids"].shape == (2, 6) and feeds["input_ids"].max() < 9
     assert feeds["attention_mask"].tolist() == [[1] * 6] * 2
 
 
 def test_pictures_and_sounds() -> None:
-    plan = plan_of(Pictures(image_size=8, num_channels=1), Request())
-    assert inputs_of(plan) == {"pixel_values": ((None, 1, 8, 8), {0: "batch"})}
-    assert inputs_of(plan_of(Pictures(vision_config=SimpleNamespace(image_size=[4, 4])), Request())) == {
+    interface = interface_of(Pictures(image_size=8, num_channels=1), Request())
+    assert inputs_of(interface) == {"pixel_values": ((None, 1, 8, 8), {0: "batch"})}
+    assert inputs_of(interface_of(Pictures(vision_config=SimpleNamespace(image_size=[4, 4])), Request())) == {
         "pixel_values": ((None, 3, 4, 4), {0: "batch"})
     }
     speech = Model(num_mel_bins=80, max_source_positions=10)
     speech.main_input_name = "input_features"
-    assert inputs_of(plan_of(speech, Request())) == {"input_features": ((None, 80, 20), {0: "batch"})}
+    assert inputs_of(interface_of(speech, Request())) == {"input_features": ((None, 80, 20), {0: "batch"})}
     waves = Model()
     waves.main_input_name = "input_values"
-    plan = plan_of(waves, Request())
-    assert plan.axes == {"input_values": {0: "batch", 1: "samples"}}
-    assert plan.drawn(plan.sizes[0])["input_values"].shape == (2, 24000)
+    interface = interface_of(waves, Request())
+    assert interface.axes == {"input_values": {0: "batch", 1: "samples"}}
+    assert interface.drawn(interface.sizes[0])["input_values"].shape == (2, 24000)
 
 
 def test_texts_and_pictures_are_as_many_as_they_like() -> None:
@@ -124,35 +124,35 @@ def test_texts_and_pictures_are_as_many_as_they_like() -> None:
         def forward(self, input_ids: Any, pixel_values: Any) -> Any:
             return {}
 
-    plan = plan_of(
+    interface = interface_of(
         Both(vision_config=SimpleNamespace(image_size=4), text_config=SimpleNamespace(vocab_size=3)),
         Request(),
     )
-    assert plan.axes["pixel_values"] == {0: "images"}
-    assert plan.inputs[0].limit == 3 and plan.sizes[0]["images"] == 3
+    assert interface.axes["pixel_values"] == {0: "images"}
+    assert interface.inputs[0].limit == 3 and interface.sizes[0]["images"] == 3
 
 
 def test_an_unknown_input_is_named() -> None:
     model = Model()
     model.main_input_name = "point_cloud"
     with pytest.raises(ConvertError, match="models that read 'point_cloud' are not known here"):
-        plan_of(model, Request())
+        interface_of(model, Request())
 
 
 def test_two_parts_are_asked_for_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     standins.torch(monkeypatch)
     with pytest.raises(ConvertError, match="two parts; convert both with --part encoder and --part decoder"):
-        plan_of(of_two(), Request())
+        interface_of(of_two(), Request())
     decoder, encoder = (Request(options={"part": part}) for part in ("decoder", "encoder"))
-    assert "input_ids" in plan_of(of_two(), encoder).axes
-    plan = plan_of(of_two(d_model=7), decoder)
-    assert inputs_of(plan) == {
+    assert "input_ids" in interface_of(of_two(), encoder).axes
+    interface = interface_of(of_two(d_model=7), decoder)
+    assert inputs_of(interface) == {
         "decoder_input_ids": ((None, None), BOTH),
         "encoder_hidden_states": ((None, None, 7), {0: "batch", 1: "source"}),
         "encoder_attention_mask": ((None, None), {0: "batch", 1: "source"}),
     }
-    assert plan.drawn(plan.sizes[0])["encoder_hidden_states"].shape == (2, 8, 7)
-    speech = plan_of(of_two("input_features", hidden_size=5, max_source_positions=9), decoder)
+    assert interface.drawn(interface.sizes[0])["encoder_hidden_states"].shape == (2, 8, 7)
+    speech = interface_of(of_two("input_features", hidden_size=5, max_source_positions=9), decoder)
     assert inputs_of(speech)["encoder_hidden_states"] == ((None, 9, 5), {0: "batch"})
     assert "encoder_attention_mask" not in speech.axes
 
@@ -160,19 +160,19 @@ def test_two_parts_are_asked_for_one_by_one(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_language_model_takes_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     standins.torch(monkeypatch)
     install(monkeypatch, "transformers", DynamicCache=list)
-    plan = plan_of(Causal(), Request())
-    assert list(plan.axes) == [
+    interface = interface_of(Causal(), Request())
+    assert list(interface.axes) == [
         "input_ids",
         "attention_mask",
         "position_ids",
         "past_key_values.0.key",
         "past_key_values.0.value",
     ]
-    assert plan.axes["attention_mask"] == {0: "batch", 1: TOTAL}
-    assert inputs_of(plan)["past_key_values.0.key"] == ((None, 3, None, 4), {0: "batch", 2: PAST})
-    feeds = plan.drawn(plan.sizes[0])
+    assert interface.axes["attention_mask"] == {0: "batch", 1: TOTAL}
+    assert inputs_of(interface)["past_key_values.0.key"] == ((None, 3, None, 4), {0: "batch", 2: PAST})
+    feeds = interface.drawn(interface.sizes[0])
     assert feeds["position_ids"].tolist() == [[5, 6, 7]] * 2 and feeds["attention_mask"].shape == (2, 8)
-    answer = plan.call({name: Tensor(part) for name, part in feeds.items()})
+    answer = interface.call({name: Tensor(part) for name, part in feeds.items()})
     assert list(answer) == ["logits", "present.0.key", "present.0.value"]
     assert answer["present.0.value"].shape == (2, 3, 8, 4)
 
