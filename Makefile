@@ -104,7 +104,7 @@ stubs:  ## generate the protobuf messages of protocol/wire (needs grpcio-tools==
 		-e 's/_descriptor_pool\.Default()/_POOL/' src/$(WIRE)/*_pb2.py
 
 site: .venv/.dev  ## build all pages as a site in build/site, warnings are errors
-	@$(RUN)/python -m mkdocs build --quiet
+	@$(RUN)/python -m mkdocs build --strict
 
 docs: .venv/.dev  ## generate the tables of docs/ and run the tour
 	@$(RUN)/python -m sardonyx.tools.schemas
