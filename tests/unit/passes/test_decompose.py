@@ -28,6 +28,13 @@ def test_three_dimensional_and_integer_convolutions(rng: np.random.Generator) ->
     assert "conv" not in prims(changed)
 
 
+def test_a_convolution_of_many_outputs_becomes_a_product(rng: np.random.Generator) -> None:
+    w = rng.standard_normal((32, 2, 1, 3, 2)).astype(np.float32)
+    graph = parse("g (float[N,4,A,B,C] x) => (float[N,32,D,E,F] y) { y = Conv <group = 2> (x, w) }", w=w)
+    changed = check(decompose, graph, rng.standard_normal((2, 4, 3, 5, 3)).astype(np.float32))
+    assert "dot" in prims(changed) and not {"conv", "sum"} & set(prims(changed))
+
+
 def test_products_over_many_batch_axes(rng: np.random.Generator) -> None:
     graph = parse("g (float[A,1,B,2,3] x, float[C,B,3,4] w) => (float[A,C,B,2,4] y) { y = MatMul(x, w) }")
     x = rng.standard_normal((2, 1, 3, 2, 3)).astype(np.float32)

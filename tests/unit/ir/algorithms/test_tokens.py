@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sardonyx.ir.algorithms import tokens as algorithm
 from sardonyx.ir.algorithms.tokens import END, START, text_hash, tokens
 
 
@@ -33,6 +35,13 @@ def test_separators_come_one_after_the_other() -> None:
 )
 def test_the_longest_match_counts(pattern: str, expected: list[str]) -> None:
     assert cut("abc-de", pattern=pattern) == [expected]
+
+
+def test_plain_expressions_are_left_to_python() -> None:
+    plain = [
+        text for text in ("a+", "[a-z]{2}", "a*", "a|ab", "ab?") if algorithm._is_plain(re.compile(text))
+    ]
+    assert plain == ["a+", "[a-z]{2}"]
 
 
 def test_nothing_has_no_marks() -> None:
