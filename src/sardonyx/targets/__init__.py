@@ -68,7 +68,7 @@ def detect() -> Target:
 @cache
 def this_machine() -> Host:
     """What this machine can do, asked once."""
-    return host()
+    return host(FAMILIES)
 
 
 def _family(target: Target) -> Family:

@@ -26,6 +26,12 @@ class Family(Protocol):
     def with_features(self, target: Target, features: Sequence[str]) -> Target:
         """One of its targets with more features; TargetError for a feature that it does not know."""
 
+    def features(self, machine: str, system: str) -> frozenset[str]:
+        """What this process may use, as LLVM feature names; none on an architecture of another family.
+
+        `machine` is `platform.machine` in lower case, `system` is `sys.platform`.
+        """
+
     def missing(self, target: Target, host: Host) -> tuple[str, ...]:
         """What a machine lacks to execute a target; nothing if it can."""
 

@@ -97,7 +97,7 @@ def test_commands_refuse_it_too(
 def test_this_machine_is_detected_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SARDONYX_TARGET", raising=False)
     assert targets.detect() is targets.detect()
-    assert host().features <= set(cpuid.FEATURES)
+    assert host(targets.FAMILIES).features <= set(cpuid.FEATURES)
     assert not reference.REFERENCE.is_machine
     assert targets.executable(targets.detect()) is targets.detect()
     assert targets.executable(reference.REFERENCE) is reference.REFERENCE
@@ -128,7 +128,20 @@ def test_every_feature_of_a_target_can_be_detected() -> None:
 
 def test_llvm_finds_the_same_features() -> None:
     found = llvmlite.binding.get_host_cpu_features()
-    assert host().features == {name for name in cpuid.FEATURES if found.get(name)}
+    assert host(targets.FAMILIES).features == {name for name in cpuid.FEATURES if found.get(name)}
+
+
+def test_the_families_are_asked_and_no_other_knows_a_feature() -> None:
+    assert cpuid.of_process("aarch64", "linux") == frozenset()
+    assert reference.FAMILY.features("x86_64", "linux") == frozenset()
+    assert host(()).features == frozenset()
+
+
+def test_macos_tells_features_by_names_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {f"hw.optional.{name}": 1 for name in ("avx2_0", "fma", "f16c", "bmi1", "bmi2", "avx512f")}
+    monkeypatch.setattr(cpuid, "sysctl", lambda name: known.get(name, 0))
+    assert cpuid.of_process("x86_64", "darwin") == {*HASWELL, "avx512f"}
+    assert cpuid.of_process("arm64", "darwin") == frozenset()
 
 
 def test_cache_sizes_are_read_per_level(tmp_path: Path) -> None:

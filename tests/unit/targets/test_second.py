@@ -24,6 +24,7 @@ from sardonyx.passes.widen import widen
 from sardonyx.runtime.data import ProgramData
 from sardonyx.runtime.runnable import CallTime
 from sardonyx.runtime.size_check import SizeCheck
+from sardonyx.targets.detect import host
 from sardonyx.targets.host import Host
 
 ABACUS = Target("abacus", "", "", (), lanes=1)
@@ -73,6 +74,9 @@ class Family:
     def with_features(self, target: Target, features: Sequence[str]) -> Target:
         return target
 
+    def features(self, machine: str, system: str) -> frozenset[str]:
+        return frozenset({"beads"} if machine == "abacus" else ())
+
     def missing(self, target: Target, host: Host) -> tuple[str, ...]:
         return ()
 
@@ -102,6 +106,13 @@ def test_a_session_runs_on_it(rng: np.random.Generator) -> None:
         (y,) = session.run(None, {"x": x, "w": w})
         np.testing.assert_allclose(y, np.maximum(x @ w, 0), rtol=1e-5, atol=1e-6)
     assert {note.kind for note in session.report.kernels} == {"bead"}
+
+
+@pytest.mark.usefixtures("abacus")
+def test_its_folder_says_what_a_machine_of_its_kind_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "Abacus")
+    found = host(targets.FAMILIES)
+    assert (found.machine, found.features) == ("abacus", {"beads"})
 
 
 @pytest.mark.usefixtures("abacus")

@@ -27,6 +27,10 @@ class Reference:
             raise TargetError(f"{target.name} knows no features")
         return target
 
+    def features(self, machine: str, system: str) -> frozenset[str]:
+        """None: numpy asks for none."""
+        return frozenset()
+
     def missing(self, target: Target, host: Host) -> tuple[str, ...]:
         """Nothing: numpy runs everywhere."""
         return ()

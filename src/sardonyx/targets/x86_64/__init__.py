@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sardonyx.base.policy import Goal
-from sardonyx.targets.x86_64 import isa
+from sardonyx.targets.x86_64 import cpuid, isa
 
 if TYPE_CHECKING:
     from sardonyx.compiler.backend import Backend
@@ -18,6 +18,7 @@ class X86:
     with_features = staticmethod(isa.with_features)
     missing = staticmethod(isa.missing)
     choose = staticmethod(isa.choose)
+    features = staticmethod(cpuid.of_process)
 
     def backend(self, goal: Goal) -> Backend:
         """The native backend."""

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sardonyx.base.executable import copied
+from sardonyx.targets.detect import sysctl
+from sardonyx.targets.host import X86_64
 
 Ask = Callable[[int, int], tuple[int, int, int, int]]
 """EAX, EBX, ECX and EDX of a leaf and subleaf of CPUID."""
@@ -74,8 +76,27 @@ def decode(ask: Ask, xcr0: Callable[[], int]) -> frozenset[str]:
     return frozenset(name for name, row in FEATURES.items() if row.saved & saved == row.saved and has(row))
 
 
+def of_process(machine: str, system: str) -> frozenset[str]:
+    """The features that this process may use; none if the machine is no x86-64.
+
+    Raises CompileError or OSError as `features` does.
+    """
+    if machine not in X86_64:
+        return frozenset()
+    return _told_by_macos() if system == "darwin" else features()
+
+
+def _told_by_macos() -> frozenset[str]:
+    # XCR0 shows AVX-512 there only once a thread has used it; and each CPU with AVX2 has the sets of Haswell.
+    named = {"avx2": "avx2_0", "fma": "fma", "f16c": "f16c", "bmi": "bmi1", "bmi2": "bmi2"}
+    named |= dict.fromkeys(("lzcnt", "movbe", "popcnt"), "avx2_0")
+    named |= {feature: feature for feature in ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd")}
+    named |= {"avx512vnni": "avx512vnni", "avx512bf16": "avx512bf16"}
+    return frozenset(feature for feature, name in named.items() if sysctl(f"hw.optional.{name}"))
+
+
 def features() -> frozenset[str]:
-    """The features that this process may use.
+    """The features that this process may use, as the CPU and XCR0 tell.
 
     Raises CompileError or OSError if the system does not let it execute mapped code.
     """
