@@ -41,6 +41,8 @@ LEAST = {
 REAL_MODEL_BOUND = 1e-4
 # Of a convolution by transforms with tiles of 2 and 4: rms of the errors, as a part of that of the result.
 TRANSFORMED_BOUNDS = {2: 1e-6, 4: 3e-6}
+# Of a product by matrix registers: rms of the errors, as a part of that of the result.
+MATRIX_BOUNDS = {"bf16": 5e-3, "bf16x3": 1e-5}
 # A real number that far from exact may fall to the wrong one of 256 points, but only so near to their border.
 POINT_BOUND = 255 * REAL_MODEL_BOUND
 # How much nearer than this a point lies to its border is chance: what single roundings of float32 are worth.

@@ -45,3 +45,33 @@ class MultiplyAdd:
     def mnemonic(self) -> str:
         """How assembly calls it."""
         return self.name.partition(" ")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixMultiply:
+    """What multiplies two registers of rows and adds the product to a third one.
+
+    All but `name` and `configuration` are LLVM's functions, which take registers by number.
+
+    Attributes:
+        name: its mnemonic.
+        multiply: of the registers of sums, a and b.
+        configure: of the address of `configuration`; all registers are zero afterwards.
+        configuration: bytes that say how many rows of how many bytes each of the registers has.
+        release: gives the registers back.
+        zero: of a register.
+        load: of a register, an address, and how many bytes its rows are apart there.
+        store: of the same.
+        narrow: of two vectors of floats, those for the upper half first: the nearest numbers of half the
+            bits, as one vector; empty if the registers hold what matrices hold.
+    """
+
+    name: str
+    multiply: str
+    configure: str
+    configuration: bytes
+    release: str
+    zero: str
+    load: str
+    store: str
+    narrow: str = ""

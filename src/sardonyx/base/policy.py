@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.target import Target
-from sardonyx.base.tile import RegisterTile
+from sardonyx.base.tile import MatrixTile, RegisterTile
 from sardonyx.errors import CompileError
 
 
@@ -48,8 +48,12 @@ class Goal:
 
     def find_tile(self, operand: str) -> RegisterTile | None:
         """As `tile`; None if the target has none."""
-        for row in self.target.tiles:
-            allowed = self.policy.precision in row.precisions and all(map(self.target.has, row.features))
-            if row.operand == operand and allowed:
-                return row
-        return None
+        return next((row for row in self.target.tiles if self._serves(row, operand)), None)
+
+    def find_matrix(self, operand: str) -> MatrixTile | None:
+        """The first tile of matrix registers for an element type that machine and policy allow, if any."""
+        return next((row for row in self.target.matrices if self._serves(row, operand)), None)
+
+    def _serves(self, row: RegisterTile | MatrixTile, operand: str) -> bool:
+        allowed = self.policy.precision in row.precisions and all(map(self.target.has, row.features))
+        return row.operand == operand and allowed

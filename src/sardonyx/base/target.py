@@ -7,7 +7,7 @@ from pathlib import Path
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.instruction import Instruction
 from sardonyx.base.relocation import Relocations
-from sardonyx.base.tile import RegisterTile
+from sardonyx.base.tile import MatrixTile, RegisterTile
 from sardonyx.errors import TargetError
 
 
@@ -29,11 +29,12 @@ class Target:
     """One instruction set with the widths and tiles that kernels read.
 
     `lanes` is the vector width in elements of 32 bits, `tiles` the register tiles of contractions, the
-    preferred first, `channel_block` how many channels of a pixel lie side by side where convolutional parts
-    run blocked, a power of two and whole vectors. `tuning` are settings of LLVM's code generator beside the
-    features. `instructions` are those of the machine that functions of numbers ask for, `executor` is the
-    part of the executor's text that is written for it, `relocations` says how its code is linked, and
-    `windows_convention` is LLVM's name of the calls of C on Windows; these follow from the name.
+    preferred first, `matrices` those of matrix registers, `channel_block` how many channels of a pixel lie
+    side by side where convolutional parts run blocked, a power of two and whole vectors. `tuning` are
+    settings of LLVM's code generator beside the features. `instructions` are those of the machine that
+    functions of numbers ask for, `executor` is the part of the executor's text that is written for it,
+    `relocations` says how its code is linked, and `windows_convention` is LLVM's name of the calls of C on
+    Windows; these follow from the name.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Target:
     features: tuple[str, ...]
     lanes: int
     tiles: tuple[RegisterTile, ...] = ()
+    matrices: tuple[MatrixTile, ...] = ()
     prefetch: Prefetch = Prefetch(0)
     channel_block: int = 16
     l1_bytes: int = 32 << 10

@@ -1,9 +1,9 @@
-"""One register tile of a target's table, as data. Must not know how a kernel computes it."""
+"""The tiles of a target's tables, as data. Must not know how a kernel computes them."""
 
 from __future__ import annotations
 
 from sardonyx.base.dataclass import dataclass
-from sardonyx.base.instruction import MultiplyAdd
+from sardonyx.base.instruction import MatrixMultiply, MultiplyAdd
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +32,39 @@ class RegisterTile:
 
     def __str__(self) -> str:
         return f"{self.operand} by {self.instruction.name}, sums in {self.accumulator}"
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixTile:
+    """What one instruction multiplies that adds the product of two registers of rows to a third.
+
+    Attributes:
+        operand: the type of the matrices: f32, or i8, which is unsigned bytes times signed ones.
+        number: that of what registers hold: bf16 or i8.
+        accumulator: that of the sums.
+        terms: 1 if a number of a matrix is rounded to one of a register. 3 if it is the sum of two, high and
+            low: what is left out of the four products is that of both low ones.
+        rows: the rows of a register, and the columns of one of sums.
+        row_bytes: bytes of a row.
+        instruction: what multiplies and adds.
+        features: what the machine needs for it beyond the target's level.
+        precisions: the policies that allow it.
+    """
+
+    operand: str
+    number: str
+    accumulator: str
+    terms: int
+    rows: int
+    row_bytes: int
+    instruction: MatrixMultiply
+    features: tuple[str, ...]
+    precisions: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """A word for it: `bf16`, `bf16x3`."""
+        return self.number if self.terms == 1 else f"{self.number}x{self.terms}"
+
+    def __str__(self) -> str:
+        return f"{self.operand} as {self.name} by {self.instruction.name}, sums in {self.accumulator}"

@@ -10,10 +10,11 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.convolution.call import conv_call
-from sardonyx.kernels.library import Text, blockwise, contraction, winograd
+from sardonyx.kernels.library import Text, blockwise, contraction, matrices, winograd
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
 from sardonyx.kernels.product.call import blockwise_call, dot_call
+from sardonyx.kernels.product.choose import chosen as chosen_tile
 from sardonyx.kernels.winograd.call import winograd_call
 from sardonyx.kernels.winograd.choose import chosen
 from sardonyx.loops.lower import lower, lower_padding
@@ -48,6 +49,8 @@ def contract_call(
     kernels: Library = {}
     if group.anchor.prim == "dot":
         call, modules = dot_call(group, places, goal, emissions)
+        tile = chosen_tile(group.anchor, goal)
+        kernels = matrices(tile) if tile else {}
     elif group.anchor.prim == "dot_blockwise":
         call, modules = blockwise_call(group, places, goal, emissions)
         kernels = blockwise(group.anchor.attrs["bits"])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.target import Target
-from sardonyx.base.tile import RegisterTile
+from sardonyx.base.tile import MatrixTile, RegisterTile
 
 if TYPE_CHECKING:
     from sardonyx.llvm.vec import Module
+
+T = TypeVar("T")
 
 _PARTS = 4
 """Modules of about equal length for one element type, which are compiled side by side."""
@@ -74,12 +76,25 @@ def blockwise_ir(bits: int, goal: Goal) -> str:
     return _beside(define_blockwise, f"blockwise{bits}", goal, bits)
 
 
-def _beside(define: Callable[[Module, Goal, int], None], name: str, goal: Goal, number: int) -> str:
+def matrices(tile: MatrixTile) -> Mapping[str, Shared]:
+    """The module with products by a tile of matrix registers, which needs those of `contraction`, by name."""
+    return {f"matrices {tile.operand} {tile.name}": Shared(partial(matrices_ir, tile), tile.features)}
+
+
+@cache
+def matrices_ir(tile: MatrixTile, goal: Goal) -> str:
+    """The text of `matrices`."""
+    from sardonyx.kernels.product.driver import define_matrix
+
+    return _beside(define_matrix, tile.name, goal, tile)
+
+
+def _beside(define: Callable[[Module, Goal, T], None], name: str, goal: Goal, of: T) -> str:
     """The text of the part of a module that is new beside those of `contraction`."""
     from sardonyx.llvm.vec import Module
 
     module = Module()
-    define(module, goal, number)
+    define(module, goal, of)
     return module.part(name)
 
 

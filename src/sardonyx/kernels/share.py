@@ -44,6 +44,28 @@ class Cut:
         return f.add(self.base, f.smin(self.extra, int_(1)))
 
 
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """`total` items (at least 1) in runs of `size_of_each`, of which the last may be shorter."""
+
+    total: V
+    parts: V
+    size_of_each: int
+
+    @staticmethod
+    def of(f: Function, total: V, size: int) -> Groups:
+        """Runs of `size`."""
+        return Groups(total, ceil_div(f, total, int_(size)), size)
+
+    def begin(self, f: Function, index: V) -> V:
+        """Where run `index` begins; that behind the last is the total."""
+        return f.smin(f.mul(index, int_(self.size_of_each)), self.total)
+
+    def size(self, f: Function, index: V) -> V:
+        """Items of run `index`."""
+        return f.sub(self.begin(f, f.add(index, int_(1))), self.begin(f, index))
+
+
 def split(f: Function, total: V, tid: V, threads: V) -> tuple[V, V]:
     """The range [low, high) of `total` items that thread `tid` works on."""
     cut = Cut.of(f, total, threads)

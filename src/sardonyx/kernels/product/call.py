@@ -8,6 +8,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
+from sardonyx.base.tile import MatrixTile
 from sardonyx.errors import CompileError
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
@@ -19,7 +20,8 @@ from sardonyx.kernels.epilogue import match_finish
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
-from sardonyx.kernels.product.pack import pack_b, packed_shape, parts_b
+from sardonyx.kernels.product.choose import chosen
+from sardonyx.kernels.product.pack import matrix_shape, pack_b, pack_matrix, packed_shape, parts_b
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.kernels.tiles.shape import BY_LEFT
 from sardonyx.loops.lower import lower
@@ -42,7 +44,8 @@ def dot_call(
     *lead, row, column = kernel.outer
     inner = Axis("k", a.shape[-1])
     constant = b.is_numeric_const
-    packed_b = _packed(b, goal) if constant else None
+    matrix = chosen(anchor, goal)
+    packed_b = _packed(b, goal, matrix) if constant else None
     a_at = _operand(a, places[a.id], anchor.shape, (*lead, row, inner))
     if packed_b is not None:
         b_at = _packed_batches(b, packed_b, anchor.shape, lead)
@@ -53,14 +56,15 @@ def dot_call(
     operand = BY_LEFT[a.dtype]
     tile = goal.tile(operand)
     words = _operand_words(kernel, inner, (a_at, b_at), sources, tile.k_step)
+    how = f"{matrix.name}_" if matrix else ""
     words |= {Gemm.L2_BYTES: target.l2_bytes}
     end = _end_words(kernel, anchor.dtype, emissions)
     call = Contraction(Gemm, words, end, kernel, sources).call(
-        f"sdx_gemm_{operand}" if packed_b else f"sdx_gemm_dynamic_{operand}",
+        f"sdx_gemm_{how}{operand}" if packed_b else f"sdx_gemm_{how}dynamic_{operand}",
         "gemm",
         work=dims.product([*(x.extent for x in kernel.outer), inner.extent]) * 2,
         scratch_bytes=product_bytes(target),
-        arithmetic=str(tile),
+        arithmetic=str(matrix or tile),
         plan=_plan(kernel, inner, end),
     )
     return call, end.modules
@@ -162,8 +166,11 @@ def _operand(value: Value, place: Place, result: tuple[Dim, ...], axes: tuple[Ax
     return at
 
 
-def _packed(b: Value, goal: Goal) -> Storage:
+def _packed(b: Value, goal: Goal, matrix: MatrixTile | None) -> Storage:
     assert b.data is not None
+    if matrix:
+        dims_ = matrix_shape(b.data.shape, matrix)
+        return packed(b, ("dot", matrix), lambda w: pack_matrix(w, matrix), dims_, lambda w: parts_b(w, goal))
     shape = packed_shape(b.data.shape, b.data.dtype, goal)
     return packed(b, ("dot", goal), lambda w: pack_b(w, goal), shape, lambda w: parts_b(w, goal))
 

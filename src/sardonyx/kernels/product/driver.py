@@ -6,11 +6,16 @@ Decides which thread computes what; must not know ONNX, graphs or what an epilog
 from __future__ import annotations
 
 from sardonyx.base.abi import Context
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
+from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Gemm
+from sardonyx.kernels.product.matrix import define_matrix_block, prefix
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, Weights, blockwise, define_block
 from sardonyx.kernels.share import ceil_div, my_runs
+from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm import matrix
 from sardonyx.llvm.vec import Function, Module, int_
 
 
@@ -21,14 +26,30 @@ def define_gemm(module: Module, goal: Goal, operand: str) -> None:
         _driver(module, shape, define_block(module, goal, shape, kind), kind)
 
 
+def define_matrix(module: Module, goal: Goal, tile: MatrixTile) -> None:
+    """Add `void @sdx_gemm_{tile}_{operand}(ptr args, ptr ctx)` and `sdx_gemm_{tile}_dynamic_*`.
+
+    They multiply with matrix registers.
+    """
+    shape = replace(TileShape.of(goal, tile.operand), max_rows=MatrixShape(tile).rows)
+    for made in (False, True):
+        block = define_matrix_block(module, goal, tile, made=made)
+        _driver(module, shape, block, Weights(prefix(tile, made=made), made), tile)
+
+
 def define_blockwise(module: Module, goal: Goal, bits: int) -> None:
     """Add `void @sdx_gemm_blockwise{bits}_f32(ptr args, ptr ctx)`."""
     shape, kind = TileShape.of(goal, "f32"), blockwise(bits)
     _driver(module, shape, define_block(module, goal, shape, kind), kind)
 
 
-def _driver(module: Module, shape: TileShape, block: str, kind: Weights) -> None:
-    """Cut the (batch, panel) or the (batch, row) space into equal runs, one per thread."""
+def _driver(
+    module: Module, shape: TileShape, block: str, kind: Weights, tile: MatrixTile | None = None
+) -> None:
+    """Cut the (batch, panel) or the (batch, row) space into equal runs, one per thread.
+
+    The registers of a `tile` are configured around them.
+    """
     name = f"sdx_gemm_{kind.prefix}{shape.operand}"
     f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
@@ -42,9 +63,13 @@ def _driver(module: Module, shape: TileShape, block: str, kind: Weights) -> None
             few = f.icmp("slt", f.mul(batch, panels), f.mul(threads, int_(2)))
             by_rows = f.binary("and", by_rows, few)
         unit = f.select(by_rows, m, panels)
+        if tile:
+            matrix.configure(f, tile.instruction)
         with my_runs(f, batch, unit, tid, threads) as (index, first, last):
             m0, m1 = f.select(by_rows, first, int_(0)), f.select(by_rows, last, m)
             p0, p1 = f.select(by_rows, int_(0), first), f.select(by_rows, panels, last)
             f.call(block, "void", args, ctx, index, m0, m1, p0, p1)
+        if tile:
+            matrix.release(f, tile.instruction)
     f.ret()
     f.finish()

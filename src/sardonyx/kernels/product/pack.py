@@ -9,6 +9,8 @@ import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
+from sardonyx.base.tile import MatrixTile
+from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
 
 
@@ -45,6 +47,59 @@ def packed_shape(dims: tuple[int, ...], dtype: np.dtype, goal: Goal) -> tuple[in
     shape = TileShape.of(goal, BY_RIGHT[dt.by_numpy(dtype)])
     *batch, k, n = dims
     return (*batch, -(-k // shape.depth) * shape.depth * -(-n // shape.lanes) * shape.lanes)
+
+
+def pack_matrix(w: np.ndarray, tile: MatrixTile) -> np.ndarray:
+    """Lay out finite floats w[..., K, N] as micro-kernels on matrix registers read them.
+
+    Panels [..., N / columns][K / k step][plane][register of columns][row][column][depth], zero padded in
+    steps of k; a last panel of at most half the columns is one register wide. Returns words of 4 bytes,
+    [..., count], 64-byte aligned.
+    """
+    shape = MatrixShape(tile)
+    *batch, k, n = w.shape
+    steps, wide, narrow = -(-k // shape.k_step), shape.rows, tile.rows
+    packed = aligned_zeros(matrix_shape(w.shape, tile), np.dtype(np.float32))
+    numbers = packed.view(np.uint16)
+    padded = np.zeros((*batch, steps * shape.k_step, -(-n // narrow) * narrow), np.float32)
+    padded[..., :k, :n] = w
+    planes = np.stack(split(padded)[: shape.planes])
+    for at in range(0, n, wide):
+        part = planes[..., at : at + wide]
+        registers = part.shape[-1] // narrow
+        part = part.reshape(shape.planes, *batch, steps, narrow, shape.depth, registers, narrow)
+        order = [*range(1, len(batch) + 2), 0, *(len(batch) + i for i in (4, 2, 5, 3))]
+        panel = part.transpose(order).reshape(*batch, -1)
+        begin = at * steps * shape.k_step * shape.planes
+        numbers[..., begin : begin + panel.shape[-1]] = panel
+    return packed
+
+
+def split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The bits of the high and the low part of finite floats: what fits into bf16, and what is left of it.
+
+    The largest are cut where they would be rounded up to infinity.
+    """
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    high = _rounded_bf16(bits)
+    infinite = (high & 0x7FFF) == 0x7F80
+    if infinite.any():
+        high = np.where(infinite, (bits >> 16).astype(np.uint16), high)
+    left = x - (high.astype(np.uint32) << 16).view(np.float32)
+    return high, _rounded_bf16(left.view(np.uint32))
+
+
+def _rounded_bf16(bits: np.ndarray) -> np.ndarray:
+    rounded: np.ndarray = bits + (0x7FFF + ((bits >> 16) & 1))
+    return (rounded >> 16).astype(np.uint16)
+
+
+def matrix_shape(dims: tuple[int, ...], tile: MatrixTile) -> tuple[int, ...]:
+    """The shape of what `pack_matrix` makes of an array."""
+    shape = MatrixShape(tile)
+    *batch, k, n = dims
+    count = -(-k // shape.k_step) * shape.k_step * -(-n // tile.rows) * tile.rows
+    return (*batch, count * shape.planes * shape.number_bytes // 4)
 
 
 def aligned_zeros(dims: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

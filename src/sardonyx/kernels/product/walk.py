@@ -5,13 +5,15 @@ Decides blocking, copies of awkward operands and where a tile is summed; must no
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.blockwise import STEPS, define_unpack
-from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
+from sardonyx.kernels.share import Cut, Groups, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, Mode, TileWords
@@ -28,7 +30,7 @@ _FULL_TILES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Range:
+class Range:
     """Run-time bounds: `low` <= index < `high`."""
 
     low: V
@@ -57,25 +59,30 @@ def define_block(module: Module, goal: Goal, shape: TileShape, weights: Weights)
 
     All ranges are non-empty. Returns the name.
     """
-    block = _Block(module, goal, shape, weights)
+    block = Block(module, goal, shape, weights)
     block.write()
     return block.f.name
 
 
-class _Block:
+class Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
 
     def __init__(self, module: Module, goal: Goal, shape: TileShape, weights: Weights) -> None:
         self.goal, self.shape, self.weights = goal, shape, weights
-        self.unpack = define_unpack(module, shape, weights.bits) if weights.bits else ""
-        self.pick = define_pick(module, shape)
         self.copy = define_copy(module, shape) if shape.is_float else ""
+        self._define_parts(module)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("b", "m0", "m1", "p0", "p1"))]
         name = f"gemm_block_{weights.prefix}{shape.operand}"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.args, self.ctx, self.b, self.m0, self.m1, self.p0, self.p1 = self.f.params
 
+    def _define_parts(self, module: Module) -> None:
+        weights, shape = self.weights, self.shape
+        self.unpack = define_unpack(module, shape, weights.bits) if weights.bits else ""
+        self.pick = define_pick(module, shape)
+
     def write(self) -> None:
+        """Write all of it."""
         f = self.f
         self._load_words()
         self._choose_blocks()
@@ -83,10 +90,10 @@ class _Block:
         self._make_tile_words()
         tiles = self.cut.parts
         with f.loop(int_(0), tiles, self.tiles_per_block) as rows:
-            self.tiles = _Range(rows.index, f.smin(f.add(rows.index, self.tiles_per_block), tiles))
+            self.tiles = Range(rows.index, f.smin(f.add(rows.index, self.tiles_per_block), tiles))
             with f.loop(self.p0, self.p1, self.panels_per_block) as columns:
                 high = f.smin(f.add(columns.index, self.panels_per_block), self.p1)
-                self.panels = _Range(columns.index, high)
+                self.panels = Range(columns.index, high)
                 with f.loop(int_(0), f.smax(self.k, int_(1)), self.k_block) as depth:
                     self._depth(depth.index)
         f.ret()
@@ -100,8 +107,13 @@ class _Block:
         self.residual = self._origin("RESIDUAL")
         self.k = self.word[Gemm.K]
         self.rows = f.sub(self.m1, self.m0)
-        self.cut = Cut.of(f, self.rows, ceil_div(f, self.rows, int_(self.shape.max_rows)))
+        self.cut = self._cut_rows()
         self.coords = new_words(f, {0: self.b}, 3)
+
+    def _cut_rows(self) -> Cut | Groups:
+        """Tiles of rows that are about equal."""
+        self.even = Cut.of(self.f, self.rows, ceil_div(self.f, self.rows, int_(self.shape.max_rows)))
+        return self.even
 
     def _origin(self, operand: str) -> V:
         """Where the matrix of this batch begins."""
@@ -125,10 +137,10 @@ class _Block:
         longest = f.select(single, int_(STEPS) if self.weights.bits else alone, fitting)
         k = f.smax(self.k, int_(1))
         equal = ceil_div(f, k, ceil_div(f, k, longest))
-        self.k_block = _rounded(f, equal, shape.lanes)
+        self.k_block = rounded(f, equal, shape.lanes)
         self.k_is_cut = f.icmp("slt", self.k_block, self.k)
         # An odd number of vectors: the rows of the copy then begin in different L1 sets.
-        vectors = f.smin(self.k_block, _rounded(f, k, shape.lanes))
+        vectors = f.smin(self.k_block, rounded(f, k, shape.lanes))
         self.copy_pitch = f.binary("or", vectors, int_(shape.lanes))
         room = f.sub(f.binary("udiv", budget, self.copy_pitch), beside)
         fitting = f.smax(f.binary("sdiv", room, int_(shape.max_rows)), int_(1))
@@ -141,7 +153,7 @@ class _Block:
         f, shape = self.f, self.shape
         self.sums = f.word(self.ctx, Context.SCRATCH, "ptr")
         tiles = f.select(self.k_is_cut, f.mul(self.tiles_per_block, self.panels_per_block), int_(STRIP_TILES))
-        used = _rounded(f, f.mul(tiles, int_(shape.tile_bytes)), CACHE_LINE)
+        used = rounded(f, f.mul(tiles, int_(shape.tile_bytes)), CACHE_LINE)
         self.a_copy = f.gep(self.sums, used, "i8")
         row_bytes = f.mul(self.word[Gemm.A_M], int_(shape.operand_bytes))
         self.copied = self._is_copied(row_bytes) if shape.is_float else int_(0, "i1")
@@ -197,15 +209,20 @@ class _Block:
         self.k0 = k0
         self.steps = f.smin(f.sub(self.k, k0), self.k_block)
         self.last = f.icmp("sge", f.add(k0, self.k_block), self.k)
-        set_word(f, self.table, 1, self.steps)
-        mode = f.select(f.icmp("eq", k0, int_(0)), int_(Mode.STORE), int_(Mode.ADD))
-        direct_mode = f.select(self.end.finishing, int_(Mode.FINISH), mode)
-        for plan, its_mode in ((self.tile_words, mode), (self.direct_words, direct_mode)):
-            set_word(f, plan, TileWords.MODE, its_mode)
+        self._set_mode()
         self.first_row = self.cut.begin(f, self.tiles.low)
         self._place_a()
         with f.loop(self.panels.low, self.panels.high) as panel:
             self._panel(panel.index)
+
+    def _set_mode(self) -> None:
+        """Tell tiles how many steps they sum and what becomes of the sums."""
+        f = self.f
+        set_word(f, self.table, 1, self.steps)
+        mode = f.select(f.icmp("eq", self.k0, int_(0)), int_(Mode.STORE), int_(Mode.ADD))
+        direct_mode = f.select(self.end.finishing, int_(Mode.FINISH), mode)
+        for plan, its_mode in ((self.tile_words, mode), (self.direct_words, direct_mode)):
+            set_word(f, plan, TileWords.MODE, its_mode)
 
     def _place_a(self) -> None:
         """The first row of the block of A, copied if its strides are awkward; tiles step by `row_stride`."""
@@ -235,9 +252,16 @@ class _Block:
         width = f.select(narrow, int_(shape.lanes), int_(shape.columns))
         self.direct = f.binary("and", self.may_be_direct, f.icmp("eq", self.columns, width))
         self.bias = self.end.bias(self.n)
+        slots = f.mul(f.sub(panel, self.panels.low), self.tiles_per_block)
+        slots = f.mul(f.select(self.k_is_cut, slots, int_(0)), int_(shape.tile_bytes))
+        self._sum_panel(width, narrow, f.gep(self.sums, slots, "i8"))
+
+    def _sum_panel(self, width: V, narrow: V, sums: V) -> None:
+        """All tiles of the panel, `width` elements wide in memory, one vector if `narrow`."""
+        f, shape, word = self.f, self.shape, self.word
         set_word(f, self.direct_words, TileWords.BIAS, self.bias)
         few = f.icmp("sle", word[Gemm.M], int_(0 if self.goal.policy.fixed_order else GEMV_ROWS))
-        picks = picked(f, self.pick, (self.cut.largest(f), self.cut.base), narrow, few)
+        picks = picked(f, self.pick, (self.even.largest(f), self.even.base), narrow, few)
         b, following = self._place_b(width)
         tiles = f.sub(self.tiles.high, self.tiles.low)
         run = Run(b, f.mul(f.mul(self.steps, width), int_(shape.element)))
@@ -245,18 +269,20 @@ class _Block:
         for plan in (self.tile_words, self.direct_words):
             for index, value in ahead.words.items():
                 set_word(f, plan, index, value)
-        slots = f.mul(f.sub(panel, self.panels.low), self.tiles_per_block)
-        slots = f.mul(f.select(self.k_is_cut, slots, int_(0)), int_(shape.tile_bytes))
-        self._tiles(picks, b, ahead, f.gep(self.sums, slots, "i8"))
 
-    def _tiles(self, picks: list[V], b: V, ahead: Ahead, sums: V) -> None:
+        def tile(t: V, later: V, into: V) -> V:
+            return self._tile(t, picks, b, later, into)
+
+        self._tiles(ahead, sums, tile)
+
+    def _tiles(self, ahead: Ahead, sums: V, write: Callable[[V, V, V], V]) -> None:
         """All tiles of the block for one panel; those that do not go to C at once are passed on in strips."""
         f = self.f
         passes_on = f.binary("and", self.last, f.binary("xor", self.direct, int_(1, "i1")))
         carried = [ahead.address, sums, sums, self.tiles.low]
         with f.loop(self.tiles.low, self.tiles.high, 1, carried) as tile:
             later, own, strip, first = tile.carried
-            rows = self._tile(tile.index, picks, b, later, own)
+            rows = write(tile.index, later, own)
             filled = f.gep(own, f.mul(rows, int_(self.shape.panel_row_bytes)), "i8")
             following = f.add(tile.index, int_(1))
             long = f.icmp("eq", f.sub(following, first), int_(STRIP_TILES))
@@ -307,7 +333,7 @@ class _Block:
         """This range of k in the next panel, or in all to come if it is all of k; empty in the last."""
         f, shape = self.f, self.shape
         end = f.mul(self.panels.high, int_(shape.columns))
-        end = f.smin(end, _rounded(f, self.word[Gemm.N], shape.lanes))
+        end = f.smin(end, rounded(f, self.word[Gemm.N], shape.lanes))
         column = f.smin(f.add(self.n, int_(shape.columns)), end)
         left = f.sub(end, column)
         width = f.smin(left, int_(shape.columns))
@@ -318,7 +344,7 @@ class _Block:
         """Sum one tile; returns its rows."""
         f = self.f
         first, count = self.cut.begin(f, t), self.cut.size(f, t)
-        kernel = f.select(f.icmp("slt", t, self.cut.extra), *picks)
+        kernel = f.select(f.icmp("slt", t, self.even.extra), *picks)
         a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
         half = f.mul(f.binary("lshr", f.add(count, int_(1)), int_(1)), self.row_stride)
         c, residual = self._places(f.add(self.m0, first))
@@ -352,6 +378,6 @@ class _Block:
         self.end.pass_on(tile, self.coords, {1: m, 2: self.n}, store)
 
 
-def _rounded(f: Function, value: V, multiple: int) -> V:
+def rounded(f: Function, value: V, multiple: int) -> V:
     """The value rounded up to a multiple of a power of two."""
     return f.binary("and", f.add(value, int_(multiple - 1)), int_(-multiple))

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sardonyx.base.executable import copied
 from sardonyx.targets.detect import sysctl
 from sardonyx.targets.host import X86_64
+from sardonyx.targets.x86_64.permission import granted
 
 Ask = Callable[[int, int], tuple[int, int, int, int]]
 """EAX, EBX, ECX and EDX of a leaf and subleaf of CPUID."""
@@ -22,6 +23,7 @@ _A, _B, _C, _D = range(4)
 _EXTENDED = 0x8000_0000
 _SSE_AVX = 0x06
 _AVX512 = 0xE0 | _SSE_AVX
+_AMX = 0x6_0000
 """Bits of XCR0: the registers that the system saves, without which their instructions fault."""
 
 
@@ -55,6 +57,9 @@ FEATURES: dict[str, _Bit] = {
     "avx512vnni": _Bit(7, 0, _C, 11, _AVX512),
     "avx512fp16": _Bit(7, 0, _D, 23, _AVX512),
     "avx512bf16": _Bit(7, 1, _A, 5, _AVX512),
+    "amx-bf16": _Bit(7, 0, _D, 22, _AMX),
+    "amx-tile": _Bit(7, 0, _D, 24, _AMX),
+    "amx-int8": _Bit(7, 0, _D, 25, _AMX),
 }
 """Every feature that a target of this family may ask for; the bit of CPUID, and what XCR0 must have."""
 
@@ -83,7 +88,7 @@ def of_process(machine: str, system: str) -> frozenset[str]:
     """
     if machine not in X86_64:
         return frozenset()
-    return _told_by_macos() if system == "darwin" else features()
+    return _told_by_macos() if system == "darwin" else granted(features())
 
 
 def _told_by_macos() -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sardonyx.base.instruction import Instruction, MultiplyAdd
+from sardonyx.base.instruction import Instruction, MatrixMultiply, MultiplyAdd
 
 _EVERY_LANE = -1
 _CURRENT_ROUNDING = "i32 4"
@@ -42,3 +42,23 @@ VPDPBUSD_ZMM = MultiplyAdd("vpdpbusd zmm", "llvm.x86.avx512.vpdpbusd.512", "<64 
 # Ice Lake.
 VPMADDWD_YMM = MultiplyAdd("vpmaddwd ymm", "llvm.x86.avx2.pmadd.wd", "<16 x i16>", sum_register="x")
 VPMADDWD_ZMM = MultiplyAdd("vpmaddwd zmm", "llvm.x86.avx512.pmaddw.d.512", "<32 x i16>", sum_register="v")
+
+
+def _on_tiles(name: str, narrow: str = "") -> MatrixMultiply:
+    """An instruction of AMX on eight registers of 16 rows of 64 bytes."""
+    palette, columns, rows = 1, b"".join((64).to_bytes(2, "little") for _ in range(8)), bytes([16] * 8)
+    configuration = bytes([palette]).ljust(16, b"\0") + columns.ljust(32, b"\0") + rows.ljust(16, b"\0")
+    return MatrixMultiply(
+        name,
+        multiply=f"llvm.x86.{name}",
+        configure="llvm.x86.ldtilecfg",
+        configuration=configuration,
+        release="llvm.x86.tilerelease",
+        zero="llvm.x86.tilezero",
+        load="llvm.x86.tileloadd64",
+        store="llvm.x86.tilestored64",
+        narrow=narrow,
+    )
+
+
+TDPBF16PS = _on_tiles("tdpbf16ps", "llvm.x86.avx512bf16.cvtne2ps2bf16.512")

@@ -39,6 +39,7 @@ V4 = Target(
     features=(*V3.features, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
     lanes=16,
     tiles=tiles.AVX512,
+    matrices=tiles.AMX,
     prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
     instructions=instructions.AVX512,
     tuning=_TUNING,
@@ -51,7 +52,10 @@ TARGETS: tuple[Target, ...] = (V4, V3)
 
 EXTRAS: dict[str, tuple[str, ...]] = {
     V3.name: ("avxvnni", "avxvnniint8", "gfni"),
-    V4.name: ("avx512vnni", "avx512bf16", "avx512fp16", "avx512vbmi", "avx512vbmi2", "avxvnni", "gfni"),
+    V4.name: (
+        *("avx512vnni", "avx512bf16", "avx512fp16", "avx512vbmi", "avx512vbmi2", "avxvnni", "gfni"),
+        *("amx-tile", "amx-bf16", "amx-int8"),
+    ),
 }
 """Features beyond the level that kernels may ask for; without the others, more machines share code."""
 

@@ -2,11 +2,12 @@
 
 A new instruction is a row here and one in instructions.py. Sums, one vector of an operand, one broadcast and,
 where two instructions multiply and add, one product fit 16 registers of AVX2 and 32 of AVX-512.
+The registers of AMX hold 16 rows of 64 bytes; two by two of sums, two of A and two of B are all eight.
 """
 
 from __future__ import annotations
 
-from sardonyx.base.tile import RegisterTile
+from sardonyx.base.tile import MatrixTile, RegisterTile
 from sardonyx.targets.x86_64 import instructions as of
 
 AVX2: tuple[RegisterTile, ...] = (
@@ -20,4 +21,10 @@ AVX512: tuple[RegisterTile, ...] = (
     RegisterTile("f64", "f64", rows=14, vectors=2, k_step=1, instruction=of.VFMADD_ZMM),
     RegisterTile("i8", "i32", 14, vectors=2, k_step=4, instruction=of.VPDPBUSD_ZMM, features=("avx512vnni",)),
     RegisterTile("i16", "i32", rows=14, vectors=2, k_step=2, instruction=of.VPMADDWD_ZMM),
+)
+
+_BF16 = ("amx-tile", "amx-bf16", "avx512bf16")
+AMX: tuple[MatrixTile, ...] = (
+    MatrixTile("f32", "bf16", "f32", 1, 16, 64, of.TDPBF16PS, _BF16, precisions=("bf16",)),
+    MatrixTile("f32", "bf16", "f32", 3, 16, 64, of.TDPBF16PS, _BF16, precisions=("fp32",)),
 )

@@ -9,7 +9,7 @@ import pytest
 
 from sardonyx import targets
 from sardonyx.base.policy import Goal, Policy
-from sardonyx.kernels.product.walk import DYNAMIC, PACKED, _rounded, define_block
+from sardonyx.kernels.product.walk import DYNAMIC, PACKED, define_block, rounded
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Module
 from tests.unit.llvm.written import run
@@ -18,9 +18,9 @@ GOAL = Goal(targets.detect())
 
 
 @pytest.mark.parametrize("multiple", [1, 8, 16])
-def test_sizes_are_rounded_up(multiple: int) -> None:
+def test_sizes_arerounded_up(multiple: int) -> None:
     for size in (0, 1, multiple - 1, multiple, multiple + 1, 1000):
-        (got,) = run(lambda f, v, m=multiple: [_rounded(f, v, m)], np.array([size]))
+        (got,) = run(lambda f, v, m=multiple: [rounded(f, v, m)], np.array([size]))
         assert int(got[0]) == -(-size // multiple) * multiple
 
 

@@ -1,0 +1,207 @@
+"""The loops of one matrix product around micro-kernels on matrix registers.
+
+A block of A is split into the numbers of registers before it is multiplied, a B that is not packed panel by
+panel. Must not know threads.
+"""
+
+from __future__ import annotations
+
+from sardonyx.base.abi import Context
+from sardonyx.base.dataclass import replace
+from sardonyx.base.policy import Goal
+from sardonyx.base.tile import MatrixTile
+from sardonyx.kernels.arguments import Gemm
+from sardonyx.kernels.product.walk import Block, Weights, rounded
+from sardonyx.kernels.scratch import SUM_BYTES
+from sardonyx.kernels.share import Groups, ceil_div, new_words, set_word
+from sardonyx.kernels.tiles.ahead import Ahead
+from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, Plane, kernels
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
+from sardonyx.kernels.tiles.split import define_split_panel, define_split_rows
+from sardonyx.llvm.vec import Module, V, int_
+
+_ROW_GAP = CACHE_LINE
+"""Bytes behind a row of A, without which rows of many sizes would begin in one L1 set."""
+
+
+def define_matrix_block(module: Module, goal: Goal, tile: MatrixTile, *, made: bool) -> str:
+    """Add a function as `define_block` does; the registers are to be configured. Returns the name."""
+    shape = MatrixShape(tile)
+    sums = replace(TileShape.of(goal, tile.operand), max_rows=shape.rows)
+    assert sums.columns == shape.rows
+    block = _Block(module, goal, sums, shape, made=made)
+    block.write()
+    return block.f.name
+
+
+class _Block(Block):
+    """Writes the function."""
+
+    def __init__(
+        self, module: Module, goal: Goal, sums: TileShape, matrix: MatrixShape, *, made: bool
+    ) -> None:
+        self.matrix = matrix
+        super().__init__(module, goal, sums, Weights(prefix(matrix.tile, made=made), made))
+
+    def _define_parts(self, module: Module) -> None:
+        matrix = self.matrix
+        self.kernels = kernels(module, matrix, reload=self.weights.made and matrix.planes > 1)
+        self.split_rows = [define_split_rows(module, matrix, careful=c) for c in (False, True)]
+        if self.weights.made:
+            self.split_panel = [
+                [define_split_panel(module, matrix, n, careful=c) for c in (False, True)]
+                for n in range(1, ACROSS + 1)
+            ]
+
+    def _cut_rows(self) -> Groups:
+        """Full tiles, but for the last."""
+        return Groups.of(self.f, self.rows, self.matrix.rows)
+
+    def _choose_blocks(self) -> None:
+        """Keep a block of A beside two panels of B in L2; cut k only if too few rows of A would fit."""
+        f, matrix, tiles = self.f, self.matrix, self.cut.parts
+        each = matrix.planes * matrix.number_bytes
+        budget = f.binary("udiv", f.mul(self.word[Gemm.L2_BYTES], int_(3)), int_(4 * each))
+        beside = 2 * self.shape.columns
+        k = f.smax(self.k, int_(1))
+        longest = f.binary("udiv", budget, int_(matrix.rows + beside))
+        equal = ceil_div(f, k, ceil_div(f, k, longest))
+        self.k_block = rounded(f, equal, matrix.k_step)
+        self.k_is_cut = f.icmp("slt", self.k_block, self.k)
+        room = f.sub(f.binary("udiv", budget, self.k_block), int_(beside))
+        fitting = f.smax(f.binary("sdiv", room, int_(matrix.rows)), int_(1))
+        self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
+        sums = f.binary("udiv", int_(SUM_BYTES), f.mul(self.tiles_per_block, int_(self.shape.tile_bytes)))
+        self.panels_per_block = f.select(self.k_is_cut, f.smax(sums, int_(1)), f.sub(self.p1, self.p0))
+
+    def _lay_out_scratch(self) -> None:
+        """Sums of tiles, spare ones, planes of a block of A, floats to be split, planes of a panel of B."""
+        f, shape, matrix = self.f, self.shape, self.matrix
+        self.sums = f.word(self.ctx, Context.SCRATCH, "ptr")
+        tiles = f.select(self.k_is_cut, f.mul(self.tiles_per_block, self.panels_per_block), int_(STRIP_TILES))
+        self.spare = f.gep(self.sums, f.mul(tiles, int_(shape.tile_bytes)), "i8")
+        self.a_split = f.gep(self.spare, int_(SPARE_BYTES), "i8")
+        self.a_plane = f.mul(self.k_block, int_(matrix.number_bytes))
+        planes = int_(1 if matrix.planes == 1 else len(Plane))
+        self.row_stride = f.add(f.mul(self.a_plane, planes), int_(_ROW_GAP))
+        self.copied = f.icmp("ne", self.word[Gemm.A_K], int_(1))
+        rows = f.mul(self.tiles_per_block, int_(matrix.rows))
+        self.floats = f.gep(self.a_split, f.mul(rows, self.row_stride), "i8")
+        size = f.mul(self.k_block, int_(matrix.rows * shape.element))
+        self.b_split = f.gep(self.floats, size, "i8")
+
+    def _make_tile_words(self) -> None:
+        f, shape, word = self.f, self.shape, self.word
+        self.c_row = f.mul(word[Gemm.C_M], int_(shape.element))
+        self.residual_row = f.mul(word[Gemm.R_M], int_(shape.element))
+        words: dict[int, V] = {
+            MatrixWords.A_ROW: self.row_stride,
+            MatrixWords.A_LOW: self.a_plane,
+            MatrixWords.SPARE: f.value("i64", f"ptrtoint {self.spare} to i64"),
+        }
+        self.plan = new_words(f, words, len(MatrixWords))
+        self.strides = new_words(f, {}, 3)
+        self.split_strides = new_words(f, {}, 3)
+        plain = f.binary("xor", self.end.finishing, int_(1, "i1"))
+        full = f.binary("urem", self.rows, int_(self.matrix.tile.rows))
+        plain = f.binary("and", plain, f.icmp("eq", full, int_(0)))
+        self.may_be_direct = f.binary("and", self.end.unfused, plain)
+
+    def _set_mode(self) -> None:
+        f = self.f
+        self.register_steps = ceil_div(f, self.steps, int_(self.matrix.k_step))
+        set_word(f, self.plan, MatrixWords.ADD, f.convert("zext", f.icmp("ne", self.k0, int_(0)), "i64"))
+
+    def _place_a(self) -> None:
+        """Split the block of A; once more, and with care, if it holds what has no two parts."""
+        f = self.f
+        self.a_block = self.a_split
+        special = self._split_a(self.split_rows[0])
+        with f.when(f.icmp("ne", special, int_(0))):
+            self._split_a(self.split_rows[1])
+        finite = f.mul(f.mul(self.a_plane, int_(Plane.FINITE)), special)
+        set_word(f, self.plan, MatrixWords.A_FINITE, finite)
+
+    def _split_a(self, split: str) -> V:
+        """Split the rows of a tile at a time, which are copied before if their columns are strided."""
+        f, shape, word = self.f, self.shape, self.word
+        row_bytes = f.mul(word[Gemm.A_M], int_(shape.element))
+        copy_pitch = rounded(f, self.steps, shape.lanes)
+        copy_bytes = f.mul(copy_pitch, int_(shape.element))
+        strides = self.row_stride, self.a_plane, f.select(self.copied, copy_bytes, row_bytes)
+        for n, stride in enumerate(strides):
+            set_word(f, self.split_strides, n, stride)
+        column = f.mul(self.k0, word[Gemm.A_K])
+        with f.loop(self.tiles.low, self.tiles.high, 1, [int_(0)]) as tile:
+            first, count = self.cut.begin(f, tile.index), self.cut.size(f, tile.index)
+            at = f.add(f.mul(f.add(self.m0, first), word[Gemm.A_M]), column)
+            source = f.gep(self.a, at, shape.dtype)
+            with f.when(self.copied):
+                how = copy_pitch, word[Gemm.A_M], word[Gemm.A_K]
+                self._copy(self.floats, source, count, self.steps, *how)
+            source = f.select(self.copied, self.floats, source)
+            into = f.gep(self.a_split, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
+            found = f.call(split, "i64", into, source, count, self.steps, self.split_strides)
+            tile.next(f.binary("or", tile.carried[0], found))
+        return tile.carried[0]
+
+    def _sum_panel(self, width: V, narrow: V, sums: V) -> None:
+        f, matrix = self.f, self.matrix
+        count = f.select(narrow, int_(1), int_(ACROSS))
+        plane = f.mul(count, int_(matrix.register_bytes))
+        planes = len(Plane) if self.weights.made and matrix.planes > 1 else matrix.planes
+        step = f.mul(plane, int_(planes))
+        set_word(f, self.plan, MatrixWords.B_STEP, step)
+        set_word(f, self.plan, MatrixWords.B_LOW, plane)
+        self.registers_step, self.registers_plane = step, plane
+        b = self._made_panel(width, narrow) if self.weights.made else self._packed_panel(width)
+        by_rows = [f.select(narrow, *pair) for pair in self.kernels]
+        row = f.select(self.direct, self.c_row, int_(self.shape.panel_row_bytes))
+        set_word(f, self.plan, MatrixWords.TILE_ROW, row)
+
+        def tile(t: V, later: V, into: V) -> V:
+            del later
+            first, rows = self.cut.begin(f, t), self.cut.size(f, t)
+            kernel = f.select(f.icmp("sle", rows, int_(matrix.tile.rows)), *by_rows)
+            a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
+            c, _ = self._places(f.add(self.m0, first))
+            into = f.select(self.direct, c, into)
+            f.call_pointer(kernel, a, b, into, self.register_steps, self.plan)
+            return rows
+
+        nowhere = V("null", "ptr")
+        self._tiles(Ahead(nowhere, nowhere, int_(0), int_(0)), sums, tile)
+
+    def _packed_panel(self, width: V) -> V:
+        """Where this range of k begins in the packed panel."""
+        f, matrix = self.f, self.matrix
+        each = int_(matrix.planes * matrix.number_bytes)
+        k = rounded(f, self.k, matrix.k_step)
+        panel = f.gep(self.b_matrix, f.mul(f.mul(self.n, k), each), "i8")
+        return f.gep(panel, f.mul(f.mul(self.k0, width), each), "i8")
+
+    def _made_panel(self, width: V, narrow: V) -> V:
+        """The panel of any B: copied as floats, then split."""
+        f, shape, word = self.f, self.shape, self.word
+        at = f.add(f.mul(self.k0, word[Gemm.B_K]), f.mul(self.n, word[Gemm.B_N]))
+        source = f.gep(self.b_matrix, at, shape.dtype)
+        self._copy(self.floats, source, self.steps, self.columns, width, word[Gemm.B_K], word[Gemm.B_N])
+        special = self._split_b(narrow, 0)
+        with f.when(f.icmp("ne", special, int_(0))):
+            self._split_b(narrow, 1)
+        finite = f.mul(f.mul(self.registers_plane, int_(Plane.FINITE)), special)
+        set_word(f, self.plan, MatrixWords.B_FINITE, finite)
+        return self.b_split
+
+    def _split_b(self, narrow: V, careful: int) -> V:
+        f = self.f
+        one, two = (V(f"@{names[careful]}", "ptr") for names in self.split_panel)
+        words = self.b_split, self.floats, self.steps, self.registers_step, self.registers_plane
+        function = f.select(narrow, one, two)
+        return f.value("i64", f"call i64 {function.text}({', '.join(map(str, words))})")
+
+
+def prefix(tile: MatrixTile, *, made: bool) -> str:
+    """What symbols of products by a tile begin with, before the operand."""
+    return f"{tile.name}_{'dynamic_' if made else ''}"

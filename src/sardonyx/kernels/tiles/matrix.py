@@ -1,0 +1,264 @@
+"""Micro-kernels on matrix registers: two by two registers of sums, summed over steps of k.
+
+Decides registers, the order of loads and products, and how few sums hide their latency; must not know
+matrices, threads or epilogues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+from sardonyx.base.dataclass import dataclass
+from sardonyx.base.tile import MatrixTile
+from sardonyx.kernels.tiles.microkernel import hidden
+from sardonyx.llvm import matrix
+from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
+
+ACROSS = 2
+"""Registers of rows, and of columns, of a full tile of sums."""
+
+_NUMBER_BYTES = {"bf16": 2, "i8": 1}
+_SUMS = ACROSS * ACROSS
+_A, _B = _SUMS, _SUMS + ACROSS
+
+
+class Plane(IntEnum):
+    """What is held of a number: what of it fits, what is left, and what fits if that is finite, else 0.
+
+    The low part of one number is never multiplied by an infinite one, which would be NaN where it is 0.
+    """
+
+    HIGH = 0
+    LOW = 1
+    FINITE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixShape:
+    """The tile of one row of the table of matrix registers, in elements and bytes."""
+
+    tile: MatrixTile
+
+    @property
+    def planes(self) -> int:
+        """Numbers of a register that one of a matrix is the sum of."""
+        return 1 if self.tile.terms == 1 else 2
+
+    @property
+    def terms(self) -> tuple[tuple[Plane, Plane], ...]:
+        """The planes of A and of B that are multiplied."""
+        if self.tile.terms == 1:
+            return ((Plane.HIGH, Plane.HIGH),)
+        return (Plane.HIGH, Plane.HIGH), (Plane.LOW, Plane.FINITE), (Plane.FINITE, Plane.LOW)
+
+    @property
+    def number_bytes(self) -> int:
+        """Bytes of one number of a register."""
+        return _NUMBER_BYTES[self.tile.number]
+
+    @property
+    def k_step(self) -> int:
+        """Elements of k that one register holds."""
+        return self.tile.row_bytes // self.number_bytes
+
+    @property
+    def depth(self) -> int:
+        """Elements of k that one row of a register of B holds of each column."""
+        return self.k_step // self.tile.rows
+
+    @property
+    def register_bytes(self) -> int:
+        """Bytes of one register."""
+        return self.tile.rows * self.tile.row_bytes
+
+    @property
+    def rows(self) -> int:
+        """Rows of a full tile, and its columns."""
+        return ACROSS * self.tile.rows
+
+
+class MatrixWords(IntEnum):
+    """The i64 words of the plan that the tiles of a panel share; strides and distances are in bytes.
+
+    A_LOW and A_FINITE are how far those planes are behind that of HIGH, B_LOW and B_FINITE likewise. ADD
+    tells whether sums go on from those in the tile. SPARE is room for SPARE_TILES tiles.
+    """
+
+    A_ROW = 0
+    A_LOW = 1
+    A_FINITE = 2
+    B_STEP = 3
+    B_LOW = 4
+    B_FINITE = 5
+    TILE_ROW = 6
+    ADD = 7
+    SPARE = 8
+
+
+SPARE_BYTES = 3 * 1024
+"""Sums that are joined with those of a tile when it is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixKernel:
+    """`rows` by `columns` registers of sums, 1 or 2; of few, several take turns.
+
+    With `reload` the plane FINITE of B is one of its own, else that of HIGH.
+    """
+
+    shape: MatrixShape
+    rows: int
+    columns: int
+    reload: bool
+
+    @property
+    def name(self) -> str:
+        """The symbol of the function."""
+        return f"matrix_{self.shape.tile.name}_{self.rows}x{self.columns}{'r' if self.reload else ''}"
+
+    @property
+    def turns(self) -> int:
+        """Registers that one register of sums is spread over."""
+        return _SUMS // (self.rows * self.columns)
+
+
+def define(module: Module, kernel: MatrixKernel) -> str:
+    """Add `void @name(ptr a, ptr b, ptr tile, i64 steps, ptr plan)` once; returns the name.
+
+    A has rows A_ROW apart, of which each step reads a register's row; a step of B is `columns` registers of
+    each plane, B_STEP apart. All are read and written in whole registers.
+    """
+    if not module.has(kernel.name):
+        _Writer(module, kernel).write()
+    return kernel.name
+
+
+class _Writer:
+    """Writes one micro-kernel."""
+
+    def __init__(self, module: Module, kernel: MatrixKernel) -> None:
+        params = [*((n, "ptr") for n in ("a", "b", "tile")), ("steps", "i64"), ("plan", "ptr")]
+        self.f = Function(module, kernel.name, params, internal=True, attributes="nounwind noinline")
+        self.kernel, self.shape = kernel, kernel.shape
+        self.by = kernel.shape.tile.instruction
+        self.row_bytes = int_(self.shape.tile.row_bytes)
+
+    def write(self) -> None:
+        f = self.f
+        a, b, tile, steps, plan = f.params
+        word = {w: f.word(plan, w) for w in MatrixWords if w < MatrixWords.SPARE}
+        self.a_row, self.tile_row, self.b_step = (
+            word[w] for w in (MatrixWords.A_ROW, MatrixWords.TILE_ROW, MatrixWords.B_STEP)
+        )
+        self.far = {
+            ("a", Plane.LOW): word[MatrixWords.A_LOW],
+            ("a", Plane.FINITE): word[MatrixWords.A_FINITE],
+            ("b", Plane.LOW): word[MatrixWords.B_LOW],
+            ("b", Plane.FINITE): word[MatrixWords.B_FINITE],
+        }
+        self._begin(tile, f.icmp("ne", word[MatrixWords.ADD], int_(0)))
+        # Terms of one step take turns already.
+        unroll = self.kernel.turns if len(self.shape.terms) == 1 else 1
+        whole = f.binary("and", steps, int_(-unroll))
+        a, b = self._steps(f.sub(int_(0), whole), unroll, a, b)
+        if unroll > 1:
+            self._steps(f.sub(whole, steps), 1, a, b)
+        self._end(tile, f.word(plan, MatrixWords.SPARE, "ptr"))
+        f.ret()
+        f.finish()
+
+    def _sums(self) -> list[tuple[int, int, int]]:
+        """The register, row and column of each register of sums of the first turn."""
+        kernel = self.kernel
+        places = [(r, c) for r in range(kernel.rows) for c in range(kernel.columns)]
+        return [(n, r, c) for n, (r, c) in enumerate(places)]
+
+    def _at(self, tile: V, row: int, column: int) -> V:
+        f, rows = self.f, self.shape.tile.rows
+        down = f.gep(tile, f.mul(self.tile_row, int_(row * rows)), "i8")
+        return f.gep(down, int_(column * self.shape.tile.row_bytes), "i8")
+
+    def _begin(self, tile: V, adds: V) -> None:
+        f = self.f
+        on, anew, done = (f.new_label(hint) for hint in ("on", "anew", "done"))
+        f.branch(adds, on, anew)
+        f.start(on)
+        for register, row, column in self._sums():
+            matrix.load(f, self.by, register, self._at(tile, row, column), self.tile_row)
+        f.jump(done)
+        f.start(anew)
+        for register, _, _ in self._sums():
+            matrix.zero(f, self.by, register)
+        f.jump(done)
+        f.start(done)
+        for register in range(len(self._sums()), _SUMS):
+            matrix.zero(f, self.by, register)
+
+    def _steps(self, begin: V, count: int, a: V, b: V) -> tuple[V, V]:
+        """Steps from `begin`, which is negative, to 0: that takes a register less than counting up."""
+        f, kernel = self.f, self.kernel
+        apart = len(self._sums())
+        with f.loop(begin, int_(0), count, [a, b]) as loop:
+            first, second = (hidden(f, pointer) for pointer in loop.carried)
+            turn = 0
+            for _ in range(count):
+                held = Plane.LOW
+                for of_a, of_b in self.shape.terms:
+                    plane = of_b if kernel.reload or of_b is not Plane.FINITE else Plane.HIGH
+                    self._term(first, second, of_a, plane, turn % kernel.turns * apart, loads_b=plane != held)
+                    held, turn = plane, turn + 1
+                first = f.gep(first, self.row_bytes, "i8")
+                second = f.gep(second, self.b_step, "i8")
+            loop.next(first, second)
+        first, second = loop.carried
+        return first, second
+
+    def _term(self, a: V, b: V, of_a: Plane, of_b: Plane, sums: int, *, loads_b: bool) -> None:
+        """Products of one plane each; loads are spread among them."""
+        f, kernel, tile = self.f, self.kernel, self.shape.tile
+        a, b = hidden(f, self._plane("a", a, of_a)), self._plane("b", b, of_b)
+        below = f.mul(self.a_row, int_(tile.rows))
+        for row in range(kernel.rows):
+            for column in range(kernel.columns):
+                if loads_b and row == 0:
+                    at = f.gep(b, int_(column * self.shape.register_bytes), "i8")
+                    matrix.load(f, self.by, _B + column, at, self.row_bytes)
+                if column == 0:
+                    matrix.load(f, self.by, _A + row, f.gep(a, below, "i8") if row else a, self.a_row)
+                matrix.add_product(f, self.by, sums + row * kernel.columns + column, _A + row, _B + column)
+
+    def _plane(self, operand: str, address: V, plane: Plane) -> V:
+        return address if plane is Plane.HIGH else self.f.gep(address, self.far[operand, plane], "i8")
+
+    def _end(self, tile: V, spare: V) -> None:
+        """Store all sums; those of further turns are added through memory."""
+        f, kernel, shape = self.f, self.kernel, self.shape
+        for register, row, column in self._sums():
+            matrix.store(f, self.by, register, self._at(tile, row, column), self.tile_row)
+        others = range(len(self._sums()), _SUMS)
+        for n, register in enumerate(others):
+            matrix.store(
+                f, self.by, register, f.gep(spare, int_(n * shape.register_bytes), "i8"), self.row_bytes
+            )
+        if not others:
+            return
+        scalar = "float" if shape.tile.accumulator == "f32" else "i32"
+        vector = vector_of(scalar, shape.tile.row_bytes // 4)
+        add = "fadd" if scalar == "float" else "add"
+        for _, row, column in self._sums():
+            first = row * kernel.columns + column
+            with f.loop(int_(0), int_(shape.tile.rows)) as line:
+                at = f.gep(self._at(tile, row, column), f.mul(line.index, self.tile_row), "i8")
+                apart = f.mul(line.index, self.row_bytes)
+                total = f.load(at, vector)
+                for n in range(first, len(others), len(self._sums())):
+                    part = f.gep(f.gep(spare, int_(n * shape.register_bytes), "i8"), apart, "i8")
+                    total = f.binary(add, total, f.load(part, vector))
+                f.store(total, at)
+
+
+def kernels(module: Module, shape: MatrixShape, *, reload: bool) -> Sequence[Sequence[V]]:
+    """All micro-kernels of a shape as [rows - 1][columns - 1]."""
+    sizes = range(1, ACROSS + 1)
+    return [[V(f"@{define(module, MatrixKernel(shape, r, c, reload))}", "ptr") for c in sizes] for r in sizes]

@@ -1,0 +1,169 @@
+"""Floats as the numbers that matrix registers hold: bf16, or the sum of two of them.
+
+A number is rounded to its high part; what that leaves is the low one. Decides what is done about numbers that
+have no such parts: the largest are cut instead of rounded up to infinity, and what is infinite or NaN has no
+low part. Must not know what the matrices are used for.
+"""
+
+from __future__ import annotations
+
+from sardonyx.kernels.tiles.matrix import MatrixShape, Plane
+from sardonyx.llvm.shuffle import interleave
+from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
+
+_LANES = 16
+_FLOATS, _INTS, _HALVES = vector_of("float", _LANES), vector_of("i32", _LANES), vector_of("i16", _LANES)
+_INFINITE, _ROUNDED_UP = 0x7F800000, 0x7F7F8000
+
+
+class _Numbers:
+    """Writes the split of two vectors; `largest` is the largest magnitude met, as an integer."""
+
+    def __init__(self, f: Function, shape: MatrixShape, *, careful: bool) -> None:
+        self.f, self.shape, self.careful = f, shape, careful
+
+    def parts(self, x: tuple[V, V]) -> dict[Plane, tuple[V, V]]:
+        """Each plane of both vectors: halves as <16 x i16>."""
+        f = self.f
+        special = None
+        fitting = x
+        if self.careful:
+            fitting = self._cut(x[0]), self._cut(x[1])
+            special = self._special(x[0]), self._special(x[1])
+        high = self._rounded(fitting)
+        found = {Plane.HIGH: high}
+        if self.shape.planes == 1:
+            return found
+        left = [f.binary("fsub", v, self._widened(h)) for v, h in zip(x, high, strict=True)]
+        none = int_(0, _FLOATS)
+        if special is not None:
+            left = [f.select(s, none, v) for s, v in zip(special, left, strict=True)]
+            finite = [f.select(s, none, v) for s, v in zip(special, fitting, strict=True)]
+            found[Plane.FINITE] = self._rounded((finite[0], finite[1]))
+        found[Plane.LOW] = self._rounded((left[0], left[1]))
+        return found
+
+    def largest(self, before: V, x: V) -> V:
+        """The larger of `before` and the magnitudes of x."""
+        f = self.f
+        magnitude = f.binary("and", f.bitcast(x, _INTS), int_(0x7FFFFFFF, _INTS))
+        return f.smax(before, magnitude)
+
+    def _rounded(self, x: tuple[V, V]) -> tuple[V, V]:
+        f = self.f
+        both = f.call(self.shape.tile.instruction.narrow, vector_of("bfloat", 32), x[1], x[0])
+        halves = f.bitcast(both, vector_of("i16", 32))
+        low, high = (f.shuffle(halves, halves, range(n, n + _LANES)) for n in (0, _LANES))
+        return low, high
+
+    def _widened(self, half: V) -> V:
+        f = self.f
+        return f.bitcast(f.binary("shl", f.convert("zext", half, "i32"), int_(16, _INTS)), _FLOATS)
+
+    def _special(self, x: V) -> V:
+        f = self.f
+        magnitude = f.binary("and", f.bitcast(x, _INTS), int_(0x7FFFFFFF, _INTS))
+        return f.icmp("sge", magnitude, int_(_INFINITE, _INTS))
+
+    def _cut(self, x: V) -> V:
+        """x, without the lower bits where they would round it up to infinity."""
+        f = self.f
+        bits = f.bitcast(x, _INTS)
+        magnitude = f.binary("and", bits, int_(0x7FFFFFFF, _INTS))
+        is_large = f.icmp("sge", magnitude, int_(_ROUNDED_UP, _INTS))
+        finite = f.icmp("slt", magnitude, int_(_INFINITE, _INTS))
+        cut = f.binary("and", bits, int_(-0x10000, _INTS))
+        return f.select(f.binary("and", is_large, finite), f.bitcast(cut, _FLOATS), x)
+
+
+def _is_special(f: Function, largest: V) -> V:
+    """Whether anything met was infinite, NaN, or would be rounded up to infinity."""
+    found = f.call(f"llvm.vector.reduce.smax.v{_LANES}i32", "i32", largest)
+    return f.convert("zext", f.icmp("sge", found, int_(_ROUNDED_UP, "i32")), "i64")
+
+
+def define_split_rows(module: Module, shape: MatrixShape, *, careful: bool) -> str:
+    """Add `i64 @name(ptr to, ptr from, i64 rows, i64 columns, ptr strides)`; returns the name.
+
+    Each row is written in whole steps, with zeros behind its columns. `strides` holds bytes: between rows of
+    `to`, between its planes, and between rows of `from`, whose columns are contiguous floats. Returns whether
+    numbers were met that only a `careful` function splits; that writes the plane FINITE too.
+    """
+    name = f"split_rows_{shape.tile.name}{'_careful' if careful else ''}"
+    if module.has(name):
+        return name
+    params = [("to", "ptr"), ("from", "ptr"), ("rows", "i64"), ("columns", "i64"), ("strides", "ptr")]
+    f = Function(module, name, params, "i64", internal=True, attributes="nounwind noinline")
+    to, source, rows, columns, strides = f.params
+    pitch, plane, row_bytes = (f.word(strides, n) for n in range(3))
+    numbers = _Numbers(f, shape, careful=careful)
+    whole = f.binary("and", columns, int_(-shape.k_step))
+
+    def step(x: tuple[V, V], into: V, column: V, before: V) -> V:
+        at = f.gep(into, f.mul(column, int_(shape.number_bytes)), "i8")
+        for number, halves in numbers.parts(x).items():
+            there = f.gep(at, f.mul(plane, int_(number)), "i8")
+            for n, half in enumerate(halves):
+                f.store(half, f.gep(there, int_(n * _LANES * shape.number_bytes), "i8"))
+        return numbers.largest(numbers.largest(before, x[0]), x[1])
+
+    with f.loop(int_(0), rows, 1, [to, source, int_(0, _INTS)]) as row:
+        into, out_of, largest = row.carried
+        with f.loop(int_(0), whole, shape.k_step, [largest]) as full:
+            at = f.gep(out_of, full.index, "float")
+            x = f.load(at, _FLOATS), f.load(f.gep(at, int_(_LANES), "float"), _FLOATS)
+            full.next(step(x, into, full.index, full.carried[0]))
+        with f.loop(whole, columns, shape.k_step, full.carried) as tail:
+            at = f.gep(out_of, tail.index, "float")
+            left = f.sub(columns, tail.index)
+            first = f.masked_load(at, _FLOATS, f.tail_mask(left, _LANES))
+            behind = f.tail_mask(f.sub(left, int_(_LANES)), _LANES)
+            x = first, f.masked_load(f.gep(at, int_(_LANES), "float"), _FLOATS, behind)
+            tail.next(step(x, into, tail.index, tail.carried[0]))
+        row.next(f.gep(into, pitch, "i8"), f.gep(out_of, row_bytes, "i8"), tail.carried[0])
+    f.ret(_is_special(f, row.carried[2]))
+    f.finish()
+    return name
+
+
+def define_split_panel(module: Module, shape: MatrixShape, columns: int, *, careful: bool) -> str:
+    """Add `i64 @name(ptr to, ptr from, i64 k, i64 step, i64 plane)`; returns the name.
+
+    `from` holds k rows of `columns` registers' columns of floats, `to` is what a micro-kernel reads of B:
+    steps and planes are `step` and `plane` bytes apart, zeros follow the last row. Returns as
+    `define_split_rows`.
+    """
+    name = f"split_panel_{shape.tile.name}_{columns}{'_careful' if careful else ''}"
+    if module.has(name):
+        return name
+    params = [("to", "ptr"), ("from", "ptr"), *((n, "i64") for n in ("k", "step", "plane"))]
+    f = Function(module, name, params, "i64", internal=True, attributes="nounwind noinline")
+    to, source, k, step, plane = f.params
+    numbers = _Numbers(f, shape, careful=careful)
+    width = columns * _LANES
+    zeros = f.alloca("float", width)
+    for n in range(columns):
+        f.store(int_(0, _FLOATS), f.gep(zeros, int_(n * _LANES), "float"))
+    with f.loop(int_(0), k, shape.k_step, [to, int_(0, _INTS)]) as group:
+        into, largest = group.carried
+        with f.loop(int_(0), int_(shape.tile.rows), 1, [into, largest]) as pair:
+            at, found = pair.carried
+            first = f.add(group.index, f.mul(pair.index, int_(shape.depth)))
+            rows = []
+            for n in range(shape.depth):
+                number = f.add(first, int_(n))
+                row = f.gep(source, f.mul(number, int_(width)), "float")
+                rows.append(f.select(f.icmp("slt", number, k), row, zeros))
+            for c in range(columns):
+                x = tuple(f.load(f.gep(row, int_(c * _LANES), "float"), _FLOATS) for row in rows)
+                there = f.gep(at, int_(c * shape.register_bytes), "i8")
+                for part, halves in numbers.parts((x[0], x[1])).items():
+                    place = f.gep(there, f.mul(plane, int_(part)), "i8")
+                    for n, half in enumerate(interleave(f, halves)):
+                        f.store(half, f.gep(place, int_(n * _LANES * shape.number_bytes), "i8"))
+                found = numbers.largest(numbers.largest(found, x[0]), x[1])
+            pair.next(f.gep(at, int_(shape.tile.row_bytes), "i8"), found)
+        group.next(f.gep(into, step, "i8"), pair.carried[1])
+    f.ret(_is_special(f, group.carried[1]))
+    f.finish()
+    return name

@@ -1,0 +1,50 @@
+"""Matrix registers: rows of numbers, which one instruction of a target multiplies and adds.
+
+Decides how instructions on them are written: with numbers of registers, so that LLVM neither moves nor spills
+any of them. Must not know tensors or kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sardonyx.base.instruction import MatrixMultiply
+from sardonyx.llvm.vec import Function, V, int_
+
+
+def configure(f: Function, of: MatrixMultiply) -> None:
+    """Take all registers into use; they are zero afterwards."""
+    table = f.module.table(f"rows_of_{of.name}", "i8", [int_(b, "i8") for b in of.configuration])
+    _call(f, of.configure, (), table)
+
+
+def release(f: Function, of: MatrixMultiply) -> None:
+    """Give all registers back: a switch of threads need not save them any more."""
+    _call(f, of.release, ())
+
+
+def zero(f: Function, of: MatrixMultiply, register: int) -> None:
+    """Set a register to zero."""
+    _call(f, of.zero, (register,))
+
+
+def load(f: Function, of: MatrixMultiply, register: int, address: V, stride: V) -> None:
+    """Load rows that are `stride` bytes apart."""
+    _call(f, of.load, (register,), address, stride)
+
+
+def store(f: Function, of: MatrixMultiply, register: int, address: V, stride: V) -> None:
+    """Store rows `stride` bytes apart."""
+    _call(f, of.store, (register,), address, stride)
+
+
+def add_product(f: Function, of: MatrixMultiply, sums: int, a: int, b: int) -> None:
+    """sums += a @ b: row r of `a` holds steps of k, row s of `b` the numbers of step s of each column."""
+    _call(f, of.multiply, (sums, a, b))
+
+
+def _call(f: Function, intrinsic: str, registers: Sequence[int], *operands: V) -> None:
+    arguments = [*(int_(n, "i8") for n in registers), *operands]
+    types = [*("i8 immarg" for _ in registers), *(v.type for v in operands)]
+    f.module.declare(intrinsic, "void", types)
+    f.line(f"call void @{intrinsic}({', '.join(map(str, arguments))})")

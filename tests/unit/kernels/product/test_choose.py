@@ -1,0 +1,47 @@
+"""Matrix registers serve large products of constant weights, where machine and policy have them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim, symbol
+from sardonyx.base.policy import Goal, Policy
+from sardonyx.ir.value import Value, const, placeholder
+from sardonyx.kernels.product.choose import chosen
+from sardonyx.targets.x86_64 import isa
+
+AMX = isa.with_features(isa.V4, isa.V4.matrices[0].features)
+
+
+def product(m: Dim, k: int, n: int, worst: float = 1.0) -> Value:
+    weights = np.ones((k, n), np.float32)
+    weights[0, 0] = worst
+    return placeholder("x", dt.F32, (m, k)).dot(const(weights))
+
+
+@pytest.mark.parametrize(("precision", "name"), [("fp32", "bf16x3"), ("bf16", "bf16"), ("strict", None)])
+def test_precision_decides(precision: str, name: str | None) -> None:
+    tile = chosen(product(128, 768, 768), Goal(AMX, Policy(precision)))
+    assert (tile and tile.name) == name
+
+
+def test_machine_and_sizes_decide() -> None:
+    goal = Goal(AMX)
+    assert chosen(product(128, 768, 768), Goal(isa.V4)) is None
+    assert chosen(product(symbol("M"), 768, 768), goal)
+    assert chosen(product(1, 768, 768), goal) is None
+    assert chosen(product(128, 8, 768), goal) is None
+    assert chosen(product(128, 768, 3), goal) is None
+
+
+@pytest.mark.parametrize("worst", [np.inf, np.nan])
+def test_weights_that_have_no_two_parts_are_left_to_vectors(worst: float) -> None:
+    assert chosen(product(128, 768, 768, worst), Goal(AMX)) is None
+    assert chosen(product(128, 768, 768, np.finfo(np.float32).max), Goal(AMX))
+
+
+def test_two_operands_that_are_computed_are_left_to_vectors() -> None:
+    a, b = placeholder("a", dt.F32, (128, 64)), placeholder("b", dt.F32, (64, 128))
+    assert chosen(a.dot(b), Goal(AMX)) is None

@@ -1,0 +1,78 @@
+"""Floats are split as numpy splits them; infinity, NaN and the largest have the parts that serve them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.kernels.product.pack import split
+from sardonyx.kernels.tiles.matrix import MatrixShape, Plane
+from sardonyx.kernels.tiles.split import define_split_panel, define_split_rows
+from sardonyx.targets.x86_64 import isa
+from tests.unit.kernels.native import Array, guarded
+from tests.unit.kernels.tiles.modelled import Modelled
+from tests.unit.llvm.registers import widened
+
+SHAPES = [MatrixShape(tile) for tile in isa.V4.matrices]
+NAMED = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.tile.name)
+LARGEST = 3.3895e38
+"""The largest number that bfloat16 holds, nearly."""
+SPECIAL = np.array([np.inf, -np.inf, np.nan, 3.4e38, -3.4e38, 1.0, 0.0, -0.0], np.float32)
+
+
+def planes_of(x: Array, shape: MatrixShape) -> dict[Plane, Array]:
+    """The planes as floats."""
+    finite = np.where(np.isfinite(x), x, 0)
+    high, low = split(finite)
+    kept = np.where(np.isfinite(x), widened(high), x)
+    found = {Plane.HIGH: kept}
+    return found if shape.planes == 1 else {**found, Plane.LOW: widened(low), Plane.FINITE: widened(high)}
+
+
+@NAMED
+@pytest.mark.parametrize("careful", [False, True])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 32), (16, 45), (5, 100), (0, 4)])
+def test_rows(shape: MatrixShape, careful: bool, rows: int, columns: int, rng: np.random.Generator) -> None:
+    made = Modelled(lambda module: define_split_rows(module, shape, careful=careful))
+    x = rng.standard_normal((rows, columns + 3)).astype(np.float32)
+    if careful and x.size:
+        x.flat[:: x.size // 8 + 1] = SPECIAL[: len(x.flat[:: x.size // 8 + 1])]
+    held = guarded(x)[:, 3:]
+    padded = -(-columns // shape.k_step) * shape.k_step
+    to = np.full((rows, len(Plane), padded + 8), 0x7FC0, np.uint16)
+    strides = np.array([to.strides[0], to.strides[1], x.strides[0]]) if x.size else np.zeros(3, np.int64)
+    special = made.call(made.names, to, held, rows, columns, strides, result=True)
+    assert bool(special) == (not (np.abs(x[:, 3:]) < LARGEST).all())
+    for plane, expected in planes_of(x[:, 3:], shape).items():
+        if plane is not Plane.FINITE or careful:
+            got = widened(to[:, plane, :padded])
+            assert np.array_equal(got[:, :columns], expected, equal_nan=True)
+            assert not got[:, columns:].any()
+    assert (to[..., padded:] == 0x7FC0).all(), "numbers beyond the steps were written"
+
+
+@NAMED
+@pytest.mark.parametrize("careful", [False, True])
+@pytest.mark.parametrize(("k", "registers"), [(1, 1), (7, 2), (32, 1), (33, 2)])
+def test_panels(shape: MatrixShape, careful: bool, k: int, registers: int, rng: np.random.Generator) -> None:
+    made = Modelled(lambda module: define_split_panel(module, shape, registers, careful=careful))
+    x = rng.standard_normal((k, registers * 16)).astype(np.float32)
+    if careful:
+        x[0, : len(SPECIAL)] = SPECIAL
+    steps = -(-k // shape.k_step)
+    to = np.full((steps, len(Plane), registers, 16, 16, shape.depth), 0x7FC0, np.uint16)
+    held = guarded(x)
+    special = made.call(made.names, to, held, k, to.strides[0], to.strides[1], result=True)
+    assert bool(special) == careful
+    for plane, expected in planes_of(x, shape).items():
+        if plane is not Plane.FINITE or careful:
+            got = widened(to[:, plane]).transpose(0, 2, 4, 1, 3).reshape(steps * shape.k_step, -1)
+            assert np.array_equal(got[:k], expected, equal_nan=True)
+            assert not got[k:].any()
+
+
+def test_the_largest_floats_are_not_rounded_to_infinity() -> None:
+    x = np.array([3.4e38, -3.4e38, 3.3895e38, 1.5, 1e-30], np.float32)
+    high, low = (widened(part) for part in split(x))
+    assert np.isfinite(high).all()
+    assert np.allclose(high.astype(np.float64) + low, x, rtol=2**-15)

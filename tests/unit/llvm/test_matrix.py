@@ -1,0 +1,93 @@
+"""Matrix registers multiply as their model does, bit for bit; without them, the model is asked alone."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx import targets
+from sardonyx.base.target import Target
+from sardonyx.llvm import matrix
+from sardonyx.llvm.vec import Function, Module, int_
+from sardonyx.object import engine
+from sardonyx.object.link import link
+from sardonyx.runtime.image import load
+from sardonyx.targets.x86_64 import isa
+from tests.runnable import need
+from tests.unit.llvm import registers
+
+ROW = isa.V4.matrices[0]
+BY = ROW.instruction
+WITH = isa.with_features(isa.V4, ROW.features)
+Array = registers.Array
+
+
+def product() -> str:
+    """Text of `product(a, b, sums)`."""
+    module = Module()
+    f = Function(module, "product", [(n, "ptr") for n in ("a", "b", "sums")])
+    a, b, sums = f.params
+    stride = int_(ROW.row_bytes)
+    matrix.configure(f, BY)
+    for register, operand in enumerate((sums, a, b)):
+        matrix.load(f, BY, register, operand, stride)
+    matrix.add_product(f, BY, 0, 1, 2)
+    matrix.store(f, BY, 0, sums, stride)
+    matrix.release(f, BY)
+    f.ret()
+    f.finish()
+    return module.text()
+
+
+def executed(text: str, target: Target, *arrays: Array) -> None:
+    image = load(link([engine.compile_object(text, target)], target))
+    function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arrays))(image.address("product"))
+    function(*(array.ctypes.data for array in arrays))
+
+
+def drawn(kind: str) -> tuple[Array, Array, Array]:
+    """A and B as bfloat16 bits, and sums."""
+    rng = np.random.default_rng(len(kind))
+    a, b = rng.integers(0, 1 << 16, (2, 16, 32), np.uint16)
+    sums = rng.standard_normal((16, 16)).astype(np.float32)
+    if kind != "any bits":
+        spread = {"alike": 1, "small": 30, "wide": 60}[kind]
+        exponents = 127 + rng.integers(-spread, spread, (2, 16, 32), endpoint=True)
+        exponents -= 64 if kind == "small" else 0
+        a, b = ((x & 0x807F) | (e << 7).astype(np.uint16) for x, e in zip((a, b), exponents, strict=True))
+    return a, b, sums
+
+
+@pytest.mark.parametrize("kind", ["alike", "wide", "small", "any bits"])
+def test_the_model_is_the_instruction(kind: str) -> None:
+    a, b, sums = drawn(kind)
+    expected = registers.tdpbf16ps(sums, a, b)
+    keep: list[Any] = []
+    by_model, by_machine = sums.copy(), sums.copy()
+    executed(registers.modelled(product(), keep), targets.detect(), a, b, by_model)
+    assert np.array_equal(by_model, expected, equal_nan=True)
+    executed(product(), need(WITH), a, b, by_machine)
+    assert np.array_equal(by_machine, expected, equal_nan=True)
+    assert np.array_equal(np.signbit(by_machine[by_machine == 0]), np.signbit(expected[expected == 0]))
+
+
+def test_instructions_stand_as_they_are_written() -> None:
+    text = engine.assembly(product(), WITH)
+    found = re.findall(r"^\s+(ldtilecfg|tile\w+|tdp\w+)", text, re.M)
+    assert found == ["ldtilecfg", *["tileloadd"] * 3, "tdpbf16ps", "tilestored", "tilerelease"]
+
+
+@pytest.mark.parametrize(("largest", "least"), [(3.0e38, 1.1e-38)])
+def test_products_that_a_sum_cannot_hold(largest: float, least: float) -> None:
+    a, b = (np.zeros((16, 32), np.uint16) for _ in range(2))
+    sums = np.zeros((16, 16), np.float32)
+    a[0, 0] = b[0, 0] = registers.rounded_halves(np.array([largest], np.float32))[0]
+    a[1, 0], b[0, 2] = registers.rounded_halves(np.array([least, 0.5], np.float32))
+    expected = registers.tdpbf16ps(sums, a, b)
+    assert (expected[0, 0], expected[1, 1]) == (np.inf, 0)
+    executed(product(), need(WITH), a, b, sums)
+    assert np.array_equal(sums, expected, equal_nan=True)
