@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,9 +142,118 @@ def test_keys_label_pictures_and_go_on(chrome: Any, server: Gateway, forms: Brow
     page.keyboard.press("ArrowRight")
     ready(page, "red2.png")
     page.keyboard.press("1")
-    page.get_by_text("Every picture has a label").wait_for()
+    page.get_by_text("Nothing is left to label").wait_for()
     assert files_of(forms, "keys") == []
     assert watched.faults == []
+
+
+def with_boxes(forms: Browser, name: str) -> list[str]:
+    """A collection of boxes with two labels; the files of its pictures."""
+    forms.submit("/vision", name=name, kind="boxes")
+    for label in COLOURS:
+        forms.submit(f"/vision/{name}/class", name=label)
+    sent(forms, f"/vision/{name}/upload", "set.zip", packed(2))
+    return list(dict.fromkeys(files_of(forms, name)))
+
+
+def kept_boxes(server: Gateway, name: str) -> list[list[Any]]:
+    state = server.options.home / "vision" / name / "collection.json"
+    rows = json.loads(state.read_text())["pictures"]
+    return [[(mark["label"], mark["box"]) for mark in row["marks"] or ()] for row in rows]
+
+
+def test_boxes_are_drawn_with_the_mouse(chrome: Any, server: Gateway, forms: Browser) -> None:
+    file = with_boxes(forms, "drawn")[0]
+    watched = Watched(chrome.new_context(viewport={"width": 1280, "height": 900}), server.server.http_url)
+    watched.go(f"/vision/drawn/label/{file}")
+    page = watched.page
+    area = page.locator("svg.drawing").bounding_box()
+
+    def dragged(begin: tuple[float, float], end: tuple[float, float]) -> None:
+        for (x, y), act in ((begin, page.mouse.down), (end, page.mouse.up)):
+            page.mouse.move(area["x"] + x * area["width"], area["y"] + y * area["height"], steps=4)
+            act()
+
+    dragged((0.2, 0.2), (0.6, 0.7))
+    page.get_by_text("1 kept").wait_for()
+    page.keyboard.press("2")
+    dragged((0.4, 0.4), (0.5, 0.5))
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    page.keyboard.down("Shift")
+    dragged((0.45, 0.45), (0.9, 0.9))
+    page.keyboard.up("Shift")
+    page.get_by_text("2 kept").wait_for()
+    dragged((0.9, 0.9), (0.8, 0.95))
+    page.wait_for_timeout(400)
+    page.get_by_role("link", name="Next", exact=True).click()
+    ready(page, "1.png")
+    first, second = kept_boxes(server, "drawn")[0]
+    assert (first[0], second[0]) == ("blue", "red")
+    assert first[1] == pytest.approx([0.3, 0.3, 0.7, 0.8], abs=0.04)
+    assert second[1] == pytest.approx([0.45, 0.45, 0.8, 0.95], abs=0.04)
+    assert watched.faults == []
+
+
+def test_boxes_are_drawn_with_keys(chrome: Any, server: Gateway, forms: Browser) -> None:
+    file = with_boxes(forms, "typed")[0]
+    watched = Watched(chrome.new_context(viewport={"width": 1280, "height": 900}), server.server.http_url)
+    watched.go(f"/vision/typed/label/{file}")
+    page = watched.page
+    for key in ("n", "ArrowLeft", "ArrowUp", "Alt+ArrowUp", "Shift+ArrowRight", "2", "n", "1", "Delete", "n"):
+        page.keyboard.press(key)
+    for key in ("b", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    page.get_by_text("2 kept").wait_for()
+    page.get_by_role("button", name="Remove box 2").click()
+    page.get_by_text("1 kept").wait_for()
+    page.get_by_role("button", name="none of these").click()
+    page.get_by_text("Take the boxes away first").wait_for()
+    page.keyboard.press("Enter")
+    page.locator("h1").get_by_text("0.png", exact=True).wait_for()
+    page.wait_for_timeout(400)
+    ((label, box),) = kept_boxes(server, "typed")[0]
+    assert label == "blue" and box == pytest.approx([0.39, 0.389, 0.6, 0.6], abs=0.011)
+    assert watched.faults == []
+
+
+def test_forms_alone_draw_boxes_and_set_labels(server: Gateway, forms: Browser) -> None:
+    file = with_boxes(forms, "plain")[0]
+    path = f"/vision/plain/label/{file}"
+    sides = {"left": "10", "top": "20", "right": "30.5", "bottom": "40"}
+    assert forms.submit(path, label="red", **sides).status_code == 200
+    assert forms.submit(path, label="blue", **sides).status_code == 200
+    assert "30.5" in forms.get(path).text
+    forms.submit(path, drop="0")
+    assert kept_boxes(server, "plain")[0] == [("blue", [0.1, 0.2, 0.305, 0.4])]
+    for bad in ({"label": "red"}, {"label": "red", **sides, "left": "wide"}, {"label": "green", **sides}):
+        assert forms.submit(path, **bad).status_code == 400
+    for text in ("{", "[1]", '[{"label": "red", "box": [0, 1]}]', '[{"label": "red"}]'):
+        assert forms.submit(path, marks=text).status_code == 400
+    assert forms.submit("/vision", name="odd", kind="circles").status_code == 400
+    forms.submit("/vision", name="tags", kind="several")
+    sent(forms, "/vision/tags/upload", "set.zip", packed(1))
+    state = server.options.home / "vision" / "tags" / "collection.json"
+    tagged = json.loads(state.read_text())["pictures"][0]["file"]
+    for label in ("blue", "red", "red"):
+        forms.submit(f"/vision/tags/label/{tagged}", label=label)
+    marks = json.loads(state.read_text())["pictures"][0]["marks"]
+    assert [mark["label"] for mark in marks] == ["blue", "red"]
+
+
+def test_a_training_is_cancelled(forms: Browser) -> None:
+    forms.submit("/vision", name="long")
+    sent(forms, "/vision/long/upload", "set.zip", packed(60))
+    forms.submit("/vision/long/train")
+    assert "Cancel training" in forms.get("/vision/long").text
+    assert forms.submit("/vision/long/delete").status_code == 400
+    assert forms.submit("/vision/long/cancel").status_code == 200
+    with forms.stream("GET", "/vision/long/live") as stream:
+        last = [line for line in stream.iter_lines() if line][-1]
+    assert '"cancelled"' in last
+    assert "The training was cancelled" in forms.get("/vision/long").text
+    assert forms.submit("/vision/long/cancel").status_code == 400
+    assert forms.submit("/vision/long/delete").status_code == 200
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -152,10 +262,15 @@ def test_pages_fit_and_are_accessible(chrome: Any, server: Gateway, forms: Brows
     sent(forms, f"/vision/{scheme}/upload", "set.zip", packed(3))
     forms.submit(f"/vision/{scheme}/forget", name="red")
     file = files_of(forms, scheme)[0]
+    boxed = with_boxes(forms, f"{scheme}-boxes")[0]
+    sides = {"left": "10", "top": "20", "right": "30", "bottom": "40"}
+    forms.submit(f"/vision/{scheme}-boxes/label/{boxed}", label="red", **sides)
+    paths = ["/vision", f"/vision/{scheme}", f"/vision/{scheme}/label/{file}"]
+    paths += [f"/vision/{scheme}-boxes", f"/vision/{scheme}-boxes/label/{boxed}"]
     for width in (360, 768, 1280):
         context = chrome.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         watched = Watched(context, server.server.http_url)
-        for path in ("/vision", f"/vision/{scheme}", f"/vision/{scheme}/label/{file}"):
+        for path in paths:
             watched.go(path)
             assert watched.page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
             if width != 768:

@@ -5,6 +5,7 @@ Decides what is fitted and how it is folded into one product; knows neither pict
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,14 +65,20 @@ def scored(head: Head, features: Array) -> tuple[Array, Array]:
     return features @ head.weights + head.bias, np.linalg.norm(rest, axis=1)
 
 
-def cross_validated(features: Array, truth: Array, several: bool, seed: int) -> Unseen:
-    """Judge every picture by a head that learned from other pictures: features [pictures, views, m]."""
+def cross_validated(
+    features: Array, truth: Array, several: bool, seed: int, before: Callable[[], None] = lambda: None
+) -> Unseen:
+    """Judge every picture by a head that learned from other pictures: features [pictures, views, m].
+
+    `before` is called before each fold.
+    """
     least = int(truth.sum(0).min())
     folds: Any = KFold(FOLDS, shuffle=True, random_state=seed)
     if not several:
         folds = StratifiedKFold(min(FOLDS, least), shuffle=True, random_state=seed)
     scores, distances = np.zeros(truth.shape), np.zeros(len(truth))
     for learnt, held in folds.split(features[:, 0], truth.argmax(1)):
+        before()
         head = fitted(*flat(features[learnt], truth[learnt]), several, seed)
         scores[held], distances[held] = scored(head, features[held, 0])
     return Unseen(scores, distances)

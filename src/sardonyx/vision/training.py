@@ -105,7 +105,8 @@ def train(source: str | Path, settings: Settings | None = None, progress: Progre
     Args:
         source: see `sardonyx.vision.pictures.found`.
         settings: None are the usual ones.
-        progress: called with how many pictures are looked at, and how many there are.
+        progress: called with how many pictures are looked at, and how many there are; after the last picture
+            before each fold. What it raises ends the training.
 
     Raises:
         VisionError: there is nothing to learn from, a file is not a picture, or the settings make no sense.
@@ -120,8 +121,14 @@ def train(source: str | Path, settings: Settings | None = None, progress: Progre
     maker = Features(backbone, settings.fit, settings.threads)
     features = maker.of_files(pictures.files, settings.views, progress)
     looked = time.monotonic()
+
+    def before() -> None:
+        if progress is not None:
+            progress(len(pictures.files), len(pictures.files))
+
     with threadpool_limits(1):
-        unseen = heads.cross_validated(features, truth, pictures.several, settings.seed)
+        unseen = heads.cross_validated(features, truth, pictures.several, settings.seed, before)
+        before()
         heat = heads.temperature(unseen.scores, truth, pictures.several)
         head = heads.fitted(*heads.flat(features, truth), pictures.several, settings.seed)
     most = float(np.percentile(unseen.distances, 100 - heads.UNLIKE))

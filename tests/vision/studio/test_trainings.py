@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sardonyx.vision.pictures import NONE, VisionError
-from sardonyx.vision.studio import trainings
-from sardonyx.vision.studio.collections import Collection, Collections
+from sardonyx.vision.studio import outcome
+from sardonyx.vision.studio.collections import Collection, Collections, Mark
 from sardonyx.vision.studio.trainings import Progress, Trainings
 from sardonyx.vision.studio.trying import tried
 from tests.vision.conftest import drawn
@@ -42,10 +42,23 @@ def test_why_nothing_can_be_learned_is_said(tmp_path: Path) -> None:
     assert work.progress(empty) is None
     work.begin(empty)
     progress = waited(work, empty)
-    assert progress.state == "failed" and "there is no picture" in progress.why
-    assert trainings.record(empty) is None and trainings.mistakes(empty) == []
+    assert progress.state == "failed" and "say of some pictures what they show first" in progress.why
+    assert outcome.record(empty) is None and outcome.mistakes(empty) == []
     with pytest.raises(VisionError, match="train a model first"):
         tried(empty, "a.png", b"")
+
+
+def test_a_cancelled_training_leaves_all_as_it_was(shapes: Collection) -> None:
+    work = Trainings()
+    with pytest.raises(VisionError, match="shapes is not trained right now"):
+        work.cancel(shapes)
+    work.begin(shapes)
+    work.cancel(shapes)
+    assert waited(work, shapes).state == "cancelled"
+    assert {path.name for path in shapes.folder.iterdir()} <= {"collection.json", "labels.csv", "pictures"}
+    assert outcome.record(shapes) is None
+    with pytest.raises(VisionError, match="shapes is not trained right now"):
+        work.cancel(shapes)
 
 
 @pytest.mark.slow
@@ -55,9 +68,9 @@ def test_a_model_comes_of_labels(shapes: Collection) -> None:
     with pytest.raises(VisionError, match="shapes is trained right now"):
         work.begin(shapes)
     assert waited(work, shapes) == Progress("done")
-    record = trainings.record(shapes)
+    record = outcome.record(shapes)
     assert record is not None and record["classes"] == {"disc": 6, NONE: 6, "square": 6}
-    assert "<h1>shapes</h1>" in (shapes.folder / trainings.REPORT).read_text()
+    assert "<h1>shapes</h1>" in (shapes.folder / outcome.REPORT).read_text()
     file = io.BytesIO()
     drawn("disc", 3).save(file, "PNG")
     trial = tried(shapes, "folder/new.png", file.getvalue())
@@ -71,9 +84,9 @@ def test_a_model_comes_of_labels(shapes: Collection) -> None:
 @pytest.mark.slow
 def test_wrong_labels_are_shown_while_their_pictures_are_there(shapes: Collection) -> None:
     odd = shapes.pictures[0]
-    shapes.label(odd.file, "square")
-    trainings.train(shapes)
-    rows = trainings.mistakes(shapes)
+    shapes.mark(odd.file, [Mark("square")])
+    outcome.train(shapes)
+    rows = outcome.mistakes(shapes)
     assert (odd.file, "square") in [(row.file, row.was) for row in rows]
     shapes.remove(odd.file)
-    assert odd.file not in [row.file for row in trainings.mistakes(shapes)]
+    assert odd.file not in [row.file for row in outcome.mistakes(shapes)]

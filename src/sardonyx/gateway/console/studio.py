@@ -9,7 +9,6 @@ import asyncio
 import importlib.util
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -18,24 +17,24 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from sardonyx.gateway.console.desk import Desk, segment
-from sardonyx.protocol.errors import Code, ServeError, invalid, not_found
+from sardonyx.gateway.console.labelling import SCOPE, LabelPages, done
+from sardonyx.protocol.errors import invalid, not_found
 from sardonyx.protocol.records import NewDeployment, NewEndpoint, Registration
 from sardonyx.registry.registration import Uploaded
-from sardonyx.vision.pictures import NONE, VisionError, inline, jpeg, opened
-from sardonyx.vision.studio import trainings
-from sardonyx.vision.studio.collections import Added, Collection, Collections, Picture
+from sardonyx.vision.pictures import NONE, VisionError, jpeg, opened
+from sardonyx.vision.studio import outcome
+from sardonyx.vision.studio.collections import KINDS, Added, Collection, Collections
 from sardonyx.vision.studio.trainings import Progress, Trainings
 from sardonyx.vision.studio.trying import Trial, tried
 
-SCOPE = "repository"
-SHOWN, SMALL, LARGE = 60, 160, 900
-KEYS = 9
+SHOWN, SMALL = 60, 160
+STEP_SECONDS, SILENT_SECONDS = 0.25, 2.0
 _LIBRARIES = {"PIL": "pillow", "sklearn": "scikit-learn"}
 _REPORT = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
 _FILES = {
-    trainings.MODEL: "application/octet-stream",
-    trainings.RECORD: "application/json",
-    trainings.REPORT: "text/html; charset=utf-8",
+    outcome.MODEL: "application/octet-stream",
+    outcome.RECORD: "application/json",
+    outcome.REPORT: "text/html; charset=utf-8",
 }
 
 
@@ -45,19 +44,20 @@ class StudioPages:
     def __init__(self, desk: Desk, home: Path, closing: asyncio.Event) -> None:
         self._desk, self._closing = desk, closing
         self._collections, self._trainings = Collections(home), Trainings()
+        self.labels = LabelPages(desk, self._named)
 
     async def collections(self, request: Request) -> Response:
         """All collections, and a form for another."""
         who = self._desk.admit(request, SCOPE)
-        rows = [(one, one.counts(), trainings.record(one)) for one in self._collections.all()]
+        rows = [(one, one.counts(), outcome.measures(one)) for one in self._collections.all()]
         missing = [name for at, name in _LIBRARIES.items() if importlib.util.find_spec(at) is None]
-        return self._desk.page(request, "studio.html", "studio", who, rows=rows, missing=missing)
+        return self._desk.page(request, "studio.html", "studio", who, rows=rows, missing=missing, kinds=KINDS)
 
     async def create(self, request: Request) -> Response:
         """Another collection."""
         self._desk.admit(request, SCOPE)
         form = await self._desk.form(request)
-        collection = _done(self._collections.make, _text(form, "name"))
+        collection = done(self._collections.make, _text(form, "name"), _text(form, "kind") or "one")
         return self._desk.go(request, f"/vision/{segment(collection.name)}")
 
     async def collection(self, request: Request) -> Response:
@@ -86,6 +86,7 @@ class StudioPages:
             "class": self._add_class,
             "forget": self._forget,
             "train": self._train,
+            "cancel": self._cancel,
             "delete": self._delete,
         }
         if verb not in acts:
@@ -93,57 +94,11 @@ class StudioPages:
         said = await run_in_threadpool(acts[verb], collection, form)
         return self._desk.go(request, "/vision" if verb == "delete" else path, said)
 
-    async def labelling(self, request: Request) -> Response:
-        """One picture, large, with a key for each label."""
-        who = self._desk.admit(request, SCOPE)
-        collection = self._named(request)
-        rows = collection.pictures
-        files = [row.file for row in rows]
-        picture = _done(collection.picture, request.path_params["file"])
-        at = files.index(picture.file)
-        pixels = await run_in_threadpool(_done, opened, collection.path(picture.file), LARGE)
-        return self._desk.page(
-            request,
-            "studio_label.html",
-            "studio",
-            who,
-            collection=collection,
-            path=f"/vision/{segment(collection.name)}",
-            picture=picture,
-            image=inline(pixels, LARGE),
-            at=at,
-            count=len(files),
-            left=collection.counts()[""],
-            before=files[at - 1] if at else "",
-            after=files[at + 1] if at + 1 < len(files) else "",
-            labels=[
-                (str(key) if key <= KEYS else "", name) for key, name in enumerate(collection.classes, 1)
-            ],
-            nothing=NONE,
-        )
-
-    async def label(self, request: Request) -> Response:
-        """Give the picture a label and go on to the next without one, or take it away."""
-        self._desk.admit(request, SCOPE)
-        collection, file = self._named(request), request.path_params["file"]
-        form = await self._desk.form(request)
-        following = _following(collection, file)
-        if _text(form, "remove"):
-            await run_in_threadpool(_done, collection.remove, file)
-        else:
-            await run_in_threadpool(_done, collection.label, file, _text(form, "label"))
-        path = f"/vision/{segment(collection.name)}"
-        if following:
-            return self._desk.go(request, f"{path}/label/{following}")
-        return self._desk.go(
-            request, path, "Every picture has a label" if not collection.counts()[""] else ""
-        )
-
     async def picture(self, request: Request) -> Response:
         """A picture, small."""
         self._desk.admit(request, SCOPE)
-        path = _done(self._named(request).path, request.path_params["file"])
-        content = await run_in_threadpool(_done, _small, path)
+        path = done(self._named(request).path, request.path_params["file"])
+        content = await run_in_threadpool(done, _small, path)
         return Response(content, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
 
     async def file(self, request: Request) -> Response:
@@ -153,8 +108,8 @@ class StudioPages:
         path = self._named(request).folder / name
         if name not in _FILES or not path.is_file():
             raise not_found(f"there is no {name!r} yet")
-        headers = {"content-security-policy": _REPORT} if name == trainings.REPORT else {}
-        if name == trainings.MODEL:
+        headers = {"content-security-policy": _REPORT} if name == outcome.REPORT else {}
+        if name == outcome.MODEL:
             headers = {"content-disposition": f'attachment; filename="{self._named(request).name}.onnx"'}
         return Response(await run_in_threadpool(path.read_bytes), media_type=_FILES[name], headers=headers)
 
@@ -165,15 +120,16 @@ class StudioPages:
         return StreamingResponse(events, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
     async def _events(self, collection: Collection) -> AsyncIterator[bytes]:
-        told: Progress | None = None
+        told, silent = None, 0.0
         while not self._closing.is_set():
             now = self._trainings.progress(collection) or Progress("idle")
-            if now != told:
-                told = now
+            if now != told or silent >= SILENT_SECONDS:
+                told, silent = now, 0.0
                 yield b"data: " + msgspec.json.encode(now) + b"\n\n"
+            silent += STEP_SECONDS
             if now.state != "running":
                 return
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(STEP_SECONDS)
 
     def _named(self, request: Request) -> Collection:
         try:
@@ -184,7 +140,7 @@ class StudioPages:
     def _page(self, request: Request, collection: Collection, trial: Trial | None = None) -> Response:
         who = self._desk.admit(request, SCOPE)
         counts, label = collection.counts(), request.query_params.get("label", "all")
-        rows = [row for row in collection.pictures if label in ("all", row.label or "unlabelled")]
+        rows = [row for row in collection.pictures if label in ("all", *(row.labels or ("unlabelled",)))]
         shown = max(SHOWN, min(_whole(request.query_params.get("shown", "")), len(rows)))
         return self._desk.page(
             request,
@@ -200,10 +156,12 @@ class StudioPages:
             more=len(rows) - shown,
             shown=shown,
             chosen=label,
-            first=next((row.file for row in collection.pictures if not row.label), ""),
+            first=next((row.file for row in collection.pictures if row.marks is None), ""),
             progress=self._trainings.progress(collection),
-            record=trainings.record(collection),
-            mistakes=trainings.mistakes(collection),
+            kinds=KINDS,
+            record=outcome.record(collection),
+            measures=outcome.measures(collection),
+            mistakes=outcome.mistakes(collection),
             trial=trial,
             registry=self._desk.parts.administration is not None,
         )
@@ -213,7 +171,7 @@ class StudioPages:
         for value in form.getlist("files"):
             if isinstance(value, UploadFile) and value.filename:
                 content = await value.read()
-                answer += await run_in_threadpool(_done, collection.add, value.filename, content, label)
+                answer += await run_in_threadpool(done, collection.add, value.filename, content, label)
         if answer == Added():
             raise invalid("choose pictures, or a .zip of folders of pictures, first")
         return answer
@@ -223,10 +181,10 @@ class StudioPages:
         if not isinstance(value, UploadFile) or not value.filename:
             raise invalid("choose a picture to try first")
         content = await value.read()
-        return await run_in_threadpool(_done, tried, collection, value.filename, content)
+        return await run_in_threadpool(done, tried, collection, value.filename, content)
 
     async def _deploy(self, collection: Collection, form: FormData, actor: str) -> str:
-        administration, path = self._desk.administration, collection.folder / trainings.MODEL
+        administration, path = self._desk.administration, collection.folder / outcome.MODEL
         if not path.is_file():
             raise invalid("train a model first")
         name, endpoint = _text(form, "model") or collection.name, _text(form, "endpoint")
@@ -244,30 +202,27 @@ class StudioPages:
         return f"{name} has version {version.version} now, and the endpoint {endpoint} a deployment of it"
 
     def _add_class(self, collection: Collection, form: FormData) -> str:
-        _done(collection.add_class, _text(form, "name"))
+        done(collection.add_class, _text(form, "name"))
         return ""
 
     def _forget(self, collection: Collection, form: FormData) -> str:
-        _done(collection.remove_class, _text(form, "name"))
+        done(collection.remove_class, _text(form, "name"))
         return f"{_text(form, 'name')} is not a label any more"
 
     def _train(self, collection: Collection, form: FormData) -> str:
-        _done(self._trainings.begin, collection)
+        done(self._trainings.begin, collection)
+        return ""
+
+    def _cancel(self, collection: Collection, form: FormData) -> str:
+        done(self._trainings.cancel, collection)
         return ""
 
     def _delete(self, collection: Collection, form: FormData) -> str:
         running = self._trainings.progress(collection)
         if running is not None and running.state == "running":
-            raise invalid("it is trained right now; wait until that is done")
-        _done(self._collections.remove, collection.name)
+            raise invalid("it is trained right now; cancel that first")
+        done(self._collections.remove, collection.name)
         return f"{collection.name} is gone"
-
-
-def _done(act: Any, *arguments: Any) -> Any:
-    try:
-        return act(*arguments)
-    except VisionError as error:
-        raise ServeError(Code.INVALID_ARGUMENT, str(error)) from error
 
 
 def _text(form: FormData, name: str) -> str:
@@ -286,15 +241,6 @@ def _words(added: Added) -> str:
     if added.refused:
         parts.append(f"{len(added.refused)} were refused: {'; '.join(added.refused[:3])}")
     return ", ".join(parts)
-
-
-def _following(collection: Collection, file: str) -> str:
-    """The next picture without a label behind this one, or the first of all; else the next one."""
-    rows = collection.pictures
-    files = [row.file for row in rows]
-    at = files.index(file) if file in files else -1
-    turned: list[Picture] = [*rows[at + 1 :], *rows[: max(at, 0)]]
-    return next((row.file for row in turned if not row.label), "")
 
 
 def _small(path: Path) -> bytes:

@@ -101,7 +101,8 @@ def _boxes(options: argparse.Namespace, asked: dict[str, Any]) -> tuple[Any, Any
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[int, int], None] | None]:
     def told(done: int, total: int) -> None:
-        print(f"\r{f'picture {done + 1} of {total}':<{_WIDTH}}", end="", file=sys.stderr, flush=True)
+        text = f"picture {done + 1} of {total}" if done < total else "learning and judging"
+        print(f"\r{text:<{_WIDTH}}", end="", file=sys.stderr, flush=True)
 
     shown = sys.stderr.isatty()
     try:

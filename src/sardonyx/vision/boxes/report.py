@@ -8,7 +8,6 @@ import numpy as np
 
 from sardonyx.base import svg
 from sardonyx.train.drawing import document, table
-from sardonyx.vision.boxes.precision import Boxes, overlap
 from sardonyx.vision.boxes.training import TrainedBoxes
 from sardonyx.vision.pictures import inline, opened
 
@@ -77,19 +76,8 @@ def _share(value: float) -> str:
 
 
 def _pictures(trained: TrainedBoxes) -> str:
-    def faults(at: int) -> int:
-        true, told = trained.true(trained.judged[at]), _told(trained, at)
-        shared = overlap(told.corners, true.corners) * (told.kinds[:, None] == true.kinds) >= 0.5
-        return int((~shared.any(1)).sum() + (~shared.any(0)).sum())
-
-    order = sorted(range(len(trained.judged)), key=lambda at: -faults(at))
+    order = sorted(range(len(trained.judged)), key=lambda at: -trained.faults(at))
     return f'<div class="pictures">{"".join(_figure(trained, at) for at in order[:MOST_SHOWN])}</div>'
-
-
-def _told(trained: TrainedBoxes, at: int) -> Boxes:
-    found = trained.found[at]
-    kept = found.scores >= trained.told
-    return Boxes(found.corners[kept], found.kinds[kept], found.scores[kept])
 
 
 def _figure(trained: TrainedBoxes, at: int) -> str:
@@ -98,7 +86,7 @@ def _figure(trained: TrainedBoxes, at: int) -> str:
     height, width = pixels.shape[:2]
     scale = SIDE / max(height, width)
     wide, high = width * scale, height * scale
-    true, told = trained.true(trained.judged[at]), _told(trained, at)
+    true, told = trained.true(trained.judged[at]), trained.shown(at)
     marks = [_mark("true", corners * [wide, high, wide, high]) for corners in true.corners]
     for corners, kind, score in zip(told.corners, told.kinds, told.scores, strict=True):
         marks.append(_mark("told", corners * [wide, high, wide, high], f"{names[kind]} {score:.0%}"))

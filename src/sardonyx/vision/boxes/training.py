@@ -26,6 +26,7 @@ from sardonyx.vision.writing import saved
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]
 FOLDS = 3
+HALF = 0.5  # so much of a true box and a told one is shared at least if they are of the same thing
 COMPARED = 8
 TOLERANCE = 1e-3
 
@@ -75,6 +76,23 @@ class TrainedBoxes:
     def true(self, at: int) -> Boxes:
         """The boxes that were drawn on a picture."""
         return _true(self.scenes, at)
+
+    def shown(self, at: int) -> Boxes:
+        """Of the judged picture number `at` the boxes that the ONNX file would tell."""
+        found = self.found[at]
+        kept = found.scores >= self.told
+        return Boxes(found.corners[kept], found.kinds[kept], found.scores[kept])
+
+    def faults(self, at: int) -> int:
+        """Of the judged picture number `at`: true boxes that were not found, and told ones that are wrong."""
+        true, told = self.true(self.judged[at]), self.shown(at)
+        shared = overlap(told.corners, true.corners) * (told.kinds[:, None] == true.kinds) >= HALF
+        return int((~shared.any(1)).sum() + (~shared.any(0)).sum())
+
+    def wrong(self) -> list[int]:
+        """The numbers of judged pictures with faults, the worst first."""
+        counts = [self.faults(at) for at in range(len(self.judged))]
+        return sorted((at for at, count in enumerate(counts) if count), key=lambda at: -counts[at])
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
@@ -140,7 +158,8 @@ def train(
     Args:
         source: see `found`.
         settings: None are the usual ones.
-        progress: called with how many pictures are looked at, and how many there are.
+        progress: called with how many pictures are looked at, and how many there are; after the last picture
+            before each fold. What it raises ends the training.
 
     Raises:
         VisionError: there is nothing to learn from, a file is not a picture, or the settings make no sense.
@@ -161,6 +180,8 @@ def train(
     with threadpool_limits(1):
         judged: dict[int, Boxes] = {}
         for learned, unseen in _splits(scenes, settings.seed):
+            if progress is not None:
+                progress(len(scenes.files), len(scenes.files))
             head = fitted(learned)
             judged |= {at: heads.seen(head, levels[at]) for at in unseen}
         if not scenes.held.any():

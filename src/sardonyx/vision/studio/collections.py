@@ -1,4 +1,4 @@
-"""Collections: pictures on disk under their digests, and one file that says which label each has.
+"""Collections: pictures on disk under their digests, and one file that says what stands on each.
 
 Decides what may be added and how it is kept; must not know how it is trained or shown.
 """
@@ -13,9 +13,10 @@ import shutil
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from sardonyx.vision.pictures import NONE, NONE_FOLDERS, SUFFIXES, VisionError, size_of
 from sardonyx.vision.writing import written
@@ -23,16 +24,36 @@ from sardonyx.vision.writing import written
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MOST_CLASSES = 200
 MOST_IN_A_ZIP, MOST_BYTES_OF_A_ZIP, MOST_BYTES = 20_000, 4 << 30, 64 << 20
+MOST_MARKS = 500
 STATE = "collection.json"
+KINDS = {"one": "one label each", "several": "any number of labels", "boxes": "boxes"}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What stands on a picture, and in a collection of boxes where: left, top, right, bottom as shares."""
+
+    label: str
+    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: its file's name, what it was called, and its label; "" while it has none."""
+    """A picture: its file's name, what it was called, and what stands on it.
+
+    `marks` are empty if it shows none of the labels, and None while nobody has said what it shows.
+    """
 
     file: str
     name: str
-    label: str = ""
+    marks: tuple[Mark, ...] | None = None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Each once, or `none of these`; nothing while nobody has said what it shows."""
+        if self.marks is None:
+            return ()
+        return tuple(dict.fromkeys(mark.label for mark in self.marks)) or (NONE,)
 
 
 @dataclass(frozen=True)
@@ -48,15 +69,19 @@ class Added:
 
 
 class Collection:
-    """One collection; its methods may be called on any thread."""
+    """One collection; its methods may be called on any thread.
+
+    `kind` says what its pictures have: `one` label each, `several`, or `boxes` with a label each.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
         self._lock = threading.RLock()
         try:
             state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+            self.kind = str(state["kind"])
             self._classes: list[str] = list(state["classes"])
-            self._pictures = {row["file"]: Picture(**row) for row in state["pictures"]}
+            self._pictures = {row["file"]: _read(**row) for row in state["pictures"]}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise VisionError(f"{folder / STATE} cannot be read: {error}") from error
 
@@ -71,8 +96,8 @@ class Collection:
         return list(self._pictures.values())
 
     def counts(self) -> Counter[str]:
-        """How many pictures each label has; "" are those without one."""
-        return Counter(picture.label for picture in self._pictures.values())
+        """How many pictures have each label; "" are those of which nobody has said what they show."""
+        return Counter(label for picture in self.pictures for label in picture.labels or ("",))
 
     def picture(self, file: str) -> Picture:
         """By its file's name; VisionError if there is none."""
@@ -99,22 +124,38 @@ class Collection:
                 self._save()
 
     def remove_class(self, name: str) -> None:
-        """A label goes; its pictures stay without one."""
+        """A label goes; pictures that had no other stay without one."""
         with self._lock:
             self._classes = [known for known in self._classes if known != name]
             for picture in self.pictures:
-                if picture.label == name:
-                    self._pictures[picture.file] = Picture(picture.file, picture.name)
+                if name in picture.labels:
+                    rest = tuple(mark for mark in picture.marks or () if mark.label != name)
+                    self._pictures[picture.file] = replace(picture, marks=rest or None)
             self._save()
 
-    def label(self, file: str, label: str) -> None:
-        """Give a picture a label, `none of these`, or "" to take it away."""
+    def mark(self, file: str, marks: Iterable[Mark] | None) -> None:
+        """Say what stands on a picture; nothing for `none of these`, None to take back what was said."""
         with self._lock:
             picture = self.picture(file)
-            if label and label != NONE and label not in self._classes:
-                raise VisionError(f"{label!r} is not a label of {self.name}")
-            self._pictures[file] = Picture(file, picture.name, label)
+            held = None if marks is None else tuple(self._checked(mark) for mark in marks)
+            if self.kind == "several" and held:
+                held = tuple(dict.fromkeys(held))
+            if held and len(held) > (1 if self.kind == "one" else MOST_MARKS):
+                raise VisionError(f"{len(held)} are more than a picture of {self.name} can have")
+            self._pictures[file] = replace(picture, marks=held)
             self._save()
+
+    def _checked(self, mark: Mark) -> Mark:
+        if mark.label not in self._classes:
+            raise VisionError(f"{mark.label!r} is not a label of {self.name}")
+        if (mark.box is not None) != (self.kind == "boxes"):
+            raise VisionError(f"{self.name} is a collection of pictures with {KINDS[self.kind]}")
+        if mark.box is None:
+            return mark
+        left, top, right, bottom = (round(min(max(side, 0.0), 1.0), 5) for side in mark.box)
+        if not (right > left and bottom > top):
+            raise VisionError(f"a box of {mark.label!r} without area on the picture")
+        return Mark(mark.label, (left, top, right, bottom))
 
     def remove(self, file: str) -> None:
         """A picture goes, and its file."""
@@ -148,16 +189,31 @@ class Collection:
         except VisionError:
             path.unlink()
             return Added(refused=(f"{shown}: no picture that can be read",))
-        if label.lower() in NONE_FOLDERS:
-            label = NONE
-        elif label:
-            self.add_class(label)
-        self._pictures[file] = Picture(file, shown, " ".join(label.split()))
+        self._pictures[file] = Picture(file, shown, self._of_folder(" ".join(label.split())))
         return Added(new=1)
 
+    def _of_folder(self, label: str) -> tuple[Mark, ...] | None:
+        """What stands on a picture that came with a label; that does not say where boxes are."""
+        if not label or self.kind == "boxes":
+            return None
+        if label.lower() in NONE_FOLDERS:
+            return ()
+        self.add_class(label)
+        return (Mark(label),)
+
     def _save(self) -> None:
-        state = {"classes": self._classes, "pictures": [asdict(row) for row in self._pictures.values()]}
+        rows = [asdict(row) for row in self._pictures.values()]
+        state = {"kind": self.kind, "classes": self._classes, "pictures": rows}
         written({self.folder / STATE: json.dumps(state, indent=0).encode()})
+
+
+def marks_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Mark, ...]:
+    """Marks as JSON holds them."""
+    return tuple(Mark(row["label"], None if row["box"] is None else tuple(row["box"])) for row in rows)
+
+
+def _read(file: str, name: str, marks: list[dict[str, Any]] | None) -> Picture:
+    return Picture(file, name, None if marks is None else marks_of(marks))
 
 
 def _unpacked(name: str, content: bytes, label: str) -> Iterator[tuple[str, bytes, str]]:
@@ -204,14 +260,16 @@ class Collections:
                 self._open[name] = Collection(self._home / name)
             return self._open[name]
 
-    def make(self, name: str) -> Collection:
-        """An empty one; VisionError if the name is none or taken."""
+    def make(self, name: str, kind: str = "one") -> Collection:
+        """An empty one; VisionError if the name is none or taken, or there is no such kind."""
+        if kind not in KINDS:
+            raise VisionError(f"{kind!r} is not a kind of collection; there are {', '.join(KINDS)}")
         if not NAME.fullmatch(name):
             raise VisionError("a name is 1 to 64 of the letters a-z, digits, '.', '_' and '-'")
         folder = self._home / name
         if folder.exists():
             raise VisionError(f"there is a collection {name!r} already")
-        written({folder / STATE: json.dumps({"classes": [], "pictures": []}).encode()})
+        written({folder / STATE: json.dumps({"kind": kind, "classes": [], "pictures": []}).encode()})
         return self[name]
 
     def remove(self, name: str) -> None:

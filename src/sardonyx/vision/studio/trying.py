@@ -6,26 +6,37 @@ import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
 import sardonyx
-from sardonyx.vision.pictures import SUFFIXES, VisionError, inline, opened
-from sardonyx.vision.studio.collections import Collection
-from sardonyx.vision.studio.trainings import MODEL
+from sardonyx.vision.pictures import NONE, SUFFIXES, VisionError, inline, opened
+from sardonyx.vision.studio.collections import Collection, Mark
+from sardonyx.vision.studio.outcome import MODEL, in_words
 
-SIDE, MOST = 480, 6
+Array = np.ndarray[Any, Any]
+SIDE, MOST, HALF = 480, 6, 0.5
+_BOXES = ("boxes", "labels", "scores", "classes")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a model says of a picture: its label, the likeliest classes, how strange it finds it."""
+    """What a model says of a picture.
+
+    Attributes:
+        label: in words.
+        chances: the likeliest labels, or those of the boxes, with how sure it is.
+        strangeness: how strange it finds the picture; beyond 1 stranger than 99 of 100.
+        found: the boxes, the best first.
+    """
 
     name: str
     image: str
     label: str
     chances: tuple[tuple[str, float], ...]
-    strangeness: float
+    strangeness: float = 0.0
+    found: tuple[Mark, ...] = ()
 
 
 def tried(collection: Collection, name: str, content: bytes) -> Trial:
@@ -45,8 +56,26 @@ def tried(collection: Collection, name: str, content: bytes) -> Trial:
         except VisionError as error:
             raise VisionError(f"{shown} is not a picture that can be read") from error
     session = sardonyx.InferenceSession(str(model))
-    label, chances, strangeness = session.run(None, {"picture": np.ascontiguousarray(pixels)})
+    answers = session.run(None, {"picture": np.ascontiguousarray(pixels)})
+    image = inline(pixels, SIDE)
+    if len(answers) == len(_BOXES):
+        return _of_boxes(shown, image, pixels.shape, *answers[:3])
+    label, chances, strangeness = answers
     names = json.loads(session.get_modelmeta().custom_metadata_map["labels"])
     order = np.argsort(-chances[0])[:MOST]
     rows = tuple((names[at], float(chances[0, at])) for at in order)
-    return Trial(shown, inline(pixels, SIDE), str(label[0]), rows, float(strangeness[0]))
+    several = collection.kind == "several" and str(label[0]) != NONE
+    said = ", ".join(name for name, chance in rows if chance > HALF) if several else ""
+    return Trial(shown, image, said or str(label[0]), rows, float(strangeness[0]))
+
+
+def _of_boxes(
+    name: str, image: str, shape: tuple[int, ...], boxes: Array, labels: Array, scores: Array
+) -> Trial:
+    corners = (boxes / np.array([shape[1], shape[0]] * 2)).tolist()
+    found = tuple(
+        Mark(str(label), (left, top, right, bottom))
+        for label, (left, top, right, bottom) in zip(labels, corners, strict=True)
+    )
+    rows = tuple((mark.label, float(score)) for mark, score in zip(found, scores, strict=True))
+    return Trial(name, image, in_words(found), rows, found=found)

@@ -80,6 +80,7 @@ if (training) follow(training);
 if (document.querySelector("[data-labelling]"))
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
     const target = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
     if (target) { event.preventDefault(); target.click(); }
   });
