@@ -115,7 +115,7 @@ def test_live_charts_move(chrome: Any, gateway: Gateway) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 768, 1440])
+@pytest.mark.parametrize("width", [360, 768, 1280])
 def test_every_page_fits_and_is_accessible(chrome: Any, filled: Gateway, width: int, scheme: str) -> None:
     watched = open_page(chrome, filled, width, scheme)
     complaints = []

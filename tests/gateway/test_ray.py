@@ -74,15 +74,16 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     cluster.close()
 
 
+def message(model: str) -> Any:
+    """An inference, with the name of the model as its id."""
+    request = pb.ModelInferRequest(model_name=model, id=model)
+    request.inputs.add(name="x", datatype="FP32", shape=[2])
+    request.raw_input_contents.append(X.tobytes())
+    return request
+
+
 def streamed(channel: Any, metadata: Any) -> list[Any]:
     """The first number or the error of the answers to a stream of three messages, the second one wrong."""
-
-    def message(model: str) -> Any:
-        request = pb.ModelInferRequest(model_name=model, id=model)
-        request.inputs.add(name="x", datatype="FP32", shape=[2])
-        request.raw_input_contents.append(X.tobytes())
-        return request
-
     call = channel.stream_stream(
         "/inference.GRPCInferenceService/ModelStreamInfer",
         pb.ModelInferRequest.SerializeToString,
@@ -127,6 +128,12 @@ def test_a_registry_over_two_nodes_and_one_of_them_dies(
         with grpc.insecure_channel(f"127.0.0.1:{cluster.ports[1]}") as channel:
             ask = channel.unary_unary("/inference.GRPCInferenceService/ModelReady")
             mine = (("authorization", f"Bearer {key}"),)
+            infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+            answer, call = infer.with_call(
+                message("sum").SerializeToString(), metadata=(*mine, ("x-request-id", "r7")), timeout=60
+            )
+            assert pb.ModelInferResponse.FromString(answer).id == "sum"
+            assert ("x-request-id", "r7") in [tuple(row) for row in call.trailing_metadata()]
             assert ask(b"\n\x03sum", metadata=mine, timeout=60) == b"\x08\x01"
             describe = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
             with pytest.raises(grpc.RpcError) as refused:

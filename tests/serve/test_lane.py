@@ -257,6 +257,8 @@ def test_who_counts_and_who_wants_records_is_told(tmp_path: Path) -> None:
         assert stats["inference_count"] == stats["execution_count"] == 8
         labels = {"model": "simple", "version": "1", "deployment": "", "transport": "http", "outcome": "ok"}
         assert metrics.registry.get_sample_value("sardonyx_requests_total", labels) == 8
+        labels = {"model": "simple", "version": "1", "deployment": ""}
+        assert metrics.registry.get_sample_value("sardonyx_fast_lane_requests_total", labels) == 3
         await asyncio.sleep(1.1)
         assert total(live.seconds(60)).requests == 8
 
@@ -409,6 +411,66 @@ def test_what_has_a_form() -> None:
         assert not has_form(InferRequest("m", [Tensor("x", kind, data.shape, data)]), frozenset())
     large = np.zeros(1 << 16, np.float32)
     assert not has_form(InferRequest("m", [Tensor("x", "FP32", large.shape, large)]), frozenset())
+
+
+@pytest.mark.parametrize("transport", ["http", "grpc"])
+@pytest.mark.parametrize("outside", [True, False])
+def test_outputs_in_shared_memory_are_known(tmp_path: Path, transport: str, outside: bool) -> None:
+    row, told = np.float32([[1, 2]]), Counted()
+    memory = shared_memory.SharedMemory(create=True, size=2 * row.nbytes)
+    where = {"shared_memory_region": "r", "shared_memory_byte_size": row.nbytes}
+    there = {**where, "shared_memory_offset": row.nbytes}
+
+    def lying(number: int) -> bytes:
+        given = {"parameters": where} if outside else {"data": (row + number).ravel().tolist()}
+        outputs = [{"name": "y", "parameters": there}]
+        return post(
+            "logarithm", json.dumps({"inputs": [tensor("x", row, **given)], "outputs": outputs}).encode()
+        )
+
+    def message(number: int) -> bytes:
+        request = pb.ModelInferRequest(model_name="logarithm")
+        taken = request.inputs.add(name="x", datatype="FP32", shape=row.shape)
+        if not outside:
+            request.raw_input_contents.append((row + number).tobytes())
+        for tensor, place in ((taken, where if outside else {}), (request.outputs.add(name="y"), there)):
+            for key, value in place.items():
+                setattr(
+                    tensor.parameters[key], "int64_param" if type(value) is int else "string_param", value
+                )
+        return request.SerializeToString()
+
+    async def use(server: Server, line: Line, express: Express) -> None:
+        server.core.regions.register("r", "/" + memory.name.lstrip("/"), 0, 2 * row.nbytes)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            call: Any = channel.unary_unary(INFER)
+
+            async def ask(number: int) -> bytes:
+                return await (call(message(number)) if transport == "grpc" else line.ask(lying(number)))
+
+            answers = set()
+            for number in range(3):
+                memory.buf[: row.nbytes] = (row + number).tobytes()
+                answers.add(await ask(number))
+                result = np.frombuffer(bytes(memory.buf[row.nbytes : 2 * row.nbytes]), np.float32)
+                np.testing.assert_allclose(result, np.log(row + number)[0], rtol=1e-6)
+            assert len(answers) == 1
+            assert told.counts == 2
+            server.core.regions.unregister("r")
+            if transport == "grpc":
+                with pytest.raises(grpc.aio.AioRpcError, match="Unable to find shared memory region"):
+                    await ask(0)
+            else:
+                assert (await ask(0)).startswith(b"HTTP/1.1 404")
+            (stats,) = server.core.statistics("logarithm")["model_stats"]
+            assert stats["inference_stats"]["fail"]["count"] == 1
+            assert stats["inference_stats"]["success"]["count"] == 3
+
+    try:
+        serving(tmp_path, use, options=ServeOptions(allow_client_shm=True), observers=[told])
+    finally:
+        memory.close()
+        memory.unlink()
 
 
 def test_requests_in_shared_memory_are_known(tmp_path: Path) -> None:

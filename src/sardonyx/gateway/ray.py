@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from sardonyx.serve.rpc.listener import SERVICE, handlers
 from sardonyx.serve.rpc.servicer import Servicer
 
 APPLICATION, REPLICA = "sardonyx", "Replica"
+Metadata = Sequence[tuple[str, str]]
 _ATTEMPTS = 3
 _QUIET = {"log_level": "WARNING", "enable_access_log": False}
 _MODEL, _CONSOLE = b"/v2/models/", b"/console"
@@ -104,6 +105,16 @@ class Answered:
     body: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The answer to a call of gRPC: the name of its status, its details, the message, trailing metadata."""
+
+    status: str
+    details: str
+    message: bytes = b""
+    trailing: Metadata = ()
+
+
 class Replica:
     """A gateway without ports in an actor of Ray."""
 
@@ -154,15 +165,16 @@ class Replica:
         await self._gateway.server.application(scope, receive, send)
         return answered
 
-    async def rpc(self, name: str, message: bytes, metadata: list[tuple[str, str]]) -> tuple[str, str, bytes]:
-        """Answer a call: the name of its status, its details, the message."""
+    async def rpc(self, name: str, message: bytes, metadata: Metadata) -> Told:
+        """Answer a call."""
         call = _Call(metadata)
         handler = self._calls[name]
         try:
             answer = await handler.unary_unary(message, call)
         except _EndedError as ended:
-            return ended.status, ended.details, b""
-        return "OK", "", handler.response_serializer(answer)
+            return Told(ended.status, ended.details, trailing=call.trailing)
+        written = handler.response_serializer or bytes
+        return Told("OK", "", written(answer), call.trailing)
 
     async def check_health(self) -> None:
         """Raise if this replica should be replaced."""
@@ -195,16 +207,21 @@ class Front:
 
     async def call(self, name: str, message: bytes, context: Any) -> _Raw:
         """Answer a call of the protocol."""
-        metadata = _metadata_of(context)
+        again = not name.startswith(("Repository", "TraceSetting", "LogSettings"))
+        told = await self._told(name, message, _metadata_of(context), again=again)
+        if told.trailing:
+            context.set_trailing_metadata(list(told.trailing))
+        if told.status != "OK":
+            context.set_code(getattr(grpc.StatusCode, told.status))
+            context.set_details(told.details)
+        return _Raw(told.message)
+
+    async def _told(self, name: str, message: bytes, metadata: Metadata, *, again: bool) -> Told:
         try:
-            again = not name.startswith(("Repository", "TraceSetting", "LogSettings"))
-            status, details, answer = await self.ask("rpc", "", again, name, message, metadata)
+            told: Told = await self.ask("rpc", "", again, name, message, metadata)
         except ServeError as error:
-            status, details, answer = error.code.grpc, error.message, b""
-        if status != "OK":
-            context.set_code(getattr(grpc.StatusCode, status))
-            context.set_details(details)
-        return _Raw(answer)
+            return Told(error.code.grpc, error.message)
+        return told
 
     async def ModelStreamInfer(  # noqa: N802
         self, messages: AsyncIterator[bytes], grpc_context: Any
@@ -214,17 +231,14 @@ class Front:
         async for message in messages:
             yield _Raw(await self._streamed(message, metadata))
 
-    async def _streamed(self, message: bytes, metadata: list[tuple[str, str]]) -> bytes:
-        try:
-            status, details, answer = await self.ask("rpc", "", True, "ModelInfer", message, metadata)
-        except ServeError as error:
-            status, details, answer = error.code.grpc, error.message, b""
-        response = pb.ModelInferResponse.FromString(answer)
-        if status != "OK":
+    async def _streamed(self, message: bytes, metadata: Metadata) -> bytes:
+        told = await self._told("ModelInfer", message, metadata, again=True)
+        response = pb.ModelInferResponse.FromString(told.message)
+        if told.status != "OK":
             response.id = pb.ModelInferRequest.FromString(message).id
         response.parameters["triton_final_response"].bool_param = True
-        told = pb.ModelStreamInferResponse(error_message=details, infer_response=response)
-        written: bytes = told.SerializeToString()
+        answer = pb.ModelStreamInferResponse(error_message=told.details, infer_response=response)
+        written: bytes = answer.SerializeToString()
         return written
 
     async def ask(self, method: str, model: str, again: bool, *arguments: Any) -> Any:
@@ -247,7 +261,7 @@ class Front:
         raise AssertionError
 
 
-def _metadata_of(context: Any) -> list[tuple[str, str]]:
+def _metadata_of(context: Any) -> Metadata:
     return [(str(key), str(value)) for key, value in context.invocation_metadata()]
 
 
@@ -355,10 +369,11 @@ class _EndedError(Exception):
 class _Call:
     """What a servicer asks of a gRPC call."""
 
-    def __init__(self, metadata: list[tuple[str, str]]) -> None:
+    def __init__(self, metadata: Metadata) -> None:
+        self.trailing: Metadata = ()
         self._metadata = metadata
 
-    def invocation_metadata(self) -> list[tuple[str, str]]:
+    def invocation_metadata(self) -> Metadata:
         return self._metadata
 
     def time_remaining(self) -> None:
@@ -367,8 +382,8 @@ class _Call:
     def peer(self) -> str:
         return "ray"
 
-    def set_trailing_metadata(self, metadata: Any) -> None:
-        """There is no way to hand it on."""
+    def set_trailing_metadata(self, metadata: Metadata) -> None:
+        self.trailing = metadata
 
     async def abort(self, code: grpc.StatusCode, details: str) -> None:
         raise _EndedError(code.name, details)

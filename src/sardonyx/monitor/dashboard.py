@@ -87,6 +87,15 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "Rows per run",
                 ((f"{_rate('sardonyx_rows_total')} / {_rate('sardonyx_executions_total')}", _LEGEND),),
             ),
+            Panel(
+                "Share of the fast lane",
+                (
+                    (
+                        f"{_rate('sardonyx_fast_lane_requests_total')} / {_rate('sardonyx_requests_total')}",
+                        _LEGEND,
+                    ),
+                ),
+            ),
             Panel("Rows of the batch, p50", ((_quantile(0.5, "sardonyx_batch_rows_bucket"), "{{model}}"),)),
             Panel("Waiting", ((f"sardonyx_queue_requests{_SELECT}", _LEGEND),)),
             Panel("Model memory", ((f"sardonyx_model_memory_bytes{_SELECT}", _LEGEND),), "B"),

@@ -15,7 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from sardonyx import __version__
 from sardonyx.monitor.requests import Requests
-from sardonyx.monitor.table import EXECUTIONS, HISTOGRAMS, OTHERS, OUTCOMES, ROWS
+from sardonyx.monitor.table import EXECUTIONS, FAST, HISTOGRAMS, OTHERS, OUTCOMES, ROWS
 from sardonyx.monitor.triton import TritonNames
 from sardonyx.serve.seams import Count, Kind, Record
 
@@ -29,7 +29,7 @@ class Metrics:
     def __init__(self, *, triton: bool = False, process: bool = True) -> None:
         self.before_scrape: Callable[[], None] = lambda: None
         self.registry = CollectorRegistry(auto_describe=False)
-        self.requests = Requests(OUTCOMES, ROWS, EXECUTIONS, HISTOGRAMS)
+        self.requests = Requests(OUTCOMES, ROWS, EXECUTIONS, FAST, HISTOGRAMS)
         self.registry.register(self.requests)
         kinds: dict[str, Any] = {"counter": Counter, "gauge": Gauge}
         self._others = {

@@ -29,11 +29,12 @@ Labels = tuple[str, str, str]
 class _Series:
     """What one (model, version, deployment) answered; `pending` rows are not yet in the counts."""
 
-    __slots__ = ("counts", "executions", "pending", "rows", "sums")
+    __slots__ = ("counts", "executions", "fast", "pending", "rows", "sums")
 
     def __init__(self, histograms: tuple[Row, ...]) -> None:
         self.pending: list[tuple[float, ...]] = []
         self.rows = self.executions = 0.0
+        self.fast = 0
         self.sums = np.zeros(len(histograms))
         self.counts = [np.zeros(len(row.buckets) + 1, np.int64) for row in histograms]
 
@@ -58,8 +59,10 @@ class Requests:
     series.
     """
 
-    def __init__(self, outcomes: Row, rows: Row, executions: Row, histograms: tuple[Row, ...]) -> None:
-        self._rows = (outcomes, rows, executions)
+    def __init__(
+        self, outcomes: Row, rows: Row, executions: Row, fast: Row, histograms: tuple[Row, ...]
+    ) -> None:
+        self._rows = (outcomes, rows, executions, fast)
         self._histograms = histograms
         self._series: dict[Labels, _Series] = {}
         self._outcomes: dict[tuple[str, ...], int] = {}
@@ -77,13 +80,14 @@ class Requests:
         self._count((*labels, record.request.context.transport, "ok"))
 
     def counter(self, kind: Kind) -> Count:
-        """What counts answers of a kind, whose rows the server knows."""
+        """What counts answers of a kind, whose rows the server knows: those of the fast lane."""
         labels = (kind.model, kind.version, kind.deployment)
         series, key = self._of(labels), (*labels, kind.transport, "ok")
         answer, outcomes = self._answer, self._outcomes
 
         def count(spent: Timings, finished_s: float) -> None:
             answer(series, spent, spent.rows)
+            series.fast += 1
             outcomes[key] = outcomes.get(key, 0) + 1
 
         return count
@@ -116,7 +120,7 @@ class Requests:
         """The families of all rows, for a scrape."""
         for series in list(self._series.values()):
             self._fold(series)
-        outcomes, rows, executions = (
+        outcomes, rows, executions, fast = (
             CounterMetricFamily(r.name, r.help, labels=r.labels) for r in self._rows
         )
         for key, count in list(self._outcomes.items()):
@@ -125,11 +129,12 @@ class Requests:
         for labels, series in list(self._series.items()):
             rows.add_metric(labels, series.rows)
             executions.add_metric(labels, series.executions)
+            fast.add_metric(labels, series.fast)
             for row, family, counts, total in zip(
                 self._histograms, families, series.counts, series.sums, strict=True
             ):
                 family.add_metric(labels, _cumulative(row, counts), float(total))
-        yield from (outcomes, rows, executions, *families)
+        yield from (outcomes, rows, executions, fast, *families)
 
     def describe(self) -> list[Metric]:
         """Nothing: registering needs no scrape."""

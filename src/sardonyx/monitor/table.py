@@ -51,6 +51,7 @@ def _stage(name: str, text: str) -> Row:
 OUTCOMES = _counter("requests", "Finished requests by outcome.", (*_OF_DEPLOYMENT, "transport", "outcome"))
 ROWS = _counter("rows", "Rows of successful requests: what a batch is made of.")
 EXECUTIONS = _counter("executions", "Runs of the model; a batch is one.")
+FAST = _counter("fast_lane_requests", "Finished requests that the fast lane answered.")
 HISTOGRAMS = (
     _stage("request", "From the last byte received to the answer handed over."),
     _stage("queue", "Waiting for a batch and a free instance."),
@@ -77,4 +78,4 @@ OTHERS = (
     _gauge("monitor_run_timestamp_seconds", "When a monitor ran last.", _OF_MONITOR, "s"),
     _gauge("build_info", "1; the version is in the label.", ("release",)),
 )
-TABLE: tuple[Row, ...] = (OUTCOMES, ROWS, EXECUTIONS, *HISTOGRAMS, *OTHERS)
+TABLE: tuple[Row, ...] = (OUTCOMES, ROWS, EXECUTIONS, FAST, *HISTOGRAMS, *OTHERS)

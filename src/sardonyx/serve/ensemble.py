@@ -15,7 +15,7 @@ from sardonyx.protocol.errors import invalid
 from sardonyx.protocol.messages import InferRequest, InferResponse, RequestedOutput, Tensor, Timings
 from sardonyx.serve.python_model import declared_signature
 from sardonyx.serve.seams import Offer
-from sardonyx.serve.signature import Signature
+from sardonyx.serve.signature import Port, Signature
 from sardonyx.serve.statistics import Statistics
 
 PLATFORM = "ensemble"
@@ -32,6 +32,8 @@ class Answering(Protocol):
 
 
 Lookup = Callable[[str, str], Awaitable[Answering]]
+Known = Callable[[str, str], Signature | None]
+"""What a model and version take and give; None if it is not loaded now. NOT_FOUND if nobody offers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,58 @@ def steps_of(offer: Offer, signature: Signature) -> list[Step]:
         known.update(name for step in ready for name in step.outputs.values())
         left = [step for step in left if step not in ready]
     return steps
+
+
+def parts_first(offers: Sequence[Offer]) -> list[Offer]:
+    """The same offers, those that ensembles among them ask before these."""
+    asked: dict[str, set[str]] = {}
+    for offer in offers:
+        rows = offer.config.get("ensemble_scheduling", {}).get("step", ())
+        asked.setdefault(offer.name, set()).update(str(row.get("model_name", "")) for row in rows)
+    depths = dict.fromkeys(asked, 0)
+    for _ in asked:  # as deep as a chain of them can be: a circle ends here too
+        before = dict(depths)
+        for name, parts in asked.items():
+            depths[name] = max((depths[part] + 1 for part in parts if part in depths), default=0)
+        if depths == before:
+            break
+    return sorted(offers, key=lambda offer: depths[offer.name])
+
+
+def check_fit(name: str, signature: Signature, steps: Sequence[Step], known: Known) -> None:
+    """INVALID_ARGUMENT if what a step is given is not what it takes, as far as the models say it."""
+    made: dict[str, Port | None] = {port.name: port for port in signature.inputs}
+    parts = [known(step.model, step.version) for step in steps]
+    for step, part in zip(steps, parts, strict=True):
+        ports = {port.name: port for port in part.outputs} if part is not None else {}
+        if part is not None and (strange := set(step.outputs) - set(ports)):
+            raise invalid(f"ensemble '{name}': step '{step.model}' has no output '{min(strange)}'")
+        made |= {tensor: ports.get(output) for output, tensor in step.outputs.items()}
+    for step, part in zip(steps, parts, strict=True):
+        if part is None:
+            continue
+        taken = {port.name: port for port in part.inputs}
+        if strange := set(step.inputs) - set(taken):
+            raise invalid(f"ensemble '{name}': step '{step.model}' has no input '{min(strange)}'")
+        if missing := set(taken) - set(step.inputs):
+            raise invalid(f"ensemble '{name}': step '{step.model}' is not given its input '{min(missing)}'")
+        for inside, tensor in sorted(step.inputs.items()):
+            _check_alike(f"ensemble '{name}': step '{step.model}'", tensor, made[tensor], taken[inside])
+    for port in signature.outputs:
+        _check_alike(f"ensemble '{name}': its output", port.name, made[port.name], port)
+
+
+def _check_alike(where: str, tensor: str, given: Port | None, wanted: Port) -> None:
+    if given is None:
+        return
+    if given.datatype != wanted.datatype:
+        raise invalid(f"{where} takes {wanted.datatype} as '{wanted.name}', '{tensor}' is {given.datatype}")
+    fits = len(given.dims) == len(wanted.dims) and all(
+        one < 0 or other < 0 or one == other for one, other in zip(given.shape, wanted.shape, strict=True)
+    )
+    if given.ranked and wanted.ranked and not fits:
+        shapes = f"{list(wanted.shape)} as '{wanted.name}', '{tensor}' is {list(given.shape)}"
+        raise invalid(f"{where} takes {shapes}")
 
 
 def _step(row: Mapping[str, Any]) -> Step:

@@ -59,7 +59,9 @@ def has_form(request: InferRequest, known: frozenset[str]) -> bool:
         not request.id
         and sum(tensor.data.nbytes for tensor in request.inputs) <= most
         and known.issuperset(request.parameters)
-        and all(known.issuperset(output.parameters) for output in request.outputs or ())
+        and all(
+            (_PLACE if is_placed(request) else known).issuperset(o.parameters) for o in request.outputs or ()
+        )
         and all(
             tensor.data.nbytes and tensor.datatype in _SAME_MEMORY and _PLACE.issuperset(tensor.parameters)
             for tensor in request.inputs
@@ -71,6 +73,11 @@ def has_form(request: InferRequest, known: frozenset[str]) -> bool:
 def lies_outside(request: InferRequest) -> bool:
     """Whether all inputs of a request lie in shared memory."""
     return bool(request.inputs) and all(REGION in tensor.parameters for tensor in request.inputs)
+
+
+def is_placed(request: InferRequest) -> bool:
+    """Whether all outputs of a request are wanted in shared memory."""
+    return bool(request.outputs) and all(REGION in output.parameters for output in request.outputs or ())
 
 
 class Form:
@@ -111,7 +118,7 @@ class Lane:
 
     def __init__(self, form: Form, core: Core, model: Model, route: Route, write: Write) -> None:
         self.model = model
-        self.write = write
+        self._write = write
         self.asked = form.asked
         self._core = core
         self._route = route
@@ -130,12 +137,12 @@ class Lane:
         """Whether a request would be answered at once, and nobody wants more of it than its times."""
         return self._plan is not None and self._counters is not None and self.model.runs_at_once(self._plan)
 
-    def run(self, known: InferRequest, received_ns: int) -> list[Array]:
-        """The wanted outputs for what the feeds hold; ServeError if the model fails. All are told of it."""
+    def answer(self, known: InferRequest, received_ns: int) -> bytes:
+        """The written outputs for what the feeds hold; ServeError if there are none. All are told of it."""
         assert self._plan is not None and self._counters is not None
         timings, statistics = self._timings, self.model.statistics
         try:
-            results = self.model.run_at_once(self._ordered, self._plan, timings)
+            written = self._write(self, self.model.run_at_once(self._ordered, self._plan, timings))
         except ServeError as error:
             timings.total_ns = time.perf_counter_ns() - received_ns
             statistics.failed(timings)
@@ -146,16 +153,18 @@ class Lane:
         finished_s = time.time()
         for count in self._counters:
             count(timings, finished_s)
-        return results
+        return written
 
     def response(self, results: Sequence[Array]) -> InferResponse:
-        """The results as the ordinary way gives them."""
+        """The results as the ordinary way gives them, in shared memory if they are wanted there."""
         assert self._plan is not None
         tensors = [
             Tensor(port.name, port.datatype, array.shape, array)
             for port, array in zip(self._plan.ports, results, strict=True)
         ]
-        return InferResponse(self.model.name, self.model.version, tensors)
+        response = InferResponse(self.model.name, self.model.version, tensors)
+        self._core.regions.place(self.asked, response)
+        return response
 
     def _tell(self, known: InferRequest, error: ServeError) -> None:
         inputs = [
@@ -165,6 +174,21 @@ class Lane:
         request = replace(self.asked, inputs=inputs, context=replace(known.context))
         self._core.tell(Record(request, self._route, None, error, replace(self._timings), time.time()))
         error.request_id = request.context.told_id
+
+
+def placing_writer(write: Callable[[Lane, InferResponse], bytes]) -> Write:
+    """Writes answers whose outputs lie in shared memory; `write` gives the text that equal shapes share."""
+    shapes: list[tuple[int, ...]] = []
+    text = b""
+
+    def placed(lane: Lane, results: list[Array]) -> bytes:
+        nonlocal shapes, text
+        response, given = lane.response(results), [array.shape for array in results]
+        if given != shapes:
+            text, shapes = write(lane, response), given
+        return text
+
+    return placed
 
 
 def _plan(model: Model, asked: InferRequest) -> Plan | None:

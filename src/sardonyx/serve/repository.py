@@ -16,13 +16,14 @@ from typing import Any
 from sardonyx.protocol.config import Config, checked_config
 from sardonyx.protocol.errors import Code, ServeError, invalid, not_found
 from sardonyx.protocol.rest import parse
-from sardonyx.serve.ensemble import Ensemble
+from sardonyx.serve.ensemble import Ensemble, check_fit, parts_first
 from sardonyx.serve.folder import FolderSource
 from sardonyx.serve.memory import give_back_memory, resident_bytes
 from sardonyx.serve.opening import Servable, place, prepare
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.seams import Offer, Source
 from sardonyx.serve.settings import LOGGER
+from sardonyx.serve.signature import Signature
 
 READY, LOADING, UNLOADING, UNAVAILABLE = "READY", "LOADING", "UNLOADING", "UNAVAILABLE"
 UNLOADED = "unloaded"
@@ -208,8 +209,8 @@ class Repository:
         wanted = {(offer.name, offer.version): offer for offer in offers if offer.name in names}
         for (name, version), offer in wanted.items():
             self._entries.setdefault(name, {}).setdefault(version, Entry(offer, LOADING))
-        for (name, version), offer in wanted.items():
-            versions = self._entries[name]
+        for offer in parts_first(list(wanted.values())):
+            versions, version = self._entries[offer.name], offer.version
             old = versions[version]
             if reload or old.state == LOADING or offer.digest not in (old.offer.digest, old.refused):
                 await self._replace(versions, offer)
@@ -228,6 +229,8 @@ class Repository:
         try:
             prepared = await asyncio.to_thread(prepare, offer, self._options)
             model = place(prepared, self._options, self.awake)
+            if isinstance(model, Ensemble):
+                check_fit(model.name, model.signature, model.steps, self._signature)
         except Exception as error:
             reason = error.message if isinstance(error, ServeError) else f"{type(error).__name__}: {error}"
             if not isinstance(error, ServeError):
@@ -243,6 +246,10 @@ class Repository:
         self._index()
         await self._retire(old, "replaced")
         await self._make_room(entry)
+
+    def _signature(self, name: str, version: str) -> Signature | None:
+        model = self._entry(name, version).model
+        return None if model is None else model.signature
 
     async def _make_room(self, newest: Entry) -> None:
         """Let go of the models that were not asked for longest, until the others fit into memory."""

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from sardonyx.monitor.requests import UNKNOWN, Requests, rows_of
-from sardonyx.monitor.table import EXECUTIONS, HISTOGRAMS, OUTCOMES, ROWS
+from sardonyx.monitor.table import EXECUTIONS, FAST, HISTOGRAMS, OUTCOMES, ROWS
 from sardonyx.protocol.errors import Code
 from sardonyx.protocol.messages import InferResponse
 from tests.monitor.records import record, tensor
 
 
 def made() -> Requests:
-    return Requests(OUTCOMES, ROWS, EXECUTIONS, HISTOGRAMS)
+    return Requests(OUTCOMES, ROWS, EXECUTIONS, FAST, HISTOGRAMS)
 
 
 def samples(requests: Requests, name: str) -> dict[tuple[str, ...], float]:

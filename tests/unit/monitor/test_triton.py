@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
 from sardonyx.monitor.requests import Requests
-from sardonyx.monitor.table import EXECUTIONS, HISTOGRAMS, OUTCOMES, ROWS
+from sardonyx.monitor.table import EXECUTIONS, FAST, HISTOGRAMS, OUTCOMES, ROWS
 from sardonyx.monitor.triton import TritonNames
 from sardonyx.protocol.errors import Code
 from tests.monitor.records import record
@@ -17,7 +17,7 @@ MODEL = {"model": "m", "version": "1"}
 
 @pytest.fixture
 def requests() -> Requests:
-    return Requests(OUTCOMES, ROWS, EXECUTIONS, HISTOGRAMS)
+    return Requests(OUTCOMES, ROWS, EXECUTIONS, FAST, HISTOGRAMS)
 
 
 @pytest.fixture

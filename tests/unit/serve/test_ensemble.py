@@ -12,8 +12,9 @@ import pytest
 from sardonyx.protocol.config import read_config
 from sardonyx.protocol.errors import Code, ServeError, not_found
 from sardonyx.protocol.messages import InferRequest, InferResponse, RequestedOutput, Tensor, Timings
-from sardonyx.serve.ensemble import Ensemble, ensemble_signature, steps_of
+from sardonyx.serve.ensemble import Ensemble, check_fit, ensemble_signature, parts_first, steps_of
 from sardonyx.serve.seams import Offer
+from sardonyx.serve.signature import Port, Signature
 
 HEAD = """max_batch_size: 8
 input [ { name: "IN" data_type: TYPE_FP32 dims: [ 1 ] } ]
@@ -145,3 +146,79 @@ def test_steps_come_as_they_are_written() -> None:
         "plus",
         "plus",
     ]
+
+
+def signature(takes: dict[str, tuple[str, Any]], gives: dict[str, tuple[str, Any]]) -> Signature:
+    """`None` for dims means that the rank is unknown."""
+
+    def ports(rows: dict[str, tuple[str, Any]]) -> tuple[Port, ...]:
+        return tuple(Port(name, kind, dims or (), dims is not None) for name, (kind, dims) in rows.items())
+
+    return Signature("m", ports(takes), ports(gives), batches=True)
+
+
+FREE = ("FP32", ("N", 1))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        (FREE, FREE, ""),
+        (("FP32", None), ("FP32", (None, 7)), ""),
+        (("FP32", ("a", "b")), ("FP32", (4, 1)), ""),
+        (("INT64", ("N", 1)), FREE, "step 'second' takes FP32 as 'x', 'between' is INT64"),
+        (("FP32", ("N", 3)), FREE, r"takes \[-1, 1\] as 'x', 'between' is \[-1, 3\]"),
+        (("FP32", ("N",)), FREE, r"takes \[-1, 1\] as 'x', 'between' is \[-1\]"),
+    ],
+)
+def test_what_a_step_gives_is_what_the_next_one_takes(first: Any, second: Any, text: str) -> None:
+    made = offer(
+        step("first", {"x": "IN"}, {"y": "between", "z": "SIDE"}),
+        step("second", {"x": "between"}, {"y": "OUT"}),
+    )
+    parts = {
+        "first": signature({"x": FREE}, {"y": first, "z": FREE}),
+        "second": signature({"x": second}, {"y": FREE}),
+    }
+    whole = ensemble_signature(made)
+    steps = steps_of(made, whole)
+
+    def check(known: dict[str, Signature]) -> None:
+        check_fit("whole", whole, steps, lambda model, version: known.get(model))
+
+    check({})
+    check({"second": parts["second"]})
+    if text:
+        with pytest.raises(ServeError, match=text) as caught:
+            check(parts)
+        assert caught.value.code is Code.INVALID_ARGUMENT
+    else:
+        check(parts)
+
+
+@pytest.mark.parametrize(
+    ("takes", "gives", "text"),
+    [
+        ({"x": FREE, "w": FREE}, {"y": FREE, "z": FREE}, "'only' is not given its input 'w'"),
+        ({"w": FREE}, {"y": FREE, "z": FREE}, "'only' has no input 'x'"),
+        ({"x": FREE}, {"y": FREE}, "'only' has no output 'z'"),
+        ({"x": FREE}, {"y": ("FP64", ("N", 1)), "z": FREE}, "its output takes FP32 as 'OUT', 'OUT' is FP64"),
+    ],
+)
+def test_steps_have_what_they_are_asked_by(takes: Any, gives: Any, text: str) -> None:
+    made = offer(step("only", {"x": "IN"}, {"y": "OUT", "z": "SIDE"}))
+    whole = ensemble_signature(made)
+    with pytest.raises(ServeError, match=text):
+        check_fit("whole", whole, steps_of(made, whole), lambda model, version: signature(takes, gives))
+
+
+def test_parts_come_before_ensembles_that_ask_them() -> None:
+    def asking(name: str, *parts: str) -> Offer:
+        steps = ", ".join(step(part, {"x": "IN"}, {"y": "OUT"}) for part in parts)
+        text = f"ensemble_scheduling {{ step [ {steps} ] }}" if parts else ""
+        return Offer(name, "1", Path(name), name, read_config(text, name))
+
+    offers = [asking("a", "b", "z"), asking("b", "y", "gone"), asking("y"), asking("z")]
+    assert [o.name for o in parts_first(offers)] == ["y", "z", "b", "a"]
+    circle = [asking("p", "q"), asking("q", "p"), asking("r")]
+    assert {o.name for o in parts_first(circle)} == {"p", "q", "r"}

@@ -142,6 +142,28 @@ def test_an_ensemble_takes_those_that_it_asks_along(tmp_path: Path) -> None:
     served(tmp_path, use)
 
 
+def test_an_ensemble_is_loaded_after_its_steps_and_only_if_they_fit(tmp_path: Path) -> None:
+    adding(tmp_path)
+    steps = """ensemble_scheduling { step [ { model_name: "PART" model_version: -1
+        input_map { key: "a" value: "a" } input_map { key: "b" value: "b" }
+        output_map { key: "sum" value: "sum" } } ] }"""
+    for name, part, config in (
+        ("aa", "add", ADD_CONFIG),
+        ("wrong", "add", ADD_CONFIG.replace("FP32", "FP64")),
+        ("alone", "nobody", ADD_CONFIG),
+    ):
+        (tmp_path / name / "1").mkdir(parents=True)
+        (tmp_path / name / "config.pbtxt").write_text(config + steps.replace("PART", part))
+
+    async def use(repository: Repository) -> None:
+        reasons = {row["name"]: row["reason"] for row in repository.index()}
+        assert reasons["aa"] == ""
+        assert reasons["wrong"] == "ensemble 'wrong': step 'add' takes FP32 as 'a', 'a' is FP64"
+        assert reasons["alone"] == "Request for unknown model: 'nobody' is not found"
+
+    served(tmp_path, use)
+
+
 def test_a_configuration_may_be_replaced(tmp_path: Path) -> None:
     adding(tmp_path)
 

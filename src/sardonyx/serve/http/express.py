@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sardonyx.protocol.datatypes import Array
 from sardonyx.protocol.known import Read, list_text, raw_reader, text_reader, texts_around
@@ -16,7 +17,18 @@ from sardonyx.protocol.messages import Context, InferRequest, InferResponse
 from sardonyx.protocol.rest import encode_response, wanted_binary
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.exchange import BINARY, Answer, Headers, head_of
-from sardonyx.serve.lane import MET, UNMET, Form, Lane, Unanswered, Write, has_form, lies_outside
+from sardonyx.serve.lane import (
+    MET,
+    UNMET,
+    Form,
+    Lane,
+    Unanswered,
+    Write,
+    has_form,
+    is_placed,
+    lies_outside,
+    placing_writer,
+)
 
 HEADER_LENGTH = b"inference-header-content-length"
 _END = b"\r\n\r\n"
@@ -88,7 +100,7 @@ class Express:
         if not read(data, end):
             return Unanswered(is_met=True, principal=context.principal)
         self.answered += 1
-        return lane.write(lane, lane.run(known, received_ns))
+        return lane.answer(known, received_ns)
 
     def _of_another_length(self, text: bytes) -> _Head | None:
         """The head that is a known one but for the length of its body."""
@@ -143,6 +155,8 @@ class Express:
         if len(kinds) != 1:
             return None
         write = _raw_writer if kinds == {True} else _text_writer
+        if is_placed(met.request):
+            write = partial(placing_writer, _placed)
         form = Form(self._core, met.request, known.context, write)
         text_length = met.headers.number(HEADER_LENGTH)
         if lies_outside(met.request):
@@ -185,6 +199,11 @@ def _raw_writer() -> Write:
         return b"".join((head, *results))  # type: ignore[arg-type]
 
     return write
+
+
+def _placed(lane: Lane, response: InferResponse) -> bytes:
+    text, _ = encode_response(response, lane.asked)
+    return head_of(Answer(text), len(text)) + text
 
 
 def _text_writer() -> Write:

@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from sardonyx.protocol.datatypes import Array
 from sardonyx.protocol.known import Read
-from sardonyx.protocol.messages import REQUEST_ID, Context, InferRequest
-from sardonyx.protocol.protobuf import message_reader, texts_before
+from sardonyx.protocol.messages import REQUEST_ID, Context, InferRequest, InferResponse
+from sardonyx.protocol.protobuf import encode_response, message_reader, texts_before
 from sardonyx.serve.core import Core
-from sardonyx.serve.lane import MET, UNMET, Form, Lane, Unanswered, Write, has_form, lies_outside
+from sardonyx.serve.lane import (
+    MET,
+    UNMET,
+    Form,
+    Lane,
+    Unanswered,
+    Write,
+    has_form,
+    is_placed,
+    lies_outside,
+    placing_writer,
+)
 
 _LENGTHS_KEPT, _OF_A_LENGTH, _MOST_KEPT_BYTES = 256, 8, 1 << 24
 
@@ -44,7 +56,7 @@ class Express:
             context.principal = self._core.guard.admit(headers, "infer", known.model)
             if not read(raw, len(head)):
                 return Unanswered(is_met=True, principal=context.principal)
-            return lane.write(lane, lane.run(known, received_ns))
+            return lane.answer(known, received_ns)
         return UNMET
 
     def learn(self, raw: bytes, message: Any, request: InferRequest) -> None:
@@ -52,7 +64,8 @@ class Express:
         if not has_form(request, frozenset()):
             return
         known = InferRequest(request.model, [], request.version, context=Context("grpc"))
-        form = Form(self._core, request, known.context, _writer)
+        write = partial(placing_writer, _placed) if is_placed(request) else _writer
+        form = Form(self._core, request, known.context, write)
         found = message_reader(raw, message, form.feeds)
         if lies_outside(request):
             fill = self._core.regions.reader(request.inputs, form.feeds)
@@ -66,6 +79,11 @@ class Express:
         if len(alike) < _OF_A_LENGTH and all(head != found[0] for head, *_ in alike):
             alike.append((found[0], known, form, found[1]))
             self._kept_bytes += len(raw) + form.size_bytes
+
+
+def _placed(lane: Lane, response: InferResponse) -> bytes:
+    text: bytes = encode_response(response).SerializeToString()
+    return text
 
 
 def _writer() -> Write:
