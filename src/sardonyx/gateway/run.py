@@ -15,10 +15,11 @@ from pathlib import Path
 from sardonyx.client.outbound import Outbound
 from sardonyx.gateway.gateway import Gateway
 from sardonyx.gateway.options import GatewayOptions
-from sardonyx.protocol.errors import not_found
+from sardonyx.protocol.errors import invalid, not_found
 from sardonyx.registry.fetching import Fetching
 from sardonyx.serve.folder import FolderSource
 from sardonyx.serve.options import ServeOptions
+from sardonyx.serve.repository import UNAVAILABLE
 
 
 async def serve(
@@ -30,7 +31,8 @@ async def serve(
 ) -> None:
     """Serve files, folders, URLs and registered models until SIGINT or SIGTERM.
 
-    Without any, all of the registry is served. `announce` is called once all is ready.
+    Without any, all of the registry is served. `announce` is called once all is ready. ServeError if a name
+    is unknown, or nothing of a file, folder or URL can be served.
     """
     sources, patterns = _sorted(models, name, gateway_options)
     chosen = replace(gateway_options, patterns=patterns)
@@ -41,6 +43,8 @@ async def serve(
     gateway = Gateway(chosen, options, sources)
     _expect_registered(gateway, patterns)
     async with gateway:
+        for source in sources:
+            _expect_served(gateway, source)
         announce(gateway)
         await ended.wait()
 
@@ -71,3 +75,10 @@ def _expect_registered(gateway: Gateway, patterns: Sequence[str]) -> None:
     for pattern in patterns:
         if pattern != "*" and not gateway.registered(pattern):
             raise not_found(f"{pattern!r} is neither a file or folder nor a registered model")
+
+
+def _expect_served(gateway: Gateway, source: FolderSource) -> None:
+    names = {offer.name for offer in source.offers()}
+    rows = [row for row in gateway.core.index() if row["name"] in names]
+    if rows and all(row["state"] == UNAVAILABLE for row in rows):
+        raise invalid(rows[0]["reason"])

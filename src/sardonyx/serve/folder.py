@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sardonyx.protocol.config import Config, read_config
-from sardonyx.protocol.errors import not_found
+from sardonyx.protocol.errors import ServeError, not_found
 from sardonyx.serve.python_model import FILE as PYTHON_FILE
 from sardonyx.serve.seams import Offer
 
@@ -39,7 +40,7 @@ class FolderSource:
         self._programs = programs
 
     def offers(self) -> Sequence[Offer]:
-        """All versions of all models, oldest first. INVALID_ARGUMENT for a config.pbtxt that is none."""
+        """All versions of all models, oldest first; those of a config.pbtxt that is none with that fault."""
         if self._path.is_file():
             return [_offer(self._name or _stem(self._path), _FIRST, self._path, {})]
         alone = _versions(self._path, self._name or self._path.resolve().name, self._programs)
@@ -56,7 +57,7 @@ class FolderSource:
 
 def _versions(folder: Path, name: str, programs: bool) -> list[Offer]:
     """The versions of one model's folder: `model.onnx` itself, or numbered folders that hold one."""
-    config = _config(folder)
+    config, fault = _config(folder)
     file = config.get("default_model_filename") or _DEFAULT_FILE
     name = config.get("name") or name
     bare = folder / file
@@ -68,12 +69,20 @@ def _versions(folder: Path, name: str, programs: bool) -> list[Offer]:
             found.append(_offer(name, entry.name, model, config))
         elif "ensemble_scheduling" in config:
             found.append(_offer(name, entry.name, entry, config))
+    if fault:
+        return [replace(offer, fault=fault) for offer in found]
     return _chosen(found, config) if config else found
 
 
-def _config(folder: Path) -> Config:
+def _config(folder: Path) -> tuple[Config, str]:
+    """The configuration of a model's folder, and what is wrong with it."""
     file = folder / CONFIG
-    return read_config(file.read_text(encoding="utf-8"), str(file)) if file.is_file() else {}
+    if not file.is_file():
+        return {}, ""
+    try:
+        return read_config(file.read_text(encoding="utf-8"), str(file)), ""
+    except (ServeError, UnicodeDecodeError, OSError) as error:
+        return {}, error.message if isinstance(error, ServeError) else f"{file}: {error}"
 
 
 def _model_file(folder: Path, name: str, programs: bool) -> Path | None:

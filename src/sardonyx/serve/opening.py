@@ -53,6 +53,8 @@ Ready = Prepared | Composition | Many
 
 def prepare(offer: Offer, options: ServeOptions) -> Ready:
     """Make the content of an offer ready; blocks. ServeError says what is wrong with it."""
+    if offer.fault:
+        raise invalid(offer.fault)
     if "ensemble_scheduling" in offer.config:
         return Composition(offer, ensemble_signature(offer), _labels_told(offer))
     if offer.path.suffix == ".py":

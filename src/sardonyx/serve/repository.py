@@ -171,7 +171,7 @@ class Repository:
         if not offers:
             text = "failed to poll from model repository: there is no such model"
             raise invalid(f"failed to load '{name}', {text}")
-        return offers if changed is None else [replace(offer, config=changed) for offer in offers]
+        return offers if changed is None else [replace(offer, config=changed, fault="") for offer in offers]
 
     async def unload(self, name: str, *, dependents: bool = False) -> None:
         """Answer what is queued for a model and let go of its memory; it stays in the index.

@@ -137,7 +137,8 @@ def counters(observers: Iterable[Observer], kind: Kind) -> list[Count] | None:
 class Offer:
     """A version of a model that could be served; `digest` changes exactly when its content does.
 
-    Of those that are `essential`, a strict server must have loaded all to be ready.
+    Of those that are `essential`, a strict server must have loaded all to be ready. `fault` says why one
+    could not even be read.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Offer:
     digest: str
     config: Mapping[str, Any] = field(default_factory=dict)
     essential: bool = True
+    fault: str = ""
 
 
 class Source(Protocol):

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from sardonyx.client import Client
 
 SERVER, KEY = "SARDONYX_SERVER", "SARDONYX_KEY"
+_LAST_PORT = 65535
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def port(text: str) -> int:
+    """The number of a port of TCP; 0 means any that is free."""
+    number = int(text)
+    if not 0 <= number <= _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{number} is no port: 0 to {_LAST_PORT}")
+    return number
 
 
 def add_home_options(parser: argparse.ArgumentParser) -> None:

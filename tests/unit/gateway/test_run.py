@@ -17,13 +17,24 @@ from sardonyx.serve.options import ServeOptions
 from tests.unit.serve.steps import adding
 
 
+class Core:
+    """What is loaded of the models that are offered."""
+
+    rows: tuple[dict[str, str], ...] = ()
+
+    def index(self) -> list[dict[str, str]]:
+        return list(self.rows)
+
+
 class Noted:
     """A gateway that notes what it is given, and knows digits."""
 
     made: list[Any]
+    core: Any = None
 
     def __init__(self, options: GatewayOptions, serve: ServeOptions, sources: list[Any]) -> None:
         self.options, self.sources = options, sources
+        self.core = Core()
         Noted.made.append(self)
 
     def registered(self, pattern: str) -> bool:
@@ -95,3 +106,16 @@ def test_a_name_that_nobody_knows_is_told(served: Any) -> None:
     with pytest.raises(ServeError, match="'nowhere' is neither a file or folder nor a registered") as caught:
         served("nowhere")
     assert caught.value.code is Code.NOT_FOUND
+
+
+def test_a_path_of_which_nothing_can_be_served_ends_it(
+    served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adding(tmp_path / "models")
+    (tmp_path / "models/other/1").mkdir(parents=True)
+    (tmp_path / "models/other/1/model.onnx").write_bytes(b"none")
+    broken = {"name": "other", "version": "1", "state": "UNAVAILABLE", "reason": "that is no model"}
+    monkeypatch.setattr(Core, "rows", ({**broken, "name": "add", "state": "READY", "reason": ""}, broken))
+    assert len(served(str(tmp_path / "models")).sources) == 1
+    with pytest.raises(ServeError, match="that is no model"):
+        served(str(tmp_path / "models/other"))

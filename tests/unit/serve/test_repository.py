@@ -164,6 +164,25 @@ def test_an_ensemble_is_loaded_after_its_steps_and_only_if_they_fit(tmp_path: Pa
     served(tmp_path, use)
 
 
+def test_a_configuration_that_is_none_costs_no_other_model(tmp_path: Path) -> None:
+    adding(tmp_path)
+    for name, text in (("odd", b"max_batch_size: oops {"), ("binary", b"\xff\xfe")):
+        (tmp_path / name / "1").mkdir(parents=True)
+        (tmp_path / name / "1/model.onnx").write_bytes(b"")
+        (tmp_path / name / "config.pbtxt").write_bytes(text)
+
+    async def use(repository: Repository) -> None:
+        assert repository.versions("add") == ["1"]
+        reasons = {row["name"]: row["reason"] for row in repository.index()}
+        assert "odd/config.pbtxt: 1:17" in reasons["odd"]
+        assert "binary/config.pbtxt" in reasons["binary"]
+        await repository.load("add")
+        with refused(Code.INVALID_ARGUMENT, "failed to load 'odd': .*odd/config.pbtxt"):
+            await repository.load("odd")
+
+    served(tmp_path, use)
+
+
 def test_a_configuration_may_be_replaced(tmp_path: Path) -> None:
     adding(tmp_path)
 

@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from sardonyx.tools.console import UserError
-from sardonyx.tools.server import missing
+from sardonyx.tools.server import missing, port
 
 
 def add(commands: Any) -> None:
@@ -33,8 +33,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--front", default="", metavar="RESOURCE", help="of the nodes that take requests")
     parser.add_argument("--require-keys", action="store_true", help="even while there is no key")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    parser.add_argument("--http-port", type=int, default=8000, metavar="N")
-    parser.add_argument("--grpc-port", type=int, default=8001, metavar="N")
+    parser.add_argument("--http-port", type=port, default=8000, metavar="N")
+    parser.add_argument("--grpc-port", type=port, default=8001, metavar="N")
     parser.set_defaults(command_function=command)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
 from sardonyx.tools.console import UserError
 from sardonyx.tools.data_plane import add_data_plane_options, data_plane_options
 from sardonyx.tools.inputs import parse_pairs
-from sardonyx.tools.server import add_home_options, missing
+from sardonyx.tools.server import add_home_options, missing, port
 
 
 def add(commands: Any) -> None:
@@ -29,8 +30,8 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--name", default="", help="name of a single model (default: that of its file)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    parser.add_argument("--http-port", type=int, default=8000, metavar="N", help="0 = any free port")
-    parser.add_argument("--grpc-port", type=int, default=8001, metavar="N", help="0 = any free port")
+    parser.add_argument("--http-port", type=port, default=8000, metavar="N", help="0 = any free port")
+    parser.add_argument("--grpc-port", type=port, default=8001, metavar="N", help="0 = any free port")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="threads of a run; 0 = all cores")
     add_home_options(parser)
     _add_access_options(parser)
@@ -199,4 +200,10 @@ def _announce(gateway: Any) -> None:
 
     server = gateway.server
     tune_process()
+    rows = gateway.core.index()
+    for row in rows:
+        if row["reason"]:
+            print(f"not served: {row['name']} version {row['version']}: {row['reason']}", file=sys.stderr)
+    if not rows:
+        print("there is no model yet: sardonyx register NAME FILE", file=sys.stderr)
     print(f"ready {server.http_url} {server.grpc_url} console {server.http_url}/console", flush=True)

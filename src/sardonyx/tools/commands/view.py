@@ -12,6 +12,7 @@ from typing import Any
 from sardonyx.tools.console import UserError, status_line
 from sardonyx.tools.inputs import parse_sizes
 from sardonyx.tools.models import add_model_options, open_session
+from sardonyx.tools.server import port
 
 HOST = "127.0.0.1"
 
@@ -28,7 +29,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--dim", action="append", default=[], metavar="NAME=SIZE", help="the size of a free dimension"
     )
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="default: any that is free")
+    parser.add_argument("--port", type=port, default=0, metavar="N", help="default: any that is free")
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     add_model_options(parser)
     parser.set_defaults(command_function=command)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sardonyx.tools.console import UserError, print_json, table
 from sardonyx.tools.models import add_json_option
-from sardonyx.tools.server import add_home_options
+from sardonyx.tools.server import add_home_options, port
 
 _SHOWN = 10
 _WIDTH = 60
@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of every random choice")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="0 = all cores (default)")
     parser.add_argument(
-        "--port", type=int, default=0, metavar="N", help="of studio; default: any that is free"
+        "--port", type=port, default=0, metavar="N", help="of studio; default: any that is free"
     )
     parser.add_argument("--no-browser", action="store_true", help="studio: print the address, open nothing")
     add_json_option(parser)

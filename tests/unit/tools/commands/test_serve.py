@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -119,3 +120,27 @@ def test_what_cannot_be_served_ends_it(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="none"):
         serve.command(options(*words))
+
+
+def test_what_is_not_served_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sardonyx.serve.server.tune_process", lambda: None)
+    row = {"name": "a", "version": "1", "state": "READY", "reason": ""}
+    rows = [row, {**row, "version": "2", "state": "UNAVAILABLE", "reason": "why not"}]
+    server = SimpleNamespace(http_url="http://h:1", grpc_url="grpc://h:2")
+    for index, told in (
+        (rows, "not served: a version 2: why not\n"),
+        ([], "there is no model yet: sardonyx reg"),
+    ):
+        serve._announce(SimpleNamespace(server=server, core=SimpleNamespace(index=lambda index=index: index)))
+        said = capsys.readouterr()
+        assert said.err.startswith(told)
+        assert said.out == "ready http://h:1 grpc://h:2 console http://h:1/console\n"
+
+
+@pytest.mark.parametrize("number", ["70000", "-1", "http"])
+def test_a_port_is_one(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        options("--http-port", number)
+    assert "--http-port" in capsys.readouterr().err
