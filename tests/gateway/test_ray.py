@@ -99,6 +99,26 @@ def streamed(channel: Any, metadata: Any) -> list[Any]:
     ]
 
 
+def check_calls(port: int, mine: Any) -> None:
+    """Calls of gRPC with a key: questions, an inference with an id, an error, a stream."""
+    import grpc
+
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        ask = channel.unary_unary("/inference.GRPCInferenceService/ModelReady")
+        infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        answer, call = infer.with_call(
+            message("sum").SerializeToString(), metadata=(*mine, ("x-request-id", "r7")), timeout=60
+        )
+        assert pb.ModelInferResponse.FromString(answer).id == "sum"
+        assert ("x-request-id", "r7") in [tuple(row) for row in call.trailing_metadata()]
+        assert ask(b"\n\x03sum", metadata=mine, timeout=60) == b"\x08\x01"
+        describe = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
+        with pytest.raises(grpc.RpcError) as refused:
+            describe(b"\n\x04none", metadata=mine, timeout=60)
+        assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+        assert streamed(channel, mine) == [2.0, "Request for unknown model: 'none' is not found", 2.0]
+
+
 def until_all_answer(client: Client, number: float) -> None:
     """Wait until all replicas give this number."""
     deadline = time.monotonic() + 10
@@ -109,8 +129,6 @@ def until_all_answer(client: Client, number: float) -> None:
 def test_a_registry_over_two_nodes_and_one_of_them_dies(
     cluster: Cluster, adding: Callable[[int], Path]
 ) -> None:
-    import grpc
-
     with client_inside(cluster.home) as local:
         for number in (1, 2):
             local.register("add", adding(number))
@@ -125,21 +143,7 @@ def test_a_registry_over_two_nodes_and_one_of_them_dies(
                 act()
             assert caught.value.code is Code.UNAUTHENTICATED
         assert [model.name for model in client.models()] == ["add"]
-        with grpc.insecure_channel(f"127.0.0.1:{cluster.ports[1]}") as channel:
-            ask = channel.unary_unary("/inference.GRPCInferenceService/ModelReady")
-            mine = (("authorization", f"Bearer {key}"),)
-            infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-            answer, call = infer.with_call(
-                message("sum").SerializeToString(), metadata=(*mine, ("x-request-id", "r7")), timeout=60
-            )
-            assert pb.ModelInferResponse.FromString(answer).id == "sum"
-            assert ("x-request-id", "r7") in [tuple(row) for row in call.trailing_metadata()]
-            assert ask(b"\n\x03sum", metadata=mine, timeout=60) == b"\x08\x01"
-            describe = channel.unary_unary("/inference.GRPCInferenceService/ModelMetadata")
-            with pytest.raises(grpc.RpcError) as refused:
-                describe(b"\n\x04none", metadata=mine, timeout=60)
-            assert refused.value.code() is grpc.StatusCode.NOT_FOUND
-            assert streamed(channel, mine) == [2.0, "Request for unknown model: 'none' is not found", 2.0]
+        check_calls(cluster.ports[1], (("authorization", f"Bearer {key}"),))
         console = httpx.get(f"http://127.0.0.1:{cluster.ports[0]}/console/", trust_env=False)
         assert console.status_code == 501
         assert "sardonyx serve" in console.json()["error"]
