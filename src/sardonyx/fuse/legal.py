@@ -42,6 +42,22 @@ def aligned_map(user: Value, arg: Value) -> bool:
     return user.kind in ("map", "reduce") and user.rank == arg.rank
 
 
+def drops_reduced(user: Value, arg: Value) -> bool:
+    """Whether `user` is the result of a reduction without the axes that it reduced, and nothing else."""
+    if user.prim != "reshape" or arg.kind != "reduce":
+        return False
+    left = [n for a, n in enumerate(arg.shape) if a not in reduced_axes(arg)]
+    return len(left) == user.rank and all(
+        dims.equal(m, n) is True for m, n in zip(left, user.shape, strict=True)
+    )
+
+
+def reduced_axes(value: Value) -> tuple[int, ...]:
+    """The axes over which a reduction goes."""
+    axes: tuple[int, ...] = value.attrs.get("axes", (value.attrs.get("axis"),))
+    return axes
+
+
 def may_anchor(anchor: Value, owner: Value, *, aligned: bool) -> str | None:
     """The reason why `owner`'s map tree cannot run as the epilogue of `anchor`."""
     if owner.kind != "map":
@@ -59,8 +75,8 @@ def why_not_reduce(value: Value, owner: Value, *, aligned: bool) -> str | None:
         return f"its reader {owner.prim} is not a map"
     if not aligned:
         return "its reader looks at it through a view"
-    axes = value.attrs.get("axes", (value.attrs.get("axis"),))
-    if owner.kind == "reduce" and owner.attrs.get("axes", (owner.attrs.get("axis"),)) != axes:
+    axes = reduced_axes(value)
+    if owner.kind == "reduce" and reduced_axes(owner) != axes:
         return "its reader reduces over other axes"
     source = value.args[0].shape
     for axis, (size, result) in enumerate(zip(value.shape, owner.shape, strict=True)):
@@ -69,4 +85,16 @@ def why_not_reduce(value: Value, owner: Value, *, aligned: bool) -> str | None:
                 return "its reader repeats it over another size"
         elif dims.equal(size, result) is not True:
             return "its reader repeats it over other axes"
+    return None
+
+
+def why_not_dropped(value: Value, owner: Value) -> str | None:
+    """The same, for a reduction that its reader sees without the reduced axes: each result is read once."""
+    if owner.kind != "map":
+        return f"its reader {owner.prim} is not a map"
+    left = [n for a, n in enumerate(value.shape) if a not in reduced_axes(value)]
+    if len(left) != owner.rank or any(
+        dims.equal(m, n) is not True for m, n in zip(left, owner.shape, strict=True)
+    ):
+        return "its reader repeats it over other axes"
     return None

@@ -13,10 +13,13 @@ from sardonyx.base.report import Decision
 from sardonyx.fuse.legal import (
     aligned_map,
     can_fail,
+    drops_reduced,
     may_anchor,
     on_host,
     reads_dense,
     reads_rows,
+    reduced_axes,
+    why_not_dropped,
     why_not_reduce,
 )
 from sardonyx.fuse.storage import BodyPlaces, assign_places, keeps_axes, part_places, same_place
@@ -46,6 +49,7 @@ class _Walk:
         self.size_sources = {u.value.id for u in graph.data_sizes.values()}
         self.owners: dict[int, dict[int, Value]] = {}
         self.aligned: dict[int, bool] = {}
+        self.dropped: dict[int, bool] = {}
         self.needs_place: set[int] = set()
         self.needs_rows: set[int] = set()
         self.needs_dense: set[int] = set()
@@ -180,8 +184,14 @@ class _Walk:
         if len(owners) != 1:
             return "nothing follows it"
         owner = next(iter(owners.values()))
-        reason = why_not_reduce(value, owner, aligned=self.aligned.get(value.id, False))
-        axes = value.attrs.get("axes", (value.attrs.get("axis"),))
+        dropped = self.dropped.get(value.id, False)
+        if dropped:
+            reason = why_not_dropped(value, owner)
+        else:
+            reason = why_not_reduce(value, owner, aligned=self.aligned.get(value.id, False))
+        axes = reduced_axes(value)
+        if not reason and dropped and owner.id in self.reduced:
+            reason = "its reader has another reduction"
         if not reason and owner.id in self.anchor:
             reason = "its reader already follows a product"
         extents = tuple(value.args[0].shape[a] for a in axes)
@@ -192,7 +202,7 @@ class _Walk:
         if reason:
             self.decisions.append(Decision(subject(value), "not fused", reason))
             return reason
-        self.reduced[owner.id] = axes
+        self.reduced[owner.id] = () if dropped else axes
         self.extents[owner.id] = extents
         return None
 
@@ -201,7 +211,7 @@ class _Walk:
         self.stored[value.id] = value
         self.aligned[value.id] = True
         if value.kind == "reduce":
-            axes = value.attrs.get("axes", (value.attrs.get("axis"),))
+            axes = reduced_axes(value)
             self.reduced[value.id] = axes
             self.extents[value.id] = tuple(value.args[0].shape[a] for a in axes)
         if value.kind == "contract":
@@ -218,6 +228,8 @@ class _Walk:
             self.depth[arg.id] = max(self.depth.get(arg.id, 0), depth)
             aligned = aligned_map(value, arg) and self.aligned.get(value.id, True)
             self.aligned[arg.id] = self.aligned.get(arg.id, True) and aligned
+            dropped = drops_reduced(value, arg) and self.aligned.get(value.id, True)
+            self.dropped[arg.id] = self.dropped.get(arg.id, True) and dropped
             if transparent and value.id in self.needs_place:
                 self.needs_place.add(arg.id)
             if self.demands_place(value, number):

@@ -83,3 +83,16 @@ def test_what_a_reduction_lives_in() -> None:
     assert "other axes" in str(legal.why_not_reduce(total, total.sum(0), aligned=True))
     whole = x(1, 8).sum(1)
     assert "other axes" in str(legal.why_not_reduce(whole, whole + x(3, 8), aligned=True))
+
+
+def test_a_reduction_seen_without_its_axes() -> None:
+    total = x(N, 8, 4).sum(1)
+    seen = total.reshape((N, 4))
+    assert legal.reduced_axes(total) == (1,)
+    assert legal.drops_reduced(seen, total)
+    assert not legal.drops_reduced(total.reshape((N * 4,)), total)
+    assert not legal.drops_reduced(x(N, 1, 4).reshape((N, 4)), x(N, 1, 4))
+    assert legal.why_not_dropped(total, seen.exp()) is None
+    assert "not a map" in str(legal.why_not_dropped(total, seen.sum(0)))
+    wide = seen.reshape((1, N, 4)).broadcast((2, N, 4)) + 1
+    assert "other axes" in str(legal.why_not_dropped(total, wide))

@@ -13,7 +13,9 @@ from sardonyx import passes
 from sardonyx.fuse.partition import partition
 from sardonyx.fuse.text import text
 from sardonyx.ir.graph import Graph
+from sardonyx.ir.group import Group
 from sardonyx.ir.prims import PRIMS
+from sardonyx.ir.value import Value
 from sardonyx.kernels.families import NATIVE
 from tests.conftest import Golden
 from tests.tolerance import assert_close
@@ -160,3 +162,40 @@ def test_what_is_read_from_views_is_right(name: str) -> None:
     found = sardonyx.InferenceSession(model.SerializeToString()).run(None, feeds)
     for one, other in zip(found, ReferenceEvaluator(model).run(None, feeds), strict=True):
         assert_close(one, np.asarray(other), 32)
+
+
+DEPTHWISE = (
+    "g (float[N,32,9,7] x) => (float[N,16,9,7] z) {{ "
+    "c = Conv <group = 32, pads = [1,1,1,1]> (x, w, b) {} z = Conv(y, v) }}"
+)
+
+
+@pytest.mark.parametrize(
+    ("end", "sums"),
+    [
+        ("y = HardSwish(c)", "mul"),
+        ("s = Sigmoid(c) y = Mul(c, s)", "mul"),
+        ("y = Clip(c, low, high)", "min"),
+        ("r = Relu(x) y = Add(c, r)", "add"),
+        ("d = Conv <group = 32, pads = [1,1,1,1]> (x, u, b) y = Add(c, d)", "sum add"),
+        ("m = GlobalAveragePool(c) y = Mul(c, m)", "sum mul"),
+    ],
+)
+def test_what_follows_a_depthwise_convolution_joins_it(end: str, sums: str, rng: np.random.Generator) -> None:
+    w, u = (rng.standard_normal((32, 1, 3, 3)).astype(np.float32) for _ in range(2))
+    low, high = np.array(0, np.float32), np.array(6, np.float32)
+    graph = parse(DEPTHWISE.format(end), w=w, u=u, v=zeros(16, 32, 1, 1), b=zeros(32), low=low, high=high)
+    fusion = partition(simplify(graph), NATIVE)
+    with_sums = [inside(g) for g in fusion.groups if any(v.kind == "reduce" for v in inside(g))]
+    assert [next(v.prim for v in group if v.kind != "view") for group in with_sums] == sums.split()
+
+
+def inside(group: Group) -> list[Value]:
+    """The values that the kernel of a group computes."""
+    found, stack = [], [group.root]
+    while stack:
+        value = stack.pop()
+        if value is group.root or value.id in group.inlined:
+            found.append(value)
+            stack += value.args
+    return found

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sardonyx.base import dim as dims
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
@@ -19,6 +20,7 @@ from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
 from sardonyx.kernels.tiles.shape import BY_LEFT
+from sardonyx.loops.cost import extent_of
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel
 from sardonyx.loops.rewrite import merge_pair
@@ -35,6 +37,7 @@ def conv_call(
     kernel = lower(group, places)[0]
     words, x_at = _input_words(anchor, places[x.id], kernel)
     kernel, (x_at,) = _flatten(kernel, x_at, anchor)
+    kernel = _along_the_longer(kernel, goal.tile(operand).rows)
     blocked_out = anchor.prim == "conv_blocked"
     if blocked_out:
         sample, block, line, pixel, lane = kernel.outer
@@ -110,6 +113,21 @@ def _flatten(kernel: Kernel, x_at: Affine, anchor: Value) -> tuple[Kernel, tuple
     if any(n != 1 for n in anchor.args[1].shape[2:]):
         return kernel, (x_at,)
     return merge_pair(kernel, (x_at,), len(kernel.outer) - 3)
+
+
+def _along_the_longer(kernel: Kernel, rows: int) -> Kernel:
+    """Lines and pixels exchanged where tiles of `rows` pixels then fill better: images are wide or high."""
+    at = len(kernel.outer) - 3
+    line, pixel = kernel.outer[at : at + 2]
+    if not isinstance(pixel.extent, int) or _tiles(line, pixel, rows) <= _tiles(pixel, line, rows):
+        return kernel
+    return replace(kernel, outer=(*kernel.outer[:at], pixel, line, *kernel.outer[at + 2 :]))
+
+
+def _tiles(line: Axis, pixel: Axis, rows: int) -> int:
+    """Tiles of an image: of two short lines, or of a part of a line."""
+    lines, pixels = extent_of(line), extent_of(pixel)
+    return -(-lines // 2) if pixels * 2 <= rows else lines * -(-pixels // rows)
 
 
 def _pack(w: Value, anchor: Value, goal: Goal, *, blocked_in: bool) -> Storage:

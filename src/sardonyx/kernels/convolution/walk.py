@@ -169,7 +169,7 @@ class _Block:
         pixels = f.mul(word[Conv.X_PIXEL], int_(shape.max_rows))
         planes = f.mul(self.parts, int_(shape.operand_bytes))
         one_line = f.icmp("eq", word[Conv.LINES], int_(1))
-        tile_bytes = f.smax(f.mul(planes, f.select(one_line, pixels, lines)), int_(1))
+        tile_bytes = f.smax(f.mul(planes, f.select(one_line, pixels, f.smax(pixels, lines))), int_(1))
         halo = f.mul(planes, f.mul(f.sub(word[Conv.TAPS2], int_(1)), word[Conv.X_TAP2]))
         budget = f.mul(f.binary("udiv", word[Conv.L2_BYTES], int_(4)), int_(3))
         room = f.sub(budget, f.add(f.mul(weights, int_(2)), halo))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,20 @@ import pytest
 from sardonyx import targets
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
+from sardonyx.base.target import Target
 from sardonyx.fuse.partition import partition
 from sardonyx.ir.graph import Graph
+from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, const, make, placeholder
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Entry, NativeCall
 from sardonyx.kernels.convolution.call import conv_call
 from sardonyx.kernels.loops import Emissions
+from sardonyx.passes import PIPELINE
+from tests.runnable import runnable_targets
+from tests.tolerance import assert_close
+from tests.unit.kernels.compiled import native
+from tests.unit.passes.graphs import parse
 
 GOAL = Goal(targets.detect())
 
@@ -69,6 +77,39 @@ def test_dilated_columns_are_taps_of_their_own() -> None:
 def test_a_pointwise_convolution_is_one_line() -> None:
     w = call_of(*conv((1, 1)))[0].words
     assert [w[n] for n in (Conv.LINES, Conv.PIXELS)] == [1, 108]
+
+
+@pytest.mark.parametrize(
+    ("spatial", "lines", "pixels"), [((40, 1), 1, 40), ((40, 3), 3, 40), ((3, 40), 3, 40), ((40, 41), 40, 41)]
+)
+def test_a_high_image_is_read_along_its_height(spatial: tuple[int, int], lines: int, pixels: int) -> None:
+    result, x = conv((3, 1), spatial=(spatial[0] + 2, spatial[1]))
+    w = call_of(result, x)[0].words
+    assert [w[n] for n in (Conv.LINES, Conv.PIXELS)] == [lines, pixels]
+    along = spatial[1] if pixels != spatial[1] else 1
+    assert w[Conv.X_PIXEL] == along
+    assert w[Conv.X_TAP2] == spatial[1], "taps stay where they are"
+
+
+@pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+@pytest.mark.parametrize("size", [(40, 1), (23, 3), (61, 2)])
+@pytest.mark.parametrize("channels", [3, 24])
+def test_a_high_image_gives_the_same(
+    size: tuple[int, int], channels: int, target: Target, rng: np.random.Generator
+) -> None:
+    shape = (2, channels, *size)
+    graph = parse(
+        f"g (float[{','.join(map(str, shape))}] x) => (float[2,20,P,Q] y)"
+        " { c = Conv <pads = [1,0,1,0], strides = [2,1]> (x, w, b) t = Tanh(c)"
+        " r = Conv(t, v) y = Add(t, r) }",
+        w=rng.standard_normal((20, channels, 3, 1)).astype(np.float32),
+        v=rng.standard_normal((20, 20, 1, 1)).astype(np.float32),
+        b=rng.standard_normal(20).astype(np.float32),
+    )
+    feed = rng.standard_normal(shape).astype(np.float32)
+    changed = reduce(lambda g, change: change(g, Goal(target)), PIPELINE, graph)
+    for one, other in zip(native(changed, target, [feed]), run(graph, [feed]), strict=True):
+        assert_close(one, other, 3 * channels)
 
 
 @pytest.mark.parametrize("group", [1, 2])
