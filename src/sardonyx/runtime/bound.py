@@ -6,7 +6,7 @@ Knows sizes, words and addresses; must not know what a run is fed or in which or
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -85,6 +85,7 @@ class Bound:
         inputs: (storage, input number, patches) of the inputs that it reads.
         patches: the same of results of host steps and of tensors of earlier segments.
         offsets: where the storages planned here are in the arena, in bytes.
+        opening: what gives the result of the host step before the segment, in a program of these two alone.
         after, args, results: the views of the segment, resolved.
         used: whether it served since it was last considered for eviction.
     """
@@ -97,6 +98,7 @@ class Bound:
             "frames",
             "inputs",
             "offsets",
+            "opening",
             "outputs",
             "patches",
             "results",
@@ -127,6 +129,7 @@ class Bound:
         self._ask_memory()
         self.inputs = tuple((n, specs[n].number, patches[n]) for n in patches if specs[n].kind == "input")
         self.patches = tuple((n, found) for n, found in patches.items() if specs[n].kind != "input")
+        self.opening: Callable[[Sequence[Any]], Array] | None = None
         self.frames: list[Frame] = []
         work = int(values[segment.work])
         self.small = work < team.LITTLE_WORK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from sardonyx.runtime.data import HostFunction
 
 if TYPE_CHECKING:
     from sardonyx.ir.value import Value
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,10 @@ class HostOperation:
 
     def start(self, _: object) -> HostFunction:
         """The operation, ready to run; it is looked up when it first runs."""
-        return _Started(self)
+        return Prepared(self)
 
 
-class _Started:
+class Prepared:
     """An operation with its meaning, once it has run."""
 
     def __init__(self, operation: HostOperation) -> None:
@@ -60,6 +62,28 @@ class _Started:
             raise self._error(f"{len(result)} results", f"{len(operation.results)} were expected")
         pairs = zip(result, operation.results, strict=True)
         return [self._checked(array, dtype, shape, symbols) for array, (dtype, shape) in pairs]
+
+    def for_sizes(self, symbols: Mapping[str, int]) -> Callable[[Sequence[Any]], Array] | None:
+        """The operation for known sizes as a function of its arguments; None unless it gives one tensor."""
+        operation, sizes = self._operation, dict(symbols)
+        shape = tuple(size_of(n, symbols) for n in operation.shape)
+        if operation.results or operation.dtype is OBJECT or None in shape:
+            return None
+        run, dtype = self._run or self._prepare(), operation.dtype.numpy
+
+        def operate(args: Sequence[Any]) -> Array:
+            result = run(args, sizes)
+            if (
+                type(result) is np.ndarray
+                and result.shape == shape
+                and result.dtype == dtype
+                and result.flags.c_contiguous
+            ):
+                return result
+            checked: Array = self._checked(result, operation.dtype, operation.shape, sizes)
+            return checked
+
+        return operate
 
     def _checked(self, result: Any, dtype: DType, shape: tuple[Any, ...], symbols: Mapping[str, int]) -> Any:
         if dtype is OBJECT or not isinstance(result, np.ndarray):

@@ -22,6 +22,7 @@ from sardonyx.runtime import allocate, team
 from sardonyx.runtime.bound import Binder
 from sardonyx.runtime.data import HostStep, ProgramData, Segment
 from sardonyx.runtime.image import LoadedImage
+from sardonyx.runtime.opening import opening, opening_step
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.runnable import CallTime, MakeAlternative
 from sardonyx.runtime.segments import Links, Runner, SegmentRun
@@ -77,8 +78,9 @@ class Program:
         self._size_check = SizeCheck(data, whole=alternative is not None)
         self._alternatives = Alternatives(alternative)
         self._every = tuple(range(len(data.results)))
+        self._opening = opening_step(data)
         self._is_one = self._has_one_segment()
-        self._table = self.binders[0].table if self._is_one else {}
+        self._table = self.binders[-1].table if self._is_one else {}
 
     inputs: tuple[TensorInfo, ...] = property(lambda self: self.data.inputs)  # type: ignore[assignment]
     outputs: tuple[TensorInfo, ...] = property(lambda self: self.data.outputs)  # type: ignore[assignment]
@@ -101,14 +103,19 @@ class Program:
         }
 
     def _has_one_segment(self) -> bool:
-        """Whether a run is one segment whose calls read feeds, all of them tensors, and write outputs."""
-        data, first = self.data, self.data.segments[0]
+        """Whether a run is one segment whose calls read feeds, all of them tensors, and write outputs.
+
+        A step of the host that opens the run may stand before it.
+        """
+        data, last = self.data, self.data.segments[-1]
         if not all(i.type.startswith("tensor(") for i in (*data.inputs, *data.initializer_inputs)):
             return False
-        made = [data.storages[storage].number for storage, _ in first.outputs]
-        foreign = {data.storages[s].kind for s in self.binders[0].foreign}
-        alone = len(data.segments) == 1 and first.host is None and not first.after
-        return alone and foreign <= {"input", "output"} and made == list(self._every)
+        made = [data.storages[storage].number for storage, _ in last.outputs]
+        foreign = {data.storages[s].kind for s in self.binders[-1].foreign}
+        opened = self._opening is not None
+        known = {"input", "output", "host"} if opened else {"input", "output"}
+        alone = len(data.segments) == 1 + opened and last.host is None and not last.after
+        return alone and foreign <= known and made == list(self._every)
 
     def run(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
         """The wanted outputs for one feed an input, in order; feeds are validated, contiguous arrays.
@@ -122,10 +129,16 @@ class Program:
         except KeyError:
             return self._run_unseen(feeds, wanted)
         bound.used = True
-        binder = self.binders[0]
+        binder = self.binders[-1]
         frame, arena = binder.take(bound)
         try:
             words, results = frame.words, []
+            if bound.opening is not None:
+                opened = bound.opening(feeds)
+                address = address_of(opened)
+                for _, patches in bound.patches:
+                    for position, offset in patches:
+                        words[position] = address + offset
             for _, _, shape, dtype, patches in bound.outputs:
                 result = allocate.empty(shape, dtype)
                 address = address_of(result)
@@ -140,7 +153,7 @@ class Program:
         finally:
             binder.give(bound, frame, arena)
         if failure is not None:
-            self.fail(0, failure)
+            self.fail(len(self.binders) - 1, failure)
         return results if wanted == self._every else [results[n] for n in wanted]
 
     def _run_unseen(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
@@ -149,11 +162,28 @@ class Program:
         if overrides is not None:
             with overrides.explained(feeds, self._size_check):
                 return self._alternatives.get(overrides).run(feeds, wanted)
-        if self._is_one:
-            arguments = [symbols[name] for name in self.binders[0].segment.names]
-            self.binders[0].bind(tuple([feed.shape for feed in feeds]), arguments)
+        if self._is_one and self._bind(feeds, symbols):
             return self.run(feeds, wanted)
         return SegmentRun(self, self._runner, feeds, symbols).run(wanted)
+
+    def _bind(self, feeds: Sequence[Any], symbols: Mapping[str, int]) -> bool:
+        """Bind these sizes for later runs; whether a run then is one segment and what opens it."""
+        last, shapes = self.binders[-1], tuple([feed.shape for feed in feeds])
+        arguments = tuple([symbols[name] for name in last.segment.names])
+        if self._opening is None:
+            last.bind(shapes, arguments)
+            return True
+        first = self.binders[0]
+        opened_by = tuple([symbols[name] for name in first.segment.names])
+        bound = first.table.get(opened_by) or first.bind(opened_by, opened_by)
+        opened = opening(self._opening, bound, feeds, symbols)
+        if opened is None:
+            self._is_one = False
+            return False
+        bound = last.bind(arguments, arguments)
+        bound.opening = opened
+        last.table[shapes] = bound
+        return True
 
     def profile(self, feeds: Sequence[Any]) -> tuple[list[Any], list[CallTime]]:
         """All outputs, and the times of the calls in order.

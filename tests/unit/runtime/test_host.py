@@ -68,3 +68,19 @@ def test_sizes() -> None:
     assert size_of(N * 2, {"N": 3}) == 6
     assert size_of(N, {}) is None
     assert size_of(5, {}) == 5
+
+
+def test_for_known_sizes_every_result_is_checked(told: Any) -> None:
+    operate = started((N, 2)).for_sizes({"N": 3})
+    right = np.ones((3, 2), np.float32)
+    told[:] = [right]
+    assert operate(()) is right
+    told[:] = [right.astype(np.float64)]
+    assert operate(()).dtype == np.float32
+    told[:] = [np.asfortranarray(right)]
+    assert operate(()).flags.c_contiguous
+    told[:] = [np.ones((4, 2), np.float32)]
+    with pytest.raises(RunError, match=r"shape \[4, 2\]"):
+        operate(())
+    assert started((dims.symbol("free"),)).for_sizes({"N": 3}) is None
+    assert started((N,), results=2).for_sizes({"N": 3}) is None
