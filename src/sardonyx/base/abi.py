@@ -47,7 +47,8 @@ class Context(IntEnum):
     Kernels read the first five. `CALL` is the index of the record being executed, `PROFILE` where to note
     ticks or 0. Three serve waking: whether the thread sleeps, the CPU it was last seen on (-1 if never), and
     the system's number of a worker thread. `ALONE` is the number of threads that come together again after
-    what the first does alone, or 0. `RANDOM` is the address of the words of `RandomState`.
+    what the first does alone, or 0. `RANDOM` is the address of the words of `RandomState`. `CLAIMS` counts
+    the calls of this run whose work the threads claimed in shares; it is the same for all after each of them.
     """
 
     TID = 0
@@ -63,6 +64,7 @@ class Context(IntEnum):
     THREAD = 10
     ALONE = 11
     RANDOM = 12
+    CLAIMS = 13
     WORDS = 16
 
 
@@ -145,11 +147,12 @@ class TeamBlock(IntEnum):
 
 
 class Barrier(IntEnum):
-    """Words of a barrier: arrivals; on the next line epoch, status seen, sleepers; then how to wait.
+    """Words of a barrier: arrivals; on the next line epoch, status seen, sleepers; how to wait; the claims.
 
     After `SPINS` turns threads sleep: `SYSCALL` is the address of the C library's `syscall` and `FUTEX` the
     number to call it with, or 0 where they cannot sleep in native code and call `YIELD` instead. Workers are
     woken on CPUs apart if there is room: `ALLOWED` is the mask of the CPUs that the caller may use.
+    `CLAIMED` tells how many shares of a call were claimed, and from bit 32 on of which; see `Context.CLAIMS`.
     """
 
     ARRIVED = 0
@@ -166,7 +169,8 @@ class Barrier(IntEnum):
     SET_AFFINITY = 39
     ALLOWED_BYTES = 40
     ALLOWED = 48
-    WORDS = 64
+    CLAIMED = 64
+    WORDS = 80
 
 
 class Mailbox(IntEnum):

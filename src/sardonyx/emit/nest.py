@@ -17,6 +17,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.emit.access import NARROW_STEPS
+from sardonyx.emit.shares import Shares
 from sardonyx.emit.tile import TileEmitter
 from sardonyx.emit.window import LITERAL
 from sardonyx.llvm import convert
@@ -220,13 +221,14 @@ class _KernelEmitter(TileEmitter):
         for axis in outer:
             points = f.mul(points, self.extent(axis))
         with f.when(f.icmp("sgt", points, int_(0))):
-            self._share_limits(points)
             self.hoist(self.kernel.body, {*outer, *self.inner_axes()})
             if self.kernel.serial or not outer:
-                with f.when(f.icmp("eq", self._tid, int_(0))):
+                with f.when(f.icmp("eq", f.word(f.params[1], Context.TID), int_(0))):
                     self._nest(outer)
             else:
-                self._split(outer)
+                self._sharing = self._shares(points)
+                with self._sharing.mine(f) as self._share, self.scope():
+                    self._split(outer)
 
     def inner_axes(self) -> set[Axis]:
         """The axes that belong to statements rather than to the whole kernel."""
@@ -238,22 +240,22 @@ class _KernelEmitter(TileEmitter):
 
     # ---- threads
 
-    def _share_limits(self, points: V) -> None:
-        """Which thread this is, of how many that take part: one alone if there is little to do."""
+    def _shares(self, points: V) -> Shares:
+        """How threads share that many points: one thread alone takes them if there is little to do."""
         f, context = self.f, self.f.params[1]
         body = self.kernel.body
         each = max(1, int(sum(body_cost([s]) * points_of(s.axes) for s in body)))
-        self._tid = f.word(context, Context.TID)
         few = f.icmp("ult", points, int_(-(-_FEW // each)))
-        self._team = f.select(few, int_(1), f.word(context, Context.NTHREADS))
+        threads = f.select(few, int_(1), f.word(context, Context.NTHREADS))
+        return Shares.of(f, context, threads, f.mul(points, int_(each)), points)
 
     def share(self, total: V, grain: int) -> tuple[V, V]:
-        """This thread's range of `total` points, in multiples of `grain`."""
+        """The range of `total` points, in multiples of `grain`, of the share that is worked on."""
         f = self.f
         units = f.binary("udiv", f.add(total, int_(grain - 1)), int_(grain)) if grain > 1 else total
-        low = f.mul(f.binary("udiv", f.mul(units, self._tid), self._team), int_(grain))
-        after = f.add(self._tid, int_(1))
-        high = f.mul(f.binary("udiv", f.mul(units, after), self._team), int_(grain))
+        low, high = (
+            f.mul(f.binary("udiv", f.mul(units, at), self._sharing.units), int_(grain)) for at in self._share
+        )
         return low, f.smin(high, total)
 
     def _split(self, outer: Sequence[Axis]) -> None:

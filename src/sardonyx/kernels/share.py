@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.emit.shares import Shares
 from sardonyx.llvm.vec import Function, V, int_
 
 
@@ -73,18 +74,20 @@ def split(f: Function, total: V, tid: V, threads: V) -> tuple[V, V]:
 
 
 @contextmanager
-def my_runs(f: Function, outer: V, unit: V, tid: V, threads: V) -> Iterator[tuple[V, V, V]]:
-    """What thread `tid` does of `outer` times `unit` items: (index, first, last) for each outer index.
+def my_runs(f: Function, outer: V, unit: V, shares: Shares) -> Iterator[tuple[V, V, V]]:
+    """What this thread does of `outer` times `unit` items: (index, first, last) for each outer index.
 
     Items first..last of the unit, a range that is not empty.
     """
-    low, high = split(f, f.mul(outer, unit), tid, threads)
-    with f.loop(f.binary("udiv", low, unit), ceil_div(f, high, unit)) as loop:
-        begin = f.mul(loop.index, unit)
-        first = f.smax(f.sub(low, begin), int_(0))
-        last = f.smin(f.sub(high, begin), unit)
-        with f.when(f.icmp("slt", first, last)):
-            yield loop.index, first, last
+    cut = Cut.of(f, f.mul(outer, unit), shares.units)
+    with shares.mine(f) as share:
+        low, high = (cut.begin(f, at) for at in share)
+        with f.loop(f.binary("udiv", low, unit), ceil_div(f, high, unit)) as loop:
+            begin = f.mul(loop.index, unit)
+            first = f.smax(f.sub(low, begin), int_(0))
+            last = f.smin(f.sub(high, begin), unit)
+            with f.when(f.icmp("slt", first, last)):
+                yield loop.index, first, last
 
 
 def new_words(f: Function, words: Mapping[int, V], count: int) -> V:

@@ -277,6 +277,40 @@ done:
   ret void
 }
 
+; The number of the next share of the work of a call, each number to one thread; beyond all shares if the others
+; have begun a later call already. `begins` is 1 the first time that a thread asks in a call, then 0.
+define i64 @sdx_claim(ptr %ctx, i64 %begins) nounwind {
+entry:
+  %barrier.p = getelementptr i64, ptr %ctx, i64 $context_barrier
+  %claims.p = getelementptr i64, ptr %ctx, i64 $context_claims
+  %barrier = load ptr, ptr %barrier.p, align 8
+  %before = load i64, ptr %claims.p, align 8
+  %turn = add i64 %before, %begins
+  store i64 %turn, ptr %claims.p, align 8
+  %claimed.p = getelementptr i64, ptr %barrier, i64 $barrier_claimed
+  %first = load atomic i64, ptr %claimed.p monotonic, align 8
+  %fresh = shl i64 %turn, 32
+  br label %look
+look:
+  %seen = phi i64 [ %first, %entry ], [ %other, %take ]
+  %of = lshr i64 %seen, 32
+  %late = icmp ugt i64 %of, %turn
+  br i1 %late, label %none, label %take
+take:
+  %same = icmp eq i64 %of, %turn
+  %from = select i1 %same, i64 %seen, i64 %fresh
+  %next = add i64 %from, 1
+  %swap = cmpxchg ptr %claimed.p, i64 %seen, i64 %next monotonic monotonic, align 8
+  %other = extractvalue { i64, i1 } %swap, 0
+  %mine = extractvalue { i64, i1 } %swap, 1
+  br i1 %mine, label %done, label %look
+done:
+  %number = and i64 %from, 4294967295
+  ret i64 %number
+none:
+  ret i64 4294967295
+}
+
 define void @sdx_barrier(ptr %ctx) nounwind {
   %verdict = call i64 @meet(ptr %ctx)
   ret void
@@ -629,8 +663,10 @@ define internal void @begin(ptr %launch, ptr %ctx, i64 %n) nounwind {
   %profile = load i64, ptr %from.profile, align 8
   %to.n = getelementptr i64, ptr %ctx, i64 $context_nthreads
   %to.profile = getelementptr i64, ptr %ctx, i64 $context_profile
+  %to.claims = getelementptr i64, ptr %ctx, i64 $context_claims
   store i64 %n, ptr %to.n, align 8
   store i64 %profile, ptr %to.profile, align 8
+  store i64 0, ptr %to.claims, align 8
   ret void
 }
 
@@ -673,6 +709,8 @@ entry:
   %barrier = load ptr, ptr %barrier.p, align 8
   %spins.p = getelementptr i64, ptr %barrier, i64 $barrier_spins
   %spins.old = load i64, ptr %spins.p, align 8
+  %claimed.p = getelementptr i64, ptr %barrier, i64 $barrier_claimed
+  store atomic i64 0, ptr %claimed.p monotonic, align 8
   store i64 0, ptr %team, align 8
   call void @locate(ptr %contexts)
   %same = icmp eq i64 %spins, %spins.old
@@ -814,6 +852,7 @@ entry:
   %futex.p = getelementptr i64, ptr %barrier, i64 $barrier_futex
   %to.n = getelementptr i64, ptr %ctx, i64 $context_nthreads
   %to.profile = getelementptr i64, ptr %ctx, i64 $context_profile
+  %to.claims = getelementptr i64, ptr %ctx, i64 $context_claims
   %tid = load i64, ptr %ctx, align 8
   %rate = load i64, ptr %rate.p, align 8
   %spin.0 = load i64, ptr %spin.p, align 8
@@ -878,6 +917,7 @@ run:
   %own = add i64 %profile, %offset
   store i64 %n, ptr %to.n, align 8
   store i64 %own, ptr %to.profile, align 8
+  store i64 0, ptr %to.claims, align 8
   call void @in_float_mode(ptr %execute, ptr %records, i64 %count, ptr %ctx, i64 %flush)
   br label %finish
 finish:

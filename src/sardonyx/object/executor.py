@@ -6,6 +6,7 @@ the target and the system's calling convention.
 
     sdx_execute(ptr records, i64 n, ptr ctx)     every record's fn(args, ctx), barriers and jumps as flags ask
     sdx_barrier(ptr ctx)                         all threads of the run meet; nothing for a single thread
+    sdx_claim(ptr ctx, i64 begins) -> i64        the number of the next share of a call's work
     sdx_fail(ptr ctx, i64 code, i64 d0, i64 d1)  note an error; the first one of a run is kept
     sdx_alone, sdx_together(ptr args, ptr ctx)   calls between which the first thread may work alone
     sdx_iterate(ptr args, ptr ctx)                  a call between two iterations of a loop, see abi.Iterate

@@ -10,7 +10,7 @@ import numpy as np
 
 from sardonyx import targets
 from sardonyx.base import dim as dims
-from sardonyx.base.abi import Context, Status
+from sardonyx.base.abi import Status
 from sardonyx.base.target import Target
 from sardonyx.emit.nest import Emitted, emit
 from sardonyx.loops.nest import Buffer, Kernel
@@ -19,6 +19,7 @@ from sardonyx.loops.verify import verify
 from sardonyx.object import executor
 from sardonyx.object.link import link
 from sardonyx.runtime.image import load
+from tests.unit.contexts import contexts
 from tests.unit.kernels.native import guarded
 from tests.unit.objects import compiled
 
@@ -59,11 +60,7 @@ class Native:
         words, status = words_of(self.emitted, memory, sizes), np.zeros(Status.WORDS, np.int64)
         size = dims.evaluate(self.emitted.scratch_bytes, sizes)
         scratch = guarded(np.full(-(-size // 64) * 64, 0xFF, np.uint8), align=64)
-        for tid in range(threads):
-            context = np.zeros(Context.WORDS, np.int64)
-            context[Context.TID], context[Context.NTHREADS] = tid, threads
-            context[Context.SCRATCH], context[Context.SCRATCH_BYTES] = scratch.ctypes.data, scratch.nbytes
-            context[Context.STATUS] = status.ctypes.data
+        for context in contexts(threads, scratch, status):
             _KERNEL(self._image.address(self.emitted.symbol))(words.ctypes.data, context.ctypes.data)
         if status[Status.CODE]:
             raise Stopped(*(int(status[w]) for w in (Status.CODE, Status.DETAIL0, Status.DETAIL1)))

@@ -14,15 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv, Gemm
 from sardonyx.kernels.library import library_ir
 from sardonyx.kernels.scratch import convolution_bytes, product_bytes
+from sardonyx.object import executor
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
 from tests.runnable import narrow_twin, with_each_feature
+from tests.unit.contexts import contexts
 from tests.unit.objects import compiled
 
 Array = npt.NDArray[Any]
@@ -44,7 +45,7 @@ KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 @cache
 def library(target: Target, dtype: str) -> LoadedImage:
     """The compiled kernels of one element type, or of operands such as `i8`."""
-    texts = library_ir(Goal(target), SUFFIXES.get(dtype, dtype))
+    texts = (executor.ir(target), *library_ir(Goal(target), SUFFIXES.get(dtype, dtype)))
     return load(link([compiled(text, target) for text in texts], target))
 
 
@@ -87,11 +88,8 @@ def run(
 def execute(address: int, args: Array, scratch: Array, threads: int = 1) -> None:
     """Call a kernel once for each thread of a team, one after the other, with scratch full of NaN."""
     function = KERNEL(address)
-    for tid in range(threads):
+    for context in contexts(threads, scratch):
         scratch.fill(0xFF)
-        context = np.zeros(Context.WORDS, np.int64)
-        context[Context.TID], context[Context.NTHREADS] = tid, threads
-        context[Context.SCRATCH], context[Context.SCRATCH_BYTES] = scratch.ctypes.data, scratch.nbytes
         function(args.ctypes.data, context.ctypes.data)
 
 

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sardonyx.base.abi import Context
+from sardonyx.emit.shares import Shares
 from sardonyx.kernels.share import Cut, ceil_div, my_runs, new_words, split
 from sardonyx.llvm.vec import Function, V, int_
 from tests.unit.llvm.written import run
@@ -62,8 +64,12 @@ def test_threads_share_out_all_units_once(threads: int) -> None:
     def write(f: Function, _: V) -> list[V]:
         done = new_words(f, {}, outer * unit)
         for tid in range(threads):
-            runs = my_runs(f, int_(outer), int_(unit), int_(tid), int_(threads))
-            with runs as (index, first, last), f.loop(first, last) as item:
+            ctx = new_words(f, {Context.TID: int_(tid), Context.NTHREADS: int_(threads)}, Context.WORDS)
+            shares = Shares.of(f, ctx, int_(threads), int_(0), int_(outer * unit))
+            with (
+                my_runs(f, int_(outer), int_(unit), shares) as (index, first, last),
+                f.loop(first, last) as item,
+            ):
                 at = f.gep(done, f.add(f.mul(index, int_(unit)), item.index), "i64")
                 f.store(f.add(f.load(at, "i64"), int_(1)), at)
         return [f.word(done, n) for n in range(outer * unit)]

@@ -18,7 +18,7 @@ from sardonyx.kernels.tiles import microkernel
 from sardonyx.kernels.winograd.cook_toom import POINTS
 from sardonyx.kernels.winograd.driver import define_winograd
 from sardonyx.llvm.vec import Function, Module, V, int_
-from sardonyx.object import engine
+from sardonyx.object import engine, executor
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
 from tests.unit.kernels import native
@@ -74,7 +74,8 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
         define_conv(module, Goal(target), "f32")
         for outputs in POINTS:
             define_winograd(module, Goal(target), outputs)
-    return log, load(link([engine.compile_object(module.text(), target)], target))
+    texts = executor.ir(target), module.text()
+    return log, load(link([engine.compile_object(text, target) for text in texts], target))
 
 
 class Trace:

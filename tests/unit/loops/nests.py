@@ -11,7 +11,7 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.base.abi import Context, Status
+from sardonyx.base.abi import Status
 from sardonyx.base.target import Target
 from sardonyx.emit.nest import Emitted, emit
 from sardonyx.fuse.partition import partition
@@ -25,6 +25,7 @@ from sardonyx.loops.schedule import schedule
 from sardonyx.object import executor
 from sardonyx.object.link import link
 from sardonyx.runtime.image import load
+from tests.unit.contexts import contexts
 from tests.unit.kernels.native import guarded
 from tests.unit.objects import compiled
 
@@ -95,7 +96,7 @@ class Native:
         """One function a kernel that runs it alone, for timing."""
         memory = Memory(self.fusion, feeds, np.copy)
         private, status = np.zeros(scratch, np.uint8), np.zeros(Status.WORDS, np.int64)
-        context = _context(1, 0, private, status)
+        (context,) = contexts(1, private, status)
         functions = []
         for emitted in self.emitted:
             words, run = words_of(emitted, memory), self._function(emitted)
@@ -110,9 +111,9 @@ class Native:
         words, status = guarded(words_of(emitted, memory)), np.zeros(Status.WORDS, np.int64)
         size = dims.evaluate(emitted.scratch_bytes, memory.sizes)
         scratch = guarded(np.full(-(-size // 64) * 64, 0xFF, np.uint8), align=64)
-        for tid in range(threads) if only is None else [only]:
-            context = _context(threads, tid, scratch, status)
-            self._function(emitted)(words.ctypes.data, context.ctypes.data)
+        for tid, context in enumerate(contexts(threads, scratch, status)):
+            if only in (None, tid):
+                self._function(emitted)(words.ctypes.data, context.ctypes.data)
         if status[Status.CODE]:
             raise KernelError(*(int(status[w]) for w in (Status.CODE, Status.DETAIL0, Status.DETAIL1)))
 
@@ -126,11 +127,3 @@ def words_of(emitted: Emitted, memory: Memory) -> Array:
             storage = word.buffer.key
             words[n] = words[n] * storage.dtype.size_bytes + memory.storage(storage).ctypes.data
     return words
-
-
-def _context(threads: int, tid: int, scratch: Array, status: Array) -> Array:
-    context = np.zeros(Context.WORDS, np.int64)
-    context[Context.TID], context[Context.NTHREADS] = tid, threads
-    context[Context.SCRATCH], context[Context.SCRATCH_BYTES] = scratch.ctypes.data, scratch.nbytes
-    context[Context.STATUS] = status.ctypes.data
-    return context

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
+from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.walk import Tiles, define_block
 from sardonyx.kernels.share import ceil_div, my_runs
@@ -20,15 +21,19 @@ def define_conv(module: Module, goal: Goal, operand: str) -> None:
     block = define_block(module, shape)
     f = Function(module, f"sdx_conv_{shape.operand}", [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
-    tid, threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)
+    threads = f.word(ctx, Context.NTHREADS)
     word = {w: f.word(args, w) for w in (Conv.BATCH, Conv.GROUPS, Conv.CHANNELS, Conv.LINES, Conv.PIXELS)}
     tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS]).count
     panels = ceil_div(f, word[Conv.CHANNELS], int_(shape.columns))
     outer = f.mul(word[Conv.BATCH], word[Conv.GROUPS])
     with f.when(f.icmp("sgt", f.mul(f.mul(tiles, panels), outer), int_(0))):
-        by_panels = _prefer_panels(f, shape, args, outer, panels, tiles, threads)
+        steps = _steps(f, args)
+        by_panels = _prefer_panels(f, shape, args, steps, outer, panels, tiles, threads)
         unit = f.select(by_panels, panels, tiles)
-        with my_runs(f, outer, unit, tid, threads) as (index, first, last):
+        all_tiles = f.mul(outer, f.mul(panels, tiles))
+        work = f.mul(f.mul(all_tiles, steps), int_(shape.max_rows * shape.columns))
+        shares = Shares.of(f, ctx, threads, work, f.mul(outer, unit))
+        with my_runs(f, outer, unit, shares) as (index, first, last):
             p0, p1 = f.select(by_panels, first, int_(0)), f.select(by_panels, last, panels)
             s0, s1 = f.select(by_panels, int_(0), first), f.select(by_panels, tiles, last)
             f.call(block, "void", args, ctx, index, p0, p1, s0, s1)
@@ -36,11 +41,18 @@ def define_conv(module: Module, goal: Goal, operand: str) -> None:
     f.finish()
 
 
-def _prefer_panels(f: Function, shape: TileShape, args: V, outer: V, panels: V, tiles: V, threads: V) -> V:
-    """Whether threads share out panels: large weights are then read once; else the better balance decides."""
+def _steps(f: Function, args: V) -> V:
+    """Terms of one sum."""
     steps = f.smax(f.word(args, Conv.STEPS), int_(1))
     for count in (Conv.CHANNELS_IN, Conv.TAPS1, Conv.TAPS2, Conv.TAPS3):
         steps = f.mul(steps, f.word(args, count))
+    return steps
+
+
+def _prefer_panels(
+    f: Function, shape: TileShape, args: V, steps: V, outer: V, panels: V, tiles: V, threads: V
+) -> V:
+    """Whether threads share out panels: large weights are then read once; else the better balance decides."""
     weight_bytes = f.mul(f.mul(steps, panels), int_(shape.panel_row_bytes))
     large = f.icmp("sgt", weight_bytes, f.binary("udiv", f.word(args, Conv.L2_BYTES), int_(2)))
     panel_cost = f.mul(ceil_div(f, f.mul(outer, panels), threads), tiles)

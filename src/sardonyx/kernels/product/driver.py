@@ -9,6 +9,7 @@ from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
+from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.matrix import define_matrix_block, prefix
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, Weights, blockwise, define_block
@@ -48,12 +49,13 @@ def _driver(
 ) -> None:
     """Cut the (batch, panel) or the (batch, row) space into equal runs, one per thread.
 
-    The registers of a `tile` are configured around them.
+    The registers of a `tile` are configured around them. Each run makes what it needs of an operand, so only
+    products of operands that are read as they are may be cut into more runs.
     """
     name = f"sdx_gemm_{kind.prefix}{shape.operand}"
     f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
-    tid, threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)
+    threads = f.word(ctx, Context.NTHREADS)
     m, n = f.word(args, Gemm.M), f.word(args, Gemm.N)
     batch = f.mul(f.word(args, Gemm.BATCH0), f.word(args, Gemm.BATCH1))
     panels = ceil_div(f, n, int_(shape.columns))
@@ -63,9 +65,13 @@ def _driver(
             few = f.icmp("slt", f.mul(batch, panels), f.mul(threads, int_(2)))
             by_rows = f.binary("and", by_rows, few)
         unit = f.select(by_rows, m, panels)
+        work = f.mul(f.mul(f.mul(m, n), f.word(args, Gemm.K)), batch)
+        each = f.select(by_rows, int_(2 * shape.max_rows), int_(1))
+        most = f.binary("udiv", f.mul(batch, unit), each)
+        shares = Shares.of(f, ctx, threads, work, int_(0) if kind.made or tile else most)
         if tile:
             matrix.configure(f, tile.instruction)
-        with my_runs(f, batch, unit, tid, threads) as (index, first, last):
+        with my_runs(f, batch, unit, shares) as (index, first, last):
             m0, m1 = f.select(by_rows, first, int_(0)), f.select(by_rows, last, m)
             p0, p1 = f.select(by_rows, int_(0), first), f.select(by_rows, panels, last)
             f.call(block, "void", args, ctx, index, m0, m1, p0, p1)

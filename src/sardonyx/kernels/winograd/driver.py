@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
+from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Winograd
-from sardonyx.kernels.share import ceil_div, split
+from sardonyx.kernels.share import ceil_div, my_runs
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.cook_toom import transforms
 from sardonyx.kernels.winograd.tiles import Grid
@@ -26,7 +27,7 @@ def define_winograd(module: Module, goal: Goal, outputs: int) -> None:
     block = define_block(module, shape, transforms(outputs))
     f = Function(module, f"sdx_winograd{outputs}_{shape.operand}", [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
-    tid, threads = f.word(ctx, Context.TID), f.word(ctx, Context.NTHREADS)
+    threads = f.word(ctx, Context.NTHREADS)
     word = {w: f.word(args, w) for w in Winograd if w > Winograd.EPILOGUE}
     grid = Grid.of(f, word[Winograd.LINES], word[Winograd.PIXELS], outputs)
     tiles = f.mul(word[Winograd.BATCH], grid.count(f))
@@ -37,8 +38,12 @@ def define_winograd(module: Module, goal: Goal, outputs: int) -> None:
     few = f.icmp("sle", tiles, word[Winograd.TILES])
     enough = f.icmp("sge", panels, threads)
     by_panels = f.binary("and", f.binary("and", large, few), enough)
-    low, high = split(f, f.select(by_panels, panels, tiles), tid, threads)
-    with f.when(f.icmp("slt", low, high)):
+    unit = f.select(by_panels, panels, tiles)
+    each = f.select(by_panels, int_(1), word[Winograd.TILES])
+    work = f.mul(f.mul(products, tiles), int_(transforms(outputs).inputs ** 2))
+    shares = Shares.of(f, ctx, threads, work, ceil_div(f, unit, each))
+    some = f.icmp("sgt", f.mul(panels, tiles), int_(0))
+    with f.when(some), my_runs(f, int_(1), unit, shares) as (_, low, high):
         t0, t1 = f.select(by_panels, int_(0), low), f.select(by_panels, tiles, high)
         p0, p1 = f.select(by_panels, low, int_(0)), f.select(by_panels, high, panels)
         f.call(block, "void", args, ctx, t0, t1, p0, p1)

@@ -13,6 +13,7 @@ from sardonyx.ir.run import run
 from sardonyx.runtime import cache
 from sardonyx.runtime.program import Program
 from sardonyx.runtime.weights import Weights
+from sardonyx.store import identity
 from sardonyx.targets.x86_64 import isa
 from sardonyx.targets.x86_64.backend import X86Backend
 from tests.runnable import need
@@ -33,7 +34,7 @@ def test_blocks_of_32(level: isa.Target, precision: str, rng: np.random.Generato
     given = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in weights.items()}
     graph, x = parse(TEXT, **given), rng.standard_normal((1, 3, 20, 20)).astype(np.float32)
     backend = X86Backend(Goal(replace(need(level), channel_block=BLOCK), Policy(precision)))
-    with backend.build(cache.shared(), "") as build:
+    with backend.build(cache.shared(), identity.build()) as build:
         parts = Parts(backend, Report(), build)
         data = body_program(graph, parts)
         _, image = build.image(parts.report)

@@ -7,7 +7,6 @@ import ctypes
 import numpy as np
 import pytest
 
-from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.algorithms.blockwise import dot_blockwise
@@ -15,9 +14,11 @@ from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import blockwise_ir, library_ir
 from sardonyx.kernels.product.blockwise import BITS, STEPS, pack_blocks, pack_levels
 from sardonyx.kernels.scratch import product_bytes
+from sardonyx.object import executor
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
 from tests.runnable import runnable_targets
+from tests.unit.contexts import contexts
 from tests.unit.kernels.native import KERNEL, guarded
 from tests.unit.objects import compiled
 
@@ -27,9 +28,8 @@ WIDTHS = pytest.mark.parametrize("bits", BITS)
 
 def image(target: Target, bits: int) -> LoadedImage:
     goal = Goal(target)
-    return load(
-        link([compiled(text, target) for text in (*library_ir(goal), blockwise_ir(bits, goal))], target)
-    )
+    texts = (executor.ir(target), *library_ir(goal), blockwise_ir(bits, goal))
+    return load(link([compiled(text, target) for text in texts], target))
 
 
 def check(
@@ -54,10 +54,7 @@ def check(
         args[word] = value
     scratch = guarded(np.zeros(product_bytes(target), np.uint8), align=64)
     kernel = KERNEL(loaded.address(f"sdx_gemm_blockwise{bits}_f32"))
-    for tid in range(threads):
-        context = np.zeros(Context.WORDS, np.int64)
-        context[Context.TID], context[Context.NTHREADS] = tid, threads
-        context[Context.SCRATCH], context[Context.SCRATCH_BYTES] = scratch.ctypes.data, scratch.nbytes
+    for context in contexts(threads, scratch):
         kernel(ctypes.c_void_p(args.ctypes.data), ctypes.c_void_p(context.ctypes.data))
     assert np.array_equal(c, dot_blockwise(a, w, scales, zeros, bits=bits, block=block))
 

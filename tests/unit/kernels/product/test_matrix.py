@@ -15,7 +15,7 @@ from sardonyx.kernels.library import library_ir, matrices_ir
 from sardonyx.kernels.product.matrix import prefix
 from sardonyx.kernels.product.pack import pack_matrix
 from sardonyx.kernels.scratch import product_bytes
-from sardonyx.object import engine
+from sardonyx.object import engine, executor
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
 from sardonyx.targets.x86_64 import isa
@@ -38,7 +38,8 @@ def library(tile: MatrixTile, how: str) -> tuple[Goal, LoadedImage]:
     goal = Goal(target, Policy(tile.precisions[0]))
     own = matrices_ir(tile, goal)
     code = engine.compile_object(modelled(own, _models), target) if how == "model" else compiled(own, target)
-    return goal, load(link([*(compiled(text, target) for text in library_ir(goal)), code], target))
+    others = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal))]
+    return goal, load(link([*others, code], target))
 
 
 def multiplied(

@@ -26,7 +26,7 @@ from sardonyx.kernels.winograd.input_transform import define_input_transform
 from sardonyx.kernels.winograd.output_transform import define_output_transform
 from sardonyx.kernels.winograd.walk import define_block
 from sardonyx.llvm.vec import Module
-from sardonyx.object import engine
+from sardonyx.object import engine, executor
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
 from sardonyx.targets.x86_64 import isa
@@ -61,9 +61,8 @@ CASES = (
 @cache
 def image(target: Target, outputs: int) -> LoadedImage:
     goal = Goal(target)
-    return load(
-        link([compiled(text, target) for text in (*library_ir(goal), winograd_ir(outputs, goal))], target)
-    )
+    texts = (executor.ir(target), *library_ir(goal), winograd_ir(outputs, goal))
+    return load(link([compiled(text, target) for text in texts], target))
 
 
 class Drawn:
