@@ -16,6 +16,15 @@ def test_numpy_types_are_found_back(row: dt.DType) -> None:
     assert dt.by_numpy(row.numpy) is row
 
 
+def test_what_stages_ask_of_types() -> None:
+    assert [d.name for d in dt.ALL if d.is_half] == ["f16", "bf16"]
+    assert [d.name for d in dt.ALL if d.size_bytes == 2] == ["u16", "i16", "f16", "bf16"]
+    assert {d.size_bytes for d in (dt.U4, dt.I2, dt.F4E2M1, dt.F8E5M2)} == {1}
+    assert [d.name for d in dt.ALL if d.is_float and d.is_native] == ["f32", "f16", "f64", "bf16"]
+    assert {d.name for d in dt.ALL if d.is_int and not d.is_native} == {"u4", "i4", "u2", "i2"}
+    assert [d.name for d in dt.ALL if not (d.is_float or d.is_int)] == ["string", "bool", "c64", "c128"]
+
+
 def test_a_type_of_another_package_is_found_first_of_all() -> None:
     code = (
         "import ml_dtypes, numpy as np\nfrom sardonyx.base import dtype as dt\n"

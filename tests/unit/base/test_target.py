@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sardonyx.base.instruction import Instruction
 from sardonyx.base.target import Target
 from sardonyx.errors import TargetError
 
@@ -14,6 +15,17 @@ def test_features_and_whether_there_is_a_machine() -> None:
     assert not target.has("avx512"), "a part of a name is not a feature"
     assert target.is_machine
     assert not Target("reference", "", "", (), 16).is_machine
+
+
+def test_an_instruction_is_found_by_operation_and_type() -> None:
+    rows = (
+        Instruction("scale", "<4 x float>", "narrow", (0,)),
+        Instruction("scale", "<8 x float>", "wide", (0,)),
+    )
+    target = Target("t", "", "", (), 16, instructions=rows)
+    assert target.instruction("scale", "<8 x float>") is rows[1]
+    assert target.instruction("scale") is rows[0]
+    assert target.instruction("scale", "<2 x double>") is None and target.instruction("pick") is None
 
 
 @pytest.mark.parametrize("block", [8, 24, 0])

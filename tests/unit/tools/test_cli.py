@@ -111,7 +111,7 @@ def test_inspect_shows_memory(model: str, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.usefixtures("core")
 def test_explain(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", model]) == 0
-    assert "kernels" in capsys.readouterr().out.splitlines()[0]
+    assert "kernel" in capsys.readouterr().out.splitlines()[0]
     assert main(["explain", model, "--brief", "--json"]) == 0
     assert {"kernels", "decisions", "fallbacks", "timings", "counters"} <= set(printed_json(capsys))
 

@@ -81,7 +81,7 @@ def test_it_is_exported_at_the_opset_of_its_time(exporter: Calls, tmp_path: Path
     assert onnx.load(tmp_path / "m.onnx").opset_import[0].version == 13
     assert (onnx.defs.onnx_opset_version, onnx.checker.check_graph) == known
     assert [part.tolist() for part in made.cases[1].answers] == [[[1] * 3], [[-1] * 3]]
-    assert made.axes == {"data": {0: "batch"}} and not made.drawn
+    assert made.axes == {"data": {0: "batch"}} and not made.drawn and not made.batch
     exporter.errors.append(ValueError("no\n such"))
     with pytest.raises(ConvertError, match=r"MXNet cannot export it \(ValueError: no such\)"):
         mxnet.export((tmp_path, tmp_path, ["data"]), Request(sample), tmp_path / "m.onnx")

@@ -69,6 +69,13 @@ def test_it_serves_until_it_is_interrupted(
     assert capsys.readouterr().out == "ready http://0.0.0.0:80 grpc://0.0.0.0:8001\n"
 
 
+@pytest.mark.parametrize("left_out", [1, 3])
+def test_registry_and_artefacts_must_be_named(left_out: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(ray, *WORDS[:left_out], *WORDS[left_out + 2 :])
+    assert f"required: {WORDS[left_out]}" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("done")
 def test_a_cluster_that_is_not_there() -> None:
     with pytest.raises(UserError, match="there is no Ray cluster at nowhere; --address local starts one"):
