@@ -13,19 +13,24 @@ from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.value import Value
 from sardonyx.kernels.tiles.shape import BY_LEFT
 
-_LEAST_K, _LEAST_N, _LEAST_M = 32, 16, 4
+LEAST = 4, 32, 16
+"""The least M, K and N where weights are constant."""
+
+LEAST_OF_COMPUTED = 16, 16, 16
+"""Those where B is split into numbers of registers in every run."""
 
 
 def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     """The tile of matrix registers that serves a product; None if vectors do."""
     a, b = anchor.args
     tile = goal.find_matrix(BY_LEFT.get(a.dtype, ""))
-    if tile is None or not b.is_numeric_const:
+    if tile is None:
         return None
-    sizes = (a.shape[-2], _LEAST_M), (a.shape[-1], _LEAST_K), (b.shape[-1], _LEAST_N)
-    if any(isinstance(size, int) and size < least for size, least in sizes):
+    least = LEAST if b.is_numeric_const else LEAST_OF_COMPUTED
+    sizes = a.shape[-2], a.shape[-1], b.shape[-1]
+    if any(isinstance(n, int) and n < fewest for n, fewest in zip(sizes, least, strict=True)):
         return None
-    return tile if _is_finite(b) else None
+    return tile if not b.is_numeric_const or _is_finite(b) else None
 
 
 def _is_finite(weights: Value) -> bool:

@@ -19,6 +19,9 @@ from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm import matrix
 from sardonyx.llvm.vec import Function, Module, int_
 
+LEAST_ROWS = 8
+"""Rows that are worth splitting a panel of B into numbers of matrix registers."""
+
 
 def define_gemm(module: Module, goal: Goal, operand: str) -> None:
     """Add `void @sdx_gemm_{operand}(ptr args, ptr ctx)`, and for floats `sdx_gemm_dynamic_*`."""
@@ -49,8 +52,9 @@ def _driver(
 ) -> None:
     """Cut the (batch, panel) or the (batch, row) space into equal runs, one per thread.
 
-    The registers of a `tile` are configured around them. Each run makes what it needs of an operand, so only
-    products of operands that are read as they are may be cut into more runs.
+    The registers of a `tile` are configured around them; panels made for a few rows are left to vectors. Each
+    run makes what it needs of an operand, so only products of operands that are read as they are may be cut
+    into more runs.
     """
     name = f"sdx_gemm_{kind.prefix}{shape.operand}"
     f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
@@ -58,9 +62,16 @@ def _driver(
     threads = f.word(ctx, Context.NTHREADS)
     m, n = f.word(args, Gemm.M), f.word(args, Gemm.N)
     batch = f.mul(f.word(args, Gemm.BATCH0), f.word(args, Gemm.BATCH1))
+    if tile and kind.made:
+        by_vectors, many = f.new_label("few"), f.new_label("many")
+        f.branch(f.icmp("slt", m, int_(LEAST_ROWS)), by_vectors, many)
+        f.start(by_vectors)
+        f.call(f"sdx_gemm_{DYNAMIC.prefix}{shape.operand}", "void", args, ctx)
+        f.ret()
+        f.start(many)
     panels = ceil_div(f, n, int_(shape.columns))
     with f.when(f.icmp("sgt", f.smin(m, n), int_(0))):
-        by_rows = f.icmp("sge", m, f.mul(threads, int_(2 * shape.max_rows)))
+        by_rows = f.icmp("sge", m, f.mul(threads, int_((4 if tile else 2) * shape.max_rows)))
         if kind.made:
             few = f.icmp("slt", f.mul(batch, panels), f.mul(threads, int_(2)))
             by_rows = f.binary("and", by_rows, few)

@@ -15,7 +15,15 @@ from sardonyx.kernels.product.walk import Block, Weights, rounded
 from sardonyx.kernels.scratch import SUM_BYTES
 from sardonyx.kernels.share import Groups, ceil_div, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead
-from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, Plane, kernels
+from sardonyx.kernels.tiles.matrix import (
+    ACROSS,
+    GROUP_LINES,
+    SPARE_BYTES,
+    MatrixShape,
+    MatrixWords,
+    Plane,
+    kernels,
+)
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.split import define_split_panel, define_split_rows
@@ -23,6 +31,9 @@ from sardonyx.llvm.vec import Module, V, int_
 
 _ROW_GAP = CACHE_LINE
 """Bytes behind a row of A, without which rows of many sizes would begin in one L1 set."""
+
+_TILES_TOGETHER = 4
+"""Tiles of rows that are worth keeping in L2 together before the k range is cut."""
 
 
 def define_matrix_block(module: Module, goal: Goal, tile: MatrixTile, *, made: bool) -> str:
@@ -65,7 +76,8 @@ class _Block(Block):
         budget = f.binary("udiv", f.mul(self.word[Gemm.L2_BYTES], int_(3)), int_(4 * each))
         beside = 2 * self.shape.columns
         k = f.smax(self.k, int_(1))
-        longest = f.binary("udiv", budget, int_(matrix.rows + beside))
+        together = f.mul(f.smin(tiles, int_(_TILES_TOGETHER)), int_(matrix.rows))
+        longest = f.binary("udiv", budget, f.add(together, int_(beside)))
         equal = ceil_div(f, k, ceil_div(f, k, longest))
         self.k_block = rounded(f, equal, matrix.k_step)
         self.k_is_cut = f.icmp("slt", self.k_block, self.k)
@@ -98,9 +110,9 @@ class _Block(Block):
         words: dict[int, V] = {
             MatrixWords.A_ROW: self.row_stride,
             MatrixWords.A_LOW: self.a_plane,
-            MatrixWords.SPARE: f.value("i64", f"ptrtoint {self.spare} to i64"),
         }
         self.plan = new_words(f, words, len(MatrixWords))
+        self._set_address(MatrixWords.SPARE, self.spare)
         self.strides = new_words(f, {}, 3)
         self.split_strides = new_words(f, {}, 3)
         plain = f.binary("xor", self.end.finishing, int_(1, "i1"))
@@ -155,30 +167,50 @@ class _Block(Block):
         set_word(f, self.plan, MatrixWords.B_STEP, step)
         set_word(f, self.plan, MatrixWords.B_LOW, plane)
         self.registers_step, self.registers_plane = step, plane
-        b = self._made_panel(width, narrow) if self.weights.made else self._packed_panel(width)
+        b = self._made_panel(width, narrow) if self.weights.made else self._packed_panel(self.n, width)
         by_rows = [f.select(narrow, *pair) for pair in self.kernels]
         row = f.select(self.direct, self.c_row, int_(self.shape.panel_row_bytes))
         set_word(f, self.plan, MatrixWords.TILE_ROW, row)
 
         def tile(t: V, later: V, into: V) -> V:
-            del later
             first, rows = self.cut.begin(f, t), self.cut.size(f, t)
             kernel = f.select(f.icmp("sle", rows, int_(matrix.tile.rows)), *by_rows)
             a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
+            self._set_address(MatrixWords.AHEAD, later)
             c, _ = self._places(f.add(self.m0, first))
-            into = f.select(self.direct, c, into)
-            f.call_pointer(kernel, a, b, into, self.register_steps, self.plan)
+            self._set_address(MatrixWords.TILE, f.select(self.direct, c, into))
+            f.call_pointer(kernel, a, b, self.register_steps, self.plan)
             return rows
 
-        nowhere = V("null", "ptr")
-        self._tiles(Ahead(nowhere, nowhere, int_(0), int_(0)), sums, tile)
+        self._tiles(self._ahead(), sums, tile)
 
-    def _packed_panel(self, width: V) -> V:
-        """Where this range of k begins in the packed panel."""
+    def _set_address(self, word: MatrixWords, address: V) -> None:
+        self.f.store(address, self.f.gep(self.plan, int_(word), "i64"), 8)
+
+    def _ahead(self) -> Ahead:
+        """Each tile asks for its share of the panel that follows, if that is a full one."""
+        f, matrix = self.f, self.matrix
+        nowhere = V("null", "ptr")
+        if self.weights.made:
+            return Ahead(nowhere, nowhere, int_(0), int_(0))
+        wide, group = self.shape.columns, GROUP_LINES * CACHE_LINE
+        step = wide * matrix.k_step * matrix.planes * matrix.number_bytes
+        tiles = f.sub(self.tiles.high, self.tiles.low)
+        groups = f.binary("udiv", int_(step // group), tiles)
+        following = f.add(self.n, int_(wide))
+        end = f.smin(f.mul(self.panels.high, int_(wide)), self.word[Gemm.N])
+        is_full = f.icmp("sle", f.add(following, int_(wide)), end)
+        groups = f.select(is_full, groups, int_(0))
+        set_word(f, self.plan, MatrixWords.GROUPS, groups)
+        share = f.mul(f.mul(groups, int_(group)), self.register_steps)
+        return Ahead(self._packed_panel(following, int_(wide)), nowhere, int_(0), share)
+
+    def _packed_panel(self, column: V, width: V) -> V:
+        """Where this range of k begins in the packed panel of that column."""
         f, matrix = self.f, self.matrix
         each = int_(matrix.planes * matrix.number_bytes)
         k = rounded(f, self.k, matrix.k_step)
-        panel = f.gep(self.b_matrix, f.mul(f.mul(self.n, k), each), "i8")
+        panel = f.gep(self.b_matrix, f.mul(f.mul(column, k), each), "i8")
         return f.gep(panel, f.mul(f.mul(self.k0, width), each), "i8")
 
     def _made_panel(self, width: V, narrow: V) -> V:

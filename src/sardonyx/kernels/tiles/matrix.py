@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.tile import MatrixTile
-from sardonyx.kernels.tiles.microkernel import hidden
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, hidden, prefetch
 from sardonyx.llvm import matrix
 from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
 
@@ -82,7 +82,8 @@ class MatrixWords(IntEnum):
     """The i64 words of the plan that the tiles of a panel share; strides and distances are in bytes.
 
     A_LOW and A_FINITE are how far those planes are behind that of HIGH, B_LOW and B_FINITE likewise. ADD
-    tells whether sums go on from those in the tile. SPARE is room for SPARE_TILES tiles.
+    tells whether sums go on from those in the tile. SPARE is room for SPARE_BYTES. Each step asks for GROUPS
+    groups of cache lines that are read later, from AHEAD on. AHEAD and TILE, where sums go, are of one tile.
     """
 
     A_ROW = 0
@@ -94,7 +95,13 @@ class MatrixWords(IntEnum):
     TILE_ROW = 6
     ADD = 7
     SPARE = 8
+    AHEAD = 9
+    GROUPS = 10
+    TILE = 11
 
+
+GROUP_LINES = 8
+"""Cache lines that are asked for at once."""
 
 SPARE_BYTES = 3 * 1024
 """Sums that are joined with those of a tile when it is done."""
@@ -124,7 +131,7 @@ class MatrixKernel:
 
 
 def define(module: Module, kernel: MatrixKernel) -> str:
-    """Add `void @name(ptr a, ptr b, ptr tile, i64 steps, ptr plan)` once; returns the name.
+    """Add `void @name(ptr a, ptr b, i64 steps, ptr plan)` once; returns the name.
 
     A has rows A_ROW apart, of which each step reads a register's row; a step of B is `columns` registers of
     each plane, B_STEP apart. All are read and written in whole registers.
@@ -138,7 +145,7 @@ class _Writer:
     """Writes one micro-kernel."""
 
     def __init__(self, module: Module, kernel: MatrixKernel) -> None:
-        params = [*((n, "ptr") for n in ("a", "b", "tile")), ("steps", "i64"), ("plan", "ptr")]
+        params = [("a", "ptr"), ("b", "ptr"), ("steps", "i64"), ("plan", "ptr")]
         self.f = Function(module, kernel.name, params, internal=True, attributes="nounwind noinline")
         self.kernel, self.shape = kernel, kernel.shape
         self.by = kernel.shape.tile.instruction
@@ -146,7 +153,7 @@ class _Writer:
 
     def write(self) -> None:
         f = self.f
-        a, b, tile, steps, plan = f.params
+        a, b, steps, plan = f.params
         word = {w: f.word(plan, w) for w in MatrixWords if w < MatrixWords.SPARE}
         self.a_row, self.tile_row, self.b_step = (
             word[w] for w in (MatrixWords.A_ROW, MatrixWords.TILE_ROW, MatrixWords.B_STEP)
@@ -157,14 +164,16 @@ class _Writer:
             ("b", Plane.LOW): word[MatrixWords.B_LOW],
             ("b", Plane.FINITE): word[MatrixWords.B_FINITE],
         }
-        self._begin(tile, f.icmp("ne", word[MatrixWords.ADD], int_(0)))
+        self.plan = plan
+        self._begin(f.word(plan, MatrixWords.TILE, "ptr"), f.icmp("ne", word[MatrixWords.ADD], int_(0)))
         # Terms of one step take turns already.
         unroll = self.kernel.turns if len(self.shape.terms) == 1 else 1
         whole = f.binary("and", steps, int_(-unroll))
-        a, b = self._steps(f.sub(int_(0), whole), unroll, a, b)
+        carried = self._steps(f.sub(int_(0), whole), unroll, [a, b, f.word(plan, MatrixWords.AHEAD, "ptr")])
         if unroll > 1:
-            self._steps(f.sub(whole, steps), 1, a, b)
-        self._end(tile, f.word(plan, MatrixWords.SPARE, "ptr"))
+            self._steps(f.sub(whole, steps), 1, carried)
+        self.tile_row = f.word(plan, MatrixWords.TILE_ROW)
+        self._end(*(f.word(plan, w, "ptr") for w in (MatrixWords.TILE, MatrixWords.SPARE)))
         f.ret()
         f.finish()
 
@@ -195,14 +204,15 @@ class _Writer:
         for register in range(len(self._sums()), _SUMS):
             matrix.zero(f, self.by, register)
 
-    def _steps(self, begin: V, count: int, a: V, b: V) -> tuple[V, V]:
+    def _steps(self, begin: V, count: int, carried: list[V]) -> list[V]:
         """Steps from `begin`, which is negative, to 0: that takes a register less than counting up."""
         f, kernel = self.f, self.kernel
         apart = len(self._sums())
-        with f.loop(begin, int_(0), count, [a, b]) as loop:
-            first, second = (hidden(f, pointer) for pointer in loop.carried)
+        with f.loop(begin, int_(0), count, carried) as loop:
+            first, second, ahead = (hidden(f, pointer) for pointer in loop.carried)
             turn = 0
             for _ in range(count):
+                ahead = self._ask(ahead)
                 held = Plane.LOW
                 for of_a, of_b in self.shape.terms:
                     plane = of_b if kernel.reload or of_b is not Plane.FINITE else Plane.HIGH
@@ -210,9 +220,17 @@ class _Writer:
                     held, turn = plane, turn + 1
                 first = f.gep(first, self.row_bytes, "i8")
                 second = f.gep(second, self.b_step, "i8")
-            loop.next(first, second)
-        first, second = loop.carried
-        return first, second
+            loop.next(first, second, ahead)
+        return loop.carried
+
+    def _ask(self, ahead: V) -> V:
+        """Ask for what one step of a later panel reads of this tile's share; where the next share begins."""
+        f = self.f
+        with f.loop(int_(0), f.word(self.plan, MatrixWords.GROUPS), 1, [ahead]) as group:
+            for line in range(GROUP_LINES):
+                prefetch(f, f.gep(group.carried[0], int_(line * CACHE_LINE), "i8"), 2)
+            group.next(f.gep(group.carried[0], int_(GROUP_LINES * CACHE_LINE), "i8"))
+        return group.carried[0]
 
     def _term(self, a: V, b: V, of_a: Plane, of_b: Plane, sums: int, *, loads_b: bool) -> None:
         """Products of one plane each; loads are spread among them."""

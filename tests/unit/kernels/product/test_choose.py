@@ -42,6 +42,9 @@ def test_weights_that_have_no_two_parts_are_left_to_vectors(worst: float) -> Non
     assert chosen(product(128, 768, 768, np.finfo(np.float32).max), Goal(AMX))
 
 
-def test_two_operands_that_are_computed_are_left_to_vectors() -> None:
-    a, b = placeholder("a", dt.F32, (128, 64)), placeholder("b", dt.F32, (64, 128))
-    assert chosen(a.dot(b), Goal(AMX)) is None
+@pytest.mark.parametrize(
+    ("m", "k", "n", "serves"), [(128, 64, 128, True), (1, 64, 128, False), (64, 8, 64, False)]
+)
+def test_of_two_operands_that_are_computed_many_rows_are_needed(m: int, k: int, n: int, serves: bool) -> None:
+    a, b = placeholder("a", dt.F32, (m, k)), placeholder("b", dt.F32, (k, n))
+    assert bool(chosen(a.dot(b), Goal(AMX))) == serves

@@ -50,10 +50,10 @@ def test_sums(
     words = {MatrixWords.A_ROW: planes.strides[0], MatrixWords.A_LOW: planes.strides[1]}
     words |= {MatrixWords.B_STEP: plane * shape.planes, MatrixWords.B_LOW: plane}
     words |= {MatrixWords.TILE_ROW: tile.strides[0], MatrixWords.ADD: int(adds)}
-    words |= {MatrixWords.SPARE: spare.ctypes.data}
+    words |= {MatrixWords.SPARE: spare.ctypes.data, MatrixWords.TILE: tile.ctypes.data}
     for word, value in words.items():
         plan[word] = value
-    made.call(kernel.name, planes, packed, tile, steps, plan)
+    made.call(kernel.name, planes, packed, steps, plan)
     assert np.array_equal(tile[:, : 16 * columns], a @ b + 7 * adds)
     assert (tile[:, 16 * columns :] == 7).all()
 
@@ -67,11 +67,10 @@ def test_loops_hold_everything_in_registers(shape: MatrixShape) -> None:
         kernel = MatrixKernel(shape, rows, columns, reload=True)
         body = text.split(f"\n{kernel.name}:", 1)[1].split("\n.Lfunc_end", 1)[0]
         counts = [part.count("tdp") for part in re.split(r"^\.LBB", body, flags=re.M)]
-        unrolled = kernel.turns if shape.planes == 1 else 1
-        assert max(counts) == rows * columns * len(shape.terms) * unrolled
+        assert max(counts) == rows * columns * len(shape.terms)
         loop = re.split(r"^\.LBB", body, flags=re.M)[counts.index(max(counts))]
         assert "rsp" not in loop
-        assert len(re.findall(r"^\t[a-z]", loop, re.M)) < 4 * max(counts) + 12
+        assert len(re.findall(r"^\t[a-z]", loop, re.M)) < 5 * max(counts) + 16
 
 
 def _target(shape: MatrixShape) -> Target:
