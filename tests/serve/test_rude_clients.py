@@ -230,6 +230,39 @@ def test_nonsense_is_refused(models: Path, text: bytes, status: bytes) -> None:
     assert served(models, use, max_body_bytes=50_000, client_s=1).split(b" ")[1] == status
 
 
+@pytest.mark.parametrize("begun", [b"POST /v2/models/same/infer HTTP/1.1\r\nX-Long: ", b"GET /"])
+def test_headers_without_end_are_not_kept(models: Path, begun: bytes) -> None:
+    async def use(server: Server, client: httpx.AsyncClient) -> tuple[bytes, int]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.http_port)
+        writer.write(begun)
+        sent = 0
+        try:
+            for _ in range(1000):
+                writer.write(b"x" * (1 << 15))
+                await writer.drain()
+                sent += 1 << 15
+        except ConnectionError:
+            pass
+        try:
+            answer = await asyncio.wait_for(reader.read(), 20)
+        except ConnectionError:
+            answer = b""
+        writer.close()
+        assert (await client.get("/v2/health/live")).status_code == 200
+        return answer, sent
+
+    answer, sent = served(models, use)
+    assert sent < 1000 << 15
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+
+
+def test_a_long_cookie_is_read(models: Path) -> None:
+    async def use(server: Server, client: httpx.AsyncClient) -> int:
+        return (await client.get("/v2/health/live", headers={"cookie": "x" * 30_000})).status_code
+
+    assert served(models, use) == 200
+
+
 def test_requests_one_after_the_other_before_any_answer(models: Path) -> None:
     tensor = {"name": "x", "datatype": "FP32", "shape": [1, 1]}
     bodies = [json.dumps({"inputs": [{**tensor, "data": [n]}]}).encode() for n in range(5)]

@@ -27,6 +27,7 @@ from sardonyx.serve.signature import Signature
 
 READY, LOADING, UNLOADING, UNAVAILABLE = "READY", "LOADING", "UNLOADING", "UNAVAILABLE"
 UNLOADED = "unloaded"
+_RETRY_S = 1.0
 
 
 @dataclass(slots=True)
@@ -126,7 +127,7 @@ class Repository:
 
     async def refresh(self) -> None:
         """Look at the source anew: load what is new, replace what changed, unload what is gone."""
-        offers = await asyncio.to_thread(self.source.offers)
+        offers = await self._look()
         async with self._changing:
             names = set(self._entries) | {offer.name for offer in offers}
             await self._follow(offers, names - set(self._uploads))
@@ -166,12 +167,20 @@ class Repository:
                 raise ServeError(Code.INTERNAL, text + (error.strerror or str(error))) from None
         else:
             self._forget(name)
-            offers = list(await asyncio.to_thread(self.source.offers))
+            offers = list(await self._look())
         offers = [offer for offer in offers if offer.name == name]
         if not offers:
             text = "failed to poll from model repository: there is no such model"
             raise invalid(f"failed to load '{name}', {text}")
         return offers if changed is None else [replace(offer, config=changed, fault="") for offer in offers]
+
+    async def _look(self) -> Sequence[Offer]:
+        try:
+            return await asyncio.to_thread(self.source.offers)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            text = f"the models cannot be read now: {where}{error.strerror or error}"
+            raise ServeError(Code.UNAVAILABLE, text, _RETRY_S) from None
 
     async def unload(self, name: str, *, dependents: bool = False) -> None:
         """Answer what is queued for a model and let go of its memory; it stays in the index.
@@ -241,7 +250,7 @@ class Repository:
                 old.refused = offer.digest
                 old.reason = f"the old file goes on serving, the new one was refused: {reason}"
             return
-        size = max(resident_bytes() - before, offer.path.stat().st_size)
+        size = max(resident_bytes() - before, _file_bytes(offer.path))
         entry = versions[offer.version] = Entry(offer, READY, "", model, "", size, time.time_ns())
         self._index()
         await self._retire(old, "replaced")
@@ -311,6 +320,14 @@ class Repository:
         held = self._uploads.pop(name, None)
         if held is not None:
             held[0].cleanup()
+
+
+def _file_bytes(path: Path) -> int:
+    """The size of a file, 0 if it was removed since it was read."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _check_path(name: str, path: PurePosixPath) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.serve import repository as repositories
 from sardonyx.serve.folder import FolderSource
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.repository import Repository
+from sardonyx.serve.seams import Offer
 from tests.unit.serve.steps import ADD, ADD_CONFIG, adding
 
 ALL = ADD_CONFIG + "version_policy { all { } }\n"
@@ -160,6 +162,30 @@ def test_an_ensemble_is_loaded_after_its_steps_and_only_if_they_fit(tmp_path: Pa
         assert reasons["aa"] == ""
         assert reasons["wrong"] == "ensemble 'wrong': step 'add' takes FP32 as 'a', 'a' is FP64"
         assert reasons["alone"] == "Request for unknown model: 'nobody' is not found"
+
+    served(tmp_path, use)
+
+
+def test_files_that_vanish_meanwhile_are_no_fault_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adding(tmp_path)
+    prepare = repositories.prepare
+
+    def prepared_and_gone(offer: Offer, options: ServeOptions) -> Any:
+        made = prepare(offer, options)
+        offer.path.unlink()
+        return made
+
+    async def use(repository: Repository) -> None:
+        monkeypatch.setattr(repositories, "prepare", prepared_and_gone)
+        await repository.load("add")
+        assert repository.ready("add")
+        monkeypatch.setattr(repositories, "prepare", prepare)
+        monkeypatch.setattr(FolderSource, "offers", lambda source: (tmp_path / "gone").stat())
+        with refused(Code.UNAVAILABLE, "the models cannot be read now: .*gone: No such file or directory"):
+            await repository.load("add")
+        assert repository.ready("add")
 
     served(tmp_path, use)
 

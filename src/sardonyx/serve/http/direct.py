@@ -11,12 +11,14 @@ import asyncio
 import math
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import numpy as np
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sardonyx.protocol.errors import Code, ServeError
+from sardonyx.protocol.rest import write
 from sardonyx.serve.http.app import DataPlane
 from sardonyx.serve.http.eager import start
 from sardonyx.serve.http.exchange import Answer, Headers, head_of, refusal
@@ -25,6 +27,8 @@ from sardonyx.serve.lane import UNMET, Unanswered
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.settings import LOGGER
 
+_LONGEST_HEAD = 1 << 16
+"""Bytes of a request line with its headers; what comes in one piece may be longer."""
 _PREFIX, _SUFFIX = b"/v2/models/", b"/infer"
 _LENGTH = b"content-length"
 _CODED = (b"transfer-encoding", b"expect")
@@ -48,6 +52,7 @@ class Connection(HttpToolsProtocol):
     _late: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
     _reading = False
+    _head_bytes: int | None = None
     _alone = b""
     _known: Unanswered = UNMET
     _answered_s = -math.inf
@@ -74,6 +79,11 @@ class Connection(HttpToolsProtocol):
             if not self._known.is_met:
                 self._alone = data
         super().data_received(data)
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > _LONGEST_HEAD:
+                self._refuse_head()
+                return
         if self._late is None and self.parser is not None and self._reading:
             self._late = self.loop.call_later(self.options.client_s, self._too_late)
 
@@ -111,10 +121,12 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._reading = True
+        self._head_bytes = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """Its headers are there: choose the way."""
+        self._head_bytes = None
         url = self.url
         idle = self.cycle is None or self.cycle.response_complete
         if (
@@ -169,6 +181,14 @@ class Connection(HttpToolsProtocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+    def _refuse_head(self) -> None:
+        """Say that there are too many headers, and hear no more of them."""
+        self._head_bytes = None
+        text = write({"error": f"the request line and headers are longer than {_LONGEST_HEAD} bytes"})
+        answer = Answer(text, status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self.transport.write(head_of(answer, len(text), keep_alive=False) + text)
+        self.transport.close()
 
     def _too_late(self) -> None:
         self._late = None
