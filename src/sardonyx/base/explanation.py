@@ -12,6 +12,7 @@ from sardonyx.base.report import Decision, KernelNote, Report
 
 _NODES_SHOWN = 4
 _NODES_WIDTH = 60
+_VALUES_SHOWN = 12
 _STAGES_SHOWN = 4
 _SMALL_MODEL_BYTES = 1 << 20
 _SIZES = {
@@ -60,8 +61,9 @@ def _nodes(report: Report) -> Iterator[str]:
 
 def _origins(kernel: KernelNote) -> tuple[str, ...]:
     """The nodes of a kernel; what only moves a value knows its node by the name of the value alone."""
-    *_, node = kernel.plan.partition(" of ")
-    return kernel.origins or ((node,) if node and kernel.kind == "loops" else ())
+    what, _, node = kernel.plan.partition(" of ")
+    named = node and kernel.kind == "loops" and what != "copy"
+    return kernel.origins or ((node,) if named else ())
 
 
 def _node(decision: Decision) -> list[str]:
@@ -119,7 +121,10 @@ def _reasons(decisions: Iterable[Decision], layer: str) -> Iterator[str]:
         what = decision.subject.partition(" of ")[0]
         name = next((short(node, layer) for node in _node(decision)), what)
         found.setdefault(decision.reason or decision.verdict, {})[name] = None
-    for reason, names in found.items():
+    for reason, named in found.items():
+        names = list(named)
+        if len(names) > _VALUES_SHOWN:
+            names[_VALUES_SHOWN:] = [f"{len(names) - _VALUES_SHOWN} more"]
         yield f"    {reason}: {', '.join(names)}"
 
 
@@ -150,7 +155,8 @@ def _hints(report: Report) -> Iterator[str]:
         yield "the option fallback=error refuses a model instead of running part of it in numpy"
     yield "too slow: `sardonyx explain --profile MODEL` shows where the time goes"
     is_large = report.counters.get("weight_bytes", 0) > _SMALL_MODEL_BYTES
-    if is_large and any(kernel.arithmetic.startswith("f32") for kernel in report.kernels):
+    operands = {kernel.arithmetic.partition(" ")[0] for kernel in report.kernels}
+    if is_large and "f32" in operands and not operands & {"i8", "i16"}:
         yield "still too slow, or too large: `sardonyx quantize MODEL` makes it 8-bit and measures the error"
     yield "compare the speed with onnxruntime: `sardonyx bench MODEL`"
     yield "a wrong result: compare with SARDONYX_TARGET=reference, which runs the same stages in numpy"

@@ -37,21 +37,21 @@ def test_text() -> None:
     assert explanation(full()).splitlines() == [
         f"5 kernels, 1 operator outside native code, products: {F32}",
         "",
-        "encoder/layer.0: 1 kernel",
+        "encoder/layer.0: 2 kernels",
         "  gemm        MatMul + Relu_1  2 x 3",
+        "  loops                        copy of tokens",
         "  kept in memory, because",
         "    nothing follows it: Add, MatMul",
-        "",
-        "model: 2 kernels",
-        "  loops       tokens  copy",
-        "  recurrent   Lstm_3  lstm of 64 units",
-        "  kept in memory, because",
-        "    pad writes memory: pad f32[2]",
-        "    it is an output: Conv_9",
         "",
         "encoder/layer.1: 2 kernels",
         "  loops       Slice                                                   slice",
         "  loops       norm/Op_0 + norm/Op_1 + norm/Op_2 + 2 more + norm/Op_5  add",
+        "",
+        "model: 1 kernel",
+        "  recurrent   Lstm_3  lstm of 64 units",
+        "  kept in memory, because",
+        "    pad writes memory: pad f32[2]",
+        "    it is an output: Conv_9",
         "",
         "not native",
         "  Unique               Unique_7  no native code",
@@ -72,7 +72,13 @@ def test_text() -> None:
 
 def test_in_brief_there_are_no_reasons() -> None:
     text = explanation(full(), refused=False)
-    assert "because" not in text and "Conv_9" not in text and "encoder/layer.0: 1 kernel" in text
+    assert "because" not in text and "Conv_9" not in text and "encoder/layer.0: 2 kernels" in text
+
+
+def test_of_many_values_the_first_are_named() -> None:
+    decisions = [Decision(f"add f32[2] of Add_{n}", "stored", "it is an output") for n in range(14)]
+    line = next(line for line in explanation(Report(decisions=decisions)).splitlines() if "output:" in line)
+    assert line.endswith("Add_2, 2 more") and line.count("Add_") == 12
 
 
 def test_products_of_several_kinds_say_theirs_each() -> None:
@@ -86,4 +92,6 @@ def test_small_and_8_bit_models_are_not_told_to_quantise() -> None:
     eight = [KernelNote("b", ("B",), "gemm", "2", "i8 by dots")]
     assert "quantize" not in explanation(Report(kernels=eight, counters={"weight_bytes": 1 << 30}))
     single = [KernelNote("b", ("B",), "gemm", "2", F32)]
+    assert "quantize" not in explanation(Report(kernels=eight + single, counters={"weight_bytes": 1 << 30}))
+    assert "quantize" in explanation(Report(kernels=single, counters={"weight_bytes": 1 << 30}))
     assert "quantize" not in explanation(Report(kernels=single, counters={"weight_bytes": 1000}))
