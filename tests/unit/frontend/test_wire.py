@@ -141,3 +141,14 @@ def test_a_model_is_the_same_graph_either_way() -> None:
     for source in (whole, light):
         (constant,) = [v for v in frontend.load(source).graph.order() if v.is_const]
         np.testing.assert_array_equal(constant.data, weights)
+
+
+@pytest.mark.parametrize("second", ["float_data", "int32_data", "string_data", "int64_data", "double_data"])
+def test_a_tensor_with_contents_in_two_fields_is_left_to_protobuf(second: str) -> None:
+    tensor = numpy_helper.from_array(np.ones(LARGE_BYTES, np.float32), "w")
+    other = [b"x"] if second == "string_data" else [1]
+    model = tree(short=[1])
+    model.graph.initializer.append(tensor)
+    assert len(extract(model.SerializeToString()).taken) == 1
+    getattr(model.graph.initializer[0], second).extend(other)
+    assert not extract(model.SerializeToString()).taken

@@ -137,3 +137,13 @@ def test_numbers_take_the_type_of_the_tensor() -> None:
     assert map_("add", placeholder("i", dt.I8, (2,)), 1).dtype is dt.I8
     assert values.as_value(1, x()).dtype is dt.F32
     assert map_("lt", x(), 0).dtype is dt.BOOL
+
+
+def test_sizes_are_taken_to_be_possible_and_those_of_windows_to_have_a_window() -> None:
+    size = N - 5
+    with dims.assuming({}):
+        x(4).reshape((1, 1, 4)).broadcast((size, 1, 4))
+        assert dims.lower_bound(size) == 0
+    with dims.assuming({}):
+        values.make("conv", (x(1, 1, 4), x(1, 1, 1)), {}, dt.F32, (1, 1, size))
+        assert dims.lower_bound(size) == 1
