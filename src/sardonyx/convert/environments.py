@@ -11,20 +11,19 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sardonyx.base.growth import bytes_below, run_growing
 from sardonyx.base.knobs import cache_folder
 from sardonyx.base.progress import Progress
 from sardonyx.convert.framework import ConvertError
 
 LOCKS = Path(__file__).with_name("locks")
 WHOLE = "environment.json"
-POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def built() -> list[tuple[str, Path, int]]:
     """Name, folder and bytes of every environment there is, stale and broken ones included."""
     root = _root()
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
-    return [(folder.name.rpartition("-")[0], folder, _bytes_below(folder)) for folder in folders]
+    return [(folder.name.rpartition("-")[0], folder, bytes_below(folder)) for folder in folders]
 
 
 def remove(name: str) -> int:
@@ -177,32 +176,9 @@ def _run(command: list[str], wanted: Lock, bar: Progress) -> None:
     log = wanted.folder.with_suffix(".log")
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     with log.open("w+", encoding="utf-8", errors="replace") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
-        try:
-            while True:
-                try:
-                    code = process.wait(POLL_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    bar.update(_bytes_below(wanted.folder))
-        finally:
-            process.kill()
-            process.wait()
-        file.seek(0)
-        tail = "\n    ".join(line.rstrip() for line in file.read().strip().splitlines()[-6:])
+        code, said = run_growing(command, wanted.folder, file, environment, bar.update)
     if code:
         raise ConvertError(
             f"the environment {wanted.name} could not be built ({Path(command[0]).name} ended with {code}); "
-            f"is the network up, is the disk full? {log} has all of it:\n    {tail}"
+            f"is the network up, is the disk full? {log} has all of it:\n    {said}"
         )
-
-
-def _bytes_below(folder: Path) -> int:
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += (Path(parent) / name).lstat().st_size
-            except FileNotFoundError:
-                continue
-    return total

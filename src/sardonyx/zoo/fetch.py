@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -18,12 +17,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+from sardonyx.base.growth import run_growing
 from sardonyx.base.progress import Progress
 from sardonyx.zoo.catalog import Item, Package, catalog, model, zoo_directory
 from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.download import sha256 as _sha256
 
-POLL_SECONDS = 0.2
 BLOCK_BYTES = 1 << 20
 
 # The same archive, hence the same bytes, on every machine: nothing in it is executed.
@@ -145,36 +144,14 @@ def _run(command: list[str], package: Package, scratch: Path, quiet: bool) -> No
     """Run a downloader; its progress is the growth of the folder it writes to."""
     label = f"fetch {package.name} {package.version}"
     environment = {**os.environ, "TMPDIR": str(scratch)}
-    with (scratch / "log").open("w+", encoding="utf-8", errors="replace") as log:
-        with Progress(label, package.size, "B", quiet=quiet) as bar:
-            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
-            try:
-                while True:
-                    try:
-                        code = process.wait(POLL_SECONDS)
-                        break
-                    except subprocess.TimeoutExpired:
-                        bar.update(_bytes_below(scratch))
-            finally:
-                process.kill()
-        if code:
-            log.seek(0)
-            tail = "\n    ".join(line.rstrip() for line in log.read().strip().splitlines()[-6:])
-            raise FetchError(
-                f"{package.name} {package.version} could not be downloaded "
-                f"({Path(command[0]).name} ended with {code}); is the network up?\n    {tail}"
-            )
-
-
-def _bytes_below(folder: Path) -> int:
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += (Path(parent) / name).stat().st_size
-            except FileNotFoundError:
-                continue
-    return total
+    bar = Progress(label, package.size, "B", quiet=quiet)
+    with (scratch / "log").open("w+", encoding="utf-8", errors="replace") as log, bar:
+        code, said = run_growing(command, scratch, log, environment, bar.update)
+    if code:
+        raise FetchError(
+            f"{package.name} {package.version} could not be downloaded "
+            f"({Path(command[0]).name} ended with {code}); is the network up?\n    {said}"
+        )
 
 
 def unpack(archive: Path, members: set[str], scratch: Path) -> dict[str, Path]:
