@@ -10,7 +10,8 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.convolution.call import conv_call
-from sardonyx.kernels.library import Text, blockwise, contraction, matrices, winograd
+from sardonyx.kernels.convolution.grouped import few_channels
+from sardonyx.kernels.library import Text, blockwise, contraction, grouped, matrices, winograd
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
 from sardonyx.kernels.product.call import blockwise_call, dot_call
@@ -59,5 +60,7 @@ def contract_call(
         kernels = winograd(outputs)
     else:
         call, modules = conv_call(group, places, goal, emissions)
+        few = few_channels(group.anchor, places[group.anchor.args[0].id], goal)
+        kernels = grouped(few) if few else {}
     kernels = {**kernels, **contraction(goal.tile(call.symbol.rpartition("_")[2]))}
     return call, {**kernels, **{name: partial(str, ir) for name, ir in modules.items()}}

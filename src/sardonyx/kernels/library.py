@@ -12,6 +12,7 @@ from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile, RegisterTile
 
 if TYPE_CHECKING:
+    from sardonyx.kernels.convolution.grouped import Few
     from sardonyx.llvm.vec import Module
 
 T = TypeVar("T")
@@ -61,6 +62,19 @@ def winograd_ir(outputs: int, goal: Goal) -> str:
     from sardonyx.kernels.winograd.driver import define_winograd
 
     return _beside(define_winograd, f"winograd{outputs}", goal, outputs)
+
+
+def grouped(few: Few) -> Mapping[str, Shared]:
+    """The module with `sdx_conv_{few.name}_f32`, which needs those of `contraction`, by name."""
+    return {few.name: Shared(partial(grouped_ir, few))}
+
+
+@cache
+def grouped_ir(few: Few, goal: Goal) -> str:
+    """The text of `grouped`."""
+    from sardonyx.kernels.convolution.grouped import define_grouped
+
+    return _beside(define_grouped, few.name, goal, few)
 
 
 def blockwise(bits: int) -> Mapping[str, Shared]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import replace
+from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
@@ -16,6 +17,7 @@ from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.contraction import Contraction
 from sardonyx.kernels.convolution import pack as layouts
 from sardonyx.kernels.convolution.end import end_words
+from sardonyx.kernels.convolution.grouped import few_channels
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
@@ -36,8 +38,10 @@ def conv_call(
     operand = BY_LEFT[x.dtype]
     kernel = lower(group, places)[0]
     words, x_at = _input_words(anchor, places[x.id], kernel)
+    few = few_channels(anchor, places[x.id], goal)
     kernel, (x_at,) = _flatten(kernel, x_at, anchor)
-    kernel = _along_the_longer(kernel, goal.tile(operand).rows)
+    if few is None:
+        kernel = _along_the_longer(kernel, goal.tile(operand).rows)
     blocked_out = anchor.prim == "conv_blocked"
     if blocked_out:
         sample, block, line, pixel, lane = kernel.outer
@@ -51,17 +55,20 @@ def conv_call(
         Conv.X_PIXEL: x_at.factor(pixel),
     }
     words |= {Conv.PLAIN: int(not blocked_out), Conv.L2_BYTES: goal.target.l2_bytes}
-    if laid_out:
+    start: Dim = 0
+    if few is not None:
+        weights = packed(w, ("grouped", goal), lambda data: layouts.pack_grouped_weights(data, goal))
+    elif laid_out:
         place = places[laid_out[0].id]
         assert place.strides == (1,)
         weights, start = place.storage, place.offset
     else:
-        weights, start = _pack(w, anchor, goal, blocked_in=x.rank == 5), 0
+        weights = _pack(w, anchor, goal, blocked_in=x.rank == 5)
     words[Conv.W] = Address(weights, start)
     axes = (sample, block, line, pixel, lane)
     end = end_words(kernel, anchor.dtype, Conv, axes, emissions)
     call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
-        f"sdx_conv_{operand}",
+        f"sdx_conv_{few.name}_{operand}" if few else f"sdx_conv_{operand}",
         "conv",
         work=anchor.size * dims.product(w.shape[1:]) * 2,
         scratch_bytes=convolution_bytes(),

@@ -35,6 +35,15 @@ def pack_plain_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
     return pack_b(_whole_blocks(steps, goal.target.channel_block), goal)
 
 
+def pack_grouped_weights(w: np.ndarray, goal: Goal) -> np.ndarray:
+    """Lay out w[OC, OC / group, R, C] as [block][R][channel of the group][C][lane], missing lanes zero."""
+    block = goal.target.channel_block
+    outputs, channels, rows, columns = w.shape
+    whole = np.pad(w, ((0, -outputs % block), (0, 0), (0, 0), (0, 0)))
+    by_block = whole.reshape(-1, block, channels, rows, columns)
+    return np.ascontiguousarray(by_block.transpose(0, 3, 2, 4, 1))
+
+
 def _whole_steps(part: np.ndarray, depth: int) -> np.ndarray:
     return np.pad(part, ((0, 0), (0, -part.shape[1] % depth), (0, 0)))
 
