@@ -57,6 +57,7 @@ class _Walk:
         self.contiguous: set[int] = set()
         self.stored: dict[int, Value] = {}
         self.anchor: dict[int, Value] = {}
+        self.promised: set[int] = set()
         self.reduced: dict[int, tuple[int, ...]] = {}
         self.extents: dict[int, tuple[Dim, ...]] = {}
         self.inlined: dict[int, set[int]] = {}
@@ -114,6 +115,18 @@ class _Walk:
             return self.why_not_anchor(value, owners)
         if value.kind == "reduce":
             return self.why_not_reduce(value, owners)
+        return self.why_points(value, owners)
+
+    def why_points(self, value: Value, owners: dict[int, Value]) -> str | None:
+        """Points of a product that cannot follow it inside their reader are stored in place of its sums."""
+        product = _rounded_product(value)
+        if product is None or len(owners) != 1:
+            return None
+        owner = next(iter(owners.values()))
+        taken = owner.id in self.anchor or owner.id in self.promised or owner.id in self.reduced
+        if taken or may_anchor(product, owner, aligned=self.aligned.get(value.id, False)):
+            return "points take less memory than the sums they are made of"
+        self.promised.add(owner.id)
         return None
 
     def is_cheap(self, value: Value) -> bool:
@@ -260,6 +273,18 @@ class _Walk:
         if value.prim in ("pad", "concat"):
             return number == 0 or value.prim == "concat"
         return value.prim in ("scatter_elements", "scatter_nd")
+
+
+def _rounded_product(value: Value) -> Value | None:
+    """The product that a cast to 8 bits rounds, element by element."""
+    if value.prim != "cast" or not value.dtype.is_int or value.dtype.bits != 8:
+        return None
+    while value.kind == "map":
+        below = [a for a in value.args if not a.is_const and a.shape == value.shape]
+        if len(below) != 1:
+            return None
+        value = below[0]
+    return value if value.kind == "contract" else None
 
 
 def _whole(value: Value) -> Place:

@@ -12,6 +12,7 @@ from sardonyx.passes.blocking import blocking
 from sardonyx.passes.decompose import decompose
 from sardonyx.passes.dequantised import dequantised
 from sardonyx.passes.integer_products import integer_products
+from sardonyx.passes.requantised import requantised
 from sardonyx.passes.texts import texts
 from sardonyx.passes.transposed import transposed
 from sardonyx.passes.widen import widen
@@ -20,6 +21,6 @@ Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
     *(texts, dequantised, widen, integer_products),
-    *(algebra, transposed, blocking, decompose),
+    *(algebra, requantised, transposed, blocking, decompose),
 )
 """Every pass, in the order it runs."""

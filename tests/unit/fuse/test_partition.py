@@ -10,6 +10,8 @@ from onnx.reference import ReferenceEvaluator
 
 import sardonyx
 from sardonyx import passes
+from sardonyx.base import dtype as dt
+from sardonyx.base.policy import Goal
 from sardonyx.fuse.partition import partition
 from sardonyx.fuse.text import text
 from sardonyx.ir.graph import Graph
@@ -17,14 +19,15 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.value import Value
 from sardonyx.kernels.families import NATIVE
+from sardonyx.targets.x86_64 import isa
 from tests.conftest import Golden
 from tests.tolerance import assert_close
 from tests.unit.passes.graphs import GOAL, parse
 
 
-def simplify(graph: Graph) -> Graph:
+def simplify(graph: Graph, goal: Goal = GOAL) -> Graph:
     for run_pass in passes.PIPELINE:
-        graph = run_pass(graph, GOAL)
+        graph = run_pass(graph, goal)
     return graph
 
 
@@ -199,3 +202,49 @@ def inside(group: Group) -> list[Value]:
             found.append(value)
             stack += value.args
     return found
+
+
+SCALES = {
+    "sx": np.array(0.02, np.float32),
+    "zx": np.array(3, np.uint8),
+    "sw": np.array(0.01, np.float32),
+    "zw": np.array(0, np.int8),
+}
+LINEAR = (
+    "a = DequantizeLinear(x, sx, zx) v = DequantizeLinear(w, sw, zw) p = MatMul(a, v) "
+    "q = QuantizeLinear(p, sx, zx) d = DequantizeLinear(q, sx, zx) "
+)
+
+
+@pytest.mark.parametrize(
+    ("end", "stored"),
+    [
+        ("r = Reshape(d, sizes) t = Transpose <perm = [1, 0, 2]> (r) y = Exp(t)", True),
+        ("y = LayerNormalization(d, s, b)", True),
+        ("y = Relu(d)", False),
+    ],
+    ids=["view", "norm", "map"],
+)
+def test_points_that_cannot_follow_their_product_are_stored_as_points(end: str, stored: bool) -> None:
+    ones = {"s": np.ones(32, np.float32), "b": np.zeros(32, np.float32), "sizes": np.array([-1, 4, 8])}
+    shape = "[4,N,8]" if "Transpose" in end else "[N,32]"
+    body = f"g (uint8[N,64] x) => (float{shape} y) {{ {LINEAR} {end} }}"
+    w = np.arange(64 * 32, dtype=np.int64).reshape(64, 32).astype(np.int8)
+    graph = simplify(parse(body, w=w, **SCALES, **ones), Goal(isa.with_features(isa.V3, ["avxvnni"])))
+    found = [group for group in partition(graph, NATIVE).groups if group.kind == "contract"]
+    assert (found[0].root.dtype is dt.U8) is stored
+
+
+def test_of_two_products_that_are_added_one_is_stored_as_points() -> None:
+    body = (
+        "g (uint8[N,64] x) => (uint8[N,32] y) { a = DequantizeLinear(x, sx, zx) "
+        "v = DequantizeLinear(w, sw, zw) u = DequantizeLinear(w2, sw, zw) p = MatMul(a, v) o = MatMul(a, u) "
+        "q = QuantizeLinear(p, sx, zx) d = DequantizeLinear(q, sx, zx) "
+        "r = QuantizeLinear(o, sx, zx) e = DequantizeLinear(r, sx, zx) s = Add(d, e) "
+        "y = QuantizeLinear(s, sx, zx) }"
+    )
+    w = np.arange(64 * 32, dtype=np.int64).reshape(64, 32).astype(np.int8)
+    graph = parse(body, w=w, w2=w[::-1].copy(), **SCALES)
+    graph = simplify(graph, Goal(isa.with_features(isa.V3, ["avxvnni"])))
+    roots = [group.root.dtype for group in partition(graph, NATIVE).groups if group.kind == "contract"]
+    assert roots == [dt.U8, dt.U8]

@@ -1,0 +1,65 @@
+"""Real numbers on their way from one scale to the next: what they are divided by joins their factors.
+
+round((f(n) * s + b) / c) = round(f(n) * (s / c) + b / c): a product less, and no quotient, which takes
+several times as long. What is rounded moves by the roundings of its factors, so `strict` is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sardonyx.base.policy import Goal
+from sardonyx.ir.graph import Graph, rebuild
+from sardonyx.ir.value import Value, map_
+
+_LEAST, _MOST = 1e-30, 1e30
+"""Factors between these stay normal numbers when they are multiplied with each other."""
+
+
+def requantised(graph: Graph, goal: Goal) -> Graph:
+    """Quotients that are rounded, of products with constants, as such products."""
+    if goal.policy.fixed_order:
+        return graph
+    counts = {value_id: len(users) for value_id, users in graph.uses().items()}
+    for _, value in graph.outputs:
+        counts[value.id] = counts.get(value.id, 0) + 1
+    origin: dict[int, int] = {}
+
+    def is_alone(value: Value) -> bool:
+        return counts.get(origin.get(value.id, value.id), 0) == 1
+
+    def change(value: Value, args: tuple[Value, ...]) -> Value:
+        changed = rebuild(value, args)
+        if changed.prim == "round" and changed.args[0].prim == "div" and is_alone(changed.args[0]):
+            x, c = changed.args[0].args
+            scaled = _times(x, 1.0 / c, is_alone) if _is_factor(c) else None
+            changed = changed if scaled is None else scaled.unary("round")
+        origin.setdefault(changed.id, value.id)
+        return changed
+
+    return graph.map(change)
+
+
+def _is_factor(c: Value) -> bool:
+    """Whether this is a constant of numbers above zero that are neither very small nor very large."""
+    if not c.is_numeric_const or c.data is None or not c.dtype.is_float:
+        return False
+    return bool(np.all((c.data > _LEAST) & (c.data < _MOST)))
+
+
+def _times(value: Value, k: Value, is_alone: Callable[[Value], bool]) -> Value | None:
+    """value * k where a factor of each term takes k in; None if one has none."""
+    if value.is_numeric_const:
+        return map_("mul", value, k)
+    if not is_alone(value):
+        return None
+    match value.prim:
+        case "mul":
+            varying, factor = value.args if value.args[1].is_numeric_const else value.args[::-1]
+            return map_("mul", varying, map_("mul", factor, k)) if _is_factor(factor) else None
+        case "add" | "max" | "min":
+            a, b = (_times(x, k, is_alone) for x in value.args)
+            return None if a is None or b is None else map_(value.prim, a, b)
+    return None
