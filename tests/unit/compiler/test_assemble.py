@@ -168,6 +168,15 @@ def test_a_size_that_is_content_begins_a_segment() -> None:
     assert [row[2] for row in first.after] == [name] and second.after == ()
 
 
+def test_a_program_knows_its_storages_and_where_its_results_are() -> None:
+    _, fusion = doubled()
+    assembler = Assembler(fusion, ["N"])
+    (result,) = assembler.results()
+    assembler.close()
+    assert [(spec.kind, spec.number) for spec in assembler.specs()] == [("output", 0)]
+    assert (result.storage, result.dtype, result.host) == (0, "f32", -1)
+
+
 def test_results_of_python_are_seen_by_number() -> None:
     graph = parse("g (string[N] s) => (string[N] y) { y = StringConcat(s, s) }")
     fusion = partition(graph, NATIVE)
