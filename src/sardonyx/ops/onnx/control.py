@@ -162,7 +162,7 @@ def _formal(kind: Kind, name: str) -> Value:
 
 
 def _settle(
-    branch: SubGraph | Turns,
+    branch: SubGraph | LoopBody,
     before: Sequence[Value],
     carried: Sequence[Value],
     after: Sequence[Value],
@@ -218,7 +218,7 @@ def _row(kind: Kind) -> tuple[DType, tuple[Dim, ...]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class LoopBody:
     """The body of a Loop, its iterations counted from `first` on.
 
     A body may declare its counter and its condition as scalars or as [1].
@@ -262,10 +262,12 @@ def loop(
     """Repeat the body at most `m` times, while its condition holds."""
     m = None if m is None else _single(m, dt.I64, "the trip count")
     cond = None if cond is None else _single(cond, dt.BOOL, "the condition")
-    return repeat(m, cond, initial, Turns(body))
+    return repeat(m, cond, initial, LoopBody(body))
 
 
-def repeat(m: Value | None, cond: Value | None, initial: Sequence[Value], body: Turns) -> tuple[Value, ...]:
+def repeat(
+    m: Value | None, cond: Value | None, initial: Sequence[Value], body: LoopBody
+) -> tuple[Value, ...]:
     """Loop over a counted body: the last carried values, then the stacked results of all iterations."""
     if known_truth(cond) is False:
         trips: Dim | None = 0
@@ -313,7 +315,7 @@ def repeat(m: Value | None, cond: Value | None, initial: Sequence[Value], body: 
 
 
 def _unrolled(
-    body: Turns, trips: Dim, state: Sequence[Value], refusal: UnsupportedOp | None = None
+    body: LoopBody, trips: Dim, state: Sequence[Value], refusal: UnsupportedOp | None = None
 ) -> tuple[Value, ...]:
     """So many iterations in place. Raises the `refusal`, if any, where the condition is not known to hold."""
     carried = list(state)
@@ -328,7 +330,7 @@ def _unrolled(
 
 
 def _peeled(
-    m: Value | None, cond: Value | None, trips: Dim | None, initial: Sequence[Value], body: Turns
+    m: Value | None, cond: Value | None, trips: Dim | None, initial: Sequence[Value], body: LoopBody
 ) -> tuple[Value, ...]:
     """A Loop whose first iteration changes the rank of what it carries: that one in place, then the rest."""
     count, why = len(initial), "because the loop changes the rank of a carried value,"
