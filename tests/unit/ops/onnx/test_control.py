@@ -12,7 +12,7 @@ from sardonyx.errors import NeedsContent, ShapeError
 from sardonyx.frontend import load
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.ops.onnx import control
-from sardonyx.ops.onnx.control import Kind, RankChangeError, Turns, known_truth
+from sardonyx.ops.onnx.control import Kind, LoopBody, RankChangeError, known_truth
 from tests.unit.frontend.models import outputs, parsed, shapes
 from tests.unit.ops.formulas import computed
 from tests.unit.ops.microsoft.search.bodies import nested
@@ -278,27 +278,27 @@ COUNTED = """g (int64 i, bool c, float[?] s) => (bool d, float[?] t) {
     f = Cast<to = 1>(i) t = Add(s, f) d = Identity(c) }"""
 
 
-def test_turns_are_counted_from_where_they_begin() -> None:
+def test_iterations_are_counted_from_where_they_begin() -> None:
     body = nested(COUNTED)
     s, true = const(np.float32([1, 2])), const(np.array(True))
     number = const(np.array(4))
     for first in (0, 3):
-        turns = Turns(body, first)
-        assert (turns.inputs, turns.outputs) == (body.inputs, body.outputs)
-        assert computed(turns.inline(number, true, s)[1])[0].tolist() == [5 + first, 6 + first]
+        counted = LoopBody(body, first)
+        assert (counted.inputs, counted.outputs) == (body.inputs, body.outputs)
+        assert computed(counted.inline(number, true, s)[1])[0].tolist() == [5 + first, 6 + first]
 
 
 @pytest.mark.parametrize(("trips", "conditions"), [(0, True), (5, True), (5, False)])
 def test_a_counted_loop_over_constants(trips: int, conditions: bool) -> None:
     s, count = const(np.float32([1, 2])), const(np.array(trips))
-    found = control.repeat(count, const(np.array(conditions)), [s], Turns(nested(COUNTED)))
+    found = control.repeat(count, const(np.array(conditions)), [s], LoopBody(nested(COUNTED)))
     done = sum(range(trips)) if conditions else 0
     assert computed(found[0])[0].tolist() == [1 + done, 2 + done]
 
 
 def test_a_loop_without_an_end_is_refused() -> None:
     with pytest.raises(control.UnsupportedOp, match="a Loop without a trip count or an end"):
-        control.repeat(None, None, [const(np.float32([1, 2]))], Turns(nested(COUNTED)))
+        control.repeat(None, None, [const(np.float32([1, 2]))], LoopBody(nested(COUNTED)))
 
 
 @pytest.mark.parametrize("cond", [np.array([True, False]), np.array(1)])

@@ -13,7 +13,7 @@ from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, concat, dim_value, iota, scalar
 from sardonyx.ops.microsoft.search.decoder import Decoder, Now, Search
 from sardonyx.ops.microsoft.search.scores import State, repeated
-from sardonyx.ops.onnx.control import Turns, repeat
+from sardonyx.ops.onnx.control import LoopBody, repeat
 from sardonyx.ops.subgraph import Around, Inline, SubGraph
 
 Choice: TypeAlias = tuple[Value, Value | None, dict[str, Value], Value, tuple[Value, ...]]
@@ -76,8 +76,8 @@ def generated(
 
     names = ("iteration", "condition", *state)
     results = ("goes on", *state, *(f"kept {n}" for n in range(len(kept))))
-    turns = Turns(Around(body, names, results, step))
-    found = repeat(dim_value(rest - 1, dt.I64), going.reshape(()), list(state.values()), turns)
+    counted = LoopBody(Around(body, names, results, step))
+    found = repeat(dim_value(rest - 1, dt.I64), going.reshape(()), list(state.values()), counted)
     stacks = zip(kept, found[len(state) :], strict=True)
     whole = tuple(concat([first.reshape((1, *first.shape)), more], 0) for first, more in stacks)
     return dict(zip(state, found, strict=False)), whole
