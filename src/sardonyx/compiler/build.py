@@ -18,7 +18,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
-from sardonyx.kernels.library import Shared, Text, contraction, matrices, winograd
+from sardonyx.kernels.library import Shared, Text, attention, contraction, matrices, winograd
 from sardonyx.object import executor, shipped
 from sardonyx.object.link import link
 from sardonyx.runtime import cores
@@ -32,7 +32,7 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
     """All modules that models share on CPUs of a level, by name."""
     kernels = {name: text for tile in level.tiles for name, text in contraction(tile).items()}
     kernels |= {name: text for tile in level.matrices for name, text in matrices(tile).items()}
-    return {**kernels, **winograd(2), **winograd(4), _EXECUTOR[0]: _EXECUTOR[1]}
+    return {**kernels, **winograd(2), **winograd(4), **attention(), _EXECUTOR[0]: _EXECUTOR[1]}
 
 
 @dataclass(slots=True)

@@ -123,10 +123,13 @@ class _KernelEmitter(TileEmitter):
             for axis in statement.axes:
                 self.declare(None, axis.extent)
         for axis in self.kernel.outer:
-            if self.kernel.form == "loops" or (
-                self.kernel.form == "product" and axis in self.kernel.outer[1:-2]
-            ):
+            if self.kernel.form == "loops" or axis in self._flat_axes()[1:]:
                 self._declare_extent(axis)
+
+    def _flat_axes(self) -> tuple[Axis, ...]:
+        """The outer axes that come as one flat number."""
+        own = {"product": 2, "rows": 1}.get(self.kernel.form)
+        return self.kernel.outer[:-own] if own else ()
 
     def _declare_extent(self, axis: Axis) -> None:
         """Make the extent of an outer axis available: in a word, unless lanes run along few points of it."""
@@ -192,15 +195,20 @@ class _KernelEmitter(TileEmitter):
 
     def _write_tile(self) -> None:
         _, pitch, _, coords, rows, cols = self.f.params
-        row, column = self.kernel.outer[-2:]
+        whole = self.kernel.form == "rows"
+        axes = (*self.kernel.outer, *self.kernel.body[-1].axes) if whole else self.kernel.outer
+        row, column = axes[-2:]
         self.tile_strides = (row, column, pitch)
         self.open_accesses(self.kernel.body)
-        for axis, origin in zip(self.kernel.outer, self._origins(coords), strict=True):
+        for axis, origin in zip(axes, self._origins(coords), strict=True):
             self.enter(axis, origin, tile=False)
         with self.f.loop(int_(0), rows) as loop, self.scope():
             self.enter(row, loop.index, keep=True)
             self.hoist(self.kernel.body, {column})
-            self.vector_loop(column, int_(0), cols, lambda: self.statements(self.kernel.body))
+            if whole:
+                self.statements(self.kernel.body)
+            else:
+                self.vector_loop(column, int_(0), cols, lambda: self.statements(self.kernel.body))
 
     def _origins(self, coords: V) -> list[V]:
         """The origin of the tile along each outer axis."""
@@ -208,7 +216,7 @@ class _KernelEmitter(TileEmitter):
         if self.kernel.form == "tile":
             return [self.f.word(coords, number) for number in range(len(outer))]
         flat, tail = self.f.word(coords, 0), [self.f.word(coords, 1), self.f.word(coords, 2)]
-        lead = outer[:-2]
+        lead = self._flat_axes()
         if len(lead) == 2:
             extent = self.extent(lead[1])
             return [self.f.binary("udiv", flat, extent), self.f.binary("urem", flat, extent), *tail]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sardonyx.base.dim import Dim
 from sardonyx.base.report import Decision
+from sardonyx.fuse.attention import with_attention
 from sardonyx.fuse.legal import (
     aligned_map,
     can_fail,
@@ -334,6 +335,7 @@ def partition(graph: Graph, native: frozenset[str] = frozenset(), given: BodyPla
     for value in walk.order:
         if value.id in walk.stored:
             groups.extend(_groups_of(walk, value, places))
+    groups = with_attention(graph, groups, places)
     for root, place in copies:
         groups.append(Group("loops", root, place))
     return Fusion(graph, _hosts_outside(graph, groups), places, outputs, tuple(walk.decisions))

@@ -34,7 +34,9 @@ def run(fusion: Fusion, feeds: Sequence[Any]) -> list[Any]:
 
 def run_group(group: Group, memory: Memory) -> None:
     """Compute the values of one group and store its root."""
-    if group.kind != "concat":
+    for part in group.parts:
+        run_group(part, memory)
+    if group.kind != "concat" and not group.parts:
         _Group(group, memory).run()
 
 

@@ -35,7 +35,8 @@ class _Printer:
             self.names.setdefault(value.id, literal or f"v{len(self.names)}")
 
     def group(self, number: int, group: Group) -> list[str]:
-        inside = {*group.inlined, group.root.id} | ({group.anchor.id} if group.anchor else set())
+        inside = {n for part in group.parts or (group,) for n in (*part.inlined, part.root.id)}
+        inside |= {part.anchor.id for part in group.parts or (group,) if part.anchor}
         reduced = f" over axes {list(group.reduced)}" if group.reduced else ""
         head = f"g{number}: {group.kind} {group.root.prim}{reduced} -> {self.place(group.place)}"
         values = [v for v in self.order if v.id in inside and v.data is None]

@@ -11,7 +11,7 @@ from sardonyx.ir.graph import Graph
 from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
 
-GroupKind: TypeAlias = Literal["loops", "contract", "opaque", "host", "padding", "concat"]
+GroupKind: TypeAlias = Literal["loops", "contract", "opaque", "host", "padding", "concat", "attention"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,8 +20,9 @@ class Group:
 
     `kind`: "loops" (maps, views and reductions over `reduced` axes of one shape), "contract" (`anchor` with
     an epilogue), "opaque" (an algorithm of its own), "host" (runs in Python), "padding" (what a pad adds
-    around its operand), "concat" (no work: its parts are stored in place). `results` are the places of the
-    results of a many-result root, None where unused.
+    around its operand), "concat" (no work: its parts are stored in place), "attention" (three groups in one,
+    `parts`: scores, the shares that softmax makes of them, and their product with values; only the last is
+    stored). `results` are the places of the results of a many-result root, None where unused.
     """
 
     kind: GroupKind
@@ -31,6 +32,7 @@ class Group:
     anchor: Value | None = None
     reduced: tuple[int, ...] = ()
     results: tuple[Place | None, ...] = ()
+    parts: tuple[Group, ...] = ()
 
     @property
     def name(self) -> str:

@@ -165,3 +165,41 @@ class Winograd(IntEnum):
     POINT_PITCH = 29
     L2_BYTES = 30
     EPILOGUE_WORDS = 31
+
+
+class Attention(IntEnum):
+    """The argument words of `sdx_attention_f32`; strides are in elements.
+
+    Y[b0, b1, m, e] = sum over t of P[m, t] * V[b0, b1, t, e], where ROWS makes P, in place and whole rows at
+    a time, of sum over d of Q[b0, b1, m, d] * K[b0, b1, d, t]. ROWS is called as an epilogue is, with its own
+    words from EPILOGUE_WORDS on and coords = [b0 * BATCH1 + b1, m, 0]. E is contiguous in Y.
+    """
+
+    Q = 0
+    K = 1
+    V = 2
+    Y = 3
+    ROWS = 4
+    BATCH0 = 5
+    BATCH1 = 6
+    Q_BATCH0 = 7
+    Q_BATCH1 = 8
+    K_BATCH0 = 9
+    K_BATCH1 = 10
+    V_BATCH0 = 11
+    V_BATCH1 = 12
+    Y_BATCH0 = 13
+    Y_BATCH1 = 14
+    M = 15
+    T = 16
+    D = 17
+    E = 18
+    Q_M = 19
+    Q_D = 20
+    K_D = 21
+    K_T = 22
+    V_T = 23
+    V_E = 24
+    Y_M = 25
+    L2_BYTES = 26
+    EPILOGUE_WORDS = 27

@@ -8,10 +8,11 @@ from functools import partial
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
+from sardonyx.kernels.attention.call import attention_call
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.convolution.call import conv_call
 from sardonyx.kernels.convolution.grouped import few_channels
-from sardonyx.kernels.library import Text, blockwise, contraction, grouped, matrices, winograd
+from sardonyx.kernels.library import Text, attention, blockwise, contraction, grouped, matrices, winograd
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
 from sardonyx.kernels.product.call import blockwise_call, dot_call
@@ -36,6 +37,10 @@ def native_calls(group: Group, places: Mapping[int, Place], goal: Goal, emission
             yield from opaque_calls(group, places, goal)
         case "contract":
             yield contract_call(group, places, goal, emissions)
+        case "attention":
+            call, modules = attention_call(group, places, goal, emissions)
+            own = {name: partial(str, ir) for name, ir in modules.items()}
+            yield call, {**attention(), **contraction(goal.tile("f32")), **own}
         case _:
             kernels = [lower_padding(group, places)] if group.kind == "padding" else lower(group, places)
             for call, ir in map(emissions.call, kernels):

@@ -77,6 +77,19 @@ def grouped_ir(few: Few, goal: Goal) -> str:
     return _beside(define_grouped, few.name, goal, few)
 
 
+def attention() -> Mapping[str, Shared]:
+    """The module with `sdx_attention_f32`, which needs those of `contraction`, by name."""
+    return {"attention": Shared(attention_ir)}
+
+
+@cache
+def attention_ir(goal: Goal) -> str:
+    """The text of `attention`."""
+    from sardonyx.kernels.attention.driver import define_attention
+
+    return _beside(lambda module, goal, _: define_attention(module, goal), "attention", goal, 0)
+
+
 def blockwise(bits: int) -> Mapping[str, Shared]:
     """The module with `sdx_gemm_blockwise{bits}_f32`, which needs those of `contraction`, by name."""
     return {f"blockwise {bits}": Shared(partial(blockwise_ir, bits))}

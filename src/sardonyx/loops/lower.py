@@ -44,6 +44,7 @@ class Lowering:
         self.body: list[Statement] = []
         self.inner: dict[int, Axis] = {}
         self.tile: Buffer | None = None
+        self.columns: tuple[Axis, ...] = ()
         self.memo: dict[tuple[int, Index], Expr] = {}
         self.origins: dict[str, None] = {}
 
@@ -65,7 +66,7 @@ class Lowering:
         if value is self.group.anchor:
             assert self.tile is not None
             self.origins.update(dict.fromkeys(value.origins))
-            row, column = (a for a in self.outer[-2:])
+            row, column = [*self.outer, *self.columns][-2:]
             return Load(self.tile, along(row) + along(column), value.dtype)
         inside = value.id in self.group.inlined or value is self.group.root
         if value.id in self.places and not inside:
@@ -274,6 +275,20 @@ def lower(group: Group, places: Mapping[int, Place]) -> list[Kernel]:
     low.body.append(Store(low.buffer(place.storage, "out"), address(place, index), inner, expr))
     low.outer = tuple(x for a, x in enumerate(low.outer) if a not in reduced)
     return [low.finish(group.name)]
+
+
+def lower_rows(scores: Group, shares: Group, places: Mapping[int, Place]) -> Kernel:
+    """What `shares` makes of whole rows of the product of `scores`, in place."""
+    inlined = scores.inlined | shares.inlined | {scores.root.id}
+    root = shares.root
+    low = Lowering(Group("loops", root, None, inlined, scores.anchor, shares.reduced), places)
+    low.open(root.shape[:-1])
+    column = low.inner[root.rank - 1] = Axis(f"i{root.rank - 1}", root.shape[-1])
+    low.tile, low.columns = Buffer("tile", root.dtype, "tile"), (column,)
+    index = (*map(along, low.outer), along(column))
+    expr = low.expr(root, index)
+    low.body.append(Store(low.tile, index[-2] + index[-1], (column,), expr))
+    return low.finish(shares.name, "rows")
 
 
 def _scatter(group: Group, places: Mapping[int, Place]) -> list[Kernel]:

@@ -68,7 +68,7 @@ def along(axis: Axis) -> Affine:
 
 
 Role: TypeAlias = typing.Literal["in", "out", "tile", "scratch"]
-Form: TypeAlias = typing.Literal["loops", "tile", "product"]
+Form: TypeAlias = typing.Literal["loops", "tile", "product", "rows"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,6 +212,8 @@ class Kernel:
     `form` "loops": a kernel of its own, outer axes split over threads. "tile": the epilogue of a
     contraction, called for a block of the last two outer axes (row, column); the block is the buffer
     whose role is "tile". "product": the same, but the axes before row and column come as one flat number.
+    "rows": computes whole rows of a product in place: called for a block of the last outer axis (row), whose
+    columns are the axis of its statements; the axes before come as one flat number.
 
     `vector` is the axis that lanes run along. `cross` is the one along which some accesses are contiguous
     that lanes would have to gather: an outer axis, of which squares are transposed, or a short axis of the

@@ -14,6 +14,8 @@ from sardonyx.loops.stage import stage, with_reciprocals
 
 def schedule(kernel: Kernel, target: Target) -> Kernel:
     """The kernel with unit axes dropped, mergeable axes merged and the axes of its vectors chosen."""
+    if kernel.form == "rows":
+        return stage(with_reciprocals(replace(kernel, vector=kernel.body[-1].axes[0])), target.lanes)
     if kernel.form != "loops":
         return replace(kernel, vector=kernel.outer[-1])
     kernel = drop_unit_axes(kernel)

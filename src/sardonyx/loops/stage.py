@@ -50,7 +50,10 @@ def stage(kernel: Kernel, lanes: int) -> Kernel:
         found = _worth_keeping(kernel)
         if found is None:
             break
-        kernel = _keeping(kernel, *found, lanes)
+        kept = _keeping(kernel, *found, lanes)
+        if kept is None:
+            break
+        kernel = kept
     return kernel
 
 
@@ -74,15 +77,26 @@ def _worth_keeping(kernel: Kernel) -> tuple[Expr, int] | None:
     return best
 
 
-def _keeping(kernel: Kernel, expr: Expr, first: int, lanes: int) -> Kernel:
-    """The kernel that stores a value in the first group that needs it, and reads it back later."""
+def _keeping(kernel: Kernel, expr: Expr, first: int, lanes: int) -> Kernel | None:
+    """The kernel that stores a value in the first group that needs it, and reads it back later.
+
+    Rows of a product are overwritten by it; None if they are needed once more.
+    """
     groups = joined(kernel.body)
     axes = groups[first][0].axes
-    at_output = _row_of_output(kernel, expr, axes) if kernel.vector in axes else None
-    buffer, at = at_output or _row_of_scratch(expr, axes, kernel.vector, lanes)
+    if kernel.form == "rows":
+        last = kernel.body[-1]
+        assert isinstance(last, Store)
+        buffer, at = last.buffer, last.at
+    else:
+        at_output = _row_of_output(kernel, expr, axes) if kernel.vector in axes else None
+        buffer, at = at_output or _row_of_scratch(expr, axes, kernel.vector, lanes)
     kept = Load(buffer, at, expr.dtype)
     head = [*(s for g in groups[: first + 1] for s in g), Store(buffer, at, axes, expr)]
     tail = [_replaced(s, expr, kept) for g in groups[first + 1 :] for s in g]
+    read = {e for e in walk(e for s in tail for e in roots(s)) if isinstance(e, Load) and e.buffer is buffer}
+    if kernel.form == "rows" and (read != {kept} or expr.dtype is not buffer.dtype):
+        return None
     return replace(kernel, body=(*head, *tail))
 
 
@@ -159,7 +173,8 @@ def _with_children(expr: Expr, memo: dict[int, Expr]) -> Expr:
 def with_reciprocals(kernel: Kernel) -> Kernel:
     """Turn x / y into x * (1 / y) where y is one for a whole row and neither very small nor very large.
 
-    Such are square roots, and sums of exponentials: at least 1 if the largest exponent is subtracted first.
+    Such are square roots, and sums of exponentials: at least 1 if the largest exponent is subtracted first;
+    and in rows of scores, which are sums rounded more than that, the number that scales them.
     """
     sums = {
         s.result.name
@@ -171,7 +186,8 @@ def with_reciprocals(kernel: Kernel) -> Kernel:
     for expr in walk(e for s in kernel.body for e in roots(s)):
         if isinstance(expr, Apply) and expr.prim == "div" and expr.dtype in (dt.F32, dt.F64):
             x, y = expr.args
-            if not x.axes <= y.axes and _is_moderate(y, sums):
+            scales = kernel.form == "rows" and isinstance(y, Literal) and 1e-18 < abs(y.value) < 1e18
+            if not x.axes <= y.axes and (scales or _is_moderate(y, sums)):
                 inverse = Apply("div", (Literal(1.0, expr.dtype), change(y)), expr.dtype)
                 memo[id(expr)] = Apply("mul", (change(x), inverse), expr.dtype)
                 turned = True

@@ -65,7 +65,7 @@ def _check_reduce(statement: Reduce, where: str) -> None:
 def _check_store(statement: Store, inside: Collection[Axis], where: str) -> None:
     if stray := [a.name for a in statement.at.axes if a not in inside]:
         raise CompileError(f"{where}: the address changes with {', '.join(stray)}, which is not a loop")
-    if statement.buffer.role not in ("out", "scratch"):
+    if statement.buffer.role not in ("out", "scratch", "tile"):
         raise CompileError(f"{where}: stores into a buffer that is {statement.buffer.role}")
     if statement.reduction not in _UPDATES:
         raise CompileError(f"{where}: {statement.reduction} is not a way to update")

@@ -117,3 +117,35 @@ def test_a_root_with_a_bound_below_is_moderate(bound: float, turned: bool) -> No
         kernel, body=(*kernel.body[:2], replace(store, expr=Apply("div", (store.expr, least), dt.F64)))
     )
     assert (count(with_reciprocals(kernel), "mul") == 2) == turned
+
+
+def rows(expr: Expr, *body: Reduce) -> Kernel:
+    """A kernel that overwrites rows of a tile with an expression."""
+    at = Affine(0, ((ROW, 1), (COLUMN, 1)))
+    return Kernel("rows", (ROW,), (*body, Store(TILE, at, (COLUMN,), expr)), (), "rows", COLUMN)
+
+
+TILE = Buffer("tile", dt.F32, "tile")
+SCORE = Load(TILE, Affine(0, ((ROW, 1), (COLUMN, 1))), dt.F32)
+
+
+def test_rows_of_a_product_keep_their_exponentials_in_place() -> None:
+    exp = Apply("exp", (SCORE,), dt.F32)
+    total = Reduced("total", dt.F32, frozenset([ROW]))
+    kernel = rows(Apply("mul", (exp, total), dt.F32), Reduce(total, "sum", (COLUMN,), exp))
+    staged = stage(kernel, 16)
+    verify(staged)
+    kept = staged.body[1]
+    assert isinstance(kept, Store)
+    assert (kept.buffer, kept.expr) == (TILE, exp)
+    again = rows(Apply("add", (Apply("mul", (exp, total), dt.F32), SCORE), dt.F32), *kernel.body[:1])
+    assert stage(again, 16) is again, "the scores themselves are needed once more"
+
+
+def test_the_number_that_scales_rows_of_scores_is_inverted_once() -> None:
+    half = Apply("div", (SCORE, Literal(3.0, dt.F32)), dt.F32)
+    (store,) = with_reciprocals(rows(half)).body
+    assert isinstance(store.expr, Apply)
+    assert (store.expr.prim, store.expr.args[0]) == ("mul", SCORE)
+    plain = Kernel("map", (ROW, COLUMN), (Store(Buffer("y", dt.F32, "out"), AT, (), half),), ())
+    assert with_reciprocals(plain) is plain, "a division that a model asks for"

@@ -47,7 +47,7 @@ class ReferenceBackend:
 
     def make(self, fusion: Fusion, loaded: Loaded, job: Job) -> Interpreter:
         """The program in numpy; UnsupportedOp as `refuse` raises it."""
-        kernels = {group: lowered(group, fusion) for group in fusion.groups}
+        kernels = {part: lowered(part, fusion) for group in fusion.groups for part in group.parts or (group,)}
         for group in fusion.groups:
             origins = group.root.origins
             if group.kind == "host":
@@ -113,6 +113,10 @@ class Interpreter:
         return [_own(result) for result in memory.outputs()], times
 
     def _compute(self, group: Group, memory: Memory) -> None:
+        for part in group.parts:
+            self._compute(part, memory)
+        if group.parts:
+            return
         kernels = self.kernels[group]
         for kernel in kernels:
             run_kernel(kernel, {b: memory.storage(b.key) for b in kernel.buffers()}, memory.sizes)

@@ -1,0 +1,1 @@
+"""Attention: two products and what stands between them, rows at a time."""

@@ -1,0 +1,87 @@
+"""Scores, shares and what they mix -> one call of the attention kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sardonyx.base import dim as dims
+from sardonyx.base.policy import Goal
+from sardonyx.ir.group import Group
+from sardonyx.ir.place import Place
+from sardonyx.ir.value import Value
+from sardonyx.kernels import scratch
+from sardonyx.kernels.arguments import Attention
+from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
+from sardonyx.kernels.epilogue import epilogue_reads
+from sardonyx.kernels.loops import Emissions, flops
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.loops.lower import lower_rows
+
+
+def attention_call(
+    group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
+) -> tuple[NativeCall, Mapping[str, str]]:
+    """The call, and the IR modules it needs by name."""
+    scores, shares, mixed = group.parts
+    assert scores.anchor is not None
+    assert mixed.anchor is not None
+    (q, k), (_, v) = scores.anchor.args, mixed.anchor.args
+    kernel = lower_rows(scores, shares, places)
+    rows, ir = emissions.call(kernel)
+    shape = TileShape.of(goal, "f32")
+    target, total, depth, width = goal.target, k.shape[-1], q.shape[-1], v.shape[-1]
+    words: dict[int, Argument] = {
+        Attention.ROWS: Entry(rows.symbol),
+        Attention.M: q.shape[-2],
+        Attention.T: total,
+        Attention.D: depth,
+        Attention.E: width,
+        Attention.L2_BYTES: target.l2_bytes,
+    }
+    lead = (*(1,) * (4 - group.root.rank), *group.root.shape[:-2])
+    words |= {Attention.BATCH0 + n: size for n, size in enumerate(lead)}
+    words |= _operand(Attention.Q, q, places, (Attention.Q_M, Attention.Q_D), lead)
+    words |= _operand(Attention.K, k, places, (Attention.K_D, Attention.K_T), lead)
+    words |= _operand(Attention.V, v, places, (Attention.V_T, Attention.V_E), lead)
+    words |= _operand(Attention.Y, group.root, {group.root.id: group.place}, (Attention.Y_M, None), lead)
+    sizes = ", ".join(map(str, (q.shape[-2], total)))
+    read = [places[x.id].storage for x in (q, k, v)]
+    assert group.place is not None
+    work = 2 * dims.product(lead) * q.shape[-2] * total * (depth + width) + flops(kernel)
+    call = NativeCall(
+        f"sdx_attention_{shape.operand}",
+        (*(words.get(n, 0) for n in range(Attention.EPILOGUE_WORDS)), *rows.words),
+        tuple(dict.fromkeys([*read, *epilogue_reads(kernel)])),
+        (group.place.storage,),
+        tuple(dict.fromkeys([*mixed.anchor.origins, *kernel.origins])),
+        work=work,
+        scratch_bytes=scratch.attention_bytes(
+            target, (total, depth, width), (shape.max_rows, shape.columns, shape.lanes)
+        ),
+        kind="attention",
+        arithmetic=str(goal.tile(shape.operand)),
+        plan=f"{' x '.join(map(str, lead))} heads, {sizes}, {depth} and {width}, rows of scores in cache",
+        flops=work,
+    )
+    return call, {rows.symbol: ir}
+
+
+def _operand(
+    word: Attention,
+    value: Value,
+    places: Mapping[int, Place | None],
+    ends: tuple[Attention, Attention | None],
+    lead: tuple[dims.Dim, ...],
+) -> dict[int, Argument]:
+    """The address of a matrix for each head, and its strides; batch axes of size 1 repeat."""
+    place = places[value.id]
+    assert place is not None
+    *batch, first, last = place.strides
+    words: dict[int, Argument] = {word: Address(place.storage, place.offset), ends[0]: first}
+    if ends[1] is not None:
+        words[ends[1]] = last
+    for number, stride in enumerate(reversed(batch), 1):
+        size = lead[-number]
+        at = Attention[f"{word.name}_BATCH{2 - number}"]
+        words[at] = dims.broadcast_stride(value.shape[-2 - number], size, stride)
+    return words

@@ -1,0 +1,83 @@
+"""Which groups become attention, that nothing else does, and that numbers stay the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.base import dtype as dt
+from sardonyx.fuse import run
+from sardonyx.fuse.attention import with_attention
+from sardonyx.fuse.partition import partition
+from sardonyx.ir.graph import Graph
+from sardonyx.ir.run import run as evaluate
+from sardonyx.ir.value import Value, const, placeholder
+from tests.tolerance import assert_close
+
+SHAPES = {"q": (2, 3, 4, 8), "k": (2, 3, 8, 5), "v": (2, 3, 5, 6)}
+Q, K, V = (placeholder(name, dt.F32, shape) for name, shape in SHAPES.items())
+
+
+def softmax(x: Value, axis: int = 3) -> Value:
+    e = (x - x.reduce_max(axis)).exp()
+    return e / e.sum(axis)
+
+
+def graph(*outputs: Value, inputs: tuple[Value, ...] = (Q, K, V)) -> Graph:
+    return Graph(inputs, tuple((f"y{n}", v) for n, v in enumerate(outputs)))
+
+
+def test_scores_and_shares_are_never_stored() -> None:
+    whole = graph(softmax(Q.dot(K) * 0.5).dot(V))
+    fusion = partition(whole)
+    (group,) = fusion.groups
+    assert group.kind == "attention"
+    assert [part.kind for part in group.parts] == ["contract", "loops", "contract"]
+    rng = np.random.default_rng(0)
+    feeds = [rng.standard_normal(shape).astype(np.float32) for shape in SHAPES.values()]
+    assert_close(run.run(fusion, feeds)[0], evaluate(whole, feeds)[0], 64)
+
+
+def test_others_keep_their_order() -> None:
+    scores = Q.dot(K)
+    fusion = partition(graph(softmax(scores).dot(V), Q.exp()))
+    assert sorted(group.kind for group in fusion.groups) == ["attention", "loops"]
+    assert with_attention(fusion.graph, fusion.groups, fusion.places) == list(fusion.groups)
+
+
+TWICE = softmax(Q.dot(K))
+OTHERS: dict[str, Callable[[], tuple[Value, ...]]] = {
+    "shares are an output": lambda: (TWICE.dot(V), TWICE),
+    "scores are an output": lambda: (softmax(Q.dot(K)).dot(V), Q.dot(K)),
+    "shares are read twice": lambda: (TWICE.dot(V), TWICE.dot(V * 2.0)),
+    "scores are turned": lambda: (
+        softmax(placeholder("s", dt.F32, (2, 3, 5, 8)).dot(K).transpose(0, 1, 3, 2)).dot(V),
+    ),
+    "a map follows": lambda: (softmax(Q.dot(K)).dot(V).exp(),),
+    "values are constant": lambda: (softmax(Q.dot(K)).dot(const(np.ones((2, 3, 5, 6), np.float32))),),
+    "no sum of a row": lambda: (Q.dot(K).exp().dot(V),),
+    "sums of columns": lambda: (softmax(Q.dot(K), 2).dot(V),),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_what_is_not_attention(what: str) -> None:
+    outputs = OTHERS[what]()
+    inputs: dict[int, Value] = {}
+    for value in Graph((), tuple((str(n), v) for n, v in enumerate(outputs))).order():
+        if value.prim == "input":
+            inputs[value.id] = value
+    groups = partition(graph(*outputs, inputs=tuple(inputs.values()))).groups
+    assert "attention" not in [group.kind for group in groups]
+
+
+@pytest.mark.parametrize("dtype", [dt.F64, dt.I32])
+def test_other_types_are_three_kernels(dtype: Any) -> None:
+    q, k, v = (placeholder(name, dtype, shape) for name, shape in SHAPES.items())
+    scores = q.dot(k)
+    shares = scores - scores.reduce_max(3)
+    groups = partition(graph(shares.dot(v), inputs=(q, k, v))).groups
+    assert [group.kind for group in groups] == ["contract", "loops", "contract"]
