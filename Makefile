@@ -16,7 +16,7 @@ SEED ?= 0
 SECONDS ?= 600
 JOBS ?= 1
 WIRE := sardonyx/protocol/wire
-.PHONY: help demo serve test test-avx2 test-all clients mlserver check format bench bench-serve sustain golden docs matrix site wheel stubs fuzz clean
+.PHONY: help demo serve test test-avx2 test-all clients mlserver check format bench bench-gate bench-serve sustain golden docs matrix site wheel stubs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -83,9 +83,13 @@ format: .venv/.dev  ## rewrite the sources in the house style
 	@$(BIN)/ruff check --fix .
 
 bench: .venv/.dev  ## measure beside onnxruntime and rewrite docs/performance.md
+	@$(RUN)/python benchmarks/gate.py
 	@$(RUN)/python benchmarks/compare_ort.py --write
 	@$(RUN)/python -m sardonyx.tools.ship
 	@$(RUN)/python benchmarks/start.py --write
+
+bench-gate: .venv/.dev  ## hold each kernel family to its recorded speed beside onnxruntime (WRITE=1 records anew)
+	@$(RUN)/python benchmarks/gate.py $(if $(WRITE),--write)
 
 bench-serve: .venv/.dev .venv/clients/.ready  ## measure serving beside FastAPI, kserve, and MLServer if make mlserver was called
 	@$(RUN)/python -m pip install --quiet --disable-pip-version-check fastapi
