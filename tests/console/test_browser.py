@@ -113,6 +113,14 @@ def test_live_charts_move(chrome: Any, gateway: Gateway) -> None:
     assert watched.faults == []
 
 
+def test_who_must_log_in_sees_a_page_of_full_width(chrome: Any, gateway: Gateway) -> None:
+    watched = open_page(chrome, gateway)
+    watched.go("/login")
+    assert watched.page.evaluate("document.querySelector('main').clientWidth") > 1000
+    assert watched.page.get_by_role("link", name="Sardonyx").is_visible()
+    assert watched.faults == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1280])
@@ -122,6 +130,8 @@ def test_every_page_fits_and_is_accessible(chrome: Any, filled: Gateway, width: 
     for path in PAGES:
         watched.go(path)
         over = watched.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if watched.page.evaluate("document.querySelector('main').clientWidth") < width / 2:
+            complaints.append(f"{path} is squeezed")
         if over > 0:
             complaints.append(f"{path} is {over} pixels too wide")
         if width < 900:

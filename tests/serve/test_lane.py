@@ -325,11 +325,11 @@ def test_a_model_that_was_replaced_is_asked_anew(tmp_path: Path) -> None:
 def test_idle_connections_are_closed_and_busy_ones_are_not(tmp_path: Path) -> None:
     async def use(server: Server, line: Line, express: Express) -> None:
         assert server._http is not None
-        server._http.config.timeout_keep_alive = 1
+        server._http.config.timeout_keep_alive = 0.5  # type: ignore[assignment]
         busy = Line(*await asyncio.open_connection("127.0.0.1", server.http_port))
         for _ in range(8):
             await busy.ask(raw("simple", **pair(1)))
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.1)
         assert express.answered == 7
         assert await asyncio.wait_for(busy.reader.read(), 5) == b""
         busy.writer.close()
@@ -381,7 +381,7 @@ def test_requests_of_a_model_that_is_not_quick_are_learned_once(
 
 def test_what_is_known_is_bounded(tmp_path: Path) -> None:
     async def use(server: Server, line: Line, express: Express) -> None:
-        for number in range(600):
+        for number in range(300):
             request = in_json("simple", **pair(number % 7))
             await line.ask(request.replace(b"Host: x", b"Host: x%d" % number, 1))
         assert 0 < len(express._heads) <= 256
