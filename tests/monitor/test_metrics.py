@@ -131,6 +131,14 @@ def test_quantiles_are_within_a_slot_of_the_truth() -> None:
     assert np.isnan(Second(0).quantile_s(0.5))
 
 
+def test_live_goes_on_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = Live()
+    monkeypatch.setattr("time.time", lambda: 1010.5)
+    for at in (5000.1, 5001.2, 1009.1, 1008.9, 1009.3):
+        live.observe(record(finished_s=at))
+    assert [s.requests for s in live.seconds(3, "m")] == [0, 0, 3]
+
+
 def test_live_sums_over_what_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
     live = Live()
     monkeypatch.setattr("time.time", lambda: 1000.5)

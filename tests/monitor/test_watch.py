@@ -300,6 +300,8 @@ def test_of_several_gateways_one_runs_a_monitor(world: World) -> None:
     assert not world.watch.book.claim("mon", at, None)
     assert world.watch.book.due(at) == []
     assert [m.name for m in world.watch.book.due(at + timedelta(days=1))] == ["mon"]
+    assert world.watch.book.due(at - timedelta(minutes=1)) == [], "another gateway's clock is a little ahead"
+    assert [m.name for m in world.watch.book.due(at - timedelta(days=1))] == ["mon"], "the clock was set back"
     world.watch.book.enable("mon", False)
     assert world.watch.book.due(at + timedelta(days=1)) == []
     assert world.watch.run_due() == []

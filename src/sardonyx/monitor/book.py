@@ -20,6 +20,8 @@ from sardonyx.protocol.errors import Code, ServeError, invalid, not_found
 from sardonyx.protocol.monitors import Alert, Monitor, NewMonitor, Run, State, Value, seconds
 
 KEPT_RUNS = 400
+_SKEW = timedelta(minutes=5)
+"""How far the clocks of two gateways may be apart."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -74,12 +76,19 @@ class Book:
             return [_monitor(row) for row in session.scalars(query)]
 
     def due(self, at: datetime) -> list[Monitor]:
-        """The enabled monitors whose last run began longer ago than their schedule says."""
+        """The enabled monitors whose last run began longer ago than their schedule says.
+
+        One that ran in what is the future now is due too: the clock was set back.
+        """
         return [
             m
             for m in self.monitors()
             if m.enabled
-            and (m.last_run_at is None or at >= m.last_run_at + timedelta(seconds=seconds(m.every)))
+            and (
+                m.last_run_at is None
+                or at < m.last_run_at - _SKEW
+                or at >= m.last_run_at + timedelta(seconds=seconds(m.every))
+            )
         ]
 
     def claim(self, name: str, at: datetime, before: datetime | None) -> bool:

@@ -132,6 +132,8 @@ class Live:
         return sums
 
     def _second(self, series: deque[Second], at: int) -> Second:
+        while series and series[-1].at > at + 1:  # the clock was set back
+            series.pop()
         if not series or series[-1].at < at:
             series.append(Second(at))
         return series[-1]
