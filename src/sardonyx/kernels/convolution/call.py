@@ -123,10 +123,14 @@ def _flatten(kernel: Kernel, x_at: Affine, anchor: Value) -> tuple[Kernel, tuple
 
 
 def _along_the_longer(kernel: Kernel, rows: int) -> Kernel:
-    """Lines and pixels exchanged where tiles of `rows` pixels then fill better: images are wide or high."""
+    """Lines and pixels exchanged where two short lines would leave much of a tile of `rows` pixels empty.
+
+    Not where lines are longer: pixels far apart, often by a power of two, are read and written more slowly.
+    """
     at = len(kernel.outer) - 3
     line, pixel = kernel.outer[at : at + 2]
-    if not isinstance(pixel.extent, int) or _tiles(line, pixel, rows) <= _tiles(pixel, line, rows):
+    short = isinstance(pixel.extent, int) and 3 * pixel.extent <= rows
+    if not short or _tiles(line, pixel, rows) <= _tiles(pixel, line, rows):
         return kernel
     return replace(kernel, outer=(*kernel.outer[:at], pixel, line, *kernel.outer[at + 2 :]))
 

@@ -80,7 +80,7 @@ def test_a_pointwise_convolution_is_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spatial", "lines", "pixels"), [((40, 1), 1, 40), ((40, 3), 3, 40), ((3, 40), 3, 40), ((40, 41), 40, 41)]
+    ("spatial", "lines", "pixels"), [((40, 1), 1, 40), ((40, 2), 2, 40), ((3, 40), 3, 40), ((76, 32), 76, 32)]
 )
 def test_a_high_image_is_read_along_its_height(spatial: tuple[int, int], lines: int, pixels: int) -> None:
     result, x = conv((3, 1), spatial=(spatial[0] + 2, spatial[1]))
