@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sardonyx.base.layers import layers_of, short
-from sardonyx.base.report import Decision, KernelNote, Report
+from sardonyx.base.report import Decision, FallbackNote, KernelNote, Report
 
 _NODES_SHOWN = 4
 _NODES_WIDTH = 60
@@ -34,7 +34,10 @@ def explanation(report: Report, *, refused: bool = True) -> str:
             lines += ["  kept in memory, because", *_reasons(decisions[layer], layer)]
     if report.fallbacks:
         lines += ["", "not native"]
-        lines += [f"  {note.op:<20} {note.node}  {note.reason}".rstrip() for note in report.fallbacks]
+        lines += [
+            f"  {_operator(note, report):<20} {note.node}  {note.reason}".rstrip()
+            for note in report.fallbacks
+        ]
     lines += ["", *_costs(report)]
     return "\n".join([*lines, "what you can do", *(f"  - {hint}" for hint in _hints(report))])
 
@@ -128,6 +131,11 @@ def _reasons(decisions: Iterable[Decision], layer: str) -> Iterator[str]:
         yield f"    {reason}: {', '.join(names)}"
 
 
+def _operator(note: FallbackNote, report: Report) -> str:
+    """The ONNX operator of a node that does not run native; else the compiler's name for it."""
+    return report.operators.get(note.node, note.op)
+
+
 def _costs(report: Report) -> Iterator[str]:
     if report.timings:
         ranked = sorted(report.timings, key=lambda time: -time.elapsed_ms)[:_STAGES_SHOWN]
@@ -148,7 +156,7 @@ def _costs(report: Report) -> Iterator[str]:
 
 def _hints(report: Report) -> Iterator[str]:
     """What a user can do about what the report shows."""
-    operators = sorted({note.op for note in report.fallbacks})
+    operators = sorted({_operator(note, report) for note in report.fallbacks})
     if operators:
         names = ", ".join(operators)
         yield f"{names} in numpy: give it a formula with @sardonyx.op, or replace it before the export"

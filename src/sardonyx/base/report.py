@@ -64,6 +64,12 @@ class Report:
         """Add `amount` to a counter."""
         self.counters[counter] = self.counters.get(counter, 0) + amount
 
+    def note_host(self, operation: str, nodes: Sequence[str]) -> None:
+        """Note an operation without a native kernel, once for a node."""
+        node = ", ".join(nodes)
+        if not node or all(note.node != node for note in self.fallbacks):
+            self.fallbacks.append(FallbackNote(operation, node, "no native kernel"))
+
     def as_json(self) -> dict[str, Any]:
         """Lists and dicts of text and numbers; `from_json` is the inverse."""
         rows: dict[str, Sequence[Any]] = {

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from sardonyx.base.dataclass import dataclass, field, replace
-from sardonyx.base.report import FallbackNote, KernelNote, Report
+from sardonyx.base.report import KernelNote, Report
 from sardonyx.base.trace import Trace
 from sardonyx.compiler.assemble import Assembler
 from sardonyx.compiler.backend import Backend
@@ -81,8 +81,7 @@ class Builder:
             report.kernels.append(KernelNote(step.name, root.origins, "control", "bodies run from Python"))
         elif group.kind == "host":
             self.assembler.host(root, HostOperation.of(root), root.args)
-            note = FallbackNote(root.prim, ", ".join(root.origins), "no native kernel")
-            report.fallbacks.append(note)
+            report.note_host(root.prim, root.origins)
         elif root.prim in NATIVE_CONTROL:
             add_control(self.assembler, fusion, root, self.parts.backend.native, self.add)
             report.kernels.append(KernelNote(root.prim, root.origins, "control", "native jumps"))

@@ -37,3 +37,18 @@ def test_counting() -> None:
     report.count("compiles")
     report.count("compiles", 2)
     assert report.counters == {"compiles": 3}
+
+
+def test_a_node_that_runs_on_the_host_is_noted_once() -> None:
+    report = Report(fallbacks=[FallbackNote("ImageDecoder", "picture", "no meaning of ours")])
+    report.note_host("reference", ("picture",))
+    report.note_host("to_text", ("Cast_1", "Cast_2"))
+    report.note_host("to_text", ("Cast_1", "Cast_2"))
+    report.note_host("made", ())
+    report.note_host("made", ())
+    assert [(note.op, note.node) for note in report.fallbacks] == [
+        ("ImageDecoder", "picture"),
+        ("to_text", "Cast_1, Cast_2"),
+        ("made", ""),
+        ("made", ""),
+    ]

@@ -51,8 +51,7 @@ class ReferenceBackend:
         for group in fusion.groups:
             origins = group.root.origins
             if group.kind == "host":
-                note = FallbackNote(group.root.prim, ", ".join(origins), "no native kernel")
-                job.report.fallbacks.append(note)
+                job.report.note_host(group.root.prim, origins)
             elif group.kind != "concat":
                 job.report.kernels.append(KernelNote(group.name, origins, group.kind, "numpy"))
         if job.options.fallback == "error":
