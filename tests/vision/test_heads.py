@@ -67,3 +67,11 @@ def test_labels_are_measured() -> None:
     assert set(scores.values()) == {1.0}
     half = {row.name: row.value for row in of_labels(truth, np.full((4, 2), 0.9), 0)}
     assert half["labels right"] == 0.5 and half["all labels right"] == 0.25
+
+
+def test_directions_are_those_in_which_features_differ_most() -> None:
+    rows = (RANDOM.normal(0, 1, (300, 80)) * np.geomspace(1, 0.01, 80)).astype(np.float32)
+    head = heads.fitted(rows, np.eye(2, dtype=bool)[np.arange(300) % 2], False, 0)
+    _, _, turned = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
+    shared = np.linalg.svd(turned[: heads.DIRECTIONS] @ head.directions, compute_uv=False)
+    assert shared.min() > 0.999

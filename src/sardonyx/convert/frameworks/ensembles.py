@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from sardonyx.authoring import GraphWriter, Tensors
 from sardonyx.convert.framework import Array
+from sardonyx.convert.frameworks.boosting import floor32
 
 OPSET, OPSET_ML, IR_VERSION = 21, 3, 10
 
@@ -24,6 +25,7 @@ class Ensemble:
     """Attributes of a TreeEnsembleRegressor over `width` columns, and over one more for each set of `sets`.
 
     `sets` numbers what tells a set of categories; whoever writes the graph appends a column for each of them.
+    `double` says that columns and borders are float64.
     """
 
     width: int
@@ -31,6 +33,11 @@ class Ensemble:
     nodes: dict[str, list[Any]] = field(default_factory=dict)
     targets: dict[str, list[Any]] = field(default_factory=dict)
     sets: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    double: bool = False
+
+    def border(self, value: float) -> float:
+        """A border as columns are compared with it: rows at most that large pass."""
+        return value if self.double else floor32(value)
 
     def column_of(self, *key: Any) -> int:
         """The column that stands for a set of categories."""
@@ -66,16 +73,18 @@ class Ensemble:
 
     def sums(self, graph: GraphWriter, x: str, targets: int, base: Sequence[float] = ()) -> str:
         """The node: what all trees add to each output, [batch, targets]."""
-        more: dict[str, Any] = {"base_values": list(base)} if len(base) else {}
-        return graph.node(
-            "TreeEnsembleRegressor",
-            [x],
-            domain="ai.onnx.ml",
-            n_targets=targets,
+        facts: dict[str, Any] = {
             **self.nodes,
             **self.targets,
-            **more,
-        )
+            **({"base_values": list(base)} if len(base) else {}),
+        }
+        if self.double:
+            for name in ("nodes_values", "target_weights", "base_values"):
+                if name in facts:
+                    facts[f"{name}_as_tensor"] = numpy_helper.from_array(
+                        np.array(facts.pop(name), np.float64)
+                    )
+        return graph.node("TreeEnsembleRegressor", [x], domain="ai.onnx.ml", n_targets=targets, **facts)
 
 
 def _append(lists: dict[str, list[Any]], prefix: str, row: Mapping[str, Any]) -> None:
@@ -117,9 +126,17 @@ def labelled(graph: GraphWriter, value: str, classes: Array, total: float = 1) -
     return {"label": (kind, ["batch"]), "probabilities": (TensorProto.FLOAT, ["batch", len(classes)])}
 
 
-def saved(graph: GraphWriter, name: str, width: int, outputs: Tensors) -> bytes:
-    """The ONNX file of a graph that reads `x` float32 [batch, width]."""
-    inputs = {"x": (TensorProto.FLOAT, ["batch", width])}
+def narrowed(graph: GraphWriter) -> None:
+    """Let nodes that read `x` as float32 do so though it is float64."""
+    for node in graph.nodes:
+        node.input[:] = ["floats" if name == "x" else name for name in node.input]
+    graph.node("Cast", ["x"], "floats", to=TensorProto.FLOAT)
+    graph.nodes.insert(0, graph.nodes.pop())
+
+
+def saved(graph: GraphWriter, name: str, width: int, outputs: Tensors, *, double: bool = False) -> bytes:
+    """The ONNX file of a graph that reads `x` float32 or float64 [batch, width]."""
+    inputs = {"x": (TensorProto.DOUBLE if double else TensorProto.FLOAT, ["batch", width])}
     opsets = {"": OPSET, "ai.onnx.ml": OPSET_ML}
     model = graph.model(name, inputs, outputs, opsets, IR_VERSION)
     model.producer_name = "sardonyx"

@@ -43,8 +43,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     table = Table(_columns(dumped), separate=False)
     feeds, drawn = table.feeds(request)
     graph = GraphWriter()
-    outputs = trees.written(graph, dumped, classes(model, dumped))
-    path.write_bytes(saved(graph, "lightgbm", len(dumped["feature_names"]), outputs))
+    outputs = trees.written(graph, dumped, classes(model, dumped), double=request.double)
+    path.write_bytes(saved(graph, "lightgbm", len(dumped["feature_names"]), outputs, double=request.double))
     cases = [Case(part, _answers(model, dumped, part)) for part in batches(feeds)]
     notes = (
         ("leaves are linear: rows with missing values are answered with NaN",)

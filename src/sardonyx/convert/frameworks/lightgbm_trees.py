@@ -1,7 +1,7 @@
 """Writes the trees of a LightGBM model as ONNX: every boosting and objective, categories, linear leaves.
 
-Takes what `Booster.dump_model` tells. Inputs are float32, so a border becomes the largest float32 that is not
-beyond it; a split by categories becomes a column that is 1 for rows that go left.
+Takes what `Booster.dump_model` tells. Where inputs are float32, a border becomes the largest float32 that
+is not beyond it; a split by categories becomes a column that is 1 for rows that go left.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter, Tensors
 from sardonyx.convert.framework import Array, ConvertError
-from sardonyx.convert.frameworks.boosting import floor32
 from sardonyx.convert.frameworks.ensembles import Ensemble, is_one_of, labelled, valued
 
 EXPONENTIAL = ("poisson", "gamma", "tweedie")
@@ -24,20 +24,26 @@ PLAIN = (
 
 
 def written(
-    graph: GraphWriter, dumped: dict[str, Any], classes: Array | None, *, is_raw: bool = False
+    graph: GraphWriter,
+    dumped: dict[str, Any],
+    classes: Array | None,
+    *,
+    is_raw: bool = False,
+    double: bool = False,
 ) -> Tensors:
-    """The model, after `x` float32 [batch, features].
+    """The model, after `x` [batch, features], float32 or float64.
 
     Args:
         graph: takes the nodes.
         dumped: what the booster tells of itself.
         classes: the labels in the order of the scores, or None if it foretells values.
         is_raw: the scores stand as they are where probabilities would.
+        double: `x` is float64.
 
     Returns:
         The outputs: `label` and `probabilities`, or `value` [batch, 1] or [batch, outputs].
     """
-    trees = _Trees(len(dumped["feature_names"]), dumped["num_tree_per_iteration"])
+    trees = _Trees(len(dumped["feature_names"]), dumped["num_tree_per_iteration"], double=double)
     for at, tree in enumerate(dumped["tree_info"]):
         trees.add(at, tree["tree_structure"])
     raw = _raw(graph, trees, dumped)
@@ -93,7 +99,7 @@ class _Trees(Ensemble):
         if node["decision_type"] == "==":
             chosen = tuple(int(value) for value in str(node["threshold"]).split("||"))
             return self.column_of(column, chosen, missing != "NaN"), 0.5, False, True
-        border = floor32(float(node["threshold"]))
+        border = self.border(float(node["threshold"]))
         if missing == "None":
             return column, border, node["threshold"] >= 0, False
         if missing == "Zero" and node["default_left"] != (node["threshold"] >= 0):
@@ -118,15 +124,21 @@ class _Trees(Ensemble):
 
 def _raw(graph: GraphWriter, trees: _Trees, dumped: dict[str, Any]) -> str:
     """The sum of all trees, or their mean: [batch, outputs]."""
-    x = graph.node("Concat", ["x", *_chosen(graph, trees)], axis=1) if trees.sets else "x"
+    floats = graph.node("Cast", ["x"], to=TensorProto.FLOAT) if trees.double else "x"
+    x = "x"
+    if trees.sets:
+        columns = _chosen(graph, trees, floats)
+        if trees.double:
+            columns = [graph.node("Cast", [column], to=TensorProto.DOUBLE) for column in columns]
+        x = graph.node("Concat", ["x", *columns], axis=1)
     targets = trees.outputs * (1 + trees.width) if trees.is_linear else trees.outputs
     sums = trees.sums(graph, x, targets)
     if trees.is_linear:
         shape = graph.unnamed(np.array([0, 1 + trees.width, trees.outputs]))
         parts = graph.node("Reshape", [sums, shape])
-        one = graph.node("Pad", ["x", graph.unnamed(np.array([0, 1, 0, 0])), graph.unnamed(np.float32(1))])
-        columns = graph.node("Unsqueeze", [one, graph.unnamed(np.array([2]))])
-        products = graph.node("Mul", [parts, columns])
+        one = graph.node("Pad", [floats, graph.unnamed(np.array([0, 1, 0, 0])), graph.unnamed(np.float32(1))])
+        factors = graph.node("Unsqueeze", [one, graph.unnamed(np.array([2]))])
+        products = graph.node("Mul", [parts, factors])
         sums = graph.node("ReduceSum", [products, graph.unnamed(np.array([1]))], keepdims=0)
     if dumped.get("average_output"):
         rounds = len(dumped["tree_info"]) / trees.outputs
@@ -134,12 +146,12 @@ def _raw(graph: GraphWriter, trees: _Trees, dumped: dict[str, Any]) -> str:
     return sums
 
 
-def _chosen(graph: GraphWriter, trees: _Trees) -> list[str]:
+def _chosen(graph: GraphWriter, trees: _Trees, floats: str) -> list[str]:
     """A column for each set of categories: 1 where the row's category is one of them."""
     zero = graph.unnamed(np.float32(0))
     columns = []
     for column, chosen, is_zero in trees.sets:
-        value = graph.node("Gather", ["x", graph.unnamed(np.array([column]))], axis=1)
+        value = graph.node("Gather", [floats, graph.unnamed(np.array([column]))], axis=1)
         known = graph.node("Sub", [value, value])
         missing = graph.node("IsNaN", [known])
         stands_for = zero if is_zero else graph.unnamed(np.float32(-1))

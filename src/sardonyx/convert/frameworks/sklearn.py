@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches, shaped
-from sardonyx.convert.frameworks import sklearn_boosting, sklearn_categories
+from sardonyx.convert.frameworks import sklearn_boosting, sklearn_categories, sklearn_trees
 from sardonyx.convert.frameworks import sklearn_columns as columns
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tables import Table
@@ -107,6 +107,7 @@ def _converted(model: Any, feeds: Feeds, request: Request) -> bytes:
         _whole_numbers(),
         sklearn_boosting.registered(),
         sklearn_categories.registered(),
+        sklearn_trees.registered(),
     ):
         warnings.simplefilter("ignore")
         try:

@@ -14,9 +14,9 @@ from typing import Any
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.frameworks import lightgbm, lightgbm_trees, xgboost, xgboost_trees
 from sardonyx.convert.frameworks.ensembles import OPSET_ML
-from sardonyx.convert.frameworks.sklearn_categories import shapes
+from sardonyx.convert.frameworks.sklearn_categories import joined, shapes
 
-Write = Callable[[GraphWriter, Any, bool], Any]
+Write = Callable[[GraphWriter, Any, bool, bool], Any]
 ESTIMATORS = {
     "lightgbm": ("LGBMClassifier", "LGBMRegressor", "LGBMRanker"),
     "xgboost": ("XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor"),
@@ -30,7 +30,7 @@ def registered() -> Iterator[None]:
     from skl2onnx import update_registered_converter
 
     names, before = known.sklearn_operator_name_map, dict(known.sklearn_operator_name_map)
-    for package, write in (("lightgbm", _lightgbm), ("xgboost", _xgboost)):
+    for package, write, is_wide in (("lightgbm", _lightgbm, True), ("xgboost", _xgboost, False)):
         if importlib.util.find_spec(package) is None:
             continue
         for name in ESTIMATORS[package]:
@@ -42,7 +42,7 @@ def registered() -> Iterator[None]:
                 kind,
                 f"Sardonyx{name}",
                 shapes,
-                _converter(write),
+                _converter(write, is_wide),
                 overwrite=True,
                 options=options if hasattr(kind, "predict_proba") else None,
             )
@@ -53,46 +53,34 @@ def registered() -> Iterator[None]:
         names.update(before)
 
 
-def _lightgbm(graph: GraphWriter, model: Any, is_raw: bool) -> None:
+def _lightgbm(graph: GraphWriter, model: Any, is_raw: bool, double: bool) -> None:
     dumped = model.booster_.dump_model()
-    lightgbm_trees.written(graph, dumped, lightgbm.classes(model, dumped), is_raw=is_raw)
+    lightgbm_trees.written(graph, dumped, lightgbm.classes(model, dumped), is_raw=is_raw, double=double)
 
 
-def _xgboost(graph: GraphWriter, model: Any, is_raw: bool) -> None:
+def _xgboost(graph: GraphWriter, model: Any, is_raw: bool, double: bool) -> None:
     facts = xgboost.described(model)
     xgboost_trees.written(graph, facts, xgboost.classes(model, facts))
 
 
-def _converter(write: Write) -> Any:
+def _converter(write: Write, is_wide: bool) -> Any:
+    """`is_wide` says that the library compares in float64, if it is given that."""
+
     def convert(scope: Any, operator: Any, container: Any) -> None:
+        from skl2onnx.common.data_types import DoubleTensorType
+
         graph = GraphWriter()
         model = operator.raw_operator
         asked = scope.get_options(model, {"raw_scores": False}) if hasattr(model, "decision_function") else {}
-        write(graph, model, asked.get("raw_scores", False))
+        double = is_wide and any(isinstance(value.type, DoubleTensorType) for value in operator.inputs)
+        write(graph, model, asked.get("raw_scores", False), double)
         outputs = [value.full_name for value in operator.outputs]
         names = dict(
             zip(("label", "probabilities") if len(outputs) > 1 else ("value",), outputs, strict=True)
         )
-        _enter(graph, {"x": _floats(scope, operator, container), **names}, scope, container)
+        _enter(graph, {"x": joined(scope, operator, container, double), **names}, scope, container)
 
     return convert
-
-
-def _floats(scope: Any, operator: Any, container: Any) -> str:
-    """All inputs side by side as float32."""
-    from skl2onnx.common.data_types import FloatTensorType
-    from skl2onnx.operator_converters.common import concatenate_variables
-
-    if len(operator.inputs) == 1 and isinstance(operator.inputs[0].type, FloatTensorType):
-        return str(operator.inputs[0].full_name)
-    joined = operator.inputs[0].full_name
-    if len(operator.inputs) > 1:
-        joined = concatenate_variables(scope, operator.inputs, container)
-    floats = str(scope.get_unique_variable_name("floats"))
-    container.add_node(
-        "Cast", [joined], [floats], op_version=13, name=scope.get_unique_operator_name("Cast"), to=1
-    )
-    return floats
 
 
 def _enter(graph: GraphWriter, names: dict[str, str], scope: Any, container: Any) -> None:

@@ -1,4 +1,6 @@
-"""Histogram gradient boosting with native categories: a converter for skl2onnx, whose own ignores them.
+"""Histogram gradient boosting with native categories, or behind float64: a converter for skl2onnx.
+
+Its own ignores categories, and compares float64 with borders rounded to float32.
 
 Each split by a set of categories becomes a column that is 0 for rows that go left and 1 for the others,
 looked up by the category's number; the trees then compare numbers alone.
@@ -7,11 +9,12 @@ looked up by the category's number; the trees then compare numbers alone.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto, numpy_helper
 
 from sardonyx.convert.framework import Array, ConvertError
 from sardonyx.convert.frameworks.boosting import floor32
@@ -65,11 +68,14 @@ def shapes(operator: Any) -> None:
 
 def _converter(original: Any) -> Any:
     def convert(scope: Any, operator: Any, container: Any) -> None:
+        from skl2onnx.common.data_types import DoubleTensorType
+
         model = operator.raw_operator
-        if getattr(model, "is_categorical_", None) is None:
+        is_wide = any(isinstance(value.type, DoubleTensorType) for value in operator.inputs)
+        if getattr(model, "is_categorical_", None) is None and not is_wide:
             original(scope, operator, container)
         else:
-            _Writer(scope, operator, container).write(model)
+            _Writer(scope, operator, container, is_wide).write(model)
 
     return convert
 
@@ -99,8 +105,8 @@ class _Trees:
 class _Writer:
     """Writes one model's nodes into a container of skl2onnx."""
 
-    def __init__(self, scope: Any, operator: Any, container: Any) -> None:
-        self.scope, self.operator, self.container = scope, operator, container
+    def __init__(self, scope: Any, operator: Any, container: Any, is_wide: bool = False) -> None:
+        self.scope, self.operator, self.container, self.is_wide = scope, operator, container, is_wide
 
     def node(
         self,
@@ -131,16 +137,12 @@ class _Writer:
 
     def write(self, model: Any) -> None:
         """The whole model: features, trees, link, labels."""
-        encoder = model._preprocessor.named_transformers_["encoder"]
-        chosen = np.flatnonzero(model.is_categorical_)
-        numeric = np.flatnonzero(~model.is_categorical_)
-        tables, trees = _planned(model, len(numeric), encoder.categories_)
-        parts = [self.column(int(at)) for at in numeric]
-        for at, categories, table in zip(chosen, encoder.categories_, tables, strict=True):
-            if table.shape[1]:
-                codes = self.codes(self.column(int(at)), categories)
-                parts.append(self.node("Gather", [self.constant(table), codes], axis=0))
-        features = self.node("Concat", parts, axis=1) if len(parts) > 1 else parts[0]
+        border = float if self.is_wide else floor32
+        if getattr(model, "is_categorical_", None) is None:
+            _, trees = _planned(model, model.n_features_in_, [], border)
+            features = joined(self.scope, self.operator, self.container, self.is_wide)
+        else:
+            features, trees = self.with_categories(model, border)
         raw = self.node(
             "TreeEnsembleRegressor",
             [features],
@@ -148,10 +150,25 @@ class _Writer:
             version=3,
             n_targets=model.n_trees_per_iteration_,
             base_values=[float(value) for value in np.ravel(model._baseline_prediction)],
-            **trees.nodes,
-            **trees.leaves,
+            **(_wide({**trees.nodes, **trees.leaves}) if self.is_wide else {**trees.nodes, **trees.leaves}),
         )
         self.finish(model, raw)
+
+    def with_categories(self, model: Any, border: Callable[[float], float]) -> tuple[str, _Trees]:
+        """The columns that the trees compare, those for sets of categories the last, and the trees."""
+        encoder = model._preprocessor.named_transformers_["encoder"]
+        chosen = np.flatnonzero(model.is_categorical_)
+        numeric = np.flatnonzero(~model.is_categorical_)
+        tables, trees = _planned(model, len(numeric), encoder.categories_, border)
+        kind = TensorProto.DOUBLE if self.is_wide else TensorProto.FLOAT
+        parts = [self.column(int(at)) for at in numeric]
+        for at, categories, table in zip(chosen, encoder.categories_, tables, strict=True):
+            if table.shape[1]:
+                codes = self.codes(self.column(int(at)), categories)
+                parts.append(self.node("Gather", [self.constant(table), codes], axis=0))
+        if self.is_wide:
+            parts = [self.node("Cast", [part], to=kind) for part in parts]
+        return self.node("Concat", parts, axis=1) if len(parts) > 1 else parts[0], trees
 
     def column(self, at: int) -> str:
         """Column `at` of the inputs, [N, 1]: of a matrix, or an input of its own."""
@@ -208,7 +225,36 @@ class _Writer:
         self.node("LabelEncoder", [best], outputs[0], domain="ai.onnx.ml", version=2, **keys, **values)
 
 
-def _planned(model: Any, numeric: int, categories: list[Array]) -> tuple[list[Array], _Trees]:
+def joined(scope: Any, operator: Any, container: Any, is_wide: bool) -> str:
+    """All inputs side by side, as float64 or float32."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+    from skl2onnx.operator_converters.common import concatenate_variables
+
+    wanted = DoubleTensorType if is_wide else FloatTensorType
+    if len(operator.inputs) == 1 and isinstance(operator.inputs[0].type, wanted):
+        return str(operator.inputs[0].full_name)
+    whole = operator.inputs[0].full_name
+    if len(operator.inputs) > 1:
+        whole = concatenate_variables(scope, operator.inputs, container)
+    made = str(scope.get_unique_variable_name("joined"))
+    kind = TensorProto.DOUBLE if is_wide else TensorProto.FLOAT
+    name = scope.get_unique_operator_name("Cast")
+    container.add_node("Cast", [whole], [made], op_version=13, name=name, to=kind)
+    return made
+
+
+def _wide(facts: dict[str, list[Any]]) -> dict[str, Any]:
+    """The attributes of trees with borders and weights in float64."""
+    names = ("nodes_values", "target_weights")
+    tensors = {
+        f"{name}_as_tensor": numpy_helper.from_array(np.array(facts[name], np.float64)) for name in names
+    }
+    return {**{name: value for name, value in facts.items() if name not in names}, **tensors}
+
+
+def _planned(
+    model: Any, numeric: int, categories: list[Array], border: Callable[[float], float] = floor32
+) -> tuple[list[Array], _Trees]:
     """For each categorical feature a table [categories + 1, splits], and the trees over all columns."""
     sizes = [sum(value is not None and value == value for value in known) for known in categories]
     splits: list[list[Array]] = [[] for _ in categories]
@@ -223,7 +269,7 @@ def _planned(model: Any, numeric: int, categories: list[Array]) -> tuple[list[Ar
                     by_sets[trees.count] = feature, len(splits[feature])
                     splits[feature].append(_right(bits, sizes[feature], node))
                 tree = round_at * model.n_trees_per_iteration_ + target
-                _add(trees, node, at, tree, target, len(categories))
+                _add(trees, node, at, tree, target, len(categories), border)
     starts = numeric + np.cumsum([0, *(len(rows) for rows in splits)])
     for place, (feature, split) in by_sets.items():
         trees.nodes["nodes_featureids"][place] = int(starts[feature] + split)
@@ -240,7 +286,15 @@ def _right(bits: Array, size: int, node: Any) -> Array:
     return np.array([not go for go in (*left, bool(node["missing_go_to_left"]))], np.float32)
 
 
-def _add(trees: _Trees, node: Any, at: int, tree: int, target: int, categorical: int) -> None:
+def _add(
+    trees: _Trees,
+    node: Any,
+    at: int,
+    tree: int,
+    target: int,
+    categorical: int,
+    border: Callable[[float], float],
+) -> None:
     is_leaf = bool(node["is_leaf"])
     by_set = not is_leaf and bool(node["is_categorical"])
     trees.add(
@@ -250,7 +304,7 @@ def _add(trees: _Trees, node: Any, at: int, tree: int, target: int, categorical:
         nodeids=at,
         modes="LEAF" if is_leaf else "BRANCH_LEQ",
         featureids=0 if is_leaf or by_set else int(node["feature_idx"]) - categorical,
-        values=0.5 if by_set else 0.0 if is_leaf else floor32(float(node["num_threshold"])),
+        values=0.5 if by_set else 0.0 if is_leaf else border(float(node["num_threshold"])),
         truenodeids=0 if is_leaf else int(node["left"]),
         falsenodeids=0 if is_leaf else int(node["right"]),
         missing_value_tracks_true=int(not is_leaf and bool(node["missing_go_to_left"])),

@@ -14,7 +14,7 @@ from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
 from sardonyx.convert.frameworks import xgboost_trees as trees
 from sardonyx.convert.frameworks.boosting import answers, classes_of, first_line
-from sardonyx.convert.frameworks.ensembles import saved
+from sardonyx.convert.frameworks.ensembles import narrowed, saved
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tables import Column, Table
 
@@ -50,7 +50,9 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     feeds, drawn = table.feeds(request)
     graph = GraphWriter()
     outputs = trees.written(graph, facts, classes(model, facts))
-    path.write_bytes(saved(graph, "xgboost", facts.width, outputs))
+    if request.double:
+        narrowed(graph)  # XGBoost itself compares in float32
+    path.write_bytes(saved(graph, "xgboost", facts.width, outputs, double=request.double))
     cases = [Case(part, _told(model, part, facts)) for part in batches(feeds)]
     return Exported(
         path, cases, drawn, labels=classes_of(model), columns=tuple(table.names), notes=_categories(facts)
