@@ -21,6 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from sardonyx.convert import from_sklearn
+from sardonyx.convert.frameworks import sklearn_trees
 
 FEW: dict[str, Any] = {"n_estimators": 20, "random_state": 0}
 GRID = np.round(np.random.default_rng(0).normal(1000, 3, (1500, 4)), 2)
@@ -68,3 +69,13 @@ def test_who_did_not_ask_for_float64_is_told_why_columns_have_it() -> None:
     assert "columns are float64: scaled to float32" in made.notes[-1]
     plain = from_sklearn(RandomForestClassifier(**FEW).fit(rows, GOAL), sample=rows)
     assert plain.session().get_inputs()[0].type == "tensor(float)" and plain.notes == ()
+
+
+def test_converters_stay_for_as_long_as_they_are_wanted() -> None:
+    from skl2onnx import _supported_operators as known
+
+    before = dict(known.sklearn_operator_name_map)
+    with sklearn_trees.registered():
+        names = {known.sklearn_operator_name_map[kind] for kind in sklearn_trees.kinds()}
+        assert names == {f"Sardonyx{kind.__name__}" for kind in sklearn_trees.kinds()}
+    assert known.sklearn_operator_name_map == before
