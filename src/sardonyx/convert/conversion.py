@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,25 +92,17 @@ def convert(
         ConvertError: it cannot be converted, or says something else than its framework.
     """
     request = Request(sampled(sample), tuple(dynamic), opset, double, dict(options or {}))
+    given = str(source) if isinstance(source, Path) else source
+    row = (
+        framework(kind or kind_of(given))
+        if isinstance(given, str)
+        else (framework(kind) if kind else framework_of(given))
+    )
+    attempt = partial(_attempted, row, given, tolerance, isolated, quiet)
     with tempfile.TemporaryDirectory(prefix="sardonyx-convert-") as scratch:
-        folder = Path(scratch)
-        if isinstance(source, str | Path):
-            row, origin = framework(kind or kind_of(str(source))), str(source)
-        else:
-            row, origin = framework(kind) if kind else framework_of(source), ""
-
-        def made(request: Request, place: Path) -> Converted:
-            place.mkdir()
-            exported = (
-                exports.of_file(row, origin, request, place, isolated=isolated, quiet=quiet)
-                if origin
-                else exports.of_object(row, source, request, place)
-            )
-            return _proven(row, exported, request, origin, tolerance, place)
-
-        converted = made(request, folder / "first")
+        converted = attempt(request, Path(scratch) / "first")
         if not converted.parity.holds and row.kind in DOUBLED and not double:
-            wide = made(replace(request, double=True), folder / "double")
+            wide = attempt(replace(request, double=True), Path(scratch) / "double")
             if wide.parity.holds:
                 converted = replace(wide, notes=(*wide.notes, IN_DOUBLE))
     if not converted.parity.holds and not force:
@@ -117,6 +110,24 @@ def convert(
     if output is not None:
         converted.save(output)
     return converted
+
+
+def _attempted(
+    row: Framework,
+    source: Any,
+    tolerance: float,
+    isolated: bool,
+    quiet: bool,
+    request: Request,
+    folder: Path,
+) -> Converted:
+    """The model and how near it is; files are exported elsewhere, objects here."""
+    folder.mkdir()
+    if isinstance(source, str):
+        exported = exports.of_file(row, source, request, folder, isolated=isolated, quiet=quiet)
+        return _proven(row, exported, request, source, tolerance, folder)
+    exported = exports.of_object(row, source, request, folder)
+    return _proven(row, exported, request, "", tolerance, folder)
 
 
 def _proven(
