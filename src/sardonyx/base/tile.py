@@ -40,7 +40,7 @@ class MatrixTile:
 
     Attributes:
         operand: the type of the matrices: f32, or i8, which is unsigned bytes times signed ones.
-        number: that of what registers hold: bf16 or i8.
+        number: that of what registers hold: bf16; u8s8 are unsigned bytes in the first, signed in the second.
         accumulator: that of the sums.
         terms: 1 if a number of a matrix is rounded to one of a register. 3 if it is the sum of two, high and
             low: what is left out of the four products is that of both low ones.

@@ -12,6 +12,7 @@ from sardonyx.kernels.attention.call import attention_call
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.convolution.call import conv_call
 from sardonyx.kernels.convolution.grouped import few_channels
+from sardonyx.kernels.convolution.matrix import chosen as chosen_conv
 from sardonyx.kernels.library import Text, attention, blockwise, contraction, grouped, matrices, winograd
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
@@ -66,6 +67,7 @@ def contract_call(
     else:
         call, modules = conv_call(group, places, goal, emissions)
         few = few_channels(group.anchor, places[group.anchor.args[0].id], goal)
-        kernels = grouped(few) if few else {}
+        registers = chosen_conv(group.anchor, goal)
+        kernels = grouped(few) if few else matrices(registers) if registers else {}
     kernels = {**kernels, **contraction(goal.tile(call.symbol.rpartition("_")[2]))}
     return call, {**kernels, **{name: partial(str, ir) for name, ir in modules.items()}}

@@ -111,9 +111,15 @@ def matrices(tile: MatrixTile) -> Mapping[str, Shared]:
 @cache
 def matrices_ir(tile: MatrixTile, goal: Goal) -> str:
     """The text of `matrices`."""
+    from sardonyx.kernels.convolution.driver import define_matrix_conv
     from sardonyx.kernels.product.driver import define_matrix
 
-    return _beside(define_matrix, tile.name, goal, tile)
+    def define(module: Module, goal: Goal, tile: MatrixTile) -> None:
+        define_matrix(module, goal, tile)
+        if tile.operand == "i8":
+            define_matrix_conv(module, goal, tile)
+
+    return _beside(define, tile.name, goal, tile)
 
 
 def _beside(define: Callable[[Module, Goal, T], None], name: str, goal: Goal, of: T) -> str:

@@ -13,10 +13,12 @@ import numpy as np
 from sardonyx import targets
 from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
-from sardonyx.base.tile import RegisterTile
+from sardonyx.base.tile import MatrixTile, RegisterTile
 from sardonyx.errors import CompileError
+from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.microkernel import added
 from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm import matrix
 from sardonyx.llvm.products import add_products
 from sardonyx.llvm.vec import Function, Module, int_, vector_of
 from sardonyx.object import executor
@@ -26,7 +28,7 @@ from sardonyx.runtime.allocate import aligned_bytes
 from sardonyx.runtime.image import load
 from sardonyx.runtime.team import Launch, Team
 
-_CHAINS, _VECTORS, _APART_BYTES = 12, 4, 256
+_CHAINS, _SUMS, _VECTORS, _APART_BYTES = 12, 4, 4, 256
 _ROUNDS, _TRIALS = 100_000, 10
 _LEAST_BYTES, _MOST_BYTES, _COPIED_BYTES = 1 << 15, 1 << 27, 1 << 25
 
@@ -90,6 +92,18 @@ def measure(threads: int) -> Peak:
             work = 2 * tile.k_step * lanes * _CHAINS * _ROUNDS * threads
             flops[tile.operand] = work / seconds(f"products_{tile.operand}", memory.ctypes.data, _ROUNDS)
         products = tuple((str(tile), flops[tile.operand]) for tile in _tiles(goal)[1:])
+        for matrix_tile in _matrices(goal):
+            shape = MatrixShape(matrix_tile)
+            k = shape.k_step * TileShape.of(goal, matrix_tile.operand).depth / len(shape.terms)
+            each = 2 * matrix_tile.rows**2 * k
+            rate = (
+                each
+                * _SUMS
+                * _ROUNDS
+                * threads
+                / seconds(f"products_{matrix_tile.name}", memory.ctypes.data, _ROUNDS)
+            )
+            products += ((str(matrix_tile), rate),)
         rates = []
         size = _LEAST_BYTES * threads
         while size <= _MOST_BYTES:
@@ -107,6 +121,11 @@ def _tiles(goal: Goal) -> list[RegisterTile]:
     return [tile for operand in ("f32", "f64", "i16", "i8") if (tile := goal.find_tile(operand))]
 
 
+def _matrices(goal: Goal) -> list[MatrixTile]:
+    """What multiplies on matrix registers, if there are any."""
+    return [tile for operand in ("f32", "i8") if (tile := goal.find_matrix(operand))]
+
+
 def _step(goal: Goal) -> int:
     return 4 * goal.target.lanes * _VECTORS
 
@@ -119,6 +138,8 @@ def ir(goal: Goal) -> str:
     module = Module()
     for tile in _tiles(goal):
         _products(module, goal, tile)
+    for matrix_tile in _matrices(goal):
+        _matrix_products(module, matrix_tile)
     _copy(module, goal)
     return module.text()
 
@@ -134,6 +155,18 @@ def _products(module: Module, goal: Goal, tile: RegisterTile) -> None:
     with f.loop(int_(0), f.word(args, 1), 1, [seed] * _CHAINS) as loop:
         loop.next(*(add_products(f, x, x, x, tile.instruction) for x in loop.carried))
     f.store(reduce(lambda x, y: added(f, x, y), loop.carried), mine)
+    f.ret()
+    f.finish()
+
+
+def _matrix_products(module: Module, tile: MatrixTile) -> None:
+    f = Function(module, f"products_{tile.name}", [("args", "ptr"), ("ctx", "ptr")])
+    by = tile.instruction
+    matrix.configure(f, by)
+    with f.loop(int_(0), f.word(f.params[0], 1)):
+        for register in range(_SUMS):
+            matrix.add_product(f, by, register, _SUMS, _SUMS + 1)
+    matrix.release(f, by)
     f.ret()
     f.finish()
 

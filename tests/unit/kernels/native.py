@@ -14,16 +14,20 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from sardonyx import targets
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv, Gemm
-from sardonyx.kernels.library import library_ir
+from sardonyx.kernels.library import library_ir, matrices_ir
 from sardonyx.kernels.scratch import convolution_bytes, product_bytes
 from sardonyx.object import executor
+from sardonyx.object.engine import compile_object
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.targets.x86_64 import isa
 from tests.runnable import narrow_twin, with_each_feature
 from tests.unit.contexts import contexts
+from tests.unit.llvm.registers import modelled
 from tests.unit.objects import compiled
 
 Array = npt.NDArray[Any]
@@ -44,9 +48,22 @@ KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 
 @cache
 def library(target: Target, dtype: str) -> LoadedImage:
-    """The compiled kernels of one element type, or of operands such as `i8`."""
-    texts = (executor.ir(target), *library_ir(Goal(target), SUFFIXES.get(dtype, dtype)))
-    return load(link([compiled(text, target) for text in texts], target))
+    """The compiled kernels of one element type, or of operands such as `i8`; `u8s8_i8` on matrix registers.
+
+    A model stands for the latter where the target has none.
+    """
+    dtype = SUFFIXES.get(dtype, dtype)
+    number, _, operand = dtype.rpartition("_")
+    codes = [compiled(text, target) for text in (executor.ir(target), *library_ir(Goal(target), operand))]
+    if number:
+        (tile,) = (row for row in isa.V4.matrices if row.name == number)
+        text = matrices_ir(tile, Goal(target))
+        has = set(tile.features) <= set(target.features)
+        codes.append(compiled(text, target) if has else compile_object(modelled(text, _models), target))
+    return load(link(codes, target))
+
+
+_models: list[Any] = []
 
 
 def guarded(array: Array, *, align: int = 1) -> Array:
@@ -70,7 +87,8 @@ def _protect(address: int, size: int) -> None:
 
 @cache
 def _scratch(target: Target) -> Array:
-    return guarded(np.zeros(max(product_bytes(target), convolution_bytes()), np.uint8), align=64)
+    most = max(product_bytes(target), convolution_bytes() + target.l2_bytes)
+    return guarded(np.zeros(most, np.uint8), align=64)
 
 
 def run(
@@ -126,4 +144,9 @@ def integer_cases() -> list[Any]:
         for operand in ("i8", "i16")
         if (tile := Goal(target).find_tile(operand)) and (target is not twin or operand == "i8")
     ]
+    (tile,) = (row for row in isa.V4.matrices if row.operand == "i8")
+    best, vectors = targets.detect(), isa.with_features(isa.V4, ["avx512vnni"])
+    for target, how in ((isa.with_features(isa.V4, tile.features), "registers"), (vectors, "model")):
+        if set(target.features) <= set(best.features):
+            found.append((target, f"{tile.name}_i8", f"{target.name}-{tile.instruction.name}-{how}"))
     return [pytest.param(target, operand, id=name) for target, operand, name in found]

@@ -49,6 +49,12 @@ def tdpbf16ps(sums: Array, a: Array, b: Array) -> Array:
         return rounded(flushed(sums).astype(np.float64) + both)
 
 
+def tdpbusd(sums: Array, a: Array, b: Array) -> Array:
+    """sums[16, 16] + a @ b modulo 2^32; a[16, 64] and b[16, 64] are bytes, b has four of k side by side."""
+    right = b.reshape(16, 16, 4).transpose(0, 2, 1).reshape(64, 16).astype(np.int64)
+    return (sums + a.astype(np.int64) @ right).astype(np.int32)
+
+
 def rounded_halves(x: Array) -> Array:
     """Single floats as the nearest bfloat16 bits: NaN quiet, what is not normal zero."""
     bits = np.ascontiguousarray(flushed(x), np.float32).view(np.uint32)
@@ -93,6 +99,11 @@ class Registers:
         left, right = (self.rows[n].view(np.uint16) for n in (a, b))
         self.rows[sums] = tdpbf16ps(self.rows[sums].view(np.float32), left, right).view(np.uint8)
 
+    def tdpbusd(self, sums: int, a: int, b: int) -> None:
+        assert self.configured
+        total = tdpbusd(self.rows[sums].view(np.int32), self.rows[a], self.rows[b].view(np.int8))
+        self.rows[sums] = total.view(np.uint8)
+
     def cvtne2ps2bf16(self, to: int, low: int, high: int) -> None:
         """Two vectors of 16 singles, at addresses, to 32 halves."""
         both = [np.frombuffer((ctypes.c_float * 16).from_address(at), np.float32) for at in (low, high)]
@@ -106,6 +117,7 @@ _ARGUMENTS = {
     "tileloadd64": "rpi",
     "tilestored64": "rpi",
     "tdpbf16ps": "rrr",
+    "tdpbusd": "rrr",
 }
 _TYPES = {"p": ctypes.c_void_p, "r": ctypes.c_int8, "i": ctypes.c_int64}
 

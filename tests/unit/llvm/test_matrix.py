@@ -11,6 +11,7 @@ import pytest
 
 from sardonyx import targets
 from sardonyx.base.target import Target
+from sardonyx.base.tile import MatrixTile
 from sardonyx.llvm import matrix
 from sardonyx.llvm.vec import Function, Module, int_
 from sardonyx.object import engine
@@ -26,18 +27,18 @@ WITH = isa.with_features(isa.V4, ROW.features)
 Array = registers.Array
 
 
-def product() -> str:
+def product(row: MatrixTile = ROW) -> str:
     """Text of `product(a, b, sums)`."""
     module = Module()
     f = Function(module, "product", [(n, "ptr") for n in ("a", "b", "sums")])
     a, b, sums = f.params
-    stride = int_(ROW.row_bytes)
-    matrix.configure(f, BY)
+    stride, by = int_(row.row_bytes), row.instruction
+    matrix.configure(f, by)
     for register, operand in enumerate((sums, a, b)):
-        matrix.load(f, BY, register, operand, stride)
-    matrix.add_product(f, BY, 0, 1, 2)
-    matrix.store(f, BY, 0, sums, stride)
-    matrix.release(f, BY)
+        matrix.load(f, by, register, operand, stride)
+    matrix.add_product(f, by, 0, 1, 2)
+    matrix.store(f, by, 0, sums, stride)
+    matrix.release(f, by)
     f.ret()
     f.finish()
     return module.text()
@@ -73,6 +74,24 @@ def test_the_model_is_the_instruction(kind: str) -> None:
     executed(product(), need(WITH), a, b, by_machine)
     assert np.array_equal(by_machine, expected, equal_nan=True)
     assert np.array_equal(np.signbit(by_machine[by_machine == 0]), np.signbit(expected[expected == 0]))
+
+
+@pytest.mark.parametrize("extreme", [False, True])
+def test_sums_of_bytes_wrap_and_never_saturate(extreme: bool) -> None:
+    (row,) = (row for row in isa.V4.matrices if row.operand == "i8")
+    rng = np.random.default_rng(1)
+    a = rng.integers(255 if extreme else 0, 256, (16, 64)).astype(np.uint8)
+    b = rng.integers(-128, -127 if extreme else 128, (16, 64)).astype(np.int8)
+    sums = rng.integers(-(2**31), 2**31 - 1, (16, 16)).astype(np.int32)
+    sums[0] = -(2**31)
+    columns = b.reshape(16, 16, 4).transpose(0, 2, 1).reshape(64, 16).astype(object)
+    wrapped = (sums.astype(object) + a.astype(object) @ columns + 2**31) % 2**32 - 2**31
+    expected = wrapped.astype(np.int32)
+    by_model, by_machine = sums.copy(), sums.copy()
+    executed(registers.modelled(product(row), keep := []), targets.detect(), a, b, by_model)  # type: ignore[var-annotated]
+    assert np.array_equal(by_model, expected) and keep
+    executed(product(row), need(isa.with_features(isa.V4, row.features)), a, b, by_machine)
+    assert np.array_equal(by_machine, expected)
 
 
 def test_instructions_stand_as_they_are_written() -> None:

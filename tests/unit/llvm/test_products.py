@@ -38,7 +38,9 @@ ARM = Target(
 """A second processor, as its own folder would describe it."""
 
 
-@pytest.mark.parametrize(("target", "operand"), integer_cases())
+@pytest.mark.parametrize(
+    ("target", "operand"), [case for case in integer_cases() if case.values[1] in NUMBERS]
+)
 def test_sums_are_exact(target: Target, operand: str) -> None:
     tile = Goal(target).tile(operand)
     left, right = NUMBERS[operand]

@@ -10,6 +10,7 @@ from sardonyx import targets
 from sardonyx.base.policy import Goal
 from sardonyx.errors import CompileError
 from sardonyx.object import engine
+from sardonyx.targets.x86_64 import isa
 from sardonyx.tools import peak
 from sardonyx.tools.peak import Peak, ir, measure
 
@@ -49,6 +50,17 @@ def test_the_loops_hold_whole_vectors_and_sums_in_registers() -> None:
         products = re.compile(rf"\t({tile.instruction.mnemonic}|vpdpwssd)")
         assert max(len(products.findall(part)) for part in body[1].split(".LBB")) == peak._CHAINS
         assert "rsp" not in body[1]
+
+
+def test_the_loops_on_matrix_registers_do_nothing_else() -> None:
+    features = {feature for tile in isa.V4.matrices for feature in tile.features}
+    goal = Goal(isa.with_features(isa.V4, features))
+    assembly = engine.assembly(ir(goal), goal.target)
+    tiles = peak._matrices(goal)
+    assert {tile.operand for tile in tiles} == {"f32", "i8"}
+    for tile in tiles:
+        body = re.search(rf"^products_{tile.name}:(.*?)^\.Lfunc_end", assembly, re.M | re.S)
+        assert body is not None and body[1].count(f"\t{tile.instruction.name}") == peak._SUMS
 
 
 @pytest.mark.parametrize("threads", [1, 2])

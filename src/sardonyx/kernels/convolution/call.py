@@ -9,6 +9,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import replace
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
+from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value
@@ -17,7 +18,8 @@ from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.contraction import Contraction
 from sardonyx.kernels.convolution import pack as layouts
 from sardonyx.kernels.convolution.end import end_words
-from sardonyx.kernels.convolution.grouped import few_channels
+from sardonyx.kernels.convolution.grouped import Few, few_channels
+from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
@@ -67,15 +69,23 @@ def conv_call(
     words[Conv.W] = Address(weights, start)
     axes = (sample, block, line, pixel, lane)
     end = end_words(kernel, anchor.dtype, Conv, axes, emissions)
+    matrix = chosen(anchor, goal)
+    room = gathered_bytes(anchor, matrix, goal) if matrix else 0
     call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
-        f"sdx_conv_{few.name}_{operand}" if few else f"sdx_conv_{operand}",
+        f"sdx_conv_{_how(few, matrix)}{operand}",
         "conv",
         work=anchor.size * dims.product(w.shape[1:]) * 2,
-        scratch_bytes=convolution_bytes(),
-        arithmetic=str(goal.tile(operand)),
+        scratch_bytes=convolution_bytes() + room,
+        arithmetic=str(matrix or goal.tile(operand)),
         plan=_plan(anchor, end.plan),
     )
     return call, end.modules
+
+
+def _how(few: Few | None, matrix: MatrixTile | None) -> str:
+    """What names of kernels say before the operand."""
+    name = few.name if few else matrix.name if matrix else ""
+    return f"{name}_" if name else ""
 
 
 def _plan(anchor: Value, end: str) -> str:

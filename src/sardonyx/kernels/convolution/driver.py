@@ -7,19 +7,34 @@ from __future__ import annotations
 
 from sardonyx.base.abi import Context
 from sardonyx.base.policy import Goal
+from sardonyx.base.tile import MatrixTile
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.convolution.matrix import MatrixBlock
 from sardonyx.kernels.convolution.walk import Tiles, define_block
 from sardonyx.kernels.share import ceil_div, my_runs
 from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm import matrix
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
 def define_conv(module: Module, goal: Goal, operand: str) -> None:
     """Add `void @sdx_conv_{operand}(ptr args, ptr ctx)`."""
     shape = TileShape.of(goal, operand)
-    block = define_block(module, shape)
-    f = Function(module, f"sdx_conv_{shape.operand}", [("args", "ptr"), ("ctx", "ptr")])
+    _driver(module, shape, define_block(module, shape))
+
+
+def define_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
+    """Add `void @sdx_conv_{tile}_{operand}(ptr args, ptr ctx)`, which multiplies with matrix registers."""
+    block = MatrixBlock(module, goal, tile)
+    block.write()
+    _driver(module, block.shape, block.f.name, tile)
+
+
+def _driver(module: Module, shape: TileShape, block: str, tile: MatrixTile | None = None) -> None:
+    """Cut panels or tiles into equal runs, one a thread; registers of a `tile` are configured around them."""
+    name = f"sdx_conv_{f'{tile.name}_' if tile else ''}{shape.operand}"
+    f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     threads = f.word(ctx, Context.NTHREADS)
     word = {w: f.word(args, w) for w in (Conv.BATCH, Conv.GROUPS, Conv.CHANNELS, Conv.LINES, Conv.PIXELS)}
@@ -32,11 +47,15 @@ def define_conv(module: Module, goal: Goal, operand: str) -> None:
         unit = f.select(by_panels, panels, tiles)
         all_tiles = f.mul(outer, f.mul(panels, tiles))
         work = f.mul(f.mul(all_tiles, steps), int_(shape.max_rows * shape.columns))
-        shares = Shares.of(f, ctx, threads, work, f.mul(outer, unit))
+        shares = Shares.of(f, ctx, threads, work, int_(0) if tile else f.mul(outer, unit))
+        if tile:
+            matrix.configure(f, tile.instruction)
         with my_runs(f, outer, unit, shares) as (index, first, last):
             p0, p1 = f.select(by_panels, first, int_(0)), f.select(by_panels, last, panels)
             s0, s1 = f.select(by_panels, int_(0), first), f.select(by_panels, tiles, last)
             f.call(block, "void", args, ctx, index, p0, p1, s0, s1)
+        if tile:
+            matrix.release(f, tile.instruction)
     f.ret()
     f.finish()
 

@@ -59,23 +59,29 @@ def define_block(module: Module, shape: TileShape) -> str:
     Computes tiles s0..s1 of panels p0..p1 of sample and group `outer` = sample * GROUPS + group; all ranges
     are non-empty. Returns the name.
     """
-    block = _Block(module, shape)
+    block = Block(module, shape)
     block.write()
     return block.f.name
 
 
-class _Block:
+class Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
 
     def __init__(self, module: Module, shape: TileShape) -> None:
-        self.shape = shape
-        self.pick, self.copy = define_pick(module, shape), define_copy(module, shape)
+        self.shape, self.copy = shape, define_copy(module, shape)
+        self._define_parts(module)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("outer", "p0", "p1", "s0", "s1"))]
-        name = f"conv_block_{shape.operand}"
+        name = f"conv_block_{self.prefix}{shape.operand}"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.args, self.ctx, self.outer, self.p0, self.p1, self.s0, self.s1 = self.f.params
 
+    prefix = ""
+
+    def _define_parts(self, module: Module) -> None:
+        self.pick = define_pick(module, self.shape)
+
     def write(self) -> None:
+        """Write all of it."""
         f = self.f
         self._load_words()
         self._choose_blocks()
@@ -85,10 +91,14 @@ class _Block:
         with f.loop(self.s0, self.s1, self.tiles_per_block) as block:
             self.low = block.index
             self.high = f.smin(f.add(block.index, self.tiles_per_block), self.s1)
+            self._begin_block()
             with f.loop(self.p0, self.p1) as panel:
                 self._panel(panel.index)
         f.ret()
         f.finish()
+
+    def _begin_block(self) -> None:
+        """What tiles of all panels need."""
 
     def _load_words(self) -> None:
         f, shape = self.f, self.shape
@@ -246,7 +256,7 @@ class _Block:
         self.direct = f.binary("and", self.may_be_direct, fits)
         set_word(f, self.direct_words, TileWords.BIAS, self.end.bias(self.first_channel))
         kept = f.binary("xor", self.direct, int_(1, "i1"))
-        self.picks = self._picks(narrow)
+        self._choose_kernels(narrow)
         weights = f.gep(self.w, f.mul(self.channel, self.steps), shape.dtype)
         with f.loop(int_(0), f.smax(self.entries, int_(1)), self.entries_per_cut) as cut:
             entries = f.smin(f.sub(self.entries, cut.index), self.entries_per_cut)
@@ -263,10 +273,12 @@ class _Block:
             )
             read = f.add(f.mul(self.channel, self.steps), f.mul(after, width))
             rest = Run(run.end(f), self._bytes(f.sub(self.last_weight, read)))
-            tiles = f.sub(self.high, self.low)
-            self._tiles(run.begin, Ahead.of(f, shape, tiles, self.few, width, run, rest))
+            self._tiles(run.begin, self._ahead(width, run, rest))
 
-    def _picks(self, narrow: V) -> list[V]:
+    def _ahead(self, width: V, run: Run, rest: Run) -> Ahead:
+        return Ahead.of(self.f, self.shape, self.f.sub(self.high, self.low), self.few, width, run, rest)
+
+    def _choose_kernels(self, narrow: V) -> None:
         """The micro-kernels for the larger and for the smaller tiles."""
         f, cut = self.f, self.tiles.pixels
         one = f.icmp("eq", self.word[Conv.LINES], int_(1))
@@ -274,7 +286,7 @@ class _Block:
         paired = f.icmp("eq", self.tiles.lines, int_(2))
         self.larger = f.select(paired, f.mul(cut.total, int_(2)), cut.largest(f))
         smaller = f.select(paired, cut.total, cut.base)
-        return picked(f, self.pick, (self.larger, smaller), narrow, few)
+        self.picks = picked(f, self.pick, (self.larger, smaller), narrow, few)
 
     def _tiles(self, b: V, ahead: Ahead) -> None:
         """All tiles of the block for one cut of one panel."""
@@ -289,6 +301,7 @@ class _Block:
         with f.loop(self.low, self.high, 1, carried) as tile:
             later, sums, line, index, *values = tile.carried
             strip = Strip(*values)
+            self.number = tile.index
             rows = self._tile(line, index, b, later, sums)
             filled = f.gep(sums, f.mul(rows, int_(shape.panel_row_bytes)), "i8")
             following = f.add(index, int_(1))

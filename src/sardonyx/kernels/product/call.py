@@ -168,7 +168,7 @@ def _operand(value: Value, place: Place, result: tuple[Dim, ...], axes: tuple[Ax
 
 def _packed(b: Value, goal: Goal, matrix: MatrixTile | None) -> Storage:
     assert b.data is not None
-    if matrix:
+    if matrix and b.dtype.is_float:
         dims_ = matrix_shape(b.data.shape, matrix)
         return packed(b, ("dot", matrix), lambda w: pack_matrix(w, matrix), dims_, lambda w: parts_b(w, goal))
     shape = packed_shape(b.data.shape, b.data.dtype, goal)

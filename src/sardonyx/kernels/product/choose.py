@@ -30,7 +30,8 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     sizes = a.shape[-2], a.shape[-1], b.shape[-1]
     if any(isinstance(n, int) and n < fewest for n, fewest in zip(sizes, least, strict=True)):
         return None
-    return tile if not b.is_numeric_const or _is_finite(b) else None
+    is_safe = not b.is_numeric_const or not b.dtype.is_float or _is_finite(b)
+    return tile if is_safe else None
 
 
 def _is_finite(weights: Value) -> bool:

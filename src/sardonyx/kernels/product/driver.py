@@ -11,6 +11,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Gemm
+from sardonyx.kernels.product.bytes import define_byte_block
 from sardonyx.kernels.product.matrix import define_matrix_block, prefix
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, Weights, blockwise, define_block
 from sardonyx.kernels.share import ceil_div, my_runs
@@ -20,7 +21,7 @@ from sardonyx.llvm import matrix
 from sardonyx.llvm.vec import Function, Module, int_
 
 LEAST_ROWS = 8
-"""Rows that are worth splitting a panel of B into numbers of matrix registers."""
+"""Rows from which on matrix registers are faster, where a panel is split for them, and for bytes."""
 
 
 def define_gemm(module: Module, goal: Goal, operand: str) -> None:
@@ -36,6 +37,10 @@ def define_matrix(module: Module, goal: Goal, tile: MatrixTile) -> None:
     They multiply with matrix registers.
     """
     shape = replace(TileShape.of(goal, tile.operand), max_rows=MatrixShape(tile).rows)
+    if tile.operand == "i8":
+        block = define_byte_block(module, goal, tile)
+        _driver(module, shape, block, Weights(prefix(tile, made=False)), tile)
+        return
     for made in (False, True):
         block = define_matrix_block(module, goal, tile, made=made)
         _driver(module, shape, block, Weights(prefix(tile, made=made), made), tile)
@@ -52,9 +57,9 @@ def _driver(
 ) -> None:
     """Cut the (batch, panel) or the (batch, row) space into equal runs, one per thread.
 
-    The registers of a `tile` are configured around them; panels made for a few rows are left to vectors. Each
-    run makes what it needs of an operand, so only products of operands that are read as they are may be cut
-    into more runs.
+    The registers of a `tile` are configured around them; a few rows are left to vectors if panels would be
+    made for them alone, or if they are bytes. Each run makes what it needs of an operand, so only products of
+    operands that are read as they are may be cut into more runs.
     """
     name = f"sdx_gemm_{kind.prefix}{shape.operand}"
     f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
@@ -62,11 +67,12 @@ def _driver(
     threads = f.word(ctx, Context.NTHREADS)
     m, n = f.word(args, Gemm.M), f.word(args, Gemm.N)
     batch = f.mul(f.word(args, Gemm.BATCH0), f.word(args, Gemm.BATCH1))
-    if tile and kind.made:
+    if tile and (kind.made or not shape.is_float):
         by_vectors, many = f.new_label("few"), f.new_label("many")
         f.branch(f.icmp("slt", m, int_(LEAST_ROWS)), by_vectors, many)
         f.start(by_vectors)
-        f.call(f"sdx_gemm_{DYNAMIC.prefix}{shape.operand}", "void", args, ctx)
+        prefix_ = DYNAMIC.prefix if kind.made else PACKED.prefix
+        f.call(f"sdx_gemm_{prefix_}{shape.operand}", "void", args, ctx)
         f.ret()
         f.start(many)
     panels = ceil_div(f, n, int_(shape.columns))

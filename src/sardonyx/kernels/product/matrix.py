@@ -41,12 +41,12 @@ def define_matrix_block(module: Module, goal: Goal, tile: MatrixTile, *, made: b
     shape = MatrixShape(tile)
     sums = replace(TileShape.of(goal, tile.operand), max_rows=shape.rows)
     assert sums.columns == shape.rows
-    block = _Block(module, goal, sums, shape, made=made)
+    block = MatrixBlock(module, goal, sums, shape, made=made)
     block.write()
     return block.f.name
 
 
-class _Block(Block):
+class MatrixBlock(Block):
     """Writes the function."""
 
     def __init__(
@@ -178,11 +178,15 @@ class _Block(Block):
             a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
             self._set_address(MatrixWords.AHEAD, later)
             c, _ = self._places(f.add(self.m0, first))
-            self._set_address(MatrixWords.TILE, f.select(self.direct, c, into))
-            f.call_pointer(kernel, a, b, self.register_steps, self.plan)
+            self._sum(kernel, a, b, f.select(self.direct, c, into))
             return rows
 
         self._tiles(self._ahead(), sums, tile)
+
+    def _sum(self, kernel: V, a: V, b: V, into: V) -> None:
+        """Sum a tile."""
+        self._set_address(MatrixWords.TILE, into)
+        self.f.call_pointer(kernel, a, b, self.register_steps, self.plan)
 
     def _set_address(self, word: MatrixWords, address: V) -> None:
         self.f.store(address, self.f.gep(self.plan, int_(word), "i64"), 8)

@@ -18,7 +18,7 @@ from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
 ACROSS = 2
 """Registers of rows, and of columns, of a full tile of sums."""
 
-_NUMBER_BYTES = {"bf16": 2, "i8": 1}
+_NUMBER_BYTES = {"bf16": 2, "u8s8": 4}
 _SUMS = ACROSS * ACROSS
 _A, _B = _SUMS, _SUMS + ACROSS
 
@@ -54,7 +54,7 @@ class MatrixShape:
 
     @property
     def number_bytes(self) -> int:
-        """Bytes of one number of a register."""
+        """Bytes of one number of a register; four bytes are one, as they are one k step of vectors."""
         return _NUMBER_BYTES[self.tile.number]
 
     @property
@@ -76,6 +76,18 @@ class MatrixShape:
     def rows(self) -> int:
         """Rows of a full tile, and its columns."""
         return ACROSS * self.tile.rows
+
+    def b_row_bytes(self, registers: int) -> int:
+        """Bytes between rows of a register of B, of which so many lie side by side.
+
+        Panels of 8 bits are those of tiles of vectors, whose k steps are whole rows of a panel.
+        """
+        return self.tile.row_bytes * (registers if self.tile.operand == "i8" else 1)
+
+    @property
+    def b_register_bytes(self) -> int:
+        """Bytes between registers of B that are side by side."""
+        return self.tile.row_bytes if self.tile.operand == "i8" else self.register_bytes
 
 
 class MatrixWords(IntEnum):
@@ -240,8 +252,9 @@ class _Writer:
         for row in range(kernel.rows):
             for column in range(kernel.columns):
                 if loads_b and row == 0:
-                    at = f.gep(b, int_(column * self.shape.register_bytes), "i8")
-                    matrix.load(f, self.by, _B + column, at, self.row_bytes)
+                    at = f.gep(b, int_(column * self.shape.b_register_bytes), "i8")
+                    row_bytes = int_(self.shape.b_row_bytes(kernel.columns))
+                    matrix.load(f, self.by, _B + column, at, row_bytes)
                 if column == 0:
                     matrix.load(f, self.by, _A + row, f.gep(a, below, "i8") if row else a, self.a_row)
                 matrix.add_product(f, self.by, sums + row * kernel.columns + column, _A + row, _B + column)

@@ -12,8 +12,9 @@ from sardonyx.kernels.product.pack import pack_b
 from tests.unit.kernels.native import Array, guarded, integer_cases, run, strides
 
 CASES = pytest.mark.parametrize(("target", "operand"), integer_cases())
-LEFT, RIGHT = {"i8": "uint8", "i16": "int16"}, {"i8": "int8", "i16": "int16"}
-DEPTH = {"i8": 4, "i16": 2}
+LEFT = {"i8": "uint8", "u8s8_i8": "uint8", "i16": "int16"}
+RIGHT = {"i8": "int8", "u8s8_i8": "int8", "i16": "int16"}
+DEPTH = {"i8": 4, "u8s8_i8": 4, "i16": 2}
 
 
 def numbers(rng: np.random.Generator, dtype: str, shape: tuple[int, ...], *, extreme: bool) -> Array:

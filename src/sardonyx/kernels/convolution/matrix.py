@@ -1,0 +1,175 @@
+"""The loops of a convolution of bytes around micro-kernels on matrix registers.
+
+What the taps of a tile's pixels read is gathered first, a row a pixel, and used for all panels of channels.
+Must not know threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
+from sardonyx.base.policy import Goal
+from sardonyx.base.tile import MatrixTile
+from sardonyx.ir.value import Value
+from sardonyx.kernels import scratch
+from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.convolution.walk import Block
+from sardonyx.kernels.share import ceil_div, new_words, set_word
+from sardonyx.kernels.tiles.ahead import Ahead, Run
+from sardonyx.kernels.tiles.matrix import ACROSS, GROUP_LINES, SPARE_BYTES, MatrixShape, MatrixWords, kernels
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.kernels.tiles.rest import Rest
+from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
+from sardonyx.llvm.vec import Function, Module, V, int_
+
+_BLOCK = "<16 x i8>"
+_LEAST_PIXELS, _LEAST_SUM = 7, 32
+
+
+class MatrixBlock(Block):
+    """Writes the function; the registers are to be configured."""
+
+    def __init__(self, module: Module, goal: Goal, tile: MatrixTile) -> None:
+        self.matrix, self.prefix = MatrixShape(tile), f"{tile.name}_"
+        super().__init__(module, replace(TileShape.of(goal, tile.operand), max_rows=self.matrix.rows))
+
+    def _define_parts(self, module: Module) -> None:
+        self.kernels = kernels(module, self.matrix, reload=False)
+        self.gather = define_gather(module)
+
+    def _choose_blocks(self) -> None:
+        """As many tiles as fit into L2 beside two panels; the taps are not cut."""
+        f, shape = self.f, self.shape
+        self.entries_per_cut = f.smax(self.entries, int_(1))
+        self.is_cut = int_(0, "i1")
+        self.pitch = pitch(f, self.steps)
+        panels = f.mul(self.steps, int_(2 * shape.panel_row_bytes))
+        room = f.sub(f.binary("lshr", self.word[Conv.L2_BYTES], int_(1)), panels)
+        tile_bytes = f.mul(self.pitch, int_(shape.max_rows))
+        fitting = f.smax(f.binary("sdiv", room, tile_bytes), int_(1))
+        tiles = f.sub(self.s1, self.s0)
+        self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
+
+    def _make_tile_words(self) -> None:
+        super()._make_tile_words()
+        f, shape = self.f, self.shape
+        self.spare = f.gep(self.sums, int_((STRIP_TILES + 1) * shape.tile_bytes), "i8")
+        b = f.gep(self.spare, int_(SPARE_BYTES), "i8")
+        self.gathered = f.gep(b, int_(ACROSS * self.matrix.register_bytes), "i8")
+        words: dict[int, V] = {MatrixWords.A_ROW: self.pitch}
+        words |= {MatrixWords.TILE_ROW: int_(shape.panel_row_bytes)}
+        self.plan = new_words(f, words, len(MatrixWords))
+        self._set_address(MatrixWords.SPARE, self.spare)
+        self.rest = Rest.of(f, self.matrix, self.steps, b, words)
+        self.may_be_direct = int_(0, "i1")
+
+    def _begin_block(self) -> None:
+        """Gather what the tiles of the block read."""
+        f, cut = self.f, self.tiles.pixels
+        with f.loop(self.low, self.high, 1, [self.gathered]) as tile:
+            line = f.mul(f.binary("udiv", tile.index, cut.parts), self.tiles.lines)
+            index = f.binary("urem", tile.index, cut.parts)
+            lines = f.smin(f.sub(self.word[Conv.LINES], line), self.tiles.lines)
+            at = f.add(f.mul(line, self.line), f.mul(cut.begin(f, index), self.row))
+            with f.loop(int_(0), lines, 1, [f.gep(self.x, at, "i8"), tile.carried[0]]) as each:
+                source, to = each.carried
+                pixels = cut.size(f, index)
+                f.call(
+                    self.gather, "void", to, source, self.table, self.entries, pixels, self.row, self.pitch
+                )
+                each.next(f.gep(source, self.line, "i8"), f.gep(to, f.mul(pixels, self.pitch), "i8"))
+            tile.next(f.gep(tile.carried[0], f.mul(self.pitch, int_(self.shape.max_rows)), "i8"))
+
+    def _choose_kernels(self, narrow: V) -> None:
+        f = self.f
+        self.by_rows = [f.select(narrow, *pair) for pair in self.kernels]
+        registers = f.select(narrow, int_(1), int_(ACROSS))
+        step = f.mul(registers, int_(self.matrix.register_bytes))
+        set_word(f, self.plan, MatrixWords.B_STEP, step)
+
+    def _ahead(self, width: V, run: Run, rest: Run) -> Ahead:
+        """Each tile asks for its share of the panel that follows, if that is a full one."""
+        f, group = self.f, GROUP_LINES * CACHE_LINE
+        self.rest.copy(f, run.begin, width)
+        groups = f.binary(
+            "udiv", int_(ACROSS * self.matrix.register_bytes // group), f.sub(self.high, self.low)
+        )
+        groups = f.select(f.icmp("sge", rest.size_bytes, run.size_bytes), groups, int_(0))
+        set_word(f, self.plan, MatrixWords.GROUPS, groups)
+        share = f.mul(f.mul(groups, int_(group)), self.rest.registers)
+        return Ahead(rest.begin, rest.begin, int_(0), share)
+
+    def _tile(self, line: V, index: V, b: V, ahead: V, tile: V) -> V:
+        f, cut = self.f, self.tiles.pixels
+        lines = f.smin(f.sub(self.word[Conv.LINES], line), self.tiles.lines)
+        rows = f.mul(cut.size(f, index), lines)
+        kernel = f.select(f.icmp("sle", rows, int_(self.matrix.tile.rows)), *self.by_rows)
+        number = f.sub(self.number, self.low)
+        a = f.gep(self.gathered, f.mul(number, f.mul(self.pitch, int_(self.shape.max_rows))), "i8")
+        for word, address in ((MatrixWords.AHEAD, ahead), (MatrixWords.TILE, tile)):
+            self._set_address(word, address)
+        f.call_pointer(kernel, a, b, self.rest.registers, self.plan)
+        self.rest.add(f, kernel, a, tile, int_(self.shape.panel_row_bytes), self.spare)
+        return rows
+
+    def _set_address(self, word: MatrixWords, address: V) -> None:
+        self.f.store(address, self.f.gep(self.plan, int_(word), "i64"), 8)
+
+
+def pitch(f: Function, steps: V) -> V:
+    """Bytes between gathered rows: whole registers, and a line so that rows begin in other sets of L1."""
+    whole = f.binary("and", f.add(f.mul(steps, int_(4)), int_(CACHE_LINE - 1)), int_(-CACHE_LINE))
+    return f.add(whole, int_(CACHE_LINE))
+
+
+def gathered_bytes(anchor: Value, tile: MatrixTile, goal: Goal) -> int:
+    """Bytes of scratch for what a block of tiles reads."""
+    shape, (_, per, *taps) = MatrixShape(tile), anchor.args[1].shape
+    row = -(-int(per) // 4) * 4 * int(np.prod(taps)) + 2 * CACHE_LINE  # type: ignore[arg-type]
+    return max(shape.rows * row, goal.target.l2_bytes // 2)
+
+
+def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
+    """The tile of matrix registers that serves a convolution; None if vectors do.
+
+    Few pixels, or few channels, leave most of it idle.
+    """
+    x, w = anchor.args[:2]
+    tile = goal.find_matrix("i8") if x.dtype is dt.U8 else None
+    if tile is None or anchor.prim != "conv_blocked" or anchor.attrs["group"] != 1:
+        return None
+    outputs, per, *taps = w.shape
+    pixels = dims.product(anchor.shape[2:4])
+    few = isinstance(pixels, int) and pixels < _LEAST_PIXELS
+    narrow = int(outputs) < tile.rows or int(per) * int(np.prod(taps)) < _LEAST_SUM  # type: ignore[arg-type]
+    return None if few or narrow else tile
+
+
+def define_gather(module: Module) -> str:
+    """Add `void @gather_u8s8(to, from, table, i64 entries, i64 pixels, i64 step, i64 pitch)`.
+
+    The channels of all entries of a tap table for pixels `step` bytes apart, side by side in rows that are
+    `pitch` bytes apart. Each entry is read and written as 16 bytes. Returns the name.
+    """
+    name = "gather_u8s8"
+    if module.has(name):
+        return name
+    params = [*((n, "ptr") for n in ("to", "from", "table"))]
+    params += [(n, "i64") for n in ("entries", "pixels", "step", "pitch")]
+    f = Function(module, name, params, internal=True, attributes="nounwind noinline")
+    to, source, table, entries, pixels, step, pitch_ = f.params
+    with f.loop(int_(0), pixels, 1, [to, source]) as pixel:
+        into, out_of = pixel.carried
+        with f.loop(int_(0), entries, 1, [into, table]) as entry:
+            at, words = entry.carried
+            channels = f.load(f.gep(out_of, f.load(words, "i64"), "i8"), _BLOCK)
+            f.store(channels, at)
+            count = f.mul(f.word(words, 1), int_(4))
+            entry.next(f.gep(at, count, "i8"), f.gep(words, int_(scratch.ENTRY_WORDS), "i64"))
+        pixel.next(f.gep(into, pitch_, "i8"), f.gep(out_of, step, "i8"))
+    f.ret()
+    f.finish()
+    return name
