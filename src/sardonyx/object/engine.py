@@ -1,4 +1,4 @@
-"""Turns IR text into object code. The only importer of llvmlite.binding.
+"""Turns IR text into object code. The only importer of llvmlite.
 
 Decides code generator settings and how threads compile side by side; must not know kernels, caches or how
 objects are linked.
@@ -9,7 +9,9 @@ from __future__ import annotations
 import ctypes
 import re
 import threading
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from sardonyx.base.target import Target
@@ -44,40 +46,50 @@ def assembly(ir: str, target: Target) -> str:
     return _compiled(ir, target, _ASSEMBLY).decode()
 
 
-@cache
-def _binding() -> Any:
-    import llvmlite.binding as llvm
-
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    return llvm
-
-
 class _Library:
-    """LLVM through llvmlite's library, without the lock by which llvmlite lets in one thread at a time.
+    """LLVM, in the library that llvmlite brings, without its Python modules.
 
-    That is for modules of one context; here each thread has its own. `parse` and `emit` let other threads run
-    Python meanwhile. The others keep the interpreter, which a thread would have to wait for afterwards.
+    Those take longer to import than a kernel to compile, and let in one thread at a time, which is for modules
+    of one context; here each thread has its own. `parse` and `emit` let other threads run Python meanwhile.
+    The others keep the interpreter, which a thread would have to wait for afterwards.
     """
 
     def __init__(self) -> None:
-        lib = _binding().ffi.lib
-        parallel = ctypes.CDLL(lib._name, handle=lib._handle)
-        quick = ctypes.PyDLL(lib._name, handle=lib._handle)
-        self.parse = _function(parallel.LLVMPY_ParseAssembly, _PTR, _PTR, ctypes.c_char_p, _TEXT)
-        self.emit = _function(
-            parallel.LLVMPY_TargetMachineEmitToMemory, _PTR, _PTR, _PTR, ctypes.c_int, _TEXT
-        )
+        path = _path()
+        parallel, quick = ctypes.CDLL(path), ctypes.PyDLL(path)
+        for part in ("TargetInfos", "Targets", "TargetMCs", "AsmPrinters"):
+            _function(quick[f"LLVMPY_InitializeAll{part}"], None)()
+        self.parse = _function(parallel.LLVMPY_ParseAssembly, _PTR, _PTR, _CHARS, _TEXT)
+        self.emit = _function(parallel.LLVMPY_TargetMachineEmitToMemory, _PTR, _PTR, _PTR, _INT, _TEXT)
         self.verify = _function(quick.LLVMPY_VerifyModule, ctypes.c_bool, _PTR, _TEXT)
         self.start = _function(quick.LLVMPY_GetBufferStart, _PTR, _PTR)
         self.size = _function(quick.LLVMPY_GetBufferSize, ctypes.c_size_t, _PTR)
         self.free = _function(quick.LLVMPY_DisposeMemoryBuffer, None, _PTR)
         self.drop = _function(quick.LLVMPY_DisposeModule, None, _PTR)
-        self.forget = _function(quick.LLVMPY_DisposeString, None, ctypes.c_char_p)
+        self.forget = _function(quick.LLVMPY_DisposeString, None, _CHARS)
+        self.new_context = _function(quick.LLVMPY_ContextCreate, _PTR)
+        self.end_context = _function(quick.LLVMPY_ContextDispose, None, _PTR)
+        self.target = _function(quick.LLVMPY_GetTargetFromTriple, _PTR, _CHARS, _TEXT)
+        settings = (_CHARS, _CHARS, _CHARS, _INT, _CHARS, _CHARS, _INT, _INT, _CHARS)
+        self.new_machine = _function(quick.LLVMPY_CreateTargetMachine, _PTR, _PTR, *settings)
+        self.end_machine = _function(quick.LLVMPY_DisposeTargetMachine, None, _PTR)
+        self.new_layout = _function(quick.LLVMPY_CreateTargetMachineData, _PTR, _PTR)
+        self.layout = _function(quick.LLVMPY_CopyStringRepOfTargetData, None, _PTR, _TEXT)
+        self.end_layout = _function(quick.LLVMPY_DisposeTargetData, None, _PTR)
 
 
-_PTR, _TEXT = ctypes.c_void_p, ctypes.POINTER(ctypes.c_char_p)
+_PTR, _CHARS, _INT = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+_TEXT = ctypes.POINTER(ctypes.c_char_p)
 _ASSEMBLY, _OBJECT = 0, 1
+_STANDARD = 2
+"""How much the code generator does of its own: LLVM's -O2."""
+
+
+def _path() -> str:
+    import llvmlite
+    from llvmlite.utils import get_library_name
+
+    return str(Path(llvmlite.__file__).with_name("binding") / get_library_name())
 
 
 def _function(found: Any, result: Any, *arguments: Any) -> Any:
@@ -90,10 +102,20 @@ def _library() -> _Library:
     return _Library()
 
 
+class _Owned:
+    """What LLVM made, and how it is given back."""
+
+    def __init__(self, address: int, end: Callable[[int], None]) -> None:
+        self.address, self._end = address, end
+
+    def __del__(self) -> None:
+        self._end(self.address)
+
+
 class _Machine(NamedTuple):
     """A code generator, and how a module says that it is for it, on the line of its first one."""
 
-    generator: Any
+    generator: _Owned
     head: str
 
 
@@ -101,22 +123,31 @@ class _Thread(threading.local):
     """What a thread compiles with: contexts and code generators are not to be shared."""
 
     def __init__(self) -> None:
-        self.context = _binding().create_context()
+        library = _library()
+        self.context = _Owned(library.new_context(), library.end_context)
         self.machines: dict[tuple[Any, ...], _Machine] = {}
 
     def machine(self, target: Target) -> _Machine:
-        """The code generator for a target."""
+        """The code generator for a target. Raises CompileError if LLVM has none."""
         settings = ",".join([*(f"+{feature}" for feature in target.features), *target.tuning])
         facts = target.triple, target.cpu, settings
         found = self.machines.get(facts)
         if found is None:
-            generator = _binding().Target.from_triple(target.triple)
-            generator = generator.create_target_machine(
-                cpu=target.cpu, features=settings, opt=2, reloc="pic", codemodel="small"
-            )
-            head = f'target datalayout = "{generator.target_data}" target triple = "{target.triple}" '
-            found = self.machines[facts] = _Machine(generator, head)
+            found = self.machines[facts] = _machine(*facts)
         return found
+
+
+def _machine(triple: str, cpu: str, features: str) -> _Machine:
+    library = _library()
+    found, problem = _called(library.target, triple.encode())
+    names = (triple.encode(), cpu.encode(), features.encode())
+    made = found and library.new_machine(found, *names, _STANDARD, b"pic", b"small", 0, 0, b"")
+    if not made:
+        raise CompileError(f"LLVM generates no code for {triple}, {cpu}: {problem}")
+    generator = _Owned(made, library.end_machine)
+    layout = _Owned(library.new_layout(made), library.end_layout)
+    _, text = _called(library.layout, layout.address)
+    return _Machine(generator, f'target datalayout = "{text}" target triple = "{triple}" ')
 
 
 @cache
@@ -128,14 +159,14 @@ def _compiled(ir: str, target: Target, kind: int) -> bytes:
     thread, library = _threads(), _library()
     machine = thread.machine(target)
     text = (machine.head + ir).encode()
-    module, problem = _called(library.parse, _address(thread.context), text)
+    module, problem = _called(library.parse, thread.context.address, text)
     try:
         is_bad = not module
         if not is_bad:
             is_bad, problem = _called(library.verify, module)
         if is_bad:
             raise CompileError(_explain(problem, ir))
-        buffer, problem = _called(library.emit, _address(machine.generator), module, kind)
+        buffer, problem = _called(library.emit, machine.generator.address, module, kind)
         if not buffer:
             raise CompileError(f"LLVM cannot generate code: {problem}")
         try:
@@ -154,10 +185,6 @@ def _called(function: Any, *arguments: Any) -> tuple[Any, str]:
     text = (said.value or b"").decode(errors="replace")
     _library().forget(said)
     return result, text
-
-
-def _address(reference: Any) -> ctypes.c_void_p:
-    return ctypes.cast(reference._as_parameter_, ctypes.c_void_p)
 
 
 def _explain(message: str, ir: str) -> str:

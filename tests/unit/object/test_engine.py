@@ -68,6 +68,6 @@ import sys
 sys.path[:] = {sys.path}
 from sardonyx.object import engine
 assert engine.llvm_version().startswith("llvmlite-0.")
-assert "llvmlite.binding" not in sys.modules
+assert not engine._library.cache_info().currsize
 """
     subprocess.run([sys.executable, "-c", code], check=True)
