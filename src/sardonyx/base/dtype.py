@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.base.dataclass import dataclass, field
+from sardonyx.base.dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DType:
-    """One element type.
+    """One element type; there is one object of each.
 
     `source` is the numpy type, or the name of one of `ml_dtypes`. `kind` is "f" float, "i" signed,
     "u" unsigned, "b" bool, "c" complex, "O" host object (strings, sequences). `compute` is the type in
@@ -23,7 +23,7 @@ class DType:
     bits: int
     onnx: int
     onnx_name: str
-    source: Any = field(compare=False)
+    source: Any
     compute: str
 
     @property

@@ -6,12 +6,14 @@ What does not change inside a loop is computed before it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.target import Target
 from sardonyx.emit.access import FAIL_DIV0, Access
 from sardonyx.emit.fold import combine, horizontal, identity
 from sardonyx.llvm import convert, maps
-from sardonyx.llvm.vec import V, int_
+from sardonyx.llvm.vec import Function, V, int_
 from sardonyx.loops.nest import (
     Apply,
     Axis,
@@ -23,13 +25,26 @@ from sardonyx.loops.nest import (
     Reduce,
     Reduced,
     Statement,
+    children,
     roots,
     walk,
 )
 
 
+class _Step(NamedTuple):
+    """An expression, the results of reductions below it, and whether something there can fail."""
+
+    expr: Expr
+    needs: frozenset[str]
+    can_fail: bool
+
+
 class ExprEmitter(Access):
     """Emits expressions at the current place of a loop nest."""
+
+    def __init__(self, function: Function, target: Target, vector: Axis | None, lanes: int) -> None:
+        super().__init__(function, target, vector, lanes)
+        self._known_steps: dict[int, list[_Step]] = {}
 
     def hoist(self, body: Sequence[Statement], later: Iterable[Axis]) -> None:
         """Compute now whatever does not change with the loops still to come.
@@ -42,29 +57,34 @@ class ExprEmitter(Access):
             axis.extent == 0 or not isinstance(axis.extent, int) for axis in self.inner_axes() & changing
         )
         for statement in body:
-            for expr in walk(roots(statement)):
-                if expr.axes & changing or not isinstance(expr, Apply | Load) or not self._ready(expr):
+            for step in self._steps(statement):
+                if step.expr.axes & changing or not all(name in self.sums for name in step.needs):
                     continue
-                if not (may_skip and any(can_fail(e) for e in walk([expr]))):
-                    self.value(expr)
+                if not (may_skip and step.can_fail):
+                    self.value(step.expr)
 
     def inner_axes(self) -> set[Axis]:
         """The axes that belong to statements rather than to the whole kernel."""
         raise NotImplementedError
 
-    def _ready(self, expr: Expr) -> bool:
-        return all(not isinstance(e, Reduced) or e.name in self.sums for e in walk([expr]))
+    def _steps(self, statement: Statement) -> list[_Step]:
+        """What a statement computes that may be computed earlier, operands first."""
+        found = self._known_steps.get(id(statement))
+        if found is None:
+            found = self._known_steps[id(statement)] = _steps(statement)
+        return found
 
     # ---- expressions
 
     def value(self, expr: Expr) -> V:
         """The SSA value of an expression here; a scalar if it is the same in all lanes."""
+        key = id(expr)
         for level in reversed(self.values):
-            if id(expr) in level:
-                return level[id(expr)]
+            if key in level:
+                return level[key]
         result = self._value(expr)
         if not isinstance(expr, Reduced):
-            self.values[-1][id(expr)] = result
+            self.values[-1][key] = result
         return result
 
     def _value(self, expr: Expr) -> V:
@@ -169,6 +189,16 @@ class ExprEmitter(Access):
                 if self.vector in r.axes:
                     value = copy.sums[r.result.name]
                     copy.sums[r.result.name] = horizontal(self.f, self.target, r, value)
+
+
+def _steps(statement: Statement) -> list[_Step]:
+    known: dict[int, _Step] = {}
+    for expr in walk(roots(statement)):
+        below = [known[id(part)] for part in children(expr)]
+        needs = frozenset([expr.name] if isinstance(expr, Reduced) else []).union(*(s.needs for s in below))
+        fails = can_fail(expr) or any(s.can_fail for s in below)
+        known[id(expr)] = _Step(expr, needs, fails)
+    return [step for step in known.values() if isinstance(step.expr, Apply | Load)]
 
 
 def can_fail(expr: Expr) -> bool:

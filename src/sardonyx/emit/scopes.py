@@ -30,6 +30,14 @@ from sardonyx.loops.nest import (
 )
 
 
+@dataclass(slots=True, eq=False)
+class Address:
+    """What loads and stores of equal buffers and places have in common: one running pointer."""
+
+    buffer: Buffer
+    at: Affine
+
+
 @dataclass(slots=True)
 class Copy:
     """One of the points computed side by side: how far it is from the first, and its accumulators."""
@@ -49,9 +57,10 @@ class Scopes:
         self.mask: V | None = None
         self.remaining: V | None = None
         self.values: list[dict[int, V]] = [{}]
-        self.pointers: list[dict[tuple[Buffer, Affine], V]] = [{}]
+        self.pointers: list[dict[Address, V]] = [{}]
         self.indices: list[dict[Axis, V]] = [{}]
-        self._moves: dict[Axis, list[tuple[tuple[Buffer, Affine], V]]] = {}
+        self._opened: dict[tuple[int, int], Address] = {}
+        self._moves: dict[Axis, list[tuple[Address, V]]] = {}
         self.copied: Axis | None = None
         self.copies: list[Copy] = [Copy()]
         self.current = self.copies[0]
@@ -127,15 +136,20 @@ class Scopes:
 
     def open_accesses(self, body: Sequence[Statement]) -> None:
         """Start the running pointer of every address at its constant part."""
+        equal: dict[tuple[Buffer, Affine], Address] = {}
         for statement in body:
             for expr in walk(roots(statement)):
                 if isinstance(expr, Load):
-                    self._open(expr.buffer, expr.at)
+                    self._open(expr.buffer, expr.at, equal)
             if isinstance(statement, Store):
-                self._open(statement.buffer, statement.at)
+                self._open(statement.buffer, statement.at, equal)
 
-    def _open(self, buffer: Buffer, at: Affine) -> None:
-        self.pointers[0][(buffer, at)] = self._base(buffer, at.const)
+    def _open(self, buffer: Buffer, at: Affine, equal: dict[tuple[Buffer, Affine], Address]) -> None:
+        address = equal.get((buffer, at))
+        if address is None:
+            address = equal[buffer, at] = Address(buffer, at)
+            self.pointers[0][address] = self._base(buffer, at.const)
+        self._opened[id(buffer), id(at)] = address
 
     def _base(self, buffer: Buffer, offset: Dim) -> V:
         if buffer.role == "tile":
@@ -152,24 +166,25 @@ class Scopes:
         """
         before = self.index(axis) if keep else None
         self.indices[-1][axis] = index if before is None else self.f.add(before, index)
-        for key, factor in self._moved_by(axis):
-            buffer, at = key
-            if buffer.role == "tile" and not tile:
+        stays = axis is self.vector and self.reuses_scratch(axis)
+        for address, step in self._moved_by(axis):
+            role = address.buffer.role
+            if (role == "tile" and not tile) or (role == "scratch" and stays):
                 continue
-            if buffer.role == "scratch" and axis is self.vector and self.reuses_scratch(axis):
-                continue
-            offset = self.f.mul(index, factor)
-            self.pointers[-1][key] = self.f.gep(self.pointer(buffer, at), offset, self._memory(buffer))
+            offset = self.f.mul(index, step)
+            moved = self.f.gep(self._running(address), offset, self._memory(address.buffer))
+            self.pointers[-1][address] = moved
 
-    def _moved_by(self, axis: Axis) -> list[tuple[tuple[Buffer, Affine], V]]:
+    def _moved_by(self, axis: Axis) -> list[tuple[Address, V]]:
         """The addresses that change with an axis, and by how many elements a step."""
         found = self._moves.get(axis)
         if found is None:
             steps = {}
-            for buffer, at in self.pointers[0]:
-                step = self._tile_step(axis) if buffer.role == "tile" else at.factor(axis)
+            for address in self.pointers[0]:
+                is_tile = address.buffer.role == "tile"
+                step = self._tile_step(axis) if is_tile else address.at.factor(axis)
                 if step != 0:
-                    steps[buffer, at] = step if isinstance(step, V) else self.stride(axis, step)
+                    steps[address] = step if isinstance(step, V) else self.stride(axis, step)
             found = self._moves[axis] = list(steps.items())
         return found
 
@@ -188,12 +203,20 @@ class Scopes:
 
     def pointer(self, buffer: Buffer, at: Affine) -> V:
         """The running pointer of an address."""
-        key = buffer, at
-        return next(level[key] for level in reversed(self.pointers) if key in level)
+        return self._running(self._opened[id(buffer), id(at)])
+
+    def _running(self, address: Address) -> V:
+        for level in reversed(self.pointers):
+            if address in level:
+                return level[address]
+        raise AssertionError(f"{address} was not opened")
 
     def index(self, axis: Axis) -> V:
         """The current index of an axis (of lane 0 for the vector axis)."""
-        return next(level[axis] for level in reversed(self.indices) if axis in level)
+        for level in reversed(self.indices):
+            if axis in level:
+                return level[axis]
+        raise AssertionError(f"{axis} was not entered")
 
     def is_entered(self, axis: Axis) -> bool:
         """Whether the axis is fixed here."""

@@ -10,14 +10,15 @@ from itertools import product
 
 from sardonyx.base.dim import Dim
 from sardonyx.emit.loops import UNROLL_POINTS, LoopEmitter
+from sardonyx.emit.scopes import Address
 from sardonyx.llvm.vec import V, int_
-from sardonyx.loops.nest import Affine, Axis, Buffer, Kernel, Load, Reduce, Reduced, Store, roots, walk
+from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, Reduced, Store, roots, walk
 
 LITERAL = 64
 """Integers up to this size stand in the text; larger ones are argument words."""
 _JAM_POINTS = 64
 
-Pointers = dict[tuple[Buffer, Affine], V]
+Pointers = dict[Address, V]
 
 
 class WindowEmitter(LoopEmitter):
@@ -111,7 +112,7 @@ class WindowEmitter(LoopEmitter):
 
     def _is_displacement(self, tap: Axis) -> bool:
         """Whether moving along a tap is a constant displacement in every address."""
-        factors = [at.factor(tap) for _, at in self.pointers[0]]
+        factors = [address.at.factor(tap) for address in self.pointers[0]]
         return all(isinstance(f, int) and abs(f) <= LITERAL for f in factors)
 
 

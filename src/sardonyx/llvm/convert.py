@@ -141,6 +141,8 @@ def bitcast(f: Function, target: Target, value: V, source: DType, to: DType) -> 
 def literal(value: Any, dtype: DType, lanes: int = 1) -> V:
     """A constant in the compute type, the same in all lanes; floats are rounded to `dtype` first."""
     scalar = compute_type(dtype)
+    if dtype is dt.F32 or dtype is dt.F64:
+        return float_(float(value), vector_of(scalar, lanes))
     if dtype.is_float:
         with np.errstate(over="ignore"):
             rounded = float(np.asarray(value).astype(dtype.numpy))

@@ -9,7 +9,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 
@@ -20,7 +20,7 @@ class V(NamedTuple):
     type: str
 
     def __str__(self) -> str:
-        return f"{self.type} {self.text}"
+        return f"{self[1]} {self[0]}"
 
     @property
     def lanes(self) -> int:
@@ -45,11 +45,13 @@ def scalar_of(type_: str) -> str:
     return type_[type_.index(" x ") + 3 : -1] if type_.startswith("<") else type_
 
 
+@cache
 def vector_of(scalar: str, lanes: int) -> str:
     """`<lanes x scalar>`, or the scalar type for one lane."""
     return scalar if lanes == 1 else f"<{lanes} x {scalar}>"
 
 
+@lru_cache(maxsize=1 << 12)
 def int_(value: int, type_: str = "i64") -> V:
     """An integer constant (a splat for a vector type)."""
     if type_.startswith("<"):
@@ -198,7 +200,8 @@ class Function:
 
     def value(self, type_: str, text: str) -> V:
         """Write `%new = text` and return it as a value of that type."""
-        name = self.fresh()
+        self._count += 1
+        name = f"%v{self._count}"
         self._lines.append(f"  {name} = {text}")
         return V(name, type_)
 
@@ -408,10 +411,8 @@ class Function:
 
     def shuffle(self, a: V, b: V, mask: Sequence[int]) -> V:
         """Pick lanes of `a` (0..n-1) and `b` (n..2n-1)."""
-        picks = ", ".join(f"i32 {m}" for m in mask)
-        return self.value(
-            vector_of(a.scalar, len(mask)), f"shufflevector {a}, {b}, <{len(mask)} x i32> <{picks}>"
-        )
+        text = f"shufflevector {a}, {b}, <{len(mask)} x i32> <{_picks(tuple(mask))}>"
+        return self.value(vector_of(a.scalar, len(mask)), text)
 
     def iota(self, lanes: int, scalar: str = "i64") -> V:
         """<0, 1, 2, ...>."""
@@ -479,10 +480,16 @@ class Function:
         return self.load(self.gep(words, int_(index), "i64"), type_, 8)
 
 
+@lru_cache(maxsize=1 << 10)
+def _picks(mask: tuple[int, ...]) -> str:
+    return ", ".join(f"i32 {m}" for m in mask)
+
+
 _MANGLED = {"float": "f32", "double": "f64", "half": "f16", "bfloat": "bf16", "ptr": "p0"}
 _SIZES = {"float": 4, "double": 8, "half": 2, "bfloat": 2, "ptr": 8}
 
 
+@cache
 def mangle(type_: str) -> str:
     """The suffix that overloaded intrinsics carry for a type, e.g. `v16f32`."""
     scalar = scalar_of(type_)
@@ -490,6 +497,7 @@ def mangle(type_: str) -> str:
     return lanes + _MANGLED.get(scalar, scalar)
 
 
+@cache
 def size_of(scalar: str) -> int:
     """Bytes of one element in memory."""
     if scalar in _SIZES:

@@ -54,7 +54,10 @@ class Affine:
 
     def factor(self, axis: Axis) -> Dim:
         """The factor of an axis; 0 if it does not occur."""
-        return next((f for a, f in self.terms if a is axis), 0)
+        for term, factor in self.terms:
+            if term is axis:
+                return factor
+        return 0
 
     @property
     def axes(self) -> frozenset[Axis]:
@@ -252,7 +255,7 @@ def children(expr: Expr) -> tuple[Expr, ...]:
     """Direct operands."""
     if isinstance(expr, Apply):
         return expr.args
-    if isinstance(expr, Load):
+    if isinstance(expr, Load) and expr.picks:
         return tuple(p.index for p in expr.picks)
     return ()
 
@@ -260,15 +263,21 @@ def children(expr: Expr) -> tuple[Expr, ...]:
 def walk(exprs: Iterable[Expr]) -> Iterator[Expr]:
     """Every expression below, each once, operands first."""
     seen: set[int] = set()
-    stack = [(e, False) for e in reversed(list(exprs))]
+    waiting: set[int] = set()
+    stack = list(exprs)[::-1]
     while stack:
-        expr, expanded = stack.pop()
-        if expanded:
+        expr = stack[-1]
+        if (key := id(expr)) not in seen:
+            seen.add(key)
+            if operands := children(expr):
+                waiting.add(key)
+                stack.extend(operands[::-1])
+                continue
             yield expr
-        elif id(expr) not in seen:
-            seen.add(id(expr))
-            stack.append((expr, True))
-            stack.extend((c, False) for c in reversed(children(expr)))
+        elif key in waiting:
+            waiting.remove(key)
+            yield expr
+        stack.pop()
 
 
 def joined(body: Sequence[Statement]) -> list[list[Statement]]:
