@@ -6,7 +6,7 @@ Knows nothing of tensors. A `Dim` is an int whenever it is known; otherwise an `
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, reduce
 from typing import TypeAlias, Union
@@ -55,11 +55,14 @@ def _key(monomial: Monomial) -> tuple[int, str]:
 class Expr:
     """A sum of integer multiples of products of atoms; never a plain integer (see `normal`)."""
 
-    __slots__ = ("_hash", "terms")
+    __slots__ = ("_hash", "_made", "terms")
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
-        self.terms: tuple[tuple[Monomial, int], ...] = tuple(sorted(terms.items(), key=lambda t: _key(t[0])))
+        rows = terms.items()
+        self.terms = tuple(sorted(rows, key=lambda t: _key(t[0])) if len(rows) > 1 else rows)
         self._hash = hash(self.terms)
+        self._made: dict[tuple[Dim, int], Dim] = {}
+        """Products with others (0) and sums with their multiples: sizes of a model meet again and again."""
 
     def __hash__(self) -> int:
         return self._hash
@@ -81,29 +84,34 @@ class Expr:
         return Expr, (dict(self.terms),)
 
     def __add__(self, other: Dim) -> Dim:
-        return _sum(self, other, 1)
+        return self if other == 0 else self._with(other, 1, _sum)
 
     __radd__ = __add__
 
     def __sub__(self, other: Dim) -> Dim:
-        return _sum(self, other, -1)
+        return self if other == 0 else self._with(other, -1, _sum)
 
     def __rsub__(self, other: Dim) -> Dim:
-        return _sum(-self, other, 1)
+        return (-self) + other
 
     def __neg__(self) -> Dim:
-        return normal({m: -f for m, f in self.terms})
+        return self._with(-1, 0, _product)
 
     def __mul__(self, other: Dim) -> Dim:
-        if not isinstance(other, Expr):
-            return self if other == 1 else normal({m: f * int(other) for m, f in self.terms})
-        product: dict[Monomial, int] = {}
-        if len(self.terms) * len(other.terms) > _MOST_TERMS:
-            raise ShapeError("too many unknown sizes are multiplied; fix some of them")
-        for (m, f), (n, g) in itertools.product(self.terms, other.terms):
-            key = m + n if not (m and n) else tuple(sorted(m + n, key=str))
-            product[key] = product.get(key, 0) + f * g
-        return normal(product)
+        return self if other == 1 else self._with(other, 0, _product)
+
+    def _with(self, other: Dim, sign: int, make: Callable[[Expr, Dim, int], Dim]) -> Dim:
+        if other is self:
+            return make(self, other, sign)
+        found = self._made.get((other, sign))
+        if found is None:
+            found = self._made[other, sign] = make(self, other, sign)
+        return found
+
+    def split(self) -> tuple[Dim, int]:
+        """This without its constant term, and that."""
+        monomial, constant = self.terms[0]
+        return (self - constant, constant) if monomial == () else (self, 0)
 
     __rmul__ = __mul__
 
@@ -130,18 +138,28 @@ def _terms(dim: Dim) -> Iterable[tuple[Monomial, int]]:
 def normal(terms: Mapping[Monomial, int]) -> Dim:
     """The dim of a term table: an int if only the constant term is left."""
     kept = {m: f for m, f in terms.items() if f}
-    if not kept:
-        return 0
-    if kept.keys() == {()}:
-        return kept[()]
-    return Expr(kept)
+    if len(kept) > 1 or (kept and () not in kept):
+        return Expr(kept)
+    return kept.get((), 0)
 
 
-def _sum(a: Dim, b: Dim, sign: int) -> Dim:
-    total = dict(_terms(a))
+def _sum(a: Expr, b: Dim, sign: int) -> Dim:
+    total = dict(a.terms)
     for m, f in _terms(b):
         total[m] = total.get(m, 0) + sign * f
     return normal(total)
+
+
+def _product(a: Expr, b: Dim, _: int) -> Dim:
+    if not isinstance(b, Expr):
+        return normal({m: f * int(b) for m, f in a.terms})
+    if len(a.terms) * len(b.terms) > _MOST_TERMS:
+        raise ShapeError("too many unknown sizes are multiplied; fix some of them")
+    product: dict[Monomial, int] = {}
+    for (m, f), (n, g) in itertools.product(a.terms, b.terms):
+        key = m + n if not (m and n) else tuple(sorted(m + n, key=str))
+        product[key] = product.get(key, 0) + f * g
+    return normal(product)
 
 
 def symbol(name: str, low: int | None = 0) -> Expr:
@@ -249,13 +267,10 @@ def assuming(least: Mapping[Dim, int] | None = None) -> Iterator[dict[Dim, int]]
 def assume(dim: Dim, low: int) -> None:
     """Take it that `dim` is at least `low`, as whoever uses it as a size may."""
     if _assumed and isinstance(dim, Expr):
-        base, constant = _split(dim)
-        _assumed[-1][base] = max(low - constant, _assumed[-1].get(base, low - constant))
-
-
-def _split(dim: Expr) -> tuple[Dim, int]:
-    constant = dim.terms[0][1] if dim.terms[0][0] == () else 0
-    return (dim - constant if constant else dim), constant
+        base, constant = dim.split()
+        known = _assumed[-1].get(base)
+        if known is None or known < low - constant:
+            _assumed[-1][base] = low - constant
 
 
 def lower_bound(dim: Dim) -> int | None:
@@ -264,7 +279,7 @@ def lower_bound(dim: Dim) -> int | None:
         return dim
     proven = _proven_bound(dim)
     if _assumed:
-        base, constant = _split(dim)
+        base, constant = dim.split()
         assumed = _assumed[-1].get(base)
         if assumed is not None:
             return assumed + constant if proven is None else max(proven, assumed + constant)
@@ -438,11 +453,6 @@ def truncdiv(a: Dim, b: Dim) -> Dim:
     return exact if exact is not None else _call("truncdiv", a, b)
 
 
-def round_to_int(a: Dim, numerator: int, denominator: int) -> Dim:
-    """floor(a * numerator / denominator)."""
-    return floordiv(a * numerator, denominator)
-
-
 def function(fn: str, *args: Dim) -> Dim:
     """A named integer function of `FUNCTIONS` applied to dims, evaluated now if all are known."""
     if all(isinstance(a, int) for a in args):
@@ -486,15 +496,3 @@ def symbols(dim: Dim) -> frozenset[str]:
                 for arg in atom.args:
                     names |= symbols(arg)
     return frozenset(names)
-
-
-def lows(dim: Dim) -> dict[str, int]:
-    """The least values that symbols in `dim` were said to have, by name."""
-    found: dict[str, int] = {}
-    for monomial, _ in () if isinstance(dim, int) else dim.terms:
-        for atom in monomial:
-            known = [{atom.name: atom.low}] if isinstance(atom, Symbol) else map(lows, atom.args)
-            for name, low in (item for part in known for item in part.items()):
-                if low is not None:
-                    found[name] = max(low, found.get(name, low))
-    return found

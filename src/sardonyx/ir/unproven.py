@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sardonyx.base import dim as dims
-from sardonyx.base.dim import Dim
+from sardonyx.base.dim import Dim, Symbol
 from sardonyx.ir.fold import flat_dims
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.obligation import Obligation, natural
@@ -29,13 +29,25 @@ def _contents(graph: Graph) -> Iterator[Obligation]:
     least: dict[str, int] = {}
     for value in graph.order() if read else ():
         for extent in flat_dims([value.shape, value.attrs, [shape for _, shape in value.results]]):
-            for name, low in dims.lows(extent).items() if isinstance(extent, dims.Expr) else ():
+            for name, low in _lows(extent).items():
                 least[name] = max(low, least.get(name, low))
     for name, size in read.items():
         if name in least:
             where = ", ".join(size.value.origins) or str(size.value.attrs.get("name", size.value.prim))
             message = f"{where}: element {size.index}, which gives a size, is below {least[name]}"
             yield Obligation(dims.symbol(name, None) - least[name], False, message)
+
+
+def _lows(dim: Dim) -> dict[str, int]:
+    """The least values that symbols in `dim` were said to have, by name."""
+    found: dict[str, int] = {}
+    for monomial, _ in () if isinstance(dim, int) else dim.terms:
+        for atom in monomial:
+            known = [{atom.name: atom.low}] if isinstance(atom, Symbol) else map(_lows, atom.args)
+            for name, low in (item for part in known for item in part.items()):
+                if low is not None:
+                    found[name] = max(low, found.get(name, low))
+    return found
 
 
 def obligations(value: Value) -> Iterator[Obligation]:

@@ -49,8 +49,8 @@ def assembly(ir: str, target: Target) -> str:
 class _Library:
     """LLVM, in the library that llvmlite brings, without its Python modules.
 
-    Those take longer to import than a kernel to compile, and let in one thread at a time, which modules of one
-    context need; here each thread has its own. `parse` and `emit` let other threads run Python meanwhile.
+    Those take longer to import than a kernel to compile, and let in one thread at a time, which modules of
+    one context need; here each thread has its own. `parse` and `emit` let other threads run Python meanwhile.
     The others keep the interpreter, which a thread would have to wait for afterwards.
     """
 

@@ -276,7 +276,7 @@ def scaled(n: Dim, scale: float) -> Dim:
     single = float(np.float32(scale))
     numerator, denominator = single.as_integer_ratio()
     if denominator <= 1 << 16 and not isinstance(n, int):
-        return dims.round_to_int(n, numerator, denominator)
+        return dims.floordiv(n * numerator, denominator)
     return dims.function("scaled", n, struct.unpack("<q", struct.pack("<d", single))[0])
 
 
