@@ -67,8 +67,19 @@ def _made(cls: Any, frozen: bool, slots: bool, eq: bool, kw_only: bool) -> type:
         for name in members.keys() - given.keys():
             setattr(cls, name, members[name])
     if "__init__" not in given:
-        cls.__init__ = _init(cls, table, frozen)
+        cls.__init__ = _Init(cls, table, frozen)
     return cls  # type: ignore[no-any-return]
+
+
+class _Init:
+    """Stands for the `__init__` of a class until somebody asks for it: most classes are never called."""
+
+    def __init__(self, cls: Any, table: Mapping[str, Field[Any]], frozen: bool) -> None:
+        self._cls, self._table, self._frozen = cls, table, frozen
+
+    def __get__(self, made: object, owner: type) -> Any:
+        init = self._cls.__init__ = _init(self._cls, self._table, self._frozen)
+        return init if made is None else init.__get__(made, owner)
 
 
 def _fields(cls: type) -> Mapping[str, Field[Any]]:

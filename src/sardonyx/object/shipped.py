@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -41,15 +42,18 @@ def write(folder: Path, objects: Mapping[tuple[str, Target, str], bytes]) -> Non
 
 def sources() -> str:
     """A digest of the names and sizes of the files that decide the code of shared modules."""
-    root = Path(__file__).parents[1]
-    rows = sorted(row for folder in _SOURCES for row in _sizes(root, root / folder))
+    root = str(Path(__file__).parents[1])
+    rows = sorted(row for folder in _SOURCES for row in _sizes(f"{root}/{folder}", folder))
     return hashlib.sha256(repr(rows).encode()).hexdigest()
 
 
-def _sizes(root: Path, folder: Path) -> Iterator[tuple[str, int]]:
-    for path in folder.rglob("*"):
-        if path.suffix in (".py", ".ll"):
-            yield path.relative_to(root).as_posix(), path.stat().st_size
+def _sizes(folder: str, name: str) -> Iterator[tuple[str, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith((".py", ".ll")):
+                yield f"{name}/{entry.name}", entry.stat().st_size
+            elif "." not in entry.name and entry.is_dir():
+                yield from _sizes(entry.path, f"{name}/{entry.name}")
 
 
 def _title(name: str, target: Target, precision: str) -> str:

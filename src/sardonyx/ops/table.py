@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -87,7 +88,17 @@ class Operator:
         return result if isinstance(result, tuple) else (result,)
 
 
-_operators: dict[tuple[str, str], list[Operator]] = {}
+class _Registered(NamedTuple):
+    """An operator before its signature is read: a file registers many, of which a model asks for few."""
+
+    domain: str
+    name: str
+    since: int
+    build: Build
+    strict: bool
+
+
+_operators: dict[tuple[str, str], list[_Registered]] = {}
 
 
 def op(name: str, since: int = 1, domain: str = "", strict: bool = True) -> Callable[[F], F]:
@@ -98,33 +109,39 @@ def op(name: str, since: int = 1, domain: str = "", strict: bool = True) -> Call
     """
 
     def add(build: F) -> F:
-        parameters = inspect.signature(build).parameters.values()
-        positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
-        attributes = list(attributes_of(build))
-        least = sum(p.default is p.empty for p in positional)
-        most = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
-        operator = Operator(
-            domain,
-            name,
-            since,
-            build,
-            any(p.name == "node" for p in parameters),
-            (least, most),
-            {a.name: a.type for a in attributes},
-            frozenset(a.name for a in attributes if a.default is inspect.Parameter.empty),
-            frozenset(
-                n for n, p in enumerate(positional) if p.default is p.empty and "None" in str(p.annotation)
-            ),
-            {a.name: float(np.float32(a.default)) for a in attributes if isinstance(a.default, float)},
-            {p.name: p.default for p in parameters if isinstance(p.default, Attributes)},
-            strict,
-        )
         versions = _operators.setdefault((domain, name), [])
-        versions.append(operator)
+        versions.append(_Registered(domain, name, since, build, strict))
         versions.sort(key=lambda o: o.since)
         return build
 
     return add
+
+
+@cache
+def _operator(registered: _Registered) -> Operator:
+    """What the signature of an operator says."""
+    domain, name, since, build, strict = registered
+    parameters = inspect.signature(build).parameters.values()
+    positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    attributes = list(attributes_of(build))
+    least = sum(p.default is p.empty for p in positional)
+    most = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional)
+    return Operator(
+        domain,
+        name,
+        since,
+        build,
+        any(p.name == "node" for p in parameters),
+        (least, most),
+        {a.name: a.type for a in attributes},
+        frozenset(a.name for a in attributes if a.default is inspect.Parameter.empty),
+        frozenset(
+            n for n, p in enumerate(positional) if p.default is p.empty and "None" in str(p.annotation)
+        ),
+        {a.name: float(np.float32(a.default)) for a in attributes if isinstance(a.default, float)},
+        {p.name: p.default for p in parameters if isinstance(p.default, Attributes)},
+        strict,
+    )
 
 
 class Attribute(NamedTuple):
@@ -163,11 +180,10 @@ def lookup(domain: str, name: str, opset: int) -> Operator:
     if not chosen:
         shown = f"{domain}.{name}" if domain else name
         raise UnsupportedOp(f"{shown}-{opset}: this operator is not supported")
-    return chosen[-1]
+    return _operator(chosen[-1])
 
 
 def operators() -> list[Operator]:
     """All registered meanings, sorted."""
-    return sorted(
-        (o for versions in _operators.values() for o in versions), key=lambda o: (o.domain, o.name, o.since)
-    )
+    found = (_operator(o) for versions in _operators.values() for o in versions)
+    return sorted(found, key=lambda o: (o.domain, o.name, o.since))

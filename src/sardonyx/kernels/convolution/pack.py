@@ -20,12 +20,21 @@ def pack_conv_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
     block = goal.target.channel_block
     depth = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)]).depth
     outputs, inputs = w.shape[0] // group, w.shape[1]
-    packed = []
-    for g, weights in enumerate(w.reshape(group, outputs, inputs, -1)):
-        ends = range(block - g * inputs % block, inputs, block)
-        parts = [_whole_steps(p, depth) for p in np.split(weights, list(ends), axis=1)]
-        packed.append(np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in parts]))
-    return pack_b(_whole_blocks(np.stack(packed), block), goal)
+    packed = [
+        _block_steps(weights, -g * inputs % block, block, depth)
+        for g, weights in enumerate(w.reshape(group, outputs, inputs, -1))
+    ]
+    return pack_b(_whole_blocks(np.stack(packed) if group > 1 else packed[0][None], block), goal)
+
+
+def _block_steps(w: np.ndarray, start: int, block: int, depth: int) -> np.ndarray:
+    """w[OC, IC, taps] as [input block][tap][channel][OC], the first block with `start` channels, if any."""
+    outputs, inputs, taps = w.shape
+    if start == 0 and inputs % block == 0:
+        return w.reshape(outputs, -1, block, taps).transpose(1, 3, 2, 0).reshape(-1, outputs)
+    ends = range(start or block, inputs, block)
+    parts = [_whole_steps(p, depth) for p in np.split(w, list(ends), axis=1)]
+    return np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in parts])
 
 
 def pack_plain_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
@@ -45,8 +54,16 @@ def pack_grouped_weights(w: np.ndarray, goal: Goal) -> np.ndarray:
 
 
 def _whole_steps(part: np.ndarray, depth: int) -> np.ndarray:
-    return np.pad(part, ((0, 0), (0, -part.shape[1] % depth), (0, 0)))
+    return _padded(part, 1, -part.shape[1] % depth)
 
 
 def _whole_blocks(steps: np.ndarray, block: int) -> np.ndarray:
-    return np.pad(steps, ((0, 0), (0, 0), (0, -steps.shape[-1] % block)))
+    return _padded(steps, 2, -steps.shape[2] % block)
+
+
+def _padded(array: np.ndarray, axis: int, count: int) -> np.ndarray:
+    """The array with so many zeros more along an axis."""
+    if not count:
+        return array
+    shape = (*array.shape[:axis], count, *array.shape[axis + 1 :])
+    return np.concatenate([array, np.zeros(shape, array.dtype)], axis)
