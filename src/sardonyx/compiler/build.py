@@ -18,6 +18,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
+from sardonyx.base.turns import short_turns
 from sardonyx.kernels.library import Shared, Text, attention, contraction, matrices, winograd
 from sardonyx.object import executor, shipped
 from sardonyx.object.link import link
@@ -73,9 +74,11 @@ class Build:
         self._new: queue.SimpleQueue[Module | None] = queue.SimpleQueue()
         self._keys: set[str] = set()
         self._is_over = False
+        self._turns = short_turns()
         self.add(*_EXECUTOR)
 
     def __enter__(self) -> Self:
+        self._turns.__enter__()
         return self
 
     def __exit__(
@@ -85,6 +88,7 @@ class Build:
         for _ in self._threads:
             self._new.put(None)
         self._end_keeper()
+        self._turns.__exit__(kind, error, trace)
 
     def add(self, name: str, text: Text) -> None:
         """Have a module, unless there is one of that name; it is compiled while the caller goes on."""

@@ -200,8 +200,7 @@ class Function:
 
     def value(self, type_: str, text: str) -> V:
         """Write `%new = text` and return it as a value of that type."""
-        self._count += 1
-        name = f"%v{self._count}"
+        name = self.fresh()
         self._lines.append(f"  {name} = {text}")
         return V(name, type_)
 
@@ -411,8 +410,8 @@ class Function:
 
     def shuffle(self, a: V, b: V, mask: Sequence[int]) -> V:
         """Pick lanes of `a` (0..n-1) and `b` (n..2n-1)."""
-        text = f"shufflevector {a}, {b}, <{len(mask)} x i32> <{_picks(tuple(mask))}>"
-        return self.value(vector_of(a.scalar, len(mask)), text)
+        picks = f"<{len(mask)} x i32> <{', '.join([f'i32 {m}' for m in mask])}>"
+        return self.value(vector_of(a.scalar, len(mask)), f"shufflevector {a}, {b}, {picks}")
 
     def iota(self, lanes: int, scalar: str = "i64") -> V:
         """<0, 1, 2, ...>."""
@@ -480,11 +479,6 @@ class Function:
         return self.load(self.gep(words, int_(index), "i64"), type_, 8)
 
 
-@lru_cache(maxsize=1 << 10)
-def _picks(mask: tuple[int, ...]) -> str:
-    return ", ".join(f"i32 {m}" for m in mask)
-
-
 _MANGLED = {"float": "f32", "double": "f64", "half": "f16", "bfloat": "bf16", "ptr": "p0"}
 _SIZES = {"float": 4, "double": 8, "half": 2, "bfloat": 2, "ptr": 8}
 
@@ -502,6 +496,5 @@ def size_of(scalar: str) -> int:
     """Bytes of one element in memory."""
     if scalar in _SIZES:
         return _SIZES[scalar]
-    match = re.fullmatch(r"i(\d+)", scalar)
-    assert match, f"no size for {scalar}"
-    return max(1, int(match[1]) // 8)
+    assert re.fullmatch(r"i\d+", scalar), f"no size for {scalar}"
+    return max(1, int(scalar[1:]) // 8)
