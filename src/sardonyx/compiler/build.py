@@ -6,6 +6,8 @@ what is new. Must not know what the modules compute.
 
 from __future__ import annotations
 
+import itertools
+import math
 import queue
 import sys
 import threading
@@ -47,6 +49,11 @@ class Module:
     error: BaseException | None = None
 
     @property
+    def size(self) -> float:
+        """How long it is; what models share is long, and not made to know it."""
+        return math.inf if isinstance(self.text, Shared) else len(self.text())
+
+    @property
     def ir(self) -> str:
         """The text itself."""
         return self.text.of(self.goal) if isinstance(self.text, Shared) else self.text()
@@ -71,7 +78,8 @@ class Build:
         self._keeper: threading.Thread | None = None
         self._made: queue.SimpleQueue[tuple[Module, ExitStack] | None] = queue.SimpleQueue()
         self._most_threads = (jobs or cores.team_size()) - 1
-        self._new: queue.SimpleQueue[Module | None] = queue.SimpleQueue()
+        self._new: queue.PriorityQueue[tuple[float, int, Module | None]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
         self._keys: set[str] = set()
         self._is_over = False
         self._turns = short_turns()
@@ -85,8 +93,7 @@ class Build:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_over = True
-        for _ in self._threads:
-            self._new.put(None)
+        self._offer(*[None] * len(self._threads))
         self._end_keeper()
         self._turns.__exit__(kind, error, trace)
 
@@ -97,9 +104,14 @@ class Build:
         module = self._shared(name, text) if isinstance(text, Shared) else self._own(text)
         self.modules[name] = module
         if module.code is None and module.key not in self._keys and not self.store.has("object", module.key):
-            self._new.put(module)
+            self._offer(module)
             self._keys.add(module.key)
             self._hire()
+
+    def _offer(self, *modules: Module | None) -> None:
+        """What is to be compiled, the longest first, so that none is left in the end; None ends a thread."""
+        for module in modules:
+            self._new.put((math.inf if module is None else -module.size, next(self._numbers), module))
 
     def ir(self, name: str) -> str:
         """The text of a module."""
@@ -140,7 +152,7 @@ class Build:
     def _serve(self) -> None:
         """Compile until there is nothing more; what another process is compiling comes last."""
         later = []
-        while (module := self._new.get()) is not None:
+        while (module := self._new.get()[-1]) is not None:
             if not self._make(module, wait=False):
                 later.append(module)
         for module in later:
@@ -199,8 +211,7 @@ class Build:
 
         Raises CompileError if a text is not LLVM IR.
         """
-        for _ in range(len(self._threads) + 1):
-            self._new.put(None)
+        self._offer(*[None] * (len(self._threads) + 1))
         self._serve()
         for thread in self._threads:
             thread.join()
