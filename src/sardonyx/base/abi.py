@@ -146,6 +146,30 @@ class TeamBlock(IntEnum):
     WORDS = 16
 
 
+LONG_WORK = 1 << 24
+"""Elementary operations for each thread from which shares are claimed: some tenths of a millisecond."""
+
+UNITS = 8
+"""Into so many units for each thread is work cut that is claimed."""
+
+FIRST = UNITS // 2
+"""Units of the share that each thread claims first; the other shares are units."""
+
+
+class Share(IntEnum):
+    """Words of a thread's share of a call: its first unit and the one after its last; how the work is cut.
+
+    That is for `THREADS` threads into `COUNT` shares, the first of which are `MORE` units longer than one.
+    """
+
+    BEGIN = 0
+    END = 1
+    THREADS = 2
+    COUNT = 3
+    MORE = 4
+    WORDS = 5
+
+
 class Barrier(IntEnum):
     """Words of a barrier: arrivals; on the next line epoch, status seen, sleepers; how to wait; the claims.
 

@@ -41,7 +41,7 @@ def _contents(graph: Graph) -> Iterator[Obligation]:
 def _lows(dim: Dim) -> dict[str, int]:
     """The least values that symbols in `dim` were said to have, by name."""
     found: dict[str, int] = {}
-    for monomial, _ in () if isinstance(dim, int) else dim.terms:
+    for monomial, _ in dim.terms if isinstance(dim, dims.Expr) else ():
         for atom in monomial:
             known = [{atom.name: atom.low}] if isinstance(atom, Symbol) else map(_lows, atom.args)
             for name, low in (item for part in known for item in part.items()):

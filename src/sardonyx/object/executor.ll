@@ -277,6 +277,71 @@ done:
   ret void
 }
 
+; Cut the work of a call into shares, which a block of words then tells of: one for each thread, or, of long work
+; that may be cut so fine, a long one for each thread and more of a unit each, which are claimed. Returns the units.
+define i64 @sdx_shares(i64 %threads, i64 %work, i64 %most, ptr %share) nounwind {
+entry:
+  %several = icmp sgt i64 %threads, 1
+  %least = mul i64 %threads, $long_work
+  %long = icmp sge i64 %work, %least
+  %units = mul i64 %threads, $share_units
+  %enough = icmp sge i64 %most, %units
+  %pays = and i1 %several, %long
+  %claimed = and i1 %pays, %enough
+  %joined = mul i64 %threads, $share_joined
+  %shares = sub i64 %units, %joined
+  %count = select i1 %claimed, i64 %shares, i64 %threads
+  %cut = select i1 %claimed, i64 %units, i64 %threads
+  %more = select i1 %claimed, i64 $share_joined, i64 0
+  %threads.p = getelementptr i64, ptr %share, i64 $share_threads
+  %count.p = getelementptr i64, ptr %share, i64 $share_count
+  %more.p = getelementptr i64, ptr %share, i64 $share_more
+  store i64 %threads, ptr %threads.p, align 8
+  store i64 %count, ptr %count.p, align 8
+  store i64 %more, ptr %more.p, align 8
+  ret i64 %cut
+}
+
+; Write this thread's next share to its block; 0 if there is none. `begins` is 1 for the first one of a call.
+define i64 @sdx_share(ptr %ctx, ptr %share, i64 %begins) nounwind {
+entry:
+  %threads.p = getelementptr i64, ptr %share, i64 $share_threads
+  %count.p = getelementptr i64, ptr %share, i64 $share_count
+  %more.p = getelementptr i64, ptr %share, i64 $share_more
+  %threads = load i64, ptr %threads.p, align 8
+  %count = load i64, ptr %count.p, align 8
+  %more = load i64, ptr %more.p, align 8
+  %claims = icmp ne i64 %more, 0
+  br i1 %claims, label %claim, label %own
+claim:
+  %claimed = call i64 @sdx_claim(ptr %ctx, i64 %begins)
+  br label %take
+own:
+  %tid.p = getelementptr i64, ptr %ctx, i64 $context_tid
+  %tid = load i64, ptr %tid.p, align 8
+  %is.first = icmp ne i64 %begins, 0
+  %one = select i1 %is.first, i64 %tid, i64 %count
+  br label %take
+take:
+  %number = phi i64 [ %claimed, %claim ], [ %one, %own ]
+  %after = add i64 %number, 1
+  %long.before = call i64 @llvm.smin.i64(i64 %number, i64 %threads)
+  %long.with = call i64 @llvm.smin.i64(i64 %after, i64 %threads)
+  %extra.before = mul i64 %long.before, %more
+  %extra.with = mul i64 %long.with, %more
+  %begin = add i64 %number, %extra.before
+  %end = add i64 %after, %extra.with
+  %begin.p = getelementptr i64, ptr %share, i64 $share_begin
+  %end.p = getelementptr i64, ptr %share, i64 $share_end
+  store i64 %begin, ptr %begin.p, align 8
+  store i64 %end, ptr %end.p, align 8
+  %is.there = icmp slt i64 %number, %count
+  %result = zext i1 %is.there to i64
+  ret i64 %result
+}
+
+declare i64 @llvm.smin.i64(i64, i64)
+
 ; The number of the next share of the work of a call, each number to one thread; beyond all shares if the others
 ; have begun a later call already. `begins` is 1 the first time that a thread asks in a call, then 0.
 define i64 @sdx_claim(ptr %ctx, i64 %begins) nounwind {

@@ -6,7 +6,11 @@ the target and the system's calling convention.
 
     sdx_execute(ptr records, i64 n, ptr ctx)     every record's fn(args, ctx), barriers and jumps as flags ask
     sdx_barrier(ptr ctx)                         all threads of the run meet; nothing for a single thread
-    sdx_claim(ptr ctx, i64 begins) -> i64        the number of the next share of a call's work
+    sdx_shares(i64 threads, i64 work, i64 most, ptr share) -> i64
+                                                 cut a call's work; see abi.Share
+    sdx_share(ptr ctx, ptr share, i64 begins) -> i64
+                                                 this thread's next share; 0 if there is none
+    sdx_claim(ptr ctx, i64 begins) -> i64        the number of the next share that is claimed
     sdx_fail(ptr ctx, i64 code, i64 d0, i64 d1)  note an error; the first one of a run is kept
     sdx_alone, sdx_together(ptr args, ptr ctx)   calls between which the first thread may work alone
     sdx_iterate(ptr args, ptr ctx)                  a call between two iterations of a loop, see abi.Iterate
@@ -32,14 +36,18 @@ from string import Template
 from sardonyx.base.abi import (
     BARRIER_AFTER,
     COPY_WORDS,
+    FIRST,
     IDLE,
     JUMP,
+    LONG_WORK,
     SIZES_FAILURE,
+    UNITS,
     Barrier,
     Context,
     Iterate,
     Launch,
     Mailbox,
+    Share,
     Status,
     TeamBlock,
 )
@@ -59,7 +67,7 @@ def ir(target: Target) -> str:
     files = (Path(__file__).with_name("executor.ll"), target.executor)
     indices = {
         f"{block.__name__.lower()}_{word.name.lower()}": str(word.value)
-        for block in (Context, Status, Launch, TeamBlock, Barrier, Mailbox, Iterate)
+        for block in (Context, Status, Launch, TeamBlock, Barrier, Mailbox, Iterate, Share)
         for word in block
     }
     return Template("\n".join(file.read_text(encoding="utf-8") for file in files)).substitute(
@@ -68,6 +76,9 @@ def ir(target: Target) -> str:
         jump_flag=str(JUMP),
         workers_flag=str(IDLE),
         copy_words=str(COPY_WORDS),
+        long_work=str(LONG_WORK),
+        share_units=str(UNITS),
+        share_joined=str(FIRST - 1),
         failure_sizes=str(SIZES_FAILURE),
         barrier_turns=str(_BARRIER_SPINS),
         crowded_turns=str(_CROWDED_SPINS),

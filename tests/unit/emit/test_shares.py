@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sardonyx import targets
-from sardonyx.base.abi import Barrier, Context
-from sardonyx.emit.shares import LONG_WORK, UNITS, Shares
+from sardonyx.base.abi import LONG_WORK, UNITS, Barrier, Context
+from sardonyx.emit.shares import Shares
 from sardonyx.llvm.vec import Function, Module, int_
 from sardonyx.object import executor
 from sardonyx.object.link import link
