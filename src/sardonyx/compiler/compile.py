@@ -14,7 +14,7 @@ from sardonyx.base.evaluator import Evaluator
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
-from sardonyx.base.trace import Trace, View
+from sardonyx.base.trace import Trace
 from sardonyx.compiler.backend import Backend, Job
 from sardonyx.compiler.bodies import (
     native_control,
@@ -22,17 +22,9 @@ from sardonyx.compiler.bodies import (
 from sardonyx.compiler.compiled import Compiled
 from sardonyx.errors import UnsupportedOp
 from sardonyx.frontend import Loaded
-from sardonyx.fuse import text as fusion_text
 from sardonyx.fuse.partition import partition
-from sardonyx.ir import text as graph_text
 from sardonyx.ir.graph import Graph
-from sardonyx.ir.group import Fusion
 from sardonyx.ir.value import Value
-from sardonyx.ir.verify import verify
-from sardonyx.kernels.call import NativeCall
-from sardonyx.loops import text as kernel_text
-from sardonyx.loops.verify import verify as verify_kernel
-from sardonyx.runtime import listing
 from sardonyx.runtime.data import LeastSizes, ProgramData
 from sardonyx.runtime.runnable import ModelProgram
 
@@ -124,26 +116,11 @@ def refuse(fallbacks: Sequence[FallbackNote]) -> None:
         )
 
 
-def call_text(call: NativeCall) -> str:
-    """The loops of a kernel, or the plan of one that is not made of loops."""
-    if call.kernel is not None:
-        return f"{call.symbol}: {kernel_text.text(call.kernel)}"
-    return f"{call.symbol}: {call.kind} {call.plan}  # {', '.join(call.origins)}"
-
-
-def verify_call(call: NativeCall) -> None:
-    """Raise CompileError if the kernel of a call breaks an invariant."""
-    if call.kernel is not None:
-        verify_kernel(call.kernel)
-
-
 def tracing(options: CompileOptions) -> Trace:
     """A trace that prints, verifies and dumps what the options ask for."""
-    views: dict[type, View] = {
-        Graph: View(graph_text.text, verify, lambda graph: len(graph.order())),
-        NativeCall: View(call_text, verify_call, lambda call: 1),
-        Fusion: View(fusion_text.text, None, lambda fusion: len(fusion.groups)),
-        ProgramData: View(listing.text, None, lambda data: sum(len(s.functions) for s in data.segments)),
-    }
+    if not (options.debug or options.dump or options.verify):
+        return Trace.off()
+    from sardonyx.compiler.tracing import views
+
     dump = Path(options.dump) if options.dump else None
-    return Trace(views, debug=options.debug, dump=dump, verify=options.verify)
+    return Trace(views(), debug=options.debug, dump=dump, verify=options.verify)

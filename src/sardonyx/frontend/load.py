@@ -6,7 +6,7 @@ Decides what a model's inputs, sizes and constants are. Must not know how graphs
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,7 +23,7 @@ from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import FallbackNote
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, ShapeError
-from sardonyx.frontend import fallback, types
+from sardonyx.frontend import types
 from sardonyx.frontend.messages import ModelProto, ValueInfoProto
 from sardonyx.frontend.schemas import newest_installed, newest_opset
 from sardonyx.frontend.scope import Found, Model, Scope, opsets_of
@@ -149,7 +149,6 @@ def _loaded(source: Source, options: CompileOptions, fed: Collection[str], facts
         outputs = _sought(shared) or [(o, _output(o, scope)) for o in proto.graph.output]
     names = {n for i in declared.inputs for n in i.shape or () if isinstance(n, str)}
     graph = closed_graph(inputs, tuple((o.name, v) for o, v in outputs), data_sizes, noted.values())
-    left = set(fallback.nodes_of(graph)) if shared.fallbacks else set()
     return Loaded(
         inputs=declared.inputs,
         outputs=tuple(_output_info(o, v, names) for o, v in outputs),
@@ -157,10 +156,19 @@ def _loaded(source: Source, options: CompileOptions, fed: Collection[str], facts
         metadata=declared.metadata,
         opsets=declared.opsets,
         graph=graph,
-        fallbacks=tuple(dict.fromkeys(n for n, text in shared.fallbacks if text in left)),
+        fallbacks=tuple(dict.fromkeys(_left(shared.fallbacks, graph))),
         operators=shared.operators,
         least_sizes=least_sizes,
     )
+
+
+def _left(fallbacks: Sequence[tuple[FallbackNote, bytes]], graph: Graph) -> Iterator[FallbackNote]:
+    """Those whose nodes are still in the graph."""
+    if fallbacks:
+        from sardonyx.frontend import fallback
+
+        left = set(fallback.nodes_of(graph))
+        yield from (note for note, text in fallbacks if text in left)
 
 
 def signature(model: Origin, options: CompileOptions | None = None) -> Signature:

@@ -20,7 +20,7 @@ from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Dim
 from sardonyx.base.report import FallbackNote
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, UnsupportedOp
-from sardonyx.frontend import attributes, constants, constraints, fallback
+from sardonyx.frontend import attributes, constants, constraints
 from sardonyx.frontend.messages import FunctionProto, TensorProto
 from sardonyx.frontend.schemas import has_schema, newest_opset, schema_of
 from sardonyx.frontend.tensors import TensorReader
@@ -263,6 +263,8 @@ class Scope:
         if function is not None:
             defaults = schema_of(proto.op_type, opset, domain).attributes.values()
             return self._call(function, proto, inputs, name, [d.default_value for d in defaults])
+        from sardonyx.frontend import fallback
+
         if not self.model.allow_fallback:
             raise UnsupportedOp(f'{reason}. The option fallback="error" forbids the reference evaluator')
         try:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 
-import ml_dtypes
-
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
@@ -249,4 +247,6 @@ def power_of_two(x: Value, saturate: bool, round_mode: str) -> Value:
 
 def largest(dtype: DType) -> float:
     """The largest finite number of a float type."""
+    import ml_dtypes
+
     return float(ml_dtypes.finfo(dtype.numpy).max)  # type: ignore[no-untyped-call]
