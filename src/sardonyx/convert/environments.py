@@ -109,6 +109,7 @@ def remove(name: str) -> int:
         with _alone(folder):
             (folder / WHOLE).unlink(missing_ok=True)
             shutil.rmtree(folder)
+            folder.with_suffix(".log").unlink(missing_ok=True)
     return sum(size for _, size in found)
 
 

@@ -50,12 +50,13 @@ def summarize(model: str | os.PathLike[str] | bytes) -> Summary:
     Raises LoadError if it is not an ONNX model, OSError if the file cannot be read.
     """
     data = model if isinstance(model, bytes) else Path(model).read_bytes()
+    what = "this" if isinstance(model, bytes) else os.fspath(model)
     try:
         proto = onnx.ModelProto.FromString(data)
     except DecodeError as error:
-        raise LoadError(f"this is not an ONNX model: {error}", kind="protobuf") from error
+        raise LoadError(f"{what} is not an ONNX model: {error}", kind="protobuf") from error
     if not proto.HasField("graph"):
-        raise LoadError("No graph was found in the protobuf. Is this an ONNX model?", kind="empty")
+        raise LoadError(f"{what} is not an ONNX model: no graph was found in it", kind="empty")
     nodes = list(_nodes(proto.graph.node))
     for function in proto.functions:
         nodes += _nodes(function.node)

@@ -152,6 +152,7 @@ def test_they_are_listed_and_removed(home: Path) -> None:
     assert remove("some-1") == 20
     assert remove("all") == 15
     assert built() == []
+    assert not list((home / "cache" / "environments").glob("*.log"))
 
 
 def test_what_is_whole(home: Path) -> None:

@@ -154,7 +154,7 @@ def test_knobs(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "message"),
     [
         (["inspect", "/no/such.onnx"], "No such file"),
-        (["inspect", "--no-compile", __file__], "this is not an ONNX model"),
+        (["inspect", "--no-compile", __file__], f"{__file__} is not an ONNX model"),
         (["bench", "MODEL", "--seconds", "0"], "positive"),
     ],
 )
