@@ -21,7 +21,15 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
 from sardonyx.base.turns import short_turns
-from sardonyx.kernels.library import Shared, Text, attention, contraction, matrices, winograd
+from sardonyx.kernels.library import (
+    Shared,
+    Text,
+    attention,
+    contraction,
+    matrices,
+    matrix_convolutions,
+    winograd,
+)
 from sardonyx.object import executor, shipped
 from sardonyx.object.link import link
 from sardonyx.runtime import cores
@@ -34,7 +42,8 @@ _EXECUTOR = f"executor {sys.platform}", Shared(lambda goal: executor.ir(goal.tar
 def shared_modules(level: Target) -> Mapping[str, Shared]:
     """All modules that models share on CPUs of a level, by name."""
     kernels = {name: text for tile in level.tiles for name, text in contraction(tile).items()}
-    kernels |= {name: text for tile in level.matrices for name, text in matrices(tile).items()}
+    for tile in level.matrices:
+        kernels |= {**matrices(tile), **(matrix_convolutions(tile) if tile.operand == "f32" else {})}
     return {**kernels, **winograd(2), **winograd(4), **attention(), _EXECUTOR[0]: _EXECUTOR[1]}
 
 

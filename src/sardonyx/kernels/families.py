@@ -11,9 +11,19 @@ from sardonyx.ir.place import Place
 from sardonyx.kernels.attention.call import attention_call
 from sardonyx.kernels.call import NativeCall
 from sardonyx.kernels.convolution.call import conv_call
+from sardonyx.kernels.convolution.choose import chosen as chosen_band
 from sardonyx.kernels.convolution.grouped import few_channels
 from sardonyx.kernels.convolution.matrix import chosen as chosen_conv
-from sardonyx.kernels.library import Text, attention, blockwise, contraction, grouped, matrices, winograd
+from sardonyx.kernels.library import (
+    Text,
+    attention,
+    blockwise,
+    contraction,
+    grouped,
+    matrices,
+    matrix_convolutions,
+    winograd,
+)
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
 from sardonyx.kernels.product.call import blockwise_call, dot_call
@@ -61,13 +71,25 @@ def contract_call(
     elif group.anchor.prim == "dot_blockwise":
         call, modules = blockwise_call(group, places, goal, emissions)
         kernels = blockwise(group.anchor.attrs["bits"])
-    elif outputs := chosen(group.anchor, goal):
-        call, modules = winograd_call(group, places, goal, emissions, outputs)
-        kernels = winograd(outputs)
     else:
-        call, modules = conv_call(group, places, goal, emissions)
-        few = few_channels(group.anchor, places[group.anchor.args[0].id], goal)
-        registers = chosen_conv(group.anchor, goal)
-        kernels = grouped(few) if few else matrices(registers) if registers else {}
+        call, modules, kernels = _convolution(group, places, goal, emissions)
     kernels = {**kernels, **contraction(goal.tile(call.symbol.rpartition("_")[2]))}
     return call, {**kernels, **{name: partial(str, ir) for name, ir in modules.items()}}
+
+
+def _convolution(
+    group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
+) -> tuple[NativeCall, Mapping[str, str], Library]:
+    """The call on matrix registers, by transforms or by vectors; the modules of its end, and its kernels."""
+    anchor = group.anchor
+    assert anchor is not None
+    outputs = chosen(anchor, goal)
+    if band := chosen_band(anchor, goal, transformed=outputs > 0):
+        kernels = {**matrices(band), **matrix_convolutions(band)}
+        return *conv_call(group, places, goal, emissions, band), kernels
+    if outputs:
+        return *winograd_call(group, places, goal, emissions, outputs), winograd(outputs)
+    few = few_channels(anchor, places[anchor.args[0].id], goal)
+    registers = chosen_conv(anchor, goal)
+    own = grouped(few) if few else matrices(registers) if registers else {}
+    return *conv_call(group, places, goal, emissions), own

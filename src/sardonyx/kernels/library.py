@@ -108,6 +108,20 @@ def matrices(tile: MatrixTile) -> Mapping[str, Shared]:
     return {f"matrices {tile.operand} {tile.name}": Shared(partial(matrices_ir, tile), tile.features)}
 
 
+def matrix_convolutions(tile: MatrixTile) -> Mapping[str, Shared]:
+    """The module with convolutions of floats, which needs those of `matrices` and `contraction`, by name."""
+    name = f"matrix convolutions {tile.operand} {tile.name}"
+    return {name: Shared(partial(matrix_convolutions_ir, tile), tile.features)}
+
+
+@cache
+def matrix_convolutions_ir(tile: MatrixTile, goal: Goal) -> str:
+    """The text of `matrix_convolutions`."""
+    from sardonyx.kernels.convolution.driver import define_matrix_conv
+
+    return _beside(define_matrix_conv, "conv", goal, tile)
+
+
 @cache
 def matrices_ir(tile: MatrixTile, goal: Goal) -> str:
     """The text of `matrices`."""

@@ -22,7 +22,7 @@ from sardonyx.kernels.convolution.grouped import Few, few_channels
 from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
-from sardonyx.kernels.scratch import convolution_bytes
+from sardonyx.kernels.scratch import band_bytes, convolution_bytes
 from sardonyx.kernels.tiles.shape import BY_LEFT
 from sardonyx.loops.cost import extent_of
 from sardonyx.loops.lower import lower
@@ -31,9 +31,16 @@ from sardonyx.loops.rewrite import merge_pair
 
 
 def conv_call(
-    group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
+    group: Group,
+    places: Mapping[int, Place],
+    goal: Goal,
+    emissions: Emissions,
+    band: MatrixTile | None = None,
 ) -> tuple[NativeCall, Mapping[str, str]]:
-    """The call of a blocked or plain convolution, and the IR modules it needs by name."""
+    """The call of a blocked or plain convolution, and the IR modules it needs by name.
+
+    A `band` of input is split and multiplied on matrix registers if there is a tile of them.
+    """
     anchor = group.anchor
     assert anchor is not None
     x, w, *laid_out = anchor.args
@@ -42,7 +49,7 @@ def conv_call(
     words, x_at = _input_words(anchor, places[x.id], kernel)
     few = few_channels(anchor, places[x.id], goal)
     kernel, (x_at,) = _flatten(kernel, x_at, anchor)
-    if few is None:
+    if few is None and band is None:
         kernel = _along_the_longer(kernel, goal.tile(operand).rows)
     blocked_out = anchor.prim == "conv_blocked"
     if blocked_out:
@@ -65,12 +72,12 @@ def conv_call(
         assert place.strides == (1,)
         weights, start = place.storage, place.offset
     else:
-        weights = _pack(w, anchor, goal, blocked_in=x.rank == 5)
+        weights = _pack(w, anchor, goal, band, blocked_in=x.rank == 5)
     words[Conv.W] = Address(weights, start)
     axes = (sample, block, line, pixel, lane)
     end = end_words(kernel, anchor.dtype, Conv, axes, emissions)
-    matrix = chosen(anchor, goal)
-    room = gathered_bytes(anchor, matrix, goal) if matrix else 0
+    matrix = band or chosen(anchor, goal)
+    room = band_bytes(goal.target) if band else gathered_bytes(anchor, matrix, goal) if matrix else 0
     call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
         f"sdx_conv_{_how(few, matrix)}{operand}",
         "conv",
@@ -151,7 +158,9 @@ def _tiles(line: Axis, pixel: Axis, rows: int) -> int:
     return -(-lines // 2) if pixels * 2 <= rows else lines * -(-pixels // rows)
 
 
-def _pack(w: Value, anchor: Value, goal: Goal, *, blocked_in: bool) -> Storage:
+def _pack(w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, *, blocked_in: bool) -> Storage:
     group = anchor.attrs["group"]
+    if band:
+        return packed(w, ("conv", band), lambda data: layouts.pack_matrix_weights(data, band, goal))
     pack = layouts.pack_conv_weights if blocked_in else layouts.pack_plain_weights
     return packed(w, ("conv", group, goal, blocked_in), lambda data: pack(data, group, goal))

@@ -10,6 +10,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.convolution.band import BandBlock
 from sardonyx.kernels.convolution.matrix import MatrixBlock
 from sardonyx.kernels.convolution.walk import Tiles, define_block
 from sardonyx.kernels.share import ceil_div, my_runs
@@ -26,7 +27,7 @@ def define_conv(module: Module, goal: Goal, operand: str) -> None:
 
 def define_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
     """Add `void @sdx_conv_{tile}_{operand}(ptr args, ptr ctx)`, which multiplies with matrix registers."""
-    block = MatrixBlock(module, goal, tile)
+    block = MatrixBlock(module, goal, tile) if tile.operand == "i8" else BandBlock(module, goal, tile)
     block.write()
     _driver(module, block.shape, block.f.name, tile)
 

@@ -6,7 +6,9 @@ import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.product.pack import pack_b
+from sardonyx.base.tile import MatrixTile
+from sardonyx.kernels.product.pack import pack_b, pack_matrix
+from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
 
 
@@ -35,6 +37,19 @@ def _block_steps(w: np.ndarray, start: int, block: int, depth: int) -> np.ndarra
     ends = range(start or block, inputs, block)
     parts = [_whole_steps(p, depth) for p in np.split(w, list(ends), axis=1)]
     return np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in parts])
+
+
+def pack_matrix_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarray:
+    """Lay out w[OC, IC, *kernel] for blocked input and matrix registers.
+
+    Panels as `pack_matrix` lays them out, whose k runs over [*kernel][channels in whole steps]; they are zero
+    padded to whole blocks of output channels.
+    """
+    step = MatrixShape(tile).k_step
+    outputs, inputs = w.shape[:2]
+    taps = w.reshape(outputs, inputs, -1).transpose(2, 1, 0)
+    taps = np.pad(taps, ((0, 0), (0, -inputs % step), (0, 0)))
+    return pack_matrix(_whole_blocks(taps.reshape(1, -1, outputs), goal.target.channel_block), tile)
 
 
 def pack_plain_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:

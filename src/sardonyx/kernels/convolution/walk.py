@@ -247,8 +247,13 @@ class Block:
         self.channel = f.mul(panel, int_(shape.columns))
         self.first_channel = f.add(f.mul(self.group, self.word[Conv.CHANNELS]), self.channel)
         narrow = f.icmp("sle", f.sub(self.padded, self.channel), int_(shape.lanes))
-        width = f.select(narrow, int_(shape.lanes), int_(shape.columns))
         self.columns = f.smin(f.sub(self.limit, self.channel), int_(shape.columns))
+        self._sum_panel(narrow)
+
+    def _sum_panel(self, narrow: V) -> None:
+        """All cuts of the taps of the panel, one vector wide if `narrow`."""
+        f, shape = self.f, self.shape
+        width = f.select(narrow, int_(shape.lanes), int_(shape.columns))
         lane = f.binary("and", self.first_channel, int_(self.shape.block - 1))
         inside = f.icmp("sle", f.add(lane, self.columns), int_(self.shape.block))
         aligned = f.binary("or", f.icmp("eq", lane, int_(0)), inside)
@@ -290,12 +295,22 @@ class Block:
 
     def _tiles(self, b: V, ahead: Ahead) -> None:
         """All tiles of the block for one cut of one panel."""
-        f, shape, cut = self.f, self.shape, self.tiles.pixels
-        line = f.mul(f.binary("udiv", self.low, cut.parts), self.tiles.lines)
-        begin = f.binary("urem", self.low, cut.parts)
+        f = self.f
+        line, begin = self._first_tile()
         for plan in (self.tile_words, self.direct_words):
             for word_at, value in ahead.words.items():
                 set_word(f, plan, word_at, value)
+        self._strips(b, ahead, line, begin)
+
+    def _first_tile(self) -> tuple[V, V]:
+        """The line of the first tile of the block, and which of its tiles it is."""
+        f, cut = self.f, self.tiles.pixels
+        line = f.mul(f.binary("udiv", self.low, cut.parts), self.tiles.lines)
+        return line, f.binary("urem", self.low, cut.parts)
+
+    def _strips(self, b: V, ahead: Ahead, line: V, begin: V) -> None:
+        """All tiles of the block, from that tile of that line on; what does not go to Y at once in strips."""
+        f, shape, cut = self.f, self.shape, self.tiles.pixels
         first = Strip(self.sums, line, begin)
         carried = [ahead.address, self.sums, line, begin, *first.values]
         with f.loop(self.low, self.high, 1, carried) as tile:

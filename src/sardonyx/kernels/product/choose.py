@@ -1,7 +1,7 @@
 """Whether a product is computed on matrix registers; must not know how.
 
 Where its sizes are known, that is where it is faster. An unknown number of rows is taken for many: few rows
-are bound by memory on both ways.
+are bound by memory on both ways. Two operands of which no size is known are left to vectors.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ LEAST = 4, 32, 16
 LEAST_OF_COMPUTED = 16, 16, 16
 """Those where B is split into numbers of registers in every run."""
 
+_FEW = 1024
+"""Weights that are asked before all."""
+
 
 def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     """The tile of matrix registers that serves a product; None if vectors do."""
@@ -28,14 +31,18 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
         return None
     least = LEAST if b.is_numeric_const else LEAST_OF_COMPUTED
     sizes = a.shape[-2], a.shape[-1], b.shape[-1]
+    if not any(isinstance(n, int) for n in sizes[1:]):
+        return None
     if any(isinstance(n, int) and n < fewest for n, fewest in zip(sizes, least, strict=True)):
         return None
-    is_safe = not b.is_numeric_const or not b.dtype.is_float or _is_finite(b)
+    is_safe = b.data is None or not b.is_numeric_const or not b.dtype.is_float or have_parts(b.data)
     return tile if is_safe else None
 
 
-def _is_finite(weights: Value) -> bool:
-    """Whether no number is infinite or NaN, of which no two parts are made when they are packed."""
-    assert weights.data is not None
+def have_parts(weights: np.ndarray) -> bool:
+    """Whether weights may be split: none is infinite or NaN, and not all are whole, whose sums stay exact."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(weights.data.sum()) or np.isfinite(weights.data).all())
+        if not np.isfinite(weights.sum()) and not np.isfinite(weights).all():
+            return False
+    few = weights.reshape(-1)[:_FEW]
+    return not np.array_equal(few, np.rint(few)) or not np.array_equal(weights, np.rint(weights))

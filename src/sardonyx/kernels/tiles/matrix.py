@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.tile import MatrixTile
-from sardonyx.kernels.tiles.microkernel import CACHE_LINE, hidden, prefetch
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, added, hidden, prefetch
 from sardonyx.llvm import matrix
 from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
 
@@ -93,9 +93,12 @@ class MatrixShape:
 class MatrixWords(IntEnum):
     """The i64 words of the plan that the tiles of a panel share; strides and distances are in bytes.
 
-    A_LOW and A_FINITE are how far those planes are behind that of HIGH, B_LOW and B_FINITE likewise. ADD
-    tells whether sums go on from those in the tile. SPARE is room for SPARE_BYTES. Each step asks for GROUPS
-    groups of cache lines that are read later, from AHEAD on. AHEAD and TILE, where sums go, are of one tile.
+    A tile sums ENTRIES runs of steps of one length, of which TABLE tells how far A is from its begin; one run
+    from its begin if ENTRIES is 0. The second register of rows is A_HALF and TILE_HALF behind the first, or
+    if they are 0 next to it. A_LOW and A_FINITE are how far those planes are behind that of HIGH, B_LOW and
+    B_FINITE likewise. ADD tells whether sums go on from those in the tile. SPARE is room for SPARE_BYTES.
+    Each step asks for GROUPS groups of cache lines that are read later, from AHEAD on. AHEAD and TILE, where
+    sums go, are of one tile.
     """
 
     A_ROW = 0
@@ -110,6 +113,10 @@ class MatrixWords(IntEnum):
     AHEAD = 9
     GROUPS = 10
     TILE = 11
+    TABLE = 12
+    ENTRIES = 13
+    A_HALF = 14
+    TILE_HALF = 15
 
 
 GROUP_LINES = 8
@@ -167,9 +174,7 @@ class _Writer:
         f = self.f
         a, b, steps, plan = f.params
         word = {w: f.word(plan, w) for w in MatrixWords if w < MatrixWords.SPARE}
-        self.a_row, self.tile_row, self.b_step = (
-            word[w] for w in (MatrixWords.A_ROW, MatrixWords.TILE_ROW, MatrixWords.B_STEP)
-        )
+        self.a_row, self.b_step = word[MatrixWords.A_ROW], word[MatrixWords.B_STEP]
         self.far = {
             ("a", Plane.LOW): word[MatrixWords.A_LOW],
             ("a", Plane.FINITE): word[MatrixWords.A_FINITE],
@@ -177,17 +182,30 @@ class _Writer:
             ("b", Plane.FINITE): word[MatrixWords.B_FINITE],
         }
         self.plan = plan
-        self._begin(f.word(plan, MatrixWords.TILE, "ptr"), f.icmp("ne", word[MatrixWords.ADD], int_(0)))
+        half = f.mul(self.a_row, int_(self.shape.tile.rows))
+        self.a_half = self._or(f.word(plan, MatrixWords.A_HALF), half)
+        self._begin(f.icmp("ne", word[MatrixWords.ADD], int_(0)))
         # Terms of one step take turns already.
         unroll = self.kernel.turns if len(self.shape.terms) == 1 else 1
         whole = f.binary("and", steps, int_(-unroll))
-        carried = self._steps(f.sub(int_(0), whole), unroll, [a, b, f.word(plan, MatrixWords.AHEAD, "ptr")])
-        if unroll > 1:
-            self._steps(f.sub(whole, steps), 1, carried)
-        self.tile_row = f.word(plan, MatrixWords.TILE_ROW)
-        self._end(*(f.word(plan, w, "ptr") for w in (MatrixWords.TILE, MatrixWords.SPARE)))
+        entries = f.word(plan, MatrixWords.ENTRIES)
+        carried = [b, f.word(plan, MatrixWords.AHEAD, "ptr")]
+        with f.loop(int_(0), f.smax(entries, int_(1)), 1, carried) as entry:
+            listed = f.icmp("ne", f.word(plan, MatrixWords.ENTRIES), int_(0))
+            none = f.gep(plan, int_(MatrixWords.ENTRIES), "i64")
+            table = f.select(listed, f.word(plan, MatrixWords.TABLE, "ptr"), none)
+            first = f.gep(a, f.load(f.gep(table, entry.index, "i64"), "i64"), "i8")
+            carried = self._steps(f.sub(int_(0), whole), unroll, [first, *entry.carried])
+            if unroll > 1:
+                carried = self._steps(f.sub(whole, steps), 1, carried)
+            entry.next(*carried[1:])
+        self._end(f.word(plan, MatrixWords.SPARE, "ptr"))
         f.ret()
         f.finish()
+
+    def _or(self, distance: V, usual: V) -> V:
+        """The distance, or the usual one if it is 0."""
+        return self.f.select(self.f.icmp("ne", distance, int_(0)), distance, usual)
 
     def _sums(self) -> list[tuple[int, int, int]]:
         """The register, row and column of each register of sums of the first turn."""
@@ -195,18 +213,23 @@ class _Writer:
         places = [(r, c) for r in range(kernel.rows) for c in range(kernel.columns)]
         return [(n, r, c) for n, (r, c) in enumerate(places)]
 
-    def _at(self, tile: V, row: int, column: int) -> V:
-        f, rows = self.f, self.shape.tile.rows
-        down = f.gep(tile, f.mul(self.tile_row, int_(row * rows)), "i8")
-        return f.gep(down, int_(column * self.shape.tile.row_bytes), "i8")
+    def _places(self) -> list[tuple[int, V]]:
+        """The registers of sums of the first turn, and where each lies in the tile."""
+        f = self.f
+        usual = f.mul(f.word(self.plan, MatrixWords.TILE_ROW), int_(self.shape.tile.rows))
+        tile, half = f.word(self.plan, MatrixWords.TILE, "ptr"), f.word(self.plan, MatrixWords.TILE_HALF)
+        half = self._or(half, usual)
+        starts = tile, f.gep(tile, half, "i8")
+        step = self.shape.tile.row_bytes
+        return [(n, f.gep(starts[row], int_(column * step), "i8")) for n, row, column in self._sums()]
 
-    def _begin(self, tile: V, adds: V) -> None:
+    def _begin(self, adds: V) -> None:
         f = self.f
         on, anew, done = (f.new_label(hint) for hint in ("on", "anew", "done"))
         f.branch(adds, on, anew)
         f.start(on)
-        for register, row, column in self._sums():
-            matrix.load(f, self.by, register, self._at(tile, row, column), self.tile_row)
+        for register, place in self._places():
+            matrix.load(f, self.by, register, place, f.word(self.plan, MatrixWords.TILE_ROW))
         f.jump(done)
         f.start(anew)
         for register, _, _ in self._sums():
@@ -246,9 +269,8 @@ class _Writer:
 
     def _term(self, a: V, b: V, of_a: Plane, of_b: Plane, sums: int, *, loads_b: bool) -> None:
         """Products of one plane each; loads are spread among them."""
-        f, kernel, tile = self.f, self.kernel, self.shape.tile
+        f, kernel = self.f, self.kernel
         a, b = hidden(f, self._plane("a", a, of_a)), self._plane("b", b, of_b)
-        below = f.mul(self.a_row, int_(tile.rows))
         for row in range(kernel.rows):
             for column in range(kernel.columns):
                 if loads_b and row == 0:
@@ -256,37 +278,42 @@ class _Writer:
                     row_bytes = int_(self.shape.b_row_bytes(kernel.columns))
                     matrix.load(f, self.by, _B + column, at, row_bytes)
                 if column == 0:
-                    matrix.load(f, self.by, _A + row, f.gep(a, below, "i8") if row else a, self.a_row)
+                    matrix.load(f, self.by, _A + row, f.gep(a, self.a_half, "i8") if row else a, self.a_row)
                 matrix.add_product(f, self.by, sums + row * kernel.columns + column, _A + row, _B + column)
 
     def _plane(self, operand: str, address: V, plane: Plane) -> V:
         return address if plane is Plane.HIGH else self.f.gep(address, self.far[operand, plane], "i8")
 
-    def _end(self, tile: V, spare: V) -> None:
-        """Store all sums; those of further turns are added through memory."""
-        f, kernel, shape = self.f, self.kernel, self.shape
-        for register, row, column in self._sums():
-            matrix.store(f, self.by, register, self._at(tile, row, column), self.tile_row)
-        others = range(len(self._sums()), _SUMS)
+    def _end(self, spare: V) -> None:
+        """Store all sums; those of further turns are added through memory.
+
+        One register after the other: the rows of the second may begin inside those of the first.
+        """
+        f, shape = self.f, self.shape
+        row_bytes = f.word(self.plan, MatrixWords.TILE_ROW)
+        places = self._places()
+        others = range(len(places), _SUMS)
         for n, register in enumerate(others):
-            matrix.store(
-                f, self.by, register, f.gep(spare, int_(n * shape.register_bytes), "i8"), self.row_bytes
-            )
-        if not others:
-            return
+            at = f.gep(spare, int_(n * shape.register_bytes), "i8")
+            matrix.store(f, self.by, register, at, self.row_bytes)
+        for register, place in places:
+            matrix.store(f, self.by, register, place, row_bytes)
+            if others:
+                self._add(place, row_bytes, spare, range(register, len(others), len(places)))
+
+    def _add(self, tile: V, row_bytes: V, spare: V, parts: Sequence[int]) -> None:
+        """Add those parts of the spare sums to a register's rows in memory."""
+        f, shape = self.f, self.shape
         scalar = "float" if shape.tile.accumulator == "f32" else "i32"
         vector = vector_of(scalar, shape.tile.row_bytes // 4)
-        add = "fadd" if scalar == "float" else "add"
-        for _, row, column in self._sums():
-            first = row * kernel.columns + column
-            with f.loop(int_(0), int_(shape.tile.rows)) as line:
-                at = f.gep(self._at(tile, row, column), f.mul(line.index, self.tile_row), "i8")
-                apart = f.mul(line.index, self.row_bytes)
-                total = f.load(at, vector)
-                for n in range(first, len(others), len(self._sums())):
-                    part = f.gep(f.gep(spare, int_(n * shape.register_bytes), "i8"), apart, "i8")
-                    total = f.binary(add, total, f.load(part, vector))
-                f.store(total, at)
+        with f.loop(int_(0), int_(shape.tile.rows)) as line:
+            at = f.gep(tile, f.mul(line.index, row_bytes), "i8")
+            apart = f.mul(line.index, self.row_bytes)
+            total = f.load(at, vector)
+            for n in parts:
+                part = f.gep(f.gep(spare, int_(n * shape.register_bytes), "i8"), apart, "i8")
+                total = added(f, total, f.load(part, vector))
+            f.store(total, at)
 
 
 def kernels(module: Module, shape: MatrixShape, *, reload: bool) -> Sequence[Sequence[V]]:

@@ -167,3 +167,41 @@ def define_split_panel(module: Module, shape: MatrixShape, columns: int, *, care
     f.ret(_is_special(f, group.carried[1]))
     f.finish()
     return name
+
+
+def define_split_blocks(module: Module, shape: MatrixShape, block: int, *, careful: bool) -> str:
+    """Add `i64 @name(ptr to, ptr from, i64 pixels, ptr words)`; returns the name.
+
+    `from` holds pixels of `block` channels, its blocks of channels apart; of `to` each pixel has all channels
+    side by side in whole steps, with zeros behind them. `words`: bytes between pixels of `to`, between its
+    planes, and between blocks of `from`, then channels and blocks. Returns as `define_split_rows`.
+    """
+    assert block == _LANES
+    name = f"conv_split_{shape.tile.name}{'_careful' if careful else ''}"
+    params = [("to", "ptr"), ("from", "ptr"), ("pixels", "i64"), ("words", "ptr")]
+    f = Function(module, name, params, "i64", internal=True, attributes="nounwind noinline")
+    to, source, pixels, words = f.params
+    pitch, plane, far, channels, blocks = (f.word(words, n) for n in range(5))
+    numbers = _Numbers(f, shape, careful=careful)
+    last = f.sub(blocks, int_(1))
+    row = int_(_LANES * 4)
+    with f.loop(int_(0), blocks, 2, [to, int_(0, _INTS)]) as pair:
+        into, largest = pair.carried
+        at = [
+            f.gep(source, f.mul(far, b), "i8") for b in (pair.index, f.smin(f.add(pair.index, int_(1)), last))
+        ]
+        left = f.sub(channels, f.mul(pair.index, int_(_LANES)))
+        masks = f.tail_mask(left, _LANES), f.tail_mask(f.sub(left, int_(_LANES)), _LANES)
+        with f.loop(int_(0), pixels, 1, [into, *at, largest]) as pixel:
+            there, *here, found = pixel.carried
+            x = [f.masked_load(p, _FLOATS, m) for p, m in zip(here, masks, strict=True)]
+            for part, halves in numbers.parts((x[0], x[1])).items():
+                place = f.gep(there, f.mul(plane, int_(part)), "i8")
+                for n, half in enumerate(halves):
+                    f.store(half, f.gep(place, int_(n * _LANES * shape.number_bytes), "i8"))
+            found = numbers.largest(numbers.largest(found, x[0]), x[1])
+            pixel.next(f.gep(there, pitch, "i8"), *(f.gep(p, row, "i8") for p in here), found)
+        pair.next(f.gep(into, int_(shape.tile.row_bytes), "i8"), pixel.carried[3])
+    f.ret(_is_special(f, pair.carried[1]))
+    f.finish()
+    return name

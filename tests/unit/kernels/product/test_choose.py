@@ -16,7 +16,7 @@ AMX = isa.with_features(isa.V4, isa.V4.matrices[0].features)
 
 
 def product(m: Dim, k: int, n: int, worst: float = 1.0) -> Value:
-    weights = np.ones((k, n), np.float32)
+    weights = np.full((k, n), 0.5, np.float32)
     weights[0, 0] = worst
     return placeholder("x", dt.F32, (m, k)).dot(const(weights))
 
@@ -48,3 +48,18 @@ def test_weights_that_have_no_two_parts_are_left_to_vectors(worst: float) -> Non
 def test_of_two_operands_that_are_computed_many_rows_are_needed(m: int, k: int, n: int, serves: bool) -> None:
     a, b = placeholder("a", dt.F32, (m, k)), placeholder("b", dt.F32, (k, n))
     assert bool(chosen(a.dot(b), Goal(AMX))) == serves
+
+
+def test_sums_of_whole_numbers_stay_exact() -> None:
+    weights = np.eye(64, dtype=np.float32)
+    x = placeholder("x", dt.F32, (128, 64))
+    assert chosen(x.dot(const(weights)), Goal(AMX)) is None
+    weights[63, 63] = 0.5
+    assert chosen(x.dot(const(weights)), Goal(AMX))
+
+
+def test_operands_of_which_no_size_is_known_are_left_to_vectors() -> None:
+    m, k, n = (symbol(name) for name in "MKN")
+    for inner, serves in ((k, False), (64, True)):
+        a, b = placeholder("a", dt.F32, (m, inner)), placeholder("b", dt.F32, (inner, n))
+        assert bool(chosen(a.dot(b), Goal(AMX))) == serves

@@ -7,7 +7,7 @@ import pytest
 
 from sardonyx.kernels.product.pack import split
 from sardonyx.kernels.tiles.matrix import MatrixShape, Plane
-from sardonyx.kernels.tiles.split import define_split_panel, define_split_rows
+from sardonyx.kernels.tiles.split import define_split_blocks, define_split_panel, define_split_rows
 from sardonyx.targets.x86_64 import isa
 from tests.unit.kernels.native import Array, guarded
 from tests.unit.kernels.tiles.modelled import Modelled
@@ -76,3 +76,27 @@ def test_the_largest_floats_are_not_rounded_to_infinity() -> None:
     high, low = (widened(part) for part in split(x))
     assert np.isfinite(high).all()
     assert np.allclose(high.astype(np.float64) + low, x, rtol=2**-15)
+
+
+@NAMED
+@pytest.mark.parametrize("careful", [False, True])
+@pytest.mark.parametrize(("channels", "pixels"), [(16, 3), (40, 5), (64, 1)])
+def test_blocks_of_channels(
+    shape: MatrixShape, careful: bool, channels: int, pixels: int, rng: np.random.Generator
+) -> None:
+    made = Modelled(lambda module: define_split_blocks(module, shape, 16, careful=careful))
+    blocks, steps = -(-channels // 16), -(-channels // shape.k_step)
+    x = rng.standard_normal((blocks, pixels, 16)).astype(np.float32)
+    if careful:
+        x[0, 0, : len(SPECIAL)] = SPECIAL
+    to = np.full((pixels, len(Plane), steps * shape.k_step), 0x7FC0, np.uint16)
+    held = guarded(x)
+    words = np.array([to.strides[0], to.strides[1], held.strides[0], channels, blocks])
+    special = made.call(made.names, to, held, pixels, words, result=True)
+    assert bool(special) == careful
+    side_by_side = x.transpose(1, 0, 2).reshape(pixels, -1)[:, :channels]
+    for plane, expected in planes_of(side_by_side, shape).items():
+        if plane is not Plane.FINITE or careful:
+            got = widened(to[:, plane])
+            assert np.array_equal(got[:, :channels], expected, equal_nan=True)
+            assert not got[:, channels:].any()

@@ -1,0 +1,185 @@
+"""The loops of one convolution around micro-kernels on matrix registers.
+
+A band of input pixels is split into the numbers of registers, all channels of a pixel side by side, and is
+then read by each tap. Decides bands; must not know threads.
+"""
+
+from __future__ import annotations
+
+from sardonyx.base.abi import Context
+from sardonyx.base.dataclass import replace
+from sardonyx.base.policy import Goal
+from sardonyx.base.tile import MatrixTile
+from sardonyx.kernels import scratch
+from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.convolution.walk import Block
+from sardonyx.kernels.share import ceil_div, new_words, set_word
+from sardonyx.kernels.tiles.ahead import Ahead
+from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, Plane, kernels
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
+from sardonyx.kernels.tiles.split import define_split_blocks
+from sardonyx.llvm.vec import Module, V, int_
+
+GAP = CACHE_LINE
+"""Bytes behind a pixel, without which pixels of many channels would begin in one L1 set."""
+
+
+class BandBlock(Block):
+    """Writes the function, for one group; the registers are to be configured."""
+
+    def __init__(self, module: Module, goal: Goal, tile: MatrixTile) -> None:
+        self.matrix, self.prefix = MatrixShape(tile), f"{tile.name}_"
+        super().__init__(module, replace(TileShape.of(goal, tile.operand), max_rows=self.matrix.rows))
+
+    def _define_parts(self, module: Module) -> None:
+        self.kernels = kernels(module, self.matrix, reload=False)
+        block = self.shape.block
+        self.split = [define_split_blocks(module, self.matrix, block, careful=c) for c in (False, True)]
+
+    def _choose_blocks(self) -> None:
+        """As many lines as have their band of input in L2 beside two panels of weights; at least one tile."""
+        f, matrix, word = self.f, self.matrix, self.word
+        self.register_steps = ceil_div(f, word[Conv.CHANNELS_IN], int_(matrix.k_step))
+        self.plane = f.mul(self.register_steps, int_(matrix.tile.row_bytes))
+        planes = int_(1 if matrix.planes == 1 else len(Plane))
+        self.pitch = f.add(f.mul(self.plane, planes), int_(GAP))
+        self.steps = f.mul(f.mul(self.register_steps, self.inner), int_(matrix.k_step))
+        self.is_cut = int_(0, "i1")
+        each = int_(matrix.planes * matrix.number_bytes)
+        weights = f.mul(f.mul(self.steps, each), int_(2 * self.shape.columns))
+        budget = f.sub(f.mul(f.binary("udiv", word[Conv.L2_BYTES], int_(4)), int_(3)), weights)
+        touched = f.add(f.mul(self.plane, int_(matrix.planes)), int_(GAP))
+        fitting = self._fitting_tiles(f.binary("sdiv", budget, touched))
+        tiles = f.sub(self.s1, self.s0)
+        self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, f.smax(fitting, int_(1))))
+        single = f.icmp("eq", self.tiles_per_block, int_(1))
+        self.in_one_line = f.binary("or", single, f.icmp("eq", word[Conv.LINES], int_(1)))
+
+    def _fitting_tiles(self, pixels: V) -> V:
+        """Tiles whose band has so many pixels: of one line, or of whole lines and one that blocks share."""
+        f, word = self.f, self.word
+        rows_apart = f.icmp("sgt", word[Conv.TAPS2], int_(1))
+        self.unit = f.smax(f.select(rows_apart, word[Conv.X_TAP2], word[Conv.X_LINE]), int_(1))
+        self.rows_per_line = f.binary("udiv", word[Conv.X_LINE], self.unit)
+        row = self._width_of(word[Conv.PIXELS])
+        rows = f.sub(f.binary("sdiv", pixels, row), word[Conv.TAPS2])
+        lines = f.smax(f.binary("sdiv", rows, f.smax(self.rows_per_line, int_(1))), int_(0))
+        paired = f.icmp("eq", self.tiles.lines, int_(2))
+        whole = f.select(paired, f.binary("udiv", lines, int_(2)), f.mul(lines, self.tiles.pixels.parts))
+        of_one = f.binary("sdiv", pixels, f.mul(self._width_of(int_(self.shape.max_rows)), word[Conv.TAPS2]))
+        return f.select(f.icmp("eq", word[Conv.LINES], int_(1)), of_one, whole)
+
+    def _width_of(self, outputs: V) -> V:
+        """Pixels of a row of the band that so many outputs of a line read."""
+        f, word = self.f, self.word
+        far = f.mul(f.sub(outputs, int_(1)), word[Conv.X_PIXEL])
+        far = f.add(far, f.mul(f.sub(word[Conv.TAPS3], int_(1)), word[Conv.X_TAP3]))
+        return f.add(f.binary("udiv", far, int_(self.shape.block)), int_(1))
+
+    def _make_tile_words(self) -> None:
+        f, shape = self.f, self.shape
+        self.table = f.word(self.ctx, Context.SCRATCH, "ptr")
+        self.turned = f.gep(self.table, int_(scratch.TABLE_BYTES), "i8")
+        self.sums = f.gep(self.turned, int_(scratch.TURNED_BYTES), "i8")
+        spare = f.gep(self.sums, int_(STRIP_TILES * shape.tile_bytes), "i8")
+        self.band = f.gep(spare, int_(SPARE_BYTES), "i8")
+        self.row = self._in_band(self.word[Conv.X_PIXEL])
+        words: dict[int, V] = {
+            MatrixWords.A_ROW: self.row,
+            MatrixWords.A_LOW: self.plane,
+            MatrixWords.TILE_ROW: int_(shape.panel_row_bytes),
+        }
+        self.plan = new_words(f, words, len(MatrixWords))
+        for word, address in ((MatrixWords.TABLE, self.table), (MatrixWords.SPARE, spare)):
+            self._set_address(word, address)
+        self._set_address(MatrixWords.AHEAD, self.w)
+        self.split_words = new_words(f, {}, 5)
+
+    def _set_address(self, word: MatrixWords, address: V) -> None:
+        self.f.store(address, self.f.gep(self.plan, int_(word), "i64"), 8)
+
+    def _in_band(self, elements: V) -> V:
+        """Bytes in the band of what are so many elements of the input, whole pixels."""
+        return self.f.mul(self.f.binary("udiv", elements, int_(self.shape.block)), self.pitch)
+
+    def _fill_table(self, first: V, count: V) -> None:
+        """Nothing: entries depend on the band of a block."""
+
+    def _fill_entries(self, row_bytes: V) -> None:
+        """Write the table of all taps, the last running fastest."""
+        f, word = self.f, self.word
+        set_word(f, self.plan, MatrixWords.ENTRIES, self.inner)
+        with f.loop(int_(0), self.inner) as entry:
+            row = f.binary("udiv", entry.index, word[Conv.TAPS3])
+            column = f.binary("urem", entry.index, word[Conv.TAPS3])
+            at = f.add(f.mul(row, row_bytes), self._in_band(f.mul(column, word[Conv.X_TAP3])))
+            f.store(at, f.gep(self.table, entry.index, "i64"), 8)
+
+    def _begin_block(self) -> None:
+        """Split the band of the block; once more, and with care, if it holds what has no two parts."""
+        f, word, cut = self.f, self.word, self.tiles.pixels
+        self.first_line, index = self._first_tile()
+        last = f.mul(f.binary("udiv", f.sub(self.high, int_(1)), cut.parts), self.tiles.lines)
+        end = f.smin(f.add(last, self.tiles.lines), word[Conv.LINES])
+        self.first_pixel = f.select(self.in_one_line, cut.begin(f, index), int_(0))
+        stop = cut.begin(f, f.add(index, f.sub(self.high, self.low)))
+        stop = f.select(self.in_one_line, stop, word[Conv.PIXELS])
+        width = self._width_of(f.sub(stop, self.first_pixel))
+        row_bytes = f.mul(width, self.pitch)
+        self.line_bytes = f.mul(self.rows_per_line, row_bytes)
+        self._fill_entries(row_bytes)
+        lines = f.sub(f.sub(end, self.first_line), int_(1))
+        rows = f.add(f.mul(lines, self.rows_per_line), word[Conv.TAPS2])
+        begin = f.mul(self.first_line, word[Conv.X_LINE])
+        begin = f.add(begin, f.mul(self.first_pixel, word[Conv.X_PIXEL]))
+        source = f.gep(self.x, begin, self.shape.dtype)
+        far = f.mul(word[Conv.X_CHANNEL], int_(self.shape.element))
+        words = self.pitch, self.plane, far, word[Conv.CHANNELS_IN], self.parts
+        for n, value in enumerate(words):
+            set_word(f, self.split_words, n, value)
+        special = self._split(self.split[0], source, rows, width, row_bytes)
+        with f.when(f.icmp("ne", special, int_(0))):
+            self._split(self.split[1], source, rows, width, row_bytes)
+        set_word(f, self.plan, MatrixWords.A_FINITE, f.mul(f.mul(self.plane, int_(Plane.FINITE)), special))
+
+    def _split(self, function: str, source: V, rows: V, width: V, row_bytes: V) -> V:
+        f = self.f
+        apart = f.mul(self.unit, int_(self.shape.element))
+        with f.loop(int_(0), rows, 1, [self.band, source, int_(0)]) as row:
+            into, out_of, found = row.carried
+            special = f.call(function, "i64", into, out_of, width, self.split_words)
+            row.next(f.gep(into, row_bytes, "i8"), f.gep(out_of, apart, "i8"), f.binary("or", found, special))
+        return row.carried[2]
+
+    def _sum_panel(self, narrow: V) -> None:
+        f, matrix = self.f, self.matrix
+        plane = f.mul(f.select(narrow, int_(1), int_(ACROSS)), int_(matrix.register_bytes))
+        set_word(f, self.plan, MatrixWords.B_STEP, f.mul(plane, int_(matrix.planes)))
+        set_word(f, self.plan, MatrixWords.B_LOW, plane)
+        self.by_rows = [f.select(narrow, *pair) for pair in self.kernels]
+        self.passes_on = int_(1, "i1")
+        each = int_(matrix.planes * matrix.number_bytes)
+        b = f.gep(f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.channel, self.steps), each), "i8")
+        nowhere = V("null", "ptr")
+        self._strips(b, Ahead(nowhere, nowhere, int_(0), int_(0)), *self._first_tile())
+
+    def _tile(self, line: V, index: V, b: V, ahead: V, tile: V) -> V:
+        f, word, cut = self.f, self.word, self.tiles.pixels
+        del ahead
+        lines = f.smin(f.sub(word[Conv.LINES], line), self.tiles.lines)
+        two = f.icmp("eq", lines, int_(2))
+        pixels = cut.size(f, index)
+        at = f.mul(f.sub(line, self.first_line), self.line_bytes)
+        pixel = f.sub(cut.begin(f, index), self.first_pixel)
+        a = f.gep(self.band, f.add(at, f.mul(pixel, self.row)), "i8")
+        rows = int_(self.matrix.tile.rows)
+        below = f.select(two, self.line_bytes, f.mul(rows, self.row))
+        set_word(f, self.plan, MatrixWords.A_HALF, below)
+        after = f.mul(f.select(two, pixels, rows), int_(self.shape.panel_row_bytes))
+        set_word(f, self.plan, MatrixWords.TILE_HALF, after)
+        self._set_address(MatrixWords.TILE, tile)
+        count = f.mul(pixels, lines)
+        one = f.binary("and", f.icmp("eq", lines, int_(1)), f.icmp("sle", pixels, rows))
+        f.call_pointer(f.select(one, *self.by_rows), a, b, self.register_steps, self.plan)
+        return count
