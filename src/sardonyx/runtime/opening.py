@@ -13,7 +13,6 @@ import numpy as np
 from sardonyx.errors import RunError
 from sardonyx.runtime.bound import Bound, Resolved
 from sardonyx.runtime.data import HostStep, ProgramData
-from sardonyx.runtime.host import Prepared
 
 Opening = Callable[[Sequence[Any]], np.ndarray[Any, Any]]
 """From the feeds of a run to the result of its first step."""
@@ -32,6 +31,8 @@ def opening_step(data: ProgramData) -> HostStep | None:
 
 def opening(step: HostStep, first: Bound, feeds: Sequence[Any], symbols: Mapping[str, int]) -> Opening | None:
     """The step for feeds of these shapes; None if it reads its input by a view, or cannot be prepared."""
+    from sardonyx.runtime.host import Prepared
+
     (view,) = first.args
     if view.offset or view.shape != feeds[view.number].shape or not _is_whole(view):
         return None
