@@ -1,6 +1,8 @@
 """Whether a convolution is computed on matrix registers; must not know how.
 
 It is where they are there, channels fill them, and the input that one tile of outputs reads fits the scratch.
+In `fp32` signals of one dimension stay on vectors: what writes a wave sample by sample magnifies the errors of
+its convolutions a hundredfold.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ def chosen(anchor: Value, goal: Goal, *, transformed: bool) -> MatrixTile | None
         return None
     outputs, channels = w.data.shape[:2]
     if channels < _LEAST_CHANNELS or outputs < _LEAST_OUTPUTS:
+        return None
+    if tile.terms > 1 and x.shape[2] == 1:
         return None
     rows, columns = w.data.shape[2:]
     (row_step, step), (row_dilation, dilation) = anchor.attrs["strides"], anchor.attrs["dilations"]

@@ -1,7 +1,8 @@
 """Whether a product is computed on matrix registers; must not know how.
 
 Where its sizes are known, that is where it is faster. An unknown number of rows is taken for many: few rows
-are bound by memory on both ways. Two operands of which no size is known are left to vectors.
+are bound by memory on both ways. Two operands of which no size is known are left to vectors. So are batches of
+two computed operands in `fp32`, which are attention's: exp turns what a score is off into a relative error.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     if tile is None:
         return None
     least = LEAST if b.is_numeric_const else LEAST_OF_COMPUTED
+    if tile.terms > 1 and b.rank > 2 and not b.is_numeric_const:
+        return None
     sizes = a.shape[-2], a.shape[-1], b.shape[-1]
     if not any(isinstance(n, int) for n in sizes[1:]):
         return None

@@ -50,6 +50,12 @@ def test_of_two_operands_that_are_computed_many_rows_are_needed(m: int, k: int, 
     assert bool(chosen(a.dot(b), Goal(AMX))) == serves
 
 
+@pytest.mark.parametrize(("precision", "serves"), [("fp32", False), ("bf16", True)])
+def test_attention_keeps_all_bits_of_float32(precision: str, serves: bool) -> None:
+    a, b = placeholder("a", dt.F32, (2, 128, 64)), placeholder("b", dt.F32, (2, 64, 128))
+    assert bool(chosen(a.dot(b), Goal(AMX, Policy(precision)))) == serves
+
+
 def test_sums_of_whole_numbers_stay_exact() -> None:
     weights = np.eye(64, dtype=np.float32)
     x = placeholder("x", dt.F32, (128, 64))
