@@ -58,6 +58,7 @@ class MatrixMultiply:
         multiply: of the registers of sums, a and b.
         configure: of the address of `configuration`; all registers are zero afterwards.
         configuration: bytes that say how many rows of how many bytes each of the registers has.
+        rows_at: the first of its bytes that tell rows, one a register.
         release: gives the registers back.
         zero: of a register.
         load: of a register, an address, and how many bytes its rows are apart there.
@@ -70,6 +71,7 @@ class MatrixMultiply:
     multiply: str
     configure: str
     configuration: bytes
+    rows_at: int
     release: str
     zero: str
     load: str

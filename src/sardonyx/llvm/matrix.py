@@ -12,10 +12,18 @@ from sardonyx.base.instruction import MatrixMultiply
 from sardonyx.llvm.vec import Function, V, int_
 
 
-def configure(f: Function, of: MatrixMultiply) -> None:
-    """Take all registers into use; they are zero afterwards."""
+def configure(f: Function, of: MatrixMultiply, few: int = 0, rows: V | None = None) -> None:
+    """Take all registers into use, the first `few` with that many rows; they are zero afterwards."""
     table = f.module.table(f"rows_of_{of.name}", "i8", [int_(b, "i8") for b in of.configuration])
-    _call(f, of.configure, (), table)
+    if rows is None:
+        _call(f, of.configure, (), table)
+        return
+    words = f.alloca("i64", len(of.configuration) // 8)
+    for word in range(len(of.configuration) // 8):
+        f.store(f.load(f.gep(table, int_(word), "i64"), "i64"), f.gep(words, int_(word), "i64"), 8)
+    for register in range(few):
+        f.store(f.convert("trunc", rows, "i8"), f.gep(words, int_(of.rows_at + register), "i8"), 1)
+    _call(f, of.configure, (), words)
 
 
 def release(f: Function, of: MatrixMultiply) -> None:

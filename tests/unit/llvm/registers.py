@@ -63,16 +63,19 @@ def rounded_halves(x: Array) -> Array:
 
 
 class Registers:
-    """Eight registers of 16 rows of 64 bytes, and what instructions do to them."""
+    """Eight registers of at most 16 rows of 64 bytes, and what instructions do to them."""
 
     def __init__(self) -> None:
         self.rows = np.zeros((8, 16, 64), np.uint8)
         self.configured = False
+        self.counts = bytes([16] * 8)
 
     def ldtilecfg(self, block: int) -> None:
-        """Every register is whole here."""
+        """Rows are whole here; registers that are multiplied or summed have as many."""
         found = bytes((ctypes.c_uint8 * 64).from_address(block))
-        assert (found[0], found[16:32], found[48:56]) == (1, bytes([64, 0] * 8), bytes([16] * 8))
+        assert (found[0], found[16:32]) == (1, bytes([64, 0] * 8))
+        self.counts = found[48:56]
+        assert all(1 <= count <= 16 for count in self.counts)
         self.rows[...], self.configured = 0, True
 
     def tilerelease(self) -> None:
@@ -85,24 +88,34 @@ class Registers:
 
     def tileloadd64(self, register: int, address: int, stride: int) -> None:
         assert self.configured
-        for n in range(16):
+        self.rows[register] = 0
+        for n in range(self.counts[register]):
             row = (ctypes.c_uint8 * 64).from_address(address + n * stride)
             self.rows[register, n] = np.frombuffer(row, np.uint8)
 
     def tilestored64(self, register: int, address: int, stride: int) -> None:
         assert self.configured
-        for n in range(16):
+        for n in range(self.counts[register]):
             ctypes.memmove(address + n * stride, self.rows[register, n].tobytes(), 64)
 
     def tdpbf16ps(self, sums: int, a: int, b: int) -> None:
-        assert self.configured
+        self._check(sums, a, b)
         left, right = (self.rows[n].view(np.uint16) for n in (a, b))
-        self.rows[sums] = tdpbf16ps(self.rows[sums].view(np.float32), left, right).view(np.uint8)
+        total = tdpbf16ps(self.rows[sums].view(np.float32), left, right)
+        self.rows[sums] = total.view(np.uint8)
+        self.rows[sums, self.counts[sums] :] = 0
 
     def tdpbusd(self, sums: int, a: int, b: int) -> None:
-        assert self.configured
+        self._check(sums, a, b)
         total = tdpbusd(self.rows[sums].view(np.int32), self.rows[a], self.rows[b].view(np.int8))
         self.rows[sums] = total.view(np.uint8)
+        self.rows[sums, self.counts[sums] :] = 0
+
+    def _check(self, sums: int, a: int, b: int) -> None:
+        """The machine refuses to multiply registers whose rows do not fit."""
+        assert self.configured
+        assert self.counts[sums] == self.counts[a]
+        assert self.counts[b] == 16
 
     def cvtne2ps2bf16(self, to: int, low: int, high: int) -> None:
         """Two vectors of 16 singles, at addresses, to 32 halves."""

@@ -1,7 +1,7 @@
 """Whether a convolution is computed on matrix registers; must not know how.
 
 It is where they are there, channels fill them, and the input that one tile of outputs reads fits the scratch.
-In `fp32` signals of one dimension stay on vectors: what writes a wave sample by sample magnifies the errors of
+In `fp32` signals of one dimension stay on vectors: what writes a wave sample by sample magnifies errors of
 its convolutions a hundredfold.
 """
 

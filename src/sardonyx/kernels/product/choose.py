@@ -1,8 +1,8 @@
 """Whether a product is computed on matrix registers; must not know how.
 
 Where its sizes are known, that is where it is faster. An unknown number of rows is taken for many: few rows
-are bound by memory on both ways. Two operands of which no size is known are left to vectors. So are batches of
-two computed operands in `fp32`, which are attention's: exp turns what a score is off into a relative error.
+are bound by memory on both ways. Two operands of which no size is known are left to vectors. So are batches
+of two computed ones in `fp32`, which are attention's: exp turns what a score is off into a relative error.
 """
 
 from __future__ import annotations

@@ -21,6 +21,8 @@ ACROSS = 2
 _NUMBER_BYTES = {"bf16": 2, "u8s8": 4}
 _SUMS = ACROSS * ACROSS
 _A, _B = _SUMS, _SUMS + ACROSS
+OF_ROWS = _B
+"""The registers of sums and of A, which are those that hold the rows of A."""
 
 
 class Plane(IntEnum):
