@@ -49,6 +49,8 @@ class MatrixTile:
         instruction: what multiplies and adds.
         features: what the machine needs for it beyond the target's level.
         precisions: the policies that allow it.
+        everywhere: False if it serves products with constant weights alone: convolutions and attention stand
+            in models that magnify what it leaves out.
     """
 
     operand: str
@@ -60,6 +62,7 @@ class MatrixTile:
     instruction: MatrixMultiply
     features: tuple[str, ...]
     precisions: tuple[str, ...]
+    everywhere: bool = True
 
     @property
     def name(self) -> str:

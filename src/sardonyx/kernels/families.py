@@ -83,11 +83,10 @@ def _convolution(
     """The call on matrix registers, by transforms or by vectors; the modules of its end, and its kernels."""
     anchor = group.anchor
     assert anchor is not None
-    outputs = chosen(anchor, goal)
-    if band := chosen_band(anchor, goal, transformed=outputs > 0):
+    if band := chosen_band(anchor, goal):
         kernels = {**matrices(band), **matrix_convolutions(band)}
         return *conv_call(group, places, goal, emissions, band), kernels
-    if outputs:
+    if outputs := chosen(anchor, goal):
         return *winograd_call(group, places, goal, emissions, outputs), winograd(outputs)
     few = few_channels(anchor, places[anchor.args[0].id], goal)
     registers = chosen_conv(anchor, goal)

@@ -31,7 +31,7 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     if tile is None:
         return None
     least = LEAST if b.is_numeric_const else LEAST_OF_COMPUTED
-    if tile.terms > 1 and b.rank > 2 and not b.is_numeric_const:
+    if not tile.everywhere and b.rank > 2 and not b.is_numeric_const:
         return None
     sizes = a.shape[-2], a.shape[-1], b.shape[-1]
     if not any(isinstance(n, int) for n in sizes[1:]):

@@ -28,6 +28,6 @@ _I8 = ("avx512vnni", "amx-tile", "amx-int8")
 _EVERY = ("fp32", "strict", "bf16")
 AMX: tuple[MatrixTile, ...] = (
     MatrixTile("f32", "bf16", "f32", 1, 16, 64, of.TDPBF16PS, _BF16, precisions=("bf16",)),
-    MatrixTile("f32", "bf16", "f32", 3, 16, 64, of.TDPBF16PS, _BF16, precisions=("fp32",)),
+    MatrixTile("f32", "bf16", "f32", 3, 16, 64, of.TDPBF16PS, _BF16, precisions=("fp32",), everywhere=False),
     MatrixTile("i8", "u8s8", "i32", 1, 16, 64, of.TDPBUSD, _I8, precisions=_EVERY),
 )

@@ -32,7 +32,9 @@ NAMED = pytest.mark.parametrize("tile", FLOATS, ids=lambda tile: tile.name)
 
 
 def target_of(tile: MatrixTile) -> Target:
-    return isa.with_features(isa.V4, tile.features)
+    """One that convolves with that tile alone."""
+    target = isa.with_features(isa.V4, tile.features)
+    return replace(target, matrices=(replace(tile, everywhere=True),))
 
 
 def results(

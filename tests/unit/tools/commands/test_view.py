@@ -59,5 +59,6 @@ def test_the_page_and_what_it_may_load(address: str) -> None:
 
 def test_what_cannot_be_shown_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     onnx.save(onnx.parser.parse_model(TEXT), tmp_path / "net.onnx")
-    assert main(["view", str(tmp_path / "net.onnx"), "--port", "99999"]) == 1
-    assert "--port 99999" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["view", str(tmp_path / "net.onnx"), "--port", "99999"])
+    assert "--port: 99999 is no port" in capsys.readouterr().err
