@@ -75,8 +75,10 @@ def caption(figures: Sequence[Figure]) -> str:
 
 def processor() -> str:
     """The class of the processor in words."""
-    wide = "AVX-512" if targets.detect().name.startswith("x86_64-v4") else "AVX2"
-    return f"an x86-64 processor with {wide}"
+    target = targets.detect()
+    wide = "AVX-512" if target.name.startswith("x86_64-v4") else "AVX2"
+    matrices = " and AMX" if target.has("amx-bf16") else ""
+    return f"an x86-64 processor with {wide}{matrices}"
 
 
 def threads_of(figures: Iterable[Figure]) -> list[int]:
