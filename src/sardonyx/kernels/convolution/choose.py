@@ -22,13 +22,9 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     """The tile of matrix registers that serves a convolution; None if vectors do."""
     x, w, *laid_out = anchor.args
     tile = goal.find_matrix("f32") if anchor.dtype is dt.F32 else None
-    if (
-        tile is None
-        or not tile.everywhere
-        or goal.policy.winograd in ("f2", "f4")
-        or laid_out
-        or w.data is None
-    ):
+    if tile is None or not tile.everywhere or goal.policy.winograd in ("f2", "f4"):
+        return None
+    if laid_out or w.data is None:
         return None
     if anchor.attrs["group"] != 1 or x.rank != 5 or goal.target.channel_block != tile.rows:
         return None

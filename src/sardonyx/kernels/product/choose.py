@@ -30,15 +30,16 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     tile = goal.find_matrix(BY_LEFT.get(a.dtype, ""))
     if tile is None:
         return None
-    least = LEAST if b.is_numeric_const else LEAST_OF_COMPUTED
-    if not tile.everywhere and b.rank > 2 and not b.is_numeric_const:
+    weights = b.data if b.is_numeric_const else None
+    if weights is None and b.rank > 2 and not tile.everywhere:
         return None
+    least = LEAST_OF_COMPUTED if weights is None else LEAST
     sizes = a.shape[-2], a.shape[-1], b.shape[-1]
     if not any(isinstance(n, int) for n in sizes[1:]):
         return None
     if any(isinstance(n, int) and n < fewest for n, fewest in zip(sizes, least, strict=True)):
         return None
-    is_safe = b.data is None or not b.is_numeric_const or not b.dtype.is_float or have_parts(b.data)
+    is_safe = weights is None or not b.dtype.is_float or have_parts(weights)
     return tile if is_safe else None
 
 
