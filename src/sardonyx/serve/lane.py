@@ -55,13 +55,12 @@ def has_form(request: InferRequest, known: frozenset[str]) -> bool:
     `known` are the parameters that only the transport looks at.
     """
     most = _MOST_SHARED_BYTES if lies_outside(request) else _MOST_BYTES
+    of_outputs = _PLACE if is_placed(request) else known
     return (
         not request.id
         and sum(tensor.data.nbytes for tensor in request.inputs) <= most
         and known.issuperset(request.parameters)
-        and all(
-            (_PLACE if is_placed(request) else known).issuperset(o.parameters) for o in request.outputs or ()
-        )
+        and all(of_outputs.issuperset(output.parameters) for output in request.outputs or ())
         and all(
             tensor.data.nbytes and tensor.datatype in _SAME_MEMORY and _PLACE.issuperset(tensor.parameters)
             for tensor in request.inputs
