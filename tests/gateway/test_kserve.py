@@ -17,8 +17,18 @@ import pytest
 from sardonyx.client import Client
 from sardonyx.datasets import get_example
 from tests.gateway.test_pages import free_ports
+from tests.serve.clients import PYTHON, REASON
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+MANIFESTS = sorted((DEPLOY / "kserve").glob("*.yaml"))
+FAULTS = [
+    ("priority: 3", 'priority: "3"', "'3' is no int"),
+    ("readOnlyRootFilesystem", "readOnlyRootFileSystem", "has no such field"),
+    ("containers:", "container:", "must not be `None`"),
+    ("mountPath: /tmp", "subPath: x", "mountPath is missing"),
+    ("- v2", "- 2", "2 is no str"),
+]
 
 
 def runtime() -> Any:
@@ -35,6 +45,34 @@ def test_the_image_runs_as_nobody_and_starts_the_server() -> None:
     assert security["runAsNonRoot"]
     assert security["readOnlyRootFilesystem"]
     assert container["name"] == "kserve-container"
+
+
+def held_against_the_schema(*manifests: Path) -> str:
+    """What the types of KServe's own client say against the manifests."""
+    command = [str(PYTHON), str(ROOT / "tests/gateway/kserve_schema.py"), *map(str, manifests)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stderr, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(PYTHON is None, reason=REASON)
+def test_the_manifests_keep_the_schema_of_kserve(tmp_path: Path) -> None:
+    page = (ROOT / "docs/kserve.md").read_text(encoding="utf-8")
+    shown = tmp_path / "page.yaml"
+    shown.write_text("---\n".join(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)), encoding="utf-8")
+    assert len(MANIFESTS) == 2
+    assert held_against_the_schema(*MANIFESTS, shown) == ""
+
+
+@pytest.mark.skipif(PYTHON is None, reason=REASON)
+def test_a_manifest_that_breaks_the_schema_is_found(tmp_path: Path) -> None:
+    text = (DEPLOY / "kserve/serving-runtime.yaml").read_text(encoding="utf-8")
+    for right, wrong, _ in FAULTS:
+        assert text.count(right) >= 1, right
+        (tmp_path / f"{len(list(tmp_path.iterdir()))}.yaml").write_text(text.replace(right, wrong, 1))
+    said = held_against_the_schema(*sorted(tmp_path.iterdir()))
+    for number, (*_, fault) in enumerate(FAULTS):
+        assert re.search(rf"^{number}\.yaml: .*{re.escape(fault)}", said, re.MULTILINE), said
 
 
 @pytest.mark.slow

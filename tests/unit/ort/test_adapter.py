@@ -67,7 +67,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             AdapterFormat.read_adapter(path)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.data())
 def test_broken_files_are_refused_or_read_never_worse(tmp_path: Path, data: Any) -> None:
     content = bytearray(written(tmp_path).read_bytes())
