@@ -18,6 +18,16 @@ def ceil_div(f: Function, a: V, b: V) -> V:
     return f.binary("udiv", f.sub(f.add(a, b), int_(1)), b)
 
 
+def round_up(f: Function, value: V, multiple: int) -> V:
+    """The value rounded up to a multiple of a power of two."""
+    return f.binary("and", f.add(value, int_(multiple - 1)), int_(-multiple))
+
+
+def evenly(f: Function, total: V, most: V) -> V:
+    """The length of runs of a total that are about equal, at most `most` long, and as few as can be."""
+    return ceil_div(f, total, ceil_div(f, total, most))
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """A run-time cut of `total` items into `parts` (at least 1) runs whose sizes differ by at most one."""
@@ -96,6 +106,12 @@ def new_words(f: Function, words: Mapping[int, V], count: int) -> V:
     for index in range(count):
         set_word(f, block, index, words.get(index, int_(0)))
     return block
+
+
+def set_words(f: Function, block: V, words: Mapping[int, V]) -> None:
+    """Store into words of an i64 block."""
+    for index, value in words.items():
+        set_word(f, block, index, value)
 
 
 def set_word(f: Function, words: V, index: int, value: V) -> None:

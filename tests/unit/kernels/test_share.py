@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sardonyx.base.abi import Context
 from sardonyx.emit.shares import Shares
-from sardonyx.kernels.share import Cut, ceil_div, my_runs, new_words, split
+from sardonyx.kernels.share import Cut, ceil_div, evenly, my_runs, new_words, round_up, split
 from sardonyx.llvm.vec import Function, V, int_
 from tests.unit.llvm.written import run
 
@@ -46,6 +46,20 @@ def test_every_item_is_in_one_run() -> None:
 def test_quotients_are_rounded_up(a: int, b: int) -> None:
     (got,) = run(lambda f, x, y: [ceil_div(f, x, y)], np.array([a]), np.array([b]))
     assert got[0] == -(-a // b)
+
+
+@pytest.mark.parametrize("multiple", [1, 8, 16])
+def test_sizes_are_rounded_up(multiple: int) -> None:
+    for size in (0, 1, multiple - 1, multiple, multiple + 1, 1000):
+        (got,) = run(lambda f, v, m=multiple: [round_up(f, v, m)], np.array([size]))
+        assert int(got[0]) == -(-size // multiple) * multiple
+
+
+@pytest.mark.parametrize(("total", "most"), [(1, 5), (10, 5), (11, 5), (100, 33), (7, 100)])
+def test_runs_are_even_and_few(total: int, most: int) -> None:
+    (got,) = run(lambda f, t, m: [evenly(f, t, m)], np.array([total]), np.array([most]))
+    runs = -(-total // most)
+    assert int(got[0]) == -(-total // runs) <= most
 
 
 @pytest.mark.parametrize("given_words", [{}, {1: 7}, {0: 3, 2: -1}])

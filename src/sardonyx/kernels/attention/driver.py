@@ -15,7 +15,7 @@ from sardonyx.emit.shares import Shares
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Attention, Gemm
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, define_block
-from sardonyx.kernels.share import ceil_div, my_runs, new_words, set_word
+from sardonyx.kernels.share import ceil_div, my_runs, new_words, round_up, set_word
 from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
@@ -59,13 +59,13 @@ class _Attention:
         """Behind what products use: packed keys, packed values, a strip of scores."""
         f, shape, word = self.f, self.shape, self.word
         total, depth, width = (
-            _rounded(f, word[w], shape.lanes) for w in (Attention.T, Attention.D, Attention.E)
+            round_up(f, word[w], shape.lanes) for w in (Attention.T, Attention.D, Attention.E)
         )
         self.total = total
         start = f.word(self.ctx, Context.SCRATCH, "ptr")
         self.keys = f.gep(start, int_(scratch.product_bytes(self.goal.target)), "i8")
-        self.values = f.gep(self.keys, f.mul(_rounded(f, total, shape.columns), depth), shape.dtype)
-        self.scores = f.gep(self.values, f.mul(_rounded(f, width, shape.columns), total), shape.dtype)
+        self.values = f.gep(self.keys, f.mul(round_up(f, total, shape.columns), depth), shape.dtype)
+        self.scores = f.gep(self.values, f.mul(round_up(f, width, shape.columns), total), shape.dtype)
         # An odd number of vectors: the rows of a strip then begin in different L1 sets.
         self.pitch = f.binary("or", total, int_(shape.lanes))
         tile_bytes = f.mul(self.pitch, int_(shape.max_rows * shape.element))
@@ -159,8 +159,3 @@ class _Attention:
         panels = ceil_div(f, columns, int_(self.shape.columns))
         block = f.select(self.few, *(V(f"@{name}", "ptr") for name in (self.dynamic, self.packed)))
         f.call_pointer(block, words, self.ctx, int_(0), int_(0), rows, int_(0), panels)
-
-
-def _rounded(f: Function, value: V, multiple: int) -> V:
-    """The value rounded up to a multiple of a power of two."""
-    return f.binary("and", f.add(value, int_(multiple - 1)), int_(-multiple))

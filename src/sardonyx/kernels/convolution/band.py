@@ -6,17 +6,16 @@ then read by each tap. Decides bands; must not know threads.
 
 from __future__ import annotations
 
-from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
-from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.walk import Block
-from sardonyx.kernels.share import ceil_div, new_words, set_word
+from sardonyx.kernels.share import ceil_div, evenly, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead
-from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, Plane, kernels
+from sardonyx.kernels.tiles.matrix import SPARE_BYTES, MatrixShape, MatrixWords, Plane, kernels
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.kernels.tiles.registers import RegisterPlan
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.split import define_split_blocks
 from sardonyx.llvm.vec import Module, V, int_
@@ -52,7 +51,7 @@ class BandBlock(Block):
         touched = f.add(f.mul(self.plane, int_(matrix.planes)), int_(GAP))
         fitting = self._fitting_tiles(f.binary("sdiv", budget, touched))
         tiles = f.sub(self.s1, self.s0)
-        self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, f.smax(fitting, int_(1))))
+        self.tiles_per_block = evenly(f, tiles, f.smax(fitting, int_(1)))
         single = f.icmp("eq", self.tiles_per_block, int_(1))
         self.in_one_line = f.binary("or", single, f.icmp("eq", word[Conv.LINES], int_(1)))
 
@@ -79,9 +78,7 @@ class BandBlock(Block):
 
     def _make_tile_words(self) -> None:
         f, shape = self.f, self.shape
-        self.table = f.word(self.ctx, Context.SCRATCH, "ptr")
-        self.turned = f.gep(self.table, int_(scratch.TABLE_BYTES), "i8")
-        self.sums = f.gep(self.turned, int_(scratch.TURNED_BYTES), "i8")
+        self._lay_out_scratch()
         spare = f.gep(self.sums, int_(STRIP_TILES * shape.tile_bytes), "i8")
         self.band = f.gep(spare, int_(SPARE_BYTES), "i8")
         self.row = self._in_band(self.word[Conv.X_PIXEL])
@@ -90,14 +87,9 @@ class BandBlock(Block):
             MatrixWords.A_LOW: self.plane,
             MatrixWords.TILE_ROW: int_(shape.panel_row_bytes),
         }
-        self.plan = new_words(f, words, len(MatrixWords))
-        for word, address in ((MatrixWords.TABLE, self.table), (MatrixWords.SPARE, spare)):
-            self._set_address(word, address)
-        self._set_address(MatrixWords.AHEAD, self.w)
+        self.plan = RegisterPlan.of(f, self.matrix, words, spare)
+        self.plan.point({MatrixWords.TABLE: self.table, MatrixWords.AHEAD: self.w})
         self.split_words = new_words(f, {}, 5)
-
-    def _set_address(self, word: MatrixWords, address: V) -> None:
-        self.f.store(address, self.f.gep(self.plan, int_(word), "i64"), 8)
 
     def _in_band(self, elements: V) -> V:
         """Bytes in the band of what are so many elements of the input, whole pixels."""
@@ -109,7 +101,7 @@ class BandBlock(Block):
     def _fill_entries(self, row_bytes: V) -> None:
         """Write the table of all taps, the last running fastest."""
         f, word = self.f, self.word
-        set_word(f, self.plan, MatrixWords.ENTRIES, self.inner)
+        self.plan.set({MatrixWords.ENTRIES: self.inner})
         with f.loop(int_(0), self.inner) as entry:
             row = f.binary("udiv", entry.index, word[Conv.TAPS3])
             column = f.binary("urem", entry.index, word[Conv.TAPS3])
@@ -119,7 +111,7 @@ class BandBlock(Block):
     def _begin_block(self) -> None:
         """Split the band of the block; once more, and with care, if it holds what has no two parts."""
         f, word, cut = self.f, self.word, self.tiles.pixels
-        self.first_line, index = self._first_tile()
+        index, self.first_line = self._first_tile()
         last = f.mul(f.binary("udiv", f.sub(self.high, int_(1)), cut.parts), self.tiles.lines)
         end = f.smin(f.add(last, self.tiles.lines), word[Conv.LINES])
         self.first_pixel = f.select(self.in_one_line, cut.begin(f, index), int_(0))
@@ -141,7 +133,7 @@ class BandBlock(Block):
         special = self._split(self.split[0], source, rows, width, row_bytes)
         with f.when(f.icmp("ne", special, int_(0))):
             self._split(self.split[1], source, rows, width, row_bytes)
-        set_word(f, self.plan, MatrixWords.A_FINITE, f.mul(f.mul(self.plane, int_(Plane.FINITE)), special))
+        self.plan.set_finite(MatrixWords.A_FINITE, self.plane, special)
 
     def _split(self, function: str, source: V, rows: V, width: V, row_bytes: V) -> V:
         f = self.f
@@ -154,19 +146,16 @@ class BandBlock(Block):
 
     def _sum_panel(self, narrow: V) -> None:
         f, matrix = self.f, self.matrix
-        plane = f.mul(f.select(narrow, int_(1), int_(ACROSS)), int_(matrix.register_bytes))
-        set_word(f, self.plan, MatrixWords.B_STEP, f.mul(plane, int_(matrix.planes)))
-        set_word(f, self.plan, MatrixWords.B_LOW, plane)
+        self.plan.set_panel(narrow, matrix.planes)
         self.by_rows = [f.select(narrow, *pair) for pair in self.kernels]
         self.passes_on = int_(1, "i1")
         each = int_(matrix.planes * matrix.number_bytes)
         b = f.gep(f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.channel, self.steps), each), "i8")
-        nowhere = V("null", "ptr")
-        self._strips(b, Ahead(nowhere, nowhere, int_(0), int_(0)), *self._first_tile())
+        self._strips(b, Ahead.nothing())
 
-    def _tile(self, line: V, index: V, b: V, ahead: V, tile: V) -> V:
+    def _tile(self, number: V, line: V, index: V, b: V, ahead: V, tile: V) -> V:
         f, word, cut = self.f, self.word, self.tiles.pixels
-        del ahead
+        del number, ahead
         lines = f.smin(f.sub(word[Conv.LINES], line), self.tiles.lines)
         two = f.icmp("eq", lines, int_(2))
         pixels = cut.size(f, index)
@@ -175,11 +164,9 @@ class BandBlock(Block):
         a = f.gep(self.band, f.add(at, f.mul(pixel, self.row)), "i8")
         rows = int_(self.matrix.tile.rows)
         below = f.select(two, self.line_bytes, f.mul(rows, self.row))
-        set_word(f, self.plan, MatrixWords.A_HALF, below)
         after = f.mul(f.select(two, pixels, rows), int_(self.shape.panel_row_bytes))
-        set_word(f, self.plan, MatrixWords.TILE_HALF, after)
-        self._set_address(MatrixWords.TILE, tile)
+        self.plan.set({MatrixWords.A_HALF: below, MatrixWords.TILE_HALF: after})
         count = f.mul(pixels, lines)
         one = f.binary("and", f.icmp("eq", lines, int_(1)), f.icmp("sle", pixels, rows))
-        f.call_pointer(f.select(one, *self.by_rows), a, b, self.register_steps, self.plan)
+        self.plan.sum(f.select(one, *self.by_rows), a, b, self.register_steps, tile)
         return count

@@ -17,10 +17,11 @@ from sardonyx.ir.value import Value
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.walk import Block
-from sardonyx.kernels.share import ceil_div, new_words, set_word
+from sardonyx.kernels.share import evenly, round_up
 from sardonyx.kernels.tiles.ahead import Ahead, Run
-from sardonyx.kernels.tiles.matrix import ACROSS, GROUP_LINES, SPARE_BYTES, MatrixShape, MatrixWords, kernels
+from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, kernels
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.kernels.tiles.registers import RegisterPlan
 from sardonyx.kernels.tiles.rest import Rest
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
@@ -51,19 +52,18 @@ class MatrixBlock(Block):
         tile_bytes = f.mul(self.pitch, int_(shape.max_rows))
         fitting = f.smax(f.binary("sdiv", room, tile_bytes), int_(1))
         tiles = f.sub(self.s1, self.s0)
-        self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
+        self.tiles_per_block = evenly(f, tiles, fitting)
 
     def _make_tile_words(self) -> None:
         super()._make_tile_words()
         f, shape = self.f, self.shape
-        self.spare = f.gep(self.sums, int_((STRIP_TILES + 1) * shape.tile_bytes), "i8")
-        b = f.gep(self.spare, int_(SPARE_BYTES), "i8")
+        spare = f.gep(self.sums, int_((STRIP_TILES + 1) * shape.tile_bytes), "i8")
+        b = f.gep(spare, int_(SPARE_BYTES), "i8")
         self.gathered = f.gep(b, int_(ACROSS * self.matrix.register_bytes), "i8")
         words: dict[int, V] = {MatrixWords.A_ROW: self.pitch}
         words |= {MatrixWords.TILE_ROW: int_(shape.panel_row_bytes)}
-        self.plan = new_words(f, words, len(MatrixWords))
-        self._set_address(MatrixWords.SPARE, self.spare)
-        self.rest = Rest.of(f, self.matrix, self.steps, b, words)
+        self.plan = RegisterPlan.of(f, self.matrix, words, spare)
+        self.rest = Rest.of(f, self.matrix, self.steps, b, words, spare)
         self.may_be_direct = int_(0, "i1")
 
     def _begin_block(self) -> None:
@@ -84,45 +84,31 @@ class MatrixBlock(Block):
             tile.next(f.gep(tile.carried[0], f.mul(self.pitch, int_(self.shape.max_rows)), "i8"))
 
     def _choose_kernels(self, narrow: V) -> None:
-        f = self.f
-        self.by_rows = [f.select(narrow, *pair) for pair in self.kernels]
-        registers = f.select(narrow, int_(1), int_(ACROSS))
-        step = f.mul(registers, int_(self.matrix.register_bytes))
-        set_word(f, self.plan, MatrixWords.B_STEP, step)
+        self.by_rows = [self.f.select(narrow, *pair) for pair in self.kernels]
+        self.plan.set_panel(narrow, self.matrix.planes)
 
     def _ahead(self, width: V, run: Run, rest: Run) -> Ahead:
-        """Each tile asks for its share of the panel that follows, if that is a full one."""
-        f, group = self.f, GROUP_LINES * CACHE_LINE
+        f = self.f
         self.rest.copy(f, run.begin, width)
-        groups = f.binary(
-            "udiv", int_(ACROSS * self.matrix.register_bytes // group), f.sub(self.high, self.low)
-        )
-        groups = f.select(f.icmp("sge", rest.size_bytes, run.size_bytes), groups, int_(0))
-        set_word(f, self.plan, MatrixWords.GROUPS, groups)
-        share = f.mul(f.mul(groups, int_(group)), self.rest.registers)
-        return Ahead(rest.begin, rest.begin, int_(0), share)
+        is_full = f.icmp("sge", rest.size_bytes, run.size_bytes)
+        return self.plan.ahead(rest.begin, is_full, f.sub(self.high, self.low), self.rest.registers)
 
-    def _tile(self, line: V, index: V, b: V, ahead: V, tile: V) -> V:
+    def _tile(self, number: V, line: V, index: V, b: V, ahead: V, tile: V) -> V:
         f, cut = self.f, self.tiles.pixels
         lines = f.smin(f.sub(self.word[Conv.LINES], line), self.tiles.lines)
         rows = f.mul(cut.size(f, index), lines)
         kernel = f.select(f.icmp("sle", rows, int_(self.matrix.tile.rows)), *self.by_rows)
-        number = f.sub(self.number, self.low)
-        a = f.gep(self.gathered, f.mul(number, f.mul(self.pitch, int_(self.shape.max_rows))), "i8")
-        for word, address in ((MatrixWords.AHEAD, ahead), (MatrixWords.TILE, tile)):
-            self._set_address(word, address)
-        f.call_pointer(kernel, a, b, self.rest.registers, self.plan)
-        self.rest.add(f, kernel, a, tile, int_(self.shape.panel_row_bytes), self.spare)
+        before = f.sub(number, self.low)
+        a = f.gep(self.gathered, f.mul(before, f.mul(self.pitch, int_(self.shape.max_rows))), "i8")
+        self.plan.point({MatrixWords.AHEAD: ahead})
+        self.plan.sum(kernel, a, b, self.rest.registers, tile)
+        self.rest.add(f, kernel, a, tile, int_(self.shape.panel_row_bytes))
         return rows
-
-    def _set_address(self, word: MatrixWords, address: V) -> None:
-        self.f.store(address, self.f.gep(self.plan, int_(word), "i64"), 8)
 
 
 def pitch(f: Function, steps: V) -> V:
     """Bytes between gathered rows: whole registers, and a line so that rows begin in other sets of L1."""
-    whole = f.binary("and", f.add(f.mul(steps, int_(4)), int_(CACHE_LINE - 1)), int_(-CACHE_LINE))
-    return f.add(whole, int_(CACHE_LINE))
+    return f.add(round_up(f, f.mul(steps, int_(4)), CACHE_LINE), int_(CACHE_LINE))
 
 
 def gathered_bytes(anchor: Value, tile: MatrixTile, goal: Goal) -> int:

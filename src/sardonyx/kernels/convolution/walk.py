@@ -5,17 +5,21 @@ Decides blocking, tap tables and how tiles are passed on; must not know threads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Conv
-from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
+from sardonyx.kernels.share import Cut, ceil_div, evenly, new_words, round_up, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.microkernel import Mode, TileWords
 from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick, picked
+from sardonyx.kernels.tiles.plan import Plans, second_half
 from sardonyx.kernels.tiles.repack import define_copy
-from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.tiles.strips import Lines, Strip, Strips
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 _CUT_BYTES = 256 << 10
@@ -37,20 +41,6 @@ class Tiles:
         per_tile = f.select(paired, int_(2), int_(1))
         cut = Cut.of(f, pixels, f.smax(ceil_div(f, pixels, int_(shape.max_rows)), int_(1)))
         return Tiles(per_tile, cut, f.mul(ceil_div(f, lines, per_tile), cut.parts))
-
-
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """Tiles of one line that are passed on together: their sums, the line, and the first tile's index."""
-
-    sums: V
-    line: V
-    first: V
-
-    @property
-    def values(self) -> list[V]:
-        """The fields, as values that a loop carries."""
-        return [self.sums, self.line, self.first]
 
 
 def define_block(module: Module, shape: TileShape) -> str:
@@ -113,7 +103,7 @@ class Block:
         self.entries = f.mul(self.inner, self.parts)
         self.steps = self._steps_before(self.entries)
         channels = word[Conv.CHANNELS]
-        self.padded = f.binary("and", f.add(channels, int_(self.shape.block - 1)), int_(-self.shape.block))
+        self.padded = round_up(f, channels, self.shape.block)
         self.w = f.gep(
             f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.group, self.padded), self.steps), shape.dtype
         )
@@ -172,7 +162,7 @@ class Block:
         fitting = f.binary("udiv", int_(_CUT_BYTES), entry_bytes)
         fitting = f.smax(f.smin(fitting, int_(scratch.MOST_ENTRIES)), int_(1))
         entries = f.smax(self.entries, int_(1))
-        self.entries_per_cut = ceil_div(f, entries, ceil_div(f, entries, fitting))
+        self.entries_per_cut = evenly(f, entries, fitting)
         self.is_cut = f.icmp("slt", self.entries_per_cut, self.entries)
         weights = f.mul(self.entries_per_cut, entry_bytes)
         lines = f.binary("udiv", f.mul(word[Conv.X_LINE], self.tiles.lines), self.tiles.pixels.parts)
@@ -186,14 +176,19 @@ class Block:
         fitting = f.smax(f.binary("sdiv", room, tile_bytes), int_(4))
         fitting = f.smin(fitting, int_(scratch.CONV_SUM_BYTES // shape.tile_bytes))
         tiles = f.sub(self.s1, self.s0)
-        self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
+        self.tiles_per_block = evenly(f, tiles, fitting)
+
+    def _lay_out_scratch(self) -> None:
+        """The table of taps, a transposed strip, then sums of tiles."""
+        f = self.f
+        self.table = f.word(self.ctx, Context.SCRATCH, "ptr")
+        self.turned = f.gep(self.table, int_(scratch.TABLE_BYTES), "i8")
+        self.sums = f.gep(self.turned, int_(scratch.TURNED_BYTES), "i8")
 
     def _make_tile_words(self) -> None:
         """One plan for tiles in scratch, one for tiles that go to Y at once."""
         f, shape, word = self.f, self.shape, self.word
-        self.table = f.word(self.ctx, Context.SCRATCH, "ptr")
-        self.turned = f.gep(self.table, int_(scratch.TABLE_BYTES), "i8")
-        self.sums = f.gep(self.turned, int_(scratch.TURNED_BYTES), "i8")
+        self._lay_out_scratch()
         read = int_(shape.operand_bytes)
         self.row, self.line = (f.mul(word[w], read) for w in (Conv.X_PIXEL, Conv.X_LINE))
         words: dict[int, V] = {TileWords.TABLE: self.table, TileWords.ROW: self.row}
@@ -211,8 +206,7 @@ class Block:
             ),
             TileWords.MODE: f.select(self.end.finishing, int_(Mode.FINISH), int_(Mode.STORE)),
         }
-        self.tile_words = new_words(f, {**words, **in_scratch}, len(TileWords))
-        self.direct_words = new_words(f, {**words, **to_y}, len(TileWords))
+        self.plans = Plans.of(f, words, in_scratch, to_y)
         kept = f.binary("or", self.plain, self.is_cut)
         self.may_be_direct = f.binary("and", self.end.unfused, f.binary("xor", kept, int_(1, "i1")))
 
@@ -225,8 +219,7 @@ class Block:
     def _fill_table(self, first: V, count: V) -> None:
         """Write the table of entries first..first+count, tap 3 running fastest."""
         f, word = self.f, self.word
-        for plan in (self.tile_words, self.direct_words):
-            set_word(f, plan, TileWords.ENTRIES, count)
+        self.plans.set({TileWords.ENTRIES: count})
         with f.loop(int_(0), count) as entry:
             rest = f.add(first, entry.index)
             offset = int_(0)
@@ -259,7 +252,7 @@ class Block:
         aligned = f.binary("or", f.icmp("eq", lane, int_(0)), inside)
         fits = f.binary("and", aligned, f.icmp("eq", self.columns, width))
         self.direct = f.binary("and", self.may_be_direct, fits)
-        set_word(f, self.direct_words, TileWords.BIAS, self.end.bias(self.first_channel))
+        self.plans.set_direct({TileWords.BIAS: self.end.bias(self.first_channel)})
         kept = f.binary("xor", self.direct, int_(1, "i1"))
         self._choose_kernels(narrow)
         weights = f.gep(self.w, f.mul(self.channel, self.steps), shape.dtype)
@@ -268,7 +261,7 @@ class Block:
             with f.when(self.is_cut):
                 self._fill_table(cut.index, entries)
             add = f.icmp("ne", cut.index, int_(0))
-            set_word(f, self.tile_words, TileWords.MODE, f.select(add, int_(Mode.ADD), int_(Mode.STORE)))
+            self.plans.set_scratch({TileWords.MODE: f.select(add, int_(Mode.ADD), int_(Mode.STORE))})
             end = f.add(cut.index, entries)
             self.passes_on = f.binary("and", f.icmp("eq", end, self.entries), kept)
             before, after = self._steps_before(cut.index), self._steps_before(end)
@@ -278,7 +271,9 @@ class Block:
             )
             read = f.add(f.mul(self.channel, self.steps), f.mul(after, width))
             rest = Run(run.end(f), self._bytes(f.sub(self.last_weight, read)))
-            self._tiles(run.begin, self._ahead(width, run, rest))
+            ahead = self._ahead(width, run, rest)
+            self.plans.set(ahead.words)
+            self._strips(run.begin, ahead)
 
     def _ahead(self, width: V, run: Run, rest: Run) -> Ahead:
         return Ahead.of(self.f, self.shape, self.f.sub(self.high, self.low), self.few, width, run, rest)
@@ -293,77 +288,51 @@ class Block:
         smaller = f.select(paired, cut.total, cut.base)
         self.picks = picked(f, self.pick, (self.larger, smaller), narrow, few)
 
-    def _tiles(self, b: V, ahead: Ahead) -> None:
-        """All tiles of the block for one cut of one panel."""
-        f = self.f
-        line, begin = self._first_tile()
-        for plan in (self.tile_words, self.direct_words):
-            for word_at, value in ahead.words.items():
-                set_word(f, plan, word_at, value)
-        self._strips(b, ahead, line, begin)
-
     def _first_tile(self) -> tuple[V, V]:
-        """The line of the first tile of the block, and which of its tiles it is."""
+        """Which tile of its line the first of the block is, and that line."""
         f, cut = self.f, self.tiles.pixels
         line = f.mul(f.binary("udiv", self.low, cut.parts), self.tiles.lines)
-        return line, f.binary("urem", self.low, cut.parts)
+        return f.binary("urem", self.low, cut.parts), line
 
-    def _strips(self, b: V, ahead: Ahead, line: V, begin: V) -> None:
-        """All tiles of the block, from that tile of that line on; what does not go to Y at once in strips."""
-        f, shape, cut = self.f, self.shape, self.tiles.pixels
-        first = Strip(self.sums, line, begin)
-        carried = [ahead.address, self.sums, line, begin, *first.values]
-        with f.loop(self.low, self.high, 1, carried) as tile:
-            later, sums, line, index, *values = tile.carried
-            strip = Strip(*values)
-            self.number = tile.index
-            rows = self._tile(line, index, b, later, sums)
-            filled = f.gep(sums, f.mul(rows, int_(shape.panel_row_bytes)), "i8")
-            following = f.add(index, int_(1))
-            wraps = f.icmp("eq", following, cut.parts)
-            long = f.icmp("eq", f.sub(following, strip.first), int_(STRIP_TILES))
-            last = f.icmp("eq", f.add(tile.index, int_(1)), self.high)
-            ends = f.binary("or", f.binary("or", wraps, long), last)
-            with f.when(f.binary("and", ends, self.passes_on)):
-                self._pass_on_lines(strip, following)
-            later = f.gep(later, ahead.per_tile, "i8")
-            line = f.select(wraps, f.add(line, self.tiles.lines), line)
-            index = f.select(wraps, int_(0), following)
-            kept = f.select(self.is_cut, filled, self.sums)
-            begun = [f.select(ends, new, old) for new, old in zip((kept, line, index), values, strict=True)]
-            tile.next(later, f.select(ends, kept, filled), line, index, *begun)
+    def _strips(self, b: V, ahead: Ahead) -> None:
+        """All tiles of the block for one cut of one panel; what does not go to Y at once in strips."""
 
-    def _tile(self, line: V, index: V, b: V, ahead: V, tile: V) -> V:
-        """Sum one tile; returns its rows."""
+        def tile(number: V, position: Sequence[V], later: V, into: V) -> V:
+            index, line = position
+            return self._tile(number, line, index, b, later, into)
+
+        lines = Lines(self.tiles.pixels.parts, self.tiles.lines)
+        whole = self.low, self.high, self._first_tile(), self.sums, self.is_cut, self.passes_on
+        Strips(*whole, lines).write(self.f, self.shape, ahead, tile, self._pass_on_lines)
+
+    def _tile(self, number: V, line: V, index: V, b: V, ahead: V, tile: V) -> V:
+        """Sum the tile of that number, which is that one of its line; returns its rows."""
         f, word, cut = self.f, self.word, self.tiles.pixels
+        del number
         lines = f.smin(f.sub(word[Conv.LINES], line), self.tiles.lines)
         pixel = cut.begin(f, index)
         rows = f.mul(cut.size(f, index), lines)
         kernel = f.select(f.icmp("eq", rows, self.larger), *self.picks)
         a = f.gep(self.x, f.add(f.mul(line, self.line), f.mul(pixel, self.row)), "i8")
         two = f.icmp("eq", lines, int_(2))
-        near = f.mul(f.binary("lshr", f.add(rows, int_(1)), int_(1)), self.row)
-        half = f.select(two, self.line, near)
+        half = f.select(two, self.line, second_half(f, rows, self.row))
         y, residual = (self._place(o, line, pixel, self.first_channel) for o in "YR")
         y_line, r_line = (self._bytes(word[w]) for w in (Conv.Y_LINE, Conv.R_LINE))
         halves = {TileWords.TILE_HALF: y_line, TileWords.RESIDUAL_HALF: self.end.residual_stride(r_line)}
-        for word_at, distance in halves.items():
-            set_word(f, self.direct_words, word_at, f.select(two, distance, int_(0)))
-        set_word(f, self.direct_words, TileWords.RESIDUAL, self.end.residual_or_zeros(residual.address))
-        into = f.select(self.direct, y.address, tile)
-        plan = f.select(self.direct, self.direct_words, self.tile_words)
-        f.call_pointer(kernel, a, b, into, half, plan, ahead)
+        self.plans.set_direct({w: f.select(two, distance, int_(0)) for w, distance in halves.items()})
+        self.plans.set_direct({TileWords.RESIDUAL: self.end.residual_or_zeros(residual.address)})
+        self.plans.sum(kernel, (a, b, half), tile, y.address, self.direct, ahead)
         return rows
 
     def _pass_on_lines(self, strip: Strip, end: V) -> None:
         """Pass on the tiles of a strip up to tile `end` of the line, line by line."""
-        f, cut = self.f, self.tiles.pixels
-        lines = f.smin(f.sub(self.word[Conv.LINES], strip.line), self.tiles.lines)
-        pixel = cut.begin(f, strip.first)
+        f, cut, (first, line) = self.f, self.tiles.pixels, strip.first
+        lines = f.smin(f.sub(self.word[Conv.LINES], line), self.tiles.lines)
+        pixel = cut.begin(f, first)
         pixels = f.sub(cut.begin(f, end), pixel)
         size = f.mul(pixels, int_(self.shape.panel_row_bytes))
         with f.loop(int_(0), lines, 1, [strip.sums]) as each:
-            self._pass_on(each.carried[0], f.add(strip.line, each.index), pixel, pixels)
+            self._pass_on(each.carried[0], f.add(line, each.index), pixel, pixels)
             each.next(f.gep(each.carried[0], size, "i8"))
 
     def _place(self, operand: str, line: V, pixel: V, channel: V) -> Strided:

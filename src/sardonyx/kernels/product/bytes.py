@@ -40,7 +40,7 @@ class _Block(MatrixBlock):
     def _set_mode(self) -> None:
         super()._set_mode()
         words: dict[int, V] = {MatrixWords.A_ROW: self.row_stride}
-        self.rest = Rest.of(self.f, self.matrix, self.steps, self.b_split, words)
+        self.rest = Rest.of(self.f, self.matrix, self.steps, self.b_split, words, self.spare)
         self.register_steps = self.rest.registers
 
     def _place_a(self) -> None:
@@ -65,7 +65,7 @@ class _Block(MatrixBlock):
     def _sum(self, kernel: V, a: V, b: V, into: V) -> None:
         super()._sum(kernel, a, b, into)
         row = self.f.select(self.direct, self.c_row, int_(self.shape.panel_row_bytes))
-        self.rest.add(self.f, kernel, a, into, row, self.spare)
+        self.rest.add(self.f, kernel, a, into, row)
 
 
 def define_copy_rows(module: Module) -> str:

@@ -6,25 +6,20 @@ panel. Must not know threads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Gemm
-from sardonyx.kernels.product.walk import Block, Weights, rounded
+from sardonyx.kernels.product.walk import Block, Weights
 from sardonyx.kernels.scratch import SUM_BYTES
-from sardonyx.kernels.share import Groups, ceil_div, new_words, set_word
+from sardonyx.kernels.share import Groups, ceil_div, evenly, new_words, round_up, set_word
 from sardonyx.kernels.tiles.ahead import Ahead
-from sardonyx.kernels.tiles.matrix import (
-    ACROSS,
-    GROUP_LINES,
-    SPARE_BYTES,
-    MatrixShape,
-    MatrixWords,
-    Plane,
-    kernels,
-)
+from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, Plane, kernels
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.kernels.tiles.registers import RegisterPlan
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.split import define_split_panel, define_split_rows
 from sardonyx.llvm.vec import Module, V, int_
@@ -78,12 +73,11 @@ class MatrixBlock(Block):
         k = f.smax(self.k, int_(1))
         together = f.mul(f.smin(tiles, int_(_TILES_TOGETHER)), int_(matrix.rows))
         longest = f.binary("udiv", budget, f.add(together, int_(beside)))
-        equal = ceil_div(f, k, ceil_div(f, k, longest))
-        self.k_block = rounded(f, equal, matrix.k_step)
+        self.k_block = round_up(f, evenly(f, k, longest), matrix.k_step)
         self.k_is_cut = f.icmp("slt", self.k_block, self.k)
         room = f.sub(f.binary("udiv", budget, self.k_block), int_(beside))
         fitting = f.smax(f.binary("sdiv", room, int_(matrix.rows)), int_(1))
-        self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
+        self.tiles_per_block = evenly(f, tiles, fitting)
         sums = f.binary("udiv", int_(SUM_BYTES), f.mul(self.tiles_per_block, int_(self.shape.tile_bytes)))
         self.panels_per_block = f.select(self.k_is_cut, f.smax(sums, int_(1)), f.sub(self.p1, self.p0))
 
@@ -111,8 +105,7 @@ class MatrixBlock(Block):
             MatrixWords.A_ROW: self.row_stride,
             MatrixWords.A_LOW: self.a_plane,
         }
-        self.plan = new_words(f, words, len(MatrixWords))
-        self._set_address(MatrixWords.SPARE, self.spare)
+        self.plan = RegisterPlan.of(f, self.matrix, words, self.spare)
         self.strides = new_words(f, {}, 3)
         self.split_strides = new_words(f, {}, 3)
         plain = f.binary("xor", self.end.finishing, int_(1, "i1"))
@@ -123,7 +116,7 @@ class MatrixBlock(Block):
     def _set_mode(self) -> None:
         f = self.f
         self.register_steps = ceil_div(f, self.steps, int_(self.matrix.k_step))
-        set_word(f, self.plan, MatrixWords.ADD, f.convert("zext", f.icmp("ne", self.k0, int_(0)), "i64"))
+        self.plan.set({MatrixWords.ADD: f.convert("zext", f.icmp("ne", self.k0, int_(0)), "i64")})
 
     def _place_a(self) -> None:
         """Split the block of A; once more, and with care, if it holds what has no two parts."""
@@ -132,14 +125,13 @@ class MatrixBlock(Block):
         special = self._split_a(self.split_rows[0])
         with f.when(f.icmp("ne", special, int_(0))):
             self._split_a(self.split_rows[1])
-        finite = f.mul(f.mul(self.a_plane, int_(Plane.FINITE)), special)
-        set_word(f, self.plan, MatrixWords.A_FINITE, finite)
+        self.plan.set_finite(MatrixWords.A_FINITE, self.a_plane, special)
 
     def _split_a(self, split: str) -> V:
         """Split the rows of a tile at a time, which are copied before if their columns are strided."""
         f, shape, word = self.f, self.shape, self.word
         row_bytes = f.mul(word[Gemm.A_M], int_(shape.element))
-        copy_pitch = rounded(f, self.steps, shape.lanes)
+        copy_pitch = round_up(f, self.steps, shape.lanes)
         copy_bytes = f.mul(copy_pitch, int_(shape.element))
         strides = self.row_stride, self.a_plane, f.select(self.copied, copy_bytes, row_bytes)
         for n, stride in enumerate(strides):
@@ -160,23 +152,19 @@ class MatrixBlock(Block):
 
     def _sum_panel(self, width: V, narrow: V, sums: V) -> None:
         f, matrix = self.f, self.matrix
-        count = f.select(narrow, int_(1), int_(ACROSS))
-        plane = f.mul(count, int_(matrix.register_bytes))
         planes = len(Plane) if self.weights.made and matrix.planes > 1 else matrix.planes
-        step = f.mul(plane, int_(planes))
-        set_word(f, self.plan, MatrixWords.B_STEP, step)
-        set_word(f, self.plan, MatrixWords.B_LOW, plane)
-        self.registers_step, self.registers_plane = step, plane
+        self.registers_step, self.registers_plane = self.plan.set_panel(narrow, planes)
         b = self._made_panel(width, narrow) if self.weights.made else self._packed_panel(self.n, width)
         by_rows = [f.select(narrow, *pair) for pair in self.kernels]
         row = f.select(self.direct, self.c_row, int_(self.shape.panel_row_bytes))
-        set_word(f, self.plan, MatrixWords.TILE_ROW, row)
+        self.plan.set({MatrixWords.TILE_ROW: row})
 
-        def tile(t: V, later: V, into: V) -> V:
+        def tile(t: V, position: Sequence[V], later: V, into: V) -> V:
+            del position
             first, rows = self.cut.begin(f, t), self.cut.size(f, t)
             kernel = f.select(f.icmp("sle", rows, int_(matrix.tile.rows)), *by_rows)
             a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
-            self._set_address(MatrixWords.AHEAD, later)
+            self.plan.point({MatrixWords.AHEAD: later})
             c, _ = self._places(f.add(self.m0, first))
             self._sum(kernel, a, b, f.select(self.direct, c, into))
             return rows
@@ -185,35 +173,25 @@ class MatrixBlock(Block):
 
     def _sum(self, kernel: V, a: V, b: V, into: V) -> None:
         """Sum a tile."""
-        self._set_address(MatrixWords.TILE, into)
-        self.f.call_pointer(kernel, a, b, self.register_steps, self.plan)
-
-    def _set_address(self, word: MatrixWords, address: V) -> None:
-        self.f.store(address, self.f.gep(self.plan, int_(word), "i64"), 8)
+        self.plan.sum(kernel, a, b, self.register_steps, into)
 
     def _ahead(self) -> Ahead:
-        """Each tile asks for its share of the panel that follows, if that is a full one."""
-        f, matrix = self.f, self.matrix
-        nowhere = V("null", "ptr")
+        """What tiles ask for, if B is packed."""
+        f, wide = self.f, self.shape.columns
         if self.weights.made:
-            return Ahead(nowhere, nowhere, int_(0), int_(0))
-        wide, group = self.shape.columns, GROUP_LINES * CACHE_LINE
-        step = wide * matrix.k_step * matrix.planes * matrix.number_bytes
-        tiles = f.sub(self.tiles.high, self.tiles.low)
-        groups = f.binary("udiv", int_(step // group), tiles)
+            return Ahead.nothing()
         following = f.add(self.n, int_(wide))
         end = f.smin(f.mul(self.panels.high, int_(wide)), self.word[Gemm.N])
         is_full = f.icmp("sle", f.add(following, int_(wide)), end)
-        groups = f.select(is_full, groups, int_(0))
-        set_word(f, self.plan, MatrixWords.GROUPS, groups)
-        share = f.mul(f.mul(groups, int_(group)), self.register_steps)
-        return Ahead(self._packed_panel(following, int_(wide)), nowhere, int_(0), share)
+        tiles = f.sub(self.tiles.high, self.tiles.low)
+        begin = self._packed_panel(following, int_(wide))
+        return self.plan.ahead(begin, is_full, tiles, self.register_steps)
 
     def _packed_panel(self, column: V, width: V) -> V:
         """Where this range of k begins in the packed panel of that column."""
         f, matrix = self.f, self.matrix
         each = int_(matrix.planes * matrix.number_bytes)
-        k = rounded(f, self.k, matrix.k_step)
+        k = round_up(f, self.k, matrix.k_step)
         panel = f.gep(self.b_matrix, f.mul(f.mul(column, k), each), "i8")
         return f.gep(panel, f.mul(f.mul(self.k0, width), each), "i8")
 
@@ -226,8 +204,7 @@ class MatrixBlock(Block):
         special = self._split_b(narrow, 0)
         with f.when(f.icmp("ne", special, int_(0))):
             self._split_b(narrow, 1)
-        finite = f.mul(f.mul(self.registers_plane, int_(Plane.FINITE)), special)
-        set_word(f, self.plan, MatrixWords.B_FINITE, finite)
+        self.plan.set_finite(MatrixWords.B_FINITE, self.registers_plane, special)
         return self.b_split
 
     def _split_b(self, narrow: V, careful: int) -> V:

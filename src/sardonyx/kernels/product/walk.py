@@ -5,7 +5,7 @@ Decides blocking, copies of awkward operands and where a tile is summed; must no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass
@@ -13,13 +13,15 @@ from sardonyx.base.policy import Goal
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.blockwise import STEPS, define_unpack
-from sardonyx.kernels.share import Cut, Groups, ceil_div, new_words, set_word
+from sardonyx.kernels.share import Cut, Groups, ceil_div, evenly, new_words, round_up, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, Mode, TileWords
 from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick, picked
+from sardonyx.kernels.tiles.plan import Plans, second_half
 from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
+from sardonyx.kernels.tiles.strips import Strip, Strips
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 _ALIASING_BYTES = 4096
@@ -136,15 +138,14 @@ class Block:
         alone = f.binary("udiv", budget, int_(2 * shape.max_rows))
         longest = f.select(single, int_(STEPS) if self.weights.bits else alone, fitting)
         k = f.smax(self.k, int_(1))
-        equal = ceil_div(f, k, ceil_div(f, k, longest))
-        self.k_block = rounded(f, equal, shape.lanes)
+        self.k_block = round_up(f, evenly(f, k, longest), shape.lanes)
         self.k_is_cut = f.icmp("slt", self.k_block, self.k)
         # An odd number of vectors: the rows of the copy then begin in different L1 sets.
-        vectors = f.smin(self.k_block, rounded(f, k, shape.lanes))
+        vectors = f.smin(self.k_block, round_up(f, k, shape.lanes))
         self.copy_pitch = f.binary("or", vectors, int_(shape.lanes))
         room = f.sub(f.binary("udiv", budget, self.copy_pitch), beside)
         fitting = f.smax(f.binary("sdiv", room, int_(shape.max_rows)), int_(1))
-        self.tiles_per_block = ceil_div(f, tiles, ceil_div(f, tiles, fitting))
+        self.tiles_per_block = evenly(f, tiles, fitting)
         sums = f.binary("udiv", int_(scratch.SUM_BYTES), f.mul(self.tiles_per_block, int_(shape.tile_bytes)))
         self.panels_per_block = f.select(self.k_is_cut, f.smax(sums, int_(1)), f.sub(self.p1, self.p0))
 
@@ -153,7 +154,7 @@ class Block:
         f, shape = self.f, self.shape
         self.sums = f.word(self.ctx, Context.SCRATCH, "ptr")
         tiles = f.select(self.k_is_cut, f.mul(self.tiles_per_block, self.panels_per_block), int_(STRIP_TILES))
-        used = rounded(f, f.mul(tiles, int_(shape.tile_bytes)), CACHE_LINE)
+        used = round_up(f, f.mul(tiles, int_(shape.tile_bytes)), CACHE_LINE)
         self.a_copy = f.gep(self.sums, used, "i8")
         row_bytes = f.mul(self.word[Gemm.A_M], int_(shape.operand_bytes))
         self.copied = self._is_copied(row_bytes) if shape.is_float else int_(0, "i1")
@@ -195,10 +196,7 @@ class Block:
             TileWords.RESIDUAL_ROW: self.end.residual_stride(self.residual_row),
             TileWords.RESIDUAL_VECTOR: vector,
         }
-        self.tile_words = new_words(
-            f, {**words, TileWords.TILE_ROW: int_(shape.panel_row_bytes)}, len(TileWords)
-        )
-        self.direct_words = new_words(f, {**words, **to_c}, len(TileWords))
+        self.plans = Plans.of(f, words, {TileWords.TILE_ROW: int_(shape.panel_row_bytes)}, to_c)
         self.strides = new_words(f, {}, 3)
         now = f.binary("xor", f.binary("and", self.k_is_cut, self.end.finishing), int_(1, "i1"))
         self.may_be_direct = f.binary("and", self.end.unfused, now)
@@ -221,8 +219,8 @@ class Block:
         set_word(f, self.table, 1, self.steps)
         mode = f.select(f.icmp("eq", self.k0, int_(0)), int_(Mode.STORE), int_(Mode.ADD))
         direct_mode = f.select(self.end.finishing, int_(Mode.FINISH), mode)
-        for plan, its_mode in ((self.tile_words, mode), (self.direct_words, direct_mode)):
-            set_word(f, plan, TileWords.MODE, its_mode)
+        self.plans.set_scratch({TileWords.MODE: mode})
+        self.plans.set_direct({TileWords.MODE: direct_mode})
 
     def _place_a(self) -> None:
         """The first row of the block of A, copied if its strides are awkward; tiles step by `row_stride`."""
@@ -259,43 +257,26 @@ class Block:
     def _sum_panel(self, width: V, narrow: V, sums: V) -> None:
         """All tiles of the panel, `width` elements wide in memory, one vector if `narrow`."""
         f, shape, word = self.f, self.shape, self.word
-        set_word(f, self.direct_words, TileWords.BIAS, self.bias)
+        self.plans.set_direct({TileWords.BIAS: self.bias})
         few = f.icmp("sle", word[Gemm.M], int_(0 if self.goal.policy.fixed_order else GEMV_ROWS))
         picks = picked(f, self.pick, (self.even.largest(f), self.even.base), narrow, few)
         b, following = self._place_b(width)
         tiles = f.sub(self.tiles.high, self.tiles.low)
         run = Run(b, f.mul(f.mul(self.steps, width), int_(shape.element)))
         ahead = Ahead.of(f, shape, tiles, few, width, run, following)
-        for plan in (self.tile_words, self.direct_words):
-            for index, value in ahead.words.items():
-                set_word(f, plan, index, value)
+        self.plans.set(ahead.words)
 
-        def tile(t: V, later: V, into: V) -> V:
+        def tile(t: V, _: Sequence[V], later: V, into: V) -> V:
             return self._tile(t, picks, b, later, into)
 
         self._tiles(ahead, sums, tile)
 
-    def _tiles(self, ahead: Ahead, sums: V, write: Callable[[V, V, V], V]) -> None:
+    def _tiles(self, ahead: Ahead, sums: V, tile: Callable[[V, Sequence[V], V, V], V]) -> None:
         """All tiles of the block for one panel; those that do not go to C at once are passed on in strips."""
-        f = self.f
+        f, (low, high) = self.f, (self.tiles.low, self.tiles.high)
         passes_on = f.binary("and", self.last, f.binary("xor", self.direct, int_(1, "i1")))
-        carried = [ahead.address, sums, sums, self.tiles.low]
-        with f.loop(self.tiles.low, self.tiles.high, 1, carried) as tile:
-            later, own, strip, first = tile.carried
-            rows = write(tile.index, later, own)
-            filled = f.gep(own, f.mul(rows, int_(self.shape.panel_row_bytes)), "i8")
-            following = f.add(tile.index, int_(1))
-            long = f.icmp("eq", f.sub(following, first), int_(STRIP_TILES))
-            ends = f.binary("or", long, f.icmp("eq", following, self.tiles.high))
-            with f.when(f.binary("and", ends, passes_on)):
-                self._pass_on(strip, first, following)
-            kept = f.select(self.k_is_cut, filled, sums)
-            tile.next(
-                f.gep(later, ahead.per_tile, "i8"),
-                f.select(ends, kept, filled),
-                f.select(ends, kept, strip),
-                f.select(ends, following, first),
-            )
+        strips = Strips(low, high, [low], sums, self.k_is_cut, passes_on)
+        strips.write(f, self.shape, ahead, tile, self._pass_on)
 
     def _place_b(self, width: V) -> tuple[V, Run]:
         """The packed panel, packed now if B is dynamic, and what of B will be read after it."""
@@ -333,7 +314,7 @@ class Block:
         """This range of k in the next panel, or in all to come if it is all of k; empty in the last."""
         f, shape = self.f, self.shape
         end = f.mul(self.panels.high, int_(shape.columns))
-        end = f.smin(end, rounded(f, self.word[Gemm.N], shape.lanes))
+        end = f.smin(end, round_up(f, self.word[Gemm.N], shape.lanes))
         column = f.smin(f.add(self.n, int_(shape.columns)), end)
         left = f.sub(end, column)
         width = f.smin(left, int_(shape.columns))
@@ -346,12 +327,10 @@ class Block:
         first, count = self.cut.begin(f, t), self.cut.size(f, t)
         kernel = f.select(f.icmp("slt", t, self.even.extra), *picks)
         a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
-        half = f.mul(f.binary("lshr", f.add(count, int_(1)), int_(1)), self.row_stride)
+        half = second_half(f, count, self.row_stride)
         c, residual = self._places(f.add(self.m0, first))
-        set_word(f, self.direct_words, TileWords.RESIDUAL, self.end.residual_or_zeros(residual))
-        into = f.select(self.direct, c, tile)
-        plan = f.select(self.direct, self.direct_words, self.tile_words)
-        f.call_pointer(kernel, a, b, into, half, plan, ahead)
+        self.plans.set_direct({TileWords.RESIDUAL: self.end.residual_or_zeros(residual)})
+        self.plans.sum(kernel, (a, b, half), tile, c, self.direct, ahead)
         return count
 
     def _places(self, m: V) -> tuple[V, V]:
@@ -363,21 +342,16 @@ class Block:
             f.gep(f.gep(self.residual, residual, "i8"), self.n, dtype),
         )
 
-    def _pass_on(self, sums: V, first: V, end: V) -> None:
-        """Give tiles first..end to the epilogue, or finish and store them."""
+    def _pass_on(self, strip: Strip, end: V) -> None:
+        """Give the tiles of a strip up to tile `end` to the epilogue, or finish and store them."""
         f, word = self.f, self.word
-        begin = self.cut.begin(f, first)
+        begin = self.cut.begin(f, strip.first[0])
         m, count = f.add(self.m0, begin), f.sub(self.cut.begin(f, end), begin)
         c, residual = self._places(m)
-        tile = Tile(sums, int_(self.shape.columns), count, self.columns)
+        tile = Tile(strip.sums, int_(self.shape.columns), count, self.columns)
         to, other = Strided(c, word[Gemm.C_M], int_(1)), Strided(residual, word[Gemm.R_M], int_(1))
 
         def store() -> None:
             self.end.store(tile, to, other, self.bias, by_row=int_(0, "i1"))
 
         self.end.pass_on(tile, self.coords, {1: m, 2: self.n}, store)
-
-
-def rounded(f: Function, value: V, multiple: int) -> V:
-    """The value rounded up to a multiple of a power of two."""
-    return f.binary("and", f.add(value, int_(multiple - 1)), int_(-multiple))

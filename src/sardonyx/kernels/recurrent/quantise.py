@@ -9,7 +9,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.recurrent.layer import Layer, Memory, Word
-from sardonyx.kernels.share import ceil_div
+from sardonyx.kernels.share import ceil_div, round_up
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.vec import Function, Module, V, int_, mangle, vector_of
 
@@ -33,7 +33,7 @@ class Points:
         self.bytes = 4 // memory.panel.depth
         units = f.mul(ceil_div(f, memory.word[Word.UNITS], int_(_PITCH_UNITS)), int_(_PITCH_UNITS))
         self.row_bytes = f.mul(units, int_(self.bytes))
-        sums = f.binary("and", f.add(f.mul(memory.word[Word.BATCH], int_(4)), int_(63)), int_(-64))
+        sums = round_up(f, f.mul(memory.word[Word.BATCH], int_(4)), 64)
         self._rows = f.gep(scratch, f.add(sums, int_(_HEADER_BYTES)), "i8")
 
     def row(self, row: V) -> V:

@@ -56,6 +56,16 @@ class Ahead:
         begin = f.select(alone, f.gep(run.begin, distance, "i8"), f.select(follows, following.begin, last))
         return Ahead(begin, last, step, f.mul(turns, step))
 
+    @staticmethod
+    def apart(address: V, per_tile: V) -> Ahead:
+        """From an address on, as far for each tile as it was told, and no further."""
+        return Ahead(address, V("null", "ptr"), int_(0), per_tile)
+
+    @staticmethod
+    def nothing() -> Ahead:
+        """Nothing is prefetched."""
+        return Ahead.apart(V("null", "ptr"), int_(0))
+
     @property
     def words(self) -> dict[int, V]:
         """The words of a plan."""

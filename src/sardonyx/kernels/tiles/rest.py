@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sardonyx.base.dataclass import dataclass
-from sardonyx.kernels.share import new_words, set_word
 from sardonyx.kernels.tiles.matrix import MatrixShape, MatrixWords
+from sardonyx.kernels.tiles.registers import RegisterPlan
 from sardonyx.llvm.vec import Function, V, int_, vector_of
 
 
@@ -24,15 +24,15 @@ class Rest:
     left: V
     present: V
     b: V
-    plan: V
+    plan: RegisterPlan
 
     @staticmethod
-    def of(f: Function, matrix: MatrixShape, steps: V, b: V, words: Mapping[int, V]) -> Rest:
-        """Tiles are summed as the `words` of a plan say, and added to what is in them."""
+    def of(f: Function, matrix: MatrixShape, steps: V, b: V, words: Mapping[int, V], spare: V) -> Rest:
+        """Tiles are summed as the `words` of a plan say, with room to spare, and added to what is in them."""
         registers = f.binary("udiv", steps, int_(matrix.k_step))
         whole = f.mul(registers, int_(matrix.k_step))
         left = f.sub(steps, whole)
-        plan = new_words(f, {**words, MatrixWords.ADD: int_(1)}, len(MatrixWords))
+        plan = RegisterPlan.of(f, matrix, {**words, MatrixWords.ADD: int_(1)}, spare)
         return Rest(matrix, registers, whole, left, f.icmp("ne", left, int_(0)), b, plan)
 
     def copy(self, f: Function, panel: V, width: V) -> None:
@@ -46,11 +46,9 @@ class Rest:
             read = f.masked_load(f.gep(source, line.index, "i8"), steps, inside)
             f.store(read, f.gep(self.b, line.index, "i8"))
 
-    def add(self, f: Function, kernel: V, a: V, tile: V, row: V, spare: V) -> None:
+    def add(self, f: Function, kernel: V, a: V, tile: V, row: V) -> None:
         """Add the products of what is left to a tile, whose rows are `row` bytes apart."""
         with f.when(self.present):
-            set_word(f, self.plan, MatrixWords.TILE_ROW, row)
-            for word, address in ((MatrixWords.TILE, tile), (MatrixWords.SPARE, spare)):
-                f.store(address, f.gep(self.plan, int_(word), "i64"), 8)
+            self.plan.set({MatrixWords.TILE_ROW: row})
             rest = f.gep(a, f.mul(self.whole, int_(self.matrix.number_bytes)), "i8")
-            f.call_pointer(kernel, rest, self.b, int_(1), self.plan)
+            self.plan.sum(kernel, rest, self.b, int_(1), tile)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from sardonyx.base.abi import Context
 from sardonyx.kernels.arguments import Winograd
-from sardonyx.kernels.share import Cut, ceil_div, new_words, set_word
+from sardonyx.kernels.share import Cut, ceil_div, new_words, round_up, set_words
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.microkernel import Mode, TileWords
 from sardonyx.kernels.tiles.pick import define_pick, picked
+from sardonyx.kernels.tiles.plan import second_half
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import patch_bytes, product_tile_bytes
 from sardonyx.kernels.winograd.cook_toom import Transforms
@@ -75,7 +76,7 @@ class _Block:
         self.tile_bytes = product_tile_bytes(self.points, shape)
         self.product_panel = f.mul(self.word[Winograd.TILES], int_(self.tile_bytes))
         channels = self.word[Winograd.CHANNELS]
-        self.padded = f.binary("and", f.add(channels, int_(self.shape.block - 1)), int_(-self.shape.block))
+        self.padded = round_up(f, channels, self.shape.block)
         self.steps = self.word[Winograd.CHANNELS_IN]
         self.step_bytes = f.mul(self.steps, int_(shape.element))
 
@@ -126,14 +127,13 @@ class _Block:
         width = f.binary("udiv", run.size_bytes, self.step_bytes)
         narrow = f.icmp("sle", width, int_(shape.lanes))
         ahead = Ahead.of(f, shape, cut.parts, few, width, run, following)
-        for word, value in ahead.words.items():
-            set_word(f, self.plan, word, value)
+        set_words(f, self.plan, ahead.words)
         picks = picked(f, self.pick, (cut.largest(f), cut.base), narrow, few)
         with f.loop(int_(0), cut.parts, 1, [a, into, ahead.address]) as tile:
             row, to, later = tile.carried
             count = cut.size(f, tile.index)
             kernel = f.select(f.icmp("slt", tile.index, cut.extra), *picks)
-            half = f.mul(f.binary("lshr", f.add(count, int_(1)), int_(1)), self.row)
+            half = second_half(f, count, self.row)
             f.call_pointer(kernel, row, run.begin, to, half, self.plan, later)
             tile.next(
                 f.gep(row, f.mul(count, self.row), "i8"),

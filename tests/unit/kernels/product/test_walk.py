@@ -1,27 +1,18 @@
-"""The loops of a product are one function for packed and one for other operands; blocks are whole vectors."""
+"""The loops of a product are one function for packed and one for other operands."""
 
 from __future__ import annotations
 
 import re
 
-import numpy as np
 import pytest
 
 from sardonyx import targets
 from sardonyx.base.policy import Goal, Policy
-from sardonyx.kernels.product.walk import DYNAMIC, PACKED, define_block, rounded
+from sardonyx.kernels.product.walk import DYNAMIC, PACKED, define_block
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Module
-from tests.unit.llvm.written import run
 
 GOAL = Goal(targets.detect())
-
-
-@pytest.mark.parametrize("multiple", [1, 8, 16])
-def test_sizes_arerounded_up(multiple: int) -> None:
-    for size in (0, 1, multiple - 1, multiple, multiple + 1, 1000):
-        (got,) = run(lambda f, v, m=multiple: [rounded(f, v, m)], np.array([size]))
-        assert int(got[0]) == -(-size // multiple) * multiple
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f64"])

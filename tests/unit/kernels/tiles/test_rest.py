@@ -20,7 +20,7 @@ def define(module: Module) -> str:
     params = [("b", "ptr"), ("panel", "ptr"), ("steps", "i64"), ("width", "i64")]
     f = Function(module, "copied", params)
     b, panel, steps, width = f.params
-    Rest.of(f, MatrixShape(TILE), steps, b, {}).copy(f, panel, width)
+    Rest.of(f, MatrixShape(TILE), steps, b, {}, b).copy(f, panel, width)
     f.ret()
     f.finish()
     return "copied"

@@ -1,0 +1,63 @@
+"""The plan that tiles on matrix registers share. Must not know what a walk multiplies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sardonyx.base.dataclass import dataclass
+from sardonyx.kernels.share import new_words, set_words
+from sardonyx.kernels.tiles.ahead import Ahead
+from sardonyx.kernels.tiles.matrix import ACROSS, GROUP_LINES, MatrixShape, MatrixWords, Plane
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.llvm.vec import Function, V, int_
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterPlan:
+    """A block of `MatrixWords`."""
+
+    f: Function
+    matrix: MatrixShape
+    words: V
+
+    @staticmethod
+    def of(f: Function, matrix: MatrixShape, words: Mapping[int, V], spare: V) -> RegisterPlan:
+        """A plan with some words and its room to spare."""
+        plan = RegisterPlan(f, matrix, new_words(f, words, len(MatrixWords)))
+        plan.point({MatrixWords.SPARE: spare})
+        return plan
+
+    def set(self, words: Mapping[int, V]) -> None:
+        """Change words."""
+        set_words(self.f, self.words, words)
+
+    def point(self, addresses: Mapping[int, V]) -> None:
+        """Change words that are addresses."""
+        for word, address in addresses.items():
+            self.f.store(address, self.f.gep(self.words, int_(word), "i64"), 8)
+
+    def set_panel(self, narrow: V, planes: int) -> tuple[V, V]:
+        """For a panel of one register, or of all, in so many planes: bytes of a step, and of a plane."""
+        f = self.f
+        plane = f.mul(f.select(narrow, int_(1), int_(ACROSS)), int_(self.matrix.register_bytes))
+        step = f.mul(plane, int_(planes))
+        self.set({MatrixWords.B_STEP: step, MatrixWords.B_LOW: plane})
+        return step, plane
+
+    def set_finite(self, word: MatrixWords, plane: V, special: V) -> None:
+        """How far the finite numbers of an operand are: 0, with all others, unless some are `special`."""
+        f = self.f
+        self.set({word: f.mul(f.mul(plane, int_(Plane.FINITE)), special)})
+
+    def ahead(self, begin: V, is_full: V, tiles: V, steps: V) -> Ahead:
+        """Each of some tiles asks for its share of the panel that follows, if that is a full one."""
+        f, group = self.f, GROUP_LINES * CACHE_LINE
+        step = ACROSS * self.matrix.register_bytes * self.matrix.planes
+        groups = f.select(is_full, f.binary("udiv", int_(step // group), tiles), int_(0))
+        self.set({MatrixWords.GROUPS: groups})
+        return Ahead.apart(begin, f.mul(f.mul(groups, int_(group)), steps))
+
+    def sum(self, kernel: V, a: V, b: V, steps: V, tile: V) -> None:
+        """Sum a tile."""
+        self.point({MatrixWords.TILE: tile})
+        self.f.call_pointer(kernel, a, b, steps, self.words)

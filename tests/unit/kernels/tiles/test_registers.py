@@ -1,0 +1,62 @@
+"""The words of a plan for matrix registers follow from the panel, its planes, and what is behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.kernels.share import new_words
+from sardonyx.kernels.tiles.matrix import ACROSS, GROUP_LINES, MatrixShape, MatrixWords, Plane
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.kernels.tiles.registers import RegisterPlan
+from sardonyx.llvm.vec import Function, V, int_
+from sardonyx.targets.x86_64 import isa
+from tests.unit.llvm.written import run
+
+SHAPES = [MatrixShape(tile) for tile in isa.V4.matrices]
+NAMES = [shape.tile.name for shape in SHAPES]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=NAMES)
+@pytest.mark.parametrize("narrow", [0, 1])
+def test_a_step_is_all_planes_of_a_panel(shape: MatrixShape, narrow: int) -> None:
+    def write(f: Function, _: V) -> list[V]:
+        plan = RegisterPlan.of(f, shape, {MatrixWords.A_ROW: int_(5)}, new_words(f, {}, 1))
+        told = plan.set_panel(int_(narrow, "i1"), 3)
+        words = MatrixWords.A_ROW, MatrixWords.B_STEP, MatrixWords.B_LOW
+        return [*told, *(f.word(plan.words, w) for w in words)]
+
+    plane = shape.register_bytes * (1 if narrow else ACROSS)
+    got = [int(v[0]) for v in run(write, np.array([0]))]
+    assert got == [3 * plane, plane, 5, 3 * plane, plane]
+
+
+@pytest.mark.parametrize("special", [0, 1])
+def test_finite_numbers_are_apart_only_where_some_are_not(special: int) -> None:
+    def write(f: Function, found: V) -> list[V]:
+        plan = RegisterPlan.of(f, SHAPES[1], {}, new_words(f, {}, 1))
+        plan.set_finite(MatrixWords.A_FINITE, int_(4096), found)
+        return [f.word(plan.words, MatrixWords.A_FINITE)]
+
+    (got,) = run(write, np.array([special]))
+    assert int(got[0]) == special * Plane.FINITE * 4096
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=NAMES)
+@pytest.mark.parametrize("tiles", [1, 2, 3])
+@pytest.mark.parametrize("full", [0, 1])
+def test_tiles_share_a_full_panel_that_follows(shape: MatrixShape, tiles: int, full: int) -> None:
+    steps = 7
+
+    def write(f: Function, base: V) -> list[V]:
+        plan = RegisterPlan.of(f, shape, {}, new_words(f, {}, 1))
+        begin = f.value("ptr", f"inttoptr {base} to ptr")
+        ahead = plan.ahead(begin, int_(full, "i1"), int_(tiles), int_(steps))
+        address = f.convert("ptrtoint", ahead.address, "i64")
+        return [f.sub(address, base), ahead.per_tile, f.word(plan.words, MatrixWords.GROUPS)]
+
+    address, per_tile, groups = (int(v[0]) for v in run(write, np.array([1 << 40])))
+    group, panel = GROUP_LINES * CACHE_LINE, ACROSS * shape.register_bytes * shape.planes * steps
+    assert (address, per_tile) == (0, groups * group * steps)
+    assert groups == (panel // steps // group // tiles if full else 0)
+    assert per_tile * tiles <= panel
