@@ -56,7 +56,7 @@ ESTIMATORS = {
 
 
 class Louder(xgboost.XGBRegressor):
-    """Says something else than its trees."""
+    """Predicts differently than its trees."""
 
     def predict(self, *rows: Any, **settings: Any) -> Any:
         return 2 * super().predict(*rows, **settings)

@@ -75,7 +75,7 @@ def test_what_is_no_tensor_is_not_made_up(save: Save) -> None:
     found = checks(save("g (seq(float[N]) x) => (int64 n) { n = SequenceLength(x) }"))["smoke"]
     assert (found.verdict, found.detail) == (
         "skipped",
-        "the input x is seq(tensor(float)); numbers are made up for tensors only",
+        "the input x is seq(tensor(float)); random values exist for tensors only",
     )
 
 

@@ -107,7 +107,7 @@ def test_runs_repeat_themselves() -> None:
     assert np.array_equal(first.answers, second.answers)
 
 
-def test_numbers_are_foretold_from_any_source(tmp_path: Path) -> None:
+def test_numbers_are_predicted_from_any_source(tmp_path: Path) -> None:
     frame = load_diabetes(as_frame=True).frame
     frame.to_parquet(tmp_path / "d.parquet")
     with duckdb.connect(str(tmp_path / "d.duckdb")) as database:

@@ -198,7 +198,7 @@ class Barrier(IntEnum):
 
 
 class Mailbox(IntEnum):
-    """Words of a mailbox: on the first line the run that a worker shall do, on the next what it answers.
+    """Words of a mailbox: on the first line the run that a worker has to do, on the next its answer.
 
     `DONE` is the epoch of its last run; `SLEEPERS` counts callers that sleep until it changes.
     """

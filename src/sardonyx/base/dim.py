@@ -265,7 +265,7 @@ def assuming(least: Mapping[Dim, int] | None = None) -> Iterator[dict[Dim, int]]
 
 
 def assume(dim: Dim, low: int) -> None:
-    """Take it that `dim` is at least `low`, as whoever uses it as a size may."""
+    """`dim` under the assumption that it is at least `low`, which holds for whatever is used as a size."""
     if _assumed and isinstance(dim, Expr):
         base, constant = dim.split()
         known = _assumed[-1].get(base)

@@ -139,7 +139,7 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
 
 
 def cache_folder(cache: str | None = None) -> Path | None:
-    """The folder that a value of the cache knob stands for; None if nothing shall be kept."""
+    """The folder that a value of the cache knob stands for; None if nothing is to be kept."""
     text = CACHE.read() if cache is None else cache
     if text.lower() in {"off", "none", "0"}:
         return None

@@ -42,7 +42,7 @@ def place_of(array: Array) -> tuple[MappedFile, int] | None:
 
 
 def let_go(array: Array) -> None:
-    """Give the memory of an array in a mapped file back; whoever reads it again has it read again."""
+    """Give back the memory of an array in a mapped file; the next read loads it from the file again."""
     found = place_of(array)
     if found is None or not hasattr(mmap, "MADV_DONTNEED"):
         return

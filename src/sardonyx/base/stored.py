@@ -1,6 +1,6 @@
 """Arrays that somebody kept in numpy's own files.
 
-Decides which errors mean that a file is none of those. Arrays of objects are refused,
+Decides which errors mean that a file is not one of those. Arrays of objects are refused,
 so that nothing in a file is run.
 """
 

@@ -53,7 +53,7 @@ def course(points: Iterable[tuple[float, float]], kind: str = "") -> str:
 
 
 def dot(x: float, y: float, radius: float, kind: str = "", hint: str = "") -> str:
-    """A circle; the hint is shown to whoever points at it."""
+    """A circle with a tooltip."""
     told = f"<title>{escape(hint)}</title>" if hint else ""
     return f'<circle{_kind(kind)} cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}">{told}</circle>'
 

@@ -96,7 +96,7 @@ class Trace:
         return value
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """Tell whoever watches how far a long stage is."""
+        """Report the progress of a long stage to those who watch."""
         if self._watch is not None:
             self._watch(stage, done, total)
 

@@ -42,7 +42,7 @@ def brought(origin: str, name: str = "") -> Iterator[list[Brought]]:
     """Everything that `origin` holds, as local files within this context, the oldest version first.
 
     `origin` is `mlflow:models:/NAME[/VERSION|@ALIAS]`, `mlflow:FOLDER`, `triton:FOLDER`, or the FOLDER alone.
-    Raises ServeError for what is none of these, ModuleNotFoundError without mlflow.
+    Raises ServeError for any other source, ModuleNotFoundError without mlflow.
     """
     with TemporaryDirectory(prefix="sardonyx-import-") as scratch:
         if origin.startswith(f"{MLFLOW}models:/"):

@@ -26,7 +26,7 @@ def path_of(prefix: str, *segments: str) -> str:
     """A path of segments that are names. Raises ServeError INVALID_ARGUMENT for what cannot be one."""
     for segment in segments:
         if not segment or "/" in segment or segment in (".", ".."):
-            raise invalid(f"{segment!r} cannot be the name of anything")
+            raise invalid(f"{segment!r} is not a valid name")
     return "/".join((prefix, *(quote(segment, safe="@") for segment in segments)))
 
 

@@ -71,7 +71,7 @@ def encoded(
 
 
 def decoded(body: bytes, header_length: int | None) -> Answer:
-    """The answer of a response body. Raises ServeError INTERNAL if it is none."""
+    """The answer of a response body. Raises ServeError INTERNAL if it cannot be read."""
     view = memoryview(body)
     border = len(view) if header_length is None else header_length
     blobs = view[border:]

@@ -22,7 +22,7 @@ PERCENTILE = 99.99
 
 
 class CalibrationError(SardonyxError):
-    """Samples say nothing of a range: there are none, or what they lead to is not finite."""
+    """No range follows from the samples: there are none, or a value is not finite."""
 
 
 def ranges(

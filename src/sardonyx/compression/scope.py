@@ -48,7 +48,7 @@ class Scope:
         return array if array is not None and array.dtype == np.float32 else None
 
     def bounded_weight(self, name: str) -> npt.NDArray[np.float32] | None:
-        """The content of a float32 weight that points of few bits can stand for, or None: nothing endless."""
+        """The content of a float32 weight that points of few bits can stand for; None if it is not finite."""
         weight = self.float_weight(name)
         bounded = weight is not None and bool((np.abs(weight) < ENDLESS).all())
         return weight if bounded else None

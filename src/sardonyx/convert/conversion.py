@@ -89,7 +89,7 @@ def convert(
         quiet: show no progress on stderr.
 
     Raises:
-        ConvertError: it cannot be converted, or says something else than its framework.
+        ConvertError: it cannot be converted, or predicts differently than its framework.
     """
     request = Request(sampled(sample), tuple(dynamic), opset, double, dict(options or {}))
     given = str(source) if isinstance(source, Path) else source

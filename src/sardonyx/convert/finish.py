@@ -44,7 +44,7 @@ def finished(
 
 
 def opened(path: Path) -> onnx.ModelProto:
-    """The model of a file with its external data; ConvertError if it is none."""
+    """The model of a file with its external data; ConvertError if the file is not a model."""
     try:
         model: onnx.ModelProto = onnx.load(path)
     except (DecodeError, OSError, ValueError) as error:

@@ -13,7 +13,7 @@ def get_example(name: str) -> str:
     """The absolute path of an example by its file name.
 
     Raises:
-        FileNotFoundError: there is none of that name; the message lists them.
+        FileNotFoundError: no example has that name; the message lists them.
     """
     folder = Path(__file__).resolve().parent
     known = sorted(path.name for path in folder.glob("*.onnx"))

@@ -130,7 +130,7 @@ class _Extractor:
 
 
 def _fields(data: bytes, start: int, end: int) -> Iterator[_Field]:
-    """The fields of a message. Raises IndexError or ValueError if it is none."""
+    """The fields of a message. Raises IndexError or ValueError for other bytes."""
     at = start
     while at < end:
         tag_at = at

@@ -39,7 +39,7 @@ class Applied:
         return newest.wanting(newest.wanted + kept)
 
     def adopt(self, state: State) -> None:
-        """Put a state in force at once; whoever calls knows that nothing is served yet."""
+        """Put a state in force at once; the caller knows that nothing is served yet."""
         with self._changed:
             self._state = state
             self._changed.notify_all()

@@ -189,7 +189,8 @@ class Gateway:
         if not self.applied.wait(state.number, self.options.apply_s):
             raise ServeError(
                 Code.UNAVAILABLE,
-                f"it is done, but loading its model takes more than {self.options.apply_s:.0f} s; it follows",
+                f"the change is made, but loading its model takes more than {self.options.apply_s:.0f} s; "
+                "it is served once loaded",
             )
         self.applied.settle(state.number, _SETTLE_S)
 

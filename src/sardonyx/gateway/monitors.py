@@ -48,7 +48,7 @@ def _seen(a: Administration, c: Call) -> Monitor:
 
 def _must_see(c: Call, model: str) -> None:
     if not c.principal.may_see(model):
-        raise ServeError(Code.FORBIDDEN, f"{c.principal.name!r} is not for {model!r}")
+        raise ServeError(Code.FORBIDDEN, f"{c.principal.name!r} has no access to {model!r}")
 
 
 def _monitors(a: Administration, c: Call) -> list[Monitor]:

@@ -63,7 +63,7 @@ class ClusterOptions:
 
     @classmethod
     def of(cls, args: Mapping[str, Any]) -> ClusterOptions:
-        """The options of a serve.yaml. Raises ServeError INVALID_ARGUMENT for what is none."""
+        """The options of a serve.yaml. Raises ServeError INVALID_ARGUMENT for unknown ones."""
         known = {row.name for row in fields(cls)}
         if unknown := set(args) - known:
             raise invalid(f"{unknown.pop()!r} is not an option; options are {', '.join(sorted(known))}")

@@ -109,7 +109,7 @@ class Graph:
 
 
 def _inherit(result: Value, origins: tuple[str, ...]) -> None:
-    """What was built on the way to a result comes from the nodes that the result comes from."""
+    """Values built on the way to a result inherit the nodes of that result."""
     pending = [result] if origins else []
     while pending:
         value = pending.pop()

@@ -78,7 +78,7 @@ Form: TypeAlias = typing.Literal["loops", "tile", "product", "rows"]
 class Buffer:
     """Memory that a kernel reads or writes.
 
-    `key` says which storage it is (given meaning by whoever builds the kernel); None for a tile and for
+    `key` says which storage it is (given meaning by the builder of the kernel); None for a tile and for
     scratch: `size` elements for what is kept from one statement to another, of its own at every point.
     """
 

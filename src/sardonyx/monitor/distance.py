@@ -38,7 +38,7 @@ class Measure:
     p_value: bool = False
 
     def breached(self, value: float, threshold: float) -> bool:
-        """Whether a value is drift; NaN is none."""
+        """Whether a value is drift; NaN is not."""
         return value < threshold if self.p_value else value > threshold
 
 

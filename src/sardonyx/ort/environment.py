@@ -99,7 +99,7 @@ def set_global_thread_pool_sizes(intra_op_num_threads: int = 0, inter_op_num_thr
 def check_threads(options: SessionOptions) -> None:
     """Raise RuntimeError if a session asks for threads of its own after the process asked for common ones.
 
-    All sessions share one team in any case; code that is written for both engines shall not find out late.
+    All sessions share one team in any case; code that is written for both engines must not find out late.
     """
     if _Process.pools_are_global and options.use_per_session_threads:
         raise RuntimeError(

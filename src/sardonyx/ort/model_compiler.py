@@ -1,6 +1,6 @@
 """ModelCompiler: a model is compiled into the cache and written back with its data where it is asked to lie.
 
-There are no nodes that hold compiled code: native code lies in the cache, for whoever loads the model.
+There are no nodes that hold compiled code: native code lies in the cache, for every load of the model.
 """
 
 from __future__ import annotations

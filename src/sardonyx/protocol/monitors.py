@@ -70,7 +70,7 @@ class NewMonitor(Request, frozen=True, kw_only=True):
 
 
 class Value(Record, frozen=True, kw_only=True):
-    """One number of one run; None is a number that could not be computed or is none."""
+    """One number of one run; None is a number that could not be computed or is not finite."""
 
     metric: str
     column: str = ""

@@ -266,7 +266,7 @@ class Spread(Request, frozen=True, kw_only=True):
 
 
 class Promotion(Request, frozen=True, kw_only=True):
-    """The deployment that shall have all traffic; "" if there is only one other than now."""
+    """The deployment that takes over all traffic; "" if there is only one other than now."""
 
     deployment: str = ""
     reason: str = ""

@@ -23,7 +23,7 @@ _LONGEST_FORM, _MOST_FORMS = 4096, 512
 
 
 def parse(text: Buffer) -> Any:
-    """The JSON document, with NaN and Infinity as numbers; INVALID_ARGUMENT says where it is none."""
+    """The JSON document, with NaN and Infinity as numbers; INVALID_ARGUMENT says where it is malformed."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:

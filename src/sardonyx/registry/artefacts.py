@@ -45,7 +45,7 @@ class ArtefactStore:
         self._sweep()
 
     def put(self, content: Mapping[str, Path]) -> list[File]:
-        """Store files by the paths that they shall have; what is there already is not written again.
+        """Store files under these paths; what is there already is not written again.
 
         Raises ServeError UNAVAILABLE if the store is full or cannot be reached; nothing half remains.
         """
@@ -101,7 +101,7 @@ class ArtefactStore:
             return any(not self._files.exists(self._path(file.sha256)) for file in files)
 
     def remove(self, sha256: Iterable[str]) -> None:
-        """Forget these files; whoever calls knows that no version needs them."""
+        """Forget these files; the caller knows that no version needs them."""
         for name in sha256:
             with contextlib.suppress(FileNotFoundError), self._reached():
                 self._files.rm_file(self._path(name))

@@ -136,7 +136,7 @@ class Endpoints:
             return endpoint_record(session, row)
 
     def roll_back(self, endpoint: str, reason: str, actor: str) -> Endpoint:
-        """Spread traffic as before the last change. Raises ServeError CONFLICT if nothing was before."""
+        """Spread traffic as before the last change. Raises ServeError CONFLICT if there was none."""
         with self._database.write() as session:
             row = find_endpoint(session, endpoint)
             _cancel(row, "rolled back by hand")
@@ -234,10 +234,12 @@ def step_back(session: Session, row: EndpointRow, actor: str, reason: str, to: i
     number = now.parent if to is None and now is not None else to or 0
     before = next((traffic for traffic in row.traffic if traffic.number == number), None)
     if before is None:
-        raise ServeError(Code.CONFLICT, f"nothing was before the traffic that {row.name} has")
+        raise ServeError(Code.CONFLICT, f"{row.name} has no earlier traffic to go back to")
     missing = set(before.weights) - {deployment.name for deployment in row.deployments}
     if missing:
-        raise ServeError(Code.CONFLICT, f"the deployment {missing.pop()!r} of then was removed")
+        raise ServeError(
+            Code.CONFLICT, f"the deployment {missing.pop()!r}, which had traffic then, was removed"
+        )
     row.current = before.number
     detail = {"weights": before.weights, "shadows": before.shadows, "reason": reason}
     audit.record(session, actor, "traffic.rollback", row.name, detail)

@@ -150,7 +150,7 @@ def _made_up(info: TensorInfo) -> Array:
     """Numbers in [0, 1), integers 0 or 1; free first sizes are 1, others 8."""
     spec = FeedSpec.of(info)
     if spec.kind != "tensor" or spec.element is None or spec.optional:
-        raise ValueError(f"the input {info.name} is {info.type}; numbers are made up for tensors only")
+        raise ValueError(f"the input {info.name} is {info.type}; random values exist for tensors only")
     shape = [
         size if isinstance(size, int) else (1 if axis == 0 else _FREE_SIZE)
         for axis, size in enumerate(info.shape or ())
@@ -179,7 +179,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _be_ended_first() -> None:
-    """Where memory runs out, Linux shall end this process and not the server."""
+    """Where memory runs out, let Linux end this process and not the server."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 

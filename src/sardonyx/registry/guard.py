@@ -163,7 +163,7 @@ def _check(principal: Principal, action: str, name: str) -> None:
         held = ", ".join(sorted(principal.scopes)) or "nothing"
         raise ServeError(Code.FORBIDDEN, f"{principal.name!r} may not '{action}', only {held}")
     if name and not principal.may_see(name):
-        raise ServeError(Code.FORBIDDEN, f"{principal.name!r} is not for {name!r}")
+        raise ServeError(Code.FORBIDDEN, f"{principal.name!r} has no access to {name!r}")
 
 
 def _unknown(message: str) -> ServeError:

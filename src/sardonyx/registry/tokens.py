@@ -66,7 +66,10 @@ class ProviderTokens:
             self._outbound.get(f"{self._provider.issuer.rstrip('/')}/.well-known/openid-configuration")
         )
         if found.get("issuer") != self._provider.issuer:
-            raise ServeError(Code.UNAVAILABLE, f"the provider calls itself {found.get('issuer')!r}")
+            raise ServeError(
+                Code.UNAVAILABLE,
+                f"the provider's configuration names another issuer, {found.get('issuer')!r}",
+            )
         document = json.loads(self._outbound.get(found["jwks_uri"]))
         keys = {}
         for row in document["keys"]:
@@ -106,7 +109,9 @@ class ProviderTokens:
             if key is None:
                 self._ask_again()
                 raise ServeError(
-                    Code.UNAUTHENTICATED, "the token is signed by a key that the provider does not show", 1.0
+                    Code.UNAUTHENTICATED,
+                    "the token is signed by a key that the provider does not publish",
+                    1.0,
                 )
             claims: dict[str, Any] = jwt.decode(
                 token,

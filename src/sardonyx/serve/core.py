@@ -275,7 +275,7 @@ class Core:
 
 
 def _detached(request: InferRequest) -> InferRequest:
-    """The same question, though the client has its answer and left, or writes its shared memory anew."""
+    """The same question, independent of a client that leaves or rewrites its shared memory."""
     inputs = [
         replace(tensor, data=tensor.data.copy()) if tensor.parameters else tensor for tensor in request.inputs
     ]

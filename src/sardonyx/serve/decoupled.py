@@ -138,7 +138,7 @@ class _Answers:
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def leave(self) -> None:
-        """Nobody reads any more: whoever waits is told, and the thread ends after its next answer."""
+        """Nobody reads any more: waiting callers are told, and the thread ends after its next answer."""
         if not self._left:
             self._left = True
             self._came.put_nowait(ServeError(Code.CANCELLED, "the client left"))

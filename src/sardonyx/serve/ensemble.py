@@ -76,7 +76,7 @@ class Ensemble:
         return {**self.offer.config, "name": self.name, "platform": PLATFORM}
 
     def labels_of(self, output: str) -> list[str]:
-        """The class names that its configuration tells of an output, else those of the step that makes it."""
+        """The class names that its configuration gives an output, else those of the step that makes it."""
         return self._labels.get(output) or self._labels_of_steps.get(output, [])
 
     async def infer(self, request: InferRequest, timings: Timings) -> InferResponse:
@@ -193,7 +193,7 @@ def parts_first(offers: Sequence[Offer]) -> list[Offer]:
 
 
 def check_fit(name: str, signature: Signature, steps: Sequence[Step], known: Known) -> None:
-    """INVALID_ARGUMENT if what a step is given is not what it takes, as far as the models say it."""
+    """INVALID_ARGUMENT if a step does not take what it is given, as far as the models declare it."""
     made: dict[str, Port | None] = {port.name: port for port in signature.inputs}
     parts = [known(step.model, step.version) for step in steps]
     for step, part in zip(steps, parts, strict=True):

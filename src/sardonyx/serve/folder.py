@@ -40,7 +40,7 @@ class FolderSource:
         self._programs = programs
 
     def offers(self) -> Sequence[Offer]:
-        """All versions of all models, oldest first; those of a config.pbtxt that is none with that fault."""
+        """All versions of all models, oldest first; those with a malformed config.pbtxt carry that fault."""
         if self._path.is_file():
             return [_offer(self._name or _stem(self._path), _FIRST, self._path, {})]
         alone = _versions(self._path, self._name or self._path.resolve().name, self._programs)

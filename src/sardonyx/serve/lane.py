@@ -16,7 +16,7 @@ import numpy as np
 from sardonyx.protocol.datatypes import Array
 from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Principal, Tensor, Timings
-from sardonyx.serve.model import Model, Plan
+from sardonyx.serve.model import Handling, Model
 from sardonyx.serve.regions import OFFSET, REGION, SIZE
 from sardonyx.serve.seams import Kind, Record, Route, counters
 from sardonyx.serve.settings import LOGGER
@@ -122,8 +122,8 @@ class Lane:
         self._core = core
         self._route = route
         self._feeds = form.feeds
-        self._plan = _plan(model, form.asked)
-        self._ordered = [form.feeds[n] for n in self._plan.order] if self._plan else []
+        self._handling = _handling(model, form.asked)
+        self._ordered = [form.feeds[n] for n in self._handling.order] if self._handling else []
         asked, deployment = form.asked, route.target.deployment
         kind = Kind(asked.model, model.name, model.version, deployment, asked.context.transport)
         self.told = len(core.observers)
@@ -134,14 +134,18 @@ class Lane:
 
     def is_free(self) -> bool:
         """Whether a request would be answered at once, and nobody wants more of it than its times."""
-        return self._plan is not None and self._counters is not None and self.model.runs_at_once(self._plan)
+        return (
+            self._handling is not None
+            and self._counters is not None
+            and self.model.runs_at_once(self._handling)
+        )
 
     def answer(self, known: InferRequest, received_ns: int) -> bytes:
         """The written outputs for what the feeds hold; ServeError if there are none. All are told of it."""
-        assert self._plan is not None and self._counters is not None
+        assert self._handling is not None and self._counters is not None
         timings, statistics = self._timings, self.model.statistics
         try:
-            written = self._write(self, self.model.run_at_once(self._ordered, self._plan, timings))
+            written = self._write(self, self.model.run_at_once(self._ordered, self._handling, timings))
         except ServeError as error:
             timings.total_ns = time.perf_counter_ns() - received_ns
             statistics.failed(timings)
@@ -156,10 +160,10 @@ class Lane:
 
     def response(self, results: Sequence[Array]) -> InferResponse:
         """The results as the ordinary way gives them, in shared memory if they are wanted there."""
-        assert self._plan is not None
+        assert self._handling is not None
         tensors = [
             Tensor(port.name, port.datatype, array.shape, array)
-            for port, array in zip(self._plan.ports, results, strict=True)
+            for port, array in zip(self._handling.ports, results, strict=True)
         ]
         response = InferResponse(self.model.name, self.model.version, tensors)
         self._core.regions.place(self.asked, response)
@@ -190,12 +194,12 @@ def placing_writer(write: Callable[[Lane, InferResponse], bytes]) -> Write:
     return placed
 
 
-def _plan(model: Model, asked: InferRequest) -> Plan | None:
+def _handling(model: Model, asked: InferRequest) -> Handling | None:
     """How the requests run, None if they need more than a run: memory of answers, texts, Python."""
     if not model.is_plain:
         return None
     try:
-        plan = model.plan(asked)
+        handling = model.handling(asked)
     except ServeError:
         return None
-    return plan if all(port.datatype in _SAME_MEMORY for port in plan.ports) else None
+    return handling if all(port.datatype in _SAME_MEMORY for port in handling.ports) else None

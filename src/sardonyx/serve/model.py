@@ -56,8 +56,8 @@ class Prepared:
 
 
 @dataclass(slots=True)
-class Plan:
-    """What is known of requests of one form, which was checked: how they run and what they take.
+class Handling:
+    """How requests of one form run, which was checked once, and what a run costs.
 
     `order` are the positions of the inputs in the request; `cost_ns` is what a run alone takes lately.
     """
@@ -95,7 +95,7 @@ class Model:
         self._cache = ResponseCache(options.cache_bytes) if self.policy.caches else None
         self._first_cost_ns = QUICK_NS / 2 if prepared.quick else float("inf")
         self._joiner = Joiner(self.signature, self.policy.pad)
-        self._plans: dict[Form, Plan] = {}
+        self._handlings: dict[Form, Handling] = {}
         overload = Code.QUOTA if options.overload_status == Code.QUOTA.http else Code.UNAVAILABLE
         self._scheduler = Scheduler(self.name, self.policy, self._execute, self._executed, overload)
 
@@ -120,52 +120,59 @@ class Model:
 
     async def infer(self, request: InferRequest, timings: Timings) -> InferResponse:
         """The answer to a request, which may wait in the queue; ServeError says why there is none."""
-        inputs, plan = request.inputs, self.plan(request)
-        feeds = [inputs[position].data for position in plan.order]
+        inputs, handling = request.inputs, self.handling(request)
+        feeds = [inputs[position].data for position in handling.order]
         if self._cache is not None:
-            results = await self._remembered(self._cache, feeds, plan, request, timings)
+            results = await self._remembered(self._cache, feeds, handling, request, timings)
         else:
-            results = await self._run(feeds, plan, request, timings)
+            results = await self._run(feeds, handling, request, timings)
         tensors = [
             Tensor(port.name, port.datatype, array.shape, array)
-            for port, array in zip(plan.ports, results, strict=True)
+            for port, array in zip(handling.ports, results, strict=True)
         ]
         return InferResponse(self.name, self.version, tensors, request.id)
 
-    def plan(self, request: InferRequest) -> Plan:
+    def handling(self, request: InferRequest) -> Handling:
         """How requests of the form of this one run; INVALID_ARGUMENT if it fits the model not."""
         outputs = request.outputs
         forms = tuple([(tensor.name, tensor.datatype, tensor.data.shape) for tensor in request.inputs])
         names = None if outputs is None else tuple([output.name for output in outputs])
-        plan = self._plans.get((forms, names))
-        return self._planned(request, (forms, names)) if plan is None else plan
+        handling = self._handlings.get((forms, names))
+        return self._first_handling(request, (forms, names)) if handling is None else handling
 
-    def runs_at_once(self, plan: Plan) -> bool:
+    def runs_at_once(self, handling: Handling) -> bool:
         """Whether a request would neither wait nor take long now."""
-        return plan.cost_ns < QUICK_NS and self._scheduler.depth == 0 and not self.policy.delay_ns
+        return handling.cost_ns < QUICK_NS and self._scheduler.depth == 0 and not self.policy.delay_ns
 
-    async def _run(self, feeds: list[Array], plan: Plan, request: InferRequest, timings: Timings) -> Results:
-        if self.runs_at_once(plan):
-            return self.run_at_once(feeds, plan, timings)
+    async def _run(
+        self, feeds: list[Array], handling: Handling, request: InferRequest, timings: Timings
+    ) -> Results:
+        if self.runs_at_once(handling):
+            return self.run_at_once(feeds, handling, timings)
         level, deadline_ns = self._level(request), self._deadline(request)
-        job = Job(feeds, plan.wanted, plan.rows, plan.key, timings, level, deadline_ns)
+        job = Job(feeds, handling.wanted, handling.rows, handling.key, timings, level, deadline_ns)
         results = await self._queued(job, request.context.on_leave)
-        plan.learn(timings)
+        handling.learn(timings)
         return results
 
     async def _remembered(
-        self, cache: ResponseCache, feeds: list[Array], plan: Plan, request: InferRequest, timings: Timings
+        self,
+        cache: ResponseCache,
+        feeds: list[Array],
+        handling: Handling,
+        request: InferRequest,
+        timings: Timings,
     ) -> Results:
         began = time.perf_counter_ns()
-        key = cache.key((plan.wanted, tuple(array.shape for array in feeds)), feeds)
+        key = cache.key((handling.wanted, tuple(array.shape for array in feeds)), feeds)
         known = cache.get(key)
         took = time.perf_counter_ns() - began
-        timings.rows = timings.batch_rows = plan.rows
+        timings.rows = timings.batch_rows = handling.rows
         if known is not None:
             self.statistics.hits += 1
             self.statistics.hit_ns += took
             return known
-        results = await self._run(feeds, plan, request, timings)
+        results = await self._run(feeds, handling, request, timings)
         began = time.perf_counter_ns()
         cache.put(key, results)
         self.statistics.misses += 1
@@ -207,13 +214,13 @@ class Model:
         self.session = None
         del self._call
 
-    def _planned(self, request: InferRequest, form: Form) -> Plan:
+    def _first_handling(self, request: InferRequest, form: Form) -> Handling:
         """Check a request whose form was not met before."""
         signature = self.signature
         feeds = signature.feeds(request.inputs)
         wanted = signature.wanted(request.outputs)
         positions = {tensor.name: position for position, tensor in enumerate(request.inputs)}
-        plan = Plan(
+        handling = Handling(
             tuple(positions[port.name] for port in signature.inputs),
             wanted,
             tuple(signature.outputs[number] for number in wanted),
@@ -221,10 +228,10 @@ class Model:
             self._joiner.key(feeds, wanted),
             self._first_cost_ns if sum(array.size for array in feeds) < _FEW_ELEMENTS else float("inf"),
         )
-        if len(self._plans) >= _FORMS_KEPT:
-            self._plans.clear()
-        self._plans[form] = plan
-        return plan
+        if len(self._handlings) >= _FORMS_KEPT:
+            self._handlings.clear()
+        self._handlings[form] = handling
+        return handling
 
     def _rows(self, feeds: Sequence[Array]) -> int:
         if not self.signature.batches or not feeds:
@@ -277,14 +284,14 @@ class Model:
         finally:
             stop()
 
-    def run_at_once(self, feeds: list[Array], plan: Plan, timings: Timings) -> Results:
+    def run_at_once(self, feeds: list[Array], handling: Handling, timings: Timings) -> Results:
         """Run a quick model here, which takes less than waking its thread."""
         began = time.perf_counter_ns()
-        results = self._call(feeds, plan.wanted)
+        results = self._call(feeds, handling.wanted)
         timings.infer_ns = time.perf_counter_ns() - began
-        timings.rows = timings.batch_rows = plan.rows
-        plan.learn(timings)
-        self.statistics.executed(plan.rows, 0, timings.infer_ns, 0)
+        timings.rows = timings.batch_rows = handling.rows
+        handling.learn(timings)
+        self.statistics.executed(handling.rows, 0, timings.infer_ns, 0)
         return results
 
     def _execute(self, jobs: Sequence[Job]) -> Run:

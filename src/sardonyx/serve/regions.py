@@ -70,7 +70,7 @@ class Regions:
         self._regions[name] = Region(name, key, offset, byte_size, file)
 
     def unregister(self, name: str = "") -> None:
-        """Close a region, all of them without a name; one that is not there is none of our business."""
+        """Close a region, all of them without a name; an unknown name is ignored."""
         for key in [name] if name else list(self._regions):
             region = self._regions.pop(key, None)
             if region is not None:

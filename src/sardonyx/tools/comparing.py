@@ -21,7 +21,7 @@ Difference = dict[str, Any]
 
 
 def compared(first: Path, second: Path) -> Difference:
-    """Everything that can be read off the two files; LoadError if one is none."""
+    """Everything that can be read off the two files; LoadError if one is not a model."""
     summaries = summarize(first), summarize(second)
     models = onnx.load(first), onnx.load(second)
     return {

@@ -1,6 +1,6 @@
 """Writes the generated pages of docs/ (operators, knobs, metrics) and the list of folders in CONTRIBUTING.md.
 
-`python -m sardonyx.tools.docs [FOLDER]`; nothing of these is written by hand.
+`python -m sardonyx.tools.docs [FOLDER]`; none of it is written by hand.
 """
 
 from __future__ import annotations

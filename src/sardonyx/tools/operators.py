@@ -1,6 +1,6 @@
 """Facts about every operator, from the registry and the schemas of the installed onnx: opsets, types, place.
 
-Decides how they are written in a table; nothing of them is stated by hand.
+Decides how they are written in a table; none of it is stated by hand.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def port(text: str) -> int:
     """The number of a port of TCP; 0 means any that is free."""
     number = int(text)
     if not 0 <= number <= _LAST_PORT:
-        raise argparse.ArgumentTypeError(f"{number} is no port: 0 to {_LAST_PORT}")
+        raise argparse.ArgumentTypeError(f"{number} is not a port number: give 0 to {_LAST_PORT}")
     return number
 
 

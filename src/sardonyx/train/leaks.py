@@ -38,14 +38,12 @@ def suspicions(
         )
     dates = [column.name for column in columns if column.why == "of a date"]
     if dates:
-        found.append(
-            f"there are dates ({dates[0].rpartition('.')[0]}): to foretell later rows, split by time"
-        )
+        found.append(f"there are dates ({dates[0].rpartition('.')[0]}): to predict later rows, split by time")
     return found
 
 
 def _alone(values: pandas.Series, goal: Array, classes: Sequence[Any]) -> float:
-    """How well a small tree over one column foretells: balanced accuracy, or variance explained."""
+    """How well a small tree over one column predicts: balanced accuracy, or variance explained."""
     codes = values if values.dtype.kind == "f" else pandas.Series(pandas.factorize(values)[0])
     rows = np.linspace(0, len(goal) - 1, min(len(goal), ROWS)).astype(int)
     column = np.nan_to_num(np.asarray(codes, np.float64), nan=-1e9)[rows, None]

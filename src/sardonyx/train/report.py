@@ -58,7 +58,7 @@ def _scores(trained: Trained) -> str:
 
 def _plots(trained: Trained) -> str:
     if not trained.classes:
-        return f"<h2>Foretold beside true</h2>{scatter(trained.truth, np.ravel(trained.answers))}"
+        return f"<h2>Predicted against true</h2>{scatter(trained.truth, np.ravel(trained.answers))}"
     said = np.array(trained.classes)[trained.answers.argmax(1)]
     counts = scores.confusion(trained.truth, said, trained.classes)
     names = [str(label) for label in trained.classes]

@@ -26,7 +26,7 @@ def compared(paths: Sequence[str | Path]) -> dict[str, Any]:
     by_name = [{row["name"]: row for row in record["scores"]} for record in records]
     common = [name for name in by_name[0] if all(name in rows for rows in by_name)]
     if not common:
-        raise SardonyxError("one foretells classes, another values; they cannot be compared")
+        raise SardonyxError("one model predicts classes, another values; they cannot be compared")
     return {
         "runs": [str(path) for path in paths],
         "scores": {name: _row(name, [rows[name] for rows in by_name]) for name in common},

@@ -80,7 +80,7 @@ def _queried(path: Path, query: str | None) -> pandas.DataFrame:
 
 
 def described(frame: pandas.DataFrame, given: Mapping[str, str], ignored: Sequence[str]) -> list[Column]:
-    """What every column is; TrainError if the user names one that is not there or a kind that is none."""
+    """What every column is; TrainError if the user names an unknown column or kind."""
     for name in (*given, *ignored):
         if name not in frame:
             raise TrainError(f"the table has no column {name!r}; it has {', '.join(map(str, frame))}")

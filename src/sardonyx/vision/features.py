@@ -26,7 +26,7 @@ VERSION = 1  # of how pictures are opened and changed; another one starts the ke
 
 
 def quiet_session(model: onnx.ModelProto, threads: int) -> sardonyx.InferenceSession:
-    """A session that says nothing of how long it is compiled; 0 threads are all cores."""
+    """A session that shows no progress while it is compiled; 0 threads are all cores."""
     options = sardonyx.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = QUIET

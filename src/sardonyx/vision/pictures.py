@@ -154,7 +154,7 @@ def opened(file: Path, enough: int = 0) -> Array:
         enough: a side; much larger pictures are made smaller on the way, though not below twice that.
 
     Raises:
-        VisionError: it is none, or cut off.
+        VisionError: it is not a picture, or cut off.
     """
     from PIL import Image, ImageOps
 
@@ -181,7 +181,7 @@ def opened(file: Path, enough: int = 0) -> Array:
 
 
 def size_of(file: Path) -> tuple[int, int]:
-    """Width and height of the upright picture; only its head is read. VisionError: it is none."""
+    """Width and height of the upright picture; only its head is read. VisionError: it is not a picture."""
     from PIL import Image
 
     try:

@@ -110,7 +110,7 @@ def train(source: str | Path, settings: Settings | None = None, progress: Progre
 
     Raises:
         VisionError: there is nothing to learn from, a file is not a picture, or the settings make no sense.
-        FetchError: the backbone cannot be had.
+        FetchError: the backbone cannot be downloaded.
     """
     settings = settings or Settings()
     _check(settings)

@@ -82,7 +82,7 @@ def safe(url: str) -> str:
 def bring(wanted: Wanted, target: Path, *, quiet: bool = False) -> str:
     """Put the file at `target`; its sha256. A part that is there from before is continued.
 
-    Raises FetchError if it cannot be had or is not what it must be; then nothing stands at `target`.
+    Raises FetchError if it cannot be downloaded or differs from what is wanted; then `target` does not exist.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with _alone(target):

@@ -15,7 +15,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def wanted(reference: Reference) -> Wanted:
-    """The file with the digest that the hub tells of large ones."""
+    """The file, with the digest that the hub gives for large ones."""
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or ENDPOINT
     path = f"{reference.repo}/resolve/{quote(reference.at, safe='')}/{quote(reference.file)}"
     url = safe(mirrored(f"{endpoint}/{path}"))

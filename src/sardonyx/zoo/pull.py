@@ -32,7 +32,7 @@ def pull(reference: str, *, refresh: bool = False, quiet: bool = False) -> Path:
         quiet: write no progress to stderr.
 
     Raises:
-        FetchError: it cannot be had, is not what it must be, or the network may not be asked.
+        FetchError: it cannot be downloaded, differs from what is wanted, or the network is off.
         KeyError: the zoo has no such name.
     """
     wanted = parse(reference)

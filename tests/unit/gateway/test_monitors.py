@@ -61,7 +61,7 @@ def test_a_monitor_is_added_switched_and_removed(made: Administration) -> None:
 def test_who_is_not_for_a_model_sees_none_of_it(made: Administration) -> None:
     act(made, "POST /monitors", WATCH)
     assert act(made, "GET /monitors", models=("other",)) == []
-    with pytest.raises(ServeError, match="'tester' is not for 'm'") as caught:
+    with pytest.raises(ServeError, match="'tester' has no access to 'm'") as caught:
         act(made, "GET /monitors/{monitor}", models=("other",), monitor="watch")
     assert caught.value.code is Code.FORBIDDEN
 

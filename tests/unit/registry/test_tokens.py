@@ -82,7 +82,7 @@ def test_signatures() -> None:
     made = tokens()
     with pytest.raises(ServeError, match="not accepted"):
         made.principal(token(OTHER))
-    with pytest.raises(ServeError, match="does not show"):
+    with pytest.raises(ServeError, match="does not publish"):
         made.principal(token(OTHER, "other"))
     unsigned = jwt.encode({"sub": "ann"}, None, "none", headers={"kid": "k"})
     for text in (unsigned, "no token", "", "a.b.c"):
@@ -99,7 +99,7 @@ def test_the_public_key_is_no_shared_secret() -> None:
 
 
 def test_keys_that_are_not_for_signatures_are_left_out() -> None:
-    with pytest.raises(ServeError, match="does not show"):
+    with pytest.raises(ServeError, match="does not publish"):
         tokens(Side(shown(KEY, "k", use="enc"))).principal(token())
 
 
@@ -120,7 +120,7 @@ def test_another_provider_is_refused_and_old_keys_stay() -> None:
     side = Side(shown(KEY, "k"))
     made = tokens(side)
     side.issuer = "https://evil.example"
-    with pytest.raises(ServeError, match=r"calls itself 'https://evil\.example'"):
+    with pytest.raises(ServeError, match=r"names another issuer, 'https://evil\.example'"):
         made.refresh()
     assert made.principal(token()).name == "ann"
 

@@ -51,4 +51,4 @@ def test_rows_on_both_sides() -> None:
 
 def test_dates() -> None:
     frame = HONEST.assign(**{"day.year": DICE.integers(0, 9, ROWS).astype(float)})
-    assert doubts(frame) == ["there are dates (day): to foretell later rows, split by time"]
+    assert doubts(frame) == ["there are dates (day): to predict later rows, split by time"]

@@ -1,4 +1,4 @@
-"""What is foretold, which rows are held out, which candidate wins, and what a record holds."""
+"""What is predicted, which rows are held out, which candidate wins, and what a record holds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FRAME = pandas.DataFrame(
         ("flag", "", ["False", "True"]),
     ],
 )
-def test_what_is_foretold(target: str, goal: str, classes: list[Any] | None) -> None:
+def test_what_is_predicted(target: str, goal: str, classes: list[Any] | None) -> None:
     if classes is None:
         with pytest.raises(TrainError, match="the class 0 of 'many' has one row; leave such rows out"):
             training._goal(FRAME, Settings(target, goal=goal))

@@ -42,7 +42,7 @@ def test_why_nothing_can_be_learned_is_said(tmp_path: Path) -> None:
     assert work.progress(empty) is None
     work.begin(empty)
     progress = waited(work, empty)
-    assert progress.state == "failed" and "say of some pictures what they show first" in progress.why
+    assert progress.state == "failed" and "label some pictures first" in progress.why
     assert outcome.record(empty) is None and outcome.mistakes(empty) == []
     with pytest.raises(VisionError, match="train a model first"):
         tried(empty, "a.png", b"")

@@ -1,4 +1,4 @@
-"""Chainer, which is no longer kept: chains through the exporter that it ships."""
+"""Chainer, which is no longer maintained: chains through the exporter that it ships."""
 
 from __future__ import annotations
 

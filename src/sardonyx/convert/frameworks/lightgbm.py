@@ -55,7 +55,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
 
 
 def classes(model: Any, dumped: dict[str, Any]) -> Array | None:
-    """The labels of an estimator, numbers of a bare booster, or None if it foretells values."""
+    """The labels of an estimator, numbers of a bare booster, or None if it predicts values."""
     if not _is_classifier(model, dumped):
         return None
     known = getattr(model, "classes_", None)

@@ -35,8 +35,8 @@ def written(
 
     Args:
         graph: takes the nodes.
-        dumped: what the booster tells of itself.
-        classes: the labels in the order of the scores, or None if it foretells values.
+        dumped: the booster as its own JSON dump.
+        classes: the labels in the order of the scores, or None if it predicts values.
         is_raw: the scores stand as they are where probabilities would.
         double: `x` is float64.
 
@@ -104,7 +104,7 @@ class _Trees(Ensemble):
             return column, border, node["threshold"] >= 0, False
         if missing == "Zero" and node["default_left"] != (node["threshold"] >= 0):
             raise ConvertError(
-                "zeros are missing values in this model (zero_as_missing), which trees in ONNX cannot say; "
+                "zeros are missing values in this model (zero_as_missing), which ONNX trees cannot express; "
                 "train without it, with NaN where nothing is known"
             )
         return column, border, bool(node["default_left"]), False

@@ -1,4 +1,4 @@
-"""MXNet, which is no longer kept: symbols and parameters through its own exporter of 2022."""
+"""MXNet, which is no longer maintained: symbols and parameters through its own exporter of 2022."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fitted scikit-learn model tells of the columns it reads: names, texts, values worth trying.
+"""What a fitted scikit-learn model says about the columns it reads: names, texts, values worth trying.
 
 Reads attributes of fitted estimators only; converts nothing.
 """
@@ -76,7 +76,7 @@ def _width(model: Any) -> int:
         count = getattr(step, "n_features_in_", None)
         if count is not None:
             return int(count)
-    raise ConvertError(f"{type(model).__name__} tells no number of features; was it fitted?")
+    raise ConvertError(f"{type(model).__name__} has no number of features; was it fitted?")
 
 
 class _Facts:

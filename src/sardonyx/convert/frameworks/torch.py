@@ -276,7 +276,7 @@ def outputs_of(answer: Any) -> list[Array]:
 
 
 def output_names(model: Any, feeds: Feeds) -> tuple[str, ...]:
-    """The keys of an answer that is a dictionary; nothing if it is none."""
+    """The keys of an answer that is a dictionary; empty for other answers."""
     import torch
 
     with torch.no_grad(), silent():

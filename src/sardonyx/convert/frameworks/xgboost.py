@@ -60,20 +60,20 @@ def export(model: Any, request: Request, path: Path) -> Exported:
 
 
 def described(model: Any) -> trees.Model:
-    """What XGBoost tells of a booster or a fitted estimator; an estimator uses the rounds up to its best."""
+    """What XGBoost says about a booster or a fitted estimator; an estimator has the rounds up to its best."""
     import xgboost
 
     if isinstance(model, xgboost.Booster):
         return trees.Model(json.loads(model.save_raw("json"))["learner"])
     if not hasattr(model, "get_booster"):
-        raise ConvertError(f"a {type(model).__name__} is nothing that XGBoost predicts with")
+        raise ConvertError(f"a {type(model).__name__} is not a model of XGBoost")
     learner = json.loads(model.get_booster().save_raw("json"))["learner"]
     best = getattr(model, "best_iteration", None)
     return trees.Model(learner, None if best is None else best + 1, float(model.missing))
 
 
 def classes(model: Any, facts: trees.Model) -> Array | None:
-    """The labels in the order of the scores, or None if it foretells values."""
+    """The labels in the order of the scores, or None if it predicts values."""
     if hasattr(model, "predict_proba"):
         return np.asarray(model.classes_)
     if facts.objective not in CLASSIFYING:

@@ -27,7 +27,7 @@ PLAIN = ("reg:", "rank:", "binary:logitraw")
 
 @dataclass(frozen=True)
 class Model:
-    """What XGBoost tells of a booster, and how it is asked.
+    """What XGBoost says about a booster, and how it is asked.
 
     `rounds` are those that predictions use, or None for all; `missing` is a number that stands for no value,
     besides NaN.
@@ -95,7 +95,7 @@ def written(graph: GraphWriter, model: Model, classes: Array | None) -> Tensors:
     Args:
         graph: takes the nodes.
         model: what XGBoost tells.
-        classes: the labels in the order of the scores, or None if it foretells values.
+        classes: the labels in the order of the scores, or None if it predicts values.
 
     Returns:
         The outputs: `label` and `probabilities`, or `value` [batch, 1] or [batch, outputs].

@@ -1,4 +1,4 @@
-"""The console as an ASGI application: its routes, its places, what is said when something fails.
+"""The console as an ASGI application: its routes, its navigation, what is said when something fails.
 
 Decides which page answers which path. Must not know what pages say.
 """
@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from sardonyx.gateway.console.access import COOKIE, Gate, Visitor, browser, set_cookie
 from sardonyx.gateway.console.ask import AskPages
-from sardonyx.gateway.console.desk import Desk, Place
+from sardonyx.gateway.console.desk import Desk, NavigationEntry
 from sardonyx.gateway.console.endpoints import EndpointPages
 from sardonyx.gateway.console.graph import GraphPages
 from sardonyx.gateway.console.keys import AccessPages
@@ -53,7 +53,7 @@ class Console:
 
     def __init__(self, parts: Parts) -> None:
         self._closing = asyncio.Event()
-        self._desk = Desk(parts, _places(parts))
+        self._desk = Desk(parts, _navigation_entries(parts))
         self._models = ModelPages(self._desk, self._closing)
         self._ask = AskPages(self._desk, self._models)
         self._profile = ProfilePages(self._desk, self._models)
@@ -217,16 +217,16 @@ class _Static(StaticFiles):
         return response
 
 
-def _places(parts: Parts) -> list[Place]:
+def _navigation_entries(parts: Parts) -> list[NavigationEntry]:
     known = [
-        (True, Place("overview", "Overview", "/", "overview")),
-        (True, Place("models", "Models", "/models", "models")),
-        (parts.administration, Place("endpoints", "Endpoints", "/endpoints", "endpoints")),
-        (parts.studio is not None, Place("studio", "Vision", "/vision", "picture", "repository")),
-        (True, Place("requests", "Requests", "/requests", "requests", "admin")),
-        (True, Place("monitors", "Monitors", "/monitors", "monitors")),
-        (parts.monitoring.watch, Place("alerts", "Alerts", "/alerts", "alerts")),
-        (parts.administration, Place("keys", "Keys", "/keys", "keys", "admin")),
-        (parts.administration, Place("audit", "Audit", "/audit", "audit", "admin")),
+        (True, NavigationEntry("overview", "Overview", "/", "overview")),
+        (True, NavigationEntry("models", "Models", "/models", "models")),
+        (parts.administration, NavigationEntry("endpoints", "Endpoints", "/endpoints", "endpoints")),
+        (parts.studio is not None, NavigationEntry("studio", "Vision", "/vision", "picture", "repository")),
+        (True, NavigationEntry("requests", "Requests", "/requests", "requests", "admin")),
+        (True, NavigationEntry("monitors", "Monitors", "/monitors", "monitors")),
+        (parts.monitoring.watch, NavigationEntry("alerts", "Alerts", "/alerts", "alerts")),
+        (parts.administration, NavigationEntry("keys", "Keys", "/keys", "keys", "admin")),
+        (parts.administration, NavigationEntry("audit", "Audit", "/audit", "audit", "admin")),
     ]
     return [place for part, place in known if part]

@@ -33,7 +33,7 @@ class Box:
 
 
 def boxes_of(outputs: Mapping[str, Array], width: int, height: int) -> list[Box] | None:
-    """The boxes that outputs hold for a picture of that size, best first; None if they are none."""
+    """The boxes in the outputs for a picture of that size, best first; None if the outputs are not boxes."""
     found = _separate(outputs)
     for array in outputs.values() if found is None else ():
         found = _rows(array)

@@ -30,7 +30,7 @@ _SAID = "sardonyx_said"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NavigationEntry:
     """An entry of the navigation; `count` is what waits there for somebody."""
 
     name: str
@@ -44,10 +44,10 @@ class Place:
 class Desk:
     """The parts of the server with the tools that handlers of pages need."""
 
-    def __init__(self, parts: Parts, places: Sequence[Place]) -> None:
+    def __init__(self, parts: Parts, entries: Sequence[NavigationEntry]) -> None:
         self.parts = parts
         self.sessions = Sessions()
-        self._places = places
+        self._navigation_entries = entries
         self._templates = environment()
         self._signer = URLSafeTimedSerializer(secrets.token_bytes(32), salt="said")
 
@@ -80,7 +80,7 @@ class Desk:
         """Nothing if the visitor's key is for all these models and endpoints; FORBIDDEN otherwise."""
         for name in names:
             if not who.principal.may_see(name):
-                raise ServeError(Code.FORBIDDEN, f"{who.principal.name!r} is not for {name!r}")
+                raise ServeError(Code.FORBIDDEN, f"{who.principal.name!r} has no access to {name!r}")
 
     def url(self, request: Request) -> str:
         """Where this server is reached, as the browser reaches it."""
@@ -128,11 +128,13 @@ class Desk:
             response.set_cookie(_SAID, signed, 60, path=cookie_path, httponly=True, samesite="strict")
         return response
 
-    def _navigation(self, who: Visitor) -> list[Place]:
+    def _navigation(self, who: Visitor) -> list[NavigationEntry]:
         open_alerts = self._open_alerts()
         return [
-            Place(p.name, p.title, p.path, p.icon, p.scope, open_alerts if p.name == "alerts" else 0)
-            for p in self._places
+            NavigationEntry(
+                p.name, p.title, p.path, p.icon, p.scope, open_alerts if p.name == "alerts" else 0
+            )
+            for p in self._navigation_entries
             if who.may(p.scope)
         ]
 

@@ -103,7 +103,7 @@ class EndpointPages:
             "delete": self._delete,
         }
         if verb not in acts:
-            raise not_found(f"an endpoint cannot {verb!r}")
+            raise not_found(f"{verb!r} is not an action of an endpoint")
         self._desk.must_see(who, name, *([text(form, "model")] if verb == "deploy" else []))
         said = await acts[verb](name, form, who.principal.name)
         path = "/endpoints" if verb == "delete" else f"/endpoints/{segment(name)}"

@@ -16,7 +16,7 @@ def text(form: FormData, name: str) -> str:
 
 
 def number(given: str, what: str) -> float:
-    """A finite number. Raises ServeError INVALID_ARGUMENT, which says `what` is none."""
+    """A finite number. Raises ServeError INVALID_ARGUMENT, which names `what`, for other text."""
     try:
         found = float(given)
     except ValueError:

@@ -125,7 +125,7 @@ def _drawn(text: str) -> tuple[Mark, ...]:
     try:
         return tuple(msgspec.json.decode(text, type=list[Mark]))
     except msgspec.MsgspecError as error:
-        raise invalid(f"these are no boxes: {error}") from error
+        raise invalid(f"the boxes cannot be read: {error}") from error
 
 
 def _numbers(form: FormData) -> tuple[float, float, float, float]:

@@ -145,7 +145,7 @@ class MonitorPages:
             await self._desk.ask(lambda: watch.book.remove(name))
             path, said = "/monitors", f"{name} is removed"
         else:
-            raise not_found(f"a monitor cannot {verb!r}")
+            raise not_found(f"{verb!r} is not an action of a monitor")
         return self._desk.go(request, path, said)
 
     async def alerts(self, request: Request) -> Response:

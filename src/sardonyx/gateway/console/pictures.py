@@ -43,7 +43,7 @@ class Layout:
 
 
 def layout_of(port: Port) -> Layout | None:
-    """The layout of an input that can be a picture; None if it is none."""
+    """The layout of an input that can be a picture; None for other inputs."""
     dims = port.dims
     if port.datatype in ("BYTES", "BOOL", "INT64", "INT32") or not port.ranked or len(dims) not in (3, 4):
         return None

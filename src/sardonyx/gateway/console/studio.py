@@ -90,7 +90,7 @@ class StudioPages:
             "delete": self._delete,
         }
         if verb not in acts:
-            raise not_found(f"a collection cannot {verb!r}")
+            raise not_found(f"{verb!r} is not an action of a collection")
         said = await run_in_threadpool(acts[verb], collection, form)
         return self._desk.go(request, "/vision" if verb == "delete" else path, said)
 

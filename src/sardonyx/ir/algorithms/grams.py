@@ -51,7 +51,7 @@ class _Pool:
         return _Pool(numbers, keys, leads, columns)
 
     def follow(self, state: Array, token: Array, depth: int) -> Array:
-        """The states that tokens lead to; -1 is none."""
+        """The states that tokens lead to; -1 stands for none."""
         keys = self.keys[depth]
         if not keys.size:
             return np.full(state.shape, -1)

@@ -16,7 +16,7 @@ MIN_ROUNDS, NEARNESS = 100, 0.005
 
 
 def pairwise_coupling(pairwise: Array) -> Array:
-    """P [N, k] from the probability that i wins against j [N, k * (k - 1) / 2] (Wu, Lin and Weng 2004)."""
+    """Probabilities [N, k] from those that i wins against j, [N, k * (k - 1) / 2] (Wu, Lin and Weng 2004)."""
     classes = (1 + math.isqrt(1 + 8 * pairwise.shape[1])) // 2
     return np.stack([_couple(row.astype(np.float64), classes) for row in pairwise]).astype(pairwise.dtype)
 

@@ -57,7 +57,7 @@ def block_rows(target: Target) -> int:
 
 
 def bits_of(tables: Mapping[str, Array]) -> Bits | None:
-    """The tests of a forest, or None if it is none of small trees that each count for one target.
+    """The tests of a forest, or None unless it is a forest of small trees that each count for one target.
 
     Tables are those of `Forest` in `ops/ml`: trees of float32, whose leaves have one entry each.
     """

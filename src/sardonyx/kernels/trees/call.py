@@ -175,7 +175,7 @@ def _depths(tables: Mapping[str, Array]) -> Array:
             # Trees that share nodes: each pair counts once, or there would be as many as walks.
             pairs = np.unique(tree * len(inner) + node)
             tree, node = pairs // len(inner), pairs % len(inner)
-    raise ShapeError("an ensemble of trees has a walk in a circle; check its nodes")
+    raise ShapeError("the nodes of a tree ensemble form a cycle; check their children")
 
 
 def _stored(array: Array, dtype: DType) -> Storage:

@@ -256,7 +256,7 @@ def group_router(
         if not isinstance(experts, int):
             raise needs_size(experts, "the number of experts")
         if experts % n_group:
-            raise ShapeError(f"{experts} experts are no {n_group} groups")
+            raise ShapeError(f"{experts} experts cannot be divided into {n_group} groups")
         size = experts // n_group
         best, _ = top(scores.reshape((tokens * n_group, size)), min(group_topk, size), 1, True)
         groups = _best(best.sum(1).reshape((tokens, n_group)), topk_group).reshape((tokens, n_group, 1))

@@ -17,7 +17,7 @@ MICROSOFT = "com.microsoft"
 
 @op("ScaledSiLU", domain=MICROSOFT)
 def scaled_silu(x: Value, scale: Value | None = None, *, alpha: float = 1.0) -> Value:
-    """Z * sigmoid(z) of z = scale * x; alpha is the scale if none is given."""
+    """Silu of a scaled input: z * sigmoid(z) for z = scale * x; alpha is the scale if none is given."""
     z = x * (alpha if scale is None else scale.reshape(()).cast(x.dtype))
     return z * z.sigmoid()
 

@@ -50,7 +50,7 @@ def _heads(x: Value, what: str, heads: int) -> Value:
     ranked(x, what, 3)
     width = dims.floordiv(x.shape[2], heads)
     if dims.equal(width * heads, x.shape[2]) is False:
-        raise ShapeError(f"{what} has the shape {list(x.shape)}, which is no {heads} heads")
+        raise ShapeError(f"{what} has the shape {list(x.shape)}, which cannot be divided into {heads} heads")
     return x.cast(dt.F32).reshape((*x.shape[:2], heads, width)).transpose(1, 0, 2, 3)
 
 

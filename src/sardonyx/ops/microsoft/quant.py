@@ -326,7 +326,7 @@ def mul_integer(a: Value, a_zero_point: Value | None, b: Value, b_zero_point: Va
 
 @op("MatMulInteger16", domain=MICROSOFT)
 def matmul_integer_16(a: Value, b: Value) -> Value:
-    """a @ B of 16-bit integers, in 32 bits."""
+    """A @ B of 16-bit integers, in 32 bits."""
     wide = dt.U32 if a.dtype is dt.U16 and b.dtype is dt.U16 else dt.I32
     return matrix_product(a.cast(wide), b.cast(wide))
 

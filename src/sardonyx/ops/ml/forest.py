@@ -214,7 +214,7 @@ def entries_of(tree: Ints, node: Ints, target: Ints, weights: Array) -> tuple[Ar
 
 
 def _modes(names: Strings) -> Array:
-    """Numbers of node modes. Raises UnsupportedOp for a name that is none."""
+    """Numbers of node modes. Raises UnsupportedOp for an unknown name."""
     if isinstance(names, Texts):
         return np.array([_mode(name) for name in names.names], np.uint8)[names.codes]
     known = {name: _mode(name) for name in dict.fromkeys(names)}

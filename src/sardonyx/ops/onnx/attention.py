@@ -105,7 +105,7 @@ def visible(
 ) -> Value | None:
     """Which of `total` keys each of `rows` queries may see: bool [.., S, T], or None for all.
 
-    The query i stands at i + offset (int64, rank 0 or [B, 1, 1, 1]); bounds below 0 are none.
+    The query i stands at i + offset (int64, rank 0 or [B, 1, 1, 1]); bounds below 0 mean no bound.
     """
     key = iota((1, total), 1, dt.I64)
     place = iota((rows, 1), 0, dt.I64) + offset

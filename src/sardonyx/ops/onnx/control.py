@@ -58,7 +58,7 @@ class Kind:
         """What holds of either value. Raises ShapeError if their types or ranks differ."""
         if self.dtype is not other.dtype or len(self.shape) != len(other.shape):
             raise (ShapeError if self.dtype is not other.dtype else RankChangeError)(
-                f"{what} is {self} on one course and {other} on another; both must agree in type and rank"
+                f"{what} is {self} in one branch and {other} in another; both must agree in type and rank"
             )
         shape = tuple(_either(a, b) for a, b in zip(self.shape, other.shape, strict=True))
         return Kind(self.dtype, shape, join(self.elements, other.elements), self.nature or other.nature)

@@ -43,7 +43,7 @@ def of_channels(x: Value, channels: Dim, w: Value, group: int) -> Value:
 
 def _in_groups(w: Value, group: int) -> None:
     if group < 1 or (isinstance(w.shape[0], int) and w.shape[0] % group):
-        raise ShapeError(f"weights {list(w.shape)} cannot be parted into {group} groups")
+        raise ShapeError(f"weights {list(w.shape)} cannot be divided into {group} groups")
 
 
 def with_kernel(w: Value, kernel_shape: Ints) -> Value:

@@ -291,7 +291,7 @@ def _filled(document: Mapping[str, Any], message: Any) -> Any:
 
 
 def read_message(kind: Any, raw: bytes) -> Any:
-    """The message of that kind; INVALID_ARGUMENT if the bytes are none."""
+    """The message of that kind; INVALID_ARGUMENT for other bytes."""
     try:
         return kind.FromString(raw)
     except DecodeError:

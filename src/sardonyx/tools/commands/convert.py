@@ -59,7 +59,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--opset", type=int, metavar="N", help="opset of the file (default: current)")
     parser.add_argument("--double", action="store_true", help="tables in double precision")
     parser.add_argument("--tolerance", type=float, metavar="X", help="largest relative error (default 1e-4)")
-    parser.add_argument("--force", action="store_true", help="write the file even if it says something else")
+    parser.add_argument("--force", action="store_true", help="write the file even if it predicts differently")
     parser.add_argument("--isolated", action="store_true", help="use an environment of its own in any case")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     parser.set_defaults(command_function=command)

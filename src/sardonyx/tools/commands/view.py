@@ -68,5 +68,5 @@ def _listening(port: int) -> socket.socket:
         door.listen()
     except OSError as error:
         door.close()
-        raise UserError(f"port {port} cannot be had: {error.strerror}") from error
+        raise UserError(f"port {port} cannot be used: {error.strerror}") from error
     return door

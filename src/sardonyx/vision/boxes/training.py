@@ -163,7 +163,7 @@ def train(
 
     Raises:
         VisionError: there is nothing to learn from, a file is not a picture, or the settings make no sense.
-        FetchError: the backbone cannot be had.
+        FetchError: the backbone cannot be downloaded.
     """
     settings = settings or BoxSettings()
     _check(settings)

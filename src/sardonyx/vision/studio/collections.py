@@ -110,7 +110,7 @@ class Collection:
         return self.folder / "pictures" / self.picture(file).file
 
     def add_class(self, name: str) -> None:
-        """Another label; VisionError if it is none."""
+        """Another label; VisionError if it cannot be a label."""
         name = " ".join(name.split())
         if not name or len(name) > 60 or not name.isprintable() or ";" in name:
             raise VisionError("a label is 1 to 60 characters, without a semicolon")
@@ -261,7 +261,7 @@ class Collections:
             return self._open[name]
 
     def make(self, name: str, kind: str = "one") -> Collection:
-        """An empty one; VisionError if the name is none or taken, or there is no such kind."""
+        """An empty one; VisionError if the name is invalid or taken, or the kind unknown."""
         if kind not in KINDS:
             raise VisionError(f"{kind!r} is not a kind of collection; there are {', '.join(KINDS)}")
         if not NAME.fullmatch(name):

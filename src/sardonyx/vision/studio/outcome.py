@@ -64,7 +64,7 @@ def train(collection: Collection, told: Told | None = None) -> None:
     """
     rows = [row for row in collection.pictures if row.marks is not None]
     if not rows:
-        raise VisionError("say of some pictures what they show first")
+        raise VisionError("label some pictures first")
     learned = _boxes if collection.kind == "boxes" else _labels
     result, page, mistakes = learned(collection, rows, told)
     pages = {

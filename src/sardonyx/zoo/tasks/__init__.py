@@ -77,7 +77,7 @@ def task_of_file(path: str) -> Task:
     """What a model of one's own is for: by its metadata, and else by whether it takes a picture or columns.
 
     Raises:
-        FetchError: it says nothing of that, or cannot be loaded.
+        FetchError: it does not name a task, or cannot be loaded.
     """
     own = importlib.import_module("sardonyx.zoo.tasks.own")
     name = own.task_of(path)
@@ -106,7 +106,7 @@ def pipeline(task: str, model: str | None = None) -> Pipeline:
         model: one of the task's models; for `classify`, `detect` and `table` also an ONNX file of one's own.
 
     Raises:
-        FetchError: there is no such task or model, or it cannot be had.
+        FetchError: there is no such task or model, or it cannot be downloaded.
     """
     if _is_file(task):
         row, first = task_of_file(task), task

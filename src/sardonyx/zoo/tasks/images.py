@@ -21,7 +21,7 @@ IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 def opened(source: Any) -> Image.Image:
-    """A picture of a path, an array [h, w, 3] of uint8 or a picture; FetchError if it is none."""
+    """A picture of a path, an array [h, w, 3] of uint8 or a picture; FetchError if it cannot be read."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:

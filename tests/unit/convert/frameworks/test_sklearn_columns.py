@@ -99,7 +99,7 @@ def test_readers_of_texts() -> None:
 
 
 def test_what_was_not_fitted() -> None:
-    with pytest.raises(ConvertError, match="Ridge tells no number of features; was it fitted"):
+    with pytest.raises(ConvertError, match="Ridge has no number of features; was it fitted"):
         table_of(Ridge())
 
 

@@ -95,5 +95,5 @@ def test_numbers_of_categories_are_told(tmp_path: Path) -> None:
 
 
 def test_what_is_no_model_of_it_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConvertError, match="a dict is nothing that XGBoost predicts with"):
+    with pytest.raises(ConvertError, match="a dict is not a model of XGBoost"):
         xgboost.export({}, Request(), tmp_path / "m.onnx")

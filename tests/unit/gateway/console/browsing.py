@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from sardonyx.gateway.console.access import COOKIE, TOKEN
-from sardonyx.gateway.console.desk import Desk, Place
+from sardonyx.gateway.console.desk import Desk, NavigationEntry
 from sardonyx.gateway.console.parts import Parts
 from sardonyx.monitor.capture import Collection
 from sardonyx.monitor.monitoring import Monitoring, MonitorOptions
@@ -26,7 +26,10 @@ from sardonyx.serve.seams import Guard, OpenGuard
 from tests.unit.gateway.around import administration
 
 NAME = "a-browser"
-PLACES = (Place("models", "Models", "/models", "model"), Place("keys", "Keys", "/keys", "key", "admin"))
+ENTRIES = (
+    NavigationEntry("models", "Models", "/models", "model"),
+    NavigationEntry("keys", "Keys", "/keys", "key", "admin"),
+)
 
 
 @dataclass
@@ -65,7 +68,7 @@ def visited(
         made = administration(home, watches=False)
         monitoring = Monitoring(MonitorOptions(home, {"*": Collection()}), made.catalog._database)
         made.monitors = monitoring.watch
-        desk = Desk(Parts(core, monitoring, guard or OpenGuard(), made), PLACES)
+        desk = Desk(Parts(core, monitoring, guard or OpenGuard(), made), ENTRIES)
         routes = []
         for name, handler in pages(desk).items():
             method, _, path = name.partition(" ")

@@ -71,7 +71,7 @@ def test_models_that_a_visitor_may_not_see(tmp_path: Path) -> None:
         request = Request({"type": "http", "headers": [], "method": "GET", "path": "/"})
         who = desk.admit(request)
         desk.must_see(who, "add", "all")
-        with pytest.raises(ServeError, match="'reader' is not for 'digits'"):
+        with pytest.raises(ServeError, match="'reader' has no access to 'digits'"):
             desk.must_see(who, "add", "digits")
         with pytest.raises(ServeError, match="only metadata"):
             desk.admit(request, "admin")

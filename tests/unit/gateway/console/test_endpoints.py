@@ -91,7 +91,7 @@ def test_a_canary_has_steps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("act", "form", "status", "message"),
     [
-        ("burn", {}, 404, "an endpoint cannot 'burn'"),
+        ("burn", {}, 404, "'burn' is not an action of an endpoint"),
         ("traffic", {"weight.blue": "much"}, 400, "blue: 'much' is not a number"),
         ("traffic", {"weight.blue": "50"}, 400, ""),
         ("canary", {"deployment": "green", "minutes": "nan"}, 400, "the minutes: 'nan' is not a number"),

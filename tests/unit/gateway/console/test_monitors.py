@@ -66,7 +66,7 @@ def test_a_monitor_is_made_run_paused_and_removed(tmp_path: Path) -> None:
         await browser.submit("/monitors/watch/run")
         assert len(watch.book.runs("watch", 9)) == 2
         wrong = await browser.submit("/monitors/watch/burn")
-        assert (wrong.status_code, wrong.text) == (404, "a monitor cannot 'burn'")
+        assert (wrong.status_code, wrong.text) == (404, "'burn' is not an action of a monitor")
         gone = await browser.submit("/monitors/watch/remove")
         assert gone.headers["location"] == "/monitors"
         assert (await browser.get("/monitors/watch")).status_code == 404

@@ -61,4 +61,4 @@ def test_what_cannot_be_shown_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     onnx.save(onnx.parser.parse_model(TEXT), tmp_path / "net.onnx")
     with pytest.raises(SystemExit):
         main(["view", str(tmp_path / "net.onnx"), "--port", "99999"])
-    assert "--port: 99999 is no port" in capsys.readouterr().err
+    assert "--port: 99999 is not a port number" in capsys.readouterr().err

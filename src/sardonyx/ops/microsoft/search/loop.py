@@ -51,7 +51,7 @@ def generated(
     prompt = begun.shape[1]
     rest = search.room - prompt
     if isinstance(rest, int) and rest < 1:
-        raise ShapeError(f"the longest sequence of {search.room} tokens leaves no room after {prompt}")
+        raise ShapeError(f"max_length {search.room} leaves no room after a prompt of {prompt} tokens")
     rows = repeated(begun, search.beams).cast(dt.I32)
     sequences = concat([rows, scalar(search.pad, dt.I32).broadcast((rows.shape[0], rest))], 1)
 

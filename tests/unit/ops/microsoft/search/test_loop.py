@@ -66,7 +66,7 @@ def test_it_ends_when_nobody_goes_on() -> None:
 
 @pytest.mark.parametrize("room", [1, 2])
 def test_a_prompt_must_leave_room(room: int) -> None:
-    with pytest.raises(ShapeError, match=f"the longest sequence of {room} tokens leaves no room after 2"):
+    with pytest.raises(ShapeError, match=f"max_length {room} leaves no room after a prompt of 2"):
         searched([[1, 2]], room, stop=-1)
 
 
