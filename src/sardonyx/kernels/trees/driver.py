@@ -5,7 +5,8 @@ Decides the layout of nodes and what runs side by side; must not know ONNX.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum, auto
 
 from sardonyx.base import dtype as dt
@@ -176,6 +177,7 @@ class _Driver:
         self.walk = _Walk(self.f, forest, self.word[Word.NODES])
         self.weight = Access(self.f, forest.weights, target)
         self.total = self.f.word(self.ctx, Context.SCRATCH, "ptr")
+        self.tells_touched = self.f.icmp("ne", self.word[Word.TOUCHED], V("null", "ptr"))
 
     def write(self) -> None:
         """Add the function to its module."""
@@ -192,19 +194,26 @@ class _Driver:
             self._by_bits(f.select(wide, int_(0), f.select(many, rows, int_(0))), 1)
             rows = f.select(many, int_(0), rows)
         self.by_rows = f.icmp("sge", rows, int_(WALKS))
-        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
+        threads = f.word(self.ctx, Context.NTHREADS)
         share = f.mul(ceil_div(f, ceil_div(f, rows, threads), int_(WALKS)), int_(WALKS))
         unit = f.select(self.by_rows, f.smin(share, int_(BLOCK_ROWS)), int_(1))
         self.cells = f.mul(unit, word[Word.TARGETS])
         self.touched = f.gep(self.total, self.cells, "double")
-        with f.loop(*split(f, ceil_div(f, rows, unit), tid, threads)) as block:
-            row = f.mul(block.index, unit)
-            count = f.smin(f.sub(rows, row), unit)
+        with self._blocks(rows, unit) as (row, count):
             self._clear()
             self._block(row, count)
             self._finish(row, count)
         f.ret()
         f.finish()
+
+    @contextmanager
+    def _blocks(self, rows: V, unit: V) -> Iterator[tuple[V, V]]:
+        """This thread's blocks of `unit` rows, the last of which may be shorter: first row and count."""
+        f = self.f
+        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
+        with f.loop(*split(f, ceil_div(f, rows, unit), tid, threads)) as block:
+            row = f.mul(block.index, unit)
+            yield row, f.smin(f.sub(rows, row), unit)
 
     def _by_bits(self, rows: V, vectors: int) -> None:
         """Blocks of so many vectors of rows, by tests of all nodes."""
@@ -213,24 +222,17 @@ class _Driver:
         kind = forest.bits, forest.modes[0] if forest.modes else 0, forest.combine
         bits = BitRows(f, kind, self.target, tables, self.total, vectors)
         sizes = word[Word.FEATURES], word[Word.TREES], word[Word.TARGETS]
-        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
-        with f.loop(*split(f, ceil_div(f, rows, int_(size)), tid, threads)) as block:
-            row = f.mul(block.index, int_(size))
-            count = f.smin(f.sub(rows, row), int_(size))
-            self._written(row, count, bits.run((row, count), word[Word.X], sizes), size)
+        with self._blocks(rows, int_(size)) as (row, count):
+            self._finish_bits(row, count, bits.run((row, count), word[Word.X], sizes), size)
 
-    def _written(self, row: V, count: V, total: V, size: int) -> None:
-        """Write totals [targets, rows of a block]; targets that no tree names are 0."""
+    def _finish_bits(self, row: V, count: V, total: V, size: int) -> None:
+        """Write totals [targets, rows of a block]; what is touched are the targets that a tree names."""
         f, word = self.f, self.word
-        wanted = f.icmp("ne", word[Word.TOUCHED], V("null", "ptr"))
         with f.loop(int_(0), count) as r, f.loop(int_(0), word[Word.TARGETS]) as named:
             value = f.load(f.gep(total, f.add(f.mul(named.index, int_(size)), r.index), "double"), "double")
             touched = f.load(f.gep(word[Word.NAMED], named.index, "i8"), "i8")
-            value = f.select(f.icmp("ne", touched, int_(0, "i8")), value, float_(0.0, "double"))
             at = f.add(f.mul(f.add(row, r.index), word[Word.TARGETS]), named.index)
-            self.weight.store(f.convert("fptrunc", value, "float"), word[Word.TOTAL], at)
-            with f.when(wanted):
-                f.store(touched, f.gep(word[Word.TOUCHED], at, "i8"))
+            self._write_total(at, value, touched)
 
     def _clear(self) -> None:
         f = self.f
@@ -280,22 +282,24 @@ class _Driver:
         with f.loop(start, f.add(start, f.select(exists, count, int_(0)))) as entry:
             target = f.load(f.gep(word[Word.TARGET], entry.index, "i32"), "i32")
             cell = f.add(first, f.convert("zext", target, "i64"))
-            weight = f.convert("fpext", self.weight.load(word[Word.WEIGHT], entry.index), "double")
+            weight = self.weight.load_double(word[Word.WEIGHT], entry.index)
             at = f.gep(self.total, cell, "double")
             f.store(combined(f, self.forest.combine, f.load(at, "double"), weight), at)
             f.store(int_(1, "i8"), f.gep(self.touched, cell, "i8"))
 
     def _finish(self, row: V, count: V) -> None:
-        """Write the totals of a block of rows; targets without an entry are 0."""
+        """Write the totals of a block of rows."""
         f, word = self.f, self.word
         first = f.mul(row, word[Word.TARGETS])
-        wanted = f.icmp("ne", word[Word.TOUCHED], V("null", "ptr"))
         with f.loop(int_(0), f.mul(count, word[Word.TARGETS])) as cell:
             touched = f.load(f.gep(self.touched, cell.index, "i8"), "i8")
             total = f.load(f.gep(self.total, cell.index, "double"), "double")
-            total = f.select(f.icmp("ne", touched, int_(0, "i8")), total, float_(0.0, "double"))
-            at = f.add(first, cell.index)
-            value = total if self.forest.weights is dt.F64 else f.convert("fptrunc", total, "float")
-            self.weight.store(value, word[Word.TOTAL], at)
-            with f.when(wanted):
-                f.store(touched, f.gep(word[Word.TOUCHED], at, "i8"))
+            self._write_total(f.add(first, cell.index), total, touched)
+
+    def _write_total(self, at: V, total: V, touched: V) -> None:
+        """Write the total of a target for a row, 0 if no leaf touched it, and whether one did if wanted."""
+        f = self.f
+        total = f.select(f.icmp("ne", touched, int_(0, "i8")), total, float_(0.0, "double"))
+        self.weight.store_double(total, self.word[Word.TOTAL], at)
+        with f.when(self.tells_touched):
+            f.store(touched, f.gep(self.word[Word.TOUCHED], at, "i8"))
