@@ -6,7 +6,8 @@ Prints a table and draws a picture. Each server runs on one core, the client on 
 interleaved, figures are medians over them.
 `CPU` is what a request takes of the server's core, which other work on the machine changes little.
 kserve runs in the environment of `make clients`, MLServer in that of `make mlserver`; what is not there is
-said. `batching` asks a real encoder for queries of three words, from 16 clients.
+said. Of gRPC's empty calls one waits for messages as gRPC does by itself, one as `sardonyx serve` has it do.
+`batching` asks a real encoder for queries of three words, from 16 clients.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from serving.processes import (
 )
 
 from sardonyx.protocol.wire import inference_pb2 as pb
+from sardonyx.serve.grpcio import LISTENER
 from sardonyx.zoo.fetch import fetch_one
 
 SERVER_CORE, CLIENT_CORE = 0, 1
@@ -218,6 +220,9 @@ def prepared(
     yield Measurement("json", "plain FastAPI", http(plain, plain_json("line", NUMBERS)))
     yield Measurement("grpc", "sardonyx", rpc(ours, INFER, message("simple", **small)))
     yield Measurement("grpc", "empty call", rpc(empty, "/empty.Empty/Call", b""))
+    if "grpc" in wanted:
+        alike = stack.enter_context(script("empty.py", 400, GRPC_EXPERIMENTS=LISTENER))
+        yield Measurement("grpc", "same listener", rpc(alike, "/empty.Empty/Call", b""))
     yield Measurement("image", "sardonyx", http(ours, binary("image", x=IMAGE)))
     yield Measurement("image", "empty handler", http(empty, binary("image", x=IMAGE)))
     yield Measurement("image", "plain FastAPI, JSON", http(plain, plain_json("image", IMAGE)))
@@ -257,13 +262,13 @@ def _is_ready(running: Running) -> bool:
 
 @contextmanager
 def script(
-    name: str, *arguments: object, python: str = sys.executable, grpc: bool = True
+    name: str, *arguments: object, python: str = sys.executable, grpc: bool = True, **environment: str
 ) -> Iterator[Running]:
     """A script of benchmarks/serving on the core of servers."""
     ports = free_port(), free_port()
     listened = ports if grpc else ports[:1]
     command = [python, str(HERE / name), *map(str, listened), *map(str, arguments)]
-    with server(command, *ports, SERVER_CORE, PYTHONPATH=SOURCES) as running:
+    with server(command, ports[0], ports[1], SERVER_CORE, PYTHONPATH=SOURCES, **environment) as running:
         yield running
 
 

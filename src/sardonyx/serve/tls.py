@@ -8,10 +8,10 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
-import grpc
 import uvicorn
 
 from sardonyx.ort.logger import ERROR, log
+from sardonyx.serve.grpcio import grpc
 from sardonyx.serve.options import Tls
 
 
