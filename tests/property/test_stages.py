@@ -15,6 +15,7 @@ from sardonyx.base.knobs import CompileOptions
 from sardonyx.frontend import specialise
 from sardonyx.fuse.partition import partition
 from sardonyx.fuse.run import run as run_fusion
+from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.verify import verify
 from sardonyx.passes.widen import widen
@@ -40,13 +41,23 @@ def check(model: Model) -> None:
     if model.dtype in HALF:
         graph = widen(graph, GOAL)
     agree("as loaded", run(graph, feeds), expected)
+    nodes = named(graph)
     for run_pass in passes.PIPELINE:
         graph = run_pass(graph, GOAL)
         verify(graph)
+        assert named(graph) <= nodes, f"after {run_pass.__name__}: names of no node"
         agree(f"after {run_pass.__name__}", run(graph, feeds), expected)
     agree("partitioned", run_fusion(partition(graph), feeds), expected)
     session = sardonyx.InferenceSession(model.data)
     agree("native", session.run(None, model.feeds), expected)
+
+
+def named(graph: Graph) -> set[str]:
+    """The nodes that values come from; every one that is computed comes from some."""
+    computed = [value for value in graph.order() if value.kind != "source"]
+    bare = [value for value in computed if not value.origins]
+    assert not bare, f"from no node: {bare}"
+    return {node for value in computed for node in value.origins}
 
 
 def agree(stage: str, outputs: list[Any], expected: list[Any]) -> None:

@@ -93,10 +93,11 @@ class Graph:
         is_same = True
         for value in self._ordered:
             if value.id not in new:
-                result = change(value, tuple([new[a.id] for a in value.args]))
-                if result is not value:
-                    is_same = False
-                    _inherit(result, value.origins)
+                args = tuple([new[a.id] for a in value.args])
+                result = change(value, args)
+                is_same = is_same and result is value
+                if result is not value and not result.origins:
+                    inherit(result, _nodes(value, _absorbed(result, args)))
                 new[value.id] = result
         if is_same:
             return self
@@ -108,14 +109,37 @@ class Graph:
         return replace(self, outputs=outputs, data_sizes=data_sizes)
 
 
-def _inherit(result: Value, origins: tuple[str, ...]) -> None:
-    """Values built on the way to a result inherit the nodes of that result."""
-    pending = [result] if origins else []
-    while pending:
-        value = pending.pop()
-        if not value.origins and value.kind != "source":
-            value.origins = origins
-            pending += value.args
+def inherit(result: Value, origins: Iterable[str]) -> None:
+    """A result comes from these nodes, and so do values built on the way to it; not those that have some."""
+    origins = tuple(dict.fromkeys(origins))
+    for value in _unnamed(result) if origins else ():
+        value.origins = origins
+
+
+def _unnamed(result: Value) -> list[Value]:
+    """What a result was just built of: itself, and those before it that come from no node so far."""
+    found = [result] if not result.origins and result.kind != "source" else []
+    known = {value.id for value in found}
+    for value in found:
+        fresh = [a for a in value.args if not a.origins and a.kind != "source" and a.id not in known]
+        known.update(a.id for a in fresh)
+        found += fresh
+    return found
+
+
+def _nodes(value: Value, absorbed: Iterable[str]) -> Sequence[str]:
+    """The nodes of a value and those that became part of it, that of a product first."""
+    if value.kind == "contract":
+        return (*value.origins, *absorbed)
+    return (*absorbed, *value.origins)
+
+
+def _absorbed(result: Value, args: Sequence[Value]) -> Iterator[str]:
+    """The nodes of arguments whose work a result does itself, as a convolution does a factor after it."""
+    before = {a.id for value in _unnamed(result) for a in value.args}
+    for arg in args:
+        if arg.id not in before and arg.kind not in ("source", "view"):
+            yield from arg.origins
 
 
 def rebuild(value: Value, args: tuple[Value, ...]) -> Value:

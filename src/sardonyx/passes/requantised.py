@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sardonyx.base.policy import Goal
-from sardonyx.ir.graph import Graph, rebuild
+from sardonyx.ir.graph import Graph, inherit, rebuild
 from sardonyx.ir.value import Value, map_
 
 _LEAST, _MOST = 1e-30, 1e30
@@ -50,11 +50,16 @@ def _is_factor(c: Value) -> bool:
 
 
 def _times(value: Value, k: Value, is_alone: Callable[[Value], bool]) -> Value | None:
-    """value * k where a factor of each term takes k in; None if one has none."""
+    """value * k where a factor of each term takes k in, from the same nodes; None if one has none."""
     if value.is_numeric_const:
         return map_("mul", value, k)
-    if not is_alone(value):
-        return None
+    scaled = _scaled(value, k, is_alone) if is_alone(value) else None
+    if scaled is not None:
+        inherit(scaled, value.origins)
+    return scaled
+
+
+def _scaled(value: Value, k: Value, is_alone: Callable[[Value], bool]) -> Value | None:
     match value.prim:
         case "mul":
             varying, factor = value.args if value.args[1].is_numeric_const else value.args[::-1]

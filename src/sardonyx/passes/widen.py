@@ -12,7 +12,7 @@ import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
-from sardonyx.ir.graph import Graph, rebuild
+from sardonyx.ir.graph import Graph, inherit, rebuild
 from sardonyx.ir.value import Value, const, make
 
 _ARITHMETIC = frozenset({"map", "reduce", "scan", "contract"})
@@ -49,23 +49,24 @@ class Wide:
             return make(value.prim, parts, value.attrs, value.dtype, value.shape, value.results)
         single = make(value.prim, parts, _in_single(value.attrs), dt.F32, value.shape)
         if moved and self._cast.issuperset(computed):
-            return self._noted_cast(rebuild(value, args), single)
+            return self._noted_cast(rebuild(value, args), single, value)
         return self._rounded(single, value)
 
     def _changed_cast(self, value: Value, arg: Value) -> Value:
         source = arg if arg.id in self._cast else self._computed.get(arg.id, arg)
         if value.attrs.get("rounds"):
-            return self._noted_cast(source.rounded(value.dtype), source.cast(dt.F32))
+            return self._noted_cast(source.rounded(value.dtype), source.cast(dt.F32), value)
         return self._rounded(source.cast(dt.F32), value) if value.dtype.is_half else source.cast(value.dtype)
 
-    def _noted_cast(self, narrow: Value, single: Value) -> Value:
+    def _noted_cast(self, narrow: Value, single: Value, value: Value) -> Value:
         """A half that the model asks for: rounded where it is read as such, but not to be computed with."""
+        inherit(single, value.origins)
         self._computed[narrow.id] = single
         self._cast.add(narrow.id)
         return narrow
 
     def _rounded(self, single: Value, value: Value) -> Value:
-        single.origins = single.origins or value.origins
+        inherit(single, value.origins)
         narrow = single.cast(value.dtype)
         self._computed[narrow.id] = single
         return narrow
@@ -83,7 +84,9 @@ class Wide:
             return const(value.data.astype(np.float32) if value.exact is None else value.exact)
         if value.kind == "view" and value.prim not in _BITS:
             parts = tuple(map(self._single, value.args))
-            return make(value.prim, parts, value.attrs, dt.F32, value.shape)
+            shown = make(value.prim, parts, value.attrs, dt.F32, value.shape)
+            inherit(shown, value.origins)
+            return shown
         return value.cast(dt.F32)
 
 

@@ -11,9 +11,10 @@ from sardonyx.base import dtype as dt
 from sardonyx.ir.data_size import collect_data_sizes, content
 from sardonyx.ir.graph import Graph, flattened, rebuild, restored, symbols_of
 from sardonyx.ir.obligation import Obligation
+from sardonyx.ir.origin import origin
 from sardonyx.ir.run import run
 from sardonyx.ir.text import text
-from sardonyx.ir.value import const, placeholder
+from sardonyx.ir.value import Value, const, placeholder
 
 N = dims.symbol("N")
 
@@ -64,6 +65,45 @@ def test_a_map_replaces_values_and_the_sources_of_sizes() -> None:
     assert doubled.outputs[1][1] is graph.inputs[0]
     same = graph.map(rebuild)
     assert same.outputs == graph.outputs, "what does not change is the same value"
+
+
+def test_what_a_value_absorbs_leaves_its_name() -> None:
+    """A factor joins the product before it, and a division becomes two operations."""
+    x, w = placeholder("x", dt.F32, (N, 4)), const(np.ones((4, 4), np.float32))
+    with origin("product"):
+        product = x.dot(w)
+    with origin("factor"):
+        scaled = product * 3.0
+    with origin("quotient"):
+        quotient = scaled / 2.0
+
+    def change(value: Value, args: tuple[Value, ...]) -> Value:
+        match value.prim:
+            case "mul":
+                return args[0].args[0].dot(args[0].args[1] * 3.0)
+            case "div":
+                return (args[0].exp() * 0.5).log()
+        return rebuild(value, args)
+
+    ((_, log),) = Graph((x,), (("y", quotient),)).map(change).outputs
+    (mul,) = log.args
+    exp = mul.args[0]
+    (dot,) = exp.args
+    assert [v.origins for v in (dot, exp, mul, log)] == [("product", "factor"), *[("quotient",)] * 3]
+
+
+def test_a_product_is_named_before_what_it_absorbs() -> None:
+    x, w = placeholder("x", dt.F32, (N, 4)), const(np.ones((4, 4), np.float32))
+    with origin("scale"):
+        scaled = x * 2.0
+    with origin("product"):
+        product = scaled.dot(w)
+
+    def change(value: Value, args: tuple[Value, ...]) -> Value:
+        return args[0].args[0].dot(args[1] * 2.0) if value.prim == "dot" else rebuild(value, args)
+
+    ((_, joined),) = Graph((x,), (("y", product),)).map(change).outputs
+    assert joined.origins == ("product", "scale")
 
 
 def test_symbols_are_found_wherever_they_stand() -> None:

@@ -9,7 +9,7 @@ from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.graph import Graph
 from sardonyx.passes.requantised import requantised
 from sardonyx.targets.x86_64 import isa
-from tests.unit.passes.graphs import check, parse, prims
+from tests.unit.passes.graphs import GOAL, check, parse, prims
 
 SCALES = {
     "sx": np.array(0.02, np.float32),
@@ -37,6 +37,17 @@ def test_a_quotient_joins_all_terms_of_a_sum_and_its_limits(rng: np.random.Gener
     changed = check(requantised, graph, *points)
     assert "div" not in prims(changed)
     assert prims(changed).count("mul") == prims(graph).count("mul")
+
+
+def test_each_term_keeps_its_node(rng: np.random.Generator) -> None:
+    graph = residual(rng)
+    before = {v.prim: v.origins for v in graph.order() if v.prim in ("mul", "add", "max")}
+    changed = requantised(graph, GOAL)
+    named = [(v.prim, v.origins) for v in changed.order() if v.prim in before]
+    assert set(named) == {(v.prim, v.origins) for v in graph.order() if v.prim in before}
+    (quotient,) = (v for v in graph.order() if v.prim == "round")
+    (rounded,) = (v for v in changed.order() if v.prim == "round")
+    assert rounded.origins == quotient.origins
 
 
 def test_strict_divides(rng: np.random.Generator) -> None:
