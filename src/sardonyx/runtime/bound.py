@@ -22,6 +22,7 @@ from sardonyx.runtime.arena import plan_arena
 from sardonyx.runtime.data import ProgramData, Segment, StorageSpec, View
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.pointers import address_of
+from sardonyx.runtime.sharing import Sharing
 
 Array = np.ndarray[Any, Any]
 Words = npt.NDArray[np.int64]
@@ -67,6 +68,7 @@ class Frame:
             spin_us=binder.spin_us,
             flush_denormals=binder.flush_denormals,
             hold_gil=bound.small and not binder.segment.repeats,
+            sharing=Sharing() if bound.short and bound.threads > 1 else None,
             keep=filled,
         )
 
@@ -104,7 +106,7 @@ class Bound:
             "results",
             "scratch_bytes",
         ),
-        *("sizes", "small", "template", "threads", "used"),
+        *("short", "sizes", "small", "template", "threads", "used"),
     )
 
     def __init__(self, binder: Binder, values: Words) -> None:
@@ -133,6 +135,7 @@ class Bound:
         self.frames: list[Frame] = []
         work = int(values[segment.work])
         self.small = work < team.LITTLE_WORK
+        self.short = work < team.SHORT_WORK
         self.threads = binder.threads if work >= binder.worth_sharing else 1
         self.scratch_bytes = int(values[segment.scratch]) + 64
         self.after = tuple(resolve(known, view, specs) for view, _, _ in segment.after)

@@ -1,7 +1,7 @@
 """Runs programs on threads: one team per process, shared by all sessions.
 
 Decides how threads start, wait, wake and end, and who may use them; must not know what a program computes.
-The threads live inside native code (`llvm.executor`) and hold no interpreter lock there.
+The threads live inside native code (`object.executor`) and hold no interpreter lock there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sardonyx.base.abi import Launch as LaunchWord
 from sardonyx.base.knobs import SPIN_US
 from sardonyx.runtime import allocate, cores, seed
 from sardonyx.runtime.image import LoadedImage
+from sardonyx.runtime.sharing import Sharing
 
 Words = npt.NDArray[np.int64]
 _Native = Callable[[int, int], int]
@@ -32,6 +33,8 @@ LITTLE_WORK = 60_000
 """Elementary operations below which waking other threads costs more than it saves."""
 BARRIER_WORK = 70_000
 """As many operations take about as long as two threads need to meet."""
+SHORT_WORK = 1 << 26
+"""Elementary operations of which a thread that comes late decides how long they take: about a millisecond."""
 _WORD = 8
 _MOST_THREADS = 64
 _SYSTEM_CALLS = {"x86_64": (202, 204, 203), "aarch64": (98, 123, 122), "riscv64": (98, 123, 122)}
@@ -57,15 +60,16 @@ class Profile(NamedTuple):
 class Launch:
     """What one run executes: made once for a bound program, run any number of times, by one thread at a time.
 
-    `records` has shape [calls, 3] (function, args, flags; see `llvm.layout.Record`) and may be changed
+    `records` has shape [calls, 3] (function, args, flags; see `base.abi.Record`) and may be changed
     between runs, as may all that it points at. `threads` is an upper bound. `scratch_bytes` of private
     memory, aligned to 64, are given to each thread. After the run the threads look for the next one for
     `spin_us` microseconds before they sleep. `hold_gil` keeps the interpreter lock during a run of one
-    thread, for programs of a few microseconds. `flush_denormals` takes denormal floats as zeros; without it
-    they follow the caller's mode. `keep` owns the memory that the records point at.
+    thread, for programs of a few microseconds. `sharing` says of each run whether several threads do it.
+    `flush_denormals` takes denormal floats as zeros; without it they follow the caller's mode. `keep` owns
+    the memory that the records point at.
     """
 
-    __slots__ = ("_keep", "address", "hold_gil", "records", "scratch_bytes", "threads", "words")
+    __slots__ = ("_keep", "address", "hold_gil", "records", "scratch_bytes", "sharing", "threads", "words")
 
     def __init__(
         self,
@@ -76,6 +80,7 @@ class Launch:
         scratch_bytes: int = 0,
         spin_us: int = SPIN_US.default,
         hold_gil: bool = False,
+        sharing: Sharing | None = None,
         flush_denormals: bool = False,
         keep: object = None,
     ) -> None:
@@ -87,6 +92,7 @@ class Launch:
         self.threads = threads
         self.scratch_bytes = scratch_bytes
         self.hold_gil = hold_gil
+        self.sharing = sharing
         self.words = allocate.aligned_words(LaunchWord.WORDS)
         self.words[LaunchWord.EXECUTE] = image.address("sdx_execute")
         self.words[LaunchWord.RECORDS] = records.ctypes.data
@@ -241,7 +247,7 @@ class Team:
     """Threads that run programs together, made from the runtime functions of any loaded image.
 
     Args:
-        image: any image that `llvm.executor` was linked into; it is kept.
+        image: any image that `object.executor` was linked into; it is kept.
         size: the most threads of a run, the caller's included. They start when a run first asks for them.
         futex: sleep inside the system call on Linux; otherwise threads return to Python to sleep.
     """
@@ -262,8 +268,18 @@ class Team:
     def run(self, launch: Launch) -> Failure | None:
         """Execute a program once and return when all its calls are done, or what went wrong.
 
-        The caller is thread 0. If another run has the team, this one uses the caller's thread alone.
+        The caller is thread 0. If another run has the team, or sharing the work does not pay, this one uses
+        the caller's thread alone.
         """
+        sharing = launch.sharing
+        if sharing is None:
+            return self._run(launch)
+        began = time.perf_counter_ns()
+        failure = self._run(launch) if sharing.together else self._run_alone(self._place, launch)
+        sharing.note(time.perf_counter_ns() - began)
+        return failure
+
+    def _run(self, launch: Launch) -> Failure | None:
         crew = self._crew
         if launch.threads > 1 and crew.open and crew.lock.acquire(blocking=False):
             try:
@@ -298,7 +314,7 @@ class Team:
         ticks = np.zeros((threads, launch.records.size // Record.WORDS, 2), np.int64)
         launch.words[LaunchWord.PROFILE] = ticks.ctypes.data
         try:
-            failure = self.run(launch)
+            failure = self._run(launch)
         finally:
             launch.words[LaunchWord.PROFILE] = 0
         times = ticks / self._ticks_per_ns()
