@@ -59,3 +59,14 @@ def test_signature_matches_schema(operator: Operator) -> None:
         surplus = operator.attributes.keys() - set(schema.attributes)
         complaints += [f"the schema has no attribute {name}" for name in sorted(surplus)]
     assert not complaints, "\n".join(complaints)
+
+
+def test_every_operator_that_runs_on_cpus_elsewhere_is_here() -> None:
+    from onnxruntime.capi import onnxruntime_pybind11_state as peer
+
+    kernels = peer.get_all_opkernel_def()
+    there = {
+        k.op_name for k in kernels if (k.provider, k.domain) == ("CPUExecutionProvider", "com.microsoft")
+    }
+    assert len(there) > 80
+    assert there <= {o.name for o in known()}

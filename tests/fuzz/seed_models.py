@@ -5,7 +5,7 @@ Inputs whose names begin with `w_` become initialisers of drawn values.
 
 from __future__ import annotations
 
-_HEAD = '<ir_version: 10, opset_import: ["" : 21, "ai.onnx.ml" : 4, "com.microsoft" : 1, "own" : 1]>\n'
+_HEAD = '<ir_version: 10, opset_import: ["" : 23, "ai.onnx.ml" : 4, "com.microsoft" : 1, "own" : 1]>\n'
 
 _GRAPHS: dict[str, str] = {
     "mlp": """(float[N, 8] x, float[8, 16] w_0, float[16] w_1, float[16, 4] w_2) => (float[N, 4] y)
@@ -89,6 +89,74 @@ _GRAPHS: dict[str, str] = {
         <float sx = {0.05}, uint8 zx = {128}, float sw = {0.02}, int8 zw = {0}>
         { q = QuantizeLinear(x, sx, zx)  d = DequantizeLinear(q, sx, zx)  v = DequantizeLinear(w_0, sw, zw)
           m = MatMul(d, v)  p = QuantizeLinear(m, sx, zx)  y = DequantizeLinear(p, sx, zx) }""",
+    "quantised_convolutions": """(float[N, 8, H, W] x, int8[8, 8, 3, 3] w_0, int32[8] w_1,
+             int8[16, 8, 1, 1] w_2, int8[8, 1, 3, 3] w_3) => (float[N, 16, A, B] y)
+        <float sx = {0.05}, float sh = {0.03}, float sb = {0.001}, uint8 zx = {128}, int8 zw = {0},
+         float[8] sw = {0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08}, float s1 = {0.02},
+         int8[8] zs = {0, 0, 0, 0, 0, 0, 0, 0}, int32 zb = {0}>
+        { q = QuantizeLinear(x, sx, zx)  d = DequantizeLinear(q, sx, zx)
+          v = DequantizeLinear<axis = 0>(w_0, sw, zs)  b = DequantizeLinear(w_1, sb, zb)
+          h = Conv<pads = [1, 1, 1, 1]>(d, v, b)  r = Relu(h)
+          q1 = QuantizeLinear(r, sh, zx)  d1 = DequantizeLinear(q1, sh, zx)
+          v3 = DequantizeLinear<axis = 0>(w_3, sw, zs)  e = Conv<group = 8, pads = [1, 1, 1, 1]>(d1, v3)
+          c = Clip(e, low, high)  q2 = QuantizeLinear(c, sh, zx)  d2 = DequantizeLinear(q2, sh, zx)
+          t = Add(d2, d)  q3 = QuantizeLinear(t, sx, zx)  d3 = DequantizeLinear(q3, sx, zx)
+          p = MaxPool<kernel_shape = [2, 2], pads = [0, 0, 1, 1]>(d3)
+          q4 = QuantizeLinear(p, sx, zx)  d4 = DequantizeLinear(q4, sx, zx)
+          v2 = DequantizeLinear(w_2, s1, zw)  k = Conv(d4, v2)
+          q5 = QuantizeLinear(k, sx, zx)  y = DequantizeLinear(q5, sx, zx)
+          low = Constant<value_float = 0.0>()  high = Constant<value_float = 6.0>() }""",
+    "quantised_layers": """(float[B, T, 16] x, int8[16, 32] w_0, int8[32, 16] w_1, float[32] w_2,
+             float[16] w_3) => (float[B, T, 16] y)
+        <float sx = {0.05}, float sh = {0.04}, uint8 zx = {120}, float sw = {0.02}, int8 zw = {0}>
+        { q = QuantizeLinear(x, sx, zx)  d = DequantizeLinear(q, sx, zx)  v = DequantizeLinear(w_0, sw, zw)
+          m = MatMul(d, v)  b = Add(m, w_2)  g = Gelu(b)  q1 = QuantizeLinear(g, sh, zx)
+          d1 = DequantizeLinear(q1, sh, zx)  v1 = DequantizeLinear(w_1, sw, zw)  m1 = MatMul(d1, v1)
+          b1 = Add(m1, w_3)  q2 = QuantizeLinear(b1, sx, zx)  d2 = DequantizeLinear(q2, sx, zx)
+          r = Add(d2, d)  q3 = QuantizeLinear(r, sx, zx)  y = DequantizeLinear(q3, sx, zx) }""",
+    "quantised_operators": """(uint8[N, 8, H, W] x, int8[16, 4, 3, 3] w_0, uint8[M, 16] z, int8[16, 4] w_1) =>
+            (uint8[N, 16, A, B] y, uint8[M, 4] p, uint8[N, 16, A, B] s)
+        <float a = {0.05}, float b = {0.02}, float c = {0.1}, uint8 za = {128}, int8 zb = {0}>
+        { y = QLinearConv<group = 2, pads = [1, 1, 1, 1]>(x, a, za, w_0, b, zb, c, za)
+          p = QLinearMatMul(z, a, za, w_1, b, zb, c, za)
+          s = com.microsoft.QLinearAdd(y, c, za, y, c, za, a, za) }""",
+    "quantised_attention": """(float[B, T, 16] x, int8[16, 48] w_0, float w_1, int8 w_2, float[48] w_3) =>
+            (float[B, T, 16] y, float[B, T, 48] z)
+        { q, s, p = DynamicQuantizeLinear(x)
+          y = com.microsoft.QAttention<num_heads = 2>(q, w_0, w_3, s, w_1, , p, w_2)
+          z = com.microsoft.DynamicQuantizeMatMul(x, w_0, w_1, , w_3) }""",
+    "grouped_convolutions": """(float[N, 16, H, W] x, float[16, 2, 3, 3] w_0, float[16] w_1,
+             float[32, 4, 3, 3] w_2, float[32, 8, 1, 1] w_3) => (float[N, 32, A, B] y)
+        { h = Conv<group = 8, pads = [1, 1, 1, 1]>(x, w_0, w_1)  a = Relu(h)  r = Add(a, x)
+          e = Conv<group = 4, pads = [1, 1, 1, 1], strides = [2, 2]>(r, w_2)
+          y = Conv<group = 4>(e, w_3) }""",
+    "wide_convolutions": """(float[1, 32, 40, W] x, float[32, 32, 3, 3] w_0, float[32] w_1,
+             float[32, 1, 5, 5] w_2, float[64, 32, 1, 1] w_3) => (float[1, 64, 40, A] y)
+        { h = Conv<pads = [1, 1, 1, 1]>(x, w_0, w_1)  a = HardSwish(h)
+          e = Conv<group = 32, pads = [2, 2, 2, 2]>(a, w_2)  k = Conv(e, w_3)  y = Sigmoid(k) }""",
+    "masked_attention": """(float[B, 2, T, 8] q, float[B, 2, S, 8] k, float[B, 2, S, 8] v, bool[T, S] seen,
+             float[B, 1, 1, S] bias) => (float[B, 2, T, 8] y)
+        <float root = {0.6}, float never = {-3.4e38}>
+        { q1 = Mul(q, root)  k1 = Mul(k, root)  k2 = Transpose<perm = [0, 1, 3, 2]>(k1)  s = MatMul(q1, k2)
+          m = Where(seen, s, never)  b = Add(m, bias)  a = Softmax<axis = -1>(b)  n = IsNaN(a)
+          z = CastLike(zero, a)  c = Where(n, z, a)  y = MatMul(c, v)
+          zero = Constant<value_float = 0.0>() }""",
+    "kept_attention": """(float[B, T, 16] x, float[16, 48] w_0, float[B, 2, P, 8] pk, float[B, 2, P, 8] pv) =>
+            (float[B, 2, T, 8] y, float[B, 2, S, 8] nk, float[B, 2, S, 8] nv)
+        <int64[4] heads = {0, 0, 2, 8}, float root = {2.83}>
+        { p = MatMul(x, w_0)  q, k, v = Split<axis = -1, num_outputs = 3>(p)
+          q1 = Reshape(q, heads)  q2 = Transpose<perm = [0, 2, 1, 3]>(q1)
+          k1 = Reshape(k, heads)  k2 = Transpose<perm = [0, 2, 1, 3]>(k1)
+          v1 = Reshape(v, heads)  v2 = Transpose<perm = [0, 2, 1, 3]>(v1)
+          nk = Concat<axis = 2>(pk, k2)  nv = Concat<axis = 2>(pv, v2)
+          k3 = Transpose<perm = [0, 1, 3, 2]>(nk)  s = MatMul(q2, k3)  t = Div(s, root)
+          a = Softmax<axis = -1>(t)  y = MatMul(a, nv) }""",
+    "attention_operators": """(float[B, T, 16] x, float[16, 48] w_0, float[48] w_1, float[B, S, 16] k,
+             float[B, S, 16] v, float[2, T, S] bias) =>
+            (float[B, T, 16] y, float[B, T, 16] z, float[B, T, 16] u)
+        { y = com.microsoft.Attention<num_heads = 2, unidirectional = 1>(x, w_0, w_1)
+          z = com.microsoft.MultiHeadAttention<num_heads = 2>(x, k, v)
+          u = Attention<q_num_heads = 2, kv_num_heads = 2>(x, k, v, bias) }""",
     "integer_products": """(float[N, 8] x, int8[8, 4] w_0, uint8[M, 8] u) => (float[N, 4] y, int32[M, 4] z)
         { q, s, p = DynamicQuantizeLinear(x)  m = MatMulInteger(q, w_0, p)
           f = Cast<to = 1>(m)  y = Mul(f, s)  z = MatMulInteger(u, w_0) }""",

@@ -17,7 +17,7 @@ from sardonyx.ir.data_size import DataSize, collect_data_sizes
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.premise import collect_premises
-from sardonyx.ir.value import Value
+from sardonyx.ir.value import Value, placeholder
 
 Inline = Callable[..., tuple[Value, ...]]
 """Builds a subgraph over arguments in place."""
@@ -129,15 +129,25 @@ class _Written:
 
 @dataclass(frozen=True, slots=True)
 class Formula(_Written):
-    """A body that a formula writes over its arguments alone; `results` names what it gives."""
+    """A body that a formula writes over its arguments and over outer values; `results` names what it gives.
+
+    The formula gets `outer` after its arguments, and may use no other values that are not constants.
+    """
 
     arguments: tuple[str, ...]
     results: tuple[str, ...]
-    inline: Callable[..., tuple[Value, ...]]
+    formula: Callable[..., tuple[Value, ...]]
+    outer: tuple[Value, ...] = ()
+
+    def inline(self, *args: Value | None) -> tuple[Value, ...]:
+        """What the formula gives, built among the values around it."""
+        return self.formula(*args, *self.outer)
 
     def close(self, formals: Sequence[Value], args: Sequence[Value] | None = None) -> Body:
         """The formula over `args`, by default the formals, as a graph of its own."""
-        return enclosed(formals, self.results, lambda: self.inline(*(formals if args is None else args)), {})
+        return self.enclose(
+            formals, self.results, lambda inline: inline(*(formals if args is None else args))
+        )
 
     def enclose(
         self,
@@ -146,7 +156,11 @@ class Formula(_Written):
         formula: Callable[[Inline], Sequence[Value]],
     ) -> Body:
         """What another formula makes of this one, as a graph with inputs `formals`."""
-        return enclosed(formals, names, lambda: formula(self.inline), {})
+        inner = [
+            v if v.is_const else placeholder(f"outer_{n}", v.dtype, v.shape) for n, v in enumerate(self.outer)
+        ]
+        captured = {o.id: (o, i) for o, i in zip(self.outer, inner, strict=True) if i is not o}
+        return enclosed(formals, names, lambda: formula(lambda *args: self.formula(*args, *inner)), captured)
 
 
 @dataclass(frozen=True, slots=True)

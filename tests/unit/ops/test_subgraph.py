@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, const, placeholder
-from sardonyx.ops.subgraph import Around, Formal, Inline
+from sardonyx.ops.subgraph import Around, Formal, Formula, Inline
 from tests.unit.ops.formulas import computed
 from tests.unit.ops.microsoft.search.bodies import nested
 
+Array = np.ndarray[Any, Any]
 INNER = nested("g (float[2] a) => (float[2] b) { b = Neg(a) }")
 
 
@@ -60,3 +62,16 @@ def test_what_it_reads_from_outside_is_captured() -> None:
     assert body.captures == (outer,)
     assert len(body.graph.inputs) == 2
     np.testing.assert_array_equal(run(body.graph, [X, Y])[0], X + Y)
+
+
+def test_a_formula_captures_the_outer_values_it_names_but_for_constants() -> None:
+    outer, x = placeholder("outer", dt.F32, (2,)), placeholder("x", dt.F32, (2,))
+    formula = Formula(("x",), ("y",), lambda x, outer, two: (x * two + outer,), (outer, const(np.float32(2))))
+    body = formula.close([x])
+    assert body.captures == (outer,)
+    assert run(body.graph, [X, Y])[0].tolist() == [12, 24]
+    assert computed(*Formula(*formula_of(Y)).inline(const(X)))[0].tolist() == [11, 22]
+
+
+def formula_of(outer: Array) -> Any:
+    return ("x",), ("y",), lambda x, outer: (x + outer,), (const(outer),)

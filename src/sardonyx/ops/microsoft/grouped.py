@@ -59,7 +59,7 @@ def group_query_attention(
     """Attention whose heads share keys and values, over a cache to which the new ones are written."""
     if sliding_window_cache or query_seqlens is not None:
         raise UnsupportedOp("GroupQueryAttention with a windowed cache or ragged queries")
-    q, k, v = _grouped(query, key, value, num_heads, kv_num_heads)
+    q, k, v = grouped(query, key, value, num_heads, kv_num_heads)
     q = _normed(q, q_norm_weight, q_norm_epsilon or qk_norm_epsilon)
     k = _normed(k, k_norm_weight, k_norm_epsilon or qk_norm_epsilon)
     batch, rows = q.shape[0], q.shape[2]
@@ -100,9 +100,10 @@ def _normed(x: Value, weight: Value | None, epsilon: float) -> Value:
     return x if weight is None else normalize_rms(x, weight, -1, epsilon, dt.F32)[0]
 
 
-def _grouped(
+def grouped(
     query: Value, key: Value | None, value: Value | None, heads: int, groups: int
 ) -> tuple[Value, Value, Value]:
+    """Queries, keys and values [B, heads, S, D], which may come as one tensor."""
     if key is not None and value is not None:
         return split_heads(query, heads), split_heads(key, groups), split_heads(value, groups)
     head = dims.floordiv(query.shape[2], heads + 2 * groups)
@@ -124,7 +125,7 @@ class Cache:
 
     def extended(self, past: Value | None, new: Value, offset: Value, total: Dim) -> tuple[Value, Value]:
         """The old and the new rows as numbers, and as they lie in the cache."""
-        whole = _cached(None if past is None else self.opened(past), self.points(new), offset, total)
+        whole = cached(None if past is None else self.opened(past), self.points(new), offset, total)
         return self.numbers(whole), self.stored(whole)
 
     def points(self, x: Value) -> Value:
@@ -161,7 +162,7 @@ class Cache:
         return (real - 8.0 if self.bits == 4 else real) * self._scale()
 
 
-def _cached(past: Value | None, new: Value, offset: Value, total: Dim) -> Value:
+def cached(past: Value | None, new: Value, offset: Value, total: Dim) -> Value:
     """The cache [B, G, T, D] up to `offset` [B, 1, 1, 1] of each sample, then the new rows, then zeros."""
     if past is None or past.shape[2] == 0:
         return new
