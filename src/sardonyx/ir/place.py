@@ -44,6 +44,11 @@ class Place:
     offset: Dim
     strides: tuple[Dim, ...]
 
+    def spread(self, shape: Sequence[Dim], result: Sequence[Dim]) -> Place:
+        """The same of a shape that is broadcast to another one: axes of size 1 repeat."""
+        axes = zip(shape, result, self.strides, strict=True)
+        return Place(self.storage, self.offset, tuple(dims.broadcast_stride(n, m, s) for n, m, s in axes))
+
 
 def contiguous_strides(shape: Sequence[Dim]) -> tuple[Dim, ...]:
     """Row-major strides."""
@@ -62,11 +67,7 @@ def view(value: Value, place: Place) -> Place | None:
         case "transpose":
             return Place(place.storage, place.offset, tuple(place.strides[p] for p in value.attrs["perm"]))
         case "broadcast":
-            strides = (
-                dims.broadcast_stride(n, m, s)
-                for n, m, s in zip(source.shape, value.shape, place.strides, strict=True)
-            )
-            return Place(place.storage, place.offset, tuple(strides))
+            return place.spread(source.shape, value.shape)
         case "slice":
             start, step = value.attrs["start"], value.attrs["step"]
             offset = place.offset

@@ -49,8 +49,3 @@ def attention_bytes(target: Target, sizes: tuple[Dim, Dim, Dim], shape: tuple[in
 def convolution_bytes() -> int:
     """Bytes that the kernels of convolutions may use, whatever the sizes."""
     return TABLE_BYTES + TURNED_BYTES + CONV_SUM_BYTES
-
-
-def band_bytes(target: Target) -> int:
-    """Bytes for the band of input that convolutions on matrix registers split, whatever the sizes."""
-    return 3 * target.l2_bytes

@@ -74,14 +74,13 @@ def _operand(
     lead: tuple[dims.Dim, ...],
 ) -> dict[int, Argument]:
     """The address of a matrix for each head, and its strides; batch axes of size 1 repeat."""
-    place = places[value.id]
-    assert place is not None
+    at = places[value.id]
+    assert at is not None
+    place = at.spread(value.shape, (*lead[len(lead) + 2 - value.rank :], *value.shape[-2:]))
     *batch, first, last = place.strides
     words: dict[int, Argument] = {word: Address(place.storage, place.offset), ends[0]: first}
     if ends[1] is not None:
         words[ends[1]] = last
     for number, stride in enumerate(reversed(batch), 1):
-        size = lead[-number]
-        at = Attention[f"{word.name}_BATCH{2 - number}"]
-        words[at] = dims.broadcast_stride(value.shape[-2 - number], size, stride)
+        words[Attention[f"{word.name}_BATCH{2 - number}"]] = stride
     return words

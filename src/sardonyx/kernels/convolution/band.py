@@ -10,18 +10,15 @@ from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Conv
+from sardonyx.kernels.convolution.choose import GAP, planes
 from sardonyx.kernels.convolution.walk import Block
 from sardonyx.kernels.share import ceil_div, evenly, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead
-from sardonyx.kernels.tiles.matrix import SPARE_BYTES, MatrixShape, MatrixWords, Plane, kernels
-from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.kernels.tiles.matrix import SPARE_BYTES, MatrixShape, MatrixWords, kernels
 from sardonyx.kernels.tiles.registers import RegisterPlan
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.split import define_split_blocks
 from sardonyx.llvm.vec import Module, V, int_
-
-GAP = CACHE_LINE
-"""Bytes behind a pixel, without which pixels of many channels would begin in one L1 set."""
 
 
 class BandBlock(Block):
@@ -41,8 +38,7 @@ class BandBlock(Block):
         f, matrix, word = self.f, self.matrix, self.word
         self.register_steps = ceil_div(f, word[Conv.CHANNELS_IN], int_(matrix.k_step))
         self.plane = f.mul(self.register_steps, int_(matrix.tile.row_bytes))
-        planes = int_(1 if matrix.planes == 1 else len(Plane))
-        self.pitch = f.add(f.mul(self.plane, planes), int_(GAP))
+        self.pitch = f.add(f.mul(self.plane, int_(planes(matrix))), int_(GAP))
         self.steps = f.mul(f.mul(self.register_steps, self.inner), int_(matrix.k_step))
         self.is_cut = int_(0, "i1")
         each = int_(matrix.planes * matrix.number_bytes)

@@ -17,12 +17,13 @@ from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.contraction import Contraction
 from sardonyx.kernels.convolution import pack as layouts
+from sardonyx.kernels.convolution.choose import band_bytes
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.convolution.grouped import Few, few_channels
 from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
-from sardonyx.kernels.scratch import band_bytes, convolution_bytes
+from sardonyx.kernels.scratch import convolution_bytes
 from sardonyx.kernels.tiles.shape import BY_LEFT
 from sardonyx.loops.cost import extent_of
 from sardonyx.loops.lower import lower

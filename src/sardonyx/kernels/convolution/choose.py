@@ -1,4 +1,4 @@
-"""Whether a convolution is computed on matrix registers; must not know how.
+"""Whether a convolution is computed on matrix registers, and room for its input; must not know how.
 
 It is where their tile serves everywhere, channels fill them, and the input that one tile of outputs reads
 fits the scratch. That of `fp32` does not: detectors of text and voices magnify what it leaves out, 4e-6 of
@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
+from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.value import Value
 from sardonyx.kernels.product.choose import have_parts
 from sardonyx.kernels.tiles.matrix import MatrixShape, Plane
+
+GAP = 64
+"""Bytes behind a pixel of a band: a cache line, without which pixels of many channels would share L1 sets."""
 
 _LEAST_CHANNELS, _LEAST_OUTPUTS = 24, 24
 """Input and output channels that fill registers well enough."""
@@ -31,14 +35,30 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     outputs, channels = w.data.shape[:2]
     if channels < _LEAST_CHANNELS or outputs < _LEAST_OUTPUTS:
         return None
-    rows, columns = w.data.shape[2:]
-    (row_step, step), (row_dilation, dilation) = anchor.attrs["strides"], anchor.attrs["dilations"]
-    if rows > 1 and row_dilation > 1:
+    if w.data.shape[2] > 1 and anchor.attrs["dilations"][0] > 1:
         return None
-    shape = MatrixShape(tile)
-    width = (shape.rows - 1) * step + (columns - 1) * dilation + 1
-    band = (row_step + rows) * width + shape.rows * step
-    steps = -(-channels // shape.k_step)
-    pixel_bytes = steps * tile.row_bytes * (1 if shape.planes == 1 else len(Plane)) + tile.row_bytes
-    fits = band * pixel_bytes <= goal.target.l2_bytes * 3 // 2
+    fits = _tile_bytes(anchor, MatrixShape(tile)) <= band_bytes(goal.target) // 2
     return tile if fits and have_parts(w.data) else None
+
+
+def band_bytes(target: Target) -> int:
+    """Bytes for the band of a block of tiles, whatever the sizes.
+
+    Twice those of one tile at the most: what tiles together touch of theirs is at most half of that too.
+    """
+    return 3 * target.l2_bytes
+
+
+def _tile_bytes(anchor: Value, shape: MatrixShape) -> int:
+    """Bytes of the band of one tile."""
+    _, channels, rows, columns = (int(n) for n in anchor.args[1].shape)  # type: ignore[arg-type]
+    (row_step, step), (_, dilation) = anchor.attrs["strides"], anchor.attrs["dilations"]
+    width = (shape.rows - 1) * step + (columns - 1) * dilation + 1
+    pixels = (row_step + rows) * width + shape.rows * step
+    steps = -(-channels // shape.k_step)
+    return int(pixels) * (steps * shape.tile.row_bytes * planes(shape) + GAP)
+
+
+def planes(shape: MatrixShape) -> int:
+    """Planes of the numbers of a band."""
+    return 1 if shape.planes == 1 else len(Plane)

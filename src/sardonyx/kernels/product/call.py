@@ -158,10 +158,9 @@ def _plan(kernel: Kernel, inner: Axis, end: EndWords) -> str:
 
 def _operand(value: Value, place: Place, result: tuple[Dim, ...], axes: tuple[Axis, ...]) -> Affine:
     """The address of an operand's element over the loop axes; batch axes of size 1 repeat."""
+    place = place.spread(value.shape, (*result[:-2], *value.shape[-2:]))
     at = Affine(place.offset)
-    for number, (axis, stride) in enumerate(zip(axes, place.strides, strict=True)):
-        if number < len(axes) - 2:
-            stride = dims.broadcast_stride(value.shape[number], result[number], stride)
+    for axis, stride in zip(axes, place.strides, strict=True):
         at = at + Affine(0, ((axis, stride),))
     return at
 

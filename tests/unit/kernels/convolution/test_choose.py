@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.value import Value, const, make, placeholder
-from sardonyx.kernels.convolution.choose import chosen
+from sardonyx.kernels.convolution.choose import band_bytes, chosen
 from sardonyx.targets.x86_64 import isa
 
 AMX = isa.with_features(isa.V4, isa.V4.matrices[0].features)
@@ -53,6 +54,17 @@ def test_whole_numbers_and_infinite_weights_are_left_to_vectors() -> None:
     for number in (2.0, np.inf):
         assert chosen(convolution((64, 64, 1, 1), number), Goal(AMX, Policy("bf16"))) is None
     assert chosen(convolution((64, 64, 1, 1)), Goal(isa.V4, Policy("bf16"))) is None
+
+
+def test_the_band_of_a_tile_fits_half_of_the_room() -> None:
+    value, goal = convolution((64, 64, 3, 3)), Goal(AMX, Policy("bf16"))
+    pixels = (1 + 3) * (31 + 2 + 1) + 32
+    needed = pixels * (2 * 64 + 64)
+    assert [
+        chosen(value, replace(goal, target=replace(AMX, l2_bytes=n))) is not None
+        for n in (-(-needed * 2 // 3), needed * 2 // 3 - 1)
+    ] == [True, False]
+    assert band_bytes(AMX) == 3 * AMX.l2_bytes
 
 
 def test_transforms_that_are_asked_for_are_done() -> None:
