@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from sardonyx import targets
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
+from sardonyx.base.policy import Goal
 from sardonyx.compiler.bodies import CONTROL
 from sardonyx.ir.prims import PRIMS, load_algorithms
 from sardonyx.ops.table import Operator, operators
-from sardonyx.targets.x86_64.backend import NATIVE as EXECUTABLE
 
 KINDS = ("opaque", "scan", "control")
 TEXT = frozenset({"from_text", "text_hash", "to_text"})
@@ -122,9 +123,15 @@ def notation(dtypes: set[DType]) -> Iterator[str]:
             yield from ["f8"] if eight == EIGHT_BITS else sorted(dtype.name for dtype in eight)
 
 
+@functools.cache
+def executed() -> frozenset[str]:
+    """The algorithms that targets of the first choice run in native code."""
+    return targets.backend(Goal(targets.FAMILIES[0].targets[0])).native
+
+
 def place(operator: Operator) -> str:
     """Where an operator runs, by the algorithms in its formula; text is the business of the types."""
-    host = algorithms(operator.build) - EXECUTABLE - TEXT
+    host = algorithms(operator.build) - executed() - TEXT
     if host & CONTROL:
         return BODIES
     return f"host: {', '.join(sorted(host))}" if host else NATIVE

@@ -1,4 +1,4 @@
-"""Compiles what all models share, for every level of CPUs: `python -m sardonyx.tools.ship FOLDER`.
+"""Compiles what all models share, for every target that has code: `python -m sardonyx.tools.ship FOLDER`.
 
 A wheel that is built with it starts its first model without compiling contractions. Decides what is shipped.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from sardonyx import targets
 from sardonyx.base.policy import Policy
 from sardonyx.compiler.build import shared_modules
 from sardonyx.object import engine, shipped
-from sardonyx.targets.x86_64 import isa
 
 PRECISIONS = ("fp32", "strict")
 
@@ -19,7 +19,7 @@ PRECISIONS = ("fp32", "strict")
 def write(folder: Path) -> int:
     """Write the objects into a folder; how many there are."""
     objects = {}
-    for target in isa.TARGETS:
+    for target in (t for family in targets.FAMILIES for t in family.targets if t.is_machine):
         for precision in PRECISIONS:
             for name, text in shared_modules(target).items():
                 goal = text.goal(target, Policy(precision))

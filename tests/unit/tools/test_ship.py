@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from sardonyx import targets
 from sardonyx.compiler.build import shared_modules
 from sardonyx.object import shipped
+from sardonyx.targets import reference
 from sardonyx.targets.x86_64 import isa
 from sardonyx.tools import ship
 
@@ -18,7 +21,7 @@ def one_module(monkeypatch: pytest.MonkeyPatch) -> str:
     """The smallest of the modules alone, for one level of CPUs."""
     target = isa.TARGETS[0]
     name = min(shared_modules(target), key=len)
-    monkeypatch.setattr(isa, "TARGETS", (target,))
+    monkeypatch.setattr(targets, "FAMILIES", [SimpleNamespace(targets=(target, *reference.FAMILY.targets))])
     monkeypatch.setattr(ship, "shared_modules", lambda level: {name: shared_modules(level)[name]})
     return name
 
