@@ -15,7 +15,7 @@ import numpy as np
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
-from sardonyx.ir import conditions, meaning
+from sardonyx.ir import conditions, contractions, meaning
 from sardonyx.ir.late import LOADERS
 from sardonyx.ir.obligation import Conditions, none
 
@@ -178,12 +178,20 @@ _ROWS: tuple[Prim, ...] = (
         conditions=conditions.scatter_nd,
     ),
     Prim("result", "view", lambda args, attrs: args[0][attrs["index"]]),
-    _row("dot", "contract", meaning.dot, takes=_NUMBER, alike=(0, 1), conditions=conditions.dot, rows=(0,)),
     _row(
-        "conv", "contract", meaning.conv, takes=_NUMBER, alike=(0, 1), conditions=conditions.conv, rows=(0, 1)
+        "dot", "contract", contractions.dot, takes=_NUMBER, alike=(0, 1), conditions=conditions.dot, rows=(0,)
     ),
     _row(
-        *("conv_blocked", "contract", meaning.conv_blocked),
+        "conv",
+        "contract",
+        contractions.conv,
+        takes=_NUMBER,
+        alike=(0, 1),
+        conditions=conditions.conv,
+        rows=(0, 1),
+    ),
+    _row(
+        *("conv_blocked", "contract", contractions.conv_blocked),
         conditions=conditions.conv,
         rows=(0, 1),
         dense=True,
@@ -192,7 +200,7 @@ _ROWS: tuple[Prim, ...] = (
     _row(
         "conv_transpose",
         "contract",
-        meaning.conv_transpose,
+        contractions.conv_transpose,
         takes=_NUMBER,
         alike=(0, 1),
         conditions=conditions.conv_transpose,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.ir.meaning import conv_transpose
+from sardonyx.ir.contractions import conv_transpose
 from sardonyx.ir.obligation import Obligation, Operation, alike, same
 from sardonyx.ir.prims import register
 
