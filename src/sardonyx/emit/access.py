@@ -14,7 +14,8 @@ from sardonyx.base.dim import Dim
 from sardonyx.emit.scopes import Scopes
 from sardonyx.llvm import convert, maps
 from sardonyx.llvm.shuffle import pick, reverse
-from sardonyx.llvm.vec import V, int_, mangle, size_of, vector_of
+from sardonyx.llvm.types import mangle, size_of, vector_of
+from sardonyx.llvm.vec import V, int_
 from sardonyx.loops.nest import Expr, Load, Pick, Store
 
 FAIL_INDEX, FAIL_DIV0 = 1, 2

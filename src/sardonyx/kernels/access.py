@@ -7,7 +7,8 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.llvm.convert import compute_type, from_memory, memory_type, to_memory
-from sardonyx.llvm.vec import Function, V, int_, mangle, size_of, vector_of
+from sardonyx.llvm.types import mangle, size_of, vector_of
+from sardonyx.llvm.vec import Function, V, int_
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, V, float_, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, V, float_, int_
 
 _MEMORY = {dt.F32: "float", dt.F64: "double", dt.F16: "half", dt.BF16: "i16", dt.BOOL: "i8"}
 _COMPUTE = {dt.F32: "float", dt.F64: "double", dt.F16: "float", dt.BF16: "float", dt.BOOL: "i1"}

@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable
 
 from sardonyx.llvm.lanes import Lanes, any_lane
-from sardonyx.llvm.vec import Function, V, int_, mangle
+from sardonyx.llvm.types import mangle
+from sardonyx.llvm.vec import Function, V, int_
 
 Fail = Callable[[str, V], None]
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sardonyx.llvm.vec import Function, V, float_, int_, mangle, vector_of
+from sardonyx.llvm.types import mangle, vector_of
+from sardonyx.llvm.vec import Function, V, float_, int_
 
 _FLOATS = frozenset({"float", "double", "half"})
 _BITS = {"float": "i32", "double": "i64"}

@@ -15,7 +15,8 @@ from sardonyx.base.target import Target
 from sardonyx.llvm import convert, integer, mathfn, power, real, trig
 from sardonyx.llvm.integer import Fail
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, V, int_, mangle, vector_of
+from sardonyx.llvm.types import mangle, vector_of
+from sardonyx.llvm.vec import Function, V, int_
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sardonyx.llvm.vec import Function, V, size_of, vector_of
+from sardonyx.llvm.types import size_of, vector_of
+from sardonyx.llvm.vec import Function, V
 
 _LANE_BYTES = 16
 

@@ -20,7 +20,8 @@ from sardonyx.kernels.tiles.microkernel import added
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm import matrix
 from sardonyx.llvm.products import add_products
-from sardonyx.llvm.vec import Function, Module, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, Module, int_
 from sardonyx.object import executor
 from sardonyx.object.engine import compile_object
 from sardonyx.object.link import link

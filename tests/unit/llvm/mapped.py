@@ -15,7 +15,8 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.llvm import convert, maps
-from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
 from tests.unit.objects import compiled

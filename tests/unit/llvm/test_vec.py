@@ -10,17 +10,12 @@ import pytest
 
 from sardonyx import targets
 from sardonyx.llvm import vec
-from sardonyx.llvm.vec import Function, Module, V, float_, int_, mangle, scalar_of, size_of, vector_of
+from sardonyx.llvm.vec import Function, Module, V, float_, int_
 from sardonyx.object import engine
 from tests.unit.llvm.written import run
 
 
-def test_types() -> None:
-    assert vector_of("float", 8) == "<8 x float>"
-    assert vector_of("float", 1) == "float"
-    assert scalar_of("<8 x float>") == scalar_of("float") == "float"
-    assert (mangle("<16 x float>"), mangle("ptr"), mangle("i64")) == ("v16f32", "p0", "i64")
-    assert [size_of(t) for t in ("half", "double", "ptr", "i1", "i8", "i128")] == [2, 8, 8, 1, 1, 16]
+def test_a_value_knows_its_lanes() -> None:
     value = V("%x", "<4 x i32>")
     assert (value.lanes, value.scalar, str(value)) == (4, "i32", "<4 x i32> %x")
 

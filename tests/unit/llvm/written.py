@@ -12,7 +12,8 @@ import numpy.typing as npt
 from sardonyx import targets
 from sardonyx.base.target import Target
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, Module, V, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, Module, V
 from sardonyx.object import executor
 from sardonyx.object.link import link
 from sardonyx.runtime.image import load

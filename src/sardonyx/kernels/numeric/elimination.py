@@ -19,7 +19,8 @@ from sardonyx.kernels.access import Access
 from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.share import split
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, Module, V, float_, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
 
 class Word(IntEnum):

@@ -8,7 +8,8 @@ from sardonyx.base.target import Target
 from sardonyx.kernels.tiles.shape import vector_lanes
 from sardonyx.llvm import trig
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 
 class Complex:

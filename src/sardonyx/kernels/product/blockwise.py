@@ -12,7 +12,8 @@ from sardonyx.base.policy import Goal
 from sardonyx.ir.algorithms.blockwise import levels
 from sardonyx.kernels.product.pack import aligned_zeros
 from sardonyx.kernels.tiles.shape import TileShape
-from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 BITS = (4, 8)
 """Widths of weights that have kernels."""

@@ -14,7 +14,8 @@ from sardonyx.kernels.product.matrix import MatrixBlock
 from sardonyx.kernels.tiles.matrix import MatrixShape, MatrixWords, kernels
 from sardonyx.kernels.tiles.rest import Rest
 from sardonyx.kernels.tiles.shape import TileShape
-from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 _LANES = 16
 _STEPS = vector_of("i32", _LANES)

@@ -18,7 +18,8 @@ from sardonyx.kernels.recurrent.sums import Panel
 from sardonyx.kernels.share import ceil_div
 from sardonyx.llvm.convert import memory_type
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, V, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, V, int_
 
 
 class Word(IntEnum):

@@ -11,7 +11,8 @@ from sardonyx.base.policy import Goal
 from sardonyx.kernels.recurrent.layer import Layer, Memory, Word
 from sardonyx.kernels.share import ceil_div, round_up
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, Module, V, int_, mangle, vector_of
+from sardonyx.llvm.types import mangle, vector_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 _HEADER_BYTES = 64
 _PITCH_UNITS = 16

@@ -13,7 +13,8 @@ from sardonyx.kernels.recurrent.sums import UNROLL, define_sums
 from sardonyx.kernels.share import Cut, ceil_div
 from sardonyx.kernels.tiles.microkernel import prefetch
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, Module, V, int_, size_of
+from sardonyx.llvm.types import size_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 
 class Step:

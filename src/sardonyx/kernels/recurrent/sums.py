@@ -15,7 +15,8 @@ from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import aligned_zeros
 from sardonyx.kernels.tiles.shape import SUM_TYPES, vector_lanes
 from sardonyx.llvm.products import add_products
-from sardonyx.llvm.vec import Function, Module, V, int_, size_of, vector_of
+from sardonyx.llvm.types import size_of, vector_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 UNROLL = 4
 """Rows of a packed panel are padded to a multiple of this."""

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from sardonyx.base.dtype import DType
 from sardonyx.llvm.convert import compute_type
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, Module, V, int_, size_of
+from sardonyx.llvm.types import size_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 Less = Callable[[Function, V, V, V], V]
 """Writes the i1 whether one entry comes before another; the first operand is the context pointer."""

@@ -20,7 +20,8 @@ from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.select.heap import define_sort, key_of
 from sardonyx.kernels.share import split
 from sardonyx.llvm.lanes import Lanes, any_lane
-from sardonyx.llvm.vec import Function, Module, V, float_, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
 
 class Word(IntEnum):

@@ -18,7 +18,8 @@ from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.select.heap import define_sort, key_bits, key_of, sort_heap
 from sardonyx.kernels.share import split
 from sardonyx.llvm.lanes import any_lane
-from sardonyx.llvm.vec import Function, Module, V, int_, size_of
+from sardonyx.llvm.types import size_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 _BOUNDS = 1
 

@@ -13,7 +13,8 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, added, hidden, prefetch
 from sardonyx.llvm import matrix
-from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 ACROSS = 2
 """Registers of rows, and of columns, of a full tile of sums."""

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.tiles.matrix import MatrixShape, MatrixWords
 from sardonyx.kernels.tiles.registers import RegisterPlan
-from sardonyx.llvm.vec import Function, V, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, V, int_
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.instruction import MultiplyAdd
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
-from sardonyx.llvm.vec import size_of, vector_of
+from sardonyx.llvm.types import size_of, vector_of
 
 SUM_TYPES = {"f32": "float", "f64": "double", "i32": "i32"}
 """The LLVM type of sums by their name in the tile table."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from sardonyx.kernels.tiles.matrix import MatrixShape, Plane
 from sardonyx.llvm.shuffle import interleave
-from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 _LANES = 16
 _FLOATS, _INTS, _HALVES = vector_of("float", _LANES), vector_of("i32", _LANES), vector_of("i16", _LANES)

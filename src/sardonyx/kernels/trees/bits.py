@@ -18,7 +18,8 @@ from sardonyx.base.target import Target
 from sardonyx.ir.algorithms.trees import LEAF
 from sardonyx.kernels.access import gather
 from sardonyx.kernels.trees.combine import combined, start
-from sardonyx.llvm.vec import Function, V, int_, mangle, vector_of
+from sardonyx.llvm.types import mangle, vector_of
+from sardonyx.llvm.vec import Function, V, int_
 
 Array = np.ndarray[Any, Any]
 SIZES = (32, 64)

@@ -17,7 +17,8 @@ from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.llvm.convert import compute_type
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.vec import Function, Module, V, int_, vector_of
+from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 
 class Word(IntEnum):
