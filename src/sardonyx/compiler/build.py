@@ -30,6 +30,7 @@ from sardonyx.kernels.library import (
     matrix_convolutions,
     winograd,
 )
+from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
 from sardonyx.object import executor, shipped
 from sardonyx.object.link import link
 from sardonyx.runtime import cores
@@ -44,7 +45,9 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
     kernels = {name: text for tile in level.tiles for name, text in contraction(tile).items()}
     for tile in level.matrices:
         kernels |= {**matrices(tile), **(matrix_convolutions(tile) if tile.operand == "f32" else {})}
-    return {**kernels, **winograd(2), **winograd(4), **attention(), _EXECUTOR[0]: _EXECUTOR[1]}
+    for scheme in SCHEMES:
+        kernels |= winograd(scheme)
+    return {**kernels, **attention(), _EXECUTOR[0]: _EXECUTOR[1]}
 
 
 @dataclass(slots=True)

@@ -124,11 +124,12 @@ class Conv(IntEnum):
 
 
 class Winograd(IntEnum):
-    """The argument words of `sdx_winograd*_f32`; X_*, Y_* and R_* are strides in elements.
+    """The argument words of `sdx_winograd_*_f32`; X_*, Y_* and R_* are strides in elements.
 
-    A convolution of 3x3 windows, stride 1, of blocked samples x[N][C/16][H + 2][W + 2][16], as `Conv` says:
-    X is what tap 0 of output (0, 0) reads, LINES x PIXELS the size of Y, X_BLOCK and Y_BLOCK are between
-    blocks of 16 channels. W is laid out by `pack_winograd_weights`. TILES are transformed at a time,
+    A convolution of windows of a `Scheme`, stride 1, of blocked samples x[N][C/16][H'][W'][16], as `Conv`
+    says: X is what tap 0 of output (0, 0) reads, LINES x PIXELS the size of Y, X_BLOCK and Y_BLOCK are
+    between blocks of 16 channels. The taps of a window are LINE_STEP lines apart; it is not read where a
+    window has one line. W is laid out by `pack_winograd_weights`. TILES are transformed at a time,
     TILE_PITCH elements apart with their points POINT_PITCH apart, and multiplied with PANELS panels of
     weights. The end is as for `Conv` with PLAIN = 0 and one group.
     """
@@ -164,7 +165,8 @@ class Winograd(IntEnum):
     TILE_PITCH = 28
     POINT_PITCH = 29
     L2_BYTES = 30
-    EPILOGUE_WORDS = 31
+    LINE_STEP = 31
+    EPILOGUE_WORDS = 32
 
 
 class Attention(IntEnum):

@@ -86,8 +86,8 @@ def _convolution(
     if band := chosen_band(anchor, goal):
         kernels = {**matrices(band), **matrix_convolutions(band)}
         return *conv_call(group, places, goal, emissions, band), kernels
-    if outputs := chosen(anchor, goal):
-        return *winograd_call(group, places, goal, emissions, outputs), winograd(outputs)
+    if scheme := chosen(anchor, goal):
+        return *winograd_call(group, places, goal, emissions, scheme), winograd(scheme)
     few = few_channels(anchor, places[anchor.args[0].id], goal)
     registers = chosen_conv(anchor, goal)
     own = grouped(few) if few else matrices(registers) if registers else {}

@@ -13,6 +13,7 @@ from sardonyx.base.tile import MatrixTile, RegisterTile
 
 if TYPE_CHECKING:
     from sardonyx.kernels.convolution.grouped import Few
+    from sardonyx.kernels.winograd.scheme import Scheme
     from sardonyx.llvm.vec import Module
 
 T = TypeVar("T")
@@ -51,17 +52,17 @@ def _part(operand: str, number: int, goal: Goal) -> str:
     return library_ir(goal, operand)[number]
 
 
-def winograd(outputs: int) -> Mapping[str, Shared]:
-    """The module with `sdx_winograd{outputs}_f32`, which needs those of `contraction`, by name."""
-    return {f"winograd {outputs}": Shared(partial(winograd_ir, outputs))}
+def winograd(scheme: Scheme) -> Mapping[str, Shared]:
+    """The module with `sdx_winograd_{scheme.name}_f32`, which needs those of `contraction`, by name."""
+    return {f"winograd {scheme.name}": Shared(partial(winograd_ir, scheme))}
 
 
 @cache
-def winograd_ir(outputs: int, goal: Goal) -> str:
+def winograd_ir(scheme: Scheme, goal: Goal) -> str:
     """The text of `winograd`."""
     from sardonyx.kernels.winograd.driver import define_winograd
 
-    return _beside(define_winograd, f"winograd{outputs}", goal, outputs)
+    return _beside(define_winograd, f"winograd_{scheme.name}", goal, scheme)
 
 
 def grouped(few: Few) -> Mapping[str, Shared]:

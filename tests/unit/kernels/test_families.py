@@ -70,7 +70,7 @@ def test_a_convolution_that_is_transformed_needs_the_kernels_of_contractions_too
     y = make("conv_blocked", (x, w), attrs, dt.F32, (1, 4, 56, 56, 16))
     fusion = partition(Graph((x,), (("y", y),)), NATIVE)
     (group,) = (g for g in fusion.groups if g.kind == "contract")
-    for winograd, symbol, count in (("f2", "sdx_winograd2_f32", 5), ("off", "sdx_conv_f32", 4)):
+    for winograd, symbol, count in (("f2", "sdx_winograd_2x2of3x3_f32", 5), ("off", "sdx_conv_f32", 4)):
         goal = Goal(replace(GOAL.target, matrices=()), Policy("fp32", winograd))
         call, modules = contract_call(group, fusion.places, goal, Emissions(GOAL.target))
         assert (call.kind, call.symbol, len(modules)) == ("conv", symbol, count)

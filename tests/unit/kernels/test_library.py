@@ -10,6 +10,7 @@ from sardonyx import targets
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.kernels.library import contraction, library_ir, winograd, winograd_ir
 from sardonyx.kernels.scratch import convolution_bytes, product_bytes
+from sardonyx.kernels.winograd.scheme import ALL, Scheme
 from sardonyx.targets.x86_64 import isa
 
 
@@ -48,15 +49,15 @@ def test_scratch_grows_with_the_cache() -> None:
     assert convolution_bytes() > 0
 
 
-@pytest.mark.parametrize("outputs", [2, 4])
-def test_transforms_are_a_module_beside_those_of_contractions(outputs: int) -> None:
+@pytest.mark.parametrize("scheme", ALL, ids=lambda s: s.name)
+def test_transforms_are_a_module_beside_those_of_contractions(scheme: Scheme) -> None:
     goal = Goal(targets.detect())
-    ((name, shared),) = winograd(outputs).items()
+    ((name, shared),) = winograd(scheme).items()
     assert name not in contraction(goal.tile("f32"))
     text = shared.of(goal)
-    assert text == winograd_ir(outputs, goal)
+    assert text == winograd_ir(scheme, goal)
     defined = set(re.findall(r"^define .*?@(\w+)\(", text, re.M))
     others = {n for part in library_ir(goal) for n in re.findall(r"^define .*?@(\w+)\(", part, re.M)}
-    assert f"sdx_winograd{outputs}_f32" in defined
+    assert f"sdx_winograd_{scheme.name}_f32" in defined
     assert not defined & others
     assert set(re.findall(r"^declare hidden .*?@(\w+)\(", text, re.M)) <= others

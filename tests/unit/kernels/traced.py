@@ -15,8 +15,8 @@ from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.convolution.driver import define_conv
 from sardonyx.kernels.product.driver import define_gemm
 from sardonyx.kernels.tiles import microkernel
-from sardonyx.kernels.winograd.cook_toom import POINTS
 from sardonyx.kernels.winograd.driver import define_winograd
+from sardonyx.kernels.winograd.scheme import ALL
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.object import engine, executor
 from sardonyx.object.link import link
@@ -72,8 +72,8 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
         patch.setattr(microkernel, "prefetch", lambda f, at, _level: log.write(f, at, FETCH))
         define_gemm(module, Goal(target), "f32")
         define_conv(module, Goal(target), "f32")
-        for outputs in POINTS:
-            define_winograd(module, Goal(target), outputs)
+        for scheme in ALL:
+            define_winograd(module, Goal(target), scheme)
     texts = executor.ir(target), module.text()
     return log, load(link([engine.compile_object(text, target) for text in texts], target))
 

@@ -1,9 +1,10 @@
-"""A convolution of 3x3 windows with its epilogue -> one call of the kernel by transforms."""
+"""A convolution with its epilogue -> one call of the kernel by transforms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
@@ -14,25 +15,33 @@ from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.winograd.blocking import blocking
-from sardonyx.kernels.winograd.cook_toom import transforms
 from sardonyx.kernels.winograd.pack import pack_winograd_weights
+from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.loops.lower import lower
 
 
 def winograd_call(
-    group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions, outputs: int
+    group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions, scheme: Scheme
 ) -> tuple[NativeCall, Mapping[str, str]]:
-    """The call with tiles of `outputs` x `outputs`, and the IR modules it needs by name."""
+    """The call with those tiles, and the IR modules it needs by name.
+
+    Lines and pixels are exchanged where a window has lines alone.
+    """
     anchor = group.anchor
     assert anchor is not None
     x, w = anchor.args
     kernel = lower(group, places)[0]
+    place = places[x.id]
+    spatial = place.strides[2:4]
+    if tuple(w.shape[2:]) != scheme.taps:
+        sample, block, line, pixel, lane = kernel.outer
+        kernel = replace(kernel, outer=(sample, block, pixel, line, lane))
+        spatial = spatial[::-1]
     axes = kernel.outer[:4]
     sample, _, line, pixel = axes
     channels_out, channels = int(w.shape[0]), int(w.shape[1])  # type: ignore[arg-type]
-    weights = packed(w, ("winograd", outputs, goal), lambda data: pack_winograd_weights(data, outputs, goal))
-    place, points = places[x.id], transforms(outputs).inputs ** 2
-    cut = blocking(channels, channels_out, points, goal)
+    weights = packed(w, ("winograd", scheme, goal), lambda data: pack_winograd_weights(data, scheme, goal))
+    cut = blocking(channels, channels_out, scheme.points, goal)
     words: dict[int, Argument] = {
         Winograd.X: Address(place.storage, place.offset),
         Winograd.W: Address(weights),
@@ -46,15 +55,17 @@ def winograd_call(
         Winograd.TILE_PITCH: cut.tile_pitch,
         Winograd.POINT_PITCH: cut.point_pitch,
         Winograd.L2_BYTES: goal.target.l2_bytes,
+        Winograd.LINE_STEP: anchor.attrs["dilations"][0],
     }
-    words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(place.strides[:4])}
+    strides = (*place.strides[:2], *spatial)
+    words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(strides)}
     end = end_words(kernel, anchor.dtype, Winograd, axes, emissions)
     call = Contraction(Winograd, words, end, kernel, (place.storage, weights)).call(
-        f"sdx_winograd{outputs}_f32",
+        f"sdx_winograd_{scheme.name}_f32",
         "conv",
-        work=anchor.size * channels * (2 * points // outputs**2),
+        work=anchor.size * channels * (2 * scheme.points // scheme.pixels),
         scratch_bytes=cut.scratch_bytes,
         arithmetic=str(goal.tile("f32")),
-        plan=f"{'x'.join(map(str, w.shape))} winograd F({outputs}x{outputs}), end per line",
+        plan=f"{'x'.join(map(str, w.shape))} winograd {scheme.text}, end per line",
     )
     return call, end.modules

@@ -13,14 +13,18 @@ from sardonyx.base.dataclass import dataclass
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 
-TAPS = 3
-"""Taps of a window along one axis."""
+
+def _with_opposites(*points: Fraction) -> tuple[Fraction, ...]:
+    return (Fraction(0), *(sign * point for point in points for sign in (1, -1)))
+
 
 POINTS: dict[int, tuple[Fraction, ...]] = {
-    2: (Fraction(0), Fraction(1), Fraction(-1)),
-    4: (Fraction(0), Fraction(3, 4), Fraction(-3, 4), Fraction(3, 2), Fraction(-3, 2)),
+    1: (),
+    4: _with_opposites(Fraction(1)),
+    6: _with_opposites(Fraction(3, 4), Fraction(3, 2)),
+    8: _with_opposites(Fraction(1), Fraction(2), Fraction(1, 2)),
 }
-"""Where polynomials are evaluated beside infinity, by outputs.
+"""Where polynomials are evaluated beside infinity, by how many there are with it.
 
 Opposite points share work. 3/4 and 3/2 round half as much as 1 and 2; what images and products are multiplied
 by is exact in binary.
@@ -51,17 +55,22 @@ class Transforms:
         """Inputs along one axis, and products."""
         return len(self.data)
 
+    @property
+    def taps(self) -> int:
+        """Taps of the window."""
+        return len(self.weights[0])
+
 
 @cache
-def transforms(outputs: int) -> Transforms:
-    """Those of a window of TAPS taps; `outputs` is a key of POINTS."""
-    points = POINTS[outputs]
+def transforms(outputs: int, taps: int) -> Transforms:
+    """Those of a window of so many taps; `outputs + taps - 1` is a key of POINTS."""
+    points = POINTS[outputs + taps - 1]
     others = [[q for q in points if q != p] for p in points]
     scales = [_value(_with_roots(roots), p) for p, roots in zip(points, others, strict=True)]
-    weights = [[p**k / scale for k in range(TAPS)] for p, scale in zip(points, scales, strict=True)]
+    weights = [[p**k / scale for k in range(taps)] for p, scale in zip(points, scales, strict=True)]
     data = [[*_with_roots(roots), Fraction(0)] for roots in others]
     result = [[*(p**i for p in points), Fraction(i == outputs - 1)] for i in range(outputs)]
-    at_infinity = [Fraction(k == TAPS - 1) for k in range(TAPS)]
+    at_infinity = [Fraction(k == taps - 1) for k in range(taps)]
     return Transforms(
         _matrix([*data, _with_roots(points)]), _matrix([*weights, at_infinity]), _matrix(result)
     )

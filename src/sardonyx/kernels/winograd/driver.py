@@ -11,36 +11,36 @@ from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import ceil_div, my_runs
 from sardonyx.kernels.tiles.shape import TileShape
-from sardonyx.kernels.winograd.cook_toom import transforms
+from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.kernels.winograd.tiles import Grid
 from sardonyx.kernels.winograd.walk import define_block
 from sardonyx.llvm.vec import Function, Module, int_
 
 
-def define_winograd(module: Module, goal: Goal, outputs: int) -> None:
-    """Add `void @sdx_winograd{outputs}_f32(ptr args, ptr ctx)`.
+def define_winograd(module: Module, goal: Goal, scheme: Scheme) -> None:
+    """Add `void @sdx_winograd_{scheme.name}_f32(ptr args, ptr ctx)`.
 
     Threads share out tiles; or panels, if the weights are large and all tiles are worked on at a time: the
     weights are then read once, and each thread transforms all tiles for itself.
     """
     shape = TileShape.of(goal, "f32")
-    block = define_block(module, shape, transforms(outputs))
-    f = Function(module, f"sdx_winograd{outputs}_{shape.operand}", [("args", "ptr"), ("ctx", "ptr")])
+    block = define_block(module, shape, scheme)
+    f = Function(module, f"sdx_winograd_{scheme.name}_{shape.operand}", [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     threads = f.word(ctx, Context.NTHREADS)
     word = {w: f.word(args, w) for w in Winograd if w > Winograd.EPILOGUE}
-    grid = Grid.of(f, word[Winograd.LINES], word[Winograd.PIXELS], outputs)
+    grid = Grid.of(f, scheme, word)
     tiles = f.mul(word[Winograd.BATCH], grid.count(f))
     panels = ceil_div(f, word[Winograd.CHANNELS], int_(shape.columns))
     products = f.mul(word[Winograd.CHANNELS_IN], word[Winograd.CHANNELS])
-    weight_bytes = f.mul(products, int_(transforms(outputs).inputs ** 2 * shape.element))
+    weight_bytes = f.mul(products, int_(scheme.points * shape.element))
     large = f.icmp("sgt", weight_bytes, word[Winograd.L2_BYTES])
     few = f.icmp("sle", tiles, word[Winograd.TILES])
     enough = f.icmp("sge", panels, threads)
     by_panels = f.binary("and", f.binary("and", large, few), enough)
     unit = f.select(by_panels, panels, tiles)
     each = f.select(by_panels, int_(1), word[Winograd.TILES])
-    work = f.mul(f.mul(products, tiles), int_(transforms(outputs).inputs ** 2))
+    work = f.mul(f.mul(products, tiles), int_(scheme.points))
     shares = Shares.of(f, ctx, threads, work, ceil_div(f, unit, each))
     some = f.icmp("sgt", f.mul(panels, tiles), int_(0))
     with f.when(some), my_runs(f, int_(1), unit, shares) as (_, low, high):

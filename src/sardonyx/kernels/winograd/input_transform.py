@@ -9,36 +9,36 @@ from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import ceil_div
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.combine import combined
-from sardonyx.kernels.winograd.cook_toom import TAPS, Transforms
+from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.kernels.winograd.tiles import Grid, Position
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
-def define_input_transform(module: Module, shape: TileShape, transforms: Transforms) -> str:
-    """Add `void @winograd*_input_f32(args, patch, to, low, high)`; returns the name.
+def define_input_transform(module: Module, shape: TileShape, scheme: Scheme) -> str:
+    """Add `void @winograd_*_input_f32(args, patch, to, low, high)`; returns the name.
 
     to[tile - low][point][channel] for tiles low..high of all blocks of channels, as `Winograd` lays it out.
     Beyond its sample a tile reads the last line or pixel once more: that decides nothing that is kept, and
     no other memory is touched. `patch` is memory for a tile of points.
     """
     params = [*((n, "ptr") for n in ("args", "patch", "to")), ("low", "i64"), ("high", "i64")]
-    name = f"winograd{transforms.outputs}_input_{shape.operand}"
+    name = f"winograd_{scheme.name}_input_{shape.operand}"
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
-    _Writer(f, shape, transforms).write()
+    _Writer(f, shape, scheme).write()
     return name
 
 
 class _Writer:
     """Writes the function."""
 
-    def __init__(self, f: Function, shape: TileShape, transforms: Transforms) -> None:
-        self.f, self.shape, self.transforms = f, shape, transforms
+    def __init__(self, f: Function, shape: TileShape, scheme: Scheme) -> None:
+        self.f, self.shape, self.scheme = f, shape, scheme
         self.args, self.patch, self.to, self.low, self.high = f.params
         self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
 
     def write(self) -> None:
         f, word = self.f, self.word
-        grid = Grid.of(f, word[Winograd.LINES], word[Winograd.PIXELS], self.transforms.outputs)
+        self.grid = grid = Grid.of(f, self.scheme, word)
         first = grid.position(f, self.low)
         blocks = ceil_div(f, word[Winograd.CHANNELS_IN], int_(self.shape.block))
         x = f.word(self.args, Winograd.X, "ptr")
@@ -56,48 +56,63 @@ class _Writer:
 
     def _tile(self, x: V, position: Position, to: V, blocks: V) -> None:
         """One tile, a vector of channels at a time."""
-        f, word, n = self.f, self.word, self.transforms.inputs
-        line, pixel = (f.mul(p, int_(self.transforms.outputs)) for p in (position.line, position.column))
+        f, word, taps = self.f, self.word, self.scheme.taps
+        line, pixel = self.grid.first_line(f, position), self.grid.first_pixel(f, position)
         at = f.mul(position.sample, word[Winograd.X_BATCH])
         at = f.add(at, f.mul(line, word[Winograd.X_LINE]))
         at = f.add(at, f.mul(pixel, word[Winograd.X_PIXEL]))
         x = f.gep(x, at, self.shape.dtype)
-        last_line, last_pixel = (
-            f.sub(f.add(word[size], int_(TAPS - 2)), begin)
-            for size, begin in ((Winograd.LINES, line), (Winograd.PIXELS, pixel))
-        )
-        line_bytes = self._bytes(word[Winograd.X_LINE])
-        lines = [f.mul(f.smin(int_(i), last_line), line_bytes) for i in range(n)]
+        last_line = f.add(self.grid.lines_from(f, line), int_(taps[0] - 2))
+        last_pixel = f.sub(f.add(word[Winograd.PIXELS], int_(taps[1] - 2)), pixel)
+        line_bytes = f.mul(self._bytes(word[Winograd.X_LINE]), self.grid.step)
+        lines = [f.mul(f.smin(int_(i), last_line), line_bytes) for i in range(self.scheme.down.inputs)]
         step = self._bytes(word[Winograd.X_BLOCK])
         with f.loop(int_(0), blocks, 1, [x, to]) as block:
             x, to = block.carried
             with f.loop(int_(0), int_(self.shape.block), self.shape.lanes) as part:
-                self._down(f.gep(x, part.index, self.shape.dtype), lines, last_pixel)
-                self._across(f.gep(to, part.index, self.shape.dtype))
+                source, into = (f.gep(base, part.index, self.shape.dtype) for base in (x, to))
+                if self.scheme.has_lines:
+                    self._down(source, lines, last_pixel)
+                    self._across(into)
+                else:
+                    self._line(source, last_pixel, into)
             block.next(f.gep(x, step, "i8"), f.gep(to, int_(self.shape.block), self.shape.dtype))
+
+    def _line(self, x: V, last_pixel: V, to: V) -> None:
+        """A tile of one line, transformed into points."""
+        f, pitch = self.f, self._bytes(self.word[Winograd.POINT_PITCH])
+        at = [self._pixel(x, int_(j), last_pixel) for j in range(self.scheme.across.inputs)]
+        values = [f.load(address, self.shape.vector) for address in at]
+        for value in combined(f, self.scheme.across.data, values):
+            f.store(value, to)
+            to = f.gep(to, pitch, "i8")
+
+    def _pixel(self, x: V, pixel: V, last_pixel: V) -> V:
+        """The address of a pixel of a tile, or of the last that is there."""
+        f = self.f
+        return f.gep(x, f.mul(f.smin(pixel, last_pixel), self._bytes(self.word[Winograd.X_PIXEL])), "i8")
 
     def _down(self, x: V, lines: list[V], last_pixel: V) -> None:
         """The columns of a tile, transformed into the patch."""
-        f, n, vector = self.f, self.transforms.inputs, self.shape.vector
+        f, n, vector = self.f, self.scheme.across.inputs, self.shape.vector
         row = int_(n * self.shape.block * self.shape.element)
-        pixel_bytes = self._bytes(self.word[Winograd.X_PIXEL])
         with f.loop(int_(0), int_(n), 1, [self.patch]) as column:
-            source = f.gep(x, f.mul(f.smin(column.index, last_pixel), pixel_bytes), "i8")
+            source = self._pixel(x, column.index, last_pixel)
             values = [f.load(f.gep(source, line, "i8"), vector) for line in lines]
             to = column.carried[0]
-            for i, value in enumerate(combined(f, self.transforms.data, values)):
+            for i, value in enumerate(combined(f, self.scheme.down.data, values)):
                 f.store(value, f.gep(to, f.mul(row, int_(i)), "i8"))
             column.next(f.gep(to, int_(self.shape.block), self.shape.dtype))
 
     def _across(self, to: V) -> None:
         """The rows of the patch, transformed into points."""
-        f, n, vector = self.f, self.transforms.inputs, self.shape.vector
+        f, n, vector = self.f, self.scheme.across.inputs, self.shape.vector
         pitch = self._bytes(self.word[Winograd.POINT_PITCH])
-        with f.loop(int_(0), int_(n), 1, [self.patch, to]) as row:
+        with f.loop(int_(0), int_(self.scheme.down.inputs), 1, [self.patch, to]) as row:
             source, to = row.carried
             at = [f.gep(source, int_(j * self.shape.block), self.shape.dtype) for j in range(n)]
             values = [f.load(p, vector) for p in at]
-            for value in combined(f, self.transforms.data, values):
+            for value in combined(f, self.scheme.across.data, values):
                 f.store(value, to)
                 to = f.gep(to, pitch, "i8")
             row.next(f.gep(source, int_(n * self.shape.block), self.shape.dtype), to)

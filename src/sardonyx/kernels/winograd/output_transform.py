@@ -5,47 +5,49 @@ Decides how a tile moves through registers; must not know where the products com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import ceil_div, new_words
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import LINE_TILES, product_tile_bytes
 from sardonyx.kernels.winograd.combine import combined
-from sardonyx.kernels.winograd.cook_toom import Transforms
+from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.kernels.winograd.tiles import Grid, Position
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
-def define_output_transform(module: Module, shape: TileShape, transforms: Transforms) -> str:
-    """Add `void @winograd*_output_f32(args, patch, products, low, high, p0, p1)`; returns the name.
+def define_output_transform(module: Module, shape: TileShape, scheme: Scheme) -> str:
+    """Add `void @winograd_*_output_f32(args, patch, products, low, high, p0, p1)`; returns the name.
 
     The pixels of tiles low..high in the channels of panels p0..p1, from products[panel - p0][tile - low]
     [point][columns]. `patch` is memory for a tile of points, and lines of pixels.
     """
     params = [(n, "ptr") for n in ("args", "patch", "products")]
     params += [(n, "i64") for n in ("low", "high", "p0", "p1")]
-    name = f"winograd{transforms.outputs}_output_{shape.operand}"
+    name = f"winograd_{scheme.name}_output_{shape.operand}"
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
-    _Writer(f, shape, transforms).write()
+    _Writer(f, shape, scheme).write()
     return name
 
 
 class _Writer:
     """Writes the function."""
 
-    def __init__(self, f: Function, shape: TileShape, transforms: Transforms) -> None:
-        self.f, self.shape, self.transforms = f, shape, transforms
+    def __init__(self, f: Function, shape: TileShape, scheme: Scheme) -> None:
+        self.f, self.shape, self.scheme = f, shape, scheme
         self.args, self.patch, self.products, self.low, self.high, self.p0, self.p1 = f.params
         self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
         self.end = End(f, shape, self.args, Winograd)
         self.coords = new_words(f, {}, 5)
-        self.pixels = f.gep(self.patch, int_(transforms.inputs**2 * self.shape.block), shape.dtype)
-        self.tile_bytes = product_tile_bytes(transforms.inputs**2, shape)
-        self.line_pitch = LINE_TILES * transforms.outputs * self.shape.block
+        self.pixels = f.gep(self.patch, int_(scheme.points * self.shape.block), shape.dtype)
+        self.tile_bytes = product_tile_bytes(scheme.points, shape)
+        self.line_pitch = LINE_TILES * scheme.outputs[1] * self.shape.block
 
     def write(self) -> None:
         f, shape, word = self.f, self.shape, self.word
-        self.grid = Grid.of(f, word[Winograd.LINES], word[Winograd.PIXELS], self.transforms.outputs)
+        self.grid = Grid.of(f, self.scheme, word)
         panel_bytes = f.mul(word[Winograd.TILES], int_(self.tile_bytes))
         first = f.mul(self.p0, int_(shape.columns // self.shape.block))
         blocks = ceil_div(f, word[Winograd.CHANNELS], int_(self.shape.block))
@@ -73,7 +75,7 @@ class _Writer:
             with f.loop(int_(0), count, 1, [source, self.pixels]) as each:
                 self._tile(*each.carried)
                 following = f.gep(
-                    each.carried[1], int_(self.transforms.outputs * self.shape.block), self.shape.dtype
+                    each.carried[1], int_(self.scheme.outputs[1] * self.shape.block), self.shape.dtype
                 )
                 each.next(f.gep(each.carried[0], row, "i8"), following)
             self._lines(block, position, count)
@@ -82,45 +84,55 @@ class _Writer:
 
     def _tile(self, source: V, to: V) -> None:
         """One tile to its pixels, a vector of channels at a time."""
-        f = self.f
+        f, n, point = self.f, self.scheme.across.inputs, self.shape.panel_row_bytes
         with f.loop(int_(0), int_(self.shape.block), self.shape.lanes) as part:
-            self._down(f.gep(source, part.index, self.shape.dtype))
-            self._across(f.gep(to, part.index, self.shape.dtype))
+            source, into = (f.gep(base, part.index, self.shape.dtype) for base in (source, to))
+            if self.scheme.has_lines:
+                self._down(source)
+                self._across(into)
+            else:
+                self._row([f.gep(source, int_(j * point), "i8") for j in range(n)], into)
 
     def _down(self, source: V) -> None:
         """The columns of points, transformed into the patch."""
-        f, n, vector = self.f, self.transforms.inputs, self.shape.vector
+        f, n, vector = self.f, self.scheme.across.inputs, self.shape.vector
         point = self.shape.panel_row_bytes
         with f.loop(int_(0), int_(n), 1, [source, self.patch]) as column:
             at, to = column.carried
-            values = [f.load(f.gep(at, int_(i * n * point), "i8"), vector) for i in range(n)]
-            for i, value in enumerate(combined(f, self.transforms.result, values)):
+            down = self.scheme.down
+            values = [f.load(f.gep(at, int_(i * n * point), "i8"), vector) for i in range(down.inputs)]
+            for i, value in enumerate(combined(f, down.result, values)):
                 f.store(value, f.gep(to, int_(i * n * self.shape.block), self.shape.dtype))
             column.next(f.gep(at, int_(point), "i8"), f.gep(to, int_(self.shape.block), self.shape.dtype))
 
     def _across(self, to: V) -> None:
         """The rows of the patch, transformed into lines of pixels."""
-        f, n, vector = self.f, self.transforms.inputs, self.shape.vector
-        with f.loop(int_(0), int_(self.transforms.outputs), 1, [self.patch, to]) as row:
+        f, n = self.f, self.scheme.across.inputs
+        with f.loop(int_(0), int_(self.scheme.outputs[0]), 1, [self.patch, to]) as row:
             source, to = row.carried
-            at = [f.gep(source, int_(j * self.shape.block), self.shape.dtype) for j in range(n)]
-            values = [f.load(p, vector) for p in at]
-            for j, value in enumerate(combined(f, self.transforms.result, values)):
-                f.store(value, f.gep(to, int_(j * self.shape.block), self.shape.dtype))
+            self._row([f.gep(source, int_(j * self.shape.block), self.shape.dtype) for j in range(n)], to)
             row.next(
                 f.gep(source, int_(n * self.shape.block), self.shape.dtype),
                 f.gep(to, int_(self.line_pitch), self.shape.dtype),
             )
 
+    def _row(self, points: Sequence[V], to: V) -> None:
+        """The points of one line at those addresses, transformed into its pixels."""
+        f = self.f
+        values = [f.load(address, self.shape.vector) for address in points]
+        for j, value in enumerate(combined(f, self.scheme.across.result, values)):
+            f.store(value, f.gep(to, int_(j * self.shape.block), self.shape.dtype))
+
     def _lines(self, block: V, position: Position, tiles: V) -> None:
         """Give the lines of some tiles to their end, without what lies beyond the sample."""
-        f, word, m = self.f, self.word, int_(self.transforms.outputs)
-        line, pixel = f.mul(position.line, m), f.mul(position.column, m)
-        lines = f.smin(f.sub(word[Winograd.LINES], line), m)
-        pixels = f.smin(f.sub(word[Winograd.PIXELS], pixel), f.mul(tiles, m))
+        f, grid, (down, across) = self.f, self.grid, self.scheme.outputs
+        line, pixel = grid.first_line(f, position), grid.first_pixel(f, position)
+        lines = f.smin(grid.lines_from(f, line), int_(down))
+        pixels = f.smin(f.sub(grid.width, pixel), f.mul(tiles, int_(across)))
         with f.loop(int_(0), lines, 1, [self.pixels]) as each:
             tile = Tile(each.carried[0], int_(self.shape.block), pixels, int_(self.shape.block))
-            self._end(tile, [position.sample, block, f.add(line, each.index), pixel])
+            at = f.add(line, f.mul(each.index, grid.step))
+            self._end(tile, [position.sample, block, at, pixel])
             each.next(f.gep(each.carried[0], int_(self.line_pitch), self.shape.dtype))
 
     def _end(self, tile: Tile, coords: list[V]) -> None:

@@ -5,8 +5,12 @@ Must not know transforms.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sardonyx.base.dataclass import dataclass
+from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import ceil_div
+from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.llvm.vec import Function, V, int_
 
 
@@ -26,19 +30,45 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """How many tiles of `outputs` x `outputs` pixels a sample has along each axis."""
+    """The tiles of a sample of `height` lines and `width` pixels: how many along each axis.
 
+    The lines of a tile are `step` apart, as the taps of its window are.
+    """
+
+    scheme: Scheme
+    height: V
+    width: V
+    step: V
     lines: V
     columns: V
 
     @staticmethod
-    def of(f: Function, lines: V, pixels: V, outputs: int) -> Grid:
-        """For a sample of so many lines and pixels."""
-        return Grid(*(ceil_div(f, size, int_(outputs)) for size in (lines, pixels)))
+    def of(f: Function, scheme: Scheme, words: Mapping[Winograd, V]) -> Grid:
+        """Those of a call."""
+        height, width = words[Winograd.LINES], words[Winograd.PIXELS]
+        step = words[Winograd.LINE_STEP] if scheme.has_lines else int_(1)
+        along, across = (int_(n) for n in scheme.outputs)
+        lines = f.mul(ceil_div(f, height, f.mul(step, along)), step) if scheme.has_lines else height
+        return Grid(scheme, height, width, step, lines, ceil_div(f, width, across))
 
     def count(self, f: Function) -> V:
         """Tiles of a sample."""
         return f.mul(self.lines, self.columns)
+
+    def first_line(self, f: Function, position: Position) -> V:
+        """The first line of a tile: `step` tiles that begin one after the other lie between each other."""
+        if not self.scheme.has_lines:
+            return position.line
+        run, at = (f.binary(how, position.line, self.step) for how in ("udiv", "urem"))
+        return f.add(f.mul(run, f.mul(self.step, int_(self.scheme.outputs[0]))), at)
+
+    def first_pixel(self, f: Function, position: Position) -> V:
+        """The first pixel of a tile."""
+        return f.mul(position.column, int_(self.scheme.outputs[1]))
+
+    def lines_from(self, f: Function, first: V) -> V:
+        """Lines from `first` on, `step` apart; none if a tile lies beyond its sample."""
+        return ceil_div(f, f.sub(self.height, first), self.step)
 
     def position(self, f: Function, tile: V) -> Position:
         """Where tile number `tile` of all samples lies."""

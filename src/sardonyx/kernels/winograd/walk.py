@@ -14,18 +14,18 @@ from sardonyx.kernels.tiles.pick import define_pick, picked
 from sardonyx.kernels.tiles.plan import second_half
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import patch_bytes, product_tile_bytes
-from sardonyx.kernels.winograd.cook_toom import Transforms
 from sardonyx.kernels.winograd.input_transform import define_input_transform
 from sardonyx.kernels.winograd.output_transform import define_output_transform
+from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
-def define_block(module: Module, shape: TileShape, transforms: Transforms) -> str:
-    """Add `void @winograd*_block_f32(args, ctx, t0, t1, p0, p1)`: tiles t0..t1 of panels p0..p1.
+def define_block(module: Module, shape: TileShape, scheme: Scheme) -> str:
+    """Add `void @winograd_*_block_f32(args, ctx, t0, t1, p0, p1)`: tiles t0..t1 of panels p0..p1.
 
     Tiles count through all samples, line by line. Both ranges are non-empty. Returns the name.
     """
-    block = _Block(module, shape, transforms)
+    block = _Block(module, shape, scheme)
     block.write()
     return block.f.name
 
@@ -33,13 +33,13 @@ def define_block(module: Module, shape: TileShape, transforms: Transforms) -> st
 class _Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
 
-    def __init__(self, module: Module, shape: TileShape, transforms: Transforms) -> None:
-        self.shape, self.points = shape, transforms.inputs**2
+    def __init__(self, module: Module, shape: TileShape, scheme: Scheme) -> None:
+        self.shape, self.points = shape, scheme.points
         self.pick = define_pick(module, shape)
-        self.input_transform = define_input_transform(module, shape, transforms)
-        self.output_transform = define_output_transform(module, shape, transforms)
+        self.input_transform = define_input_transform(module, shape, scheme)
+        self.output_transform = define_output_transform(module, shape, scheme)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("t0", "t1", "p0", "p1"))]
-        name = f"winograd{transforms.outputs}_block_{shape.operand}"
+        name = f"winograd_{scheme.name}_block_{shape.operand}"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.args, self.ctx, self.t0, self.t1, self.p0, self.p1 = self.f.params
 

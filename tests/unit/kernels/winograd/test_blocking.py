@@ -16,7 +16,7 @@ L2 = pytest.mark.parametrize("l2_bytes", [256 << 10, 512 << 10, 1280 << 10, 2 <<
 
 @TARGETS
 @L2
-@pytest.mark.parametrize("points", [16, 36])
+@pytest.mark.parametrize("points", [6, 8, 16, 36])
 def test_sizes(target: isa.Target, l2_bytes: int, points: int) -> None:
     goal = Goal(replace(target, l2_bytes=l2_bytes))
     shape = TileShape.of(goal, "f32")

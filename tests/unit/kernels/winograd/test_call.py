@@ -11,6 +11,7 @@ from onnx import numpy_helper
 
 import sardonyx
 from sardonyx.kernels.winograd import call
+from sardonyx.kernels.winograd.scheme import SQUARES
 from tests.runnable import runnable_targets
 from tests.tolerance import difference_of_transforms
 
@@ -71,7 +72,7 @@ def test_one_program_for_every_size(target: str, winograd: str, outputs: int, th
     for n, h, w in SIZES:
         x, r = (rng.standard_normal((n, c, h, w)).astype(np.float32) for c in (20, 33))
         (y,) = made.run(None, {"x": x, "r": r})
-        wrong = difference_of_transforms(y, exact(x.astype(np.float64), r), outputs)
+        wrong = difference_of_transforms(y, exact(x.astype(np.float64), r), SQUARES[outputs].points)
         assert wrong is None, f"{(n, h, w)}: {wrong}"
 
 
@@ -88,3 +89,37 @@ def test_bits_do_not_depend_on_threads_or_the_batch() -> None:
     (whole,) = one.run(None, {"x": x, "r": r})
     assert np.array_equal(two.run(None, {"x": x, "r": r})[0], whole)
     assert np.array_equal(one.run(None, {"x": x[2:3], "r": r[2:3]})[0], whole[2:3])
+
+
+@pytest.mark.parametrize(
+    ("window", "dilations", "text"),
+    [
+        ((1, 3), (1, 1), "F(4, 3)"),
+        ((5, 1), (1, 3), "F(4, 5)"),
+        ((1, 7), (2, 1), "F(2, 7)"),
+        ((3, 3), (2, 1), "F(4x4)"),
+    ],
+)
+@pytest.mark.parametrize("end", ["Relu", "Sigmoid"])
+def test_windows_of_one_line_or_pixel_and_lines_apart(
+    window: tuple[int, int], dilations: tuple[int, int], text: str, end: str
+) -> None:
+    pads = [d * (k // 2) for d, k in zip(dilations, window, strict=True)] * 2
+    conv = f"a = Conv<pads = {pads}, dilations = {list(dilations)}>(x, w) y = {end}(a)"
+    proto = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17]> '
+        f"net (float[N, 20, H, W] x) => (float[N, 33, H, W] y) {{ {conv} }}"
+    )
+    w = RNG.standard_normal((33, 20, *window)).astype(np.float32)
+    proto.graph.initializer.append(numpy_helper.from_array(w, "w"))
+    results = []
+    for winograd in ("f4", "off"):
+        options = sardonyx.SessionOptions()
+        options.add_session_config_entry("sardonyx.winograd", winograd)
+        made = sardonyx.InferenceSession(proto.SerializeToString(), options)
+        assert any(f"winograd {text}" in plan for plan in conv_plans(made)) == (winograd == "f4")
+        rng = np.random.default_rng(0)
+        feeds = [rng.standard_normal((n, 20, h, w)).astype(np.float32) for n, h, w in SIZES]
+        results.append([made.run(None, {"x": x})[0] for x in feeds])
+    for ours, direct in zip(*results, strict=True):
+        assert np.abs(ours - direct).max() <= 1e-5 * np.abs(direct).max()

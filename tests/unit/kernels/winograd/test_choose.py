@@ -10,10 +10,12 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.value import Value, const, make, placeholder
-from sardonyx.kernels.winograd.choose import DIRECT, Sizes, chosen, cycles, fastest
+from sardonyx.kernels.winograd.choose import DIRECT, Sizes, chosen, cycles, direct_cycles, fastest
+from sardonyx.kernels.winograd.scheme import ROWS, SQUARES, Scheme
 from sardonyx.targets.x86_64 import isa
 
 V4, V3 = (replace(target, l2_bytes=1280 << 10) for target in isa.TARGETS)
+SQUARE = tuple(SQUARES.values())
 H, W, N = (dims.symbol(name, 1) for name in "hwn")
 
 
@@ -23,7 +25,7 @@ def conv(
     size: tuple[dims.Dim, dims.Dim] = (56, 56),
     kernel: tuple[int, int] = (3, 3),
     stride: int = 1,
-    dilation: int = 1,
+    dilation: int | tuple[int, int] = 1,
     group: int = 1,
     batch: dims.Dim = 1,
     weight: float = 0.5,
@@ -33,7 +35,7 @@ def conv(
     x = placeholder("x", dt.F32, (batch, blocks, size[0] + 2, size[1] + 2, 16))
     attrs = {
         "strides": (stride,) * 2,
-        "dilations": (dilation,) * 2,
+        "dilations": dilation if isinstance(dilation, tuple) else (dilation,) * 2,
         "group": group,
         "channels": outputs,
         "block": 16,
@@ -52,6 +54,11 @@ def goal(winograd: str = "auto", precision: str = "fp32", target: isa.Target = V
         conv(kernel=(5, 5)),
         conv(stride=2),
         conv(dilation=2),
+        conv(dilation=(1, 2)),
+        conv(kernel=(1, 5), dilation=(1, 2)),
+        conv(kernel=(5, 1), dilation=(2, 1)),
+        conv(kernel=(1, 4)),
+        conv(kernel=(2, 3)),
         conv(group=2),
         conv(weight=np.inf),
         conv(weight=np.nan),
@@ -74,7 +81,7 @@ def test_plain_images_and_fed_weights_are_summed_directly() -> None:
 
 def test_the_user_overrules_the_model() -> None:
     small = conv(size=(1, 1))
-    assert [chosen(small, goal(w)) for w in ("auto", "off", "f2", "f4")] == [DIRECT, DIRECT, 2, 4]
+    assert [chosen(small, goal(w)) for w in ("auto", "off", "f2", "f4")] == [DIRECT, DIRECT, *SQUARE]
     assert chosen(conv(), goal("off")) == DIRECT
 
 
@@ -84,29 +91,48 @@ def test_strict_is_never_transformed(winograd: str) -> None:
     assert chosen(conv(), goal(winograd, "bf16")) != DIRECT
 
 
-@pytest.mark.parametrize(("target", "few_pixels", "deep"), [(V4, 2, DIRECT), (V3, 4, 2)], ids=["V4", "V3"])
-def test_where_it_pays(target: isa.Target, few_pixels: int, deep: int) -> None:
+@pytest.mark.parametrize(
+    ("target", "few_pixels", "deep"),
+    [(V4, SQUARES[2], DIRECT), (V3, SQUARES[4], SQUARES[2])],
+    ids=["V4", "V3"],
+)
+def test_where_it_pays(target: isa.Target, few_pixels: Scheme, deep: Scheme | None) -> None:
     """As measured: large images by tiles of 4; few pixels of many channels as the weights can be read."""
     goal_ = goal(target=target)
     for channels, size in ((16, 56), (64, 112), (64, 56), (128, 28), (256, 28)):
-        assert fastest(Sizes(1, size, size, channels, channels), goal_) == 4
-    assert fastest(Sizes(1, 14, 14, 256, 256), goal_) == few_pixels
-    assert fastest(Sizes(1, 7, 7, 512, 512), goal_) == deep
-    assert fastest(Sizes(1, 1, 1, 64, 64), goal_) == DIRECT
+        assert fastest(Sizes(1, size, size, channels, channels), SQUARE, goal_) == SQUARES[4]
+    assert fastest(Sizes(1, 14, 14, 256, 256), SQUARE, goal_) == few_pixels
+    assert fastest(Sizes(1, 7, 7, 512, 512), SQUARE, goal_) == deep
+    assert fastest(Sizes(1, 1, 1, 64, 64), SQUARE, goal_) == DIRECT
 
 
 def test_a_batch_shares_the_reading_of_weights() -> None:
-    assert fastest(Sizes(16, 7, 7, 512, 512), goal()) != DIRECT
+    assert fastest(Sizes(16, 7, 7, 512, 512), SQUARE, goal()) != DIRECT
 
 
 def test_free_sizes_are_those_of_a_common_image() -> None:
-    assert chosen(conv(size=(H, W), batch=N), goal()) == 4
+    assert chosen(conv(size=(H, W), batch=N), goal()) == SQUARES[4]
     deep = conv(512, 512, (dims.floordiv(H, 32), dims.floordiv(W, 32)), batch=N)
-    assert chosen(deep, goal()) == fastest(Sizes(1, 7, 7, 512, 512), goal())
+    assert chosen(deep, goal()) == fastest(Sizes(1, 7, 7, 512, 512), SQUARE, goal())
 
 
 def test_cycles_grow_with_the_image() -> None:
-    for outputs in (DIRECT, 2, 4):
-        counts = [cycles(Sizes(1, size, size, 64, 64), outputs, goal()) for size in (8, 16, 32, 64)]
+    for scheme in (DIRECT, *SQUARE, *ROWS.values()):
+        sizes = [Sizes(1, size, size, 64, 64) for size in (8, 16, 32, 64)]
+        counts = [cycles(s, scheme, goal()) if scheme else direct_cycles(s, (3, 3), goal()) for s in sizes]
         assert counts == sorted(counts)
         assert counts[-1] > 32 * counts[0]
+
+
+def test_windows_of_one_line_or_pixel_are_transformed_along_the_other() -> None:
+    for taps, scheme in ROWS.items():
+        assert chosen(conv(kernel=(1, taps), dilation=(3, 1)), goal()) == scheme
+        assert chosen(conv(kernel=(taps, 1), dilation=(1, 3)), goal()) == scheme
+        assert chosen(conv(kernel=(1, taps), size=(1, 1)), goal()) == DIRECT
+        assert chosen(conv(kernel=(1, taps), size=(1, 1)), goal("f2")) == scheme
+    assert chosen(conv(kernel=(3, 1), size=(64, 1)), goal()) == ROWS[3]
+    assert chosen(conv(kernel=(3, 1), size=(1, 64)), goal()) == DIRECT
+
+
+def test_lines_may_be_apart() -> None:
+    assert chosen(conv(dilation=(2, 1)), goal()) == SQUARES[4]

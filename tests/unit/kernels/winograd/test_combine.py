@@ -13,12 +13,14 @@ from sardonyx.llvm.vec import Function, Module, V
 from tests.tolerance import assert_close
 from tests.unit.llvm.written import run
 
-F4, F2 = transforms(4), transforms(2)
+F4, F2, ROW = transforms(4, 3), transforms(2, 3), transforms(4, 5)
 MATRICES = {
     "data 4": (F4.data, 14),
     "result 4": (F4.result, 12),
     "data 2": (F2.data, 4),
     "result 2": (F2.result, 6),
+    "data 4, 5": (ROW.data, 26),
+    "result 4, 5": (ROW.result, 20),
     "no pairs": (((Fraction(2), Fraction(0), Fraction(-3)), (Fraction(0), Fraction(-1), Fraction(0))), 3),
 }
 

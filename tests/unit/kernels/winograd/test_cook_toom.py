@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sardonyx.kernels.winograd.cook_toom import POINTS, TAPS, Matrix, transforms
+from sardonyx.kernels.winograd.cook_toom import POINTS, Matrix, transforms
 
-ALL = pytest.mark.parametrize("outputs", sorted(POINTS))
+ALL = pytest.mark.parametrize(
+    ("outputs", "taps"), [(n + 1 - taps, taps) for n in sorted(POINTS) for taps in (1, 3, 5, 7) if taps <= n]
+)
 
 
 def product(matrix: Matrix, values: list[Fraction]) -> list[Fraction]:
@@ -20,32 +22,32 @@ def product(matrix: Matrix, values: list[Fraction]) -> list[Fraction]:
 @ALL
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.data())
-def test_products_of_points_are_sums_over_windows(outputs: int, data: st.DataObject) -> None:
-    t = transforms(outputs)
+def test_products_of_points_are_sums_over_windows(outputs: int, taps: int, data: st.DataObject) -> None:
+    t = transforms(outputs, taps)
     x = data.draw(st.lists(st.fractions(), min_size=t.inputs, max_size=t.inputs))
-    w = data.draw(st.lists(st.fractions(), min_size=TAPS, max_size=TAPS))
+    w = data.draw(st.lists(st.fractions(), min_size=taps, max_size=taps))
     points = zip(product(t.weights, w), product(t.data, x), strict=True)
-    direct = [sum((w[k] * x[i + k] for k in range(TAPS)), Fraction(0)) for i in range(outputs)]
+    direct = [sum((w[k] * x[i + k] for k in range(taps)), Fraction(0)) for i in range(outputs)]
     assert product(t.result, [a * b for a, b in points]) == direct
 
 
 @ALL
-def test_one_product_an_input_which_is_the_fewest(outputs: int) -> None:
-    t = transforms(outputs)
-    assert (t.outputs, t.inputs) == (outputs, outputs + TAPS - 1)
-    assert [len(t.data[0]), len(t.weights[0]), len(t.result[0])] == [t.inputs, TAPS, t.inputs]
+def test_one_product_an_input_which_is_the_fewest(outputs: int, taps: int) -> None:
+    t = transforms(outputs, taps)
+    assert (t.outputs, t.inputs, t.taps) == (outputs, outputs + taps - 1, taps)
+    assert [len(t.data[0]), len(t.weights[0]), len(t.result[0])] == [t.inputs, taps, t.inputs]
 
 
 @ALL
-def test_what_is_done_in_single_precision_has_exact_factors(outputs: int) -> None:
-    t = transforms(outputs)
+def test_what_is_done_in_single_precision_has_exact_factors(outputs: int, taps: int) -> None:
+    t = transforms(outputs, taps)
     for entry in (e for matrix in (t.data, t.result) for row in matrix for e in row):
         assert entry.denominator & (entry.denominator - 1) == 0
         assert abs(entry.numerator) < 1 << 24
 
 
 def test_known_matrices() -> None:
-    t = transforms(2)
+    t = transforms(2, 3)
     assert t.data == ((-1, 0, 1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, -1, 0, 1))
     assert t.result == ((1, 1, 1, 0), (0, 1, -1, 1))
     half = Fraction(1, 2)

@@ -9,25 +9,25 @@ import pytest
 
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import pack_b
-from sardonyx.kernels.winograd.cook_toom import transforms
 from sardonyx.kernels.winograd.pack import pack_winograd_weights
+from sardonyx.kernels.winograd.scheme import ALL, Scheme
 from sardonyx.targets.x86_64 import isa
 
 
 @pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
-@pytest.mark.parametrize("outputs", [2, 4])
-def test_each_value_is_the_nearest_float_to_the_exact_one(target: isa.Target, outputs: int) -> None:
+@pytest.mark.parametrize("scheme", ALL, ids=lambda s: s.name)
+def test_each_value_is_the_nearest_float_to_the_exact_one(target: isa.Target, scheme: Scheme) -> None:
     rng = np.random.default_rng(7)
-    w = rng.standard_normal((33, 5, 3, 3)).astype(np.float32)
-    g = transforms(outputs).weights
-    points = np.zeros((len(g) ** 2, 5, 48), np.float32)
+    w = rng.standard_normal((33, 5, *scheme.taps)).astype(np.float32)
+    down, across = scheme.down.weights, scheme.across.weights
+    points = np.zeros((scheme.points, 5, 48), np.float32)
     for o, c in np.ndindex(33, 5):
         exact = [[Fraction(float(v)) for v in row] for row in w[o, c]]
-        for i, rows in enumerate(g):
-            for j, columns in enumerate(g):
-                terms = (rows[r] * columns[s] * exact[r][s] for r in range(3) for s in range(3))
-                points[i * len(g) + j, c, o] = float(sum(terms, Fraction(0)))
-    packed = pack_winograd_weights(w, outputs, Goal(target))
+        for i, rows in enumerate(down):
+            for j, columns in enumerate(across):
+                terms = (rows[r] * columns[s] * exact[r][s] for r, s in np.ndindex(*scheme.taps))
+                points[i * len(across) + j, c, o] = float(sum(terms, Fraction(0)))
+    packed = pack_winograd_weights(w, scheme, Goal(target))
     np.testing.assert_array_max_ulp(packed, pack_b(points, Goal(target)), maxulp=1)
     assert np.count_nonzero(packed != pack_b(points, Goal(target))) < packed.size // 1000
     assert packed.ctypes.data % 64 == 0

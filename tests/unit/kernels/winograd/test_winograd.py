@@ -20,10 +20,10 @@ from sardonyx.kernels.library import library_ir, winograd_ir
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd import pack
 from sardonyx.kernels.winograd.blocking import blocking
-from sardonyx.kernels.winograd.cook_toom import transforms
 from sardonyx.kernels.winograd.driver import define_winograd
 from sardonyx.kernels.winograd.input_transform import define_input_transform
 from sardonyx.kernels.winograd.output_transform import define_output_transform
+from sardonyx.kernels.winograd.scheme import ALL, Scheme
 from sardonyx.kernels.winograd.walk import define_block
 from sardonyx.llvm.vec import Module
 from sardonyx.object import engine, executor
@@ -45,7 +45,7 @@ from tests.unit.kernels.traced import FETCHES, Trace
 from tests.unit.objects import compiled
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
-OUTPUTS = pytest.mark.parametrize("outputs", [2, 4])
+SCHEMES = pytest.mark.parametrize("scheme", ALL, ids=lambda s: s.name)
 
 CASES = (
     Case(16, 32, (7, 7), pad=1),
@@ -55,25 +55,36 @@ CASES = (
     Case(70, 33, (4, 50), pad=1, images=2),
     Case(16, 16, (1, 1), pad=1, images=9),
     Case(300, 40, (10, 11), pad=2),
+    Case(20, 33, (11, 9), pad=1, dilation=(2, 1)),
+    Case(16, 16, (4, 5), pad=3, dilation=(4, 1), images=2),
 )
 
 
+def under(scheme: Scheme, case: Case) -> Case:
+    """A case as it is with windows of a scheme, which are as high only where lines are transformed."""
+    lines = case.dilation[0] if scheme.has_lines else 1
+    high, wide = (case.size[n] + 2 * case.pad for n in range(2))
+    least = lines * (scheme.taps[0] - 1) + 1, scheme.taps[1]
+    size = max(high, least[0]) - 2 * case.pad, max(wide, least[1]) - 2 * case.pad
+    return replace(case, size=size, kernel=scheme.taps, dilation=(lines, 1))
+
+
 @cache
-def image(target: Target, outputs: int) -> LoadedImage:
+def image(target: Target, scheme: Scheme) -> LoadedImage:
     goal = Goal(target)
-    texts = (executor.ir(target), *library_ir(goal), winograd_ir(outputs, goal))
+    texts = (executor.ir(target), *library_ir(goal), winograd_ir(scheme, goal))
     return load(link([compiled(text, target) for text in texts], target))
 
 
 class Drawn:
     """One convolution with its arrays; `run` gives the result, which must leave the rest of Y alone."""
 
-    def __init__(self, case: Case, outputs: int, seed: int = 0) -> None:
+    def __init__(self, case: Case, scheme: Scheme, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
-        self.case, self.outputs = case, outputs
-        self.kernels: Callable[[Target], Any] = lambda target: image(target, outputs)
+        self.case, self.scheme = case, scheme
+        self.kernels: Callable[[Target], Any] = lambda target: image(target, scheme)
         self.x = rng.standard_normal((case.images, case.channels, *case.size)).astype(np.float32)
-        self.w = rng.standard_normal((case.outputs, case.channels, 3, 3)).astype(np.float32)
+        self.w = rng.standard_normal((case.outputs, case.channels, *case.kernel)).astype(np.float32)
         self.bias = guarded(rng.standard_normal(-(-case.outputs // 16) * 16).astype(np.float32))
         self.residual = rng.standard_normal(new_output(case, "float32", "blocked", 0).shape).astype(
             np.float32
@@ -91,9 +102,9 @@ class Drawn:
         case = self.case
         lines, pixels = case.extent
         x = guarded(blocked(self.x, case.pad))
-        w = guarded(pack.pack_winograd_weights(self.w, self.outputs, Goal(target)), align=64)
+        w = guarded(pack.pack_winograd_weights(self.w, self.scheme, Goal(target)), align=64)
         y = guarded(new_output(case, "float32", "blocked", np.nan))
-        cut = blocking(case.channels, case.outputs, (self.outputs + 2) ** 2, Goal(target))
+        cut = blocking(case.channels, case.outputs, self.scheme.points, Goal(target))
         words = {
             Winograd.X: x.ctypes.data,
             Winograd.W: w.ctypes.data,
@@ -108,6 +119,7 @@ class Drawn:
             Winograd.TILE_PITCH: cut.tile_pitch,
             Winograd.POINT_PITCH: cut.point_pitch,
             Winograd.L2_BYTES: target.l2_bytes,
+            Winograd.LINE_STEP: case.dilation[0],
         }
         words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(strides(x)[:4])}
         words |= {Winograd.Y_BATCH + n: stride for n, stride in enumerate(strides(y)[:4])}
@@ -122,7 +134,7 @@ class Drawn:
         for word, value in words.items():
             args[word] = value
         scratch = guarded(np.zeros(cut.scratch_bytes, np.uint8), align=64)
-        address = self.kernels(target).address(f"sdx_winograd{self.outputs}_f32")
+        address = self.kernels(target).address(f"sdx_winograd_{self.scheme.name}_f32")
         execute(address, args, scratch, threads)
         result = unblocked(y, case.outputs)
         assert np.isnan(result[:, :, lines:]).all(), "lines beyond Y were written"
@@ -131,56 +143,56 @@ class Drawn:
 
 
 def check(drawn: Drawn, target: Target, end: str, threads: int = 1) -> None:
-    wrong = difference_of_transforms(drawn.run(target, end, threads), drawn.exact(end), drawn.outputs)
+    wrong = difference_of_transforms(drawn.run(target, end, threads), drawn.exact(end), drawn.scheme.points)
     assert wrong is None, f"{drawn.case}: {wrong}"
 
 
 @TARGETS
-@OUTPUTS
+@SCHEMES
 @pytest.mark.parametrize("end", ["store", "finish", "epilogue"])
-def test_convolutions(target: Target, outputs: int, end: str) -> None:
+def test_convolutions(target: Target, scheme: Scheme, end: str) -> None:
     for case in CASES:
-        check(Drawn(case, outputs), target, end)
+        check(Drawn(under(scheme, case), scheme), target, end)
 
 
 @TARGETS
-@OUTPUTS
+@SCHEMES
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.data())
-def test_drawn_convolutions(target: Target, outputs: int, data: st.DataObject) -> None:
+def test_drawn_convolutions(target: Target, scheme: Scheme, data: st.DataObject) -> None:
     pad = data.draw(st.integers(0, 2), "pad")
-    least = max(1, 3 - 2 * pad)
-    size = data.draw(st.tuples(st.integers(least, 20), st.integers(least, 40)), "size")
+    size = data.draw(st.tuples(st.integers(1, 20), st.integers(1, 40)), "size")
+    step = data.draw(st.integers(1, 3), "step")
     channels, results, images = (data.draw(st.integers(1, most)) for most in (80, 80, 4))
-    case = Case(channels, results, size, pad=pad, images=images)
+    case = under(scheme, Case(channels, results, size, pad=pad, images=images, dilation=(step, 1)))
     end = data.draw(st.sampled_from(["store", "finish", "epilogue"]), "end")
     small = replace(target, l2_bytes=data.draw(st.sampled_from([64 << 10, target.l2_bytes]), "L2"))
-    check(Drawn(case, outputs), small, end, data.draw(st.integers(1, 3), "threads"))
+    check(Drawn(case, scheme), small, end, data.draw(st.integers(1, 3), "threads"))
 
 
 @TARGETS
-@OUTPUTS
-def test_threads_and_place_in_a_batch_do_not_change_bits(target: Target, outputs: int) -> None:
+@SCHEMES
+def test_threads_and_place_in_a_batch_do_not_change_bits(target: Target, scheme: Scheme) -> None:
     target = replace(target, l2_bytes=64 << 10)
     for case in (Case(20, 40, (9, 30), pad=1, images=3), Case(40, 150, (4, 4), pad=1, images=2)):
-        drawn = Drawn(case, outputs)
+        drawn = Drawn(under(scheme, case), scheme)
         whole = drawn.run(target)
         for threads in (2, 3, 7):
             assert np.array_equal(drawn.run(target, threads=threads), whole)
-        alone = Drawn(replace(case, images=1), outputs)
+        alone = Drawn(replace(drawn.case, images=1), scheme)
         alone.x, alone.w = drawn.x[1:2], drawn.w
         assert np.array_equal(alone.run(target), whole[1:2])
 
 
 @TARGETS
-@OUTPUTS
+@SCHEMES
 def test_nothing_is_prefetched_that_is_not_read(
-    target: Target, outputs: int, monkeypatch: pytest.MonkeyPatch
+    target: Target, scheme: Scheme, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = Trace(monkeypatch, target, FETCHES[0])
     for case in (*CASES, Case(64, 150, (17, 20), pad=1)):
         for threads in (1, 2):
-            drawn = Drawn(case, outputs)
+            drawn = Drawn(under(scheme, case), scheme)
             drawn.kernels = lambda _: trace
             drawn.run(target, threads=threads)
     assert trace.fetched
@@ -188,43 +200,49 @@ def test_nothing_is_prefetched_that_is_not_read(
 
 
 @TARGETS
-@OUTPUTS
-def test_what_is_read_is_prefetched(target: Target, outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@SCHEMES
+def test_what_is_read_is_prefetched(target: Target, scheme: Scheme, monkeypatch: pytest.MonkeyPatch) -> None:
     trace = Trace(monkeypatch, target, FETCHES[1])
-    drawn = Drawn(Case(64, 128, (20, 20), pad=1), outputs)
+    drawn = Drawn(under(scheme, Case(64, 128, (20, 20), pad=1)), scheme)
     drawn.kernels = lambda _: trace
     drawn.run(target)
     assert len(trace.fetched) > 0.8 * len(trace.lines)
 
 
 @TARGETS
-@OUTPUTS
-def test_no_output(target: Target, outputs: int) -> None:
-    assert Drawn(Case(16, 32, (7, 7), pad=1, images=0), outputs).run(target, threads=2).size == 0
+@SCHEMES
+def test_no_output(target: Target, scheme: Scheme) -> None:
+    assert (
+        Drawn(under(scheme, Case(16, 32, (7, 7), pad=1, images=0)), scheme).run(target, threads=2).size == 0
+    )
 
 
 @TARGETS
-@OUTPUTS
+@SCHEMES
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_stays_in_its_tiles(target: Target, outputs: int, value: float) -> None:
-    drawn = Drawn(Case(20, 40, (15, 17), pad=1), outputs)
+def test_what_is_not_finite_stays_in_its_tiles(target: Target, scheme: Scheme, value: float) -> None:
+    drawn = Drawn(under(scheme, Case(20, 40, (15, 17), pad=1)), scheme)
     clean = drawn.run(target)
     drawn.x[0, 19, 4, 5] = value
     got = drawn.run(target)
-    reads = np.zeros((15, 17), bool)
-    reads[3:6, 4:7] = True
-    tiles = [(i, j) for i in range(0, 15, outputs) for j in range(0, 17, outputs)]
-    touched = np.zeros((15, 17), bool)
-    for i, j in tiles:
-        touched[i : i + outputs, j : j + outputs] |= reads[i : i + outputs, j : j + outputs].any()
+    lines, pixels = drawn.case.extent
+    reads = np.zeros((lines, pixels), bool)
+    down, across = (
+        slice(max(0, at + 2 - taps), at + 2) for at, taps in zip((4, 5), scheme.taps, strict=True)
+    )
+    reads[down, across] = True
+    high, wide = scheme.outputs
+    touched = np.zeros((lines, pixels), bool)
+    for i, j in ((i, j) for i in range(0, lines, high) for j in range(0, pixels, wide)):
+        touched[i : i + high, j : j + wide] |= reads[i : i + high, j : j + wide].any()
     assert not np.isfinite(got[:, :, reads]).any()
     assert np.array_equal(got[:, :, ~touched], clean[:, :, ~touched])
 
 
 @TARGETS
-@OUTPUTS
-def test_tiny_numbers_stay(target: Target, outputs: int) -> None:
-    drawn = Drawn(Case(16, 16, (8, 8), pad=1), outputs)
+@SCHEMES
+def test_tiny_numbers_stay(target: Target, scheme: Scheme) -> None:
+    drawn = Drawn(under(scheme, Case(16, 16, (8, 8), pad=1)), scheme)
     drawn.x *= np.float32(1e-41)
     normal = np.abs(drawn.exact("store")) > 1e-41
     assert normal.any()
@@ -232,30 +250,30 @@ def test_tiny_numbers_stay(target: Target, outputs: int) -> None:
 
 
 @pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
-@OUTPUTS
+@SCHEMES
 @pytest.mark.parametrize("define", [define_input_transform, define_output_transform])
-def test_inner_loops_keep_everything_in_registers(target: Target, outputs: int, define: Any) -> None:
+def test_inner_loops_keep_everything_in_registers(target: Target, scheme: Scheme, define: Any) -> None:
     module = Module()
-    name = define(module, TileShape.of(Goal(target), "f32"), transforms(outputs))
+    name = define(module, TileShape.of(Goal(target), "f32"), scheme)
     assembly = engine.assembly(module.part(name), target)
     loops = [loop for loop in innermost_loops(assembly) if any("ps" in line for line in loop)]
-    assert len(loops) == 2, "columns, then rows"
+    assert len(loops) == (2 if scheme.has_lines else 1), "columns, then rows"
     for loop in loops:
         assert not [line for line in loop if "(%rsp)" in line], f"{name} spills in its inner loop"
 
 
-@OUTPUTS
-def test_a_thread_calls_the_walk_for_its_share(outputs: int) -> None:
+@SCHEMES
+def test_a_thread_calls_the_walk_for_its_share(scheme: Scheme) -> None:
     goal, module, alone = Goal(isa.V4), Module(), Module()
-    define_winograd(module, goal, outputs)
-    walk = define_block(alone, TileShape.of(goal, "f32"), transforms(outputs))
-    assert f"call void @{walk}(" in module.part(f"sdx_winograd{outputs}_f32")
+    define_winograd(module, goal, scheme)
+    walk = define_block(alone, TileShape.of(goal, "f32"), scheme)
+    assert f"call void @{walk}(" in module.part(f"sdx_winograd_{scheme.name}_f32")
     assert module.part(walk) == alone.part(walk)
 
 
 @pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
-@OUTPUTS
-def test_the_text_depends_on_the_level_alone(target: Target, outputs: int) -> None:
-    text = winograd_ir(outputs, Goal(target))
+@SCHEMES
+def test_the_text_depends_on_the_level_alone(target: Target, scheme: Scheme) -> None:
+    text = winograd_ir(scheme, Goal(target))
     winograd_ir.cache_clear()
-    assert winograd_ir(outputs, Goal(replace(target, l2_bytes=1 << 18))) == text
+    assert winograd_ir(scheme, Goal(replace(target, l2_bytes=1 << 18))) == text
