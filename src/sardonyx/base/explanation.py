@@ -144,14 +144,22 @@ def _costs(report: Report) -> Iterator[str]:
     counters = dict(report.counters)
     said = [f"{name} {_bytes(size)}" for key, name in _SIZES.items() if (size := counters.pop(key, 0))]
     if "compiles" in counters:
-        said.append(
-            f"{count(counters.pop('compiles'), 'kernel')} compiled now, the others found in the cache"
-        )
+        said.append(_origin_of_code(counters.pop("compiles"), report))
+    if programs := counters.pop("variants", 0):
+        said.append(f"{count(programs, 'program')}, one for each content of the inputs that decides ranks")
     said += [f"{name} {number}" for name, number in sorted(counters.items())]
     if saved := sum(decision.gain_bytes for decision in report.decisions if decision.verdict == "fused"):
         said.append(f"{_bytes(saved)} of memory traffic saved by joining")
     if said:
         yield ", ".join(said)
+
+
+def _origin_of_code(compiled: int, report: Report) -> str:
+    """How many kernels were compiled, and whether others were not."""
+    if not compiled:
+        return "all machine code found in the cache"
+    others = len({kernel.name for kernel in report.kernels}) > compiled
+    return f"{count(compiled, 'kernel')} compiled now" + (", the others found in the cache" if others else "")
 
 
 def _hints(report: Report) -> Iterator[str]:
@@ -161,6 +169,8 @@ def _hints(report: Report) -> Iterator[str]:
         names = ", ".join(operators)
         yield f"{names} in numpy: give it a formula with @sardonyx.op, or replace it before the export"
         yield "the option fallback=error refuses a model instead of running part of it in numpy"
+    if "variants" in report.counters:
+        yield "ranks depend on what is fed: these are the kernels for --input NAME=FILE, else random numbers"
     yield "too slow: `sardonyx explain --profile MODEL` shows where the time goes"
     is_large = report.counters.get("weight_bytes", 0) > _SMALL_MODEL_BYTES
     operands = {kernel.arithmetic.partition(" ")[0] for kernel in report.kernels}

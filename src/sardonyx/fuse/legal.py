@@ -61,7 +61,7 @@ def reduced_axes(value: Value) -> tuple[int, ...]:
 def may_anchor(anchor: Value, owner: Value, *, aligned: bool) -> str | None:
     """The reason why `owner`'s map tree cannot run as the epilogue of `anchor`."""
     if owner.kind != "map":
-        return f"its reader {owner.prim} is not a map"
+        return f"its reader {owner.prim} is not elementwise"
     if not aligned:
         return "its reader looks at it through a view"
     if any(dims.equal(m, n) is not True for m, n in zip(anchor.shape, owner.shape, strict=True)):
@@ -72,7 +72,7 @@ def may_anchor(anchor: Value, owner: Value, *, aligned: bool) -> str | None:
 def why_not_reduce(value: Value, owner: Value, *, aligned: bool) -> str | None:
     """The reason why a reduction cannot live in the kernel of its reader."""
     if owner.kind not in ("map", "reduce"):
-        return f"its reader {owner.prim} is not a map"
+        return f"its reader {owner.prim} is not elementwise"
     if not aligned:
         return "its reader looks at it through a view"
     axes = reduced_axes(value)
@@ -91,7 +91,7 @@ def why_not_reduce(value: Value, owner: Value, *, aligned: bool) -> str | None:
 def why_not_dropped(value: Value, owner: Value) -> str | None:
     """The same, for a reduction that its reader sees without the reduced axes: each result is read once."""
     if owner.kind != "map":
-        return f"its reader {owner.prim} is not a map"
+        return f"its reader {owner.prim} is not elementwise"
     left = [n for a, n in enumerate(value.shape) if a not in reduced_axes(value)]
     if len(left) != owner.rank or any(
         dims.equal(m, n) is not True for m, n in zip(left, owner.shape, strict=True)

@@ -139,7 +139,7 @@ class _Walk:
     def why_copy(self, value: Value) -> str | None:
         """A view is copied only if a kernel needs it in memory in a way its source is not."""
         if value.id in self.needs_dense:
-            return "its reader needs its axes one after the other in memory"
+            return "its reader needs it contiguous in memory"
         if value.id not in self.needs_place:
             return None
         return self.why_unfit(value, self.imagined(value))
@@ -162,9 +162,7 @@ class _Walk:
             reason = self.why_unfit(value, place)
             if place is not None and value.id in self.read_dense:
                 dense = place.strides == contiguous_strides(value.shape)
-                reason = reason or (
-                    None if dense else "its reader needs its axes one after the other in memory"
-                )
+                reason = reason or (None if dense else "its reader needs it contiguous in memory")
             if reason:
                 found[value.id] = reason
         return found

@@ -60,10 +60,12 @@ def test_text() -> None:
         "compiled in 33.8 ms (b 20.2, e 5.0, d 4.0, c 3.0)",
         "weights 2.5 MB, memory between kernels 51.2 kB, "
         "2 kernels compiled now, the others found in the cache, "
-        "variants 3, 4.1 kB of memory traffic saved by joining",
+        "3 programs, one for each content of the inputs that decides ranks, "
+        "4.1 kB of memory traffic saved by joining",
         "what you can do",
         "  - Unique in numpy: give it a formula with @sardonyx.op, or replace it before the export",
         "  - the option fallback=error refuses a model instead of running part of it in numpy",
+        "  - ranks depend on what is fed: these are the kernels for --input NAME=FILE, else random numbers",
         "  - too slow: `sardonyx explain --profile MODEL` shows where the time goes",
         "  - still too slow, or too large: `sardonyx quantize MODEL` makes it 8-bit and measures the error",
         "  - compare the speed with onnxruntime: `sardonyx bench MODEL`",

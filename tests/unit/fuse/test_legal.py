@@ -65,7 +65,7 @@ def test_what_may_meet_bad_data(value: Value, fails: bool) -> None:
 def test_what_ends_a_contraction() -> None:
     product = x(N, 3).dot(x(3, 4))
     assert legal.may_anchor(product, product.exp(), aligned=True) is None
-    assert "not a map" in str(legal.may_anchor(product, product.sum(1), aligned=True))
+    assert "not elementwise" in str(legal.may_anchor(product, product.sum(1), aligned=True))
     assert "view" in str(legal.may_anchor(product, product.exp(), aligned=False))
     assert "shape" in str(
         legal.may_anchor(product, product.reshape((1, N, 4)).broadcast((2, N, 4)) + 1, aligned=True)
@@ -77,7 +77,7 @@ def test_what_a_reduction_lives_in() -> None:
     total = v.sum(1)
     assert legal.why_not_reduce(total, v - total, aligned=True) is None
     assert legal.why_not_reduce(total, total.exp(), aligned=True) is None
-    assert "not a map" in str(legal.why_not_reduce(total, total.dot(x(1, 3)), aligned=True))
+    assert "not elementwise" in str(legal.why_not_reduce(total, total.dot(x(1, 3)), aligned=True))
     assert "view" in str(legal.why_not_reduce(total, total.exp(), aligned=False))
     assert "another size" in str(legal.why_not_reduce(total, total + x(1, 5), aligned=True))
     assert "other axes" in str(legal.why_not_reduce(total, total.sum(0), aligned=True))
@@ -93,6 +93,6 @@ def test_a_reduction_seen_without_its_axes() -> None:
     assert not legal.drops_reduced(total.reshape((N * 4,)), total)
     assert not legal.drops_reduced(x(N, 1, 4).reshape((N, 4)), x(N, 1, 4))
     assert legal.why_not_dropped(total, seen.exp()) is None
-    assert "not a map" in str(legal.why_not_dropped(total, seen.sum(0)))
+    assert "not elementwise" in str(legal.why_not_dropped(total, seen.sum(0)))
     wide = seen.reshape((1, N, 4)).broadcast((2, N, 4)) + 1
     assert "other axes" in str(legal.why_not_dropped(total, wide))

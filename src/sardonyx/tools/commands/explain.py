@@ -9,16 +9,18 @@ from typing import Any
 from sardonyx.base.explanation import explanation
 from sardonyx.base.signature import TensorInfo
 from sardonyx.frontend.summary import summarize
+from sardonyx.ort.exceptions import STATUS
 from sardonyx.ort.hotspots import Hotspot
 from sardonyx.ort.hotspots import hotspots as timed
 from sardonyx.ort.session import InferenceSession
 from sardonyx.runtime.cores import team_size
 from sardonyx.tools import hotspots, peak
-from sardonyx.tools.console import print_json, status_line
+from sardonyx.tools.console import UserError, print_json, status_line
 from sardonyx.tools.inputs import add_input_options, check_names, feeds_of
 from sardonyx.tools.models import add_model_options, open_session
 
 _SECONDS = 1.0
+_REFUSALS = tuple(row[0] for row in STATUS)
 
 
 def add(commands: Any) -> None:
@@ -43,10 +45,12 @@ def add(commands: Any) -> None:
 
 def command(options: argparse.Namespace) -> int:
     """Show the report."""
-    arguments = summarize(options.model).inputs if options.profile else ()
+    arguments = summarize(options.model).inputs
     check_names(arguments, options)
     session, _ = open_session(options)
     report = session.report
+    if report.counters.get("variants") == 0:
+        _compile(session, arguments, options)
     measured = _measured(session, arguments, options) if options.profile else None
     if options.json:
         profile = {"profile": hotspots.as_json(*measured)} if measured else {}
@@ -56,6 +60,20 @@ def command(options: argparse.Namespace) -> int:
     if measured:
         print("\ntime of the kernels, the longest first\n" + hotspots.text(*measured))
     return 0
+
+
+def _compile(session: InferenceSession, arguments: Sequence[TensorInfo], options: argparse.Namespace) -> None:
+    """Feed a model that is compiled when it is first fed. Raises UserError if it refuses the feeds."""
+    values, invented = feeds_of(arguments, options)
+    try:
+        session.run(None, values)
+    except _REFUSALS as error:
+        missing = (
+            f"; random numbers were fed for {', '.join(invented)}: give --input or --dim" if invented else ""
+        )
+        raise UserError(
+            f"{options.model} is compiled when it is fed, which failed: {error}{missing}"
+        ) from None
 
 
 def _measured(
