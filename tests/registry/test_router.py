@@ -67,6 +67,17 @@ def test_shadows_are_asked_beside_and_never_beside_themselves() -> None:
     assert abs(sum(len(router.route(request()).shadows) for _ in range(5_000)) - 1_000) < 150
 
 
+def test_the_same_decision_is_the_same_route_until_the_state_changes() -> None:
+    states = [state({"blue": 50, "green": 50}, {"grey": 50})]
+    router = RegistryRouter(lambda: states[-1], seed=4)
+    routes = [router.route(request()) for _ in range(100)]
+    assert all(route.drawn for route in routes)
+    assert len(set(routes)) == len({(route.target, route.shadows) for route in routes}) == 4
+    states.append(state({"blue": 50, "green": 50}, {"grey": 50}))
+    assert not set(routes) & {router.route(request()) for _ in range(100)}
+    assert not router.route(request("digits")).drawn
+
+
 def test_what_a_name_means() -> None:
     router = RegistryRouter(lambda: state({"blue": 100}))
     assert router.route(request("digits")).target == Target("digits", "2")

@@ -47,9 +47,7 @@ class TrafficObserver:
             self._pair(record)
             return
         if record.route.shadows:
-            self._served[id(record.request)] = (record, len(record.route.shadows))
-            if len(self._served) > _WAITING:
-                self._served.popitem(last=False)
+            self.shadowed(record)
         name = record.request.model
         endpoint = self._state().endpoints.get(name)
         if endpoint is not None and endpoint.canary:
@@ -58,8 +56,14 @@ class TrafficObserver:
                 seconds = record.timings.total_ns * 1e-9
                 self._tally.add(name, deployment, record.finished_s, seconds, failed=failed)
 
+    def shadowed(self, record: Record) -> None:
+        """Keep an answer until its shadows have theirs."""
+        self._served[id(record.request)] = (record, len(record.route.shadows))
+        if len(self._served) > _WAITING:
+            self._served.popitem(last=False)
+
     def counter(self, kind: Kind) -> Count:
-        """What counts requests of an endpoint without shadows while a canary runs; others are not counted."""
+        """What counts requests of an endpoint while a canary runs; others are not counted."""
 
         def count(spent: Timings, finished_s: float) -> None:
             endpoint = self._state().endpoints.get(kind.asked)

@@ -31,7 +31,7 @@ class RegistryRouter:
         self._state = state
         self._random = random.Random(seed)
         self._seen: State | None = None
-        self._routes: dict[tuple[str, str, str], Route] = {}
+        self._routes: dict[tuple[str, ...], Route] = {}
 
     def route(self, request: InferRequest) -> Route:
         """The route of a request. Raises ServeError NOT_FOUND for unknown aliases and deployments."""
@@ -49,20 +49,22 @@ class RegistryRouter:
             return self._kept(named, Target(name, version))
         wanted = request.version or _named(request.context.headers)
         target = _deployment(endpoint, wanted) if wanted else self._chosen(endpoint, request)
-        if not endpoint.shadows and (wanted or len(endpoint.weights) == 1):
-            return self._kept((name, "", target.deployment), target)
         shadows = tuple(
             endpoint.targets[other]
             for other, share in endpoint.shadows.items()
             if other != target.deployment and self._random.random() * 100 < share
         )
-        return Route(target, shadows, drawn=True)
+        key = (name, "", target.deployment, *(shadow.deployment for shadow in shadows))
+        certain = not endpoint.shadows and (wanted or len(endpoint.weights) == 1)
+        return self._kept(key, target, shadows, drawn=not certain)
 
-    def _kept(self, key: tuple[str, str, str], target: Target) -> Route:
-        """The one route to a target, as long as the state is the same."""
+    def _kept(
+        self, key: tuple[str, ...], target: Target, shadows: tuple[Target, ...] = (), *, drawn: bool = False
+    ) -> Route:
+        """The one route to a target with these shadows, as long as the state is the same."""
         route = self._routes.get(key)
         if route is None:
-            route = self._routes[key] = Route(target)
+            route = self._routes[key] = Route(target, shadows, drawn)
         return route
 
     def _chosen(self, endpoint: EndpointState, request: InferRequest) -> Target:

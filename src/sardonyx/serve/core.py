@@ -127,15 +127,14 @@ class Core:
             response = None if failure else last or InferResponse(model.name, model.version, [], request.id)
             self.tell(Record(request, route, response, failure, timings, time.time()))
 
-    async def infer(self, request: InferRequest) -> InferResponse:
-        """Answer a request; ServeError says what is wrong with it, or with us."""
+    async def infer(self, request: InferRequest, route: Route | None = None) -> InferResponse:
+        """Answer a request, along a route if one was drawn for it; ServeError says what is wrong."""
         timings = Timings()
-        route: Route | None = None
         response: InferResponse | None = None
         failure: ServeError | None = None
         model: Servable | None = None
         try:
-            route = self.router.route(request)
+            route = route or self.router.route(request)
             model = await self.repository.awake(route.target.model, route.target.version)
             response = await self._answer(model, request, timings)
         except asyncio.CancelledError:
@@ -154,9 +153,8 @@ class Core:
             if self.observers:
                 known = route or Route(Target(request.model, request.version))
                 self.tell(Record(request, known, response, failure, timings, time.time()))
-            if route is not None and route.shadows:
-                for shadow in route.shadows[: max(0, _SHADOWS_AT_ONCE - len(self._background))]:
-                    self._ask_shadow(request, _detached(request), route, shadow)
+            if route is not None:
+                self.ask_shadows(request, route)
         return response
 
     def model(self, name: str, version: str = "") -> Servable:
@@ -255,10 +253,13 @@ class Core:
         for observer in self.observers:
             observer.observe(record)
 
-    def _ask_shadow(self, request: InferRequest, asked: InferRequest, route: Route, shadow: Target) -> None:
-        task = asyncio.get_running_loop().create_task(self._shadow(request, asked, route, shadow))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+    def ask_shadows(self, request: InferRequest, route: Route) -> None:
+        """Put a request, of whose answer all were told, to the shadows of its route too."""
+        for shadow in route.shadows[: max(0, _SHADOWS_AT_ONCE - len(self._background))]:
+            asking = self._shadow(request, _detached(request), route, shadow)
+            task = asyncio.get_running_loop().create_task(asking)
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
 
     async def _shadow(self, request: InferRequest, asked: InferRequest, route: Route, shadow: Target) -> None:
         timings, began = Timings(), time.perf_counter_ns()

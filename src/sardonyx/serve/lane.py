@@ -18,7 +18,7 @@ from sardonyx.protocol.errors import ServeError
 from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Principal, Tensor, Timings
 from sardonyx.serve.model import Handling, Model
 from sardonyx.serve.regions import OFFSET, REGION, SIZE
-from sardonyx.serve.seams import Kind, Record, Route, counters
+from sardonyx.serve.seams import Comparing, Kind, Record, Route, counters
 from sardonyx.serve.settings import LOGGER
 
 if TYPE_CHECKING:
@@ -40,10 +40,11 @@ Write = Callable[["Lane", list[Array]], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A request that must be parsed: whether its form was met before, and who was admitted for it."""
+    """A request that must be parsed: whether its form was met before, who was admitted, what was drawn."""
 
     is_met: bool = False
     principal: Principal | None = None
+    route: Route | None = None
 
 
 UNMET, MET = Unanswered(), Unanswered(is_met=True)
@@ -95,21 +96,28 @@ class Form:
         self._write = write
         self._lanes: dict[Route, Lane] = {}
 
-    def lane(self, known: InferRequest) -> Lane | None:
-        """The lane that is free now, None if there is none; `known` is a request without its tensors."""
+    def lane(self, known: InferRequest) -> Lane | Unanswered:
+        """The lane of a request, if it is free now; `known` is the request without its tensors."""
         try:
             route = self._core.router.route(known)
         except ServeError:
-            return None
+            return MET
         model = self._core.repository.serving(route.target.model, route.target.version)
         lane = self._lanes.get(route)
         if lane is None or lane.model is not model or lane.told != len(self._core.observers):
-            if not isinstance(model, Model) or route.drawn or route.shadows:
-                return None
+            if not isinstance(model, Model):
+                return _left(route)
             if len(self._lanes) >= _LANES_KEPT:
                 self._lanes.clear()
             lane = self._lanes[route] = Lane(self, self._core, model, route, self._write())
-        return lane if lane.is_free() else None
+        return lane if lane.is_free() else _left(route)
+
+
+def _left(route: Route, principal: Principal | None = None) -> Unanswered:
+    """A request that does not take its lane: chance shall not decide a second time for it."""
+    if principal is None and not route.drawn:
+        return MET
+    return Unanswered(True, principal, route if route.drawn else None)
 
 
 class Lane:
@@ -128,6 +136,7 @@ class Lane:
         kind = Kind(asked.model, model.name, model.version, deployment, asked.context.transport)
         self.told = len(core.observers)
         self._counters = counters(core.observers, kind)
+        self._compared = [o.shadowed for o in core.observers if isinstance(o, Comparing)]
         self._timings = Timings()
         if self._counters is None:
             LOGGER.info("requests to '%s' take the ordinary way: their records are wanted whole", model.name)
@@ -140,22 +149,35 @@ class Lane:
             and self.model.runs_at_once(self._handling)
         )
 
+    def left(self, principal: Principal) -> Unanswered:
+        """What becomes of a request that is not of the form, after its principal was admitted."""
+        return _left(self._route, principal)
+
     def answer(self, known: InferRequest, received_ns: int) -> bytes:
         """The written outputs for what the feeds hold; ServeError if there are none. All are told of it."""
         assert self._handling is not None and self._counters is not None
         timings, statistics = self._timings, self.model.statistics
         try:
-            written = self._write(self, self.model.run_at_once(self._ordered, self._handling, timings))
+            results = self.model.run_at_once(self._ordered, self._handling, timings)
+            written = self._write(self, results)
         except ServeError as error:
             timings.total_ns = time.perf_counter_ns() - received_ns
             statistics.failed(timings)
-            self._tell(known, error)
+            record = self._record(known, received_ns, error=error)
+            self._core.tell(record)
+            error.request_id = record.request.context.told_id
+            self._core.ask_shadows(record.request, self._route)
             raise
         timings.total_ns = time.perf_counter_ns() - received_ns
         statistics.succeeded(timings)
         finished_s = time.time()
         for count in self._counters:
             count(timings, finished_s)
+        if self._route.shadows:
+            record = self._record(known, received_ns, self.response(results))
+            for compare in self._compared:
+                compare(record)
+            self._core.ask_shadows(record.request, self._route)
         return written
 
     def response(self, results: Sequence[Array]) -> InferResponse:
@@ -169,14 +191,20 @@ class Lane:
         self._core.regions.place(self.asked, response)
         return response
 
-    def _tell(self, known: InferRequest, error: ServeError) -> None:
+    def _record(
+        self,
+        known: InferRequest,
+        received_ns: int,
+        response: InferResponse | None = None,
+        error: ServeError | None = None,
+    ) -> Record:
         inputs = [
             replace(tensor, data=array.copy())
             for tensor, array in zip(self.asked.inputs, self._feeds, strict=True)
         ]
-        request = replace(self.asked, inputs=inputs, context=replace(known.context))
-        self._core.tell(Record(request, self._route, None, error, replace(self._timings), time.time()))
-        error.request_id = request.context.told_id
+        context = replace(known.context, received_ns=received_ns)
+        request = replace(self.asked, inputs=inputs, context=context)
+        return Record(request, self._route, response, error, replace(self._timings), time.time())
 
 
 def placing_writer(write: Callable[[Lane, InferResponse], bytes]) -> Write:

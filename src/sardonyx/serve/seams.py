@@ -49,7 +49,8 @@ class Target:
 class Route:
     """Where a request goes: `target` answers, `shadows` are asked too and their answers only recorded.
 
-    A router that gives the same object again says that nothing has changed; `drawn` says that chance decided.
+    A router that gives the same object again says that nothing has changed; `drawn` says that chance decided,
+    so that whoever asks a second time for the same request may get another.
     """
 
     target: Target
@@ -125,6 +126,14 @@ class Counting(Observer, Protocol):
 
     def counter(self, kind: Kind) -> Count | None:
         """What counts answers of a kind from now on as `observe` does; None if that needs the records."""
+
+
+@runtime_checkable
+class Comparing(Counting, Protocol):
+    """A counting observer that lays answers beside those of their shadows."""
+
+    def shadowed(self, record: Record) -> None:
+        """Called on the event loop with an answer that was counted, before its shadows are asked."""
 
 
 def counters(observers: Iterable[Observer], kind: Kind) -> list[Count] | None:

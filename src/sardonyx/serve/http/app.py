@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from sardonyx.protocol.datatypes import Buffer
 from sardonyx.protocol.errors import Code, ServeError
-from sardonyx.protocol.messages import Context, OnLeave, Principal
+from sardonyx.protocol.messages import Context, OnLeave
 from sardonyx.protocol.rest import decode_request, encode_response
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import accepted, decoded, encoded
@@ -31,6 +31,7 @@ from sardonyx.serve.http.exchange import (
 )
 from sardonyx.serve.http.express import HEADER_LENGTH, Express, Met
 from sardonyx.serve.http.questions import answer
+from sardonyx.serve.lane import UNMET, Unanswered
 from sardonyx.serve.settings import LOGGER
 
 _PATHS_KEPT = 1024
@@ -66,12 +67,12 @@ class DataPlane:
         headers: Headers,
         body: Buffer,
         on_leave: OnLeave,
-        principal: Principal | None = None,
+        known: Unanswered = UNMET,
         alone: bytes = b"",
     ) -> Answer:
         """The answer to a POST of that body to a path of inference; raises ServeError.
 
-        `principal` has been admitted if it is given; `alone` are all bytes of the request if they came at
+        `known` is what was decided before the request was parsed; `alone` are all its bytes if they came at
         once, so that those like it can be known by them.
         """
         target = self._target(path)
@@ -79,14 +80,13 @@ class DataPlane:
             raise ServeError(Code.NOT_FOUND, f"there is nothing at {path.decode('latin-1')}")
         model, version = target
         core = self._core
-        if principal is None:
-            principal = core.guard.admit(headers, "infer", model)
+        principal = known.principal or core.guard.admit(headers, "infer", model)
         context = Context("http", headers, principal, on_leave=on_leave)
         try:
             text = decoded(body, headers, core.options.max_body_bytes)
             request = decode_request(model, version, text, headers.number(HEADER_LENGTH))
             request.context = context
-            response = await core.infer(request)
+            response = await core.infer(request, known.route)
         except ServeError as error:
             error.request_id = context.told_id
             raise

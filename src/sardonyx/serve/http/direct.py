@@ -258,7 +258,7 @@ class _Exchange:
         connection = self._connection
         alone = connection._alone if self.keep_alive else b""
         work = connection.plane.answer_inference(
-            self._url, self._headers, self._body, self._on_leave, connection._known.principal, alone
+            self._url, self._headers, self._body, self._on_leave, connection._known, alone
         )
         self._body = b""
         try:

@@ -93,12 +93,12 @@ class Express:
         form, read = met
         known = head.known
         lane = form.lane(known)
-        if lane is None:
-            return MET
+        if isinstance(lane, Unanswered):
+            return lane
         context = known.context
         context.principal = self._core.guard.admit(context.headers, "infer", known.model)
         if not read(data, end):
-            return Unanswered(is_met=True, principal=context.principal)
+            return lane.left(context.principal)
         self.answered += 1
         return lane.answer(known, received_ns)
 

@@ -17,7 +17,6 @@ from sardonyx.protocol.messages import REQUEST_ID, Context, InferRequest, InferR
 from sardonyx.protocol.protobuf import encode_response, message_reader, texts_before
 from sardonyx.serve.core import Core
 from sardonyx.serve.lane import (
-    MET,
     UNMET,
     Form,
     Lane,
@@ -51,11 +50,11 @@ class Express:
             context = known.context
             context.headers = headers
             lane = form.lane(known)
-            if lane is None:
-                return MET
+            if isinstance(lane, Unanswered):
+                return lane
             context.principal = self._core.guard.admit(headers, "infer", known.model)
             if not read(raw, len(head)):
-                return Unanswered(is_met=True, principal=context.principal)
+                return lane.left(context.principal)
             return lane.answer(known, received_ns)
         return UNMET
 

@@ -23,6 +23,7 @@ from sardonyx.serve.core import Core
 from sardonyx.serve.lane import Unanswered
 from sardonyx.serve.rpc.express import Express
 from sardonyx.serve.rpc.turn import Turn
+from sardonyx.serve.seams import Route
 from sardonyx.serve.settings import LOGGER
 
 _STREAMED_AHEAD = 64
@@ -54,16 +55,16 @@ class Servicer:
     async def _infer(self, raw: bytes, call: Any, headers: Mapping[str, str], known: Unanswered) -> bytes:
         message = read_message(pb.ModelInferRequest, raw)
         request = self._request(message, call, headers, known.principal)
-        response = await self._answer(request, call)
+        response = await self._answer(request, call, known.route)
         if not known.is_met and not request.context.told_id:
             self._express.learn(raw, message, request)
         text: bytes = encode_response(response).SerializeToString()
         return text
 
-    async def _answer(self, request: InferRequest, call: Any) -> InferResponse:
+    async def _answer(self, request: InferRequest, call: Any, route: Route | None) -> InferResponse:
         context = request.context
         try:
-            response = await self._core.infer(request)
+            response = await self._core.infer(request, route)
         except ServeError as error:
             error.request_id = context.told_id
             raise
