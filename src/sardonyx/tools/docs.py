@@ -35,8 +35,8 @@ OPERATORS = """Every operator of onnx {version}, and those of com.microsoft.
 - **native types**, **host types**: what its newest schema allows for the types that vary between models, as
   native code computes them and as numpy does. `f16-f64` are the sizes from 16 to 64 bits; `i` and `u` are
   integers with and without sign, `f8` the four 8-bit floats with a sign, `c` complex numbers of two floats.
-  onnx has no schemas of com.microsoft. Of that domain all are here that onnxruntime 1.32 runs on CPUs;
-  the others (PagedAttention, QOrderedMatMul, MoEPacked and so on) have kernels for GPUs alone and are refused.
+  onnx has no schemas of com.microsoft. Of that domain all are here that onnxruntime 1.32 runs on CPUs; the
+  others (PagedAttention, QOrderedMatMul, MoEPacked and so on) have kernels for GPUs alone and are refused.
 
 What a model really does is in `sardonyx explain`.
 """
