@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,32 +18,26 @@ from sardonyx.vision import heads
 from sardonyx.vision.features import Features, quiet_session
 from sardonyx.vision.network import BACKBONES, FITS, Head, whole_model
 from sardonyx.vision.pictures import NONE, Pictures, VisionError, found, opened
+from sardonyx.vision.settings import PictureSettings, Progress
 from sardonyx.vision.several import of_labels
 from sardonyx.vision.writing import saved
 
 Array = np.ndarray[Any, Any]
 COMPARED = 16
 TOLERANCE = 1e-4
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(PictureSettings):
     """What the user asks for.
 
     Attributes:
-        backbone: which network of the zoo makes the features.
         fit: `stretch` a picture to the network's square, or `crop` its middle.
-        views: how many of each picture are learned from: itself, and changed a little.
-        seed: of all random choices.
-        threads: of the engine; 0 are all cores.
     """
 
     backbone: str = next(iter(BACKBONES))
-    fit: str = "stretch"
     views: int = 4
-    seed: int = 0
-    threads: int = 0
+    fit: str = "stretch"
 
 
 @dataclass(frozen=True)
@@ -113,7 +107,9 @@ def train(source: str | Path, settings: Settings | None = None, progress: Progre
         FetchError: the backbone cannot be downloaded.
     """
     settings = settings or Settings()
-    _check(settings)
+    settings.check(BACKBONES)
+    if settings.fit not in FITS:
+        raise VisionError(f"{settings.fit!r} is not a way to fit a picture; there are {', '.join(FITS)}")
     pictures = found(source)
     classes, truth = _goal(pictures)
     backbone = BACKBONES[settings.backbone]
@@ -156,15 +152,6 @@ def train(source: str | Path, settings: Settings | None = None, progress: Progre
         (looked - began, time.monotonic() - looked),
         model,
     )
-
-
-def _check(settings: Settings) -> None:
-    if settings.backbone not in BACKBONES:
-        raise VisionError(f"{settings.backbone!r} is not a backbone; there are {', '.join(BACKBONES)}")
-    if settings.fit not in FITS:
-        raise VisionError(f"{settings.fit!r} is not a way to fit a picture; there are {', '.join(FITS)}")
-    if not 1 <= settings.views <= 16:
-        raise VisionError(f"{settings.views} views of a picture: give 1 (only itself) to 16")
 
 
 def _goal(pictures: Pictures) -> tuple[tuple[str, ...], Array]:

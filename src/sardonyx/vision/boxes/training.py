@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,10 @@ from sardonyx.vision.boxes.precision import Boxes, Precision, overlap, precision
 from sardonyx.vision.boxes.scenes import Scenes, checked
 from sardonyx.vision.features import quiet_session
 from sardonyx.vision.pictures import VisionError, opened
+from sardonyx.vision.settings import PictureSettings, Progress
 from sardonyx.vision.writing import saved
 
 Array = np.ndarray[Any, Any]
-Progress = Callable[[int, int], None]
 FOLDS = 3
 HALF = 0.5  # so much of a true box and a told one is shared at least if they are of the same thing
 COMPARED = 8
@@ -32,20 +32,11 @@ TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class BoxSettings:
-    """What the user asks for.
-
-    Attributes:
-        backbone: which network of the zoo makes the maps.
-        views: how many of each picture are learned from: itself, and changed a little.
-        seed: of all random choices.
-        threads: of the engine; 0 are all cores.
-    """
+class BoxSettings(PictureSettings):
+    """What the user asks for."""
 
     backbone: str = next(iter(NETWORKS))
     views: int = 3
-    seed: int = 0
-    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -166,7 +157,7 @@ def train(
         FetchError: the backbone cannot be downloaded.
     """
     settings = settings or BoxSettings()
-    _check(settings)
+    settings.check(NETWORKS, "a backbone for boxes")
     scenes = found(source)
     began = time.monotonic()
     lessons, levels = _looked(scenes, settings, progress)
@@ -206,15 +197,6 @@ def train(
         (looked - began, time.monotonic() - looked),
         model,
     )
-
-
-def _check(settings: BoxSettings) -> None:
-    if settings.backbone not in NETWORKS:
-        raise VisionError(
-            f"{settings.backbone!r} is not a backbone for boxes; there are {', '.join(NETWORKS)}"
-        )
-    if not 1 <= settings.views <= 16:
-        raise VisionError(f"{settings.views} views of a picture: give 1 (only itself) to 16")
 
 
 def _looked(
