@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base.drawn import drawn
 from sardonyx.base.report import Report
 from sardonyx.base.signature import TensorInfo
 from sardonyx.base.stored import read_npz
@@ -147,7 +148,7 @@ def _compared(results: Mapping[str, Any], expected: Mapping[str, Array]) -> Chec
 
 
 def _made_up(info: TensorInfo) -> Array:
-    """Numbers in [0, 1), integers 0 or 1; free first sizes are 1, others 8."""
+    """A value of an input's type; free first sizes are 1, others 8."""
     spec = FeedSpec.of(info)
     if spec.kind != "tensor" or spec.element is None or spec.optional:
         raise ValueError(f"the input {info.name} is {info.type}; random values exist for tensors only")
@@ -155,12 +156,9 @@ def _made_up(info: TensorInfo) -> Array:
         size if isinstance(size, int) else (1 if axis == 0 else _FREE_SIZE)
         for axis, size in enumerate(info.shape or ())
     ]
-    rng = np.random.default_rng(0)
     if spec.element.kind == "O":
         return np.full(shape, "a", object)
-    if spec.element.kind in "fc":
-        return np.asarray(rng.random(shape, np.float32)).astype(spec.element.numpy)
-    return np.asarray(rng.integers(0, 2, shape)).astype(spec.element.numpy)
+    return drawn(spec.element, shape, np.random.default_rng(0))
 
 
 def main(arguments: list[str]) -> int:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base import dtype as dt
+from sardonyx.base.drawn import drawn
 from sardonyx.protocol.datatypes import BY_CONFIG, DATATYPES, Array, objects
 from sardonyx.protocol.errors import invalid
 from sardonyx.serve.signature import Port, Signature
@@ -35,9 +37,7 @@ def sample(port: Port, rows: int | None, free: int, seed: int) -> Array:
     if kind.kind == "O":
         texts = objects([b"1"] * int(np.prod(shape)))
         return texts.reshape(shape)
-    if kind.kind in "iub":
-        return random.integers(0, 2, shape).astype(kind)
-    return random.uniform(0.0, 1.0, shape).astype(kind)
+    return drawn(dt.by_numpy(kind), shape, random)
 
 
 def warm(signature: Signature, call: Call) -> int | None:
@@ -117,5 +117,5 @@ def _told(entry: Mapping[str, Any], rows: int | None, port: Port) -> Array:
     if kind.kind == "O":
         return objects([b""] * int(np.prod(shape))).reshape(shape)
     if entry.get("random_data"):
-        return np.random.default_rng(0).uniform(0, 1, shape).astype(kind)
+        return drawn(dt.by_numpy(kind), shape, np.random.default_rng(0))
     return np.zeros(shape, kind)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base.drawn import drawn
 from sardonyx.base.signature import TensorInfo
 from sardonyx.base.stored import read_npy
 from sardonyx.ort.feeds import FeedSpec
@@ -153,9 +154,7 @@ def random_value(spec: FeedSpec, sizes: Mapping[str, int], rng: np.random.Genera
     if element.kind == "O":
         words = np.array(["alpha", "beta", "gamma"], object)
         return words[rng.integers(0, 3, shape)] if shape else np.array("alpha", object)
-    if element.kind in "fc":
-        return np.asarray(rng.random(shape, np.float32)).astype(element.numpy)
-    return np.asarray(rng.integers(0, 2, shape)).astype(element.numpy)
+    return drawn(element, shape, rng)
 
 
 def _read(path: Path, spec: FeedSpec, sizes: Mapping[str, int], mean: float, std: float) -> Array:

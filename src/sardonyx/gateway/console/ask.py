@@ -17,6 +17,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sardonyx.base import dtype as dt
+from sardonyx.base.drawn import drawn
 from sardonyx.gateway.console.access import credentials
 from sardonyx.gateway.console.answer import read
 from sardonyx.gateway.console.desk import Desk
@@ -212,11 +214,7 @@ def _random(port: Port, dtype: Any) -> Array:
     shape = [size if isinstance(size, int) else 1 for size in port.dims]
     if math.prod(shape) > _MOST_ELEMENTS:
         raise invalid(f"the input {port.name!r} is too large to be asked from a form")
-    random = np.random.default_rng()
-    if np.issubdtype(dtype, np.floating) or dtype.name == "bfloat16":
-        drawn: Array = random.standard_normal(shape).astype(dtype)
-        return drawn
-    return random.integers(0, 2, shape).astype(dtype)
+    return drawn(dt.by_numpy(dtype), shape, np.random.default_rng())
 
 
 def _curl(base: str, root: str, name: str, tensors: list[Tensor]) -> str:

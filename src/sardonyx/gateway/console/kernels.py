@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base.drawn import drawn
 from sardonyx.ort.feeds import FeedSpec
 from sardonyx.ort.hotspots import Hotspot, hotspots
 from sardonyx.ort.metadata import declared
@@ -96,13 +97,11 @@ def _random(info: Any, sizes: dict[str, int]) -> Any:
         raise invalid(
             f"the input {info.name!r} would have {math.prod(shape):,} elements; choose smaller sizes"
         )
-    spec, random = FeedSpec.of(info), np.random.default_rng(0)
+    spec = FeedSpec.of(info)
     if spec.kind != "tensor" or spec.element is None:
         raise ServeError(
             Code.UNSUPPORTED, f"the input {info.name!r} is a {info.type}; only tensors can be drawn"
         )
     if spec.element.kind == "O":
         return np.full(shape, "text", object)
-    if spec.element.kind in "iub":
-        return random.integers(0, 2, shape).astype(spec.element.numpy)
-    return random.standard_normal(shape).astype(spec.element.numpy)
+    return drawn(spec.element, shape, np.random.default_rng(0))
