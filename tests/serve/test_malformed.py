@@ -1,6 +1,7 @@
 """Malformed requests by the thousand over HTTP and gRPC: each is answered or refused in words, none a fault.
 
-MALFORMED says how many of each (a few hundred unless told); a failure names the seed that makes it again.
+Sound requests are answered right after them. MALFORMED says how many of each (a few hundred unless told); a
+failure names the seed that makes it again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.options import ServeOptions
 from sardonyx.serve.server import Server
 from tests.serve.models import IDENTITY_OF_TEXTS, SUM_AND_DIFFERENCE, identity, save
-from tests.serve.running import running
+from tests.serve.running import client_of, running
 
 COUNT = int(os.environ.get("MALFORMED", "300"))
 MANY = 10_000
@@ -159,13 +160,35 @@ def models(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def served(models: Path, use: Callable[[Server], Any]) -> Any:
-    async def run() -> Any:
+def served(models: Path, use: Callable[[Server], Any]) -> None:
+    async def run() -> None:
         options = ServeOptions(max_body_bytes=1 << 16, allow_client_shm=True)
         async with running(models, options) as server:
-            return await use(server)
+            await use(server)
+            await answers_right(server)
 
-    return asyncio.run(run())
+    asyncio.run(run())
+
+
+async def answers_right(server: Server) -> None:
+    """Both lanes of both protocols add and subtract."""
+    row = np.arange(16, dtype=np.int32)
+    right = [(row * 2).tolist(), [0] * 16]
+    infer = [(path, text, split) for path, text, split in http_seeds() if path.endswith("simple/infer")]
+    async with client_of(server) as client:
+        for path, text, split in infer[:2]:
+            assert split is None
+            outputs = (await client.post(path, content=text)).json()["outputs"]
+            assert [output["data"] for output in outputs] == right
+        path, text, split = infer[2]
+        answer = await client.post(
+            path, content=text, headers={"Inference-Header-Content-Length": str(split)}
+        )
+        assert np.frombuffer(answer.content[-128:], np.int32).reshape(2, 16).tolist() == right
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        for name, text in rpc_seeds()[:2]:
+            said = pb.ModelInferResponse.FromString(await channel.unary_unary(SERVICE + name)(text))
+            assert [list(np.frombuffer(raw, np.int32)) for raw in said.raw_output_contents] == [[0] * 16] * 2
 
 
 async def send_http(server: Server, first: int, count: int) -> None:
