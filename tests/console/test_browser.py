@@ -144,6 +144,14 @@ def test_every_page_fits_and_is_accessible(chrome: Any, filled: Gateway, width: 
 
 
 @pytest.mark.slow
+def test_a_long_head_of_a_folded_table_has_room(chrome: Any, filled: Gateway) -> None:
+    watched = open_page(chrome, filled, 360)
+    watched.go("/requests?model=flowers")
+    lengthen = "e => { e.dataset.label = 'a.head.of.many.words.'.repeat(4); return e.clientHeight }"
+    assert watched.page.eval_on_selector(".stacked tbody td", lengthen) > 60
+
+
+@pytest.mark.slow
 def test_an_answer_is_accessible_too(chrome: Any, gateway: Gateway, picture: Path) -> None:
     watched = open_page(chrome, gateway)
     for path, field in (("/models/detector/ask", "input[type=file]"), ("/models/flowers/ask", "")):

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sardonyx.gateway.console.view import STATIC, duration_text, number_text, size_text, span_text
+from sardonyx.gateway.console.view import STATIC, duration_text, fact_text, number_text, size_text, span_text
 from sardonyx.gateway.gateway import Gateway
 from tests.console.conftest import FLOWERS, Browser, labelled
 from tests.gateway.running import client_of, running
@@ -289,6 +289,13 @@ def test_numbers_as_people_read_them() -> None:
         *("0", "0.00123", "1,234", "2.5 M", "–", "–", "∞")
     ]
     assert [size_text(n) for n in (12, 3400, 97_500_000, None)] == ["12 B", "3.4 kB", "97.5 MB", "–"]
+
+
+def test_facts_are_words() -> None:
+    facts = ({"blue": 95.0, "green": 5.5}, [5.0, 25.0], (), None, True, 7, 0.25, "{}")
+    assert [fact_text(fact) for fact in facts] == [
+        *("blue 95, green 5.5", "5, 25", "", "–", "yes", "7", "0.25", "{}")
+    ]
 
 
 def test_spans_are_words() -> None:

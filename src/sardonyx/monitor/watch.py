@@ -229,12 +229,16 @@ def _judged(monitor: Monitor, rows: int, reference_rows: int, compute: Any) -> d
 
 def _message(breached: list[Value]) -> str:
     told = [
-        f"{v.metric} {f'of {v.column} ' if v.column else ''}is {_number(v.value)}, "
-        f"the threshold {_number(v.threshold)}"
+        f"{v.metric} {f'of {v.column} ' if v.column else ''}is {_number(v.value)}, {_bound(v)}"
         for v in breached[:3]
     ]
     more = f" and {len(breached) - 3} more" if len(breached) > 3 else ""
     return "; ".join(told) + more
+
+
+def _bound(value: Value) -> str:
+    low = value.value is not None and value.threshold is not None and value.value < value.threshold
+    return f"{'below' if low else 'above'} {_number(value.threshold)}"
 
 
 def _number(value: float | None) -> str:

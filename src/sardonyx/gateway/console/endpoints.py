@@ -5,6 +5,7 @@ Decides what a form becomes. Must not know how traffic is kept or routed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -82,7 +83,7 @@ class EndpointPages:
             lanes=[(d, self._recent(d)) for d in endpoint.deployments],
             shares=_shares(endpoint),
             history=history[:_HISTORY],
-            differences=differences,
+            differences=[(one, difference_texts(one.detail)) for one in differences],
             models=models,
             url=self._desk.url(request),
         )
@@ -174,6 +175,28 @@ class EndpointPages:
     async def _delete(self, name: str, form: FormData, actor: str) -> str:
         await self._desk.act(lambda: self._desk.administration.endpoints.delete(name, actor))
         return f"{name} is removed; its models stay"
+
+
+def difference_texts(detail: Mapping[str, Any]) -> list[str]:
+    """What a shadow answered otherwise, a line for each output."""
+    return [_difference_text(name, one) for name, one in detail.items()]
+
+
+def _difference_text(name: str, one: Mapping[str, Any]) -> str:
+    if "error" in one:
+        return f"{name} failed: {one['error']}"
+    if "missing_in" in one:
+        return f"{name} is missing in {one['missing_in']}"
+    sides = f"served {_value_text(one['served'])}, shadow {_value_text(one['shadow'])}"
+    if "at" not in one:
+        return f"{name}: {sides}"
+    far = f", by {number_text(one['largest'])} at most" if "largest" in one else ""
+    many = f" ({one['elements']:,} of {one['of']:,} differ{far})" if one["of"] > 1 else ""
+    return f"{name}[{', '.join(map(str, one['at']))}]: {sides}{many}"
+
+
+def _value_text(value: Any) -> str:
+    return number_text(value) if isinstance(value, int | float) else str(value)
 
 
 def _shares(endpoint: Endpoint) -> list[dict[str, Any]]:

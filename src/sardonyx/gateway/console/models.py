@@ -59,7 +59,12 @@ class ModelPages:
         name = request.path_params["model"]
         who = self._desk.admit(request, "metadata", name)
         core = self._desk.parts.core
-        versions = [self._version(row) for row in core.index() if row["name"] == name]
+        rows = sorted(
+            (row for row in core.index() if row["name"] == name),
+            key=lambda row: _age(row["version"]),
+            reverse=True,
+        )
+        versions = [self._version(row) for row in rows]
         if not versions:
             raise not_found(f"there is no model {name!r}")
         digests = {row["digest"] for row in versions if row["digest"]}
@@ -183,8 +188,9 @@ def _port(port: Any) -> dict[str, Any]:
 
 
 def _latest(loaded: list[Servable]) -> Servable | None:
-    return max(
-        loaded,
-        key=lambda m: (m.version.isdigit(), int(m.version) if m.version.isdigit() else 0, m.version),
-        default=None,
-    )
+    return max(loaded, key=lambda model: _age(model.version), default=None)
+
+
+def _age(version: str) -> tuple[bool, int, str]:
+    """Versions in order, the newest last: words before numbers."""
+    return version.isdigit(), int(version) if version.isdigit() else 0, version

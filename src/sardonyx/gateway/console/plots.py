@@ -35,7 +35,12 @@ def pair(plot: Mapping[str, Any], title: str) -> Markup:
             if "labels" in plot:
                 left, width = left + (width / 2 if kind == "current" else 0), width / 2 - 1
             bars.append(_bar(kind, left, width, share / top * (_BASE - 6)))
-    texts = _edges(plot["edges"]) if "edges" in plot else _labels(plot["labels"], step)
+    if "edges" in plot:
+        heights = [share / top * (_BASE - 6) for share in reference]
+        steps = [(x * step, _BASE - height) for i, height in enumerate(heights) for x in (i, i + 1)]
+        texts = svg.course([(0, _BASE), *steps, (_WIDTH, _BASE)], "outline") + _edges(plot["edges"])
+    else:
+        texts = _labels(plot["labels"], step)
     return _svg("".join(bars) + _line("base", 0, _BASE) + texts, title)
 
 

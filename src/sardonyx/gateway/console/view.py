@@ -37,6 +37,7 @@ def environment() -> Environment:
         "bytes": size_text,
         "labelled_cells": labelled_cells,
         "duration": duration_text,
+        "fact": fact_text,
         "number": number_text,
         "percent": percent_text,
         "moment": moment_text,
@@ -112,6 +113,17 @@ def percent_text(share: float | None, digits: int = 1) -> str:
     if share is None or math.isnan(share):
         return NONE
     return f"{share * 100:.{digits}f} %" if 0 < share < 1 else f"{share * 100:.0f} %"
+
+
+def fact_text(value: Any) -> str:
+    """A fact as words: names with their values, lists, numbers without a needless `.0`."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {fact_text(one)}" for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(fact_text, value))
+    if value is None or isinstance(value, bool):
+        return {None: NONE, True: "yes", False: "no"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def duration_text(seconds: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sardonyx.gateway.console.desk import Desk
-from sardonyx.gateway.console.endpoints import EndpointPages
+from sardonyx.gateway.console.endpoints import EndpointPages, difference_texts
 from sardonyx.protocol.records import Endpoint
 from tests.unit.gateway.around import entered
 from tests.unit.gateway.console.browsing import Browser, visited
@@ -110,3 +110,25 @@ def test_what_makes_no_sense_is_refused(
         assert weights(browser) == {"blue": 100, "green": 0}
 
     visited(tmp_path, pages, use)
+
+
+def test_what_a_shadow_answered_otherwise_is_said_in_words() -> None:
+    far = {"elements": 2, "of": 3, "at": [0, 1], "largest": 0.12591, "served": 0.0407, "shadow": 0.0666666}
+    told = difference_texts(
+        {
+            "chances": far,
+            "label": {"elements": 1, "of": 1, "at": [0], "served": 0, "shadow": 1},
+            "name": {"elements": 1, "of": 2, "at": [1], "served": "a", "shadow": "b"},
+            "scores": {"served": "FP32[1, 3]", "shadow": "FP64[1, 3]"},
+            "extra": {"missing_in": "served"},
+            "shadow": {"error": "out of memory"},
+        }
+    )
+    assert told == [
+        "chances[0, 1]: served 0.0407, shadow 0.0667 (2 of 3 differ, by 0.126 at most)",
+        "label[0]: served 0, shadow 1",
+        "name[1]: served a, shadow b (1 of 2 differ)",
+        "scores: served FP32[1, 3], shadow FP64[1, 3]",
+        "extra is missing in served",
+        "shadow failed: out of memory",
+    ]

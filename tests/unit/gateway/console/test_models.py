@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from sardonyx.gateway.console.desk import Desk
 from sardonyx.gateway.console.models import ModelPages
 from sardonyx.protocol.errors import ServeError
 from tests.unit.gateway.console.browsing import Browser, visited
-from tests.unit.serve.steps import adding
+from tests.unit.serve.steps import ADD_CONFIG, adding
 
 
 def pages(desk: Desk) -> dict[str, Any]:
@@ -39,6 +41,19 @@ def test_models_are_listed_and_shown(tmp_path: Path) -> None:
         assert "sum" in page.text
         assert "ZeroDivisionError" in (await browser.get("/models/broken")).text
         assert (await browser.get("/models/none")).status_code == 404
+
+    visited(tmp_path, pages, use)
+
+
+def test_the_newest_version_is_the_first(tmp_path: Path) -> None:
+    adding(tmp_path / "models", config=ADD_CONFIG + "version_policy { all {} }")
+    folder = tmp_path / "models/add"
+    for version in ("2", "10"):
+        shutil.copytree(folder / "1", folder / version)
+
+    async def use(browser: Browser) -> None:
+        text = (await browser.get("/models/add")).text
+        assert re.findall(r'data-row="add:(\w+)"', text) == ["10", "2", "1"]
 
     visited(tmp_path, pages, use)
 

@@ -54,3 +54,12 @@ def test_a_course() -> None:
     (limit,) = re.findall(r'class="limit"[^>]*y1="([\d.]+)"', text)
     assert y1 < float(limit) < y0
     assert "limit" not in trend([1.0], None, "t")
+
+
+def test_the_baseline_is_outlined_over_the_bars_that_hide_it() -> None:
+    text = pair({"reference": [0.5, 1.0], "current": [1.0, 1.0], "edges": [0, 1, 2]}, "t")
+    (path,) = re.findall(r'class="outline" d="M([^"]+)"', text)
+    points = [tuple(map(float, point.split())) for point in path.split(" L")]
+    base, low, high = points[0][1], points[1][1], points[3][1]
+    assert [x for x, _ in points] == [0, 0, 240, 240, 480, 480]
+    assert base - high == pytest.approx(2 * (base - low))
