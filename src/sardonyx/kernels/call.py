@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Dim
-from sardonyx.ir.place import Storage
+from sardonyx.ir.place import Place, Storage
 from sardonyx.loops.nest import Kernel
 
 
@@ -14,6 +17,11 @@ class Address:
 
     storage: Storage
     offset: Dim = 0
+
+    @staticmethod
+    def of(place: Place) -> Address:
+        """Where a tensor begins."""
+        return Address(place.storage, place.offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +33,11 @@ class Entry:
 
 Argument = Address | Entry | Dim
 """One argument word; a plain `Dim` is an integer, `Bits` one that stands for a float."""
+
+
+def in_order(words: Mapping[int, Argument], count: int) -> tuple[Argument, ...]:
+    """Words by number as a kernel reads them; those not given are 0."""
+    return tuple(words.get(n, 0) for n in range(count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +64,9 @@ class NativeCall:
     flops: Dim = 0
     touched: tuple[Dim, ...] = ()
     kernel: Kernel | None = field(default=None, compare=False)
+
+
+Call: TypeAlias = tuple[NativeCall, Mapping[str, Callable[[], str]]]
+"""A call, and what makes the IR modules that it links to, by name."""
+
+Calls: TypeAlias = Iterator[Call]

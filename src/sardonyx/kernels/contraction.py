@@ -8,7 +8,7 @@ from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Dim
 from sardonyx.ir.place import Storage
 from sardonyx.kernels.arguments import Conv, Gemm, Winograd
-from sardonyx.kernels.call import Argument, NativeCall
+from sardonyx.kernels.call import Argument, NativeCall, in_order
 from sardonyx.kernels.epilogue import epilogue_reads
 from sardonyx.loops.nest import Kernel, Store
 
@@ -57,7 +57,7 @@ class Contraction:
         assert isinstance(store, Store)
         return NativeCall(
             symbol,
-            (*(words.get(n, 0) for n in range(self.layout.EPILOGUE_WORDS)), *self.end.tail),
+            (*in_order(words, self.layout.EPILOGUE_WORDS), *self.end.tail),
             tuple(dict.fromkeys([*self.sources, *epilogue_reads(self.kernel)])),
             (store.buffer.key,),
             self.kernel.origins,

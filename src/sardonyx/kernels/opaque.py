@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
-from sardonyx.kernels.call import NativeCall
-
-Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
+from sardonyx.kernels.call import Calls
 
 FAMILIES: Mapping[str, str] = {
     "col2im": "convolution.col2im:col2im_calls",

@@ -11,7 +11,7 @@ from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Attention
-from sardonyx.kernels.call import Address, Argument, Entry, NativeCall
+from sardonyx.kernels.call import Address, Argument, Entry, NativeCall, in_order
 from sardonyx.kernels.epilogue import epilogue_reads
 from sardonyx.kernels.loops import Emissions, flops
 from sardonyx.kernels.tiles.shape import TileShape
@@ -50,7 +50,7 @@ def attention_call(
     work = 2 * dims.product(lead) * q.shape[-2] * total * (depth + width) + flops(kernel)
     call = NativeCall(
         f"sdx_attention_{shape.operand}",
-        (*(words.get(n, 0) for n in range(Attention.EPILOGUE_WORDS)), *rows.words),
+        (*in_order(words, Attention.EPILOGUE_WORDS), *rows.words),
         tuple(dict.fromkeys([*read, *epilogue_reads(kernel)])),
         (group.place.storage,),
         tuple(dict.fromkeys([*mixed.anchor.origins, *kernel.origins])),
@@ -78,7 +78,7 @@ def _operand(
     assert at is not None
     place = at.spread(value.shape, (*lead[len(lead) + 2 - value.rank :], *value.shape[-2:]))
     *batch, first, last = place.strides
-    words: dict[int, Argument] = {word: Address(place.storage, place.offset), ends[0]: first}
+    words: dict[int, Argument] = {word: Address.of(place), ends[0]: first}
     if ends[1] is not None:
         words[ends[1]] = last
     for number, stride in enumerate(reversed(batch), 1):

@@ -124,7 +124,7 @@ def _input_words(anchor: Value, place: Place, kernel: Kernel) -> tuple[dict[int,
             if f != 0
         ),
     )
-    words: dict[int, Argument] = {Conv.X: Address(place.storage, place.offset), Conv.GROUPS: group}
+    words: dict[int, Argument] = {Conv.X: Address.of(place), Conv.GROUPS: group}
     words |= {Conv.CHANNELS_IN: per, Conv.CHANNELS: outputs // group, Conv.X_CHANNEL: place.strides[1]}
     words |= {Conv.TAPS1: 1, Conv.TAPS2: rows, Conv.X_TAP2: spatial[0] * row_dilation}
     words |= {Conv.TAPS3: columns, Conv.X_TAP3: spatial[1] * dilation, Conv.STEPS: int(not blocked)}

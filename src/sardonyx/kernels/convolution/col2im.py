@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
@@ -12,7 +12,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Calls, NativeCall
 from sardonyx.kernels.share import split
 from sardonyx.llvm import maps
 from sardonyx.llvm.convert import literal
@@ -25,9 +25,7 @@ _HEAD = 4
 _PER_AXIS = ("kernel", "positions", "strides", "dilations", "low", "out")
 
 
-def col2im_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def col2im_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call; threads share the planes (image, channel)."""
     target = goal.target
     root, place = group.root, group.place
@@ -35,8 +33,8 @@ def col2im_calls(
     (x,) = root.args
     source, rank = places[x.id], root.rank - 2
     words: list[Argument] = [
-        Address(source.storage, source.offset),
-        Address(place.storage, place.offset),
+        Address.of(source),
+        Address.of(place),
         root.shape[0] * root.shape[1],
         x.shape[2],
         *(size for name in _PER_AXIS for size in root.attrs[name]),

@@ -16,7 +16,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Call, NativeCall, in_order
 from sardonyx.kernels.share import split
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.types import vector_of
@@ -37,24 +37,22 @@ Body: TypeAlias = "Callable[[Elimination, V, V], None]"
 """Writes what is done with one matrix: its number, and the position of its first element in X."""
 
 
-def elimination_call(
-    group: Group, places: Mapping[int, Place], goal: Goal, halves: int, body: Body
-) -> tuple[NativeCall, Mapping[str, Callable[[], str]]]:
+def elimination_call(group: Group, places: Mapping[int, Place], goal: Goal, halves: int, body: Body) -> Call:
     """The call for all matrices; each takes `halves` times its size of a thread's scratch."""
     root, place = group.root, group.place
     assert place is not None
     (x,) = root.args
     source, count, size = places[x.id], dims.product(x.shape[:-2]), x.shape[-1]
     words: dict[int, Argument] = {
-        Word.X: Address(source.storage, source.offset),
-        Word.Y: Address(place.storage, place.offset),
+        Word.X: Address.of(source),
+        Word.Y: Address.of(place),
         Word.COUNT: count,
         Word.SIZE: size,
     }
     symbol = f"sdx_{root.prim}_{x.dtype.name}"
     call = NativeCall(
         symbol,
-        tuple(words[n] for n in range(Word.WORDS)),
+        in_order(words, Word.WORDS),
         (source.storage,),
         (place.storage,),
         root.origins,

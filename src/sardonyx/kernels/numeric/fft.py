@@ -7,7 +7,7 @@ know ONNX.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum, auto
 
 from sardonyx.base import dim as dims
@@ -20,7 +20,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.numeric.fft_stages import Complex, define_stages, write_table
 from sardonyx.kernels.share import split
 from sardonyx.llvm.convert import compute_type
@@ -62,9 +62,7 @@ class Transform:
         return f"sdx_fft_{self.dtype.name}_{self.parts}_{way}"
 
 
-def fft_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def fft_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call that transforms all lines."""
     target = goal.target
     root, place = group.root, group.place
@@ -75,8 +73,8 @@ def fft_calls(
     assert isinstance(parts, int)
     transform = Transform(x.dtype, parts, bool(root.attrs["inverse"]), bool(root.attrs["real"]))
     words: dict[int, Argument] = {
-        Word.X: Address(source.storage, source.offset),
-        Word.Y: Address(place.storage, place.offset),
+        Word.X: Address.of(source),
+        Word.Y: Address.of(place),
         Word.LINES: dims.product(x.shape[:-2]),
         Word.GIVEN: x.shape[-2],
         Word.LENGTH: length,
@@ -84,7 +82,7 @@ def fft_calls(
     }
     call = NativeCall(
         transform.symbol,
-        tuple(words[n] for n in range(Word.WORDS)),
+        in_order(words, Word.WORDS),
         (source.storage,),
         (place.storage,),
         root.origins,

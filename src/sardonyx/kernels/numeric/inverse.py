@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
-from sardonyx.kernels.call import NativeCall
+from sardonyx.kernels.call import Calls
 from sardonyx.kernels.numeric.elimination import Elimination, elimination_call
 from sardonyx.llvm.vec import V, float_, int_
 
 
-def inverse_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def inverse_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call for all matrices; each is reduced beside the identity in a thread's scratch."""
     yield elimination_call(group, places, goal, 2, _inverse)
 

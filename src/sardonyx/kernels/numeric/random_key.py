@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 
 from sardonyx.base.abi import Context, RandomState
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
-from sardonyx.kernels.call import Address, NativeCall
+from sardonyx.kernels.call import Address, Calls, NativeCall
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -17,9 +17,7 @@ _SYMBOL = "sdx_random_key"
 _STEP = 0x9E3779B97F4A7C15 - (1 << 64)
 
 
-def random_key_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def random_key_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call that draws the key of one node."""
     del places, goal
     root, place = group.root, group.place
@@ -27,7 +25,7 @@ def random_key_calls(
     stream = zlib.crc32(str(root.attrs["stream"]).encode())
     call = NativeCall(
         _SYMBOL,
-        (Address(place.storage, place.offset), stream),
+        (Address.of(place), stream),
         (),
         (place.storage,),
         root.origins,

@@ -5,7 +5,7 @@ Threads share the blocks of channels of all regions. Coordinates and sums are do
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum, auto
 
 from sardonyx.base import dtype as dt
@@ -17,7 +17,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.llvm import convert
 from sardonyx.llvm.lanes import Lanes
@@ -77,9 +77,7 @@ class Pooling:
         return f"sdx_region_{self.mode}_{types}{'' if self.fixed_offset else '_shifted'}"
 
 
-def region_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def region_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call that pools all regions."""
     target = goal.target
     root, place = group.root, group.place
@@ -90,10 +88,10 @@ def region_calls(
     offset = float(attrs["offset"]) if aligned else 0.0
     batch = rest[0].dtype if rest else rois.dtype
     pooling = Pooling(attrs["mode"] if aligned else "pixels", x.dtype, rois.dtype, batch, offset == 0)
-    words: dict[int, Argument] = dict.fromkeys(range(Word.WORDS), 0)
+    words: dict[int, Argument] = {}
     for word, value in zip(_ADDRESSES, (x, rois, *rest), strict=False):
-        words[word] = Address(places[value.id].storage, places[value.id].offset)
-    words[Word.Y] = Address(place.storage, place.offset)
+        words[word] = Address.of(places[value.id])
+    words[Word.Y] = Address.of(place)
     words |= dict(zip((Word.IMAGES, Word.CHANNELS, Word.HEIGHT, Word.WIDTH), x.shape, strict=True))
     words |= {Word.REGIONS: rois.shape[0], Word.ROWS: attrs["pooled"][0], Word.COLUMNS: attrs["pooled"][1]}
     words |= {
@@ -103,7 +101,7 @@ def region_calls(
     words[Word.RATIO] = max(0, attrs["ratio"]) if aligned else 0
     call = NativeCall(
         pooling.symbol,
-        tuple(words[n] for n in range(Word.WORDS)),
+        in_order(words, Word.WORDS),
         tuple(places[v.id].storage for v in root.args),
         (place.storage,),
         root.origins,

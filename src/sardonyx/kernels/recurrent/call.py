@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,13 @@ from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value, const
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Call, Calls, NativeCall, in_order
 from sardonyx.kernels.product.pack import aligned_zeros
 from sardonyx.kernels.recurrent.driver import layer_ir
 from sardonyx.kernels.recurrent.layer import Layer, Word
 from sardonyx.kernels.recurrent.pack import Pack, pack_ir, pack_symbol
 from sardonyx.kernels.recurrent.quantise import scratch_bytes
 from sardonyx.kernels.recurrent.sums import UNROLL, Panel
-
-Calls = Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]
 
 _GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 _ACTIVATIONS = {"lstm": 3, "gru": 2, "rnn": 1}
@@ -98,9 +96,7 @@ class _Layer:
             self.packed.append(storage)
             yield self._pack_call(r, panel, first, storage)
 
-    def _pack_call(
-        self, r: Value, panel: Panel, first: int, to: Storage
-    ) -> tuple[NativeCall, Mapping[str, Callable[[], str]]]:
+    def _pack_call(self, r: Value, panel: Panel, first: int, to: Storage) -> Call:
         place = self.places[r.id]
         directions, rows, _ = r.shape
         words: dict[int, Argument] = {
@@ -127,15 +123,13 @@ class _Layer:
         )
         return call, {symbol: lambda: pack_ir(r.dtype, self.goal.target)}
 
-    def call(
-        self, activations: tuple[tuple[str, float, float], ...], first: int, count: int
-    ) -> tuple[NativeCall, Mapping[str, Callable[[], str]]]:
+    def call(self, activations: tuple[tuple[str, float, float], ...], first: int, count: int) -> Call:
         """The sweep over time of `count` directions."""
         layer = self.layer(activations)
         steps, batch = self.given["gates"].shape[:2]
         state = Storage("arena", self.compute, self._state_size(layer, batch) * count)
         reverse = self.root.attrs["direction"] == "reverse"
-        words: dict[int, Argument] = dict.fromkeys(range(Word.WORDS), 0)
+        words: dict[int, Argument] = {}
         words |= {Word.STEPS: steps, Word.BATCH: batch, Word.UNITS: self.units, Word.DIRECTIONS: count}
         words |= {Word.BACKWARD: 1 if reverse else 2 >> first, Word.STATE: Address(state)}
         reads, writes = list(self.packed), [state]
@@ -159,7 +153,7 @@ class _Layer:
         macs = self.units * self.units * _GATES[self.family] * batch * steps * count
         call = NativeCall(
             layer.symbol,
-            tuple(words[n] for n in range(Word.WORDS)),
+            in_order(words, Word.WORDS),
             tuple(reads),
             tuple(writes),
             self.root.origins,

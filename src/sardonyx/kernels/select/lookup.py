@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum, auto
 from typing import Any
 
@@ -16,7 +16,7 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import const
 from sardonyx.kernels.access import Access
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.select.heap import key_bits, key_of
 from sardonyx.kernels.share import split
 from sardonyx.llvm.vec import Function, Module, int_
@@ -36,9 +36,7 @@ class Word(IntEnum):
     WORDS = auto()
 
 
-def lookup_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def lookup_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call for tables of numbers."""
     target = goal.target
     root, place = group.root, group.place
@@ -55,8 +53,8 @@ def lookup_calls(
     stored = [_stored(order), _stored(found)]
     source = places[x.id]
     words: dict[int, Argument] = {
-        Word.X: Address(source.storage, source.offset),
-        Word.Y: Address(place.storage, place.offset),
+        Word.X: Address.of(source),
+        Word.Y: Address.of(place),
         Word.SIZE: x.size,
         Word.KEYS: Address(stored[0]),
         Word.VALUES: Address(stored[1]),
@@ -65,7 +63,7 @@ def lookup_calls(
     symbol = f"sdx_lookup_{x.dtype.name}_{root.dtype.name}"
     call = NativeCall(
         symbol,
-        tuple(words[n] for n in range(Word.WORDS)),
+        in_order(words, Word.WORDS),
         (source.storage, *stored),
         (place.storage,),
         root.origins,

@@ -5,7 +5,7 @@ Decides how boxes of equal scores and bad numbers compare, as the reference does
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum, auto
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.kernels.access import compressed
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.select.heap import define_sort, key_of
 from sardonyx.kernels.share import split
 from sardonyx.llvm.lanes import Lanes, any_lane
@@ -51,9 +51,7 @@ _SIZES = (Word.BATCHES, Word.CLASSES, Word.SIZE, Word.CAPACITY)
 _SIDES = 5
 
 
-def nms_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def nms_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call that selects the boxes of all classes."""
     target = goal.target
     root = group.root
@@ -62,20 +60,20 @@ def nms_calls(
     capacity = root.attrs["capacity"]
     centred = bool(root.attrs["centred"])
     kept = Storage("arena", dt.I64, batches * classes * (capacity + 1))
-    words: dict[int, Argument] = dict.fromkeys(range(Word.WORDS), 0)
+    words: dict[int, Argument] = {}
     words |= {Word.BATCHES: batches, Word.CLASSES: classes, Word.SIZE: size, Word.CAPACITY: capacity}
     words[Word.KEPT] = Address(kept)
     operands = [(Word.BOXES, boxes), (Word.SCORES, scores)]
     operands += [(Word[name.upper()], v) for name, v in zip(root.attrs["extras"], rest, strict=True)]
-    words |= {word: Address(places[v.id].storage, places[v.id].offset) for word, v in operands}
+    words |= {word: Address.of(places[v.id]) for word, v in operands}
     results = [p for p in group.results if p is not None]
     for word, place in zip((Word.ROWS, Word.NUMBER), group.results, strict=True):
         if place is not None:
-            words[word] = Address(place.storage, place.offset)
+            words[word] = Address.of(place)
     symbol = f"sdx_nms_{'centred' if centred else 'corners'}"
     call = NativeCall(
         symbol,
-        tuple(words[n] for n in range(Word.WORDS)),
+        in_order(words, Word.WORDS),
         tuple(places[v.id].storage for _, v in operands),
         (kept, *(place.storage for place in results)),
         root.origins,

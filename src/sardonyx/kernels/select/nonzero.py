@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
@@ -13,7 +13,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access, compressed
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Calls, NativeCall
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -21,9 +21,7 @@ _SIZES = 4
 """The words before the sizes of x: its address, that of the result, the result's columns, the lines of x."""
 
 
-def nonzero_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def nonzero_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call that writes the places; one thread does it all."""
     target = goal.target
     root, place = group.root, group.place
@@ -33,8 +31,8 @@ def nonzero_calls(
     source = places[x.id]
     symbol = f"sdx_nonzero_{x.dtype.name}_{len(shape)}"
     words: list[Argument] = [
-        Address(source.storage, source.offset),
-        Address(place.storage, place.offset),
+        Address.of(source),
+        Address.of(place),
         root.shape[1],
         dims.product(shape[:-1]),
         *shape,

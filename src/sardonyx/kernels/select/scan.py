@@ -5,7 +5,7 @@ Decides which lines a thread computes; each line is summed in order. Must not kn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum, auto
 
 from sardonyx.base import dim as dims
@@ -17,7 +17,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.llvm import maps
 from sardonyx.llvm.convert import literal
@@ -51,9 +51,7 @@ class Scan:
         return f"sdx_{self.prim}_{self.dtype.name}{ways}"
 
 
-def scan_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def scan_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call that computes a running sum or product."""
     target = goal.target
     root, place = group.root, group.place
@@ -62,15 +60,15 @@ def scan_calls(
     scan = Scan(root.prim, root.dtype, bool(root.attrs["exclusive"]), bool(root.attrs["reverse"]))
     source = places[x.id]
     words: dict[int, Argument] = {
-        Word.X: Address(source.storage, source.offset),
-        Word.Y: Address(place.storage, place.offset),
+        Word.X: Address.of(source),
+        Word.Y: Address.of(place),
         Word.OUTER: dims.product(x.shape[:axis]),
         Word.SIZE: x.shape[axis],
         Word.INNER: dims.product(x.shape[axis + 1 :]),
     }
     call = NativeCall(
         scan.symbol,
-        tuple(words[n] for n in range(Word.WORDS)),
+        in_order(words, Word.WORDS),
         (source.storage,),
         (place.storage,),
         root.origins,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum, auto
 
 from sardonyx.base import dim as dims
@@ -14,7 +14,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.select.heap import define_sort, key_bits, key_of, sort_heap
 from sardonyx.kernels.share import split
 from sardonyx.llvm.lanes import any_lane
@@ -55,18 +55,15 @@ class Selection:
         return f"i{2 * key_bits(self.dtype)}"
 
 
-def topk_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def topk_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call that selects and orders."""
     target = goal.target
     root = group.root
     (x,), axis = root.args, root.attrs["axis"]
     selection = Selection(x.dtype, bool(root.attrs["largest"]))
     source = places[x.id]
-    words: dict[int, Argument] = dict.fromkeys(range(Word.WORDS), 0)
-    words |= {
-        Word.X: Address(source.storage, source.offset),
+    words: dict[int, Argument] = {
+        Word.X: Address.of(source),
         Word.OUTER: dims.product(x.shape[:axis]),
         Word.SIZE: x.shape[axis],
         Word.INNER: dims.product(x.shape[axis + 1 :]),
@@ -74,10 +71,10 @@ def topk_calls(
     }
     for word, place in zip((Word.VALUES, Word.PLACES), group.results, strict=True):
         if place is not None:
-            words[word] = Address(place.storage, place.offset)
+            words[word] = Address.of(place)
     call = NativeCall(
         selection.symbol,
-        tuple(words[n] for n in range(Word.WORDS)),
+        in_order(words, Word.WORDS),
         (source.storage,),
         tuple(place.storage for place in group.results if place is not None),
         root.origins,

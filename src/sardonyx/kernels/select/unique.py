@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum, auto
 
 from sardonyx.base import dim as dims
@@ -15,7 +15,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.select.heap import define_sort, key_of, sort_heap
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -54,9 +54,7 @@ class Distinct:
         return f"sdx_unique_{self.dtype.name}_{'sorted' if self.ordered else 'first'}"
 
 
-def unique_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def unique_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call that finds and numbers the distinct slices."""
     target = goal.target
     root = group.root
@@ -66,15 +64,15 @@ def unique_calls(
         shape = (dims.product(x.shape[:axis]), x.shape[axis], dims.product(x.shape[axis + 1 :]))
     distinct = Distinct(x.dtype, bool(root.attrs["ordered"]))
     source = places[x.id]
-    words: dict[int, Argument] = dict.fromkeys(range(Word.WORDS), 0)
+    words: dict[int, Argument] = {}
     words |= dict(zip(_SIZES, shape, strict=True))
-    words[Word.X] = Address(source.storage, source.offset)
+    words[Word.X] = Address.of(source)
     for word, place in zip((Word.FIRST, Word.INVERSE, Word.COUNTS, Word.NUMBER), group.results, strict=True):
         if place is not None:
-            words[word] = Address(place.storage, place.offset)
+            words[word] = Address.of(place)
     call = NativeCall(
         distinct.symbol,
-        tuple(words[n] for n in range(Word.WORDS)),
+        in_order(words, Word.WORDS),
         (source.storage,),
         tuple(place.storage for place in group.results if place is not None),
         root.origins,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from sardonyx.errors import ShapeError
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import const
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.trees.bits import bits_of, block_rows
 from sardonyx.kernels.trees.driver import (
     BLOCK_ROWS,
@@ -32,9 +32,7 @@ from sardonyx.kernels.trees.driver import (
 Array = np.ndarray[Any, Any]
 
 
-def trees_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def trees_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The one call of an ensemble, whose nodes are constants."""
     target = goal.target
     root = group.root
@@ -54,9 +52,8 @@ def trees_calls(
         bits.size if bits else 0,
     )
     source, (total, touched) = places[x.id], group.results
-    words: dict[int, Argument] = dict.fromkeys(range(Word.WORDS), 0)
-    words |= {
-        Word.X: Address(source.storage, source.offset),
+    words: dict[int, Argument] = {
+        Word.X: Address.of(source),
         Word.ROWS: x.shape[0],
         Word.FEATURES: x.shape[1],
         Word.MOST_FEATURES: int(tables["feature"][inner].max(initial=-1)) + 1,
@@ -75,12 +72,12 @@ def trees_calls(
     words |= {word: Address(storage) for word, storage in stored.items()}
     scratch = Storage("arena", forest.weights, x.shape[0] * targets)
     writes = [scratch] if total is None else []
-    words[Word.TOTAL] = Address(scratch) if total is None else Address(total.storage, total.offset)
+    words[Word.TOTAL] = Address(scratch) if total is None else Address.of(total)
     if touched is not None:
-        words[Word.TOUCHED] = Address(touched.storage, touched.offset)
+        words[Word.TOUCHED] = Address.of(touched)
     call = NativeCall(
         forest.symbol,
-        tuple(words[n] for n in range(Word.WORDS)),
+        in_order(words, Word.WORDS),
         (source.storage, *stored.values()),
         (*writes, *(p.storage for p in group.results if p is not None)),
         root.origins,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum, auto
 
 from sardonyx.base.abi import Context
@@ -13,7 +13,7 @@ from sardonyx.ir.algorithms.svm import MIN_ROUNDS, NEARNESS
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.access import Access
-from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.call import Address, Argument, Calls, NativeCall, in_order
 from sardonyx.kernels.share import ceil_div, split
 from sardonyx.llvm.convert import compute_type
 from sardonyx.llvm.lanes import Lanes
@@ -32,9 +32,7 @@ class Word(IntEnum):
     WORDS = auto()
 
 
-def coupling_calls(
-    group: Group, places: Mapping[int, Place], goal: Goal
-) -> Iterator[tuple[NativeCall, Mapping[str, Callable[[], str]]]]:
+def coupling_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     """The call for all rows."""
     target = goal.target
     root, place = group.root, group.place
@@ -42,8 +40,8 @@ def coupling_calls(
     (x,) = root.args
     source, (rows, pairs), classes = places[x.id], x.shape, root.shape[1]
     words: dict[int, Argument] = {
-        Word.X: Address(source.storage, source.offset),
-        Word.Y: Address(place.storage, place.offset),
+        Word.X: Address.of(source),
+        Word.Y: Address.of(place),
         Word.ROWS: rows,
         Word.PAIRS: pairs,
         Word.CLASSES: classes,
@@ -51,7 +49,7 @@ def coupling_calls(
     symbol = f"sdx_coupling_{x.dtype.name}"
     call = NativeCall(
         symbol,
-        tuple(words[n] for n in range(Word.WORDS)),
+        in_order(words, Word.WORDS),
         (source.storage,),
         (place.storage,),
         root.origins,

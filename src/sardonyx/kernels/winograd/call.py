@@ -43,7 +43,7 @@ def winograd_call(
     weights = packed(w, ("winograd", scheme, goal), lambda data: pack_winograd_weights(data, scheme, goal))
     cut = blocking(channels, channels_out, scheme.points, goal)
     words: dict[int, Argument] = {
-        Winograd.X: Address(place.storage, place.offset),
+        Winograd.X: Address.of(place),
         Winograd.W: Address(weights),
         Winograd.BATCH: sample.extent,
         Winograd.LINES: line.extent,
