@@ -22,7 +22,7 @@ _RUN = 32
 _COPIES = ((10, 4), (40, 2))
 """How many vectors to run side by side if the instructions for one are at most so many."""
 _COLUMN_COST, _COLUMN_COPIES = 4, 8
-"""The same where steps of a reduction are lines apart: caches are faster the more of a line's neighbours follow."""
+"""The same where steps of a reduction are lines apart: the more of a line's neighbours follow, the faster."""
 
 
 class LoopEmitter(ExprEmitter):

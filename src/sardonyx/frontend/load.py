@@ -186,7 +186,7 @@ def signature(model: Origin, options: CompileOptions | None = None) -> Signature
         inputs=tuple(_input_info(i, options) for i in proto.graph.input if i.name not in initial),
         outputs=tuple(types.info(o) for o in proto.graph.output),
         initializers=tuple(types.info(i) for i in proto.graph.input if i.name in initial),
-        metadata=_metadata(proto),
+        metadata=types.metadata(proto),
         opsets=_opsets(proto),
     )
 
@@ -342,15 +342,3 @@ def _merged(declared: int | str | None, size: Dim, names: Collection[str]) -> in
         return size
     name = dims.symbol_name(size)
     return declared or (name if name in names else None)
-
-
-def _metadata(proto: onnx.ModelProto) -> ModelMeta:
-    return ModelMeta(
-        proto.producer_name,
-        proto.graph.name,
-        proto.domain,
-        proto.doc_string,
-        proto.graph.doc_string,
-        proto.model_version,
-        {p.key: p.value for p in proto.metadata_props},
-    )

@@ -1,4 +1,4 @@
-"""Declared types of inputs and outputs: ONNX type strings, element types and sizes.
+"""What a model declares: types and sizes of its inputs and outputs, and who made it.
 
 Decides which names of dimensions mean an equal size. Must not know nodes.
 """
@@ -12,7 +12,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
-from sardonyx.base.signature import TensorInfo
+from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError
 from sardonyx.ops.subgraph import Formal
 
@@ -24,6 +24,19 @@ LEAST_SIZE = 1
 
 A feed with an empty axis needs a graph of its own, loaded with that size fixed at 0.
 """
+
+
+def metadata(proto: onnx.ModelProto) -> ModelMeta:
+    """Who made a model, and what is said about it."""
+    return ModelMeta(
+        proto.producer_name,
+        proto.graph.name,
+        proto.domain,
+        proto.doc_string,
+        proto.graph.doc_string,
+        proto.model_version,
+        {row.key: row.value for row in proto.metadata_props},
+    )
 
 
 def type_string(proto: onnx.TypeProto) -> str:

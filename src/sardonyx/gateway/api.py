@@ -21,8 +21,9 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from sardonyx.gateway.bounded import bounded
 from sardonyx.gateway.monitors import OPERATIONS
 from sardonyx.gateway.openapi import document
 from sardonyx.gateway.operations import Administration, Call, Operation
@@ -256,18 +257,4 @@ class _SameOrigin:
         limit = DATA_LIMIT if scope["path"].endswith(_OF_DATA) else BODY_LIMIT
         if headers.get(b"content-type", "").startswith("multipart/form-data"):
             limit = UPLOAD_LIMIT
-        await self._inner(scope, _bounded(receive, limit), send)
-
-
-def _bounded(receive: Receive, limit: int) -> Receive:
-    received = 0
-
-    async def bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > limit:
-            raise ServeError(Code.TOO_LARGE, f"the body is larger than {limit} bytes")
-        return message
-
-    return bounded
+        await self._inner(scope, bounded(receive, limit, "body"), send)

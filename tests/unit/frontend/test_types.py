@@ -10,6 +10,7 @@ from onnx import TensorProto, helper
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.signature import ModelMeta
 from sardonyx.errors import LoadError
 from sardonyx.frontend import types
 
@@ -89,3 +90,10 @@ def test_formals_leave_names_open() -> None:
     assert (formal.name, formal.dtype, formal.shape) == ("x", dt.F32, (2, None))
     assert types.formal(helper.make_tensor_value_info("x", F, None)).shape is None
     assert types.formal(onnx.ValueInfoProto(name="x")).dtype is None
+
+
+def test_who_made_a_model_is_told() -> None:
+    proto = onnx.ModelProto(producer_name="p", domain="d", doc_string="about", model_version=3)
+    proto.graph.name, proto.graph.doc_string = "g", "of the graph"
+    proto.metadata_props.add(key="author", value="me")
+    assert types.metadata(proto) == ModelMeta("p", "g", "d", "about", "of the graph", 3, {"author": "me"})

@@ -32,15 +32,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         model, given = model[0], model[1:]
     function = getattr(model, "forward", None) or model.__call__
     names = [row.name for row in inspect.signature(function).parameters.values()]
-    if request.sample is not None:
-        feeds, drawn = tensors.sampled(request.sample, names), False
-    elif given:
-        feeds, drawn = {name: np.asarray(part) for name, part in zip(names, given, strict=False)}, False
-    else:
-        stated = tensors.renamed(tensors.stated(request), names)
-        if not stated:
-            raise ConvertError(f"give --sample FILE or --input {names[0]}=1,3,224,224")
-        feeds, drawn = tensors.drawn(stated), True
+    beside = {name: np.asarray(part) for name, part in zip(names, given, strict=False)}
+    feeds, drawn = tensors.chosen(request, names, beside)
     axes: dict[str, dict[int, str]] = {name: {0: "batch"} for name in feeds}
     shapes = [("batch", *part.shape[1:]) for part in feeds.values()]
     with chainer.using_config("train", False):

@@ -30,18 +30,9 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     if isinstance(model, tuple):
         model, given = model[0], model[1:]
     names = _names(model, len(given))
-    if request.sample is not None:
-        feeds, drawn = tensors.sampled(request.sample, names), False
-    elif given:
-        feeds, drawn = {name: np.asarray(part) for name, part in zip(names, given, strict=False)}, False
-    else:
-        stated = tensors.renamed(tensors.stated(request), names)
-        if not stated:
-            raise ConvertError(
-                f"the shapes of its inputs ({', '.join(names)}) are not known; give --sample FILE or --input "
-                f"{names[0] if names else 'x'}=1,224,224,3, or let the function return (callable, inputs)"
-            )
-        feeds, drawn = tensors.drawn(stated), True
+    beside = {name: np.asarray(part) for name, part in zip(names, given, strict=False)}
+    how = ", or let the function return (callable, inputs)"
+    feeds, drawn = tensors.chosen(request, names, beside, example="1,224,224,3", otherwise=how)
     axes = tensors.free_axes(feeds, request.dynamic or ("batch",))
     notes = _write(jax2onnx, model, feeds, axes, request, path)
     if notes:

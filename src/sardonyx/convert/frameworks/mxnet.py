@@ -11,7 +11,6 @@ from typing import Any
 
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request
 from sardonyx.convert.frameworks import tensors
-from sardonyx.convert.frameworks.tensors import Tensor
 
 OPSET = 13  # its translators stop there, though it stamps whatever onnx is installed
 
@@ -89,15 +88,8 @@ def _opset_of_its_time() -> Iterator[None]:
 
 def _feeds(names: list[str], request: Request) -> tuple[Feeds, bool]:
     names = [name for name in names if not name.endswith("label")]
-    if request.sample is not None:
-        return tensors.sampled(request.sample, names), False
-    stated: list[Tensor] = tensors.renamed(tensors.stated(request), names)
-    if not stated:
-        raise ConvertError(
-            f"MXNet's files do not tell the shapes of the inputs ({', '.join(names)}); give --sample FILE or "
-            f"--input {names[0]}=1,3,224,224"
-        )
-    return tensors.at_least_two(tensors.drawn(stated)), True
+    feeds, drawn = tensors.chosen(request, names, {})
+    return tensors.at_least_two(feeds) if drawn else feeds, drawn
 
 
 def _answered(network: Any, feeds: Feeds) -> list[Array]:

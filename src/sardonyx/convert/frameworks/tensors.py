@@ -72,6 +72,32 @@ def sampled(sample: Mapping[str, Array], names: Sequence[str]) -> Feeds:
     )
 
 
+def chosen(
+    request: Request,
+    names: Sequence[str],
+    beside: Feeds,
+    *,
+    example: str = "1,3,224,224",
+    otherwise: str = "",
+) -> tuple[Feeds, bool]:
+    """What a network is exported on, and whether it was drawn.
+
+    The sample, or what came beside the model, or numbers of the stated shapes. ConvertError says how to state
+    one such as `example`, or what to do `otherwise`.
+    """
+    if request.sample is not None:
+        return sampled(request.sample, names or list(request.sample)), False
+    if beside:
+        return beside, False
+    found = renamed(stated(request), names)
+    if not found:
+        raise ConvertError(
+            f"the shapes of its inputs ({', '.join(names)}) are not known; give --sample FILE or --input "
+            f"{names[0] if names else 'x'}={example}{otherwise}"
+        )
+    return drawn(found), True
+
+
 def free_axes(feeds: Feeds, dynamic: Sequence[str]) -> dict[str, dict[int, str]]:
     """The free axes of each input with their names; `_` names none."""
     named = [(axis, name) for axis, name in enumerate(dynamic) if name != "_"]

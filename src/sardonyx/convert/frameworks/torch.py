@@ -97,18 +97,9 @@ def parameters_of(model: Any) -> list[str]:
 
 def _feeds(model: Any, given: Any, request: Request) -> tuple[Feeds, bool]:
     names = parameters_of(model)
-    if request.sample is not None:
-        return tensors.sampled(request.sample, names or list(request.sample)), False
-    if len(given):
-        parts = given.items() if isinstance(given, dict) else zip(names, given, strict=False)
-        return {name: np.asarray(part.detach().cpu().numpy()) for name, part in parts}, False
-    stated = tensors.renamed(tensors.stated(request), names)
-    if not stated:
-        raise ConvertError(
-            f"the shapes of its inputs ({', '.join(names)}) are not known; give --sample FILE or --input "
-            f"{names[0] if names else 'x'}=1,3,224,224, or let the function return (module, inputs)"
-        )
-    return tensors.drawn(stated), True
+    parts = given.items() if isinstance(given, dict) else zip(names, given, strict=False)
+    beside = {name: np.asarray(part.detach().cpu().numpy()) for name, part in parts}
+    return tensors.chosen(request, names, beside, otherwise=", or let the function return (module, inputs)")
 
 
 def write(

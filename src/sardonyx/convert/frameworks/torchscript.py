@@ -30,16 +30,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     import torch
 
     names = [row.name for row in model.forward.schema.arguments[1:]]
-    if request.sample is not None:
-        feeds = tensors.sampled(request.sample, names)
-    else:
-        stated = tensors.renamed(tensors.stated(request), names)
-        if not stated:
-            raise ConvertError(
-                f"the shapes of its inputs ({', '.join(names)}) are not known; give --sample FILE or "
-                f"--input {names[0] if names else 'x'}=1,3,224,224"
-            )
-        feeds = tensors.drawn(stated)
+    feeds, drawn = tensors.chosen(request, names, {})
     feeds = {name: feeds[name] for name in names if name in feeds}
     axes = tensors.free_axes(feeds, request.dynamic or ("batch",))
     with silent(), torch.no_grad():
@@ -55,7 +46,6 @@ def export(model: Any, request: Request, path: Path) -> Exported:
             )
         except Exception as error:
             raise ConvertError(refusal(error)) from error
-        drawn = request.sample is None
         parts = tensors.other_sizes(feeds, axes, drawn=drawn)
         cases = [Case(part, outputs_of(model(*torch_of(part).values()))) for part in parts]
     return Exported(path, cases, drawn, batch=False)

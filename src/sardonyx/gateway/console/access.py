@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sardonyx.gateway.bounded import bounded
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.messages import Principal
 from sardonyx.registry.guard import LOOPBACK, host_of, is_of
@@ -207,7 +208,7 @@ class Gate:
         if refusal:
             await PlainTextResponse(refusal, 403)(scope, receive, guarded)
             return
-        await self._inner(scope, _bounded(receive), guarded)
+        await self._inner(scope, bounded(receive, MAX_BODY_BYTES, "form"), guarded)
 
     def _refusal(self, method: str, headers: Headers) -> str:
         host = headers.get("host", "")
@@ -221,17 +222,3 @@ class Gate:
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return "pages of other sites may not use the console"
         return ""
-
-
-def _bounded(receive: Receive) -> Receive:
-    received = 0
-
-    async def bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
-            raise ServeError(Code.TOO_LARGE, f"the form is larger than {MAX_BODY_BYTES >> 20} MiB")
-        return message
-
-    return bounded

@@ -91,5 +91,5 @@ def test_it_is_exported_at_the_opset_of_its_time(exporter: Calls, tmp_path: Path
 def test_shapes_are_stated_or_asked_for() -> None:
     feeds, drawn = mxnet._feeds(["data", "softmax_label"], Request(options={"inputs": ["1,3"]}))
     assert drawn and {name: part.shape for name, part in feeds.items()} == {"data": (2, 3)}
-    with pytest.raises(ConvertError, match=r"do not tell the shapes of the inputs \(data\); .*--input data="):
+    with pytest.raises(ConvertError, match=r"shapes of its inputs \(data\) are not known; .*--input data="):
         mxnet._feeds(["data", "softmax_label"], Request())

@@ -12,6 +12,7 @@ from sardonyx.convert.frameworks.tensors import (
     Tensor,
     at_least_two,
     cases_of,
+    chosen,
     drawn,
     free_axes,
     other_sizes,
@@ -114,3 +115,16 @@ def test_cases() -> None:
     assert not were_drawn
     assert [case["x"].shape for case in cases] == [(2, 3, 4), (1, 3, 4)]
     assert cases[0]["n"].dtype == np.int64
+
+
+def test_a_sample_is_chosen_first_then_what_came_with_the_model_then_stated_shapes() -> None:
+    array, other = np.ones((2, 3), np.float32), np.zeros((4,), np.float32)
+    asked = Request(sample={"x": array}, options={"inputs": ["1,5"]})
+    assert chosen(asked, ["x"], {"x": other}) == ({"x": array}, False)
+    beside, drawn = chosen(Request(options={"inputs": ["1,5"]}), ["x"], {"x": other})
+    assert beside["x"] is other and not drawn
+    feeds, drawn = chosen(Request(options={"inputs": ["1,5"]}), ["x"], {})
+    assert {name: part.shape for name, part in feeds.items()} == {"x": (1, 5)} and drawn
+    how = r"its inputs \(x, y\) are not known; give --sample FILE or --input x=1,2, or sing"
+    with pytest.raises(ConvertError, match=how):
+        chosen(Request(), ["x", "y"], {}, example="1,2", otherwise=", or sing")
