@@ -12,6 +12,7 @@ import pytest
 
 from sardonyx.client import Client, Code, ServeError
 from sardonyx.protocol.records import Version
+from tests.gateway.running import client_of, entered, running
 
 Enter = Callable[..., Version]
 X = np.float32([1, 2])
@@ -119,3 +120,32 @@ def test_uploads_bring_external_data_and_samples(client: Client, tmp_path: Path)
     np.savez(tmp_path / "samples.npz", x=x, y=x + 3)
     with pytest.raises(ServeError, match="parity"):
         client.register("add", folder, samples=tmp_path / "samples.npz")
+
+
+def test_an_endpoint_is_served_by_its_name_with_its_deployments_and_traffic(
+    tmp_path: Path, adding: Callable[[int], Path]
+) -> None:
+    with running(tmp_path / "home", patterns=("sum",)) as gateway, client_of(gateway) as client:
+        for number in (1, 2, 3):
+            entered(gateway, "add", adding(number))
+        entered(gateway, "more", adding(7))
+        client.deploy("sum", "add", "1")
+        client.deploy("sum", "add", "2")
+        client.set_traffic("sum", {"blue": 50, "green": 50})
+        assert gateway.registered("sum")
+        assert {added(client, "sum") for _ in range(60)} == {1, 2}
+        ready = {(row["name"], row["version"]) for row in gateway.core.index() if row["state"] == "READY"}
+        assert ready == {("add", "1"), ("add", "2")}
+        client.deploy("sum", "more", "1", name="grey")
+        client.promote("sum", "grey")
+        assert added(client, "sum") == 7
+        for name in ("blue", "green"):
+            client.undeploy("sum", name)
+        ready = {(row["name"], row["version"]) for row in gateway.core.index() if row["state"] == "READY"}
+        assert ready == {("more", "1")}
+        client.deploy("other", "add", "3")
+        with pytest.raises(ServeError) as caught:
+            added(client, "other")
+        assert caught.value.code is Code.NOT_FOUND
+    with running(tmp_path / "home", patterns=("sum",)) as gateway, client_of(gateway) as client:
+        assert added(client, "sum") == 7

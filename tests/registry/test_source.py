@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from sardonyx.database import Database
 from sardonyx.protocol.records import Version
 from sardonyx.registry.artefacts import ArtefactStore
 from sardonyx.registry.source import RegistrySource
-from sardonyx.registry.state import State, read_state
+from sardonyx.registry.state import State, VersionState, read_state
 
 Enter = Callable[..., Version]
 
@@ -61,3 +62,19 @@ def test_what_was_offered_before_stays_while_its_files_cannot_be_had(
     assert "digits:1 cannot be served: the disk is gone" in capsys.readouterr().err
     assert offered(late) == offered(source)
     assert not late.incomplete
+
+
+def test_the_name_of_an_endpoint_stands_for_what_is_deployed_there(store: ArtefactStore) -> None:
+    files, under = (), frozenset({"sum", "all"})
+    wanted = (
+        VersionState("add", "1", "d1", files, {}, under),
+        VersionState("add", "2", "d2", files, {}),
+        VersionState("other", "1", "d3", files, {}, frozenset({"sum"})),
+    )
+    source = RegistrySource(lambda: State(wanted=wanted), store, ("sum",))
+    store.materialise = lambda digest, files: Path(digest)  # type: ignore[method-assign]
+    assert offered(source) == {("add", "1"), ("other", "1")}
+    source.patterns = frozenset({"a*"})
+    assert offered(source) == {("add", "1"), ("add", "2")}
+    source.patterns = frozenset({"nothing"})
+    assert offered(source) == set()

@@ -1,22 +1,24 @@
 """Models of other registries as they come over: MLflow's, and Triton's model repositories.
 
-Decides what of them becomes a version here and what is left, with the reason. Must not know how a version is
-registered.
+Decides what of them becomes a version here, what is one already and what is left, with the reason. Must not
+know how a version is registered.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sardonyx.protocol.config import Config, read_config
+from sardonyx.client.content import content_of
+from sardonyx.protocol.config import Config, checked_config, read_config
 from sardonyx.protocol.errors import invalid, not_found
-from sardonyx.protocol.records import Lineage
+from sardonyx.protocol.records import Lineage, Version
 
 MLFLOW, TRITON = "mlflow:", "triton:"
 _MODEL_FILE, _CONFIG_FILE = "MLmodel", "config.pbtxt"
@@ -58,6 +60,27 @@ def brought(origin: str, name: str = "") -> Iterator[list[Brought]]:
         if not found:
             raise invalid(f"{folder} holds neither {_MODEL_FILE} nor models in Triton's layout")
         yield found
+
+
+def registered_as(one: Brought, versions: Iterable[Version]) -> Version | None:
+    """Which of a model's versions has the same origin, files and configuration; None if none has."""
+    if one.source is None:
+        return None
+    alike = [version for version in versions if version.lineage.source == one.origin]
+    config = checked_config(one.config, one.name) if one.config else {}
+    files = _hashes(one.source) if alike else {}
+    for version in alike:
+        if {file.path: file.sha256 for file in version.files} == files and version.config == config:
+            return version
+    return None
+
+
+def _hashes(source: Path) -> dict[str, str]:
+    found = {}
+    for path, file in content_of(source).items():
+        with file.open("rb") as stream:
+            found[path] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return found
 
 
 def _of_triton(folder: Path, name: str, scratch: Path) -> Iterator[Brought]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from sardonyx.ort.logger import ERROR, log
 from sardonyx.registry.state import State
@@ -33,10 +34,13 @@ class Applied:
 
     def needed(self) -> State:
         """The newest state, wanting also what the state in force still routes to."""
-        newest, now = self._newest(), self._state
-        known = {(version.model, version.version) for version in newest.wanted}
-        kept = tuple(version for version in now.wanted if (version.model, version.version) not in known)
-        return newest.wanting(newest.wanted + kept)
+        newest = self._newest()
+        before = {(version.model, version.version): version for version in self._state.wanted}
+        wanted = []
+        for version in newest.wanted:
+            old = before.pop((version.model, version.version), version)
+            wanted.append(replace(version, endpoints=version.endpoints | old.endpoints))
+        return newest.wanting((*wanted, *before.values()))
 
     def adopt(self, state: State) -> None:
         """Put a state in force at once; the caller knows that nothing is served yet."""

@@ -158,9 +158,10 @@ class Gateway:
         await self.core.refresh()
 
     def registered(self, pattern: str) -> bool:
-        """Whether a model of the registry has a name that matches the shell pattern."""
+        """Whether a model or an endpoint of the registry has a name that matches the shell pattern."""
         self.read()
-        return any(fnmatchcase(name, pattern) for name in self.watch.state().models)
+        state = self.watch.state()
+        return any(fnmatchcase(name, pattern) for name in (*state.models, *state.endpoints))
 
     def read(self) -> None:
         """Read the state; what was known last counts if the database is gone. Raises ServeError."""

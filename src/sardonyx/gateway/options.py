@@ -14,10 +14,10 @@ class GatewayOptions:
     """Options of registry and access.
 
     `database` is a URL, "" the SQLite file in `home`; `artefacts` a folder or an fsspec URL, "" a folder in
-    `home`. Models of the registry whose names match one of `patterns` are served. Keys are asked for once
-    there is one, or from the start with `require_keys`; until then `trusted` says that whoever reaches the
-    server may administer it. `allow_sources` are the beginnings of object store URLs that may be registered
-    from. After an act, `apply_s` seconds are given to its models to load before it is answered.
+    `home`. Models and endpoints of the registry whose names match one of `patterns` are served. Keys are
+    asked for once there is one, or from the start with `require_keys`; until then `trusted` says that whoever
+    reaches the server may administer it. `allow_sources` are the beginnings of object store URLs that may be
+    registered from. After an act, `apply_s` seconds are given to its models to load before it is answered.
     `monitoring` says what is watched; None is the default, which keeps no payloads.
     """
 

@@ -29,7 +29,7 @@ async def serve(
     gateway_options: GatewayOptions,
     announce: Callable[[Gateway], None] = lambda gateway: None,
 ) -> None:
-    """Serve files, folders, URLs and registered models until SIGINT or SIGTERM.
+    """Serve files, folders, URLs, registered models and endpoints until SIGINT or SIGTERM.
 
     Without any, all of the registry is served. `announce` is called once all is ready. ServeError if a name
     is unknown, or nothing of a file, folder or URL can be served.
@@ -74,7 +74,7 @@ def _fetched(url: str, options: GatewayOptions) -> Path:
 def _expect_registered(gateway: Gateway, patterns: Sequence[str]) -> None:
     for pattern in patterns:
         if pattern != "*" and not gateway.registered(pattern):
-            raise not_found(f"{pattern!r} is neither a file or folder nor a registered model")
+            raise not_found(f"{pattern!r} is neither a file or folder nor a registered model or endpoint")
 
 
 def _expect_served(gateway: Gateway, source: FolderSource) -> None:

@@ -17,7 +17,10 @@ from sardonyx.serve.seams import Offer
 
 
 class RegistrySource:
-    """Offers what the state wants, if the model's name matches one of `patterns`, which may be set anew.
+    """Offers what the state wants, if the name of its model, or of an endpoint, matches one of `patterns`.
+
+    Of a model that only an endpoint's name asks for, those versions are offered that are deployed there.
+    The patterns may be set anew.
 
     None of it is essential: a version that somebody registers must not take the server out of service.
 
@@ -35,14 +38,15 @@ class RegistrySource:
 
     def offers(self) -> Sequence[Offer]:
         """One offer per version; one whose files are damaged or gone is offered as before, or left out."""
-        wanted = [version for version in self._state().wanted if self._matches(version.model)]
+        wanted = [version for version in self._state().wanted if self._matches(version)]
         found = [offer for version in wanted if (offer := self._offer(version)) is not None]
         self.incomplete = len(found) < len(wanted)
         self._offered = {(offer.name, offer.version): offer for offer in found}
         return found
 
-    def _matches(self, model: str) -> bool:
-        return any(fnmatchcase(model, pattern) for pattern in self.patterns)
+    def _matches(self, version: VersionState) -> bool:
+        names = (version.model, *version.endpoints)
+        return any(fnmatchcase(name, pattern) for name in names for pattern in self.patterns)
 
     def _offer(self, version: VersionState) -> Offer | None:
         try:

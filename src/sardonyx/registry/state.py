@@ -51,13 +51,14 @@ class EndpointState:
 
 @dataclass(frozen=True, slots=True)
 class VersionState:
-    """A version that should be served."""
+    """A version that should be served; `endpoints` are those that it is deployed under."""
 
     model: str
     version: str
     digest: str
     files: tuple[File, ...]
     config: Mapping[str, Any]
+    endpoints: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +180,13 @@ def _wanted(
     session: Session, models: Mapping[str, _Known], endpoints: Mapping[str, EndpointState]
 ) -> tuple[VersionState, ...]:
     """What is deployed, and of the rest, unless archived, what has an alias or is the newest of its model."""
-    ids = {
-        models[target.model].ids[int(target.version)]: target.model
-        for endpoint in endpoints.values()
-        for target in endpoint.targets.values()
-    }
+    ids: dict[int, str] = {}
+    under: dict[int, set[str]] = {}
+    for endpoint in endpoints.values():
+        for target in endpoint.targets.values():
+            id = models[target.model].ids[int(target.version)]
+            ids[id] = target.model
+            under.setdefault(id, set()).add(endpoint.name)
     for name, known in models.items():
         for number in {*known.aliases.values(), *(() if not known.ids else (max(known.ids),))}:
             if known.stages[number] != "archived":
@@ -195,7 +198,9 @@ def _wanted(
         part = wanted[first : first + _AT_ONCE]
         rows = session.execute(select(*columns).where(VersionRow.id.in_(part)).order_by(VersionRow.id))
         found += [
-            VersionState(ids[id], str(number), digest, tuple(files_of(files)), config)
+            VersionState(
+                ids[id], str(number), digest, tuple(files_of(files)), config, frozenset(under.get(id, ()))
+            )
             for id, number, digest, files, config in rows
         ]
     return tuple(found)

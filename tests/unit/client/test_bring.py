@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import onnx
 import pytest
 
-from sardonyx.client.bring import Brought, brought
+from sardonyx.client.bring import Brought, brought, registered_as
+from sardonyx.protocol.config import checked_config
 from sardonyx.protocol.errors import ServeError
+from sardonyx.protocol.records import File, Lineage, Version
 
 CONFIG = """
 name: "digits"
 default_model_filename: "net.onnx"
 max_batch_size: 8
 output [ { name: "y" data_type: TYPE_FP32 dims: [3] label_filename: "labels.txt" } ]
+"""
+
+MODEL = """
+<ir_version: 10, opset_import: ["" : 21]>
+net (float[N] x) => (float[N] y) {
+    y = Relu(x)
+}
 """
 
 
@@ -71,6 +83,39 @@ def test_one_model_of_triton_may_be_named(tmp_path: Path) -> None:
     written(tmp_path / "net" / "1" / "model.onnx")
     assert [row.name for row in found(tmp_path / "net")] == ["net"]
     assert [row.name for row in found(tmp_path / "net", "other")] == ["other"]
+
+
+def test_what_was_registered_before_is_found(tmp_path: Path) -> None:
+    onnx.save(onnx.parser.parse_model(MODEL), written(tmp_path / "a" / "1" / "model.onnx"))
+    written(tmp_path / "a" / "config.pbtxt", "max_batch_size: 8")
+    content = (tmp_path / "a" / "1" / "model.onnx").read_bytes()
+    file = File(path="model.onnx", sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+    with brought(f"triton:{tmp_path}") as (one,):
+
+        def registered(**more: Any) -> Version:
+            known: dict[str, Any] = {
+                "model": "a",
+                "version": "4",
+                "digest": "d",
+                "size_bytes": len(content),
+                "files": [file],
+                "config": checked_config({"max_batch_size": 8}, "a"),
+                "lineage": Lineage(source=one.origin),
+                "created_at": datetime(2026, 1, 2, tzinfo=UTC),
+                "created_by": "me",
+            }
+            return Version(**(known | more))
+
+        same = registered()
+        others = [
+            registered(lineage=Lineage(source="elsewhere")),
+            registered(files=[File(path="model.onnx", sha256="0", size_bytes=len(content))]),
+            registered(files=[file, File(path="labels.txt", sha256="0", size_bytes=1)]),
+            registered(config={}),
+        ]
+        assert registered_as(one, others) is None
+        assert registered_as(one, [*others, same]) is same
+        assert registered_as(Brought("a", origin=one.origin, why="it is none"), [same]) is None
 
 
 def test_what_is_neither(tmp_path: Path) -> None:

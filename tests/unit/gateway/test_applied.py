@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import cast
 
 from sardonyx.gateway.applied import Applied
@@ -49,3 +50,14 @@ def test_what_is_no_longer_wanted_is_gone_when_a_state_is_settled() -> None:
         await applied.stop()
 
     asyncio.run(run())
+
+
+def test_what_an_endpoint_routed_to_is_needed_until_the_next_state_is_in_force() -> None:
+    before = replace(version("1"), endpoints=frozenset({"sum", "old"}))
+    after = replace(version("1"), endpoints=frozenset({"new"}))
+    applied = Applied(lambda: State(2, wanted=(after,)))
+    applied.adopt(State(1, wanted=(before,)))
+    (needed,) = applied.needed().wanted
+    assert needed.endpoints == {"sum", "old", "new"}
+    applied.adopt(State(2, wanted=(after,)))
+    assert applied.needed().wanted == (after,)

@@ -11,6 +11,7 @@ from sardonyx.tools.server import add_server_options, administered, missing, pla
 if TYPE_CHECKING:
     from sardonyx.client import Client
     from sardonyx.client.bring import Brought
+    from sardonyx.protocol.records import Version
 
 
 def add(commands: Any) -> None:
@@ -19,7 +20,8 @@ def add(commands: Any) -> None:
         "import",
         help="bring models from MLflow or a Triton repository",
         description="Register what ORIGIN holds: mlflow:models:/NAME, mlflow:models:/NAME/3, "
-        "mlflow:models:/NAME@champion, a folder that MLflow wrote, or a Triton model repository.",
+        "mlflow:models:/NAME@champion, a folder that MLflow wrote, or a Triton model repository. What was "
+        "imported before, from the same place with the same content, is left as it is.",
     )
     parser.add_argument("origin", metavar="ORIGIN")
     parser.add_argument("--name", default="", help="of a single model (default: as it is called there)")
@@ -45,15 +47,7 @@ def _import(options: argparse.Namespace, client: Client) -> int:
     if options.json:
         print_json(rows)
     else:
-        print(
-            table(
-                [
-                    (row["name"], row["origin"], row.get("version", "left"), row.get("why", ""))
-                    for row in rows
-                ],
-                "",
-            )
-        )
+        print(table([_line(row) for row in rows], ""))
     return int(refused == len(rows))
 
 
@@ -62,11 +56,15 @@ _MLFLOW = "mlflow is missing; install it with: pip install 'sardonyx[mlflow]'"
 
 def _registered(client: Client, one: Brought, *, force: bool) -> dict[str, Any]:
     from sardonyx.client import ServeError
+    from sardonyx.client.bring import registered_as
 
     row: dict[str, Any] = {"name": one.name, "origin": one.origin}
     if one.source is None:
         return {**row, "why": one.why}
     try:
+        there = registered_as(one, _versions(client, one.name))
+        if there is not None:
+            return {**row, "version": there.version, "note": "it was there already"}
         version = client.register(
             one.name,
             one.source,
@@ -80,3 +78,19 @@ def _registered(client: Client, one: Brought, *, force: bool) -> dict[str, Any]:
     except ServeError as error:
         return {**row, "why": error.message}
     return {**row, "version": version.version, "checks": plain(version.checks)}
+
+
+def _line(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    return row["name"], row["origin"], row.get("version", "left"), row.get("why") or row.get("note", "")
+
+
+def _versions(client: Client, model: str) -> list[Version]:
+    """Those that are registered, as far as one may see them."""
+    from sardonyx.client import Code, ServeError
+
+    try:
+        return client.versions(model)
+    except ServeError as error:
+        if error.code in (Code.NOT_FOUND, Code.FORBIDDEN):
+            return []
+        raise

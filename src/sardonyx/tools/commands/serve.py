@@ -19,14 +19,15 @@ def add(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "serve",
         help="serve models over REST and gRPC",
-        description="Serve models by the Open Inference Protocol v2: files, folders, URLs, and registered "
-        "models that are named, or else all. Prints one line when it is ready.",
+        description="Serve models by the Open Inference Protocol v2: files, folders, URLs, and models "
+        "and endpoints of the registry that are named, or else all. Prints one line when it is ready.",
     )
     parser.add_argument(
         "models",
         nargs="*",
         metavar="MODEL",
-        help="an .onnx file, a folder of models (NAME.onnx, NAME/1/model.onnx), a URL, a registered model",
+        help="an .onnx file, a folder of models (NAME.onnx, NAME/1/model.onnx), a URL, or a name in the "
+        "registry: of a model, or of an endpoint with its deployments and traffic",
     )
     parser.add_argument("--name", default="", help="name of a single model (default: that of its file)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")

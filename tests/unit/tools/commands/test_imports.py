@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sardonyx.protocol import records as r
@@ -40,12 +42,28 @@ def test_what_comes_over_and_what_does_not(
         "origin": f"triton:{repository}/steps/1",
         "why": "it is not an ONNX file: model.py",
     }
-    (((question, sent)),) = server.asked
+    first, (question, sent) = server.asked
+    assert first[0] == "GET /api/models/net/versions"
     assert (
         question == "POST /api/models/net/versions"
         and b'"triton.version":"1"' in sent
         and b'"force":false' in sent
     )
+
+
+def test_what_is_there_is_left_as_it_is(
+    repository: Path, server: Server, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = Path(model).read_bytes()
+    file = r.File(path="model.onnx", sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+    there = msgspec.structs.replace(
+        VERSION, files=[file], lineage=r.Lineage(source=f"triton:{repository}/net/1")
+    )
+    server.says("GET /api/models/net/versions", [there])
+    assert server.run(imports, "import", str(repository)) == 0
+    assert [question for question, _ in server.asked] == ["GET /api/models/net/versions"]
+    line = capsys.readouterr().out.splitlines()[0]
+    assert line.split()[2] == "7" and line.endswith("it was there already")
 
 
 def test_a_refusal_is_a_row_and_nothing_a_failure(
@@ -56,7 +74,7 @@ def test_a_refusal_is_a_row_and_nothing_a_failure(
     assert (
         lines[0].split()[0] == "net"
         and "left  there is no POST" in lines[0]
-        and b'"force":true' in server.asked[0][1]
+        and b'"force":true' in server.asked[1][1]
     )
 
 
