@@ -97,7 +97,7 @@ def test_keys(commands: Commands) -> None:
 def test_mistakes_are_told(commands: Commands, adding: Adding, tmp_path: Path) -> None:
     for words, said in (
         (["register", "add", str(tmp_path / "none.onnx")], "no such file"),
-        (["register", "../x", str(adding(1))], "cannot be the name"),
+        (["register", "../x", str(adding(1))], "is not a valid name"),
         (["register", "a b", str(adding(1))], "cannot be the name"),
         (["model", "none"], "no model is registered as 'none'"),
         (["deploy", "sum", "none"], "no model is registered"),
