@@ -222,7 +222,31 @@ def open_model(model: Origin, options: CompileOptions | None = None, content: by
         extracted = Extracted(data, {}) if content is None else extract(data)
         return Source(ModelProto.FromString(extracted.data), folders, extracted.taken)
     except (DecodeError, RecursionError) as error:
-        raise LoadError(f"{where}: protobuf parsing failed: {error}", kind="protobuf") from error
+        raise LoadError(f"{where}: protobuf parsing failed: {_likely(data)}", kind="protobuf") from error
+
+
+_OTHER_FILES = (
+    (b"version https://git-lfs", "this is a pointer of Git LFS; `git lfs pull` gets the model itself"),
+    (
+        b"PK\x03\x04",
+        "this is a zip archive, as PyTorch and Keras save models; convert the model to ONNX",
+    ),
+    (b"\x89HDF", "this is an HDF5 file, as Keras saves models; convert the model to ONNX"),
+    (b"GGUF", "this is a GGUF file; convert the model to ONNX"),
+    (b"\x1f\x8b", "this is compressed by gzip; decompress it"),
+    (b"\x80", "this is a pickle of Python; convert the model to ONNX"),
+    (b"<", "this is a page of HTML or XML; was it downloaded from an address that shows the model?"),
+    (b"{", "this is JSON, not an ONNX model"),
+)
+"""How files begin that are taken for models."""
+
+
+def _likely(data: bytes) -> str:
+    """What a file that is no model most likely is."""
+    if data[4:8] == b"TFL3":
+        return "this is a TensorFlow Lite model; convert it to ONNX"
+    found = (what for start, what in _OTHER_FILES if data.lstrip()[: len(start)] == start)
+    return next(found, "this is no ONNX model, or only a part of one; compare its size with the original's")
 
 
 def _domain(name: str) -> str:

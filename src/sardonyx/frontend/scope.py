@@ -270,8 +270,9 @@ class Scope:
         try:
             found = fallback.reference(proto, opset, inputs)
         except UnsupportedOp as error:
-            kind = "" if has_schema(proto.op_type, proto.domain) else "unknown"
-            raise UnsupportedOp(f"{reason}; {error}", kind=kind) from error
+            if has_schema(proto.op_type, proto.domain):
+                raise UnsupportedOp(f"{reason}; {error}") from error
+            raise UnsupportedOp(f"{reason}; @sardonyx.op adds one of your own", kind="unknown") from error
         if found:
             note = FallbackNote(shown(proto), name, reason)
             self.model.fallbacks.append((note, fallback.node_of(found[0])))

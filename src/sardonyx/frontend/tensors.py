@@ -86,7 +86,10 @@ class TensorReader:
         entries = {entry.key: entry.value for entry in proto.external_data}
         path = _inside(self.folders, entries.get("location", ""), proto.name)
         content = self._content(path, proto.name)
-        offset, length = _number(entries, "offset", 0), _number(entries, "length", len(content))
+        offset, length = (
+            _number(entries, key, default, proto.name)
+            for key, default in (("offset", 0), ("length", len(content)))
+        )
         if "length" not in entries:
             length = len(content) - offset
         if offset < 0 or length < 0 or offset + length > len(content):
@@ -118,10 +121,16 @@ def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> 
             # Texts of numpy's own type would lose the NULs at their end.
             return np.array([text.decode() for text in proto.string_data], object).reshape(shape)
         if dtype in _FIELDS:
-            return np.array(getattr(proto, _FIELDS[dtype]), dtype.numpy).reshape(shape)
+            numbers = np.array(getattr(proto, _FIELDS[dtype]), dtype.numpy)
+            if numbers.size != (wanted := prod(shape)):
+                what = f'tensor "{proto.name}" of {dtype}{list(shape)}'
+                raise LoadError(f"{what} needs {wanted} elements, it has {numbers.size}")
+            return numbers.reshape(shape)
         from onnx import numpy_helper
 
         array = np.asarray(numpy_helper.to_array(proto))
+    except LoadError:
+        raise
     except Exception as error:
         raise LoadError(f'tensor "{proto.name}" of {dtype}{list(shape)} is damaged: {error}') from error
     return array if array.dtype == dtype.numpy else array.astype(dtype.numpy)
@@ -139,8 +148,10 @@ def _inside(folders: Sequence[Path], location: str, name: str) -> Path:
     return path
 
 
-def _number(entries: Mapping[str, str], key: str, default: int) -> int:
+def _number(entries: Mapping[str, str], key: str, default: int, name: str) -> int:
     try:
         return int(entries.get(key, default))
     except ValueError:
-        raise LoadError(f"external data: {key}={entries[key]!r} is not a number") from None
+        raise LoadError(
+            f'tensor "{name}": {key}={entries[key]!r} of its external data is not a number'
+        ) from None

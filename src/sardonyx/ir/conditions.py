@@ -22,7 +22,8 @@ def reshape(value: Operation, where: str) -> Iterator[Obligation]:
 def dot(value: Operation, where: str) -> Iterator[Obligation]:
     """Rows of one operand are as long as columns of the other."""
     a, b = value.args
-    yield from same(a.shape[-1], b.shape[-2], f"{where}: inner sizes of a matrix product differ")
+    what = f"cannot multiply {list(a.shape)} by {list(b.shape)}: inner sizes of a matrix product differ"
+    yield from same(a.shape[-1], b.shape[-2], f"{where}: {what}")
 
 
 def concat(value: Operation, where: str) -> Iterator[Obligation]:

@@ -30,7 +30,7 @@ def check(prim: str, args: Sequence[Typed]) -> None:
     alike = types if prim == "concat" else [types[n] for n in row.alike]
     bytes_ = row.kind == "contract" and set(alike) == {dt.U8, dt.I8}
     if any(t is not alike[0] for t in alike) and not bytes_:
-        raise ShapeError(f"{prim} of different element types {[t.name for t in alike]}")
+        raise ShapeError(f"{prim} of different element types {[t.onnx_name for t in alike]}")
     if prim == "where" and types[0] is not dt.BOOL:
         raise ShapeError(f"where needs a condition of type bool, not {types[0].name}")
     if row.positions and types[1].kind not in "iu":

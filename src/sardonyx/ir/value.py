@@ -317,12 +317,12 @@ class Value:
 
     def dot(self, other: Value, dtype: DType | None = None) -> Value:
         """Batched matrix product [..., m, k] @ [..., k, n]; leading axes broadcast."""
-        rank = max(self.rank, other.rank)
-        a = self.reshape((1,) * (rank - self.rank) + self.shape)
-        b = other.reshape((1,) * (rank - other.rank) + other.shape)
+        a = self.reshape((1,) * (other.rank - self.rank) + self.shape)
+        b = other.reshape((1,) * (self.rank - other.rank) + other.shape)
+        told = "cannot multiply {} by {}: inner sizes of a matrix product differ"
         if dims.equal(a.shape[-1], b.shape[-2]) is False:
-            raise ShapeError(f"cannot multiply {list(self.shape)} by {list(other.shape)}: inner sizes differ")
-        must_equal(a.shape[-1], b.shape[-2], "inner sizes of a matrix product differ")
+            raise ShapeError(told.format(list(self.shape), list(other.shape)))
+        must_equal(a.shape[-1], b.shape[-2], told, self.shape, other.shape)
         batch = tuple(broadcast_dim(p, q, self) for p, q in zip(a.shape[:-2], b.shape[:-2], strict=True))
         dtype = dtype or self.dtype
         return make("dot", (a, b), {"dtype": dtype}, dtype, (*batch, a.shape[-2], b.shape[-1]))
@@ -366,7 +366,7 @@ def map_(prim: str, *operands: Operand) -> Value:
         shape = tuple(broadcast_dim(p, q, a) for p, q in zip(shape, a.shape, strict=True))
     typed = args[1:] if prim == "where" else args
     if any(a.dtype is not typed[0].dtype for a in typed):
-        raise ShapeError(f"{prim} of different element types {[a.dtype.name for a in typed]}")
+        raise ShapeError(f"{prim} of different element types {[a.dtype.onnx_name for a in typed]}")
     boolean = prim in ("eq", "lt", "le", "isnan", "isinf")
     return make(prim, tuple(args), {}, dt.BOOL if boolean else typed[0].dtype, shape)
 

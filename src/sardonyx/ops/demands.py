@@ -8,13 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
 from sardonyx.ir.premise import must_be_one_or, must_equal
 from sardonyx.ir.value import Shape, Value, make
 
 ANY = 64
 """The greatest number of axes."""
+
+
+def element_type(code: int, attribute: str) -> DType:
+    """The element type of a TensorProto.DataType code. Raises ShapeError if there is none."""
+    try:
+        return dt.by_onnx(code)
+    except KeyError:
+        raise ShapeError(f"{attribute}={code} names no element type that is known here") from None
 
 
 def shaped(value: Value, what: str, *sizes: Dim) -> Value:

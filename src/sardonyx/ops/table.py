@@ -179,8 +179,17 @@ def lookup(domain: str, name: str, opset: int) -> Operator:
     chosen = [o for o in _operators.get((domain, name), []) if o.since <= opset]
     if not chosen:
         shown = f"{domain}.{name}" if domain else name
-        raise UnsupportedOp(f"{shown}-{opset}: this operator is not supported")
+        raise UnsupportedOp(f"{shown}-{opset}: this operator is not supported{_alike(domain, name)}")
     return _operator(chosen[-1])
+
+
+def _alike(domain: str, name: str) -> str:
+    """A question whether a known operator is meant, if one has nearly this name."""
+    from difflib import get_close_matches
+
+    names = {n: f"{of}.{n}" if of else n for of, n in reversed([*_operators]) if of in (domain, "")}
+    near = get_close_matches(name, names.keys() - {name}, 1, 0.8)
+    return f"; is {names[near[0]]} meant?" if near else ""
 
 
 def operators() -> list[Operator]:

@@ -160,3 +160,57 @@ def test_random_damage(seed: int) -> None:
             load(bytes(data))
         except SardonyxError as error:
             assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+        (b"PK\x03\x04" + bytes(40), "zip archive"),
+        (b"\n<!DOCTYPE html><html>", "HTML"),
+        (b"\x1c\x00\x00\x00TFL3" + bytes(40), "TensorFlow Lite"),
+        (b"\x80\x04\x95 a pickle", "pickle"),
+        (plain().SerializeToString()[:-9], "only a part of one"),
+    ],
+)
+def test_a_file_that_is_something_else_is_named(data: bytes, message: str) -> None:
+    with pytest.raises(LoadError, match=message):
+        load(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("g (float[2] x) => (float[2] y) { y = Cast<to = 99>(x) }", "Cast_0 .*to=99 names no element type"),
+        ("g (float[2] x) => (float[2] y) { y = Relux(x) }", "Relux_0 .*is Relu meant.*sardonyx.op"),
+        (
+            "g (bool c, float[2] x) => (float[2] y) { y = If(c) <then_branch = t () => (float[2] a) "
+            "{ a = Neg(x) }, else_branch = e () => (float[2] a, float[2] b) { a = Neg(x) b = Neg(x) }> }",
+            "If_0 .*branches give 1 and 2 results",
+        ),
+        (
+            "g (int64 n, float[2] x) => (float[2] y) { y = Loop(n, , x) <body = b (int64 i, bool c) => "
+            "(bool d, float[2] t) { d = Identity(c) t = Relu(x) }> }",
+            "Loop_0 .*its body has 2 inputs, it must have 3",
+        ),
+        (
+            "g (int64 n, float[2] x) => (float[2] y) { y = Loop(n, , x) <body = b (int64 i, bool c, "
+            "float[2] s) => (bool d) { d = Identity(c) }> }",
+            "Loop_0 .*its body gives 1 results, it must give at least 2",
+        ),
+        (
+            "g (float[3, 2] x) => (float[2] y) { y = Scan(x) <num_scan_inputs = 2, body = b (float[2] s) => "
+            "(float[2] t) { t = Neg(s) }> }",
+            "Scan_0 .*num_scan_inputs is 2, of 1 inputs",
+        ),
+        (
+            "g (float[1, 1, 2, 2] x) => (float[1, 1, 4, 4] y) <float[4] s = {1, 1, 2, 2}, "
+            "int64[4] z = {1, 1, 4, 4}> { y = Resize(x, , s, z) }",
+            "Resize_0 .*not both",
+        ),
+        ("g (float[2] x, int64[2] w) => (float[2] y) { y = Add(x, w) }", r"\['float', 'int64'\]"),
+    ],
+)
+def test_a_node_that_cannot_be_meant_says_where_and_what(text: str, message: str) -> None:
+    with pytest.raises(SardonyxError, match=message):
+        load(parsed(text).SerializeToString())

@@ -48,7 +48,8 @@ def test_proven_conditions_leave_nothing_to_check() -> None:
 
 def test_a_product_of_open_sizes() -> None:
     value = make("dot", (x(N, 4), placeholder("w", dt.F32, (M, 3))), {}, dt.F32, (N, 3))
-    assert messages(value) == ["dot: inner sizes of a matrix product differ"]
+    product = f"cannot multiply [{N}, 4] by [{M}, 3]"
+    assert messages(value) == [f"dot: {product}: inner sizes of a matrix product differ"]
 
 
 def test_a_slice_ends_inside_its_tensor() -> None:

@@ -26,7 +26,7 @@ def operands(*dtypes: dt.DType) -> list[Operand]:
         ("sqrt", (dt.I32,), "sqrt is not defined for i32"),
         ("neg", (dt.BOOL,), "neg is not defined for bool"),
         ("shl", (dt.F32, dt.F32), "shl is not defined for f32, f32"),
-        ("concat", (dt.F32, dt.F64), r"different element types \['f32', 'f64'\]"),
+        ("concat", (dt.F32, dt.F64), r"different element types \['float', 'double'\]"),
         ("dot", (dt.F32, dt.F64), "dot of different element types"),
         ("pad", (dt.I32, dt.F32), "pad of different element types"),
         ("where", (dt.I32, dt.F32, dt.F32), "condition of type bool, not i32"),

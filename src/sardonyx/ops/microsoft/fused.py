@@ -9,7 +9,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value, iota, scalar
-from sardonyx.ops.demands import ranked, shaped, spread_over
+from sardonyx.ops.demands import element_type, ranked, shaped, spread_over
 from sardonyx.ops.onnx.activation import elu, gelu, hard_sigmoid, leaky_relu
 from sardonyx.ops.onnx.conv import conv
 from sardonyx.ops.onnx.index import scatter_elements
@@ -73,7 +73,7 @@ def simplified_layer_normalization(
     x: Value, scale: Value, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1
 ) -> tuple[Value, Value]:
     """RMSNormalization, whose result has the type of the scale, and the inverse root mean square."""
-    stash = dt.by_onnx(stash_type) if x.dtype is not dt.F64 else dt.F64
+    stash = element_type(stash_type, "stash_type") if x.dtype is not dt.F64 else dt.F64
     return normalize_rms(x, scale, axis, epsilon, stash, scale.dtype)
 
 

@@ -11,7 +11,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, concat, const, dim_value, make, map_, scalar
-from sardonyx.ops.demands import ranked, shaped
+from sardonyx.ops.demands import element_type, ranked, shaped
 from sardonyx.ops.microsoft.weights import MICROSOFT, in_bytes, unpacked
 from sardonyx.ops.onnx.linear import matrix_product
 from sardonyx.ops.operands import integers
@@ -185,7 +185,7 @@ def gather_packed(
     known = scalar(0, dt.I64).le(index).logical_and(index.lt(dim_value(data.shape[0], dt.I64)))
     rows = data.gather(known.where(index, 0), 0)
     numbers = layout.numbers(_split(rows, blocks, layout.size))
-    return _joined(numbers, 2).cast(dt.by_onnx(output_dtype))
+    return _joined(numbers, 2).cast(element_type(output_dtype, "output_dtype"))
 
 
 @op("MatMulFpQ4", domain=MICROSOFT)

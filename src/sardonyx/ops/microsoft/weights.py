@@ -98,7 +98,7 @@ def _by_kernel(
     known = all(v.is_numeric_const for v in (b, scales, zero_points) if v is not None)
     if not (known and in_order and bits in (4, 8) and 1 < a.rank < 4 and a.dtype is scales.dtype is dt.F32):
         return None
-    must_equal(a.shape[-1], count, "inner sizes of a matrix product differ")
+    must_equal(a.shape[-1], count, "inner sizes of a matrix product differ: {} and {}", a.shape[-1], count)
     if not isinstance(a.shape[-1], int):
         a = a.reshape((*a.shape[:-1], count))
     zeros = _block_zeros(zero_points, outputs, blocks, bits, dt.F32).broadcast((outputs, blocks))

@@ -13,7 +13,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, concat, dim_value, iota, scalar
-from sardonyx.ops.demands import at_least, equal, ranked, shaped, spread_over
+from sardonyx.ops.demands import at_least, element_type, equal, ranked, shaped, spread_over
 from sardonyx.ops.precision import widened
 from sardonyx.ops.table import op
 
@@ -27,6 +27,7 @@ def split_heads(x: Value, heads: int | None) -> Value:
     if not heads:
         raise ShapeError("attention over tensors of rank 3 needs the numbers of heads")
     size = dims.floordiv(x.shape[2], heads)
+    equal(size * heads, x.shape[2], f"the last axis is not the features of {heads} heads, which would be")
     return x.reshape((*x.shape[:2], heads, size)).transpose(0, 2, 1, 3)
 
 
@@ -165,7 +166,7 @@ def attention(
         bias,
         allowed,
         softcap,
-        dt.by_onnx(softmax_precision) if softmax_precision else None,
+        element_type(softmax_precision, "softmax_precision") if softmax_precision else None,
     )
     y, stages = attend(q, k, v, scores)
     return join_heads(y) if flat else y, k, v, stages[qk_matmul_output_mode]

@@ -117,6 +117,9 @@ def if_(cond: Value, *, then_branch: SubGraph, else_branch: SubGraph) -> tuple[V
         if isinstance(error, NeedsContent) and error.answerable:
             raise
         raise needs_content(cond, f"the condition, because a branch does not fit ({error}),") from error
+    counts = [len(_kinds(branch)) for branch in (then, otherwise)]
+    if counts[0] != counts[1]:
+        raise ShapeError(f"its branches give {counts[0]} and {counts[1]} results, they must give as many")
     pairs = list(zip(_kinds(then), _kinds(otherwise), strict=True))
     if any(len(a.shape) != len(b.shape) for a, b in pairs):
         raise needs_content(cond, "the condition, because the branches give results of different rank,")
@@ -255,11 +258,22 @@ class LoopBody:
         return self.body.close(formals, [*self.seen(formals[0], formals[1]), *formals[2:]])
 
 
+def _fits(body: SubGraph, inputs: int, results: int, what: str) -> None:
+    """Raises ShapeError if a body takes another number of inputs, which `what` names, or gives too little."""
+    if len(body.inputs) != inputs:
+        raise ShapeError(f"its body has {len(body.inputs)} inputs, it must have {inputs}: {what} values")
+    if len(body.outputs) < results:
+        raise ShapeError(f"its body gives {len(body.outputs)} results, it must give at least {results}")
+
+
 @op("Loop")
 def loop(
     m: Value | None = None, cond: Value | None = None, *initial: Value, body: SubGraph
 ) -> tuple[Value, ...]:
     """Repeat the body at most `m` times, while its condition holds."""
+    _fits(
+        body, 2 + len(initial), 1 + len(initial), f"the iteration, the condition and {len(initial)} carried"
+    )
     m = None if m is None else _single(m, dt.I64, "the trip count")
     cond = None if cond is None else _single(cond, dt.BOOL, "the condition")
     return repeat(m, cond, initial, LoopBody(body))
@@ -387,6 +401,9 @@ def scan(
 ) -> tuple[Value, ...]:
     """Run the body over the slices of the last `num_scan_inputs` inputs, carrying the others along."""
     count = len(initial_state_and_scan_inputs) - num_scan_inputs
+    if num_scan_inputs < 1 or count < 0:
+        raise ShapeError(f"num_scan_inputs is {num_scan_inputs}, of {count + num_scan_inputs} inputs")
+    _fits(body, count + num_scan_inputs, count, f"{count} carried and {num_scan_inputs} scanned")
     state, scanned = initial_state_and_scan_inputs[:count], initial_state_and_scan_inputs[count:]
     axes = tuple(scan_input_axes) or (0,) * num_scan_inputs
     backward = tuple(scan_input_directions) or (0,) * num_scan_inputs

@@ -12,6 +12,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, make, map_, scalar
+from sardonyx.ops.demands import element_type
 from sardonyx.ops.table import op
 
 _UNARY = (
@@ -192,7 +193,7 @@ def cast_named(x: Value, *, to: str) -> Value:
 @op("Cast", since=6)
 def cast(x: Value, *, to: int, saturate: int = 1, round_mode: str = "up") -> Value:
     """x in the type of that TensorProto code."""
-    return converted(x, dt.by_onnx(to), bool(saturate), round_mode)
+    return converted(x, element_type(to, "to"), bool(saturate), round_mode)
 
 
 @op("CastLike", since=15)
@@ -204,7 +205,7 @@ def cast_like(x: Value, target: Value, *, saturate: int = 1, round_mode: str = "
 @op("BitCast", since=26)
 def bit_cast(x: Value, *, to: int) -> Value:
     """The bits of x read as another type of the same width."""
-    dtype = dt.by_onnx(to)
+    dtype = element_type(to, "to")
     if dtype.bits != x.dtype.bits:
         raise ShapeError(f"the bits of {x.dtype} cannot be read as {dtype}: their widths differ")
     return make("bitcast", (x,), {"to": dtype}, dtype, x.shape)

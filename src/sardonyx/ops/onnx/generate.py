@@ -9,7 +9,7 @@ import numpy as np
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.ir.value import Value, const, dim_value, dims_vector, iota, scalar, zero
-from sardonyx.ops.demands import ANY, ranked, shaped, single
+from sardonyx.ops.demands import ANY, element_type, ranked, shaped, single
 from sardonyx.ops.operands import size, sizes
 from sardonyx.ops.table import op
 
@@ -79,7 +79,11 @@ def range_(start: Value, limit: Value, delta: Value, *, stash_type: int = 1) -> 
     else:
         wide = (limit.cast(dt.F64) - start.cast(dt.F64)) / delta.cast(dt.F64)
         count = size(wide.unary("ceil").max(0).cast(dt.I64), "the range")
-    kept = dt.by_onnx(stash_type) if start.dtype.is_float and start.dtype.bits < 32 else start.dtype
+    kept = (
+        element_type(stash_type, "stash_type")
+        if start.dtype.is_float and start.dtype.bits < 32
+        else start.dtype
+    )
     return (iota((count,), 0, kept) * delta.cast(kept) + start.cast(kept)).cast(start.dtype)
 
 
@@ -88,7 +92,7 @@ def eye_like(x: Value, *, dtype: int | None = None, k: int = 0) -> Value:
     """1 on the k-th diagonal of a matrix like x, else 0."""
     ranked(x, "the input", 2)
     rows, columns = (iota(x.shape, axis, dt.I64) for axis in (0, 1))
-    return (rows + k).eq(columns).cast(x.dtype if dtype is None else dt.by_onnx(dtype))
+    return (rows + k).eq(columns).cast(x.dtype if dtype is None else element_type(dtype, "dtype"))
 
 
 @op("Trilu", since=14)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sardonyx.base import dim as dims
-from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value
-from sardonyx.ops.demands import ANY, along, equal, ranked, shaped, spread_over
+from sardonyx.ops.demands import ANY, along, element_type, equal, ranked, shaped, spread_over
 from sardonyx.ops.precision import widened
 from sardonyx.ops.table import Node, op
 from sardonyx.ops.window import Ints
@@ -147,7 +146,7 @@ def instance_normalization(
 
 
 def _stash(x: Value, stash_type: int) -> Value:
-    dtype = dt.by_onnx(stash_type) if stash_type else x.dtype
+    dtype = element_type(stash_type, "stash_type") if stash_type else x.dtype
     return x.cast(dtype) if dtype.bits > x.dtype.bits else x
 
 

@@ -10,7 +10,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.ir.value import Value, make, scalar
-from sardonyx.ops.demands import along, equal, one_or_along, shaped, single, spread_over
+from sardonyx.ops.demands import along, element_type, equal, one_or_along, shaped, single, spread_over
 from sardonyx.ops.onnx.conv import conv_window, convolve_integers, with_kernel
 from sardonyx.ops.onnx.elementwise import converted
 from sardonyx.ops.onnx.linear import matrix_product
@@ -105,11 +105,11 @@ def quantize_linear(
     to = (
         y_zero_point.dtype
         if y_zero_point is not None
-        else dt.by_onnx(output_dtype)
+        else element_type(output_dtype, "output_dtype")
         if output_dtype
         else dt.U8
     )
-    wide = dt.by_onnx(precision) if precision else y_scale.dtype
+    wide = element_type(precision, "precision") if precision else y_scale.dtype
     real = x.cast(wide) / spread(y_scale, "the scale", x, axis, block_size).cast(wide)
     zero = _zero_spread(y_zero_point, y_scale, x, axis, block_size)
     if to.is_int:
@@ -136,7 +136,7 @@ def dequantize_linear(
     output_dtype: int = 0,
 ) -> Value:
     """(x - x_zero_point) * x_scale."""
-    to = dt.by_onnx(output_dtype) if output_dtype else x_scale.dtype
+    to = element_type(output_dtype, "output_dtype") if output_dtype else x_scale.dtype
     scale = spread(x_scale, "the scale", x, axis, block_size)
     if not x.dtype.is_int:
         return (x.cast(scale.dtype) * scale).cast(to)

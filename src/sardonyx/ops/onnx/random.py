@@ -11,6 +11,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar
+from sardonyx.ops.demands import element_type
 from sardonyx.ops.table import Node, op
 from sardonyx.ops.window import Ints
 
@@ -55,7 +56,7 @@ def normal(shape: Sequence[Dim], node: Node, seed: float | None) -> Value:
 
 def _type(dtype: int | None, like: Value | None = None) -> DType:
     if dtype is not None:
-        return dt.by_onnx(dtype)
+        return element_type(dtype, "dtype")
     return like.dtype if like is not None and like.dtype.is_float else dt.F32
 
 
@@ -113,7 +114,7 @@ def random_uniform_like(
 def bernoulli(x: Value, *, node: Node, dtype: int | None = None, seed: float | None = None) -> Value:
     """1 with probability x, else 0."""
     drawn = uniform(x.shape, node, seed).lt(x.cast(dt.F32))
-    return drawn.cast(x.dtype if dtype is None else dt.by_onnx(dtype))
+    return drawn.cast(x.dtype if dtype is None else element_type(dtype, "dtype"))
 
 
 @op("Multinomial", since=7)
@@ -127,4 +128,4 @@ def multinomial(
     drawn = uniform((batch, sample_size, 1), node, seed) * weights.sum(1).reshape((batch, 1, 1))
     below = running.reshape((batch, 1, classes)).le(drawn).cast(dt.I32).sum(2)
     last = dim_value(classes - 1, dt.I32)
-    return below.reshape((batch, sample_size)).min(last).cast(dt.by_onnx(dtype))
+    return below.reshape((batch, sample_size)).min(last).cast(element_type(dtype, "dtype"))

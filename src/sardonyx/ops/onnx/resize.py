@@ -397,9 +397,12 @@ def resize(
     """x read at the places that `coordinate_transformation_mode` gives, between pixels as `mode` says."""
     numbers = [x.axis(a) for a in axes] or list(range(x.rank))
     region = roi if coordinate_transformation_mode == "tf_crop_and_resize" else None
-    if scales is not None and scales.size != 0:
+    given = [v is not None and v.size != 0 for v in (scales, sizes)]
+    if all(given):
+        raise ShapeError("Resize takes scales or sizes, not both")
+    if scales is not None and given[0]:
         plan = axes_by_scales(x, scales, numbers, region)
-    elif sizes is not None and sizes.size != 0:
+    elif sizes is not None and given[1]:
         plan = axes_by_sizes(x, sizes, numbers, keep_aspect_ratio_policy, region)
     else:
         raise ShapeError("Resize needs scales or sizes")

@@ -17,6 +17,7 @@ from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.data_size import data_sized
 from sardonyx.ir.value import Value, concat, const, make, scalar
 from sardonyx.ops import operands
+from sardonyx.ops.demands import element_type
 from sardonyx.ops.elements import MIXED_RANK, UNKNOWN_RANK, Elements, elements, join, nature
 from sardonyx.ops.table import op
 
@@ -63,7 +64,7 @@ def _checked(place: int, items: Sequence[Value], beyond: int = 0) -> int:
 @op("SequenceEmpty", since=11)
 def sequence_empty(*, dtype: int = 1) -> Value:
     """A sequence of nothing."""
-    return _sequence("sequence", (), {}, ((dt.by_onnx(dtype), UNKNOWN_RANK),))
+    return _sequence("sequence", (), {}, ((element_type(dtype, "dtype"), UNKNOWN_RANK),))
 
 
 @op("SequenceConstruct", since=11)

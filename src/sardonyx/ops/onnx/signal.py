@@ -13,6 +13,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, const, dim_value, iota, make, scalar
+from sardonyx.ops.demands import element_type
 from sardonyx.ops.operands import integer, needs_content, needs_size, size
 from sardonyx.ops.table import op
 
@@ -150,7 +151,9 @@ WINDOWS: dict[str, tuple[float, ...]] = {
 
 def _window(terms: tuple[float, ...]) -> Callable[..., Value]:
     def build(count: Value, *, periodic: int = 1, output_datatype: int = 1) -> Value:
-        return cosine_window(size(count, "the size"), terms, bool(periodic), dt.by_onnx(output_datatype))
+        return cosine_window(
+            size(count, "the size"), terms, bool(periodic), element_type(output_datatype, "output_datatype")
+        )
 
     return build
 
@@ -197,4 +200,4 @@ def mel_weight_matrix(
         rising = np.where(left == centre, place == centre, rising)
         falling = (right - place) / (right - centre)
     bank = np.where((place >= centre) & (place < right), falling, rising)
-    return const(bank.astype(dt.by_onnx(output_datatype).numpy))
+    return const(bank.astype(element_type(output_datatype, "output_datatype").numpy))
