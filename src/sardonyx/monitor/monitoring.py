@@ -41,7 +41,7 @@ class MonitorOptions:
     home: Path
     collections: dict[str, Collection] = field(default_factory=dict)
     payload_max_age_s: float = 30 * 86400
-    payload_max_bytes: int = 10 << 30
+    payload_max_bytes: int = 10 * 10**9
     triton_names: bool = False
     log_requests: bool = False
     trace_sampling_rate: float = 1.0

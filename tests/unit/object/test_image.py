@@ -159,6 +159,17 @@ def test_link_once_functions_are_kept_once() -> None:
     assert len(linked.code) == len(build(users[0]).code) + 64
 
 
+def test_a_weak_function_gives_way_to_a_strong_one_and_stays_before_other_weak_ones() -> None:
+    weak = "define weak i64 @twice(i64 %x) nounwind {{\n ret i64 {}\n}}\n".format
+    for irs, wanted in (
+        ((TWICE, weak(3)), 8),
+        ((weak(3), TWICE), 8),
+        ((weak(3), weak(5)), 3),
+        ((weak(3), TWICE, weak(5)), 8),
+    ):
+        assert function(placed.load(build(*irs)), "twice")(4) == wanted
+
+
 def test_writable_data_and_address_tables_are_refused() -> None:
     with pytest.raises(CompileError, match=r"section \.data holds writable data"):
         build("@counter = global i64 3\ndefine ptr @f() nounwind {\n  ret ptr @counter\n}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import subprocess
@@ -338,3 +339,32 @@ def test_damaged_large_weights_are_stored_again(tmp_path: Path, folder: Path) ->
     stored.write_bytes(stored.read_bytes()[:-1])
     check_large(file)
     assert compiles(str(file)) == -1
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "refusal"),
+    [
+        ("os", "system", r"does not hold os\.system"),
+        ("builtins", "eval", r"does not hold builtins\.eval"),
+        ("sardonyx", "op", r"does not hold sardonyx\.op"),
+        (
+            "sardonyx.store.programs",
+            "pickle.loads",
+            r"does not hold sardonyx\.store\.programs\.pickle\.loads",
+        ),
+        ("sardonyx.store.programs", "Cache", r"sardonyx\.store\.programs\.Cache is of another module"),
+        ("numpy", "load", r"does not hold numpy\.load"),
+        ("numpy.dtypes", "np.load", r"does not hold numpy\.dtypes\.np\.load"),
+    ],
+)
+def test_an_entry_makes_nothing_but_what_programs_are_made_of(module: str, name: str, refusal: str) -> None:
+    forged = f"c{module}\n{name}\n.".encode()
+    with pytest.raises(pickle.UnpicklingError, match=refusal):
+        programs._Unpickler(io.BytesIO(forged)).load()
+
+
+def test_an_entry_makes_what_programs_are_made_of() -> None:
+    held = (np.float32([1, 2]), np.dtype(np.int8), slice(1, 2), frozenset("a"), programs.Signature)
+    loaded = programs._Unpickler(io.BytesIO(pickle.dumps(held))).load()
+    np.testing.assert_array_equal(loaded[0], held[0])
+    assert loaded[1:] == held[1:]

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from sardonyx.monitor import needs
+from sardonyx.monitor.monitoring import MonitorOptions
 from sardonyx.tools.commands import serve
 from sardonyx.tools.console import UserError
 
@@ -144,3 +145,12 @@ def test_a_port_is_one(number: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         options("--http-port", number)
     assert "--http-port" in capsys.readouterr().err
+
+
+def test_the_command_and_the_monitors_keep_payloads_equally_long(tmp_path: Path) -> None:
+    told = serve._monitor_options(options("--home", str(tmp_path)))
+    default = MonitorOptions(tmp_path)
+    assert (told.payload_max_age_s, told.payload_max_bytes) == (
+        default.payload_max_age_s,
+        default.payload_max_bytes,
+    )
