@@ -104,7 +104,7 @@ class Framework:
     Attributes:
         kind: the word of `--from`.
         title: what readers call it.
-        module: the file in `frameworks/` that converts it.
+        module: the room and file in `frameworks/` that convert it.
         needs: modules to import; the first is the framework.
         lock: the name of its environment.
         packages: those whose versions are recorded.

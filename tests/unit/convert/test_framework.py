@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sardonyx.convert.framework import Framework, batches, dice, shaped
-from sardonyx.convert.frameworks import boosting
+from sardonyx.convert.frameworks.tabular import boosting
 
 
 class Sparse:
@@ -20,7 +20,7 @@ class Sparse:
 
 
 def row(*needs: str, packages: tuple[str, ...] = ()) -> Framework:
-    return Framework("k", "K", "boosting", needs, "tables", packages)
+    return Framework("k", "K", "tabular.boosting", needs, "tables", packages)
 
 
 def test_importable_is_what_all_of_it_can_be_found() -> None:

@@ -10,7 +10,7 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework(
             "sklearn",
             "scikit-learn",
-            "sklearn",
+            "tabular.sklearn",
             ("sklearn", "skl2onnx"),
             "tables",
             ("scikit-learn", "skl2onnx", "lightgbm", "xgboost", "xgboost-cpu"),
@@ -19,7 +19,7 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework(
             "lightgbm",
             "LightGBM",
-            "lightgbm",
+            "tabular.lightgbm",
             ("lightgbm", "onnx"),
             "tables",
             ("lightgbm",),
@@ -28,21 +28,31 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework(
             "xgboost",
             "XGBoost",
-            "xgboost",
+            "tabular.xgboost",
             ("xgboost", "onnx"),
             "tables",
             ("xgboost", "xgboost-cpu"),
             ("xgboost",),
         ),
-        Framework("catboost", "CatBoost", "catboost", ("catboost",), "tables", ("catboost",), ("catboost",)),
         Framework(
-            "torch", "PyTorch", "torch", ("torch", "onnxscript"), "torch", ("torch", "onnxscript"), ("torch",)
+            "catboost", "CatBoost", "tabular.catboost", ("catboost",), "tables", ("catboost",), ("catboost",)
         ),
-        Framework("torchscript", "TorchScript", "torchscript", ("torch", "onnxscript"), "torch", ("torch",)),
+        Framework(
+            "torch",
+            "PyTorch",
+            "networks.torch",
+            ("torch", "onnxscript"),
+            "torch",
+            ("torch", "onnxscript"),
+            ("torch",),
+        ),
+        Framework(
+            "torchscript", "TorchScript", "networks.torchscript", ("torch", "onnxscript"), "torch", ("torch",)
+        ),
         Framework(
             "huggingface",
             "Transformers",
-            "huggingface",
+            "networks.huggingface",
             ("transformers", "torch", "onnxscript"),
             "torch",
             ("transformers", "torch", "onnxscript"),
@@ -51,7 +61,7 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework(
             "tensorflow",
             "TensorFlow SavedModel",
-            "tensorflow",
+            "networks.tensorflow",
             ("tensorflow", "tf2onnx"),
             "tensorflow",
             ("tensorflow", "tensorflow-cpu", "tf2onnx"),
@@ -60,7 +70,7 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework(
             "keras2",
             "Keras 2",
-            "tensorflow",
+            "networks.tensorflow",
             ("tensorflow", "tf2onnx", "tf_keras"),
             "tensorflow",
             ("keras", "tensorflow-cpu", "tf2onnx"),
@@ -69,7 +79,7 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework(
             "tflite",
             "TensorFlow Lite",
-            "tflite",
+            "networks.tflite",
             ("tensorflow", "tf2onnx"),
             "tensorflow",
             ("tensorflow", "tensorflow-cpu", "tf2onnx"),
@@ -77,7 +87,7 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework(
             "keras",
             "Keras 3",
-            "keras",
+            "networks.keras",
             ("keras", "tensorflow", "tf2onnx"),
             "keras",
             ("keras", "tensorflow", "tensorflow-cpu", "tf2onnx"),
@@ -86,7 +96,7 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework(
             "jax",
             "JAX",
-            "jax",
+            "networks.jax",
             ("jax", "jax2onnx"),
             "jax",
             ("jax", "flax", "equinox", "jax2onnx"),
@@ -95,23 +105,23 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework(
             "paddle",
             "PaddlePaddle",
-            "paddle",
+            "networks.paddle",
             ("paddle", "paddle2onnx"),
             "paddle",
             ("paddlepaddle", "paddle2onnx"),
             ("paddle",),
         ),
-        Framework("mxnet", "MXNet", "mxnet", ("mxnet",), "mxnet", ("mxnet",)),
+        Framework("mxnet", "MXNet", "networks.mxnet", ("mxnet",), "mxnet", ("mxnet",)),
         Framework(
             "chainer",
             "Chainer",
-            "chainer",
+            "networks.chainer",
             ("chainer", "onnx_chainer"),
             "chainer",
             ("chainer",),
             ("chainer",),
         ),
-        Framework("onnx", "ONNX", "onnx", ("onnx",), "", ()),
+        Framework("onnx", "ONNX", "networks.onnx", ("onnx",), "", ()),
     )
 }
 

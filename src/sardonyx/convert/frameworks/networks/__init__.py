@@ -1,0 +1,1 @@
+"""Models that read tensors: networks, and files that hold them."""

@@ -1,0 +1,98 @@
+"""JAX: functions, modules of Flax and Equinox, with example inputs, through jax2onnx."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request
+from sardonyx.convert.frameworks.networks import tensors
+
+OPSET = 23
+
+
+def load(source: str, request: Request) -> Any:
+    """JAX has no files of models."""
+    raise ConvertError(
+        f"{source}: JAX saves parameters, not models; give package.module:function, which returns the "
+        "function or module, or it with example inputs"
+    )
+
+
+def export(model: Any, request: Request, path: Path) -> Exported:
+    """Convert a callable, or one with its example inputs."""
+    import jax2onnx
+
+    given: tuple[Any, ...] = ()
+    if isinstance(model, tuple):
+        model, given = model[0], model[1:]
+    names = _names(model, len(given))
+    beside = {name: np.asarray(part) for name, part in zip(names, given, strict=False)}
+    how = ", or let the function return (callable, inputs)"
+    feeds, drawn = tensors.chosen(request, names, beside, example="1,224,224,3", otherwise=how)
+    axes = tensors.free_axes(feeds, request.dynamic or ("batch",))
+    notes = _write(jax2onnx, model, feeds, axes, request, path)
+    if notes:
+        axes = {name: {} for name in feeds}
+    cases = [Case(part, _answered(model, part)) for part in tensors.other_sizes(feeds, axes, drawn=drawn)]
+    return Exported(path, cases, drawn, batch=False, axes=axes, notes=notes)
+
+
+def _write(
+    jax2onnx: Any, model: Any, feeds: Feeds, axes: dict[str, dict[int, str]], request: Request, path: Path
+) -> tuple[str, ...]:
+    """Write the file; a note if its batch had to be fixed."""
+    import jax
+
+    def write(free: dict[str, dict[int, str]]) -> None:
+        jax2onnx.to_onnx(
+            model,
+            inputs=[_spec(jax, array, free[name]) for name, array in feeds.items()],
+            input_names=list(feeds),
+            opset=request.opset or OPSET,
+            return_mode="file",
+            output_path=str(path),
+        )
+
+    try:
+        write(axes)
+        return ()
+    except Exception as first:
+        said = f"{type(first).__name__}: {' '.join(str(first).split())[:300]}"
+        if request.dynamic:
+            raise ConvertError(f"jax2onnx cannot convert it ({said})") from first
+    try:
+        write({name: {} for name in feeds})
+    except Exception as error:
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise ConvertError(f"jax2onnx cannot convert it ({said})") from error
+    return (f"all sizes are fixed: {said}",)
+
+
+def _spec(jax: Any, array: Array, free: dict[int, str]) -> Any:
+    shape = [free.get(axis, size) for axis, size in enumerate(array.shape)]
+    if array.dtype == np.float32:
+        return tuple(shape)
+    if any(isinstance(size, str) for size in shape):
+        scope = jax.export.SymbolicScope()
+        shape = list(jax.export.symbolic_shape(", ".join(map(str, shape)), scope=scope))
+    return jax.ShapeDtypeStruct(tuple(shape), array.dtype)
+
+
+def _names(model: Any, count: int) -> list[str]:
+    try:
+        parameters = inspect.signature(model).parameters.values()
+    except (TypeError, ValueError):
+        return [f"x{at}" for at in range(count)]
+    names = [row.name for row in parameters if row.kind in (row.POSITIONAL_OR_KEYWORD, row.POSITIONAL_ONLY)]
+    return names[:count] if 0 < count <= len(names) else names or [f"x{at}" for at in range(count)]
+
+
+def _answered(model: Any, feeds: Feeds) -> list[Array]:
+    import jax
+
+    answer = model(*(jax.numpy.asarray(part) for part in feeds.values()))
+    return [np.asarray(part) for part in jax.tree_util.tree_leaves(answer)]

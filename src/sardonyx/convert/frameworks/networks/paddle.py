@@ -1,0 +1,78 @@
+"""PaddlePaddle: inference programs of paddle.jit.save through paddle2onnx."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, shaped
+from sardonyx.convert.frameworks.networks import tensors
+from sardonyx.convert.frameworks.networks.tensors import Tensor
+
+OPSET = 17
+
+
+def load(source: str, request: Request) -> Any:
+    """The program of a folder or of one of its files, with where it lies."""
+    import paddle
+
+    program = _program_file(Path(source))
+    prefix = program.with_suffix("")
+    try:
+        return program, paddle.jit.load(str(prefix))
+    except Exception as error:
+        said = str(error).strip().splitlines()[-1]
+        raise ConvertError(f"{source} cannot be read by PaddlePaddle: {said}; is it whole?") from error
+
+
+def _program_file(path: Path) -> Path:
+    if path.is_file():
+        found = [path] if path.suffix in (".json", ".pdmodel") else []
+    else:
+        found = sorted(entry for entry in path.iterdir() if entry.suffix in (".json", ".pdmodel"))
+    whole = [entry for entry in found if entry.with_suffix(".pdiparams").is_file()]
+    if not whole:
+        raise ConvertError(f"{path} has no program (.json or .pdmodel) with its .pdiparams beside it")
+    return whole[0]
+
+
+def export(model: Any, request: Request, path: Path) -> Exported:
+    """Convert a program and ask it for its answers."""
+    import paddle2onnx
+
+    program, layer = model
+    layer.eval()
+    specs = [_tensor(spec, at) for at, spec in enumerate(layer._input_spec())]
+    cases, axes, drawn = tensors.cases_of(specs, request)
+    try:
+        paddle2onnx.export(
+            str(program),
+            str(program.with_suffix(".pdiparams")),
+            str(path),
+            opset_version=min(request.opset or OPSET, OPSET),
+            optimize_tool="None",
+            enable_onnx_checker=False,
+        )
+    except Exception as error:
+        said = " ".join(str(error).split())[:300]
+        raise ConvertError(f"paddle2onnx cannot convert it ({type(error).__name__}: {said})") from error
+    if not path.is_file():
+        raise ConvertError("paddle2onnx cannot convert it; an operator has no ONNX form (see its log above)")
+    checked = [Case(part, _answered(layer, specs, part)) for part in cases]
+    return Exported(path, checked, drawn, batch=False, axes=axes)
+
+
+def _tensor(spec: Any, at: int) -> Tensor:
+    shape = tuple(None if size is None or size < 0 else int(size) for size in spec.shape)
+    return Tensor(spec.name or f"x{at}", shape, str(spec.dtype).rpartition(".")[2].lower())
+
+
+def _answered(layer: Any, specs: list[Tensor], feeds: Feeds) -> list[Array]:
+    import paddle
+
+    with paddle.no_grad():
+        answer = layer(*(paddle.to_tensor(feeds[spec.name]) for spec in specs))
+    parts = answer if isinstance(answer, list | tuple) else [answer]
+    return shaped([np.asarray(part.numpy()) for part in parts])

@@ -1,0 +1,144 @@
+"""Tree ensembles as ONNX writes them: what the writers of LightGBM's and XGBoost's trees share.
+
+Decides how nodes, leaves and sets of categories are listed, and which outputs a model has. Must not know who
+trained the trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto, numpy_helper
+
+from sardonyx.authoring import GraphWriter, Tensors
+from sardonyx.convert.framework import Array
+from sardonyx.convert.frameworks.tabular.boosting import floor32
+
+OPSET, OPSET_ML, IR_VERSION = 21, 3, 10
+
+
+@dataclass
+class Ensemble:
+    """Attributes of a TreeEnsembleRegressor over `width` columns, and over one more for each set of `sets`.
+
+    `sets` numbers what tells a set of categories; whoever writes the graph appends a column for each of them.
+    `double` says that columns and borders are float64.
+    """
+
+    width: int
+    outputs: int
+    nodes: dict[str, list[Any]] = field(default_factory=dict)
+    targets: dict[str, list[Any]] = field(default_factory=dict)
+    sets: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    double: bool = False
+
+    def border(self, value: float) -> float:
+        """A border as columns are compared with it: rows at most that large pass."""
+        return value if self.double else floor32(value)
+
+    def column_of(self, *key: Any) -> int:
+        """The column that stands for a set of categories."""
+        return self.width + self.sets.setdefault(key, len(self.sets))
+
+    def branch(
+        self,
+        tree: int,
+        number: int,
+        mode: str,
+        column: int,
+        border: float,
+        children: tuple[int, int],
+        missing: bool,
+    ) -> None:
+        """A split; `children` are for rows that pass it and for others, `missing` says that NaN passes."""
+        self._node(tree, number, mode, column, border, *children, int(missing))
+
+    def leaf(self, tree: int, number: int, adds: Mapping[int, float]) -> None:
+        """A leaf, and what it adds to which outputs."""
+        self._node(tree, number, "LEAF", 0, 0.0, 0, 0, 0)
+        for output, weight in adds.items():
+            row = {"treeids": tree, "nodeids": number, "ids": output, "weights": float(weight)}
+            _append(self.targets, "target", row)
+
+    def _node(self, tree: int, number: int, *facts: Any) -> None:
+        names = (
+            *("modes", "featureids", "values"),
+            *("truenodeids", "falsenodeids", "missing_value_tracks_true"),
+        )
+        row = {"treeids": tree, "nodeids": number, **dict(zip(names, facts, strict=True))}
+        _append(self.nodes, "nodes", row)
+
+    def sums(self, graph: GraphWriter, x: str, targets: int, base: Sequence[float] = ()) -> str:
+        """The node: what all trees add to each output, [batch, targets]."""
+        facts: dict[str, Any] = {
+            **self.nodes,
+            **self.targets,
+            **({"base_values": list(base)} if len(base) else {}),
+        }
+        if self.double:
+            for name in ("nodes_values", "target_weights", "base_values"):
+                if name in facts:
+                    facts[f"{name}_as_tensor"] = numpy_helper.from_array(
+                        np.array(facts.pop(name), np.float64)
+                    )
+        return graph.node("TreeEnsembleRegressor", [x], domain="ai.onnx.ml", n_targets=targets, **facts)
+
+
+def _append(lists: dict[str, list[Any]], prefix: str, row: Mapping[str, Any]) -> None:
+    for name, value in row.items():
+        lists.setdefault(f"{prefix}_{name}", []).append(value)
+
+
+def is_one_of(graph: GraphWriter, value: str, chosen: Sequence[int]) -> str:
+    """1 where a column [batch, 1] holds one of the numbers, else 0."""
+    same = graph.node("Equal", [value, graph.unnamed(np.array([chosen], np.float32))])
+    ones = graph.node("Cast", [same], to=TensorProto.FLOAT)
+    return graph.node("ReduceMax", [ones, graph.unnamed(np.array([1]))], keepdims=1)
+
+
+def valued(graph: GraphWriter, value: str, outputs: int) -> Tensors:
+    """The output `value`."""
+    graph.node("Identity", [value], "value")
+    return {"value": (TensorProto.FLOAT, ["batch", outputs])}
+
+
+def labelled(graph: GraphWriter, value: str, classes: Array, total: float = 1) -> Tensors:
+    """The outputs `label` and `probabilities`; of two, `value` is the second's and `total` is of both."""
+    if len(classes) == 2:
+        other = graph.node("Sub", [graph.unnamed(np.float32(total)), value])
+        value = graph.node("Concat", [other, value], axis=1)
+    graph.node("Identity", [value], "probabilities")
+    best = graph.node("ArgMax", ["probabilities"], axis=1, keepdims=0)
+    is_text = classes.dtype.kind in "OUS"
+    labels = [str(label) for label in classes] if is_text else [int(label) for label in classes]
+    graph.node(
+        "LabelEncoder",
+        [best],
+        "label",
+        domain="ai.onnx.ml",
+        keys_int64s=list(range(len(classes))),
+        **{"values_strings" if is_text else "values_int64s": labels},
+    )
+    kind = TensorProto.STRING if is_text else TensorProto.INT64
+    return {"label": (kind, ["batch"]), "probabilities": (TensorProto.FLOAT, ["batch", len(classes)])}
+
+
+def narrowed(graph: GraphWriter) -> None:
+    """Let nodes that read `x` as float32 do so though it is float64."""
+    for node in graph.nodes:
+        node.input[:] = ["floats" if name == "x" else name for name in node.input]
+    graph.node("Cast", ["x"], "floats", to=TensorProto.FLOAT)
+    graph.nodes.insert(0, graph.nodes.pop())
+
+
+def saved(graph: GraphWriter, name: str, width: int, outputs: Tensors, *, double: bool = False) -> bytes:
+    """The ONNX file of a graph that reads `x` float32 or float64 [batch, width]."""
+    inputs = {"x": (TensorProto.DOUBLE if double else TensorProto.FLOAT, ["batch", width])}
+    opsets = {"": OPSET, "ai.onnx.ml": OPSET_ML}
+    model = graph.model(name, inputs, outputs, opsets, IR_VERSION)
+    model.producer_name = "sardonyx"
+    content: bytes = model.SerializeToString()
+    return content

@@ -1,0 +1,97 @@
+"""LightGBM: boosters, model files and estimators; the trees are written here."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sardonyx.authoring import GraphWriter
+from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
+from sardonyx.convert.frameworks.tabular import lightgbm_trees as trees
+from sardonyx.convert.frameworks.tabular.boosting import answers, classes_of
+from sardonyx.convert.frameworks.tabular.ensembles import saved
+from sardonyx.convert.frameworks.tabular.pickles import unpickled
+from sardonyx.convert.frameworks.tabular.tables import Column, Table
+
+
+def load(source: str, request: Request) -> Any:
+    """The booster of a model file, or the object of a pickle."""
+    with Path(source).open("rb") as file:
+        is_text = file.read(4) == b"tree"
+    if not is_text:
+        return unpickled(source)
+    import lightgbm
+
+    try:
+        return lightgbm.Booster(model_file=source)
+    except lightgbm.basic.LightGBMError as error:
+        raise ConvertError(f"{source} cannot be read by LightGBM: {error}; is the file whole?") from error
+
+
+def export(model: Any, request: Request, path: Path) -> Exported:
+    """Convert a booster or a fitted estimator."""
+    import lightgbm
+
+    booster = model if isinstance(model, lightgbm.Booster) else getattr(model, "booster_", None)
+    if booster is None:
+        raise ConvertError(f"a {type(model).__name__} is not a model of LightGBM")
+    dumped = booster.dump_model()
+    table = Table(_columns(dumped), separate=False)
+    feeds, drawn = table.feeds(request)
+    graph = GraphWriter()
+    outputs = trees.written(graph, dumped, classes(model, dumped), double=request.double)
+    path.write_bytes(saved(graph, "lightgbm", len(dumped["feature_names"]), outputs, double=request.double))
+    cases = [Case(part, _answers(model, dumped, part)) for part in batches(feeds)]
+    notes = (
+        ("leaves are linear: rows with missing values are answered with NaN",)
+        if trees.has_linear_leaves(dumped)
+        else ()
+    )
+    return Exported(path, cases, drawn, labels=classes_of(model), columns=tuple(table.names), notes=notes)
+
+
+def classes(model: Any, dumped: dict[str, Any]) -> Array | None:
+    """The labels of an estimator, numbers of a bare booster, or None if it predicts values."""
+    if not _is_classifier(model, dumped):
+        return None
+    known = getattr(model, "classes_", None)
+    return np.arange(max(2, dumped["num_class"])) if known is None else np.asarray(known)
+
+
+def _is_classifier(model: Any, dumped: dict[str, Any]) -> bool:
+    objective = str(dumped.get("objective", "")).split(" ")[0]
+    return hasattr(model, "predict_proba") or objective in ("binary", "multiclass", "multiclassova")
+
+
+def _answers(model: Any, dumped: dict[str, Any], feeds: Feeds) -> list[Array]:
+    rows = feeds["x"].astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return answers(model, rows, is_classifier=_is_classifier(model, dumped))
+
+
+def _columns(dumped: dict[str, Any]) -> list[Column]:
+    borders: list[set[float]] = [set() for _ in dumped["feature_names"]]
+    for tree in dumped["tree_info"]:
+        for node in _splits(tree["tree_structure"]):
+            known = borders[node["split_feature"]]
+            if node["decision_type"] == "==":
+                known.update(float(value) for value in str(node["threshold"]).split("||"))
+            else:
+                known.add(float(node["threshold"]))
+    return [
+        Column(name, values=sorted(seen)) for name, seen in zip(dumped["feature_names"], borders, strict=True)
+    ]
+
+
+def _splits(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if "split_feature" in node:
+            yield node
+            waiting += [node["left_child"], node["right_child"]]

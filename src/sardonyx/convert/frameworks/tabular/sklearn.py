@@ -1,0 +1,176 @@
+"""scikit-learn: fitted estimators and pipelines through skl2onnx.
+
+Decides which answers of an estimator the outputs of its ONNX model stand for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches, shaped
+from sardonyx.convert.frameworks.tabular import sklearn_boosting, sklearn_categories, sklearn_trees
+from sardonyx.convert.frameworks.tabular import sklearn_columns as columns
+from sardonyx.convert.frameworks.tabular.pickles import unpickled
+from sardonyx.convert.frameworks.tabular.tables import Table
+
+OPSET = {"": 21, "ai.onnx.ml": 3}
+
+
+def load(source: str, request: Request) -> Any:
+    """The estimator of a pickle, joblib or skops file."""
+    model = unpickled(source)
+    if not hasattr(model, "get_params"):
+        raise ConvertError(
+            f"{source} holds a {type(model).__name__}, which is not an estimator of scikit-learn"
+        )
+    return model
+
+
+def export(model: Any, request: Request, path: Path) -> Exported:
+    """Convert a fitted estimator; ConvertError names the part that cannot be."""
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(model)
+    except NotFittedError as error:
+        raise ConvertError(f"{type(model).__name__} was not fitted yet; fit it first") from error
+    table = columns.table_of(model)
+    feeds, drawn = table.feeds(request)
+    path.write_bytes(_converted(model, feeds, request))
+    asked, names = answers_of(model)
+    return Exported(
+        path,
+        [Case(part, _told(model, asked, table, part)) for part in batches(feeds)],
+        drawn,
+        outputs=names,
+        labels=tuple(str(label) for label in _classes(model)),
+        columns=() if table.separate else tuple(table.names),
+    )
+
+
+def answers_of(model: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The methods that the outputs of the model stand for, and the outputs' names."""
+    from sklearn.base import is_classifier, is_clusterer, is_outlier_detector
+
+    last = columns.last_step(model)
+    if is_classifier(last):
+        if hasattr(last, "predict_proba"):
+            return ("predict", "predict_proba"), ("label", "probabilities")
+        if hasattr(last, "decision_function"):
+            return ("predict", "decision_function"), ("label", "scores")
+        return ("predict",), ("label",)
+    if is_outlier_detector(last):
+        return ("predict", "decision_function"), ("label", "scores")
+    if is_clusterer(last) and hasattr(last, "predict"):
+        return ("predict", "transform"), ("label", "distances")
+    if hasattr(last, "predict"):
+        return ("predict",), ("value",)
+    if hasattr(last, "transform"):
+        return ("transform",), ("features",)
+    raise ConvertError(f"{type(last).__name__} neither predicts nor transforms; there is nothing to convert")
+
+
+def _classes(model: Any) -> Any:
+    classes = getattr(columns.last_step(model), "classes_", ())
+    return () if isinstance(classes, list) else classes
+
+
+def _told(model: Any, asked: tuple[str, ...], table: Table, feeds: Feeds) -> list[Array]:
+    rows = table.rows(feeds)
+    if columns.is_text_reader(columns.first_step(model)):
+        rows = rows[:, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return shaped([_stacked(getattr(model, ask)(rows)) for ask in asked])
+
+
+def _stacked(answer: Any) -> Any:
+    """The probabilities of several labels, label by label, if they have as many classes."""
+    return np.stack(answer) if isinstance(answer, list) else answer
+
+
+def _converted(model: Any, feeds: Feeds, request: Request) -> bytes:
+    import skl2onnx
+
+    last = columns.last_step(model)
+    options = {id(last): {"zipmap": False} if _has_zipmap(last) else {}}
+    opset = {**OPSET, "": request.opset or OPSET[""]}
+    with (
+        warnings.catch_warnings(),
+        _whole_numbers(),
+        sklearn_boosting.registered(),
+        sklearn_categories.registered(),
+        sklearn_trees.registered(),
+    ):
+        warnings.simplefilter("ignore")
+        try:
+            proto = skl2onnx.convert_sklearn(
+                model,
+                initial_types=[(name, _type(feed)) for name, feed in feeds.items()],
+                options=options,
+                target_opset=opset,
+            )
+        except Exception as error:
+            raise ConvertError(_refusal(model, error)) from error
+    _rename_inputs(proto.graph, list(feeds))
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+def _rename_inputs(graph: Any, names: list[str]) -> None:
+    """Give columns their names back: skl2onnx replaces dots, blanks and the like."""
+    changed = {value.name: name for value, name in zip(graph.input, names, strict=True) if value.name != name}
+    for value in graph.input:
+        value.name = changed.get(value.name, value.name)
+    for node in graph.node:
+        for at, name in enumerate(node.input):
+            node.input[at] = changed.get(name, name)
+
+
+def _has_zipmap(model: Any) -> bool:
+    from sklearn.base import is_classifier
+
+    return is_classifier(model) and type(model).__name__ != "LinearSVC"
+
+
+def _refusal(model: Any, error: Exception) -> str:
+    kind = type(error).__name__
+    said = str(error).strip().splitlines()[0] if str(error).strip() else kind
+    if "MissingShapeCalculator" in kind or "MissingConverter" in kind:
+        return (
+            f"a part of this {type(model).__name__} has no ONNX form: {said} "
+            "Replace it by one that has, or move it in front of the model"
+        )
+    return f"skl2onnx cannot convert this {type(model).__name__} ({kind}: {said})"
+
+
+def _type(feed: Array) -> Any:
+    from skl2onnx.common import data_types
+
+    names = {"f4": "FloatTensorType", "f8": "DoubleTensorType"}
+    kind = getattr(data_types, names.get(feed.dtype.str[1:], "StringTensorType"))
+    return kind([None, feed.shape[1]])
+
+
+@contextlib.contextmanager
+def _whole_numbers() -> Iterator[None]:
+    """Let skl2onnx 1.20 write where missing values go as numbers: protobuf takes no truth values for them."""
+    from skl2onnx.common import tree_ensemble
+
+    original = tree_ensemble.add_node
+
+    def add_node(*args: Any, nodes_missing_value_tracks_true: Any = 0, **facts: Any) -> None:
+        original(*args, nodes_missing_value_tracks_true=int(nodes_missing_value_tracks_true), **facts)
+
+    tree_ensemble.add_node = add_node
+    try:
+        yield
+    finally:
+        tree_ensemble.add_node = original

@@ -1,0 +1,104 @@
+"""LightGBM and XGBoost inside pipelines of scikit-learn: converters for skl2onnx that use our own writers.
+
+Decides how nodes of a graph writer enter the container of skl2onnx; the writers decide which nodes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sardonyx.authoring import GraphWriter
+from sardonyx.convert.frameworks.tabular import lightgbm, lightgbm_trees, xgboost, xgboost_trees
+from sardonyx.convert.frameworks.tabular.ensembles import OPSET_ML
+from sardonyx.convert.frameworks.tabular.sklearn_categories import joined, shapes
+
+Write = Callable[[GraphWriter, Any, bool, bool], Any]
+ESTIMATORS = {
+    "lightgbm": ("LGBMClassifier", "LGBMRegressor", "LGBMRanker"),
+    "xgboost": ("XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor"),
+}
+
+
+@contextlib.contextmanager
+def registered() -> Iterator[None]:
+    """While this lasts, skl2onnx converts the estimators of the libraries that are installed."""
+    from skl2onnx import _supported_operators as known
+    from skl2onnx import update_registered_converter
+
+    names, before = known.sklearn_operator_name_map, dict(known.sklearn_operator_name_map)
+    for package, write, is_wide in (("lightgbm", _lightgbm, True), ("xgboost", _xgboost, False)):
+        if importlib.util.find_spec(package) is None:
+            continue
+        for name in ESTIMATORS[package]:
+            kind = getattr(importlib.import_module(package), name)
+            options: dict[str, Any] = {"zipmap": [True, False, "columns"], "nocl": [True, False]}
+            if hasattr(kind, "decision_function"):
+                options["raw_scores"] = [True, False]
+            update_registered_converter(
+                kind,
+                f"Sardonyx{name}",
+                shapes,
+                _converter(write, is_wide),
+                overwrite=True,
+                options=options if hasattr(kind, "predict_proba") else None,
+            )
+    try:
+        yield
+    finally:
+        names.clear()
+        names.update(before)
+
+
+def _lightgbm(graph: GraphWriter, model: Any, is_raw: bool, double: bool) -> None:
+    dumped = model.booster_.dump_model()
+    lightgbm_trees.written(graph, dumped, lightgbm.classes(model, dumped), is_raw=is_raw, double=double)
+
+
+def _xgboost(graph: GraphWriter, model: Any, is_raw: bool, double: bool) -> None:
+    facts = xgboost.described(model)
+    xgboost_trees.written(graph, facts, xgboost.classes(model, facts))
+
+
+def _converter(write: Write, is_wide: bool) -> Any:
+    """`is_wide` says that the library compares in float64, if it is given that."""
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        from skl2onnx.common.data_types import DoubleTensorType
+
+        graph = GraphWriter()
+        model = operator.raw_operator
+        asked = scope.get_options(model, {"raw_scores": False}) if hasattr(model, "decision_function") else {}
+        double = is_wide and any(isinstance(value.type, DoubleTensorType) for value in operator.inputs)
+        write(graph, model, asked.get("raw_scores", False), double)
+        outputs = [value.full_name for value in operator.outputs]
+        names = dict(
+            zip(("label", "probabilities") if len(outputs) > 1 else ("value",), outputs, strict=True)
+        )
+        _enter(graph, {"x": joined(scope, operator, container, double), **names}, scope, container)
+
+    return convert
+
+
+def _enter(graph: GraphWriter, names: dict[str, str], scope: Any, container: Any) -> None:
+    """Give the container the nodes and constants; `names` are those that the outside knows."""
+    from onnx import helper
+
+    for tensor in graph.constants:
+        names[tensor.name] = str(scope.get_unique_variable_name(tensor.name))
+        container.add_initializer(names[tensor.name], None, None, tensor)
+    for node in graph.nodes:
+        (output,) = node.output
+        names.setdefault(output, str(scope.get_unique_variable_name(output)))
+        container.add_node(
+            node.op_type,
+            [names[name] for name in node.input],
+            [names[output]],
+            op_domain=node.domain,
+            op_version=OPSET_ML if node.domain else container.target_opset_any_domain(""),
+            name=scope.get_unique_operator_name(node.op_type),
+            **{row.name: helper.get_attribute_value(row) for row in node.attribute},
+        )

@@ -1,0 +1,180 @@
+"""What a fitted scikit-learn model says about the columns it reads: names, texts, values worth trying.
+
+Reads attributes of fitted estimators only; converts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from sardonyx.convert.framework import ConvertError
+from sardonyx.convert.frameworks.tabular.tables import Column, Table
+
+# Fitted attributes whose last axis is the features: points in their space, and their deviations.
+POINTS = (
+    *("_fit_X", "support_vectors_", "cluster_centers_", "centroids_", "means_", "theta_", "mean_"),
+    *("statistics_", "center_", "data_min_", "data_max_", "median_"),
+)
+SPREADS = ("scale_", "var_", "data_range_")
+
+
+def table_of(model: Any) -> Table:
+    """The columns that the model reads; ConvertError if it was not fitted."""
+    names = getattr(model, "feature_names_in_", None)
+    if is_text_reader(first_step(model)):
+        return Table(
+            [Column("text", True, ("a word of a sentence", "another word", "word", ""))], separate=True
+        )
+    count = _width(model)
+    facts: list[_Facts] = [_Facts() for _ in range(count)]
+    columns = None if names is None else [str(name) for name in names]
+    _learn(model, list(range(count)), columns, facts)
+    rows = [fact.column(columns[at] if columns else f"x{at}") for at, fact in enumerate(facts)]
+    mixed = len({row.is_text for row in rows}) > 1
+    separate = columns is not None and (mixed or _splits_columns(model))
+    return Table(rows, separate=separate or mixed, named=columns is not None)
+
+
+def first_step(model: Any) -> Any:
+    """The estimator that meets the raw input."""
+    while True:
+        steps = getattr(model, "steps", None)
+        inner = steps[0][1] if steps else None
+        if inner is None or inner == "passthrough":
+            return model
+        model = inner
+
+
+def last_step(model: Any) -> Any:
+    """The estimator whose answer is the model's."""
+    while True:
+        steps = getattr(model, "steps", None)
+        if steps:
+            model = steps[-1][1]
+        elif type(model).__name__ in ("GridSearchCV", "RandomizedSearchCV") and hasattr(
+            model, "best_estimator_"
+        ):
+            model = model.best_estimator_
+        else:
+            return model
+
+
+def is_text_reader(model: Any) -> bool:
+    """Whether it takes a list of texts instead of a table."""
+    return hasattr(model, "analyzer") and hasattr(model, "token_pattern")
+
+
+def _splits_columns(model: Any) -> bool:
+    return hasattr(first_step(model), "transformers_")
+
+
+def _width(model: Any) -> int:
+    for step in (model, first_step(model)):
+        count = getattr(step, "n_features_in_", None)
+        if count is not None:
+            return int(count)
+    raise ConvertError(f"{type(model).__name__} has no number of features; was it fitted?")
+
+
+class _Facts:
+    """What is known of one feature so far."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.is_text = False
+        self.spread = 0.0
+
+    def column(self, name: str) -> Column:
+        if self.is_text or len(self.values) > 1:
+            return Column(name, self.is_text, tuple(self.values))
+        centre = float(self.values[0]) if self.values and np.isfinite(self.values[0]) else 0.0
+        return Column(name, centre=centre, spread=self.spread or max(abs(centre) / 2, 1.0))
+
+
+def _learn(model: Any, places: list[int], names: list[str] | None, facts: list[_Facts]) -> None:
+    """Gather facts of the features at `places`, which are all that `model` reads, in its order."""
+    if hasattr(model, "transformers_"):
+        for _, part, chosen in model.transformers_:
+            if not isinstance(part, str):
+                _learn(part, _chosen(chosen, places, names), names, facts)
+        return
+    if getattr(model, "steps", None):
+        step = first_step(model)
+        if step is not model:
+            _learn(step, places, names, facts)
+        return
+    if hasattr(model, "best_estimator_"):
+        _learn(model.best_estimator_, places, names, facts)
+        return
+    if is_text_reader(model):
+        words = list(getattr(model, "vocabulary_", {}))[:100]
+        facts[places[0]].is_text = True
+        facts[places[0]].values += [*words, " ".join(words[:5]), ""]
+        return
+    prepared = getattr(model, "_preprocessor", None)
+    if prepared is not None:
+        _learn(prepared, places, names, facts)
+        order = np.argsort(~np.asarray(model.is_categorical_), kind="stable")
+        places = [places[at] for at in order]
+    for at, categories in zip(places, getattr(model, "categories_", ()) or (), strict=False):
+        facts[at].is_text |= any(isinstance(value, str) for value in categories)
+        facts[at].values += [value for value in categories if value is not None and value == value]
+    for at, limits in _thresholds(model, len(places)):
+        facts[places[at]].values += limits
+    _learn_numbers(model, places, facts)
+
+
+def _learn_numbers(model: Any, places: list[int], facts: list[_Facts]) -> None:
+    for name in POINTS:
+        points = getattr(model, name, None)
+        if points is None or isinstance(points, property):
+            continue
+        points = points.toarray() if hasattr(points, "toarray") else np.asarray(points)
+        if points.ndim in (1, 2) and points.shape[-1] == len(places):
+            for at, column in zip(places, points.reshape(-1, len(places))[:100].T, strict=True):
+                facts[at].is_text |= any(isinstance(value, str) for value in column)
+                facts[at].values += list(column)
+    for name in SPREADS:
+        spread = np.asarray(getattr(model, name, 0.0))
+        if spread.shape == (len(places),) and spread.dtype.kind == "f":
+            for at, value in zip(places, spread, strict=True):
+                facts[at].spread = float(np.sqrt(value) if name == "var_" else value)
+
+
+def _chosen(chosen: Any, places: list[int], names: list[str] | None) -> list[int]:
+    if isinstance(chosen, slice):
+        return places[chosen]
+    chosen = [chosen] if isinstance(chosen, str | int) else list(chosen)
+    if chosen and isinstance(chosen[0], bool | np.bool_):
+        return [at for at, keep in zip(places, chosen, strict=True) if keep]
+    if chosen and isinstance(chosen[0], str):
+        return [(names or []).index(name) for name in chosen]
+    return [places[int(at)] for at in chosen]
+
+
+def _thresholds(model: Any, count: int) -> Iterator[tuple[int, list[float]]]:
+    """The borders that decision trees below the model know of, feature by feature."""
+    borders: list[set[float]] = [set() for _ in range(count)]
+    for tree in _trees(model):
+        inner = tree.children_left >= 0
+        for at, value in zip(tree.feature[inner], tree.threshold[inner], strict=True):
+            if at < count:
+                borders[at].add(float(value))
+    for group in getattr(model, "_predictors", ()):
+        for predictor in group:
+            for node in predictor.nodes:
+                if not node["is_leaf"] and node["feature_idx"] < count and not node["is_categorical"]:
+                    borders[node["feature_idx"]].add(float(node["num_threshold"]))
+    yield from ((at, sorted(found)) for at, found in enumerate(borders) if found)
+
+
+def _trees(model: Any) -> Iterator[Any]:
+    if hasattr(model, "tree_"):
+        yield model.tree_
+    parts = getattr(model, "estimators_", None)
+    for part in np.ravel(np.asarray(parts, object)) if parts is not None else ():
+        if not isinstance(part, str):
+            yield from _trees(part)

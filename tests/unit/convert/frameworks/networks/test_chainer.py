@@ -1,0 +1,77 @@
+"""A chain is exported on the inputs that are known of it, with a free batch and an opset of its time."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.convert.framework import ConvertError, Request
+from sardonyx.convert.frameworks.networks import chainer
+from tests.unit.convert.frameworks.standins import Calls, install
+
+PAIR = np.arange(4, dtype=np.float32).reshape(2, 2)
+
+
+class Chain:
+    """x + y, as a chain answers."""
+
+    def forward(self, x: Any, y: Any) -> Any:
+        return SimpleNamespace(array=x + y)
+
+    def __call__(self, *parts: Any) -> Any:
+        return self.forward(*parts)
+
+
+class Named(Chain):
+    """Several answers by name."""
+
+    def __call__(self, *parts: Any) -> Any:
+        return {"sum": self.forward(*parts), "first": SimpleNamespace(array=parts[0])}
+
+
+@pytest.fixture
+def exporter(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    calls = Calls(lambda model, feeds, filename, **_: filename)
+    install(
+        monkeypatch,
+        "chainer",
+        using_config=lambda *_: contextlib.nullcontext(),
+        no_backprop_mode=contextlib.nullcontext,
+    )
+    install(monkeypatch, "onnx_chainer", export=calls)
+    return calls
+
+
+def test_files_are_refused() -> None:
+    with pytest.raises(
+        ConvertError, match=r"m\.npz: Chainer's files hold weights, not networks; give package"
+    ):
+        chainer.load("m.npz", Request())
+
+
+def test_example_inputs_stand_beside_the_chain(exporter: Calls, tmp_path: Path) -> None:
+    made = chainer.export((Named(), PAIR, PAIR), Request(opset=17), tmp_path / "m.onnx")
+    assert not made.drawn and made.axes == {"x": {0: "batch"}, "y": {0: "batch"}}
+    assert exporter[0]["input_shapes"] == [("batch", 2)] * 2 and exporter[0]["opset_version"] == 11
+    assert [case.feeds["x"].shape for case in made.cases] == [(2, 2), (1, 2)]
+    assert [part.tolist() for part in made.cases[0].answers] == [(2 * PAIR).tolist(), PAIR.tolist()]
+
+
+def test_samples_and_stated_shapes(exporter: Calls, tmp_path: Path) -> None:
+    made = chainer.export(Chain(), Request({"y": PAIR, "x": 2 * PAIR}, opset=9), tmp_path / "m.onnx")
+    assert list(made.cases[0].feeds) == ["x", "y"] and exporter[0]["opset_version"] == 9
+    drawn = chainer.export(Chain(), Request(options={"inputs": ["2,3", "2,3"]}), tmp_path / "m.onnx")
+    assert drawn.drawn and [case.feeds["y"].shape for case in drawn.cases] == [(2, 3), (1, 3), (3, 3)]
+    with pytest.raises(ConvertError, match="give --sample FILE or --input x="):
+        chainer.export(Chain(), Request(), tmp_path / "m.onnx")
+
+
+def test_what_the_exporter_says_is_one_line(exporter: Calls, tmp_path: Path) -> None:
+    exporter.errors.append(KeyError("no\n  such   node"))
+    with pytest.raises(ConvertError, match=r"Chainer cannot export it \(KeyError: 'no"):
+        chainer.export((Chain(), PAIR, PAIR), Request(), tmp_path / "m.onnx")

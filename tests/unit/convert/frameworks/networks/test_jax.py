@@ -1,0 +1,83 @@
+"""Functions of JAX: where their inputs come from, and what is done if no free batch can be had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.convert.framework import ConvertError, Request
+from sardonyx.convert.frameworks.networks import jax
+from tests.unit.convert.frameworks.standins import Calls, install, leaves
+
+PAIR = np.arange(4, dtype=np.float32).reshape(2, 2)
+
+
+def added(x: Any, y: Any) -> Any:
+    return {"sum": x + y}
+
+
+@pytest.fixture
+def exporter(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    calls = Calls(lambda model, output_path, **_: output_path)
+    install(
+        monkeypatch,
+        "jax",
+        numpy=np,
+        tree_util=SimpleNamespace(tree_leaves=leaves),
+        export=SimpleNamespace(
+            SymbolicScope=object,
+            symbolic_shape=lambda text, scope: [f"<{part}>" for part in text.split(", ")],
+        ),
+        ShapeDtypeStruct=lambda shape, dtype: (shape, str(dtype)),
+    )
+    install(monkeypatch, "jax2onnx", to_onnx=calls)
+    return calls
+
+
+def test_files_are_refused() -> None:
+    with pytest.raises(ConvertError, match=r"m\.npz: JAX saves parameters, not models"):
+        jax.load("m.npz", Request())
+
+
+def test_example_inputs_beside_the_function(exporter: Calls, tmp_path: Path) -> None:
+    made = jax.export((added, PAIR, PAIR.astype(np.int32)), Request(opset=21), tmp_path / "m.onnx")
+    assert exporter[0]["inputs"] == [("batch", 2), (("<batch>", "<2>"), "int32")]
+    assert (exporter[0]["opset"], exporter[0]["input_names"]) == (21, ["x", "y"])
+    assert (made.drawn, made.notes, made.axes["x"]) == (False, (), {0: "batch"})
+    assert made.cases[1].answers[0].tolist() == [[0, 2]]
+
+
+def test_a_fixed_batch_is_told(exporter: Calls, tmp_path: Path) -> None:
+    exporter.errors += [ValueError("no  free\nsizes"), None]
+    made = jax.export(added, Request({"x": PAIR, "y": PAIR}), tmp_path / "m.onnx")
+    assert made.notes == ("all sizes are fixed: ValueError: no free sizes",)
+    assert made.axes == {"x": {}, "y": {}} and len(made.cases) == 1
+    assert exporter[1]["inputs"] == [(2, 2)] * 2
+
+
+@pytest.mark.parametrize(("dynamic", "calls"), [(("rows",), 1), ((), 2)])
+def test_what_cannot_be_converted(
+    dynamic: tuple[str, ...], calls: int, exporter: Calls, tmp_path: Path
+) -> None:
+    exporter.errors += [ValueError("first"), TypeError("second")]
+    said = "ValueError: first" if dynamic else "TypeError: second"
+    with pytest.raises(ConvertError, match=rf"jax2onnx cannot convert it \({said}\)"):
+        jax.export((added, PAIR, PAIR), Request(dynamic=dynamic), tmp_path / "m.onnx")
+    assert len(exporter) == calls
+
+
+def test_shapes_are_stated_or_asked_for(exporter: Calls, tmp_path: Path) -> None:
+    made = jax.export(added, Request(options={"inputs": ["2,2", "2,2"]}), tmp_path / "m.onnx")
+    assert made.drawn and len(made.cases) == 3
+    with pytest.raises(ConvertError, match=r"its inputs \(x, y\) are not known; .*--input x=1,224,224,3"):
+        jax.export(added, Request(), tmp_path / "m.onnx")
+
+
+def test_names_of_inputs() -> None:
+    assert jax._names(added, 1) == ["x"]
+    assert jax._names(lambda *parts: None, 2) == ["x0", "x1"]
+    assert jax._names(3, 2) == ["x0", "x1"]

@@ -1,0 +1,130 @@
+"""Inputs of networks are stated, sampled or drawn; free axes get several sizes, fixed ones keep theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.convert.framework import ConvertError, Request
+from sardonyx.convert.frameworks.networks.tensors import (
+    Tensor,
+    at_least_two,
+    cases_of,
+    chosen,
+    drawn,
+    free_axes,
+    other_sizes,
+    renamed,
+    sampled,
+    stated,
+)
+
+
+def request(**more: Any) -> Request:
+    return Request(**more)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x=1,3,224,224", Tensor("x", (1, 3, 224, 224))),
+        ("ids=1x16:int64", Tensor("ids", (1, 16), "int64")),
+        ("2, 3", Tensor("0", (2, 3))),
+        ("s=", Tensor("s", ())),
+        (" a.b = 4 : uint8", None),
+        ("x=1,-3", None),
+        ("x=1:odd", None),
+    ],
+)
+def test_stated_inputs(text: str, expected: Tensor | None) -> None:
+    given = request(options={"inputs": [text]})
+    if expected is None:
+        with pytest.raises(ConvertError, match="the input"):
+            stated(given)
+    else:
+        assert stated(given) == [expected]
+
+
+def test_nameless_ones_take_the_names_in_order() -> None:
+    assert [t.name for t in renamed([Tensor("0", ()), Tensor("b", ()), Tensor("2", ())], ["p", "q"])] == [
+        "p",
+        "b",
+        "2",
+    ]
+
+
+def test_samples() -> None:
+    a, b = np.zeros(2), np.ones(3)
+    assert list(sampled({"q": b, "p": a}, ["p", "q", "r"])) == ["p", "q"]
+    assert sampled({"arr_0": a, "arr_1": b}, ["p", "q"])["q"] is not None
+    with pytest.raises(ConvertError, match="2 inputs, the model 1: p"):
+        sampled({"0": a, "1": b}, ["p"])
+    with pytest.raises(ConvertError, match="'odd', which is not an input"):
+        sampled({"odd": a}, ["p"])
+
+
+def test_content_is_drawn_in_its_type() -> None:
+    feeds = drawn(
+        [
+            Tensor("f", (2, None)),
+            Tensor("i", (50,), "int64", 3),
+            Tensor("b", (2,), "bool"),
+            Tensor("u", (9,), "uint8"),
+        ]
+    )
+    assert (feeds["f"].shape, feeds["f"].dtype) == ((2, 1), np.float32)
+    assert set(feeds["i"].tolist()) == {0, 1, 2}
+    assert feeds["b"].all()
+    assert feeds["u"].max() > 3
+
+
+def test_one_row_becomes_two() -> None:
+    one = {"x": np.ones((1, 2)), "n": np.array(3)}
+    found = at_least_two(one)
+    assert (found["x"].shape, found["n"].shape) == ((2, 2), ())
+    more = {"x": np.ones((1, 2)), "y": np.ones((3, 2))}
+    assert at_least_two(more) is more
+
+
+def test_other_sizes_along_free_axes() -> None:
+    feeds = {"x": np.arange(8).reshape(2, 4), "fixed": np.zeros((5, 5))}
+    axes = free_axes({"x": feeds["x"]}, ["batch", "length"])
+    assert axes == {"x": {0: "batch", 1: "length"}}
+    assert free_axes(feeds, ["_", "n"]) == {"x": {1: "n"}, "fixed": {1: "n"}}
+    same, one, longer = other_sizes(feeds, axes, drawn=True)
+    assert same is feeds
+    assert (one["x"].shape, longer["x"].shape) == ((1, 4), (3, 8))
+    assert one["fixed"].shape == longer["fixed"].shape == (5, 5)
+    assert len(other_sizes(feeds, axes, drawn=False)) == 2
+    assert other_sizes(feeds, {"x": {1: "n"}}, drawn=True) == [feeds]
+
+
+def test_cases() -> None:
+    specs = [Tensor("x", (None, 3, None)), Tensor("n", (2,), "int64")]
+    cases, axes, were_drawn = cases_of(specs, request())
+    assert were_drawn
+    assert [case["x"].shape for case in cases] == [(2, 3, 32), (1, 3, 32), (3, 3, 48)]
+    assert {case["n"].shape for case in cases} == {(2,)}
+    assert axes == {"x": {0: "batch", 2: "x_2"}, "n": {}}
+    known, _, _ = cases_of(specs, request(options={"inputs": ["x=1,3,7"]}))
+    assert [case["x"].shape for case in known] == [(2, 3, 7), (1, 3, 7), (3, 3, 7)]
+    sample = {"x": np.ones((2, 3, 4)), "n": np.zeros(2)}
+    cases, _, were_drawn = cases_of(specs, request(sample=sample))
+    assert not were_drawn
+    assert [case["x"].shape for case in cases] == [(2, 3, 4), (1, 3, 4)]
+    assert cases[0]["n"].dtype == np.int64
+
+
+def test_a_sample_is_chosen_first_then_what_came_with_the_model_then_stated_shapes() -> None:
+    array, other = np.ones((2, 3), np.float32), np.zeros((4,), np.float32)
+    asked = Request(sample={"x": array}, options={"inputs": ["1,5"]})
+    assert chosen(asked, ["x"], {"x": other}) == ({"x": array}, False)
+    beside, drawn = chosen(Request(options={"inputs": ["1,5"]}), ["x"], {"x": other})
+    assert beside["x"] is other and not drawn
+    feeds, drawn = chosen(Request(options={"inputs": ["1,5"]}), ["x"], {})
+    assert {name: part.shape for name, part in feeds.items()} == {"x": (1, 5)} and drawn
+    how = r"its inputs \(x, y\) are not known; give --sample FILE or --input x=1,2, or sing"
+    with pytest.raises(ConvertError, match=how):
+        chosen(Request(), ["x", "y"], {}, example="1,2", otherwise=", or sing")

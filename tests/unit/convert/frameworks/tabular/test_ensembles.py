@@ -1,0 +1,45 @@
+"""Trees as attributes, sets of categories as columns, and the outputs of a classifier, run by this engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import sardonyx
+from sardonyx.authoring import GraphWriter
+from sardonyx.convert.frameworks.tabular import ensembles
+
+
+def run(
+    graph: GraphWriter, width: int, outputs: ensembles.Tensors, rows: list[list[float]]
+) -> list[np.ndarray]:
+    session = sardonyx.InferenceSession(ensembles.saved(graph, "trees", width, outputs))
+    return session.run(None, {"x": np.array(rows, np.float32)})
+
+
+def test_a_split_with_its_leaves() -> None:
+    trees = ensembles.Ensemble(width=2, outputs=2)
+    trees.branch(0, 0, "BRANCH_LT", 1, 0.5, (1, 2), missing=False)
+    trees.leaf(0, 1, {0: 1.0, 1: 10.0})
+    trees.leaf(0, 2, {1: 20.0})
+    graph = GraphWriter()
+    outputs = ensembles.valued(graph, trees.sums(graph, "x", 2, [0.0, 100.0]), 2)
+    (value,) = run(graph, 2, outputs, [[9, 0.4], [9, 0.5], [9, np.nan]])
+    assert value.tolist() == [[1, 110], [0, 120], [0, 120]]
+
+
+def test_a_set_has_one_column() -> None:
+    trees = ensembles.Ensemble(width=3, outputs=1)
+    assert [trees.column_of(0, (1, 2)), trees.column_of(1, (1, 2)), trees.column_of(0, (1, 2))] == [3, 4, 3]
+    graph = GraphWriter()
+    outputs = ensembles.valued(graph, ensembles.is_one_of(graph, "x", (1, 7)), 1)
+    (value,) = run(graph, 1, outputs, [[1], [2], [7], [np.nan]])
+    assert value[:, 0].tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("classes", [np.array(["no", "yes"]), np.array([3, 5])])
+def test_labels(classes: np.ndarray) -> None:
+    graph = GraphWriter()
+    label, likely = run(graph, 1, ensembles.labelled(graph, "x", classes), [[0.25], [0.75]])
+    assert list(label) == list(classes)
+    assert likely.tolist() == [[0.75, 0.25], [0.25, 0.75]]

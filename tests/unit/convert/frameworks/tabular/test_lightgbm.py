@@ -1,0 +1,77 @@
+"""LightGBM's models: how they are opened, their columns, and whether they tell classes."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import lightgbm as theirs
+import numpy as np
+import pytest
+
+from sardonyx.convert.framework import ConvertError, Request
+from sardonyx.convert.frameworks.tabular import lightgbm
+
+SETTINGS = {"verbose": -1, "num_threads": 1, "min_data_in_leaf": 1, "num_leaves": 4, "min_data_in_bin": 1}
+
+
+@pytest.fixture(scope="module")
+def booster() -> theirs.Booster:
+    random = np.random.default_rng(0)
+    rows = np.stack([random.normal(size=60), random.integers(0, 4, 60)], 1)
+    goal = rows[:, 0] + 5 * (rows[:, 1] == 2)
+    data = theirs.Dataset(rows, goal, feature_name=["size", "kind"], categorical_feature=["kind"])
+    return theirs.train({**SETTINGS, "objective": "regression", "min_data_per_group": 1}, data, 3)
+
+
+def test_files(booster: theirs.Booster, tmp_path: Path) -> None:
+    booster.save_model(tmp_path / "m.txt")
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps({"is": "pickled"}))
+    (tmp_path / "broken.txt").write_text("tree\nversion=v4\n")
+    assert lightgbm.load(str(tmp_path / "m.txt"), Request()).num_trees() == 3
+    assert lightgbm.load(str(tmp_path / "m.pkl"), Request()) == {"is": "pickled"}
+    with pytest.raises(ConvertError, match=r"broken\.txt cannot be read by LightGBM: .*; is the file whole"):
+        lightgbm.load(str(tmp_path / "broken.txt"), Request())
+
+
+def test_columns_know_their_borders(booster: theirs.Booster) -> None:
+    size, kind = lightgbm._columns(booster.dump_model())
+    assert (size.name, kind.name) == ("size", "kind")
+    assert len(size.values) and list(size.values) == sorted(size.values)
+    assert len(kind.values) and set(kind.values) <= {0.0, 1.0, 2.0, 3.0}
+
+
+def test_a_booster_is_exported(booster: theirs.Booster, tmp_path: Path) -> None:
+    made = lightgbm.export(booster, Request(), tmp_path / "m.onnx")
+    assert (made.columns, made.labels, made.notes, made.drawn) == (("size", "kind"), (), (), True)
+    np.testing.assert_allclose(
+        made.cases[0].answers[0], booster.predict(made.cases[0].feeds["x"].astype(np.float64))
+    )
+    with pytest.raises(ConvertError, match="a dict is not a model of LightGBM"):
+        lightgbm.export({}, Request(), tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(
+    ("model", "objective", "expected"),
+    [
+        (object(), "binary sigmoid:1", True),
+        (object(), "multiclassova num_class:3", True),
+        (object(), "regression", False),
+        (object(), None, False),
+        (SimpleNamespace(predict_proba=None), "custom", True),
+    ],
+)
+def test_what_tells_classes(model: Any, objective: str | None, expected: bool) -> None:
+    dumped = {} if objective is None else {"objective": objective}
+    assert lightgbm._is_classifier(model, dumped) == expected
+
+
+def test_labels() -> None:
+    named = SimpleNamespace(predict_proba=None, classes_=["a", "b"])
+    two, three = ({"objective": "binary", "num_class": number} for number in (1, 3))
+    for model, dumped, expected in ((named, {}, ["a", "b"]), (0, two, [0, 1]), (0, three, [0, 1, 2])):
+        found = lightgbm.classes(model, dumped)
+        assert found is not None and found.tolist() == expected
+    assert lightgbm.classes(object(), {"objective": "regression"}) is None

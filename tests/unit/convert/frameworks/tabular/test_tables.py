@@ -1,0 +1,83 @@
+"""Columns of a table come from a sample by name or place, or are drawn off the borders a model knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sardonyx.convert.framework import ROWS, ConvertError, Request
+from sardonyx.convert.frameworks.tabular.tables import Column, Table
+
+NUMBERS = Table([Column("a"), Column("b")], separate=False)
+MIXED = Table([Column("n"), Column("t", is_text=True)], separate=True)
+
+
+def request(sample: Any = None, double: bool = False) -> Request:
+    return Request(sample=sample, double=double)
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        {"b": np.array([3, 4]), "a": np.array([1, 2])},
+        {"any": np.array([[1, 3], [2, 4]])},
+        {"0": np.array([1, 2]), "1": np.array([[3], [4]])},
+    ],
+)
+def test_a_sample_by_name_or_place(sample: Any) -> None:
+    feeds, drawn = NUMBERS.feeds(request(sample))
+    assert not drawn
+    assert (feeds["x"].tolist(), feeds["x"].dtype) == ([[1, 3], [2, 4]], np.float32)
+    assert NUMBERS.feeds(request(sample, double=True))[0]["x"].dtype == np.float64
+    assert NUMBERS.rows(feeds).tolist() == [[1, 3], [2, 4]]
+
+
+def test_one_row_and_one_column() -> None:
+    assert NUMBERS.feeds(request({"x": np.array([1, 2])}))[0]["x"].tolist() == [[1, 2]]
+    one = Table([Column("a")], separate=False)
+    assert one.feeds(request({"x": np.array([1, 2])}))[0]["x"].tolist() == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    ("sample", "said"),
+    [
+        ({"x": np.zeros((2, 3))}, "reads 2 columns"),
+        ({"a": np.zeros(2), "c": np.zeros(2), "d": np.zeros(2)}, "no column 'b'"),
+        ({"a": np.zeros(2), "b": np.array(["p", "q"])}, "'b' of the sample is not a number"),
+    ],
+)
+def test_samples_that_do_not_fit(sample: Any, said: str) -> None:
+    with pytest.raises(ConvertError, match=said):
+        NUMBERS.feeds(request(sample))
+
+
+def test_texts_and_what_is_missing() -> None:
+    sample = {"n": np.array([1, None], object), "t": np.array(["u", np.nan], object)}
+    feeds, _ = MIXED.feeds(request(sample))
+    assert feeds["t"].tolist() == [["u"], [""]]
+    assert np.isnan(feeds["n"][1, 0])
+    rows = MIXED.rows(feeds)
+    assert (rows.dtype, rows.shape, rows[0].tolist()) == (object, (2, 2), [1.0, "u"])
+
+
+def test_drawn_numbers_lie_off_the_borders() -> None:
+    table = Table(
+        [Column("a", values=[0.0, 1.0, np.nan]), Column("b", centre=100.0, spread=0.1)], separate=False
+    )
+    feeds, drawn = table.feeds(request())
+    a, b = feeds["x"].T
+    assert drawn
+    assert len(a) == ROWS
+    assert not set(a.tolist()) & {0.0, 1.0}
+    assert np.isfinite(a).all()
+    assert abs(b - 100).max() < 1
+    assert np.array_equal(table.feeds(request())[0]["x"], feeds["x"]), "the dice fall the same each time"
+
+
+def test_drawn_texts_are_those_the_model_knows() -> None:
+    table = Table([Column("t", True, ["p", "q"]), Column("u", True)], separate=True)
+    feeds, _ = table.feeds(request())
+    assert set(feeds["t"].ravel()) == {"p", "q"}
+    assert set(feeds["u"].ravel()) == {"a"}

@@ -1,0 +1,99 @@
+"""XGBoost's models: how they are opened, their classes, columns and categories, and what is said of them."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import pytest
+import xgboost as theirs
+
+from sardonyx.convert.framework import ConvertError, Request
+from sardonyx.convert.frameworks.tabular import xgboost
+
+ROWS = np.stack([np.arange(40.0), np.arange(40.0) % 5], 1)
+VALUES = ROWS[:, 1]
+SETTINGS = {"n_estimators": 2, "max_depth": 2, "n_jobs": 1}
+
+
+def trained(objective: str, **more: Any) -> theirs.Booster:
+    matrix = theirs.DMatrix(
+        ROWS, VALUES > 2 if "logistic" in objective else VALUES, feature_names=["any name", "f9"]
+    )
+    return theirs.train({"objective": objective, "max_depth": 2, "nthread": 1, **more}, matrix, 2)
+
+
+@pytest.mark.parametrize(
+    ("objective", "expected"),
+    [
+        ("binary:logistic", [0, 1]),
+        ("multi:softprob", [0, 1, 2, 3, 4]),
+        ("reg:squarederror", None),
+        ("reg:logistic", None),
+    ],
+)
+def test_what_tells_classes(objective: str, expected: list[int] | None) -> None:
+    booster = trained(objective, **({"num_class": 5} if "multi" in objective else {}))
+    found = xgboost.classes(booster, xgboost.described(booster))
+    assert (None if found is None else list(found)) == expected
+
+
+def test_files(tmp_path: Path) -> None:
+    trained("binary:logistic").save_model(tmp_path / "m.ubj")
+    trained("reg:squarederror").save_model(tmp_path / "m.json")
+    ranks = theirs.XGBRanker(**SETTINGS).fit(ROWS, VALUES, group=[20, 20])
+    ranks.save_model(tmp_path / "r.ubj")
+    assert isinstance(xgboost.load(str(tmp_path / "r.ubj"), Request()), theirs.XGBRanker)
+    (tmp_path / "broken.json").write_text('{"learner": {')
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps({"is": "pickled"}))
+    assert isinstance(xgboost.load(str(tmp_path / "m.ubj"), Request()), theirs.XGBClassifier)
+    assert isinstance(xgboost.load(str(tmp_path / "m.json"), Request()), theirs.XGBRegressor)
+    assert xgboost.load(str(tmp_path / "m.pkl"), Request()) == {"is": "pickled"}
+    with pytest.raises(ConvertError, match=r"broken\.json cannot be read by XGBoost: .*; is the file whole"):
+        xgboost.load(str(tmp_path / "broken.json"), Request())
+
+
+def test_columns_know_their_borders() -> None:
+    one, other = xgboost._columns(xgboost.described(trained("reg:squarederror")))
+    assert (one.name, other.name, list(one.values)) == ("any name", "f9", [])
+    assert list(other.values) == sorted(other.values) and 1 <= len(other.values) <= 6
+
+
+def test_a_booster_is_exported_and_keeps_its_names(tmp_path: Path) -> None:
+    booster = trained("binary:logistic")
+    made = xgboost.export(booster, Request(), tmp_path / "m.onnx")
+    assert booster.feature_names == ["any name", "f9"] and made.columns == ("any name", "f9")
+    assert made.drawn
+    rows = theirs.DMatrix(made.cases[0].feeds["x"], feature_names=booster.feature_names)
+    np.testing.assert_allclose(made.cases[0].answers[1][:, 1], booster.predict(rows))
+    np.testing.assert_array_equal(made.cases[0].answers[0], booster.predict(rows) > 0.5)
+
+
+def test_estimators(tmp_path: Path) -> None:
+    model = theirs.XGBRegressor(**SETTINGS).fit(ROWS, VALUES)
+    made = xgboost.export(model, Request({"": ROWS[:3]}), tmp_path / "m.onnx")
+    assert (made.labels, made.columns) == ((), ("f0", "f1"))
+    np.testing.assert_allclose(made.cases[0].answers[0], model.predict(ROWS[:3]))
+
+
+def test_an_estimator_stops_at_its_best_round() -> None:
+    settings = {**SETTINGS, "n_estimators": 50, "early_stopping_rounds": 1}
+    model = theirs.XGBRegressor(**settings).fit(ROWS, VALUES, eval_set=[(ROWS, -VALUES)], verbose=False)
+    assert xgboost.described(model).rounds == model.best_iteration + 1 < 50
+    assert xgboost.described(model.get_booster()).rounds is None
+
+
+def test_numbers_of_categories_are_told(tmp_path: Path) -> None:
+    names = np.array(["red", "green", "blue"])
+    rows = pandas.DataFrame({"hue": pandas.Categorical(names[np.arange(40) % 3]), "size": ROWS[:, 0]})
+    model = theirs.XGBRegressor(**SETTINGS, enable_categorical=True).fit(rows, np.arange(40) % 3)
+    made = xgboost.export(model, Request(), tmp_path / "m.onnx")
+    assert made.notes == ("hue takes the number of its category: 0 blue, 1 green, 2 red",)
+
+
+def test_what_is_no_model_of_it_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match="a dict is not a model of XGBoost"):
+        xgboost.export({}, Request(), tmp_path / "m.onnx")
