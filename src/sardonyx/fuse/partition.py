@@ -23,7 +23,14 @@ from sardonyx.fuse.legal import (
     why_not_dropped,
     why_not_reduce,
 )
-from sardonyx.fuse.storage import BodyPlaces, assign_places, keeps_axes, part_places, same_place
+from sardonyx.fuse.storage import (
+    BodyPlaces,
+    assign_places,
+    is_in_place,
+    keeps_axes,
+    part_places,
+    same_place,
+)
 from sardonyx.ir.graph import Graph, symbols_of
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.place import Place, Storage, blocks, contiguous_strides, view
@@ -387,6 +394,8 @@ def _groups_of(walk: _Walk, value: Value, places: dict[int, Place]) -> list[Grou
         return []
     if on_host(value, walk.native):
         return [Group("host", value, place)]
+    if is_in_place(value, places):
+        return []
     if value.kind in ("scan", "opaque", "control"):
         return [Group("opaque", value, place, results=_result_places(walk, value, places))]
     if value.prim == "pad":

@@ -60,6 +60,11 @@ def assign_places(
                 places[value.id] = _whole(Storage("host", value.dtype, value.size), value)
         elif value.id in stored and value.dtype is not dt.OBJECT:
             place = places.setdefault(value.id, _whole(Storage("arena", value.dtype, value.size), value))
+            if value.prim == "reshape" and given is None and _is_dense(place, value):
+                under = value.args[0]
+                free = under.id in stored and under.id not in places
+                if free and (under.kind == "view" or _may_move(under)) and not from_host(under, native):
+                    places[under.id] = _dense(place, under)
             if value.prim in ("pad", "concat"):
                 for part, inner in part_places(value, place):
                     source, at = _unwrapped(part, inner, stored)
@@ -89,6 +94,23 @@ def _unwrapped(part: Value, place: Place, stored: Mapping[int, Value]) -> tuple[
             break
         part, place = part.args[0], Place(place.storage, place.offset, strides)
     return part, place
+
+
+def is_in_place(value: Value, places: Mapping[int, Place]) -> bool:
+    """Whether a stored reshape is where what it reshapes was written, so that nothing is left to do."""
+    if value.prim != "reshape":
+        return False
+    place, under = places[value.id], value.args[0]
+    return _is_dense(place, value) and same_place(places.get(under.id), _dense(place, under), under.shape)
+
+
+def _is_dense(place: Place, value: Value) -> bool:
+    return place.strides == contiguous_strides(value.shape)
+
+
+def _dense(place: Place, value: Value) -> Place:
+    """The place of a value of as many elements in the same memory."""
+    return Place(place.storage, place.offset, contiguous_strides(value.shape))
 
 
 def same_place(one: Place | None, other: Place, shape: Sequence[Dim]) -> bool:

@@ -29,6 +29,23 @@ def test_one_value_twice_is_stored_once_and_copied() -> None:
     assert [group.kind for group in fusion.groups].count("loops") == 2
 
 
+def test_what_a_reshape_joins_is_written_where_the_reshape_is() -> None:
+    turned = X.exp().reshape((N, 2, 2)).transpose(0, 2, 1).exp()
+    y = turned.reshape((N, 4))
+    fusion = partition(Graph((X,), (("y", y),)))
+    assert fusion.places[turned.id].storage is fusion.places[y.id].storage
+    assert fusion.places[turned.id].strides == (4, 2, 1)
+    assert [group.root for group in fusion.groups] == [turned]
+
+
+def test_what_an_output_of_its_own_holds_is_copied_by_a_reshape() -> None:
+    first = X.exp()
+    y = first.reshape((N * 4,))
+    fusion = partition(Graph((X,), (("first", first), ("y", y))))
+    assert fusion.places[first.id].storage is not fusion.places[y.id].storage
+    assert [group.root for group in fusion.groups] == [first, y]
+
+
 def test_inputs_and_outputs_may_be_given() -> None:
     storage = Storage("arena", dt.F32, N * 8)
     given = BodyPlaces((Place(storage, 0, (4, 1)),), (Place(storage, N * 4, (4, 1)),))
