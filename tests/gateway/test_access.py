@@ -60,6 +60,20 @@ def test_the_first_key_closes_the_door(
     assert code_of(lambda: operator.register("other", adding(3))) is Code.FORBIDDEN
 
 
+def test_who_names_no_model_learns_no_names_beyond_the_own(
+    connect: Connect, client: Client, enter: Enter
+) -> None:
+    for name in ("add", "other", "secret"):
+        enter(name, 1)
+    admin = connect(client.create_key("root", role="admin").secret)
+    user = connect(admin.create_key("shop", role="user", models=["add", "other"]).secret)
+    denied = client._http.post("/score", json=[[1, 2]])
+    assert denied.status_code == 401
+    assert "add" not in denied.json()["error"]
+    told = user._http.post("/score", json=[[1, 2]])
+    assert (told.status_code, told.json()["error"].split("; ")[1]) == (400, "there are: add, other")
+
+
 def test_a_key_that_is_no_good_admits_nobody(connect: Connect, client: Client, enter: Enter) -> None:
     enter("add", 1)
     admin = connect(client.create_key("root", role="admin").secret)

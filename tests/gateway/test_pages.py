@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from sardonyx.datasets import get_example
 from sardonyx.tools.cli import parser
 
 ROOT = Path(__file__).parents[2]
@@ -47,8 +46,6 @@ def test_every_command_that_a_page_shows_is_one(page: str) -> None:
 
 @pytest.mark.slow
 def test_the_commands_of_the_production_page_run(tmp_path: Path) -> None:
-    for name in ("model.onnx", "better.onnx"):
-        (tmp_path / name).write_bytes(Path(get_example("mul_1.onnx")).read_bytes())
     script = commands("production").replace("pip install 'sardonyx[serve]'\n", "")
     said = run(script, tmp_path)
     assert '"data":[1.0,4.0,9.0,16.0,25.0,36.0]' in said
@@ -60,7 +57,6 @@ def test_the_commands_of_the_production_page_run(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_commands_of_the_monitoring_page_run(tmp_path: Path) -> None:
-    (tmp_path / "model.onnx").write_bytes(Path(get_example("mul_1.onnx")).read_bytes())
     script = commands("monitor").replace("pip install 'sardonyx[serve,monitor]'\n", "")
     said = run(script, tmp_path)
     assert re.search(r"^200 ", said, re.MULTILINE), said

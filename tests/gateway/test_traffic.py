@@ -56,6 +56,30 @@ def test_a_model_goes_into_production_and_back(client: Client, enter: Enter) -> 
     assert actions[:3] == ["traffic.rollback", "traffic.set", "traffic.rollback"]
 
 
+def test_score_asks_the_only_endpoint_and_the_deployment_that_its_header_names(
+    client: Client, enter: Enter
+) -> None:
+    enter("add", 1)
+    enter("add", 2)
+    enter("other", 5)
+
+    def score(path: str = "/score", **headers: str) -> float:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = client._http.post(path, json={"input_data": [1, 2]}, headers=given)
+        assert answer.status_code == 200, answer.text
+        return float(answer.json()[0]) - 1
+
+    client.deploy("sum", "add", "1")
+    client.deploy("sum", "add", "2")
+    assert score() == 1
+    assert score(azureml_model_deployment="green") == 2
+    assert score(azureml_model_deployment="other") == 5
+    client.deploy("more", "other", "1")
+    refused = client._http.post("/score", json={"input_data": [1, 2]})
+    assert (refused.status_code, refused.json()["error"].split("; ")[1]) == (400, "there are: more, sum")
+    assert score("/score/sum", azureml_model_deployment="green") == 2
+
+
 def test_an_alias_that_moves_takes_its_deployments_along(client: Client, enter: Enter) -> None:
     enter("add", 1, aliases=["champion"])
     client.deploy("sum", "add", "@champion")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from sardonyx.protocol.errors import Code, ServeError, not_found
 from sardonyx.protocol.messages import InferRequest
@@ -57,6 +57,10 @@ class RegistryRouter:
         key = (name, "", target.deployment, *(shadow.deployment for shadow in shadows))
         certain = not endpoint.shadows and (wanted or len(endpoint.weights) == 1)
         return self._kept(key, target, shadows, drawn=not certain)
+
+    def endpoints(self) -> Collection[str]:
+        """The endpoints at this moment."""
+        return self._state().endpoints.keys()
 
     def _kept(
         self, key: tuple[str, ...], target: Target, shadows: tuple[Target, ...] = (), *, drawn: bool = False

@@ -5,7 +5,7 @@ Each has a default that asks nobody, so the data plane runs alone. Must not know
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -67,6 +67,9 @@ class Router(Protocol):
         Answers from memory, and looks at model, version and the context's headers alone.
         """
 
+    def endpoints(self) -> Collection[str]:
+        """The names that are endpoints and no models."""
+
 
 class DirectRouter:
     """A name is the name of a model."""
@@ -83,6 +86,10 @@ class DirectRouter:
                 self._routes.clear()
             route = self._routes[names] = Route(Target(*names))
         return route
+
+    def endpoints(self) -> Collection[str]:
+        """There are none."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,3 +20,4 @@ def test_routes_are_the_names_and_are_kept_within_a_bound() -> None:
     for number in range(seams._ROUTES_KEPT + 5):
         assert router.route(InferRequest(f"m{number}", [])).target == Target(f"m{number}", "")
     assert len(router._routes) <= seams._ROUTES_KEPT
+    assert list(router.endpoints()) == []

@@ -33,7 +33,7 @@ DEPLOYMENT = "azureml-model-deployment"
 
 
 class Score:
-    """Answers /score, which asks the only model, and /score/NAME."""
+    """Answers /score/NAME, and /score, which asks the only endpoint, or else the only model."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -53,8 +53,8 @@ class Score:
         if scope["method"] != "POST":
             raise ServeError(Code.METHOD, f"{scope['path']} takes POST, not {scope['method']}")
         core, headers = self._core, Headers(scope["headers"])
-        name = unquote(scope["path"].removeprefix(PREFIX).strip("/")) or headers.get(DEPLOYMENT, "")
-        model = name or self._only()
+        name = unquote(scope["path"].removeprefix(PREFIX).strip("/"))
+        model = name or self._meant(headers)
         principal = core.guard.admit(headers, "infer", model)
         limit = core.options.max_body_bytes
         body = decoded(await read_body(receive, limit), headers, limit)
@@ -69,9 +69,16 @@ class Score:
         text = json.dumps(answered(response)).encode()
         await respond(send, 200, text, extra=name_of(context.told_id))
 
-    def _only(self) -> str:
-        names = {row["name"] for row in self._core.index(ready=True)}
-        if len(names) != 1:
-            known = ", ".join(sorted(names)) or "none"
-            raise invalid(f"name the model: POST /score/NAME, or the header {DEPLOYMENT}; there are: {known}")
-        return names.pop()
+    def _meant(self, headers: Headers) -> str:
+        """The name that a header gives, if there is one like it; else the only one there is."""
+        models = {row["name"] for row in self._core.index(ready=True)}
+        endpoints = set(self._core.router.endpoints())
+        given = headers.get(DEPLOYMENT, "")
+        if given in models | endpoints:
+            return given
+        names = endpoints or models
+        if len(names) == 1:
+            return names.pop()
+        principal = self._core.guard.admit(headers, "infer", "")
+        seen = ", ".join(name for name in sorted(names) if principal.may_see(name)) or "none"
+        raise invalid(f"name the model: POST /score/NAME, or the header {DEPLOYMENT}; there are: {seen}")

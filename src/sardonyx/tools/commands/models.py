@@ -103,7 +103,7 @@ def _list(options: argparse.Namespace, client: Client) -> int:
     rows = [
         (
             model.name,
-            f"{len(model.versions)} versions",
+            f"{len(model.versions)} version{'' if len(model.versions) == 1 else 's'}",
             " ".join(f"@{alias}={version}" for alias, version in model.aliases.items()),
             " ".join(f"{key}={value}" for key, value in model.tags.items()),
             time_ago(model.created_at),
