@@ -44,7 +44,7 @@ TOGETHER = {
     "tests.unit.store.test_programs": "store.identity store.loader",
     "tests.unit.targets.test_detect": "targets.x86_64.cpuid targets.x86_64.isa",
     "tests.console.test_registered": "gateway.console.registered gateway.console.view",
-    "tests.console.test_studio": "gateway.console.studio",
+    "tests.console.test_studio": "gateway.console.pages.studio",
     "tests.monitor.test_distance": "monitor.baseline monitor.embedding monitor.frame",
     "tests.monitor.test_metrics": "monitor.dashboard monitor.live monitor.table",
     "tests.monitor.test_payload": "monitor.capture monitor.query monitor.redact monitor.store",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sardonyx.gateway.console.studio import SHOWN
+from sardonyx.gateway.console.pages.studio import SHOWN
 from sardonyx.gateway.gateway import Gateway
 from tests.console.browsing import Watched, accessible, chromium
 from tests.console.conftest import Browser

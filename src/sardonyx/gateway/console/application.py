@@ -20,18 +20,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from sardonyx.gateway.console.access import COOKIE, Gate, Visitor, browser, set_cookie
-from sardonyx.gateway.console.ask import AskPages
 from sardonyx.gateway.console.desk import Desk, NavigationEntry
-from sardonyx.gateway.console.endpoints import EndpointPages
-from sardonyx.gateway.console.graph import GraphPages
-from sardonyx.gateway.console.keys import AccessPages
-from sardonyx.gateway.console.models import ModelPages
-from sardonyx.gateway.console.monitors import MonitorPages
 from sardonyx.gateway.console.netron import netron
+from sardonyx.gateway.console.pages.ask import AskPages
+from sardonyx.gateway.console.pages.endpoints import EndpointPages
+from sardonyx.gateway.console.pages.graph import GraphPages
+from sardonyx.gateway.console.pages.keys import AccessPages
+from sardonyx.gateway.console.pages.models import ModelPages
+from sardonyx.gateway.console.pages.monitors import MonitorPages
+from sardonyx.gateway.console.pages.profile import ProfilePages
+from sardonyx.gateway.console.pages.requests import RequestPages
+from sardonyx.gateway.console.pages.studio import StudioPages
 from sardonyx.gateway.console.parts import Parts
-from sardonyx.gateway.console.profile import ProfilePages
-from sardonyx.gateway.console.requests import RequestPages
-from sardonyx.gateway.console.studio import StudioPages
 from sardonyx.gateway.console.view import STATIC
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.messages import Principal

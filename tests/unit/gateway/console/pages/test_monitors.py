@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sardonyx.gateway.console.desk import Desk
-from sardonyx.gateway.console.monitors import KINDS, MonitorPages
+from sardonyx.gateway.console.pages.monitors import KINDS, MonitorPages
 from tests.monitor.records import record
 from tests.unit.gateway.console.browsing import Browser, visited
 

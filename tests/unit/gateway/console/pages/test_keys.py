@@ -8,7 +8,7 @@ from typing import Any
 
 from sardonyx.gateway.console.access import COOKIE
 from sardonyx.gateway.console.desk import Desk
-from sardonyx.gateway.console.keys import AccessPages
+from sardonyx.gateway.console.pages.keys import AccessPages
 from tests.unit.gateway.console.browsing import NAME, Browser, visited
 
 

@@ -22,7 +22,7 @@ from sardonyx.base.drawn import drawn
 from sardonyx.gateway.console.access import credentials
 from sardonyx.gateway.console.answer import read
 from sardonyx.gateway.console.desk import Desk
-from sardonyx.gateway.console.models import ModelPages
+from sardonyx.gateway.console.pages.models import ModelPages
 from sardonyx.gateway.console.pictures import SCALES, Layout, layout_of, tensor_of
 from sardonyx.protocol.datatypes import datatype
 from sardonyx.protocol.errors import ServeError, invalid

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sardonyx.gateway.console.ask import AskPages
 from sardonyx.gateway.console.desk import Desk
-from sardonyx.gateway.console.models import ModelPages
+from sardonyx.gateway.console.pages.ask import AskPages
+from sardonyx.gateway.console.pages.models import ModelPages
 from tests.unit.gateway.console.browsing import Browser, visited
 from tests.unit.serve.steps import adding
 

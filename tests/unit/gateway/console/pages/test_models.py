@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sardonyx.gateway.console.desk import Desk
-from sardonyx.gateway.console.models import ModelPages
+from sardonyx.gateway.console.pages.models import ModelPages
 from sardonyx.protocol.errors import ServeError
 from tests.unit.gateway.console.browsing import Browser, visited
 from tests.unit.serve.steps import ADD_CONFIG, adding

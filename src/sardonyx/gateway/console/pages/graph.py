@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from sardonyx.frontend.skeleton import skeleton
 from sardonyx.gateway.console.desk import Desk, segment
-from sardonyx.gateway.console.models import ModelPages
 from sardonyx.gateway.console.netron import HEADERS, netron_folder
+from sardonyx.gateway.console.pages.models import ModelPages
 from sardonyx.protocol.errors import Code, ServeError, not_found
 
 

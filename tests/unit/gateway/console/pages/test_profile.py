@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sardonyx.gateway.console.desk import Desk
-from sardonyx.gateway.console.models import ModelPages
-from sardonyx.gateway.console.profile import ProfilePages
+from sardonyx.gateway.console.pages.models import ModelPages
+from sardonyx.gateway.console.pages.profile import ProfilePages
 from tests.serve.models import SUM_AND_DIFFERENCE, save
 from tests.unit.gateway.console.browsing import Browser, visited
 from tests.unit.serve.steps import adding
@@ -30,7 +30,7 @@ def test_kernels_are_measured_on_demand(tmp_path: Path, monkeypatch: pytest.Monk
         asked.append(sizes)
         raise ValueError("enough")
 
-    monkeypatch.setattr("sardonyx.gateway.console.profile.measured", measured)
+    monkeypatch.setattr("sardonyx.gateway.console.pages.profile.measured", measured)
 
     async def use(browser: Browser) -> None:
         assert "Kernels" in (await browser.get("/models/sum/profile")).text

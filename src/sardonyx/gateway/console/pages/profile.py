@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from sardonyx.gateway.console.desk import Desk
 from sardonyx.gateway.console.kernels import free_sizes, measured
-from sardonyx.gateway.console.models import ModelPages
+from sardonyx.gateway.console.pages.models import ModelPages
 from sardonyx.protocol.errors import Code, ServeError, invalid
 
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from sardonyx.gateway.console.desk import Desk, segment
-from sardonyx.gateway.console.labelling import SCOPE, LabelPages, done
+from sardonyx.gateway.console.pages.labelling import SCOPE, LabelPages, done
 from sardonyx.protocol.errors import invalid, not_found
 from sardonyx.protocol.records import NewDeployment, NewEndpoint, Registration
 from sardonyx.registry.registration import Uploaded

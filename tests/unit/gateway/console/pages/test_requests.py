@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 
 from sardonyx.gateway.console.desk import Desk
-from sardonyx.gateway.console.requests import EXAMPLES, RequestPages
+from sardonyx.gateway.console.pages.requests import EXAMPLES, RequestPages
 from tests.monitor.records import record
 from tests.unit.gateway.console.browsing import Browser, visited
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sardonyx.gateway.console.desk import Desk
-from sardonyx.gateway.console.endpoints import EndpointPages, difference_texts
+from sardonyx.gateway.console.pages.endpoints import EndpointPages, difference_texts
 from sardonyx.protocol.records import Endpoint
 from tests.unit.gateway.around import entered
 from tests.unit.gateway.console.browsing import Browser, visited

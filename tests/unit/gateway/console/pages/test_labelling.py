@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from starlette.datastructures import FormData
 
-from sardonyx.gateway.console.labelling import done, fitted, following, said
+from sardonyx.gateway.console.pages.labelling import done, fitted, following, said
 from sardonyx.protocol.errors import ServeError
 from sardonyx.vision.pictures import NONE, VisionError
 from sardonyx.vision.studio.collections import Collection, Collections, Mark

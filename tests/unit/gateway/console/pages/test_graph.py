@@ -9,8 +9,8 @@ from typing import Any
 import onnx
 
 from sardonyx.gateway.console.desk import Desk
-from sardonyx.gateway.console.graph import GraphPages
-from sardonyx.gateway.console.models import ModelPages
+from sardonyx.gateway.console.pages.graph import GraphPages
+from sardonyx.gateway.console.pages.models import ModelPages
 from tests.serve.models import SUM_AND_DIFFERENCE, save
 from tests.unit.gateway.console.browsing import Browser, visited
 
