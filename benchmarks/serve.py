@@ -7,7 +7,7 @@ interleaved, figures are medians over them.
 `CPU` is what a request takes of the server's core, which other work on the machine changes little.
 kserve runs in the environment of `make clients`, MLServer in that of `make mlserver`; what is not there is
 said. Of gRPC's empty calls one waits for messages as gRPC does by itself, one as `sardonyx serve` has it do.
-`batching` asks a real encoder for queries of three words, from 16 clients.
+`batching`, `16 tokens` and `6 layers` ask real encoders for short texts, from 16 clients.
 """
 
 from __future__ import annotations
@@ -67,14 +67,33 @@ image (float[N, 3, 224, 224] x) => (float[N, 3] y) <int64[2] axes = {2, 3}> {
 SMALL = np.arange(16, dtype=np.int32).reshape(1, 16)
 NUMBERS = np.round(np.random.default_rng(0).normal(size=(1, 64)), 4).astype(np.float32)
 IMAGE = np.random.default_rng(0).random((1, 3, 224, 224), np.float32)
-ENCODER = "minilm_l3_fp32"
-EMBEDDING = "461"
-QUERY_TOKENS, SENTENCE_TOKENS = 5, 16
 KSERVE = HERE.parents[1] / ".venv" / "clients" / "bin" / "python"
 MLSERVER = HERE.parents[1] / ".venv" / "mlserver" / "bin" / "mlserver"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
-CASES = ("small", "json", "grpc", "image", "latency", "batching", "16 tokens")
 ASKED_OF_PEERS = frozenset({"small", "json", "grpc"})
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder of sentences in the zoo; its inputs are all [batch, tokens], `output` is what is asked for."""
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+
+    @property
+    def alone(self) -> str:
+        """The name under which its requests are not joined."""
+        return f"{self.name}_alone"
+
+
+THREE_LAYERS = Encoder("minilm_l3_fp32", ("input_ids", "attention_mask"), "461")
+SIX_LAYERS = Encoder(
+    "minilm_l6_int8w", ("input_ids", "attention_mask", "token_type_ids"), "last_hidden_state"
+)
+BATCHED = {"batching": (THREE_LAYERS, 5), "16 tokens": (THREE_LAYERS, 16), "6 layers": (SIX_LAYERS, 5)}
+"""Encoders and the tokens of a text by case. The floats of 3 layers take 21 MB, those of 6 take 43."""
+CASES = ("small", "json", "grpc", "image", "latency", *BATCHED)
 
 
 @dataclass(frozen=True)
@@ -119,15 +138,16 @@ def _tensor(name: str, array: np.ndarray) -> dict[str, object]:
     return {"name": name, "datatype": kind, "shape": list(array.shape)}
 
 
-def encoding(model: str, length: int) -> bytes:
+def encoding(model: str, encoder: Encoder, length: int) -> bytes:
     """A request for the embedding of one text of so many tokens."""
     ids = np.random.default_rng(length).integers(1000, 20_000, (1, length))
-    tensors = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+    known = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+    tensors = {name: known[name] for name in encoder.inputs}
     rows = [
         {**_tensor(name, array), "parameters": {"binary_data_size": array.nbytes}}
         for name, array in tensors.items()
     ]
-    wanted = [{"name": EMBEDDING, "parameters": {"binary_data": True}}]
+    wanted = [{"name": encoder.output, "parameters": {"binary_data": True}}]
     header = json.dumps({"inputs": rows, "outputs": wanted}).encode()
     return http_request(
         f"/v2/models/{model}/infer",
@@ -158,8 +178,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         paths = {name: save(text, Path(folder) / "models" / f"{name}.onnx") for name, text in MODELS.items()}
-        save_encoder(Path(folder) / "models")
         wanted = frozenset(options.cases or CASES)
+        for encoder in {BATCHED[case][0] for case in wanted & BATCHED.keys()}:
+            save_encoder(encoder, Path(folder) / "models")
         rows = prepared(stack, Path(folder), paths, options.seconds, wanted)
         measurements = [row for row in rows if row.case in wanted]
         found: dict[tuple[str, str], list[Load]] = {}
@@ -185,13 +206,13 @@ def save(text: str, path: Path) -> Path:
     return path
 
 
-def save_encoder(folder: Path) -> None:
-    """The encoder as it is, and once more with a configuration by which its requests are not joined."""
-    source = fetch_one(ENCODER)
-    (folder / "encoder.onnx").symlink_to(source)
-    (folder / "alone" / "1").mkdir(parents=True)
-    (folder / "alone" / "1" / "model.onnx").symlink_to(source)
-    (folder / "alone" / "config.pbtxt").write_text("max_batch_size: 32\n")
+def save_encoder(encoder: Encoder, folder: Path) -> None:
+    """An encoder as it is, and once more with a configuration by which its requests are not joined."""
+    source = fetch_one(encoder.name)
+    (folder / f"{encoder.name}.onnx").symlink_to(source)
+    (folder / encoder.alone / "1").mkdir(parents=True)
+    (folder / encoder.alone / "1" / "model.onnx").symlink_to(source)
+    (folder / encoder.alone / "config.pbtxt").write_text("max_batch_size: 32\n")
 
 
 def prepared(
@@ -229,10 +250,9 @@ def prepared(
     yield Measurement("image", "shared memory", http(ours, in_memory(stack, ours)))
     yield Measurement("latency", "sardonyx", http(ours, binary("simple", **small), 1))
     yield Measurement("latency", "empty handler", http(empty, binary("simple", **small), 1))
-    for length in (QUERY_TOKENS, SENTENCE_TOKENS):
-        for model, who in (("encoder", "sardonyx"), ("alone", "not batched")):
-            case = "batching" if length == QUERY_TOKENS else f"{length} tokens"
-            yield Measurement(case, who, http(ours, encoding(model, length), 16))
+    for case, (encoder, length) in BATCHED.items():
+        for model, who in ((encoder.name, "sardonyx"), (encoder.alone, "not batched")):
+            yield Measurement(case, who, http(ours, encoding(model, encoder, length), 16))
     for running, who, requests in peers(stack, folder, paths) if wanted & ASKED_OF_PEERS else ():
         for case, request in requests.items():
             work = rpc(running, INFER, request) if case == "grpc" else http(running, request)

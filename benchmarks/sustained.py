@@ -27,7 +27,7 @@ CASES = {
     "small": lambda: serve.binary("simple", INPUT0=serve.SMALL, INPUT1=serve.SMALL),
     "json": lambda: serve.in_json("line", x=serve.NUMBERS),
     "image": lambda: serve.binary("image", x=serve.IMAGE),
-    "encoder": lambda: serve.encoding("encoder", serve.SENTENCE_TOKENS),
+    "encoder": lambda: serve.encoding(serve.THREE_LAYERS.name, *serve.BATCHED["16 tokens"]),
 }
 
 
@@ -108,7 +108,7 @@ def main() -> int:
         for name, text in serve.MODELS.items():
             serve.save(text, models / f"{name}.onnx")
         if options.case == "encoder":
-            serve.save_encoder(models)
+            serve.save_encoder(serve.THREE_LAYERS, models)
         with serve.sardonyx_server(models) as running:
             try:
                 held = hold(running, CASES[options.case](), options.seconds)
