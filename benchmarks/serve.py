@@ -75,7 +75,7 @@ ASKED_OF_PEERS = frozenset({"small", "json", "grpc"})
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder of sentences in the zoo; its inputs are all [batch, tokens], `output` is what is asked for."""
+    """An encoder of sentences in the zoo; its inputs are all [batch, tokens], `output` is asked for."""
 
     name: str
     inputs: tuple[str, ...]
