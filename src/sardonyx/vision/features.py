@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import onnx
 
 import sardonyx
 from sardonyx.base.knobs import cache_folder
+from sardonyx.vision.looking import side_by_side
 from sardonyx.vision.network import Backbone, features_model
 from sardonyx.vision.pictures import changed, opened
 
@@ -34,25 +36,25 @@ def quiet_session(model: onnx.ModelProto, threads: int) -> sardonyx.InferenceSes
 
 
 class Features:
-    """Makes features of pictures; of each some views, the first as it is, the others changed a little."""
+    """Makes features of pictures; of each some views, the first as it is, the others changed a little.
+
+    `threads` is how many pictures are looked at side by side; 0 are all cores.
+    """
 
     def __init__(self, backbone: Backbone, fit: str, threads: int = 0) -> None:
         model = features_model(backbone, fit)
         content = model.SerializeToString(deterministic=True)
         self._backbone = backbone
-        self._session = quiet_session(model, threads)
+        self._threads = threads
+        self._session = quiet_session(model, 1)
         self._key = f"{hashlib.sha256(content).hexdigest()[:16]}-{VERSION}"
 
     def of_files(
         self, files: Sequence[Path], views: int, progress: Callable[[int, int], None] | None = None
     ) -> Array:
         """float32 [pictures, views, n]; VisionError names the first that is not a picture."""
-        rows = []
-        for at, file in enumerate(files):
-            if progress is not None:
-                progress(at, len(files))
-            rows.append(self._of_file(file, views))
-        return np.stack(rows)
+        look = partial(self._of_file, views=views)
+        return np.stack(list(side_by_side(look, files, self._threads, progress)))
 
     def of_pixels(self, pixels: Array) -> Array:
         """float32 [n]"""

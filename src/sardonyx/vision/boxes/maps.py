@@ -22,10 +22,10 @@ LEFT_OVER = 0.5  # boxes of which less is left are not boxes of a changed pictur
 
 
 class Maps:
-    """Makes maps of pictures: for each level [side, side, n], finest first."""
+    """Makes maps of pictures, on one thread each: for each level [side, side, n], finest first."""
 
-    def __init__(self, network: Network, threads: int = 0) -> None:
-        self._session = quiet_session(maps_model(network), threads)
+    def __init__(self, network: Network) -> None:
+        self._session = quiet_session(maps_model(network), 1)
 
     def of_pixels(self, pixels: Array) -> Levels:
         """Of uint8 [height, width, 3]."""

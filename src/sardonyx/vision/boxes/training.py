@@ -20,11 +20,13 @@ from sardonyx.vision.boxes.network import NETWORKS, SIDE, Head, whole_model
 from sardonyx.vision.boxes.precision import Boxes, Precision, overlap, precision
 from sardonyx.vision.boxes.scenes import Scenes, checked
 from sardonyx.vision.features import quiet_session
+from sardonyx.vision.looking import side_by_side
 from sardonyx.vision.pictures import VisionError, opened
 from sardonyx.vision.settings import PictureSettings, Progress
 from sardonyx.vision.writing import saved
 
 Array = np.ndarray[Any, Any]
+Examples = tuple[Array, Array, Array]
 FOLDS = 3
 HALF = 0.5  # so much of a true box and a told one is shared at least if they are of the same thing
 COMPARED = 8
@@ -201,27 +203,29 @@ def train(
 
 def _looked(
     scenes: Scenes, settings: BoxSettings, progress: Progress | None
-) -> tuple[dict[int, tuple[Array, Array, Array]], dict[int, Levels]]:
+) -> tuple[dict[int, Examples], dict[int, Levels]]:
     """Cells to learn from, of the pictures that are for learning; the maps of those that are judged."""
-    maps = Maps(NETWORKS[settings.backbone], settings.threads)
-    lessons: dict[int, tuple[Array, Array, Array]] = {}
-    levels: dict[int, Levels] = {}
-    for at, file in enumerate(scenes.files):
-        if progress is not None:
-            progress(at, len(scenes.files))
-        pixels = opened(file, SIDE)
+    maps = Maps(NETWORKS[settings.backbone])
+
+    def look(at: int) -> tuple[Levels | None, Examples | None]:
+        pixels = opened(scenes.files[at], SIDE)
         plain = maps.of_pixels(pixels)
-        if scenes.held[at] or not scenes.held.any():
-            levels[at] = tuple(level.astype(np.float16) for level in plain)
-        if not scenes.held[at]:
-            random = np.random.default_rng([settings.seed, at])
-            corners, kinds = scenes.boxes[at], scenes.kinds[at]
-            parts = [examples(plain, corners, kinds, len(scenes.classes), random)]
-            for _ in range(settings.views - 1):
-                view, there, what = changed(pixels, corners, kinds, random)
-                parts.append(examples(maps.of_pixels(view), there, what, len(scenes.classes), random))
-            rows, numbers, sides = (np.concatenate([part[k] for part in parts]) for k in range(3))
-            lessons[at] = rows, numbers, sides
+        judged = scenes.held[at] or not scenes.held.any()
+        kept = tuple(level.astype(np.float16) for level in plain) if judged else None
+        if scenes.held[at]:
+            return kept, None
+        random = np.random.default_rng([settings.seed, at])
+        corners, kinds = scenes.boxes[at], scenes.kinds[at]
+        parts = [examples(plain, corners, kinds, len(scenes.classes), random)]
+        for _ in range(settings.views - 1):
+            view, there, what = changed(pixels, corners, kinds, random)
+            parts.append(examples(maps.of_pixels(view), there, what, len(scenes.classes), random))
+        rows, numbers, sides = (np.concatenate([part[k] for part in parts]) for k in range(3))
+        return kept, (rows, numbers, sides)
+
+    seen = list(side_by_side(look, range(len(scenes.files)), settings.threads, progress))
+    lessons = {at: learned for at, (_, learned) in enumerate(seen) if learned is not None}
+    levels = {at: kept for at, (kept, _) in enumerate(seen) if kept is not None}
     return lessons, levels
 
 
@@ -243,7 +247,7 @@ def _parity(model: onnx.ModelProto, head: Head, scenes: Scenes, settings: BoxSet
     be told or not.
     """
     session = quiet_session(model, settings.threads)
-    maps = Maps(NETWORKS[settings.backbone], settings.threads)
+    maps = Maps(NETWORKS[settings.backbone])
     rows = np.linspace(0, len(scenes.files) - 1, min(COMPARED, len(scenes.files))).astype(int)
     error, lost, count = 0.0, 0, 0
     for row in rows:
