@@ -16,12 +16,14 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 import sardonyx
+from sardonyx.base.together import WriteError
 from sardonyx.convert import from_sklearn
 from sardonyx.tools.cli import main
 from sardonyx.train import Settings, TrainError, train
 from sardonyx.train.families import FAMILIES, Family
 from sardonyx.train.report import page
 from sardonyx.train.table import Column, described, read
+from tests.disk import full_disk
 
 DICE = np.random.default_rng(0)
 ROWS = 400
@@ -89,6 +91,9 @@ def test_a_model_takes_raw_columns_and_says_the_same(tmp_path: Path) -> None:
     }
     assert session.run(["label"], feeds)[0].tolist() == rows["bought"].tolist()
     assert json.loads(files[1].read_text())["columns"][0]["why"] == "counts the rows"
+    with full_disk(2000), pytest.raises(WriteError, match=r"other\.onnx cannot be written: File too large"):
+        trained.save(tmp_path / "other.onnx", {tmp_path / "other.html": "report"})
+    assert sorted(tmp_path.iterdir()) == sorted(files)
 
 
 def test_dates_of_other_kinds_are_asked_for_in_parts() -> None:

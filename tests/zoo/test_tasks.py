@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image, ImageDraw
 from sklearn.datasets import load_iris
@@ -15,10 +17,12 @@ from sardonyx.convert import convert
 from sardonyx.tools.cli import main
 from sardonyx.zoo import FetchError, fetch, pipeline, zoo_directory
 from sardonyx.zoo.tasks import TASKS
-from sardonyx.zoo.tasks.images import kept
+from sardonyx.zoo.tasks.images import kept, opened
 from sardonyx.zoo.tasks.ocr import _regions
 from sardonyx.zoo.tasks.sounds import _resampled
 
+COLUMN = """<ir_version: 10, opset_import: ["": 21]>
+g (float[n, 1] age) => (float[n, 1] y) { y = Identity(age) }"""
 needs_speech = pytest.mark.skipif(
     not (shutil.which("espeak-ng") or shutil.which("espeak")), reason="espeak-ng is not installed"
 )
@@ -112,6 +116,46 @@ def test_what_cannot_be_read_is_named(task: str, tmp_path: Path) -> None:
     file.write_bytes(b"RIFF and nothing")
     with pytest.raises(FetchError, match="broken is no"):
         pipeline(task)(file)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        (["ocr", "broken"], "broken is not a picture"),
+        (["classify", "no such file"], "no such file is not a picture.*No such file"),
+        (["voice", "broken"], "broken is not a wav file"),
+        (["file-type", "no such file"], "no such file is not a file"),
+        (["own.onnx", "broken"], "broken is not a table"),
+        (["segment", "broken", "second"], "takes one picture; second is too many"),
+    ],
+)
+def test_a_wrong_input_is_told_before_a_model_is_brought(
+    inputs: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SARDONYX_ZOO", str(tmp_path / "empty"))
+    monkeypatch.setenv("SARDONYX_OFFLINE", "1")
+    (tmp_path / "broken").write_bytes(b"\xff\xfe nothing")
+    onnx.save(onnx.parser.parse_model(COLUMN), tmp_path / "own.onnx")
+    assert main(["task", *inputs]) == 1
+    assert re.search(said, capsys.readouterr().err)
+
+
+def test_pictures_are_seen_as_people_see_them(tmp_path: Path) -> None:
+    turned = Image.new("RGB", (30, 20), "red")
+    turned.paste("blue", (0, 0, 10, 20))
+    exif = Image.Exif()
+    exif[274] = 6
+    turned.save(tmp_path / "turned.png", exif=exif)
+    seen = opened(tmp_path / "turned.png")
+    assert seen.size == (20, 30) and seen.getpixel((10, 2)) == (0, 0, 255)
+    Image.new("RGBA", (8, 8), (200, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert opened(tmp_path / "clear.png").getpixel((4, 4)) == (255, 255, 255)
+    assert opened(np.zeros((4, 6, 3), np.uint8)).size == (6, 4)
 
 
 def test_tasks_and_models_that_are_not_there_are_named() -> None:

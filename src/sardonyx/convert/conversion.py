@@ -42,13 +42,19 @@ class Converted:
     notes: tuple[str, ...]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the file whole or not at all; weights beyond 2 GB go into `<name>.data` beside it."""
+        """Write the file whole or not at all; weights beyond 2 GB go into `<name>.data` beside it.
+
+        ConvertError if it does not fit.
+        """
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".convert-", dir=target.parent) as scratch:
-            whole = _written(self.model, Path(scratch), target.name)
-            for part in sorted(whole.parent.iterdir(), key=lambda part: part == whole):
-                part.replace(target.parent / part.name)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".convert-", dir=target.parent) as scratch:
+                whole = _written(self.model, Path(scratch), target.name)
+                for part in sorted(whole.parent.iterdir(), key=lambda part: part == whole):
+                    part.replace(target.parent / part.name)
+        except OSError as error:
+            raise ConvertError(f"{target} cannot be written: {error.strerror}; nothing was kept") from error
         return target
 
     def session(self, **options: Any) -> sardonyx.InferenceSession:

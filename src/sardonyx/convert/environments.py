@@ -85,9 +85,9 @@ def python_of(name: str, *, quiet: bool = False) -> Path:
     """The interpreter of an environment, which is built first if it is not there or not whole."""
     wanted = lock(name)
     if not wanted.is_whole:
-        with _alone(wanted.folder):
+        with _alone(wanted.folder, quiet) as held:
             if not wanted.is_whole:
-                _build(wanted, quiet)
+                _build(wanted, held, quiet)
     return wanted.python
 
 
@@ -121,15 +121,21 @@ def _root() -> Path:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """No other process builds or removes the folder meanwhile."""
+def _alone(folder: Path, quiet: bool = False) -> Iterator[int]:
+    """No other process builds or removes the folder meanwhile; the locked file."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not quiet:
+                print(f"waiting for another process, which builds {folder}", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file.fileno()
 
 
-def _build(wanted: Lock, quiet: bool) -> None:
+def _build(wanted: Lock, held: int, quiet: bool) -> None:
+    """Installers hold the lock too: one that outlives its killed parent still writes into the folder."""
     folder = wanted.folder
     shutil.rmtree(folder, ignore_errors=True)
     uv = None if wanted.pip else shutil.which("uv")
@@ -145,7 +151,7 @@ def _build(wanted: Lock, quiet: bool) -> None:
     label = f"environment {wanted.name}: {wanted.size} MB, kept in {folder}"
     with Progress(label, wanted.size * 1_000_000, "B", quiet=quiet) as bar:
         for step in steps:
-            _run(step, wanted, bar)
+            _run(step, wanted, held, bar)
     (folder / WHOLE).write_text(json.dumps({"lock": wanted.name}), encoding="utf-8")
 
 
@@ -173,11 +179,11 @@ def _creation(wanted: Lock, uv: str | None) -> list[str]:
     )
 
 
-def _run(command: list[str], wanted: Lock, bar: Progress) -> None:
+def _run(command: list[str], wanted: Lock, held: int, bar: Progress) -> None:
     log = wanted.folder.with_suffix(".log")
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
     with log.open("w+", encoding="utf-8", errors="replace") as file:
-        code, said = run_growing(command, wanted.folder, file, environment, bar.update)
+        code, said = run_growing(command, wanted.folder, file, environment, bar.update, (held,))
     if code:
         raise ConvertError(
             f"the environment {wanted.name} could not be built ({Path(command[0]).name} ended with {code}); "

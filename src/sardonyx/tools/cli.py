@@ -80,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.command_function(options)
         sys.stdout.flush()
     except KeyboardInterrupt:
+        print(f"sardonyx {options.command}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

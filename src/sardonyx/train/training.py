@@ -19,6 +19,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_score
 from threadpoolctl import threadpool_limits
 
+from sardonyx.base.together import written
 from sardonyx.convert import Converted, from_sklearn
 from sardonyx.train import dates, scores, table
 from sardonyx.train.families import FAMILIES
@@ -84,17 +85,19 @@ class Trained:
     rows: int
     model: Any
 
-    def save(self, path: str | Path) -> list[Path]:
-        """Write the ONNX file, its record (.json) and the rows that monitors compare with (.csv)."""
+    def save(self, path: str | Path, others: Mapping[Path, str] | None = None) -> list[Path]:
+        """Write the ONNX file, its record (.json), rows that monitors compare with (.csv), and other texts.
+
+        All or nothing; WriteError if they do not fit.
+        """
         target = Path(path)
-        written = [
-            self.converted.save(target),
-            target.with_suffix(".train.json"),
-            target.with_suffix(".baseline.csv"),
-        ]
-        written[1].write_text(json.dumps(self.record(), indent=1, default=str) + "\n", encoding="utf-8")
-        self.sample.to_csv(written[2], index=False)
-        return written
+        texts = {
+            target.with_suffix(".train.json"): json.dumps(self.record(), indent=1, default=str) + "\n",
+            target.with_suffix(".baseline.csv"): self.sample.to_csv(index=False),
+            **(others or {}),
+        }
+        encoded = {other: text.encode() for other, text in texts.items()}
+        return written({target: self.converted.model.SerializeToString(), **encoded})
 
     def record(self) -> dict[str, Any]:
         """As JSON."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.errors import SardonyxError
+from sardonyx.zoo.tasks.images import flat
 
 Array = np.ndarray[Any, Any]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -156,19 +157,13 @@ def opened(file: Path, enough: int = 0) -> Array:
     Raises:
         VisionError: it is not a picture, or cut off.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with Image.open(file) as image:
             if enough and (times := min(image.size) // (2 * enough)) > 1:
                 image.draft("RGB", (image.width // times, image.height // times))
-            upright = ImageOps.exif_transpose(image)
-            if upright.has_transparency_data:
-                upright = upright.convert("RGBA")
-                ground = Image.new("RGBA", upright.size, "white")
-                ground.alpha_composite(upright)
-                upright = ground
-            whole = upright.convert("RGB")
+            whole = flat(image)
             if enough and (times := min(whole.size) // (2 * enough)) > 1:
                 whole = whole.reduce(times)
     except Image.DecompressionBombError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ import numpy as np
 import onnx
 from threadpoolctl import threadpool_limits
 
+from sardonyx.base.together import written
 from sardonyx.train.scores import Score, of_classes
 from sardonyx.vision import heads
 from sardonyx.vision.features import Features, quiet_session
@@ -20,7 +22,6 @@ from sardonyx.vision.network import BACKBONES, FITS, Head, whole_model
 from sardonyx.vision.pictures import NONE, Pictures, VisionError, found, opened
 from sardonyx.vision.settings import PictureSettings, Progress
 from sardonyx.vision.several import of_labels
-from sardonyx.vision.writing import saved
 
 Array = np.ndarray[Any, Any]
 COMPARED = 16
@@ -89,8 +90,11 @@ class Trained:
         }
 
     def save(self, path: str | Path, others: Mapping[Path, str] | None = None) -> list[Path]:
-        """Write the ONNX file, its record and other texts, all or nothing; VisionError if they do not fit."""
-        return saved(path, self.model, self.record(), others)
+        """Write the ONNX file, its record and other texts, all or nothing; WriteError if they do not fit."""
+        record = Path(path).with_suffix(".vision.json")
+        texts = {record: f"{json.dumps(self.record(), indent=1)}\n", **(others or {})}
+        encoded = {other: text.encode() for other, text in texts.items()}
+        return written({Path(path): self.model.SerializeToString(), **encoded})
 
 
 def train(source: str | Path, settings: Settings | None = None, progress: Progress | None = None) -> Trained:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -164,3 +168,56 @@ def test_what_is_whole(home: Path) -> None:
     assert row.is_whole
     row.python.unlink()
     assert not row.is_whole
+
+
+SLOW = UV.replace("exit ${UV_CODE:-0}", 'exec sh -c "$UNTIL_TOLD"')
+UNTIL_TOLD = 'while [ ! -e "$UV_LOG.go" ]; do sleep 0.05; done; touch "$UV_LOG.done"'
+BUILD = """
+import pathlib, sys
+from sardonyx.convert import environments
+environments.LOCKS = pathlib.Path(sys.argv[1])
+environments.python_of("some")
+"""
+
+
+def building(home: Path) -> subprocess.Popen[str]:
+    """A process that builds the environment, whose installer goes on when it is told to."""
+    program(home, "uv", SLOW)
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUILD, str(home / "locks")],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (home / "uv.log").is_file() or "install" not in (home / "uv.log").read_text():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+    return process
+
+
+def test_a_killed_build_is_waited_for_and_done_again(
+    home: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNTIL_TOLD", UNTIL_TOLD)
+    row = written(home, "some", f"# python: {MINE}\n")
+    first = building(home)
+    first.kill()
+    first.communicate()
+    assert row.folder.is_dir() and not row.is_whole
+    timer = threading.Timer(0.3, (home / "uv.log.go").touch)
+    timer.start()
+    python_of("some")
+    timer.join()
+    assert row.is_whole and (home / "uv.log.done").is_file()
+    assert "waiting for another process" in capfd.readouterr().err
+
+
+def test_an_interrupted_build_ends_its_installer(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNTIL_TOLD", UNTIL_TOLD)
+    row = written(home, "some", f"# python: {MINE}\n")
+    first = building(home)
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=10)
+    assert not row.is_whole
+    (home / "uv.log.go").touch()
+    python_of("some", quiet=True)
+    assert row.is_whole

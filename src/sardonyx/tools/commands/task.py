@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
 
 def command(options: argparse.Namespace) -> int:
     """Run the task, or list all."""
-    from sardonyx.zoo.tasks import TASKS, pipeline
+    from sardonyx.zoo.tasks import TASKS, answered
 
     if options.name is None or not options.inputs:
         rows = [("task", "takes", "gives", "models")]
@@ -37,7 +37,7 @@ def command(options: argparse.Namespace) -> int:
         print(table(rows, indent=""))
         return 0
     with status_line(options.name):
-        answer = pipeline(options.name, options.model)(*options.inputs)
+        answer = answered(options.name, options.model, options.inputs)
     if options.json:
         print_json(answer.data)
     else:

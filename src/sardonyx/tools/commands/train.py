@@ -76,14 +76,12 @@ def command(options: argparse.Namespace) -> int:
     with status_line(f"training on {options.data}"):
         trained = train(options.data, settings, options.query)
     output = Path(options.output or f"{Path(options.data).stem}.onnx")
-    written = trained.save(output)
+    pages = {}
     if options.report:
         from sardonyx.train.report import page
 
-        Path(options.report).write_text(
-            page(trained, f"{options.target} of {options.data}"), encoding="utf-8"
-        )
-        written.append(Path(options.report))
+        pages[Path(options.report)] = page(trained, f"{options.target} of {options.data}")
+    written = trained.save(output, pages)
     if options.json:
         print_json({**trained.record(), "written": [str(path) for path in written]})
     else:

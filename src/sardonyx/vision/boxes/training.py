@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +15,7 @@ import onnx
 from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
+from sardonyx.base.together import written
 from sardonyx.vision.boxes import coco, heads, yolo
 from sardonyx.vision.boxes.maps import Levels, Maps, changed, examples
 from sardonyx.vision.boxes.network import NETWORKS, SIDE, Head, whole_model
@@ -23,7 +25,6 @@ from sardonyx.vision.features import quiet_session
 from sardonyx.vision.looking import side_by_side
 from sardonyx.vision.pictures import VisionError, opened
 from sardonyx.vision.settings import PictureSettings, Progress
-from sardonyx.vision.writing import saved
 
 Array = np.ndarray[Any, Any]
 Examples = tuple[Array, Array, Array]
@@ -105,8 +106,11 @@ class TrainedBoxes:
         }
 
     def save(self, path: str | Path, others: Mapping[Path, str] | None = None) -> list[Path]:
-        """Write the ONNX file, its record and other texts, all or nothing; VisionError if they do not fit."""
-        return saved(path, self.model, self.record(), others)
+        """Write the ONNX file, its record and other texts, all or nothing; WriteError if they do not fit."""
+        record = Path(path).with_suffix(".vision.json")
+        texts = {record: f"{json.dumps(self.record(), indent=1)}\n", **(others or {})}
+        encoded = {other: text.encode() for other, text in texts.items()}
+        return written({Path(path): self.model.SerializeToString(), **encoded})
 
 
 def _plain(values: Array) -> list[float | None]:

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sardonyx.base.together import written
 from sardonyx.vision.pictures import NONE, NONE_FOLDERS, SUFFIXES, VisionError, size_of
-from sardonyx.vision.writing import written
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MOST_CLASSES = 200

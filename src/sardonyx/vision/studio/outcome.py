@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from sardonyx.base.together import written
 from sardonyx.vision.pictures import NONE, VisionError, size_of
 from sardonyx.vision.studio.collections import Collection, Mark, Picture, marks_of
-from sardonyx.vision.writing import written
 
 if TYPE_CHECKING:
     from pathlib import Path

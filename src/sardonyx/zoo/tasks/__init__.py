@@ -6,31 +6,37 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.tasks.answer import Answer
 
 Pipeline = Callable[..., Answer]
+PICTURE, SOUND = "images:opened", "sounds:samples"
 
 
 @dataclass(frozen=True)
 class Task:
-    """A row: what goes in and comes out, the file that does it, its models (the first by default)."""
+    """A row: what goes in and comes out, the file that does it, its models (the first by default).
+
+    `reads` is the function, as file:name, that reads the first input; without one it is taken as it is.
+    """
 
     name: str
     takes: str
     gives: str
     home: str
     models: tuple[str, ...]
+    reads: str = ""
 
 
 TASKS = {
     task.name: task
     for task in (
-        Task("ocr", "picture", "the printed lines", "ocr", ("ppocrv4_rec",)),
+        Task("ocr", "picture", "the printed lines", "ocr", ("ppocrv4_rec",), PICTURE),
         Task(
             "classify",
             "picture",
@@ -40,6 +46,7 @@ TASKS = {
                 *("efficientnet_lite2", "efficientnet_lite0"),
                 *("lcnet_orientation", "opennsfw_resnet50_thin", "mnist_cntk"),
             ),
+            PICTURE,
         ),
         Task(
             "detect",
@@ -47,8 +54,16 @@ TASKS = {
             "boxes, drawn on the picture",
             "detect",
             ("picodet_layout_cdla", "yolox_ddddocr_det"),
+            PICTURE,
         ),
-        Task("segment", "picture", "the foreground, cut out", "pictures", ("isnet_uint8", "isnet_fp16")),
+        Task(
+            "segment",
+            "picture",
+            "the foreground, cut out",
+            "pictures",
+            ("isnet_uint8", "isnet_fp16"),
+            PICTURE,
+        ),
         Task("embed", "texts", "a vector for each", "texts", ("minilm_l6_int8w",)),
         Task("search", "text and a file of texts", "the nearest lines", "texts", ("minilm_l6_int8w",)),
         Task("label", "text and labels", "which label fits", "texts", ("minilm_l6_int8w",)),
@@ -58,19 +73,16 @@ TASKS = {
             "when the word was said",
             "sounds",
             ("oww_hey_jarvis", "oww_alexa", "oww_hey_mycroft"),
+            SOUND,
         ),
-        Task("voice", "sound", "when somebody speaks", "sounds", ("silero_vad_v6",)),
-        Task("speech-quality", "sound", "scores from 1 to 5", "sounds", ("dnsmos_sig_bak_ovr",)),
+        Task("voice", "sound", "when somebody speaks", "sounds", ("silero_vad_v6",), SOUND),
+        Task("speech-quality", "sound", "scores from 1 to 5", "sounds", ("dnsmos_sig_bak_ovr",), SOUND),
         Task("speak", "text", "a wav file", "speak", ("piper_joe_vits",)),
-        Task("file-type", "file", "what it is", "files", ("magika",)),
-        Task("table", "rows of .csv and --model FILE", "an answer for each row", "rows", ()),
+        Task("file-type", "file", "what it is", "files", ("magika",), "files:content"),
+        Task("table", "rows of .csv and --model FILE", "an answer for each row", "rows", (), "rows:table"),
     )
 }
-OWN = {
-    "classify": "sardonyx.zoo.tasks.own",
-    "detect": "sardonyx.zoo.tasks.own",
-    "table": "sardonyx.zoo.tasks.rows",
-}
+OWN = {"classify": "own", "detect": "own", "table": "rows"}
 
 
 def task_of_file(path: str) -> Task:
@@ -79,8 +91,7 @@ def task_of_file(path: str) -> Task:
     Raises:
         FetchError: it does not name a task, or cannot be loaded.
     """
-    own = importlib.import_module("sardonyx.zoo.tasks.own")
-    name = own.task_of(path)
+    name = _home("own").task_of(path)
     if name not in OWN:
         raise FetchError(
             f"{path} does not say what it is for; --model {path} with one of the tasks {', '.join(OWN)}"
@@ -108,19 +119,51 @@ def pipeline(task: str, model: str | None = None) -> Pipeline:
     Raises:
         FetchError: there is no such task or model, or it cannot be downloaded.
     """
+    return _made(*_chosen(task, model))
+
+
+def answered(task: str, model: str | None, inputs: Sequence[str]) -> Answer:
+    """What a task says of inputs, which are read before the model is brought and loaded.
+
+    Raises:
+        FetchError: as `pipeline`, or an input is not what the task takes.
+    """
+    row, chosen = _chosen(task, model)
+    first, *others = inputs
+    if row.reads:
+        if others:
+            raise FetchError(f"the task {row.name} takes one {row.takes}; {others[0]} is too many")
+        home, name = row.reads.split(":")
+        read = getattr(_home(home), name)(first)
+        return _made(row, chosen)(read)
+    return _made(row, chosen)(*inputs)
+
+
+def _chosen(task: str, model: str | None) -> tuple[Task, str]:
+    """The task and its model; FetchError if there is no such, or they do not belong together."""
     if _is_file(task):
         row, first = task_of_file(task), task
     else:
         row, first = task_of(task)
     chosen = model or first
-    own = _is_file(chosen) and row.name in OWN
     if not chosen:
         raise FetchError(f"the task {row.name} needs a model; name an ONNX file")
-    if not own and row.models and chosen not in row.models:
+    if not _is_own(row, chosen) and row.models and chosen not in row.models:
         raise FetchError(f"the task {row.name} has the models {', '.join(row.models)}, not {chosen!r}")
-    home = importlib.import_module(OWN[row.name] if own else f"sardonyx.zoo.tasks.{row.home}")
-    made: Pipeline = home.make(row.name, chosen)
+    return row, chosen
+
+
+def _made(row: Task, model: str) -> Pipeline:
+    made: Pipeline = _home(OWN[row.name] if _is_own(row, model) else row.home).make(row.name, model)
     return made
+
+
+def _home(name: str) -> ModuleType:
+    return importlib.import_module(f"sardonyx.zoo.tasks.{name}")
+
+
+def _is_own(row: Task, model: str) -> bool:
+    return _is_file(model) and row.name in OWN
 
 
 def _is_file(name: str) -> bool:

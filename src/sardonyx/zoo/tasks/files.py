@@ -25,7 +25,7 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
     config = json.loads(catalog().assets[CONFIG].path.read_text(encoding="utf-8"))
 
     def run(source: Any) -> Answer:
-        data = source if isinstance(source, bytes) else _read(Path(source))
+        data = source if isinstance(source, bytes) else content(source)
         if len(data) < config["min_file_size_for_dl"]:
             return Answer("too short to tell", [])
         (chances,) = session.run(None, {"bytes": features(data, config)[None]})
@@ -37,10 +37,14 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
     return run
 
 
-def _read(path: Path) -> bytes:
-    if not path.is_file():
+def content(path: str | Path) -> bytes:
+    """The bytes of a file; FetchError if it is none or cannot be read."""
+    if not Path(path).is_file():
         raise FetchError(f"{path} is not a file")
-    return path.read_bytes()
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise FetchError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def features(data: bytes, config: dict[str, Any]) -> Array:

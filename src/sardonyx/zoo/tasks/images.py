@@ -23,18 +23,33 @@ IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 def opened(source: Any) -> Image.Image:
     """A picture of a path, an array [h, w, 3] of uint8 or a picture; FetchError if it cannot be read."""
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
     except ImportError as error:
         raise FetchError("pictures need the package pillow; pip install 'sardonyx[zoo]'") from error
     if isinstance(source, Image.Image):
-        return source.convert("RGB")
+        return flat(source)
     if isinstance(source, np.ndarray):
-        return Image.fromarray(source).convert("RGB")
+        return flat(Image.fromarray(source))
     try:
         with Image.open(source) as file:
-            return file.convert("RGB")
-    except (UnidentifiedImageError, OSError) as error:
+            return flat(file)
+    except Image.DecompressionBombError as error:
+        raise FetchError(f"{source} is too large: {error}") from error
+    except (OSError, SyntaxError, ValueError) as error:
         raise FetchError(f"{Path(source)} is not a picture that can be read: {error}") from error
+
+
+def flat(image: Image.Image) -> Image.Image:
+    """Upright, as its camera was held; on white where it is transparent; RGB."""
+    from PIL import Image, ImageOps
+
+    upright = ImageOps.exif_transpose(image)
+    if upright.has_transparency_data:
+        upright = upright.convert("RGBA")
+        ground = Image.new("RGBA", upright.size, "white")
+        ground.alpha_composite(upright)
+        upright = ground
+    return upright.convert("RGB")
 
 
 def pixels(image: Image.Image, width: int, height: int) -> Array:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import sardonyx
+from sardonyx.frontend.summary import summarize
 from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.tasks import images
 from sardonyx.zoo.tasks.answer import Answer, percent
@@ -23,11 +24,11 @@ SHOWN = 5
 
 def task_of(path: str) -> str:
     """The task of a file: of its metadata, `table` where it has columns, else ""."""
-    session = sardonyx.InferenceSession(path)
-    facts = session.get_modelmeta().custom_metadata_map
+    summary = summarize(path)
+    facts = summary.metadata.custom_metadata_map
     if facts.get("task") in TASKS:
         return TASKS[facts["task"]]
-    flat = all(len(row.shape or ()) == 2 and row.shape[1] == 1 for row in session.get_inputs())
+    flat = all(row.shape is not None and row.shape[1:] == (1,) for row in summary.inputs)
     return "table" if "columns" in facts or flat else ""
 
 

@@ -28,8 +28,8 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
     columns: list[str] = json.loads(facts.get("columns", "[]"))
 
     def run(source: Any) -> Answer:
-        table = source if isinstance(source, Mapping) else _read(Path(source))
-        feeds = _feeds(session.get_inputs(), table, columns)
+        cells = source if isinstance(source, Mapping) else table(source)
+        feeds = _feeds(session.get_inputs(), cells, columns)
         outputs = [output.name for output in session.get_outputs()]
         answers = dict(zip(outputs, session.run(None, feeds), strict=True))
         count = len(next(iter(feeds.values())))
@@ -41,9 +41,10 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
     return run
 
 
-def _read(path: Path) -> dict[str, list[str]]:
+def table(path: str | Path) -> dict[str, list[str]]:
+    """The columns of a .csv by name; FetchError if it is none."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
             head, *rows = list(csv.reader(file))
         if any(len(row) != len(head) for row in rows):
             raise ValueError("not all of its lines have as many cells as its header")

@@ -1,0 +1,33 @@
+"""Files that belong together: all are written, or none is."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from sardonyx.errors import SardonyxError
+
+
+class WriteError(SardonyxError):
+    """Files could not be written; the message says which and why."""
+
+
+def written(contents: Mapping[Path, bytes]) -> list[Path]:
+    """Put all files in place after all of them were written whole; WriteError if they do not fit."""
+    parts: list[tuple[Path, Path]] = []
+    path = Path()
+    try:
+        with contextlib.ExitStack() as folders:
+            for path, content in contents.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                folder = tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent)
+                whole = Path(folders.enter_context(folder)) / path.name
+                whole.write_bytes(content)
+                parts.append((whole, path))
+            for whole, path in parts:
+                whole.replace(path)
+    except OSError as error:
+        raise WriteError(f"{path} cannot be written: {error.strerror}; nothing was kept") from error
+    return list(contents)
