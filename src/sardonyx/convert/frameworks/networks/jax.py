@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feed
 from sardonyx.convert.frameworks.networks import tensors
 
 OPSET = 23
+PRIMITIVE = re.compile(r"primitive:? ['\"`]?([A-Za-z_]\w*)")
+SOURCE = re.compile(r"# (\S+?:\d+)(?::\d+)* \(([^)]+)\)")
 
 
 def load(source: str, request: Request) -> Any:
@@ -63,13 +66,35 @@ def _write(
     except Exception as first:
         said = f"{type(first).__name__}: {' '.join(str(first).split())[:300]}"
         if request.dynamic:
-            raise ConvertError(f"jax2onnx cannot convert it ({said})") from first
+            raise ConvertError(_refusal(first, model, feeds)) from first
     try:
         write({name: {} for name in feeds})
     except Exception as error:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        raise ConvertError(f"jax2onnx cannot convert it ({said})") from error
+        raise ConvertError(_refusal(error, model, feeds)) from error
     return (f"all sizes are fixed: {said}",)
+
+
+def _refusal(error: Exception, model: Any, feeds: Feeds) -> str:
+    """What jax2onnx says, and where in the user's code a primitive that it does not know comes from."""
+    said = " ".join(str(error).split())[:300] or type(error).__name__
+    found = PRIMITIVE.search(said)
+    if not found:
+        return f"jax2onnx cannot convert it ({type(error).__name__}: {said})"
+    return (
+        f"JAX's operator {found[1]} has no ONNX form{_place(found[1], model, feeds)}; replace it by "
+        "others, or export a function that leaves it out and compute it outside"
+    )
+
+
+def _place(primitive: str, model: Any, feeds: Feeds) -> str:
+    import jax
+
+    try:
+        text = jax.make_jaxpr(model)(*feeds.values()).pretty_print(source_info=True)
+    except Exception:  # no place is known then
+        return ""
+    places = (SOURCE.search(line) for line in text.splitlines() if f" = {primitive}" in line)
+    return next((f", in {place[2]} ({place[1]})" for place in places if place), "")
 
 
 def _spec(jax: Any, array: Array, free: dict[int, str]) -> Any:

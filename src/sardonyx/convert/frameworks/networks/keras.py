@@ -9,7 +9,7 @@ import numpy as np
 
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request
 from sardonyx.convert.frameworks.networks import tensors
-from sardonyx.convert.frameworks.networks.tensorflow import without_erfc
+from sardonyx.convert.frameworks.networks.tensorflow import refuse_left_over, without_erfc
 from sardonyx.convert.frameworks.networks.tensors import Tensor
 
 OPSET = 18
@@ -45,10 +45,20 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     except Exception as error:
         said = " ".join(str(error).split())[:400]
         raise ConvertError(f"Keras cannot export this model ({type(error).__name__}: {said})") from error
+    refuse_left_over(path, lambda: _traced(model, specs))
     names = tuple(tensor._keras_history.operation.name for tensor in model.outputs)
     names = names if len(set(names)) == len(names) else ()
     checked = [Case(part, answer) for part, answer in zip(cases, answers, strict=True)]
     return Exported(path, checked, drawn, outputs=names, batch=False, axes=axes)
+
+
+def _traced(model: Any, specs: list[Tensor]) -> Any:
+    """The graph of a model on TensorFlow."""
+    import tensorflow as tf
+
+    parts = [tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in specs]
+    function = tf.function(lambda *given: model(given if len(given) > 1 else given[0], training=False))
+    return function.get_concrete_function(*parts).graph
 
 
 def _answered(model: Any, specs: list[Tensor], feeds: Feeds) -> list[Array]:

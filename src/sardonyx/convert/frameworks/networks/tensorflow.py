@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, shaped
 from sardonyx.convert.frameworks.networks import tensors
+from sardonyx.convert.frameworks.networks.places import place_of
 from sardonyx.convert.frameworks.networks.tensors import Tensor
 
 OPSET = 18  # the newest that tf2onnx 1.17 writes
@@ -104,6 +106,7 @@ def export(model: Function, request: Request, path: Path) -> Exported:
         without_erfc(path)
     except Exception as error:
         raise ConvertError(refusal(error)) from error
+    refuse_left_over(path, lambda: function.get_concrete_function(*specs).graph)
     return Exported(
         path,
         [Case(part, answered(model, part)) for part in cases],
@@ -135,6 +138,31 @@ def without_erfc(path: Path) -> None:
             model.graph.node.insert(place + step, new)
     if strange:
         onnx.save(model, str(path))
+
+
+def refuse_left_over(path: Path, traced: Callable[[], Any]) -> None:
+    """ConvertError for an operator of TensorFlow that tf2onnx left in the file as it was.
+
+    `traced` gives the graph whose operations know which line of Python they come from.
+    """
+    import onnx
+
+    for node in onnx.load(str(path), load_external_data=False).graph.node:
+        if not node.domain and not onnx.defs.has(node.op_type):
+            raise ConvertError(
+                f"TensorFlow's operator {node.op_type} (node {node.name or '?'}) has no ONNX form"
+                f"{_place(node.op_type, traced)}; replace it by others, or export a model "
+                "that leaves it out and compute it outside"
+            )
+
+
+def _place(operator: str, traced: Callable[[], Any]) -> str:
+    try:
+        operations = traced().get_operations()
+    except Exception:  # no place is known then
+        return ""
+    lines = (traceback.format_list(row.traceback) for row in operations if row.type == operator)
+    return place_of("".join(next(lines, ())))
 
 
 def answered(model: Function, feeds: Feeds) -> list[Array]:

@@ -6,16 +6,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from sardonyx.convert.frameworks.networks.places import place_of
+
 OPERATOR = re.compile(r"op='([^']+)'|operator '?(\w+::\w+)")
 GAPS = ("No ONNX function", "No decompositions", "UnsupportedOperator")
-LINE = re.compile(r'File "([^"]+)", line (\d+), in (\w+)\s*\n\s*([^\n]+)')
-LIBRARY = ("site-packages", "dist-packages", "/torch/", "<frozen")
 
 
 def refusal(error: BaseException, program: Callable[[], Any] | None = None) -> str:
     """One sentence for the user; `program` makes the program in which an operator's line is found."""
     text = _whole(error)
-    where = _place(text)
+    where = place_of(text)
     if depends_on_data(error):
         return (
             f"the module's Python code decides by the content of a tensor{where}; "
@@ -52,7 +52,7 @@ def _place_in(program: Callable[[], Any] | None, operator: str) -> str:
         return ""
     for node in nodes:
         if node.op == "call_function" and name in str(node.target):
-            return _place(node.meta.get("stack_trace") or "")
+            return place_of(node.meta.get("stack_trace") or "")
     return ""
 
 
@@ -64,12 +64,3 @@ def _whole(error: BaseException) -> str:
         texts.append(str(seen))
         seen = seen.__cause__ or seen.__context__
     return "\n".join(reversed(texts))
-
-
-def _place(text: str) -> str:
-    """The last line of the user's own code that the text names."""
-    own = [found for found in LINE.findall(text) if not any(part in found[0] for part in LIBRARY)]
-    if not own:
-        return ""
-    file, line, function, code = own[-1]
-    return f", in {function} ({file}:{line}: {code.strip()})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -68,6 +69,23 @@ def test_what_cannot_be_converted(
     with pytest.raises(ConvertError, match=rf"jax2onnx cannot convert it \({said}\)"):
         jax.export((added, PAIR, PAIR), Request(dynamic=dynamic), tmp_path / "m.onnx")
     assert len(exporter) == calls
+
+
+JAXPR = """{ lambda ; a:f32[2,2] b:f32[2,2]. let
+    c:f32[2,2] = add a b  # /home/me/net.py:11:8 (f)
+    d:f32[2,2] = lgamma c  # /home/me/net.py:12:4 (f)
+  in (d,) }"""
+
+
+def test_a_primitive_without_onnx_form_is_named_with_its_line(
+    exporter: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traced = SimpleNamespace(pretty_print=lambda source_info: JAXPR)
+    monkeypatch.setattr(sys.modules["jax"], "make_jaxpr", lambda model: lambda *feeds: traced, raising=False)
+    for primitive, place in (("lgamma", r", in f \(/home/me/net\.py:12\); rep"), ("sort", "; replace it")):
+        exporter.errors += [NotImplementedError(f"No plugins registered for primitive '{primitive}'")] * 2
+        with pytest.raises(ConvertError, match=f"operator {primitive} has no ONNX form{place}"):
+            jax.export((added, PAIR, PAIR), Request(), tmp_path / "m.onnx")
 
 
 def test_shapes_are_stated_or_asked_for(exporter: Calls, tmp_path: Path) -> None:

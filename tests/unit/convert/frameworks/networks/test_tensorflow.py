@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from sardonyx import InferenceSession
 from sardonyx.convert.framework import ConvertError, Request
 from sardonyx.convert.frameworks.networks import tensorflow
 from sardonyx.convert.frameworks.networks.tensors import Tensor
-from tests.unit.convert.frameworks.standins import Calls, install
+from tests.unit.convert.frameworks.standins import Calls, install, some_model
 
 
 def spec(*shape: int | None, dtype: Any = "float32", name: str = "x") -> Any:
@@ -146,3 +147,23 @@ def test_the_complement_of_the_error_function(tmp_path: Path) -> None:
     before = path.stat().st_mtime_ns
     tensorflow.without_erfc(path)
     assert path.stat().st_mtime_ns == before
+
+
+def test_an_operator_without_onnx_form_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[3] x) => (float[3] y) { y = StringLower(x) }'
+    )
+    model.graph.node[0].name = "net/lower"
+    path.write_bytes(model.SerializeToString())
+    frames = [traceback.FrameSummary("/home/me/net.py", 7, "call", line="y = lower(x)")]
+    frames.append(traceback.FrameSummary("/lib/site-packages/keras/x.py", 1, "inner", line="op(x)"))
+    row = SimpleNamespace(type="StringLower", traceback=frames)
+    graph = SimpleNamespace(get_operations=lambda: [SimpleNamespace(type="Relu"), row])
+    told = r"operator StringLower \(node net/lower\) has no ONNX form"
+    with pytest.raises(ConvertError, match=told + r", in call \(/home/me/net\.py:7: y = lower\(x\)\); rep"):
+        tensorflow.refuse_left_over(path, lambda: graph)
+    with pytest.raises(ConvertError, match=told + "; replace it"):
+        tensorflow.refuse_left_over(path, lambda: None)
+    some_model(path)
+    tensorflow.refuse_left_over(path, lambda: graph)

@@ -1,0 +1,25 @@
+"""Where in the user's own code something comes from, as tracebacks and traces of frameworks tell it."""
+
+from __future__ import annotations
+
+import re
+
+LINE = re.compile(r'File "([^"]+)", line (\d+), in (\S+)\s*\n\s*([^\n]+)')
+LIBRARY = (
+    "site-packages",
+    "dist-packages",
+    "/torch/",
+    "/sardonyx/convert/",
+    "/lib/python3",
+    "<frozen",
+    "<string>",
+)
+
+
+def place_of(text: str) -> str:
+    """The last line of the user's own code, as ", in function (file:line: code)"; "" if there is none."""
+    own = [found for found in LINE.findall(text) if not any(part in found[0] for part in LIBRARY)]
+    if not own:
+        return ""
+    file, line, function, code = own[-1]
+    return f", in {function} ({file}:{line}: {code.strip()})"
