@@ -21,7 +21,7 @@ class PictureSettings:
         backbone: which network of the zoo looks at the pictures.
         views: how many of each picture are learned from: itself, and changed a little.
         seed: of all random choices.
-        threads: of the engine; 0 are all cores.
+        threads: how many pictures are looked at side by side; 0 are all cores.
     """
 
     backbone: str
