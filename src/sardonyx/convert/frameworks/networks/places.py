@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 
-LINE = re.compile(r'File "([^"]+)", line (\d+), in (\S+)\s*\n\s*([^\n]+)')
+LINE = re.compile(r'File "([^"]+)", line (\d+), in (\S+)(?:[ \t]*\n(?![ \t]*File ")[ \t]*([^\n]+))?')
 LIBRARY = (
     "site-packages",
     "dist-packages",
@@ -22,4 +23,5 @@ def place_of(text: str) -> str:
     if not own:
         return ""
     file, line, function, code = own[-1]
-    return f", in {function} ({file}:{line}: {code.strip()})"
+    code = (code or linecache.getline(file, int(line))).strip()
+    return f", in {function} ({file}:{line}{code and f': {code}'})"

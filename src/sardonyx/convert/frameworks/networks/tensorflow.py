@@ -91,11 +91,22 @@ def _tensor(name: str, spec: Any) -> Tensor:
     return Tensor(name, tuple(spec.shape), dtype)
 
 
-def export(model: Function, request: Request, path: Path) -> Exported:
-    """Convert a function and ask it for its answers."""
+def of_live(model: Any) -> Function:
+    """What a user's function returned: a built Keras model as a function of tensors, else ConvertError."""
+    if getattr(model, "inputs", None):
+        return of_keras(model)
+    raise ConvertError(
+        f"a {type(model).__name__} is not a built Keras model; save it with "
+        "tf.saved_model.save(..., signatures=...) and give the folder"
+    )
+
+
+def export(model: Any, request: Request, path: Path) -> Exported:
+    """Convert a function or a built Keras model and ask it for its answers."""
     import tensorflow as tf
     import tf2onnx
 
+    model = model if isinstance(model, Function) else of_live(model)
     cases, axes, drawn = tensors.cases_of(model.inputs, request)
     specs = [tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in model.inputs]
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)

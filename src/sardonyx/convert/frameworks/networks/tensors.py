@@ -29,7 +29,13 @@ class Tensor:
     def drawn(self, sizes: Mapping[int, int], random: np.random.Generator) -> Array:
         """Random content; `sizes` are those of free axes."""
         shape = [sizes.get(axis, size or 1) for axis, size in enumerate(self.shape)]
-        kind = np.dtype(self.dtype)
+        try:
+            kind = np.dtype(self.dtype)
+        except TypeError:
+            raise ConvertError(
+                f"the input {self.name} is of type {self.dtype}, which no ONNX network takes; export the "
+                "part of the model that takes numbers, and look up or split texts outside"
+            ) from None
         if kind.kind == "b":
             return np.ones(shape, bool)
         if kind == np.uint8:

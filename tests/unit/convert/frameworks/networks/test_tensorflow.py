@@ -124,6 +124,21 @@ def test_it_is_exported_with_its_answers(exporter: Calls, tmp_path: Path) -> Non
     assert tensorflow.refusal(KeyError()) == "tf2onnx cannot convert it (KeyError: KeyError)"
 
 
+def test_what_a_function_returned(exporter: Calls, tmp_path: Path) -> None:
+    class Model:
+        inputs = (spec(None, 3, name="in:0"),)
+
+        def __call__(self, x: Any, training: bool) -> Any:
+            return answer(-x)
+
+    made = tensorflow.export(Model(), Request(), tmp_path / "m.onnx")
+    np.testing.assert_array_equal(made.cases[0].answers[0], -made.cases[0].feeds["in"])
+    with pytest.raises(
+        ConvertError, match=r"a dict is not a built Keras model; save it with tf\.saved_model"
+    ):
+        tensorflow.export({}, Request(), tmp_path / "m.onnx")
+
+
 def test_the_complement_of_the_error_function(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     model = onnx.parser.parse_model(

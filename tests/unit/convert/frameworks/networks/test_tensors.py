@@ -128,3 +128,8 @@ def test_a_sample_is_chosen_first_then_what_came_with_the_model_then_stated_shap
     how = r"its inputs \(x, y\) are not known; give --sample FILE or --input x=1,2, or sing"
     with pytest.raises(ConvertError, match=how):
         chosen(Request(), ["x", "y"], {}, example="1,2", otherwise=", or sing")
+
+
+def test_texts_are_refused_by_name() -> None:
+    with pytest.raises(ConvertError, match="the input words is of type string, which no ONNX network takes"):
+        drawn([Tensor("words", (2,), "string")])
