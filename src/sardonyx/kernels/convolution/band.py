@@ -74,7 +74,6 @@ class BandBlock(Block):
 
     def _make_tile_words(self) -> None:
         f, shape = self.f, self.shape
-        self._lay_out_scratch()
         spare = f.gep(self.sums, int_(STRIP_TILES * shape.tile_bytes), "i8")
         self.band = f.gep(spare, int_(SPARE_BYTES), "i8")
         self.row = self._in_band(self.word[Conv.X_PIXEL])

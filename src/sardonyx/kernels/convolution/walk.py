@@ -1,6 +1,6 @@
 """The loops of one convolution around the micro-kernels: pixel tiles, panels of channels, cuts of the taps.
 
-Decides blocking, tap tables and how tiles are passed on; must not know threads.
+Decides blocking and tap tables; must not know threads, or where pixels end up.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sardonyx.base.abi import Context
-from sardonyx.base.dataclass import dataclass, replace
+from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Conv
-from sardonyx.kernels.share import Cut, ceil_div, evenly, new_words, round_up, set_word
+from sardonyx.kernels.convolution.outputs import Channels, Outputs
+from sardonyx.kernels.share import Cut, ceil_div, evenly, round_up, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
-from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.microkernel import Mode, TileWords
 from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick, picked
 from sardonyx.kernels.tiles.plan import Plans, second_half
@@ -73,6 +73,7 @@ class Block:
     def write(self) -> None:
         """Write all of it."""
         f = self.f
+        self._lay_out_scratch()
         self._load_words()
         self._choose_blocks()
         self._make_tile_words()
@@ -93,7 +94,6 @@ class Block:
     def _load_words(self) -> None:
         f, shape = self.f, self.shape
         self.word = word = {w: f.word(self.args, w) for w in Conv if w > Conv.EPILOGUE}
-        self.end = End(f, shape, self.args, Conv)
         self.sample = f.binary("udiv", self.outer, word[Conv.GROUPS])
         self.group = f.binary("urem", self.outer, word[Conv.GROUPS])
         self._find_input_channels()
@@ -108,14 +108,12 @@ class Block:
             f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.group, self.padded), self.steps), shape.dtype
         )
         self.last_weight = f.mul(f.smin(f.mul(self.p1, int_(shape.columns)), self.padded), self.steps)
-        self.plain = f.icmp("ne", word[Conv.PLAIN], int_(0))
+        self.outputs = Outputs(f, shape, self.args, word, self.sample, self.copy, self.turned)
+        self.end, self.plain = self.outputs.end, self.outputs.plain
         single = f.icmp("eq", word[Conv.GROUPS], int_(1))
         blocked = f.binary("xor", self.plain, int_(1, "i1"))
         self.limit = f.select(f.binary("and", single, blocked), self.padded, channels)
         self.tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS])
-        self.coords = new_words(f, {0: self.sample}, 5)
-        strides = (scratch.TURNED_PITCH, 1, shape.columns)
-        self.turned_strides = new_words(f, dict(enumerate(map(int_, strides))), 3)
 
     def _find_input_channels(self) -> None:
         """The parts of a group's channels: its share of each block it touches, or single channels."""
@@ -188,7 +186,6 @@ class Block:
     def _make_tile_words(self) -> None:
         """One plan for tiles in scratch, one for tiles that go to Y at once."""
         f, shape, word = self.f, self.shape, self.word
-        self._lay_out_scratch()
         read = int_(shape.operand_bytes)
         self.row, self.line = (f.mul(word[w], read) for w in (Conv.X_PIXEL, Conv.X_LINE))
         words: dict[int, V] = {TileWords.TABLE: self.table, TileWords.ROW: self.row}
@@ -316,7 +313,7 @@ class Block:
         a = f.gep(self.x, f.add(f.mul(line, self.line), f.mul(pixel, self.row)), "i8")
         two = f.icmp("eq", lines, int_(2))
         half = f.select(two, self.line, second_half(f, rows, self.row))
-        y, residual = (self._place(o, line, pixel, self.first_channel) for o in "YR")
+        y, residual = (self.outputs.place(o, line, pixel, self.first_channel) for o in "YR")
         y_line, r_line = (self._bytes(word[w]) for w in (Conv.Y_LINE, Conv.R_LINE))
         halves = {TileWords.TILE_HALF: y_line, TileWords.RESIDUAL_HALF: self.end.residual_stride(r_line)}
         self.plans.set_direct({w: f.select(two, distance, int_(0)) for w, distance in halves.items()})
@@ -331,78 +328,7 @@ class Block:
         pixel = cut.begin(f, first)
         pixels = f.sub(cut.begin(f, end), pixel)
         size = f.mul(pixels, int_(self.shape.panel_row_bytes))
+        channels = Channels(self.first_channel, self.columns)
         with f.loop(int_(0), lines, 1, [strip.sums]) as each:
-            self._pass_on(each.carried[0], f.add(line, each.index), pixel, pixels)
+            self.outputs.pass_on(each.carried[0], channels, f.add(line, each.index), pixel, pixels)
             each.next(f.gep(each.carried[0], size, "i8"))
-
-    def _place(self, operand: str, line: V, pixel: V, channel: V) -> Strided:
-        """Where that channel of that pixel lies in Y or in the residual, pixels as rows."""
-        f, word = self.f, {name: self.word[Conv[f"{operand}_{name}"]] for name in _STRIDES}
-        block, lane = (
-            f.binary("lshr", channel, int_(self.shape.block_bits)),
-            f.binary("and", channel, int_(self.shape.block - 1)),
-        )
-        by_block = f.add(f.mul(block, word["BLOCK"]), lane)
-        at = f.select(self.plain, f.mul(channel, word["CHANNEL"]), by_block)
-        for index, name in ((self.sample, "BATCH"), (line, "LINE"), (pixel, "PIXEL")):
-            at = f.add(at, f.mul(index, word[name]))
-        base = f.word(self.args, Conv.Y, "ptr") if operand == "Y" else self.end.residual
-        lanes = f.select(self.plain, word["CHANNEL"], int_(1))
-        return Strided(f.gep(base, at, self.shape.dtype), word["PIXEL"], lanes)
-
-    def _pass_on(self, sums: V, line: V, pixel: V, pixels: V) -> None:
-        """Give one line of a strip to its end: whole for plain output, else block by block."""
-        f, shape = self.f, self.shape
-        plain, blocked, done = (f.new_label(hint) for hint in ("plain", "blocked", "done"))
-        first, end = self.first_channel, f.add(self.first_channel, self.columns)
-        whole = Tile(sums, int_(shape.columns), pixels, self.columns)
-        f.branch(self.plain, plain, blocked)
-        f.start(plain)
-        self._pass_on_channels(whole, line, pixel)
-        f.jump(done)
-        f.start(blocked)
-        with f.loop(
-            f.binary("lshr", first, int_(self.shape.block_bits)), ceil_div(f, end, int_(self.shape.block))
-        ) as block:
-            origin = f.mul(block.index, int_(self.shape.block))
-            begin, stop = f.smax(first, origin), f.smin(end, f.add(origin, int_(self.shape.block)))
-            at = f.gep(sums, f.sub(begin, first), shape.dtype)
-            part = replace(whole, address=at, columns=f.sub(stop, begin))
-            places = [self._place(o, line, pixel, begin) for o in "YR"]
-            coords = [block.index, line, pixel, f.sub(begin, origin)]
-            self._end(part, coords, places, begin, by_row=int_(0, "i1"))
-        f.jump(done)
-        f.start(done)
-
-    def _pass_on_channels(self, tile: Tile, line: V, pixel: V) -> None:
-        """Plain output: transposed if the epilogue wants it so, or if a store runs along pixels."""
-        f, channel = self.f, self.first_channel
-        wanted = f.icmp("eq", self.word[Conv.PLAIN], int_(2))
-        along = f.icmp("ne", self.word[Conv.Y_CHANNEL], int_(1))
-        turn = f.select(self.end.unfused, along, wanted)
-        with f.when(turn):
-            rows, columns = tile.columns, tile.rows
-            f.call(self.copy, "void", self.turned, tile.address, rows, columns, self.turned_strides)
-        tile = Tile(
-            f.select(turn, self.turned, tile.address),
-            f.select(turn, int_(scratch.TURNED_PITCH), tile.pitch),
-            f.select(turn, tile.columns, tile.rows),
-            f.select(turn, tile.rows, tile.columns),
-        )
-        places = [self._place(o, line, pixel, channel) for o in "YR"]
-        places = [
-            Strided(p.address, f.select(turn, p.lane, p.row), f.select(turn, p.row, p.lane)) for p in places
-        ]
-        coords = [line, f.select(turn, channel, pixel), f.select(turn, pixel, channel)]
-        self._end(tile, coords, places, channel, by_row=turn)
-
-    def _end(self, tile: Tile, coords: list[V], places: list[Strided], channel: V, *, by_row: V) -> None:
-        y, residual = places
-
-        def store() -> None:
-            self.end.store(tile, y, residual, self.end.bias(channel), by_row=by_row)
-
-        self.end.pass_on(tile, self.coords, dict(enumerate(coords, 1)), store)
-
-
-_STRIDES = ("BATCH", "BLOCK", "LINE", "PIXEL", "CHANNEL")
