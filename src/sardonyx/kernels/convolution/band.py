@@ -15,7 +15,7 @@ from sardonyx.kernels.convolution.walk import Block
 from sardonyx.kernels.share import ceil_div, evenly, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead
 from sardonyx.kernels.tiles.matrix import SPARE_BYTES, MatrixShape, MatrixWords, kernels
-from sardonyx.kernels.tiles.registers import RegisterPlan
+from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.split import define_split_blocks
 from sardonyx.llvm.vec import Module, V, int_
@@ -82,8 +82,8 @@ class BandBlock(Block):
             MatrixWords.A_LOW: self.plane,
             MatrixWords.TILE_ROW: int_(shape.panel_row_bytes),
         }
-        self.plan = RegisterPlan.of(f, self.matrix, words, spare)
-        self.plan.point({MatrixWords.TABLE: self.table, MatrixWords.AHEAD: self.w})
+        self.descriptor = RegisterDescriptor.of(f, self.matrix, words, spare)
+        self.descriptor.point({MatrixWords.TABLE: self.table, MatrixWords.AHEAD: self.w})
         self.split_words = new_words(f, {}, 5)
 
     def _in_band(self, elements: V) -> V:
@@ -96,7 +96,7 @@ class BandBlock(Block):
     def _fill_entries(self, row_bytes: V) -> None:
         """Write the table of all taps, the last running fastest."""
         f, word = self.f, self.word
-        self.plan.set({MatrixWords.ENTRIES: self.inner})
+        self.descriptor.set({MatrixWords.ENTRIES: self.inner})
         with f.loop(int_(0), self.inner) as entry:
             row = f.binary("udiv", entry.index, word[Conv.TAPS3])
             column = f.binary("urem", entry.index, word[Conv.TAPS3])
@@ -128,7 +128,7 @@ class BandBlock(Block):
         special = self._split(self.split[0], source, rows, width, row_bytes)
         with f.when(f.icmp("ne", special, int_(0))):
             self._split(self.split[1], source, rows, width, row_bytes)
-        self.plan.set_finite(MatrixWords.A_FINITE, self.plane, special)
+        self.descriptor.set_finite(MatrixWords.A_FINITE, self.plane, special)
 
     def _split(self, function: str, source: V, rows: V, width: V, row_bytes: V) -> V:
         f = self.f
@@ -141,7 +141,7 @@ class BandBlock(Block):
 
     def _sum_panel(self, narrow: V) -> None:
         f, matrix = self.f, self.matrix
-        self.plan.set_panel(narrow, matrix.planes)
+        self.descriptor.set_panel(narrow, matrix.planes)
         self.by_rows = [f.select(narrow, *pair) for pair in self.kernels]
         self.passes_on = int_(1, "i1")
         each = int_(matrix.planes * matrix.number_bytes)
@@ -160,8 +160,8 @@ class BandBlock(Block):
         rows = int_(self.matrix.tile.rows)
         below = f.select(two, self.line_bytes, f.mul(rows, self.row))
         after = f.mul(f.select(two, pixels, rows), int_(self.shape.panel_row_bytes))
-        self.plan.set({MatrixWords.A_HALF: below, MatrixWords.TILE_HALF: after})
+        self.descriptor.set({MatrixWords.A_HALF: below, MatrixWords.TILE_HALF: after})
         count = f.mul(pixels, lines)
         one = f.binary("and", f.icmp("eq", lines, int_(1)), f.icmp("sle", pixels, rows))
-        self.plan.sum(f.select(one, *self.by_rows), a, b, self.register_steps, tile)
+        self.descriptor.sum(f.select(one, *self.by_rows), a, b, self.register_steps, tile)
         return count

@@ -21,7 +21,7 @@ from sardonyx.kernels.share import evenly, round_up
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, kernels
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
-from sardonyx.kernels.tiles.registers import RegisterPlan
+from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.kernels.tiles.rest import Rest
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
@@ -62,7 +62,7 @@ class MatrixBlock(Block):
         self.gathered = f.gep(b, int_(ACROSS * self.matrix.register_bytes), "i8")
         words: dict[int, V] = {MatrixWords.A_ROW: self.pitch}
         words |= {MatrixWords.TILE_ROW: int_(shape.panel_row_bytes)}
-        self.plan = RegisterPlan.of(f, self.matrix, words, spare)
+        self.descriptor = RegisterDescriptor.of(f, self.matrix, words, spare)
         self.rest = Rest.of(f, self.matrix, self.steps, b, words, spare)
         self.may_be_direct = int_(0, "i1")
 
@@ -85,13 +85,13 @@ class MatrixBlock(Block):
 
     def _choose_kernels(self, narrow: V) -> None:
         self.by_rows = [self.f.select(narrow, *pair) for pair in self.kernels]
-        self.plan.set_panel(narrow, self.matrix.planes)
+        self.descriptor.set_panel(narrow, self.matrix.planes)
 
     def _ahead(self, width: V, run: Run, rest: Run) -> Ahead:
         f = self.f
         self.rest.copy(f, run.begin, width)
         is_full = f.icmp("sge", rest.size_bytes, run.size_bytes)
-        return self.plan.ahead(rest.begin, is_full, f.sub(self.high, self.low), self.rest.registers)
+        return self.descriptor.ahead(rest.begin, is_full, f.sub(self.high, self.low), self.rest.registers)
 
     def _tile(self, number: V, line: V, index: V, b: V, ahead: V, tile: V) -> V:
         f, cut = self.f, self.tiles.pixels
@@ -100,8 +100,8 @@ class MatrixBlock(Block):
         kernel = f.select(f.icmp("sle", rows, int_(self.matrix.tile.rows)), *self.by_rows)
         before = f.sub(number, self.low)
         a = f.gep(self.gathered, f.mul(before, f.mul(self.pitch, int_(self.shape.max_rows))), "i8")
-        self.plan.point({MatrixWords.AHEAD: ahead})
-        self.plan.sum(kernel, a, b, self.rest.registers, tile)
+        self.descriptor.point({MatrixWords.AHEAD: ahead})
+        self.descriptor.sum(kernel, a, b, self.rest.registers, tile)
         self.rest.add(f, kernel, a, tile, int_(self.shape.panel_row_bytes))
         return rows
 

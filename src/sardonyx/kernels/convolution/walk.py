@@ -14,9 +14,9 @@ from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.outputs import Channels, Outputs
 from sardonyx.kernels.share import Cut, ceil_div, evenly, round_up, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
+from sardonyx.kernels.tiles.descriptor import Descriptors, second_half
 from sardonyx.kernels.tiles.microkernel import Mode, TileWords
 from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick, picked
-from sardonyx.kernels.tiles.plan import Plans, second_half
 from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.tiles.strips import Lines, Strip, Strips
@@ -184,7 +184,7 @@ class Block:
         self.sums = f.gep(self.turned, int_(scratch.TURNED_BYTES), "i8")
 
     def _make_tile_words(self) -> None:
-        """One plan for tiles in scratch, one for tiles that go to Y at once."""
+        """One descriptor for tiles in scratch, one for tiles that go to Y at once."""
         f, shape, word = self.f, self.shape, self.word
         read = int_(shape.operand_bytes)
         self.row, self.line = (f.mul(word[w], read) for w in (Conv.X_PIXEL, Conv.X_LINE))
@@ -203,7 +203,7 @@ class Block:
             ),
             TileWords.MODE: f.select(self.end.finishing, int_(Mode.FINISH), int_(Mode.STORE)),
         }
-        self.plans = Plans.of(f, words, in_scratch, to_y)
+        self.descriptors = Descriptors.of(f, words, in_scratch, to_y)
         kept = f.binary("or", self.plain, self.is_cut)
         self.may_be_direct = f.binary("and", self.end.unfused, f.binary("xor", kept, int_(1, "i1")))
 
@@ -216,7 +216,7 @@ class Block:
     def _fill_table(self, first: V, count: V) -> None:
         """Write the table of entries first..first+count, tap 3 running fastest."""
         f, word = self.f, self.word
-        self.plans.set({TileWords.ENTRIES: count})
+        self.descriptors.set({TileWords.ENTRIES: count})
         with f.loop(int_(0), count) as entry:
             rest = f.add(first, entry.index)
             offset = int_(0)
@@ -249,7 +249,7 @@ class Block:
         aligned = f.binary("or", f.icmp("eq", lane, int_(0)), inside)
         fits = f.binary("and", aligned, f.icmp("eq", self.columns, width))
         self.direct = f.binary("and", self.may_be_direct, fits)
-        self.plans.set_direct({TileWords.BIAS: self.end.bias(self.first_channel)})
+        self.descriptors.set_direct({TileWords.BIAS: self.end.bias(self.first_channel)})
         kept = f.binary("xor", self.direct, int_(1, "i1"))
         self._choose_kernels(narrow)
         weights = f.gep(self.w, f.mul(self.channel, self.steps), shape.dtype)
@@ -258,7 +258,7 @@ class Block:
             with f.when(self.is_cut):
                 self._fill_table(cut.index, entries)
             add = f.icmp("ne", cut.index, int_(0))
-            self.plans.set_scratch({TileWords.MODE: f.select(add, int_(Mode.ADD), int_(Mode.STORE))})
+            self.descriptors.set_scratch({TileWords.MODE: f.select(add, int_(Mode.ADD), int_(Mode.STORE))})
             end = f.add(cut.index, entries)
             self.passes_on = f.binary("and", f.icmp("eq", end, self.entries), kept)
             before, after = self._steps_before(cut.index), self._steps_before(end)
@@ -269,7 +269,7 @@ class Block:
             read = f.add(f.mul(self.channel, self.steps), f.mul(after, width))
             rest = Run(run.end(f), self._bytes(f.sub(self.last_weight, read)))
             ahead = self._ahead(width, run, rest)
-            self.plans.set(ahead.words)
+            self.descriptors.set(ahead.words)
             self._strips(run.begin, ahead)
 
     def _ahead(self, width: V, run: Run, rest: Run) -> Ahead:
@@ -316,9 +316,9 @@ class Block:
         y, residual = (self.outputs.place(o, line, pixel, self.first_channel) for o in "YR")
         y_line, r_line = (self._bytes(word[w]) for w in (Conv.Y_LINE, Conv.R_LINE))
         halves = {TileWords.TILE_HALF: y_line, TileWords.RESIDUAL_HALF: self.end.residual_stride(r_line)}
-        self.plans.set_direct({w: f.select(two, distance, int_(0)) for w, distance in halves.items()})
-        self.plans.set_direct({TileWords.RESIDUAL: self.end.residual_or_zeros(residual.address)})
-        self.plans.sum(kernel, (a, b, half), tile, y.address, self.direct, ahead)
+        self.descriptors.set_direct({w: f.select(two, distance, int_(0)) for w, distance in halves.items()})
+        self.descriptors.set_direct({TileWords.RESIDUAL: self.end.residual_or_zeros(residual.address)})
+        self.descriptors.sum(kernel, (a, b, half), tile, y.address, self.direct, ahead)
         return rows
 
     def _pass_on_lines(self, strip: Strip, end: V) -> None:

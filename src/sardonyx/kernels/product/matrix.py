@@ -19,7 +19,7 @@ from sardonyx.kernels.share import Groups, ceil_div, evenly, new_words, round_up
 from sardonyx.kernels.tiles.ahead import Ahead
 from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, Plane, kernels
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
-from sardonyx.kernels.tiles.registers import RegisterPlan
+from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.split import define_split_panel, define_split_rows
 from sardonyx.llvm.vec import Module, V, int_
@@ -105,7 +105,7 @@ class MatrixBlock(Block):
             MatrixWords.A_ROW: self.row_stride,
             MatrixWords.A_LOW: self.a_plane,
         }
-        self.plan = RegisterPlan.of(f, self.matrix, words, self.spare)
+        self.descriptor = RegisterDescriptor.of(f, self.matrix, words, self.spare)
         self.strides = new_words(f, {}, 3)
         self.split_strides = new_words(f, {}, 3)
         plain = f.binary("xor", self.end.finishing, int_(1, "i1"))
@@ -116,7 +116,7 @@ class MatrixBlock(Block):
     def _set_mode(self) -> None:
         f = self.f
         self.register_steps = ceil_div(f, self.steps, int_(self.matrix.k_step))
-        self.plan.set({MatrixWords.ADD: f.convert("zext", f.icmp("ne", self.k0, int_(0)), "i64")})
+        self.descriptor.set({MatrixWords.ADD: f.convert("zext", f.icmp("ne", self.k0, int_(0)), "i64")})
 
     def _place_a(self) -> None:
         """Split the block of A; once more, and with care, if it holds what has no two parts."""
@@ -125,7 +125,7 @@ class MatrixBlock(Block):
         special = self._split_a(self.split_rows[0])
         with f.when(f.icmp("ne", special, int_(0))):
             self._split_a(self.split_rows[1])
-        self.plan.set_finite(MatrixWords.A_FINITE, self.a_plane, special)
+        self.descriptor.set_finite(MatrixWords.A_FINITE, self.a_plane, special)
 
     def _split_a(self, split: str) -> V:
         """Split the rows of a tile at a time, which are copied before if their columns are strided."""
@@ -153,18 +153,18 @@ class MatrixBlock(Block):
     def _sum_panel(self, width: V, narrow: V, sums: V) -> None:
         f, matrix = self.f, self.matrix
         planes = len(Plane) if self.weights.made and matrix.planes > 1 else matrix.planes
-        self.registers_step, self.registers_plane = self.plan.set_panel(narrow, planes)
+        self.registers_step, self.registers_plane = self.descriptor.set_panel(narrow, planes)
         b = self._made_panel(width, narrow) if self.weights.made else self._packed_panel(self.n, width)
         by_rows = [f.select(narrow, *pair) for pair in self.kernels]
         row = f.select(self.direct, self.c_row, int_(self.shape.panel_row_bytes))
-        self.plan.set({MatrixWords.TILE_ROW: row})
+        self.descriptor.set({MatrixWords.TILE_ROW: row})
 
         def tile(t: V, position: Sequence[V], later: V, into: V) -> V:
             del position
             first, rows = self.cut.begin(f, t), self.cut.size(f, t)
             kernel = f.select(f.icmp("sle", rows, int_(matrix.tile.rows)), *by_rows)
             a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
-            self.plan.point({MatrixWords.AHEAD: later})
+            self.descriptor.point({MatrixWords.AHEAD: later})
             c, _ = self._places(f.add(self.m0, first))
             self._sum(kernel, a, b, f.select(self.direct, c, into))
             return rows
@@ -173,7 +173,7 @@ class MatrixBlock(Block):
 
     def _sum(self, kernel: V, a: V, b: V, into: V) -> None:
         """Sum a tile."""
-        self.plan.sum(kernel, a, b, self.register_steps, into)
+        self.descriptor.sum(kernel, a, b, self.register_steps, into)
 
     def _ahead(self) -> Ahead:
         """What tiles ask for, if B is packed."""
@@ -185,7 +185,7 @@ class MatrixBlock(Block):
         is_full = f.icmp("sle", f.add(following, int_(wide)), end)
         tiles = f.sub(self.tiles.high, self.tiles.low)
         begin = self._packed_panel(following, int_(wide))
-        return self.plan.ahead(begin, is_full, tiles, self.register_steps)
+        return self.descriptor.ahead(begin, is_full, tiles, self.register_steps)
 
     def _packed_panel(self, column: V, width: V) -> V:
         """Where this range of k begins in the packed panel of that column."""
@@ -204,7 +204,7 @@ class MatrixBlock(Block):
         special = self._split_b(narrow, 0)
         with f.when(f.icmp("ne", special, int_(0))):
             self._split_b(narrow, 1)
-        self.plan.set_finite(MatrixWords.B_FINITE, self.registers_plane, special)
+        self.descriptor.set_finite(MatrixWords.B_FINITE, self.registers_plane, special)
         return self.b_split
 
     def _split_b(self, narrow: V, careful: int) -> V:

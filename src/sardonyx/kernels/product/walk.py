@@ -15,10 +15,10 @@ from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.blockwise import STEPS, define_unpack
 from sardonyx.kernels.share import Cut, Groups, ceil_div, evenly, new_words, round_up, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
+from sardonyx.kernels.tiles.descriptor import Descriptors, second_half
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, Mode, TileWords
 from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick, picked
-from sardonyx.kernels.tiles.plan import Plans, second_half
 from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.strips import Strip, Strips
@@ -178,7 +178,7 @@ class Block:
         return f.binary("or", worth[0], f.icmp("ne", self.word[Gemm.A_K], int_(1)))
 
     def _make_tile_words(self) -> None:
-        """One plan for tiles in scratch, one for tiles that go to C at once."""
+        """One descriptor for tiles in scratch, one for tiles that go to C at once."""
         f, shape, word = self.f, self.shape, self.word
         self.table = new_words(f, {}, 2)
         vector = int_(shape.panel_row_bytes // 2)
@@ -196,7 +196,7 @@ class Block:
             TileWords.RESIDUAL_ROW: self.end.residual_stride(self.residual_row),
             TileWords.RESIDUAL_VECTOR: vector,
         }
-        self.plans = Plans.of(f, words, {TileWords.TILE_ROW: int_(shape.panel_row_bytes)}, to_c)
+        self.descriptors = Descriptors.of(f, words, {TileWords.TILE_ROW: int_(shape.panel_row_bytes)}, to_c)
         self.strides = new_words(f, {}, 3)
         now = f.binary("xor", f.binary("and", self.k_is_cut, self.end.finishing), int_(1, "i1"))
         self.may_be_direct = f.binary("and", self.end.unfused, now)
@@ -219,8 +219,8 @@ class Block:
         set_word(f, self.table, 1, self.steps)
         mode = f.select(f.icmp("eq", self.k0, int_(0)), int_(Mode.STORE), int_(Mode.ADD))
         direct_mode = f.select(self.end.finishing, int_(Mode.FINISH), mode)
-        self.plans.set_scratch({TileWords.MODE: mode})
-        self.plans.set_direct({TileWords.MODE: direct_mode})
+        self.descriptors.set_scratch({TileWords.MODE: mode})
+        self.descriptors.set_direct({TileWords.MODE: direct_mode})
 
     def _place_a(self) -> None:
         """The first row of the block of A, copied if its strides are awkward; tiles step by `row_stride`."""
@@ -257,14 +257,14 @@ class Block:
     def _sum_panel(self, width: V, narrow: V, sums: V) -> None:
         """All tiles of the panel, `width` elements wide in memory, one vector if `narrow`."""
         f, shape, word = self.f, self.shape, self.word
-        self.plans.set_direct({TileWords.BIAS: self.bias})
+        self.descriptors.set_direct({TileWords.BIAS: self.bias})
         few = f.icmp("sle", word[Gemm.M], int_(0 if self.goal.policy.fixed_order else GEMV_ROWS))
         picks = picked(f, self.pick, (self.even.largest(f), self.even.base), narrow, few)
         b, following = self._place_b(width)
         tiles = f.sub(self.tiles.high, self.tiles.low)
         run = Run(b, f.mul(f.mul(self.steps, width), int_(shape.element)))
         ahead = Ahead.of(f, shape, tiles, few, width, run, following)
-        self.plans.set(ahead.words)
+        self.descriptors.set(ahead.words)
 
         def tile(t: V, _: Sequence[V], later: V, into: V) -> V:
             return self._tile(t, picks, b, later, into)
@@ -329,8 +329,8 @@ class Block:
         a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
         half = second_half(f, count, self.row_stride)
         c, residual = self._places(f.add(self.m0, first))
-        self.plans.set_direct({TileWords.RESIDUAL: self.end.residual_or_zeros(residual)})
-        self.plans.sum(kernel, (a, b, half), tile, c, self.direct, ahead)
+        self.descriptors.set_direct({TileWords.RESIDUAL: self.end.residual_or_zeros(residual)})
+        self.descriptors.sum(kernel, (a, b, half), tile, c, self.direct, ahead)
         return count
 
     def _places(self, m: V) -> tuple[V, V]:

@@ -68,5 +68,5 @@ class Ahead:
 
     @property
     def words(self) -> dict[int, V]:
-        """The words of a plan."""
+        """The words of a descriptor."""
         return {TileWords.AHEAD_STEP: self.step, TileWords.AHEAD_LAST: self.last}

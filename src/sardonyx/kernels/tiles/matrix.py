@@ -94,7 +94,7 @@ class MatrixShape:
 
 
 class MatrixWords(IntEnum):
-    """The i64 words of the plan that the tiles of a panel share; strides and distances are in bytes.
+    """The i64 words of the descriptor that the tiles of a panel share; strides and distances are in bytes.
 
     A tile sums ENTRIES runs of steps of one length, of which TABLE tells how far A is from its begin; one run
     from its begin if ENTRIES is 0. The second register of rows is A_HALF and TILE_HALF behind the first, or
@@ -153,7 +153,7 @@ class MatrixKernel:
 
 
 def define(module: Module, kernel: MatrixKernel) -> str:
-    """Add `void @name(ptr a, ptr b, i64 steps, ptr plan)` once; returns the name.
+    """Add `void @name(ptr a, ptr b, i64 steps, ptr descriptor)` once; returns the name.
 
     A has rows A_ROW apart, of which each step reads a register's row; a step of B is `columns` registers of
     each plane, B_STEP apart. All are read and written in whole registers.
@@ -167,7 +167,7 @@ class _Writer:
     """Writes one micro-kernel."""
 
     def __init__(self, module: Module, kernel: MatrixKernel) -> None:
-        params = [("a", "ptr"), ("b", "ptr"), ("steps", "i64"), ("plan", "ptr")]
+        params = [("a", "ptr"), ("b", "ptr"), ("steps", "i64"), ("descriptor", "ptr")]
         self.f = Function(module, kernel.name, params, internal=True, attributes="nounwind noinline")
         self.kernel, self.shape = kernel, kernel.shape
         self.by = kernel.shape.tile.instruction
@@ -175,8 +175,8 @@ class _Writer:
 
     def write(self) -> None:
         f = self.f
-        a, b, steps, plan = f.params
-        word = {w: f.word(plan, w) for w in MatrixWords if w < MatrixWords.SPARE}
+        a, b, steps, descriptor = f.params
+        word = {w: f.word(descriptor, w) for w in MatrixWords if w < MatrixWords.SPARE}
         self.a_row, self.b_step = word[MatrixWords.A_ROW], word[MatrixWords.B_STEP]
         self.far = {
             ("a", Plane.LOW): word[MatrixWords.A_LOW],
@@ -184,25 +184,25 @@ class _Writer:
             ("b", Plane.LOW): word[MatrixWords.B_LOW],
             ("b", Plane.FINITE): word[MatrixWords.B_FINITE],
         }
-        self.plan = plan
+        self.descriptor = descriptor
         half = f.mul(self.a_row, int_(self.shape.tile.rows))
-        self.a_half = self._or(f.word(plan, MatrixWords.A_HALF), half)
+        self.a_half = self._or(f.word(descriptor, MatrixWords.A_HALF), half)
         self._begin(f.icmp("ne", word[MatrixWords.ADD], int_(0)))
         # Terms of one step take turns already.
         unroll = self.kernel.turns if len(self.shape.terms) == 1 else 1
         whole = f.binary("and", steps, int_(-unroll))
-        entries = f.word(plan, MatrixWords.ENTRIES)
-        carried = [b, f.word(plan, MatrixWords.AHEAD, "ptr")]
+        entries = f.word(descriptor, MatrixWords.ENTRIES)
+        carried = [b, f.word(descriptor, MatrixWords.AHEAD, "ptr")]
         with f.loop(int_(0), f.smax(entries, int_(1)), 1, carried) as entry:
-            listed = f.icmp("ne", f.word(plan, MatrixWords.ENTRIES), int_(0))
-            none = f.gep(plan, int_(MatrixWords.ENTRIES), "i64")
-            table = f.select(listed, f.word(plan, MatrixWords.TABLE, "ptr"), none)
+            listed = f.icmp("ne", f.word(descriptor, MatrixWords.ENTRIES), int_(0))
+            none = f.gep(descriptor, int_(MatrixWords.ENTRIES), "i64")
+            table = f.select(listed, f.word(descriptor, MatrixWords.TABLE, "ptr"), none)
             first = f.gep(a, f.load(f.gep(table, entry.index, "i64"), "i64"), "i8")
             carried = self._steps(f.sub(int_(0), whole), unroll, [first, *entry.carried])
             if unroll > 1:
                 carried = self._steps(f.sub(whole, steps), 1, carried)
             entry.next(*carried[1:])
-        self._end(f.word(plan, MatrixWords.SPARE, "ptr"))
+        self._end(f.word(descriptor, MatrixWords.SPARE, "ptr"))
         f.ret()
         f.finish()
 
@@ -219,8 +219,11 @@ class _Writer:
     def _places(self) -> list[tuple[int, V]]:
         """The registers of sums of the first turn, and where each lies in the tile."""
         f = self.f
-        usual = f.mul(f.word(self.plan, MatrixWords.TILE_ROW), int_(self.shape.tile.rows))
-        tile, half = f.word(self.plan, MatrixWords.TILE, "ptr"), f.word(self.plan, MatrixWords.TILE_HALF)
+        usual = f.mul(f.word(self.descriptor, MatrixWords.TILE_ROW), int_(self.shape.tile.rows))
+        tile, half = (
+            f.word(self.descriptor, MatrixWords.TILE, "ptr"),
+            f.word(self.descriptor, MatrixWords.TILE_HALF),
+        )
         half = self._or(half, usual)
         starts = tile, f.gep(tile, half, "i8")
         step = self.shape.tile.row_bytes
@@ -232,7 +235,7 @@ class _Writer:
         f.branch(adds, on, anew)
         f.start(on)
         for register, place in self._places():
-            matrix.load(f, self.by, register, place, f.word(self.plan, MatrixWords.TILE_ROW))
+            matrix.load(f, self.by, register, place, f.word(self.descriptor, MatrixWords.TILE_ROW))
         f.jump(done)
         f.start(anew)
         for register, _, _ in self._sums():
@@ -264,7 +267,7 @@ class _Writer:
     def _ask(self, ahead: V) -> V:
         """Ask for what one step of a later panel reads of this tile's share; where the next share begins."""
         f = self.f
-        with f.loop(int_(0), f.word(self.plan, MatrixWords.GROUPS), 1, [ahead]) as group:
+        with f.loop(int_(0), f.word(self.descriptor, MatrixWords.GROUPS), 1, [ahead]) as group:
             for line in range(GROUP_LINES):
                 prefetch(f, f.gep(group.carried[0], int_(line * CACHE_LINE), "i8"), 2)
             group.next(f.gep(group.carried[0], int_(GROUP_LINES * CACHE_LINE), "i8"))
@@ -293,7 +296,7 @@ class _Writer:
         One register after the other: the rows of the second may begin inside those of the first.
         """
         f, shape = self.f, self.shape
-        row_bytes = f.word(self.plan, MatrixWords.TILE_ROW)
+        row_bytes = f.word(self.descriptor, MatrixWords.TILE_ROW)
         places = self._places()
         others = range(len(places), _SUMS)
         for n, register in enumerate(others):

@@ -30,7 +30,7 @@ class Mode(IntEnum):
 
 
 class TileWords(IntEnum):
-    """The i64 words of the plan that the tiles of one call share; strides and distances are in bytes.
+    """The i64 words of the descriptor that the tiles of one call share; strides and distances are in bytes.
 
     Row r of a matrix with stride S and word HALF is at r * S, or at HALF + (r - half) * S from row `half` of
     the kernel on; HALF = 0 stands for half * S. Vector j is at j * VECTOR.
@@ -80,7 +80,7 @@ class MicroKernel:
 
 
 def define(module: Module, kernel: MicroKernel) -> str:
-    """Add `void @name(ptr a, ptr b, ptr tile, i64 half, ptr plan, ptr ahead)` once; returns the name.
+    """Add `void @name(ptr a, ptr b, ptr tile, i64 half, ptr descriptor, ptr ahead)` once; returns the name.
 
     sum[r][c] = over entries e and steps k of a[offset_e + row(r) + k] * b[step, c]: row(r) is r * ROW below
     `kernel.half` and half + (r - kernel.half) * ROW from there on; steps count on through all entries; b
@@ -129,7 +129,7 @@ class _Writer:
     """
 
     def __init__(self, module: Module, kernel: MicroKernel) -> None:
-        types = {"a": "ptr", "b": "ptr", "tile": "ptr", "half": "i64", "plan": "ptr", "ahead": "ptr"}
+        types = {"a": "ptr", "b": "ptr", "tile": "ptr", "half": "i64", "descriptor": "ptr", "ahead": "ptr"}
         params = list(types.items())
         self.f = Function(module, kernel.name, params, internal=True, attributes="nounwind noinline")
         self.kernel, self.shape = kernel, kernel.shape
@@ -139,12 +139,12 @@ class _Writer:
 
     def write(self) -> None:
         f, kernel = self.f, self.kernel
-        a, b, tile, half, plan, ahead = f.params
-        table, entries = f.word(plan, TileWords.TABLE, "ptr"), f.word(plan, TileWords.ENTRIES)
+        a, b, tile, half, descriptor, ahead = f.params
+        table, entries = f.word(descriptor, TileWords.TABLE, "ptr"), f.word(descriptor, TileWords.ENTRIES)
         self.half = hidden(f, half)
-        self.ahead_step = hidden(f, f.word(plan, TileWords.AHEAD_STEP))
-        self.ahead_last = hidden(f, f.word(plan, TileWords.AHEAD_LAST, "ptr"))
-        self.offsets = self._row_offsets(f.word(plan, TileWords.ROW))
+        self.ahead_step = hidden(f, f.word(descriptor, TileWords.AHEAD_STEP))
+        self.ahead_last = hidden(f, f.word(descriptor, TileWords.AHEAD_LAST, "ptr"))
+        self.offsets = self._row_offsets(f.word(descriptor, TileWords.ROW))
         sums = [int_(0, self.type)] * (kernel.rows * kernel.vectors * kernel.phases)
         with f.loop(int_(0), entries, 1, [b, ahead, *sums]) as entry:
             b, ahead, *sums = entry.carried
@@ -155,7 +155,7 @@ class _Writer:
             a_entry, b, ahead, sums = self._steps(int_(0), unrolled, UNROLL, a_entry, b, ahead, sums)
             _, b, ahead, sums = self._steps(unrolled, steps, 1, a_entry, b, ahead, sums)
             entry.next(b, ahead, *sums)
-        self._store(tile, plan, self._joined_phases(entry.carried[2:]))
+        self._store(tile, descriptor, self._joined_phases(entry.carried[2:]))
         f.ret()
         f.finish()
 
@@ -218,9 +218,9 @@ class _Writer:
             ]
         return list(parts[0])
 
-    def _store(self, tile: V, plan: V, sums: Sequence[V]) -> None:
+    def _store(self, tile: V, descriptor: V, sums: Sequence[V]) -> None:
         f = self.f
-        mode = f.word(plan, TileWords.MODE)
+        mode = f.word(descriptor, TileWords.MODE)
         done = f.new_label("done")
         for choice in Mode:
             label, others = f.new_label("mode"), f.new_label("other")
@@ -229,22 +229,24 @@ class _Writer:
             else:
                 f.branch(f.icmp("eq", mode, int_(choice)), label, others)
             f.start(label)
-            self._store_as(choice, tile, plan, sums)
+            self._store_as(choice, tile, descriptor, sums)
             f.jump(done)
             if choice is not list(Mode)[-1]:
                 f.start(others)
         f.start(done)
 
-    def _store_as(self, mode: Mode, tile: V, plan: V, sums: Sequence[V]) -> None:
+    def _store_as(self, mode: Mode, tile: V, descriptor: V, sums: Sequence[V]) -> None:
         f = self.f
         if mode is Mode.FINISH:
-            bias = f.word(plan, TileWords.BIAS, "ptr")
+            bias = f.word(descriptor, TileWords.BIAS, "ptr")
             at = [f.gep(bias, int_(j * self.vector_bytes), "i8") for j in range(self.kernel.vectors)]
             shifts = [f.load(address, self.type) for address in at]
-            scalars = [f.word(plan, w, self.shape.dtype) for w in (TileWords.LOW, TileWords.HIGH)]
+            scalars = [f.word(descriptor, w, self.shape.dtype) for w in (TileWords.LOW, TileWords.HIGH)]
             limits = [f.splat(scalar, self.shape.lanes) for scalar in scalars]
-            residual = self._addresses(f.word(plan, TileWords.RESIDUAL, "ptr"), plan, TileWords.RESIDUAL_ROW)
-        into = self._addresses(tile, plan, TileWords.TILE_ROW)
+            residual = self._addresses(
+                f.word(descriptor, TileWords.RESIDUAL, "ptr"), descriptor, TileWords.RESIDUAL_ROW
+            )
+        into = self._addresses(tile, descriptor, TileWords.TILE_ROW)
         for i, value in enumerate(sums):
             if mode is Mode.ADD:
                 value = added(f, f.load(into[i], self.type), value)
@@ -254,10 +256,10 @@ class _Writer:
                 value = clamped(f, value, *limits)
             f.store(value, into[i])
 
-    def _addresses(self, base: V, plan: V, row_word: TileWords) -> list[V]:
+    def _addresses(self, base: V, descriptor: V, row_word: TileWords) -> list[V]:
         """The addresses of all vectors of a tile in memory, row by row."""
         f, kernel = self.f, self.kernel
-        row, half, vector = (f.word(plan, row_word + i) for i in range(3))
+        row, half, vector = (f.word(descriptor, row_word + i) for i in range(3))
         contiguous = f.icmp("eq", half, int_(0))
         second = f.gep(base, f.select(contiguous, f.mul(row, int_(kernel.half)), half), "i8")
         addresses: list[V] = []

@@ -1,4 +1,4 @@
-"""The plan that tiles on matrix registers share. Must not know what a walk multiplies."""
+"""The descriptor that tiles on matrix registers share. Must not know what a walk multiplies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sardonyx.llvm.vec import Function, V, int_
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterPlan:
+class RegisterDescriptor:
     """A block of `MatrixWords`."""
 
     f: Function
@@ -21,11 +21,11 @@ class RegisterPlan:
     words: V
 
     @staticmethod
-    def of(f: Function, matrix: MatrixShape, words: Mapping[int, V], spare: V) -> RegisterPlan:
-        """A plan with some words and its room to spare."""
-        plan = RegisterPlan(f, matrix, new_words(f, words, len(MatrixWords)))
-        plan.point({MatrixWords.SPARE: spare})
-        return plan
+    def of(f: Function, matrix: MatrixShape, words: Mapping[int, V], spare: V) -> RegisterDescriptor:
+        """A descriptor with some words and its room to spare."""
+        descriptor = RegisterDescriptor(f, matrix, new_words(f, words, len(MatrixWords)))
+        descriptor.point({MatrixWords.SPARE: spare})
+        return descriptor
 
     def set(self, words: Mapping[int, V]) -> None:
         """Change words."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.tiles.matrix import MatrixShape, MatrixWords
-from sardonyx.kernels.tiles.registers import RegisterPlan
+from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, V, int_
 
@@ -25,16 +25,16 @@ class Rest:
     left: V
     present: V
     b: V
-    plan: RegisterPlan
+    descriptor: RegisterDescriptor
 
     @staticmethod
     def of(f: Function, matrix: MatrixShape, steps: V, b: V, words: Mapping[int, V], spare: V) -> Rest:
-        """Tiles are summed as the `words` of a plan say, with room to spare, and added to what is in them."""
+        """Tiles are summed as `words` of a descriptor say, with room to spare, and added to what is there."""
         registers = f.binary("udiv", steps, int_(matrix.k_step))
         whole = f.mul(registers, int_(matrix.k_step))
         left = f.sub(steps, whole)
-        plan = RegisterPlan.of(f, matrix, {**words, MatrixWords.ADD: int_(1)}, spare)
-        return Rest(matrix, registers, whole, left, f.icmp("ne", left, int_(0)), b, plan)
+        descriptor = RegisterDescriptor.of(f, matrix, {**words, MatrixWords.ADD: int_(1)}, spare)
+        return Rest(matrix, registers, whole, left, f.icmp("ne", left, int_(0)), b, descriptor)
 
     def copy(self, f: Function, panel: V, width: V) -> None:
         """Copy what is left of a panel of `width` columns."""
@@ -50,6 +50,6 @@ class Rest:
     def add(self, f: Function, kernel: V, a: V, tile: V, row: V) -> None:
         """Add the products of what is left to a tile, whose rows are `row` bytes apart."""
         with f.when(self.present):
-            self.plan.set({MatrixWords.TILE_ROW: row})
+            self.descriptor.set({MatrixWords.TILE_ROW: row})
             rest = f.gep(a, f.mul(self.whole, int_(self.matrix.number_bytes)), "i8")
-            self.plan.sum(kernel, rest, self.b, int_(1), tile)
+            self.descriptor.sum(kernel, rest, self.b, int_(1), tile)

@@ -9,9 +9,9 @@ from sardonyx.base.abi import Context
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import Cut, ceil_div, new_words, round_up, set_words
 from sardonyx.kernels.tiles.ahead import Ahead, Run
+from sardonyx.kernels.tiles.descriptor import second_half
 from sardonyx.kernels.tiles.microkernel import Mode, TileWords
 from sardonyx.kernels.tiles.pick import define_pick, picked
-from sardonyx.kernels.tiles.plan import second_half
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import patch_bytes, product_tile_bytes
 from sardonyx.kernels.winograd.input_transform import define_input_transform
@@ -46,7 +46,7 @@ class _Block:
     def write(self) -> None:
         f = self.f
         self._load_words()
-        self._make_plan()
+        self._make_descriptor()
         tiles, together = f.sub(self.t1, self.t0), self.word[Winograd.PANELS]
         strips = Cut.of(f, tiles, ceil_div(f, tiles, self.word[Winograd.TILES]))
         with f.loop(int_(0), strips.parts) as strip:
@@ -80,7 +80,7 @@ class _Block:
         self.steps = self.word[Winograd.CHANNELS_IN]
         self.step_bytes = f.mul(self.steps, int_(shape.element))
 
-    def _make_plan(self) -> None:
+    def _make_descriptor(self) -> None:
         f, shape = self.f, self.shape
         words: dict[int, V] = {
             TileWords.TABLE: new_words(f, {1: self.steps}, 2),
@@ -90,7 +90,7 @@ class _Block:
             TileWords.TILE_VECTOR: int_(shape.panel_row_bytes // shape.vectors),
             TileWords.MODE: int_(Mode.STORE),
         }
-        self.plan = new_words(f, words, len(TileWords))
+        self.descriptor = new_words(f, words, len(TileWords))
 
     def _products(self, low: V, high: V) -> None:
         """All points of panels low..high."""
@@ -127,14 +127,14 @@ class _Block:
         width = f.binary("udiv", run.size_bytes, self.step_bytes)
         narrow = f.icmp("sle", width, int_(shape.lanes))
         ahead = Ahead.of(f, shape, cut.parts, few, width, run, following)
-        set_words(f, self.plan, ahead.words)
+        set_words(f, self.descriptor, ahead.words)
         picks = picked(f, self.pick, (cut.largest(f), cut.base), narrow, few)
         with f.loop(int_(0), cut.parts, 1, [a, into, ahead.address]) as tile:
             row, to, later = tile.carried
             count = cut.size(f, tile.index)
             kernel = f.select(f.icmp("slt", tile.index, cut.extra), *picks)
             half = second_half(f, count, self.row)
-            f.call_pointer(kernel, row, run.begin, to, half, self.plan, later)
+            f.call_pointer(kernel, row, run.begin, to, half, self.descriptor, later)
             tile.next(
                 f.gep(row, f.mul(count, self.row), "i8"),
                 f.gep(to, f.mul(count, int_(self.tile_bytes)), "i8"),

@@ -45,15 +45,18 @@ def test_sums(
     planes[:, 0, :k] = a.view(np.uint32) >> 16
     packed = guarded(pack_matrix(b, shape.tile), align=64) if k else np.zeros(0, np.float32)
     tile = np.full((high, 16 * columns + 4), 7, np.float32)
-    plan, spare = np.zeros(len(MatrixWords), np.int64), guarded(np.zeros(SPARE_BYTES, np.uint8), align=64)
+    descriptor, spare = (
+        np.zeros(len(MatrixWords), np.int64),
+        guarded(np.zeros(SPARE_BYTES, np.uint8), align=64),
+    )
     plane = columns * shape.register_bytes
     words = {MatrixWords.A_ROW: planes.strides[0], MatrixWords.A_LOW: planes.strides[1]}
     words |= {MatrixWords.B_STEP: plane * shape.planes, MatrixWords.B_LOW: plane}
     words |= {MatrixWords.TILE_ROW: tile.strides[0], MatrixWords.ADD: int(adds)}
     words |= {MatrixWords.SPARE: spare.ctypes.data, MatrixWords.TILE: tile.ctypes.data}
     for word, value in words.items():
-        plan[word] = value
-    made.call(kernel.name, planes, packed, steps, plan)
+        descriptor[word] = value
+    made.call(kernel.name, planes, packed, steps, descriptor)
     assert np.array_equal(tile[:, : 16 * columns], a @ b + 7 * adds)
     assert (tile[:, 16 * columns :] == 7).all()
 

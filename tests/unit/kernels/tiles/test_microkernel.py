@@ -45,7 +45,7 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, pha
     )
     tile = guarded(before)
     table = np.array([(e * rows * PITCH * size, s) for e, s in enumerate(STEPS)])
-    plan = np.zeros(len(TileWords), np.int64)
+    descriptor = np.zeros(len(TileWords), np.int64)
     words = {
         TileWords.TABLE: table.ctypes.data,
         TileWords.ENTRIES: ENTRIES,
@@ -61,8 +61,8 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, pha
     words |= {TileWords.RESIDUAL: residual.ctypes.data, TileWords.RESIDUAL_ROW: columns * size}
     words |= {TileWords.RESIDUAL_VECTOR: shape.lanes * size, TileWords.AHEAD_LAST: b.ctypes.data}
     for word, value in words.items():
-        plan[word] = value
-    made.call(kernel.name, a, b, tile, kernel.half * PITCH * size, plan, b)
+        descriptor[word] = value
+    made.call(kernel.name, a, b, tile, kernel.half * PITCH * size, descriptor, b)
     expected = {
         Mode.STORE: sums,
         Mode.ADD: sums + before,

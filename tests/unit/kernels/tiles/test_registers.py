@@ -1,4 +1,4 @@
-"""The words of a plan for matrix registers follow from the panel, its planes, and what is behind it."""
+"""The words of a descriptor for matrix registers follow from the panel, its planes, and what is behind it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from sardonyx.kernels.share import new_words
 from sardonyx.kernels.tiles.matrix import ACROSS, GROUP_LINES, MatrixShape, MatrixWords, Plane
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
-from sardonyx.kernels.tiles.registers import RegisterPlan
+from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.llvm.vec import Function, V, int_
 from sardonyx.targets.x86_64 import isa
 from tests.unit.llvm.written import run
@@ -21,10 +21,10 @@ NAMES = [shape.tile.name for shape in SHAPES]
 @pytest.mark.parametrize("narrow", [0, 1])
 def test_a_step_is_all_planes_of_a_panel(shape: MatrixShape, narrow: int) -> None:
     def write(f: Function, _: V) -> list[V]:
-        plan = RegisterPlan.of(f, shape, {MatrixWords.A_ROW: int_(5)}, new_words(f, {}, 1))
-        told = plan.set_panel(int_(narrow, "i1"), 3)
+        descriptor = RegisterDescriptor.of(f, shape, {MatrixWords.A_ROW: int_(5)}, new_words(f, {}, 1))
+        told = descriptor.set_panel(int_(narrow, "i1"), 3)
         words = MatrixWords.A_ROW, MatrixWords.B_STEP, MatrixWords.B_LOW
-        return [*told, *(f.word(plan.words, w) for w in words)]
+        return [*told, *(f.word(descriptor.words, w) for w in words)]
 
     plane = shape.register_bytes * (1 if narrow else ACROSS)
     got = [int(v[0]) for v in run(write, np.array([0]))]
@@ -34,9 +34,9 @@ def test_a_step_is_all_planes_of_a_panel(shape: MatrixShape, narrow: int) -> Non
 @pytest.mark.parametrize("special", [0, 1])
 def test_finite_numbers_are_apart_only_where_some_are_not(special: int) -> None:
     def write(f: Function, found: V) -> list[V]:
-        plan = RegisterPlan.of(f, SHAPES[1], {}, new_words(f, {}, 1))
-        plan.set_finite(MatrixWords.A_FINITE, int_(4096), found)
-        return [f.word(plan.words, MatrixWords.A_FINITE)]
+        descriptor = RegisterDescriptor.of(f, SHAPES[1], {}, new_words(f, {}, 1))
+        descriptor.set_finite(MatrixWords.A_FINITE, int_(4096), found)
+        return [f.word(descriptor.words, MatrixWords.A_FINITE)]
 
     (got,) = run(write, np.array([special]))
     assert int(got[0]) == special * Plane.FINITE * 4096
@@ -49,11 +49,11 @@ def test_tiles_share_a_full_panel_that_follows(shape: MatrixShape, tiles: int, f
     steps = 7
 
     def write(f: Function, base: V) -> list[V]:
-        plan = RegisterPlan.of(f, shape, {}, new_words(f, {}, 1))
+        descriptor = RegisterDescriptor.of(f, shape, {}, new_words(f, {}, 1))
         begin = f.value("ptr", f"inttoptr {base} to ptr")
-        ahead = plan.ahead(begin, int_(full, "i1"), int_(tiles), int_(steps))
+        ahead = descriptor.ahead(begin, int_(full, "i1"), int_(tiles), int_(steps))
         address = f.convert("ptrtoint", ahead.address, "i64")
-        return [f.sub(address, base), ahead.per_tile, f.word(plan.words, MatrixWords.GROUPS)]
+        return [f.sub(address, base), ahead.per_tile, f.word(descriptor.words, MatrixWords.GROUPS)]
 
     address, per_tile, groups = (int(v[0]) for v in run(write, np.array([1 << 40])))
     group, panel = GROUP_LINES * CACHE_LINE, ACROSS * shape.register_bytes * shape.planes * steps

@@ -1,4 +1,4 @@
-"""The plans of a panel's tiles: one for sums in scratch, one for tiles that go at once where they belong.
+"""What a walk tells micro-kernels of its tiles: of sums in scratch, and of tiles that go to their place.
 
 Decides which of both a tile gets; must not know what else a walk does.
 """
@@ -14,7 +14,7 @@ from sardonyx.llvm.vec import Function, V, int_
 
 
 @dataclass(frozen=True, slots=True)
-class Plans:
+class Descriptors:
     """Blocks of `TileWords`."""
 
     f: Function
@@ -22,10 +22,12 @@ class Plans:
     direct: V
 
     @staticmethod
-    def of(f: Function, both: Mapping[int, V], scratch: Mapping[int, V], direct: Mapping[int, V]) -> Plans:
-        """Plans with words that both have, and with their own."""
+    def of(
+        f: Function, both: Mapping[int, V], scratch: Mapping[int, V], direct: Mapping[int, V]
+    ) -> Descriptors:
+        """Descriptors with words that both have, and with their own."""
         each = (new_words(f, {**both, **own}, len(TileWords)) for own in (scratch, direct))
-        return Plans(f, *each)
+        return Descriptors(f, *each)
 
     def set(self, words: Mapping[int, V]) -> None:
         """Change words of both."""
@@ -46,8 +48,8 @@ class Plans:
         `operands` are A, B, and how far the second half of A's rows is behind the first.
         """
         f, (a, b, half) = self.f, operands
-        into, plan = f.select(is_direct, to, tile), f.select(is_direct, self.direct, self.scratch)
-        f.call_pointer(kernel, a, b, into, half, plan, ahead)
+        into, descriptor = f.select(is_direct, to, tile), f.select(is_direct, self.direct, self.scratch)
+        f.call_pointer(kernel, a, b, into, half, descriptor, ahead)
 
 
 def second_half(f: Function, rows: V, row: V) -> V:
