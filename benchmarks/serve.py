@@ -7,7 +7,8 @@ interleaved, figures are medians over them.
 `CPU` is what a request takes of the server's core, which other work on the machine changes little.
 kserve runs in the environment of `make clients`, MLServer in that of `make mlserver`; what is not there is
 said. Of gRPC's empty calls one waits for messages as gRPC does by itself, one as `sardonyx serve` has it do.
-`batching`, `16 tokens` and `6 layers` ask real encoders for short texts, from 16 clients.
+`batching`, `16 tokens` and `6 layers` ask real encoders for short texts, from 16 clients,
+and `endpoint` asks what `small` asks by the names of endpoints.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from serving.processes import (
     server,
 )
 
+from sardonyx.client import Client
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.grpcio import LISTENER
 from sardonyx.zoo.fetch import fetch_one
@@ -70,6 +72,7 @@ IMAGE = np.random.default_rng(0).random((1, 3, 224, 224), np.float32)
 KSERVE = HERE.parents[1] / ".venv" / "clients" / "bin" / "python"
 MLSERVER = HERE.parents[1] / ".venv" / "mlserver" / "bin" / "mlserver"
 INFER = "/inference.GRPCInferenceService/ModelInfer"
+ENDPOINTS = ("one deployment", "two deployments", "with a shadow")
 ASKED_OF_PEERS = frozenset({"small", "json", "grpc"})
 
 
@@ -93,7 +96,7 @@ SIX_LAYERS = Encoder(
 )
 BATCHED = {"batching": (THREE_LAYERS, 5), "16 tokens": (THREE_LAYERS, 16), "6 layers": (SIX_LAYERS, 5)}
 """Encoders and the tokens of a text by case. The floats of 3 layers take 21 MB, those of 6 take 43."""
-CASES = ("small", "json", "grpc", "image", "latency", *BATCHED)
+CASES = ("small", "json", "grpc", "image", "latency", "endpoint", *BATCHED)
 
 
 @dataclass(frozen=True)
@@ -250,6 +253,9 @@ def prepared(
     yield Measurement("image", "shared memory", http(ours, in_memory(stack, ours)))
     yield Measurement("latency", "sardonyx", http(ours, binary("simple", **small), 1))
     yield Measurement("latency", "empty handler", http(empty, binary("simple", **small), 1))
+    for who in endpoints(ours, paths["simple"]) if "endpoint" in wanted else ():
+        name = "sardonyx" if who == ENDPOINTS[0] else who
+        yield Measurement("endpoint", name, http(ours, binary(who.replace(" ", "-"), **small)))
     for case, (encoder, length) in BATCHED.items():
         for model, who in ((encoder.name, "sardonyx"), (encoder.alone, "not batched")):
             yield Measurement(case, who, http(ours, encoding(model, encoder, length), 16))
@@ -270,6 +276,20 @@ def sardonyx_server(models: Path) -> Iterator[Running]:
         while not _is_ready(running):
             time.sleep(0.1)
         yield running
+
+
+def endpoints(ours: Running, path: Path) -> tuple[str, ...]:
+    """Endpoints of one deployment, of two that share the traffic, and of one with a shadow."""
+    with Client(f"http://127.0.0.1:{ours.http}") as client:
+        client.register("registered", path)
+        for who in ENDPOINTS:
+            endpoint = who.replace(" ", "-")
+            client.deploy(endpoint, "registered", name="blue")
+            if who != ENDPOINTS[0]:
+                client.deploy(endpoint, "registered", name="green")
+        client.set_traffic("two-deployments", {"blue": 50, "green": 50})
+        client.set_traffic("with-a-shadow", {"blue": 100}, shadows={"green": 100})
+    return ENDPOINTS
 
 
 def _is_ready(running: Running) -> bool:
