@@ -92,7 +92,7 @@ def prepared(value: Value) -> Operation:
                 result = run([_widen(a) for a in args] if wide else args, attrs)
                 return result if dtype is dt.OBJECT else _typed(result, dtype)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise RunError(f"{value!r} ({', '.join(value.origins) or 'no node'}): {error}") from error
+            raise RunError(f"{', '.join(value.origins) or repr(value)}: {error}") from error
 
     return operation
 
