@@ -11,7 +11,7 @@ class RegisterTile:
     """What the innermost loop of a contraction holds in registers.
 
     Attributes:
-        operand: what is multiplied: f32, f64, i16, or i8, which is unsigned bytes times signed ones.
+        operand: what is multiplied: f32, f64, bf16, i16, or i8, which is unsigned bytes times signed ones.
         accumulator: that of the sums.
         rows: the most rows.
         vectors: the most vectors of a row.

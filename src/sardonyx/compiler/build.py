@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
@@ -41,8 +42,9 @@ _EXECUTOR = f"executor {sys.platform}", Shared(lambda goal: executor.ir(goal.tar
 
 
 def shared_modules(level: Target) -> Mapping[str, Shared]:
-    """All modules that models share on CPUs of a level, by name."""
-    kernels = {name: text for tile in level.tiles for name, text in contraction(tile).items()}
+    """All modules that models share on CPUs of a level in every precision, by name."""
+    tiles = [tile for tile in level.tiles if set(PRECISIONS) <= set(tile.precisions)]
+    kernels = {name: text for tile in tiles for name, text in contraction(tile).items()}
     for tile in level.matrices:
         kernels |= {**matrices(tile), **(matrix_convolutions(tile) if tile.operand == "f32" else {})}
     for scheme in SCHEMES:

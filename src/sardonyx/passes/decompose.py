@@ -13,6 +13,7 @@ from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, const, iota, make, map_
 from sardonyx.passes.blocking import two_dimensional
 from sardonyx.passes.narrow import is_narrow
+from sardonyx.passes.rounded_products import is_rounded
 from sardonyx.passes.transposed import as_convolution
 
 _LEAST_ROWS = 4
@@ -60,7 +61,7 @@ def _again(value: Value, leaves: tuple[Value, ...]) -> Value:
 
 def _contracts(value: Value) -> bool:
     types = tuple(a.dtype for a in value.args)
-    return types in ((dt.F32, dt.F32), (dt.F64, dt.F64)) or is_narrow(value)
+    return types in ((dt.F32, dt.F32), (dt.F64, dt.F64)) or is_rounded(value) or is_narrow(value)
 
 
 def arg_extreme(value: Value) -> Value:

@@ -49,6 +49,16 @@ def tdpbf16ps(sums: Array, a: Array, b: Array) -> Array:
         return rounded(flushed(sums).astype(np.float64) + both)
 
 
+def vdpbf16ps(sums: Array, a: Array, b: Array) -> Array:
+    """sums[n] + a . b of n pairs of bfloat16 bits: the odd one's product is added first, each sum rounded."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        left, right = widened(a).astype(np.float64), widened(b).astype(np.float64)
+        total = flushed(sums)
+        for number in (1, 0):
+            total = rounded(total.astype(np.float64) + left[:, number] * right[:, number])
+        return total
+
+
 def tdpbusd(sums: Array, a: Array, b: Array) -> Array:
     """sums[16, 16] + a @ b modulo 2^32; a[16, 64] and b[16, 64] are bytes, b has four of k side by side."""
     right = b.reshape(16, 16, 4).transpose(0, 2, 1).reshape(64, 16).astype(np.int64)

@@ -9,7 +9,7 @@ import pytest
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.instruction import MultiplyAdd
-from sardonyx.base.policy import Goal
+from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.target import Target
 from sardonyx.base.tile import RegisterTile
 from sardonyx.kernels.library import library_ir
@@ -17,7 +17,10 @@ from sardonyx.kernels.recurrent.driver import layer_ir
 from sardonyx.kernels.recurrent.layer import Layer
 from sardonyx.llvm.products import add_products
 from sardonyx.object import engine
+from sardonyx.targets.x86_64 import isa
+from tests.runnable import need
 from tests.unit.kernels.native import integer_cases
+from tests.unit.llvm.registers import rounded_halves, vdpbf16ps, widened
 from tests.unit.llvm.written import run
 
 NUMBERS = {"i8": (np.uint8, np.int8), "i16": (np.int16, np.int16)}
@@ -60,6 +63,45 @@ def test_sums_are_exact(target: Target, operand: str) -> None:
         )
         exact = total + (a.astype(np.int64) * b).sum(1)
         assert np.array_equal(got, exact.astype(np.int32))
+
+
+ROUNDED = isa.with_features(isa.V4, ["avx512bf16"])
+
+
+def drawn_pairs(rng: np.random.Generator, lanes: int) -> np.ndarray:
+    """Pairs of bfloat16 bits of all sizes, with zeros, infinities, NaN and numbers that are not normal."""
+    bits = rng.integers(0, 1 << 16, (lanes, 2), np.uint16)
+    usual = rng.standard_normal((lanes, 2)).astype(np.float32).view(np.uint32) >> 16
+    return np.where(rng.random((lanes, 2)) < 0.8, usual, bits).astype(np.uint16)
+
+
+def rounded_products_of(total: np.ndarray, a: np.ndarray, b: np.ndarray, target: Target) -> np.ndarray:
+    tile = Goal(ROUNDED, Policy("bf16")).tile("bf16")
+    numbers = (x.view(np.float32).ravel() for x in (a, b))
+    (got,) = run(
+        lambda f, t, x, y: [add_products(f, t, x, y, tile.instruction)], total, *numbers, target=target
+    )
+    return got
+
+
+def test_products_of_bfloat16_are_those_of_the_model() -> None:
+    need(ROUNDED)
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        total = rng.standard_normal(16).astype(np.float32)
+        a, b = drawn_pairs(rng, 16), drawn_pairs(rng, 16)
+        expected = vdpbf16ps(total, a, b)
+        np.testing.assert_array_equal(rounded_products_of(total, a, b, ROUNDED), expected)
+
+
+def test_products_of_bfloat16_are_near_exact_ones() -> None:
+    rng = np.random.default_rng(6)
+    x, y = (rng.standard_normal((16, 2)).astype(np.float32) for _ in range(2))
+    a, b = (rounded_halves(v) for v in (x, y))
+    total = np.zeros(16, np.float32)
+    exact = (widened(a).astype(np.float64) * widened(b)).sum(1)
+    assert np.abs(vdpbf16ps(total, a, b) - exact).max() <= 1e-6
+    assert np.abs(exact - (x.astype(np.float64) * y).sum(1)).max() < 0.05
 
 
 @pytest.mark.parametrize(("operand", "mnemonic"), [("f32", "fmla"), ("i8", "usdot")])

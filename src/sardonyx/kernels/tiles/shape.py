@@ -15,8 +15,8 @@ from sardonyx.llvm.types import size_of, vector_of
 SUM_TYPES = {"f32": "float", "f64": "double", "i32": "i32"}
 """The LLVM type of sums by their name in the tile table."""
 
-BY_LEFT = {dt.F32: "f32", dt.F64: "f64", dt.I16: "i16", dt.U8: "i8"}
-BY_RIGHT = {dt.F32: "f32", dt.F64: "f64", dt.I16: "i16", dt.I8: "i8"}
+BY_LEFT = {dt.F32: "f32", dt.F64: "f64", dt.BF16: "bf16", dt.I16: "i16", dt.U8: "i8"}
+BY_RIGHT = {dt.F32: "f32", dt.F64: "f64", dt.BF16: "bf16", dt.I16: "i16", dt.I8: "i8"}
 """The operands of a tile by the element type of A, and by that of B."""
 
 STRIP_TILES = 4
@@ -48,7 +48,7 @@ class TileShape:
 
     @staticmethod
     def of(goal: Goal, operand: str) -> TileShape:
-        """The tile of the goal's row for its operands: `f32`, `f64`, `i16`, `i8`."""
+        """The tile of the goal's row for its operands: `f32`, `f64`, `bf16`, `i16`, `i8`."""
         row = goal.tile(operand)
         dtype = SUM_TYPES[row.accumulator]
         lanes = vector_lanes(goal.target, dtype)

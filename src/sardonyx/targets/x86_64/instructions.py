@@ -34,6 +34,9 @@ AVX512: tuple[Instruction, ...] = (
 VFMADD_YMM = MultiplyAdd("vfmadd ymm")
 VFMADD_ZMM = MultiplyAdd("vfmadd zmm")
 
+# Two products of bfloat16; what is not normal counts as zero.
+VDPBF16PS_ZMM = MultiplyAdd("vdpbf16ps zmm", "llvm.x86.avx512bf16.dpbf16ps.512", "<32 x bfloat>")
+
 # Four products of unsigned bytes with signed ones.
 VPDPBUSD_YMM = MultiplyAdd("vpdpbusd ymm", "llvm.x86.avx512.vpdpbusd.256", "<32 x i8>")
 VPDPBUSD_ZMM = MultiplyAdd("vpdpbusd zmm", "llvm.x86.avx512.vpdpbusd.512", "<64 x i8>")

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from sardonyx.base.policy import Goal
+from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.base.tile import RegisterTile
 from sardonyx.kernels.arguments import Gemm
@@ -299,7 +299,7 @@ TILES = [(level, tile) for level in isa.TARGETS for tile in level.tiles]
 @pytest.mark.parametrize(("level", "tile"), TILES, ids=[f"{level.name}-{tile}" for level, tile in TILES])
 def test_inner_loops_keep_everything_in_registers(level: Target, tile: RegisterTile) -> None:
     target = isa.with_features(level, tile.features)
-    texts = library_ir(Goal(target), tile.operand)
+    texts = library_ir(Goal(target, Policy(tile.precisions[0])), tile.operand)
     mnemonic = tile.instruction.mnemonic
     most = 3.0 if tile.instruction.sum_register else 2.0
     assembly = "".join(engine.assembly(text, target) for text in texts)
