@@ -150,3 +150,7 @@ def test_a_remote_server_takes_no_paths_and_no_stores(tmp_path: Path) -> None:
         with pytest.raises(ServeError) as caught:
             Fetching().fetched(source, tmp_path)
         assert caught.value.code is Code.INVALID_ARGUMENT
+    with pytest.raises(
+        ServeError, match="'ftp://host/x': sources are paths and URLs of http, https, s3, .*, hf$"
+    ):
+        Fetching(paths=True).fetched("ftp://host/x", tmp_path)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.emit.scopes import Scopes
+from sardonyx.emit.words import NARROW_STEPS
 from sardonyx.llvm import convert, maps
 from sardonyx.llvm.shuffle import pick, reverse
 from sardonyx.llvm.types import mangle, size_of, vector_of
@@ -19,8 +20,6 @@ from sardonyx.llvm.vec import V, int_
 from sardonyx.loops.nest import Expr, Load, Pick, Store
 
 FAIL_INDEX, FAIL_DIV0 = 1, 2
-NARROW_STEPS = range(2, 5)
-"""Distances between lanes at which whole vectors are loaded and the wanted elements picked out."""
 
 
 class Access(Scopes):
@@ -107,7 +106,7 @@ class Access(Scopes):
 
     def _lane_offsets(self, factor: Dim, offset: V | None) -> V:
         assert self.vector is not None
-        lanes = self.f.mul(self.f.iota(self.lanes), self.widen(self.stride(self.vector, factor)))
+        lanes = self.f.mul(self.f.iota(self.lanes), self.widen(self.words.stride(self.vector, factor)))
         return lanes if offset is None else self.f.add(lanes, offset)
 
     def _addresses(self, pointer: V, offsets: V, memory: str) -> tuple[V, V]:
@@ -139,7 +138,7 @@ class Access(Scopes):
         for pick_ in picks:
             index = self.value(pick_.index)
             index = convert.cast(self.f, self.target, index, pick_.index.dtype, dt.I64)
-            extent, stride = self.word(None, pick_.extent), self.word(None, pick_.stride)
+            extent, stride = self.words.word(None, pick_.extent), self.words.word(None, pick_.stride)
             if index.lanes > 1:
                 extent, stride = self.widen(extent), self.widen(stride)
             negative = self.f.icmp("slt", index, int_(0, index.type))

@@ -90,7 +90,7 @@ class ExprEmitter(Access):
     def _value(self, expr: Expr) -> V:
         match expr:
             case Number():
-                return self.number(expr)
+                return self.words.number(expr)
             case Literal():
                 return convert.literal(expr.value, expr.dtype)
             case Position():
@@ -104,13 +104,16 @@ class ExprEmitter(Access):
         raise AssertionError(expr)
 
     def _position(self, expr: Position) -> V:
-        total = self.word(None, expr.at.const)
+        total = self.words.word(None, expr.at.const)
         for axis, factor in expr.at.terms:
             index = self.index(axis)
             if axis is self.vector:
                 index = self.f.add(self.widen(index), self.f.iota(self.lanes))
             step = self.f.mul(
-                index, self.widen(self.word(None, factor)) if index.lanes > 1 else self.word(None, factor)
+                index,
+                self.widen(self.words.word(None, factor))
+                if index.lanes > 1
+                else self.words.word(None, factor),
             )
             if step.lanes != total.lanes:
                 total, step = self.widen(total), self.widen(step)

@@ -52,7 +52,7 @@ class LoopEmitter(ExprEmitter):
         axis, rest = ordered[0], ordered[1:]
         reductions = [s for s in group if not isinstance(s, Store)]
         if axis is self.vector:
-            high = self.word(None, axis.extent)
+            high = self.words.word(None, axis.extent)
             copies = self.vector_copies(group) if len(self.copies) == 1 else 1
             self.vector_loop(axis, int_(0), high, lambda: self._inner(rest, group), reductions, copies)
         elif self.unrolls(axes) and points_of(axes) * body_cost(group) <= _UNROLL_COST:
@@ -82,7 +82,7 @@ class LoopEmitter(ExprEmitter):
             self.hoist(group, rest)
             self._inner(rest, group)
 
-        high, low = self.word(None, axis.extent), int_(0)
+        high, low = self.words.word(None, axis.extent), int_(0)
         if reductions and not rest and len(self.copies) == 1 and _is_long(axis, _SERIAL_COPIES):
             low = self._side_by_side(axis, low, high, 1, _SERIAL_COPIES, step, reductions)
             if isinstance(axis.extent, int) and axis.extent % _SERIAL_COPIES == 0:
@@ -158,7 +158,7 @@ class LoopEmitter(ExprEmitter):
         """
         lanes, keep = self.lanes, self.tile_strides is not None
         if again and isinstance(axis.extent, int) and axis.extent > lanes and copies == 1:
-            last = self.f.sub(self.extent(axis), int_(lanes))
+            last = self.f.sub(self.words.extent(axis), int_(lanes))
             with self.f.loop(low, high, lanes) as loop, self.scope():
                 self.enter(axis, self.f.smin(loop.index, last))
                 body()

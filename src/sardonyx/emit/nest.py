@@ -1,4 +1,4 @@
-"""Loop-nest kernel -> LLVM IR text: argument words, outer loops, and how threads share them.
+"""Loop-nest kernel -> LLVM IR text: outer loops, and how threads share them.
 
 The function of a kernel is `void @name(ptr args, ptr ctx)`; of a tile epilogue
 `void @name(ptr tile, i64 pitch, ptr args, ptr coords, i64 rows, i64 cols)`. All pointers, sizes and strides
@@ -11,19 +11,16 @@ import hashlib
 from collections.abc import Callable, Sequence
 
 from sardonyx.base import dim as dims
-from sardonyx.base.abi import Context, number_bits
+from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
-from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
-from sardonyx.emit.access import NARROW_STEPS
 from sardonyx.emit.shares import Shares
 from sardonyx.emit.tile import TileEmitter
-from sardonyx.emit.window import LITERAL
-from sardonyx.llvm import convert
+from sardonyx.emit.words import Word, Words
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.loops.cost import body_cost, points_of
-from sardonyx.loops.nest import Axis, Buffer, Kernel, Number, Store, roots, walk
+from sardonyx.loops.nest import Axis, Kernel
 from sardonyx.loops.schedule import lanes_of
 
 _GRAIN = 64
@@ -42,14 +39,6 @@ _EPILOGUE = [
     ("rows", "i64"),
     ("cols", "i64"),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One argument word: the address of element `dim` of `buffer`, or the integer `dim` without one."""
-
-    buffer: Buffer | None
-    dim: Dim
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +62,7 @@ def emit(kernel: Kernel, target: Target) -> Emitted:
     text = module.text()
     symbol = "k" + hashlib.sha256(text.encode()).hexdigest()[:20]
     ir = text.replace("KERNEL_NAME", symbol)
-    return Emitted(symbol, ir, tuple(emitter.words), emitter.scratch_bytes)
+    return Emitted(symbol, ir, tuple(emitter.words.listed), emitter.scratch_bytes)
 
 
 class _KernelEmitter(TileEmitter):
@@ -81,11 +70,6 @@ class _KernelEmitter(TileEmitter):
 
     def __init__(self, kernel: Kernel, target: Target, module: Module) -> None:
         self.kernel = kernel
-        self.words: list[Word] = []
-        self._word_values: dict[tuple[int, Dim], V] = {}
-        self._numbers: dict[tuple[float, DType], V] = {}
-        self._extents: dict[Axis, V] = {}
-        self._strides: dict[tuple[Axis, Dim], V] = {}
         tile = kernel.form != "loops"
         params = _EPILOGUE if tile else [("args", "ptr"), ("ctx", "ptr")]
         function = Function(module, "KERNEL_NAME", params)
@@ -94,98 +78,17 @@ class _KernelEmitter(TileEmitter):
             self.rows[row] = self.scratch_bytes
             size = row.size * row.dtype.size_bytes
             self.scratch_bytes = self.scratch_bytes + dims.ceildiv(size, _LINE) * _LINE
-        self.args = function.params[2] if tile else function.params[0]
+        args = function.params[2] if tile else function.params[0]
         outer = kernel.outer
         jammed = next((a for n, a in enumerate(outer, 1) if self.jams(a, outer[n:])), None)
-        self._told_axes = frozenset() if tile else frozenset(outer) - {jammed}
-
-    # ---- words
-
-    def word(self, buffer: Buffer | None, dim: Dim) -> V:
-        """The value of an argument word, loaded once at entry; small integers are literals."""
-        if buffer is None and isinstance(dim, int) and abs(dim) <= LITERAL:
-            return int_(dim)
-        key = (id(buffer) if buffer else 0, dim)
-        if key not in self._word_values:
-            raise AssertionError(f"word {dim} was not declared")
-        return self._word_values[key]
-
-    def declare_words(self) -> None:
-        """Load every pointer, stride and extent that the kernel needs, in a fixed order."""
-        for statement in self.kernel.body:
-            for expr in walk(roots(statement)):
-                self.declare_expr(expr)
-            if isinstance(statement, Store):
-                self.declare_access(statement.buffer, statement.at)
-                for pick in statement.picks:
-                    self.declare(None, pick.stride)
-                    self.declare(None, pick.extent)
-            for axis in statement.axes:
-                self.declare(None, axis.extent)
-        for axis in self.kernel.outer:
-            if self.kernel.form == "loops" or axis in self._flat_axes()[1:]:
-                self._declare_extent(axis)
-
-    def _flat_axes(self) -> tuple[Axis, ...]:
-        """The outer axes that come as one flat number."""
-        own = {"product": 2, "rows": 1}.get(self.kernel.form)
-        return self.kernel.outer[:-own] if own else ()
-
-    def _declare_extent(self, axis: Axis) -> None:
-        """Make the extent of an outer axis available: in a word, unless lanes run along few points of it."""
-        has_lanes = axis in (self.vector, self.kernel.cross)
-        if not isinstance(axis.extent, int) or (has_lanes and axis.extent <= self.lanes):
-            self.declare(None, axis.extent)
-        else:
-            self._extents[axis] = self._new_word("i64", None, axis.extent)
-
-    def extent(self, axis: Axis) -> V:
-        return self._extents.get(axis) or self.word(None, axis.extent)
-
-    def declare_stride(self, axis: Axis, factor: Dim) -> None:
-        """Make a stride available: in a word of the axis, unless it decides how lanes or windows are read."""
-        if not self._is_told(axis, factor):
-            self.declare(None, factor)
-        elif (axis, factor) not in self._strides:
-            self._strides[axis, factor] = self._new_word("i64", None, factor)
-
-    def _is_told(self, axis: Axis, factor: Dim) -> bool:
-        if axis not in self._told_axes or not isinstance(factor, int) or factor in (-1, 0, 1, *NARROW_STEPS):
-            return False
-        cross = self.kernel.cross
-        is_row = axis is self.vector and cross is not None and cross not in self.kernel.outer
-        return not (is_row and cross is not None and factor == cross.extent)
-
-    def stride(self, axis: Axis, factor: Dim) -> V:
-        return self._strides.get((axis, factor)) or self.word(None, factor)
-
-    def declare(self, buffer: Buffer | None, dim: Dim) -> None:
-        """Make one word available."""
-        if buffer is None and isinstance(dim, int) and abs(dim) <= LITERAL:
-            return
-        key = (id(buffer) if buffer else 0, dim)
-        if key not in self._word_values:
-            self._word_values[key] = self._new_word("ptr" if buffer else "i64", buffer, dim)
-
-    def _new_word(self, type_: str, buffer: Buffer | None, dim: Dim) -> V:
-        self.words.append(Word(buffer, dim))
-        return self.f.word(self.args, len(self.words) - 1, type_)
-
-    def declare_number(self, number: Number) -> None:
-        """Make the word of a number available."""
-        key = number.value, number.dtype
-        if key not in self._numbers:
-            bits = number_bits(number.value, number.dtype)
-            self._numbers[key] = self._new_word(convert.memory_type(number.dtype), None, bits)
-
-    def number(self, number: Number) -> V:
-        return self._numbers[number.value, number.dtype]
+        told = frozenset() if tile else frozenset(outer) - {jammed}
+        self.words = Words(function, args, kernel, self.lanes, told, self.rows)
 
     # ---- whole functions
 
     def write(self) -> None:
         """Write the whole function."""
-        self.declare_words()
+        self.words.declare()
         if self.kernel.form != "loops":
             self._write_tile()
         else:
@@ -216,9 +119,9 @@ class _KernelEmitter(TileEmitter):
         if self.kernel.form == "tile":
             return [self.f.word(coords, number) for number in range(len(outer))]
         flat, tail = self.f.word(coords, 0), [self.f.word(coords, 1), self.f.word(coords, 2)]
-        lead = self._flat_axes()
+        lead = self.words.flat_axes
         if len(lead) == 2:
-            extent = self.extent(lead[1])
+            extent = self.words.extent(lead[1])
             return [self.f.binary("udiv", flat, extent), self.f.binary("urem", flat, extent), *tail]
         return [flat, *tail] if lead else tail
 
@@ -227,7 +130,7 @@ class _KernelEmitter(TileEmitter):
         outer, f = self.kernel.outer, self.f
         points = int_(1)
         for axis in outer:
-            points = f.mul(points, self.extent(axis))
+            points = f.mul(points, self.words.extent(axis))
         with f.when(f.icmp("sgt", points, int_(0))):
             self.hoist(self.kernel.body, {*outer, *self.inner_axes()})
             if self.kernel.serial or not outer:
@@ -293,7 +196,7 @@ class _KernelEmitter(TileEmitter):
 
     def _run_range(self, axis: Axis, rest: Sequence[Axis], share: Callable[[V, int], tuple[V, V]]) -> bool:
         """Run the part of an axis that `share` gives for (extent, grain), if it runs in blocks of points."""
-        extent = self.extent(axis)
+        extent = self.words.extent(axis)
         if axis is self.vector:
             self._along_vector(*share(extent, _GRAIN))
         elif axis is self.kernel.cross:
@@ -329,7 +232,7 @@ class _KernelEmitter(TileEmitter):
 
     def _units(self, axis: Axis) -> V:
         """How many shared points an axis has."""
-        extent, size = self.extent(axis), self._block_size(axis)
+        extent, size = self.words.extent(axis), self._block_size(axis)
         return extent if size == 1 else self.f.binary("udiv", self.f.add(extent, int_(size - 1)), int_(size))
 
     def _digits(self, number: V, extents: Sequence[V]) -> list[V]:
@@ -360,7 +263,7 @@ class _KernelEmitter(TileEmitter):
         axis, rest = axes[0], axes[1:]
         if self._run_range(axis, rest, lambda extent, _: (int_(0), extent)):
             return
-        with self.f.loop(int_(0), self.extent(axis)) as loop, self.scope():
+        with self.f.loop(int_(0), self.words.extent(axis)) as loop, self.scope():
             self.enter(axis, loop.index)
             self.hoist(self.kernel.body, {*rest, *self.inner_axes()})
             self._nest(rest)

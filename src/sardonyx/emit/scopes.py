@@ -13,16 +13,14 @@ from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
+from sardonyx.emit.words import Words
 from sardonyx.llvm import convert
 from sardonyx.llvm.vec import Function, V, int_
 from sardonyx.loops.nest import (
     Affine,
     Axis,
     Buffer,
-    Expr,
     Load,
-    Number,
-    Position,
     Statement,
     Store,
     roots,
@@ -47,7 +45,9 @@ class Copy:
 
 
 class Scopes:
-    """The state that all parts of a kernel's writing share."""
+    """The state that all parts of a kernel's writing share; `words` are set by who knows the whole kernel."""
+
+    words: Words
 
     def __init__(self, function: Function, target: Target, vector: Axis | None, lanes: int) -> None:
         self.f = function
@@ -66,60 +66,6 @@ class Scopes:
         self.current = self.copies[0]
         self.rows: dict[Buffer, Dim] = {}
         self.tile_strides: tuple[Axis, Axis, V] | None = None
-
-    # ---- argument words, supplied by the kernel emitter
-
-    def word(self, buffer: Buffer | None, dim: Dim) -> V:
-        """The value of an argument word."""
-        raise NotImplementedError
-
-    def extent(self, axis: Axis) -> V:
-        """The extent of an outer axis."""
-        raise NotImplementedError
-
-    def stride(self, axis: Axis, factor: Dim) -> V:
-        """By how many elements an address moves with an axis."""
-        return self.word(None, factor)
-
-    def declare(self, buffer: Buffer | None, dim: Dim) -> None:
-        """Make an argument word available."""
-        raise NotImplementedError
-
-    def declare_stride(self, axis: Axis, factor: Dim) -> None:
-        """Make a stride available."""
-        self.declare(None, factor)
-
-    def number(self, number: Number) -> V:
-        """The value of the word that tells a number."""
-        raise NotImplementedError
-
-    def declare_number(self, number: Number) -> None:
-        """Make such a word available."""
-        raise NotImplementedError
-
-    def declare_access(self, buffer: Buffer, at: Affine) -> None:
-        """Make the words of an address available."""
-        if buffer.role != "tile":
-            if buffer.role == "scratch":
-                self.declare(None, self.rows[buffer])
-            else:
-                self.declare(buffer, at.const)
-            for axis, factor in at.terms:
-                self.declare_stride(axis, factor)
-
-    def declare_expr(self, expr: Expr) -> None:
-        """Make the words of an expression available."""
-        if isinstance(expr, Load):
-            self.declare_access(expr.buffer, expr.at)
-            for pick in expr.picks:
-                self.declare(None, pick.stride)
-                self.declare(None, pick.extent)
-        elif isinstance(expr, Number):
-            self.declare_number(expr)
-        elif isinstance(expr, Position):
-            self.declare(None, expr.at.const)
-            for _, factor in expr.at.terms:
-                self.declare(None, factor)
 
     # ---- scopes
 
@@ -156,8 +102,8 @@ class Scopes:
             return self.f.params[0]
         if buffer.role == "scratch":
             scratch = self.f.word(self.f.params[1], Context.SCRATCH, "ptr")
-            return self.f.gep(scratch, self.word(None, self.rows[buffer]), "i8")
-        return self.word(buffer, offset)
+            return self.f.gep(scratch, self.words.word(None, self.rows[buffer]), "i8")
+        return self.words.word(buffer, offset)
 
     def enter(self, axis: Axis, index: V, *, keep: bool = False, tile: bool = True) -> None:
         """Fix an axis at `index` in the current scope: move every pointer that changes with it.
@@ -184,7 +130,7 @@ class Scopes:
                 is_tile = address.buffer.role == "tile"
                 step = self._tile_step(axis) if is_tile else address.at.factor(axis)
                 if step != 0:
-                    steps[address] = step if isinstance(step, V) else self.stride(axis, step)
+                    steps[address] = step if isinstance(step, V) else self.words.stride(axis, step)
             found = self._moves[axis] = list(steps.items())
         return found
 

@@ -52,7 +52,7 @@ class TileEmitter(WindowEmitter):
         assert cross is not None
         assert vector is not None
         f, lanes = self.f, self.lanes
-        width = self.extent(vector)
+        width = self.words.extent(vector)
         self._scratch = f.word(f.params[1], Context.SCRATCH, "ptr")
         with f.loop(low, high, lanes) as column, self.scope():
             self.enter(cross, column.index)
@@ -116,7 +116,10 @@ class TileEmitter(WindowEmitter):
     def _rows(self, buffer: Buffer, at: Affine) -> list[V]:
         """The addresses of a square's rows."""
         assert self.vector is not None
-        pitch, memory = self.stride(self.vector, at.factor(self.vector)), convert.memory_type(buffer.dtype)
+        pitch, memory = (
+            self.words.stride(self.vector, at.factor(self.vector)),
+            convert.memory_type(buffer.dtype),
+        )
         places = [self.pointer(buffer, at)]
         for _ in range(1, self.lanes):
             places.append(self.f.gep(places[-1], pitch, memory))
@@ -192,7 +195,10 @@ class TileEmitter(WindowEmitter):
     def _each_row(self, buffer: Buffer, at: Affine, count: V) -> Iterator[tuple[V, V]]:
         """A loop over (address, number) of a square's rows."""
         assert self.vector is not None
-        pitch, memory = self.stride(self.vector, at.factor(self.vector)), convert.memory_type(buffer.dtype)
+        pitch, memory = (
+            self.words.stride(self.vector, at.factor(self.vector)),
+            convert.memory_type(buffer.dtype),
+        )
         base = self.pointer(buffer, at)
         with self.f.loop(int_(0), count) as loop:
             yield self.f.gep(base, self.f.mul(loop.index, pitch), memory), loop.index

@@ -11,11 +11,10 @@ from itertools import product
 from sardonyx.base.dim import Dim
 from sardonyx.emit.loops import UNROLL_POINTS, LoopEmitter
 from sardonyx.emit.scopes import Address
+from sardonyx.emit.words import LITERAL
 from sardonyx.llvm.vec import V, int_
 from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, Reduced, Store, roots, walk
 
-LITERAL = 64
-"""Integers up to this size stand in the text; larger ones are argument words."""
 _JAM_POINTS = 64
 
 Pointers = dict[Address, V]
@@ -62,7 +61,7 @@ class WindowEmitter(LoopEmitter):
                     if not self._is_displacement(tap):
                         self.enter(tap, int_(index))
                 taps.append((at, dict(self.pointers[-1])))
-        f, width, extent = self.f, self.jam_width(axis), self.extent(axis)
+        f, width, extent = self.f, self.jam_width(axis), self.words.extent(axis)
         is_whole = isinstance(axis.extent, int) and axis.extent % width == 0
         last = f.sub(extent, int_(width))
         end = high if isinstance(axis.extent, int) else f.select(f.icmp("sge", last, int_(0)), high, low)

@@ -10,7 +10,8 @@ import pytest
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
-from sardonyx.emit.access import FAIL_INDEX, NARROW_STEPS
+from sardonyx.emit.access import FAIL_INDEX
+from sardonyx.emit.words import NARROW_STEPS
 from sardonyx.loops.nest import Affine, Axis, Buffer, Kernel, Load, Pick, Store, along
 from tests.unit.emit.alone import Stopped, check, run
 

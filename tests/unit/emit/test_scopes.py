@@ -8,27 +8,32 @@ from sardonyx import targets
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.emit.scopes import Scopes
+from sardonyx.emit.words import Words
 from sardonyx.llvm.vec import Function, Module, V, int_
-from sardonyx.loops.nest import Affine, Axis, Buffer, Load, Position, Store
+from sardonyx.loops.nest import Affine, Axis, Buffer, Kernel, Load, Store
 
 ROW, COLUMN = Axis("r", 3), Axis("c", 4)
 X, Y = Buffer("x", dt.F32, "in"), Buffer("y", dt.F32, "out")
 AT = Affine(5, ((ROW, 4), (COLUMN, 1)))
 
 
-class Plain(Scopes):
-    """Words are literals; what is declared is noted."""
+class Literals(Words):
+    """Words that are literals."""
 
-    def __init__(self) -> None:
-        self.declared: list[tuple[Buffer | None, Dim]] = []
-        super().__init__(Function(Module(), "f", [("x", "ptr"), ("y", "ptr")]), targets.detect(), COLUMN, 8)
+    def __init__(self, function: Function) -> None:
+        super().__init__(function, V("%args", "ptr"), Kernel("k", (), (), ()), 8, frozenset(), {})
 
     def word(self, buffer: Buffer | None, dim: Dim) -> V:
         assert isinstance(dim, int)
         return V(f"%{buffer.name}_{dim}", "ptr") if buffer else int_(dim)
 
-    def declare(self, buffer: Buffer | None, dim: Dim) -> None:
-        self.declared.append((buffer, dim))
+
+class Plain(Scopes):
+    """Scopes whose words are literals."""
+
+    def __init__(self) -> None:
+        super().__init__(Function(Module(), "f", [("x", "ptr"), ("y", "ptr")]), targets.detect(), COLUMN, 8)
+        self.words = Literals(self.f)
 
     def reuses_scratch(self, axis: Axis) -> bool:
         return False
@@ -80,9 +85,3 @@ def test_copies_stand_side_by_side(scopes: Plain) -> None:
     assert [copy.sums["r"].text for copy in copies] == ["0", "1", "2"]
     assert scopes.sums["r"].text == "0", "the first goes on"
     assert list(scopes.each_copy()) == [None]
-
-
-def test_words_of_expressions_are_declared(scopes: Plain) -> None:
-    scopes.declare_expr(Load(X, AT, dt.F32))
-    scopes.declare_expr(Position(Affine(9, ((ROW, 7),)), dt.I64))
-    assert scopes.declared == [(X, 5), (None, 4), (None, 1), (None, 9), (None, 7)]

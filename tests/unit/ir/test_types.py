@@ -43,6 +43,7 @@ def test_others_are_refused(prim: str, dtypes: tuple[dt.DType, ...], message: st
     ("prim", "dtypes"),
     [
         ("sqrt", (dt.F64,)),
+        ("concat", (dt.F32,)),
         ("eq", (dt.STRING, dt.STRING)),
         ("and", (dt.BOOL, dt.BOOL)),
         ("gather", (dt.F32, dt.I64)),

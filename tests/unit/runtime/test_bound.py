@@ -37,3 +37,16 @@ def test_sizes_that_contradict_are_refused_each_time() -> None:
         with pytest.raises(SardonyxError):
             made.run([f32(3), f32(2)], [0])
     assert np.array_equal(made.run([f32(3), f32(3)], [0])[0], f32(3) * 2)
+
+
+def test_the_memory_between_kernels_is_known_once_sizes_are() -> None:
+    body = "{ h = MatMul(x, w) s = Softmax(h) y = ReduceSum(s) }"
+    declared = "g (float[N,8] x, float[8,64] w) => (float[1,1] y) "
+    (opened,) = (made := program(model(declared + body))).binders
+    assert opened.arena_bytes() == 0, "no shape was bound"
+    made.run([f32(5, 8), f32(8, 64)], [0])
+    few = opened.arena_bytes()
+    made.run([f32(500, 8), f32(8, 64)], [0])
+    assert 0 < few < opened.arena_bytes(), "the most counts"
+    (fixed,) = program(model(declared.replace("N", "500") + body)).binders
+    assert fixed.arena_bytes() == opened.arena_bytes()

@@ -1,0 +1,65 @@
+"""A kernel is told its sizes, strides and numbers in words, in the order in which it needs them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.emit.words import LITERAL, Words
+from sardonyx.llvm.vec import Function, Module
+from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Number, Position, Store
+
+N, M = dims.symbol("n"), dims.symbol("m")
+ROW, COLUMN = Axis("r", N), Axis("c", 1000)
+X, Y = Buffer("x", dt.F32, "in"), Buffer("y", dt.F32, "out")
+TO, FROM = Affine(0, ((ROW, 1000), (COLUMN, 1))), Affine(5, ((ROW, M), (COLUMN, 2)))
+
+
+def declared(kernel: Kernel, told: frozenset[Axis] = frozenset()) -> Words:
+    function = Function(Module(), "f", [("args", "ptr"), ("ctx", "ptr")])
+    words = Words(function, function.params[0], kernel, 8, told, {})
+    words.declare()
+    return words
+
+
+def meanings(words: Words) -> list[object]:
+    return [(word.buffer.name, word.dim) if word.buffer else word.dim for word in words.listed]
+
+
+def copy(expr: object = None) -> Kernel:
+    store = Store(Y, TO, (), expr or Load(X, FROM, dt.F32))  # type: ignore[arg-type]
+    return Kernel("k", (ROW, COLUMN), (store,), (), vector=COLUMN)
+
+
+def test_addresses_come_before_strides_and_extents_and_each_word_once() -> None:
+    assert meanings(declared(copy())) == [("x", 5), M, ("y", 0), 1000, N, 1000]
+    twice = Apply("add", (Load(X, FROM, dt.F32), Load(X, FROM, dt.F32)), dt.F32)
+    assert meanings(declared(copy(twice))) == meanings(declared(copy()))
+
+
+def test_small_sizes_are_literals_unless_a_stride_of_an_outer_axis_is_told() -> None:
+    words = declared(copy())
+    assert words.word(None, LITERAL).text == str(LITERAL)
+    assert words.stride(COLUMN, 2).text == "2"
+    narrow = Kernel("k", (ROW, COLUMN), (Store(Y, Affine(0, ((ROW, 7),)), (), Load(X, FROM, dt.F32)),), ())
+    assert declared(narrow).stride(ROW, 7).text == "7"
+    told = declared(narrow, frozenset({ROW}))
+    assert 7 in meanings(told) and told.stride(ROW, 7).text != "7"
+    assert told.stride(ROW, 1).text == "1", "whether elements adjoin is structure"
+
+
+def test_numbers_are_words_of_their_bits() -> None:
+    words = declared(copy(Number(0.5, dt.F32)))
+    assert np.float32(0.5).view(np.int32) in meanings(words)
+    assert words.number(Number(0.5, dt.F32)).type == "float"
+
+
+def test_positions_are_told_where_they_begin_and_how_they_move() -> None:
+    assert meanings(declared(copy(Position(Affine(900, ((ROW, M),)), dt.I64))))[:2] == [900, M]
+
+
+def test_what_was_not_declared_is_a_fault_of_the_writer() -> None:
+    with pytest.raises(AssertionError, match="word p was not declared"):
+        declared(copy()).word(None, dims.symbol("p"))
