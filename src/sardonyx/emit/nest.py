@@ -198,7 +198,7 @@ class _KernelEmitter(TileEmitter):
         """Run the part of an axis that `share` gives for (extent, grain), if it runs in blocks of points."""
         extent = self.words.extent(axis)
         if axis is self.vector:
-            self._along_vector(*share(extent, _GRAIN))
+            self._along_vector(*share(extent, max(_GRAIN, self._copies() * self.lanes)))
         elif axis is self.kernel.cross:
             self.squares(*share(extent, self.lanes))
         elif self.jams(axis, rest):
@@ -275,9 +275,12 @@ class _KernelEmitter(TileEmitter):
         if self.kernel.cross is not None:
             self.vector_loop(axis, low, high, self.short_rows, again=True)
         else:
-            alone = any(b.role == "scratch" for b in self.kernel.buffers())
-            copies = 1 if alone else self.vector_copies(body)
-            self.vector_loop(axis, low, high, lambda: self.statements(body), (), copies, again=True)
+            self.vector_loop(axis, low, high, lambda: self.statements(body), (), self._copies(), again=True)
+
+    def _copies(self) -> int:
+        """How many vectors run side by side; shares begin at multiples, so that the order of sums is one."""
+        alone = any(b.role == "scratch" for b in self.kernel.buffers())
+        return 1 if alone or self.kernel.cross is not None else self.vector_copies(self.kernel.body)
 
 
 def _points_surely(axis: Axis) -> int:
