@@ -17,7 +17,7 @@ from sardonyx.convert import convert
 from sardonyx.tools.cli import main
 from sardonyx.zoo import FetchError, fetch, pipeline, zoo_directory
 from sardonyx.zoo.tasks import TASKS
-from sardonyx.zoo.tasks.images import kept, opened
+from sardonyx.zoo.tasks.images import drawn, kept, opened
 from sardonyx.zoo.tasks.ocr import _regions
 from sardonyx.zoo.tasks.sounds import _resampled
 
@@ -122,8 +122,11 @@ def test_what_cannot_be_read_is_named(task: str, tmp_path: Path) -> None:
     ("inputs", "said"),
     [
         (["ocr", "broken"], "broken is not a picture"),
-        (["classify", "no such file"], "no such file is not a picture.*No such file"),
+        (["classify", "no such file"], "there is no file no such file"),
         (["voice", "broken"], "broken is not a wav file"),
+        (["voice", "no such file"], "there is no file no such file"),
+        (["none.onnx", "broken"], r"there is no file none\.onnx"),
+        (["efficientnet", "broken"], "is it efficientnet_lite2 or efficientnet_lite0.; there are ocr"),
         (["file-type", "no such file"], "no such file is not a file"),
         (["own.onnx", "broken"], "broken is not a table"),
         (["segment", "broken", "second"], "takes one picture; second is too many"),
@@ -176,6 +179,16 @@ def test_the_command_lists_and_runs(capsys: pytest.CaptureFixture[str], tmp_path
     assert "Region-based segmentation" in capsys.readouterr().out
     with Image.open(tmp_path / "marked.png") as marked, Image.open(page) as original:
         assert marked.size == original.size
+
+
+def test_labels_do_not_cover_each_other() -> None:
+    image = Image.new("RGB", (200, 60), "black")
+    row = [((float(x), 20.0, x + 8.0, 40.0), "a 90%") for x in range(0, 30, 10)]
+    alone, crowded = drawn(image, row[:1]), drawn(image, row)
+    apart = drawn(image, [row[0], ((150.0, 20.0, 180.0, 40.0), "a 80%")])
+    top = [np.asarray(one)[:19] for one in (alone, crowded, apart)]
+    assert (top[0] == top[1]).all() and (top[0] != top[2]).any()
+    assert (np.asarray(crowded)[20:41, 28] > 0).any()
 
 
 def test_overlapping_boxes_are_dropped() -> None:

@@ -86,6 +86,8 @@ def _words(node: onnx.NodeProto) -> str:
             value = _weight(value)[0]
         elif isinstance(value, onnx.GraphProto):
             value = f"a graph of {len(value.node)} nodes"
+        elif isinstance(value, bytes):
+            value = value.decode(errors="replace")
         parts.append(f"{attribute.name}={value}")
     told = f"[{', '.join(parts)}]" if parts else ""
     return f"{node.op_type}{told}({', '.join(node.input)})"

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -116,12 +117,22 @@ def model(name: str) -> Model:
     """The model of that name.
 
     Raises:
-        KeyError: the zoo has none; the message lists the names it has.
+        KeyError: the zoo has none; the message tells names that are like it.
     """
     try:
         return catalog().models[name]
     except KeyError:
-        raise KeyError(f"the zoo has no model {name!r}; it has: {', '.join(catalog().models)}") from None
+        near = alike(name, catalog().models)
+        raise KeyError(f"the zoo has no model {name!r}{near} (`sardonyx zoo list`)") from None
+
+
+def alike(name: str, known: Iterable[str]) -> str:
+    """The names most like a wrong one as "; is it this or that?", or nothing."""
+    import difflib
+
+    names = list(known)
+    near = [one for one in names if name in one] or difflib.get_close_matches(name, names, 3, 0.4)
+    return f"; is it {' or '.join(near[:3])}?" if near else ""
 
 
 def zoo_directory() -> Path:

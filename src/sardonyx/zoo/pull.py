@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sardonyx.frontend.summary import summarize
 from sardonyx.zoo import hub, oci, tokens
-from sardonyx.zoo.catalog import catalog, zoo_directory
+from sardonyx.zoo.catalog import model, zoo_directory
 from sardonyx.zoo.download import FetchError, Wanted, bring, sha256
 from sardonyx.zoo.fetch import fetch_one, is_in_place
 from sardonyx.zoo.references import Reference, mirrored, parse
@@ -69,13 +69,11 @@ def place(reference: Reference) -> Path:
 
 
 def _named(name: str, quiet: bool) -> Path:
-    if name not in catalog().models:
-        import difflib
-
-        near = difflib.get_close_matches(name, catalog().models, 3, 0.4)
-        hint = f"; is it {' or '.join(near)}?" if near else ""
-        raise FetchError(f"the zoo has no model {name!r}{hint} (`sardonyx zoo list`)")
-    if is_offline() and not is_in_place(catalog().models[name]):
+    try:
+        wanted = model(name)
+    except KeyError as error:
+        raise FetchError(str(error.args[0])) from None
+    if is_offline() and not is_in_place(wanted):
         raise FetchError(f"{name} is not in {zoo_directory()}, and the network is off ({OFFLINE[0]})")
     return fetch_one(name, quiet=quiet)
 

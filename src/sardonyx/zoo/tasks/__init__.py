@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from sardonyx.zoo.catalog import alike
 from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.tasks.answer import Answer
 
@@ -106,7 +107,10 @@ def task_of(name: str) -> tuple[Task, str]:
     for task in TASKS.values():
         if name in task.models:
             return task, name
-    raise FetchError(f"there is no task {name!r}; there are {', '.join(TASKS)}")
+    if name.endswith(".onnx"):
+        raise FetchError(f"there is no file {name}")
+    names = [*TASKS, *(model for task in TASKS.values() for model in task.models)]
+    raise FetchError(f"there is no task {name!r}{alike(name, names)}; there are {', '.join(TASKS)}")
 
 
 def pipeline(task: str, model: str | None = None) -> Pipeline:

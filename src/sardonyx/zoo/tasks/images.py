@@ -33,6 +33,8 @@ def opened(source: Any) -> Image.Image:
     try:
         with Image.open(source) as file:
             return flat(file)
+    except FileNotFoundError as error:
+        raise FetchError(f"there is no file {source}") from error
     except Image.DecompressionBombError as error:
         raise FetchError(f"{source} is too large: {error}") from error
     except (OSError, SyntaxError, ValueError) as error:
@@ -63,20 +65,28 @@ def planes(array: Array) -> Array:
 
 
 def drawn(image: Image.Image, boxes: list[tuple[Box, str]]) -> Image.Image:
-    """A copy with labelled boxes; one colour for each first word."""
+    """A copy with boxes, one colour for each first word; of labels in one place the first is written."""
     from PIL import ImageDraw
 
     copy = image.copy()
     pen = ImageDraw.Draw(copy)
     names = sorted({text.partition(" ")[0] for _, text in boxes})
-    for box, text in boxes:
-        colour = COLOURS[names.index(text.partition(" ")[0]) % len(COLOURS)]
+    colours = [COLOURS[names.index(text.partition(" ")[0]) % len(COLOURS)] for _, text in boxes]
+    for (box, _), colour in zip(boxes, colours, strict=True):
         pen.rectangle(box, outline=colour, width=2)
-        if text:
-            left, top = box[0], max(box[1] - 12, 0)
-            pen.rectangle(pen.textbbox((left, top), text), fill=colour)
+    written: list[Box] = []
+    for (box, text), colour in zip(boxes, colours, strict=True):
+        left, top = box[0], max(box[1] - 12, 0)
+        place = pen.textbbox((left, top), text)
+        if text and not any(_touch(place, other) for other in written):
+            written.append(place)
+            pen.rectangle(place, fill=colour)
             pen.text((left, top), text, fill="white")
     return copy
+
+
+def _touch(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def marked(image: Image.Image, found: list[dict[str, Any]]) -> Answer:

@@ -47,6 +47,8 @@ def samples(source: Any) -> Array:
         with wave.open(str(Path(source)), "rb") as file:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
             data = file.readframes(file.getnframes())
+    except FileNotFoundError as error:
+        raise FetchError(f"there is no file {source}") from error
     except (wave.Error, EOFError, OSError) as error:
         raise FetchError(
             f"{source} is not a wav file that can be read ({error}); convert it to one"

@@ -22,11 +22,11 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     """Tasks whose answer is what they were asked; `speak` answers with a sound."""
     found: list[Any] = []
 
-    def pipeline(name: str, model: str | None) -> Any:
-        sound = (np.zeros(4), 8000) if name == "speak" else None
-        return lambda *inputs: (found.append((name, model, inputs)), Answer("told", {"a": 1}, sound=sound))[1]
+    def answered(name: str, model: str | None, inputs: list[str]) -> Answer:
+        found.append((name, model, inputs))
+        return Answer("told", {"a": 1}, sound=(np.zeros(4), 8000) if name == "speak" else None)
 
-    monkeypatch.setattr(tasks, "pipeline", pipeline)
+    monkeypatch.setattr(tasks, "answered", answered)
     monkeypatch.chdir(tmp_path)
     return found
 
@@ -41,7 +41,7 @@ def test_the_list(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) ->
 
 def test_an_answer(asked: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(task, "task", "label", "text", "good", "bad", "--model", "minilm_l6_int8w") == 0
-    assert asked == [("label", "minilm_l6_int8w", ("text", "good", "bad"))]
+    assert asked == [("label", "minilm_l6_int8w", ["text", "good", "bad"])]
     assert capsys.readouterr().out == "told\n"
     assert run(task, "task", "ocr", "page.png", "-o", "out.txt") == 0
     assert capsys.readouterr().out == "told\nout.txt written\n" and Path("out.txt").read_text() == "told\n"

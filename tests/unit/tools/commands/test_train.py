@@ -20,13 +20,8 @@ from sardonyx.train.table import Column
 from sardonyx.train.training import Candidate, Settings, Trained
 from tests.unit.tools.commands.running import run
 
-
-def save(path: Path) -> Path:
-    path.write_bytes(b"onnx")
-    return path
-
-
-CONVERTED: Any = SimpleNamespace(save=save, parity=Parity([], False), notes=("a note",))
+MODEL = SimpleNamespace(SerializeToString=lambda: b"onnx")
+CONVERTED: Any = SimpleNamespace(model=MODEL, parity=Parity([], False), notes=("a note",))
 TRAINED = Trained(
     Settings("y"),
     [Column("size", "number", 3, 2), Column("id", "ignored", 9, 0, "all different")],
