@@ -147,6 +147,8 @@ def _costs(report: Report) -> Iterator[str]:
         said.append(_origin_of_code(counters.pop("compiles"), report))
     if programs := counters.pop("variants", 0):
         said.append(f"{count(programs, 'program')}, one for each content of the inputs that decides ranks")
+    if quick := counters.pop("quick_kernels", 0):
+        said.append(f"{count(quick, 'kernel')} compiled with less effort for a small part of the run")
     said += [f"{name} {number}" for name, number in sorted(counters.items())]
     if saved := sum(decision.gain_bytes for decision in report.decisions if decision.verdict == "fused"):
         said.append(f"{_bytes(saved)} of memory traffic saved by joining")

@@ -50,7 +50,8 @@ class Report:
     """Everything worth knowing about one compiled program.
 
     `counters` holds whole numbers by name, among them `compiles` (kernels compiled rather than found in
-    the cache), `weight_bytes`, `arena_bytes`. `operators` has the ONNX operator of every node by its name.
+    the cache), `quick_kernels` (those with quickly made code, because they take little of a run),
+    `weight_bytes`, `arena_bytes`. `operators` has the ONNX operator of every node by its name.
     """
 
     decisions: list[Decision] = field(default_factory=list)

@@ -38,6 +38,8 @@ from sardonyx.runtime import cores
 from sardonyx.runtime.cache import Cache, key
 from sardonyx.runtime.image import LoadedImage, load, load_cached
 
+_QUICK_SHARE = 0.01
+"""How much of a run all that is compiled quickly may take. Such code takes up to twice its time."""
 _EXECUTOR = f"executor {sys.platform}", Shared(lambda goal: executor.ir(goal.target))
 
 
@@ -54,11 +56,18 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
 
 @dataclass(slots=True)
 class Module:
-    """IR text on its way to machine code; `key` is that of its object in the cache."""
+    """IR text on its way to machine code; `key` is that of its object in the cache.
+
+    `share` is how much of a run it takes, `is_wanted` whether it is compiled already, or will be,
+    `is_quick` whether in less time to slower code.
+    """
 
     text: Text
     goal: Goal
     key: str
+    share: float = 0.0
+    is_wanted: bool = False
+    is_quick: bool = False
     code: bytes | None = None
     error: BaseException | None = None
 
@@ -111,16 +120,40 @@ class Build:
         self._end_keeper()
         self._turns.__exit__(kind, error, trace)
 
-    def add(self, name: str, text: Text) -> None:
-        """Have a module, unless there is one of that name; it is compiled while the caller goes on."""
-        if name in self.modules:
+    def add(self, name: str, text: Text, share: float = 1.0) -> None:
+        """Have a module, for one more part of a run; it is compiled while the caller goes on.
+
+        What takes little waits until all parts are known.
+        """
+        module = self.modules.get(name)
+        if module is None:
+            module = self._shared(name, text) if isinstance(text, Shared) else self._own(text)
+            self.modules[name] = module
+        module.share += share
+        if module.share > _QUICK_SHARE:
+            self._want(module)
+
+    def _want(self, module: Module) -> None:
+        """Have a module compiled, unless its code is there or will be."""
+        if module.is_wanted:
             return
-        module = self._shared(name, text) if isinstance(text, Shared) else self._own(text)
-        self.modules[name] = module
+        module.is_wanted = True
         if module.code is None and module.key not in self._keys and not self.store.has("object", module.key):
             self._offer(module)
             self._keys.add(module.key)
             self._hire()
+
+    def _want_rest(self, report: Report) -> None:
+        """Those that take least are compiled quickly, unless better code is there."""
+        left, count = _QUICK_SHARE, 0
+        for module in sorted((m for m in self.modules.values() if not m.is_wanted), key=lambda m: m.share):
+            left -= module.share
+            if left >= 0 and not self.store.has("object", module.key):
+                module.is_quick, module.key = True, key("quick", module.key)
+                count += 1
+            self._want(module)
+        if count:
+            report.count("quick_kernels", count)
 
     def _offer(self, *modules: Module | None) -> None:
         """What is to be compiled, the longest first, so that none is left in the end; None ends a thread."""
@@ -184,7 +217,8 @@ class Build:
                 if module.code is None:
                     from sardonyx.object import engine
 
-                    module.code = engine.compile_object(module.ir, module.goal.target)
+                    code = engine.compile_object(module.ir, module.goal.target, quick=module.is_quick)
+                    module.code = code
                     self.compiled += 1
                     self._keep(module, claim.pop_all())
         except BaseException as error:
@@ -225,6 +259,7 @@ class Build:
 
         Raises CompileError if a text is not LLVM IR.
         """
+        self._want_rest(report)
         self._offer(*[None] * (len(self._threads) + 1))
         self._serve()
         for thread in self._threads:

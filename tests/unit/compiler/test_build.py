@@ -95,3 +95,22 @@ def test_shared_code_is_that_of_the_facts_of_the_target(tmp_path: Path) -> None:
             made.add(name, shared_modules(target)[name])
             keys.add(made.modules[name].key)
     assert len(keys) == 2, "another block of channels is another module"
+
+
+def test_what_takes_little_is_compiled_quickly_once_all_parts_are_known(tmp_path: Path) -> None:
+    """Many small parts are a large one; better code that is there is taken."""
+    report = Report()
+    with build(tmp_path) as made:
+        for _ in range(3):
+            made.add("a", lambda: text("sdx_a"), 0.006)
+        for name, share in (("b", 0.006), ("c", 0.003), ("d", 0.005)):
+            made.add(name, lambda name=name: text(f"sdx_{name}"), share)  # type: ignore[misc]
+        made.image(report)
+    quick = {name for name, module in made.modules.items() if module.is_quick}
+    assert (quick, report.counters["quick_kernels"]) == ({"c", "d"}, 2), "a hundredth of a run at most"
+    with build(tmp_path) as again:
+        again.add("a", lambda: text("sdx_a"), 0.001)
+        again.add("c", lambda: text("sdx_c"), 0.5)
+        again.image(report)
+    assert not again.modules["a"].is_quick
+    assert again.compiled == 1, "c, now in full"

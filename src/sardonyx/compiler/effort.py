@@ -1,0 +1,66 @@
+"""How much of a run the kernels of each group take: what takes little is compiled with less effort.
+
+Rough on purpose: sizes that are not known are guessed. Must not know code generators or machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sardonyx.base import dim as dims
+from sardonyx.base.dim import Dim
+from sardonyx.ir.group import Fusion, Group
+from sardonyx.ir.prims import PRIMS
+from sardonyx.ir.value import Value
+
+_ASSUMED = 64
+"""Stands in for sizes that are not known."""
+_STORED, _REDUCED, _TURNED, _PICKED = 4.0, 4.0, 4.0, 16.0
+"""Instructions for an element that is stored, reduced, transposed, picked by a position."""
+_MULTIPLIED, _MULTIPLIED_BYTES = 0.5, 0.125
+"""Instructions for a product that is added to a sum, of floats and of bytes."""
+_WRITTEN = ("loops", "padding")
+"""Kinds of groups all of whose work is done by kernels written for them."""
+
+
+def shares(fusion: Fusion) -> Mapping[Group, float]:
+    """The part of a run that each group of loops takes."""
+    values: Mapping[int, Value] = {value.id: value for value in fusion.graph.order()}
+    costs = {group: _instructions(group, values) for group in fusion.groups}
+    total = sum(costs.values()) or 1.0
+    return {group: cost / total for group, cost in costs.items() if group.kind in _WRITTEN}
+
+
+def _instructions(group: Group, values: Mapping[int, Value]) -> float:
+    """Those for single elements in a run of a group."""
+    if group.parts:
+        return sum(_instructions(part, values) for part in group.parts)
+    inside = (values[n] for n in group.inlined if n in values)
+    return _STORED * _count(group.root.size) + sum(map(_cost, (group.root, *inside)))
+
+
+def _cost(value: Value) -> float:
+    match value.kind:
+        case "map":
+            each = PRIMS[value.prim].instructions(value.dtype)
+        case "reduce":
+            return _REDUCED * _count(value.args[0].size)
+        case "contract":
+            return _products(value)
+        case "view":
+            each = _TURNED if value.prim == "transpose" else 0.0
+        case _:
+            each = _PICKED
+    return each * _count(value.size)
+
+
+def _products(value: Value) -> float:
+    left, right = value.args[:2]
+    inner = left.shape[-1:] if value.prim.startswith("dot") else right.shape[1:]
+    rows = left if value.prim == "conv_transpose" else value
+    each = _MULTIPLIED_BYTES if left.dtype.size_bytes == 1 else _MULTIPLIED
+    return each * _count(rows.size) * _count(dims.product(inner))
+
+
+def _count(size: Dim) -> int:
+    return max(1, dims.evaluate(size, dict.fromkeys(dims.symbols(size), _ASSUMED)))
