@@ -21,7 +21,6 @@ from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
-from sardonyx.base.turns import short_turns
 from sardonyx.kernels.library import (
     Shared,
     Text,
@@ -105,11 +104,9 @@ class Build:
         self._numbers = itertools.count()
         self._keys: set[str] = set()
         self._is_over = False
-        self._turns = short_turns()
         self.add(*_EXECUTOR)
 
     def __enter__(self) -> Self:
-        self._turns.__enter__()
         return self
 
     def __exit__(
@@ -118,7 +115,6 @@ class Build:
         self._is_over = True
         self._offer(*[None] * len(self._threads))
         self._end_keeper()
-        self._turns.__exit__(kind, error, trace)
 
     def add(self, name: str, text: Text, share: float = 1.0) -> None:
         """Have a module, for one more part of a run; it is compiled while the caller goes on.
