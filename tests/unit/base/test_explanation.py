@@ -98,3 +98,8 @@ def test_small_and_8_bit_models_are_not_told_to_quantise() -> None:
     assert "quantize" not in explanation(Report(kernels=eight + single, counters={"weight_bytes": 1 << 30}))
     assert "quantize" in explanation(Report(kernels=single, counters={"weight_bytes": 1 << 30}))
     assert "quantize" not in explanation(Report(kernels=single, counters={"weight_bytes": 1000}))
+
+
+def test_kernels_that_were_compiled_with_less_effort_are_counted() -> None:
+    found = explanation(Report(counters={"quick_kernels": 1}))
+    assert "1 kernel compiled with less effort for a small part of the run" in found
