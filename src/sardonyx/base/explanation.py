@@ -57,16 +57,9 @@ def _shared(kernels: Iterable[KernelNote]) -> str:
 
 def _nodes(report: Report) -> Iterator[str]:
     for kernel in report.kernels:
-        yield from _origins(kernel)[:1]
+        yield from kernel.origins[:1]
     for decision in report.decisions:
         yield from _node(decision)
-
-
-def _origins(kernel: KernelNote) -> tuple[str, ...]:
-    """The nodes of a kernel; what only moves a value knows its node by the name of the value alone."""
-    what, _, node = kernel.plan.partition(" of ")
-    named = node and kernel.kind == "loops" and what != "copy"
-    return kernel.origins or ((node,) if named else ())
 
 
 def _node(decision: Decision) -> list[str]:
@@ -80,7 +73,7 @@ def _kernels_by_layer(report: Report, layers: Mapping[str, str]) -> dict[str, li
     layer, shared = "", _shared(report.kernels)
     order = {node: number for number, node in enumerate(report.operators)}
     for kernel in report.kernels:
-        origins = _origins(kernel)
+        origins = kernel.origins
         layer = layers[origins[0]] if origins else layer
         what, _, node = kernel.plan.partition(" of ")
         arithmetic = f"  [{kernel.arithmetic}]" if kernel.arithmetic and not shared else ""

@@ -46,7 +46,7 @@ class Lowering:
         self.tile: Buffer | None = None
         self.columns: tuple[Axis, ...] = ()
         self.memo: dict[tuple[int, Index], Expr] = {}
-        self.origins: dict[str, None] = {}
+        self.origins = dict.fromkeys(group.root.origins)
 
     def buffer(self, storage: Storage, role: Role) -> Buffer:
         """The kernel's handle of a storage."""
@@ -354,5 +354,4 @@ def lower_padding(group: Group, places: Mapping[int, Place]) -> Kernel:
             ]
             index = tuple(along(x).shift(o) for x, o in zip([*build.outer, *inner], origin, strict=True))
             build.body.append(Store(target, address(place, index), tuple(inner), value))
-    build.origins.update(dict.fromkeys(root.origins))
     return build.finish(group.name)

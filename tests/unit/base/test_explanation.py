@@ -22,7 +22,7 @@ def full() -> Report:
         kernels=[
             KernelNote("k1", ("/encoder/layer.0/Relu_1", "/encoder/layer.0/MatMul"), "gemm", "2 x 3", F32),
             KernelNote("k2", (), "loops", "copy of tokens"),
-            KernelNote("k3", (), "loops", "slice of /encoder/layer.1/Slice"),
+            KernelNote("k3", ("/encoder/layer.1/Slice",), "loops", "slice of /encoder/layer.1/Slice"),
             KernelNote("k4", NODES[::-1], "loops", f"add of {NODES[-1]}"),
             KernelNote("k5", ("Lstm_3",), "recurrent", "lstm of 64 units"),
         ],

@@ -115,6 +115,7 @@ def evaluated(graph: Graph, feeds: Sequence[Array], change: Callable[[Kernel], K
         for kernel in map(change, kernels):
             verify(kernel)
             assert text(kernel)
+            assert set(group.root.origins) <= set(kernel.origins), "a kernel is named by its nodes"
             run(kernel, {b: content(b.key) for b in kernel.buffers()}, sizes)
     outputs = zip(fusion.outputs, graph.outputs, strict=True)
     return [
