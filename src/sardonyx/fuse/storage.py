@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
@@ -39,6 +40,7 @@ def assign_places(
     for number, value in enumerate(graph.inputs):
         own = given.inputs[number] if given else None
         places[value.id] = own or _whole(Storage("input", value.dtype, value.size, number), value)
+    sizes = {size.value.id for size in graph.data_sizes.values()}
     copies: list[tuple[Value, Place]] = []
     outputs: list[Place | None] = []
     for number, (_, value) in enumerate(graph.outputs):
@@ -60,9 +62,10 @@ def assign_places(
                 places[value.id] = _whole(Storage("host", value.dtype, value.size), value)
         elif value.id in stored and value.dtype is not dt.OBJECT:
             place = places.setdefault(value.id, _whole(Storage("arena", value.dtype, value.size), value))
-            if value.prim == "reshape" and given is None and _is_dense(place, value):
+            joins = value.prim == "reshape" and given is None and value.id not in sizes
+            if joins and _is_dense(place, value):
                 under = value.args[0]
-                free = under.id in stored and under.id not in places
+                free = under.id in stored and under.id not in places and _knows_size(under, place)
                 if free and (under.kind == "view" or _may_move(under)) and not from_host(under, native):
                     places[under.id] = _dense(place, under)
             if value.prim in ("pad", "concat"):
@@ -102,6 +105,11 @@ def is_in_place(value: Value, places: Mapping[int, Place]) -> bool:
         return False
     place, under = places[value.id], value.args[0]
     return _is_dense(place, value) and same_place(places.get(under.id), _dense(place, under), under.shape)
+
+
+def _knows_size(value: Value, place: Place) -> bool:
+    """Whether the memory of a place is known to be as large as it is as soon as the value can be computed."""
+    return set(dims.symbols(place.storage.size)) <= set(dims.symbols(value.size))
 
 
 def _is_dense(place: Place, value: Value) -> bool:

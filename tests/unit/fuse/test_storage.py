@@ -5,7 +5,8 @@ from __future__ import annotations
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.fuse.partition import partition
-from sardonyx.fuse.storage import BodyPlaces, from_host, keeps_axes, part_places, same_place
+from sardonyx.fuse.storage import BodyPlaces, from_host, is_in_place, keeps_axes, part_places, same_place
+from sardonyx.ir.data_size import collect_data_sizes, content
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.place import Place, Storage, contiguous_strides
 from sardonyx.ir.value import concat, many, placeholder
@@ -44,6 +45,29 @@ def test_what_an_output_of_its_own_holds_is_copied_by_a_reshape() -> None:
     fusion = partition(Graph((X,), (("first", first), ("y", y))))
     assert fusion.places[first.id].storage is not fusion.places[y.id].storage
     assert [group.root for group in fusion.groups] == [first, y]
+
+
+def test_a_reshape_whose_content_is_a_size_stays_a_step() -> None:
+    flags = placeholder("flags", dt.BOOL, (N,))
+    with collect_data_sizes() as sources:
+        found = many("nonzero", (flags,), {}, [(dt.I64, (1, N)), (dt.I64, (1, 1))])
+        held = found[1].reshape((1,))
+        (count,) = content(held)
+        graph = Graph((flags, X), (("y", X.slice((0, 0), (count, 4)).exp()),), sources)
+    fusion = partition(graph, frozenset({"nonzero"}))
+    assert held.id in {group.root.id for group in fusion.groups}
+    assert not is_in_place(held, fusion.places)
+
+
+def test_memory_of_a_size_that_is_known_later_is_not_written_before() -> None:
+    counts = placeholder("counts", dt.I64, (1,))
+    with collect_data_sizes() as sources:
+        (count,) = content(counts * 2)
+        turned = X.exp().reshape((N, 2, 2)).transpose(0, 2, 1).exp()
+        joined = turned.reshape((count, 4))
+        graph = Graph((X, counts), (("y", joined),), sources)
+    places = partition(graph).places
+    assert places[turned.id].storage is not places[joined.id].storage
 
 
 def test_inputs_and_outputs_may_be_given() -> None:
