@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from sardonyx.client import Client
-from sardonyx.datasets import get_example
 from tests.gateway.test_pages import free_ports
 from tests.serve.clients import PYTHON, REASON
+from tests.serve.models import SUM_AND_DIFFERENCE, save
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -76,15 +76,14 @@ def test_a_manifest_that_breaks_the_schema_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_its_arguments_serve_with_a_root_that_is_read_only(tmp_path: Path) -> None:
+def test_its_arguments_serve_the_clients_of_kserve_with_a_root_that_is_read_only(tmp_path: Path) -> None:
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("a read-only root needs root's rights here")
     models, ports = tmp_path / "models", free_ports()
-    (models / "1").mkdir(parents=True)
-    shutil.copy(get_example("mul_1.onnx"), models / "1/model.onnx")
+    save(SUM_AND_DIFFERENCE, models / "1/model.onnx")
     words = {
         "/mnt/models": str(models),
-        "{{.Name}}": "digits",
+        "{{.Name}}": "simple",
         "=8080": f"={ports[0]}",
         "=9000": f"={ports[1]}",
         "0.0.0.0": "127.0.0.1",
@@ -125,9 +124,15 @@ def test_its_arguments_serve_with_a_root_that_is_read_only(tmp_path: Path) -> No
                     break
                 time.sleep(0.1)
             assert process.poll() is None, process.stdout.read() if process.stdout else ""
-            x = np.float32([[1, 2], [3, 4], [5, 6]])
-            np.testing.assert_array_equal(client.infer("digits", {"X": x})["Y"], x * x)
-            assert client.metadata("digits")["versions"] == ["1"]
+            x = np.arange(16, dtype=np.int32)[None]
+            answer = client.infer("simple", {"INPUT0": x, "INPUT1": x})
+            np.testing.assert_array_equal(answer["OUTPUT0"], x * 2)
+            assert client.metadata("simple")["versions"] == ["1"]
+        if PYTHON is not None:
+            addresses = [f"127.0.0.1:{port}" for port in ports]
+            subprocess.run(
+                [PYTHON, ROOT / "tests/serve/kserve_calls.py", *addresses], check=True, timeout=120
+            )
     finally:
         process.terminate()
         said, _ = process.communicate(timeout=60)
