@@ -14,7 +14,7 @@ from sardonyx.gateway.gateway import Gateway
 from sardonyx.monitor.capture import Collection
 from sardonyx.monitor.monitoring import MonitorOptions
 from sardonyx.protocol.errors import Code, ServeError
-from sardonyx.protocol.monitors import Baseline, NewMonitor
+from sardonyx.protocol.monitors import Baseline, NewMonitor, Notice
 from sardonyx.tools.cli import main
 from tests.gateway.running import client_of, running
 from tests.serve.models import identity, save
@@ -51,10 +51,30 @@ def test_truth_makes_a_performance(client: Client) -> None:
     client.delete_monitor("right")
 
 
+def test_who_may_not_change_a_monitor_does_not_learn_its_webhooks(tmp_path: Path) -> None:
+    hooks = [
+        Notice(webhook="https://me:pw@hooks.example.org/services/topsecret?token=x"),
+        Notice(email="a@b.org"),
+    ]
+    options = MonitorOptions(tmp_path, {"*": Collection()})
+    with running(tmp_path / "home", monitoring=options) as gateway, client_of(gateway) as client:
+        client.add_monitor(NewMonitor(name="ok", model="echo", kind="service", notify=hooks))
+        root = client.create_key("root", role="admin").secret
+        with client_of(gateway, root) as admin:
+            viewer = admin.create_key("eye", role="viewer").secret
+            assert admin.monitor("ok").notify == hooks
+        with client_of(gateway, viewer) as eye:
+            for seen in (eye.monitor("ok"), *eye.monitors()):
+                assert [one.webhook or one.email for one in seen.notify] == [
+                    "https://hooks.example.org/",
+                    "a@b.org",
+                ]
+
+
 def test_a_baseline_may_be_larger_than_other_bodies(client: Client) -> None:
     content = b"x\n" + b"1.25\n" * 400_000
     assert client.add_baseline(content, ".csv").name.endswith(".csv")
-    with pytest.raises(ServeError, match="larger than 1048576 bytes"):
+    with pytest.raises(ServeError, match="larger than 1 MiB"):
         client.create_model("m", description="x" * 1_100_000)
 
 

@@ -24,7 +24,7 @@ from sardonyx.monitor.payload import PayloadLog, truth_table
 from sardonyx.monitor.store import Store
 from sardonyx.monitor.watch import Baselines, Watch
 from sardonyx.protocol.errors import Code, ServeError
-from sardonyx.protocol.monitors import Baseline, NewMonitor, Notice, Run, seconds
+from sardonyx.protocol.monitors import Alert, Baseline, NewMonitor, Notice, Run, seconds
 from tests.monitor.records import record
 
 RNG = np.random.default_rng(11)
@@ -278,14 +278,27 @@ def test_webhooks_into_the_own_network_are_refused(tmp_path: Path, caplog: pytes
     world.log.flush()
     hooks = [
         Notice(webhook=url)
-        for url in ("http://127.0.0.1:9/", "http://169.254.169.254/latest", "file:///etc/x")
+        for url in ("http://127.0.0.1:9/topsecret", "http://169.254.169.254/latest", "file:///etc/x")
     ]
     world.run(kind="service", notify=[*hooks, Notice(email="a@example.org")])
     notifier.close()
     world.database.close()
     assert caplog.text.count("not a public address") == 2
     assert "only http and https" in caplog.text
+    assert "topsecret" not in caplog.text
     assert "SARDONYX_SMTP_HOST" in caplog.text
+
+
+def test_the_path_of_a_webhook_is_not_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    notifier = Notifier(Outbound(private=True, timeout_s=1), retry_s=0.01)
+    run = world.run(
+        kind="service", notify=[Notice(webhook="http://127.0.0.1:9/services/topsecret?token=topsecret")]
+    )
+    alert = Alert(number=1, monitor="mon", model="m", began_at=world.at, message="")
+    notifier.tell(world.watch.book.get("mon"), alert, run)
+    notifier.close()
+    assert "127.0.0.1:9" in caplog.text
+    assert "topsecret" not in caplog.text
 
 
 def test_mail_reads_its_server_from_the_environment() -> None:

@@ -44,11 +44,15 @@ class Outbound:
                 stream.write(chunk)
 
     def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
-        """Send `content` to `url`; redirects are not followed. Raises ServeError as `download` does."""
-        with self._client() as client, _explained(url):
+        """Send `content` to `url`; redirects are not followed. Raises ServeError as `download` does.
+
+        Errors name the host alone: the path of a webhook is often its password.
+        """
+        place = shown(url, path=False)
+        with self._client() as client, _explained(place):
             answer = client.send(self._request(client, "POST", url, content, headers))
             if answer.status_code >= 300:
-                raise ServeError(Code.UNAVAILABLE, f"{shown(url)} answered {answer.status_code}")
+                raise ServeError(Code.UNAVAILABLE, f"{place} answered {answer.status_code}")
 
     def get(self, url: str, limit_bytes: int = _CHUNK) -> bytes:
         """What `url` holds. Raises ServeError as `download` does."""
@@ -62,7 +66,7 @@ class Outbound:
 
     @contextmanager
     def _stream(self, method: str, url: str) -> Iterator[httpx.Response]:
-        with self._client() as client, _explained(url):
+        with self._client() as client, _explained(shown(url)):
             for _ in range(_REDIRECTS + 1):
                 answer = client.send(self._request(client, method, url), stream=True)
                 if not answer.is_redirect:
@@ -106,8 +110,8 @@ class Outbound:
         for address in addresses:
             if not is_public(address):
                 raise invalid(
-                    f"{shown(str(url))} leads to {address}, which is not a public address; the server "
-                    "reaches such addresses only if it is started with --allow-private-urls"
+                    f"{shown(str(url), path=False)} leads to {address}, which is not a public address; the "
+                    "server reaches such addresses only if it is started with --allow-private-urls"
                 )
         return addresses[0]
 
@@ -126,13 +130,14 @@ def is_public(address: str) -> bool:
     return parsed.is_global and not parsed.is_multicast
 
 
-def shown(url: str) -> str:
-    """A URL for readers: without user, password and query, which may be secret."""
+def shown(url: str, *, path: bool = True) -> str:
+    """A URL for readers: without user, password and query, which may be secret, nor the path if that may."""
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         return "the URL"
-    return str(parsed.copy_with(userinfo=b"", query=None, fragment=None))
+    plain = parsed.copy_with(userinfo=b"", query=None, fragment=None)
+    return str(plain) if path else str(plain.copy_with(path="/"))
 
 
 def _parsed(url: str) -> httpx.URL:
@@ -146,8 +151,8 @@ def _parsed(url: str) -> httpx.URL:
 
 
 @contextmanager
-def _explained(url: str) -> Iterator[None]:
+def _explained(place: str) -> Iterator[None]:
     try:
         yield
     except httpx.HTTPError as error:
-        raise ServeError(Code.UNAVAILABLE, f"{shown(url)}: {error or type(error).__name__}") from error
+        raise ServeError(Code.UNAVAILABLE, f"{place}: {error or type(error).__name__}") from error

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from sardonyx.client.outbound import shown
 from sardonyx.gateway import operations
 from sardonyx.gateway.operations import Administration, Call, Operation
 from sardonyx.monitor.payload import TRUTH, truth_table
@@ -53,7 +56,22 @@ def _must_see(c: Call, model: str) -> None:
 
 def _monitors(a: Administration, c: Call) -> list[Monitor]:
     found = _watch(a).book.monitors(c.query.get("model", ""))
-    return [monitor for monitor in found if c.principal.may_see(monitor.model)]
+    return [_told(c, monitor) for monitor in found if c.principal.may_see(monitor.model)]
+
+
+def _monitor(a: Administration, c: Call) -> Monitor:
+    return _told(c, _seen(a, c))
+
+
+def _told(c: Call, monitor: Monitor) -> Monitor:
+    """A monitor as the principal may know it: who cannot change it learns no path of its webhooks."""
+    if "repository" in c.principal.scopes:
+        return monitor
+    hosts = [
+        msgspec.structs.replace(one, webhook=one.webhook and shown(one.webhook, path=False))
+        for one in monitor.notify
+    ]
+    return msgspec.structs.replace(monitor, notify=hosts)
 
 
 def _add(a: Administration, c: Call) -> Monitor:
@@ -150,7 +168,7 @@ MONITORS = (
         status=201,
         names=lambda c: (c.body.model,),
     ),
-    Operation("GET", _MONITOR, "monitor", "One monitor", "metadata", Monitor, _seen),
+    Operation("GET", _MONITOR, "monitor", "One monitor", "metadata", Monitor, _monitor),
     Operation(
         "PATCH",
         _MONITOR,

@@ -106,7 +106,7 @@ class Notifier:
                     self._send(notice, body)
                     break
                 except (ServeError, OSError, smtplib.SMTPException) as error:
-                    to = shown(notice.webhook) if notice.webhook else notice.email
+                    to = shown(notice.webhook, path=False) if notice.webhook else notice.email
                     _log.error("alert of %s is not told to %s: %s", body["monitor"], to, error)
                     if (
                         isinstance(error, ServeError)

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sardonyx.client.outbound import shown
 from sardonyx.gateway.console.desk import Desk, segment
 from sardonyx.gateway.console.fields import number, text
 from sardonyx.gateway.console.plots import pair, trend
@@ -115,6 +116,7 @@ class MonitorPages:
             "monitors",
             who,
             monitor=monitor,
+            told=[shown(one.webhook, path=False) if one.webhook else one.email for one in monitor.notify],
             path=f"/monitors/{segment(name)}",
             last=last,
             runs=runs[:20],
