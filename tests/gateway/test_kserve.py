@@ -22,6 +22,9 @@ from tests.serve.models import SUM_AND_DIFFERENCE, save
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 MANIFESTS = sorted((DEPLOY / "kserve").glob("*.yaml"))
+CLOSED = """mount --bind / / && mount -o remount,ro,bind / && mount -t tmpfs tmpfs /mnt && mkdir /mnt/scratch
+! touch /sardonyx-was-here 2> /dev/null && exec "$@"
+"""
 FAULTS = [
     ("priority: 3", 'priority: "3"', "'3' is no int"),
     ("readOnlyRootFilesystem", "readOnlyRootFileSystem", "has no such field"),
@@ -97,23 +100,8 @@ def test_its_arguments_serve_the_clients_of_kserve_with_a_root_that_is_read_only
         "PATH": os.environ["PATH"],
         "TMPDIR": "/mnt/scratch",
     }
-    closed = (
-        "mount --bind / / && mount -o remount,ro,bind / && mount -t tmpfs tmpfs /mnt && mkdir /mnt/scratch "
-        '&& ! touch /sardonyx-was-here 2> /dev/null && exec "$@"'
-    )
-    command = [
-        "unshare",
-        "-m",
-        "sh",
-        "-c",
-        closed,
-        "sh",
-        sys.executable,
-        "-m",
-        "sardonyx",
-        "serve",
-        *arguments,
-    ]
+    server = [sys.executable, "-m", "sardonyx", "serve", *arguments]
+    command = ["unshare", "-m", "sh", "-c", CLOSED, "sh", *server]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/"
     )
@@ -129,10 +117,8 @@ def test_its_arguments_serve_the_clients_of_kserve_with_a_root_that_is_read_only
             np.testing.assert_array_equal(answer["OUTPUT0"], x * 2)
             assert client.metadata("simple")["versions"] == ["1"]
         if PYTHON is not None:
-            addresses = [f"127.0.0.1:{port}" for port in ports]
-            subprocess.run(
-                [PYTHON, ROOT / "tests/serve/kserve_calls.py", *addresses], check=True, timeout=120
-            )
+            calls = [PYTHON, ROOT / "tests/serve/kserve_calls.py", *(f"127.0.0.1:{port}" for port in ports)]
+            subprocess.run(calls, check=True, timeout=120)
     finally:
         process.terminate()
         said, _ = process.communicate(timeout=60)
