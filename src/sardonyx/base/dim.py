@@ -379,50 +379,6 @@ def minimum(a: Dim, b: Dim) -> Dim:
     return a if at_least(b, a) else _call("min", a, b)
 
 
-def broadcast(a: Dim, b: Dim) -> Dim:
-    """The size of two sizes broadcast together: one of them is 1 or they agree.
-
-    Raises ValueError if both are known and contradict each other.
-    """
-    if a == b or b == 1:
-        return a
-    if a == 1:
-        return b
-    if isinstance(a, int) and isinstance(b, int):
-        raise ValueError(f"sizes {a} and {b} do not broadcast")
-    # A known size other than 1 must be the result; the other side is 1 or equal to it.
-    if isinstance(a, int):
-        return a
-    if isinstance(b, int):
-        return b
-    if at_least(a, 2):
-        return a
-    if at_least(b, 2):
-        return b
-    for whole, part in ((a, b), (b, a)):
-        # min(n, k) broadcasts with n only where it is n, or 1.
-        if isinstance(part, Expr) and whole in _arguments(part, "min"):
-            return whole
-    return _call("broadcast", *sorted((a, b), key=str))
-
-
-def _arguments(dim: Expr, fn: str) -> tuple[Dim, ...]:
-    if len(dim.terms) == 1 and dim.terms[0][1] == 1 and len(dim.terms[0][0]) == 1:
-        atom = dim.terms[0][0][0]
-        if isinstance(atom, Applied) and atom.fn == fn:
-            return atom.args
-    return ()
-
-
-def broadcast_stride(size: Dim, result: Dim, stride: Dim) -> Dim:
-    """`stride`, or 0 where an axis of that size is repeated to `result`; decided at run time if need be."""
-    if size == 1:
-        return 0
-    if size == result or (isinstance(size, int) and size != 1):
-        return stride
-    return _call("bstride", size, result, stride)
-
-
 def where(condition: Dim, a: Dim, b: Dim) -> Dim:
     """a if condition is nonzero else b."""
     if isinstance(condition, int):

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
+from sardonyx.base import broadcasting
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.deferred import Deferred
@@ -47,7 +48,9 @@ class Place:
     def spread(self, shape: Sequence[Dim], result: Sequence[Dim]) -> Place:
         """The same of a shape that is broadcast to another one: axes of size 1 repeat."""
         axes = zip(shape, result, self.strides, strict=True)
-        return Place(self.storage, self.offset, tuple(dims.broadcast_stride(n, m, s) for n, m, s in axes))
+        return Place(
+            self.storage, self.offset, tuple(broadcasting.broadcast_stride(n, m, s) for n, m, s in axes)
+        )
 
 
 def contiguous_strides(shape: Sequence[Dim]) -> tuple[Dim, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from sardonyx.base import broadcasting
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError
@@ -63,6 +64,19 @@ def must_broadcast(a: Dim, b: Dim, result: Dim) -> None:
         must_equal(_unless_one(a, _unless_one(b, a - b)), 0, what, a, b)
     for part in (a, b) if result in (a, b) else ():
         must_be_one_or(part, result, what, a, b)
+
+
+def broadcast_shape(a: Sequence[Dim], b: Sequence[Dim], of: Sequence[Dim]) -> tuple[Dim, ...]:
+    """The common shape of two of equal rank; ShapeError with the shape `of` if they contradict each other."""
+    shape = []
+    for p, q in zip(a, b, strict=True):
+        try:
+            size = broadcasting.broadcast(p, q)
+        except ValueError:
+            raise ShapeError(f"size {p} does not broadcast with {q} (shape {list(of)})") from None
+        must_broadcast(p, q, size)
+        shape.append(size)
+    return tuple(shape)
 
 
 def must_be_one_or(a: Dim, b: Dim, what: str, *sizes: Dim | Sequence[Dim]) -> None:

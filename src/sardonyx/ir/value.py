@@ -21,7 +21,7 @@ from sardonyx.errors import ShapeError
 from sardonyx.ir import origin, types
 from sardonyx.ir.fold import SYMBOLIC_LIMIT, empty, fold, known
 from sardonyx.ir.intern import const_key, freeze
-from sardonyx.ir.premise import must_broadcast, must_equal
+from sardonyx.ir.premise import broadcast_shape, must_equal
 from sardonyx.ir.prims import PRIMS, Kind
 
 Shape: TypeAlias = tuple[Dim, ...]
@@ -269,7 +269,7 @@ class Value:
     def broadcast(self, shape: Sequence[Dim]) -> Value:
         """Repeat axes of size 1 to `shape` (numpy rules; leading axes are added)."""
         x = self.reshape((1,) * (len(shape) - self.rank) + self.shape)
-        shape = tuple(broadcast_dim(a, b, self) for a, b in zip(x.shape, shape, strict=True))
+        shape = broadcast_shape(x.shape, shape, self.shape)
         return x if shape == x.shape else make("broadcast", (x,), {"shape": shape}, self.dtype, shape)
 
     def slice(self, start: Sequence[Dim], size: Sequence[Dim], step: Sequence[int] | None = None) -> Value:
@@ -323,7 +323,7 @@ class Value:
         if dims.equal(a.shape[-1], b.shape[-2]) is False:
             raise ShapeError(told.format(list(self.shape), list(other.shape)))
         must_equal(a.shape[-1], b.shape[-2], told, self.shape, other.shape)
-        batch = tuple(broadcast_dim(p, q, self) for p, q in zip(a.shape[:-2], b.shape[:-2], strict=True))
+        batch = broadcast_shape(a.shape[:-2], b.shape[:-2], self.shape)
         dtype = dtype or self.dtype
         return make("dot", (a, b), {"dtype": dtype}, dtype, (*batch, a.shape[-2], b.shape[-1]))
 
@@ -345,16 +345,6 @@ def as_value(operand: Operand, like: Value) -> Value:
     return operand if isinstance(operand, Value) else scalar(operand, like.dtype)
 
 
-def broadcast_dim(a: Dim, b: Dim, where: Value) -> Dim:
-    """The common size of two broadcast sizes; ShapeError if they contradict each other."""
-    try:
-        size = dims.broadcast(a, b)
-    except ValueError:
-        raise ShapeError(f"size {a} does not broadcast with {b} (shape {list(where.shape)})") from None
-    must_broadcast(a, b, size)
-    return size
-
-
 def map_(prim: str, *operands: Operand) -> Value:
     """A scalar function over operands, broadcast by numpy's rules; numbers take the type of the first."""
     like = next(o for o in operands[prim == "where" :] if isinstance(o, Value))
@@ -363,7 +353,7 @@ def map_(prim: str, *operands: Operand) -> Value:
     args = [a if a.rank == rank else a.reshape((1,) * (rank - a.rank) + a.shape) for a in args]
     shape: Shape = args[0].shape
     for a in args[1:]:
-        shape = tuple(broadcast_dim(p, q, a) for p, q in zip(shape, a.shape, strict=True))
+        shape = broadcast_shape(shape, a.shape, a.shape)
     typed = args[1:] if prim == "where" else args
     if any(a.dtype is not typed[0].dtype for a in typed):
         raise ShapeError(f"{prim} of different element types {[a.dtype.onnx_name for a in typed]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sardonyx.base import dim as dims
+from sardonyx.base import broadcasting
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import CompileError
@@ -104,7 +104,7 @@ class Lowering:
         args = []
         for arg in value.args:
             at = tuple(
-                i if n == m else i.scale(dims.broadcast_stride(n, m, 1))
+                i if n == m else i.scale(broadcasting.broadcast_stride(n, m, 1))
                 for i, n, m in zip(index, arg.shape, value.shape, strict=True)
             )
             args.append(self.expr(arg, at))
@@ -123,7 +123,7 @@ class Lowering:
                 return self.expr(
                     source,
                     tuple(
-                        i.scale(dims.broadcast_stride(n, m, 1))
+                        i.scale(broadcasting.broadcast_stride(n, m, 1))
                         for i, n, m in zip(index, source.shape, value.shape, strict=True)
                     ),
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sardonyx.base import broadcasting
 from sardonyx.base import dim as dims
 from sardonyx.base.evaluator import Evaluator
 from sardonyx.base.functions import Refused, load
@@ -35,7 +36,7 @@ def test_symbols_may_have_the_names_that_the_code_uses() -> None:
 
 def test_an_impossible_size_is_an_error_outside_of_a_guard() -> None:
     evaluator = Evaluator(["a", "b"])
-    evaluator.add(dims.broadcast(A, B))
+    evaluator.add(broadcasting.broadcast(A, B))
     with pytest.raises(ValueError, match="do not broadcast"):
         load(evaluator.code())(2, 3)
 
@@ -46,7 +47,7 @@ def test_a_guard_gives_zeros_and_says_why() -> None:
     with evaluator.guarded() as guard:
         evaluator.check(A - B, exact=False)
         evaluator.check(dims.mod(A, 2), exact=True)
-        inside = [evaluator.add(dim) for dim in (dims.broadcast(A, B), A, A * B)]
+        inside = [evaluator.add(dim) for dim in (broadcasting.broadcast(A, B), A, A * B)]
         hoisted = evaluator.hoisted(A * B + 1)
     after = evaluator.add(hoisted + A)
     assert inside[1] == outside
@@ -69,8 +70,8 @@ def test_guards_inside_guards() -> None:
         first = evaluator.add(dims.floordiv(A, B))
         with evaluator.guarded() as inner:
             evaluator.check(A - 10, exact=False)
-            second = evaluator.add(dims.broadcast(A, B))
-            hoisted = evaluator.hoisted(dims.broadcast(A, B))
+            second = evaluator.add(broadcasting.broadcast(A, B))
+            hoisted = evaluator.hoisted(broadcasting.broadcast(A, B))
         evaluator.check(B - 2, exact=False)
         third = evaluator.add(hoisted * 2)
     evaluate = load(evaluator.code())
@@ -90,7 +91,7 @@ def test_a_check_is_told_before_what_it_guards_is_computed() -> None:
     evaluator = Evaluator(["a", "b"])
     evaluator.check(A - 1, exact=False)
     evaluator.check(A - B, exact=True)
-    evaluator.add(dims.broadcast(A, B))
+    evaluator.add(broadcasting.broadcast(A, B))
     evaluate = load(evaluator.code())
     assert evaluate(4, 4) == [4]
     for a, b, number in ((0, 0, 0), (4, 3, 1)):

@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 
+from sardonyx.base import broadcasting
 from sardonyx.base import dim as dims
 from sardonyx.errors import ShapeError
 from sardonyx.ir.origin import origin
-from sardonyx.ir.premise import collect_premises, must_broadcast, must_equal, only_premises
+from sardonyx.ir.premise import broadcast_shape, collect_premises, must_broadcast, must_equal, only_premises
 
 N, M = dims.symbol("N", 1), dims.symbol("M", 1)
 
@@ -54,7 +55,7 @@ def test_only_what_is_wanted_of_a_block_is_passed_on() -> None:
 @pytest.mark.parametrize(("n", "m"), list(itertools.product(range(1, 4), repeat=2)))
 def test_broadcasts_hold_where_numpy_allows_them(n: int, m: int) -> None:
     with collect_premises() as found:
-        must_broadcast(N, M, dims.broadcast(N, M))
+        must_broadcast(N, M, broadcasting.broadcast(N, M))
     assert found
     assert all(p.holds({"N": n, "M": m}) for p in found.values()) == (n == m or 1 in (n, m))
 
@@ -64,3 +65,13 @@ def test_a_known_result_bounds_both(n: int) -> None:
     with collect_premises() as found:
         must_broadcast(N, 2, 2)
     assert all(p.holds({"N": n}) for p in found.values()) == (n in (1, 2))
+
+
+def test_shapes_have_a_common_one_or_contradict_each_other() -> None:
+    with collect_premises() as premises:
+        assert broadcast_shape((1, N, M), (N, 1, M), ()) == (N, N, M)
+        assert not premises
+        assert broadcast_shape((N,), (3,), ()) == (3,)
+        assert premises, "N is 1 or 3"
+    with pytest.raises(ShapeError, match=r"size 2 does not broadcast with 3 \(shape \[2, 4\]\)"):
+        broadcast_shape((2, 4), (3, 4), (2, 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sardonyx.base import broadcasting
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
@@ -178,6 +179,6 @@ def _packed_batches(b: Value, storage: Storage, result: tuple[Dim, ...], lead: l
     at, stride = Affine(), dims.floordiv(storage.size, dims.product(b.shape[:-2]))
     for number in reversed(range(len(lead))):
         size = b.shape[number]
-        at = at + Affine(0, ((lead[number], dims.broadcast_stride(size, result[number], stride)),))
+        at = at + Affine(0, ((lead[number], broadcasting.broadcast_stride(size, result[number], stride)),))
         stride = stride * size
     return at

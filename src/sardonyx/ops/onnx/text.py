@@ -7,7 +7,8 @@ import re
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.data_size import data_sized
-from sardonyx.ir.value import Value, broadcast_dim, make
+from sardonyx.ir.premise import broadcast_shape
+from sardonyx.ir.value import Value, make
 from sardonyx.ops.table import op
 
 Ints = tuple[int, ...]
@@ -18,7 +19,7 @@ def string_concat(a: Value, b: Value) -> Value:
     """The text of a followed by that of b, broadcast."""
     rank = max(a.rank, b.rank)
     p, q = (x.reshape((1,) * (rank - x.rank) + x.shape) for x in (a, b))
-    shape = tuple(broadcast_dim(m, n, a) for m, n in zip(p.shape, q.shape, strict=True))
+    shape = broadcast_shape(p.shape, q.shape, a.shape)
     return make("text_join", (p, q), {}, dt.STRING, shape)
 
 
