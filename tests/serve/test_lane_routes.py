@@ -169,6 +169,24 @@ def test_a_request_that_is_not_of_the_form_is_drawn_once(tmp_path: Path) -> None
     serving(tmp_path, use, router=dice)
 
 
+def test_a_message_of_a_stream_is_drawn_once(tmp_path: Path) -> None:
+    save_other(tmp_path)
+    dice = Dice(Route(BLUE, drawn=True), Route(GREEN, drawn=True))
+
+    async def use(server: Server, line: Line, express: Express) -> None:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            call: Any = channel.stream_stream(INFER.replace("ModelInfer", "ModelStreamInfer"))
+            answers = call(iter([message(seed) for seed in range(4)]))
+            models = [
+                pb.ModelStreamInferResponse.FromString(text).infer_response.model_name
+                async for text in answers
+            ]
+        assert models == ["simple", "other"] * 2
+        assert dice.said == ["blue", "green"] * 2
+
+    serving(tmp_path, use, router=dice)
+
+
 def message(seed: int) -> bytes:
     """A request of gRPC."""
     made = pb.ModelInferRequest(model_name="both")

@@ -94,14 +94,14 @@ class Core:
 
         ServeError says what is wrong, now, before the first answer or between two.
         """
-        target = self.router.route(request).target
-        model = await self.repository.awake(target.model, target.version)
+        route = self.router.route(request)
+        model = await self.repository.awake(route.target.model, route.target.version)
         if isinstance(model, Decoupled):
-            return True, self._several(model, target, request)
-        return False, self._one(request)
+            return True, self._several(model, route.target, request)
+        return False, self._one(request, route)
 
-    async def _one(self, request: InferRequest) -> AsyncIterator[InferResponse]:
-        yield await self.infer(request)
+    async def _one(self, request: InferRequest, route: Route) -> AsyncIterator[InferResponse]:
+        yield await self.infer(request, route)
 
     async def _several(
         self, model: Decoupled, target: Target, request: InferRequest
