@@ -67,6 +67,7 @@ class Exported:
         outputs: better names of the first outputs.
         labels: names of classes.
         columns: names of the columns of a matrix input.
+        categories: of columns that are numbers of texts: the texts, in the order of the numbers.
         points: how far integers may be apart that a quantised network rounds.
         batch: the axis 0 of inputs and outputs is a free number of rows.
         axes: names of the free axes of inputs, by name and axis.
@@ -80,6 +81,7 @@ class Exported:
     outputs: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    categories: Mapping[str, list[str]] = field(default_factory=dict)
     points: int = 0
     batch: bool = True
     axes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)

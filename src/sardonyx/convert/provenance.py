@@ -41,6 +41,8 @@ def metadata(row: Framework, exported: Exported, source: str, parity: Parity | N
         rows["labels"] = list(exported.labels)
     if exported.columns:
         rows["columns"] = list(exported.columns)
+    if exported.categories:
+        rows["categories"] = dict(exported.categories)
     if parity is not None:
         rows["parity"] = parity.record()
     return {key: _text(value) for key, value in rows.items() if value}

@@ -59,7 +59,7 @@ def command(options: argparse.Namespace) -> int:
         return serve_studio(options)
     if options.source is None:
         raise UserError("say on which pictures: a folder, a .csv, a .json or a .yaml")
-    from sardonyx.vision.boxes.training import has_boxes
+    from sardonyx.vision.boxes import has_boxes
 
     if options.threads < 0:
         raise UserError(f"--threads {options.threads}: give 0 (all cores) or a positive number")
@@ -81,8 +81,8 @@ def command(options: argparse.Namespace) -> int:
 
 
 def _classes(options: argparse.Namespace, asked: dict[str, Any]) -> tuple[Any, Any, Any]:
+    from sardonyx.vision import Settings, train
     from sardonyx.vision.report import page
-    from sardonyx.vision.training import Settings, train
 
     settings = Settings(**asked, seed=options.seed, threads=options.threads)
     with _progress() as told:
@@ -90,8 +90,8 @@ def _classes(options: argparse.Namespace, asked: dict[str, Any]) -> tuple[Any, A
 
 
 def _boxes(options: argparse.Namespace, asked: dict[str, Any]) -> tuple[Any, Any, Any]:
+    from sardonyx.vision.boxes import BoxSettings, train
     from sardonyx.vision.boxes.report import page
-    from sardonyx.vision.boxes.training import BoxSettings, train
 
     settings = BoxSettings(**asked, seed=options.seed, threads=options.threads)
     with _progress() as told:

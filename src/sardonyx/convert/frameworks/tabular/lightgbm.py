@@ -17,6 +17,8 @@ from sardonyx.convert.frameworks.tabular.ensembles import saved
 from sardonyx.convert.frameworks.tabular.pickles import unpickled
 from sardonyx.convert.frameworks.tabular.tables import Column, Table
 
+SHOWN = 8
+
 
 def load(source: str, request: Request) -> Any:
     """The booster of a model file, or the object of a pickle."""
@@ -40,18 +42,43 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     if booster is None:
         raise ConvertError(f"a {type(model).__name__} is not a model of LightGBM")
     dumped = booster.dump_model()
-    table = Table(_columns(dumped), separate=False)
+    known = categories(dumped)
+    table = Table(_columns(dumped, known), separate=False)
     feeds, drawn = table.feeds(request)
     graph = GraphWriter()
     outputs = trees.written(graph, dumped, classes(model, dumped), double=request.double)
     path.write_bytes(saved(graph, "lightgbm", len(dumped["feature_names"]), outputs, double=request.double))
     cases = [Case(part, _answers(model, dumped, part)) for part in batches(feeds)]
-    notes = (
-        ("leaves are linear: rows with missing values are answered with NaN",)
-        if trees.has_linear_leaves(dumped)
-        else ()
+    notes = [f"{name} is a number: {_numbered(texts)}" for name, texts in known.items()]
+    if trees.has_linear_leaves(dumped):
+        notes.append("leaves are linear: rows with missing values are answered with NaN")
+    return Exported(
+        path,
+        cases,
+        drawn,
+        labels=classes_of(model),
+        columns=tuple(table.names),
+        categories=known,
+        notes=tuple(notes),
     )
-    return Exported(path, cases, drawn, labels=classes_of(model), columns=tuple(table.names), notes=notes)
+
+
+def categories(dumped: dict[str, Any]) -> dict[str, list[str]]:
+    """Of columns that were categories of pandas: their texts in the order of the numbers that stand for them.
+
+    The model lists them without the names of the columns; nothing is told if it is not clear whose they are.
+    """
+    texts = dumped.get("pandas_categorical") or []
+    facts = dumped.get("feature_infos", {})
+    names = [name for name in dumped["feature_names"] if facts.get(name, {}).get("values")]
+    if len(names) != len(texts):
+        return {}
+    return {name: [str(text) for text in known] for name, known in zip(names, texts, strict=True)}
+
+
+def _numbered(texts: list[str]) -> str:
+    shown = [f"{at} = {text}" for at, text in enumerate(texts[:SHOWN])]
+    return ", ".join([*shown, *(["..."] if len(texts) > SHOWN else [])])
 
 
 def classes(model: Any, dumped: dict[str, Any]) -> Array | None:
@@ -74,17 +101,18 @@ def _answers(model: Any, dumped: dict[str, Any], feeds: Feeds) -> list[Array]:
         return answers(model, rows, is_classifier=_is_classifier(model, dumped))
 
 
-def _columns(dumped: dict[str, Any]) -> list[Column]:
+def _columns(dumped: dict[str, Any], known: dict[str, list[str]]) -> list[Column]:
     borders: list[set[float]] = [set() for _ in dumped["feature_names"]]
     for tree in dumped["tree_info"]:
         for node in _splits(tree["tree_structure"]):
-            known = borders[node["split_feature"]]
+            seen = borders[node["split_feature"]]
             if node["decision_type"] == "==":
-                known.update(float(value) for value in str(node["threshold"]).split("||"))
+                seen.update(float(value) for value in str(node["threshold"]).split("||"))
             else:
-                known.add(float(node["threshold"]))
+                seen.add(float(node["threshold"]))
     return [
-        Column(name, values=sorted(seen)) for name, seen in zip(dumped["feature_names"], borders, strict=True)
+        Column(name, values=sorted(seen), categories=known.get(name, ()))
+        for name, seen in zip(dumped["feature_names"], borders, strict=True)
     ]
 
 

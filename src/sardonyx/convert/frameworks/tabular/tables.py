@@ -16,13 +16,17 @@ from sardonyx.convert.framework import ROWS, Array, ConvertError, Feeds, Request
 
 @dataclass(frozen=True)
 class Column:
-    """A feature: its name, whether it is text, and values that it may have, as far as a model tells."""
+    """A feature: its name, whether it is text, and values that it may have, as far as a model tells.
+
+    `categories` are texts that the model knows as the numbers 0, 1 and so on.
+    """
 
     name: str
     is_text: bool = False
     values: Sequence[Any] = ()
     centre: float = 0.0
     spread: float = 1.0
+    categories: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,9 @@ def _sampled(sample: Mapping[str, Array], table: Table) -> list[Array]:
 def _typed(row: Array, column: Column, number: type[np.generic]) -> Array:
     if column.is_text:
         return np.array(["" if _is_missing(value) else str(value) for value in row], object)
+    if column.categories:
+        numbers = {name: at for at, name in enumerate(column.categories)}
+        row = np.array([numbers.get(v, np.nan) if isinstance(v, str) else v for v in row], object)
     try:
         return np.array([np.nan if value is None else value for value in row], number)
     except (TypeError, ValueError) as error:

@@ -9,10 +9,13 @@ from typing import Any
 
 import lightgbm as theirs
 import numpy as np
+import pandas
 import pytest
 
+from sardonyx.convert import convert
 from sardonyx.convert.framework import ConvertError, Request
 from sardonyx.convert.frameworks.tabular import lightgbm
+from sardonyx.zoo import pipeline
 
 SETTINGS = {"verbose": -1, "num_threads": 1, "min_data_in_leaf": 1, "num_leaves": 4, "min_data_in_bin": 1}
 
@@ -37,7 +40,7 @@ def test_files(booster: theirs.Booster, tmp_path: Path) -> None:
 
 
 def test_columns_know_their_borders(booster: theirs.Booster) -> None:
-    size, kind = lightgbm._columns(booster.dump_model())
+    size, kind = lightgbm._columns(booster.dump_model(), {})
     assert (size.name, kind.name) == ("size", "kind")
     assert len(size.values) and list(size.values) == sorted(size.values)
     assert len(kind.values) and set(kind.values) <= {0.0, 1.0, 2.0, 3.0}
@@ -75,3 +78,33 @@ def test_labels() -> None:
         found = lightgbm.classes(model, dumped)
         assert found is not None and found.tolist() == expected
     assert lightgbm.classes(object(), {"objective": "regression"}) is None
+
+
+def test_categories_of_pandas_keep_their_texts(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    jobs = random.choice(["baker", "nurse", "smith"], 200)
+    frame = pandas.DataFrame({"age": random.integers(18, 80, 200).astype(float), "job": jobs})
+    goal = np.where((frame.age > 45) ^ (frame.job == "nurse"), "yes", "no")
+    learnt = frame.assign(job=frame.job.astype("category"))
+    model = theirs.LGBMClassifier(n_estimators=5, verbose=-1, num_threads=1).fit(learnt, goal)
+    model.booster_.save_model(tmp_path / "model.txt")
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    made = convert(tmp_path / "model.txt", tmp_path / "model.onnx", sample=tmp_path / "rows.csv")
+    assert made.parity.holds and "job is a number: 0 = baker, 1 = nurse, 2 = smith" in made.notes
+    answers = pipeline("table", str(tmp_path / "model.onnx"))(tmp_path / "rows.csv").data
+    assert [row["label"] for row in answers] == (model.predict(learnt) == "yes").astype(int).tolist()
+    strange = frame.head(1).assign(job="clown").to_dict("list")
+    missing = {**strange, "job": [np.nan]}
+    ask = pipeline("table", str(tmp_path / "model.onnx"))
+    assert ask(strange).data == ask(missing).data
+
+
+def test_categories_whose_columns_are_not_clear_are_not_told() -> None:
+    dumped = {
+        "feature_names": ["a", "b"],
+        "pandas_categorical": [["x", "y"], [1, 2]],
+        "feature_infos": {"a": {"values": [0, 1]}, "b": {"values": []}},
+    }
+    assert lightgbm.categories(dumped) == lightgbm.categories({**dumped, "pandas_categorical": None}) == {}
+    dumped["feature_infos"]["b"]["values"] = [0, 1]
+    assert lightgbm.categories(dumped) == {"a": ["x", "y"], "b": ["1", "2"]}
