@@ -23,6 +23,7 @@ from sardonyx.object.link import link
 from sardonyx.runtime.image import LoadedImage, load
 from tests.unit.kernels import native
 
+Array = np.ndarray[Any, Any]
 LINE = microkernel.CACHE_LINE
 _EVENTS = 1 << 21
 READ, FETCH = 0, 1
@@ -42,13 +43,13 @@ class Log:
         line = f.binary("lshr", f.convert("ptrtoint", address, "i64"), int_(6))
         f.store(f.add(f.mul(line, int_(2)), int_(kind)), f.gep(count, next_count, "i64"))
 
-    def take(self) -> list[tuple[int, int]]:
-        """The events since the last call, (line, kind)."""
+    def take(self) -> tuple[Array, Array]:
+        """Lines and kinds of the events since the last call."""
         count = int(self._words[0])
         assert count <= _EVENTS, "the log is too short for this test"
         events = self._words[1 : count + 1].copy()
         self._words[0] = 0
-        return list(zip((events >> 1).tolist(), (events & 1).tolist(), strict=True))
+        return events >> 1, events & 1
 
 
 FETCHES = (Prefetch(1, 12 << 10, 4 << 10), Prefetch(2, 2048, 512))
@@ -99,18 +100,16 @@ class Trace:
 
         def judged(args: int, context: int) -> None:
             kernel(args, context)
-            self._judge(self._log.take())
+            self._judge(*self._log.take())
 
         self._alive.append(native.KERNEL(judged))
         return ctypes.cast(self._alive[-1], ctypes.c_void_p).value or 0
 
-    def _judge(self, events: list[tuple[int, int]]) -> None:
-        last_read = {line: at for at, (line, kind) in enumerate(events) if kind == READ}
-        begun = set[int]()
-        for at, (line, kind) in enumerate(events):
-            if kind == FETCH:
-                self.wasted += last_read.get(line, -1) < at
-                if line not in begun:
-                    self.fetched.add(line)
-            begun.add(line)
-        self.lines |= set(last_read)
+    def _judge(self, lines: Array, kinds: Array) -> None:
+        known, first, which = np.unique(lines, return_index=True, return_inverse=True)
+        read, fetched = np.flatnonzero(kinds == READ), np.flatnonzero(kinds == FETCH)
+        last_read = np.full(len(known), -1)
+        np.maximum.at(last_read, which[read], read)
+        self.wasted += int((last_read[which[fetched]] < fetched).sum())
+        self.fetched.update(known[kinds[first] == FETCH].tolist())
+        self.lines.update(known[last_read >= 0].tolist())

@@ -104,7 +104,7 @@ def test_only_gates_that_are_read_are_prefetched(
     monkeypatch.setattr(step, "prefetch", lambda f, at, _level: log.write(f, at, FETCH))
     check(kind, operands(kind, 3, 7, 5, h, 1), target)
     waiting = set[int]()
-    for line, event in log.take():
+    for line, event in zip(*map(np.ndarray.tolist, log.take()), strict=True):
         (waiting.add if event == FETCH else waiting.discard)(line)
     assert not waiting
 
