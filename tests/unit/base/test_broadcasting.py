@@ -19,6 +19,12 @@ def test_what_is_known_decides(a: dims.Dim, b: dims.Dim, result: dims.Dim) -> No
     assert broadcast(a, b) == result
 
 
+def test_a_size_that_may_be_1_decides_nothing() -> None:
+    some = dims.symbol("P", 1)
+    assert dims.evaluate(broadcast(some, N), {"P": 1, "N": 4}) == 4
+    assert dims.evaluate(broadcast(N, some), {"P": 1, "N": 4}) == 4
+
+
 def test_two_unknown_sizes_are_decided_when_they_are_known() -> None:
     size = broadcast(N, M)
     assert size == broadcast(M, N)
