@@ -187,8 +187,9 @@ def _alike(domain: str, name: str) -> str:
     """A question whether a known operator is meant, if one has nearly this name."""
     from difflib import get_close_matches
 
-    names = {n: f"{of}.{n}" if of else n for of, n in reversed([*_operators]) if of in (domain, "")}
-    near = get_close_matches(name, names.keys() - {name}, 1, 0.8)
+    known = [key for key in reversed([*_operators]) if key[0] in (domain, "") and key != (domain, name)]
+    names = {n: f"{of}.{n}" if of else f"{n} of ai.onnx" if domain else n for of, n in known}
+    near = get_close_matches(name, names, 1, 0.8)
     return f"; is {names[near[0]]} meant?" if near else ""
 
 

@@ -183,6 +183,7 @@ def test_a_file_that_is_something_else_is_named(data: bytes, message: str) -> No
     [
         ("g (float[2] x) => (float[2] y) { y = Cast<to = 99>(x) }", "Cast_0 .*to=99 names no element type"),
         ("g (float[2] x) => (float[2] y) { y = Relux(x) }", "Relux_0 .*is Relu meant.*sardonyx.op"),
+        ("g (float[2] x) => (float[2] y) { y = ai.onnx.ml.Relu(x) }", "is Relu of ai.onnx meant"),
         (
             "g (bool c, float[2] x) => (float[2] y) { y = If(c) <then_branch = t () => (float[2] a) "
             "{ a = Neg(x) }, else_branch = e () => (float[2] a, float[2] b) { a = Neg(x) b = Neg(x) }> }",
