@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from sardonyx.base import dtype as dt
-from sardonyx.ir.value import Value
+from sardonyx.ir.value import Value, const
 
 Formula = TypeVar("Formula", bound=Callable[..., Value])
 
@@ -33,7 +33,13 @@ def in_single(formula: Formula) -> Formula:
 
 def centred(x: Value, zero: Value | None) -> Value:
     """x - zero, exact in int32; `zero` broadcasts with x and may be missing."""
-    wide = x.cast(dt.I32)
     if zero is None or (zero.is_numeric_const and zero.data is not None and not np.any(zero.data)):
-        return wide
-    return wide - zero.cast(dt.I32)
+        return x.cast(dt.I32)
+    if (numbers := _bytes(x)) is not None and (zeros := _bytes(zero)) is not None:
+        return const(np.subtract(numbers, zeros, dtype=np.int32))
+    return x.cast(dt.I32) - zero.cast(dt.I32)
+
+
+def _bytes(x: Value) -> np.ndarray[Any, Any] | None:
+    """The content of a constant of 8 bits an element; None of another value."""
+    return x.data if x.is_numeric_const and x.dtype in (dt.I8, dt.U8) else None

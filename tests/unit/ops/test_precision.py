@@ -57,3 +57,14 @@ def test_centring_is_exact_and_left_out_for_zero() -> None:
     assert centred(v, None).prim == "cast"
     assert centred(v, const(np.array(0, np.uint8))).prim == "cast"
     assert centred(v, placeholder("z", dt.U8, ())).prim != "cast"
+
+
+def test_known_numbers_are_centred_when_the_graph_is_made() -> None:
+    w, zeros = np.array([[0, 255, 7], [128, 1, 9]], np.uint8), np.array([0, 128, 255], np.uint8)
+    found = centred(const(w), const(zeros))
+    assert (found.prim, found.dtype) == ("const", dt.I32)
+    assert found.data is not None
+    assert found.data.tolist() == [[0, 127, -248], [128, -127, -246]]
+    signed = centred(const(w.astype(np.int8)), const(np.array(-128, np.int8)))
+    assert signed.data is not None
+    assert signed.data.tolist() == (w.astype(np.int8).astype(int) + 128).tolist()
