@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from sardonyx.base.dataclass import dataclass
-from sardonyx.base.explanation import explanation
 from sardonyx.base.report import Report, StageTime
 
 T = TypeVar("T")
@@ -109,6 +108,8 @@ class Trace:
         """Put the times into the report and show it as asked."""
         report.timings = list(self.timings)
         if self._debug >= 2 or self._dump is not None:
+            from sardonyx.base.explanation import explanation
+
             self._show("report.txt", explanation(report), loud=self._debug >= 2)
         if self._dump is not None:
             import json

@@ -17,7 +17,6 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from sardonyx.base.dataclass import replace
-from sardonyx.base.explanation import explanation
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import Report
 from sardonyx.ort.binding import IOBinding
@@ -250,6 +249,8 @@ class Session:
 
     def explain(self) -> str:
         """The report as text: kernels, what was joined and why not, what does not run native."""
+        from sardonyx.base.explanation import explanation
+
         return explanation(self.report)
 
 
