@@ -8,8 +8,12 @@ from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import aligned_zeros, pack_b
 from sardonyx.kernels.winograd.scheme import Scheme
 
-_AT_ONCE = 1 << 11
-"""Weights of a tap that are transformed at a time: few enough for a cache, and for one thread of a BLAS."""
+_AT_ONCE = 1 << 9
+"""Weights of a tap that are transformed at a time: few enough for a cache, and for one thread of a BLAS.
+
+OpenBLAS shares products of more than 2^18 multiplications among threads, which wait for each other: on a busy
+machine for 100 times as long as the product takes.
+"""
 
 
 def pack_winograd_weights(w: np.ndarray, scheme: Scheme, goal: Goal) -> np.ndarray:

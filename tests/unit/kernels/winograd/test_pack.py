@@ -9,6 +9,7 @@ import pytest
 
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import pack_b
+from sardonyx.kernels.winograd import pack
 from sardonyx.kernels.winograd.pack import pack_winograd_weights
 from sardonyx.kernels.winograd.scheme import ALL, Scheme
 from sardonyx.targets.x86_64 import isa
@@ -31,3 +32,8 @@ def test_each_value_is_the_nearest_float_to_the_exact_one(target: isa.Target, sc
     np.testing.assert_array_max_ulp(packed, pack_b(points, Goal(target)), maxulp=1)
     assert np.count_nonzero(packed != pack_b(points, Goal(target))) < packed.size // 1000
     assert packed.ctypes.data % 64 == 0
+
+
+@pytest.mark.parametrize("scheme", ALL, ids=str)
+def test_a_blas_has_too_little_to_do_for_threads(scheme: Scheme) -> None:
+    assert scheme.points * scheme.taps[0] * scheme.taps[1] * pack._AT_ONCE <= 1 << 18
