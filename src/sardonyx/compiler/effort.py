@@ -63,4 +63,8 @@ def _products(value: Value) -> float:
 
 
 def _count(size: Dim) -> int:
-    return max(1, dims.evaluate(size, dict.fromkeys(dims.symbols(size), _ASSUMED)))
+    """A size under assumed free ones; as much if it contradicts them, as broadcast sizes may."""
+    try:
+        return max(1, dims.evaluate(size, dict.fromkeys(dims.symbols(size), _ASSUMED)))
+    except (ValueError, ZeroDivisionError):
+        return _ASSUMED

@@ -79,3 +79,12 @@ def results(model: bytes, feeds: Mapping[str, Any], least: int) -> list[npt.NDAr
     session = sx.InferenceSession(model, options)
     assert session.report.counters.get("quick_kernels", 0) >= least
     return list(session.run(None, dict(feeds)))
+
+
+def test_sizes_that_contradict_what_is_assumed_of_free_ones_refuse_no_model() -> None:
+    model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 17]>
+        g (float[N] x, float[M] w) => (float[K] y) <int64[1] zero = {0}, int64[1] four = {4}> {
+            n = Shape(x) k = Div(n, four) part = Slice(x, zero, k) s = Add(part, w) y = Exp(s) }""")
+    session = sx.InferenceSession(model.SerializeToString())
+    feeds = {"x": np.zeros(8, np.float32), "w": np.ones(2, np.float32)}
+    np.testing.assert_allclose(session.run(None, feeds)[0], np.exp([1, 1]), rtol=1e-6)

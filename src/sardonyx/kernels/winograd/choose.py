@@ -110,7 +110,10 @@ def _sizes(anchor: Value) -> Sizes:
 
     def size(dim: Dim) -> int:
         free = dict.fromkeys(dims.symbols(dim), _FREE_PIXELS)
-        return max(1, dims.evaluate(dim, {**free, **one}))
+        try:
+            return max(1, dims.evaluate(dim, {**free, **one}))
+        except (ValueError, ZeroDivisionError):  # broadcast sizes may contradict what is taken for free ones
+            return _FREE_PIXELS
 
     outputs, channels = (int(n) for n in anchor.args[1].shape[:2])  # type: ignore[arg-type]
     return Sizes(size(batch), size(lines), size(pixels), channels, outputs)

@@ -180,28 +180,27 @@ def varlen_ngram_hash_mapping(
         y = y + shaped(head_offsets, "head_offsets", reach * n_head_per_ngram)
     segments = None
     if segment_ids is not None:
-        segments = runs.last(segment_ids, _past_segments(runs, past_segment_ids, reach))
+        before_segments = _past_segments(runs, segment_ids, past_segment_ids, reach)
+        segments = runs.last(segment_ids, before_segments)
     update = _states(runs, input_ids, before, pad, capture_count, state_update_capacity)
     return y, runs.last(input_ids, before), segments, update
 
 
-def _past_segments(runs: Runs, given: Value | None, reach: int) -> Value:
-    if given is None:
-        return scalar(0, dt.I32).broadcast((runs.batch, reach))
-    return shaped(given, "past_segment_ids", runs.batch, reach)
+def _past_segments(runs: Runs, segments: Value, given: Value | None, reach: int) -> Value:
+    """The segments before each run [B, R]; where they are not known, that of its first token."""
+    if given is not None:
+        return shaped(given, "past_segment_ids", runs.batch, reach)
+    return segments.gather(runs.starts, 0).reshape((runs.batch, 1)).broadcast((runs.batch, reach))
 
 
 def _changes(runs: Runs, segments: Value | None, past: Value | None, reach: int) -> list[Value]:
     """For each step back whether the token before belongs to another segment [T]; none without segments."""
     if segments is None:
         return []
-    before = _past_segments(runs, past, reach)
     segments = shaped(segments, "segment_ids", runs.total)
+    before = _past_segments(runs, segments, past, reach)
     seen = [runs.at(segments, before, runs.owners, runs.places - s) for s in range(reach + 1)]
-    differ = [a.eq(b).logical_not() for a, b in pairwise(seen)]
-    if past is not None:
-        return differ
-    return [d.logical_and(scalar(s, dt.I64).lt(runs.places)) for s, d in enumerate(differ)]
+    return [a.eq(b).logical_not() for a, b in pairwise(seen)]
 
 
 def _states(
