@@ -148,7 +148,11 @@ def _refusal(model: Any, error: Exception) -> str:
             f"a part of this {type(model).__name__} has no ONNX form: {said} "
             "Replace it by one that has, or move it in front of the model"
         )
-    return f"skl2onnx cannot convert this {type(model).__name__} ({kind}: {said})"
+    said = said.partition(" You may raise an issue")[0]
+    return (
+        f"skl2onnx cannot convert this {type(model).__name__} ({kind}: {said}); replace the part that it "
+        "names, or move it in front of the model"
+    )
 
 
 def _type(feed: Array) -> Any:
