@@ -172,11 +172,8 @@ def test_columns_that_matter_come_first() -> None:
 
 
 def test_three_files_are_written(tmp_path: Path) -> None:
-    def save(path: Path) -> Path:
-        path.write_bytes(b"onnx")
-        return path
-
-    converted: Any = SimpleNamespace(save=save, parity=Parity([], False))
+    model = SimpleNamespace(SerializeToString=lambda: b"onnx")
+    converted: Any = SimpleNamespace(model=model, parity=Parity([], False))
     score = Score("accuracy", 0.9, 0.8, 1.0)
     trained = Trained(
         Settings("y"), [Column("x", "number", 3, 1)], ["a", np.int64(2)],
@@ -190,4 +187,4 @@ def test_three_files_are_written(tmp_path: Path) -> None:
     assert (record["rows"], record["classes"], record["warnings"]) == (9, ["a", "2"], ["look"])
     assert record["importance"] == [{"column": "x", "loss": 0.5, "spread": 0.1}]
     assert record["candidates"][0]["family"] == "linear" and record["settings"]["target"] == "y"
-    assert written[2].read_text() == "x\n1\n"
+    assert written[2].read_text() == "x\n1\n" and written[0].read_bytes() == b"onnx"
