@@ -149,3 +149,12 @@ def test_batches_are_normalised_by_statistics_that_are_not_rounded() -> None:
     model = parsed(f"g ({inputs}) => (float16[?,?] y) {{ {call} }}")
     (y,) = outputs(model, np.array([[8.22, -3.447]], np.float16), ones, ones, ones, ones)
     assert y.tolist() == [[1, 1]]
+
+
+def test_a_batch_of_one_is_its_bias_whatever_its_size() -> None:
+    text = """g (float[1,2] x, float[2] s, float[2] b, float[2] m, float[2] v) => (float[?,?] y)
+        { y, p, q = BatchNormalization<training_mode = 1, epsilon = 0.0000076>(x, s, b, m, v) }"""
+    (y,) = outputs(
+        parsed(text), f32([[2.739, -4604.27]]), f32([0.5, -0.92]), f32([0.1, -0.92]), *[f32([1, 1])] * 2
+    )
+    assert y.tolist() == f32([[0.1, -0.92]]).tolist()

@@ -125,12 +125,15 @@ def _batch_normalization(
     if not training:
         return scale_and_shift(x, scale, b, mean, var, epsilon), mean, var, mean, var
     axes = (0, *range(1 + features, x.rank))
-    found, _, spread = moments(widened(x), axes)
+    found, deviation, spread = moments(widened(x), axes)
+    around = (1, *sizes, *(1,) * (x.rank - 1 - features))
+    wide_scale, wide_bias = (v.reshape(around).cast(deviation.dtype) for v in (scale, b))
+    factor = 1.0 / (spread.reshape(around) + epsilon).sqrt() * wide_scale
+    y = (deviation * factor + wide_bias).cast(x.dtype)
     found, spread = found.reshape(mean.shape), spread.reshape(var.shape)
     batch_mean, batch_var = found.cast(mean.dtype), spread.cast(var.dtype)
     running_mean = mean * momentum + batch_mean * (1 - momentum)
     running_var = var * momentum + batch_var * (1 - momentum)
-    y = scale_and_shift(x, scale, b, found, spread, epsilon)
     return y, running_mean, running_var, batch_mean, batch_var
 
 
