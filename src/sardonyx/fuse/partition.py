@@ -163,6 +163,9 @@ class _Walk:
         """The views that are not where they were imagined, because one under them is stored too, and why."""
         found = {}
         for value in self.order:
+            if value.prim == "reshape" and self.is_torn(value, places):
+                found[value.args[0].id] = "its reader joins axes that lie apart in memory"
+                continue
             if value.prim not in _TRANSPARENT or value.id not in self.needs_place or value.id in self.stored:
                 continue
             place = places.get(value.id)
@@ -173,6 +176,14 @@ class _Walk:
             if reason:
                 found[value.id] = reason
         return found
+
+    def is_torn(self, value: Value, places: Mapping[int, Place]) -> bool:
+        """Whether a reshape joins axes of a view that lie apart where that is."""
+        source = value.args[0]
+        place = places.get(source.id)
+        if place is None or source.id in self.stored or source.prim not in _TRANSPARENT:
+            return False
+        return _merges(source, value) and view(value, place) is None
 
     def imagined(self, value: Value) -> Place | None:
         """The place this view would have if what lies under its views were stored contiguously."""

@@ -154,10 +154,22 @@ def test_rows_lie_side_by_side_whatever_is_stored_under_a_view(name: str) -> Non
     assert all(place.strides[-1] == 1 for place in read)
 
 
-@pytest.mark.parametrize("name", ROWS)
+JOINED = {
+    "axes that another reader put apart": "g (float[2,4,3,5] x) => (float[1] y, float[2,5,4,3] z) "
+    "<int64[3] rows = {2,5,12}, int64[1] flat = {-1}> { e = Exp(x) t = Transpose<perm = [0,3,1,2]>(e)"
+    " r = Reshape(t, rows) u = Transpose<perm = [0,2,1]>(r) j = Reshape(u, flat) y = MatMul(j, j)"
+    " z = CumSum(t, two) }",
+    "weights that a convolution made": "g (float[1,32,5,5] x) => (float[1,1,1,1] y) "
+    "{ h = Conv <pads = [1,1,1,1]> (x, l) e = HardSwish(h) y = Conv(e, h) }",
+}
+
+
+@pytest.mark.parametrize("name", [*ROWS, *JOINED])
 def test_what_is_read_from_views_is_right(name: str) -> None:
-    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> {ROWS[name]}')
-    constants = {"k": zeros(8, 32, 1, 1), "w": zeros(8, 5), "two": np.array(2)}
+    text = {**ROWS, **JOINED}[name]
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> {text}')
+    around = np.random.default_rng(1).standard_normal((32, 32, 3, 3)).astype(np.float32)
+    constants = {"k": zeros(8, 32, 1, 1), "w": zeros(8, 5), "two": np.array(2), "l": around}
     model.graph.initializer.extend(numpy_helper.from_array(a, n) for n, a in constants.items())
     generator = np.random.default_rng(0)
     shapes = {i.name: [d.dim_value for d in i.type.tensor_type.shape.dim] for i in model.graph.input}
