@@ -36,20 +36,35 @@ _NO_IF_NUMBER = ("ogt", "oge", "olt", "ole", "one", "oeq")
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """The trees of a forest as tests: `heads` [trees], `tests` of all trees, `leaves` [trees, size]."""
+    """The trees of a forest as tests: `heads` [trees], `tests` of all trees, `leaves` [trees, outputs, size].
+
+    A tree counts for `outputs` targets, from the one of its head on.
+    """
 
     size: int
     heads: Array
     tests: Array
     leaves: Array
 
+    @property
+    def outputs(self) -> int:
+        """How many targets each tree counts for."""
+        return int(self.leaves.shape[1])
+
+    @property
+    def named(self) -> Array:
+        """The targets that trees count for."""
+        return np.unique(self.heads["target"][:, None] + np.arange(self.outputs))
+
     def least_rows(self, depth: float) -> int:
         """From how many rows on a vector of them is faster than walks of that length, row by row.
 
-        A test takes about 3.5 cycles, a step of a walk 8, beside 8 and 15 for each tree (measured).
+        In cycles, measured: a test takes about 2, with masks of two vectors 3, a step of a walk 4.5; beside
+        them each output of a tree takes 8, of a walk 4.
         """
-        tests = len(self.tests) / len(self.heads)
-        return math.ceil((3.5 * tests + 8) / (8 * depth + 15))
+        tests = len(self.tests) / len(self.heads) * (2.2 if self.size == 32 else 3.2)
+        asked = tests + 8 + 8 * self.outputs
+        return math.ceil(asked / (4.5 * depth + 4 + 4 * self.outputs))
 
 
 def block_rows(target: Target) -> int:
@@ -58,14 +73,16 @@ def block_rows(target: Target) -> int:
 
 
 def bits_of(tables: Mapping[str, Array]) -> Bits | None:
-    """The tests of a forest, or None unless it is a forest of small trees that each count for one target.
+    """The tests of a forest, or None unless it is one of small trees with targets of their own.
 
-    Tables are those of `Forest` in `ops/ml`: trees of float32, whose leaves have one entry each.
+    Tables are those of `Forest` in `ops/ml`: trees of float32. Every leaf has an entry for each target of its
+    tree, targets follow one another, and all trees have equally many.
     """
     inner = tables["mode"] < LEAF
     if tables["threshold"].dtype != np.float32 or tables["weight"].dtype != np.float32:
         return None
-    if len(np.unique(tables["mode"][inner])) > 1 or np.any(tables["no"][~inner] != 1):
+    outputs = np.unique(tables["no"][~inner])
+    if len(np.unique(tables["mode"][inner])) > 1 or len(outputs) != 1 or not outputs[0]:
         return None
     levels = _levels(tables, inner)
     if levels is None:
@@ -74,11 +91,13 @@ def bits_of(tables: Mapping[str, Array]) -> Bits | None:
     most = int(counts[tables["root"]].max(initial=1))
     size = next((size for size in SIZES if most <= size), 0)
     tree, node = (np.concatenate(column) for column in zip(*levels, strict=True))
-    target = tables["target"][tables["yes"][node[~inner[node]]]]
+    tree, leaf = tree[~inner[node]], node[~inner[node]]
+    entries = tables["yes"][leaf][:, None] + np.arange(outputs[0])
+    target = tables["target"][entries]
     named = np.zeros(len(tables["root"]), np.int32)
-    named[tree[~inner[node]]] = target
-    alone = np.array_equal(named[tree[~inner[node]]], target)
-    return _written(tables, levels, counts, named, size) if size and alone else None
+    named[tree] = target[:, 0]
+    is_same = np.array_equal(named[tree][:, None] + np.arange(outputs[0]), target)
+    return _written(tables, levels, counts, named, size) if size and is_same else None
 
 
 def _levels(tables: Mapping[str, Array], inner: Array) -> list[tuple[Array, Array]] | None:
@@ -121,8 +140,9 @@ def _written(
     tree, node = (np.concatenate(column) for column in zip(*levels, strict=True))
     asked = inner[node]
     leaf = node[~asked]
-    leaves = np.zeros((len(named), size), np.float32)
-    leaves[tree[~asked], first[leaf]] = tables["weight"][yes[leaf]]
+    entries = yes[leaf][:, None] + np.arange(no[leaf[0]])
+    leaves = np.zeros((len(named), entries.shape[1], size), np.float32)
+    leaves[tree[~asked], :, first[leaf]] = tables["weight"][entries]
     tree, node = tree[asked], node[asked]
     missing = tables["missing"][node]
     place = np.lexsort((missing, tree))
@@ -162,13 +182,14 @@ class BitRows:
         self.heads, self.tests, self.leaves = tables
         self.x = scratch
 
-    def run(self, block: tuple[V, V], source: V, sizes: tuple[V, V, V]) -> V:
+    def run(self, block: tuple[V, V], source: V, sizes: tuple[V, V, V, V]) -> V:
         """All trees for a block of rows of `source` [.., features]: its first row and how many there are.
 
-        `sizes` are features, trees and targets. The address of the totals [targets, rows], in doubles.
+        `sizes` are features, trees, targets and a tree's outputs. The address of the totals [targets, rows],
+        in doubles.
         """
         f = self.f
-        features, trees, targets = sizes
+        features, trees, targets, self.outputs = sizes
         self.total = f.gep(self.x, f.mul(features, int_(self.rows)), "float")
         self._transpose(block, source, features)
         with f.loop(int_(0), f.mul(targets, int_(self.rows))) as cell:
@@ -178,13 +199,12 @@ class BitRows:
         return self.total
 
     def _transpose(self, block: tuple[V, V], source: V, features: V) -> None:
-        """A block by features; rows that are not there repeat the last one."""
+        """A block by features; what is left of rows that are not there gives totals that nobody reads."""
         f = self.f
         first, count = block
-        last = f.sub(count, int_(1))
-        with f.loop(int_(0), int_(self.rows)) as row:
-            at = f.mul(f.add(first, f.smin(row.index, last)), features)
-            given, kept = f.gep(source, at, "float"), f.gep(self.x, row.index, "float")
+        with f.loop(int_(0), count) as row:
+            given = f.gep(source, f.mul(f.add(first, row.index), features), "float")
+            kept = f.gep(self.x, row.index, "float")
             with f.loop(int_(0), features) as feature:
                 value = f.load(f.gep(given, feature.index, "float"), "float")
                 f.store(value, f.gep(kept, f.mul(feature.index, int_(self.rows)), "float"))
@@ -198,14 +218,22 @@ class BitRows:
         masks = [int_(-1, vector_of(bits, self.lanes))] * self.vectors
         masks = self._asked(first, plain, masks, _NO[self.mode])
         masks = self._asked(plain, end, masks, _NO_IF_NUMBER[self.mode])
-        leaves = f.gep(self.leaves, f.mul(tree, int_(self.size)), "float")
-        total = f.gep(self.total, f.mul(named, int_(self.rows)), "double")
-        for vector, mask in enumerate(masks):
-            reached = f.call(f"llvm.cttz.{mangle(mask.type)}", mask.type, mask, int_(1, "i1"))
-            place = reached if self.size == 32 else f.convert("trunc", reached, "i32")
-            weight = f.convert("fpext", self._leaf(leaves, place), "double")
-            at = f.gep(total, int_(vector * self.lanes), "double")
-            f.store(combined(f, self.combine, f.load(at, weight.type), weight), at)
+        places = [self._first(mask) for mask in masks]
+        with f.loop(int_(0), self.outputs) as output:
+            place = f.add(f.mul(tree, self.outputs), output.index)
+            leaves = f.gep(self.leaves, f.mul(place, int_(self.size)), "float")
+            target = f.add(named, output.index)
+            total = f.gep(self.total, f.mul(target, int_(self.rows)), "double")
+            for vector, reached in enumerate(places):
+                weight = f.convert("fpext", self._leaf(leaves, reached), "double")
+                at = f.gep(total, int_(vector * self.lanes), "double")
+                f.store(combined(f, self.combine, f.load(at, weight.type), weight), at)
+
+    def _first(self, mask: V) -> V:
+        """The first leaf that is left, i32."""
+        f = self.f
+        reached = f.call(f"llvm.cttz.{mangle(mask.type)}", mask.type, mask, int_(1, "i1"))
+        return reached if self.size == 32 else f.convert("trunc", reached, "i32")
 
     def _leaf(self, leaves: V, place: V) -> V:
         """The leaves of one tree at places below `size`: from registers where they fit a few."""

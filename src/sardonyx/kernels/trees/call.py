@@ -64,7 +64,8 @@ def trees_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Calls:
     if bits:
         arrays |= {Word.HEADS: bits.heads.view(np.uint8), Word.TESTS: bits.tests.view(np.uint8)}
         arrays[Word.LEAVES] = bits.leaves.reshape(-1)
-        arrays[Word.NAMED] = np.isin(np.arange(targets), bits.heads["target"]).view(np.uint8)
+        arrays[Word.NAMED] = np.isin(np.arange(targets), bits.named).view(np.uint8)
+        words[Word.OUTPUTS] = bits.outputs
         words[Word.LEAST_ROWS] = bits.least_rows(float(arrays[Word.DEPTHS].mean()))
     kinds = {Word.WEIGHT: forest.weights, Word.LEAVES: dt.F32}
     kinds |= dict.fromkeys((Word.NODES, Word.HEADS, Word.TESTS, Word.NAMED), dt.U8)

@@ -40,9 +40,9 @@ class Word(IntEnum):
     offsets in bytes of the nodes after a no and after a yes; those of a leaf are its own. ROOTS are i32
     offsets and DEPTHS the i32 length of the longest walk of each tree, both filled up to a multiple of WALKS
     by a leaf without entries. START and COUNT, i32, are the entries of each node that is a leaf; TARGET (i32)
-    and WEIGHT those of an entry. HEADS, TESTS and LEAVES are the small trees of `Bits` and NAMED, u8, the
-    targets that they name, or 0; they serve LEAST_ROWS rows or more. Results: TOTAL and TOUCHED (or 0)
-    [ROWS, TARGETS].
+    and WEIGHT those of an entry. HEADS, TESTS and LEAVES are the small trees of `Bits`, each of OUTPUTS
+    targets, and NAMED, u8, the targets of them all, or 0; they serve LEAST_ROWS rows or more. Results: TOTAL
+    and TOUCHED (or 0) [ROWS, TARGETS].
     """
 
     X = 0
@@ -62,13 +62,22 @@ class Word(IntEnum):
     TESTS = auto()
     LEAVES = auto()
     NAMED = auto()
+    OUTPUTS = auto()
     LEAST_ROWS = auto()
     TOTAL = auto()
     TOUCHED = auto()
     WORDS = auto()
 
 
-_SIZES = (Word.ROWS, Word.FEATURES, Word.MOST_FEATURES, Word.TREES, Word.TARGETS, Word.LEAST_ROWS)
+_SIZES = (
+    Word.ROWS,
+    Word.FEATURES,
+    Word.MOST_FEATURES,
+    Word.TREES,
+    Word.TARGETS,
+    Word.OUTPUTS,
+    Word.LEAST_ROWS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +230,7 @@ class _Driver:
         tables = word[Word.HEADS], word[Word.TESTS], word[Word.LEAVES]
         kind = forest.bits, forest.modes[0] if forest.modes else 0, forest.combine
         bits = BitRows(f, kind, self.target, tables, self.total, vectors)
-        sizes = word[Word.FEATURES], word[Word.TREES], word[Word.TARGETS]
+        sizes = word[Word.FEATURES], word[Word.TREES], word[Word.TARGETS], word[Word.OUTPUTS]
         with self._blocks(rows, int_(size)) as (row, count):
             self._finish_bits(row, count, bits.run((row, count), word[Word.X], sizes), size)
 

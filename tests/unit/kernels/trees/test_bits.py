@@ -15,12 +15,13 @@ from tests.unit.kernels.trees.test_trees import grown
 NAMES = ("feature", "mode", "threshold", "missing", "yes", "no", "root", "target", "weight")
 
 
-def tables(*given: Any, **options: Any) -> dict[str, Array]:
-    return dict(zip(NAMES, grown(*given, alone=True, **options), strict=True))
+def tables(*given: Any, outputs: int = 1, **options: Any) -> dict[str, Array]:
+    return dict(zip(NAMES, grown(*given, outputs=outputs, **options), strict=True))
 
 
-def test_the_first_leaf_that_is_left_is_the_one_that_a_walk_reaches() -> None:
-    forest = tables(5, 5, missing=True)
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_the_first_leaf_that_is_left_is_the_one_that_a_walk_reaches(outputs: int) -> None:
+    forest = tables(5, 5, missing=True, outputs=outputs)
     bits = bits_of(forest)
     assert bits is not None
     assert (bits.heads.dtype, bits.tests.dtype) == (HEAD, TEST)
@@ -34,16 +35,18 @@ def test_the_first_leaf_that_is_left_is_the_one_that_a_walk_reaches() -> None:
                 yes = value <= test["threshold"] or (at >= head["plain"] and np.isnan(value))
                 left &= -1 if yes else int(test["kept"])
             first = (left & -left).bit_length() - 1
-            assert bits.leaves[tree, first] == _walked(forest, tree, x)
+            assert bits.leaves[tree, :, first].tolist() == _walked(forest, tree, x)
 
 
-def _walked(forest: dict[str, Array], tree: int, x: Array) -> float:
+def _walked(forest: dict[str, Array], tree: int, x: Array) -> list[float]:
     node = forest["root"][tree]
     while forest["mode"][node] < LEAF:
         value = x[forest["feature"][node]]
         yes = value <= forest["threshold"][node] or (forest["missing"][node] and np.isnan(value))
         node = forest["yes" if yes else "no"][node]
-    return float(forest["weight"][forest["yes"][node]])
+    first, count = forest["yes"][node], forest["no"][node]
+    weights: list[float] = forest["weight"][first : first + count].tolist()
+    return weights
 
 
 @pytest.mark.parametrize(("depth", "size"), [(0, 32), (5, 32), (9, 0)])
@@ -60,7 +63,15 @@ def test_forests_that_are_walked() -> None:
     double = tables(3, 3, real=np.float64)
     two = tables(3, 3)
     two["target"][0] = 1 - two["target"][0]
-    assert [bits_of(forest) for forest in (shared, mixed, several, double, two)] == [None] * 5
+    apart = tables(3, 3, outputs=2)
+    apart["target"][1] = apart["target"][0]
+    assert [bits_of(forest) for forest in (shared, mixed, several, double, two, apart)] == [None] * 6
+
+
+def test_targets_that_trees_count_for() -> None:
+    bits = bits_of(tables(2, 3, outputs=2))
+    assert bits is not None
+    assert (bits.outputs, bits.named.tolist()) == (2, [0, 1, 2])
 
 
 def test_few_rows_are_walked_where_trees_are_wide() -> None:

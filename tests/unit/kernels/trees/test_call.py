@@ -69,5 +69,5 @@ def told(yes: list[int], no: list[int], leaves: list[int], roots: list[int]) -> 
 def test_the_longest_walk_of_each_tree() -> None:
     shared = told([1, 2, 0, 2], [2, 2, 0, 1], [2], [0, 1, 2, 3])
     assert _depths(shared).tolist() == [2, 1, 0, 2]
-    with pytest.raises(ShapeError, match="in a circle"):
+    with pytest.raises(ShapeError, match="form a cycle"):
         _depths(told([1, 0, 0], [2, 2, 0], [2], [0]))

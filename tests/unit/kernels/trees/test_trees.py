@@ -32,11 +32,11 @@ def grown(
     modes: Sequence[int] = (0,),
     missing: bool = False,
     real: Any = np.float32,
-    alone: bool = False,
+    outputs: int = 0,
 ) -> list[Array]:
     """The node and entry arrays of random trees of at most that depth.
 
-    `alone`: each tree counts for one target, and each leaf has one entry.
+    `outputs`: if any, each leaf has so many entries, for the same targets throughout a tree.
     """
     rng = np.random.default_rng(trees * 100 + depth)
     nodes: list[list[float]] = []
@@ -47,10 +47,11 @@ def grown(
         number = len(nodes)
         nodes.append([])
         if left == 0 or (left < depth and rng.random() < 0.3):
-            count = 1 if alone else int(rng.integers(0, targets + 1))
+            count = outputs or int(rng.integers(0, targets + 1))
             nodes[number] = [0, LEAF, 0, 0, len(entries), count]
-            named = [len(roots) % 2] if alone else rng.integers(targets, size=count).tolist()
-            entries.extend((target, float(rng.standard_normal())) for target in named)
+            first = len(roots) % 2
+            named = range(first, first + count) if outputs else rng.integers(targets, size=count)
+            entries.extend((int(target), float(rng.standard_normal())) for target in named)
             return number
         yes, no = grow(left - 1), grow(left - 1)
         ask = missing and bool(rng.random() < 0.5)
@@ -118,7 +119,7 @@ def test_features_that_are_missing(target: Target) -> None:
 def test_walks_must_end(target: Target) -> None:
     forest = grown(1, 2)
     forest[4][0] = 0
-    with pytest.raises(ShapeError, match="circle"):
+    with pytest.raises(ShapeError, match="form a cycle"):
         check(rows_of(4), forest, target)
     forest[4][0] = 1000
     with pytest.raises(ShapeError, match="do not exist"):
@@ -128,8 +129,9 @@ def test_walks_must_end(target: Target) -> None:
 @TARGETS
 @pytest.mark.parametrize("rows", [0, 1, 2, 7, 8, 9, 16, 17, 32, 45])
 @pytest.mark.parametrize("depth", [0, 1, 5, 6, 8])
-def test_small_trees_of_one_target(target: Target, rows: int, depth: int) -> None:
-    forest = grown(6, depth, alone=True)
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_small_trees_of_the_same_targets(target: Target, rows: int, depth: int, outputs: int) -> None:
+    forest = grown(6, depth, outputs=outputs)
     for threads in (1, 2):
         check(rows_of(rows), forest, target, threads=threads)
 
@@ -139,10 +141,12 @@ def test_small_trees_of_one_target(target: Target, rows: int, depth: int) -> Non
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("mode", range(6))
 def test_meanings_of_small_trees(target: Target, combine: str, missing: bool, mode: int) -> None:
-    check(rows_of(40), grown(9, 5, modes=(mode,), missing=missing, alone=True), target, combine)
+    for outputs in (1, 2):
+        forest = grown(9, 5, modes=(mode,), missing=missing, outputs=outputs)
+        check(rows_of(40), forest, target, combine)
 
 
 @TARGETS
 def test_features_that_small_trees_miss(target: Target) -> None:
     with pytest.raises(RunError, match="out of range"):
-        check(rows_of(40, features=2), grown(5, 5, alone=True), target)
+        check(rows_of(40, features=2), grown(5, 5, outputs=1), target)
