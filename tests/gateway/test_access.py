@@ -72,6 +72,14 @@ def test_who_names_no_model_learns_no_names_beyond_the_own(
     assert "add" not in denied.json()["error"]
     told = user._http.post("/score", json=[[1, 2]])
     assert (told.status_code, told.json()["error"].split("; ")[1]) == (400, "there are: add, other")
+    alone = connect(admin.create_key("one", role="user", models=["add"]).secret)
+    assert alone._http.post("/score", json={"input_data": [1, 2]}).json() == [2, 3]
+    admin.deploy("hidden", "secret")
+    assert alone._http.post("/score", json={"input_data": [1, 2]}).json() == [2, 3]
+    stranger = connect(admin.create_key("nothing", role="user", models=["else"]).secret)
+    for headers in ({}, {"azureml-model-deployment": "hidden"}):
+        told = stranger._http.post("/score", json=[[1, 2]], headers=headers)
+        assert (told.status_code, told.json()["error"].split("; ")[1]) == (400, "there are: none")
 
 
 def test_a_key_that_is_no_good_admits_nobody(connect: Connect, client: Client, enter: Enter) -> None:

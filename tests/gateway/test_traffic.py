@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from sardonyx.client import Client, Code, ServeError
+from sardonyx.gateway.gateway import Gateway
 from sardonyx.protocol.records import Version
 from tests.gateway.running import client_of, entered, running
 
@@ -78,6 +79,35 @@ def test_score_asks_the_only_endpoint_and_the_deployment_that_its_header_names(
     refused = client._http.post("/score", json={"input_data": [1, 2]})
     assert (refused.status_code, refused.json()["error"].split("; ")[1]) == (400, "there are: more, sum")
     assert score("/score/sum", azureml_model_deployment="green") == 2
+
+
+def test_score_passes_over_endpoints_that_this_server_does_not_serve(
+    tmp_path: Path, adding: Callable[[int], Path]
+) -> None:
+    with running(tmp_path / "home") as gateway, client_of(gateway) as client:
+        entered(gateway, "add", adding(1))
+        client.deploy("sum", "add")
+    with running(tmp_path / "home", [adding(3)], patterns=()) as gateway, client_of(gateway) as client:
+        answer = client._http.post("/score", json={"input_data": [1, 2]})
+        assert (answer.status_code, answer.json()) == (200, [4, 5])
+
+
+def test_score_reads_a_body_for_the_deployment_that_is_asked(
+    client: Client, gateway: Gateway, adding: Callable[[int], Path], tmp_path: Path
+) -> None:
+    entered(gateway, "add", adding(1))
+    model = onnx.load(adding(2))
+    model.graph.input[0].name = model.graph.node[1].input[0] = "renamed"
+    onnx.save(model, tmp_path / "renamed.onnx")
+    entered(gateway, "renamed", tmp_path / "renamed.onnx")
+    client.deploy("sum", "add")
+    client.deploy("sum", "renamed")
+    green = {"azureml-model-deployment": "green"}
+    answer = client._http.post("/score/sum", json={"input_data": [1, 2]}, headers=green)
+    assert (answer.status_code, answer.json()) == (200, [3, 4])
+    client.set_traffic("sum", {"blue": 50, "green": 50})
+    answers = [client._http.post("/score/sum", json={"input_data": [1, 2]}) for _ in range(30)]
+    assert {tuple(answer.json()) for answer in answers} == {(2, 3), (3, 4)}
 
 
 def test_an_alias_that_moves_takes_its_deployments_along(client: Client, enter: Enter) -> None:

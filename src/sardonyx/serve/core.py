@@ -17,7 +17,7 @@ import sardonyx
 from sardonyx.protocol.classify import PARAMETER, classify
 from sardonyx.protocol.config import Config
 from sardonyx.protocol.errors import Code, ServeError, invalid
-from sardonyx.protocol.messages import InferRequest, InferResponse, Timings
+from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Timings
 from sardonyx.serve.decoupled import Decoupled
 from sardonyx.serve.opening import Servable
 from sardonyx.serve.options import ServeOptions
@@ -89,12 +89,20 @@ class Core:
         await self.refresh()
         self._started = True
 
-    async def stream(self, request: InferRequest) -> tuple[bool, AsyncIterator[InferResponse]]:
+    async def routed(self, name: str, version: str, context: Context) -> tuple[Servable, Route]:
+        """The loaded model that a request in that context is for, and the route on which it is asked."""
+        route = self.router.route(InferRequest(name, [], version, context=context))
+        return await self.repository.awake(route.target.model, route.target.version), route
+
+    async def stream(
+        self, request: InferRequest, route: Route | None = None
+    ) -> tuple[bool, AsyncIterator[InferResponse]]:
         """Whether a request may have any number of answers, in no order with others', and those that come.
 
-        ServeError says what is wrong, now, before the first answer or between two.
+        They come along a route if one was drawn for it. ServeError says what is wrong, now, before the first
+        answer or between two.
         """
-        route = self.router.route(request)
+        route = route or self.router.route(request)
         model = await self.repository.awake(route.target.model, route.target.version)
         if isinstance(model, Decoupled):
             return True, self._several(model, route.target, request)

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import Context, InferRequest, InferResponse, Principal
 from sardonyx.protocol.rest import parse, write
+from sardonyx.serve import seams
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import decoded
 from sardonyx.serve.http.exchange import (
@@ -161,7 +162,7 @@ def _page(core: Core, question: Question) -> Answer:
 
 
 async def _generate(core: Core, question: Question) -> Answer:
-    _, responses = await core.stream(await _generating(core, question))
+    _, responses = await core.stream(*await _generating(core, question))
     answers = [response async for response in responses]
     if len(answers) != 1:
         raise invalid(
@@ -171,18 +172,18 @@ async def _generate(core: Core, question: Question) -> Answer:
 
 
 async def _generate_stream(core: Core, question: Question) -> Answer:
-    request = await _generating(core, question)
+    request, route = await _generating(core, question)
     _ = request.known_as
-    _, responses = await core.stream(request)
+    _, responses = await core.stream(request, route)
     return 200, _events(responses)
 
 
-async def _generating(core: Core, question: Question) -> InferRequest:
-    model = await core.awake(question.model, question.version)
+async def _generating(core: Core, question: Question) -> tuple[InferRequest, seams.Route]:
+    model, route = await core.routed(question.model, question.version, question.context)
     request = generating(question.body, model.signature)
     request.model, request.version = question.model, question.version
     request.context = question.context
-    return request
+    return request, route
 
 
 async def _events(responses: AsyncIterator[InferResponse]) -> AsyncIterator[bytes]:

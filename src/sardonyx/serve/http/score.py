@@ -10,7 +10,7 @@ from functools import partial
 from urllib.parse import unquote
 
 from sardonyx.protocol.errors import Code, ServeError, invalid
-from sardonyx.protocol.messages import Context
+from sardonyx.protocol.messages import Context, Principal
 from sardonyx.protocol.rest import parse
 from sardonyx.serve.core import Core
 from sardonyx.serve.http.coding import decoded
@@ -54,31 +54,40 @@ class Score:
             raise ServeError(Code.METHOD, f"{scope['path']} takes POST, not {scope['method']}")
         core, headers = self._core, Headers(scope["headers"])
         name = unquote(scope["path"].removeprefix(PREFIX).strip("/"))
-        model = name or self._meant(headers)
-        principal = core.guard.admit(headers, "infer", model)
+        principal = core.guard.admit(headers, "infer", name)
+        model = name or self._meant(headers, principal)
         limit = core.options.max_body_bytes
         body = decoded(await read_body(receive, limit), headers, limit)
         context = Context("http", headers, principal, on_leave=partial(on_disconnect, receive))
         try:
-            request = scored(parse(body), (await core.awake(model)).signature)
+            servable, route = await core.routed(model, "", context)
+            request = scored(parse(body), servable.signature)
             request.model, request.context = model, context
-            response = await core.infer(request)
+            response = await core.infer(request, route)
         except ServeError as error:
             error.request_id = context.told_id
             raise
         text = json.dumps(answered(response)).encode()
         await respond(send, 200, text, extra=name_of(context.told_id))
 
-    def _meant(self, headers: Headers) -> str:
-        """The name that a header gives, if there is one like it; else the only one there is."""
-        models = {row["name"] for row in self._core.index(ready=True)}
-        endpoints = set(self._core.router.endpoints())
+    def _meant(self, headers: Headers, principal: Principal) -> str:
+        """The name that a header gives, or else the only one; of those that are served and may be seen."""
+        models = {row["name"] for row in self._core.index(ready=True) if principal.may_see(row["name"])}
+        known = self._core.router.endpoints()
+        endpoints = {name for name in known if principal.may_see(name) and self._is_served(name)}
         given = headers.get(DEPLOYMENT, "")
         if given in models | endpoints:
             return given
         names = endpoints or models
         if len(names) == 1:
             return names.pop()
-        principal = self._core.guard.admit(headers, "infer", "")
-        seen = ", ".join(name for name in sorted(names) if principal.may_see(name)) or "none"
+        seen = ", ".join(sorted(names)) or "none"
         raise invalid(f"name the model: POST /score/NAME, or the header {DEPLOYMENT}; there are: {seen}")
+
+    def _is_served(self, endpoint: str) -> bool:
+        """Whether an endpoint of the registry leads to a model of this server."""
+        try:
+            self._core.ready(endpoint)
+        except ServeError:
+            return False
+        return True
