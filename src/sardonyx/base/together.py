@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +23,8 @@ def written(contents: Mapping[Path, bytes]) -> list[Path]:
     try:
         with contextlib.ExitStack() as folders:
             for path, content in contents.items():
+                if path.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
                 path.parent.mkdir(parents=True, exist_ok=True)
                 folder = tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent)
                 whole = Path(folders.enter_context(folder)) / path.name

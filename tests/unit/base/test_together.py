@@ -22,6 +22,13 @@ def test_all_or_none(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.onnx", "b.json", "file", "new"]
 
 
+def test_a_folder_in_the_place_of_a_file_is_seen_first(tmp_path: Path) -> None:
+    (tmp_path / "report").mkdir()
+    with pytest.raises(WriteError, match=r"report cannot be written: Is a directory; nothing was kept"):
+        written({tmp_path / "a.onnx": b"1", tmp_path / "report": b"2"})
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
 def test_what_does_not_fit_leaves_the_old_files(tmp_path: Path) -> None:
     written({tmp_path / "a.onnx": b"old"})
     with full_disk(100), pytest.raises(WriteError, match=r"b\.json cannot be written: File too large"):
