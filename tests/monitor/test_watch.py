@@ -278,7 +278,11 @@ def test_webhooks_into_the_own_network_are_refused(tmp_path: Path, caplog: pytes
     world.log.flush()
     hooks = [
         Notice(webhook=url)
-        for url in ("http://127.0.0.1:9/topsecret", "http://169.254.169.254/latest", "file:///etc/x")
+        for url in (
+            "http://127.0.0.1:9/topsecret",
+            "http://169.254.169.254/latest",
+            "ftp://example.org/topsecret",
+        )
     ]
     world.run(kind="service", notify=[*hooks, Notice(email="a@example.org")])
     notifier.close()

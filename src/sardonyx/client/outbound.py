@@ -144,9 +144,10 @@ def _parsed(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise invalid(f"{url!r} is not a URL: {error}") from error
+        raise invalid(f"this is not a URL: {error}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise invalid(f"{shown(url)} cannot be fetched: only http and https can")
+        place = shown(url, path=False) if parsed.host else "a URL without a host"
+        raise invalid(f"{place} cannot be fetched: only http and https can")
     return parsed
 
 
