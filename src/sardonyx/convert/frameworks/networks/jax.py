@@ -93,7 +93,8 @@ def _place(primitive: str, model: Any, feeds: Feeds) -> str:
         text = jax.make_jaxpr(model)(*feeds.values()).pretty_print(source_info=True)
     except Exception:  # no place is known then
         return ""
-    places = (SOURCE.search(line) for line in text.splitlines() if f" = {primitive}" in line)
+    equation = re.compile(rf" = {re.escape(primitive)}\b")
+    places = (SOURCE.search(line) for line in text.splitlines() if equation.search(line))
     return next((f", in {place[2]} ({place[1]})" for place in places if place), "")
 
 

@@ -98,7 +98,8 @@ def parameters_of(model: Any) -> list[str]:
 def _feeds(model: Any, given: Any, request: Request) -> tuple[Feeds, bool]:
     names = parameters_of(model)
     parts = given.items() if isinstance(given, dict) else zip(names, given, strict=False)
-    beside = {name: np.asarray(part.detach().cpu().numpy()) for name, part in parts}
+    taken = () if request.sample is not None else parts
+    beside = {name: np.asarray(part.detach().cpu().numpy()) for name, part in taken}
     return tensors.chosen(request, names, beside, otherwise=", or let the function return (module, inputs)")
 
 

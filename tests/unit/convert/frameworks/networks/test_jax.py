@@ -73,6 +73,7 @@ def test_what_cannot_be_converted(
 
 JAXPR = """{ lambda ; a:f32[2,2] b:f32[2,2]. let
     c:f32[2,2] = add a b  # /home/me/net.py:11:8 (f)
+    e:f32[2,2] = lgamma_grad c  # /home/me/net.py:10:4 (f)
     d:f32[2,2] = lgamma c  # /home/me/net.py:12:4 (f)
   in (d,) }"""
 

@@ -52,6 +52,14 @@ def test_inputs_by_name_and_fixed_axes(tmp_path: Path, monkeypatch: pytest.Monke
     assert asked[0]["dynamic_shapes"]["inputs"]["x"] == {1: "auto"} and asked[0]["opset_version"] == 18
 
 
+def test_a_sample_stands_for_inputs_that_are_not_tensors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standins.torch(monkeypatch)
+    made = torch.export((Sum(), (None, 3)), Request({"x": ROWS, "y": ROWS}), tmp_path / "m.onnx")
+    assert list(made.cases[0].feeds) == ["x", "y"]
+
+
 def test_an_operator_that_the_newer_one_lacks_is_traced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
