@@ -7,7 +7,7 @@ import os
 
 _VARIABLE = "GRPC_EXPERIMENTS"
 LISTENER = "-event_engine_listener"
-"""Off: it hands each message from thread to thread, by which an empty call takes a third more of the CPU."""
+"""Off: it hands each message from thread to thread, by which an empty call takes a quarter more CPU."""
 
 if _VARIABLE in os.environ:
     import grpc

@@ -229,4 +229,4 @@ def _navigation_entries(parts: Parts) -> list[NavigationEntry]:
         (parts.administration, NavigationEntry("keys", "Keys", "/keys", "keys", "admin")),
         (parts.administration, NavigationEntry("audit", "Audit", "/audit", "audit", "admin")),
     ]
-    return [place for part, place in known if part]
+    return [entry for part, entry in known if part]
