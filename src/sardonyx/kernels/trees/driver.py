@@ -23,14 +23,19 @@ from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
 WALKS = 8
 """Walks side by side: each waits for its loads, the others run on."""
-BLOCK_ROWS = 128
-"""Rows that go through a tree before the next: its nodes are read from memory once for all of them."""
+LEAST_BLOCK_ROWS, BLOCK_ROWS = 64, 256
+"""Rows that go through a tree before the next, at least and at most; its nodes are read again for each block.
+
+Between the two, as many rows as stay in the first cache beside nodes.
+"""
 
 MODE_SHIFT, MISSING_SHIFT, LEAF = 24, 27, 6
 """Facts of a node: its feature, from bit MODE_SHIFT on its comparison or LEAF, whether NaN means yes."""
 
 _COMPARISONS = ("ole", "olt", "oge", "ogt", "oeq", "une")
 _BOUNDS = 1
+_TOTAL_BYTES = 9
+"""A total in double precision, and whether a leaf touched it."""
 
 
 class Word(IntEnum):
@@ -203,9 +208,7 @@ class _Driver:
             self._by_bits(f.select(wide, int_(0), f.select(many, rows, int_(0))), 1)
             rows = f.select(many, int_(0), rows)
         self.by_rows = f.icmp("sge", rows, int_(WALKS))
-        threads = f.word(self.ctx, Context.NTHREADS)
-        share = f.mul(ceil_div(f, ceil_div(f, rows, threads), int_(WALKS)), int_(WALKS))
-        unit = f.select(self.by_rows, f.smin(share, int_(BLOCK_ROWS)), int_(1))
+        unit = f.select(self.by_rows, self._block_rows(rows), int_(1))
         self.cells = f.mul(unit, word[Word.TARGETS])
         self.touched = f.gep(self.total, self.cells, "double")
         with self._blocks(rows, unit) as (row, count):
@@ -214,6 +217,21 @@ class _Driver:
             self._finish(row, count)
         f.ret()
         f.finish()
+
+    def _block_rows(self, rows: V) -> V:
+        """Rows of a block, in whole WALKS: a thread's share in even parts."""
+        f = self.f
+        share = ceil_div(f, rows, f.word(self.ctx, Context.NTHREADS))
+        parts = f.smax(ceil_div(f, share, self._most_rows()), int_(1))
+        return f.mul(ceil_div(f, ceil_div(f, share, parts), int_(WALKS)), int_(WALKS))
+
+    def _most_rows(self) -> V:
+        """Most rows of a block: those whose features and totals fill three quarters of the first cache."""
+        f, word, size = self.f, self.word, self.forest.dtype.size_bytes
+        row = f.add(f.mul(word[Word.FEATURES], int_(size)), f.mul(word[Word.TARGETS], int_(_TOTAL_BYTES)))
+        rows = f.binary("sdiv", int_(self.target.l1_bytes * 3 // 4), f.smax(row, int_(1)))
+        rows = f.smin(f.smax(rows, int_(LEAST_BLOCK_ROWS)), int_(BLOCK_ROWS))
+        return f.mul(f.binary("sdiv", rows, int_(WALKS)), int_(WALKS))
 
     @contextmanager
     def _blocks(self, rows: V, unit: V) -> Iterator[tuple[V, V]]:

@@ -150,3 +150,10 @@ def test_meanings_of_small_trees(target: Target, combine: str, missing: bool, mo
 def test_features_that_small_trees_miss(target: Target) -> None:
     with pytest.raises(RunError, match="out of range"):
         check(rows_of(40, features=2), grown(5, 5, outputs=1), target)
+
+
+@TARGETS
+@pytest.mark.parametrize("features", [60, 300])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rows_that_are_too_wide_for_one_block(target: Target, features: int, threads: int) -> None:
+    check(rows_of(333, features), grown(7, 5, features=features), target, threads=threads)
