@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import sardonyx
+from sardonyx.base.categories import places
 from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.maker import Array, Feeds
 from sardonyx.zoo.pull import pull
@@ -31,7 +32,7 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
     def run(source: Any) -> Answer:
         cells = dict(source if isinstance(source, Mapping) else table(source))
         for name in categories.keys() & cells.keys():
-            cells[name] = _numbered(cells[name], categories[name])
+            cells[name] = places(cells[name], categories[name])
         feeds = _feeds(session.get_inputs(), cells, columns)
         outputs = [output.name for output in session.get_outputs()]
         answers = dict(zip(outputs, session.run(None, feeds), strict=True))
@@ -54,12 +55,6 @@ def table(path: str | Path) -> dict[str, list[str]]:
     except (OSError, ValueError, csv.Error) as error:
         raise FetchError(f"{path} is not a table that can be read: {error}") from error
     return {name: [row[at] for row in rows] for at, name in enumerate(head)}
-
-
-def _numbered(cells: Any, texts: list[str]) -> list[Any]:
-    """Texts as the numbers that a model knows them by; one that it does not know is missing."""
-    numbers = {text: at for at, text in enumerate(texts)}
-    return [numbers.get(cell, "") if isinstance(cell, str) else cell for cell in cells]
 
 
 def _feeds(inputs: Any, table: Mapping[str, Any], columns: list[str]) -> Feeds:

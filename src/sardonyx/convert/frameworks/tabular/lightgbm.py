@@ -15,9 +15,7 @@ from sardonyx.convert.frameworks.tabular import lightgbm_trees as trees
 from sardonyx.convert.frameworks.tabular.boosting import answers, classes_of
 from sardonyx.convert.frameworks.tabular.ensembles import saved
 from sardonyx.convert.frameworks.tabular.pickles import unpickled
-from sardonyx.convert.frameworks.tabular.tables import Column, Table
-
-SHOWN = 8
+from sardonyx.convert.frameworks.tabular.tables import Column, Table, told
 
 
 def load(source: str, request: Request) -> Any:
@@ -49,7 +47,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     outputs = trees.written(graph, dumped, classes(model, dumped), double=request.double)
     path.write_bytes(saved(graph, "lightgbm", len(dumped["feature_names"]), outputs, double=request.double))
     cases = [Case(part, _answers(model, dumped, part)) for part in batches(feeds)]
-    notes = [f"{name} is a number: {_numbered(texts)}" for name, texts in known.items()]
+    notes = list(told(known))
     if trees.has_linear_leaves(dumped):
         notes.append("leaves are linear: rows with missing values are answered with NaN")
     return Exported(
@@ -74,11 +72,6 @@ def categories(dumped: dict[str, Any]) -> dict[str, list[str]]:
     if len(names) != len(texts):
         return {}
     return {name: [str(text) for text in known] for name, known in zip(names, texts, strict=True)}
-
-
-def _numbered(texts: list[str]) -> str:
-    shown = [f"{at} = {text}" for at, text in enumerate(texts[:SHOWN])]
-    return ", ".join([*shown, *(["..."] if len(texts) > SHOWN else [])])
 
 
 def classes(model: Any, dumped: dict[str, Any]) -> Array | None:

@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base.categories import places
 from sardonyx.convert.framework import ROWS, Array, ConvertError, Feeds, Request, dice
+
+SHOWN = 8
 
 
 @dataclass(frozen=True)
 class Column:
     """A feature: its name, whether it is text, and values that it may have, as far as a model tells.
 
-    `categories` are texts that the model knows as the numbers 0, 1 and so on.
+    `categories` are what the model knows as the numbers 0, 1 and so on.
     """
 
     name: str
@@ -64,6 +67,16 @@ class Table:
         return pandas.DataFrame({name: part[:, 0] for name, part in zip(self.names, wide, strict=True)})
 
 
+def told(categories: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """A note for each column of categories: which number stands for which."""
+    return tuple(f"{name} is a number: {_numbered(known)}" for name, known in categories.items())
+
+
+def _numbered(known: Sequence[str]) -> str:
+    shown = [f"{at} = {text}" for at, text in enumerate(known[:SHOWN])]
+    return ", ".join([*shown, *(["..."] if len(known) > SHOWN else [])])
+
+
 def _plain(part: Array) -> Array:
     return part if part.dtype == object else part.astype(np.float64)
 
@@ -81,24 +94,28 @@ def _sampled(sample: Mapping[str, Array], table: Table) -> list[Array]:
             raise ConvertError(
                 f"the sample has shape {list(matrix.shape)}; the model reads {len(table.columns)} columns"
             )
-        return list(matrix.T)
+        if matrix.dtype.kind in "biuf":
+            return list(matrix.T)
+        return [_placed(row, column) for row, column in zip(matrix.T, table.columns, strict=True)]
     missing = [name for name in table.names if name not in sample]
     if missing and len(sample) == len(table.columns) and not table.named:
-        return [np.asarray(part).reshape(len(part)) for part in sample.values()]
+        parts = [np.asarray(part).reshape(len(part)) for part in sample.values()]
+        return [_placed(row, column) for row, column in zip(parts, table.columns, strict=True)]
     if missing:
         raise ConvertError(
             f"the sample has no column {missing[0]!r}; the model reads {', '.join(table.names)}; "
             f"the sample has {', '.join(sample)}"
         )
-    return [np.asarray(sample[name]).reshape(-1) for name in table.names]
+    return [_placed(np.asarray(sample[column.name]).reshape(-1), column) for column in table.columns]
+
+
+def _placed(row: Array, column: Column) -> Array:
+    return np.array(places(row, column.categories)) if column.categories else row
 
 
 def _typed(row: Array, column: Column, number: type[np.generic]) -> Array:
     if column.is_text:
         return np.array(["" if _is_missing(value) else str(value) for value in row], object)
-    if column.categories:
-        numbers = {name: at for at, name in enumerate(column.categories)}
-        row = np.array([numbers.get(v, np.nan) if isinstance(v, str) else v for v in row], object)
     try:
         return np.array([np.nan if value is None else value for value in row], number)
     except (TypeError, ValueError) as error:

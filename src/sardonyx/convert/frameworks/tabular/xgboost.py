@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sardonyx.convert.frameworks.tabular import xgboost_trees as trees
 from sardonyx.convert.frameworks.tabular.boosting import answers, classes_of, first_line
 from sardonyx.convert.frameworks.tabular.ensembles import narrowed, saved
 from sardonyx.convert.frameworks.tabular.pickles import unpickled
-from sardonyx.convert.frameworks.tabular.tables import Column, Table
+from sardonyx.convert.frameworks.tabular.tables import Column, Table, told
 
 CLASSIFYING = ("binary:logistic", "binary:hinge", *trees.CLASSES)
 
@@ -46,7 +47,8 @@ def load(source: str, request: Request) -> Any:
 def export(model: Any, request: Request, path: Path) -> Exported:
     """Convert a booster or a fitted estimator."""
     facts = described(model)
-    table = Table(_columns(facts), separate=False)
+    known = categories(facts)
+    table = Table(_columns(facts, known), separate=False)
     feeds, drawn = table.feeds(request)
     graph = GraphWriter()
     outputs = trees.written(graph, facts, classes(model, facts))
@@ -55,7 +57,13 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     path.write_bytes(saved(graph, "xgboost", facts.width, outputs, double=request.double))
     cases = [Case(part, _told(model, part, facts)) for part in batches(feeds)]
     return Exported(
-        path, cases, drawn, labels=classes_of(model), columns=tuple(table.names), notes=_categories(facts)
+        path,
+        cases,
+        drawn,
+        labels=classes_of(model),
+        columns=tuple(table.names),
+        categories=known,
+        notes=told(known) + _lost(facts, known),
     )
 
 
@@ -100,28 +108,49 @@ def _told(model: Any, feeds: Feeds, facts: trees.Model) -> list[Array]:
         return answers(model, matrix, is_classifier=is_classifier)
 
 
-def _columns(facts: trees.Model) -> list[Column]:
+def _columns(facts: trees.Model, known: dict[str, list[str]]) -> list[Column]:
     """Names and borders; columns of a linear booster have none."""
     borders: list[set[float]] = [set() for _ in facts.names]
     for _, _, tree in facts.trees() if "trees" in facts.booster else ():
         chosen = trees.categories_of(tree)
         for node, left in enumerate(tree["left_children"]):
             if left != -1:
-                known = borders[tree["split_indices"][node]]
-                known.update(chosen.get(node, (tree["split_conditions"][node],)))
-    return [Column(name, values=sorted(seen)) for name, seen in zip(facts.names, borders, strict=True)]
+                seen = borders[tree["split_indices"][node]]
+                seen.update(chosen.get(node, (tree["split_conditions"][node],)))
+    return [
+        Column(name, values=sorted(seen), categories=known.get(name, ()))
+        for name, seen in zip(facts.names, borders, strict=True)
+    ]
 
 
-def _categories(facts: trees.Model) -> tuple[str, ...]:
-    """Which number stands for which category, column by column, as far as the model knows their names."""
-    notes = []
+def categories(facts: trees.Model) -> dict[str, list[str]]:
+    """Of columns that were categories of pandas: what they are, in the order of the numbers for them.
+
+    Columns with texts beyond ASCII are left out: XGBoost counts their characters where it keeps bytes, and
+    cuts off the last ones.
+    """
+    texts = {name: _texts(column) for name, column in _encoded(facts)}
+    return {name: known for name, known in texts.items() if known}
+
+
+def _encoded(facts: trees.Model) -> Iterator[tuple[str, dict[str, Any]]]:
     coded = facts.booster.get("cats", {}).get("enc", [])
-    for name, column in zip(facts.names, coded, strict=False):
-        values, ends = column["values"], column.get("offsets")
-        if ends and values:
-            text = bytes(value & 0xFF for value in values)
-            values = [text[at:end].decode(errors="replace") for at, end in itertools.pairwise(ends)]
-        if values:
-            listed = ", ".join(f"{at} {value}" for at, value in enumerate(values))
-            notes.append(f"{name} takes the number of its category: {listed}")
-    return tuple(notes)
+    return ((name, column) for name, column in zip(facts.names, coded, strict=False) if column["values"])
+
+
+def _texts(column: dict[str, Any]) -> list[str]:
+    values, ends = column["values"], column.get("offsets")
+    if not ends:
+        return [str(value) for value in values]
+    if min(values) < 0:
+        return []
+    return [bytes(values[at:end]).decode() for at, end in itertools.pairwise(ends)]
+
+
+def _lost(facts: trees.Model, known: dict[str, list[str]]) -> tuple[str, ...]:
+    """A note for each column whose categories are not known."""
+    return tuple(
+        f"{name} is a number: the place of its category, which XGBoost does not keep whole beyond ASCII"
+        for name, _ in _encoded(facts)
+        if name not in known
+    )

@@ -99,8 +99,28 @@ def test_categories_of_pandas_keep_their_texts(tmp_path: Path) -> None:
     assert ask(strange).data == ask(missing).data
 
 
+@pytest.mark.parametrize("values", [[7.0, 1.0, 2.5], [7, 1, 3], [True, False]])
+def test_categories_that_are_numbers_are_found_by_value(values: list[Any], tmp_path: Path) -> None:
+    size = np.random.default_rng(0).normal(size=200)
+    frame = pandas.DataFrame({"size": size, "grade": np.array(values)[np.arange(200) % len(values)]})
+    learnt = frame.astype({"grade": "category"})
+    goal = frame.grade.to_numpy(np.float64) + 3 * (frame.grade == values[0])
+    model = theirs.LGBMRegressor(n_estimators=5, verbose=-1, num_threads=1).fit(learnt, goal)
+    model.booster_.save_model(tmp_path / "model.txt")
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    expected = model.predict(learnt)
+    for sample in (learnt, tmp_path / "rows.csv"):
+        made = convert(tmp_path / "model.txt", tmp_path / "model.onnx", sample=sample)
+        assert made.parity.holds
+    ask = pipeline("table", str(tmp_path / "model.onnx"))
+    whole = {**frame, "grade": [f"{value:g}" for value in frame.grade.astype(float)]}
+    for cells in (tmp_path / "rows.csv", frame.to_dict("list"), whole):
+        found = np.array([row["value"] for row in ask(cells).data]).ravel()
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_categories_whose_columns_are_not_clear_are_not_told() -> None:
-    dumped = {
+    dumped: dict[str, Any] = {
         "feature_names": ["a", "b"],
         "pandas_categorical": [["x", "y"], [1, 2]],
         "feature_infos": {"a": {"values": [0, 1]}, "b": {"values": []}},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sardonyx.convert.framework import ROWS, ConvertError, Request
-from sardonyx.convert.frameworks.tabular.tables import Column, Table
+from sardonyx.convert.frameworks.tabular.tables import Column, Table, told
 
 NUMBERS = Table([Column("a"), Column("b")], separate=False)
 MIXED = Table([Column("n"), Column("t", is_text=True)], separate=True)
@@ -51,6 +51,18 @@ def test_one_row_and_one_column() -> None:
 def test_samples_that_do_not_fit(sample: Any, said: str) -> None:
     with pytest.raises(ConvertError, match=said):
         NUMBERS.feeds(request(sample))
+
+
+def test_columns_are_categories_and_matrices_are_their_places() -> None:
+    table = Table([Column("a", categories=("5", "9")), Column("b", categories=("x", "y"))], separate=False)
+    named = {"a": np.array([9.0, 5.0, 1.0]), "b": np.array(["y", 0, None], object)}
+    assert np.array_equal(table.feeds(request(named))[0]["x"], [[1, 1], [0, 0], [np.nan] * 2], equal_nan=True)
+    for dtype, rows in ((np.float64, [[1, 0], [0, 1]]), (object, [["9", "x"], [5, "y"]])):
+        assert table.feeds(request({"": np.array(rows, dtype)}))[0]["x"].tolist() == [[1, 0], [0, 1]]
+
+
+def test_notes_of_many_categories_end() -> None:
+    assert told({"a": [str(at) for at in range(9)]})[0].endswith("7 = 7, ...")
 
 
 def test_texts_and_what_is_missing() -> None:

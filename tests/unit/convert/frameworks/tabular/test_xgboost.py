@@ -11,8 +11,10 @@ import pandas
 import pytest
 import xgboost as theirs
 
+from sardonyx.convert import convert
 from sardonyx.convert.framework import ConvertError, Request
 from sardonyx.convert.frameworks.tabular import xgboost
+from sardonyx.zoo import pipeline
 
 ROWS = np.stack([np.arange(40.0), np.arange(40.0) % 5], 1)
 VALUES = ROWS[:, 1]
@@ -57,7 +59,7 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_columns_know_their_borders() -> None:
-    one, other = xgboost._columns(xgboost.described(trained("reg:squarederror")))
+    one, other = xgboost._columns(xgboost.described(trained("reg:squarederror")), {})
     assert (one.name, other.name, list(one.values)) == ("any name", "f9", [])
     assert list(other.values) == sorted(other.values) and 1 <= len(other.values) <= 6
 
@@ -86,12 +88,30 @@ def test_an_estimator_stops_at_its_best_round() -> None:
     assert xgboost.described(model.get_booster()).rounds is None
 
 
-def test_numbers_of_categories_are_told(tmp_path: Path) -> None:
-    names = np.array(["red", "green", "blue"])
-    rows = pandas.DataFrame({"hue": pandas.Categorical(names[np.arange(40) % 3]), "size": ROWS[:, 0]})
-    model = theirs.XGBRegressor(**SETTINGS, enable_categorical=True).fit(rows, np.arange(40) % 3)
-    made = xgboost.export(model, Request(), tmp_path / "m.onnx")
-    assert made.notes == ("hue takes the number of its category: 0 blue, 1 green, 2 red",)
+def painted(names: list[Any]) -> tuple[pandas.DataFrame, theirs.XGBRegressor]:
+    hues = pandas.Categorical(np.array(names, object)[np.arange(40) % len(names)])
+    rows = pandas.DataFrame({"hue": hues, "size": ROWS[:, 0]})
+    return rows, theirs.XGBRegressor(**SETTINGS, enable_categorical=True).fit(rows, np.arange(40) % 3)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(["red", "green", "blue"], "0 = blue, 1 = green, 2 = red"), ([7, 2, 5], "0 = 2, 1 = 5, 2 = 7")],
+)
+def test_categories_of_pandas_are_kept(names: list[Any], told: str, tmp_path: Path) -> None:
+    rows, model = painted(names)
+    model.save_model(tmp_path / "m.ubj")
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    made = convert(tmp_path / "m.ubj", tmp_path / "m.onnx", sample=tmp_path / "rows.csv")
+    assert made.notes == (f"hue is a number: {told}",)
+    answers = pipeline("table", str(tmp_path / "m.onnx"))(tmp_path / "rows.csv").data
+    np.testing.assert_allclose([row["value"][0] for row in answers], model.predict(rows), rtol=1e-5)
+
+
+def test_categories_that_xgboost_cut_off_are_not_told(tmp_path: Path) -> None:
+    made = xgboost.export(painted(["été", "hiver"])[1], Request(), tmp_path / "m.onnx")
+    assert (dict(made.categories), len(made.notes)) == ({}, 1)
+    assert "hue is a number: the place of its category" in made.notes[0]
 
 
 def test_what_is_no_model_of_it_is_refused(tmp_path: Path) -> None:
