@@ -196,7 +196,7 @@ def _difference_text(name: str, one: Mapping[str, Any]) -> str:
 
 
 def _value_text(value: Any) -> str:
-    return number_text(value) if isinstance(value, int | float) else str(value)
+    return number_text(value, 6) if isinstance(value, int | float) else str(value)
 
 
 def _shares(endpoint: Endpoint) -> list[dict[str, Any]]:

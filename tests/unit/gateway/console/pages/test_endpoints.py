@@ -125,10 +125,19 @@ def test_what_a_shadow_answered_otherwise_is_said_in_words() -> None:
         }
     )
     assert told == [
-        "chances[0, 1]: served 0.0407, shadow 0.0667 (2 of 3 differ, by 0.126 at most)",
+        "chances[0, 1]: served 0.0407, shadow 0.0666666 (2 of 3 differ, by 0.126 at most)",
         "label[0]: served 0, shadow 1",
         "name[1]: served a, shadow b (1 of 2 differ)",
         "scores: served FP32[1, 3], shadow FP64[1, 3]",
         "extra is missing in served",
         "shadow failed: out of memory",
     ]
+
+
+def test_values_that_differ_look_different() -> None:
+    for served, shadow in ((1.2301, 1.2325), (1_234_567.0, 1_237_890.0), (5.001, 5.009)):
+        (told,) = difference_texts(
+            {"y": {"elements": 1, "of": 1, "at": [0], "served": served, "shadow": shadow}}
+        )
+        first, second = told.removeprefix("y[0]: served ").split(", shadow ")
+        assert first != second
