@@ -16,7 +16,7 @@ class WriteError(SardonyxError):
     """Files could not be written; the message says which and why."""
 
 
-def written(contents: Mapping[Path, bytes]) -> list[Path]:
+def written(contents: Mapping[Path, bytes | str]) -> list[Path]:
     """Put all files in place after all of them were written whole; WriteError if they do not fit."""
     parts: list[tuple[Path, Path]] = []
     path = Path()
@@ -28,7 +28,7 @@ def written(contents: Mapping[Path, bytes]) -> list[Path]:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 folder = tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent)
                 whole = Path(folders.enter_context(folder)) / path.name
-                whole.write_bytes(content)
+                whole.write_bytes(content.encode() if isinstance(content, str) else content)
                 parts.append((whole, path))
             for whole, path in parts:
                 whole.replace(path)

@@ -91,13 +91,13 @@ class Trained:
         All or nothing; WriteError if they do not fit.
         """
         target = Path(path)
-        texts = {
+        contents: dict[Path, bytes | str] = {
+            target: self.converted.model.SerializeToString(),
             target.with_suffix(".train.json"): json.dumps(self.record(), indent=1, default=str) + "\n",
             target.with_suffix(".baseline.csv"): self.sample.to_csv(index=False),
             **(others or {}),
         }
-        encoded = {other: text.encode() for other, text in texts.items()}
-        return written({target: self.converted.model.SerializeToString(), **encoded})
+        return written(contents)
 
     def record(self) -> dict[str, Any]:
         """As JSON."""

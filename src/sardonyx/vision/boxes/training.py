@@ -108,9 +108,8 @@ class TrainedBoxes:
     def save(self, path: str | Path, others: Mapping[Path, str] | None = None) -> list[Path]:
         """Write the ONNX file, its record and other texts, all or nothing; WriteError if they do not fit."""
         record = Path(path).with_suffix(".vision.json")
-        texts = {record: f"{json.dumps(self.record(), indent=1)}\n", **(others or {})}
-        encoded = {other: text.encode() for other, text in texts.items()}
-        return written({Path(path): self.model.SerializeToString(), **encoded})
+        text = f"{json.dumps(self.record(), indent=1)}\n"
+        return written({Path(path): self.model.SerializeToString(), record: text, **(others or {})})
 
 
 def _plain(values: Array) -> list[float | None]:

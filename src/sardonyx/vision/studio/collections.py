@@ -204,7 +204,7 @@ class Collection:
     def _save(self) -> None:
         rows = [asdict(row) for row in self._pictures.values()]
         state = {"kind": self.kind, "classes": self._classes, "pictures": rows}
-        written({self.folder / STATE: json.dumps(state, indent=0).encode()})
+        written({self.folder / STATE: json.dumps(state, indent=0)})
 
 
 def marks_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Mark, ...]:
@@ -269,7 +269,7 @@ class Collections:
         folder = self._home / name
         if folder.exists():
             raise VisionError(f"there is a collection {name!r} already")
-        written({folder / STATE: json.dumps({"kind": kind, "classes": [], "pictures": []}).encode()})
+        written({folder / STATE: json.dumps({"kind": kind, "classes": [], "pictures": []})})
         return self[name]
 
     def remove(self, name: str) -> None:

@@ -148,7 +148,7 @@ def in_words(marks: Iterable[Mark]) -> str:
 
 def _kept(collection: Collection, name: str, text: str) -> Path:
     path = collection.folder / name
-    written({path: text.encode()})
+    written({path: text})
     return path
 
 
