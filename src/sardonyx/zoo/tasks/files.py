@@ -38,7 +38,7 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
 
 
 def content(path: str | Path) -> bytes:
-    """The bytes of a file; FetchError if it is none or cannot be read."""
+    """The bytes of a file; FetchError if there is none or it cannot be read."""
     if not Path(path).is_file():
         raise FetchError(f"{path} is not a file")
     try:

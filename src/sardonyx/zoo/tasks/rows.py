@@ -46,7 +46,7 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
 
 
 def table(path: str | Path) -> dict[str, list[str]]:
-    """The columns of a .csv by name; FetchError if it is none."""
+    """The columns of a .csv by name; FetchError if it cannot be read."""
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             head, *rows = list(csv.reader(file))
