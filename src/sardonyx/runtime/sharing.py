@@ -6,6 +6,8 @@ waits for one for longer than a short run takes; whether that is so changes whil
 
 from __future__ import annotations
 
+import math
+
 TRIAL = 5
 """Runs of a trial. The first one counts only if there is no other: threads may have to wake for it."""
 FIRST = 16
@@ -21,22 +23,22 @@ class Sharing:
 
     The way that was faster is kept. The other one is tried from time to time, and soon where runs begin to
     take longer than it took. A trial ends early if it takes twice as long as all its runs should.
+    The first runs are a trial of several threads: what is usual must not count the cold first one.
     """
 
     __slots__ = ("_left", "_other", "_period", "_trial", "_usual", "together")
 
     def __init__(self) -> None:
         self.together = True
-        self._usual = 0.0
-        self._other = float("inf")
+        self._usual = self._other = math.inf
         self._left = self._period = FIRST
-        self._trial: list[int] | None = None
+        self._trial: list[int] | None = []
 
     def note(self, time: int) -> None:
         """Learn how long a run took that was done as `together` said, in any unit."""
         trial = self._trial
         if trial is None:
-            self._usual += (time - self._usual) * (_WEIGHT if self._usual else 1.0)
+            self._usual += (time - self._usual) * _WEIGHT
             self._left -= 1
             slower = self._usual > self._other and self._left <= self._period - FIRST
             if slower or self._left <= 0:

@@ -276,7 +276,8 @@ class Team:
             return self._run(launch)
         began = time.perf_counter_ns()
         failure = self._run(launch) if sharing.together else self._run_alone(self._place, launch)
-        sharing.note(time.perf_counter_ns() - began)
+        if failure is None:
+            sharing.note(time.perf_counter_ns() - began)
         return failure
 
     def _run(self, launch: Launch) -> Failure | None:

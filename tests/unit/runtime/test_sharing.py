@@ -26,18 +26,25 @@ def done(sharing: Sharing, runs: int, time: Time) -> list[bool]:
 
 def test_threads_that_help_are_kept() -> None:
     ways = done(Sharing(), 20_000, lambda together: 60 if together else 100)
-    assert ways[:FIRST] == [True] * FIRST
+    assert ways[: TRIAL + FIRST] == [True] * (TRIAL + FIRST)
     assert ways.count(False) < 20 * TRIAL, "trials become rare"
 
 
 def test_threads_that_do_not_help_are_left_alone() -> None:
     ways = done(Sharing(), 20_000, lambda together: 100 if together else 60)
-    assert not any(ways[FIRST : 2 * FIRST])
+    assert not any(ways[TRIAL + FIRST : TRIAL + 2 * FIRST])
     assert ways.count(True) < FIRST + 20 * TRIAL
 
 
+def test_a_cold_first_run_does_not_count() -> None:
+    times = iter([5_000])
+    sharing = Sharing()
+    done(sharing, 2 * TRIAL + FIRST, lambda together: next(times, 60 if together else 100))
+    assert sharing.together
+
+
 def test_a_tie_changes_nothing() -> None:
-    assert done(Sharing(), FIRST + TRIAL + 1, lambda together: 100)[-1]
+    assert done(Sharing(), FIRST + 2 * TRIAL + 1, lambda together: 100)[-1]
 
 
 def test_a_machine_that_becomes_busy_is_noticed_at_once() -> None:
@@ -57,7 +64,7 @@ def test_a_machine_that_becomes_free_is_noticed_in_time() -> None:
 
 def test_the_first_run_of_a_trial_may_wake_threads() -> None:
     slow, woken = Sharing(), iter([90, *[12] * 1_000])
-    done(slow, FIRST + TRIAL, lambda together: 40 if together else 20)
+    done(slow, FIRST + 2 * TRIAL, lambda together: 40 if together else 20)
     assert not slow.together
     done(slow, FIRST, lambda together: 20)
     assert slow.together
