@@ -8,6 +8,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar
+from sardonyx.ops.demands import equal
 from sardonyx.ops.microsoft.attention import MICROSOFT, chunk, scale_of
 from sardonyx.ops.microsoft.rotary import angles
 from sardonyx.ops.microsoft.weights import unpacked
@@ -106,7 +107,9 @@ def grouped(
     """Queries, keys and values [B, heads, S, D], which may come as one tensor."""
     if key is not None and value is not None:
         return split_heads(query, heads), split_heads(key, groups), split_heads(value, groups)
-    head = dims.floordiv(query.shape[2], heads + 2 * groups)
+    together = heads + 2 * groups
+    head = dims.floordiv(query.shape[2], together)
+    equal(head * together, query.shape[2], f"the last axis is not the features of {together} heads together")
     parts = (
         chunk(query, 2, 0, head * heads),
         chunk(query, 2, head * heads, head * groups),

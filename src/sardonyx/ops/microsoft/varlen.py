@@ -50,16 +50,13 @@ class Runs:
 
     def at(self, x: Value, before: Value, runs: Value, places: Value) -> Value:
         """What stands at places of runs, both [...], of x [T, ...]; below 0 of `before` [B, R, ...]."""
-        rest = x.shape[1:]
-        found = x.gather(self.starts.gather(runs, 0) + places.max(0), 0)
         reach = before.shape[1]
-        if reach == 0:
-            return found
-        past = before.reshape((self.batch * reach, *rest))
+        past = before.reshape((self.batch * reach, *x.shape[1:]))
         size = dim_value(reach, dt.I64)
-        old = past.gather(runs * size + (places + size).max(0).min(size - 1), 0)
-        is_old = places.lt(scalar(0, dt.I64)).reshape((*places.shape, *(1,) * len(rest)))
-        return is_old.where(old, found)
+        old = runs * size + (places + size).max(0)
+        new = self.starts.gather(runs, 0) + places + dim_value(self.batch * reach, dt.I64)
+        index = places.lt(scalar(0, dt.I64)).where(old, new)
+        return concat([past, x], 0).gather(index, 0)
 
     def last(self, x: Value, before: Value) -> Value:
         """The end of every run [B, R, ...], as what comes before the next."""
@@ -187,10 +184,11 @@ def varlen_ngram_hash_mapping(
 
 
 def _past_segments(runs: Runs, segments: Value, given: Value | None, reach: int) -> Value:
-    """The segments before each run [B, R]; where they are not known, that of its first token."""
+    """The segments before each run [B, R]; where they are not known, that of its first token, if any."""
     if given is not None:
         return shaped(given, "past_segment_ids", runs.batch, reach)
-    return segments.gather(runs.starts, 0).reshape((runs.batch, 1)).broadcast((runs.batch, reach))
+    first = map_("min", runs.starts, dim_value(runs.total - 1, dt.I64))
+    return segments.gather(first, 0).reshape((runs.batch, 1)).broadcast((runs.batch, reach))
 
 
 def _changes(runs: Runs, segments: Value | None, past: Value | None, reach: int) -> list[Value]:

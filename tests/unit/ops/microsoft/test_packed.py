@@ -11,6 +11,7 @@ import pytest
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, const
 from sardonyx.ops.microsoft.attn_lstm import attn_lstm
+from sardonyx.ops.microsoft.grouped import grouped
 from sardonyx.ops.microsoft.packed import gather_packed, matmul_fpq4
 from sardonyx.ops.microsoft.sparse_attention import sparse_attention
 from sardonyx.ops.microsoft.varlen import varlen_causal_conv_with_state, varlen_ngram_hash_mapping
@@ -71,6 +72,33 @@ def test_a_run_reads_nothing_of_its_neighbours() -> None:
         np.testing.assert_array_equal(whole[1][run], alone[1][0])
 
 
+def test_a_run_without_tokens_keeps_its_state() -> None:
+    x, weight, state = real(3, 2), const(real(2, 1, 3)), real(3, 2, 2)
+    ends = numbers(0, 0, 3, 3)
+    whole = built(lambda: varlen_causal_conv_with_state(const(x), weight, ends, None, const(state)))
+    alone = built(
+        lambda: varlen_causal_conv_with_state(const(x), weight, numbers(0, 3), None, const(state[1:2]))
+    )
+    np.testing.assert_array_equal(whole[0], alone[0])
+    np.testing.assert_array_equal(whole[1], [state[0], alone[1][0], state[2]])
+
+
+def test_ids_and_segments_before_a_run_without_tokens_are_the_next_ones_too() -> None:
+    past, ids, segments = numbers(7, 8).reshape((2, 1)), numbers(1, 2, 3), numbers(0, 1, 1)
+    sizes, before = numbers(97), numbers(4, 5).reshape((2, 1))
+
+    def call(given: Value | None) -> tuple[Value, ...]:
+        found = varlen_ngram_hash_mapping(
+            *(ids, numbers(3, 5), sizes, numbers(0, 3, 3), past, None, None, segments, given), **GRAMS
+        )
+        return tuple(v for v in found[:3] if v is not None)
+
+    _, next_ids, next_segments = built(lambda: call(before))
+    assert next_ids.tolist() == [[3], [8]]
+    assert next_segments.tolist() == [[1], [5]]
+    assert len(built(lambda: call(None))) == 3, "segments that are not known are no fault"
+
+
 TABLE, AT = const(np.zeros((2, 18), np.uint8)), numbers(0)
 A, SHAPE = const(real(1, 32)), const(np.array([32, 2]))
 X, STATE, WEIGHT, ENDS = const(real(4, 3)), const(real(1, 3, 1)), const(real(3, 1, 2)), numbers(0, 4)
@@ -111,6 +139,7 @@ IDS, GRAMS = numbers(1, 2, 3, 4), {"max_ngram_size": 2, "n_head_per_ngram": 1, "
             "vocab_sizes",
         ),
         (lambda: attn_lstm(X, X, X), ShapeError, "QW, MW and V"),
+        (lambda: grouped(const(real(1, 2, 42)), None, None, 2, 1), ShapeError, "of 4 heads"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
