@@ -7,6 +7,7 @@ to these.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -56,9 +57,15 @@ def _serves(value: Value, goal: Goal) -> bool:
     results, terms, *taps = w.data.shape
     if value.attrs["group"] > 1 or terms % 2 or min(terms, results) < _LEAST or len(taps) > 2:
         return False
-    wide = tuple(k for k in taps if k > 1)
-    transformed = wide in _TRANSFORMED and set(value.attrs["strides"]) == {1}
-    return goal.policy.winograd == "off" or not transformed
+    return goal.policy.winograd == "off" or not _is_transformed(taps, value)
+
+
+def _is_transformed(taps: Sequence[int], value: Value) -> bool:
+    """Whether a window has transforms; along its last axis of several taps these must be side by side."""
+    axes = [n for n, count in enumerate(taps) if count > 1]
+    if tuple(taps[n] for n in axes) not in _TRANSFORMED or set(value.attrs["strides"]) != {1}:
+        return False
+    return bool(value.attrs["dilations"][axes[-1]] == 1)
 
 
 def _may_round(w: np.ndarray) -> bool:

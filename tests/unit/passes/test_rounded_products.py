@@ -75,6 +75,9 @@ def test_weights_that_may_not_be_rounded() -> None:
         (drawn(64, 64, 1, 7), "", True),
         (drawn(64, 64, 3, 3), "", False),
         (drawn(64, 64, 5, 1), "", False),
+        (drawn(64, 64, 3, 3), "dilations = [2, 2]", True),
+        (drawn(64, 64, 3, 3), "dilations = [2, 1]", False),
+        (drawn(64, 64, 1, 3), "dilations = [1, 2]", True),
         (drawn(64, 33, 1, 1), "", False),
         (drawn(64, 16, 1, 1), "", False),
         (drawn(64, 64, 1, 1), "group = 2", False),
@@ -127,6 +130,12 @@ NETS = {
         "n (float[N, 34, H, W] x) => (float[N, 50, A, B] y) "
         "{ a = Conv(x, w) b = Relu(a) y = Conv<strides = [2, 2], pads = [1, 1, 1, 1]>(b, v) }",
         {"w": drawn(70, 34, 1, 1), "v": drawn(50, 70, 3, 3)},
+        [(2, 34, 9, 13), (1, 34, 1, 1)],
+    ),
+    "dilated": (
+        "n (float[N, 34, H, W] x) => (float[N, 50, A, B] y) "
+        "{ y = Conv<dilations = [2, 2], pads = [2, 2, 2, 2]>(x, w) }",
+        {"w": drawn(50, 34, 3, 3)},
         [(2, 34, 9, 13), (1, 34, 1, 1)],
     ),
 }
