@@ -213,8 +213,7 @@ class Build:
                 if module.code is None:
                     from sardonyx.object import engine
 
-                    code = engine.compile_object(module.ir, module.goal.target, quick=module.is_quick)
-                    module.code = code
+                    module.code = engine.compile_object(module.ir, module.goal.target, quick=module.is_quick)
                     self.compiled += 1
                     self._keep(module, claim.pop_all())
         except BaseException as error:

@@ -109,12 +109,8 @@ class ExprEmitter(Access):
             index = self.index(axis)
             if axis is self.vector:
                 index = self.f.add(self.widen(index), self.f.iota(self.lanes))
-            step = self.f.mul(
-                index,
-                self.widen(self.words.word(None, factor))
-                if index.lanes > 1
-                else self.words.word(None, factor),
-            )
+            stride = self.words.word(None, factor)
+            step = self.f.mul(index, self.widen(stride) if index.lanes > 1 else stride)
             if step.lanes != total.lanes:
                 total, step = self.widen(total), self.widen(step)
             total = self.f.add(total, step)

@@ -116,10 +116,8 @@ class TileEmitter(WindowEmitter):
     def _rows(self, buffer: Buffer, at: Affine) -> list[V]:
         """The addresses of a square's rows."""
         assert self.vector is not None
-        pitch, memory = (
-            self.words.stride(self.vector, at.factor(self.vector)),
-            convert.memory_type(buffer.dtype),
-        )
+        memory = convert.memory_type(buffer.dtype)
+        pitch = self.words.stride(self.vector, at.factor(self.vector))
         places = [self.pointer(buffer, at)]
         for _ in range(1, self.lanes):
             places.append(self.f.gep(places[-1], pitch, memory))
@@ -195,10 +193,8 @@ class TileEmitter(WindowEmitter):
     def _each_row(self, buffer: Buffer, at: Affine, count: V) -> Iterator[tuple[V, V]]:
         """A loop over (address, number) of a square's rows."""
         assert self.vector is not None
-        pitch, memory = (
-            self.words.stride(self.vector, at.factor(self.vector)),
-            convert.memory_type(buffer.dtype),
-        )
+        memory = convert.memory_type(buffer.dtype)
+        pitch = self.words.stride(self.vector, at.factor(self.vector))
         base = self.pointer(buffer, at)
         with self.f.loop(int_(0), count) as loop:
             yield self.f.gep(base, self.f.mul(loop.index, pitch), memory), loop.index

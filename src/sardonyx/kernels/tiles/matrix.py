@@ -220,11 +220,8 @@ class _Writer:
         """The registers of sums of the first turn, and where each lies in the tile."""
         f = self.f
         usual = f.mul(f.word(self.descriptor, MatrixWords.TILE_ROW), int_(self.shape.tile.rows))
-        tile, half = (
-            f.word(self.descriptor, MatrixWords.TILE, "ptr"),
-            f.word(self.descriptor, MatrixWords.TILE_HALF),
-        )
-        half = self._or(half, usual)
+        tile = f.word(self.descriptor, MatrixWords.TILE, "ptr")
+        half = self._or(f.word(self.descriptor, MatrixWords.TILE_HALF), usual)
         starts = tile, f.gep(tile, half, "i8")
         step = self.shape.tile.row_bytes
         return [(n, f.gep(starts[row], int_(column * step), "i8")) for n, row, column in self._sums()]

@@ -1,1 +1,1 @@
-"""Convolutions of 3x3 windows with fewer multiplications: transformed tiles, multiplied point by point."""
+"""Convolutions with fewer multiplications: tiles are transformed, then multiplied point by point."""
