@@ -16,7 +16,7 @@ SEED ?= 0
 SECONDS ?= 600
 JOBS ?= 1
 WIRE := sardonyx/protocol/wire
-.PHONY: help demo serve test test-avx2 test-all clients mlserver check format bench bench-gate bench-serve sustain golden docs matrix site wheel stubs fuzz clean
+.PHONY: help demo serve test test-avx2 test-all clients mlserver check format bench bench-gate bench-serve sustain golden docs matrix tables site wheel stubs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -118,6 +118,9 @@ docs: .venv/.dev  ## generate the tables of docs/ and run the tour
 
 matrix: .venv/.dev  ## convert models of every framework in its environment (some GB); rewrite docs/convert.md
 	@$(RUN)/python -m tests.convert.matrix
+
+tables: .venv/.dev  ## train on data sets beside scikit-learn's defaults; rewrite the figures of docs/guides/get_models.md
+	@$(RUN)/python -m tests.train.beside
 
 fuzz: .venv/.dev  ## run mutated models and feeds in guarded processes (N=100000 runs, SEED=0, JOBS=1)
 	@$(RUN)/python -m tests.fuzz --runs $(N) --seed $(SEED) --jobs $(JOBS)

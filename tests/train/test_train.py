@@ -10,10 +10,7 @@ import duckdb
 import numpy as np
 import pandas
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
+from sklearn.datasets import load_diabetes
 
 import sardonyx
 from sardonyx.base.together import WriteError
@@ -24,6 +21,7 @@ from sardonyx.train.families import FAMILIES, Family
 from sardonyx.train.report import page
 from sardonyx.train.table import Column, described, read
 from tests.disk import full_disk
+from tests.train.beside import DATA_SETS, PAGE, Losses, figures, losses, with_figures
 
 DICE = np.random.default_rng(0)
 ROWS = 400
@@ -195,20 +193,17 @@ def test_the_command_writes_all(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("load", [load_wine, load_breast_cancer, load_diabetes])
-def test_no_worse_than_the_defaults_of_scikit_learn(load: Any) -> None:
-    frame = load(as_frame=True).frame
-    trained = train(frame, Settings("target", trials=6, budget=0))
-    assert trained.converted.parity.holds
-    x, y = frame.drop(columns="target"), frame.target
-    learnt, held, goal, truth = train_test_split(
-        x, y, test_size=0.2, random_state=0, stratify=y if trained.classes else None
-    )
-    if trained.classes:
-        peer = log_loss(truth, HistGradientBoostingClassifier().fit(learnt, goal).predict_proba(held))
-        ours = trained.scores[3].value
-    else:
-        said = HistGradientBoostingRegressor().fit(learnt, goal).predict(held)
-        peer = float(np.sqrt(((said - truth) ** 2).mean()))
-        ours = trained.scores[0].value
-    assert ours <= peer * 1.1
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_no_worse_than_the_defaults_of_scikit_learn(name: str) -> None:
+    found = losses(DATA_SETS[name], seed=0)
+    assert all(found.ours <= peer * 1.1 for peer in found.peers)
+
+
+def test_the_page_has_figures_of_every_data_set() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert all(f"| {name} | " in page for name in DATA_SETS)
+    table = figures({"a": [Losses(0.1, (0.2, 0.3), "loss", 9), Losses(0.3, (0.2, 0.5), "loss", 9)]})
+    assert table.endswith("| a | 9 | loss | 0.2 | 0.2 | 0.4 |\n")
+    changed = with_figures(page, table)
+    assert table in changed and "| wine | " not in changed
+    assert changed.partition(table)[0] == page.partition("| data set")[0]
