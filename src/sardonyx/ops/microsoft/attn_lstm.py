@@ -125,12 +125,17 @@ def _reader(
     qw, mw, v, aw = weights
     for value, what, rank in ((qw, "QW", 3), (mw, "MW", 3), (v, "V", 2)):
         ranked(value, f"the weights {what}", rank)
-    size = v.shape[1]
+    hidden, size = qw.shape[1], v.shape[1]
     keys = memory.dot(_of(shaped(mw, "the weights MW", directions, depth, size), n))
     known = _lengths(lengths, "memory_seq_lens", batch, steps)
     exists = iota((1, steps), 1, dt.I64).lt(known.reshape((batch, 1)))
-    query = _of(shaped(qw, "the weights QW", directions, qw.shape[1], size), n)
-    return Reader(keys, memory, exists, query, _of(v, n), None if aw is None else _of(aw, n))
+    query = _of(shaped(qw, "the weights QW", directions, hidden, size), n)
+    own = _of(shaped(v, "the weights V", directions, size), n)
+    if aw is None:
+        return Reader(keys, memory, exists, query, own)
+    ranked(aw, "the weights AW", 3)
+    layer = shaped(aw, "the weights AW", directions, hidden + depth, aw.shape[2])
+    return Reader(keys, memory, exists, query, own, _of(layer, n))
 
 
 @dataclass(frozen=True, slots=True)

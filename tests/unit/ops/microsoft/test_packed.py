@@ -15,9 +15,11 @@ from sardonyx.ops.microsoft.grouped import grouped
 from sardonyx.ops.microsoft.packed import gather_packed, matmul_fpq4
 from sardonyx.ops.microsoft.sparse_attention import sparse_attention
 from sardonyx.ops.microsoft.varlen import varlen_causal_conv_with_state, varlen_ngram_hash_mapping
+from sardonyx.ops.onnx.rnn import Cell
 from tests.unit.ops.formulas import built
 
 Array = np.ndarray[Any, Any]
+BOTH_WAYS = Cell(direction="bidirectional")
 RNG = np.random.default_rng(0)
 
 
@@ -97,6 +99,19 @@ def test_ids_and_segments_before_a_run_without_tokens_are_the_next_ones_too() ->
     assert next_ids.tolist() == [[3], [8]]
     assert next_segments.tolist() == [[1], [5]]
     assert len(built(lambda: call(None))) == 3, "segments that are not known are no fault"
+
+
+@pytest.mark.parametrize("directions", [1, 3])
+@pytest.mark.parametrize("name", ["V", "AW"])
+def test_each_direction_has_attention_of_its_own(name: str, directions: int) -> None:
+    hidden, depth, size = 3, 2, 5
+    own = const(real(directions if name == "V" else 2, size))
+    layer = const(real(directions if name == "AW" else 2, hidden + depth, 6))
+    weights = [const(real(2, 4 * hidden, n)) for n in (4 + 6, hidden)]
+    asks = [const(real(2, n, size)) for n in (hidden, depth)]
+    x, memory = const(real(3, 2, 4)), const(real(2, 4, depth))
+    with pytest.raises(ShapeError, match=f"the weights {name} has"):
+        attn_lstm(x, *weights, None, None, None, None, None, *asks, own, memory, None, layer, cell=BOTH_WAYS)
 
 
 TABLE, AT = const(np.zeros((2, 18), np.uint8)), numbers(0)
