@@ -90,3 +90,14 @@ def test_a_team_does_as_its_runs_have_learnt(image: LoadedImage) -> None:
     assert counts.tolist() == [5, 4], "a profile is of all threads"
     assert profile.busy_ns.shape == (2, 1)
     team.close()
+
+
+def test_a_run_that_fails_teaches_nothing(image: LoadedImage) -> None:
+    class Deaf(Sharing):
+        def note(self, time: int) -> None:
+            raise AssertionError
+
+    team = Team(image, 2)
+    program = Program(image, ("fail", [0, 7]))
+    assert team.run(program.launch(2, sharing=Deaf())) is not None
+    team.close()
