@@ -21,7 +21,7 @@ from sardonyx.kernels.trees.combine import combined, start
 from sardonyx.llvm.convert import memory_type
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
-WALKS = 8
+WALKS = 12
 """Walks side by side: each waits for its loads, the others run on."""
 LEAST_BLOCK_ROWS, BLOCK_ROWS = 64, 256
 """Rows that go through a tree before the next, at least and at most; its nodes are read again for each block.
@@ -207,23 +207,34 @@ class _Driver:
             self._by_bits(f.select(f.binary("and", many, wide), rows, int_(0)), VECTORS)
             self._by_bits(f.select(wide, int_(0), f.select(many, rows, int_(0))), 1)
             rows = f.select(many, int_(0), rows)
-        self.by_rows = f.icmp("sge", rows, int_(WALKS))
-        unit = f.select(self.by_rows, self._block_rows(rows), int_(1))
-        self.cells = f.mul(unit, word[Word.TARGETS])
-        self.touched = f.gep(self.total, self.cells, "double")
-        with self._blocks(rows, unit) as (row, count):
-            self._clear()
-            self._block(row, count)
-            self._finish(row, count)
+        tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
+        self._by_walks(*split(f, rows, tid, threads))
         f.ret()
         f.finish()
 
-    def _block_rows(self, rows: V) -> V:
-        """Rows of a block, in whole WALKS: a thread's share in even parts."""
+    def _by_walks(self, low: V, high: V) -> None:
+        """Blocks of rows in whole WALKS, then what is left row by row, with trees side by side."""
         f = self.f
-        share = ceil_div(f, rows, f.word(self.ctx, Context.NTHREADS))
-        parts = f.smax(ceil_div(f, share, self._most_rows()), int_(1))
-        return f.mul(ceil_div(f, ceil_div(f, share, parts), int_(WALKS)), int_(WALKS))
+        rows = f.sub(high, low)
+        whole = f.mul(f.binary("sdiv", rows, int_(WALKS)), int_(WALKS))
+        unit = self._block_rows(whole)
+        blocks = ceil_div(f, whole, unit)
+        self.touched = f.gep(self.total, f.mul(unit, self.word[Word.TARGETS]), "double")
+        with f.loop(int_(0), f.add(blocks, f.sub(rows, whole))) as block:
+            self.by_rows = f.icmp("slt", block.index, blocks)
+            place = f.mul(block.index, unit)
+            at = f.select(self.by_rows, place, f.add(whole, f.sub(block.index, blocks)))
+            count = f.select(self.by_rows, f.smin(f.sub(whole, place), unit), int_(1))
+            self._clear(count)
+            self._block(f.add(low, at), count)
+            self._finish(f.add(low, at), count)
+
+    def _block_rows(self, rows: V) -> V:
+        """Rows of a block, in whole WALKS: even parts of a thread's rows."""
+        f = self.f
+        parts = f.smax(ceil_div(f, rows, self._most_rows()), int_(1))
+        groups = ceil_div(f, ceil_div(f, rows, parts), int_(WALKS))
+        return f.smax(f.mul(groups, int_(WALKS)), int_(1))
 
     def _most_rows(self) -> V:
         """Most rows of a block: those whose features and totals fill three quarters of the first cache."""
@@ -261,9 +272,9 @@ class _Driver:
             at = f.add(f.mul(f.add(row, r.index), word[Word.TARGETS]), named.index)
             self._write_total(at, value, touched)
 
-    def _clear(self) -> None:
+    def _clear(self, count: V) -> None:
         f = self.f
-        with f.loop(int_(0), self.cells) as cell:
+        with f.loop(int_(0), f.mul(count, self.word[Word.TARGETS])) as cell:
             f.store(start(self.forest.combine), f.gep(self.total, cell.index, "double"))
             f.store(int_(0, "i8"), f.gep(self.touched, cell.index, "i8"))
 
@@ -281,32 +292,31 @@ class _Driver:
             for other in depths[1:]:
                 depth = f.smax(depth, other)
             with f.loop(int_(0), count, WALKS) as group:
-                self._walks(row, group.index, count, roots, depth)
+                self._walks(row, group.index, roots, depth)
 
-    def _walks(self, row: V, group: V, count: V, roots: Sequence[V], depth: V) -> None:
-        """Walks from these roots for the rows of a block from `group` on; missing ones repeat the last."""
+    def _walks(self, row: V, group: V, roots: Sequence[V], depth: V) -> None:
+        """Walks from these roots for the rows of a block from `group` on."""
         f, word = self.f, self.word
-        last = f.sub(count, int_(1))
         step = f.select(self.by_rows, int_(1), int_(0))
         places = [f.add(group, f.mul(step, int_(walk))) for walk in range(WALKS)]
         rows = [
             f.gep(
                 word[Word.X],
-                f.mul(f.add(row, f.smin(place, last)), word[Word.FEATURES]),
+                f.mul(f.add(row, place), word[Word.FEATURES]),
                 memory_type(self.forest.dtype),
             )
             for place in places
         ]
         for place, leaf in zip(places, self.walk.run(rows, roots, depth), strict=True):
-            self._leaf(f.mul(place, word[Word.TARGETS]), leaf, f.icmp("slt", place, count))
+            self._leaf(f.mul(place, word[Word.TARGETS]), leaf)
 
-    def _leaf(self, first: V, leaf: V, exists: V) -> None:
+    def _leaf(self, first: V, leaf: V) -> None:
         """Add the entries of a leaf to the totals from `first` on."""
         f, word = self.f, self.word
         number = f.binary("lshr", leaf, int_(self.forest.node_shift))
         entries = (f.load(f.gep(word[w], number, "i32"), "i32") for w in (Word.START, Word.COUNT))
         start, count = (f.convert("zext", n, "i64") for n in entries)
-        with f.loop(start, f.add(start, f.select(exists, count, int_(0)))) as entry:
+        with f.loop(start, f.add(start, count)) as entry:
             target = f.load(f.gep(word[Word.TARGET], entry.index, "i32"), "i32")
             cell = f.add(first, f.convert("zext", target, "i64"))
             weight = self.weight.load_double(word[Word.WEIGHT], entry.index)
