@@ -21,7 +21,7 @@ from sardonyx.train.families import FAMILIES, Family
 from sardonyx.train.report import page
 from sardonyx.train.table import Column, described, read
 from tests.disk import full_disk
-from tests.train.beside import DATA_SETS, PAGE, Losses, figures, losses, with_figures
+from tests.train.beside import DATA_SETS, PAGE, SEEDS, Losses, figures, losses, with_figures
 
 DICE = np.random.default_rng(0)
 ROWS = 400
@@ -195,8 +195,10 @@ def test_the_command_writes_all(tmp_path: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DATA_SETS)
 def test_no_worse_than_the_defaults_of_scikit_learn(name: str) -> None:
-    found = losses(DATA_SETS[name], seed=0)
-    assert all(found.ours <= peer * 1.1 for peer in found.peers)
+    """In the mean of splits: of one split a fifth of 178 rows is held out, which decides nothing."""
+    found = [losses(DATA_SETS[name], seed) for seed in SEEDS]
+    ours, *peers = np.mean([(split.ours, *split.peers) for split in found], 0)
+    assert ours <= min(peers), found
 
 
 def test_the_page_has_figures_of_every_data_set() -> None:
