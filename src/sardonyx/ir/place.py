@@ -46,11 +46,10 @@ class Place:
     strides: tuple[Dim, ...]
 
     def spread(self, shape: Sequence[Dim], result: Sequence[Dim]) -> Place:
-        """The same of a shape that is broadcast to another one: axes of size 1 repeat."""
+        """The same of a shape that is broadcast to another one: axes that repeat have stride 0."""
         axes = zip(shape, result, self.strides, strict=True)
-        return Place(
-            self.storage, self.offset, tuple(broadcasting.broadcast_stride(n, m, s) for n, m, s in axes)
-        )
+        strides = (s if n == m else broadcasting.broadcast_stride(n, m, s) for n, m, s in axes)
+        return Place(self.storage, self.offset, tuple(strides))
 
 
 def contiguous_strides(shape: Sequence[Dim]) -> tuple[Dim, ...]:

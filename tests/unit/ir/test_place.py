@@ -83,3 +83,10 @@ def test_runs_of_axes_are_matched_with_symbols() -> None:
     assert blocks((n, m, 6), (n * m, 2, 3)) == [([0, 1], [0]), ([2], [1, 2])]
     assert blocks((n, 1, 6), (1, n, 6)) == [([0], [1]), ([2], [2])]
     assert blocks((n, 6), (m, 6)) is None
+
+
+def test_an_axis_of_one_element_keeps_its_stride_unless_it_repeats() -> None:
+    n = dims.symbol("n")
+    place = Place(Storage("arena", dt.F32, n * 8), 0, (8, 8, 1))
+    assert place.spread((n, 1, 8), (n, 1, 8)) == place
+    assert place.spread((1, 1, 8), (4, 1, 8)).strides == (0, 8, 1)

@@ -49,6 +49,12 @@ def test_a_constant_is_packed_and_its_end_stays_in_registers() -> None:
     assert isinstance(call.words[Gemm.BIAS], Address)
 
 
+def test_a_batch_of_single_rows_is_one_product() -> None:
+    a, w = x(N, 1, 6), const(np.ones((1, 6, 5), np.float32))
+    call, _ = call_of(a.dot(w), a)
+    assert word(call, Gemm.M, Gemm.BATCH0, Gemm.BATCH1, Gemm.A_M) == [N, 1, 1, 6]
+
+
 def test_another_end_is_a_function() -> None:
     a, w = x(N, 6), const(np.ones((6, 5), np.float32))
     call, modules = call_of(a.dot(w).exp(), a)
