@@ -1,8 +1,9 @@
 """Measure models beside onnxruntime, and OpenVINO where it is installed; write docs/performance.md.
 
-    python benchmarks/compare_ort.py [--quick] [--class NAME] [--threads 1,2] [--write] [MODEL ...]
+    python benchmarks/compare_ort.py [--quick] [--class NAME] [--threads 1,2] [--precision NAME] [--write]
+        [MODEL ...]
 
-How it is measured: see `sardonyx.tools.bench`; what: see subjects.py.
+How it is measured: see `sardonyx.tools.bench`; what: see subjects.py; what is kept of it: see speeds.py.
 """
 
 from __future__ import annotations
@@ -18,20 +19,25 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import machines
 import numpy as np
 import onnx
+from speeds import OTHER_PEER, PEER, SPEEDS, Figure, Record, merged, read, text
 from subjects import CLASSES, Feeds, Subject, sizes_of, subjects
-from tables import MISSING, OTHER_PEER, PEER, PERFORMANCE, RESULTS, ROOT, Figure, report, rewrite, summary
+from tables import PERFORMANCE, RESULTS, ROOT, report, rewrite, summary
 
 import sardonyx
 from sardonyx import zoo
+from sardonyx.base.knobs import PRECISION, PRECISIONS
 from sardonyx.tools import bench
 
 MARKS = ("<!-- bench:start -->", "<!-- bench:end -->")
 SUMMARY_MARKS = ("<!-- summary:start -->", "<!-- summary:end -->")
 ONE_NODE = "one_node (float[N] x) => (float[N] y) { y = Relu(x) }"
-LARGEST_DISTANCE = {"fp16": 1e-3}
+MISSING = "OpenVINO is not measured, because it is not installed (`pip install openvino`)."
+LARGEST_DISTANCE = {"fp16": 1e-3, "bf16": 0.1}
 OTHER_DISTANCE = 1e-4
+"""How far outputs may be from onnxruntime's, by the precision of the model or of the run."""
 LARGEST_WRONG_SHARE = 0.01
 WITHOUT_OTHER_PEER = ("trees",)
 """Classes whose operators OpenVINO does not have."""
@@ -48,30 +54,63 @@ def main() -> int:
     parser.add_argument("--threads", default="1,2", help="thread counts, by comma")
     parser.add_argument("--seconds", type=float, default=0.6, help="per engine, model and thread count")
     parser.add_argument(
-        "--write", action="store_true", help="rewrite docs/performance.md and the README's summary"
+        "--precision", choices=PRECISIONS, default=PRECISION.default, help="how contractions are computed"
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="record, and rewrite docs/performance.md and the README's summary",
     )
     options = parser.parse_args()
+    if options.write and (restriction := machines.restriction()):
+        parser.error(f"--write keeps figures of whole machines; this one is held to {restriction}")
+    os.environ[PRECISION.env] = options.precision
     began = time.monotonic()
     chosen = selected(options.names, options.kinds or CLASSES, quick=options.quick)
     threads = [n for n in map(int, options.threads.split(",")) if n <= (os.cpu_count() or 1)]
     engines = installed()
     if OTHER_PEER not in engines:
         print(MISSING, flush=True)
+    rows: list[bench.Row] = []
     figures: list[Figure] = []
     failed = False
     for subject in chosen:
-        for figure in measured(subject, threads, options.seconds, engines):
-            print(line(figure.row), flush=True)
-            figures.append(figure)
-            failed |= is_wrong(figure.row, subject.precision)
+        for row, inputs in measured(subject, threads, options.seconds, engines):
+            print(line(row), flush=True)
+            rows.append(row)
+            figures.append(Figure.of(row, subject.kind, inputs))
+            failed |= is_wrong(row, subject.precision, options.precision)
     latency = one_node_latency()
-    save([*(figure.row for figure in figures), latency])
-    table = report(figures, latency)
-    print(f"\n{table}\n{summary(figures)}\n{(time.monotonic() - began) / 60:.1f} minutes")
+    save([*rows, latency])
+    record = recorded([*rows, latency], figures, options.precision)
+    print(f"\n{report([record])}\n{summary([record])}\n{(time.monotonic() - began) / 60:.1f} minutes")
     if options.write:
-        rewrite(PERFORMANCE, table, MARKS)
-        rewrite(ROOT / "README.md", summary(figures), SUMMARY_MARKS)
+        write(merged(read(), record))
     return int(failed)
+
+
+def recorded(rows: Sequence[bench.Row], figures: Sequence[Figure], precision: str) -> Record:
+    """The run as it is kept; the last row is that of the one-node model."""
+    facts = bench.machine()
+    versions = {timing.engine: timing.version for row in rows for timing in row.timings}
+    return Record(
+        kind=machines.kind(),
+        precision=precision,
+        date=time.strftime("%Y-%m-%d"),
+        processor=facts["processor"],
+        cores=facts["cores"],
+        python=facts["python"].rpartition(".")[0],
+        peers={peer: versions[peer] for peer in (PEER, OTHER_PEER) if peer in versions},
+        figures=figures,
+        one_node_us={timing.engine: round(timing.median_us, 2) for timing in rows[-1].timings},
+    )
+
+
+def write(records: Sequence[Record]) -> None:
+    """Keep the records, and write the pages from them."""
+    SPEEDS.write_text(text(records), encoding="utf-8")
+    rewrite(PERFORMANCE, report(records), MARKS)
+    rewrite(ROOT / "README.md", summary(records), SUMMARY_MARKS)
 
 
 def selected(names: Sequence[str], kinds: Iterable[str], *, quick: bool = False) -> list[Subject]:
@@ -96,8 +135,8 @@ def installed() -> list[str]:
 
 def measured(
     subject: Subject, threads: Sequence[int], seconds: float, engines: Sequence[str]
-) -> Iterable[Figure]:
-    """A figure for each of a model's feeds and each thread count; a file that is written is dropped again."""
+) -> Iterable[tuple[bench.Row, str]]:
+    """A row and the shapes for each of a model's feeds and thread counts; files written are dropped."""
     if subject.kind in WITHOUT_OTHER_PEER:
         engines = [engine for engine in engines if engine != OTHER_PEER]
     with tempfile.TemporaryDirectory(prefix="sardonyx-bench-") as folder:
@@ -107,7 +146,7 @@ def measured(
             expected = exactly(path, feeds) if subject.kind == "8-bit" else None
             for count in threads:
                 row = one(path, feeds, engines, threads=count, seconds=seconds, name=name, expected=expected)
-                yield Figure(row, subject.kind, sizes_of(feeds))
+                yield row, sizes_of(feeds)
 
 
 def one(path: Path, feeds: Feeds, engines: Sequence[str], **options: Any) -> bench.Row:
@@ -130,14 +169,17 @@ def exactly(path: Path, feeds: Feeds) -> list[Any]:
     return outputs
 
 
-def is_wrong(row: bench.Row, precision: str) -> bool:
-    """Whether there is no result, or ours differs more than roundings of the model's precision explain.
+def is_wrong(row: bench.Row, *precisions: str) -> bool:
+    """Whether there is no result, or ours differs more than roundings of the precisions explain.
+
+    Those are the model's own and that of the run.
 
     Points of 8 bits that lie near a border fall to either side of it, so their outputs are judged one by one.
     """
     if row.wrong:
         return row.wrong[0] > LARGEST_WRONG_SHARE
-    return row.apart is None or row.apart > LARGEST_DISTANCE.get(precision, OTHER_DISTANCE)
+    most = max(LARGEST_DISTANCE.get(precision, OTHER_DISTANCE) for precision in precisions)
+    return row.apart is None or row.apart > most
 
 
 def line(row: bench.Row) -> str:

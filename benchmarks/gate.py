@@ -20,11 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import machines
 import onnxruntime
 from families import FAMILIES, Case
 
 import sardonyx
-from sardonyx import targets
 
 RECORDS = Path(__file__).with_name("records.json")
 TRIES = 3
@@ -63,7 +63,9 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := sorted(set(options.names) - set(FAMILIES)):
         parser.error(f"no family {', '.join(unknown)}; there are: {', '.join(FAMILIES)}")
-    records, kind = read(RECORDS), kind_of_machine()
+    if options.write and (restriction := machines.restriction()):
+        parser.error(f"--write keeps figures of whole machines; this one is held to {restriction}")
+    records, kind = read(RECORDS), machines.kind()
     print(f"{kind}, beside onnxruntime {onnxruntime.__version__}")
     failed, found = False, dict[str, Ratio]()
     for name in options.names or FAMILIES:
@@ -76,15 +78,6 @@ def main() -> int:
     if options.write:
         RECORDS.write_text(text(written(records, kind, onnxruntime.__version__, found)), encoding="utf-8")
     return int(failed)
-
-
-def kind_of_machine() -> str:
-    """What decides which kernels run: the level of instructions, and features beyond it."""
-    target = targets.detect()
-    beyond = [
-        name for name in target.features if name.startswith(("amx", "avxvnni", "avx512vnni", "avx512fp16"))
-    ]
-    return " ".join((target.name, *sorted(beyond)))
 
 
 def held(measure: Callable[[], Ratio], record: Ratio | None) -> tuple[Ratio, Verdict]:

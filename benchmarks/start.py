@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import built_models
+import machines
 import start_models
 from tables import PERFORMANCE, RESULTS, ROOT, line_of, rewrite
 
@@ -180,7 +181,10 @@ def is_late(row: Row, state: str) -> bool:
 
 def table(rows: Iterable[Row]) -> str:
     """The figures as Markdown."""
-    what = "What a new process takes to import, make a session and run it once; `!` is more than is aimed at."
+    what = (
+        "What a new process takes to import, make a session and run it once, on "
+        f"{machines.in_words(machines.kind())}; `!` is more than is aimed at."
+    )
     head = ["seconds (peak MB)", "onnxruntime"]
     head += ["empty cache", "filled by other models", "filled by this model"]
     lines = [what, "", line_of(head), line_of(["---", *["---:"] * (len(head) - 1)])]

@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import compare_ort
+import gate
+import machines
 import pytest
+from speeds import Figure
 from subjects import CLASSES, Subject, sizes_of, subjects
 
 from sardonyx import zoo
+from sardonyx.base.knobs import TARGET
 from sardonyx.tools import bench
 
 
@@ -78,8 +82,8 @@ def test_trees_are_not_asked_of_openvino(monkeypatch: pytest.MonkeyPatch, tmp_pa
     feeds = {"": {"x": [[1, 2]]}, "2 rows": {"x": [[1, 2], [3, 4]]}}
     for kind in ("cnn", "trees"):
         subject = Subject(kind, kind, "fp32", lambda folder: (folder, feeds))
-        figures = list(compare_ort.measured(subject, [1, 2], 1, ["sardonyx", "onnxruntime", "openvino"]))
-        assert [figure.inputs for figure in figures] == ["1x2", "1x2", "2x2", "2x2"]
+        rows = list(compare_ort.measured(subject, [1, 2], 1, ["sardonyx", "onnxruntime", "openvino"]))
+        assert [inputs for _, inputs in rows] == ["1x2", "1x2", "2x2", "2x2"]
     both, alone = ["onnxruntime", "openvino"], ["onnxruntime"]
     assert asked == [
         *(("cnn", 1, both), ("cnn", 2, both), ("cnn, 2 rows", 1, both), ("cnn, 2 rows", 2, both)),
@@ -98,7 +102,29 @@ def test_8_bits_are_judged_by_what_is_wrong_and_others_by_distance() -> None:
     assert not compare_ort.is_wrong(row(0.5, (0.0, 0.9)), "quantised")
     assert compare_ort.is_wrong(row(0.0, (0.02, 0.0)), "quantised")
     assert compare_ort.is_wrong(row(2e-4), "fp32") and not compare_ort.is_wrong(row(2e-4), "fp16")
+    assert not compare_ort.is_wrong(row(2e-2), "fp32", "bf16") and compare_ort.is_wrong(
+        row(2e-2), "fp32", "strict"
+    )
     assert compare_ort.is_wrong(bench.Row("net", 1), "fp32")
+
+
+def test_what_is_kept_of_a_run() -> None:
+    figures = [Figure.of(row(), "cnn", "1x3")]
+    found = compare_ort.recorded([row(), row()], figures, "strict")
+    assert (found.kind, found.precision, found.figures) == (machines.kind(), "strict", figures)
+    assert found.peers == {"onnxruntime": "1"}
+    assert found.one_node_us == {"sardonyx": 500.0, "onnxruntime": 1000.0}
+
+
+@pytest.mark.parametrize("script", [compare_ort, gate])
+def test_a_machine_that_is_held_back_is_not_recorded(
+    script: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(TARGET.env, "x86_64-v3")
+    monkeypatch.setattr("sys.argv", ["script", "--write"])
+    with pytest.raises(SystemExit):
+        script.main()
+    assert "held to x86_64-v3" in capsys.readouterr().err
 
 
 def test_shapes_of_feeds() -> None:
