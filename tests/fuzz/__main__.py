@@ -21,6 +21,9 @@ os.environ.setdefault("SARDONYX_SPIN_US", "0")
 from tests.fuzz import case, guard, worker
 from tests.fuzz.drive import Tally, drive
 
+_MEMORY = "/dev/shm"
+_CACHE_BYTES = 1 << 29
+
 
 def main() -> int:
     """Run, print the counts and the faults; the exit status is 1 if there was a fault."""
@@ -33,8 +36,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("build/fuzz"), help="where faults are written")
     parser.add_argument("--replay", metavar="SEED:NUMBER", help="run one case again, in this process")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=_MEMORY if Path(_MEMORY).is_dir() else None) as folder:
         os.environ["SARDONYX_CACHE"] = folder
+        Path(folder, "limit").write_text(f"{_CACHE_BYTES}\n")
         if options.replay:
             seed, number = map(int, options.replay.split(":"))
             return replay(seed, number, options.out)

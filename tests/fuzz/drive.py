@@ -24,6 +24,7 @@ CASE_SECONDS = 30
 STANDSTILL_SECONDS = 600
 """By the clock, for a case that waits for ever."""
 MEMORY_BYTES = 4 << 30
+_TELL_SECONDS = 60
 _CASES_PER_PROCESS = 2000
 _fork = multiprocessing.get_context("fork")
 
@@ -53,7 +54,17 @@ class Tally:
     def fault(self, place: str, number: int, name: str, text: str) -> None:
         """Note a fault; it counts as a run."""
         self.outcomes["fault"] += 1
-        self.faults.setdefault(place, []).append((number, name, text))
+        known = self.faults.setdefault(place, [])
+        if not known:
+            print(f"FAULT {place}; first number {number}: {name}\n{text}", flush=True)
+        known.append((number, name, text))
+
+    def progress(self, seconds: float) -> str:
+        """How far it is, in one line."""
+        return (
+            f"{self.runs} runs, {len(self.models)} models, {self.outcomes['load: ok']} compiled, "
+            f"{len(self.faults)} kinds of fault, {seconds:.0f} s, peak {self.peak_kb >> 10} MB"
+        )
 
 
 @dataclass
@@ -135,7 +146,7 @@ def _used_seconds(pid: int | None) -> float:
 
 def drive(seed: int, runs: int, jobs: int, folder: Path, first: int = 0, seconds: float = math.inf) -> Tally:
     """Cases from number `first` on until there were that many runs, in `jobs` processes at a time."""
-    end = time.monotonic() + seconds
+    began = told = time.monotonic()
     seeds()
     ops.register_all()  # what all processes need is imported once
     importlib.import_module("sardonyx.compiler.compile")
@@ -148,7 +159,7 @@ def drive(seed: int, runs: int, jobs: int, folder: Path, first: int = 0, seconds
         lane.start()
     while (
         tally.runs < runs
-        and time.monotonic() < end
+        and time.monotonic() < began + seconds
         and (open_lanes := [lane for lane in lanes if not lane.done])
     ):
         by_answers: dict[Any, Lane] = {lane.answers: lane for lane in open_lanes}
@@ -157,6 +168,9 @@ def drive(seed: int, runs: int, jobs: int, folder: Path, first: int = 0, seconds
             by_answers[ready].listen()
         for lane in open_lanes:
             lane.watch()
+        if time.monotonic() > told + _TELL_SECONDS:
+            told = time.monotonic()
+            print(tally.progress(told - began), flush=True)
     for lane in lanes:
         lane.process.kill()
     return tally

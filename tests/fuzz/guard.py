@@ -2,7 +2,8 @@
 
 Buffers end right before a page that faults, or begin right after one, in turns. Alignment leaves some bytes
 between a buffer and the page; they hold a canary that `check` looks at. `install` puts every buffer of the
-engine into such memory. Constants and feeds cannot be written either.
+engine into such memory, filled with `STAINS`, so that what is read before it is written shows in the results.
+Constants and feeds cannot be written either.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ _protect = ctypes.CDLL(None, use_errno=True).mprotect
 _protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _turn = itertools.count()
 
+STAINS = (0xFF, 0x41)
+"""What memory holds before it is used: NaN or -1, and 12.08 or another ordinary number."""
+
 
 class Overrun(Exception):  # noqa: N818
     """Native code wrote next to a buffer."""
@@ -48,9 +52,10 @@ class Overrun(Exception):  # noqa: N818
 
 @dataclass
 class Watch:
-    """The canaries of all buffers made since the last check."""
+    """The canaries of all buffers made since the last check, and what buffers are filled with."""
 
     slack: list[Bytes] = field(default_factory=list)
+    stain: int = STAINS[0]
 
     def add(self, *parts: Bytes) -> None:
         """Watch these bytes, which become canaries."""
@@ -95,7 +100,7 @@ def guarded_bytes(size: int, align: int = _ALIGN) -> Bytes:
     inside = pages[start : start + size]
     WATCH.add(pages[:start], pages[start + size :])
     if size <= _LITTLE_BYTES:
-        inside.fill(0xFF)
+        inside.fill(WATCH.stain)
     return inside
 
 
@@ -158,6 +163,8 @@ class GuardedArena(bound.Arena):
         guards, slack = _layouts.by_size[size]
         _, pages = _pages(size)
         self.memory, self.size, self.address = pages, -1, pages.ctypes.data
+        if size <= _LITTLE_BYTES:
+            pages.fill(WATCH.stain)
         WATCH.add(*(pages[begin:end] for begin, end in slack))
         for offset in guards:
             _forbid(self.address + offset)
@@ -210,6 +217,7 @@ def _fresh_scratch() -> None:
 def begin() -> None:
     """Forget the buffers and arenas of earlier cases."""
     WATCH.slack.clear()
+    WATCH.stain = STAINS[0]
     _layouts.by_size.clear()
 
 

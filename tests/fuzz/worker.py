@@ -11,24 +11,28 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 
 import sardonyx
-from sardonyx.base import dtype as dtypes
+from sardonyx.compiler import build
 from sardonyx.runtime import team
 from sardonyx.targets.x86_64.isa import TARGETS
 from tests.fuzz import case as cases
 from tests.fuzz import guard
 from tests.fuzz.case import Case
-from tests.fuzz.judge import Fault, expected
+from tests.fuzz.fit_feeds import fitting, resized
+from tests.fuzz.judge import Fault, differ, expected, is_random
 from tests.fuzz.mutate_feeds import mutated
-from tests.fuzz.seeds import drawn
 from tests.fuzz.trips import bounded
 
 _NARROW = 0.1
+_TURNS = (4, 8, 12)
+_RESIZED = 0.4
 _LITTLE_WORK, _BARRIER_WORK = team.LITTLE_WORK, team.BARRIER_WORK
+_QUICK_SHARE = build._QUICK_SHARE
 
 
 def serve(seed: int, numbers: Sequence[int], answers: Connection, memory_bytes: int, log: Path) -> None:
@@ -40,6 +44,7 @@ def serve(seed: int, numbers: Sequence[int], answers: Connection, memory_bytes: 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sardonyx.set_default_logger_severity(4)
     guard.install()
+    gc.freeze()
     with tempfile.TemporaryDirectory() as folder:
         for number in numbers:
             answers.send(number)
@@ -54,6 +59,7 @@ def report(seed: int, number: int, folder: Path) -> dict[str, Any]:
     guard.begin()
     several = number % 8 == 0
     team.LITTLE_WORK, team.BARRIER_WORK = (0, 0) if several else (_LITTLE_WORK, _BARRIER_WORK)
+    build._QUICK_SHARE = float("inf") if case.chance.random() < 0.5 else _QUICK_SHARE
     try:
         for outcome in run(case, folder / f"{number}"):
             outcomes[outcome] += 1
@@ -61,8 +67,6 @@ def report(seed: int, number: int, folder: Path) -> dict[str, Any]:
         faults.append((fault.place, str(fault)))
     except guard.Overrun as overrun:
         faults.append(("a write beside a buffer", str(overrun)))
-    if number % 50 == 0:
-        gc.collect()
     return {
         "number": number,
         "name": case.name,
@@ -81,11 +85,12 @@ def run(case: Case, folder: Path) -> Iterator[str]:
         yield f"load: {expected(error)}"
         return
     yield "load: ok"
-    feeds = _fitting(session, case)
-    for turn in range(case.chance.choice((2, 3, 4))):
-        fed = feeds if turn == 0 else mutated(feeds, case.chance)
+    feeds = fitting(session, case.feeds, case.chance)
+    for turn in range(case.chance.choice(_TURNS)):
+        guard.WATCH.stain = guard.STAINS[turn % 2]
+        fed = _next(session, feeds, turn, case.chance)
         wanted = None
-        if turn and case.chance.random() < 0.1:
+        if turn > 1 and case.chance.random() < 0.1:
             wanted = [case.chance.choice([o.name for o in session.get_outputs()])]
         try:
             fed = {
@@ -98,7 +103,22 @@ def run(case: Case, folder: Path) -> Iterator[str]:
             yield f"run: {expected(error)}"
         else:
             yield "run: ok"
+            if turn == 0:
+                first = results
+            elif turn == 1 and not is_random(case.model) and (why := differ(first, results)):
+                raise Fault(f"memory is read before it is written: {why}", case.name)
         guard.WATCH.check()
+
+
+def _next(
+    session: sardonyx.InferenceSession, feeds: dict[str, Any], turn: int, chance: Random
+) -> dict[str, Any]:
+    """The same feeds twice, then others: of other sizes that fit, or changed as a caller may do."""
+    if turn < 2:
+        return feeds
+    if chance.random() < _RESIZED:
+        return resized(session, feeds, chance)
+    return mutated(feeds, chance)
 
 
 def _options(case: Case) -> sardonyx.SessionOptions:
@@ -119,39 +139,6 @@ def _source(case: Case, folder: Path) -> str | bytes:
     (folder.parent / "weights.bin").write_bytes(bytes(64))
     (folder / "link.bin").symlink_to("/etc/hostname")
     return str(folder / "model.onnx")
-
-
-def _fitting(session: sardonyx.InferenceSession, case: Case) -> dict[str, Any]:
-    """The seed's feeds where they fit what the model declares now, new ones elsewhere."""
-    generator = np.random.default_rng(case.chance.randrange(1 << 30))
-    feeds: dict[str, Any] = {}
-    sizes: dict[Any, int] = {}
-    for info in session.get_inputs():
-        old, shape, dtype = case.feeds.get(info.name), info.shape, _dtype(info.type)
-        if dtype is None or shape is None or _fits(old, dtype, shape):
-            feeds[info.name] = old if old is not None else [np.ones(2, np.float32)]
-            continue
-        numbers = [
-            n if isinstance(n, int) else sizes.setdefault(n, case.chance.choice((1, 2, 3, 4, 9)))
-            for n in shape
-        ]
-        if any(n < 0 for n in numbers) or np.prod(numbers, dtype=float) > 1 << 20:
-            numbers = [1] * len(numbers)
-        feeds[info.name] = drawn(dtype, numbers, generator)
-    return feeds
-
-
-def _fits(old: Any, dtype: Any, shape: Sequence[Any]) -> bool:
-    if not isinstance(old, np.ndarray) or old.dtype != dtype or old.ndim != len(shape):
-        return False
-    return all(n == m or not isinstance(m, int) for n, m in zip(old.shape, shape, strict=True))
-
-
-_DTYPES = {f"tensor({d.onnx_name})": d.numpy for d in dtypes.ALL}
-
-
-def _dtype(name: str) -> Any:
-    return _DTYPES.get(name)
 
 
 def _guarded(value: Any) -> Any:
