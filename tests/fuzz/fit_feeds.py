@@ -41,7 +41,7 @@ def _fed(
             feeds[info.name] = old if old is not None else [np.ones(2, np.float32)]
             continue
         numbers = [n if isinstance(n, int) else sizes.setdefault(n, chance.choice(choices)) for n in shape]
-        if any(n < 0 for n in numbers) or np.prod(numbers, dtype=float) > _MOST_ELEMENTS:
+        if any(n < 0 for n in numbers) or np.prod([max(n, 1) for n in numbers], dtype=float) > _MOST_ELEMENTS:
             numbers = [1] * len(numbers)
         feeds[info.name] = drawn(dtype, numbers, generator)
     return feeds

@@ -9,7 +9,8 @@ and a quantised LSTM, which chooses points at every step, is judged step by step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +24,8 @@ Array = np.ndarray[Any, Any]
 Known = Mapping[str, Array]
 Run = Callable[[bytes, Known], Known]
 """(model, feeds) -> all its outputs by name."""
-Follow = Callable[[bytes, Known], Sequence[Array]]
-"""(model, feeds) -> its outputs in order."""
+Follow = Callable[[bytes, Known], Iterable[tuple[str, Array]]]
+"""(model, feeds) -> its outputs by name, each as soon as it is known."""
 
 WHOLE = {"Round": (0.5, 0.5), "Floor": (0.0, 1.0), "Ceil": (1.0, 0.0)}
 """How far below and above a whole number those lie that round to it."""
@@ -43,25 +44,48 @@ class Judged(NamedTuple):
     outputs: dict[str, tuple[Array, Array]]
 
 
-def judge(model: Any, feeds: Known, run: Run, exactly: Follow = in_double_precision) -> Judged:
+def by_float64(model: bytes, feeds: Known) -> Iterator[tuple[str, Array]]:
+    """What float64 makes of a model."""
+    names = [output.name for output in onnx.load_from_string(model).graph.output]
+    yield from zip(names, in_double_precision(model, feeds), strict=True)
+
+
+def judge(model: Any, feeds: Known, run: Run, exactly: Follow = by_float64) -> Judged:
     """An engine's choices in a model, and its outputs as they follow from them by `exactly`."""
     constants = _constants(model.graph)
     known = {**constants, **feeds}
-    found = {**known, **run(_opened(model, known).SerializeToString(), feeds)}
-    nodes = [n for n in model.graph.node if _chooses(n, found) and n.input[0] not in constants]
+    maybe = _candidates(model)
+    found = {**known, **run(_opened(model, maybe, known).SerializeToString(), feeds)}
+    nodes = [n for n in maybe if _chooses(n, found) and n.input[0] not in constants]
     chosen = {name: found[name] for node in nodes for name in node.output if name}
     rest = _after_choices(model, nodes, {**known, **chosen})
+    known |= chosen
+    layers = [node for node in nodes if node.op_type == "DynamicQuantizeLSTM"]
+    kept = {o.name for o in model.graph.output} | {node.input[0] for node in layers}
     exact = exactly(rest.SerializeToString(), {**feeds, **chosen})
-    names = [output.name for output in rest.graph.output]
-    known = {**known, **chosen, **dict(zip(names, exact, strict=True))}
-    excesses = dict(pair for node in nodes for pair in _excesses(node, known))
+    excesses = dict(_followed([n for n in nodes if n not in layers], exact, known, kept))
     outputs = {o.name: (found[o.name], known[o.name]) for o in model.graph.output}
-    for node in (node for node in nodes if node.op_type == "DynamicQuantizeLSTM"):
+    for node in layers:
         inputs = [found[name] if name else None for name in node.input]
         y = chosen[node.output[0]]
         outputs[node.input[0]] = found[node.input[0]], known[node.input[0]]
         outputs[node.output[0]] = y, exact_outputs(node, inputs, y)
     return Judged(excesses, outputs)
+
+
+def _followed(
+    nodes: list[Any], exact: Iterable[tuple[str, Array]], known: dict[str, Array], kept: set[str]
+) -> Iterator[tuple[str, float]]:
+    """The excesses of nodes, each as soon as its inputs are known; of results only `kept` stay known."""
+    waiting = nodes
+    for name, value in itertools.chain([("", np.empty(0))], exact):
+        known[name] = value
+        for node in [n for n in waiting if known.keys() >= set(n.input)]:
+            yield from _excesses(node, known)
+            waiting.remove(node)
+        if name and name not in kept and not any(name in node.input for node in waiting):
+            del known[name]
+    assert not waiting, f"{waiting[0].name} reads what nothing gave"
 
 
 def _constants(graph: Any) -> dict[str, Array]:
@@ -80,12 +104,34 @@ def _chooses(node: Any, found: Known) -> bool:
     return given.dtype.kind == "f" and made.dtype.kind in "iu"
 
 
-def _opened(model: Any, known: Known) -> Any:
-    """The model with what enters and leaves its choices as further outputs."""
+def _candidates(model: Any) -> list[Any]:
+    """The nodes that choose, and casts of what may be real numbers to whole ones."""
+    infos = onnx.shape_inference.infer_shapes(model).graph
+    types = {i.name: i.type.tensor_type.elem_type for i in (*infos.input, *infos.value_info)}
+
+    def may_choose(cast: Any) -> bool:
+        return _kind(types.get(cast.input[0], 0)) in "f?" and _kind(_to(cast)) in "iu"
+
+    found = [node for node in model.graph.node if node.op_type in CHOOSING]
+    return [node for node in found if node.op_type != "Cast" or may_choose(node)]
+
+
+def _to(node: Any) -> int:
+    return int(next(a.i for a in node.attribute if a.name == "to"))
+
+
+def _kind(number: int) -> str:
+    """The kind of numpy's type for one of ONNX; a question mark if it is not known."""
+    return onnx.helper.tensor_dtype_to_np_dtype(number).kind if number else "?"
+
+
+def _opened(model: Any, nodes: list[Any], known: Known) -> Any:
+    """The model with what leaves its choices as further outputs, and what enters casts and layers."""
     opened = onnx.ModelProto()
     opened.CopyFrom(model)
-    nodes = [node for node in model.graph.node if node.op_type in CHOOSING]
-    _add_outputs(opened.graph, (n for node in nodes for n in (*node.input, *node.output)), known)
+    entering = ("Cast", "DynamicQuantizeLSTM")
+    inputs = (name for n in nodes if n.op_type in entering for name in n.input)
+    _add_outputs(opened.graph, itertools.chain((name for n in nodes for name in n.output), inputs), known)
     return opened
 
 
@@ -115,8 +161,6 @@ def _add_outputs(graph: Any, names: Iterator[str], known: Known) -> None:
 
 def _excesses(node: Any, known: Known) -> Iterator[tuple[str, float]]:
     """For each tensor that a node chose, its name and by how much the worst exact number is out of reach."""
-    if node.op_type == "DynamicQuantizeLSTM":
-        return
     x = known[node.input[0]].astype(np.float64)
     if node.op_type == "Cast":
         whole = known[node.output[0]]

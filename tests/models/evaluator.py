@@ -5,7 +5,8 @@ It knows nothing of this engine, and so is a second opinion on what follows from
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -57,23 +58,49 @@ class ConvInteger(OpRun):  # type: ignore[misc]
         window = ((ky - 1) * dy + 1, (kx - 1) * dx + 1)
         views = np.lib.stride_tricks.sliding_window_view(whole, window, (2, 3))
         views = views[:, :, ::sy, ::sx, ::dy, ::dx]
-        sums = [
-            np.einsum(
-                "ncyxij,ocij->noyx",
-                views[:, g * depth : (g + 1) * depth],
-                filters[g * outer : (g + 1) * outer],
-                optimize=True,
-            )
-            for g in range(group)
-        ]
-        return (np.concatenate(sums, 1).astype(np.int64).astype(np.int32),)
+        sums = np.zeros((len(x), len(w), *views.shape[2:4]))
+        for g, i, j in np.ndindex(
+            group, ky, kx
+        ):  # one tap at a time: all together take their number of times as much
+            part = slice(g * outer, (g + 1) * outer)
+            tap = views[:, g * depth : (g + 1) * depth, :, :, i, j]
+            sums[:, part] += np.einsum("ncyx,oc->noyx", tap, filters[part, :, i, j], optimize=True)
+        return (sums.astype(np.int64).astype(np.int32),)
 
 
-def evaluated(model: bytes, feeds: Mapping[str, Array]) -> list[Array]:
-    """The outputs of a model by ONNX's reference evaluator."""
+def evaluated(model: bytes, feeds: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    """The outputs of a model by ONNX's reference evaluator, each as soon as it is known.
+
+    A value lives until the last node that reads it.
+    """
     proto = onnx.load_from_string(model)
     old = any(o.domain in ("", "ai.onnx") and o.version < 19 for o in proto.opset_import)
     evaluator = ReferenceEvaluator(proto, new_ops=[ConvInteger, *([DequantizeLinear] if old else [])])
-    with np.errstate(divide="ignore"):
-        # The logarithm of no distance is minus infinity, as models mean it.
-        return [np.asarray(y) for y in evaluator.run(None, dict(feeds))]
+    wanted = {output.name for output in proto.graph.output}
+    uses = Counter(name for node in evaluator.rt_nodes_ for name in _read(node))
+    known: dict[str, Any] = {"": None, **evaluator.rt_inits_, **feeds}
+    for node in evaluator.rt_nodes_:
+        outer = {"context": known} if node.need_context() else {}
+        with np.errstate(
+            divide="ignore"
+        ):  # the logarithm of no distance is minus infinity, as models mean it
+            results = node.run(*[known[name] for name in node.input], **outer)
+        for name, value in zip(node.output, results, strict=False):
+            known[name] = value
+            if name in wanted:
+                yield name, np.asarray(value)
+        del results
+        for name in {*_read(node), *node.output} - {""}:
+            uses[name] -= name not in node.output
+            if uses[name] <= 0:
+                del known[name]
+
+
+def _read(node: Any) -> set[str]:
+    """The names that a node reads, those in its bodies too."""
+    nodes, names = [node.onnx_node], set()
+    while nodes:
+        inner = nodes.pop()
+        names.update(inner.input)
+        nodes += [n for a in inner.attribute for g in (a.g, *a.graphs) for n in g.node]
+    return names - {""}

@@ -10,7 +10,11 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,14 +22,16 @@ import onnx
 import onnxruntime
 import pytest
 
-import sardonyx
 from sardonyx import zoo
-from tests.models.decisions import Judged, Run, judge
-from tests.models.double import in_double_precision
+from tests.models.decisions import Judged, by_float64, judge
 from tests.models.evaluator import evaluated
+from tests.models.judged_case import by_name, engine
 from tests.tolerance import CHANCE_OF_POINTS, POINT_BOUND, difference_of_models
 
+ROOT = Path(__file__).parents[2]
 ERRORS_ONLY = 3
+MOST_MB = 3000
+"""What a judge that keeps no more than it needs takes of the largest model."""
 SMALL = """
 <ir_version: 10, opset_import: ["" : 21]>
 g (float[N,16] x, uint8[16,8] w, float s, uint8 z) => (float[N,8] y, int32[N,8] whole) {
@@ -40,17 +46,6 @@ g (float[N,16] x, uint8[16,8] w, float s, uint8 z) => (float[N,8] y, int32[N,8] 
 """
 
 
-def engine(target: str) -> Run:
-    """This engine, told to compile for a target; empty = what this machine is."""
-
-    def run(model: bytes, feeds: Mapping[str, Any]) -> dict[str, Any]:
-        options = sardonyx.SessionOptions()
-        options.add_session_config_entry("sardonyx.target", target)
-        return _outputs(sardonyx.InferenceSession(model, options), feeds)
-
-    return run
-
-
 TARGETS = {"native": engine(""), "avx2": engine("x86_64-v3"), "reference": engine("reference")}
 ours = TARGETS["native"]
 
@@ -58,12 +53,7 @@ ours = TARGETS["native"]
 def peer(model: bytes, feeds: Mapping[str, Any]) -> dict[str, Any]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
-    return _outputs(onnxruntime.InferenceSession(model, options), feeds)
-
-
-def _outputs(session: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
+    return by_name(onnxruntime.InferenceSession(model, options), feeds)
 
 
 def settings() -> list[object]:
@@ -113,12 +103,13 @@ def test_onnx_evaluator_makes_the_same_of_the_chosen_points(name: str, number: i
     Left to choose for itself it is 0.77 of the largest value away on t5_encoder_int8 (batch 2): one number
     lies at 15.499996 steps here and at 15.500003 there, and padded places make the most of that.
     """
-    model, feeds = onnx.load(zoo.fetch_one(name)), zoo.feeds(name, **zoo.sizes(name)[number])
-    found = judge(model, feeds, ours, evaluated)
-    assert max(found.excesses.values()) <= POINT_BOUND
-    for output, (actual, exact) in found.outputs.items():
-        wrong = difference_of_models(actual, np.asarray(exact).astype(actual.dtype))
-        assert wrong is None, f"{output}: {wrong}"
+    command = [sys.executable, "-m", "tests.models.judged_case", name, str(number)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3600)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["excess"] <= POINT_BOUND
+    assert not found["wrong"]
+    assert found["peak_mb"] < MOST_MB
 
 
 def small_case() -> tuple[Any, dict[str, Any]]:
@@ -134,8 +125,8 @@ def small_case() -> tuple[Any, dict[str, Any]]:
 
 
 def test_a_right_engine_is_found_right() -> None:
-    for engine, exactly in itertools.product((ours, peer), (in_double_precision, evaluated)):
-        found = judge(*small_case(), engine, exactly)
+    for run, exactly in itertools.product((ours, peer), (by_float64, evaluated)):
+        found = judge(*small_case(), run, exactly)
         assert set(found.excesses) == {"q", "step", "origin", "points", "whole"}
         assert max(found.excesses.values()) <= CHANCE_OF_POINTS
         for actual, exact in found.outputs.values():
