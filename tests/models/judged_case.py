@@ -1,6 +1,6 @@
 """One 8-bit model judged by ONNX's evaluator, in a process of its own.
 
-`python -m tests.models.judged_case NAME SIZE` prints by how much the worst number is out of reach of its point,
+`python -m tests.models.judged_case NAME SIZE` prints how far the worst number is out of reach of its point,
 the outputs that differ, and the most memory that the process took.
 """
 

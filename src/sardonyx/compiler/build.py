@@ -82,7 +82,7 @@ class Module:
 
 
 class Build:
-    """The modules of a program by name; a context manager, at whose end nothing more is compiled.
+    """The modules of a program by name; a context manager, which leaves no thread behind.
 
     Args:
         goal: what to compile for.
@@ -114,7 +114,7 @@ class Build:
     ) -> None:
         self._is_over = True
         self._offer(*[None] * len(self._threads))
-        self._end_keeper()
+        self._end_threads()
 
     def add(self, name: str, text: Text, share: float = 1.0) -> None:
         """Have a module, for one more part of a run; it is compiled while the caller goes on.
@@ -243,7 +243,11 @@ class Build:
             except BaseException as error:
                 made[0].error = error
 
-    def _end_keeper(self) -> None:
+    def _end_threads(self) -> None:
+        """Wait until those that were told to end have; none is interrupted in the middle of a module."""
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
         if self._keeper is not None:
             self._made.put(None)
             self._keeper.join()
@@ -257,10 +261,7 @@ class Build:
         self._want_rest(report)
         self._offer(*[None] * (len(self._threads) + 1))
         self._serve()
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
-        self._end_keeper()
+        self._end_threads()
         for module in self.modules.values():
             if module.error is not None:
                 raise module.error

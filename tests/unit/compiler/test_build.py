@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,14 @@ TARGET = targets.detect()
 
 def text(name: str) -> str:
     return f"define void @{name}(ptr %args, ptr %ctx) nounwind {{\n ret void\n}}\n"
+
+
+def long_text(name: str) -> str:
+    """A module that takes a tenth of a second."""
+    steps = [
+        f"%l{n} = load volatile i64, ptr %args\n store volatile i64 %l{n}, ptr %ctx" for n in range(3000)
+    ]
+    return text(name).replace(" ret", "\n".join(steps) + "\n ret")
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +78,15 @@ def test_what_is_no_ir_is_told(jobs: int, tmp_path: Path) -> None:
         made.add("bad", lambda: "define void @x( {")
         with pytest.raises(CompileError):
             made.image(Report())
+
+
+def test_no_thread_outlives_a_build_that_failed(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), build(tmp_path, jobs=3) as made:
+        for number in range(8):
+            made.add(f"m{number}", lambda number=number: long_text(f"sdx_{number}"))  # type: ignore[misc]
+        raise KeyboardInterrupt
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("sardonyx-")]
+    assert made.compiled < 9, "what had not begun is left out"
 
 
 def test_nothing_is_compiled_after_the_end(tmp_path: Path) -> None:
