@@ -1,4 +1,4 @@
-"""The two questions the model tests ask a session; the only place that knows where its report lies."""
+"""The questions the model tests ask a session; the only place that knows where its report lies."""
 
 from __future__ import annotations
 
@@ -13,3 +13,9 @@ def compiled_kernels(session: Any) -> int:
 def fallback_operators(session: Any) -> list[str]:
     """The operators that do not run as native code."""
     return [f"{note.op} {note.node}: {note.reason}" for note in session.report.fallbacks]
+
+
+def indirect_sums(session: Any) -> list[str]:
+    """The kernels that multiply numbers which were transformed or rounded."""
+    notes = session.report.kernels
+    return [note.plan for note in notes if "winograd" in note.plan or "bf16" in note.arithmetic]

@@ -1,4 +1,7 @@
-"""`strict` gives every row of a real model's batch the bits that it has alone, whatever the threads."""
+"""`strict` gives every row of a real model's batch the bits that it has alone, whatever the threads.
+
+Its sums are direct ones: no kernel transforms or rounds what it multiplies.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import pytest
 
 import sardonyx
 from sardonyx import zoo
+from tests.models.session_report import indirect_sums
 
 BATCHES = (
     *(("mtcnn_rnet", {"batch": 7}), ("mtcnn_onet", {"batch": 5}), ("oww_embedding", {"batch": 16})),
@@ -26,6 +30,21 @@ def test_rows_have_bits_of_their_own(name: str, size: dict[str, int]) -> None:
     for row in (0, size["batch"] - 1):
         alone = sessions[0].run(None, {k: np.ascontiguousarray(v[row : row + 1]) for k, v in feeds.items()})
         assert [bits(y) for y in alone] == [bits(y[row : row + 1]) for y in whole]
+
+
+@pytest.mark.parametrize("name", [model.name for model in zoo.models(precision=("fp32",), quick=True)])
+def test_threads_change_no_bit_of_direct_sums(name: str) -> None:
+    feeds = zoo.feeds(name)
+    sessions = [strict(name, threads) for threads in (1, 2, 3)]
+    whole, *others = [[bits(y) for y in session.run(None, feeds)] for session in sessions]
+    assert others == [whole, whole]
+    assert not indirect_sums(sessions[0])
+
+
+def test_indirect_sums_would_be_seen() -> None:
+    session = sardonyx.InferenceSession(str(zoo.fetch_one("mtcnn_onet")))
+    session.run(None, zoo.feeds("mtcnn_onet"))
+    assert indirect_sums(session)
 
 
 def strict(name: str, threads: int) -> Any:

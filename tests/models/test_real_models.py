@@ -26,16 +26,17 @@ Outputs = tuple[Any, ...]
 
 
 class Way(NamedTuple):
-    """How a model is run: the target it is compiled for (empty: this machine) and the most threads."""
+    """How a model is run: for which target (empty: this machine), by how many threads, how exactly."""
 
     target: str
     threads: int
+    precision: str = "fp32"
 
 
 JUDGED_BY_FLOAT64 = {"magika"}
 """A variance near 0 takes the peer 2.4e-4 of the largest value away from float64, and us 4e-6."""
 DECIDING = {"silero_vad_v6": "rate"}
-QUICK = {"one-thread": Way("", 1), "two-threads": Way("", 2)}
+QUICK = {"one-thread": Way("", 1), "two-threads": Way("", 2), "strict": Way("", 2, "strict")}
 WAYS = {**QUICK, "avx2": Way("x86_64-v3", 1), "reference": Way("reference", 1)}
 
 
@@ -82,6 +83,7 @@ def open_session(name: str, way: Way) -> Any:
     options = sardonyx.SessionOptions()
     options.intra_op_num_threads = way.threads
     options.add_session_config_entry("sardonyx.target", way.target)
+    options.add_session_config_entry("sardonyx.precision", way.precision)
     return sardonyx.InferenceSession(fetched(name), options)
 
 
