@@ -39,6 +39,8 @@ LARGEST_DISTANCE = {"fp16": 1e-3, "bf16": 0.1}
 OTHER_DISTANCE = 1e-4
 """How far outputs may be from onnxruntime's, by the precision of the model or of the run."""
 LARGEST_WRONG_SHARE = 0.01
+LARGEST_DISTANCE_OF_OTHER_PEER = 0.01
+"""Whose outputs are further from ours computes another thing, or in fewer bits."""
 WITHOUT_OTHER_PEER = ("trees",)
 """Classes whose operators OpenVINO does not have."""
 
@@ -152,13 +154,24 @@ def measured(
 def one(path: Path, feeds: Feeds, engines: Sequence[str], **options: Any) -> bench.Row:
     """A measurement, without a peer that cannot run the model; an empty row if ours or onnxruntime cannot."""
     try:
-        return bench.compare(path, feeds, engines=engines, **options)
+        return without_wrong(bench.compare(path, feeds, engines=engines, **options))
     except bench.BenchError as error:
         print(f"{options['name']:26} {options['threads']} threads  FAILS  {error}", flush=True)
         if OTHER_PEER in engines and str(error).startswith(f"{OTHER_PEER}: "):
             others = [engine for engine in engines if engine != OTHER_PEER]
             return one(path, feeds, others, **options)
         return bench.Row(options["name"], options["threads"])
+
+
+def without_wrong(row: bench.Row) -> bench.Row:
+    """The row without a second peer whose outputs are not the model's; `wrong` judges those of 8-bit ones."""
+    distance = row.further_apart.get(OTHER_PEER, 0.0)
+    if not row.wrong and distance > LARGEST_DISTANCE_OF_OTHER_PEER:
+        print(
+            f"{row.model:26} {row.threads} threads  {OTHER_PEER} is WRONG  apart {distance:.1e}", flush=True
+        )
+        row.timings = [timing for timing in row.timings if timing.engine != OTHER_PEER]
+    return row
 
 
 def exactly(path: Path, feeds: Feeds) -> list[Any]:

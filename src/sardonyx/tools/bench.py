@@ -82,8 +82,9 @@ class Start:
 class Row:
     """One model at one thread count.
 
-    `apart` is the largest distance between outputs, relative to the largest value of the peer's; `wrong`, one
-    an engine, the share of output values that are not what was expected, if something was.
+    `apart` is the largest distance between outputs, relative to the largest value of the peer's, and
+    `further_apart` the same by name beside each further peer; `wrong`, one an engine, the share of output
+    values that are not what was expected, if something was.
     """
 
     model: str
@@ -92,6 +93,7 @@ class Row:
     starts: list[Start] = field(default_factory=list)
     apart: float | None = None
     wrong: list[float] = field(default_factory=list)
+    further_apart: dict[str, float] = field(default_factory=dict)
 
     @property
     def speed(self) -> float | None:
@@ -105,8 +107,10 @@ class Row:
 
     def as_json(self) -> dict[str, Any]:
         """A line of a results file."""
-        apart = self.apart if self.apart is None or math.isfinite(self.apart) else str(self.apart)
-        return {**asdict(self), "apart": apart, "speed": self.speed, "machine": machine()}
+        apart = None if self.apart is None else _told(self.apart)
+        further = {engine: _told(distance) for engine, distance in self.further_apart.items()}
+        changed = {"apart": apart, "further_apart": further, "speed": self.speed, "machine": machine()}
+        return {**asdict(self), **changed}
 
 
 class Engine:
@@ -221,7 +225,8 @@ def compare(
             for engine, log in zip(opened, times, strict=True)
         ]
     if len(results) > 1:
-        row.apart = distance(results[0], results[1])
+        row.apart, *further = (distance(results[0], outputs) for outputs in results[1:])
+        row.further_apart = dict(zip(engines[2:], further, strict=True))
     if expected is not None:
         row.wrong = [wrong_share(outputs, expected) for outputs in results]
     return row
@@ -267,6 +272,10 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "python": platform.python_version(),
     }
+
+
+def _told(distance: float) -> float | str:
+    return distance if math.isfinite(distance) else str(distance)
 
 
 @contextlib.contextmanager

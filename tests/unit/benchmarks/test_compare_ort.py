@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,19 @@ def test_a_peer_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path
         engines[:2],
     ]
     assert not compare_ort.one(Path("onnxruntime"), {}, engines, **options).timings and len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("distance", "wrong", "left"),
+    [(0.01, (), 3), (0.011, (), 2), (math.inf, (), 2), (0.5, (0.0, 0.0, 0.5), 3)],
+)
+def test_a_second_peer_that_is_wrong_is_left_out(
+    distance: float, wrong: tuple[float, ...], left: int
+) -> None:
+    found = row(0.0, wrong)
+    found.timings.append(bench.Timing("openvino", "1", 1.0, 1.0, 1.0, 9))
+    found.further_apart = {"openvino": distance}
+    assert len(compare_ort.without_wrong(found).timings) == left
 
 
 def test_trees_are_not_asked_of_openvino(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -34,6 +34,14 @@ def test_equal_engines_are_measured_equal(model: Path) -> None:
     assert all(start.peak_bytes > start.empty_bytes > 1e6 for start in row.starts)
 
 
+def test_each_further_engine_is_compared(model: Path) -> None:
+    engines = ("sardonyx", "onnxruntime", "onnxruntime")
+    row = bench.compare(model, {"x": np.ones((8, 64), np.float32)}, engines=engines, seconds=0.01)
+    assert row.further_apart == {"onnxruntime": row.apart}
+    row.further_apart = {"one": math.inf, "two": 0.5}
+    assert row.as_json()["further_apart"] == {"one": "inf", "two": 0.5}
+
+
 def test_the_engine_s_complaint_is_passed_on(model: Path) -> None:
     with pytest.raises(bench.BenchError, match=r"onnxruntime: .*Invalid input name"):
         bench.compare(model, {"x": np.ones((1, 64), np.float32), "z": np.ones(1)}, engines=PEERS)

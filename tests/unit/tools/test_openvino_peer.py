@@ -39,7 +39,11 @@ def test_float32_with_so_many_threads(worker: bench_worker.Worker) -> None:
     session = worker.make_session("net.onnx", options)
     options.intra_op_num_threads = 2
     worker.make_session("net.onnx", options)
-    base = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    base = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
     assert asked == [
         ("net.onnx", "CPU", base),
         ("net.onnx", "CPU", {**base, "INFERENCE_NUM_THREADS": 2}),
