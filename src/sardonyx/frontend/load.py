@@ -24,7 +24,8 @@ from sardonyx.base.report import FallbackNote
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import LoadError, NeedsContent, SardonyxError, ShapeError
 from sardonyx.frontend import types
-from sardonyx.frontend.messages import ModelProto, ValueInfoProto
+from sardonyx.frontend.messages import NEWEST_IR_VERSION, ModelProto, ValueInfoProto
+from sardonyx.frontend.names import readable
 from sardonyx.frontend.schemas import newest_installed, newest_opset
 from sardonyx.frontend.scope import Found, Model, Scope, opsets_of
 from sardonyx.frontend.tensors import TensorReader
@@ -177,6 +178,12 @@ def signature(model: Origin, options: CompileOptions | None = None) -> Signature
     proto = open_model(model, options).proto
     if not proto.HasField("graph"):
         raise LoadError("No graph was found in the protobuf. Is this an ONNX model?", kind="empty")
+    if proto.ir_version > NEWEST_IR_VERSION:
+        raise LoadError(
+            f"Unsupported model IR version: {proto.ir_version}, "
+            f"max supported IR version: {NEWEST_IR_VERSION}; "
+            "install a newer onnx, or save the model in an older form"
+        )
     if not proto.graph.output:
         raise LoadError("the graph has no outputs")
     if len({i.name for i in proto.graph.input}) != len(proto.graph.input):
@@ -204,7 +211,7 @@ def open_model(model: Origin, options: CompileOptions | None = None, content: by
     if isinstance(model, Source):
         return model
     if isinstance(model, ModelProto):
-        return Source(model, folders_of(None, options.external_folder))
+        return Source(readable(model), folders_of(None, options.external_folder))
     folders = folders_of(None if isinstance(model, bytes) else model, options.external_folder)
     where = "the model"
     data = model if isinstance(model, bytes) else content
@@ -220,9 +227,10 @@ def open_model(model: Origin, options: CompileOptions | None = None, content: by
         raise LoadError(f"{where} is in the ORT format; give the ONNX file it was made from")
     try:
         extracted = Extracted(data, {}) if content is None else extract(data)
-        return Source(ModelProto.FromString(extracted.data), folders, extracted.taken)
+        proto = ModelProto.FromString(extracted.data)
     except (DecodeError, RecursionError) as error:
         raise LoadError(f"{where}: protobuf parsing failed: {_likely(data)}", kind="protobuf") from error
+    return Source(readable(proto), folders, extracted.taken)
 
 
 _OTHER_FILES = (

@@ -33,6 +33,7 @@ __all__ = [
     "ValueInfoProto",
 ]
 
+_KNOWN_IR_VERSION = 14
 _GENERATED = "onnx_ml_pb2"
 
 
@@ -50,3 +51,5 @@ def _generated() -> Any:
 
 _found = _generated()
 globals().update({name: getattr(_found, name) for name in __all__})
+NEWEST_IR_VERSION: int = max(_KNOWN_IR_VERSION, *_found.Version.values())
+"""The newest form of a file that is read: what was known here, or what the installed package knows."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base.signature import TensorInfo
-from sardonyx.ort.exceptions import Fail, InvalidArgument, status
+from sardonyx.ort.exceptions import InvalidArgument, status
 from sardonyx.ort.feeds import FeedSpec, holds_texts, missing_inputs, prepare
 from sardonyx.ort.options import RunOptions
 from sardonyx.ort.sparse import SparseTensor
@@ -124,8 +124,8 @@ class Caller:
             if input_feed.get(spec.name) is not None
         }
         wanted = self._indices(output_names)
-        if run_options is not None and run_options.terminate:
-            raise status(Fail, "Exiting due to terminate flag being set to true.")
+        if run_options is not None:
+            run_options._check()
         return self._run(feeds, overrides, wanted)
 
     def _run(self, feeds: list[Any], overrides: dict[str, Any], wanted: tuple[int, ...]) -> list[Any]:

@@ -55,6 +55,15 @@ def set_default_logger_callback(callback: LogCallback | None, severity: int = WA
     _Default.callback, _Default.callback_severity = callback, severity
 
 
+def check_level(level: int) -> None:
+    """Raise RuntimeError if what a session or a run logs is no severity, nor -1 for that of the process."""
+    if not -1 <= level <= FATAL:
+        raise RuntimeError(
+            f"Invalid log severity level. Not a valid severity value: {level}; "
+            "0:Verbose, 1:Info, 2:Warning, 3:Error, 4:Fatal, or -1 for that of the process"
+        )
+
+
 def log(severity: int, message: str, *, logid: str = "", level: int = -1) -> None:
     """Write one line if `severity` reaches `level`, or the process-wide level where `level` is negative."""
     callback = _Default.callback

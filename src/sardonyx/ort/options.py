@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from sardonyx.ort.adapter import LoraAdapter
 from sardonyx.ort.enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
 from sardonyx.ort.exceptions import Fail, InvalidArgument, status
-from sardonyx.ort.logger import WARNING, log
+from sardonyx.ort.logger import WARNING, check_level, log
 from sardonyx.ort.providers import ALL_PROVIDERS, AVAILABLE_PROVIDERS
 
 if TYPE_CHECKING:
@@ -43,12 +43,15 @@ def as_int(where: str, value: Any) -> int:
 
 
 def as_text(where: str, value: Any) -> str:
-    """Text, or the text of UTF-8 bytes; TypeError otherwise."""
-    if isinstance(value, bytes):
-        return value.decode()
-    if not isinstance(value, str):
-        raise _refuse(where, "str", value)
-    return value
+    """Text, or the text of UTF-8 bytes; TypeError otherwise, also for half a pair of surrogates."""
+    try:
+        if isinstance(value, bytes):
+            return value.decode()
+        if isinstance(value, str) and (value.isascii() or value.encode()):
+            return value
+    except UnicodeError:
+        pass
+    raise _refuse(where, "str", value)
 
 
 def _as_bool(where: str, value: Any) -> bool:
@@ -290,6 +293,15 @@ class RunOptions(_Options):
     def __init__(self) -> None:
         super().__init__()
         self._adapters: list[LoraAdapter] = []
+
+    def _check(self) -> None:
+        """Raise Fail if a run must not begin."""
+        if self.terminate:
+            raise status(Fail, "Exiting due to terminate flag being set to true.")
+        try:
+            check_level(self.log_severity_level)
+        except RuntimeError as error:
+            raise status(Fail, str(error)) from None
 
     def add_active_adapter(self, adapter: LoraAdapter | None, /) -> None:
         """Feed the parameters of an adapter; they count before what a run feeds and before later adapters."""

@@ -25,7 +25,7 @@ from sardonyx.ort.device import OrtDevice
 from sardonyx.ort.environment import check_threads
 from sardonyx.ort.exceptions import Fail, ModelLoadCanceled, status
 from sardonyx.ort.hardware import OrtEpAssignedSubgraph, OrtEpDevice, assigned, get_ep_devices
-from sardonyx.ort.logger import ERROR, INFO, WARNING, log
+from sardonyx.ort.logger import ERROR, INFO, WARNING, check_level, log
 from sardonyx.ort.memory import OrtMemoryInfo
 from sardonyx.ort.metadata import ModelMetadata, NodeArg
 from sardonyx.ort.native import NativeSession
@@ -327,6 +327,7 @@ class InferenceSession(Session):
         if options._values.get("load_cancellation_flag"):
             raise status(ModelLoadCanceled, "Loading was cancelled by set_load_cancellation_flag(True).")
         check_threads(options)
+        check_level(options.log_severity_level)
         began = time.monotonic_ns()
         origin = self._model_path if self._model_path is not None else self._model_bytes
         tell = partial(log, WARNING, logid=options.logid, level=options.log_severity_level)

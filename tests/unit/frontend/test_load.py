@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.errors import LoadError, UnsupportedOp
 from sardonyx.frontend import load, signature
+from sardonyx.frontend.messages import NEWEST_IR_VERSION
 from tests.conformance.cases import load_cases
 from tests.unit.frontend.models import outputs, parsed, shapes
 
@@ -315,3 +316,12 @@ def test_nothing_is_asked_of_a_node_that_gives_nothing() -> None:
     del model.graph.node[2].input[:]
     (y,) = outputs(model, np.ones(2, np.float32))
     assert y.tolist() == [-1, -1]
+
+
+def test_a_newer_form_of_the_file_is_refused() -> None:
+    model = parsed("g (float[2] x) => (float[2] y) { y = Relu(x) }")
+    model.ir_version = NEWEST_IR_VERSION
+    load(model)
+    model.ir_version += 1
+    with pytest.raises(LoadError, match=f"Unsupported model IR version: {NEWEST_IR_VERSION + 1}, max"):
+        load(model)

@@ -56,6 +56,14 @@ def test_a_severity_is_an_integer(severity: Any) -> None:
         logger.set_default_logger_severity(severity)
 
 
+@pytest.mark.parametrize("level", [-(2**31), -2, 5, 9])
+def test_a_level_of_a_session_or_a_run_is_a_severity(level: int) -> None:
+    with pytest.raises(RuntimeError, match=f"Invalid log severity level.*{level};"):
+        logger.check_level(level)
+    for good in range(-1, 5):
+        logger.check_level(good)
+
+
 def test_bounds() -> None:
     for severity in (-1, 5):
         with pytest.raises(RuntimeError, match="Invalid logging severity"):

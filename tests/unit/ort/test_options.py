@@ -61,6 +61,13 @@ def test_numbers_and_texts() -> None:
     assert as_text("f", "é".encode()) == "é"
 
 
+@pytest.mark.parametrize("value", ["\ud800", "a\udfffb", b"\xff", b"\xed\xa0\x80", 1, None])
+def test_what_is_no_text(value: Any) -> None:
+    with pytest.raises(TypeError, match="here: incompatible"):
+        as_text("here", value)
+    assert [as_text("here", text) for text in ("", "é\U0001f600", "é".encode())] == ["", "é\U0001f600", "é"]
+
+
 def test_entries(capsys: pytest.CaptureFixture[str]) -> None:
     options = SessionOptions()
     options.add_session_config_entry("k", "v")
@@ -121,6 +128,15 @@ def test_what_cannot_be_is_refused() -> None:
         SessionOptions().set_ep_context_data_read_func(print)
     with pytest.raises(Fail, match=r"library /ops\.so"):
         SessionOptions().register_custom_ops_library("/ops.so")
+
+
+def test_a_run_that_must_not_begin() -> None:
+    for name, value, words in (("terminate", True, "terminate flag"), ("log_severity_level", 9, "level")):
+        options = RunOptions()
+        options._check()
+        setattr(options, name, value)
+        with pytest.raises(Fail, match=words):
+            options._check()
 
 
 def test_adapters_of_a_run() -> None:

@@ -17,7 +17,7 @@ import onnx
 import pytest
 
 import sardonyx
-from sardonyx.capi.onnxruntime_pybind11_state import InvalidArgument, ModelLoadCanceled
+from sardonyx.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, ModelLoadCanceled
 from sardonyx.ort import logger
 from sardonyx.ort.device import OrtDevice
 from sardonyx.ort.options import SessionOptions
@@ -339,3 +339,14 @@ def test_a_session_is_a_session(path: Path) -> None:
     assert value.shape() == [2, 3]
     (found,) = session.run_with_ort_values(["y"], {"x": OrtValue.ortvalue_from_numpy(X)})
     assert found.numpy().tolist() == Y.tolist()
+
+
+def test_a_level_that_is_no_severity_is_refused_where_onnxruntime_does(path: Path) -> None:
+    options = SessionOptions()
+    options.log_severity_level = 9
+    with pytest.raises(RuntimeError, match="level. Not a valid severity value: 9;"):
+        InferenceSession(path, options)
+    run_options = sardonyx.RunOptions()
+    run_options.log_severity_level = 9
+    with pytest.raises(Fail, match="Not a valid severity value: 9;"):
+        InferenceSession(path).run(None, {"x": X}, run_options)

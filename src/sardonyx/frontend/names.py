@@ -1,0 +1,84 @@
+"""Names that are not UTF-8, of exporters that wrote another code page: protobuf gives them as bytes.
+
+Decides which of them are refused and how the others are written; must not know what they name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from sardonyx.errors import LoadError
+
+if TYPE_CHECKING:
+    import onnx
+
+_TEXT, _MESSAGE = 9, 11
+"""The types of a protobuf field."""
+_GRAPH = 5
+"""The type of an attribute that is a body."""
+
+
+def readable(proto: onnx.ModelProto) -> onnx.ModelProto:
+    r"""The model, where each name is text: bytes that are not UTF-8 are written as `\xff`.
+
+    Raises LoadError if inputs or outputs have such names: nobody could ask for them.
+    """
+    if not any(type(name) is bytes for name in _names(proto)):
+        return proto
+    for what, infos in (("input", proto.graph.input), ("output", proto.graph.output)):
+        for info in infos:
+            if isinstance(info.name, bytes):
+                raise LoadError(
+                    f"the name of an {what}, {info.name!r}, is not UTF-8; give it another where it was made",
+                    kind="graph",
+                )
+    mended = type(proto)()
+    mended.CopyFrom(proto)
+    _mend(mended)
+    return mended
+
+
+def _names(proto: onnx.ModelProto) -> Iterator[object]:
+    """What a model gives names to, and what it says of itself."""
+    yield from (proto.producer_name, proto.domain, proto.doc_string, proto.graph.name, proto.graph.doc_string)
+    for row in proto.metadata_props:
+        yield from (row.key, row.value)
+    for function in proto.functions:
+        yield from (function.name, function.domain, *function.input, *function.output)
+        yield from _of_nodes(function.node)
+    yield from _of_graph(proto.graph)
+
+
+def _of_graph(graph: onnx.GraphProto) -> Iterator[object]:
+    for named in (*graph.input, *graph.output, *graph.initializer):
+        yield named.name
+    yield from _of_nodes(graph.node)
+
+
+def _of_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[object]:
+    for node in nodes:
+        yield node.name
+        yield from node.output
+        for attribute in node.attribute:
+            if attribute.type == _GRAPH:
+                yield from _of_graph(attribute.g)
+
+
+def _mend(message: Any) -> None:
+    """Write every text of a message that is not UTF-8 as one that is."""
+    for field, value in message.ListFields():
+        parts = value if field.is_repeated else [value]
+        if field.type == _MESSAGE:
+            for part in parts:
+                _mend(part)
+        elif field.type == _TEXT and any(isinstance(part, bytes) for part in parts):
+            texts = [_written(part) for part in parts]
+            if field.is_repeated:
+                value[:] = texts
+            else:
+                setattr(message, field.name, texts[0])
+
+
+def _written(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
