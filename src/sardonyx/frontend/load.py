@@ -351,7 +351,8 @@ def _output(proto: onnx.ValueInfoProto, scope: Scope) -> Value:
         raise LoadError(f'the output "{proto.name}" has no value')
     declared = types.element_type(proto.type)
     if declared is not None and declared is not value.dtype:
-        raise ShapeError(f'the output "{proto.name}" is declared as {declared} but is {value.dtype}')
+        given = value.dtype.onnx_name
+        raise ShapeError(f'the output "{proto.name}" is declared as {declared.onnx_name} but is {given}')
     return value
 
 

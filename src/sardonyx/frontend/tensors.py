@@ -50,9 +50,8 @@ class TensorReader:
             raise LoadError(f'tensor "{proto.name}": strings cannot be external data')
         expected = (prod(shape) * dtype.bits + 7) // 8
         if len(raw) != expected:
-            raise LoadError(
-                f'tensor "{proto.name}" of {dtype}{list(shape)} needs {expected} bytes, it has {len(raw)}'
-            )
+            what = f'tensor "{proto.name}" of {dtype.onnx_name}{list(shape)}'
+            raise LoadError(f"{what} needs {expected} bytes, it has {len(raw)}")
         if dtype.bits >= 8:
             return np.frombuffer(raw, dtype.numpy).reshape(shape)
         packed = TensorProto(data_type=proto.data_type, dims=shape, raw_data=bytes(raw))
@@ -123,7 +122,7 @@ def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> 
         if dtype in _FIELDS:
             numbers = np.array(getattr(proto, _FIELDS[dtype]), dtype.numpy)
             if numbers.size != (wanted := prod(shape)):
-                what = f'tensor "{proto.name}" of {dtype}{list(shape)}'
+                what = f'tensor "{proto.name}" of {dtype.onnx_name}{list(shape)}'
                 raise LoadError(f"{what} needs {wanted} elements, it has {numbers.size}")
             return numbers.reshape(shape)
         from onnx import numpy_helper
@@ -132,7 +131,9 @@ def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> 
     except LoadError:
         raise
     except Exception as error:
-        raise LoadError(f'tensor "{proto.name}" of {dtype}{list(shape)} is damaged: {error}') from error
+        raise LoadError(
+            f'tensor "{proto.name}" of {dtype.onnx_name}{list(shape)} is damaged: {error}'
+        ) from error
     return array if array.dtype == dtype.numpy else array.astype(dtype.numpy)
 
 

@@ -26,12 +26,12 @@ def check(prim: str, args: Sequence[Typed]) -> None:
     if dt.OBJECT in types:
         raise ShapeError(f"{prim} needs a tensor, not a sequence, map or optional")
     if row.takes and any(t.kind not in row.takes for t in types):
-        raise ShapeError(f"{prim} is not defined for {', '.join(t.name for t in types)}")
+        raise ShapeError(f"{prim} is not defined for {', '.join(t.onnx_name for t in types)}")
     alike = types if prim == "concat" else [types[n] for n in row.alike]
     bytes_ = row.kind == "contract" and set(alike) == {dt.U8, dt.I8}
     if any(t is not alike[0] for t in alike) and not bytes_:
         raise ShapeError(f"{prim} of different element types {[t.onnx_name for t in alike]}")
     if prim == "where" and types[0] is not dt.BOOL:
-        raise ShapeError(f"where needs a condition of type bool, not {types[0].name}")
+        raise ShapeError(f"where needs a condition of type bool, not {types[0].onnx_name}")
     if row.positions and types[1].kind not in "iu":
-        raise ShapeError(f"the positions of {prim} must be integers, not {types[1].name}")
+        raise ShapeError(f"the positions of {prim} must be integers, not {types[1].onnx_name}")

@@ -49,7 +49,7 @@ def sizes(value: Value, what: str, low: int | None = 0) -> tuple[Dim, ...]:
     """
     ranked(value, what, 1)
     if not value.dtype.is_int:
-        raise ShapeError(f"{what} must be integers, not {value.dtype.name}")
+        raise ShapeError(f"{what} must be integers, not {value.dtype.onnx_name}")
     if value.data is None and not isinstance(value.size, int):
         raise needs_size(value.size, f"the length of {what}")
     if isinstance(value.size, int) and value.size > _SIZES_LIMIT:

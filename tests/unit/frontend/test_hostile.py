@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 
 import onnx
@@ -215,3 +216,24 @@ def test_a_file_that_is_something_else_is_named(data: bytes, message: str) -> No
 def test_a_node_that_cannot_be_meant_says_where_and_what(text: str, message: str) -> None:
     with pytest.raises(SardonyxError, match=message):
         load(parsed(text).SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("(float[2] x) => (int64[2] y) { y = Relu(x) }", "declared as int64 but is float"),
+        ("(int32[2] x) => (int32[2] y) { y = Sqrt(x) }", "int32"),
+        ("(float[2] x) => (double[2] y) { y = BitCast<to = 11>(x) }", "the bits of float .* as double"),
+        ("(float[2] x, int64[2] z) => (float[4] y) { y = Concat<axis = 0>(x, z) }", "'float', 'int64'"),
+        ("(float[2] x, float[2] z) => (float[?] y) { y = Reshape(x, z) }", "float"),
+        (
+            "(float[2] x, bool c) => (float[2] y) { y = If(c) <then_branch = a () => (float[2] t) "
+            "{ t = Neg(x) }, else_branch = b () => (double[2] e) { e = Cast<to = 11>(x) }> }",
+            r"is float\[2\] in one branch and double\[2\] in another",
+        ),
+    ],
+)
+def test_messages_call_types_as_onnx_does(body: str, words: str) -> None:
+    with pytest.raises(SardonyxError, match=words) as caught:
+        load(parsed(f"g {body}", opset=26))
+    assert not re.search(r"\b(b?f16|f32|f64|[iu](8|16|32|64))\b", str(caught.value))

@@ -23,14 +23,14 @@ def operands(*dtypes: dt.DType) -> list[Operand]:
 @pytest.mark.parametrize(
     ("prim", "dtypes", "message"),
     [
-        ("sqrt", (dt.I32,), "sqrt is not defined for i32"),
+        ("sqrt", (dt.I32,), "sqrt is not defined for int32"),
         ("neg", (dt.BOOL,), "neg is not defined for bool"),
-        ("shl", (dt.F32, dt.F32), "shl is not defined for f32, f32"),
+        ("shl", (dt.F32, dt.F32), "shl is not defined for float, float"),
         ("concat", (dt.F32, dt.F64), r"different element types \['float', 'double'\]"),
         ("dot", (dt.F32, dt.F64), "dot of different element types"),
         ("pad", (dt.I32, dt.F32), "pad of different element types"),
-        ("where", (dt.I32, dt.F32, dt.F32), "condition of type bool, not i32"),
-        ("gather", (dt.F32, dt.F32), "positions of gather must be integers, not f32"),
+        ("where", (dt.I32, dt.F32, dt.F32), "condition of type bool, not int32"),
+        ("gather", (dt.F32, dt.F32), "positions of gather must be integers, not float"),
         ("add", (dt.OBJECT, dt.F32), "needs a tensor"),
     ],
 )

@@ -33,7 +33,7 @@ def unpacked(x: Value, bits: int) -> Value:
 def in_bytes(weights: Value) -> Value:
     """Weights of few bits, which must be uint8. Raises ShapeError."""
     if weights.dtype is not dt.U8:
-        raise ShapeError(f"B must be uint8, not {weights.dtype.name}")
+        raise ShapeError(f"B must be uint8, not {weights.dtype.onnx_name}")
     return weights
 
 

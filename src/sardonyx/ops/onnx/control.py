@@ -64,7 +64,7 @@ class Kind:
         return Kind(self.dtype, shape, join(self.elements, other.elements), self.nature or other.nature)
 
     def __str__(self) -> str:
-        return f"{self.dtype}[{','.join('?' if n is None else str(n) for n in self.shape)}]"
+        return f"{self.dtype.onnx_name}[{','.join('?' if n is None else str(n) for n in self.shape)}]"
 
 
 def _either(a: Dim | None, b: Dim | None) -> Dim | None:
@@ -100,7 +100,8 @@ def known_truth(value: Value | None, absent: bool = True) -> bool | None:
 def _single(value: Value, dtype: DType, what: str) -> Value:
     """A value that must be one element of a type."""
     if value.dtype is not dtype or (isinstance(value.size, int) and value.size != 1):
-        raise ShapeError(f"{what} must be one {dtype.name}, not {value.dtype.name}{list(value.shape)}")
+        given = f"{value.dtype.onnx_name}{list(value.shape)}"
+        raise ShapeError(f"{what} must be one {dtype.onnx_name}, not {given}")
     return value if isinstance(value.size, int) else value.reshape((1,))
 
 
@@ -302,9 +303,8 @@ def repeat(
         return _unrolled(body, trips, initial, error)
     goes_on = closed.graph.outputs[0][1]
     if goes_on.dtype is not dt.BOOL or (isinstance(goes_on.size, int) and goes_on.size != 1):
-        raise ShapeError(
-            f"the body must give a condition of one bool, not {goes_on.dtype}{list(goes_on.shape)}"
-        )
+        given = f"{goes_on.dtype.onnx_name}{list(goes_on.shape)}"
+        raise ShapeError(f"the body must give a condition of one bool, not {given}")
     same = (before[1], body.seen(before[0], before[1])[1])
     endless = known_truth(goes_on) is True or any(goes_on is value for value in same)
     rows = results[1 + count :]

@@ -207,7 +207,8 @@ def bit_cast(x: Value, *, to: int) -> Value:
     """The bits of x read as another type of the same width."""
     dtype = element_type(to, "to")
     if dtype.bits != x.dtype.bits:
-        raise ShapeError(f"the bits of {x.dtype} cannot be read as {dtype}: their widths differ")
+        given = x.dtype.onnx_name
+        raise ShapeError(f"the bits of {given} cannot be read as {dtype.onnx_name}: their widths differ")
     return make("bitcast", (x,), {"to": dtype}, dtype, x.shape)
 
 

@@ -132,5 +132,5 @@ def concat_(*xs: Value, axis: int) -> Value:
 def joined(xs: tuple[Value, ...], axis: int) -> Value:
     """Join along an axis. Raises ShapeError for different element types."""
     if any(x.dtype is not xs[0].dtype for x in xs):
-        raise ShapeError(f"cannot join element types {[x.dtype.name for x in xs]}")
+        raise ShapeError(f"cannot join element types {[x.dtype.onnx_name for x in xs]}")
     return concat(xs, axis)

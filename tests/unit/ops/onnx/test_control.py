@@ -260,8 +260,8 @@ def test_kinds_keep_the_sizes_that_hold_on_both_courses() -> None:
     assert kind(n, 3).joined(kind(n, 3), "it") == kind(n, 3)
     assert kind(n, 3).joined(kind(m, 3), "it") == kind(None, 3)
     assert kind(None, 3).joined(kind(n, 4), "it") == kind(None, None)
-    assert str(kind(n, None)) == "f32[N,?]"
-    with pytest.raises(ShapeError, match=r"^it is f32\[3\] in one branch and f64\[3\] in another"):
+    assert str(kind(n, None)) == "float[N,?]"
+    with pytest.raises(ShapeError, match=r"^it is float\[3\] in one branch and double\[3\] in another"):
         kind(3).joined(kind(3, dtype=dt.F64), "it")
     with pytest.raises(RankChangeError, match="must agree in type and rank"):
         kind(3).joined(kind(3, 3), "it")
