@@ -15,6 +15,7 @@ from sardonyx.passes.integer_products import integer_products
 from sardonyx.passes.requantised import requantised
 from sardonyx.passes.rounded_products import rounded_products
 from sardonyx.passes.texts import texts
+from sardonyx.passes.totals import totals
 from sardonyx.passes.transposed import transposed
 from sardonyx.passes.widen import widen
 
@@ -22,6 +23,6 @@ Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
     *(texts, dequantised, widen, integer_products),
-    *(algebra, requantised, transposed, rounded_products, blocking, decompose),
+    *(algebra, requantised, transposed, rounded_products, blocking, decompose, totals),
 )
 """Every pass, in the order it runs."""
