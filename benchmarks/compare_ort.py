@@ -102,6 +102,7 @@ def recorded(rows: Sequence[bench.Row], figures: Sequence[Figure], precision: st
         processor=facts["processor"],
         cores=facts["cores"],
         python=facts["python"].rpartition(".")[0],
+        one_thread_by="processor time",
         peers={peer: versions[peer] for peer in (PEER, OTHER_PEER) if peer in versions},
         figures=figures,
         one_node_us={timing.engine: round(timing.median_us, 2) for timing in rows[-1].timings},
@@ -147,8 +148,8 @@ def measured(
             name = f"{subject.name}, {what}" if what else subject.name
             expected = exactly(path, feeds) if subject.kind == "8-bit" else None
             for count in threads:
-                row = one(path, feeds, engines, threads=count, seconds=seconds, name=name, expected=expected)
-                yield row, sizes_of(feeds)
+                options = {"threads": count, "seconds": seconds, "name": name, "processor": count == 1}
+                yield one(path, feeds, engines, expected=expected, **options), sizes_of(feeds)
 
 
 def one(path: Path, feeds: Feeds, engines: Sequence[str], **options: Any) -> bench.Row:

@@ -59,6 +59,8 @@ class Record:
     processor: str
     cores: int
     python: str
+    one_thread_by: str
+    """The clock, or processor time, which other work on the machine hardly disturbs."""
     peers: Mapping[str, str]
     """Versions by name."""
     figures: Sequence[Figure]
@@ -93,17 +95,18 @@ def _place(record: Record) -> tuple[str, int]:
     return record.kind, PRECISIONS.index(record.precision)
 
 
+_MACHINE = ("processor", "cores", "python", "one_thread_by")
+
+
 def _is_alike(old: Record, new: Record) -> bool:
     """Whether figures of both may stand in one table."""
-    on_one_machine = all(
-        getattr(old, fact) == getattr(new, fact) for fact in ("processor", "cores", "python")
-    )
+    on_one_machine = all(getattr(old, fact) == getattr(new, fact) for fact in _MACHINE)
     return on_one_machine and all(
         old.peers.get(peer, version) == version for peer, version in new.peers.items()
     )
 
 
-HEAD = ("kind", "precision", "date", "processor", "cores", "python", "peers", "one_node_us")
+HEAD = ("kind", "precision", "date", "processor", "cores", "python", "one_thread_by", "peers", "one_node_us")
 
 
 def _text(record: Record) -> str:

@@ -72,7 +72,8 @@ def _caption(record: Record) -> str:
     distance = " `apart`: from onnxruntime's outputs, as a share of the largest."
     return (
         f"Medians beside {beside} on {record.processor}, {record.cores} cores, Python {record.python}, "
-        f"precision {record.precision}; last run on {record.date}.{missing}"
+        f"precision {record.precision}, one thread by {record.one_thread_by}; "
+        f"last run on {record.date}.{missing}"
         f"{distance if _has_distances(record.figures) else ''}"
     )
 

@@ -157,9 +157,9 @@ class Engine:
         """Create the session and run it once; `facts` holds what that took."""
         self.facts = self.ask(do="open", model=str(model), threads=threads, feeds=str(feeds))
 
-    def times_us(self, seconds: float) -> list[float]:
-        """Microseconds of each run of one block."""
-        times: list[float] = self.ask(do="block", seconds=seconds)["times_us"]
+    def times_us(self, seconds: float, *, processor: bool = False) -> list[float]:
+        """Microseconds of each run of one block, by the clock or of processor time."""
+        times: list[float] = self.ask(do="block", seconds=seconds, processor=processor)["times_us"]
         return times
 
     def pause(self) -> None:
@@ -184,6 +184,7 @@ def compare(
     seconds: float = 1.0,
     name: str = "",
     expected: Sequence[Any] | None = None,
+    processor: bool = False,
 ) -> Row:
     """Time engines on the same model and feeds in turns, and compare their outputs.
 
@@ -195,6 +196,8 @@ def compare(
         seconds: how long each engine runs in all; single runs may prolong it.
         name: what the row calls the model; its file's name if empty.
         expected: the right outputs, by which each engine's are judged.
+        processor: time by processors instead of the clock: other work on the machine hardly counts then,
+            and neither does waiting.
 
     Raises:
         BenchError: an engine cannot open or run the model.
@@ -218,7 +221,7 @@ def compare(
                 break
             for engine, log in zip(opened, times, strict=True):
                 engine.resume()
-                log += engine.times_us(seconds / ROUNDS)
+                log += engine.times_us(seconds / ROUNDS, processor=processor)
                 engine.pause()
         row.timings = [
             Timing.of(engine.name, engine.facts["version"], log)

@@ -29,6 +29,7 @@ def record(
         processor="a processor",
         cores=2,
         python="3.11",
+        one_thread_by="the clock",
         peers={"onnxruntime": version},
         figures=figures,
         one_node_us={"sardonyx": 2.0, "onnxruntime": 4.0},
@@ -75,7 +76,14 @@ def test_precisions_have_records_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"peers": {"onnxruntime": "1.3"}}, {"processor": "another"}, {"cores": 4}, {"python": "3.14"}]
+    "change",
+    [
+        {"peers": {"onnxruntime": "1.3"}},
+        {"processor": "another"},
+        {"cores": 4},
+        {"python": "3.14"},
+        {"one_thread_by": "a"},
+    ],
 )
 def test_what_is_not_alike_stands_in_no_table_together(change: dict[str, object]) -> None:
     new = replace(record(figure("two", 2.0)), **change)  # type: ignore[arg-type]

@@ -29,6 +29,7 @@ def record(*figures: Figure) -> Record:
         processor="a processor",
         cores=2,
         python="3.11",
+        one_thread_by="the clock",
         peers={"onnxruntime": "1.2"},
         figures=figures,
         one_node_us={},
@@ -75,8 +76,8 @@ def test_a_table_for_each_class() -> None:
         "| **geometric mean** |  |  |  | **0.50x** |  |  | **1.00x** |",
     ]
     assert (
-        "Medians beside onnxruntime 1.2 on a processor, 2 cores, Python 3.11, precision fp32; "
-        "last run on 2026-01-02. OpenVINO was not measured.\n" in text
+        "Medians beside onnxruntime 1.2 on a processor, 2 cores, Python 3.11, precision fp32, one thread by "
+        "the clock; last run on 2026-01-02. OpenVINO was not measured.\n" in text
     )
     assert "one-node model: Sardonyx 3.0 µs, onnxruntime 7.0 µs." in text
 

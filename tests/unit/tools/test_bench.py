@@ -104,6 +104,6 @@ def test_a_speed_beside_each_peer() -> None:
 def test_slow_models_get_fewer_rounds(
     seconds: float, rounds: int, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench.Engine, "times_us", lambda engine, seconds: [1.0])
+    monkeypatch.setattr(bench.Engine, "times_us", lambda engine, seconds, processor: [1.0])
     row = bench.compare(model, {"x": np.ones((8, 64), np.float32)}, engines=PEERS, seconds=seconds)
     assert [timing.runs for timing in row.timings] == [rounds, rounds]

@@ -80,10 +80,21 @@ def test_a_block_leaves_its_warm_up_out(
     worker.open({"model": "m", "threads": 1, "feeds": feeds(tmp_path)})
     now = iter(range(0, 10**9, 1000))
     monkeypatch.setattr(bench_worker.time, "perf_counter_ns", lambda: next(now))
-    times = worker.block({"seconds": 100e-6})["times_us"]
+    times = worker.block({"seconds": 100e-6, "processor": False})["times_us"]
     runs = worker.session.runs - 1
     assert set(times) == {1.0} and runs == 33 and len(times) == runs - 3
-    assert len(worker.block({"seconds": 0})["times_us"]) == LEAST_RUNS - 1
+    assert len(worker.block({"seconds": 0, "processor": False})["times_us"]) == LEAST_RUNS - 1
+
+
+@pytest.mark.parametrize(("run_us", "repeats"), [(1, 100), (30, 3), (200, 1)])
+def test_short_runs_are_timed_together_by_processors(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_us: int, repeats: int
+) -> None:
+    worker.open({"model": "m", "threads": 1, "feeds": feeds(tmp_path)})
+    monkeypatch.setattr(bench_worker.time, "process_time_ns", lambda: worker.session.runs * run_us * 1000)
+    times = worker.block({"seconds": 0, "processor": True})["times_us"]
+    assert times == [run_us] * (LEAST_RUNS - 1)
+    assert worker.session.runs == 2 + LEAST_RUNS * repeats
 
 
 def test_the_largest_memory_so_far() -> None:
