@@ -21,6 +21,7 @@ from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
+from sardonyx.emit.turn import turns
 from sardonyx.kernels.library import (
     Shared,
     Text,
@@ -28,6 +29,7 @@ from sardonyx.kernels.library import (
     contraction,
     matrices,
     matrix_convolutions,
+    turning,
     winograd,
 )
 from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
@@ -50,7 +52,7 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
         kernels |= {**matrices(tile), **(matrix_convolutions(tile) if tile.operand == "f32" else {})}
     for scheme in SCHEMES:
         kernels |= winograd(scheme)
-    return {**kernels, **attention(), _EXECUTOR[0]: _EXECUTOR[1]}
+    return {**kernels, **attention(), **turning(turns(level)), _EXECUTOR[0]: _EXECUTOR[1]}
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
 from sardonyx.emit.shares import Shares
 from sardonyx.emit.tile import TileEmitter
+from sardonyx.emit.turn import Turn
 from sardonyx.emit.words import Word, Words
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.loops.cost import body_cost, points_of
@@ -45,13 +46,14 @@ _EPILOGUE = [
 class Emitted:
     """A kernel's function: its symbol (a digest of the text), its module text, and what its words mean.
 
-    `scratch_bytes` is the private memory that each thread needs.
+    `scratch_bytes` is the private memory that each thread needs; `turns` are the shared functions it calls.
     """
 
     symbol: str
     ir: str
     words: tuple[Word, ...]
     scratch_bytes: Dim = 0
+    turns: tuple[Turn, ...] = ()
 
 
 def emit(kernel: Kernel, target: Target) -> Emitted:
@@ -62,7 +64,8 @@ def emit(kernel: Kernel, target: Target) -> Emitted:
     text = module.text()
     symbol = "k" + hashlib.sha256(text.encode()).hexdigest()[:20]
     ir = text.replace("KERNEL_NAME", symbol)
-    return Emitted(symbol, ir, tuple(emitter.words.listed), emitter.scratch_bytes)
+    words, turns = tuple(emitter.words.listed), tuple(sorted(emitter.turns))
+    return Emitted(symbol, ir, words, emitter.scratch_bytes, turns)
 
 
 class _KernelEmitter(TileEmitter):

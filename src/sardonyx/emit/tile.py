@@ -3,32 +3,34 @@
 The kernel's `cross` axis is the one along which some accesses are contiguous; lanes run along `vector`.
 Squares: both are outer axes, and blocks of lanes x lanes elements are transposed. Short rows: `cross` is a
 small axis of the statements, written out point by point, and whole rows are taken apart or woven together.
+What is turned through memory, and what is only moved, is turned by a function that all kernels share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
 from sardonyx.base.dim import Dim
-from sardonyx.base.dtype import DType
+from sardonyx.emit.turn import Turn
 from sardonyx.emit.window import WindowEmitter
 from sardonyx.llvm import convert
 from sardonyx.llvm.shuffle import deinterleave, interleave, transpose
+from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import V, int_
-from sardonyx.loops.cost import expr_cost
-from sardonyx.loops.nest import Affine, Axis, Buffer, Load, Reduce, Statement, Store, roots, walk
+from sardonyx.loops.cost import WOVEN, expr_cost
+from sardonyx.loops.nest import Affine, Axis, Buffer, Load, Reduce, Statement, Store, roots, turned, walk
 
 _UNROLLED_COST = 8
 """The most instructions of an expression that is written out for each column of a square."""
 
 
 class TileEmitter(WindowEmitter):
-    """Emits squares and short rows."""
+    """Emits squares and short rows; `turns` are the shared functions that they call."""
 
     scratch_bytes: Dim = 0
+    turns: frozenset[Turn] = frozenset()
 
     def _is_crossing(self, at: Affine) -> bool:
         """Whether an access runs along the cross axis."""
@@ -44,6 +46,38 @@ class TileEmitter(WindowEmitter):
         found = walk(e for s in self.kernel.body for e in roots(s))
         return [e for e in found if isinstance(e, Load) and not e.picks and self._is_crossing(e.at)]
 
+    # ---- what a shared function turns
+
+    def _turn(self, memory: str, source: V, source_pitch: V, to: V, to_pitch: V, rows: V, columns: V) -> None:
+        """to[column][row] = source[row][column]; pitches in elements."""
+        turn = Turn.of(memory, self.lanes)
+        self.turns |= {turn}
+        self.f.call(turn.symbol, "void", source, source_pitch, to, to_pitch, rows, columns)
+
+    def _pitch(self, axis: Axis | None, at: Affine) -> V:
+        assert axis is not None
+        return self.words.stride(axis, at.factor(axis))
+
+    def _region(self, memory: str, rows: int) -> V:
+        """Scratch memory for so many vectors."""
+        scratch = self.f.word(self.f.params[1], Context.SCRATCH, "ptr")
+        place = self.f.gep(scratch, int_(self._regions), "i8")
+        self._regions += rows * self.lanes * size_of(memory)
+        self.scratch_bytes = dims.maximum(self.scratch_bytes, self._regions)
+        return place
+
+    def _load_turned(self, load: Load, region: V, rows: V, columns: V) -> None:
+        """Bring the columns of a square to scratch memory."""
+        memory = convert.memory_type(load.dtype)
+        source, pitch = self.pointer(load.buffer, load.at), self._pitch(self.vector, load.at)
+        self._turn(memory, source, pitch, region, int_(self.lanes), rows, columns)
+
+    def _store_turned(self, s: Store, region: V, rows: V, columns: V) -> None:
+        """Store the columns of a square, which are in scratch memory."""
+        memory = convert.memory_type(s.buffer.dtype)
+        to, pitch = self.pointer(s.buffer, s.at), self._pitch(self.vector, s.at)
+        self._turn(memory, region, int_(self.lanes), to, pitch, columns, rows)
+
     # ---- squares
 
     def squares(self, low: V, high: V) -> None:
@@ -53,7 +87,9 @@ class TileEmitter(WindowEmitter):
         assert vector is not None
         f, lanes = self.f, self.lanes
         width = self.words.extent(vector)
-        self._scratch = f.word(f.params[1], Context.SCRATCH, "ptr")
+        if copy := turned(self.kernel):
+            self._move(*copy, low, high)
+            return
         with f.loop(low, high, lanes) as column, self.scope():
             self.enter(cross, column.index)
             with f.loop(int_(0), width, lanes) as row, self.scope():
@@ -62,6 +98,24 @@ class TileEmitter(WindowEmitter):
                     None if _divides(lanes, cross) else f.sub(high, column.index),
                     None if _divides(lanes, vector) else f.sub(width, row.index),
                 )
+
+    def _move(self, load: Load, s: Store, low: V, high: V) -> None:
+        """Squares of which nothing is computed; where there is more than one, the last overlaps another."""
+        cross, vector, f = self.kernel.cross, self.vector, self.f
+        assert cross is not None
+        assert vector is not None
+        last = f.smax(f.sub(self.words.extent(cross), int_(self.lanes)), int_(0))
+        low = f.smin(low, last)
+        count, width = f.sub(high, low), self.words.extent(vector)
+        with self.scope():
+            self.enter(cross, low)
+            self.enter(vector, int_(0))
+            memory = convert.memory_type(load.dtype)
+            source, to = self.pointer(load.buffer, load.at), self.pointer(s.buffer, s.at)
+            down, across = (vector, cross) if self._is_crossing(load.at) else (cross, vector)
+            rows, columns = (width, count) if down is vector else (count, width)
+            pitches = self._pitch(down, load.at), self._pitch(across, s.at)
+            self._turn(memory, source, pitches[0], to, pitches[1], rows, columns)
 
     def _square(self, columns: V | None, rows: V | None) -> None:
         """One square of which so many columns (of the cross axis) and rows are left; None for enough."""
@@ -131,24 +185,20 @@ class TileEmitter(WindowEmitter):
         """A square that may be cut off: rows go through scratch memory, and expressions are written once."""
         cross, f = self.kernel.cross, self.f
         assert cross is not None
-        column_count, column_mask = self._cut(columns)
-        row_count, row_mask = self._cut(rows)
+        column_count, row_count = self._cut(columns), self._cut(rows)
         self._regions = 0
         places: dict[int, tuple[V, str]] = {}
         for load in self._crossing_loads():
-            region, memory = self._region(load.dtype)
-            with self._each_row(load.buffer, load.at, row_count) as (place, number):
-                row = self.load_lanes(place, memory, column_mask)
-                f.store(row, f.gep(region, f.mul(number, int_(self.lanes)), memory))
-            self._turn(region, memory)
-            places[id(load)] = region, memory
-        self.mask = row_mask
+            memory = convert.memory_type(load.dtype)
+            places[id(load)] = self._region(memory, self.lanes), memory
+            self._load_turned(load, places[id(load)][0], row_count, column_count)
+        self.mask = None if rows is None else f.tail_mask(rows, self.lanes)
         self.hoist(self.kernel.body, {cross})
-        results: dict[int, tuple[V, str]] = {}
+        results: dict[int, V] = {}
         for s in self.kernel.body:
             assert isinstance(s, Store)
             if self._is_crossing(s.at):
-                results[id(s)] = self._region(s.buffer.dtype)
+                results[id(s)] = self._region(convert.memory_type(s.buffer.dtype), self.lanes)
         with f.loop(int_(0), column_count) as column, self.scope():
             self.enter(cross, column.index, keep=True)
             offset = f.mul(column.index, int_(self.lanes))
@@ -159,52 +209,19 @@ class TileEmitter(WindowEmitter):
             for s in self.kernel.body:
                 assert isinstance(s, Store)
                 if id(s) in results:
-                    region, memory = results[id(s)]
-                    f.store(self._stored(s), f.gep(region, offset, memory))
+                    memory = convert.memory_type(s.buffer.dtype)
+                    f.store(self._stored(s), f.gep(results[id(s)], offset, memory))
                 else:
                     self.store(s)
         self.mask = None
         for s in self.kernel.body:
             if id(s) in results:
                 assert isinstance(s, Store)
-                region, memory = results[id(s)]
-                self._turn(region, memory)
-                with self._each_row(s.buffer, s.at, row_count) as (place, number):
-                    row = self.load_lanes(
-                        f.gep(region, f.mul(number, int_(self.lanes)), memory), memory, None
-                    )
-                    self.store_lanes(row, place, column_mask)
+                self._store_turned(s, results[id(s)], row_count, column_count)
 
-    def _cut(self, rest: V | None) -> tuple[V, V | None]:
-        """(how many, the mask of so many lanes)."""
-        if rest is None:
-            return int_(self.lanes), None
-        return self.f.smin(rest, int_(self.lanes)), self.f.tail_mask(rest, self.lanes)
-
-    def _region(self, dtype: DType) -> tuple[V, str]:
-        """Scratch memory for one square, and the type of its elements."""
-        size = self.lanes * self.lanes * dtype.size_bytes
-        place = self.f.gep(self._scratch, int_(self._regions), "i8")
-        self._regions += size
-        self.scratch_bytes = dims.maximum(self.scratch_bytes, self._regions)
-        return place, convert.memory_type(dtype)
-
-    @contextmanager
-    def _each_row(self, buffer: Buffer, at: Affine, count: V) -> Iterator[tuple[V, V]]:
-        """A loop over (address, number) of a square's rows."""
-        assert self.vector is not None
-        memory = convert.memory_type(buffer.dtype)
-        pitch = self.words.stride(self.vector, at.factor(self.vector))
-        base = self.pointer(buffer, at)
-        with self.f.loop(int_(0), count) as loop:
-            yield self.f.gep(base, self.f.mul(loop.index, pitch), memory), loop.index
-
-    def _turn(self, region: V, memory: str) -> None:
-        """Transpose a square in scratch memory."""
-        places = [self.f.gep(region, int_(n * self.lanes), memory) for n in range(self.lanes)]
-        rows = transpose(self.f, [self.load_lanes(p, memory, None) for p in places])
-        for row, place in zip(rows, places, strict=True):
-            self.f.store(row, place)
+    def _cut(self, rest: V | None) -> V:
+        """How many rows or columns a square has."""
+        return int_(self.lanes) if rest is None else self.f.smin(rest, int_(self.lanes))
 
     # ---- short rows
 
@@ -213,6 +230,7 @@ class TileEmitter(WindowEmitter):
         cross = self.kernel.cross
         assert cross is not None
         count = int(cross.extent)  # type: ignore[arg-type]
+        self._regions = 0
         known: list[dict[int, V]] = [{} for _ in range(count)]
         for load in self._crossing_loads():
             for values, part in zip(known, self._load_rows(load, count), strict=True):
@@ -243,7 +261,7 @@ class TileEmitter(WindowEmitter):
     def _weaves(self, at: Affine, count: int) -> bool:
         """Whether rows are dense and of a size for which interleaving whole vectors is best."""
         assert self.vector is not None
-        return at.factor(self.vector) == count and count in (1, 2, 3, 4, 8) and count < self.lanes
+        return at.factor(self.vector) == count and count in WOVEN and count < self.lanes
 
     def _load_rows(self, load: Load, count: int) -> list[V]:
         """For each point of a row the vector over all rows."""
@@ -251,10 +269,15 @@ class TileEmitter(WindowEmitter):
         if self._weaves(load.at, count):
             places = self._pieces(load.buffer, load.at, count)
             return deinterleave(self.f, [self.load_lanes(p, memory, mask) for p, mask in places])
+        if self.remaining is not None:
+            region = self._region(memory, count)
+            self._load_turned(load, region, self.remaining, int_(count))
+            columns = (self.f.gep(region, int_(n * self.lanes), memory) for n in range(count))
+            return [self.load_lanes(column, memory, None) for column in columns]
         parts = []
         for first in range(0, count, self.lanes):
-            places = self._row_pieces(load.buffer, load.at, first, count - first)
-            parts += transpose(self.f, [self.load_lanes(p, memory, mask) for p, mask in places])
+            pieces, inside = self._row_pieces(load.buffer, load.at, first, count - first)
+            parts += transpose(self.f, [self.load_lanes(piece, memory, inside) for piece in pieces])
         return parts[:count]
 
     def _store_rows(self, s: Store, parts: Sequence[V]) -> None:
@@ -264,26 +287,25 @@ class TileEmitter(WindowEmitter):
             for vector, (place, mask) in zip(interleave(self.f, parts), places, strict=True):
                 self.store_lanes(vector, place, mask)
             return
+        if self.remaining is not None:
+            memory = convert.memory_type(s.buffer.dtype)
+            region = self._region(memory, count)
+            for number, part in enumerate(parts):
+                self.f.store(part, self.f.gep(region, int_(number * self.lanes), memory))
+            self._store_turned(s, region, self.remaining, int_(count))
+            return
         nothing = V("poison", parts[0].type)
         for first in range(0, count, self.lanes):
             square = [*parts[first : first + self.lanes], *[nothing] * (self.lanes - count + first)]
-            places = self._row_pieces(s.buffer, s.at, first, count - first)
-            for row, (place, mask) in zip(transpose(self.f, square), places, strict=True):
-                self.store_lanes(row, place, mask)
+            pieces, inside = self._row_pieces(s.buffer, s.at, first, count - first)
+            for row, piece in zip(transpose(self.f, square), pieces, strict=True):
+                self.store_lanes(row, piece, inside)
 
-    def _row_pieces(self, buffer: Buffer, at: Affine, first: int, count: int) -> list[tuple[V, V | None]]:
-        """Addresses and masks of `count` elements from number `first` on, at most a vector, of every row."""
+    def _row_pieces(self, buffer: Buffer, at: Affine, first: int, count: int) -> tuple[list[V], V | None]:
+        """Addresses and mask of `count` elements from number `first` on, at most a vector, of every row."""
         f, memory = self.f, convert.memory_type(buffer.dtype)
-        whole = count >= self.lanes
-        inside = None if whole else f.tail_mask(int_(count), self.lanes)
-        places: list[tuple[V, V | None]] = []
-        for number, row in enumerate(self._rows(buffer, at)):
-            mask = inside
-            if self.remaining is not None:
-                exists = f.splat(f.icmp("sgt", self.remaining, int_(number)), self.lanes)
-                mask = exists if inside is None else f.binary("and", exists, inside)
-            places.append((f.gep(row, int_(first), memory), mask))
-        return places
+        inside = None if count >= self.lanes else f.tail_mask(int_(count), self.lanes)
+        return [f.gep(row, int_(first), memory) for row in self._rows(buffer, at)], inside
 
     def _pieces(self, buffer: Buffer, at: Affine, count: int) -> list[tuple[V, V | None]]:
         """Addresses and masks of the vectors that dense rows fill."""

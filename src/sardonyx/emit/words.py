@@ -26,6 +26,7 @@ from sardonyx.loops.nest import (
     Position,
     Store,
     roots,
+    turned,
     walk,
 )
 
@@ -71,6 +72,7 @@ class Words:
         self._lanes = lanes
         self._told = told
         self._rows = rows
+        self._is_turned = turned(kernel) is not None
         self._values: dict[tuple[int, Dim], V] = {}
         self._numbers: dict[tuple[float, DType], V] = {}
         self._extents: dict[Axis, V] = {}
@@ -148,7 +150,7 @@ class Words:
 
     def _declare_extent(self, axis: Axis) -> None:
         """In a word of its own, unless lanes run along few points of the axis."""
-        has_lanes = axis in (self._kernel.vector, self._kernel.cross)
+        has_lanes = axis in (self._kernel.vector, self._kernel.cross) and not self._is_turned
         if not isinstance(axis.extent, int) or (has_lanes and axis.extent <= self._lanes):
             self._declare(None, axis.extent)
         else:

@@ -22,6 +22,7 @@ from sardonyx.kernels.library import (
     grouped,
     matrices,
     matrix_convolutions,
+    turning,
     winograd,
 )
 from sardonyx.kernels.loops import Emissions
@@ -55,7 +56,7 @@ def native_calls(group: Group, places: Mapping[int, Place], goal: Goal, emission
         case _:
             kernels = [lower_padding(group, places)] if group.kind == "padding" else lower(group, places)
             for call, ir in map(emissions.call, kernels):
-                yield call, {call.symbol: partial(str, ir)}
+                yield call, {**turning(emissions.turns(call)), call.symbol: partial(str, ir)}
 
 
 def contract_call(

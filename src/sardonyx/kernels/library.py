@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +12,7 @@ from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile, RegisterTile
 
 if TYPE_CHECKING:
+    from sardonyx.emit.turn import Turn
     from sardonyx.kernels.convolution.grouped import Few
     from sardonyx.kernels.winograd.scheme import Scheme
     from sardonyx.llvm.vec import Module
@@ -89,6 +90,15 @@ def attention_ir(goal: Goal) -> str:
     from sardonyx.kernels.attention.driver import define_attention
 
     return _beside(lambda module, goal, _: define_attention(module, goal), "attention", goal, 0)
+
+
+def turning(turns: Iterable[Turn]) -> Mapping[str, Shared]:
+    """The modules with the functions that turn matrices, by name."""
+    return {f"turn {turn.memory} {turn.lanes}": Shared(partial(_turn_ir, turn)) for turn in turns}
+
+
+def _turn_ir(turn: Turn, goal: Goal) -> str:
+    return turn.ir(goal.target)
 
 
 def blockwise(bits: int) -> Mapping[str, Shared]:

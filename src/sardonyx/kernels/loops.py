@@ -12,6 +12,7 @@ from sardonyx.base.abi import Bits, number_bits
 from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Target
 from sardonyx.emit.nest import Emitted, emit
+from sardonyx.emit.turn import Turn
 from sardonyx.ir.place import Storage
 from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.loops.nest import (
@@ -36,6 +37,7 @@ class Emissions:
     def __init__(self, target: Target) -> None:
         self.target = target
         self._calls: dict[Hashable, tuple[NativeCall, str, Parts]] = {}
+        self._turns: dict[str, tuple[Turn, ...]] = {}
 
     def call(self, kernel: Kernel) -> tuple[NativeCall, str]:
         """The call of a loop nest that is not scheduled yet, and the IR of its function.
@@ -44,15 +46,21 @@ class Emissions:
         """
         key, parts = structure(kernel)
         if key not in self._calls:
-            self._calls[key] = (*_call(schedule(kernel, self.target), self.target), parts)
+            scheduled = schedule(kernel, self.target)
+            emitted = emit(scheduled, self.target)
+            self._turns[emitted.symbol] = emitted.turns
+            self._calls[key] = _call(scheduled, emitted), emitted.ir, parts
         call, ir, first = self._calls[key]
         return (call if first is parts else _over(call, kernel, first, parts)), ir
 
+    def turns(self, call: NativeCall) -> tuple[Turn, ...]:
+        """The shared functions that the function of a call calls itself."""
+        return self._turns[call.symbol]
 
-def _call(kernel: Kernel, target: Target) -> tuple[NativeCall, str]:
-    emitted = emit(kernel, target)
+
+def _call(kernel: Kernel, emitted: Emitted) -> NativeCall:
     reads, writes = touched(kernel)
-    call = NativeCall(
+    return NativeCall(
         emitted.symbol,
         words(emitted),
         reads,
@@ -65,7 +73,6 @@ def _call(kernel: Kernel, target: Target) -> tuple[NativeCall, str]:
         touched=elements(kernel, (*reads, *writes)),
         kernel=kernel,
     )
-    return call, emitted.ir
 
 
 def _over(call: NativeCall, kernel: Kernel, old: Parts, new: Parts) -> NativeCall:

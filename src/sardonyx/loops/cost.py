@@ -22,6 +22,8 @@ GATHER, SCATTER = 1.5, 2.5
 _HORIZONTAL = 10.0
 SHORT = 16
 """The longest row that is held in registers, an element of each row a lane."""
+WOVEN = (1, 2, 3, 4, 8)
+"""Lengths of dense rows that are best taken apart and put together by whole vectors."""
 
 
 def op_cost(expr: Apply) -> float:

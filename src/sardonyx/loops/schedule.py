@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Target
-from sardonyx.loops.cost import is_short, nest_cost
-from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, walk
+from sardonyx.loops.cost import WOVEN, is_short, nest_cost
+from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, turned, walk
 from sardonyx.loops.rewrite import drop_unit_axes, merge_axes
 from sardonyx.loops.stage import stage, with_reciprocals
 
@@ -59,14 +59,21 @@ def _plain_accesses(kernel: Kernel) -> Iterator[Affine]:
 
 
 def _arranged(kernel: Kernel, vector: Axis | None, cross: Axis | None) -> Kernel:
-    """The chosen axes innermost; a short cross axis belongs to the statements."""
+    """The chosen axes innermost; a short cross axis belongs to the statements, unless elements only move."""
     body = kernel.body
-    if cross is not None and cross in kernel.outer and is_short(cross) and not any(s.axes for s in body):
+    if cross is not None and _is_written_out(kernel, vector, cross):
         body = tuple(replace(s, axes=(cross,)) for s in body)
     inner = [cross, vector] if any(s.axes for s in body) is False else [vector]
     last = tuple(a for a in inner if a is not None and a in kernel.outer)
     outer = tuple(a for a in kernel.outer if a is not vector and a is not cross)
     return replace(kernel, outer=(*outer, *last), body=body, vector=vector, cross=cross)
+
+
+def _is_written_out(kernel: Kernel, vector: Axis | None, cross: Axis) -> bool:
+    """Whether a cross axis is short, and rows are not just turned by what turns long ones."""
+    if cross not in kernel.outer or not is_short(cross) or any(s.axes for s in kernel.body):
+        return False
+    return cross.extent in WOVEN or turned(replace(kernel, vector=vector, cross=cross)) is None
 
 
 def lanes_of(kernel: Kernel, target: Target) -> int:

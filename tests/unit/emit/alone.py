@@ -48,9 +48,9 @@ class Native:
     def __init__(self, kernel: Kernel, target: Target | None = None) -> None:
         target = target or targets.detect()
         self.emitted = emit(kernel, target)
-        self._image = load(
-            link([compiled(text, target) for text in (executor.ir(target), self.emitted.ir)], target)
-        )
+        shared = [turn.ir(target) for turn in self.emitted.turns]
+        texts = (executor.ir(target), self.emitted.ir, *shared)
+        self._image = load(link([compiled(text, target) for text in texts], target))
 
     def run(
         self, arrays: Mapping[Buffer, Array], sizes: Mapping[str, int] | None = None, threads: int = 1

@@ -82,7 +82,8 @@ class Native:
         self.fusion = partition(graph)
         self.kernels = kernels_of(self.fusion, target)
         self.emitted: list[Emitted] = [emit(k, target) for k in self.kernels]
-        texts = [executor.ir(target), *sorted({e.ir for e in self.emitted})]
+        shared = {turn.ir(target) for e in self.emitted for turn in e.turns}
+        texts = [executor.ir(target), *sorted(shared | {e.ir for e in self.emitted})]
         self._image = load(link([compiled(text, target) for text in texts], target))
 
     def run(self, feeds: Sequence[Array], threads: int = 1, only: int | None = None) -> list[Array]:
