@@ -19,24 +19,28 @@ _STORED, _REDUCED, _TURNED, _PICKED = 4.0, 4.0, 4.0, 16.0
 """Instructions for an element that is stored, reduced, transposed, picked by a position."""
 _MULTIPLIED, _MULTIPLIED_BYTES = 0.5, 0.125
 """Instructions for a product that is added to a sum, of floats and of bytes."""
-_WRITTEN = ("loops", "padding")
-"""Kinds of groups all of whose work is done by kernels written for them."""
+_WRITTEN = ("loops", "padding", "contract")
+"""Kinds of groups for which kernels are written; those of contractions compute what follows the products."""
 
 
 def shares(fusion: Fusion) -> Mapping[Group, float]:
-    """The part of a run that each group of loops takes."""
+    """The part of a run that what is written for each group takes."""
     values: Mapping[int, Value] = {value.id: value for value in fusion.graph.order()}
-    costs = {group: _instructions(group, values) for group in fusion.groups}
-    total = sum(costs.values()) or 1.0
-    return {group: cost / total for group, cost in costs.items() if group.kind in _WRITTEN}
+    total = sum(_instructions(group, values) for group in fusion.groups) or 1.0
+    return {
+        group: _instructions(group, values, group.anchor) / total
+        for group in fusion.groups
+        if group.kind in _WRITTEN
+    }
 
 
-def _instructions(group: Group, values: Mapping[int, Value]) -> float:
-    """Those for single elements in a run of a group."""
+def _instructions(group: Group, values: Mapping[int, Value], without: Value | None = None) -> float:
+    """Those for single elements in a run of a group, all but one value of it."""
     if group.parts:
         return sum(_instructions(part, values) for part in group.parts)
     inside = (values[n] for n in group.inlined if n in values)
-    return _STORED * _count(group.root.size) + sum(map(_cost, (group.root, *inside)))
+    computed = (value for value in (group.root, *inside) if value is not without)
+    return _STORED * _count(group.root.size) + sum(map(_cost, computed))
 
 
 def _cost(value: Value) -> float:

@@ -14,6 +14,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.compiler.build import Build, object_key, shared_modules
 from sardonyx.errors import CompileError
+from sardonyx.kernels.library import Shared
 from sardonyx.object import shipped
 from sardonyx.runtime.cache import Cache
 from sardonyx.targets.x86_64 import isa
@@ -115,17 +116,26 @@ def test_shared_code_is_that_of_the_facts_of_the_target(tmp_path: Path) -> None:
     assert len(keys) == 2, "another block of channels is another module"
 
 
+def test_long_texts_are_compiled_quickly_before_short_ones(tmp_path: Path) -> None:
+    with build(tmp_path) as made:
+        made.add("short", lambda: text("sdx_short"), 0.012)
+        made.add("long", lambda: text("sdx_long") + "; much\n" * 99, 0.013)
+        made.image(Report())
+    assert {name for name, module in made.modules.items() if module.is_quick} == {"long"}
+
+
 def test_what_takes_little_is_compiled_quickly_once_all_parts_are_known(tmp_path: Path) -> None:
     """Many small parts are a large one; better code that is there is taken."""
     report = Report()
     with build(tmp_path) as made:
         for _ in range(3):
-            made.add("a", lambda: text("sdx_a"), 0.006)
-        for name, share in (("b", 0.006), ("c", 0.003), ("d", 0.005)):
+            made.add("a", lambda: text("sdx_a"), 0.012)
+        for name, share in (("b", 0.012), ("c", 0.006), ("d", 0.01)):
             made.add(name, lambda name=name: text(f"sdx_{name}"), share)  # type: ignore[misc]
+        made.add("shared", Shared(lambda _: text("sdx_shared")), 0.001)
         made.image(report)
     quick = {name for name, module in made.modules.items() if module.is_quick}
-    assert (quick, report.counters["quick_kernels"]) == ({"c", "d"}, 2), "a hundredth of a run at most"
+    assert (quick, report.counters["quick_kernels"]) == ({"c", "d"}, 2), "two hundredths of a run at most"
     with build(tmp_path) as again:
         again.add("a", lambda: text("sdx_a"), 0.001)
         again.add("c", lambda: text("sdx_c"), 0.5)
