@@ -39,7 +39,7 @@ def join(a: Elements, b: Elements) -> Elements:
         return a or b
     ((d, s),), ((e, t),) = a, b
     if d is not e:
-        raise ShapeError(f"a sequence cannot hold tensors of types {d} and {e}")
+        raise ShapeError(f"a sequence cannot hold tensors of types {d.onnx_name} and {e.onnx_name}")
     if UNKNOWN_RANK in (s, t):
         return ((d, t if s == UNKNOWN_RANK else s),)
     if MIXED_RANK in (s, t) or len(s) != len(t):
