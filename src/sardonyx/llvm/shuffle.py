@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sardonyx.llvm.types import size_of, vector_of
+from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import Function, V
 
 _LANE_BYTES = 16
@@ -90,20 +90,14 @@ def pick(f: Function, vectors: Sequence[V], indices: Sequence[int]) -> V:
         if not any(inside):
             continue
         mask = [i - first if here else -1 for i, here in zip(indices, inside, strict=True)]
-        found = _shuffle(f, two[0], two[-1], mask)
+        found = f.shuffle(two[0], two[-1], mask)
         if result is None:
             result = found
         else:
             keep = [lanes + n if here else n for n, here in enumerate(inside)]
-            result = _shuffle(f, result, found, keep)
+            result = f.shuffle(result, found, keep)
     assert result is not None
     return result
-
-
-def _shuffle(f: Function, a: V, b: V, mask: Sequence[int]) -> V:
-    picks = ", ".join("i32 poison" if m < 0 else f"i32 {m}" for m in mask)
-    type_ = vector_of(a.scalar, len(mask))
-    return f.value(type_, f"shufflevector {a}, {b}, <{len(mask)} x i32> <{picks}>")
 
 
 def reverse(f: Function, vector: V) -> V:

@@ -124,6 +124,10 @@ def _declaration(function: str) -> str:
     )
 
 
+_Lane = tuple[str, int] | None
+"""A lane of a vector as (value, its lane), or None where it may be anything."""
+
+
 class Loop:
     """A running loop: `index`, and `carried` values whose next ones are given to `next`."""
 
@@ -162,6 +166,8 @@ class Function:
         self._count = 0
         self._known: dict[str, V] = {}
         self._loaded: dict[str, V] = {}
+        self._lanes: dict[str, tuple[_Lane, ...]] = {}
+        self._shuffled: dict[tuple[str, tuple[_Lane, ...]], V] = {}
         self._displaced: dict[tuple[str, str], tuple[V, int]] = {}
         self.label = "entry"
 
@@ -207,6 +213,7 @@ class Function:
         self._lines.append(f"{label}:")
         self._known.clear()
         self._loaded.clear()
+        self._shuffled.clear()
         self.label = label
 
     def jump(self, label: str) -> None:
@@ -380,9 +387,11 @@ class Function:
         if not value.text.startswith(("%", "@")):
             return V("zeroinitializer", type_) if value.text == "0" else V(f"splat ({value})", type_)
         one = self.pure(type_, f"insertelement {type_} poison, {value}, i64 0")
-        return self.pure(
+        made = self.pure(
             type_, f"shufflevector {type_} {one.text}, {type_} poison, <{lanes} x i32> zeroinitializer"
         )
+        self._lanes[made.text] = ((value.text, 0),) * lanes
+        return made
 
     def extract(self, vector: V, lane: int) -> V:
         """One lane as a scalar."""
@@ -393,9 +402,31 @@ class Function:
         return self.value(vector.type, f"insertelement {vector}, {element}, i64 {lane}")
 
     def shuffle(self, a: V, b: V, mask: Sequence[int]) -> V:
-        """Pick lanes of `a` (0..n-1) and `b` (n..2n-1)."""
-        picks = f"<{len(mask)} x i32> <{', '.join([f'i32 {m}' for m in mask])}>"
-        return self.value(vector_of(a.scalar, len(mask)), f"shufflevector {a}, {b}, {picks}")
+        """Pick lanes of `a` (0..n-1) and `b` (n..2n-1); a negative pick is any element.
+
+        What has the same lanes is the same vector, within a block. LLVM's quickest code generator ends the
+        process where several vectors are made of the same scalars from neighbouring addresses.
+        """
+        type_ = vector_of(a.scalar, len(mask))
+        both = (*self._lanes_of(a), *self._lanes_of(b))
+        lanes = tuple([both[m] if m >= 0 else None for m in mask])
+        if not any(lanes):
+            return V("poison", type_)
+        found = self._shuffled.get((a.scalar, lanes))
+        if found is None:
+            picks = ", ".join([f"i32 {m}" if m >= 0 else "i32 poison" for m in mask])
+            found = self.value(type_, f"shufflevector {a}, {b}, <{len(mask)} x i32> <{picks}>")
+            self._lanes[found.text] = lanes
+            self._shuffled[a.scalar, lanes] = found
+        return found
+
+    def _lanes_of(self, vector: V) -> tuple[_Lane, ...]:
+        """Where each lane of a vector comes from."""
+        found = self._lanes.get(vector.text)
+        if found is None:
+            is_any = vector.text == "poison"
+            found = tuple([None if is_any else (vector.text, n) for n in range(vector.lanes)])
+        return found
 
     def iota(self, lanes: int, scalar: str = "i64") -> V:
         """<0, 1, 2, ...>."""

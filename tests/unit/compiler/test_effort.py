@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -91,3 +93,29 @@ def test_sizes_that_contradict_what_is_assumed_of_free_ones_refuse_no_model() ->
     session = sx.InferenceSession(model.SerializeToString())
     feeds = {"x": np.zeros(8, np.float32), "w": np.ones(2, np.float32)}
     np.testing.assert_allclose(session.run(None, feeds)[0], np.exp([1, 1]), rtol=1e-6)
+
+
+SPREAD = '''
+import numpy as np, onnx, sys
+sys.path[:] = {path}
+import sardonyx as sx
+from sardonyx.compiler import build
+build._QUICK_SHARE = float("inf")
+for width in (3, 8, 9, 10, 11, 12, 17):
+    text = """<ir_version: 10, opset_import: ["" : 21]>
+        g (float[B,1,W] x, float[B,N,1] z) => (float[B,N,W] y) {{
+            s = Shape(z) e = Expand(x, s) y = Identity(e) }}"""
+    model = onnx.parser.parse_model(text.replace("W]", f"{{width}}]"))
+    options = sx.SessionOptions()
+    options.add_session_config_entry("sardonyx.cache", "off")
+    options.add_session_config_entry("sardonyx.target", "x86_64-v3")
+    x = np.random.default_rng(0).random((2, 1, width), np.float32)
+    session = sx.InferenceSession(model.SerializeToString(), options)
+    (y,) = session.run(None, {{"x": x, "z": np.zeros((2, 37, 1), "f4")}})
+    np.testing.assert_array_equal(y, np.broadcast_to(x, (2, 37, width)))
+'''
+
+
+def test_the_quickest_generator_compiles_rows_of_one_number_each() -> None:
+    """It ended the process where several rows were made of the same neighbouring numbers."""
+    subprocess.run([sys.executable, "-c", SPREAD.format(path=sys.path)], check=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sardonyx.llvm.shuffle import deinterleave, interleave, pick, reverse, transpose
+from sardonyx.llvm.vec import Function, V
 from tests.unit.llvm.written import run
 
 
@@ -14,6 +15,36 @@ from tests.unit.llvm.written import run
 def test_transpose_gives_columns(dtype: type, lanes: int) -> None:
     square = np.arange(lanes * lanes).reshape(lanes, lanes).astype(dtype)
     assert np.array_equal(run(lambda f, *rows: transpose(f, rows), *square), square.T)
+
+
+@pytest.mark.parametrize("splats", [(), (0,), (1, 2), (0, 1, 2, 3, 4, 5, 6, 7)])
+def test_vectors_of_the_same_lanes_are_written_once(splats: tuple[int, ...]) -> None:
+    square = np.arange(64, dtype=np.float32).reshape(8, 8)
+    distinct: list[int] = []
+
+    def build(f: Function, *rows: V) -> list[V]:
+        mixed = [f.splat(f.extract(row, 3), 8) if n in splats else row for n, row in enumerate(rows)]
+        columns = transpose(f, mixed)
+        distinct.append(len({column.text for column in columns}))
+        assert f.shuffle(columns[0], columns[0], range(8)) is f.shuffle(columns[0], columns[1], range(8))
+        return columns
+
+    got = run(build, *square)
+    for n in splats:
+        square[n] = square[n, 3]
+    assert np.array_equal(got, square.T)
+    assert distinct == [1 if len(splats) == 8 else 8]
+
+
+def test_what_may_be_anything_is_not_shuffled() -> None:
+    def build(f: Function, row: V) -> list[V]:
+        anything = V("poison", row.type)
+        assert f.shuffle(anything, anything, range(8)).text == "poison"
+        assert f.shuffle(row, anything, [-1] * 8).text == "poison"
+        return transpose(f, [row] + [anything] * 7)
+
+    row = np.arange(8, dtype=np.float32)
+    assert np.array_equal(np.array(run(build, row))[:, 0], row)
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 8])
