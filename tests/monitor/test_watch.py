@@ -245,7 +245,7 @@ def test_alerts_begin_and_end_once_and_are_told(tmp_path: Path) -> None:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Hook)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     notifier = Notifier(Outbound(private=True), retry_s=0.01)
     world = World(tmp_path, notifier)
