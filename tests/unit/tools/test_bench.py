@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +43,44 @@ def test_each_further_engine_is_compared(model: Path) -> None:
     assert row.further_apart == {"onnxruntime": row.apart}
     row.further_apart = {"one": math.inf, "two": 0.5}
     assert row.as_json()["further_apart"] == {"one": "inf", "two": 0.5}
+
+
+PARENT = """
+from sardonyx.tools import bench
+engine = bench.Engine("onnxruntime")
+try:
+    engine.ask(do="outputs", to="")
+except bench.BenchError:
+    engine.pause()
+    print(engine.process.pid, flush=True)
+    input()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing ends a process with its parent")
+def test_a_stopped_worker_ends_with_its_parent() -> None:
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = parent.stdout.readline().strip()
+        wait_for(worker, "T")
+        parent.kill()
+    wait_for(worker, "ZX")
+
+
+def wait_for(process: str, states: str) -> None:
+    end = time.monotonic() + 10
+    while state_of(process) not in states:
+        assert time.monotonic() < end, f"{process} is in state {state_of(process)}, not in one of {states}"
+        time.sleep(0.01)
+
+
+def state_of(process: str) -> str:
+    """T: stopped; Z: ended; X: not there."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
 
 
 def test_the_engine_s_complaint_is_passed_on(model: Path) -> None:
