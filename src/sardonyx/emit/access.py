@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
+from sardonyx.emit.near import NearLoad, may_be_near
 from sardonyx.emit.scopes import Scopes
 from sardonyx.emit.words import NARROW_STEPS
 from sardonyx.llvm import convert, maps
@@ -42,6 +43,9 @@ class Access(Scopes):
         factor: Dim = expr.at.factor(self.vector) if self.vector else 0
         if expr.buffer.role == "tile":
             factor = 1
+        near = self._near(expr, pointer, factor, memory)
+        if near is not None:
+            return convert.from_memory(self.f, near, expr.dtype)
         offset = self._picked(expr.picks)
         if offset is not None and offset.lanes == 1:
             pointer, offset = self.f.gep(pointer, offset, memory), None
@@ -58,6 +62,23 @@ class Access(Scopes):
         else:
             loaded = self._gather(pointer, self._lane_offsets(factor, None), memory)
         return convert.from_memory(self.f, loaded, expr.dtype)
+
+    def _near(self, expr: Load, pointer: V, factor: Dim, memory: str) -> V | None:
+        """Elements of one row at places that data gives; None if a machine finds them only one by one."""
+        if factor != 0 or len(expr.picks) != 1 or not may_be_near(self.target, memory, self.lanes):
+            return None
+        (place,) = expr.picks
+        index = self.value(place.index)
+        if place.stride != 1 or index.lanes == 1 or index.scalar not in ("i32", "i64"):
+            return None
+
+        def elsewhere() -> V:
+            offset = self._picked(expr.picks)
+            assert offset is not None
+            return self._gather(pointer, self._lane_offsets(0, offset), memory)
+
+        extent = self.words.word(None, place.extent)
+        return NearLoad(self.f, self.target, pointer, memory, extent, index, self.mask).write(elsewhere)
 
     def load_lanes(self, pointer: V, memory: str, mask: V | None) -> V:
         """Contiguous elements, those of the mask only."""

@@ -23,6 +23,7 @@ from sardonyx.fuse.legal import (
     why_not_dropped,
     why_not_reduce,
 )
+from sardonyx.fuse.repeated import is_costly, repeats
 from sardonyx.fuse.storage import (
     BodyPlaces,
     assign_places,
@@ -66,6 +67,7 @@ class _Walk:
         self.stored: dict[int, Value] = {}
         self.anchor: dict[int, Value] = {}
         self.promised: set[int] = set()
+        self.repeated: set[int] = set()
         self.reduced: dict[int, tuple[int, ...]] = {}
         self.extents: dict[int, tuple[Dim, ...]] = {}
         self.inlined: dict[int, set[int]] = {}
@@ -123,6 +125,8 @@ class _Walk:
             return self.why_not_anchor(value, owners)
         if value.kind == "reduce":
             return self.why_not_reduce(value, owners)
+        if value.id in self.repeated and is_costly(value):
+            return "it is the same for many rows of its reader"
         return self.why_points(value, owners)
 
     def why_points(self, value: Value, owners: dict[int, Value]) -> str | None:
@@ -262,6 +266,8 @@ class _Walk:
             self.dropped[arg.id] = self.dropped.get(arg.id, True) and dropped
             if transparent and value.id in self.needs_place:
                 self.needs_place.add(arg.id)
+            if (transparent and value.id in self.repeated) or repeats(value, number):
+                self.repeated.add(arg.id)
             if self.demands_place(value, number):
                 self.needs_place.add(arg.id)
                 if reads_rows(value, number):

@@ -19,6 +19,8 @@ CONTIGUOUS, INVARIANT = 1.0, 0.25
 _TRANSPOSED, _SQUARE = 3.0, 80.0
 GATHER, SCATTER = 1.5, 2.5
 """For each lane."""
+_NEAR, _PICKED_BYTES = 8.0, 4
+"""A vector out of two that lie side by side; processors pick elements of up to so many bytes."""
 _HORIZONTAL = 10.0
 SHORT = 16
 """The longest row that is held in registers, an element of each row a lane."""
@@ -105,7 +107,7 @@ def _point_cost(statement: Statement, vector: Axis | None, cross: Axis | None, l
             if vector is None:
                 total += CONTIGUOUS
             elif any(vector in p.index.axes for p in expr.picks):
-                total += GATHER * lanes
+                total += _NEAR if may_be_near(expr, vector) else GATHER * lanes
             else:
                 total += _access_cost(expr.at, vector, cross, GATHER * lanes, True)
     if isinstance(statement, Store) and vector is not None:
@@ -128,6 +130,16 @@ def _access_cost(at: Affine, vector: Axis, cross: Axis | None, separate: float, 
     if isinstance(stride, int) and -1 <= stride <= 4 and narrow:
         return 2.0 * abs(stride)
     return separate
+
+
+def may_be_near(load: Load, vector: Axis | None) -> bool:
+    """Whether lanes that data picks lie in one row, where those beside each other likely want neighbours."""
+    return (
+        vector is not None
+        and load.dtype.size_bytes <= _PICKED_BYTES
+        and load.at.factor(vector) == 0
+        and [p.stride for p in load.picks] == [1]
+    )
 
 
 def is_short(axis: Axis) -> bool:

@@ -100,3 +100,17 @@ def test_short_rows_are_known_to_be_short() -> None:
     assert cost.is_short(Axis("n", cost.SHORT))
     assert not cost.is_short(Axis("n", cost.SHORT + 1))
     assert not cost.is_short(Axis("n", dims.symbol("n")))
+
+
+def test_lanes_that_pick_within_one_row_cost_less_than_a_gather() -> None:
+    row = (Pick(load(along(COLUMN)), 1, 9),)
+    near = Load(X, along(ROW), dt.F32, row)
+    assert cost.may_be_near(near, COLUMN)
+    assert not cost.may_be_near(near, ROW), "every lane has a row of its own"
+    assert not cost.may_be_near(near, None)
+    assert not cost.may_be_near(Load(X, along(ROW), dt.F64, row), COLUMN)
+    assert not cost.may_be_near(Load(X, along(ROW), dt.F32, (Pick(row[0].index, 2, 9),)), COLUMN)
+    far = Load(X, along(ROW), dt.F64, row)
+    kernels = [Kernel("k", (ROW, COLUMN), (Store(Y, along(COLUMN), (), e),), ()) for e in (near, far)]
+    costs = [cost.nest_cost(k, COLUMN, None, 16) for k in kernels]
+    assert costs[0] < costs[1]

@@ -83,12 +83,19 @@ def resize_axes(x: Value, axes: Sequence[Axis], policy: Policy) -> Value:
         return x
     dtype = x.dtype
     y = x.cast(dt.F64 if dtype is dt.F64 else dt.F32)
-    for axis in axes:
+    for axis in _smallest_first(axes):
         y = _blend(y, axis, policy)
     if dtype.is_int:
         info = np.iinfo(dtype.numpy)
         y = y.max(float(info.min)).min(float(info.max))
     return y.cast(dtype)
+
+
+def _smallest_first(axes: Sequence[Axis]) -> list[Axis]:
+    """The order that keeps few elements, and rows short: axes that grow come last, the inner ones first."""
+    grow = [(a.known_scale or 0) > 1 for a in axes]
+    rest = [a for a, grows in zip(axes, grow, strict=True) if not grows]
+    return [*rest, *(a for a, grows in zip(reversed(axes), reversed(grow), strict=True) if grows)]
 
 
 def _repeats(axis: Axis, policy: Policy) -> bool:
@@ -222,8 +229,9 @@ def _antialiased(y: Value, place: Value, axis: Axis, policy: Policy) -> Value:
     reach = 1 if policy.mode == "linear" else 2
     shrunk = _shrinking(axis, place.dtype)
     first = (place - scalar(reach, place.dtype) / shrunk).unary("floor")
-    steps = first.reshape((axis.out, 1)) + _steps(_most_taps(axis, reach), place.dtype)
-    distance = ((steps - place.reshape((axis.out, 1))) * shrunk).abs()
+    taps = _most_taps(axis, reach)
+    steps = first + _steps(taps, place.dtype).reshape((taps, 1))
+    distance = ((steps - place) * shrunk).abs()
     near, far = cubic_curve(distance, policy.cubic_a)
     if policy.mode == "linear":
         weights = (1.0 - distance).max(0.0)
@@ -233,11 +241,11 @@ def _antialiased(y: Value, place: Value, axis: Axis, policy: Policy) -> Value:
         last = _number(axis.n - 1, place.dtype)
         inside = scalar(0, place.dtype).le(steps).logical_and(steps.le(last))
         weights = inside.where(weights, 0.0)
-    wide = [axis.out, weights.shape[1]] + [1] * (y.rank - axis.number - 1)
-    weights = (weights / weights.sum(1)).cast(y.dtype).reshape(wide)
+    wide = [taps, axis.out] + [1] * (y.rank - axis.number - 1)
+    weights = (weights / weights.sum(0)).cast(y.dtype).reshape(wide)
     terms = y.gather(_clamped(steps, axis.n), axis.number) * weights
     shape = [axis.out if a == axis.number else n for a, n in enumerate(y.shape)]
-    return terms.sum(axis.number + 1).reshape(shape)
+    return terms.sum(axis.number).reshape(shape)
 
 
 def _shrinking(axis: Axis, dtype: DType) -> Value:

@@ -31,6 +31,8 @@ AVX512: tuple[Instruction, ...] = (
     Instruction("pick", "<16 x float>", "llvm.x86.avx512.vpermi2var.ps.512", (0, 1, 2)),
 )
 
+AVX2: tuple[Instruction, ...] = (Instruction("permute", "<8 x float>", "llvm.x86.avx2.permps", (0, 1)),)
+
 VFMADD_YMM = MultiplyAdd("vfmadd ymm")
 VFMADD_ZMM = MultiplyAdd("vfmadd zmm")
 

@@ -1,4 +1,4 @@
-"""The instructions of AVX-512 by operation: LLVM knows each, with these operands."""
+"""The instructions of AVX2 and AVX-512 by operation: LLVM knows each, with these operands."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from sardonyx.llvm.vec import Function, Module, V
 from sardonyx.object import engine
 from sardonyx.targets.x86_64 import instructions, isa
 
-ROWS = instructions.AVX512
+_SOURCES = {
+    "pick": ("<16 x float>", "<16 x i32>", "<16 x float>"),
+    "permute": ("<8 x float>", "<8 x i32>"),
+}
+ROWS = (*instructions.AVX2, *instructions.AVX512)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_llvm_makes_one_instruction_of_each(row: Instruction) -> None:
     module = Module()
-    types = ("<16 x float>", "<16 x i32>", "<16 x float>") if row.operation == "pick" else (row.type,) * 2
+    types = _SOURCES.get(row.operation, (row.type,) * 2)
     f = Function(module, "f", [("to", "ptr"), *((f"s{n}", type_) for n, type_ in enumerate(types))])
     to, *sources = f.params
     operands = [sources[o] if isinstance(o, int) else V(*reversed(o.split())) for o in row.operands]
     f.store(f.call(row.name, row.type, *operands), to)
     f.ret()
     f.finish()
-    mnemonic = "vperm" if row.operation == "pick" else "v" + row.name.split(".")[4]
+    mnemonic = "vperm" if row.operation in _SOURCES else "v" + row.name.split(".")[4]
     lines = engine.assembly(module.text(), isa.V4).splitlines()
     assert sum(line.strip().startswith(mnemonic) for line in lines) == 1
 
