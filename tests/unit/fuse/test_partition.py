@@ -61,6 +61,13 @@ def test_layer_norm_of_a_residual_sum_is_one_kernel() -> None:
     assert groups(parse(body, w=zeros(64), b=zeros(64))) == ["loops"]
 
 
+@pytest.mark.parametrize("node", ["LayerNormalization(x, w, w)", "SimplifiedLayerNormalization(x, w)"])
+def test_the_scale_of_a_norm_says_how_long_the_rows_are(node: str) -> None:
+    graph = parse(f"g (float[N,M] x) => (float[N,M] y) {{ y = {node} }}", w=zeros(64))
+    assert groups(graph) == ["loops"]
+    assert graph.outputs[0][1].shape[-1] == 64
+
+
 def test_gelu_is_an_epilogue() -> None:
     body = "g (float[N,64] x) => (float[N,32] y) { h = MatMul(x, w) y = Gelu(h) }"
     assert groups(parse(body, w=zeros(64, 32))) == ["contract"]

@@ -159,6 +159,15 @@ def _trailing(v: Value, what: str, x: Value, axis: int) -> Value:
     return spread_over(v, what, x.shape)
 
 
+def _as_long_as(x: Value, v: Value) -> Value:
+    """x, whose open sizes are those that a value known to spread over it has."""
+    shape = list(x.shape)
+    for number, size in enumerate(v.shape, x.rank - v.rank):
+        if isinstance(size, int) and size != 1:
+            shape[number] = size
+    return x.reshape(shape)
+
+
 def normalize_layer(
     x: Value,
     scale: Value | None,
@@ -170,12 +179,15 @@ def normalize_layer(
 ) -> tuple[Value, Value, Value]:
     """LayerNormalization computed in `stash`: the result (of x's type by default), mean, 1 / deviation."""
     axis = x.axis(axis)
+    if scale is not None:
+        scale = _trailing(scale.cast(stash), "the scale", x, axis)
+        x = _as_long_as(x, scale)
     wide = x.cast(stash)
     mean, deviation, var = moments(wide, range(axis, x.rank))
     inverse = 1.0 / (var + epsilon).sqrt()
     y = deviation * inverse
     if scale is not None:
-        y = y * _trailing(scale.cast(stash), "the scale", x, axis)
+        y = y * scale
     if b is not None:
         y = y + _trailing(b.cast(stash), "the bias B", x, axis)
     return y.cast(result or x.dtype), mean, inverse
@@ -214,11 +226,14 @@ def normalize_rms(
 ) -> tuple[Value, Value]:
     """RMSNormalization computed in `stash`: the result, of the type of x by default, and 1 / RMS."""
     axis = x.axis(axis)
+    if scale is not None:
+        scale = _trailing(scale.cast(stash), "the scale", x, axis)
+        x = _as_long_as(x, scale)
     wide = x.cast(stash)
     inverse = 1.0 / ((wide * wide).mean(*range(axis, x.rank)) + epsilon).sqrt()
     y = wide * inverse
     if scale is not None:
-        y = y * _trailing(scale.cast(stash), "the scale", x, axis)
+        y = y * scale
     return y.cast(result or x.dtype), inverse
 
 
