@@ -131,6 +131,15 @@ def scale_weights(value: Value, uses: Uses) -> Value | None:
     return make(anchor.prim, (x, map_("mul", w, scale)), anchor.attrs, anchor.dtype, anchor.shape)
 
 
+@rule("dot")
+def outer_product(value: Value, uses: Uses) -> Value | None:
+    """x @ y -> x * y    of a column with a row: there is nothing to add"""
+    column, row = value.args
+    if dims.equal(column.shape[-1], 1) is not True or dims.equal(row.shape[-2], 1) is not True:
+        return None
+    return map_("mul", column.cast(value.dtype), row.cast(value.dtype))
+
+
 def _scalable(value: Value) -> bool:
     constant = value.prim in ("conv", "conv_transpose", "dot") and value.args[1].is_numeric_const
     return constant and value.dtype.is_float and value.args[1].dtype is value.dtype

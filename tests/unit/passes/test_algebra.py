@@ -52,3 +52,16 @@ def test_division_stays_a_division_unless_the_reciprocal_is_exact(rng: np.random
     assert prims(check(algebra, exact, x)) == ["mul"]
     inexact = parse("g (float[N,5] x) => (float[N,5] y) { y = Div(x, c) }", c=np.array(3.0, np.float32))
     assert prims(check(algebra, inexact, x)) == ["div"]
+
+
+def test_a_column_times_a_row_is_no_product_of_matrices(rng: np.random.Generator) -> None:
+    f = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
+    graph = parse("g (float[B,N,1] x, float[1,M] z) => (float[B,N,M] y) { y = MatMul(x, z) }")
+    assert prims(check(algebra, graph, f(2, 5, 1), f(1, 7))) == ["reshape", "mul"]
+    graph = parse("g (float[N,1] x) => (float[N,6] y) { y = Gemm<transB = 1>(x, w, b) }", w=f(6, 1), b=f(6))
+    assert "dot" not in prims(check(algebra, graph, f(5, 1)))
+    points = parse("g (uint8[N,1] x, int8[1,M] z) => (int32[N,M] y) { y = MatMulInteger(x, z) }")
+    x, z = rng.integers(0, 255, (5, 1), np.uint8), rng.integers(-128, 127, (1, 7), np.int8)
+    assert "dot" not in prims(check(algebra, points, x, z))
+    longer = parse("g (float[N,2] x, float[2,M] z) => (float[N,M] y) { y = MatMul(x, z) }")
+    assert prims(check(algebra, longer, f(5, 2), f(2, 7))) == ["dot"]
