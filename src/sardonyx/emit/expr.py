@@ -12,7 +12,8 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.target import Target
 from sardonyx.emit.access import FAIL_DIV0, Access
 from sardonyx.emit.fold import combine, horizontal, identity
-from sardonyx.llvm import convert, maps
+from sardonyx.llvm import convert, maps, mathfn
+from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.vec import Function, V, int_
 from sardonyx.loops.nest import (
     Apply,
@@ -44,6 +45,7 @@ class ExprEmitter(Access):
 
     def __init__(self, function: Function, target: Target, vector: Axis | None, lanes: int) -> None:
         super().__init__(function, target, vector, lanes)
+        self.plain: frozenset[str] = frozenset()
         self._known_steps: dict[int, list[_Step]] = {}
 
     def hoist(self, body: Sequence[Statement], later: Iterable[Axis]) -> None:
@@ -121,11 +123,18 @@ class ExprEmitter(Access):
         if any(a.lanes > 1 for a in args):
             args = [self.widen(a) for a in args]
         types = [a.dtype for a in expr.args]
+        if expr.prim == "exp" and expr.dtype in (dt.F32, dt.F64) and self._is_below_maximum(expr.args[0]):
+            return mathfn.exp_below_high(Lanes(self.f, args[0]), self.target).v
         if expr.prim == "cast":
             return convert.cast(self.f, self.target, args[0], types[0], expr.dtype)
         attrs = {"to": expr.dtype}
         mask = self.mask if args[0].lanes > 1 else None
         return maps.apply(self.f, self.target, expr.prim, args, types, expr.dtype, attrs, mask, self._fail_if)
+
+    def _is_below_maximum(self, expr: Expr) -> bool:
+        """Whether a number is at most 0, or NaN: what a plain maximum was subtracted from."""
+        last = expr.args[-1] if isinstance(expr, Apply) and expr.prim == "sub" else None
+        return isinstance(last, Reduced) and last.name in self.plain
 
     def _fail_if(self, what: str, condition: V) -> None:
         """End the call with a data error if the i1 holds."""

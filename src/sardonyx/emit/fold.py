@@ -36,6 +36,8 @@ def combine(f: Function, target: Target, r: Reduce, old: V, new: V) -> V:
     dtype = r.expr.dtype
     if dtype.kind == "b":
         return f.binary("or" if r.op in ("rmax", "sum") else "and", old, new)
+    if r.plain:
+        return f.select(f.fcmp("ogt", new, old), new, old)
     return maps.apply(f, target, _STEP[r.op], [old, new], [dtype, dtype], dtype, {}, None, None)
 
 

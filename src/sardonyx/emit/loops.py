@@ -38,11 +38,13 @@ class LoopEmitter(ExprEmitter):
     def _run_together(self, group: Sequence[Statement]) -> None:
         axes = list(group[0].axes)
         reductions = [s for s in group if not isinstance(s, Store)]
-        self.begin_reductions(reductions)
-        if axes:
-            self.hoist(group, axes)
-        self._inner(axes, group)
-        self.end_reductions(reductions)
+        for _ in self.each_alternate():
+            self.begin_reductions(reductions)
+            if axes:
+                self.hoist(group, axes)
+            self._inner(axes, group)
+        for _ in self.each_alternate():
+            self.end_reductions(reductions)
 
     def _inner(self, axes: list[Axis], group: Sequence[Statement]) -> None:
         if not axes:

@@ -21,7 +21,7 @@ from sardonyx.emit.turn import Turn
 from sardonyx.emit.words import Word, Words
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.loops.cost import body_cost, points_of
-from sardonyx.loops.nest import Axis, Kernel
+from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, roots, walk
 from sardonyx.loops.schedule import lanes_of
 
 _GRAIN = 64
@@ -30,6 +30,8 @@ _BLOCK = 1024
 _ENOUGH = 64
 """Points of the shared axes that suffice to keep all threads equally busy."""
 _LINE = 64
+_SHORT_ROW = 1024
+"""Elements of a row beside which what ends its reductions still counts."""
 _FEW = 2000
 """Instructions below which a kernel runs on one thread."""
 _EPILOGUE = [
@@ -77,6 +79,7 @@ class _KernelEmitter(TileEmitter):
         params = _EPILOGUE if tile else [("args", "ptr"), ("ctx", "ptr")]
         function = Function(module, "KERNEL_NAME", params)
         super().__init__(function, target, kernel.vector, lanes_of(kernel, target))
+        self.plain = frozenset(s.result.name for s in kernel.body if isinstance(s, Reduce) and s.plain)
         for row in (b for b in kernel.buffers() if b.role == "scratch"):
             self.rows[row] = self.scratch_bytes
             size = row.size * row.dtype.size_bytes
@@ -206,9 +209,37 @@ class _KernelEmitter(TileEmitter):
             self.squares(*share(extent, self.lanes))
         elif self.jams(axis, rest):
             self.jam(axis, rest, *share(extent, self.jam_width(axis)))
+        elif not rest and self._pairs_rows():
+            self._row_pairs(axis, *share(extent, 1))
         else:
             return False
         return True
+
+    def _pairs_rows(self) -> bool:
+        """Whether rows run two by two, so that what ends the reductions of one hides behind the other."""
+        body, vector = self.kernel.body, self.vector
+        return (
+            vector is not None
+            and self.kernel.cross is None
+            and all(s.axes in ((), (vector,)) for s in body)
+            and any(isinstance(s, Reduce) and s.axes for s in body)
+            and not any(b.role == "scratch" for b in self.kernel.buffers())
+            and not any(isinstance(e, Load) and e.picks for s in body for e in walk(roots(s)))
+        )
+
+    def _row_pairs(self, axis: Axis, low: V, high: V) -> None:
+        """Rows in pairs, if they are short, then the rest one by one."""
+        assert self.vector is not None
+        short = self.f.icmp("sle", self.words.word(None, self.vector.extent), int_(_SHORT_ROW))
+        end = self.f.select(short, self.f.sub(high, int_(1)), low)
+        with self.f.loop(low, end, 2) as pair, self.scope():
+            self.enter(axis, pair.index)
+            with self.alternating(axis, 2):
+                self.statements(self.kernel.body)
+        with self.f.loop(pair.index, high) as single, self.scope():
+            self.enter(axis, single.index)
+            self.hoist(self.kernel.body, self.inner_axes())
+            self.statements(self.kernel.body)
 
     def _shared_axes(self, outer: Sequence[Axis]) -> tuple[list[Axis], list[Axis]]:
         """(axes whose points are shared out, axes that each point loops over)."""

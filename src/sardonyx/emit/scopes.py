@@ -38,10 +38,14 @@ class Address:
 
 @dataclass(slots=True)
 class Copy:
-    """One of the points computed side by side: how far it is from the first, and its accumulators."""
+    """One of the points computed side by side: how far it is from the first, and its accumulators.
+
+    One that alternates with others also knows what was computed for it before the loops inside.
+    """
 
     displacement: int = 0
     sums: dict[str, V] = field(default_factory=dict)
+    known: dict[int, V] = field(default_factory=dict)
 
 
 class Scopes:
@@ -64,6 +68,7 @@ class Scopes:
         self.copied: Axis | None = None
         self.copies: list[Copy] = [Copy()]
         self.current = self.copies[0]
+        self.alternates: tuple[Axis | None, list[Copy]] = (None, self.copies)
         self.rows: dict[Buffer, Dim] = {}
         self.tile_strides: tuple[Axis, Axis, V] | None = None
 
@@ -191,6 +196,28 @@ class Scopes:
                 self.enter(self.copied, int_(copy.displacement), keep=True)
                 yield
         self.current = self.copies[0]
+
+    @contextmanager
+    def alternating(self, axis: Axis, count: int) -> Iterator[None]:
+        """Run every statement for so many points of an axis from the one entered on, before the next one."""
+        before = self.alternates
+        self.alternates = axis, [Copy() for _ in range(count)]
+        yield
+        self.alternates = before
+
+    def each_alternate(self) -> Iterator[None]:
+        """Stand at each of the points that alternate; a single one where none do."""
+        axis, points = self.alternates
+        if axis is None:
+            yield
+            return
+        before = self.copies
+        for number, point in enumerate(points):
+            self.copies, self.current = [point], point
+            with self.scope(point.known):
+                self.enter(axis, int_(number), keep=True)
+                yield
+        self.copies, self.current = before, before[0]
 
     @property
     def sums(self) -> dict[str, V]:

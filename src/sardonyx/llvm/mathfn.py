@@ -25,10 +25,11 @@ def exp(x: Lanes, target: Target) -> Lanes:
 
 def exp_times_power(x: Lanes, target: Target, power: int) -> Lanes:
     """e^x * 2^power without overflow in between, for |power| <= 2."""
-    return _exp_below_high(x.at_most(table(x).exp_high), target, power)
+    return exp_below_high(x.at_most(table(x).exp_high), target, power)
 
 
-def _exp_below_high(x: Lanes, target: Target, power: int = 0) -> Lanes:
+def exp_below_high(x: Lanes, target: Target, power: int = 0) -> Lanes:
+    """e^x * 2^power of x that is NaN or not so large that e^x overflows."""
     c = table(x)
     x = x.at_least(c.exp_low)
     if splits_floats(x, target):
@@ -103,7 +104,7 @@ def _halves(x: Lanes) -> tuple[V, V]:
 def sigmoid(x: Lanes, target: Target) -> Lanes:
     """e^x / (1 + e^x), which keeps small results."""
     c = table(x)
-    e = _exp_below_high(x.at_most(c.exp_high - 2.0), target)
+    e = exp_below_high(x.at_most(c.exp_high - 2.0), target)
     return e / (e + 1.0)
 
 

@@ -184,13 +184,17 @@ class Reduced(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reduce:
-    """result = op over `axes` of `expr`; op is sum, prod, rmax, rmin, argmax or argmin."""
+    """result = op over `axes` of `expr`; op is sum, prod, rmax, rmin, argmax or argmin.
+
+    A `plain` rmax may lose NaN: what is computed from it is NaN then for another reason.
+    """
 
     result: Reduced
     op: str
     axes: tuple[Axis, ...]
     expr: Expr
     last: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

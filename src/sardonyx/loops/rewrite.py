@@ -60,7 +60,7 @@ def rewrite(
         if isinstance(s, Reduce):
             result = expr(s.result)
             assert isinstance(result, Reduced)
-            body.append(Reduce(result, s.op, axes(s.axes), expr(s.expr), s.last))
+            body.append(Reduce(result, s.op, axes(s.axes), expr(s.expr), s.last, s.plain))
         else:
             picks = tuple(Pick(expr(p.index), p.stride, p.extent) for p in s.picks)
             body.append(Store(s.buffer, affine(s.at), axes(s.axes), expr(s.expr), picks, s.reduction))

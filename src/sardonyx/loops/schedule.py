@@ -8,6 +8,7 @@ from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Target
 from sardonyx.loops.cost import WOVEN, is_short, nest_cost
 from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, turned, walk
+from sardonyx.loops.plain import with_plain_maxima
 from sardonyx.loops.rewrite import drop_unit_axes, merge_axes
 from sardonyx.loops.stage import stage, with_reciprocals
 
@@ -15,13 +16,14 @@ from sardonyx.loops.stage import stage, with_reciprocals
 def schedule(kernel: Kernel, target: Target) -> Kernel:
     """The kernel with unit axes dropped, mergeable axes merged and the axes of its vectors chosen."""
     if kernel.form == "rows":
-        return stage(with_reciprocals(replace(kernel, vector=kernel.body[-1].axes[0])), target.lanes)
+        kernel = replace(with_plain_maxima(kernel), vector=kernel.body[-1].axes[0])
+        return stage(with_reciprocals(kernel), target.lanes)
     if kernel.form != "loops":
         return replace(kernel, vector=kernel.outer[-1])
     kernel = drop_unit_axes(kernel)
     if kernel.serial:
         return kernel
-    kernel = with_reciprocals(merge_axes(kernel))
+    kernel = with_reciprocals(with_plain_maxima(merge_axes(kernel)))
     choices = [(None, None), *_choices(kernel)]
     costs = [nest_cost(kernel, vector, cross, target.lanes) for vector, cross in choices]
     vector, cross = choices[costs.index(min(costs))]

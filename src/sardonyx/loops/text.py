@@ -78,7 +78,7 @@ class _Printer:
         over = self._ranges(statement.axes)
         if isinstance(statement, Reduce):
             name = self.reduced.setdefault(statement.result.name, f"s{len(self.reduced)}")
-            last = " last" if statement.last else ""
+            last = " last" if statement.last else " plain" if statement.plain else ""
             lines.append(f"{name} = {statement.op}{last} over {over} of {self._expr(statement.expr)}")
             return lines
         loop = f"for {over}: " if statement.axes else ""

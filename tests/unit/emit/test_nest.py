@@ -13,10 +13,10 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.emit.nest import Emitted, Word, emit
-from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Store
+from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Reduce, Reduced, Store
 from sardonyx.object.link import link
 from sardonyx.runtime.image import load
-from tests.unit.emit.alone import check, words_of
+from tests.unit.emit.alone import check, run, words_of
 from tests.unit.kernels.native import guarded
 from tests.unit.objects import compiled
 
@@ -53,6 +53,44 @@ def test_threads_share_out_every_point_once(rows: int, columns: int, open_: bool
     kernel, x, y = copy(*given)
     source = np.arange(rows * (columns + 3), dtype=np.float32)
     check(kernel, {x: source, y: np.zeros(rows * columns, np.float32)}, sizes)
+
+
+def centred(rows: Dim, columns: Dim) -> tuple[Kernel, Buffer, Buffer, Buffer]:
+    """y = x - sum of its row, and z = that sum doubled."""
+    x, y, z = (Buffer(name, dt.F32, "in" if name == "x" else "out") for name in "xyz")
+    row, column = Axis("r", rows), Axis("c", columns)
+    at = Affine(0, ((row, columns), (column, 1)))
+    element, total = Load(x, at, dt.F32), Reduced("s", dt.F32, frozenset([row]))
+    body = (
+        Reduce(total, "sum", (column,), element),
+        Store(y, at, (column,), Apply("sub", (element, total), dt.F32)),
+        Store(z, Affine(0, ((row, 1),)), (), Apply("add", (total, total), dt.F32)),
+    )
+    return Kernel("k", (row,), body, (), vector=column), x, y, z
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 8, 9])
+@pytest.mark.parametrize("columns", [1, 15, 16, 40, 130, 1023, 1025])
+@pytest.mark.parametrize("open_", [False, True])
+def test_rows_in_pairs_and_alone(rows: int, columns: int, open_: bool) -> None:
+    sizes = {"n": rows, "m": columns}
+    given: Any = [dims.symbol(s) for s in sizes] if open_ else [rows, columns]
+    kernel, x, y, z = centred(*given)
+    source = np.random.default_rng(columns).integers(-9, 9, rows * columns).astype(np.float32)
+    check(kernel, {x: source, y: np.zeros_like(source), z: np.zeros(rows, np.float32)}, sizes)
+
+
+def test_a_row_has_the_same_bits_in_a_pair_and_alone() -> None:
+    kernel, x, y, z = centred(dims.symbol("n"), 130)
+    source = np.random.default_rng(0).standard_normal(5 * 130).astype(np.float32)
+    results = []
+    for rows in (4, 5):
+        memory = {x: source[: rows * 130], y: np.zeros(rows * 130, np.float32), z: np.zeros(rows, np.float32)}
+        results.append([run(kernel, memory, {"n": rows})[buffer] for buffer in (y, z)])
+    alone = {x: source[-130:], y: np.zeros(130, np.float32), z: np.zeros(1, np.float32)}
+    single = [run(kernel, alone, {"n": 1})[buffer] for buffer in (y, z)]
+    for few, many, last in zip(*results, single, strict=True):
+        assert many.tobytes() == few.tobytes() + last.tobytes()
 
 
 @pytest.mark.parametrize("form", ["tile", "product"])

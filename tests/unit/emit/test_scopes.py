@@ -85,3 +85,20 @@ def test_copies_stand_side_by_side(scopes: Plain) -> None:
     assert [copy.sums["r"].text for copy in copies] == ["0", "1", "2"]
     assert scopes.sums["r"].text == "0", "the first goes on"
     assert list(scopes.each_copy()) == [None]
+
+
+def test_points_that_alternate_keep_what_they_know(scopes: Plain) -> None:
+    scopes.enter(ROW, int_(1))
+    with scopes.alternating(ROW, 2):
+        for number, _ in enumerate(scopes.each_alternate()):
+            scopes.values[-1][1] = scopes.sums["r"] = int_(number)
+            assert scopes.is_entered(ROW)
+            assert scopes.copies == [scopes.current]
+        assert [(scopes.values[-1][1].text, scopes.sums["r"].text) for _ in scopes.each_alternate()] == [
+            ("0", "0"),
+            ("1", "1"),
+        ]
+        pointers = [scopes.pointer(X, AT).text for _ in scopes.each_alternate()]
+        assert len(set(pointers)) == 2
+    assert "r" not in scopes.sums
+    assert list(scopes.each_alternate()) == [None]
