@@ -2,7 +2,7 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,\
 	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
-RUN := ORT_DISABLE_TELEMETRY=1 $(BIN)
+RUN := PYTHONDONTWRITEBYTECODE= ORT_DISABLE_TELEMETRY=1 $(BIN)
 PYTEST := $(RUN)/python -m pytest
 K ?=
 SELECT := $(if $(K),-k "$(K)")
