@@ -22,6 +22,7 @@ from tests.property.operators.elsewhere import ELSEWHERE
 RECURRENT = "kernels.recurrent.layer kernels.recurrent.step kernels.recurrent.sums"
 TRANSFORMS = "kernels.winograd.input_transform kernels.winograd.output_transform"
 WINOGRAD = f"kernels.winograd.driver kernels.winograd.walk {TRANSFORMS}"
+STRASSEN = " ".join(f"kernels.strassen.{name}" for name in ("combine", "driver", "rows", "walk"))
 ASSEMBLED = "compiler.control compiler.jumps compiler.records compiler.storages compiler.views"
 COLLECTION, STATE = "capi.onnxruntime_inference_collection", "capi.onnxruntime_pybind11_state"
 CAPI = f"capi._pybind_state {COLLECTION} {STATE} capi.onnxruntime_validation"
@@ -30,6 +31,7 @@ TOGETHER = {
     "tests.unit.kernels.product.test_contract": "kernels.product.driver kernels.product.pack",
     "tests.unit.kernels.convolution.test_conv": "kernels.convolution.driver kernels.convolution.pack",
     "tests.unit.kernels.recurrent.test_recurrent": RECURRENT,
+    "tests.unit.kernels.strassen.test_strassen": STRASSEN,
     "tests.unit.kernels.winograd.test_winograd": WINOGRAD,
     "tests.unit.compiler.test_assemble": ASSEMBLED,
     "tests.unit.capi.test_capi": CAPI,

@@ -97,6 +97,14 @@ WINOGRAD = Knob(
     choices=("auto", "off", "f2", "f4"),
     changes_code=True,
 )
+STRASSEN = Knob(
+    "strassen",
+    "auto",
+    "products with constant weights by seven multiplications of quarters in the place of eight: auto = where"
+    " it is faster, off = never, on = wherever it is possible; never where precision is strict",
+    choices=("auto", "off", "on"),
+    changes_code=True,
+)
 FALLBACK = Knob(
     "fallback",
     "allow",
@@ -116,7 +124,21 @@ DUMP = Knob("dump", "", "folder for the text of every compile stage that changed
 VERIFY = Knob("verify", False, "check the invariants of every stage's result while compiling")
 
 KNOBS: tuple[Knob[Any], ...] = (
-    *(CACHE, THREADS, TARGET, PRECISION, WINOGRAD, FALLBACK, JOBS, SPIN_US, LOG, DEBUG, DUMP, VERIFY),
+    *(
+        CACHE,
+        THREADS,
+        TARGET,
+        PRECISION,
+        WINOGRAD,
+        STRASSEN,
+        FALLBACK,
+        JOBS,
+        SPIN_US,
+        LOG,
+        DEBUG,
+        DUMP,
+        VERIFY,
+    ),
 )
 
 
@@ -168,6 +190,7 @@ class CompileOptions:
     target: str = TARGET.default
     precision: str = PRECISION.default
     winograd: str = WINOGRAD.default
+    strassen: str = STRASSEN.default
     fallback: str = FALLBACK.default
     jobs: int = JOBS.default
     spin_us: int = SPIN_US.default

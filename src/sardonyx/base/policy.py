@@ -17,6 +17,7 @@ class Policy:
 
     precision: str = "fp32"
     winograd: str = "auto"
+    strassen: str = "auto"
 
     @property
     def fixed_order(self) -> bool:

@@ -29,6 +29,7 @@ from sardonyx.kernels.library import (
     contraction,
     matrices,
     matrix_convolutions,
+    strassen,
     turning,
     winograd,
 )
@@ -55,7 +56,8 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
         kernels |= {**matrices(tile), **(matrix_convolutions(tile) if tile.operand == "f32" else {})}
     for scheme in SCHEMES:
         kernels |= winograd(scheme)
-    return {**kernels, **attention(), **turning(turns(level)), _EXECUTOR[0]: _EXECUTOR[1]}
+    parts = {**strassen(), **attention(), **turning(turns(level))}
+    return {**kernels, **parts, _EXECUTOR[0]: _EXECUTOR[1]}
 
 
 @dataclass(slots=True)

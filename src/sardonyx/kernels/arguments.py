@@ -19,6 +19,9 @@ class Gemm(IntEnum):
     whole steps (A_K = 1), and those of B and C sums.
     `sdx_gemm_blockwise*` reads B, SCALES and ZEROS as laid out by `pack_levels` and `pack_blocks`, with BLOCK
     steps of k a scale; B has no batches.
+    `sdx_gemm_strassen_f32` also reads SUMS as laid out by `pack_sums`. From LEAST_ROWS rows on it works on
+    PAIRS of rows, PANELS pairs of panels and STEPS of half of K at a time, left operands PITCH apart; B has
+    no batches and rows of A are contiguous.
     """
 
     A = 0
@@ -53,7 +56,13 @@ class Gemm(IntEnum):
     SCALES = 29
     ZEROS = 30
     BLOCK = 31
-    EPILOGUE_WORDS = 32
+    SUMS = 32
+    LEAST_ROWS = 33
+    PAIRS = 34
+    PANELS = 35
+    STEPS = 36
+    PITCH = 37
+    EPILOGUE_WORDS = 38
 
 
 class Conv(IntEnum):

@@ -22,6 +22,7 @@ from sardonyx.kernels.library import (
     grouped,
     matrices,
     matrix_convolutions,
+    strassen,
     turning,
     winograd,
 )
@@ -29,6 +30,7 @@ from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
 from sardonyx.kernels.product.call import blockwise_call, dot_call
 from sardonyx.kernels.product.choose import chosen as chosen_tile
+from sardonyx.kernels.strassen.call import strassen_call
 from sardonyx.kernels.winograd.call import winograd_call
 from sardonyx.kernels.winograd.choose import chosen
 from sardonyx.loops.lower import lower, lower_padding
@@ -69,6 +71,8 @@ def contract_call(
         call, modules = dot_call(group, places, goal, emissions)
         tile = chosen_tile(group.anchor, goal)
         kernels = matrices(tile) if tile else {}
+        if by_seven := strassen_call(call, group.anchor, goal):
+            call, kernels = by_seven, strassen()
     elif group.anchor.prim == "dot_blockwise":
         call, modules = blockwise_call(group, places, goal, emissions)
         kernels = blockwise(group.anchor.attrs["bits"])

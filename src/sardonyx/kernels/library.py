@@ -66,6 +66,19 @@ def winograd_ir(scheme: Scheme, goal: Goal) -> str:
     return _beside(define_winograd, f"winograd_{scheme.name}", goal, scheme)
 
 
+def strassen() -> Mapping[str, Shared]:
+    """The module with `sdx_gemm_strassen_f32`, which needs those of `contraction`, by name."""
+    return {"strassen": Shared(strassen_ir)}
+
+
+@cache
+def strassen_ir(goal: Goal) -> str:
+    """The text of `strassen`."""
+    from sardonyx.kernels.strassen.driver import define_strassen
+
+    return _beside(lambda module, goal, _: define_strassen(module, goal), "strassen", goal, 0)
+
+
 def grouped(few: Few) -> Mapping[str, Shared]:
     """The module with `sdx_conv_{few.name}_f32`, which needs those of `contraction`, by name."""
     return {few.name: Shared(partial(grouped_ir, few))}

@@ -56,7 +56,7 @@ def load_program(
     read.
     """
     target = executable(by_name(options.target)) if options.target else detect()
-    goal = Goal(target, Policy(options.precision, options.winograd))
+    goal = Goal(target, Policy(options.precision, options.winograd, options.strassen))
     return _Loader(model, options, goal, cache.at(cache_folder(options.cache)), tell).program()
 
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import pytest
 
 from sardonyx import targets
 from sardonyx.base.policy import Goal, Policy
-from sardonyx.kernels.library import contraction, library_ir, winograd, winograd_ir
+from sardonyx.kernels.library import (
+    Shared,
+    contraction,
+    library_ir,
+    strassen,
+    strassen_ir,
+    winograd,
+    winograd_ir,
+)
 from sardonyx.kernels.scratch import convolution_bytes, product_bytes
 from sardonyx.kernels.winograd.scheme import ALL, Scheme
 from sardonyx.targets.x86_64 import isa
@@ -52,12 +61,24 @@ def test_scratch_grows_with_the_cache() -> None:
 @pytest.mark.parametrize("scheme", ALL, ids=lambda s: s.name)
 def test_transforms_are_a_module_beside_those_of_contractions(scheme: Scheme) -> None:
     goal = Goal(targets.detect())
-    ((name, shared),) = winograd(scheme).items()
+    text = beside(winograd(scheme), f"sdx_winograd_{scheme.name}_f32")
+    assert text == winograd_ir(scheme, goal)
+
+
+def test_products_of_sums_are_a_module_beside_those_of_contractions() -> None:
+    text = beside(strassen(), "sdx_gemm_strassen_f32")
+    assert text == strassen_ir(Goal(targets.detect()))
+
+
+def beside(modules: Mapping[str, Shared], symbol: str) -> str:
+    """The text of the only module, which defines a symbol and nothing that those of contractions do."""
+    goal = Goal(targets.detect())
+    ((name, shared),) = modules.items()
     assert name not in contraction(goal.tile("f32"))
     text = shared.of(goal)
-    assert text == winograd_ir(scheme, goal)
     defined = set(re.findall(r"^define .*?@(\w+)\(", text, re.M))
     others = {n for part in library_ir(goal) for n in re.findall(r"^define .*?@(\w+)\(", part, re.M)}
-    assert f"sdx_winograd_{scheme.name}_f32" in defined
+    assert symbol in defined
     assert not defined & others
     assert set(re.findall(r"^declare hidden .*?@(\w+)\(", text, re.M)) <= others
+    return text

@@ -14,6 +14,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.convolution.driver import define_conv
 from sardonyx.kernels.product.driver import define_gemm
+from sardonyx.kernels.strassen.driver import define_strassen
 from sardonyx.kernels.tiles import microkernel
 from sardonyx.kernels.winograd.driver import define_winograd
 from sardonyx.kernels.winograd.scheme import ALL
@@ -75,6 +76,7 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
         define_conv(module, Goal(target), "f32")
         for scheme in ALL:
             define_winograd(module, Goal(target), scheme)
+        define_strassen(module, Goal(target))
     texts = executor.ir(target), module.text()
     return log, load(link([engine.compile_object(text, target) for text in texts], target))
 

@@ -6,7 +6,7 @@ it could not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 
 from sardonyx.base.dataclass import dataclass
@@ -194,37 +194,41 @@ class _Writer:
     def _rows(self, lanes: int) -> None:
         """All rows; nothing is read of a bias by row but the element of the row."""
         f, shape = self.f, self.shape
-        limits = [
+        self.limits = [
             f.splat(f.word(self.spec, w, shape.dtype), lanes) for w in (FinishWords.LOW, FinishWords.HIGH)
         ]
         to, to_row = f.word(self.spec, FinishWords.TO, "ptr"), f.word(self.spec, FinishWords.TO_ROW)
         pitch, zero = f.word(self.spec, FinishWords.PITCH), int_(0)
-        across = f.select(self.by_row, self.zeros, self.bias)
+        self.across = f.select(self.by_row, self.zeros, self.bias)
+        whole = f.binary("and", self.columns, int_(-lanes))
         with f.loop(zero, self.rows, 1, [self.tile, to, self.residual]) as row:
             tile, into, other = row.carried
             own = f.load(f.gep(self.bias, f.select(self.by_row, row.index, zero), shape.dtype), shape.dtype)
             own = f.splat(own, lanes)
-            with f.loop(zero, self.columns, lanes) as column:
-                c = column.index
-                at = [
-                    f.gep(tile, c, shape.dtype),
-                    f.gep(across, f.select(self.by_row, zero, c), shape.dtype),
-                    f.gep(other, f.mul(c, self.residual_lane), shape.dtype),
-                    f.gep(into, f.mul(c, self.to_lane), shape.dtype),
-                ]
-                if lanes == 1:
-                    x, y, z = (f.load(p, shape.dtype) for p in at[:3])
-                else:
-                    mask = f.tail_mask(f.sub(self.columns, c), lanes)
-                    x, y, z = (f.masked_load(p, shape.vector, mask) for p in at[:3])
-                y = f.select(self.by_row, own, y)
-                value = clamped(f, added(f, added(f, x, y), z), *limits)
-                if lanes == 1:
-                    f.store(value, at[3])
-                else:
-                    f.masked_store(value, at[3], mask)
+            with f.loop(zero, whole, lanes) as column:
+                self._finish(row.carried, own, column.index)
+            if lanes > 1:
+                with f.when(f.icmp("slt", whole, self.columns)):
+                    self._finish(row.carried, own, whole, f.tail_mask(f.sub(self.columns, whole), lanes))
             row.next(
                 f.gep(tile, pitch, shape.dtype),
                 f.gep(into, to_row, shape.dtype),
                 f.gep(other, self.residual_row, shape.dtype),
             )
+
+    def _finish(self, row: Sequence[V], own: V, column: V, mask: V | None = None) -> None:
+        """A vector or an element of a row of the tile, C and the residual; `own` is its bias if by row."""
+        f, dtype, (tile, into, other) = self.f, self.shape.dtype, row
+        at = [
+            f.gep(tile, column, dtype),
+            f.gep(self.across, f.select(self.by_row, int_(0), column), dtype),
+            f.gep(other, f.mul(column, self.residual_lane), dtype),
+        ]
+        x, y, z = (f.masked_load(p, own.type, mask) if mask else f.load(p, own.type) for p in at)
+        y = f.select(self.by_row, own, y)
+        value = clamped(f, added(f, added(f, x, y), z), *self.limits)
+        to = f.gep(into, f.mul(column, self.to_lane), dtype)
+        if mask:
+            f.masked_store(value, to, mask)
+        else:
+            f.store(value, to)

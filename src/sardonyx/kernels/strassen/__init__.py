@@ -1,0 +1,1 @@
+"""Matrix products with seven multiplications of quarters in the place of eight."""

@@ -1,0 +1,79 @@
+"""How many pairs of rows and of panels are worked on at a time, and where their data lie in scratch.
+
+Pure arithmetic on compile-time sizes; must not know LLVM.
+"""
+
+from __future__ import annotations
+
+from sardonyx.base.dataclass import dataclass
+from sardonyx.base.policy import Goal
+from sardonyx.kernels.strassen.scheme import PRODUCTS
+from sardonyx.kernels.tiles.shape import TileShape
+
+STRIP_PAIRS = 16
+"""Pairs of rows whose results are given to their end together, while they are in L1."""
+
+_LINE_ELEMENTS = 16
+"""Elements of a cache line."""
+
+_COLUMNS = 64
+"""Columns on each side of the pairs of panels that are worked on together."""
+
+_FEW_PAIRS, _MANY_PAIRS = 28, 112
+"""Pairs of rows that are worked on together where weights are read quickly, and where not."""
+
+_CACHED_BYTES = 8 << 20
+"""Weights up to so many bytes are read again from a shared cache."""
+
+_LEFT_BYTES = 4 << 20
+"""The most that left operands take."""
+
+_FULL_TILES = 5
+"""Tiles of rows that are worth keeping in L2 together before the k range is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocking:
+    """Pairs of rows, pairs of panels and k steps at a time; the pitch is in elements."""
+
+    pairs: int
+    panels: int
+    steps: int
+    pitch: int
+    scratch_bytes: int
+
+
+def blocking(half: int, columns: int, goal: Goal) -> Blocking:
+    """For halves of k of so many steps, and so many columns.
+
+    Small weights are read again for every few rows, whose left operands stay in L2; large ones for more rows,
+    of which one left operand stays there beside two panels.
+    """
+    shape = TileShape.of(goal, "f32")
+    pitch = _odd_lines(half)
+    left_bytes = PRODUCTS * pitch * shape.element
+    cached = PRODUCTS * half * columns // 2 * shape.element <= _CACHED_BYTES
+    most = min(_FEW_PAIRS if cached else _MANY_PAIRS, _LEFT_BYTES // left_bytes)
+    pairs = max(1, most // shape.max_rows) * shape.max_rows
+    panels = max(1, min(_COLUMNS // shape.columns, columns // (2 * shape.columns)))
+    beside = _FULL_TILES * shape.max_rows + 2 * shape.columns
+    longest = goal.target.l2_bytes * 3 // 4 // (beside * shape.element)
+    cuts = -(-half // max(shape.lanes, longest))
+    steps = -(-half // (cuts * shape.lanes)) * shape.lanes
+    used = scratch_bytes(pairs, shape) + pairs * (left_bytes + panels * product_row_bytes(shape))
+    return Blocking(pairs, panels, steps, pitch, used)
+
+
+def scratch_bytes(pairs: int, shape: TileShape) -> int:
+    """Bytes of a strip of two panels, then of the scales and factors of the rows of a block."""
+    return 4 * STRIP_PAIRS * shape.panel_row_bytes + 4 * pairs * shape.element
+
+
+def product_row_bytes(shape: TileShape) -> int:
+    """Bytes between the products of two pairs of rows."""
+    return _odd_lines(PRODUCTS * shape.columns) * shape.element
+
+
+def _odd_lines(elements: int) -> int:
+    """Rounded up to an odd number of cache lines: what lies so far apart is in different sets of a cache."""
+    return (-(-elements // _LINE_ELEMENTS) | 1) * _LINE_ELEMENTS

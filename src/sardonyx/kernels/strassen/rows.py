@@ -1,0 +1,126 @@
+"""The left operands: pairs of rows of A, scaled, as sums of their halves.
+
+Decides how rows are scaled and what is not finite; must not know what becomes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sardonyx.base.dataclass import dataclass
+from sardonyx.kernels.arguments import Gemm
+from sardonyx.kernels.strassen.scheme import PRODUCTS, lefts
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm.types import mangle, vector_of
+from sardonyx.llvm.vec import Function, Module, V, float_, int_
+
+_INFINITE = 0x7F800000
+_EXPONENT_BITS, _LEAST, _MOST = 23, 1, 253
+"""Biased exponents e of rows for which 2^(127 - e) and its inverse are normal numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summand:
+    """A vector of floats that can be added to others."""
+
+    f: Function
+    value: V
+
+    def __add__(self, other: Summand, /) -> Summand:
+        return Summand(self.f, self.f.binary("fadd", self.value, other.value))
+
+    def __sub__(self, other: Summand, /) -> Summand:
+        return Summand(self.f, self.f.binary("fsub", self.value, other.value))
+
+
+def define_scales(module: Module, shape: TileShape) -> str:
+    """Add `i32 @strassen_scales_f32(ptr row, i64 size, i64 next, ptr scales, ptr factors, i64 rows)`.
+
+    Each row of `size` floats, `next` bytes apart, is to be multiplied by a power of two that makes its
+    largest magnitude about one; its factor takes that back, and is 0 for a row of zeros. Returns 1 if a
+    number of a row is not finite, else 0.
+    """
+    name = f"strassen_scales_{shape.operand}"
+    params = [("row", "ptr"), ("size", "i64"), ("next", "i64")]
+    params += [("scales", "ptr"), ("factors", "ptr"), ("rows", "i64")]
+    f = Function(module, name, params, "i32", internal=True, attributes="nounwind noinline")
+    begin, size, following, scales, factors, rows = f.params
+    none = int_(0, "i32")
+    with f.loop(int_(0), rows, 1, [begin, scales, factors, none]) as row:
+        at, scale, factor, before = row.carried
+        largest = _largest(f, shape, at, size)
+        exponent = f.binary("lshr", largest, int_(_EXPONENT_BITS, "i32"))
+        exponent = f.smin(f.smax(exponent, int_(_LEAST, "i32")), int_(_MOST, "i32"))
+        f.store(_power(f, f.sub(int_(254, "i32"), exponent)), scale)
+        some = f.icmp("sgt", largest, none)
+        f.store(f.select(some, _power(f, exponent), float_(0.0)), factor)
+        one = int_(shape.element)
+        later = f.gep(at, following, "i8"), f.gep(scale, one, "i8"), f.gep(factor, one, "i8")
+        row.next(*later, f.smax(before, largest))
+    f.ret(f.convert("zext", f.icmp("sge", row.carried[3], int_(_INFINITE, "i32")), "i32"))
+    f.finish()
+    return name
+
+
+def _largest(f: Function, shape: TileShape, row: V, size: V) -> V:
+    """The largest magnitude of a row of an even number of vectors, as an integer."""
+    ints = vector_of("i32", shape.lanes)
+    none, magnitude = int_(0, ints), int_(0x7FFFFFFF, ints)
+    with f.loop(int_(0), size, 2 * shape.lanes, [none, none]) as step:
+        found = []
+        for n, before in enumerate(step.carried):
+            at = f.gep(row, f.add(step.index, int_(n * shape.lanes)), shape.dtype)
+            found.append(f.smax(before, f.binary("and", f.load(at, ints), magnitude)))
+        step.next(*found)
+    return f.call(f"llvm.vector.reduce.smax.{mangle(ints)}", "i32", f.smax(*step.carried))
+
+
+def _power(f: Function, exponent: V) -> V:
+    """The power of two with that biased exponent."""
+    return f.bitcast(f.binary("shl", exponent, int_(_EXPONENT_BITS, "i32")), "float")
+
+
+def define_lefts(module: Module, shape: TileShape) -> str:
+    """Add `void @strassen_lefts_f32(args, to, scales, low, high)`; returns the name.
+
+    The left operands of pairs low..high of rows, to[pair - low][product][step], PITCH between products. Each
+    half of k is whole vectors. A last row alone is paired with itself.
+    """
+    params = [*((n, "ptr") for n in ("args", "to", "scales")), ("low", "i64"), ("high", "i64")]
+    name = f"strassen_lefts_{shape.operand}"
+    f = Function(module, name, params, internal=True, attributes="nounwind noinline")
+    args, to, scales, low, high = f.params
+    a, m = f.word(args, Gemm.A, "ptr"), f.word(args, Gemm.M)
+    last = f.sub(m, int_(1))
+    half = f.binary("lshr", f.word(args, Gemm.K), int_(1))
+    stride, pitch = f.word(args, Gemm.A_M), f.word(args, Gemm.PITCH)
+    with f.loop(low, high, 1, [to, scales]) as pair:
+        into, scale = pair.carried
+        first = f.mul(pair.index, int_(2))
+        begins: list[V] = []
+        factors: list[V] = []
+        for n in range(2):
+            number = f.smin(f.add(first, int_(n)), last)
+            row = f.gep(a, f.mul(number, stride), shape.dtype)
+            begins += [row, f.gep(row, half, shape.dtype)]
+            own = f.load(f.gep(scale, f.sub(number, first), shape.dtype), shape.dtype)
+            factors += [f.splat(own, shape.lanes)] * 2
+        for product in range(PRODUCTS):
+            at = f.gep(into, f.mul(pitch, int_(product)), shape.dtype)
+            _left(f, shape, product, (begins, factors), at, half)
+        pair.next(f.gep(into, f.mul(pitch, int_(PRODUCTS)), shape.dtype), f.gep(scale, int_(2), shape.dtype))
+    f.ret()
+    f.finish()
+    return name
+
+
+def _left(
+    f: Function, shape: TileShape, product: int, rows: tuple[Sequence[V], Sequence[V]], to: V, half: V
+) -> None:
+    """One left operand, of where quarters begin and their scales: memory is written in order."""
+    with f.loop(int_(0), half, shape.lanes) as step:
+        quarters = []
+        for begin, factor in zip(*rows, strict=True):
+            x = f.load(f.gep(begin, step.index, shape.dtype), shape.vector)
+            quarters.append(Summand(f, f.binary("fmul", x, factor)))
+        f.store(lefts(quarters)[product].value, f.gep(to, step.index, shape.dtype))

@@ -1,0 +1,38 @@
+"""How much is worked on at a time: by the caches, in whole tiles, within the scratch that is asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from sardonyx.base.dataclass import replace
+from sardonyx.base.policy import Goal
+from sardonyx.kernels.strassen.blocking import blocking, product_row_bytes, scratch_bytes
+from sardonyx.kernels.strassen.scheme import PRODUCTS
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.targets.x86_64 import isa
+
+TARGETS = pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
+
+
+@TARGETS
+@pytest.mark.parametrize("l2_bytes", [256 << 10, 1 << 20, 2 << 20])
+@pytest.mark.parametrize(("half", "columns"), [(16, 64), (384, 768), (1536, 768), (384, 3072), (8192, 8192)])
+def test_whole_tiles_and_vectors(target: isa.Target, l2_bytes: int, half: int, columns: int) -> None:
+    goal = Goal(replace(target, l2_bytes=l2_bytes))
+    shape, cut = TileShape.of(goal, "f32"), blocking(half, columns, goal)
+    assert cut.pairs % shape.max_rows == 0 < cut.pairs
+    assert cut.steps % shape.lanes == 0 < cut.steps <= half
+    assert 1 <= cut.panels <= columns // (2 * shape.columns)
+    assert cut.pitch >= half
+    assert cut.pitch // 16 % 2 == 1, "left operands begin in different sets of a cache"
+    used = cut.pairs * (PRODUCTS * cut.pitch * 4 + cut.panels * product_row_bytes(shape))
+    assert cut.scratch_bytes == used + scratch_bytes(cut.pairs, shape)
+    beside = (5 * shape.max_rows + 2 * shape.columns) * 4
+    assert (cut.steps - shape.lanes) * beside <= l2_bytes * 3 // 4
+
+
+@TARGETS
+def test_large_weights_are_read_for_more_rows(target: isa.Target) -> None:
+    goal = Goal(target)
+    assert blocking(384, 768, goal).pairs < blocking(384, 3072, goal).pairs
+    assert blocking(8192, 8192, goal).pairs < blocking(384, 3072, goal).pairs, "left operands stay small"

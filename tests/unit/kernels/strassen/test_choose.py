@@ -1,0 +1,107 @@
+"""Which products have seven multiplications: where weights may be summed, where it pays, as the user says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
+from sardonyx.base.policy import Goal, Policy
+from sardonyx.ir.value import Value, const, placeholder
+from sardonyx.kernels.strassen.choose import chosen, is_balanced, least_rows
+from sardonyx.targets.x86_64 import isa
+
+V4, V3 = (replace(target, matrices=()) for target in isa.TARGETS)
+M = dims.symbol("m", 1)
+
+
+def weights(k: int = 384, n: int = 384) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((k, n)).astype(np.float32)
+
+
+def product(w: np.ndarray) -> Value:
+    shape = (*w.shape[:-2], M, w.shape[-2])
+    return placeholder("a", dt.by_numpy(w.dtype), shape).dot(const(w))
+
+
+def goal(strassen: str = "auto", precision: str = "fp32", target: isa.Target = V4) -> Goal:
+    return Goal(target, Policy(precision, strassen=strassen))
+
+
+@pytest.mark.parametrize("target", [V4, V3], ids=lambda t: t.name)
+def test_large_products_with_constant_weights(target: isa.Target) -> None:
+    assert chosen(product(weights()), goal(target=target))
+    assert chosen(product(weights()[None]), goal(target=target)), "an axis of one matrix is none"
+    assert not chosen(product(weights(n=352)), goal(target=target))
+    assert not chosen(product(weights(k=352)), goal(target=target))
+
+
+def test_the_user_overrules_sizes_and_rows() -> None:
+    small = product(weights(32, 64))
+    assert [chosen(small, goal(how)) for how in ("auto", "off", "on")] == [False, False, True]
+    assert not chosen(product(weights()), goal("off"))
+    assert least_rows(goal("on")) < least_rows(goal())
+
+
+@pytest.mark.parametrize("strassen", ["auto", "on"])
+def test_strict_is_never_summed(strassen: str) -> None:
+    assert not chosen(product(weights()), goal(strassen, "strict"))
+    assert chosen(product(weights()), goal(strassen, "bf16"))
+
+
+def test_matrix_registers_come_first() -> None:
+    (target,) = (t for t in isa.TARGETS if t.matrices)
+    with_all = isa.with_features(target, target.matrices[0].features)
+    assert not chosen(product(weights()), goal(target=with_all))
+
+
+@pytest.mark.parametrize(
+    "w",
+    [
+        weights(400),
+        weights(n=48),
+        weights().astype(np.float64),
+        np.stack([weights()] * 2),
+        np.rint(weights()),
+        np.zeros((384, 384), np.float32),
+    ],
+    ids=["half of a vector", "one panel", "double", "batches", "whole numbers", "zeros"],
+)
+def test_others_are_multiplied_as_they_are(w: np.ndarray) -> None:
+    assert not chosen(product(w), goal("on"))
+
+
+def test_fed_weights_are_multiplied_as_they_are() -> None:
+    fed = placeholder("a", dt.F32, (M, 384)).dot(placeholder("b", dt.F32, (384, 384)))
+    assert not chosen(fed, goal("on"))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e25])
+def test_weights_that_cannot_be_summed(value: float) -> None:
+    w = weights()
+    w[3, 5] = value
+    assert not is_balanced(w, 32)
+
+
+def test_weights_of_very_different_size_are_not_summed() -> None:
+    w = weights()
+    assert is_balanced(w, 32)
+    column, half = w.copy(), w.copy()
+    column[:, 7] *= 100
+    half[:192] *= 100
+    dead = w.copy()
+    dead[:, 9] = 0
+    assert not is_balanced(column, 32)
+    assert not is_balanced(half, 32)
+    assert not is_balanced(dead, 32)
+    row = w.copy()
+    row[11] *= 3
+    assert is_balanced(row, 32)
+
+
+def test_what_is_behind_the_last_pair_of_panels_does_not_matter() -> None:
+    w = weights(n=400)
+    w[:, 390] = 0
+    assert is_balanced(w, 32)
