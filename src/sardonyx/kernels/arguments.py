@@ -19,9 +19,10 @@ class Gemm(IntEnum):
     whole steps (A_K = 1), and those of B and C sums.
     `sdx_gemm_blockwise*` reads B, SCALES and ZEROS as laid out by `pack_levels` and `pack_blocks`, with BLOCK
     steps of k a scale; B has no batches.
-    `sdx_gemm_strassen_f32` also reads SUMS as laid out by `pack_sums`. From LEAST_ROWS rows on it works on
-    PAIRS of rows, PANELS pairs of panels and STEPS of half of K at a time, left operands PITCH apart; B has
-    no batches and rows of A are contiguous.
+    `sdx_gemm_strassen_f32` also reads SUMS as laid out by `pack_sums`. From LEAST_ROWS rows on, and with
+    LEAST_COLUMNS for each thread where threads share out columns, it works on PAIRS of rows, PANELS pairs of
+    panels and STEPS of half of K at a time, left operands PITCH apart; B has no batches and rows of A are
+    contiguous.
     """
 
     A = 0
@@ -62,7 +63,8 @@ class Gemm(IntEnum):
     PANELS = 35
     STEPS = 36
     PITCH = 37
-    EPILOGUE_WORDS = 38
+    LEAST_COLUMNS = 38
+    EPILOGUE_WORDS = 39
 
 
 class Conv(IntEnum):

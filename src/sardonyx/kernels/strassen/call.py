@@ -10,7 +10,7 @@ from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.strassen.blocking import blocking
-from sardonyx.kernels.strassen.choose import chosen, least_rows
+from sardonyx.kernels.strassen.choose import chosen, least_sizes
 from sardonyx.kernels.strassen.pack import pack_sums, parts, sums_shape
 from sardonyx.kernels.strassen.scheme import PRODUCTS
 
@@ -22,7 +22,7 @@ def strassen_call(call: NativeCall, anchor: Value, goal: Goal) -> NativeCall | N
     """
     if not chosen(anchor, goal):
         return None
-    m, least, b = call.words[Gemm.M], least_rows(goal), anchor.args[1]
+    m, b, (least, least_columns) = call.words[Gemm.M], anchor.args[1], least_sizes(goal)
     alone = all(call.words[word] == 1 for word in (Gemm.BATCH0, Gemm.BATCH1, Gemm.A_K))
     if not alone or (isinstance(m, int) and m < least):
         return None
@@ -37,6 +37,7 @@ def strassen_call(call: NativeCall, anchor: Value, goal: Goal) -> NativeCall | N
         Gemm.PANELS: cut.panels,
         Gemm.STEPS: cut.steps,
         Gemm.PITCH: cut.pitch,
+        Gemm.LEAST_COLUMNS: least_columns,
     }
     return replace(
         call,

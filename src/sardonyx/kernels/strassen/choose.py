@@ -16,10 +16,11 @@ from sardonyx.ir.value import Value
 from sardonyx.kernels.product.choose import chosen as chosen_matrix
 from sardonyx.kernels.tiles.shape import TileShape
 
-LEAST_ROWS = 64
-"""Rows from which on it is faster; fewer are multiplied as ever, in the same call."""
+_LEAST_ROWS = 64
+"""Rows from which on it is faster; fewer are multiplied as they are, in the same call."""
 
 _LEAST_K, _LEAST_N = 384, 384
+"""Of the weights; the latter of each thread that makes left operands for itself, too."""
 
 _MOST_APART = 16.0
 """How much larger than a column its partner may be: it takes on errors of the partner's size."""
@@ -48,9 +49,9 @@ def chosen(anchor: Value, goal: Goal) -> bool:
     return is_balanced(b.data.reshape(k, n), shape.columns)
 
 
-def least_rows(goal: Goal) -> int:
-    """Rows from which on such a product is computed so."""
-    return LEAST_ROWS if goal.policy.strassen == "auto" else 2
+def least_sizes(goal: Goal) -> tuple[int, int]:
+    """Rows, and columns of a thread that shares out columns, from which on such a product is computed so."""
+    return (_LEAST_ROWS, _LEAST_N) if goal.policy.strassen == "auto" else (2, 1)
 
 
 def is_balanced(w: np.ndarray, columns: int) -> bool:

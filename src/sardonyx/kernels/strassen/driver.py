@@ -1,4 +1,4 @@
-"""Products by Strassen's algorithm: which are, by their rows, and the split between threads.
+"""Products by Strassen's algorithm: which are, by their rows and threads, and the split between these.
 
 Must not know ONNX, graphs or what an epilogue computes.
 """
@@ -23,7 +23,8 @@ def define_strassen(module: Module, goal: Goal) -> None:
     """Add `void @sdx_gemm_strassen_f32(ptr args, ptr ctx)`.
 
     Threads share out pairs of rows; or, if rows are few, pairs of panels, in one share each, since each makes
-    left operands for itself. Columns behind the last whole pair are one more, multiplied as they are.
+    left operands for itself: with few columns a thread the product is computed as it is. Columns behind the
+    last whole pair are one more, multiplied as they are.
     """
     shape = TileShape.of(goal, "f32")
     direct = product.define_block(module, goal, shape, product.PACKED)
@@ -31,19 +32,21 @@ def define_strassen(module: Module, goal: Goal) -> None:
     f = Function(module, f"sdx_gemm_strassen_{shape.operand}", [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     m, n = f.word(args, Gemm.M), f.word(args, Gemm.N)
-    few, many = f.new_label("few"), f.new_label("many")
-    f.branch(f.icmp("slt", m, f.word(args, Gemm.LEAST_ROWS)), few, many)
-    f.start(few)
-    f.call(f"sdx_gemm_{shape.operand}", "void", args, ctx)
-    f.ret()
-    f.start(many)
     threads = f.word(ctx, Context.NTHREADS)
     pairs = f.binary("lshr", f.add(m, int_(1)), int_(1))
+    by_rows = f.icmp("sge", pairs, f.mul(threads, int_(LEAST_PAIRS)))
+    wide = f.icmp("sge", n, f.mul(threads, f.word(args, Gemm.LEAST_COLUMNS)))
+    enough = f.binary("and", f.icmp("sge", m, f.word(args, Gemm.LEAST_ROWS)), f.binary("or", by_rows, wide))
+    little, much = f.new_label("little"), f.new_label("much")
+    f.branch(enough, much, little)
+    f.start(little)
+    f.call(f"sdx_gemm_{shape.operand}", "void", args, ctx)
+    f.ret()
+    f.start(much)
     panels = ceil_div(f, n, int_(shape.columns))
     both = f.binary("udiv", n, int_(2 * shape.columns))
     whole = f.mul(both, int_(2))
     units = f.add(both, f.convert("zext", f.icmp("slt", whole, panels), "i64"))
-    by_rows = f.icmp("sge", pairs, f.mul(threads, int_(LEAST_PAIRS)))
     unit = f.select(by_rows, pairs, units)
     most = f.select(by_rows, f.binary("udiv", pairs, int_(LEAST_PAIRS)), int_(0))
     work = f.mul(f.mul(m, n), f.word(args, Gemm.K))

@@ -10,7 +10,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.value import Value, const, placeholder
-from sardonyx.kernels.strassen.choose import chosen, is_balanced, least_rows
+from sardonyx.kernels.strassen.choose import chosen, is_balanced, least_sizes
 from sardonyx.targets.x86_64 import isa
 
 V4, V3 = (replace(target, matrices=()) for target in isa.TARGETS)
@@ -42,7 +42,7 @@ def test_the_user_overrules_sizes_and_rows() -> None:
     small = product(weights(32, 64))
     assert [chosen(small, goal(how)) for how in ("auto", "off", "on")] == [False, False, True]
     assert not chosen(product(weights()), goal("off"))
-    assert least_rows(goal("on")) < least_rows(goal())
+    assert all(on < auto for on, auto in zip(least_sizes(goal("on")), least_sizes(goal()), strict=True))
 
 
 @pytest.mark.parametrize("strassen", ["auto", "on"])

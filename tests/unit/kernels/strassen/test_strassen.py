@@ -54,6 +54,7 @@ class Case:
     steps: int = 0
     panels: int = 0
     least: int = 2
+    least_columns: int = 1
 
 
 CASES = (
@@ -116,6 +117,7 @@ class Drawn:
             Gemm.PANELS: min(case.panels or cut.panels, cut.panels),
             Gemm.STEPS: min(case.steps or cut.steps, cut.steps),
             Gemm.PITCH: cut.pitch,
+            Gemm.LEAST_COLUMNS: case.least_columns,
         }
 
         def store(tile: int, pitch: int, _: int, coords: int, rows: int, columns: int) -> None:
@@ -174,6 +176,16 @@ def test_few_rows_and_none_are_multiplied_as_they_are(target: Target) -> None:
         check(Drawn(case), target, threads=2)
     seven, direct = (Drawn(Case(6, 64, 130, least=least)).run(target) for least in (6, 7))
     assert not np.array_equal(seven, direct)
+
+
+@TARGETS
+def test_few_columns_a_thread_are_multiplied_as_they_are(target: Target) -> None:
+    """Unless there are rows for every thread."""
+    for m, threads, is_direct in ((40, 2, False), (40, 4, True), (8 * LEAST_PAIRS, 4, False)):
+        seven, asked = (
+            Drawn(Case(m, 64, 256, least_columns=n)).run(target, threads=threads) for n in (1, 100)
+        )
+        assert np.array_equal(seven, asked) != is_direct
 
 
 @TARGETS
