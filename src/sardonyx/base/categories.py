@@ -8,13 +8,13 @@ from numbers import Real
 from typing import Any
 
 
-def places(cells: Iterable[Any], categories: Sequence[str]) -> list[float]:
+def places(cells: Iterable[Any], categories: Sequence[Any]) -> list[float]:
     """The place of each cell among the categories, from 0; NaN if it is none of them.
 
     Categories that are numbers are found by their value, so that `1`, `1.0` and `"1"` are the same. If none
     of them is, a number is itself a place.
     """
-    texts = {text: at for at, text in enumerate(categories)}
+    texts = {str(value): at for at, value in enumerate(categories)}
     numbers = {number: at for text, at in texts.items() if (number := _number(text)) is not None}
     return [_place(cell, texts, numbers) for cell in cells]
 

@@ -21,6 +21,7 @@ from sardonyx.compression.scope import (
     identity,
     opset,
 )
+from sardonyx.frontend.inference import inferred
 
 FLOAT: int = onnx.TensorProto.FLOAT
 TYPES = {"fp16": onnx.TensorProto.FLOAT16, "bf16": onnx.TensorProto.BFLOAT16}
@@ -259,8 +260,7 @@ def types_of(model: onnx.ModelProto) -> dict[str, int]:
     def add(name: str, element: int) -> None:
         found[name] = element if found.get(name, element) == element else UNKNOWN
 
-    inferred = onnx.shape_inference.infer_shapes(model)
-    for graph in every_graph(inferred.graph):
+    for graph in every_graph(inferred(model).graph):
         for value in {row.name: row for row in (*graph.input, *graph.output, *graph.value_info)}.values():
             tensor = value.type.WhichOneof("value") == "tensor_type"
             add(value.name, value.type.tensor_type.elem_type if tensor else UNKNOWN)

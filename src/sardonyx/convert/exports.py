@@ -31,15 +31,19 @@ sys.exit(main(sys.argv[2]))
 
 
 def of_object(row: Framework, model: Any, request: Request, folder: Path) -> Exported:
-    """Export a live object in this process."""
+    """Export a live object in this process; ConvertError whatever the framework raises."""
     if not row.is_importable():
         missing = ", ".join(name for name in row.needs if not _found(name))
-        raise ConvertError(
-            f"converting {row.title} needs {missing}; pip install 'sardonyx[convert-{row.kind}]'"
-        )
-    from sardonyx.convert.worker import exported
+        how = f"pip install 'sardonyx[{row.extra}]'" if row.extra else "save the model and convert the file"
+        raise ConvertError(f"converting {row.title} needs {missing}; {how}")
+    from sardonyx.convert.worker import exported, unexpected
 
-    return exported(row, model, request, folder)
+    try:
+        return exported(row, model, request, folder)
+    except ConvertError:
+        raise
+    except Exception as error:
+        raise ConvertError(unexpected(row, f"this {type(model).__name__}", error)) from error
 
 
 def _found(name: str) -> bool:

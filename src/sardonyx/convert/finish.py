@@ -14,6 +14,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from sardonyx.convert.framework import ConvertError, Exported
+from sardonyx.frontend.inference import at_opset, inferred
 from sardonyx.frontend.simplified import simplified
 
 OPSET = 21
@@ -112,7 +113,7 @@ def upgraded(model: onnx.ModelProto, opset: int, notes: list[str]) -> onnx.Model
     if now >= opset:
         return model
     try:
-        newer: onnx.ModelProto = onnx.version_converter.convert_version(model, opset)
+        newer = at_opset(model, opset)
         onnx.checker.check_model(newer)
     except Exception as error:
         notes.append(f"stays at opset {now}: ONNX's version converter says {_first_line(error)}")
@@ -186,10 +187,9 @@ def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
     if model.ByteSize() > LARGE_BYTES // 2:
         return model
     try:
-        inferred: onnx.ModelProto = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        return inferred(model, data_prop=True)
     except Exception:  # the model is as good without; the checker says whether it is valid
         return model
-    return inferred
 
 
 def _describe(model: onnx.ModelProto, metadata: Mapping[str, Any]) -> None:

@@ -111,6 +111,7 @@ class Framework:
         lock: the name of its environment.
         packages: those whose versions are recorded.
         roots: top packages of the classes whose objects are of this kind.
+        extra: what of this package installs all it needs, if anything does.
     """
 
     kind: str
@@ -120,6 +121,7 @@ class Framework:
     lock: str
     packages: tuple[str, ...]
     roots: tuple[str, ...] = ()
+    extra: str = ""
 
     def is_importable(self) -> bool:
         """Whether this Python has all it needs."""

@@ -41,7 +41,7 @@ def main(folder_name: str) -> int:
         result = {"error": str(error)}
     except Exception as error:
         traceback.print_exc()
-        result = {"error": _unexpected(row, job["source"], error)}
+        result = {"error": unexpected(row, job["source"], error)}
     whole = folder / "result.part"
     whole.write_text(json.dumps(result), encoding="utf-8")
     whole.replace(folder / "result.json")
@@ -77,7 +77,8 @@ def _stored(made: Exported, folder: Path) -> dict[str, Any]:
     }
 
 
-def _unexpected(row: Framework, source: str, error: Exception) -> str:
+def unexpected(row: Framework, source: str, error: Exception) -> str:
+    """What to say of an error that a framework raised of itself."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
     text = str(error).strip() or type(error).__name__

@@ -13,11 +13,12 @@ from operator import attrgetter
 from typing import Any
 
 import onnx
-from onnx import defs, inliner, shape_inference
+from onnx import defs, inliner
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.frontend import constants
 from sardonyx.frontend.external import tensors_of
+from sardonyx.frontend.inference import inferred
 from sardonyx.frontend.scope import opsets_of, ordered, reads
 from sardonyx.frontend.tensors import EXTERNAL
 
@@ -38,7 +39,7 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
         with suppress(RuntimeError, ValueError):  # what cannot be inlined stays a function
             model = inliner.inline_local_functions(model)
     with suppress(RuntimeError, ValueError):
-        model = shape_inference.infer_shapes(model)
+        model = inferred(model)
     _Walk(opsets_of(model.opset_import)).graph(model.graph, ChainMap(), ChainMap())
     _put_back(model, held)
     _drop_unused_imports(model)

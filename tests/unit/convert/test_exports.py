@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from sardonyx.convert import exports, worker
 from sardonyx.convert.framework import Case, ConvertError, Exported, Framework, Request
-from sardonyx.convert.frameworks import framework
+from sardonyx.convert.frameworks import FRAMEWORKS, framework
 
 ROW = framework("onnx")
 TEXT = '<ir_version: 8, opset_import: ["" : 17]> g (float[N, 2] x) => (float[N, 2] y) { y = Add(x, x) }'
@@ -26,11 +28,28 @@ def source(tmp_path: Path) -> str:
 
 def test_an_object_needs_its_framework_here(tmp_path: Path) -> None:
     row = Framework("spam", "Spam", "onnx", ("numpy", "no_such_spam", "nor_eggs"), "", ())
-    with pytest.raises(
-        ConvertError,
-        match=r"converting Spam needs no_such_spam, nor_eggs; pip install 'sardonyx\[convert-spam\]'",
+    for extra, how in (
+        ("", "save the model and convert the file"),
+        ("eggs", r"pip install 'sardonyx\[eggs\]'"),
     ):
-        exports.of_object(row, object(), Request(), tmp_path)
+        with pytest.raises(ConvertError, match=f"converting Spam needs no_such_spam, nor_eggs; {how}"):
+            exports.of_object(dataclasses.replace(row, extra=extra), object(), Request(), tmp_path)
+
+
+def test_extras_are_those_of_the_package() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    known = project["project"]["optional-dependencies"]
+    named = {row.extra for row in FRAMEWORKS.values() if row.extra}
+    assert named == {name for name in known if name.startswith("convert-")}
+
+
+def test_errors_of_a_framework_are_told_with_their_place(tmp_path: Path) -> None:
+    class Broken:
+        def __getattr__(self, name: str) -> None:
+            raise KeyError(name)
+
+    with pytest.raises(ConvertError, match=r"ONNX could not convert this Broken: \w+ in \w+\.py:\d+: "):
+        exports.of_object(ROW, Broken(), Request(), tmp_path)
 
 
 def test_a_file_is_exported_in_a_process_of_its_own(source: str, tmp_path: Path) -> None:

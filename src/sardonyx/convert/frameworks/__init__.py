@@ -15,6 +15,7 @@ FRAMEWORKS: dict[str, Framework] = {
             "tables",
             ("scikit-learn", "skl2onnx", "lightgbm", "xgboost", "xgboost-cpu"),
             ("sklearn", "imblearn"),
+            extra="convert-sklearn",
         ),
         Framework(
             "lightgbm",
@@ -24,6 +25,7 @@ FRAMEWORKS: dict[str, Framework] = {
             "tables",
             ("lightgbm",),
             ("lightgbm",),
+            extra="convert-lightgbm",
         ),
         Framework(
             "xgboost",
@@ -33,9 +35,17 @@ FRAMEWORKS: dict[str, Framework] = {
             "tables",
             ("xgboost", "xgboost-cpu"),
             ("xgboost",),
+            extra="convert-xgboost",
         ),
         Framework(
-            "catboost", "CatBoost", "tabular.catboost", ("catboost",), "tables", ("catboost",), ("catboost",)
+            "catboost",
+            "CatBoost",
+            "tabular.catboost",
+            ("catboost",),
+            "tables",
+            ("catboost",),
+            ("catboost",),
+            extra="convert-catboost",
         ),
         Framework(
             "torch",
@@ -45,9 +55,16 @@ FRAMEWORKS: dict[str, Framework] = {
             "torch",
             ("torch", "onnxscript"),
             ("torch",),
+            extra="convert-torch",
         ),
         Framework(
-            "torchscript", "TorchScript", "networks.torchscript", ("torch", "onnxscript"), "torch", ("torch",)
+            "torchscript",
+            "TorchScript",
+            "networks.torchscript",
+            ("torch", "onnxscript"),
+            "torch",
+            ("torch",),
+            extra="convert-torch",
         ),
         Framework(
             "huggingface",
@@ -57,6 +74,7 @@ FRAMEWORKS: dict[str, Framework] = {
             "torch",
             ("transformers", "torch", "onnxscript"),
             ("transformers",),
+            extra="convert-huggingface",
         ),
         Framework(
             "tensorflow",
@@ -92,6 +110,7 @@ FRAMEWORKS: dict[str, Framework] = {
             "keras",
             ("keras", "tensorflow", "tensorflow-cpu", "tf2onnx"),
             ("keras",),
+            extra="convert-keras",
         ),
         Framework(
             "jax",
@@ -101,6 +120,7 @@ FRAMEWORKS: dict[str, Framework] = {
             "jax",
             ("jax", "flax", "equinox", "jax2onnx"),
             ("jax", "jaxlib", "flax", "equinox"),
+            extra="convert-jax",
         ),
         Framework(
             "paddle",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ def answers(model: Any, rows: Any, *, is_classifier: bool) -> list[Array]:
 def classes_of(model: Any) -> tuple[str, ...]:
     """Names of the classes of an estimator."""
     return tuple(str(label) for label in getattr(model, "classes_", ()))
+
+
+def texts_of(categories: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
+    """Categories by column, as a file can say them."""
+    return {name: [str(value) for value in known] for name, known in categories.items()}
 
 
 def first_line(error: Exception) -> str:

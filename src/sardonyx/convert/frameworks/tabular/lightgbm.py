@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,12 @@ import numpy as np
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
 from sardonyx.convert.frameworks.tabular import lightgbm_trees as trees
-from sardonyx.convert.frameworks.tabular.boosting import answers, classes_of
+from sardonyx.convert.frameworks.tabular.boosting import answers, classes_of, texts_of
 from sardonyx.convert.frameworks.tabular.ensembles import saved
 from sardonyx.convert.frameworks.tabular.pickles import unpickled
 from sardonyx.convert.frameworks.tabular.tables import Column, Table, told
+
+CATEGORICAL = re.compile(r"^\[categorical_feature: ([\d,]*)\]$", re.MULTILINE)
 
 
 def load(source: str, request: Request) -> Any:
@@ -39,7 +42,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     booster = model if isinstance(model, lightgbm.Booster) else getattr(model, "booster_", None)
     if booster is None:
         raise ConvertError(f"a {type(model).__name__} is not a model of LightGBM")
-    dumped = booster.dump_model()
+    dumped = described(booster)
     known = categories(dumped)
     table = Table(_columns(dumped, known), separate=False)
     feeds, drawn = table.feeds(request)
@@ -48,6 +51,10 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     path.write_bytes(saved(graph, "lightgbm", len(dumped["feature_names"]), outputs, double=request.double))
     cases = [Case(part, _answers(model, dumped, part)) for part in batches(feeds)]
     notes = list(told(known))
+    if dumped.get("pandas_categorical") and not known:
+        notes.append(
+            "columns of categories are numbers: their places; LightGBM does not keep which these are"
+        )
     if trees.has_linear_leaves(dumped):
         notes.append("leaves are linear: rows with missing values are answered with NaN")
     return Exported(
@@ -56,22 +63,27 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         drawn,
         labels=classes_of(model),
         columns=tuple(table.names),
-        categories=known,
+        categories=texts_of(known),
         notes=tuple(notes),
     )
 
 
-def categories(dumped: dict[str, Any]) -> dict[str, list[str]]:
-    """Of columns that were categories of pandas: their texts in the order of the numbers that stand for them.
+def described(booster: Any) -> dict[str, Any]:
+    """What LightGBM says about a booster, and the places of its columns of `categories`."""
+    told = CATEGORICAL.search(booster.model_to_string(num_iteration=1))
+    places = [int(place) for place in told[1].split(",") if place] if told else []
+    return {**booster.dump_model(), "categories": places}
 
-    The model lists them without the names of the columns; nothing is told if it is not clear whose they are.
+
+def categories(dumped: dict[str, Any]) -> dict[str, list[Any]]:
+    """Of columns that were categories of pandas: what they are, in the order of the numbers for them.
+
+    The model lists them without the names of the columns, and those that have an order are numbers to it;
+    nothing is told if it is not clear whose they are.
     """
-    texts = dumped.get("pandas_categorical") or []
-    facts = dumped.get("feature_infos", {})
-    names = [name for name in dumped["feature_names"] if facts.get(name, {}).get("values")]
-    if len(names) != len(texts):
-        return {}
-    return {name: [str(text) for text in known] for name, known in zip(names, texts, strict=True)}
+    known = dumped.get("pandas_categorical") or []
+    names = [dumped["feature_names"][place] for place in dumped["categories"]]
+    return dict(zip(names, known, strict=True)) if len(names) == len(known) else {}
 
 
 def classes(model: Any, dumped: dict[str, Any]) -> Array | None:
@@ -94,7 +106,7 @@ def _answers(model: Any, dumped: dict[str, Any], feeds: Feeds) -> list[Array]:
         return answers(model, rows, is_classifier=_is_classifier(model, dumped))
 
 
-def _columns(dumped: dict[str, Any], known: dict[str, list[str]]) -> list[Column]:
+def _columns(dumped: dict[str, Any], known: dict[str, list[Any]]) -> list[Column]:
     borders: list[set[float]] = [set() for _ in dumped["feature_names"]]
     for tree in dumped["tree_info"]:
         for node in _splits(tree["tree_structure"]):

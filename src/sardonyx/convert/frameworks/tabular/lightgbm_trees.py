@@ -98,7 +98,7 @@ class _Trees(Ensemble):
         column, missing = node["split_feature"], node["missing_type"]
         if node["decision_type"] == "==":
             chosen = tuple(int(value) for value in str(node["threshold"]).split("||"))
-            return self.column_of(column, chosen, missing != "NaN"), 0.5, False, True
+            return self.column_of(column, chosen), 0.5, False, True
         border = self.border(float(node["threshold"]))
         if missing == "None":
             return column, border, node["threshold"] >= 0, False
@@ -148,14 +148,13 @@ def _raw(graph: GraphWriter, trees: _Trees, dumped: dict[str, Any]) -> str:
 
 def _chosen(graph: GraphWriter, trees: _Trees, floats: str) -> list[str]:
     """A column for each set of categories: 1 where the row's category is one of them."""
-    zero = graph.unnamed(np.float32(0))
+    none = graph.unnamed(np.float32(-1))
     columns = []
-    for column, chosen, is_zero in trees.sets:
+    for column, chosen in trees.sets:
         value = graph.node("Gather", [floats, graph.unnamed(np.array([column]))], axis=1)
         known = graph.node("Sub", [value, value])
         missing = graph.node("IsNaN", [known])
-        stands_for = zero if is_zero else graph.unnamed(np.float32(-1))
-        filled = graph.node("Where", [missing, stands_for, value])
+        filled = graph.node("Where", [missing, none, value])
         whole = graph.node(
             "Mul", [graph.node("Floor", [graph.node("Abs", [filled])]), graph.node("Sign", [filled])]
         )

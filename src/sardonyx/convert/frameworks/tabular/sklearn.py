@@ -14,10 +14,18 @@ from typing import Any
 import numpy as np
 
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches, shaped
-from sardonyx.convert.frameworks.tabular import sklearn_boosting, sklearn_categories, sklearn_trees
+from sardonyx.convert.frameworks.tabular import (
+    lightgbm,
+    sklearn_boosting,
+    sklearn_categories,
+    sklearn_pandas,
+    sklearn_trees,
+    xgboost,
+)
 from sardonyx.convert.frameworks.tabular import sklearn_columns as columns
+from sardonyx.convert.frameworks.tabular.boosting import texts_of
 from sardonyx.convert.frameworks.tabular.pickles import unpickled
-from sardonyx.convert.frameworks.tabular.tables import Table
+from sardonyx.convert.frameworks.tabular.tables import Table, told
 
 OPSET = {"": 21, "ai.onnx.ml": 3}
 
@@ -41,8 +49,13 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         check_is_fitted(model)
     except NotFittedError as error:
         raise ConvertError(f"{type(model).__name__} was not fitted yet; fit it first") from error
-    table = columns.table_of(model)
+    lone = columns.alone(model)
+    if sklearn_pandas.library(lone):
+        own = lightgbm.export if sklearn_pandas.library(lone) == "lightgbm" else xgboost.export
+        return own(lone, request, path)
+    table = sklearn_pandas.with_categories(columns.table_of(model), model)
     feeds, drawn = table.feeds(request)
+    known = {column.name: column.categories for column in table.columns if column.categories}
     path.write_bytes(_converted(model, feeds, request))
     asked, names = answers_of(model)
     return Exported(
@@ -52,6 +65,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         outputs=names,
         labels=tuple(str(label) for label in _classes(model)),
         columns=() if table.separate else tuple(table.names),
+        categories=texts_of(known),
+        notes=told(known),
     )
 
 

@@ -62,6 +62,18 @@ def last_step(model: Any) -> Any:
             return model
 
 
+def alone(model: Any) -> Any:
+    """What answers, if pipelines and searches around it have nothing else in them."""
+    while True:
+        steps = [step for _, step in getattr(model, "steps", ()) if step not in (None, "passthrough")]
+        if len(steps) == 1:
+            model = steps[0]
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            return model
+
+
 def is_text_reader(model: Any) -> bool:
     """Whether it takes a list of texts instead of a table."""
     return hasattr(model, "analyzer") and hasattr(model, "token_pattern")

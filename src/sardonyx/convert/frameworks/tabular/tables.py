@@ -29,7 +29,7 @@ class Column:
     values: Sequence[Any] = ()
     centre: float = 0.0
     spread: float = 1.0
-    categories: Sequence[str] = ()
+    categories: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,11 @@ class Table:
 
     def feeds(self, request: Request) -> tuple[Feeds, bool]:
         """The inputs of the ONNX model from the sample, else drawn; and whether they were drawn."""
-        rows = _sampled(request.sample, self) if request.sample is not None else _drawn(self.columns)
+        rows = (
+            _sampled(request.sample, self)
+            if request.sample is not None
+            else _drawn(self.columns, whole=self.named)
+        )
         number = np.float64 if request.double else np.float32
         typed = [_typed(row, column, number) for row, column in zip(rows, self.columns, strict=True)]
         if self.separate:
@@ -64,15 +68,27 @@ class Table:
         import pandas
 
         wide = [part[:, [at]] for part in parts for at in range(part.shape[1])]
-        return pandas.DataFrame({name: part[:, 0] for name, part in zip(self.names, wide, strict=True)})
+        rows = zip(self.columns, wide, strict=True)
+        return pandas.DataFrame({column.name: _named(column, part[:, 0]) for column, part in rows})
 
 
-def told(categories: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def _named(column: Column, part: Array) -> Any:
+    """A column of a data frame, of categories if it is one of those."""
+    if not column.categories:
+        return part
+    import pandas
+
+    count = len(column.categories)
+    places = [int(place) if 0 <= place < count else -1 for place in part]
+    return pandas.Categorical.from_codes(places, categories=list(column.categories))
+
+
+def told(categories: Mapping[str, Sequence[Any]]) -> tuple[str, ...]:
     """A note for each column of categories: which number stands for which."""
     return tuple(f"{name} is a number: {_numbered(known)}" for name, known in categories.items())
 
 
-def _numbered(known: Sequence[str]) -> str:
+def _numbered(known: Sequence[Any]) -> str:
     shown = [f"{at} = {text}" for at, text in enumerate(known[:SHOWN])]
     return ", ".join([*shown, *(["..."] if len(known) > SHOWN else [])])
 
@@ -120,7 +136,8 @@ def _typed(row: Array, column: Column, number: type[np.generic]) -> Array:
         return np.array([np.nan if value is None else value for value in row], number)
     except (TypeError, ValueError) as error:
         raise ConvertError(
-            f"the column {column.name!r} of the sample is not a number ({error}); the model knows it as one"
+            f"the column {column.name!r} of the sample is not a number ({error}); the model knows it as one, "
+            "of categories of pandas as their places (.cat.codes)"
         ) from error
 
 
@@ -128,9 +145,18 @@ def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
 
-def _drawn(columns: Sequence[Column]) -> list[Array]:
+def _drawn(columns: Sequence[Column], *, whole: bool) -> list[Array]:
+    """Rows of values; if `whole`, categories are numbers that stand for some, and now and then none."""
     random = dice()
-    return [_draw(column, random) for column in columns]
+    return [
+        _places(len(column.categories), random) if whole and column.categories else _draw(column, random)
+        for column in columns
+    ]
+
+
+def _places(count: int, random: np.random.Generator) -> Array:
+    drawn = random.integers(-1, count, ROWS).astype(np.float64)
+    return np.where(drawn < 0, np.nan, drawn)
 
 
 def _draw(column: Column, random: np.random.Generator) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
 from sardonyx.convert.frameworks.tabular import xgboost_trees as trees
-from sardonyx.convert.frameworks.tabular.boosting import answers, classes_of, first_line
+from sardonyx.convert.frameworks.tabular.boosting import answers, classes_of, first_line, texts_of
 from sardonyx.convert.frameworks.tabular.ensembles import narrowed, saved
 from sardonyx.convert.frameworks.tabular.pickles import unpickled
 from sardonyx.convert.frameworks.tabular.tables import Column, Table, told
@@ -62,7 +62,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         drawn,
         labels=classes_of(model),
         columns=tuple(table.names),
-        categories=known,
+        categories=texts_of(known),
         notes=told(known) + _lost(facts, known),
     )
 
@@ -108,7 +108,7 @@ def _told(model: Any, feeds: Feeds, facts: trees.Model) -> list[Array]:
         return answers(model, matrix, is_classifier=is_classifier)
 
 
-def _columns(facts: trees.Model, known: dict[str, list[str]]) -> list[Column]:
+def _columns(facts: trees.Model, known: dict[str, list[Any]]) -> list[Column]:
     """Names and borders; columns of a linear booster have none."""
     borders: list[set[float]] = [set() for _ in facts.names]
     for _, _, tree in facts.trees() if "trees" in facts.booster else ():
@@ -123,14 +123,19 @@ def _columns(facts: trees.Model, known: dict[str, list[str]]) -> list[Column]:
     ]
 
 
-def categories(facts: trees.Model) -> dict[str, list[str]]:
+def categories(facts: trees.Model) -> dict[str, list[Any]]:
     """Of columns that were categories of pandas: what they are, in the order of the numbers for them.
 
     Columns with texts beyond ASCII are left out: XGBoost counts their characters where it keeps bytes, and
     cuts off the last ones.
     """
-    texts = {name: _texts(column) for name, column in _encoded(facts)}
-    return {name: known for name, known in texts.items() if known}
+    known = {name: _values(column) for name, column in _encoded(facts)}
+    return {name: values for name, values in known.items() if values}
+
+
+def encoded(facts: trees.Model) -> int:
+    """How many columns were categories of pandas."""
+    return len(list(_encoded(facts)))
 
 
 def _encoded(facts: trees.Model) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -138,16 +143,16 @@ def _encoded(facts: trees.Model) -> Iterator[tuple[str, dict[str, Any]]]:
     return ((name, column) for name, column in zip(facts.names, coded, strict=False) if column["values"])
 
 
-def _texts(column: dict[str, Any]) -> list[str]:
+def _values(column: dict[str, Any]) -> list[Any]:
     values, ends = column["values"], column.get("offsets")
     if not ends:
-        return [str(value) for value in values]
+        return list(values)
     if min(values) < 0:
         return []
     return [bytes(values[at:end]).decode() for at, end in itertools.pairwise(ends)]
 
 
-def _lost(facts: trees.Model, known: dict[str, list[str]]) -> tuple[str, ...]:
+def _lost(facts: trees.Model, known: dict[str, list[Any]]) -> tuple[str, ...]:
     """A note for each column whose categories are not known."""
     return tuple(
         f"{name} is a number: the place of its category, which XGBoost does not keep whole beyond ASCII"

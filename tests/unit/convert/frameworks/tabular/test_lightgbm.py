@@ -123,8 +123,17 @@ def test_categories_whose_columns_are_not_clear_are_not_told() -> None:
     dumped: dict[str, Any] = {
         "feature_names": ["a", "b"],
         "pandas_categorical": [["x", "y"], [1, 2]],
-        "feature_infos": {"a": {"values": [0, 1]}, "b": {"values": []}},
+        "categories": [0],
     }
     assert lightgbm.categories(dumped) == lightgbm.categories({**dumped, "pandas_categorical": None}) == {}
-    dumped["feature_infos"]["b"]["values"] = [0, 1]
-    assert lightgbm.categories(dumped) == {"a": ["x", "y"], "b": ["1", "2"]}
+    dumped["categories"] = [0, 1]
+    assert lightgbm.categories(dumped) == {"a": ["x", "y"], "b": [1, 2]}
+
+
+def test_a_column_of_one_category_is_known_too() -> None:
+    hue = pandas.Categorical(["red", "blue"] * 30)
+    rows = pandas.DataFrame({"one": pandas.Categorical(["same"] * 60), "size": np.arange(60.0), "hue": hue})
+    model = theirs.LGBMRegressor(n_estimators=2, verbose=-1, num_threads=1).fit(rows, np.arange(60))
+    dumped = lightgbm.described(model.booster_)
+    assert lightgbm.categories(dumped) == {"one": ["same"], "hue": ["blue", "red"]}
+    assert lightgbm.described(theirs.Booster(model_str=model.booster_.model_to_string())) == dumped

@@ -102,3 +102,16 @@ def test_what_a_dump_holds_is_written() -> None:
     assert max(held["nodes_treeids"]) + 1 == len(dumped["tree_info"]) == QUICK["n_estimators"]
     assert max(held["nodes_featureids"]) == 2
     assert outputs == {"value": (onnx.TensorProto.FLOAT, ["batch", 1])}
+
+
+@pytest.mark.parametrize("has_missing", [False, True])
+def test_cells_that_are_no_category_go_right(has_missing: bool) -> None:
+    random = np.random.default_rng(0)
+    rows = np.stack([random.normal(size=400), random.integers(0, 4, 400)], 1)
+    goal = (rows[:, 0] > 0) ^ (rows[:, 1] % 2 == 0)
+    rows[::7, 1] = np.nan if has_missing else rows[::7, 1]
+    model = lightgbm.LGBMClassifier(**QUICK).fit(rows, goal, categorical_feature=[1])
+    strange = [np.nan, np.inf, -np.inf, 0, -0.5, -1, 1.7, 4, 99, 3e9]
+    asked = np.array([[size, cell] for cell in strange for size in (-0.1, 0.1)])
+    ours = from_lightgbm(model).session().run(None, {"x": asked.astype(np.float32)})
+    np.testing.assert_allclose(ours[1], model.predict_proba(asked), atol=1e-6)
