@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.errors import SardonyxError
-from sardonyx.zoo.tasks.images import flat
+from sardonyx.zoo.tasks.images import flat, upright_size
 
 Array = np.ndarray[Any, Any]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -25,7 +25,6 @@ NONE = "none of these"
 NONE_FOLDERS = ("none", "none of these", "_none")
 LEAST_OF_A_CLASS = 5
 SHOWN = 5
-_ORIENTATION, _ON_ITS_SIDE = 274, (5, 6, 7, 8)
 
 
 class VisionError(SardonyxError):
@@ -181,8 +180,7 @@ def size_of(file: Path) -> tuple[int, int]:
 
     try:
         with Image.open(file) as image:
-            turned = image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
-            return (image.height, image.width) if turned else image.size
+            return upright_size(image)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise VisionError(f"{file} is not a picture that can be read ({error})") from error
 

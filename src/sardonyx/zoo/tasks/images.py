@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +43,64 @@ def opened(source: Any) -> Image.Image:
 
 
 def flat(image: Image.Image) -> Image.Image:
-    """Upright, as its camera was held; on white where it is transparent; RGB."""
-    from PIL import Image, ImageOps
+    """Upright, as its camera was held; on white where it is transparent; RGB of 8 bits."""
+    from PIL import Image
 
-    upright = ImageOps.exif_transpose(image)
+    image.load()
+    turn = _TURNS.get(_orientation(image))
+    upright = image if turn is None else image.transpose(Image.Transpose[turn])
+    if upright.mode in ("I", "F") or upright.mode.startswith("I;"):
+        return _of_8_bits(upright).convert("RGB")
     if upright.has_transparency_data:
         upright = upright.convert("RGBA")
         ground = Image.new("RGBA", upright.size, "white")
         ground.alpha_composite(upright)
         upright = ground
     return upright.convert("RGB")
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height once it is upright, of its head alone."""
+    is_upright = image.format == "TIFF"  # whose size Pillow tells as if it were turned
+    turn = "" if is_upright else _TURNS.get(_orientation(image), "")
+    return (image.height, image.width) if turn in _ON_ITS_SIDE else image.size
+
+
+_ORIENTATION = 274
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+_ON_ITS_SIDE = ("TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
+
+
+def _orientation(image: Image.Image) -> Any:
+    """As the picture says, or that it is upright if what it says cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            told = image.getexif().get(_ORIENTATION, 1)
+        except Exception:  # Pillow raises whatever a broken head leads it to
+            return 1
+    return told if isinstance(told, int) else 1
+
+
+def _of_8_bits(image: Image.Image) -> Image.Image:
+    """A picture of wider numbers: 16 bits are scaled, others by their largest if they are not 0 to 255."""
+    from PIL import Image
+
+    numbers = np.nan_to_num(np.asarray(image, np.float64), posinf=0, neginf=0)
+    largest = float(numbers.max(initial=0))
+    if image.mode != "F":
+        whole = 65535.0 if image.mode.startswith("I;") or 255 < largest < 65536 else max(largest, 255.0)
+    else:
+        whole = 1.0 if largest <= 1 else max(largest, 255.0)
+    return Image.fromarray(np.clip(numbers * (255 / whole) + 0.5, 0, 255).astype(np.uint8))
 
 
 def pixels(image: Image.Image, width: int, height: int) -> Array:

@@ -18,6 +18,7 @@ from sardonyx.convert.frameworks.tabular import (
     lightgbm,
     sklearn_boosting,
     sklearn_categories,
+    sklearn_onehot,
     sklearn_pandas,
     sklearn_trees,
     xgboost,
@@ -122,6 +123,7 @@ def _converted(model: Any, feeds: Feeds, request: Request) -> bytes:
         _whole_numbers(),
         sklearn_boosting.registered(),
         sklearn_categories.registered(),
+        sklearn_onehot.registered(),
         sklearn_trees.registered(),
     ):
         warnings.simplefilter("ignore")

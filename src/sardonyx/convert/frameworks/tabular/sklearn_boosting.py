@@ -78,12 +78,12 @@ def _converter(write: Write, is_wide: bool) -> Any:
         names = dict(
             zip(("label", "probabilities") if len(outputs) > 1 else ("value",), outputs, strict=True)
         )
-        _enter(graph, {"x": joined(scope, operator, container, double), **names}, scope, container)
+        enter(graph, {"x": joined(scope, operator, container, double), **names}, scope, container)
 
     return convert
 
 
-def _enter(graph: GraphWriter, names: dict[str, str], scope: Any, container: Any) -> None:
+def enter(graph: GraphWriter, names: dict[str, str], scope: Any, container: Any) -> None:
     """Give the container the nodes and constants; `names` are those that the outside knows."""
     from onnx import helper
 
