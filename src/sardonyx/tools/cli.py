@@ -55,6 +55,8 @@ COMMANDS: tuple[ModuleType, ...] = (
 _EXPECTED: tuple[type[Exception], ...] = (UserError, SardonyxError, OSError, *(row[0] for row in STATUS))
 _REFUSALS: tuple[type[Exception], ...] = (*_EXPECTED, ImportError, ValueError, RuntimeError)
 
+_EXTRAS = {"train": "train", "vision": "vision", "zoo": "zoo", "task": "zoo", "view": "view"}
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; every command module adds itself with `add`."""
@@ -88,9 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _REFUSALS as error:
         if _debugging():
             raise
-        expected = isinstance(error, _EXPECTED) or type(error) is ImportError
-        advice = "" if expected else f" ({type(error).__name__}; {DEBUG.env}=1 shows where)"
-        print(f"sardonyx {options.command}: {_plain(error)}{advice}", file=sys.stderr)
+        print(f"sardonyx {options.command}: {_told(error, options.command)}", file=sys.stderr)
         return 1
     return code
 
@@ -100,6 +100,14 @@ def _debugging() -> bool:
         return DEBUG.read() > 0
     except ValueError:
         return False
+
+
+def _told(error: Exception, command: str) -> str:
+    """What is wrong, and what to do about it as far as that is known."""
+    if isinstance(error, ModuleNotFoundError) and command in _EXTRAS and error.name:
+        return f"{error.name} is missing; pip install 'sardonyx[{_EXTRAS[command]}]'"
+    expected = isinstance(error, _EXPECTED) or type(error) is ImportError
+    return _plain(error) + ("" if expected else f" ({type(error).__name__}; {DEBUG.env}=1 shows where)")
 
 
 def _plain(error: Exception) -> str:

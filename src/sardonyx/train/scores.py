@@ -55,6 +55,14 @@ def of_classes(truth: Array, chances: Array, classes: Sequence[Any], seed: int) 
     return with_intervals(measures, len(truth), seed)
 
 
+def minus_log_loss(model: Any, inputs: Any, truth: Array) -> float:
+    """Of a fitted classifier, the larger the better; a class that it never met has no chance with it."""
+    chances, known = model.predict_proba(inputs), np.asarray(model.classes_)
+    places = np.minimum(np.searchsorted(known, truth), len(known) - 1)
+    right = np.where(known[places] == truth, chances[np.arange(len(truth)), places], 0)
+    return float(np.log(np.clip(right, 1e-15, 1)).mean())
+
+
 def of_values(truth: Array, values: Array, seed: int) -> list[Score]:
     """Root mean square and mean absolute error, and the part of variance explained."""
 

@@ -15,13 +15,15 @@ import numpy as np
 import pandas
 
 from sardonyx.errors import SardonyxError
+from sardonyx.train.cells import read_csv
 from sardonyx.train.dates import as_texts, is_iso
+from sardonyx.train.days import are_dates, first_field, moments
 
 KINDS = ("number", "category", "date", "text", "ignored")
-MOST_CATEGORIES = 50
+MOST_CATEGORIES, FEW_NUMBERS = 50, 10
 WORDS_OF_A_TEXT = 3.0
 ISO_DATE = "read inside the model"
-DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?")
+WITH_SIGNS = re.compile(r"[^\w\s]{0,3}\s?[+-]?\d[\d.,' ]*\s?([^\d\s]{0,3}|[A-Z]{3})")
 PARTS = {"year": "year", "month": "month", "day": "day", "weekday": "day_of_week", "hour": "hour"}
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 
@@ -56,7 +58,7 @@ def read(source: Any, query: str | None = None) -> pandas.DataFrame:
             return _queried(path, query)
         if path.suffix == ".parquet":
             return pandas.read_parquet(path)
-        return pandas.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        return read_csv(path)
     except TrainError:
         raise
     except ImportError as error:
@@ -109,7 +111,7 @@ def _described(name: str, values: pandas.Series) -> Column:
         return Column(name, kind, distinct, missing, why)
 
     if distinct <= 1:
-        return row("ignored", "has one value only")
+        return row("ignored", "has one value only" if distinct else "is empty")
     if pandas.api.types.is_bool_dtype(present):
         return row("category")
     if pandas.api.types.is_datetime64_any_dtype(present):
@@ -120,22 +122,31 @@ def _described(name: str, values: pandas.Series) -> Column:
         return row("ignored", "counts the rows") if is_running and len(present) > 2 else row("number")
     texts = present.astype(str)
     sample = texts.head(200)
-    if sample.map(lambda text: DATE.fullmatch(text.strip()) is not None).all():
+    if are_dates(sample):
         return row("date", _why_of_date(present))
     words = float(sample.str.split().str.len().mean())
     if words >= WORDS_OF_A_TEXT and distinct > MOST_CATEGORIES:
         return row("text")
     if distinct > 0.9 * len(present) and distinct > MOST_CATEGORIES:
         return row("ignored", "has another value in nearly every row")
-    return row(
-        "category", f"{distinct} of them; rare ones are taken together" if distinct > MOST_CATEGORIES else ""
-    )
+    return row("category", _why_of_category(distinct, sample))
+
+
+def _why_of_category(distinct: int, sample: pandas.Series) -> str:
+    if (
+        distinct > FEW_NUMBERS
+        and sample.map(lambda text: WITH_SIGNS.fullmatch(text.strip()) is not None).all()
+    ):
+        return f"numbers with signs, as {sample.iloc[0]!r}: as plain numbers they would teach more"
+    return f"{distinct} of them; rare ones are taken together" if distinct > MOST_CATEGORIES else ""
 
 
 def _why_of_date(present: pandas.Series) -> str:
     if pandas.api.types.is_datetime64_any_dtype(present) or is_iso(present):
         return ISO_DATE
-    return "its parts are asked for; ISO texts would be read"
+    first = first_field(present)
+    how = f", the {first} first" if first else ""
+    return f"its parts are asked for{how}; ISO texts would be read"
 
 
 def absent(values: pandas.Series) -> pandas.Series:
@@ -160,9 +171,7 @@ def prepared(frame: pandas.DataFrame, columns: Sequence[Column]) -> tuple[pandas
     for column in columns:
         values = frame[column.name]
         if column.kind == "number":
-            made[column.name] = pandas.to_numeric(values.where(~absent(values)), errors="coerce").astype(
-                np.float32
-            )
+            made[column.name] = _floats(column.name, values)
             kinds.append(column)
         elif column.kind in ("category", "text"):
             made[column.name] = values.where(~absent(values), "").astype(str).astype(object)
@@ -172,6 +181,18 @@ def prepared(frame: pandas.DataFrame, columns: Sequence[Column]) -> tuple[pandas
                 made[name] = part
                 kinds.append(Column(name, "number", int(part.nunique()), int(part.isna().sum()), "of a date"))
     return pandas.DataFrame(made, index=frame.index), kinds
+
+
+def _floats(name: str, values: pandas.Series) -> pandas.Series:
+    """Numbers as a model takes them; TrainError if they are too large for that."""
+    numbers = pandas.to_numeric(values.where(~absent(values)), errors="coerce").astype(np.float64)
+    too_large = numbers.abs() > np.finfo(np.float32).max
+    if too_large.any():
+        raise TrainError(
+            f"{int(too_large.sum())} numbers of the column {name!r} are infinite or beyond float32, as "
+            f"{numbers[too_large].iloc[0]:g}; take them out, scale the column, or leave it out with --ignore"
+        )
+    return numbers.astype(np.float32)
 
 
 def parts_of_dates(inputs: pandas.DataFrame, columns: Sequence[Column]) -> dict[str, list[str]]:
@@ -194,7 +215,7 @@ def with_dates(
 
 
 def _parts(name: str, values: pandas.Series) -> list[tuple[str, pandas.Series]]:
-    dates = pandas.to_datetime(values.where(~absent(values)), errors="coerce", format="mixed")
+    dates = moments(values.where(~absent(values)))
     found = []
     for part, attribute in PARTS.items():
         numbers = getattr(dates.dt, attribute).astype(np.float32)

@@ -9,7 +9,7 @@ import json
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,15 @@ from threadpoolctl import threadpool_limits
 from sardonyx.base.together import written
 from sardonyx.convert import Converted, from_sklearn
 from sardonyx.train import dates, scores, table
+from sardonyx.train.days import moments
 from sardonyx.train.families import FAMILIES
 from sardonyx.train.leaks import suspicions
 from sardonyx.train.scores import Score
 from sardonyx.train.table import Column, TrainError
 
 Array = np.ndarray[Any, Any]
-HELD_OUT, FOLDS, MOST_CLASSES, LEAST_ROWS = 0.2, 5, 20, 30
+HELD_OUT, FOLDS, MOST_CLASSES, LEAST_ROWS, LEAST_GROUPS = 0.2, 5, 20, 30, 3
+LARGEST = float(np.finfo(np.float32).max)
 SEARCHED_ROWS, BASELINE_ROWS = 20_000, 5_000
 
 
@@ -127,10 +129,17 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
     frame = table.read(source, query)
     frame, goal, classes = _goal(frame, settings)
     described = table.described(frame.drop(columns=[settings.target]), settings.kinds, settings.ignored)
+    described = [_without_groups(column, settings) for column in described]
     inputs, columns = table.prepared(frame, described)
     if not columns:
         raise TrainError("no column is left to learn from; see the kinds of columns, and say --type")
     learnt, held, groups = _split(frame, goal, settings, bool(classes))
+    strange = np.setdiff1d(goal[held], goal[learnt]).tolist() if classes else []
+    if strange:
+        raise TrainError(
+            f"--split {settings.split}: the class {strange[0]!r} stands in held-out rows alone, "
+            "so that nothing can be learned of it; leave it out, or split at random"
+        )
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         candidates, model = _searched(
@@ -196,12 +205,26 @@ def _goal(frame: pandas.DataFrame, settings: Settings) -> tuple[pandas.DataFrame
     if settings.goal == "values" or (is_number and not settings.goal and not (whole and few)):
         if not is_number:
             raise TrainError(f"{settings.target!r} holds texts; they are classes, not values")
-        return frame, np.asarray(numbers, np.float64), []
+        amounts = np.asarray(numbers, np.float64)
+        if not (np.abs(amounts) <= LARGEST).all():
+            raise TrainError(
+                f"{settings.target!r} holds infinite numbers, or such beyond float32; leave them out"
+            )
+        if (amounts == amounts[0]).all():
+            raise TrainError(
+                f"{settings.target!r} has one value only, {amounts[0]:g}; there is nothing to learn"
+            )
+        return frame, amounts, []
     goal = np.asarray(numbers, np.int64) if whole else values.astype(str).to_numpy(object).astype(str)
     kinds, counts = np.unique(goal, return_counts=True)
     classes = kinds.tolist()
     if len(classes) < 2:
         raise TrainError(f"{settings.target!r} has one class only, {classes[0]!r}; there is nothing to learn")
+    if len(classes) > len(frame) / 2:
+        raise TrainError(
+            f"{settings.target!r} has {len(classes)} values in {len(frame)} rows; classes stand in many rows "
+            "each, and values are numbers"
+        )
     rare = kinds[counts < 2].tolist()
     if rare:
         raise TrainError(f"the class {rare[0]!r} of {settings.target!r} has one row; leave such rows out")
@@ -217,18 +240,22 @@ def _split(
     count = round(HELD_OUT * len(frame))
     if how not in ("random", "group", "time"):
         raise TrainError(f"--split {settings.split}: there are random, group:COLUMN and time:COLUMN")
+    if how != "random" and name == settings.target:
+        raise TrainError(f"--split {settings.split}: {name!r} is what is to be predicted")
     if how != "random" and name not in frame:
         raise TrainError(f"--split {settings.split}: the table has no column {name!r}")
     if how == "time":
-        order = np.argsort(pandas.to_datetime(frame[name], format="mixed").to_numpy(), kind="stable")
+        order = np.argsort(_times(frame[name], settings.split), kind="stable")
         return order[:-count], order[-count:], None
     if how == "group":
         groups = frame[name].astype(str).to_numpy()
         names = random.permutation(np.unique(groups))
+        if len(names) < LEAST_GROUPS:
+            raise TrainError(
+                f"--split {settings.split}: {LEAST_GROUPS} groups are the least; {len(names)} there"
+            )
         sizes = np.cumsum([(groups == group).sum() for group in names])
-        out = np.isin(groups, names[: max(1, int(np.searchsorted(sizes, count)) + 1)])
-        if out.all():
-            raise TrainError(f"--split {settings.split}: all rows are of one group")
+        out = np.isin(groups, names[: min(int(np.searchsorted(sizes, count)) + 1, len(names) - 2)])
         return np.flatnonzero(~out), np.flatnonzero(out), groups[~out]
     if not classifies:
         order = random.permutation(len(frame))
@@ -236,6 +263,26 @@ def _split(
     held = [random.permutation(np.flatnonzero(goal == kind)) for kind in np.unique(goal)]
     out = np.sort(np.concatenate([rows[: max(1, round(HELD_OUT * len(rows)))] for rows in held]))
     return np.setdiff1d(np.arange(len(frame)), out), out, None
+
+
+def _without_groups(column: Column, settings: Settings) -> Column:
+    """The column, which is no use if it names groups: those of later rows are others."""
+    if settings.split != f"group:{column.name}" or column.name in settings.kinds:
+        return column
+    return replace(column, kind="ignored", why="names the groups of the split")
+
+
+def _times(values: pandas.Series, split: str) -> Array:
+    """What rows are ordered by: numbers, or moments; every row has one."""
+    present = values.where(~table.absent(values))
+    numbers = pandas.to_numeric(present, errors="coerce")
+    times = numbers if numbers.notna().any() else moments(present)
+    without = int(times.isna().sum())
+    if without:
+        raise TrainError(
+            f"--split {split}: {without} of {len(times)} rows have no time there; leave them out"
+        )
+    return np.asarray(times)
 
 
 def _searched(
@@ -266,19 +313,30 @@ def _searched(
             best = f", best loss {min(row.loss for row in found):.4g}" if found else ""
             progress(f"candidate {trial + 1}: {family.name}{best}")
         start = time.monotonic()
-        losses = -cross_val_score(
-            model,
-            inputs.iloc[rows],
-            goal[rows],
-            groups=groups,
-            cv=folds,
-            scoring="neg_log_loss" if classes else "neg_root_mean_squared_error",
-            error_score="raise",
-        )
+        try:
+            losses = -cross_val_score(
+                model,
+                inputs.iloc[rows],
+                goal[rows],
+                groups=groups,
+                cv=folds,
+                scoring=_measure(bool(classes)),
+                error_score="raise",
+            )
+        except ValueError as error:
+            said = str(error).strip().partition("\n")[0]
+            raise TrainError(
+                f"{family.name} cannot learn from a part of the rows, split as --split {settings.split}: "
+                f"{said}"
+            ) from error
         seconds = time.monotonic() - start
         found.append(Candidate(family.name, drawn, float(losses.mean()), float(losses.std()), seconds))
         models.append(model)
     return found, models[int(np.argmin([row.loss for row in found]))]
+
+
+def _measure(classifies: bool) -> Any:
+    return scores.minus_log_loss if classifies else "neg_root_mean_squared_error"
 
 
 def _folds(settings: Settings, goal: Array, groups: Array | None, classifies: bool) -> Any:
@@ -296,10 +354,9 @@ def _importance(
     model: Any, inputs: pandas.DataFrame, goal: Array, seed: int, classifies: bool
 ) -> list[tuple[str, float, float]]:
     """By how much the held-out loss grows when a column is shuffled, the most important first."""
-    measure = "neg_log_loss" if classifies else "neg_root_mean_squared_error"
     rows = inputs.head(2000)
     found = permutation_importance(
-        model, rows, goal[: len(rows)], scoring=measure, n_repeats=3, random_state=seed
+        model, rows, goal[: len(rows)], scoring=_measure(classifies), n_repeats=3, random_state=seed
     )
     order = np.argsort(-found.importances_mean)
     return [

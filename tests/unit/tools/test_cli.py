@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from PIL import Image
 
 from sardonyx import __version__
 from sardonyx.base.knobs import KNOBS
-from sardonyx.tools.cli import COMMANDS, main, parser
+from sardonyx.tools.cli import _EXTRAS, COMMANDS, main, parser
 
 TEXT = """
 <ir_version: 8, opset_import: ["" : 17], producer_name: "maker">
@@ -275,6 +276,17 @@ def test_missing_libraries_are_one_line(
         monkeypatch.setattr("sardonyx.tools.commands.inspect.command", partial(_raise, error))
         assert main(["inspect", model]) == 1
         assert capsys.readouterr().err.startswith(f"sardonyx inspect: {said}")
+
+
+def test_missing_libraries_are_named_with_their_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = ModuleNotFoundError("No module named 'PIL'", name="PIL")
+    monkeypatch.setattr("sardonyx.tools.commands.vision.command", partial(_raise, missing))
+    assert main(["vision", "train", "folder"]) == 1
+    assert capsys.readouterr().err == "sardonyx vision: PIL is missing; pip install 'sardonyx[vision]'\n"
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    assert set(_EXTRAS.values()) <= set(project["project"]["optional-dependencies"])
 
 
 def _raise(error: Exception, options: object) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
 
-from sardonyx.train.scores import calibration, confusion, of_classes, of_values
+from sardonyx.train.scores import calibration, confusion, minus_log_loss, of_classes, of_values
 
 TRUTH = np.array(["a", "b", "b", "c", "a", "b"])
 CHANCES = np.array(
@@ -40,3 +41,11 @@ def test_how_sure_and_how_right() -> None:
     assert rows[-1] == (pytest.approx(0.9), 1.0, 1)
     counts = confusion(TRUTH, np.array(["a", "b", "a", "c", "a", "b"]), ["a", "b", "c"])
     assert counts.tolist() == [[2, 0, 0], [1, 2, 0], [0, 0, 1]]
+
+
+def test_a_class_that_a_model_never_met_costs_most() -> None:
+    model = DummyClassifier().fit([[0], [0], [0]], ["a", "a", "c"])
+    assert minus_log_loss(model, [[0], [0]], np.array(["a", "c"])) == pytest.approx(
+        (np.log(2 / 3) + np.log(1 / 3)) / 2
+    )
+    assert minus_log_loss(model, [[0], [0]], np.array(["b", "d"])) == pytest.approx(np.log(1e-15))

@@ -50,7 +50,7 @@ FRAME = pandas.DataFrame(
 )
 def test_what_is_predicted(target: str, goal: str, classes: list[Any] | None) -> None:
     if classes is None:
-        with pytest.raises(TrainError, match="the class 0 of 'many' has one row; leave such rows out"):
+        with pytest.raises(TrainError, match="'many' has 50 values in 50 rows; classes stand in"):
             training._goal(FRAME, Settings(target, goal=goal))
         return
     _, values, found = training._goal(FRAME, Settings(target, goal=goal))
@@ -113,7 +113,7 @@ def test_a_group_is_on_one_side() -> None:
     [
         ("odd", "--split odd: there are random, group:COLUMN and time:COLUMN"),
         ("time:gone", "--split time:gone: the table has no column 'gone'"),
-        ("group:same", "--split group:same: all rows are of one group"),
+        ("group:same", "--split group:same: 3 groups are the least; 1 there"),
     ],
 )
 def test_splits_that_are_none(how: str, told: str) -> None:
@@ -188,3 +188,63 @@ def test_three_files_are_written(tmp_path: Path) -> None:
     assert record["importance"] == [{"column": "x", "loss": 0.5, "spread": 0.1}]
     assert record["candidates"][0]["family"] == "linear" and record["settings"]["target"] == "y"
     assert written[2].read_text() == "x\n1\n" and written[0].read_bytes() == b"onnx"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"target": np.where(np.arange(50) == 3, np.inf, np.arange(50) / 7)},
+            "'target' holds infinite numbers",
+        ),
+        ({"target": np.arange(50) * 1e300 + 0.5}, "'target' holds infinite numbers, or such beyond float32"),
+        ({"target": 1.5}, "'target' has one value only, 1.5"),
+        ({"target": [f"id {at}" for at in range(50)]}, "'target' has 50 values in 50 rows"),
+        ({"part": np.where(np.arange(50) == 3, np.inf, np.arange(50))}, "1 numbers of the column 'part' are"),
+    ],
+)
+def test_numbers_and_classes_that_cannot_be_learned(change: dict[str, Any], told: str) -> None:
+    frame = FRAME.assign(target=np.arange(50) / 7).assign(**change)
+    with pytest.raises(TrainError, match=told):
+        training.train(frame[["part", "target"]], Settings("target", trials=1))
+
+
+@pytest.mark.parametrize(
+    ("split", "told"),
+    [
+        ("group:word", "3 groups are the least; 2 there"),
+        ("group:target", "'target' is what is to be predicted"),
+        ("time:word", "50 of 50 rows have no time there; leave them out"),
+        ("time:many", "the class 'late' stands in held-out rows alone"),
+    ],
+)
+def test_splits_that_leave_nothing_to_learn(split: str, told: str) -> None:
+    frame = FRAME.assign(target=["early", "soon"] * 22 + ["late"] * 6)
+    with pytest.raises(TrainError, match=told):
+        training.train(frame, Settings("target", split=split, trials=1))
+
+
+def test_a_class_that_a_part_of_the_rows_lacks() -> None:
+    frame = FRAME.assign(target=(["early"] * 20 + ["soon", "late"] * 15))
+    with pytest.raises(
+        TrainError, match="linear cannot learn from a part of the rows, split as --split time:many"
+    ):
+        training.train(frame, Settings("target", split="time:many", trials=1))
+    late = FRAME.assign(target=["early", "soon"] * 15 + ["early", "late"] * 10)
+    found = training.train(late, Settings("target", split="time:many", trials=1, ignored=("same", "rare")))
+    assert found.classes == ["early", "late", "soon"] and np.isfinite(found.candidates[0].loss)
+    assert next(row.why for row in found.columns if row.name == "many") == "counts the rows"
+
+
+def test_groups_are_no_feature() -> None:
+    frame = FRAME.assign(target=["a", "b"] * 25)
+    found = training.train(
+        frame[["part", "group", "target"]], Settings("target", split="group:group", trials=1)
+    )
+    assert {row.name: row.kind for row in found.columns} == {"part": "number", "group": "ignored"}
+
+
+def test_times_are_dates_or_numbers() -> None:
+    dates = pandas.Series(["03.01.2024", "12.01.2024", "01.02.2024"])
+    assert np.argsort(training._times(dates, "")).tolist() == [0, 1, 2]
+    assert np.argsort(training._times(pandas.Series(["10", "9", "11"]), "")).tolist() == [1, 0, 2]

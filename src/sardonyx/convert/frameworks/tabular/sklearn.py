@@ -142,13 +142,20 @@ def _converted(model: Any, feeds: Feeds, request: Request) -> bytes:
 
 
 def _rename_inputs(graph: Any, names: list[str]) -> None:
-    """Give columns their names back: skl2onnx replaces dots, blanks and the like."""
-    changed = {value.name: name for value, name in zip(graph.input, names, strict=True) if value.name != name}
-    for value in graph.input:
-        value.name = changed.get(value.name, value.name)
+    """Give columns their names back, which skl2onnx changes; others that are called so make way."""
+    olds = [value.name for value in graph.input]
+    changed = {old: name for old, name in zip(olds, names, strict=True) if old != name}
+    for name in {*(output for node in graph.node for output in node.output), *_weights(graph)} & set(names):
+        changed[name] = f"{name} of the model"
     for node in graph.node:
-        for at, name in enumerate(node.input):
-            node.input[at] = changed.get(name, name)
+        node.input[:] = [changed.get(name, name) for name in node.input]
+        node.output[:] = [changed.get(name, name) for name in node.output]
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        value.name = changed.get(value.name, value.name)
+
+
+def _weights(graph: Any) -> list[str]:
+    return [tensor.name for tensor in graph.initializer]
 
 
 def _has_zipmap(model: Any) -> bool:

@@ -11,13 +11,14 @@ from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
+from sardonyx.convert import from_sklearn
 from sardonyx.convert.framework import ConvertError
 from sardonyx.convert.frameworks.tabular.sklearn_columns import (
     _chosen,
@@ -117,3 +118,21 @@ def test_what_was_not_fitted() -> None:
 )
 def test_chosen_columns(chosen: Any, expected: list[int]) -> None:
     assert _chosen(chosen, [4, 5, 6], ["a", "b", "c"]) == expected
+
+
+def test_columns_named_like_what_a_model_makes() -> None:
+    names = ["label", "probabilities", "variable", "a.b", "shape_tensor", "label of"]
+    rows = pandas.DataFrame(
+        {name: np.random.default_rng(at).normal(size=40) for at, name in enumerate(names)}
+    )
+    rows["variable"] = ["x", "y"] * 20
+    columns = ColumnTransformer([("kinds", OneHotEncoder(), ["variable"])], remainder=StandardScaler())
+    model = make_pipeline(columns, LogisticRegression()).fit(rows, rows["label"] > 0)
+    made = from_sklearn(model, sample=rows)
+    session = made.session()
+    assert [value.name for value in session.get_inputs()] == names
+    assert [value.name for value in session.get_outputs()] == [
+        "label of the model",
+        "probabilities of the model",
+    ]
+    assert made.parity.holds

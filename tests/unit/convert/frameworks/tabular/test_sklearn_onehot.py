@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
 
 from sardonyx.convert import from_sklearn
+from sardonyx.convert.frameworks.tabular import sklearn_onehot
 
 pytestmark = pytest.mark.filterwarnings("ignore:Found unknown categories")
 HUES = ["red"] * 9 + ["blue"] * 8 + ["pink", "grey", "teal"]
@@ -64,3 +65,12 @@ def test_columns_of_texts_and_numbers() -> None:
     made = from_sklearn(model, sample=asked)
     feeds = {name: asked[[name]].to_numpy(object if name == "hue" else np.float32) for name in asked}
     np.testing.assert_allclose(made.session().run(None, feeds)[0], said(model, asked), atol=1e-6)
+
+
+def test_skl2onnx_is_as_it_was_afterwards() -> None:
+    from skl2onnx._supported_operators import sklearn_operator_name_map as known
+
+    before = known[OneHotEncoder]
+    with sklearn_onehot.registered():
+        assert known[OneHotEncoder] == "SardonyxOneHotEncoder"
+    assert known[OneHotEncoder] == before
