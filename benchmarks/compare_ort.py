@@ -110,10 +110,11 @@ def recorded(rows: Sequence[bench.Row], figures: Sequence[Figure], precision: st
 
 
 def write(records: Sequence[Record]) -> None:
-    """Keep the records, and write the pages from them."""
+    """Keep the records, and write the pages from what is kept."""
     SPEEDS.write_text(text(records), encoding="utf-8")
-    rewrite(PERFORMANCE, report(records), MARKS)
-    rewrite(ROOT / "README.md", summary(records), SUMMARY_MARKS)
+    kept = read(SPEEDS)
+    rewrite(PERFORMANCE, report(kept), MARKS)
+    rewrite(ROOT / "README.md", summary(kept), SUMMARY_MARKS)
 
 
 def selected(names: Sequence[str], kinds: Iterable[str], *, quick: bool = False) -> list[Subject]:

@@ -10,6 +10,8 @@ import compare_ort
 import gate
 import machines
 import pytest
+import speeds
+import tables
 from speeds import Figure
 from subjects import CLASSES, Subject, sizes_of, subjects
 
@@ -128,6 +130,18 @@ def test_what_is_kept_of_a_run() -> None:
     assert (found.kind, found.precision, found.figures) == (machines.kind(), "strict", figures)
     assert found.peers == {"onnxruntime": "1"}
     assert found.one_node_us == {"sardonyx": 500.0, "onnxruntime": 1000.0}
+
+
+def test_pages_are_written_from_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, readme, kept = tmp_path / "page.md", tmp_path / "README.md", tmp_path / "speeds.json"
+    page.write_text("".join(compare_ort.MARKS))
+    readme.write_text("".join(compare_ort.SUMMARY_MARKS))
+    for name, path in (("PERFORMANCE", page), ("ROOT", tmp_path), ("SPEEDS", kept)):
+        monkeypatch.setattr(compare_ort, name, path)
+    figure = Figure("net", "cnn", "1x3", 1, {"sardonyx": 16754.9, "onnxruntime": 22154.9})
+    compare_ort.write([compare_ort.recorded([row(), row()], [figure], "fp32")])
+    assert tables.report(speeds.read(kept)) in page.read_text()
+    assert tables.summary(speeds.read(kept)) in readme.read_text()
 
 
 @pytest.mark.parametrize("script", [compare_ort, gate])
