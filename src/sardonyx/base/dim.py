@@ -359,10 +359,22 @@ def equal(a: Dim, b: Dim) -> bool | None:
     return None
 
 
+def _compared(dim: Dim) -> Iterator[Dim]:
+    """The dim itself, and what it is the largest of."""
+    yield dim
+    if isinstance(dim, Expr) and len(dim.terms) == 1 and dim.terms[0][1] == 1 and len(dim.terms[0][0]) == 1:
+        (atom,) = dim.terms[0][0]
+        if isinstance(atom, Applied) and atom.fn == "max":
+            for arg in atom.args:
+                yield from _compared(arg)
+
+
 def maximum(a: Dim, b: Dim) -> Dim:
     """The larger of two dims."""
     if isinstance(a, int) and isinstance(b, int):
         return max(a, b)
+    if b in _compared(a):
+        return a
     known = at_least(a, b)
     if known is not None:
         return a if known else b

@@ -104,3 +104,11 @@ def test_assumptions_hold_inside_their_block() -> None:
 def test_division_by_an_unknown_number_rounds_toward_zero() -> None:
     unknown = dims.symbol("u", None)
     assert dims.evaluate(dims.truncdiv(N, unknown), {"N": 7, "u": -2}) == -3
+
+
+def test_what_is_compared_already_is_not_compared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b, c = dims.symbol("a"), dims.symbol("b"), dims.symbol("c")
+    most = dims.maximum(dims.maximum(a, b), c)
+    monkeypatch.setattr(dims, "at_least", None)
+    for known in (a, b, c, most):
+        assert dims.maximum(most, known) == most
