@@ -81,8 +81,8 @@ def bits_of(tables: Mapping[str, Array]) -> Bits | None:
     inner = tables["mode"] < LEAF
     if tables["threshold"].dtype != np.float32 or tables["weight"].dtype != np.float32:
         return None
-    outputs = np.unique(tables["no"][~inner])
-    if len(np.unique(tables["mode"][inner])) > 1 or len(outputs) != 1 or not outputs[0]:
+    outputs = tables["no"][~inner]
+    if not _are_equal(tables["mode"][inner]) or not len(outputs) or not _are_equal(outputs) or not outputs[0]:
         return None
     levels = _levels(tables, inner)
     if levels is None:
@@ -100,15 +100,20 @@ def bits_of(tables: Mapping[str, Array]) -> Bits | None:
     return _written(tables, levels, counts, named, size) if size and is_same else None
 
 
+def _are_equal(numbers: Array) -> bool:
+    return not len(numbers) or bool(numbers.min() == numbers.max())
+
+
 def _levels(tables: Mapping[str, Array], inner: Array) -> list[tuple[Array, Array]] | None:
     """Trees and nodes by depth; None if a node is reached twice."""
     tree, node = np.arange(len(tables["root"])), tables["root"].astype(np.int64)
-    seen = np.zeros(len(inner), bool)
+    seen, reached = np.zeros(len(inner), bool), 0
     levels = []
     while len(node):
-        if seen[node].any() or len(np.unique(node)) < len(node):
-            return None
         seen[node] = True
+        reached += len(node)
+        if np.count_nonzero(seen) < reached:
+            return None
         levels.append((tree, node))
         going = inner[node]
         tree, node = tree[going], node[going]
