@@ -6,6 +6,7 @@ Rough on purpose: sizes that are not known are guessed. Must not know code gener
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim
@@ -66,6 +67,7 @@ def _products(value: Value) -> float:
     return each * _count(rows.size) * _count(dims.product(inner))
 
 
+@lru_cache(maxsize=1 << 12)
 def _count(size: Dim) -> int:
     """A size under assumed free ones; as much if it contradicts them, as broadcast sizes may."""
     try:

@@ -55,6 +55,8 @@ def closed_graph(
 ) -> Graph:
     """A graph that keeps only the data-dependent sizes that its values or what is noted of sizes mention."""
     graph = Graph(inputs, outputs, data_sizes, tuple(noted))
+    if not data_sizes:
+        return graph
     used = {name for value in (*inputs, *graph.order()) for name in symbols_of(value)}
     used |= {name for o in graph.obligations for name in dims.symbols(o.dim)}
     return replace(graph, data_sizes={name: u for name, u in data_sizes.items() if name in used})
