@@ -22,7 +22,18 @@ NARROW = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
 def reference(model: Any, feeds: dict[str, Any], inputs: Sequence[Any]) -> list[Any]:
-    """ONNX's reference implementation, in the types of the model."""
+    """ONNX's reference implementation, in the types of the model.
+
+    Constant strings are fed: as constants it would lose the NULs at their end.
+    """
+    texts = [t for t in model.graph.initializer if t.data_type == TensorProto.STRING]
+    if texts:
+        given = {t.name: np.array([s.decode() for s in t.string_data], object).reshape(t.dims) for t in texts}
+        copy = type(model)()
+        copy.CopyFrom(model)
+        for tensor in texts:
+            copy.graph.initializer.remove(tensor)
+        model, feeds = copy, {**given, **feeds}
     with np.errstate(all="ignore"):
         return list(ReferenceEvaluator(model).run(None, feeds))
 

@@ -12,6 +12,7 @@ import pytest
 import sardonyx
 from sardonyx.ort.exceptions import InvalidArgument
 from tests.property.operators.check import GRAPH, NATIVE, REFUSALS
+from tests.property.operators.judges import reference
 from tests.tolerance import assert_close
 
 NAN, INF, FAR = np.nan, np.inf, 2**63 - 1
@@ -141,3 +142,19 @@ def test_a_position_beyond_a_known_sequence_is_refused(call: str, run: Callable[
     )
     with pytest.raises(REFUSALS, match="position -3 is out of range for a sequence of 2"):
         run(model.SerializeToString(), {"x": f32(1, 2)})
+
+
+def test_the_reference_keeps_the_end_of_constant_texts() -> None:
+    words = ["a\0", "", "b"]
+    constant = onnx.TensorProto(name="x", data_type=onnx.TensorProto.STRING, dims=[3])
+    constant.string_data.extend(word.encode() for word in words)
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            [onnx.helper.make_node("Identity", ["x"], ["y"])],
+            *("g", [], [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.STRING, [3])], [constant]),
+        ),
+        opset_imports=[onnx.helper.make_opsetid("", 21)],
+        ir_version=10,
+    )
+    assert reference(model, {}, [])[0].tolist() == words
+    assert sardonyx.InferenceSession(model.SerializeToString()).run(None, {})[0].tolist() == words
