@@ -208,7 +208,7 @@ def _fresh_scratch() -> None:
     run = Team.run
 
     def fresh(self: Team, launch: Launch) -> Failure | None:
-        self._place.scratch_bytes = self._crew.scratch_bytes = 0
+        self._station.scratch_bytes = self._crew.scratch_bytes = 0
         return run(self, launch)
 
     Team.run = fresh  # type: ignore[method-assign]

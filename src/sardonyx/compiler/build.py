@@ -34,7 +34,7 @@ from sardonyx.kernels.library import (
     winograd,
 )
 from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
-from sardonyx.object import executor, shipped
+from sardonyx.object import executor, shipped, shortcut
 from sardonyx.object.link import link
 from sardonyx.runtime import cores
 from sardonyx.runtime.cache import Cache, key
@@ -45,7 +45,12 @@ _QUICK_SHARE = 0.02
 
 With all of it compiled quickly, most models take 1 to 7 % longer.
 """
-_EXECUTOR = f"executor {sys.platform}", Shared(lambda goal: executor.ir(goal.target))
+_EXECUTOR, _SHORTCUT = f"executor {sys.platform}", f"shortcut {sys.platform}"
+_ALWAYS = {
+    _EXECUTOR: Shared(lambda goal: executor.ir(goal.target)),
+    _SHORTCUT: Shared(lambda goal: shortcut.ir(goal.target)),
+}
+"""What every program runs by. A start that must compile the shortcut does that quickly: it needs none."""
 
 
 def shared_modules(level: Target) -> Mapping[str, Shared]:
@@ -56,8 +61,7 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
         kernels |= {**matrices(tile), **(matrix_convolutions(tile) if tile.operand == "f32" else {})}
     for scheme in SCHEMES:
         kernels |= winograd(scheme)
-    parts = {**strassen(), **attention(), **turning(turns(level))}
-    return {**kernels, **parts, _EXECUTOR[0]: _EXECUTOR[1]}
+    return {**kernels, **strassen(), **attention(), **turning(turns(level)), **_ALWAYS}
 
 
 @dataclass(slots=True)
@@ -111,7 +115,8 @@ class Build:
         self._numbers = itertools.count()
         self._keys: set[str] = set()
         self._is_over = False
-        self.add(*_EXECUTOR)
+        for name, text in _ALWAYS.items():
+            self.add(name, text)
 
     def __enter__(self) -> Self:
         return self
@@ -180,12 +185,13 @@ class Build:
         if module.code is not None:
             module.key = key(module.code)
             return module
+        module.is_quick = name == _SHORTCUT
         name = key(name, repr(module.goal), self.compiler)
         known = self.store.get("module", name)
         if known is None:
             known = object_key(module.ir, module.goal.target).encode()
             self.store.put("module", name, known)
-        module.key = known.decode()
+        module.key = key("quick", known.decode()) if module.is_quick else known.decode()
         return module
 
     def _hire(self) -> None:

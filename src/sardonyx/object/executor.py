@@ -30,6 +30,7 @@ the status and publishes what it saw together with the barrier's opening.
 from __future__ import annotations
 
 import sys
+from enum import IntEnum
 from pathlib import Path
 from string import Template
 
@@ -65,13 +66,8 @@ def ir(target: Target) -> str:
     if target.executor is None:
         raise CompileError(f"{target.name} executes no native code")
     files = (Path(__file__).with_name("executor.ll"), target.executor)
-    indices = {
-        f"{block.__name__.lower()}_{word.name.lower()}": str(word.value)
-        for block in (Context, Status, Launch, TeamBlock, Barrier, Mailbox, Iterate, Share)
-        for word in block
-    }
     return Template("\n".join(file.read_text(encoding="utf-8") for file in files)).substitute(
-        indices,
+        indices(Context, Status, Launch, TeamBlock, Barrier, Mailbox, Iterate, Share),
         barrier_flag=str(BARRIER_AFTER),
         jump_flag=str(JUMP),
         workers_flag=str(IDLE),
@@ -87,5 +83,17 @@ def ir(target: Target) -> str:
         cpu_words=str(_CPU_BITS // 64),
         futex_wait=str(_FUTEX_WAIT_PRIVATE),
         futex_wake=str(_FUTEX_WAKE_PRIVATE),
-        host=target.windows_convention if sys.platform == "win32" else "ccc",
+        host=convention(target),
     )
+
+
+def indices(*blocks: type[IntEnum]) -> dict[str, str]:
+    """What stands in texts for the words of blocks."""
+    return {
+        f"{block.__name__.lower()}_{word.name.lower()}": str(word.value) for block in blocks for word in block
+    }
+
+
+def convention(target: Target) -> str:
+    """LLVM's name of how C functions of this system are called."""
+    return target.windows_convention if sys.platform == "win32" else "ccc"

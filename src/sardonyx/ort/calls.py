@@ -96,6 +96,19 @@ class Caller:
             return _one_input(*rows[0][:3], self._all, self._wanted, run, checked, failed)
         return _many_inputs(rows, self._all, self._wanted, run, checked, failed)
 
+    def shortcut(self, call: Call) -> Call:
+        """`call`, the function of this caller, with a shortcut before it where there can be one."""
+        inputs = [
+            (spec.name, spec.element.numpy)
+            for spec in self._specs
+            if spec.is_plain and spec.element is not None and spec.element.kind != "O"
+        ]
+        if self._sparse or len(inputs) < len(self._specs):
+            return call
+        from sardonyx.runtime.shortcut import shortcut
+
+        return shortcut(self._program, inputs, list(self._outputs), call)
+
     def call_checked(
         self,
         output_names: Sequence[str] | None,

@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -360,9 +361,8 @@ class InferenceSession(Session):
         runs = program if profile is None else Profiled(program, profile)
         self._caller = Caller(runs, with_fed=with_fed, logged=log_failure)
         self._profile = profile
-        self._call = (
-            self._caller.function() if profile is None else _profiled(self._caller.function(), profile)
-        )
+        call = self._caller.function()
+        self._call = _counted(self, self._caller, call) if profile is None else _profiled(call, profile)
         self._sess_options = options
         self._inputs_meta = [NodeArg(info) for info in program.inputs]
         self._outputs_meta = [NodeArg(info) for info in program.outputs]
@@ -402,6 +402,27 @@ def _load(source: str | bytes | None, tell: Callable[[str], None], options: Comp
         return load_program(source, options, tell)
     except Exception as error:
         raise load_status(error, source if isinstance(source, str) else None) from error
+
+
+FIRST_RUNS = 8
+"""Runs of a session before a shortcut is made: no start is to wait for that."""
+
+
+def _counted(session: Session, caller: Caller, call: Call) -> Call:
+    """The call of the first runs of a session, which the last of them replaces by one with a shortcut."""
+    left, held = FIRST_RUNS, weakref.ref(session)
+
+    def counted(*args: Any, **kwargs: Any) -> list[Any]:
+        nonlocal left
+        left = now = left - 1
+        if now:
+            return call(*args, **kwargs)
+        made, owner = caller.shortcut(call), held()
+        if owner is not None and owner._caller is caller:
+            owner._call = made
+        return made(*args, **kwargs)
+
+    return counted
 
 
 def _profiled(call: Call, profile: Profile) -> Call:

@@ -48,7 +48,7 @@ class Arena:
 class Frame:
     """Argument words and records of one run; used by one run at a time."""
 
-    __slots__ = ("_own", "base", "launch", "words")
+    __slots__ = ("_own", "address", "base", "launch", "words")
 
     def __init__(self, binder: Binder, bound: Bound) -> None:
         filled = allocate.aligned_words(max(1, bound.template.size))
@@ -56,9 +56,10 @@ class Frame:
         self.base = 0
         self._own = filled, binder.own
         self.words: memoryview[int] = filled.data
+        self.address = address_of(filled)
         records = allocate.empty((len(binder.functions), Record.WORDS), np.int64)
         records[:, Record.FUNCTION] = binder.functions
-        records[:, Record.ARGS] = address_of(filled) + 8 * binder.starts
+        records[:, Record.ARGS] = self.address + 8 * binder.starts
         records[:, Record.FLAGS] = binder.segment.flags
         self.launch = team.Launch(
             binder.image,
@@ -68,7 +69,7 @@ class Frame:
             spin_us=binder.spin_us,
             flush_denormals=binder.flush_denormals,
             hold_gil=bound.small and not binder.segment.repeats,
-            sharing=Sharing() if bound.short and bound.threads > 1 else None,
+            sharing=bound.sharing,
             keep=filled,
         )
 
@@ -90,6 +91,7 @@ class Bound:
         opening: what gives the result of the host step before the segment, in a program of these two alone.
         after, args, results: the views of the segment, resolved.
         used: whether it served since it was last considered for eviction.
+        served: how often a run by Python that a shortcut could do was this; below 0 if none can.
     """
 
     __slots__ = (
@@ -106,7 +108,7 @@ class Bound:
             "results",
             "scratch_bytes",
         ),
-        *("short", "sizes", "small", "template", "threads", "used"),
+        *("served", "sharing", "short", "sizes", "small", "template", "threads", "used"),
     )
 
     def __init__(self, binder: Binder, values: Words) -> None:
@@ -137,11 +139,13 @@ class Bound:
         self.small = work < team.LITTLE_WORK
         self.short = work < team.SHORT_WORK
         self.threads = binder.threads if work >= binder.worth_sharing else 1
+        self.sharing = Sharing() if self.short and self.threads > 1 else None
         self.scratch_bytes = int(values[segment.scratch]) + 64
         self.after = tuple(resolve(known, view, specs) for view, _, _ in segment.after)
         self.args = tuple(resolve(known, view, specs) for view in segment.host.args) if segment.host else ()
         self.results = tuple(resolve(known, view, specs) for view in binder.results)
         self.used = True
+        self.served = 0
 
     def _ask_memory(self) -> None:
         """Raise RunError if a run takes more memory than there is."""

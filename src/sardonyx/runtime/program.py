@@ -19,7 +19,7 @@ from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import RunError, ShapeError
 from sardonyx.runtime import allocate, team
-from sardonyx.runtime.bound import Binder
+from sardonyx.runtime.bound import Binder, Bound
 from sardonyx.runtime.data import HostStep, ProgramData, Segment
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.opening import opening, opening_step
@@ -155,6 +155,15 @@ class Program:
         if failure is not None:
             self.fail(len(self.binders) - 1, failure)
         return results if wanted == self._every else [results[n] for n in wanted]
+
+    @property
+    def is_native(self) -> bool:
+        """Whether runs are native calls and nothing else, for all usual feeds."""
+        return self._is_one and self._opening is None
+
+    def native(self, shapes: tuple[tuple[int, ...], ...]) -> Bound | None:
+        """The calls of a run for feeds of these shapes, if they were bound and it is nothing else."""
+        return self._table.get(shapes) if self.is_native else None
 
     def _run_unseen(self, feeds: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
         """A run of several segments, or the first one for these sizes."""

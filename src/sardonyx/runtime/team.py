@@ -124,8 +124,8 @@ class _Entries:
         self.solo_holding_gil: _Native = holding(image.address("sdx_solo"))
 
 
-class _OwnContext(threading.local):
-    """Where one Python thread runs programs alone: its context, status and scratch.
+class Station:
+    """Where one thread at a time runs programs alone: a context, its status and scratch.
 
     Whoever runs must hold the `memory` meanwhile: at the end of the process Python drops what threads own
     while daemon threads still run.
@@ -141,8 +141,13 @@ class _OwnContext(threading.local):
         self.words[Context.RANDOM] = seed.STATE.ctypes.data
 
     def grow(self, size: int) -> None:
+        """Have so much scratch."""
         self.memory = (self.words, seed.STATE, _give_scratch(self.words, size))
         self.scratch_bytes = size
+
+
+class _OwnStation(Station, threading.local):
+    """The station of the Python thread that asks."""
 
 
 def _give_scratch(context: Words, size: int) -> npt.NDArray[np.uint8]:
@@ -261,7 +266,7 @@ class Team:
         _teams.add(self)
 
     def _assemble(self) -> None:
-        self._place = _OwnContext()
+        self._station = _OwnStation()
         self._crew = _Crew(self._entries, self.size, self._futex)
         self._closer = weakref.finalize(self, self._crew.stop)
 
@@ -275,7 +280,7 @@ class Team:
         if sharing is None:
             return self._run(launch)
         began = time.perf_counter_ns()
-        failure = self._run(launch) if sharing.together else self._run_alone(self._place, launch)
+        failure = self._run(launch) if sharing.together else self._run_alone(self._station, launch)
         if failure is None:
             sharing.note(time.perf_counter_ns() - began)
         return failure
@@ -288,14 +293,14 @@ class Team:
                     return self._run_together(crew, launch)
             finally:
                 crew.lock.release()
-        return self._run_alone(self._place, launch)
+        return self._run_alone(self._station, launch)
 
-    def _run_alone(self, place: _OwnContext, launch: Launch) -> Failure | None:
-        if launch.scratch_bytes > place.scratch_bytes:
-            place.grow(launch.scratch_bytes)
-        entries, memory = self._entries, place.memory  # noqa: F841 - holds the memory
+    def _run_alone(self, station: Station, launch: Launch) -> Failure | None:
+        if launch.scratch_bytes > station.scratch_bytes:
+            station.grow(launch.scratch_bytes)
+        entries, memory = self._entries, station.memory  # noqa: F841 - holds the memory
         solo = entries.solo_holding_gil if launch.hold_gil else entries.solo
-        return _failure(place.status) if solo(launch.address, place.address) else None
+        return _failure(station.status) if solo(launch.address, station.address) else None
 
     def _run_together(self, crew: _Crew, launch: Launch) -> Failure | None:
         count = min(launch.threads, self.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from sardonyx.runtime.cache import Cache
 from sardonyx.targets.x86_64 import isa
 
 TARGET = targets.detect()
+SHORTCUT = f"shortcut {sys.platform}"
 
 
 def text(name: str) -> str:
@@ -36,13 +38,18 @@ def long_text(name: str) -> str:
 
 @pytest.fixture(autouse=True)
 def nothing_shipped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The executor is compiled too, whether this package has it ready or not."""
+    """The executor and the shortcut are compiled too, whether this package has it ready or not."""
     monkeypatch.setattr(shipped, "find", lambda *_: None)
     yield
 
 
 def build(folder: Path, jobs: int = 1) -> Build:
     return Build(Goal(TARGET), TARGET, Cache(folder), "digest", jobs)
+
+
+def quick(made: Build) -> set[str]:
+    """The modules that are compiled in little time."""
+    return {name for name, module in made.modules.items() if module.is_quick}
 
 
 @pytest.mark.parametrize("jobs", [0, 1, 2])
@@ -54,7 +61,7 @@ def test_each_module_is_compiled_once(jobs: int, tmp_path: Path) -> None:
         made.add("b", lambda: text("sdx_b"))
         assert made.ir("a") == text("sdx_a")
         name, image = made.image(report)
-    assert made.compiled == 3, "two and the executor"
+    assert made.compiled == 4, "two, the executor and the shortcut"
     assert image.address("sdx_a") != image.address("sdx_b")
     with build(tmp_path, jobs) as again:
         again.add("b", lambda: text("sdx_b"))
@@ -101,6 +108,7 @@ def test_nothing_is_compiled_after_the_end(tmp_path: Path) -> None:
 def test_shared_modules_have_the_executor_and_kernels() -> None:
     names = shared_modules(TARGET)
     assert any(name.startswith("executor") for name in names)
+    assert SHORTCUT in names
     assert any(name.startswith("contraction f32") for name in names)
     assert {"winograd 2x2of3x3", "strassen"} <= set(names)
 
@@ -121,7 +129,7 @@ def test_long_texts_are_compiled_quickly_before_short_ones(tmp_path: Path) -> No
         made.add("short", lambda: text("sdx_short"), 0.012)
         made.add("long", lambda: text("sdx_long") + "; much\n" * 99, 0.013)
         made.image(Report())
-    assert {name for name, module in made.modules.items() if module.is_quick} == {"long"}
+    assert quick(made) == {"long", SHORTCUT}
 
 
 def test_what_takes_little_is_compiled_quickly_once_all_parts_are_known(tmp_path: Path) -> None:
@@ -134,8 +142,8 @@ def test_what_takes_little_is_compiled_quickly_once_all_parts_are_known(tmp_path
             made.add(name, lambda name=name: text(f"sdx_{name}"), share)  # type: ignore[misc]
         made.add("shared", Shared(lambda _: text("sdx_shared")), 0.001)
         made.image(report)
-    quick = {name for name, module in made.modules.items() if module.is_quick}
-    assert (quick, report.counters["quick_kernels"]) == ({"c", "d"}, 2), "two hundredths of a run at most"
+    assert quick(made) == {"c", "d", SHORTCUT}, "two hundredths of a run at most"
+    assert report.counters["quick_kernels"] == 2
     with build(tmp_path) as again:
         again.add("a", lambda: text("sdx_a"), 0.001)
         again.add("c", lambda: text("sdx_c"), 0.5)

@@ -1,0 +1,113 @@
+"""Where the words are that a shortcut and its Python side share; see `object/shortcut.ll`.
+
+Apart from those of `abi.py`, which every start reads.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Shortcut(IntEnum):
+    """Words of a built-in function that runs a program without Python; see `object/shortcut.ll`.
+
+    `DEFINITION` are the four of Python's PyMethodDef. `INTERPRETER` and `STATIONS` are the addresses of the
+    words of `Interpreter` and of those that hold the addresses of `STATION_COUNT` blocks of `StationBlock`,
+    `OTHERWISE` is the callable for all other arguments. There are `INPUTS` and `OUTPUTS`, at most
+    `MOST_NAMES` of each. From `ROWS` on stand the addresses of `ROW_COUNT` blocks of `BoundRow`, or 0, from
+    `NAMES` on the names of the outputs, and from `FEEDS` on of each input the name and numpy's type number.
+    """
+
+    DEFINITION = 0
+    INTERPRETER = 4
+    OTHERWISE = 5
+    STATIONS = 6
+    INPUTS = 7
+    OUTPUTS = 8
+    ROWS = 9
+    NAMES = 17
+    FEEDS = 49
+    WORDS = 113
+
+
+ROW_COUNT = Shortcut.NAMES - Shortcut.ROWS
+"""Sets of sizes that a shortcut knows at most."""
+
+MOST_NAMES = Shortcut.FEEDS - Shortcut.NAMES
+"""Inputs, and outputs, of a program with a shortcut at most."""
+
+
+class BoundRow(IntEnum):
+    """Words of one set of sizes that a shortcut knows.
+
+    `BUSY` is 1 during a run, which holds the object at `OWNER`. A run executes `LAUNCH` at a station, and
+    keeps the interpreter lock if `HOLDS` is 1; or, if `TEAM` is not 0, calls that with the object at
+    `ARGUMENT`, which gives None if all went well. `RESULTS` and `READS` point into what stands behind
+    `SHAPES`: of each input, the number of its axes and their sizes; of each output, dtype, number of axes,
+    sizes and patches; of each input, patches. Those are their number, and of each the address of a word and
+    how far behind the array's beginning it points.
+    """
+
+    BUSY = 0
+    OWNER = 1
+    LAUNCH = 2
+    HOLDS = 3
+    TEAM = 4
+    ARGUMENT = 5
+    RESULTS = 6
+    READS = 7
+    SHAPES = 8
+
+
+class StationBlock(IntEnum):
+    """Words of a station, where a thread runs alone: whether one does, its owner, the thread's context."""
+
+    BUSY = 0
+    OWNER = 1
+    CONTEXT = 2
+    WORDS = 3
+
+
+STATION_COUNT = 4
+"""Stations of a process. Who finds none free, because other threads are in native code, runs from Python."""
+
+
+class Interpreter(IntEnum):
+    """Words with the addresses of objects and C functions of Python and numpy."""
+
+    NONE = 0
+    DICT = 1
+    LIST = 2
+    TEXT = 3
+    ARRAY = 4
+    EXCEPTION = 5
+    HOLD = 6
+    LET_GO = 7
+    FED = 8
+    FEED_COUNT = 9
+    NAME_COUNT = 10
+    NAME = 11
+    COMPARE = 12
+    NEW_LIST = 13
+    SET_ITEM = 14
+    NEW_ARRAY = 15
+    CALL = 16
+    LEAVE = 17
+    ENTER = 18
+    FAILED = 19
+    IS_RAISED = 20
+    FORGET = 21
+    WORDS = 22
+
+
+class ObjectBytes(IntEnum):
+    """Where objects of Python have their type, and numpy's arrays and dtypes what native code reads."""
+
+    TYPE = 8
+    DATA = 16
+    AXES = 24
+    SIZES = 32
+    DTYPE = 56
+    FLAGS = 64
+    ORDER = 26
+    NUMBER = 28

@@ -1,0 +1,42 @@
+"""IR of a run without Python: a built-in function of Python over the words of `base.shortcut`.
+
+    sdx_shortcut(ptr self, ptr args, i64 count, ptr keywords) -> ptr
+
+It is written in shortcut.ll and runs programs by the executor's `sdx_solo`. Must not know Python but by the
+addresses that it is given, nor any kernel. The text depends only on the system's calling convention.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Template
+
+from sardonyx.base.shortcut import (
+    MOST_NAMES,
+    ROW_COUNT,
+    STATION_COUNT,
+    BoundRow,
+    Interpreter,
+    ObjectBytes,
+    Shortcut,
+    StationBlock,
+)
+from sardonyx.base.target import Target
+from sardonyx.object.executor import convention, indices
+
+_FLAT = 0x101
+"""Flags of numpy: contiguous in C's order, and aligned."""
+
+
+def ir(target: Target) -> str:
+    """The module for a target."""
+    text = Path(__file__).with_name("shortcut.ll").read_text(encoding="utf-8")
+    return Template(text).substitute(
+        indices(Shortcut, BoundRow, StationBlock, Interpreter, ObjectBytes),
+        row_count=str(ROW_COUNT),
+        station_count=str(STATION_COUNT),
+        most_names=str(MOST_NAMES),
+        flat=str(_FLAT),
+        swapped=str(ord(">")),
+        host=convention(target),
+    )
