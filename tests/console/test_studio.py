@@ -18,6 +18,8 @@ from tests.console.browsing import Watched, accessible, chromium
 from tests.console.conftest import Browser
 from tests.gateway.running import running
 
+NARROWEST = """Math.min(...[...document.querySelectorAll('main input:not([type])')]
+    .filter(field => field.offsetParent).map(field => field.getBoundingClientRect().width))"""
 COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200)}
 
 
@@ -273,6 +275,7 @@ def test_pages_fit_and_are_accessible(chrome: Any, server: Gateway, forms: Brows
         for path in paths:
             watched.go(path)
             assert watched.page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+            assert watched.page.evaluate(NARROWEST) >= 100, (path, width)
             if width != 768:
                 assert accessible(watched.page) == [], (path, width)
         assert watched.faults == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -21,8 +22,8 @@ figcaption { font-size: .8rem; overflow-wrap: anywhere }
 </style>"""
 
 
-def page(trained: Trained, title: str) -> str:
-    """The HTML text."""
+def page(trained: Trained, title: str, names: Mapping[str, str] | None = None) -> str:
+    """The HTML text; `names` are what pictures are called, by the names of their files."""
     pictures, settings = trained.pictures, trained.settings
     parts = [
         STYLE,
@@ -40,7 +41,7 @@ def page(trained: Trained, title: str) -> str:
         _classes(trained),
         *_plots(trained),
         "<h2>Mistaken, the surest first</h2>",
-        _mistaken(trained),
+        _mistaken(trained, names or {}),
         "<h2>None of these</h2>",
         f"<p>{trained.refused.mean():.1%} of the unseen pictures would be taken for none of these: they "
         "are stranger than 99 of 100. What is quite unlike all is answered so, too; what is near a class is "
@@ -80,16 +81,16 @@ def _plots(trained: Trained) -> list[str]:
     ]
 
 
-def _mistaken(trained: Trained) -> str:
+def _mistaken(trained: Trained, names: Mapping[str, str]) -> str:
     wrong = trained.wrong()
     if not wrong:
         return "<p>None was.</p>"
-    figures = "".join(_figure(trained, at) for at in wrong[:MOST_SHOWN])
+    figures = "".join(_figure(trained, at, names) for at in wrong[:MOST_SHOWN])
     more = f"<p>and {len(wrong) - MOST_SHOWN} more</p>" if len(wrong) > MOST_SHOWN else ""
     return f'<div class="pictures">{figures}</div>{more}'
 
 
-def _figure(trained: Trained, at: int) -> str:
+def _figure(trained: Trained, at: int, called: Mapping[str, str]) -> str:
     file, row = trained.pictures.files[at], trained.chances[at]
     names = np.array(trained.classes)
     was = ", ".join(names[trained.truth[at]]) or "none"
@@ -97,7 +98,7 @@ def _figure(trained: Trained, at: int) -> str:
         said = ", ".join(f"{names[k]} {row[k]:.0%}" for k in np.flatnonzero(row > 0.5)) or "none"
     else:
         said = f"{names[row.argmax()]} {row.max():.0%}"
-    words = f"{file.name}: {was}, taken for {said}"
+    words = f"{called.get(file.name, file.name)}: {was}, taken for {said}"
     return (
         f'<figure><img src="{inline(opened(file, SIDE), SIDE)}" alt="{escape(words)}">'
         f"<figcaption>{escape(words)}</figcaption></figure>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
@@ -22,7 +23,7 @@ figure svg text { fill: #000; font-size: 11px } svg .name { fill: #ff9d00 }
 </style>"""
 
 
-def page(trained: TrainedBoxes, title: str) -> str:
+def page(trained: TrainedBoxes, title: str, names: Mapping[str, str] | None = None) -> str:
     """The HTML text."""
     scenes, settings = trained.scenes, trained.settings
     count = sum(len(row) for row in scenes.kinds)
@@ -56,7 +57,7 @@ def page(trained: TrainedBoxes, title: str) -> str:
         _classes(trained),
         "<h2>Unseen pictures, the worst first</h2>",
         "<p>Drawn boxes are dashed, found ones are solid.</p>",
-        _pictures(trained),
+        _pictures(trained, names or {}),
         "<h2>As ONNX</h2>",
         f"<p>Scores differ by {trained.error:.1e} at most from those of the head in double precision.</p>",
     ]
@@ -75,12 +76,13 @@ def _share(value: float) -> str:
     return "-" if np.isnan(value) else f"{value:.1%}"
 
 
-def _pictures(trained: TrainedBoxes) -> str:
+def _pictures(trained: TrainedBoxes, called: Mapping[str, str]) -> str:
     order = sorted(range(len(trained.judged)), key=lambda at: -trained.faults(at))
-    return f'<div class="pictures">{"".join(_figure(trained, at) for at in order[:MOST_SHOWN])}</div>'
+    figures = "".join(_figure(trained, at, called) for at in order[:MOST_SHOWN])
+    return f'<div class="pictures">{figures}</div>'
 
 
-def _figure(trained: TrainedBoxes, at: int) -> str:
+def _figure(trained: TrainedBoxes, at: int, called: Mapping[str, str]) -> str:
     names, file = trained.scenes.classes, trained.scenes.files[trained.judged[at]]
     pixels = opened(file, SIDE)
     height, width = pixels.shape[:2]
@@ -91,7 +93,7 @@ def _figure(trained: TrainedBoxes, at: int) -> str:
     for corners, kind, score in zip(told.corners, told.kinds, told.scores, strict=True):
         marks.append(_mark("told", corners * [wide, high, wide, high], f"{names[kind]} {score:.0%}"))
     words = (
-        f"{file.name}: drawn {_listed([names[kind] for kind in true.kinds])}, "
+        f"{called.get(file.name, file.name)}: drawn {_listed([names[kind] for kind in true.kinds])}, "
         f"found {_listed([names[kind] for kind in told.kinds])}"
     )
     return (

@@ -86,7 +86,11 @@ def _labels(
     for row in rows:
         table.writerow((f"pictures/{row.file}", ";".join(name for name in row.labels if name != NONE)))
     result = trained_on(_kept(collection, "labels.csv", file.getvalue()), None, told)
-    return result, page(result, collection.name), [_mistaken(result, at) for at in result.wrong()]
+    return (
+        result,
+        page(result, collection.name, _called(rows)),
+        [_mistaken(result, at) for at in result.wrong()],
+    )
 
 
 def _mistaken(result: Trained, at: int) -> Mistake:
@@ -114,7 +118,11 @@ def _boxes(
         found = _marks(names, result.shown(at))
         was = collection.picture(file).marks or ()
         mistakes.append(Mistake(file, in_words(was), in_words(found), None, found))
-    return result, page(result, collection.name), mistakes
+    return result, page(result, collection.name, _called(rows)), mistakes
+
+
+def _called(rows: list[Picture]) -> dict[str, str]:
+    return {row.file: row.name for row in rows}
 
 
 def _coco(collection: Collection, rows: list[Picture]) -> dict[str, Any]:
