@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from sardonyx.train.table import MOST_CATEGORIES, Column
 
-WORDS = 1000
+WORDS, TREE_ROWS = 1000, 20_000
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,16 @@ def _lightgbm(columns: Sequence[Column], settings: dict[str, Any], classifies: b
     kind = lightgbm.LGBMClassifier if classifies else lightgbm.LGBMRegressor
     model = kind(random_state=seed, n_jobs=1, deterministic=True, verbose=-1, subsample_freq=1, **settings)
     return make_pipeline(_columns(columns, "passthrough", encoded=True), model)
+
+
+def limited(model: Pipeline, rows: int) -> Pipeline:
+    """The model, whose trees learn from a part of many rows each if it is a forest.
+
+    Whole trees of a forest grow with the rows: a million make a model of gigabytes, which ONNX cannot hold.
+    """
+    if rows > TREE_ROWS and "max_samples" in model[-1].get_params():
+        model[-1].set_params(max_samples=TREE_ROWS)
+    return model
 
 
 def _power(random: np.random.Generator, low: float, high: float) -> float:

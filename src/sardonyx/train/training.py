@@ -23,7 +23,7 @@ from sardonyx.base.together import written
 from sardonyx.convert import Converted, from_sklearn
 from sardonyx.train import dates, scores, table
 from sardonyx.train.days import moments
-from sardonyx.train.families import FAMILIES
+from sardonyx.train.families import FAMILIES, limited
 from sardonyx.train.leaks import suspicions
 from sardonyx.train.scores import Score
 from sardonyx.train.table import Column, TrainError
@@ -145,7 +145,7 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
         candidates, model = _searched(
             inputs.iloc[learnt], goal[learnt], columns, groups, settings, classes, progress
         )
-        model.fit(inputs.iloc[learnt], goal[learnt])
+        model = limited(model, len(learnt)).fit(inputs.iloc[learnt], goal[learnt])
         unseen = inputs.iloc[held]
         answers = model.predict_proba(unseen) if classes else model.predict(unseen)
         importance = _importance(model, unseen, goal[held], settings.seed, bool(classes))

@@ -9,6 +9,7 @@ import pandas
 import pytest
 from threadpoolctl import threadpool_limits
 
+from sardonyx.train import families
 from sardonyx.train.families import FAMILIES, Family
 from sardonyx.train.table import Column
 
@@ -68,3 +69,17 @@ def test_columns_of_one_kind_alone(kinds: tuple[str, ...], parts: int) -> None:
     columns: list[Any] = [Column(f"c{at}", kind, 3, 0) for at, kind in enumerate(kinds)]
     for family in FAMILIES:
         assert len(family.make(columns, family.first, False, 0)[0].transformers) == parts
+
+
+@pytest.mark.parametrize("classifies", [True, False])
+def test_trees_of_forests_do_not_grow_with_the_rows(
+    classifies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(families, "TREE_ROWS", 10)
+    for family in FAMILIES:
+        model = family.make(COLUMNS, QUICK.get(family.name, {"n_estimators": 3}), classifies, 1)
+        limits = [families.limited(model, rows)[-1].get_params().get("max_samples") for rows in (10, ROWS)]
+        assert limits == ([None, 10] if family.name == "random forest" else [None, None])
+    with threadpool_limits(1):
+        model.fit(FRAME, CLASSES)
+    assert max(tree.tree_.n_node_samples[0] for tree in model[-1].estimators_) <= 10
