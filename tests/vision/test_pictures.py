@@ -54,3 +54,12 @@ def test_doubles_are_told(shapes: Path) -> None:
     warnings = found(shapes).warnings
     assert any("are there twice" in text for text in warnings)
     assert any("under other labels" in text for text in warnings)
+
+
+def test_hidden_files_are_no_pictures(shapes: Path) -> None:
+    before = found(shapes).files
+    for name in (".hidden.png", "._0.png", "__MACOSX/0.png", ".thumbnails/0.png"):
+        file = shapes / "disc" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"no picture")
+    assert found(shapes).files == before

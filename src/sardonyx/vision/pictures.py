@@ -81,13 +81,23 @@ def _of_folders(folder: Path) -> list[tuple[Path, tuple[str, ...]]]:
     rows: list[tuple[Path, tuple[str, ...]]] = []
     for inner in sorted(entry for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."):
         labels = () if inner.name.lower() in NONE_FOLDERS else (inner.name,)
-        files = [file for file in sorted(inner.rglob("*")) if file.suffix.lower() in SUFFIXES]
+        files = inside(inner)
         if not files:
             raise VisionError(f"the folder {inner} holds no picture; fill it or take it away")
         rows += [(file, labels) for file in files]
     if not rows and any(file.suffix.lower() in SUFFIXES for file in folder.iterdir()):
         raise VisionError(f"the pictures of {folder} stand in no folder of a class; make one for each class")
     return rows
+
+
+def inside(folder: Path) -> list[Path]:
+    """Pictures of a folder by their names, in order; hidden files, as systems leave them there, are none."""
+    found = (file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES)
+    return [file for file in found if not any(map(_is_hidden, file.relative_to(folder).parts))]
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX"))
 
 
 def _of_csv(path: Path) -> list[tuple[Path, tuple[str, ...]]]:

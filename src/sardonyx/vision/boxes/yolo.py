@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sardonyx.vision.boxes.scenes import HELD, Mark, Scene
-from sardonyx.vision.pictures import SUFFIXES, VisionError
+from sardonyx.vision.pictures import VisionError, inside
 
 NAMES = ("classes.txt", "obj.names", "labels.txt", "names.txt")
 SPLITS = ("train", "val", "valid", "test")
@@ -105,7 +105,7 @@ def _pictures(place: Path, source: Path) -> list[Path]:
         return listed
     inner = place / "images"
     folder = inner if inner.is_dir() else place
-    pictures = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in SUFFIXES]
+    pictures = inside(folder)
     if not pictures:
         raise VisionError(f"{source} has no picture in {folder}")
     return pictures
