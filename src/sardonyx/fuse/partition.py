@@ -125,7 +125,7 @@ class _Walk:
             return self.why_not_anchor(value, owners)
         if value.kind == "reduce":
             return self.why_not_reduce(value, owners)
-        if value.id in self.repeated and is_costly(value):
+        if value.id in self.repeated and is_costly(value, owners.values()):
             return "it is the same for many rows of its reader"
         return self.why_points(value, owners)
 

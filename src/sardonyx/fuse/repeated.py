@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sardonyx.base import dim as dims
 from sardonyx.ir.prims import PRIMS
-from sardonyx.ir.value import Value
+from sardonyx.ir.value import Shape, Value
 
 _MANY_ROWS = 8
-_COSTLY = 8.0
+_COSTLY = 3.0
 """Instructions for a vector that are worth storing what they compute."""
 
 
@@ -28,14 +30,24 @@ def repeats(reader: Value, number: int) -> bool:
     return not isinstance(rows, int) or rows >= _MANY_ROWS
 
 
-def is_costly(value: Value) -> bool:
-    """Whether computing a row of it, from what is no map, takes much longer than reading it."""
+def is_costly(value: Value, owners: Iterable[Value] = ()) -> bool:
+    """Whether computing a row of it, from what is no map, takes much longer than reading it.
+
+    What rests on a reduction of as many elements as an owner has stays with both: they are one kernel.
+    """
+    shapes = [owner.shape for owner in owners]
     seen: set[int] = set()
     stack, total = [value], 0.0
-    while stack and total < _COSTLY:
+    while stack:
         part = stack.pop()
-        if part.id not in seen and part.kind == "map" and part.size != 1:
+        if part.kind == "reduce" and any(_are_equal(part.args[0].shape, shape) for shape in shapes):
+            return False
+        if part.id not in seen and part.kind in ("map", "view") and part.size != 1:
             seen.add(part.id)
-            total += PRIMS[part.prim].instructions(part.dtype)
+            total += PRIMS[part.prim].instructions(part.dtype) if part.kind == "map" else 0.0
             stack.extend(part.args)
     return total >= _COSTLY
+
+
+def _are_equal(a: Shape, b: Shape) -> bool:
+    return len(a) == len(b) and all(dims.equal(m, n) is True for m, n in zip(a, b, strict=True))

@@ -43,6 +43,7 @@ def test_what_takes_long_is_a_chain_or_a_function() -> None:
     row = x(1, 9)
     assert is_costly(row.exp())
     assert not is_costly(row + 1)
+    assert is_costly(x(1, 9, dtype=dt.I32).cast(dt.F32) * 0.5 + 1), "what dequantises and adds a bias"
     assert is_costly(sum((row * k for k in range(5)), start=row))
     assert not is_costly(row.sum(0)), "what is no map is stored, or inlined for reasons of its own"
     assert not is_costly(x(1, 1).exp() + row), "a single number is computed once"
@@ -57,3 +58,11 @@ def test_a_costly_row_is_a_kernel_of_its_own_and_a_cheap_one_is_not() -> None:
     big, row = placeholder("a", dt.F32, (N, 9)), placeholder("b", dt.F32, (9,))
     assert groups(big * row.exp().reshape((1, 9)), big, row) == ["exp", "mul"]
     assert groups(big * (row + 1).reshape((1, 9)), big, row) == ["mul"]
+
+
+def test_what_is_reduced_from_the_reader_itself_stays_in_its_kernel() -> None:
+    big = placeholder("a", dt.F32, (N, 64, 9))
+    scale = 1.0 / ((big * big).sum(1) + 1.0).sqrt()
+    assert is_costly(scale)
+    assert not is_costly(scale, [big * scale])
+    assert groups(big * scale, big) == ["mul"]
