@@ -59,7 +59,7 @@ def test_several_labels_by_csv(shapes: Path, tmp_path: Path) -> None:
         for at in range(OF_EACH)
     ]
     (tmp_path / "many.csv").write_text("\n".join(["file,labels", *lines]))
-    trained = train(tmp_path / "many.csv", Settings("efficientnet_lite0", "crop", views=1))
+    trained = train(tmp_path / "many.csv", Settings("efficientnet_lite0", fit="crop", views=1))
     assert trained.classes == ("cross", "disc", "edged", "round", "square")
     assert trained.scores[0].name == "labels right" and trained.scores[0].value > 0.8
     session = sardonyx.InferenceSession(trained.model.SerializeToString())
