@@ -91,6 +91,19 @@ def python_of(name: str, *, quiet: bool = False) -> Path:
     return wanted.python
 
 
+@contextmanager
+def used(name: str, *, quiet: bool = False) -> Iterator[Path]:
+    """The interpreter of an environment, which is built first; nobody removes the environment meanwhile."""
+    wanted = lock(name)
+    while True:
+        python_of(name, quiet=quiet)
+        with wanted.folder.with_suffix(".lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            if wanted.is_whole:
+                yield wanted.python
+                return
+
+
 def built() -> list[tuple[str, Path, int]]:
     """Name, folder and bytes of every environment there is, stale and broken ones included."""
     root = _root()
@@ -105,12 +118,15 @@ def remove(name: str) -> int:
         raise ConvertError(
             f"there is no environment {name!r}; `sardonyx convert env list` shows those there are"
         )
-    for folder, _ in found:
+    freed = 0
+    for folder, size in found:
         with _alone(folder):
-            (folder / WHOLE).unlink(missing_ok=True)
-            shutil.rmtree(folder)
-            folder.with_suffix(".log").unlink(missing_ok=True)
-    return sum(size for _, size in found)
+            if folder.is_dir():  # nobody else removed it meanwhile
+                (folder / WHOLE).unlink(missing_ok=True)
+                shutil.rmtree(folder)
+                folder.with_suffix(".log").unlink(missing_ok=True)
+                freed += size
+    return freed
 
 
 def _root() -> Path:
@@ -122,14 +138,15 @@ def _root() -> Path:
 
 @contextmanager
 def _alone(folder: Path, quiet: bool = False) -> Iterator[int]:
-    """No other process builds or removes the folder meanwhile; the locked file."""
+    """No other process builds, uses or removes the folder meanwhile; the locked file."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not quiet:
-                print(f"waiting for another process, which builds {folder}", file=sys.stderr, flush=True)
+                said = f"waiting for another process, which builds, uses or removes {folder}"
+                print(said, file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
 

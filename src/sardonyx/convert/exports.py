@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,13 @@ def of_file(
 ) -> Exported:
     """Export a file, folder or function in another process, in this Python if it has the framework."""
     here = row.is_importable() and not (isolated and row.lock)
-    python = sys.executable if here else str(environments.python_of(row.lock, quiet=quiet))
     _write_job(row, source, request, folder)
     root = str(Path(sardonyx.__file__).parent)
     flags = [] if functions.is_function(source) else ["-P"]
-    with (folder / "log").open("w+", encoding="utf-8", errors="replace") as log:
+    with (
+        nullcontext(sys.executable) if here else environments.used(row.lock, quiet=quiet) as python,
+        (folder / "log").open("w+", encoding="utf-8", errors="replace") as log,
+    ):
         done = subprocess.run(
             [python, *flags, "-c", START, root, str(folder)],
             stdout=log,
@@ -115,5 +118,5 @@ def _read_result(row: Framework, source: str, folder: Path, code: int, tail: lis
         for at in range(result.pop("cases"))
     ]
     result["axes"] = {name: dict(free) for name, free in result["axes"].items()}
-    lists = {key: tuple(result[key]) for key in ("outputs", "labels", "columns", "notes")}
+    lists = {key: tuple(result[key]) for key in ("outputs", "labels", "columns", "notes", "sources")}
     return Exported(**{**result, **lists, "path": Path(result["path"]), "cases": cases})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -157,6 +158,40 @@ def test_they_are_listed_and_removed(home: Path) -> None:
     assert remove("all") == 15
     assert built() == []
     assert not list((home / "cache" / "environments").glob("*.log"))
+
+
+def test_two_processes_remove_the_same(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("some-0", "other-0"):
+        (home / "cache" / "environments" / name).mkdir(parents=True)
+        (home / "cache" / "environments" / name / "file").write_bytes(bytes(7))
+    seen = built()
+    monkeypatch.setattr(environments, "built", lambda: seen)
+    assert remove("some") == 7
+    assert remove("all") == 7, "what another process removed is not counted"
+
+
+REMOVE = """
+import pathlib, sys
+from sardonyx.convert import environments
+environments.LOCKS = pathlib.Path(sys.argv[1])
+environments.remove("some")
+"""
+
+
+def test_an_environment_that_is_used_is_not_removed(home: Path) -> None:
+    program(home, "uv")
+    row = written(home, "some", f"# python: {MINE}\n")
+    command = [sys.executable, "-c", REMOVE, str(home / "locks")]
+    with contextlib.ExitStack() as held:
+        assert held.enter_context(environments.used("some", quiet=True)) == row.python
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as other:
+            assert other.stderr is not None
+            assert "waiting for another process, which builds, uses or removes" in other.stderr.readline()
+            assert row.is_whole
+            held.close()
+            assert other.wait(60) == 0 and not row.folder.exists()
+    with environments.used("some", quiet=True):
+        assert row.is_whole, "it is built again"
 
 
 def test_what_is_whole(home: Path) -> None:
