@@ -40,6 +40,32 @@ def test_an_old_file_becomes_a_current_one(tmp_path: Path) -> None:
     assert {entry.key for entry in model.metadata_props} >= {"converted_from", "source_sha256", "parity"}
 
 
+@pytest.mark.parametrize(
+    ("dynamic", "expected"), [((), ["N", 3]), (("rows",), ["rows", 3]), (("_",), [1, 3])], ids=str
+)
+def test_free_axes_are_named_or_fixed_in_files_of_opset_6(
+    dynamic: tuple[str, ...], expected: list[object], tmp_path: Path
+) -> None:
+    old = OLD.replace(": 7]", ": 6]").replace(
+        "Gemm (data, fc_W, fc_B)", "Gemm <broadcast = 1> (data, fc_W, fc_B)"
+    )
+    converted = convert(written(old, tmp_path / "old.onnx"), tmp_path / "new.onnx", dynamic=dynamic)
+    assert converted.parity.holds and converted.model.opset_import[0].version == 21
+    session = sardonyx.InferenceSession(str(tmp_path / "new.onnx"))
+    (given,), (answered,) = session.get_inputs(), session.get_outputs()
+    assert (given.shape, answered.shape) == (expected, [expected[0], 2])
+
+
+def test_a_model_that_fails_on_drawn_inputs_is_told_with_what_to_do(tmp_path: Path) -> None:
+    head = '<ir_version: 8, opset_import: ["" : 13]> net (float[N, M] data) => (float[P, 4] out)'
+    text = f"{head} <int64[2] s = {{-1, 5}}> {{"
+    source = written(f"{text} out = Reshape (data, s) }}", tmp_path / "old.onnx")
+    with pytest.raises(
+        ConvertError, match=r"fails on inputs drawn at random \(data \[2, 32\]\).*give --sample FILE"
+    ):
+        convert(source)
+
+
 def test_placeholders_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConvertError, match=r"nnet\.cnn\.layer\.PlaceholderLayer .* ONNX does not have"):
         convert(written(PLACEHOLDER, tmp_path / "old.onnx"), tmp_path / "new.onnx")

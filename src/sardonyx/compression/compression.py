@@ -16,7 +16,8 @@ from sardonyx.compression.judge import Judgement, Rewrite, errors_by_node, fewes
 from sardonyx.compression.overflow import overflowing
 from sardonyx.compression.runs import Feeds, opened_with
 from sardonyx.compression.scope import every_graph, forget_unused_weights, opset
-from sardonyx.convert.finish import opened, upgraded, weights_are_no_inputs
+from sardonyx.convert.finish import opened, weights_are_no_inputs
+from sardonyx.convert.upgrade import upgraded
 from sardonyx.errors import SardonyxError
 
 Kind = Literal["dynamic", "static", "weights"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,8 @@ import onnx
 
 import sardonyx
 from sardonyx.convert import exports, parity, provenance
-from sardonyx.convert.finish import LARGE_BYTES, finished, fix_sizes
+from sardonyx.convert.axes import fix_sizes, name_output_axes
+from sardonyx.convert.finish import LARGE_BYTES, finished, with_shapes
 from sardonyx.convert.framework import Case, ConvertError, Exported, Framework, Request
 from sardonyx.convert.frameworks import framework, framework_of
 from sardonyx.convert.kinds import kind_of
@@ -25,6 +26,7 @@ from sardonyx.convert.parity import Parity
 from sardonyx.convert.samples import sampled
 
 QUIET = 4
+FIXED = "_"
 DOUBLED = ("sklearn", "lightgbm", "xgboost", "catboost")
 IN_DOUBLE = (
     "columns are float64: scaled to float32 they fell on the other side of borders that the model learned, "
@@ -140,6 +142,9 @@ def _proven(
     row: Framework, exported: Exported, request: Request, origin: str, tolerance: float, folder: Path
 ) -> Converted:
     model, notes = finished(exported, request.opset, {})
+    kept = [axis for axis, name in enumerate(request.dynamic) if name == FIXED]
+    if kept:
+        _fix(model, exported.cases, kept)
 
     def compared(cases: list[Case]) -> Parity:
         whole = _written(model, folder / "finished", "model.onnx")
@@ -154,12 +159,19 @@ def _proven(
     if not found.holds and not request.dynamic and len(exported.cases) > 1:
         first = exported.cases[:1]
         if compared(first).holds:
-            fix_sizes(model, first[0].feeds)
+            _fix(model, first)
             found = compared(first)
             notes.append("all sizes are fixed: the exported network is right for those of the sample alone")
     for key, text in provenance.metadata(row, exported, origin, found).items():
         model.metadata_props.add(key=key, value=text)
     return Converted(model, found, row, (*exported.notes, *notes))
+
+
+def _fix(model: onnx.ModelProto, cases: list[Case], only: Collection[int] | None = None) -> None:
+    """Give all axes, or `only` those, the sizes of the first case."""
+    fix_sizes(model, cases[0].feeds, only)
+    model.CopyFrom(with_shapes(model))
+    name_output_axes(model, cases)
 
 
 def _written(model: onnx.ModelProto, folder: Path, name: str) -> Path:

@@ -13,8 +13,10 @@ from typing import Any
 import onnx
 from google.protobuf.message import DecodeError
 
+from sardonyx.convert.axes import name_axes, name_batch, name_nameless, name_output_axes
 from sardonyx.convert.framework import ConvertError, Exported
-from sardonyx.frontend.inference import at_opset, inferred
+from sardonyx.convert.upgrade import first_line, upgraded
+from sardonyx.frontend.inference import inferred
 from sardonyx.frontend.simplified import simplified
 
 OPSET = 21
@@ -33,12 +35,14 @@ def finished(
     weights_are_no_inputs(model)
     _probabilities_are_tensors(model)
     if exported.batch:
-        _name_batch(model)
+        name_batch(model)
+    name_nameless(model, exported.axes)
     model = upgraded(model, opset or OPSET, notes)
     model = _simplified(model, notes)
     _name_outputs(model, exported.outputs)
-    _name_axes(model, exported.axes)
-    model = _inferred(model)
+    name_axes(model, exported.axes)
+    model = with_shapes(model)
+    name_output_axes(model, exported.cases)
     _describe(model, metadata)
     _check(model)
     return model, notes
@@ -57,14 +61,19 @@ def opened(path: Path) -> onnx.ModelProto:
 
 def refuse_strange(model: onnx.ModelProto) -> None:
     """Name operators that no engine knows, and where in the user's code they come from."""
-    own = {function.domain for function in model.functions}
-    for node in nodes(model.graph):
-        if node.domain not in STANDARD | own:
-            raise ConvertError(
-                f"the export contains {node.domain}.{node.op_type} (node {node.name or '?'}), an operator "
-                f"that ONNX does not have{_origin(node)}; replace that layer, write it with standard ones, "
-                "or give it a meaning with @sardonyx.op"
-            )
+    known = STANDARD | {function.domain for function in model.functions}
+    strange = [node for node in nodes(model.graph) if node.domain not in known]
+    if not strange:
+        return
+    node = strange[0]
+    others = sorted({f"{other.domain}.{other.op_type} (node {other.name or '?'})" for other in strange[1:]})
+    more = f" (so are {', '.join(others[:8])}{', ...' if len(others) > 8 else ''})" if others else ""
+    raise ConvertError(
+        f"the export contains {node.domain}.{node.op_type} (node {node.name or '?'}), an operator "
+        f"that ONNX does not have{_origin(node)}{more}; replace that layer or write it with standard ones. "
+        "An ONNX file that holds it runs without being converted once the operator has a meaning: "
+        f"@sardonyx.op({node.op_type!r}, domain={node.domain!r})"
+    )
 
 
 def _origin(node: onnx.NodeProto) -> str:
@@ -88,9 +97,9 @@ def weights_are_no_inputs(model: onnx.ModelProto) -> None:
     """Old exporters list weights among the inputs, as if a caller were to feed them."""
     weights = {tensor.name for tensor in model.graph.initializer}
     kept = [value for value in model.graph.input if value.name not in weights]
-    if len(kept) < len(model.graph.input):
-        del model.graph.input[:]
-        model.graph.input.extend(kept)
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+    if weights:
         model.ir_version = max(model.ir_version, 4)
 
 
@@ -107,20 +116,6 @@ def _probabilities_are_tensors(model: onnx.ModelProto) -> None:
         model.graph.node.remove(zipped)
 
 
-def upgraded(model: onnx.ModelProto, opset: int, notes: list[str]) -> onnx.ModelProto:
-    """The model at an opset if it is older; a note says why it stays where it cannot be."""
-    now = next((row.version for row in model.opset_import if row.domain in ("", "ai.onnx")), opset)
-    if now >= opset:
-        return model
-    try:
-        newer = at_opset(model, opset)
-        onnx.checker.check_model(newer)
-    except Exception as error:
-        notes.append(f"stays at opset {now}: ONNX's version converter says {_first_line(error)}")
-        return model
-    return newer
-
-
 def _simplified(model: onnx.ModelProto, notes: list[str]) -> onnx.ModelProto:
     simpler = onnx.ModelProto()
     simpler.CopyFrom(model)
@@ -128,7 +123,7 @@ def _simplified(model: onnx.ModelProto, notes: list[str]) -> onnx.ModelProto:
         simpler = simplified(simpler)
         onnx.checker.check_model(simpler)
     except Exception as error:
-        notes.append(f"not simplified: {_first_line(error)}")
+        notes.append(f"not simplified: {first_line(error)}")
         return model
     return simpler
 
@@ -148,42 +143,8 @@ def _name_outputs(model: onnx.ModelProto, names: tuple[str, ...]) -> None:
         taken.add(name)
 
 
-def _name_batch(model: onnx.ModelProto) -> None:
-    for value in (*model.graph.input, *model.graph.output):
-        shape = value.type.tensor_type.shape
-        if value.type.HasField("tensor_type") and shape.dim and not shape.dim[0].HasField("dim_value"):
-            shape.dim[0].dim_param = shape.dim[0].dim_param or "batch"
-
-
-def _name_axes(model: onnx.ModelProto, axes: Mapping[str, Mapping[int, str]]) -> None:
-    """Give free axes of inputs the names they were meant to have, wherever the exporter's stand."""
-    renamed: dict[str, str] = {}
-    for value in model.graph.input:
-        shape = value.type.tensor_type.shape
-        for axis, name in axes.get(value.name, {}).items():
-            if axis < len(shape.dim) and shape.dim[axis].dim_param:
-                renamed[shape.dim[axis].dim_param] = name
-    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        for size in value.type.tensor_type.shape.dim:
-            if size.dim_param in renamed:
-                size.dim_param = renamed[size.dim_param]
-
-
-def fix_sizes(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> None:
-    """Give inputs the sizes of these feeds, and forget what was said of other sizes."""
-    for value in model.graph.input:
-        shape = value.type.tensor_type.shape
-        for size, fixed in zip(shape.dim, feeds[value.name].shape, strict=True):
-            size.dim_value = fixed
-    for value in model.graph.output:
-        for size in value.type.tensor_type.shape.dim:
-            if size.HasField("dim_param"):
-                size.Clear()
-    del model.graph.value_info[:]
-    model.CopyFrom(_inferred(model))
-
-
-def _inferred(model: onnx.ModelProto) -> onnx.ModelProto:
+def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the shapes that ONNX infers; as it is if it is large or strange."""
     if model.ByteSize() > LARGE_BYTES // 2:
         return model
     try:
@@ -208,9 +169,4 @@ def _check(model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        raise ConvertError(f"the export is not a valid ONNX model: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+        raise ConvertError(f"the export is not a valid ONNX model: {first_line(error)}") from error

@@ -73,6 +73,7 @@ class Exported:
         axes: names of the free axes of inputs, by name and axis.
         versions: of the packages that took part.
         notes: what the user should know.
+        sources: the files that the source consists of, if they are not the one file or folder that was named.
     """
 
     path: Path
@@ -87,6 +88,7 @@ class Exported:
     axes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 class Converter(Protocol):

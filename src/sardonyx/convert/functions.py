@@ -42,6 +42,12 @@ def _kind_of_text(text: str) -> str:
     return "torch"
 
 
+def files_of(source: str) -> tuple[str, ...]:
+    """The file of the function's module, once it is imported."""
+    file = getattr(sys.modules.get(source.partition(":")[0]), "__file__", None)
+    return (file,) if file else ()
+
+
 def called(source: str) -> Any:
     """What the function returns, or the object of that name if it is not a plain function or class."""
     name, _, attribute = source.partition(":")

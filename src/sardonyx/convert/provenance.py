@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,22 @@ def digest(source: str) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     if not path.is_dir():
         return ""
+    return _digest_of_files(path, path.rglob("*"))
+
+
+def _digest_of_files(folder: Path, files: Iterable[Path]) -> str:
     whole = hashlib.sha256()
-    for part in sorted(entry for entry in path.rglob("*") if entry.is_file()):
-        whole.update(f"{part.relative_to(path).as_posix()}\0{digest(str(part))}\n".encode())
+    for part in sorted(entry for entry in files if entry.is_file()):
+        whole.update(f"{part.relative_to(folder).as_posix()}\0{digest(str(part))}\n".encode())
     return whole.hexdigest()
+
+
+def _digest_of_source(source: str, sources: Sequence[str]) -> str:
+    """Of the file or folder that was named, or of several files that lie together."""
+    if len(sources) < 2:
+        return digest(sources[0] if sources else source)
+    files = [Path(file) for file in sources]
+    return _digest_of_files(Path(os.path.commonpath([file.parent for file in files])), files)
 
 
 def metadata(row: Framework, exported: Exported, source: str, parity: Parity | None) -> dict[str, str]:
@@ -36,7 +49,7 @@ def metadata(row: Framework, exported: Exported, source: str, parity: Parity | N
     }
     if source:
         rows["source"] = Path(source).name
-        rows["source_sha256"] = digest(source)
+        rows["source_sha256"] = _digest_of_source(source, exported.sources)
     if exported.labels:
         rows["labels"] = list(exported.labels)
     if exported.columns:
@@ -46,6 +59,31 @@ def metadata(row: Framework, exported: Exported, source: str, parity: Parity | N
     if parity is not None:
         rows["parity"] = parity.record()
     return {key: _text(value) for key, value in rows.items() if value}
+
+
+def readable(key: str, text: str) -> str:
+    """A row of the metadata for people: versions and parity as words, others as they are."""
+    if key not in READABLE:
+        return text
+    try:
+        return READABLE[key](json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError):  # another program's row of that name
+        return text
+
+
+def _versions(data: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in data.items())
+
+
+def _parity(data: Mapping[str, Any]) -> str:
+    outputs = data["outputs"]
+    relative = max(output["relative_error"] for output in outputs)
+    differing, count = (sum(output[part] for output in outputs) for part in ("differing", "count"))
+    inputs = "drawn inputs" if data["drawn"] else "the sample"
+    return f"{differing} of {count} elements differ on {inputs}; largest relative error {relative:.1e}"
+
+
+READABLE: Mapping[str, Callable[[Any], str]] = {"versions": _versions, "parity": _parity}
 
 
 def _text(value: str | Mapping[str, Any] | list[Any]) -> str:

@@ -36,7 +36,10 @@ def main(folder_name: str) -> int:
     row = framework(job["kind"])
     try:
         row, model = _opened(row, job["source"], request)
-        result = _stored(exported(row, model, request, folder), folder)
+        made = exported(row, model, request, folder)
+        if functions.is_function(job["source"]):
+            made = dataclasses.replace(made, sources=functions.files_of(job["source"]))
+        result = _stored(made, folder)
     except ConvertError as error:
         result = {"error": str(error)}
     except Exception as error:
@@ -55,6 +58,10 @@ def _opened(row: Framework, source: str, request: Request) -> tuple[Framework, A
     if not functions.is_function(source):
         return row, row.converter().load(source, request)
     model = functions.called(source)
+    if model is None:
+        raise ConvertError(
+            f"{source} returned nothing; let it return the model, or a tuple of it and example inputs"
+        )
     try:
         found = framework_of(model)
     except ConvertError:

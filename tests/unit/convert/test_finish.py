@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 
 from sardonyx.convert import finish
-from sardonyx.convert.finish import finished, fix_sizes, nodes, opened, refuse_strange, weights_are_no_inputs
+from sardonyx.convert.finish import finished, nodes, opened, refuse_strange, weights_are_no_inputs
 from sardonyx.convert.framework import ConvertError, Exported
 
 HEAD = '<ir_version: 3, opset_import: ["" : 13]>'
@@ -47,17 +46,6 @@ def test_the_whole_way(tmp_path: Path) -> None:
         True,
     )
     assert {row.key: row.value for row in model.metadata_props} == {"classes": '["a", "é"]'}
-
-
-def test_the_opset_is_the_wished_one_or_stays(tmp_path: Path) -> None:
-    raw = exported(parsed(PLAIN), tmp_path)
-    assert finished(raw, 17, {})[0].opset_import[0].version == 17
-    assert finished(raw, 7, {})[0].opset_import[0].version == 13
-    text = '<ir_version: 8, opset_import: ["" : 6]> g (float[2, 3] x, float[N] b) => (float[2, 3] y) '
-    old = parsed(f"{text} {{ y = Add<broadcast = 1, axis = 0>(x, b) }}")
-    model, notes = finished(exported(old, tmp_path), None, {})
-    assert model.opset_import[0].version == 6
-    assert notes[0].startswith("stays at opset 6: ONNX's version converter says ")
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:
@@ -98,6 +86,13 @@ def test_strange_operators_are_named_with_their_place() -> None:
     strange.metadata_props.add(key="pkg.torch.onnx.stack_trace", value="first\n\n File m.py\n  x.fold()\n")
     with pytest.raises(ConvertError, match=r"does not have, from File m\.py / x\.fold\(\);"):
         refuse_strange(model)
+    model.graph.node.add(op_type="Crop", domain="layers", name="last", input=["x"], output=["w"])
+    with pytest.raises(
+        ConvertError,
+        match=r"\(so are aten\.fold \(node layer\)\); .*@sardonyx\.op\('Crop', domain='layers'\)",
+    ):
+        model.graph.node.insert(0, model.graph.node.pop())
+        refuse_strange(model)
 
 
 def test_functions_of_the_model_are_no_strangers() -> None:
@@ -114,6 +109,22 @@ def test_inputs_that_are_no_weights_stay() -> None:
     model = parsed(PLAIN)
     weights_are_no_inputs(model)
     assert (len(model.graph.input), model.ir_version) == (1, 3)
+
+
+def test_old_weights_need_not_be_inputs(tmp_path: Path) -> None:
+    text = f"{HEAD} g (float[N, 2] x) => (float[N, 2] y) <float[2] w = {{1, 2}}> {{ y = Add(x, w) }}"
+    model, _ = finished(exported(parsed(text), tmp_path), None, {})
+    assert (len(model.graph.input), model.opset_import[0].version, model.ir_version) == (1, 21, 10)
+
+
+def test_axes_are_named_from_inputs_to_outputs(tmp_path: Path) -> None:
+    text = f"{HEAD} g (float[?, ?] x) => (float[?, ?, 1] y) {{ axes = Constant<value_ints = [2]>() "
+    raw = parsed(text + " y = Unsqueeze(x, axes) }")
+    model, _ = finished(exported(raw, tmp_path, batch=False, axes={"x": {0: "n", 1: "length"}}), None, {})
+    assert (sizes(model.graph.input[0]), sizes(model.graph.output[0])) == (
+        ["n", "length"],
+        ["n", "length", 1],
+    )
 
 
 def test_maps_become_the_tensor_behind_them() -> None:
@@ -135,28 +146,11 @@ def test_outputs_get_names_that_are_free() -> None:
     assert (model.graph.node[0].output[0], model.graph.node[1].input[0]) == ("value", "value")
 
 
-def test_axes_get_the_names_they_were_meant_to_have() -> None:
-    model = parsed(f"{HEAD} g (float[s0, 2, s1] x) => (float[s0, 2, s1] y) {{ y = Relu(x) }}")
-    finish._name_axes(model, {"x": {0: "batch", 1: "fixed", 7: "beyond"}, "other": {0: "no"}})
-    assert sizes(model.graph.input[0]) == sizes(model.graph.output[0]) == ["batch", 2, "s1"]
-
-
-def test_sizes_can_be_fixed() -> None:
-    model = parsed(f"{HEAD} g (float[N, 2] x) => (float[N, 2] y) {{ y = Relu(x) }}")
-    fix_sizes(model, {"x": np.zeros((5, 2), np.float32)})
-    assert sizes(model.graph.input[0]) == sizes(model.graph.output[0]) == [5, 2]
-
-
 def test_metadata_replaces_what_was_said() -> None:
     model = parsed(PLAIN)
     model.metadata_props.add(key="a", value="old")
     finish._describe(model, {"a": "new", "b": {"k": 1}})
     assert [(row.key, row.value) for row in model.metadata_props] == [("a", "new"), ("b", '{"k": 1}')]
-
-
-def test_an_error_without_words_is_its_kind() -> None:
-    assert finish._first_line(ValueError("one\ntwo")) == "one"
-    assert finish._first_line(ValueError(" ")) == "ValueError"
 
 
 def test_a_large_model_is_neither_checked_nor_inferred(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
-from sardonyx.convert.provenance import digest
+import pytest
+
+from sardonyx.convert.parity import OutputParity, Parity
+from sardonyx.convert.provenance import _digest_of_source, digest, readable
 
 
 def test_digests(tmp_path: Path) -> None:
@@ -22,3 +26,36 @@ def test_digests(tmp_path: Path) -> None:
     assert one == two
     (tmp_path / "two" / "b").rename(tmp_path / "two" / "c")
     assert digest(str(tmp_path / "two")) != one, "names belong to it"
+
+
+def test_a_source_of_several_files_is_named_by_all(tmp_path: Path) -> None:
+    network, weights = tmp_path / "a.json", tmp_path / "a.params"
+    network.write_text("{}")
+    weights.write_bytes(b"1")
+    sources = [str(network), str(weights)]
+    assert _digest_of_source("nets:make", sources[:1]) == digest(sources[0])
+    assert _digest_of_source(sources[0], []) == digest(sources[0])
+    assert _digest_of_source("nets:make", []) == ""
+    before = _digest_of_source(sources[0], sources)
+    assert before == digest(str(tmp_path))
+    weights.write_bytes(b"2")
+    assert _digest_of_source(sources[0], sources) != before, "weights belong to it"
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "said"),
+    [
+        ("versions", '{"onnx": "1.2", "torch": "2.0"}', "onnx 1.2, torch 2.0"),
+        ("parity", json.dumps({"drawn": True, "outputs": []}), None),
+        (
+            "parity",
+            json.dumps(Parity([OutputParity("y", 1.0, 1e-7, 2, 0, 9)] * 2, drawn=False).record()),
+            "4 of 18 elements differ on the sample; largest relative error 1.0e-07",
+        ),
+        ("parity", "not ours", None),
+        ("versions", "[1]", None),
+        ("labels", '["a"]', None),
+    ],
+)
+def test_rows_for_people(key: str, text: str, said: str | None) -> None:
+    assert readable(key, text) == (said or text)

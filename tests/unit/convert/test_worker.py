@@ -26,6 +26,9 @@ def model():
 def broken():
     raise ValueError("the first line\\nthe second")
 
+def nothing_at_all():
+    pass
+
 unknown = object()
 '''
 
@@ -57,6 +60,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_model_and_its_answers(job: Any, tmp_path: Path) -> None:
     result = job("module_of_a_worker:model", Request({"x": np.ones((3, 2), np.float32)}))
     assert (result["cases"], result["drawn"], result["versions"]) == (2, False, {"onnx": onnx.__version__})
+    assert result["sources"] == [str(tmp_path / "module_of_a_worker.py")]
     assert result["path"] == str(tmp_path / "exported.onnx") and (tmp_path / "exported.onnx").is_file()
     assert {f"{kind}-{at}.npz" for kind in ("feeds", "answers") for at in (0, 1)} <= {
         file.name for file in tmp_path.iterdir()
@@ -65,6 +69,13 @@ def test_a_model_and_its_answers(job: Any, tmp_path: Path) -> None:
 
 def test_a_refusal_is_passed_on(job: Any) -> None:
     assert job("module_of_a_worker:nothing")["error"].endswith("has no attribute 'nothing'")
+
+
+def test_a_function_that_returns_nothing_is_told(job: Any) -> None:
+    assert (
+        "nothing_at_all returned nothing; let it return the model"
+        in job("module_of_a_worker:nothing_at_all")["error"]
+    )
 
 
 def test_an_error_is_told_with_its_place(job: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from sardonyx.tools.console import UserError, bytes_text, print_json, status_lin
 from sardonyx.tools.models import refuse_to_overwrite
 
 ENVIRONMENTS = "env"
+COMPRESSED = (".gz", ".bz2", ".xz", ".lzma", ".z")
 
 
 def add(commands: Any) -> None:
@@ -55,7 +56,11 @@ def add(commands: Any) -> None:
         metavar="NAME=SHAPE",
         help="an input's shape and type if there is no sample, as x=1,3,224,224 or ids=1,16:int64",
     )
-    parser.add_argument("--part", choices=("encoder", "decoder"), help="of a model that has both")
+    parser.add_argument(
+        "--part",
+        metavar="NAME",
+        help="encoder or decoder of a model that has both, or a signature of a SavedModel",
+    )
     parser.add_argument("--opset", type=int, metavar="N", help="opset of the file (default: current)")
     parser.add_argument("--double", action="store_true", help="tables in double precision")
     parser.add_argument("--tolerance", type=float, metavar="X", help="largest relative error (default 1e-4)")
@@ -110,7 +115,12 @@ def command(options: argparse.Namespace) -> int:
 
 def _stem(source: str) -> str:
     path = Path(source)
-    return (path.stem if path.is_file() else path.name) if path.exists() else source.rpartition(":")[2]
+    if not path.exists():
+        return source.rpartition(":")[2]
+    if path.is_dir():
+        return path.resolve().name
+    name = path.with_suffix("").name if path.suffix in COMPRESSED else path.name
+    return Path(name).stem.removesuffix("-symbol")
 
 
 def _text(output: Path, converted: Any) -> str:

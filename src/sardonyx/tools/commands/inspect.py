@@ -48,6 +48,8 @@ def command(options: argparse.Namespace) -> int:
 
 
 def _text(path: str, summary: Summary, report: Report | None) -> list[str]:
+    from sardonyx.convert.provenance import readable
+
     opsets = ", ".join(f"{domain} {version}" for domain, version in summary.opsets.items())
     meta = summary.metadata
     facts = [
@@ -58,7 +60,7 @@ def _text(path: str, summary: Summary, report: Report | None) -> list[str]:
         ("domain", meta.domain),
         ("description", meta.description.strip().partition("\n")[0]),
         ("opsets", f"{opsets} (IR {summary.ir_version})"),
-        *meta.custom_metadata_map.items(),
+        *((key, readable(key, text)) for key, text in meta.custom_metadata_map.items()),
     ]
     lines = [table([(name, _short(value)) for name, value in facts if value], indent="")]
     lines += ["inputs", _arguments(summary.inputs), "outputs", _arguments(summary.outputs)]

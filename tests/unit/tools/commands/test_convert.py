@@ -77,6 +77,11 @@ def test_names_of_files(tmp_path: Path) -> None:
     assert convert._stem(str(tmp_path / "net.v2.pt")) == "net.v2"
     assert convert._stem(str(tmp_path / "saved.model")) == "saved.model"
     assert convert._stem("package.module:make_it") == "make_it"
+    (tmp_path / "forest.v1.pkl.gz").touch()
+    (tmp_path / "net-symbol.json").touch()
+    assert convert._stem(str(tmp_path / "forest.v1.pkl.gz")) == "forest.v1"
+    assert convert._stem(str(tmp_path / "net-symbol.json")) == "net"
+    assert convert._stem(str(tmp_path / "saved.model" / "..")) == tmp_path.name
 
 
 def test_one_source_at_a_time(model: str) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import re
+import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request
+from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request
 from sardonyx.convert.frameworks.networks import tensors
+from sardonyx.convert.frameworks.networks.places import place_of
 
 OPSET = 11
+UNKNOWN = re.compile(r"(\w+) is not supported")
 
 
 def load(source: str, request: Request) -> Any:
@@ -31,13 +35,17 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     if isinstance(model, tuple):
         model, given = model[0], model[1:]
     function = getattr(model, "forward", None) or model.__call__
-    names = [row.name for row in inspect.signature(function).parameters.values()]
-    beside = {name: np.asarray(part) for name, part in zip(names, given, strict=False)}
-    feeds, drawn = tensors.chosen(request, names, beside)
-    axes: dict[str, dict[int, str]] = {name: {0: "batch"} for name in feeds}
-    shapes = [("batch", *part.shape[1:]) for part in feeds.values()]
+    parameters = [row.name for row in inspect.signature(function).parameters.values()]
+    beside = {name: np.asarray(part) for name, part in zip(parameters, given, strict=False)}
+    feeds, drawn = tensors.chosen(request, parameters, beside)
+    axes = tensors.free_axes(feeds, request.dynamic or ("batch",))
+    shapes = [
+        tuple(axes[name].get(axis, size) for axis, size in enumerate(part.shape))
+        for name, part in feeds.items()
+    ]
     with chainer.using_config("train", False):
         try:
+            names = _output_names(_answer(model, feeds))
             onnx_chainer.export(
                 model,
                 tuple(feeds.values()),
@@ -45,19 +53,63 @@ def export(model: Any, request: Request, path: Path) -> Exported:
                 opset_version=min(request.opset or OPSET, OPSET),
                 input_names=list(feeds),
                 input_shapes=shapes,
+                output_names=names,
             )
         except Exception as error:
-            said = " ".join(str(error).split())[:300]
-            raise ConvertError(f"Chainer cannot export it ({type(error).__name__}: {said})") from error
+            raise ConvertError(_refusal(error, model, feeds)) from error
         parts = tensors.other_sizes(feeds, axes, drawn=drawn)
-        cases = [Case(part, _answered(model, part)) for part in parts]
+        cases = tensors.asked(parts, lambda part: _answered(model, part), drawn=drawn)
     return Exported(path, cases, drawn, batch=False, axes=axes)
 
 
-def _answered(model: Any, feeds: Feeds) -> list[Array]:
+def _refusal(error: Exception, model: Any, feeds: Feeds) -> str:
+    """What the exporter says, as a sentence; a function that it does not know with the line that calls it."""
+    said = " ".join(str(error).split())[:300]
+    found = UNKNOWN.search(said)
+    if not found:
+        return f"Chainer cannot export it ({type(error).__name__}: {said})"
+    return (
+        f"Chainer's function {found[1]} has no ONNX form{_place(found[1], model, feeds)}; replace it by "
+        "others, or export a chain that leaves it out and compute it outside"
+    )
+
+
+def _place(function: str, model: Any, feeds: Feeds) -> str:
+    import chainer
+
+    places: list[str] = []
+
+    class Finder(chainer.FunctionHook):  # type: ignore[misc]
+        def forward_preprocess(self, called: Any, parts: Any) -> None:
+            if type(called).__name__ == function:
+                places.append(place_of("".join(traceback.format_stack())))
+
+    with Finder():
+        _answer(model, feeds)
+    return next(iter(places), "")
+
+
+def _answer(model: Any, feeds: Feeds) -> Any:
     import chainer
 
     with chainer.no_backprop_mode():
-        answer = model(*feeds.values())
-    parts = answer.values() if isinstance(answer, dict) else answer if isinstance(answer, tuple) else [answer]
+        return model(*map(chainer.Variable, feeds.values()))
+
+
+def _output_names(answer: Any) -> list[str] | None:
+    """Without names the exporter puts several outputs in an order of its own."""
+    if isinstance(answer, dict):
+        return [str(name) for name in answer]
+    return [f"output_{at}" for at in range(len(answer))] if isinstance(answer, list | tuple) else None
+
+
+def _answered(model: Any, feeds: Feeds) -> list[Array]:
+    answer = _answer(model, feeds)
+    parts = (
+        answer.values()
+        if isinstance(answer, dict)
+        else answer
+        if isinstance(answer, list | tuple)
+        else [answer]
+    )
     return [np.asarray(part.array) for part in parts]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import inspect
 import re
+import traceback
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request
+from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request
 from sardonyx.convert.frameworks.networks import tensors
+from sardonyx.convert.frameworks.networks.places import place_of
 
 OPSET = 23
 PRIMITIVE = re.compile(r"primitive:? ['\"`]?([A-Za-z_]\w*)")
-SOURCE = re.compile(r"# (\S+?:\d+)(?::\d+)* \(([^)]+)\)")
+CONCRETE = ("TracerBoolConversionError", "TracerIntegerConversionError", "ConcretizationTypeError")
+SUMMARY = re.compile(r"(\S+?:\d+)(?::\d+)* \(([^)]+)\)")
+SOURCE = re.compile(f"# {SUMMARY.pattern}")
 
 
 def load(source: str, request: Request) -> Any:
@@ -40,7 +44,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     notes = _write(jax2onnx, model, feeds, axes, request, path)
     if notes:
         axes = {name: {} for name in feeds}
-    cases = [Case(part, _answered(model, part)) for part in tensors.other_sizes(feeds, axes, drawn=drawn)]
+    parts = tensors.other_sizes(feeds, axes, drawn=drawn)
+    cases = tensors.asked(parts, lambda part: _answered(model, part), drawn=drawn)
     return Exported(path, cases, drawn, batch=False, axes=axes, notes=notes)
 
 
@@ -75,15 +80,47 @@ def _write(
 
 
 def _refusal(error: Exception, model: Any, feeds: Feeds) -> str:
-    """What jax2onnx says, and where in the user's code a primitive that it does not know comes from."""
+    """What jax2onnx says, which operator it was at, and where in the user's code that comes from."""
     said = " ".join(str(error).split())[:300] or type(error).__name__
-    found = PRIMITIVE.search(said)
-    if not found:
+    missing = PRIMITIVE.search(said)
+    do = "; replace it by others, or export a function that leaves it out and compute it outside"
+    if missing:
+        return f"JAX's operator {missing[1]} has no ONNX form{_place(missing[1], model, feeds)}{do}"
+    if type(error).__name__ in CONCRETE:
+        where = place_of("".join(traceback.format_exception(error)))
+        return (
+            f"the function's Python code decides by the content of an array{where}; write that with "
+            "jax.numpy.where or jax.lax.cond"
+        )
+    equations = _equations(error)
+    if not equations:
         return f"jax2onnx cannot convert it ({type(error).__name__}: {said})"
-    return (
-        f"JAX's operator {found[1]} has no ONNX form{_place(found[1], model, feeds)}; replace it by "
-        "others, or export a function that leaves it out and compute it outside"
-    )
+    name = equations[-1].primitive.name
+    places = (place for equation in reversed(equations) if (place := _summary(equation)))
+    where = next(places, "") or _place(name, model, feeds)
+    return f"jax2onnx cannot convert JAX's operator {name}{where} ({type(error).__name__}: {said}){do}"
+
+
+def _equations(error: BaseException) -> list[Any]:
+    """The equations that a converter was at, the innermost last, seen in the frames of what it raised."""
+    frames: list[Any] = []
+    cause: BaseException | None = error
+    while cause is not None and len(frames) < 500:
+        frames = [*frames, *(frame for frame, _ in traceback.walk_tb(cause.__traceback__))]
+        cause = cause.__cause__ or cause.__context__
+    found = (frame.f_locals.get("eqn") for frame in frames)
+    return [equation for equation in found if hasattr(getattr(equation, "primitive", None), "name")]
+
+
+def _summary(equation: Any) -> str:
+    """Where an equation comes from, as JAX tells it: file:line:column (function)."""
+    try:
+        from jax._src.source_info_util import summarize
+
+        found = SUMMARY.match(summarize(equation.source_info))
+    except Exception:  # not where JAX keeps it
+        return ""
+    return f", in {found[2]} ({found[1]})" if found else ""
 
 
 def _place(primitive: str, model: Any, feeds: Feeds) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 import sardonyx
 from sardonyx.convert import finish
-from sardonyx.convert.framework import Case, Exported, Request
+from sardonyx.convert.framework import Exported, Request
 from sardonyx.convert.frameworks.networks import tensors
 from sardonyx.convert.frameworks.networks.tensors import Tensor
 
@@ -35,7 +35,9 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     session = sardonyx.InferenceSession(str(path), settings)
     specs = [_tensor(row) for row in session.get_inputs()]
     cases, axes, drawn = tensors.cases_of(specs, request)
-    checked = [Case(part, [np.asarray(answer) for answer in session.run(None, part)]) for part in cases]
+    checked = tensors.asked(
+        cases, lambda part: [np.asarray(answer) for answer in session.run(None, part)], drawn=drawn
+    )
     return Exported(path, checked, drawn, batch=False, axes={} if not request.dynamic else axes)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, shaped
+from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request, shaped
 from sardonyx.convert.frameworks.networks import tensors
 from sardonyx.convert.frameworks.networks.tensors import Tensor
 
@@ -35,6 +35,7 @@ def _program_file(path: Path) -> Path:
     whole = [entry for entry in found if entry.with_suffix(".pdiparams").is_file()]
     if not whole:
         raise ConvertError(f"{path} has no program (.json or .pdmodel) with its .pdiparams beside it")
+    tensors.refuse_several(path, whole)
     return whole[0]
 
 
@@ -60,8 +61,9 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         raise ConvertError(f"paddle2onnx cannot convert it ({type(error).__name__}: {said})") from error
     if not path.is_file():
         raise ConvertError("paddle2onnx cannot convert it; an operator has no ONNX form (see its log above)")
-    checked = [Case(part, _answered(layer, specs, part)) for part in cases]
-    return Exported(path, checked, drawn, batch=False, axes=axes)
+    checked = tensors.asked(cases, lambda part: _answered(layer, specs, part), drawn=drawn)
+    sources = (str(program), str(program.with_suffix(".pdiparams")))
+    return Exported(path, checked, drawn, batch=False, axes=axes, sources=sources)
 
 
 def _tensor(spec: Any, at: int) -> Tensor:

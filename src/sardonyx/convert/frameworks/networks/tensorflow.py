@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, shaped
+from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request, shaped
 from sardonyx.convert.frameworks.networks import tensors
 from sardonyx.convert.frameworks.networks.places import place_of
 from sardonyx.convert.frameworks.networks.tensors import Tensor
@@ -120,7 +120,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     refuse_left_over(path, lambda: function.get_concrete_function(*specs).graph)
     return Exported(
         path,
-        [Case(part, answered(model, part)) for part in cases],
+        tensors.asked(cases, lambda part: answered(model, part), drawn=drawn),
         drawn,
         outputs=model.outputs,
         batch=False,

@@ -6,12 +6,13 @@ Shared by the frameworks for networks; must not know any of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
-from sardonyx.convert.framework import Array, ConvertError, Feeds, Request, dice
+from sardonyx.convert.framework import Array, Case, ConvertError, Feeds, Request, dice
 
 STATED = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<shape>[\d,x ]*)(?::(?P<dtype>\w+))?")
 LARGEST_ID = 2
@@ -104,6 +105,13 @@ def chosen(
     return drawn(found), True
 
 
+def refuse_several(folder: Path, networks: Iterable[Path]) -> None:
+    """ConvertError for a folder of more than one network."""
+    names = [network.name for network in networks]
+    if len(names) > 1:
+        raise ConvertError(f"{folder} holds {len(names)} networks, {', '.join(names)}; give one of the files")
+
+
 def free_axes(feeds: Feeds, dynamic: Sequence[str]) -> dict[str, dict[int, str]]:
     """The free axes of each input with their names; `_` names none."""
     named = [(axis, name) for axis, name in enumerate(dynamic) if name != "_"]
@@ -121,10 +129,9 @@ def at_least_two(feeds: Feeds) -> Feeds:
 def other_sizes(feeds: Feeds, axes: Mapping[str, Mapping[int, str]], *, drawn: bool) -> list[Feeds]:
     """The inputs, and others of other sizes along the free axes: one row alone, three, longer ones."""
     cases = [feeds]
-    if not any(0 in free for free in axes.values()):
-        return cases
-    cases.append({name: array[:1] if 0 in axes.get(name, {}) else array for name, array in feeds.items()})
-    if drawn:
+    if any(0 in free for free in axes.values()):
+        cases.append({name: array[:1] if 0 in axes.get(name, {}) else array for name, array in feeds.items()})
+    if drawn and any(axes.values()):
         cases.append({name: _longer(array, axes.get(name, {})) for name, array in feeds.items()})
     return cases
 
@@ -135,6 +142,28 @@ def _longer(array: Array, free: Mapping[int, str]) -> Array:
         array = np.concatenate([np.roll(array, shift, 0) for shift in range(times)], axis)
         array = array[(slice(None),) * axis + (slice(0, 3),)] if axis == 0 else array
     return np.ascontiguousarray(array)
+
+
+def asked(parts: Sequence[Feeds], call: Callable[[Feeds], list[Array]], *, drawn: bool) -> list[Case]:
+    """What the framework answers to each of these inputs; ConvertError if it cannot, with what to do."""
+    cases = []
+    for at, feeds in enumerate(parts):
+        try:
+            cases.append(Case(feeds, call(feeds)))
+        except Exception as error:
+            shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in feeds.items())
+            said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            if at:
+                what, do = (
+                    "other sizes of its free axes",
+                    "keep an axis fixed with _ in --dynamic, as --dynamic _",
+                )
+            elif drawn:
+                what, do = "inputs drawn at random", "give --sample FILE or --input NAME=SHAPE"
+            else:
+                what, do = "the sample", "give inputs that it takes"
+            raise ConvertError(f"the model itself fails on {what} ({shapes}): {said}; {do}") from error
+    return cases
 
 
 def drawn(tensors: Sequence[Tensor]) -> Feeds:
@@ -156,10 +185,11 @@ def cases_of(
 ) -> tuple[list[Feeds], dict[str, dict[int, str]], bool]:
     """Inputs to compare on, the free axes (sizes of None), and whether the inputs were drawn.
 
-    Shapes that the user stated win; without a sample, free axes get several sizes.
+    Shapes that the user stated win; without a sample, free axes get several sizes, but those that `_` fixes.
     """
     known = {tensor.name: tensor for tensor in renamed(stated(request), [spec.name for spec in specs])}
     axes = {spec.name: _named_axes(spec, request) for spec in specs}
+    free = {spec.name: [axis for axis, size in enumerate(spec.shape) if size is None] for spec in specs}
     if request.sample is not None:
         feeds = sampled(request.sample, [spec.name for spec in specs])
         feeds = {spec.name: feeds[spec.name].astype(spec.dtype) for spec in specs if spec.name in feeds}
@@ -170,13 +200,15 @@ def cases_of(
         cases.append({})
         for spec in specs:
             given = known[spec.name].shape if spec.name in known else spec.shape
-            sizes = {axis: batch if axis == 0 else given[axis] or size for axis in axes[spec.name]}
+            sizes = {axis: given[axis] or (32 if axis else 1) for axis in free[spec.name]}
+            sizes |= {axis: batch if axis == 0 else given[axis] or size for axis in axes[spec.name]}
             cases[-1][spec.name] = spec.drawn(sizes, random)
     return cases if any(axes.values()) else cases[:1], axes, True
 
 
 def _named_axes(spec: Tensor, request: Request) -> dict[int, str]:
     names = dict(enumerate(request.dynamic)) or {0: "batch"}
-    return {
+    named = {
         axis: names.get(axis, f"{spec.name}_{axis}") for axis, size in enumerate(spec.shape) if size is None
     }
+    return {axis: name for axis, name in named.items() if name != "_"}

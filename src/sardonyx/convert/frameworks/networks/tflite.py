@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request
+from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request
 from sardonyx.convert.frameworks.networks import tensors
 from sardonyx.convert.frameworks.networks.tensorflow import OPSET, refusal, without_erfc
 from sardonyx.convert.frameworks.networks.tensors import Tensor
@@ -47,7 +47,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         without_erfc(path)
     except Exception as error:
         raise ConvertError(refusal(error)) from error
-    answers = [Case(part, _answered(interpreter, part)) for part in cases]
+    answers = tensors.asked(cases, lambda part: _answered(interpreter, part), drawn=drawn)
     return Exported(path, answers, drawn, batch=False, points=POINTS)
 
 

@@ -70,7 +70,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         return of_program(model, request, path)
     if not isinstance(model, torch.nn.Module):
         raise ConvertError(
-            f"a {type(model).__name__} is not a torch.nn.Module, nor a pair of one and its inputs"
+            f"an object of class {type(model).__name__} is neither a torch.nn.Module nor one with its inputs"
         )
     model = model.eval()
     feeds, drawn = _feeds(model, given, request)
@@ -80,7 +80,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     cases = tensors.other_sizes(feeds, axes, drawn=drawn)
     return Exported(
         path,
-        [Case(part, answered(model, part)) for part in cases],
+        tensors.asked(cases, lambda part: answered(model, part), drawn=drawn),
         drawn,
         outputs=output_names(model, feeds),
         batch=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sardonyx.convert.framework import Case, ConvertError, Exported, Request
+from sardonyx.convert.framework import ConvertError, Exported, Request
 from sardonyx.convert.frameworks.networks import tensors
 from sardonyx.convert.frameworks.networks.torch import OPSET, outputs_of, silent, torch_of
 from sardonyx.convert.frameworks.networks.torch_refusals import refusal
@@ -47,5 +47,5 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         except Exception as error:
             raise ConvertError(refusal(error)) from error
         parts = tensors.other_sizes(feeds, axes, drawn=drawn)
-        cases = [Case(part, outputs_of(model(*torch_of(part).values()))) for part in parts]
+        cases = tensors.asked(parts, lambda part: outputs_of(model(*torch_of(part).values())), drawn=drawn)
     return Exported(path, cases, drawn, batch=False)

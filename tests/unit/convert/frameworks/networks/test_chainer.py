@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -34,6 +34,32 @@ class Named(Chain):
         return {"sum": self.forward(*parts), "first": SimpleNamespace(array=parts[0])}
 
 
+class Hook:
+    """chainer.FunctionHook: told of every function that is called."""
+
+    on: ClassVar[list[Any]] = []
+
+    def __enter__(self) -> None:
+        self.on.append(self)
+
+    def __exit__(self, *_: object) -> None:
+        self.on.remove(self)
+
+
+class Cumsum:
+    """A function that the exporter does not know."""
+
+
+class Odd(Chain):
+    """Calls it."""
+
+    def __call__(self, *parts: Any) -> Any:
+        for hook in Hook.on:
+            hook.forward_preprocess(Chain(), parts)
+            hook.forward_preprocess(Cumsum(), parts)
+        return self.forward(*parts), self.forward(*parts)
+
+
 @pytest.fixture
 def exporter(monkeypatch: pytest.MonkeyPatch) -> Calls:
     calls = Calls(lambda model, feeds, filename, **_: filename)
@@ -42,6 +68,8 @@ def exporter(monkeypatch: pytest.MonkeyPatch) -> Calls:
         "chainer",
         using_config=lambda *_: contextlib.nullcontext(),
         no_backprop_mode=contextlib.nullcontext,
+        Variable=np.asarray,
+        FunctionHook=Hook,
     )
     install(monkeypatch, "onnx_chainer", export=calls)
     return calls
@@ -60,6 +88,13 @@ def test_example_inputs_stand_beside_the_chain(exporter: Calls, tmp_path: Path) 
     assert exporter[0]["input_shapes"] == [("batch", 2)] * 2 and exporter[0]["opset_version"] == 11
     assert [case.feeds["x"].shape for case in made.cases] == [(2, 2), (1, 2)]
     assert [part.tolist() for part in made.cases[0].answers] == [(2 * PAIR).tolist(), PAIR.tolist()]
+    assert exporter[0]["output_names"] == ["sum", "first"]
+
+
+def test_the_free_axes_are_the_wished_ones(exporter: Calls, tmp_path: Path) -> None:
+    made = chainer.export((Odd(), PAIR, PAIR), Request(dynamic=("_", "n")), tmp_path / "m.onnx")
+    assert exporter[0]["input_shapes"] == [(2, "n")] * 2 and made.axes["x"] == {1: "n"}
+    assert exporter[0]["output_names"] == ["output_0", "output_1"] and len(made.cases) == 1
 
 
 def test_samples_and_stated_shapes(exporter: Calls, tmp_path: Path) -> None:
@@ -75,3 +110,10 @@ def test_what_the_exporter_says_is_one_line(exporter: Calls, tmp_path: Path) -> 
     exporter.errors.append(KeyError("no\n  such   node"))
     with pytest.raises(ConvertError, match=r"Chainer cannot export it \(KeyError: 'no"):
         chainer.export((Chain(), PAIR, PAIR), Request(), tmp_path / "m.onnx")
+
+
+def test_a_function_without_onnx_form_is_named_with_its_line(exporter: Calls, tmp_path: Path) -> None:
+    for model, place in ((Odd(), r", in __call__ \(.*test_chainer\.py:\d+: hook.*\)"), (Chain(), "")):
+        exporter.errors.append(ValueError("Cumsum is not supported"))
+        with pytest.raises(ConvertError, match=f"Chainer's function Cumsum has no ONNX form{place}; replace"):
+            chainer.export((model, PAIR, PAIR), Request(), tmp_path / "m.onnx")

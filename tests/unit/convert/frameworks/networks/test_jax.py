@@ -89,6 +89,40 @@ def test_a_primitive_without_onnx_form_is_named_with_its_line(
             jax.export((added, PAIR, PAIR), Request(), tmp_path / "m.onnx")
 
 
+def lowered(eqn: Any, then: Any) -> None:
+    """A converter of a primitive, which knows the equation that it is at."""
+    then()
+
+
+def refused() -> None:
+    raise NotImplementedError("rank-2 inputs only")
+
+
+@pytest.mark.parametrize("place", ["/home/me/net.py:10:4 (f)", "somewhere"])
+def test_an_equation_that_is_refused_is_named_with_its_line(
+    place: str, exporter: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, "jax._src")
+    install(monkeypatch, "jax._src.source_info_util", summarize=lambda info: info)
+    outer = SimpleNamespace(primitive=SimpleNamespace(name="pjit"), source_info=place)
+    inner = SimpleNamespace(primitive=SimpleNamespace(name="qr"), source_info="a library")
+    exporter.path = lambda *_, **__: lowered(outer, lambda: lowered(inner, refused))  # type: ignore[assignment]
+    where = r", in f \(/home/me/net\.py:10\)" if "(" in place else ""
+    with pytest.raises(
+        ConvertError, match=rf"cannot convert JAX's operator qr{where} \(NotImplementedError: rank-2 .*; repl"
+    ):
+        jax.export((added, PAIR, PAIR), Request(), tmp_path / "m.onnx")
+
+
+def test_code_that_decides_by_content_is_told_with_its_line(exporter: Calls, tmp_path: Path) -> None:
+    class TracerBoolConversionError(TypeError):
+        """JAX's."""
+
+    exporter.errors += [TracerBoolConversionError("Attempted boolean conversion")] * 2
+    with pytest.raises(ConvertError, match=r"decides by the content of an array, in .*; write that with jax"):
+        jax.export((added, PAIR, PAIR), Request(), tmp_path / "m.onnx")
+
+
 def test_shapes_are_stated_or_asked_for(exporter: Calls, tmp_path: Path) -> None:
     made = jax.export(added, Request(options={"inputs": ["2,2", "2,2"]}), tmp_path / "m.onnx")
     assert made.drawn and len(made.cases) == 3

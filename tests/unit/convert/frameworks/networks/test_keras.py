@@ -27,6 +27,7 @@ class Built:
     def __init__(self, *names: str, outputs: tuple[str, ...] = ("dense",), answer: Any = None) -> None:
         self.inputs = [SimpleNamespace(name=name, shape=(None, 2), dtype="float32") for name in names]
         self.outputs = [tensor(name) for name in outputs]
+        self.output = answer("ab") if answer else self.outputs[0]
         self.answer = answer or (lambda given: given)
 
     def __call__(self, given: Any, training: bool) -> Any:
@@ -50,7 +51,12 @@ def framework(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     ops = SimpleNamespace(convert_to_tensor=lambda part: part, convert_to_numpy=lambda part: part)
     return install(
-        monkeypatch, "keras", ops=ops, saving=SimpleNamespace(load_model=load_model), __version__="3.15"
+        monkeypatch,
+        "keras",
+        ops=ops,
+        saving=SimpleNamespace(load_model=load_model),
+        __version__="3.15",
+        InputSpec=lambda shape, dtype, name: (shape, dtype, name),
     )
 
 
@@ -84,7 +90,49 @@ def test_answers_in_order(answer: Any, expected: Any, tmp_path: Path) -> None:
     model = Built("x", "y", outputs=("twice", "twice"), answer=answer)
     made = keras.export(model, Request(sample), tmp_path / "m.onnx")
     assert [part[0].tolist() for part in made.cases[0].answers] == expected
-    assert made.outputs == () and not made.drawn and made.cases[0].feeds["x"].dtype == np.float32
+    assert (
+        made.outputs == (("a", "b") if isinstance(model.output, dict) else ())
+        and not made.drawn
+        and made.cases[0].feeds["x"].dtype == np.float32
+    )
+
+
+class Own:
+    """A class of the user's own, called with tensors and not made of layers."""
+
+    input_dtype = "float32"
+    inputs = None
+
+    def __init__(self, **shapes: Any) -> None:
+        self._build_shapes_dict = shapes
+
+    def call(self, ids: Any, weights: Any = None, training: bool = False) -> Any:
+        assert not training
+        return ids if weights is None else (ids, weights)
+
+    def __call__(self, *parts: Any, **named: Any) -> Any:
+        return self.call(*parts, **named)
+
+    def export(self, path: str, **options: Any) -> None:
+        self.asked = options
+        some_model(path)
+
+
+def test_a_class_of_one_s_own_is_exported_as_it_was_called(tmp_path: Path) -> None:
+    model = Own(ids_shape=(4, 2), weights_shape=(4, 3))
+    made = keras.export(model, Request(options={"inputs": ["ids=1,2:int32"]}), tmp_path / "m.onnx")
+    assert model.asked["input_signature"] == [((None, 2), "int32", "ids"), ((None, 3), "float32", "weights")]
+    assert [part.shape for part in made.cases[0].answers] == [(2, 2), (2, 3)] and made.outputs == ()
+    one = Own(input_shape=(4, 2))
+    keras.export(one, Request({"ids": np.zeros((2, 2), np.int64)}), tmp_path / "m.onnx")
+    assert one.asked["input_signature"] == [((None, 2), "int64", "ids")]
+    with pytest.raises(ConvertError, match="was not built; call it once on a batch of tensors first"):
+        keras.export(Own(), Request(), tmp_path / "m.onnx")
+
+
+def test_a_file_that_needs_a_class_names_it() -> None:
+    with pytest.raises(ConvertError, match="holds a class of your own, Own, whose code is not in the file"):
+        keras.load("could not be deserialized\nCould not locate class 'Own'. Make sure", Request())
 
 
 def test_refusals(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from sardonyx.convert.framework import ConvertError, Request
 from sardonyx.convert.frameworks.networks import mxnet
 from tests.unit.convert.frameworks.standins import Calls, install
 
+PAIR = np.ones((2, 3), np.float32)
+
 
 def files(folder: Path, *names: str) -> Path:
     for name in names:
@@ -63,6 +65,21 @@ def test_a_network_is_two_files(tmp_path: Path) -> None:
         ConvertError, match=r"b-symbol\.json has no NAME-symbol\.json with its NAME-0000\.params"
     ):
         mxnet._files(tmp_path / "b-symbol.json")
+    files(tmp_path, "b-symbol.json", "b-c-0003.params", "b-0001.params")
+    assert mxnet._files(tmp_path / "b-symbol.json")[1].name == "b-0001.params", "b-c is another network"
+    with pytest.raises(ConvertError, match=r"holds 2 networks, a-symbol\.json, b-symbol\.json"):
+        mxnet._files(tmp_path)
+
+
+def test_an_operator_without_onnx_form_is_named_with_its_node(exporter: Calls, tmp_path: Path) -> None:
+    symbol = tmp_path / "a-symbol.json"
+    symbol.write_text('{"nodes": [{"op": "null", "name": "data"}, {"op": "gamma", "name": "net0_gamma0"}]}')
+    for operator, place in (("gamma", r" \(node net0_gamma0 of a-symbol\.json\)"), ("sinh", "")):
+        exporter.errors.append(
+            AttributeError(f"No conversion function registered for op type {operator} yet.")
+        )
+        with pytest.raises(ConvertError, match=f"MXNet's operator {operator}{place} has no ONNX form; rep"):
+            mxnet.export((symbol, tmp_path, ["data"]), Request({"data": PAIR}), tmp_path / "m.onnx")
 
 
 def test_inputs_are_what_is_no_weight(exporter: Calls, tmp_path: Path) -> None:
@@ -82,6 +99,7 @@ def test_it_is_exported_at_the_opset_of_its_time(exporter: Calls, tmp_path: Path
     assert (onnx.defs.onnx_opset_version, onnx.checker.check_graph) == known
     assert [part.tolist() for part in made.cases[1].answers] == [[[1] * 3], [[-1] * 3]]
     assert made.axes == {"data": {0: "batch"}} and not made.drawn and not made.batch
+    assert made.sources == (str(tmp_path), str(tmp_path))
     exporter.errors.append(ValueError("no\n such"))
     with pytest.raises(ConvertError, match=r"MXNet cannot export it \(ValueError: no such\)"):
         mxnet.export((tmp_path, tmp_path, ["data"]), Request(sample), tmp_path / "m.onnx")
@@ -91,5 +109,7 @@ def test_it_is_exported_at_the_opset_of_its_time(exporter: Calls, tmp_path: Path
 def test_shapes_are_stated_or_asked_for() -> None:
     feeds, drawn = mxnet._feeds(["data", "softmax_label"], Request(options={"inputs": ["1,3"]}))
     assert drawn and {name: part.shape for name, part in feeds.items()} == {"data": (2, 3)}
+    fixed, _ = mxnet._feeds(["data"], Request(dynamic=("_",), options={"inputs": ["1,3"]}))
+    assert fixed["data"].shape == (1, 3)
     with pytest.raises(ConvertError, match=r"shapes of its inputs \(data\) are not known; .*--input data="):
         mxnet._feeds(["data", "softmax_label"], Request())

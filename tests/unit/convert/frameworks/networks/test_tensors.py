@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sardonyx.convert.framework import ConvertError, Request
+from sardonyx.convert.framework import Array, ConvertError, Feeds, Request
 from sardonyx.convert.frameworks.networks.tensors import (
     Tensor,
+    asked,
     at_least_two,
     cases_of,
     chosen,
     drawn,
     free_axes,
     other_sizes,
+    refuse_several,
     renamed,
     sampled,
     stated,
@@ -98,7 +101,47 @@ def test_other_sizes_along_free_axes() -> None:
     assert (one["x"].shape, longer["x"].shape) == ((1, 4), (3, 8))
     assert one["fixed"].shape == longer["fixed"].shape == (5, 5)
     assert len(other_sizes(feeds, axes, drawn=False)) == 2
-    assert other_sizes(feeds, {"x": {1: "n"}}, drawn=True) == [feeds]
+    assert other_sizes(feeds, {"x": {}}, drawn=True) == [feeds]
+    _, wider = other_sizes(feeds, {"x": {1: "n"}}, drawn=True)
+    assert (wider["x"].shape, wider["fixed"].shape) == ((2, 8), (5, 5)), "a free length is tried too"
+
+
+@pytest.mark.parametrize(
+    ("refused", "drawn", "said"),
+    [
+        (2, True, r"inputs drawn at random \(x \[2, 4\]\): ValueError: no such size; give --sample FILE"),
+        (2, False, r"the sample \(x \[2, 4\]\): ValueError: no such size; give inputs that it takes"),
+        (1, True, r"other sizes of its free axes \(x \[1, 4\]\): .*; keep an axis fixed with _ in --dynamic"),
+    ],
+)
+def test_a_model_that_fails_itself_is_told_with_what_to_do(refused: int, drawn: bool, said: str) -> None:
+    def call(feeds: Feeds) -> list[Array]:
+        if len(feeds["x"]) == refused:
+            raise ValueError("no\n such  size")
+        return [feeds["x"]]
+
+    parts = [{"x": np.zeros((rows, 4))} for rows in (2, 1)]
+    with pytest.raises(ConvertError, match=said):
+        asked(parts, call, drawn=drawn)
+    assert [len(case.answers[0]) for case in asked(parts, lambda feeds: [feeds["x"]], drawn=drawn)] == [2, 1]
+
+
+def test_a_folder_of_several_networks_is_refused() -> None:
+    refuse_several(Path("nets"), [Path("nets/a.json")])
+    with pytest.raises(ConvertError, match=r"nets holds 2 networks, a\.json, b\.json; give one of the files"):
+        refuse_several(Path("nets"), [Path("nets/a.json"), Path("nets/b.json")])
+
+
+def test_an_axis_can_be_kept_fixed() -> None:
+    cases, axes, _ = cases_of([Tensor("x", (None, 3, None))], request(dynamic=("_", "_", "length")))
+    assert axes == {"x": {2: "length"}}
+    assert [case["x"].shape for case in cases] == [(1, 3, 32), (1, 3, 32), (1, 3, 48)]
+    sized = request(dynamic=("rows", "_", "_"), options={"inputs": ["x=5,3,7"]})
+    assert [case["x"].shape for case in cases_of([Tensor("x", (None, 3, None))], sized)[0]] == [
+        (2, 3, 7),
+        (1, 3, 7),
+        (3, 3, 7),
+    ]
 
 
 def test_cases() -> None:

@@ -104,9 +104,7 @@ def test_shapes_are_stated_or_asked_for(tmp_path: Path, monkeypatch: pytest.Monk
     assert made.drawn and [len(case.feeds["y"]) for case in made.cases] == [2, 1, 3]
     with pytest.raises(ConvertError, match=r"its inputs \(x, y\) are not known; .*--input x=1,3,224,224"):
         torch.export(Sum(), Request(), tmp_path / "m.onnx")
-    with pytest.raises(
-        ConvertError, match="a list is not a torch.nn.Module, nor a pair of one and its inputs"
-    ):
+    with pytest.raises(ConvertError, match="class list is neither a torch.nn.Module nor one with its inputs"):
         torch.export([1], Request(), tmp_path / "m.onnx")
 
 
