@@ -12,9 +12,6 @@ import onnx
 
 from sardonyx.convert.framework import Case
 
-INVENTED = "unk__"
-"""How the names begin that shape inference invents."""
-
 Sizes = tuple[int, ...]
 
 
@@ -50,7 +47,7 @@ def name_axes(model: onnx.ModelProto, axes: Mapping[str, Mapping[int, str]]) -> 
 
 
 def name_output_axes(model: onnx.ModelProto, cases: Sequence[Case]) -> None:
-    """Give free axes of outputs without a name of their own that of the only input axis they vary with."""
+    """Give free axes of outputs the name of the only one of the inputs that they vary with."""
     inputs: dict[Sizes, set[str]] = {}
     for value in model.graph.input:
         if any(value.name not in case.feeds for case in cases):
@@ -59,15 +56,14 @@ def name_output_axes(model: onnx.ModelProto, cases: Sequence[Case]) -> None:
             sizes = _sizes([case.feeds[value.name].shape for case in cases], axis)
             if size.dim_param and sizes:
                 inputs.setdefault(sizes, set()).add(size.dim_param)
+    own = {size.dim_param for value in model.graph.input for size in value.type.tensor_type.shape.dim} - {""}
     for at, value in enumerate(model.graph.output):
         shape = value.type.tensor_type.shape
         shapes = [case.answers[at].shape for case in cases if at < len(case.answers)]
         if any(len(given) != len(shape.dim) for given in shapes):
             continue
         for axis, size in enumerate(shape.dim):
-            is_nameless = not size.HasField("dim_value") and (
-                not size.dim_param or size.dim_param.startswith(INVENTED)
-            )
+            is_nameless = not size.HasField("dim_value") and size.dim_param not in own
             names = inputs.get(_sizes(shapes, axis), set())
             if is_nameless and len(names) == 1:
                 size.dim_param = next(iter(names))
