@@ -1,6 +1,6 @@
 """Mutated models and feeds against the engine: every end but a result or a documented error is a fault.
 
-python -m tests.fuzz [--runs 100000] [--seed 0] [--jobs 1] [--first 0]
+python -m tests.fuzz [--runs 100000] [--seed 0] [--jobs 1] [--first 0] [--quick 0.5]
 python -m tests.fuzz --replay SEED:NUMBER     # one case in this process, with its model written out
 """
 
@@ -33,9 +33,16 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the number of the first case")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end after so long")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument(
+        "--quick",
+        type=float,
+        default=worker.quick_part,
+        help="part of the cases with all code compiled quickly",
+    )
     parser.add_argument("--out", type=Path, default=Path("build/fuzz"), help="where faults are written")
     parser.add_argument("--replay", metavar="SEED:NUMBER", help="run one case again, in this process")
     options = parser.parse_args()
+    worker.quick_part = options.quick
     with tempfile.TemporaryDirectory(dir=_MEMORY if Path(_MEMORY).is_dir() else None) as folder:
         os.environ["SARDONYX_CACHE"] = folder
         Path(folder, "limit").write_text(f"{_CACHE_BYTES}\n")
@@ -85,9 +92,8 @@ def write(tally: Tally, seed: int, out: Path) -> None:
     """One file a fault: how to replay each of its cases, and the text of the first."""
     for index, (place, found) in enumerate(sorted(tally.faults.items())):
         out.mkdir(parents=True, exist_ok=True)
-        numbers = "\n".join(
-            f"python -m tests.fuzz --replay {seed}:{n}    # {name}" for n, name, _ in found[:50]
-        )
+        again = f"python -m tests.fuzz --quick {worker.quick_part} --replay {seed}"
+        numbers = "\n".join(f"{again}:{n}    # {name}" for n, name, _ in found[:50])
         (out / f"fault_{seed}_{index}.txt").write_text(f"{place}\n{numbers}\n\n{found[0][2]}\n")
 
 
