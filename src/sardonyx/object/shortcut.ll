@@ -36,7 +36,10 @@ take:
   %inputs = load i64, ptr %inputs.p, align 8
   %fed = call i64 @fed(ptr %words, ptr %api, ptr %feed, ptr %feeds)
   %complete = icmp eq i64 %fed, %inputs
-  br i1 %complete, label %find, label %leave
+  br i1 %complete, label %check, label %leave
+check:
+  %plain.all = call i1 @are_plain(ptr %words, ptr %api, ptr %feeds)
+  br i1 %plain.all, label %find, label %leave
 find:
   %row = call ptr @known(ptr %words, ptr %feeds)
   %found = icmp ne ptr %row, null
@@ -45,7 +48,7 @@ run:
   %list = call ptr @results(ptr %words, ptr %api, ptr %row, ptr %feeds, ptr %order, i64 %wanted)
   br label %leave
 leave:
-  %answer = phi ptr [ null, %take ], [ null, %find ], [ %list, %run ]
+  %answer = phi ptr [ null, %take ], [ null, %check ], [ null, %find ], [ %list, %run ]
   call void @let_go(ptr %api, ptr %feeds, i64 %fed)
   %done = icmp ne ptr %answer, null
   br i1 %done, label %end, label %judge
@@ -146,7 +149,7 @@ unusual:
   ret i64 0
 }
 
-; The values of the inputs, held, as long as they are plain arrays; how many those are.
+; The values of the inputs, held, as far as there are any; how many those are.
 define internal i64 @fed(ptr %words, ptr %api, ptr %feed, ptr %feeds) nounwind {
 entry:
   %dict.p = getelementptr ptr, ptr %api, i64 $interpreter_dict
@@ -175,16 +178,47 @@ look:
   %fed.f = load ptr, ptr %fed.p, align 8
   %value = call $host ptr %fed.f(ptr %feed, ptr %name)
   %given = icmp ne ptr %value, null
-  br i1 %given, label %check, label %absent
-check:
+  br i1 %given, label %hold, label %absent
+hold:
+  %hold.p = getelementptr ptr, ptr %api, i64 $interpreter_hold
+  %hold.f = load ptr, ptr %hold.p, align 8
+  call $host void %hold.f(ptr %value)
+  %to = getelementptr ptr, ptr %feeds, i64 %i
+  store ptr %value, ptr %to, align 8
+  %i.next = add i64 %i, 1
+  br label %next
+absent:
+  call void @forget(ptr %api)
+  br label %done
+done:
+  ret i64 %i
+unusual:
+  ret i64 -1
+}
+
+; Whether the values of the inputs are plain arrays. A look-up may run code, which may change an array that was
+; found before: so this is asked when all are found.
+define internal i1 @are_plain(ptr %words, ptr %api, ptr %feeds) nounwind {
+entry:
+  %inputs.p = getelementptr i64, ptr %words, i64 $shortcut_inputs
+  %inputs = load i64, ptr %inputs.p, align 8
+  %specs = getelementptr i64, ptr %words, i64 $shortcut_feeds
+  br label %next
+next:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %another ]
+  %more = icmp slt i64 %i, %inputs
+  br i1 %more, label %look, label %usual
+look:
+  %from = getelementptr ptr, ptr %feeds, i64 %i
+  %value = load ptr, ptr %from, align 8
   %array.p = getelementptr ptr, ptr %api, i64 $interpreter_array
   %array = load ptr, ptr %array.p, align 8
   %kind.p = getelementptr i8, ptr %value, i64 $objectbytes_type
   %kind = load ptr, ptr %kind.p, align 8
   %is.array = icmp eq ptr %kind, %array
-  br i1 %is.array, label %read, label %done
+  br i1 %is.array, label %read, label %unusual
 read:
-  %wanted.p = getelementptr i64, ptr %spec, i64 1
+  %wanted.p = getelementptr [2 x i64], ptr %specs, i64 %i, i64 1
   %wanted = load i64, ptr %wanted.p, align 8
   %dtype.p = getelementptr i8, ptr %value, i64 $objectbytes_dtype
   %dtype = load ptr, ptr %dtype.p, align 8
@@ -201,24 +235,14 @@ read:
   %flat = and i32 %flags, $flat
   %is.flat = icmp eq i32 %flat, $flat
   %plain = and i1 %typed, %is.flat
-  br i1 %plain, label %hold, label %done
-hold:
-  %hold.p = getelementptr ptr, ptr %api, i64 $interpreter_hold
-  %hold.f = load ptr, ptr %hold.p, align 8
-  call $host void %hold.f(ptr %value)
-  %to = getelementptr ptr, ptr %feeds, i64 %i
-  store ptr %value, ptr %to, align 8
+  br i1 %plain, label %another, label %unusual
+another:
   %i.next = add i64 %i, 1
   br label %next
-absent:
-  %forget.p = getelementptr ptr, ptr %api, i64 $interpreter_forget
-  %forget.f = load ptr, ptr %forget.p, align 8
-  call $host void %forget.f()
-  br label %done
-done:
-  ret i64 %i
+usual:
+  ret i1 true
 unusual:
-  ret i64 -1
+  ret i1 false
 }
 
 define internal void @let_go(ptr %api, ptr %objects, i64 %count) nounwind {
@@ -344,9 +368,7 @@ collect:
   %listed = icmp ne ptr %list, null
   br i1 %listed, label %put, label %lacking
 lacking:
-  %forget.p = getelementptr ptr, ptr %api, i64 $interpreter_forget
-  %forget.f = load ptr, ptr %forget.p, align 8
-  call $host void %forget.f()
+  call void @forget(ptr %api)
   br label %finish
 put:
   %n = phi i64 [ 0, %collect ], [ %n.next, %put ]
@@ -406,9 +428,7 @@ keep:
   %n.next = add i64 %n, 1
   br label %next
 lacking:
-  %forget.p = getelementptr ptr, ptr %api, i64 $interpreter_forget
-  %forget.f = load ptr, ptr %forget.p, align 8
-  call $host void %forget.f()
+  call void @forget(ptr %api)
   br label %done
 done:
   ret i64 %n
@@ -510,18 +530,27 @@ judge:
 well:
   ret i64 0
 raised:
+  call void @forget(ptr %api)
+  br label %failed
+failed:
+  ret i64 -1
+}
+
+; Forget what is raised, since Python repeats what failed; but not what ends more than a run, as an interrupt does.
+define internal void @forget(ptr %api) nounwind {
+entry:
   %exception.p = getelementptr ptr, ptr %api, i64 $interpreter_exception
   %exception = load ptr, ptr %exception.p, align 8
   %failed.p = getelementptr ptr, ptr %api, i64 $interpreter_failed
   %failed.f = load ptr, ptr %failed.p, align 8
   %usual = call $host i32 %failed.f(ptr %exception)
   %repeated = icmp ne i32 %usual, 0
-  br i1 %repeated, label %forget, label %failed
-forget:
+  br i1 %repeated, label %clear, label %done
+clear:
   %forget.p = getelementptr ptr, ptr %api, i64 $interpreter_forget
   %forget.f = load ptr, ptr %forget.p, align 8
   call $host void %forget.f()
-  br label %failed
-failed:
-  ret i64 -1
+  br label %done
+done:
+  ret void
 }

@@ -21,6 +21,7 @@ import pytest
 import sardonyx
 from sardonyx.base.shortcut import ROW_COUNT, STATION_COUNT
 from sardonyx.ort import session as sessions
+from sardonyx.ort.exceptions import InvalidArgument
 from sardonyx.ort.session import Session
 from sardonyx.runtime import allocate, interpreter, shortcut
 from tests.unit.runtime.programs import GATHER, f32, model
@@ -303,6 +304,37 @@ def test_code_that_runs_while_feeds_are_looked_up() -> None:
     with pytest.raises(KeyError):
         made.run(None, {Sly("x", raised): X})
     assert np.array_equal(made.run(None, {"x": X})[0], -X)
+
+
+def test_an_interrupt_of_a_look_up_ends_the_run() -> None:
+    made = known("g (float[N] x) => (float[N] y) { y = Neg(x) }", {"x": X})
+    left = [KeyboardInterrupt]
+
+    def interrupted() -> None:
+        while left:
+            raise left.pop()
+
+    with pytest.raises(KeyboardInterrupt):
+        made.run(None, {Sly("x", interrupted): X})
+
+
+def test_an_array_that_changes_when_another_is_looked_up() -> None:
+    text = "g (float[N] x, float[K] z) => (float[N] y, float[K] w) { y = Neg(x)  w = Neg(z) }"
+    made, changed = known(text, {"x": f32(24), "z": Z}), f32(6)
+
+    class Key(str):
+        """A name whose comparison turns 6 floats into 24 bytes."""
+
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            changed.dtype = np.dtype(np.int8)
+            return str.__eq__(self, other)
+
+    found = outcome(made.run, None, {"x": changed, Key("z"): Z})
+    assert issubclass(found[0], InvalidArgument), "24 floats are read where there are 6"
+    assert "tensor(int8)" in found[1]
 
 
 def test_a_run_inside_a_run() -> None:
