@@ -58,8 +58,9 @@ def test_doubles_are_told(shapes: Path) -> None:
 
 def test_hidden_files_are_no_pictures(shapes: Path) -> None:
     before = found(shapes).files
-    for name in (".hidden.png", "._0.png", "__MACOSX/0.png", ".thumbnails/0.png"):
-        file = shapes / "disc" / name
-        file.parent.mkdir(exist_ok=True)
+    inside = ("disc/.hidden.png", "disc/._0.png", "disc/__MACOSX/0.png", "disc/.thumbnails/0.png")
+    for name in (*inside, "__MACOSX/disc/._0.png", ".thumbnails/disc/0.png"):
+        file = shapes / name
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"no picture")
     assert found(shapes).files == before

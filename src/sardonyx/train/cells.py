@@ -14,8 +14,9 @@ import pandas
 
 DELIMITERS = (",", ";", "\t", "|")
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-WITH_COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+"
+EXPONENT = r"([eE][+-]?\d+)?"
 WITHOUT = r"[+-]?(\d{1,3}(\.\d{3})+|\d+)"
+WITH_COMMA = rf"{WITHOUT},\d+{EXPONENT}"
 QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -53,7 +54,7 @@ def _delimiter(path: Path, encoding: str) -> str:
 def _with_points(column: pandas.Series) -> pandas.Series:
     cells = column.fillna("").str.strip()
     with_comma, has_digits = cells.str.fullmatch(WITH_COMMA), cells.str.contains(r"\d")
-    if not with_comma.any() or not (with_comma | cells.str.fullmatch(WITHOUT) | ~has_digits).all():
+    if not with_comma.any() or not (with_comma | cells.str.fullmatch(WITHOUT + EXPONENT) | ~has_digits).all():
         return column
     points = cells.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
     return column.where(~has_digits, points)

@@ -276,7 +276,8 @@ def _times(values: pandas.Series, split: str) -> Array:
     """What rows are ordered by: numbers, or moments; every row has one."""
     present = values.where(~table.absent(values))
     numbers = pandas.to_numeric(present, errors="coerce")
-    times = numbers if numbers.notna().any() else moments(present)
+    are_numbers = numbers.notna().any() and not pandas.api.types.is_datetime64_any_dtype(present)
+    times = numbers if are_numbers else moments(present)
     without = int(times.isna().sum())
     if without:
         raise TrainError(

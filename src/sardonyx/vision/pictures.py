@@ -79,7 +79,7 @@ def found(source: str | Path) -> Pictures:
 
 def _of_folders(folder: Path) -> list[tuple[Path, tuple[str, ...]]]:
     rows: list[tuple[Path, tuple[str, ...]]] = []
-    for inner in sorted(entry for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."):
+    for inner in sorted(entry for entry in folder.iterdir() if entry.is_dir() and not _is_hidden(entry.name)):
         labels = () if inner.name.lower() in NONE_FOLDERS else (inner.name,)
         files = inside(inner)
         if not files:

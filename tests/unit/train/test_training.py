@@ -248,3 +248,5 @@ def test_times_are_dates_or_numbers() -> None:
     dates = pandas.Series(["03.01.2024", "12.01.2024", "01.02.2024"])
     assert np.argsort(training._times(dates, "")).tolist() == [0, 1, 2]
     assert np.argsort(training._times(pandas.Series(["10", "9", "11"]), "")).tolist() == [1, 0, 2]
+    with pytest.raises(TrainError, match="1 of 2 rows have no time there"):
+        training._times(pandas.to_datetime(pandas.Series(["2024-01-03", None])), "")
