@@ -17,6 +17,8 @@ from onnx import TensorProto
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter
 
+RARE_IF_UNKNOWN = ("infrequent_if_exist", "warn")
+
 
 @contextlib.contextmanager
 def registered() -> Iterator[None]:
@@ -50,7 +52,7 @@ def _converter(original: Any) -> Any:
             enter(graph, {**names, "y": operator.outputs[0].full_name}, scope, container)
             return
         operator.raw_operator = copy.copy(model)
-        if model.handle_unknown == "infrequent_if_exist":
+        if model.handle_unknown in RARE_IF_UNKNOWN:
             operator.raw_operator.handle_unknown = "ignore"
         original(scope, operator, container)
         operator.raw_operator = model
@@ -87,7 +89,11 @@ def _column(graph: GraphWriter, model: Any, at: int, name: str, is_text: bool) -
     rare = [] if rare is None else list(rare)
     often = [value for value in model.categories_[at] if value not in rare]
     kind, key = (str, "cats_strings") if is_text else (int, "cats_int64s")
-    cats = {key: [kind(value) for value in (*often, *rare)]}
+    known_values = (*often, *rare)
+    if not is_text and not all(float(value).is_integer() for value in known_values):
+        told = ", ".join(map(str, known_values))
+        raise ValueError(f"categories are texts or whole numbers as ONNX has them, but these are {told}")
+    cats = {key: [kind(value) for value in known_values]}
     wide = graph.node("OneHotEncoder", [name], domain="ai.onnx.ml", zeros=1, **cats)
     ones = graph.node("Squeeze", [wide, graph.unnamed(np.array([1]))])
     if not rare:
@@ -97,7 +103,7 @@ def _column(graph: GraphWriter, model: Any, at: int, name: str, is_text: bool) -
     first, last = graph.unnamed(np.array([0])), graph.unnamed(np.array([len(often) + len(rare)]))
     known = graph.node("Slice", [ones, first, middle, second])
     others = graph.node("Slice", [ones, middle, last, second])
-    if model.handle_unknown == "infrequent_if_exist":
+    if model.handle_unknown in RARE_IF_UNKNOWN:
         seen = graph.node("ReduceSum", [known, second], keepdims=1)
         alone = graph.node("Sub", [graph.unnamed(np.float32(1)), seen])
     else:

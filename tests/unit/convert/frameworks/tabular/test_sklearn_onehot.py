@@ -11,7 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder
 
-from sardonyx.convert import from_sklearn
+from sardonyx.convert import ConvertError, from_sklearn
 from sardonyx.convert.frameworks.tabular import sklearn_onehot
 
 pytestmark = pytest.mark.filterwarnings("ignore:Found unknown categories")
@@ -32,6 +32,7 @@ def said(model: Any, rows: Any) -> np.ndarray:
     [
         RARE,
         {"max_categories": 2, **LIKELY},
+        {"min_frequency": 2, "handle_unknown": "warn"},
         {"min_frequency": 30, **LIKELY},
         {"min_frequency": 2, "handle_unknown": "ignore"},
         {**RARE, "dtype": np.int64},
@@ -65,6 +66,13 @@ def test_columns_of_texts_and_numbers() -> None:
     made = from_sklearn(model, sample=asked)
     feeds = {name: asked[[name]].to_numpy(object if name == "hue" else np.float32) for name in asked}
     np.testing.assert_allclose(made.session().run(None, feeds)[0], said(model, asked), atol=1e-6)
+
+
+@pytest.mark.parametrize("strange", [1.5, np.nan])
+def test_categories_that_are_no_whole_numbers_are_refused(strange: float) -> None:
+    model = OneHotEncoder(**RARE).fit(np.array([[strange]] * 9 + [[2.0]] * 9 + [[7.0]]))
+    with pytest.raises(ConvertError, match=f"texts or whole numbers as ONNX has them.*{strange}"):
+        from_sklearn(model)
 
 
 def test_skl2onnx_is_as_it_was_afterwards() -> None:
