@@ -99,7 +99,7 @@ def recorded(rows: Sequence[bench.Row], figures: Sequence[Figure], precision: st
         kind=machines.kind(),
         precision=precision,
         date=time.strftime("%Y-%m-%d"),
-        processor=facts["processor"],
+        processor=machines.processor(),
         cores=facts["cores"],
         python=facts["python"].rpartition(".")[0],
         one_thread_by="processor time",

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from sardonyx import targets
 from sardonyx.base.knobs import TARGET
+from sardonyx.tools import bench
 
 LEVELS = {"x86_64-v4": "AVX-512", "x86_64-v3": "AVX2"}
 BEYOND = {"avx512vnni": "VNNI", "avxvnni": "AVX-VNNI", "avx512fp16": "FP16", "amx": "AMX"}
 """Features beyond a level, by how their names begin, and what pages call them."""
+
+CPUINFO = Path("/proc/cpuinfo")
+GENERATIONS = {
+    (6, 106): "Ice Lake",
+    (6, 143): "Sapphire Rapids",
+    (6, 173): "Granite Rapids",
+    (6, 207): "Emerald Rapids",
+    (25, 17): "Zen 4",
+    (25, 160): "Zen 4",
+    (26, 2): "Zen 5",
+    (26, 17): "Zen 5",
+}
+"""Of servers by family and model: names of virtual processors do not tell them."""
 
 
 def kind() -> str:
@@ -15,6 +32,15 @@ def kind() -> str:
     target = targets.detect()
     beyond = [name for name in target.features if name.startswith(tuple(BEYOND))]
     return " ".join((target.name, *sorted(beyond)))
+
+
+def processor() -> str:
+    """The name of this machine's processor, and its generation as far as that is known."""
+    name: str = bench.machine()["processor"]
+    told = CPUINFO.read_text(encoding="utf-8") if CPUINFO.exists() else ""
+    numbers = {key: int(number) for key, number in re.findall(r"^(cpu family|model)\s*: (\d+)$", told, re.M)}
+    generation = GENERATIONS.get((numbers.get("cpu family", 0), numbers.get("model", 0)))
+    return f"{name} ({generation} class)" if generation else name
 
 
 def in_words(kind: str) -> str:

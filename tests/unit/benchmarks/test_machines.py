@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import machines
 import pytest
 
 from sardonyx import targets
 from sardonyx.base.knobs import TARGET
+from sardonyx.tools import bench
 
 
 @pytest.mark.parametrize(
@@ -26,6 +29,23 @@ def test_kinds(monkeypatch: pytest.MonkeyPatch, target: str, kind: str, words: s
     monkeypatch.setattr(targets, "detect", lambda: targets.by_name(target))
     assert machines.kind() == kind
     assert machines.in_words(kind) == words
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "said"),
+    [
+        ("cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: EPYC\n", "EPYC (Zen 4 class)"),
+        ("cpu family\t: 25\nmodel\t\t: 1\nmodel name\t: EPYC\n", "EPYC"),
+        (None, "EPYC"),
+    ],
+)
+def test_processors(cpuinfo: str | None, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "cpuinfo"
+    if cpuinfo is not None:
+        file.write_text(cpuinfo)
+    monkeypatch.setattr(machines, "CPUINFO", file)
+    monkeypatch.setattr(bench, "machine", lambda: {"processor": "EPYC"})
+    assert machines.processor() == said
 
 
 def test_a_machine_that_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
