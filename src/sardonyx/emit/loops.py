@@ -54,7 +54,7 @@ class LoopEmitter(ExprEmitter):
         axis, rest = ordered[0], ordered[1:]
         reductions = [s for s in group if not isinstance(s, Store)]
         if axis is self.vector:
-            high = self.words.word(None, axis.extent)
+            high = self.words.extent(axis)
             copies = self.vector_copies(group) if len(self.copies) == 1 else 1
             self.vector_loop(axis, int_(0), high, lambda: self._inner(rest, group), reductions, copies)
         elif self.unrolls(axes) and points_of(axes) * body_cost(group) <= _UNROLL_COST:
@@ -84,7 +84,7 @@ class LoopEmitter(ExprEmitter):
             self.hoist(group, rest)
             self._inner(rest, group)
 
-        high, low = self.words.word(None, axis.extent), int_(0)
+        high, low = self.words.extent(axis), int_(0)
         if reductions and not rest and len(self.copies) == 1 and _is_long(axis, _SERIAL_COPIES):
             low = self._side_by_side(axis, low, high, 1, _SERIAL_COPIES, step, reductions)
             if isinstance(axis.extent, int) and axis.extent % _SERIAL_COPIES == 0:
@@ -165,7 +165,7 @@ class LoopEmitter(ExprEmitter):
                 self.enter(axis, self.f.smin(loop.index, last))
                 body()
             return
-        static = axis.extent if isinstance(axis.extent, int) and low.text == "0" and not keep else None
+        static = self.words.known_extent(axis) if low.text == "0" and not keep else None
         if static == lanes:
             with self.scope():
                 self.enter(axis, int_(0))

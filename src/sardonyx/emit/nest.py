@@ -21,7 +21,7 @@ from sardonyx.emit.turn import Turn
 from sardonyx.emit.words import Word, Words
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.loops.cost import body_cost, points_of
-from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, roots, walk
+from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, Store, roots, walk
 from sardonyx.loops.schedule import lanes_of
 
 _GRAIN = 64
@@ -88,7 +88,8 @@ class _KernelEmitter(TileEmitter):
         outer = kernel.outer
         jammed = next((a for n, a in enumerate(outer, 1) if self.jams(a, outer[n:])), None)
         told = frozenset() if tile else frozenset(outer) - {jammed}
-        self.words = Words(function, args, kernel, self.lanes, told, self.rows)
+        sized = frozenset() if tile else _sized(kernel)
+        self.words = Words(function, args, kernel, self.lanes, told, sized, self.rows)
 
     # ---- whole functions
 
@@ -162,9 +163,10 @@ class _KernelEmitter(TileEmitter):
         f, context = self.f, self.f.params[1]
         body = self.kernel.body
         each = max(1, int(sum(body_cost([s]) * points_of(s.axes) for s in body)))
-        few = f.icmp("ult", points, int_(-(-_FEW // each)))
+        work = f.mul(points, self.words.own(each))
+        few = f.icmp("ult", work, int_(_FEW))
         threads = f.select(few, int_(1), f.word(context, Context.NTHREADS))
-        return Shares.of(f, context, threads, f.mul(points, int_(each)), points)
+        return Shares.of(f, context, threads, work, points)
 
     def share(self, total: V, grain: int) -> tuple[V, V]:
         """The range of `total` points, in multiples of `grain`, of the share that is worked on."""
@@ -315,6 +317,19 @@ class _KernelEmitter(TileEmitter):
         """How many vectors run side by side; shares begin at multiples, so that the order of sums is one."""
         alone = any(b.role == "scratch" for b in self.kernel.buffers())
         return 1 if alone or self.kernel.cross is not None else self.vector_copies(self.kernel.body)
+
+
+def _sized(kernel: Kernel) -> frozenset[Axis]:
+    """Axes of statements for which other loops would hardly be faster if their extents were written out.
+
+    A reduction of a whole tensor runs once a call, and stores run their loops around that of their vectors.
+    """
+    reduced = {axis for s in kernel.body if isinstance(s, Reduce) for axis in s.axes}
+    stored = [set(s.axes) for s in kernel.body if isinstance(s, Store)]
+    if not kernel.outer and reduced == {kernel.vector} and not any(stored):
+        return frozenset(reduced)
+    around = {axis for axes in stored if kernel.vector in axes for axis in axes}
+    return frozenset(around - reduced - {kernel.vector, kernel.cross})
 
 
 def _points_surely(axis: Axis) -> int:

@@ -53,6 +53,7 @@ class Words:
         kernel: what it computes.
         lanes: elements in a vector.
         told: the outer axes along which strides are words, though they are known.
+        sized: the axes of statements whose extents are words, though they are known.
         rows: where the rows of scratch memory begin, in bytes.
     """
 
@@ -63,6 +64,7 @@ class Words:
         kernel: Kernel,
         lanes: int,
         told: frozenset[Axis],
+        sized: frozenset[Axis],
         rows: Mapping[Buffer, Dim],
     ) -> None:
         self.f = function
@@ -71,6 +73,7 @@ class Words:
         self._kernel = kernel
         self._lanes = lanes
         self._told = told
+        self._sized = sized
         self._rows = rows
         self._is_turned = turned(kernel) is not None
         self._values: dict[tuple[int, Dim], V] = {}
@@ -90,8 +93,16 @@ class Words:
         return self._values[key]
 
     def extent(self, axis: Axis) -> V:
-        """The extent of an outer axis."""
+        """The extent of an axis."""
         return self._extents.get(axis) or self.word(None, axis.extent)
+
+    def known_extent(self, axis: Axis) -> int | None:
+        """The extent of an axis of statements, if loops may be written for it alone."""
+        return axis.extent if isinstance(axis.extent, int) and axis not in self._sized else None
+
+    def own(self, dim: Dim) -> V:
+        """An integer in a word of its own, unless it is small: kernels that differ in it are one text."""
+        return int_(dim) if isinstance(dim, int) and abs(dim) <= LITERAL else self._new("i64", None, dim)
 
     def stride(self, axis: Axis, factor: Dim) -> V:
         """By how many elements an address moves with an axis."""
@@ -112,7 +123,10 @@ class Words:
                 self._declare_access(statement.buffer, statement.at)
                 self._declare_picks(statement.picks)
             for axis in statement.axes:
-                self._declare(None, axis.extent)
+                if axis not in self._sized:
+                    self._declare(None, axis.extent)
+                elif axis not in self._extents:
+                    self._extents[axis] = self._new("i64", None, axis.extent)
         for axis in self._kernel.outer:
             if self._kernel.form == "loops" or axis in self.flat_axes[1:]:
                 self._declare_extent(axis)

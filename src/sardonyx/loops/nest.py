@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Dim
-from sardonyx.base.dtype import F32, F64, DType
+from sardonyx.base.dtype import F32, F64, I32, DType
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +108,7 @@ class Literal(Expr):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Number(Literal):
-    """A float that a kernel is told in a word: those with other such numbers are the same function."""
+    """A number that a kernel is told in a word: those with other such numbers are the same function."""
 
 
 _FEW_BITS = 8
@@ -123,6 +123,16 @@ def number(value: Any, dtype: DType) -> Literal:
         return Literal(value, dtype)
     digits = frexp(value)[0] * (1 << _FEW_BITS)
     return Literal(value, dtype) if digits == int(digits) else Number(value, dtype)
+
+
+def factors(args: Sequence[Expr]) -> tuple[Expr, ...]:
+    """The operands of a product. One of integers that is computed once is as fast with a factor that is told.
+
+    So multiplied are zero points with how many products a sum has.
+    """
+    if any(arg.axes or arg.dtype != I32 for arg in args):
+        return tuple(args)
+    return tuple(Number(arg.value, I32) if isinstance(arg, Literal) else arg for arg in args)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,19 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.emit.nest import Emitted, Word, emit
-from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Reduce, Reduced, Store
+from sardonyx.loops.nest import (
+    Affine,
+    Apply,
+    Axis,
+    Buffer,
+    Kernel,
+    Literal,
+    Load,
+    Reduce,
+    Reduced,
+    Store,
+    along,
+)
 from sardonyx.object.link import link
 from sardonyx.runtime.image import load
 from tests.unit.emit.alone import check, run, words_of
@@ -43,6 +55,48 @@ def test_sizes_are_words_and_not_text() -> None:
     assert small.ir != emit(copy(3, m, 1)[0], TARGET).ir, "but what adjoins is structure"
     assert isinstance(one, Emitted)
     assert all(isinstance(word, Word) for word in one.words)
+
+
+def total(size: Dim, op: str = "sum") -> tuple[Kernel, Buffer, Buffer]:
+    """y = all of x, reduced."""
+    x, y, axis = Buffer("x", dt.F32, "in"), Buffer("y", dt.F32, "out"), Axis("a", size)
+    result = Reduced("s", dt.F32, frozenset())
+    body = (Reduce(result, op, (axis,), Load(x, along(axis), dt.F32)), Store(y, Affine(), (), result))
+    return Kernel("k", (), body, (), vector=axis), x, y
+
+
+@pytest.mark.parametrize("op", ["sum", "rmax"])
+def test_reductions_of_whole_tensors_are_one_text(op: str) -> None:
+    sizes = (0, 1, 15, 16, 24, 63, 64, 65, 1000)
+    assert len({emit(total(size, op)[0], TARGET).ir for size in (*sizes, dims.symbol("n"))}) == 1
+    for size in sizes:
+        kernel, x, y = total(size, op)
+        source = np.random.default_rng(size).integers(-9, 9, size).astype(np.float32)
+        check(kernel, {x: source, y: np.zeros(1, np.float32)}, {})
+
+
+def filled(rows: Dim, lines: int) -> tuple[Kernel, Buffer]:
+    """Some lines of each row filled with a number."""
+    y, row, line, column = Buffer("y", dt.F32, "out"), Axis("r", rows), Axis("l", lines), Axis("c", 16)
+    to = Affine(0, ((row, 2048), (line, 16), (column, 1)))
+    body = (Store(y, to, (line, column), Literal(2.0, dt.F32)),)
+    return Kernel("k", (row,), body, (), vector=column), y
+
+
+def test_stores_of_more_or_fewer_vectors_are_one_text() -> None:
+    n = dims.symbol("n")
+    assert emit(filled(n, 33)[0], TARGET).ir == emit(filled(n, 48)[0], TARGET).ir
+    for lines in (1, 33, 48):
+        kernel, y = filled(n, lines)
+        check(kernel, {y: np.zeros(3 * 2048, np.float32)}, {"n": 3})
+
+
+def test_how_long_rows_take_is_no_text() -> None:
+    n = dims.symbol("n")
+    one, other = (emit(centred(n, columns)[0], TARGET) for columns in (1024, 2048))
+    assert one.ir == other.ir
+    told = [[w.dim for w in e.words if w.buffer is None] for e in (one, other)]
+    assert len(told[0]) == len(told[1]) and told[0][-1] < told[1][-1], "what one row takes is a word"
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 3000), (3, 70), (200, 5), (2, 1025), (0, 9)])

@@ -21,7 +21,9 @@ class Literals(Words):
     """Words that are literals."""
 
     def __init__(self, function: Function) -> None:
-        super().__init__(function, V("%args", "ptr"), Kernel("k", (), (), ()), 8, frozenset(), {})
+        super().__init__(
+            function, V("%args", "ptr"), Kernel("k", (), (), ()), 8, frozenset(), frozenset(), {}
+        )
 
     def word(self, buffer: Buffer | None, dim: Dim) -> V:
         assert isinstance(dim, int)

@@ -17,9 +17,11 @@ X, Y = Buffer("x", dt.F32, "in"), Buffer("y", dt.F32, "out")
 TO, FROM = Affine(0, ((ROW, 1000), (COLUMN, 1))), Affine(5, ((ROW, M), (COLUMN, 2)))
 
 
-def declared(kernel: Kernel, told: frozenset[Axis] = frozenset()) -> Words:
+def declared(
+    kernel: Kernel, told: frozenset[Axis] = frozenset(), sized: frozenset[Axis] = frozenset()
+) -> Words:
     function = Function(Module(), "f", [("args", "ptr"), ("ctx", "ptr")])
-    words = Words(function, function.params[0], kernel, 8, told, {})
+    words = Words(function, function.params[0], kernel, 8, told, sized, {})
     words.declare()
     return words
 
@@ -54,6 +56,25 @@ def test_numbers_are_words_of_their_bits() -> None:
     words = declared(copy(Number(0.5, dt.F32)))
     assert np.float32(0.5).view(np.int32) in meanings(words)
     assert words.number(Number(0.5, dt.F32)).type == "float"
+
+
+def test_extents_of_statements_are_words_of_their_own_where_that_is_asked() -> None:
+    inner = Axis("i", 9)
+    store = Store(Y, Affine(0, ((ROW, 9), (inner, 1))), (inner,), Load(X, Affine(0, ((ROW, 9),)), dt.F32))
+    kernel = Kernel("k", (ROW,), (store,), ())
+    plain, told = declared(kernel), declared(kernel, sized=frozenset({inner}))
+    assert (plain.extent(inner).text, plain.known_extent(inner)) == ("9", 9)
+    assert told.known_extent(inner) is None and told.extent(inner).text != "9"
+    assert [m for m in meanings(told) if m == 9] == [9] and 9 not in meanings(plain)
+
+
+def test_an_integer_has_a_word_of_its_own_unless_it_is_small() -> None:
+    words = declared(copy())
+    before = len(words.listed)
+    assert words.own(LITERAL).text == str(LITERAL)
+    assert len(words.listed) == before
+    words.own(1000)
+    assert meanings(words)[before:] == [1000], "though a stride is 1000 too"
 
 
 def test_positions_are_told_where_they_begin_and_how_they_move() -> None:

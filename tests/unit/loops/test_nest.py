@@ -10,13 +10,16 @@ from sardonyx.loops.nest import (
     Axis,
     Buffer,
     Kernel,
+    Literal,
     Load,
+    Number,
     Pick,
     Position,
     Reduce,
     Reduced,
     Store,
     along,
+    factors,
     joined,
     trip_count,
     walk,
@@ -43,6 +46,15 @@ def test_expressions_know_the_loops_they_change_with() -> None:
     picked = Load(X, Affine(), dt.F32, (Pick(Position(along(COLUMN), dt.I64), 1, 9),))
     assert picked.axes == {COLUMN}
     assert Apply("add", (x, picked), dt.F32).axes == {ROW, COLUMN}
+
+
+def test_a_factor_is_told_where_a_product_of_integers_is_computed_once() -> None:
+    once, each = (Load(X, at, dt.I32) for at in (Affine(), along(ROW)))
+    nine = Literal(9, dt.I32)
+    assert [type(a) for a in factors((once, nine))] == [Load, Number]
+    assert factors((each, nine)) == (each, nine), "lanes multiply by what is known faster"
+    real = (Load(X, Affine(), dt.F32), Literal(9.0, dt.F32))
+    assert factors(real) == real
 
 
 def test_a_walk_meets_each_part_once_and_operands_first() -> None:
