@@ -6,7 +6,8 @@ which a sum is added up depends on sizes alone, never on threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from sardonyx.emit.expr import ExprEmitter
 from sardonyx.emit.fold import combine
@@ -40,9 +41,10 @@ class LoopEmitter(ExprEmitter):
         reductions = [s for s in group if not isinstance(s, Store)]
         for _ in self.each_alternate():
             self.begin_reductions(reductions)
-            if axes:
-                self.hoist(group, axes)
-            self._inner(axes, group)
+            with self._only_if(self.current.exists, reductions):
+                if axes:
+                    self.hoist(group, axes)
+                self._inner(axes, group)
         for _ in self.each_alternate():
             self.end_reductions(reductions)
 
@@ -184,16 +186,25 @@ class LoopEmitter(ExprEmitter):
     def _tail(
         self, axis: Axis, low: V, rest: V, body: Callable[[], None], reductions: Sequence[Reduce]
     ) -> None:
-        f = self.f
-        then, done = f.new_label("tail"), f.new_label("after")
-        before, origin = self.accumulators(reductions), f.label
-        f.branch(f.icmp("sgt", rest, int_(0)), then, done)
-        f.start(then)
-        with self.scope():
+        with self._only_if(self.f.icmp("sgt", rest, int_(0)), reductions):
             self.enter(axis, low, keep=self.tile_strides is not None)
-            self.mask, self.remaining = f.tail_mask(rest, self.lanes), rest
+            self.mask, self.remaining = self.f.tail_mask(rest, self.lanes), rest
             body()
             self.mask = self.remaining = None
+
+    @contextmanager
+    def _only_if(self, condition: V | None, reductions: Sequence[Reduce]) -> Iterator[None]:
+        """What is written inside runs only if the i1 holds (None: always); else accumulators stay."""
+        if condition is None:
+            yield
+            return
+        f = self.f
+        then, done = f.new_label("then"), f.new_label("after")
+        before, origin = self.accumulators(reductions), f.label
+        f.branch(condition, then, done)
+        f.start(then)
+        with self.scope():
+            yield
         after, end = self.accumulators(reductions), f.label
         f.jump(done)
         f.start(done)

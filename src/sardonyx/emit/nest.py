@@ -222,6 +222,7 @@ class _KernelEmitter(TileEmitter):
         body, vector = self.kernel.body, self.vector
         return (
             vector is not None
+            and (not isinstance(vector.extent, int) or vector.extent <= _SHORT_ROW)
             and self.kernel.cross is None
             and all(s.axes in ((), (vector,)) for s in body)
             and any(isinstance(s, Reduce) and s.axes for s in body)
@@ -230,18 +231,15 @@ class _KernelEmitter(TileEmitter):
         )
 
     def _row_pairs(self, axis: Axis, low: V, high: V) -> None:
-        """Rows in pairs, if they are short, then the rest one by one."""
+        """Rows in pairs, the last one alone if their number is odd, all of them if they are long."""
         assert self.vector is not None
-        short = self.f.icmp("sle", self.words.word(None, self.vector.extent), int_(_SHORT_ROW))
-        end = self.f.select(short, self.f.sub(high, int_(1)), low)
-        with self.f.loop(low, end, 2) as pair, self.scope():
+        f = self.f
+        short = f.icmp("sle", self.words.word(None, self.vector.extent), int_(_SHORT_ROW))
+        end, step = f.select(short, f.sub(high, int_(1)), low), f.select(short, int_(2), int_(1))
+        with f.loop(low, high, step) as pair, self.scope():
             self.enter(axis, pair.index)
-            with self.alternating(axis, 2):
+            with self.alternating(axis, f.icmp("slt", pair.index, end)):
                 self.statements(self.kernel.body)
-        with self.f.loop(pair.index, high) as single, self.scope():
-            self.enter(axis, single.index)
-            self.hoist(self.kernel.body, self.inner_axes())
-            self.statements(self.kernel.body)
 
     def _shared_axes(self, outer: Sequence[Axis]) -> tuple[list[Axis], list[Axis]]:
         """(axes whose points are shared out, axes that each point loops over)."""

@@ -40,12 +40,14 @@ class Address:
 class Copy:
     """One of the points computed side by side: how far it is from the first, and its accumulators.
 
-    One that alternates with others also knows what was computed for it before the loops inside.
+    One that alternates with others also knows what was computed for it before the loops inside, and whether
+    it is there at all, if that is not sure.
     """
 
     displacement: int = 0
     sums: dict[str, V] = field(default_factory=dict)
     known: dict[int, V] = field(default_factory=dict)
+    exists: V | None = None
 
 
 class Scopes:
@@ -198,10 +200,10 @@ class Scopes:
         self.current = self.copies[0]
 
     @contextmanager
-    def alternating(self, axis: Axis, count: int) -> Iterator[None]:
-        """Run every statement for so many points of an axis from the one entered on, before the next one."""
+    def alternating(self, axis: Axis, are_two: V) -> Iterator[None]:
+        """Run every statement for the point of an axis entered, then for the next one if both exist."""
         before = self.alternates
-        self.alternates = axis, [Copy() for _ in range(count)]
+        self.alternates = axis, [Copy(), Copy(exists=are_two)]
         yield
         self.alternates = before
 

@@ -134,6 +134,12 @@ def test_rows_in_pairs_and_alone(rows: int, columns: int, open_: bool) -> None:
     check(kernel, {x: source, y: np.zeros_like(source), z: np.zeros(rows, np.float32)}, sizes)
 
 
+def test_statements_are_written_twice_for_pairs_and_once_for_rows_known_to_be_long() -> None:
+    target = targets.detect()
+    short, long = (len(emit(centred(dims.symbol("n"), size)[0], target).ir) for size in (1024, 2048))
+    assert 1.2 * long < short < 2.2 * long
+
+
 def test_a_row_has_the_same_bits_in_a_pair_and_alone() -> None:
     kernel, x, y, z = centred(dims.symbol("n"), 130)
     source = np.random.default_rng(0).standard_normal(5 * 130).astype(np.float32)

@@ -91,7 +91,9 @@ def test_copies_stand_side_by_side(scopes: Plain) -> None:
 
 def test_points_that_alternate_keep_what_they_know(scopes: Plain) -> None:
     scopes.enter(ROW, int_(1))
-    with scopes.alternating(ROW, 2):
+    two = scopes.f.icmp("slt", int_(1), int_(2))
+    with scopes.alternating(ROW, two):
+        assert [scopes.current.exists for _ in scopes.each_alternate()] == [None, two]
         for number, _ in enumerate(scopes.each_alternate()):
             scopes.values[-1][1] = scopes.sums["r"] = int_(number)
             assert scopes.is_entered(ROW)
