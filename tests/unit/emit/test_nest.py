@@ -91,9 +91,10 @@ def test_stores_of_more_or_fewer_vectors_are_one_text() -> None:
         check(kernel, {y: np.zeros(3 * 2048, np.float32)}, {"n": 3})
 
 
-def test_how_long_rows_take_is_no_text() -> None:
+@pytest.mark.parametrize("sizes", [(512, 1024), (2048, 4096)], ids=["pairs", "too long for pairs"])
+def test_how_long_rows_take_is_no_text(sizes: tuple[int, int]) -> None:
     n = dims.symbol("n")
-    one, other = (emit(centred(n, columns)[0], TARGET) for columns in (1024, 2048))
+    one, other = (emit(centred(n, columns)[0], TARGET) for columns in sizes)
     assert one.ir == other.ir
     told = [[w.dim for w in e.words if w.buffer is None] for e in (one, other)]
     assert len(told[0]) == len(told[1]) and told[0][-1] < told[1][-1], "what one row takes is a word"
