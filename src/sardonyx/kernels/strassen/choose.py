@@ -23,7 +23,10 @@ _LEAST_K, _LEAST_N = 384, 384
 """Of the weights; the latter of each thread that makes left operands for itself, too."""
 
 _MOST_APART = 16.0
-"""How much larger than a column its partner may be: it takes on errors of the partner's size."""
+"""How much larger than a column or a row its partner may be, and than a row the others on the whole.
+
+It takes on errors of their size: a column in its results, a row in those of operands that consist of it.
+"""
 
 _MOST_HALVES_APART = 4.0
 """How much larger one half of the rows of weights may be: the operand may consist of the other half."""
@@ -71,6 +74,9 @@ def is_balanced(w: np.ndarray, columns: int) -> bool:
         return False
     squares = squares.reshape(2, pairs, 2, columns)
     if (squares.max((0, 2)) > _MOST_APART**2 * squares.sum(0).min(1)).any():
+        return False
+    rows = np.einsum("hkn,hkn->hk", halves, halves)
+    if rows.mean() > _MOST_APART**2 * rows.min() or (rows.max(0) > _MOST_APART**2 * rows.min(0)).any():
         return False
     few = w[:1]
     return not np.array_equal(few, np.rint(few)) or not np.array_equal(w, np.rint(w))

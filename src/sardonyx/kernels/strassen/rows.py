@@ -15,7 +15,7 @@ from sardonyx.llvm.types import mangle, vector_of
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
 _INFINITE = 0x7F800000
-_EXPONENT_BITS, _LEAST, _MOST = 23, 1, 253
+_EXPONENT_BITS, _BIAS, _LEAST, _MOST = 23, 127, 1, 253
 """Biased exponents e of rows for which 2^(127 - e) and its inverse are normal numbers."""
 
 
@@ -36,9 +36,9 @@ class Summand:
 def define_scales(module: Module, shape: TileShape) -> str:
     """Add `i32 @strassen_scales_f32(ptr row, i64 size, i64 next, ptr scales, ptr factors, i64 rows)`.
 
-    Each row of `size` floats, `next` bytes apart, is to be multiplied by a power of two that makes its
-    largest magnitude about one; its factor takes that back, and is 0 for a row of zeros. Returns 1 if a
-    number of a row is not finite, else 0.
+    Each row of `size` floats, `next` bytes apart, is to be multiplied by a power of two that makes its norm
+    about one; its factor takes that back, and is 0 for a row of zeros. Returns 1 if a number of a row is not
+    finite, else 0.
     """
     name = f"strassen_scales_{shape.operand}"
     params = [("row", "ptr"), ("size", "i64"), ("next", "i64")]
@@ -49,9 +49,11 @@ def define_scales(module: Module, shape: TileShape) -> str:
     with f.loop(int_(0), rows, 1, [begin, scales, factors, none]) as row:
         at, scale, factor, before = row.carried
         largest = _largest(f, shape, at, size)
-        exponent = f.binary("lshr", largest, int_(_EXPONENT_BITS, "i32"))
-        exponent = f.smin(f.smax(exponent, int_(_LEAST, "i32")), int_(_MOST, "i32"))
-        f.store(_power(f, f.sub(int_(254, "i32"), exponent)), scale)
+        exponent = _normal(f, f.binary("lshr", largest, int_(_EXPONENT_BITS, "i32")))
+        squares = _squares(f, shape, at, size, _power(f, f.sub(int_(2 * _BIAS, "i32"), exponent)))
+        root = f.sub(f.binary("lshr", squares, int_(_EXPONENT_BITS, "i32")), int_(_BIAS, "i32"))
+        exponent = _normal(f, f.add(exponent, f.binary("ashr", root, int_(1, "i32"))))
+        f.store(_power(f, f.sub(int_(2 * _BIAS, "i32"), exponent)), scale)
         some = f.icmp("sgt", largest, none)
         f.store(f.select(some, _power(f, exponent), float_(0.0)), factor)
         one = int_(shape.element)
@@ -73,6 +75,31 @@ def _largest(f: Function, shape: TileShape, row: V, size: V) -> V:
             found.append(f.smax(before, f.binary("and", f.load(at, ints), magnitude)))
         step.next(*found)
     return f.call(f"llvm.vector.reduce.smax.{mangle(ints)}", "i32", f.smax(*step.carried))
+
+
+def _squares(f: Function, shape: TileShape, row: V, size: V, scale: V) -> V:
+    """The bits of the sum of squares of a row of an even number of vectors, times a scale."""
+    nothing, factor = V("zeroinitializer", shape.vector), f.splat(scale, shape.lanes)
+    with f.loop(int_(0), size, 2 * shape.lanes, [nothing, nothing]) as step:
+        found = []
+        for n, before in enumerate(step.carried):
+            at = f.gep(row, f.add(step.index, int_(n * shape.lanes)), shape.dtype)
+            x = f.binary("fmul", f.load(at, shape.vector), factor)
+            found.append(f.fma(x, x, before))
+        step.next(*found)
+    total = f.binary("fadd", *step.carried)
+    while total.lanes > 2:
+        lanes = range(total.lanes)
+        ends = (
+            f.shuffle(total, total, lanes[at])
+            for at in (slice(total.lanes // 2), slice(total.lanes // 2, None))
+        )
+        total = f.binary("fadd", *ends)
+    return f.bitcast(f.binary("fadd", f.extract(total, 0), f.extract(total, 1)), "i32")
+
+
+def _normal(f: Function, exponent: V) -> V:
+    return f.smin(f.smax(exponent, int_(_LEAST, "i32")), int_(_MOST, "i32"))
 
 
 def _power(f: Function, exponent: V) -> V:

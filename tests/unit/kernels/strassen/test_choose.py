@@ -101,6 +101,19 @@ def test_weights_of_very_different_size_are_not_summed() -> None:
     assert is_balanced(row, 32)
 
 
+@pytest.mark.parametrize("factor", [0, 0.01, 100])
+def test_a_row_of_very_different_size_is_not_summed(factor: float) -> None:
+    w = weights()
+    w[11] *= factor
+    assert not is_balanced(w, 32), "operands that consist of such a row, or of its partner, would lose digits"
+
+
+def test_small_rows_beside_each_other_are_not_summed() -> None:
+    w = weights()
+    w[[11, 11 + len(w) // 2]] *= 0.01
+    assert not is_balanced(w, 32), "the partners are alike, but all others are larger"
+
+
 def test_what_is_behind_the_last_pair_of_panels_does_not_matter() -> None:
     w = weights(n=400)
     w[:, 390] = 0

@@ -225,6 +225,16 @@ def test_a_large_row_leaves_its_partner_exact(target: Target) -> None:
 
 
 @TARGETS
+def test_a_row_of_one_number_is_as_exact_beside_a_full_one(target: Target) -> None:
+    drawn = Drawn(Case(40, 4096, 128))
+    drawn.a[::2] = 0
+    drawn.a[::2, 17] = 1
+    exact = drawn.exact()
+    errors = np.sqrt(np.square(drawn.run(target) - exact).mean(1) / np.square(exact).mean(1))
+    assert errors.max() < 5e-6, "rows are scaled by their norms, not by their largest numbers"
+
+
+@TARGETS
 def test_rows_of_zeros_give_zeros(target: Target) -> None:
     drawn = Drawn(Case(41, 64, 128))
     drawn.a[[6, 17, 20, 21, 40]] = 0
