@@ -18,7 +18,7 @@ def contexts(threads: int, scratch: Array | None = None, status: Array | None = 
     barrier = np.zeros(Barrier.WORDS, np.int64)
     for tid in range(threads):
         words = np.zeros(Context.WORDS, np.int64)
-        words[Context.TID], words[Context.NTHREADS] = tid, threads
+        words[Context.TID], words[Context.NTHREADS], words[Context.USUAL] = tid, threads, threads
         words[Context.BARRIER] = barrier.ctypes.data
         if scratch is not None:
             words[Context.SCRATCH], words[Context.SCRATCH_BYTES] = scratch.ctypes.data, scratch.nbytes

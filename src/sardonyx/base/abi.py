@@ -49,6 +49,7 @@ class Context(IntEnum):
     the system's number of a worker thread. `ALONE` is the number of threads that come together again after
     what the first does alone, or 0. `RANDOM` is the address of the words of `RandomState`. `CLAIMS` counts
     the calls of this run whose work the threads claimed in shares; it is the same for all after each of them.
+    `USUAL` is the number of threads of such runs when nothing keeps them apart: what changes bits goes by it.
     """
 
     TID = 0
@@ -65,6 +66,7 @@ class Context(IntEnum):
     ALONE = 11
     RANDOM = 12
     CLAIMS = 13
+    USUAL = 14
     WORDS = 16
 
 

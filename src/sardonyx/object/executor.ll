@@ -665,7 +665,9 @@ done:
 define $host i64 @sdx_solo(ptr %launch, ptr %ctx) nounwind {
   %status.p = getelementptr i64, ptr %ctx, i64 $context_status
   %status = load ptr, ptr %status.p, align 8
-  call void @begin(ptr %launch, ptr %ctx, i64 1)
+  %usual.p = getelementptr i64, ptr %launch, i64 $launch_nthreads
+  %usual = load i64, ptr %usual.p, align 8
+  call void @begin(ptr %launch, ptr %ctx, i64 1, i64 %usual)
   store i64 0, ptr %status, align 8
   call void @execute(ptr %launch, ptr %ctx)
   %code = load i64, ptr %status, align 8
@@ -723,13 +725,15 @@ flushed:
 }
 
 ; Set the words of the caller's own context that differ from run to run.
-define internal void @begin(ptr %launch, ptr %ctx, i64 %n) nounwind {
+define internal void @begin(ptr %launch, ptr %ctx, i64 %n, i64 %usual) nounwind {
   %from.profile = getelementptr i64, ptr %launch, i64 $launch_profile
   %profile = load i64, ptr %from.profile, align 8
   %to.n = getelementptr i64, ptr %ctx, i64 $context_nthreads
   %to.profile = getelementptr i64, ptr %ctx, i64 $context_profile
   %to.claims = getelementptr i64, ptr %ctx, i64 $context_claims
+  %to.usual = getelementptr i64, ptr %ctx, i64 $context_usual
   store i64 %n, ptr %to.n, align 8
+  store i64 %usual, ptr %to.usual, align 8
   store i64 %profile, ptr %to.profile, align 8
   store i64 0, ptr %to.claims, align 8
   ret void
@@ -853,7 +857,7 @@ entry:
   %mailboxes.p = getelementptr i64, ptr %team, i64 $teamblock_mailboxes
   %ctx = load ptr, ptr %contexts.p, align 8
   %mailboxes = load ptr, ptr %mailboxes.p, align 8
-  call void @begin(ptr %launch, ptr %ctx, i64 %n)
+  call void @begin(ptr %launch, ptr %ctx, i64 %n, i64 %n)
   call void @execute(ptr %launch, ptr %ctx)
   br label %head
 head:
@@ -915,6 +919,7 @@ entry:
   %barrier = load ptr, ptr %barrier.p, align 8
   %syscall.p = getelementptr i64, ptr %barrier, i64 $barrier_syscall
   %futex.p = getelementptr i64, ptr %barrier, i64 $barrier_futex
+  %to.usual = getelementptr i64, ptr %ctx, i64 $context_usual
   %to.n = getelementptr i64, ptr %ctx, i64 $context_nthreads
   %to.profile = getelementptr i64, ptr %ctx, i64 $context_profile
   %to.claims = getelementptr i64, ptr %ctx, i64 $context_claims
@@ -981,6 +986,7 @@ run:
   %offset = select i1 %profiled, i64 %row.bytes, i64 0
   %own = add i64 %profile, %offset
   store i64 %n, ptr %to.n, align 8
+  store i64 %n, ptr %to.usual, align 8
   store i64 %own, ptr %to.profile, align 8
   store i64 0, ptr %to.claims, align 8
   call void @in_float_mode(ptr %execute, ptr %records, i64 %count, ptr %ctx, i64 %flush)

@@ -100,3 +100,18 @@ def test_batches_of_weights_and_known_few_rows_are_multiplied_as_they_are() -> N
         made = sardonyx.InferenceSession(proto.SerializeToString(), options)
         assert plans(made)
         assert not any("strassen" in plan for plan in plans(made))
+
+
+def test_a_run_that_another_keeps_alone_gives_the_same_bits() -> None:
+    text = "net (float[M, 512] x) => (float[M, 512] y) { y = MatMul(x, w) }"
+    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 20]> {text}')
+    weights = RNG.standard_normal((512, 512)).astype(np.float32)
+    proto.graph.initializer.append(numpy_helper.from_array(weights, "w"))
+    options = sardonyx.SessionOptions()
+    options.intra_op_num_threads = 2
+    made, x = sardonyx.InferenceSession(proto.SerializeToString(), options), feeds(1, 80)["x"][0]
+    fed = {"x": np.tile(x, (1, 6))[:, :512]}
+    together = made.run(None, fed)[0]
+    with made._program.team._crew.lock:
+        alone = made.run(None, fed)[0]
+    assert np.array_equal(together, alone), "columns are few for each of two threads, not for one"
