@@ -18,11 +18,12 @@ from sardonyx.base.knobs import SPIN_US
 from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.errors import RunError, ShapeError
-from sardonyx.runtime import allocate, team
+from sardonyx.runtime import team
 from sardonyx.runtime.bound import Binder, Bound
 from sardonyx.runtime.data import HostStep, ProgramData, Segment
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.opening import opening, opening_step
+from sardonyx.runtime.outputs import Outputs
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.runnable import CallTime, MakeAlternative
 from sardonyx.runtime.segments import Links, Runner, SegmentRun
@@ -72,6 +73,7 @@ class Program:
         ]
         self.addresses: list[int] = bases.tolist()
         self.links = Links(data, self.binders)
+        self.made = Outputs()
         self._runner = Runner(self.team)
         self._give_report = report
         self._report: Report | None = None
@@ -132,15 +134,15 @@ class Program:
         binder = self.binders[-1]
         frame, arena = binder.take(bound)
         try:
-            words, results = frame.words, []
+            words, made, results = frame.words, self.made, []
             if bound.opening is not None:
                 opened = bound.opening(feeds)
                 address = address_of(opened)
                 for _, patches in bound.patches:
                     for position, offset in patches:
                         words[position] = address + offset
-            for _, _, shape, dtype, patches in bound.outputs:
-                result = allocate.empty(shape, dtype)
+            for _, output, shape, dtype, patches in bound.outputs:
+                result = made.empty(output, shape, dtype)
                 address = address_of(result)
                 for position, offset in patches:
                     words[position] = address + offset

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from sardonyx.errors import RunError
-from sardonyx.runtime import allocate, team
+from sardonyx.runtime import team
 from sardonyx.runtime.bound import Arena, Binder, Bound, Frame, Resolved
 from sardonyx.runtime.data import HostStep, ProgramData, View
+from sardonyx.runtime.outputs import Outputs
 from sardonyx.runtime.pointers import address_of
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Segmented(Protocol):
     binders: list[Binder]
     links: Links
     weights: Weights
+    made: Outputs
 
     def fail(self, number: int, failure: team.Failure) -> None:
         """Raise the error that a kernel of that segment reported."""
@@ -137,7 +139,7 @@ class SegmentRun:
     def _native(self, number: int, bound: Bound, frame: Frame) -> None:
         addresses, words = self.addresses, frame.words
         for storage, index, shape, dtype, patches in bound.outputs:
-            self.outputs[index] = made = allocate.empty(shape, dtype)
+            self.outputs[index] = made = self.program.made.empty(index, shape, dtype)
             addresses[storage] = address = address_of(made)
             for position, offset in patches:
                 words[position] = address + offset

@@ -1,7 +1,8 @@
 """Runs without Python: a built-in function that takes the names and arrays of a run and gives its results.
 
-Decides which runs go that way: short ones, of plain arrays of sizes that came several times before. All
-others, and all that fail, are left to the call in Python; must not know how that judges its arguments.
+Decides which runs go that way: short ones, of plain arrays of sizes that came several times before, and
+without several large outputs. All others, and all that fail, are left to the call in Python; must not know
+how that judges its arguments.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from sardonyx.base.shortcut import MOST_NAMES, ROW_COUNT, STATION_COUNT, BoundRo
 from sardonyx.base.shortcut import Shortcut as Word
 from sardonyx.runtime import allocate, interpreter, team
 from sardonyx.runtime.bound import Arena, Frame
+from sardonyx.runtime.outputs import are_fresh
 from sardonyx.runtime.pointers import address_of
 from sardonyx.runtime.program import Program
 
@@ -119,6 +122,7 @@ class Shortcut:
             bound.short
             and bound.arena_bytes <= _MOST_BYTES
             and not any(o[3].hasobject for o in bound.outputs)
+            and not are_fresh([prod(o[2]) * o[3].itemsize for o in bound.outputs])
         )
 
     def _take_up(self, bound: Bound, shapes: Sequence[Shape]) -> None:
