@@ -156,8 +156,8 @@ TOGETHER = (
     Row(AdaBoostClassifier(n_estimators=10, random_state=0), THREE, CLASSES),
     Row(BaggingClassifier(n_estimators=5, random_state=0), THREE, CLASSES),
     Row(BaggingClassifier(LogisticRegression(), n_estimators=5, random_state=0), THREE, CLASSES),
-    Row(VotingClassifier(PAIR, voting="soft", flatten_transform=False), THREE, CLASSES),
-    Row(VotingClassifier(PAIR, flatten_transform=False), THREE, VALUES),
+    Row(VotingClassifier(PAIR, voting="soft"), THREE, CLASSES),
+    Row(VotingClassifier(PAIR), THREE, VALUES),
     Row(StackingClassifier(PAIR, cv=2), THREE, CLASSES, quick=True),
     Row(CalibratedClassifierCV(LinearSVC(), cv=2), THREE, CLASSES),
     Row(

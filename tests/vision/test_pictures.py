@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sardonyx.vision.pictures import VisionError, changed, found, opened
+from sardonyx.vision.pictures import VisionError, changed, found, naming_all_broken, opened
 from tests.vision.conftest import drawn
 
 
@@ -32,6 +32,22 @@ def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
     file.write_bytes((tmp_path / "whole.png").read_bytes()[:500])
     with pytest.raises(VisionError, match=r"text\.png is not a picture"):
         opened(file)
+
+
+@pytest.mark.parametrize(("broken", "said"), [(3, "3"), (10, "10"), (12, "more than ten")])
+def test_all_that_are_no_pictures_are_named(broken: int, said: str, tmp_path: Path) -> None:
+    files = [tmp_path / f"{at}.png" for at in range(14)]
+    for at, file in enumerate(files):
+        drawn("disc", at).save(file)
+    for file in files[:broken]:
+        file.write_text("no picture")
+    with pytest.raises(VisionError) as failed, naming_all_broken(files, 64):
+        opened(files[0])
+    lines = str(failed.value).splitlines()
+    assert lines[0].startswith(f"{said} files are not pictures")
+    assert lines[1:] == [
+        f"    {file} (its content is that of no known kind)" for file in files[: min(broken, 10)]
+    ]
 
 
 def test_pictures_are_opened_upright_on_white_and_not_too_large(tmp_path: Path) -> None:

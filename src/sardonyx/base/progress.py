@@ -62,7 +62,9 @@ class Progress:
         print(text, end="", file=sys.stderr, flush=True)
 
     def _amount(self, n: int) -> str:
-        return f"{n / 1e6:.1f} MB" if self.unit == "B" else f"{n} {self.unit}".rstrip()
+        if self.unit != "B":
+            return f"{n} {self.unit}".rstrip()
+        return f"{n / 1e6:.{0 if self.total >= 100e6 else 1}f} MB"
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import sardonyx
 from sardonyx.convert import exports, parity, provenance
 from sardonyx.convert.axes import fix_sizes, name_output_axes
 from sardonyx.convert.finish import LARGE_BYTES, finished, with_shapes
-from sardonyx.convert.framework import Case, ConvertError, Exported, Framework, Request
+from sardonyx.convert.framework import Case, ConvertError, Exported, Framework, ParityError, Request
 from sardonyx.convert.frameworks import framework, framework_of
 from sardonyx.convert.kinds import kind_of
 from sardonyx.convert.parity import Parity
@@ -97,7 +97,8 @@ def convert(
         quiet: show no progress on stderr.
 
     Raises:
-        ConvertError: it cannot be converted, or predicts differently than its framework.
+        ConvertError: it cannot be converted.
+        ParityError: it predicts differently than its framework.
     """
     request = Request(sampled(sample), tuple(dynamic), opset, double, dict(options or {}))
     given = str(source) if isinstance(source, Path) else source
@@ -114,7 +115,7 @@ def convert(
             if wide.parity.holds:
                 converted = replace(wide, notes=(*wide.notes, IN_DOUBLE))
     if not converted.parity.holds and not force:
-        raise ConvertError(_disagreement(converted))
+        raise ParityError(_disagreement(converted))
     if output is not None:
         converted.save(output)
     return converted
@@ -189,7 +190,4 @@ def _written(model: onnx.ModelProto, folder: Path, name: str) -> Path:
 def _disagreement(converted: Converted) -> str:
     wrong = "; ".join(f"{row.name}: {row.wrong}" for row in converted.parity.outputs if row.wrong)
     inputs = "drawn inputs (give --sample with real ones)" if converted.parity.drawn else "the sample"
-    return (
-        f"the ONNX model does not say what {converted.framework.title} says on {inputs}: {wrong}. "
-        "Nothing was written; --force writes it all the same"
-    )
+    return f"the ONNX model does not say what {converted.framework.title} says on {inputs}: {wrong}"

@@ -165,7 +165,7 @@ def _build(wanted: Lock, held: int, quiet: bool) -> None:
     steps.append([*install, *(() if wanted.pip else ("--no-deps",)), "-r", str(wanted.path)])
     if wanted.last:
         steps.append([*install, "--no-deps", "--no-build-isolation", wanted.last])
-    label = f"environment {wanted.name}: {wanted.size} MB, kept in {folder}"
+    label = f"environment {wanted.name}, kept in {folder}"
     with Progress(label, wanted.size * 1_000_000, "B", quiet=quiet) as bar:
         for step in steps:
             _run(step, wanted, held, bar)

@@ -29,6 +29,14 @@ class ConvertError(SardonyxError):
     """A source cannot be converted; the message says what, where and what to do."""
 
 
+class ParityError(ConvertError):
+    """A model was converted, and predicts differently than its framework; `wrong` says how."""
+
+    def __init__(self, wrong: str) -> None:
+        super().__init__(f"{wrong}. Nothing was written; with force=True you get it all the same")
+        self.wrong = wrong
+
+
 @dataclass(frozen=True)
 class Request:
     """What the user wants of a conversion.

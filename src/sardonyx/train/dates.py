@@ -16,8 +16,8 @@ import onnx.parser
 import pandas
 
 import sardonyx
-from sardonyx.convert import Converted, ConvertError
-from sardonyx.convert.framework import Case
+from sardonyx.convert import Converted
+from sardonyx.convert.framework import Case, ParityError
 from sardonyx.convert.parity import compare
 
 Array = np.ndarray[Any, Any]
@@ -159,7 +159,7 @@ def taking_texts(
         answers: what the framework says of them.
 
     Raises:
-        ConvertError: it predicts differently than with the parts.
+        ParityError: it predicts differently than with the parts.
     """
     model = onnx.ModelProto()
     model.CopyFrom(converted.model)
@@ -185,5 +185,5 @@ def taking_texts(
     found = compare(session, [Case(dict(feeds), answers)], drawn=False)
     if not found.holds:
         wrong = "; ".join(f"{row.name}: {row.wrong}" for row in found.outputs if row.wrong)
-        raise ConvertError(f"with dates read inside the graph the model predicts differently: {wrong}")
+        raise ParityError(f"with dates read inside the graph the model predicts differently: {wrong}")
     return dataclasses.replace(converted, model=model, parity=found)

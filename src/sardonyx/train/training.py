@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from sardonyx.base.together import written
 from sardonyx.convert import Converted, from_sklearn
+from sardonyx.convert.framework import ParityError
 from sardonyx.train import dates, scores, table
 from sardonyx.train.days import moments
 from sardonyx.train.families import FAMILIES, limited
@@ -150,7 +151,7 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
         answers = model.predict_proba(unseen) if classes else model.predict(unseen)
         importance = _importance(model, unseen, goal[held], settings.seed, bool(classes))
         doubts = suspicions(inputs, goal, columns, learnt, held, classes)
-        converted = _converted(model, frame.iloc[held].head(1000), unseen.head(1000), described)
+        converted = _proven(model, frame.iloc[held].head(1000), unseen.head(1000), described)
         sample = inputs.iloc[learnt].head(BASELINE_ROWS)
         said = model.predict(sample)
         sample = table.with_dates(sample, frame.iloc[learnt].head(BASELINE_ROWS), described)
@@ -172,6 +173,19 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
         len(frame),
         model,
     )
+
+
+def _proven(
+    model: Any, frame: pandas.DataFrame, inputs: pandas.DataFrame, described: list[Column]
+) -> Converted:
+    """The ONNX model; TrainError if it predicts differently, which no setting of a training overrules."""
+    try:
+        return _converted(model, frame, inputs, described)
+    except ParityError as error:
+        raise TrainError(
+            f"{error.wrong}; nothing was written. Another --seed or --trials may choose another model; "
+            "please report this"
+        ) from error
 
 
 def _converted(

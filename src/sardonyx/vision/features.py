@@ -20,7 +20,7 @@ import sardonyx
 from sardonyx.base.knobs import cache_folder
 from sardonyx.vision.looking import side_by_side
 from sardonyx.vision.network import Backbone, features_model
-from sardonyx.vision.pictures import changed, opened
+from sardonyx.vision.pictures import changed, naming_all_broken, opened
 
 Array = np.ndarray[Any, Any]
 QUIET = 4
@@ -52,9 +52,10 @@ class Features:
     def of_files(
         self, files: Sequence[Path], views: int, progress: Callable[[int, int], None] | None = None
     ) -> Array:
-        """float32 [pictures, views, n]; VisionError names the first that is not a picture."""
+        """float32 [pictures, views, n]; VisionError names those that are not pictures, ten at most."""
         look = partial(self._of_file, views=views)
-        return np.stack(list(side_by_side(look, files, self._threads, progress)))
+        with naming_all_broken(files, self._backbone.side):
+            return np.stack(list(side_by_side(look, files, self._threads, progress)))
 
     def of_pixels(self, pixels: Array) -> Array:
         """float32 [n]"""

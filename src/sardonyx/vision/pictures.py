@@ -6,10 +6,13 @@ Decides what is a picture and how it is opened; knows no network.
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import hashlib
 import io
+import itertools
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +27,19 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 NONE = "none of these"
 NONE_FOLDERS = ("none", "none of these", "_none")
 LEAST_OF_A_CLASS = 5
-SHOWN = 5
+SHOWN, MOST_BROKEN = 5, 10
 
 
 class VisionError(SardonyxError):
     """Pictures cannot be trained on; the message says what, where and what to do."""
+
+
+class BrokenError(VisionError):
+    """A file is no picture that can be read."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(f"{file} is not a picture that can be read ({why}); mend it or take it away")
+        self.file, self.why = file, why
 
 
 @dataclass(frozen=True)
@@ -164,35 +175,63 @@ def opened(file: Path, enough: int = 0) -> Array:
         enough: a side; much larger pictures are made smaller on the way, though not below twice that.
 
     Raises:
-        VisionError: it is not a picture, or cut off.
+        BrokenError: it is not a picture, cut off, or too large.
     """
     from PIL import Image
 
-    try:
-        with Image.open(file) as image:
-            if enough and (times := min(image.size) // (2 * enough)) > 1:
-                image.draft("RGB", (image.width // times, image.height // times))
-            whole = flat(image)
-            if enough and (times := min(whole.size) // (2 * enough)) > 1:
-                whole = whole.reduce(times)
-    except Image.DecompressionBombError as error:
-        raise VisionError(f"{file} is too large: {error}") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise VisionError(
-            f"{file} is not a picture that can be read ({error}); mend it or take it away"
-        ) from error
+    with _told_as_broken(file), Image.open(file) as image:
+        if enough and (times := min(image.size) // (2 * enough)) > 1:
+            image.draft("RGB", (image.width // times, image.height // times))
+        whole = flat(image)
+        if enough and (times := min(whole.size) // (2 * enough)) > 1:
+            whole = whole.reduce(times)
     return np.asarray(whole)
 
 
 def size_of(file: Path) -> tuple[int, int]:
-    """Width and height of the upright picture; only its head is read. VisionError: it is not a picture."""
+    """Width and height of the upright picture; only its head is read. BrokenError: it is not a picture."""
     from PIL import Image
 
+    with _told_as_broken(file), Image.open(file) as image:
+        return upright_size(image)
+
+
+@contextlib.contextmanager
+def _told_as_broken(file: Path) -> Iterator[None]:
+    from PIL import Image, UnidentifiedImageError
+
     try:
-        with Image.open(file) as image:
-            return upright_size(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise VisionError(f"{file} is not a picture that can be read ({error})") from error
+        yield
+    except Image.DecompressionBombError as error:
+        raise BrokenError(file, f"too large: {error}") from error
+    except UnidentifiedImageError as error:
+        raise BrokenError(file, "its content is that of no known kind") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise BrokenError(file, str(error)) from error
+
+
+@contextlib.contextmanager
+def naming_all_broken(files: Sequence[Path], enough: int) -> Iterator[None]:
+    """If one of the files turns out broken inside, the error names the others too, ten at most."""
+    try:
+        yield
+    except BrokenError as error:
+        broken = list(itertools.islice(_broken(files, enough), MOST_BROKEN + 1))
+        if len(broken) < 2:
+            raise
+        many = "more than ten" if len(broken) > MOST_BROKEN else str(len(broken))
+        lines = "".join(f"\n    {one.file} ({one.why})" for one in broken[:MOST_BROKEN])
+        raise VisionError(
+            f"{many} files are not pictures that can be read; mend them or take them away:{lines}"
+        ) from error
+
+
+def _broken(files: Sequence[Path], enough: int) -> Iterator[BrokenError]:
+    for file in files:
+        try:
+            opened(file, enough)
+        except BrokenError as error:
+            yield error
 
 
 def jpeg(pixels: Array, side: int) -> bytes:

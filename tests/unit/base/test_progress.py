@@ -14,6 +14,9 @@ def test_logs_get_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress("fetch", 3_000_000, "B") as progress:
         progress.update(1_000_000)
     assert capsys.readouterr().err == "fetch (3.0 MB)\n"
+    with Progress("fetch", 1_400_000_000, "B"):
+        pass
+    assert capsys.readouterr().err == "fetch (1400 MB)\n"
     with Progress("fetch", 3, quiet=True):
         pass
     assert capsys.readouterr().err == ""

@@ -45,7 +45,9 @@ def test_an_object_is_converted_compared_and_written(tmp_path: Path) -> None:
 
 def test_what_says_something_else_is_not_written(tmp_path: Path) -> None:
     target = tmp_path / "m.onnx"
-    with pytest.raises(ConvertError, match=r"does not say what ONNX says on drawn inputs .*: y: .*--force"):
+    with pytest.raises(
+        ConvertError, match=r"does not say what ONNX says on drawn inputs .*: y: .*force=True"
+    ):
         convert(parsed(NOISE), target, kind="onnx")
     assert list(tmp_path.iterdir()) == []
     assert not convert(parsed(NOISE), target, kind="onnx", force=True).parity.holds
@@ -54,7 +56,7 @@ def test_what_says_something_else_is_not_written(tmp_path: Path) -> None:
 
 def test_a_disagreement_says_on_what() -> None:
     text = conversion._disagreement(converted(parsed(DOUBLED), "0.1 away", drawn=False))
-    assert "on the sample: y: 0.1 away." in text and "give --sample" not in text
+    assert "on the sample: y: 0.1 away" in text and "give --sample" not in text
 
 
 def test_a_network_right_for_its_own_sizes_gets_fixed_ones(tmp_path: Path) -> None:

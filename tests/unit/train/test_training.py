@@ -14,6 +14,7 @@ from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit
 
+from sardonyx.convert.framework import ParityError
 from sardonyx.convert.parity import Parity
 from sardonyx.train import training
 from sardonyx.train.families import Family
@@ -169,6 +170,16 @@ def test_columns_that_matter_come_first() -> None:
     model = LinearRegression().fit(rows, rows["told"])
     found = training._importance(model, rows, rows["told"].to_numpy(), 0, False)
     assert [name for name, _, _ in found] == ["told", "noise"] and found[0][1] > 1 > abs(found[1][1])
+
+
+def test_no_option_of_another_command_is_advised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ParityError("y is 2 away")
+
+    monkeypatch.setattr(training, "from_sklearn", refuse)
+    with pytest.raises(TrainError, match="^y is 2 away; nothing was written") as failed:
+        training._proven(None, pandas.DataFrame(), pandas.DataFrame(), [])
+    assert "force" not in str(failed.value)
 
 
 def test_three_files_are_written(tmp_path: Path) -> None:

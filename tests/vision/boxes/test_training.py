@@ -85,3 +85,6 @@ def test_what_cannot_be_learned_from_is_named(tmp_path: Path) -> None:
     (source / "images" / "3.png").write_text("no picture")
     with pytest.raises(VisionError, match=r"3\.png is not a picture"):
         train(source)
+    (source / "images" / "7.png").write_text("no picture")
+    with pytest.raises(VisionError, match=r"2 files are not pictures .*\n.*3\.png \(.*\n.*7\.png \("):
+        train(source)

@@ -6,7 +6,9 @@ Also lists and removes the environments that conversions build.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,17 @@ def add(commands: Any) -> None:
     parser.set_defaults(command_function=command)
 
 
+@contextlib.contextmanager
+def _with_force() -> Iterator[None]:
+    """Errors that `--force` overrules say so."""
+    from sardonyx.convert.framework import ParityError
+
+    try:
+        yield
+    except ParityError as error:
+        raise UserError(f"{error.wrong}. Nothing was written; --force writes it all the same") from error
+
+
 def command(options: argparse.Namespace) -> int:
     """Convert, or show or remove environments."""
     if options.source == ENVIRONMENTS and not Path(ENVIRONMENTS).exists():
@@ -89,7 +102,7 @@ def command(options: argparse.Namespace) -> int:
     output = Path(options.output or f"{_stem(options.source)}.onnx")
     refuse_to_overwrite(output, Path(options.source))
     given = {"tolerance": options.tolerance} if options.tolerance is not None else {}
-    with status_line(f"{options.source}: {row.title}"):
+    with status_line(f"{options.source}: {row.title}"), _with_force():
         converted = convert(
             options.source,
             output,

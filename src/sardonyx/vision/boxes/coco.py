@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sardonyx.vision.boxes.scenes import HELD, Mark, Scene
-from sardonyx.vision.pictures import SUFFIXES, VisionError, size_of
+from sardonyx.vision.pictures import SUFFIXES, VisionError, naming_all_broken, size_of
 
 DEEP = ("*.json", "*/*.json")
 
@@ -61,11 +61,12 @@ def _scenes(root: Path, file: Path, content: dict[str, Any], numbers: dict[Any, 
         of_image[image].append(row)
     held = _is_held(root, file)
     scenes = []
-    for image in images:
-        picture = _picture(root, file, str(_of(image, "file_name", "images", file)), index)
+    pictures = [_picture(root, file, str(_of(image, "file_name", "images", file)), index) for image in images]
+    for image, picture in zip(images, pictures, strict=True):
         said: Any = (image.get("width"), image.get("height"))
         known = all(_is_number(side) and side > 0 for side in said)
-        width, height = said if known else size_of(picture)
+        with naming_all_broken(pictures, 0):
+            width, height = said if known else size_of(picture)
         marks = [
             _mark(row, numbers, width, height, file)
             for row in of_image[image["id"]]

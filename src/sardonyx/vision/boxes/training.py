@@ -23,7 +23,7 @@ from sardonyx.vision.boxes.precision import Boxes, Precision, overlap, precision
 from sardonyx.vision.boxes.scenes import Scenes, checked
 from sardonyx.vision.features import quiet_session
 from sardonyx.vision.looking import side_by_side
-from sardonyx.vision.pictures import VisionError, opened
+from sardonyx.vision.pictures import VisionError, naming_all_broken, opened
 from sardonyx.vision.settings import PictureSettings, Progress
 
 Array = np.ndarray[Any, Any]
@@ -226,7 +226,8 @@ def _looked(
         rows, numbers, sides = (np.concatenate([part[k] for part in parts]) for k in range(3))
         return kept, (rows, numbers, sides)
 
-    seen = list(side_by_side(look, range(len(scenes.files)), settings.threads, progress))
+    with naming_all_broken(scenes.files, SIDE):
+        seen = list(side_by_side(look, range(len(scenes.files)), settings.threads, progress))
     lessons = {at: learned for at, (_, learned) in enumerate(seen) if learned is not None}
     levels = {at: kept for at, (kept, _) in enumerate(seen) if kept is not None}
     return lessons, levels

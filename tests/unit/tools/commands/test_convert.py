@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sardonyx import convert as converting
+from sardonyx.convert.framework import ParityError
 from sardonyx.convert.frameworks import framework
 from sardonyx.convert.parity import OutputParity, Parity
 from sardonyx.tools.commands import convert
@@ -52,6 +53,15 @@ def test_everything_said_is_passed_on(
         ["a note"],
         True,
     )
+
+
+def test_what_can_be_forced_says_so(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ParityError("y is 2 away")
+
+    monkeypatch.setattr(converting, "convert", refuse)
+    with pytest.raises(UserError, match=r"^y is 2 away\. Nothing was written; --force writes it"):
+        run(convert, "convert", model, "-o", str(tmp_path / "m.onnx"))
 
 
 def test_the_source_is_not_overwritten(model: str, monkeypatch: pytest.MonkeyPatch) -> None:

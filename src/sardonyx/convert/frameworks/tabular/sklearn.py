@@ -21,6 +21,7 @@ from sardonyx.convert.frameworks.tabular import (
     sklearn_onehot,
     sklearn_pandas,
     sklearn_trees,
+    sklearn_voting,
     xgboost,
 )
 from sardonyx.convert.frameworks.tabular import sklearn_columns as columns
@@ -125,6 +126,7 @@ def _converted(model: Any, feeds: Feeds, request: Request) -> bytes:
         sklearn_categories.registered(),
         sklearn_onehot.registered(),
         sklearn_trees.registered(),
+        sklearn_voting.registered(),
     ):
         warnings.simplefilter("ignore")
         try:
