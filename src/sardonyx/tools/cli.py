@@ -111,5 +111,17 @@ def _told(error: Exception, command: str) -> str:
 
 
 def _plain(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return _of_the_system(error)
     text = str(error) or type(error).__name__
     return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
+
+
+def _of_the_system(error: OSError) -> str:
+    """An error of the operating system without its number, and with the file it is about."""
+    what = error.filename if error.filename2 is None else f"{error.filename} -> {error.filename2}"
+    if isinstance(error, FileNotFoundError) and what is not None:
+        return f"there is no file or folder {what}"
+    if isinstance(error, IsADirectoryError) and what is not None:
+        return f"{what} is a folder; give a file"
+    return str(error.strerror) if what is None else f"{what}: {error.strerror}"

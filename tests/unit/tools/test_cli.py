@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -154,7 +155,7 @@ def test_knobs(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["inspect", "/no/such.onnx"], "No such file"),
+        (["inspect", "/no/such.onnx"], "there is no file or folder /no/such.onnx\n"),
         (["inspect", "--no-compile", __file__], f"{__file__} is not an ONNX model"),
         (["bench", "MODEL", "--seconds", "0"], "positive"),
     ],
@@ -264,6 +265,37 @@ def test_only_what_is_needed_is_said_to_be(
     with pytest.raises(SystemExit):
         main([command])
     assert capsys.readouterr().err.endswith(f"the following arguments are required: {missing}\n")
+
+
+@pytest.mark.parametrize("command", ["inspect", "explain", "bench"])
+def test_a_file_that_is_none_is_told_in_words(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = tmp_path / "absent.onnx"
+    for path, said in (
+        (absent, f"there is no file or folder {absent}"),
+        (tmp_path, f"{tmp_path} is a folder; give a file"),
+    ):
+        assert main([command, str(path)]) == 1
+        assert capsys.readouterr().err == f"sardonyx {command}: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "m.onnx"), "m.onnx: No space left on device"),
+        (OSError(errno.EXDEV, "Invalid link", "a", None, "b"), "a -> b: Invalid link"),
+        (OSError(errno.ECONNREFUSED, "Connection refused"), "Connection refused"),
+        (OSError(errno.ENOENT, "No such file or directory"), "No such file or directory"),
+        (OSError("no whole picture"), "no whole picture"),
+    ],
+)
+def test_errors_of_the_system_have_no_number(
+    error: OSError, said: str, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sardonyx.tools.commands.inspect.command", partial(_raise, error))
+    assert main(["inspect", model]) == 1
+    assert capsys.readouterr().err == f"sardonyx inspect: {said}\n"
 
 
 def test_missing_libraries_are_one_line(

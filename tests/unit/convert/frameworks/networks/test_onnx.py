@@ -24,12 +24,29 @@ def saved(tmp_path: Path, text: str = TEXT) -> str:
 
 
 def test_it_is_read_without_its_weights_as_inputs(tmp_path: Path) -> None:
-    assert [value.name for value in ours.load(saved(tmp_path), Request()).graph.input] == ["x"]
+    assert [value.name for value in ours.load(saved(tmp_path), Request()).model.graph.input] == ["x"]
     with pytest.raises(ConvertError, match=r"contains own\.Mul"):
         ours.load(
             saved(tmp_path, TEXT.replace('["" : 13]', '["" : 13, "own" : 1]').replace("Mul(", "own.Mul(")),
             Request(),
         )
+
+
+def test_files_of_weights_belong_to_it(tmp_path: Path) -> None:
+    path = Path(saved(tmp_path))
+    assert ours.load(str(path), Request()).files == (str(path),)
+    model = onnx.load(path)
+    for at, name in enumerate(("one.bin", "other.bin", "one.bin")):
+        part = onnx.numpy_helper.from_array(np.full(8, at, np.float32), f"part{at}")
+        onnx.external_data_helper.set_external_data(part, name, at * 32, 32)
+        (tmp_path / name).write_bytes(bytes(at * 32) + part.raw_data)
+        part.ClearField("raw_data")
+        model.graph.initializer.append(part)
+    path.write_bytes(model.SerializeToString())
+    opened = ours.load(str(path), Request())
+    assert opened.files == (str(path), str(tmp_path / "one.bin"), str(tmp_path / "other.bin"))
+    assert onnx.numpy_helper.to_array(opened.model.graph.initializer[2]).tolist() == [1] * 8
+    assert ours.export(opened, Request(), tmp_path / "out.onnx").sources == opened.files
 
 
 def test_it_answers_at_several_sizes(tmp_path: Path) -> None:
