@@ -82,6 +82,12 @@ def test_kind_of_a_folder(names: tuple[str, ...], kind: str, tmp_path: Path) -> 
     assert kind_of(str(tmp_path)) == kind
 
 
+def test_a_program_of_paddle_without_weights_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "inference.json").write_text('{"base_code":{"magic":"pir"},"program":{}}')
+    assert kind_of(str(tmp_path)) == kind_of(str(tmp_path / "inference.json")) == "paddle"
+
+
 def test_a_function_is_of_torch() -> None:
     assert kind_of("package.module:make") == "torch"
 

@@ -48,8 +48,7 @@ def is_pickle(source: str) -> bool:
     path = Path(source)
     if not path.is_file():
         return False
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+    head = _head(path)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("data.pkl") for name in archive.namelist())
@@ -89,6 +88,8 @@ def _of_folder(path: Path) -> str:
         return "mxnet"
     if any(name.endswith((".pdmodel", ".pdiparams")) for name in names):
         return "paddle"
+    if any(_of_text(_head(entry)) == "paddle" for entry in path.glob("*.json") if entry.is_file()):
+        return "paddle"
     return "empty" if not names else "unknown"
 
 
@@ -100,9 +101,13 @@ def _json(path: Path) -> dict[str, object]:
     return data if isinstance(data, dict) else {}
 
 
-def _of_file(path: Path) -> str:
+def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+        return file.read(HEAD_BYTES)
+
+
+def _of_file(path: Path) -> str:
+    head = _head(path)
     if not head:
         return "empty"
     if kind := _by_magic(head):

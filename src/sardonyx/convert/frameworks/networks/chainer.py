@@ -13,17 +13,27 @@ import numpy as np
 from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request
 from sardonyx.convert.frameworks.networks import tensors
 from sardonyx.convert.frameworks.networks.places import place_of
+from sardonyx.convert.frameworks.pickles import unpickled
 
 OPSET = 11
 UNKNOWN = re.compile(r"(\w+) is not supported")
 
 
 def load(source: str, request: Request) -> Any:
-    """Chainer's files hold weights alone."""
+    """The chain of a pickle; Chainer's own files hold weights alone."""
+    model = None if _is_archive(source) else unpickled(source)
+    if callable(model) or isinstance(model, tuple):
+        return model
     raise ConvertError(
-        f"{source}: Chainer's files hold weights, not networks; give package.module:function, which builds "
-        "the chain, loads its weights, and returns it, or it with example inputs"
+        f"{source} holds weights, not a network; give package.module:function, which builds the chain, loads "
+        "its weights, and returns it, or it with example inputs"
     )
+
+
+def _is_archive(source: str) -> bool:
+    """NumPy's or HDF5's, which hold arrays alone."""
+    with Path(source).open("rb") as file:
+        return file.read(8).startswith((b"PK", b"\x89HDF\r\n\x1a\n"))
 
 
 def export(model: Any, request: Request, path: Path) -> Exported:
@@ -34,10 +44,10 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     given: tuple[Any, ...] = ()
     if isinstance(model, tuple):
         model, given = model[0], model[1:]
+    tensors.refuse_uncallable("Chainer", model)
     function = getattr(model, "forward", None) or model.__call__
     parameters = [row.name for row in inspect.signature(function).parameters.values()]
-    beside = {name: np.asarray(part) for name, part in zip(parameters, given, strict=False)}
-    feeds, drawn = tensors.chosen(request, parameters, beside)
+    feeds, drawn = tensors.chosen(request, parameters, tensors.beside(parameters, given))
     axes = tensors.free_axes(feeds, request.dynamic or ("batch",))
     shapes = [
         tuple(axes[name].get(axis, size) for axis, size in enumerate(part.shape))

@@ -36,8 +36,9 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     given: tuple[Any, ...] = ()
     if isinstance(model, tuple):
         model, given = model[0], model[1:]
+    tensors.refuse_uncallable("JAX", model)
     names = _names(model, len(given))
-    beside = {name: np.asarray(part) for name, part in zip(names, given, strict=False)}
+    beside = tensors.beside(names, given)
     how = ", or let the function return (callable, inputs)"
     feeds, drawn = tensors.chosen(request, names, beside, example="1,224,224,3", otherwise=how)
     axes = tensors.free_axes(feeds, request.dynamic or ("batch",))

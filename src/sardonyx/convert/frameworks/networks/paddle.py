@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from sardonyx.convert.frameworks.networks import tensors
 from sardonyx.convert.frameworks.networks.tensors import Tensor
 
 OPSET = 17
+PROGRAM = re.compile(rb'"magic"\s*:\s*"pir"')
+PARAMETER = re.compile(rb'"#"\s*:\s*"p"')
 
 
 def load(source: str, request: Request) -> Any:
@@ -32,11 +35,19 @@ def _program_file(path: Path) -> Path:
         found = [path] if path.suffix in (".json", ".pdmodel") else []
     else:
         found = sorted(entry for entry in path.iterdir() if entry.suffix in (".json", ".pdmodel"))
-    whole = [entry for entry in found if entry.with_suffix(".pdiparams").is_file()]
+    whole = [entry for entry in found if _is_whole(entry)]
     if not whole:
         raise ConvertError(f"{path} has no program (.json or .pdmodel) with its .pdiparams beside it")
     tensors.refuse_several(path, whole)
     return whole[0]
+
+
+def _is_whole(program: Path) -> bool:
+    """PaddlePaddle 3 writes no weights for a network without parameters."""
+    if program.with_suffix(".pdiparams").is_file():
+        return True
+    content = program.read_bytes() if program.suffix == ".json" else b""
+    return bool(PROGRAM.search(content)) and not PARAMETER.search(content)
 
 
 def export(model: Any, request: Request, path: Path) -> Exported:
@@ -44,13 +55,14 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     import paddle2onnx
 
     program, layer = model
+    weights = program.with_suffix(".pdiparams")
     layer.eval()
     specs = [_tensor(spec, at) for at, spec in enumerate(layer._input_spec())]
     cases, axes, drawn = tensors.cases_of(specs, request)
     try:
         paddle2onnx.export(
             str(program),
-            str(program.with_suffix(".pdiparams")),
+            str(weights) if weights.is_file() else "",
             str(path),
             opset_version=min(request.opset or OPSET, OPSET),
             optimize_tool="None",
@@ -62,7 +74,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     if not path.is_file():
         raise ConvertError("paddle2onnx cannot convert it; an operator has no ONNX form (see its log above)")
     checked = tensors.asked(cases, lambda part: _answered(layer, specs, part), drawn=drawn)
-    sources = (str(program), str(program.with_suffix(".pdiparams")))
+    sources = tuple(str(file) for file in (program, weights) if file.is_file())
     return Exported(path, checked, drawn, batch=False, axes=axes, sources=sources)
 
 

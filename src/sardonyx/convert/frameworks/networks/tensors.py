@@ -5,10 +5,12 @@ Shared by the frameworks for networks; must not know any of them.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -98,11 +100,52 @@ def chosen(
         return beside, False
     found = renamed(stated(request), names)
     if not found:
+        which = f"the shapes of its inputs ({', '.join(names)})" if names else "its inputs"
         raise ConvertError(
-            f"the shapes of its inputs ({', '.join(names)}) are not known; give --sample FILE or --input "
+            f"{which} are not known; give --sample FILE or --input "
             f"{names[0] if names else 'x'}={example}{otherwise}"
         )
     return drawn(found), True
+
+
+def beside(names: Sequence[str], given: Sequence[Any]) -> Feeds:
+    """The example inputs that came with a network, by name; ConvertError if one is no array of numbers."""
+    return {name: _array(name, part) for name, part in zip(names, given, strict=False)}
+
+
+def _array(name: str, part: Any) -> Array:
+    is_nested = isinstance(part, Mapping) or (
+        isinstance(part, list | tuple) and any(hasattr(inner, "shape") for inner in part)
+    )
+    try:
+        array = np.asarray(None if is_nested else part)
+    except ValueError:
+        array = np.asarray(None)
+    if array.dtype.kind in "OSU":
+        raise ConvertError(
+            f"the example input {name} is a {type(part).__name__}, and ONNX takes arrays of numbers; if it "
+            "holds weights, let the function return a callable that has them inside; else one that takes "
+            "each array as an input of its own"
+        )
+    return array
+
+
+def refuse_uncallable(framework: str, model: Any) -> None:
+    """ConvertError for what is no network, or one that takes nothing."""
+    if not callable(model):
+        raise ConvertError(
+            f"an object of class {type(model).__name__} is no function or module of {framework} that can be "
+            "called; let the function return the network itself, not what it answers"
+        )
+    try:
+        parameters = inspect.signature(model).parameters
+    except (TypeError, ValueError):
+        return
+    if not parameters:
+        raise ConvertError(
+            f"{getattr(model, '__name__', type(model).__name__)} of {framework} takes no input, so that its "
+            "answer is a constant; give one that takes what changes"
+        )
 
 
 def refuse_several(folder: Path, networks: Iterable[Path]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
+from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tabular.boosting import first_line
-from sardonyx.convert.frameworks.tabular.pickles import unpickled
 from sardonyx.convert.frameworks.tabular.tables import Column, Table
 
 CLASSIFYING = ("Logloss", "CrossEntropy", "MultiClass", "MultiClassOneVsAll")

@@ -12,10 +12,10 @@ import numpy as np
 
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
+from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tabular import lightgbm_trees as trees
 from sardonyx.convert.frameworks.tabular.boosting import answers, classes_of, texts_of
 from sardonyx.convert.frameworks.tabular.ensembles import saved
-from sardonyx.convert.frameworks.tabular.pickles import unpickled
 from sardonyx.convert.frameworks.tabular.tables import Column, Table, told
 
 CATEGORICAL = re.compile(r"^\[categorical_feature: ([\d,]*)\]$", re.MULTILINE)

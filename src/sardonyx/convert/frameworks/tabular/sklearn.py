@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches, shaped
+from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tabular import (
     lightgbm,
     sklearn_boosting,
@@ -26,7 +27,6 @@ from sardonyx.convert.frameworks.tabular import (
 )
 from sardonyx.convert.frameworks.tabular import sklearn_columns as columns
 from sardonyx.convert.frameworks.tabular.boosting import texts_of
-from sardonyx.convert.frameworks.tabular.pickles import unpickled
 from sardonyx.convert.frameworks.tabular.tables import Table, told
 
 OPSET = {"": 21, "ai.onnx.ml": 3}

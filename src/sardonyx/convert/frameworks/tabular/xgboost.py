@@ -13,10 +13,10 @@ import numpy as np
 
 from sardonyx.authoring import GraphWriter
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
+from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tabular import xgboost_trees as trees
 from sardonyx.convert.frameworks.tabular.boosting import answers, classes_of, first_line, texts_of
 from sardonyx.convert.frameworks.tabular.ensembles import narrowed, saved
-from sardonyx.convert.frameworks.tabular.pickles import unpickled
 from sardonyx.convert.frameworks.tabular.tables import Column, Table, told
 
 CLASSIFYING = ("binary:logistic", "binary:hinge", *trees.CLASSES)

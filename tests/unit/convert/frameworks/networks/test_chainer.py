@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -75,11 +76,28 @@ def exporter(monkeypatch: pytest.MonkeyPatch) -> Calls:
     return calls
 
 
-def test_files_are_refused() -> None:
-    with pytest.raises(
-        ConvertError, match=r"m\.npz: Chainer's files hold weights, not networks; give package"
-    ):
-        chainer.load("m.npz", Request())
+def test_files_of_weights_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "m.npz", w=PAIR)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps({"w": PAIR}))
+    for name in ("m.npz", "m.pkl"):
+        with pytest.raises(ConvertError, match=rf"{name} holds weights, not a network; give package"):
+            chainer.load(str(tmp_path / name), Request())
+
+
+def test_a_pickle_of_a_chain_is_opened(exporter: Calls, tmp_path: Path) -> None:
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(Chain()))
+    model = chainer.load(str(tmp_path / "m.pkl"), Request())
+    made = chainer.export(model, Request({"x": PAIR, "y": PAIR}), tmp_path / "m.onnx")
+    assert made.cases[0].answers[0].tolist() == (2 * PAIR).tolist()
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps((Chain(), PAIR, PAIR)))
+    assert not chainer.export(
+        chainer.load(str(tmp_path / "m.pkl"), Request()), Request(), tmp_path / "m.onnx"
+    ).drawn
+
+
+def test_what_is_no_chain_is_told(exporter: Calls, tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match="ndarray is no function or module of Chainer"):
+        chainer.export(PAIR, Request(), tmp_path / "m.onnx")
 
 
 def test_example_inputs_stand_beside_the_chain(exporter: Calls, tmp_path: Path) -> None:

@@ -130,6 +130,18 @@ def test_shapes_are_stated_or_asked_for(exporter: Calls, tmp_path: Path) -> None
         jax.export(added, Request(), tmp_path / "m.onnx")
 
 
+def test_what_is_no_function_of_inputs_is_told(exporter: Calls, tmp_path: Path) -> None:
+    for model, said in (
+        (PAIR, "class ndarray is no function or module of JAX .*the network itself, not what it answers"),
+        (lambda: PAIR, "of JAX takes no input, so that its answer is a constant"),
+        ((added, {"w": PAIR}, PAIR), "the example input x is a dict, .* a callable that has them inside"),
+        ((added, PAIR, [PAIR, PAIR]), "the example input y is a list, .*each array as an input of its own"),
+    ):
+        with pytest.raises(ConvertError, match=said):
+            jax.export(model, Request(), tmp_path / "m.onnx")
+    assert not exporter
+
+
 def test_names_of_inputs() -> None:
     assert jax._names(added, 1) == ["x"]
     assert jax._names(lambda *parts: None, 2) == ["x0", "x1"]

@@ -66,8 +66,24 @@ def test_a_program_has_its_weights_beside_it(exporter: Calls, tmp_path: Path) ->
         paddle.load(str(program(tmp_path, "broken")), Request())
 
 
+PIR = '{"base_code": {"magic": "pir"}, "program": {"ops": [{"#": "1.relu"}%s]}}'
+
+
+def test_a_network_without_parameters_has_no_weights_beside_it(exporter: Calls, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "a.json").write_text(PIR % ', {"#":"p"}')
+    with pytest.raises(ConvertError, match=r"has no program .* with its \.pdiparams"):
+        paddle.load(str(tmp_path), Request())
+    (tmp_path / "a.json").write_text(PIR % "")
+    opened = paddle.load(str(tmp_path), Request())
+    assert opened[0] == tmp_path / "a.json"
+    made = paddle.export(opened, Request(), tmp_path / "m.onnx")
+    assert exporter[0]["args"][1] == "" and made.sources == (str(tmp_path / "a.json"),)
+
+
 def test_it_is_exported_with_its_answers(exporter: Calls, tmp_path: Path) -> None:
-    made = paddle.export((tmp_path / "b.json", Layer()), Request(opset=20), tmp_path / "m.onnx")
+    made = paddle.export((program(tmp_path, "b"), Layer()), Request(opset=20), tmp_path / "m.onnx")
+    assert made.sources == (str(tmp_path / "b.json"), str(tmp_path / "b.pdiparams"))
     assert exporter[0]["opset_version"] == 17 and exporter[0]["args"][1] == str(tmp_path / "b.pdiparams")
     assert made.axes == {"x0": {0: "batch"}} and made.drawn
     for case in made.cases:

@@ -13,12 +13,14 @@ from sardonyx.convert.frameworks.networks.tensors import (
     Tensor,
     asked,
     at_least_two,
+    beside,
     cases_of,
     chosen,
     drawn,
     free_axes,
     other_sizes,
     refuse_several,
+    refuse_uncallable,
     renamed,
     sampled,
     stated,
@@ -124,6 +126,34 @@ def test_a_model_that_fails_itself_is_told_with_what_to_do(refused: int, drawn: 
     with pytest.raises(ConvertError, match=said):
         asked(parts, call, drawn=drawn)
     assert [len(case.answers[0]) for case in asked(parts, lambda feeds: [feeds["x"]], drawn=drawn)] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "part", [{"w": 1}, [np.ones(2), np.ones(2)], (np.ones(2),), "text", None, [[1], [1, 2]]]
+)
+def test_examples_are_arrays_of_numbers(part: Any) -> None:
+    with pytest.raises(ConvertError, match=f"example input w is a {type(part).__name__}, and ONNX takes"):
+        beside(["x", "w"], [1, part])
+
+
+def test_examples_by_name() -> None:
+    found = beside(["x", "y", "z"], [np.ones(2, np.float32), [1, 2]])
+    assert {name: (part.shape, part.dtype.name) for name, part in found.items()} == {
+        "x": ((2,), "float32"),
+        "y": ((2,), "int64"),
+    }
+
+
+def test_only_what_takes_inputs_is_a_network() -> None:
+    refuse_uncallable("JAX", lambda x: x)
+    refuse_uncallable("JAX", lambda *parts: parts)
+    refuse_uncallable("JAX", dict)
+    with pytest.raises(ConvertError, match="class float is no function or module of JAX"):
+        refuse_uncallable("JAX", 1.0)
+    with pytest.raises(ConvertError, match="<lambda> of JAX takes no input"):
+        refuse_uncallable("JAX", lambda: 1)
+    with pytest.raises(ConvertError, match=r"^its inputs are not known; give --sample FILE or --input x=1,2"):
+        chosen(Request(), [], {}, example="1,2")
 
 
 def test_a_folder_of_several_networks_is_refused() -> None:

@@ -14,7 +14,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from sardonyx.convert import ConvertError
-from sardonyx.convert.frameworks.tabular.pickles import unpickled
+from sardonyx.convert.frameworks.pickles import unpickled
 
 
 class Own:

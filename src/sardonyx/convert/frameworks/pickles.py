@@ -23,7 +23,8 @@ def unpickled(source: str) -> Any:
     except ModuleNotFoundError as error:
         raise ConvertError(
             f"{source} holds objects of the package {error.name!r}, which this Python does not have; "
-            "convert it with the Python that wrote it, or pass the live object"
+            "convert it with the Python that wrote it, pass the live object, or give package.module:function "
+            "which returns it"
         ) from error
     except AttributeError as error:
         raise ConvertError(
