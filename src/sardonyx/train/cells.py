@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pandas
 
+from sardonyx.train.quotes import check_quotes
+
 DELIMITERS = (",", ";", "\t", "|")
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 EXPONENT = r"([eE][+-]?\d+)?"
@@ -29,7 +31,11 @@ def read_csv(path: Path) -> pandas.DataFrame:
     with path.open("rb") as file:
         encoding = "utf-16" if file.read(2) in UTF_16 else "utf-8-sig"
     try:
-        delimiter = _delimiter(path, encoding)
+        delimiter, columns = _header(path, encoding)
+        text = path.read_text(encoding=encoding)
+        if '"' in text:
+            check_quotes(text, delimiter, columns)
+        del text
         with warnings.catch_warnings():
             warnings.simplefilter("error", pandas.errors.ParserWarning)
             frame = pandas.read_csv(
@@ -44,11 +50,13 @@ def read_csv(path: Path) -> pandas.DataFrame:
     return frame if delimiter == "," else frame.apply(_with_points)
 
 
-def _delimiter(path: Path, encoding: str) -> str:
+def _header(path: Path, encoding: str) -> tuple[str, int]:
+    """What parts cells, and how many the header has: 0 if it goes on in the next line."""
     with path.open(encoding=encoding) as file:
         header = next((line for line in file if line.strip()), "")
     plain = QUOTED.sub("", header)
-    return max(DELIMITERS, key=plain.count)
+    delimiter = max(DELIMITERS, key=plain.count)
+    return delimiter, 0 if '"' in plain else plain.count(delimiter) + 1
 
 
 def _with_points(column: pandas.Series) -> pandas.Series:

@@ -17,7 +17,7 @@ import pandas
 from sardonyx.errors import SardonyxError
 from sardonyx.train.cells import read_csv
 from sardonyx.train.dates import as_texts, is_iso
-from sardonyx.train.days import are_dates, first_field, moments
+from sardonyx.train.days import are_compact, are_dates, first_field, moments
 
 KINDS = ("number", "category", "date", "text", "ignored")
 MOST_CATEGORIES, FEW_NUMBERS = 50, 10
@@ -25,6 +25,8 @@ WORDS_OF_A_TEXT = 3.0
 ISO_DATE = "read inside the model"
 WITH_SIGNS = re.compile(r"[^\w\s]{0,3}\s?[+-]?\d[\d.,' ]*\s?([^\d\s]{0,3}|[A-Z]{3})")
 PARTS = {"year": "year", "month": "month", "day": "day", "weekday": "day_of_week", "hour": "hour"}
+LARGEST = float(np.finfo(np.float32).max)
+CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?")
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 
 
@@ -117,9 +119,14 @@ def _described(name: str, values: pandas.Series) -> Column:
     if pandas.api.types.is_datetime64_any_dtype(present):
         return row("date", _why_of_date(present))
     numbers = _numbers(present)
+    if numbers is not None and are_compact(present):
+        day = moments(present.head(1)).iloc[0]
+        return row("date", f"read as {day:%Y-%m-%d} and so on; {_why_of_date(present)}")
     if numbers is not None:
         is_running = distinct == len(present) and bool((np.diff(numbers) == 1).all())
-        return row("ignored", "counts the rows") if is_running and len(present) > 2 else row("number")
+        if is_running and len(present) > 2:
+            return row("ignored", "counts the rows")
+        return row("number", _why_of_number(numbers))
     texts = present.astype(str)
     sample = texts.head(200)
     if are_dates(sample):
@@ -128,17 +135,36 @@ def _described(name: str, values: pandas.Series) -> Column:
     if words >= WORDS_OF_A_TEXT and distinct > MOST_CATEGORIES:
         return row("text")
     if distinct > 0.9 * len(present) and distinct > MOST_CATEGORIES:
-        return row("ignored", "has another value in nearly every row")
+        return row("ignored", f"has another value in nearly every row{_clock(sample)}")
     return row("category", _why_of_category(distinct, sample))
 
 
+def _why_of_number(numbers: np.ndarray[Any, Any]) -> str:
+    """Whether whole numbers lose their last digits: a model takes float32."""
+    whole = numbers[np.abs(numbers) <= LARGEST]
+    whole = whole[whole % 1 == 0]
+    changed = whole[whole.astype(np.float32).astype(np.float64) != whole]
+    if not len(changed):
+        return ""
+    told = f"{changed[0]:.0f} becomes {np.float32(changed[0]):.0f} in float32"
+    return f"{told}; names of things are better told as --type COLUMN=category, or left out"
+
+
 def _why_of_category(distinct: int, sample: pandas.Series) -> str:
+    if clock := _clock(sample):
+        return clock.removeprefix("; ")
     if (
         distinct > FEW_NUMBERS
         and sample.map(lambda text: WITH_SIGNS.fullmatch(text.strip()) is not None).all()
     ):
         return f"numbers with signs, as {sample.iloc[0]!r}: as plain numbers they would teach more"
     return f"{distinct} of them; rare ones are taken together" if distinct > MOST_CATEGORIES else ""
+
+
+def _clock(sample: pandas.Series) -> str:
+    if not sample.map(lambda text: CLOCK.fullmatch(text.strip()) is not None).all():
+        return ""
+    return f"; times as {sample.iloc[0]!r}: as numbers of hours they would teach more"
 
 
 def _why_of_date(present: pandas.Series) -> str:
@@ -186,7 +212,7 @@ def prepared(frame: pandas.DataFrame, columns: Sequence[Column]) -> tuple[pandas
 def _floats(name: str, values: pandas.Series) -> pandas.Series:
     """Numbers as a model takes them; TrainError if they are too large for that."""
     numbers = pandas.to_numeric(values.where(~absent(values)), errors="coerce").astype(np.float64)
-    too_large = numbers.abs() > np.finfo(np.float32).max
+    too_large = numbers.abs() > LARGEST
     if too_large.any():
         raise TrainError(
             f"{int(too_large.sum())} numbers of the column {name!r} are infinite or beyond float32, as "

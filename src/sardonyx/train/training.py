@@ -31,7 +31,6 @@ from sardonyx.train.table import Column, TrainError
 
 Array = np.ndarray[Any, Any]
 HELD_OUT, FOLDS, MOST_CLASSES, LEAST_ROWS, LEAST_GROUPS = 0.2, 5, 20, 30, 3
-LARGEST = float(np.finfo(np.float32).max)
 SEARCHED_ROWS, BASELINE_ROWS = 20_000, 5_000
 
 
@@ -220,7 +219,7 @@ def _goal(frame: pandas.DataFrame, settings: Settings) -> tuple[pandas.DataFrame
         if not is_number:
             raise TrainError(f"{settings.target!r} holds texts; they are classes, not values")
         amounts = np.asarray(numbers, np.float64)
-        if not (np.abs(amounts) <= LARGEST).all():
+        if not (np.abs(amounts) <= table.LARGEST).all():
             raise TrainError(
                 f"{settings.target!r} holds infinite numbers, or such beyond float32; leave them out"
             )

@@ -60,6 +60,7 @@ def test_short_rows_and_quoted_lines(tmp_path: Path) -> None:
         ("a,b\n1,2,3\n4,5,6\n", "rows have more cells than the header names"),
         ("a,b\n1,2\n3,4,5\n", "Expected 2 fields in line 3, saw 3"),
         ("", "No columns"),
+        ('a;b\n"1;2\n"3;4\n', "line 2 ends it in line 3 and swallows"),
     ],
 )
 def test_files_that_are_no_tables(text: str | bytes, said: str, tmp_path: Path) -> None:

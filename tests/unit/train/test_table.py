@@ -1,0 +1,43 @@
+"""What a column is taken for, and what is said of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas
+import pytest
+
+from sardonyx.train.table import described, prepared
+
+DAYS = pandas.date_range("2019-12-25", periods=60, freq="13D")
+COMPACT = DAYS.strftime("%Y%m%d")
+PARTS = "its parts are asked for; ISO texts would be read"
+MANY = np.arange(60) * 7919
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "why"),
+    [
+        (COMPACT, "date", f"read as 2019-12-25 and so on; {PARTS}"),
+        (COMPACT.astype(int), "date", f"read as 2019-12-25 and so on; {PARTS}"),
+        (DAYS.strftime("%Y-%m"), "date", PARTS),
+        ([f"{at % 24}:45" for at in range(60)], "category", "times as '0:45': as numbers of hours"),
+        ([f"{at % 24:02}:{at:02}" for at in range(60)], "ignored", "; times as '00:00': as numbers"),
+        (MANY + 2**24 + 1, "number", "16777217 becomes 16777216 in float32; names"),
+        ([*(MANY + 0.5), 2.0**24 + 1, np.inf], "number", "16777217 becomes 16777216 in float32; names"),
+        (MANY * 2**24, "number", ""),
+        ([*(MANY / 7), 1e300, np.inf], "number", ""),
+    ],
+)
+def test_columns(values: Any, kind: str, why: str) -> None:
+    (column,) = described(pandas.DataFrame({"a": values}), {}, [])
+    assert column.kind == kind and why in column.why and bool(why) == bool(column.why)
+
+
+def test_dates_as_numbers_with_missing_ones() -> None:
+    frame = pandas.DataFrame({"a": [np.nan, *COMPACT.astype(float)]})
+    inputs, columns = prepared(frame, described(frame, {}, []))
+    assert [column.name for column in columns] == ["a.year", "a.month", "a.day", "a.weekday"]
+    assert inputs.isna().all(axis=1).tolist() == [True] + [False] * 60
+    assert inputs["a.day"][1:].tolist() == DAYS.day.tolist()
