@@ -44,8 +44,9 @@ def _beside(path: Path) -> list[str]:
     return sorted({str(path.parent / entry.value) for entry in entries if entry.key == "location"})
 
 
-def export(opened: Opened, request: Request, path: Path) -> Exported:
-    """Write it as it is, and what it says."""
+def export(source: Opened | onnx.ModelProto, request: Request, path: Path) -> Exported:
+    """Write it as it is, and what it says; a model in memory was read from no files."""
+    opened = source if isinstance(source, Opened) else Opened(source, ())
     path.write_bytes(opened.model.SerializeToString())
     settings = sardonyx.SessionOptions()
     settings.log_severity_level = 4
