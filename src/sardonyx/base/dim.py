@@ -15,6 +15,9 @@ from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.functions import FUNCTIONS
 from sardonyx.errors import ShapeError
 
+ASSUMED = 64
+"""Stands in for a size that is not known, where work is estimated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Symbol:

@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from sardonyx.base import dim as dims
-from sardonyx.base.dim import Dim
+from sardonyx.base.dim import ASSUMED, Dim
 from sardonyx.ir.group import Fusion, Group
 from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.value import Value
 
-_ASSUMED = 64
-"""Stands in for sizes that are not known."""
 _STORED, _REDUCED, _TURNED, _PICKED = 4.0, 4.0, 4.0, 16.0
 """Instructions for an element that is stored, reduced, transposed, picked by a position."""
 _MULTIPLIED, _MULTIPLIED_BYTES = 0.5, 0.125
@@ -71,6 +69,6 @@ def _products(value: Value) -> float:
 def _count(size: Dim) -> int:
     """A size under assumed free ones; as much if it contradicts them, as broadcast sizes may."""
     try:
-        return max(1, dims.evaluate(size, dict.fromkeys(dims.symbols(size), _ASSUMED)))
+        return max(1, dims.evaluate(size, dict.fromkeys(dims.symbols(size), ASSUMED)))
     except (ValueError, ZeroDivisionError):
-        return _ASSUMED
+        return ASSUMED

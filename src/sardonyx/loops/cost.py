@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import reduce
 from operator import mul
 
+from sardonyx.base.dim import ASSUMED
 from sardonyx.ir.prims import PRIMS
 from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Load, Reduce, Statement, Store, roots, walk
 
-_ASSUMED, _ASSUMED_BATCH = 64, 16
-"""Stand in for extents that are not known; the first axis is often a batch of one."""
+_ASSUMED_BATCH = 16
+"""Stands in for an unknown extent of the first axis, which is often a batch of one."""
 
 CONTIGUOUS, INVARIANT = 1.0, 0.25
 _TRANSPOSED, _SQUARE = 3.0, 80.0
@@ -56,7 +57,7 @@ def body_cost(body: Sequence[Statement]) -> float:
 
 def extent_of(axis: Axis) -> int:
     """The extent, or a guess; at least 1."""
-    return max(1, axis.extent) if isinstance(axis.extent, int) else _ASSUMED
+    return max(1, axis.extent) if isinstance(axis.extent, int) else ASSUMED
 
 
 def points_of(axes: Iterable[Axis]) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from sardonyx.base.dim import Dim
+from sardonyx.base.dim import ASSUMED, Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value
@@ -17,8 +17,6 @@ _LEAST = 1 << 15
 """Elements below which one thread is as fast."""
 _RUN = 256
 """Elements that a point of the first step reduces, at least: the second step is next to nothing beside it."""
-_ASSUMED = 64
-"""Stands in for a size that is not known."""
 
 
 def totals(graph: Graph, goal: Goal) -> Graph:
@@ -36,7 +34,7 @@ def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
 
 def _first_axes(shape: tuple[Dim, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
     """The axes of the first step; none if the tensor is small, or if no others would be left."""
-    sizes = [n if isinstance(n, int) else _ASSUMED for n in shape]
+    sizes = [n if isinstance(n, int) else ASSUMED for n in shape]
     if math.prod(sizes) >= _LEAST:
         for place in range(len(axes) - 1, 0, -1):
             if math.prod(sizes[a] for a in axes[place:]) >= _RUN:
