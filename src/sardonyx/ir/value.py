@@ -230,9 +230,10 @@ class Value:
         return self.reduce("rmax", axes)
 
     def mean(self, *axes: int) -> Value:
-        """Mean over axes, kept as size 1."""
+        """Mean over axes, kept as size 1; of nothing it is NaN, and 0 among integers."""
         count = dims.product(self.shape[self.axis(a)] for a in axes)
         wide = self.cast(dt.F32) if self.dtype.is_half else self
+        count = dims.maximum(count, 1) if wide.dtype.is_int else count
         return (wide.sum(*axes) / dim_value(count, wide.dtype)).cast(self.dtype)
 
     def axis(self, axis: int) -> int:

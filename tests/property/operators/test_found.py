@@ -75,6 +75,22 @@ CASES = (
         *("complex numbers", "complex64[N] x", "y = Unique(x)"),
         *([np.array([1j, 0, 1j], np.complex64)], np.array([0, 1j], np.complex64)),
     ),
+    Found(
+        *("a mean of no integers", "int32[N, 0] x, int64[1] a", "y = ReduceMean<keepdims = 0>(x, a)"),
+        *([np.ones((2, 0), np.int32), i64(1)], np.zeros(2, np.int32)),
+    ),
+    Found(
+        *("a mean of no numbers", "float[N, K] x, int64[1] a", "y = ReduceMean<keepdims = 0>(x, a)"),
+        *([np.ones((2, 0), np.float32), i64(1)], f32(NAN, NAN)),
+    ),
+    Found(
+        *(
+            "a logarithm just above an integer below 0",
+            "int64[N, K] x, int64[1] a",
+            "y = ReduceLogSumExp<keepdims = 0>(x, a)",
+        ),
+        *([i64([-3, -25], [-3, -90], [16, 1], [50, 51]), i64(1)], i64(-2, -3, 16, 51)),
+    ),
     Found("text that is there", "string[N] x", "y = NonZero(x)", [text("", "a", "0")], i64([1, 2])),
     Found(
         *("padding of text", "string[N] x, int64[1] s", "y = CenterCropPad(x, s)"),

@@ -15,13 +15,21 @@ REDUCTIONS = {
     "ReduceProd": np.prod,
     "ReduceMax": lambda x, **k: np.max(x, initial=_least(x.dtype), **k),
     "ReduceMin": lambda x, **k: np.min(x, initial=_greatest(x.dtype), **k),
-    "ReduceMean": lambda x, **k: _truncated(np.mean(x.astype(np.float64), **k), x.dtype),
+    "ReduceMean": lambda x, **k: _truncated(_mean(x, **k), x.dtype),
     "ReduceL1": lambda x, **k: np.sum(np.abs(x), **k),
     "ReduceL2": lambda x, **k: _truncated(np.sqrt(np.sum(x.astype(np.float64) ** 2, **k)), x.dtype),
     "ReduceSumSquare": lambda x, **k: np.sum(x * x, **k),
     "ReduceLogSum": lambda x, **k: _truncated(np.log(np.sum(x.astype(np.float64), **k)), x.dtype),
     "ReduceLogSumExp": lambda x, **k: _truncated(np.log(np.sum(np.exp(x.astype(np.float64)), **k)), x.dtype),
 }
+
+
+def _mean(x: Array, axis: tuple[int, ...], **k: Any) -> Array:
+    """Of nothing it is undefined: 0 of integers, as onnxruntime has it, and NaN of floats, as all others do."""
+    count = np.float64(np.prod([x.shape[a] for a in axis]))
+    total = np.sum(x.astype(np.float64), axis=axis, **k)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / (count if kind_of(x.dtype) == "f" else max(count, 1)))
 
 
 def _least(dtype: np.dtype[Any]) -> Any:
@@ -53,8 +61,7 @@ def reduction(d: Draw) -> Call:
     noop = d.maybe(int(d.flag())) if by_input else None
     over = tuple(axes) if axes else () if noop else tuple(range(x.ndim))
     empty = 0 in [x.shape[a] for a in over]
-    undefined = d.operator == "ReduceMean" or (d.operator.startswith("ReduceLog") and not floating)
-    if empty and undefined:
+    if empty and d.operator.startswith("ReduceLog") and not floating:
         x = np.ones([max(n, 1) for n in x.shape], x.dtype)
     compute = REDUCTIONS[d.operator]
 
