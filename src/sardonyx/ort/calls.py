@@ -22,6 +22,7 @@ from sardonyx.ort.status import run_status
 Call = Callable[..., list[Any]]
 Shapes = set[tuple[int, ...]]
 Key = tuple[str, ...]
+Given = tuple[FeedSpec, Any]
 
 _SHAPES_KEPT = 4096
 
@@ -129,24 +130,24 @@ class Caller:
             )
         if run_options is not None and (adapted := run_options._fed_by_adapters()):
             input_feed = {**input_feed, **adapted}
-        fed = list(input_feed.keys())
-        feeds = self._feeds(input_feed, fed)
-        overrides = {
-            spec.name: prepare(input_feed[spec.name], spec)
-            for spec in self._overridable
-            if input_feed.get(spec.name) is not None
-        }
+        self._must_know(list(input_feed.keys()))
+        given = [(spec, input_feed.get(spec.name)) for spec in self._specs]
+        instead = [
+            (spec, value) for spec in self._overridable if (value := input_feed.get(spec.name)) is not None
+        ]
         wanted = self._indices(output_names)
         if run_options is not None:
             run_options._check()
-        return self._run(feeds, overrides, wanted)
+        values = _prepared([*given, *instead])
+        self._learn(given, values)
+        return self._run(values, tuple(spec.name for spec, _ in instead), wanted)
 
-    def _run(self, feeds: list[Any], overrides: dict[str, Any], wanted: tuple[int, ...]) -> list[Any]:
-        """Run with prepared values; an output wanted twice comes as two arrays."""
+    def _run(self, values: list[Any], overridden: Key, wanted: tuple[int, ...]) -> list[Any]:
+        """Run with prepared values, first the inputs; an output wanted twice comes as two arrays."""
         distinct = tuple(dict.fromkeys(wanted))
         try:
-            program = self._with_fed(tuple(overrides)) if overrides and self._with_fed else self._program
-            results = program.run([*feeds, *overrides.values()], distinct)
+            program = self._with_fed(overridden) if overridden and self._with_fed else self._program
+            results = program.run(values, distinct)
         except Exception as error:
             raise self._failed(error) from error
         if self._sparse:
@@ -178,7 +179,7 @@ class Caller:
             )
         return self._outputs[name]
 
-    def _feeds(self, input_feed: Mapping[str, Any], fed: Sequence[object]) -> list[Any]:
+    def _must_know(self, fed: Sequence[object]) -> None:
         for name in fed:
             if not isinstance(name, str):
                 raise TypeError(
@@ -189,17 +190,15 @@ class Caller:
                     InvalidArgument,
                     f"Invalid input name: {name}; the inputs are {', '.join(sorted(self._known))}",
                 )
-        feeds = []
-        for spec in self._specs:
-            given = input_feed.get(spec.name)
-            value = prepare(given, spec)
-            feeds.append(value)
-            if isinstance(given, np.ndarray) and given.shape == value.shape:
+
+    def _learn(self, given: Sequence[Given], values: Sequence[Any]) -> None:
+        """Keep the shapes of arrays that went as they came, for the short path."""
+        for (spec, array), value in zip(given, values, strict=False):
+            if isinstance(array, np.ndarray) and array.shape == value.shape:
                 shapes = self._shapes[spec.name]
                 if len(shapes) >= _SHAPES_KEPT:
                     shapes.clear()
                 shapes.add(value.shape)
-        return feeds
 
     def _indices(self, output_names: Sequence[str] | None) -> tuple[int, ...]:
         if output_names is None or (hasattr(output_names, "__len__") and len(output_names) == 0):
@@ -222,6 +221,18 @@ class Caller:
         return failure
 
 
+def _prepared(given: Sequence[Given]) -> list[Any]:
+    """The values as the program takes them.
+
+    What is no array of numbers may run code of the caller while it is converted, and that may change an
+    array that was found right before: then all are looked at again.
+    """
+    values = [prepare(value, spec) for spec, value in given]
+    if all(type(value) is np.ndarray and not value.dtype.hasobject for _, value in given):
+        return values
+    return [prepare(value, spec) for (spec, _), value in zip(given, values, strict=True)]
+
+
 def _wrong_names(given: object) -> TypeError:
     wanted = "output_names must be a sequence of str or None"
     return TypeError(f"run(): incompatible function arguments: {wanted}, got {given!r}")
@@ -242,24 +253,24 @@ def _one_input(
 
     def call(output_names: Any, input_feed: Any, run_options: Any = None) -> list[Any]:
         if run_options is None and type(input_feed) is dict and len(input_feed) == 1:
+            wanted: tuple[int, ...] | None = None
+            if output_names is None:
+                wanted = everything
+            elif type(output_names) is list:
+                wanted = wanted_of(tuple(output_names))
             value = input_feed.get(name)
             if (
-                type(value) is ndarray
+                wanted is not None
+                and type(value) is ndarray
                 and value.dtype == dtype
                 and value.shape in shapes
                 and (flags := value.flags).c_contiguous
                 and flags.aligned
             ):
-                wanted: tuple[int, ...] | None = None
-                if output_names is None:
-                    wanted = everything
-                elif type(output_names) is list:
-                    wanted = wanted_of(tuple(output_names))
-                if wanted is not None:
-                    try:
-                        return run((value,), wanted)
-                    except Exception as error:
-                        raise failed(error) from error
+                try:
+                    return run((value,), wanted)
+                except Exception as error:
+                    raise failed(error) from error
         return otherwise(output_names, input_feed, run_options)
 
     return call
@@ -276,14 +287,23 @@ def _many_inputs(
     ndarray = np.ndarray
     wanted_of = by_names.get
     count = len(rows)
+    names = [row[0] for row in rows]
+    kinds = [(number, *row[1:]) for number, row in enumerate(rows)]
 
     def call(output_names: Any, input_feed: Any, run_options: Any = None) -> list[Any]:
         if run_options is not None or type(input_feed) is not dict or len(input_feed) != count:
             return otherwise(output_names, input_feed, run_options)
-        values = []
-        for name, dtype, shapes, is_text in rows:
-            value = input_feed.get(name)
-            if (
+        wanted: tuple[int, ...] | None = None
+        if output_names is None:
+            wanted = everything
+        elif type(output_names) is list:
+            wanted = wanted_of(tuple(output_names))
+        if wanted is None:
+            return otherwise(output_names, input_feed)
+        values = list(map(input_feed.get, names))
+        for number, dtype, shapes, is_text in kinds:
+            value = values[number]
+            if not (
                 type(value) is ndarray
                 and value.dtype == dtype
                 and value.shape in shapes
@@ -291,19 +311,10 @@ def _many_inputs(
                 and flags.aligned
                 and (not is_text or holds_texts(value))
             ):
-                values.append(value)
-            else:
                 return otherwise(output_names, input_feed)
-        wanted: tuple[int, ...] | None = None
-        if output_names is None:
-            wanted = everything
-        elif type(output_names) is list:
-            wanted = wanted_of(tuple(output_names))
-        if wanted is not None:
-            try:
-                return run(values, wanted)
-            except Exception as error:
-                raise failed(error) from error
-        return otherwise(output_names, input_feed)
+        try:
+            return run(values, wanted)
+        except Exception as error:
+            raise failed(error) from error
 
     return call

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
+import sardonyx
 from sardonyx.base.signature import TensorInfo
 from sardonyx.ort.calls import Caller
+from sardonyx.ort.exceptions import InvalidArgument
 
 
 class Doubling:
@@ -81,3 +84,66 @@ def test_what_is_wanted_is_given_in_its_order() -> None:
         for _ in range(2):
             results = call(names, feeds)
             assert [result.tolist() for result in results] == [(array * 2).tolist() for array in wanted]
+
+
+class Changing:
+    """Turns an array of floats into one of bytes when it is asked for anything."""
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self.array = array
+
+    def change(self) -> None:
+        self.array.dtype = np.dtype(np.int8)
+
+    def key(self, name: str) -> str:
+        """A name that does it when it is compared."""
+        return _Key(name, self)
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray[Any, Any]:
+        self.change()
+        return X
+
+
+class _Key(str):
+    __slots__ = ("_changing",)
+    _changing: Changing
+
+    def __new__(cls, name: str, changing: Changing) -> _Key:
+        made = str.__new__(cls, name)
+        made._changing = changing
+        return made
+
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        self._changing.change()
+        return str.__eq__(self, other)
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("text", ["", ", string[K] s"], ids=["numbers", "with texts"])
+@pytest.mark.parametrize(
+    "fed",
+    [
+        lambda array, it: (["y"], {"x": array, it.key("z"): X}),
+        lambda array, it: ([it.key("y")], {"x": array, "z": X}),
+        lambda array, it: (["y"], {"x": array, "z": X, it.key("w"): X}),
+        lambda array, it: (["y"], {"x": array, "z": it}),
+        lambda array, it: (["y"], {"x": array, "z": X, "w": it}),
+    ],
+    ids=["a later input", "an output", "a weight", "another value", "another value of a weight"],
+)
+def test_an_array_is_judged_when_nothing_can_change_it_any_more(known: bool, text: str, fed: Any) -> None:
+    model = onnx.parser.parse_model(
+        f'<ir_version: 10, opset_import: ["" : 21]> g (float[N] x, float[K] z, float[K] w{text}) '
+        "=> (float[N] y, float[K] a) <float[4] w = {1, 2, 3, 4}> { y = Neg(x) a = Add(z, w) }"
+    )
+    session = sardonyx.InferenceSession(model.SerializeToString())
+    texts = {"s": np.array(["a"] * 4, object)} if text else {}
+    for _ in range(20 if known else 0):
+        session.run(["y"], {"x": np.zeros(24, np.float32), "z": X, **texts})
+        session.run(["y"], {"x": np.zeros(6, np.float32), "z": X, **texts})
+    array = np.zeros(6, np.float32)
+    names, feeds = fed(array, Changing(array))
+    with pytest.raises(InvalidArgument, match=r"tensor\(int8\)"):
+        session.run(names, {**feeds, **texts})
