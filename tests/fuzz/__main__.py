@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -19,10 +20,13 @@ os.environ.setdefault("SARDONYX_THREADS", "2")
 os.environ.setdefault("SARDONYX_SPIN_US", "0")
 
 from tests.fuzz import case, guard, worker
-from tests.fuzz.drive import Tally, drive
+from tests.fuzz.drive import drive
+from tests.fuzz.tally import summary, write
 
 _MEMORY = "/dev/shm"
 _CACHE_BYTES = 1 << 29
+_INTERRUPTED = 130
+"""The exit status that shells give for an interrupt."""
 
 
 def main() -> int:
@@ -49,11 +53,12 @@ def main() -> int:
         if options.replay:
             seed, number = map(int, options.replay.split(":"))
             return replay(seed, number, options.out)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         began = time.monotonic()
         tally = drive(options.seed, options.runs, options.jobs, Path(folder), options.first, options.seconds)
         print(summary(tally, time.monotonic() - began))
         write(tally, options.seed, options.out)
-        return int(bool(tally.faults))
+        return _INTERRUPTED if tally.interrupted else int(bool(tally.faults))
 
 
 def replay(seed: int, number: int, out: Path) -> int:
@@ -71,30 +76,6 @@ def replay(seed: int, number: int, out: Path) -> int:
     for place, text in report["faults"]:
         print(f"{place}\n{text}")
     return int(bool(report["faults"]))
-
-
-def summary(tally: Tally, seconds: float) -> str:
-    """The counts by outcome, and one line a fault."""
-    loads = sum(n for name, n in tally.outcomes.items() if name.startswith("load"))
-    ran = tally.outcomes["load: ok"]
-    lines = [
-        f"{tally.runs} runs in {seconds:.0f} s, {len(tally.models)} different models, "
-        f"{ran} of {loads} compiled ({ran / max(1, loads):.0%}), peak {tally.peak_kb >> 10} MB",
-        *(f"  {count:8} {name}" for name, count in sorted(tally.outcomes.items())),
-    ]
-    for place, found in sorted(tally.faults.items(), key=lambda item: -len(item[1])):
-        number, name, _ = found[0]
-        lines.append(f"FAULT {len(found)}x {place}; first number {number}: {name}")
-    return "\n".join(lines)
-
-
-def write(tally: Tally, seed: int, out: Path) -> None:
-    """One file a fault: how to replay each of its cases, and the text of the first."""
-    for index, (place, found) in enumerate(sorted(tally.faults.items())):
-        out.mkdir(parents=True, exist_ok=True)
-        again = f"python -m tests.fuzz --quick {worker.quick_part} --replay {seed}"
-        numbers = "\n".join(f"{again}:{n}    # {name}" for n, name, _ in found[:50])
-        (out / f"fault_{seed}_{index}.txt").write_text(f"{place}\n{numbers}\n\n{found[0][2]}\n")
 
 
 if __name__ == "__main__":

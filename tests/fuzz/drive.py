@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import collections
 import importlib
 import math
 import multiprocessing
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from sardonyx import ops
 from tests.fuzz import worker
 from tests.fuzz.case import make
 from tests.fuzz.seeds import seeds
+from tests.fuzz.tally import Tally
 
 CASE_SECONDS = 30
 """Of processor time, so that other work on the machine makes no fault."""
@@ -27,44 +27,6 @@ MEMORY_BYTES = 4 << 30
 _TELL_SECONDS = 60
 _CASES_PER_PROCESS = 2000
 _fork = multiprocessing.get_context("fork")
-
-
-@dataclass
-class Tally:
-    """What is known of a run so far."""
-
-    outcomes: collections.Counter[str] = field(default_factory=collections.Counter)
-    models: set[str] = field(default_factory=set)
-    faults: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
-    peak_kb: int = 0
-
-    @property
-    def runs(self) -> int:
-        """Models that were refused, and runs of the others."""
-        return self.outcomes.total() - self.outcomes["load: ok"]
-
-    def add(self, report: dict[str, Any]) -> None:
-        """Count the report of a worker."""
-        self.outcomes.update(report["outcomes"])
-        self.models.add(report["digest"])
-        self.peak_kb = max(self.peak_kb, report["peak_kb"])
-        for place, text in report["faults"]:
-            self.fault(place, report["number"], report["name"], text)
-
-    def fault(self, place: str, number: int, name: str, text: str) -> None:
-        """Note a fault; it counts as a run."""
-        self.outcomes["fault"] += 1
-        known = self.faults.setdefault(place, [])
-        if not known:
-            print(f"FAULT {place}; first number {number}: {name}\n{text}", flush=True)
-        known.append((number, name, text))
-
-    def progress(self, seconds: float) -> str:
-        """How far it is, in one line."""
-        return (
-            f"{self.runs} runs, {len(self.models)} models, {self.outcomes['load: ok']} compiled, "
-            f"{len(self.faults)} kinds of fault, {seconds:.0f} s, peak {self.peak_kb >> 10} MB"
-        )
 
 
 @dataclass
@@ -145,7 +107,10 @@ def _used_seconds(pid: int | None) -> float:
 
 
 def drive(seed: int, runs: int, jobs: int, folder: Path, first: int = 0, seconds: float = math.inf) -> Tally:
-    """Cases from number `first` on until there were that many runs, in `jobs` processes at a time."""
+    """Cases from number `first` on until there were that many runs, in `jobs` processes at a time.
+
+    An interrupt ends it early, with the tally so far.
+    """
     began = told = time.monotonic()
     seeds()
     ops.register_all()  # what all processes need is imported once
@@ -155,22 +120,26 @@ def drive(seed: int, runs: int, jobs: int, folder: Path, first: int = 0, seconds
         Lane(seed, range(first + lane, first + runs, jobs), folder / f"worker_{lane}.log", tally)
         for lane in range(jobs)
     ]
-    for lane in lanes:
-        lane.start()
-    while (
-        tally.runs < runs
-        and time.monotonic() < began + seconds
-        and (open_lanes := [lane for lane in lanes if not lane.done])
-    ):
-        by_answers: dict[Any, Lane] = {lane.answers: lane for lane in open_lanes}
-        for ready in wait(list(by_answers), timeout=1.0):
-            assert isinstance(ready, Connection)
-            by_answers[ready].listen()
-        for lane in open_lanes:
-            lane.watch()
-        if time.monotonic() > told + _TELL_SECONDS:
-            told = time.monotonic()
-            print(tally.progress(told - began), flush=True)
-    for lane in lanes:
-        lane.process.kill()
+    try:
+        for lane in lanes:
+            lane.start()
+        while (
+            tally.runs < runs
+            and time.monotonic() < began + seconds
+            and (open_lanes := [lane for lane in lanes if not lane.done])
+        ):
+            by_answers: dict[Any, Lane] = {lane.answers: lane for lane in open_lanes}
+            for ready in wait(list(by_answers), timeout=1.0):
+                assert isinstance(ready, Connection)
+                by_answers[ready].listen()
+            for lane in open_lanes:
+                lane.watch()
+            if time.monotonic() > told + _TELL_SECONDS:
+                told = time.monotonic()
+                print(tally.progress(told - began), flush=True)
+    except KeyboardInterrupt:
+        tally.interrupted = True
+    finally:
+        for process in multiprocessing.active_children():
+            process.kill()
     return tally

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import pytest
 import sardonyx
 from tests.fuzz import case, guard
 from tests.fuzz.seeds import text_seeds
+from tests.fuzz.tally import Tally, summary, write
 
 ROOT = Path(__file__).parents[2]
 GUARDED = """
@@ -36,6 +40,54 @@ def test_a_short_run_finds_no_fault(tmp_path: Path) -> None:
     counts = {name: int(count) for count, name in re.findall(r"^ +(\d+) (.+)$", done.stdout, re.MULTILINE)}
     assert counts["load: ok"] > 50
     assert counts["run: ok"] > 300
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_a_run_that_is_ended(by: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.fuzz", "--seed", "7", "--out", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+        wait_until(lambda: bool(children.read_text()))
+        (worker,) = map(int, children.read_text().split())
+        wait_until(lambda: ignores(worker, signal.SIGINT))
+        run.send_signal(by)
+        said, _ = run.communicate(timeout=60)
+    wait_until(lambda: status_of(worker).get("State", "Z").startswith("Z"))
+    assert run.returncode == (-by if by == signal.SIGKILL else 130)
+    assert said.startswith("interrupted after ") == (by != signal.SIGKILL)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """What the system says of a process; nothing if there is none."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def ignores(pid: int, number: signal.Signals) -> bool:
+    return bool(int(status_of(pid)["SigIgn"], 16) >> (number - 1) & 1)
+
+
+def test_a_fault_says_for_which_target_it_is_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v3")
+    tally = Tally()
+    tally.fault("a place", 12, "a model", "a text")
+    write(tally, 3, tmp_path)
+    (found,) = tmp_path.iterdir()
+    assert "SARDONYX_TARGET=x86_64-v3 python -m tests.fuzz" in found.read_text()
+    assert " for x86_64-v3, " in summary(tally, 1.0)
 
 
 def test_a_case_is_the_same_each_time() -> None:

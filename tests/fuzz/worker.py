@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import collections
+import ctypes
 import faulthandler
 import gc
 import os
 import resource
+import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
@@ -33,12 +35,16 @@ _TURNS = (4, 8, 12)
 _RESIZED = 0.4
 _LITTLE_WORK, _BARRIER_WORK = team.LITTLE_WORK, team.BARRIER_WORK
 _QUICK_SHARE = build._QUICK_SHARE
+_PR_SET_PDEATHSIG = 1
 quick_part = 0.5
 """Of the cases: in so many, every kernel is compiled quickly."""
 
 
 def serve(seed: int, numbers: Sequence[int], answers: Connection, memory_bytes: int, log: Path) -> None:
     """In a forked process: run cases, sending the number of each before it and its report after it."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's interrupt is for the parent, which ends this
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with log.open("w") as errors:
         os.dup2(errors.fileno(), 2)
     faulthandler.enable()
