@@ -25,7 +25,7 @@ REDUCTIONS = {
 
 
 def _mean(x: Array, axis: tuple[int, ...], **k: Any) -> Array:
-    """Of nothing it is undefined: 0 of integers, as onnxruntime has it, and NaN of floats, as all others do."""
+    """Of nothing it is undefined: here 0 of integers, as in onnxruntime, and NaN of floats."""
     count = np.float64(np.prod([x.shape[a] for a in axis]))
     total = np.sum(x.astype(np.float64), axis=axis, **k)
     with np.errstate(invalid="ignore"):
