@@ -33,7 +33,7 @@ class DType:
             import ml_dtypes
 
             return np.dtype(getattr(ml_dtypes, self.source))  # type: ignore[no-any-return]
-        return np.dtype(self.source)  # type: ignore[no-any-return]
+        return self.source  # type: ignore[no-any-return]
 
     @property
     def size_bytes(self) -> int:
@@ -70,7 +70,8 @@ class DType:
 def _row(
     name: str, kind: str, bits: int, onnx: int, onnx_name: str, source: object, compute: str = ""
 ) -> DType:
-    return DType(name, kind, bits, onnx, onnx_name, source, compute or name)
+    known = source if isinstance(source, str) else np.dtype(source)  # type: ignore[call-overload]
+    return DType(name, kind, bits, onnx, onnx_name, known, compute or name)
 
 
 F32 = _row("f32", "f", 32, 1, "float", np.float32)
@@ -99,7 +100,7 @@ F4E2M1 = _row("f4e2m1", "f", 4, 23, "float4e2m1", "float4_e2m1fn", "f32")
 F8E8M0 = _row("f8e8m0", "f", 8, 24, "float8e8m0", "float8_e8m0fnu", "f32")
 U2 = _row("u2", "u", 2, 25, "uint2", "uint2", "u8")
 I2 = _row("i2", "i", 2, 26, "int2", "int2", "i8")
-OBJECT = DType("object", "O", 64, 0, "object", object, "object")
+OBJECT = _row("object", "O", 64, 0, "object", object)
 """A host value that is not a tensor: a sequence, an optional, a map, or the results of an operator."""
 
 ALL: tuple[DType, ...] = (

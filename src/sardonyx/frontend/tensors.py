@@ -110,8 +110,14 @@ class TensorReader:
 _MOST_DENSE = 1 << 30
 """Elements of a sparse tensor, zeros included."""
 _KNOWN = frozenset(d.onnx for d in dt.ALL)
-_FIELDS = {dt.F32: "float_data", dt.F64: "double_data", dt.I32: "int32_data", dt.I64: "int64_data"}
-"""Where elements lie that have a field of their own type."""
+_FIELDS = {
+    dt.F32: ("float_data", np.float32),
+    dt.F64: ("double_data", np.float64),
+    dt.I64: ("int64_data", np.int64),
+    **dict.fromkeys((dt.U32, dt.U64), ("uint64_data", np.uint64)),
+    **dict.fromkeys((dt.I32, dt.I16, dt.U16, dt.I8, dt.U8, dt.BOOL, dt.F16), ("int32_data", np.int32)),
+}
+"""The field in which elements are listed, and its type; those of float16 are bits."""
 
 
 def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> Array:
@@ -120,11 +126,14 @@ def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> 
             # Texts of numpy's own type would lose the NULs at their end.
             return np.array([text.decode() for text in proto.string_data], object).reshape(shape)
         if dtype in _FIELDS:
-            numbers = np.array(getattr(proto, _FIELDS[dtype]), dtype.numpy)
+            name, listed = _FIELDS[dtype]
+            numbers = np.array(getattr(proto, name), listed)
+            if dtype is dt.F16:
+                numbers = numbers.astype(np.uint16).view(np.float16)
             if numbers.size != (wanted := prod(shape)):
                 what = f'tensor "{proto.name}" of {dtype.onnx_name}{list(shape)}'
                 raise LoadError(f"{what} needs {wanted} elements, it has {numbers.size}")
-            return numbers.reshape(shape)
+            return numbers.astype(dtype.numpy, copy=False).reshape(shape)
         from onnx import numpy_helper
 
         array = np.asarray(numpy_helper.to_array(proto))

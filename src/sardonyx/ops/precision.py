@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from sardonyx.base import dtype as dt
-from sardonyx.ir.value import Value, const
+from sardonyx.ir.value import Value, const, make
 
 Formula = TypeVar("Formula", bound=Callable[..., Value])
 
@@ -38,6 +38,11 @@ def centred(x: Value, zero: Value | None) -> Value:
     if (numbers := _bytes(x)) is not None and (zeros := _bytes(zero)) is not None:
         return const(np.subtract(numbers, zeros, dtype=np.int32))
     return x.cast(dt.I32) - zero.cast(dt.I32)
+
+
+def kept(x: Value) -> Value:
+    """A constant of 8 bits an element that is not folded until passes have seen it; another value itself."""
+    return x if _bytes(x) is None else make("kept", (x,), {}, x.dtype, x.shape)
 
 
 def _bytes(x: Value) -> np.ndarray[Any, Any] | None:

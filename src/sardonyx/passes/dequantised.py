@@ -13,13 +13,13 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, make
-from sardonyx.passes.narrow import narrow
+from sardonyx.passes.narrow import kept_weights, narrow, released
 
 _VIEWS = frozenset({"reshape", "transpose", "slice", "broadcast"})
 
 
 def dequantised(graph: Graph, goal: Goal) -> Graph:
-    """Integer contractions where both operands are points on scales; constants are kept no longer."""
+    """Integer contractions where both operands are points, on scales or not; constants are kept no longer."""
     return graph.map(partial(_rewrite, goal)).map(_released)
 
 
@@ -37,6 +37,8 @@ def _released(value: Value, args: tuple[Value, ...]) -> Value:
 
 def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:
     value = rebuild(value, args)
+    if kept_weights(value):
+        return narrow(value, goal) or value
     if value.prim not in ("dot", "conv") or value.dtype is not dt.F32:
         return value
     if not goal.find_tile("i8") and _transforms(value):
@@ -48,7 +50,7 @@ def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:
     if scale is None:
         return value
     attrs = {**value.attrs, "dtype": dt.I32} if value.prim == "dot" else value.attrs
-    whole = make(value.prim, (x.whole, w.whole), attrs, dt.I32, value.shape)
+    whole = make(value.prim, (released(x.whole), w.whole), attrs, dt.I32, value.shape)
     product = narrow(whole, goal) if whole.prim == value.prim else whole
     return value if product is None else product.cast(dt.F32) * (x.scale * scale)
 
@@ -87,16 +89,12 @@ def _with_more_axes(inner: Scaled, value: Value) -> Scaled | None:
 
 
 def _whole(value: Value) -> Value | None:
-    """The i32 numbers of bytes and their zero point, constants no longer kept."""
+    """The i32 numbers of bytes and their zero point."""
     if value.dtype is not dt.I32:
         return None
     if value.prim == "sub":
-        points = _whole(value.args[0])
-        return points and points - value.args[1]
-    if value.prim != "cast" or value.args[0].dtype not in (dt.U8, dt.I8):
-        return None
-    points = value.args[0]
-    return (points.args[0] if points.prim == "kept" else points).cast(dt.I32)
+        return _whole(value.args[0]) and value
+    return value if value.prim == "cast" and value.args[0].dtype in (dt.U8, dt.I8) else None
 
 
 def _of_channels(w: Scaled, value: Value) -> Value | None:

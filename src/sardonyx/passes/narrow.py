@@ -13,6 +13,7 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
+from sardonyx.ir.graph import rebuild
 from sardonyx.ir.value import Value, const, make, map_
 
 Array = np.ndarray[Any, Any]
@@ -48,20 +49,40 @@ class Weights:
 def narrow(value: Value, goal: Goal) -> Value | None:
     """An i32 contraction with constant weights over narrow operands; None if no tile or sizes serve it."""
     x, w = value.args
-    if value.dtype is not dt.I32 or not w.is_numeric_const or w.data is None:
+    if value.dtype is not dt.I32 or not (w.is_numeric_const or _is_kept(w)):
         return None
     if value.prim == "conv" and not _fits_blocks(value):
         return None
-    numbers = w.data
-    channels = w.rank - 1 if value.prim == "dot" else 0
     points = points_of(x, one=value.prim == "conv")
     if goal.find_tile("i8") and points is not None:
-        weights = _weights(numbers, channels)
+        weights = _weights(w, w.rank - 1 if value.prim == "dot" else 0)
         if weights is not None:
             return _dot(value, points, weights) if value.prim == "dot" else _conv(value, points, weights)
-    if goal.find_tile("i16") and _is_short(x) and _largest(numbers) < 1 << 9:
-        return _paired(value)
+    if goal.find_tile("i16") and _is_short(x):
+        w = released(w)
+        return _paired(value, x, w) if w.data is not None and _largest(w.data) < 1 << 9 else None
     return None
+
+
+def kept_weights(value: Value) -> bool:
+    """Whether it is an i32 contraction whose weights are constant bytes that are kept as such."""
+    return value.prim in ("dot", "conv") and value.dtype is dt.I32 and _is_kept(value.args[1])
+
+
+def _is_kept(w: Value) -> bool:
+    """Whether constants become a value by what `released` folds."""
+    if w.prim == "sub":
+        return w.args[1].is_numeric_const and _is_kept(w.args[0])
+    return w.prim == "kept" or ((w.prim == "cast" or w.prim in _VIEWS) and _is_kept(w.args[0]))
+
+
+def released(value: Value) -> Value:
+    """The value computed from constants that are kept no longer, if there are such."""
+    if value.prim == "kept":
+        return value.args[0]
+    if value.prim in ("cast", "sub") or value.prim in _VIEWS:
+        return rebuild(value, (released(value.args[0]), *value.args[1:]))
+    return value
 
 
 def _fits_blocks(value: Value) -> bool:
@@ -74,33 +95,64 @@ def _fits_blocks(value: Value) -> bool:
 
 def points_of(x: Value, *, one: bool) -> Points | None:
     """The bytes that an i32 value is made of, with one zero point, or unless `one` is asked one a row."""
+    found = _bytes_of(x)
+    if found is None:
+        return None
+    points, zero = found.points, found.zero
+    if zero.rank and (one or zero.rank != points.rank or zero.shape[-1] != 1 or x.shape != points.shape):
+        return None
+    if points.dtype is dt.I8:
+        unsigned = make("bitcast", (points,), {"to": dt.U8}, dt.U8, points.shape)
+        return Points(map_("bitxor", unsigned, _SIGN), zero + _SIGN)
+    return found
+
+
+def _bytes_of(x: Value) -> Points | None:
+    """The bytes, signed or not, that an i32 value is made of; seen through views there is one zero point."""
     if x.prim in _VIEWS:
-        inner = points_of(x.args[0], one=True)
-        return inner and Points(make(x.prim, (inner.points,), x.attrs, dt.U8, x.shape), inner.zero)
+        inner = _bytes_of(x.args[0])
+        if inner is None or inner.zero.rank:
+            return None
+        return Points(make(x.prim, (inner.points,), x.attrs, inner.points.dtype, x.shape), inner.zero)
     zero = const(np.zeros((), np.int32))
     if x.prim == "sub" and x.dtype is dt.I32:
         x, zero = x.args
         zero = zero.reshape(()) if zero.size == 1 else zero
     if x.prim != "cast" or x.args[0].dtype not in (dt.U8, dt.I8):
         return None
-    points = x.args[0]
-    if zero.rank and (one or zero.rank != points.rank or zero.shape[-1] != 1 or x.shape != points.shape):
-        return None
-    if points.dtype is dt.I8:
-        unsigned = make("bitcast", (points,), {"to": dt.U8}, dt.U8, points.shape)
-        return Points(map_("bitxor", unsigned, _SIGN), zero + _SIGN)
-    return Points(points, zero)
+    return Points(x.args[0], zero)
 
 
-def _weights(w: Array, channels: int) -> Weights | None:
+def _weights(w: Value, channels: int) -> Weights | None:
     """Weights whose channels run along that axis as bytes; None if a channel spans more than 8 bits."""
-    others = tuple(a for a in range(w.ndim) if a != channels)
-    least, most = w.min(others, keepdims=True, initial=0), w.max(others, keepdims=True, initial=0)
-    low, high = least.astype(np.int64), most.astype(np.int64)
+    numbers, zero = _numbers(w, channels)
+    others = tuple(a for a in range(w.rank) if a != channels)
+    if numbers.dtype == np.int8 and not zero.any():
+        shape = [n if a == channels else 1 for a, n in enumerate(numbers.shape)]
+        return Weights(numbers, np.zeros(shape, np.int32))
+    bounds = np.iinfo(numbers.dtype)
+    least = numbers.min(others, keepdims=True, initial=bounds.max).astype(np.int64)
+    most = numbers.max(others, keepdims=True, initial=bounds.min).astype(np.int64)
+    low, high = np.minimum(least - zero, 0), np.maximum(most - zero, 0)
     if np.any(high - low > 255):
         return None
     shift = (np.maximum(high - 127, 0) + np.minimum(low + 128, 0)).astype(np.int32)
-    return Weights((w - shift if shift.any() else w).astype(np.int8), shift)
+    # What is left fits a byte, so differences modulo 256 are exact.
+    points, moved = numbers.astype(np.int8), (zero + shift).astype(np.int8)
+    return Weights(points - moved if moved.any() else points, shift)
+
+
+def _numbers(w: Value, channels: int) -> tuple[Array, Array]:
+    """Integers and one zero point, or one a channel: the content of w are their differences."""
+    found = None if w.is_const else _bytes_of(w)
+    if found is not None and found.zero.data is not None:
+        points, zero = released(found.points).data, found.zero.data
+        axis = channels - w.rank + zero.ndim
+        if points is not None and zero.size == (zero.shape[axis] if axis >= 0 else 1):
+            return points, zero
+    data = released(w).data
+    assert data is not None
+    return data, np.zeros((), np.int32)
 
 
 def _largest(numbers: Array) -> int:
@@ -123,9 +175,9 @@ def _is_byte(x: Value) -> bool:
     return x.prim == "cast" and x.args[0].dtype in (dt.U8, dt.I8)
 
 
-def _paired(value: Value) -> Value:
+def _paired(value: Value, x: Value, w: Value) -> Value:
     """Centred operands in 16 bits: pairs of their products fit 32."""
-    x, w = (a.cast(dt.I16) for a in value.args)
+    x, w = x.cast(dt.I16), w.cast(dt.I16)
     if value.prim == "conv":
         return make("conv", (x, w), value.attrs, dt.I32, value.shape)
     return _product(x, w, 2)
@@ -141,11 +193,12 @@ def _product(x: Value, w: Value, step: int) -> Value:
 
 def _dot(value: Value, x: Points, w: Weights) -> Value:
     total = _product(x.points, const(w.points), 4)
-    sums = const(w.points.sum(-2, keepdims=True, dtype=np.int32))
     if w.shift.any():
         of_rows = x.points.cast(dt.I32).sum(x.points.rank - 1) - x.zero * w.points.shape[-2]
         total = total + of_rows * const(w.shift)
-    return total - x.zero * sums if _counts(x.zero) else total
+    if not _counts(x.zero):
+        return total
+    return total - x.zero * const(w.points.sum(-2, keepdims=True, dtype=np.int32))
 
 
 def _conv(value: Value, x: Points, w: Weights) -> Value:
@@ -155,15 +208,16 @@ def _conv(value: Value, x: Points, w: Weights) -> Value:
     none = (0,) * len(at["low"])
     attrs = {**at, "low": none, "high": none}
     total = make("conv", (padded, const(w.points)), attrs, dt.I32, value.shape)
-    others = tuple(range(1, w.points.ndim))
     along = (1, -1, *(1,) * (value.rank - 2))
-    sums = const(w.points.sum(others, dtype=np.int32).reshape(along))
     if w.shift.any():
         if group > 1:
-            return _paired(value)
+            return _paired(value, value.args[0], released(value.args[1]))
         seen = _seen(padded, w.points.shape[2:], at) - x.zero * int(np.prod(w.points.shape[1:]))
         total = total + seen * const(w.shift.reshape(along if w.shift.size > 1 else ()))
-    return total - x.zero * sums if _counts(x.zero) else total
+    if not _counts(x.zero):
+        return total
+    others = tuple(range(1, w.points.ndim))
+    return total - x.zero * const(w.points.sum(others, dtype=np.int32).reshape(along))
 
 
 def _seen(x: Value, kernel: tuple[int, ...], at: dict[str, Any]) -> Value:

@@ -20,8 +20,12 @@ TYPES: list[Any] = [
     np.float16,
     ml_dtypes.bfloat16,
     np.int8,
+    np.uint8,
+    np.int16,
     np.uint16,
     np.int64,
+    np.uint32,
+    np.uint64,
     np.bool_,
 ]
 
@@ -44,6 +48,24 @@ def test_numbers_raw_and_listed(kind: Any, raw: bool) -> None:
     assert (got.dtype, got.tolist()) == (array.dtype, array.tolist())
     if raw:
         assert not got.flags.writeable, "the file's own bytes"
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([-128, 127], np.int8),
+        np.array([0, 255], np.uint8),
+        np.array([-1, 1 << 14], np.int16),
+        np.array([0, 65535], np.uint16),
+        np.array([0, (1 << 32) - 1], np.uint32),
+        np.array([1 << 63, (1 << 64) - 1], np.uint64),
+        np.array([-0.0, 65504, np.inf], np.float16),
+    ],
+)
+def test_listed_numbers_keep_sign_and_bits(array: Any) -> None:
+    code = numpy_helper.from_array(array).data_type
+    got = reader().dense(helper.make_tensor("t", code, array.shape, array))
+    assert (got.dtype, got.tobytes()) == (array.dtype, array.tobytes())
 
 
 def test_texts_and_half_bytes() -> None:

@@ -10,6 +10,7 @@ from sardonyx.base.target import Target
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.verify import verify
+from sardonyx.passes.dequantised import dequantised
 from sardonyx.passes.integer_products import integer_products
 from sardonyx.passes.narrow import is_narrow
 from sardonyx.targets import reference
@@ -30,8 +31,9 @@ def drawn(rng: np.random.Generator, dtype: type, *shape: int) -> np.ndarray:
 
 def narrowed(graph: Graph, target: Target, *feeds: np.ndarray) -> list[str]:
     """The element types of the left operands of contractions after the pass, which keeps all sums."""
-    changed = integer_products(graph, Goal(target))
+    changed = integer_products(dequantised(graph, Goal(target)), Goal(target))
     verify(changed)
+    assert not any(v.prim == "kept" for v in changed.order())
     for before, after in zip(run(graph, feeds), run(changed, feeds), strict=True):
         assert np.array_equal(before, after)
     found = [v for v in changed.order() if v.kind == "contract"]
@@ -53,6 +55,20 @@ def test_products(target: Target, x_type: type, w_type: type, inner: int, rng: n
         )
         left = narrowed(graph, target, drawn(rng, x_type, 2, 3, inner), drawn(rng, x_type))
         assert left == (["u8"] if target is FUSED else ["i16"])
+
+
+@WEIGHTS
+def test_bytes_are_never_widened_for_a_tile_that_takes_them(w_type: type, rng: np.random.Generator) -> None:
+    w, zero = drawn(rng, w_type, 64, 5), w_type(3)
+    graph = parse(
+        "g (uint8[N,64] x, uint8 z) => (int32[N,5] y) { y = MatMulInteger(x, w, z, w_zero) }",
+        w=w,
+        w_zero=zero,
+    )
+    assert narrowed(graph, FUSED, drawn(rng, np.uint8, 3, 64), np.uint8(7)) == ["u8"]
+    made = integer_products(dequantised(graph, Goal(FUSED)), Goal(FUSED))
+    for value in (*graph.order(), *made.order()):
+        assert value.data is None or value.data.size < w.size or value.data.itemsize == 1
 
 
 @TARGETS

@@ -13,7 +13,7 @@ from sardonyx.ir.value import Value, const, iota, make
 from sardonyx.ops.demands import along, equal, one_or_along, ranked, shaped, single
 from sardonyx.ops.onnx.sampling import linear_sample
 from sardonyx.ops.operands import needs_size, sizes
-from sardonyx.ops.precision import centred
+from sardonyx.ops.precision import centred, kept
 from sardonyx.ops.table import op
 from sardonyx.ops.window import SLIDING, STEPS, Ints, Sliding, Steps, Window
 
@@ -95,7 +95,8 @@ def convolve_integers(
 ) -> Value:
     """The convolution of (x - x_zero) by (w - w_zero), exact in int32; w_zero per output channel or one."""
     points = centred(x, None if x_zero is None else single(x_zero, "the zero point of x"))
-    weights = centred(w, None if w_zero is None else one_or_along(w_zero, "the zero point of w", w, 0))
+    zero = None if w_zero is None else one_or_along(w_zero, "the zero point of w", w, 0)
+    weights = centred(w if x.is_const else kept(w), zero)
     return convolve(points, weights, window, group, dt.I32)
 
 

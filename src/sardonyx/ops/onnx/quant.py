@@ -9,13 +9,13 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
-from sardonyx.ir.value import Value, make, scalar
+from sardonyx.ir.value import Value, scalar
 from sardonyx.ops.demands import along, element_type, equal, one_or_along, shaped, single, spread_over
 from sardonyx.ops.onnx.conv import conv_window, convolve_integers, with_kernel
 from sardonyx.ops.onnx.elementwise import converted
 from sardonyx.ops.onnx.linear import matrix_product
 from sardonyx.ops.operands import needs_size
-from sardonyx.ops.precision import centred
+from sardonyx.ops.precision import centred, kept
 from sardonyx.ops.table import op
 from sardonyx.ops.window import SLIDING, Ints, Sliding
 
@@ -141,8 +141,7 @@ def dequantize_linear(
     if not x.dtype.is_int:
         return (x.cast(scale.dtype) * scale).cast(to)
     zero = _zero_spread(x_zero_point, x_scale, x, axis, block_size)
-    if x.is_numeric_const and x.rank > 1 and x.dtype in (dt.U8, dt.I8):
-        x = make("kept", (x,), {}, x.dtype, x.shape)
+    x = kept(x) if x.rank > 1 else x
     return (centred(x, zero).cast(scale.dtype) * scale).cast(to)
 
 
@@ -185,7 +184,7 @@ def multiply_integers(a: Value, b: Value, a_zero: Value | None, b_zero: Value | 
     """(a - a_zero) @ (b - b_zero), exact in int32; zero points for each row of a and column of b, or one."""
     left = None if a_zero is None else of_rows(a_zero, "the zero point of a", a)
     right = None if b_zero is None else of_columns(b_zero, "the zero point of b", b)
-    return matrix_product(centred(a, left), centred(b, right))
+    return matrix_product(centred(a, left), centred(b if a.is_const else kept(b), right))
 
 
 @op("MatMulInteger", since=10)

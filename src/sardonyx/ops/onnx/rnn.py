@@ -17,7 +17,7 @@ from sardonyx.ir.value import Value, many, scalar
 from sardonyx.ops.demands import equal, ranked, shaped
 from sardonyx.ops.onnx.index import within
 from sardonyx.ops.onnx.quant import quantize_dynamically
-from sardonyx.ops.precision import centred
+from sardonyx.ops.precision import centred, kept
 from sardonyx.ops.table import Attributes, op
 
 Strings = Sequence[str]
@@ -245,7 +245,7 @@ def dynamic_quantize_lstm(
     points, step, zero = quantize_dynamically(x)
     # [D, I, 4H] to [I, D * 4H], scales and zeros alongside: one product for both directions.
     w_zero = None if w_zero_point is None else _per_column(w_zero_point, directions, size)
-    columns = centred(w.transpose(1, 0, 2), w_zero)
+    columns = centred(kept(w.transpose(1, 0, 2)), w_zero)
     sums = centred(points, zero).dot(columns.reshape((inner, directions * size)), dt.I32)
     gates = sums.cast(dt.F32).reshape((*x.shape[:2], directions, size)) * (
         step * _per_column(w_scale, directions, size)
