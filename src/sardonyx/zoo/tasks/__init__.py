@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from sardonyx.zoo.catalog import alike
+from sardonyx.zoo.catalog import Model, alike, catalog
 from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.fetch import fetch_asset
 from sardonyx.zoo.tasks.answer import Answer
 
 Pipeline = Callable[..., Answer]
@@ -111,6 +112,32 @@ def task_of(name: str) -> tuple[Task, str]:
         raise FetchError(f"there is no file {name}")
     names = [*TASKS, *(model for task in TASKS.values() for model in task.models)]
     raise FetchError(f"there is no task {name!r}{alike(name, names)}; there are {', '.join(TASKS)}")
+
+
+def tasks_of(model: str) -> list[str]:
+    """The tasks that a model of the zoo is for."""
+    return [task.name for task in TASKS.values() if model in task.models]
+
+
+def sampled(name: str, model: str | None = None) -> tuple[str, str, list[str]]:
+    """The task, model and inputs of a sample: that of a model, or of the first of a task that has one.
+
+    Raises:
+        FetchError: there is no such task or model, it has no sample, or its files cannot be brought.
+    """
+    task, first = task_of(name)
+    names = [model] if model else list(task.models) if name in TASKS else [first]
+    rows = [row for one in names if (row := catalog().models.get(one)) and _suits(row, name)]
+    if not rows:
+        raise FetchError(f"there is no sample of {' or '.join(names) or name}; give {task.takes}")
+    sample = rows[0].sample
+    assert sample is not None
+    inputs = [str(fetch_asset(text)) if text in catalog().assets else text for text in sample.inputs]
+    return sample.task, rows[0].name, inputs
+
+
+def _suits(row: Model, name: str) -> bool:
+    return row.sample is not None and (name not in TASKS or row.sample.task == name)
 
 
 def pipeline(task: str, model: str | None = None) -> Pipeline:

@@ -24,7 +24,7 @@ IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 def opened(source: Any) -> Image.Image:
     """A picture of a path, an array [h, w, 3] of uint8 or a picture; FetchError if it cannot be read."""
     try:
-        from PIL import Image
+        from PIL import Image, UnidentifiedImageError
     except ImportError as error:
         raise FetchError("pictures need the package pillow; pip install 'sardonyx[zoo]'") from error
     if isinstance(source, Image.Image):
@@ -38,6 +38,8 @@ def opened(source: Any) -> Image.Image:
         raise FetchError(f"there is no file {source}") from error
     except Image.DecompressionBombError as error:
         raise FetchError(f"{source} is too large: {error}") from error
+    except UnidentifiedImageError as error:
+        raise FetchError(f"{source} is not a picture: its content is that of no known kind") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise FetchError(f"{Path(source)} is not a picture that can be read: {error}") from error
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from sardonyx.tools.commands import task
-from sardonyx.zoo import tasks
+from sardonyx.tools.console import UserError
+from sardonyx.zoo import FetchError, tasks
 from sardonyx.zoo.tasks import TASKS
 from sardonyx.zoo.tasks.answer import Answer
 from tests.unit.tools.commands.running import run
@@ -31,9 +32,10 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("words", [(), ("ocr",)])
-def test_the_list(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(task, "task", *words) == 0
+def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(task, "task", "--json") == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == list(TASKS)
+    assert run(task, "task") == 0
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split() == ["task", "takes", "gives", "models"]
     assert [row.split()[0] for row in rows] == list(TASKS)
@@ -48,6 +50,35 @@ def test_an_answer(asked: list[Any], tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run(task, "task", "ocr", "page.png", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("ocr",), "the task ocr needs INPUT: picture"),
+        (("minilm_l6_int8w",), "the task embed needs INPUT: texts"),
+        (("ocr", "page.png", "--sample"), "not both"),
+    ],
+)
+def test_what_is_missing(words: tuple[str, ...], said: str, asked: list[Any]) -> None:
+    with pytest.raises(UserError, match=said):
+        run(task, "task", *words)
+    assert not asked
+
+
+@pytest.mark.parametrize("words", [("minilm_l6_int8w",), ("label",), ("label", "--model", "minilm_l6_int8w")])
+def test_a_sample(words: tuple[str, ...], asked: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(task, "task", *words, "--sample") == 0
+    assert asked == [("label", "minilm_l6_int8w", ["shares fell today", "sports", "finance"])]
+    told = capsys.readouterr().err
+    assert told == "sardonyx task label 'shares fell today' sports finance --model minilm_l6_int8w\n"
+
+
+@pytest.mark.parametrize("words", [("speak",), ("search",), ("table",), ("mnist_cntk",)])
+def test_no_sample(words: tuple[str, ...], asked: list[Any]) -> None:
+    with pytest.raises(FetchError, match="there is no sample of"):
+        run(task, "task", *words, "--sample")
+    assert not asked
 
 
 @pytest.mark.usefixtures("asked")

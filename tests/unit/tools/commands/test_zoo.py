@@ -10,6 +10,7 @@ import pytest
 from sardonyx.tools.commands import zoo
 from sardonyx.tools.console import UserError
 from sardonyx.zoo import FetchError, models
+from sardonyx.zoo.tasks import TASKS
 from tests.unit.tools.commands.running import run
 
 NAME = "light_squeezenet"
@@ -34,7 +35,7 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
 def test_one_before_and_after_it_is_here(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(zoo, "zoo", "show", NAME) == 0
     told = capsys.readouterr().out
-    assert "no; `sardonyx zoo pull` brings it" in told and "inputs" not in told
+    assert "here        no\n" in told and f"sardonyx zoo pull {NAME}\n" in told and "inputs\n" not in told
     assert run(zoo, "zoo", "show", NAME, "--json") == 0
     assert json.loads(capsys.readouterr().out)["signature"] is None
     assert run(zoo, "zoo", "pull", NAME, "--quiet") == 0
@@ -44,12 +45,32 @@ def test_one_before_and_after_it_is_here(folder: Path, capsys: pytest.CaptureFix
     assert run(zoo, "zoo", "show", NAME) == 0
     told = capsys.readouterr().out
     assert (
-        f"{folder / NAME}.onnx" in told and "inputs\n" in told and "tensor(float)  [1, 3, 224, 224]" in told
+        f"sardonyx run {folder / NAME}.onnx" in told
+        and "inputs\n" in told
+        and "tensor(float)  [1, 3, 224, 224]" in told
     )
     assert run(zoo, "zoo", "show", NAME, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["signature"]["inputs"][0]["shape"] == [1, 3, 224, 224]
-    assert found["source"]["name"] == "onnx" and found["category"]
+    assert found["source"]["name"] == "onnx" and found["category"] == "pictures"
+
+
+def test_tasks_have_the_names_that_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(zoo, "zoo", "list", "--json") == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {name for row in rows.values() for name in row["tasks"]} == {*TASKS} - {"table"}
+    assert rows["minilm_l6_int8w"]["tasks"] == ["embed", "search", "label"] and not rows[NAME]["tasks"]
+    assert run(zoo, "zoo", "search", "wake-word") == 0
+    assert capsys.readouterr().out.count("wake-word") == len(TASKS["wake-word"].models)
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [("magika", "magika --sample\n"), ("piper_joe_vits", "piper_joe_vits INPUT   (INPUT: text)\n")],
+)
+def test_the_next_command_is_told(name: str, typed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(zoo, "zoo", "show", name) == 0
+    assert f"next        sardonyx task {typed}" in capsys.readouterr().out
 
 
 def test_what_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
