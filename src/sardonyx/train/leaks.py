@@ -1,4 +1,4 @@
-"""Signs that a table tells its target by accident: columns that know it, rows that stand on both sides."""
+"""Signs that scores mislead: columns that know the target, rows on both sides, targets beyond float32."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas
 from sklearn.model_selection import cross_val_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from sardonyx.train.table import Column
+from sardonyx.train.table import Column, lost_digits
 
 Array = np.ndarray[Any, Any]
 KNOWS, ROWS, TWINS = 0.98, 2000, 0.01
@@ -39,6 +39,8 @@ def suspicions(
     dates = [column.name for column in columns if column.why == "of a date"]
     if dates:
         found.append(f"there are dates ({dates[0].rpartition('.')[0]}): to predict later rows, split by time")
+    if not classes and (lost := lost_digits(goal)):
+        found.append(f"answers are no closer than float32 is, which does not hold the targets: {lost}")
     return found
 
 

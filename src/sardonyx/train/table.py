@@ -139,15 +139,17 @@ def _described(name: str, values: pandas.Series) -> Column:
     return row("category", _why_of_category(distinct, sample))
 
 
-def _why_of_number(numbers: np.ndarray[Any, Any]) -> str:
-    """Whether whole numbers lose their last digits: a model takes float32."""
+def lost_digits(numbers: np.ndarray[Any, Any]) -> str:
+    """The first whole number that float32, which models take and give, does not hold; "" if there is none."""
     whole = numbers[np.abs(numbers) <= LARGEST]
     whole = whole[whole % 1 == 0]
     changed = whole[whole.astype(np.float32).astype(np.float64) != whole]
-    if not len(changed):
-        return ""
-    told = f"{changed[0]:.0f} becomes {np.float32(changed[0]):.0f} in float32"
-    return f"{told}; names of things are better told as --type COLUMN=category, or left out"
+    return f"{changed[0]:.0f} becomes {np.float32(changed[0]):.0f} in float32" if len(changed) else ""
+
+
+def _why_of_number(numbers: np.ndarray[Any, Any]) -> str:
+    told = lost_digits(numbers)
+    return told and f"{told}; names of things are better told as --type COLUMN=category, or left out"
 
 
 def _why_of_category(distinct: int, sample: pandas.Series) -> str:

@@ -52,3 +52,11 @@ def test_rows_on_both_sides() -> None:
 def test_dates() -> None:
     frame = HONEST.assign(**{"day.year": DICE.integers(0, 9, ROWS).astype(float)})
     assert doubts(frame) == ["there are dates (day): to predict later rows, split by time"]
+
+
+def test_targets_beyond_float32() -> None:
+    values = np.round(DICE.normal(size=ROWS) * 1000)
+    values[0] = 1
+    (said,) = doubts(HONEST, values + 2.0**24, ())
+    assert said.startswith("answers are no closer") and "16777217 becomes 16777216 in float32" in said
+    assert doubts(HONEST, values, ()) == []

@@ -25,6 +25,8 @@ def with_lines(changed: dict[int, str]) -> str:
         ({10: '"p9,9,red,27', 20: 'p19",19,red,57'}, "line 10 ends it in line 20"),
         ({10: '"p9,9,red,27', 12: '"p11,11,red,57'}, "line 10 ends it in line 12"),
         ({10: 'p9,"9,red,27', 11: 'p10,10,red",30'}, "line 10 ends it in line 11"),
+        ({10: '"p9,9,red,27', 11: 'p10",10,red,30'}, "line 10 ends it in line 11"),
+        ({10: 'p9,"9,red,27', 11: 'p10,10",red,30'}, "line 10 ends it in line 11"),
         (
             {5: '"p,\n4",4,"a ""b""",12', 10: 'p9,"9,red,27', 11: 'p10,10,red",30'},
             "line 11 ends it in line 12",
@@ -43,8 +45,9 @@ def test_stray_quotes(changed: dict[int, str], told: str) -> None:
         {10: '"p\n9, of Main St",9,"a ""b""\n",27'},
         {10: '"p\n\n9",9,red,27', 29: 'p,"28",red,"one, two\nthree"'},
         {10: 'p9,"9" ,"red"x,27'},
+        {10: '"p9, 9, blue, old\nsecond",9,red,27'},
     ],
-    ids=("inches", "two in a row", "at the end", "odd but of one line"),
+    ids=("inches", "two in a row", "at the end", "odd but of one line", "commas of a row"),
 )
 def test_quotes_by_right(changed: dict[int, str]) -> None:
     check_quotes(with_lines(changed), ",", 4)
