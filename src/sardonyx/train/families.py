@@ -22,21 +22,31 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from sardonyx.train.table import MOST_CATEGORIES, Column
 
-WORDS, TREE_ROWS = 1000, 20_000
+WORDS, TREE_ROWS, SPARSE = 1000, 20_000, 0.3
+DENSE_ROWS = 100_000
 
 
 @dataclass(frozen=True)
 class Family:
-    """A name, how a pipeline is made of settings, and how those are drawn; the first are defaults."""
+    """A name, how a pipeline is made of settings, and how those are drawn; the first are defaults.
+
+    `sparse`: it holds words without their zeros; else they are `WORDS` numbers in every row.
+    """
 
     name: str
     make: Callable[[Sequence[Column], dict[str, Any], bool, int], Pipeline]
     draw: Callable[[np.random.Generator], dict[str, Any]]
     first: dict[str, Any]
+    sparse: bool = True
 
 
-def _columns(columns: Sequence[Column], numbers: Any, *, encoded: bool) -> ColumnTransformer:
-    """Numbers by a transformer, categories as ones or numbers, words weighted."""
+def _columns(
+    columns: Sequence[Column], numbers: Any, *, encoded: bool, sparse: bool = True
+) -> ColumnTransformer:
+    """Numbers by a transformer, categories as ones or numbers, words weighted.
+
+    `sparse`: whether a model takes columns of words, nearly all zeros, without them.
+    """
     of_kind = {kind: [c.name for c in columns if c.kind == kind] for kind in ("number", "category", "text")}
     parts: list[tuple[str, Any, Any]] = []
     if of_kind["number"]:
@@ -49,7 +59,7 @@ def _columns(columns: Sequence[Column], numbers: Any, *, encoded: bool) -> Colum
         parts.append(("categories", numbered if encoded else one_hot, of_kind["category"]))
     words = TfidfVectorizer(max_features=WORDS, min_df=2)
     parts += [(f"words of {name}", words, name) for name in of_kind["text"]]
-    return ColumnTransformer(parts, sparse_threshold=0)
+    return ColumnTransformer(parts, sparse_threshold=SPARSE if sparse and of_kind["text"] else 0)
 
 
 def _linear(columns: Sequence[Column], settings: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
@@ -69,7 +79,8 @@ def _forest(columns: Sequence[Column], settings: dict[str, Any], classifies: boo
 
 def _histogram(columns: Sequence[Column], settings: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
     kind = HistGradientBoostingClassifier if classifies else HistGradientBoostingRegressor
-    return make_pipeline(_columns(columns, "passthrough", encoded=True), kind(random_state=seed, **settings))
+    made = _columns(columns, "passthrough", encoded=True, sparse=False)
+    return make_pipeline(made, kind(random_state=seed, **settings))
 
 
 def _lightgbm(columns: Sequence[Column], settings: dict[str, Any], classifies: bool, seed: int) -> Pipeline:
@@ -78,6 +89,12 @@ def _lightgbm(columns: Sequence[Column], settings: dict[str, Any], classifies: b
     kind = lightgbm.LGBMClassifier if classifies else lightgbm.LGBMRegressor
     model = kind(random_state=seed, n_jobs=1, deterministic=True, verbose=-1, subsample_freq=1, **settings)
     return make_pipeline(_columns(columns, "passthrough", encoded=True), model)
+
+
+def affordable(families: Sequence[Family], columns: Sequence[Column], rows: int) -> tuple[Family, ...]:
+    """Those that hold so many rows in a few GB: all of them, if there are not many texts."""
+    texts = sum(column.kind == "text" for column in columns)
+    return tuple(family for family in families if family.sparse or texts * rows <= DENSE_ROWS)
 
 
 def limited(model: Pipeline, rows: int) -> Pipeline:
@@ -106,6 +123,7 @@ FAMILIES = (
             "l2_regularization": _power(random, -3, 1),
         },
         {},
+        sparse=False,
     ),
     Family(
         "LightGBM",

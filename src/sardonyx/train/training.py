@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from sardonyx.convert import Converted, from_sklearn
 from sardonyx.convert.framework import ParityError
 from sardonyx.train import dates, scores, table
 from sardonyx.train.days import moments
-from sardonyx.train.families import FAMILIES, limited
+from sardonyx.train.families import FAMILIES, affordable, limited
 from sardonyx.train.leaks import suspicions
 from sardonyx.train.scores import Score
 from sardonyx.train.table import Column, TrainError
@@ -149,7 +149,7 @@ def train(source: Any, settings: Settings, query: str | None = None, progress: A
         unseen = inputs.iloc[held]
         answers = model.predict_proba(unseen) if classes else model.predict(unseen)
         importance = _importance(model, unseen, goal[held], settings.seed, bool(classes))
-        doubts = suspicions(inputs, goal, columns, learnt, held, classes)
+        doubts = suspicions(inputs, goal, columns, learnt, held, classes) + _untried(columns, len(learnt))
         converted = _proven(model, frame.iloc[held].head(1000), unseen.head(1000), described)
         sample = inputs.iloc[learnt].head(BASELINE_ROWS)
         said = model.predict(sample)
@@ -316,12 +316,13 @@ def _searched(
     folds = _folds(settings, goal[rows], groups, bool(classes))
     found: list[Candidate] = []
     models = []
+    families = affordable(FAMILIES, columns, len(goal))
     began = time.monotonic()
     for trial in range(settings.trials):
-        if trial >= len(FAMILIES) and settings.budget and time.monotonic() - began > settings.budget:
+        if trial >= len(families) and settings.budget and time.monotonic() - began > settings.budget:
             break
-        family = FAMILIES[trial % len(FAMILIES)]
-        drawn = family.first if trial < len(FAMILIES) else family.draw(random)
+        family = families[trial % len(families)]
+        drawn = family.first if trial < len(families) else family.draw(random)
         model = family.make(columns, drawn, bool(classes), settings.seed)
         if progress is not None:
             best = f", best loss {min(row.loss for row in found):.4g}" if found else ""
@@ -347,6 +348,12 @@ def _searched(
         found.append(Candidate(family.name, drawn, float(losses.mean()), float(losses.std()), seconds))
         models.append(model)
     return found, models[int(np.argmin([row.loss for row in found]))]
+
+
+def _untried(columns: Sequence[Column], rows: int) -> list[str]:
+    tried = affordable(FAMILIES, columns, rows)
+    names = [family.name for family in FAMILIES if family not in tried]
+    return [f"{' and '.join(names)} was not tried: texts of so many rows would take many GB"] if names else []
 
 
 def _measure(classifies: bool) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
+import scipy.sparse
 from threadpoolctl import threadpool_limits
 
 from sardonyx.train import families
@@ -83,3 +84,20 @@ def test_trees_of_forests_do_not_grow_with_the_rows(
     with threadpool_limits(1):
         model.fit(FRAME, CLASSES)
     assert max(tree.tree_.n_node_samples[0] for tree in model[-1].estimators_) <= 10
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_words_are_held_without_their_zeros(family: Family) -> None:
+    frame = FRAME.assign(words=[f"word{at} word{at // 2} word{at // 2 + 1}" for at in range(ROWS)])
+    table = family.make(COLUMNS, family.first, True, 0)[0].fit_transform(frame)
+    assert scipy.sparse.issparse(table) == family.sparse
+    plain = family.make(COLUMNS[:2], family.first, True, 0)[0].fit_transform(frame)
+    assert not scipy.sparse.issparse(plain)
+
+
+def test_what_holds_zeros_is_not_tried_on_many_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(families, "DENSE_ROWS", 100)
+    few, many = (families.affordable(FAMILIES, COLUMNS, rows) for rows in (100, 101))
+    assert few == FAMILIES and {row.name for row in few if row not in many} == {"histogram boosting"}
+    assert families.affordable(FAMILIES, [*COLUMNS, COLUMNS[2]], 51) == many
+    assert families.affordable(FAMILIES, COLUMNS[:2], 10**9) == FAMILIES
