@@ -6,7 +6,8 @@ RUN := PYTHONDONTWRITEBYTECODE= ORT_DISABLE_TELEMETRY=1 $(BIN)
 PYTEST := $(RUN)/python -m pytest
 K ?=
 SELECT := $(if $(K),-k "$(K)")
-STYLE = @$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet . && $(BIN)/mypy
+STYLE = @$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+TYPES = $(BIN)/mypy
 QUICK := $(if $(K),-k "$(K)",-m "not slow")
 SPREAD := $(if $(K),,-n auto --maxprocesses 8 --dist worksteal)
 
@@ -62,7 +63,7 @@ serve: .venv/.demo  ## the same, and leave the model running: http://127.0.0.1:8
 
 test: .venv/.dev  ## what every change must pass: style, types and all quick tests (K=Softmax selects tests)
 	$(if $(K),,$(STYLE))
-	@$(PYTEST) -q $(QUICK) $(SPREAD)
+	@$(if $(K),,$(TYPES) & types=$$!;) $(PYTEST) -q $(QUICK) $(SPREAD); tests=$$?; wait $$types && exit $$tests
 
 test-avx2: .venv/.dev  ## quick tests of the engine as on a CPU without AVX-512, emulated if need be (SHORT=1: minutes)
 	@$(RUN)/python -m tests.avx2 $(if $(SHORT),--short) $(SELECT)
@@ -76,6 +77,7 @@ mlserver: .venv/mlserver/.ready  ## an environment of MLServer, which make bench
 
 check: .venv/.dev  ## style, types, layers, sizes
 	$(STYLE)
+	@$(TYPES)
 	@$(PYTEST) -q tests/arch
 
 format: .venv/.dev  ## rewrite the sources in the house style
