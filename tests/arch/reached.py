@@ -35,13 +35,26 @@ def files_of_tests() -> dict[str, Path]:
 
 def nodes(tree: ast.AST) -> Iterator[ast.AST]:
     """Every node but those of annotations."""
-    yield tree
-    for field, value in ast.iter_fields(tree):
-        if field in ("annotation", "returns"):
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
-                yield from nodes(child)
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for field in node._fields:
+            if field not in ("annotation", "returns"):
+                value = getattr(node, field, None)
+                children = value if isinstance(value, list) else [value]
+                waiting += [child for child in children if isinstance(child, ast.AST)]
+
+
+def statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every statement, and what holds statements: far fewer nodes than all."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            value = getattr(node, field, None)
+            waiting += value if isinstance(value, list) else []
 
 
 def asserts(node: ast.AST) -> bool:
@@ -65,7 +78,7 @@ class Source:
 def source(name: str) -> Source:
     tree = ast.parse(files_of_tests()[name].read_text(encoding="utf-8"))
     imports: dict[str, tuple[str, str]] = {}
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
@@ -92,43 +105,57 @@ def fixture(name: str, file: str) -> str:
     return next((c for c in above if c in files_of_tests() and name in source(c).definitions), "")
 
 
-@dataclass
-class Walk:
-    """What one test comes by."""
+@dataclass(frozen=True)
+class Uses:
+    """What one definition names by itself."""
 
-    asked: set[str]
-    seen: set[tuple[str, str]]
-    claims: bool = False
+    modules: frozenset[str]
+    definitions: frozenset[tuple[str, str]]
+    claims: bool
 
-    def visit(self, file: str, name: str) -> None:
-        """Go through a definition and through all that it uses."""
-        if (file, name) in self.seen:
-            return
-        self.seen.add((file, name))
-        if name not in source(file).definitions:
-            return
-        for node in nodes(source(file).definitions[name]):
-            self.claims |= asserts(node)
-            used = node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else ""
-            if used in source(file).imports:
-                origin, member = source(file).imports[used]
-                if origin in modules():
-                    self.asked.add(origin)
-                elif origin in files_of_tests():
-                    self.visit(origin, member)
-            elif used in source(file).definitions:
-                self.visit(file, used)
-            elif isinstance(node, ast.arg) and (above := fixture(used, file)):
-                self.visit(above, used)
+
+@cache
+def uses(file: str, name: str) -> Uses:
+    """What the definition of that name in a file of tests names; nothing if it has none."""
+    named: set[str] = set()
+    definitions: set[tuple[str, str]] = set()
+    claims = False
+    for node in nodes(source(file).definitions[name]) if name in source(file).definitions else ():
+        claims |= asserts(node)
+        used = node.id if isinstance(node, ast.Name) else node.arg if isinstance(node, ast.arg) else ""
+        if used in source(file).imports:
+            origin, member = source(file).imports[used]
+            if origin in modules():
+                named.add(origin)
+            elif origin in files_of_tests():
+                definitions.add((origin, member))
+        elif used in source(file).definitions:
+            definitions.add((file, used))
+        elif isinstance(node, ast.arg) and (above := fixture(used, file)):
+            definitions.add((above, used))
+    return Uses(frozenset(named), frozenset(definitions), claims)
+
+
+def asked_by_test(file: str, name: str) -> set[str]:
+    """The modules that a test and all that it uses name; none if nothing of it claims anything."""
+    waiting, seen = [(file, name)], {(file, name)}
+    asked: set[str] = set()
+    claims = False
+    while waiting:
+        found = uses(*waiting.pop())
+        asked |= found.modules
+        claims |= found.claims
+        waiting += found.definitions - seen
+        seen |= found.definitions
+    return asked if claims else set()
 
 
 @cache
 def asked_by(file: str) -> frozenset[str]:
     """The modules that the tests of a file ask."""
-    found: set[str] = set()
-    for name, definition in source(file).definitions.items():
-        if name.startswith("test_") and isinstance(definition, Function):
-            walk = Walk(set(), set())
-            walk.visit(file, name)
-            found |= walk.asked if walk.claims else set()
-    return frozenset(found)
+    tests = (
+        name
+        for name, definition in source(file).definitions.items()
+        if name.startswith("test_") and isinstance(definition, Function)
+    )
+    return frozenset[str]().union(*(asked_by_test(file, name) for name in tests))
