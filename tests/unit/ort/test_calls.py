@@ -93,7 +93,7 @@ class Changing:
         self.array = array
 
     def change(self) -> None:
-        self.array.dtype = np.dtype(np.int8)
+        self.array.__setstate__((1, (24,), np.dtype(np.int8), False, bytes(24)))
 
     def key(self, name: str) -> str:
         """A name that does it when it is compared."""
