@@ -6,7 +6,7 @@ trained the trees.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ OPSET, OPSET_ML, IR_VERSION = 21, 3, 10
 class Ensemble:
     """Attributes of a TreeEnsembleRegressor over `width` columns, and over one more for each set of `sets`.
 
-    `sets` numbers what tells a set of categories; whoever writes the graph appends a column for each of them.
+    `sets` numbers columns of categories with the sets that branches ask for.
     `double` says that columns and borders are float64.
     """
 
@@ -32,16 +32,33 @@ class Ensemble:
     outputs: int
     nodes: dict[str, list[Any]] = field(default_factory=dict)
     targets: dict[str, list[Any]] = field(default_factory=dict)
-    sets: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    sets: dict[tuple[int, tuple[int, ...]], int] = field(default_factory=dict)
     double: bool = False
 
     def border(self, value: float) -> float:
         """A border as columns are compared with it: rows at most that large pass."""
         return value if self.double else floor32(value)
 
-    def column_of(self, *key: Any) -> int:
-        """The column that stands for a set of categories."""
-        return self.width + self.sets.setdefault(key, len(self.sets))
+    def column_of(self, column: int, chosen: tuple[int, ...]) -> int:
+        """The column that stands for a set of categories of a column."""
+        return self.width + self.sets.setdefault((column, chosen), len(self.sets))
+
+    def widened(self, graph: GraphWriter, x: str, columns: Callable[[int, list[Any]], str]) -> str:
+        """`x` and a column for each set, if there are sets; `columns` writes those of one column of `x`.
+
+        They stand by column, so branches that ask for them are numbered anew.
+        """
+        if not self.sets:
+            return x
+        by_column: dict[int, dict[int, Any]] = {}
+        for number, (column, chosen) in enumerate(self.sets, self.width):
+            by_column.setdefault(column, {})[number] = chosen
+        blocks = [columns(column, list(sets.values())) for column, sets in by_column.items()]
+        order = [number for sets in by_column.values() for number in sets]
+        place = {number: at for at, number in enumerate(order, self.width)}
+        features = self.nodes["nodes_featureids"]
+        self.nodes["nodes_featureids"] = [place.get(feature, feature) for feature in features]
+        return graph.node("Concat", [x, *blocks], axis=1)
 
     def branch(
         self,
@@ -92,11 +109,25 @@ def _append(lists: dict[str, list[Any]], prefix: str, row: Mapping[str, Any]) ->
         lists.setdefault(f"{prefix}_{name}", []).append(value)
 
 
-def is_one_of(graph: GraphWriter, value: str, chosen: Sequence[int]) -> str:
-    """1 where a column [batch, 1] holds one of the numbers, else 0."""
-    same = graph.node("Equal", [value, graph.unnamed(np.array([chosen], np.float32))])
-    ones = graph.node("Cast", [same], to=TensorProto.FLOAT)
-    return graph.node("ReduceMax", [ones, graph.unnamed(np.array([1]))], keepdims=1)
+def members(graph: GraphWriter, value: str, sets: Sequence[Sequence[int]]) -> str:
+    """[batch, sets]: 1 where a column [batch, 1] holds, cut to a whole number, one of a set, else 0.
+
+    The numbers that are in any set are rows of one table, so that many sets take no more nodes than one.
+    """
+    known = np.unique(np.array([number for chosen in sets for number in chosen], np.float32))
+    table = np.zeros((len(known) + 1, len(sets)), np.uint8)
+    for place, chosen in enumerate(sets):
+        table[np.searchsorted(known, np.array(chosen, np.float32)), place] = 1
+    row = graph.node(
+        "LabelEncoder",
+        [graph.node("Cast", [value], to=TensorProto.INT64)],
+        domain="ai.onnx.ml",
+        keys_int64s=[int(number) for number in known],
+        values_int64s=list(range(len(known))),
+        default_int64=len(known),
+    )
+    flat = graph.node("Reshape", [row, graph.unnamed(np.array([-1]))])
+    return graph.node("Cast", [graph.node("Gather", [graph.unnamed(table), flat])], to=TensorProto.FLOAT)
 
 
 def valued(graph: GraphWriter, value: str, outputs: int) -> Tensors:

@@ -14,7 +14,7 @@ from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter, Tensors
 from sardonyx.convert.framework import Array, ConvertError
-from sardonyx.convert.frameworks.tabular.ensembles import Ensemble, is_one_of, labelled, valued
+from sardonyx.convert.frameworks.tabular.ensembles import Ensemble, labelled, members, valued
 
 EXPONENTIAL = ("poisson", "gamma", "tweedie")
 PLAIN = (
@@ -125,12 +125,12 @@ class _Trees(Ensemble):
 def _raw(graph: GraphWriter, trees: _Trees, dumped: dict[str, Any]) -> str:
     """The sum of all trees, or their mean: [batch, outputs]."""
     floats = graph.node("Cast", ["x"], to=TensorProto.FLOAT) if trees.double else "x"
-    x = "x"
-    if trees.sets:
-        columns = _chosen(graph, trees, floats)
-        if trees.double:
-            columns = [graph.node("Cast", [column], to=TensorProto.DOUBLE) for column in columns]
-        x = graph.node("Concat", ["x", *columns], axis=1)
+
+    def columns(column: int, sets: list[Any]) -> str:
+        found = _chosen(graph, floats, column, sets)
+        return graph.node("Cast", [found], to=TensorProto.DOUBLE) if trees.double else found
+
+    x = trees.widened(graph, "x", columns)
     targets = trees.outputs * (1 + trees.width) if trees.is_linear else trees.outputs
     sums = trees.sums(graph, x, targets)
     if trees.is_linear:
@@ -146,20 +146,12 @@ def _raw(graph: GraphWriter, trees: _Trees, dumped: dict[str, Any]) -> str:
     return sums
 
 
-def _chosen(graph: GraphWriter, trees: _Trees, floats: str) -> list[str]:
+def _chosen(graph: GraphWriter, floats: str, column: int, sets: list[Any]) -> str:
     """A column for each set of categories: 1 where the row's category is one of them."""
-    none = graph.unnamed(np.float32(-1))
-    columns = []
-    for column, chosen in trees.sets:
-        value = graph.node("Gather", [floats, graph.unnamed(np.array([column]))], axis=1)
-        known = graph.node("Sub", [value, value])
-        missing = graph.node("IsNaN", [known])
-        filled = graph.node("Where", [missing, none, value])
-        whole = graph.node(
-            "Mul", [graph.node("Floor", [graph.node("Abs", [filled])]), graph.node("Sign", [filled])]
-        )
-        columns.append(is_one_of(graph, whole, chosen))
-    return columns
+    value = graph.node("Gather", [floats, graph.unnamed(np.array([column]))], axis=1)
+    finite = graph.node("Sub", [value, value])
+    missing = graph.node("IsNaN", [finite])
+    return members(graph, graph.node("Where", [missing, graph.unnamed(np.float32(-1)), value]), sets)
 
 
 def _converted(graph: GraphWriter, raw: str, objective: str) -> str:

@@ -17,7 +17,7 @@ from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter, Tensors
 from sardonyx.convert.framework import Array, ConvertError
-from sardonyx.convert.frameworks.tabular.ensembles import Ensemble, is_one_of, labelled, valued
+from sardonyx.convert.frameworks.tabular.ensembles import Ensemble, labelled, members, valued
 
 LOGISTIC = ("binary:logistic", "reg:logistic")
 EXPONENTIAL = ("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft")
@@ -136,10 +136,8 @@ def _forest(graph: GraphWriter, x: str, model: Model) -> str:
         _add(ensemble, at, output, weight, tree)
     if not ensemble.nodes:
         raise ConvertError("this XGBoost model has no trees; train it for at least one round")
-    if ensemble.sets:
-        columns = [_right(graph, x, column, chosen) for column, chosen in ensemble.sets]
-        x = graph.node("Concat", [x, *columns], axis=1)
-    return ensemble.sums(graph, x, model.outputs, [float(value) for value in model.base()])
+    wide = ensemble.widened(graph, x, lambda column, sets: _right(graph, x, column, sets))
+    return ensemble.sums(graph, wide, model.outputs, [float(value) for value in model.base()])
 
 
 def _add(ensemble: Ensemble, at: int, output: int, weight: float, tree: dict[str, Any]) -> None:
@@ -181,10 +179,10 @@ def _leaf(tree: dict[str, Any], node: int, output: int) -> dict[int, float]:
     return dict(enumerate(tree["leaf_weights"][start : start + size]))
 
 
-def _right(graph: GraphWriter, x: str, column: int, chosen: tuple[int, ...]) -> str:
-    """1 where a column's category is one of those chosen, NaN where it is missing, else 0."""
+def _right(graph: GraphWriter, x: str, column: int, sets: list[Any]) -> str:
+    """For each set of categories 1 where the row's is one of them, NaN where it is missing, else 0."""
     value = graph.node("Gather", [x, graph.unnamed(np.array([column]))], axis=1)
-    found = is_one_of(graph, graph.node("Floor", [value]), chosen)
+    found = members(graph, graph.node("Floor", [value]), sets)
     return graph.node("Where", [graph.node("IsNaN", [value]), value, found])
 
 

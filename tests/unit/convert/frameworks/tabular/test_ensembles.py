@@ -31,10 +31,35 @@ def test_a_split_with_its_leaves() -> None:
 def test_a_set_has_one_column() -> None:
     trees = ensembles.Ensemble(width=3, outputs=1)
     assert [trees.column_of(0, (1, 2)), trees.column_of(1, (1, 2)), trees.column_of(0, (1, 2))] == [3, 4, 3]
+
+
+def test_columns_of_sets_stand_by_column() -> None:
+    trees = ensembles.Ensemble(width=2, outputs=1)
+    for tree, (column, chosen) in enumerate([(1, (3,)), (0, (1, 2)), (1, (3, 4)), (0, (2,)), (1, (3,))]):
+        trees.branch(tree, 0, "BRANCH_LEQ", trees.column_of(column, chosen), 0.5, (1, 2), missing=False)
+        trees.leaf(tree, 1, {0: 0.0})
+        trees.leaf(tree, 2, {0: 10.0**tree})
     graph = GraphWriter()
-    outputs = ensembles.valued(graph, ensembles.is_one_of(graph, "x", (1, 7)), 1)
-    (value,) = run(graph, 1, outputs, [[1], [2], [7], [np.nan]])
-    assert value[:, 0].tolist() == [1, 0, 1, 0]
+
+    def columns(column: int, sets: list[tuple[int, ...]]) -> str:
+        value = graph.node("Gather", ["x", graph.unnamed(np.array([column]))], axis=1)
+        return ensembles.members(graph, value, sets)
+
+    outputs = ensembles.valued(graph, trees.sums(graph, trees.widened(graph, "x", columns), 1), 1)
+    (value,) = run(graph, 2, outputs, [[1, 3], [2, 4], [2, 3], [0, 5], [np.nan, np.inf]])
+    assert value[:, 0].tolist() == [10111, 1110, 11111, 0, 0]
+
+
+def test_what_is_in_a_set_is_told_by_its_whole_number() -> None:
+    graph = GraphWriter()
+    found = ensembles.members(graph, "x", [(7, 1), (0,), (1 << 30,), ()])
+    rows = [[1], [2], [7.9], [np.nan], [-0.5], [np.inf], [-7], [float(1 << 30)], [1e30]]
+    (value,) = run(graph, 1, ensembles.valued(graph, found, 4), rows)
+    first, zero, large, none = value.T.tolist()
+    assert first == [1, 0, 1, 0, 0, 0, 0, 0, 0]
+    assert zero == [0, 0, 0, 0, 1, 0, 0, 0, 0]
+    assert large == [0, 0, 0, 0, 0, 0, 0, 1, 0]
+    assert none == [0] * 9
 
 
 @pytest.mark.parametrize("classes", [np.array(["no", "yes"]), np.array([3, 5])])
