@@ -91,6 +91,14 @@ CASES = (
         ),
         *([i64([-3, -25], [-3, -90], [16, 1], [50, 51]), i64(1)], i64(-2, -3, 16, 51)),
     ),
+    Found(
+        *(
+            "texts that end in NUL, by place",
+            "int64[N] x, string[2] v",
+            "d = Constant<value_int = 2>() y = OneHot(x, d, v)",
+        ),
+        *([i64(1), text("a b", "a\0")], text(["a b", "a\0"])),
+    ),
     Found("text that is there", "string[N] x", "y = NonZero(x)", [text("", "a", "0")], i64([1, 2])),
     Found(
         *("padding of text", "string[N] x, int64[1] s", "y = CenterCropPad(x, s)"),

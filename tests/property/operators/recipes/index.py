@@ -264,6 +264,6 @@ def one_hot(d: Draw) -> Call:
     def run(i: Array, _: Array, values: Array) -> Array:
         wide = i.astype(np.int64)
         hot = np.where(wide < 0, wide + depth, wide)[..., None] == np.arange(depth)
-        return np.moveaxis(np.where(hot, values[1], values[0]), -1, -1 if axis is None else axis)
+        return np.moveaxis(np.where(hot, values[1:], values[:1]), -1, -1 if axis is None else axis)
 
     return Call([indices, count, values], judge=formula(run, exact=True), axis=axis)
