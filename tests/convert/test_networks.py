@@ -33,7 +33,7 @@ def test_says_what_its_framework_says(row: Row, folder: Path, monkeypatch: pytes
         ("torch_modules:strange", "bessel_j0 has no ONNX form, in forward .*bessel_j0"),
         ("torch_modules:nothing", "has no attribute 'nothing'"),
         ("no_such_module:net", "no module 'no_such_module'"),
-        ("torch_modules:words", r"ids, mask.*not known; give --sample"),
+        ("torch_modules:words", r"ids, mask.*not known; give sample="),
     ],
 )
 def test_what_torch_cannot_export_is_named(source: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:

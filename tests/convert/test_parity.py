@@ -74,5 +74,14 @@ def test_scores_of_two_classes_may_be_one() -> None:
     ).holds
 
 
+def test_every_output_has_an_answer() -> None:
+    one, two = np.ones(2), (np.ones(2, F), np.ones(2, F))
+    for ours, told in ((two, (one,)), (two[:1], (one, one))):
+        parity = compared(ours, told)
+        assert not parity.holds and len(parity.outputs) == len(ours)
+        said = f"{len(ours)} outputs, where the framework gives {len(told)} answers"
+        assert all(said in output.wrong for output in parity.outputs)
+
+
 def test_empty_outputs_agree() -> None:
     assert compared((np.zeros((0, 3), F),), (np.zeros((0, 3)),)).holds

@@ -5,6 +5,7 @@ Decides the order and when no file is written; knows no framework.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
@@ -24,13 +25,14 @@ from sardonyx.convert.frameworks import framework, framework_of
 from sardonyx.convert.kinds import kind_of
 from sardonyx.convert.parity import Parity
 from sardonyx.convert.samples import sampled
+from sardonyx.convert.words import SAMPLE
 
 QUIET = 4
 FIXED = "_"
 DOUBLED = ("sklearn", "lightgbm", "xgboost", "catboost")
 IN_DOUBLE = (
-    "columns are float64: scaled to float32 they fell on the other side of borders that the model learned, "
-    "and answers differed"
+    "columns are float64: in float32 some became equal, or fell on the other side of borders that the model "
+    "learned, and answers differed"
 )
 
 
@@ -111,9 +113,10 @@ def convert(
     with tempfile.TemporaryDirectory(prefix="sardonyx-convert-") as scratch:
         converted = attempt(request, Path(scratch) / "first")
         if not converted.parity.holds and row.kind in DOUBLED and not double:
-            wide = attempt(replace(request, double=True), Path(scratch) / "double")
-            if wide.parity.holds:
-                converted = replace(wide, notes=(*wide.notes, IN_DOUBLE))
+            with contextlib.suppress(ConvertError):  # what the first one came to is told
+                wide = attempt(replace(request, double=True), Path(scratch) / "double")
+                if wide.parity.holds:
+                    converted = replace(wide, notes=(*wide.notes, IN_DOUBLE))
     if not converted.parity.holds and not force:
         raise ParityError(_disagreement(converted))
     if output is not None:
@@ -189,5 +192,5 @@ def _written(model: onnx.ModelProto, folder: Path, name: str) -> Path:
 
 def _disagreement(converted: Converted) -> str:
     wrong = "; ".join(f"{row.name}: {row.wrong}" for row in converted.parity.outputs if row.wrong)
-    inputs = "drawn inputs (give --sample with real ones)" if converted.parity.drawn else "the sample"
+    inputs = f"drawn inputs (give {SAMPLE}, with real ones)" if converted.parity.drawn else "the sample"
     return f"the ONNX model does not say what {converted.framework.title} says on {inputs}: {wrong}"

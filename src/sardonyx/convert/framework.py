@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from sardonyx.convert.words import FORCE
 from sardonyx.errors import SardonyxError
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +34,7 @@ class ParityError(ConvertError):
     """A model was converted, and predicts differently than its framework; `wrong` says how."""
 
     def __init__(self, wrong: str) -> None:
-        super().__init__(f"{wrong}. Nothing was written; with force=True you get it all the same")
+        super().__init__(f"{wrong}. Nothing was written; with {FORCE} you get it all the same")
         self.wrong = wrong
 
 

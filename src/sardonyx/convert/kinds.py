@@ -18,6 +18,7 @@ from typing import Any
 from sardonyx.convert.framework import ConvertError
 from sardonyx.convert.frameworks import FRAMEWORKS
 from sardonyx.convert.functions import is_function, kind_of_function
+from sardonyx.convert.words import KIND
 
 HEAD_BYTES = 1 << 20
 COREML_KINDS = 200
@@ -57,7 +58,7 @@ def is_pickle(source: str) -> bool:
 
 _ADVICE = {
     "empty": "is empty",
-    "unknown": "is of an unknown kind; say which with --from, one of " + ", ".join(FRAMEWORKS),
+    "unknown": f"is of an unknown kind; say which with {KIND}, one of " + ", ".join(FRAMEWORKS),
     "weights": "holds weights without the network they belong to; build the model in Python, load them, "
     "and give package.module:function, which returns it",
     "safetensors": "holds weights alone; give the folder with its config.json",
@@ -67,7 +68,7 @@ _ADVICE = {
     "gguf": "is a model of llama.cpp; there is no converter from GGUF",
     "diffusers": "is a pipeline of several networks; convert the folder of each of them by itself",
     "matlab": "is MATLAB's own format; exportONNXNetwork(net, 'model.onnx') there writes ONNX",
-    "pickle": "is a pickle of an unknown framework; say which with --from",
+    "pickle": f"is a pickle of an unknown framework; say which with {KIND}",
 }
 
 

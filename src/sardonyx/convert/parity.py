@@ -67,18 +67,21 @@ def compare(
         try:
             ours = [_array(result) for result in session.run(None, case.feeds)]
         except Exception as error:  # whatever the engine says of it, the model does not run
-            return Parity([_failed(name, error) for name in names], drawn)
-        theirs = [_aligned(expected, mine) for expected, mine in zip(case.answers, ours, strict=False)]
-        for name, mine, expected in zip(names, ours, theirs, strict=False):
+            said = str(error).rpartition(" : ")[2]
+            return Parity([_failed(name, f"Sardonyx cannot run it: {said}") for name in names], drawn)
+        if len(ours) != len(case.answers):
+            told = f"one of {len(ours)} outputs, where the framework gives {len(case.answers)} answers"
+            return Parity([_failed(name, told) for name in names], drawn)
+        theirs = [_aligned(expected, mine) for expected, mine in zip(case.answers, ours, strict=True)]
+        for name, mine, expected in zip(names, ours, theirs, strict=True):
             found = _compared(name, mine, expected, theirs, tolerance, points)
             known = worst.get(name)
             worst[name] = found if known is None else _worse(known, found)
     return Parity(list(worst.values()), drawn)
 
 
-def _failed(name: str, error: Exception) -> OutputParity:
-    said = str(error).rpartition(" : ")[2]
-    return OutputParity(name, np.inf, np.inf, 0, 0, 0, f"Sardonyx cannot run it: {said}")
+def _failed(name: str, wrong: str) -> OutputParity:
+    return OutputParity(name, np.inf, np.inf, 0, 0, 0, wrong)
 
 
 def _worse(a: OutputParity, b: OutputParity) -> OutputParity:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base.files import no_file
 from sardonyx.base.stored import read_npy, read_npz
 from sardonyx.convert.framework import Array, ConvertError
 
@@ -43,7 +44,7 @@ def _column(column: Any) -> Array:
 
 def _read(path: Path) -> dict[str, Array]:
     if not path.is_file():
-        raise ConvertError(f"the sample {path} is not a file; give {FORMATS}")
+        raise ConvertError(f"the sample: {no_file(path)}; give {FORMATS}")
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise ConvertError(f"the sample {path} has an unknown format; give {FORMATS}")

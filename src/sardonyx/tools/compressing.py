@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sardonyx.base.files import no_file
 from sardonyx.tools.console import UserError, bytes_text, print_json, status_line, table, time_text
 from sardonyx.tools.inputs import add_input_options, check_names, feeds_of
 from sardonyx.tools.models import add_json_option, refuse_to_overwrite
@@ -47,7 +48,7 @@ def output_of(options: argparse.Namespace, word: str) -> Path:
     """The file to write; UserError if it is the model itself."""
     source = Path(options.model)
     if not source.is_file():
-        raise UserError(f"there is no file {source}")
+        raise UserError(no_file(source))
     output = Path(options.output) if options.output else source.with_name(f"{source.stem}.{word}.onnx")
     refuse_to_overwrite(output, source)
     if output.is_dir():

@@ -10,7 +10,8 @@ import pandas
 from sklearn.model_selection import cross_val_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from sardonyx.train.table import Column, lost_digits
+from sardonyx.base.digits import lost_digits
+from sardonyx.train.table import Column
 
 Array = np.ndarray[Any, Any]
 KNOWS, ROWS, TWINS = 0.98, 2000, 0.01

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas
 
+from sardonyx.base.digits import LARGEST, lost_digits
+from sardonyx.base.files import no_file
 from sardonyx.errors import SardonyxError
 from sardonyx.train.cells import read_csv
 from sardonyx.train.dates import as_texts, is_iso
@@ -25,7 +27,6 @@ WORDS_OF_A_TEXT = 3.0
 ISO_DATE = "read inside the model"
 WITH_SIGNS = re.compile(r"[^\w\s]{0,3}\s?[+-]?\d[\d.,' ]*\s?([^\d\s]{0,3}|[A-Z]{3})")
 PARTS = {"year": "year", "month": "month", "day": "day", "weekday": "day_of_week", "hour": "hour"}
-LARGEST = float(np.finfo(np.float32).max)
 CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?")
 MISSING = ("", "na", "n/a", "nan", "null", "none", "?")
 
@@ -54,7 +55,7 @@ def read(source: Any, query: str | None = None) -> pandas.DataFrame:
         return source.copy()
     path = Path(source)
     if not path.is_file():
-        raise TrainError(f"there is no file {path}")
+        raise TrainError(no_file(path))
     try:
         if query is not None or path.suffix in (".duckdb", ".db"):
             return _queried(path, query)
@@ -137,14 +138,6 @@ def _described(name: str, values: pandas.Series) -> Column:
     if distinct > 0.9 * len(present) and distinct > MOST_CATEGORIES:
         return row("ignored", f"has another value in nearly every row{_clock(sample)}")
     return row("category", _why_of_category(distinct, sample))
-
-
-def lost_digits(numbers: np.ndarray[Any, Any]) -> str:
-    """The first whole number that float32, which models take and give, does not hold; "" if there is none."""
-    whole = numbers[np.abs(numbers) <= LARGEST]
-    whole = whole[whole % 1 == 0]
-    changed = whole[whole.astype(np.float32).astype(np.float64) != whole]
-    return f"{changed[0]:.0f} becomes {np.float32(changed[0]):.0f} in float32" if len(changed) else ""
 
 
 def _why_of_number(numbers: np.ndarray[Any, Any]) -> str:

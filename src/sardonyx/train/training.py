@@ -19,6 +19,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, TimeSeriesSplit, cross_val_score
 from threadpoolctl import threadpool_limits
 
+from sardonyx.base.digits import LARGEST
 from sardonyx.base.together import written
 from sardonyx.convert import Converted, from_sklearn
 from sardonyx.convert.framework import ParityError
@@ -219,7 +220,7 @@ def _goal(frame: pandas.DataFrame, settings: Settings) -> tuple[pandas.DataFrame
         if not is_number:
             raise TrainError(f"{settings.target!r} holds texts; they are classes, not values")
         amounts = np.asarray(numbers, np.float64)
-        if not (np.abs(amounts) <= table.LARGEST).all():
+        if not (np.abs(amounts) <= LARGEST).all():
             raise TrainError(
                 f"{settings.target!r} holds infinite numbers, or such beyond float32; leave them out"
             )

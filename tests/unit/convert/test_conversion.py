@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,7 +11,7 @@ import pytest
 
 from sardonyx.convert import conversion
 from sardonyx.convert.conversion import Converted, convert
-from sardonyx.convert.framework import Case, ConvertError, Exported, Request
+from sardonyx.convert.framework import Case, ConvertError, Exported, ParityError, Request
 from sardonyx.convert.frameworks import framework
 from sardonyx.convert.parity import OutputParity, Parity
 
@@ -52,6 +53,20 @@ def test_what_says_something_else_is_not_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     assert not convert(parsed(NOISE), target, kind="onnx", force=True).parity.holds
     assert target.is_file()
+
+
+def test_a_second_attempt_that_fails_hides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one's disagreement is told, and its model is had by force."""
+
+    def attempted(*given: Any) -> Converted:
+        if given[-2].double:
+            raise ConvertError("no float64 here")
+        return converted(parsed(DOUBLED), "0.1 away")
+
+    monkeypatch.setattr(conversion, "_attempted", attempted)
+    with pytest.raises(ParityError, match=r"drawn inputs \(give sample=..., .* y: 0\.1 away"):
+        convert("m.txt", kind="lightgbm")
+    assert convert("m.txt", kind="lightgbm", force=True).parity.outputs[0].wrong == "0.1 away"
 
 
 def test_a_disagreement_says_on_what() -> None:

@@ -61,5 +61,7 @@ def test_what_cannot_be_read(tmp_path: Path, name: str, text: str, message: str)
     (tmp_path / name).write_text(text)
     with pytest.raises(ConvertError, match=message):
         sampled(tmp_path / name)
-    with pytest.raises(ConvertError, match="is not a file"):
+    with pytest.raises(ConvertError, match=r"the sample: there is no file .*absent.csv; give \.npz"):
         sampled(tmp_path / "absent.csv")
+    with pytest.raises(ConvertError, match="is a folder; give a file; give"):
+        sampled(tmp_path)

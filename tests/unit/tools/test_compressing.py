@@ -61,6 +61,7 @@ def test_precision_as_json(source: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["quantize", "M", "-o", "/nowhere/at/all.onnx"], "there is no folder"),
         (["quantize", "M", "--samples", "nowhere"], "there is no such file"),
         (["convert-precision", "nowhere.onnx"], "there is no file"),
+        (["quantize", "/"], "/ is a folder; give a file"),
         (["quantize", "M", "--input", "z=random"], "no such input"),
     ],
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
 import pytest
 
-from sardonyx.train.table import described, prepared
+from sardonyx.train.table import TrainError, described, prepared, read
 
 DAYS = pandas.date_range("2019-12-25", periods=60, freq="13D")
 COMPACT = DAYS.strftime("%Y%m%d")
@@ -33,6 +34,11 @@ MANY = np.arange(60) * 7919
 def test_columns(values: Any, kind: str, why: str) -> None:
     (column,) = described(pandas.DataFrame({"a": values}), {}, [])
     assert column.kind == kind and why in column.why and bool(why) == bool(column.why)
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match="is a folder; give a file"):
+        read(tmp_path)
 
 
 def test_dates_as_numbers_with_missing_ones() -> None:

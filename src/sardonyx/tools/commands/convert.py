@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sardonyx.convert.words import on_the_command_line
 from sardonyx.tools.console import UserError, bytes_text, print_json, status_line, table
 from sardonyx.tools.models import refuse_to_overwrite
 
@@ -73,14 +74,14 @@ def add(commands: Any) -> None:
 
 
 @contextlib.contextmanager
-def _with_force() -> Iterator[None]:
-    """Errors that `--force` overrules say so."""
-    from sardonyx.convert.framework import ParityError
+def _in_its_words() -> Iterator[None]:
+    """Errors name the options of the command."""
+    from sardonyx.convert import ConvertError
 
     try:
         yield
-    except ParityError as error:
-        raise UserError(f"{error.wrong}. Nothing was written; --force writes it all the same") from error
+    except ConvertError as error:
+        raise UserError(on_the_command_line(str(error))) from error
 
 
 def command(options: argparse.Namespace) -> int:
@@ -93,7 +94,8 @@ def command(options: argparse.Namespace) -> int:
     from sardonyx.convert.frameworks import framework
     from sardonyx.convert.kinds import is_pickle
 
-    row = framework(options.kind or kind_of(options.source))
+    with _in_its_words():
+        row = framework(options.kind or kind_of(options.source))
     if is_pickle(options.source):
         print(
             f"sardonyx convert: opening {options.source} runs code that it holds; use files you trust",
@@ -102,7 +104,7 @@ def command(options: argparse.Namespace) -> int:
     output = Path(options.output or f"{_stem(options.source)}.onnx")
     refuse_to_overwrite(output, Path(options.source))
     given = {"tolerance": options.tolerance} if options.tolerance is not None else {}
-    with status_line(f"{options.source}: {row.title}"), _with_force():
+    with status_line(f"{options.source}: {row.title}"), _in_its_words():
         converted = convert(
             options.source,
             output,
@@ -119,7 +121,7 @@ def command(options: argparse.Namespace) -> int:
         )
     if options.json:
         print_json(
-            {"output": str(output), "kind": row.kind, "notes": converted.notes, **converted.parity.record()}
+            {"output": str(output), "kind": row.kind, "notes": _notes(converted), **converted.parity.record()}
         )
     else:
         print(_text(output, converted))
@@ -148,8 +150,12 @@ def _text(output: Path, converted: Any) -> str:
             (row.name, f"{row.largest_error:.2g}", f"{row.relative_error:.1e}", counted, row.wrong or ties)
         )
     lines.append(table(rows))
-    lines += [f"note: {note}" for note in converted.notes]
+    lines += [f"note: {note}" for note in _notes(converted)]
     return "\n".join(lines)
+
+
+def _notes(converted: Any) -> list[str]:
+    return [on_the_command_line(note) for note in converted.notes]
 
 
 def _environments(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from sardonyx.base.files import no_file
 from sardonyx.ort.metadata import declared
 from sardonyx.tools.console import UserError, print_json, table
 from sardonyx.tools.inputs import add_input_options, check_input_options, feeds_of
@@ -47,7 +48,7 @@ def command(options: argparse.Namespace) -> int:
     check_input_options(options)
     for path in (options.first, options.second):
         if not Path(path).is_file():
-            raise UserError(f"there is no file {path}")
+            raise UserError(no_file(path))
     found = compared(Path(options.first), Path(options.second))
     if not options.no_run:
         found["results"] = _results(options)

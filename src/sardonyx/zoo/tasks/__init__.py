@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from sardonyx.base.files import no_file
 from sardonyx.zoo.catalog import Model, alike, catalog
 from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.fetch import fetch_asset
@@ -109,7 +110,7 @@ def task_of(name: str) -> tuple[Task, str]:
         if name in task.models:
             return task, name
     if name.endswith(".onnx"):
-        raise FetchError(f"there is no file {name}")
+        raise FetchError(no_file(name))
     names = [*TASKS, *(model for task in TASKS.values() for model in task.models)]
     raise FetchError(f"there is no task {name!r}{alike(name, names)}; there are {', '.join(TASKS)}")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import sardonyx
+from sardonyx.base.files import no_file
 from sardonyx.zoo.catalog import catalog
 from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.maker import Array
@@ -40,7 +41,7 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
 def content(path: str | Path) -> bytes:
     """The bytes of a file; FetchError if there is none or it cannot be read."""
     if not Path(path).is_file():
-        raise FetchError(f"{path} is not a file")
+        raise FetchError(no_file(path))
     try:
         return Path(path).read_bytes()
     except OSError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sardonyx.base.files import no_file
 from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.maker import Array
 from sardonyx.zoo.tasks.answer import Answer, percent
@@ -34,8 +35,8 @@ def opened(source: Any) -> Image.Image:
     try:
         with Image.open(source) as file:
             return flat(file)
-    except FileNotFoundError as error:
-        raise FetchError(f"there is no file {source}") from error
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise FetchError(no_file(source)) from error
     except Image.DecompressionBombError as error:
         raise FetchError(f"{source} is too large: {error}") from error
     except UnidentifiedImageError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import sardonyx
+from sardonyx.base.files import no_file
 from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.maker import Array
 from sardonyx.zoo.pull import pull
@@ -47,8 +48,8 @@ def samples(source: Any) -> Array:
         with wave.open(str(Path(source)), "rb") as file:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
             data = file.readframes(file.getnframes())
-    except FileNotFoundError as error:
-        raise FetchError(f"there is no file {source}") from error
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise FetchError(no_file(source)) from error
     except (wave.Error, EOFError, OSError) as error:
         raise FetchError(
             f"{source} is not a wav file that can be read ({error}); convert it to one"

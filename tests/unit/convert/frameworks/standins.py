@@ -103,13 +103,18 @@ class ExportedProgram:
     """A program of torch.export."""
 
 
-def leaves(answer: Any) -> list[Any]:
-    """The parts of a nested answer in order, as PyTorch's and JAX's trees have them."""
-    if isinstance(answer, dict):
-        return [leaf for part in answer.values() for leaf in leaves(part)]
-    if isinstance(answer, list | tuple):
-        return [leaf for part in answer for leaf in leaves(part)]
-    return [answer]
+def places(answer: Any, *path: Any) -> list[tuple[tuple[Any, ...], Any]]:
+    """The parts of a nested answer in order, each after the steps to it, as trees of PyTorch and JAX do."""
+    steps = (
+        answer.items()
+        if isinstance(answer, dict)
+        else enumerate(answer)
+        if isinstance(answer, list | tuple)
+        else None
+    )
+    if steps is None:
+        return [(path, answer)]
+    return [found for step, part in steps for found in places(part, *path, SimpleNamespace(key=step))]
 
 
 def torch(monkeypatch: pytest.MonkeyPatch, *errors: Exception | None) -> SimpleNamespace:
@@ -131,5 +136,5 @@ def torch(monkeypatch: pytest.MonkeyPatch, *errors: Exception | None) -> SimpleN
     install(monkeypatch, "torch.export", ExportedProgram=ExportedProgram, Dim=dim)
     install(monkeypatch, "torch.onnx", export=exporter)
     install(monkeypatch, "torch.utils")
-    install(monkeypatch, "torch.utils._pytree", tree_flatten=lambda answer: (leaves(answer), None))
+    install(monkeypatch, "torch.utils._pytree", tree_flatten_with_path=lambda answer: (places(answer), None))
     return SimpleNamespace(module=made, exports=exporter)

@@ -22,3 +22,5 @@ def test_the_command_runs_both(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert found["same"] and found["results"] == [{"output": "y", "differs": False, "how": "equal"}]
     assert main(["diff", str(first), str(tmp_path / "none.onnx")]) == 1
     assert "there is no file" in capsys.readouterr().err
+    assert main(["diff", str(tmp_path), str(first)]) == 1
+    assert f"{tmp_path} is a folder; give a file" in capsys.readouterr().err

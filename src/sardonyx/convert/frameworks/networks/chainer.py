@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import traceback
 from pathlib import Path
@@ -45,9 +44,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     if isinstance(model, tuple):
         model, given = model[0], model[1:]
     tensors.refuse_uncallable("Chainer", model)
-    function = getattr(model, "forward", None) or model.__call__
-    parameters = [row.name for row in inspect.signature(function).parameters.values()]
-    feeds, drawn = tensors.chosen(request, parameters, tensors.beside(parameters, given))
+    names = tensors.names_of(getattr(model, "forward", None) or model.__call__, len(given))
+    feeds, drawn = tensors.chosen(request, names, tensors.beside(names, given))
     axes = tensors.free_axes(feeds, request.dynamic or ("batch",))
     shapes = [
         tuple(axes[name].get(axis, size) for axis, size in enumerate(part.shape))
@@ -55,7 +53,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     ]
     with chainer.using_config("train", False):
         try:
-            names = _output_names(_answer(model, feeds))
+            outputs = tensors.answer_names(_answer(model, feeds))
             onnx_chainer.export(
                 model,
                 tuple(feeds.values()),
@@ -63,7 +61,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
                 opset_version=min(request.opset or OPSET, OPSET),
                 input_names=list(feeds),
                 input_shapes=shapes,
-                output_names=names,
+                output_names=list(outputs),  # without names it puts several in an order of its own
             )
         except Exception as error:
             raise ConvertError(_refusal(error, model, feeds)) from error
@@ -104,13 +102,6 @@ def _answer(model: Any, feeds: Feeds) -> Any:
 
     with chainer.no_backprop_mode():
         return model(*map(chainer.Variable, feeds.values()))
-
-
-def _output_names(answer: Any) -> list[str] | None:
-    """Without names the exporter puts several outputs in an order of its own."""
-    if isinstance(answer, dict):
-        return [str(name) for name in answer]
-    return [f"output_{at}" for at in range(len(answer))] if isinstance(answer, list | tuple) else None
 
 
 def _answered(model: Any, feeds: Feeds) -> list[Array]:

@@ -17,6 +17,7 @@ from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feed
 from sardonyx.convert.frameworks.networks import tensors
 from sardonyx.convert.frameworks.networks.tensors import Tensor
 from sardonyx.convert.frameworks.networks.torch import silent, torch_of, write
+from sardonyx.convert.words import a_part
 
 Call = Callable[[dict[str, Any]], dict[str, Any]]
 BATCH, LENGTH, PAST = "batch", "length", "past"
@@ -124,7 +125,7 @@ def interface_of(model: Any, request: Request) -> Interface:
     if getattr(model.config, "is_encoder_decoder", False):
         if part not in PARTS:
             raise ConvertError(
-                "this model has two parts; convert both with --part encoder and --part decoder"
+                f"this model has two parts; convert both with {' and '.join(map(a_part, PARTS))}"
             )
         return _decoder_of_two(model) if part == "decoder" else _encoder(model.get_encoder(), model, main)
     if main == "input_ids" and model.can_generate():

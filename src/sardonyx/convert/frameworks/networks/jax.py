@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import traceback
 from pathlib import Path
@@ -37,7 +36,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     if isinstance(model, tuple):
         model, given = model[0], model[1:]
     tensors.refuse_uncallable("JAX", model)
-    names = _names(model, len(given))
+    names = tensors.names_of(model, len(given))
     beside = tensors.beside(names, given)
     how = ", or let the function return (callable, inputs)"
     feeds, drawn = tensors.chosen(request, names, beside, example="1,224,224,3", otherwise=how)
@@ -47,7 +46,9 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         axes = {name: {} for name in feeds}
     parts = tensors.other_sizes(feeds, axes, drawn=drawn)
     cases = tensors.asked(parts, lambda part: _answered(model, part), drawn=drawn)
-    return Exported(path, cases, drawn, batch=False, axes=axes, notes=notes)
+    return Exported(
+        path, cases, drawn, outputs=_output_names(model, feeds), batch=False, axes=axes, notes=notes
+    )
 
 
 def _write(
@@ -146,17 +147,18 @@ def _spec(jax: Any, array: Array, free: dict[int, str]) -> Any:
     return jax.ShapeDtypeStruct(tuple(shape), array.dtype)
 
 
-def _names(model: Any, count: int) -> list[str]:
-    try:
-        parameters = inspect.signature(model).parameters.values()
-    except (TypeError, ValueError):
-        return [f"x{at}" for at in range(count)]
-    names = [row.name for row in parameters if row.kind in (row.POSITIONAL_OR_KEYWORD, row.POSITIONAL_ONLY)]
-    return names[:count] if 0 < count <= len(names) else names or [f"x{at}" for at in range(count)]
-
-
 def _answered(model: Any, feeds: Feeds) -> list[Array]:
+    return [np.asarray(part) for _, part in _leaves(model, feeds)]
+
+
+def _output_names(model: Any, feeds: Feeds) -> tuple[str, ...]:
+    return tensors.output_names([tensors.place(path) for path, _ in _leaves(model, feeds)])
+
+
+def _leaves(model: Any, feeds: Feeds) -> list[tuple[Any, Any]]:
+    """The arrays that it answers, each after the steps to it."""
     import jax
 
     answer = model(*(jax.numpy.asarray(part) for part in feeds.values()))
-    return [np.asarray(part) for part in jax.tree_util.tree_leaves(answer)]
+    leaves: list[tuple[Any, Any]] = jax.tree_util.tree_flatten_with_path(answer)[0]
+    return leaves

@@ -54,7 +54,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         said = " ".join(str(error).split())[:400]
         raise ConvertError(f"Keras cannot export this model ({type(error).__name__}: {said})") from error
     refuse_left_over(path, lambda: _traced(model, specs))
-    return Exported(path, checked, drawn, outputs=_output_names(model), batch=False, axes=axes)
+    names = _output_names(model, specs, cases[0])
+    return Exported(path, checked, drawn, outputs=names, batch=False, axes=axes)
 
 
 def _is_graph(model: Any) -> bool:
@@ -88,14 +89,14 @@ def _signature(model: Any, specs: list[Tensor]) -> dict[str, Any]:
     return {"input_signature": parts}
 
 
-def _output_names(model: Any) -> tuple[str, ...]:
+def _output_names(model: Any, specs: list[Tensor], part: Feeds) -> tuple[str, ...]:
     """The keys of a dictionary, or the layers that answer, if they differ."""
+    answer = _called(model, [_tensor(part[spec.name]) for spec in specs])
+    if isinstance(answer, dict):
+        return tuple(sorted(answer))
     if not _is_graph(model):
-        return ()
-    if isinstance(model.output, dict):
-        return tuple(sorted(model.output))
-    names = tuple(tensor._keras_history.operation.name for tensor in model.outputs)
-    return names if len(set(names)) == len(names) else ()
+        return tensors.answer_names(answer)
+    return tensors.output_names([(tensor._keras_history.operation.name,) for tensor in model.outputs])
 
 
 def _traced(model: Any, specs: list[Tensor]) -> Any:
@@ -110,12 +111,17 @@ def _traced(model: Any, specs: list[Tensor]) -> Any:
 def _answered(model: Any, specs: list[Tensor], feeds: Feeds) -> list[Array]:
     import keras
 
-    parts = [keras.ops.convert_to_tensor(feeds[spec.name]) for spec in specs]
-    answer = _called(model, parts)
+    answer = _called(model, [_tensor(feeds[spec.name]) for spec in specs])
     if isinstance(answer, dict):
         answer = [answer[name] for name in sorted(answer)]
     answer = answer if isinstance(answer, list | tuple) else [answer]
     return [np.asarray(keras.ops.convert_to_numpy(part)) for part in answer]
+
+
+def _tensor(part: Array) -> Any:
+    import keras
+
+    return keras.ops.convert_to_tensor(part)
 
 
 def _called(model: Any, parts: Sequence[Any]) -> Any:

@@ -75,7 +75,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         raise ConvertError("paddle2onnx cannot convert it; an operator has no ONNX form (see its log above)")
     checked = tensors.asked(cases, lambda part: _answered(layer, specs, part), drawn=drawn)
     sources = tuple(str(file) for file in (program, weights) if file.is_file())
-    return Exported(path, checked, drawn, batch=False, axes=axes, sources=sources)
+    names = tensors.output_names([(at,) for at, _ in enumerate(checked[0].answers)])
+    return Exported(path, checked, drawn, outputs=names, batch=False, axes=axes, sources=sources)
 
 
 def _tensor(spec: Any, at: int) -> Tensor:

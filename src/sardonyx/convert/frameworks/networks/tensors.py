@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.convert.framework import Array, Case, ConvertError, Feeds, Request, dice
+from sardonyx.convert.words import FIXED, SAMPLE, an_input
 
 STATED = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<shape>[\d,x ]*)(?::(?P<dtype>\w+))?")
 LARGEST_ID = 2
@@ -101,16 +102,40 @@ def chosen(
     found = renamed(stated(request), names)
     if not found:
         which = f"the shapes of its inputs ({', '.join(names)})" if names else "its inputs"
+        first = names[0] if names else "x"
         raise ConvertError(
-            f"{which} are not known; give --sample FILE or --input "
-            f"{names[0] if names else 'x'}={example}{otherwise}"
+            f"{which} are not known; give {SAMPLE} or {an_input(f'{first}={example}')}{otherwise}"
         )
     return drawn(found), True
 
 
-def beside(names: Sequence[str], given: Sequence[Any]) -> Feeds:
-    """The example inputs that came with a network, by name; ConvertError if one is no array of numbers."""
-    return {name: _array(name, part) for name, part in zip(names, given, strict=False)}
+def names_of(function: Any, count: int) -> list[str]:
+    """Names of the inputs that a function takes by place, of `count` at least where it takes any number."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return [f"x{at}" for at in range(count)]
+    names = [row.name for row in parameters if row.kind in (row.POSITIONAL_OR_KEYWORD, row.POSITIONAL_ONLY)]
+    if any(row.kind is row.VAR_POSITIONAL for row in parameters):
+        names += [f"x{at}" for at in range(len(names), count)]
+    return names
+
+
+def beside(names: Sequence[str], given: Sequence[Any] | Mapping[str, Any]) -> Feeds:
+    """The example inputs that came with a network, in order or by name.
+
+    ConvertError if there are more than it takes, or one is no array of numbers.
+    """
+    parts = given if isinstance(given, Mapping) else dict(zip(names, given, strict=False))
+    strange = [name for name in parts if name not in names]
+    if strange or len(given) > len(names):
+        which = f" ({', '.join(names)})" if names else ""
+        told = f"{strange[0]!r} is" if strange else f"{len(given)} are"
+        raise ConvertError(
+            f"of the example inputs {told} not among what the model takes: {len(names)} inputs{which}; "
+            "give one for each of those"
+        )
+    return {name: _array(name, part) for name, part in parts.items()}
 
 
 def _array(name: str, part: Any) -> Array:
@@ -118,16 +143,52 @@ def _array(name: str, part: Any) -> Array:
         isinstance(part, list | tuple) and any(hasattr(inner, "shape") for inner in part)
     )
     try:
-        array = np.asarray(None if is_nested else part)
-    except ValueError:
+        array = (
+            part.detach().cpu().numpy()
+            if hasattr(part, "detach")
+            else np.asarray(None if is_nested else part)
+        )
+    except (ValueError, TypeError):
         array = np.asarray(None)
     if array.dtype.kind in "OSU":
+        kind = f" of {part.dtype}" if hasattr(part, "detach") else ""
         raise ConvertError(
-            f"the example input {name} is a {type(part).__name__}, and ONNX takes arrays of numbers; if it "
-            "holds weights, let the function return a callable that has them inside; else one that takes "
-            "each array as an input of its own"
+            f"the example input {name} is a {type(part).__name__}{kind}, and ONNX takes arrays of numbers; "
+            "if it holds weights, let the function return a callable that has them inside; else one that "
+            "takes each array as an input of its own"
         )
     return array
+
+
+def place(path: Iterable[Any]) -> tuple[str | int, ...]:
+    """Where a part of a nested answer stands, of the steps to it as trees of PyTorch and JAX have them."""
+    steps = (getattr(s, "key", getattr(s, "idx", getattr(s, "name", s))) for s in path)
+    return tuple(step if isinstance(step, int) else str(step) for step in steps)
+
+
+def output_names(places: Sequence[Sequence[str | int]]) -> tuple[str, ...]:
+    """What outputs at these places of an answer are called: by its keys, else `output` and a number."""
+    several = len(places) > 1
+    named = [_from_key(steps) for steps in places]
+    names = [
+        "_".join(map(str, steps)) or (f"output_{at}" if several else "output")
+        for at, steps in enumerate(named)
+    ]
+    is_clear = len(set(names)) == len(names)
+    return tuple(names) if is_clear else tuple(f"output_{at}" for at in range(len(names)))
+
+
+def _from_key(steps: Sequence[str | int]) -> Sequence[str | int]:
+    """The steps from the first that is a key; none of numbers alone."""
+    at = next((at for at, step in enumerate(steps) if isinstance(step, str)), len(steps))
+    return steps[at:]
+
+
+def answer_names(answer: Any) -> tuple[str, ...]:
+    """What the parts of an answer are called that is a dictionary, a sequence, or one part."""
+    if isinstance(answer, Mapping):
+        return output_names([(str(name),) for name in answer])
+    return output_names([(at,) for at in range(len(answer))] if isinstance(answer, list | tuple) else [()])
 
 
 def refuse_uncallable(framework: str, model: Any) -> None:
@@ -199,10 +260,10 @@ def asked(parts: Sequence[Feeds], call: Callable[[Feeds], list[Array]], *, drawn
             if at:
                 what, do = (
                     "other sizes of its free axes",
-                    "keep an axis fixed with _ in --dynamic, as --dynamic _",
+                    f"keep an axis fixed with _, as {FIXED}",
                 )
             elif drawn:
-                what, do = "inputs drawn at random", "give --sample FILE or --input NAME=SHAPE"
+                what, do = "inputs drawn at random", f"give {SAMPLE} or {an_input('NAME=SHAPE')}"
             else:
                 what, do = "the sample", "give inputs that it takes"
             raise ConvertError(f"the model itself fails on {what} ({shapes}): {said}; {do}") from error

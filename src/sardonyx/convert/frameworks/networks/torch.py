@@ -10,7 +10,7 @@ import inspect
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request
 from sardonyx.convert.frameworks.networks import tensors
 from sardonyx.convert.frameworks.networks.torch_refusals import depends_on_data, refusal
+from sardonyx.convert.words import SAMPLE
 
 OPSET = 20
 Axes = Mapping[str, Mapping[int, str]]
@@ -62,10 +63,10 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     """Export a module, a (module, inputs) pair or an exported program, and ask it for its answers."""
     import torch
 
-    given: Any = ()
+    given: tuple[Any, ...] = ()
     if isinstance(model, tuple):
         model, given = model[0], model[1:]
-        given = given[0] if len(given) == 1 and isinstance(given[0], tuple | dict) else given
+        given = given[0] if len(given) == 1 and isinstance(given[0], tuple) else given
     if isinstance(model, torch.export.ExportedProgram):
         return of_program(model, request, path)
     if not isinstance(model, torch.nn.Module):
@@ -82,25 +83,42 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         path,
         tensors.asked(cases, lambda part: answered(model, part), drawn=drawn),
         drawn,
-        outputs=output_names(model, feeds),
+        outputs=_output_names(model, feeds),
         batch=False,
         axes=axes,
         notes=tuple(notes),
     )
 
 
-def parameters_of(model: Any) -> list[str]:
-    """Names of the parameters of forward."""
+def _feeds(model: Any, given: tuple[Any, ...], request: Request) -> tuple[Feeds, bool]:
+    """Inputs by name; those beside the module in the order of forward, the last a dictionary of others."""
+    names = tensors.names_of(model.forward, len(given if request.sample is None else request.sample))
+    others = _parameters(model, "KEYWORD_ONLY")
+    beside = _beside(model, given, names, others) if request.sample is None else {}
+    how = ", or let the function return (module, inputs)"
+    return tensors.chosen(request, [*names, *others], beside, otherwise=how)
+
+
+def _beside(model: Any, given: tuple[Any, ...], names: list[str], others: list[str]) -> Feeds:
+    last = given[-1] if given else None
+    if isinstance(last, Mapping):
+        open_names = {*names[len(given) - 1 :], *others}
+        if set(last) <= open_names or _parameters(model, "VAR_KEYWORD"):
+            return tensors.beside(names, given[:-1]) | tensors.beside([*names, *others, *last], last)
+    return tensors.beside(names, given)
+
+
+def _parameters(model: Any, kind: str) -> list[str]:
+    """Names of the parameters of forward that are of a kind."""
     parameters = inspect.signature(model.forward).parameters.values()
-    return [row.name for row in parameters if row.kind in (row.POSITIONAL_OR_KEYWORD, row.POSITIONAL_ONLY)]
+    return [row.name for row in parameters if row.kind.name == kind]
 
 
-def _feeds(model: Any, given: Any, request: Request) -> tuple[Feeds, bool]:
-    names = parameters_of(model)
-    parts = given.items() if isinstance(given, dict) else zip(names, given, strict=False)
-    taken = () if request.sample is not None else parts
-    beside = {name: np.asarray(part.detach().cpu().numpy()) for name, part in taken}
-    return tensors.chosen(request, names, beside, otherwise=", or let the function return (module, inputs)")
+def _caller(model: Any) -> Callable[[Mapping[str, Any]], Any]:
+    """Calls the module with inputs by name; one that takes any number gets them in order."""
+    if _parameters(model, "VAR_POSITIONAL"):
+        return lambda inputs: model(*inputs.values())
+    return lambda inputs: model(**inputs)
 
 
 def write(
@@ -141,10 +159,10 @@ def _named(model: Any) -> Any:
     class Named(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.model = model
+            self.model, self.call = model, _caller(model)
 
         def forward(self, inputs: dict[str, Any]) -> Any:
-            return self.model(**inputs)
+            return self.call(inputs)
 
     return Named().eval()
 
@@ -181,7 +199,7 @@ def _traced(model: Any, feeds: Feeds, axes: Axes, request: Request, path: Path) 
     """Whether the older exporter could do it; it takes inputs in order only."""
     import torch
 
-    if list(feeds) != parameters_of(model)[: len(feeds)]:
+    if list(feeds) != tensors.names_of(model.forward, len(feeds))[: len(feeds)]:
         return False
     try:
         with silent():
@@ -217,7 +235,7 @@ def of_program(program: Any, request: Request, path: Path) -> Exported:
     elif flat and all(isinstance(part, torch.Tensor) for part in flat):
         feeds = {name: part.detach().numpy() for name, part in zip(names, flat, strict=True)}
     else:
-        raise ConvertError("the program holds no example inputs; give --sample FILE")
+        raise ConvertError(f"the program holds no example inputs; give {SAMPLE}")
     with silent():
         try:
             exported = torch.onnx.export(
@@ -230,12 +248,9 @@ def of_program(program: Any, request: Request, path: Path) -> Exported:
     model_inputs = [value.name for value in exported.model.graph.inputs]
     feeds = {name: feeds[old] for name, old in zip(model_inputs, names, strict=True)}
     places = list(torch_of(feeds).values())
-    answers = [
-        outputs_of(
-            module(*places[: len(arguments)], **dict(zip(named, places[len(arguments) :], strict=True)))
-        )
-    ]
-    return Exported(path, [Case(feeds, answers[0])], request.sample is None, batch=False)
+    answer = module(*places[: len(arguments)], **dict(zip(named, places[len(arguments) :], strict=True)))
+    case = Case(feeds, outputs_of(answer))
+    return Exported(path, [case], request.sample is None, outputs=output_names(answer), batch=False)
 
 
 def torch_of(feeds: Feeds) -> dict[str, Any]:
@@ -250,32 +265,36 @@ def answered(model: Any, feeds: Feeds) -> list[Array]:
     import torch
 
     with torch.no_grad(), silent():
-        return outputs_of(model(**torch_of(feeds)))
+        return outputs_of(_caller(model)(torch_of(feeds)))
+
+
+def _output_names(model: Any, feeds: Feeds) -> tuple[str, ...]:
+    import torch
+
+    with torch.no_grad(), silent():
+        return output_names(_caller(model)(torch_of(feeds)))
 
 
 def outputs_of(answer: Any) -> list[Array]:
     """The tensors of a nested answer in order."""
     import torch
+
+    found = (tensor.detach().cpu() for tensor in _placed(answer).values())
+    return [(part.float() if part.dtype == torch.bfloat16 else part).numpy() for part in found]
+
+
+def output_names(answer: Any) -> tuple[str, ...]:
+    """What the tensors of a nested answer are called, by their keys."""
+    return tensors.output_names(list(_placed(answer)))
+
+
+def _placed(answer: Any) -> dict[tuple[Any, ...], Any]:
+    """The tensors of a nested answer by their places in it: keys, names and numbers."""
+    import torch
     from torch.utils import _pytree
 
-    leaves, _ = _pytree.tree_flatten(answer)
-    arrays = []
-    for leaf in leaves:
-        if isinstance(leaf, torch.Tensor):
-            leaf = leaf.detach().cpu()
-            arrays.append((leaf.float() if leaf.dtype == torch.bfloat16 else leaf).numpy())
-    return arrays
-
-
-def output_names(model: Any, feeds: Feeds) -> tuple[str, ...]:
-    """The keys of an answer that is a dictionary; empty for other answers."""
-    import torch
-
-    with torch.no_grad(), silent():
-        answer = model(**torch_of(feeds))
-    if not isinstance(answer, Mapping) or not all(isinstance(part, torch.Tensor) for part in answer.values()):
-        return ()
-    return tuple(str(name) for name in answer)
+    leaves, _ = _pytree.tree_flatten_with_path(answer)
+    return {tensors.place(path): leaf for path, leaf in leaves if isinstance(leaf, torch.Tensor)}
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 from sardonyx.convert.framework import ConvertError, Exported, Request
 from sardonyx.convert.frameworks.networks import tensors
-from sardonyx.convert.frameworks.networks.torch import OPSET, outputs_of, silent, torch_of
+from sardonyx.convert.frameworks.networks.torch import OPSET, output_names, outputs_of, silent, torch_of
 from sardonyx.convert.frameworks.networks.torch_refusals import refusal
 
 
@@ -48,4 +48,5 @@ def export(model: Any, request: Request, path: Path) -> Exported:
             raise ConvertError(refusal(error)) from error
         parts = tensors.other_sizes(feeds, axes, drawn=drawn)
         cases = tensors.asked(parts, lambda part: outputs_of(model(*torch_of(part).values())), drawn=drawn)
-    return Exported(path, cases, drawn, batch=False)
+        outputs = output_names(model(*torch_of(feeds).values()))
+    return Exported(path, cases, drawn, outputs=outputs, batch=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
+from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tabular.boosting import first_line
 from sardonyx.convert.frameworks.tabular.tables import Column, Table
@@ -50,10 +50,18 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         if "label type" in said:
             said = "its classes are neither whole numbers nor texts; fit it on such"
         raise ConvertError(f"CatBoost cannot export this model: {said}") from error
-    cases = [Case(part, _answered(model, part, is_classifier)) for part in batches(feeds)]
+    cases = table.asked(feeds, lambda part: _answered(model, part, is_classifier), drawn=drawn)
     outputs = ("label", "probabilities") if is_classifier else ("value",)
     labels = tuple(classes) if is_classifier else ()
-    return Exported(path, cases, drawn, outputs=outputs, labels=labels, columns=tuple(table.names))
+    return Exported(
+        path,
+        cases,
+        drawn,
+        outputs=outputs,
+        labels=labels,
+        columns=tuple(table.names),
+        notes=table.rounded(request),
+    )
 
 
 def _answered(model: Any, feeds: Feeds, is_classifier: bool) -> list[Array]:

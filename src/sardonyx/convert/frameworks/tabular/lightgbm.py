@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.authoring import GraphWriter
-from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
+from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tabular import lightgbm_trees as trees
 from sardonyx.convert.frameworks.tabular.boosting import answers, classes_of, texts_of
@@ -49,8 +49,8 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     graph = GraphWriter()
     outputs = trees.written(graph, dumped, classes(model, dumped), double=request.double)
     path.write_bytes(saved(graph, "lightgbm", len(dumped["feature_names"]), outputs, double=request.double))
-    cases = [Case(part, _answers(model, dumped, part)) for part in batches(feeds)]
-    notes = list(told(known))
+    cases = table.asked(feeds, lambda part: _answers(model, dumped, part), drawn=drawn)
+    notes = [*told(known), *table.rounded(request)]
     if dumped.get("pandas_categorical") and not known:
         notes.append(
             "columns of categories are numbers: their places; LightGBM does not keep which these are"

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches, shaped
+from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request, shaped
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tabular import (
     lightgbm,
     sklearn_boosting,
     sklearn_categories,
-    sklearn_onehot,
+    sklearn_encoders,
     sklearn_pandas,
     sklearn_trees,
     sklearn_voting,
@@ -58,17 +58,17 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     table = sklearn_pandas.with_categories(columns.table_of(model), model)
     feeds, drawn = table.feeds(request)
     known = {column.name: column.categories for column in table.columns if column.categories}
-    path.write_bytes(_converted(model, feeds, request))
+    path.write_bytes(_converted(model, feeds, list(table.taken(feeds)), request))
     asked, names = answers_of(model)
     return Exported(
         path,
-        [Case(part, _told(model, asked, table, part)) for part in batches(feeds)],
+        table.asked(feeds, lambda part: _told(model, asked, table, part), drawn=drawn),
         drawn,
         outputs=names,
         labels=tuple(str(label) for label in _classes(model)),
         columns=() if table.separate else tuple(table.names),
         categories=texts_of(known),
-        notes=told(known),
+        notes=(*told(known), *_refused(model), *table.rounded(request)),
     )
 
 
@@ -94,9 +94,19 @@ def answers_of(model: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     raise ConvertError(f"{type(last).__name__} neither predicts nor transforms; there is nothing to convert")
 
 
+def _refused(model: Any) -> tuple[str, ...]:
+    """A note if an encoder refuses what it never saw, which an ONNX model cannot."""
+    refusing = sklearn_encoders.refusing(sklearn_pandas.parts_of(model))
+    said = (
+        f"scikit-learn refuses categories that {' and '.join(refusing)} never saw (handle_unknown='error'); "
+        "the ONNX model goes on with NaN in their place, or with 0 or -1 in columns of whole numbers"
+    )
+    return (said,) if refusing else ()
+
+
 def _classes(model: Any) -> Any:
     classes = getattr(columns.last_step(model), "classes_", ())
-    return () if isinstance(classes, list) else classes
+    return () if classes is None or isinstance(classes, list) else classes
 
 
 def _told(model: Any, asked: tuple[str, ...], table: Table, feeds: Feeds) -> list[Array]:
@@ -113,7 +123,7 @@ def _stacked(answer: Any) -> Any:
     return np.stack(answer) if isinstance(answer, list) else answer
 
 
-def _converted(model: Any, feeds: Feeds, request: Request) -> bytes:
+def _converted(model: Any, feeds: Feeds, taken: list[str], request: Request) -> bytes:
     import skl2onnx
 
     last = columns.last_step(model)
@@ -124,7 +134,7 @@ def _converted(model: Any, feeds: Feeds, request: Request) -> bytes:
         _whole_numbers(),
         sklearn_boosting.registered(),
         sklearn_categories.registered(),
-        sklearn_onehot.registered(),
+        sklearn_encoders.registered(),
         sklearn_trees.registered(),
         sklearn_voting.registered(),
     ):
@@ -139,6 +149,12 @@ def _converted(model: Any, feeds: Feeds, request: Request) -> bytes:
         except Exception as error:
             raise ConvertError(_refusal(model, error)) from error
     _rename_inputs(proto.graph, list(feeds))
+    kept = [value for value in proto.graph.input if value.name in taken]
+    del proto.graph.input[:]
+    proto.graph.input.extend(kept)
+    del proto.graph.output[
+        len(answers_of(model)[0]) :
+    ]  # scikit-learn answers no more, so nothing proves them
     data: bytes = proto.SerializeToString()
     return data
 

@@ -6,6 +6,7 @@ Reads attributes of fitted estimators only; converts nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ POINTS = (
     *("_fit_X", "support_vectors_", "cluster_centers_", "centroids_", "means_", "theta_", "mean_"),
     *("statistics_", "center_", "data_min_", "data_max_", "median_"),
 )
+STRANGER = "a category never seen"
 SPREADS = ("scale_", "var_", "data_range_")
 
 
@@ -33,6 +35,8 @@ def table_of(model: Any) -> Table:
     columns = None if names is None else [str(name) for name in names]
     _learn(model, list(range(count)), columns, facts)
     rows = [fact.column(columns[at] if columns else f"x{at}") for at, fact in enumerate(facts)]
+    if columns and (chosen := _chosen_columns(first_step(model), columns)) is not None:
+        rows = [replace(row, is_dropped=row.name not in chosen) for row in rows]
     mixed = len({row.is_text for row in rows}) > 1
     separate = columns is not None and (mixed or _splits_columns(model))
     return Table(rows, separate=separate or mixed, named=columns is not None)
@@ -83,6 +87,15 @@ def _splits_columns(model: Any) -> bool:
     return hasattr(first_step(model), "transformers_")
 
 
+def _chosen_columns(splitter: Any, names: list[str]) -> set[str] | None:
+    """The columns that a ColumnTransformer passes on; None of another estimator."""
+    if not hasattr(splitter, "transformers_"):
+        return None
+    places = list(range(len(names)))
+    kept = (row for row in splitter.transformers_ if row[1] != "drop")
+    return {names[at] for _, _, chosen in kept for at in _chosen(chosen, places, names)}
+
+
 def _width(model: Any) -> int:
     for step in (model, first_step(model)):
         count = getattr(step, "n_features_in_", None)
@@ -96,14 +109,46 @@ class _Facts:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
+        self.listed: list[float] = []
+        self.refuses = False
+        self.is_open = False
+        self.missing: Any = ""
         self.is_text = False
         self.spread = 0.0
 
+    def learn_categories(self, categories: Any, *, refuses: bool) -> None:
+        """What an encoder knows of the feature, and whether it `refuses` all else."""
+        known = [value for value in categories if value is not None and value == value]
+        self.values += known
+        if any(isinstance(value, str) for value in known):
+            self.is_text = True
+            missing = [value for value in categories if value is None or value != value]
+            self.missing = missing[0] if missing else self.missing
+            self.values += [""] * len(missing)
+            self.is_open |= not refuses
+        else:
+            self.listed += [np.nan if value is None else float(value) for value in categories]
+        self.refuses |= refuses
+
+    def strangers(self) -> Iterator[float]:
+        """Numbers that are no category, one between those there are, if such are not refused."""
+        known = [value for value in self.listed if np.isfinite(value)]
+        if known and not self.refuses:
+            yield from sorted({min(known) + 0.25, max(known) + 1.0} - set(known))
+
     def column(self, name: str) -> Column:
+        if self.listed and not self.is_text:
+            return Column(name, values=(*self.listed, *self.strangers()), is_listed=True)
         if self.is_text or len(self.values) > 1:
-            return Column(name, self.is_text, tuple(self.values))
+            strange = (STRANGER,) if self.is_open and not self.refuses else ()
+            return Column(name, self.is_text, (*self.values, *strange), missing=self.missing)
         centre = float(self.values[0]) if self.values and np.isfinite(self.values[0]) else 0.0
         return Column(name, centre=centre, spread=self.spread or max(abs(centre) / 2, 1.0))
+
+
+def _keeps_columns(step: Any) -> bool:
+    """Whether the next step of a pipeline reads the same columns with the same numbers in them."""
+    return type(step).__name__ == "SimpleImputer" and not step.add_indicator
 
 
 def _learn(model: Any, places: list[int], names: list[str] | None, facts: list[_Facts]) -> None:
@@ -114,9 +159,11 @@ def _learn(model: Any, places: list[int], names: list[str] | None, facts: list[_
                 _learn(part, _chosen(chosen, places, names), names, facts)
         return
     if getattr(model, "steps", None):
-        step = first_step(model)
-        if step is not model:
-            _learn(step, places, names, facts)
+        for _, step in model.steps:
+            if step not in (None, "passthrough"):
+                _learn(step, places, names, facts)
+                if not _keeps_columns(step):
+                    return
         return
     if hasattr(model, "best_estimator_"):
         _learn(model.best_estimator_, places, names, facts)
@@ -132,8 +179,7 @@ def _learn(model: Any, places: list[int], names: list[str] | None, facts: list[_
         order = np.argsort(~np.asarray(model.is_categorical_), kind="stable")
         places = [places[at] for at in order]
     for at, categories in zip(places, getattr(model, "categories_", ()) or (), strict=False):
-        facts[at].is_text |= any(isinstance(value, str) for value in categories)
-        facts[at].values += [value for value in categories if value is not None and value == value]
+        facts[at].learn_categories(categories, refuses=getattr(model, "handle_unknown", "") == "error")
     for at, limits in _thresholds(model, len(places)):
         facts[places[at]].values += limits
     _learn_numbers(model, places, facts)

@@ -28,7 +28,7 @@ def library(model: Any) -> str:
 def with_categories(table: Table, model: Any) -> Table:
     """The table with the categories that boosters below the model know; ConvertError if it is not clear."""
     known: dict[str, Sequence[Any]] = {}
-    for part in _parts(model):
+    for part in parts_of(model):
         if library(part) and part.__sklearn_is_fitted__():
             for name, values in _categories(part).items():
                 known[_raw(name, table.names)] = values
@@ -83,7 +83,7 @@ def _reads_texts(part: Any) -> bool:
     return any(isinstance(value, str) for values in known for value in values)
 
 
-def _parts(model: Any) -> Iterator[Any]:
+def parts_of(model: Any) -> Iterator[Any]:
     """The estimators that a fitted model consists of, itself among them."""
     waiting, seen = [model], set()
     while waiting:

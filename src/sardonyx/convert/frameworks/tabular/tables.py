@@ -5,14 +5,16 @@ Shared by the frameworks for tables; must not know any of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sardonyx.base.categories import places
-from sardonyx.convert.framework import ROWS, Array, ConvertError, Feeds, Request, dice
+from sardonyx.base.digits import lost_digits
+from sardonyx.convert.framework import ROWS, Array, Case, ConvertError, Feeds, Request, batches, dice
+from sardonyx.convert.words import DOUBLE, SAMPLE
 
 SHOWN = 8
 
@@ -21,12 +23,17 @@ SHOWN = 8
 class Column:
     """A feature: its name, whether it is text, and values that it may have, as far as a model tells.
 
-    `categories` are what the model knows as the numbers 0, 1 and so on.
+    `missing` is what the framework has where a text is missing, which ONNX has as the empty text. If
+    `is_listed`, the model knows no number but those `values`: they are drawn as they are. If `is_dropped`,
+    nothing depends on it. `categories` are what the model knows as the numbers 0, 1 and so on.
     """
 
     name: str
     is_text: bool = False
     values: Sequence[Any] = ()
+    is_listed: bool = False
+    is_dropped: bool = False
+    missing: Any = ""
     centre: float = 0.0
     spread: float = 1.0
     categories: Sequence[Any] = ()
@@ -60,16 +67,50 @@ class Table:
             feeds = {"x": np.stack(typed, 1)}
         return feeds, request.sample is None
 
+    def rounded(self, request: Request) -> tuple[str, ...]:
+        """A note for each column with whole numbers that float32 cannot hold, if it is read as that."""
+        if request.double:
+            return ()
+        known = (
+            _sampled(request.sample, self)
+            if request.sample is not None
+            else [np.array(column.values, object) for column in self.columns]
+        )
+        told = {
+            column.name: lost_digits(_typed(row, column, np.float64))
+            for column, row in zip(self.columns, known, strict=True)
+            if not column.is_text and not column.categories
+        }
+        return tuple(f"{name}: {said}; {DOUBLE} reads float64" for name, said in told.items() if said)
+
     def rows(self, feeds: Feeds) -> Any:
         """The same rows as the framework takes them: a data frame if it learned from one, else a matrix."""
-        parts = [_plain(part) for part in feeds.values()]
+        wide = [part[:, at] for part in feeds.values() for at in range(part.shape[1])]
+        parts = [_plain(part, column) for column, part in zip(self.columns, wide, strict=True)]
         if not self.named:
-            return np.concatenate([_object(part, parts) for part in parts], 1)
+            return np.stack([_object(part, parts) for part in parts], 1)
         import pandas
 
-        wide = [part[:, [at]] for part in parts for at in range(part.shape[1])]
-        rows = zip(self.columns, wide, strict=True)
-        return pandas.DataFrame({column.name: _named(column, part[:, 0]) for column, part in rows})
+        rows = zip(self.columns, parts, strict=True)
+        return pandas.DataFrame({column.name: _named(column, part) for column, part in rows})
+
+    def taken(self, feeds: Feeds) -> Feeds:
+        """Those inputs that the ONNX model has: without columns that are dropped."""
+        dropped = {column.name for column in self.columns if column.is_dropped and self.separate}
+        return {name: part for name, part in feeds.items() if name not in dropped}
+
+    def asked(self, feeds: Feeds, call: Callable[[Feeds], list[Array]], *, drawn: bool) -> list[Case]:
+        """What the framework answers to the rows, and to the first alone; ConvertError if it cannot."""
+        try:
+            return [Case(self.taken(part), call(part)) for part in batches(feeds)]
+        except Exception as error:
+            what, do = (
+                ("rows drawn at random", f"give {SAMPLE}, with rows that it was made for")
+                if drawn
+                else ("the sample", "give rows that it takes")
+            )
+            said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            raise ConvertError(f"the model itself fails on {what}: {said}; {do}") from error
 
 
 def _named(column: Column, part: Array) -> Any:
@@ -93,8 +134,16 @@ def _numbered(known: Sequence[Any]) -> str:
     return ", ".join([*shown, *(["..."] if len(known) > SHOWN else [])])
 
 
-def _plain(part: Array) -> Array:
-    return part if part.dtype == object else part.astype(np.float64)
+def _plain(part: Array, column: Column) -> Array:
+    """Texts as the framework has them; numbers in float64, those that stand for listed ones as these are."""
+    if part.dtype == object:
+        return part if column.missing == "" else np.where(part == "", column.missing, part)
+    if not column.is_listed:
+        return part.astype(np.float64)
+    meant = part.astype(np.float64)
+    for value in column.values:
+        meant[part == part.dtype.type(value)] = value
+    return meant
 
 
 def _object(part: Array, parts: Sequence[Array]) -> Array:
@@ -113,6 +162,8 @@ def _sampled(sample: Mapping[str, Array], table: Table) -> list[Array]:
         if matrix.dtype.kind in "biuf":
             return list(matrix.T)
         return [_placed(row, column) for row, column in zip(matrix.T, table.columns, strict=True)]
+    count = max(map(len, sample.values()), default=0)
+    sample = {**{c.name: np.full(count, np.nan) for c in table.columns if c.is_dropped}, **sample}
     missing = [name for name in table.names if name not in sample]
     if missing and len(sample) == len(table.columns) and not table.named:
         parts = [np.asarray(part).reshape(len(part)) for part in sample.values()]
@@ -130,6 +181,8 @@ def _placed(row: Array, column: Column) -> Array:
 
 
 def _typed(row: Array, column: Column, number: type[np.generic]) -> Array:
+    if column.is_dropped:
+        return np.zeros(len(row), number)
     if column.is_text:
         return np.array(["" if _is_missing(value) else str(value) for value in row], object)
     try:
@@ -168,6 +221,8 @@ def _draw(column: Column, random: np.random.Generator) -> Array:
         )
     if not len(values):
         return column.centre + column.spread * random.normal(size=ROWS)
+    if column.is_listed:
+        return values[random.integers(0, len(values), ROWS)].astype(np.float64)
     known = np.sort(values.astype(np.float64))
     known = known[np.isfinite(known)]
     gap = (known[-1] - known[0]) / max(len(known), 4) or abs(known[0]) * 0.5 or 1.0

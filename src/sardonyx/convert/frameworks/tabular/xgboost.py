@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.authoring import GraphWriter
-from sardonyx.convert.framework import Array, Case, ConvertError, Exported, Feeds, Request, batches
+from sardonyx.convert.framework import Array, ConvertError, Exported, Feeds, Request
 from sardonyx.convert.frameworks.pickles import unpickled
 from sardonyx.convert.frameworks.tabular import xgboost_trees as trees
 from sardonyx.convert.frameworks.tabular.boosting import answers, classes_of, first_line, texts_of
@@ -55,7 +55,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     if request.double:
         narrowed(graph)  # XGBoost itself compares in float32
     path.write_bytes(saved(graph, "xgboost", facts.width, outputs, double=request.double))
-    cases = [Case(part, _told(model, part, facts)) for part in batches(feeds)]
+    cases = table.asked(feeds, lambda part: _told(model, part, facts), drawn=drawn)
     return Exported(
         path,
         cases,
@@ -63,7 +63,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         labels=classes_of(model),
         columns=tuple(table.names),
         categories=texts_of(known),
-        notes=told(known) + _lost(facts, known),
+        notes=(*told(known), *_lost(facts, known), *table.rounded(request)),
     )
 
 

@@ -120,7 +120,7 @@ def test_samples_and_stated_shapes(exporter: Calls, tmp_path: Path) -> None:
     assert list(made.cases[0].feeds) == ["x", "y"] and exporter[0]["opset_version"] == 9
     drawn = chainer.export(Chain(), Request(options={"inputs": ["2,3", "2,3"]}), tmp_path / "m.onnx")
     assert drawn.drawn and [case.feeds["y"].shape for case in drawn.cases] == [(2, 3), (1, 3), (3, 3)]
-    with pytest.raises(ConvertError, match="give --sample FILE or --input x="):
+    with pytest.raises(ConvertError, match=r"give sample=... or options={'inputs': \['x="):
         chainer.export(Chain(), Request(), tmp_path / "m.onnx")
 
 

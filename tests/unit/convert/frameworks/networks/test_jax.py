@@ -12,7 +12,7 @@ import pytest
 
 from sardonyx.convert.framework import ConvertError, Request
 from sardonyx.convert.frameworks.networks import jax
-from tests.unit.convert.frameworks.standins import Calls, install, leaves
+from tests.unit.convert.frameworks.standins import Calls, install, places
 
 PAIR = np.arange(4, dtype=np.float32).reshape(2, 2)
 
@@ -28,7 +28,7 @@ def exporter(monkeypatch: pytest.MonkeyPatch) -> Calls:
         monkeypatch,
         "jax",
         numpy=np,
-        tree_util=SimpleNamespace(tree_leaves=leaves),
+        tree_util=SimpleNamespace(tree_flatten_with_path=lambda answer: (places(answer), None)),
         export=SimpleNamespace(
             SymbolicScope=object,
             symbolic_shape=lambda text, scope: [f"<{part}>" for part in text.split(", ")],
@@ -126,7 +126,9 @@ def test_code_that_decides_by_content_is_told_with_its_line(exporter: Calls, tmp
 def test_shapes_are_stated_or_asked_for(exporter: Calls, tmp_path: Path) -> None:
     made = jax.export(added, Request(options={"inputs": ["2,2", "2,2"]}), tmp_path / "m.onnx")
     assert made.drawn and len(made.cases) == 3
-    with pytest.raises(ConvertError, match=r"its inputs \(x, y\) are not known; .*--input x=1,224,224,3"):
+    with pytest.raises(
+        ConvertError, match=r"its inputs \(x, y\) are not known; .*'inputs': \['x=1,224,224,3"
+    ):
         jax.export(added, Request(), tmp_path / "m.onnx")
 
 
@@ -142,7 +144,19 @@ def test_what_is_no_function_of_inputs_is_told(exporter: Calls, tmp_path: Path) 
     assert not exporter
 
 
-def test_names_of_inputs() -> None:
-    assert jax._names(added, 1) == ["x"]
-    assert jax._names(lambda *parts: None, 2) == ["x0", "x1"]
-    assert jax._names(3, 2) == ["x0", "x1"]
+def test_outputs_have_their_names(exporter: Calls, tmp_path: Path) -> None:
+    made = jax.export((added, PAIR, PAIR), Request(), tmp_path / "m.onnx")
+    assert made.outputs == ("sum",)
+    assert jax.export((lambda x: (x, [x]), PAIR), Request(), tmp_path / "m.onnx").outputs == (
+        "output_0",
+        "output_1",
+    )
+
+
+def test_more_example_inputs_than_it_takes_are_refused(exporter: Calls, tmp_path: Path) -> None:
+    with pytest.raises(
+        ConvertError, match=r"example inputs 3 are not among .* 2 inputs \(x, y\); give one for"
+    ):
+        jax.export((added, PAIR, PAIR, PAIR), Request(), tmp_path / "m.onnx")
+    made = jax.export((lambda x, *others: x, PAIR, PAIR, PAIR), Request(), tmp_path / "m.onnx")
+    assert list(made.cases[0].feeds) == ["x", "x1", "x2"]

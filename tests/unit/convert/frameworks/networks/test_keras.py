@@ -91,7 +91,7 @@ def test_answers_in_order(answer: Any, expected: Any, tmp_path: Path) -> None:
     made = keras.export(model, Request(sample), tmp_path / "m.onnx")
     assert [part[0].tolist() for part in made.cases[0].answers] == expected
     assert (
-        made.outputs == (("a", "b") if isinstance(model.output, dict) else ())
+        made.outputs == (("a", "b") if isinstance(model.output, dict) else ("output_0", "output_1"))
         and not made.drawn
         and made.cases[0].feeds["x"].dtype == np.float32
     )
@@ -122,10 +122,15 @@ def test_a_class_of_one_s_own_is_exported_as_it_was_called(tmp_path: Path) -> No
     model = Own(ids_shape=(4, 2), weights_shape=(4, 3))
     made = keras.export(model, Request(options={"inputs": ["ids=1,2:int32"]}), tmp_path / "m.onnx")
     assert model.asked["input_signature"] == [((None, 2), "int32", "ids"), ((None, 3), "float32", "weights")]
-    assert [part.shape for part in made.cases[0].answers] == [(2, 2), (2, 3)] and made.outputs == ()
+    assert [part.shape for part in made.cases[0].answers] == [(2, 2), (2, 3)]
+    assert made.outputs == ("output_0", "output_1")
     one = Own(input_shape=(4, 2))
     keras.export(one, Request({"ids": np.zeros((2, 2), np.int64)}), tmp_path / "m.onnx")
     assert one.asked["input_signature"] == [((None, 2), "int64", "ids")]
+    named = Own(input_shape=(4, 2))
+    named.call = lambda ids: {"b": ids, "a": -ids}  # type: ignore[method-assign]
+    made = keras.export(named, Request(), tmp_path / "m.onnx")
+    assert made.outputs == ("a", "b") and (made.cases[0].answers[0] == -made.cases[0].feeds["ids"]).all()
     with pytest.raises(ConvertError, match="was not built; call it once on a batch of tensors first"):
         keras.export(Own(), Request(), tmp_path / "m.onnx")
 

@@ -85,7 +85,7 @@ def test_it_is_exported_with_its_answers(exporter: Calls, tmp_path: Path) -> Non
     made = paddle.export((program(tmp_path, "b"), Layer()), Request(opset=20), tmp_path / "m.onnx")
     assert made.sources == (str(tmp_path / "b.json"), str(tmp_path / "b.pdiparams"))
     assert exporter[0]["opset_version"] == 17 and exporter[0]["args"][1] == str(tmp_path / "b.pdiparams")
-    assert made.axes == {"x0": {0: "batch"}} and made.drawn
+    assert made.axes == {"x0": {0: "batch"}} and made.drawn and made.outputs == ("output_0", "output_1")
     for case in made.cases:
         np.testing.assert_array_equal(case.answers[1], -case.feeds["x0"])
 

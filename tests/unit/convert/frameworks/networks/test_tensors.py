@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from sardonyx.convert.framework import Array, ConvertError, Feeds, Request
 from sardonyx.convert.frameworks.networks.tensors import (
     Tensor,
+    answer_names,
     asked,
     at_least_two,
     beside,
@@ -18,7 +20,10 @@ from sardonyx.convert.frameworks.networks.tensors import (
     chosen,
     drawn,
     free_axes,
+    names_of,
     other_sizes,
+    output_names,
+    place,
     refuse_several,
     refuse_uncallable,
     renamed,
@@ -111,9 +116,9 @@ def test_other_sizes_along_free_axes() -> None:
 @pytest.mark.parametrize(
     ("refused", "drawn", "said"),
     [
-        (2, True, r"inputs drawn at random \(x \[2, 4\]\): ValueError: no such size; give --sample FILE"),
+        (2, True, r"inputs drawn at random \(x \[2, 4\]\): ValueError: no such size; give sample="),
         (2, False, r"the sample \(x \[2, 4\]\): ValueError: no such size; give inputs that it takes"),
-        (1, True, r"other sizes of its free axes \(x \[1, 4\]\): .*; keep an axis fixed with _ in --dynamic"),
+        (1, True, r"other sizes of its free axes \(x \[1, 4\]\): .*; keep an axis fixed with _, as dynamic="),
     ],
 )
 def test_a_model_that_fails_itself_is_told_with_what_to_do(refused: int, drawn: bool, said: str) -> None:
@@ -144,6 +149,37 @@ def test_examples_by_name() -> None:
     }
 
 
+def test_example_inputs_that_are_not_taken_are_refused() -> None:
+    with pytest.raises(
+        ConvertError, match=r"of the example inputs 3 are not among .*: 2 inputs \(x, y\); give"
+    ):
+        beside(["x", "y"], [1, 2, 3])
+    with pytest.raises(
+        ConvertError, match=r"of the example inputs 'z' is not among .*: 1 inputs \(x\); give"
+    ):
+        beside(["x"], {"z": 1})
+    with pytest.raises(ConvertError, match=r"1 are not among what the model takes: 0 inputs; give"):
+        beside([], [1])
+    assert beside(["x", "y"], {"y": 1}) == {"y": 1}
+
+
+def test_names_of_inputs() -> None:
+    assert names_of(lambda x, y=1, *, z: None, 1) == ["x", "y"]
+    assert names_of(lambda x, *parts: None, 3) == ["x", "x1", "x2"]
+    assert names_of(3, 2) == ["x0", "x1"]
+
+
+def test_names_of_outputs() -> None:
+    assert output_names([()]) == ("output",)
+    assert output_names([(0,), (1, 0)]) == ("output_0", "output_1")
+    assert output_names([("scores",), ("past", 0), ("past", 1)]) == ("scores", "past_0", "past_1")
+    assert output_names([("a", 1), ("a_1",)]) == ("output_0", "output_1")
+    assert answer_names({"b": 1, "a": 2}) == ("b", "a")
+    assert answer_names([1, 2]) == ("output_0", "output_1") and answer_names(1) == ("output",)
+    steps = SimpleNamespace(key="k"), SimpleNamespace(idx=2), SimpleNamespace(name="n")
+    assert place(steps) == ("k", 2, "n")
+
+
 def test_only_what_takes_inputs_is_a_network() -> None:
     refuse_uncallable("JAX", lambda x: x)
     refuse_uncallable("JAX", lambda *parts: parts)
@@ -152,7 +188,9 @@ def test_only_what_takes_inputs_is_a_network() -> None:
         refuse_uncallable("JAX", 1.0)
     with pytest.raises(ConvertError, match="<lambda> of JAX takes no input"):
         refuse_uncallable("JAX", lambda: 1)
-    with pytest.raises(ConvertError, match=r"^its inputs are not known; give --sample FILE or --input x=1,2"):
+    with pytest.raises(
+        ConvertError, match=r"^its inputs are not known; give sample=... or options={'inputs': \['x=1,2"
+    ):
         chosen(Request(), [], {}, example="1,2")
 
 
@@ -198,7 +236,7 @@ def test_a_sample_is_chosen_first_then_what_came_with_the_model_then_stated_shap
     assert beside["x"] is other and not drawn
     feeds, drawn = chosen(Request(options={"inputs": ["1,5"]}), ["x"], {})
     assert {name: part.shape for name, part in feeds.items()} == {"x": (1, 5)} and drawn
-    how = r"its inputs \(x, y\) are not known; give --sample FILE or --input x=1,2, or sing"
+    how = r"its inputs \(x, y\) are not known; give sample=... or options={'inputs': \['x=1,2'\]}, or sing"
     with pytest.raises(ConvertError, match=how):
         chosen(Request(), ["x", "y"], {}, example="1,2", otherwise=", or sing")
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from sardonyx.convert.framework import ConvertError, Request
@@ -15,7 +16,9 @@ from tests.unit.convert.frameworks.standins import Calls, install
 
 
 class Interpreter:
-    """Two inputs to their difference."""
+    """Two inputs to their difference, with names of their own if it is signed."""
+
+    is_signed = False
 
     def __init__(self, model_path: str = "") -> None:
         if model_path == "broken":
@@ -32,7 +35,16 @@ class Interpreter:
         ]
 
     def get_output_details(self) -> list[dict[str, Any]]:
-        return [{"index": 9}]
+        return [{"name": "t", "index": 9}]
+
+    def get_signature_list(self) -> dict[str, Any]:
+        return {"other": {}, "main": {}} if self.is_signed else {}
+
+    def get_signature_runner(self, key: str) -> Any:
+        known = {"left": {"index": 7}, "right": {"index": 3}} if key == "main" else {}
+        return SimpleNamespace(
+            get_input_details=lambda: known, get_output_details=lambda: {"difference": {"index": 9}}
+        )
 
     def set_tensor(self, index: int, array: Any) -> None:
         self.tensors[index] = array
@@ -69,6 +81,17 @@ def test_it_is_exported_with_its_answers(exporter: Calls, tmp_path: Path) -> Non
     assert made.cases[0].feeds["a"].dtype == np.int8
     assert made.cases[0].answers[0].tolist() == [[4, 5]]
     assert len(tflite.export(("m.tflite", Interpreter()), Request(), tmp_path / "m.onnx").cases) == 1
+
+
+def test_names_are_those_of_the_signature(exporter: Calls, tmp_path: Path) -> None:
+    interpreter = Interpreter()
+    assert tflite.export(("m.tflite", interpreter), Request(), tmp_path / "m.onnx").outputs == ("t",)
+    interpreter.is_signed = True
+    made = tflite.export(("m.tflite", interpreter), Request(), tmp_path / "m.onnx")
+    assert made.outputs == ("difference",) and list(made.cases[0].feeds) == ["left", "right"]
+    tflite._rename_inputs(tmp_path / "m.onnx", {"x": "left"})
+    renamed = onnx.load(tmp_path / "m.onnx").graph
+    assert renamed.input[0].name == "left" and list(renamed.node[0].input) == ["left"]
 
 
 def test_what_cannot_be_converted(exporter: Calls, tmp_path: Path) -> None:

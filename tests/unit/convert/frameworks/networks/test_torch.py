@@ -52,6 +52,45 @@ def test_inputs_by_name_and_fixed_axes(tmp_path: Path, monkeypatch: pytest.Monke
     assert asked[0]["dynamic_shapes"]["inputs"]["x"] == {1: "auto"} and asked[0]["opset_version"] == 18
 
 
+class Any3(Module):
+    """Takes any number of inputs, by place or by name."""
+
+    def forward(self, first: Any, *rest: Any, last: Any = 0, **others: Any) -> Any:
+        return first + last, {"others": [*rest, *others.values()]}
+
+
+def test_example_inputs_as_torch_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    standins.torch(monkeypatch)
+    for given, names in (
+        ((ONE, {"y": ONE}), ["x", "y"]),
+        (((ONE, ONE),), ["x", "y"]),
+        ((ROWS, {"y": ONE}), ["x", "y"]),
+    ):
+        assert list(torch.export((Sum(), *given), Request(), tmp_path / "m.onnx").cases[0].feeds) == names
+    made = torch.export((Any3(), ONE, ONE, ONE), Request(), tmp_path / "m.onnx")
+    assert list(made.cases[0].feeds) == ["first", "x1", "x2"]
+    assert made.outputs == ("output_0", "others_0", "others_1")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((ONE, ONE, ONE), r"of the example inputs 3 are not among .* 2 inputs \(x, y\)"),
+        ((ONE, {"z": ONE}), "the example input y is a dict, and ONNX takes arrays of numbers"),
+        ((ONE, {"x": ONE}), "the example input y is a dict"),
+        (([ONE, ONE], ONE), "the example input x is a list, and ONNX takes arrays of numbers"),
+        ((ONE, None), "the example input y is a NoneType"),
+        ((ONE, "text"), "the example input y is a str"),
+    ],
+)
+def test_example_inputs_that_cannot_be(
+    given: Any, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standins.torch(monkeypatch)
+    with pytest.raises(ConvertError, match=said):
+        torch.export((Sum(), *given), Request(), tmp_path / "m.onnx")
+
+
 def test_a_sample_stands_for_inputs_that_are_not_tensors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +141,9 @@ def test_shapes_are_stated_or_asked_for(tmp_path: Path, monkeypatch: pytest.Monk
     standins.torch(monkeypatch)
     made = torch.export(Sum(), Request(options={"inputs": ["1,2", "1,2"]}), tmp_path / "m.onnx")
     assert made.drawn and [len(case.feeds["y"]) for case in made.cases] == [2, 1, 3]
-    with pytest.raises(ConvertError, match=r"its inputs \(x, y\) are not known; .*--input x=1,3,224,224"):
+    with pytest.raises(
+        ConvertError, match=r"its inputs \(x, y\) are not known; .*'inputs': \['x=1,3,224,224"
+    ):
         torch.export(Sum(), Request(), tmp_path / "m.onnx")
     with pytest.raises(ConvertError, match="class list is neither a torch.nn.Module nor one with its inputs"):
         torch.export([1], Request(), tmp_path / "m.onnx")
@@ -116,7 +157,7 @@ def test_answers_are_flat_and_float32(monkeypatch: pytest.MonkeyPatch) -> None:
 
     found = torch.outputs_of({"a": [Half([1.5]), None], "b": (Tensor([2]), "text")})
     assert [part.tolist() for part in found] == [[1.5], [2]] and found[0].dtype == np.float32
-    assert torch.output_names(Shout(), {"x": ROWS}) == ()
+    assert torch.output_names(Tensor([2])) == ("output",)
 
 
 def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,5 +212,5 @@ def test_programs_bring_their_example_inputs(tmp_path: Path, monkeypatch: pytest
     assert not given.drawn and len(given.cases[0].answers[0]) == 3
     empty = Program()
     empty.example_inputs = None
-    with pytest.raises(ConvertError, match="the program holds no example inputs; give --sample FILE"):
+    with pytest.raises(ConvertError, match="the program holds no example inputs; give sample="):
         torch.export(empty, Request(), tmp_path / "m.onnx")

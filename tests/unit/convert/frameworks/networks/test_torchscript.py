@@ -47,6 +47,7 @@ def test_it_is_exported_with_its_answers(tmp_path: Path, monkeypatch: pytest.Mon
     request = Request({"y": ROWS, "x": -ROWS}, dynamic=("_", "width"), opset=21)
     made = torchscript.export(scripted("x", "y"), request, tmp_path / "m.onnx")
     assert (asked[0]["input_names"], asked[0]["opset_version"], asked[0]["dynamo"]) == (["x", "y"], 20, False)
+    assert made.outputs == ("output_0", "output_1")
     assert asked[0]["dynamic_axes"] == {"x": {1: "width"}, "y": {1: "width"}}
     assert [part.tolist() for part in made.cases[0].answers] == [(-ROWS).tolist(), (ROWS + 1).tolist()]
     drawn = torchscript.export(scripted("x"), Request(options={"inputs": ["2,2"]}), tmp_path / "m.onnx")
@@ -57,5 +58,7 @@ def test_what_cannot_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     standins.torch(monkeypatch, ValueError("odd"))
     with pytest.raises(ConvertError, match=r"torch\.onnx cannot export it \(ValueError: odd\)"):
         torchscript.export(scripted("x"), Request({"x": ROWS}), tmp_path / "m.onnx")
-    with pytest.raises(ConvertError, match=r"its inputs \(a, b\) are not known; .*--input a=1,3,224,224"):
+    with pytest.raises(
+        ConvertError, match=r"its inputs \(a, b\) are not known; .*'inputs': \['a=1,3,224,224"
+    ):
         torchscript.export(scripted("a", "b"), Request(), tmp_path / "m.onnx")

@@ -61,6 +61,40 @@ def test_columns_are_categories_and_matrices_are_their_places() -> None:
         assert table.feeds(request({"": np.array(rows, dtype)}))[0]["x"].tolist() == [[1, 0], [0, 1]]
 
 
+def test_listed_numbers_are_drawn_and_meant_as_they_are() -> None:
+    column = Column("a", values=(0.1, 0.2, np.nan), is_listed=True)
+    table = Table([column, Column("t", True, ("u", ""), missing=None)], separate=True)
+    feeds, _ = table.feeds(request())
+    drawn = {float(value) for value in feeds["a"].ravel() if value == value}
+    assert drawn == {float(np.float32(0.1)), float(np.float32(0.2))} and np.isnan(feeds["a"]).any()
+    rows = table.rows(feeds)
+    assert {value for value in rows[:, 0] if value == value} == {0.1, 0.2}
+    assert set(rows[:, 1]) == {"u", None}
+
+
+def test_whole_numbers_that_float32_cannot_hold_are_told() -> None:
+    sample = {"a": np.array([1, (1 << 24) + 1]), "b": np.array([0.5, 2])}
+    assert NUMBERS.rounded(request(sample)) == (
+        "a: 16777217 becomes 16777216 in float32; double=True reads float64",
+    )
+    assert NUMBERS.rounded(request(sample, double=True)) == ()
+    known = Table([Column("a", values=(3, (1 << 24) + 1)), Column("t", True, ("u",))], separate=True)
+    assert known.rounded(request())[0].startswith("a: 16777217 becomes")
+
+
+def test_what_a_model_refuses_is_told() -> None:
+    def refuse(feeds: Any) -> Any:
+        raise ValueError("no such\n row")
+
+    for drawn, said in (
+        (True, "rows drawn at random: .*; give sample="),
+        (False, "the sample: .*that it takes"),
+    ):
+        with pytest.raises(ConvertError, match=f"the model itself fails on {said}") as found:
+            NUMBERS.asked({}, refuse, drawn=drawn)
+        assert "ValueError: no such row;" in str(found.value)
+
+
 def test_notes_of_many_categories_end() -> None:
     assert told({"a": [str(at) for at in range(9)]})[0].endswith("7 = 7, ...")
 
