@@ -6,9 +6,9 @@ Every block is an array of 64-bit words; the enums below number them.
 from __future__ import annotations
 
 import struct
-from enum import IntEnum
 
 from sardonyx.base.dtype import DType
+from sardonyx.base.named import IntEnum
 
 LINE_BYTES = 128
 """Words written by different threads are this far apart: two cache lines, which prefetch in pairs."""

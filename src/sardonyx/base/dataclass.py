@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, FrozenInstanceError, field
+from functools import cache, partial
 from inspect import get_annotations
 from operator import attrgetter
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Never
 
 __all__ = ["asdict", "dataclass", "field", "fields", "replace"]
@@ -107,38 +109,52 @@ def _methods(table: Mapping[str, Field[Any]], frozen: bool, eq: bool) -> dict[st
 
 
 def _init(cls: type, table: Mapping[str, Field[Any]], frozen: bool) -> Any:
-    """What sets all fields: the only method that is written for each class."""
-    known: dict[str, Any] = {"MISSING": MISSING, "set_any": object.__setattr__}
-    places: list[str] = []
-    keywords: list[str] = []
-    lines: list[str] = []
-    for name, f in table.items():
-        text, value = name, name
-        if f.default_factory is not MISSING:
-            known[f"make_{name}"] = f.default_factory
-            text, value = f"{name}=MISSING", f"make_{name}() if {name} is MISSING else {name}"
-        elif f.default is not MISSING:
-            known[f"default_{name}"] = f.default
-            text = f"{name}=default_{name}"
-        (keywords if f.kw_only else places).append(text)
-        lines.append(_setting(cls, name, value, known) if frozen else f"self.{name} = {value}")
-    if hasattr(cls, "__post_init__"):
-        lines.append("self.__post_init__()")
-    head = ", ".join(["self", *places, *(["*", *keywords] if keywords else [])])
-    exec(f"def __init__({head}):\n " + "\n ".join(lines or ["pass"]), known)
-    init = known["__init__"]
-    init.__qualname__ = f"{cls.__qualname__}.__init__"
-    init.__module__ = cls.__module__
+    """What sets all fields: code that classes alike share, with the names of this one."""
+    known: dict[str, Any] = {"MISSING": MISSING, "__name__": cls.__module__}
+    kinds: list[tuple[bool, bool]] = []
+    defaults: dict[str, Any] = {}
+    named: dict[str, Any] = {}
+    fields = sorted(table.items(), key=lambda item: bool(item[1].kw_only))
+    for at, (name, f) in enumerate(fields):
+        slot: Any = getattr(cls, name, None) if frozen else None
+        known[f"set{at}"] = slot.__set__ if hasattr(slot, "__set__") else partial(_set_any, name)
+        known[f"make{at}"] = f.default_factory
+        kinds.append((f.default_factory is not MISSING, bool(f.kw_only)))
+        if kinds[-1][0] or f.default is not MISSING:
+            (named if f.kw_only else defaults)[name] = f.default
+        elif defaults and not f.kw_only:
+            raise TypeError(f"{name} without a default follows fields with one")
+    code = _code(tuple(kinds), frozen, hasattr(cls, "__post_init__"))
+    names = {f"p{at}": name for at, (name, _) in enumerate(fields)}
+    code = code.replace(
+        co_varnames=tuple(names.get(name, name) for name in code.co_varnames),
+        co_names=tuple(names.get(name, name) for name in code.co_names),
+        co_qualname=f"{cls.__qualname__}.__init__",
+    )
+    init = FunctionType(code, known, "__init__", tuple(defaults.values()))
+    init.__kwdefaults__ = named or None
     return init
 
 
-def _setting(cls: type, name: str, value: str, known: dict[str, Any]) -> str:
-    """A line that sets a field of an object which refuses to be changed."""
-    slot: Any = getattr(cls, name, None)
-    if not hasattr(slot, "__set__"):
-        return f"set_any(self, {name!r}, {value})"
-    known[f"set_{name}"] = slot.__set__
-    return f"set_{name}(self, {value})"
+@cache
+def _code(kinds: tuple[tuple[bool, bool], ...], frozen: bool, goes_on: bool) -> CodeType:
+    """The code of an `__init__` of fields p0, p1, ...: which are made if missing, and which are keywords."""
+    heads, lines = ["self"], []
+    for at, (is_made, is_keyword) in enumerate(kinds):
+        if is_keyword and "*" not in heads:
+            heads.append("*")
+        heads.append(f"p{at}")
+        value = f"make{at}() if p{at} is MISSING else p{at}" if is_made else f"p{at}"
+        lines.append(f"set{at}(self, {value})" if frozen else f"self.p{at} = {value}")
+    lines += ["self.__post_init__()"] if goes_on else []
+    made: dict[str, Any] = {}
+    exec(f"def __init__({', '.join(heads)}):\n " + "\n ".join(lines or ["pass"]), made)
+    code: CodeType = made["__init__"].__code__
+    return code
+
+
+def _set_any(name: str, made: object, value: object) -> None:
+    object.__setattr__(made, name, value)
 
 
 def _comparison(names: Sequence[str]) -> tuple[Any, Any]:

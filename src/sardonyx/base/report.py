@@ -6,9 +6,10 @@ Picklable and JSON-serialisable; must not know the objects it speaks of, only th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sardonyx.base.dataclass import dataclass, field
+from sardonyx.base.named import NamedTuple
 
 
 class Decision(NamedTuple):

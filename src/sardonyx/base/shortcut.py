@@ -5,7 +5,7 @@ Apart from those of `abi.py`, which every start reads.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from sardonyx.base.named import IntEnum
 
 
 class Shortcut(IntEnum):

@@ -6,12 +6,12 @@ Decides which sections a code image can hold; must not know how they are laid ou
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.relocation import Relocations
 from sardonyx.errors import CompileError
 

@@ -12,8 +12,9 @@ import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
 from sardonyx.errors import CompileError
 

@@ -30,7 +30,6 @@ the status and publishes what it saw together with the barrier's opening.
 from __future__ import annotations
 
 import sys
-from enum import IntEnum
 from pathlib import Path
 from string import Template
 
@@ -52,6 +51,7 @@ from sardonyx.base.abi import (
     Status,
     TeamBlock,
 )
+from sardonyx.base.named import IntEnum
 from sardonyx.base.target import Target
 from sardonyx.errors import CompileError
 

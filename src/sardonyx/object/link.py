@@ -8,11 +8,11 @@ how a reference is written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.relocation import Relocations
 from sardonyx.base.target import Target
 from sardonyx.errors import CompileError

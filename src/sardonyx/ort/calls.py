@@ -16,8 +16,6 @@ from sardonyx.base.signature import TensorInfo
 from sardonyx.ort.exceptions import InvalidArgument, status
 from sardonyx.ort.feeds import FeedSpec, holds_texts, missing_inputs, prepare
 from sardonyx.ort.options import RunOptions
-from sardonyx.ort.sparse import SparseTensor
-from sardonyx.ort.status import run_status
 
 Call = Callable[..., list[Any]]
 Shapes = set[tuple[int, ...]]
@@ -151,6 +149,8 @@ class Caller:
         except Exception as error:
             raise self._failed(error) from error
         if self._sparse:
+            from sardonyx.ort.sparse import SparseTensor
+
             results = [
                 SparseTensor.from_dense(r) if n in self._sparse else r
                 for n, r in zip(distinct, results, strict=True)
@@ -215,6 +215,8 @@ class Caller:
         return wanted
 
     def _failed(self, error: Exception) -> Exception:
+        from sardonyx.ort.status import run_status
+
         failure = run_status(error)
         if self._logged is not None:
             self._logged(failure)

@@ -9,13 +9,13 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from sardonyx.ort.adapter import LoraAdapter
 from sardonyx.ort.enums import ExecutionMode, ExecutionOrder, GraphOptimizationLevel
 from sardonyx.ort.exceptions import Fail, InvalidArgument, status
 from sardonyx.ort.logger import WARNING, check_level, log
 from sardonyx.ort.providers import ALL_PROVIDERS, AVAILABLE_PROVIDERS
 
 if TYPE_CHECKING:
+    from sardonyx.ort.adapter import LoraAdapter
     from sardonyx.ort.ortvalue import OrtValue
 
     Buffer = bytes | bytearray | memoryview
@@ -305,6 +305,8 @@ class RunOptions(_Options):
 
     def add_active_adapter(self, adapter: LoraAdapter | None, /) -> None:
         """Feed the parameters of an adapter; they count before what a run feeds and before later adapters."""
+        from sardonyx.ort.adapter import LoraAdapter
+
         if adapter is None:
             return
         if not isinstance(adapter, LoraAdapter):

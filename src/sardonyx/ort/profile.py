@@ -28,6 +28,10 @@ class Profile:
         self.start_ns = time.monotonic_ns()
         self.ended = False
 
+    def of(self, program: ModelProgram) -> Profiled:
+        """A program that does what another does, whose runs leave events here."""
+        return Profiled(program, self)
+
     def add(self, name: str, start_ns: int, **args: str) -> None:
         """Record an event of category Session that began at `start_ns` (time.monotonic_ns) and ends now."""
         event = self._event("Session", name, start_ns, time.monotonic_ns(), args)

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import copy
 import os
-import queue
 import threading
 import time
-import traceback
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
@@ -20,19 +18,12 @@ from typing import TYPE_CHECKING, Any
 from sardonyx.base.dataclass import replace
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.report import Report
-from sardonyx.ort.binding import IOBinding
 from sardonyx.ort.calls import Call, Caller
-from sardonyx.ort.device import OrtDevice
 from sardonyx.ort.environment import check_threads
 from sardonyx.ort.exceptions import Fail, ModelLoadCanceled, status
-from sardonyx.ort.hardware import OrtEpAssignedSubgraph, OrtEpDevice, assigned, get_ep_devices
 from sardonyx.ort.logger import ERROR, INFO, WARNING, check_level, log
-from sardonyx.ort.memory import OrtMemoryInfo
 from sardonyx.ort.metadata import ModelMetadata, NodeArg
-from sardonyx.ort.native import NativeSession
 from sardonyx.ort.options import RunOptions, SessionOptions
-from sardonyx.ort.ortvalue import OrtValue
-from sardonyx.ort.profile import Profile, Profiled
 from sardonyx.ort.providers import AVAILABLE_PROVIDERS, normalize
 from sardonyx.ort.session_config import (
     RECORD_ASSIGNMENT,
@@ -42,10 +33,18 @@ from sardonyx.ort.session_config import (
     with_files,
     write_optimized,
 )
-from sardonyx.ort.status import load_status
 from sardonyx.store.loader import load_program
 
 if TYPE_CHECKING:
+    import queue
+
+    from sardonyx.ort.binding import IOBinding
+    from sardonyx.ort.device import OrtDevice
+    from sardonyx.ort.hardware import OrtEpAssignedSubgraph, OrtEpDevice
+    from sardonyx.ort.memory import OrtMemoryInfo
+    from sardonyx.ort.native import NativeSession
+    from sardonyx.ort.ortvalue import OrtValue
+    from sardonyx.ort.profile import Profile
     from sardonyx.runtime.runnable import ModelProgram
 
 ModelSource = str | bytes | os.PathLike[str]
@@ -102,6 +101,8 @@ class Session:
         run_options: RunOptions | None = None,
     ) -> list[OrtValue]:
         """Like `run`, with OrtValues in and out."""
+        from sardonyx.ort.ortvalue import OrtValue
+
         return [OrtValue(value) for value in self._call(output_names, input_dict_ort_values, run_options)]
 
     def run_with_iobinding(self, iobinding: IOBinding, run_options: RunOptions | None = None) -> None:
@@ -125,6 +126,8 @@ class Session:
         fetch_devices: Sequence[Any],
     ) -> None:
         """Like `run`, with values by position; the results are appended to `fetches`."""
+        from sardonyx.ort.ortvalue import OrtValue
+
         fed = dict(zip(feed_names, feeds, strict=True))
         fetches += [OrtValue(value) for value in self._call(fetch_names, fed, run_options)]
 
@@ -153,6 +156,8 @@ class Session:
 
     def io_binding(self) -> IOBinding:
         """A new binding of inputs and outputs of this session."""
+        from sardonyx.ort.binding import IOBinding
+
         return IOBinding(self)
 
     def get_inputs(self) -> list[NodeArg]:
@@ -185,30 +190,42 @@ class Session:
 
     def get_input_memory_infos(self) -> list[OrtMemoryInfo]:
         """Where each input is read from: the memory of the CPU."""
+        from sardonyx.ort.memory import OrtMemoryInfo
+
         return [OrtMemoryInfo() for _ in self._inputs_meta]
 
     def get_output_memory_infos(self) -> list[OrtMemoryInfo]:
         """Where each output is written to: the memory of the CPU."""
+        from sardonyx.ort.memory import OrtMemoryInfo
+
         return [OrtMemoryInfo() for _ in self._outputs_meta]
 
     def get_input_epdevices(self) -> list[OrtEpDevice]:
         """The device each input is read on: the CPU."""
+        from sardonyx.ort.hardware import get_ep_devices
+
         return [get_ep_devices()[0] for _ in self._inputs_meta]
 
     def get_provider_graph_assignment_info(self) -> list[OrtEpAssignedSubgraph]:
         """Which provider runs which nodes; Fail if the session was not told to record it."""
         if self._sess_options._entries.get(RECORD_ASSIGNMENT) != "1":
             raise status(Fail, f"Session configuration entry '{RECORD_ASSIGNMENT}' must be set to \"1\"")
+        from sardonyx.ort.hardware import assigned
+
         return assigned(read_source(self._model_path or self._model_bytes, self._sess_options))
 
     @property
     def _sess(self) -> NativeSession:
+        from sardonyx.ort.native import NativeSession
+
         return NativeSession(self)
 
     def create_ortvalue_from_shape_and_type(
         self, shape: Sequence[int], element_type: Any, device_type: str | OrtDevice = "cpu", *args: Any
     ) -> OrtValue:
         """See `OrtValue.ortvalue_from_shape_and_type`."""
+        from sardonyx.ort.ortvalue import OrtValue
+
         return OrtValue.ortvalue_from_shape_and_type(shape, element_type, device_type, *args)
 
     def get_tuning_results(self) -> list[Any]:
@@ -338,8 +355,11 @@ class InferenceSession(Session):
         if self._read_config_from_model and apply_model_config(options, program.metadata.custom_metadata_map):
             chosen = _chosen(origin, options, self._precision)
             program = load(chosen)
-        profile = Profile(options.profile_file_prefix) if options.enable_profiling else None
-        if profile is not None:
+        profile = None
+        if options.enable_profiling:
+            from sardonyx.ort.profile import Profile
+
+            profile = Profile(options.profile_file_prefix)
             profile.add("model_loading_uri" if self._model_path else "model_loading_array", began)
             profile.add("session_initialization", began)
         if options.optimized_model_filepath:
@@ -358,7 +378,7 @@ class InferenceSession(Session):
             log(ERROR, str(error), logid=options.logid, level=options.log_severity_level)
 
         self._program = program
-        runs = program if profile is None else Profiled(program, profile)
+        runs = program if profile is None else profile.of(program)
         self._caller = Caller(runs, with_fed=with_fed, logged=log_failure)
         self._profile = profile
         call = self._caller.function()
@@ -393,6 +413,8 @@ def _chosen(origin: str | bytes | None, options: SessionOptions, precision: str 
     try:
         return with_files(origin, options, chosen)
     except Exception as error:
+        from sardonyx.ort.status import load_status
+
         raise load_status(error, origin if isinstance(origin, str) else None) from error
 
 
@@ -401,6 +423,8 @@ def _load(source: str | bytes | None, tell: Callable[[str], None], options: Comp
     try:
         return load_program(source, options, tell)
     except Exception as error:
+        from sardonyx.ort.status import load_status
+
         raise load_status(error, source if isinstance(source, str) else None) from error
 
 
@@ -452,6 +476,8 @@ class _Worker:
 
 
 def _background() -> queue.SimpleQueue[Callable[[], None]]:
+    import queue
+
     with _Worker.lock:
         if _Worker.jobs is None or _Worker.pid != os.getpid():
             jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -465,4 +491,6 @@ def _serve(jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
         try:
             jobs.get()()
         except Exception:
+            import traceback
+
             log(ERROR, f"The callback of run_async failed:\n{traceback.format_exc()}")

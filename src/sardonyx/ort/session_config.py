@@ -15,7 +15,6 @@ from sardonyx.base.knobs import KNOBS, PRECISION, CompileOptions
 from sardonyx.ort.enums import ExecutionMode, GraphOptimizationLevel
 from sardonyx.ort.environment import global_threads
 from sardonyx.ort.exceptions import Fail, status
-from sardonyx.ort.external_file import ExternalFile
 from sardonyx.ort.logger import WARNING, log
 from sardonyx.ort.options import SessionOptions
 
@@ -113,6 +112,7 @@ def write_optimized(model: str | bytes | None, options: SessionOptions, chosen: 
     """
     from sardonyx import frontend
     from sardonyx.frontend.relocated import relocated
+    from sardonyx.ort.external_file import ExternalFile
 
     assert model is not None
     path = Path(options.optimized_model_filepath)

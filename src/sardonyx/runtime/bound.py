@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sardonyx.base import dtype as dt
 from sardonyx.base import functions
 from sardonyx.base.abi import BARRIER_AFTER, Record
+from sardonyx.base.named import NamedTuple
 from sardonyx.errors import ShapeError
 from sardonyx.runtime import allocate, team
 from sardonyx.runtime.arena import plan_arena

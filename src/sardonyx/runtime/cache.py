@@ -16,12 +16,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache as once
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base.knobs import cache_folder
+from sardonyx.base.named import NamedTuple
 from sardonyx.runtime.claim import claimed
 from sardonyx.runtime.ownership import PRIVATE_FILE, fault, folder_fault, make_folder
 
@@ -87,6 +88,7 @@ class Cache:
 
     def __init__(self, root: str | Path | None, limit_bytes: int | None = None) -> None:
         self.root = Path(root or os.devnull)
+        self._root = str(self.root)
         self._limit_bytes = limit_bytes
         self._unchecked_bytes = sys.maxsize
         self._is_off = root is None
@@ -116,32 +118,36 @@ class Cache:
 
     def path(self, kind: str, key: str) -> Path:
         """Where an entry is or would be."""
-        return self.root / kind / key[:2] / key
+        return Path(self._file(kind, key))
+
+    def _file(self, kind: str, key: str) -> str:
+        """The same as text: a Path costs more than to open the file, and a start looks up a hundred."""
+        return f"{self._root}/{kind}/{key[:2]}/{key}"
 
     def has(self, kind: str, key: str) -> bool:
         """Whether there is an entry, sound or not."""
-        return not self._is_off and self.path(kind, key).exists()
+        return not self._is_off and os.path.exists(self._file(kind, key))
 
     def claim(self, kind: str, key: str, *, wait: bool) -> AbstractContextManager[bool]:
         """Be the only process that makes an entry; see `claim.claimed`."""
         if self._is_off:
             return nullcontext(True)
-        return claimed(self.root / "lock" / key[:2], lambda: self.has(kind, key), wait=wait)
+        return claimed(f"{self._root}/lock/{key[:2]}", lambda: self.has(kind, key), wait=wait)
 
     def get(self, kind: str, key: str) -> bytes | None:
         """The payload, its digest checked; None if there is no sound entry."""
-        path = self.path(kind, key)
+        path = self._file(kind, key)
         try:
-            with path.open("rb") as file:
-                if not self._may_use(path, file.fileno()):
+            with open(path, "rb", 0) as file:
+                status = os.fstat(file.fileno())
+                if not self._may_use(path, status):
                     return None
-                data = file.read()
+                header, payload = file.read(HEADER_BYTES), file.read()
         except OSError:
             return None
-        payload = data[HEADER_BYTES:]
-        if not _sound(data[:HEADER_BYTES], len(payload), payload):
+        if not _sound(header, len(payload), payload):
             return None
-        _touch(path)
+        _touch(path, status)
         return payload
 
     def map(
@@ -153,10 +159,11 @@ class Cache:
         once, where it can, instead of each when it is first touched. `execute` lets it be run, where the
         system allows it.
         """
-        path = self.path(kind, key)
+        path = self._file(kind, key)
         try:
-            with path.open("rb") as file:
-                if not self._may_use(path, file.fileno()):
+            with open(path, "rb", 0) as file:
+                status = os.fstat(file.fileno())
+                if not self._may_use(path, status):
                     return None
                 mapped, may_run = _map(file.fileno(), populate, execute)
         except (OSError, ValueError):
@@ -165,10 +172,10 @@ class Cache:
         payload = data[HEADER_BYTES:]
         if not _sound(bytes(data[:HEADER_BYTES]), payload.size, payload.data if check else None):
             return None
-        _touch(path)
+        _touch(path, status)
         return MappedEntry(mapped, payload, may_run)
 
-    def _may_use(self, path: Path, handle: int) -> bool:
+    def _may_use(self, path: str, status: os.stat_result) -> bool:
         """Whether an open entry is ours, and the folder, which is looked at before the first one."""
         if self._is_off:
             return False
@@ -176,7 +183,7 @@ class Cache:
             self._switch_off(f"the cache {self.root} is not used: {why}")
             return False
         self._is_looked_at = True
-        if why := fault(os.fstat(handle)):
+        if why := fault(status):
             self._switch_off(f"the cache {self.root} is not used, for {path} is in it: {why}")
             return False
         return True
@@ -206,20 +213,21 @@ class Cache:
         if why := folder_fault(self.root):
             self._switch_off(f"the cache {self.root} is not used: {why}")
             return None
-        partial = self.path(kind, key or "00").with_name(f".{os.getpid()}-{os.urandom(8).hex()}")
+        folder = f"{self._root}/{kind}/{(key or '00')[:2]}"
+        partial = f"{folder}/.{os.getpid()}-{os.urandom(8).hex()}"
         path = partial
         try:
-            self._make_folders(partial.parent)
+            self._make_folders(folder)
             digest, size = _write(partial, payload, checked)
             key = key or digest
-            path = self.path(kind, key)
-            make_folder(path.parent)
-            partial.replace(path)
+            path = self._file(kind, key)
+            self._make_folders(os.path.dirname(path))
+            os.replace(partial, path)
         except OSError as error:
             with suppress(OSError):
-                partial.unlink()
+                os.unlink(partial)
             # On Windows an entry that is mapped cannot be replaced; it is the same entry.
-            if key and path.exists():
+            if key and os.path.exists(path):
                 return key
             self._is_off = True
             what = f"nothing will be cached in {self.root}: {error.strerror}"
@@ -231,18 +239,25 @@ class Cache:
             self.evict()
         return key
 
-    def _make_folders(self, folder: Path) -> None:
-        if not folder.exists():
-            for path in (self.root, folder.parent, folder):
+    def _make_folders(self, folder: str) -> None:
+        if not os.path.exists(folder):
+            for path in (self.root, Path(folder).parent, Path(folder)):
                 make_folder(path)
 
     def entries(self, kind: str) -> Iterator[Entry]:
         """The entries of a kind, in no order."""
-        for path in (self.root / kind).glob("*/*"):
-            if not path.name.startswith("."):
+        for file in self._files(kind):
+            if not file.name.startswith("."):
                 with suppress(OSError):
-                    status = path.stat()
-                    yield Entry(kind, path.name, path, status.st_size, status.st_mtime)
+                    status = file.stat()
+                    yield Entry(kind, file.name, Path(file.path), status.st_size, status.st_mtime)
+
+    def _files(self, kind: str) -> Iterator[os.DirEntry[str]]:
+        """The files of a kind, partial ones too."""
+        with suppress(OSError), os.scandir(f"{self._root}/{kind}") as folders:
+            for folder in folders:
+                with suppress(OSError), os.scandir(folder.path) as files:
+                    yield from files
 
     def remove(self, kind: str, key: str) -> None:
         """Remove an entry, if it is there; who has it mapped keeps it."""
@@ -251,11 +266,11 @@ class Cache:
 
     def evict(self) -> None:
         """If the limit is passed, remove the entries used longest ago down to nine tenths of it."""
-        for kind in KINDS:
-            for path in (self.root / kind).glob("*/.*"):
-                with suppress(OSError):
-                    if time.time() - path.stat().st_mtime > _TOUCH_AFTER_SECONDS:
-                        path.unlink()
+        old = time.time() - _TOUCH_AFTER_SECONDS
+        for file in (file for kind in KINDS for file in self._files(kind) if file.name.startswith(".")):
+            with suppress(OSError):
+                if file.stat().st_mtime < old:
+                    os.unlink(file.path)
         entries = [entry for kind in KINDS for entry in self.entries(kind)]
         total = sum(entry.size_bytes for entry in entries)
         if total <= self.limit_bytes:
@@ -278,7 +293,7 @@ def _map(handle: int, populate: bool, execute: bool) -> tuple[mmap.mmap, bool]:
     return mmap.mmap(handle, 0, access=mmap.ACCESS_READ), False
 
 
-def _write(path: Path, payload: Bytes | Iterable[Bytes], checked: bool) -> tuple[str, int]:
+def _write(path: str, payload: Bytes | Iterable[Bytes], checked: bool) -> tuple[str, int]:
     """Write header and payload; returns the digest (of nothing if it is not checked) and the size."""
     pieces = [payload] if isinstance(payload, Bytes) else payload
     digest, size = hashlib.sha256(), 0
@@ -304,8 +319,8 @@ def _sound(header: bytes, size: int, payload: Bytes | None) -> bool:
     return payload is None or hashlib.sha256(payload).digest() == digest
 
 
-def _touch(path: Path) -> None:
+def _touch(path: str, status: os.stat_result) -> None:
     """Mark an entry as used, at most once an hour."""
-    with suppress(OSError):
-        if time.time() - path.stat().st_mtime > _TOUCH_AFTER_SECONDS:
+    if time.time() - status.st_mtime > _TOUCH_AFTER_SECONDS:
+        with suppress(OSError):
             os.utime(path)

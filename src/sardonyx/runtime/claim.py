@@ -22,7 +22,7 @@ _LOOK_SECONDS = 0.01
 
 
 @contextmanager
-def claimed(path: Path, is_made: Callable[[], bool], *, wait: bool) -> Iterator[bool]:
+def claimed(path: str | Path, is_made: Callable[[], bool], *, wait: bool) -> Iterator[bool]:
     """Hold the lock file `path`; False if another process has it and we do not wait.
 
     Waiting ends as soon as `is_made`. Where files cannot be locked nobody excludes anybody.
@@ -41,12 +41,12 @@ def claimed(path: Path, is_made: Callable[[], bool], *, wait: bool) -> Iterator[
         os.close(handle)
 
 
-def _open(path: Path) -> int:
+def _open(path: str | Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, flags, 0o600)
 
 

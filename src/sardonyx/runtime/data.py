@@ -6,12 +6,13 @@ Everything here pickles. Must not know ONNX, passes, code generation or how a ru
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.report import FallbackNote
 from sardonyx.base.signature import ModelMeta, TensorInfo
 

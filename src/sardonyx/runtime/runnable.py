@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.report import FallbackNote, Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.runtime.size_check import Overrides

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sardonyx.base import functions
+from sardonyx.base.named import NamedTuple
 from sardonyx.errors import SardonyxError, ShapeError
 from sardonyx.runtime.data import ProgramData
 

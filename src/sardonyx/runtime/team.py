@@ -14,7 +14,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from sardonyx.base.abi import LINE_BYTES, Barrier, Context, Mailbox, Record, Status, TeamBlock
 from sardonyx.base.abi import Launch as LaunchWord
 from sardonyx.base.knobs import SPIN_US
+from sardonyx.base.named import NamedTuple
 from sardonyx.runtime import allocate, cores, seed
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.sharing import Sharing

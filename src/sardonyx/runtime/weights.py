@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.named import NamedTuple
 from sardonyx.runtime import cores
 from sardonyx.runtime.pointers import address_of
 

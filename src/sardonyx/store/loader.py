@@ -28,7 +28,6 @@ from sardonyx.runtime.size_check import Overrides
 from sardonyx.runtime.weights import Weights
 from sardonyx.store import identity, programs
 from sardonyx.store.programs import Head, Signature, StoredProgram
-from sardonyx.store.variants import Variants
 from sardonyx.targets import backend, by_name, detect, executable
 
 if TYPE_CHECKING:
@@ -95,6 +94,8 @@ class _Loader:
         if isinstance(found, StoredProgram):
             return self._ready(found)
         if isinstance(found, Signature):
+            from sardonyx.store.variants import Variants
+
             return Variants(
                 *(found.inputs, found.outputs, found.initializer_inputs, found.metadata),
                 fed=self.options.fed,

@@ -12,11 +12,12 @@ import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sardonyx.base.dependence import FeedDependence
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.report import Report
 from sardonyx.base.signature import ModelMeta, TensorInfo
 from sardonyx.runtime.cache import Cache

@@ -164,3 +164,29 @@ def test_as_a_dictionary_with_what_is_inside() -> None:
 
     made = asdict(Outer(Inner(1), (Inner(2),), {"b": Inner(3)}))
     assert made == {"one": {"size": 1}, "many": ({"size": 2},), "named": {"b": {"size": 3}}, "text": "a"}
+
+
+def test_fields_without_a_default_come_first() -> None:
+    @dataclass()
+    class Mixed:
+        x: int = 1
+        y: int  # type: ignore[misc]
+
+    with pytest.raises(TypeError, match="y without a default"):
+        Mixed()
+
+
+def test_classes_alike_share_code_and_keep_their_names() -> None:
+    @dataclass(frozen=True)
+    class Length:
+        metres: float
+        exact: bool = field(default=False, kw_only=True)
+
+    @dataclass(frozen=True)
+    class Weight:
+        grams: float
+        heavy: bool = field(default=True, kw_only=True)
+
+    assert (Length(2.0, exact=True).exact, Weight(grams=3.0).heavy) == (True, True)
+    with pytest.raises(TypeError, match=r"Weight\.__init__\(\).*metres"):
+        Weight(metres=1.0)  # type: ignore[call-arg]
