@@ -18,6 +18,7 @@ from sardonyx.convert.framework import Array
 from sardonyx.convert.frameworks.tabular.boosting import floor32
 
 OPSET, OPSET_ML, IR_VERSION = 21, 3, 10
+BITS = 8
 
 
 @dataclass
@@ -112,12 +113,13 @@ def _append(lists: dict[str, list[Any]], prefix: str, row: Mapping[str, Any]) ->
 def members(graph: GraphWriter, value: str, sets: Sequence[Sequence[int]]) -> str:
     """[batch, sets]: 1 where a column [batch, 1] holds, cut to a whole number, one of a set, else 0.
 
-    The numbers that are in any set are rows of one table, so that many sets take no more nodes than one.
+    The numbers of all sets are rows of one table, a bit for each set: many sets take no more nodes than one.
     """
     known = np.unique(np.array([number for chosen in sets for number in chosen], np.float32))
-    table = np.zeros((len(known) + 1, len(sets)), np.uint8)
-    for place, chosen in enumerate(sets):
-        table[np.searchsorted(known, np.array(chosen, np.float32)), place] = 1
+    width = -(-len(sets) // BITS)
+    table = np.zeros((len(known) + 1, width), np.uint8)
+    for at, chosen in enumerate(sets):
+        table[np.searchsorted(known, np.array(chosen, np.float32)), at % width] |= np.uint8(1 << at // width)
     row = graph.node(
         "LabelEncoder",
         [graph.node("Cast", [value], to=TensorProto.INT64)],
@@ -126,8 +128,12 @@ def members(graph: GraphWriter, value: str, sets: Sequence[Sequence[int]]) -> st
         values_int64s=list(range(len(known))),
         default_int64=len(known),
     )
-    flat = graph.node("Reshape", [row, graph.unnamed(np.array([-1]))])
-    return graph.node("Cast", [graph.node("Gather", [graph.unnamed(table), flat])], to=TensorProto.FLOAT)
+    bits = graph.unnamed(np.array([[1 << bit] for bit in range(BITS)], np.uint8))
+    found = graph.node("BitwiseAnd", [graph.node("Gather", [graph.unnamed(table), row]), bits])
+    flags = graph.node("Cast", [found], to=TensorProto.BOOL)
+    flat = graph.node("Reshape", [flags, graph.unnamed(np.array([-1, BITS * width]))])
+    start, end, axis = (graph.unnamed(np.array([number])) for number in (0, len(sets), 1))
+    return graph.node("Cast", [graph.node("Slice", [flat, start, end, axis])], to=TensorProto.FLOAT)
 
 
 def valued(graph: GraphWriter, value: str, outputs: int) -> Tensors:

@@ -62,6 +62,17 @@ def test_what_is_in_a_set_is_told_by_its_whole_number() -> None:
     assert none == [0] * 9
 
 
+def test_sets_take_a_bit_a_number() -> None:
+    sets = [tuple(range(at, 5000, 1 + at % 7)) for at in range(45)]
+    graph = GraphWriter()
+    found = ensembles.members(graph, "x", sets)
+    numbers = [0, 7, 44, 45, 1234, 4999, 5000]
+    outputs = ensembles.valued(graph, found, len(sets))
+    (value,) = run(graph, 1, outputs, [[number] for number in numbers])
+    assert value.tolist() == [[number in chosen for chosen in sets] for number in numbers]
+    assert len(ensembles.saved(graph, "sets", 1, outputs)) < 5000 * (45 / 8 + 1 + 10)
+
+
 @pytest.mark.parametrize("classes", [np.array(["no", "yes"]), np.array([3, 5])])
 def test_labels(classes: np.ndarray) -> None:
     graph = GraphWriter()
