@@ -23,6 +23,9 @@ Array = np.ndarray[Any, Any]
 Build = Callable[..., Value]
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 LENGTH = 20_000
+# Less than a vector, a vector and a rest, several vectors and a rest.
+FEW_SIZES = (1, 17, 65)
+SIZES = (*FEW_SIZES, 15, 16, 64, 200)
 
 
 def check(build: Build, arrays: Sequence[Array], target: Target, *, symbolic: bool = False) -> None:
@@ -48,7 +51,9 @@ def numbers(rng: np.random.Generator, shape: Sequence[int], dtype: DType = dt.F3
 
 
 @TARGETS
-@pytest.mark.parametrize("seed", range(0, 60, 3))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(n, marks=pytest.mark.slow if n % 2 else ()) for n in range(0, 60, 3)]
+)
 def test_drawn_graphs(target: Target, seed: int) -> None:
     for number in range(seed, seed + 3):
         graph, arrays = draw(number, 1 + number % 7, symbolic=number % 3 == 2, empty=number % 5 == 4)
@@ -111,9 +116,10 @@ def test_blocked_layout_and_back(target: Target, channels: int, rng: np.random.G
 
 
 @TARGETS
+@pytest.mark.parametrize("lines", [(1, 16, 129), pytest.param((7, 40), marks=pytest.mark.slow)], ids=str)
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 8, 10, 16])
-def test_short_rows(target: Target, count: int, rng: np.random.Generator) -> None:
-    for rows in (1, 7, 16, 40, 129):
+def test_short_rows(target: Target, count: int, lines: tuple[int, ...], rng: np.random.Generator) -> None:
+    for rows in lines:
         x = numbers(rng, (rows, count))
         check(softmax, [x], target)
         check(lambda v: v.transpose(1, 0) * 2.0, [x], target)
@@ -126,9 +132,12 @@ def test_short_rows(target: Target, count: int, rng: np.random.Generator) -> Non
 
 
 @TARGETS
+@pytest.mark.parametrize(
+    "counts", [(1, 16, 17, 70), pytest.param((2, 15, 33), marks=pytest.mark.slow)], ids=str
+)
 @pytest.mark.parametrize("step", [2, 3, 4, 5, -1, -2])
-def test_elements_apart(target: Target, step: int, rng: np.random.Generator) -> None:
-    for dtype, count in product((dt.F32, dt.F64, dt.U8, dt.I16, dt.BOOL), (1, 2, 15, 16, 17, 33, 70)):
+def test_elements_apart(target: Target, step: int, counts: tuple[int, ...], rng: np.random.Generator) -> None:
+    for dtype, count in product((dt.F32, dt.F64, dt.U8, dt.I16, dt.BOOL), counts):
         size = (count - 1) * abs(step) + 1
         start = size - 1 if step < 0 else 0
         x = numbers(rng, (3, size), dtype)
@@ -136,10 +145,18 @@ def test_elements_apart(target: Target, step: int, rng: np.random.Generator) -> 
 
 
 @TARGETS
-@pytest.mark.parametrize("dtype", [dt.F32, dt.F64, dt.I64, dt.I32, dt.I8, dt.U8], ids=str)
-def test_reductions(target: Target, dtype: DType, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "sizes"),
+    [
+        *((dtype, SIZES) for dtype in (dt.F32, dt.I8)),
+        *((dtype, FEW_SIZES) for dtype in (dt.F64, dt.I64, dt.I32, dt.U8)),
+        *(pytest.param(dtype, SIZES, marks=pytest.mark.slow) for dtype in (dt.F64, dt.I64, dt.I32, dt.U8)),
+    ],
+    ids=lambda value: f"{len(value)} sizes" if isinstance(value, tuple) else str(value),
+)
+def test_reductions(target: Target, dtype: DType, sizes: tuple[int, ...], rng: np.random.Generator) -> None:
     prims = ("sum", "rmax", "rmin", "prod")
-    for size, prim in product((1, 15, 16, 17, 64, 65, 200), prims):
+    for size, prim in product(sizes, prims):
         if prim == "prod" and dtype.is_float and size > 65:
             continue
         x = numbers(rng, (3, size), dtype)

@@ -94,8 +94,16 @@ def convolved(case: Case, x: Array, w: Array, target: Target, end: str, threads:
 
 
 @TARGETS
-@pytest.mark.parametrize("end", ["store", "finish", "epilogue"])
-@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    ("end", "threads"),
+    [
+        *(("store", 1), ("finish", 3), ("epilogue", 3)),
+        *(
+            pytest.param(*way, marks=pytest.mark.slow)
+            for way in (("store", 3), ("finish", 1), ("epilogue", 1))
+        ),
+    ],
+)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_sums(case: Case, target: Target, end: str, threads: int, rng: np.random.Generator) -> None:
     x = rng.standard_normal((case.images, case.channels, *case.size)).astype(np.float32)
@@ -142,7 +150,14 @@ def test_graphs(
 
 
 @pytest.mark.parametrize("level", isa.TARGETS, ids=lambda level: level.name)
-@pytest.mark.parametrize("few", [Few(4, 3, 1), Few(8, 3, 1), Few(4, 3, 2), Few(8, 5, 2)], ids=str)
+@pytest.mark.parametrize(
+    "few",
+    [
+        *(Few(4, 3, 1), Few(8, 5, 2)),
+        *(pytest.param(few, marks=pytest.mark.slow) for few in (Few(8, 3, 1), Few(4, 3, 2))),
+    ],
+    ids=str,
+)
 def test_inner_loops_keep_everything_in_registers(few: Few, level: Target) -> None:
     text = engine.assembly(grouped_ir(few, Goal(level)), level)
     body = text[text.index(f"\n{few.name}_lines_f32:") :]

@@ -52,7 +52,7 @@ def check(rng: np.random.Generator, case: Case, target: Target, operand: str, th
 
 
 @CASES
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 def test_dense_and_grouped_convolutions(
     target: Target, operand: str, threads: int, rng: np.random.Generator
 ) -> None:

@@ -79,10 +79,11 @@ def test_every_row_count_and_tail(
 
 
 @CASES
+@pytest.mark.parametrize("draws", [15, pytest.param(60, marks=pytest.mark.slow)])
 def test_drawn_sizes_with_the_greatest_and_least_numbers(
-    target: Target, operand: str, rng: np.random.Generator
+    target: Target, operand: str, draws: int, rng: np.random.Generator
 ) -> None:
-    for _ in range(60):
+    for _ in range(draws):
         m, n, k = (int(rng.integers(1, most)) for most in (70, 140, 900))
         batch = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
         check(

@@ -78,7 +78,7 @@ def check(
 
 @TARGETS
 @pytest.mark.parametrize("kind", GATES)
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize(
     ("t", "b", "h"), [(1, 1, 1), (5, 1, 16), (4, 2, 33), (3, 3, 40), (2, 7, 64), (3, 13, 17), (6, 1, 130)]
 )
@@ -271,7 +271,7 @@ def inner_loop(panel: Panel, rows: int, target: Target) -> str:
 
 @pytest.mark.parametrize("target", with_each_feature(), ids=lambda t: "+".join((t.name, *t.features[-1:])))
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
-@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.slow), 4])
 @pytest.mark.parametrize(("t", "b", "h"), [(1, 1, 3), (5, 1, 64), (3, 2, 33), (4, 9, 20), (3, 1, 320)])
 def test_quantised(target: Target, dtype: Any, threads: int, t: int, b: int, h: int) -> None:
     rng = np.random.default_rng(t + b + h)

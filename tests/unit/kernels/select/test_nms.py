@@ -50,8 +50,10 @@ def drawn(batches: int, classes: int, size: int, centred: int) -> tuple[Array, A
 
 
 @TARGETS
-@pytest.mark.parametrize("centred", [0, 1])
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("centred", "threads"),
+    [(0, 1), (1, 2), *(pytest.param(*way, marks=pytest.mark.slow) for way in ((0, 2), (1, 1)))],
+)
 @pytest.mark.parametrize(("batches", "classes", "size"), [(1, 1, 1), (1, 3, 40), (2, 2, 17), (1, 1, 300)])
 def test_shapes(target: Target, centred: int, threads: int, batches: int, classes: int, size: int) -> None:
     boxes, scores = drawn(batches, classes, size, centred)

@@ -143,14 +143,24 @@ class Drawn:
         return c[: case.m, : case.n].copy()
 
 
+# Every end and every number of threads once.
+QUICK = {("store", 1), ("finish", 2), ("epilogue", 5)}
+
+
 def check(drawn: Drawn, target: Target, end: str = "store", threads: int = 1) -> None:
     wrong = difference_of_seven(drawn.run(target, end, threads), drawn.exact(end))
     assert wrong is None, f"{drawn.case}: {wrong}"
 
 
 @TARGETS
-@pytest.mark.parametrize("end", ["store", "finish", "epilogue"])
-@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("end", "threads"),
+    [
+        pytest.param(end, threads, marks=() if (end, threads) in QUICK else pytest.mark.slow)
+        for end in ("store", "finish", "epilogue")
+        for threads in (1, 2, 5)
+    ],
+)
 def test_products(target: Target, end: str, threads: int) -> None:
     for case in CASES:
         check(Drawn(case), target, end, threads)
