@@ -56,6 +56,7 @@ class _Walk:
         self.order = graph.order()
         self.outputs = {v.id for _, v in graph.outputs}
         self.size_sources = {u.value.id for u in graph.data_sizes.values()}
+        self.hosted: dict[int, bool] = {}
         self.owners: dict[int, dict[int, Value]] = {}
         self.aligned: dict[int, bool] = {}
         self.dropped: dict[int, bool] = {}
@@ -75,6 +76,12 @@ class _Walk:
         self.depth: dict[int, int] = {}
         self.items: dict[int, list[Value]] = {}
         self.decisions: list[Decision] = []
+
+    def on_host(self, value: Value) -> bool:
+        """Whether an operation runs in Python; asked once, not once an operand."""
+        if value.id not in self.hosted:
+            self.hosted[value.id] = on_host(value, self.native)
+        return self.hosted[value.id]
 
     def decide(self, value: Value) -> None:
         """Store the value or inline it, and pass the consequences to its arguments."""
@@ -104,7 +111,7 @@ class _Walk:
             return "it is an output"
         if value.id in self.size_sources:
             return "sizes depend on its content"
-        if on_host(value, self.native):
+        if self.on_host(value):
             return "it runs on the host"
         if value.prim in ("pad", "concat") or value.kind in ("scan", "opaque", "control"):
             return f"{value.prim} writes memory"
@@ -289,7 +296,7 @@ class _Walk:
 
     def demands_place(self, value: Value, number: int) -> bool:
         """Whether the operand must be in memory for this operation."""
-        if value.kind in _PLACE_USERS or on_host(value, self.native):
+        if value.kind in _PLACE_USERS or self.on_host(value):
             return True
         if value.prim in ("gather", "gather_elements", "gather_nd", "window"):
             return number == 0
@@ -409,7 +416,7 @@ def _groups_of(walk: _Walk, value: Value, places: dict[int, Place]) -> list[Grou
     inlined = frozenset(walk.inlined.get(value.id, set()))
     if value.prim == "result":
         return []
-    if on_host(value, walk.native):
+    if walk.on_host(value):
         return [Group("host", value, place)]
     if is_in_place(value, places):
         return []
