@@ -121,6 +121,7 @@ def define_lefts(module: Module, shape: TileShape) -> str:
     last = f.sub(m, int_(1))
     half = f.binary("lshr", f.word(args, Gemm.K), int_(1))
     stride, pitch = f.word(args, Gemm.A_M), f.word(args, Gemm.PITCH)
+    operand = f.mul(pitch, f.word(args, Gemm.PAIRS))
     with f.loop(low, high, 1, [to, scales]) as pair:
         into, scale = pair.carried
         first = f.mul(pair.index, int_(2))
@@ -133,9 +134,9 @@ def define_lefts(module: Module, shape: TileShape) -> str:
             own = f.load(f.gep(scale, f.sub(number, first), shape.dtype), shape.dtype)
             factors += [f.splat(own, shape.lanes)] * 2
         for product in range(PRODUCTS):
-            at = f.gep(into, f.mul(pitch, int_(product)), shape.dtype)
+            at = f.gep(into, f.mul(operand, int_(product)), shape.dtype)
             _left(f, shape, product, (begins, factors), at, half)
-        pair.next(f.gep(into, f.mul(pitch, int_(PRODUCTS)), shape.dtype), f.gep(scale, int_(2), shape.dtype))
+        pair.next(f.gep(into, pitch, shape.dtype), f.gep(scale, int_(2), shape.dtype))
     f.ret()
     f.finish()
     return name

@@ -62,8 +62,8 @@ class _Block:
         self.word = word = {w: f.word(self.args, w) for w in Gemm if w > Gemm.EPILOGUE}
         self.half = f.binary("lshr", word[Gemm.K], int_(1))
         self.operand = f.mul(self.half, int_(shape.panel_row_bytes))
-        self.left = f.mul(word[Gemm.PITCH], int_(shape.element))
-        self.row = f.mul(self.left, int_(PRODUCTS))
+        self.row = f.mul(word[Gemm.PITCH], int_(shape.element))
+        self.left = f.mul(word[Gemm.PAIRS], self.row)
         b, sums = (f.word(self.args, w, "ptr") for w in (Gemm.B, Gemm.SUMS))
         words = {n: f.gep(b, f.mul(self.operand, int_(at)), "i8") for n, at in enumerate((0, 1, 3))}
         for n in range(PRODUCTS - PLAIN):
@@ -75,7 +75,7 @@ class _Block:
         f, shape, word = self.f, self.shape, self.word
         pairs = word[Gemm.PAIRS]
         self.lefts = f.word(self.ctx, Context.SCRATCH, "ptr")
-        self.products = f.gep(self.lefts, f.mul(pairs, self.row), "i8")
+        self.products = f.gep(self.lefts, f.mul(self.left, int_(PRODUCTS)), "i8")
         size = f.mul(f.mul(pairs, word[Gemm.PANELS]), int_(product_row_bytes(shape)))
         self.tiles = f.gep(self.products, size, "i8")
         self.scales = f.gep(self.tiles, int_(4 * STRIP_PAIRS * shape.panel_row_bytes), "i8")
