@@ -21,8 +21,8 @@ class Gemm(IntEnum):
     steps of k a scale; B has no batches.
     `sdx_gemm_strassen_f32` also reads SUMS as laid out by `pack_sums`. From LEAST_ROWS rows on, and with
     LEAST_COLUMNS for each thread where threads share out columns, it works on PAIRS of rows, PANELS pairs of
-    panels and STEPS of half of K at a time, left operands PITCH apart; B has no batches and rows of A are
-    contiguous.
+    panels and STEPS of half of K at a time, rows of left operands PITCH apart; B has no batches and rows of A
+    are contiguous.
     """
 
     A = 0

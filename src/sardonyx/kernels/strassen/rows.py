@@ -110,8 +110,8 @@ def _power(f: Function, exponent: V) -> V:
 def define_lefts(module: Module, shape: TileShape) -> str:
     """Add `void @strassen_lefts_f32(args, to, scales, low, high)`; returns the name.
 
-    The left operands of pairs low..high of rows, to[pair - low][product][step], PITCH between products. Each
-    half of k is whole vectors. A last row alone is paired with itself.
+    The left operands of pairs low..high of rows, to[product][pair - low][step], PITCH between pairs and PAIRS
+    times that between products. Each half of k is whole vectors. A last row alone is paired with itself.
     """
     params = [*((n, "ptr") for n in ("args", "to", "scales")), ("low", "i64"), ("high", "i64")]
     name = f"strassen_lefts_{shape.operand}"
