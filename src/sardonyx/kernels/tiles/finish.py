@@ -56,9 +56,12 @@ class Tile:
 
 
 class End:
-    """What one call does with finished tiles: its epilogue, its FINISH words, or a plain store."""
+    """What one call does with finished tiles: its epilogue, its FINISH words, or a plain store.
 
-    def __init__(self, f: Function, shape: TileShape, args: V, words: Words) -> None:
+    What is absent is read as zeros, `panels` tiles wide.
+    """
+
+    def __init__(self, f: Function, shape: TileShape, args: V, words: Words, panels: int = 1) -> None:
         self.f, self.shape = f, shape
         null = V("null", "ptr")
         self._function = define_finish(f.module, shape)
@@ -68,7 +71,7 @@ class End:
         self.finishing = f.icmp("ne", f.word(args, words.FINISH), int_(0))
         self.residual = f.select(self.finishing, f.word(args, words.RESIDUAL, "ptr"), null)
         self.has_residual = f.icmp("ne", self.residual, null)
-        self._zeros = zeros(f, shape)
+        self._zeros = zeros(f, shape, panels)
         bias = f.select(self.finishing, f.word(args, words.BIAS, "ptr"), null)
         self.has_bias = f.icmp("ne", bias, null)
         self._bias = f.select(self.has_bias, bias, self._zeros)
@@ -136,10 +139,10 @@ def extremes(shape: TileShape) -> tuple[V, V]:
     return int_(-most - 1, shape.dtype), int_(most, shape.dtype)
 
 
-def zeros(f: Function, shape: TileShape) -> V:
-    """A row of zeros on the stack, as wide as a tile."""
-    address = f.alloca(shape.dtype, shape.columns)
-    for i in range(0, shape.columns, shape.lanes):
+def zeros(f: Function, shape: TileShape, panels: int = 1) -> V:
+    """A row of zeros on the stack, as wide as so many tiles."""
+    address = f.alloca(shape.dtype, panels * shape.columns)
+    for i in range(0, panels * shape.columns, shape.lanes):
         f.store(int_(0, shape.vector), f.gep(address, int_(i), shape.dtype))
     return address
 
