@@ -18,6 +18,9 @@ _INFINITE = 0x7F800000
 _EXPONENT_BITS, _BIAS, _LEAST, _MOST = 23, 127, 1, 253
 """Biased exponents e of rows for which 2^(127 - e) and its inverse are normal numbers."""
 
+_USUAL = (_BIAS - 60) << _EXPONENT_BITS, (_BIAS + 60) << _EXPONENT_BITS
+"""Bits of sums of squares that neither lost small numbers nor overflowed; others are summed again, scaled."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summand:
@@ -48,11 +51,15 @@ def define_scales(module: Module, shape: TileShape) -> str:
     none = int_(0, "i32")
     with f.loop(int_(0), rows, 1, [begin, scales, factors, none]) as row:
         at, scale, factor, before = row.carried
-        largest = _largest(f, shape, at, size)
-        exponent = _normal(f, f.binary("lshr", largest, int_(_EXPONENT_BITS, "i32")))
-        squares = _squares(f, shape, at, size, _power(f, f.sub(int_(2 * _BIAS, "i32"), exponent)))
-        root = f.sub(f.binary("lshr", squares, int_(_EXPONENT_BITS, "i32")), int_(_BIAS, "i32"))
-        exponent = _normal(f, f.add(exponent, f.binary("ashr", root, int_(1, "i32"))))
+        largest, squares = _measured(f, shape, at, size)
+        usual = f.icmp("ult", f.sub(squares, int_(_USUAL[0], "i32")), int_(_USUAL[1] - _USUAL[0], "i32"))
+        careful = f.sub(int_(1), f.convert("zext", usual, "i64"))
+        with f.loop(int_(0), careful, 1, [_halved(f, squares)]) as again:
+            exponent = _normal(f, f.binary("lshr", largest, int_(_EXPONENT_BITS, "i32")))
+            scaled = _measured(f, shape, at, size, _power(f, f.sub(int_(2 * _BIAS, "i32"), exponent)))[1]
+            root = f.sub(_halved(f, scaled), int_(_BIAS, "i32"))
+            again.next(f.add(exponent, root))
+        exponent = _normal(f, again.carried[0])
         f.store(_power(f, f.sub(int_(2 * _BIAS, "i32"), exponent)), scale)
         some = f.icmp("sgt", largest, none)
         f.store(f.select(some, _power(f, exponent), float_(0.0)), factor)
@@ -64,38 +71,43 @@ def define_scales(module: Module, shape: TileShape) -> str:
     return name
 
 
-def _largest(f: Function, shape: TileShape, row: V, size: V) -> V:
-    """The largest magnitude of a row of an even number of vectors, as an integer."""
+def _measured(f: Function, shape: TileShape, row: V, size: V, scale: V | None = None) -> tuple[V, V]:
+    """The largest magnitude of a row of an even number of vectors, and the sum of its squares, both as bits.
+
+    With a scale, the squares are those of scaled numbers.
+    """
     ints = vector_of("i32", shape.lanes)
-    none, magnitude = int_(0, ints), int_(0x7FFFFFFF, ints)
-    with f.loop(int_(0), size, 2 * shape.lanes, [none, none]) as step:
-        found = []
-        for n, before in enumerate(step.carried):
+    magnitude = int_(0x7FFFFFFF, ints)
+    factor = None if scale is None else f.splat(scale, shape.lanes)
+    nothing = [int_(0, ints)] * 2 + [V("zeroinitializer", shape.vector)] * 2
+    with f.loop(int_(0), size, 2 * shape.lanes, nothing) as step:
+        largest, sums = [], []
+        for n, (most, total) in enumerate(zip(step.carried[:2], step.carried[2:], strict=True)):
             at = f.gep(row, f.add(step.index, int_(n * shape.lanes)), shape.dtype)
-            found.append(f.smax(before, f.binary("and", f.load(at, ints), magnitude)))
-        step.next(*found)
-    return f.call(f"llvm.vector.reduce.smax.{mangle(ints)}", "i32", f.smax(*step.carried))
+            x = f.load(at, shape.vector)
+            largest.append(f.smax(most, f.binary("and", f.bitcast(x, ints), magnitude)))
+            x = x if factor is None else f.binary("fmul", x, factor)
+            sums.append(f.fma(x, x, total))
+        step.next(*largest, *sums)
+    most = f.call(f"llvm.vector.reduce.smax.{mangle(ints)}", "i32", f.smax(*step.carried[:2]))
+    return most, _total(f, f.binary("fadd", *step.carried[2:]))
 
 
-def _squares(f: Function, shape: TileShape, row: V, size: V, scale: V) -> V:
-    """The bits of the sum of squares of a row of an even number of vectors, times a scale."""
-    nothing, factor = V("zeroinitializer", shape.vector), f.splat(scale, shape.lanes)
-    with f.loop(int_(0), size, 2 * shape.lanes, [nothing, nothing]) as step:
-        found = []
-        for n, before in enumerate(step.carried):
-            at = f.gep(row, f.add(step.index, int_(n * shape.lanes)), shape.dtype)
-            x = f.binary("fmul", f.load(at, shape.vector), factor)
-            found.append(f.fma(x, x, before))
-        step.next(*found)
-    total = f.binary("fadd", *step.carried)
-    while total.lanes > 2:
-        lanes = range(total.lanes)
+def _total(f: Function, sums: V) -> V:
+    """The bits of the sum of the lanes."""
+    while sums.lanes > 2:
+        lanes = range(sums.lanes)
         ends = (
-            f.shuffle(total, total, lanes[at])
-            for at in (slice(total.lanes // 2), slice(total.lanes // 2, None))
+            f.shuffle(sums, sums, lanes[at]) for at in (slice(sums.lanes // 2), slice(sums.lanes // 2, None))
         )
-        total = f.binary("fadd", *ends)
-    return f.bitcast(f.binary("fadd", f.extract(total, 0), f.extract(total, 1)), "i32")
+        sums = f.binary("fadd", *ends)
+    return f.bitcast(f.binary("fadd", f.extract(sums, 0), f.extract(sums, 1)), "i32")
+
+
+def _halved(f: Function, squares: V) -> V:
+    """The biased exponent of the root of the number with these bits."""
+    exponent = f.sub(f.binary("lshr", squares, int_(_EXPONENT_BITS, "i32")), int_(_BIAS, "i32"))
+    return f.add(f.binary("ashr", exponent, int_(1, "i32")), int_(_BIAS, "i32"))
 
 
 def _normal(f: Function, exponent: V) -> V:
