@@ -16,14 +16,11 @@ STRIP_PAIRS = 16
 _LINE_ELEMENTS = 16
 """Elements of a cache line."""
 
-_COLUMNS = 64
+_COLUMNS = 128
 """Columns on each side of the pairs of panels that are worked on together."""
 
-_FEW_PAIRS, _MANY_PAIRS = 28, 112
-"""Pairs of rows that are worked on together where weights are read quickly, and where not."""
-
-_CACHED_BYTES = 8 << 20
-"""Weights up to so many bytes are read again from a shared cache."""
+_PAIRS = 112
+"""Pairs of rows that are worked on together: weights are read for all of them at once."""
 
 _LEFT_BYTES = 4 << 20
 """The most that left operands take."""
@@ -46,14 +43,13 @@ class Blocking:
 def blocking(half: int, columns: int, goal: Goal) -> Blocking:
     """For halves of k of so many steps, and so many columns.
 
-    Small weights are read again for every few rows, whose left operands stay in L2; large ones for more rows,
-    of which one left operand stays there beside two panels.
+    One left operand of all rows stays in L2 beside two panels. The left operands together do not, so they are
+    read for several pairs of panels at once.
     """
     shape = TileShape.of(goal, "f32")
     pitch = _odd_lines(half)
     left_bytes = PRODUCTS * pitch * shape.element
-    cached = PRODUCTS * half * columns // 2 * shape.element <= _CACHED_BYTES
-    most = min(_FEW_PAIRS if cached else _MANY_PAIRS, _LEFT_BYTES // left_bytes)
+    most = min(_PAIRS, _LEFT_BYTES // left_bytes)
     pairs = max(1, most // shape.max_rows) * shape.max_rows
     panels = max(1, min(_COLUMNS // shape.columns, columns // (2 * shape.columns)))
     beside = _FULL_TILES * shape.max_rows + 2 * shape.columns
