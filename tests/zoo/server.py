@@ -1,11 +1,14 @@
 """A hub, a registry and a plain file server on this machine that misbehave as they are told to.
 
 Faults of a path are used up one by one: `drop=N` ends the connection after N bytes, `lie` sends other bytes,
-`redirect` sends to another host name, `status=N` refuses, `whole` and `wrong` answer a range wrongly.
+`redirect=URL` sends there (without one to another host name), `status=N` refuses, `wait=N` asks to wait for N
+seconds, `whole` and `wrong` answer a range wrongly, `part=N` sends N bytes as a range, `packed` packs, `page`
+sends a page of the web. A fault `HEAD status=N` is one of a HEAD.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import threading
@@ -66,20 +69,31 @@ class _Handler(BaseHTTPRequestHandler):
         if data is None:
             return self.send(404, b"", body=body)
         waiting = self.shelf.faults.get(parts.path, [])
-        fault = waiting.pop(0) if waiting and body else ""
+        is_meant = bool(waiting) and waiting[0].startswith("HEAD ") != body
+        fault = waiting.pop(0).removeprefix("HEAD ") if is_meant else ""
         return self.misbehave(fault, data, headers, body=body)
 
     def misbehave(self, fault: str, data: bytes, headers: dict[str, str], *, body: bool) -> None:
         kind, _, value = fault.partition("=")
         if kind == "status":
             return self.send(int(value), b"", body=body)
+        if kind == "wait":
+            return self.send(429, b"", body=body, more={"Retry-After": value})
         if kind == "redirect":
-            place = self.shelf.url(urlsplit(self.path).path, "localhost")
+            place = value or self.shelf.url(urlsplit(self.path).path, "localhost")
             return self.send(302, b"", body=body, more={"Location": place})
+        if kind == "packed":
+            return self.send(200, gzip.compress(data), body=body, more={"Content-Encoding": "gzip"})
         if kind == "lie":
             data = bytes(len(data))
+        if kind == "page":
+            data = b"<!doctype html><title>log in</title>"
         more = {"ETag": '"one"', "X-Linked-Etag": f'"{digest(data)}"', "X-Linked-Size": str(len(data))}
         wanted = headers.get("range", "")
+        if kind == "part":
+            start = int(wanted.removeprefix("bytes=").rstrip("-") or 0)
+            more["Content-Range"] = f"bytes {start}-{start + int(value) - 1}/{len(data)}"
+            return self.send(206, data[start : start + int(value)], body=body, more=more)
         if wanted and kind != "whole":
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
             told = start + 1 if kind == "wrong" else start

@@ -13,7 +13,7 @@ import pytest
 
 from sardonyx import zoo
 from sardonyx.tools.cli import main
-from sardonyx.zoo import FetchError, download, pull
+from sardonyx.zoo import FetchError, asking, download, pull
 from sardonyx.zoo.references import parse
 from tests.zoo.server import Shelf, artefact, digest, serving
 
@@ -32,7 +32,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("SARDONYX_ZOO", str(tmp_path / "zoo"))
-    monkeypatch.setattr(download, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(asking, "PAUSE_SECONDS", 0.001)
     with serving(Shelf({FILE: MODEL, "/files/large.bin": LARGE})) as made:
         yield made
 
@@ -79,6 +79,71 @@ def test_a_server_that_continues_elsewhere_is_refused(shelf: Shelf) -> None:
     shelf.faults["/files/large.bin"] = ["drop=1000", "wrong"]
     with pytest.raises(FetchError, match="asked for bytes from 1000 on"):
         pull(shelf.url("/files/large.bin"))
+
+
+def test_parts_that_are_sent_unasked_are_completed(shelf: Shelf) -> None:
+    shelf.faults["/files/large.bin"] = ["part=1000", "part=500", ""]
+    assert pull(shelf.url("/files/large.bin")).read_bytes() == LARGE
+    assert [row.get("range") for row in shelf.requests("/files/large.bin")][1:] == [
+        "bytes=1000-",
+        "bytes=1500-",
+    ]
+
+
+def test_what_is_packed_all_the_same_is_unpacked(shelf: Shelf) -> None:
+    shelf.faults[FILE] = ["packed"]
+    assert pull(shelf.url(FILE)).read_bytes() == MODEL
+
+
+def test_a_busy_server_is_asked_again_as_it_wishes(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(asking.time, "sleep", waited.append)
+    shelf.faults[FILE] = ["wait=7", "status=503", "wait=soon", ""]
+    assert pull(shelf.url(FILE)).read_bytes() == MODEL
+    assert waited == [7, 0.002, 0.004]
+    shelf.faults["/files/large.bin"] = ["wait=3600"]
+    with pytest.raises(FetchError, match=r"is busy \(it answers 429\); try again later in 3600 seconds$"):
+        pull(shelf.url("/files/large.bin"))
+    shelf.faults["/files/large.bin"] = ["status=503"] * 5
+    with pytest.raises(FetchError, match=r"is busy \(it answers 503\); try again later$"):
+        pull(shelf.url("/files/large.bin"))
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (FILE, "redirects in a circle"),
+        ("http://models.example/model.onnx", "only https:// is asked"),
+        ("file:///etc/hostname", "only https:// is asked"),
+        ("ftp://127.0.0.1/model.onnx", "only https:// is asked"),
+    ],
+)
+def test_ways_that_are_not_gone(place: str, said: str, shelf: Shelf, tmp_path: Path) -> None:
+    shelf.faults[FILE] = [f"redirect={place}"] * 40
+    with pytest.raises(FetchError, match=said):
+        pull(shelf.url(FILE))
+    assert not kept(tmp_path)
+
+
+def test_a_page_in_place_of_a_model_is_not_kept(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.faults[FILE] = ["page"]
+    with pytest.raises(
+        FetchError, match="is not an ONNX model but a page of the web"
+    ):
+        pull(shelf.url(FILE))
+    assert not kept(tmp_path)
+    shelf.files["/files/noise.onnx"] = LARGE
+    with pytest.raises(FetchError, match="sends is not an ONNX model: "):
+        pull(shelf.url("/files/noise.onnx"))
+    assert pull(shelf.url(FILE)).read_bytes() == MODEL
+
+
+def test_a_model_stays_until_its_new_one_is_whole(shelf: Shelf) -> None:
+    path = pull(shelf.url(FILE))
+    shelf.faults[FILE] = ["status=404"]
+    with pytest.raises(FetchError, match="no such file"):
+        pull(shelf.url(FILE), refresh=True)
+    assert path.read_bytes() == MODEL
 
 
 def test_other_bytes_than_promised_are_refused(shelf: Shelf, tmp_path: Path) -> None:
@@ -131,7 +196,10 @@ def test_a_mirror_stands_in(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_damaged_file_is_brought_again(shelf: Shelf) -> None:
     path = pull(shelf.url(FILE))
     path.write_bytes(MODEL[:-1])
-    assert pull(shelf.url(FILE), refresh=True).read_bytes() == MODEL
+    assert pull(shelf.url(FILE)).read_bytes() == MODEL
+    path.with_name("source.json").write_text("{")
+    assert pull(shelf.url(FILE)).read_bytes() == MODEL
+    assert len(shelf.asked) == 3
 
 
 def test_the_hub_tells_the_digest(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +271,10 @@ def test_a_full_disk_is_said(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_
 
 @pytest.mark.parametrize(
     "text",
-    ["hf://alone/model", "oci://host", "ftp://host/x", "http://models.example/x.onnx", "no_such_model"],
+    [
+        *("hf://alone/model", "oci://host", "ftp://host/x", "http://models.example/x.onnx", "no_such_model"),
+        *("https://", "https://host:port/x.onnx", "https://[::/x.onnx", "https://host/x.onnx#sha256=12"),
+    ],
 )
 def test_references_that_mean_nothing(text: str, shelf: Shelf) -> None:
     with pytest.raises(FetchError):
@@ -212,6 +283,7 @@ def test_references_that_mean_nothing(text: str, shelf: Shelf) -> None:
 
 
 def test_references_are_read() -> None:
+    assert not parse("https://host/x.onnx#part").sha256
     hub = parse("hf://a/b@refs%2Fpr%2F1/onnx/m.onnx")
     assert (hub.repo, hub.at, hub.file) == ("a/b", "refs%2Fpr%2F1", "onnx/m.onnx")
     held = parse("oci://host:5000/a/b")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import Model, model, models, zoo_directory
-from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.feeds import feeds, sizes
 from sardonyx.zoo.fetch import fetch, fetch_one
 from sardonyx.zoo.pull import pull

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import models, zoo_directory
-from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.fetch import fetch, is_in_place
 
 

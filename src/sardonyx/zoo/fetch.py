@@ -19,8 +19,8 @@ from typing import IO
 
 from sardonyx.base.growth import run_growing
 from sardonyx.base.progress import Progress
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import Item, Package, catalog, model, zoo_directory
-from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.download import sha256 as _sha256
 
 BLOCK_BYTES = 1 << 20

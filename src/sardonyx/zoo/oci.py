@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sardonyx.zoo import tokens
-from sardonyx.zoo.download import REFUSALS, FetchError, Wanted, client, http, safe
+from sardonyx.zoo.asking import REFUSALS, FetchError, checked, client, number, patiently, safe
+from sardonyx.zoo.download import Wanted
 from sardonyx.zoo.references import Reference, mirrored
 
 if TYPE_CHECKING:
@@ -24,30 +25,33 @@ def wanted(reference: Reference) -> Wanted:
     scheme = "http" if reference.host.partition(":")[0] in ("127.0.0.1", "localhost") else "https"
     base = safe(mirrored(f"{scheme}://{reference.host}/v2/{reference.repo}"))
     headers = tokens.of_registry(reference.host)
+    url = f"{base}/manifests/{reference.at}"
     with client({**headers, "Accept": TYPES}) as asked:
-        answer = _asked(asked, f"{base}/manifests/{reference.at}", reference)
+        answer = _asked(asked, url, reference)
         if answer.status_code == 401:
             headers = _token(asked, answer.headers.get("WWW-Authenticate", ""), headers, reference)
             asked.headers.update(headers)
-            answer = _asked(asked, f"{base}/manifests/{reference.at}", reference)
-    if answer.status_code != 200:
-        why = REFUSALS.get(answer.status_code, f"the registry answers {answer.status_code}")
-        raise FetchError(f"{reference.text}: {why}")
+            answer = _asked(asked, url, reference)
+    checked(answer, reference.text)
     _check(answer, reference)
-    layer = _layer(answer.json(), reference)
-    digest = str(layer["digest"])
+    layer = _layer(_read(answer, reference), reference)
+    digest = str(layer.get("digest"))
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
         raise FetchError(f"{reference.text}: the layer's digest {digest!r} is not a sha256")
     url = f"{base}/blobs/{digest}"
-    return Wanted(url, digest.partition(":")[2], int(layer.get("size") or 0), headers, reference.text)
+    return Wanted(url, digest.partition(":")[2], number(layer.get("size")), headers, reference.text)
 
 
-def _asked(asked: httpx.Client, url: str, reference: Reference) -> httpx.Response:
-    try:
-        return asked.get(url)
-    except http().TransportError as error:
-        said = str(error) or type(error).__name__
-        raise FetchError(f"{reference.text}: {reference.host} cannot be reached ({said})") from error
+def _asked(asked: httpx.Client, url: str, reference: Reference, **more: Any) -> httpx.Response:
+    """An answer, or the demand for a token."""
+
+    def ask() -> httpx.Response:
+        answer = asked.get(url, **more)
+        if answer.status_code != 401:
+            checked(answer, reference.text)
+        return answer
+
+    return patiently(reference.text, url, ask)
 
 
 def _token(
@@ -60,14 +64,24 @@ def _token(
     query = {"scope": given.get("scope") or f"repository:{reference.repo}:pull"}
     if "service" in given:
         query["service"] = given["service"]
+    answer = _asked(asked, safe(given["realm"]), reference, params=query, headers=dict(headers))
+    checked(answer, reference.text)
+    told = _read(answer, reference)
+    token = told.get("token") or told.get("access_token")
+    if not token:
+        raise FetchError(f"{reference.text}: {answer.url.host} gives no token")
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _read(answer: httpx.Response, reference: Reference) -> dict[str, Any]:
+    """The object that an answer holds as JSON."""
     try:
-        answer = asked.get(safe(given["realm"]), params=query, headers=dict(headers))
-    except http().TransportError as error:
-        raise FetchError(f"{reference.text}: its token service cannot be reached ({error})") from error
-    if answer.status_code != 200:
-        raise FetchError(f"{reference.text}: {REFUSALS[401]}")
-    given = answer.json()
-    return {"Authorization": f"Bearer {given.get('token') or given.get('access_token')}"}
+        told = answer.json()
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise FetchError(f"{reference.text}: {answer.url.host} does not answer as a registry does")
+    return told
 
 
 def _check(answer: httpx.Response, reference: Reference) -> None:
@@ -79,9 +93,12 @@ def _check(answer: httpx.Response, reference: Reference) -> None:
         raise FetchError(f"{reference.text}: the registry sends a manifest of another digest, {found}")
 
 
-def _layer(manifest: Any, reference: Reference) -> dict[str, Any]:
-    layers = manifest.get("layers") or []
-    named = {(layer.get("annotations") or {}).get(TITLE, ""): layer for layer in layers}
+def _layer(manifest: dict[str, Any], reference: Reference) -> dict[str, Any]:
+    layers = manifest.get("layers")
+    if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
+        several = "an index of several; name one by its digest" if "manifests" in manifest else "none"
+        raise FetchError(f"{reference.text}: a manifest with layers is wanted, and it is {several}")
+    named = {_title(layer): layer for layer in layers}
     if reference.file:
         chosen = [layer for name, layer in named.items() if name == reference.file]
     else:
@@ -90,3 +107,8 @@ def _layer(manifest: Any, reference: Reference) -> dict[str, Any]:
         known = ", ".join(name for name in named if name) or f"{len(layers)} layers without names"
         raise FetchError(f"{reference.text}: which file is meant? It holds {known}; add /FILE")
     return dict(chosen[0])
+
+
+def _title(layer: dict[str, Any]) -> str:
+    notes = layer.get("annotations")
+    return str(notes.get(TITLE, "")) if isinstance(notes, dict) else ""

@@ -10,11 +10,14 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from sardonyx.errors import LoadError
 from sardonyx.frontend.summary import summarize
 from sardonyx.zoo import hub, oci, tokens
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import model, zoo_directory
-from sardonyx.zoo.download import FetchError, Wanted, bring, sha256
+from sardonyx.zoo.download import Wanted, bring, sha256
 from sardonyx.zoo.fetch import fetch_one, is_in_place
 from sardonyx.zoo.references import Reference, mirrored, parse
 
@@ -44,11 +47,10 @@ def pull(reference: str, *, refresh: bool = False, quiet: bool = False) -> Path:
         return target
     if is_offline():
         raise FetchError(f"{reference} is not in {zoo_directory()}, and the network is off ({OFFLINE[0]})")
-    if refresh:
-        target.unlink(missing_ok=True)
     found = _resolved(wanted)
-    digest = bring(found, target, quiet=quiet)
-    others = [_weights(wanted, name, folder, quiet) for name in _external(target)]
+    is_damaged = target.is_file() and (folder / RECORD).is_file()
+    digest = bring(found, target, quiet=quiet, refresh=refresh or is_damaged)
+    others = [_weights(wanted, name, folder, quiet) for name in _external(target, found)]
     record = {"reference": reference, "sha256": digest, "files": [target.name, *others]}
     with tempfile.TemporaryDirectory(prefix=".record-", dir=folder) as scratch:
         whole = Path(scratch) / RECORD
@@ -82,7 +84,10 @@ def _is_whole(folder: Path, target: Path) -> bool:
     record = folder / RECORD
     if not record.is_file() or not target.is_file():
         return False
-    kept = json.loads(record.read_text(encoding="utf-8"))
+    try:
+        kept = json.loads(record.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
     return all((folder / name).is_file() for name in kept["files"]) and sha256(target) == kept["sha256"]
 
 
@@ -95,9 +100,19 @@ def _resolved(reference: Reference) -> Wanted:
     return Wanted(url, reference.sha256, 0, tokens.of_host(reference.host), reference.text)
 
 
-def _external(model: Path) -> tuple[str, ...]:
-    """Files that hold weights of the model; none that would lie outside its folder."""
-    names = summarize(model).external_files if model.suffix == ".onnx" else ()
+def _external(model: Path, wanted: Wanted) -> tuple[str, ...]:
+    """Files that hold weights of the model; none that would lie outside its folder.
+
+    FetchError if it is no model: then it is not kept.
+    """
+    try:
+        names = summarize(model).external_files if model.suffix == ".onnx" else ()
+    except LoadError as error:
+        begin = model.read_bytes()[:200].strip()
+        model.unlink()
+        page = " but a page of the web; does it want you to log in?" if begin[:1] == b"<" else f": {error}"
+        host = urlsplit(wanted.url).netloc
+        raise FetchError(f"{wanted.label}: what {host} sends is not an ONNX model{page}") from error
     for name in names:
         path = Path(name)
         if path.is_absolute() or ".." in path.parts:

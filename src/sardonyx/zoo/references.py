@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.asking import FetchError, safe
 
 Scheme = Literal["name", "hf", "https", "oci"]
 HUB = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^/]+))?/(?P<file>.+)")
@@ -59,9 +59,11 @@ def parse(text: str) -> Reference:
         at = found["digest"] or found["tag"] or "latest"
         return Reference(text, "oci", found["host"], found["repo"], at, found["file"] or "")
     if scheme in ("https", "http"):
-        parts = urlsplit(text)
-        digest = DIGEST.search(parts.fragment)
-        url = text.partition("#")[0]
+        url, _, fragment = text.partition("#")
+        parts = urlsplit(safe(url))
+        digest = DIGEST.fullmatch(fragment)
+        if fragment.startswith("sha256") and digest is None:
+            raise FetchError(f"{text!r}: a digest is 64 hexadecimal digits, #sha256=...")
         sha256 = digest[1].lower() if digest else ""
         return Reference(url, "https", parts.netloc, file=parts.path.lstrip("/"), sha256=sha256)
     raise FetchError(f"{text!r}: there are names, hf://, https:// and oci://; not {scheme}://")

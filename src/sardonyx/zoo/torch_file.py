@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.maker import Array
 
 MAGIC = 0x1950A86A20F9469CFC6C

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sardonyx.zoo import hub
-from sardonyx.zoo.download import FetchError
+from sardonyx.zoo import asking, hub
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.references import MIRRORS, Reference, parse
 from tests.zoo.server import Shelf, digest, serving
 
@@ -22,6 +22,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     for name in ("HF_TOKEN", MIRRORS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setattr(asking, "PAUSE_SECONDS", 0.001)
     with serving(Shelf()) as made:
         monkeypatch.setenv("HF_ENDPOINT", made.url("/"))
         yield made
@@ -38,6 +39,17 @@ def test_address_digest_and_size(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) 
     assert method == "HEAD" and headers["authorization"] == "Bearer mine"
 
 
+def test_a_revision_may_be_written_either_way(shelf: Shelf) -> None:
+    shelf.files["/org/net/resolve/refs%2Fpr%2F1/m.onnx"] = b"model"
+    assert hub.wanted(asked_for("hf://org/net@refs%2Fpr%2F1/m.onnx")).size == 5
+
+
+def test_a_busy_hub_is_asked_again(shelf: Shelf) -> None:
+    path = "/org/net/resolve/v1/m.onnx"
+    shelf.files[path], shelf.faults[path] = b"model", ["HEAD status=503", "HEAD status=429", "HEAD redirect"]
+    assert hub.wanted(asked_for()).sha256 == "" and len(shelf.asked) == 3
+
+
 def test_a_tag_that_is_no_digest_is_none(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf.files["/org/net/resolve/v1/m.onnx"] = b"model"
     monkeypatch.setattr("tests.zoo.server.digest", lambda data: "W/abc")
@@ -51,7 +63,7 @@ def test_refusals(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FetchError, match="a token is needed or the one given is not valid"):
         hub.wanted(asked_for())
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
-    with pytest.raises(FetchError, match=r"http://127\.0\.0\.1:1 cannot be reached \(.+\)"):
+    with pytest.raises(FetchError, match=r"127\.0\.0\.1:1 cannot be reached or breaks off \(.+\)"):
         hub.wanted(asked_for())
 
 

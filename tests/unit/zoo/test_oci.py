@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from sardonyx.zoo import oci
-from sardonyx.zoo.download import FetchError, Wanted
+from sardonyx.zoo import asking, oci
+from sardonyx.zoo.asking import FetchError
+from sardonyx.zoo.download import Wanted
 from sardonyx.zoo.references import MIRRORS, parse
 from tests.zoo.server import Shelf, artefact, digest, serving
 
@@ -19,6 +20,7 @@ from tests.zoo.server import Shelf, artefact, digest, serving
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     monkeypatch.delenv(MIRRORS, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr(asking, "PAUSE_SECONDS", 0.001)
     with serving(Shelf()) as made:
         yield made
 
@@ -65,6 +67,8 @@ def test_a_token_is_asked_for(shelf: Shelf) -> None:
         ([layer(None), layer(None)], ":v1", "2 layers without names"),
         ([], ":v1", "0 layers without names"),
         ([{"digest": "md5:1"}], ":v1", "digest 'md5:1' is not a sha256"),
+        ([{"annotations": ["model.onnx"]}], ":v1", "digest 'None' is not a sha256"),
+        ([1], ":v1", "a manifest with layers is wanted, and it is none"),
     ],
 )  # fmt: skip
 def test_layers_that_are_no_model(layers: list[Any], rest: str, told: str, shelf: Shelf) -> None:
@@ -76,6 +80,27 @@ def test_layers_that_are_no_model(layers: list[Any], rest: str, told: str, shelf
 def test_one_layer_needs_no_name(shelf: Shelf) -> None:
     manifest(shelf, layer(None, b"model"))
     assert wanted(shelf, ":v1").sha256 == digest(b"model")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"<html>", r"127\.0\.0\.1 does not answer as a registry does"),
+        (b"[1]", "does not answer as a registry does"),
+        (b'{"layers": 3}', "a manifest with layers is wanted, and it is none"),
+        (b'{"manifests": []}', "it is an index of several; name one by its digest"),
+    ],
+)
+def test_manifests_that_are_none(content: bytes, told: str, shelf: Shelf) -> None:
+    shelf.files["/v2/org/net/manifests/v1"] = content
+    with pytest.raises(FetchError, match=told):
+        wanted(shelf, ":v1")
+
+
+def test_sizes_that_are_no_numbers_and_busy_registries(shelf: Shelf) -> None:
+    manifest(shelf, {**layer("net.onnx"), "size": "many"})
+    shelf.faults["/v2/org/net/manifests/v1"] = ["status=503", "drop=1"]
+    assert wanted(shelf, ":v1").size == 0 and len(shelf.asked) == 3
 
 
 def test_manifests_that_lie(shelf: Shelf) -> None:
@@ -93,7 +118,7 @@ def test_refusals(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf.token = "other than the one that is given"
     with pytest.raises(FetchError, match="a token is needed"):
         wanted(shelf, ":v1")
-    with pytest.raises(FetchError, match=r"127\.0\.0\.1:1 cannot be reached \("):
+    with pytest.raises(FetchError, match=r"127\.0\.0\.1:1 cannot be reached or breaks off \("):
         oci.wanted(parse("oci://127.0.0.1:1/org/net:v1"))
     with oci.client({}) as asked, pytest.raises(FetchError, match="a token is needed"):
         oci._token(asked, "Basic", {}, parse("oci://h/org/net:v1"))

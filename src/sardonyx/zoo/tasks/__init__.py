@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 from sardonyx.base.files import no_file
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import Model, alike, catalog
-from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.fetch import fetch_asset
 from sardonyx.zoo.tasks.answer import Answer
 

@@ -11,8 +11,8 @@ import numpy as np
 
 import sardonyx
 from sardonyx.base.files import no_file
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import catalog
-from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.maker import Array
 from sardonyx.zoo.pull import pull
 from sardonyx.zoo.tasks.answer import Answer, percent

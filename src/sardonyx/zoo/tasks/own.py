@@ -13,7 +13,7 @@ import numpy as np
 
 import sardonyx
 from sardonyx.frontend.summary import summarize
-from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.tasks import images
 from sardonyx.zoo.tasks.answer import Answer, percent
 

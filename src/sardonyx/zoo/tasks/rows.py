@@ -12,7 +12,7 @@ import numpy as np
 
 import sardonyx
 from sardonyx.base.categories import places
-from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.maker import Array, Feeds
 from sardonyx.zoo.pull import pull
 from sardonyx.zoo.tasks.answer import Answer

@@ -11,7 +11,7 @@ import numpy as np
 
 import sardonyx
 from sardonyx.base.files import no_file
-from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.maker import Array
 from sardonyx.zoo.pull import pull
 from sardonyx.zoo.tasks.answer import Answer, percent

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 import sardonyx
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import catalog
-from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.pull import pull
 from sardonyx.zoo.tasks.answer import Answer
 

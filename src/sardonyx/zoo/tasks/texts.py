@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import sardonyx
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import catalog
-from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.fetch import fetch_asset
 from sardonyx.zoo.maker import Array
 from sardonyx.zoo.pull import pull

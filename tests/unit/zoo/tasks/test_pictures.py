@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.tasks import images, pictures
 
 RED = Image.new("RGB", (60, 40), (255, 0, 0))

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.tasks.rows import make
 
 TEXT = """<ir_version: 10, opset_import: ["" : 21]>

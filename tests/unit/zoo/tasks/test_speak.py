@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.tasks import speak
 
 

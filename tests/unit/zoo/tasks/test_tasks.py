@@ -6,8 +6,8 @@ import importlib
 
 import pytest
 
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import catalog
-from sardonyx.zoo.download import FetchError
 from sardonyx.zoo.tasks import TASKS, pipeline, task_of
 
 

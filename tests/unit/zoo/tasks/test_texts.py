@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sardonyx.zoo.download import FetchError
+from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.tasks import texts
 
 ANGLES = {"east": 0.0, "north": 90.0, "north east": 45.0, "west": 180.0}
