@@ -127,9 +127,7 @@ def test_ways_that_are_not_gone(place: str, said: str, shelf: Shelf, tmp_path: P
 
 def test_a_page_in_place_of_a_model_is_not_kept(shelf: Shelf, tmp_path: Path) -> None:
     shelf.faults[FILE] = ["page"]
-    with pytest.raises(
-        FetchError, match="is not an ONNX model but a page of the web"
-    ):
+    with pytest.raises(FetchError, match="is not an ONNX model but a page of the web"):
         pull(shelf.url(FILE))
     assert not kept(tmp_path)
     shelf.files["/files/noise.onnx"] = LARGE

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from sardonyx.base.knobs import DEBUG, unknown_variables
 from sardonyx.errors import SardonyxError
@@ -58,9 +59,31 @@ _REFUSALS: tuple[type[Exception], ...] = (*_EXPECTED, ImportError, ValueError, R
 _EXTRAS = {"train": "train", "vision": "vision", "zoo": "zoo", "task": "zoo", "view": "view"}
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """A parser whose options may stand between its other words, where their number is free too.
+
+    argparse alone gives the first run of words to all of them: `task ocr --model M page.png` had no input.
+    """
+
+    _is_within = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, by its own two steps where they apply."""
+        words = self._get_positional_actions()
+        is_free = any(word.nargs in ("*", "?", "+") for word in words)
+        has_commands = any(word.nargs in (argparse.PARSER, argparse.REMAINDER) for word in words)
+        if self._is_within or not is_free or has_commands or "--" in (args or ()):
+            return super().parse_known_args(args, namespace)
+        self._is_within = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_within = False
+
+
+def parser() -> Parser:
     """The parser of all commands; every command module adds itself with `add`."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="sardonyx", description="Compile ONNX models to native code and run, explain or measure them."
     )
     top.add_argument("--version", action="version", version=f"sardonyx {__version__}")

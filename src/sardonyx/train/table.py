@@ -77,11 +77,19 @@ def _queried(path: Path, query: str | None) -> pandas.DataFrame:
         raise TrainError(f"{path} is a database; say what to ask it with --query")
     if path.suffix in (".duckdb", ".db"):
         with duckdb.connect(str(path), read_only=True) as database:
-            return database.execute(query).df()
+            return _rows(database, query)
     with duckdb.connect() as database:
         reader = database.read_parquet if path.suffix == ".parquet" else database.read_csv
         reader(str(path)).create_view("data")
-        return database.execute(query).df()
+        return _rows(database, query)
+
+
+def _rows(database: Any, query: str) -> pandas.DataFrame:
+    relation = database.sql(query)
+    if relation is None:
+        raise TrainError(f"--query {query!r} gives no rows; SELECT some")
+    frame: pandas.DataFrame = relation.df()
+    return frame
 
 
 def described(frame: pandas.DataFrame, given: Mapping[str, str], ignored: Sequence[str]) -> list[Column]:

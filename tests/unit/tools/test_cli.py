@@ -332,3 +332,44 @@ def test_module_entry() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "SARDONYX_CACHE" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["task", "ocr", "--model", "m", "page.png"], {"name": "ocr", "inputs": ["page.png"], "model": "m"}),
+        (
+            ["task", "--json", "label", "text", "-o", "x", "a", "b"],
+            {"name": "label", "inputs": ["text", "a", "b"]},
+        ),
+        (["task"], {"name": None, "inputs": []}),
+        (["task", "label", "--", "-5", "low", "high"], {"name": "label", "inputs": ["-5", "low", "high"]}),
+        (["zoo", "pull", "--quiet", "a", "--refresh", "b"], {"action": "pull", "what": ["a", "b"]}),
+        (["bench", "a.onnx", "--threads", "1", "b.onnx"], {"models": ["a.onnx", "b.onnx"], "threads": 1}),
+        (
+            ["train", "compare", "--json", "a.onnx", "b.onnx"],
+            {"data": "compare", "rest": ["a.onnx", "b.onnx"]},
+        ),
+        (["convert", "env", "--json", "remove", "torch"], {"source": "env", "rest": ["remove", "torch"]}),
+        (["vision", "train", "-o", "x.onnx", "pictures"], {"source": "pictures"}),
+        (["traffic", "e", "--json", "a=50", "b=50"], {"endpoint": "e", "weights": ["a=50", "b=50"]}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_stand_anywhere(words: list[str], expected: dict[str, Any]) -> None:
+    found = vars(parser().parse_args(words))
+    assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["bench", "--json"], "required: MODEL"),
+        (["zoo", "list", "--nothing"], "unrecognized arguments: --nothing"),
+        (["zoo", "buy", "--json", "x"], "invalid choice: 'buy'"),
+    ],
+)
+def test_wrong_usage(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(words)
+    assert ended.value.code == 2 and said in capsys.readouterr().err

@@ -47,3 +47,11 @@ def test_dates_as_numbers_with_missing_ones() -> None:
     assert [column.name for column in columns] == ["a.year", "a.month", "a.day", "a.weekday"]
     assert inputs.isna().all(axis=1).tolist() == [True] + [False] * 60
     assert inputs["a.day"][1:].tolist() == DAYS.day.tolist()
+
+
+@pytest.mark.parametrize("query", ["", ";", "-- nothing"])
+def test_queries_without_rows(query: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(TrainError, match=r"--query .* gives no rows; SELECT some"):
+        read(tmp_path / "t.csv", query)
+    assert read(tmp_path / "t.csv", "select a from data")["a"].tolist() == [1]
