@@ -52,7 +52,7 @@ def opened(path: Path) -> onnx.ModelProto:
     """The model of a file with its external data; ConvertError if the file is not a model."""
     try:
         model: onnx.ModelProto = onnx.load(path)
-    except (DecodeError, OSError, ValueError) as error:
+    except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
         raise ConvertError(f"{path} is not a whole ONNX model: {error}") from error
     if not model.HasField("graph"):
         raise ConvertError(f"{path} is not an ONNX model: it has no graph")

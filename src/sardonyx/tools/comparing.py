@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from sardonyx.base.explanation import count
+from sardonyx.errors import LoadError
 from sardonyx.frontend.summary import Summary, summarize
 from sardonyx.tools.console import shape_text
 
@@ -23,7 +25,7 @@ Difference = dict[str, Any]
 def compared(first: Path, second: Path) -> Difference:
     """Everything that can be read off the two files; LoadError if one is not a model."""
     summaries = summarize(first), summarize(second)
-    models = onnx.load(first), onnx.load(second)
+    models = _opened(first), _opened(second)
     return {
         "facts": _facts(*summaries),
         "inputs": _arguments(summaries[0].inputs, summaries[1].inputs),
@@ -32,6 +34,13 @@ def compared(first: Path, second: Path) -> Difference:
         "nodes": _nodes(models[0].graph, models[1].graph),
         "weights": _weights(models[0].graph, models[1].graph),
     }
+
+
+def _opened(path: Path) -> onnx.ModelProto:
+    try:
+        return onnx.load(path)
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise LoadError(f"{path} cannot be read with its weights: {error}") from error
 
 
 def is_same(found: Difference) -> bool:
@@ -85,7 +94,7 @@ def _words(node: onnx.NodeProto) -> str:
         if isinstance(value, onnx.TensorProto):
             value = _weight(value)[0]
         elif isinstance(value, onnx.GraphProto):
-            value = f"a graph of {len(value.node)} nodes"
+            value = f"a graph of {count(len(value.node), 'node')}"
         elif isinstance(value, bytes):
             value = value.decode(errors="replace")
         parts.append(f"{attribute.name}={value}")

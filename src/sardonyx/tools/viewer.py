@@ -81,14 +81,14 @@ def application(path: Path, session: Any, sizes: Mapping[str, int]) -> Starlette
 def _page(path: Path, report: Any, found: Mapping[str, Any], name: str) -> str:
     address = f"/netron/index.html?url={quote('/model.onnx', safe='')}&identifier={name}"
     rows = "".join(
-        f"<tr><td>{escape(row['operators'])}<br><small>{escape(row['nodes'])}<br>"
-        f"{escape(row['plan'])}</small></td>"
+        f"<tr><td>{_told(row)}</td>"
         f'<td class="number">{time_text(row["busy_s"])}</td><td class="number">{row["share"]:.1%}</td></tr>'
         for row in found["kernels"]
     )
     more = f"<p>and {found['others']} more</p>" if found["others"] else ""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(path.name)}</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(path.name)}</title>'
         f'<style>{_STYLE}</style><iframe src="{escape(address)}" title="The graph in Netron"></iframe>'
         f"<aside><h1>{escape(path.name)}</h1>"
         f"<p>{count(len(report.kernels), 'kernel')}, "
@@ -98,3 +98,9 @@ def _page(path: Path, report: Any, found: Mapping[str, Any], name: str) -> str:
         '<table><tr><th>kernel</th><th class="number">time</th><th class="number">share</th></tr>'
         f"{rows}</table>{more}</aside></html>"
     )
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    """What a kernel computes, and in small letters for which nodes and how."""
+    small = [text for text in (row["nodes"], row["plan"]) if text and text != row["operators"]]
+    return escape(row["operators"]) + "".join(f"<br><small>{escape(text)}</small>" for text in small)

@@ -26,6 +26,11 @@ def test_classes() -> None:
     assert again["accuracy"] == scores["accuracy"], "draws repeat"
 
 
+def test_nothing_is_not_less_than_nothing() -> None:
+    sure = of_classes(TRUTH, np.eye(3)[np.searchsorted(["a", "b", "c"], TRUTH)], ["a", "b", "c"], 1)
+    assert [f"{score.value:g} {score.low:g}" for score in sure] == ["1 1", "1 1", "1 1", "0 0"]
+
+
 def test_values() -> None:
     truth, said = np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 6])
     rms, absolute, explained = of_values(truth, said, 1)

@@ -21,6 +21,13 @@ _RUN_S = 1.0
 _MOST_SHOWN = 24
 _MOST_ELEMENTS = 64 << 20
 _NODES_SHOWN = 3
+_OF_THE_ENGINE = {
+    "sdx_require": "check of sizes",
+    "sdx_iterate": "steps of a loop",
+    "sdx_alone": "part for one thread",
+    "sdx_together": "part for all threads",
+    "sdx_barrier": "wait for other threads",
+}
 
 
 def measured(session: Any, sizes: dict[str, int]) -> dict[str, Any]:
@@ -43,7 +50,9 @@ def measured(session: Any, sizes: dict[str, int]) -> dict[str, Any]:
 def _operators(call: Hotspot, operators: Mapping[str, str]) -> str:
     """What a call computes, as operators; as the kind of its kernel where no node is known."""
     known = dict.fromkeys(operators.get(node, "") for node in reversed(call.nodes))
-    return " + ".join(name for name in known if name) or " ".join(call.plan.split()[1:2]) or call.plan
+    if told := " + ".join(name for name in known if name):
+        return told
+    return _OF_THE_ENGINE.get(call.plan) or " ".join(call.plan.split()[1:2]) or call.plan
 
 
 def _row(operators: str, call: Hotspot, total: float) -> dict[str, Any]:
@@ -51,7 +60,7 @@ def _row(operators: str, call: Hotspot, total: float) -> dict[str, Any]:
     return {
         "operators": operators,
         "nodes": ", ".join(call.nodes[:_NODES_SHOWN]) + more,
-        "plan": call.plan,
+        "plan": _OF_THE_ENGINE.get(call.plan, call.plan),
         "busy_s": call.busy_ns * 1e-9,
         "wait_s": call.wait_ns * 1e-9,
         "share": call.busy_ns / total,

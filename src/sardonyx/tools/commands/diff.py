@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sardonyx.base.files import no_file
+from sardonyx.errors import SardonyxError
+from sardonyx.ort.exceptions import STATUS
 from sardonyx.ort.metadata import declared
 from sardonyx.tools.console import UserError, print_json, table
 from sardonyx.tools.inputs import add_input_options, check_input_options, feeds_of
@@ -15,6 +17,8 @@ from sardonyx.tools.models import add_model_options, open_session
 _SHOWN = 20
 _WIDE = 60
 TOLERANCE = 1e-4
+
+_FAILURES: tuple[type[Exception], ...] = (UserError, SardonyxError, *(row[0] for row in STATUS))
 
 
 def add(commands: Any) -> None:
@@ -50,27 +54,36 @@ def command(options: argparse.Namespace) -> int:
         if not Path(path).is_file():
             raise UserError(no_file(path))
     found = compared(Path(options.first), Path(options.second))
-    if not options.no_run:
-        found["results"] = _results(options)
+    problem = "" if options.no_run else _run(options, found)
+    same = is_same(found) and not problem
     if options.json:
-        print_json({"first": options.first, "second": options.second, "same": is_same(found), **found})
-        return 0
-    print(_text(found, options.all))
-    if is_same(found):
-        print("nothing differs")
+        more = {"problem": problem} if problem else {}
+        print_json({"first": options.first, "second": options.second, "same": same, **found, **more})
+    else:
+        print(_text(found, options.all) or "the files do not differ")
+        if same:
+            print("nothing differs")
+    if problem:
+        raise UserError(problem)
     return 0
 
 
-def _results(options: argparse.Namespace) -> list[dict[str, Any]]:
+def _run(options: argparse.Namespace, found: dict[str, Any]) -> str:
+    """Put what both say among what is found; why one says nothing, if it does not."""
     from sardonyx.tools.comparing import answers_compared
 
     names, answers = [], []
     for path in (options.first, options.second):
-        session, _ = open_session(options, path)
-        values, _ = feeds_of(list(map(declared, session.get_inputs())), options)
+        try:
+            session, _ = open_session(options, path)
+            values, _ = feeds_of(list(map(declared, session.get_inputs())), options)
+            answers.append(session.run(None, values))
+        except _FAILURES as error:
+            why = str(error).split(" : ", 3)[-1]
+            return f"{path} gives no results: {why}; give --input or --dim, or --no-run"
         names.append([argument.name for argument in session.get_outputs()])
-        answers.append(session.run(None, values))
-    return answers_compared(names, answers, options.tolerance)
+    found["results"] = answers_compared(names, answers, options.tolerance)
+    return ""
 
 
 def _text(found: dict[str, Any], everything: bool) -> str:

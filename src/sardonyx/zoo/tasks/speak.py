@@ -21,7 +21,8 @@ ENDS = ".!?"
 
 
 def make(task: str, model: str) -> Callable[[Any], Answer]:
-    """The pipeline."""
+    """The pipeline; FetchError if what spells texts is not installed, before the model is brought."""
+    _speller()
     session = sardonyx.InferenceSession(str(pull(model)))
     voice = json.loads(catalog().assets["joe_voice.json"].path.read_text(encoding="utf-8"))
 
@@ -45,13 +46,8 @@ def make(task: str, model: str) -> Callable[[Any], Answer]:
 
 def phonemes(text: str, voice: str) -> str:
     """The sounds of a text in IPA; a stop after each sentence."""
-    program = shutil.which("espeak-ng") or shutil.which("espeak")
-    if program is None:
-        raise FetchError(
-            "speaking needs espeak-ng for the sounds of words; install it (apt install espeak-ng)"
-        )
     done = subprocess.run(
-        [program, "-q", "--ipa", "-v", voice, "--stdin"],
+        [_speller(), "-q", "--ipa", "-v", voice, "--stdin"],
         input=text,
         capture_output=True,
         text=True,
@@ -61,6 +57,15 @@ def phonemes(text: str, voice: str) -> str:
         raise FetchError(f"espeak-ng finds no sounds in {text!r}: {done.stderr.strip()}")
     spelt = " ".join(done.stdout.split())
     return spelt if spelt[-1] in ENDS else f"{spelt}."
+
+
+def _speller() -> str:
+    program = shutil.which("espeak-ng") or shutil.which("espeak")
+    if program is None:
+        raise FetchError(
+            "speaking needs espeak-ng for the sounds of words; install it (apt install espeak-ng)"
+        )
+    return program
 
 
 def _ids(sounds: str, known: dict[str, list[int]]) -> list[int]:

@@ -6,7 +6,8 @@ import onnx.parser
 import pytest
 
 import sardonyx
-from sardonyx.gateway.console.kernels import free_sizes, measured
+from sardonyx.base.abi import BOOKKEEPING
+from sardonyx.gateway.console.kernels import _OF_THE_ENGINE, free_sizes, measured
 from sardonyx.protocol.errors import ServeError
 
 TEXT = """<ir_version: 10, opset_import: ["" : 21]>
@@ -23,3 +24,14 @@ def test_kernels_come_with_times_and_shares() -> None:
     assert {name for row in found["kernels"] for name in row["nodes"].split(", ")} >= {"p", "e"}
     with pytest.raises(ServeError, match="choose smaller sizes"):
         measured(session, {"N": 1 << 20, "K": 1 << 20})
+
+
+def test_calls_of_the_engine_itself_have_words() -> None:
+    assert {*_OF_THE_ENGINE} == BOOKKEEPING
+    text = """<ir_version: 10, opset_import: ["" : 21]> g (float[4] x, int64 n) => (float[4] y) {
+        yes = Constant <value = bool {1}> ()
+        y = Loop (n, yes, x) <body = l (int64 i, bool k, float[4] s) => (bool k2, float[4] t)
+            { k2 = Identity(k) t = Sin(s) }> }"""
+    session = sardonyx.InferenceSession(onnx.parser.parse_model(text).SerializeToString())
+    rows = measured(session, {})["kernels"]
+    assert not [row for row in rows if "sdx_" in row["operators"] + row["plan"]]

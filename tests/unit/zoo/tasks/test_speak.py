@@ -40,6 +40,9 @@ def test_without_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(FetchError, match="install it"):
         speak.phonemes("hello", "en")
+    monkeypatch.setattr(speak, "pull", lambda name: pytest.fail("58 MB are brought for nothing"))
+    with pytest.raises(FetchError, match="install it"):
+        speak.make("speak", "piper_joe_vits")
 
 
 def test_sounds_as_numbers() -> None:
