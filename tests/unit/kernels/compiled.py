@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,20 +47,36 @@ def graph_of(make: Make, arrays: Sequence[Array], constant: Sequence[int] = (), 
         return Graph(inputs, tuple((f"y{n}", v) for n, v in enumerate(results)), data_sizes)
 
 
-def program_of(graph: Graph, target: Target, threads: int = 1) -> Program:
-    """The compiled graph; AssertionError if part of it would run on the host."""
+def programs_of(graph: Graph, target: Target) -> Callable[[int], Program]:
+    """The compiled graph for any number of threads; AssertionError if part of it would run on the host."""
     backend = X86Backend(Goal(target))
     with backend.build(cache.shared(), identity.build()) as build:
         parts = Parts(backend, Report(), build)
         data = body_program(graph, parts)
         assert not parts.report.fallbacks, parts.report.fallbacks
         _, image = build.image(parts.report)
-    return Program(data, Weights(parts.constants.arrays), image, lambda: parts.report, threads=threads)
+    weights = Weights(parts.constants.arrays)
+    return lambda threads: Program(data, weights, image, lambda: parts.report, threads=threads)
+
+
+def program_of(graph: Graph, target: Target, threads: int = 1) -> Program:
+    """The compiled graph; AssertionError if part of it would run on the host."""
+    return programs_of(graph, target)(threads)
 
 
 def native(graph: Graph, target: Target, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
     """All results of one run."""
-    return program_of(graph, target, threads).run(feeds, range(len(graph.outputs)))
+    (results,) = natives(graph, target, feeds, [threads])
+    return results
+
+
+def natives(
+    graph: Graph, target: Target, feeds: Sequence[Array], threads: Sequence[int]
+) -> Iterator[list[Array]]:
+    """All results of a run for each of these numbers of threads; the graph is compiled once."""
+    program = programs_of(graph, target)
+    for number in threads:
+        yield program(number).run(feeds, range(len(graph.outputs)))
 
 
 def reference(make: Make, arrays: Sequence[Array], constant: Sequence[int] = ()) -> list[Array]:

@@ -16,7 +16,7 @@ from sardonyx.ir.run import run
 from sardonyx.ir.value import Value, many
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
-from tests.unit.kernels.compiled import Array, graph_of, native
+from tests.unit.kernels.compiled import Array, graph_of, natives
 from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
@@ -86,7 +86,9 @@ def rows_of(count: int, features: int = 5, real: Any = np.float32) -> Array:
     return x
 
 
-def check(x: Array, forest: list[Array], target: Target, combine: str = "sum", threads: int = 1) -> None:
+def check(
+    x: Array, forest: list[Array], target: Target, combine: str = "sum", threads: Sequence[int] = (1,)
+) -> None:
     """The native totals are those of the reference."""
     kind = dt.by_numpy(forest[-1].dtype)
 
@@ -95,18 +97,18 @@ def check(x: Array, forest: list[Array], target: Target, combine: str = "sum", t
         return many("trees", values, {"targets": 3, "combine": combine}, [(kind, shape), (dt.BOOL, shape)])
 
     graph = graph_of(build, [x, *forest], CONSTANT)
-    total, touched = native(graph, target, [guarded(x)], threads)
+    results = list(natives(graph, target, [guarded(x)], threads))
     expected, named = run(graph, [x])
-    assert_close(total, expected, 4)
-    assert np.array_equal(touched, named)
+    for total, touched in results:
+        assert_close(total, expected, 4)
+        assert np.array_equal(touched, named)
 
 
 @TARGETS
 @pytest.mark.parametrize("rows", [0, 1, 3, 8, 21, 300])
 @pytest.mark.parametrize(("trees", "depth"), [(1, 0), (1, 4), (7, 3), (20, 6)])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_shapes(target: Target, rows: int, trees: int, depth: int, threads: int) -> None:
-    check(rows_of(rows), grown(trees, depth), target, threads=threads)
+def test_shapes(target: Target, rows: int, trees: int, depth: int) -> None:
+    check(rows_of(rows), grown(trees, depth), target, threads=(1, 2))
 
 
 @TARGETS
@@ -141,8 +143,7 @@ def test_walks_must_end(target: Target) -> None:
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_small_trees_of_the_same_targets(target: Target, rows: int, depth: int, outputs: int) -> None:
     forest = grown(6, depth, outputs=outputs)
-    for threads in (1, 2):
-        check(rows_of(rows), forest, target, threads=threads)
+    check(rows_of(rows), forest, target, threads=(1, 2))
 
 
 @TARGETS
@@ -162,6 +163,5 @@ def test_features_that_small_trees_miss(target: Target) -> None:
 
 @TARGETS
 @pytest.mark.parametrize("features", [60, 300])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_rows_that_are_too_wide_for_one_block(target: Target, features: int, threads: int) -> None:
-    check(rows_of(333, features), grown(7, 5, features=features), target, threads=threads)
+def test_rows_that_are_too_wide_for_one_block(target: Target, features: int) -> None:
+    check(rows_of(333, features), grown(7, 5, features=features), target, threads=(1, 2))
