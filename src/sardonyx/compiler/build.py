@@ -29,8 +29,8 @@ from sardonyx.kernels.library import (
     contraction,
     matrices,
     matrix_convolutions,
+    moving,
     strassen,
-    turning,
     winograd,
 )
 from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
@@ -61,7 +61,9 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
         kernels |= {**matrices(tile), **(matrix_convolutions(tile) if tile.operand == "f32" else {})}
     for scheme in SCHEMES:
         kernels |= winograd(scheme)
-    return {**kernels, **strassen(), **attention(), **turning(turns(level)), **_ALWAYS}
+    for turn in turns(level):
+        kernels |= moving(turn)
+    return {**kernels, **strassen(), **attention(), **_ALWAYS}
 
 
 @dataclass(slots=True)

@@ -45,6 +45,11 @@ class Turn(NamedTuple):
         """
         return f"sdx_turn_{self.memory}_{self.lanes}"
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of an element."""
+        return size_of(self.memory)
+
     def ir(self, target: Target) -> str:
         """The text of its module."""
         module = Module()

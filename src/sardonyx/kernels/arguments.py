@@ -216,3 +216,33 @@ class Attention(IntEnum):
     Y_M = 25
     L2_BYTES = 26
     EPILOGUE_WORDS = 27
+
+
+class Moves(IntEnum):
+    """The argument words of `sdx_move_*`: COUNT moves, one after the other from FIRST on, each as `Move`."""
+
+    COUNT = 0
+    FIRST = 1
+
+
+class Move(IntEnum):
+    """The words of one move; behind AXES those of `MoveAxis` for each of RANK axes, at least 2.
+
+    FROM may be 0, which stands for the address of VALUE. The last axis is that of columns: it is contiguous
+    where the move writes, if any axis is. The one before is that of rows.
+    """
+
+    FROM = 0
+    VALUE = 1
+    TO = 2
+    RANK = 3
+    AXES = 4
+
+
+class MoveAxis(IntEnum):
+    """The words of one axis of a move; steps are in bytes."""
+
+    EXTENT = 0
+    FROM_STEP = 1
+    TO_STEP = 2
+    WORDS = 3

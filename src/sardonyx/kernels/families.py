@@ -22,11 +22,13 @@ from sardonyx.kernels.library import (
     grouped,
     matrices,
     matrix_convolutions,
+    moving,
     strassen,
     turning,
     winograd,
 )
 from sardonyx.kernels.loops import Emissions
+from sardonyx.kernels.moves.call import move_call
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
 from sardonyx.kernels.product.call import blockwise_call, dot_call
 from sardonyx.kernels.product.choose import chosen as chosen_tile
@@ -57,7 +59,11 @@ def native_calls(group: Group, places: Mapping[int, Place], goal: Goal, emission
             yield call, {**attention(), **contraction(goal.tile("f32")), **own}
         case _:
             kernels = [lower_padding(group, places)] if group.kind == "padding" else lower(group, places)
-            for call, ir in map(emissions.call, kernels):
+            for kernel in kernels:
+                if (move := move_call(kernel, goal.target)) is not None:
+                    yield move[0], moving(move[1])
+                    continue
+                call, ir = emissions.call(kernel)
                 yield call, {**turning(emissions.turns(call)), call.symbol: partial(str, ir)}
 
 

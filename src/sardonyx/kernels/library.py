@@ -114,6 +114,20 @@ def _turn_ir(turn: Turn, goal: Goal) -> str:
     return turn.ir(goal.target)
 
 
+def moving(turn: Turn) -> Mapping[str, Shared]:
+    """The module with `sdx_move_*` for elements of one size, and that of what it turns them with, by name."""
+    return {f"move {turn.size_bytes}": Shared(partial(_move_ir, turn)), **turning([turn])}
+
+
+def _move_ir(turn: Turn, goal: Goal) -> str:
+    from sardonyx.kernels.moves.driver import define_moves
+    from sardonyx.llvm.vec import Module
+
+    module = Module()
+    define_moves(module, goal.target, turn)
+    return module.text()
+
+
 def blockwise(bits: int) -> Mapping[str, Shared]:
     """The module with `sdx_gemm_blockwise{bits}_f32`, which needs those of `contraction`, by name."""
     return {f"blockwise {bits}": Shared(partial(blockwise_ir, bits))}

@@ -1,0 +1,143 @@
+"""Kernels that only move elements -> calls of the functions for moves that all models share.
+
+Decides which kernels these are, and which axes are rows and columns. Must not know how elements are moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from sardonyx.base import dim as dims
+from sardonyx.base.dim import ASSUMED, Dim
+from sardonyx.base.target import Target
+from sardonyx.emit.turn import Turn, turns
+from sardonyx.kernels.arguments import MoveAxis
+from sardonyx.kernels.call import Address, Argument, NativeCall
+from sardonyx.kernels.loops import elements, touched, work
+from sardonyx.kernels.moves.driver import MOST_AXES, symbol
+from sardonyx.loops.nest import Affine, Kernel, Literal, Load, Store
+
+_FEW, _SHORT = 8, 256
+"""Rows that are so few, and so short, are not worth a loop of their own."""
+
+
+class MovedAxis(NamedTuple):
+    """An axis of a move: its extent, and how many elements its points are apart where it reads and writes."""
+
+    extent: Dim
+    read: Dim
+    written: Dim
+
+
+def move_call(kernel: Kernel, target: Target) -> tuple[NativeCall, Turn] | None:
+    """The call that does what a kernel does, and what it turns matrices with; None if that is not a move."""
+    stores = [s for s in kernel.body if isinstance(s, Store) and _is_move(s)]
+    sizes = {s.buffer.dtype.size_bytes for s in stores}
+    if kernel.form != "loops" or len(stores) < len(kernel.body) or len(sizes) != 1:
+        return None
+    moves = [(store, _axes(store, kernel)) for store in stores]
+    if any(len(axes) > MOST_AXES for _, axes in moves):
+        return None
+    (size,) = sizes
+    (turn,) = (turn for turn in turns(target) if turn.size_bytes == size)
+    reads, writes = touched(kernel)
+    call = NativeCall(
+        symbol(size),
+        (len(moves), *(word for store, axes in moves for word in _words(store, axes))),
+        reads,
+        writes,
+        kernel.origins,
+        work=work(kernel),
+        kind="move",
+        plan=kernel.name,
+        touched=elements(kernel, (*reads, *writes)),
+        kernel=kernel,
+    )
+    return call, turn
+
+
+def _is_move(store: Store) -> bool:
+    expr = store.expr
+    is_plain = not store.picks and store.reduction == "none" and expr.dtype is store.buffer.dtype
+    return is_plain and (isinstance(expr, Literal) or (isinstance(expr, Load) and not expr.picks))
+
+
+def _axes(store: Store, kernel: Kernel) -> list[MovedAxis]:
+    """The axes of a statement, fewest and in the order of its words."""
+    at = store.expr.at if isinstance(store.expr, Load) else Affine()
+    found = [
+        MovedAxis(a.extent, at.factor(a), store.at.factor(a))
+        for a in (*kernel.outer, *store.axes)
+        if a.extent != 1
+    ]
+    return _ordered(_merged(sorted(found, key=lambda axis: -abs(_guess(axis.written)))))
+
+
+def _merged(axes: Iterable[MovedAxis]) -> list[MovedAxis]:
+    """Neighbours that run on in memory as one."""
+    merged: list[MovedAxis] = []
+    for axis in axes:
+        if merged and all(
+            dims.equal(before, after * axis.extent) is True
+            for before, after in zip(merged[-1][1:], axis[1:], strict=True)
+        ):
+            axis = axis._replace(extent=merged.pop().extent * axis.extent)
+        merged.append(axis)
+    return merged
+
+
+def _ordered(axes: Sequence[MovedAxis]) -> list[MovedAxis]:
+    """The axis of columns last, that of rows before it."""
+    rest = list(axes)
+    column = _first([a for a in rest if a.written == 1], [a for a in rest if a.read == 1], _longest(rest))
+    if column in rest:
+        rest.remove(column)
+    across = [a for a in rest if a.read == 1] if column.read not in (0, 1) else []
+    least = 1 if _guess(column.extent) >= _SHORT else _FEW
+    near = [a for a in rest[-1:] if _guess(a.extent) >= least]
+    row = _first(across, near, _longest(rest))
+    if row in rest:
+        rest.remove(row)
+    return [*rest, row, column]
+
+
+def _first(*choices: Sequence[MovedAxis]) -> MovedAxis:
+    """The first there is, or an axis of one point."""
+    return next((found[0] for found in choices if found), MovedAxis(1, 0, 0))
+
+
+def _longest(axes: Sequence[MovedAxis]) -> list[MovedAxis]:
+    return sorted(axes, key=lambda axis: -_guess(axis.extent))[:1]
+
+
+def _guess(size: Dim) -> int:
+    """A size or step under assumed sizes."""
+    try:
+        return dims.evaluate(size, dict.fromkeys(dims.symbols(size), ASSUMED))
+    except (ValueError, ZeroDivisionError):
+        return ASSUMED
+
+
+def _words(store: Store, axes: Sequence[MovedAxis]) -> list[Argument]:
+    """The words of `Move`."""
+    expr, size = store.expr, store.buffer.dtype.size_bytes
+    read: list[Argument]
+    if isinstance(expr, Load):
+        read = [Address(expr.buffer.key, expr.at.const), 0]
+    else:
+        assert isinstance(expr, Literal)
+        read = [0, _bits(expr)]
+    words = [*read, Address(store.buffer.key, store.at.const), len(axes)]
+    for axis in axes:
+        words += [axis.extent, axis.read * size, axis.written * size]
+    assert len(words) == len(read) + 2 + MoveAxis.WORDS * len(axes)
+    return words
+
+
+def _bits(literal: Literal) -> int:
+    """The bytes of a number as a word."""
+    raw = np.array(literal.value, literal.dtype.numpy).tobytes()
+    return int.from_bytes(raw.ljust(8, b"\0"), "little", signed=True)
