@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sardonyx.base.target import Target
 from sardonyx.compiler.build import object_key
 from sardonyx.object import engine
+from sardonyx.object.link import link
 from sardonyx.runtime import cache
+from sardonyx.runtime.image import LoadedImage, load
+from tests.runnable import need
 
 
 def compiled(text: str, target: Target) -> bytes:
@@ -16,3 +21,8 @@ def compiled(text: str, target: Target) -> bytes:
         code = engine.compile_object(text, target)
         store.put("object", key, code)
     return code
+
+
+def loaded(codes: Sequence[bytes], target: Target) -> LoadedImage:
+    """Objects linked and ready to be executed; skips the test if this machine cannot execute them."""
+    return load(link(codes, need(target)))

@@ -21,10 +21,8 @@ from sardonyx.compiler.compile import simplify
 from sardonyx.fuse.partition import partition
 from sardonyx.kernels.call import Address, Entry
 from sardonyx.llvm.vec import Function, Module, V, int_
-from sardonyx.object.link import link
-from sardonyx.runtime import image
 from sardonyx.targets import backend
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 from tests.unit.passes.graphs import GOAL, parse
 
 M, N = dims.symbol("M"), dims.symbol("N")
@@ -85,7 +83,7 @@ def natively(sizes: list[Dim], given: dict[str, int]) -> list[int]:
         f.store(written.dim(size), f.gep(out, int_(n), "i64"))
     f.ret()
     f.finish()
-    code = image.load(link([compiled(module.text(), targets.detect())], targets.detect()))
+    code = loaded([compiled(module.text(), targets.detect())], targets.detect())
     values, results = np.array(list(given.values()), np.int64), np.zeros(len(sizes), np.int64)
     ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(code.address("sizes"))(
         values.ctypes.data, results.ctypes.data

@@ -17,11 +17,9 @@ from sardonyx.loops.nest import Buffer, Kernel
 from sardonyx.loops.run import run as run_with_numpy
 from sardonyx.loops.verify import verify
 from sardonyx.object import executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import load
 from tests.unit.contexts import contexts
 from tests.unit.kernels.native import guarded
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 Array = np.ndarray[Any, Any]
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
@@ -50,7 +48,7 @@ class Native:
         self.emitted = emit(kernel, target)
         shared = [turn.ir(target) for turn in self.emitted.turns]
         texts = (executor.ir(target), self.emitted.ir, *shared)
-        self._image = load(link([compiled(text, target) for text in texts], target))
+        self._image = loaded([compiled(text, target) for text in texts], target)
 
     def run(
         self, arrays: Mapping[Buffer, Array], sizes: Mapping[str, int] | None = None, threads: int = 1

@@ -14,10 +14,9 @@ from sardonyx.base.abi import LONG_WORK, UNITS, Barrier, Context
 from sardonyx.emit.shares import Shares
 from sardonyx.llvm.vec import Function, Module, int_
 from sardonyx.object import executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from tests.unit.contexts import contexts
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 MOST, CALLS = 3 * UNITS, 50
 """At most so many units of a call, and calls of a run."""
@@ -41,7 +40,7 @@ def image() -> LoadedImage:
             f.line(f"atomicrmw add {at}, {bit} monotonic")
     f.ret()
     f.finish()
-    return load(link([compiled(text, target) for text in (executor.ir(target), module.text())], target))
+    return loaded([compiled(text, target) for text in (executor.ir(target), module.text())], target)
 
 
 def owners_of(image: LoadedImage, threads: int, work: int, most: int, *, side_by_side: bool) -> np.ndarray:

@@ -13,12 +13,11 @@ from sardonyx import targets
 from sardonyx.base.target import Target
 from sardonyx.emit.turn import Turn, turns
 from sardonyx.object import executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import runnable_targets
 from tests.unit.kernels.native import guarded
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 ELEMENTS = {"i8": np.int8, "i16": np.int16, "float": np.float32, "double": np.float64}
 _TURN = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p, ctypes.c_int64] * 2, ctypes.c_int64, ctypes.c_int64)
@@ -26,7 +25,7 @@ _TURN = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p, ctypes.c_int64] * 2, ctypes.c_
 
 @cache
 def image(target: Target, turn: Turn) -> LoadedImage:
-    return load(link([compiled(text, target) for text in (executor.ir(target), turn.ir(target))], target))
+    return loaded([compiled(text, target) for text in (executor.ir(target), turn.ir(target))], target)
 
 
 def run(target: Target, turn: Turn, source: Any, pitches: tuple[int, int], to: Any, shape: Any) -> None:

@@ -22,13 +22,12 @@ from sardonyx.kernels.library import library_ir, matrices_ir
 from sardonyx.kernels.scratch import convolution_bytes, product_bytes
 from sardonyx.object import executor
 from sardonyx.object.engine import compile_object
-from sardonyx.object.link import link
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import narrow_twin, with_each_feature
 from tests.unit.contexts import contexts
 from tests.unit.llvm.registers import modelled
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 Array = npt.NDArray[Any]
 SUFFIXES = {"float32": "f32", "float64": "f64"}
@@ -60,7 +59,7 @@ def library(target: Target, dtype: str) -> LoadedImage:
         text = matrices_ir(tile, Goal(target))
         has = set(tile.features) <= set(target.features)
         codes.append(compiled(text, target) if has else compile_object(modelled(text, _models), target))
-    return load(link(codes, target))
+    return loaded(codes, target)
 
 
 _models: list[Any] = []

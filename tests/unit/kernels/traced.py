@@ -20,9 +20,9 @@ from sardonyx.kernels.winograd.driver import define_winograd
 from sardonyx.kernels.winograd.scheme import ALL
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.object import engine, executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from tests.unit.kernels import native
+from tests.unit.objects import loaded
 
 Array = np.ndarray[Any, Any]
 LINE = microkernel.CACHE_LINE
@@ -78,7 +78,7 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
             define_winograd(module, Goal(target), scheme)
         define_strassen(module, Goal(target))
     texts = executor.ir(target), module.text()
-    return log, load(link([engine.compile_object(text, target) for text in texts], target))
+    return log, loaded([engine.compile_object(text, target) for text in texts], target)
 
 
 class Trace:

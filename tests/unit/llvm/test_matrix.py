@@ -15,11 +15,10 @@ from sardonyx.base.tile import MatrixTile
 from sardonyx.llvm import matrix
 from sardonyx.llvm.vec import Function, Module, int_
 from sardonyx.object import engine
-from sardonyx.object.link import link
-from sardonyx.runtime.image import load
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import need
 from tests.unit.llvm import registers
+from tests.unit.objects import loaded
 
 ROW = isa.V4.matrices[0]
 BY = ROW.instruction
@@ -45,7 +44,7 @@ def product(row: MatrixTile = ROW) -> str:
 
 
 def executed(text: str, target: Target, *arrays: Array) -> None:
-    image = load(link([engine.compile_object(text, target)], target))
+    image = loaded([engine.compile_object(text, target)], target)
     function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arrays))(image.address("product"))
     function(*(array.ctypes.data for array in arrays))
 

@@ -23,11 +23,9 @@ from sardonyx.loops.lower import lower, lower_padding
 from sardonyx.loops.nest import Kernel
 from sardonyx.loops.schedule import schedule
 from sardonyx.object import executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import load
 from tests.unit.contexts import contexts
 from tests.unit.kernels.native import guarded
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 Array = np.ndarray[Any, Any]
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
@@ -84,7 +82,7 @@ class Native:
         self.emitted: list[Emitted] = [emit(k, target) for k in self.kernels]
         shared = {turn.ir(target) for e in self.emitted for turn in e.turns}
         texts = [executor.ir(target), *sorted(shared | {e.ir for e in self.emitted})]
-        self._image = load(link([compiled(text, target) for text in texts], target))
+        self._image = loaded([compiled(text, target) for text in texts], target)
 
     def run(self, feeds: Sequence[Array], threads: int = 1, only: int | None = None) -> list[Array]:
         """The results, or what thread `only` adds to them; KernelError if a kernel reports an error."""

@@ -10,10 +10,9 @@ import numpy.typing as npt
 from sardonyx import targets
 from sardonyx.base.abi import BARRIER_AFTER
 from sardonyx.object import executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.team import Launch
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 KERNELS = """
 declare void @sdx_barrier(ptr)
@@ -142,7 +141,7 @@ Array = npt.NDArray[Any]
 def build() -> LoadedImage:
     """The kernels and the executor, ready to run."""
     target = targets.detect()
-    return load(link([compiled(ir, target) for ir in (executor.ir(target), KERNELS)], target))
+    return loaded([compiled(ir, target) for ir in (executor.ir(target), KERNELS)], target)
 
 
 class Program:

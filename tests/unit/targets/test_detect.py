@@ -15,6 +15,7 @@ from sardonyx.targets.detect import _cache_sizes, host, parse_size
 from sardonyx.targets.host import Host
 from sardonyx.targets.x86_64 import cpuid, isa
 from sardonyx.tools.cli import main
+from tests.unit.objects import loaded
 from tests.unit.runtime.programs import linear
 
 HASWELL = frozenset(isa.V3.features) | {"lzcnt", "movbe", "popcnt"}
@@ -92,6 +93,12 @@ def test_commands_refuse_it_too(
     monkeypatch.setenv("SARDONYX_TARGET", "x86_64-v4")
     assert main([command, str(path)]) == 1
     assert "it lacks avx512f" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("haswell")
+def test_tests_load_no_code_that_the_machine_cannot_execute() -> None:
+    with pytest.raises(pytest.skip.Exception, match="it lacks avx512f"):
+        loaded([], isa.V4)
 
 
 def test_this_machine_is_detected_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,12 +18,11 @@ from sardonyx.kernels.scratch import attention_bytes
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Module
 from sardonyx.object import executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.native import Epilogue, execute, guarded, strides, tile_view
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 Array = np.ndarray[Any, Any]
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
@@ -48,7 +47,7 @@ SIZES = [
 def image(target: Target) -> LoadedImage:
     goal = Goal(target)
     texts = (executor.ir(target), *library_ir(goal), attention_ir(goal))
-    return load(link([compiled(text, target) for text in texts], target))
+    return loaded([compiled(text, target) for text in texts], target)
 
 
 class Drawn:

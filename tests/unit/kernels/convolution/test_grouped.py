@@ -18,9 +18,8 @@ from sardonyx.kernels.convolution.pack import pack_grouped_weights
 from sardonyx.kernels.library import grouped_ir, library_ir
 from sardonyx.kernels.scratch import convolution_bytes
 from sardonyx.object import engine, executor
-from sardonyx.object.link import link
 from sardonyx.passes import PIPELINE
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
@@ -34,7 +33,7 @@ from tests.unit.kernels.convolution.test_conv import (
     unblocked,
 )
 from tests.unit.kernels.native import Array, Epilogue, execute, finish_words, guarded, strides
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 from tests.unit.passes.graphs import parse
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
@@ -54,7 +53,7 @@ CASES = (
 def image(target: Target, few: Few) -> LoadedImage:
     goal = Goal(target)
     texts = (executor.ir(target), *library_ir(goal), grouped_ir(few, goal))
-    return load(link([compiled(text, target) for text in texts], target))
+    return loaded([compiled(text, target) for text in texts], target)
 
 
 def convolved(case: Case, x: Array, w: Array, target: Target, end: str, threads: int) -> tuple[Array, Array]:

@@ -9,14 +9,12 @@ import numpy as np
 from sardonyx import targets
 from sardonyx.base.abi import Context, RandomState
 from sardonyx.kernels.numeric.random_key import random_key_ir
-from sardonyx.object.link import link
-from sardonyx.runtime.image import load
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 
 class Drawing:
     def __init__(self) -> None:
-        self.image = load(link([compiled(random_key_ir(), targets.detect())], targets.detect()))
+        self.image = loaded([compiled(random_key_ir(), targets.detect())], targets.detect())
         self.state = np.zeros(len(RandomState) + 8, np.int64)
         self.context = np.zeros(len(Context) + 8, np.int64)
         self.context[Context.RANDOM] = self.state.ctypes.data

@@ -15,12 +15,11 @@ from sardonyx.kernels.library import blockwise_ir, library_ir
 from sardonyx.kernels.product.blockwise import BITS, STEPS, pack_blocks, pack_levels
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.object import executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from tests.runnable import runnable_targets
 from tests.unit.contexts import contexts
 from tests.unit.kernels.native import KERNEL, guarded
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 WIDTHS = pytest.mark.parametrize("bits", BITS)
@@ -29,7 +28,7 @@ WIDTHS = pytest.mark.parametrize("bits", BITS)
 def image(target: Target, bits: int) -> LoadedImage:
     goal = Goal(target)
     texts = (executor.ir(target), *library_ir(goal), blockwise_ir(bits, goal))
-    return load(link([compiled(text, target) for text in texts], target))
+    return loaded([compiled(text, target) for text in texts], target)
 
 
 def check(

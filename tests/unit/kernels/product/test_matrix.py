@@ -16,14 +16,13 @@ from sardonyx.kernels.product.matrix import prefix
 from sardonyx.kernels.product.pack import pack_matrix
 from sardonyx.kernels.scratch import product_bytes
 from sardonyx.object import engine, executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import need
 from tests.tolerance import MATRIX_BOUNDS
 from tests.unit.kernels.native import Array, execute, finish_words, guarded, strides
 from tests.unit.llvm.registers import modelled
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 TILES = [tile for tile in isa.V4.matrices if tile.operand == "f32"]
 NAMED = pytest.mark.parametrize("tile", TILES, ids=lambda tile: tile.name)
@@ -40,7 +39,7 @@ def library(tile: MatrixTile, how: str) -> tuple[Goal, LoadedImage]:
     own = matrices_ir(tile, goal)
     code = engine.compile_object(modelled(own, _models), target) if how == "model" else compiled(own, target)
     others = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal))]
-    return goal, load(link([*others, code], target))
+    return goal, loaded([*others, code], target)
 
 
 def multiplied(

@@ -15,10 +15,8 @@ from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.recurrent.pack import Pack, pack_ir, pack_symbol
 from sardonyx.kernels.recurrent.sums import Panel
-from sardonyx.object.link import link
-from sardonyx.runtime.image import load
 from tests.unit.kernels.native import guarded, strides
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 TARGET = targets.detect()
 
@@ -36,7 +34,7 @@ def test_layouts_agree(dtype: DType, units: int, gates: int, size: int, threads:
     words |= {Pack.UNITS: size, Pack.BLOCKS: units, Pack.GATES: gates, Pack.LANES: panel.lanes}
     words |= dict(zip((Pack.FROM_D, Pack.FROM_K, Pack.FROM_U), strides(r), strict=True))
     arguments = np.array([words[word] for word in Pack if word is not Pack.WORDS])
-    image = load(link([compiled(pack_ir(dtype, TARGET), TARGET)], TARGET))
+    image = loaded([compiled(pack_ir(dtype, TARGET), TARGET)], TARGET)
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(image.address(pack_symbol(dtype)))
     for tid in range(threads):
         context = np.zeros(Context.WORDS, np.int64)

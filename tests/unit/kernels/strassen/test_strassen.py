@@ -29,15 +29,14 @@ from sardonyx.kernels.strassen.walk import define_block
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Module
 from sardonyx.object import engine, executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import runnable_targets
 from tests.tolerance import difference_of_seven
 from tests.unit.kernels.native import Array, Epilogue, execute, finish_words, guarded, strides, tile_view
 from tests.unit.kernels.product.test_contract import innermost_loops
 from tests.unit.kernels.traced import FETCHES, Trace
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 LEVELS = pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
@@ -73,7 +72,7 @@ CASES = (
 def image(target: Target) -> LoadedImage:
     goal = Goal(target)
     texts = (executor.ir(target), *library_ir(goal), strassen_ir(goal))
-    return load(link([compiled(text, target) for text in texts], target))
+    return loaded([compiled(text, target) for text in texts], target)
 
 
 class Drawn:

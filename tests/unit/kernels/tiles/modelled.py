@@ -10,10 +10,10 @@ import numpy as np
 
 from sardonyx.llvm.vec import Module
 from sardonyx.object import engine
-from sardonyx.object.link import link
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from tests.unit.kernels.tiles.made import TARGET
 from tests.unit.llvm.registers import modelled
+from tests.unit.objects import loaded
 
 
 class Modelled:
@@ -24,7 +24,7 @@ class Modelled:
         self.names = define(module)
         self._model: list[Any] = []
         text = modelled(module.text(), self._model).replace("define internal ", "define dso_local ")
-        self._image: LoadedImage = load(link([engine.compile_object(text, TARGET)], TARGET))
+        self._image: LoadedImage = loaded([engine.compile_object(text, TARGET)], TARGET)
 
     def call(self, name: str, *arguments: Any, result: bool = False) -> int:
         """Call a function of integers; arrays are handed over by their address."""

@@ -27,8 +27,7 @@ from sardonyx.kernels.winograd.scheme import ALL, Scheme
 from sardonyx.kernels.winograd.walk import define_block
 from sardonyx.llvm.vec import Module
 from sardonyx.object import engine, executor
-from sardonyx.object.link import link
-from sardonyx.runtime.image import LoadedImage, load
+from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import runnable_targets
 from tests.tolerance import difference_of_transforms
@@ -42,7 +41,7 @@ from tests.unit.kernels.convolution.test_conv import (
 from tests.unit.kernels.native import Array, Epilogue, execute, finish_words, guarded, strides
 from tests.unit.kernels.product.test_contract import innermost_loops
 from tests.unit.kernels.traced import FETCHES, Trace
-from tests.unit.objects import compiled
+from tests.unit.objects import compiled, loaded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 SCHEMES = pytest.mark.parametrize("scheme", ALL, ids=lambda s: s.name)
@@ -73,7 +72,7 @@ def under(scheme: Scheme, case: Case) -> Case:
 def image(target: Target, scheme: Scheme) -> LoadedImage:
     goal = Goal(target)
     texts = (executor.ir(target), *library_ir(goal), winograd_ir(scheme, goal))
-    return load(link([compiled(text, target) for text in texts], target))
+    return loaded([compiled(text, target) for text in texts], target)
 
 
 class Drawn:
