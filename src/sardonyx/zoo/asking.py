@@ -105,8 +105,8 @@ def patiently(label: str, url: str, ask: Callable[[], T], kept: Callable[[], int
 def _given_up(host: str, error: Exception, asked: float, kept: int) -> str:
     again = f"; {kept} bytes are kept and continued next time" if kept else ""
     if isinstance(error, Busy):
-        when = f" in {asked:.0f} seconds" if asked > LONGEST_PAUSE_SECONDS else ""
-        return f"{host} is busy ({error}); try again later{when}{again}"
+        when = f"in {asked:.0f} seconds" if asked > LONGEST_PAUSE_SECONDS else "later"
+        return f"{host} is busy ({error}); try again {when}{again}"
     return f"{host} cannot be reached or breaks off ({str(error) or type(error).__name__}){again}"
 
 

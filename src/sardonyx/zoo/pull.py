@@ -109,8 +109,9 @@ def _external(model: Path, wanted: Wanted) -> tuple[str, ...]:
         names = summarize(model).external_files if model.suffix == ".onnx" else ()
     except LoadError as error:
         begin = model.read_bytes()[:200].strip()
+        why = str(error).removeprefix(f"{model} is not an ONNX model: ")
         model.unlink()
-        page = " but a page of the web; does it want you to log in?" if begin[:1] == b"<" else f": {error}"
+        page = " but a page of the web; does it want you to log in?" if begin[:1] == b"<" else f": {why}"
         host = urlsplit(wanted.url).netloc
         raise FetchError(f"{wanted.label}: what {host} sends is not an ONNX model{page}") from error
     for name in names:
