@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,11 @@ def test_what_only_onnxruntime_has_says_why() -> None:
     ):
         absent()
     assert "ModelPackage" not in sardonyx.__all__
+
+
+@pytest.mark.parametrize("name", ["mlflow", "monitor", "otel", "postgres", "ray"])
+def test_extras_of_the_server_bring_it(name: str) -> None:
+    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    assert "sardonyx[serve]" in extras["optional-dependencies"][name]
