@@ -7,7 +7,6 @@ the outputs that differ, and the most memory that the process took.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +16,7 @@ import onnx
 
 import sardonyx
 from sardonyx import zoo
+from sardonyx.tools.bench_worker import peak_bytes
 from tests.models.decisions import Run, judge
 from tests.models.evaluator import evaluated
 from tests.tolerance import difference_of_models
@@ -50,7 +50,7 @@ def main(name: str, number: int) -> None:
     said = {
         "excess": max(found.excesses.values()),
         "wrong": {output: text for output, text in differences.items() if text is not None},
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        "peak_mb": peak_bytes() >> 20,
     }
     print(json.dumps(said))
 

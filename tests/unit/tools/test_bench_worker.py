@@ -120,3 +120,10 @@ def test_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused, opened, unknown = map(json.loads, done.stdout.splitlines())
     assert refused == {"error": "ValueError: no model"} and opened["version"] == "7"
     assert "AttributeError" in unknown["error"] and "noise of the engine" in done.stderr
+
+
+def test_the_peak_of_a_process_is_not_that_of_its_parent() -> None:
+    held = np.ones(64 << 20)
+    script = "from sardonyx.tools.bench_worker import peak_bytes; print(peak_bytes())"
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert int(said) < held.nbytes < peak_bytes()
