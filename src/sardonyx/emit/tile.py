@@ -19,11 +19,8 @@ from sardonyx.llvm import convert
 from sardonyx.llvm.shuffle import deinterleave, interleave, transpose
 from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import V, int_
-from sardonyx.loops.cost import WOVEN, expr_cost
+from sardonyx.loops.cost import WOVEN, is_long
 from sardonyx.loops.nest import Affine, Axis, Buffer, Load, Reduce, Statement, Store, roots, turned, walk
-
-_UNROLLED_COST = 8
-"""The most instructions of an expression that is written out for each column of a square."""
 
 
 class TileEmitter(WindowEmitter):
@@ -120,7 +117,7 @@ class TileEmitter(WindowEmitter):
     def _square(self, columns: V | None, rows: V | None) -> None:
         """One square of which so many columns (of the cross axis) and rows are left; None for enough."""
         f, lanes = self.f, int_(self.lanes)
-        if expr_cost(e for s in self.kernel.body for e in roots(s)) > _UNROLLED_COST:
+        if is_long(self.kernel.body):
             self._square_in_memory(columns, rows)
             return
         counts = [n for n in (columns, rows) if n is not None]

@@ -17,7 +17,8 @@ _ASSUMED_BATCH = 16
 """Stands in for an unknown extent of the first axis, which is often a batch of one."""
 
 CONTIGUOUS, INVARIANT = 1.0, 0.25
-_TRANSPOSED, _SQUARE = 3.0, 80.0
+_TRANSPOSED, _SQUARE, _CUT = 3.0, 80.0, 2.0
+"""A vector of a square among many, a square alone, and how much more takes one that is cut off."""
 GATHER, SCATTER = 1.5, 2.5
 """For each lane."""
 _NEAR, _PICKED_BYTES = 8.0, 4
@@ -27,6 +28,9 @@ SHORT = 16
 """The longest row that is held in registers, an element of each row a lane."""
 WOVEN = (1, 2, 3, 4, 8)
 """Lengths of dense rows that are best taken apart and put together by whole vectors."""
+
+_WRITTEN_OUT = 8
+"""The most instructions of expressions that are written out for each column of a square."""
 
 
 def op_cost(expr: Apply) -> float:
@@ -126,8 +130,11 @@ def _access_cost(at: Affine, vector: Axis, cross: Axis | None, separate: float, 
     if stride == 1:
         return CONTIGUOUS
     if cross is not None and at.factor(cross) == 1:
-        fits = not is_short(cross) or stride == cross.extent
-        return _TRANSPOSED if fits else min(separate, _SQUARE / extent_of(cross))
+        if not is_short(cross) or (stride == cross.extent and cross.extent in WOVEN):
+            return _TRANSPOSED
+        square = _TRANSPOSED * SHORT if stride == cross.extent else _SQUARE
+        is_cut = isinstance(vector.extent, int) and vector.extent < SHORT
+        return min(separate, square * (_CUT if is_cut else 1) / extent_of(cross))
     if isinstance(stride, int) and -1 <= stride <= 4 and narrow:
         return 2.0 * abs(stride)
     return separate
@@ -141,6 +148,11 @@ def may_be_near(load: Load, vector: Axis | None) -> bool:
         and load.at.factor(vector) == 0
         and [p.stride for p in load.picks] == [1]
     )
+
+
+def is_long(body: Sequence[Statement]) -> bool:
+    """Whether expressions are too long to be written out for each column of a square."""
+    return expr_cost(e for s in body for e in roots(s)) > _WRITTEN_OUT
 
 
 def is_short(axis: Axis) -> bool:

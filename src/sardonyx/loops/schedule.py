@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Target
-from sardonyx.loops.cost import WOVEN, is_short, nest_cost
+from sardonyx.loops.cost import WOVEN, extent_of, is_long, is_short, nest_cost
 from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, turned, walk
 from sardonyx.loops.plain import with_plain_maxima
 from sardonyx.loops.rewrite import drop_unit_axes, merge_axes
 from sardonyx.loops.stage import stage, with_reciprocals
+
+_FEW = 12
+"""Elements of a row of which whole formulas are written out."""
 
 
 def schedule(kernel: Kernel, target: Target) -> Kernel:
@@ -72,8 +75,14 @@ def _arranged(kernel: Kernel, vector: Axis | None, cross: Axis | None) -> Kernel
 
 
 def _is_written_out(kernel: Kernel, vector: Axis | None, cross: Axis) -> bool:
-    """Whether a cross axis is short, and rows are not just turned by what turns long ones."""
+    """Whether a cross axis is short, and its rows are not turned as long ones are.
+
+    Those are if nothing is computed of them, or too much to stand in the text sixteen times.
+    """
     if cross not in kernel.outer or not is_short(cross) or any(s.axes for s in kernel.body):
+        return False
+    plain = all(isinstance(s, Store) and not s.picks for s in kernel.body)
+    if plain and is_long(kernel.body) and extent_of(cross) > _FEW:
         return False
     return cross.extent in WOVEN or turned(replace(kernel, vector=vector, cross=cross)) is None
 

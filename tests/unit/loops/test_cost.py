@@ -22,6 +22,8 @@ from sardonyx.loops.nest import (
     Store,
     along,
 )
+from sardonyx.loops.schedule import schedule
+from sardonyx.targets.x86_64 import isa
 
 X, Y = (Buffer(name, dt.F32, "in") for name in "xy")
 ROW, COLUMN = Axis("row", 64), Axis("column", 64)
@@ -114,3 +116,43 @@ def test_lanes_that_pick_within_one_row_cost_less_than_a_gather() -> None:
     kernels = [Kernel("k", (ROW, COLUMN), (Store(Y, along(COLUMN), (), e),), ()) for e in (near, far)]
     costs = [cost.nest_cost(k, COLUMN, None, 16) for k in kernels]
     assert costs[0] < costs[1]
+
+
+def blocked(pixels: int, *, prim: str = "max") -> Kernel:
+    """A formula of blocks of 16 channels, stored channel by channel."""
+    block, pixel, channel = Axis("block", 7), Axis("pixel", pixels), Axis("channel", 16)
+    source = along(block).scale(16 * pixels) + along(pixel).scale(16) + along(channel)
+    to = along(block).scale(16 * pixels) + along(channel).scale(pixels) + along(pixel)
+    biased = Apply("add", (load(source), load(along(block).scale(16) + along(channel))), dt.F32)
+    store = Store(Y, to, (), Apply(prim, (biased,) if prim == "tanh" else (biased, biased), dt.F32))
+    return Kernel("blocked", (block, pixel, channel), (store,), ())
+
+
+@pytest.mark.parametrize("pixels", range(9, 16))
+def test_lanes_fill_vectors_where_rows_are_short(pixels: int) -> None:
+    made = schedule(blocked(pixels), isa.V4)
+    assert made.vector is not None
+    assert made.cross is not None
+    assert (made.vector.extent, made.cross.extent) == (16, pixels)
+
+
+def test_rows_of_many_operands_are_not_turned() -> None:
+    row, column = Axis("row", 840), Axis("column", 5)
+    at = along(row).scale(5) + along(column)
+
+    def crossed(operands: int) -> Axis | None:
+        loads = [Load(Buffer(f"x{n}", dt.F32, "in"), at, dt.F32) for n in range(operands)]
+        total: Expr = loads[0]
+        for other in loads[1:]:
+            total = Apply("max", (total, other), dt.F32)
+        store = Store(Y, along(row).scale(7) + along(column), (), total)
+        return schedule(Kernel("rows", (row, column), (store,), ()), isa.V4).cross
+
+    assert crossed(12) is None
+
+
+@pytest.mark.parametrize(("pixels", "prim", "is_written_out"), [(10816, "max", True), (10816, "tanh", False)])
+def test_long_formulas_are_not_written_sixteen_times(pixels: int, prim: str, is_written_out: bool) -> None:
+    (statement,) = schedule(blocked(pixels, prim=prim), isa.V4).body
+    assert bool(statement.axes) == is_written_out
+    assert cost.is_long((statement,)) != is_written_out
