@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sardonyx.base.knobs import LOG
@@ -39,6 +40,16 @@ def set_default_logger_severity(severity: int, /) -> None:
             f"Invalid logging severity {severity}. 0:Verbose, 1:Info, 2:Warning, 3:Error, 4:Fatal"
         )
     _Default.severity = int(severity)
+
+
+@contextmanager
+def logging_at(severity: int) -> Iterator[None]:
+    """Within this context the process logs this severity and above, if no session says otherwise."""
+    before, _Default.severity = _Default.severity, severity
+    try:
+        yield
+    finally:
+        _Default.severity = before
 
 
 def set_default_logger_verbosity(verbosity: int, /) -> None:

@@ -73,3 +73,13 @@ def test_bounds() -> None:
     logger.set_default_logger_verbosity(2)
     with pytest.raises(TypeError):
         logger.set_default_logger_callback(7)  # type: ignore[arg-type]
+
+
+def test_a_severity_for_a_while(capsys: pytest.CaptureFixture[str]) -> None:
+    logger.set_default_logger_severity(logger.WARNING)
+    with pytest.raises(KeyError), logger.logging_at(logger.FATAL):
+        logger.log(logger.ERROR, "not told")
+        raise KeyError
+    logger.log(logger.WARNING, "told again")
+    said = capsys.readouterr().err
+    assert "told again" in said and "not told" not in said

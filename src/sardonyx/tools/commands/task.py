@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sardonyx.tools.console import UserError, print_json, status_line, table
+from sardonyx.ort.logger import FATAL, logging_at
+from sardonyx.tools.console import UserError, print_json, progress_line, status_line, table
 from sardonyx.tools.models import add_json_option
 
 
@@ -38,7 +39,7 @@ def command(options: argparse.Namespace) -> int:
     if options.name is None:
         return _list(options)
     name, model, inputs = _asked(options)
-    with status_line(name):
+    with status_line(name), progress_line(name), logging_at(FATAL):
         answer = answered(name, model, inputs)
     if options.json:
         print_json(answer.data)
