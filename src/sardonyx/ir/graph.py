@@ -52,6 +52,11 @@ class Graph:
             stack.extend([(d, False) for d in reversed(self.needs(value)) if d.id not in done])
         return tuple(result)
 
+    @cached_property
+    def primitives(self) -> frozenset[str]:
+        """Those of its values: what a pass looks for may be among them."""
+        return frozenset([value.prim for value in self._ordered])
+
     def needs(self, value: Value) -> Sequence[Value]:
         """What must be computed before `value`: its arguments and the sources of its data-dependent sizes."""
         if not self.data_sizes:

@@ -22,9 +22,12 @@ _MOST_COPIED = 1 << 24
 """Elements of copies beyond which memory costs more than a product gains."""
 
 
+_DECOMPOSED = ("argmax", "argmin", "dot", "conv", "conv_transpose")
+
+
 def decompose(graph: Graph, goal: Goal) -> Graph:
     """argmax, integer dots and odd convolutions as reductions over maps."""
-    return graph.map(_rewrite)
+    return graph if graph.primitives.isdisjoint(_DECOMPOSED) else graph.map(_rewrite)
 
 
 def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:

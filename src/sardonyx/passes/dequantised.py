@@ -20,7 +20,8 @@ _VIEWS = frozenset({"reshape", "transpose", "slice", "broadcast"})
 
 def dequantised(graph: Graph, goal: Goal) -> Graph:
     """Integer contractions where both operands are points, on scales or not; constants are kept no longer."""
-    return graph.map(partial(_rewrite, goal)).map(_released)
+    changed = graph if graph.primitives.isdisjoint(("dot", "conv")) else graph.map(partial(_rewrite, goal))
+    return changed.map(_released) if "kept" in changed.primitives else changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _EXACT = 1 << 24
 
 def integer_products(graph: Graph, goal: Goal) -> Graph:
     """Contractions of 8-bit values as narrow or as float contractions; others are left alone."""
-    return graph.map(partial(_rewrite, goal))
+    return graph if graph.primitives.isdisjoint(("dot", "conv")) else graph.map(partial(_rewrite, goal))
 
 
 def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:

@@ -20,7 +20,7 @@ _LEAST, _MOST = 1e-30, 1e30
 
 def requantised(graph: Graph, goal: Goal) -> Graph:
     """Quotients that are rounded, of products with constants, as such products."""
-    if goal.policy.fixed_order:
+    if goal.policy.fixed_order or "round" not in graph.primitives:
         return graph
     counts = {value_id: len(users) for value_id, users in graph.uses().items()}
     for _, value in graph.outputs:

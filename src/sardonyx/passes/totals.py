@@ -13,6 +13,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value
 
+_REDUCTIONS = ("sum", "rmax", "rmin")
 _LEAST = 1 << 15
 """Elements below which one thread is as fast."""
 _RUN = 256
@@ -21,12 +22,12 @@ _RUN = 256
 
 def totals(graph: Graph, goal: Goal) -> Graph:
     """Reductions of large tensors to one element, over their last axes first, then over the others."""
-    return graph.map(_rewrite)
+    return graph if graph.primitives.isdisjoint(_REDUCTIONS) else graph.map(_rewrite)
 
 
 def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
     value = rebuild(value, args)
-    if value.prim not in ("sum", "rmax", "rmin") or any(n != 1 for n in value.shape):
+    if value.prim not in _REDUCTIONS or any(n != 1 for n in value.shape):
         return value
     first = _first_axes(value.args[0].shape, value.attrs["axes"])
     return value.args[0].reduce(value.prim, first).reduce(value.prim, value.attrs["axes"]) if first else value

@@ -23,6 +23,8 @@ from sardonyx.ir.value import Value, concat, make, scalar
 
 def transposed(graph: Graph, goal: Goal) -> Graph:
     """Transposed convolutions whose channels fill no whole blocks as ordinary convolutions."""
+    if "conv_transpose" not in graph.primitives:
+        return graph
     return graph.map(partial(_rewrite, goal.target.channel_block))
 
 

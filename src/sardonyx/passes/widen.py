@@ -22,6 +22,8 @@ _BITS = frozenset({"bitcast", "result"})
 
 def widen(graph: Graph, goal: Goal) -> Graph:
     """Every arithmetic value of type float16 or bfloat16 as float32."""
+    if not any(value.dtype.is_half for value in graph.order()):
+        return graph
     wide = Wide()
     return graph.map(wide.change)
 
