@@ -3,7 +3,7 @@
 The kernel's `cross` axis is the one along which some accesses are contiguous; lanes run along `vector`.
 Squares: both are outer axes, and blocks of lanes x lanes elements are transposed. Short rows: `cross` is a
 small axis of the statements, written out point by point, and whole rows are taken apart or woven together.
-What is turned through memory, and what is only moved, is turned by a function that all kernels share.
+What is turned through memory is turned by a function that all kernels share.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sardonyx.llvm.shuffle import deinterleave, interleave, transpose
 from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import V, int_
 from sardonyx.loops.cost import WOVEN, is_long
-from sardonyx.loops.nest import Affine, Axis, Buffer, Load, Reduce, Statement, Store, roots, turned, walk
+from sardonyx.loops.nest import Affine, Axis, Buffer, Load, Reduce, Statement, Store, roots, walk
 
 
 class TileEmitter(WindowEmitter):
@@ -84,9 +84,6 @@ class TileEmitter(WindowEmitter):
         assert vector is not None
         f, lanes = self.f, self.lanes
         width = self.words.extent(vector)
-        if copy := turned(self.kernel):
-            self._move(*copy, low, high)
-            return
         with f.loop(low, high, lanes) as column, self.scope():
             self.enter(cross, column.index)
             with f.loop(int_(0), width, lanes) as row, self.scope():
@@ -95,24 +92,6 @@ class TileEmitter(WindowEmitter):
                     None if _divides(lanes, cross) else f.sub(high, column.index),
                     None if _divides(lanes, vector) else f.sub(width, row.index),
                 )
-
-    def _move(self, load: Load, s: Store, low: V, high: V) -> None:
-        """Squares of which nothing is computed; where there is more than one, the last overlaps another."""
-        cross, vector, f = self.kernel.cross, self.vector, self.f
-        assert cross is not None
-        assert vector is not None
-        last = f.smax(f.sub(self.words.extent(cross), int_(self.lanes)), int_(0))
-        low = f.smin(low, last)
-        count, width = f.sub(high, low), self.words.extent(vector)
-        with self.scope():
-            self.enter(cross, low)
-            self.enter(vector, int_(0))
-            memory = convert.memory_type(load.dtype)
-            source, to = self.pointer(load.buffer, load.at), self.pointer(s.buffer, s.at)
-            down, across = (vector, cross) if self._is_crossing(load.at) else (cross, vector)
-            rows, columns = (width, count) if down is vector else (count, width)
-            pitches = self._pitch(down, load.at), self._pitch(across, s.at)
-            self._turn(memory, source, pitches[0], to, pitches[1], rows, columns)
 
     def _square(self, columns: V | None, rows: V | None) -> None:
         """One square of which so many columns (of the cross axis) and rows are left; None for enough."""

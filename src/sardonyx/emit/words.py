@@ -26,7 +26,6 @@ from sardonyx.loops.nest import (
     Position,
     Store,
     roots,
-    turned,
     walk,
 )
 
@@ -75,7 +74,6 @@ class Words:
         self._told = told
         self._sized = sized
         self._rows = rows
-        self._is_turned = turned(kernel) is not None
         self._values: dict[tuple[int, Dim], V] = {}
         self._numbers: dict[tuple[float, DType], V] = {}
         self._extents: dict[Axis, V] = {}
@@ -164,7 +162,7 @@ class Words:
 
     def _declare_extent(self, axis: Axis) -> None:
         """In a word of its own, unless lanes run along few points of the axis."""
-        has_lanes = axis in (self._kernel.vector, self._kernel.cross) and not self._is_turned
+        has_lanes = axis in (self._kernel.vector, self._kernel.cross)
         if not isinstance(axis.extent, int) or (has_lanes and axis.extent <= self._lanes):
             self._declare(None, axis.extent)
         else:

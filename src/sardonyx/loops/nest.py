@@ -265,19 +265,6 @@ def roots(statement: Statement) -> list[Expr]:
     return [statement.expr]
 
 
-def turned(kernel: Kernel) -> tuple[Load, Store] | None:
-    """What a kernel reads and where it stores it, if it only turns elements between `cross` and `vector`."""
-    vector, cross = kernel.vector, kernel.cross
-    if vector is None or cross is None or len(kernel.body) != 1 or not isinstance(kernel.body[0], Store):
-        return None
-    store, load = kernel.body[0], kernel.body[0].expr
-    if not isinstance(load, Load) or load.picks or store.picks or store.reduction != "none":
-        return None
-    across = [at for at in (load.at, store.at) if at.factor(cross) == 1 and at.factor(vector) != 1]
-    down = [at for at in (load.at, store.at) if at.factor(vector) == 1]
-    return (load, store) if len(across) == len(down) == 1 and load.dtype == store.buffer.dtype else None
-
-
 def children(expr: Expr) -> tuple[Expr, ...]:
     """Direct operands."""
     if isinstance(expr, Apply):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Target
-from sardonyx.loops.cost import WOVEN, extent_of, is_long, is_short, nest_cost
-from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, turned, walk
+from sardonyx.loops.cost import extent_of, is_long, is_short, nest_cost
+from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, walk
 from sardonyx.loops.plain import with_plain_maxima
 from sardonyx.loops.rewrite import drop_unit_axes, merge_axes
 from sardonyx.loops.stage import stage, with_reciprocals
@@ -64,9 +64,9 @@ def _plain_accesses(kernel: Kernel) -> Iterator[Affine]:
 
 
 def _arranged(kernel: Kernel, vector: Axis | None, cross: Axis | None) -> Kernel:
-    """The chosen axes innermost; a short cross axis belongs to the statements, unless elements only move."""
+    """The chosen axes innermost; a short cross axis belongs to the statements, if formulas are short."""
     body = kernel.body
-    if cross is not None and _is_written_out(kernel, vector, cross):
+    if cross is not None and _is_written_out(kernel, cross):
         body = tuple(replace(s, axes=(cross,)) for s in body)
     inner = [cross, vector] if any(s.axes for s in body) is False else [vector]
     last = tuple(a for a in inner if a is not None and a in kernel.outer)
@@ -74,17 +74,12 @@ def _arranged(kernel: Kernel, vector: Axis | None, cross: Axis | None) -> Kernel
     return replace(kernel, outer=(*outer, *last), body=body, vector=vector, cross=cross)
 
 
-def _is_written_out(kernel: Kernel, vector: Axis | None, cross: Axis) -> bool:
-    """Whether a cross axis is short, and its rows are not turned as long ones are.
-
-    Those are if nothing is computed of them, or too much to stand in the text sixteen times.
-    """
+def _is_written_out(kernel: Kernel, cross: Axis) -> bool:
+    """Whether a cross axis is short, and not too much is computed to stand in the text sixteen times."""
     if cross not in kernel.outer or not is_short(cross) or any(s.axes for s in kernel.body):
         return False
     plain = all(isinstance(s, Store) and not s.picks for s in kernel.body)
-    if plain and is_long(kernel.body) and extent_of(cross) > _FEW:
-        return False
-    return cross.extent in WOVEN or turned(replace(kernel, vector=vector, cross=cross)) is None
+    return not (plain and is_long(kernel.body) and extent_of(cross) > _FEW)
 
 
 def lanes_of(kernel: Kernel, target: Target) -> int:
