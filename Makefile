@@ -69,7 +69,7 @@ test-avx2: .venv/.dev  ## quick tests of the engine as on a CPU without AVX-512,
 	@$(RUN)/python -m tests.avx2 $(if $(SHORT),--short) $(SELECT)
 
 test-all: .venv/.libraries  ## all real models, libraries and operator cases too (K= selects)
-	@$(PYTEST) -q $(SELECT)
+	@SARDONYX_EFFORT=full $(PYTEST) -q $(SELECT)
 
 clients: .venv/clients/.ready  ## an environment of tritonclient and kserve, with which make test asks our server
 

@@ -25,6 +25,7 @@ import onnxruntime
 from families import FAMILIES, Case
 
 import sardonyx
+from sardonyx.base.knobs import EFFORT
 
 RECORDS = Path(__file__).with_name("records.json")
 TRIES = 3
@@ -124,6 +125,7 @@ def ratio_of(ours: Sequence[float], peers: Sequence[float]) -> Ratio:
 def _run(engine: Any, model: bytes, feeds: Mapping[str, Any]) -> Callable[[], Any]:
     options = engine.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
+    options.add_session_config_entry(EFFORT.entry, "full")
     session = engine.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     session.run(None, feeds)
     return lambda: session.run(None, feeds)

@@ -43,6 +43,7 @@ from serving.processes import (
     server,
 )
 
+from sardonyx.base.knobs import EFFORT
 from sardonyx.client import Client
 from sardonyx.protocol.wire import inference_pb2 as pb
 from sardonyx.serve.grpcio import LISTENER
@@ -179,6 +180,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--picture", type=Path, default=HERE.parent / "results" / "serve.svg")
     options = parser.parse_args()
+    os.environ[EFFORT.env] = "full"
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         paths = {name: save(text, Path(folder) / "models" / f"{name}.onnx") for name, text in MODELS.items()}
         wanted = frozenset(options.cases or CASES)

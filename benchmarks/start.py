@@ -31,6 +31,7 @@ import start_models
 from tables import PERFORMANCE, RESULTS, ROOT, line_of, rewrite
 
 from sardonyx import zoo
+from sardonyx.base.knobs import EFFORT
 from sardonyx.tools import bench
 
 
@@ -162,6 +163,7 @@ def start(engine: str, path: Path, feeds: Path, cache: Path | None) -> tuple[flo
     """Seconds of a process that gets a first answer, by the clock and of processors, and its peak memory."""
     variables = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "SARDONYX_CACHE": str(cache or "off")}
     variables.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
+    variables.pop(EFFORT.env, None)
     command = [sys.executable, "-c", PROCESS.format(engine=engine), str(path), str(feeds)]
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=False)

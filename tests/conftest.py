@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, settings
 from sardonyx.base.garbage import uncollected
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# Kernels alone and real models are compiled in full in every run of the tests, all others in `make test-all`.
+os.environ.setdefault("SARDONYX_EFFORT", "quick")
 
 # How long an example takes says how busy the machine is, not whether it is right.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import sardonyx
-from sardonyx.compiler import build
+from sardonyx.base.knobs import EFFORT
 from sardonyx.runtime import team
 from sardonyx.targets.x86_64.isa import TARGETS
 from tests.fuzz import case as cases
@@ -34,7 +34,6 @@ _NARROW = 0.1
 _TURNS = (4, 8, 12)
 _RESIZED = 0.4
 _LITTLE_WORK, _BARRIER_WORK = team.LITTLE_WORK, team.BARRIER_WORK
-_QUICK_SHARE = build._QUICK_SHARE
 _PR_SET_PDEATHSIG = 1
 quick_part = 0.5
 """Of the cases: in so many, every kernel is compiled quickly."""
@@ -67,7 +66,7 @@ def report(seed: int, number: int, folder: Path) -> dict[str, Any]:
     guard.begin()
     several = number % 8 == 0
     team.LITTLE_WORK, team.BARRIER_WORK = (0, 0) if several else (_LITTLE_WORK, _BARRIER_WORK)
-    build._QUICK_SHARE = float("inf") if case.chance.random() < quick_part else _QUICK_SHARE
+    os.environ[EFFORT.env] = "quick" if case.chance.random() < quick_part else "full"
     try:
         for outcome in run(case, folder / f"{number}"):
             outcomes[outcome] += 1

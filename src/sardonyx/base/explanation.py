@@ -141,7 +141,7 @@ def _costs(report: Report) -> Iterator[str]:
     if programs := counters.pop("variants", 0):
         said.append(f"{count(programs, 'program')}, one for each content of the inputs that decides ranks")
     if quick := counters.pop("quick_kernels", 0):
-        said.append(f"{count(quick, 'kernel')} compiled with less effort for a small part of the run")
+        said.append(f"{count(quick, 'kernel')} compiled quickly and not yet in full")
     said += [f"{name} {number}" for name, number in sorted(counters.items())]
     if saved := sum(decision.gain_bytes for decision in report.decisions if decision.verdict == "fused"):
         said.append(f"{_bytes(saved)} of memory traffic saved by joining")
@@ -166,6 +166,8 @@ def _hints(report: Report) -> Iterator[str]:
         yield "the option fallback=error refuses a model instead of running part of it in numpy"
     if "variants" in report.counters:
         yield "ranks depend on what is fed: these are the kernels for --input NAME=FILE, else random numbers"
+    if report.fault:
+        yield f"code that was compiled quickly stays in use: {report.fault}"
     yield "too slow: `sardonyx explain --profile MODEL` shows where the time goes"
     is_large = report.counters.get("weight_bytes", 0) > _SMALL_MODEL_BYTES
     operands = {kernel.arithmetic.partition(" ")[0] for kernel in report.kernels}

@@ -44,6 +44,11 @@ class Knob(Generic[T]):
         return f"sardonyx.{self.name}"
 
     @property
+    def is_set(self) -> bool:
+        """Whether the environment gives it a value."""
+        return bool(os.environ.get(self.env))
+
+    @property
     def type(self) -> type[T]:
         """The type of the value: int, str or bool."""
         return type(self.default)
@@ -112,6 +117,13 @@ FALLBACK = Knob(
     choices=("allow", "error"),
     changes_code=True,
 )
+EFFORT = Knob(
+    "effort",
+    "auto",
+    "how code is compiled: full = well, at once; quick = in a third of the time; auto = quick, and in full in"
+    " the background once a session has run for a while",
+    choices=("auto", "quick", "full"),
+)
 JOBS = Knob(
     "jobs", 0, "threads of a cold compile; 0 = the cores this process may use, 1 = no thread of its own"
 )
@@ -132,6 +144,7 @@ KNOBS: tuple[Knob[Any], ...] = (
         WINOGRAD,
         STRASSEN,
         FALLBACK,
+        EFFORT,
         JOBS,
         SPIN_US,
         LOG,
@@ -192,6 +205,7 @@ class CompileOptions:
     winograd: str = WINOGRAD.default
     strassen: str = STRASSEN.default
     fallback: str = FALLBACK.default
+    effort: str = EFFORT.default
     jobs: int = JOBS.default
     spin_us: int = SPIN_US.default
     log: int = LOG.default

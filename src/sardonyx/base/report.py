@@ -51,8 +51,9 @@ class Report:
     """Everything worth knowing about one compiled program.
 
     `counters` holds whole numbers by name, among them `compiles` (kernels compiled rather than found in
-    the cache), `quick_kernels` (those with quickly made code, because they take little of a run),
-    `weight_bytes`, `arena_bytes`. `operators` has the ONNX operator of every node by its name.
+    the cache), `quick_kernels` (those whose code was compiled quickly and not yet in full),
+    `weight_bytes`, `arena_bytes`. `operators` has the ONNX operator of every node by its name. `fault` says
+    why code that was compiled quickly stays in use, if something went wrong.
     """
 
     decisions: list[Decision] = field(default_factory=list)
@@ -61,6 +62,7 @@ class Report:
     timings: list[StageTime] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     operators: dict[str, str] = field(default_factory=dict)
+    fault: str = ""
 
     def count(self, counter: str, amount: int = 1) -> None:
         """Add `amount` to a counter."""
@@ -81,7 +83,12 @@ class Report:
             "timings": self.timings,
         }
         named: dict[str, Any] = {name: [row._asdict() for row in table] for name, table in rows.items()}
-        return {**named, "counters": dict(self.counters), "operators": dict(self.operators)}
+        return {
+            **named,
+            "counters": dict(self.counters),
+            "operators": dict(self.operators),
+            "fault": self.fault,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Report:
@@ -95,4 +102,5 @@ class Report:
             timings=[StageTime(**row) for row in data.get("timings", ())],
             counters=dict(data.get("counters", {})),
             operators=dict(data.get("operators", {})),
+            fault=data.get("fault", ""),
         )

@@ -18,6 +18,7 @@ from typing import Self
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.knobs import PRECISIONS
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
@@ -35,16 +36,13 @@ from sardonyx.kernels.library import (
 )
 from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
 from sardonyx.object import executor, shipped, shortcut
+from sardonyx.object.draft import Draft, Part
 from sardonyx.object.link import link
 from sardonyx.runtime import cores
 from sardonyx.runtime.cache import Cache, key
 from sardonyx.runtime.image import LoadedImage, load, load_cached
+from sardonyx.runtime.promotion import keep_draft, load_quick, quick_key
 
-_QUICK_SHARE = 0.02
-"""How much of a run all that is compiled quickly may take. Such code takes up to twice its time, mostly less.
-
-With all of it compiled quickly, most models take 1 to 7 % longer.
-"""
 _EXECUTOR, _SHORTCUT = f"executor {sys.platform}", f"shortcut {sys.platform}"
 _ALWAYS = {
     _EXECUTOR: Shared(lambda goal: executor.ir(goal.target)),
@@ -68,17 +66,14 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
 
 @dataclass(slots=True)
 class Module:
-    """IR text on its way to machine code; `key` is that of its object in the cache.
+    """IR text on its way to machine code; `key` is that of its full object in the cache.
 
-    `share` is how much of a run it takes, `is_wanted` whether it is compiled already, or will be,
-    `is_quick` whether in less time to slower code.
+    `is_quick` says that it is compiled in less time to slower code.
     """
 
     text: Text
     goal: Goal
     key: str
-    share: float = 0.0
-    is_wanted: bool = False
     is_quick: bool = False
     code: bytes | None = None
     error: BaseException | None = None
@@ -89,9 +84,25 @@ class Module:
         return math.inf if isinstance(self.text, Shared) else len(self.text())
 
     @property
+    def made_key(self) -> str:
+        """The key of the object that is made of it."""
+        return quick_key(self.key) if self.is_quick else self.key
+
+    @property
     def ir(self) -> str:
         """The text itself."""
         return self.text.of(self.goal) if isinstance(self.text, Shared) else self.text()
+
+
+class Code(NamedTuple):
+    """The machine code of a program: its image, and the key of the full one in the cache.
+
+    `draft` is what that is made of, if some of this was compiled quickly.
+    """
+
+    key: str
+    image: LoadedImage
+    draft: Draft | None = None
 
 
 class Build:
@@ -103,10 +114,13 @@ class Build:
         store: where objects and images are kept.
         compiler: a digest of this package's code, on which the texts of shared modules depend.
         jobs: threads that compile what is new, the caller's included; 0 = as many as there are cores.
+        quick: compile the program's own modules in less time to slower code, unless their full one is there.
     """
 
-    def __init__(self, goal: Goal, level: Target, store: Cache, compiler: str, jobs: int = 0) -> None:
-        self.goal, self.level, self.store, self.compiler = goal, level, store, compiler
+    def __init__(
+        self, goal: Goal, level: Target, store: Cache, compiler: str, jobs: int = 0, *, quick: bool = False
+    ) -> None:
+        self.goal, self.level, self.store, self.compiler, self.quick = goal, level, store, compiler, quick
         self.modules: dict[str, Module] = {}
         self.compiled = 0
         self._threads: list[threading.Thread] = []
@@ -130,41 +144,17 @@ class Build:
         self._offer(*[None] * len(self._threads))
         self._end_threads()
 
-    def add(self, name: str, text: Text, share: float = 1.0) -> None:
-        """Have a module, for one more part of a run; it is compiled while the caller goes on.
-
-        What takes little waits until all parts are known, unless other models have it too.
-        """
-        module = self.modules.get(name)
-        if module is None:
-            module = self._shared(name, text) if isinstance(text, Shared) else self._own(text)
-            self.modules[name] = module
-        module.share += share
-        if module.share > _QUICK_SHARE or isinstance(text, Shared):
-            self._want(module)
-
-    def _want(self, module: Module) -> None:
-        """Have a module compiled, unless its code is there or will be."""
-        if module.is_wanted:
+    def add(self, name: str, text: Text) -> None:
+        """Have a module; it is compiled while the caller goes on."""
+        if name in self.modules:
             return
-        module.is_wanted = True
-        if module.code is None and module.key not in self._keys and not self.store.has("object", module.key):
+        module = self._shared(name, text) if isinstance(text, Shared) else self._own(text)
+        self.modules[name] = module
+        key = module.made_key
+        if module.code is None and key not in self._keys and not self.store.has("object", key):
             self._offer(module)
-            self._keys.add(module.key)
+            self._keys.add(key)
             self._hire()
-
-    def _want_rest(self, report: Report) -> None:
-        """Those that take least for their length are compiled quickly, unless better code is there."""
-        left, count = _QUICK_SHARE, 0
-        rest = [module for module in self.modules.values() if not module.is_wanted]
-        for module in sorted(rest, key=lambda module: module.share / module.size):
-            if module.share <= left and not self.store.has("object", module.key):
-                left -= module.share
-                module.is_quick, module.key = True, key("quick", module.key)
-                count += 1
-            self._want(module)
-        if count:
-            report.count("quick_kernels", count)
 
     def _offer(self, *modules: Module | None) -> None:
         """What is to be compiled, the longest first, so that none is left in the end; None ends a thread."""
@@ -178,6 +168,7 @@ class Build:
     def _own(self, text: Text) -> Module:
         module = Module(text, self.goal, "")
         module.key = object_key(module.ir, self.goal.target)
+        module.is_quick = self.quick and not self.store.has("object", module.key)
         return module
 
     def _shared(self, name: str, text: Shared) -> Module:
@@ -193,7 +184,7 @@ class Build:
         if known is None:
             known = object_key(module.ir, module.goal.target).encode()
             self.store.put("module", name, known)
-        module.key = key("quick", known.decode()) if module.is_quick else known.decode()
+        module.key = known.decode()
         return module
 
     def _hire(self) -> None:
@@ -223,9 +214,9 @@ class Build:
             return True
         try:
             with ExitStack() as claim:
-                if not claim.enter_context(self.store.claim("object", module.key, wait=wait)):
+                if not claim.enter_context(self.store.claim("object", module.made_key, wait=wait)):
                     return False
-                module.code = self.store.get("object", module.key)
+                module.code = self.store.get("object", module.made_key)
                 if module.code is None:
                     from sardonyx.object import engine
 
@@ -249,7 +240,7 @@ class Build:
     def _store(self, module: Module, claim: ExitStack) -> None:
         with claim:
             assert module.code is not None
-            self.store.put("object", module.key, module.code)
+            self.store.put("object", module.made_key, module.code)
 
     def _keep_all(self) -> None:
         """Store what others have compiled until there is nothing more."""
@@ -269,12 +260,11 @@ class Build:
             self._keeper.join()
             self._keeper = None
 
-    def image(self, report: Report) -> tuple[str, LoadedImage]:
-        """All modules compiled and linked: the key of the image in the cache, and the image.
+    def code(self, report: Report) -> Code:
+        """All modules compiled and linked.
 
         Raises CompileError if a text is not LLVM IR.
         """
-        self._want_rest(report)
         self._offer(*[None] * (len(self._threads) + 1))
         self._serve()
         self._end_threads()
@@ -286,10 +276,24 @@ class Build:
         name = key("image", *(module.key for module in modules))
         loaded = load_cached(self.store, name)
         if loaded is not None:
-            return name, loaded
+            return Code(name, loaded)
         image = link([self._object(module) for module in modules], self.goal.target)
-        self.store.put("image", name, image.to_bytes())
-        return name, load_cached(self.store, name) or load(image)
+        drafted = [module for module in modules if self._is_drafted(module)]
+        if not drafted:
+            self.store.put("image", name, image.to_bytes())
+            return Code(name, load_cached(self.store, name) or load(image))
+        report.count("quick_kernels", len(drafted))
+        draft = Draft([self._part(module) for module in modules])
+        keep_draft(self.store, name, draft, image.to_bytes())
+        return Code(name, load_quick(self.store, name) or load(image), draft)
+
+    def _is_drafted(self, module: Module) -> bool:
+        """Whether it is to be compiled in full later; quick code of what models share is for good."""
+        return module.is_quick and not isinstance(module.text, Shared)
+
+    def _part(self, module: Module) -> Part:
+        is_text = self._is_drafted(module)
+        return Part(module.key, is_text, module.ir.encode() if is_text else self._object(module))
 
     def _object(self, module: Module) -> bytes:
         if module.code is None:

@@ -16,7 +16,6 @@ from sardonyx.compiler.backend import Backend
 from sardonyx.compiler.bodies import CONTROL, NATIVE_CONTROL, add_control, control_step
 from sardonyx.compiler.build import Build
 from sardonyx.compiler.compile import outline, simplify
-from sardonyx.compiler.effort import shares
 from sardonyx.compiler.storages import Constants
 from sardonyx.fuse.partition import partition
 from sardonyx.ir.graph import Graph, symbols_of
@@ -71,11 +70,10 @@ class Builder:
 
     def add(self, fusion: Fusion) -> None:
         """Append all groups of the program's graph or of a graph inside it."""
-        parts = shares(fusion)
         for group in fusion.groups:
-            self._add_group(fusion, group, parts.get(group, 1.0))
+            self._add_group(fusion, group)
 
-    def _add_group(self, fusion: Fusion, group: Group, share: float) -> None:
+    def _add_group(self, fusion: Fusion, group: Group) -> None:
         root, report = group.root, self.parts.report
         if group.kind == "host" and root.prim in CONTROL:
             step = control_step(root, lambda body: body_program(body, self.parts))
@@ -90,7 +88,7 @@ class Builder:
         else:
             for call, modules in self.parts.backend.calls(group, fusion.places):
                 for name, text in modules.items():
-                    self.parts.build.add(name, text, share)
+                    self.parts.build.add(name, text)
                 self.assembler.call(call)
                 self.calls.append(call)
                 note_call = KernelNote(call.symbol, call.origins, call.kind, call.plan, call.arithmetic)

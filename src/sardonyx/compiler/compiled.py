@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.deferred import Constant
 from sardonyx.base.report import Report
+from sardonyx.compiler.build import Code
 from sardonyx.runtime.data import ProgramData
-from sardonyx.runtime.image import LoadedImage
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """Data, constants, machine code and the code's key in the cache, and the report."""
+    """Data, constants, machine code, and the report."""
 
     data: ProgramData
     weights: Sequence[Constant]
-    image: LoadedImage
-    image_key: str
+    code: Code
     report: Report

@@ -174,7 +174,7 @@ class ModelCompiler:
         origin = self._origin
         if isinstance(origin, str) and not Path(origin).exists():
             raise status(InvalidArgument, f'Input model path does not exist: "{origin}"')
-        InferenceSession(origin, self._options)
+        InferenceSession(origin, self._options).compile_fully()
         if self._flags & OrtCompileApiFlags.ERROR_IF_NO_NODES_COMPILED:
             raise status(
                 Fail,

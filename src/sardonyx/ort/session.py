@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sardonyx.base.dataclass import replace
@@ -36,8 +35,6 @@ from sardonyx.ort.session_config import (
 from sardonyx.store.loader import load_program
 
 if TYPE_CHECKING:
-    import queue
-
     from sardonyx.ort.binding import IOBinding
     from sardonyx.ort.device import OrtDevice
     from sardonyx.ort.hardware import OrtEpAssignedSubgraph, OrtEpDevice
@@ -56,6 +53,7 @@ class Session:
     _caller: Caller
     _call: Call
     _program: ModelProgram
+    _fed_programs: dict[tuple[str, ...], ModelProgram]
     _inputs_meta: list[NodeArg]
     _outputs_meta: list[NodeArg]
     _overridable_initializers: list[NodeArg]
@@ -152,7 +150,9 @@ class Session:
                 results, problem = [], str(failure).split(" : ", 3)[-1]
             callback(results, user_data, problem)
 
-        _background().put(work)
+        from sardonyx.ort.asynchronous import begin
+
+        begin(work)
 
     def io_binding(self) -> IOBinding:
         """A new binding of inputs and outputs of this session."""
@@ -259,6 +259,20 @@ class Session:
         """When profiling began, comparable to time.monotonic_ns(); 0 if it is off."""
         return self._profile.start_ns if self._profile is not None else 0
 
+    def compile_fully(self) -> None:
+        """Compile in full, now, what was compiled quickly; runs go on meanwhile and are the same bits.
+
+        Without it, that happens in the background once the session has run for a while. RuntimeException if
+        the code generator refuses; the session goes on as it is.
+        """
+        for program in (self._program, *self._fed_programs.values()):
+            try:
+                program.compile_fully()
+            except Exception as error:
+                from sardonyx.ort.status import load_status
+
+                raise load_status(error, self._model_path) from error
+
     @property
     def report(self) -> Report:
         """What the compiler decided for this model."""
@@ -364,7 +378,13 @@ class InferenceSession(Session):
             profile.add("session_initialization", began)
         if options.optimized_model_filepath:
             write_optimized(origin, options, chosen)
-        with_fed = cache(lambda names: load(replace(chosen, fed=names)))
+        fed = self._fed_programs = {}
+
+        def with_fed(names: tuple[str, ...]) -> ModelProgram:
+            if names not in fed:
+                fed[names] = load(replace(chosen, fed=names))
+            return fed[names]
+
         self._bind(program, with_fed, options, profile)
 
     def _bind(
@@ -467,30 +487,3 @@ def _restored(
     session.__dict__.update(state)
     session._create(list(provider_options), list(provider_options.values()))
     return session
-
-
-class _Worker:
-    lock = threading.Lock()
-    jobs: queue.SimpleQueue[Callable[[], None]] | None = None
-    pid = 0
-
-
-def _background() -> queue.SimpleQueue[Callable[[], None]]:
-    import queue
-
-    with _Worker.lock:
-        if _Worker.jobs is None or _Worker.pid != os.getpid():
-            jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-            threading.Thread(target=_serve, args=(jobs,), name="sardonyx-async", daemon=True).start()
-            _Worker.jobs, _Worker.pid = jobs, os.getpid()
-        return _Worker.jobs
-
-
-def _serve(jobs: queue.SimpleQueue[Callable[[], None]]) -> None:
-    while True:
-        try:
-            jobs.get()()
-        except Exception:
-            import traceback
-
-            log(ERROR, f"The callback of run_async failed:\n{traceback.format_exc()}")

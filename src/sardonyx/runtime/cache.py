@@ -35,7 +35,7 @@ _HEADER = struct.Struct("<8sQ32s16x")
 _MAGIC = b"sdxent1\0"
 _TOUCH_AFTER_SECONDS = 3600.0
 DEFAULT_LIMIT_BYTES = 8 << 30
-KINDS = ("object", "module", "image", "plan", "weights", "digest", "external")
+KINDS = ("object", "module", "image", "draft", "plan", "weights", "digest", "external")
 """The folders of a cache; others beside them are not its own."""
 
 
@@ -132,7 +132,7 @@ class Cache:
         """Be the only process that makes an entry; see `claim.claimed`."""
         if self._is_off:
             return nullcontext(True)
-        return claimed(f"{self._root}/lock/{key[:2]}", lambda: self.has(kind, key), wait=wait)
+        return claimed(f"{self._root}/lock/{kind}/{key[:2]}", lambda: self.has(kind, key), wait=wait)
 
     def get(self, kind: str, key: str) -> bytes | None:
         """The payload, its digest checked; None if there is no sound entry."""

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -38,6 +38,7 @@ def claimed(path: str | Path, is_made: Callable[[], bool], *, wait: bool) -> Ite
             time.sleep(_LOOK_SECONDS)
         yield held or wait
     finally:
+        _unlock(handle)
         os.close(handle)
 
 
@@ -61,3 +62,10 @@ def _lock(handle: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def _unlock(handle: int) -> None:
+    """End the lock, which a child that was forked meanwhile would go on holding."""
+    if sys.platform != "win32":
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_UN)

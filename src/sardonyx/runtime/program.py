@@ -6,8 +6,9 @@ Must not know ONNX, passes or code generation, nor how programs are kept.
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,12 +26,20 @@ from sardonyx.runtime.image import LoadedImage
 from sardonyx.runtime.opening import opening, opening_step
 from sardonyx.runtime.outputs import Outputs
 from sardonyx.runtime.pointers import address_of
+from sardonyx.runtime.promotion import Heat, Promotion
 from sardonyx.runtime.runnable import CallTime, MakeAlternative
-from sardonyx.runtime.segments import Links, Runner, SegmentRun
+from sardonyx.runtime.segments import Execute, Links, Runner, SegmentRun
 from sardonyx.runtime.size_check import Alternatives, SizeCheck
 from sardonyx.runtime.weights import Weights
 
 _DIVISION = 2
+
+
+class Follower(Protocol):
+    """What keeps addresses of a program's code."""
+
+    def renew(self) -> None:
+        """Forget them: there is better code."""
 
 
 class Program:
@@ -45,6 +54,7 @@ class Program:
         spin_us: how long idle threads look for the next run.
         flush_denormals: take denormal floats as zeros.
         alternative: makes the programs for feeds that this one does not serve.
+        promotion: how it comes to better code, if its code was compiled quickly.
     """
 
     def __init__(
@@ -58,31 +68,81 @@ class Program:
         spin_us: int = SPIN_US.default,
         flush_denormals: bool = False,
         alternative: MakeAlternative | None = None,
+        promotion: Promotion | None = None,
     ) -> None:
-        manner: dict[str, Any] = {"spin_us": spin_us, "flush_denormals": flush_denormals}
-        data = _started(data, lambda body: Program(body, weights, image, Report, threads=threads, **manner))
-        self.data, self.weights, self.image = data, weights, image
+        self._manner: dict[str, Any] = {"spin_us": spin_us, "flush_denormals": flush_denormals}
+        self._bodies: list[Program] = []
+
+        def start(body: ProgramData) -> Program:
+            self._bodies.append(Program(body, weights, image, Report, threads=threads, **self._manner))
+            return self._bodies[-1]
+
+        self.data, self.weights, self.image = _started(data, start), weights, image
+        self._images = [image]
         self.threads = max(1, threads)
         self.team = team.shared(image)
-        bases = np.zeros(len(data.storages) + 1, np.int64)
+        self.execute: Execute = self.team.run
+        self._bases = np.zeros(len(data.storages) + 1, np.int64)
         constants = [(n, spec.number) for n, spec in enumerate(data.storages) if spec.kind == "const"]
         for number, index in constants:
-            bases[number] = weights.addresses[index]
-        self.binders = [
-            Binder(data, n, image, bases, threads=self.threads, **manner) for n in range(len(data.segments))
-        ]
-        self.addresses: list[int] = bases.tolist()
-        self.links = Links(data, self.binders)
+            self._bases[number] = weights.addresses[index]
+        self.addresses: list[int] = self._bases.tolist()
+        self.binders = self._bound_to(image)
+        self.links = Links(self.data, self.binders)
         self.made = Outputs()
-        self._runner = Runner(self.team)
+        self.followers: weakref.WeakSet[Follower] = weakref.WeakSet()
         self._give_report = report
         self._report: Report | None = None
         self._size_check = SizeCheck(data, whole=alternative is not None)
         self._alternatives = Alternatives(alternative)
         self._every = tuple(range(len(data.results)))
-        self._opening = opening_step(data)
+        self._opening = opening_step(self.data)
         self._is_one = self._has_one_segment()
         self._table = self.binders[-1].table if self._is_one else {}
+        self._promotion = promotion
+        if promotion is not None and promotion.automatic:
+            self._execute_by(Heat(self.team.run, self.expect_many_runs))
+
+    def _bound_to(self, image: LoadedImage) -> list[Binder]:
+        count, threads = len(self.data.segments), self.threads
+        return [
+            Binder(self.data, n, image, self._bases, threads=threads, **self._manner) for n in range(count)
+        ]
+
+    def _execute_by(self, execute: Execute) -> None:
+        self.execute = execute
+        for body in self._bodies:
+            body._execute_by(execute)
+
+    def exchange(self, image: LoadedImage) -> None:
+        """Run by other code that does the same, from the next run on; runs that are under way go on.
+
+        A run that begins meanwhile may be of both codes. What was bound is bound anew.
+        """
+        for body in self._bodies:
+            body.exchange(image)
+        self._images.append(image)
+        self.image, self.execute = image, self.team.run
+        self.binders = self._bound_to(image)
+        self._table = self.binders[-1].table if self._is_one else {}
+        for follower in list(self.followers):
+            follower.renew()
+
+    def expect_many_runs(self) -> None:
+        """Take it that there will be many runs: full code is worth it."""
+        if self._promotion is not None and self._promotion.automatic:
+            self._execute_by(self.team.run)
+            self._promotion.ask(self)
+
+    def compile_fully(self) -> None:
+        """Have the full code now, where it was compiled quickly; also of programs for other feeds so far.
+
+        Raises CompileError if it cannot be made; the code that there is stays in use.
+        """
+        if self._promotion is not None:
+            self._promotion.now(self)
+        for alternative in self._alternatives.made():
+            alternative.compile_fully()
 
     inputs: tuple[TensorInfo, ...] = property(lambda self: self.data.inputs)  # type: ignore[assignment]
     outputs: tuple[TensorInfo, ...] = property(lambda self: self.data.outputs)  # type: ignore[assignment]
@@ -95,6 +155,11 @@ class Program:
         """What the compiler decided, and what the program takes."""
         report = self._report = self._report or self._give_report()
         report.counters |= self._sizes_in_bytes()
+        if self._promotion is None or self._promotion.is_done:
+            report.counters.pop("quick_kernels", None)
+            report.fault = ""
+        else:
+            report.fault = self._promotion.fault
         return report
 
     def _sizes_in_bytes(self) -> dict[str, int]:
@@ -151,7 +216,7 @@ class Program:
                 address = address_of(feeds[number])
                 for position, offset in patches:
                     words[position] = address + offset
-            failure = self.team.run(frame.launch)
+            failure = self.execute(frame.launch)
         finally:
             binder.give(bound, frame, arena)
         if failure is not None:
@@ -175,7 +240,7 @@ class Program:
                 return self._alternatives.get(overrides).run(feeds, wanted)
         if self._is_one and self._bind(feeds, symbols):
             return self.run(feeds, wanted)
-        return SegmentRun(self, self._runner, feeds, symbols).run(wanted)
+        return SegmentRun(self, Runner(self.execute), feeds, symbols).run(wanted)
 
     def _bind(self, feeds: Sequence[Any], symbols: Mapping[str, int]) -> bool:
         """Bind these sizes for later runs; whether a run then is one segment and what opens it."""
@@ -240,8 +305,8 @@ class _Timer(Runner):
     """Notes how long everything takes."""
 
     def __init__(self, crew: team.Team, data: ProgramData, symbols: Mapping[str, int]) -> None:
-        super().__init__(crew)
-        self._data, self._symbols = data, symbols
+        super().__init__(crew.run)
+        self.team, self._data, self._symbols = crew, data, symbols
         self.times: list[CallTime] = []
 
     def calls(self, number: int, launch: team.Launch) -> team.Failure | None:

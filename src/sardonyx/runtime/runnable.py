@@ -37,6 +37,10 @@ class Runnable(Protocol):
         """All outputs and what took how long."""
         ...
 
+    def compile_fully(self) -> None:
+        """Have the full code now, where it was compiled quickly."""
+        ...
+
     @property
     def report(self) -> Report:
         """What the compiler decided."""

@@ -6,7 +6,7 @@ Decides what is passed from segment to segment; must not know how sizes become w
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sardonyx.runtime.weights import Weights
 
 Array: TypeAlias = np.ndarray[Any, Any]
+Execute: TypeAlias = Callable[[team.Launch], "team.Failure | None"]
 
 _INTEGERS: dict[str, Any] = {
     "b1": ctypes.c_uint8,
@@ -60,12 +61,12 @@ def _views(data: ProgramData) -> Iterator[View]:
 class Runner:
     """Does what a run consists of."""
 
-    def __init__(self, crew: team.Team) -> None:
-        self.team = crew
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
 
     def calls(self, number: int, launch: team.Launch) -> team.Failure | None:
         """The native calls of the segment of that number."""
-        return self.team.run(launch)
+        return self._execute(launch)
 
     def host(self, step: HostStep, args: Sequence[Any], symbols: Mapping[str, int]) -> Any:
         """One operation in Python."""

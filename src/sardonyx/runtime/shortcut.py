@@ -55,7 +55,10 @@ class Shortcut:
     Its words hold it. It must not hold the function: that would keep a session alive after its last use.
     """
 
-    __slots__ = ("_call", "_inputs", "_known", "_lock", "_next", "_outputs", "_program", "_rows", "_words")
+    __slots__ = (
+        *("__weakref__", "_call", "_inputs", "_known", "_lock", "_next", "_outputs", "_program", "_rows"),
+        "_words",
+    )
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Shortcut:
         self._next = 0
         self._lock = threading.Lock()
         self._words = allocate.aligned_words(Word.WORDS)
+        program.followers.add(self)
 
     def function(self) -> Call | None:
         """The built-in function; None if this interpreter, or the number of names, allows none."""
@@ -133,8 +137,17 @@ class Shortcut:
         except MemoryError:
             return
         place, self._next = self._next, (self._next + 1) % ROW_COUNT
+        if self._program.native(tuple(shapes)) is not bound:
+            return
         self._words[Word.ROWS + place] = row.address
         self._rows[place] = row
+        self._program.expect_many_runs()
+
+    def renew(self) -> None:
+        """Forget all sizes, which come again if they still serve. Runs that are under way hold their rows."""
+        with self._lock:
+            self._words[Word.ROWS : Word.ROWS + ROW_COUNT] = 0
+            self._rows[:] = [None] * ROW_COUNT
 
 
 class _Row:

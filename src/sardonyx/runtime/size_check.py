@@ -117,6 +117,10 @@ class Alternatives(Generic[T]):
             raise found.with_traceback(None)
         return found
 
+    def made(self) -> list[T]:
+        """Those that there are."""
+        return [found for found in list(self._table.values()) if not isinstance(found, SardonyxError)]
+
     def _new(self, overrides: Overrides) -> T | SardonyxError:
         if self._make is None:
             given = ", ".join((*(f"{name} = {size}" for name, size in overrides.fixed), *overrides.distinct))

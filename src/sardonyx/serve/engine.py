@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base.knobs import EFFORT
 from sardonyx.ort.exceptions import InvalidArgument
 from sardonyx.ort.logger import FATAL
 from sardonyx.ort.metadata import NodeArg, declared
@@ -76,13 +77,18 @@ class SessionCall:
 
 
 def open_session(offer: Offer, options: ServeOptions, instances: int) -> InferenceSession:
-    """Compile or map the model of an offer; blocks. INVALID_ARGUMENT says what is wrong with the file."""
+    """Compile or map the model of an offer; blocks. INVALID_ARGUMENT says what is wrong with the file.
+
+    It is compiled in full at once, so that nothing is compiled while requests come.
+    """
     settings = SessionOptions()
     threads = options.threads
     if not threads and instances > 1:
         threads = max(1, len(os.sched_getaffinity(0)) // instances)
     settings.intra_op_num_threads = threads
     settings.log_severity_level = FATAL  # who asked is told
+    if not EFFORT.is_set:
+        settings.add_session_config_entry(EFFORT.entry, "full")
     try:
         return InferenceSession(str(offer.path), settings)
     except Exception as error:

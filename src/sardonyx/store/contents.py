@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.runtime.cache import KINDS, Cache
+from sardonyx.runtime.promotion import quick_key
 from sardonyx.store import programs
 from sardonyx.store.programs import Head
 
@@ -39,7 +40,7 @@ class Kept:
 
 def kept(cache: Cache) -> list[Kept]:
     """The models, the largest first."""
-    code = {entry.key: entry.size_bytes for entry in cache.entries("image")}
+    code = {(e.kind, e.key): e.size_bytes for kind in ("image", "draft") for e in cache.entries(kind)}
     weights = {entry.key: entry.size_bytes for entry in cache.entries("weights")}
     found: dict[str, Kept] = {}
     for entry in cache.entries("plan"):
@@ -52,7 +53,7 @@ def kept(cache: Cache) -> list[Kept]:
         known = {name for _, other in model.plans for name in (other.image, other.weights)}
         model.programs += bool(head.image)
         model.plan_bytes += entry.size_bytes
-        model.code_bytes += 0 if head.image in known else code.get(head.image, 0)
+        model.code_bytes += 0 if head.image in known else sum(code.get(part, 0) for part in _code(head))
         model.weight_bytes += 0 if head.weights in known else weights.get(head.weights, 0)
         model.plans.append((entry.key, head))
     return sorted(found.values(), key=lambda model: -model.size_bytes)
@@ -69,7 +70,9 @@ def forget(cache: Cache, models: Iterable[Kept]) -> int:
     uses = Counter(name for model in kept(cache) for name in _parts(model))
     mine = Counter(name for model in gone for name in _parts(model))
     sizes = {
-        (e.kind, e.key): e.size_bytes for kind in ("plan", "image", "weights") for e in cache.entries(kind)
+        (e.kind, e.key): e.size_bytes
+        for kind in ("plan", "image", "draft", "weights")
+        for e in cache.entries(kind)
     }
     free = [("plan", key) for model in gone for key, _ in model.plans]
     free += [part for part, count in mine.items() if count >= uses[part]]
@@ -80,7 +83,15 @@ def forget(cache: Cache, models: Iterable[Kept]) -> int:
 
 def _parts(model: Kept) -> Iterator[tuple[str, str]]:
     for _, head in model.plans:
-        yield from ((kind, name) for kind, name in (("image", head.image), ("weights", head.weights)) if name)
+        yield from _code(head)
+        if head.weights:
+            yield "weights", head.weights
+
+
+def _code(head: Head) -> Iterator[tuple[str, str]]:
+    """Its full image, or what is there in the place of that."""
+    if head.image:
+        yield from (("image", head.image), ("image", quick_key(head.image)), ("draft", head.image))
 
 
 def clear(cache: Cache) -> int:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sardonyx.compiler.compiled import Compiled
     from sardonyx.frontend import Loaded
     from sardonyx.frontend.load import Source
+    from sardonyx.runtime.promotion import Promotion
 
 Origin = str | os.PathLike[str] | bytes
 
@@ -79,6 +80,7 @@ class _Loader:
         tell: Callable[[str], object] | None,
     ) -> None:
         self.origin, self.options, self.goal, self.store = origin, options, goal, store
+        self._say = tell
         self._tell = partial(tell, self._slow_line()) if tell is not None else None
         self.model = identity.Model(origin, options.external_folder, store)
         self.is_custom = custom.mentioned(origin)
@@ -179,17 +181,38 @@ class _Loader:
 
     def _found(self, key: str | None) -> StoredProgram | Signature | None:
         options = self.options
-        traced = options.debug or options.dump or options.verify
-        return programs.read(self.store, key, list(self.model.files)) if key and not traced else None
+        if not key or options.debug or options.dump or options.verify:
+            return None
+        found = programs.read(self.store, key, list(self.model.files))
+        drafted = found.draft if isinstance(found, StoredProgram) else None
+        if drafted is not None and options.effort == "full" and drafted() is None:
+            # It was damaged, or another process has made the full code meanwhile.
+            return programs.read(self.store, key, list(self.model.files))
+        return found
 
     def _ready(self, found: StoredProgram) -> Program:
-        threads = self.options.threads or cores.team_size()
-        return Program(
+        options = self.options
+        program = Program(
             *(found.data, found.weights, found.image, found.report),
-            threads=threads,
-            spin_us=self.options.spin_us,
-            flush_denormals=self.options.flush_denormals,
+            threads=options.threads or cores.team_size(),
+            spin_us=options.spin_us,
+            flush_denormals=options.flush_denormals,
             alternative=self.alternative,
+            promotion=self._promotion(found),
+        )
+        if options.effort == "full":
+            program.compile_fully()
+        return program
+
+    def _promotion(self, found: StoredProgram) -> Promotion | None:
+        if found.draft is None:
+            return None
+        from sardonyx.runtime.promotion import Promotion
+
+        return Promotion(
+            *(self.store, found.code, found.draft, self.goal.target),
+            automatic=self.options.effort == "auto",
+            tell=self._say,
         )
 
     # ---- what is not in the cache
@@ -231,13 +254,17 @@ class _Loader:
         """The program as a later session will find it, or as it is if it cannot be kept."""
         report = made.report
         if key and programs.write(
-            *(self.store, key, self._owner(), made.data, made.weights, made.image_key, report),
+            *(self.store, key, self._owner(), made.data, made.weights, made.code.key, report),
             self.model.files,
         ):
             found = programs.read(self.store, key, list(self.model.files))
             if isinstance(found, StoredProgram):
                 return found._replace(report=lambda: report)
-        return StoredProgram(made.data, Weights(made.weights), made.image, lambda: report)
+        code, draft = made.code, made.code.draft
+        return StoredProgram(
+            *(made.data, Weights(made.weights), code.image, lambda: report, code.key),
+            draft=(lambda: draft) if draft is not None else None,
+        )
 
     def _owner(self) -> Head:
         name = "(bytes)" if isinstance(self.origin, bytes) else os.path.abspath(self.origin)  # noqa: PTH100

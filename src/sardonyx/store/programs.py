@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -24,11 +25,13 @@ from sardonyx.runtime.cache import Cache
 from sardonyx.runtime.cache import key as key_of
 from sardonyx.runtime.data import ProgramData
 from sardonyx.runtime.image import LoadedImage, load_cached
+from sardonyx.runtime.promotion import load_quick, read_draft
 from sardonyx.runtime.weights import Packed, Row, Weights, pack
 from sardonyx.store.identity import build
 
 if TYPE_CHECKING:
     from sardonyx.base.deferred import Constant
+    from sardonyx.object.draft import Draft
 
 Array = np.ndarray[Any, Any]
 
@@ -69,12 +72,17 @@ class Head(NamedTuple):
 
 
 class StoredProgram(NamedTuple):
-    """A program ready to run: its parts, and its report when it is asked for."""
+    """A program ready to run: its parts, and its report when it is asked for.
+
+    `code` is the key of its full image, `draft` gives what that is made of if `image` was compiled quickly.
+    """
 
     data: ProgramData
     weights: Weights
     image: LoadedImage
     report: Callable[[], Report]
+    code: str
+    draft: Callable[[], Draft | None] | None = None
 
 
 class _Entry(NamedTuple):
@@ -103,7 +111,9 @@ def read(store: Cache, key: str, files: Sequence[Path] = ()) -> StoredProgram | 
 
 
 def _open(store: Cache, entry: _Entry, files: Sequence[Path]) -> StoredProgram | None:
-    image = load_cached(store, entry.image)
+    image, draft = load_cached(store, entry.image), None
+    if image is None:
+        image, draft = load_quick(store, entry.image), partial(read_draft, store, entry.image)
     if image is None:
         return None
     if entry.weights:
@@ -121,7 +131,7 @@ def _open(store: Cache, entry: _Entry, files: Sequence[Path]) -> StoredProgram |
 
         payloads += [np.frombuffer(map_file(path), np.uint8) for path in files]
     weights = Weights.mapped(payloads, entry.rows, entry.objects)
-    return StoredProgram(entry.data, weights, image, lambda: _report(entry.report))
+    return StoredProgram(entry.data, weights, image, lambda: _report(entry.report), entry.image, draft)
 
 
 def _report(text: bytes) -> Report:

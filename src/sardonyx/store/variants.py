@@ -74,9 +74,9 @@ class Variants:
     ) -> None:
         self.inputs, self.outputs = inputs, outputs
         self.initializer_inputs, self.metadata = initializer_inputs, metadata
-        self.report = report or Report()
-        self.report.counters.setdefault("variants", 0)
-        self.report.counters.setdefault("compiles", 0)
+        self._report = report or Report()
+        self._report.counters.setdefault("variants", 0)
+        self._report.counters.setdefault("compiles", 0)
         self._names = [info.name for info in inputs]
         self._names += [info.name for info in initializer_inputs if info.name in fed]
         self._make, self._reader = make, reader
@@ -96,6 +96,26 @@ class Variants:
             return choice.program.run(feeds, wanted)
         return self.program(feeds).run(feeds, wanted)
 
+    def compile_fully(self) -> None:
+        """Have the full code of the programs so far; see `Program.compile_fully`."""
+        for program in self._programs():
+            program.compile_fully()
+
+    @property
+    def report(self) -> Report:
+        """That of all programs, which grows with each."""
+        self._report.counters.pop("quick_kernels", None)
+        for made in [program.report for program in self._programs()]:
+            self._report.fault = self._report.fault or made.fault
+            if quick := made.counters.get("quick_kernels", 0):
+                self._report.count("quick_kernels", quick)
+        return self._report
+
+    def _programs(self) -> list[Runnable]:
+        """Those that are kept."""
+        choices = [level.table.get(key) for level, key in tuple(self._kept)]
+        return [choice.program for choice in choices if choice is not None and choice.program is not None]
+
     def profile(self, feeds: Sequence[Any]) -> tuple[list[Any], list[CallTime]]:
         """All outputs and the times of the calls; see `Program.profile`."""
         return self.program(feeds).profile(feeds)
@@ -114,7 +134,7 @@ class Variants:
     @property
     def fallbacks(self) -> tuple[FallbackNote, ...]:
         """What does not run native in the programs so far."""
-        return tuple(self.report.fallbacks)
+        return tuple(self._report.fallbacks)
 
     def _level(self, dependence: FeedDependence) -> _Level:
         return _Level(dependence, self._reader(dependence, self._names))
@@ -144,7 +164,7 @@ class Variants:
 
     def _note(self, made: Report) -> None:
         """Add the report of a variant."""
-        report = self.report
+        report = self._report
         report.count("variants")
         for name, amount in made.counters.items():
             report.count(name, amount)

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base.knobs import EFFORT
 from sardonyx.errors import SardonyxError
 
 Feeds = Mapping[str, Any]
@@ -119,7 +120,8 @@ class Engine:
     def __init__(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         self.name = name
         self.facts: dict[str, Any] = {}
-        variables = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", **(environment or {})}
+        measured = {EFFORT.env: "full", "ORT_DISABLE_TELEMETRY": "1"}
+        variables = {**os.environ, **measured, **(environment or {})}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sardonyx.tools.bench_worker", name],
             stdin=subprocess.PIPE,

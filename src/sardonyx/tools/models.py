@@ -9,7 +9,7 @@ import argparse
 import time
 from pathlib import Path
 
-from sardonyx.base.knobs import PRECISIONS
+from sardonyx.base.knobs import EFFORT, PRECISIONS
 from sardonyx.ort.logger import FATAL
 from sardonyx.ort.options import SessionOptions
 from sardonyx.ort.session import InferenceSession
@@ -41,8 +41,13 @@ def refuse_to_overwrite(output: Path, source: Path) -> None:
         raise UserError(f"{output} is the model itself; give another file with -o")
 
 
-def open_session(options: argparse.Namespace, path: str | None = None) -> tuple[InferenceSession, float]:
-    """The session of `path` (default: the command's model) and the seconds it took to make."""
+def open_session(
+    options: argparse.Namespace, path: str | None = None, *, full: bool = False
+) -> tuple[InferenceSession, float]:
+    """The session of `path` (default: the command's model) and the seconds it took to make.
+
+    `full`: everything is compiled in full at once.
+    """
     path = path or str(options.model)
     if options.threads < 0:
         raise UserError(f"--threads {options.threads}: give 0 (all cores) or a positive number")
@@ -51,6 +56,8 @@ def open_session(options: argparse.Namespace, path: str | None = None) -> tuple[
     settings.log_severity_level = FATAL
     if options.fallback is not None:
         settings.add_session_config_entry("sardonyx.fallback", options.fallback)
+    if full:
+        settings.add_session_config_entry(EFFORT.entry, "full")
     began = time.perf_counter()
     with progress_line(path):
         session = InferenceSession(path, settings, precision=options.precision)

@@ -100,6 +100,9 @@ def test_small_and_8_bit_models_are_not_told_to_quantise() -> None:
     assert "quantize" not in explanation(Report(kernels=single, counters={"weight_bytes": 1000}))
 
 
-def test_kernels_that_were_compiled_with_less_effort_are_counted() -> None:
-    found = explanation(Report(counters={"quick_kernels": 1}))
-    assert "1 kernel compiled with less effort for a small part of the run" in found
+def test_kernels_that_were_compiled_quickly_are_counted_and_what_keeps_them_so_is_told() -> None:
+    assert "1 kernel compiled quickly and not yet in full" in explanation(
+        Report(counters={"quick_kernels": 1})
+    )
+    found = explanation(Report(counters={"quick_kernels": 1}, fault="CompileError: no"))
+    assert "code that was compiled quickly stays in use: CompileError: no" in found

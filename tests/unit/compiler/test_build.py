@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import onnx
 import pytest
 
+import sardonyx as sx
 from sardonyx import targets
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
-from sardonyx.compiler.build import Build, object_key, shared_modules
+from sardonyx.compiler.build import Build, Code, object_key, shared_modules
 from sardonyx.errors import CompileError
 from sardonyx.kernels.library import Shared
 from sardonyx.object import shipped
 from sardonyx.runtime.cache import Cache
+from sardonyx.runtime.image import load_cached
+from sardonyx.runtime.promotion import load_quick
 from sardonyx.targets.x86_64 import isa
 
 TARGET = targets.detect()
@@ -43,11 +51,11 @@ def nothing_shipped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def build(folder: Path, jobs: int = 1) -> Build:
-    return Build(Goal(TARGET), TARGET, Cache(folder), "digest", jobs)
+def build(folder: Path | None, jobs: int = 1, *, quick: bool = False) -> Build:
+    return Build(Goal(TARGET), TARGET, Cache(folder), "digest", jobs, quick=quick)
 
 
-def quick(made: Build) -> set[str]:
+def quickly(made: Build) -> set[str]:
     """The modules that are compiled in little time."""
     return {name for name, module in made.modules.items() if module.is_quick}
 
@@ -60,13 +68,13 @@ def test_each_module_is_compiled_once(jobs: int, tmp_path: Path) -> None:
             made.add("a", lambda: text("sdx_a"))
         made.add("b", lambda: text("sdx_b"))
         assert made.ir("a") == text("sdx_a")
-        name, image = made.image(report)
+        name, image, _ = made.code(report)
     assert made.compiled == 4, "two, the executor and the shortcut"
     assert image.address("sdx_a") != image.address("sdx_b")
     with build(tmp_path, jobs) as again:
         again.add("b", lambda: text("sdx_b"))
         again.add("a", lambda: text("sdx_a"))
-        same, _ = again.image(Report())
+        same = again.code(Report()).key
     assert (same, again.compiled) == (name, 0), "the order of modules changes nothing"
 
 
@@ -75,7 +83,7 @@ def test_another_text_is_another_image(tmp_path: Path) -> None:
     for other in ("sdx_a", "sdx_b"):
         with build(tmp_path) as made:
             made.add("m", lambda other=other: text(other))  # type: ignore[misc]
-            names.add(made.image(Report())[0])
+            names.add(made.code(Report()).key)
     assert len(names) == 2
     assert object_key(text("x"), isa.V4) != object_key(text("x"), isa.V3)
 
@@ -85,7 +93,7 @@ def test_what_is_no_ir_is_told(jobs: int, tmp_path: Path) -> None:
     with build(tmp_path, jobs) as made:
         made.add("bad", lambda: "define void @x( {")
         with pytest.raises(CompileError):
-            made.image(Report())
+            made.code(Report())
 
 
 def test_no_thread_outlives_a_build_that_failed(tmp_path: Path) -> None:
@@ -103,7 +111,7 @@ def test_nothing_is_compiled_after_the_end(tmp_path: Path) -> None:
     with build(tmp_path) as made:
         made.add("a", lambda: text("sdx_a"))
     with pytest.raises(AssertionError):
-        made.image(Report())
+        made.code(Report())
     assert made.compiled == 0
 
 
@@ -126,29 +134,110 @@ def test_shared_code_is_that_of_the_facts_of_the_target(tmp_path: Path) -> None:
     assert len(keys) == 2, "another block of channels is another module"
 
 
-def test_long_texts_are_compiled_quickly_before_short_ones(tmp_path: Path) -> None:
-    with build(tmp_path) as made:
-        made.add("short", lambda: text("sdx_short"), 0.012)
-        made.add("long", lambda: text("sdx_long") + "; much\n" * 99, 0.013)
-        made.image(Report())
-    assert quick(made) == {"long", SHORTCUT}
-
-
-def test_what_takes_little_is_compiled_quickly_once_all_parts_are_known(tmp_path: Path) -> None:
-    """Many small parts are a large one; better code that is there is taken."""
+def test_own_modules_are_compiled_quickly_unless_better_code_is_there(tmp_path: Path) -> None:
     report = Report()
     with build(tmp_path) as made:
-        for _ in range(3):
-            made.add("a", lambda: text("sdx_a"), 0.012)
-        for name, share in (("b", 0.012), ("c", 0.006), ("d", 0.01)):
-            made.add(name, lambda name=name: text(f"sdx_{name}"), share)  # type: ignore[misc]
-        made.add("shared", Shared(lambda _: text("sdx_shared")), 0.001)
-        made.image(report)
-    assert quick(made) == {"c", "d", SHORTCUT}, "two hundredths of a run at most"
+        made.add("a", lambda: text("sdx_a"))
+        full = made.code(report)
+    assert (quickly(made), full.draft) == ({SHORTCUT}, None)
+    assert "quick_kernels" not in report.counters
+    with build(tmp_path, quick=True) as made:
+        for name in ("a", "b", "c"):
+            made.add(name, lambda name=name: text(f"sdx_{name}"))  # type: ignore[misc]
+        made.add("shared", Shared(lambda _: text("sdx_shared")))
+        code = made.code(report)
+    assert quickly(made) == {"b", "c", SHORTCUT}, "what models share is compiled in full"
     assert report.counters["quick_kernels"] == 2
-    with build(tmp_path) as again:
-        again.add("a", lambda: text("sdx_a"), 0.001)
-        again.add("c", lambda: text("sdx_c"), 0.5)
-        again.image(report)
-    assert not again.modules["a"].is_quick
-    assert again.compiled == 1, "c, now in full"
+    assert code.draft is not None
+    assert [part.content.decode() for part in code.draft.parts if part.is_text] == [
+        text("sdx_b"),
+        text("sdx_c"),
+    ]
+
+
+def test_quick_code_serves_until_there_is_the_full_one(tmp_path: Path) -> None:
+    """A program has one key for both; quick code of which the full one cannot be made is not used."""
+
+    def code(*, quick: bool) -> tuple[Code, int]:
+        with build(tmp_path, quick=quick) as made:
+            made.add("a", lambda: text("sdx_a"))
+            return made.code(Report()), made.compiled
+
+    store = Cache(tmp_path)
+    first, count = code(quick=True)
+    assert count == 3
+    assert load_cached(store, first.key) is None
+    assert load_quick(store, first.key) is not None
+    again, count = code(quick=True)
+    assert (again.key, count) == (first.key, 0)
+    store.remove("draft", first.key)
+    assert load_quick(store, first.key) is None
+    full, count = code(quick=False)
+    assert (full.key, full.draft, count) == (first.key, None, 1)
+    assert load_cached(store, full.key) is not None
+
+
+def test_without_a_cache_quick_code_has_its_draft_with_it() -> None:
+    with build(None, quick=True) as made:
+        made.add("a", lambda: text("sdx_a"))
+        code = made.code(Report())
+    assert code.draft is not None
+    assert "sdx_a" in code.image
+
+
+MAPS = """<ir_version: 8, opset_import: ["" : 17]>
+g (float[N,37] x, int64[N] at)
+=> (float[N,37] a, float[37,N] b, float[N,37] c, float[N,40] d, int32[N,37] e, float[1,1] f) {
+    t = Tanh(x) l = Erf(x) a = Add(t, l)
+    b = Transpose<perm = [1, 0]>(x)
+    f = ReduceSum<keepdims = 1>(x) g = Gather(x, at) c = Exp(g)
+    k = Constant<value = int64[4] {0, 1, 0, 2}>() d = Pad(x, k)
+    e = Cast<to = 6>(x)
+}"""
+
+
+@pytest.mark.parametrize("rows", [1, 3, 64])
+def test_quick_code_computes_the_same_bits(rows: int) -> None:
+    model = onnx.parser.parse_model(MAPS).SerializeToString()
+    rng = np.random.default_rng(rows)
+    feeds = {"x": rng.standard_normal((rows, 37), np.float32), "at": rng.integers(0, rows, rows)}
+    full, quick = (results(model, feeds, effort, least) for effort, least in (("full", 0), ("quick", 4)))
+    for a, b in zip(full, quick, strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def results(model: bytes, feeds: dict[str, Any], effort: str, least: int) -> list[npt.NDArray[Any]]:
+    """Of a session without a cache, of which so many kernels at least are compiled quickly."""
+    options = sx.SessionOptions()
+    options.add_session_config_entry("sardonyx.cache", "off")
+    options.add_session_config_entry("sardonyx.effort", effort)
+    session = sx.InferenceSession(model, options)
+    quick = session.report.counters.get("quick_kernels", 0)
+    assert quick >= least if least else not quick
+    return list(session.run(None, feeds))
+
+
+SPREAD = '''
+import numpy as np, onnx, sys
+sys.path[:] = {path}
+import sardonyx as sx
+for width in (3, 8, 9, 10, 11, 12, 17):
+    text = """<ir_version: 10, opset_import: ["" : 21]>
+        g (float[B,1,W] x, float[B,N,1] z) => (float[B,N,W] y) {{
+            s = Shape(z) e = Expand(x, s) y = Sqrt(e) }}"""
+    model = onnx.parser.parse_model(text.replace("W]", f"{{width}}]"))
+    options = sx.SessionOptions()
+    options.add_session_config_entry("sardonyx.cache", "off")
+    options.add_session_config_entry("sardonyx.effort", "quick")
+    options.add_session_config_entry("sardonyx.target", "x86_64-v3")
+    x = np.random.default_rng(0).random((2, 1, width), np.float32)
+    session = sx.InferenceSession(model.SerializeToString(), options)
+    assert session.report.counters["quick_kernels"]
+    (y,) = session.run(None, {{"x": x, "z": np.zeros((2, 37, 1), "f4")}})
+    np.testing.assert_array_equal(y, np.sqrt(np.broadcast_to(x, (2, 37, width))))
+'''
+
+
+def test_the_quickest_generator_compiles_rows_of_one_number_each() -> None:
+    """It ended the process where several rows were made of the same neighbouring numbers."""
+    subprocess.run([sys.executable, "-c", SPREAD.format(path=sys.path)], check=True)

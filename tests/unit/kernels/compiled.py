@@ -54,7 +54,7 @@ def programs_of(graph: Graph, target: Target) -> Callable[[int], Program]:
         parts = Parts(backend, Report(), build)
         data = body_program(graph, parts)
         assert not parts.report.fallbacks, parts.report.fallbacks
-        _, image = build.image(parts.report)
+        image = build.code(parts.report).image
     weights = Weights(parts.constants.arrays)
     return lambda threads: Program(data, weights, image, lambda: parts.report, threads=threads)
 

@@ -48,17 +48,19 @@ class X86Backend:
 
         Raises UnsupportedOp as `refuse` does, CompileError if LLVM refuses the code.
         """
-        with self.build(job.store, job.compiler, job.options.jobs) as build:
+        options = job.options
+        quick = options.effort != "full"
+        with self.build(job.store, job.compiler, options.jobs, quick=quick) as build:
             parts = Parts(self, job.report, build)
             data = build_program(fusion, parts, job.trace)
             data = job.trace.stage("assemble", described(data, loaded, job.report))
-            if job.options.fallback == "error":
+            if options.fallback == "error":
                 refuse(job.report.fallbacks)
             for name in sorted(build.modules) if job.trace.prints_code else ():
                 job.trace.code(f"{name.replace(' ', '_')}.ll", partial(build.ir, name))
-            key, image = job.trace.stage("codegen", build.image(job.report))
-        return Compiled(data, parts.constants.arrays, image, key, job.report)
+            code = job.trace.stage("codegen", build.code(job.report))
+        return Compiled(data, parts.constants.arrays, code, job.report)
 
-    def build(self, store: Cache, compiler: str, jobs: int = 0) -> Build:
+    def build(self, store: Cache, compiler: str, jobs: int = 0, *, quick: bool = False) -> Build:
         """Where the modules of one program are compiled; see `Build`."""
-        return Build(self.goal, isa.level(self.goal.target), store, compiler, jobs)
+        return Build(self.goal, isa.level(self.goal.target), store, compiler, jobs, quick=quick)

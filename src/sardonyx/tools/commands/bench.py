@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sardonyx.base.knobs import PRECISION, PRECISIONS
+from sardonyx.base.knobs import EFFORT, PRECISION, PRECISIONS
 from sardonyx.frontend.summary import summarize
 from sardonyx.ort.hotspots import Hotspot
 from sardonyx.ort.hotspots import hotspots as timed
@@ -92,6 +92,7 @@ def _measure(path: str, engines: tuple[str, ...], options: argparse.Namespace) -
 def _profile(path: str, options: argparse.Namespace) -> list[Hotspot]:
     chosen = SessionOptions()
     chosen.intra_op_num_threads = options.threads or team_size()
+    chosen.add_session_config_entry(EFFORT.entry, "full")
     session = InferenceSession(path, chosen)
     values, _ = feeds_of(summarize(path).inputs, options)
     return timed(session, values, options.seconds)

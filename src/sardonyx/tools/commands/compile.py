@@ -29,7 +29,7 @@ def command(options: argparse.Namespace) -> int:
         raise UserError("the cache is off (SARDONYX_CACHE); there is nothing to fill")
     rows = []
     for path in options.models:
-        session, seconds = open_session(options, path)
+        session, seconds = open_session(options, path, full=True)
         compiled = session.report.counters.get("compiles", 0)
         rows.append(
             {"model": path, "seconds": seconds, "kernels": len(session.report.kernels), "compiled": compiled}

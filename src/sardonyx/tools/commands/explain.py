@@ -47,7 +47,7 @@ def command(options: argparse.Namespace) -> int:
     """Show the report."""
     arguments = summarize(options.model).inputs
     check_names(arguments, options)
-    session, _ = open_session(options)
+    session, _ = open_session(options, full=bool(options.profile))
     report = session.report
     if report.counters.get("variants") == 0:
         _compile(session, arguments, options)

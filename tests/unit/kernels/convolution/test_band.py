@@ -46,7 +46,7 @@ def results(
     with backend.build(cache.shared(), identity.build()) as build:
         parts = Parts(backend, Report(), build)
         data = body_program(graph, parts)
-        _, image = build.image(parts.report)
+        image = build.code(parts.report).image
     program = Program(data, Weights(parts.constants.arrays), image, lambda: parts.report, threads=threads)
     wide = parse(text.replace("float[", "double["), **{n: w.astype(np.float64) for n, w in weights.items()})
     (exact,) = run(wide, [x.astype(np.float64)])

@@ -37,7 +37,7 @@ def test_blocks_of_32(level: isa.Target, precision: str, rng: np.random.Generato
     with backend.build(cache.shared(), identity.build()) as build:
         parts = Parts(backend, Report(), build)
         data = body_program(graph, parts)
-        _, image = build.image(parts.report)
+        image = build.code(parts.report).image
     program = Program(data, Weights(parts.constants.arrays), image, lambda: parts.report, threads=1)
     assert any("winograd" in k.plan for k in parts.report.kernels) == (
         precision == "fp32" and level is isa.V4

@@ -1,0 +1,99 @@
+"""The one thread of a process that compiles in full, while sessions run, what was compiled quickly.
+
+Decides when it works, at which priority, and how it ends with the process, before a fork and in its child.
+Must not know what it compiles.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeAlias
+
+Stopped: TypeAlias = Callable[[float], bool]
+"""Waits so many seconds, or until the work is to end; whether it is."""
+Work: TypeAlias = Callable[[Stopped], None]
+
+PAUSE_SECONDS = 0.2
+"""From the time when something is to be done until it is begun: a process that then ends does not pay."""
+_NICE = 10
+"""How much less urgent the thread is than the process, where that can be said of one thread."""
+
+
+class Promoter:
+    """Works off what it is given, one after the other, on a thread that lives as long as there is any."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin afresh, as in a child process, which lacks the thread."""
+        self._ending = threading.Event()
+        self._lock = threading.Lock()
+        self._at_work = threading.Lock()
+        self._waiting: deque[Work] = deque()
+        self._thread: threading.Thread | None = None
+
+    def add(self, work: Work) -> None:
+        """Have something done soon. It must not raise, and ask often whether it is to stop."""
+        with self._lock:
+            self._waiting.append(work)
+            if self._thread is None and not self._ending.is_set():
+                thread = threading.Thread(target=self._serve, name="sardonyx-promoter", daemon=True)
+                # The process may have as many threads as it may, or be about to end.
+                with suppress(RuntimeError):
+                    thread.start()
+                    self._thread = thread
+
+    @property
+    def at_work(self) -> threading.Lock:
+        """To be held by one thread at a time during what must be whole: no process forks meanwhile."""
+        return self._at_work
+
+    def _serve(self) -> None:
+        _lower_priority()
+        while not self._ending.wait(PAUSE_SECONDS):
+            with self._lock:
+                if not self._waiting:
+                    self._thread = None
+                    return
+                work = self._waiting.popleft()
+            work(self._ending.wait)
+            del work
+
+    def end(self) -> None:
+        """Begin nothing more, and wait for what has begun: LLVM must not run while its library is left."""
+        self._ending.set()
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def before_fork(self) -> None:
+        """Wait for what must be whole."""
+        self._at_work.acquire()
+
+    def after_fork(self) -> None:
+        """Go on in the parent."""
+        self._at_work.release()
+
+
+def _lower_priority() -> None:
+    if sys.platform == "linux":
+        with suppress(OSError):
+            nice = os.getpriority(os.PRIO_PROCESS, 0) + _NICE
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+
+
+PROMOTER = Promoter()
+atexit.register(PROMOTER.end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=PROMOTER.before_fork,
+        after_in_parent=PROMOTER.after_fork,
+        after_in_child=PROMOTER.renew,
+    )
