@@ -11,12 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sardonyx.convert import Converted, convert, environments
+from sardonyx.convert.framework import PickleWarning
 from sardonyx.convert.frameworks import framework
 
 NETWORKS = Path(__file__).with_name("networks")
@@ -131,13 +133,15 @@ def made(script: str, kind: str, folder: Path) -> Path:
 def converted(row: Row, folder: Path) -> Converted:
     """The model of a row."""
     source = row.source if ":" in row.source else str(made(row.script, row.kind, folder) / row.source)
-    return convert(
-        source,
-        kind=None,
-        isolated=True,
-        dynamic=row.dynamic,
-        options={"inputs": row.inputs, "part": row.part},
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PickleWarning)
+        return convert(
+            source,
+            kind=None,
+            isolated=True,
+            dynamic=row.dynamic,
+            options={"inputs": row.inputs, "part": row.part},
+        )
 
 
 def rows_of(kinds: Sequence[str]) -> list[Row]:

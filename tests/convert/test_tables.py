@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from sklearn.svm import LinearSVC
 
 import sardonyx
 from sardonyx.convert import ConvertError, convert, from_lightgbm, from_sklearn, from_xgboost
+from sardonyx.convert.framework import PickleWarning
 
 FRAME, CLASSES = load_wine(return_X_y=True, as_frame=True)
 MATRIX = FRAME.to_numpy()
@@ -112,7 +114,10 @@ def test_files_convert(suffix: str, tmp_path: Path) -> None:
         import_module("skops.io" if suffix == "skops" else "joblib").dump(fitted("linear"), path)
     sample = tmp_path / "sample.csv"
     FRAME.to_csv(sample, index=False)
-    converted = convert(path, tmp_path / "m.onnx", sample=sample)
+    runs_code = suffix in ("joblib", "pkl.gz")
+    warned = pytest.warns(PickleWarning, match=f"m.{suffix} runs code") if runs_code else nullcontext()
+    with warned:
+        converted = convert(path, tmp_path / "m.onnx", sample=sample)
     assert converted.parity.holds and not converted.parity.drawn
     facts = sardonyx.InferenceSession(str(tmp_path / "m.onnx")).get_modelmeta().custom_metadata_map
     assert facts["source"] == path.name and len(facts["source_sha256"]) == 64

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,9 +21,17 @@ import sardonyx
 from sardonyx.convert import exports, parity, provenance
 from sardonyx.convert.axes import fix_sizes, name_output_axes
 from sardonyx.convert.finish import LARGE_BYTES, finished, with_shapes
-from sardonyx.convert.framework import Case, ConvertError, Exported, Framework, ParityError, Request
+from sardonyx.convert.framework import (
+    Case,
+    ConvertError,
+    Exported,
+    Framework,
+    ParityError,
+    PickleWarning,
+    Request,
+)
 from sardonyx.convert.frameworks import framework, framework_of
-from sardonyx.convert.kinds import kind_of
+from sardonyx.convert.kinds import is_pickle, kind_of
 from sardonyx.convert.parity import Parity
 from sardonyx.convert.samples import sampled
 from sardonyx.convert.words import SAMPLE
@@ -98,6 +107,9 @@ def convert(
         options: what only some frameworks take.
         quiet: show no progress on stderr.
 
+    Warns:
+        PickleWarning: the source is a file that runs code when it is opened, in a process of its own.
+
     Raises:
         ConvertError: it cannot be converted.
         ParityError: it predicts differently than its framework.
@@ -109,6 +121,7 @@ def convert(
         if isinstance(given, str)
         else (framework(kind) if kind else framework_of(given))
     )
+    _warn_of_pickles(given)
     attempt = partial(_attempted, row, given, tolerance, isolated, quiet)
     with tempfile.TemporaryDirectory(prefix="sardonyx-convert-") as scratch:
         converted = attempt(request, Path(scratch) / "first")
@@ -122,6 +135,12 @@ def convert(
     if output is not None:
         converted.save(output)
     return converted
+
+
+def _warn_of_pickles(source: Any) -> None:
+    if isinstance(source, str) and is_pickle(source):
+        said = f"opening {source} runs code that it holds; use files you trust"
+        warnings.warn(said, PickleWarning, stacklevel=3)
 
 
 def _attempted(

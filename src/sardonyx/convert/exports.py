@@ -73,8 +73,8 @@ def of_file(
             check=False,
         )
         log.seek(0)
-        tail = log.read().strip().splitlines()[-12:]
-    return _read_result(row, source, folder, done.returncode, tail)
+        said = log.read().strip()
+    return _read_result(row, source, folder, done.returncode, said)
 
 
 def _environment(here: bool) -> dict[str, str]:
@@ -101,12 +101,14 @@ def _write_job(row: Framework, source: str, request: Request, folder: Path) -> N
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
 
 
-def _read_result(row: Framework, source: str, folder: Path, code: int, tail: list[str]) -> Exported:
+def _read_result(row: Framework, source: str, folder: Path, code: int, said: str) -> Exported:
     path = folder / "result.json"
     if not path.is_file():
+        last_words = getattr(row.converter(), "last_words", lambda log: "")
         end = f"signal {-code}" if code < 0 else f"code {code}"
+        tail = "\n    ".join(["", *said.splitlines()[-12:]])
         raise ConvertError(
-            f"{row.title} ended with {end} while it converted {source}:\n    " + "\n    ".join(tail)
+            last_words(said) or f"{row.title} ended with {end} while it converted {source}:{tail}"
         )
     result = json.loads(path.read_text(encoding="utf-8"))
     if "error" in result:

@@ -30,6 +30,10 @@ class ConvertError(SardonyxError):
     """A source cannot be converted; the message says what, where and what to do."""
 
 
+class PickleWarning(UserWarning):
+    """A file is opened that runs code which it holds."""
+
+
 class ParityError(ConvertError):
     """A model was converted, and predicts differently than its framework; `wrong` says how."""
 

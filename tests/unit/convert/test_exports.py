@@ -85,7 +85,7 @@ def test_what_a_worker_stores_is_read_back(tmp_path: Path) -> None:
         notes=("said",),
     )
     (tmp_path / "result.json").write_text(worker.json.dumps(worker._stored(made, tmp_path)))
-    found = exports._read_result(ROW, "m", tmp_path, 0, [])
+    found = exports._read_result(ROW, "m", tmp_path, 0, "")
     assert found.cases[0].feeds["t"].tolist() == ["a", "bc"]
     assert [answer.tolist() for answer in found.cases[0].answers] == [[[0], [0]], ["n"]]
     for field in (
@@ -105,12 +105,18 @@ def test_what_a_worker_stores_is_read_back(tmp_path: Path) -> None:
 
 def test_no_result_is_told_with_the_end_of_the_log(tmp_path: Path) -> None:
     with pytest.raises(ConvertError, match=r"ONNX ended with signal 9 while it converted m:\n    a\n    b"):
-        exports._read_result(ROW, "m", tmp_path, -9, ["a", "b"])
+        exports._read_result(ROW, "m", tmp_path, -9, "a\nb")
     with pytest.raises(ConvertError, match="ended with code 3"):
-        exports._read_result(ROW, "m", tmp_path, 3, [])
+        exports._read_result(ROW, "m", tmp_path, 3, "")
     (tmp_path / "result.json").write_text('{"error": "in its words"}')
     with pytest.raises(ConvertError, match="^in its words$"):
-        exports._read_result(ROW, "m", tmp_path, 0, [])
+        exports._read_result(ROW, "m", tmp_path, 0, "")
+
+
+def test_a_framework_may_say_why_its_process_ended(tmp_path: Path) -> None:
+    log = "Due to the unsupported operators, the conversion is aborted."
+    with pytest.raises(ConvertError, match="an operator that has no ONNX form; replace it by others"):
+        exports._read_result(framework("paddle"), "m", tmp_path, -6, log)
 
 
 def test_a_job_says_where_the_source_lies(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def command(options: argparse.Namespace) -> int:
     if options.rest:
         raise UserError(f"one source at a time; {options.rest[0]} is too many")
     from sardonyx.convert import convert, kind_of
+    from sardonyx.convert.framework import PickleWarning
     from sardonyx.convert.frameworks import framework
     from sardonyx.convert.kinds import is_pickle
 
@@ -104,7 +106,8 @@ def command(options: argparse.Namespace) -> int:
     output = Path(options.output or f"{_stem(options.source)}.onnx")
     refuse_to_overwrite(output, Path(options.source))
     given = {"tolerance": options.tolerance} if options.tolerance is not None else {}
-    with status_line(f"{options.source}: {row.title}"), _in_its_words():
+    with status_line(f"{options.source}: {row.title}"), _in_its_words(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", PickleWarning)  # it was said above
         converted = convert(
             options.source,
             output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,21 @@ from sardonyx.convert.frameworks.networks.tensors import Tensor
 
 OPSET = 17
 PROGRAM = re.compile(rb'"magic"\s*:\s*"pir"')
+OPERATOR = re.compile(r'"#"\s*:\s*"1\.(\w+)"\s*,\s*"A"')
+SUSPECTS = "operators that paddle2onnx may not know: "
+RENAMED = {
+    "subtract": "elementwise_sub",
+    "multiply": "elementwise_mul",
+    "divide": "elementwise_div",
+    "maximum": "elementwise_max",
+    "minimum": "elementwise_min",
+    "remainder": "elementwise_mod",
+    "floor_divide": "elementwise_floordiv",
+    "nonzero": "where_index",
+    "arange": "range",
+    "flatten": "flatten_contiguous_range",
+}
+"""What programs call operators that paddle2onnx lists under names that are not alike."""
 PARAMETER = re.compile(rb'"#"\s*:\s*"p"')
 
 
@@ -59,6 +75,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     layer.eval()
     specs = [_tensor(spec, at) for at, spec in enumerate(layer._input_spec())]
     cases, axes, drawn = tensors.cases_of(specs, request)
+    print(f"{SUSPECTS}{', '.join(_suspects(program))}", file=sys.stderr, flush=True)
     try:
         paddle2onnx.export(
             str(program),
@@ -77,6 +94,33 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     sources = tuple(str(file) for file in (program, weights) if file.is_file())
     names = tensors.output_names([(at,) for at, _ in enumerate(checked[0].answers)])
     return Exported(path, checked, drawn, outputs=names, batch=False, axes=axes, sources=sources)
+
+
+def last_words(log: str) -> str:
+    """What is to say of a process that paddle2onnx ended, by its log: which operators it may lack."""
+    if "unsupported operators" not in log:
+        return ""
+    found = re.search(f"{SUSPECTS}(.+)", log)
+    which = f": {found[1]}" if found else ""
+    return (
+        f"PaddlePaddle's network has an operator that has no ONNX form{which}; replace it by others, or save "
+        "a network that leaves it out and compute it outside"
+    )
+
+
+def _suspects(program: Path) -> list[str]:
+    """The operators of a program of PaddlePaddle 3 that are not alike to any that paddle2onnx lists."""
+    from paddle2onnx.paddle2onnx_cpp2py_export import get_all_supported_operators_pir
+
+    known = {_plain(name) for name in get_all_supported_operators_pir()} | {"data", "fetch", "feed"}
+    text = program.read_text(encoding="utf-8") if program.suffix == ".json" else ""
+    names = dict.fromkeys(OPERATOR.findall(text))
+    return [name for name in names if _plain(RENAMED.get(name, name)) not in known]
+
+
+def _plain(name: str) -> str:
+    """A name without what programs and paddle2onnx write differently."""
+    return re.sub(r"^(elementwise|reduce)_|_v?\d*$|_|(?<=squeeze)2$", "", name)
 
 
 def _tensor(spec: Any, at: int) -> Tensor:

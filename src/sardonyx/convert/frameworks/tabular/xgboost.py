@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
 import warnings
@@ -23,7 +24,10 @@ CLASSIFYING = ("binary:logistic", "binary:hinge", *trees.CLASSES)
 
 
 def load(source: str, request: Request) -> Any:
-    """The estimator that a model file stands for, or the object of a pickle."""
+    """The estimator that a model file stands for, or the object of a pickle.
+
+    Without scikit-learn, which estimators need, the booster up to its best round.
+    """
     import xgboost
 
     with Path(source).open("rb") as file:
@@ -36,6 +40,9 @@ def load(source: str, request: Request) -> Any:
     except (xgboost.core.XGBoostError, UnicodeDecodeError) as error:
         said = first_line(error)
         raise ConvertError(f"{source} cannot be read by XGBoost: {said}; is the file whole?") from error
+    if importlib.util.find_spec("sklearn") is None:
+        best = booster.attr("best_iteration")
+        return booster if best is None else booster[: int(best) + 1]
     objective = described(booster).objective
     is_ranker, is_classifier = objective.startswith("rank:"), objective in CLASSIFYING
     kind = "XGBRanker" if is_ranker else "XGBClassifier" if is_classifier else "XGBRegressor"

@@ -45,6 +45,9 @@ def exporter(monkeypatch: pytest.MonkeyPatch) -> Calls:
     )
     calls = Calls(lambda program, weights, path, **_: path)
     install(monkeypatch, "paddle2onnx", export=calls)
+    known = ["elementwise_add", "elementwise_sub", "batch_norm"]
+    listed = {"get_all_supported_operators_pir": lambda: known}
+    install(monkeypatch, "paddle2onnx.paddle2onnx_cpp2py_export", **listed)
     return calls
 
 
@@ -93,10 +96,24 @@ def test_it_is_exported_with_its_answers(exporter: Calls, tmp_path: Path) -> Non
 def test_what_cannot_be_converted(exporter: Calls, tmp_path: Path) -> None:
     exporter.errors.append(RuntimeError("no\n op"))
     with pytest.raises(ConvertError, match=r"paddle2onnx cannot convert it \(RuntimeError: no op\)"):
-        paddle.export((tmp_path / "b.json", Layer()), Request(), tmp_path / "m.onnx")
+        paddle.export((program(tmp_path, "b"), Layer()), Request(), tmp_path / "m.onnx")
     exporter.path = lambda *_, **__: tmp_path / "elsewhere.onnx"
     with pytest.raises(ConvertError, match="an operator has no ONNX form"):
-        paddle.export((tmp_path / "b.json", Layer()), Request(), tmp_path / "m.onnx")
+        paddle.export((program(tmp_path, "b"), Layer()), Request(), tmp_path / "m.onnx")
+
+
+def test_an_operator_without_onnx_form_is_named(exporter: Calls, tmp_path: Path) -> None:
+    """paddle2onnx ends the process; what it was given is in the log before."""
+    operators = "".join(
+        f', {{"#":"1.{name}","A":[]}}' for name in ("digamma", "add", "subtract", "batch_norm_")
+    )
+    (tmp_path / "a.json").write_text(PIR % operators)
+    assert paddle._suspects(tmp_path / "a.json") == ["digamma"]
+    log = (
+        f"...\n{paddle.SUSPECTS}digamma\n[ERROR] Due to the unsupported operators, the conversion is aborted."
+    )
+    assert "has no ONNX form: digamma; replace it by others" in paddle.last_words(log)
+    assert paddle.last_words("Segmentation fault") == ""
 
 
 def test_inputs_as_tensors() -> None:

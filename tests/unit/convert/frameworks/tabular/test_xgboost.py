@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,19 @@ def test_files(tmp_path: Path) -> None:
     assert xgboost.load(str(tmp_path / "m.pkl"), Request()) == {"is": "pickled"}
     with pytest.raises(ConvertError, match=r"broken\.json cannot be read by XGBoost: .*; is the file whole"):
         xgboost.load(str(tmp_path / "broken.json"), Request())
+
+
+def test_without_scikit_learn_a_file_is_the_booster_up_to_its_best_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, find = str(tmp_path / "m.json"), importlib.util.find_spec
+    booster = theirs.train({}, theirs.DMatrix(ROWS, ROWS[:, 0]), 4)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "sklearn" else find(name))
+    for best, rounds in ((None, 4), ("1", 2)):
+        booster.set_attr(best_iteration=best)
+        booster.save_model(path)
+        found = xgboost.load(path, Request())
+        assert isinstance(found, theirs.Booster) and found.num_boosted_rounds() == rounds
 
 
 def test_columns_know_their_borders() -> None:
