@@ -41,4 +41,6 @@ def narrow_twin() -> Target | None:
     if not {*isa.V4.features, "avx512vnni"} <= set(targets.detect().features):
         return None
     tiles = tuple(replace(tile, features=()) for tile in isa.V3.tiles)
-    return replace(isa.with_features(isa.V4, ["avx512vnni"]), name="ymm", lanes=isa.V3.lanes, tiles=tiles)
+    return replace(
+        isa.with_features(isa.V4, ["avx512vnni"]), name=f"{isa.V4.name}+ymm", lanes=isa.V3.lanes, tiles=tiles
+    )
