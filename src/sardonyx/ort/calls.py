@@ -194,7 +194,7 @@ class Caller:
     def _learn(self, given: Sequence[Given], values: Sequence[Any]) -> None:
         """Keep the shapes of arrays that went as they came, for the short path."""
         for (spec, array), value in zip(given, values, strict=False):
-            if isinstance(array, np.ndarray) and array.shape == value.shape:
+            if type(array) is np.ndarray and array.shape == value.shape:
                 shapes = self._shapes[spec.name]
                 if len(shapes) >= _SHAPES_KEPT:
                     shapes.clear()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -156,8 +158,8 @@ def _texts(array: Array, spec: FeedSpec) -> Array:
 
 
 def holds_texts(array: Array) -> bool:
-    """Whether all elements of an object array are str."""
-    return {*map(type, array.ravel().tolist())} <= {str}
+    """Whether all elements of an object array are str; asks none of them, for that may run code."""
+    return all(map(is_, map(type, array.ravel().tolist()), repeat(str)))
 
 
 def _text(item: object) -> str:

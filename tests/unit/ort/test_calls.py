@@ -147,3 +147,25 @@ def test_an_array_is_judged_when_nothing_can_change_it_any_more(known: bool, tex
     names, feeds = fed(array, Changing(array))
     with pytest.raises(InvalidArgument, match=r"tensor\(int8\)"):
         session.run(names, {**feeds, **texts})
+
+
+class _Shaped(np.ndarray):
+    """An array that does it when its shape is asked for."""
+
+    changing: Changing
+
+    @property
+    def shape(self) -> Any:
+        self.changing.change()
+        return super().shape
+
+
+def test_what_is_fed_is_asked_nothing_once_it_is_judged() -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["" : 21]> g (float[N] x, float[K] z) => (float[N] y, float[K] a) '
+        "{ y = Neg(x) a = Neg(z) }"
+    )
+    array, shaped = np.zeros(6, np.float32), X.view(_Shaped)
+    shaped.changing = Changing(array)
+    y, _ = sardonyx.InferenceSession(model.SerializeToString()).run(None, {"x": array, "z": shaped})
+    assert y.shape == (6,)

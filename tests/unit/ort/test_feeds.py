@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from sardonyx.base.signature import TensorInfo
 from sardonyx.ort.exceptions import Fail, InvalidArgument
-from sardonyx.ort.feeds import FeedSpec, missing_inputs, prepare
+from sardonyx.ort.feeds import FeedSpec, holds_texts, missing_inputs, prepare
 from sardonyx.ort.ortvalue import OrtValue
 
 
@@ -109,6 +109,25 @@ def test_texts_become_str() -> None:
         prepare(np.array([b"\xff"], object), texts)
     with pytest.raises(InvalidArgument, match="Unexpected input data type"):
         prepare(np.zeros(2), texts)
+
+
+class _Pretending(type):
+    """Classes that say they are str."""
+
+    def __hash__(cls) -> int:
+        return hash(str)
+
+    def __eq__(cls, other: object) -> bool:
+        return True
+
+
+class _Text(metaclass=_Pretending):
+    pass
+
+
+def test_what_says_it_is_a_str_is_none() -> None:
+    assert holds_texts(np.array(["a", "b"], object))
+    assert not holds_texts(np.array(["a", _Text()], object))
 
 
 def test_sequences() -> None:
