@@ -82,6 +82,8 @@ def bits_of(tables: Mapping[str, Array]) -> Bits | None:
     if tables["threshold"].dtype != np.float32 or tables["weight"].dtype != np.float32:
         return None
     outputs = tables["no"][~inner]
+    if len(outputs) > SIZES[-1] * len(tables["root"]):
+        return None
     if not _are_equal(tables["mode"][inner]) or not len(outputs) or not _are_equal(outputs) or not outputs[0]:
         return None
     levels = _levels(tables, inner)
