@@ -146,7 +146,8 @@ class Promotion:
                 what = "what the full code is made of is no longer in the cache"
                 raise CompileError(f"{what}; make a new session")
             return found
-        engine.load()
+        with PROMOTER.at_work:
+            engine.load()
         objects = []
         for part in draft.parts:
             if stopped(0.0):

@@ -373,6 +373,19 @@ while quick():
     assert start(code, path, tmp_path / "cache").wait(120) == 0
 
 
+def test_llvm_is_loaded_while_no_process_forks() -> None:
+    """A child would have half of it."""
+    made = session(TEXT, effort="quick")
+    engine._library.cache_clear()
+    thread = threading.Thread(target=made.compile_fully)
+    with promoter.PROMOTER.at_work:
+        thread.start()
+        thread.join(0.5)
+        assert not engine._library.cache_info().currsize
+    thread.join()
+    assert quick(made) == 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="processes end otherwise there")
 def test_a_killed_process_leaves_nothing_broken_and_later_ones_find_full_code(
     path: Path, tmp_path: Path, shared: Path
