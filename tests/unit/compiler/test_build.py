@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -215,29 +214,3 @@ def results(model: bytes, feeds: dict[str, Any], effort: str, least: int) -> lis
     quick = session.report.counters.get("quick_kernels", 0)
     assert quick >= least if least else not quick
     return list(session.run(None, feeds))
-
-
-SPREAD = '''
-import numpy as np, onnx, sys
-sys.path[:] = {path}
-import sardonyx as sx
-for width in (3, 8, 9, 10, 11, 12, 17):
-    text = """<ir_version: 10, opset_import: ["" : 21]>
-        g (float[B,1,W] x, float[B,N,1] z) => (float[B,N,W] y) {{
-            s = Shape(z) e = Expand(x, s) y = Sqrt(e) }}"""
-    model = onnx.parser.parse_model(text.replace("W]", f"{{width}}]"))
-    options = sx.SessionOptions()
-    options.add_session_config_entry("sardonyx.cache", "off")
-    options.add_session_config_entry("sardonyx.effort", "quick")
-    options.add_session_config_entry("sardonyx.target", "x86_64-v3")
-    x = np.random.default_rng(0).random((2, 1, width), np.float32)
-    session = sx.InferenceSession(model.SerializeToString(), options)
-    assert session.report.counters["quick_kernels"]
-    (y,) = session.run(None, {{"x": x, "z": np.zeros((2, 37, 1), "f4")}})
-    np.testing.assert_array_equal(y, np.sqrt(np.broadcast_to(x, (2, 37, width))))
-'''
-
-
-def test_the_quickest_generator_compiles_rows_of_one_number_each() -> None:
-    """It ended the process where several rows were made of the same neighbouring numbers."""
-    subprocess.run([sys.executable, "-c", SPREAD.format(path=sys.path)], check=True)
