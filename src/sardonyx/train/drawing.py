@@ -11,7 +11,7 @@ import numpy as np
 from sardonyx.base import svg
 
 Array = np.ndarray[Any, Any]
-SIDE, EDGE = 320, 44
+SIDE, EDGE, FOOT = 352, 76, 40
 MOST_POINTS = 1500
 STYLE = (
     svg.colours(":root")
@@ -55,11 +55,13 @@ def _frame(across: str, up: str, marks: Iterable[str], low: str, high: str) -> s
         *marks,
         svg.text(EDGE, base + 14, low),
         svg.text(end, base + 14, high, "end"),
-        svg.text((EDGE + end) / 2, SIDE - 8, across, "middle"),
+        svg.text(EDGE - 4, base, low, "end"),
+        svg.text(EDGE - 4, 16, high, "end"),
+        svg.text((EDGE + end) / 2, base + FOOT - 8, across, "middle"),
         f'<g transform="translate(14 {base / 2}) rotate(-90)">{svg.text(0, 0, up, "middle")}</g>',
     ]
     return (
-        f'<svg viewBox="0 0 {SIDE} {SIDE}" width="{SIDE}" role="img" '
+        f'<svg viewBox="0 0 {SIDE} {base + FOOT}" width="{SIDE}" role="img" '
         f'aria-label="{escape(up)} by {escape(across)}">{"".join(parts)}</svg>'
     )
 

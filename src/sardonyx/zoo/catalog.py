@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from sardonyx.base.knobs import cache_folder
 
 Precision = Literal["fp32", "fp16", "quantised", "trees"]
 Kind = Literal["wheel", "sdist", "npm"]
+NEAR = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +100,26 @@ def catalog() -> Catalog:
 
 
 def models(
-    *, quick: bool | None = None, precision: tuple[Precision, ...] = (), category: str | None = None
+    *,
+    quick: bool | None = None,
+    precision: Precision | tuple[Precision, ...] = (),
+    category: str | None = None,
 ) -> list[Model]:
-    """The models of the zoo in the manifest's order, narrowed by what is given."""
+    """The models of the zoo in the manifest's order, narrowed by what is given.
+
+    Raises:
+        ValueError: no model has a category or precision that is given; the message tells those there are.
+    """
+    if category is not None:
+        _check("category", category, (row.category for row in catalog().models.values()))
+    precisions = (precision,) if isinstance(precision, str) else precision
+    for one in precisions:
+        _check("precision", one, (row.precision for row in catalog().models.values()))
     return [
         row
         for row in catalog().models.values()
         if (quick is None or row.quick == quick)
-        and (not precision or row.precision in precision)
+        and (not precisions or row.precision in precisions)
         and (category is None or row.category == category)
     ]
 
@@ -124,12 +138,21 @@ def model(name: str) -> Model:
 
 
 def alike(name: str, known: Iterable[str]) -> str:
-    """The names most like a wrong one as "; is it this or that?", or nothing."""
+    """The names that hold a wrong one, or are near it as a whole or in a word, as "; is it this or that?".
+
+    Nothing if there are none.
+    """
     import difflib
 
-    names = list(known)
-    near = [one for one in names if name in one] or difflib.get_close_matches(name, names, 3, 0.4)
-    return f"; is it {' or '.join(near[:3])}?" if near else ""
+    words: dict[str, list[str]] = {}
+    for one in known:
+        for word in dict.fromkeys((one, *re.split(r"[_-]", one))):
+            words.setdefault(word, []).append(one)
+    wanted = name.lower()
+    within = [one for one in words if wanted in one] if len(wanted) > 2 else []
+    near = within or difflib.get_close_matches(wanted, words, 3, NEAR)
+    found = list(dict.fromkeys(one for word in near for one in words[word]))
+    return f"; is it {' or '.join(found[:3])}?" if found else ""
 
 
 def zoo_directory() -> Path:
@@ -139,6 +162,14 @@ def zoo_directory() -> Path:
     folder = cache_folder("")
     assert folder is not None
     return folder / "zoo"
+
+
+def _check(what: str, given: str, of: Iterable[str]) -> None:
+    known = list(dict.fromkeys(of))
+    if given not in known:
+        raise ValueError(
+            f"the zoo has no {what} {given!r}{alike(given, known)}; there are {', '.join(known)}"
+        )
 
 
 def _model(row: dict[str, Any]) -> Model:
