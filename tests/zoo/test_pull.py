@@ -215,16 +215,32 @@ def test_the_hub_tells_the_digest(shelf: Shelf, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_weights_beside_a_model_come_with_it(shelf: Shelf, tmp_path: Path) -> None:
-    weight = onnx.numpy_helper.from_array(np.arange(2000, dtype=np.float32), "w")
+    big = shelf.url("/files/big.onnx")
+    put_beside(shelf, tmp_path, np.arange(2000, dtype=np.float32))
+    assert answer_of(big) == 1999
+    put_beside(shelf, tmp_path, np.full(2000, 7, np.float32))
+    assert answer_of(big) == 1999
+    shelf.faults["/files/big.data"] = ["status=404"]
+    with pytest.raises(FetchError, match="no such file"):
+        pull(big, refresh=True)
+    assert pull(big, refresh=True) and answer_of(big) == 7
+
+
+def put_beside(shelf: Shelf, tmp_path: Path, values: np.ndarray) -> None:
+    """Put the model that adds these values, which lie in a file of their own, on the shelf."""
+    weight = onnx.numpy_helper.from_array(values, "w")
     model = onnx.parser.parse_model(
         '<ir_version: 8, opset_import: ["" : 17]> a (float[2000] x) => (float[2000] y) {y = Add(x, w)}'
     )
     model.graph.initializer.append(weight)
+    (tmp_path / "big.data").unlink(missing_ok=True)
     onnx.save(model, tmp_path / "big.onnx", save_as_external_data=True, location="big.data", size_threshold=0)
     for name in ("big.onnx", "big.data"):
         shelf.files[f"/files/{name}"] = (tmp_path / name).read_bytes()
-    session = zoo.load(shelf.url("/files/big.onnx"))
-    assert session.run(None, {"x": np.zeros(2000, np.float32)})[0][-1] == 1999
+
+
+def answer_of(url: str) -> float:
+    return float(zoo.load(url).run(None, {"x": np.zeros(2000, np.float32)})[0][-1])
 
 
 def test_a_registry_asks_for_a_token_and_is_verified(shelf: Shelf) -> None:

@@ -49,8 +49,9 @@ def pull(reference: str, *, refresh: bool = False, quiet: bool = False) -> Path:
         raise FetchError(f"{reference} is not in {zoo_directory()}, and the network is off ({OFFLINE[0]})")
     found = _resolved(wanted)
     is_damaged = target.is_file() and (folder / RECORD).is_file()
-    digest = bring(found, target, quiet=quiet, refresh=refresh or is_damaged)
-    others = [_weights(wanted, name, folder, quiet) for name in _external(target, found)]
+    anew = refresh or is_damaged
+    digest = bring(found, target, quiet=quiet, refresh=anew)
+    others = [_weights(wanted, name, folder, quiet=quiet, anew=anew) for name in _external(target, found)]
     record = {"reference": reference, "sha256": digest, "files": [target.name, *others]}
     with tempfile.TemporaryDirectory(prefix=".record-", dir=folder) as scratch:
         whole = Path(scratch) / RECORD
@@ -121,8 +122,8 @@ def _external(model: Path, wanted: Wanted) -> tuple[str, ...]:
     return names
 
 
-def _weights(reference: Reference, name: str, folder: Path, quiet: bool) -> str:
-    """Bring a file of weights that lies beside the model."""
+def _weights(reference: Reference, name: str, folder: Path, *, quiet: bool, anew: bool) -> str:
+    """Bring a file of weights that lies beside the model; again with a model that is brought anew."""
     beside = reference.file.rpartition("/")[0]
     file = f"{beside}/{name}" if beside else name
     if reference.scheme == "https":
@@ -130,5 +131,5 @@ def _weights(reference: Reference, name: str, folder: Path, quiet: bool) -> str:
     else:
         text = f"{reference.scheme}://{reference.host}{reference.repo}@{reference.at}/{file}"
     sibling = Reference(text, reference.scheme, reference.host, reference.repo, reference.at, file)
-    bring(_resolved(sibling), folder / name, quiet=quiet)
+    bring(_resolved(sibling), folder / name, quiet=quiet, refresh=anew)
     return name
