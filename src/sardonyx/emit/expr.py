@@ -6,9 +6,9 @@ What does not change inside a loop is computed before it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
 from sardonyx.emit.access import FAIL_DIV0, Access
 from sardonyx.emit.fold import combine, horizontal, identity

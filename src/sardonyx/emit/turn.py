@@ -6,8 +6,8 @@ Decides how squares are turned in registers and what happens at the edges. Must 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
 from sardonyx.llvm.shuffle import transpose
 from sardonyx.llvm.types import size_of, vector_of

@@ -6,11 +6,12 @@ Must not know who decides that, nor write files: what lies outside is only named
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.named import NamedTuple
 from sardonyx.frontend.external import tensors_of
 from sardonyx.frontend.load import Source
 from sardonyx.frontend.messages import ModelProto

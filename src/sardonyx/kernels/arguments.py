@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from sardonyx.base.named import IntEnum
 
 
 class Gemm(IntEnum):

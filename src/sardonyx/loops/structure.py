@@ -7,9 +7,9 @@ kernel becomes.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import NamedTuple
 
 from sardonyx.base.dtype import DType
+from sardonyx.base.named import NamedTuple
 from sardonyx.loops.nest import (
     Affine,
     Apply,

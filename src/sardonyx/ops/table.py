@@ -10,12 +10,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from sardonyx.base.dataclass import dataclass, field, fields, replace
+from sardonyx.base.named import NamedTuple
 from sardonyx.errors import UnsupportedOp
 from sardonyx.ir.value import Value
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum, auto
-from typing import NamedTuple
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.abi import Context
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group

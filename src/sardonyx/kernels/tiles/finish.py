@@ -7,9 +7,9 @@ it could not.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import IntEnum
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.named import IntEnum
 from sardonyx.kernels.arguments import Conv, Gemm, Winograd
 from sardonyx.kernels.share import new_words, set_word
 from sardonyx.kernels.tiles.microkernel import TileWords, added, clamped

@@ -7,9 +7,9 @@ matrices, threads or epilogues.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.named import IntEnum
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, added, hidden, prefetch
 from sardonyx.llvm import matrix

@@ -7,9 +7,9 @@ threads or epilogues.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.named import IntEnum
 from sardonyx.kernels.scratch import ENTRY_WORDS
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.products import add_products

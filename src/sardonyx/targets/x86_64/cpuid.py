@@ -9,9 +9,9 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
 
 from sardonyx.base.executable import copied
+from sardonyx.base.named import NamedTuple
 from sardonyx.targets.detect import sysctl
 from sardonyx.targets.host import X86_64
 from sardonyx.targets.x86_64.permission import granted
