@@ -97,7 +97,7 @@ def test_a_picture_is_asked_and_its_boxes_are_drawn(chrome: Any, gateway: Gatewa
 def test_live_charts_move(chrome: Any, gateway: Gateway) -> None:
     watched = open_page(chrome, gateway)
     watched.go("/")
-    watched.page.wait_for_selector("figure .line")
+    watched.page.wait_for_selector("figure .line", state="attached")
     with Client(gateway.server.http_url) as client:
         for _ in range(20):
             client.infer("flowers", {"x": np.ones((1, 4), np.float32)})
@@ -106,6 +106,7 @@ def test_live_charts_move(chrome: Any, gateway: Gateway) -> None:
             break
         watched.page.wait_for_timeout(100)
     assert watched.page.text_content("[data-tile=rate]") != "0"
+    watched.page.wait_for_selector("figure .line")
     chart = watched.page.locator("figure svg[role=img]").first
     chart.focus()
     watched.page.keyboard.press("ArrowLeft")
