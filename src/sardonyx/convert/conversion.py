@@ -129,7 +129,7 @@ def convert(
             with contextlib.suppress(ConvertError):  # what the first one came to is told
                 wide = attempt(replace(request, double=True), Path(scratch) / "double")
                 if wide.parity.holds:
-                    converted = replace(wide, notes=(*wide.notes, IN_DOUBLE))
+                    converted = _noted(wide.model, wide.parity, row, (*wide.notes, IN_DOUBLE))
     if not converted.parity.holds and not force:
         raise ParityError(_disagreement(converted))
     if output is not None:
@@ -187,7 +187,13 @@ def _proven(
             notes.append("all sizes are fixed: the exported network is right for those of the sample alone")
     for key, text in provenance.metadata(row, exported, origin, found).items():
         model.metadata_props.add(key=key, value=text)
-    return Converted(model, found, row, (*exported.notes, *notes))
+    return _noted(model, found, row, (*exported.notes, *notes))
+
+
+def _noted(model: onnx.ModelProto, found: Parity, row: Framework, notes: tuple[str, ...]) -> Converted:
+    """The conversion, with its notes in the file as well."""
+    provenance.note(model, notes)
+    return Converted(model, found, row, notes)
 
 
 def _fix(model: onnx.ModelProto, cases: list[Case], only: Collection[int] | None = None) -> None:

@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 import sardonyx
 from sardonyx.convert.framework import Exported, Framework
 from sardonyx.convert.parity import Parity
+
+NOTES = "notes"
 
 
 def digest(source: str) -> str:
@@ -61,8 +65,17 @@ def metadata(row: Framework, exported: Exported, source: str, parity: Parity | N
     return {key: _text(value) for key, value in rows.items() if value}
 
 
+def note(model: onnx.ModelProto, notes: Sequence[str]) -> None:
+    """Write what the user should know into the metadata, in place of what was noted before."""
+    kept = [row for row in model.metadata_props if row.key != NOTES]
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    if notes:
+        model.metadata_props.add(key=NOTES, value=_text(list(notes)))
+
+
 def readable(key: str, text: str) -> str:
-    """A row of the metadata for people: versions and parity as words, others as they are."""
+    """A row of the metadata for people: versions, parity and notes as words, others as they are."""
     if key not in READABLE:
         return text
     try:
@@ -83,7 +96,7 @@ def _parity(data: Mapping[str, Any]) -> str:
     return f"{differing} of {count} elements differ on {inputs}; largest relative error {relative:.1e}"
 
 
-READABLE: Mapping[str, Callable[[Any], str]] = {"versions": _versions, "parity": _parity}
+READABLE: Mapping[str, Callable[[Any], str]] = {"versions": _versions, "parity": _parity, NOTES: "; ".join}
 
 
 def _text(value: str | Mapping[str, Any] | list[Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,8 @@ def test_a_network_right_for_its_own_sizes_gets_fixed_ones(tmp_path: Path) -> No
     assert made.parity.holds
     assert [size.dim_value for size in made.model.graph.input[0].type.tensor_type.shape.dim] == [2, 2]
     assert made.notes[0] == "of the exporter" and "all sizes are fixed" in made.notes[-1]
+    (stored,) = (row.value for row in made.model.metadata_props if row.key == "notes")
+    assert json.loads(stored) == list(made.notes)
     asked = conversion._proven(framework("onnx"), given, Request(dynamic=("rows",)), "", 1e-4, tmp_path)
     assert not asked.parity.holds and not any("fixed" in note for note in asked.notes)
 

@@ -6,10 +6,11 @@ import hashlib
 import json
 from pathlib import Path
 
+import onnx
 import pytest
 
 from sardonyx.convert.parity import OutputParity, Parity
-from sardonyx.convert.provenance import _digest_of_source, digest, readable
+from sardonyx.convert.provenance import _digest_of_source, digest, note, readable
 
 
 def test_digests(tmp_path: Path) -> None:
@@ -55,7 +56,20 @@ def test_a_source_of_several_files_is_named_by_all(tmp_path: Path) -> None:
         ("parity", "not ours", None),
         ("versions", "[1]", None),
         ("labels", '["a"]', None),
+        ("notes", '["one", "two"]', "one; two"),
+        ("notes", "[1]", None),
     ],
 )
 def test_rows_for_people(key: str, text: str, said: str | None) -> None:
     assert readable(key, text) == (said or text)
+
+
+def test_notes_take_the_place_of_earlier_ones() -> None:
+    model = onnx.ModelProto()
+    model.metadata_props.add(key="converted_from", value="PyTorch")
+    for notes in (["eins"], ["zwei", "größer"], []):
+        note(model, notes)
+        rows = {row.key: row.value for row in model.metadata_props}
+        assert rows.pop("converted_from") == "PyTorch"
+        assert rows == ({"notes": json.dumps(notes, ensure_ascii=False)} if notes else {})
+        assert len(model.metadata_props) == 1 + len(rows)

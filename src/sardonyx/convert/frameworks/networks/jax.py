@@ -40,6 +40,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     beside = tensors.beside(names, given)
     how = ", or let the function return (callable, inputs)"
     feeds, drawn = tensors.chosen(request, names, beside, example="1,224,224,3", otherwise=how)
+    tensors.refuse_missing(model, feeds)
     axes = tensors.free_axes(feeds, request.dynamic or ("batch",))
     notes = _write(jax2onnx, model, feeds, axes, request, path)
     if notes:

@@ -55,7 +55,9 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         raise ConvertError(f"Keras cannot export this model ({type(error).__name__}: {said})") from error
     refuse_left_over(path, lambda: _traced(model, specs))
     names = _output_names(model, specs, cases[0])
-    return Exported(path, checked, drawn, outputs=names, batch=False, axes=axes)
+    return Exported(
+        path, checked, drawn, outputs=names, batch=False, axes=axes, notes=tensors.rounded(specs, request)
+    )
 
 
 def _is_graph(model: Any) -> bool:

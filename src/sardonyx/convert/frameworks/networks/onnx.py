@@ -57,7 +57,15 @@ def export(source: Opened | onnx.ModelProto, request: Request, path: Path) -> Ex
         cases, lambda part: [np.asarray(answer) for answer in session.run(None, part)], drawn=drawn
     )
     axes = axes if request.dynamic else {}
-    return Exported(path, checked, drawn, batch=False, axes=axes, sources=opened.files)
+    return Exported(
+        path,
+        checked,
+        drawn,
+        batch=False,
+        axes=axes,
+        sources=opened.files,
+        notes=tensors.rounded(specs, request),
+    )
 
 
 def _tensor(row: Any) -> Tensor:

@@ -93,7 +93,16 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     checked = tensors.asked(cases, lambda part: _answered(layer, specs, part), drawn=drawn)
     sources = tuple(str(file) for file in (program, weights) if file.is_file())
     names = tensors.output_names([(at,) for at, _ in enumerate(checked[0].answers)])
-    return Exported(path, checked, drawn, outputs=names, batch=False, axes=axes, sources=sources)
+    return Exported(
+        path,
+        checked,
+        drawn,
+        outputs=names,
+        batch=False,
+        axes=axes,
+        sources=sources,
+        notes=tensors.rounded(specs, request),
+    )
 
 
 def last_words(log: str) -> str:

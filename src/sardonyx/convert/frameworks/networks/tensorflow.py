@@ -125,6 +125,7 @@ def export(model: Any, request: Request, path: Path) -> Exported:
         outputs=model.outputs,
         batch=False,
         axes=axes,
+        notes=tensors.rounded(model.inputs, request),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from sardonyx.base.digits import lost_digits
 from sardonyx.convert.framework import Array, Case, ConvertError, Feeds, Request, dice
 from sardonyx.convert.words import FIXED, SAMPLE, an_input
 
@@ -68,18 +69,23 @@ def _stated(text: str, at: int) -> Tensor:
 
 def sampled(sample: Mapping[str, Array], names: Sequence[str]) -> Feeds:
     """The sample under the names of inputs: by name if it has them, else in order."""
-    if all(name in names for name in sample):
-        return {name: np.ascontiguousarray(sample[name]) for name in names if name in sample}
-    if all(name == "" or name.isdecimal() or re.fullmatch(r"arr_\d+", name) for name in sample):
+    is_named = all(name in names for name in sample)
+    if not is_named and all(
+        name == "" or name.isdecimal() or re.fullmatch(r"arr_\d+", name) for name in sample
+    ):
         if len(sample) > len(names):
             raise ConvertError(
                 f"the sample has {len(sample)} inputs, the model {len(names)}: {', '.join(names)}"
             )
         return {name: np.ascontiguousarray(part) for name, part in zip(names, sample.values(), strict=False)}
-    strange = next(name for name in sample if name not in names)
-    raise ConvertError(
-        f"the sample has {strange!r}, which is not an input; the inputs are {', '.join(names)}"
-    )
+    _refuse_strange("the sample has", sample, names)
+    return {name: np.ascontiguousarray(sample[name]) for name in names if name in sample}
+
+
+def _refuse_strange(who: str, given: Iterable[str], names: Sequence[str]) -> None:
+    strange = [name for name in given if name not in names]
+    if strange:
+        raise ConvertError(f"{who} {strange[0]!r}, which is not an input; the inputs are {', '.join(names)}")
 
 
 def chosen(
@@ -136,6 +142,22 @@ def beside(names: Sequence[str], given: Sequence[Any] | Mapping[str, Any]) -> Fe
             "give one for each of those"
         )
     return {name: _array(name, part) for name, part in parts.items()}
+
+
+def refuse_missing(function: Any, given: Feeds) -> None:
+    """ConvertError if fewer inputs are given than a function takes without a default."""
+    try:
+        rows = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return
+    taken = [row for row in rows if row.kind not in (row.VAR_POSITIONAL, row.VAR_KEYWORD)]
+    needed = [row.name for row in taken if row.default is row.empty]
+    absent = [name for name in needed if name not in given]
+    if absent and len(given) < len(needed):
+        raise ConvertError(
+            f"there is no example of {' and '.join(absent)}: the model takes {len(taken)} inputs "
+            f"({', '.join(row.name for row in taken)}); give one for each of those"
+        )
 
 
 def _array(name: str, part: Any) -> Array:
@@ -291,11 +313,13 @@ def cases_of(
 
     Shapes that the user stated win; without a sample, free axes get several sizes, but those that `_` fixes.
     """
-    known = {tensor.name: tensor for tensor in renamed(stated(request), [spec.name for spec in specs])}
+    names = [spec.name for spec in specs]
+    known = {tensor.name: tensor for tensor in renamed(stated(request), names)}
+    _refuse_strange("stated was", known, names)
     axes = {spec.name: _named_axes(spec, request) for spec in specs}
     free = {spec.name: [axis for axis, size in enumerate(spec.shape) if size is None] for spec in specs}
     if request.sample is not None:
-        feeds = sampled(request.sample, [spec.name for spec in specs])
+        feeds = sampled(request.sample, names)
         feeds = {spec.name: feeds[spec.name].astype(spec.dtype) for spec in specs if spec.name in feeds}
         return other_sizes(feeds, axes, drawn=False), axes, False
     random = dice()
@@ -308,6 +332,30 @@ def cases_of(
             sizes |= {axis: batch if axis == 0 else given[axis] or size for axis in axes[spec.name]}
             cases[-1][spec.name] = spec.drawn(sizes, random)
     return cases if any(axes.values()) else cases[:1], axes, True
+
+
+def rounded(specs: Sequence[Tensor], request: Request) -> tuple[str, ...]:
+    """A note for each input of the sample with numbers that its type does not hold."""
+    if request.sample is None:
+        return ()
+    given = sampled(request.sample, [spec.name for spec in specs])
+    told = {spec.name: _lost(given[spec.name], spec.dtype) for spec in specs if spec.name in given}
+    return tuple(f"{name} of the sample: {said}" for name, said in told.items() if said)
+
+
+def _lost(numbers: Array, dtype: str) -> str:
+    """What becomes of the first number that a type changes: of whole ones alone if that is float32."""
+    kind = np.dtype(dtype)
+    if numbers.dtype.kind not in "iuf":
+        return ""
+    if kind == np.float32:
+        return lost_digits(numbers.astype(np.float64))
+    if kind.kind not in "iu":
+        return ""
+    with np.errstate(invalid="ignore"):
+        changed = numbers != numbers.astype(kind)
+        first = numbers[changed][:1]
+        return f"{first[0]} becomes {first.astype(kind)[0]} in {dtype}" if len(first) else ""
 
 
 def _named_axes(spec: Tensor, request: Request) -> dict[int, str]:

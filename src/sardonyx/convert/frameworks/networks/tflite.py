@@ -52,7 +52,15 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     except Exception as error:
         raise ConvertError(refusal(error)) from error
     answers = tensors.asked(cases, lambda part: _answered(interpreter, part), drawn=drawn)
-    return Exported(path, answers, drawn, outputs=outputs, batch=False, points=POINTS)
+    return Exported(
+        path,
+        answers,
+        drawn,
+        outputs=outputs,
+        batch=False,
+        points=POINTS,
+        notes=tensors.rounded(specs, request),
+    )
 
 
 def _names(interpreter: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -96,7 +96,9 @@ def _feeds(model: Any, given: tuple[Any, ...], request: Request) -> tuple[Feeds,
     others = _parameters(model, "KEYWORD_ONLY")
     beside = _beside(model, given, names, others) if request.sample is None else {}
     how = ", or let the function return (module, inputs)"
-    return tensors.chosen(request, [*names, *others], beside, otherwise=how)
+    feeds, drawn = tensors.chosen(request, [*names, *others], beside, otherwise=how)
+    tensors.refuse_missing(model.forward, feeds)
+    return feeds, drawn
 
 
 def _beside(model: Any, given: tuple[Any, ...], names: list[str], others: list[str]) -> Feeds:

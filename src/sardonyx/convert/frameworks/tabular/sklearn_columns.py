@@ -20,6 +20,11 @@ POINTS = (
     *("statistics_", "center_", "data_min_", "data_max_", "median_"),
 )
 STRANGER = "a category never seen"
+OF_LABELS = {
+    "LabelEncoder": "OrdinalEncoder",
+    "LabelBinarizer": "OneHotEncoder",
+    "MultiLabelBinarizer": "OneHotEncoder",
+}
 SPREADS = ("scale_", "var_", "data_range_")
 
 
@@ -101,7 +106,13 @@ def _width(model: Any) -> int:
         count = getattr(step, "n_features_in_", None)
         if count is not None:
             return int(count)
-    raise ConvertError(f"{type(model).__name__} has no number of features; was it fitted?")
+    name = type(model).__name__
+    if name in OF_LABELS:
+        raise ConvertError(
+            f"{name} encodes labels, not columns, and the ONNX model of a classifier answers its labels "
+            f"itself; convert the classifier, or encode columns with {OF_LABELS[name]}"
+        )
+    raise ConvertError(f"{name} has no number of features; was it fitted?")
 
 
 class _Facts:

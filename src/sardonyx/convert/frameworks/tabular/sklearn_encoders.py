@@ -8,6 +8,7 @@ column. A category that scikit-learn would refuse is answered with NaN: a number
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from sardonyx.convert.framework import Array
 from sardonyx.convert.frameworks.tabular.sklearn_boosting import enter
 
 RARE_IF_UNKNOWN = ("infrequent_if_exist", "warn")
+DENSE = {"onehot": "onehot-dense"}
 Write = Callable[[GraphWriter, Any, int, str], str]
 """Writes the answer for column `at` from [batch, categories], which has a one for each row's category."""
 
@@ -28,13 +30,16 @@ def registered() -> Iterator[None]:
     """While this lasts, skl2onnx converts them right."""
     from skl2onnx import _supported_operators as known
     from skl2onnx import update_registered_converter
-    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+    from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, TargetEncoder
 
     names, before = known.sklearn_operator_name_map, dict(known.sklearn_operator_name_map)
     for kind, write in ((OneHotEncoder, _one_hot), (OrdinalEncoder, _place), (TargetEncoder, _mean)):
         update_registered_converter(
             kind, f"Sardonyx{kind.__name__}", _shapes, _converter(write), overwrite=True
         )
+    update_registered_converter(
+        KBinsDiscretizer, "SardonyxKBinsDiscretizer", _shapes_of_bins, _bins, overwrite=True
+    )
     try:
         yield
     finally:
@@ -73,6 +78,25 @@ def _converter(write: Write) -> Any:
         enter(graph, {**names, "y": operator.outputs[0].full_name}, scope, container)
 
     return convert
+
+
+def _shapes_of_bins(operator: Any) -> None:
+    from skl2onnx.shape_calculators.k_bins_discretiser import calculate_sklearn_k_bins_discretiser
+
+    calculate_sklearn_k_bins_discretiser(operator)
+
+
+def _bins(scope: Any, operator: Any, container: Any) -> None:
+    """A sparse answer is written as the dense one that it stands for, which skl2onnx knows alone."""
+    from skl2onnx.operator_converters.k_bins_discretiser import convert_sklearn_k_bins_discretiser
+
+    fitted = operator.raw_operator
+    operator.raw_operator = copy.copy(fitted)
+    operator.raw_operator.encode = DENSE.get(fitted.encode, fitted.encode)
+    try:
+        convert_sklearn_k_bins_discretiser(scope, operator, container)
+    finally:
+        operator.raw_operator = fitted
 
 
 def _columns(graph: GraphWriter, inputs: Sequence[Any], names: dict[str, str]) -> Iterator[tuple[str, bool]]:

@@ -24,9 +24,11 @@ from sardonyx.convert.frameworks.networks.tensors import (
     other_sizes,
     output_names,
     place,
+    refuse_missing,
     refuse_several,
     refuse_uncallable,
     renamed,
+    rounded,
     sampled,
     stated,
 )
@@ -244,3 +246,42 @@ def test_a_sample_is_chosen_first_then_what_came_with_the_model_then_stated_shap
 def test_texts_are_refused_by_name() -> None:
     with pytest.raises(ConvertError, match="the input words is of type string, which no ONNX network takes"):
         drawn([Tensor("words", (2,), "string")])
+
+
+BIG = (1 << 24) + 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "numbers", "said"),
+    [
+        ("float32", np.array([1, BIG]), "16777217 becomes 16777216 in float32"),
+        ("float32", np.array([[0.1, BIG]]), "16777217 becomes 16777216 in float32"),
+        ("float32", np.array([0.1, BIG - 1, np.nan, np.inf]), ""),
+        ("float64", np.array([BIG]), ""),
+        ("int32", np.array([3, 1 << 32]), "4294967296 becomes 0 in int32"),
+        ("int64", np.array([2.0, 2.5]), "2.5 becomes 2 in int64"),
+        ("int64", np.array([2.0, 1e6]), ""),
+        ("bool", np.array([3]), ""),
+        ("str", np.array(["a"], object), ""),
+    ],
+)
+def test_numbers_of_a_sample_that_a_type_changes(dtype: str, numbers: Array, said: str) -> None:
+    specs = [Tensor("x", (None,), dtype), Tensor("absent", (None,))]
+    assert rounded(specs, request(sample={"x": numbers})) == ((f"x of the sample: {said}",) if said else ())
+    assert rounded(specs, request()) == ()
+
+
+def test_too_few_example_inputs_are_named() -> None:
+    def network(x: Any, mask: Any, *rest: Any, scale: Any = 1, **others: Any) -> Any:
+        return x
+
+    one = np.ones(1)
+    refuse_missing(network, {"x": one, "mask": one})
+    refuse_missing(network, {"a": one, "b": one})  # in order, under names that the user stated
+    refuse_missing(max, {})  # it has no signature
+    with pytest.raises(
+        ConvertError, match=r"no example of mask: the model takes 3 inputs \(x, mask, scale\)"
+    ):
+        refuse_missing(network, {"x": one})
+    with pytest.raises(ConvertError, match="no example of x and mask"):
+        refuse_missing(network, {})

@@ -78,7 +78,10 @@ def test_it_is_exported_with_its_answers(exporter: Calls, tmp_path: Path) -> Non
     made = tflite.export(("m.tflite", Interpreter()), Request(sample, opset=21), tmp_path / "m.onnx")
     assert (exporter[0]["args"], exporter[0]["opset"]) == (("m.tflite",), 18)
     assert (made.points, made.drawn, made.batch, made.axes) == (3, False, False, {})
-    assert made.cases[0].feeds["a"].dtype == np.int8
+    assert made.cases[0].feeds["a"].dtype == np.int8 and made.notes == ()
+    large = Request({"a": np.array([[5, 300]]), "b": np.array([[1, 1]])})
+    told = tflite.export(("m.tflite", Interpreter()), large, tmp_path / "m.onnx").notes
+    assert told == ("a of the sample: 300 becomes 44 in int8",)
     assert made.cases[0].answers[0].tolist() == [[4, 5]]
     assert len(tflite.export(("m.tflite", Interpreter()), Request(), tmp_path / "m.onnx").cases) == 1
 
@@ -89,6 +92,10 @@ def test_names_are_those_of_the_signature(exporter: Calls, tmp_path: Path) -> No
     interpreter.is_signed = True
     made = tflite.export(("m.tflite", interpreter), Request(), tmp_path / "m.onnx")
     assert made.outputs == ("difference",) and list(made.cases[0].feeds) == ["left", "right"]
+    old = {"b": np.ones((1, 2)), "a": np.ones((1, 2))}
+    for request in (Request(old), Request(options={"inputs": ["b=1,2"]})):
+        with pytest.raises(ConvertError, match=r"'b', which is not an input; the inputs are left, right"):
+            tflite.export(("m.tflite", interpreter), request, tmp_path / "m.onnx")
     tflite._rename_inputs(tmp_path / "m.onnx", {"x": "left"})
     renamed = onnx.load(tmp_path / "m.onnx").graph
     assert renamed.input[0].name == "left" and list(renamed.node[0].input) == ["left"]

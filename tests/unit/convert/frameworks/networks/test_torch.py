@@ -52,6 +52,16 @@ def test_inputs_by_name_and_fixed_axes(tmp_path: Path, monkeypatch: pytest.Monke
     assert asked[0]["dynamic_shapes"]["inputs"]["x"] == {1: "auto"} and asked[0]["opset_version"] == 18
 
 
+def test_too_few_inputs_are_told_before_anything_is_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = standins.torch(monkeypatch).exports
+    for given, request in (((ONE,), Request()), ((), Request(sample={"x": ROWS}))):
+        with pytest.raises(ConvertError, match=r"no example of y: the model takes 2 inputs \(x, y\)"):
+            torch.export((Sum(), *given), request, tmp_path / "m.onnx")
+    assert not asked
+
+
 class Any3(Module):
     """Takes any number of inputs, by place or by name."""
 

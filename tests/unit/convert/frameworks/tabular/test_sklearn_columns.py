@@ -14,7 +14,14 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    LabelBinarizer,
+    LabelEncoder,
+    MinMaxScaler,
+    MultiLabelBinarizer,
+    OneHotEncoder,
+    StandardScaler,
+)
 from sklearn.tree import DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
@@ -102,6 +109,19 @@ def test_readers_of_texts() -> None:
 def test_what_was_not_fitted() -> None:
     with pytest.raises(ConvertError, match="Ridge has no number of features; was it fitted"):
         table_of(Ridge())
+
+
+@pytest.mark.parametrize(
+    ("model", "labels", "instead"),
+    [
+        (LabelEncoder(), ["a", "b"], "OrdinalEncoder"),
+        (LabelBinarizer(), ["a", "b"], "OneHotEncoder"),
+        (MultiLabelBinarizer(), [["a"], ["b", "c"]], "OneHotEncoder"),
+    ],
+)
+def test_what_encodes_labels(model: Any, labels: Any, instead: str) -> None:
+    with pytest.raises(ConvertError, match=f"encodes labels, not columns.* or encode columns with {instead}"):
+        from_sklearn(model.fit(labels))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,13 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, TargetEncoder
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    TargetEncoder,
+)
 
 from sardonyx.convert import ConvertError, from_sklearn
 from sardonyx.convert.frameworks.tabular import sklearn_encoders
@@ -180,3 +186,15 @@ def test_skl2onnx_is_as_it_was_afterwards() -> None:
     with sklearn_encoders.registered():
         assert known[OneHotEncoder] == "SardonyxOneHotEncoder"
     assert known == before
+
+
+@pytest.mark.parametrize("encode", ["onehot", "onehot-dense", "ordinal"])
+def test_bins(encode: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    bins = KBinsDiscretizer(4, encode=encode, quantile_method="linear")
+    for model in (bins.fit(rows), make_pipeline(bins, LogisticRegression()).fit(rows, np.arange(60) % 3)):
+        made = from_sklearn(model, sample=rows)
+        assert made.parity.holds
+    assert bins.encode == encode, "the estimator is as it was"
+    (ours,) = from_sklearn(bins).session().run(None, {"x": rows.astype(np.float32)})
+    np.testing.assert_array_equal(ours, said(bins, rows.astype(np.float32)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,8 @@ def test_who_did_not_ask_for_float64_is_told_why_columns_have_it() -> None:
     made = from_sklearn(fitted, sample=rows)
     assert made.session().get_inputs()[0].type == "tensor(double)"
     assert "columns are float64: in float32 some became equal" in made.notes[-1]
+    stored = made.session().get_modelmeta().custom_metadata_map["notes"]
+    assert json.loads(stored) == list(made.notes), "the file alone tells it too"
     plain = from_sklearn(RandomForestClassifier(**FEW).fit(rows, GOAL), sample=rows)
     assert plain.session().get_inputs()[0].type == "tensor(float)" and plain.notes == ()
 
