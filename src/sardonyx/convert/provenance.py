@@ -74,8 +74,18 @@ def note(model: onnx.ModelProto, notes: Sequence[str]) -> None:
         model.metadata_props.add(key=NOTES, value=_text(list(notes)))
 
 
+def notes_of(rows: Mapping[str, str]) -> list[str]:
+    """The notes in the metadata of a file; none if they are not such a list."""
+    try:
+        notes = json.loads(rows.get(NOTES, "[]"))
+    except ValueError:
+        return []
+    is_ours = isinstance(notes, list) and all(isinstance(text, str) for text in notes)
+    return notes if is_ours else []
+
+
 def readable(key: str, text: str) -> str:
-    """A row of the metadata for people: versions, parity and notes as words, others as they are."""
+    """A row of the metadata for people: versions and parity as words, others as they are."""
     if key not in READABLE:
         return text
     try:
@@ -96,7 +106,7 @@ def _parity(data: Mapping[str, Any]) -> str:
     return f"{differing} of {count} elements differ on {inputs}; largest relative error {relative:.1e}"
 
 
-READABLE: Mapping[str, Callable[[Any], str]] = {"versions": _versions, "parity": _parity, NOTES: "; ".join}
+READABLE: Mapping[str, Callable[[Any], str]] = {"versions": _versions, "parity": _parity}
 
 
 def _text(value: str | Mapping[str, Any] | list[Any]) -> str:

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from sardonyx.convert.parity import OutputParity, Parity
-from sardonyx.convert.provenance import _digest_of_source, digest, note, readable
+from sardonyx.convert.provenance import _digest_of_source, digest, note, notes_of, readable
 
 
 def test_digests(tmp_path: Path) -> None:
@@ -56,8 +56,6 @@ def test_a_source_of_several_files_is_named_by_all(tmp_path: Path) -> None:
         ("parity", "not ours", None),
         ("versions", "[1]", None),
         ("labels", '["a"]', None),
-        ("notes", '["one", "two"]', "one; two"),
-        ("notes", "[1]", None),
     ],
 )
 def test_rows_for_people(key: str, text: str, said: str | None) -> None:
@@ -72,4 +70,10 @@ def test_notes_take_the_place_of_earlier_ones() -> None:
         rows = {row.key: row.value for row in model.metadata_props}
         assert rows.pop("converted_from") == "PyTorch"
         assert rows == ({"notes": json.dumps(notes, ensure_ascii=False)} if notes else {})
+        assert notes_of(rows) == notes
         assert len(model.metadata_props) == 1 + len(rows)
+
+
+@pytest.mark.parametrize("text", ["free words", "[1]", '"one"', '{"a": 1}'])
+def test_notes_of_another_program_are_none_of_ours(text: str) -> None:
+    assert notes_of({"notes": text}) == []

@@ -48,10 +48,11 @@ def command(options: argparse.Namespace) -> int:
 
 
 def _text(path: str, summary: Summary, report: Report | None) -> list[str]:
-    from sardonyx.convert.provenance import readable
+    from sardonyx.convert.provenance import NOTES, notes_of, readable
 
     opsets = ", ".join(f"{domain} {version}" for domain, version in summary.opsets.items())
     meta = summary.metadata
+    notes = notes_of(meta.custom_metadata_map)
     facts = [
         ("file", f"{path}, {bytes_text(summary.file_bytes)}"),
         ("producer", summary.producer),
@@ -60,9 +61,14 @@ def _text(path: str, summary: Summary, report: Report | None) -> list[str]:
         ("domain", meta.domain),
         ("description", meta.description.strip().partition("\n")[0]),
         ("opsets", f"{opsets} (IR {summary.ir_version})"),
-        *((key, readable(key, text)) for key, text in meta.custom_metadata_map.items()),
+        *(
+            (key, readable(key, text))
+            for key, text in meta.custom_metadata_map.items()
+            if key != NOTES or not notes
+        ),
     ]
     lines = [table([(name, _short(value)) for name, value in facts if value], indent="")]
+    lines += ["notes", *(f"  {text}" for text in notes)] if notes else []
     lines += ["inputs", _arguments(summary.inputs), "outputs", _arguments(summary.outputs)]
     lines.append(f"operators ({sum(summary.operators.values())})")
     lines.append(table([(name, str(count)) for name, count in summary.operators.items()]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import onnx
 import pytest
 
 from sardonyx.tools.commands import inspect
@@ -43,3 +44,21 @@ def test_long_texts_are_one_short_line() -> None:
     assert inspect._short("a\n  b") == "a b"
     assert inspect._short("x" * 100) == "x" * 100
     assert inspect._short("x" * 101) == "x" * 97 + "..."
+
+
+@pytest.mark.parametrize(
+    ("stored", "lines"),
+    [
+        (json.dumps(["a" * 200, "b"]), ["notes", f"  {'a' * 200}", "  b"]),
+        ("free words", ["notes     free words"]),
+    ],
+)
+def test_notes_are_shown_whole(
+    model: str, capsys: pytest.CaptureFixture[str], stored: str, lines: list[str]
+) -> None:
+    noted = onnx.load(model)
+    noted.metadata_props.add(key="notes", value=stored)
+    onnx.save(noted, model)
+    assert run(inspect, "inspect", model, "--no-compile") == 0
+    told = capsys.readouterr().out
+    assert told.count("\nnotes") == 1 and "\n".join(["", *lines, ""]) in told
