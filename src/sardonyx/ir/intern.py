@@ -15,9 +15,9 @@ _COMPARED = 4096
 def freeze(data: Any) -> Any:
     """A hashable form of attributes."""
     if isinstance(data, dict):
-        return tuple(sorted((k, freeze(v)) for k, v in data.items()))
-    if isinstance(data, list | tuple):
-        return tuple(freeze(v) for v in data)
+        return tuple([(key, freeze(data[key])) for key in sorted(data)])
+    if isinstance(data, (list, tuple)):
+        return tuple([item if type(item) is int else freeze(item) for item in data])
     if isinstance(data, np.ndarray):
         return (data.dtype.str, data.shape, data.tobytes())
     return data

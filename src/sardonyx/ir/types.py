@@ -25,11 +25,11 @@ def check(prim: str, args: Sequence[Typed]) -> None:
     types = [a.dtype for a in args]
     if dt.OBJECT in types:
         raise ShapeError(f"{prim} needs a tensor, not a sequence, map or optional")
-    if row.takes and any(t.kind not in row.takes for t in types):
+    if row.takes and not {t.kind for t in types}.issubset(row.takes):
         raise ShapeError(f"{prim} is not defined for {', '.join(t.onnx_name for t in types)}")
     alike = types if prim == "concat" else [types[n] for n in row.alike]
-    bytes_ = row.kind == "contract" and set(alike) == {dt.U8, dt.I8}
-    if any(t is not alike[0] for t in alike) and not bytes_:
+    different = set(alike)
+    if len(different) > 1 and not (row.kind == "contract" and different == {dt.U8, dt.I8}):
         raise ShapeError(f"{prim} of different element types {[t.onnx_name for t in alike]}")
     if prim == "where" and types[0] is not dt.BOOL:
         raise ShapeError(f"where needs a condition of type bool, not {types[0].onnx_name}")

@@ -377,19 +377,22 @@ def make(
     types.check(prim, args)
     if len(shape) > _MOST_AXES:
         raise ShapeError(f"{prim} would have {len(shape)} axes; at most {_MOST_AXES} are possible")
+    is_empty = False
     for size in shape:
         if isinstance(size, dims.Expr):
             dims.assume(size, 1 if prim in ("window", "conv", "conv_transpose") else 0)
-    if 0 in shape and dtype is not dt.OBJECT and prim not in _KEPT_EMPTY:
+        elif size == 0:
+            is_empty = True
+    if is_empty and dtype is not dt.OBJECT and prim not in _KEPT_EMPTY:
         return const(empty(dtype, shape), dtype).broadcast(shape)
-    if args and all(a.is_const for a in args):
+    if args and all(a.data is not None for a in args):
         known_args = [(a.data if a.exact is None else a.exact, a.dtype) for a in args]
         folded = fold(
             prim, [(data, kind) for data, kind in known_args if data is not None], attrs, dtype, shape
         )
         if folded is not None:
             return const(folded, dtype)
-    key = (prim, tuple(a.id for a in args), freeze(attrs), dtype.name, shape, results)
+    key = (prim, tuple([a.id for a in args]), freeze(attrs), dtype.name, shape, results)
     value = _table.get(key)
     if value is None:
         value = Value(prim, args, attrs, dtype, shape, None, results)

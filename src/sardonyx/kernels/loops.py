@@ -128,7 +128,7 @@ def elements(kernel: Kernel, storages: Sequence[Storage]) -> tuple[dims.Dim, ...
 
 def work(kernel: Kernel) -> dims.Dim:
     """About how many scalar operations the kernel does, loads included."""
-    return _counted(kernel, lambda statement: max(1, _count(statement, Apply) + _count(statement, Load)))
+    return _counted(kernel, lambda statement: max(1, _count(statement, Apply, Load)))
 
 
 def flops(kernel: Kernel) -> dims.Dim:
@@ -144,5 +144,5 @@ def _counted(kernel: Kernel, cost: Callable[[Statement], int]) -> dims.Dim:
     return total
 
 
-def _count(statement: Statement, kind: type[Expr]) -> int:
-    return sum(isinstance(e, kind) for e in walk(roots(statement)))
+def _count(statement: Statement, *kinds: type[Expr]) -> int:
+    return sum([isinstance(e, kinds) for e in walk(roots(statement))])

@@ -59,9 +59,10 @@ class Lowering:
     def expr(self, value: Value, index: Index) -> Expr:
         """The expression of one element of `value`."""
         key = (value.id, index)
-        if key not in self.memo:
-            self.memo[key] = self._expr(value, index)
-        return self.memo[key]
+        found = self.memo.get(key)
+        if found is None:
+            found = self.memo[key] = self._expr(value, index)
+        return found
 
     def _expr(self, value: Value, index: Index) -> Expr:
         if value is self.group.anchor:

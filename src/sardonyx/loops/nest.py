@@ -277,21 +277,19 @@ def children(expr: Expr) -> tuple[Expr, ...]:
 def walk(exprs: Iterable[Expr]) -> Iterator[Expr]:
     """Every expression below, each once, operands first."""
     seen: set[int] = set()
-    waiting: set[int] = set()
-    stack = list(exprs)[::-1]
+    stack: list[Expr | None] = [*exprs]
+    stack.reverse()
     while stack:
-        expr = stack[-1]
-        if (key := id(expr)) not in seen:
+        expr = stack.pop()
+        if expr is None:
+            # What is below the mark has had its operands.
+            yield stack.pop()  # type: ignore[misc]
+        elif (key := id(expr)) not in seen:
             seen.add(key)
             if operands := children(expr):
-                waiting.add(key)
-                stack.extend(operands[::-1])
-                continue
-            yield expr
-        elif key in waiting:
-            waiting.remove(key)
-            yield expr
-        stack.pop()
+                stack += (expr, None, *operands[::-1])
+            else:
+                yield expr
 
 
 def joined(body: Sequence[Statement]) -> list[list[Statement]]:
