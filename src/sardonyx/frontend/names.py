@@ -53,14 +53,16 @@ def _names(proto: onnx.ModelProto) -> Iterator[object]:
 def _of_graph(graph: onnx.GraphProto) -> Iterator[object]:
     for named in (*graph.input, *graph.output, *graph.initializer):
         yield named.name
+    for info in (*graph.input, *graph.output):
+        yield from (size.dim_param for size in info.type.tensor_type.shape.dim)
     yield from _of_nodes(graph.node)
 
 
 def _of_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[object]:
     for node in nodes:
-        yield node.name
-        yield from node.output
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
         for attribute in node.attribute:
+            yield attribute.name
             if attribute.type == _GRAPH:
                 yield from _of_graph(attribute.g)
 

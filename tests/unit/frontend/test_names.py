@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from sardonyx.errors import LoadError
+from sardonyx.errors import LoadError, SardonyxError
 from sardonyx.frontend import load
 from sardonyx.frontend.messages import ModelProto
 from sardonyx.frontend.names import readable
@@ -52,6 +52,23 @@ def test_names_inside_are_read(name: str, wrong: bytes) -> None:
 def test_names_that_a_caller_must_write_are_refused(name: str, what: str, wrong: bytes) -> None:
     with pytest.raises(LoadError, match=f"an {what}, .*is not UTF-8"):
         load(model(**{name: wrong}))
+
+
+@pytest.mark.parametrize("name", ["Relu", "then"])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_operators_and_attributes_that_nobody_knows_are_told(name: str, wrong: bytes) -> None:
+    """In a cycle too, whose message names the operators."""
+    whole = model(**{name: wrong})
+    for text in (whole, whole.replace(b"xxxx", b"hhhh")):
+        with pytest.raises(SardonyxError):
+            load(text)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_names_of_sizes_are_written_as_text(wrong: bytes) -> None:
+    made = parsed("g (float[size] x) => (float[size] y) { y = Neg(x) }").SerializeToString()
+    (x,) = load(made.replace(b"size", wrong)).inputs
+    assert x.shape == (wrong.decode("utf-8", "backslashreplace"),)
 
 
 def test_a_given_model_is_not_changed() -> None:
