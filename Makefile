@@ -17,7 +17,7 @@ SEED ?= 0
 SECONDS ?= 600
 JOBS ?= 1
 WIRE := sardonyx/protocol/wire
-.PHONY: help demo serve test test-avx2 test-all clients mlserver check format bench bench-gate bench-serve sustain golden docs matrix tables site wheel stubs fuzz clean
+.PHONY: help demo serve test test-avx2 test-all notebooks clients mlserver check format bench bench-gate bench-serve sustain golden docs matrix tables site wheel stubs fuzz clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +55,12 @@ $(BIN)/python:
 	@.venv/mlserver/bin/python -m pip install --quiet --disable-pip-version-check 'mlserver>=1.7' -e .
 	@touch $@
 
+.venv/notebooks/.ready: pyproject.toml | $(BIN)/python
+	@echo "installing what the notebooks need into .venv/notebooks: PyTorch, beside what developers have"
+	@$(BIN)/python -m venv .venv/notebooks
+	@.venv/notebooks/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' 'torch>=2.8'
+	@touch $@
+
 demo: .venv/.demo  ## read the printed lines of a photographed page with a real model, deploy it, ask it over REST
 	@$(RUN)/python examples/read_text.py
 
@@ -70,6 +76,9 @@ test-avx2: .venv/.dev  ## quick tests of the engine as on a CPU without AVX-512,
 
 test-all: .venv/.libraries  ## all real models, libraries and operator cases too (K= selects)
 	@SARDONYX_EFFORT=full $(PYTEST) -q $(SELECT)
+
+notebooks: .venv/notebooks/.ready  ## execute the notebooks of examples/, each from its first line to its last
+	@PYTHONDONTWRITEBYTECODE= ORT_DISABLE_TELEMETRY=1 .venv/notebooks/bin/python -m pytest -q tests/api/test_notebooks.py
 
 clients: .venv/clients/.ready  ## an environment of tritonclient and kserve, with which make test asks our server
 
