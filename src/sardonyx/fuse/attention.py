@@ -41,7 +41,8 @@ class _Finder:
         self.uses = graph.uses()
         self.values = {value.id: value for value in graph.order()}
         self.by_root = {group.root.id: group for group in groups}
-        self.read = {size.value.id for size in graph.data_sizes.values()}
+        outputs = (value for _, value in graph.outputs)
+        self.read = {value.id for value in (*outputs, *(size.value for size in graph.data_sizes.values()))}
 
     def parts(self, mixed: Group) -> tuple[Group, Group, Group] | None:
         """The three groups whose last one this is; None if they are not attention."""
@@ -90,7 +91,7 @@ class _Finder:
         return True
 
     def _is_private(self, value: Value) -> bool:
-        """Whether its memory is nobody else's."""
+        """Whether its memory is nobody else's; that of a body's output may be an arena too."""
         place = self.places.get(value.id)
         own = place is not None and place.storage.kind == "arena" and place.offset == 0
         return own and place is not None and place.storage.size == value.size and value.id not in self.read

@@ -218,6 +218,10 @@ CASES = (
         "sampling_ratio 2147483647 is more than",
         integers="w",
     ),
+    *(
+        Demand("y = TensorScatter(x, z)", ((2, 3, 4, 5), shape), "the update has the shape", opset=24)
+        for shape in ((2, 3, 4), (1, 2, 3, 4, 5), (2, 2, 4, 5), (2, 3, 1, 4))
+    ),
     Demand("y = GlobalMaxPool(x)", ((3, 2),), "the input has the shape"),
     Demand("y, h = LSTM<hidden_size = 5>(x, z, w, u)", (*LAYER, (1, 20)), "the bias B has the shape"),
     Demand("y, h = LSTM<hidden_size = 5>(x, z, w, , , u)", (*LAYER, (2, 5)), "an initial state has the"),

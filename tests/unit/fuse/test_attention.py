@@ -12,7 +12,9 @@ from sardonyx.base import dtype as dt
 from sardonyx.fuse import run
 from sardonyx.fuse.attention import with_attention
 from sardonyx.fuse.partition import partition
+from sardonyx.fuse.storage import BodyPlaces
 from sardonyx.ir.graph import Graph
+from sardonyx.ir.place import Place, Storage, contiguous_strides
 from sardonyx.ir.run import run as evaluate
 from sardonyx.ir.value import Value, const, placeholder
 from tests.tolerance import assert_close
@@ -72,6 +74,25 @@ def test_what_is_not_attention(what: str) -> None:
             inputs[value.id] = value
     groups = partition(graph(*outputs, inputs=tuple(inputs.values()))).groups
     assert "attention" not in [group.kind for group in groups]
+
+
+def in_arena(value: Value) -> Place:
+    """A place of its own, as a body's inputs and outputs have."""
+    return Place(Storage("arena", value.dtype, value.size), 0, contiguous_strides(value.shape))
+
+
+SCORES = Q.dot(K)
+
+
+@pytest.mark.parametrize("other", [SCORES, SCORES * 0.5, TWICE], ids=["scores", "scaled", "shares"])
+def test_what_a_body_gives_is_stored(other: Value) -> None:
+    whole = graph((TWICE if other is TWICE else softmax(other)).dot(V), other)
+    places = BodyPlaces((in_arena(Q), in_arena(K), in_arena(V)), tuple(in_arena(v) for _, v in whole.outputs))
+    groups = partition(whole, given=places).groups
+    assert "attention" not in [group.kind for group in groups]
+    alone = graph(whole.outputs[0][1])
+    (group,) = partition(alone, given=BodyPlaces(places.inputs, places.outputs[:1])).groups
+    assert group.kind == "attention"
 
 
 @pytest.mark.parametrize("dtype", [dt.F64, dt.I32])

@@ -6,6 +6,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, dim_value, iota, make, map_, scalar
+from sardonyx.ops.demands import ranked, shaped
 from sardonyx.ops.onnx.sort import places_of
 from sardonyx.ops.operands import needs_size
 from sardonyx.ops.table import op
@@ -138,7 +139,9 @@ def tensor_scatter(
 ) -> Value:
     """A copy of the cache in which `update` replaces a stretch of an axis, from the index of its batch on."""
     at, rank = past_cache.axis(axis), past_cache.rank
+    ranked(update, "the update", rank)
     room, length = past_cache.shape[at], update.shape[at]
+    update = shaped(update, "the update", *past_cache.shape[:at], length, *past_cache.shape[at + 1 :])
     place = iota((room,), 0, dt.I64).reshape([room if a == at else 1 for a in range(rank)])
     if write_indices is not None:
         last = room if mode == "circular" else room - length + 1
