@@ -6,6 +6,7 @@ Must not know how nodes are ordered or where values come from.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -163,6 +164,16 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 """Whether a value is of the type that a signature names."""
 
 
+def _kind_of(written: str) -> str:
+    return written.partition("|")[0].strip()
+
+
+@cache
+def _test_of(written: str) -> Callable[[Any], bool]:
+    """The test of values for a type as a signature writes it."""
+    return _FITS.get(_kind_of(written), _anything)
+
+
 def check(operator: Operator, node: Node, inputs: Sequence[Value | None]) -> None:
     """Raise LoadError if the node does not fit the signature of its operator."""
     if (unknown := node.attributes.keys() - operator.attributes) and operator.strict:
@@ -170,8 +181,8 @@ def check(operator: Operator, node: Node, inputs: Sequence[Value | None]) -> Non
     for name, given in node.attributes.items():
         if name in unknown:
             continue
-        kind = operator.attributes[name].partition("|")[0].strip()
-        if not _FITS.get(kind, _anything)(given):
+        if not _test_of(operator.attributes[name])(given):
+            kind = _kind_of(operator.attributes[name])
             raise LoadError(f"its attribute {name} is {given!r}, of another type than {kind}")
     if absent := operator.required - node.attributes.keys():
         raise LoadError(f"it lacks the attribute {', '.join(sorted(absent))}")

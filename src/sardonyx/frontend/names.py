@@ -5,7 +5,7 @@ Decides which of them are refused and how the others are written; must not know 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sardonyx.errors import LoadError
@@ -24,7 +24,7 @@ def readable(proto: onnx.ModelProto) -> onnx.ModelProto:
 
     Raises LoadError if inputs or outputs have such names: nobody could ask for them.
     """
-    if not any(type(name) is bytes for name in _names(proto)):
+    if bytes not in map(type, _names(proto)):
         return proto
     for what, infos in (("input", proto.graph.input), ("output", proto.graph.output)):
         for info in infos:
@@ -39,32 +39,35 @@ def readable(proto: onnx.ModelProto) -> onnx.ModelProto:
     return mended
 
 
-def _names(proto: onnx.ModelProto) -> Iterator[object]:
+def _names(proto: onnx.ModelProto) -> list[object]:
     """What a model gives names to, and what it says of itself."""
-    yield from (proto.producer_name, proto.domain, proto.doc_string, proto.graph.name, proto.graph.doc_string)
+    found: list[object] = [proto.producer_name, proto.domain, proto.doc_string, proto.graph.doc_string]
     for row in proto.metadata_props:
-        yield from (row.key, row.value)
+        found += row.key, row.value
     for function in proto.functions:
-        yield from (function.name, function.domain, *function.input, *function.output)
-        yield from _of_nodes(function.node)
-    yield from _of_graph(proto.graph)
+        found += function.name, function.domain, *function.input, *function.output
+        _add_nodes(function.node, found)
+    _add_graph(proto.graph, found)
+    return found
 
 
-def _of_graph(graph: onnx.GraphProto) -> Iterator[object]:
-    for named in (*graph.input, *graph.output, *graph.initializer):
-        yield named.name
+def _add_graph(graph: onnx.GraphProto, found: list[object]) -> None:
+    found.append(graph.name)
+    found += [tensor.name for tensor in graph.initializer]
     for info in (*graph.input, *graph.output):
-        yield from (size.dim_param for size in info.type.tensor_type.shape.dim)
-    yield from _of_nodes(graph.node)
+        found += info.name, *[size.dim_param for size in info.type.tensor_type.shape.dim]
+    _add_nodes(graph.node, found)
 
 
-def _of_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[object]:
+def _add_nodes(nodes: Iterable[onnx.NodeProto], found: list[object]) -> None:
     for node in nodes:
-        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        found += node.name, node.op_type, node.domain
+        found += node.input
+        found += node.output
         for attribute in node.attribute:
-            yield attribute.name
+            found.append(attribute.name)
             if attribute.type == _GRAPH:
-                yield from _of_graph(attribute.g)
+                _add_graph(attribute.g, found)
 
 
 def _mend(message: Any) -> None:

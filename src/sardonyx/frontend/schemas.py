@@ -31,6 +31,7 @@ def newest_installed() -> int:
     return int(defs.onnx_opset_version())
 
 
+@cache
 def formals(op: str, opset: int, domain: str) -> tuple[Formal, ...]:
     """The inputs of an operator in an opset; the last one stands for the rest of a variadic one.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ Constant = tuple[Array, DType]
 SYMBOLIC_LIMIT = 4096
 """The most elements of a tensor of symbolic sizes."""
 _FOLD_LIMIT = 1 << 27
+_MOVED = nullcontext()
 
 
 def known(shape: Sequence[Dim]) -> bool:
@@ -41,10 +43,10 @@ def fold(
         return None
     if size > _FOLD_LIMIT and (row.kind != "view" or size > sum(data.size for data, _ in args)):
         return None
-    if any(isinstance(d, dims.Expr) for d in flat_dims(attrs)):
+    if has_unknown_sizes(attrs):
         return None
     try:
-        with np.errstate(all="ignore"):
+        with _MOVED if row.kind == "view" else np.errstate(all="ignore"):
             arrays = [data for data, _ in args]
             if dtype.is_half and not symbolic:
                 return _half(row, arrays, attrs, dtype)
@@ -106,6 +108,17 @@ def _sizes(a: Array) -> Array:
 
 def _wide(a: Array) -> Array:
     return a.astype(np.float32) if dt.by_numpy(a.dtype).compute == "f32" else a
+
+
+_NESTED = (dict, list, tuple)
+
+
+def has_unknown_sizes(attrs: dict[str, Any] | Sequence[Any]) -> bool:
+    """Whether any of nested attributes is an unknown size."""
+    for item in attrs.values() if isinstance(attrs, dict) else attrs:
+        if isinstance(item, dims.Expr) or (isinstance(item, _NESTED) and has_unknown_sizes(item)):
+            return True
+    return False
 
 
 def flat_dims(data: Any) -> Iterator[Any]:

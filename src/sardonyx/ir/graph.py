@@ -36,20 +36,22 @@ class Graph:
 
     @cached_property
     def _ordered(self) -> tuple[Value, ...]:
-        done: dict[int, None] = {}
-        result: list[Value] = []
         roots = [*(v for _, v in self.outputs), *self._sources(o.dim for o in self.obligations)]
-        stack: list[tuple[Value, bool]] = [(v, False) for v in reversed(roots)]
-        while stack:
-            value, expanded = stack.pop()
-            if value.id in done:
-                continue
-            if expanded:
-                done[value.id] = None
-                result.append(value)
-                continue
-            stack.append((value, True))
-            stack.extend([(d, False) for d in reversed(self.needs(value)) if d.id not in done])
+        seen: set[int] = set()
+        result: list[Value] = []
+        above: list[Value] = []
+        waiting = [iter(roots)]
+        while waiting:
+            for value in waiting[-1]:
+                if value.id not in seen:
+                    seen.add(value.id)
+                    above.append(value)
+                    waiting.append(iter(self.needs(value)))
+                    break
+            else:
+                waiting.pop()
+                if above:
+                    result.append(above.pop())
         return tuple(result)
 
     @cached_property
@@ -102,7 +104,8 @@ class Graph:
                 result = change(value, args)
                 is_same = is_same and result is value
                 if result is not value and not result.origins:
-                    inherit(result, _nodes(value, _absorbed(result, args)))
+                    is_rebuilt = result.args is args
+                    inherit(result, value.origins if is_rebuilt else _nodes(value, _absorbed(result, args)))
                 new[value.id] = result
         if is_same:
             return self
@@ -151,6 +154,9 @@ def rebuild(value: Value, args: tuple[Value, ...]) -> Value:
     """The same operation over other arguments."""
     if args == value.args:
         return value
+    unknown = [a for a in args if a.data is None]
+    if unknown and [a.dtype for a in args] == [a.dtype for a in value.args]:
+        return value.over(args)
     return make(value.prim, args, value.attrs, value.dtype, value.shape, value.results)
 
 

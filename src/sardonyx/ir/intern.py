@@ -15,12 +15,16 @@ _COMPARED = 4096
 def freeze(data: Any) -> Any:
     """A hashable form of attributes."""
     if isinstance(data, dict):
-        return tuple([(key, freeze(data[key])) for key in sorted(data)])
+        return tuple([(key, freeze(data[key])) for key in sorted(data)]) if data else ()
+    try:
+        hash(data)
+    except TypeError:
+        pass
+    else:
+        return data
     if isinstance(data, (list, tuple)):
-        return tuple([item if type(item) is int else freeze(item) for item in data])
-    if isinstance(data, np.ndarray):
-        return (data.dtype.str, data.shape, data.tobytes())
-    return data
+        return tuple(map(freeze, data))
+    return (data.dtype.str, data.shape, data.tobytes()) if isinstance(data, np.ndarray) else data
 
 
 def const_key(data: np.ndarray[Any, Any], dtype: DType) -> Any:

@@ -15,6 +15,7 @@ from sardonyx.errors import ShapeError
 from sardonyx.ir import origin
 from sardonyx.ir.obligation import Obligation
 
+_MOST_AXES = 64
 _collected: list[dict[tuple[Dim, bool], Obligation]] = []
 
 
@@ -37,6 +38,19 @@ def only_premises(wanted: Callable[[Dim], bool]) -> Iterator[None]:
     for key, obligation in found.items() if _collected else ():
         if wanted(obligation.dim):
             _collected[-1].setdefault(key, obligation)
+
+
+def assume_sizes(prim: str, shape: Sequence[Dim], low: int) -> bool:
+    """Note that unknown sizes of a value are at least `low`; False if it surely has no elements."""
+    if len(shape) > _MOST_AXES:
+        raise ShapeError(f"{prim} would have {len(shape)} axes; at most {_MOST_AXES} are possible")
+    has_elements = True
+    for size in shape:
+        if isinstance(size, dims.Expr):
+            dims.assume(size, low)
+        elif size == 0:
+            has_elements = False
+    return has_elements
 
 
 def must_equal(a: Dim, b: Dim, what: str, *sizes: Dim | Sequence[Dim]) -> None:
@@ -68,8 +82,13 @@ def must_broadcast(a: Dim, b: Dim, result: Dim) -> None:
 
 def broadcast_shape(a: Sequence[Dim], b: Sequence[Dim], of: Sequence[Dim]) -> tuple[Dim, ...]:
     """The common shape of two of equal rank; ShapeError with the shape `of` if they contradict each other."""
+    if a == b:
+        return tuple(a)
     shape = []
     for p, q in zip(a, b, strict=True):
+        if p == q or q == 1:
+            shape.append(p)
+            continue
         try:
             size = broadcasting.broadcast(p, q)
         except ValueError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Protocol
 
 from sardonyx.base import dtype as dt
@@ -17,12 +18,16 @@ class Typed(Protocol):
     dtype: DType
 
 
-def check(prim: str, args: Sequence[Typed]) -> None:
+def check(prim: str, args: Iterable[Typed]) -> None:
     """Raise ShapeError if a primitive is not defined for operands of such types."""
+    _check(prim, *[a.dtype for a in args])
+
+
+@lru_cache(maxsize=1 << 12)
+def _check(prim: str, *types: DType) -> None:
     row = PRIMS[prim]
     if row.kind in ("opaque", "control") or prim == "result":
         return
-    types = [a.dtype for a in args]
     if dt.OBJECT in types:
         raise ShapeError(f"{prim} needs a tensor, not a sequence, map or optional")
     if row.takes and not {t.kind for t in types}.issubset(row.takes):

@@ -21,28 +21,28 @@ from sardonyx.errors import ShapeError
 from sardonyx.ir import origin, types
 from sardonyx.ir.fold import SYMBOLIC_LIMIT, empty, fold, known
 from sardonyx.ir.intern import const_key, freeze
-from sardonyx.ir.premise import broadcast_shape, must_equal
+from sardonyx.ir.premise import assume_sizes, broadcast_shape, must_equal
 from sardonyx.ir.prims import PRIMS, Kind
 
 Shape: TypeAlias = tuple[Dim, ...]
 Array: TypeAlias = np.ndarray[Any, Any]
 _table: WeakValueDictionary[Any, Value] = WeakValueDictionary()
 _ids = itertools.count()
-_MOST_AXES = 64
 _KEPT_EMPTY = frozenset({"broadcast", "result"})
+_WINDOWS = frozenset({"window", "conv", "conv_transpose"})
 
 
 class Value:
     """One tensor (or, for many-result operators, one tuple of tensors; see `results`).
 
     Equal structure is the same object. `origins` are the ONNX nodes it came from; they are not part of
-    its identity. `data` is the content of a constant: a numpy array, or an object array of `Dim`; `exact` is
-    that of a half one before it was rounded, in f32.
+    its identity, of which `frozen` are the attributes. `data` is the content of a constant: a numpy array, or
+    an object array of `Dim`; `exact` is that of a half one before it was rounded, in f32.
     """
 
     __slots__ = (
-        *("__weakref__", "_size", "args", "attrs", "data", "dtype", "exact", "id", "origins", "prim"),
-        *("results", "shape"),
+        *("__weakref__", "_size", "args", "attrs", "data", "dtype", "exact", "frozen", "id", "origins"),
+        *("prim", "rank", "results", "shape"),
     )
 
     def __init__(
@@ -65,6 +65,8 @@ class Value:
         self.exact = exact
         self.results = results
         self.id = next(_ids)
+        self.rank = len(shape)
+        self.frozen: Any = None
         self._size: Dim | None = None
         self.origins: tuple[str, ...] = ()
 
@@ -72,11 +74,6 @@ class Value:
     def kind(self) -> Kind:
         """The kind of the primitive: source, map, reduce, view, ..."""
         return PRIMS[self.prim].kind
-
-    @property
-    def rank(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
 
     @property
     def size(self) -> Dim:
@@ -191,10 +188,6 @@ class Value:
         """1 / (1 + exp(-self))."""
         return map_("sigmoid", self)
 
-    def erf(self) -> Value:
-        """Gauss error function."""
-        return map_("erf", self)
-
     def cast(self, to: DType) -> Value:
         """Convert the element type; to bool means != 0. Halves are rounded when they are stored."""
         return self if to is self.dtype else make("cast", (self,), {"to": to}, to, self.shape)
@@ -249,9 +242,11 @@ class Value:
         shape = tuple(shape)
         if shape == self.shape:
             return self
-        if dims.equal(dims.product(shape), self.size) is False:
-            raise ShapeError(f"cannot reshape {list(self.shape)} to {list(shape)}: the element counts differ")
-        must_equal(self.size, dims.product(shape), "cannot reshape {} to {}", self.shape, shape)
+        if (size := dims.product(shape)) != self.size:
+            if dims.equal(size, self.size) is False:
+                what = f"cannot reshape {list(self.shape)} to {list(shape)}"
+                raise ShapeError(f"{what}: the element counts differ")
+            must_equal(self.size, size, "cannot reshape {} to {}", self.shape, shape)
         if self.prim == "reshape":
             return self.args[0].reshape(shape)
         return make("reshape", (self,), {"shape": shape}, self.dtype, shape)
@@ -333,6 +328,12 @@ class Value:
         dtype, shape = self.results[index]
         return make("result", (self,), {"index": index}, dtype, shape)
 
+    def over(self, args: tuple[Value, ...]) -> Value:
+        """The same operation over other arguments of the same types, not all of which are known."""
+        made = Value(self.prim, args, self.attrs, self.dtype, self.shape, None, self.results)
+        made.frozen = self.frozen
+        return _interned(made)
+
 
 Operand: TypeAlias = Value | int | float
 
@@ -348,15 +349,17 @@ def as_value(operand: Operand, like: Value) -> Value:
 
 def map_(prim: str, *operands: Operand) -> Value:
     """A scalar function over operands, broadcast by numpy's rules; numbers take the type of the first."""
-    like = next(o for o in operands[prim == "where" :] if isinstance(o, Value))
-    args = [as_value(o, like) for o in operands]
-    rank = max(a.rank for a in args)
+    args = [o for o in operands if isinstance(o, Value)]
+    if len(args) < len(operands):
+        like = next(o for o in operands[prim == "where" :] if isinstance(o, Value))
+        args = [as_value(o, like) for o in operands]
+    rank = max([a.rank for a in args])
     args = [a if a.rank == rank else a.reshape((1,) * (rank - a.rank) + a.shape) for a in args]
     shape: Shape = args[0].shape
     for a in args[1:]:
         shape = broadcast_shape(shape, a.shape, a.shape)
     typed = args[1:] if prim == "where" else args
-    if any(a.dtype is not typed[0].dtype for a in typed):
+    if len({a.dtype for a in typed}) > 1:
         raise ShapeError(f"{prim} of different element types {[a.dtype.onnx_name for a in typed]}")
     boolean = prim in ("eq", "lt", "le", "isnan", "isinf")
     return make(prim, tuple(args), {}, dt.BOOL if boolean else typed[0].dtype, shape)
@@ -375,30 +378,28 @@ def make(
     Raises ShapeError if the primitive is not defined for their element types.
     """
     types.check(prim, args)
-    if len(shape) > _MOST_AXES:
-        raise ShapeError(f"{prim} would have {len(shape)} axes; at most {_MOST_AXES} are possible")
-    is_empty = False
-    for size in shape:
-        if isinstance(size, dims.Expr):
-            dims.assume(size, 1 if prim in ("window", "conv", "conv_transpose") else 0)
-        elif size == 0:
-            is_empty = True
-    if is_empty and dtype is not dt.OBJECT and prim not in _KEPT_EMPTY:
+    has_elements = assume_sizes(prim, shape, 1 if prim in _WINDOWS else 0)
+    if not has_elements and dtype is not dt.OBJECT and prim not in _KEPT_EMPTY:
         return const(empty(dtype, shape), dtype).broadcast(shape)
-    if args and all(a.data is not None for a in args):
-        known_args = [(a.data if a.exact is None else a.exact, a.dtype) for a in args]
-        folded = fold(
-            prim, [(data, kind) for data, kind in known_args if data is not None], attrs, dtype, shape
-        )
+    contents = [(a.data if a.exact is None else a.exact, a.dtype) for a in args if a.data is not None]
+    if args and len(contents) == len(args):
+        folded = fold(prim, contents, attrs, dtype, shape)
         if folded is not None:
             return const(folded, dtype)
-    key = (prim, tuple([a.id for a in args]), freeze(attrs), dtype.name, shape, results)
-    value = _table.get(key)
-    if value is None:
-        value = Value(prim, args, attrs, dtype, shape, None, results)
-        _table[key] = value
-    origin.add_to(value)
-    return value
+    return _interned(Value(prim, args, attrs, dtype, shape, None, results))
+
+
+def _interned(value: Value) -> Value:
+    """The first of all values of this operation over these arguments, or the value itself."""
+    if value.frozen is None:
+        value.frozen = freeze(value.attrs)
+    operands = tuple([a.id for a in value.args])
+    key = (value.prim, operands, value.frozen, value.dtype.name, value.shape, value.results)
+    found = _table.get(key)
+    if found is None:
+        found = _table[key] = value
+    origin.add_to(found)
+    return found
 
 
 def const(data: Array, dtype: DType | None = None) -> Value:

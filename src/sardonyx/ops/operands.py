@@ -12,7 +12,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import NeedsContent, ShapeError
 from sardonyx.ir.data_size import content, source_of
-from sardonyx.ir.fold import flat_dims
+from sardonyx.ir.fold import has_unknown_sizes
 from sardonyx.ir.graph import symbols_of
 from sardonyx.ir.meaning import NotFoldable
 from sardonyx.ir.prims import PRIMS
@@ -72,7 +72,7 @@ def _computed(value: Value, low: int | None, done: dict[int, Array]) -> Array | 
     row = PRIMS[value.prim]
     if not row.symbolic or not value.args or not all(_is_small_int(a) for a in value.args):
         return None
-    if any(isinstance(n, dims.Expr) for n in flat_dims(value.attrs)):
+    if has_unknown_sizes(value.attrs):
         return None
     kept = low if row.kind in ("view", "index") else None
     try:

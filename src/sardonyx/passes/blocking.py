@@ -22,12 +22,13 @@ from sardonyx.passes.packing import packed
 from sardonyx.passes.transposed import phases
 
 _MIN_CHANNELS = 16
+_STARTS = ("conv", "conv_transpose")
+"""What may run blocked where nothing before it does."""
 
 
 def blocking(graph: Graph, goal: Goal) -> Graph:
     """Convolutions and what surrounds them in blocked layout; reorders only where other operations begin."""
-    forms = _Forms(goal)
-    return graph.map(forms.visit)
+    return graph if graph.primitives.isdisjoint(_STARTS) else graph.map(_Forms(goal).visit)
 
 
 def block(x: Value, size: int) -> Value:
@@ -65,7 +66,7 @@ def two_dimensional(value: Value) -> Value | None:
         return None
     if not value.args or any(a.rank != 3 for a in value.args if a.rank > 0):
         return None
-    args = tuple(a if a.rank == 0 else a.reshape((*a.shape[:2], 1, *a.shape[2:])) for a in value.args)
+    args = tuple(a if a.rank == 0 else with_row(a) for a in value.args)
     attrs = dict(value.attrs)
     for name, unit in _PER_AXIS.get(value.prim, {}).items():
         row = attrs[name]
@@ -74,6 +75,11 @@ def two_dimensional(value: Value) -> Value | None:
         attrs["axis"] = 3
     shape = (*value.shape[:2], 1, *value.shape[2:])
     return make(value.prim, args, attrs, value.dtype, shape)
+
+
+def with_row(value: Value) -> Value:
+    """[N, C, L] as [N, C, 1, L]."""
+    return value.reshape((*value.shape[:2], 1, *value.shape[2:]))
 
 
 _PER_AXIS: dict[str, dict[str, int]] = {
@@ -98,7 +104,7 @@ class _Forms:
     def visit(self, value: Value, args: tuple[Value, ...]) -> Value:
         """The plain form of a value over new arguments; its blocked form is remembered if there is one."""
         plain = rebuild(value, args)
-        flat = two_dimensional(plain)
+        flat = two_dimensional(plain) if plain.rank == 3 and self.may_be_blocked(plain) else None
         form = self.upsample(value) or self.form(plain if flat is None else flat)
         if form is None:
             return plain
@@ -107,6 +113,11 @@ class _Forms:
         self.blocked[result.id] = form
         self.keep.append(result)
         return result if flat is None else result.reshape(plain.shape)
+
+    def may_be_blocked(self, value: Value) -> bool:
+        """Whether an operation over [N, C, L] begins a blocked part, or has an operand that is blocked."""
+        rows = (a for a in value.args if a.rank == 3 and a.prim == "reshape")
+        return value.prim in _STARTS or any(self.get(with_row(a)) is not None for a in rows)
 
     def form(self, value: Value) -> Value | None:
         """The blocked form, if this operation should run blocked."""

@@ -104,7 +104,7 @@ def reciprocal(x: Value) -> Value:
 @op("Erf", since=9)
 def erf(x: Value) -> Value:
     """The error function; of integers in float64, truncated."""
-    return x.erf() if x.dtype.is_float else x.cast(dt.F64).erf().cast(x.dtype)
+    return x.unary("erf") if x.dtype.is_float else x.cast(dt.F64).unary("erf").cast(x.dtype)
 
 
 @op("Pow", since=7)
