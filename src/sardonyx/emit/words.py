@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sardonyx.base.abi import number_bits
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
-from sardonyx.base.dtype import DType
 from sardonyx.llvm import convert
 from sardonyx.llvm.vec import Function, V, int_
 from sardonyx.loops.nest import (
@@ -25,6 +23,7 @@ from sardonyx.loops.nest import (
     Pick,
     Position,
     Store,
+    Told,
     roots,
     walk,
 )
@@ -37,10 +36,14 @@ NARROW_STEPS = range(2, 5)
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One argument word: the address of element `dim` of `buffer`, or the integer `dim` without one."""
+    """One argument word: the address of element `dim` of `buffer`, or the integer `dim` without one.
+
+    Of a number those are its bits.
+    """
 
     buffer: Buffer | None
     dim: Dim
+    number: Told | None = None
 
 
 class Words:
@@ -75,7 +78,7 @@ class Words:
         self._sized = sized
         self._rows = rows
         self._values: dict[tuple[int, Dim], V] = {}
-        self._numbers: dict[tuple[float, DType], V] = {}
+        self._numbers: dict[Told, V] = {}
         self._extents: dict[Axis, V] = {}
         self._strides: dict[tuple[Axis, Dim], V] = {}
 
@@ -108,7 +111,7 @@ class Words:
 
     def number(self, number: Number) -> V:
         """The value of the word that tells a number."""
-        return self._numbers[number.value, number.dtype]
+        return self._numbers[number.told]
 
     # ---- declarations
 
@@ -183,10 +186,9 @@ class Words:
         return not (is_row and cross is not None and factor == cross.extent)
 
     def _declare_number(self, number: Number) -> None:
-        key = number.value, number.dtype
-        if key not in self._numbers:
-            bits = number_bits(number.value, number.dtype)
-            self._numbers[key] = self._new(convert.memory_type(number.dtype), None, bits)
+        told = number.told
+        if told not in self._numbers:
+            self._numbers[told] = self._new(convert.memory_type(told.dtype), None, told.bits, told)
 
     def _declare(self, buffer: Buffer | None, dim: Dim) -> None:
         if buffer is None and isinstance(dim, int) and abs(dim) <= LITERAL:
@@ -195,6 +197,6 @@ class Words:
         if key not in self._values:
             self._values[key] = self._new("ptr" if buffer else "i64", buffer, dim)
 
-    def _new(self, type_: str, buffer: Buffer | None, dim: Dim) -> V:
-        self.listed.append(Word(buffer, dim))
+    def _new(self, type_: str, buffer: Buffer | None, dim: Dim, number: Told | None = None) -> V:
+        self.listed.append(Word(buffer, dim, number))
         return self.f.word(self._args, len(self.listed) - 1, type_)

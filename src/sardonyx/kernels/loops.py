@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from sardonyx.base import dim as dims
-from sardonyx.base.abi import Bits, number_bits
 from sardonyx.base.dataclass import replace
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
 from sardonyx.emit.nest import Emitted, emit
 from sardonyx.emit.turn import Turn
@@ -31,12 +31,37 @@ from sardonyx.loops.schedule import schedule
 from sardonyx.loops.structure import Parts, structure
 
 
+class _Made(NamedTuple):
+    """The call of the first kernel of a structure; `told` has the number that a word tells, both by place."""
+
+    call: NativeCall
+    ir: str
+    parts: Parts
+    told: Mapping[int, int]
+
+    def over(self, kernel: Kernel, parts: Parts) -> NativeCall:
+        """The same call over other buffers, with other numbers."""
+        pairs = zip(self.parts.buffers, parts.buffers, strict=True)
+        to = {a.key: b.key for a, b in pairs if a.key is not None}
+        words = [Address(to[w.storage], w.offset) if isinstance(w, Address) else w for w in self.call.words]
+        for word, number in self.told.items():
+            words[word] = parts.numbers[number].bits
+        return replace(
+            self.call,
+            words=tuple(words),
+            reads=tuple(to[s] for s in self.call.reads),
+            writes=tuple(to[s] for s in self.call.writes),
+            origins=kernel.origins,
+            plan=kernel.name,
+        )
+
+
 class Emissions:
     """What was emitted for the kernels of one program."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self._calls: dict[Hashable, tuple[NativeCall, str, Parts]] = {}
+        self._made: dict[Hashable, _Made] = {}
         self._turns: dict[str, tuple[Turn, ...]] = {}
 
     def call(self, kernel: Kernel) -> tuple[NativeCall, str]:
@@ -45,13 +70,15 @@ class Emissions:
         Of an epilogue the words are those that its contraction passes on.
         """
         key, parts = structure(kernel)
-        if key not in self._calls:
-            scheduled = schedule(kernel, self.target)
-            emitted = emit(scheduled, self.target)
-            self._turns[emitted.symbol] = emitted.turns
-            self._calls[key] = _call(scheduled, emitted), emitted.ir, parts
-        call, ir, first = self._calls[key]
-        return (call if first is parts else _over(call, kernel, first, parts)), ir
+        made = self._made.get(key)
+        if made is not None:
+            return made.over(kernel, parts), made.ir
+        scheduled = schedule(kernel, self.target)
+        emitted = emit(scheduled, self.target)
+        self._turns[emitted.symbol] = emitted.turns
+        told = {n: parts.numbers.index(w.number) for n, w in enumerate(emitted.words) if w.number}
+        made = self._made[key] = _Made(_call(scheduled, emitted), emitted.ir, parts, told)
+        return made.call, made.ir
 
     def turns(self, call: NativeCall) -> tuple[Turn, ...]:
         """The shared functions that the function of a call calls itself."""
@@ -73,26 +100,6 @@ def _call(kernel: Kernel, emitted: Emitted) -> NativeCall:
         touched=elements(kernel, (*reads, *writes)),
         kernel=kernel,
     )
-
-
-def _over(call: NativeCall, kernel: Kernel, old: Parts, new: Parts) -> NativeCall:
-    """The same call over other buffers, with other numbers."""
-    to = {a.key: b.key for a, b in zip(old.buffers, new.buffers, strict=True) if a.key is not None}
-    told = {number_bits(*a): number_bits(*b) for a, b in zip(old.numbers, new.numbers, strict=True)}
-    return replace(
-        call,
-        words=tuple(_moved(word, to, told) for word in call.words),
-        reads=tuple(to[s] for s in call.reads),
-        writes=tuple(to[s] for s in call.writes),
-        origins=kernel.origins,
-        plan=kernel.name,
-    )
-
-
-def _moved(word: Argument, to: Mapping[Storage, Storage], told: Mapping[Bits, Bits]) -> Argument:
-    if isinstance(word, Bits):
-        return told[word]
-    return Address(to[word.storage], word.offset) if isinstance(word, Address) else word
 
 
 def words(emitted: Emitted) -> tuple[Argument, ...]:

@@ -28,8 +28,8 @@ from sardonyx.loops.nest import (
     Statement,
     Store,
     along,
-    factors,
     number,
+    operands,
 )
 
 Index = tuple[Affine, ...]
@@ -110,7 +110,7 @@ class Lowering:
                 for i, n, m in zip(index, arg.shape, value.shape, strict=True)
             )
             args.append(self.expr(arg, at))
-        return Apply(value.prim, factors(args) if value.prim == "mul" else tuple(args), value.dtype)
+        return Apply(value.prim, operands(value.prim, args), value.dtype)
 
     def view(self, value: Value, index: Index) -> Expr:
         """One element of a view: the element of its source at the place it shows."""

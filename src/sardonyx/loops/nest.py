@@ -14,9 +14,11 @@ from math import frexp
 from typing import Any, TypeAlias
 
 from sardonyx.base import dim as dims
+from sardonyx.base.abi import Bits, number_bits
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import F32, F64, I32, DType
+from sardonyx.base.named import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,29 +112,60 @@ class Literal(Expr):
 class Number(Literal):
     """A number that a kernel is told in a word: those with other such numbers are the same function."""
 
+    @property
+    def told(self) -> Told:
+        """The word, and what it stands for."""
+        return Told(number_bits(self.value, self.dtype), self.dtype)
 
-_FEW_BITS = 8
+
+class Told(NamedTuple):
+    """A number as a word: two are the same number if bits and type are."""
+
+    bits: Bits
+    dtype: DType
+
+
+_FEW_BITS, _NARROW_BITS = 8, 16
 
 
 def number(value: Any, dtype: DType) -> Literal:
     """What is told in a word, or stands in the text: all but single and double floats of many digits.
 
-    Numbers of few digits are what formulas are made of. Very small and large ones are read by `stage`.
+    Numbers of few digits are what formulas are made of.
     """
-    if dtype not in (F32, F64) or not 1e-18 < abs(value) < 1e18:
+    if dtype not in (F32, F64) or not _is_moderate(value):
         return Literal(value, dtype)
     digits = frexp(value)[0] * (1 << _FEW_BITS)
     return Literal(value, dtype) if digits == int(digits) else Number(value, dtype)
 
 
-def factors(args: Sequence[Expr]) -> tuple[Expr, ...]:
-    """The operands of a product. One of integers that is computed once is as fast with a factor that is told.
+def _is_moderate(value: float) -> bool:
+    """Whether all that `stage` asks of a number is known if it is positive; 0 is told of sums alone."""
+    return value == 0 or 1e-18 < abs(value) < 1e18
 
-    So multiplied are zero points with how many products a sum has.
+
+def operands(prim: str, args: Sequence[Expr]) -> tuple[Expr, ...]:
+    """The operands of a primitive; numbers in which layers of a model differ are told even if of few digits.
+
+    Such are zero points: taken from what came in few bits, added to what was rounded, and multiplied, once,
+    with how many products a sum has. By what is known lanes multiply faster.
     """
-    if any(arg.axes or arg.dtype != I32 for arg in args):
-        return tuple(args)
-    return tuple(Number(arg.value, I32) if isinstance(arg, Literal) else arg for arg in args)
+    first, *rest = args
+    if prim == "mul":
+        is_once = not any(arg.axes or arg.dtype != I32 for arg in args)
+        return tuple(map(_told, args)) if is_once else tuple(args)
+    if isinstance(first, Apply):
+        was_narrow = first.prim == "cast" and first.args[0].dtype.bits <= _NARROW_BITS
+        if (prim == "sub" and was_narrow) or (prim == "add" and first.prim == "round"):
+            return first, *map(_told, rest)
+    return tuple(args)
+
+
+def _told(expr: Expr) -> Expr:
+    """A number told in a word, if it is one that may be."""
+    if isinstance(expr, Literal) and expr.dtype in (F32, F64, I32) and _is_moderate(expr.value):
+        return Number(expr.value, expr.dtype)
+    return expr
 
 
 @dataclass(frozen=True, slots=True, eq=False)

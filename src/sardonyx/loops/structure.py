@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from sardonyx.base.dtype import DType
 from sardonyx.base.named import NamedTuple
 from sardonyx.loops.nest import (
     Affine,
@@ -24,6 +23,7 @@ from sardonyx.loops.nest import (
     Position,
     Reduce,
     Statement,
+    Told,
 )
 
 
@@ -31,7 +31,7 @@ class Parts(NamedTuple):
     """What takes the same part in kernels of one structure, in order."""
 
     buffers: tuple[Buffer, ...]
-    numbers: tuple[tuple[float, DType], ...]
+    numbers: tuple[Told, ...]
 
 
 def structure(kernel: Kernel) -> tuple[Hashable, Parts]:
@@ -56,7 +56,7 @@ class _Seen:
         self.axes: dict[Axis, int] = {}
         self.buffers: dict[Buffer, int] = {}
         self.numbers: dict[int, int] = {}
-        self.told: dict[tuple[float, DType], int] = {}
+        self.told: dict[Told, int] = {}
         self.parts: list[Hashable] = []
 
     def axis(self, axis: Axis) -> Hashable:
@@ -104,7 +104,7 @@ class _Seen:
             case Load():
                 return "load", kind, self.buffer(expr.buffer), self.affine(expr.at), self.picks(expr.picks)
             case Number():
-                place = self.told.setdefault((expr.value, expr.dtype), len(self.told))
+                place = self.told.setdefault(expr.told, len(self.told))
                 return "number", kind, place, expr.value > 0
             case Literal():
                 return "literal", kind, repr(expr.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.loops.nest import (
@@ -9,6 +11,7 @@ from sardonyx.loops.nest import (
     Apply,
     Axis,
     Buffer,
+    Expr,
     Kernel,
     Literal,
     Load,
@@ -19,8 +22,8 @@ from sardonyx.loops.nest import (
     Reduced,
     Store,
     along,
-    factors,
     joined,
+    operands,
     trip_count,
     walk,
 )
@@ -51,10 +54,42 @@ def test_expressions_know_the_loops_they_change_with() -> None:
 def test_a_factor_is_told_where_a_product_of_integers_is_computed_once() -> None:
     once, each = (Load(X, at, dt.I32) for at in (Affine(), along(ROW)))
     nine = Literal(9, dt.I32)
-    assert [type(a) for a in factors((once, nine))] == [Load, Number]
-    assert factors((each, nine)) == (each, nine), "lanes multiply by what is known faster"
+    assert [type(a) for a in operands("mul", (once, nine))] == [Load, Number]
+    assert operands("mul", (each, nine)) == (each, nine), "lanes multiply by what is known faster"
     real = (Load(X, Affine(), dt.F32), Literal(9.0, dt.F32))
-    assert factors(real) == real
+    assert operands("mul", real) == real
+
+
+def test_zero_points_are_told() -> None:
+    point, x = Load(X, along(ROW), dt.U8), Load(X, along(ROW), dt.F32)
+    widened, rounded = Apply("cast", (point,), dt.I32), Apply("round", (x,), dt.F32)
+    for prim, first, dtype in (("sub", widened, dt.I32), ("add", rounded, dt.F32)):
+        for value in (137, 0, -5):
+            _, told = operands(prim, (first, Literal(value, dtype)))
+            assert isinstance(told, Number)
+            assert (told.value, told.dtype) == (value, dtype)
+
+
+@pytest.mark.parametrize(
+    ("prim", "first", "value"),
+    [
+        ("add", Apply("cast", (Load(X, Affine(), dt.U8),), dt.I32), 137),
+        ("sub", Apply("cast", (Load(X, Affine(), dt.I64),), dt.I32), 137),
+        ("sub", Load(X, Affine(), dt.I32), 137),
+        ("sub", Apply("round", (Load(X, Affine(), dt.F32),), dt.F32), 9.0),
+        ("add", Apply("floor", (Load(X, Affine(), dt.F32),), dt.F32), 9.0),
+        ("add", Apply("round", (Load(X, Affine(), dt.F32),), dt.F32), 1e-30),
+        ("add", Apply("round", (Load(X, Affine(), dt.F32),), dt.F32), float("nan")),
+    ],
+)
+def test_what_formulas_are_made_of_stands_in_the_text(prim: str, first: Expr, value: float) -> None:
+    args = (first, Literal(value, first.dtype))
+    assert operands(prim, args) == args
+
+
+def test_numbers_are_the_same_word_if_bits_and_type_are() -> None:
+    told = [Number(*number).told for number in ((0.0, dt.F32), (-0.0, dt.F32), (0, dt.I32), (0.0, dt.F64))]
+    assert len({*told, Number(0.0, dt.F32).told}) == 4
 
 
 def test_a_walk_meets_each_part_once_and_operands_first() -> None:

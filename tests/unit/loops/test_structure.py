@@ -10,7 +10,7 @@ import pytest
 import sardonyx
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.base.abi import Bits
+from sardonyx.base.abi import Bits, number_bits
 from sardonyx.fuse.partition import partition
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.kernels.loops import Emissions
@@ -124,6 +124,28 @@ def test_numbers_of_many_digits_are_told_in_words(kind: dt.DType) -> None:
         assert call.words == Emissions(isa.V4).call(own)[0].words
     assert len({call.words for call in calls}) == len(numbers)
     assert [sum(isinstance(w, Bits) for w in call.words) for call in calls] == [2, 2, 2]
+
+
+def requantised(x: Value, z: Value, scale: float, before: int, after: int) -> Value:
+    """Points to other points: 8 bits, a zero point and a scale, another zero point."""
+    real = (x.cast(dt.I32) - before).cast(dt.F32) * scale + z.cast(dt.F32)
+    return (real.unary("round") + float(after)).max(-128.0).min(127.0).cast(dt.I8)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [[(3, 5), (7, 120), (120, 7)], [(-3, 0), (-128, 0), (-7, -9)], [(9, 9), (8, 8), (9, 8)]],
+    ids=str,
+)
+def test_layers_that_differ_in_zero_points_share_a_function(points: list[tuple[int, int]]) -> None:
+    emissions, symbols = Emissions(isa.V4), set()
+    for before, after in points:
+        own = kernel(lambda x, z, p=(before, after): requantised(x, z, 0.7 + p[0], *p), kind=dt.I8)  # type: ignore[misc]
+        call, fresh = emissions.call(own)[0], Emissions(isa.V4).call(own)[0]
+        assert call.words == fresh.words
+        assert {Bits(before), number_bits(float(after), dt.F32)} <= {*call.words}
+        symbols |= {call.symbol, fresh.symbol}
+    assert len(symbols) == 1
 
 
 def test_numbers_of_few_digits_stand_in_the_text() -> None:
