@@ -323,7 +323,7 @@ def window(
 def pad(x: Array, fill: Array, *, low: Sequence[int], high: Sequence[int]) -> Array:
     """Surround with a constant; negative amounts crop."""
     shape = [n + a + b for n, a, b in zip(x.shape, low, high, strict=True)]
-    y = np.full(shape, fill.item() if fill.dtype != object else fill.reshape(-1)[0], dtype=x.dtype)
+    y = np.full(shape, fill.reshape(()), dtype=x.dtype)
     inner = tuple(slice(max(a, 0), s - max(b, 0)) for s, a, b in zip(shape, low, high, strict=True))
     outer = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, a, b in zip(x.shape, low, high, strict=True))
     y[inner] = x[outer]
@@ -348,7 +348,7 @@ def _checked(index: Array, size: int, what: str) -> Array:
 def gather(x: Array, index: Array, *, axis: int) -> Array:
     """y[a, i..., b] = x[a, index[i...], b]; negative indices count from the end."""
     try:
-        return np.take(x, _plain(index).astype(np.int64, copy=False), axis=axis)
+        return np.asarray(np.take(x, _plain(index).astype(np.int64, copy=False), axis=axis), dtype=x.dtype)
     except IndexError:
         _checked(index, x.shape[axis], "gather")
         raise
@@ -372,13 +372,13 @@ def _tuples(index: Array, shape: Sequence[int], batch: int, what: str) -> tuple[
 
 def gather_nd(x: Array, index: Array, *, batch_dims: int) -> Array:
     """y[b, i...] = x[b, index[b, i..., :]]."""
-    return x[_tuples(index, x.shape, batch_dims, "gather_nd")]
+    return np.asarray(x[_tuples(index, x.shape, batch_dims, "gather_nd")], dtype=x.dtype)
 
 
-def _scatter(y: Array, at: Any, updates: Array, reduction: str) -> Array:
+def _scatter(y: Array, at: tuple[Any, ...], updates: Array, reduction: str) -> Array:
     match reduction:
         case "none":
-            y[at] = updates
+            y[(*at, ...)] = updates
         case "add":
             np.add.at(y, at, updates)
         case "mul":

@@ -216,7 +216,7 @@ class _Rows:
             return
         if self._whole is None:
             self._whole = np.empty((self._count, *row.shape), row.dtype)
-        self._whole[self._filled] = row
+        self._whole[self._filled, ...] = row
         self._filled += 1
 
     def array(self, row: Row, symbols: Mapping[str, int]) -> Array:

@@ -99,6 +99,33 @@ CASES = (
         ),
         *([i64(1), text("a b", "a\0")], text(["a b", "a\0"])),
     ),
+    Found(
+        *("one text, by place", "string[N] x, int64 i", "y = Gather(x, i)"),
+        *([text("", "a\0"), np.array(1)], text("a\0").reshape(())),
+    ),
+    Found(
+        *("one text, by its place along all axes", "string[N, K] x, int64[2] i", "y = GatherND(x, i)"),
+        *([text(["", "a\0"]), i64(0, 1)], text("a\0").reshape(())),
+    ),
+    Found(
+        *("one text put in its place", "string[N] x, int64[1] i, string u", "y = ScatterND(x, i, u)"),
+        *([text("b", "c"), i64(1), text("a\0").reshape(())], text("b", "a\0")),
+    ),
+    Found(
+        *("padding with text", "string[N] x, int64[2] p, string f", "y = Pad(x, p, f)"),
+        *([text("b"), i64(1, 0), text("a\0").reshape(())], text("a\0", "b")),
+    ),
+    Found(
+        *("a scan over texts", "string[N] x"),
+        "y = Scan<num_scan_inputs = 1, body = b (string p) => (string q) { q = Identity(p) }>(x)",
+        *([text("a\0", "")], text("a\0", "")),
+    ),
+    Found(
+        *("a scan that collects texts", "string[N] x, string s"),
+        "t, y = Scan<num_scan_inputs = 1, body = b (string s, string p) => (string t, string q) "
+        "{ t = StringConcat(s, p) q = Identity(t) }>(s, x)",
+        *([text("a\0", "b"), text("\0").reshape(())], text("\0a\0", "\0a\0b")),
+    ),
     Found("text that is there", "string[N] x", "y = NonZero(x)", [text("", "a", "0")], i64([1, 2])),
     Found(
         *("padding of text", "string[N] x, int64[1] s", "y = CenterCropPad(x, s)"),

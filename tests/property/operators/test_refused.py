@@ -53,6 +53,7 @@ CASES = (
     Refused("y = Gemm(x, z, w)", ((2, 3), (3, 4), (3,))),
     Refused('y = Einsum<equation = "ij,jk->ik">(x, z)', ((2, 3), (4, 2))),
     Refused('y = Einsum<equation = "ij->i">(x)', ((2, 3, 4),)),
+    Refused("s = Cast<to = 8>(x) t = StringNormalizer(s) y = Cast<to = 1>(t)", ((2, 2),)),
     Refused("y = Det(x)", ((2, 3),)),
     Refused("y = Concat<axis = 0>(x, z)", ((2, 3), (2, 4))),
     Refused("y = Concat<axis = 2>(x, z)", ((2, 3), (2, 3))),

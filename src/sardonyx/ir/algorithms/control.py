@@ -94,8 +94,9 @@ def scan(
     )
     rows: list[list[Array]] = [[] for _ in stacked]
     outer: Mapping[str, int] = dict(zip(names, sizes, strict=True))
-    for slices in zip(*arrays, strict=True):
-        results = run(body, [*state, *(np.asarray(s) for s in slices), *captures], outer)
+    (length,) = {len(array) for array in arrays}
+    for number in range(length):
+        results = run(body, [*state, *(a[number, ...] for a in arrays), *captures], outer)
         state = results[:carried]
         for row, part in zip(rows, results[carried:], strict=True):
             row.append(part)

@@ -115,10 +115,12 @@ def linear_regressor(
     post_transform: str = "NONE",
     targets: int = 1,
 ) -> Value:
-    """x @ coefficients + intercepts."""
+    """x @ coefficients + intercepts; one intercept counts for all targets."""
     rows = _matrix(x)
-    y = rows.dot(_constant(np.reshape(coefficients, (targets, -1)).T, rows))
+    y = rows.dot(_constant(_row_each(coefficients, targets, rows, "targets").T, rows))
     if intercepts:
+        if len(intercepts) not in (1, targets):
+            raise ShapeError(f"{len(intercepts)} intercepts do not fit {targets} targets")
         y = y + _constant(intercepts, rows).reshape((1, len(intercepts)))
     return transformed(y, post_transform).cast(dt.F32)
 
@@ -141,7 +143,9 @@ def linear_classifier(
     classes = len(intercepts) or names
     if classes != names and (classes, names) not in ((1, 2), (2, 1)):
         raise ShapeError(f"{classes} intercepts do not fit {names} class labels")
-    scores = rows.dot(_constant(_per_class(coefficients, classes, rows).T, rows))
+    if len(coefficients) % classes:
+        raise ShapeError(f"{len(coefficients)} coefficients do not fit {classes} classes")
+    scores = rows.dot(_constant(_row_each(coefficients, classes, rows, "classes").T, rows))
     if intercepts:
         scores = scores + _constant(intercepts, rows).reshape((1, classes))
     if classes > 1:
@@ -152,18 +156,16 @@ def linear_classifier(
     return second.cast(dt.I64), transformed(scores, post_transform).cast(dt.F32)
 
 
-def _per_class(coefficients: Floats, classes: int, rows: Value) -> Array:
-    """A row of coefficients for each class; more of them than there are features have no use."""
+def _row_each(coefficients: Floats, count: int, rows: Value, what: str) -> Array:
+    """A row of coefficients for each class or target; more of them than there are features have no use."""
     width = rows.shape[1]
-    if len(coefficients) % classes:
-        raise ShapeError(f"{len(coefficients)} coefficients do not fit {classes} classes")
     if not isinstance(width, int):
-        return np.reshape(coefficients, (classes, -1))
-    if len(coefficients) < classes * width:
+        width = len(coefficients) // count
+    if len(coefficients) < count * width:
         raise ShapeError(
-            f"{classes} classes of {width} features need more than {len(coefficients)} coefficients"
+            f"{count} {what} of {width} features need more than {len(coefficients)} coefficients"
         )
-    return np.reshape(coefficients[: classes * width], (classes, width))
+    return np.reshape(coefficients[: count * width], (count, width))
 
 
 def kernel_matrix(x: Value, vectors: Array, kind: str, params: Floats) -> Value:

@@ -7,7 +7,7 @@ import re
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.data_size import data_sized
-from sardonyx.ir.premise import broadcast_shape
+from sardonyx.ir.premise import broadcast_shape, must_equal
 from sardonyx.ir.value import Value, make
 from sardonyx.ops.table import op
 
@@ -44,6 +44,8 @@ def string_normalizer(
         raise UnsupportedOp(f'case_change_action="{case_change_action}"')
     if x.rank not in (1, 2):
         raise ShapeError(f"texts of shape {list(x.shape)}: [C] or [1, C] is needed")
+    if x.rank == 2:
+        must_equal(x.shape[0], 1, "texts are [C] or [1, C]")
     attrs = {"case": case_change_action, "sensitive": bool(is_case_sensitive), "stopwords": stopwords}
     (y,) = data_sized("text_normal", [x], attrs, [(dt.STRING, (*(1,) * (x.rank - 1), None))])
     return y

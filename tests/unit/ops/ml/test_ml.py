@@ -11,7 +11,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError
 from sardonyx.ir.algorithms.dictionary import zip_map
 from sardonyx.ir.value import const, placeholder
-from sardonyx.ops.ml.classify import linear_classifier
+from sardonyx.ops.ml.classify import linear_classifier, linear_regressor
 from sardonyx.ops.ml.trees import tree_ensemble, tree_ensemble_classifier, tree_ensemble_regressor
 from tests.unit.ops.peer import assert_agree, both
 
@@ -108,6 +108,26 @@ def test_coefficients_beyond_the_features_have_no_use(
         "post_transform": transform,
     }
     assert_agree(*both("LinearClassifier", "ai.onnx.ml", {"x": X}, attributes, ("y", "z")))
+
+
+@pytest.mark.parametrize(("targets", "surplus"), [(1, 0), (1, 4), (2, 1), (3, 15)])
+def test_a_regressor_takes_a_coefficient_for_each_feature(targets: int, surplus: int) -> None:
+    attributes = {
+        "coefficients": RNG.standard_normal(targets * 5 + surplus).tolist(),
+        "intercepts": RNG.standard_normal(targets).tolist(),
+        "targets": targets,
+    }
+    assert_agree(*both("LinearRegressor", "ai.onnx.ml", {"x": X}, attributes))
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "intercepts", "targets"), [(4, 1, 1), (14, 3, 3), (5, 2, 1), (10, 3, 2)]
+)
+def test_regressors_that_contradict_themselves(coefficients: int, intercepts: int, targets: int) -> None:
+    with pytest.raises(ShapeError, match="do not fit|need more than"):
+        linear_regressor(
+            const(X), coefficients=[1.0] * coefficients, intercepts=[0.0] * intercepts, targets=targets
+        )
 
 
 @pytest.mark.parametrize(("coefficients", "intercepts"), [(12, 3), (16, 3), (20, 4), (10, 2)])
