@@ -58,12 +58,13 @@ def _key(monomial: Monomial) -> tuple[int, str]:
 class Expr:
     """A sum of integer multiples of products of atoms; never a plain integer (see `normal`)."""
 
-    __slots__ = ("_hash", "_made", "terms")
+    __slots__ = ("_hash", "_made", "_text", "terms")
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
         rows = terms.items()
         self.terms = tuple(sorted(rows, key=lambda t: _key(t[0])) if len(rows) > 1 else rows)
         self._hash = hash(self.terms)
+        self._text = ""
         self._made: dict[tuple[Dim, int], Dim] = {}
         """Products with others (0) and sums with their multiples: sizes of a model meet again and again."""
 
@@ -74,11 +75,9 @@ class Expr:
         return isinstance(other, Expr) and self._hash == other._hash and self.terms == other.terms
 
     def __str__(self) -> str:
-        def term(monomial: Monomial, factor: int) -> str:
-            atoms = "*".join(map(str, monomial))
-            return str(factor) if not atoms else atoms if factor == 1 else f"{factor}*{atoms}"
-
-        return "+".join(term(m, f) for m, f in reversed(self.terms)).replace("+-", "-")
+        if not self._text:
+            self._text = "+".join(_term(m, f) for m, f in reversed(self.terms)).replace("+-", "-")
+        return self._text
 
     __repr__ = __str__
 
@@ -129,6 +128,11 @@ class Expr:
 
     def __rmod__(self, other: Dim) -> Dim:
         return mod(other, self)
+
+
+def _term(monomial: Monomial, factor: int) -> str:
+    atoms = "*".join(map(str, monomial))
+    return str(factor) if not atoms else atoms if factor == 1 else f"{factor}*{atoms}"
 
 
 Dim: TypeAlias = Union[int, Expr]  # noqa: UP007 - a forward reference inside the class bodies above

@@ -76,6 +76,13 @@ class _Walk:
         self.depth: dict[int, int] = {}
         self.items: dict[int, list[Value]] = {}
         self.decisions: list[Decision] = []
+        self.subjects: dict[int, str] = {}
+
+    def subject(self, value: Value) -> str:
+        """How decisions name a value; written once, not once a decision."""
+        if value.id not in self.subjects:
+            self.subjects[value.id] = subject(value)
+        return self.subjects[value.id]
 
     def on_host(self, value: Value) -> bool:
         """Whether an operation runs in Python; asked once, not once an operand."""
@@ -102,7 +109,7 @@ class _Walk:
             if can_fail(value):
                 self.failing.add(owner)
         if not reason and value.kind in ("map", "reduce", "contract", "index"):
-            self.decisions.append(fused(value, owners.values()))
+            self.decisions.append(self.fused(value, owners.values()))
         self.ask_arguments(value, owners)
 
     def why_stored(self, value: Value) -> str | None:
@@ -216,7 +223,7 @@ class _Walk:
         if not reason and owner.id in self.failing:
             reason = "an epilogue cannot report bad data"
         if reason:
-            self.decisions.append(Decision(subject(value), "not fused", reason))
+            self.decisions.append(Decision(self.subject(value), "not fused", reason))
             return reason
         self.anchor[owner.id] = value
         return None
@@ -241,7 +248,7 @@ class _Walk:
         if not reason and self.extents.get(owner.id, extents) != extents:
             reason = "its reader reduces over other sizes"
         if reason:
-            self.decisions.append(Decision(subject(value), "not fused", reason))
+            self.decisions.append(Decision(self.subject(value), "not fused", reason))
             return reason
         self.reduced[owner.id] = () if dropped else axes
         self.extents[owner.id] = extents
@@ -257,15 +264,22 @@ class _Walk:
             self.extents[value.id] = tuple(value.args[0].shape[a] for a in axes)
         if value.kind == "contract":
             self.anchor[value.id] = value
-        self.decisions.append(Decision(subject(value), "stored", reason))
+        self.decisions.append(Decision(self.subject(value), "stored", reason))
+
+    def fused(self, value: Value, owners: Iterable[Value]) -> Decision:
+        """That a value is computed where it is read, and the bytes it need not be written and read back."""
+        size = value.size * value.dtype.size_bytes
+        reason = f"computed inside {' and '.join(map(self.subject, owners))}"
+        return Decision(self.subject(value), "fused", reason, 2 * size if isinstance(size, int) else 0)
 
     def ask_arguments(self, value: Value, owners: dict[int, Value]) -> None:
         """Tell each argument who computes it, and whether it must be in memory."""
         transparent = value.prim in _TRANSPARENT and value.id not in self.stored
         depth = 1 if value.id in self.stored else self.depth.get(value.id, 0) + 1
         for number, arg in enumerate(value.args):
-            for owner_id, owner in owners.items():
-                self.owners.setdefault(arg.id, {})[owner_id] = owner
+            if arg.data is not None:
+                continue
+            self.owners.setdefault(arg.id, {}).update(owners)
             self.depth[arg.id] = max(self.depth.get(arg.id, 0), depth)
             aligned = aligned_map(value, arg) and self.aligned.get(value.id, True)
             self.aligned[arg.id] = self.aligned.get(arg.id, True) and aligned
@@ -319,15 +333,6 @@ def _rounded_product(value: Value) -> Value | None:
 
 def _whole(value: Value) -> Place:
     return Place(Storage("arena", value.dtype, value.size), 0, contiguous_strides(value.shape))
-
-
-def fused(value: Value, owners: Iterable[Value]) -> Decision:
-    """That a value is computed where it is read, and the bytes it need not be written and read back."""
-    size = value.size * value.dtype.size_bytes
-    places = " and ".join(subject(owner) for owner in owners)
-    return Decision(
-        subject(value), "fused", f"computed inside {places}", 2 * size if isinstance(size, int) else 0
-    )
 
 
 def subject(value: Value) -> str:

@@ -107,14 +107,12 @@ class Graph:
                     is_rebuilt = result.args is args
                     inherit(result, value.origins if is_rebuilt else _nodes(value, _absorbed(result, args)))
                 new[value.id] = result
-        if is_same:
-            return self
-        data_sizes = {
-            name: DataSize(new.get(u.value.id, u.value), u.index, u.result)
-            for name, u in self.data_sizes.items()
-        }
-        outputs = tuple((name, new[v.id]) for name, v in self.outputs)
-        return replace(self, outputs=outputs, data_sizes=data_sizes)
+        return self if is_same else self.renewed(lambda value: new.get(value.id, value))
+
+    def renewed(self, new: Callable[[Value], Value]) -> Graph:
+        """A graph of what its outputs and the sources of its data-dependent sizes became; inputs stay."""
+        sizes = {n: DataSize(new(u.value), u.index, u.result) for n, u in self.data_sizes.items()}
+        return replace(self, outputs=tuple((n, new(v)) for n, v in self.outputs), data_sizes=sizes)
 
 
 def inherit(result: Value, origins: Iterable[str]) -> None:
@@ -122,6 +120,13 @@ def inherit(result: Value, origins: Iterable[str]) -> None:
     origins = tuple(dict.fromkeys(origins))
     for value in _unnamed(result) if origins else ():
         value.origins = origins
+
+
+def renamed(made: Value, value: Value) -> Value:
+    """What was made in place of a value: it comes from the same nodes, unless it has some."""
+    if made is not value and not made.origins:
+        inherit(made, value.origins)
+    return made
 
 
 def _unnamed(result: Value) -> list[Value]:

@@ -12,7 +12,6 @@ HOMES = Path(__file__).with_name("homes.json")
 """Which file below this folder registers an operator, by domain and name; `make docs` writes it."""
 
 
-@cache
 def register(domain: str, name: str) -> None:
     """Import the file of an operator, or all of them if none is known to have it."""
     home = _homes().get(domain, {}).get(name)

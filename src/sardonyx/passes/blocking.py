@@ -1,8 +1,7 @@
 """Runs convolutional parts with a block of b channels of a pixel side by side: [N, C/b, H, W, b].
 
-How many is a fact of the target. The layout is explicit: a blocked tensor is a 5-D value. Each value that has
-a blocked form keeps it beside its plain one; whoever can use the blocked form does, and the plain form is
-only made where it is asked for.
+How many is a fact of the target. The layout is explicit: a blocked tensor is a 5-D value. Whoever can use the
+blocked form of an operand does, and the plain form is only made where it is asked for.
 A tensor of shape [N, C, H, W, rest...] has the blocked shape [N, ceil(C/b), H, W, b, rest...].
 """
 
@@ -15,7 +14,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
-from sardonyx.ir.graph import Graph, rebuild
+from sardonyx.ir.graph import Graph, rebuild, renamed
 from sardonyx.ir.value import Shape, Value, concat, make, map_, scalar
 from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.packing import packed
@@ -28,7 +27,12 @@ _STARTS = ("conv", "conv_transpose")
 
 def blocking(graph: Graph, goal: Goal) -> Graph:
     """Convolutions and what surrounds them in blocked layout; reorders only where other operations begin."""
-    return graph if graph.primitives.isdisjoint(_STARTS) else graph.map(_Forms(goal).visit)
+    if graph.primitives.isdisjoint(_STARTS):
+        return graph
+    forms = _Forms(goal)
+    for value in graph.order():
+        forms.visit(value)
+    return graph.renewed(forms.plain)
 
 
 def block(x: Value, size: int) -> Value:
@@ -93,31 +97,47 @@ _PER_AXIS: dict[str, dict[str, int]] = {
 
 
 class _Forms:
-    """The blocked forms of the values seen so far, by id of their plain form."""
+    """What has become of the values of a graph that were visited, by their ids.
+
+    Each has a blocked form, a plain one, or, once somebody asked for it, both. What is [N, C, L] is blocked
+    as the `rows` [N, C, 1, L].
+    """
 
     def __init__(self, goal: Goal) -> None:
         self.goal, self.block = goal, goal.target.channel_block
-        self.blocked: dict[int, Value] = {}
-        self.of_old: dict[int, Value] = {}
-        self.keep: list[Value] = []
+        self.forms: dict[int, Value] = {}
+        self.plains: dict[int, Value] = {}
+        self.rows: dict[int, Value] = {}
 
-    def visit(self, value: Value, args: tuple[Value, ...]) -> Value:
-        """The plain form of a value over new arguments; its blocked form is remembered if there is one."""
-        plain = rebuild(value, args)
-        flat = two_dimensional(plain) if plain.rank == 3 and self.may_be_blocked(plain) else None
-        form = self.upsample(value) or self.form(plain if flat is None else flat)
+    def visit(self, value: Value) -> None:
+        """Make the blocked form of a value if it should have one, else the plain one."""
+        flat = two_dimensional(value) if value.rank == 3 and self.may_be_blocked(value) else None
+        form = self.upsample(value) or self.form(value if flat is None else flat)
         if form is None:
-            return plain
-        self.of_old[value.id] = form
-        result = unblock(form, _channels(plain))
-        self.blocked[result.id] = form
-        self.keep.append(result)
-        return result if flat is None else result.reshape(plain.shape)
+            self.plains[value.id] = renamed(rebuild(value, tuple(map(self.plain, value.args))), value)
+            return
+        form = renamed(form, value)
+        if flat is not None:
+            self.rows[value.id] = value = renamed(with_row(value), value)
+        self.forms[value.id] = form
+
+    def plain(self, value: Value) -> Value:
+        """A value, or constants or a row that only a form needs, in plain layout."""
+        if value.id not in self.plains:
+            self.plains[value.id] = renamed(self._plain(value), value)
+        return self.plains[value.id]
+
+    def _plain(self, value: Value) -> Value:
+        if value.id in self.forms:
+            return unblock(self.forms[value.id], _channels(value))
+        if value.id in self.rows:
+            return self.plain(self.rows[value.id]).reshape(value.shape)
+        return self.plain(value.args[0]).reshape(value.shape) if value.prim == "reshape" else value
 
     def may_be_blocked(self, value: Value) -> bool:
         """Whether an operation over [N, C, L] begins a blocked part, or has an operand that is blocked."""
-        rows = (a for a in value.args if a.rank == 3 and a.prim == "reshape")
-        return value.prim in _STARTS or any(self.get(with_row(a)) is not None for a in rows)
+        rows = (with_row(a) for a in value.args if a.id in self.rows or (a.rank == 3 and a.prim == "reshape"))
+        return value.prim in _STARTS or any(row.id in self.forms for row in rows)
 
     def form(self, value: Value) -> Value | None:
         """The blocked form, if this operation should run blocked."""
@@ -147,7 +167,12 @@ class _Forms:
 
     def get(self, value: Value) -> Value | None:
         """The blocked form of an argument that has one."""
-        return self.blocked.get(value.id)
+        return self.forms.get(value.id)
+
+    def blocked(self, value: Value) -> Value:
+        """An argument in blocked layout, for which it may have to be reordered."""
+        form = self.get(value)
+        return block(self.plain(value), self.block) if form is None else form
 
     def conv(self, value: Value) -> Value | None:
         x, w = value.args
@@ -158,15 +183,13 @@ class _Forms:
         low, high = value.attrs["low"], value.attrs["high"]
         if group > 1 and per == 1 and outputs == group:
             return self.depthwise(value)
-        known = self.get(x)
+        known, w = self.get(x), self.plain(w)
         attrs = {k: value.attrs[k] for k in ("strides", "dilations", "group")} | {"channels": outputs}
         shape = (value.shape[0], -(-outputs // self.block), *value.shape[2:], self.block)
         if known is None and per < _MIN_CHANNELS and group == 1 and value.dtype is dt.F32:
-            source = x.pad((0, 0, *low), (0, 0, *high))
+            source = self.plain(x).pad((0, 0, *low), (0, 0, *high))
         else:
-            source = (known if known is not None else block(x, self.block)).pad(
-                (0, 0, *low, 0), (0, 0, *high, 0)
-            )
+            source = self.blocked(x).pad((0, 0, *low, 0), (0, 0, *high, 0))
         return self.contraction(source, w, attrs, shape, value.dtype)
 
     def contraction(self, x: Value, w: Value, attrs: dict[str, Any], shape: Shape, dtype: DType) -> Value:
@@ -182,8 +205,8 @@ class _Forms:
         if value.rank != 4 or value.dtype is not dt.F32 or not one or not _packable(w, 1):
             return None
         blocks = -(-_channels(value) // self.block)
-        p = phases(value, blocks * self.block)
-        source = self.get(x) or block(x, self.block)
+        p = phases(rebuild(value, (x, self.plain(w))), blocks * self.block)
+        source = self.blocked(x)
         n, (high, wide) = x.shape[0], p.counts
         results = []
         for part in p.parts:
@@ -208,7 +231,8 @@ class _Forms:
             return None
         repeated = value.args[0]
         split = repeated.args[0]
-        form = self.of_old.get(split.args[0].id) if split.prim == "reshape" else None
+        source = split.args[0] if split.prim == "reshape" else split
+        form = self.get(self.rows.get(source.id, source))
         if form is None or repeated.rank != 6 or any(n != 1 for n in form.shape[5:]):
             return None
         form = form.reshape(form.shape[:5])
@@ -224,7 +248,7 @@ class _Forms:
 
     def depthwise(self, value: Value) -> Value:
         x, w = value.args
-        form = self.get(x) or block(x, self.block)
+        form, w = self.blocked(x), self.plain(w)
         low, high, at = value.attrs["low"], value.attrs["high"], value.attrs
         kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
         views = form.pad((0, 0, *low, 0), (0, 0, *high, 0)).window(
@@ -245,7 +269,7 @@ class _Forms:
             f is None and not self._blocks_cheaply(a, value) for f, a in zip(forms, value.args, strict=True)
         ):
             return None
-        parts = [self._operand(a, f) for a, f in zip(value.args, forms, strict=True)]
+        parts = [self._operand(a) if f is None else f for a, f in zip(value.args, forms, strict=True)]
         if value.prim in ("cast", "bitcast"):
             return parts[0].cast(value.dtype) if value.prim == "cast" else None
         return map_(value.prim, *parts)
@@ -255,12 +279,10 @@ class _Forms:
             return False
         return arg.shape[1] == 1 or arg.is_const or arg.size != value.size or value.rank == 4
 
-    def _operand(self, arg: Value, form: Value | None) -> Value:
-        if form is not None:
-            return form
+    def _operand(self, arg: Value) -> Value:
         if arg.shape[1] == 1:
-            return arg.reshape((*arg.shape[:4], 1, *arg.shape[4:]))
-        return block(arg, self.block)
+            return self.plain(arg).reshape((*arg.shape[:4], 1, *arg.shape[4:]))
+        return block(self.plain(arg), self.block)
 
     def reduce(self, value: Value) -> Value | None:
         form = self.get(value.args[0])
@@ -278,7 +300,7 @@ class _Forms:
             low, high = value.attrs["low"], value.attrs["high"]
             if low[1] != 0 or high[1] != 0:
                 return None
-            return form.pad(_wide(low, 0), _wide(high, 0), value.args[1])
+            return form.pad(_wide(low, 0), _wide(high, 0), self.plain(value.args[1]))
         start, size, step = value.attrs["start"], value.attrs["size"], value.attrs["step"]
         whole = start[1] == 0 and size[1] == value.args[0].shape[1] and step[1] == 1
         if not whole and not (
@@ -319,13 +341,13 @@ class _Forms:
             return None
         if axis == 1 and any(_channels(a) % self.block for a in value.args[:-1]):
             return None
-        return concat([f or block(a, self.block) for f, a in zip(forms, value.args, strict=True)], axis)
+        return concat([self.blocked(a) for a in value.args], axis)
 
     def gather(self, value: Value) -> Value | None:
         form, axis = self.get(value.args[0]), value.attrs["axis"]
         if form is None or axis not in (2, 3) or value.args[1].rank != 1 or form.rank != 5:
             return None
-        return form.gather(value.args[1], axis)
+        return form.gather(self.plain(value.args[1]), axis)
 
 
 def _packable(w: Value, group: int) -> bool:
