@@ -105,12 +105,15 @@ def resolved(node: onnx.NodeProto, arguments: Mapping[str, onnx.AttributeProto])
 
 
 def whole(node: onnx.NodeProto, taken: Mapping[bytes, Taken]) -> onnx.NodeProto:
-    """A node with the lists that were taken out of it."""
-    if not any(proto.s in taken for proto in node.attribute):
+    """A node with the lists and the tensor that were taken out of it."""
+    if taken.keys().isdisjoint([part for proto in node.attribute for part in (proto.s, proto.t.raw_data)]):
         return node
     plain = NodeProto()
     plain.CopyFrom(node)
     for proto in plain.attribute:
+        content = taken.get(proto.t.raw_data)
+        if isinstance(content, np.ndarray):
+            proto.t.raw_data = content.tobytes()
         if (found := taken.get(proto.s)) is None:
             continue
         proto.ClearField("s")

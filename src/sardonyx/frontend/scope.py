@@ -31,7 +31,7 @@ from sardonyx.ir.premise import only_premises
 from sardonyx.ir.value import Value, const
 from sardonyx.ops import register, register_all
 from sardonyx.ops.subgraph import Body, Formal, Inline, enclosed
-from sardonyx.ops.table import Node, lookup, newest
+from sardonyx.ops.table import Node, Operator, lookup, newest
 
 if TYPE_CHECKING:
     import onnx
@@ -40,6 +40,7 @@ MAX_DEPTH = 64
 MAX_NODES = 500_000
 """Nodes of one model with all its functions and bodies written out; functions that call others may be few."""
 _MOST_CHOICES = 16
+_ALL_PREMISES = nullcontext()
 MALFORMED = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError),
     *(MemoryError, RecursionError),
@@ -73,6 +74,15 @@ class Model:
     contents: Mapping[str, Any] = field(default_factory=dict)
     sought: dict[str, Value | None] = field(default_factory=dict)
     allow_fallback: bool = True
+    meanings: dict[tuple[str, str, int], Operator] = field(default_factory=dict)
+
+    def meaning(self, domain: str, name: str, opset: int) -> Operator:
+        """What nodes of an operator are; looked up once. Raises UnsupportedOp if it is not known."""
+        key = (domain, name, opset)
+        if key not in self.meanings:
+            register(domain, name)
+            self.meanings[key] = lookup(*key)
+        return self.meanings[key]
 
     def question(self, error: NeedsContent) -> NeedsContent:
         """The error with what a feed must tell: where sizes are found, or the names of computed tensors."""
@@ -190,15 +200,15 @@ class Scope:
             if not any(proto.output):
                 continue
             name = self.prefix + (proto.name or f"{proto.op_type}_{index}")
-            self.model.operators[name] = shown(proto)
-            with origin(name), only_premises(_is_given) if index in unread else nullcontext():
+            operator = self.model.operators[name] = shown(proto)
+            with origin(name), only_premises(_is_given) if index in unread else _ALL_PREMISES:
                 try:
                     self._node(proto, name)
                 except SardonyxError as error:
-                    error.args = (f"{name} ({shown(proto)}): {error}",)
+                    error.args = (f"{name} ({operator}): {error}",)
                     raise
                 except MALFORMED as error:
-                    raise LoadError(f"{name} ({shown(proto)}): the node is malformed: {error}") from error
+                    raise LoadError(f"{name} ({operator}): the node is malformed: {error}") from error
 
     def _node(self, proto: onnx.NodeProto, name: str) -> None:
         if any(a.ref_attr_name for a in proto.attribute):
@@ -207,7 +217,8 @@ class Scope:
         while inputs and inputs[-1] is None:
             inputs.pop()
         domain = "" if proto.domain == "ai.onnx" else proto.domain
-        function = self.model.functions.get((domain, proto.op_type, proto.overload))
+        functions = self.model.functions
+        function = functions.get((domain, proto.op_type, proto.overload)) if functions else None
         if function is not None:
             results: Sequence[Value | None] = self._call(function, proto, inputs, name)
         else:
@@ -226,8 +237,7 @@ class Scope:
     ) -> Sequence[Value | None]:
         opset = self._opset(domain)
         try:
-            register(domain, proto.op_type)
-            operator = lookup(domain, proto.op_type, opset)
+            operator = self.model.meaning(domain, proto.op_type, opset)
             given = attributes.Reader(self.model.tensors, self.subgraph).decode(proto.attribute)
             node = Node(proto.op_type, name, opset, tuple(proto.output), given, domain)
             attributes.check(operator, node, inputs)
@@ -403,16 +413,17 @@ def _unread(nodes: Sequence[onnx.NodeProto], wanted: Iterable[str]) -> set[int]:
     return unread
 
 
-def reads(node: onnx.NodeProto) -> Iterator[str]:
+def reads(node: onnx.NodeProto) -> list[str]:
     """The names a node reads, those captured by its subgraphs included."""
-    yield from node.input
+    found = list(node.input)
     for attribute in node.attribute:
         for graph in (attribute.g, *attribute.graphs) if attribute.type in (5, 10) else ():
             own = {o for inner in graph.node for o in inner.output} | {i.name for i in graph.input}
             own |= {t.name for t in graph.initializer}
             own |= {s.values.name for s in graph.sparse_initializer}
-            yield from (name for inner in graph.node for name in reads(inner) if name not in own)
-            yield from (output.name for output in graph.output if output.name not in own)
+            found += [name for inner in graph.node for name in reads(inner) if name not in own]
+            found += [output.name for output in graph.output if output.name not in own]
+    return found
 
 
 def schema_function(

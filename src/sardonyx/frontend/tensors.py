@@ -18,7 +18,7 @@ from sardonyx.base.folders import find
 from sardonyx.base.mapped import MappedFile, map_file
 from sardonyx.errors import LoadError
 from sardonyx.frontend.messages import TensorProto
-from sardonyx.frontend.wire import Taken
+from sardonyx.frontend.wire import MARK_BYTES, Taken
 
 if TYPE_CHECKING:
     import onnx
@@ -77,8 +77,9 @@ class TensorReader:
     def _own(self, proto: onnx.TensorProto) -> memoryview | bytes | None:
         if not proto.HasField("raw_data"):
             return None
-        found = self.taken.get(proto.raw_data)
-        return found.data if isinstance(found, np.ndarray) else proto.raw_data
+        raw = proto.raw_data
+        found = self.taken.get(raw) if len(raw) == MARK_BYTES else None
+        return found.data if isinstance(found, np.ndarray) else raw
 
     def external(self, proto: onnx.TensorProto) -> memoryview:
         """The bytes of a tensor of external data. Raises LoadError if they are not there."""

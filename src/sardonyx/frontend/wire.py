@@ -19,7 +19,8 @@ Bytes = npt.NDArray[np.uint8]
 
 LARGE_BYTES = 1 << 16
 """What is smaller stays where it is."""
-_MARK_BYTES = 24
+MARK_BYTES = 24
+"""How long the bytes are that stand in place of what is taken."""
 _MOST_TEXTS = 16
 _CHUNK_BYTES = 1 << 18
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
@@ -63,7 +64,7 @@ class _Extractor:
     def __init__(self, data: bytes) -> None:
         self.data, self.bytes = data, np.frombuffer(data, np.uint8)
         self.taken: dict[bytes, Taken] = {}
-        self._secret = os.urandom(_MARK_BYTES - 4)
+        self._secret = os.urandom(MARK_BYTES - 4)
 
     def model(self) -> bytes:
         """Without what was taken out of field 7, the graph."""
@@ -98,14 +99,22 @@ class _Extractor:
         return self.data[start : content.tag] + _delimited(9, mark) + self.data[content.end : end]
 
     def _node(self, start: int, end: int) -> bytes | None:
-        """With shorter attributes if it is a tree ensemble: few other operators have lists so long."""
+        """A constant without its tensor, or a tree ensemble without its lists: few others have such."""
         fields = list(_fields(self.data, start, end))
         texts = {
             field.number: self.data[field.start : field.end] for field in fields if field.number in (4, 7)
         }
-        if texts.get(7) != b"ai.onnx.ml" or not texts.get(4, b"").startswith(b"TreeEnsemble"):
-            return None
-        return self._rewritten(start, end, {5: self._attribute})
+        domain, operator = texts.get(7, b""), texts.get(4, b"")
+        if operator == b"Constant" and domain in (b"", b"ai.onnx"):
+            return self._rewritten(start, end, {5: self._constant})
+        if domain == b"ai.onnx.ml" and operator.startswith(b"TreeEnsemble"):
+            return self._rewritten(start, end, {5: self._attribute})
+        return None
+
+    def _constant(self, start: int, end: int) -> bytes | None:
+        """Without the content of its tensor (5)."""
+        is_one = sum(field.number == 5 for field in _fields(self.data, start, end)) == 1
+        return self._rewritten(start, end, {5: self._tensor}) if is_one else None
 
     def _attribute(self, start: int, end: int) -> bytes | None:
         """Without its list of floats (7), ints (8) or strings (9), one field for each element."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 _nodes: list[str] = []
@@ -15,14 +14,24 @@ class Made(Protocol):
     origins: tuple[str, ...]
 
 
-@contextmanager
-def origin(name: str) -> Iterator[None]:
-    """Values built inside the block carry this name."""
-    _nodes.append(name)
-    try:
-        yield
-    finally:
+class _Inside:
+    """The block in which a node is built."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        _nodes.append(self.name)
+
+    def __exit__(self, *_: object) -> None:
         _nodes.pop()
+
+
+def origin(name: str) -> AbstractContextManager[None]:
+    """Values built inside the block carry this name."""
+    return _Inside(name)
 
 
 def add_to(value: Made) -> None:

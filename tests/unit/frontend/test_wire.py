@@ -101,6 +101,46 @@ def test_contents_of_tensors(data: st.DataObject) -> None:
     assert len(extracted.taken) == sum(proto.dims[0] >= LARGE_BYTES // 4 for proto in tensors)
 
 
+@pytest.mark.parametrize("raw", [True, False])
+def test_the_tensor_of_a_constant(raw: bool) -> None:
+    values = np.random.default_rng(0).standard_normal(COUNT).astype(np.float32)
+    tensor = numpy_helper.from_array(values)
+    if not raw:
+        tensor = helper.make_tensor("", onnx.TensorProto.FLOAT, [COUNT], values.tolist())
+    model = tree(short=[1])
+    model.graph.node[0].CopyFrom(helper.make_node("Constant", [], ["y"], value=tensor))
+    extracted = extract(model.SerializeToString())
+    (found,) = extracted.taken.values()
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found.view(np.float32), values)
+    (node,) = onnx.ModelProto.FromString(extracted.data).graph.node
+    (attribute,) = node.attribute
+    reader = attributes.Reader(TensorReader((), extracted.taken), lambda graph: graph)
+    np.testing.assert_array_equal(reader.value(attribute), values)
+    (whole,) = attributes.whole(node, extracted.taken).attribute
+    np.testing.assert_array_equal(numpy_helper.to_array(whole.t), values)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_constant_that_is_given_two_tensors_is_left_to_protobuf(times: int) -> None:
+    """Protobuf would merge them."""
+    tensor = onnx.AttributeProto(t=numpy_helper.from_array(np.ones(COUNT, np.float32)))
+    constant = onnx.NodeProto(op_type="Constant").SerializeToString()
+    constant += field(
+        5, onnx.AttributeProto(name="value").SerializeToString() + tensor.SerializeToString() * times
+    )
+    assert len(extract(field(7, field(1, constant))).taken) == (times == 1)
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A field of bytes of a message."""
+    size, head = len(content), bytearray([number << 3 | 2])
+    while size > 127:
+        head.append(size & 127 | 128)
+        size >>= 7
+    return bytes([*head, size]) + content
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_damaged_bytes_are_protobufs_to_judge(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -108,6 +148,8 @@ def test_damaged_bytes_are_protobufs_to_judge(seed: int) -> None:
     model.graph.initializer.append(
         numpy_helper.from_array(rng.bytes(COUNT) and np.zeros(COUNT, np.uint8), "t")
     )
+    tensor = numpy_helper.from_array(rng.integers(0, 256, COUNT, np.uint8))
+    model.graph.node.append(helper.make_node("Constant", [], ["c"], value=tensor))
     data = bytearray(model.SerializeToString())
     if seed % 3 == 0:
         del data[int(rng.integers(len(data))) :]
