@@ -135,14 +135,14 @@ class Conv(IntEnum):
 
 
 class Winograd(IntEnum):
-    """The argument words of `sdx_winograd_*_f32`; X_*, Y_* and R_* are strides in elements.
+    """The argument words of `sdx_winograd_*`; X_*, Y_* and R_* are strides in elements.
 
     A convolution of windows of a `Scheme`, stride 1, of blocked samples x[N][C/16][H'][W'][16], as `Conv`
     says: X is what tap 0 of output (0, 0) reads, LINES x PIXELS the size of Y, X_BLOCK and Y_BLOCK are
     between blocks of 16 channels. The taps of a window are LINE_STEP lines apart; it is not read where a
     window has one line. W is laid out by `pack_winograd_weights`. TILES are transformed at a time,
-    TILE_PITCH elements apart with their points POINT_PITCH apart, and multiplied with PANELS panels of
-    weights. The end is as for `Conv` with PLAIN = 0 and one group.
+    TILE_PITCH bytes apart with their points POINT_PITCH apart, and multiplied with PANELS panels of weights.
+    The end is as for `Conv` with PLAIN = 0 and one group.
     """
 
     X = 0

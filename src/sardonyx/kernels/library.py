@@ -54,7 +54,7 @@ def _part(operand: str, number: int, goal: Goal) -> str:
 
 
 def winograd(scheme: Scheme) -> Mapping[str, Shared]:
-    """The module with `sdx_winograd_{scheme.name}_f32`, which needs those of `contraction`, by name."""
+    """The module with `sdx_winograd_{scheme.name}`, which needs those of `contraction`, by name."""
     return {f"winograd {scheme.name}": Shared(partial(winograd_ir, scheme))}
 
 

@@ -42,8 +42,6 @@ def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:
         return narrow(value, goal) or value
     if value.prim not in ("dot", "conv") or value.dtype is not dt.F32:
         return value
-    if not goal.find_tile("i8") and _transforms(value):
-        return value
     x, w = (scaled(a) for a in value.args)
     if x is None or w is None or x.scale.size != 1:
         return value
@@ -54,13 +52,6 @@ def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:
     whole = make(value.prim, (released(x.whole), w.whole), attrs, dt.I32, value.shape)
     product = narrow(whole, goal) if whole.prim == value.prim else whole
     return value if product is None else product.cast(dt.F32) * (x.scale * scale)
-
-
-def _transforms(value: Value) -> bool:
-    """Whether transforms save more multiplications of real numbers than a tile of pairs gains."""
-    if value.prim != "conv" or value.attrs["group"] != 1:
-        return False
-    return value.args[1].shape[2:] == (3, 3) and all(n == 1 for n in value.attrs["strides"])
 
 
 def scaled(value: Value) -> Scaled | None:

@@ -176,7 +176,7 @@ def _is_byte(x: Value) -> bool:
 
 
 def _paired(value: Value, x: Value, w: Value) -> Value:
-    """Centred operands in 16 bits: pairs of their products fit 32."""
+    """Centred operands in 16 bits, those of x at most 255: pairs of their products fit 32."""
     x, w = x.cast(dt.I16), w.cast(dt.I16)
     if value.prim == "conv":
         return make("conv", (x, w), value.attrs, dt.I32, value.shape)

@@ -119,7 +119,7 @@ def test_shared_modules_have_the_executor_and_kernels() -> None:
     assert any(name.startswith("executor") for name in names)
     assert SHORTCUT in names
     assert any(name.startswith("contraction f32") for name in names)
-    assert {"winograd 2x2of3x3", "strassen"} <= set(names)
+    assert {"winograd 2x2of3x3_f32", "winograd 4x4of3x3_i16", "strassen"} <= set(names)
 
 
 def test_shared_code_is_that_of_the_facts_of_the_target(tmp_path: Path) -> None:

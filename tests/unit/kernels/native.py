@@ -111,8 +111,9 @@ def execute(address: int, args: Array, scratch: Array, threads: int = 1) -> None
 
 
 def bits(value: float, dtype: str) -> int:
-    """The word that holds a float argument."""
-    return int(np.array([value], dtype).view(np.int32 if dtype == "float32" else np.int64)[0])
+    """The word that holds a number."""
+    number = np.array([value], dtype)
+    return int(number.view(f"i{number.itemsize}")[0])
 
 
 def finish_words(

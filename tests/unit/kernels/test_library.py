@@ -61,7 +61,7 @@ def test_scratch_grows_with_the_cache() -> None:
 @pytest.mark.parametrize("scheme", ALL, ids=lambda s: s.name)
 def test_transforms_are_a_module_beside_those_of_contractions(scheme: Scheme) -> None:
     goal = Goal(targets.detect())
-    text = beside(winograd(scheme), f"sdx_winograd_{scheme.name}_f32")
+    text = beside(winograd(scheme), f"sdx_winograd_{scheme.name}", scheme.operand)
     assert text == winograd_ir(scheme, goal)
 
 
@@ -70,14 +70,14 @@ def test_products_of_sums_are_a_module_beside_those_of_contractions() -> None:
     assert text == strassen_ir(Goal(targets.detect()))
 
 
-def beside(modules: Mapping[str, Shared], symbol: str) -> str:
+def beside(modules: Mapping[str, Shared], symbol: str, operand: str = "f32") -> str:
     """The text of the only module, which defines a symbol and nothing that those of contractions do."""
     goal = Goal(targets.detect())
     ((name, shared),) = modules.items()
-    assert name not in contraction(goal.tile("f32"))
+    assert name not in contraction(goal.tile(operand))
     text = shared.of(goal)
     defined = set(re.findall(r"^define .*?@(\w+)\(", text, re.M))
-    others = {n for part in library_ir(goal) for n in re.findall(r"^define .*?@(\w+)\(", part, re.M)}
+    others = {n for part in library_ir(goal, operand) for n in re.findall(r"^define .*?@(\w+)\(", part, re.M)}
     assert symbol in defined
     assert not defined & others
     assert set(re.findall(r"^declare hidden .*?@(\w+)\(", text, re.M)) <= others

@@ -10,12 +10,10 @@ import math
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.winograd.scheme import Scheme
 
-ELEMENT = 4
-"""Bytes of an element."""
-
-_LINE_ELEMENTS = 64 // ELEMENT
-"""Elements of a cache line."""
+_LINE = 64
+"""Bytes of a cache line."""
 
 LINE_TILES = 8
 """Tiles of one line of a sample that are brought back together, while their pixels are in L1."""
@@ -48,7 +46,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Blocking:
-    """How many tiles are worked on with how many panels of weights; the pitches are in elements.
+    """How many tiles are worked on with how many panels of weights; the pitches are in bytes.
 
     Transformed samples are [tile][point][channel], products [panel][tile][point][columns]: what a tile reads
     and writes is in few pages of memory.
@@ -62,30 +60,31 @@ class Blocking:
     traffic: Traffic
 
 
-def blocking(channels: int, outputs: int, points: int, goal: Goal) -> Blocking:
-    """For a convolution of `channels` to `outputs` channels with so many points a tile."""
-    shape = TileShape.of(goal, "f32")
-    point_pitch = _odd_lines(-(-channels // shape.block) * shape.block)
+def blocking(channels: int, outputs: int, scheme: Scheme, goal: Goal) -> Blocking:
+    """For a convolution of `channels` to `outputs` channels."""
+    shape, points = TileShape.of(goal, scheme.operand), scheme.points
+    number = shape.operand_bytes
+    point_pitch = _odd_lines(-(-channels // shape.block) * shape.block * number)
     tile_pitch = _odd_lines(points * point_pitch)
-    input_bytes, product_bytes = tile_pitch * shape.element, product_tile_bytes(points, shape)
-    traffic = Traffic(points * channels * outputs * shape.element, input_bytes, goal.target.l2_bytes)
+    product_bytes = product_tile_bytes(points, shape)
+    traffic = Traffic(points * channels * outputs * number, tile_pitch, goal.target.l2_bytes)
     choices = [n for k in (2, 4, 8) if (n := k * shape.max_rows) <= _MOST_TILES]
     tiles = min(choices, key=lambda n: traffic.bytes_of(n, n) / n)
     panels = 1 if traffic.stays(tiles) else min(_PANELS_BESIDE, -(-outputs // shape.columns))
-    scratch_bytes = patch_bytes(shape) + tiles * (input_bytes + panels * product_bytes)
+    scratch_bytes = patch_bytes(shape) + tiles * (tile_pitch + panels * product_bytes)
     return Blocking(tiles, panels, point_pitch, tile_pitch, scratch_bytes, traffic)
 
 
 def product_tile_bytes(points: int, shape: TileShape) -> int:
     """Bytes between the products of two tiles."""
-    return _odd_lines(points * shape.columns) * shape.element
+    return _odd_lines(points * shape.panel_row_bytes)
 
 
 def patch_bytes(shape: TileShape) -> int:
     """A patch of 6 x 6 points and LINE_TILES tiles of 4 x 4 pixels, a block of channels each."""
-    return ELEMENT * shape.block * (6 * 6 + LINE_TILES * 4 * 4)
+    return shape.element * shape.block * (6 * 6 + LINE_TILES * 4 * 4)
 
 
-def _odd_lines(elements: int) -> int:
+def _odd_lines(size_bytes: int) -> int:
     """Rounded up to an odd number of cache lines: what lies so far apart is in different sets of a cache."""
-    return (-(-elements // _LINE_ELEMENTS) | 1) * _LINE_ELEMENTS
+    return (-(-size_bytes // _LINE) | 1) * _LINE

@@ -41,7 +41,7 @@ def winograd_call(
     sample, _, line, pixel = axes
     channels_out, channels = int(w.shape[0]), int(w.shape[1])  # type: ignore[arg-type]
     weights = packed(w, ("winograd", scheme, goal), lambda data: pack_winograd_weights(data, scheme, goal))
-    cut = blocking(channels, channels_out, scheme.points, goal)
+    cut = blocking(channels, channels_out, scheme, goal)
     words: dict[int, Argument] = {
         Winograd.X: Address.of(place),
         Winograd.W: Address(weights),
@@ -61,11 +61,11 @@ def winograd_call(
     words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(strides)}
     end = end_words(kernel, anchor.dtype, Winograd, axes, emissions)
     call = Contraction(Winograd, words, end, kernel, (place.storage, weights)).call(
-        f"sdx_winograd_{scheme.name}_f32",
+        f"sdx_winograd_{scheme.name}",
         "conv",
         work=anchor.size * channels * (2 * scheme.points // scheme.pixels),
         scratch_bytes=cut.scratch_bytes,
-        arithmetic=str(goal.tile("f32")),
+        arithmetic=str(goal.tile(scheme.operand)),
         plan=f"{'x'.join(map(str, w.shape))} winograd {scheme.text}, end per line",
     )
     return call, end.modules

@@ -16,10 +16,11 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass, replace
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
+from sardonyx.base.tile import RegisterTile
 from sardonyx.ir.value import Value
-from sardonyx.kernels.tiles.shape import TileShape
-from sardonyx.kernels.winograd.blocking import ELEMENT, blocking
-from sardonyx.kernels.winograd.scheme import ROWS, SQUARES, Scheme
+from sardonyx.kernels.tiles.shape import BY_LEFT, TileShape
+from sardonyx.kernels.winograd.blocking import blocking
+from sardonyx.kernels.winograd.scheme import LARGEST_SAMPLE, ROWS, SQUARES, WHOLE_SQUARES, Scheme
 
 DIRECT = None
 """The choice of direct sums."""
@@ -30,9 +31,12 @@ _FORCED = {"f2": 2, "f4": 4}
 _GAIN = 1.2
 """How many times faster than direct sums it must be: it takes more memory, and rounds more."""
 
+_INSTRUCTIONS_PER_CYCLE = 2
+"""Those of vectors that multiply or add."""
+
 _SUMS_PER_CYCLE = 0.9
 _PRODUCTS_PER_CYCLE = 0.85
-"""Of the peak of two multiplications and additions of vectors a cycle."""
+"""Of the peak."""
 
 _CHAINS = 8
 """Sums of vectors that are under way at a time at that rate."""
@@ -62,7 +66,7 @@ class Sizes:
 
 def chosen(anchor: Value, goal: Goal) -> Scheme | None:
     """Which tiles; DIRECT for direct sums."""
-    if not goal.policy.may_transform or goal.policy.winograd == "off" or not _fits(anchor, goal):
+    if goal.policy.winograd == "off" or not _fits(anchor, goal):
         return DIRECT
     schemes, sizes = _schemes(anchor), _sizes(anchor)
     if len(schemes) == 1 and tuple(anchor.args[1].shape[2:]) != schemes[0].taps:
@@ -79,28 +83,36 @@ def fastest(sizes: Sizes, schemes: Sequence[Scheme], goal: Goal) -> Scheme | Non
     if not schemes:
         return DIRECT
     best = min(schemes, key=lambda scheme: cycles(sizes, scheme, goal))
-    gain = direct_cycles(sizes, best.taps, goal) / cycles(sizes, best, goal)
+    gain = direct_cycles(sizes, best, goal) / cycles(sizes, best, goal)
     return best if gain >= _GAIN else DIRECT
 
 
-def direct_cycles(sizes: Sizes, taps: tuple[int, int], goal: Goal) -> float:
-    """What direct sums take."""
+def direct_cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
+    """What direct sums take where a scheme would serve."""
     sums = sizes.batch * sizes.lines * sizes.pixels * sizes.outputs
-    return sums * math.prod(taps) * sizes.channels / (2 * goal.target.lanes * _SUMS_PER_CYCLE)
+    peak = _peak(goal.tile(BY_LEFT[scheme.samples]), goal)
+    return sums * math.prod(scheme.taps) * sizes.channels / (peak * _SUMS_PER_CYCLE)
+
+
+def _peak(tile: RegisterTile, goal: Goal) -> float:
+    """Products that a tile multiplies and adds a cycle at the most."""
+    instructions = 2 if tile.instruction.sum_register else 1
+    return _INSTRUCTIONS_PER_CYCLE / instructions * tile.k_step * goal.target.lanes
 
 
 def cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
     """What a scheme takes: the longer of its arithmetic and of reading what does not stay in L2."""
-    peak = 2 * goal.target.lanes
+    tile = goal.tile(scheme.operand)
+    peak = _peak(tile, goal)
     products = sizes.channels * sizes.outputs
     down, across = scheme.outputs
     tiles = sizes.batch * math.ceil(sizes.lines / down) * math.ceil(sizes.pixels / across)
-    waiting = max(1, _CHAINS / (tiles * goal.tile("f32").vectors))
-    transformed = _POINT_CYCLES[scheme.has_lines] * (sizes.channels + sizes.outputs) / 16
+    waiting = max(1, _CHAINS / (tiles * tile.vectors))
+    transformed = _POINT_CYCLES[scheme.has_lines] * (sizes.channels / tile.k_step + sizes.outputs) / 16
     arithmetic = tiles * scheme.points * (products * waiting / (peak * _PRODUCTS_PER_CYCLE) + transformed)
-    cut = blocking(sizes.channels, sizes.outputs, scheme.points, goal)
+    cut = blocking(sizes.channels, sizes.outputs, scheme, goal)
     traffic = cut.traffic.bytes_of(tiles, cut.tiles)
-    cached = scheme.points * products * ELEMENT <= _CACHED_BYTES
+    cached = cut.traffic.weight_bytes <= _CACHED_BYTES
     return max(arithmetic, traffic / _BYTES_PER_CYCLE[cached])
 
 
@@ -126,24 +138,40 @@ def _fits(anchor: Value, goal: Goal) -> bool:
         return False
     x, w, *laid_out = anchor.args
     at = anchor.attrs
-    if anchor.prim != "conv_blocked" or anchor.dtype is not dt.F32 or x.rank != 5 or laid_out:
+    if anchor.prim != "conv_blocked" or x.rank != 5 or laid_out or w.data is None:
         return False
-    return at["strides"] == (1, 1) and at["group"] == 1 and _transformable(w)
+    if at["strides"] != (1, 1) or at["group"] != 1:
+        return False
+    if x.dtype in WHOLE_SQUARES:
+        return True
+    return anchor.dtype is dt.F32 and x.dtype is dt.F32 and goal.policy.may_transform and _may_round(w.data)
 
 
 def _schemes(anchor: Value) -> Sequence[Scheme]:
     """Those of its window: of a square one, or of one that is one line or one pixel wide."""
-    lines, pixels = (int(n) for n in anchor.args[1].shape[2:])  # type: ignore[arg-type]
+    x, w = anchor.args
+    lines, pixels = (int(n) for n in w.shape[2:])  # type: ignore[arg-type]
     dilation = dict(zip(("lines", "pixels"), anchor.attrs["dilations"], strict=True))
-    if (lines, pixels) == (3, 3):
-        return tuple(SQUARES.values()) if dilation["pixels"] == 1 else ()
+    is_square = (lines, pixels) == (3, 3) and dilation["pixels"] == 1
+    if whole := WHOLE_SQUARES.get(x.dtype):
+        assert w.data is not None
+        return tuple(scheme for scheme in whole.values() if is_square and is_exact(scheme, w.data))
+    if is_square:
+        return tuple(SQUARES.values())
     along, taps = ("pixels", pixels) if lines == 1 else ("lines", lines)
     row = ROWS.get(taps) if 1 in (lines, pixels) and dilation[along] == 1 else None
     return (row,) if row else ()
 
 
-def _transformable(w: Value) -> bool:
-    """Whether weights are known and finite, and not whole: sums of whole numbers are to stay exact."""
-    if w.data is None or not np.isfinite(w.data).all():
-        return False
-    return not np.array_equal(w.data, np.rint(w.data))
+def _may_round(w: np.ndarray) -> bool:
+    """Whether weights are finite, and not whole: sums of whole numbers are to stay exact."""
+    return bool(np.isfinite(w).all()) and not np.array_equal(w, np.rint(w))
+
+
+def is_exact(scheme: Scheme, w: np.ndarray) -> bool:
+    """Whether transforms of integers lose nothing: points of w[OC, IC, 3, 3] fit 16 bits, sums fit 32."""
+    wide = np.abs(w.astype(np.int64))
+    growth = math.prod(max(sum(map(abs, row)) for row in t.weights) for t in (scheme.down, scheme.across))
+    largest_sum = LARGEST_SAMPLE * int(wide.sum((1, 2, 3)).max(initial=0))
+    even = scheme.divisor & -scheme.divisor
+    return int(growth * int(wide.max(initial=0))) < 1 << 15 and largest_sum * even < 1 << 31

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from sardonyx.kernels.tiles.microkernel import added
 from sardonyx.kernels.winograd.cook_toom import Matrix
-from sardonyx.llvm.vec import Function, V, float_
+from sardonyx.llvm.vec import Function, V, float_, int_
 
 Row = Sequence[Fraction]
 _NONE = Fraction(0)
@@ -30,7 +31,7 @@ def combined(f: Function, matrix: Matrix, values: Sequence[V]) -> list[V]:
         halves = zip(rows[first], rows[second], strict=True)
         equal, opposite = zip(*(((a + b) / 2, (a - b) / 2) for a, b in halves), strict=True)
         even, odd = _sum(f, equal, values), _sum(f, opposite, values)
-        results[first], results[second] = f.binary("fadd", even, odd), f.binary("fsub", even, odd)
+        results[first], results[second] = added(f, even, odd), _less(f, even, odd)
     return [results[n] for n in range(len(rows))]
 
 
@@ -46,7 +47,7 @@ def _paired_columns(
         columns[first] = [(x + y) / 2 for x, y in zip(a, b, strict=True)]
         columns[second] = [(x - y) / 2 for x, y in zip(a, b, strict=True)]
         u, v = values[first], values[second]
-        values[first], values[second] = f.binary("fadd", u, v), f.binary("fsub", u, v)
+        values[first], values[second] = added(f, u, v), _less(f, u, v)
     return [list(row) for row in zip(*columns, strict=True)], values
 
 
@@ -70,10 +71,42 @@ def _sum(f: Function, row: Row, values: Sequence[V]) -> V:
     """One product; it begins with a value that is taken as it is, if there is one."""
     terms = sorted(((c, v) for c, v in zip(row, values, strict=True) if c != _NONE), key=lambda t: t[0] != 1)
     (factor, value), *rest = terms
-    total = value if factor == 1 else f.binary("fmul", value, float_(float(factor), value.type))
+    total = value if factor == 1 else _times(f, value, factor)
     for factor, value in rest:
         if abs(factor) == 1:
-            total = f.binary("fadd" if factor > 0 else "fsub", total, value)
+            total = (added if factor > 0 else _less)(f, total, value)
+        elif _is_whole(value):
+            total = added(f, total, _times(f, value, factor))
         else:
             total = f.fma(value, float_(float(factor), value.type), total)
     return total
+
+
+def divided(f: Function, value: V, divisor: int) -> V:
+    """Sums of `divisor` times a number, taken modulo 2^32, as that number.
+
+    It is exact while the number times the power of two in the divisor fits 32 bits: what is odd is taken back
+    by its inverse modulo 2^32.
+    """
+    power = (divisor & -divisor).bit_length() - 1
+    odd = divisor >> power
+    if odd > 1:
+        value = f.binary("mul", value, int_(pow(odd, -1, 1 << 32), value.type))
+    return f.binary("ashr", value, int_(power, value.type)) if power else value
+
+
+def _is_whole(value: V) -> bool:
+    return value.scalar.startswith("i")
+
+
+def _less(f: Function, a: V, b: V) -> V:
+    """a - b of floats, or of integers that wrap around."""
+    return f.binary("sub" if _is_whole(a) else "fsub", a, b)
+
+
+def _times(f: Function, value: V, factor: Fraction) -> V:
+    """A value times a constant, which for integers is whole."""
+    if not _is_whole(value):
+        return f.binary("fmul", value, float_(float(factor), value.type))
+    assert factor.denominator == 1, f"{factor} is not whole"
+    return f.binary("mul", value, int_(int(factor), value.type))

@@ -1,10 +1,11 @@
-"""Short convolutions with the fewest multiplications, after Cook and Toom, in exact rationals.
+"""Short convolutions with the fewest multiplications, after Cook and Toom, in exact rationals or integers.
 
 Decides points and matrices alone; must not know images, kernels or floats.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
@@ -30,20 +31,29 @@ Opposite points share work. 3/4 and 3/2 round half as much as 1 and 2; what imag
 by is exact in binary.
 """
 
+WHOLE_POINTS: dict[int, tuple[Fraction, ...]] = {
+    1: (),
+    4: _with_opposites(Fraction(1)),
+    6: _with_opposites(Fraction(1), Fraction(2)),
+}
+"""The same for integers: what images and weights are multiplied by is whole, and small."""
+
 
 @dataclass(frozen=True, slots=True)
 class Transforms:
-    """y = result ((weights w) * (data x)): y[i] = sum over k of w[k] x[i + k], with one product a point.
+    """divisor y = result ((weights w) * (data x)): y[i] = sum over k of w[k] x[i + k], one product a point.
 
     Attributes:
         data: points x inputs.
         weights: points x taps.
         result: outputs x points.
+        divisor: what all results are multiples of.
     """
 
     data: Matrix
     weights: Matrix
     result: Matrix
+    divisor: int = 1
 
     @property
     def outputs(self) -> int:
@@ -65,15 +75,40 @@ class Transforms:
 def transforms(outputs: int, taps: int) -> Transforms:
     """Those of a window of so many taps; `outputs + taps - 1` is a key of POINTS."""
     points = POINTS[outputs + taps - 1]
-    others = [[q for q in points if q != p] for p in points]
-    scales = [_value(_with_roots(roots), p) for p, roots in zip(points, others, strict=True)]
+    scales = _scales(points)
     weights = [[p**k / scale for k in range(taps)] for p, scale in zip(points, scales, strict=True)]
-    data = [[*_with_roots(roots), Fraction(0)] for roots in others]
     result = [[*(p**i for p in points), Fraction(i == outputs - 1)] for i in range(outputs)]
-    at_infinity = [Fraction(k == taps - 1) for k in range(taps)]
-    return Transforms(
-        _matrix([*data, _with_roots(points)]), _matrix([*weights, at_infinity]), _matrix(result)
-    )
+    return Transforms(_data(points), _matrix([*weights, _last(taps)]), _matrix(result))
+
+
+@cache
+def whole_transforms(outputs: int, taps: int) -> Transforms:
+    """Those in integers: results are multiplied by what weights would be divided by."""
+    points = WHOLE_POINTS[outputs + taps - 1]
+    scales = _scales(points)
+    divisor = math.lcm(*(int(scale) for scale in scales))
+    weights = [[p**k for k in range(taps)] for p in points]
+    result = [
+        [*(p**i * divisor / scale for p, scale in zip(points, scales, strict=True)), end * divisor]
+        for i, end in enumerate(_last(outputs))
+    ]
+    return Transforms(_data(points), _matrix([*weights, _last(taps)]), _matrix(result), divisor)
+
+
+def _scales(points: Sequence[Fraction]) -> list[Fraction]:
+    """The product of the differences of each point and the others."""
+    return [_value(_with_roots([q for q in points if q != p]), p) for p in points]
+
+
+def _data(points: Sequence[Fraction]) -> Matrix:
+    """Of each point, and of infinity, the product of (x - q) of the others."""
+    others = [[q for q in points if q != p] for p in points]
+    return _matrix([*([*_with_roots(roots), Fraction(0)] for roots in others), _with_roots(points)])
+
+
+def _last(count: int) -> list[Fraction]:
+    """The row of infinity: the last of so many alone."""
+    return [Fraction(n == count - 1) for n in range(count)]
 
 
 def _with_roots(roots: Sequence[Fraction]) -> list[Fraction]:

@@ -18,14 +18,14 @@ from sardonyx.llvm.vec import Function, Module, int_
 
 
 def define_winograd(module: Module, goal: Goal, scheme: Scheme) -> None:
-    """Add `void @sdx_winograd_{scheme.name}_f32(ptr args, ptr ctx)`.
+    """Add `void @sdx_winograd_{scheme.name}(ptr args, ptr ctx)`.
 
     Threads share out tiles; or panels, if the weights are large and all tiles are worked on at a time: the
     weights are then read once, and each thread transforms all tiles for itself.
     """
-    shape = TileShape.of(goal, "f32")
+    shape = TileShape.of(goal, scheme.operand)
     block = define_block(module, shape, scheme)
-    f = Function(module, f"sdx_winograd_{scheme.name}_{shape.operand}", [("args", "ptr"), ("ctx", "ptr")])
+    f = Function(module, f"sdx_winograd_{scheme.name}", [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     threads = f.word(ctx, Context.NTHREADS)
     word = {w: f.word(args, w) for w in Winograd if w > Winograd.EPILOGUE}
@@ -33,7 +33,7 @@ def define_winograd(module: Module, goal: Goal, scheme: Scheme) -> None:
     tiles = f.mul(word[Winograd.BATCH], grid.count(f))
     panels = ceil_div(f, word[Winograd.CHANNELS], int_(shape.columns))
     products = f.mul(word[Winograd.CHANNELS_IN], word[Winograd.CHANNELS])
-    weight_bytes = f.mul(products, int_(scheme.points * shape.element))
+    weight_bytes = f.mul(products, int_(scheme.points * shape.operand_bytes))
     large = f.icmp("sgt", weight_bytes, word[Winograd.L2_BYTES])
     few = f.icmp("sle", tiles, word[Winograd.TILES])
     enough = f.icmp("sge", panels, threads)

@@ -11,6 +11,7 @@ from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.combine import combined
 from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.kernels.winograd.tiles import Grid, Position
+from sardonyx.llvm.types import size_of, vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
@@ -19,10 +20,11 @@ def define_input_transform(module: Module, shape: TileShape, scheme: Scheme) -> 
 
     to[tile - low][point][channel] for tiles low..high of all blocks of channels, as `Winograd` lays it out.
     Beyond its sample a tile reads the last line or pixel once more: that decides nothing that is kept, and
-    no other memory is touched. `patch` is memory for a tile of points.
+    no other memory is touched. `patch` is memory for a tile of points. Integers stay exact: what they become
+    fits 16 bits.
     """
     params = [*((n, "ptr") for n in ("args", "patch", "to")), ("low", "i64"), ("high", "i64")]
-    name = f"winograd_{scheme.name}_input_{shape.operand}"
+    name = f"winograd_{scheme.name}_input"
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
     _Writer(f, shape, scheme).write()
     return name
@@ -33,6 +35,8 @@ class _Writer:
 
     def __init__(self, f: Function, shape: TileShape, scheme: Scheme) -> None:
         self.f, self.shape, self.scheme = f, shape, scheme
+        self.type, self.source = shape.a_type, f"i{scheme.samples.bits}" if scheme.is_whole else shape.a_type
+        self.lanes = min(shape.block, shape.lanes * shape.depth)
         self.args, self.patch, self.to, self.low, self.high = f.params
         self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
 
@@ -46,13 +50,17 @@ class _Writer:
             to, *values = tile.carried
             position = Position(*values)
             self._tile(x, position, to, blocks)
-            pitch = self._bytes(word[Winograd.TILE_PITCH])
-            tile.next(f.gep(to, pitch, "i8"), *grid.after(f, position, int_(1)).values)
+            tile.next(f.gep(to, word[Winograd.TILE_PITCH], "i8"), *grid.after(f, position, int_(1)).values)
         f.ret()
         f.finish()
 
     def _bytes(self, elements: V) -> V:
-        return self.f.mul(elements, int_(self.shape.element))
+        return self.f.mul(elements, int_(size_of(self.source)))
+
+    def _sample(self, address: V) -> V:
+        """A vector of channels of a pixel."""
+        f = self.f
+        return f.convert("zext", f.load(address, vector_of(self.source, self.lanes)), self.type)
 
     def _tile(self, x: V, position: Position, to: V, blocks: V) -> None:
         """One tile, a vector of channels at a time."""
@@ -61,7 +69,7 @@ class _Writer:
         at = f.mul(position.sample, word[Winograd.X_BATCH])
         at = f.add(at, f.mul(line, word[Winograd.X_LINE]))
         at = f.add(at, f.mul(pixel, word[Winograd.X_PIXEL]))
-        x = f.gep(x, at, self.shape.dtype)
+        x = f.gep(x, at, self.source)
         last_line = f.add(self.grid.lines_from(f, line), int_(taps[0] - 2))
         last_pixel = f.sub(f.add(word[Winograd.PIXELS], int_(taps[1] - 2)), pixel)
         line_bytes = f.mul(self._bytes(word[Winograd.X_LINE]), self.grid.step)
@@ -69,20 +77,20 @@ class _Writer:
         step = self._bytes(word[Winograd.X_BLOCK])
         with f.loop(int_(0), blocks, 1, [x, to]) as block:
             x, to = block.carried
-            with f.loop(int_(0), int_(self.shape.block), self.shape.lanes) as part:
-                source, into = (f.gep(base, part.index, self.shape.dtype) for base in (x, to))
+            with f.loop(int_(0), int_(self.shape.block), self.lanes) as part:
+                source, into = f.gep(x, part.index, self.source), f.gep(to, part.index, self.type)
                 if self.scheme.has_lines:
                     self._down(source, lines, last_pixel)
                     self._across(into)
                 else:
                     self._line(source, last_pixel, into)
-            block.next(f.gep(x, step, "i8"), f.gep(to, int_(self.shape.block), self.shape.dtype))
+            block.next(f.gep(x, step, "i8"), f.gep(to, int_(self.shape.block), self.type))
 
     def _line(self, x: V, last_pixel: V, to: V) -> None:
         """A tile of one line, transformed into points."""
-        f, pitch = self.f, self._bytes(self.word[Winograd.POINT_PITCH])
+        f, pitch = self.f, self.word[Winograd.POINT_PITCH]
         at = [self._pixel(x, int_(j), last_pixel) for j in range(self.scheme.across.inputs)]
-        values = [f.load(address, self.shape.vector) for address in at]
+        values = [self._sample(address) for address in at]
         for value in combined(f, self.scheme.across.data, values):
             f.store(value, to)
             to = f.gep(to, pitch, "i8")
@@ -94,25 +102,25 @@ class _Writer:
 
     def _down(self, x: V, lines: list[V], last_pixel: V) -> None:
         """The columns of a tile, transformed into the patch."""
-        f, n, vector = self.f, self.scheme.across.inputs, self.shape.vector
-        row = int_(n * self.shape.block * self.shape.element)
+        f, n = self.f, self.scheme.across.inputs
+        row = int_(n * self.shape.block * size_of(self.type))
         with f.loop(int_(0), int_(n), 1, [self.patch]) as column:
             source = self._pixel(x, column.index, last_pixel)
-            values = [f.load(f.gep(source, line, "i8"), vector) for line in lines]
+            values = [self._sample(f.gep(source, line, "i8")) for line in lines]
             to = column.carried[0]
             for i, value in enumerate(combined(f, self.scheme.down.data, values)):
                 f.store(value, f.gep(to, f.mul(row, int_(i)), "i8"))
-            column.next(f.gep(to, int_(self.shape.block), self.shape.dtype))
+            column.next(f.gep(to, int_(self.shape.block), self.type))
 
     def _across(self, to: V) -> None:
         """The rows of the patch, transformed into points."""
-        f, n, vector = self.f, self.scheme.across.inputs, self.shape.vector
-        pitch = self._bytes(self.word[Winograd.POINT_PITCH])
+        f, n, vector = self.f, self.scheme.across.inputs, vector_of(self.type, self.lanes)
+        pitch = self.word[Winograd.POINT_PITCH]
         with f.loop(int_(0), int_(self.scheme.down.inputs), 1, [self.patch, to]) as row:
             source, to = row.carried
-            at = [f.gep(source, int_(j * self.shape.block), self.shape.dtype) for j in range(n)]
+            at = [f.gep(source, int_(j * self.shape.block), self.type) for j in range(n)]
             values = [f.load(p, vector) for p in at]
             for value in combined(f, self.scheme.across.data, values):
                 f.store(value, to)
                 to = f.gep(to, pitch, "i8")
-            row.next(f.gep(source, int_(n * self.shape.block), self.shape.dtype), to)
+            row.next(f.gep(source, int_(n * self.shape.block), self.type), to)

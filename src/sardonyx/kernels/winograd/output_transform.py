@@ -12,7 +12,7 @@ from sardonyx.kernels.share import ceil_div, new_words
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import LINE_TILES, product_tile_bytes
-from sardonyx.kernels.winograd.combine import combined
+from sardonyx.kernels.winograd.combine import combined, divided
 from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.kernels.winograd.tiles import Grid, Position
 from sardonyx.llvm.vec import Function, Module, V, int_
@@ -26,7 +26,7 @@ def define_output_transform(module: Module, shape: TileShape, scheme: Scheme) ->
     """
     params = [(n, "ptr") for n in ("args", "patch", "products")]
     params += [(n, "i64") for n in ("low", "high", "p0", "p1")]
-    name = f"winograd_{scheme.name}_output_{shape.operand}"
+    name = f"winograd_{scheme.name}_output"
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
     _Writer(f, shape, scheme).write()
     return name
@@ -121,6 +121,7 @@ class _Writer:
         f = self.f
         values = [f.load(address, self.shape.vector) for address in points]
         for j, value in enumerate(combined(f, self.scheme.across.result, values)):
+            value = divided(f, value, self.scheme.divisor)
             f.store(value, f.gep(to, int_(j * self.shape.block), self.shape.dtype))
 
     def _lines(self, block: V, position: Position, tiles: V) -> None:

@@ -20,14 +20,15 @@ def pack_winograd_weights(w: np.ndarray, scheme: Scheme, goal: Goal) -> np.ndarr
     """Transform w[OC, IC, lines, pixels] in double precision and lay it out: [point][panel][IC][columns].
 
     Points are those of lines times pixels of a tile; panels as in `pack_b`, zero padded to whole blocks of
-    output channels.
+    output channels. Integers are exact.
     """
+    number = np.dtype(np.int16) if scheme.is_whole else w.dtype
     down, across = (np.array(t.weights, np.float64) for t in (scheme.down, scheme.across))
     both = np.kron(down, across)
-    taps = w.reshape(*w.shape[:2], -1).transpose(2, 1, 0)
+    taps = w.astype(number, copy=False).reshape(*w.shape[:2], -1).transpose(2, 1, 0)
     beside = -w.shape[0] % goal.target.channel_block
     taps = pack_b(np.pad(taps, ((0, 0), (0, 0), (0, beside))), goal)
-    points = aligned_zeros((len(both), taps.shape[1]), w.dtype)
+    points = aligned_zeros((len(both), taps.shape[1]), number)
     for at in range(0, taps.shape[1], _AT_ONCE):
         points[:, at : at + _AT_ONCE] = both @ taps[:, at : at + _AT_ONCE].astype(np.float64)
     return points

@@ -1,28 +1,46 @@
-"""The ways to compute a convolution by transforms: which window, how many outputs a tile.
+"""The ways to compute a convolution by transforms: which window, how many outputs a tile, of what numbers.
 
 Decides which there are; must not know sizes, machines or kernels.
 """
 
 from __future__ import annotations
 
+from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
-from sardonyx.kernels.winograd.cook_toom import Transforms, transforms
+from sardonyx.base.dtype import DType
+from sardonyx.kernels.winograd.cook_toom import Transforms, transforms, whole_transforms
+
+LARGEST_SAMPLE = 255
+"""The magnitude of integers: what convolutions in 16 bits are given are bytes, and differences of two."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
     """Tiles of `outputs` lines and pixels under windows of `taps` lines and pixels.
 
-    A window of one line is transformed along pixels alone.
+    A window of one line is transformed along pixels alone. Samples are floats, or integers of at most
+    LARGEST_SAMPLE; points of integers are multiplied in 16 bits, and summed modulo 2^32.
     """
 
     outputs: tuple[int, int]
     taps: tuple[int, int]
+    samples: DType = dt.F32
 
     @property
     def name(self) -> str:
-        """What symbols say."""
-        return "of".join("x".join(map(str, sizes)) for sizes in (self.outputs, self.taps))
+        """What symbols say, the operands of products last."""
+        sizes = "of".join("x".join(map(str, sizes)) for sizes in (self.outputs, self.taps))
+        return "_".join(dict.fromkeys((sizes, self.samples.name, self.operand)))
+
+    @property
+    def operand(self) -> str:
+        """What products take."""
+        return "f32" if self.samples is dt.F32 else "i16"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether numbers are integers."""
+        return self.samples is not dt.F32
 
     @property
     def text(self) -> str:
@@ -38,12 +56,21 @@ class Scheme:
     @property
     def down(self) -> Transforms:
         """The transforms along lines."""
-        return transforms(self.outputs[0], self.taps[0])
+        return self._transforms(0)
 
     @property
     def across(self) -> Transforms:
         """The transforms along pixels."""
-        return transforms(self.outputs[1], self.taps[1])
+        return self._transforms(1)
+
+    def _transforms(self, axis: int) -> Transforms:
+        made = whole_transforms if self.is_whole else transforms
+        return made(self.outputs[axis], self.taps[axis])
+
+    @property
+    def divisor(self) -> int:
+        """What sums of products are multiples of."""
+        return self.down.divisor * self.across.divisor
 
     @property
     def points(self) -> int:
@@ -59,7 +86,12 @@ class Scheme:
 SQUARES = {n: Scheme((n, n), (3, 3)) for n in (2, 4)}
 """Those of windows of 3x3, by outputs along an axis."""
 
+WHOLE_SQUARES = {of: {n: Scheme((n, n), (3, 3), of) for n in SQUARES} for of in (dt.I16, dt.U8)}
+"""Those of integers, by what samples are."""
+
 ROWS = {taps: Scheme((1, outputs), (1, taps)) for taps, outputs in ((3, 4), (5, 4), (7, 2))}
 """Those of windows of one line, by taps."""
 
-ALL = (*SQUARES.values(), *ROWS.values())
+FLOATS = (*SQUARES.values(), *ROWS.values())
+WHOLE = tuple(scheme for squares in WHOLE_SQUARES.values() for scheme in squares.values())
+ALL = (*FLOATS, *WHOLE)

@@ -21,7 +21,7 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 
 
 def define_block(module: Module, shape: TileShape, scheme: Scheme) -> str:
-    """Add `void @winograd_*_block_f32(args, ctx, t0, t1, p0, p1)`: tiles t0..t1 of panels p0..p1.
+    """Add `void @winograd_*_block(args, ctx, t0, t1, p0, p1)`: tiles t0..t1 of panels p0..p1.
 
     Tiles count through all samples, line by line. Both ranges are non-empty. Returns the name.
     """
@@ -39,7 +39,7 @@ class _Block:
         self.input_transform = define_input_transform(module, shape, scheme)
         self.output_transform = define_output_transform(module, shape, scheme)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("t0", "t1", "p0", "p1"))]
-        name = f"winograd_{scheme.name}_block_{shape.operand}"
+        name = f"winograd_{scheme.name}_block"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.args, self.ctx, self.t0, self.t1, self.p0, self.p1 = self.f.params
 
@@ -69,15 +69,13 @@ class _Block:
         self.w = f.word(self.args, Winograd.W, "ptr")
         self.patch = f.word(self.ctx, Context.SCRATCH, "ptr")
         self.inputs = f.gep(self.patch, int_(patch_bytes(self.shape)), "i8")
-        self.row, self.point = (
-            f.mul(self.word[w], int_(shape.element)) for w in (Winograd.TILE_PITCH, Winograd.POINT_PITCH)
-        )
+        self.row, self.point = (self.word[w] for w in (Winograd.TILE_PITCH, Winograd.POINT_PITCH))
         self.products = f.gep(self.inputs, f.mul(self.word[Winograd.TILES], self.row), "i8")
         self.tile_bytes = product_tile_bytes(self.points, shape)
         self.product_panel = f.mul(self.word[Winograd.TILES], int_(self.tile_bytes))
         channels = self.word[Winograd.CHANNELS]
         self.padded = round_up(f, channels, self.shape.block)
-        self.steps = self.word[Winograd.CHANNELS_IN]
+        self.steps = ceil_div(f, self.word[Winograd.CHANNELS_IN], int_(shape.depth))
         self.step_bytes = f.mul(self.steps, int_(shape.element))
 
     def _make_descriptor(self) -> None:

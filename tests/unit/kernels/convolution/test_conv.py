@@ -97,9 +97,10 @@ CASES = (
 
 
 def blocked(x: Array, pad: int) -> Array:
-    """x[N, C, H, W] in 16-channel blocks with a halo of zeros; lanes without a channel are NaN."""
+    """x[N, C, H, W] in 16-channel blocks with a halo of zeros; lanes without a channel are NaN or large."""
     n, c, h, w = x.shape
-    whole = np.full((n, -(-c // 16) * 16, h + 2 * pad, w + 2 * pad), np.nan, x.dtype)
+    unused = np.nan if x.dtype.kind == "f" else np.iinfo(x.dtype).max
+    whole = np.full((n, -(-c // 16) * 16, h + 2 * pad, w + 2 * pad), unused, x.dtype)
     whole[:, :c] = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)])
     return np.ascontiguousarray(whole.reshape(n, -(-c // 16), 16, *whole.shape[2:]).transpose(0, 1, 3, 4, 2))
 

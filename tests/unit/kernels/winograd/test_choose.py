@@ -10,11 +10,12 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.value import Value, const, make, placeholder
-from sardonyx.kernels.winograd.choose import DIRECT, Sizes, chosen, cycles, direct_cycles, fastest
-from sardonyx.kernels.winograd.scheme import ROWS, SQUARES, Scheme
+from sardonyx.kernels.winograd.choose import DIRECT, Sizes, chosen, cycles, direct_cycles, fastest, is_exact
+from sardonyx.kernels.winograd.scheme import ROWS, SQUARES, WHOLE, WHOLE_SQUARES, Scheme
 from sardonyx.targets.x86_64 import isa
 
 V4, V3 = (replace(target, l2_bytes=1280 << 10) for target in isa.TARGETS)
+WEIGHTS = {dt.F32: np.float32, dt.I16: np.int16, dt.U8: np.int8}
 SQUARE = tuple(SQUARES.values())
 H, W, N = (dims.symbol(name, 1) for name in "hwn")
 
@@ -29,10 +30,11 @@ def conv(
     group: int = 1,
     batch: dims.Dim = 1,
     weight: float = 0.5,
+    samples: dt.DType = dt.F32,
 ) -> Value:
-    w = const(np.full((outputs, channels // group, *kernel), weight, np.float32))
+    w = const(np.full((outputs, channels // group, *kernel), weight, WEIGHTS[samples]))
     blocks = -(-channels // 16)
-    x = placeholder("x", dt.F32, (batch, blocks, size[0] + 2, size[1] + 2, 16))
+    x = placeholder("x", samples, (batch, blocks, size[0] + 2, size[1] + 2, 16))
     attrs = {
         "strides": (stride,) * 2,
         "dilations": dilation if isinstance(dilation, tuple) else (dilation,) * 2,
@@ -40,7 +42,8 @@ def conv(
         "channels": outputs,
         "block": 16,
     }
-    return make("conv_blocked", (x, w), attrs, dt.F32, (batch, -(-outputs // 16), *size, 16))
+    sums = dt.F32 if samples is dt.F32 else dt.I32
+    return make("conv_blocked", (x, w), attrs, sums, (batch, -(-outputs // 16), *size, 16))
 
 
 def goal(winograd: str = "auto", precision: str = "fp32", target: isa.Target = V4) -> Goal:
@@ -119,7 +122,9 @@ def test_free_sizes_are_those_of_a_common_image() -> None:
 def test_cycles_grow_with_the_image() -> None:
     for scheme in (DIRECT, *SQUARE, *ROWS.values()):
         sizes = [Sizes(1, size, size, 64, 64) for size in (8, 16, 32, 64)]
-        counts = [cycles(s, scheme, goal()) if scheme else direct_cycles(s, (3, 3), goal()) for s in sizes]
+        counts = [
+            cycles(s, scheme, goal()) if scheme else direct_cycles(s, SQUARES[4], goal()) for s in sizes
+        ]
         assert counts == sorted(counts)
         assert counts[-1] > 32 * counts[0]
 
@@ -136,3 +141,70 @@ def test_windows_of_one_line_or_pixel_are_transformed_along_the_other() -> None:
 
 def test_lines_may_be_apart() -> None:
     assert chosen(conv(dilation=(2, 1)), goal()) == SQUARES[4]
+
+
+def test_integers_are_transformed_in_every_precision() -> None:
+    for samples, squares in WHOLE_SQUARES.items():
+        value = conv(weight=3, samples=samples)
+        for precision in ("fp32", "strict", "bf16"):
+            assert [chosen(value, goal(w, precision)) for w in ("off", "f2", "f4")] == [
+                DIRECT,
+                *squares.values(),
+            ]
+
+
+@pytest.mark.parametrize("target", [V4, V3], ids=["V4", "V3"])
+def test_pairs_of_integers_pay_as_floats_do(target: isa.Target) -> None:
+    squares = WHOLE_SQUARES[dt.I16]
+    for channels, size in ((16, 112), (64, 56), (128, 28), (512, 14)):
+        assert (
+            chosen(conv(channels, channels, (size, size), weight=3, samples=dt.I16), goal(target=target))
+            == (squares[4])
+        )
+    assert chosen(conv(512, 512, (7, 7), weight=3, samples=dt.I16), goal(target=V3)) == squares[2]
+    assert chosen(conv(size=(1, 1), weight=3, samples=dt.I16), goal(target=target)) == DIRECT
+
+
+@pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
+def test_bytes_that_one_instruction_multiplies_are_summed_directly(target: isa.Target) -> None:
+    feature = "avx512vnni" if target is isa.V4 else "avxvnni"
+    fused = goal(target=isa.with_features(target, [feature]))
+    for channels, size in ((16, 112), (64, 56), (256, 28), (512, 14)):
+        assert chosen(conv(channels, channels, (size, size), weight=3, samples=dt.U8), fused) == DIRECT
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        conv(kernel=(1, 3), weight=3, samples=dt.I16),
+        conv(kernel=(5, 5), weight=3, samples=dt.I16),
+        conv(stride=2, weight=3, samples=dt.I16),
+        conv(dilation=(1, 2), weight=3, samples=dt.I16),
+        conv(group=2, weight=3, samples=dt.I16),
+    ],
+)
+def test_other_windows_of_integers_are_summed_directly(value: Value) -> None:
+    assert chosen(value, goal("f4")) == DIRECT
+
+
+@pytest.mark.parametrize("scheme", WHOLE, ids=lambda s: s.name)
+def test_integers_are_exact_up_to_their_bounds(scheme: Scheme) -> None:
+    """|sum| * the power of two in the divisor below 2^31, transformed weights below 2^15."""
+    most_sum = ((1 << 31) - 1) // (255 * {2: 4, 4: 64}[scheme.outputs[0]])
+    w = np.zeros((2, -(-most_sum // (9 * 127)), 3, 3), np.int16)
+    terms = w[1].reshape(-1)
+    whole, rest = divmod(most_sum, 127)
+    terms[:whole], terms[whole] = -127, rest
+    assert is_exact(scheme, w)
+    terms[whole] += 1
+    assert not is_exact(scheme, w)
+    largest = ((1 << 15) - 1) // {2: 9, 4: 49}[scheme.outputs[0]]
+    for sign in (1, -1):
+        assert is_exact(scheme, np.full((1, 1, 3, 3), sign * largest, np.int16))
+        assert not is_exact(scheme, np.full((1, 1, 3, 3), sign * (largest + 1), np.int16))
+
+
+def test_sums_too_large_for_tiles_of_4_have_smaller_ones() -> None:
+    large = conv(128, 64, weight=127, samples=dt.I16)
+    assert chosen(large, goal("f4")) == WHOLE_SQUARES[dt.I16][2]
+    assert chosen(large, goal()) == WHOLE_SQUARES[dt.I16][2]

@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sardonyx.kernels.winograd.combine import combined
-from sardonyx.kernels.winograd.cook_toom import Matrix, transforms
+from sardonyx.kernels.winograd.combine import combined, divided
+from sardonyx.kernels.winograd.cook_toom import Matrix, transforms, whole_transforms
 from sardonyx.llvm.vec import Function, Module, V
 from tests.tolerance import assert_close
 from tests.unit.llvm.written import run
@@ -50,3 +50,22 @@ def arithmetic(matrix: Matrix) -> int:
     f.finish()
     operations = (" fadd ", " fsub ", " fmul ", " call ")
     return sum(" = " in line and any(op in line for op in operations) for line in module.text().splitlines())
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32])
+@pytest.mark.parametrize("outputs", [2, 4])
+@pytest.mark.parametrize("of", ["data", "result"])
+def test_integers_wrap_around(dtype: type, outputs: int, of: str, rng: np.random.Generator) -> None:
+    matrix = np.array(getattr(whole_transforms(outputs, 3), of), np.int64)
+    bounds = np.iinfo(dtype)
+    x = rng.integers(bounds.min, bounds.max, (matrix.shape[1], 8), dtype, endpoint=True)
+    got = run(lambda f, *v: combined(f, getattr(whole_transforms(outputs, 3), of), v), *x)
+    assert np.array_equal(np.array(got), (matrix @ x.astype(np.int64)).astype(dtype))
+
+
+@pytest.mark.parametrize("divisor", [1, 2, 4, 9, 576])
+def test_multiples_of_numbers_are_divided_though_they_wrapped(divisor: int, rng: np.random.Generator) -> None:
+    most = (1 << 31) // (divisor & -divisor)
+    numbers = np.array([-most, most - 1, 0, 1, -1, *rng.integers(-most, most, 3)])
+    (got,) = run(lambda f, v: [divided(f, v, divisor)], (numbers * divisor).astype(np.int32))
+    assert np.array_equal(got, numbers)

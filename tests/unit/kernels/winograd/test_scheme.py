@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sardonyx.kernels.winograd.cook_toom import POINTS
-from sardonyx.kernels.winograd.scheme import ALL, ROWS, SQUARES, Scheme
+from sardonyx.base import dtype as dt
+from sardonyx.kernels.winograd.cook_toom import POINTS, WHOLE_POINTS
+from sardonyx.kernels.winograd.scheme import ALL, LARGEST_SAMPLE, ROWS, SQUARES, WHOLE, WHOLE_SQUARES, Scheme
 
 
 @pytest.mark.parametrize("scheme", ALL, ids=lambda s: s.name)
@@ -13,11 +14,22 @@ def test_points_are_those_of_both_axes_and_fewer_than_products(scheme: Scheme) -
     (down, across), (lines, pixels) = scheme.outputs, scheme.taps
     assert scheme.points == (down + lines - 1) * (across + pixels - 1)
     assert scheme.points < scheme.pixels * lines * pixels
-    assert {scheme.down.inputs, scheme.across.inputs} <= set(POINTS)
+    assert {scheme.down.inputs, scheme.across.inputs} <= set(WHOLE_POINTS if scheme.is_whole else POINTS)
     assert scheme.has_lines == (lines > 1)
 
 
 def test_names_are_different_and_texts_those_of_the_literature() -> None:
     assert len({scheme.name for scheme in ALL}) == len(ALL)
-    assert (SQUARES[4].name, SQUARES[4].text) == ("4x4of3x3", "F(4x4)")
-    assert (ROWS[5].name, ROWS[5].text) == ("1x4of1x5", "F(4, 5)")
+    assert (SQUARES[4].name, SQUARES[4].text) == ("4x4of3x3_f32", "F(4x4)")
+    assert (ROWS[5].name, ROWS[5].text) == ("1x4of1x5_f32", "F(4, 5)")
+    assert [WHOLE_SQUARES[of][2].name for of in (dt.I16, dt.U8)] == ["2x2of3x3_i16", "2x2of3x3_u8_i16"]
+
+
+def test_names_end_in_what_products_take() -> None:
+    assert all(scheme.name.endswith(f"_{scheme.operand}") for scheme in ALL)
+
+
+@pytest.mark.parametrize("scheme", WHOLE, ids=lambda s: s.name)
+def test_transformed_samples_fit_16_bits(scheme: Scheme) -> None:
+    rows, columns = (max(sum(map(abs, row)) for row in t.data) for t in (scheme.down, scheme.across))
+    assert rows * columns * LARGEST_SAMPLE < 1 << 15

@@ -1,8 +1,12 @@
-"""Convolutions by transforms against float64 numpy, on guarded memory; and what their code looks like."""
+"""Convolutions by transforms against float64 numpy, on guarded memory; and what their code looks like.
+
+Those of integers give the same integers.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -12,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
@@ -20,10 +25,11 @@ from sardonyx.kernels.library import library_ir, winograd_ir
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd import pack
 from sardonyx.kernels.winograd.blocking import blocking
+from sardonyx.kernels.winograd.choose import is_exact
 from sardonyx.kernels.winograd.driver import define_winograd
 from sardonyx.kernels.winograd.input_transform import define_input_transform
 from sardonyx.kernels.winograd.output_transform import define_output_transform
-from sardonyx.kernels.winograd.scheme import ALL, Scheme
+from sardonyx.kernels.winograd.scheme import ALL, FLOATS, LARGEST_SAMPLE, WHOLE, Scheme
 from sardonyx.kernels.winograd.walk import define_block
 from sardonyx.llvm.vec import Module
 from sardonyx.object import engine, executor
@@ -43,8 +49,14 @@ from tests.unit.kernels.product.test_contract import innermost_loops
 from tests.unit.kernels.traced import FETCHES, Trace
 from tests.unit.objects import compiled, loaded
 
+OPERANDS = {dt.I16: (np.int16, np.int16), dt.U8: (np.uint8, np.int8)}
+"""Samples and weights, by what samples are."""
+
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
-SCHEMES = pytest.mark.parametrize("scheme", ALL, ids=lambda s: s.name)
+ADDITIONS = re.compile("v(addps|padd)")
+SCHEMES, OF_FLOATS, OF_INTEGERS = (
+    pytest.mark.parametrize("scheme", some, ids=lambda s: s.name) for some in (ALL, FLOATS, WHOLE)
+)
 
 CASES = (
     Case(16, 32, (7, 7), pad=1),
@@ -71,7 +83,7 @@ def under(scheme: Scheme, case: Case) -> Case:
 @cache
 def image(target: Target, scheme: Scheme) -> LoadedImage:
     goal = Goal(target)
-    texts = (executor.ir(target), *library_ir(goal), winograd_ir(scheme, goal))
+    texts = (executor.ir(target), *library_ir(goal, scheme.operand), winograd_ir(scheme, goal))
     return loaded([compiled(text, target) for text in texts], target)
 
 
@@ -79,15 +91,27 @@ class Drawn:
     """One convolution with its arrays; `run` gives the result, which must leave the rest of Y alone."""
 
     def __init__(self, case: Case, scheme: Scheme, seed: int = 0) -> None:
-        rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng(seed)
         self.case, self.scheme = case, scheme
+        self.dtype = "int32" if scheme.is_whole else "float32"
+        self.unwritten = np.iinfo(np.int32).min if scheme.is_whole else np.nan
         self.kernels: Callable[[Target], Any] = lambda target: image(target, scheme)
-        self.x = rng.standard_normal((case.images, case.channels, *case.size)).astype(np.float32)
-        self.w = rng.standard_normal((case.outputs, case.channels, *case.kernel)).astype(np.float32)
-        self.bias = guarded(rng.standard_normal(-(-case.outputs // 16) * 16).astype(np.float32))
-        self.residual = rng.standard_normal(new_output(case, "float32", "blocked", 0).shape).astype(
-            np.float32
-        )
+        samples, weights = (np.dtype(t) for t in OPERANDS.get(scheme.samples, (np.float32, np.float32)))
+        self.x = self.drawn((case.images, case.channels, *case.size), samples, LARGEST_SAMPLE)
+        self.w = self.drawn((case.outputs, case.channels, *case.kernel), weights, 128)
+        sums = np.dtype(self.dtype)
+        self.bias = guarded(self.drawn((-(-case.outputs // 16) * 16,), sums, 1 << 20))
+        self.residual = self.drawn(new_output(case, self.dtype, "blocked", 0).shape, sums, 1 << 20)
+
+    def drawn(self, size: tuple[int, ...], dtype: np.dtype[Any], most: int) -> Array:
+        """Floats, or integers of at most that magnitude; the extremes are among them."""
+        if dtype.kind == "f":
+            return self.rng.standard_normal(size).astype(dtype)
+        bounds = np.iinfo(dtype)
+        low, high = max(-most, bounds.min), min(most, bounds.max)
+        numbers = self.rng.integers(low, high, size, dtype, endpoint=True)
+        extremes = self.rng.choice(np.array([low, high], dtype), size)
+        return np.where(self.rng.random(size) < 0.2, extremes, numbers)
 
     def exact(self, end: str) -> Array:
         lines, pixels = self.case.extent
@@ -102,8 +126,8 @@ class Drawn:
         lines, pixels = case.extent
         x = guarded(blocked(self.x, case.pad))
         w = guarded(pack.pack_winograd_weights(self.w, self.scheme, Goal(target)), align=64)
-        y = guarded(new_output(case, "float32", "blocked", np.nan))
-        cut = blocking(case.channels, case.outputs, self.scheme.points, Goal(target))
+        y = guarded(new_output(case, self.dtype, "blocked", self.unwritten))
+        cut = blocking(case.channels, case.outputs, self.scheme, Goal(target))
         words = {
             Winograd.X: x.ctypes.data,
             Winograd.W: w.ctypes.data,
@@ -122,9 +146,10 @@ class Drawn:
         }
         words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(strides(x)[:4])}
         words |= {Winograd.Y_BATCH + n: stride for n, stride in enumerate(strides(y)[:4])}
-        callback = Epilogue(lambda *args: store_tile(y, "blocked", "float32", *args))
+        callback = Epilogue(lambda *args: store_tile(y, "blocked", self.dtype, *args))
         if end == "finish":
-            words |= finish_words(Winograd, "float32")
+            limits = (-(1 << 31), (1 << 31) - 1) if self.scheme.is_whole else (-np.inf, np.inf)
+            words |= finish_words(Winograd, self.dtype, *limits)
             words |= {Winograd.BIAS: self.bias.ctypes.data, Winograd.RESIDUAL: self.residual.ctypes.data}
             words |= {Winograd.R_BATCH + n: stride for n, stride in enumerate(strides(self.residual)[:4])}
         elif end == "epilogue":
@@ -133,15 +158,19 @@ class Drawn:
         for word, value in words.items():
             args[word] = value
         scratch = guarded(np.zeros(cut.scratch_bytes, np.uint8), align=64)
-        address = self.kernels(target).address(f"sdx_winograd_{self.scheme.name}_f32")
+        address = self.kernels(target).address(f"sdx_winograd_{self.scheme.name}")
         execute(address, args, scratch, threads)
         result = unblocked(y, case.outputs)
-        assert np.isnan(result[:, :, lines:]).all(), "lines beyond Y were written"
-        assert np.isnan(result[..., pixels:]).all(), "pixels beyond Y were written"
+        beside = np.full((), self.unwritten, self.dtype)
+        assert np.array_equal(result[:, :, lines:], np.broadcast_to(beside, result[:, :, lines:].shape), True)
+        assert np.array_equal(result[..., pixels:], np.broadcast_to(beside, result[..., pixels:].shape), True)
         return result[:, :, :lines, :pixels]
 
 
 def check(drawn: Drawn, target: Target, end: str, threads: int = 1) -> None:
+    if drawn.scheme.is_whole:
+        assert np.array_equal(drawn.run(target, end, threads), drawn.exact(end)), f"{drawn.case}"
+        return
     wrong = difference_of_transforms(drawn.run(target, end, threads), drawn.exact(end), drawn.scheme.points)
     assert wrong is None, f"{drawn.case}: {wrong}"
 
@@ -209,6 +238,25 @@ def test_what_is_read_is_prefetched(target: Target, scheme: Scheme, monkeypatch:
 
 
 @TARGETS
+@OF_INTEGERS
+def test_the_largest_numbers(target: Target, scheme: Scheme) -> None:
+    """All of one sign, alternating, and as each point of a tile sees the most; as many as a sum may have."""
+    channels = {dt.I16: 57, dt.U8: 114}[scheme.samples]
+    drawn = Drawn(Case(channels, 17, (9, 13), pad=1), scheme)
+    largest = {np.dtype(np.int8): (-128, 127), np.dtype(np.int16): (-255, 255)}[drawn.w.dtype]
+    least, most = (0, 255) if drawn.x.dtype == np.uint8 else (-255, 255)
+    i, j = np.indices(drawn.case.size)
+    for pattern in ((i + j) % 2 == 0, i % 4 < 2, j % 2 == 0, i >= 0):
+        for number in largest:
+            drawn.x[:] = np.where(pattern, most, least)
+            drawn.w[:] = number
+            drawn.w[1:, :, ::2] = sum(largest) - number
+            drawn.w[2:, :, :, 1] = number
+            assert is_exact(scheme, drawn.w)
+            check(drawn, target, "store")
+
+
+@TARGETS
 @SCHEMES
 def test_no_output(target: Target, scheme: Scheme) -> None:
     assert (
@@ -217,7 +265,7 @@ def test_no_output(target: Target, scheme: Scheme) -> None:
 
 
 @TARGETS
-@SCHEMES
+@OF_FLOATS
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_stays_in_its_tiles(target: Target, scheme: Scheme, value: float) -> None:
     drawn = Drawn(under(scheme, Case(20, 40, (15, 17), pad=1)), scheme)
@@ -239,7 +287,7 @@ def test_what_is_not_finite_stays_in_its_tiles(target: Target, scheme: Scheme, v
 
 
 @TARGETS
-@SCHEMES
+@OF_FLOATS
 def test_tiny_numbers_stay(target: Target, scheme: Scheme) -> None:
     drawn = Drawn(under(scheme, Case(16, 16, (8, 8), pad=1)), scheme)
     drawn.x *= np.float32(1e-41)
@@ -253,9 +301,9 @@ def test_tiny_numbers_stay(target: Target, scheme: Scheme) -> None:
 @pytest.mark.parametrize("define", [define_input_transform, define_output_transform])
 def test_inner_loops_keep_everything_in_registers(target: Target, scheme: Scheme, define: Any) -> None:
     module = Module()
-    name = define(module, TileShape.of(Goal(target), "f32"), scheme)
+    name = define(module, TileShape.of(Goal(target), scheme.operand), scheme)
     assembly = engine.assembly(module.part(name), target)
-    loops = [loop for loop in innermost_loops(assembly) if any("ps" in line for line in loop)]
+    loops = [loop for loop in innermost_loops(assembly) if any(map(ADDITIONS.match, loop))]
     assert len(loops) == (2 if scheme.has_lines else 1), "columns, then rows"
     for loop in loops:
         assert not [line for line in loop if "(%rsp)" in line], f"{name} spills in its inner loop"
@@ -265,8 +313,8 @@ def test_inner_loops_keep_everything_in_registers(target: Target, scheme: Scheme
 def test_a_thread_calls_the_walk_for_its_share(scheme: Scheme) -> None:
     goal, module, alone = Goal(isa.V4), Module(), Module()
     define_winograd(module, goal, scheme)
-    walk = define_block(alone, TileShape.of(goal, "f32"), scheme)
-    assert f"call void @{walk}(" in module.part(f"sdx_winograd_{scheme.name}_f32")
+    walk = define_block(alone, TileShape.of(goal, scheme.operand), scheme)
+    assert f"call void @{walk}(" in module.part(f"sdx_winograd_{scheme.name}")
     assert module.part(walk) == alone.part(walk)
 
 
