@@ -1,19 +1,24 @@
 """Reductions of whole tensors in two steps, so that threads share the first.
 
 A reduction with a single result has no points that threads could share. Its last axes are reduced first,
-which leaves as many points as the axes before them have. The order of a sum depends on sizes alone.
+which leaves as many points as the axes before them have. The order of a sum depends on sizes alone. Both ends
+of a range are found by one kernel, row by row: a large tensor comes from memory once.
 """
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from sardonyx.base.dim import ASSUMED, Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild
-from sardonyx.ir.value import Value
+from sardonyx.ir.value import Value, const
 
 _REDUCTIONS = ("sum", "rmax", "rmin")
+_ENDS = {"rmax": 1.0, "rmin": -1.0}
+"""Both ends of a range: the smallest number is the largest one of the others' opposites."""
 _LEAST = 1 << 15
 """Elements below which one thread is as fast."""
 _RUN = 256
@@ -22,15 +27,46 @@ _RUN = 256
 
 def totals(graph: Graph, goal: Goal) -> Graph:
     """Reductions of large tensors to one element, over their last axes first, then over the others."""
-    return graph if graph.primitives.isdisjoint(_REDUCTIONS) else graph.map(_rewrite)
+    return graph if graph.primitives.isdisjoint(_REDUCTIONS) else graph.map(_Rewrite(graph))
 
 
-def _rewrite(value: Value, args: tuple[Value, ...]) -> Value:
-    value = rebuild(value, args)
-    if value.prim not in _REDUCTIONS or any(n != 1 for n in value.shape):
-        return value
-    first = _first_axes(value.args[0].shape, value.attrs["axes"])
-    return value.args[0].reduce(value.prim, first).reduce(value.prim, value.attrs["axes"]) if first else value
+class _Rewrite:
+    """Writes values anew; knows of which floats both ends are asked for."""
+
+    def __init__(self, graph: Graph) -> None:
+        found: dict[tuple[int, tuple[int, ...]], set[str]] = {}
+        for value in graph.order():
+            if value.prim in _ENDS and value.dtype.is_float:
+                found.setdefault((value.args[0].id, value.attrs["axes"]), set()).add(value.prim)
+        self.ranges = {at for at, ends in found.items() if len(ends) == len(_ENDS)}
+        self.first: dict[tuple[int, tuple[int, ...]], Value] = {}
+
+    def __call__(self, value: Value, args: tuple[Value, ...]) -> Value:
+        old, value = value, rebuild(value, args)
+        if value.prim not in _REDUCTIONS or any(n != 1 for n in value.shape):
+            return value
+        (x,), axes = value.args, value.attrs["axes"]
+        first = _first_axes(x.shape, axes)
+        if not first:
+            return value
+        if old.prim in _ENDS and (old.args[0].id, axes) in self.ranges:
+            return self.end(x, first, value.prim).reduce("rmax", axes) * _ENDS[value.prim]
+        return x.reduce(value.prim, first).reduce(value.prim, axes)
+
+    def end(self, x: Value, axes: tuple[int, ...], prim: str) -> Value:
+        """One of both ends of the first step, which one kernel finds: those of x and of -x."""
+        at = axes[0]
+        if (x.id, axes) not in self.first:
+            signs = np.array(list(_ENDS.values()), x.dtype.numpy)
+            both = x.reshape((*x.shape[:at], 1, *x.shape[at:])) * const(
+                signs.reshape(-1, *(1,) * (x.rank - at))
+            )
+            self.first[x.id, axes] = both.reduce("rmax", [a + 1 for a in axes])
+        both = self.first[x.id, axes]
+        number = list(_ENDS).index(prim)
+        rest = (0,) * (both.rank - at - 1)
+        one = both.slice((*(0,) * at, number, *rest), (*both.shape[:at], 1, *both.shape[at + 1 :]))
+        return one.reshape((*both.shape[:at], *both.shape[at + 1 :]))
 
 
 def _first_axes(shape: tuple[Dim, ...], axes: tuple[int, ...]) -> tuple[int, ...]:

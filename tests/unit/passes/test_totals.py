@@ -56,12 +56,40 @@ def test_ranges_of_free_sizes_are_the_same_on_any_number_of_threads(
     size: tuple[int, int], precision: str, rng: np.random.Generator
 ) -> None:
     x = rng.standard_normal((*size, 512)).astype(np.float32)
-    assert prims(totals(parse(DYNAMIC), GOAL)).count("rmax") == 2
+    found = prims(totals(parse(DYNAMIC), GOAL))
+    assert (found.count("rmax"), found.count("rmin")) == (3, 0), "one for rows, then one an end"
     found = [program(model(DYNAMIC), precision=precision, threads=t).run((x,), (0, 1, 2)) for t in (1, 2, 3)]
     high, low = max(x.max(initial=0), 0), min(x.min(initial=0), 0)
     assert found[0][1] == np.float32((high - low) / 255 or 1)
     for other in found[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+ENDS = (
+    "g (float[2,16,64,64] x) => (float y, float z) "
+    "{ y = ReduceMax<keepdims = 0>(x) z = ReduceMin<keepdims = 0>(x) }"
+)
+
+
+@pytest.mark.parametrize("value", [None, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_both_ends_share_their_first_step(value: float | None, sign: int, rng: np.random.Generator) -> None:
+    x = sign * rng.random((2, 16, 64, 64)).astype(np.float32)
+    if value is not None:
+        x[1, 7, 20, 63] = value
+    changed = check(totals, parse(ENDS), x, length=1)
+    found = [(v.prim, v.shape) for v in changed.order() if v.kind == "reduce"]
+    assert found == [("rmax", (2, 16, 2, 1, 1)), *[("rmax", (1, 1, 1, 1))] * 2]
+    high, low = program(model(ENDS), threads=2).run((x,), (0, 1))
+    np.testing.assert_array_equal([high, low], [x.max(), x.min()])
+
+
+def test_ends_of_integers_or_of_other_axes_are_found_apart(rng: np.random.Generator) -> None:
+    whole = parse(ENDS.replace("float", "int32"))
+    assert {"rmax", "rmin"} <= set(prims(totals(whole, GOAL)))
+    rows = "axes = Constant<value_ints = [1, 2, 3]>() y = ReduceMax(x, axes)"
+    text = f"g (float[2,16,64,64] x) => (float[2,1,1,1] y, float[1,1,1,1] z) {{ {rows} z = ReduceMin(x) }}"
+    assert {"rmax", "rmin"} <= set(prims(totals(parse(text), GOAL)))
 
 
 def test_a_number_that_is_none_is_found(rng: np.random.Generator) -> None:
