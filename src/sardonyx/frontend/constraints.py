@@ -6,8 +6,10 @@ Every version of an operator takes what any of its versions takes. Must not know
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dtype import DType
 from sardonyx.errors import LoadError
 from sardonyx.frontend.schemas import formals
 from sardonyx.ir.value import Value
@@ -20,8 +22,8 @@ def check(op: str, opset: int, domain: str, inputs: Sequence[Value | None]) -> N
         if value is None or not allowed:
             continue
         name, types = allowed[min(number, len(allowed) - 1)]
-        if not _fits(value, types):
-            given = _type_of(value)
+        if not _fits(value.dtype, types):
+            given = _written(value.dtype)
             raise LoadError(
                 f"Type Error: Type '{given}' of input parameter ({name}) of operator ({op}) is invalid; "
                 f"it may be {', '.join(sorted(types))}",
@@ -29,11 +31,12 @@ def check(op: str, opset: int, domain: str, inputs: Sequence[Value | None]) -> N
             )
 
 
-def _fits(value: Value, types: frozenset[str]) -> bool:
-    if value.dtype is dt.OBJECT:
+@cache
+def _fits(dtype: DType, types: frozenset[str]) -> bool:
+    if dtype is dt.OBJECT:
         return any(not text.startswith("tensor") for text in types)
-    return _type_of(value) in types or not any(text.startswith("tensor") for text in types)
+    return _written(dtype) in types or not any(text.startswith("tensor") for text in types)
 
 
-def _type_of(value: Value) -> str:
-    return "sequence or map" if value.dtype is dt.OBJECT else f"tensor({value.dtype.onnx_name})"
+def _written(dtype: DType) -> str:
+    return "sequence or map" if dtype is dt.OBJECT else f"tensor({dtype.onnx_name})"

@@ -118,8 +118,11 @@ class Graph:
 def inherit(result: Value, origins: Iterable[str]) -> None:
     """A result comes from these nodes, and so do values built on the way to it; not those that have some."""
     origins = tuple(dict.fromkeys(origins))
-    for value in _unnamed(result) if origins else ():
-        value.origins = origins
+    unnamed = [result] if origins else []
+    for value in unnamed:
+        if not value.origins and value.kind != "source":
+            value.origins = origins
+            unnamed += value.args
 
 
 def renamed(made: Value, value: Value) -> Value:

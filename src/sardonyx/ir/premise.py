@@ -15,7 +15,7 @@ from sardonyx.errors import ShapeError
 from sardonyx.ir import origin
 from sardonyx.ir.obligation import Obligation
 
-_MOST_AXES = 64
+MOST_AXES = 64
 _collected: list[dict[tuple[Dim, bool], Obligation]] = []
 
 
@@ -42,8 +42,8 @@ def only_premises(wanted: Callable[[Dim], bool]) -> Iterator[None]:
 
 def assume_sizes(prim: str, shape: Sequence[Dim], low: int) -> bool:
     """Note that unknown sizes of a value are at least `low`; False if it surely has no elements."""
-    if len(shape) > _MOST_AXES:
-        raise ShapeError(f"{prim} would have {len(shape)} axes; at most {_MOST_AXES} are possible")
+    if len(shape) > MOST_AXES:
+        raise ShapeError(f"{prim} would have {len(shape)} axes; at most {MOST_AXES} are possible")
     has_elements = True
     for size in shape:
         if isinstance(size, dims.Expr):
@@ -82,7 +82,7 @@ def must_broadcast(a: Dim, b: Dim, result: Dim) -> None:
 
 def broadcast_shape(a: Sequence[Dim], b: Sequence[Dim], of: Sequence[Dim]) -> tuple[Dim, ...]:
     """The common shape of two of equal rank; ShapeError with the shape `of` if they contradict each other."""
-    if a == b:
+    if a == b or b.count(1) == len(b):
         return tuple(a)
     shape = []
     for p, q in zip(a, b, strict=True):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -16,7 +15,7 @@ import numpy as np
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.ir import conditions, contractions, meaning
-from sardonyx.ir.late import LOADERS
+from sardonyx.ir.late import HOMES, LOADERS
 from sardonyx.ir.obligation import Conditions, none
 
 Array = np.ndarray[Any, Any]
@@ -211,16 +210,18 @@ _ROWS: tuple[Prim, ...] = (
 
 def load_algorithms() -> None:
     """Import every file of ir/algorithms/, so that all primitives are in the table."""
-    folder = importlib.import_module("sardonyx.ir.algorithms").__path__
-    for module in pkgutil.iter_modules(folder, "sardonyx.ir.algorithms."):
-        importlib.import_module(module.name)
+    for home in sorted(set(HOMES.values())):
+        importlib.import_module(home)
 
 
 class _Table(dict[str, Prim]):
-    """Primitives by name. A program from the cache asks for those whose files nothing has imported yet."""
+    """Primitives by name. Some are asked for whose files nothing has imported yet."""
 
     def __missing__(self, name: str) -> Prim:
-        LOADERS.get(name, load_algorithms)()
+        if name in LOADERS:
+            LOADERS[name]()
+        elif name in HOMES:
+            importlib.import_module(HOMES[name])
         if name not in self:
             raise KeyError(name)
         return self[name]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -20,13 +19,13 @@ from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError
 from sardonyx.ir import origin, types
 from sardonyx.ir.fold import SYMBOLIC_LIMIT, empty, fold, known
-from sardonyx.ir.intern import const_key, freeze
-from sardonyx.ir.premise import assume_sizes, broadcast_shape, must_equal
+from sardonyx.ir.intern import Table, const_key, freeze
+from sardonyx.ir.premise import MOST_AXES, assume_sizes, broadcast_shape, must_equal
 from sardonyx.ir.prims import PRIMS, Kind
 
 Shape: TypeAlias = tuple[Dim, ...]
 Array: TypeAlias = np.ndarray[Any, Any]
-_table: WeakValueDictionary[Any, Value] = WeakValueDictionary()
+_table: Table[Value] = Table()
 _ids = itertools.count()
 _KEPT_EMPTY = frozenset({"broadcast", "result"})
 _WINDOWS = frozenset({"window", "conv", "conv_transpose"})
@@ -101,25 +100,25 @@ class Value:
         return map_("add", self, other)
 
     def __radd__(self, other: Operand) -> Value:
-        return map_("add", as_value(other, self), self)
+        return map_("add", other, self)
 
     def __sub__(self, other: Operand) -> Value:
         return map_("sub", self, other)
 
     def __rsub__(self, other: Operand) -> Value:
-        return map_("sub", as_value(other, self), self)
+        return map_("sub", other, self)
 
     def __mul__(self, other: Operand) -> Value:
         return map_("mul", self, other)
 
     def __rmul__(self, other: Operand) -> Value:
-        return map_("mul", as_value(other, self), self)
+        return map_("mul", other, self)
 
     def __truediv__(self, other: Operand) -> Value:
         return map_("div", self, other)
 
     def __rtruediv__(self, other: Operand) -> Value:
-        return map_("div", as_value(other, self), self)
+        return map_("div", other, self)
 
     def __neg__(self) -> Value:
         return map_("neg", self)
@@ -249,6 +248,9 @@ class Value:
             must_equal(self.size, size, "cannot reshape {} to {}", self.shape, shape)
         if self.prim == "reshape":
             return self.args[0].reshape(shape)
+        is_known = isinstance(size, int) and size > 0 and len(shape) <= MOST_AXES
+        if is_known and self.data is not None and self.data.dtype != object:
+            return const((self.data if self.exact is None else self.exact).reshape(shape), self.dtype)
         return make("reshape", (self,), {"shape": shape}, self.dtype, shape)
 
     def transpose(self, *perm: int) -> Value:
@@ -342,18 +344,13 @@ def _negative(amount: Dim) -> int:
     return max(0, -amount) if isinstance(amount, int) else 0
 
 
-def as_value(operand: Operand, like: Value) -> Value:
-    """A Python number as a constant of the type of `like`."""
-    return operand if isinstance(operand, Value) else scalar(operand, like.dtype)
-
-
 def map_(prim: str, *operands: Operand) -> Value:
     """A scalar function over operands, broadcast by numpy's rules; numbers take the type of the first."""
     args = [o for o in operands if isinstance(o, Value)]
+    rank = max([a.rank for a in args])
     if len(args) < len(operands):
         like = next(o for o in operands[prim == "where" :] if isinstance(o, Value))
-        args = [as_value(o, like) for o in operands]
-    rank = max([a.rank for a in args])
+        args = [o if isinstance(o, Value) else scalar(o, like.dtype, rank) for o in operands]
     args = [a if a.rank == rank else a.reshape((1,) * (rank - a.rank) + a.shape) for a in args]
     shape: Shape = args[0].shape
     for a in args[1:]:
@@ -395,9 +392,10 @@ def _interned(value: Value) -> Value:
         value.frozen = freeze(value.attrs)
     operands = tuple([a.id for a in value.args])
     key = (value.prim, operands, value.frozen, value.dtype.name, value.shape, value.results)
-    found = _table.get(key)
+    found = _table.find(key)
     if found is None:
-        found = _table[key] = value
+        _table.keep(key, value)
+        found = value
     origin.add_to(found)
     return found
 
@@ -417,17 +415,17 @@ def const(data: Array, dtype: DType | None = None) -> Value:
         with np.errstate(all="ignore"):
             data = exact.astype(dtype.numpy)
     key = const_key(data if exact is None else exact, dtype)
-    value = _table.get(key)
+    value = _table.find(key)
     if value is None:
         value = Value("const", (), {}, dtype, data.shape, data, exact=exact)
-        _table[key] = value
+        _table.keep(key, value)
     return value
 
 
-def scalar(number: float, dtype: DType) -> Value:
-    """A rank-0 constant; halves are not rounded before they are computed with."""
-    single = np.asarray(number).astype(np.float32 if dtype.is_half else dtype.numpy)
-    rounded = single.astype(dtype.numpy)
+def scalar(number: float, dtype: DType, rank: int = 0) -> Value:
+    """A constant of one element; halves are not rounded before they are computed with."""
+    single = np.asarray(number).astype(np.float32 if dtype.is_half else dtype.numpy).reshape((1,) * rank)
+    rounded = single.astype(dtype.numpy) if dtype.is_half else single
     return const(rounded if rounded == single or single != single else single, dtype)
 
 

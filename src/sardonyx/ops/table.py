@@ -119,10 +119,15 @@ def op(name: str, since: int = 1, domain: str = "", strict: bool = True) -> Call
 
 
 @cache
+def _parameters(build: Build) -> tuple[inspect.Parameter, ...]:
+    return tuple(inspect.signature(build).parameters.values())
+
+
+@cache
 def _operator(registered: _Registered) -> Operator:
     """What the signature of an operator says."""
     domain, name, since, build, strict = registered
-    parameters = inspect.signature(build).parameters.values()
+    parameters = _parameters(build)
     positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     attributes = list(attributes_of(build))
     least = sum(p.default is p.empty for p in positional)
@@ -155,7 +160,7 @@ class Attribute(NamedTuple):
 
 def attributes_of(build: Build) -> Iterator[Attribute]:
     """The attributes of an operator's function, those of records among them."""
-    for p in inspect.signature(build).parameters.values():
+    for p in _parameters(build):
         if isinstance(p.default, Attributes):
             record: Any = p.default
             yield from (Attribute(f.name, str(f.type), getattr(record, f.name)) for f in fields(record))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sardonyx.base import dtype as dt
-from sardonyx.ir.intern import const_key, freeze
+from sardonyx.ir.intern import Table, const_key, freeze
 
 
 def test_attributes_in_any_order_and_kind_of_list() -> None:
@@ -29,3 +29,28 @@ def test_constants_are_known_by_content_type_and_shape() -> None:
 def test_large_constants_are_known_by_their_array() -> None:
     large = np.zeros(5000)
     assert const_key(large, dt.F64) == const_key(large, dt.F64) != const_key(large.copy(), dt.F64)
+
+
+class Thing:
+    """What can be held."""
+
+
+def test_a_table_knows_what_somebody_holds() -> None:
+    table: Table[Thing] = Table()
+    one = Thing()
+    table.keep((1, "a"), one)
+    assert table.find((1, "a")) is one
+    assert table.find((1, "b")) is None
+    del one
+    assert table.find((1, "a")) is None
+    assert len(table) == 0
+
+
+def test_what_took_the_place_of_another_stays_when_that_goes() -> None:
+    table: Table[Thing] = Table()
+    first, second = Thing(), Thing()
+    table.keep("key", first)
+    table.keep("key", second)
+    del first
+    assert table.find("key") is second
+    assert len(table) == 1

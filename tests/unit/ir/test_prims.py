@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sardonyx.base import dtype as dt
-from sardonyx.ir import prims
+from sardonyx.ir import algorithms, late, prims
 from sardonyx.ir.prims import PRIMS, load_algorithms, register
 from sardonyx.ir.value import make, placeholder
 
@@ -25,6 +30,22 @@ def test_a_table_that_knows_only_its_own_rows_finds_the_others_late() -> None:
     with pytest.raises(KeyError, match="nonsense"):
         table["nonsense"]
     assert PRIMS["lstm"].kind == "opaque"
+
+
+def test_each_file_of_algorithms_registers_what_is_said_to_be_there() -> None:
+    found: dict[str, str] = {}
+    for file in Path(algorithms.__file__).parent.glob("*.py"):
+        names = re.findall(r'register\(\s*"(\w+)"', file.read_text(encoding="utf-8"))
+        found |= dict.fromkeys(names, f"sardonyx.ir.algorithms.{file.stem}")
+    assert found == late.HOMES
+    assert all(PRIMS[name].name == name for name in found)
+
+
+def test_one_algorithm_does_not_import_the_others() -> None:
+    code = "import sys; from sardonyx.ir.prims import PRIMS; PRIMS['if']; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "sardonyx.ir.algorithms.control" in modules.split()
+    assert "sardonyx.ir.algorithms.sort" not in modules.split()
 
 
 def test_a_registered_primitive_is_one_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
