@@ -18,6 +18,8 @@ from sardonyx.base.garbage import uncollected
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # Kernels alone and real models are compiled in full in every run of the tests, all others in `make test-all`.
 os.environ.setdefault("SARDONYX_EFFORT", "quick")
+# Tests run on every core, where a library's threads would spin until those of other processes have theirs.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 # How long an example takes says how busy the machine is, not whether it is right.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas
 import pytest
 from sklearn.datasets import load_diabetes
+from threadpoolctl import threadpool_limits
 
 import sardonyx
 from sardonyx.base.together import WriteError
@@ -104,7 +105,8 @@ def test_dates_of_other_kinds_are_asked_for_in_parts() -> None:
 
 
 def test_runs_repeat_themselves() -> None:
-    first, second = (train(SHOP, quick("bought", seed=3)) for _ in range(2))
+    with threadpool_limits(2):
+        first, second = (train(SHOP, quick("bought", seed=3)) for _ in range(2))
     assert first.record()["scores"] == second.record()["scores"]
     assert [row.loss for row in first.candidates] == [row.loss for row in second.candidates]
     assert np.array_equal(first.answers, second.answers)
