@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import gc
 import os
+import signal
 import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 os.environ.setdefault("SARDONYX_EFFORT", "quick")
 # Tests run on every core, where a library's threads would spin until those of other processes have theirs.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+# A shell has what it runs in the background ignore interrupts, which processes of tests would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says how busy the machine is, not whether it is right.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
