@@ -128,6 +128,7 @@ def test_quotas_are_counted_together(gateways: Gateways, adding: Callable[[int],
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_writers_of_two_gateways_do_not_lose_each_other(gateways: Gateways) -> None:
     new = NewKey(name="root", role="admin")
     secret = gateways.first.administration.keys.create(new, "test").secret

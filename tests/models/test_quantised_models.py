@@ -26,6 +26,7 @@ from sardonyx import zoo
 from tests.models.decisions import Judged, by_float64, judge
 from tests.models.evaluator import evaluated
 from tests.models.judged_case import by_name, engine
+from tests.models.marks import marks
 from tests.tolerance import CHANCE_OF_POINTS, POINT_BOUND, difference_of_models
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +65,7 @@ def settings() -> list[object]:
             number,
             target,
             id=f"{model.name}-{number}-{target}",
-            marks=[] if model.quick else [pytest.mark.slow],
+            marks=marks(model.name, quick=model.quick),
         )
         for model in zoo.models(precision=("quantised",))
         for number, _ in enumerate(zoo.sizes(model.name))

@@ -10,6 +10,7 @@ import pytest
 
 import sardonyx
 from sardonyx import zoo
+from tests.models.marks import marks
 from tests.models.random_weights import with_random_weights
 from tests.tolerance import difference_of_models
 
@@ -19,8 +20,7 @@ ERRORS_ONLY = 3
 def constant_networks() -> list[object]:
     found = [model for model in zoo.models() if model.name.startswith("light_")]
     return [
-        pytest.param(model.name, marks=[] if model.quick else [pytest.mark.slow], id=model.name)
-        for model in found
+        pytest.param(model.name, marks=marks(model.name, quick=model.quick), id=model.name) for model in found
     ]
 
 

@@ -17,6 +17,7 @@ import pytest
 import sardonyx
 from sardonyx import zoo
 from tests.models.double import in_double_precision
+from tests.models.marks import marks
 from tests.models.session_report import compiled_kernels, fallback_operators
 from tests.models.single import in_single_precision
 from tests.tolerance import difference_of_models
@@ -46,7 +47,7 @@ def runs(*precisions: Any) -> list[Any]:
             model.name,
             way,
             id=f"{model.name}-{title}",
-            marks=[] if model.quick and title in QUICK else [pytest.mark.slow],
+            marks=marks(model.name, quick=model.quick and title in QUICK),
         )
         for model in zoo.models(precision=precisions)
         for title, way in WAYS.items()

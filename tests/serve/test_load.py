@@ -96,6 +96,7 @@ def load(server: Served, text: bytes, seconds: float, connections: int, rate: fl
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_three_times_too_much_is_shed_and_the_server_recovers(tmp_path: Path) -> None:
     (tmp_path / "models/slow/1").mkdir(parents=True)
     (tmp_path / "models/slow/1/model.py").write_text(SLOW)
@@ -134,6 +135,7 @@ def check_sustained(server: Served, text: bytes, seconds: float) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_four_fifths_of_the_maximum_for_long(tmp_path: Path) -> None:
     save(identity("float"), tmp_path / "models/same.onnx")
     with served(tmp_path / "models", "--home", tmp_path / "home", log=tmp_path / "log") as server:
