@@ -26,6 +26,20 @@ LENGTH = 20_000
 # Less than a vector, a vector and a rest, several vectors and a rest.
 FEW_SIZES = (1, 17, 65)
 SIZES = (*FEW_SIZES, 15, 16, 64, 200)
+# Nothing, squares and rests of squares on both axes, fewer columns than a square has.
+FEW_MATRICES = ((0, 5), (17, 33), (64, 3))
+MATRICES = (*FEW_MATRICES, (1, 1), (16, 16), (3, 40), (5, 100), (31, 8), (8, 32), (2, 7), (10, 30))
+ONE_OF_EACH_SIZE = (dt.F64, dt.F32, dt.F16, dt.BOOL)
+
+
+def some(few: Sequence[DType], every: Sequence[DType], quick: object, whole: object) -> list[Any]:
+    """`few` types with the whole of something, the others with part of it; with the whole in slow tests."""
+    others = [dtype for dtype in every if dtype not in few]
+    return [
+        *(pytest.param(dtype, whole, id=f"{dtype}") for dtype in few),
+        *(pytest.param(dtype, quick, id=f"{dtype}-few") for dtype in others),
+        *(pytest.param(dtype, whole, id=f"{dtype}", marks=pytest.mark.slow) for dtype in others),
+    ]
 
 
 def check(build: Build, arrays: Sequence[Array], target: Target, *, symbolic: bool = False) -> None:
@@ -65,21 +79,10 @@ def test_drawn_graphs(target: Target, seed: int) -> None:
 
 
 @TARGETS
-@pytest.mark.parametrize("dtype", EVERY_TYPE, ids=str)
-def test_transposes(target: Target, dtype: DType, rng: np.random.Generator) -> None:
-    shapes = [
-        (1, 1),
-        (16, 16),
-        (17, 33),
-        (0, 5),
-        (64, 3),
-        (3, 40),
-        (5, 100),
-        (31, 8),
-        (8, 32),
-        (2, 7),
-        (10, 30),
-    ]
+@pytest.mark.parametrize(("dtype", "shapes"), some(ONE_OF_EACH_SIZE, EVERY_TYPE, FEW_MATRICES, MATRICES))
+def test_transposes(
+    target: Target, dtype: DType, shapes: Sequence[tuple[int, ...]], rng: np.random.Generator
+) -> None:
     for shape in shapes:
         check(lambda x: x.transpose(1, 0), [numbers(rng, shape, dtype)], target)
     check(lambda x: x.transpose(1, 0), [numbers(rng, (18, 37), dtype)], target, symbolic=True)
@@ -146,13 +149,7 @@ def test_elements_apart(target: Target, step: int, counts: tuple[int, ...], rng:
 
 @TARGETS
 @pytest.mark.parametrize(
-    ("dtype", "sizes"),
-    [
-        *((dtype, SIZES) for dtype in (dt.F32, dt.I8)),
-        *((dtype, FEW_SIZES) for dtype in (dt.F64, dt.I64, dt.I32, dt.U8)),
-        *(pytest.param(dtype, SIZES, marks=pytest.mark.slow) for dtype in (dt.F64, dt.I64, dt.I32, dt.U8)),
-    ],
-    ids=lambda value: f"{len(value)} sizes" if isinstance(value, tuple) else str(value),
+    ("dtype", "sizes"), some([dt.F32], (dt.F64, dt.I64, dt.I32, dt.I8, dt.U8), FEW_SIZES, SIZES)
 )
 def test_reductions(target: Target, dtype: DType, sizes: tuple[int, ...], rng: np.random.Generator) -> None:
     prims = ("sum", "rmax", "rmin", "prod")

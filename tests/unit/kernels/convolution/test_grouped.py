@@ -44,7 +44,7 @@ CASES = (
     Case(24, 24, (9, 9), kernel=(5, 5), group=12, pad=2),
     Case(48, 48, (15, 23), stride=(2, 2), group=6, pad=1),
     Case(16, 16, (3, 3), kernel=(3, 1), dilation=(2, 1), group=4, pad=2),
-    Case(16, 16, (1, 33), kernel=(1, 4), stride=(1, 2), group=2),
+    Case(16, 16, (1, 33), kernel=(1, 4), stride=(1, 2), group=4),
     Case(32, 32, (2, 3), kernel=(1, 1), group=8),
 )
 

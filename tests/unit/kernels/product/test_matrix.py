@@ -96,10 +96,19 @@ def test_products_of_any_size(
     assert error(multiplied(tile, how, a, b, b_kind), exact(a, b)) < MATRIX_BOUNDS[tile.name]
 
 
+# Threads share blocks of rows and columns, which cuts along k do not change.
 @NAMED
 @B_KINDS
-@pytest.mark.parametrize(("m", "n", "k"), [(130, 100, 768), (32, 64, 9000), (70, 33, 5000), (300, 40, 3000)])
-@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    ("m", "n", "k", "threads"),
+    [
+        *((130, 100, 768, 1), (130, 100, 768, 3), (32, 64, 9000, 3), (70, 33, 5000, 1), (300, 40, 3000, 3)),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in ((32, 64, 9000, 1), (70, 33, 5000, 3), (300, 40, 3000, 1))
+        ),
+    ],
+)
 def test_blocks(
     tile: MatrixTile, b_kind: str, m: int, n: int, k: int, threads: int, rng: np.random.Generator
 ) -> None:
