@@ -13,6 +13,9 @@ from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
 
+_PART_BYTES = 1 << 18
+"""About as much is laid out at a time as stays in a cache of the CPU."""
+
 
 def pack_b(w: np.ndarray, goal: Goal) -> np.ndarray:
     """Lay out w[..., K, N] as panels [..., N / columns][K / depth][columns][depth], zero padded.
@@ -26,17 +29,23 @@ def pack_b(w: np.ndarray, goal: Goal) -> np.ndarray:
     size = steps * shape.depth
     packed = aligned_zeros(packed_shape(w.shape, w.dtype, goal), w.dtype)
     whole = w if k == size else np.pad(w, [*[(0, 0)] * len(batch), (0, size - k), (0, 0)])
-    whole = whole.reshape(*batch, steps, shape.depth, n).swapaxes(-1, -2)
-    for at in range(0, n, shape.columns):
-        width = min(shape.columns, padded - at)
-        panel = packed[..., at * size : (at + width) * size].reshape(*batch, steps, width, shape.depth)
-        panel[..., : min(width, n - at), :] = whole[..., at : at + width, :]
+    whole = whole.reshape(*batch, steps, shape.depth, n)
+    count, columns = n // shape.columns, shape.columns
+    full = count * columns
+    panels = packed[..., : full * size].reshape(*batch, count, steps, columns, shape.depth)
+    last = packed[..., full * size :].reshape(*batch, steps, padded - full, shape.depth)
+    # A copy whose inner loop is one step of k would take four times as long.
+    for at in range(shape.depth):
+        rows = whole[..., at, :]
+        panels[..., at] = rows[..., :full].reshape(*batch, steps, count, columns).swapaxes(-2, -3)
+        last[..., : n - full, at] = rows[..., full:]
     return packed
 
 
 def parts_b(w: np.ndarray, goal: Goal) -> Iterator[np.ndarray]:
     """Parts of w[..., K, N] whose layouts, one after the other, are that of the whole."""
-    columns = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)]).columns
+    panel = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)]).columns
+    columns = panel * max(1, _PART_BYTES // max(1, panel * w.shape[-2] * w.itemsize))
     for matrix in w.reshape(-1, *w.shape[-2:]):
         for at in range(0, w.shape[-1], columns):
             yield matrix[:, at : at + columns]
