@@ -77,11 +77,12 @@ class Module:
     is_quick: bool = False
     code: bytes | None = None
     error: BaseException | None = None
+    _ir: str | None = None
 
     @property
     def size(self) -> float:
         """How long it is; what models share is long, and not made to know it."""
-        return math.inf if isinstance(self.text, Shared) else len(self.text())
+        return math.inf if isinstance(self.text, Shared) else len(self.ir)
 
     @property
     def made_key(self) -> str:
@@ -90,8 +91,10 @@ class Module:
 
     @property
     def ir(self) -> str:
-        """The text itself."""
-        return self.text.of(self.goal) if isinstance(self.text, Shared) else self.text()
+        """The text itself, made once."""
+        if self._ir is None:
+            self._ir = self.text.of(self.goal) if isinstance(self.text, Shared) else self.text()
+        return self._ir
 
 
 class Code(NamedTuple):

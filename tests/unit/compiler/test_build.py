@@ -77,6 +77,19 @@ def test_each_module_is_compiled_once(jobs: int, tmp_path: Path) -> None:
     assert (same, again.compiled) == (name, 0), "the order of modules changes nothing"
 
 
+def test_a_text_is_written_once(tmp_path: Path) -> None:
+    written = []
+
+    def write() -> str:
+        written.append(text("sdx_a"))
+        return written[-1]
+
+    with build(tmp_path, 2, quick=True) as made:
+        made.add("a", write)
+        assert made.code(Report()).draft is not None
+    assert len(written) == 1
+
+
 def test_another_text_is_another_image(tmp_path: Path) -> None:
     names = set()
     for other in ("sdx_a", "sdx_b"):
