@@ -9,6 +9,8 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from sardonyx.base.garbage import uncollected
+
 
 def lazy(
     module: str, *tables: Mapping[str, Sequence[str]], within: str = "", needed: str = ""
@@ -38,7 +40,8 @@ def lazy(
 
 def _imported(name: str, needed: str) -> object:
     try:
-        return importlib.import_module(name)
+        with uncollected():
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if not needed or (error.name or "").startswith("sardonyx"):
             raise

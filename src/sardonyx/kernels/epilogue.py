@@ -13,7 +13,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.ir.place import Storage
 from sardonyx.kernels.call import Address, Argument
-from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Literal, Load, Store, roots, walk
+from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Literal, Load, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def epilogue_reads(kernel: Kernel) -> list[Storage]:
     """The storages that an epilogue reads beside its tile."""
     found: dict[Storage, None] = {}
     for statement in kernel.body:
-        for expr in walk(roots(statement)):
+        for expr in statement.exprs:
             if isinstance(expr, Load) and expr.buffer.key is not None:
                 found.setdefault(expr.buffer.key)
     return list(found)

@@ -23,9 +23,7 @@ from sardonyx.loops.nest import (
     Reduce,
     Statement,
     Store,
-    roots,
     trip_count,
-    walk,
 )
 from sardonyx.loops.schedule import schedule
 from sardonyx.loops.structure import Parts, structure
@@ -112,7 +110,7 @@ def touched(kernel: Kernel) -> tuple[tuple[Storage, ...], tuple[Storage, ...]]:
     reads: dict[Storage, None] = {}
     writes: dict[Storage, None] = {}
     for statement in kernel.body:
-        for expr in walk(roots(statement)):
+        for expr in statement.exprs:
             if isinstance(expr, Load) and expr.buffer.key is not None:
                 reads.setdefault(expr.buffer.key)
         if isinstance(statement, Store) and statement.buffer.key is not None:
@@ -124,7 +122,7 @@ def elements(kernel: Kernel, storages: Sequence[Storage]) -> tuple[dims.Dim, ...
     """The most elements of each storage that the kernel reads or writes."""
     counts: dict[Storage | None, dims.Dim] = {}
     for statement in kernel.body:
-        found = [(e.buffer.key, e.axes) for e in walk(roots(statement)) if isinstance(e, Load)]
+        found = [(e.buffer.key, e.axes) for e in statement.exprs if isinstance(e, Load)]
         if isinstance(statement, Store):
             picked = (pick.index.axes for pick in statement.picks)
             found.append((statement.buffer.key, statement.at.axes.union(*picked)))
@@ -152,4 +150,4 @@ def _counted(kernel: Kernel, cost: Callable[[Statement], int]) -> dims.Dim:
 
 
 def _count(statement: Statement, *kinds: type[Expr]) -> int:
-    return sum([isinstance(e, kinds) for e in walk(roots(statement))])
+    return sum([isinstance(e, kinds) for e in statement.exprs])

@@ -96,7 +96,7 @@ def _least_extent(kernel: Kernel, vector: Axis) -> int:
 def _row_cost(statement: Statement, vector: Axis, cross: Axis | None, lanes: int, extent: int) -> float:
     """Instructions for all points of the vector axis, scaled to its extent."""
     vectors = -(-extent // lanes)
-    applied = [e for e in walk(roots(statement)) if isinstance(e, Apply) and e.axes]
+    applied = [e for e in statement.exprs if isinstance(e, Apply) and e.axes]
     once = sum(op_cost(e) for e in applied if vector not in e.axes)
     scale = extent_of(vector) / extent
     return scale * (once + vectors * _point_cost(statement, vector, cross, lanes))
@@ -104,7 +104,7 @@ def _row_cost(statement: Statement, vector: Axis, cross: Axis | None, lanes: int
 
 def _point_cost(statement: Statement, vector: Axis | None, cross: Axis | None, lanes: int) -> float:
     total = 1.0
-    for expr in walk(roots(statement)):
+    for expr in statement.exprs:
         if isinstance(expr, Apply):
             total += op_cost(expr) if vector is None or vector in expr.axes else 0
         elif isinstance(expr, Load) and expr.buffer.role != "tile":

@@ -225,8 +225,24 @@ class Reduced(Expr):
     axes: frozenset[Axis]
 
 
+class _Evaluation:
+    """What statements have in common."""
+
+    __slots__ = ("_exprs",)
+    _exprs: tuple[Expr, ...]
+
+    @property
+    def exprs(self: Statement) -> tuple[Expr, ...]:  # type: ignore[misc]
+        """All that a statement evaluates, each once, operands first; sought once."""
+        try:
+            return self._exprs
+        except AttributeError:
+            object.__setattr__(self, "_exprs", tuple(walk(roots(self))))
+            return self._exprs
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Reduce:
+class Reduce(_Evaluation):
     """result = op over `axes` of `expr`; op is sum, prod, rmax, rmin, argmax or argmin.
 
     A `plain` rmax may lose NaN: what is computed from it is NaN then for another reason.
@@ -241,7 +257,7 @@ class Reduce:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Store:
+class Store(_Evaluation):
     """buffer[at] = expr, for all of `axes` (inside the outer loops)."""
 
     buffer: Buffer
@@ -283,7 +299,7 @@ class Kernel:
         """All buffers, in order of first use."""
         found: dict[Buffer, None] = {}
         for statement in self.body:
-            for expr in walk(roots(statement)):
+            for expr in statement.exprs:
                 if isinstance(expr, Load):
                     found.setdefault(expr.buffer)
             if isinstance(statement, Store):
@@ -345,7 +361,7 @@ def _can_join(group: Sequence[Statement], other: Statement) -> bool:
     written = {s.buffer for s in group if isinstance(s, Store)}
     return not any(
         (isinstance(e, Reduced) and e.name in made) or (isinstance(e, Load) and e.buffer in written)
-        for e in walk(roots(other))
+        for e in other.exprs
     )
 
 

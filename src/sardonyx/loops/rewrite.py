@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from sardonyx.base import dim as dims
@@ -20,123 +20,128 @@ from sardonyx.loops.nest import (
     Reduced,
     Statement,
     Store,
-    children,
-    roots,
-    walk,
 )
-
-ToAxes = Callable[[Sequence[Axis]], tuple[Axis, ...]]
-ToAffine = Callable[[Affine], Affine]
 
 
 def accesses(kernel: Kernel) -> Iterator[Affine]:
     """Every affine form in the kernel: addresses and positions."""
     for statement in kernel.body:
-        for expr in walk(roots(statement)):
+        for expr in statement.exprs:
             if isinstance(expr, Position) or (isinstance(expr, Load) and expr.buffer.role != "tile"):
                 yield expr.at
         if isinstance(statement, Store):
             yield statement.at
 
 
-def rewrite(
-    kernel: Kernel,
-    outer: Sequence[Axis],
-    axes: ToAxes,
-    affine: ToAffine,
-) -> Kernel:
-    """The kernel with every axis list and every affine form replaced."""
-    memo: dict[int, Expr] = {}
+class _Axes:
+    """The axes of a kernel, and of what is read beside it, while they become fewer.
 
-    def expr(old: Expr) -> Expr:
-        if id(old) not in memo:
-            memo[id(old)] = _rebuilt(old, expr, affine, axes)
-        return memo[id(old)]
+    Attributes:
+        nests: the outer axes, then those of each statement.
+        operands: addresses that the anchor reads.
+    """
 
-    body: list[Statement] = []
-    for s in kernel.body:
-        for e in walk(roots(s)):
-            expr(e)
-        if isinstance(s, Reduce):
-            result = expr(s.result)
-            assert isinstance(result, Reduced)
-            body.append(Reduce(result, s.op, axes(s.axes), expr(s.expr), s.last, s.plain))
-        else:
-            picks = tuple(Pick(expr(p.index), p.stride, p.extent) for p in s.picks)
-            body.append(Store(s.buffer, affine(s.at), axes(s.axes), expr(s.expr), picks, s.reduction))
-    return replace(kernel, outer=tuple(outer), body=tuple(body))
+    def __init__(self, kernel: Kernel, operands: tuple[Affine, ...] = ()) -> None:
+        self._kernel = kernel
+        self.nests = [kernel.outer, *(s.axes for s in kernel.body)]
+        self.operands = operands
+        self._listed: dict[Axis, tuple[Axis, ...]] = {}
+        self._terms: dict[Axis, Axis | None] = {}
+
+    def drop_units(self, keep: Sequence[Axis] = ()) -> None:
+        """Axes of extent 1 are not loops, but for those to `keep`."""
+        units = {a for nest in self.nests for a in nest if a.extent == 1 and a not in keep}
+        if units:
+            self._change(dict.fromkeys(units, ()), dict.fromkeys(units))
+
+    def merge(self, first: Axis, second: Axis, unit: Axis | None = None) -> None:
+        """One axis is both, in place of the second; `unit`, if any, stands in place of the first."""
+        merged = Axis(second.name, first.extent * second.extent)
+        self._change({first: (unit,) if unit else (), second: (merged,)}, {first: None, second: merged})
+
+    def _change(self, listed: Mapping[Axis, tuple[Axis, ...]], terms: Mapping[Axis, Axis | None]) -> None:
+        self._listed |= listed
+        self._terms |= terms
+        self.nests = [self.axes(nest) for nest in self.nests]
+        self.operands = tuple(map(self.affine, self.operands))
+
+    def forms(self) -> list[Affine]:
+        """Every affine form as it is now, the operands too."""
+        return [*map(self.affine, accesses(self._kernel)), *self.operands]
+
+    def axes(self, old: Iterable[Axis]) -> tuple[Axis, ...]:
+        """What is left of a list of axes."""
+        if self._listed.keys().isdisjoint(old := tuple(old)):
+            return old
+        return self.axes(new for axis in old for new in self._listed.get(axis, (axis,)))
+
+    def affine(self, at: Affine) -> Affine:
+        """An affine form in the axes that are left."""
+        terms = [(self._now(axis), factor) for axis, factor in at.terms]
+        return Affine(at.const, tuple((axis, factor) for axis, factor in terms if axis is not None))
+
+    def _now(self, axis: Axis | None) -> Axis | None:
+        while axis in self._terms:
+            axis = self._terms[axis]
+        return axis
+
+    def kernel(self) -> Kernel:
+        """The kernel with these axes, built anew once for all steps."""
+        if not self._terms:
+            return self._kernel
+        new: dict[int, Expr] = {}
+        body = tuple(self._statement(s, new) for s in self._kernel.body)
+        return replace(self._kernel, outer=self.nests[0], body=body)
+
+    def _statement(self, old: Statement, new: dict[int, Expr]) -> Statement:
+        results = (old.result,) if isinstance(old, Reduce) else ()
+        for expr in (*old.exprs, *results):
+            if id(expr) not in new:
+                new[id(expr)] = self._expr(expr, new)
+        expr, axes = new[id(old.expr)], self.axes(old.axes)
+        if isinstance(old, Store):
+            return replace(old, at=self.affine(old.at), axes=axes, expr=expr, picks=_picks(old.picks, new))
+        result = new[id(old.result)]
+        assert isinstance(result, Reduced)
+        return replace(old, result=result, axes=axes, expr=expr)
+
+    def _expr(self, old: Expr, new: Mapping[int, Expr]) -> Expr:
+        if isinstance(old, Load):
+            return Load(old.buffer, self.affine(old.at), old.dtype, _picks(old.picks, new))
+        if isinstance(old, Position):
+            return Position(self.affine(old.at), old.dtype)
+        if isinstance(old, Apply):
+            return Apply(old.prim, tuple(new[id(a)] for a in old.args), old.dtype)
+        if isinstance(old, Reduced):
+            return Reduced(old.name, old.dtype, frozenset(self.axes(old.axes)))
+        return old
 
 
-def _rebuilt(
-    old: Expr,
-    expr: Callable[[Expr], Expr],
-    affine: ToAffine,
-    axes: ToAxes,
-) -> Expr:
-    if isinstance(old, Load):
-        picks = tuple(Pick(expr(p.index), p.stride, p.extent) for p in old.picks)
-        return Load(old.buffer, affine(old.at), old.dtype, picks)
-    if isinstance(old, Position):
-        return Position(affine(old.at), old.dtype)
-    if isinstance(old, Apply):
-        return Apply(old.prim, tuple(expr(a) for a in children(old)), old.dtype)
-    if isinstance(old, Reduced):
-        return Reduced(old.name, old.dtype, frozenset(axes(tuple(old.axes))))
-    return old
-
-
-def _merger(first: Axis, second: Axis, unit: Axis | None = None) -> tuple[ToAxes, ToAffine]:
-    """What one axis for two does to lists of axes and to forms: it is the second, the first is `unit`."""
-    merged = Axis(second.name, first.extent * second.extent)
-    new = {first: (unit,) if unit else (), second: (merged,)}
-
-    def axes(old: Sequence[Axis]) -> tuple[Axis, ...]:
-        return tuple(axis for x in old for axis in new.get(x, (x,)))
-
-    def affine(at: Affine) -> Affine:
-        return Affine(
-            at.const, tuple((merged if x is second else x, f) for x, f in at.terms if x is not first)
-        )
-
-    return axes, affine
+def _picks(old: Sequence[Pick], new: Mapping[int, Expr]) -> tuple[Pick, ...]:
+    return tuple(Pick(new[id(p.index)], p.stride, p.extent) for p in old)
 
 
 def drop_unit_axes(kernel: Kernel) -> Kernel:
     """Axes of extent 1 are not loops."""
-    if not _has_unit(kernel, ()):
-        return kernel
-
-    def keep(axes: Sequence[Axis]) -> tuple[Axis, ...]:
-        return tuple(a for a in axes if a.extent != 1)
-
-    def affine(at: Affine) -> Affine:
-        return Affine(at.const, tuple((a, f) for a, f in at.terms if a.extent != 1))
-
-    return rewrite(kernel, keep(kernel.outer), keep, affine)
-
-
-def _has_unit(kernel: Kernel, keep: Sequence[Axis]) -> bool:
-    """Whether there is an axis of extent 1 that need not be kept."""
-    nests = (kernel.outer, *(s.axes for s in kernel.body))
-    return any(a.extent == 1 and a not in keep for nest in nests for a in nest)
+    axes = _Axes(kernel)
+    axes.drop_units()
+    return axes.kernel()
 
 
 def merge_axes(kernel: Kernel) -> Kernel:
-    """Neighbouring axes (i, j) with factor(i) == factor(j) * extent(j) everywhere become one axis."""
-    while True:
-        pair = _mergeable(kernel)
-        if pair is None:
-            return kernel
-        first, second = pair
-        axes, affine = _merger(first, second)
-        kernel = rewrite(kernel, axes(kernel.outer), axes, affine)
+    """Unit axes dropped, neighbours (i, j) with factor(i) == factor(j) * extent(j) everywhere merged."""
+    axes = _Axes(kernel)
+    axes.drop_units()
+    while (pair := _mergeable(axes)) is not None:
+        axes.merge(*pair)
+    return axes.kernel()
 
 
-def _mergeable(kernel: Kernel) -> tuple[Axis, Axis] | None:
-    nests = [kernel.outer, *(s.axes for s in kernel.body)]
+def _mergeable(axes: _Axes) -> tuple[Axis, Axis] | None:
+    nests = axes.nests
     if all(len(nest) < 2 for nest in nests):
         return None
-    forms = list(accesses(kernel))
+    forms = axes.forms()
     for nest in nests:
         for first, second in pairwise(nest):
             together = all(_adjacent(n, first, second) for n in nests)
@@ -152,32 +157,15 @@ def merge_outer(
 
     `operands` are the addresses that the anchor reads; they must allow a merger and are rewritten with it.
     """
-    outer, keep = kernel.outer, kernel.outer[-1 - last :]
-
-    def drop(axes: Sequence[Axis]) -> tuple[Axis, ...]:
-        return tuple(a for a in axes if a.extent != 1 or a in keep)
-
-    def fewer(at: Affine) -> Affine:
-        return Affine(
-            at.const,
-            tuple((a, f) for a, f in at.terms if a.extent != 1 or a in keep or a not in outer),
-        )
-
-    if _has_unit(kernel, keep):
-        kernel = rewrite(kernel, drop(outer), drop, fewer)
-        operands = tuple(fewer(at) for at in operands)
-    while True:
-        nest = kernel.outer[:-last]
-        forms = [*accesses(kernel), *operands] if len(nest) > 1 else []
-        pair = next(
-            ((a, b) for a, b in pairwise(nest) if all(_runs_on(at, a, b) for at in forms)),
-            None,
-        )
+    axes = _Axes(kernel, operands)
+    axes.drop_units(keep=kernel.outer[-1 - last :])
+    while len(nest := axes.nests[0][:-last]) > 1:
+        forms = axes.forms()
+        pair = next(((a, b) for a, b in pairwise(nest) if all(_runs_on(at, a, b) for at in forms)), None)
         if pair is None:
-            return kernel, operands
-        axes, affine = _merger(*pair)
-        kernel = rewrite(kernel, axes(kernel.outer), axes, affine)
-        operands = tuple(affine(at) for at in operands)
+            break
+        axes.merge(*pair)
+    return axes.kernel(), axes.operands
 
 
 def merge_pair(kernel: Kernel, operands: tuple[Affine, ...], at: int) -> tuple[Kernel, tuple[Affine, ...]]:
@@ -185,12 +173,11 @@ def merge_pair(kernel: Kernel, operands: tuple[Affine, ...], at: int) -> tuple[K
 
     The former stays as an axis of extent 1.
     """
+    axes = _Axes(kernel, operands)
     first, second = kernel.outer[at], kernel.outer[at + 1]
-    if not all(_runs_on(form, first, second) for form in [*accesses(kernel), *operands]):
-        return kernel, operands
-    axes, affine = _merger(first, second, Axis(first.name, 1))
-    kernel = rewrite(kernel, axes(kernel.outer), axes, affine)
-    return kernel, tuple(affine(form) for form in operands)
+    if all(_runs_on(form, first, second) for form in axes.forms()):
+        axes.merge(first, second, Axis(first.name, 1))
+    return axes.kernel(), axes.operands
 
 
 def _adjacent(nest: Sequence[Axis], first: Axis, second: Axis) -> bool:

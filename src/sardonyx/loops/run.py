@@ -29,8 +29,6 @@ from sardonyx.loops.nest import (
     Reduce,
     Reduced,
     Store,
-    roots,
-    walk,
 )
 
 Array = np.ndarray[Any, Any]
@@ -60,7 +58,7 @@ class _Runner:
     def run(self) -> None:
         for statement in self.kernel.body:
             values: dict[int, Array] = {}
-            for expr in walk(roots(statement)):
+            for expr in statement.exprs:
                 values[id(expr)] = self._evaluate(expr, values)
             if isinstance(statement, Reduce):
                 self.reduced[statement.result.name] = self._reduce(statement, values[id(statement.expr)])

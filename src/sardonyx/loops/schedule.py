@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sardonyx.base.dataclass import replace
 from sardonyx.base.target import Target
 from sardonyx.loops.cost import extent_of, is_long, is_short, nest_cost
-from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store, roots, walk
+from sardonyx.loops.nest import Affine, Axis, Kernel, Load, Store
 from sardonyx.loops.plain import with_plain_maxima
 from sardonyx.loops.rewrite import drop_unit_axes, merge_axes
 from sardonyx.loops.stage import stage, with_reciprocals
@@ -23,9 +23,8 @@ def schedule(kernel: Kernel, target: Target) -> Kernel:
         return stage(with_reciprocals(kernel), target.lanes)
     if kernel.form != "loops":
         return replace(kernel, vector=kernel.outer[-1])
-    kernel = drop_unit_axes(kernel)
     if kernel.serial:
-        return kernel
+        return drop_unit_axes(kernel)
     kernel = with_reciprocals(with_plain_maxima(merge_axes(kernel)))
     choices = [(None, None), *_choices(kernel)]
     costs = [nest_cost(kernel, vector, cross, target.lanes) for vector, cross in choices]
@@ -56,7 +55,7 @@ def _may_cross(kernel: Kernel, vector: Axis, cross: Axis) -> bool:
 def _plain_accesses(kernel: Kernel) -> Iterator[Affine]:
     """The addresses of loads without computed indices, and of stores."""
     for statement in kernel.body:
-        for expr in walk(roots(statement)):
+        for expr in statement.exprs:
             if isinstance(expr, Load) and not expr.picks:
                 yield expr.at
         if isinstance(statement, Store):

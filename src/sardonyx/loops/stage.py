@@ -108,7 +108,7 @@ def _may_stage(expr: Expr, axes: Sequence[Axis]) -> bool:
 
 def _row_of_output(kernel: Kernel, expr: Expr, axes: Sequence[Axis]) -> tuple[Buffer, Affine] | None:
     """Where the output element goes that a later statement computes from this value."""
-    read = {e.buffer.key for s in kernel.body for e in walk(roots(s)) if isinstance(e, Load)}
+    read = {e.buffer.key for s in kernel.body for e in s.exprs if isinstance(e, Load)}
     for s in kernel.body:
         if (
             isinstance(s, Store)

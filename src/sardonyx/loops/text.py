@@ -22,8 +22,6 @@ from sardonyx.loops.nest import (
     Statement,
     Store,
     children,
-    roots,
-    walk,
 )
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "eq": "==", "lt": "<", "le": "<="}
@@ -90,7 +88,7 @@ class _Printer:
     def _common(self, statement: Statement) -> list[str]:
         """Definitions of the expressions that the statement uses more than once."""
         uses: dict[int, int] = {}
-        below = list(walk(roots(statement)))
+        below = list(statement.exprs)
         for expr in below:
             for child in children(expr):
                 uses[id(child)] = uses.get(id(child), 0) + 1

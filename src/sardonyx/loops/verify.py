@@ -7,7 +7,7 @@ from collections.abc import Collection
 from sardonyx.base import dim as dims
 from sardonyx.errors import CompileError
 from sardonyx.ir.prims import PRIMS
-from sardonyx.loops.nest import Apply, Axis, Expr, Kernel, Load, Position, Reduce, Reduced, Store, roots, walk
+from sardonyx.loops.nest import Apply, Axis, Expr, Kernel, Load, Position, Reduce, Reduced, Store
 
 _REDUCTIONS = frozenset({"sum", "prod", "rmax", "rmin", "argmax", "argmin"})
 _UPDATES = frozenset({"none", "add", "mul", "max", "min"})
@@ -23,7 +23,7 @@ def verify(kernel: Kernel) -> None:
         if shared := set(statement.axes) & set(kernel.outer):
             raise CompileError(f"{where}: loops again over {', '.join(a.name for a in shared)}")
         inside = {*kernel.outer, *statement.axes}
-        for expr in walk(roots(statement)):
+        for expr in statement.exprs:
             _check(expr, inside, known, where)
         if isinstance(statement, Reduce):
             _check_reduce(statement, where)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sardonyx.base import custom
 from sardonyx.base.dataclass import replace
 from sardonyx.base.dependence import FeedDependence, content
-from sardonyx.base.garbage import uncollected
+from sardonyx.base.garbage import spare_survivors, uncollected
 from sardonyx.base.knobs import CompileOptions, cache_folder
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.progress import told_after
@@ -57,7 +57,10 @@ def load_program(
     """
     target = executable(by_name(options.target)) if options.target else detect()
     goal = Goal(target, Policy(options.precision, options.winograd, options.strassen))
-    return _Loader(model, options, goal, cache.at(cache_folder(options.cache)), tell).program()
+    with uncollected():
+        program = _Loader(model, options, goal, cache.at(cache_folder(options.cache)), tell).program()
+        spare_survivors()
+    return program
 
 
 def _load_fallback() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 
 import pytest
 
-from sardonyx.base.garbage import uncollected
+from sardonyx.base.garbage import spare_survivors, uncollected
 
 
 def test_the_collector_rests_inside() -> None:
@@ -27,3 +28,39 @@ def test_it_is_left_off_where_it_was_off_and_on_after_an_error() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.fixture
+def nothing_frozen() -> Iterator[None]:
+    """The tests of this process are kept from the collector."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("nothing_frozen")
+def test_survivors_are_old_at_once_and_found_if_they_are_garbage() -> None:
+    cycle: list[object] = []
+    cycle.append(cycle)
+    with uncollected():
+        spare_survivors.__wrapped__()
+        assert gc.get_freeze_count() == 0
+        assert not any(o is cycle for young in (0, 1) for o in gc.get_objects(young))
+        assert any(o is cycle for o in gc.get_objects(2))
+    del cycle
+    assert gc.collect() >= 1
+
+
+def test_what_somebody_keeps_from_the_collector_stays_kept() -> None:
+    gc.freeze()
+    kept = gc.get_freeze_count()
+    spare_survivors.__wrapped__()
+    assert gc.get_freeze_count() == kept > 0
+
+
+@pytest.mark.usefixtures("nothing_frozen")
+def test_it_happens_once_in_a_process() -> None:
+    spare_survivors()
+    young = [object() for _ in range(10)], []
+    spare_survivors()
+    assert any(o is young for o in gc.get_objects(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -110,3 +111,13 @@ def test_a_pair_leaves_an_axis_of_one() -> None:
     assert left.factor(merged.outer[3]) == 2
     assert np.array_equal(results(merged), results(kernel))
     assert merge_pair(kernel, operands, 3) == (kernel, operands), "columns are not among the left operand's"
+
+
+def test_nothing_is_left_to_the_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        assert len(merge_axes(nest([1, 2, 3, 4], [0, 1, 2, 3], 0)).outer) == 1
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
