@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import lru_cache, reduce
 from typing import TypeAlias, Union
 
-from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.functions import FUNCTIONS
 from sardonyx.errors import ShapeError
 
@@ -19,29 +18,50 @@ ASSUMED = 64
 """Stands in for a size that is not known, where work is estimated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """An unknown integer, the same for the same name; `low` is its least value as far as is known."""
+class Symbol(str):
+    """An unknown integer, the same for the same name; `low` is its least value as far as is known.
 
-    name: str
-    low: int | None = field(default=0, compare=False)
+    It is its name, so that tables find it without a call of Python.
+    """
 
-    def __hash__(self) -> int:
-        return hash(self.name)
+    __slots__ = ("low",)
+    low: int | None
 
-    def __str__(self) -> str:
-        return self.name
+    def __new__(cls, name: str, low: int | None = 0) -> Symbol:
+        """The unknown of a name."""
+        made = super().__new__(cls, name)
+        made.low = low
+        return made
+
+    @property
+    def name(self) -> str:
+        """The name alone."""
+        return str(self)
 
 
-@dataclass(frozen=True, slots=True)
 class Applied:
     """A function of dims that is not a polynomial: floordiv, mod, max, min, broadcast, ..."""
 
-    fn: str
-    args: tuple[Dim, ...]
+    __slots__ = ("_hash", "args", "fn")
+
+    def __init__(self, fn: str, args: tuple[Dim, ...]) -> None:
+        self.fn, self.args = fn, args
+        self._hash = hash((fn, args))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Applied) or self._hash != other._hash:
+            return False
+        return (self.fn, self.args) == (other.fn, other.args)
 
     def __str__(self) -> str:
         return f"{self.fn}({', '.join(map(str, self.args))})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The hash of a text differs between processes.
+        return Applied, (self.fn, self.args)
 
 
 Atom: TypeAlias = Symbol | Applied
@@ -58,13 +78,14 @@ def _key(monomial: Monomial) -> tuple[int, str]:
 class Expr:
     """A sum of integer multiples of products of atoms; never a plain integer (see `normal`)."""
 
-    __slots__ = ("_hash", "_made", "_text", "terms")
+    __slots__ = ("_hash", "_made", "_symbols", "_text", "terms")
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
         rows = terms.items()
         self.terms = tuple(sorted(rows, key=lambda t: _key(t[0])) if len(rows) > 1 else rows)
         self._hash = hash(self.terms)
         self._text = ""
+        self._symbols: frozenset[str] | None = None
         self._made: dict[tuple[Dim, int], Dim] = {}
         """Products with others (0) and sums with their multiples: sizes of a model meet again and again."""
 
@@ -76,7 +97,8 @@ class Expr:
 
     def __str__(self) -> str:
         if not self._text:
-            self._text = "+".join(_term(m, f) for m, f in reversed(self.terms)).replace("+-", "-")
+            terms = [[*([str(f)] if f != 1 or not m else []), *map(str, m)] for m, f in reversed(self.terms)]
+            self._text = "+".join(map("*".join, terms)).replace("+-", "-")
         return self._text
 
     __repr__ = __str__
@@ -128,11 +150,6 @@ class Expr:
 
     def __rmod__(self, other: Dim) -> Dim:
         return mod(other, self)
-
-
-def _term(monomial: Monomial, factor: int) -> str:
-    atoms = "*".join(map(str, monomial))
-    return str(factor) if not atoms else atoms if factor == 1 else f"{factor}*{atoms}"
 
 
 Dim: TypeAlias = Union[int, Expr]  # noqa: UP007 - a forward reference inside the class bodies above
@@ -258,6 +275,8 @@ def mod(a: Dim, b: Dim) -> Dim:
 
 
 _assumed: list[dict[Dim, int]] = []
+_bounds: list[dict[int, tuple[Expr, int | None]]] = []
+"""What follows from the assumptions, by object: symbols of equal dims may have other least values."""
 
 
 @contextmanager
@@ -265,10 +284,12 @@ def assuming(least: Mapping[Dim, int] | None = None) -> Iterator[dict[Dim, int]]
     """Inside the block proofs use `least` (those of the block around by default) and what `assume` adds."""
     around = _assumed[-1] if _assumed and least is None else {}
     _assumed.append({**around, **(least or {})})
+    _bounds.append({})
     try:
         yield _assumed[-1]
     finally:
         _assumed.pop()
+        _bounds.pop()
 
 
 def assume(dim: Dim, low: int) -> None:
@@ -278,19 +299,28 @@ def assume(dim: Dim, low: int) -> None:
         known = _assumed[-1].get(base)
         if known is None or known < low - constant:
             _assumed[-1][base] = low - constant
+            _bounds[-1].clear()
 
 
 def lower_bound(dim: Dim) -> int | None:
     """A least value of `dim` that is proven or assumed, or None."""
     if isinstance(dim, int):
         return dim
+    if not _assumed:
+        return _proven_bound(dim)
+    found = _bounds[-1].get(id(dim))
+    if found is None:
+        found = _bounds[-1][id(dim)] = dim, _assumed_bound(dim)
+    return found[1]
+
+
+def _assumed_bound(dim: Expr) -> int | None:
     proven = _proven_bound(dim)
-    if _assumed:
-        base, constant = dim.split()
-        assumed = _assumed[-1].get(base)
-        if assumed is not None:
-            return assumed + constant if proven is None else max(proven, assumed + constant)
-    return proven
+    base, constant = dim.split()
+    assumed = _assumed[-1].get(base)
+    if assumed is None:
+        return proven
+    return assumed + constant if proven is None else max(proven, assumed + constant)
 
 
 def _proven_bound(dim: Expr) -> int | None:
@@ -462,12 +492,8 @@ def symbols(dim: Dim) -> frozenset[str]:
     """The names that `dim` depends on."""
     if isinstance(dim, int):
         return frozenset()
-    names: set[str] = set()
-    for monomial, _ in dim.terms:
-        for atom in monomial:
-            if isinstance(atom, Symbol):
-                names.add(atom.name)
-            else:
-                for arg in atom.args:
-                    names |= symbols(arg)
-    return frozenset(names)
+    if dim._symbols is None:
+        atoms = [atom for monomial, _ in dim.terms for atom in monomial]
+        inner = [symbols(arg) for atom in atoms if isinstance(atom, Applied) for arg in atom.args]
+        dim._symbols = frozenset([a.name for a in atoms if isinstance(a, Symbol)]).union(*inner)
+    return dim._symbols

@@ -106,8 +106,8 @@ class _Walk:
         for owner in owners:
             if owner != value.id:
                 self.inlined.setdefault(owner, set()).add(value.id)
-            if can_fail(value):
-                self.failing.add(owner)
+        if can_fail(value):
+            self.failing.update(owners)
         if not reason and value.kind in ("map", "reduce", "contract", "index"):
             self.decisions.append(self.fused(value, owners.values()))
         self.ask_arguments(value, owners)

@@ -15,8 +15,9 @@ from sardonyx.ir.obligation import Obligation, Operation, alike, natural, same
 def reshape(value: Operation, where: str) -> Iterator[Obligation]:
     """The number of elements stays."""
     source = value.args[0]
-    message = f"{where}: cannot reshape {list(source.shape)} to {list(value.shape)}"
-    yield from same(source.size, value.size, message)
+    if source.size != value.size:
+        message = f"{where}: cannot reshape {list(source.shape)} to {list(value.shape)}"
+        yield from same(source.size, value.size, message)
 
 
 def dot(value: Operation, where: str) -> Iterator[Obligation]:

@@ -120,7 +120,7 @@ def inherit(result: Value, origins: Iterable[str]) -> None:
     origins = tuple(dict.fromkeys(origins))
     unnamed = [result] if origins else []
     for value in unnamed:
-        if not value.origins and value.kind != "source":
+        if not value.origins and value.data is None and value.kind != "source":
             value.origins = origins
             unnamed += value.args
 

@@ -64,10 +64,15 @@ def same(a: Dim, b: Dim, message: str) -> Iterator[Obligation]:
         yield Obligation(a - b, True, message)
 
 
+def is_natural(dim: Dim) -> bool:
+    """Whether a size is known not to be negative."""
+    low = dims.lower_bound(dim)
+    return low is not None and low >= 0
+
+
 def natural(dim: Dim, message: str) -> Iterator[Obligation]:
     """A size is not negative."""
-    low = dims.lower_bound(dim)
-    if low is None or low < 0:
+    if not is_natural(dim):
         yield Obligation(dim, False, message)
 
 

@@ -106,25 +106,24 @@ def blocks(old: Sequence[Dim], new: Sequence[Dim]) -> list[tuple[list[int], list
     """
     left = [a for a, n in enumerate(old) if n != 1]
     right = [a for a, n in enumerate(new) if n != 1]
+    if [old[a] for a in left] == [new[a] for a in right]:
+        return [([a], [b]) for a, b in zip(left, right, strict=True)]
     pairs = []
     i = j = 0
     while i < len(left) or j < len(right):
         run_old, run_new = left[i : i + 1], right[j : j + 1]
+        a, b = (dims.product(shape[k] for k in run) for shape, run in ((old, run_old), (new, run_new)))
         i, j = i + 1, j + 1
-        while True:
-            a, b = dims.product(old[k] for k in run_old), dims.product(new[k] for k in run_new)
-            if dims.equal(a, b):
-                break
-            grow_old = _should_grow(a, b) if i < len(left) and j < len(right) else i < len(left)
-            if grow_old and i < len(left):
+        while not dims.equal(a, b):
+            may_grow_old, may_grow_new = i < len(left), j < len(right)
+            if may_grow_old and not (may_grow_new and not _should_grow(a, b)):
                 run_old.append(left[i])
+                a = a * old[left[i]]
                 i += 1
-            elif j < len(right):
+            elif may_grow_new:
                 run_new.append(right[j])
+                b = b * new[right[j]]
                 j += 1
-            elif i < len(left):
-                run_old.append(left[i])
-                i += 1
             else:
                 return None
         pairs.append((run_old, run_new))

@@ -8,7 +8,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dim import Dim, Symbol
 from sardonyx.ir.fold import flat_dims
 from sardonyx.ir.graph import Graph
-from sardonyx.ir.obligation import Obligation, natural
+from sardonyx.ir.obligation import Obligation, is_natural
 from sardonyx.ir.prims import PRIMS
 from sardonyx.ir.value import Value
 
@@ -55,4 +55,6 @@ def obligations(value: Value) -> Iterator[Obligation]:
     where = ", ".join(value.origins) or value.prim
     yield from PRIMS[value.prim].conditions(value, where)
     for number, size in enumerate(value.shape):
-        yield from natural(size, f"{where}: axis {number} of its result would have a negative size")
+        if not is_natural(size):
+            message = f"{where}: axis {number} of its result would have a negative size"
+            yield Obligation(size, False, message)

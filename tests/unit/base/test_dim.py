@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -112,3 +113,39 @@ def test_what_is_compared_already_is_not_compared_again(monkeypatch: pytest.Monk
     monkeypatch.setattr(dims, "at_least", None)
     for known in (a, b, c, most):
         assert dims.maximum(most, known) == most
+
+
+def test_what_was_found_under_an_assumption_is_not_known_without_it() -> None:
+    free = dims.symbol("free", None)
+    with dims.assuming():
+        assert dims.lower_bound(free + 2) is None
+        dims.assume(free, 3)
+        assert dims.lower_bound(free + 2) == 5
+        with dims.assuming({}):
+            assert dims.lower_bound(free + 2) is None
+            dims.assume(free + 2, 4)
+            assert dims.lower_bound(free + 2) == 4
+        dims.assume(free, 7)
+        assert dims.lower_bound(free + 2) == 9
+    assert dims.lower_bound(free + 2) is None
+
+
+def test_equal_sizes_know_the_least_values_of_their_own_symbols() -> None:
+    """Two models in one process may name a size alike."""
+    least, any_ = (dims.symbol("n", low) * 2 for low in (1, None))
+    assert least == any_
+    assert hash(least) == hash(any_)
+    with dims.assuming():
+        assert (dims.lower_bound(least), dims.lower_bound(any_)) == (2, None)
+        assert (dims.lower_bound(any_), dims.lower_bound(least)) == (None, 2)
+
+
+def test_sizes_are_the_same_in_another_process() -> None:
+    size = dims.maximum(dims.floordiv(N - 3, 4), 0) * dims.symbol("m", 5) + 1
+    copy = pickle.loads(pickle.dumps(size))
+    assert copy == size
+    assert hash(copy) == hash(size)
+    assert str(copy) == str(size)
+    assert dims.symbols(copy) == {"N", "m"}
+    assert {type(name) for name in dims.symbols(copy)} == {str}
+    assert dims.lower_bound(pickle.loads(pickle.dumps(dims.symbol("m", 5)))) == 5
