@@ -139,10 +139,10 @@ class Winograd(IntEnum):
 
     A convolution of windows of a `Scheme`, stride 1, of blocked samples x[N][C/16][H'][W'][16], as `Conv`
     says: X is what tap 0 of output (0, 0) reads, LINES x PIXELS the size of Y, X_BLOCK and Y_BLOCK are
-    between blocks of 16 channels. The taps of a window are LINE_STEP lines apart; it is not read where a
-    window has one line. W is laid out by `pack_winograd_weights`. TILES are transformed at a time,
-    TILE_PITCH bytes apart with their points POINT_PITCH apart, and multiplied with PANELS panels of weights.
-    The end is as for `Conv` with PLAIN = 0 and one group.
+    between blocks of 16 channels. The taps of a window are LINE_STEP lines and PIXEL_STEP pixels apart; the
+    former is not read where a window has one line. W is laid out by `pack_winograd_weights`. TILES are
+    transformed at a time, TILE_PITCH bytes apart with their points POINT_PITCH apart, and multiplied with
+    PANELS panels of weights. The end is as for `Conv` with PLAIN = 0 and one group.
     """
 
     X = 0
@@ -177,7 +177,8 @@ class Winograd(IntEnum):
     POINT_PITCH = 29
     L2_BYTES = 30
     LINE_STEP = 31
-    EPILOGUE_WORDS = 32
+    PIXEL_STEP = 32
+    EPILOGUE_WORDS = 33
 
 
 class Attention(IntEnum):

@@ -61,11 +61,8 @@ def _serves(value: Value, goal: Goal) -> bool:
 
 
 def _is_transformed(taps: Sequence[int], value: Value) -> bool:
-    """Whether a window has transforms; along its last axis of several taps these must be side by side."""
-    axes = [n for n, count in enumerate(taps) if count > 1]
-    if tuple(taps[n] for n in axes) not in _TRANSFORMED or set(value.attrs["strides"]) != {1}:
-        return False
-    return bool(value.attrs["dilations"][axes[-1]] == 1)
+    """Whether a window has transforms."""
+    return tuple(n for n in taps if n > 1) in _TRANSFORMED and set(value.attrs["strides"]) == {1}
 
 
 def _may_round(w: np.ndarray) -> bool:

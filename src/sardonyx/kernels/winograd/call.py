@@ -32,11 +32,11 @@ def winograd_call(
     x, w = anchor.args
     kernel = lower(group, places)[0]
     place = places[x.id]
-    spatial = place.strides[2:4]
+    spatial, steps = place.strides[2:4], anchor.attrs["dilations"]
     if tuple(w.shape[2:]) != scheme.taps:
         sample, block, line, pixel, lane = kernel.outer
         kernel = replace(kernel, outer=(sample, block, pixel, line, lane))
-        spatial = spatial[::-1]
+        spatial, steps = spatial[::-1], steps[::-1]
     axes = kernel.outer[:4]
     sample, _, line, pixel = axes
     channels_out, channels = int(w.shape[0]), int(w.shape[1])  # type: ignore[arg-type]
@@ -55,7 +55,8 @@ def winograd_call(
         Winograd.TILE_PITCH: cut.tile_pitch,
         Winograd.POINT_PITCH: cut.point_pitch,
         Winograd.L2_BYTES: goal.target.l2_bytes,
-        Winograd.LINE_STEP: anchor.attrs["dilations"][0],
+        Winograd.LINE_STEP: steps[0],
+        Winograd.PIXEL_STEP: steps[1],
     }
     strides = (*place.strides[:2], *spatial)
     words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(strides)}

@@ -55,13 +55,14 @@ _FREE_PIXELS = 224
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Those of one convolution."""
+    """Those of one convolution, and how many lines and pixels its taps are apart."""
 
     batch: int
     lines: int
     pixels: int
     channels: int
     outputs: int
+    steps: tuple[int, int] = (1, 1)
 
 
 def chosen(anchor: Value, goal: Goal) -> Scheme | None:
@@ -70,7 +71,7 @@ def chosen(anchor: Value, goal: Goal) -> Scheme | None:
         return DIRECT
     schemes, sizes = _schemes(anchor), _sizes(anchor)
     if len(schemes) == 1 and tuple(anchor.args[1].shape[2:]) != schemes[0].taps:
-        sizes = replace(sizes, lines=sizes.pixels, pixels=sizes.lines)
+        sizes = replace(sizes, lines=sizes.pixels, pixels=sizes.lines, steps=sizes.steps[::-1])
     forced = _FORCED.get(goal.policy.winograd)
     if forced is None:
         return fastest(sizes, schemes, goal)
@@ -105,8 +106,8 @@ def cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
     tile = goal.tile(scheme.operand)
     peak = _peak(tile, goal)
     products = sizes.channels * sizes.outputs
-    down, across = scheme.outputs
-    tiles = sizes.batch * math.ceil(sizes.lines / down) * math.ceil(sizes.pixels / across)
+    along = zip((sizes.lines, sizes.pixels), scheme.outputs, sizes.steps, strict=True)
+    tiles = sizes.batch * math.prod(step * math.ceil(size / (n * step)) for size, n, step in along)
     waiting = max(1, _CHAINS / (tiles * tile.vectors))
     transformed = _POINT_CYCLES[scheme.has_lines] * (sizes.channels / tile.k_step + sizes.outputs) / 16
     arithmetic = tiles * scheme.points * (products * waiting / (peak * _PRODUCTS_PER_CYCLE) + transformed)
@@ -127,8 +128,9 @@ def _sizes(anchor: Value) -> Sizes:
         except (ValueError, ZeroDivisionError):  # broadcast sizes may contradict what is taken for free ones
             return _FREE_PIXELS
 
-    outputs, channels = (int(n) for n in anchor.args[1].shape[:2])  # type: ignore[arg-type]
-    return Sizes(size(batch), size(lines), size(pixels), channels, outputs)
+    outputs, channels, *taps = (int(n) for n in anchor.args[1].shape)  # type: ignore[arg-type]
+    down, across = (d if n > 1 else 1 for d, n in zip(anchor.attrs["dilations"], taps, strict=True))
+    return Sizes(size(batch), size(lines), size(pixels), channels, outputs, (down, across))
 
 
 def _fits(anchor: Value, goal: Goal) -> bool:
@@ -151,15 +153,13 @@ def _schemes(anchor: Value) -> Sequence[Scheme]:
     """Those of its window: of a square one, or of one that is one line or one pixel wide."""
     x, w = anchor.args
     lines, pixels = (int(n) for n in w.shape[2:])  # type: ignore[arg-type]
-    dilation = dict(zip(("lines", "pixels"), anchor.attrs["dilations"], strict=True))
-    is_square = (lines, pixels) == (3, 3) and dilation["pixels"] == 1
+    is_square = (lines, pixels) == (3, 3)
     if whole := WHOLE_SQUARES.get(x.dtype):
         assert w.data is not None
         return tuple(scheme for scheme in whole.values() if is_square and is_exact(scheme, w.data))
     if is_square:
         return tuple(SQUARES.values())
-    along, taps = ("pixels", pixels) if lines == 1 else ("lines", lines)
-    row = ROWS.get(taps) if 1 in (lines, pixels) and dilation[along] == 1 else None
+    row = ROWS.get(max(lines, pixels)) if 1 in (lines, pixels) else None
     return (row,) if row else ()
 
 

@@ -65,14 +65,15 @@ class _Writer:
     def _tile(self, x: V, position: Position, to: V, blocks: V) -> None:
         """One tile, a vector of channels at a time."""
         f, word, taps = self.f, self.word, self.scheme.taps
-        line, pixel = self.grid.first_line(f, position), self.grid.first_pixel(f, position)
+        line, pixel = self.grid.first(f, position)
         at = f.mul(position.sample, word[Winograd.X_BATCH])
         at = f.add(at, f.mul(line, word[Winograd.X_LINE]))
         at = f.add(at, f.mul(pixel, word[Winograd.X_PIXEL]))
         x = f.gep(x, at, self.source)
-        last_line = f.add(self.grid.lines_from(f, line), int_(taps[0] - 2))
-        last_pixel = f.sub(f.add(word[Winograd.PIXELS], int_(taps[1] - 2)), pixel)
-        line_bytes = f.mul(self._bytes(word[Winograd.X_LINE]), self.grid.step)
+        last_line = f.add(self.grid.lines.left(f, line), int_(taps[0] - 2))
+        last_pixel = f.add(self.grid.pixels.left(f, pixel), int_(taps[1] - 2))
+        line_bytes = f.mul(self._bytes(word[Winograd.X_LINE]), self.grid.lines.step)
+        self.pixel_bytes = f.mul(self._bytes(word[Winograd.X_PIXEL]), self.grid.pixels.step)
         lines = [f.mul(f.smin(int_(i), last_line), line_bytes) for i in range(self.scheme.down.inputs)]
         step = self._bytes(word[Winograd.X_BLOCK])
         with f.loop(int_(0), blocks, 1, [x, to]) as block:
@@ -89,7 +90,9 @@ class _Writer:
     def _line(self, x: V, last_pixel: V, to: V) -> None:
         """A tile of one line, transformed into points."""
         f, pitch = self.f, self.word[Winograd.POINT_PITCH]
-        at = [self._pixel(x, int_(j), last_pixel) for j in range(self.scheme.across.inputs)]
+        always = self.scheme.taps[1] - 1
+        at = [f.gep(x, f.mul(int_(j), self.pixel_bytes), "i8") for j in range(always)]
+        at += [self._pixel(x, int_(j), last_pixel) for j in range(always, self.scheme.across.inputs)]
         values = [self._sample(address) for address in at]
         for value in combined(f, self.scheme.across.data, values):
             f.store(value, to)
@@ -98,7 +101,7 @@ class _Writer:
     def _pixel(self, x: V, pixel: V, last_pixel: V) -> V:
         """The address of a pixel of a tile, or of the last that is there."""
         f = self.f
-        return f.gep(x, f.mul(f.smin(pixel, last_pixel), self._bytes(self.word[Winograd.X_PIXEL])), "i8")
+        return f.gep(x, f.mul(f.smin(pixel, last_pixel), self.pixel_bytes), "i8")
 
     def _down(self, x: V, lines: list[V], last_pixel: V) -> None:
         """The columns of a tile, transformed into the patch."""

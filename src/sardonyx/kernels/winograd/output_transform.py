@@ -14,7 +14,7 @@ from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import LINE_TILES, product_tile_bytes
 from sardonyx.kernels.winograd.combine import combined, divided
 from sardonyx.kernels.winograd.scheme import Scheme
-from sardonyx.kernels.winograd.tiles import Grid, Position
+from sardonyx.kernels.winograd.tiles import Beside, Grid, Position
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
@@ -70,15 +70,14 @@ class _Writer:
         with f.repeat(lambda tile, *_: f.icmp("slt", tile, self.high), carried) as run:
             tile, source, *values = run.carried
             position = Position(*values)
-            count = f.smin(f.sub(self.high, tile), f.sub(self.grid.columns, position.column))
-            count = f.smin(count, int_(LINE_TILES))
+            beside = Beside.of(f, self.grid.pixels, position.column, f.sub(self.high, tile))
+            count, pitch = beside.tiles, f.mul(beside.tile_pitch, int_(self.shape.block))
+            self.pixel_bytes = f.mul(beside.pixel_pitch, int_(self.shape.block * self.shape.element))
             with f.loop(int_(0), count, 1, [source, self.pixels]) as each:
                 self._tile(*each.carried)
-                following = f.gep(
-                    each.carried[1], int_(self.scheme.outputs[1] * self.shape.block), self.shape.dtype
-                )
+                following = f.gep(each.carried[1], pitch, self.shape.dtype)
                 each.next(f.gep(each.carried[0], row, "i8"), following)
-            self._lines(block, position, count)
+            self._lines(block, position, beside)
             after = self.grid.after(f, position, count)
             run.next(f.add(tile, count), f.gep(source, f.mul(count, row), "i8"), *after.values)
 
@@ -122,18 +121,23 @@ class _Writer:
         values = [f.load(address, self.shape.vector) for address in points]
         for j, value in enumerate(combined(f, self.scheme.across.result, values)):
             value = divided(f, value, self.scheme.divisor)
-            f.store(value, f.gep(to, int_(j * self.shape.block), self.shape.dtype))
+            to = to if j == 0 else f.gep(to, self.pixel_bytes, "i8")
+            f.store(value, to)
 
-    def _lines(self, block: V, position: Position, tiles: V) -> None:
+    def _lines(self, block: V, position: Position, beside: Beside) -> None:
         """Give the lines of some tiles to their end, without what lies beyond the sample."""
-        f, grid, (down, across) = self.f, self.grid, self.scheme.outputs
-        line, pixel = grid.first_line(f, position), grid.first_pixel(f, position)
-        lines = f.smin(grid.lines_from(f, line), int_(down))
-        pixels = f.smin(f.sub(grid.width, pixel), f.mul(tiles, int_(across)))
+        f, grid, width = self.f, self.grid, int_(self.shape.block)
+        line, pixel = grid.first(f, position)
+        lines = f.smin(grid.lines.left(f, line), int_(self.scheme.outputs[0]))
+        piece_pitch = f.mul(beside.pixels, width)
         with f.loop(int_(0), lines, 1, [self.pixels]) as each:
-            tile = Tile(each.carried[0], int_(self.shape.block), pixels, int_(self.shape.block))
-            at = f.add(line, f.mul(each.index, grid.step))
-            self._end(tile, [position.sample, block, at, pixel])
+            at = f.add(line, f.mul(each.index, grid.lines.step))
+            with f.loop(int_(0), beside.pieces, 1, [each.carried[0], pixel]) as piece:
+                address, first = piece.carried
+                pixels = f.smin(f.sub(grid.pixels.size, first), beside.pixels)
+                with f.when(f.icmp("sgt", pixels, int_(0))):
+                    self._end(Tile(address, width, pixels, width), [position.sample, block, at, first])
+                piece.next(f.gep(address, piece_pitch, self.shape.dtype), f.add(first, grid.pixels.step))
             each.next(f.gep(each.carried[0], int_(self.line_pitch), self.shape.dtype))
 
     def _end(self, tile: Tile, coords: list[V]) -> None:

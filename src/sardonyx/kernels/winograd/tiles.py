@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import ceil_div
+from sardonyx.kernels.winograd.blocking import LINE_TILES
 from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.llvm.vec import Function, V, int_
 
@@ -29,61 +30,103 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
-    """The tiles of a sample of `height` lines and `width` pixels: how many along each axis.
+class Along:
+    """The `count` tiles along one axis of `size` results: `outputs` in each, `step` apart as taps are.
 
-    The lines of a tile are `step` apart, as the taps of its window are.
+    So many tiles that begin one after the other lie between each other.
     """
 
-    scheme: Scheme
-    height: V
-    width: V
+    size: V
+    outputs: int
     step: V
-    lines: V
-    columns: V
+    count: V
+
+    @staticmethod
+    def of(f: Function, size: V, outputs: int, step: V) -> Along:
+        """Those that cover all results."""
+        return Along(size, outputs, step, f.mul(ceil_div(f, size, f.mul(step, int_(outputs))), step))
+
+    def first(self, f: Function, tile: V) -> V:
+        """The first result of a tile."""
+        run, at = (f.binary(how, tile, self.step) for how in ("udiv", "urem"))
+        return f.add(f.mul(run, f.mul(self.step, int_(self.outputs))), at)
+
+    def left(self, f: Function, first: V) -> V:
+        """Results from `first` on, `step` apart; none if a tile lies beyond its sample."""
+        return ceil_div(f, f.sub(self.size, first), self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The tiles of a sample, along lines and along pixels."""
+
+    lines: Along
+    pixels: Along
 
     @staticmethod
     def of(f: Function, scheme: Scheme, words: Mapping[Winograd, V]) -> Grid:
         """Those of a call."""
-        height, width = words[Winograd.LINES], words[Winograd.PIXELS]
-        step = words[Winograd.LINE_STEP] if scheme.has_lines else int_(1)
-        along, across = (int_(n) for n in scheme.outputs)
-        lines = f.mul(ceil_div(f, height, f.mul(step, along)), step) if scheme.has_lines else height
-        return Grid(scheme, height, width, step, lines, ceil_div(f, width, across))
+        (down, across), one = scheme.outputs, int_(1)
+        line_step = words[Winograd.LINE_STEP] if scheme.has_lines else one
+        return Grid(
+            Along.of(f, words[Winograd.LINES], down, line_step),
+            Along.of(f, words[Winograd.PIXELS], across, words[Winograd.PIXEL_STEP]),
+        )
 
     def count(self, f: Function) -> V:
         """Tiles of a sample."""
-        return f.mul(self.lines, self.columns)
+        return f.mul(self.lines.count, self.pixels.count)
 
-    def first_line(self, f: Function, position: Position) -> V:
-        """The first line of a tile: `step` tiles that begin one after the other lie between each other."""
-        if not self.scheme.has_lines:
-            return position.line
-        run, at = (f.binary(how, position.line, self.step) for how in ("udiv", "urem"))
-        return f.add(f.mul(run, f.mul(self.step, int_(self.scheme.outputs[0]))), at)
-
-    def first_pixel(self, f: Function, position: Position) -> V:
-        """The first pixel of a tile."""
-        return f.mul(position.column, int_(self.scheme.outputs[1]))
-
-    def lines_from(self, f: Function, first: V) -> V:
-        """Lines from `first` on, `step` apart; none if a tile lies beyond its sample."""
-        return ceil_div(f, f.sub(self.height, first), self.step)
+    def first(self, f: Function, position: Position) -> tuple[V, V]:
+        """The first line and the first pixel of a tile."""
+        return self.lines.first(f, position.line), self.pixels.first(f, position.column)
 
     def position(self, f: Function, tile: V) -> Position:
         """Where tile number `tile` of all samples lies."""
-        line = f.binary("udiv", tile, self.columns)
-        column = f.binary("urem", tile, self.columns)
-        return Position(f.binary("udiv", line, self.lines), f.binary("urem", line, self.lines), column)
+        line, column = (f.binary(how, tile, self.pixels.count) for how in ("udiv", "urem"))
+        sample, line = (f.binary(how, line, self.lines.count) for how in ("udiv", "urem"))
+        return Position(sample, line, column)
 
     def after(self, f: Function, position: Position, tiles: V) -> Position:
         """So many tiles further, at most to the begin of the next line."""
         column = f.add(position.column, tiles)
-        wraps = f.icmp("eq", column, self.columns)
+        wraps = f.icmp("eq", column, self.pixels.count)
         line = f.add(position.line, f.convert("zext", wraps, "i64"))
-        ends = f.icmp("eq", line, self.lines)
+        ends = f.icmp("eq", line, self.lines.count)
         return Position(
             f.add(position.sample, f.convert("zext", ends, "i64")),
             f.select(ends, int_(0), line),
             f.select(wraps, int_(0), column),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Some tiles of a line, at most LINE_TILES, and how their pixels lie in a line of scratch.
+
+    They are `pieces` runs of so many pixels, side by side; in the sample runs begin a step apart. The pitches
+    are between the pixels of a tile, and between the first ones of tiles.
+    """
+
+    tiles: V
+    pieces: V
+    pixels: V
+    pixel_pitch: V
+    tile_pitch: V
+
+    @staticmethod
+    def of(f: Function, along: Along, tile: V, most: V) -> Beside:
+        """Those from a tile of the line on: where its pixels are apart, those that lie between them."""
+        dense = f.icmp("eq", along.step, int_(1))
+        rest = f.sub(along.count, tile)
+        between = f.sub(along.step, f.binary("urem", tile, along.step))
+        tiles = f.smin(f.smin(f.select(dense, rest, between), most), int_(LINE_TILES))
+        outputs, one = int_(along.outputs), int_(1)
+        joined = f.binary("or", dense, f.icmp("eq", tiles, along.step))
+        return Beside(
+            tiles,
+            f.select(joined, one, outputs),
+            f.select(joined, f.mul(tiles, outputs), tiles),
+            f.select(dense, one, tiles),
+            f.select(dense, outputs, one),
         )

@@ -98,6 +98,10 @@ def test_bits_do_not_depend_on_threads_or_the_batch() -> None:
         ((5, 1), (1, 3), "F(4, 5)"),
         ((1, 7), (2, 1), "F(2, 7)"),
         ((3, 3), (2, 1), "F(4x4)"),
+        ((3, 3), (2, 3), "F(4x4)"),
+        ((3, 3), (9, 9), "F(4x4)"),
+        ((1, 3), (1, 2), "F(4, 3)"),
+        ((5, 1), (4, 1), "F(4, 5)"),
     ],
 )
 @pytest.mark.parametrize("end", ["Relu", "Sigmoid"])
@@ -110,7 +114,8 @@ def test_windows_of_one_line_or_pixel_and_lines_apart(
         '<ir_version: 8, opset_import: ["": 17]> '
         f"net (float[N, 20, H, W] x) => (float[N, 33, H, W] y) {{ {conv} }}"
     )
-    w = RNG.standard_normal((33, 20, *window)).astype(np.float32)
+    scale = np.sqrt(20 * window[0] * window[1])
+    w = (RNG.standard_normal((33, 20, *window)) / scale).astype(np.float32)
     proto.graph.initializer.append(numpy_helper.from_array(w, "w"))
     results = []
     for winograd in ("f4", "off"):

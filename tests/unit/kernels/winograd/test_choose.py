@@ -56,10 +56,6 @@ def goal(winograd: str = "auto", precision: str = "fp32", target: isa.Target = V
         conv(kernel=(1, 1)),
         conv(kernel=(5, 5)),
         conv(stride=2),
-        conv(dilation=2),
-        conv(dilation=(1, 2)),
-        conv(kernel=(1, 5), dilation=(1, 2)),
-        conv(kernel=(5, 1), dilation=(2, 1)),
         conv(kernel=(1, 4)),
         conv(kernel=(2, 3)),
         conv(group=2),
@@ -139,8 +135,19 @@ def test_windows_of_one_line_or_pixel_are_transformed_along_the_other() -> None:
     assert chosen(conv(kernel=(3, 1), size=(1, 64)), goal()) == DIRECT
 
 
-def test_lines_may_be_apart() -> None:
-    assert chosen(conv(dilation=(2, 1)), goal()) == SQUARES[4]
+def test_lines_and_pixels_may_be_apart() -> None:
+    for dilation in ((2, 1), (1, 2), (2, 2), (7, 7)):
+        assert chosen(conv(dilation=dilation), goal()) == SQUARES[4]
+        assert chosen(conv(dilation=dilation, weight=3, samples=dt.I16), goal()) == WHOLE_SQUARES[dt.I16][4]
+    assert chosen(conv(kernel=(1, 5), dilation=(1, 2)), goal()) == ROWS[5]
+    assert chosen(conv(kernel=(5, 1), dilation=(2, 1)), goal()) == ROWS[5]
+
+
+def test_tiles_that_reach_far_beyond_the_image_count() -> None:
+    near, far = (Sizes(1, 14, 14, 64, 64, (step, step)) for step in (1, 8))
+    assert cycles(far, SQUARES[4], goal()) > 3 * cycles(near, SQUARES[4], goal())
+    assert direct_cycles(far, SQUARES[4], goal()) == direct_cycles(near, SQUARES[4], goal())
+    assert fastest(far, SQUARE, goal()) != SQUARES[4]
 
 
 def test_integers_are_transformed_in_every_precision() -> None:
@@ -179,7 +186,6 @@ def test_bytes_that_one_instruction_multiplies_are_summed_directly(target: isa.T
         conv(kernel=(1, 3), weight=3, samples=dt.I16),
         conv(kernel=(5, 5), weight=3, samples=dt.I16),
         conv(stride=2, weight=3, samples=dt.I16),
-        conv(dilation=(1, 2), weight=3, samples=dt.I16),
         conv(group=2, weight=3, samples=dt.I16),
     ],
 )

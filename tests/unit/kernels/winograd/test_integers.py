@@ -136,7 +136,7 @@ def test_operands_that_are_dequantised(target: str, winograd: str, text: str) ->
 @TARGETS
 @pytest.mark.parametrize(
     "attributes",
-    ["group = 2", "strides = [2, 2]", "dilations = [1, 2]"],
+    ["group = 2", "strides = [2, 2]", "strides = [1, 2]"],
 )
 def test_others_are_summed_directly(target: str, attributes: str) -> None:
     channels = 16 if "group" in attributes else 32

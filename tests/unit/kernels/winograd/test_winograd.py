@@ -68,16 +68,20 @@ CASES = (
     Case(300, 40, (10, 11), pad=2),
     Case(20, 33, (11, 9), pad=1, dilation=(2, 1)),
     Case(16, 16, (4, 5), pad=3, dilation=(4, 1), images=2),
+    Case(20, 33, (11, 19), pad=2, dilation=(1, 2)),
+    Case(16, 40, (13, 22), pad=3, dilation=(3, 3), images=2),
+    Case(36, 16, (24, 70), dilation=(8, 8)),
+    Case(16, 16, (30, 61), pad=12, dilation=(12, 18)),
 )
 
 
 def under(scheme: Scheme, case: Case) -> Case:
     """A case as it is with windows of a scheme, which are as high only where lines are transformed."""
-    lines = case.dilation[0] if scheme.has_lines else 1
+    steps = case.dilation[0] if scheme.has_lines else 1, case.dilation[1]
     high, wide = (case.size[n] + 2 * case.pad for n in range(2))
-    least = lines * (scheme.taps[0] - 1) + 1, scheme.taps[1]
+    least = [step * (taps - 1) + 1 for step, taps in zip(steps, scheme.taps, strict=True)]
     size = max(high, least[0]) - 2 * case.pad, max(wide, least[1]) - 2 * case.pad
-    return replace(case, size=size, kernel=scheme.taps, dilation=(lines, 1))
+    return replace(case, size=size, kernel=scheme.taps, dilation=steps)
 
 
 @cache
@@ -143,6 +147,7 @@ class Drawn:
             Winograd.POINT_PITCH: cut.point_pitch,
             Winograd.L2_BYTES: target.l2_bytes,
             Winograd.LINE_STEP: case.dilation[0],
+            Winograd.PIXEL_STEP: case.dilation[1],
         }
         words |= {Winograd.X_BATCH + n: stride for n, stride in enumerate(strides(x)[:4])}
         words |= {Winograd.Y_BATCH + n: stride for n, stride in enumerate(strides(y)[:4])}
@@ -190,9 +195,9 @@ def test_convolutions(target: Target, scheme: Scheme, end: str) -> None:
 def test_drawn_convolutions(target: Target, scheme: Scheme, data: st.DataObject) -> None:
     pad = data.draw(st.integers(0, 2), "pad")
     size = data.draw(st.tuples(st.integers(1, 20), st.integers(1, 40)), "size")
-    step = data.draw(st.integers(1, 3), "step")
+    steps = data.draw(st.tuples(*[st.integers(1, most) for most in (3, 10)]), "steps")
     channels, results, images = (data.draw(st.integers(1, most)) for most in (80, 80, 4))
-    case = under(scheme, Case(channels, results, size, pad=pad, images=images, dilation=(step, 1)))
+    case = under(scheme, Case(channels, results, size, pad=pad, images=images, dilation=steps))
     end = data.draw(st.sampled_from(["store", "finish", "epilogue"]), "end")
     small = replace(target, l2_bytes=data.draw(st.sampled_from([64 << 10, target.l2_bytes]), "L2"))
     check(Drawn(case, scheme), small, end, data.draw(st.integers(1, 3), "threads"))
