@@ -114,7 +114,8 @@ class _Forms:
         flat = two_dimensional(value) if value.rank == 3 and self.may_be_blocked(value) else None
         form = self.upsample(value) or self.form(value if flat is None else flat)
         if form is None:
-            self.plains[value.id] = renamed(rebuild(value, tuple(map(self.plain, value.args))), value)
+            made = self.over_channels(value) or rebuild(value, tuple(map(self.plain, value.args)))
+            self.plains[value.id] = renamed(made, value)
             return
         form = renamed(form, value)
         if flat is not None:
@@ -290,6 +291,20 @@ class _Forms:
         if form is None or axes is None or 1 in axes or 0 in axes:
             return None
         return form.reduce(value.prim, [a if a < 4 else a + 1 for a in axes])
+
+    def over_channels(self, value: Value) -> Value | None:
+        """A reduction over channels too, in plain layout, of a blocked form whose lanes are all channels.
+
+        In whatever order numbers come, they give the same.
+        """
+        if value.kind != "reduce" or not (value.prim in ("rmax", "rmin") or value.dtype.kind in "iu"):
+            return None
+        source = value.args[0]
+        form, axes = self.get(self.rows.get(source.id, source)), value.attrs.get("axes")
+        if form is None or axes is None or 1 not in axes or _channels(source) % self.block:
+            return None
+        wide = [3 if (a, source.rank) == (2, 3) else a + (a > 3) for a in axes]
+        return form.reduce(value.prim, (*wide, 4)).reshape(value.shape)
 
     def spatial(self, value: Value) -> Value | None:
         form = self.get(value.args[0])

@@ -96,3 +96,44 @@ def test_the_block_is_a_fact_of_the_target(rng: np.random.Generator) -> None:
         (value,) = (v for v in changed.order() if v.prim == "conv_blocked")
         assert value.shape == (2, -(-24 // block), 5, 6, block)
         assert_close(run(changed, [x])[0], run(graph, [x])[0], 144)
+
+
+@pytest.mark.parametrize(("outputs", "is_whole"), [(32, True), (24, False), (1, False)])
+@pytest.mark.parametrize("axes", [(0, 1, 2, 3), (1,), (1, 2, 3), (0, 1)])
+@pytest.mark.parametrize("reduction", ["ReduceMax", "ReduceMin", "ReduceSum"])
+def test_what_gives_the_same_in_any_order_is_read_blocked(
+    rng: np.random.Generator, outputs: int, is_whole: bool, axes: tuple[int, ...], reduction: str
+) -> None:
+    """Sums of integers are such, and those of floats are not."""
+    numbers = "i = Cast<to = 6>(c)" if reduction == "ReduceSum" else "i = Identity(c)"
+    graph = parse(
+        f"g (float[N,16,H,W] x) => (float[A,B,C,D] y) {{ c = Conv<pads = [1,1,1,1]>(x, w) {numbers}"
+        f" r = {reduction}(i, axes) y = Cast<to = 1>(r) }}",
+        w=rng.integers(-9, 9, (outputs, 16, 3, 3)).astype(np.float32),
+        axes=np.array(axes, np.int64),
+    )
+    changed = check(blocking, graph, rng.integers(-9, 9, (2, 16, 7, 9)).astype(np.float32), length=144)
+    reorders = [v for v in changed.order() if v.prim == "transpose" and v.rank == 5]
+    assert len(reorders) == 2 - is_whole, text(changed)
+
+
+@pytest.mark.parametrize("outputs", [16, 20])
+def test_extremes_of_sequences_are_read_blocked(rng: np.random.Generator, outputs: int) -> None:
+    graph = parse(
+        "g (float[N,16,L] x) => (float[A,B,C] y, float[D,E,F] z)"
+        " { c = Conv <pads = [2,2]> (x, w) y = ReduceMax(c) z = ReduceMin(c, axes) }",
+        w=normal(rng, outputs, 16, 5),
+        axes=np.array([1, 2], np.int64),
+    )
+    changed = check(blocking, graph, normal(rng, 2, 16, 19), length=80)
+    reorders = [v for v in changed.order() if v.prim == "transpose" and v.rank == 5]
+    assert len(reorders) == 1 + (outputs % 16 > 0), text(changed)
+
+
+def test_sums_of_floats_keep_their_order(rng: np.random.Generator) -> None:
+    graph = parse(
+        "g (float[N,16,H,W] x) => (float[A,B,C,D] y) { c = Conv (x, w) y = ReduceSum(c) }",
+        w=normal(rng, 16, 16, 3, 3),
+    )
+    changed = check(blocking, graph, normal(rng, 2, 16, 7, 9), length=16 * 144)
+    assert [v.rank for v in changed.order() if v.prim == "sum"] == [4]

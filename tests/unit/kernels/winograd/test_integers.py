@@ -36,10 +36,14 @@ def session(text: str, tensors: dict[str, Array], winograd: str, target: str = "
     return sardonyx.InferenceSession(proto.SerializeToString(), options)
 
 
-def direct(x: Array, w: Array, x_zero: int, w_zero: Array, pads: tuple[int, int, int, int]) -> Array:
+def direct(
+    x: Array, w: Array, x_zero: int, w_zero: Array, pads: tuple[int, int, int, int], apart: tuple[int, int]
+) -> Array:
     top, left, bottom, right = pads
     numbers = np.pad(x.astype(np.int64) - x_zero, [(0, 0), (0, 0), (top, bottom), (left, right)])
-    views = np.lib.stride_tricks.sliding_window_view(numbers, (3, 3), (2, 3))
+    down, across = apart
+    views = np.lib.stride_tricks.sliding_window_view(numbers, (2 * down + 1, 2 * across + 1), (2, 3))
+    views = views[..., ::down, ::across]
     return np.einsum("nchwrs,ocrs->nohw", views, w.astype(np.int64) - w_zero[:, None, None, None])
 
 
@@ -58,7 +62,8 @@ def test_integers_are_those_of_direct_sums(target: str, data: st.DataObject) -> 
     x_type, w_type = (data.draw(st.sampled_from([np.uint8, np.int8]), n) for n in "xw")
     channels, outputs, images = (data.draw(st.integers(1, most)) for most in (40, 40, 3))
     pads = data.draw(st.tuples(*[st.integers(0, 2)] * 4))
-    size = tuple(data.draw(st.integers(3, 20)) for _ in range(2))
+    apart = data.draw(st.tuples(*[st.integers(1, 3)] * 2), "apart")
+    size = tuple(data.draw(st.integers(2 * step + 1, 20)) for step in apart)
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     bounds = np.iinfo(x_type)
     x_zero = data.draw(
@@ -70,7 +75,7 @@ def test_integers_are_those_of_direct_sums(target: str, data: st.DataObject) -> 
     tensors = {"w": w, "xz": np.array(x_zero, x_type), "wz": w_zero}
     made = session(
         f"net ({name}[N, {channels}, H, W] x) => (int32[N, {outputs}, A, B] y) "
-        f"{{ y = ConvInteger<pads = {list(pads)}>(x, w, xz, wz) }}",
+        f"{{ y = ConvInteger<pads = {list(pads)}, dilations = {list(apart)}>(x, w, xz, wz) }}",
         tensors,
         winograd,
         target,
@@ -79,7 +84,7 @@ def test_integers_are_those_of_direct_sums(target: str, data: st.DataObject) -> 
     assert f"winograd {text}" in plan or "blocked in" not in plan, plan
     x = drawn(rng, (images, channels, *size), x_type)
     (y,) = made.run(None, {"x": x})
-    assert np.array_equal(y, direct(x, w, x_zero, w_zero.astype(np.int64), pads))
+    assert np.array_equal(y, direct(x, w, x_zero, w_zero.astype(np.int64), pads, apart))
 
 
 NET = """net (uint8[N, 20, H, W] x) => (uint8[N, 17, A, B] y) {
