@@ -280,3 +280,20 @@ def test_threads_of_ones_own_contradict_common_ones() -> None:
     finally:
         sardonyx.set_global_thread_pool_sizes(0, 0)
     session(sardonyx, "one").run(None, {"x": LINE})
+
+
+CLASSES = ("InferenceSession", "IOBinding", "OrtValue", "RunOptions", "SessionOptions", "SparseTensor")
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_classes_have_all_methods(name: str) -> None:
+    import onnxruntime
+
+    theirs = {member for member in dir(getattr(onnxruntime, name)) if not member.startswith("_")}
+    assert theirs <= set(dir(getattr(sardonyx, name)))
+
+
+def test_captured_graphs_are_released(engine: ModuleType) -> None:
+    opened = session(engine, "one")
+    for numbers in ((), (0,), (7,)):
+        assert opened.release_captured_graph(*numbers) is None

@@ -235,6 +235,9 @@ class Session:
     def set_tuning_results(self, results: Any, *args: Any, **kwargs: Any) -> None:
         """Nothing to set."""
 
+    def release_captured_graph(self, graph_annotation_id: int = 0) -> None:
+        """Nothing to release: no run is captured."""
+
     def set_ep_dynamic_options(self, options: Mapping[str, str]) -> None:
         """Accept options of providers; none has an effect."""
 

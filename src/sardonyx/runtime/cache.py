@@ -132,7 +132,10 @@ class Cache:
         """Be the only process that makes an entry; see `claim.claimed`."""
         if self._is_off:
             return nullcontext(True)
-        return claimed(f"{self._root}/lock/{kind}/{key[:2]}", lambda: self.has(kind, key), wait=wait)
+        folder = f"{self._root}/lock/{kind}"
+        with suppress(OSError):
+            self._make_folders(folder)
+        return claimed(f"{folder}/{key[:2]}", lambda: self.has(kind, key), wait=wait)
 
     def get(self, kind: str, key: str) -> bytes | None:
         """The payload, its digest checked; None if there is no sound entry."""

@@ -25,10 +25,10 @@ _LOOK_SECONDS = 0.01
 def claimed(path: str | Path, is_made: Callable[[], bool], *, wait: bool) -> Iterator[bool]:
     """Hold the lock file `path`; False if another process has it and we do not wait.
 
-    Waiting ends as soon as `is_made`. Where files cannot be locked nobody excludes anybody.
+    Waiting ends as soon as `is_made`. Where files cannot be made or locked nobody excludes anybody.
     """
     try:
-        handle = _open(path)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     except OSError:
         yield True
         return
@@ -40,15 +40,6 @@ def claimed(path: str | Path, is_made: Callable[[], bool], *, wait: bool) -> Ite
     finally:
         _unlock(handle)
         os.close(handle)
-
-
-def _open(path: str | Path) -> int:
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-    try:
-        return os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, flags, 0o600)
 
 
 def _lock(handle: int) -> bool:

@@ -100,8 +100,7 @@ class Program:
         self._is_one = self._has_one_segment()
         self._table = self.binders[-1].table if self._is_one else {}
         self._promotion = promotion
-        if promotion is not None and promotion.automatic:
-            self._execute_by(Heat(self.team.run, self.expect_many_runs))
+        self.await_many_runs()
 
     def _bound_to(self, image: LoadedImage) -> list[Binder]:
         count, threads = len(self.data.segments), self.threads
@@ -127,6 +126,11 @@ class Program:
         self._table = self.binders[-1].table if self._is_one else {}
         for follower in list(self.followers):
             follower.renew()
+
+    def await_many_runs(self) -> None:
+        """Time runs until full code is worth it, where there is any to come."""
+        if self._promotion is not None and self._promotion.automatic:
+            self._execute_by(Heat(self.team.run, self.expect_many_runs))
 
     def expect_many_runs(self) -> None:
         """Take it that there will be many runs: full code is worth it."""

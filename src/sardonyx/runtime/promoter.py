@@ -18,6 +18,8 @@ from typing import TypeAlias
 Stopped: TypeAlias = Callable[[float], bool]
 """Waits so many seconds, or until the work is to end; whether it is."""
 Work: TypeAlias = Callable[[Stopped], None]
+Lost: TypeAlias = Callable[[], None]
+"""Called in a child process, which will not have done what was to be done."""
 
 PAUSE_SECONDS = 0.2
 """From the time when something is to be done until it is begun: a process that then ends does not pay."""
@@ -29,20 +31,27 @@ class Promoter:
     """Works off what it is given, one after the other, on a thread that lives as long as there is any."""
 
     def __init__(self) -> None:
-        self.renew()
+        self._begin()
 
-    def renew(self) -> None:
-        """Begin afresh, as in a child process, which lacks the thread."""
+    def _begin(self) -> None:
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._at_work = threading.Lock()
-        self._waiting: deque[Work] = deque()
+        self._given: deque[tuple[Work, Lost]] = deque()
+        """What is under way, and what waits."""
         self._thread: threading.Thread | None = None
 
-    def add(self, work: Work) -> None:
+    def renew(self) -> None:
+        """Begin afresh in a child process, which lacks the thread."""
+        given = self._given
+        self._begin()
+        for _, lost in given:
+            lost()
+
+    def add(self, work: Work, lost: Lost = lambda: None) -> None:
         """Have something done soon. It must not raise, and ask often whether it is to stop."""
         with self._lock:
-            self._waiting.append(work)
+            self._given.append((work, lost))
             if self._thread is None and not self._ending.is_set():
                 thread = threading.Thread(target=self._serve, name="sardonyx-promoter", daemon=True)
                 # The process may have as many threads as it may, or be about to end.
@@ -59,12 +68,11 @@ class Promoter:
         _lower_priority()
         while not self._ending.wait(PAUSE_SECONDS):
             with self._lock:
-                if not self._waiting:
+                if not self._given:
                     self._thread = None
                     return
-                work = self._waiting.popleft()
-            work(self._ending.wait)
-            del work
+            self._given[0][0](self._ending.wait)
+            self._given.popleft()
 
     def end(self) -> None:
         """Begin nothing more, and wait for what has begun: LLVM must not run while its library is left."""

@@ -33,6 +33,9 @@ class Promoted(Protocol):
     def exchange(self, image: LoadedImage) -> None:
         """Run by other code that does the same."""
 
+    def await_many_runs(self) -> None:
+        """Ask for that code once it is worth it."""
+
 
 class Heat:
     """Native calls that are timed until they have taken so long that full code is worth it."""
@@ -103,7 +106,12 @@ class Promotion:
                 if self._tell is not None:
                     self._tell(f"Code that was compiled quickly stays in use; {self.fault}")
 
-        PROMOTER.add(work)
+        def lost() -> None:
+            self._is_asked = False
+            if not self.is_done and (program := held()) is not None:
+                program.await_many_runs()
+
+        PROMOTER.add(work, lost)
 
     def now(self, program: Promoted) -> None:
         """Make it on this thread. Raises CompileError if the draft is gone or LLVM refuses it."""
@@ -117,6 +125,7 @@ class Promotion:
             if image is not None and program is not None and not self.is_done:
                 program.exchange(image)
                 self.is_done = True
+                self._draft = _no_draft
 
     def _image(self, stopped: Stopped) -> LoadedImage | None:
         """The full image, from the cache or made here; None if it is stopped.
@@ -142,7 +151,7 @@ class Promotion:
         draft = self._draft()
         if draft is None:
             found = load_cached(self._store, self._name)
-            if found is None:
+            if found is None and not self.is_done:
                 what = "what the full code is made of is no longer in the cache"
                 raise CompileError(f"{what}; make a new session")
             return found
@@ -171,6 +180,10 @@ class Promotion:
                 code = engine.compile_object(part.content.decode(), self._target)
             self._store.put("object", part.key, code)
         return code
+
+
+def _no_draft() -> None:
+    """What a draft gives that is no longer needed."""
 
 
 def _go_on(seconds: float) -> bool:

@@ -142,7 +142,10 @@ def kept(root: Path) -> Cache:
 def test_folders_and_entries_are_the_users_alone(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        cache = kept(tmp_path / "cache")
+        cache = Cache(tmp_path / "cache")
+        with cache.claim("object", K1, wait=False) as is_ours:
+            assert is_ours
+        cache = kept(cache.root)
     finally:
         os.umask(before)
     modes = {path: path.stat().st_mode & 0o777 for path in (cache.root, *cache.root.rglob("*"))}

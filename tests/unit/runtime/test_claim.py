@@ -147,7 +147,7 @@ def never() -> bool:
 
 def test_one_holds_and_others_are_told_or_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim, "PATIENCE_SECONDS", 0.05)
-    path = tmp_path / "not/yet/lock"
+    path = tmp_path / "lock"
     with claimed(path, never, wait=False) as first:
         assert first
         assert path.stat().st_mode & 0o077 == 0

@@ -81,24 +81,27 @@ import os, threading, time
 from sardonyx.runtime import promoter
 promoter.PAUSE_SECONDS = 0.0
 PROMOTER = promoter.PROMOTER
-whole = []
+whole, lost = [], []
 def work(stopped):
     while not stopped(0.0):
         with PROMOTER.at_work:
             whole.append(1)
             time.sleep(0.002)
             whole.append(1)
-PROMOTER.add(work)
+PROMOTER.add(work, lambda: lost.append("begun"))
+PROMOTER.add(work, lambda: lost.append("waiting"))
 for number in range(20):
     time.sleep(0.001 * (number % 4))
     child = os.fork()
     if not child:
         assert len(whole) % 2 == 0, "a fork in the middle"
+        assert lost == ["begun", "waiting"]
         done = threading.Event()
         PROMOTER.add(lambda stopped: done.set())
         assert done.wait(20)
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
+assert not lost
 """
 
 

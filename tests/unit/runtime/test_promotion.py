@@ -21,6 +21,7 @@ import pytest
 import sardonyx
 from sardonyx.capi.onnxruntime_pybind11_state import RuntimeException
 from sardonyx.object import engine
+from sardonyx.object.draft import Draft
 from sardonyx.runtime import promoter, promotion
 from sardonyx.runtime.cache import Cache
 from tests.unit.runtime.programs import f32, model
@@ -322,7 +323,7 @@ sys.path[:] = {path}
 import os, time
 import numpy as np, sardonyx
 from sardonyx.runtime import promoter, promotion
-promoter.PAUSE_SECONDS, promotion.HOT_NS = 0.0, 1
+promoter.PAUSE_SECONDS, promotion.HOT_NS = {pause_seconds}, 1
 session = sardonyx.InferenceSession(sys.argv[1])
 x = np.linspace(-3, 3, 24, dtype=np.float32).reshape(3, 8)
 first = [y.tobytes() for y in session.run(None, {{"x": x}})]
@@ -341,9 +342,11 @@ def path(tmp_path: Path) -> Path:
     return file
 
 
-def start(code: str, path: Path, folder: Path, **pipes: Any) -> subprocess.Popen[str]:
+def start(
+    code: str, path: Path, folder: Path | str, pause_seconds: float = 0.0, **pipes: Any
+) -> subprocess.Popen[str]:
     variables = {**os.environ, "SARDONYX_CACHE": str(folder), "SARDONYX_EFFORT": "auto"}
-    whole = PROCESS.format(path=sys.path) + code
+    whole = PROCESS.format(path=sys.path, pause_seconds=pause_seconds) + code
     return subprocess.Popen([sys.executable, "-c", whole, str(path)], env=variables, text=True, **pipes)
 
 
@@ -371,6 +374,42 @@ while quick():
     run(10)
 """
     assert start(code, path, tmp_path / "cache").wait(120) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no process forks")
+@pytest.mark.parametrize("caching", ["on", "off"])
+def test_a_child_comes_to_the_full_code_that_its_parent_has_asked_for(
+    path: Path, tmp_path: Path, caching: str
+) -> None:
+    code = """
+child = os.fork()
+if not child:
+    promoter.PAUSE_SECONDS = 0.0
+    for _ in range(1000):
+        run(4)
+        if not quick():
+            os._exit(0)
+        time.sleep(0.01)
+    os._exit(1)
+assert os.waitpid(child, 0)[1] == 0
+assert quick()
+"""
+    folder = tmp_path / "cache" if caching == "on" else "off"
+    assert start(code, path, folder, pause_seconds=60.0).wait(120) == 0
+
+
+def test_what_full_code_was_made_of_is_let_go() -> None:
+    def drafts() -> int:
+        gc.collect()
+        return sum(isinstance(one, Draft) for one in gc.get_objects())
+
+    before = drafts()
+    made = session(TEXT, cache="off", effort="quick")
+    assert drafts() == before + 1
+    made.compile_fully()
+    assert drafts() == before
+    made.compile_fully()
+    assert quick(made) == 0
 
 
 def test_llvm_is_loaded_while_no_process_forks() -> None:
