@@ -192,14 +192,17 @@ class Scope:
             raise LoadError(
                 f"functions and subgraphs are nested more than {MAX_DEPTH} deep; is one recursive?"
             )
-        listed = ordered(constants.last_of_each(nodes), self.values)
-        unread = _unread(listed, wanted)
-        for index, proto in enumerate(listed):
+        nodes = constants.last_of_each(nodes)
+        read = [reads(node) for node in nodes]
+        order = _order(nodes, read, self.values)
+        unread = _unread(nodes, read, order, wanted)
+        for number, index in enumerate(order):
+            proto = nodes[index]
             if next(self.model.built) >= MAX_NODES:
                 raise LoadError(f"written out, its functions and subgraphs have more than {MAX_NODES} nodes")
             if not any(proto.output):
                 continue
-            name = self.prefix + (proto.name or f"{proto.op_type}_{index}")
+            name = self.prefix + (proto.name or f"{proto.op_type}_{number}")
             operator = self.model.operators[name] = shown(proto)
             with origin(name), only_premises(_is_given) if index in unread else _ALL_PREMISES:
                 try:
@@ -387,29 +390,42 @@ def _is_choice(value: Value) -> bool:
 
 def ordered(nodes: Sequence[onnx.NodeProto], defined: Container[str]) -> Sequence[onnx.NodeProto]:
     """Nodes in dependency order: as listed if that is one. Raises LoadError for a cycle."""
+    order = _order(nodes, [reads(node) for node in nodes], defined)
+    return nodes if isinstance(order, range) else [nodes[index] for index in order]
+
+
+def _order(
+    nodes: Sequence[onnx.NodeProto], read: Sequence[Sequence[str]], defined: Container[str]
+) -> Sequence[int]:
+    """The places of nodes in dependency order, given what each reads; see `ordered`."""
     producer: dict[str, int] = {}
     for index, node in enumerate(nodes):
         for name in node.output:
             if name and (name in defined or producer.setdefault(name, index) != index):
                 raise LoadError(f'the tensor "{name}" is defined twice')
-    needs = [[producer[n] for n in reads(node) if n in producer] for node in nodes]
+    needs = [[producer[name] for name in names if name in producer] for names in read]
     if all(before < index for index, befores in enumerate(needs) for before in befores):
-        return nodes
+        return range(len(nodes))
     try:
-        return [nodes[i] for i in graphlib.TopologicalSorter(dict(enumerate(needs))).static_order()]
+        return list(graphlib.TopologicalSorter(dict(enumerate(needs))).static_order())
     except graphlib.CycleError as error:
         names = [nodes[i].name or nodes[i].op_type for i in error.args[1]]
         raise LoadError(f"the nodes form a cycle: {' -> '.join(names)}") from error
 
 
-def _unread(nodes: Sequence[onnx.NodeProto], wanted: Iterable[str]) -> set[int]:
-    """The places of those among ordered nodes that no tensor wanted comes from."""
+def _unread(
+    nodes: Sequence[onnx.NodeProto],
+    read: Sequence[Sequence[str]],
+    order: Sequence[int],
+    wanted: Iterable[str],
+) -> set[int]:
+    """The places of those nodes, in dependency order, that no tensor wanted comes from."""
     needed, unread = set(wanted), set[int]()
-    for index in reversed(range(len(nodes))):
+    for index in reversed(order):
         if needed.isdisjoint(nodes[index].output):
             unread.add(index)
         else:
-            needed.update(reads(nodes[index]))
+            needed.update(read[index])
     return unread
 
 

@@ -274,17 +274,17 @@ class _Walk:
 
     def ask_arguments(self, value: Value, owners: dict[int, Value]) -> None:
         """Tell each argument who computes it, and whether it must be in memory."""
-        transparent = value.prim in _TRANSPARENT and value.id not in self.stored
-        depth = 1 if value.id in self.stored else self.depth.get(value.id, 0) + 1
+        is_stored = value.id in self.stored
+        transparent = value.prim in _TRANSPARENT and not is_stored
+        depth = 1 if is_stored else self.depth.get(value.id, 0) + 1
+        aligned = self.aligned.get(value.id, True)
         for number, arg in enumerate(value.args):
             if arg.data is not None:
                 continue
             self.owners.setdefault(arg.id, {}).update(owners)
             self.depth[arg.id] = max(self.depth.get(arg.id, 0), depth)
-            aligned = aligned_map(value, arg) and self.aligned.get(value.id, True)
-            self.aligned[arg.id] = self.aligned.get(arg.id, True) and aligned
-            dropped = drops_reduced(value, arg) and self.aligned.get(value.id, True)
-            self.dropped[arg.id] = self.dropped.get(arg.id, True) and dropped
+            self.aligned[arg.id] = aligned and self.aligned.get(arg.id, True) and aligned_map(value, arg)
+            self.dropped[arg.id] = aligned and self.dropped.get(arg.id, True) and drops_reduced(value, arg)
             if transparent and value.id in self.needs_place:
                 self.needs_place.add(arg.id)
             if (transparent and value.id in self.repeated) or repeats(value, number):

@@ -59,11 +59,15 @@ class Table(Generic[T]):
         entry = self._entries.get(key)
         return None if entry is None else entry()
 
-    def keep(self, key: Any, made: T) -> None:
-        """Let an object be found."""
+    def first(self, key: Any, made: T) -> T:
+        """The object of a key that is alive, or this one, which is found from now on."""
         entry = _Entry(made, self._forget)
         entry.key = key
-        self._entries[key] = entry
+        known = self._entries.setdefault(key, entry)()
+        if known is None:
+            self._entries[key] = entry
+            return made
+        return known
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -40,8 +40,8 @@ class Value:
     """
 
     __slots__ = (
-        *("__weakref__", "_size", "args", "attrs", "data", "dtype", "exact", "frozen", "id", "origins"),
-        *("prim", "rank", "results", "shape"),
+        *("__weakref__", "_size", "args", "attrs", "data", "dtype", "exact", "frozen", "id", "kind"),
+        *("origins", "prim", "rank", "results", "shape"),
     )
 
     def __init__(
@@ -56,6 +56,7 @@ class Value:
         exact: Array | None = None,
     ) -> None:
         self.prim = prim
+        self.kind: Kind = PRIMS[prim].kind
         self.args = args
         self.attrs = attrs
         self.dtype = dtype
@@ -68,11 +69,6 @@ class Value:
         self.frozen: Any = None
         self._size: Dim | None = None
         self.origins: tuple[str, ...] = ()
-
-    @property
-    def kind(self) -> Kind:
-        """The kind of the primitive: source, map, reduce, view, ..."""
-        return PRIMS[self.prim].kind
 
     @property
     def size(self) -> Dim:
@@ -392,12 +388,9 @@ def _interned(value: Value) -> Value:
         value.frozen = freeze(value.attrs)
     operands = tuple([a.id for a in value.args])
     key = (value.prim, operands, value.frozen, value.dtype.name, value.shape, value.results)
-    found = _table.find(key)
-    if found is None:
-        _table.keep(key, value)
-        found = value
-    origin.add_to(found)
-    return found
+    first = _table.first(key, value)
+    origin.add_to(first)
+    return first
 
 
 def const(data: Array, dtype: DType | None = None) -> Value:
@@ -415,11 +408,8 @@ def const(data: Array, dtype: DType | None = None) -> Value:
         with np.errstate(all="ignore"):
             data = exact.astype(dtype.numpy)
     key = const_key(data if exact is None else exact, dtype)
-    value = _table.find(key)
-    if value is None:
-        value = Value("const", (), {}, dtype, data.shape, data, exact=exact)
-        _table.keep(key, value)
-    return value
+    known = _table.find(key)
+    return known or _table.first(key, Value("const", (), {}, dtype, data.shape, data, exact=exact))
 
 
 def scalar(number: float, dtype: DType, rank: int = 0) -> Value:

@@ -38,7 +38,7 @@ class Thing:
 def test_a_table_knows_what_somebody_holds() -> None:
     table: Table[Thing] = Table()
     one = Thing()
-    table.keep((1, "a"), one)
+    assert table.first((1, "a"), one) is one
     assert table.find((1, "a")) is one
     assert table.find((1, "b")) is None
     del one
@@ -46,11 +46,11 @@ def test_a_table_knows_what_somebody_holds() -> None:
     assert len(table) == 0
 
 
-def test_what_took_the_place_of_another_stays_when_that_goes() -> None:
+def test_the_first_of_equal_ones_stays() -> None:
     table: Table[Thing] = Table()
     first, second = Thing(), Thing()
-    table.keep("key", first)
-    table.keep("key", second)
-    del first
-    assert table.find("key") is second
+    assert table.first("key", first) is first
+    assert table.first("key", second) is first
+    del second
+    assert table.find("key") is first
     assert len(table) == 1
