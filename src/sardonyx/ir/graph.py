@@ -9,6 +9,7 @@ from typing import Any
 from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import dataclass, field, replace
 from sardonyx.base.dim import Dim
+from sardonyx.base.dtype import DType
 from sardonyx.ir.data_size import DataSize
 from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.value import Value, make
@@ -170,26 +171,34 @@ def rebuild(value: Value, args: tuple[Value, ...]) -> Value:
 
 def symbols_of(value: Value) -> frozenset[str]:
     """The symbols in a value's shape, attributes, results and symbolic content."""
+    if value.symbols is not None:
+        return value.symbols
     names: set[str] = set()
     _collect(value.shape, names)
     _collect(value.attrs, names)
     _collect(value.results, names)
     if value.data is not None and value.data.dtype == object and value.dtype.kind != "O":
         _collect(value.data.flat, names)
-    return frozenset(names)
+    value.symbols = frozenset(names)
+    return value.symbols
+
+
+_PLAIN = (int, float, str, bytes, DType)
+"""Attributes that hold no sizes."""
 
 
 def _collect(data: Any, names: set[str]) -> None:
     if isinstance(data, dims.Expr):
         names |= dims.symbols(data)
-    elif isinstance(data, Mapping):
+    elif isinstance(data, _PLAIN):
+        return
+    elif isinstance(data, (dict, Mapping)):
         for item in data.values():
             _collect(item, names)
-    elif isinstance(data, str | bytes):
-        return
-    elif isinstance(data, Sequence) or hasattr(data, "__next__"):
+    elif isinstance(data, (tuple, list, Sequence)) or hasattr(data, "__next__"):
         for item in data:
-            _collect(item, names)
+            if type(item) is not int:
+                _collect(item, names)
 
 
 def flattened(graph: Graph) -> tuple[Any, ...]:

@@ -36,12 +36,13 @@ class Value:
 
     Equal structure is the same object. `origins` are the ONNX nodes it came from; they are not part of
     its identity, of which `frozen` are the attributes. `data` is the content of a constant: a numpy array, or
-    an object array of `Dim`; `exact` is that of a half one before it was rounded, in f32.
+    an object array of `Dim`; `exact` is that of a half one before it was rounded, in f32. `symbols` are kept
+    by `graph.symbols_of`.
     """
 
     __slots__ = (
         *("__weakref__", "_size", "args", "attrs", "data", "dtype", "exact", "frozen", "id", "kind"),
-        *("origins", "prim", "rank", "results", "shape"),
+        *("origins", "prim", "rank", "results", "shape", "symbols"),
     )
 
     def __init__(
@@ -68,6 +69,7 @@ class Value:
         self.rank = len(shape)
         self.frozen: Any = None
         self._size: Dim | None = None
+        self.symbols: frozenset[str] | None = None
         self.origins: tuple[str, ...] = ()
 
     @property
@@ -329,7 +331,7 @@ class Value:
     def over(self, args: tuple[Value, ...]) -> Value:
         """The same operation over other arguments of the same types, not all of which are known."""
         made = Value(self.prim, args, self.attrs, self.dtype, self.shape, None, self.results)
-        made.frozen = self.frozen
+        made.frozen, made.symbols = self.frozen, self.symbols
         return _interned(made)
 
 

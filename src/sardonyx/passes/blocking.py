@@ -137,8 +137,10 @@ class _Forms:
 
     def may_be_blocked(self, value: Value) -> bool:
         """Whether an operation over [N, C, L] begins a blocked part, or has an operand that is blocked."""
-        rows = (with_row(a) for a in value.args if a.id in self.rows or (a.rank == 3 and a.prim == "reshape"))
-        return value.prim in _STARTS or any(row.id in self.forms for row in rows)
+        if value.prim in _STARTS or any(a.id in self.rows for a in value.args):
+            return True
+        rows = (with_row(a) for a in value.args if a.rank == 3 and a.prim == "reshape")
+        return any(row.id in self.forms for row in rows)
 
     def form(self, value: Value) -> Value | None:
         """The blocked form, if this operation should run blocked."""
