@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sardonyx.base import dtype as dt
-from sardonyx.base.dim import Dim
 from sardonyx.emit.near import NearLoad, may_be_near
 from sardonyx.emit.scopes import Scopes
 from sardonyx.emit.words import NARROW_STEPS
@@ -18,7 +17,7 @@ from sardonyx.llvm import convert, maps
 from sardonyx.llvm.shuffle import pick, reverse
 from sardonyx.llvm.types import mangle, size_of, vector_of
 from sardonyx.llvm.vec import V, int_
-from sardonyx.loops.nest import Expr, Load, Pick, Store
+from sardonyx.loops.nest import Affine, Buffer, Expr, Load, Pick, Store
 
 FAIL_INDEX, FAIL_DIV0 = 1, 2
 
@@ -34,48 +33,50 @@ class Access(Scopes):
         """A scalar in all lanes."""
         return self.f.splat(value, self.lanes)
 
+    def _lane_step(self, buffer: Buffer, at: Affine) -> V:
+        """How many elements lanes are apart."""
+        return int_(1) if buffer.role == "tile" else self.words.step(at, self.vector)
+
     # ---- loads
 
     def load(self, expr: Load) -> V:
         """The loaded value in its compute type."""
         memory = convert.memory_type(expr.dtype)
         pointer = self.pointer(expr.buffer, expr.at)
-        factor: Dim = expr.at.factor(self.vector) if self.vector else 0
-        if expr.buffer.role == "tile":
-            factor = 1
-        near = self._near(expr, pointer, factor, memory)
+        step = self._lane_step(expr.buffer, expr.at)
+        near = self._near(expr, pointer, step, memory)
         if near is not None:
             return convert.from_memory(self.f, near, expr.dtype)
         offset = self._picked(expr.picks)
         if offset is not None and offset.lanes == 1:
             pointer, offset = self.f.gep(pointer, offset, memory), None
-        if offset is not None or not isinstance(factor, int):
-            loaded = self._gather(pointer, self._lane_offsets(factor, offset), memory)
-        elif factor == 0:
+        known = step.known if offset is None else None
+        if known == 0:
             loaded = self.f.load(pointer, memory)
-        elif factor == 1:
+        elif known == 1:
             loaded = self.load_lanes(pointer, memory, self.mask)
-        elif factor == -1:
+        elif known == -1:
             loaded = self._load_reversed(pointer, memory)
-        elif factor in NARROW_STEPS:
-            loaded = self._load_strided(pointer, memory, factor)
+        elif known is not None and known in NARROW_STEPS:
+            loaded = self._load_strided(pointer, memory, known)
         else:
-            loaded = self._gather(pointer, self._lane_offsets(factor, None), memory)
+            loaded = self._gather(pointer, self._lane_offsets(step, offset), memory)
         return convert.from_memory(self.f, loaded, expr.dtype)
 
-    def _near(self, expr: Load, pointer: V, factor: Dim, memory: str) -> V | None:
+    def _near(self, expr: Load, pointer: V, step: V, memory: str) -> V | None:
         """Elements of one row at places that data gives; None if a machine finds them only one by one."""
-        if factor != 0 or len(expr.picks) != 1 or not may_be_near(self.target, memory, self.lanes):
+        if len(expr.picks) != 1 or step.known != 0 or not may_be_near(self.target, memory, self.lanes):
             return None
         (place,) = expr.picks
         index = self.value(place.index)
-        if place.stride != 1 or index.lanes == 1 or index.scalar not in ("i32", "i64"):
+        is_dense = self.words.word(None, place.stride).known == 1
+        if not is_dense or index.lanes == 1 or index.scalar not in ("i32", "i64"):
             return None
 
         def elsewhere() -> V:
             offset = self._picked(expr.picks)
             assert offset is not None
-            return self._gather(pointer, self._lane_offsets(0, offset), memory)
+            return self._gather(pointer, self._lane_offsets(step, offset), memory)
 
         extent = self.words.word(None, place.extent)
         return NearLoad(self.f, self.target, pointer, memory, extent, index, self.mask).write(elsewhere)
@@ -125,9 +126,8 @@ class Access(Scopes):
         none = V("zeroinitializer", mask.type)
         return pick(self.f, [mask, none], [w if w >= 0 else self.lanes for w in wanted])
 
-    def _lane_offsets(self, factor: Dim, offset: V | None) -> V:
-        assert self.vector is not None
-        lanes = self.f.mul(self.f.iota(self.lanes), self.widen(self.words.stride(self.vector, factor)))
+    def _lane_offsets(self, step: V, offset: V | None) -> V:
+        lanes = self.f.mul(self.f.iota(self.lanes), self.widen(step))
         return lanes if offset is None else self.f.add(lanes, offset)
 
     def _addresses(self, pointer: V, offsets: V, memory: str) -> tuple[V, V]:
@@ -210,7 +210,7 @@ class Access(Scopes):
         dtype, f = statement.buffer.dtype, self.f
         memory = convert.memory_type(dtype)
         pointer = self.pointer(statement.buffer, statement.at)
-        factor: Dim = statement.at.factor(self.vector) if self.vector else 0
+        step = self._lane_step(statement.buffer, statement.at)
         offset = self._picked(statement.picks)
         value = self.value(statement.expr)
         if offset is not None:
@@ -219,12 +219,12 @@ class Access(Scopes):
             old = convert.from_memory(f, f.load(pointer, memory), dtype)
             prim = {"add": "add", "mul": "mul", "max": "max", "min": "min"}[statement.reduction]
             value = maps.apply(f, self.target, prim, [old, value], [dtype, dtype], dtype, {}, None, None)
-        if factor == 0 or self.vector is None or not self.is_entered(self.vector):
+        if step.known == 0 or self.vector is None or not self.is_entered(self.vector):
             value = f.extract(value, 0) if value.lanes > 1 else value
             f.store(convert.to_memory(f, value, dtype, self.target), pointer)
             return
         stored = convert.to_memory(f, self.widen(value), dtype, self.target)
-        if factor == 1:
+        if step.known == 1:
             self.store_lanes(stored, pointer, self.mask)
         else:
-            self._scatter(stored, pointer, self._lane_offsets(factor, None), memory)
+            self._scatter(stored, pointer, self._lane_offsets(step, None), memory)

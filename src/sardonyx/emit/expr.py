@@ -55,15 +55,16 @@ class ExprEmitter(Access):
         none: what can fail waits until there is one.
         """
         changing = {*later, *([self.copied] if self.copied else [])}
-        may_skip = any(
-            axis.extent == 0 or not isinstance(axis.extent, int) for axis in self.inner_axes() & changing
-        )
         for statement in body:
             for step in self._steps(statement):
                 if step.expr.axes & changing or not all(name in self.sums for name in step.needs):
                     continue
-                if not (may_skip and step.can_fail):
+                if not (step.can_fail and self._may_skip(changing)):
                     self.value(step.expr)
+
+    def _may_skip(self, axes: Iterable[Axis]) -> bool:
+        """Whether loops over some axes, as far as they belong to statements, may have no points."""
+        return not all(self.extents.at_least(axis, 1) for axis in self.inner_axes().intersection(axes))
 
     def inner_axes(self) -> set[Axis]:
         """The axes that belong to statements rather than to the whole kernel."""

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 
+from sardonyx.base.dim import Dim
+from sardonyx.base.named import NamedTuple
 from sardonyx.emit.expr import ExprEmitter
 from sardonyx.emit.fold import combine
 from sardonyx.llvm.vec import V, int_
-from sardonyx.loops.cost import body_cost, points_of
+from sardonyx.loops.cost import body_cost
 from sardonyx.loops.nest import Axis, Reduce, Statement, Store, joined
 
 UNROLL_POINTS = 32
@@ -24,6 +27,25 @@ _COPIES = ((10, 4), (40, 2))
 """How many vectors to run side by side if the instructions for one are at most so many."""
 _COLUMN_COST, _COLUMN_COPIES = 4, 8
 """The same where steps of a reduction are lines apart: the more of a line's neighbours follow, the faster."""
+
+
+class _Parts(NamedTuple):
+    """Which loops the vectors of an axis take: several at a time, single ones, a masked tail; or no loop."""
+
+    copies: bool = True
+    vectors: bool = True
+    tail: bool = True
+    is_one: bool = False
+
+
+def _parts(extents: Sequence[Dim], lanes: int, copies: int) -> _Parts:
+    """The loops over all of an axis; without an extent any may be needed."""
+    (extent,) = extents
+    if not isinstance(extent, int):
+        return _Parts()
+    are_many = copies > 1 and extent >= copies * lanes
+    rest = extent % (copies * lanes) if are_many else extent
+    return _Parts(are_many, rest >= lanes, rest % lanes > 0, extent == lanes)
 
 
 class LoopEmitter(ExprEmitter):
@@ -59,10 +81,10 @@ class LoopEmitter(ExprEmitter):
             high = self.words.extent(axis)
             copies = self.vector_copies(group) if len(self.copies) == 1 else 1
             self.vector_loop(axis, int_(0), high, lambda: self._inner(rest, group), reductions, copies)
-        elif self.unrolls(axes) and points_of(axes) * body_cost(group) <= _UNROLL_COST:
+        elif self.unrolls(axes, min(UNROLL_POINTS, int(_UNROLL_COST / body_cost(group)))):
             with self.scope():
                 self.enter(axis, int_(0))
-                for index in range(int(axis.extent)):  # type: ignore[arg-type]
+                for index in range(self.written_out(axis)):
                     if index:
                         self.enter(axis, int_(1), keep=True)
                     with self.scope():
@@ -87,11 +109,11 @@ class LoopEmitter(ExprEmitter):
             self._inner(rest, group)
 
         high, low = self.words.extent(axis), int_(0)
-        if reductions and not rest and len(self.copies) == 1 and _is_long(axis, _SERIAL_COPIES):
+        if reductions and not rest and len(self.copies) == 1 and self._is_long(axis, _SERIAL_COPIES):
             low = self._side_by_side(axis, low, high, 1, _SERIAL_COPIES, step, reductions)
-            if isinstance(axis.extent, int) and axis.extent % _SERIAL_COPIES == 0:
+            if self.extents.leaves(axis, _SERIAL_COPIES) is False:
                 return
-        elif not rest and _sums(reductions) and _is_long(axis, 2 * _RUN):
+        elif not rest and _sums(reductions) and self._is_long(axis, 2 * _RUN):
             self._in_runs(axis, low, high, step, reductions)
             return
         self._loop(axis, low, high, 1, step, reductions)
@@ -161,26 +183,24 @@ class LoopEmitter(ExprEmitter):
         With `again` elements may be computed twice: long axes end with a vector that overlaps the one before.
         """
         lanes, keep = self.lanes, self.tile_strides is not None
-        if again and isinstance(axis.extent, int) and axis.extent > lanes and copies == 1:
+        if again and copies == 1 and self.extents.at_least(axis, lanes + 1):
             last = self.f.sub(self.words.extent(axis), int_(lanes))
             with self.f.loop(low, high, lanes) as loop, self.scope():
                 self.enter(axis, self.f.smin(loop.index, last))
                 body()
             return
-        static = self.words.known_extent(axis) if low.text == "0" and not keep else None
-        if static == lanes:
+        whole = low.text == "0" and not keep and not self.words.is_sized(axis)
+        parts = self.extents.ask(_parts, (axis,), lanes, copies) if whole else _Parts()
+        if parts.is_one:
             with self.scope():
                 self.enter(axis, int_(0))
                 body()
             return
-        if copies > 1 and (static is None or static >= copies * lanes):
+        if parts.copies and copies > 1:
             low = self._side_by_side(axis, low, high, lanes, copies, body, reductions)
-            static = static and static % (copies * lanes)
-            if static == 0:
-                return
-        if static is None or static >= lanes:
+        if parts.vectors:
             low = self._loop(axis, low, self.f.sub(high, int_(lanes - 1)), lanes, body, reductions)
-        if static is None or static % lanes:
+        if parts.tail:
             self._tail(axis, low, self.f.sub(high, low), body, reductions)
 
     def _tail(
@@ -223,24 +243,28 @@ class LoopEmitter(ExprEmitter):
     def _is_column(self, reduction: Reduce) -> bool:
         """Whether a loop of its own adds up elements beside the vector, one line after the other."""
         axes = reduction.axes
-        return len(axes) == 1 and self.vector not in axes and _is_long(axes[0], _RUN)
+        return len(axes) == 1 and self.vector not in axes and self._is_long(axes[0], _RUN)
 
     def _unrolled_points(self, statement: Statement) -> int:
         axes = [a for a in statement.axes if a is not self.vector]
-        return points_of(axes) if self.unrolls(axes) else 2
+        return self._points(axes) if self.unrolls(axes) else 2
 
     def unrolls(self, axes: Sequence[Axis], limit: int = UNROLL_POINTS) -> bool:
         """Whether all points of some axes are written out one after the other."""
-        points = 1
-        for axis in axes:
-            if axis is self.vector or not isinstance(axis.extent, int):
-                return False
-            points *= axis.extent
-        return points <= limit
+        return self.vector not in axes and self.extents.at_most(axes, limit)
 
+    def _points(self, axes: Sequence[Axis]) -> int:
+        """How many points some axes have that are written out."""
+        return prod(self.written_out(axis) for axis in axes)
 
-def _is_long(axis: Axis, least: int) -> bool:
-    return not isinstance(axis.extent, int) or axis.extent >= 2 * least
+    def written_out(self, axis: Axis) -> int:
+        """The extent of an axis whose points are written out."""
+        count = self.extents.count(axis)
+        assert count is not None, f"the extent of {axis} is not known"
+        return count
+
+    def _is_long(self, axis: Axis, least: int) -> bool:
+        return not self.extents.at_most([axis], 2 * least - 1)
 
 
 def _sums(reductions: Sequence[Reduce]) -> bool:

@@ -67,7 +67,7 @@ class NearLoad:
     def _attempts(self) -> Iterator[tuple[V, Callable[[], V]]]:
         """Conditions, and what reads where one holds; each is written after the one before has failed."""
         f, reach = self.f, _NEAR * self.lanes
-        known = int(self.extent.text) if self.extent.text.isdigit() else None
+        known = self.extent.known
         if known is None or known > reach:
             first = f.extract(self.index, 0)
             start = first if first.type == "i64" else f.convert("sext", first, "i64")

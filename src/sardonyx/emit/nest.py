@@ -8,13 +8,17 @@ are words of `args`, in the order of `Emitted.words`, so kernels of equal struct
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from math import prod
+from typing import Any
 
 from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dim import Dim
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
+from sardonyx.emit.extents import Extents, Question
 from sardonyx.emit.shares import Shares
 from sardonyx.emit.tile import TileEmitter
 from sardonyx.emit.turn import Turn
@@ -23,6 +27,7 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.loops.cost import body_cost, points_of
 from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, Store, roots, walk
 from sardonyx.loops.schedule import lanes_of
+from sardonyx.loops.structure import structure
 
 _GRAIN = 64
 """Elements of the vector axis that threads share out at a time: whole cache lines."""
@@ -58,26 +63,58 @@ class Emitted:
     turns: tuple[Turn, ...] = ()
 
 
+class _Text(NamedTuple):
+    """What was written for a kernel: good for those of its form whose extents give the same answers."""
+
+    symbol: str
+    ir: str
+    region_bytes: int
+    turns: tuple[Turn, ...]
+    answers: Mapping[Question, Any]
+
+
+class Writer:
+    """Writes the functions of scheduled kernels.
+
+    What is written follows from a kernel's structure, from which of its sizes are which words, and from what
+    is asked of its extents. Where these are equal it is written once.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._texts: dict[Hashable, list[_Text]] = {}
+
+    def emit(self, kernel: Kernel) -> Emitted:
+        """The function of one kernel."""
+        form, parts = structure(kernel)
+        extents = Extents(parts.axes)
+        emitter = _KernelEmitter(kernel, self.target, extents)
+        emitter.declare()
+        texts = self._texts.setdefault((form, *emitter.words.form), [])
+        text = next((text for text in texts if extents.agree(text.answers)), None)
+        if text is None:
+            text = emitter.write()
+            texts.append(text)
+        scratch = emitter.scratch_bytes
+        if text.region_bytes:
+            scratch = dims.maximum(scratch, text.region_bytes)
+        return Emitted(text.symbol, text.ir, tuple(emitter.words.listed), scratch, text.turns)
+
+
 def emit(kernel: Kernel, target: Target) -> Emitted:
-    """The module text of one scheduled kernel."""
-    module = Module()
-    emitter = _KernelEmitter(kernel, target, module)
-    emitter.write()
-    text = module.text()
-    symbol = "k" + hashlib.sha256(text.encode()).hexdigest()[:20]
-    ir = text.replace("KERNEL_NAME", symbol)
-    words, turns = tuple(emitter.words.listed), tuple(sorted(emitter.turns))
-    return Emitted(symbol, ir, words, emitter.scratch_bytes, turns)
+    """The function of one scheduled kernel."""
+    return Writer(target).emit(kernel)
 
 
 class _KernelEmitter(TileEmitter):
     """Writes a whole function."""
 
-    def __init__(self, kernel: Kernel, target: Target, module: Module) -> None:
-        self.kernel = kernel
+    def __init__(self, kernel: Kernel, target: Target, extents: Extents) -> None:
+        self.kernel, self.extents = kernel, extents
+        self.scratch_bytes: Dim = 0
         tile = kernel.form != "loops"
         params = _EPILOGUE if tile else [("args", "ptr"), ("ctx", "ptr")]
-        function = Function(module, "KERNEL_NAME", params)
+        function = Function(Module(), "KERNEL_NAME", params)
         super().__init__(function, target, kernel.vector, lanes_of(kernel, target))
         self.plain = frozenset(s.result.name for s in kernel.body if isinstance(s, Reduce) and s.plain)
         for row in (b for b in kernel.buffers() if b.role == "scratch"):
@@ -93,15 +130,26 @@ class _KernelEmitter(TileEmitter):
 
     # ---- whole functions
 
-    def write(self) -> None:
-        """Write the whole function."""
+    def declare(self) -> None:
+        """Begin the function: its words."""
         self.words.declare()
+        kernel = self.kernel
+        if kernel.form == "loops" and kernel.outer and not kernel.serial:
+            each = sum(body_cost([s]) * points_of(s.axes) for s in kernel.body)
+            self._work = self.words.own(max(1, int(each)))
+
+    def write(self) -> _Text:
+        """Write the rest of the function."""
         if self.kernel.form != "loops":
             self._write_tile()
         else:
             self._write_loops()
         self.f.ret()
         self.f.finish()
+        text = self.f.module.text()
+        symbol = "k" + hashlib.sha256(text.encode()).hexdigest()[:20]
+        ir, turns = text.replace("KERNEL_NAME", symbol), tuple(sorted(self.turns))
+        return _Text(symbol, ir, self.region_bytes, turns, self.extents.answers)
 
     def _write_tile(self) -> None:
         _, pitch, _, coords, rows, cols = self.f.params
@@ -161,9 +209,7 @@ class _KernelEmitter(TileEmitter):
     def _shares(self, points: V) -> Shares:
         """How threads share that many points: one thread alone takes them if there is little to do."""
         f, context = self.f, self.f.params[1]
-        body = self.kernel.body
-        each = max(1, int(sum(body_cost([s]) * points_of(s.axes) for s in body)))
-        work = f.mul(points, self.words.own(each))
+        work = f.mul(points, self._work)
         few = f.icmp("ult", work, int_(_FEW))
         threads = f.select(few, int_(1), f.word(context, Context.NTHREADS))
         return Shares.of(f, context, threads, work, points)
@@ -222,7 +268,7 @@ class _KernelEmitter(TileEmitter):
         body, vector = self.kernel.body, self.vector
         return (
             vector is not None
-            and (not isinstance(vector.extent, int) or vector.extent <= _SHORT_ROW)
+            and not self.extents.at_least(vector, _SHORT_ROW + 1)
             and self.kernel.cross is None
             and all(s.axes in ((), (vector,)) for s in body)
             and any(isinstance(s, Reduce) and s.axes for s in body)
@@ -234,7 +280,7 @@ class _KernelEmitter(TileEmitter):
         """Rows in pairs, the last one alone if their number is odd, all of them if they are long."""
         assert self.vector is not None
         f = self.f
-        short = f.icmp("sle", self.words.word(None, self.vector.extent), int_(_SHORT_ROW))
+        short = f.icmp("sle", self.words.extent(self.vector), int_(_SHORT_ROW))
         end, step = f.select(short, f.sub(high, int_(1)), low), f.select(short, int_(2), int_(1))
         with f.loop(low, high, step) as pair, self.scope():
             self.enter(axis, pair.index)
@@ -243,17 +289,19 @@ class _KernelEmitter(TileEmitter):
 
     def _shared_axes(self, outer: Sequence[Axis]) -> tuple[list[Axis], list[Axis]]:
         """(axes whose points are shared out, axes that each point loops over)."""
-        shared, rest, points = [outer[0]], list(outer[1:]), _points_surely(outer[0])
-        while rest and points < _ENOUGH and self._may_share(shared[-1], rest):
-            points *= _points_surely(rest[0])
+        shared, rest = [outer[0]], list(outer[1:])
+        while rest and not self._suffice(shared) and self._may_share(shared[-1], rest):
             shared.append(rest.pop(0))
         return shared, rest
+
+    def _suffice(self, axes: Sequence[Axis]) -> bool:
+        return self.extents.ask(_are_surely, axes, _ENOUGH)
 
     def _may_share(self, last: Axis, rest: Sequence[Axis]) -> bool:
         axis = rest[0]
         if last is self.kernel.cross or self.jams(last, rest) or self.jams(axis, rest[1:]):
             return False
-        return axis is not self.vector or not isinstance(axis.extent, int) or axis.extent >= 2 * _BLOCK
+        return axis is not self.vector or not self.extents.at_most([axis], 2 * _BLOCK - 1)
 
     def _block_size(self, axis: Axis) -> int:
         """How many points of an axis are shared out as one."""
@@ -330,5 +378,6 @@ def _sized(kernel: Kernel) -> frozenset[Axis]:
     return frozenset(around - reduced - {kernel.vector, kernel.cross})
 
 
-def _points_surely(axis: Axis) -> int:
-    return axis.extent if isinstance(axis.extent, int) else 1
+def _are_surely(extents: Sequence[Dim], least: int) -> bool:
+    """Whether there are so many points by the extents that are known."""
+    return prod(extent for extent in extents if isinstance(extent, int)) >= least

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import reduce
+from typing import TypeAlias
 
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass, field
 from sardonyx.base.dim import Dim
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
+from sardonyx.emit.extents import Extents
 from sardonyx.emit.words import Words
 from sardonyx.llvm import convert
 from sardonyx.llvm.vec import Function, V, int_
@@ -26,6 +30,9 @@ from sardonyx.loops.nest import (
     roots,
     walk,
 )
+
+Index: TypeAlias = tuple[V, ...]
+"""Where an axis is fixed, as terms: they are added up where the sum is asked for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,10 +57,23 @@ class Copy:
     exists: V | None = None
 
 
+class _Move(NamedTuple):
+    """By how many elements of which type an address moves with an axis."""
+
+    address: Address
+    step: V
+    memory: str
+    is_tile: bool
+
+
 class Scopes:
-    """The state that all parts of a kernel's writing share; `words` are set by who knows the whole kernel."""
+    """The state that all parts of a kernel's writing share.
+
+    `words` and `extents` are set by who knows the whole kernel.
+    """
 
     words: Words
+    extents: Extents
 
     def __init__(self, function: Function, target: Target, vector: Axis | None, lanes: int) -> None:
         self.f = function
@@ -64,9 +84,9 @@ class Scopes:
         self.remaining: V | None = None
         self.values: list[dict[int, V]] = [{}]
         self.pointers: list[dict[Address, V]] = [{}]
-        self.indices: list[dict[Axis, V]] = [{}]
+        self.indices: list[dict[Axis, Index]] = [{}]
         self._opened: dict[tuple[int, int], Address] = {}
-        self._moves: dict[Axis, list[tuple[Address, V]]] = {}
+        self._moves: dict[Axis, list[_Move]] = {}
         self.copied: Axis | None = None
         self.copies: list[Copy] = [Copy()]
         self.current = self.copies[0]
@@ -80,8 +100,8 @@ class Scopes:
     def scope(self, values: dict[int, V] | None = None) -> Iterator[None]:
         """What is computed inside is forgotten after it, but what is kept in `values`."""
         self.values.append({} if values is None else values)
-        self.pointers.append({})
-        self.indices.append({})
+        self.pointers.append(self.pointers[-1].copy())
+        self.indices.append(self.indices[-1].copy())
         yield
         self.values.pop()
         self.pointers.pop()
@@ -117,63 +137,51 @@ class Scopes:
 
         `keep` adds to an index already fixed; `tile=False` leaves the tile's pointer alone.
         """
-        before = self.index(axis) if keep else None
-        self.indices[-1][axis] = index if before is None else self.f.add(before, index)
-        stays = axis is self.vector and self.reuses_scratch(axis)
-        for address, step in self._moved_by(axis):
-            role = address.buffer.role
-            if (role == "tile" and not tile) or (role == "scratch" and stays):
-                continue
-            offset = self.f.mul(index, step)
-            moved = self.f.gep(self._running(address), offset, self._memory(address.buffer))
-            self.pointers[-1][address] = moved
+        self.indices[-1][axis] = (*self._found(axis), index) if keep else (index,)
+        f, running = self.f, self.pointers[-1]
+        for address, step, memory, is_tile in self._moved_by(axis):
+            if tile or not is_tile:
+                running[address] = f.gep(running[address], f.mul(index, step), memory)
 
-    def _moved_by(self, axis: Axis) -> list[tuple[Address, V]]:
-        """The addresses that change with an axis, and by how many elements a step."""
+    def _moved_by(self, axis: Axis) -> list[_Move]:
+        """How the addresses move that change with an axis."""
         found = self._moves.get(axis)
         if found is None:
-            steps = {}
+            found = self._moves[axis] = []
+            stays = axis is self.vector and self.reuses_scratch(axis)
             for address in self.pointers[0]:
-                is_tile = address.buffer.role == "tile"
-                step = self._tile_step(axis) if is_tile else address.at.factor(axis)
-                if step != 0:
-                    steps[address] = step if isinstance(step, V) else self.words.stride(axis, step)
-            found = self._moves[axis] = list(steps.items())
+                role = address.buffer.role
+                step = self._tile_step(axis) if role == "tile" else self.words.step(address.at, axis)
+                if step.known != 0 and not (stays and role == "scratch"):
+                    memory = convert.memory_type(address.buffer.dtype)
+                    found.append(_Move(address, step, memory, role == "tile"))
         return found
 
-    def _tile_step(self, axis: Axis) -> V | int:
+    def _tile_step(self, axis: Axis) -> V:
         if self.tile_strides is None:
-            return 0
+            return int_(0)
         row, column, pitch = self.tile_strides
-        return pitch if axis is row else int(axis is column)
+        return pitch if axis is row else int_(int(axis is column))
 
     def reuses_scratch(self, axis: Axis) -> bool:
         """Whether a row in scratch memory serves one vector of an axis after the other."""
         raise NotImplementedError
 
-    def _memory(self, buffer: Buffer) -> str:
-        return convert.memory_type(buffer.dtype)
-
     def pointer(self, buffer: Buffer, at: Affine) -> V:
         """The running pointer of an address."""
-        return self._running(self._opened[id(buffer), id(at)])
-
-    def _running(self, address: Address) -> V:
-        for level in reversed(self.pointers):
-            if address in level:
-                return level[address]
-        raise AssertionError(f"{address} was not opened")
+        return self.pointers[-1][self._opened[id(buffer), id(at)]]
 
     def index(self, axis: Axis) -> V:
         """The current index of an axis (of lane 0 for the vector axis)."""
-        for level in reversed(self.indices):
-            if axis in level:
-                return level[axis]
-        raise AssertionError(f"{axis} was not entered")
+        return reduce(self.f.add, self._found(axis))
+
+    def _found(self, axis: Axis) -> Index:
+        assert axis in self.indices[-1], f"{axis} was not entered"
+        return self.indices[-1][axis]
 
     def is_entered(self, axis: Axis) -> bool:
         """Whether the axis is fixed here."""
-        return any(axis in level for level in self.indices)
+        return axis in self.indices[-1]
 
     # ---- copies
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sardonyx.base import dim as dims
 from sardonyx.base.abi import Context
-from sardonyx.base.dim import Dim
 from sardonyx.emit.turn import Turn
 from sardonyx.emit.window import WindowEmitter
 from sardonyx.llvm import convert
@@ -20,13 +18,13 @@ from sardonyx.llvm.shuffle import deinterleave, interleave, transpose
 from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import V, int_
 from sardonyx.loops.cost import WOVEN, is_long
-from sardonyx.loops.nest import Affine, Axis, Buffer, Load, Reduce, Statement, Store, roots, walk
+from sardonyx.loops.nest import Affine, Buffer, Load, Reduce, Statement, Store, roots, walk
 
 
 class TileEmitter(WindowEmitter):
     """Emits squares and short rows; `turns` are the shared functions that they call."""
 
-    scratch_bytes: Dim = 0
+    region_bytes = 0
     turns: frozenset[Turn] = frozenset()
 
     def _is_crossing(self, at: Affine) -> bool:
@@ -35,8 +33,8 @@ class TileEmitter(WindowEmitter):
         return (
             cross is not None
             and vector is not None
-            and at.factor(cross) == 1
-            and at.factor(vector) not in (0, 1)
+            and self.words.step(at, cross).known == 1
+            and self.words.step(at, vector).known not in (0, 1)
         )
 
     def _crossing_loads(self) -> list[Load]:
@@ -51,28 +49,24 @@ class TileEmitter(WindowEmitter):
         self.turns |= {turn}
         self.f.call(turn.symbol, "void", source, source_pitch, to, to_pitch, rows, columns)
 
-    def _pitch(self, axis: Axis | None, at: Affine) -> V:
-        assert axis is not None
-        return self.words.stride(axis, at.factor(axis))
-
     def _region(self, memory: str, rows: int) -> V:
         """Scratch memory for so many vectors."""
         scratch = self.f.word(self.f.params[1], Context.SCRATCH, "ptr")
         place = self.f.gep(scratch, int_(self._regions), "i8")
         self._regions += rows * self.lanes * size_of(memory)
-        self.scratch_bytes = dims.maximum(self.scratch_bytes, self._regions)
+        self.region_bytes = max(self.region_bytes, self._regions)
         return place
 
     def _load_turned(self, load: Load, region: V, rows: V, columns: V) -> None:
         """Bring the columns of a square to scratch memory."""
         memory = convert.memory_type(load.dtype)
-        source, pitch = self.pointer(load.buffer, load.at), self._pitch(self.vector, load.at)
+        source, pitch = self.pointer(load.buffer, load.at), self.words.step(load.at, self.vector)
         self._turn(memory, source, pitch, region, int_(self.lanes), rows, columns)
 
     def _store_turned(self, s: Store, region: V, rows: V, columns: V) -> None:
         """Store the columns of a square, which are in scratch memory."""
         memory = convert.memory_type(s.buffer.dtype)
-        to, pitch = self.pointer(s.buffer, s.at), self._pitch(self.vector, s.at)
+        to, pitch = self.pointer(s.buffer, s.at), self.words.step(s.at, self.vector)
         self._turn(memory, region, int_(self.lanes), to, pitch, columns, rows)
 
     # ---- squares
@@ -89,8 +83,8 @@ class TileEmitter(WindowEmitter):
             with f.loop(int_(0), width, lanes) as row, self.scope():
                 self.enter(vector, row.index)
                 self._square(
-                    None if _divides(lanes, cross) else f.sub(high, column.index),
-                    None if _divides(lanes, vector) else f.sub(width, row.index),
+                    None if self.extents.leaves(cross, lanes) is False else f.sub(high, column.index),
+                    None if self.extents.leaves(vector, lanes) is False else f.sub(width, row.index),
                 )
 
     def _square(self, columns: V | None, rows: V | None) -> None:
@@ -145,9 +139,8 @@ class TileEmitter(WindowEmitter):
 
     def _rows(self, buffer: Buffer, at: Affine) -> list[V]:
         """The addresses of a square's rows."""
-        assert self.vector is not None
         memory = convert.memory_type(buffer.dtype)
-        pitch = self.words.stride(self.vector, at.factor(self.vector))
+        pitch = self.words.step(at, self.vector)
         places = [self.pointer(buffer, at)]
         for _ in range(1, self.lanes):
             places.append(self.f.gep(places[-1], pitch, memory))
@@ -205,7 +198,7 @@ class TileEmitter(WindowEmitter):
         """All statements for one vector of rows, row by row along the cross axis."""
         cross = self.kernel.cross
         assert cross is not None
-        count = int(cross.extent)  # type: ignore[arg-type]
+        count = self.written_out(cross)
         self._regions = 0
         known: list[dict[int, V]] = [{} for _ in range(count)]
         for load in self._crossing_loads():
@@ -236,8 +229,7 @@ class TileEmitter(WindowEmitter):
 
     def _weaves(self, at: Affine, count: int) -> bool:
         """Whether rows are dense and of a size for which interleaving whole vectors is best."""
-        assert self.vector is not None
-        return at.factor(self.vector) == count and count in WOVEN and count < self.lanes
+        return self.words.step(at, self.vector).known == count and count in WOVEN and count < self.lanes
 
     def _load_rows(self, load: Load, count: int) -> list[V]:
         """For each point of a row the vector over all rows."""
@@ -295,7 +287,3 @@ class TileEmitter(WindowEmitter):
                 mask = f.tail_mask(left, self.lanes)
             places.append((f.gep(base, int_(skipped), memory), mask))
         return places
-
-
-def _divides(lanes: int, axis: Axis) -> bool:
-    return isinstance(axis.extent, int) and axis.extent % lanes == 0

@@ -5,19 +5,25 @@ A depthwise convolution reads the weights of a tap once for a block of outputs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
 from sardonyx.base.dim import Dim
+from sardonyx.base.named import NamedTuple
 from sardonyx.emit.loops import UNROLL_POINTS, LoopEmitter
-from sardonyx.emit.scopes import Address
-from sardonyx.emit.words import LITERAL
+from sardonyx.emit.scopes import Address, Index
 from sardonyx.llvm.vec import V, int_
 from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, Reduced, Store, roots, walk
 
 _JAM_POINTS = 64
 
-Pointers = dict[Address, V]
+
+class _Tap(NamedTuple):
+    """A tap of a window: where its addresses begin, and along which axes they are displaced by constants."""
+
+    pointers: Mapping[Address, V]
+    indices: Mapping[Axis, Index]
+    moves: Mapping[Axis, V]
 
 
 class WindowEmitter(LoopEmitter):
@@ -33,7 +39,7 @@ class WindowEmitter(LoopEmitter):
             bool(windows)
             and axis is not self.vector
             and list(rest) == ([self.vector] if self.vector in self.kernel.outer else [])
-            and (not rest or rest[0].extent == self.lanes)
+            and self.extents.ask(_are, rest, self.lanes)
             and all(self.unrolls(s.axes, _JAM_POINTS if _shares(s, axis) else UNROLL_POINTS) for s in windows)
             and len({s.axes for s in windows}) == 1
             and all(not s.axes for s in body if isinstance(s, Store))
@@ -43,8 +49,8 @@ class WindowEmitter(LoopEmitter):
     def jam_width(self, axis: Axis) -> int:
         """How many points are run together."""
         windows = [s for s in self.kernel.body if isinstance(s, Reduce)]
-        points = len(list(_taps(windows[0].axes)))
-        return _block_width(axis.extent, 8 if points <= 25 and len(windows) == 1 else 4)
+        is_small = len(windows) == 1 and self.extents.at_most(windows[0].axes, 25)
+        return self.extents.ask(_block_width, [axis], 8 if is_small else 4)
 
     def jam(self, axis: Axis, rest: Sequence[Axis], low: V, high: V) -> None:
         """Run blocks of points of `axis` together: each tap's shared operands are read once a block.
@@ -54,19 +60,22 @@ class WindowEmitter(LoopEmitter):
         windows = [s for s in self.kernel.body if isinstance(s, Reduce)]
         for vector in rest:
             self.enter(vector, int_(0))
+        axes = windows[0].axes
+        displaced = [tap for tap in axes if self._is_displacement(tap)]
         taps = []
-        for at in _taps(windows[0].axes):
+        for at in product(*(range(self.written_out(tap)) for tap in axes)):
+            places = dict(zip(axes, map(int_, at), strict=True))
+            moves = {tap: places.pop(tap) for tap in displaced}
             with self.scope():
-                for tap, index in zip(windows[0].axes, at, strict=True):
-                    if not self._is_displacement(tap):
-                        self.enter(tap, int_(index))
-                taps.append((at, dict(self.pointers[-1])))
+                for tap, index in places.items():
+                    self.enter(tap, index)
+                taps.append(_Tap(self.pointers[-1], self.indices[-1], moves))
         f, width, extent = self.f, self.jam_width(axis), self.words.extent(axis)
-        is_whole = isinstance(axis.extent, int) and axis.extent % width == 0
+        rest_left = self.extents.leaves(axis, width)
         last = f.sub(extent, int_(width))
-        end = high if isinstance(axis.extent, int) else f.select(f.icmp("sge", last, int_(0)), high, low)
+        end = high if rest_left is not None else f.select(f.icmp("sge", last, int_(0)), high, low)
         with f.loop(low, end, width) as loop:
-            first = loop.index if is_whole else f.smin(loop.index, last)
+            first = loop.index if rest_left is False else f.smin(loop.index, last)
             self._jam_block(axis, first, width, windows, taps)
         if end is not high:
             with f.loop(end, high) as loop:
@@ -78,19 +87,17 @@ class WindowEmitter(LoopEmitter):
         first: V,
         width: int,
         windows: Sequence[Reduce],
-        taps: Sequence[tuple[tuple[int, ...], Pointers]],
+        taps: Sequence[_Tap],
     ) -> None:
         self.begin_reductions(windows)
         sums = [self.accumulators(windows) for _ in range(width)]
-        for at, pointers in taps:
+        for tap in taps:
             with self.scope():
-                self.pointers[-1].update(pointers)
+                self.pointers[-1].update(tap.pointers)
+                self.indices[-1].update(tap.indices)
                 self.enter(axis, first)
-                for tap, index in zip(windows[0].axes, at, strict=True):
-                    if self._is_displacement(tap):
-                        self.enter(tap, int_(index))
-                    else:
-                        self.indices[-1][tap] = int_(index)
+                for window_axis, index in tap.moves.items():
+                    self.enter(window_axis, index)
                 self.hoist(windows, {axis})
                 for number in range(width):
                     with self.scope():
@@ -111,8 +118,7 @@ class WindowEmitter(LoopEmitter):
 
     def _is_displacement(self, tap: Axis) -> bool:
         """Whether moving along a tap is a constant displacement in every address."""
-        factors = [address.at.factor(tap) for address in self.pointers[0]]
-        return all(isinstance(f, int) and abs(f) <= LITERAL for f in factors)
+        return all(self.words.step(address.at, tap).known is not None for address in self.pointers[0])
 
 
 def _shares(window: Reduce, axis: Axis) -> bool:
@@ -120,12 +126,13 @@ def _shares(window: Reduce, axis: Axis) -> bool:
     return any(isinstance(e, Load) and axis not in e.axes for e in walk([window.expr]))
 
 
-def _taps(axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
-    return product(*(range(int(a.extent)) for a in axes))  # type: ignore[arg-type]
+def _are(extents: Sequence[Dim], size: int) -> bool:
+    return all(extent == size for extent in extents)
 
 
-def _block_width(extent: Dim, most: int) -> int:
+def _block_width(extents: Sequence[Dim], most: int) -> int:
     """How many points to run together: so many that few of the last block were computed before."""
+    (extent,) = extents
     if not isinstance(extent, int):
         return most
     if extent <= most:

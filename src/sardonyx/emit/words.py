@@ -71,6 +71,7 @@ class Words:
     ) -> None:
         self.f = function
         self.listed: list[Word] = []
+        self.form: list[str] = []
         self._args = args
         self._kernel = kernel
         self._lanes = lanes
@@ -86,27 +87,28 @@ class Words:
 
     def word(self, buffer: Buffer | None, dim: Dim) -> V:
         """The value of a word; small integers are literals."""
-        if buffer is None and isinstance(dim, int) and abs(dim) <= LITERAL:
-            return int_(dim)
-        key = (id(buffer) if buffer else 0, dim)
-        if key not in self._values:
+        value = self._values.get((id(buffer) if buffer else 0, dim))
+        if value is None:
             raise AssertionError(f"word {dim} was not declared")
-        return self._values[key]
+        return value
 
     def extent(self, axis: Axis) -> V:
         """The extent of an axis."""
         return self._extents.get(axis) or self.word(None, axis.extent)
 
-    def known_extent(self, axis: Axis) -> int | None:
-        """The extent of an axis of statements, if loops may be written for it alone."""
-        return axis.extent if isinstance(axis.extent, int) and axis not in self._sized else None
+    def is_sized(self, axis: Axis) -> bool:
+        """Whether loops over an axis of statements are those for any extent."""
+        return axis in self._sized
 
     def own(self, dim: Dim) -> V:
         """An integer in a word of its own, unless it is small: kernels that differ in it are one text."""
-        return int_(dim) if isinstance(dim, int) and abs(dim) <= LITERAL else self._new("i64", None, dim)
+        return self._seen(_literal(dim) or self._new("i64", None, dim))
 
-    def stride(self, axis: Axis, factor: Dim) -> V:
+    def step(self, at: Affine, axis: Axis | None) -> V:
         """By how many elements an address moves with an axis."""
+        factor: Dim = at.factor(axis) if axis is not None else 0
+        if axis is None or factor == 0:
+            return int_(0)
         return self._strides.get((axis, factor)) or self.word(None, factor)
 
     def number(self, number: Number) -> V:
@@ -127,7 +129,7 @@ class Words:
                 if axis not in self._sized:
                     self._declare(None, axis.extent)
                 elif axis not in self._extents:
-                    self._extents[axis] = self._new("i64", None, axis.extent)
+                    self._extents[axis] = self._seen(self._new("i64", None, axis.extent))
         for axis in self._kernel.outer:
             if self._kernel.form == "loops" or axis in self.flat_axes[1:]:
                 self._declare_extent(axis)
@@ -169,14 +171,16 @@ class Words:
         if not isinstance(axis.extent, int) or (has_lanes and axis.extent <= self._lanes):
             self._declare(None, axis.extent)
         else:
-            self._extents[axis] = self._new("i64", None, axis.extent)
+            self._extents[axis] = self._seen(self._new("i64", None, axis.extent))
 
     def _declare_stride(self, axis: Axis, factor: Dim) -> None:
         """In a word of the axis, unless it decides how lanes or windows are read."""
         if not self._is_told(axis, factor):
             self._declare(None, factor)
-        elif (axis, factor) not in self._strides:
-            self._strides[axis, factor] = self._new("i64", None, factor)
+        else:
+            if (axis, factor) not in self._strides:
+                self._strides[axis, factor] = self._new("i64", None, factor)
+            self._seen(self._strides[axis, factor])
 
     def _is_told(self, axis: Axis, factor: Dim) -> bool:
         if axis not in self._told or not isinstance(factor, int) or factor in (-1, 0, 1, *NARROW_STEPS):
@@ -191,12 +195,21 @@ class Words:
             self._numbers[told] = self._new(convert.memory_type(told.dtype), None, told.bits, told)
 
     def _declare(self, buffer: Buffer | None, dim: Dim) -> None:
-        if buffer is None and isinstance(dim, int) and abs(dim) <= LITERAL:
-            return
         key = (id(buffer) if buffer else 0, dim)
         if key not in self._values:
-            self._values[key] = self._new("ptr" if buffer else "i64", buffer, dim)
+            small = _literal(dim) if buffer is None else None
+            self._values[key] = small or self._new("ptr" if buffer else "i64", buffer, dim)
+        self._seen(self._values[key])
+
+    def _seen(self, value: V) -> V:
+        self.form.append(value.text)
+        return value
 
     def _new(self, type_: str, buffer: Buffer | None, dim: Dim, number: Told | None = None) -> V:
         self.listed.append(Word(buffer, dim, number))
         return self.f.word(self._args, len(self.listed) - 1, type_)
+
+
+def _literal(dim: Dim) -> V | None:
+    """A small integer, which stands in the text."""
+    return int_(dim) if isinstance(dim, int) and abs(dim) <= LITERAL else None

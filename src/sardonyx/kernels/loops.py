@@ -11,7 +11,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import replace
 from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
-from sardonyx.emit.nest import Emitted, emit
+from sardonyx.emit.nest import Emitted, Writer
 from sardonyx.emit.turn import Turn
 from sardonyx.ir.place import Storage
 from sardonyx.kernels.call import Address, Argument, NativeCall
@@ -59,6 +59,7 @@ class Emissions:
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self._writer = Writer(target)
         self._made: dict[Hashable, _Made] = {}
         self._turns: dict[str, tuple[Turn, ...]] = {}
 
@@ -67,12 +68,13 @@ class Emissions:
 
         Of an epilogue the words are those that its contraction passes on.
         """
-        key, parts = structure(kernel)
+        form, parts = structure(kernel)
+        key = form, parts.sizes, tuple([number.is_positive for number in parts.numbers])
         made = self._made.get(key)
         if made is not None:
             return made.over(kernel, parts), made.ir
         scheduled = schedule(kernel, self.target)
-        emitted = emit(scheduled, self.target)
+        emitted = self._writer.emit(scheduled)
         self._turns[emitted.symbol] = emitted.turns
         told = {n: parts.numbers.index(w.number) for n, w in enumerate(emitted.words) if w.number}
         made = self._made[key] = _Made(_call(scheduled, emitted), emitted.ir, parts, told)

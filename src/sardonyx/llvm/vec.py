@@ -25,6 +25,11 @@ class V(NamedTuple):
         return f"{self[1]} {self[0]}"
 
     @property
+    def known(self) -> int | None:
+        """The number, of an integer that stands in the text."""
+        return int(self[0]) if self[0].lstrip("-").isdigit() else None
+
+    @property
     def lanes(self) -> int:
         """The number of vector lanes; 1 for a scalar."""
         return lanes_of(self.type)

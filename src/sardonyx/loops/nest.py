@@ -115,7 +115,7 @@ class Number(Literal):
     @property
     def told(self) -> Told:
         """The word, and what it stands for."""
-        return Told(number_bits(self.value, self.dtype), self.dtype)
+        return Told(number_bits(self.value, self.dtype), self.dtype, self.value > 0)
 
 
 class Told(NamedTuple):
@@ -123,6 +123,7 @@ class Told(NamedTuple):
 
     bits: Bits
     dtype: DType
+    is_positive: bool
 
 
 _FEW_BITS, _NARROW_BITS = 8, 16

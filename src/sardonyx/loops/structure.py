@@ -1,13 +1,14 @@
-"""What two kernels have in common that do the same to other buffers and with other numbers.
+"""What two kernels have in common that do the same to other buffers, with other numbers and for other sizes.
 
-That is all but names, origins, storages and the numbers that they are told in words. Must not know what a
-kernel becomes.
+That is all but names, origins, storages, sizes and the numbers that they are told in words. Must not know
+what a kernel becomes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 
+from sardonyx.base.dim import Dim
 from sardonyx.base.named import NamedTuple
 from sardonyx.loops.nest import (
     Affine,
@@ -32,21 +33,22 @@ class Parts(NamedTuple):
 
     buffers: tuple[Buffer, ...]
     numbers: tuple[Told, ...]
+    axes: tuple[Axis, ...]
+    sizes: tuple[Dim, ...]
 
 
 def structure(kernel: Kernel) -> tuple[Hashable, Parts]:
     """A key that equal kernels share, and what they may have of their own.
 
-    Sizes are part of it as expressions, literals as numbers.
+    Literals are part of it as numbers.
     """
     seen = _Seen()
     outer = tuple(map(seen.axis, kernel.outer))
     body = tuple(seen.statement(s) for s in kernel.body)
     ends = tuple(None if a is None else seen.axis(a) for a in (kernel.vector, kernel.cross))
     rows = tuple(seen.parts)
-    return (kernel.form, kernel.serial, outer, ends, body, rows, seen.shared()), Parts(
-        tuple(seen.buffers), tuple(seen.told)
-    )
+    key = kernel.form, kernel.serial, outer, ends, body, rows, seen.shared()
+    return key, Parts(tuple(seen.buffers), tuple(seen.told), tuple(seen.axes), tuple(seen.sizes))
 
 
 class _Seen:
@@ -58,16 +60,23 @@ class _Seen:
         self.numbers: dict[int, int] = {}
         self.told: dict[Told, int] = {}
         self.parts: list[Hashable] = []
+        self.sizes: list[Dim] = []
 
-    def axis(self, axis: Axis) -> Hashable:
-        return self.axes.setdefault(axis, len(self.axes)), axis.extent
+    def axis(self, axis: Axis) -> int:
+        if axis not in self.axes:
+            self.sizes.append(axis.extent)
+        return self.axes.setdefault(axis, len(self.axes))
 
     def affine(self, at: Affine) -> Hashable:
-        return at.const, tuple((self.axis(axis), factor) for axis, factor in at.terms)
+        self.sizes.append(at.const)
+        self.sizes += [factor for _, factor in at.terms]
+        return tuple([self.axis(axis) for axis, _ in at.terms])
 
     def buffer(self, buffer: Buffer) -> Hashable:
+        if buffer not in self.buffers:
+            self.sizes.append(buffer.size)
         number = self.buffers.setdefault(buffer, len(self.buffers))
-        return number, buffer.role, buffer.dtype.name, buffer.size
+        return number, buffer.role, buffer.dtype.name
 
     def shared(self) -> Hashable:
         """Which buffers are one storage."""
@@ -75,14 +84,16 @@ class _Seen:
         return tuple(storages.setdefault(id(b.key), len(storages)) for b in self.buffers if b.key is not None)
 
     def picks(self, picks: tuple[Pick, ...]) -> Hashable:
-        return tuple((self.expr(p.index), p.stride, p.extent) for p in picks)
+        for pick in picks:
+            self.sizes += (pick.stride, pick.extent)
+        return tuple([self.expr(p.index) for p in picks])
 
     def statement(self, statement: Statement) -> Hashable:
         if isinstance(statement, Reduce):
             row: Hashable = (statement.op, tuple(map(self.axis, statement.axes)), self.expr(statement.expr))
             self.numbers[id(statement.result)] = len(self.parts)
             self.parts.append(("result", statement.result.dtype.name))
-            return row, statement.last
+            return row, statement.last, statement.plain
         where = self.buffer(statement.buffer), self.affine(statement.at), self.picks(statement.picks)
         axes = tuple(map(self.axis, statement.axes))
         return where, axes, self.expr(statement.expr), statement.reduction
@@ -104,8 +115,7 @@ class _Seen:
             case Load():
                 return "load", kind, self.buffer(expr.buffer), self.affine(expr.at), self.picks(expr.picks)
             case Number():
-                place = self.told.setdefault(expr.told, len(self.told))
-                return "number", kind, place, expr.value > 0
+                return "number", kind, self.told.setdefault(expr.told, len(self.told))
             case Literal():
                 return "literal", kind, repr(expr.value)
             case Position():

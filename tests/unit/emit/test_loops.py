@@ -11,6 +11,7 @@ from sardonyx import targets
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
+from sardonyx.emit.extents import Extents
 from sardonyx.emit.loops import UNROLL_POINTS, LoopEmitter
 from sardonyx.llvm.vec import Function, Module
 from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Expr, Kernel, Load, Reduce, Reduced, Store, along
@@ -56,20 +57,23 @@ def test_small_axes_are_written_out_and_larger_ones_are_loops(window: int) -> No
     check(Kernel("k", (outer,), body, (), vector=outer), {X: x, Y: np.zeros(20, np.float32)})
 
 
-def emitter(vector: Axis) -> LoopEmitter:
+def emitter(vector: Axis, *others: Axis) -> LoopEmitter:
     f = Function(Module(), "f", [("args", "ptr"), ("ctx", "ptr")])
-    return LoopEmitter(f, targets.detect(), vector, 16)
+    loops = LoopEmitter(f, targets.detect(), vector, 16)
+    loops.extents = Extents((vector, *others))
+    return loops
 
 
 def test_what_is_unrolled() -> None:
     vector, small, large = Axis("v", 99), Axis("s", UNROLL_POINTS), Axis("l", UNROLL_POINTS + 1)
-    loops = emitter(vector)
+    two, n = Axis("two", 2), Axis("n", dims.symbol("n"))
+    loops = emitter(vector, small, large, two, n)
     assert loops.unrolls([small])
     assert not loops.unrolls([large])
     assert loops.unrolls([large], UNROLL_POINTS + 1)
-    assert not loops.unrolls([small, Axis("two", 2)])
+    assert not loops.unrolls([small, two])
     assert not loops.unrolls([vector])
-    assert not loops.unrolls([Axis("n", dims.symbol("n"))])
+    assert not loops.unrolls([n])
 
 
 def test_cheap_statements_run_more_vectors_side_by_side() -> None:

@@ -65,4 +65,4 @@ def test_short_rows_are_taken_apart_and_woven_together(count: int, rows: int) ->
 
 
 def test_the_kernel_is_written_by_the_emitter_of_tiles() -> None:
-    assert TileEmitter.scratch_bytes == 0
+    assert TileEmitter.region_bytes == 0

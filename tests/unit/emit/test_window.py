@@ -7,6 +7,7 @@ import pytest
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dim import Dim
 from sardonyx.emit.window import _block_width
 from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Reduce, Reduced, Store
 from tests.unit.emit.alone import check
@@ -15,11 +16,28 @@ from tests.unit.emit.alone import check
 @pytest.mark.parametrize("most", [4, 8])
 @pytest.mark.parametrize("extent", range(1, 40))
 def test_blocks_waste_little(extent: int, most: int) -> None:
-    width = _block_width(extent, most)
+    width = _block_width([extent], most)
     assert 0 < width <= min(extent, most)
     assert extent <= most or width > most // 2
     assert -extent % width <= min(-extent % other for other in range(most // 2 + 1, most + 1))
-    assert _block_width(dims.symbol("n"), most) == most
+    assert _block_width([dims.symbol("n")], most) == most
+
+
+def depthwise(
+    rows: int, points: Dim, pitch: int, row: int, taps: tuple[int, int], step: int
+) -> tuple[Kernel, tuple[Buffer, Buffer, Buffer]]:
+    """The kernel of a convolution of 16 channels, whose inputs and outputs have so many elements a line."""
+    lanes = 16
+    x, w, y = Buffer("x", dt.F32, "in"), Buffer("w", dt.F32, "in"), Buffer("y", dt.F32, "out")
+    line, pixel, lane = Axis("l", rows), Axis("p", points), Axis("c", lanes)
+    a, b = Axis("a", taps[0]), Axis("b", taps[1])
+    at = Affine(0, ((line, pitch), (pixel, step * lanes), (lane, 1), (a, pitch), (b, lanes)))
+    total = Reduced("t", dt.F32, frozenset([line, pixel, lane]))
+    weight = Affine(0, ((a, taps[1] * lanes), (b, lanes), (lane, 1)))
+    product = Apply("mul", (Load(x, at, dt.F32), Load(w, weight, dt.F32)), dt.F32)
+    to = Affine(0, ((line, row), (pixel, lanes), (lane, 1)))
+    body = (Reduce(total, "sum", (a, b), product), Store(y, to, (), total))
+    return Kernel("k", (line, pixel, lane), body, (), vector=lane), (x, w, y)
 
 
 @pytest.mark.parametrize("points", [1, 7, 8, 13, 16, 19])
@@ -28,21 +46,10 @@ def test_blocks_waste_little(extent: int, most: int) -> None:
 @pytest.mark.parametrize("taps", [(3, 3), (1, 5)])
 def test_a_depthwise_convolution(points: int, open_: bool, step: int, taps: tuple[int, int]) -> None:
     lanes, rows = 16, 5
-    x, w, y = Buffer("x", dt.F32, "in"), Buffer("w", dt.F32, "in"), Buffer("y", dt.F32, "out")
-    line, pixel, lane = Axis("l", rows), Axis("p", dims.symbol("n") if open_ else points), Axis("c", lanes)
-    a, b = Axis("a", taps[0]), Axis("b", taps[1])
-    width = (points - 1) * step + taps[1]
-    pitch = width * lanes
-    at = Affine(0, ((line, pitch), (pixel, step * lanes), (lane, 1), (a, pitch), (b, lanes)))
-    total = Reduced("t", dt.F32, frozenset([line, pixel, lane]))
-    product = Apply(
-        "mul",
-        (Load(x, at, dt.F32), Load(w, Affine(0, ((a, taps[1] * lanes), (b, lanes), (lane, 1))), dt.F32)),
-        dt.F32,
+    pitch = ((points - 1) * step + taps[1]) * lanes
+    kernel, (x, w, y) = depthwise(
+        rows, dims.symbol("n") if open_ else points, pitch, points * lanes, taps, step
     )
-    to = Affine(0, ((line, points * lanes), (pixel, lanes), (lane, 1)))
-    body = (Reduce(total, "sum", (a, b), product), Store(y, to, (), total))
-    kernel = Kernel("k", (line, pixel, lane), body, (), vector=lane)
     rng = np.random.default_rng(points)
     memory = {
         x: rng.integers(-5, 5, (rows + taps[0] - 1) * pitch).astype(np.float32),

@@ -43,13 +43,18 @@ def test_addresses_come_before_strides_and_extents_and_each_word_once() -> None:
 
 def test_small_sizes_are_literals_unless_a_stride_of_an_outer_axis_is_told() -> None:
     words = declared(copy())
-    assert words.word(None, LITERAL).text == str(LITERAL)
-    assert words.stride(COLUMN, 2).text == "2"
-    narrow = Kernel("k", (ROW, COLUMN), (Store(Y, Affine(0, ((ROW, 7),)), (), Load(X, FROM, dt.F32)),), ())
-    assert declared(narrow).stride(ROW, 7).text == "7"
+    assert words.step(FROM, COLUMN).known == 2
+    assert words.step(FROM, ROW).known is None
+    assert [words.step(Affine(), axis).known for axis in (ROW, None)] == [0, 0]
+    edge = Affine(0, ((ROW, LITERAL), (COLUMN, -LITERAL)))
+    words = declared(copy(Load(X, edge, dt.F32)))
+    assert [words.step(edge, axis).known for axis in (ROW, COLUMN)] == [LITERAL, -LITERAL]
+    sevens, ones = Affine(0, ((ROW, 7),)), Affine(0, ((ROW, 1),))
+    narrow = Kernel("k", (ROW, COLUMN), (Store(Y, sevens, (), Load(X, ones, dt.F32)),), ())
+    assert declared(narrow).step(sevens, ROW).known == 7
     told = declared(narrow, frozenset({ROW}))
-    assert 7 in meanings(told) and told.stride(ROW, 7).text != "7"
-    assert told.stride(ROW, 1).text == "1", "whether elements adjoin is structure"
+    assert 7 in meanings(told) and told.step(sevens, ROW).known is None
+    assert told.step(ones, ROW).known == 1, "whether elements adjoin is structure"
 
 
 def test_numbers_are_words_of_their_bits() -> None:
@@ -63,8 +68,8 @@ def test_extents_of_statements_are_words_of_their_own_where_that_is_asked() -> N
     store = Store(Y, Affine(0, ((ROW, 9), (inner, 1))), (inner,), Load(X, Affine(0, ((ROW, 9),)), dt.F32))
     kernel = Kernel("k", (ROW,), (store,), ())
     plain, told = declared(kernel), declared(kernel, sized=frozenset({inner}))
-    assert (plain.extent(inner).text, plain.known_extent(inner)) == ("9", 9)
-    assert told.known_extent(inner) is None and told.extent(inner).text != "9"
+    assert plain.extent(inner).known == 9 and not plain.is_sized(inner)
+    assert told.extent(inner).known is None and told.is_sized(inner)
     assert [m for m in meanings(told) if m == 9] == [9] and 9 not in meanings(plain)
 
 
@@ -84,3 +89,15 @@ def test_positions_are_told_where_they_begin_and_how_they_move() -> None:
 def test_what_was_not_declared_is_a_fault_of_the_writer() -> None:
     with pytest.raises(AssertionError, match="word p was not declared"):
         declared(copy()).word(None, dims.symbol("p"))
+
+
+def test_the_form_tells_which_sizes_are_which_words() -> None:
+    def form(*sizes: dims.Dim) -> list[str]:
+        at = Affine(0, tuple(zip((ROW, COLUMN), sizes, strict=True)))
+        return declared(copy(Load(X, at, dt.F32))).form
+
+    assert form(200, 300) == form(400, 500)
+    assert form(200, 300) != form(200, 200), "one word for both"
+    assert form(200, 300) != form(1000, 300), "another size is that too"
+    assert form(200, 2) != form(200, 3) and form(200, 2) != form(200, 300)
+    assert form(M, 300) == form(200, 300) != form(M, M)

@@ -68,8 +68,17 @@ def test_equal_kernels_share_a_structure() -> None:
 
 
 def test_all_else_tells_kernels_apart() -> None:
-    keys = [structure(kernel(make, *shape, kind=kind))[0] for make, shape, kind in OTHERS.values()]
-    assert len({structure(kernel(plain))[0], *keys}) == 1 + len(OTHERS)
+    found = [structure(kernel(make, *shape, kind=kind)) for make, shape, kind in OTHERS.values()]
+    found.append(structure(kernel(plain)))
+    keys = {(form, parts.sizes, tuple(n.is_positive for n in parts.numbers)) for form, parts in found}
+    assert len(keys) == 1 + len(OTHERS)
+
+
+def test_sizes_are_parts() -> None:
+    (form, small), (same, large) = structure(kernel(plain, 3, 64)), structure(kernel(plain, 4, 65))
+    assert form == same
+    assert small.sizes != large.sizes
+    assert [axis.extent for axis in large.axes] == [4, 65]
 
 
 def test_what_is_emitted_once_is_called_over_the_own_buffers() -> None:
