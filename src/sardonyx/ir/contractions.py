@@ -94,15 +94,19 @@ def conv_blocked(
     group: int,
     channels: int,
     block: int,
+    runs: Sequence[tuple[int, int]] = (),
 ) -> Array:
     """`conv` of x[N, C/b, H, W, b] (or plain x[N, C, H, W]) without padding: [N, O/b, H, W, b], b = `block`.
+
+    Its channels are those of all `runs` (first lane, how many) of blocked x, or if there are none, the first.
 
     `laid_out` are the weights once more, as the kernel reads them, where it must not lay them out itself.
     """
     if x.ndim == 5:
         lanes = x.shape[1] * block
         x = x.transpose(0, 1, 4, 2, 3).reshape(x.shape[0], lanes, x.shape[2], x.shape[3])
-        x = x[:, : w.shape[1] * group]
+        read = np.concatenate([np.arange(first, first + count) for first, count in runs]) if runs else ...
+        x = x[:, read][:, : w.shape[1] * group]
     y = conv(x, w, strides=strides, dilations=dilations, low=(0, 0), high=(0, 0), group=group)
     y = np.pad(y, ((0, 0), (0, -channels % block), (0, 0), (0, 0)))
     return y.reshape(y.shape[0], y.shape[1] // block, block, *y.shape[2:]).transpose(0, 1, 3, 4, 2)

@@ -78,6 +78,9 @@ class Conv(IntEnum):
 
     Blocked input, x[N][C/16][H][W][16]: STEPS = 0 (the steps are the channels of a block), X_CHANNEL is the
     stride of blocks, taps = (1, kernel row, kernel column). Weights from `pack_conv_weights`.
+    RUNS, if not null, says where the channels of a group lie instead, for operands of one element a k step:
+    for each group MOST_RUNS + 1 pairs of words, the first lane of a run of channels in one block, and how
+    many of the group's channels come before it; behind the last run no channel follows.
     Plain input, x[N][C][H][W]: X_CHANNEL is the stride of channels; STEPS = kernel columns and
     taps = (1, kernel row, 1), or with dilated columns STEPS = 1 and taps = (1, kernel row, kernel column).
     Weights from `pack_plain_weights`.
@@ -131,7 +134,9 @@ class Conv(IntEnum):
     R_PIXEL = 35
     R_CHANNEL = 36
     L2_BYTES = 37
-    EPILOGUE_WORDS = 38
+    RUNS = 38
+    MOST_RUNS = 39
+    EPILOGUE_WORDS = 40
 
 
 class Winograd(IntEnum):

@@ -71,11 +71,10 @@ def match_finish(kernel: Kernel) -> Finish | None:
     others = [t for t in loads if t.buffer.role != "tile"]
     if any(t.picks or t.dtype is not store.expr.dtype or t.at.factor(column) != 1 for t in others):
         return None
-    across = [t for t in others if t.axes <= channel_axes(kernel)]
+    fixed = channel_axes(kernel) | {axis for axis in kernel.outer if axis.extent == 1}
+    across = [t for t in others if t.axes <= fixed][:1]
     full = [t for t in others if t not in across]
-    if len(across) > 1 or len(full) > 1:
-        return None
-    if across and not _runs_along_channels(across[0], kernel):
+    if len(full) > 1 or (across and not _runs_along_channels(across[0], kernel)):
         return None
     return Finish(store.at, low, high, across[0] if across else None, full[0] if full else None)
 

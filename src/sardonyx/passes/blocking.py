@@ -1,13 +1,16 @@
 """Runs convolutional parts with a block of b channels of a pixel side by side: [N, C/b, H, W, b].
 
 How many is a fact of the target. The layout is explicit: a blocked tensor is a 5-D value. Whoever can use the
-blocked form of an operand does, and the plain form is only made where it is asked for.
-A tensor of shape [N, C, H, W, rest...] has the blocked shape [N, ceil(C/b), H, W, b, rest...].
+blocked form of an operand does, and the plain form is only made where it is asked for. Channels that are
+shuffled, split or joined stay where they lie (`Blocked`): who reads them reads them there. Groups of a
+convolution begin at whole blocks where few lanes stay empty.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
@@ -15,12 +18,15 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, rebuild, renamed
-from sardonyx.ir.value import Shape, Value, concat, make, map_, scalar
+from sardonyx.ir.value import Shape, Value, concat, const, make, map_, scalar
+from sardonyx.passes.blocked import Blocked, block, channels_of, joined, runs_of
 from sardonyx.passes.narrow import is_narrow
 from sardonyx.passes.packing import packed
 from sardonyx.passes.transposed import phases
 
 _MIN_CHANNELS = 16
+_MOST_BLOCKS = 3
+"""How many times the blocks that it needs a tensor may lie in before it is moved together."""
 _STARTS = ("conv", "conv_transpose")
 """What may run blocked where nothing before it does."""
 
@@ -29,35 +35,10 @@ def blocking(graph: Graph, goal: Goal) -> Graph:
     """Convolutions and what surrounds them in blocked layout; reorders only where other operations begin."""
     if graph.primitives.isdisjoint(_STARTS):
         return graph
-    forms = _Forms(goal)
+    forms = _Forms(graph, goal)
     for value in graph.order():
         forms.visit(value)
     return graph.renewed(forms.plain)
-
-
-def block(x: Value, size: int) -> Value:
-    """[N, C, H, W, rest...] -> [N, C/size, H, W, size, rest...], missing channels zero."""
-    channels = _channels(x)
-    blocks = -(-channels // size)
-    low = (0,) * x.rank
-    high = (0, blocks * size - channels, *(0,) * (x.rank - 2))
-    split = x.pad(low, high).reshape((x.shape[0], blocks, size, *x.shape[2:]))
-    rest = range(5, split.rank)
-    return split.transpose(0, 1, 3, 4, 2, *rest)
-
-
-def unblock(x: Value, channels: int) -> Value:
-    """The inverse of `block`."""
-    rest = range(5, x.rank)
-    joined = x.transpose(0, 1, 4, 2, 3, *rest)
-    n = x.shape[0]
-    flat = joined.reshape((n, x.shape[1] * x.shape[4], x.shape[2], x.shape[3], *x.shape[5:]))
-    return flat.slice((0,) * flat.rank, (n, channels, *flat.shape[2:]))
-
-
-def _channels(x: Value) -> int:
-    assert isinstance(x.shape[1], int)
-    return x.shape[1]
 
 
 def two_dimensional(value: Value) -> Value | None:
@@ -103,24 +84,27 @@ class _Forms:
     as the `rows` [N, C, 1, L].
     """
 
-    def __init__(self, goal: Goal) -> None:
+    def __init__(self, graph: Graph, goal: Goal) -> None:
         self.goal, self.block = goal, goal.target.channel_block
-        self.forms: dict[int, Value] = {}
+        tile = goal.find_matrix("f32")
+        self.on_matrices = tile is not None and tile.everywhere
+        self.in_runs = self._read_in_runs(graph)
+        self.forms: dict[int, Blocked] = {}
         self.plains: dict[int, Value] = {}
         self.rows: dict[int, Value] = {}
 
     def visit(self, value: Value) -> None:
         """Make the blocked form of a value if it should have one, else the plain one."""
         flat = two_dimensional(value) if value.rank == 3 and self.may_be_blocked(value) else None
-        form = self.upsample(value) or self.form(value if flat is None else flat)
-        if form is None:
+        known = self.upsample(value) or self.shuffle(value) or self.form(value if flat is None else flat)
+        if known is None or not self.is_worth(known, value):
             made = self.over_channels(value) or rebuild(value, tuple(map(self.plain, value.args)))
             self.plains[value.id] = renamed(made, value)
             return
-        form = renamed(form, value)
+        renamed(known.form, value)
         if flat is not None:
             self.rows[value.id] = value = renamed(with_row(value), value)
-        self.forms[value.id] = form
+        self.forms[value.id] = known
 
     def plain(self, value: Value) -> Value:
         """A value, or constants or a row that only a form needs, in plain layout."""
@@ -130,10 +114,29 @@ class _Forms:
 
     def _plain(self, value: Value) -> Value:
         if value.id in self.forms:
-            return unblock(self.forms[value.id], _channels(value))
+            known, is_row = self.forms[value.id], value.prim == "reshape" and value.args[0].id in self.rows
+            if known.pitch is not None or is_row or value.kind not in ("map", "view"):
+                return known.plain()
+            return rebuild(value, tuple(map(self.plain, value.args)))
         if value.id in self.rows:
             return self.plain(self.rows[value.id]).reshape(value.shape)
         return self.plain(value.args[0]).reshape(value.shape) if value.prim == "reshape" else value
+
+    def is_worth(self, form: Blocked, value: Value) -> bool:
+        """Whether a value should run blocked although its channels may lie apart."""
+        if form.lanes > _MOST_BLOCKS * -(-len(form.at) // self.block) * self.block:
+            return False
+        return value.prim not in ("concat", "slice") or form.is_in_order or value.id in self.in_runs
+
+    def _read_in_runs(self, graph: Graph) -> set[int]:
+        """Values that a convolution reads wherever channels lie, at once or after what leaves them there."""
+        found: set[int] = set()
+        for value in reversed(graph.order()):
+            depthwise = value.prim == "conv" and value.shape[1] == value.attrs["group"]
+            stays = depthwise or value.kind in ("map", "view", "reduce")
+            if (stays and value.id in found) or (value.prim == "conv" and self.reads_runs(value)):
+                found |= {a.id for a in value.args if not a.is_const}
+        return found
 
     def may_be_blocked(self, value: Value) -> bool:
         """Whether an operation over [N, C, L] begins a blocked part, or has an operand that is blocked."""
@@ -142,7 +145,7 @@ class _Forms:
         rows = (with_row(a) for a in value.args if a.rank == 3 and a.prim == "reshape")
         return any(row.id in self.forms for row in rows)
 
-    def form(self, value: Value) -> Value | None:
+    def form(self, value: Value) -> Blocked | None:
         """The blocked form, if this operation should run blocked."""
         if value.rank < 4 or not isinstance(value.shape[1], int) or not value.args:
             return None
@@ -151,8 +154,10 @@ class _Forms:
                 return self.conv(value)
             case "conv_transpose":
                 return self.conv_transpose(value)
-            case "pad" | "slice":
-                return self.spatial(value)
+            case "pad":
+                return self.pad(value)
+            case "slice":
+                return self.slice(value)
             case "window":
                 return self.window(value)
             case "reshape":
@@ -168,32 +173,79 @@ class _Forms:
                 return self.reduce(value)
         return None
 
-    def get(self, value: Value) -> Value | None:
+    def get(self, value: Value) -> Blocked | None:
         """The blocked form of an argument that has one."""
         return self.forms.get(value.id)
 
-    def blocked(self, value: Value) -> Value:
+    def blocked(self, value: Value) -> Blocked:
         """An argument in blocked layout, for which it may have to be reordered."""
-        form = self.get(value)
-        return block(self.plain(value), self.block) if form is None else form
+        return self.get(value) or Blocked.of(self.plain(value), self.block)
 
-    def conv(self, value: Value) -> Value | None:
+    def in_order(self, value: Value) -> Value:
+        """The same with its channels in order."""
+        known = self.blocked(value)
+        return known.form if known.is_in_order else block(self.plain(value), self.block)
+
+    def conv(self, value: Value) -> Blocked | None:
         x, w = value.args
         group = value.attrs["group"]
         if value.rank != 4 or not (value.dtype is dt.F32 or is_narrow(value)) or not _packable(w, group):
             return None
-        outputs, per = _channels(value), int(w.shape[1])  # type: ignore[arg-type]
+        outputs, per = channels_of(value), int(w.shape[1])  # type: ignore[arg-type]
         low, high = value.attrs["low"], value.attrs["high"]
         if group > 1 and per == 1 and outputs == group:
             return self.depthwise(value)
         known, w = self.get(x), self.plain(w)
-        attrs = {k: value.attrs[k] for k in ("strides", "dilations", "group")} | {"channels": outputs}
-        shape = (value.shape[0], -(-outputs // self.block), *value.shape[2:], self.block)
+        attrs = {k: value.attrs[k] for k in ("strides", "dilations", "group")}
         if known is None and per < _MIN_CHANNELS and group == 1 and value.dtype is dt.F32:
             source = self.plain(x).pad((0, 0, *low), (0, 0, *high))
         else:
-            source = self.blocked(x).pad((0, 0, *low, 0), (0, 0, *high, 0))
-        return self.contraction(source, w, attrs, shape, value.dtype)
+            form, w, runs = self.read(value, w)
+            source = form.pad((0, 0, *low, 0), (0, 0, *high, 0))
+            attrs |= {"runs": runs} if runs else {}
+        w, at = self.apart(value, w)
+        attrs["channels"] = int(w.shape[0])  # type: ignore[arg-type]
+        shape = (value.shape[0], -(-attrs["channels"] // self.block), *value.shape[2:], self.block)
+        return Blocked(self.contraction(source, w, attrs, shape, value.dtype), at)
+
+    def read(self, value: Value, w: Value) -> tuple[Value, Value, tuple[tuple[int, int], ...]]:
+        """What a convolution reads: its input, weights in the order of channels there, and runs of these."""
+        known = self.blocked(value.args[0])
+        group, outputs, per = value.attrs["group"], channels_of(value), int(w.shape[1])  # type: ignore[arg-type]
+        if not known.is_in_order and w.data is not None:
+            at = np.array(known.at).reshape(group, per)
+            order = at.argsort(1)
+            split = w.data.reshape(group, outputs // group, *w.data.shape[1:])
+            own = const(np.stack([m[:, n] for m, n in zip(split, order, strict=True)]).reshape(w.data.shape))
+            at = np.sort(at, 1)
+            if group == 1 and np.array_equal(at[0], np.arange(per)):
+                return known.form, own, ()
+            if self.reads_runs(value):
+                return known.form, own, runs_of(at.ravel().tolist(), self.block, per)
+        return self.in_order(value.args[0]), w, ()
+
+    def reads_runs(self, value: Value) -> bool:
+        """Whether channels may lie apart: not for kernels that transform, shuffle or split all of a block."""
+        pointwise = all(n == 1 for n in value.args[1].shape[2:])
+        many = int(value.args[1].shape[1]) >= _MIN_CHANNELS  # type: ignore[arg-type]
+        return self.on_vectors(value) and (many if value.attrs["group"] > 1 else pointwise)
+
+    def on_vectors(self, value: Value) -> bool:
+        """Whether a convolution of constant weights multiplies one channel after the other."""
+        w = value.args[1]
+        return w.dtype is dt.F32 and w.data is not None and not self.on_matrices
+
+    def apart(self, value: Value, w: Value) -> tuple[Value, range | tuple[int, ...]]:
+        """Weights with missing outputs, so that groups begin at whole blocks, and where outputs lie."""
+        group, outputs = value.attrs["group"], channels_of(value)
+        per = outputs // group
+        pitch = -(-per // self.block) * self.block
+        if group == 1 or per == pitch or per * 3 < pitch * 2 or not self.on_vectors(value):
+            return w, range(outputs)
+        split = w.reshape((group, per, *w.shape[1:]))
+        split = split.pad((0,) * split.rank, (0, pitch - per, *(0,) * (split.rank - 2)))
+        at = tuple(g * pitch + c for g in range(group) for c in range(per))
+        return split.reshape((group * pitch, *w.shape[1:])), at
 
     def contraction(self, x: Value, w: Value, attrs: dict[str, Any], shape: Shape, dtype: DType) -> Value:
         """A convolution in blocked layout; weights that are fed are laid out for it first."""
@@ -202,14 +254,14 @@ class _Forms:
         attrs = {**attrs, "block": self.block}
         return make("conv_blocked", (x, w, *laid_out), attrs, dtype, shape)
 
-    def conv_transpose(self, value: Value) -> Value | None:
+    def conv_transpose(self, value: Value) -> Blocked | None:
         x, w = value.args
         one = value.attrs["group"] == 1
         if value.rank != 4 or value.dtype is not dt.F32 or not one or not _packable(w, 1):
             return None
-        blocks = -(-_channels(value) // self.block)
+        blocks = -(-channels_of(value) // self.block)
         p = phases(rebuild(value, (x, self.plain(w))), blocks * self.block)
-        source = self.blocked(x)
+        source = self.in_order(x)
         n, (high, wide) = x.shape[0], p.counts
         results = []
         for part in p.parts:
@@ -226,19 +278,20 @@ class _Forms:
         rows, columns = p.strides
         y = p.joined(results, 1).transpose(0, 3, 4, 1, 5, 2, 6)
         y = y.reshape((n, blocks, high * rows, wide * columns, self.block))
-        return y.slice((0, 0, *p.start, 0), (n, blocks, *value.shape[2:], self.block))
+        y = y.slice((0, 0, *p.start, 0), (n, blocks, *value.shape[2:], self.block))
+        return Blocked.in_order(y, channels_of(value))
 
-    def upsample(self, value: Value) -> Value | None:
+    def upsample(self, value: Value) -> Blocked | None:
         """reshape(broadcast(reshape(x, [N, C, H, 1, W, 1]), [N, C, H, s, W, t])): nearest upscaling."""
         if value.prim != "reshape" or value.rank != 4 or value.args[0].prim != "broadcast":
             return None
         repeated = value.args[0]
         split = repeated.args[0]
         source = split.args[0] if split.prim == "reshape" else split
-        form = self.get(self.rows.get(source.id, source))
-        if form is None or repeated.rank != 6 or any(n != 1 for n in form.shape[5:]):
+        known = self.get(self.rows.get(source.id, source))
+        if known is None or repeated.rank != 6 or any(n != 1 for n in known.form.shape[5:]):
             return None
-        form = form.reshape(form.shape[:5])
+        form = known.form.reshape(known.form.shape[:5])
         n, blocks, high, wide, lanes = form.shape
         if any(
             dims.equal(m, k) is not True for m, k in zip(split.shape[2:], (high, 1, wide, 1), strict=True)
@@ -247,52 +300,77 @@ class _Forms:
         rows, columns = repeated.shape[3], repeated.shape[5]
         spread = form.reshape((n, blocks, high, 1, wide, 1, lanes))
         spread = spread.broadcast((n, blocks, high, rows, wide, columns, lanes))
-        return spread.reshape((n, blocks, high * rows, wide * columns, lanes))
+        return Blocked(spread.reshape((n, blocks, high * rows, wide * columns, lanes)), known.at)
 
-    def depthwise(self, value: Value) -> Value:
+    def shuffle(self, value: Value) -> Blocked | None:
+        """reshape(transpose(reshape(x, [N, g, C/g, H, W]), [0, 2, 1, 3, 4]), [N, C, H, W])."""
+        turned = value.args[0] if value.prim == "reshape" and value.rank == 4 else value
+        if turned is value or turned.prim != "transpose" or turned.attrs["perm"] != (0, 2, 1, 3, 4):
+            return None
+        split = turned.args[0]
+        known = self.get(split.args[0]) if split.prim == "reshape" else None
+        if known is None or known.form.rank != 5:
+            return None
+        n, groups, per, *size = split.shape
+        form = known.form
+        same = ((n, *size), (value.shape[0], *value.shape[2:]), (form.shape[0], *form.shape[2:4]))
+        if not (isinstance(groups, int) and isinstance(per, int)) or groups * per != len(known.at):
+            return None
+        if any(
+            dims.equal(a, b) is not True for other in same[1:] for a, b in zip(same[0], other, strict=True)
+        ):
+            return None
+        return Blocked.lying(form, (known.at[g * per + c] for c in range(per) for g in range(groups)))
+
+    def depthwise(self, value: Value) -> Blocked:
         x, w = value.args
-        form, w = self.blocked(x), self.plain(w)
+        known, w = self.blocked(x), self.plain(w)
         low, high, at = value.attrs["low"], value.attrs["high"], value.attrs
         kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
-        views = form.pad((0, 0, *low, 0), (0, 0, *high, 0)).window(
+        views = known.form.pad((0, 0, *low, 0), (0, 0, *high, 0)).window(
             (2, 3), kernel, at["strides"], at["dilations"]
         )
-        channels = _channels(value)
-        blocks = -(-channels // self.block)
-        taps = w.reshape((channels, *kernel)).pad((0, 0, 0), (blocks * self.block - channels, 0, 0))
-        taps = taps.reshape((1, blocks, 1, 1, self.block, *kernel)).transpose(0, 1, 2, 3, 5, 6, 4)
-        product = views.transpose(0, 1, 2, 3, 5, 6, 4) * taps
-        return product.sum(4, 5).reshape((*product.shape[:4], self.block))
+        taps = known.like(w.reshape((1, channels_of(value), 1, 1, *kernel)))
+        product = views.transpose(0, 1, 2, 3, 5, 6, 4) * taps.transpose(0, 1, 2, 3, 5, 6, 4)
+        return Blocked(product.sum(4, 5).reshape((*product.shape[:4], self.block)), known.at)
 
-    def map(self, value: Value) -> Value | None:
+    def map(self, value: Value) -> Blocked | None:
         forms = [self.get(a) for a in value.args]
-        if not any(f is not None for f in forms):
+        known = min(filter(None, forms), key=lambda f: (f.pitch is None, f.lanes), default=None)
+        if known is None:
             return None
         if any(
             f is None and not self._blocks_cheaply(a, value) for f, a in zip(forms, value.args, strict=True)
         ):
             return None
-        parts = [self._operand(a) if f is None else f for a, f in zip(value.args, forms, strict=True)]
+        parts = [self._operand(a, known) for a in value.args]
         if value.prim in ("cast", "bitcast"):
-            return parts[0].cast(value.dtype) if value.prim == "cast" else None
-        return map_(value.prim, *parts)
+            return Blocked(parts[0].cast(value.dtype), known.at) if value.prim == "cast" else None
+        return Blocked(map_(value.prim, *parts), known.at)
 
     def _blocks_cheaply(self, arg: Value, value: Value) -> bool:
         if not isinstance(arg.shape[1], int):
             return False
         return arg.shape[1] == 1 or arg.is_const or arg.size != value.size or value.rank == 4
 
-    def _operand(self, arg: Value) -> Value:
-        if arg.shape[1] == 1:
+    def _operand(self, arg: Value, like: Blocked) -> Value:
+        if self.get(arg) is None and arg.shape[1] == 1:
             return self.plain(arg).reshape((*arg.shape[:4], 1, *arg.shape[4:]))
-        return block(self.plain(arg), self.block)
+        return self._lying_as(like, arg)
 
-    def reduce(self, value: Value) -> Value | None:
-        form = self.get(value.args[0])
+    def _lying_as(self, like: Blocked, arg: Value) -> Value:
+        """A tensor in blocks, its channels where those of another one lie."""
+        known = self.get(arg)
+        if known is not None and known.at == like.at and known.lanes == like.lanes:
+            return known.form
+        return like.like(self.plain(arg))
+
+    def reduce(self, value: Value) -> Blocked | None:
+        known = self.get(value.args[0])
         axes = value.attrs.get("axes")
-        if form is None or axes is None or 1 in axes or 0 in axes:
+        if known is None or axes is None or 1 in axes or 0 in axes:
             return None
-        return form.reduce(value.prim, [a if a < 4 else a + 1 for a in axes])
+        return Blocked(known.form.reduce(value.prim, [a if a < 4 else a + 1 for a in axes]), known.at)
 
     def over_channels(self, value: Value) -> Value | None:
         """A reduction over channels too, in plain layout, of a blocked form whose lanes are all channels.
@@ -302,69 +380,67 @@ class _Forms:
         if value.kind != "reduce" or not (value.prim in ("rmax", "rmin") or value.dtype.kind in "iu"):
             return None
         source = value.args[0]
-        form, axes = self.get(self.rows.get(source.id, source)), value.attrs.get("axes")
-        if form is None or axes is None or 1 not in axes or _channels(source) % self.block:
+        known, axes = self.get(self.rows.get(source.id, source)), value.attrs.get("axes")
+        if known is None or axes is None or 1 not in axes or len(known.at) != known.lanes:
             return None
         wide = [3 if (a, source.rank) == (2, 3) else a + (a > 3) for a in axes]
-        return form.reduce(value.prim, (*wide, 4)).reshape(value.shape)
+        return known.form.reduce(value.prim, (*wide, 4)).reshape(value.shape)
 
-    def spatial(self, value: Value) -> Value | None:
-        form = self.get(value.args[0])
-        if form is None:
+    def pad(self, value: Value) -> Blocked | None:
+        known, low, high = self.get(value.args[0]), value.attrs["low"], value.attrs["high"]
+        if known is None or low[1] != 0 or high[1] != 0:
             return None
-        channels = _channels(value)
-        if value.prim == "pad":
-            low, high = value.attrs["low"], value.attrs["high"]
-            if low[1] != 0 or high[1] != 0:
-                return None
-            return form.pad(_wide(low, 0), _wide(high, 0), self.plain(value.args[1]))
+        return Blocked(known.form.pad(_wide(low, 0), _wide(high, 0), self.plain(value.args[1])), known.at)
+
+    def slice(self, value: Value) -> Blocked | None:
+        known = self.get(value.args[0])
         start, size, step = value.attrs["start"], value.attrs["size"], value.attrs["step"]
-        whole = start[1] == 0 and size[1] == value.args[0].shape[1] and step[1] == 1
-        if not whole and not (
-            isinstance(start[1], int)
-            and start[1] % self.block == 0
-            and channels % self.block == 0
-            and step[1] == 1
-        ):
+        first, by = start[1], step[1]
+        if known is None or not isinstance(first, int):
             return None
-        start = (start[0], start[1] if whole else start[1] // self.block, *start[2:])
-        size = (size[0], form.shape[1] if whole else channels // self.block, *size[2:])
-        return form.slice(_wide(start, 0), _wide(size, self.block), (*step[:4], 1, *step[4:]))
+        part = known.part([first + n * by for n in range(channels_of(value))])
+        form = part.form
+        start, step = (start[0], 0, *start[2:]), (step[0], 1, *step[2:])
+        size = (size[0], form.shape[1], *size[2:])
+        form = form.slice(_wide(start, 0), _wide(size, self.block), (*step[:4], 1, *step[4:]))
+        return Blocked(form, part.at)
 
-    def window(self, value: Value) -> Value | None:
-        form, at = self.get(value.args[0]), value.attrs
-        if form is None or form.rank != 5 or any(a not in (2, 3) for a in at["axes"]):
+    def window(self, value: Value) -> Blocked | None:
+        known, at = self.get(value.args[0]), value.attrs
+        if known is None or known.form.rank != 5 or any(a not in (2, 3) for a in at["axes"]):
             return None
-        return form.window(at["axes"], at["kernel"], at["strides"], at["dilations"])
+        form = known.form.window(at["axes"], at["kernel"], at["strides"], at["dilations"])
+        return Blocked(form, known.at)
 
-    def reshape(self, value: Value) -> Value | None:
+    def reshape(self, value: Value) -> Blocked | None:
         """Only size-1 axes after the fourth come or go."""
         source = value.args[0]
-        form = self.get(source)
-        if form is None or any(
+        known = self.get(source)
+        if known is None or any(
             dims.equal(m, n) is not True for m, n in zip(source.shape[:4], value.shape[:4], strict=False)
         ):
             return None
         if any(n != 1 for n in (*source.shape[4:], *value.shape[4:])):
             return None
-        return form.reshape((*form.shape[:5], *value.shape[4:]))
+        return Blocked(known.form.reshape((*known.form.shape[:5], *value.shape[4:])), known.at)
 
-    def concat(self, value: Value) -> Value | None:
+    def concat(self, value: Value) -> Blocked | None:
         forms = [self.get(a) for a in value.args]
         axis = value.attrs["axis"]
         if axis >= 4 or sum(f is not None for f in forms) * 2 < len(forms):
             return None
         if not all(isinstance(a.shape[1], int) for a in value.args):
             return None
-        if axis == 1 and any(_channels(a) % self.block for a in value.args[:-1]):
-            return None
-        return concat([self.blocked(a) for a in value.args], axis)
+        if axis == 1:
+            return joined([self.blocked(a) for a in value.args])
+        like = next(f for f in forms if f is not None)
+        return Blocked(concat([self._lying_as(like, a) for a in value.args], axis), like.at)
 
-    def gather(self, value: Value) -> Value | None:
-        form, axis = self.get(value.args[0]), value.attrs["axis"]
-        if form is None or axis not in (2, 3) or value.args[1].rank != 1 or form.rank != 5:
+    def gather(self, value: Value) -> Blocked | None:
+        known, axis = self.get(value.args[0]), value.attrs["axis"]
+        if known is None or axis not in (2, 3) or value.args[1].rank != 1 or known.form.rank != 5:
             return None
-        return form.gather(self.plain(value.args[1]), axis)
+        return Blocked(known.form.gather(self.plain(value.args[1]), axis), known.at)
 
 
 def _packable(w: Value, group: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.ir.place import Storage
 from sardonyx.kernels.call import Address
 from sardonyx.kernels.epilogue import (
@@ -57,6 +58,24 @@ def test_sums_in_any_order(terms: tuple[Expr, ...]) -> None:
     assert (row, column) == (16, 1)
     assert struct.pack("<i", low) == struct.pack("<f", 0.0)  # type: ignore[arg-type]
     assert struct.pack("<i", high) == struct.pack("<f", 6.0)  # type: ignore[arg-type]
+
+
+def test_a_bias_may_lie_along_axes_of_one_element() -> None:
+    sample = Axis("sample", 1)
+    bias = Load(BIAS_LOAD.buffer, Affine(0, ((sample, 16), (COLUMN, 1))), dt.F32)
+    whole = replace(kernel(add(TILE, bias, RESIDUAL)), outer=(sample, ROW, COLUMN))
+    found = match_finish(whole)
+    assert found is not None
+    assert (found.bias, found.residual) == (bias, RESIDUAL)
+
+
+def test_of_two_rows_that_all_pixels_share_one_is_the_residual() -> None:
+    other = Load(Buffer("other", dt.F32, "in", OTHER), along(COLUMN), dt.F32)
+    found = match_finish(kernel(add(TILE, BIAS_LOAD, other)))
+    assert found is not None
+    assert (found.bias, found.residual) == (BIAS_LOAD, other)
+    assert found.words(dt.F32, (ROW, COLUMN))[-2:] == [0, 1]
+    assert match_finish(kernel(add(TILE, BIAS_LOAD, other, RESIDUAL))) is None
 
 
 def test_a_plain_store_fuses_nothing() -> None:

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from sardonyx.base.dataclass import replace
-from sardonyx.base.policy import Goal
+from sardonyx.base.policy import Goal, Policy
+from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
 from sardonyx.ir.text import text
 from sardonyx.passes.blocking import blocking
 from sardonyx.passes.transposed import transposed
+from sardonyx.targets.x86_64 import isa
 from tests.conftest import Golden
 from tests.tolerance import assert_close
 from tests.unit.passes.graphs import GOAL, check, parse, prims
@@ -83,6 +85,66 @@ def test_pools_concats_and_upscaling_stay_blocked(rng: np.random.Generator) -> N
     changed = check(blocking, graph, normal(rng, 2, 16, 8, 8), length=144)
     final = next(v for v in reversed(changed.order()) if v.prim == "min")
     assert final.rank == 5
+
+
+def shuffled(rng: np.random.Generator, group: int, per: int) -> Graph:
+    """A unit of grouped convolutions with a shuffle between them, and a residual."""
+    channels, shape = group * per, f"[N, {group * per}, 9, 10]".replace(" ", "")
+    return parse(
+        f"g (float{shape} x) => (float{shape} y) {{"
+        f" a = Conv <group = {group}> (x, w1, b) r = Relu(a)"
+        " s = Reshape(r, split) t = Transpose <perm = [0,2,1,3,4]> (s) u = Reshape(t, whole)"
+        f" d = Conv <group = {channels}, pads = [1,1,1,1]> (u, w2, b)"
+        f" c = Conv <group = {group}> (d, w3, b) z = Add(c, r) y = Relu(z) }}",
+        w1=normal(rng, channels, per, 1, 1),
+        w2=normal(rng, channels, 1, 3, 3),
+        w3=normal(rng, channels, per, 1, 1),
+        b=normal(rng, channels),
+        split=np.array([0, group, per, 9, 10]),
+        whole=np.array([0, channels, 9, 10]),
+    )
+
+
+@pytest.mark.parametrize(("group", "per", "blocks"), [(4, 34, 12), (3, 16, 3), (3, 20, 4), (2, 24, 4)])
+def test_shuffled_channels_are_read_where_they_lie(
+    rng: np.random.Generator, group: int, per: int, blocks: int
+) -> None:
+    changed = check(blocking, shuffled(rng, group, per), normal(rng, 2, group * per, 9, 10), length=per)
+    first, second = (v for v in changed.order() if v.prim == "conv_blocked")
+    assert "runs" not in first.attrs
+    assert "runs" in second.attrs
+    assert first.shape[1] == second.shape[1] == blocks, "groups begin at whole blocks if few lanes stay empty"
+    order = changed.order()
+    between = order[order.index(first) + 1 : order.index(second)]
+    assert not any(v.prim in ("gather", "reshape") and v.rank == 4 for v in between)
+
+
+def test_a_dense_convolution_has_its_weights_in_the_order_of_shuffled_channels(
+    rng: np.random.Generator,
+) -> None:
+    graph = parse(
+        "g (float[N,32,5,6] x) => (float[N,48,5,6] y) {"
+        " a = Conv(x, w1) s = Reshape(a, split) t = Transpose <perm = [0,2,1,3,4]> (s) u = Reshape(t, whole)"
+        " y = Conv <pads = [1,1,1,1]> (u, w2) }",
+        w1=normal(rng, 32, 32, 1, 1),
+        w2=normal(rng, 48, 32, 3, 3),
+        split=np.array([0, 2, 16, 5, 6]),
+        whole=np.array([0, 32, 5, 6]),
+    )
+    changed = check(blocking, graph, normal(rng, 2, 32, 5, 6), length=288)
+    first, second = (v for v in changed.order() if v.prim == "conv_blocked")
+    assert "runs" not in second.attrs
+    assert second.args[0].args[0].id == first.id, "nothing is moved but the halo"
+
+
+def test_matrix_registers_find_channels_in_order(rng: np.random.Generator) -> None:
+    graph = shuffled(rng, 4, 34)
+    changed = blocking(
+        graph, Goal(isa.with_features(isa.V4, ["avx512bf16", "amx-tile", "amx-bf16"]), Policy("bf16"))
+    )
+    assert not any("runs" in v.attrs for v in changed.order())
+    x = normal(rng, 1, 136, 9, 10)
+    assert_close(run(changed, [x])[0], run(graph, [x])[0], 34)
 
 
 def test_the_block_is_a_fact_of_the_target(rng: np.random.Generator) -> None:

@@ -122,7 +122,7 @@ class BandBlock(Block):
         begin = f.add(begin, f.mul(self.first_pixel, word[Conv.X_PIXEL]))
         source = f.gep(self.x, begin, self.shape.dtype)
         far = f.mul(word[Conv.X_CHANNEL], int_(self.shape.element))
-        words = self.pitch, self.plane, far, word[Conv.CHANNELS_IN], self.parts
+        words = self.pitch, self.plane, far, word[Conv.CHANNELS_IN], self.parts.count
         for n, value in enumerate(words):
             set_word(f, self.split_words, n, value)
         special = self._split(self.split[0], source, rows, width, row_bytes)

@@ -12,7 +12,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
-from sardonyx.ir.value import Value
+from sardonyx.ir.value import Value, const
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.contraction import Contraction
@@ -21,6 +21,7 @@ from sardonyx.kernels.convolution.choose import band_bytes
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.convolution.grouped import Few, few_channels
 from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
+from sardonyx.kernels.convolution.parts import Run, run_table, runs_by_group
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
 from sardonyx.kernels.scratch import convolution_bytes
@@ -74,7 +75,7 @@ def conv_call(
         weights, start = place.storage, place.offset
     else:
         weights = _pack(w, anchor, goal, band, blocked_in=x.rank == 5)
-    words[Conv.W] = Address(weights, start)
+    words |= {Conv.W: Address(weights, start)} | _run_words(anchor)
     axes = (sample, block, line, pixel, lane)
     end = end_words(kernel, anchor.dtype, Conv, axes, emissions)
     matrix = band or chosen(anchor, goal)
@@ -163,5 +164,25 @@ def _pack(w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, *, block
     group = anchor.attrs["group"]
     if band:
         return packed(w, ("conv", band), lambda data: layouts.pack_matrix_weights(data, band, goal))
-    pack = layouts.pack_conv_weights if blocked_in else layouts.pack_plain_weights
-    return packed(w, ("conv", group, goal, blocked_in), lambda data: pack(data, group, goal))
+    if not blocked_in:
+        return packed(w, ("plain", group, goal), lambda data: layouts.pack_plain_weights(data, group, goal))
+    counts = tuple(tuple(count for _, count in runs) for runs in _runs(anchor))
+    return packed(
+        w,
+        ("conv", group, goal, counts),
+        lambda data: layouts.pack_conv_weights(data, group, goal, counts),
+    )
+
+
+def _run_words(anchor: Value) -> dict[int, Argument]:
+    """Where the channels of groups lie, if not in order."""
+    runs = _runs(anchor)
+    if not runs:
+        return {}
+    table = const(run_table(runs))
+    place = Address(Storage("packed", table.dtype, table.size, 0, table))
+    return {Conv.RUNS: place, Conv.MOST_RUNS: max(map(len, runs))}
+
+
+def _runs(anchor: Value) -> list[list[Run]]:
+    return runs_by_group(anchor.attrs.get("runs", ()), int(anchor.args[1].shape[1]))  # type: ignore[arg-type]

@@ -52,6 +52,8 @@ def few_channels(anchor: Value, place: Place, goal: Goal) -> Few | None:
     at, block = anchor.attrs, goal.target.channel_block
     if anchor.prim != "conv_blocked" or anchor.dtype is not dt.F32 or x.rank != 5 or laid_out:
         return None
+    if "runs" in at:
+        return None
     outputs, channels, _, columns = (int(n) for n in w.shape)  # type: ignore[arg-type]
     square = outputs == at["group"] * channels and channels in _CHANNELS and block % goal.target.lanes == 0
     written = columns <= _COLUMNS and at["strides"][1] <= _STRIDE and at["dilations"][1] == 1

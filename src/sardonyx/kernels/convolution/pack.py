@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 
 from sardonyx.base import dtype as dt
@@ -12,31 +15,39 @@ from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
 
 
-def pack_conv_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
+def pack_conv_weights(
+    w: np.ndarray, group: int, goal: Goal, runs: Sequence[Sequence[int]] = ()
+) -> np.ndarray:
     """Lay out w[OC, IC / group, *kernel] for blocked input.
 
     Panels of output channels [group][panel][input block][*kernel][channel][columns], where a block stands for
-    those of its channels that belong to the group, in whole steps; panels as in `pack_b`, but zero padded to
-    whole blocks of output channels.
+    those of its channels that belong to the group, in whole steps, or for one of the `runs` of the group's
+    channels, given their lengths; panels as in `pack_b`, but zero padded to whole blocks of output channels.
     """
     block = goal.target.channel_block
     depth = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)]).depth
     outputs, inputs = w.shape[0] // group, w.shape[1]
     packed = [
-        _block_steps(weights, -g * inputs % block, block, depth)
+        _block_steps(weights, runs[g] if runs else _shares(inputs, -g * inputs % block, block), depth)
         for g, weights in enumerate(w.reshape(group, outputs, inputs, -1))
     ]
     return pack_b(_whole_blocks(np.stack(packed) if group > 1 else packed[0][None], block), goal)
 
 
-def _block_steps(w: np.ndarray, start: int, block: int, depth: int) -> np.ndarray:
-    """w[OC, IC, taps] as [input block][tap][channel][OC], the first block with `start` channels, if any."""
-    outputs, inputs, taps = w.shape
-    if start == 0 and inputs % block == 0:
-        return w.reshape(outputs, -1, block, taps).transpose(1, 3, 2, 0).reshape(-1, outputs)
-    ends = range(start or block, inputs, block)
-    parts = [_whole_steps(p, depth) for p in np.split(w, list(ends), axis=1)]
-    return np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in parts])
+def _shares(inputs: int, start: int, block: int) -> list[int]:
+    """How many channels lie in each block, `start` of them in the first one, if any."""
+    ends = [*range(start or block, inputs, block), inputs]
+    return [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+
+
+def _block_steps(w: np.ndarray, parts: Sequence[int], depth: int) -> np.ndarray:
+    """w[OC, IC, taps] as [part][tap][channel][OC], parts of so many channels."""
+    outputs, _, taps = w.shape
+    if len(set(parts)) == 1 and parts[0] % depth == 0:
+        return w.reshape(outputs, -1, parts[0], taps).transpose(1, 3, 2, 0).reshape(-1, outputs)
+    ends = list(itertools.accumulate(parts))[:-1]
+    split = [_whole_steps(p, depth) for p in np.split(w, ends, axis=1)]
+    return np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in split])
 
 
 def pack_matrix_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarray:

@@ -12,6 +12,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.outputs import Channels, Outputs
+from sardonyx.kernels.convolution.parts import Parts
 from sardonyx.kernels.share import Cut, ceil_div, evenly, round_up, set_word
 from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.descriptor import Descriptors, second_half
@@ -96,11 +97,11 @@ class Block:
         self.word = word = {w: f.word(self.args, w) for w in Conv if w > Conv.EPILOGUE}
         self.sample = f.binary("udiv", self.outer, word[Conv.GROUPS])
         self.group = f.binary("urem", self.outer, word[Conv.GROUPS])
-        self._find_input_channels()
-        at = f.add(f.mul(self.sample, word[Conv.X_BATCH]), f.mul(self.first_part, word[Conv.X_CHANNEL]))
+        self.parts = Parts(f, shape, self.args, word, self.group)
+        at = f.add(f.mul(self.sample, word[Conv.X_BATCH]), f.mul(self.parts.first, word[Conv.X_CHANNEL]))
         self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, shape.a_type)
         self.inner = f.mul(f.mul(word[Conv.TAPS1], word[Conv.TAPS2]), word[Conv.TAPS3])
-        self.entries = f.mul(self.inner, self.parts)
+        self.entries = f.mul(self.inner, self.parts.count)
         self.steps = self._steps_before(self.entries)
         channels = word[Conv.CHANNELS]
         self.padded = round_up(f, channels, self.shape.block)
@@ -115,48 +116,18 @@ class Block:
         self.limit = f.select(f.binary("and", single, blocked), self.padded, channels)
         self.tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS])
 
-    def _find_input_channels(self) -> None:
-        """The parts of a group's channels: its share of each block it touches, or single channels."""
-        f, word = self.f, self.word
-        self.blocked_input = f.icmp("eq", word[Conv.STEPS], int_(0))
-        first = f.mul(self.group, word[Conv.CHANNELS_IN])
-        lane = f.binary("and", first, int_(self.shape.block - 1))
-        blocks = ceil_div(f, f.add(lane, word[Conv.CHANNELS_IN]), int_(self.shape.block))
-        self.lane = f.select(self.blocked_input, lane, int_(0))
-        self.first_part = f.select(
-            self.blocked_input, f.binary("lshr", first, int_(self.shape.block_bits)), first
-        )
-        self.parts = f.select(self.blocked_input, blocks, word[Conv.CHANNELS_IN])
-        self.most_steps = f.select(
-            self.blocked_input, int_(self.shape.block // self.shape.depth), word[Conv.STEPS]
-        )
-
-    def _channel_steps_before(self, part: V) -> V:
-        """The k steps of a tap over the channels of the group that lie before that block."""
-        f = self.f
-        before = f.sub(f.mul(part, int_(self.shape.block)), self.lane)
-        channels = f.smin(f.smax(before, int_(0)), self.word[Conv.CHANNELS_IN])
-        return ceil_div(f, channels, int_(self.shape.depth)) if self.shape.depth > 1 else channels
-
-    def _part_steps(self, part: V) -> V:
-        """The k steps of a tap of that part."""
-        f = self.f
-        steps = f.sub(self._channel_steps_before(f.add(part, int_(1))), self._channel_steps_before(part))
-        return f.select(self.blocked_input, steps, self.word[Conv.STEPS])
-
     def _steps_before(self, entry: V) -> V:
         """The k steps of the entries before that one."""
         f = self.f
         inner = f.smax(self.inner, int_(1))
         part, rest = f.binary("udiv", entry, inner), f.binary("urem", entry, inner)
-        steps = f.mul(part, self.word[Conv.STEPS])
-        before = f.mul(f.select(self.blocked_input, self._channel_steps_before(part), steps), self.inner)
-        return f.add(before, f.mul(rest, self._part_steps(part)))
+        before = f.mul(self.parts.steps_before(part), self.inner)
+        return f.add(before, f.mul(rest, self.parts.steps(part)))
 
     def _choose_blocks(self) -> None:
         """Cut the taps so that one cut of a panel fits L2 twice, then take as many tiles as fit beside it."""
         f, shape, word = self.f, self.shape, self.word
-        entry_bytes = f.smax(f.mul(self.most_steps, int_(shape.panel_row_bytes)), int_(1))
+        entry_bytes = f.smax(f.mul(self.parts.most_steps, int_(shape.panel_row_bytes)), int_(1))
         fitting = f.binary("udiv", int_(_CUT_BYTES), entry_bytes)
         fitting = f.smax(f.smin(fitting, int_(scratch.MOST_ENTRIES)), int_(1))
         entries = f.smax(self.entries, int_(1))
@@ -165,7 +136,7 @@ class Block:
         weights = f.mul(self.entries_per_cut, entry_bytes)
         lines = f.binary("udiv", f.mul(word[Conv.X_LINE], self.tiles.lines), self.tiles.pixels.parts)
         pixels = f.mul(word[Conv.X_PIXEL], int_(shape.max_rows))
-        planes = f.mul(self.parts, int_(shape.operand_bytes))
+        planes = f.mul(self.parts.count, int_(shape.operand_bytes))
         one_line = f.icmp("eq", word[Conv.LINES], int_(1))
         tile_bytes = f.smax(f.mul(planes, f.select(one_line, pixels, f.smax(pixels, lines))), int_(1))
         halo = f.mul(planes, f.mul(f.sub(word[Conv.TAPS2], int_(1)), word[Conv.X_TAP2]))
@@ -225,11 +196,10 @@ class Block:
                 digit = f.binary("urem", rest, taps)
                 rest = f.binary("udiv", rest, taps)
                 offset = f.add(offset, f.mul(digit, word[Conv[f"X_TAP{i}"]]))
-            offset = f.add(offset, f.mul(rest, word[Conv.X_CHANNEL]))
-            offset = f.add(offset, f.select(f.icmp("eq", rest, int_(0)), self.lane, int_(0)))
+            offset = f.add(offset, self.parts.offset(rest, word[Conv.X_CHANNEL]))
             words = f.gep(self.table, f.mul(entry.index, int_(scratch.ENTRY_WORDS)), "i64")
             set_word(f, words, 0, f.mul(offset, int_(self.shape.operand_bytes)))
-            set_word(f, words, 1, self._part_steps(rest))
+            set_word(f, words, 1, self.parts.steps(rest))
 
     def _panel(self, panel: V) -> None:
         """All cuts of the taps of one panel, over all tiles of the block."""

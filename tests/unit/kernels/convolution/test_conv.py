@@ -12,6 +12,8 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.pack import pack_conv_weights, pack_plain_weights
+from sardonyx.kernels.convolution.parts import run_table
+from sardonyx.passes.blocked import runs_of
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.native import (
@@ -270,6 +272,37 @@ def test_what_is_read_is_prefetched(
         trace.lines.clear()
         check(rng, Case(64, 256, size, pad=1), target, "float32", "blocked blocked", "store", threads=1)
         assert len(trace.fetched) > 0.8 * len(trace.lines)
+
+
+@TARGETS
+@DTYPES
+@pytest.mark.parametrize("layout", ["blocked", "plain"])
+@pytest.mark.parametrize("group", [1, 2, 3])
+def test_channels_of_a_group_lie_in_runs(
+    target: Target, dtype: str, layout: str, group: int, rng: np.random.Generator
+) -> None:
+    """Channels of every group are drawn from all over the blocks, and nothing else is read."""
+    for kernel, per in (((1, 1), 20), ((3, 2), 37), ((1, 1), 300)):
+        case = Case(group * per, group * 24, (5, 9), kernel=kernel, group=group, images=2)
+        lies = np.sort(rng.permutation(2 * case.channels)[: case.channels].reshape(group, per), axis=1)
+        runs = [[(first, count) for first, count in runs_of(row.tolist(), 16, per)] for row in lies]
+        x = rng.standard_normal((2, case.channels, *case.size)).astype(dtype)
+        spread = np.full((2, 2 * case.channels, *case.size), np.nan, dtype)
+        spread[:, lies.ravel()] = x
+        w = rng.standard_normal((case.outputs, per, *kernel)).astype(dtype)
+        words, alive = input_words(case, spread, w, target, "blocked")
+        counts = [[count for _, count in row] for row in runs]
+        weights = guarded(pack_conv_weights(w, group, Goal(target), counts), align=64)
+        table = guarded(run_table(runs))
+        y = guarded(new_output(case, dtype, layout, 0))
+        words |= {Conv.W: weights.ctypes.data, Conv.RUNS: table.ctypes.data, Conv.Y: y.ctypes.data}
+        words |= {Conv.MOST_RUNS: max(map(len, runs)), Conv.BATCH: 2, Conv.GROUPS: group, Conv.CHANNELS: 24}
+        words |= dict(zip((Conv.LINES, Conv.PIXELS), case.extent, strict=True)) | output_words(y, layout, "Y")
+        run("sdx_conv", target, dtype, words | {Conv.PLAIN: PLAIN[layout]}, Conv.EPILOGUE_WORDS, 2)
+        assert alive
+        got = unblocked(y, case.outputs) if layout == "blocked" else y
+        lines, pixels = case.extent
+        assert_close(got[:, :, :lines, :pixels], case.exact(x, w).astype(dtype), case.length)
 
 
 @TARGETS

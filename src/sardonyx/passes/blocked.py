@@ -1,0 +1,154 @@
+"""Tensors in blocks: [N, C/b, H, W, b, rest...] for [N, C, H, W, rest...], and where their channels lie.
+
+Channels need not lie in order, nor fill their blocks: groups may begin at whole blocks, and shuffled channels
+stay where they are. Must not know operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+import numpy as np
+
+from sardonyx.base.dataclass import dataclass
+from sardonyx.ir.value import Value, concat, const
+
+
+def block(x: Value, size: int) -> Value:
+    """x[N, C, H, W, rest...] in blocks of `size` channels, in order; missing channels are zero."""
+    channels = channels_of(x)
+    blocks = -(-channels // size)
+    low = (0,) * x.rank
+    high = (0, blocks * size - channels, *(0,) * (x.rank - 2))
+    split = x.pad(low, high).reshape((x.shape[0], blocks, size, *x.shape[2:]))
+    rest = range(5, split.rank)
+    return split.transpose(0, 1, 3, 4, 2, *rest)
+
+
+def channels_of(x: Value) -> int:
+    """The size of axis 1, which is known."""
+    assert isinstance(x.shape[1], int)
+    return x.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A tensor in blocks: channel c is lane at[c] % b of block at[c] // b; other lanes hold anything.
+
+    Channels one after the other are a range from 0 on, all other places a tuple.
+    """
+
+    form: Value
+    at: range | tuple[int, ...]
+
+    @staticmethod
+    def lying(form: Value, at: Iterable[int]) -> Blocked:
+        """Channels at these lanes."""
+        lanes = tuple(at)
+        first = range(len(lanes))
+        return Blocked(form, first if lanes == tuple(first) else lanes)
+
+    @staticmethod
+    def in_order(form: Value, channels: int) -> Blocked:
+        """Channels one after the other."""
+        return Blocked(form, range(channels))
+
+    @staticmethod
+    def of(x: Value, size: int) -> Blocked:
+        """A plain tensor in blocks, in order."""
+        return Blocked.in_order(block(x, size), channels_of(x))
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether channels lie one after the other."""
+        return isinstance(self.at, range)
+
+    @property
+    def lanes(self) -> int:
+        """Lanes of all blocks."""
+        return int(self.form.shape[1]) * int(self.form.shape[4])  # type: ignore[arg-type]
+
+    @property
+    def pitch(self) -> int | None:
+        """The distance of groups of channels that lie in order and fill all blocks but for their ends."""
+        return self.lanes if isinstance(self.at, range) else _pitch(self.at, self.lanes)
+
+    def plain(self) -> Value:
+        """The tensor [N, C, H, W, rest...]."""
+        form = self.form
+        joined = form.transpose(0, 1, 4, 2, 3, *range(5, form.rank))
+        n, *rest = (form.shape[0], *form.shape[2:4], *form.shape[5:])
+        flat, pitch = joined.reshape((n, self.lanes, *rest)), self.pitch
+        if pitch is None:
+            return flat.gather(const(np.array(self.at, np.int64)), 1)
+        groups = self.lanes // pitch
+        split = (n, pitch, *rest) if groups == 1 else (n, groups, pitch, *rest)
+        per = len(self.at) // groups
+        size = (n, per, *rest) if groups == 1 else (n, groups, per, *rest)
+        return flat.reshape(split).slice((0,) * len(size), size).reshape((n, len(self.at), *rest))
+
+    def like(self, x: Value) -> Value:
+        """A plain tensor of as many channels in blocks, its channels where those of this one lie."""
+        size, pitch = int(self.form.shape[4]), self.pitch  # type: ignore[arg-type]
+        n, _, *rest = x.shape
+        if pitch is None:
+            lies = np.zeros(self.lanes, np.int64)
+            lies[list(self.at)] = np.arange(len(self.at))
+            return block(x.gather(const(lies), 1), size)
+        groups = self.lanes // pitch
+        if groups > 1:
+            per = len(self.at) // groups
+            split = x.reshape((n, groups, per, *rest))
+            more = (0, 0, pitch - per, *(0,) * len(rest))
+            x = split.pad((0,) * split.rank, more).reshape((n, self.lanes, *rest))
+        return block(x, size)
+
+    def part(self, channels: Sequence[int]) -> Blocked:
+        """Those channels; blocks before and behind all of them are left out."""
+        size = int(self.form.shape[4])  # type: ignore[arg-type]
+        at = [self.at[c] for c in channels]
+        first, last = min(at) // size, max(at) // size
+        return Blocked.lying(_blocks(self.form, first, last + 1), (a - first * size for a in at))
+
+
+@cache
+def _pitch(at: tuple[int, ...], lanes: int) -> int | None:
+    channels = len(at)
+    for groups in (n for n in range(2, channels + 1) if channels % n == lanes % n == 0):
+        pitch = lanes // groups
+        if at == tuple(g * pitch + c for g in range(groups) for c in range(channels // groups)):
+            return pitch
+    return None
+
+
+def joined(parts: Sequence[Blocked]) -> Blocked:
+    """The channels of all parts, without blocks that hold none; each part begins with a block of its own."""
+    forms, at, total = [], [], 0
+    for part in parts:
+        size = int(part.form.shape[4])  # type: ignore[arg-type]
+        used = sorted({a // size for a in part.at})
+        moved = {number: total + n for n, number in enumerate(used)}
+        at += [moved[a // size] * size + a % size for a in part.at]
+        total += len(used)
+        begins = [n for n, number in enumerate(used) if n == 0 or used[n - 1] != number - 1]
+        ends = [*begins[1:], len(used)]
+        forms += [_blocks(part.form, used[b], used[e - 1] + 1) for b, e in zip(begins, ends, strict=True)]
+    return Blocked.lying(concat(forms, 1), at)
+
+
+def _blocks(form: Value, first: int, end: int) -> Value:
+    start = (0, first, *(0,) * (form.rank - 2))
+    return form.slice(start, (form.shape[0], end - first, *form.shape[2:]))
+
+
+def runs_of(at: Sequence[int], size: int, per: int) -> tuple[tuple[int, int], ...]:
+    """Runs (first lane, how many) of positions side by side, none longer than a block or a group of `per`."""
+    runs: list[tuple[int, int]] = []
+    for number, position in enumerate(at):
+        follows = number % per and position % size and position == at[number - 1] + 1
+        if follows:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((position, 1))
+    return tuple(runs)
