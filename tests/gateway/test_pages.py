@@ -57,7 +57,7 @@ def test_the_commands_of_the_production_page_run(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_commands_of_the_monitoring_page_run(tmp_path: Path) -> None:
-    script = commands("monitor").replace("pip install 'sardonyx[serve,monitor]'\n", "")
+    script = commands("monitor").replace("pip install 'sardonyx[monitor]'\n", "")
     said = run(script, tmp_path)
     assert re.search(r"^200 ", said, re.MULTILINE), said
     assert "psi of in.X" in said and "exit code 1: it alerts" in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import tomllib
 from pathlib import Path
 
@@ -65,3 +66,32 @@ def test_extras_of_the_server_bring_it(name: str) -> None:
         "project"
     ]
     assert "sardonyx[serve]" in extras["optional-dependencies"][name]
+
+
+ROOT = Path(__file__).parents[2]
+EXTRAS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]["optional-dependencies"]
+NAMED = re.compile(r"(?:sardonyx|/source)\[([a-z]+(?:[,-][a-z]+)+)\]")
+
+
+def brought(extra: str) -> set[str]:
+    """The extras that one brings along."""
+    named = {
+        one
+        for text in EXTRAS[extra]
+        for found in re.findall(r"^sardonyx\[(.*)\]", text)
+        for one in found.split(",")
+    }
+    return named.union(*map(brought, named))
+
+
+@pytest.mark.parametrize("folder", ["src", "docs", "deploy", "examples"])
+def test_no_extra_is_named_beside_one_that_brings_it(folder: str) -> None:
+    kinds = {".py", ".md", ".ipynb", ".yaml", ""}
+    for path in (
+        path for path in sorted((ROOT / folder).rglob("*")) if path.suffix in kinds and path.is_file()
+    ):
+        for found in NAMED.findall(path.read_text(encoding="utf-8")):
+            named = found.split(",")
+            assert not set(named) & set().union(*map(brought, named)), f"{path}: {found}"

@@ -60,6 +60,17 @@ CASES = (
         *([f32(1, 2, 3, 4), i64(0), i64(FAR), i64(0), i64(FAR)], f32(1)),
     ),
     Found(
+        *("a start before any axis, backwards", "float[N] x, int64[1] s, int64[1] e, int64[1] a, int64[1] t"),
+        "y = Slice(x, s, e, a, t)",
+        *([f32(1, 2), i64(-9), i64(-FAR), i64(0), i64(-1)], f32(1)),
+    ),
+    Found(
+        *("a start before an axis, backwards", "float[N] x"),
+        "s = Constant<value_ints = [-3]>() e = Constant<value_ints = [-9]>() "
+        "a = Constant<value_ints = [0]>() t = Constant<value_ints = [-1]>() y = Slice(x, s, e, a, t)",
+        *([f32(1, 2)], f32(1)),
+    ),
+    Found(
         *("a start beyond any axis", "float[2, 2] x, int64[1] s, int64[1] e", "y = Slice(x, s, e)"),
         *([np.ones((2, 2), np.float32), i64(FAR), i64(FAR)], np.ones((0, 2), np.float32)),
     ),

@@ -77,6 +77,7 @@ CASES = (
     Refused("y = ConvTranspose<output_shape = [5]>(x, z)", ((1, 1, 3, 3), (1, 1, 2, 2))),
     Refused("d = Constant<value_int = 3>() i = Cast<to = 7>(x) y = OneHot(i, d, x)", ((2, 2),)),
     Refused("d = Constant<value_int = 3>() i = Cast<to = 7>(x) y = OneHot(i, d, x)", ((1,),)),
+    Refused("d = Constant<value_int = 3>() i = Cast<to = 7>(x) y = OneHot(i, d, z)", ((), (2,))),
     Refused("k = Constant<value_ints = [4]>() y, i = TopK(x, k)", ((2, 3),)),
     Refused("y = DepthToSpace<blocksize = 2>(x)", ((1, 3, 2, 2),)),
     Refused("y = SpaceToDepth<blocksize = 2>(x)", ((1, 3, 3, 2),)),

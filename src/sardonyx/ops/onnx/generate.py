@@ -108,6 +108,7 @@ def trilu(x: Value, k: Value | None = None, *, upper: int = 1) -> Value:
 @op("OneHot", since=9)
 def one_hot(indices: Value, depth: Value, values: Value, *, axis: int = -1) -> Value:
     """values[1] where the new axis meets the index, else values[0]; negative indices count from the end."""
+    ranked(indices, "the indices", 1, ANY)
     count = size(depth, "the depth")
     rank = indices.rank + 1
     if not -rank <= axis < rank:

@@ -21,7 +21,10 @@ def _from_start(index: Dim, size: Dim) -> Dim:
 
 
 def span(size: Dim, start: Dim, end: Dim, step: int) -> tuple[Dim, Dim]:
-    """First position and length of start:end:step over an axis, clamped as ONNX (and Python) does."""
+    """First position and length of start:end:step over an axis, clamped as ONNX does.
+
+    Python has it otherwise where a step is negative: a start before the axis is its first element here.
+    """
     if isinstance(end, int) and abs(end) >= _FAR:
         end = size if end > 0 else -1 - size
     literal = isinstance(start, int) and abs(start) < _FAR
@@ -30,7 +33,7 @@ def span(size: Dim, start: Dim, end: Dim, step: int) -> tuple[Dim, Dim]:
         first = dims.maximum(first if literal else dims.minimum(first, size), 0)
         last = dims.minimum(_from_start(end, size), size)
         return first, dims.maximum(dims.ceildiv(last - first, step), 0)
-    first = dims.minimum(first if literal else dims.maximum(first, -1), size - 1)
+    first = dims.minimum(dims.maximum(first, 0), size - 1)
     last = dims.maximum(_from_start(end, size), -1)
     return first, dims.maximum(dims.ceildiv(first - last, -step), 0)
 

@@ -48,7 +48,7 @@ def command(options: argparse.Namespace) -> int:
         from sardonyx.gateway.ray import APPLICATION, ClusterOptions, build
     except ModuleNotFoundError as error:
         if error.name == "ray":
-            raise UserError("ray is missing; install it with: pip install 'sardonyx[serve,ray]'") from None
+            raise UserError("ray is missing; install it with: pip install 'sardonyx[ray]'") from None
         raise missing(error) from None
     names = ClusterOptions.__dataclass_fields__
     args = {name: value for name, value in vars(options).items() if name in names}

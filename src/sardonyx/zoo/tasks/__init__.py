@@ -14,6 +14,7 @@ from types import ModuleType
 from sardonyx.base.files import no_file
 from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import Model, alike, catalog
+from sardonyx.zoo.catalog import model as catalogued
 from sardonyx.zoo.fetch import fetch_asset
 from sardonyx.zoo.tasks.answer import Answer
 
@@ -116,8 +117,13 @@ def task_of(name: str) -> tuple[Task, str]:
 
 
 def tasks_of(model: str) -> list[str]:
-    """The tasks that a model of the zoo is for."""
-    return [task.name for task in TASKS.values() if model in task.models]
+    """The tasks that a model of the zoo is for.
+
+    Raises:
+        KeyError: the zoo has no model of that name; the message tells names that are like it.
+    """
+    name = catalogued(model).name
+    return [task.name for task in TASKS.values() if name in task.models]
 
 
 def sampled(name: str, model: str | None = None) -> tuple[str, str, list[str]]:

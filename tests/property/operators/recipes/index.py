@@ -255,7 +255,7 @@ def _written(x: Array, update: Array, at: Array | None, axis: int) -> Array:
 @recipe("OneHot")
 def one_hot(d: Draw) -> Call:
     depth = d.integer(1, 5)
-    indices = d.within(d.shape(most=3), 0 if kind_of(d.element) == "u" else -depth - 1, depth + 1)
+    indices = d.within(d.shape(least=1, most=3), 0 if kind_of(d.element) == "u" else -depth - 1, depth + 1)
     indices = np.trunc(indices.astype(np.float64)).astype(d.element)
     axis = d.maybe(d.axis(indices.ndim + 1))
     values = d.array((2,), d.type("T3"))

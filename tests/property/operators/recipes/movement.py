@@ -135,8 +135,8 @@ def _sliced(axes: list[int], starts: list[int], ends: list[int], steps: list[int
             if step > 0:
                 cut[axis] = slice(min(max(first, 0), n), min(max(last, 0), n), step)
             else:
-                first, last = min(max(first, -1), n - 1), min(max(last, -1), n - 1)
-                cut[axis] = slice(first, None if last < 0 else last, step) if first >= 0 else slice(0, 0)
+                first, last = min(max(first, 0), n - 1), min(max(last, -1), n - 1)
+                cut[axis] = slice(first, None if last < 0 else last, step)
         return x[tuple(cut)]
 
     return run

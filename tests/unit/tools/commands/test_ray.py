@@ -84,7 +84,5 @@ def test_a_cluster_that_is_not_there() -> None:
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(
-        UserError, match=r"ray is missing; install it with: pip install 'sardonyx\[serve,ray\]'"
-    ):
+    with pytest.raises(UserError, match=r"ray is missing; install it with: pip install 'sardonyx\[ray\]'"):
         run(ray, *WORDS)

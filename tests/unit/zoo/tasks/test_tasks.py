@@ -8,7 +8,7 @@ import pytest
 
 from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import catalog
-from sardonyx.zoo.tasks import TASKS, pipeline, task_of
+from sardonyx.zoo.tasks import TASKS, pipeline, task_of, tasks_of
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -41,3 +41,10 @@ def test_a_task_by_its_name_or_a_model() -> None:
 def test_what_there_is_not(task: str, model: str | None, told: str) -> None:
     with pytest.raises(FetchError, match=told):
         pipeline(task, model)
+
+
+def test_tasks_of_a_model_that_the_zoo_has() -> None:
+    assert tasks_of("minilm_l6_int8w") == ["embed", "search", "label"]
+    assert tasks_of("oww_embedding") == []
+    with pytest.raises(KeyError, match="the zoo has no model 'isnet_uint'; is it isnet_uint8"):
+        tasks_of("isnet_uint")
