@@ -46,7 +46,9 @@ class Lane:
         chunk = self.numbers[self.at : self.at + _CASES_PER_PROCESS]
         args = (self.seed, chunk, theirs, MEMORY_BYTES, self.log)
         self.process = _fork.Process(target=worker.serve, args=args, daemon=True)
+        waiting = signal.pthread_sigmask(signal.SIG_BLOCK, worker.ENDING)  # what runs after a fork loses them
         self.process.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
         theirs.close()
         self.current = None
         self._begin()

@@ -35,6 +35,8 @@ _TURNS = (4, 8, 12)
 _RESIZED = 0.4
 _LITTLE_WORK, _BARRIER_WORK = team.LITTLE_WORK, team.BARRIER_WORK
 _PR_SET_PDEATHSIG = 1
+ENDING = (signal.SIGINT, signal.SIGTERM)
+"""The signals that end a run; a process is forked while they wait."""
 quick_part = 0.5
 """Of the cases: in so many, every kernel is compiled quickly."""
 
@@ -44,6 +46,7 @@ def serve(seed: int, numbers: Sequence[int], answers: Connection, memory_bytes: 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's interrupt is for the parent, which ends this
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     with log.open("w") as errors:
         os.dup2(errors.fileno(), 2)
     faulthandler.enable()
