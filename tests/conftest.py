@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, settings
 from sardonyx.base.garbage import uncollected
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-# Kernels alone and real models are compiled in full in every run of the tests, all others in `make test-all`.
+# Real models, and kernels alone for this machine's own level, are compiled in full in every run of the tests,
+# all others in `make test-all`.
 os.environ.setdefault("SARDONYX_EFFORT", "quick")
 # Tests run on every core, where a library's threads would spin until those of other processes have theirs.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

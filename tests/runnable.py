@@ -6,6 +6,7 @@ import pytest
 
 from sardonyx import targets
 from sardonyx.base.dataclass import replace
+from sardonyx.base.knobs import EFFORT
 from sardonyx.base.target import Target
 from sardonyx.errors import TargetError
 from sardonyx.targets.x86_64 import isa
@@ -23,6 +24,14 @@ def need(target: Target) -> Target:
         return targets.executable(target)
     except TargetError as error:
         pytest.skip(str(error))
+
+
+def is_quick(target: Target) -> bool:
+    """Whether a test compiles loops for this target as a new model is compiled, in less time.
+
+    Those of the machine's own level are compiled in full, as are all in `make test-all`.
+    """
+    return EFFORT.read() == "quick" and target.lanes < targets.detect().lanes
 
 
 def with_each_feature() -> list[Target]:

@@ -21,6 +21,7 @@ from sardonyx.runtime.program import Program
 from sardonyx.runtime.weights import Weights
 from sardonyx.store import identity
 from sardonyx.targets.x86_64.backend import X86Backend
+from tests.runnable import is_quick
 
 Array = np.ndarray[Any, Any]
 Make = Callable[..., Sequence[Value]]
@@ -50,7 +51,7 @@ def graph_of(make: Make, arrays: Sequence[Array], constant: Sequence[int] = (), 
 def programs_of(graph: Graph, target: Target) -> Callable[[int], Program]:
     """The compiled graph for any number of threads; AssertionError if part of it would run on the host."""
     backend = X86Backend(Goal(target))
-    with backend.build(cache.shared(), identity.build()) as build:
+    with backend.build(cache.shared(), identity.build(), quick=is_quick(target)) as build:
         parts = Parts(backend, Report(), build)
         data = body_program(graph, parts)
         assert not parts.report.fallbacks, parts.report.fallbacks

@@ -23,6 +23,7 @@ from sardonyx.loops.lower import lower, lower_padding
 from sardonyx.loops.nest import Kernel
 from sardonyx.loops.schedule import schedule
 from sardonyx.object import executor
+from tests.runnable import is_quick
 from tests.unit.contexts import contexts
 from tests.unit.kernels.native import guarded
 from tests.unit.objects import compiled, loaded
@@ -82,7 +83,8 @@ class Native:
         self.emitted: list[Emitted] = [emit(k, target) for k in self.kernels]
         shared = {turn.ir(target) for e in self.emitted for turn in e.turns}
         texts = [executor.ir(target), *sorted(shared | {e.ir for e in self.emitted})]
-        self._image = loaded([compiled(text, target) for text in texts], target)
+        codes = [compiled(text, target, quick=is_quick(target)) for text in texts]
+        self._image = loaded(codes, target)
 
     def run(self, feeds: Sequence[Array], threads: int = 1, only: int | None = None) -> list[Array]:
         """The results, or what thread `only` adds to them; KernelError if a kernel reports an error."""
