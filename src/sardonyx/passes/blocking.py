@@ -8,6 +8,7 @@ convolution begin at whole blocks where few lanes stay empty.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,12 @@ def blocking(graph: Graph, goal: Goal) -> Graph:
     return graph.renewed(forms.plain)
 
 
-def two_dimensional(value: Value) -> Value | None:
-    """The same operation over [N, C, 1, L] for a tensor [N, C, L], if it is one that may run blocked."""
+def two_dimensional(value: Value, rows: Mapping[int, Value] | None = None) -> Value | None:
+    """The same operation over [N, C, 1, L] for a tensor [N, C, L], if it is one that may run blocked.
+
+    `rows` are operands [N, C, 1, L] that are known, by their ids as [N, C, L].
+    """
+    rows = rows or {}
     if (
         value.rank != 3
         or not isinstance(value.shape[1], int)
@@ -51,7 +56,7 @@ def two_dimensional(value: Value) -> Value | None:
         return None
     if not value.args or any(a.rank != 3 for a in value.args if a.rank > 0):
         return None
-    args = tuple(a if a.rank == 0 else with_row(a) for a in value.args)
+    args = tuple(a if a.rank == 0 else rows.get(a.id) or with_row(a) for a in value.args)
     attrs = dict(value.attrs)
     for name, unit in _PER_AXIS.get(value.prim, {}).items():
         row = attrs[name]
@@ -95,7 +100,7 @@ class _Forms:
 
     def visit(self, value: Value) -> None:
         """Make the blocked form of a value if it should have one, else the plain one."""
-        flat = two_dimensional(value) if value.rank == 3 and self.may_be_blocked(value) else None
+        flat = two_dimensional(value, self.rows) if value.rank == 3 and self.may_be_blocked(value) else None
         known = self.upsample(value) or self.shuffle(value) or self.form(value if flat is None else flat)
         if known is None or not self.is_worth(known, value):
             made = self.over_channels(value) or rebuild(value, tuple(map(self.plain, value.args)))
