@@ -137,6 +137,11 @@ CASES = (
         "{ t = StringConcat(s, p) q = Identity(t) }>(s, x)",
         *([text("a\0", "b"), text("\0").reshape(())], text("\0a\0", "\0a\0b")),
     ),
+    Found(
+        *("the first of two zeros is the greatest", "float[N] x"),
+        "k = Constant<value_ints = [1]>() v, i = TopK(x, k) y = Reciprocal(v)",
+        *([f32(-1, -0.0, 0.0)], f32(-INF)),
+    ),
     Found("text that is there", "string[N] x", "y = NonZero(x)", [text("", "a", "0")], i64([1, 2])),
     Found(
         *("padding of text", "string[N] x, int64[1] s", "y = CenterCropPad(x, s)"),

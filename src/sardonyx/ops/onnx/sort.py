@@ -22,9 +22,9 @@ def top(x: Value, k: Dim, axis: int, largest: bool) -> tuple[Value, Value]:
         raise ShapeError(f"k {k} is larger than the axis of {x.shape[axis]}")
     shape = tuple(k if a == axis else n for a, n in enumerate(x.shape))
     if k == 1:
-        best = x.reduce("rmax" if largest else "rmin", (axis,))
         attrs = {"axis": axis, "last": False}
-        return best, make("argmax" if largest else "argmin", (x,), attrs, dt.I64, shape)
+        place = make("argmax" if largest else "argmin", (x,), attrs, dt.I64, shape)
+        return make("gather_elements", (x, place), {"axis": axis}, x.dtype, shape), place
     attrs_many = {"k": k, "axis": axis, "largest": largest}
     values, places = many("topk", (x,), attrs_many, [(x.dtype, shape), (dt.I64, shape)])
     return values, places
