@@ -231,9 +231,12 @@ class _Forms:
 
     def reads_runs(self, value: Value) -> bool:
         """Whether channels may lie apart: not for kernels that transform, shuffle or split all of a block."""
-        pointwise = all(n == 1 for n in value.args[1].shape[2:])
-        many = int(value.args[1].shape[1]) >= _MIN_CHANNELS  # type: ignore[arg-type]
-        return self.on_vectors(value) and (many if value.attrs["group"] > 1 else pointwise)
+        if not self.on_vectors(value):
+            return False
+        _, per, *kernel = value.args[1].shape
+        if value.attrs["group"] > 1:
+            return int(per) >= _MIN_CHANNELS  # type: ignore[arg-type]
+        return all(n == 1 for n in kernel)
 
     def on_vectors(self, value: Value) -> bool:
         """Whether a convolution of constant weights multiplies one channel after the other."""

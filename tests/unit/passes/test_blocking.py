@@ -199,3 +199,10 @@ def test_sums_of_floats_keep_their_order(rng: np.random.Generator) -> None:
     )
     changed = check(blocking, graph, normal(rng, 2, 16, 7, 9), length=16 * 144)
     assert [v.rank for v in changed.order() if v.prim == "sum"] == [4]
+
+
+@pytest.mark.parametrize("taps", [1, 3])
+def test_fed_weights_of_unknown_channels_are_left_alone(rng: np.random.Generator, taps: int) -> None:
+    graph = parse(f"g (float[N,C,L] x, float[D,E,{taps}] w) => (float[N,D,M] y) {{ y = Conv(x, w) }}")
+    changed = check(blocking, graph, normal(rng, 2, 4, 9), normal(rng, 5, 4, taps), length=4 * taps)
+    assert "conv_blocked" not in prims(changed)
