@@ -27,8 +27,6 @@ from sardonyx.loops.nest import (
     Reduced,
     Statement,
     children,
-    roots,
-    walk,
 )
 
 
@@ -202,7 +200,7 @@ class ExprEmitter(Access):
 
 def _steps(statement: Statement) -> list[_Step]:
     known: dict[int, _Step] = {}
-    for expr in walk(roots(statement)):
+    for expr in statement.exprs:
         below = [known[id(part)] for part in children(expr)]
         needs = frozenset([expr.name] if isinstance(expr, Reduced) else []).union(*(s.needs for s in below))
         fails = can_fail(expr) or any(s.can_fail for s in below)

@@ -25,7 +25,7 @@ from sardonyx.emit.turn import Turn
 from sardonyx.emit.words import Word, Words
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.loops.cost import body_cost, points_of
-from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, Store, roots, walk
+from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, Store
 from sardonyx.loops.schedule import lanes_of
 from sardonyx.loops.structure import structure
 
@@ -273,7 +273,7 @@ class _KernelEmitter(TileEmitter):
             and all(s.axes in ((), (vector,)) for s in body)
             and any(isinstance(s, Reduce) and s.axes for s in body)
             and not any(b.role == "scratch" for b in self.kernel.buffers())
-            and not any(isinstance(e, Load) and e.picks for s in body for e in walk(roots(s)))
+            and not any(isinstance(e, Load) and e.picks for s in body for e in s.exprs)
         )
 
     def _row_pairs(self, axis: Axis, low: V, high: V) -> None:

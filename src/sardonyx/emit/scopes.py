@@ -27,8 +27,6 @@ from sardonyx.loops.nest import (
     Load,
     Statement,
     Store,
-    roots,
-    walk,
 )
 
 Index: TypeAlias = tuple[V, ...]
@@ -111,7 +109,7 @@ class Scopes:
         """Start the running pointer of every address at its constant part."""
         equal: dict[tuple[Buffer, Affine], Address] = {}
         for statement in body:
-            for expr in walk(roots(statement)):
+            for expr in statement.exprs:
                 if isinstance(expr, Load):
                     self._open(expr.buffer, expr.at, equal)
             if isinstance(statement, Store):

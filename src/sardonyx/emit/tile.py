@@ -18,7 +18,7 @@ from sardonyx.llvm.shuffle import deinterleave, interleave, transpose
 from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import V, int_
 from sardonyx.loops.cost import WOVEN, is_long
-from sardonyx.loops.nest import Affine, Buffer, Load, Reduce, Statement, Store, roots, walk
+from sardonyx.loops.nest import Affine, Buffer, Load, Reduce, Statement, Store
 
 
 class TileEmitter(WindowEmitter):
@@ -38,7 +38,7 @@ class TileEmitter(WindowEmitter):
         )
 
     def _crossing_loads(self) -> list[Load]:
-        found = walk(e for s in self.kernel.body for e in roots(s))
+        found = dict.fromkeys(e for s in self.kernel.body for e in s.exprs)
         return [e for e in found if isinstance(e, Load) and not e.picks and self._is_crossing(e.at)]
 
     # ---- what a shared function turns

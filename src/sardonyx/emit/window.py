@@ -13,7 +13,7 @@ from sardonyx.base.named import NamedTuple
 from sardonyx.emit.loops import UNROLL_POINTS, LoopEmitter
 from sardonyx.emit.scopes import Address, Index
 from sardonyx.llvm.vec import V, int_
-from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, Reduced, Store, roots, walk
+from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, Reduced, Store
 
 _JAM_POINTS = 64
 
@@ -43,7 +43,7 @@ class WindowEmitter(LoopEmitter):
             and all(self.unrolls(s.axes, _JAM_POINTS if _shares(s, axis) else UNROLL_POINTS) for s in windows)
             and len({s.axes for s in windows}) == 1
             and all(not s.axes for s in body if isinstance(s, Store))
-            and not any(isinstance(e, Reduced) for s in windows for e in walk(roots(s)))
+            and not any(isinstance(e, Reduced) for s in windows for e in s.exprs)
         )
 
     def jam_width(self, axis: Axis) -> int:
@@ -123,7 +123,7 @@ class WindowEmitter(LoopEmitter):
 
 def _shares(window: Reduce, axis: Axis) -> bool:
     """Whether some operand of a window's taps is the same for all points of an axis."""
-    return any(isinstance(e, Load) and axis not in e.axes for e in walk([window.expr]))
+    return any(isinstance(e, Load) and axis not in e.axes for e in window.exprs)
 
 
 def _are(extents: Sequence[Dim], size: int) -> bool:

@@ -24,8 +24,6 @@ from sardonyx.loops.nest import (
     Position,
     Store,
     Told,
-    roots,
-    walk,
 )
 
 LITERAL = 64
@@ -120,7 +118,7 @@ class Words:
     def declare(self) -> None:
         """Load every pointer, stride and extent that the kernel needs, in a fixed order."""
         for statement in self._kernel.body:
-            for expr in walk(roots(statement)):
+            for expr in statement.exprs:
                 self._declare_expr(expr)
             if isinstance(statement, Store):
                 self._declare_access(statement.buffer, statement.at)

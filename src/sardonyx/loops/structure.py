@@ -6,7 +6,7 @@ what a kernel becomes.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 from sardonyx.base.dim import Dim
 from sardonyx.base.named import NamedTuple
@@ -46,8 +46,8 @@ def structure(kernel: Kernel) -> tuple[Hashable, Parts]:
     outer = tuple(map(seen.axis, kernel.outer))
     body = tuple(seen.statement(s) for s in kernel.body)
     ends = tuple(None if a is None else seen.axis(a) for a in (kernel.vector, kernel.cross))
-    rows = tuple(seen.parts)
-    key = kernel.form, kernel.serial, outer, ends, body, rows, seen.shared()
+    results = tuple(seen.known(s.result.axes) for s in kernel.body if isinstance(s, Reduce))
+    key = kernel.form, kernel.serial, outer, ends, body, tuple(seen.parts), results, seen.shared()
     return key, Parts(tuple(seen.buffers), tuple(seen.told), tuple(seen.axes), tuple(seen.sizes))
 
 
@@ -66,6 +66,10 @@ class _Seen:
         if axis not in self.axes:
             self.sizes.append(axis.extent)
         return self.axes.setdefault(axis, len(self.axes))
+
+    def known(self, axes: Iterable[Axis]) -> frozenset[int]:
+        """The numbers of axes, of those that are met anywhere."""
+        return frozenset([self.axes[axis] for axis in axes if axis in self.axes])
 
     def affine(self, at: Affine) -> Hashable:
         self.sizes.append(at.const)

@@ -15,7 +15,7 @@ from sardonyx.fuse.partition import partition
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.kernels.loops import Emissions
 from sardonyx.loops.lower import lower
-from sardonyx.loops.nest import Kernel
+from sardonyx.loops.nest import Affine, Axis, Buffer, Kernel, Load, Reduce, Reduced, Store, along
 from sardonyx.loops.structure import structure
 from sardonyx.targets.x86_64 import isa
 from tests.unit.frontend.models import parsed
@@ -72,6 +72,18 @@ def test_all_else_tells_kernels_apart() -> None:
     found.append(structure(kernel(plain)))
     keys = {(form, parts.sizes, tuple(n.is_positive for n in parts.numbers)) for form, parts in found}
     assert len(keys) == 1 + len(OTHERS)
+
+
+def test_what_the_result_of_a_reduction_changes_with_is_structure() -> None:
+    x, y = Buffer("x", dt.F32, "in", "x"), Buffer("y", dt.F32, "out", "y")
+    row, column = Axis("r", 3), Axis("c", 4)
+    forms = set()
+    for axes in (frozenset[Axis](), frozenset([row]), frozenset([row, Axis("nowhere", 1)])):
+        total = Reduced("t", dt.F32, axes)
+        load = Load(x, Affine(0, ((row, 4), (column, 1))), dt.F32)
+        body = Reduce(total, "sum", (column,), load), Store(y, along(row), (), total)
+        forms.add(structure(Kernel("k", (row,), body, ()))[0])
+    assert len(forms) == 2
 
 
 def test_sizes_are_parts() -> None:
