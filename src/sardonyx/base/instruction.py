@@ -35,12 +35,17 @@ class MultiplyAdd:
         operands: LLVM's type of both operands, a vector with as many bits as one of sums; that if empty.
         sum_register: LLVM's letter for a register of sums, if the intrinsic multiplies alone and another
             instruction adds; else empty.
+        widen: LLVM's function of two vectors of 16 bits that adds pairs of products, where the intrinsic
+            gives products of 16 bits; else empty.
+        steps: of so many steps such products are added in 16 bits before they are widened.
     """
 
     name: str
     intrinsic: str = ""
     operands: str = ""
     sum_register: str = ""
+    widen: str = ""
+    steps: int = 1
 
     @property
     def mnemonic(self) -> str:

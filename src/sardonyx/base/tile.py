@@ -19,6 +19,8 @@ class RegisterTile:
         instruction: what multiplies and adds.
         features: what the machine needs for it beyond the target's level.
         precisions: the policies that allow it.
+        limit: how much the magnitudes of those weights may sum up to whose products one sum of 16 bits takes,
+            two of a step, of as many steps as the instruction adds; 0 if there are no such sums.
     """
 
     operand: str
@@ -29,6 +31,7 @@ class RegisterTile:
     instruction: MultiplyAdd
     features: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ("fp32", "strict", "bf16")
+    limit: int = 0
 
     def __str__(self) -> str:
         return f"{self.operand} by {self.instruction.name}, sums in {self.accumulator}"

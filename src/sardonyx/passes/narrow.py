@@ -15,6 +15,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import rebuild
 from sardonyx.ir.value import Value, const, make, map_
+from sardonyx.passes.short_sums import Parts, parts
 
 Array = np.ndarray[Any, Any]
 _SIGN = 128
@@ -54,10 +55,13 @@ def narrow(value: Value, goal: Goal) -> Value | None:
     if value.prim == "conv" and not _fits_blocks(value):
         return None
     points = points_of(x, one=value.prim == "conv")
-    if goal.find_tile("i8") and points is not None:
+    tile = goal.find_tile("i8")
+    if tile and points is not None and (value.prim == "dot" or not tile.limit):
         weights = _weights(w, w.rank - 1 if value.prim == "dot" else 0)
-        if weights is not None:
-            return _dot(value, points, weights) if value.prim == "dot" else _conv(value, points, weights)
+        if weights is not None and value.prim == "conv":
+            return _conv(value, points, weights)
+        if weights is not None and (of_weights := parts(weights.points, tile)):
+            return _dot(points, weights, of_weights)
     if goal.find_tile("i16") and _is_short(x):
         w = released(w)
         return _paired(value, x, w) if w.data is not None and _largest(w.data) < 1 << 9 else None
@@ -191,8 +195,11 @@ def _product(x: Value, w: Value, step: int) -> Value:
     return x.dot(w, dt.I32)
 
 
-def _dot(value: Value, x: Points, w: Weights) -> Value:
-    total = _product(x.points, const(w.points), 4)
+def _dot(x: Points, w: Weights, of_w: Parts) -> Value:
+    total = _product(x.points, const(of_w.kept), 4)
+    if of_w.rows.size:
+        some = x.points.gather(const(of_w.rows), x.points.rank - 1).cast(dt.I16)
+        total = total + _product(some, const(of_w.rest), 2)
     if w.shift.any():
         of_rows = x.points.cast(dt.I32).sum(x.points.rank - 1) - x.zero * w.points.shape[-2]
         total = total + of_rows * const(w.shift)

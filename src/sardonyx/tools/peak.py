@@ -19,7 +19,7 @@ from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.microkernel import added
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm import matrix
-from sardonyx.llvm.products import add_products
+from sardonyx.llvm.products import add_steps
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, int_
 from sardonyx.object import executor
@@ -90,7 +90,7 @@ def measure(threads: int) -> Peak:
         flops = {}
         for tile in _tiles(goal):
             lanes = TileShape.of(goal, tile.operand).lanes
-            work = 2 * tile.k_step * lanes * _CHAINS * _ROUNDS * threads
+            work = 2 * tile.k_step * tile.instruction.steps * lanes * _CHAINS * _ROUNDS * threads
             flops[tile.operand] = work / seconds(f"products_{tile.operand}", memory.ctypes.data, _ROUNDS)
         products = tuple((str(tile), flops[tile.operand]) for tile in _tiles(goal)[1:])
         for matrix_tile in _matrices(goal):
@@ -154,7 +154,8 @@ def _products(module: Module, goal: Goal, tile: RegisterTile) -> None:
     mine = f.gep(f.word(args, 0, "ptr"), far, "i8")
     seed = f.load(mine, shape.vector)
     with f.loop(int_(0), f.word(args, 1), 1, [seed] * _CHAINS) as loop:
-        loop.next(*(add_products(f, x, x, x, tile.instruction) for x in loop.carried))
+        steps = tile.instruction.steps
+        loop.next(*(add_steps(f, x, [(x, x)] * steps, tile.instruction) for x in loop.carried))
     f.store(reduce(lambda x, y: added(f, x, y), loop.carried), mine)
     f.ret()
     f.finish()

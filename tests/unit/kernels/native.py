@@ -135,6 +135,12 @@ def strides(array: Array) -> tuple[int, ...]:
     return tuple(s // array.itemsize for s in array.strides)
 
 
+def most_weight(target: Target, operand: str) -> int:
+    """The magnitude of bytes that a tile multiplies exactly, whatever stands beside them."""
+    tile = Goal(target).find_tile(operand)
+    return tile.limit // (2 * tile.instruction.steps) if tile and tile.limit else 128
+
+
 def integer_cases() -> list[Any]:
     """(target, operands of a tile) for each tile of small integers that this machine can execute."""
     twin = narrow_twin()

@@ -62,11 +62,11 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
     """The float32 kernels, and the log that they write."""
     log, step = Log(), microkernel._Writer._step
 
-    def traced(writer: Any, first: V, second: V, b: V, number: int, sums: Any) -> Any:
-        for offset in range(0, writer.step_bytes, LINE):
-            at = int_(number * writer.step_bytes + offset)
+    def traced(writer: Any, first: V, second: V, b: V, steps: range, sums: Any) -> Any:
+        for offset in range(0, len(steps) * writer.step_bytes, LINE):
+            at = int_(steps.start * writer.step_bytes + offset)
             log.write(writer.f, writer.f.gep(b, at, "i8"), READ)
-        return step(writer, first, second, b, number, sums)
+        return step(writer, first, second, b, steps, sums)
 
     module = Module()
     with pytest.MonkeyPatch.context() as patch:

@@ -15,11 +15,11 @@ from sardonyx.base.tile import RegisterTile
 from sardonyx.kernels.library import library_ir
 from sardonyx.kernels.recurrent.driver import layer_ir
 from sardonyx.kernels.recurrent.layer import Layer
-from sardonyx.llvm.products import add_products
+from sardonyx.llvm.products import add_products, add_steps
 from sardonyx.object import engine
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import need
-from tests.unit.kernels.native import integer_cases
+from tests.unit.kernels.native import integer_cases, most_weight
 from tests.unit.llvm.registers import rounded_halves, vdpbf16ps, widened
 from tests.unit.llvm.written import run
 
@@ -54,14 +54,16 @@ def test_sums_are_exact(target: Target, operand: str) -> None:
         b = rng.integers(np.iinfo(right).min, np.iinfo(right).max, (lanes, tile.k_step), right, endpoint=True)
         if low:
             a[:], b[:] = np.iinfo(left).max, np.iinfo(right).min
+        most = most_weight(target, operand)
+        b = b.clip(-most, most) if tile.limit else b
         (got,) = run(
-            lambda f, t, x, y: [add_products(f, t, x, y, tile.instruction)],
+            lambda f, t, x, y: [add_steps(f, t, [(x, y)] * tile.instruction.steps, tile.instruction)],
             total,
             a.view(np.int32).ravel(),
             b.view(np.int32).ravel(),
             target=target,
         )
-        exact = total + (a.astype(np.int64) * b).sum(1)
+        exact = total + tile.instruction.steps * (a.astype(np.int64) * b).sum(1)
         assert np.array_equal(got, exact.astype(np.int32))
 
 

@@ -54,7 +54,25 @@ def test_products(target: Target, x_type: type, w_type: type, inner: int, rng: n
             w_zero=zeros,
         )
         left = narrowed(graph, target, drawn(rng, x_type, 2, 3, inner), drawn(rng, x_type))
-        assert left == (["u8"] if target is FUSED else ["i16"])
+        is_alone = target is isa.V3 and inner == 1
+        assert left == (["u8"] if target is FUSED or is_alone else ["i16"])
+
+
+@BYTES
+@pytest.mark.parametrize("large", [0, 3])
+def test_small_weights_are_multiplied_as_bytes_and_large_ones_once_more(
+    x_type: type, large: int, rng: np.random.Generator
+) -> None:
+    w = rng.integers(-20, 21, (64, 7)).astype(np.int8)
+    w[[1, 30, 31][:large], 2] = 127
+    graph = parse(
+        f"g ({NAMES[x_type]}[N,M,64] x, {NAMES[x_type]} z) => (int32[N,M,7] y) "
+        "{ y = MatMulInteger(x, w, z) }",
+        w=w,
+    )
+    feeds = drawn(rng, x_type, 2, 3, 64), drawn(rng, x_type)
+    assert narrowed(graph, isa.V3, *feeds) == (["u8", "i16"] if large else ["u8"])
+    assert narrowed(graph, isa.V4, *feeds) == ["i16"]
 
 
 @WEIGHTS

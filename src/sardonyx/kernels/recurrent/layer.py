@@ -109,7 +109,8 @@ class Layer:
     def panels(self, goal: Goal) -> tuple[Panel, ...]:
         """The register tiles of the phases of a step: (block of units, gates)."""
         if self.quantised:
-            return (Panel.of(goal, "i8" if goal.find_tile("i8") else "i16", 1, 4),)
+            tile = goal.find_tile("i8")
+            return (Panel.of(goal, "i8" if tile and not tile.limit else "i16", 1, 4),)
         cuts = {"lstm": [(1, 4)], "gru": [(1, 3)], "gru_reset": [(2, 2), (4, 1)], "rnn": [(4, 1)]}[self.kind]
         operand = "f64" if self.dtype is dt.F64 else "f32"
         return tuple(Panel.of(goal, operand, units, gates) for units, gates in cuts)

@@ -12,7 +12,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.named import IntEnum
 from sardonyx.kernels.scratch import ENTRY_WORDS
 from sardonyx.kernels.tiles.shape import TileShape
-from sardonyx.llvm.products import add_products
+from sardonyx.llvm.products import add_steps
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 UNROLL = 4
@@ -175,8 +175,9 @@ class _Writer:
             second = hidden(f, f.gep(first, self.half, "i8")) if self.kernel.rows > 1 else first
             if count > 1:
                 self._prefetch(ahead)
-            for step in range(count):
-                sums = self._step(first, second, b, step, sums)
+            together = min(count, self.shape.instruction.steps)
+            for step in range(0, count, together):
+                sums = self._step(first, second, b, range(step, step + together), sums)
             loop.next(
                 f.gep(first, int_(count * self.element), "i8"),
                 f.gep(b, int_(count * self.step_bytes), "i8"),
@@ -193,19 +194,23 @@ class _Writer:
             for line in range(0, UNROLL * self.step_bytes, CACHE_LINE):
                 prefetch(f, f.gep(first, int_(line), "i8"), level)
 
-    def _step(self, first: V, second: V, b: V, step: int, sums: Sequence[V]) -> list[V]:
+    def _step(self, first: V, second: V, b: V, steps: range, sums: Sequence[V]) -> list[V]:
         f, kernel = self.f, self.kernel
-        at = [step * self.step_bytes + j * self.vector_bytes for j in range(kernel.vectors)]
-        columns = [f.load(f.gep(b, int_(offset), "i8"), self.type, self.vector_bytes) for offset in at]
+        at = [[s * self.step_bytes + j * self.vector_bytes for s in steps] for j in range(kernel.vectors)]
+        columns = [
+            [f.load(f.gep(b, int_(offset), "i8"), self.type, self.vector_bytes) for offset in offsets]
+            for offsets in at
+        ]
         sums = list(sums)
-        phase = step % kernel.phases * kernel.rows * kernel.vectors
+        phase = steps.start // len(steps) % kernel.phases * kernel.rows * kernel.vectors
         for row in range(kernel.rows):
             base, below = (first, row) if row < kernel.half else (second, row - kernel.half)
-            address = f.gep(f.gep(base, self.offsets[below], "i8"), int_(step * self.element), "i8")
-            broadcast = f.splat(f.load(address, self.shape.dtype), self.shape.lanes)
+            address = f.gep(base, self.offsets[below], "i8")
+            loaded = [f.load(f.gep(address, int_(s * self.element), "i8"), self.shape.dtype) for s in steps]
+            broadcasts = [f.splat(value, self.shape.lanes) for value in loaded]
             for j, column in enumerate(columns):
-                index = phase + row * kernel.vectors + j
-                sums[index] = add_products(f, sums[index], broadcast, column, self.shape.instruction)
+                index, pairs = phase + row * kernel.vectors + j, list(zip(broadcasts, column, strict=True))
+                sums[index] = add_steps(f, sums[index], pairs, self.shape.instruction)
         return sums
 
     def _joined_phases(self, sums: Sequence[V]) -> list[V]:

@@ -9,7 +9,10 @@ from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 GEMV_ROWS = 3
-"""Up to so many rows a product is bound by the latency of its few sums, which are then split in phases."""
+"""Up to so many rows a product is bound by the latency of its few sums, which are then split in phases.
+
+Not where products are widened: their sums wait for additions of integers alone, and registers are few.
+"""
 
 _GEMV_SUMS = 12
 
@@ -28,7 +31,7 @@ def define_pick(module: Module, shape: TileShape) -> str:
     picked, widths = V("null", "ptr"), (shape.vectors, 1)
     for count in range(1, shape.max_rows + 1):
         kernels = [_micro_kernel(module, shape, count, vectors) for vectors in widths]
-        if count <= GEMV_ROWS:
+        if count <= GEMV_ROWS and not shape.instruction.widen:
             split_k = [4 if 4 * count * v <= _GEMV_SUMS else 2 for v in widths]
             phases = [_micro_kernel(module, shape, count, v, p) for v, p in zip(widths, split_k, strict=True)]
             kernels = [f.select(few, p, k) for p, k in zip(phases, kernels, strict=True)]

@@ -46,6 +46,13 @@ VPDPBUSD_ZMM = MultiplyAdd("vpdpbusd zmm", "llvm.x86.avx512.vpdpbusd.512", "<64 
 # Two products of 16 bits, which a second instruction adds; what does both, vpdpwssd, takes twice as long on
 # Ice Lake.
 VPMADDWD_YMM = MultiplyAdd("vpmaddwd ymm", "llvm.x86.avx2.pmadd.wd", "<16 x i16>", sum_register="x")
+# Four products of unsigned bytes with signed ones, in two sums of 16 bits that saturate.
+VPMADDUBSW_YMM = MultiplyAdd(
+    *("vpmaddubsw ymm", "llvm.x86.avx2.pmadd.ub.sw", "<32 x i8>"),
+    sum_register="x",
+    widen="llvm.x86.avx2.pmadd.wd",
+    steps=2,
+)
 VPMADDWD_ZMM = MultiplyAdd("vpmaddwd zmm", "llvm.x86.avx512.pmaddw.d.512", "<32 x i16>", sum_register="v")
 
 

@@ -11,7 +11,7 @@ from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.pack import pack_conv_weights
 from tests.unit.kernels.convolution.test_conv import CASES as CONVOLUTIONS
 from tests.unit.kernels.convolution.test_conv import Case, new_output, output_words, unblocked
-from tests.unit.kernels.native import Array, guarded, integer_cases, run, strides
+from tests.unit.kernels.native import Array, guarded, integer_cases, most_weight, run, strides
 
 CASES = pytest.mark.parametrize(("target", "operand"), integer_cases())
 IDLE = 99
@@ -31,7 +31,8 @@ def check(rng: np.random.Generator, case: Case, target: Target, operand: str, th
     left, right = ("int16", "int16") if operand == "i16" else ("uint8", "int8")
     bounds = (-255, 256) if operand == "i16" else (0, 256)
     x = rng.integers(*bounds, (case.images, case.channels, *case.size)).astype(left)
-    w = rng.integers(-128, 128, (case.outputs, per, *case.kernel)).astype(right)
+    most = most_weight(target, operand)
+    w = rng.integers(-most, min(most + 1, 128), (case.outputs, per, *case.kernel)).astype(right)
     data = guarded(blocked(x, case.pad))
     weights = guarded(pack_conv_weights(w, case.group, Goal(target)), align=64)
     y = guarded(new_output(case, "int32", "blocked", 77))

@@ -9,7 +9,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.pack import pack_b
-from tests.unit.kernels.native import Array, guarded, integer_cases, run, strides
+from tests.unit.kernels.native import Array, guarded, integer_cases, most_weight, run, strides
 
 CASES = pytest.mark.parametrize(("target", "operand"), integer_cases())
 LEFT = {"i8": "uint8", "u8s8_i8": "uint8", "i16": "int16"}
@@ -43,6 +43,8 @@ def check(
     a = numbers(rng, LEFT[operand], (*batch, m, size + row_padding), extreme=extreme)
     a = guarded(a)[..., : a.shape[-1] - row_padding]
     b = numbers(rng, RIGHT[operand], (*((1, 1) if same_b else batch), k, n), extreme=extreme)
+    most = most_weight(target, operand)
+    b = b if most == 128 else b.clip(-most, most)
     operand_b = guarded(pack_b(b, Goal(target)), align=64)
     whole = guarded(np.full((*batch, m + 1, n + 3), 77, np.int32))
     c = whole[..., :m, :n]

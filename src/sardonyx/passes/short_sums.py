@@ -1,0 +1,78 @@
+"""Weights in two parts, so that sums of 16 bits hold the products of one with any bytes.
+
+Some instructions add products of bytes in 16 bits before they are widened. Most weights of real models are so
+small that this is exact; what is too much of a few is left to a product of those rows alone. Decides what is
+left and whether that pays; must not know the graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sardonyx.base.dataclass import dataclass
+from sardonyx.base.tile import RegisterTile
+
+Array = np.ndarray[Any, Any]
+
+_MOST_ROWS = 1 / 5
+"""The share of rows that may be multiplied once more: longer sums take that much of what short ones save."""
+
+_MOST_SUMS, _FEW_SUMS = 1 / 64, 64
+"""The share of sums that may be too large; more than few are hardly ever in few rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """w[..., K, N] is `kept` and, in those `rows` of K, `rest`, which is [..., rows, N] in 16 bits."""
+
+    kept: Array
+    rows: Array
+    rest: Array
+
+
+def parts(w: Array, tile: RegisterTile) -> Parts | None:
+    """The parts for a tile; None if too many rows would have a rest. Without a limit w is kept as it is."""
+    *batch, k, n = w.shape
+    whole = Parts(w, np.zeros(0, np.int64), np.zeros((*batch, 0, n), np.int16))
+    if not tile.limit or not w.size:
+        return whole
+    sizes = np.abs(w.reshape(-1, k, n).astype(np.int16))
+    excess = _excess(sizes, tile)
+    if excess is None:
+        return None
+    rows = np.flatnonzero(excess.any((0, 2)))
+    if not rows.size:
+        return whole
+    if rows.size > _MOST_ROWS * k:
+        return None
+    rest = (np.sign(w) * excess.reshape(w.shape))[..., rows, :].astype(np.int16)
+    kept = w.copy()
+    kept[..., rows, :] -= rest.astype(w.dtype)
+    return Parts(kept, rows, rest)
+
+
+def _excess(sizes: Array, tile: RegisterTile) -> Array | None:
+    """By how much magnitudes [batch, K, N] are to be smaller, the largest first; None if many sums are over.
+
+    A lane of 16 bits adds the products of two neighbouring rows of each of some steps.
+    """
+    batch, k, n = sizes.shape
+    together, lanes = tile.instruction.steps, tile.k_step // 2
+    whole = np.pad(sizes, ((0, 0), (0, -k % (together * tile.k_step)), (0, 0)))
+    terms = whole.reshape(batch, -1, together, lanes, 2, n).transpose(0, 1, 3, 5, 2, 4)
+    totals = terms.sum((4, 5), dtype=np.int16)
+    over = np.nonzero(totals > tile.limit)
+    if over[0].size > max(_FEW_SUMS, _MOST_SUMS * totals.size):
+        return None
+    values = terms[over].reshape(-1, 2 * together)
+    order = np.argsort(-values, 1, kind="stable")
+    falling = np.take_along_axis(values, order, 1)
+    before = np.cumsum(falling, 1) - falling
+    cut = np.clip((totals[over] - tile.limit)[:, None] - before, 0, falling)
+    found = np.zeros_like(values)
+    np.put_along_axis(found, order, cut.astype(np.int16), 1)
+    excess = np.zeros_like(terms)
+    excess[over] = found.reshape(-1, together, 2)
+    return excess.transpose(0, 1, 4, 2, 5, 3).reshape(batch, -1, n)[:, :k]
