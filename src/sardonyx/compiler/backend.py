@@ -5,10 +5,11 @@ The compiler's stages in order are in compile.py; all that depends on the target
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from sardonyx.base.dataclass import dataclass, field
+from sardonyx.base.deferred import Constant
 from sardonyx.base.knobs import CompileOptions
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
@@ -32,6 +33,7 @@ class Job:
         store: where objects are kept.
         alternative: makes the programs for feeds that this one does not serve.
         compiler: a digest of this package's code, on which the texts of shared modules depend.
+        keep: is given the program's constants when all are known, to keep them while code is generated.
         report: what was decided.
         trace: what names, times, verifies and may dump the stages.
     """
@@ -40,6 +42,7 @@ class Job:
     store: Cache
     alternative: MakeAlternative
     compiler: str
+    keep: Callable[[Sequence[Constant]], object] = list
     report: Report = field(default_factory=Report)
     trace: Trace = field(default_factory=Trace.off)
 

@@ -10,10 +10,11 @@ import ctypes
 import re
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from sardonyx.base.background import Background
 from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
 from sardonyx.errors import CompileError
@@ -24,6 +25,12 @@ def llvm_version() -> str:
     import llvmlite
 
     return f"llvmlite-{llvmlite.__version__}"
+
+
+@cache
+def begin() -> None:
+    """Have another thread map LLVM, once: it is large, and who calls `load` later finds it mapped."""
+    Background(partial(ctypes.CDLL, _path()))
 
 
 def load() -> None:

@@ -112,6 +112,11 @@ class Model:
             return None
         return " ".join((self.digest, *self.files.values()))
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is known to have no external data."""
+        return self._store.get("external", key(self.digest)) == b""
+
     def _digests(self, names: Iterable[str]) -> dict[Path, str]:
         """The digest of each file. Raises OSError or ValueError if one is not there."""
         places = [find(self.folders, name) for name in names if name]

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sardonyx.base import custom
+from sardonyx.base.background import Background
 from sardonyx.base.dataclass import replace
 from sardonyx.base.dependence import FeedDependence, content
 from sardonyx.base.garbage import spare_survivors, uncollected
@@ -27,10 +28,11 @@ from sardonyx.runtime.runnable import ModelProgram
 from sardonyx.runtime.size_check import Overrides
 from sardonyx.runtime.weights import Weights
 from sardonyx.store import identity, programs
-from sardonyx.store.programs import Head, Signature, StoredProgram
+from sardonyx.store.programs import Head, KeptWeights, Signature, StoredProgram
 from sardonyx.targets import backend, by_name, detect, executable
 
 if TYPE_CHECKING:
+    from sardonyx.base.deferred import Constant
     from sardonyx.compiler.compiled import Compiled
     from sardonyx.frontend import Loaded
     from sardonyx.frontend.load import Source
@@ -172,9 +174,13 @@ class _Loader:
         program, wanted = self._computing(tensors), tuple(range(len(tensors)))
         return lambda feeds: (*read(feeds), *map(content, program.run(feeds, wanted)))
 
+    def _is_kept(self) -> bool:
+        """Whether the cache may have such a program."""
+        return self.goal.target.is_machine and not self.is_custom
+
     def _key(self, *more: str) -> str | None:
         """Where the program is kept; None if it cannot be."""
-        model = self.model.key() if self.goal.target.is_machine and not self.is_custom else None
+        model = self.model.key() if self._is_kept() else None
         if model is None:
             return None
         return cache.key("plan", model, self.options.code_key(), repr(self.goal), identity.build(), *more)
@@ -248,17 +254,32 @@ class _Loader:
         from sardonyx.compiler.compile import compile_model
         from sardonyx.compiler.compiled import Compiled
 
-        job = Job(self.options, self.store, self.alternative, identity.build())
-        with uncollected():
-            made = compile_model(load, backend(self.goal), job)
-        return self._ready(self._kept(made, key())) if isinstance(made, Compiled) else made
+        keeping: list[Background[KeptWeights | None]] = []
 
-    def _kept(self, made: Compiled, key: str | None) -> StoredProgram:
+        def keep(weights: Sequence[Constant]) -> None:
+            # Those of other models may be parts of files, whose digests are still to be known.
+            if self._is_kept() and self.model.is_whole:
+                keeping.append(Background(partial(programs.keep_weights, self.store, weights)))
+
+        job = Job(self.options, self.store, self.alternative, identity.build(), keep)
+        with uncollected():
+            try:
+                made = compile_model(load, backend(self.goal), job)
+            finally:
+                weights = [kept.result() for kept in keeping]
+            if not isinstance(made, Compiled):
+                return made
+            return self._ready(self._kept(made, key(), *weights))
+
+    def _kept(self, made: Compiled, key: str | None, weights: KeptWeights | None = None) -> StoredProgram:
         """The program as a later session will find it, or as it is if it cannot be kept."""
         report = made.report
-        if key and programs.write(
-            *(self.store, key, self._owner(), made.data, made.weights, made.code.key, report),
-            self.model.files,
+        if key and weights is None:
+            weights = programs.keep_weights(self.store, made.weights, self.model.files)
+        if (
+            key
+            and weights
+            and programs.write(self.store, key, self._owner(), made.data, weights, made.code.key, report)
         ):
             found = programs.read(self.store, key, list(self.model.files))
             if isinstance(found, StoredProgram):

@@ -85,6 +85,14 @@ class StoredProgram(NamedTuple):
     draft: Callable[[], Draft | None] | None = None
 
 
+class KeptWeights(NamedTuple):
+    """The entry with the constants of a program, and what `Weights.mapped` must know of them."""
+
+    name: str
+    rows: list[Row]
+    objects: list[Array]
+
+
 class _Entry(NamedTuple):
     data: ProgramData
     image: str
@@ -155,27 +163,26 @@ def read_head(store: Cache, key: str) -> Head | None:
 
 
 def write(
-    store: Cache,
-    key: str,
-    owner: Head,
-    data: ProgramData,
-    weights: Sequence[Constant],
-    image: str,
-    report: Report,
-    files: Mapping[Path, str] = MappingProxyType({}),
+    store: Cache, key: str, owner: Head, data: ProgramData, weights: KeptWeights, image: str, report: Report
 ) -> bool:
-    """Keep a program whose image is in the cache already; whether that worked.
+    """Keep a program whose weights and image are in the cache already; whether that worked."""
+    import json
+
+    text = json.dumps(report.as_json()).encode()
+    entry = _Entry(data, image, weights.name, weights.rows, weights.objects, text)
+    return _put(store, key, owner._replace(image=image, weights=weights.name), entry)
+
+
+def keep_weights(
+    store: Cache, weights: Sequence[Constant], files: Mapping[Path, str] = MappingProxyType({})
+) -> KeptWeights | None:
+    """Keep the constants of a program; None if that does not work.
 
     `files` are those of external data and their digests: what is as it is there is not stored again.
     """
-    import json
-
     packed = pack(weights, list(files))
     name = _put_weights(store, packed, files) if packed.stored else ""
-    if name is None:
-        return False
-    entry = _Entry(data, image, name, packed.rows, packed.objects, json.dumps(report.as_json()).encode())
-    return _put(store, key, owner._replace(image=image, weights=name), entry)
+    return None if name is None else KeptWeights(name, packed.rows, packed.objects)
 
 
 def _put_weights(store: Cache, packed: Packed, files: Mapping[Path, str]) -> str | None:

@@ -71,3 +71,22 @@ assert engine.llvm_version().startswith("llvmlite-0.")
 assert not engine._library.cache_info().currsize
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+BEGIN = """
+import time
+from sardonyx.object import engine
+def mapped():
+    return "libllvmlite" in open("/proc/self/maps").read()
+assert not mapped()
+engine.begin()
+end = time.monotonic() + 60
+while not mapped() and time.monotonic() < end:
+    time.sleep(0.01)
+print(mapped())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the system must tell what is mapped")
+def test_another_thread_maps_llvm() -> None:
+    assert subprocess.check_output([sys.executable, "-c", BEGIN], text=True).split() == ["True"]

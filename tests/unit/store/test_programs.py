@@ -7,8 +7,9 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ import pytest
 import sardonyx
 from sardonyx import targets
 from sardonyx.base.knobs import CompileOptions
-from sardonyx.errors import RunError
+from sardonyx.base.report import Report
+from sardonyx.compiler.build import Build, Code
+from sardonyx.errors import CompileError, RunError
 from sardonyx.runtime import cache
 from sardonyx.store import identity, programs
 from sardonyx.store.loader import load_program
@@ -299,6 +302,50 @@ def large(folder: Path, seed: int = 0) -> Path:
             tensor.ClearField("raw_data")
     (folder / "m.onnx").write_bytes(proto.SerializeToString())
     return folder / "m.onnx"
+
+
+def test_weights_are_kept_while_code_is_made_unless_a_file_may_have_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def noted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(*args: Any, **named: Any) -> Any:
+            order.append(name)
+            return call(*args, **named)
+
+        return noting
+
+    monkeypatch.setattr(programs, "keep_weights", noted("weights", programs.keep_weights))
+    monkeypatch.setattr(Build, "code", noted("code", Build.code))
+    load_program(scaled(), options())
+    assert sorted(order[:2]) == ["code", "weights"]
+    assert is_found(scaled())
+    order.clear()
+    check_large(large(tmp_path / "model"))
+    assert order == ["code", "weights"]
+    order.clear()
+    load_program(model(NONZERO), options(cache="off"))
+    assert order == ["code"], "nothing is packed that cannot be kept"
+
+
+def test_who_fails_to_compile_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(build: Build, report: Report) -> Code:
+        raise CompileError("no code")
+
+    begun, kept = threading.Event(), programs.keep_weights
+
+    def keep(*args: Any) -> Any:
+        begun.set()
+        time.sleep(0.1)
+        return kept(*args)
+
+    monkeypatch.setattr(programs, "keep_weights", keep)
+    monkeypatch.setattr(Build, "code", fail)
+    with pytest.raises(CompileError):
+        load_program(scaled(), options())
+    assert begun.is_set()
+    assert not [thread.name for thread in threading.enumerate() if "background" in thread.name]
 
 
 def check_large(file: Path, seed: int = 0, **given: Any) -> None:

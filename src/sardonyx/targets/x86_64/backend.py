@@ -21,6 +21,7 @@ from sardonyx.ir.place import Place
 from sardonyx.kernels.families import NATIVE as FAMILIES
 from sardonyx.kernels.families import Calls, native_calls
 from sardonyx.kernels.loops import Emissions
+from sardonyx.object import engine
 from sardonyx.passes import PIPELINE
 from sardonyx.runtime.cache import Cache
 from sardonyx.targets.x86_64 import isa
@@ -36,6 +37,7 @@ class X86Backend:
     pipeline = PIPELINE
 
     def __init__(self, goal: Goal) -> None:
+        engine.begin()
         self.goal = goal
         self.emissions = Emissions(goal.target)
 
@@ -53,6 +55,7 @@ class X86Backend:
         with self.build(job.store, job.compiler, options.jobs, quick=quick) as build:
             parts = Parts(self, job.report, build)
             data = build_program(fusion, parts, job.trace)
+            job.keep(parts.constants.arrays)
             data = job.trace.stage("assemble", described(data, loaded, job.report))
             if options.fallback == "error":
                 refuse(job.report.fallbacks)
