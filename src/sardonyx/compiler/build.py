@@ -11,30 +11,16 @@ import math
 import queue
 import sys
 import threading
-from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 from sardonyx.base.dataclass import dataclass
-from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.named import NamedTuple
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
-from sardonyx.emit.turn import turns
-from sardonyx.kernels.library import (
-    Shared,
-    Text,
-    attention,
-    contraction,
-    matrices,
-    matrix_convolutions,
-    moving,
-    strassen,
-    winograd,
-)
-from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
+from sardonyx.kernels.library import Shared, Text
 from sardonyx.object import executor, shipped, shortcut
 from sardonyx.object.draft import Draft, Part
 from sardonyx.object.link import link
@@ -44,24 +30,11 @@ from sardonyx.runtime.image import LoadedImage, load, load_cached
 from sardonyx.runtime.promotion import keep_draft, load_quick, quick_key
 
 _EXECUTOR, _SHORTCUT = f"executor {sys.platform}", f"shortcut {sys.platform}"
-_ALWAYS = {
+ALWAYS = {
     _EXECUTOR: Shared(lambda goal: executor.ir(goal.target)),
     _SHORTCUT: Shared(lambda goal: shortcut.ir(goal.target)),
 }
 """What every program runs by. A start that must compile the shortcut does that quickly: it needs none."""
-
-
-def shared_modules(level: Target) -> Mapping[str, Shared]:
-    """All modules that models share on CPUs of a level in every precision, by name."""
-    tiles = [tile for tile in level.tiles if set(PRECISIONS) <= set(tile.precisions)]
-    kernels = {name: text for tile in tiles for name, text in contraction(tile).items()}
-    for tile in level.matrices:
-        kernels |= {**matrices(tile), **(matrix_convolutions(tile) if tile.operand == "f32" else {})}
-    for scheme in SCHEMES:
-        kernels |= winograd(scheme)
-    for turn in turns(level):
-        kernels |= moving(turn)
-    return {**kernels, **strassen(), **attention(), **_ALWAYS}
 
 
 @dataclass(slots=True)
@@ -134,7 +107,7 @@ class Build:
         self._numbers = itertools.count()
         self._keys: set[str] = set()
         self._is_over = False
-        for name, text in _ALWAYS.items():
+        for name, text in ALWAYS.items():
             self.add(name, text)
 
     def __enter__(self) -> Self:

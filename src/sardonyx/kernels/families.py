@@ -1,4 +1,7 @@
-"""Which kernel family computes a group: contraction, convolution, algorithm, or a loop nest."""
+"""Which kernel family computes a group: contraction, convolution, algorithm, or a loop nest.
+
+A family is imported when a model has a group of its kind.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,7 @@ from functools import partial
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
-from sardonyx.kernels.attention.call import attention_call
 from sardonyx.kernels.call import NativeCall
-from sardonyx.kernels.convolution.call import conv_call
-from sardonyx.kernels.convolution.choose import chosen as chosen_band
-from sardonyx.kernels.convolution.grouped import few_channels
-from sardonyx.kernels.convolution.matrix import chosen as chosen_conv
 from sardonyx.kernels.library import (
     Text,
     attention,
@@ -30,11 +28,6 @@ from sardonyx.kernels.library import (
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.moves.call import move_call
 from sardonyx.kernels.opaque import FAMILIES, opaque_calls
-from sardonyx.kernels.product.call import blockwise_call, dot_call
-from sardonyx.kernels.product.choose import chosen as chosen_tile
-from sardonyx.kernels.strassen.call import strassen_call
-from sardonyx.kernels.winograd.call import winograd_call
-from sardonyx.kernels.winograd.choose import chosen
 from sardonyx.loops.lower import lower, lower_padding
 
 NATIVE = frozenset(FAMILIES)
@@ -54,6 +47,8 @@ def native_calls(group: Group, places: Mapping[int, Place], goal: Goal, emission
         case "contract":
             yield contract_call(group, places, goal, emissions)
         case "attention":
+            from sardonyx.kernels.attention.call import attention_call
+
             call, modules = attention_call(group, places, goal, emissions)
             own = {name: partial(str, ir) for name, ir in modules.items()}
             yield call, {**attention(), **contraction(goal.tile("f32")), **own}
@@ -72,26 +67,42 @@ def contract_call(
 ) -> tuple[NativeCall, Library]:
     """The call of a matrix product or convolution."""
     assert group.anchor is not None
-    kernels: Library = {}
-    if group.anchor.prim == "dot":
-        call, modules = dot_call(group, places, goal, emissions)
-        tile = chosen_tile(group.anchor, goal)
-        kernels = matrices(tile) if tile else {}
-        if by_seven := strassen_call(call, group.anchor, goal):
-            call, kernels = by_seven, strassen()
-    elif group.anchor.prim == "dot_blockwise":
-        call, modules = blockwise_call(group, places, goal, emissions)
-        kernels = blockwise(group.anchor.attrs["bits"])
-    else:
-        call, modules, kernels = _convolution(group, places, goal, emissions)
+    made = _product if group.anchor.prim in ("dot", "dot_blockwise") else _convolution
+    call, modules, kernels = made(group, places, goal, emissions)
     kernels = {**kernels, **contraction(goal.tile(call.symbol.rpartition("_")[2]))}
     return call, {**kernels, **{name: partial(str, ir) for name, ir in modules.items()}}
+
+
+def _product(
+    group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
+) -> tuple[NativeCall, Mapping[str, str], Library]:
+    """The call on matrix registers, by seven products or by vectors; the modules of its end, its kernels."""
+    from sardonyx.kernels.product.call import blockwise_call, dot_call
+    from sardonyx.kernels.product.choose import chosen
+    from sardonyx.kernels.strassen.call import strassen_call
+
+    anchor = group.anchor
+    assert anchor is not None
+    if anchor.prim == "dot_blockwise":
+        return *blockwise_call(group, places, goal, emissions), blockwise(anchor.attrs["bits"])
+    call, modules = dot_call(group, places, goal, emissions)
+    if by_seven := strassen_call(call, anchor, goal):
+        return by_seven, modules, strassen()
+    tile = chosen(anchor, goal)
+    return call, modules, matrices(tile) if tile else {}
 
 
 def _convolution(
     group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
 ) -> tuple[NativeCall, Mapping[str, str], Library]:
     """The call on matrix registers, by transforms or by vectors; the modules of its end, and its kernels."""
+    from sardonyx.kernels.convolution.call import conv_call
+    from sardonyx.kernels.convolution.choose import chosen as chosen_band
+    from sardonyx.kernels.convolution.grouped import few_channels
+    from sardonyx.kernels.convolution.matrix import chosen as chosen_conv
+    from sardonyx.kernels.winograd.call import winograd_call
+    from sardonyx.kernels.winograd.choose import chosen
+
     anchor = group.anchor
     assert anchor is not None
     if band := chosen_band(anchor, goal):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sardonyx import targets
 from sardonyx.base.policy import Policy
-from sardonyx.compiler.build import shared_modules
+from sardonyx.compiler.shared import shared_modules
 from sardonyx.object import engine, shipped
 
 PRECISIONS = ("fp32", "strict")

@@ -18,7 +18,8 @@ from sardonyx import targets
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.report import Report
-from sardonyx.compiler.build import Build, Code, object_key, shared_modules
+from sardonyx.compiler.build import Build, Code, object_key
+from sardonyx.compiler.shared import shared_modules
 from sardonyx.errors import CompileError
 from sardonyx.kernels.library import Shared
 from sardonyx.object import shipped
@@ -125,14 +126,6 @@ def test_nothing_is_compiled_after_the_end(tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         made.code(Report())
     assert made.compiled == 0
-
-
-def test_shared_modules_have_the_executor_and_kernels() -> None:
-    names = shared_modules(TARGET)
-    assert any(name.startswith("executor") for name in names)
-    assert SHORTCUT in names
-    assert any(name.startswith("contraction f32") for name in names)
-    assert {"winograd 2x2of3x3_f32", "winograd 4x4of3x3_i16", "strassen"} <= set(names)
 
 
 def test_shared_code_is_that_of_the_facts_of_the_target(tmp_path: Path) -> None:

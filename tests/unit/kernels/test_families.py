@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,6 +33,20 @@ def kinds(*results: Value) -> list[tuple[str, str]]:
         assert all(modules for _, modules in calls)
         found += [(group.kind, call.kind) for call, _ in calls] or [(group.kind, "")]
     return found
+
+
+IMPORTED = """
+import sys
+import sardonyx.compiler.builder
+prefix = "sardonyx.kernels."
+print(*sorted({name.removeprefix(prefix).split(".")[0] for name in sys.modules if name.startswith(prefix)}))
+"""
+
+
+def test_families_are_imported_when_a_model_needs_them() -> None:
+    imported = subprocess.check_output([sys.executable, "-c", IMPORTED], text=True).split()
+    assert "families" in imported
+    assert not {"attention", "convolution", "product", "recurrent", "strassen", "winograd"} & set(imported)
 
 
 def topk(x: Value) -> Sequence[Value]:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from sardonyx import targets
-from sardonyx.compiler.build import shared_modules
+from sardonyx.compiler.shared import shared_modules
 from sardonyx.object import shipped
 from sardonyx.targets import reference
 from sardonyx.targets.x86_64 import isa

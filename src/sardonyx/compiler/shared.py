@@ -1,0 +1,34 @@
+"""All modules that models share: what a wheel brings along compiled. No start needs to know them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sardonyx.base.knobs import PRECISIONS
+from sardonyx.base.target import Target
+from sardonyx.compiler.build import ALWAYS
+from sardonyx.emit.turn import turns
+from sardonyx.kernels.library import (
+    Shared,
+    attention,
+    contraction,
+    matrices,
+    matrix_convolutions,
+    moving,
+    strassen,
+    winograd,
+)
+from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
+
+
+def shared_modules(level: Target) -> Mapping[str, Shared]:
+    """All modules that models share on CPUs of a level in every precision, by name."""
+    tiles = [tile for tile in level.tiles if set(PRECISIONS) <= set(tile.precisions)]
+    kernels = {name: text for tile in tiles for name, text in contraction(tile).items()}
+    for tile in level.matrices:
+        kernels |= {**matrices(tile), **(matrix_convolutions(tile) if tile.operand == "f32" else {})}
+    for scheme in SCHEMES:
+        kernels |= winograd(scheme)
+    for turn in turns(level):
+        kernels |= moving(turn)
+    return {**kernels, **strassen(), **attention(), **ALWAYS}

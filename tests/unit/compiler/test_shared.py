@@ -1,0 +1,20 @@
+"""What a wheel brings along: all that every program runs by, and the kernels that models share."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from sardonyx.base.target import Target
+from sardonyx.compiler.build import ALWAYS
+from sardonyx.compiler.shared import shared_modules
+from sardonyx.targets.x86_64 import isa
+
+
+@pytest.mark.parametrize("target", isa.TARGETS, ids=lambda target: target.name)
+def test_shared_modules_have_the_executor_and_kernels(target: Target) -> None:
+    names = shared_modules(target).keys()
+    assert {f"executor {sys.platform}", f"shortcut {sys.platform}"} == ALWAYS.keys() <= names
+    assert any(name.startswith("contraction f32") for name in names)
+    assert {"winograd 2x2of3x3_f32", "winograd 4x4of3x3_i16", "strassen", "attention"} <= names
