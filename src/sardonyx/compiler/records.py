@@ -167,7 +167,8 @@ def traffic(call: NativeCall) -> Dim:
     total: Dim = 0
     storages = (*call.reads, *call.writes)
     for storage, count in zip(storages, call.touched or (s.size for s in storages), strict=True):
-        total = total + dims.minimum(count, storage.size) * storage.dtype.size_bytes
+        least = count if count == storage.size else dims.minimum(count, storage.size)
+        total = total + least * storage.dtype.size_bytes
     return total
 
 

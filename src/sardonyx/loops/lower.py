@@ -103,13 +103,7 @@ class Lowering:
 
     def map(self, value: Value, index: Index) -> Expr:
         """One element of an element-wise operation."""
-        args = []
-        for arg in value.args:
-            at = tuple(
-                i if n == m else i.scale(broadcasting.broadcast_stride(n, m, 1))
-                for i, n, m in zip(index, arg.shape, value.shape, strict=True)
-            )
-            args.append(self.expr(arg, at))
+        args = [self.expr(arg, _repeated(index, arg.shape, value.shape)) for arg in value.args]
         return Apply(value.prim, operands(value.prim, args), value.dtype)
 
     def view(self, value: Value, index: Index) -> Expr:
@@ -122,13 +116,7 @@ class Lowering:
                     at[axis] = position
                 return self.expr(source, tuple(at))
             case "broadcast":
-                return self.expr(
-                    source,
-                    tuple(
-                        i.scale(broadcasting.broadcast_stride(n, m, 1))
-                        for i, n, m in zip(index, source.shape, value.shape, strict=True)
-                    ),
-                )
+                return self.expr(source, _repeated(index, source.shape, value.shape))
             case "slice":
                 parts = zip(index, value.attrs["start"], value.attrs["step"], strict=True)
                 return self.expr(source, tuple(i.scale(k).shift(s) for i, s, k in parts))
@@ -202,10 +190,22 @@ class Lowering:
 
 def address(place: Place, index: Index) -> Affine:
     """The element offset of an index."""
-    total = Affine(place.offset)
-    for i, stride in zip(index, place.strides, strict=True):
-        total = total + i.scale(stride)
-    return total
+    offset, terms = place.offset, dict[Axis, Dim]()
+    for at, stride in zip(index, place.strides, strict=True):
+        offset = offset + at.const * stride
+        for axis, factor in at.terms:
+            terms[axis] = terms.get(axis, 0) + factor * stride
+    return Affine(offset, tuple((axis, factor) for axis, factor in terms.items() if factor != 0))
+
+
+def _repeated(index: Index, shape: Sequence[Dim], of: Sequence[Dim]) -> Index:
+    """The index into a tensor of that shape that is repeated to another one."""
+    if shape == of:
+        return index
+    return tuple(
+        i if n == m else i.scale(broadcasting.broadcast_stride(n, m, 1))
+        for i, n, m in zip(index, shape, of, strict=True)
+    )
 
 
 def window_index(value: Value, index: Index) -> Index:
