@@ -90,6 +90,8 @@ def test_what_has_a_schema_alone() -> None:
 
 
 def test_algorithms_of_a_function_and_those_it_calls() -> None:
+    operators.load_algorithms()
+
     def build(kind: str = "plain") -> Any:
         return [lambda: ("scan", kind)]
 
