@@ -266,7 +266,7 @@ def _normalise(b: Builder, x: Value) -> None:
 def _transpose(b: Builder, x: Value) -> None:
     order = b.draw(st.permutations(range(len(x.shape))))
     to = tuple(x.shape[a] for a in order), tuple(x.open[a] for a in order)
-    b.add("Transpose", x, to=to, perm=order)
+    b.add("Transpose", x, to=to, **({"perm": order} if order else {}))  # onnx writes no empty lists
 
 
 def _matmul(b: Builder, x: Value) -> None:
