@@ -5,10 +5,13 @@ Pure data; must not know which kernels keep a policy.
 
 from __future__ import annotations
 
-from sardonyx.base.dataclass import dataclass, field
+from sardonyx.base.dataclass import dataclass, field, replace
 from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile, RegisterTile
 from sardonyx.errors import CompileError
+
+_KEPT_TWICE = 1 << 30
+"""Bytes of weights up to which a model may keep sums of them beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,15 @@ class Goal:
         if row is None:
             raise CompileError(f"{self.target.name} has no register tile for {operand}")
         return row
+
+    def over(self, weight_bytes: int) -> Goal:
+        """The goal for a model of such weights: large ones are kept once, which rules out sums of quarters.
+
+        A start would take seconds, the cache gigabytes more, for some hundredths of a run.
+        """
+        if weight_bytes <= _KEPT_TWICE or self.policy.strassen != "auto":
+            return self
+        return replace(self, policy=replace(self.policy, strassen="off"))
 
     def find_tile(self, operand: str) -> RegisterTile | None:
         """As `tile`; None if the target has none."""

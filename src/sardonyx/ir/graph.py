@@ -60,6 +60,11 @@ class Graph:
         """Those of its values: what a pass looks for may be among them."""
         return frozenset([value.prim for value in self._ordered])
 
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all its numeric constants."""
+        return sum(v.data.nbytes for v in self._ordered if v.data is not None and v.is_numeric_const)
+
     def needs(self, value: Value) -> Sequence[Value]:
         """What must be computed before `value`: its arguments and the sources of its data-dependent sizes."""
         if not self.data_sizes:
