@@ -108,6 +108,12 @@ class Network:
             (y,) = self.node("Add", x, self.draw.choice(others))
             (y,) = self.node("Clip", y, *(self.constant(np.float32(n)) for n in (-4, 4)))
             self.tensors[y] = channels
+        elif kind == "attend":
+            data = self.signs(1, channels, 3, 3)
+            (weight,) = self.node("Conv", x, self.constant(data), pads=[1] * 4)
+            (y,) = self.node("Mul", *self.draw.sample((x, weight), 2))
+            (y,) = self.node("Clip", y, *(self.constant(np.float32(n)) for n in (-4, 4)))
+            self.tensors[y] = channels
         elif kind == "scale":
             (y,) = self.node("Mul", x, self.constant(self.signs(channels, 1, 1)))
             self.tensors[y] = channels
@@ -129,7 +135,7 @@ class Network:
 
 
 OFTEN = ("dense", "grouped", "shuffle", "depthwise")
-KINDS = (*OFTEN * 2, "split", "slice", "concat", "add", "scale", "pool", "peak")
+KINDS = (*OFTEN * 2, "split", "slice", "concat", "add", "attend", "scale", "pool", "peak")
 
 
 def drawn(draw: random.Random) -> tuple[bytes, np.ndarray]:

@@ -344,7 +344,8 @@ class _Forms:
 
     def map(self, value: Value) -> Blocked | None:
         forms = [self.get(a) for a in value.args]
-        known = min(filter(None, forms), key=lambda f: (f.pitch is None, f.lanes), default=None)
+        whole = (f for f in forms if f is not None and len(f.at) == value.shape[1])
+        known = min(whole, key=lambda f: (f.pitch is None, f.lanes), default=None)
         if known is None:
             return None
         if any(
@@ -362,7 +363,7 @@ class _Forms:
         return arg.shape[1] == 1 or arg.is_const or arg.size != value.size or value.rank == 4
 
     def _operand(self, arg: Value, like: Blocked) -> Value:
-        if self.get(arg) is None and arg.shape[1] == 1:
+        if arg.shape[1] == 1 and (self.get(arg) is None or len(like.at) > 1):
             return self.plain(arg).reshape((*arg.shape[:4], 1, *arg.shape[4:]))
         return self._lying_as(like, arg)
 

@@ -50,6 +50,22 @@ def test_group_convolutions(rng: np.random.Generator, group: int, channels: int,
     check(blocking, graph, normal(rng, 2, channels, 7, 8), length=9 * channels)
 
 
+@pytest.mark.parametrize("channels", [1, 12, 16, 24])
+@pytest.mark.parametrize("product", ["Mul(f, a)", "Mul(a, f)"])
+def test_one_channel_that_is_convolved_times_many(
+    rng: np.random.Generator, channels: int, product: str
+) -> None:
+    graph = parse(
+        f"g (float[N,20,H,W] x) => (float[N,{channels},H,W] y)"
+        " { f = Conv (x, w) a = Conv <pads = [1,1,1,1]> (f, one) y = "
+        f"{product} }}",
+        w=normal(rng, channels, 20, 1, 1),
+        one=normal(rng, 1, channels, 3, 3),
+    )
+    changed = check(blocking, graph, normal(rng, 2, 20, 5, 6), length=9 * 20 * channels)
+    assert prims(changed).count("conv_blocked") == 2
+
+
 @pytest.mark.parametrize("channels", [1, 5, 16, 24])
 def test_transposed_convolution(rng: np.random.Generator, channels: int) -> None:
     graph = parse(
