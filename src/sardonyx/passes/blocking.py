@@ -306,6 +306,10 @@ class _Forms:
         ):
             return None
         rows, columns = repeated.shape[3], repeated.shape[5]
+        many = (n, len(known.at), high, rows, wide, columns), (n, len(known.at), high * rows, wide * columns)
+        for made, sizes in zip((repeated.shape, value.shape), many, strict=True):
+            if any(dims.equal(m, k) is not True for m, k in zip(made, sizes, strict=True)):
+                return None
         spread = form.reshape((n, blocks, high, 1, wide, 1, lanes))
         spread = spread.broadcast((n, blocks, high, rows, wide, columns, lanes))
         return Blocked(spread.reshape((n, blocks, high * rows, wide * columns, lanes)), known.at)

@@ -50,6 +50,30 @@ def test_group_convolutions(rng: np.random.Generator, group: int, channels: int,
     check(blocking, graph, normal(rng, 2, channels, 7, 8), length=9 * channels)
 
 
+@pytest.mark.parametrize(
+    ("split", "repeated", "size"),
+    [
+        ((2, 20, 4, 1, 6, 1), (2, 20, 4, 3, 6, 2), (2, 20, 12, 12)),
+        ((2, 20, 4, 1, 6, 1), (2, 20, 4, 3, 6, 2), (2, 20, 18, 8)),
+        ((2, 20, 4, 1, 6, 1), (2, 20, 4, 3, 6, 2), (2, 60, 4, 12)),
+        ((1, 40, 4, 1, 6, 1), (1, 40, 4, 3, 6, 2), (1, 40, 12, 12)),
+        ((1, 40, 4, 1, 6, 1), (3, 40, 4, 3, 6, 2), (3, 40, 12, 12)),
+    ],
+)
+def test_what_is_split_and_repeated_need_not_be_upscaled(
+    rng: np.random.Generator, split: tuple[int, ...], repeated: tuple[int, ...], size: tuple[int, ...]
+) -> None:
+    graph = parse(
+        "g (float[2,16,4,6] x) => (float[A,B,C,D] y)"
+        " { f = Conv (x, w) s = Reshape(f, split) e = Expand(s, repeated) y = Reshape(e, size) }",
+        w=normal(rng, 20, 16, 1, 1),
+        split=np.array(split),
+        repeated=np.array(repeated),
+        size=np.array(size),
+    )
+    check(blocking, graph, normal(rng, 2, 16, 4, 6), length=16)
+
+
 @pytest.mark.parametrize("channels", [1, 12, 16, 24])
 @pytest.mark.parametrize("product", ["Mul(f, a)", "Mul(a, f)"])
 def test_one_channel_that_is_convolved_times_many(
