@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def pack_conv_weights(
     outputs, inputs = w.shape[0] // group, w.shape[1]
     packed = [
         _block_steps(weights, runs[g] if runs else _shares(inputs, -g * inputs % block, block), depth)
-        for g, weights in enumerate(w.reshape(group, outputs, inputs, -1))
+        for g, weights in enumerate(w.reshape(group, outputs, inputs, prod(w.shape[2:])))
     ]
     return pack_b(_whole_blocks(np.stack(packed) if group > 1 else packed[0][None], block), goal)
 
@@ -42,12 +43,13 @@ def _shares(inputs: int, start: int, block: int) -> list[int]:
 
 def _block_steps(w: np.ndarray, parts: Sequence[int], depth: int) -> np.ndarray:
     """w[OC, IC, taps] as [part][tap][channel][OC], parts of so many channels."""
-    outputs, _, taps = w.shape
+    outputs, inputs, taps = w.shape
     if len(set(parts)) == 1 and parts[0] % depth == 0:
-        return w.reshape(outputs, -1, parts[0], taps).transpose(1, 3, 2, 0).reshape(-1, outputs)
+        split = w.reshape(outputs, len(parts), parts[0], taps)
+        return split.transpose(1, 3, 2, 0).reshape(inputs * taps, outputs)
     ends = list(itertools.accumulate(parts))[:-1]
-    split = [_whole_steps(p, depth) for p in np.split(w, ends, axis=1)]
-    return np.concatenate([p.transpose(2, 1, 0).reshape(-1, outputs) for p in split])
+    padded = [_whole_steps(p, depth) for p in np.split(w, ends, axis=1)]
+    return np.concatenate([p.transpose(2, 1, 0).reshape(p.shape[1] * taps, outputs) for p in padded])
 
 
 def pack_matrix_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarray:

@@ -325,3 +325,10 @@ def test_nan_reaches_only_what_reads_it(target: Target, rng: np.random.Generator
     touched = np.zeros((8, 9), bool)
     touched[3:6, 4:7] = True
     assert (np.isnan(unblocked(y, 40)[0, :, :8, :9]) == touched).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 16, 3, 3), (16, 0, 1, 1), (16, 16, 0, 3), (0, 5, 1, 1), (5, 0, 2, 2)])
+@pytest.mark.parametrize("dtype", [np.float32, np.int16])
+def test_weights_without_elements_are_laid_out(shape: tuple[int, ...], dtype: type[np.generic]) -> None:
+    (target, *_) = runnable_targets()
+    assert pack_conv_weights(np.zeros(shape, dtype), 1, Goal(target)).size == 0
