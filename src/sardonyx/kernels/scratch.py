@@ -29,9 +29,16 @@ TURNED_PITCH = 64
 TURNED_BYTES = TURNED_PITCH * 256
 
 
+PRODUCT_BYTES = SUM_BYTES + (64 << 10)
+"""What the kernels of matrix products may use beside twice the second cache.
+
+Its size is a word of a call: the text of a kernel serves CPUs with other caches.
+"""
+
+
 def product_bytes(target: Target) -> int:
     """Bytes that the kernels of matrix products may use, whatever the sizes."""
-    return SUM_BYTES + 2 * target.l2_bytes + (64 << 10)
+    return PRODUCT_BYTES + 2 * target.l2_bytes
 
 
 def attention_bytes(target: Target, sizes: tuple[Dim, Dim, Dim], shape: tuple[int, int, int]) -> Dim:

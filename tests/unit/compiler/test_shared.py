@@ -6,9 +6,13 @@ import sys
 
 import pytest
 
+from sardonyx.base.dataclass import replace
+from sardonyx.base.policy import Policy
 from sardonyx.base.target import Target
 from sardonyx.compiler.build import ALWAYS
 from sardonyx.compiler.shared import shared_modules
+from sardonyx.kernels.convolution.grouped import Few
+from sardonyx.kernels.library import blockwise, grouped
 from sardonyx.targets.x86_64 import isa
 
 
@@ -18,3 +22,13 @@ def test_shared_modules_have_the_executor_and_kernels(target: Target) -> None:
     assert {f"executor {sys.platform}", f"shortcut {sys.platform}"} == ALWAYS.keys() <= names
     assert any(name.startswith("contraction f32") for name in names)
     assert {"winograd 2x2of3x3_f32", "winograd 4x4of3x3_i16", "strassen", "attention"} <= names
+
+
+@pytest.mark.parametrize("target", isa.TARGETS, ids=lambda target: target.name)
+def test_shared_modules_serve_cpus_with_any_caches(target: Target) -> None:
+    """The size of a cache is a word of a call: code that knows another lays data out beyond its scratch."""
+    modules = {**shared_modules(target), **grouped(Few(4, 3, 1)), **blockwise(4)}
+    for name, module in modules.items():
+        goal = module.goal(target, Policy("fp32"))
+        other = replace(goal, target=replace(goal.target, l1_bytes=7 << 10, l2_bytes=3 << 10))
+        assert module.of(goal) == module.of(other), name

@@ -30,7 +30,7 @@ class _Attention:
     """Writes the function; attributes are its run-time values."""
 
     def __init__(self, module: Module, goal: Goal) -> None:
-        self.goal, self.shape = goal, TileShape.of(goal, "f32")
+        self.shape = TileShape.of(goal, "f32")
         self.packed, self.dynamic = (define_block(module, goal, self.shape, b) for b in (PACKED, DYNAMIC))
         self.copy = define_copy(module, self.shape)
         name = f"sdx_attention_{self.shape.operand}"
@@ -63,7 +63,8 @@ class _Attention:
         )
         self.total = total
         start = f.word(self.ctx, Context.SCRATCH, "ptr")
-        self.keys = f.gep(start, int_(scratch.product_bytes(self.goal.target)), "i8")
+        products = f.add(f.mul(word[Attention.L2_BYTES], int_(2)), int_(scratch.PRODUCT_BYTES))
+        self.keys = f.gep(start, products, "i8")
         self.values = f.gep(self.keys, f.mul(round_up(f, total, shape.columns), depth), shape.dtype)
         self.scores = f.gep(self.values, f.mul(round_up(f, width, shape.columns), total), shape.dtype)
         # An odd number of vectors: the rows of a strip then begin in different L1 sets.
