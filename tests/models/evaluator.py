@@ -1,4 +1,4 @@
-"""ONNX's reference evaluator for real models of 8 bits: what it lacks, or takes an hour for, is written out.
+"""ONNX's reference evaluator for models of few bits: what it lacks, or takes an hour for, is written out.
 
 It knows nothing of this engine, and so is a second opinion on what follows from the points of a model.
 """
@@ -14,7 +14,10 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
+from tests.models.quantised_lstm import layer
+
 Array = np.ndarray[Any, Any]
+MICROSOFT = "com.microsoft"
 
 
 class DequantizeLinear(OpRun):  # type: ignore[misc]
@@ -68,6 +71,55 @@ class ConvInteger(OpRun):  # type: ignore[misc]
         return (sums.astype(np.int64).astype(np.int32),)
 
 
+class DynamicQuantizeLSTM(OpRun):  # type: ignore[misc]
+    """A plain layer of com.microsoft's."""
+
+    op_domain = MICROSOFT
+
+    def _run(self, *inputs: Array | None, direction: str = "forward", **_: Any) -> tuple[Array, ...]:
+        return tuple(y.astype(np.float32) for y in layer([*inputs, *[None] * 12][:12], direction))
+
+
+class MatMulNBits(OpRun):  # type: ignore[misc]
+    """A product in float64 with weights [N, K] of few bits in blocks of a column, low bits first."""
+
+    op_domain = MICROSOFT
+
+    def _run(
+        self,
+        x: Array,
+        packed: Array,
+        scales: Array,
+        zeros: Array | None = None,
+        order: Array | None = None,
+        bias: Array | None = None,
+        *,
+        K: int,  # noqa: N803
+        N: int,  # noqa: N803
+        bits: int = 4,
+        block_size: int,
+        **_: Any,
+    ) -> tuple[Array]:
+        assert order is None, "blocks in another order are not known here"
+        points = _of_bits(packed.reshape(N, -1), bits).reshape(N, -1, block_size)
+        blocks = points.shape[1]
+        zero: Any = 1 << bits - 1
+        if zeros is not None:
+            zero = _of_bits(zeros.reshape(N, -1), bits)[:, :blocks, None]
+        weights = (points - zero) * scales.astype(np.float64).reshape(N, blocks, 1)
+        y = x.astype(np.float64) @ weights.reshape(N, -1)[:, :K].T
+        return ((y if bias is None else y + bias).astype(x.dtype),)
+
+
+def _of_bits(packed: Array, bits: int) -> Array:
+    """Rows of bytes as the numbers of so many bits that they hold, low ones first; float64."""
+    ones = np.unpackbits(packed, axis=1, bitorder="little").reshape(len(packed), -1, bits)
+    return np.asarray(ones @ 2.0 ** np.arange(bits))
+
+
+OPERATORS = (ConvInteger, DynamicQuantizeLSTM, MatMulNBits)
+
+
 def evaluated(model: bytes, feeds: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
     """The outputs of a model by ONNX's reference evaluator, each as soon as it is known.
 
@@ -75,7 +127,7 @@ def evaluated(model: bytes, feeds: Mapping[str, Array]) -> Iterator[tuple[str, A
     """
     proto = onnx.load_from_string(model)
     old = any(o.domain in ("", "ai.onnx") and o.version < 19 for o in proto.opset_import)
-    evaluator = ReferenceEvaluator(proto, new_ops=[ConvInteger, *([DequantizeLinear] if old else [])])
+    evaluator = ReferenceEvaluator(proto, new_ops=[*OPERATORS, *([DequantizeLinear] if old else [])])
     wanted = {output.name for output in proto.graph.output}
     uses = Counter(name for node in evaluator.rt_nodes_ for name in _read(node))
     known: dict[str, Any] = {"": None, **evaluator.rt_inits_, **feeds}
@@ -93,7 +145,7 @@ def evaluated(model: bytes, feeds: Mapping[str, Array]) -> Iterator[tuple[str, A
         for name in {*_read(node), *node.output} - {""}:
             uses[name] -= name not in node.output
             if uses[name] <= 0:
-                del known[name]
+                known.pop(name, None)  # a name of a body alone is not known here
 
 
 def _read(node: Any) -> set[str]:

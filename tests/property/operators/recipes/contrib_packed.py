@@ -8,7 +8,7 @@ import numpy as np
 
 from sardonyx.ops.microsoft.packed import LAYOUTS
 from tests.property.operators.draw import Array, Draw
-from tests.property.operators.judges import peer, sharing
+from tests.property.operators.judges import formula, peer, sharing
 from tests.property.operators.recipe import Call, Fed, Fixed, recipe
 
 CONTRIB = "com.microsoft"
@@ -49,8 +49,18 @@ def matmul_fpq4(d: Draw) -> Call:
     packed[:, :, 4:head] &= 15
     packed[:, :, :4] = random.uniform(0.1, 1, (columns, blocks, 1)).astype(np.float32).view(np.uint8)
     a = d.within((rows, inner), -1, 1)
+
+    def judge(a: Array, *_: Any) -> Array:
+        low, high = packed[:, :, head:] & 15, packed[:, :, head:] >> 4
+        points = np.concatenate([low, high], 2).astype(np.float64)
+        zero = packed[:, :, 4:5].astype(np.float64) if kind else 8.0
+        scale = np.ascontiguousarray(packed[:, :, :4]).view(np.float32).astype(np.float64)
+        weights = ((points - zero) * scale).reshape(columns, -1)[:, :inner]
+        return np.asarray(a @ weights.T)
+
     inputs = [a, Fixed(packed.reshape(-1)), Fixed(np.array([inner, columns]))]
-    return Call(inputs, judge=peer, length=inner, magnitude=inner * 16.0, blk_quant_type=kind)
+    # onnxruntime has this operator on CPUs with AVX-512 alone.
+    return Call(inputs, 1, formula(judge), inner, inner * 16.0, blk_quant_type=kind)
 
 
 def runs(d: Draw, batch: int) -> Array:
