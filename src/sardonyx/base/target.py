@@ -30,7 +30,9 @@ class Target:
 
     `lanes` is the vector width in elements of 32 bits, `tiles` the register tiles of contractions, the
     preferred first, `matrices` those of matrix registers, `channel_block` how many channels of a pixel lie
-    side by side where convolutional parts run blocked, a power of two and whole vectors. `tuning` are
+    side by side where convolutional parts run blocked, a power of two and whole vectors, `abreast` how many
+    vectors long statements compute with alternating instructions: more of a chain of instructions than a
+    processor looks ahead, and what is constant is read once for all of them. `tuning` are
     settings of LLVM's code generator beside the features. `instructions` are those of the machine that
     functions of numbers ask for, `executor` is the part of the executor's text that is written for it,
     `relocations` says how its code is linked, and `windows_convention` is LLVM's name of the calls of C on
@@ -46,6 +48,7 @@ class Target:
     matrices: tuple[MatrixTile, ...] = ()
     prefetch: Prefetch = Prefetch(0)
     channel_block: int = 16
+    abreast: int = 1
     l1_bytes: int = 32 << 10
     l2_bytes: int = 1 << 20
     tuning: tuple[str, ...] = ()

@@ -33,7 +33,7 @@ class Access(Scopes):
         """A scalar in all lanes."""
         return self.f.splat(value, self.lanes)
 
-    def _lane_step(self, buffer: Buffer, at: Affine) -> V:
+    def lane_step(self, buffer: Buffer, at: Affine) -> V:
         """How many elements lanes are apart."""
         return int_(1) if buffer.role == "tile" else self.words.step(at, self.vector)
 
@@ -43,7 +43,7 @@ class Access(Scopes):
         """The loaded value in its compute type."""
         memory = convert.memory_type(expr.dtype)
         pointer = self.pointer(expr.buffer, expr.at)
-        step = self._lane_step(expr.buffer, expr.at)
+        step = self.lane_step(expr.buffer, expr.at)
         near = self._near(expr, pointer, step, memory)
         if near is not None:
             return convert.from_memory(self.f, near, expr.dtype)
@@ -210,7 +210,7 @@ class Access(Scopes):
         dtype, f = statement.buffer.dtype, self.f
         memory = convert.memory_type(dtype)
         pointer = self.pointer(statement.buffer, statement.at)
-        step = self._lane_step(statement.buffer, statement.at)
+        step = self.lane_step(statement.buffer, statement.at)
         offset = self._picked(statement.picks)
         value = self.value(statement.expr)
         if offset is not None:

@@ -16,7 +16,7 @@ from sardonyx.emit.expr import ExprEmitter
 from sardonyx.emit.fold import combine
 from sardonyx.llvm.vec import V, int_
 from sardonyx.loops.cost import body_cost
-from sardonyx.loops.nest import Axis, Reduce, Statement, Store, joined
+from sardonyx.loops.nest import Axis, Load, Reduce, Statement, Store, joined, roots, walk
 
 UNROLL_POINTS = 32
 """The most points of small axes that are written out one after the other."""
@@ -46,6 +46,16 @@ def _parts(extents: Sequence[Dim], lanes: int, copies: int) -> _Parts:
     are_many = copies > 1 and extent >= copies * lanes
     rest = extent % (copies * lanes) if are_many else extent
     return _Parts(are_many, rest >= lanes, rest % lanes > 0, extent == lanes)
+
+
+class Several(NamedTuple):
+    """How many vectors run at a time: one after the other, or `abreast`, their instructions alternating."""
+
+    number: int = 1
+    abreast: bool = False
+
+
+_ONE = Several()
 
 
 class LoopEmitter(ExprEmitter):
@@ -79,8 +89,8 @@ class LoopEmitter(ExprEmitter):
         reductions = [s for s in group if not isinstance(s, Store)]
         if axis is self.vector:
             high = self.words.extent(axis)
-            copies = self.vector_copies(group) if len(self.copies) == 1 else 1
-            self.vector_loop(axis, int_(0), high, lambda: self._inner(rest, group), reductions, copies)
+            several = self.several_vectors(group) if len(self.copies) == 1 else _ONE
+            self.vector_loop(axis, int_(0), high, lambda: self._inner(rest, group), reductions, several)
         elif self.unrolls(axes, min(UNROLL_POINTS, int(_UNROLL_COST / body_cost(group)))):
             with self.scope():
                 self.enter(axis, int_(0))
@@ -174,7 +184,7 @@ class LoopEmitter(ExprEmitter):
         high: V,
         body: Callable[[], None],
         reductions: Sequence[Reduce] = (),
-        copies: int = 1,
+        several: Several = _ONE,
         *,
         again: bool = False,
     ) -> None:
@@ -182,13 +192,13 @@ class LoopEmitter(ExprEmitter):
 
         With `again` elements may be computed twice: long axes end with a vector that overlaps the one before.
         """
-        lanes, keep = self.lanes, self.tile_strides is not None
-        if again and copies == 1 and self.extents.at_least(axis, lanes + 1):
-            last = self.f.sub(self.words.extent(axis), int_(lanes))
-            with self.f.loop(low, high, lanes) as loop, self.scope():
-                self.enter(axis, self.f.smin(loop.index, last))
-                body()
-            return
+        lanes, keep, copies = self.lanes, self.tile_strides is not None, several.number
+        if again and (copies == 1 or several.abreast):
+            wide = copies if self.extents.at_least(axis, copies * lanes) else 1
+            if self.extents.at_least(axis, wide * lanes + (wide == 1)):
+                with self._wider(wide):
+                    self._overlapping(axis, low, high, body)
+                return
         whole = low.text == "0" and not keep and not self.words.is_sized(axis)
         parts = self.extents.ask(_parts, (axis,), lanes, copies) if whole else _Parts()
         if parts.is_one:
@@ -196,12 +206,30 @@ class LoopEmitter(ExprEmitter):
                 self.enter(axis, int_(0))
                 body()
             return
-        if parts.copies and copies > 1:
+        if parts.copies and several.abreast:
+            end = self.f.sub(high, int_(copies * lanes - 1))
+            with self._wider(copies):
+                low = self._loop(axis, low, end, copies * lanes, body, reductions)
+        elif parts.copies and copies > 1:
             low = self._side_by_side(axis, low, high, lanes, copies, body, reductions)
         if parts.vectors:
             low = self._loop(axis, low, self.f.sub(high, int_(lanes - 1)), lanes, body, reductions)
         if parts.tail:
             self._tail(axis, low, self.f.sub(high, low), body, reductions)
+
+    def _overlapping(self, axis: Axis, low: V, high: V, body: Callable[[], None]) -> None:
+        """Vectors of which the last ends where the axis does."""
+        last = self.f.sub(self.words.extent(axis), int_(self.lanes))
+        with self.f.loop(low, high, self.lanes) as loop, self.scope():
+            self.enter(axis, self.f.smin(loop.index, last))
+            body()
+
+    @contextmanager
+    def _wider(self, registers: int) -> Iterator[None]:
+        """What is written inside has vectors of so many registers, whose instructions alternate."""
+        lanes, self.lanes = self.lanes, self.lanes * registers
+        yield
+        self.lanes = lanes
 
     def _tail(
         self, axis: Axis, low: V, rest: V, body: Callable[[], None], reductions: Sequence[Reduce]
@@ -232,13 +260,27 @@ class LoopEmitter(ExprEmitter):
 
     # ---- how much to unroll
 
-    def vector_copies(self, body: Sequence[Statement]) -> int:
-        """How many vectors the statements should run at a time."""
+    def several_vectors(self, body: Sequence[Statement]) -> Several:
+        """How many vectors the statements should run at a time, and how."""
         columns = [s for s in body if isinstance(s, Reduce) and self._is_column(s)]
         if columns and sum(body_cost([s]) for s in columns) <= _COLUMN_COST:
-            return _COLUMN_COPIES
+            return Several(_COLUMN_COPIES)
         cost = sum(body_cost([s]) * self._unrolled_points(s) for s in body)
-        return next((copies for most, copies in _COPIES if cost <= most), 1)
+        if cost > _COPIES[-1][0] and self.target.abreast > 1 and self._is_dense(body):
+            return Several(self.target.abreast, abreast=True)
+        return Several(next((copies for most, copies in _COPIES if cost <= most), 1))
+
+    def _is_dense(self, body: Sequence[Statement]) -> bool:
+        """Whether statements only map whole vectors of elements of at most 4 bytes, or single ones."""
+        stores = [s for s in body if isinstance(s, Store)]
+        accesses: list[Load | Store] = [*stores]
+        accesses += [e for e in walk(e for s in body for e in roots(s)) if isinstance(e, Load)]
+        return len(stores) == len(body) and all(
+            not access.picks
+            and access.buffer.dtype.size_bytes <= 4
+            and self.lane_step(access.buffer, access.at).known in (0, 1)
+            for access in accesses
+        )
 
     def _is_column(self, reduction: Reduce) -> bool:
         """Whether a loop of its own adds up elements beside the vector, one line after the other."""

@@ -19,6 +19,7 @@ from sardonyx.base.dim import Dim
 from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
 from sardonyx.emit.extents import Extents, Question
+from sardonyx.emit.loops import Several
 from sardonyx.emit.shares import Shares
 from sardonyx.emit.tile import TileEmitter
 from sardonyx.emit.turn import Turn
@@ -35,6 +36,8 @@ _BLOCK = 1024
 _ENOUGH = 64
 """Points of the shared axes that suffice to keep all threads equally busy."""
 _LINE = 64
+_TILE_VECTORS = 2
+"""Vectors of a row of a tile that long statements run on at a time; most tiles have no more."""
 _SHORT_ROW = 1024
 """Elements of a row beside which what ends its reductions still counts."""
 _FEW = 2000
@@ -166,7 +169,9 @@ class _KernelEmitter(TileEmitter):
             if whole:
                 self.statements(self.kernel.body)
             else:
-                self.vector_loop(column, int_(0), cols, lambda: self.statements(self.kernel.body))
+                body, long = self.kernel.body, self.several_vectors(self.kernel.body).abreast
+                several = Several(_TILE_VECTORS, abreast=True) if long else Several()
+                self.vector_loop(column, int_(0), cols, lambda: self.statements(body), (), several)
 
     def _origins(self, coords: V) -> list[V]:
         """The origin of the tile along each outer axis."""
@@ -252,7 +257,7 @@ class _KernelEmitter(TileEmitter):
         """Run the part of an axis that `share` gives for (extent, grain), if it runs in blocks of points."""
         extent = self.words.extent(axis)
         if axis is self.vector:
-            self._along_vector(*share(extent, max(_GRAIN, self._copies() * self.lanes)))
+            self._along_vector(*share(extent, max(_GRAIN, self._several().number * self.lanes)))
         elif axis is self.kernel.cross:
             self.squares(*share(extent, self.lanes))
         elif self.jams(axis, rest):
@@ -357,12 +362,12 @@ class _KernelEmitter(TileEmitter):
         if self.kernel.cross is not None:
             self.vector_loop(axis, low, high, self.short_rows, again=True)
         else:
-            self.vector_loop(axis, low, high, lambda: self.statements(body), (), self._copies(), again=True)
+            self.vector_loop(axis, low, high, lambda: self.statements(body), (), self._several(), again=True)
 
-    def _copies(self) -> int:
+    def _several(self) -> Several:
         """How many vectors run side by side; shares begin at multiples, so that the order of sums is one."""
         alone = any(b.role == "scratch" for b in self.kernel.buffers())
-        return 1 if alone or self.kernel.cross is not None else self.vector_copies(self.kernel.body)
+        return Several() if alone or self.kernel.cross is not None else self.several_vectors(self.kernel.body)
 
 
 def _sized(kernel: Kernel) -> frozenset[Axis]:

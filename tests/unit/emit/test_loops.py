@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import erf
+
 import numpy as np
 import onnx
 import pytest
 
 import sardonyx
-from sardonyx import targets
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
@@ -15,6 +16,7 @@ from sardonyx.emit.extents import Extents
 from sardonyx.emit.loops import UNROLL_POINTS, LoopEmitter
 from sardonyx.llvm.vec import Function, Module
 from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Expr, Kernel, Load, Reduce, Reduced, Store, along
+from sardonyx.targets.x86_64 import isa
 from tests.unit.emit.alone import check
 
 X, Y = Buffer("x", dt.F32, "in"), Buffer("y", dt.F32, "out")
@@ -59,7 +61,7 @@ def test_small_axes_are_written_out_and_larger_ones_are_loops(window: int) -> No
 
 def emitter(vector: Axis, *others: Axis) -> LoopEmitter:
     f = Function(Module(), "f", [("args", "ptr"), ("ctx", "ptr")])
-    loops = LoopEmitter(f, targets.detect(), vector, 16)
+    loops = LoopEmitter(f, isa.V4, vector, 16)
     loops.extents = Extents((vector, *others))
     return loops
 
@@ -82,10 +84,28 @@ def test_cheap_statements_run_more_vectors_side_by_side() -> None:
     chain: Expr = x
     counts = []
     for _ in range(5):
-        counts.append(loops.vector_copies([Store(Y, along(vector), (), chain)]))
+        counts.append(loops.several_vectors([Store(Y, along(vector), (), chain)]).number)
         chain = Apply("exp", (chain,), dt.F32)
     assert counts[0] > counts[-1] == 1
     assert counts == sorted(counts, reverse=True)
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 31, 32, 33, 47, 64, 100, 1000])
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("rows", [1, 5])
+def test_long_statements_give_every_element_the_same_bits(size: int, declared: bool, rows: int) -> None:
+    shape = f"{rows},{size}" if declared else "M,N"
+    text = (
+        f"g (float[{shape}] x, float[{rows},1] k) => (float[{shape}] y, uint8[{shape}] b) "
+        "{ a = Mul(x, k) e = Gelu(a) t = Tanh(e) y = Mul(t, x) c = Erf(y) d = Abs(c) b = Cast<to = 2>(d) }"
+    )
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 21]> {text}')
+    x, k = np.full((rows, size), 1.25, np.float32), np.arange(1, rows + 1, dtype=np.float32)[:, None]
+    y, _ = sardonyx.InferenceSession(model.SerializeToString()).run(None, {"x": x, "k": k})
+    a = 1.25 * k.astype(np.float64)
+    gelu = a / 2 * (1 + np.vectorize(erf)(a / 2**0.5))
+    assert (y == y[:, :1]).all()
+    np.testing.assert_allclose(y[:, :1], np.tanh(gelu) * 1.25, rtol=1e-6)
 
 
 @pytest.mark.parametrize("rows", [512, 1000, 4097])

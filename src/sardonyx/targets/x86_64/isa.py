@@ -27,6 +27,7 @@ V3 = Target(
     lanes=8,
     tiles=tiles.AVX2,
     prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
+    abreast=4,
     instructions=instructions.AVX2,
     tuning=_TUNING,
     executor=_EXECUTOR,
