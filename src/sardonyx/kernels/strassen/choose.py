@@ -45,7 +45,7 @@ def chosen(anchor: Value, goal: Goal) -> bool:
     if prod(batches) != 1:
         return False
     shape = TileShape.of(goal, "f32")
-    if k % (2 * shape.lanes) or n < 2 * shape.columns or chosen_matrix(anchor, goal):
+    if not k or k % (2 * shape.lanes) or n < 2 * shape.columns or chosen_matrix(anchor, goal):
         return False
     if policy.strassen == "auto" and (k < _LEAST_K or n < _LEAST_N):
         return False

@@ -140,7 +140,7 @@ def _fits(anchor: Value, goal: Goal) -> bool:
         return False
     x, w, *laid_out = anchor.args
     at = anchor.attrs
-    if anchor.prim != "conv_blocked" or x.rank != 5 or laid_out or w.data is None:
+    if anchor.prim != "conv_blocked" or x.rank != 5 or laid_out or w.data is None or not w.data.size:
         return False
     if at["strides"] != (1, 1) or at["group"] != 1:
         return False

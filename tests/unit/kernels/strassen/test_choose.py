@@ -60,6 +60,7 @@ def test_matrix_registers_come_first() -> None:
 @pytest.mark.parametrize(
     "w",
     [
+        weights(0),
         weights(400),
         weights(n=48),
         weights().astype(np.float64),
@@ -67,7 +68,7 @@ def test_matrix_registers_come_first() -> None:
         np.rint(weights()),
         np.zeros((384, 384), np.float32),
     ],
-    ids=["half of a vector", "one panel", "double", "batches", "whole numbers", "zeros"],
+    ids=["nothing to sum", "half of a vector", "one panel", "double", "batches", "whole numbers", "zeros"],
 )
 def test_others_are_multiplied_as_they_are(w: np.ndarray) -> None:
     assert not chosen(product(w), goal("on"))

@@ -53,6 +53,7 @@ def goal(winograd: str = "auto", precision: str = "fp32", target: isa.Target = V
 @pytest.mark.parametrize(
     "value",
     [
+        conv(channels=0),
         conv(kernel=(1, 1)),
         conv(kernel=(5, 5)),
         conv(stride=2),
@@ -183,6 +184,7 @@ def test_bytes_that_one_instruction_multiplies_are_summed_directly(target: isa.T
 @pytest.mark.parametrize(
     "value",
     [
+        conv(channels=0, weight=3, samples=dt.I16),
         conv(kernel=(1, 3), weight=3, samples=dt.I16),
         conv(kernel=(5, 5), weight=3, samples=dt.I16),
         conv(stride=2, weight=3, samples=dt.I16),
