@@ -26,7 +26,6 @@ from speeds import OTHER_PEER, PEER, SPEEDS, Figure, Record, merged, read, text
 from subjects import CLASSES, Feeds, Subject, sizes_of, subjects
 from tables import PERFORMANCE, RESULTS, ROOT, report, rewrite, summary
 
-import sardonyx
 from sardonyx import zoo
 from sardonyx.base.knobs import PRECISION, PRECISIONS
 from sardonyx.tools import bench
@@ -36,9 +35,7 @@ SUMMARY_MARKS = ("<!-- summary:start -->", "<!-- summary:end -->")
 ONE_NODE = "one_node (float[N] x) => (float[N] y) { y = Relu(x) }"
 MISSING = "OpenVINO is not measured, because it is not installed (`pip install openvino`)."
 LARGEST_DISTANCE = {"fp16": 1e-3, "bf16": 0.1}
-OTHER_DISTANCE = 1e-4
 """How far outputs may be from onnxruntime's, by the precision of the model or of the run."""
-LARGEST_WRONG_SHARE = 0.01
 LARGEST_DISTANCE_OF_OTHER_PEER = 0.01
 """Whose outputs are further from ours computes another thing, or in fewer bits."""
 WITHOUT_OTHER_PEER = ("trees",)
@@ -147,7 +144,7 @@ def measured(
         path, cases = subject.open(Path(folder))
         for what, feeds in cases.items():
             name = f"{subject.name}, {what}" if what else subject.name
-            expected = exactly(path, feeds) if subject.kind == "8-bit" else None
+            expected = bench.exactly(path, feeds) if subject.kind == "8-bit" else None
             for count in threads:
                 options = {"threads": count, "seconds": seconds, "name": name, "processor": count == 1}
                 yield one(path, feeds, engines, expected=expected, **options), sizes_of(feeds)
@@ -176,14 +173,6 @@ def without_wrong(row: bench.Row) -> bench.Row:
     return row
 
 
-def exactly(path: Path, feeds: Feeds) -> list[Any]:
-    """What numpy makes of a model, whose sums of whole numbers are exact."""
-    options = sardonyx.SessionOptions()
-    options.add_session_config_entry("sardonyx.target", "reference")
-    outputs: list[Any] = sardonyx.InferenceSession(str(path), options).run(None, feeds)
-    return outputs
-
-
 def is_wrong(row: bench.Row, *precisions: str) -> bool:
     """Whether there is no result, or ours differs more than roundings of the precisions explain.
 
@@ -192,8 +181,8 @@ def is_wrong(row: bench.Row, *precisions: str) -> bool:
     Points of 8 bits that lie near a border fall to either side of it, so their outputs are judged one by one.
     """
     if row.wrong:
-        return row.wrong[0] > LARGEST_WRONG_SHARE
-    most = max(LARGEST_DISTANCE.get(precision, OTHER_DISTANCE) for precision in precisions)
+        return row.wrong[0] > bench.LARGEST_WRONG_SHARE
+    most = max(LARGEST_DISTANCE.get(precision, bench.LARGEST_DISTANCE) for precision in precisions)
     return row.apart is None or row.apart > most
 
 

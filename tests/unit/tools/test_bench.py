@@ -134,6 +134,17 @@ def test_outputs_are_judged_by_what_was_expected(model: Path) -> None:
     assert row.wrong == [0.25, 0.25] and row.as_json()["wrong"] == [0.25, 0.25]
 
 
+def test_what_is_right_is_asked_only_where_outputs_differ(tmp_path: Path) -> None:
+    text = """<ir_version: 10, opset_import: ["" : 21]>
+    g () => (float[4] y) { y = RandomUniform <shape = [4], low = LOW> () }"""
+    path, rows = tmp_path / "random.onnx", []
+    for low in ("1.0", "0.0"):
+        path.write_bytes(onnx.parser.parse_model(text.replace("LOW", low)).SerializeToString())
+        zeros = [np.zeros(4, np.float32)]
+        rows.append(bench.compare(path, {}, engines=PEERS, seconds=0.01, expected=lambda z=zeros: z))
+    assert [row.wrong for row in rows] == [[], [1, 1]]
+
+
 def test_a_speed_beside_each_peer() -> None:
     timings = [bench.Timing(name, "1", us, us, us, 9) for name, us in (("a", 10.0), ("b", 20.0), ("c", 5.0))]
     row = bench.Row("net", 1, timings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from sardonyx.tools.console import UserError, print_json, status_line, table, ti
 from sardonyx.tools.inputs import add_input_options, check_names, feeds_of
 from sardonyx.tools.models import add_json_option
 
-LARGEST_DISTANCE = 1e-4
+FEW_BITS = re.compile(r"\bQ[A-Z]|uantize|Integer|NBits")
+"""Operators whose results hang on the borders between points, and on sums that some engines saturate."""
 
 
 def add(commands: Any) -> None:
@@ -28,7 +30,8 @@ def add(commands: Any) -> None:
         "bench",
         help="measure models, beside another engine",
         description="Measure every MODEL: medians of interleaved runs; with a peer, outputs are compared. "
-        "Inputs that are not given are random. Exit code 1 if outputs differ.",
+        "Inputs that are not given are random. Where those of a model of few bits differ, exact arithmetic "
+        "says how many of each engine's are wrong. Exit code 1 if ours are, or if other models' differ.",
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="an .onnx file")
     parser.add_argument(
@@ -78,15 +81,29 @@ def command(options: argparse.Namespace) -> int:
         print_json([row.as_json() for row in rows])
     else:
         print(_summary(rows))
-    return int(any(row.apart is not None and row.apart > LARGEST_DISTANCE for row in rows))
+    return int(any(map(_is_wrong, rows)))
 
 
 def _measure(path: str, engines: tuple[str, ...], options: argparse.Namespace) -> bench.Row:
-    values, _ = feeds_of(summarize(path).inputs, options)
-    threads = options.threads or team_size()
+    found = summarize(path)
+    values, _ = feeds_of(found.inputs, options)
+    file, few_bits = Path(path), any(map(FEW_BITS.search, found.operators))
     return bench.compare(
-        Path(path), values, engines=engines, threads=threads, seconds=options.seconds, name=Path(path).stem
+        file,
+        values,
+        engines=engines,
+        threads=options.threads or team_size(),
+        seconds=options.seconds,
+        name=file.stem,
+        expected=(lambda: bench.exactly(file, values)) if few_bits else None,
     )
+
+
+def _is_wrong(row: bench.Row) -> bool:
+    """Whether our outputs are not the model's, or not the peer's where nothing else judges them."""
+    if row.wrong:
+        return row.wrong[0] > bench.LARGEST_WRONG_SHARE
+    return row.apart is not None and row.apart > bench.LARGEST_DISTANCE
 
 
 def _profile(path: str, options: argparse.Namespace) -> list[Hotspot]:
@@ -114,8 +131,12 @@ def _line(row: bench.Row) -> str:
     if row.speed is not None:
         cells.append(f"{row.speed:.2f}x")
     if row.apart is not None:
-        same = "outputs agree" if row.apart <= LARGEST_DISTANCE else "OUTPUTS DIFFER"
-        cells.append(f"{same} ({row.apart:.1e} of the largest value)")
+        same = row.apart <= bench.LARGEST_DISTANCE
+        said = "outputs agree" if same else "OUTPUTS DIFFER" if _is_wrong(row) else "outputs differ"
+        cells.append(f"{said} ({row.apart:.1e} of the largest value)")
+    if row.wrong:
+        shares = [f"{t.engine} {share:.1%}" for t, share in zip(row.timings, row.wrong, strict=True)]
+        cells.append(f"wrong by exact arithmetic: {', '.join(shares)}")
     return table([cells], indent="")
 
 

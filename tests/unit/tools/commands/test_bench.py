@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 
 from sardonyx.tools import bench as measuring
@@ -32,6 +34,37 @@ def test_a_line_for_each_model() -> None:
     assert "OUTPUTS DIFFER (inf of" in bench._line(row(math.inf, 1.0, 1.0))
 
 
+def test_exact_arithmetic_decides_where_it_is_asked() -> None:
+    found = row(0.5, 1.0, 1.0)
+    found.wrong = [0.0, 0.25]
+    assert not bench._is_wrong(found)
+    said = (
+        "outputs differ (5.0e-01 of the largest value)  wrong by exact arithmetic: sardonyx 0.0%, peer 25.0%"
+    )
+    assert bench._line(found).endswith(said)
+    found.wrong = [0.02, 0.0]
+    assert bench._is_wrong(found) and "OUTPUTS DIFFER" in bench._line(found)
+
+
+SATURATING = """<ir_version: 10, opset_import: ["" : 21]>
+net (uint8[2, 64] x) => (int32[2, 8] y)
+<int8[64, 8] w> { y = MatMulInteger (x, w) }"""
+
+
+def test_a_peer_whose_sums_saturate_does_not_make_ours_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "net.onnx"
+    made = onnx.parser.parse_model(SATURATING)
+    made.graph.initializer.append(onnx.numpy_helper.from_array(np.full((64, 8), 127, np.int8), "w"))
+    onnx.save(made, file)
+    np.save(tmp_path / "x.npy", np.full((2, 64), 255, np.uint8))
+    words = ("--peer", "onnxruntime", "--seconds", "0.01", "--input", f"x={tmp_path / 'x.npy'}")
+    assert run(bench, "bench", str(file), *words) == 0
+    told = capsys.readouterr().out
+    assert "outputs agree" in told or "exact arithmetic: sardonyx 0.0%, onnxruntime 100.0%" in told
+
+
 def test_the_mean_of_several() -> None:
     assert bench._summary([row(0.0, 1, 2), row(0.0, 1, 8)]) == "geometric mean 4.00x over 2 models"
     assert "median of all runs" in bench._summary([row(0.0, 1, 2)])
@@ -52,6 +85,7 @@ def test_differing_outputs_are_a_failure(
     assert run(bench, "bench", model, *words) == code
     assert asked == {
         "engines": ("sardonyx", "onnxruntime"), "threads": 3, "seconds": 2.0, "name": "net", "shape": (5, 3),
+        "expected": None,
     }  # fmt: skip
     (told,) = json.loads(capsys.readouterr().out)
     assert told["speed"] == 2.0 and told["apart"] == (apart if math.isfinite(apart) else "inf")
