@@ -11,6 +11,7 @@ from sardonyx.base.dtype import DType
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.premise import must_equal
 from sardonyx.ir.value import Value, concat, const, dim_value, make, map_, scalar
+from sardonyx.ops.demands import equal, ranked
 from sardonyx.ops.onnx.linear import matrix_product
 from sardonyx.ops.onnx.quant import in_blocks
 from sardonyx.ops.table import op
@@ -55,7 +56,8 @@ def matmul_nbits(
 ) -> Value:
     """a [..., K] times weights of few bits [N, K], each block of K with its own scale and zero point.
 
-    `g_idx` [K] names the block of each column if they are not in order. Weights of no bytes are zeros.
+    `g_idx` [K], or as long as whole blocks, names the block of each column if they are not in order. Weights
+    of no bytes are zeros.
     """
     if weight_prepacked:
         raise UnsupportedOp("MatMulNBits with weights packed for another machine")
@@ -74,6 +76,7 @@ def matmul_nbits(
         weights = weights.slice((0, 0), (N, K))
     else:
         points = points.reshape((N, blocks * block_size)).slice((0, 0), (N, K))
+        g_idx = _of_columns(g_idx, K, blocks * block_size)
         zero = zero if zero.rank == 0 else zero.gather(g_idx, 1)
         weights = (points - zero) * scale.gather(g_idx, 1)
     y = matrix_product(a, weights.cast(a.dtype).transpose(1, 0))
@@ -106,6 +109,14 @@ def _by_kernel(
     args = (a, weights, scales.reshape((outputs, blocks)), zeros)
     shape = (*a.shape[:-1], outputs)
     return make("dot_blockwise", args, {"bits": bits, "block": block}, dt.F32, shape)
+
+
+def _of_columns(g_idx: Value, count: int, padded: int) -> Value:
+    """The blocks of the columns that there are. Raises ShapeError."""
+    ranked(g_idx, "g_idx", 1)
+    if dims.equal(g_idx.size, count) is False:
+        equal(g_idx.size, padded, f"g_idx names neither the blocks of {count} columns nor of whole blocks")
+    return g_idx.slice((0,), (count,))
 
 
 def _block_zeros(zeros: Value | None, rows: int, blocks: int, bits: int, dtype: DType) -> Value:

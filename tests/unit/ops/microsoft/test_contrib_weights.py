@@ -47,22 +47,30 @@ def test_rows_of_few_bits(zeros: bool) -> None:
     assert_agree(*both("GatherBlockQuantized", "com.microsoft", feeds, attributes, constants=("d", "s", "z")))
 
 
-def test_columns_whose_blocks_are_named() -> None:
-    n, k, block = 6, 64, 16
+@pytest.mark.parametrize(("k", "named"), [(64, 64), (56, 56), (56, 64)])
+def test_columns_whose_blocks_are_named(k: int, named: int) -> None:
+    n, block = 6, 16
     packed = codes(n, 2)
     plain = np.stack([packed & 15, packed >> 4], 2).reshape(n, 4).astype(np.float32)
     shared: dict[str, Array | None] = {"a": real(2, 5, k), "b": codes(n, 4, 8), "s": real(n, 4)}
-    named = {"g": RNG.integers(0, 4, k).astype(np.int32), "c": real(n)}
+    rest = {"g": RNG.integers(0, 4, named).astype(np.int32), "c": real(n)}
 
     def run(zeros: Array | None) -> tuple[list[Any], list[Any]]:
         attributes = {"K": k, "N": n, "block_size": block}
-        feeds = {**shared, "z": zeros, **named}
+        feeds = {**shared, "z": zeros, **rest}
         return both("MatMulNBits", "com.microsoft", feeds, attributes, constants=("b", "s", "z", "g", "c"))
 
     assert_agree(*run(None))
     assert_agree(*run(plain))
     # onnxruntime reads packed zero points of named blocks from wrong places.
     assert_agree(run(packed)[0], run(plain)[1])
+
+
+def test_as_many_blocks_are_named_as_there_are_columns() -> None:
+    feeds = {"a": real(1, 56), "b": codes(6, 4, 8), "s": real(6, 4), "z": None}
+    feeds["g"] = np.zeros(60, np.int32)
+    with pytest.raises(ShapeError, match="g_idx"):
+        ours("MatMulNBits", "com.microsoft", feeds, {"K": 56, "N": 6, "block_size": 16})
 
 
 def test_weights_of_no_bytes_are_zeros() -> None:
