@@ -17,6 +17,7 @@ from sardonyx.protocol.records import Registration, Signature, Version
 from sardonyx.registry.checks import Examination
 from sardonyx.serve.folder import FolderSource
 from sardonyx.serve.options import ServeOptions, Tls
+from tests.homes import prepared
 
 
 @contextmanager
@@ -24,7 +25,8 @@ def running(
     home: Path, sources: Sequence[Path] = (), tls: Tls | None = None, **options: Any
 ) -> Iterator[Gateway]:
     """A gateway over the registry in `home` and model folders; trusting until there is a key."""
-    chosen = GatewayOptions(home=home, **{"trusted": True, **options})
+    folder = home if "database" in options else prepared(home)
+    chosen = GatewayOptions(home=folder, **{"trusted": True, **options})
     ready: list[Any] = []
     started = threading.Event()
 

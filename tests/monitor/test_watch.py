@@ -25,6 +25,7 @@ from sardonyx.monitor.store import Store
 from sardonyx.monitor.watch import Baselines, Watch
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.monitors import Alert, Baseline, NewMonitor, Notice, Run, seconds
+from tests.homes import prepared
 from tests.monitor.records import record
 
 RNG = np.random.default_rng(11)
@@ -36,7 +37,7 @@ class World:
     def __init__(self, folder: Path, notifier: Notifier | None = None) -> None:
         self.log = PayloadLog(Capture(), Store(folder / "payload"))
         self.metrics = Metrics(process=False)
-        self.database = Database.at_home(folder)
+        self.database = Database.at_home(prepared(folder))
         self.watch = Watch(
             Book(self.database), self.log.store, Baselines(folder / "baselines"), self.metrics, notifier
         )

@@ -14,11 +14,12 @@ from sardonyx.protocol.records import Registration, Signature, Version
 from sardonyx.registry.artefacts import ArtefactStore
 from sardonyx.registry.catalog import Catalog
 from sardonyx.registry.checks import Examination
+from tests.homes import prepared
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database.at_home(tmp_path / "home")
+    database = Database.at_home(prepared(tmp_path / "home"))
     yield database
     database.close()
 

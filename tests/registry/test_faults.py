@@ -14,6 +14,7 @@ from sardonyx.database import Database
 from sardonyx.registry.artefacts import ArtefactStore
 from sardonyx.registry.audit import Audit
 from sardonyx.registry.catalog import Catalog
+from tests.homes import prepared
 
 _REGISTERS = """
 import os, sys
@@ -58,21 +59,24 @@ def check_whole(home: Path) -> list[str]:
 
 
 def test_a_kill_at_any_moment_leaves_whole_versions(tmp_path: Path) -> None:
-    chance, acknowledged = random.Random(0), []
-    for _ in range(4):
-        process = registering(tmp_path, 300_000)
+    chance, home = random.Random(0), prepared(tmp_path)
+    acknowledged: list[str] = []
+    for at in range(4):
+        process = registering(home, 300_000)
+        if at == 0:
+            acknowledged.append(process.stdout.readline().strip())  # type: ignore[union-attr]
         time.sleep(chance.uniform(0.02, 0.4))
         process.send_signal(signal.SIGKILL)
         out, _ = process.communicate()
         acknowledged += out.split()
-    assert set(acknowledged) <= set(check_whole(tmp_path))
+    assert set(acknowledged) <= set(check_whole(home))
 
 
 def test_a_full_disk_is_told_and_nothing_half_remains(tmp_path: Path) -> None:
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 
-    process = registering(tmp_path, 100_000, preexec_fn=limited)
+    process = registering(prepared(tmp_path), 100_000, preexec_fn=limited)
     process.stdout.readline()  # type: ignore[union-attr]
     process.kill()
     process.communicate()

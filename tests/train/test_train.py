@@ -17,7 +17,7 @@ import sardonyx
 from sardonyx.base.together import WriteError
 from sardonyx.convert import from_sklearn
 from sardonyx.tools.cli import main
-from sardonyx.train import Settings, TrainError, train
+from sardonyx.train import Settings, Trained, TrainError, train
 from sardonyx.train.families import FAMILIES, Family
 from sardonyx.train.report import page
 from sardonyx.train.table import Column, described, read
@@ -56,6 +56,19 @@ def quick(target: str, **more: Any) -> Settings:
     return Settings(target, trials=1, budget=0, **more)
 
 
+@pytest.fixture(scope="module")
+def bought() -> Trained:
+    """What `train` makes of the shop, for tests that change nothing about it."""
+    with threadpool_limits(2):
+        return train(SHOP, quick("bought", seed=3))
+
+
+@pytest.fixture(scope="module")
+def diabetes() -> Trained:
+    """A model of numbers."""
+    return train(load_diabetes(as_frame=True).frame, quick("target"))
+
+
 def test_columns_are_what_they_look_like(tmp_path: Path) -> None:
     SHOP.to_csv(tmp_path / "shop.csv", index=False)
     found = {row.name: row for row in described(read(tmp_path / "shop.csv"), {}, ())}
@@ -73,11 +86,10 @@ def test_columns_are_what_they_look_like(tmp_path: Path) -> None:
     assert (told["how old"].kind, told["job"].kind, told["job"].why) == ("category", "ignored", "as told")
 
 
-def test_a_model_takes_raw_columns_and_says_the_same(tmp_path: Path) -> None:
-    trained = train(SHOP, quick("bought"))
-    assert trained.converted.parity.holds
-    assert trained.scores[0].low > trained.baseline_scores[0].value
-    files = trained.save(tmp_path / "shop.onnx")
+def test_a_model_takes_raw_columns_and_says_the_same(bought: Trained, tmp_path: Path) -> None:
+    assert bought.converted.parity.holds
+    assert bought.scores[0].low > bought.baseline_scores[0].value
+    files = bought.save(tmp_path / "shop.onnx")
     session = sardonyx.InferenceSession(str(files[0]))
     names = [row.name for row in session.get_inputs()]
     assert names == ["how old", "job", "note", "day"]
@@ -91,7 +103,7 @@ def test_a_model_takes_raw_columns_and_says_the_same(tmp_path: Path) -> None:
     assert session.run(["label"], feeds)[0].tolist() == rows["bought"].tolist()
     assert json.loads(files[1].read_text())["columns"][0]["why"] == "counts the rows"
     with full_disk(2000), pytest.raises(WriteError, match=r"other\.onnx cannot be written: File too large"):
-        trained.save(tmp_path / "other.onnx", {tmp_path / "other.html": "report"})
+        bought.save(tmp_path / "other.onnx", {tmp_path / "other.html": "report"})
     assert sorted(tmp_path.iterdir()) == sorted(files)
 
 
@@ -104,22 +116,22 @@ def test_dates_of_other_kinds_are_asked_for_in_parts() -> None:
         assert ("day" in trained.sample, "day.month" in trained.sample) == (inside, not inside)
 
 
-def test_runs_repeat_themselves() -> None:
+def test_runs_repeat_themselves(bought: Trained) -> None:
     with threadpool_limits(2):
-        first, second = (train(SHOP, quick("bought", seed=3)) for _ in range(2))
-    assert first.record()["scores"] == second.record()["scores"]
-    assert [row.loss for row in first.candidates] == [row.loss for row in second.candidates]
-    assert np.array_equal(first.answers, second.answers)
+        second = train(SHOP, quick("bought", seed=3))
+    assert bought.record()["scores"] == second.record()["scores"]
+    assert [row.loss for row in bought.candidates] == [row.loss for row in second.candidates]
+    assert np.array_equal(bought.answers, second.answers)
 
 
-def test_numbers_are_predicted_from_any_source(tmp_path: Path) -> None:
+def test_numbers_are_predicted_from_any_source(diabetes: Trained, tmp_path: Path) -> None:
     frame = load_diabetes(as_frame=True).frame
     frame.to_parquet(tmp_path / "d.parquet")
     with duckdb.connect(str(tmp_path / "d.duckdb")) as database:
         database.execute(f"create table d as select * from '{tmp_path / 'd.parquet'}'")
-    sources = ((tmp_path / "d.parquet", None), (tmp_path / "d.duckdb", "select * from d"))
-    losses = [train(path, quick("target"), query).scores[0].value for path, query in sources]
-    assert losses[0] == losses[1] < 65
+    pandas.testing.assert_frame_equal(read(tmp_path / "d.parquet"), frame)
+    queried = train(tmp_path / "d.duckdb", quick("target"), "select * from d")
+    assert queried.scores[0].value == diabetes.scores[0].value < 65
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
@@ -148,11 +160,11 @@ def test_leaks_are_suspected() -> None:
     assert any("stand among those" in text for text in train(doubled, quick("bought")).warnings)
 
 
-def test_the_report_holds_what_was_found(tmp_path: Path) -> None:
-    text = page(train(SHOP, quick("bought")), "<shop>")
+def test_the_report_holds_what_was_found(bought: Trained, diabetes: Trained) -> None:
+    text = page(bought, "<shop>")
     assert "&lt;shop&gt;" in text and "<shop>" not in text
     assert all(part in text for part in ("balanced accuracy", "<svg", "counts the rows", "log loss"))
-    values = page(train(load_diabetes(as_frame=True).frame, quick("target")), "d")
+    values = page(diabetes, "d")
     assert "variance explained" in values and values.count("<circle") > 50
 
 

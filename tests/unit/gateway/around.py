@@ -15,11 +15,12 @@ from sardonyx.protocol.records import Registration, Signature, Version
 from sardonyx.registry.artefacts import ArtefactStore
 from sardonyx.registry.checks import Examination
 from sardonyx.registry.fetching import Fetching
+from tests.homes import prepared
 
 
 def administration(home: Path, *, watches: bool = True) -> Administration:
     """Everything that can be administered over a fresh home."""
-    database = Database.at_home(home)
+    database = Database.at_home(prepared(home))
     made = Administration(database, ArtefactStore(home / "artefacts", home / "work"), Fetching(paths=True))
     if watches:
         made.monitors = Watch(Book(database), Store(home / "payload"), Baselines(home / "baselines"))

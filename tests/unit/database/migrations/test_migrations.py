@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from sardonyx.database.migrations import configuration, upgrade
+from sardonyx.database import Database
+from sardonyx.database.migrations import HEADS, configuration, upgrade
 from sardonyx.protocol.errors import Code, ServeError
 
 
@@ -60,3 +64,17 @@ def test_every_subject_is_a_branch_of_its_own() -> None:
         "monitoring",
     }
     assert len(scripts.get_bases()) == len(scripts.get_heads()) == 2
+    assert set(scripts.get_heads()) == HEADS
+
+
+def test_a_database_of_today_is_taken_as_it_is(tmp_path: Path) -> None:
+    """Nothing is imported for steps that are not missing."""
+    database = Database.at_home(tmp_path)
+    database.close()
+    program = (
+        "import sys; from pathlib import Path; from sardonyx.database import Database\n"
+        "print(Database.at_home(Path(sys.argv[1])).changes(), 'alembic' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "False"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,6 +39,22 @@ def test_files(booster: theirs.Booster, tmp_path: Path) -> None:
     assert lightgbm.load(str(tmp_path / "m.pkl"), Request()) == {"is": "pickled"}
     with pytest.raises(ConvertError, match=r"broken\.txt cannot be read by LightGBM: .*; is the file whole"):
         lightgbm.load(str(tmp_path / "broken.txt"), Request())
+
+
+def test_a_file_is_read_without_libraries_that_a_booster_does_without(
+    booster: theirs.Booster, tmp_path: Path
+) -> None:
+    """They would take longer to import than all else takes; later imports find them."""
+    booster.save_model(tmp_path / "m.txt")
+    program = (
+        "import sys; from sardonyx.convert.framework import Request\n"
+        "from sardonyx.convert.frameworks.tabular import lightgbm\n"
+        "trees = lightgbm.load(sys.argv[1], Request()).num_trees()\n"
+        "print(trees, 'sklearn' in sys.modules, 'pandas' in sys.modules); import pyarrow"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "m.txt")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["3", "False", "False"]
 
 
 def test_columns_know_their_borders(booster: theirs.Booster) -> None:
@@ -99,13 +117,19 @@ def test_categories_of_pandas_keep_their_texts(tmp_path: Path) -> None:
     assert ask(strange).data == ask(missing).data
 
 
-@pytest.mark.parametrize("values", [[7.0, 1.0, 2.5], [7, 1, 3], [True, False]])
-def test_categories_that_are_numbers_are_found_by_value(values: list[Any], tmp_path: Path) -> None:
-    size = np.random.default_rng(0).normal(size=200)
-    frame = pandas.DataFrame({"size": size, "grade": np.array(values)[np.arange(200) % len(values)]})
-    learnt = frame.astype({"grade": "category"})
-    goal = frame.grade.to_numpy(np.float64) + 3 * (frame.grade == values[0])
+def test_categories_that_are_numbers_are_found_by_value(tmp_path: Path) -> None:
+    grades: dict[str, list[Any]] = {"real": [7.0, 1.0, 2.5], "whole": [7, 1, 3, 9], "truth": [True, False]}
+    count = np.arange(200)
+    frame = pandas.DataFrame(
+        {"size": np.random.default_rng(0).normal(size=200)}
+        | {name: np.array(values)[count % len(values)] for name, values in grades.items()}
+    )
+    learnt = frame.astype(dict.fromkeys(grades, "category"))
+    goal = sum(
+        frame[name].to_numpy(np.float64) + 3 * (frame[name] == values[0]) for name, values in grades.items()
+    )
     model = theirs.LGBMRegressor(n_estimators=5, verbose=-1, num_threads=1).fit(learnt, goal)
+    assert all(model.feature_importances_[1:])
     model.booster_.save_model(tmp_path / "model.txt")
     frame.to_csv(tmp_path / "rows.csv", index=False)
     expected = model.predict(learnt)
@@ -113,7 +137,7 @@ def test_categories_that_are_numbers_are_found_by_value(values: list[Any], tmp_p
         made = convert(tmp_path / "model.txt", tmp_path / "model.onnx", sample=sample)
         assert made.parity.holds
     ask = pipeline("table", str(tmp_path / "model.onnx"))
-    whole = {**frame, "grade": [f"{value:g}" for value in frame.grade.astype(float)]}
+    whole = {**frame, **{name: [f"{value:g}" for value in frame[name].astype(float)] for name in grades}}
     for cells in (tmp_path / "rows.csv", frame.to_dict("list"), whole):
         found = np.array([row["value"] for row in ask(cells).data]).ravel()
         np.testing.assert_allclose(found, expected, rtol=1e-5)
