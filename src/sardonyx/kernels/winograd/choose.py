@@ -69,6 +69,12 @@ def chosen(anchor: Value, goal: Goal) -> Scheme | None:
     """Which tiles; DIRECT for direct sums."""
     if goal.policy.winograd == "off" or not _fits(anchor, goal):
         return DIRECT
+    found = _asked(anchor, goal)
+    return found if found is DIRECT or _may_transform(anchor) else DIRECT
+
+
+def _asked(anchor: Value, goal: Goal) -> Scheme | None:
+    """Which tiles where its weights allow for any: most convolutions have none, and need not be looked at."""
     schemes, sizes = _schemes(anchor), _sizes(anchor)
     if len(schemes) == 1 and tuple(anchor.args[1].shape[2:]) != schemes[0].taps:
         sizes = replace(sizes, lines=sizes.pixels, pixels=sizes.lines, steps=sizes.steps[::-1])
@@ -146,7 +152,7 @@ def _fits(anchor: Value, goal: Goal) -> bool:
         return False
     if x.dtype in WHOLE_SQUARES:
         return True
-    return anchor.dtype is dt.F32 and x.dtype is dt.F32 and goal.policy.may_transform and _may_round(w.data)
+    return anchor.dtype is dt.F32 and x.dtype is dt.F32 and goal.policy.may_transform
 
 
 def _schemes(anchor: Value) -> Sequence[Scheme]:
@@ -163,9 +169,18 @@ def _schemes(anchor: Value) -> Sequence[Scheme]:
     return (row,) if row else ()
 
 
-def _may_round(w: np.ndarray) -> bool:
-    """Whether weights are finite, and not whole: sums of whole numbers are to stay exact."""
-    return bool(np.isfinite(w).all()) and not np.array_equal(w, np.rint(w))
+def _may_transform(anchor: Value) -> bool:
+    """Whether weights are integers, or finite and not whole: sums of whole numbers are to stay exact."""
+    x, w = anchor.args
+    if x.dtype in WHOLE_SQUARES:
+        return True
+    assert w.data is not None
+    one_output_first = (w.data[:1], w.data)
+    return bool(np.isfinite(w.data).all()) and not all(map(_is_whole, one_output_first))
+
+
+def _is_whole(numbers: np.ndarray) -> bool:
+    return np.array_equal(numbers, np.rint(numbers))
 
 
 def is_exact(scheme: Scheme, w: np.ndarray) -> bool:

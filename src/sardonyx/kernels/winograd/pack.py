@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import aligned_zeros, pack_b
 from sardonyx.kernels.winograd.scheme import Scheme
 
-_AT_ONCE = 1 << 9
-"""Weights of a tap that are transformed at a time: few enough for a cache, and for one thread of a BLAS.
+_MOST_PRODUCTS = 1 << 18
+"""Those of one product of matrices: few enough for a cache, and for one thread of a BLAS.
 
-OpenBLAS shares products of more than 2^18 multiplications among threads, which wait for each other: on a busy
-machine for 100 times as long as the product takes.
+OpenBLAS shares more among threads, which wait for each other: on a busy machine for 100 times as long as the
+product takes.
 """
+
+
+def at_once(scheme: Scheme) -> int:
+    """Weights of a tap that are transformed at a time."""
+    return _MOST_PRODUCTS // (scheme.points * math.prod(scheme.taps))
 
 
 def pack_winograd_weights(w: np.ndarray, scheme: Scheme, goal: Goal) -> np.ndarray:
@@ -29,6 +36,7 @@ def pack_winograd_weights(w: np.ndarray, scheme: Scheme, goal: Goal) -> np.ndarr
     beside = -w.shape[0] % goal.target.channel_block
     taps = pack_b(np.pad(taps, ((0, 0), (0, 0), (0, beside))), goal)
     points = aligned_zeros((len(both), taps.shape[1]), number)
-    for at in range(0, taps.shape[1], _AT_ONCE):
-        points[:, at : at + _AT_ONCE] = both @ taps[:, at : at + _AT_ONCE].astype(np.float64)
+    count = at_once(scheme)
+    for at in range(0, taps.shape[1], count):
+        points[:, at : at + count] = both @ taps[:, at : at + count].astype(np.float64)
     return points

@@ -69,6 +69,14 @@ def test_others_are_summed_directly(value: Value) -> None:
     assert chosen(value, goal("f4")) == DIRECT
 
 
+@pytest.mark.parametrize("output", [0, 63])
+def test_one_output_of_weights_that_are_not_whole_may_round(output: int) -> None:
+    value = conv(weight=3.0)
+    w = np.array(value.args[1].data)
+    w[output, 0, 0, 0] = 0.5
+    assert chosen(value.over((value.args[0], const(w))), goal("f4")) != DIRECT
+
+
 def test_plain_images_and_fed_weights_are_summed_directly() -> None:
     value = conv(16)
     x, attrs = value.args[0], dict(value.attrs)
