@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import pkgutil
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +23,8 @@ def register(domain: str, name: str) -> None:
 @cache
 def register_all() -> None:
     """Import every file below this folder, so that `table.lookup` knows all operators."""
+    import pkgutil
+
     for module in pkgutil.walk_packages(__path__, f"{__name__}."):
         importlib.import_module(module.name)
 
