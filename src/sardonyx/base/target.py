@@ -17,11 +17,14 @@ class Prefetch:
 
     A lone tile asks for those so many bytes ahead, `few_bytes` if it has few rows; of several tiles each asks
     for a part of those that follow. They are brought to the cache `level`, 1 or 2; 0 = none is asked for.
+    With more than one of `streams` a lone tile asks for none and reads up to so many stretches side by side,
+    which the machine follows by itself, with more requests than loads and prefetches may have.
     """
 
     level: int
     alone_bytes: int = 0
     few_bytes: int = 0
+    streams: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from sardonyx.kernels.tiles.ahead import Ahead, Run
 from sardonyx.kernels.tiles.descriptor import Descriptors, second_half
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, Mode, TileWords
-from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick, picked
+from sardonyx.kernels.tiles.pick import define_pick, few_rows, picked
 from sardonyx.kernels.tiles.repack import define_copy
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.strips import Strip, Strips
@@ -258,7 +258,7 @@ class Block:
         """All tiles of the panel, `width` elements wide in memory, one vector if `narrow`."""
         f, shape, word = self.f, self.shape, self.word
         self.descriptors.set_direct({TileWords.BIAS: self.bias})
-        few = f.icmp("sle", word[Gemm.M], int_(0 if self.goal.policy.fixed_order else GEMV_ROWS))
+        few = f.icmp("sle", word[Gemm.M], int_(0 if self.goal.policy.fixed_order else few_rows(shape)))
         picks = picked(f, self.pick, (self.even.largest(f), self.even.base), narrow, few)
         b, following = self._place_b(width)
         tiles = f.sub(self.tiles.high, self.tiles.low)

@@ -25,7 +25,8 @@ class Run:
 class Ahead:
     """What the tiles that share one run of B prefetch: never anything but B that is still to be read.
 
-    A lone tile reads B at the speed of memory and looks a fixed distance ahead, in its run and beyond;
+    A lone tile reads B at the speed of memory and looks a fixed distance ahead, in its run and beyond, or not
+    at all where the machine looks further than loads and prefetches reach;
     several tiles together fetch one run that follows, each its part. Where nothing follows, they ask for the
     end of their own run again and again, which costs next to nothing.
     """
@@ -39,7 +40,7 @@ class Ahead:
     def of(f: Function, shape: TileShape, tiles: V, few: V, width: V, run: Run, following: Run) -> Ahead:
         """For `tiles` tiles that each read `run`, `width` elements a step, before `following` is read.
 
-        `few` tells that a tile has so few rows that its k is split in phases.
+        `few` tells that a tile has so few rows that its k is split.
         """
         turn = f.mul(width, int_(UNROLL * shape.element))
         lines = ceil_div(f, f.binary("udiv", turn, int_(CACHE_LINE)), tiles)
@@ -53,7 +54,8 @@ class Ahead:
         alone = f.icmp("eq", tiles, int_(1))
         end = f.select(alone, lone_end, f.select(follows, near, run_end))
         last = f.gep(end, f.sub(int_(0), turn), "i8")
-        begin = f.select(alone, f.gep(run.begin, distance, "i8"), f.select(follows, following.begin, last))
+        soon = last if shape.prefetch.streams > 1 else f.gep(run.begin, distance, "i8")
+        begin = f.select(alone, soon, f.select(follows, following.begin, last))
         return Ahead(begin, last, step, f.mul(turns, step))
 
     @staticmethod

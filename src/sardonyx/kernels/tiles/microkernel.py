@@ -18,6 +18,9 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 UNROLL = 4
 """k steps of one turn of the inner loop."""
 
+_STEPS_SIDE_BY_SIDE = 2
+"""k steps of each stream in one turn."""
+
 CACHE_LINE = 64
 
 
@@ -59,19 +62,22 @@ class MicroKernel:
     """A register tile.
 
     `rows` rows by `vectors` vectors of a shape; k is split over `phases` independent sums, which hides the
-    latency of tiles with few rows.
+    latency of tiles with few rows. More than one of `streams`, stretches of k, are read side by side,
+    without prefetches.
     """
 
     shape: TileShape
     rows: int
     vectors: int
     phases: int = 1
+    streams: int = 1
 
     @property
     def name(self) -> str:
         """The symbol of the function."""
         phases = f"p{self.phases}" if self.phases > 1 else ""
-        return f"brgemm_{self.shape.operand}_{self.rows}x{self.vectors}{phases}"
+        streams = f"s{self.streams}" if self.streams > 1 else ""
+        return f"brgemm_{self.shape.operand}_{self.rows}x{self.vectors}{phases}{streams}"
 
     @property
     def half(self) -> int:
@@ -87,7 +93,7 @@ def define(module: Module, kernel: MicroKernel) -> str:
     holds `vectors` full vectors per step, vector aligned. A step of `depth` elements sums their products.
     MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
     which propagates NaN. Each UNROLL steps as many bytes as they read of b are prefetched from `ahead` on, or
-    from AHEAD_LAST if that is lower; then `ahead` moves by AHEAD_STEP.
+    from AHEAD_LAST if that is lower; then `ahead` moves by AHEAD_STEP. Streams prefetch nothing.
     """
     if not module.has(kernel.name):
         _Writer(module, kernel).write()
@@ -151,6 +157,8 @@ class _Writer:
             words = f.gep(table, f.mul(entry.index, int_(ENTRY_WORDS)), "i64")
             a_entry = f.gep(a, f.load(words, "i64"), "i8")
             steps = f.word(words, 1)
+            if kernel.streams > 1:
+                a_entry, b, steps, sums = self._streams(steps, a_entry, b, sums)
             unrolled = f.binary("and", steps, int_(-UNROLL))
             a_entry, b, ahead, sums = self._steps(int_(0), unrolled, UNROLL, a_entry, b, ahead, sums)
             _, b, ahead, sums = self._steps(unrolled, steps, 1, a_entry, b, ahead, sums)
@@ -187,14 +195,44 @@ class _Writer:
         a, b, ahead, *sums = loop.carried
         return a, b, ahead, sums
 
+    def _streams(self, steps: V, a: V, b: V, sums: Sequence[V]) -> tuple[V, V, V, list[V]]:
+        """Stretches of k that are as long as each other, side by side; what is left of k."""
+        f, count = self.f, self.kernel.streams
+        length = f.binary("and", f.binary("udiv", steps, int_(count)), int_(-_STEPS_SIDE_BY_SIDE))
+        a_bytes, b_bytes = (f.mul(length, int_(size)) for size in (self.element, self.step_bytes))
+        starts = [
+            f.gep(at, f.mul(size, int_(n)), "i8")
+            for at, size in ((a, a_bytes), (b, b_bytes))
+            for n in range(count)
+        ]
+        with f.loop(int_(0), length, _STEPS_SIDE_BY_SIDE, [*starts, *sums]) as loop:
+            places, sums = list(loop.carried[: 2 * count]), list(loop.carried[2 * count :])
+            for stream in range(count):
+                first = places[stream] = hidden(f, places[stream])
+                second = hidden(f, f.gep(first, self.half, "i8")) if self.kernel.rows > 1 else first
+                for step in range(_STEPS_SIDE_BY_SIDE):
+                    sums = self._step(
+                        first, second, places[count + stream], range(step, step + 1), sums, stream
+                    )
+            sizes = [self.element] * count + [self.step_bytes] * count
+            moved = [
+                f.gep(at, int_(_STEPS_SIDE_BY_SIDE * n), "i8") for at, n in zip(places, sizes, strict=True)
+            ]
+            loop.next(*moved, *sums)
+        left = f.sub(steps, f.mul(length, int_(count)))
+        return loop.carried[count - 1], loop.carried[2 * count - 1], left, list(loop.carried[2 * count :])
+
     def _prefetch(self, ahead: V) -> None:
         f, level = self.f, self.shape.prefetch.level
-        if level:
+        if level and self.kernel.streams == 1:
             first = f.select(f.icmp("ult", ahead, self.ahead_last), ahead, self.ahead_last)
             for line in range(0, UNROLL * self.step_bytes, CACHE_LINE):
                 prefetch(f, f.gep(first, int_(line), "i8"), level)
 
-    def _step(self, first: V, second: V, b: V, steps: range, sums: Sequence[V]) -> list[V]:
+    def _step(
+        self, first: V, second: V, b: V, steps: range, sums: Sequence[V], turn: int | None = None
+    ) -> list[V]:
+        """Add one step, or those that are added before they are widened, to the sums of their turn."""
         f, kernel = self.f, self.kernel
         at = [[s * self.step_bytes + j * self.vector_bytes for s in steps] for j in range(kernel.vectors)]
         columns = [
@@ -202,7 +240,8 @@ class _Writer:
             for offsets in at
         ]
         sums = list(sums)
-        phase = steps.start // len(steps) % kernel.phases * kernel.rows * kernel.vectors
+        turn = steps.start // len(steps) if turn is None else turn
+        phase = turn % kernel.phases * kernel.rows * kernel.vectors
         for row in range(kernel.rows):
             base, below = (first, row) if row < kernel.half else (second, row - kernel.half)
             address = f.gep(base, self.offsets[below], "i8")

@@ -20,7 +20,7 @@ _GEMV_SUMS = 12
 def define_pick(module: Module, shape: TileShape) -> str:
     """Add `ptr @name(i64 rows, i1 narrow, i1 few)` and all micro-kernels; returns the name.
 
-    `narrow` asks for one vector instead of all, `few` for k in phases (only up to GEMV_ROWS rows).
+    `narrow` asks for one vector instead of all, `few` for k in phases and streams (only up to `few_rows`).
     """
     name = f"pick_brgemm_{shape.operand}"
     if module.has(name):
@@ -31,10 +31,9 @@ def define_pick(module: Module, shape: TileShape) -> str:
     picked, widths = V("null", "ptr"), (shape.vectors, 1)
     for count in range(1, shape.max_rows + 1):
         kernels = [_micro_kernel(module, shape, count, vectors) for vectors in widths]
-        if count <= GEMV_ROWS and not shape.instruction.widen:
-            split_k = [4 if 4 * count * v <= _GEMV_SUMS else 2 for v in widths]
-            phases = [_micro_kernel(module, shape, count, v, p) for v, p in zip(widths, split_k, strict=True)]
-            kernels = [f.select(few, p, k) for p, k in zip(phases, kernels, strict=True)]
+        if count <= few_rows(shape) and not shape.instruction.widen:
+            split = [_micro_kernel(module, shape, count, v, *_split(shape, count, v)) for v in widths]
+            kernels = [f.select(few, s, k) for s, k in zip(split, kernels, strict=True)]
         kernel = f.select(narrow, kernels[1], kernels[0])
         picked = f.select(f.icmp("eq", rows, int_(count)), kernel, picked)
     f.ret(picked)
@@ -42,11 +41,26 @@ def define_pick(module: Module, shape: TileShape) -> str:
     return name
 
 
+def few_rows(shape: TileShape) -> int:
+    """The most rows of a tile whose k may be split."""
+    return shape.max_rows if shape.prefetch.streams > 1 and shape.is_float else GEMV_ROWS
+
+
+def _split(shape: TileShape, rows: int, vectors: int) -> tuple[int, int]:
+    """Phases and streams of a tile with few rows."""
+    most = shape.prefetch.streams
+    if most == 1:
+        return (4 if 4 * rows * vectors <= _GEMV_SUMS else 2), 1
+    return (1 if rows > GEMV_ROWS else 2 if rows > 1 else most), (2 if rows > 1 else most)
+
+
 def picked(f: Function, pick: str, sizes: Iterable[V], narrow: V, few: V) -> list[V]:
     """The micro-kernels for tiles of these rows."""
     return [f.value("ptr", f"call ptr @{pick}({rows}, {narrow}, {few})") for rows in sizes]
 
 
-def _micro_kernel(module: Module, shape: TileShape, rows: int, vectors: int, phases: int = 1) -> V:
-    name = define(module, MicroKernel(shape, rows, vectors, phases))
+def _micro_kernel(
+    module: Module, shape: TileShape, rows: int, vectors: int, phases: int = 1, streams: int = 1
+) -> V:
+    name = define(module, MicroKernel(shape, rows, vectors, phases, streams))
     return V(f"@{name}", "ptr")

@@ -304,8 +304,8 @@ def test_inner_loops_keep_everything_in_registers(level: Target, tile: RegisterT
     most = 2.0 + bool(tile.instruction.sum_register) + bool(tile.instruction.widen) / 2
     assembly = "".join(engine.assembly(text, target) for text in texts)
     found = 0
-    for name, rows, vectors, phases, body in re.findall(
-        r"^(brgemm_\w+?_(\d+)x(\d)(p\d)?):[^\n]*\n(.*?)^\.Lfunc_end", assembly, re.M | re.S
+    for name, rows, vectors, phases, streams, body in re.findall(
+        r"^(brgemm_\w+?_(\d+)x(\d)(p\d)?(?:s(\d))?):[^\n]*\n(.*?)^\.Lfunc_end", assembly, re.M | re.S
     ):
         counts = []
         for loop in innermost_loops(body):
@@ -316,8 +316,10 @@ def test_inner_loops_keep_everything_in_registers(level: Target, tile: RegisterT
             assert not [x for x in loop if "(%rsp)" in x], f"{name} spills in its inner loop"
             assert len(loop) <= most * fma + 20, f"{name}: {len(loop)} instructions for {fma} {mnemonic}"
         per_step = int(rows) * int(vectors)
-        assert sorted(counts) == [per_step, 4 * per_step], f"{name}: FMA of its loops: {counts}"
+        side_by_side = [2 * int(streams) * per_step] if streams else []
+        expected = sorted([per_step, 4 * per_step, *side_by_side])
+        assert sorted(counts) == expected, f"{name}: FMA of its loops: {counts}"
         found += 1
         assert not phases or int(rows) <= 3
-    in_phases = 0 if tile.instruction.widen else 3
-    assert found == 2 * (tile.rows + in_phases)
+    most_split = tile.rows if target.prefetch.streams > 1 and tile.accumulator[0] == "f" else 3
+    assert found == 2 * (tile.rows + (0 if tile.instruction.widen else most_split))

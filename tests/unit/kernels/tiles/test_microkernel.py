@@ -11,8 +11,8 @@ from sardonyx.kernels.tiles.microkernel import UNROLL, MicroKernel, Mode, TileWo
 from tests.unit.kernels.native import bits, guarded
 from tests.unit.kernels.tiles.made import FLOATS, Made, shape_of
 
-ENTRIES, PITCH = 3, 40
-STEPS = (UNROLL, 1, 2 * UNROLL + 3)
+ENTRIES, PITCH = 4, 40
+STEPS = (UNROLL, 1, 2 * UNROLL + 3, 5 * UNROLL + 2)
 
 
 def drawn(kernel: MicroKernel) -> tuple[Any, Any, Any]:
@@ -30,11 +30,15 @@ def drawn(kernel: MicroKernel) -> tuple[Any, Any, Any]:
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("mode", list(Mode))
 @pytest.mark.parametrize(
-    ("rows", "vectors", "phases"), [(1, 1, 1), (1, 2, 4), (3, 1, 2), (4, 2, 1), (5, 2, 1)]
+    ("rows", "vectors", "split"),
+    [
+        *((1, 1, (1, 1)), (1, 2, (4, 1)), (3, 1, (2, 1)), (4, 2, (1, 1)), (5, 2, (1, 1))),
+        *((1, 2, (4, 4)), (3, 2, (2, 2)), (6, 2, (1, 2))),
+    ],
 )
-def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, phases: int) -> None:
+def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, split: tuple[int, int]) -> None:
     shape, real = shape_of(dtype), FLOATS[dtype]
-    kernel = MicroKernel(shape, rows, vectors, phases)
+    kernel = MicroKernel(shape, rows, vectors, *split)
     made = Made(lambda module: define(module, kernel))
     a, b, sums = drawn(kernel)
     size, columns = np.dtype(real).itemsize, vectors * shape.lanes
@@ -74,5 +78,5 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, pha
 def test_a_second_half_may_lie_elsewhere() -> None:
     kernel = MicroKernel(shape_of("f32"), 5, 1)
     assert kernel.half == 3
-    names = {MicroKernel(shape_of("f32"), 2, 1, p).name for p in (1, 2, 4)}
-    assert len(names) == 3
+    names = {MicroKernel(shape_of("f32"), 2, 1, p, s).name for p in (1, 2, 4) for s in (1, 2)}
+    assert len(names) == 6

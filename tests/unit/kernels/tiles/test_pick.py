@@ -1,4 +1,4 @@
-"""Every number of rows has a micro-kernel, a wide and a narrow one, and few rows one in phases."""
+"""Every number of rows has a micro-kernel, a wide and a narrow one, and few rows one whose k is split."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 
 import pytest
 
-from sardonyx.kernels.tiles.pick import GEMV_ROWS, define_pick
+from sardonyx.kernels.tiles.pick import define_pick, few_rows
 from tests.unit.kernels.tiles.made import FLOATS, Made, shape_of
 
 
@@ -23,5 +23,5 @@ def test_the_kernel_of_a_tile_has_its_rows_and_width(dtype: str) -> None:
             width = 1 if narrow else shape.vectors
             plain = made.address(f"brgemm_{dtype}_{rows}x{width}")
             assert picked(rows, narrow, False) == plain
-            assert (picked(rows, narrow, True) != plain) == (rows <= GEMV_ROWS)
+            assert (picked(rows, narrow, True) != plain) == (rows <= few_rows(shape))
     assert picked(0, False, False) == picked(shape.max_rows + 1, False, False) == 0
