@@ -1,4 +1,7 @@
-"""Contraction kernels that write down which lines of B they prefetch and which they read, in order."""
+"""Contraction kernels that write down which lines they prefetch and which they read, in order.
+
+Those of B, and of A where rows of it are prefetched too.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from tests.unit.objects import loaded
 
 Array = np.ndarray[Any, Any]
 LINE = microkernel.CACHE_LINE
-_EVENTS = 1 << 21
+_EVENTS = 1 << 23
 READ, FETCH = 0, 1
 
 
@@ -54,7 +57,9 @@ class Log:
 
 
 FETCHES = (Prefetch(1, 12 << 10, 4 << 10), Prefetch(2, 2048, 512))
-"""Two ways to prefetch, whatever a target chooses."""
+"""Two ways to prefetch weights, whatever a target chooses."""
+
+ROWS_TOO = Prefetch(1, 12 << 10, 4 << 10, rows=True)
 
 
 @cache
@@ -62,11 +67,15 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
     """The float32 kernels, and the log that they write."""
     log, step = Log(), microkernel._Writer._step
 
-    def traced(writer: Any, first: V, second: V, b: V, steps: range, sums: Any) -> Any:
+    def traced(writer: Any, bases: Any, b: V, steps: range, sums: Any) -> Any:
+        if target.prefetch.rows:
+            for row in range(writer.kernel.rows):
+                at = int_(steps.start * writer.element)
+                log.write(writer.f, writer.f.gep(writer._row(bases, row), at, "i8"), READ)
         for offset in range(0, len(steps) * writer.step_bytes, LINE):
             at = int_(steps.start * writer.step_bytes + offset)
             log.write(writer.f, writer.f.gep(b, at, "i8"), READ)
-        return step(writer, first, second, b, steps, sums)
+        return step(writer, bases, b, steps, sums)
 
     module = Module()
     with pytest.MonkeyPatch.context() as patch:

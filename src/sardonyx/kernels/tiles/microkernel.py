@@ -152,11 +152,13 @@ class _Writer:
         self.ahead_last = hidden(f, f.word(descriptor, TileWords.AHEAD_LAST, "ptr"))
         self.offsets = self._row_offsets(f.word(descriptor, TileWords.ROW))
         sums = [int_(0, self.type)] * (kernel.rows * kernel.vectors * kernel.phases)
+        last = f.sub(entries, int_(1))
         with f.loop(int_(0), entries, 1, [b, ahead, *sums]) as entry:
             b, ahead, *sums = entry.carried
             words = f.gep(table, f.mul(entry.index, int_(ENTRY_WORDS)), "i64")
             a_entry = f.gep(a, f.load(words, "i64"), "i8")
             steps = f.word(words, 1)
+            self._prefetch_rows(a, table, f.smin(f.add(entry.index, int_(1)), last))
             if kernel.streams > 1:
                 a_entry, b, steps, sums = self._streams(steps, a_entry, b, sums)
             unrolled = f.binary("and", steps, int_(-UNROLL))
@@ -166,6 +168,28 @@ class _Writer:
         self._store(tile, descriptor, self._joined_phases(entry.carried[2:]))
         f.ret()
         f.finish()
+
+    def _prefetch_rows(self, a: V, table: V, entry: V) -> None:
+        """Ask for the lines in which the rows of an entry begin."""
+        f, prefetched = self.f, self.shape.prefetch
+        if not (prefetched.level and prefetched.rows):
+            return
+        words = f.gep(table, f.mul(entry, int_(ENTRY_WORDS)), "i64")
+        bases = self._bases(f.gep(a, f.load(words, "i64"), "i8"))
+        for row in range(self.kernel.rows):
+            prefetch(f, self._row(bases, row), prefetched.level)
+
+    def _bases(self, a: V) -> tuple[V, V]:
+        """The addresses of both halves of rows that begin at `a`."""
+        f = self.f
+        first = hidden(f, a)
+        second = hidden(f, f.gep(first, self.half, "i8")) if self.kernel.rows > 1 else first
+        return first, second
+
+    def _row(self, bases: tuple[V, V], row: int) -> V:
+        half = self.kernel.half
+        base, below = (bases[0], row) if row < half else (bases[1], row - half)
+        return self.f.gep(base, self.offsets[below], "i8")
 
     def _row_offsets(self, stride: V) -> list[V]:
         f = self.f
@@ -179,15 +203,14 @@ class _Writer:
         f = self.f
         with f.loop(low, high, count, [a, b, ahead, *sums]) as loop:
             a, b, ahead, *sums = loop.carried
-            first = hidden(f, a)
-            second = hidden(f, f.gep(first, self.half, "i8")) if self.kernel.rows > 1 else first
+            bases = self._bases(a)
             if count > 1:
                 self._prefetch(ahead)
             together = min(count, self.shape.instruction.steps)
             for step in range(0, count, together):
-                sums = self._step(first, second, b, range(step, step + together), sums)
+                sums = self._step(bases, b, range(step, step + together), sums)
             loop.next(
-                f.gep(first, int_(count * self.element), "i8"),
+                f.gep(bases[0], int_(count * self.element), "i8"),
                 f.gep(b, int_(count * self.step_bytes), "i8"),
                 f.gep(ahead, self.ahead_step, "i8") if count > 1 else ahead,
                 *sums,
@@ -208,12 +231,10 @@ class _Writer:
         with f.loop(int_(0), length, _STEPS_SIDE_BY_SIDE, [*starts, *sums]) as loop:
             places, sums = list(loop.carried[: 2 * count]), list(loop.carried[2 * count :])
             for stream in range(count):
-                first = places[stream] = hidden(f, places[stream])
-                second = hidden(f, f.gep(first, self.half, "i8")) if self.kernel.rows > 1 else first
+                bases = self._bases(places[stream])
+                places[stream] = bases[0]
                 for step in range(_STEPS_SIDE_BY_SIDE):
-                    sums = self._step(
-                        first, second, places[count + stream], range(step, step + 1), sums, stream
-                    )
+                    sums = self._step(bases, places[count + stream], range(step, step + 1), sums, stream)
             sizes = [self.element] * count + [self.step_bytes] * count
             moved = [
                 f.gep(at, int_(_STEPS_SIDE_BY_SIDE * n), "i8") for at, n in zip(places, sizes, strict=True)
@@ -230,7 +251,7 @@ class _Writer:
                 prefetch(f, f.gep(first, int_(line), "i8"), level)
 
     def _step(
-        self, first: V, second: V, b: V, steps: range, sums: Sequence[V], turn: int | None = None
+        self, bases: tuple[V, V], b: V, steps: range, sums: Sequence[V], turn: int | None = None
     ) -> list[V]:
         """Add one step, or those that are added before they are widened, to the sums of their turn."""
         f, kernel = self.f, self.kernel
@@ -243,8 +264,7 @@ class _Writer:
         turn = steps.start // len(steps) if turn is None else turn
         phase = turn % kernel.phases * kernel.rows * kernel.vectors
         for row in range(kernel.rows):
-            base, below = (first, row) if row < kernel.half else (second, row - kernel.half)
-            address = f.gep(base, self.offsets[below], "i8")
+            address = self._row(bases, row)
             loaded = [f.load(f.gep(address, int_(s * self.element), "i8"), self.shape.dtype) for s in steps]
             broadcasts = [f.splat(value, self.shape.lanes) for value in loaded]
             for j, column in enumerate(columns):

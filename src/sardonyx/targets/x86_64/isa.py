@@ -26,7 +26,7 @@ V3 = Target(
     features=("avx2", "bmi", "bmi2", "f16c", "fma"),
     lanes=8,
     tiles=tiles.AVX2,
-    prefetch=Prefetch(level=1, streams=4),
+    prefetch=Prefetch(level=1, streams=4, rows=True),
     abreast=4,
     instructions=instructions.AVX2,
     tuning=_TUNING,

@@ -9,7 +9,7 @@ import pytest
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
-from sardonyx.base.target import Target
+from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.pack import pack_conv_weights, pack_plain_weights
 from sardonyx.kernels.convolution.parts import run_table
@@ -26,7 +26,7 @@ from tests.unit.kernels.native import (
     strides,
     tile_view,
 )
-from tests.unit.kernels.traced import FETCHES, Trace
+from tests.unit.kernels.traced import FETCHES, ROWS_TOO, Trace
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 DTYPES = pytest.mark.parametrize("dtype", sorted(SUFFIXES))
@@ -251,10 +251,11 @@ def test_every_line_length(target: Target, layouts: str, rng: np.random.Generato
 
 @TARGETS
 @LAYOUTS
+@pytest.mark.parametrize("fetch", [FETCHES[0], ROWS_TOO], ids=["weights", "rows too"])
 def test_nothing_is_prefetched_that_is_not_read(
-    target: Target, layouts: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+    target: Target, layouts: str, fetch: Prefetch, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = Trace(monkeypatch, target, FETCHES[0])
+    trace = Trace(monkeypatch, target, fetch)
     for case in (*CASES, Case(3, 70, (9, 20), kernel=(5, 5), pad=2)):
         for threads in (1, 2):
             check(rng, case, target, "float32", layouts, "store", threads)
@@ -263,10 +264,11 @@ def test_nothing_is_prefetched_that_is_not_read(
 
 
 @TARGETS
+@pytest.mark.parametrize("fetch", [FETCHES[1], ROWS_TOO], ids=["weights", "rows too"])
 def test_what_is_read_is_prefetched(
-    target: Target, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+    target: Target, fetch: Prefetch, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace = Trace(monkeypatch, target, FETCHES[1])
+    trace = Trace(monkeypatch, target, fetch)
     for size in ((1, 1), (7, 7), (20, 20)):
         trace.fetched.clear()
         trace.lines.clear()
