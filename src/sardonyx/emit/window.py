@@ -39,7 +39,7 @@ class WindowEmitter(LoopEmitter):
             bool(windows)
             and axis is not self.vector
             and list(rest) == ([self.vector] if self.vector in self.kernel.outer else [])
-            and self.extents.ask(_are, rest, self.lanes)
+            and self.extents.ask(_are_vectors, rest, self.lanes, self.target.channel_block)
             and all(self.unrolls(s.axes, _JAM_POINTS if _shares(s, axis) else UNROLL_POINTS) for s in windows)
             and len({s.axes for s in windows}) == 1
             and all(not s.axes for s in body if isinstance(s, Store))
@@ -55,11 +55,21 @@ class WindowEmitter(LoopEmitter):
     def jam(self, axis: Axis, rest: Sequence[Axis], low: V, high: V) -> None:
         """Run blocks of points of `axis` together: each tap's shared operands are read once a block.
 
-        The last block begins earlier if points are left over, and computes some again.
+        The last block begins earlier if points are left over, and computes some again. Where a pixel has
+        several vectors, all pixels of one come before the next.
         """
+        if all(self.extents.count(vector) == self.lanes for vector in rest):
+            for vector in rest:
+                self.enter(vector, int_(0))
+            self._jam_points(axis, low, high)
+            return
+        (vector,) = rest
+        with self.f.loop(int_(0), self.words.extent(vector), self.lanes) as part, self.scope():
+            self.enter(vector, part.index)
+            self._jam_points(axis, low, high)
+
+    def _jam_points(self, axis: Axis, low: V, high: V) -> None:
         windows = [s for s in self.kernel.body if isinstance(s, Reduce)]
-        for vector in rest:
-            self.enter(vector, int_(0))
         axes = windows[0].axes
         displaced = [tap for tap in axes if self._is_displacement(tap)]
         taps = []
@@ -126,8 +136,12 @@ def _shares(window: Reduce, axis: Axis) -> bool:
     return any(isinstance(e, Load) and axis not in e.axes for e in window.exprs)
 
 
-def _are(extents: Sequence[Dim], size: int) -> bool:
-    return all(extent == size for extent in extents)
+def _are_vectors(extents: Sequence[Dim], lanes: int, most: int) -> bool:
+    """Whether there are whole vectors of lanes, no more than `most` lanes together."""
+    known = [extent for extent in extents if isinstance(extent, int)]
+    return len(known) == len(extents) and all(
+        n % lanes == 0 and lanes <= n <= max(lanes, most) for n in known
+    )
 
 
 def _block_width(extents: Sequence[Dim], most: int) -> int:

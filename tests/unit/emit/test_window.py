@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
+from sardonyx.base.target import Target
+from sardonyx.emit.nest import emit
 from sardonyx.emit.window import _block_width
 from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Reduce, Reduced, Store
+from sardonyx.targets.x86_64 import isa
 from tests.unit.emit.alone import check
 
 
@@ -57,3 +62,12 @@ def test_a_depthwise_convolution(points: int, open_: bool, step: int, taps: tupl
         y: np.zeros(rows * points * lanes, np.float32),
     }
     check(kernel, memory, {"n": points})
+
+
+@pytest.mark.parametrize("target", isa.TARGETS, ids=lambda target: target.name)
+def test_a_block_reads_each_weight_and_pixel_once(target: Target) -> None:
+    """However many vectors the channels of a pixel are."""
+    kernel, _ = depthwise(rows=5, points=16, pitch=18 * 16, row=16 * 16, taps=(3, 3), step=1)
+    text = emit(kernel, target).ir
+    products, loads = (len(re.findall(of, text)) for of in (r"= call .*llvm\.fma", r"= load <\d+ x float>"))
+    assert (products, loads) == (8 * 9, 3 * (8 + 2) + 9)
