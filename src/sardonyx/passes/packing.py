@@ -37,7 +37,7 @@ def packed(w: Value, goal: Goal, *, blocked: bool) -> Value:
 def _panels(steps: Value, goal: Goal) -> Value:
     """Rows of output channels as panels of a register tile's columns, the last one as wide as it must be."""
     count, outputs = (int(n) for n in steps.shape)  # type: ignore[arg-type]
-    beside = -outputs % goal.target.channel_block
+    beside = -outputs % goal.target.lanes
     steps = steps.pad((0, 0), (0, beside))
     outputs += beside
     columns = goal.tile("f32").vectors * goal.target.lanes

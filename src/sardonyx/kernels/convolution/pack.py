@@ -23,7 +23,7 @@ def pack_conv_weights(
 
     Panels of output channels [group][panel][input block][*kernel][channel][columns], where a block stands for
     those of its channels that belong to the group, in whole steps, or for one of the `runs` of the group's
-    channels, given their lengths; panels as in `pack_b`, but zero padded to whole blocks of output channels.
+    channels, given their lengths; panels as in `pack_b`.
     """
     block = goal.target.channel_block
     depth = TileShape.of(goal, BY_RIGHT[dt.by_numpy(w.dtype)]).depth
@@ -32,7 +32,7 @@ def pack_conv_weights(
         _block_steps(weights, runs[g] if runs else _shares(inputs, -g * inputs % block, block), depth)
         for g, weights in enumerate(w.reshape(group, outputs, inputs, prod(w.shape[2:])))
     ]
-    return pack_b(_whole_blocks(np.stack(packed) if group > 1 else packed[0][None], block), goal)
+    return pack_b(np.stack(packed) if group > 1 else packed[0][None], goal)
 
 
 def _shares(inputs: int, start: int, block: int) -> list[int]:
@@ -69,7 +69,7 @@ def pack_plain_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:
     """Lay out w[OC, IC / group, *kernel] for plain input: [group][panel][IC][*kernel][columns]."""
     outputs = w.shape[0] // group
     steps = w.reshape(group, outputs, -1).transpose(0, 2, 1)
-    return pack_b(_whole_blocks(steps, goal.target.channel_block), goal)
+    return pack_b(steps, goal)
 
 
 def pack_grouped_weights(w: np.ndarray, goal: Goal) -> np.ndarray:

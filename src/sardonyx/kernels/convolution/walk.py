@@ -104,7 +104,7 @@ class Block:
         self.entries = f.mul(self.inner, self.parts.count)
         self.steps = self._steps_before(self.entries)
         channels = word[Conv.CHANNELS]
-        self.padded = round_up(f, channels, self.shape.block)
+        self.padded = round_up(f, channels, self.shape.lanes)
         self.w = f.gep(
             f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.group, self.padded), self.steps), shape.dtype
         )
