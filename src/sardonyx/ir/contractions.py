@@ -95,13 +95,16 @@ def conv_blocked(
     channels: int,
     block: int,
     runs: Sequence[tuple[int, int]] = (),
+    used: int = 0,
 ) -> Array:
     """`conv` of x[N, C/b, H, W, b] (or plain x[N, C, H, W]) without padding: [N, O/b, H, W, b], b = `block`.
 
     Its channels are those of all `runs` (first lane, how many) of blocked x, or if there are none, the first.
 
-    `laid_out` are the weights once more, as the kernel reads them, where it must not lay them out itself.
+    `laid_out` are the weights once more, as the kernel reads them, where it must not lay them out itself. Of
+    the outputs of a group only the first `used` are wanted, unless that is 0; the others may be anything.
     """
+    del used
     if x.ndim == 5:
         lanes = x.shape[1] * block
         x = x.transpose(0, 1, 4, 2, 3).reshape(x.shape[0], lanes, x.shape[2], x.shape[3])

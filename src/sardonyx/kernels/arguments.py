@@ -86,8 +86,9 @@ class Conv(IntEnum):
     Weights from `pack_plain_weights`.
 
     PLAIN = 0: Y has 16-channel blocks Y_BLOCK apart, lines Y_LINE, pixels Y_PIXEL. The epilogue is called per
-    block with coords = [sample, block, line, pixel, lane]; 16 columns, all lanes of a block, unused ones too,
-    unless GROUPS > 1 and a group ends inside the block.
+    block with coords = [sample, block, line, pixel, lane]; whole vectors of lanes, unused ones too, unless a
+    group ends inside the block and another begins. Group g begins with channel g * GROUP_PITCH of Y, the
+    CHANNELS of a group or more.
     PLAIN = 1: Y has channels Y_CHANNEL apart; coords = [sample, line, pixel, channel].
     PLAIN = 2: the same, but the epilogue gets the tile transposed, coords = [sample, line, channel, pixel].
     For operands of `depth` elements a k step, X_* count elements, input is blocked, and where a group's share
@@ -136,7 +137,8 @@ class Conv(IntEnum):
     L2_BYTES = 37
     RUNS = 38
     MOST_RUNS = 39
-    EPILOGUE_WORDS = 40
+    GROUP_PITCH = 40
+    EPILOGUE_WORDS = 41
 
 
 class Winograd(IntEnum):

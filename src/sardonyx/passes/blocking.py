@@ -210,6 +210,8 @@ class _Forms:
             attrs |= {"runs": runs} if runs else {}
         w, at = self.apart(value, w)
         attrs["channels"] = int(w.shape[0])  # type: ignore[arg-type]
+        if attrs["channels"] > channels_of(value):
+            attrs["used"] = channels_of(value) // group
         shape = (value.shape[0], -(-attrs["channels"] // self.block), *value.shape[2:], self.block)
         return Blocked(self.contraction(source, w, attrs, shape, value.dtype), at)
 

@@ -126,7 +126,8 @@ def _input_words(anchor: Value, place: Place, kernel: Kernel) -> tuple[dict[int,
         ),
     )
     words: dict[int, Argument] = {Conv.X: Address.of(place), Conv.GROUPS: group}
-    words |= {Conv.CHANNELS_IN: per, Conv.CHANNELS: outputs // group, Conv.X_CHANNEL: place.strides[1]}
+    words |= {Conv.CHANNELS_IN: per, Conv.X_CHANNEL: place.strides[1]}
+    words |= {Conv.CHANNELS: _used(anchor), Conv.GROUP_PITCH: outputs // group}
     words |= {Conv.TAPS1: 1, Conv.TAPS2: rows, Conv.X_TAP2: spatial[0] * row_dilation}
     words |= {Conv.TAPS3: columns, Conv.X_TAP3: spatial[1] * dilation, Conv.STEPS: int(not blocked)}
     if not blocked and dilation == 1 and spatial[1] == 1:
@@ -166,12 +167,17 @@ def _pack(w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, *, block
         return packed(w, ("conv", band), lambda data: layouts.pack_matrix_weights(data, band, goal))
     if not blocked_in:
         return packed(w, ("plain", group, goal), lambda data: layouts.pack_plain_weights(data, group, goal))
-    counts = tuple(tuple(count for _, count in runs) for runs in _runs(anchor))
+    counts, used = tuple(tuple(count for _, count in runs) for runs in _runs(anchor)), _used(anchor)
     return packed(
         w,
-        ("conv", group, goal, counts),
-        lambda data: layouts.pack_conv_weights(data, group, goal, counts),
+        ("conv", group, goal, counts, used),
+        lambda data: layouts.pack_conv_weights(layouts.used_outputs(data, group, used), group, goal, counts),
     )
+
+
+def _used(anchor: Value) -> int:
+    """How many outputs of a group are computed."""
+    return int(anchor.attrs.get("used", 0) or anchor.args[1].shape[0] // anchor.attrs["group"])
 
 
 def _run_words(anchor: Value) -> dict[int, Argument]:

@@ -35,6 +35,11 @@ def pack_conv_weights(
     return pack_b(np.stack(packed) if group > 1 else packed[0][None], goal)
 
 
+def used_outputs(w: np.ndarray, group: int, used: int) -> np.ndarray:
+    """The first `used` outputs of each group of w[OC, ...]."""
+    return w.reshape(group, -1, *w.shape[1:])[:, :used].reshape(group * used, *w.shape[1:])
+
+
 def _shares(inputs: int, start: int, block: int) -> list[int]:
     """How many channels lie in each block, `start` of them in the first one, if any."""
     ends = [*range(start or block, inputs, block), inputs]

@@ -112,8 +112,9 @@ class Block:
         self.outputs = Outputs(f, shape, self.args, word, self.sample, self.copy, self.turned)
         self.end, self.plain = self.outputs.end, self.outputs.plain
         single = f.icmp("eq", word[Conv.GROUPS], int_(1))
+        alone = f.binary("or", single, f.icmp("sge", word[Conv.GROUP_PITCH], self.padded))
         blocked = f.binary("xor", self.plain, int_(1, "i1"))
-        self.limit = f.select(f.binary("and", single, blocked), self.padded, channels)
+        self.limit = f.select(f.binary("and", alone, blocked), self.padded, channels)
         self.tiles = Tiles.of(f, shape, word[Conv.LINES], word[Conv.PIXELS])
 
     def _steps_before(self, entry: V) -> V:
@@ -205,7 +206,7 @@ class Block:
         """All cuts of the taps of one panel, over all tiles of the block."""
         f, shape = self.f, self.shape
         self.channel = f.mul(panel, int_(shape.columns))
-        self.first_channel = f.add(f.mul(self.group, self.word[Conv.CHANNELS]), self.channel)
+        self.first_channel = f.add(f.mul(self.group, self.word[Conv.GROUP_PITCH]), self.channel)
         narrow = f.icmp("sle", f.sub(self.padded, self.channel), int_(shape.lanes))
         self.columns = f.smin(f.sub(self.limit, self.channel), int_(shape.columns))
         self._sum_panel(narrow)

@@ -115,11 +115,8 @@ def test_a_high_image_gives_the_same(
 @pytest.mark.parametrize("group", [1, 2])
 def test_groups_have_their_share_of_channels(group: int) -> None:
     call, _ = call_of(*conv((3, 3), group=group))
-    assert [call.words[n] for n in (Conv.GROUPS, Conv.CHANNELS_IN, Conv.CHANNELS)] == [
-        group,
-        6 // group,
-        8 // group,
-    ]
+    words = Conv.GROUPS, Conv.CHANNELS_IN, Conv.CHANNELS, Conv.GROUP_PITCH
+    assert [call.words[n] for n in words] == [group, 6 // group, 8 // group, 8 // group]
     assert call.work == 2 * 8 * 7 * 10 * (6 // group * 9) * 2
 
 

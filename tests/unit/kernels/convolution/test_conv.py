@@ -170,6 +170,7 @@ def check(
     words |= {Conv.Y: y.ctypes.data, Conv.BATCH: case.images, Conv.GROUPS: case.group, Conv.LINES: lines}
     words |= {
         Conv.CHANNELS: case.outputs // case.group,
+        Conv.GROUP_PITCH: case.outputs // case.group,
         Conv.PIXELS: pixels,
         Conv.PLAIN: PLAIN[out_layout],
     }
@@ -243,6 +244,22 @@ def test_groups_of_any_size(target: Target, layouts: str, rng: np.random.Generat
 
 
 @TARGETS
+@pytest.mark.parametrize("per", [17, 20, 25, 32])
+def test_groups_may_begin_at_whole_blocks(target: Target, per: int, rng: np.random.Generator) -> None:
+    case = Case(32, 2 * per, (5, 9), kernel=(1, 1), group=2)
+    x = rng.standard_normal((1, 32, 5, 9)).astype(np.float32)
+    w = rng.standard_normal((2 * per, 16, 1, 1)).astype(np.float32)
+    words, alive = input_words(case, x, w, target, "blocked")
+    y = guarded(np.full((1, 4, 5, 9, 16), np.nan, np.float32))
+    words |= {Conv.Y: y.ctypes.data, Conv.BATCH: 1, Conv.GROUPS: 2, Conv.LINES: 5, Conv.PIXELS: 9}
+    words |= {Conv.CHANNELS: per, Conv.GROUP_PITCH: 32} | output_words(y, "blocked", "Y")
+    run("sdx_conv", target, "float32", words, Conv.EPILOGUE_WORDS)
+    assert alive
+    got = unblocked(y, 64).reshape(2, 32, 5, 9)[:, :per].reshape(1, 2 * per, 5, 9)
+    assert_close(got, case.exact(x, w).astype(np.float32), case.length)
+
+
+@TARGETS
 @LAYOUTS
 def test_every_line_length(target: Target, layouts: str, rng: np.random.Generator) -> None:
     for width in range(1, 32):
@@ -299,6 +316,7 @@ def test_channels_of_a_group_lie_in_runs(
         y = guarded(new_output(case, dtype, layout, 0))
         words |= {Conv.W: weights.ctypes.data, Conv.RUNS: table.ctypes.data, Conv.Y: y.ctypes.data}
         words |= {Conv.MOST_RUNS: max(map(len, runs)), Conv.BATCH: 2, Conv.GROUPS: group, Conv.CHANNELS: 24}
+        words |= {Conv.GROUP_PITCH: 24}
         words |= dict(zip((Conv.LINES, Conv.PIXELS), case.extent, strict=True)) | output_words(y, layout, "Y")
         run("sdx_conv", target, dtype, words | {Conv.PLAIN: PLAIN[layout]}, Conv.EPILOGUE_WORDS, 2)
         assert alive
@@ -321,7 +339,11 @@ def test_nan_reaches_only_what_reads_it(target: Target, rng: np.random.Generator
     words, alive = input_words(case, x, w, target, "blocked")
     y = guarded(new_output(case, "float32", "blocked", 0))
     words |= {Conv.Y: y.ctypes.data, Conv.BATCH: 1, Conv.GROUPS: 1, Conv.LINES: 8, Conv.PIXELS: 9}
-    words |= {Conv.CHANNELS: 40} | output_words(y, "blocked", "Y") | finish_words(Conv, "float32", 0.0, 6.0)
+    words |= (
+        {Conv.CHANNELS: 40, Conv.GROUP_PITCH: 40}
+        | output_words(y, "blocked", "Y")
+        | finish_words(Conv, "float32", 0.0, 6.0)
+    )
     run("sdx_conv", target, "float32", words, Conv.EPILOGUE_WORDS)
     assert alive
     touched = np.zeros((8, 9), bool)

@@ -40,6 +40,7 @@ def check(rng: np.random.Generator, case: Case, target: Target, operand: str, th
     words = {Conv.X: data.ctypes.data, Conv.W: weights.ctypes.data, Conv.Y: y.ctypes.data}
     words |= {Conv.BATCH: case.images, Conv.GROUPS: case.group, Conv.LINES: lines, Conv.PIXELS: pixels}
     words |= {Conv.CHANNELS_IN: per, Conv.CHANNELS: case.outputs // case.group}
+    words |= {Conv.GROUP_PITCH: case.outputs // case.group}
     words |= {Conv.TAPS1: 1, Conv.TAPS2: case.kernel[0], Conv.TAPS3: case.kernel[1]}
     words |= {Conv.X_BATCH: at[0], Conv.X_CHANNEL: at[1], Conv.X_LINE: case.stride[0] * at[2]}
     words |= {Conv.X_PIXEL: case.stride[1] * at[3], Conv.X_TAP2: case.dilation[0] * at[2]}
