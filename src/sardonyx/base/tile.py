@@ -11,7 +11,8 @@ class RegisterTile:
     """What the innermost loop of a contraction holds in registers.
 
     Attributes:
-        operand: what is multiplied: f32, f64, bf16, i16, or i8, which is unsigned bytes times signed ones.
+        operand: what is multiplied: f32, f64, bf16, i16, or i8, which is unsigned bytes times signed ones;
+            i8pairs are those whose weights are beyond the limit of i8.
         accumulator: that of the sums.
         rows: the most rows.
         vectors: the most vectors of a row.
@@ -19,8 +20,8 @@ class RegisterTile:
         instruction: what multiplies and adds.
         features: what the machine needs for it beyond the target's level.
         precisions: the policies that allow it.
-        limit: how much the magnitudes of those weights may sum up to whose products one sum of 16 bits takes,
-            two of a step, of as many steps as the instruction adds; 0 if there are no such sums.
+        limit: how much the magnitudes of those weights of one sign may sum up to whose products one sum of 16
+            bits takes, two of a step, of as many steps as the instruction adds; 0 if there are no such sums.
     """
 
     operand: str

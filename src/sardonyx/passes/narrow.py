@@ -15,7 +15,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import rebuild
 from sardonyx.ir.value import Value, const, make, map_
-from sardonyx.passes.short_sums import Parts, parts
+from sardonyx.passes.short_sums import Parts, shortest
 
 Array = np.ndarray[Any, Any]
 _SIGN = 128
@@ -60,7 +60,7 @@ def narrow(value: Value, goal: Goal) -> Value | None:
         weights = _weights(w, w.rank - 1 if value.prim == "dot" else 0)
         if weights is not None and value.prim == "conv":
             return _conv(value, points, weights)
-        if weights is not None and (of_weights := parts(weights.points, tile)):
+        if weights is not None and (of_weights := shortest(weights.points, goal)):
             return _dot(points, weights, of_weights)
     if goal.find_tile("i16") and _is_short(x):
         w = released(w)

@@ -1,22 +1,28 @@
 """Weights in two parts, so that sums of 16 bits hold the products of one with any bytes.
 
 Some instructions add products of bytes in 16 bits before they are widened. Most weights of real models are so
-small that this is exact; what is too much of a few is left to a product of those rows alone. Decides what is
-left and whether that pays; must not know the graph.
+small that this is exact; what is too much of a few is left to a product of those rows alone. As bytes are not
+negative, what counts of a sum are the weights of each sign. Decides what is left and whether that pays; must
+not know the graph.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.policy import Goal
 from sardonyx.base.tile import RegisterTile
 
 Array = np.ndarray[Any, Any]
 
-_MOST_ROWS = 1 / 5
+IN_PAIRS = "i8pairs"
+"""The operands of the tile that widens each sum of two products."""
+
+_MOST_ROWS = 1 / 8
 """The share of rows that may be multiplied once more: longer sums take that much of what short ones save."""
 
 _MOST_SUMS, _FEW_SUMS = 1 / 64, 64
@@ -32,47 +38,70 @@ class Parts:
     rest: Array
 
 
+def shortest(w: Array, goal: Goal) -> Parts | None:
+    """The parts for the tile of bytes that adds the most products in 16 bits; None if there is none."""
+    tiles = [tile for operand in ("i8", IN_PAIRS) if (tile := goal.find_tile(operand))]
+    return next((found for tile in tiles if (found := parts(w, tile))), None)
+
+
+def fits(w: Array, tile: RegisterTile) -> bool:
+    """Whether no sum of 16 bits of weights [..., K, N] is over the tile's limit."""
+    if not tile.limit or not w.size:
+        return True
+    return all((totals <= tile.limit).all() for _, _, totals in _sums(w.reshape(-1, *w.shape[-2:]), tile))
+
+
 def parts(w: Array, tile: RegisterTile) -> Parts | None:
     """The parts for a tile; None if too many rows would have a rest. Without a limit w is kept as it is."""
     *batch, k, n = w.shape
     whole = Parts(w, np.zeros(0, np.int64), np.zeros((*batch, 0, n), np.int16))
     if not tile.limit or not w.size:
         return whole
-    sizes = np.abs(w.reshape(-1, k, n).astype(np.int16))
-    excess = _excess(sizes, tile)
-    if excess is None:
+    rest = _excess(w.reshape(-1, k, n), tile)
+    if rest is None:
         return None
-    rows = np.flatnonzero(excess.any((0, 2)))
+    rows = np.flatnonzero(rest.any((0, 2)))
     if not rows.size:
         return whole
     if rows.size > _MOST_ROWS * k:
         return None
-    rest = (np.sign(w) * excess.reshape(w.shape))[..., rows, :].astype(np.int16)
+    rest = rest.reshape(w.shape)[..., rows, :]
     kept = w.copy()
     kept[..., rows, :] -= rest.astype(w.dtype)
     return Parts(kept, rows, rest)
 
 
-def _excess(sizes: Array, tile: RegisterTile) -> Array | None:
-    """By how much magnitudes [batch, K, N] are to be smaller, the largest first; None if many sums are over.
+def _sums(w: Array, tile: RegisterTile) -> Iterator[tuple[int, Array, Array]]:
+    """For each sign the magnitudes of weights [batch, K, N] that have it, by sum and term, and their totals.
 
     A lane of 16 bits adds the products of two neighbouring rows of each of some steps.
     """
-    batch, k, n = sizes.shape
+    batch, k, n = w.shape
     together, lanes = tile.instruction.steps, tile.k_step // 2
-    whole = np.pad(sizes, ((0, 0), (0, -k % (together * tile.k_step)), (0, 0)))
-    terms = whole.reshape(batch, -1, together, lanes, 2, n).transpose(0, 1, 3, 5, 2, 4)
-    totals = terms.sum((4, 5), dtype=np.int16)
-    over = np.nonzero(totals > tile.limit)
-    if over[0].size > max(_FEW_SUMS, _MOST_SUMS * totals.size):
-        return None
-    values = terms[over].reshape(-1, 2 * together)
-    order = np.argsort(-values, 1, kind="stable")
-    falling = np.take_along_axis(values, order, 1)
-    before = np.cumsum(falling, 1) - falling
-    cut = np.clip((totals[over] - tile.limit)[:, None] - before, 0, falling)
-    found = np.zeros_like(values)
-    np.put_along_axis(found, order, cut.astype(np.int16), 1)
-    excess = np.zeros_like(terms)
-    excess[over] = found.reshape(-1, together, 2)
-    return excess.transpose(0, 1, 4, 2, 5, 3).reshape(batch, -1, n)[:, :k]
+    whole = np.pad(w.astype(np.int16), ((0, 0), (0, -k % (together * tile.k_step)), (0, 0)))
+    for sign in (1, -1):
+        terms = np.maximum(sign * whole, 0).reshape(batch, -1, together, lanes, 2, n)
+        terms = terms.transpose(0, 1, 3, 5, 2, 4)
+        yield sign, terms, terms.sum((4, 5), dtype=np.int16)
+
+
+def _excess(w: Array, tile: RegisterTile) -> Array | None:
+    """What is too much of weights [batch, K, N], of the largest first; None if many sums are over."""
+    batch, k, n = w.shape
+    together = tile.instruction.steps
+    rest: Array = np.zeros((batch, k, n), np.int16)
+    for sign, terms, totals in _sums(w, tile):
+        over = np.nonzero(totals > tile.limit)
+        if over[0].size > max(_FEW_SUMS, _MOST_SUMS * totals.size):
+            return None
+        values = terms[over].reshape(-1, 2 * together)
+        order = np.argsort(-values, 1, kind="stable")
+        falling = np.take_along_axis(values, order, 1)
+        before = np.cumsum(falling, 1) - falling
+        cut = np.clip((totals[over] - tile.limit)[:, None] - before, 0, falling)
+        found = np.zeros_like(values)
+        np.put_along_axis(found, order, cut.astype(np.int16), 1)
+        excess = np.zeros_like(terms)
+        excess[over] = found.reshape(-1, together, 2)
+        rest += sign * excess.transpose(0, 1, 4, 2, 5, 3).reshape(batch, -1, n)[:, :k]
+    return rest

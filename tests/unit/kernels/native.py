@@ -145,9 +145,9 @@ def integer_cases() -> list[Any]:
     """(target, operands of a tile) for each tile of small integers that this machine can execute."""
     twin = narrow_twin()
     found = [
-        (target, operand, f"{target.name}-{tile.instruction.name.replace(' ', '-')}")
+        (target, operand, f"{target.name}-{operand}-{tile.instruction.name.replace(' ', '-')}")
         for target in (*with_each_feature(), *([twin] if twin else []))
-        for operand in ("i8", "i16")
+        for operand in ("i8", "i8pairs", "i16")
         if (tile := Goal(target).find_tile(operand)) and (target is not twin or operand == "i8")
     ]
     (tile,) = (row for row in isa.V4.matrices if row.operand == "i8")

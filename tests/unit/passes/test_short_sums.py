@@ -7,10 +7,11 @@ import pytest
 
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import RegisterTile
-from sardonyx.passes.short_sums import Parts, parts
+from sardonyx.passes.short_sums import Parts, fits, parts, shortest
 from sardonyx.targets.x86_64 import isa
 
-TILE = Goal(isa.V3).tile("i8")
+TILE, PAIRS = (Goal(isa.V3).tile(operand) for operand in ("i8", "i8pairs"))
+TILES = pytest.mark.parametrize("tile", [TILE, PAIRS], ids=["i8", "i8pairs"])
 WHOLE = Goal(isa.with_features(isa.V4, ["avx512vnni"])).tile("i8")
 
 
@@ -35,45 +36,65 @@ def joined(found: Parts, shape: tuple[int, ...]) -> np.ndarray:
     return whole
 
 
+@TILES
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (64, 16), (130, 33), (2, 70, 20), (0, 5), (5, 0)])
-def test_small_weights_are_kept(shape: tuple[int, ...], rng: np.random.Generator) -> None:
+def test_small_weights_are_kept(tile: RegisterTile, shape: tuple[int, ...], rng: np.random.Generator) -> None:
     w = rng.integers(-32, 33, shape).astype(np.int8)
-    found = parts(w, TILE)
+    found = parts(w, tile)
     assert found is not None
     assert found.kept is w
     assert found.rows.size == 0
-    assert largest_sum(w, TILE) <= np.iinfo(np.int16).max
+    assert fits(w, tile)
+    assert largest_sum(w, tile) <= np.iinfo(np.int16).max
 
 
+@TILES
 @pytest.mark.parametrize("shape", [(64, 16), (130, 33), (2, 70, 20)])
-def test_what_is_too_large_is_left_to_few_rows(shape: tuple[int, ...], rng: np.random.Generator) -> None:
+def test_what_is_too_large_is_left_to_few_rows(
+    tile: RegisterTile, shape: tuple[int, ...], rng: np.random.Generator
+) -> None:
     w = rng.integers(-24, 25, shape).astype(np.int8)
-    chosen = sorted(rng.choice(shape[-2], 5, replace=False))
+    chosen = sorted(rng.choice(shape[-2] // 2, 5, replace=False) * 2)
     for number, row in enumerate(chosen):
-        w[..., row, number] = 127 if number % 2 else -128
-    found = parts(w, TILE)
+        w[..., row : row + 2, number] = (127, 2) if number % 2 else (-128, -1)
+    found = parts(w, tile)
     assert found is not None
     assert np.array_equal(joined(found, shape), w)
-    assert set(found.rows) <= set(chosen)
+    assert set(chosen) <= set(found.rows)
     assert found.rest.dtype == np.int16
-    assert largest_sum(found.kept, TILE) <= np.iinfo(np.int16).max < largest_sum(w, TILE)
+    assert fits(found.kept, tile)
+    assert not fits(w, tile)
+    assert largest_sum(found.kept, tile) <= np.iinfo(np.int16).max < largest_sum(w, tile)
 
 
-def test_the_largest_of_both_signs_fit_together() -> None:
-    w = np.zeros((16, 2), np.int8)
-    w[[0, 1], 0], w[[8, 12], 1] = (-64, -64), (127, 1)
-    found = parts(w, TILE)
-    assert found is not None
-    assert found.rows.size == 0
-    w[4, 0] = -1
-    over = parts(w, TILE)
+@TILES
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_weights_of_one_sign_fit_together(tile: RegisterTile, sign: int) -> None:
+    w = np.zeros((16, 1), np.int8)
+    w[[0, 1, 4, 5], 0] = sign * 126, sign * 2, -sign * 64, -sign * 64
+    assert fits(w, tile)
+    assert largest_sum(w, tile) == 255 * 128
+    w[1] += sign
+    assert not fits(w, tile)
+    over = parts(w, tile)
     assert over is not None
-    assert over.rows.size == 1
+    assert list(over.rows) == [0]
+    assert over.rest.tolist() == [[sign]]
     assert np.array_equal(joined(over, w.shape), w)
 
 
+def test_sums_of_two_serve_weights_that_are_too_large_for_sums_of_four(rng: np.random.Generator) -> None:
+    w = rng.integers(-64, 65, (64, 48)).astype(np.int8)
+    assert parts(w, TILE) is None
+    found = shortest(w, Goal(isa.V3))
+    assert found is not None
+    assert found.kept is w
+    assert not fits(w, TILE)
+    assert fits(w, PAIRS)
+
+
 def test_weights_of_which_many_are_large_have_no_parts(rng: np.random.Generator) -> None:
-    assert parts(rng.integers(-128, 128, (64, 16)).astype(np.int8), TILE) is None
+    assert shortest(rng.integers(-128, 128, (64, 16)).astype(np.int8), Goal(isa.V3)) is None
     w = np.zeros((64, 1000), np.int8)
     w[:, 0] = 127
     assert parts(w, TILE) is None

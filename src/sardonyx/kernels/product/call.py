@@ -24,7 +24,7 @@ from sardonyx.kernels.product.blockwise import pack_blocks, pack_levels
 from sardonyx.kernels.product.choose import chosen
 from sardonyx.kernels.product.pack import matrix_shape, pack_b, pack_matrix, packed_shape, parts_b
 from sardonyx.kernels.scratch import product_bytes
-from sardonyx.kernels.tiles.shape import BY_LEFT
+from sardonyx.kernels.tiles.shape import operand_of
 from sardonyx.loops.lower import lower
 from sardonyx.loops.nest import Affine, Axis, Kernel, Store
 from sardonyx.loops.rewrite import merge_outer
@@ -54,7 +54,7 @@ def dot_call(
         b_at = _operand(b, places[b.id], anchor.shape, (*lead, inner, column))
     kernel, (a_at, b_at) = merge_outer(kernel, (a_at, b_at))
     sources = (places[a.id].storage, packed_b or places[b.id].storage)
-    operand = BY_LEFT[a.dtype]
+    operand = operand_of(a.dtype, b.data if constant else None, goal)
     tile = goal.tile(operand)
     words = _operand_words(kernel, inner, (a_at, b_at), sources, tile.k_step)
     how = f"{matrix.name}_" if matrix else ""

@@ -5,12 +5,16 @@ Must not know what rows and columns mean.
 
 from __future__ import annotations
 
+import numpy as np
+
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.dtype import DType
 from sardonyx.base.instruction import MultiplyAdd
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.llvm.types import size_of, vector_of
+from sardonyx.passes.short_sums import IN_PAIRS, fits
 
 SUM_TYPES = {"f32": "float", "f64": "double", "i32": "i32"}
 """The LLVM type of sums by their name in the tile table."""
@@ -18,6 +22,16 @@ SUM_TYPES = {"f32": "float", "f64": "double", "i32": "i32"}
 BY_LEFT = {dt.F32: "f32", dt.F64: "f64", dt.BF16: "bf16", dt.I16: "i16", dt.U8: "i8"}
 BY_RIGHT = {dt.F32: "f32", dt.F64: "f64", dt.BF16: "bf16", dt.I16: "i16", dt.I8: "i8"}
 """The operands of a tile by the element type of A, and by that of B."""
+
+
+def operand_of(left: DType, weights: np.ndarray | None, goal: Goal) -> str:
+    """The operands of the tile that multiplies elements of A by some weights, or by what is not known yet."""
+    operand = BY_LEFT[left]
+    tile = goal.tile(operand)
+    if tile.limit and weights is not None and not fits(weights, tile):
+        return IN_PAIRS
+    return operand
+
 
 STRIP_TILES = 4
 """Tiles that are passed on to their end in one call, while they are in L1."""

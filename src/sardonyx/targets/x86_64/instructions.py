@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.instruction import Instruction, MatrixMultiply, MultiplyAdd
 
 _EVERY_LANE = -1
@@ -47,12 +48,12 @@ VPDPBUSD_ZMM = MultiplyAdd("vpdpbusd zmm", "llvm.x86.avx512.vpdpbusd.512", "<64 
 # Ice Lake.
 VPMADDWD_YMM = MultiplyAdd("vpmaddwd ymm", "llvm.x86.avx2.pmadd.wd", "<16 x i16>", sum_register="x")
 # Four products of unsigned bytes with signed ones, in two sums of 16 bits that saturate.
-VPMADDUBSW_YMM = MultiplyAdd(
+VPMADDUBSW_YMM_ALONE = MultiplyAdd(
     *("vpmaddubsw ymm", "llvm.x86.avx2.pmadd.ub.sw", "<32 x i8>"),
     sum_register="x",
     widen="llvm.x86.avx2.pmadd.wd",
-    steps=2,
 )
+VPMADDUBSW_YMM = replace(VPMADDUBSW_YMM_ALONE, steps=2)
 VPMADDWD_ZMM = MultiplyAdd("vpmaddwd zmm", "llvm.x86.avx512.pmaddw.d.512", "<32 x i16>", sum_register="v")
 
 

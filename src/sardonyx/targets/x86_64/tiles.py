@@ -3,6 +3,7 @@
 A new instruction is a row here and one in instructions.py. Sums, one vector of an operand, one broadcast and,
 where two instructions multiply and add, one product fit 16 registers of AVX2 and 32 of AVX-512. Products of
 bytes are summed in 16 bits first, of two steps at a time: twice the operands, and ones. 255 * 128 fits.
+Larger weights are summed in pairs: three instructions for four numbers, where those of 16 bits take four.
 The registers of AMX hold 16 rows of 64 bytes; two by two of sums, two of A and two of B are all eight.
 """
 
@@ -16,6 +17,9 @@ AVX2: tuple[RegisterTile, ...] = (
     RegisterTile("f64", "f64", rows=6, vectors=2, k_step=1, instruction=of.VFMADD_YMM),
     RegisterTile("i8", "i32", 6, vectors=2, k_step=4, instruction=of.VPDPBUSD_YMM, features=("avxvnni",)),
     RegisterTile("i8", "i32", rows=3, vectors=2, k_step=4, instruction=of.VPMADDUBSW_YMM, limit=128),
+    RegisterTile(
+        "i8pairs", "i32", rows=4, vectors=2, k_step=4, instruction=of.VPMADDUBSW_YMM_ALONE, limit=128
+    ),
     RegisterTile("i16", "i32", rows=6, vectors=2, k_step=2, instruction=of.VPMADDWD_YMM),
 )
 AVX512: tuple[RegisterTile, ...] = (

@@ -301,7 +301,7 @@ def test_inner_loops_keep_everything_in_registers(level: Target, tile: RegisterT
     target = isa.with_features(level, tile.features)
     texts = library_ir(Goal(target, Policy(tile.precisions[0])), tile.operand)
     mnemonic = tile.instruction.mnemonic
-    most = 2.0 + bool(tile.instruction.sum_register) + bool(tile.instruction.widen) / 2
+    most = 2.0 + bool(tile.instruction.sum_register) + bool(tile.instruction.widen) / tile.instruction.steps
     assembly = "".join(engine.assembly(text, target) for text in texts)
     found = 0
     for name, rows, vectors, phases, streams, body in re.findall(

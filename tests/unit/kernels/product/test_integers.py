@@ -12,9 +12,10 @@ from sardonyx.kernels.product.pack import pack_b
 from tests.unit.kernels.native import Array, guarded, integer_cases, most_weight, run, strides
 
 CASES = pytest.mark.parametrize(("target", "operand"), integer_cases())
-LEFT = {"i8": "uint8", "u8s8_i8": "uint8", "i16": "int16"}
-RIGHT = {"i8": "int8", "u8s8_i8": "int8", "i16": "int16"}
-DEPTH = {"i8": 4, "u8s8_i8": 4, "i16": 2}
+BYTES = "i8", "i8pairs", "u8s8_i8"
+LEFT = {**dict.fromkeys(BYTES, "uint8"), "i16": "int16"}
+RIGHT = {**dict.fromkeys(BYTES, "int8"), "i16": "int16"}
+DEPTH = {**dict.fromkeys(BYTES, 4), "i16": 2}
 
 
 def numbers(rng: np.random.Generator, dtype: str, shape: tuple[int, ...], *, extreme: bool) -> Array:
