@@ -57,7 +57,8 @@ def parts(w: Array, tile: RegisterTile) -> Parts | None:
     whole = Parts(w, np.zeros(0, np.int64), np.zeros((*batch, 0, n), np.int16))
     if not tile.limit or not w.size:
         return whole
-    rest = _excess(w.reshape(-1, k, n), tile)
+    most = max(_FEW_SUMS, _MOST_SUMS * w.size / (2 * tile.instruction.steps))
+    rest = _excess(w.reshape(-1, k, n), tile, most)
     if rest is None:
         return None
     rows = np.flatnonzero(rest.any((0, 2)))
@@ -69,6 +70,14 @@ def parts(w: Array, tile: RegisterTile) -> Parts | None:
     kept = w.copy()
     kept[..., rows, :] -= rest.astype(w.dtype)
     return Parts(kept, rows, rest)
+
+
+def both(w: Array, tile: RegisterTile) -> tuple[Array, Array]:
+    """Two arrays of bytes whose sum weights [batch, K, N] are, neither with a sum of two over the limit."""
+    assert tile.instruction.steps == 1
+    rest = _excess(w, tile, w.size)
+    assert rest is not None
+    return (w - rest).astype(np.int8), rest.astype(np.int8)
 
 
 def _sums(w: Array, tile: RegisterTile) -> Iterator[tuple[int, Array, Array]]:
@@ -85,14 +94,14 @@ def _sums(w: Array, tile: RegisterTile) -> Iterator[tuple[int, Array, Array]]:
         yield sign, terms, terms.sum((4, 5), dtype=np.int16)
 
 
-def _excess(w: Array, tile: RegisterTile) -> Array | None:
-    """What is too much of weights [batch, K, N], of the largest first; None if many sums are over."""
+def _excess(w: Array, tile: RegisterTile, most: float) -> Array | None:
+    """What is too much of weights [batch, K, N], of the largest first; None if `most` sums do not suffice."""
     batch, k, n = w.shape
     together = tile.instruction.steps
     rest: Array = np.zeros((batch, k, n), np.int16)
     for sign, terms, totals in _sums(w, tile):
         over = np.nonzero(totals > tile.limit)
-        if over[0].size > max(_FEW_SUMS, _MOST_SUMS * totals.size):
+        if over[0].size > most:
             return None
         values = terms[over].reshape(-1, 2 * together)
         order = np.argsort(-values, 1, kind="stable")

@@ -22,6 +22,9 @@ from sardonyx.kernels.recurrent.layer import Layer, Word
 from sardonyx.kernels.recurrent.pack import Pack, pack_ir, pack_symbol
 from sardonyx.kernels.recurrent.quantise import scratch_bytes
 from sardonyx.kernels.recurrent.sums import UNROLL, Panel
+from sardonyx.passes.short_sums import IN_PAIRS, both
+
+Array = np.ndarray[Any, Any]
 
 _GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 _ACTIVATIONS = {"lstm": 3, "gru": 2, "rnn": 1}
@@ -64,6 +67,7 @@ class _Layer:
         assert isinstance(directions, int)
         self.directions = directions
         self.packed: list[Storage] = []
+        self.rests: Storage | None = None
 
     def layer(self, activations: tuple[tuple[str, float, float], ...]) -> Layer:
         """What the kernel is generated for."""
@@ -145,6 +149,10 @@ class _Layer:
         ):
             words[word] = Address(packed, self.stride(panel) * panel.depth * first)
             words[word + 1] = self.stride(panel)
+        if self.rests is not None:
+            reads.append(self.rests)
+            stride = self.rests.size // self.directions
+            words |= {Word.RESTS: Address(self.rests, stride * first), Word.RESTS_D: stride}
         if layer.quantised:
             columns = self._columns()
             reads.append(columns)
@@ -192,8 +200,29 @@ class _Layer:
         else:
             dtype = dt.I8 if panel.depth == 4 else dt.I16
             kept = (kept.astype(np.int32) - self._shift()).astype(dtype.numpy)
+        if panel.instruction.widen:
+            return self._packed_in_parts(kept, panel)
+        return _stored(self._panels(kept, panel, first), dtype)
+
+    def _panels(self, kept: Array, panel: Panel, first: int) -> Array:
+        """Weights [D, K, gates * H] as panels of the gates from the first one on."""
         gates = kept.reshape(*kept.shape[:2], _GATES[self.family], -1)
-        return _stored(panel.pack(gates[:, :, first : first + panel.gates]), dtype)
+        return panel.pack(gates[:, :, first : first + panel.gates])
+
+    def _packed_in_parts(self, kept: Array, panel: Panel) -> Storage:
+        """Bytes that sums of 16 bits hold, and behind all panels what is too much of some of them."""
+        parts = both(kept, self.goal.tile(IN_PAIRS))
+        small, more = (self._panels(part, panel, 0) for part in parts)
+        directions, groups = small.shape[:2]
+        some = more.reshape(directions, groups, -1).any(-1)
+        behind = (
+            np.cumsum(some).reshape(some.shape) - 1 + groups * (directions - np.arange(directions))[:, None]
+        )
+        self.rests = _stored(np.where(some, behind, 0).astype(np.int32), dt.I32)
+        packed = aligned_zeros((directions * groups + int(some.sum()), *small.shape[2:]), small.dtype)
+        packed[: directions * groups] = small.reshape(-1, *small.shape[2:])
+        packed[directions * groups :] = more[some]
+        return _stored(packed, dt.I8)
 
     def _shift(self) -> int:
         """What makes unsigned bytes signed."""
@@ -222,7 +251,7 @@ def _ceil_div(a: Dim, b: int) -> Dim:
     return dims.floordiv(a + (b - 1), b)
 
 
-def _stored(packed: np.ndarray[Any, Any], dtype: DType) -> Storage:
+def _stored(packed: Array, dtype: DType) -> Storage:
     value = const(packed)
     return Storage("packed", dtype, packed.size, 0, value)
 

@@ -20,6 +20,7 @@ from sardonyx.llvm.convert import memory_type
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, V, int_
+from sardonyx.passes.short_sums import IN_PAIRS
 
 
 class Word(IntEnum):
@@ -30,6 +31,8 @@ class Word(IntEnum):
     STATE is workspace of `slabs` times D * B * padded H elements: h of even and odd steps, then c, or z and
     r * h. Bit d of BACKWARD says that direction d runs from the end. COLUMNS, of 8-bit weights, is i32
     [D, blocks of units, gates, 3, lanes]: the sum of a column, its zero point and the bits of its scale.
+    RESTS, of those whose sums are short, is i32 [D, groups]: how many panels behind the direction's first one
+    lies what is too much of the panel of a group, 0 if there is none.
     """
 
     STEPS = 0
@@ -60,6 +63,8 @@ class Word(IntEnum):
     C_U = auto()
     COLUMNS = auto()
     COLUMNS_D = auto()
+    RESTS = auto()
+    RESTS_D = auto()
     Y = auto()
     Y_T = auto()
     Y_D = auto()
@@ -110,7 +115,8 @@ class Layer:
         """The register tiles of the phases of a step: (block of units, gates)."""
         if self.quantised:
             tile = goal.find_tile("i8")
-            return (Panel.of(goal, "i8" if tile and not tile.limit else "i16", 1, 4),)
+            operand = "i16" if tile is None else IN_PAIRS if tile.limit else "i8"
+            return (Panel.of(goal, operand, 1, 4),)
         cuts = {"lstm": [(1, 4)], "gru": [(1, 3)], "gru_reset": [(2, 2), (4, 1)], "rnn": [(4, 1)]}[self.kind]
         operand = "f64" if self.dtype is dt.F64 else "f32"
         return tuple(Panel.of(goal, operand, units, gates) for units, gates in cuts)
@@ -118,8 +124,8 @@ class Layer:
 
 _ADDRESSES = frozenset(
     {
-        *(Word.STATE, Word.GATES, Word.WEIGHTS, Word.INNER, Word.COLUMNS, Word.EXTRA, Word.LENS),
-        *(Word.H, Word.C, Word.Y, Word.LAST_H, Word.LAST_C),
+        *(Word.STATE, Word.GATES, Word.WEIGHTS, Word.INNER, Word.COLUMNS, Word.RESTS, Word.EXTRA),
+        *(Word.LENS, Word.H, Word.C, Word.Y, Word.LAST_H, Word.LAST_C),
     }
 )
 

@@ -47,6 +47,7 @@ class Step:
         row_bytes = f.mul(memory.pitch, int_(size_of(self.layer.compute)))
         row_bytes = self.points.row_bytes if self.points else row_bytes
         tile = f.alloca(panel.dtype, panel.max_rows * panel.vectors * panel.lanes)
+        self.rest_tile = f.alloca(panel.dtype, panel.max_rows * panel.vectors * panel.lanes)
         rows = f.sub(self.row1, self.row0)
         cut = Cut.of(f, rows, f.smax(ceil_div(f, rows, int_(panel.max_rows)), int_(1)))
         larger, smaller = self._pick(cut.largest(f)), self._pick(cut.base)
@@ -60,6 +61,8 @@ class Step:
             with f.loop(int_(0), size) as row:
                 self._fetch(group, f.add(begin, row.index))
             f.call_pointer(sums, state, row_bytes, weights_at, inner, tile)
+            if panel.instruction.widen:
+                self._add_rest(sums, (state, row_bytes, first, inner), group, tile, size)
             with f.loop(int_(0), size) as row:
                 self._row(
                     group,
@@ -68,6 +71,20 @@ class Step:
                 )
         f.ret()
         f.finish()
+
+    def _add_rest(self, sums: V, operands: tuple[V, V, V, V], group: V, tile: V, size: V) -> None:
+        """Add the products of what was too much of a group's weights."""
+        f, panel, memory = self.f, self.panel, self.memory
+        state, row_bytes, first, inner = operands
+        rests = f.gep(memory.word[Word.RESTS], f.mul(self.d, memory.word[Word.RESTS_D]), "i32")
+        rest = f.convert("sext", f.load(f.gep(rests, group, "i32"), "i32"), "i64")
+        with f.when(f.icmp("ne", rest, int_(0))):
+            weights = f.gep(first, f.mul(rest, f.mul(inner, int_(panel.row_bytes))), "i8")
+            f.call_pointer(sums, state, row_bytes, weights, inner, self.rest_tile)
+            with f.loop(int_(0), f.mul(size, int_(panel.row_bytes)), panel.vector_bytes) as vector:
+                to, more = (f.gep(at, vector.index, "i8") for at in (tile, self.rest_tile))
+                total = f.binary("add", f.load(to, panel.vector), f.load(more, panel.vector))
+                f.store(total, to)
 
     def _state(self, row: V) -> V:
         """Where the state of a row is that the weights multiply."""

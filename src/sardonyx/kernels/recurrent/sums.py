@@ -137,6 +137,10 @@ def _step(f: Function, panel: Panel, rows: Sequence[V], weights: V, step: int, s
     columns = [f.load(f.gep(weights, int_(o), "i8"), panel.vector, panel.vector_bytes) for o in offsets]
     states = [f.load(f.gep(row, int_(step), panel.dtype), panel.dtype) for row in rows]
     broadcast = [f.splat(state, panel.lanes) for state in states]
-    pairs = [(h, column) for h in broadcast for column in columns]
-    terms = zip(pairs, sums, strict=True)
-    return [add_products(f, total, h, column, panel.instruction) for (h, column), total in terms]
+    after = list(sums)
+    # Additions of integers stay in this order, in which a column is needed by one row after the other.
+    for v, column in enumerate(columns):
+        for row, h in enumerate(broadcast):
+            at = row * panel.vectors + v
+            after[at] = add_products(f, sums[at], h, column, panel.instruction)
+    return after
