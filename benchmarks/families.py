@@ -64,6 +64,27 @@ def integers() -> Case:
     return one_input(nodes, drawn(128, 768), w=(drawn(768, 768) * 20).astype(np.int8))
 
 
+def integer_convolution() -> Case:
+    """A 3x3 convolution of bytes whose result is quantised."""
+    nodes = "y = QLinearConv<pads = [1, 1, 1, 1]>(x, xs, xz, w, ws, wz, ys, yz)"
+    shape = (1, 128, 28, 28)
+    sizes = ", ".join(map(str, shape))
+    constants: dict[str, Any] = {
+        "xs": np.float32(0.02),
+        "xz": np.uint8(128),
+        "ws": np.float32(0.01),
+        "wz": np.int8(0),
+    }
+    constants |= {
+        "ys": np.float32(0.5),
+        "yz": np.uint8(128),
+        "w": drawn(128, 128, 3, 3, scale=20).astype(np.int8),
+    }
+    x = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    arrays = {name: np.asarray(value) for name, value in constants.items()}
+    return written(f"g (uint8[{sizes}] x) => (uint8[{sizes}] y) {{ {nodes} }}", {"x": x}, **arrays)
+
+
 def trees(rows: int) -> Callable[[], Case]:
     """A gradient boosting of 100 trees of depth 3."""
 
@@ -88,6 +109,12 @@ FAMILIES: Mapping[str, Callable[[], Case]] = {
     "product of 8 bits": integers,
     "attention": attention,
     "convolution 3x3": lambda: kernel(kernels.conv(28, 128, 128, 3, 1, 1)),
+    "convolution 3x3 of 8 bits": integer_convolution,
+    "convolution 3x3, dilated": lambda: one_input(
+        "y = Conv<dilations = [2, 2], pads = [2, 2, 2, 2]>(x, w)",
+        drawn(1, 128, 28, 28),
+        w=drawn(128, 128, 3, 3, scale=0.03),
+    ),
     "convolution 1x1": lambda: kernel(kernels.conv(14, 256, 256, 1, 1, 1)),
     "convolution, first layer": lambda: kernel(kernels.conv(112, 3, 32, 3, 2, 1)),
     "convolution, depthwise": lambda: kernel(kernels.conv(56, 144, 144, 3, 1, 144)),
