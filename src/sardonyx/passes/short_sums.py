@@ -87,30 +87,34 @@ def _sums(w: Array, tile: RegisterTile) -> Iterator[tuple[int, Array, Array]]:
     """
     batch, k, n = w.shape
     together, lanes = tile.instruction.steps, tile.k_step // 2
-    whole = np.pad(w.astype(np.int16), ((0, 0), (0, -k % (together * tile.k_step)), (0, 0)))
-    for sign in (1, -1):
-        terms = np.maximum(sign * whole, 0).reshape(batch, -1, together, lanes, 2, n)
-        terms = terms.transpose(0, 1, 3, 5, 2, 4)
-        yield sign, terms, terms.sum((4, 5), dtype=np.int16)
+    missing = -k % (together * tile.k_step)
+    whole = np.pad(w, ((0, 0), (0, missing), (0, 0))) if missing else w
+    # The magnitude of -128 is one of unsigned bytes alone.
+    for sign, bytes_ in ((1, np.maximum(whole, 0)), (-1, -np.minimum(whole, 0))):
+        terms = bytes_.view(np.uint8).reshape(batch, -1, together, lanes, 2, n)
+        totals: Array = np.zeros((batch, terms.shape[1], lanes, n), np.int16)
+        for step, row in np.ndindex(together, 2):
+            totals += terms[:, :, step, :, row]
+        yield sign, terms.transpose(0, 1, 3, 5, 2, 4), totals
 
 
 def _excess(w: Array, tile: RegisterTile, most: float) -> Array | None:
     """What is too much of weights [batch, K, N], of the largest first; None if `most` sums do not suffice."""
     batch, k, n = w.shape
-    together = tile.instruction.steps
-    rest: Array = np.zeros((batch, k, n), np.int16)
+    together, depth = tile.instruction.steps, tile.k_step
+    rest: Array = np.zeros((batch, k + -k % (together * depth), n), np.int16)
+    first = np.add.outer(np.arange(together) * depth, np.arange(2)).reshape(-1)
     for sign, terms, totals in _sums(w, tile):
         over = np.nonzero(totals > tile.limit)
         if over[0].size > most:
             return None
-        values = terms[over].reshape(-1, 2 * together)
+        values = terms[over].reshape(-1, 2 * together).astype(np.int16)
         order = np.argsort(-values, 1, kind="stable")
         falling = np.take_along_axis(values, order, 1)
         before = np.cumsum(falling, 1) - falling
         cut = np.clip((totals[over] - tile.limit)[:, None] - before, 0, falling)
         found = np.zeros_like(values)
         np.put_along_axis(found, order, cut.astype(np.int16), 1)
-        excess = np.zeros_like(terms)
-        excess[over] = found.reshape(-1, together, 2)
-        rest += sign * excess.transpose(0, 1, 4, 2, 5, 3).reshape(batch, -1, n)[:, :k]
-    return rest
+        sample, step, lane, column = (index[:, None] for index in over)
+        rest[sample, step * together * depth + 2 * lane + first, column] += sign * found
+    return rest[:, :k]

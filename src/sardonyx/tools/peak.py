@@ -119,7 +119,11 @@ def measure(threads: int) -> Peak:
 
 def _tiles(goal: Goal) -> list[RegisterTile]:
     """What multiplies on this machine, fp32 first."""
-    return [tile for operand in ("f32", "f64", "bf16", "i16", "i8") if (tile := goal.find_tile(operand))]
+    return [
+        tile
+        for operand in ("f32", "f64", "bf16", "i16", "i8", "i8pairs")
+        if (tile := goal.find_tile(operand))
+    ]
 
 
 def _matrices(goal: Goal) -> list[MatrixTile]:
