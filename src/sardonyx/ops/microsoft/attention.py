@@ -8,6 +8,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.errors import UnsupportedOp
+from sardonyx.ir.premise import must_equal
 from sardonyx.ir.value import Value, concat, dim_value, iota, scalar
 from sardonyx.ops.onnx.attention import Scores, attend, inverse_root, join_heads, split_heads, visible
 from sardonyx.ops.onnx.quant import multiply_integers
@@ -32,7 +33,8 @@ def _padding(
 ) -> Value | None:
     """What a mask of padded keys adds to scores: lengths [B], ranges [2 B], flags [B, T] or [B, S, T].
 
-    Flags [B, 1, M, M] are those of all places: of their rows the last `rows` of `total` are meant.
+    Flags [B, 1, M, M] are those of all places: of their rows the last `rows` of `total` are meant. Behind
+    lengths [3 B + 2] stands where the tokens of each sample would begin if padding were left out.
     """
     if mask is None:
         return None
@@ -41,9 +43,11 @@ def _padding(
         ends, starts = (mask.slice((i * batch,), (batch,)).reshape((batch, 1)) for i in (0, 1))
         kept = key.lt(ends).logical_and(starts.le(key))
     elif mask.rank == 1:
-        if dims.equal(mask.size, batch) is False:
+        beside = (mask.size - batch) * (mask.size - batch * 3 - 2)
+        if dims.equal(beside, 0) is False:
             raise UnsupportedOp(f"a key mask of shape {list(mask.shape)} is not supported")
-        kept = key.lt(mask.reshape((batch, 1)))
+        must_equal(beside, 0, "a key mask of {} numbers for {} samples", mask.size, batch)
+        kept = key.lt(mask.slice((0,), (batch,)).reshape((batch, 1)))
     else:
         if mask.rank == 4:
             mask = chunk(chunk(mask, 2, total - rows, rows), 3, 0, total)

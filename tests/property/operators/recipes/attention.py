@@ -96,11 +96,13 @@ def multimodal_rotary_embedding(d: Draw) -> Call:
 
 def key_mask(d: Draw, batch: int, rows: int, keys: int) -> Array | None:
     """Lengths, flags of keys or flags of pairs; every query sees a key."""
-    kind = d.one_of("none", "lengths", "keys", "pairs")
+    kind = d.one_of("none", "lengths", "keys", "pairs", "lengths and places")
     if kind == "none":
         return None
-    if kind == "lengths":
-        return d.within((batch,), 1, keys, np.int32)
+    if kind.startswith("lengths"):
+        lengths = d.within((batch,), 1, keys, np.int32)
+        places = d.within((2 * batch + 2,), 0, keys, np.int32)
+        return lengths if kind == "lengths" else np.concatenate([lengths, places])
     shape = (batch, keys) if kind == "keys" else (batch, rows, keys)
     flags = d.within(shape, 0, 1, np.int32)
     flags[..., 0] = 1
