@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -45,15 +47,34 @@ def name_of(operator: Operator) -> str:
     return f"{operator.name}-{operator.since}"
 
 
+@cache
+def meanings() -> Mapping[tuple[str, str], list[int]]:
+    """From which opsets on each operator has a meaning here."""
+    found: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for operator in operators():
+        found[operator.domain, operator.name].append(operator.since)
+    return found
+
+
+@cache
+def schemas() -> Mapping[tuple[str, str], list[Any]]:
+    """All schemas of each operator."""
+    found: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for schema in onnx.defs.get_all_schemas_with_history():
+        found[schema.domain, schema.name].append(schema)
+    return found
+
+
 def schemas_of(operator: Operator) -> Iterator[Any]:
     """The schemas of every opset at which this meaning is looked up, oldest first."""
-    later = [o.since for o in operators() if (o.domain, o.name) == (operator.domain, operator.name)]
-    end = min((since for since in later if since > operator.since), default=math.inf)
+    end = min(
+        (since for since in meanings()[operator.domain, operator.name] if since > operator.since),
+        default=math.inf,
+    )
     versions = [
         s
-        for s in onnx.defs.get_all_schemas_with_history()
-        if (s.domain, s.name) == (operator.domain, operator.name)
-        and (not s.deprecated or s.since_version == operator.since)
+        for s in schemas()[operator.domain, operator.name]
+        if not s.deprecated or s.since_version == operator.since
     ]
     yield from sorted(
         (s for s in versions if operator.since <= s.since_version < end), key=lambda s: s.since_version

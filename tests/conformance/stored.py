@@ -4,34 +4,62 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import onnx
 
+if sys.platform != "win32":
+    import fcntl
+
 FOLDER = Path(__file__).parents[2] / ".pytest_cache" / "conformance"
+UNREADABLE = (OSError, EOFError, pickle.UnpicklingError)
 T = TypeVar("T")
 
 
 def stored(make: Callable[[], T], folder: Path = FOLDER) -> T:
-    """What `make` gives: from the folder if it was made with this onnx, this numpy and these test files."""
+    """What `make` gives: from the folder if it was made with this onnx, this numpy and these test files.
+
+    Of processes that begin together one makes it, and the others wait.
+    """
     path = folder / f"{_key()}.pickle"
-    with suppress(OSError, EOFError, pickle.UnpicklingError):
-        found: T = pickle.loads(path.read_bytes())
-        return found
-    made = make()
-    with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob("*.pickle"):
-            old.unlink(missing_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-            pickle.dump(made, file, pickle.HIGHEST_PROTOCOL)
-        Path(file.name).replace(path)
+    found: T
+    if path.exists():
+        with suppress(*UNREADABLE):
+            found = pickle.loads(path.read_bytes())
+            return found
+    with _alone(folder):
+        with suppress(*UNREADABLE):
+            found = pickle.loads(path.read_bytes())
+            return found
+        made = make()
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            for old in folder.glob("*.pickle"):
+                old.unlink(missing_ok=True)
+            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+                pickle.dump(made, file, pickle.HIGHEST_PROTOCOL)
+            Path(file.name).replace(path)
     return made
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process is at it, where files can be locked; a lock ends with its process."""
+    if sys.platform == "win32":
+        yield
+        return
+    with ExitStack() as held:
+        with suppress(OSError):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context(folder.with_suffix(".lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _key() -> str:

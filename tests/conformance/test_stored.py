@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,18 @@ def test_what_was_made_is_found_again(tmp_path: Path, monkeypatch: pytest.Monkey
     assert stored(make, folder) == [0, 1, 2]
     (other,) = folder.iterdir()
     assert other.name != file.name
+
+
+def test_processes_that_begin_together_make_it_once(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
+    def make() -> int:
+        begun.touch(exist_ok=False)
+        time.sleep(0.2)
+        return 7
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(lambda _: stored(make, tmp_path / "new"), range(3))) == [7, 7, 7]
 
 
 def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:

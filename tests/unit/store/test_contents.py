@@ -14,11 +14,12 @@ from sardonyx.store import contents
 from sardonyx.store.loader import load_program
 from sardonyx.tools.cli import main
 from tests.unit.runtime.programs import scaled
+from tests.unit.stocked import stocked
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cache]:
-    monkeypatch.setenv("SARDONYX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SARDONYX_CACHE", str(stocked(tmp_path / "cache")))
     yield Cache(tmp_path / "cache")
 
 

@@ -28,6 +28,7 @@ from sardonyx.store import identity, programs
 from sardonyx.store.loader import load_program
 from sardonyx.targets.x86_64 import isa
 from tests.unit.runtime.programs import NONZERO, WRITTEN, check, f32, model, scaled
+from tests.unit.stocked import stocked
 
 HEAVY = (
     "google.protobuf",
@@ -54,8 +55,9 @@ np.savez(sys.argv[2], *outputs)
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache of its own for each test."""
-    monkeypatch.setenv("SARDONYX_CACHE", str(tmp_path / "cache"))
-    yield tmp_path / "cache"
+    made = stocked(tmp_path / "cache")
+    monkeypatch.setenv("SARDONYX_CACHE", str(made))
+    yield made
 
 
 def options(**given: Any) -> CompileOptions:
