@@ -23,6 +23,7 @@ from sardonyx.errors import SardonyxError
 from sardonyx.frontend import Loaded, specialise
 from sardonyx.ir.run import run as run_graph
 from sardonyx.passes.widen import widen
+from tests.property.operators.choices import ByHypothesis, Choices
 from tests.property.operators.draw import LAYOUTS, declared, kind_of, laid_out
 from tests.property.operators.judges import Law
 from tests.property.operators.recipe import Call, Fed, Fixed, Recipe
@@ -41,11 +42,14 @@ class Case:
     model: Any
     feeds: dict[str, Any]
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+    def __str__(self) -> str:
         """The model's text and the feeds: enough to repeat it."""
         lines = [onnx.printer.to_text(self.model)]
         lines += [f"{name} = {_shown(value)}" for name, value in self.feeds.items()]
-        printer.text("\n".join(lines))
+        return "\n".join(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
 
 
 def _shown(value: Any) -> str:
@@ -58,9 +62,14 @@ def _shown(value: Any) -> str:
 
 @st.composite
 def cases(draw: st.DrawFn, recipe: Recipe) -> Case:
-    """Calls of a recipe in any form that a model can have."""
-    opset, call = recipe.drawn(draw)
-    open_sizes, layout = draw(st.booleans()), draw(st.sampled_from(LAYOUTS))
+    """Calls of a recipe in any form that a model can have, by Hypothesis."""
+    return drawn(ByHypothesis(draw), recipe)
+
+
+def drawn(choices: Choices, recipe: Recipe) -> Case:
+    """A call of a recipe in any form that a model can have."""
+    opset, call = recipe.drawn(choices)
+    open_sizes, layout = choices.one_of((False, True)), choices.one_of(LAYOUTS)
     graph = onnx.GraphProto(name="drawn")
     feeds: dict[str, Any] = {}
     names = []
@@ -71,7 +80,7 @@ def cases(draw: st.DrawFn, recipe: Recipe) -> Case:
             continue
         fixed = isinstance(given, Fixed)
         if isinstance(value, np.ndarray) and not isinstance(given, Fed | Fixed):
-            fixed = draw(st.integers(0, 3)) == 3 and _may_be_fixed(call, open_sizes)
+            fixed = choices.integer(0, 3) == 3 and _may_be_fixed(call, open_sizes)
         if fixed:
             graph.initializer.append(numpy_helper.from_array(value, names[-1]))
         else:

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import ml_dtypes
 import numpy as np
 import onnx
-from hypothesis import strategies as st
 
 from sardonyx.base import dtype as dt
+from tests.property.operators.choices import Choices
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -33,22 +33,22 @@ class Draw:
     """
 
     def __init__(
-        self, draw: st.DrawFn, operator: str, schema: Any, opset: int, element: np.dtype[Any]
+        self, choices: Choices, operator: str, schema: Any, opset: int, element: np.dtype[Any]
     ) -> None:
-        self._draw, self.schema = draw, schema
+        self._choices, self.schema = choices, schema
         self.operator, self.opset, self.element = operator, opset, element
 
     def integer(self, low: int, high: int) -> int:
         """A number in low..high."""
-        return self._draw(st.integers(low, high))
+        return self._choices.integer(low, high)
 
     def flag(self) -> bool:
         """True or False."""
-        return self._draw(st.booleans())
+        return self.one_of(False, True)
 
     def one_of(self, *options: T) -> T:
         """One of these; simpler ones first."""
-        return self._draw(st.sampled_from(options))
+        return self._choices.one_of(options)
 
     def maybe(self, value: T) -> T | None:
         """The value or None."""
@@ -64,7 +64,7 @@ class Draw:
         Without `high` they are small, but for at most one that fills registers and leaves a rest.
         """
         small = [n for n in (2, 1, 3, 0, 4, 5, 6, *range(7, (high or 0) + 1)) if low <= n <= (high or 6)]
-        sizes = self._draw(st.lists(st.sampled_from(small), min_size=least, max_size=most))
+        sizes = self._choices.some(small, least, most)
         if sizes and high is None and self.integer(0, 5) == 5:
             sizes[self.integer(0, len(sizes) - 1)] = self.one_of(17, 8, 16, 33, 65)
         return tuple(sizes)
@@ -84,12 +84,12 @@ class Draw:
 
     def axes(self, rank: int, least: int = 0) -> list[int]:
         """Different axes in any order, each counted from either end."""
-        order = self._draw(st.permutations(range(rank)))[: self.integer(least, rank)]
+        order = self.order(rank)[: self.integer(least, rank)]
         return [a - rank if self.flag() else a for a in order]
 
     def order(self, rank: int) -> list[int]:
         """A permutation of the axes."""
-        return list(self._draw(st.permutations(range(rank))))
+        return self._choices.order(rank)
 
     def factors(self, product: int, most: int = 4) -> list[int]:
         """Sizes whose product is that number."""

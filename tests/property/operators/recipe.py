@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from hypothesis import strategies as st
 
 from sardonyx.base import dtype as dt
 from sardonyx.ops import register_all
 from sardonyx.ops.table import operators
+from tests.property.operators.choices import Choices
 from tests.property.operators.draw import Draw, allowed, kind_of
 from tests.property.operators.judges import Judge, wide
 
@@ -108,18 +108,17 @@ class Recipe:
         """The operator as reports name it."""
         return f"{self.domain}.{self.name}" if self.domain else self.name
 
-    def drawn(self, draw: st.DrawFn) -> tuple[int, Call]:
+    def drawn(self, choices: Choices) -> tuple[int, Call]:
         """An opset and a call at it; every version of the schema comes, the newest most often."""
         versions = self.versions()
-        opset, schema = draw(st.sampled_from([versions[-1], *versions]))
+        opset, schema = choices.one_of([versions[-1], *versions])
         types = self.types or tuple(_main_types(schema))
-        d = Draw(draw, self.name, schema, opset, draw(st.sampled_from(types)))
+        d = Draw(choices, self.name, schema, opset, choices.one_of(types))
         return opset, self.build(d)
 
     def versions(self) -> list[tuple[int, Any]]:
         """Opsets and schemas at which the operator is defined and known here, oldest first."""
-        known = [o.since for o in operators() if (o.domain, o.name) == (self.domain, self.name)]
-        first = min(known, default=1)
+        first = _first_known().get((self.domain, self.name), 1)
         found = [
             (s.since_version, s)
             for s in _schemas().get((self.domain, self.name), ())
@@ -131,6 +130,12 @@ class Recipe:
 def _main_types(schema: Any) -> list[np.dtype[Any]]:
     parameters = [p.type_str for p in (*schema.inputs, *schema.outputs)]
     return next((types for p in parameters if (types := allowed(schema, p))), [np.dtype(np.float32)])
+
+
+@cache
+def _first_known() -> dict[tuple[str, str], int]:
+    """From which opset on operators have a meaning here."""
+    return {(o.domain, o.name): o.since for o in reversed(operators())}
 
 
 @cache

@@ -10,12 +10,12 @@ import pytest
 from sardonyx.runtime import cores
 
 
-def tree(root: Path, files: dict[str, str]) -> Path:
+def tree(root: Path, files: dict[str, str]) -> str:
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return root
+    return str(root)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_the_tightest_quota_counts(
     root = tree(tmp_path / "root", files)
     own = tmp_path / "cgroup"
     own.write_text(membership)
-    assert cores._cgroup_quota(own, root) == quota
-    assert cores._cgroup_quota(tmp_path / "missing", root) is None
+    assert cores._cgroup_quota(str(own), root) == quota
+    assert cores._cgroup_quota(str(tmp_path / "missing"), root) is None
 
 
 def test_hardware_threads_of_one_core_count_once(tmp_path: Path) -> None:
