@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 
 from sardonyx import targets
@@ -26,12 +28,13 @@ def need(target: Target) -> Target:
         pytest.skip(str(error))
 
 
-def is_quick(target: Target) -> bool:
-    """Whether a test compiles loops for this target as a new model is compiled, in less time.
+def is_quick(target: Target, what: str) -> bool:
+    """Whether a test compiles this for a target as a new model is compiled, in a third of the time.
 
-    Those of the machine's own level are compiled in full, as are all in `make test-all`.
+    In full are compiled, in every run, one in eight for the machine's own level, and all in `make test-all`.
     """
-    return EFFORT.read() == "quick" and target.lanes < targets.detect().lanes
+    is_sample = zlib.crc32(what.encode()) % 8 == 0 and target.lanes == targets.detect().lanes
+    return EFFORT.read() == "quick" and not is_sample
 
 
 def with_each_feature() -> list[Target]:

@@ -11,18 +11,34 @@ from sardonyx.object.link import link
 from sardonyx.runtime import cache
 from sardonyx.runtime.image import LoadedImage, load
 from sardonyx.runtime.promotion import quick_key
-from tests.runnable import need
+from tests.runnable import is_quick, need
 
 
 def compiled(text: str, target: Target, *, quick: bool = False) -> bytes:
     """The object file of a module."""
     store, key = cache.shared(), object_key(text, target)
+    quick = quick and not store.has("object", key)
     key = quick_key(key) if quick else key
     code = store.get("object", key)
     if code is None:
         code = engine.compile_object(text, target, quick=quick)
         store.put("object", key, code)
     return code
+
+
+def compiled_alone(text: str, target: Target) -> bytes:
+    """The object file of a module that no other test has, as `is_quick` says."""
+    return compiled(text, target, quick=is_quick(target, text))
+
+
+def assembled(text: str, target: Target) -> str:
+    """The assembly of a module compiled in full."""
+    store, key = cache.shared(), cache.key("assembly", object_key(text, target))
+    found = store.get("object", key)
+    if found is None:
+        found = engine.assembly(text, target).encode()
+        store.put("object", key, found)
+    return found.decode()
 
 
 def loaded(codes: Sequence[bytes], target: Target) -> LoadedImage:

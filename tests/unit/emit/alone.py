@@ -19,7 +19,7 @@ from sardonyx.loops.verify import verify
 from sardonyx.object import executor
 from tests.unit.contexts import contexts
 from tests.unit.kernels.native import guarded
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled, compiled_alone, loaded
 
 Array = np.ndarray[Any, Any]
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
@@ -46,9 +46,9 @@ class Native:
     def __init__(self, kernel: Kernel, target: Target | None = None) -> None:
         target = target or targets.detect()
         self.emitted = emit(kernel, target)
-        shared = [turn.ir(target) for turn in self.emitted.turns]
-        texts = (executor.ir(target), self.emitted.ir, *shared)
-        self._image = loaded([compiled(text, target) for text in texts], target)
+        shared = [executor.ir(target), *(turn.ir(target) for turn in self.emitted.turns)]
+        codes = [compiled(text, target) for text in shared]
+        self._image = loaded([*codes, compiled_alone(self.emitted.ir, target)], target)
 
     def run(
         self, arrays: Mapping[Buffer, Array], sizes: Mapping[str, int] | None = None, threads: int = 1

@@ -28,7 +28,7 @@ from sardonyx.loops.nest import (
 )
 from tests.unit.emit.alone import check, run, words_of
 from tests.unit.kernels.native import guarded
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled_alone, loaded
 
 TARGET = targets.detect()
 
@@ -162,7 +162,7 @@ def test_an_epilogue_works_on_the_block_that_it_is_given(form: str) -> None:
         "k", (batch0, batch1, row, column), (Store(y, to, (), square),), (), form=form, vector=column
     )
     emitted = emit(kernel, TARGET)
-    image = loaded([compiled(emitted.ir, TARGET)], TARGET)
+    image = loaded([compiled_alone(emitted.ir, TARGET)], TARGET)
     block = guarded(np.random.default_rng(1).standard_normal((2, 24)).astype(np.float32)[:, :24])
     out = guarded(np.zeros((3, 4, 9, 21), np.float32))
     at = (2, 1, 5, 3)

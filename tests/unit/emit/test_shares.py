@@ -16,7 +16,7 @@ from sardonyx.llvm.vec import Function, Module, int_
 from sardonyx.object import executor
 from sardonyx.runtime.image import LoadedImage
 from tests.unit.contexts import contexts
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled, compiled_alone, loaded
 
 MOST, CALLS = 3 * UNITS, 50
 """At most so many units of a call, and calls of a run."""
@@ -40,7 +40,7 @@ def image() -> LoadedImage:
             f.line(f"atomicrmw add {at}, {bit} monotonic")
     f.ret()
     f.finish()
-    return loaded([compiled(text, target) for text in (executor.ir(target), module.text())], target)
+    return loaded([compiled(executor.ir(target), target), compiled_alone(module.text(), target)], target)
 
 
 def owners_of(image: LoadedImage, threads: int, work: int, most: int, *, side_by_side: bool) -> np.ndarray:

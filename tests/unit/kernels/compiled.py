@@ -15,6 +15,7 @@ from sardonyx.compiler.builder import Parts, body_program
 from sardonyx.ir.data_size import collect_data_sizes
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.run import run
+from sardonyx.ir.text import text
 from sardonyx.ir.value import Value, const, placeholder
 from sardonyx.runtime import cache
 from sardonyx.runtime.program import Program
@@ -51,7 +52,7 @@ def graph_of(make: Make, arrays: Sequence[Array], constant: Sequence[int] = (), 
 def programs_of(graph: Graph, target: Target) -> Callable[[int], Program]:
     """The compiled graph for any number of threads; AssertionError if part of it would run on the host."""
     backend = X86Backend(Goal(target))
-    with backend.build(cache.shared(), identity.build(), quick=is_quick(target)) as build:
+    with backend.build(cache.shared(), identity.build(), quick=is_quick(target, text(graph))) as build:
         parts = Parts(backend, Report(), build)
         data = body_program(graph, parts)
         assert not parts.report.fallbacks, parts.report.fallbacks

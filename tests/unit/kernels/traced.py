@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from sardonyx.base.dataclass import replace
+from sardonyx.base.knobs import EFFORT
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.convolution.driver import define_conv
@@ -25,7 +26,7 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.object import engine, executor
 from sardonyx.runtime.image import LoadedImage
 from tests.unit.kernels import native
-from tests.unit.objects import loaded
+from tests.unit.objects import compiled, loaded
 
 Array = np.ndarray[Any, Any]
 LINE = microkernel.CACHE_LINE
@@ -86,8 +87,8 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
         for scheme in ALL:
             define_winograd(module, Goal(target), scheme)
         define_strassen(module, Goal(target))
-    texts = executor.ir(target), module.text()
-    return log, loaded([engine.compile_object(text, target) for text in texts], target)
+    code = engine.compile_object(module.text(), target, quick=EFFORT.read() == "quick")
+    return log, loaded([compiled(executor.ir(target), target), code], target)
 
 
 class Trace:

@@ -18,7 +18,7 @@ from sardonyx.llvm import convert, maps
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.runtime.image import LoadedImage
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled_alone, loaded
 
 Array = npt.NDArray[Any]
 CHUNK = 32
@@ -50,7 +50,7 @@ class Natives:
         module = Module()
         for case in cases:
             _write(module, case, target, lanes)
-        self._image: LoadedImage = loaded([compiled(module.text(), target)], target)
+        self._image: LoadedImage = loaded([compiled_alone(module.text(), target)], target)
 
     def run(self, case: Case, *arrays: Array) -> tuple[Array, bool]:
         """The results, and whether an error was reported; the arrays' size is a multiple of CHUNK."""

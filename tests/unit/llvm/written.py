@@ -15,7 +15,7 @@ from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V
 from sardonyx.object import executor
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled, compiled_alone, loaded
 
 Array = npt.NDArray[Any]
 _SCALARS = {"float32": "float", "float64": "double", "float16": "half", "bool": "i8"}
@@ -44,7 +44,7 @@ def run(write: Callable[..., Sequence[V]], *arrays: Array, target: Target | None
         f.store(stored, f.gep(out, V(str(number * 1024), "i64"), "i8"))
     f.ret()
     f.finish()
-    image = loaded([compiled(text, target) for text in (executor.ir(target), module.text())], target)
+    image = loaded([compiled(executor.ir(target), target), compiled_alone(module.text(), target)], target)
     inputs, memory = [np.ascontiguousarray(a) for a in arrays], np.zeros(1024 * len(results), np.uint8)
     pointers = [*(a.ctypes.data for a in inputs), memory.ctypes.data]
     ctypes.CFUNCTYPE(None, *([ctypes.c_void_p] * len(pointers)))(image.address("written"))(*pointers)

@@ -23,10 +23,9 @@ from sardonyx.loops.lower import lower, lower_padding
 from sardonyx.loops.nest import Kernel
 from sardonyx.loops.schedule import schedule
 from sardonyx.object import executor
-from tests.runnable import is_quick
 from tests.unit.contexts import contexts
 from tests.unit.kernels.native import guarded
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled, compiled_alone, loaded
 
 Array = np.ndarray[Any, Any]
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
@@ -82,8 +81,8 @@ class Native:
         self.kernels = kernels_of(self.fusion, target)
         self.emitted: list[Emitted] = [emit(k, target) for k in self.kernels]
         shared = {turn.ir(target) for e in self.emitted for turn in e.turns}
-        texts = [executor.ir(target), *sorted(shared | {e.ir for e in self.emitted})]
-        codes = [compiled(text, target, quick=is_quick(target)) for text in texts]
+        codes = [compiled(text, target) for text in (executor.ir(target), *sorted(shared))]
+        codes += [compiled_alone(text, target) for text in sorted({e.ir for e in self.emitted})]
         self._image = loaded(codes, target)
 
     def run(self, feeds: Sequence[Array], threads: int = 1, only: int | None = None) -> list[Array]:

@@ -17,7 +17,7 @@ from sardonyx.kernels.convolution.grouped import Few
 from sardonyx.kernels.convolution.pack import pack_grouped_weights
 from sardonyx.kernels.library import grouped_ir, library_ir
 from sardonyx.kernels.scratch import convolution_bytes
-from sardonyx.object import engine, executor
+from sardonyx.object import executor
 from sardonyx.passes import PIPELINE
 from sardonyx.runtime.image import LoadedImage
 from sardonyx.targets.x86_64 import isa
@@ -33,7 +33,7 @@ from tests.unit.kernels.convolution.test_conv import (
     unblocked,
 )
 from tests.unit.kernels.native import Array, Epilogue, execute, finish_words, guarded, strides
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import assembled, compiled, compiled_alone, loaded
 from tests.unit.passes.graphs import parse
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
@@ -52,8 +52,8 @@ CASES = (
 @cache
 def image(target: Target, few: Few) -> LoadedImage:
     goal = Goal(target)
-    texts = (executor.ir(target), *library_ir(goal), grouped_ir(few, goal))
-    return loaded([compiled(text, target) for text in texts], target)
+    shared = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal))]
+    return loaded([*shared, compiled_alone(grouped_ir(few, goal), target)], target)
 
 
 def convolved(case: Case, x: Array, w: Array, target: Target, end: str, threads: int) -> tuple[Array, Array]:
@@ -158,7 +158,7 @@ def test_graphs(
     ids=str,
 )
 def test_inner_loops_keep_everything_in_registers(few: Few, level: Target) -> None:
-    text = engine.assembly(grouped_ir(few, Goal(level)), level)
+    text = assembled(grouped_ir(few, Goal(level)), level)
     body = text[text.index(f"\n{few.name}_lines_f32:") :]
     loops = 0
     for block in re.split(r"\n(?=\.LBB\d+_\d+:)", body):

@@ -13,7 +13,7 @@ from sardonyx.base.target import Target
 from sardonyx.kernels.numeric.elimination import Matrix
 from sardonyx.llvm.vec import Function, Module, int_
 from tests.runnable import runnable_targets
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled_alone, loaded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 
@@ -28,7 +28,7 @@ def done(matrix: Any, target: Target, step: Callable[[Function, Matrix], Any]) -
         f.store(result, f.params[1])
     f.ret()
     f.finish()
-    image = loaded([compiled(module.text(), target)], target)
+    image = loaded([compiled_alone(module.text(), target)], target)
     made, number = np.ascontiguousarray(matrix, float).copy(), np.zeros(1)
     ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(image.address("step"))(
         made.ctypes.data, number.ctypes.data

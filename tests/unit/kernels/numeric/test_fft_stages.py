@@ -11,7 +11,7 @@ from sardonyx.base.target import Target
 from sardonyx.kernels.numeric.fft_stages import Complex, define_stages, write_table
 from sardonyx.llvm.vec import Function, Module, V
 from tests.runnable import runnable_targets
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled_alone, loaded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 
@@ -27,7 +27,7 @@ def test_powers_of_two(target: Target) -> None:
     f.store(f.value("ptr", f"call ptr @{name}({a}, {b}, {table}, {size})"), where)
     f.ret()
     f.finish()
-    image = loaded([compiled(module.text(), target)], target)
+    image = loaded([compiled_alone(module.text(), target)], target)
     whole = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)(image.address("whole"))
     for n in (1, 2, 4, 8, 16, 64, 256):
         given = np.random.default_rng(n).standard_normal((2, n))

@@ -14,7 +14,6 @@ from sardonyx.base.tile import RegisterTile
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import library_ir
 from sardonyx.kernels.product.pack import pack_b
-from sardonyx.object import engine
 from sardonyx.targets.x86_64 import isa
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
@@ -29,6 +28,7 @@ from tests.unit.kernels.native import (
     tile_view,
 )
 from tests.unit.kernels.traced import FETCHES, Trace
+from tests.unit.objects import assembled
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 DTYPES = pytest.mark.parametrize("dtype", sorted(SUFFIXES))
@@ -302,7 +302,7 @@ def test_inner_loops_keep_everything_in_registers(level: Target, tile: RegisterT
     texts = library_ir(Goal(target, Policy(tile.precisions[0])), tile.operand)
     mnemonic = tile.instruction.mnemonic
     most = 2.0 + bool(tile.instruction.sum_register) + bool(tile.instruction.widen) / tile.instruction.steps
-    assembly = "".join(engine.assembly(text, target) for text in texts)
+    assembly = "".join(assembled(text, target) for text in texts)
     found = 0
     for name, rows, vectors, phases, streams, body in re.findall(
         r"^(brgemm_\w+?_(\d+)x(\d)(p\d)?(?:s(\d))?):[^\n]*\n(.*?)^\.Lfunc_end", assembly, re.M | re.S

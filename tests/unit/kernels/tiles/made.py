@@ -13,7 +13,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Module
 from sardonyx.runtime.image import LoadedImage
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled_alone, loaded
 
 TARGET = targets.detect()
 FLOATS = {"f32": np.float32, "f64": np.float64}
@@ -31,7 +31,7 @@ class Made:
         module = Module()
         self.names = define(module)
         text = module.text().replace("define internal ", "define dso_local ")
-        self._image: LoadedImage = loaded([compiled(text, TARGET)], TARGET)
+        self._image: LoadedImage = loaded([compiled_alone(text, TARGET)], TARGET)
 
     def call(self, name: str, *arguments: Any, result: Any = None) -> Any:
         """Call a function; arrays are handed over by their address."""

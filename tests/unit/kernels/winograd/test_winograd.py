@@ -47,7 +47,7 @@ from tests.unit.kernels.convolution.test_conv import (
 from tests.unit.kernels.native import Array, Epilogue, execute, finish_words, guarded, strides
 from tests.unit.kernels.product.test_contract import innermost_loops
 from tests.unit.kernels.traced import FETCHES, Trace
-from tests.unit.objects import compiled, loaded
+from tests.unit.objects import compiled, compiled_alone, loaded
 
 OPERANDS = {dt.I16: (np.int16, np.int16), dt.U8: (np.uint8, np.int8)}
 """Samples and weights, by what samples are."""
@@ -87,8 +87,8 @@ def under(scheme: Scheme, case: Case) -> Case:
 @cache
 def image(target: Target, scheme: Scheme) -> LoadedImage:
     goal = Goal(target)
-    texts = (executor.ir(target), *library_ir(goal, scheme.operand), winograd_ir(scheme, goal))
-    return loaded([compiled(text, target) for text in texts], target)
+    shared = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal, scheme.operand))]
+    return loaded([*shared, compiled_alone(winograd_ir(scheme, goal), target)], target)
 
 
 class Drawn:
