@@ -73,7 +73,7 @@ class Browser(httpx.Client):
     """A client that keeps cookies and knows the token of the forms."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(base_url=f"{url}/console", trust_env=False, timeout=30)
+        super().__init__(base_url=f"{url}/console", trust_env=False, verify=False, timeout=30)
         self._tokens: dict[str, str] = {}
 
     @property

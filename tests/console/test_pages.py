@@ -237,7 +237,7 @@ def test_live_numbers_are_a_stream(browser: Browser) -> None:
 
 
 def test_metrics_stand_beside_the_console(gateway: Gateway) -> None:
-    text = httpx.get(f"{gateway.server.http_url}/metrics", trust_env=False).text
+    text = httpx.get(f"{gateway.server.http_url}/metrics", trust_env=False, verify=False).text
     assert 'sardonyx_model_ready{model="flowers",version="1"} 1.0' in text
 
 
@@ -246,7 +246,9 @@ def test_keys_shut_the_door_and_open_it(models: Path, tmp_path: Path) -> None:
         page = first.submit("/keys", name="ada", role="admin")
         secret = re.search(r'id="secret">(sdx_\w+_[\w-]+)<', page.text)
         assert secret is not None and page.headers["cache-control"] == "no-store"
-        assert httpx.get(f"{gateway.server.http_url}/metrics", trust_env=False).status_code == 401
+        assert (
+            httpx.get(f"{gateway.server.http_url}/metrics", trust_env=False, verify=False).status_code == 401
+        )
         with Browser(gateway.server.http_url) as second:
             gone = second.get("/models")
             assert gone.status_code == 303 and gone.headers["location"] == "/console/login?next=%2Fmodels"

@@ -32,7 +32,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 
 def page(gateway: Gateway, name: str) -> str:
-    return httpx.get(f"{gateway.server.http_url}/console/models/{name}", trust_env=False).text
+    return httpx.get(f"{gateway.server.http_url}/console/models/{name}", trust_env=False, verify=False).text
 
 
 def test_the_page_of_a_registered_model_says_what_is_known(kept: Gateway) -> None:
@@ -92,11 +92,13 @@ def test_checks_in_words() -> None:
 
 
 def test_memory_is_measured(kept: Gateway) -> None:
-    text = httpx.get(f"{kept.server.http_url}/metrics", trust_env=False).text
+    text = httpx.get(f"{kept.server.http_url}/metrics", trust_env=False, verify=False).text
     lines = [line for line in text.splitlines() if line.startswith("sardonyx_model_memory_bytes{")]
     assert len(lines) == 2
     assert all(float(line.split()[-1]) > 0 for line in lines), lines
-    statistics = httpx.get(f"{kept.server.http_url}/v2/models/file/stats", trust_env=False).json()
+    statistics = httpx.get(
+        f"{kept.server.http_url}/v2/models/file/stats", trust_env=False, verify=False
+    ).json()
     assert statistics["model_stats"][0]["memory_usage"][0]["byte_size"] > 0
 
 

@@ -36,7 +36,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture(scope="module")
 def client(gateway: Gateway) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=gateway.server.http_url, trust_env=False, timeout=60) as client:
+    with httpx.Client(base_url=gateway.server.http_url, trust_env=False, verify=False, timeout=60) as client:
         yield client
 
 

@@ -60,7 +60,7 @@ class Served:
 
     def client(self) -> httpx.Client:
         """A client of it."""
-        return httpx.Client(base_url=self.url, trust_env=False, timeout=60)
+        return httpx.Client(base_url=self.url, trust_env=False, verify=False, timeout=60)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import msgspec
 from sardonyx.client.content import content_of
 from sardonyx.client.exchange import (
     answered,
+    authorities,
     body_of,
     check,
     file_parts,
@@ -85,7 +86,7 @@ class AsyncClient(AsyncMonitoring):
             base_url=url,
             headers=key_header(key or os.environ.get("SARDONYX_KEY")),
             timeout=timeout_s,
-            verify=verify,
+            verify=authorities() if verify is True else verify,
             transport=transport,
         )
 

@@ -5,8 +5,10 @@ Must not know which operation is asked for.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -20,6 +22,12 @@ T = TypeVar("T")
 
 _PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 _BY_STATUS = {code.http: code for code in reversed(Code)}
+
+
+@cache
+def authorities(*, trust_env: bool = True) -> ssl.SSLContext:
+    """Whom clients trust unless told otherwise, read once a process: it takes longer than many a request."""
+    return httpx.create_ssl_context(trust_env=trust_env)
 
 
 def path_of(prefix: str, *segments: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from sardonyx.client.exchange import authorities
 from sardonyx.protocol.errors import Code, ServeError, invalid
 
 _CHUNK = 1 << 20
@@ -81,7 +82,12 @@ class Outbound:
                 yield answer
 
     def _client(self) -> httpx.Client:
-        return httpx.Client(timeout=self.timeout_s, trust_env=self.private, follow_redirects=False)
+        return httpx.Client(
+            timeout=self.timeout_s,
+            verify=authorities(trust_env=self.private),
+            trust_env=self.private,
+            follow_redirects=False,
+        )
 
     def _request(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from sardonyx.client.exchange import (
     answered,
+    authorities,
     body_of,
     check,
     file_parts,
@@ -100,3 +102,13 @@ def test_no_answer() -> None:
     assert error.code is Code.UNAVAILABLE
     assert "http://x does not answer" in error.message
     assert "NoneType" in unreachable(url, None).message
+
+
+def test_authorities_are_read_once_and_asked_of_every_server() -> None:
+    known = authorities()
+    assert known is authorities() and known is not authorities(trust_env=False)
+    assert (
+        known.verify_mode is ssl.CERT_REQUIRED
+        and known.check_hostname
+        and known.cert_store_stats()["x509_ca"]
+    )

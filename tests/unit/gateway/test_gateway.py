@@ -27,7 +27,7 @@ def served(
         serving = ServeOptions(http_port=0, grpc_port=0, drain_s=1)
         async with Gateway(options, serving, [FolderSource(path) for path in models]) as gateway:
             url = gateway.server.http_url
-            async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            async with httpx.AsyncClient(base_url=url, trust_env=False, verify=False) as client:
                 await asyncio.wait_for(use(gateway, client), 30)
 
     asyncio.run(run())

@@ -65,7 +65,7 @@ def test_a_server_listens_while_its_block_runs(tmp_path: Path) -> None:
         async with made(tmp_path) as server:
             assert server.http_url == f"http://127.0.0.1:{server.http_port}"
             assert server.grpc_url == f"grpc://127.0.0.1:{server.grpc_port}"
-            async with httpx.AsyncClient(base_url=server.http_url, trust_env=False) as client:
+            async with httpx.AsyncClient(base_url=server.http_url, trust_env=False, verify=False) as client:
                 assert (await client.get("/v2/models/add/ready")).json()["ready"]
             port = server.http_port
         with pytest.raises(OSError, match="refused"):
