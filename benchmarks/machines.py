@@ -19,6 +19,8 @@ GENERATIONS = {
     (6, 143): "Sapphire Rapids",
     (6, 173): "Granite Rapids",
     (6, 207): "Emerald Rapids",
+    (23, 49): "Zen 2",
+    (25, 1): "Zen 3",
     (25, 17): "Zen 4",
     (25, 160): "Zen 4",
     (26, 2): "Zen 5",

@@ -35,7 +35,7 @@ def test_kinds(monkeypatch: pytest.MonkeyPatch, target: str, kind: str, words: s
     ("cpuinfo", "said"),
     [
         ("cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: EPYC\n", "EPYC (Zen 4 class)"),
-        ("cpu family\t: 25\nmodel\t\t: 1\nmodel name\t: EPYC\n", "EPYC"),
+        ("cpu family\t: 25\nmodel\t\t: 99\nmodel name\t: EPYC\n", "EPYC"),
         (None, "EPYC"),
     ],
 )
