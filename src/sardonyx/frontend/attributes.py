@@ -151,6 +151,14 @@ def _texts(given: Any) -> bool:
     return isinstance(given, Texts) or (isinstance(given, tuple) and all(map(_word, given)))
 
 
+def _tensor(given: Any) -> bool:
+    return isinstance(given, np.ndarray)
+
+
+def _graph(given: Any) -> bool:
+    return not isinstance(given, int | float | str | tuple | np.ndarray | Texts)
+
+
 def _anything(_: Any) -> bool:
     return True
 
@@ -163,12 +171,26 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "Pads": _every(_whole, "i"),
     "Floats": _every(_real, "if"),
     "Strings": _texts,
+    "Sequence[int]": _every(_whole, "i"),
+    "Sequence[float]": _every(_real, "if"),
+    "tuple[int, ...]": _every(_whole, "i"),
+    "tuple[float, ...]": _every(_real, "if"),
+    "tuple[str, ...]": _texts,
+    "Array": _tensor,
+    "SubGraph": _graph,
 }
 """Whether a value is of the type that a signature names."""
 
 
 def _kind_of(written: str) -> str:
     return written.partition("|")[0].strip()
+
+
+def _said(given: Any) -> str:
+    """A value in a message: numbers and texts as they are, others by what they are."""
+    if _graph(given):
+        return "a graph"
+    return repr(given) if isinstance(given, int | float | str | tuple) else "a tensor"
 
 
 @cache
@@ -186,7 +208,7 @@ def check(operator: Operator, node: Node, inputs: Sequence[Value | None]) -> Non
             continue
         if not _test_of(operator.attributes[name])(given):
             kind = _kind_of(operator.attributes[name])
-            raise LoadError(f"its attribute {name} is {given!r}, of another type than {kind}")
+            raise LoadError(f"its attribute {name} is {_said(given)}, of another type than {kind}")
     if absent := operator.required - node.attributes.keys():
         raise LoadError(f"it lacks the attribute {', '.join(sorted(absent))}")
     least, most = operator.inputs

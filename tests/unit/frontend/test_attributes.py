@@ -91,6 +91,18 @@ def operator(name: str) -> Any:
         ("Add", [None, X], {}, "it needs 2 inputs"),
         ("Transpose", [X], {"perm": (0,)}, ""),
         ("Transpose", [X], {"perm": (0.5,)}, "its attribute perm"),
+        ("Constant", [], {"value": np.zeros(2)}, ""),
+        ("Constant", [], {"value": (1, 2)}, r"its attribute value is \(1, 2\), of another type than Array"),
+        ("Constant", [], {"value": object()}, "its attribute value is a graph"),
+        ("Constant", [], {"value_ints": (0.5,)}, "its attribute value_ints"),
+        ("Constant", [], {"value_floats": ("a",)}, "its attribute value_floats"),
+        ("Constant", [], {"value_strings": (1,)}, "its attribute value_strings"),
+        (
+            "If",
+            [X],
+            {"then_branch": np.zeros(2), "else_branch": object()},
+            "its attribute then_branch is a tensor",
+        ),
     ],
 )
 def test_nodes_fit_their_operator(name: str, inputs: Any, attributes: Any, message: str) -> None:
