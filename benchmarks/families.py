@@ -69,19 +69,11 @@ def integer_convolution() -> Case:
     nodes = "y = QLinearConv<pads = [1, 1, 1, 1]>(x, xs, xz, w, ws, wz, ys, yz)"
     shape = (1, 128, 28, 28)
     sizes = ", ".join(map(str, shape))
-    constants: dict[str, Any] = {
-        "xs": np.float32(0.02),
-        "xz": np.uint8(128),
-        "ws": np.float32(0.01),
-        "wz": np.int8(0),
-    }
-    constants |= {
-        "ys": np.float32(0.5),
-        "yz": np.uint8(128),
-        "w": drawn(128, 128, 3, 3, scale=20).astype(np.int8),
-    }
+    numbers = {"xs": 0.02, "ws": 0.01, "ys": 0.5}
+    arrays = {name: np.asarray(number, np.float32) for name, number in numbers.items()}
+    arrays |= {"xz": np.asarray(128, np.uint8), "wz": np.asarray(0, np.int8), "yz": np.asarray(128, np.uint8)}
+    arrays["w"] = drawn(128, 128, 3, 3, scale=20).astype(np.int8)
     x = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
-    arrays = {name: np.asarray(value) for name, value in constants.items()}
     return written(f"g (uint8[{sizes}] x) => (uint8[{sizes}] y) {{ {nodes} }}", {"x": x}, **arrays)
 
 

@@ -152,13 +152,12 @@ class _Writer:
         self.ahead_last = hidden(f, f.word(descriptor, TileWords.AHEAD_LAST, "ptr"))
         self.offsets = self._row_offsets(f.word(descriptor, TileWords.ROW))
         sums = [int_(0, self.type)] * (kernel.rows * kernel.vectors * kernel.phases)
-        last = f.sub(entries, int_(1))
         with f.loop(int_(0), entries, 1, [b, ahead, *sums]) as entry:
             b, ahead, *sums = entry.carried
             words = f.gep(table, f.mul(entry.index, int_(ENTRY_WORDS)), "i64")
             a_entry = f.gep(a, f.load(words, "i64"), "i8")
             steps = f.word(words, 1)
-            self._prefetch_rows(a, table, f.smin(f.add(entry.index, int_(1)), last))
+            self._prefetch_next_rows(a, table, entry.index, entries)
             if kernel.streams > 1:
                 a_entry, b, steps, sums = self._streams(steps, a_entry, b, sums)
             unrolled = f.binary("and", steps, int_(-UNROLL))
@@ -169,12 +168,13 @@ class _Writer:
         f.ret()
         f.finish()
 
-    def _prefetch_rows(self, a: V, table: V, entry: V) -> None:
-        """Ask for the lines in which the rows of an entry begin."""
+    def _prefetch_next_rows(self, a: V, table: V, entry: V, entries: V) -> None:
+        """Ask for the lines in which the rows of the next entry begin, or of the last one."""
         f, prefetched = self.f, self.shape.prefetch
         if not (prefetched.level and prefetched.rows):
             return
-        words = f.gep(table, f.mul(entry, int_(ENTRY_WORDS)), "i64")
+        following = f.smin(f.add(entry, int_(1)), f.sub(entries, int_(1)))
+        words = f.gep(table, f.mul(following, int_(ENTRY_WORDS)), "i64")
         bases = self._bases(f.gep(a, f.load(words, "i64"), "i8"))
         for row in range(self.kernel.rows):
             prefetch(f, self._row(bases, row), prefetched.level)
