@@ -34,8 +34,6 @@ MARKS = ("<!-- bench:start -->", "<!-- bench:end -->")
 SUMMARY_MARKS = ("<!-- summary:start -->", "<!-- summary:end -->")
 ONE_NODE = "one_node (float[N] x) => (float[N] y) { y = Relu(x) }"
 MISSING = "OpenVINO is not measured, because it is not installed (`pip install openvino`)."
-LARGEST_DISTANCE = {"fp16": 1e-3, "bf16": 0.1}
-"""How far outputs may be from onnxruntime's, by the precision of the model or of the run."""
 LARGEST_DISTANCE_OF_OTHER_PEER = 0.01
 """Whose outputs are further from ours computes another thing, or in fewer bits."""
 WITHOUT_OTHER_PEER = ("trees",)
@@ -182,8 +180,7 @@ def is_wrong(row: bench.Row, *precisions: str) -> bool:
     """
     if row.wrong:
         return row.wrong[0] > bench.LARGEST_WRONG_SHARE
-    most = max(LARGEST_DISTANCE.get(precision, bench.LARGEST_DISTANCE) for precision in precisions)
-    return row.apart is None or row.apart > most
+    return row.apart is None or row.apart > bench.largest_distance(*precisions)
 
 
 def line(row: bench.Row) -> str:

@@ -46,6 +46,8 @@ Right engines are up to 0.05 apart on 8-bit models: a number near a border falls
 LARGEST_WRONG_SHARE = 0.01
 LARGEST_DISTANCE = 1e-4
 """How far outputs may be apart, as a part of the largest value of each, before they differ."""
+LARGEST_DISTANCES = {"fp16": 1e-3, "bf16": 0.1}
+"""The same where the model or the run has another precision than float32's."""
 
 
 class BenchError(SardonyxError):
@@ -89,8 +91,8 @@ class Row:
     """One model at one thread count.
 
     `apart` is the largest distance between outputs, relative to the largest value of the peer's, and
-    `further_apart` the same by name beside each further peer; `wrong`, one an engine, the share of output
-    values that are not what was expected, if something was.
+    `further_apart` the same by name beside each further peer; further than `allowed` they differ. `wrong`,
+    one an engine, is the share of output values that are not what was expected, if something was.
     """
 
     model: str
@@ -100,6 +102,12 @@ class Row:
     apart: float | None = None
     wrong: list[float] = field(default_factory=list)
     further_apart: dict[str, float] = field(default_factory=dict)
+    allowed: float = LARGEST_DISTANCE
+
+    @property
+    def agrees(self) -> bool:
+        """Whether there is a peer, and its outputs are ours but for roundings."""
+        return self.apart is not None and self.apart <= self.allowed
 
     @property
     def speed(self) -> float | None:
@@ -192,6 +200,7 @@ def compare(
     name: str = "",
     expected: Sequence[Any] | Callable[[], Sequence[Any]] | None = None,
     processor: bool = False,
+    precisions: Sequence[str] = (),
 ) -> Row:
     """Time engines on the same model and feeds in turns, and compare their outputs.
 
@@ -206,11 +215,12 @@ def compare(
             outputs differ.
         processor: time by processors instead of the clock: other work on the machine hardly counts then,
             and neither does waiting.
+        precisions: the model's own and that of the run, which decide when outputs differ.
 
     Raises:
         BenchError: an engine cannot open or run the model.
     """
-    row = Row(name or model.stem, threads)
+    row = Row(name or model.stem, threads, allowed=largest_distance(*precisions))
     times: list[list[float]] = [[] for _ in engines]
     with contextlib.ExitStack() as stack, _stored(feeds) as feeds_file:
         opened = []
@@ -250,9 +260,16 @@ def _judge(
         row.apart, *further = (distance(results[0], outputs) for outputs in results[1:])
         row.further_apart = dict(zip(engines[2:], further, strict=True))
     if callable(expected):
-        expected = expected() if (row.apart or 0) > LARGEST_DISTANCE else None
+        expected = expected() if (row.apart or 0) > row.allowed else None
     if expected is not None:
         row.wrong = [wrong_share(outputs, expected) for outputs in results]
+
+
+def largest_distance(*precisions: str) -> float:
+    """How far outputs may be apart before they differ, by the precisions of the model and of the run."""
+    return max(
+        (LARGEST_DISTANCES.get(name, LARGEST_DISTANCE) for name in precisions), default=LARGEST_DISTANCE
+    )
 
 
 def distance(ours: Sequence[Any], theirs: Sequence[Any]) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sardonyx.base.knobs import EFFORT, PRECISION, PRECISIONS
-from sardonyx.frontend.summary import summarize
+from sardonyx.frontend.summary import Summary, summarize
 from sardonyx.ort.hotspots import Hotspot
 from sardonyx.ort.hotspots import hotspots as timed
 from sardonyx.ort.options import SessionOptions
@@ -22,6 +22,8 @@ from sardonyx.tools.models import add_json_option
 
 FEW_BITS = re.compile(r"\bQ[A-Z]|uantize|Integer|NBits")
 """Operators whose results hang on the borders between points, and on sums that some engines saturate."""
+HALVES = {"float16": "fp16", "bfloat16": "bf16"}
+"""The precision of a model that holds weights or results of a type."""
 
 
 def add(commands: Any) -> None:
@@ -96,14 +98,21 @@ def _measure(path: str, engines: tuple[str, ...], options: argparse.Namespace) -
         seconds=options.seconds,
         name=file.stem,
         expected=(lambda: bench.exactly(file, values)) if few_bits else None,
+        precisions=(PRECISION.read(), *_precisions(found)),
     )
+
+
+def _precisions(found: Summary) -> list[str]:
+    """What a model of half precision is, by its weights and its outputs."""
+    types = {*found.parameters, *(output.type for output in found.outputs)}
+    return [precision for name, precision in HALVES.items() if types & {name, f"tensor({name})"}]
 
 
 def _is_wrong(row: bench.Row) -> bool:
     """Whether our outputs are not the model's, or not the peer's where nothing else judges them."""
     if row.wrong:
         return row.wrong[0] > bench.LARGEST_WRONG_SHARE
-    return row.apart is not None and row.apart > bench.LARGEST_DISTANCE
+    return row.apart is not None and not row.agrees
 
 
 def _profile(path: str, options: argparse.Namespace) -> list[Hotspot]:
@@ -131,8 +140,7 @@ def _line(row: bench.Row) -> str:
     if row.speed is not None:
         cells.append(f"{row.speed:.2f}x")
     if row.apart is not None:
-        same = row.apart <= bench.LARGEST_DISTANCE
-        said = "outputs agree" if same else "OUTPUTS DIFFER" if _is_wrong(row) else "outputs differ"
+        said = "outputs agree" if row.agrees else "OUTPUTS DIFFER" if _is_wrong(row) else "outputs differ"
         cells.append(f"{said} ({row.apart:.1e} of the largest value)")
     if row.wrong:
         shares = [f"{t.engine} {share:.1%}" for t, share in zip(row.timings, row.wrong, strict=True)]

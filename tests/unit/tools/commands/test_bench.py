@@ -65,6 +65,29 @@ def test_a_peer_whose_sums_saturate_does_not_make_ours_wrong(
     assert "outputs agree" in told or "exact arithmetic: sardonyx 0.0%, onnxruntime 100.0%" in told
 
 
+HALF = """<ir_version: 10, opset_import: ["" : 21]>
+net (float[2, 64] x) => (float16[2, 64] y) { y = Cast <to = 10> (x) }"""
+
+
+@pytest.mark.parametrize(("text", "own"), [(SATURATING, ()), (HALF, ("fp16",))])
+@pytest.mark.parametrize("asked", ["fp32", "bf16"])
+def test_outputs_are_judged_by_the_precision(
+    asked: str, text: str, own: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[tuple[str, ...]] = []
+
+    def compare(*_: Any, precisions: tuple[str, ...], **__: Any) -> Row:
+        found.append(precisions)
+        return row(2e-2, 1.0, 2.0)
+
+    monkeypatch.setattr(measuring, "compare", compare)
+    monkeypatch.setenv("SARDONYX_PRECISION", "")
+    file = tmp_path / "net.onnx"
+    onnx.save(onnx.parser.parse_model(text), file)
+    assert run(bench, "bench", str(file), "--peer", "onnxruntime", "--precision", asked) == 1
+    assert found == [(asked, *own)]
+
+
 def test_the_mean_of_several() -> None:
     assert bench._summary([row(0.0, 1, 2), row(0.0, 1, 8)]) == "geometric mean 4.00x over 2 models"
     assert "median of all runs" in bench._summary([row(0.0, 1, 2)])
@@ -85,7 +108,7 @@ def test_differing_outputs_are_a_failure(
     assert run(bench, "bench", model, *words) == code
     assert asked == {
         "engines": ("sardonyx", "onnxruntime"), "threads": 3, "seconds": 2.0, "name": "net", "shape": (5, 3),
-        "expected": None,
+        "expected": None, "precisions": ("fp32",),
     }  # fmt: skip
     (told,) = json.loads(capsys.readouterr().out)
     assert told["speed"] == 2.0 and told["apart"] == (apart if math.isfinite(apart) else "inf")
