@@ -18,6 +18,7 @@ from tests.property.operators.check import REFUSALS
 
 Shape = tuple[int, ...]
 MICROSOFT = "com.microsoft"
+CLASSICAL = "ai.onnx.ml"
 
 
 class Demand(NamedTuple):
@@ -45,6 +46,7 @@ ON = "t = Constant<value = bool {1}>()"
 POINTS = "s = Constant<value_float = 1.0>() p = Constant<value = uint8 {1}>()"
 NORM = ((2, 3, 4), (3,), (3,), (3,), (3,))
 HEADS = ((1, 2, 3, 4),) * 3
+PART = "rotary_embedding_dim = 4"
 LAYER = ((3, 2, 4), (1, 20, 4), (1, 20, 5))
 
 
@@ -245,6 +247,79 @@ CASES = (
     Demand(f"y = {MICROSOFT}.BiasGelu(x, z)", ((2, 1), (4,)), "the bias B has the shape"),
     Demand(f"y = {MICROSOFT}.SkipLayerNormalization(x, z, w)", ((2, 1), (2, 1), (4,)), "gamma has the shape"),
     Demand(f"y = {MICROSOFT}.FusedConv(x, z, , w)", ((1, 1, 3, 3), (1, 1, 2, 2), (1, 1, 1, 1)), "Z has the"),
+    *(
+        Demand(f"y = {MICROSOFT}.RotaryEmbedding<{given}>(x, u, z, w)", (x, cos, sin, places), message, "u")
+        for given, x, cos, sin, places, message in (
+            (
+                "num_heads = 2",
+                (2, 3, 16),
+                (8, 3),
+                (8, 3),
+                (2, 3),
+                "the cache and what is rotated differ in width",
+            ),
+            (
+                "num_heads = 2",
+                (2, 3, 16),
+                (8, 5),
+                (8, 5),
+                (2, 3),
+                "the cache and what is rotated differ in width",
+            ),
+            (
+                "scale = 1.0",
+                (2, 2, 3, 8),
+                (8, 2),
+                (8, 2),
+                (2, 3),
+                "the cache and what is rotated differ in width",
+            ),
+            (
+                f"num_heads = 2, {PART}",
+                (2, 3, 16),
+                (8, 4),
+                (8, 4),
+                (2, 3),
+                "the cache and what is rotated differ in width",
+            ),
+            (f"num_heads = 8, {PART}", (2, 3, 16), (8, 2), (8, 2), (2, 3), "a head is narrower than rotary"),
+            (PART, (2, 3, 16), (8, 2), (8, 2), (2, 3), "needs the numbers of heads"),
+            ("scale = 1.0", (2, 3, 16), (8, 5), (8, 5), (2, 3), "the last axis is not heads twice as wide"),
+            ("scale = 1.0", (2, 3, 16), (8, 4), (8, 3), (2, 3), "sin_cache has the shape"),
+            ("scale = 1.0", (2, 3, 16), (8, 4), (7, 4), (2, 3), "sin_cache has the shape"),
+            ("scale = 1.0", (2, 3, 16), (8, 4), (8, 4), (1, 3), "position_ids has the shape"),
+            ("scale = 1.0", (2, 3, 16), (8, 4), (8, 4), (2,), "position_ids has the shape"),
+        )
+    ),
+    *(
+        Demand(
+            f"y = {MICROSOFT}.MRotaryEmbedding<{given}>(x, u, z, z)", (x, (8, 4), (), places), message, "u"
+        )
+        for given, x, places, message in (
+            (
+                "mrope_section = [2, 1, 1]",
+                (2, 2, 3, 10),
+                (3, 2, 3),
+                "the cache and what is rotated differ in width",
+            ),
+            ("mrope_section = [2, 1, 2]", (2, 2, 3, 8), (3, 2, 3), "mrope_section and the cache differ"),
+            ("mrope_section = [2, 1, 1]", (2, 2, 3, 8), (2, 2, 3), "position_ids has the shape"),
+        )
+    ),
+    *(
+        Demand(f"y = {CLASSICAL}.{call}(x)", (x,), message, integers)
+        for call, x, message, integers in (
+            ("Imputer<imputed_value_floats = [1.0, 2.0]>", (2, 3), "imputed_value_floats has the shape", ""),
+            ("Imputer<imputed_value_floats = [1.0, 2.0]>", (2, 1), "imputed_value_floats has the shape", ""),
+            ("Imputer<imputed_value_floats = [1.0]>", (), "the input has the shape", ""),
+            ("Imputer<imputed_value_floats = [1.0]>", (2, 3), "imputed_value_int64s is missing", "x"),
+            ("Imputer<imputed_value_int64s = [1, 2]>", (2, 1), "imputed_value_int64s has the shape", "x"),
+            ("Imputer<imputed_value_int64s = [1, 2]>", (2, 3), "imputed_value_floats is missing", ""),
+            ("Scaler<offset = [1.0, 2.0], scale = [1.0]>", (2, 1), "offset has the shape", ""),
+            ("Scaler<offset = [1.0], scale = [1.0, 2.0, 3.0]>", (2, 4), "scale has the shape", ""),
+            ("FeatureVectorizer<inputdimensions = [3, 1]>", (2, 3), "the numbers of inputdimensions", ""),
+        )
+    ),
 )
 
 
@@ -255,7 +330,7 @@ def flat(case: Demand, declared: bool) -> onnx.ModelProto:
         kind = "int64" if name in case.integers else "uint8" if name in case.bytes else "float"
         sizes = ", ".join(str(n) if declared else f"{name}_{axis}" for axis, n in enumerate(shape))
         inputs.append(f"{kind}[{sizes}] {name}" if shape else f"{kind} {name}")
-    opsets = f'"" : {case.opset}, "{MICROSOFT}" : 1'
+    opsets = f'"" : {case.opset}, "{MICROSOFT}" : 1, "{CLASSICAL}" : 3'
     text = (
         f"<ir_version: 10, opset_import: [{opsets}]> g ({', '.join(inputs)}) => (float y) {{ {case.body} }}"
     )

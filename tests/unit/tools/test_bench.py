@@ -34,7 +34,7 @@ def test_equal_engines_are_measured_equal(processor: bool, model: Path) -> None:
     row = bench.compare(model, feeds, engines=PEERS, seconds=0.2, processor=processor)
     assert row.apart == 0
     assert row.speed is not None
-    # By the clock, other work on the machine is part of most runs, and of more of one engine's than the other's.
+    # By the clock, other work on the machine is part of most runs, of one engine more than of the other.
     ours, theirs = (timing.fastest_us for timing in row.timings)
     assert 0.5 < (row.speed if processor else theirs / ours) < 2
     assert all(timing.runs > 10 for timing in row.timings)

@@ -9,6 +9,7 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.errors import ShapeError, UnsupportedOp
 from sardonyx.ir.value import Value, concat, const, scalar
+from sardonyx.ops.demands import ANY, equal, one_or_along, ranked
 from sardonyx.ops.table import op
 
 Ints = Sequence[int]
@@ -16,9 +17,12 @@ Floats = Sequence[float]
 DOMAIN = "ai.onnx.ml"
 
 
-def _per_feature(numbers: Sequence[float], x: Value) -> Value:
-    """One number for all features, or one for each (the last axis)."""
-    return const(np.asarray(numbers).astype(x.dtype.numpy)).reshape((*(1,) * (x.rank - 1), len(numbers)))
+def _per_feature(numbers: Sequence[float], what: str, x: Value) -> Value:
+    """One number for all features, or one for each (the last axis). Raises ShapeError for another count."""
+    ranked(x, "the input", 1, ANY)
+    if not numbers:
+        raise ShapeError(f"{what} is missing")
+    return one_or_along(const(np.asarray(numbers).astype(x.dtype.numpy)), what, x, x.rank - 1)
 
 
 @op("Scaler", domain=DOMAIN)
@@ -26,8 +30,8 @@ def scaler(x: Value, *, offset: Floats = (), scale: Floats = ()) -> Value:
     """(x - offset) * scale for each feature, f32."""
     y = x.cast(dt.F32)
     if offset:
-        y = y - _per_feature(offset, y)
-    return y * _per_feature(scale, y) if scale else y
+        y = y - _per_feature(offset, "offset", y)
+    return y * _per_feature(scale, "scale", y) if scale else y
 
 
 @op("Binarizer", domain=DOMAIN)
@@ -48,8 +52,9 @@ def imputer(
     """Replace one value (or NaN) by the number of each feature."""
     if x.dtype.is_float:
         replaced = x.unary("isnan") if np.isnan(replaced_value_float) else x.eq(replaced_value_float)
-        return replaced.where(_per_feature(imputed_value_floats, x), x)
-    return x.eq(replaced_value_int64).where(_per_feature(imputed_value_int64s, x), x)
+        return replaced.where(_per_feature(imputed_value_floats, "imputed_value_floats", x), x)
+    imputed = _per_feature(imputed_value_int64s, "imputed_value_int64s", x)
+    return x.eq(replaced_value_int64).where(imputed, x)
 
 
 @op("Normalizer", domain=DOMAIN)
@@ -84,6 +89,7 @@ def feature_vectorizer(*inputs: Value, inputdimensions: Ints = ()) -> Value:
         raise ShapeError("FeatureVectorizer needs inputs")
     parts = []
     widths: Sequence[int | None] = tuple(inputdimensions) or (None,) * len(inputs)
+    equal(len(widths), len(inputs), "the numbers of inputdimensions and of inputs differ")
     for x, width in zip(inputs, widths, strict=True):
         part = x.reshape((x.size, 1) if x.rank == 1 else (x.shape[0], *x.shape[1:])).cast(dt.F32)
         part = part.pad((0, 0), (0, 0 if width is None else width - part.shape[1]))

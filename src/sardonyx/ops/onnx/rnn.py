@@ -96,13 +96,21 @@ class Layer:
         """The input as [T, B, I]."""
         return x.transpose(1, 0, 2) if self.batch_first else x
 
-    def state(self, given: Value | None, batch: Dim, hidden: Dim, like: Value) -> Value:
-        """An initial state as [D, B, H], zeros if it is missing."""
+    def state(
+        self, given: Value | None, batch: Dim, hidden: Dim, like: Value, lens: Value | None = None
+    ) -> Value:
+        """An initial state as [D, B, H], zeros if it is missing.
+
+        Samples of length 0 begin with zeros too, and so end with them, as in onnxruntime and OpenVINO.
+        """
         if given is None:
             return scalar(0, like.dtype).broadcast((self.directions, batch, hidden))
         ranked(given, "an initial state", 3)
         state = given.transpose(1, 0, 2) if self.batch_first else given
-        return shaped(state, "an initial state (directions, batch, units)", self.directions, batch, hidden)
+        state = shaped(state, "an initial state (directions, batch, units)", self.directions, batch, hidden)
+        if lens is None or (lens.data is not None and all(lens.data.flat)):
+            return state
+        return lens.eq(0).reshape((1, batch, 1)).where(scalar(0, state.dtype), state)
 
     def sized(
         self, gates: int, w: Value, r: Value, b: Value | None, p: Value | None = None
@@ -210,7 +218,8 @@ def lstm(
     gates = _gates(x, w, _joined(*_biases(b, 4)))
     hidden = r.shape[2]
     extras = _extras(x, sequence_lens, peepholes=p)
-    states = [layer.state(s, x.shape[1], hidden, x) for s in (initial_h, initial_c)]
+    lens = extras.get("lens")
+    states = [layer.state(s, x.shape[1], hidden, x, lens) for s in (initial_h, initial_c)]
     args = (gates, r.transpose(0, 2, 1), *states, *extras.values())
     return layer.results("lstm", args, layer.attributes(extras, input_forget=bool(input_forget)), 2)
 
@@ -253,7 +262,8 @@ def dynamic_quantize_lstm(
     if bias is not None:
         gates = gates + bias.reshape((1, 1, directions, size))
     extras = _extras(x, sequence_lens, peepholes=p)
-    states = [layer.state(s, x.shape[1], hidden, x) for s in (initial_h, initial_c)]
+    lens = extras.get("lens")
+    states = [layer.state(s, x.shape[1], hidden, x, lens) for s in (initial_h, initial_c)]
     scale = _rows(r_scale, directions)
     origin = scalar(0, r.dtype) if r_zero_point is None else r_zero_point
     origin = _rows(origin, directions) if origin.rank else origin.broadcast((directions, 1))
@@ -313,7 +323,8 @@ def gru(
         of_state = of_state.slice((0, 0), (layer.directions, hidden * 2)).pad((0, 0), (0, hidden))
     gates = _gates(x, w, _joined(of_input, of_state))
     extras = _extras(x, sequence_lens, bias=inner)
-    args = (gates, r.transpose(0, 2, 1), layer.state(initial_h, x.shape[1], hidden, x), *extras.values())
+    state = layer.state(initial_h, x.shape[1], hidden, x, extras.get("lens"))
+    args = (gates, r.transpose(0, 2, 1), state, *extras.values())
     attrs = layer.attributes(extras, linear_before_reset=bool(linear_before_reset))
     return layer.results("gru", args, attrs, 1)
 
@@ -352,6 +363,6 @@ def rnn(
     w, r, b, _ = layer.sized(1, w, r, b)
     gates = _gates(x, w, _joined(*_biases(b, 1)))
     extras = _extras(x, sequence_lens)
-    state = layer.state(initial_h, x.shape[1], r.shape[2], x)
+    state = layer.state(initial_h, x.shape[1], r.shape[2], x, extras.get("lens"))
     args = (gates, r.transpose(0, 2, 1), state, *extras.values())
     return layer.results("rnn", args, layer.attributes(extras), 1)

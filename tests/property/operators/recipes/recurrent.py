@@ -33,7 +33,7 @@ def recurrent(d: Draw) -> Call:
     w = d.within((count, gates * size, inputs), -0.5, 0.5)
     r = d.within((count, gates * size, size), -spread, spread)
     b = d.maybe(d.within((count, 2 * gates * size), -0.5, 0.5))
-    lengths = d.maybe(d.within((batch,), 1, steps, np.int32)) if steps else None
+    lengths = d.maybe(d.within((batch,), 0, steps, np.int32)) if steps else None
     h = d.maybe(d.within((count, batch, size), -1, 1))
     c = d.maybe(d.within((count, batch, size), -1, 1)) if kind == "LSTM" else None
     peepholes = d.maybe(d.within((count, 3 * size), -0.5, 0.5)) if kind == "LSTM" else None
@@ -59,6 +59,8 @@ def recurrent(d: Draw) -> Call:
         counts = [steps] * batch if lengths is None else lengths.tolist()
         backwards = {"forward": [False], "reverse": [True]}.get(direction, [False, True])
         y, y_h, y_c = layer(x, cells, parameters, states, counts, backwards)
+        if lengths is not None:
+            y_h, y_c = (np.where(lengths[:, None] > 0, state, 0) for state in (y_h, y_c))
         if last:
             y, y_h, y_c = y.transpose(2, 0, 1, 3), y_h.swapaxes(0, 1), y_c.swapaxes(0, 1)
         results = (y, y_h, y_c) if kind == "LSTM" else (y, y_h)

@@ -8,6 +8,7 @@ import pytest
 import sardonyx
 from sardonyx.frontend import load
 from tests.unit.frontend.models import outputs, parsed
+from tests.unit.ops.peer import assert_agree, both
 
 RNG = np.random.default_rng(0)
 T, B, F, H = 5, 3, 4, 6
@@ -102,3 +103,16 @@ def test_a_layer_of_which_no_size_is_known() -> None:
     ):
         with pytest.raises(Exception, match=f"{what}.* has the shape"):
             session.run(None, feeds | {name: wrong})
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("layer", ["LSTM", "GRU", "RNN"])
+def test_a_sample_without_steps_ends_in_zeros(layer: str, known: bool) -> None:
+    gates, states = {"LSTM": (4, "hc"), "GRU": (3, "h"), "RNN": (1, "h")}[layer]
+    feeds = {"x": numbers(T, B, F), "w": numbers(2, gates * H, F), "r": numbers(2, gates * H, H), "b": None}
+    feeds |= {"n": np.array([5, 0, 1], np.int32), **{state: numbers(2, B, H) for state in states}}
+    attributes = {"direction": "bidirectional", "hidden_size": H}
+    results = ("y", *(f"last_{state}" for state in states))
+    ours, theirs = both(layer, "", feeds, attributes, results, ("n",) if known else ())
+    assert_agree(ours, theirs)
+    assert all(last[:, [0, 2]].all() and not last[:, 1].any() for last in ours[1:])
