@@ -11,6 +11,7 @@ import pytest
 import sardonyx
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.base.dim import Dim
 from sardonyx.emit.extents import Extents
 from sardonyx.emit.loops import UNROLL_POINTS, LoopEmitter
@@ -61,7 +62,7 @@ def test_small_axes_are_written_out_and_larger_ones_are_loops(window: int) -> No
 
 def emitter(vector: Axis, *others: Axis) -> LoopEmitter:
     f = Function(Module(), "f", [("args", "ptr"), ("ctx", "ptr")])
-    loops = LoopEmitter(f, isa.V4, vector, 16)
+    loops = LoopEmitter(f, replace(isa.V4, abreast=1), vector, 16)
     loops.extents = Extents((vector, *others))
     return loops
 

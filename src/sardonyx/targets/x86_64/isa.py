@@ -43,6 +43,7 @@ V4 = Target(
     tiles=tiles.AVX512,
     matrices=tiles.AMX,
     prefetch=Prefetch(level=1, alone_bytes=12 << 10, few_bytes=8 << 10),
+    abreast=4,
     instructions=instructions.AVX512,
     tuning=_TUNING,
     executor=_EXECUTOR,
