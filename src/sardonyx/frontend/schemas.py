@@ -7,7 +7,7 @@ newer than the table.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def formals(op: str, opset: int, domain: str) -> tuple[Formal, ...]:
 
     Empty if there is no such operator.
     """
-    table = _table() if domain or opset <= newest_opset() else _installed_table()
+    table = _covering(opset, domain)
     row = table["operators"].get(domain, {}).get(op)
     for since, names in row["versions"] if row else ():
         if since <= opset:
@@ -46,6 +46,18 @@ def formals(op: str, opset: int, domain: str) -> tuple[Formal, ...]:
                 for name in names
             )
     return ()
+
+
+@cache
+def alike(op: str, opset: int, domain: str) -> tuple[frozenset[str], ...]:
+    """Inputs that are of one type in every version of an operator, by groups; a variadic one may be alone."""
+    row = _covering(opset, domain)["operators"].get(domain, {}).get(op, {})
+    return tuple(map(frozenset, row.get("alike", ())))
+
+
+def _covering(opset: int, domain: str) -> Any:
+    """The table that knows the opset."""
+    return _table() if domain or opset <= newest_opset() else _installed_table()
 
 
 def schema_of(op: str, opset: int, domain: str) -> Any:
@@ -94,5 +106,37 @@ def table_of(schemas: Iterable[Any], opset: int) -> dict[str, Any]:
             for formal, allowed in inputs.items()
         }
         rows = [[schema.since_version, [formal.name for formal in schema.inputs]] for schema in found]
-        operators.setdefault(domain, {})[name] = {"inputs": numbers, "versions": rows}
+        row = operators.setdefault(domain, {})[name] = {"inputs": numbers, "versions": rows}
+        if groups := _alike(found):
+            row["alike"] = groups
     return {"opset": opset, "types": types, "sets": [list(s) for s in sets], "operators": operators}
+
+
+def _alike(versions: Sequence[Any]) -> list[list[str]]:
+    """The inputs to which no version gives different types; of versions the newest is first."""
+    variables = [
+        {formal.name: formal.type_str if _is_variable(formal) else None for formal in schema.inputs}
+        for schema in versions
+    ]
+    variadic = {f.name for schema in versions for f in schema.inputs if f.option.name == "Variadic"}
+    groups: list[list[str]] = []
+    for name in variables[0]:
+        if any(version.get(name, "") is None for version in variables):
+            continue
+        for group in groups:
+            if all(
+                version[name] == version[other]
+                for version in variables
+                for other in group
+                if name in version and other in version
+            ):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return [group for group in groups if len(group) > 1 or variadic & {*group}]
+
+
+def _is_variable(formal: Any) -> bool:
+    """Whether a formal's type is a variable of its schema that all its inputs share."""
+    return formal.is_homogeneous and "(" not in formal.type_str

@@ -210,7 +210,10 @@ def test_a_file_that_is_something_else_is_named(data: bytes, message: str) -> No
             "int64[4] z = {1, 1, 4, 4}> { y = Resize(x, , s, z) }",
             "Resize_0 .*not both",
         ),
-        ("g (float[2] x, int64[2] w) => (float[2] y) { y = Add(x, w) }", r"\['float', 'int64'\]"),
+        (
+            "g (float[2] x, int64[2] w) => (float[2] y) { y = Add(x, w) }",
+            r"tensor\(float\) and tensor\(int64\)",
+        ),
     ],
 )
 def test_a_node_that_cannot_be_meant_says_where_and_what(text: str, message: str) -> None:
@@ -224,7 +227,10 @@ def test_a_node_that_cannot_be_meant_says_where_and_what(text: str, message: str
         ("(float[2] x) => (int64[2] y) { y = Relu(x) }", "declared as int64 but is float"),
         ("(int32[2] x) => (int32[2] y) { y = Sqrt(x) }", "int32"),
         ("(float[2] x) => (double[2] y) { y = BitCast<to = 11>(x) }", "the bits of float .* as double"),
-        ("(float[2] x, int64[2] z) => (float[4] y) { y = Concat<axis = 0>(x, z) }", "'float', 'int64'"),
+        (
+            "(float[2] x, int64[2] z) => (float[4] y) { y = Concat<axis = 0>(x, z) }",
+            r"tensor\(float\) and tensor\(int64\)",
+        ),
         ("(float[2] x, float[2] z) => (float[?] y) { y = Reshape(x, z) }", "float"),
         (
             "(float[2] x, bool c) => (float[2] y) { y = If(c) <then_branch = a () => (float[2] t) "

@@ -39,6 +39,17 @@ def test_older_versions_take_what_newer_ones_take() -> None:
     assert "tensor(bfloat16)" in types
 
 
+def test_inputs_alike_are_alike_in_every_version() -> None:
+    for schema in onnx.defs.get_all_schemas_with_history():
+        types = {formal.name: formal.type_str for formal in schema.inputs}
+        for group in schemas.alike(schema.name, schemas.newest_opset(), schema.domain):
+            assert len({types[name] for name in group if name in types}) <= 1
+    assert schemas.alike("LayerNormalization", 17, "") == ({"X", "Scale", "B"},)
+    assert schemas.alike("LayerNormalization", 10_000, "") == ({"X", "Scale", "B"},)
+    assert schemas.alike("Concat", 13, "") == ({"inputs"},)
+    assert schemas.alike("Loop", 16, "") == schemas.alike("NoSuch", 20, "") == ()
+
+
 def test_a_newer_opset_is_asked_of_the_package() -> None:
     assert schemas.formals("Add", 10_000, "") == schemas.formals("Add", schemas.newest_opset(), "")
 
