@@ -200,3 +200,20 @@ def test_instances_run_at_the_same_time() -> None:
         await asyncio.gather(scheduler.run(job(1)), scheduler.run(job(2)))
 
     scheduled(Policy(instances=2), use)
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_who_is_cancelled_as_the_threads_end_is_cancelled(turns: int) -> None:
+    """A task that went on would be waited for without an end."""
+
+    async def run() -> None:
+        scheduler = Scheduler("m", Policy(), Machine(), lambda jobs, run: None, Code.UNAVAILABLE)
+        closing = asyncio.create_task(scheduler.close(5.0))
+        await scheduler._ended.wait()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if closing.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await closing
+
+    asyncio.run(run())

@@ -11,6 +11,8 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.unit.stocked import stocked
+
 ROOT = Path(__file__).parents[2]
 OPENING = "```python\n"
 PAGES = [
@@ -29,6 +31,7 @@ NEXT = "---- next block ----"
 @pytest.mark.parametrize("page", PAGES)
 def test_code_prints_what_the_page_shows(page: str, tmp_path: Path) -> None:
     """Each page in a process and a folder of its own, in which `model.onnx` is as the pages assume."""
+    stocked(tmp_path / ".cache" / "sardonyx")
     weights = ", ".join(f"{value:.3f}" for value in np.random.default_rng(1).normal(size=32))
     onnx.save(onnx.parser.parse_model(MODEL.replace("WEIGHTS", weights)), tmp_path / "model.onnx")
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -128,7 +128,8 @@ class Scheduler:
         self._closed = True
         self._inbox.put(None)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), patience_s)
+            async with asyncio.timeout(patience_s):  # wait_for may swallow a cancellation before Python 3.12
+                await self._ended.wait()
         for job in self._waiting:
             if not job.future.done():
                 job.future.set_exception(self._unloaded())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
-from sardonyx.compression import dynamic
+from sardonyx.compression import dynamic, judge
 from sardonyx.compression.judge import Sum, errors_by_node, fewest_left_alone, judged
 from tests.unit.compression.models import drawn, model, two_layers
 
@@ -52,6 +54,15 @@ def test_two_models_side_by_side() -> None:
     assert found.error == pytest.approx(0.1, rel=1e-5)
     assert found.errors == {"y": found.error}
     assert all(0 < seconds < 1 for seconds in found.seconds)
+
+
+def test_of_short_runs_few_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "SECONDS", 60.0)
+    text = """<ir_version: 10, opset_import: ["" : 21]>
+    net (float[2] x) => (float[2] y) { y = Abs (x) }"""
+    made, began = model(text), time.perf_counter()
+    assert all(0 < seconds < 1 for seconds in judged(made, made, [{"x": np.zeros(2, "f")}]).seconds)
+    assert time.perf_counter() - began < 30
 
 
 def test_every_node_is_judged_alone() -> None:

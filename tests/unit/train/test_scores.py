@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
+from sklearn.metrics import roc_auc_score
 
 from sardonyx.train.scores import calibration, confusion, minus_log_loss, of_classes, of_values
 
@@ -24,6 +25,20 @@ def test_classes() -> None:
         assert score.low <= score.high
     again = {score.name: score for score in of_classes(TRUTH, CHANCES, ["a", "b", "c"], 1)}
     assert again["accuracy"] == scores["accuracy"], "draws repeat"
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+@pytest.mark.parametrize("digits", [1, 6])
+def test_the_area_is_that_under_the_curve(rng: np.random.Generator, count: int, digits: int) -> None:
+    """With few digits many chances are equal."""
+    truth = np.array(list("abcde"))[rng.integers(0, count, 80)]
+    chances = rng.dirichlet(np.ones(count), 80).round(digits)
+    chances[:, -1] = 1 - chances[:, :-1].sum(1)
+    classes = sorted(set(truth))
+    scores = {score.name: score for score in of_classes(truth, chances, classes, 1)}
+    asked = chances[:, 1] if count == 2 else chances
+    expected = roc_auc_score(truth, asked, multi_class="ovr")
+    assert scores["area under ROC"].value == pytest.approx(expected, rel=1e-12)
 
 
 def test_nothing_is_not_less_than_nothing() -> None:

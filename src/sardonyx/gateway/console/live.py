@@ -85,7 +85,8 @@ async def stream(
             },
         )
         try:
-            await asyncio.wait_for(closing.wait(), 1.0)
+            async with asyncio.timeout(1.0):
+                await closing.wait()
         except TimeoutError:
             continue
 
