@@ -5,6 +5,7 @@ Decides where external data may lie. Must not know graphs or operators.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
@@ -150,12 +151,15 @@ def _typed(proto: onnx.TensorProto, dtype: dt.DType, shape: tuple[int, ...]) -> 
 def _inside(folders: Sequence[Path], location: str, name: str) -> Path:
     path = find(folders, location)
     if path is None:
+        fault = "leaves the folder of the model" if location.strip("\0") else "names no file"
         raise LoadError(
-            f'tensor "{name}": External data path validation failed: {location!r} leaves the folder of the '
-            "model; it must be relative and stay inside"
+            f'tensor "{name}": External data path validation failed: {location!r} {fault}; '
+            "it must be relative and stay inside the folder of the model"
         )
-    if not path.is_file():
-        raise LoadError(f'tensor "{name}": there is no external data file {path}')
+    # As the system takes it: a resolved path has lost a slash behind the file, and folders that do not exist.
+    told = os.path.join(folders[0], location)  # noqa: PTH118
+    if not os.path.isfile(told):  # noqa: PTH113
+        raise LoadError(f'tensor "{name}": there is no external data file {told}')
     return path
 
 

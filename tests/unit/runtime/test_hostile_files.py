@@ -114,16 +114,26 @@ def stored(folder: Path, **entries: str) -> Path:
     return folder / "model.onnx"
 
 
-def test_external_data_beside_the_model(tmp_path: Path) -> None:
-    assert not refused(stored(tmp_path, offset="0", length="32"))
+@pytest.mark.parametrize("location", ["weights.bin", "./weights.bin", ".//weights.bin", "sub/../weights.bin"])
+def test_external_data_beside_the_model(location: str, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    assert not refused(stored(tmp_path, location=location, offset="0", length="32"))
 
 
 @pytest.mark.parametrize(
     ("entries", "match"),
     [
         ({"location": "missing.bin"}, "no external data file"),
-        ({"location": ""}, "leaves the folder"),
-        ({"location": "."}, "leaves the folder|no external data file"),
+        ({"location": ""}, "names no file"),
+        ({"location": "."}, "no external data file"),
+        ({"location": ".."}, "leaves the folder"),
+        ({"location": "weights.bin/"}, "no external data file"),
+        ({"location": "weights.bin/."}, "no external data file"),
+        ({"location": "weights.bin/../weights.bin"}, "no external data file"),
+        ({"location": "missing/../weights.bin"}, "no external data file"),
+        ({"location": "a\\..\\weights.bin"}, "no external data file"),
+        ({"location": "weights.bin\n"}, "no external data file"),
+        ({"location": "\0"}, "names no file"),
         ({"location": "../secret.bin"}, "leaves the folder"),
         ({"location": "a/../../secret.bin"}, "leaves the folder"),
         ({"location": "/etc/hostname"}, "leaves the folder"),
