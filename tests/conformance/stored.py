@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -28,23 +28,29 @@ def stored(make: Callable[[], T], folder: Path = FOLDER) -> T:
     Of processes that begin together one makes it, and the others wait.
     """
     path = folder / f"{_key()}.pickle"
-    found: T
-    if path.exists():
-        with suppress(*UNREADABLE):
-            found = pickle.loads(path.read_bytes())
-            return found
-    with _alone(folder):
-        with suppress(*UNREADABLE):
-            found = pickle.loads(path.read_bytes())
-            return found
-        made = make()
-        with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            for old in folder.glob("*.pickle"):
-                old.unlink(missing_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-                pickle.dump(made, file, pickle.HIGHEST_PROTOCOL)
-            Path(file.name).replace(path)
+    found: list[T] = _read(path)
+    if not found:
+        with _alone(folder):
+            found = _read(path) or [_written(make(), path)]
+    return found[0]
+
+
+def _read(path: Path) -> list[Any]:
+    """What a file holds; empty if it cannot be read."""
+    with suppress(*UNREADABLE):
+        return [pickle.loads(path.read_bytes())]
+    return []
+
+
+def _written(made: T, path: Path) -> T:
+    """Put it into the file in place of all others of the folder, if it can be written."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for old in path.parent.glob("*.pickle"):
+            old.unlink(missing_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            pickle.dump(made, file, pickle.HIGHEST_PROTOCOL)
+        Path(file.name).replace(path)
     return made
 
 
