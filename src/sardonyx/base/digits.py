@@ -1,4 +1,4 @@
-"""Whole numbers that float32 cannot hold: it has 24 bits for digits.
+"""Whole numbers that a type of floats cannot hold: float32 has 24 bits for digits.
 
 Decides what is said of them; must not know whose they are.
 """
@@ -12,9 +12,22 @@ import numpy as np
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def lost_digits(numbers: np.ndarray[Any, Any]) -> str:
-    """What becomes of the first whole number that loses its last digits in float32; "" if none does."""
-    whole = numbers[np.abs(numbers) <= LARGEST]
-    whole = whole[whole % 1 == 0]
-    changed = whole[whole.astype(np.float32).astype(np.float64) != whole]
-    return f"{changed[0]:.0f} becomes {np.float32(changed[0]):.0f} in float32" if len(changed) else ""
+def lost_digits(numbers: np.ndarray[Any, Any], kind: Any = np.float32) -> str:
+    """What becomes of the first whole number that a type of floats changes; "" if it does so to none.
+
+    `numbers` are floats, of which those beyond float32 are left out, or integers of any type, Python's too.
+    """
+    kind = np.dtype(kind)
+    held = 2.0 / float(np.finfo(kind).eps)
+    whole = numbers[(numbers >= held) | (numbers <= -held)]
+    if whole.dtype.kind == "f":
+        whole = whole[np.abs(whole) <= LARGEST]
+        whole = whole[whole % 1 == 0]
+    with np.errstate(over="ignore"):
+        narrow = whole.astype(kind)
+    # Python compares whole numbers with floats exactly.
+    changed = np.flatnonzero(whole.astype(object) != narrow.astype(np.float64).astype(object))
+    if not len(changed):
+        return ""
+    first = changed[0]
+    return f"{int(whole[first])} becomes {narrow[first]:.0f} in {kind.name}"

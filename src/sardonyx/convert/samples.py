@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from sardonyx.base.files import no_file
 from sardonyx.base.stored import read_npy, read_npz
 from sardonyx.convert.framework import Array, ConvertError
 
+_EXACT = 2.0**53
+"""Whole numbers below it are floats too."""
 FORMATS = ".npz, .npy, .csv, .json or .parquet"
 
 
@@ -79,9 +82,14 @@ def _csv(path: Path) -> dict[str, Array]:
 
 def _cells(cells: list[str]) -> Array:
     try:
-        return np.array([float(cell) if cell.strip() else np.nan for cell in cells])
+        numbers = np.array([float(cell) if cell.strip() else np.nan for cell in cells])
     except ValueError:
         return np.array(cells, object)
+    if not (np.abs(numbers) >= _EXACT).any():
+        return numbers
+    with suppress(ValueError):
+        return np.array([int(cell) for cell in cells])
+    return numbers
 
 
 def _json(path: Path) -> dict[str, Array]:

@@ -65,3 +65,12 @@ def test_what_cannot_be_read(tmp_path: Path, name: str, text: str, message: str)
         sampled(tmp_path / "absent.csv")
     with pytest.raises(ConvertError, match="is a folder; give a file; give"):
         sampled(tmp_path)
+
+
+def test_whole_numbers_of_a_table_that_floats_cannot_hold_stay_whole(tmp_path: Path) -> None:
+    lines = ("a,b,c", "9007199254740993,9007199254740993,9007199254740993", "1,0.5,")
+    (tmp_path / "t.csv").write_text("\n".join(lines), encoding="utf-8")
+    read = sampled(tmp_path / "t.csv")
+    assert read is not None
+    assert read["a"].tolist() == [2**53 + 1, 1] and read["a"].dtype == np.int64
+    assert read["b"].tolist() == [2**53, 0.5] and np.isnan(read["c"][1])

@@ -44,8 +44,10 @@ def export(model: Any, request: Request, path: Path) -> Exported:
     if isinstance(model, tuple):
         model, given = model[0], model[1:]
     tensors.refuse_uncallable("Chainer", model)
-    names = tensors.names_of(getattr(model, "forward", None) or model.__call__, len(given))
+    called = getattr(model, "forward", None) or model.__call__
+    names = tensors.names_of(called, len(given))
     feeds, drawn = tensors.chosen(request, names, tensors.beside(names, given))
+    tensors.refuse_missing(called, feeds)
     axes = tensors.free_axes(feeds, request.dynamic or ("batch",))
     shapes = [
         tuple(axes[name].get(axis, size) for axis, size in enumerate(part.shape))

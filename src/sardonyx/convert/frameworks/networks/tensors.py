@@ -344,12 +344,12 @@ def rounded(specs: Sequence[Tensor], request: Request) -> tuple[str, ...]:
 
 
 def _lost(numbers: Array, dtype: str) -> str:
-    """What becomes of the first number that a type changes: of whole ones alone if that is float32."""
+    """What becomes of the first number that a type changes: of whole ones alone if that holds floats."""
     kind = np.dtype(dtype)
     if numbers.dtype.kind not in "iuf":
         return ""
-    if kind == np.float32:
-        return lost_digits(numbers.astype(np.float64))
+    if kind.kind == "f":
+        return lost_digits(numbers, kind)
     if kind.kind not in "iu":
         return ""
     with np.errstate(invalid="ignore"):

@@ -68,20 +68,19 @@ class Table:
         return feeds, request.sample is None
 
     def rounded(self, request: Request) -> tuple[str, ...]:
-        """A note for each column with whole numbers that float32 cannot hold, if it is read as that."""
-        if request.double:
-            return ()
+        """A note for each column with whole numbers that the type that it is read as cannot hold."""
+        number, more = (np.float64, "") if request.double else (np.float32, f"; {DOUBLE} reads float64")
         known = (
             _sampled(request.sample, self)
             if request.sample is not None
             else [np.array(column.values, object) for column in self.columns]
         )
         told = {
-            column.name: lost_digits(_typed(row, column, np.float64))
+            column.name: lost_digits(_whole(row, column), number)
             for column, row in zip(self.columns, known, strict=True)
             if not column.is_text and not column.categories
         }
-        return tuple(f"{name}: {said}; {DOUBLE} reads float64" for name, said in told.items() if said)
+        return tuple(f"{name}: {said}{more}" for name, said in told.items() if said)
 
     def rows(self, feeds: Feeds) -> Any:
         """The same rows as the framework takes them: a data frame if it learned from one, else a matrix."""
@@ -192,6 +191,16 @@ def _typed(row: Array, column: Column, number: type[np.generic]) -> Array:
             f"the column {column.name!r} of the sample is not a number ({error}); the model knows it as one, "
             "of categories of pandas as their places (.cat.codes)"
         ) from error
+
+
+def _whole(row: Array, column: Column) -> Array:
+    """The numbers of a column of the sample before they are rounded: integers as they are, else float64."""
+    if row.dtype.kind in "iu":
+        return row
+    numbers = [value for value in row.tolist() if value is not None]
+    if all(isinstance(value, int) for value in numbers):
+        return np.array(numbers, object)
+    return _typed(row, column, np.float64)
 
 
 def _is_missing(value: Any) -> bool:

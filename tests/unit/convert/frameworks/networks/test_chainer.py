@@ -124,6 +124,16 @@ def test_samples_and_stated_shapes(exporter: Calls, tmp_path: Path) -> None:
         chainer.export(Chain(), Request(), tmp_path / "m.onnx")
 
 
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [((Chain(), PAIR), Request()), (Chain(), Request({"x": PAIR})), (Chain(), Request({"": PAIR}))],
+)
+def test_too_few_inputs_are_named(model: Any, asked: Request, exporter: Calls, tmp_path: Path) -> None:
+    with pytest.raises(ConvertError, match=r"no example of y: the model takes 2 inputs \(x, y\)"):
+        chainer.export(model, asked, tmp_path / "m.onnx")
+    assert not exporter
+
+
 def test_what_the_exporter_says_is_one_line(exporter: Calls, tmp_path: Path) -> None:
     exporter.errors.append(KeyError("no\n  such   node"))
     with pytest.raises(ConvertError, match=r"Chainer cannot export it \(KeyError: 'no"):

@@ -78,6 +78,10 @@ def test_whole_numbers_that_float32_cannot_hold_are_told() -> None:
         "a: 16777217 becomes 16777216 in float32; double=True reads float64",
     )
     assert NUMBERS.rounded(request(sample, double=True)) == ()
+    sample["a"][0] = (1 << 53) + 1
+    told = "a: 9007199254740993 becomes 9007199254740992 in float64"
+    for column in (sample["a"], sample["a"].astype(object), np.array([None, (1 << 53) + 1], object)):
+        assert NUMBERS.rounded(request({**sample, "a": column}, double=True)) == (told,)
     known = Table([Column("a", values=(3, (1 << 24) + 1)), Column("t", True, ("u",))], separate=True)
     assert known.rounded(request())[0].startswith("a: 16777217 becomes")
 
