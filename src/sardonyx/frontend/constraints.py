@@ -36,7 +36,6 @@ def check(op: str, opset: int, domain: str, inputs: Sequence[Value | None]) -> N
             raise LoadError(
                 f"Type Error: Type parameter of Optype ({op}) bound to different types "
                 f"({_written(other)} and {_written(value.dtype)}); cast its input {name}",
-                kind="graph",
             )
         seen[name] = value.dtype
 

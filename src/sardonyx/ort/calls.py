@@ -167,7 +167,16 @@ class Caller:
         return spread
 
     def missing(self, input_feed: Mapping[str, Any]) -> ValueError | None:
-        """The error for required inputs that are not fed, if there are any."""
+        """The error for required inputs that are not fed, if there are any.
+
+        Raises AttributeError for what is no mapping.
+        """
+        if not hasattr(input_feed, "keys"):
+            names = ", ".join(spec.name for spec in self._specs)
+            raise AttributeError(
+                f"'{type(input_feed).__name__}' object has no attribute 'keys': input_feed must be a dict of "
+                f"values by the names of inputs ({names})"
+            )
         return missing_inputs(self._specs, list(input_feed.keys()))
 
     def output_index(self, name: str) -> int:

@@ -93,7 +93,10 @@ class ModelCompiler:
         """
         origin: Any = input_model_path_or_bytes
         if not isinstance(origin, (str, os.PathLike, bytes)):
-            raise TypeError(f"Unable to load from type '{type(origin)}'")
+            raise TypeError(
+                f"Unable to load from type '{type(origin)}'; give a path, or bytes as those of "
+                "onnx.ModelProto.SerializeToString()"
+            )
         if not origin:
             raise ValueError(f"Input model {'bytes array' if isinstance(origin, bytes) else 'path'} is empty")
         path: Any = external_initializers_file_path

@@ -325,7 +325,10 @@ class InferenceSession(Session):
         elif isinstance(path_or_bytes, bytes):
             self._model_path, self._model_bytes = None, path_or_bytes
         else:
-            raise TypeError(f"Unable to load from type '{type(path_or_bytes)}'")
+            raise TypeError(
+                f"Unable to load from type '{type(path_or_bytes)}'; give a path, or bytes as those of "
+                "onnx.ModelProto.SerializeToString()"
+            )
         if sess_options and not isinstance(sess_options, SessionOptions):
             raise TypeError(
                 "InferenceSession: incompatible constructor arguments: sess_options must be SessionOptions "

@@ -236,11 +236,26 @@ def test_compiling_for_long_is_told_once(path: Path, tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("source", "message"), [("", "the model path is empty"), (3, "Unable to load from type '<class 'int'>'")]
+    ("source", "message"),
+    [
+        ("", "the model path is empty"),
+        (3, "Unable to load from type '<class 'int'>'"),
+        (
+            onnx.ModelProto(),
+            r"Unable to load from .*; give a path, or bytes as those of .*SerializeToString\(\)",
+        ),
+    ],
 )
 def test_what_is_no_model_is_refused(source: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         InferenceSession(source)
+
+
+@pytest.mark.parametrize("feeds", [None, [np.zeros((1, 3), np.float32)]])
+def test_feeds_that_are_no_mapping_are_told_what_they_must_be(feeds: Any, path: Path) -> None:
+    told = r"no attribute 'keys': input_feed must be a dict of values by the names of inputs \(x\)"
+    with pytest.raises(AttributeError, match=told):
+        InferenceSession(path).run(None, feeds)
 
 
 @pytest.mark.parametrize("code", [lambda p: p, lambda p: p.read_bytes()], ids=["a file", "bytes"])
