@@ -15,7 +15,7 @@ from sardonyx.base.named import NamedTuple
 from sardonyx.emit.expr import ExprEmitter
 from sardonyx.emit.fold import combine
 from sardonyx.llvm.vec import V, int_
-from sardonyx.loops.cost import body_cost
+from sardonyx.loops.cost import body_cost, may_be_near
 from sardonyx.loops.nest import Axis, Load, Reduce, Statement, Store, joined, roots, walk
 
 UNROLL_POINTS = 32
@@ -265,6 +265,12 @@ class LoopEmitter(ExprEmitter):
         columns = [s for s in body if isinstance(s, Reduce) and self._is_column(s)]
         if columns and sum(body_cost([s]) for s in columns) <= _COLUMN_COST:
             return Several(_COLUMN_COPIES)
+        if any(
+            may_be_near(e, self.vector)
+            for e in walk(e for s in body for e in roots(s))
+            if isinstance(e, Load)
+        ):
+            return Several()
         cost = sum(body_cost([s]) * self._unrolled_points(s) for s in body)
         if cost > _COPIES[-1][0] and self.target.abreast > 1 and self._is_dense(body):
             return Several(self.target.abreast, abreast=True)

@@ -45,6 +45,8 @@ def _choices(kernel: Kernel) -> Iterator[tuple[Axis, Axis | None]]:
 def _may_cross(kernel: Kernel, vector: Axis, cross: Axis) -> bool:
     if cross is vector:
         return False
+    if any(cross in pick.index.axes for load in _loads(kernel) for pick in load.picks):
+        return False
     runs = any(at.factor(cross) == 1 and at.factor(vector) not in (0, 1) for at in _plain_accesses(kernel))
     if is_short(cross) and all(s.axes in ((), (cross,)) for s in kernel.body):
         return runs or cross not in kernel.outer
@@ -52,14 +54,14 @@ def _may_cross(kernel: Kernel, vector: Axis, cross: Axis) -> bool:
     return runs and plain and cross in kernel.outer
 
 
+def _loads(kernel: Kernel) -> Iterator[Load]:
+    return (expr for statement in kernel.body for expr in statement.exprs if isinstance(expr, Load))
+
+
 def _plain_accesses(kernel: Kernel) -> Iterator[Affine]:
     """The addresses of loads without computed indices, and of stores."""
-    for statement in kernel.body:
-        for expr in statement.exprs:
-            if isinstance(expr, Load) and not expr.picks:
-                yield expr.at
-        if isinstance(statement, Store):
-            yield statement.at
+    yield from (load.at for load in _loads(kernel) if not load.picks)
+    yield from (statement.at for statement in kernel.body if isinstance(statement, Store))
 
 
 def _arranged(kernel: Kernel, vector: Axis | None, cross: Axis | None) -> Kernel:

@@ -22,6 +22,8 @@ _SIGN = 128
 """What makes a signed byte an unsigned one."""
 _LEAST_OUTPUTS = 8
 """Output channels of a group below which most of a tile is idle."""
+_GATHERED = 8
+"""Rows that are gathered at a time."""
 _VIEWS = frozenset({"reshape", "transpose", "slice", "broadcast"})
 _TYPES = ((dt.U8, dt.I8), (dt.I16, dt.I16))
 
@@ -198,14 +200,20 @@ def _product(x: Value, w: Value, step: int) -> Value:
 def _dot(x: Points, w: Weights, of_w: Parts) -> Value:
     total = _product(x.points, const(of_w.kept), 4)
     if of_w.rows.size:
-        some = x.points.gather(const(of_w.rows), x.points.rank - 1).cast(dt.I16)
-        total = total + _product(some, const(of_w.rest), 2)
+        total = total + _again(x.points, of_w)
     if w.shift.any():
         of_rows = x.points.cast(dt.I32).sum(x.points.rank - 1) - x.zero * w.points.shape[-2]
         total = total + of_rows * const(w.shift)
     if not _counts(x.zero):
         return total
     return total - x.zero * const(w.points.sum(-2, keepdims=True, dtype=np.int32))
+
+
+def _again(x: Value, of_w: Parts) -> Value:
+    """What is left of some rows, of whole vectors of them, so that most products share a kernel."""
+    rows = np.pad(of_w.rows.astype(np.int32), (0, -of_w.rows.size % _GATHERED))
+    missing = [(0, 0)] * (of_w.rest.ndim - 2) + [(0, rows.size - of_w.rows.size), (0, 0)]
+    return _product(x.gather(const(rows), x.rank - 1).cast(dt.I16), const(np.pad(of_w.rest, missing)), 2)
 
 
 def _conv(value: Value, x: Points, w: Weights) -> Value:

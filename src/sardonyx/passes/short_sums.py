@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import RegisterTile
 
@@ -27,6 +28,9 @@ _MOST_ROWS = 1 / 8
 
 _MOST_SUMS, _FEW_SUMS = 1 / 64, 64
 """The share of sums that may be too large; more than few are hardly ever in few rows."""
+
+_PART_BYTES = 1 << 18
+"""About as many weights are looked at a time as stay in a cache of the CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def fits(w: Array, tile: RegisterTile) -> bool:
     """Whether no sum of 16 bits of weights [..., K, N] is over the tile's limit."""
     if not tile.limit or not w.size:
         return True
-    return all((totals <= tile.limit).all() for _, _, totals in _sums(w.reshape(-1, *w.shape[-2:]), tile))
+    return not any(_over(terms, tile).any() for *_, terms in _sums(w.reshape(-1, *w.shape[-2:]), tile))
 
 
 def parts(w: Array, tile: RegisterTile) -> Parts | None:
@@ -58,63 +62,97 @@ def parts(w: Array, tile: RegisterTile) -> Parts | None:
     if not tile.limit or not w.size:
         return whole
     most = max(_FEW_SUMS, _MOST_SUMS * w.size / (2 * tile.instruction.steps))
-    rest = _excess(w.reshape(-1, k, n), tile, most)
-    if rest is None:
+    excess = _excess(w.reshape(-1, k, n), tile, most)
+    if excess is None:
         return None
-    rows = np.flatnonzero(rest.any((0, 2)))
+    rows, numbers = np.unique(excess.row, return_inverse=True)
     if not rows.size:
         return whole
     if rows.size > _MOST_ROWS * k:
         return None
-    rest = rest.reshape(w.shape)[..., rows, :]
-    kept = w.copy()
-    kept[..., rows, :] -= rest.astype(w.dtype)
-    return Parts(kept, rows, rest)
+    rest: Array = np.zeros((w.size // (k * n), rows.size, n), np.int16)
+    rest[excess.sample, numbers, excess.column] = excess.amount
+    return Parts(excess.taken_from(w), rows, rest.reshape(*batch, rows.size, n))
 
 
 def both(w: Array, tile: RegisterTile) -> tuple[Array, Array]:
     """Two arrays of bytes whose sum weights [batch, K, N] are, neither with a sum of two over the limit."""
     assert tile.instruction.steps == 1
-    rest = _excess(w, tile, w.size)
-    assert rest is not None
-    return (w - rest).astype(np.int8), rest.astype(np.int8)
+    excess = _excess(w, tile, w.size)
+    assert excess is not None
+    kept = excess.taken_from(w)
+    return kept, w - kept
 
 
-def _sums(w: Array, tile: RegisterTile) -> Iterator[tuple[int, Array, Array]]:
-    """For each sign the magnitudes of weights [batch, K, N] that have it, by sum and term, and their totals.
+class _Excess(NamedTuple):
+    """What is too much of single weights [batch, K, N], and where these are."""
 
-    A lane of 16 bits adds the products of two neighbouring rows of each of some steps.
+    sample: Array
+    row: Array
+    column: Array
+    amount: Array
+
+    def taken_from(self, w: Array) -> Array:
+        """Weights of any batch without it."""
+        kept = w.reshape(-1, *w.shape[-2:]).copy()
+        kept[self.sample, self.row, self.column] -= self.amount.astype(w.dtype)
+        return kept.reshape(w.shape)
+
+
+def _sums(w: Array, tile: RegisterTile) -> Iterator[tuple[int, int, Array]]:
+    """The sums of 16 bits over weights [batch, K, N]: the first row, a sign, and the terms that have it.
+
+    A lane of 16 bits adds the products of two neighbouring rows of each of some steps: the terms are bytes,
+    magnitudes [steps, 2, batch, sums of a column, lanes, N]. Each time it is some rows, which stay in cache.
     """
     batch, k, n = w.shape
     together, lanes = tile.instruction.steps, tile.k_step // 2
-    missing = -k % (together * tile.k_step)
-    whole = np.pad(w, ((0, 0), (0, missing), (0, 0))) if missing else w
-    # The magnitude of -128 is one of unsigned bytes alone.
-    for sign, bytes_ in ((1, np.maximum(whole, 0)), (-1, -np.minimum(whole, 0))):
-        terms = bytes_.view(np.uint8).reshape(batch, -1, together, lanes, 2, n)
-        totals: Array = np.zeros((batch, terms.shape[1], lanes, n), np.int16)
-        for step, row in np.ndindex(together, 2):
-            totals += terms[:, :, step, :, row]
-        yield sign, terms.transpose(0, 1, 3, 5, 2, 4), totals
+    depth = together * tile.k_step
+    rows = depth * max(1, _PART_BYTES // (batch * n * depth))
+    for first in range(0, k, rows):
+        some = w[:, first : first + rows]
+        if missing := -some.shape[1] % depth:
+            some = np.pad(some, ((0, 0), (0, missing), (0, 0)))
+        # The magnitude of -128 is one of unsigned bytes alone.
+        for sign, bytes_ in ((1, np.maximum(some, 0)), (-1, -np.minimum(some, 0))):
+            terms = bytes_.view(np.uint8).reshape(batch, -1, together, lanes, 2, n)
+            yield first, sign, terms.transpose(2, 4, 0, 1, 3, 5)
 
 
-def _excess(w: Array, tile: RegisterTile, most: float) -> Array | None:
+def _over(terms: Array, tile: RegisterTile) -> Array:
+    """Which sums [batch, sums of a column, lanes, N] are over the limit; numpy is fast with bytes."""
+    room: Array = np.full(terms.shape[2:], tile.limit, np.uint8)
+    over = np.zeros(room.shape, np.bool_)
+    for step, one in np.ndindex(terms.shape[:2]):
+        term = terms[step, one]
+        over |= term > room
+        room -= np.minimum(term, room)
+    return over
+
+
+def _excess(w: Array, tile: RegisterTile, most: float) -> _Excess | None:
     """What is too much of weights [batch, K, N], of the largest first; None if `most` sums do not suffice."""
-    batch, k, n = w.shape
     together, depth = tile.instruction.steps, tile.k_step
-    rest: Array = np.zeros((batch, k + -k % (together * depth), n), np.int16)
-    first = np.add.outer(np.arange(together) * depth, np.arange(2)).reshape(-1)
-    for sign, terms, totals in _sums(w, tile):
-        over = np.nonzero(totals > tile.limit)
-        if over[0].size > most:
+    inside = np.add.outer(np.arange(together) * depth, np.arange(2)).reshape(-1)
+    found, count = [], 0
+    for first, sign, terms in _sums(w, tile):
+        over = _over(terms, tile)
+        at = np.flatnonzero(over)
+        count += at.size
+        if count > most:
             return None
-        values = terms[over].reshape(-1, 2 * together).astype(np.int16)
-        order = np.argsort(-values, 1, kind="stable")
-        falling = np.take_along_axis(values, order, 1)
-        before = np.cumsum(falling, 1) - falling
-        cut = np.clip((totals[over] - tile.limit)[:, None] - before, 0, falling)
-        found = np.zeros_like(values)
-        np.put_along_axis(found, order, cut.astype(np.int16), 1)
-        sample, step, lane, column = (index[:, None] for index in over)
-        rest[sample, step * together * depth + 2 * lane + first, column] += sign * found
-    return rest[:, :k]
+        if not at.size:
+            continue
+        sample, place, lane, column = np.unravel_index(at, over.shape)
+        values = terms[:, :, sample, place, lane, column].reshape(2 * together, -1).astype(np.int16)
+        order = np.argsort(-values, 0, kind="stable")
+        falling = np.take_along_axis(values, order, 0)
+        before = np.cumsum(falling, 0) - falling
+        cut = np.clip(values.sum(0) - tile.limit - before, 0, falling)
+        amount = np.zeros_like(values)
+        np.put_along_axis(amount, order, cut.astype(np.int16), 0)
+        row = first + place * together * depth + 2 * lane + inside[:, None]
+        term, sum_ = np.nonzero(amount)
+        found.append((sample[sum_], row[term, sum_], column[sum_], sign * amount[term, sum_]))
+    none = np.zeros(0, np.intp)
+    return _Excess(*map(np.concatenate, zip((none,) * 4, *found, strict=True)))

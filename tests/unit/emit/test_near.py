@@ -14,7 +14,8 @@ from sardonyx.base.dtype import DType
 from sardonyx.emit.access import FAIL_INDEX
 from sardonyx.emit.near import may_be_near
 from sardonyx.emit.nest import emit
-from sardonyx.loops.nest import Affine, Axis, Buffer, Kernel, Load, Pick, Store, along
+from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Pick, Store, along
+from sardonyx.loops.schedule import schedule
 from sardonyx.targets.x86_64 import isa
 from tests.unit.emit.alone import Stopped, check, run
 
@@ -86,3 +87,15 @@ def test_small_elements_are_picked_and_large_ones_gathered(target: Any) -> None:
     assert not may_be_near(target, "double", target.lanes)
     assert permutes in emit(picking(100)[0], target).ir
     assert permutes not in emit(picking(100, dt.F64)[0], target).ir
+
+
+@pytest.mark.parametrize("extent", [10, 16, 300])
+def test_what_is_picked_is_written_out_once(extent: int) -> None:
+    x, i, y = Buffer("x", dt.U8, "in"), Buffer("i", dt.I32, "in"), Buffer("y", dt.I16, "out")
+    row, column = Axis("r", dims.symbol("n")), Axis("c", extent)
+    picked = Load(x, Affine(0, ((row, 512),)), dt.U8, (Pick(Load(i, along(column), dt.I32), 1, 512),))
+    store = Store(y, Affine(0, ((row, extent), (column, 1))), (), Apply("cast", (picked,), dt.I16))
+    kernel = schedule(Kernel("k", (row, column), (store,), ()), isa.V3)
+    text = emit(kernel, isa.V3).ir
+    loops = 1 if extent % isa.V3.lanes == 0 else 2
+    assert text.count("@sdx_fail(ptr %ctx, i64 1") <= loops

@@ -75,6 +75,18 @@ def test_small_weights_are_multiplied_as_bytes_and_large_ones_once_more(
     assert narrowed(graph, isa.V4, *feeds) == ["i16"]
 
 
+@pytest.mark.parametrize("count", [1, 5, 8, 10])
+def test_numbers_of_rows_that_are_multiplied_once_more_are_few(count: int, rng: np.random.Generator) -> None:
+    w = rng.integers(-20, 21, (128, 7)).astype(np.int8)
+    w[np.arange(count) * 8, 2] = 127
+    w[np.arange(count) * 8 + 1, 2] = 2
+    graph = parse("g (uint8[N,128] x) => (int32[N,7] y) { y = MatMulInteger(x, w) }", w=w)
+    assert narrowed(graph, isa.V3, drawn(rng, np.uint8, 3, 128)) == ["u8", "i16"]
+    made = integer_products(dequantised(graph, Goal(isa.V3)), Goal(isa.V3))
+    (picked,) = (v for v in made.order() if v.prim == "gather")
+    assert picked.shape[-1] == -(-count // 8) * 8
+
+
 @WEIGHTS
 def test_bytes_are_never_widened_for_a_tile_that_takes_them(w_type: type, rng: np.random.Generator) -> None:
     w, zero = drawn(rng, w_type, 64, 5), w_type(3)
