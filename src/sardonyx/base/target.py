@@ -38,7 +38,8 @@ class Target:
     preferred first, `matrices` those of matrix registers, `channel_block` how many channels of a pixel lie
     side by side where convolutional parts run blocked, a power of two and whole vectors, `abreast` how many
     vectors long statements compute with alternating instructions: more of a chain of instructions than a
-    processor looks ahead, and what is constant is read once for all of them. `tuning` are
+    processor looks ahead, and what is constant is read once for all of them. A unit that multiplies takes
+    `unit_lanes` elements of 32 bits at a time, 0 = whole vectors as far as is known. `tuning` are
     settings of LLVM's code generator beside the features. `instructions` are those of the machine that
     functions of numbers ask for, `executor` is the part of the executor's text that is written for it,
     `relocations` says how its code is linked, and `windows_convention` is LLVM's name of the calls of C on
@@ -57,6 +58,7 @@ class Target:
     abreast: int = 1
     l1_bytes: int = 32 << 10
     l2_bytes: int = 1 << 20
+    unit_lanes: int = 0
     tuning: tuple[str, ...] = ()
     instructions: tuple[Instruction, ...] = field(default=(), repr=False, compare=False)
     executor: Path | None = field(default=None, repr=False, compare=False)

@@ -25,11 +25,14 @@ def host(families: Iterable[Family]) -> Host:
     Raises CompileError or OSError if the CPU cannot be asked.
     """
     machine, system = platform.machine().lower(), str(sys.platform)
-    features = frozenset[str]().union(*(family.features(machine, system) for family in families))
+    known = tuple(families)
+    features = frozenset[str]().union(*(family.features(machine, system) for family in known))
+    unit_bits = max((family.unit_bits(machine, system) for family in known), default=0)
     if system == "darwin":
-        return Host(machine, features, sysctl("hw.l1dcachesize"), sysctl("hw.l2cachesize"))
-    caches = _cache_sizes(Path("/sys/devices/system/cpu/cpu0/cache")) if system == "linux" else (0, 0)
-    return Host(machine, features, *caches)
+        caches = sysctl("hw.l1dcachesize"), sysctl("hw.l2cachesize")
+    else:
+        caches = _cache_sizes(Path("/sys/devices/system/cpu/cpu0/cache")) if system == "linux" else (0, 0)
+    return Host(machine, features, *caches, unit_bits)
 
 
 def sysctl(name: str) -> int:

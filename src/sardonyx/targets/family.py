@@ -32,6 +32,9 @@ class Family(Protocol):
         `machine` is `platform.machine` in lower case, `system` is `sys.platform`.
         """
 
+    def unit_bits(self, machine: str, system: str) -> int:
+        """How wide the units are that multiply vectors; 0 if unknown, or on another architecture."""
+
     def missing(self, target: Target, host: Host) -> tuple[str, ...]:
         """What a machine lacks to execute a target; nothing if it can."""
 

@@ -9,13 +9,14 @@ from sardonyx.base.dataclass import dataclass
 class Host:
     """Architecture (`platform.machine` in lower case), LLVM feature names, cache sizes in bytes.
 
-    A cache size is 0 if the system does not tell it.
+    `unit_bits` is how wide the units are that multiply vectors. Sizes are 0 if nobody tells them.
     """
 
     machine: str
     features: frozenset[str]
     l1_bytes: int = 0
     l2_bytes: int = 0
+    unit_bits: int = 0
 
 
 X86_64 = frozenset({"x86_64", "amd64"})

@@ -28,12 +28,13 @@ def haswell(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_highest_level_is_chosen_with_the_extras_that_kernels_know() -> None:
-    target = targets.choose(Host("x86_64", ZEN5 | {"amx-fp16"}, 48 << 10, 0))
+    target = targets.choose(Host("x86_64", ZEN5 | {"amx-fp16"}, 48 << 10, 0, unit_bits=256))
     assert (target.name, target.lanes) == ("x86_64-v4", 16)
     assert target.has("avx512bf16")
     assert target.has("avx512vnni")
     assert not target.has("amx-fp16")
-    assert (target.l1_bytes, target.l2_bytes) == (48 << 10, isa.V4.l2_bytes)
+    assert (target.l1_bytes, target.l2_bytes, target.unit_lanes) == (48 << 10, isa.V4.l2_bytes, 8)
+    assert isa.level(target).unit_lanes == 0
 
 
 @pytest.mark.parametrize("missing", ["avx512bw", "avx512vl", "avx512dq"])
@@ -127,6 +128,15 @@ def test_only_registers_that_the_system_saves_count() -> None:
     assert cpu(0x66) == cpu(0x200E6) - {name for name in cpuid.FEATURES if name.startswith("avx512")}
     assert cpu(0x03) == {"bmi", "bmi2", "lzcnt", "movbe", "popcnt"}
     assert cpu(0xE6, leaves=6) == {"f16c", "fma", "lzcnt", "movbe", "popcnt"}
+
+
+def test_units_may_be_narrower_than_vectors() -> None:
+    def bits(told: int, last: int = 0x8000_0021) -> int:
+        return cpuid.unit_bits(lambda leaf, _: (last if leaf == 0x8000_0000 else told, 0, 0, 0))
+
+    assert [bits(told) for told in (0b1110, 0b0110, 0b0011, 0b0010)] == [512, 256, 128, 0]
+    assert bits(0b1110, last=0x8000_0008) == 0
+    assert cpuid.units_of_process("aarch64", "linux") == 0
 
 
 def test_every_feature_of_a_target_can_be_detected() -> None:

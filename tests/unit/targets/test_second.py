@@ -77,6 +77,9 @@ class Family:
     def features(self, machine: str, system: str) -> frozenset[str]:
         return frozenset({"beads"} if machine == "abacus" else ())
 
+    def unit_bits(self, machine: str, system: str) -> int:
+        return 0
+
     def missing(self, target: Target, host: Host) -> tuple[str, ...]:
         return ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sardonyx.base import dim as dims
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
@@ -64,7 +65,7 @@ def winograd_call(
     call = Contraction(Winograd, words, end, kernel, (place.storage, weights)).call(
         f"sdx_winograd_{scheme.name}",
         "conv",
-        work=anchor.size * channels * (2 * scheme.points // scheme.pixels),
+        work=dims.floordiv(anchor.size * (2 * channels * scheme.points), scheme.pixels),
         scratch_bytes=cut.scratch_bytes,
         arithmetic=str(goal.tile(scheme.operand)),
         plan=f"{'x'.join(map(str, w.shape))} winograd {scheme.text}, end per line",

@@ -1,7 +1,8 @@
 """Whether a convolution is computed by transforms, and with which tiles: a model of the cycles of each way.
 
-Decides by sizes, channels and the target's vectors and caches. Its constants were measured on a server core
-with AVX-512 and 1.25 MB of L2, as it is and held to AVX2, from 16 to 512 channels and from 7 to 112 pixels.
+Decides by sizes, channels and the target's vectors, units and caches. Its constants were measured on a
+server core with AVX-512 and 1.25 MB of L2, as it is and held to AVX2, from 16 to 512 channels and from 7 to
+112 pixels.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _FORCED = {"f2": 2, "f4": 4}
 _GAIN = 1.2
 """How many times faster than direct sums it must be: it takes more memory, and rounds more."""
 
-_INSTRUCTIONS_PER_CYCLE = 2
-"""Those of vectors that multiply or add."""
+_UNITS = 2
+"""Those that multiply or add vectors, or what they take of one at a time."""
 
 _SUMS_PER_CYCLE = 0.9
 _PRODUCTS_PER_CYCLE = 0.85
@@ -103,8 +104,8 @@ def direct_cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
 
 def _peak(tile: RegisterTile, goal: Goal) -> float:
     """Products that a tile multiplies and adds a cycle at the most."""
-    instructions = 2 if tile.instruction.sum_register else 1
-    return _INSTRUCTIONS_PER_CYCLE / instructions * tile.k_step * goal.target.lanes
+    instructions, target = 2 if tile.instruction.sum_register else 1, goal.target
+    return _UNITS / instructions * tile.k_step * min(target.lanes, target.unit_lanes or target.lanes)
 
 
 def cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:

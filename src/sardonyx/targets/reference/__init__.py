@@ -31,6 +31,10 @@ class Reference:
         """None: numpy asks for none."""
         return frozenset()
 
+    def unit_bits(self, machine: str, system: str) -> int:
+        """None are known."""
+        return 0
+
     def missing(self, target: Target, host: Host) -> tuple[str, ...]:
         """Nothing: numpy runs everywhere."""
         return ()

@@ -19,6 +19,7 @@ class X86:
     missing = staticmethod(isa.missing)
     choose = staticmethod(isa.choose)
     features = staticmethod(cpuid.of_process)
+    unit_bits = staticmethod(cpuid.units_of_process)
 
     def backend(self, goal: Goal) -> Backend:
         """The native backend."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
+from functools import cache
 
 from sardonyx.base.executable import copied
 from sardonyx.base.named import NamedTuple
@@ -64,21 +65,40 @@ FEATURES: dict[str, _Bit] = {
 """Every feature that a target of this family may ask for; the bit of CPUID, and what XCR0 must have."""
 
 _OSXSAVE = _Bit(1, 0, _C, 27)
+_UNITS = {
+    512: _Bit(0x8000_001A, 0, _A, 3),
+    256: _Bit(0x8000_001A, 0, _A, 2),
+    128: _Bit(0x8000_001A, 0, _A, 0),
+}
+"""Bits of the units that multiply vectors, as AMD's tell; a wider vector takes them several times."""
 
 
 def decode(ask: Ask, xcr0: Callable[[], int]) -> frozenset[str]:
     """The features that CPUID names and whose registers are saved; `xcr0` is called only if it may be."""
-    last = {first: ask(first, 0)[_A] for first in (0, _EXTENDED)}
-    leaves = {(row.leaf, row.subleaf) for row in FEATURES.values()}
-    # A leaf past the last one shows the last one.
-    answers = {(leaf, n): ask(leaf, n) for leaf, n in leaves if leaf <= last[leaf & _EXTENDED]}
-
-    def has(row: _Bit) -> bool:
-        registers = answers.get((row.leaf, row.subleaf))
-        return registers is not None and bool(registers[row.register] >> row.bit & 1)
-
+    has = _bits(ask)
     saved = xcr0() if has(_OSXSAVE) else 0
     return frozenset(name for name, row in FEATURES.items() if row.saved & saved == row.saved and has(row))
+
+
+def unit_bits(ask: Ask) -> int:
+    """How wide the units are that multiply vectors; 0 if CPUID does not tell."""
+    has = _bits(ask)
+    return next((bits for bits, row in _UNITS.items() if has(row)), 0)
+
+
+def _bits(ask: Ask) -> Callable[[_Bit], bool]:
+    """Which bits are set. A leaf past the last one would show the last one."""
+    last = {first: ask(first, 0)[_A] for first in (0, _EXTENDED)}
+    answers: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+
+    def has(row: _Bit) -> bool:
+        if row.leaf > last[row.leaf & _EXTENDED]:
+            return False
+        at = row.leaf, row.subleaf
+        answers[at] = registers = answers.get(at) or ask(*at)
+        return bool(registers[row.register] >> row.bit & 1)
+
+    return has
 
 
 def of_process(machine: str, system: str) -> frozenset[str]:
@@ -89,6 +109,16 @@ def of_process(machine: str, system: str) -> frozenset[str]:
     if machine not in X86_64:
         return frozenset()
     return _told_by_macos() if system == "darwin" else granted(features())
+
+
+def units_of_process(machine: str, system: str) -> int:
+    """The width in bits of the units that multiply vectors; 0 if it is not told.
+
+    Raises CompileError or OSError as `features` does.
+    """
+    if machine not in X86_64 or system == "darwin":
+        return 0
+    return unit_bits(_instructions()[0])
 
 
 def _told_by_macos() -> frozenset[str]:
@@ -105,18 +135,24 @@ def features() -> frozenset[str]:
 
     Raises CompileError or OSError if the system does not let it execute mapped code.
     """
+    return decode(*_instructions())
+
+
+@cache
+def _instructions() -> tuple[Ask, Callable[[], int]]:
+    """CPUID and XGETBV of XCR0; both keep the memory that holds them."""
     with_arguments = _WINDOWS if sys.platform == "win32" else _SYSTEM_V
     code = with_arguments + _CPUID
     memory = copied(code + _XGETBV)
     words = (ctypes.c_uint32 * 4)()
-    cpuid = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p)(memory.address)
-    xgetbv = ctypes.CFUNCTYPE(ctypes.c_uint64)(memory.address + len(code))
+    cpuid = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_void_p)
+    xgetbv = ctypes.CFUNCTYPE(ctypes.c_uint64)
 
     def ask(leaf: int, subleaf: int) -> tuple[int, int, int, int]:
-        cpuid(leaf, subleaf, ctypes.addressof(words))
+        cpuid(memory.address)(leaf, subleaf, ctypes.addressof(words))
         return words[_A], words[_B], words[_C], words[_D]
 
-    return decode(ask, lambda: int(xgetbv()))
+    return ask, lambda: int(xgetbv(memory.address + len(code))())
 
 
 # void cpuid(uint32 leaf, uint32 subleaf, uint32 *words): arguments to eax, ecx, r8; then the rest.

@@ -67,10 +67,11 @@ _IMPLIED = frozenset({"lzcnt", "movbe", "popcnt"})
 
 
 def level(target: Target) -> Target:
-    """The target without further features and cache sizes of its own: what many machines have in common."""
+    """The target without further features and sizes of its own: what many machines have in common."""
     known = next(known for known in TARGETS if known.name == target.name)
     features = tuple(name for name in target.features if name not in EXTRAS[target.name])
-    return replace(target, features=features, l1_bytes=known.l1_bytes, l2_bytes=known.l2_bytes)
+    sizes = {name: getattr(known, name) for name in ("l1_bytes", "l2_bytes", "unit_lanes")}
+    return replace(target, features=features, **sizes)
 
 
 def with_features(target: Target, features: Iterable[str]) -> Target:
@@ -92,7 +93,7 @@ def missing(target: Target, host: Host) -> tuple[str, ...]:
 
 
 def choose(host: Host) -> Target | None:
-    """The highest level that a machine supports, with the extra features and cache sizes it has.
+    """The highest level that a machine supports, with the extra features and sizes it has.
 
     None if it is not an x86-64. Raises TargetError if it is one without AVX2, FMA and F16C.
     """
@@ -102,7 +103,7 @@ def choose(host: Host) -> Target | None:
         if not missing(target, host):
             chosen = with_features(target, set(EXTRAS[target.name]) & host.features)
             l1, l2 = host.l1_bytes or target.l1_bytes, host.l2_bytes or target.l2_bytes
-            return replace(chosen, l1_bytes=l1, l2_bytes=l2)
+            return replace(chosen, l1_bytes=l1, l2_bytes=l2, unit_lanes=host.unit_bits // 32)
     lacking = ", ".join(missing(V3, host))
     raise TargetError(
         f"this machine lacks {lacking}; an x86-64-v3 CPU (AVX2, FMA, F16C) is needed. "

@@ -12,6 +12,7 @@ from onnx import numpy_helper
 import sardonyx
 from sardonyx.kernels.winograd import call
 from sardonyx.kernels.winograd.scheme import SQUARES
+from sardonyx.ort.hotspots import hotspots
 from tests.runnable import runnable_targets
 from tests.tolerance import difference_of_transforms
 
@@ -74,6 +75,14 @@ def test_one_program_for_every_size(target: str, winograd: str, outputs: int, th
         (y,) = made.run(None, {"x": x, "r": r})
         wrong = difference_of_transforms(y, exact(x.astype(np.float64), r), SQUARES[outputs].points)
         assert wrong is None, f"{(n, h, w)}: {wrong}"
+
+
+def test_products_of_points_are_counted() -> None:
+    """Of 36 points for 16 pixels."""
+    calls = hotspots(
+        session("f4"), {name: np.ones((1, n, 8, 8), np.float32) for name, n in (("x", 20), ("r", 33))}, 0
+    )
+    assert [call.flops for call in calls if "33x20x3x3" in call.plan] == [8 * 8 * 48 * 20 * 9 // 2]
 
 
 def test_the_report_names_what_is_summed_directly() -> None:

@@ -15,6 +15,7 @@ from sardonyx.kernels.winograd.scheme import ROWS, SQUARES, WHOLE, WHOLE_SQUARES
 from sardonyx.targets.x86_64 import isa
 
 V4, V3 = (replace(target, l2_bytes=1280 << 10) for target in isa.TARGETS)
+IN_HALVES = replace(V4, unit_lanes=8)
 WEIGHTS = {dt.F32: np.float32, dt.I16: np.int16, dt.U8: np.int8}
 SQUARE = tuple(SQUARES.values())
 H, W, N = (dims.symbol(name, 1) for name in "hwn")
@@ -101,8 +102,8 @@ def test_strict_is_never_transformed(winograd: str) -> None:
 
 @pytest.mark.parametrize(
     ("target", "few_pixels", "deep"),
-    [(V4, SQUARES[2], DIRECT), (V3, SQUARES[4], SQUARES[2])],
-    ids=["V4", "V3"],
+    [(V4, SQUARES[2], DIRECT), (V3, SQUARES[4], SQUARES[2]), (IN_HALVES, SQUARES[4], SQUARES[2])],
+    ids=["V4", "V3", "V4 in halves"],
 )
 def test_where_it_pays(target: isa.Target, few_pixels: Scheme, deep: Scheme | None) -> None:
     """As measured: large images by tiles of 4; few pixels of many channels as the weights can be read."""
