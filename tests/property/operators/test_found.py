@@ -41,6 +41,11 @@ def text(*words: Any) -> Any:
 
 
 CASES = (
+    *(
+        Found(f"the largest numbers by {how}", "float[N] x", f"y = Gelu<approximate = {how}>(x)", [x], y)
+        for how in ('"none"', '"tanh"')
+        for x, y in [(f32(3e38, -3e38, INF), f32(3e38, 0, INF))]
+    ),
     Found(
         *("a slope that is not a number", "float[N] x, float[N] s", "y = PRelu(x, s)"),
         *([f32(2, -1), f32(NAN, 3)], f32(2, -3)),

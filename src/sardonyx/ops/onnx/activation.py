@@ -72,10 +72,10 @@ def celu(x: Value, *, alpha: float = 1.0) -> Value:
 def gelu(x: Value, *, approximate: str = "none") -> Value:
     """x * P(normal variable <= x), exactly by erf or approximately by tanh."""
     if approximate == "none":
-        return x * ((x * math.sqrt(0.5)).unary("erf") + 1) * 0.5
+        return x * (((x * math.sqrt(0.5)).unary("erf") + 1) * 0.5)
     if approximate != "tanh":
         raise UnsupportedOp(f'approximate="{approximate}"')
-    return x * (((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)).tanh() + 1) * 0.5
+    return x * ((((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)).tanh() + 1) * 0.5)
 
 
 @op("HardSigmoid", since=1)
