@@ -112,10 +112,11 @@ def main() -> None:
     end_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    worker = Worker(sys.argv[1])
+    worker = None
     for line in sys.stdin:
         command = json.loads(line)
         try:
+            worker = worker or Worker(sys.argv[1])
             answer = getattr(worker, command["do"])(command)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}

@@ -48,7 +48,7 @@ def parse_sizes(texts: Sequence[str]) -> dict[str, int]:
     sizes = {}
     for name, value in parse_pairs(texts, "--dim").items():
         if not value.isdecimal():
-            raise UserError(f"--dim {name}={value}: the size must be a whole number")
+            raise UserError(f"--dim {name}={value}: the size must be a whole number from 0 on")
         sizes[name] = int(value)
     return sizes
 

@@ -122,6 +122,18 @@ def test_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "AttributeError" in unknown["error"] and "noise of the engine" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [("no_such_engine", "ModuleNotFoundError: No module named"), ("json", "AttributeError")],
+)
+def test_a_module_that_is_no_engine_is_told(engine: str, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sardonyx.tools.bench_worker", engine],
+        input='{"do": "open"}\n', capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["error"].startswith(said) and not done.stderr
+
+
 def test_the_peak_of_a_process_is_not_that_of_its_parent() -> None:
     held = np.ones(64 << 20)
     script = "from sardonyx.tools.bench_worker import peak_bytes; print(peak_bytes())"
