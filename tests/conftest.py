@@ -6,6 +6,7 @@ import difflib
 import gc
 import os
 import signal
+import sys
 import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 GOLDEN = Path(__file__).parent / "golden"
+FROZEN: set[str] = set()
 SEED = int(os.environ.get("TEST_SEED", "0"))
 
 
@@ -86,6 +88,18 @@ def pytest_collection() -> Generator[None, object, object]:
     """Modules and tests live on, so the collector looks at them neither while they are made nor later."""
     with uncollected():
         result = yield
+        gc.freeze()
+    FROZEN.update(sys.modules)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Nor does it look at what libraries consist of that a test imported: every search would take longer."""
+    result = yield
+    if len(sys.modules) - len(FROZEN) > 100:
+        FROZEN.update(sys.modules)
+        gc.collect()
         gc.freeze()
     return result
 

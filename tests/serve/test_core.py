@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import weakref
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sardonyx.base.garbage import uncollected
 from sardonyx.protocol.errors import Code, ServeError
 from sardonyx.protocol.messages import InferRequest, RequestedOutput, Tensor
 from sardonyx.serve.core import Core
@@ -68,6 +70,23 @@ def with_core(path: Path, use: Callable[[Core], Coroutine[Any, Any, Any]], **opt
             await core.close()
 
     return asyncio.run(run())
+
+
+def test_what_a_model_held_goes_with_it(tmp_path: Path) -> None:
+    """Without a search for cycles, during which nothing is answered."""
+    save(scaled(2.0), tmp_path / "m/1/model.onnx")
+    (tmp_path / "m/config.pbtxt").write_text("response_cache { enable: true }")
+
+    async def use(core: Core) -> None:
+        assert await first_value(core) == 2
+        model = core.model("m")
+        held = [weakref.ref(model), weakref.ref(model.session)]
+        del model
+        await core.unload("m")
+        assert [seen() for seen in held] == [None, None]
+
+    with uncollected():
+        with_core(tmp_path, use)
 
 
 async def first_value(core: Core, model: str = "m") -> float:

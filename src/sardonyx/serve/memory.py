@@ -22,9 +22,13 @@ def resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def give_back_memory() -> None:
-    """Freed memory goes back to the system, where the C library can do so."""
-    gc.collect()
+def give_back_memory(*, cycles: bool) -> None:
+    """Freed memory goes back to the system, where the C library can do so.
+
+    With `cycles` also that of objects which hold each other: all else waits while they are looked for.
+    """
+    if cycles:
+        gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -282,9 +282,10 @@ class Repository:
         if model is not None:
             entry.state = UNLOADING
             self._index()
+            is_compiled = model.session is not None  # what a step in Python holds may hold itself
             await model.close()
             del model
-            await asyncio.to_thread(give_back_memory)
+            await asyncio.to_thread(give_back_memory, cycles=not is_compiled)
         entry.state, entry.reason = UNAVAILABLE, reason
 
     def _index(self) -> None:

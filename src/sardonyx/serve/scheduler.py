@@ -140,6 +140,7 @@ class Scheduler:
     def _thread_ended(self) -> None:
         self._alive -= 1
         if self._alive == 0:
+            del self._execute, self._executed  # the model's own, which would be held until a cycle is found
             self._ended.set()
 
     def _work(self) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sardonyx.base.garbage import uncollected
 from sardonyx.serve import memory
 
 
@@ -17,8 +19,22 @@ def test_memory_in_use_is_seen_and_given_back() -> None:
     assert more - before > 32 << 20
     assert held.sum() == 8 << 20
     del held
-    memory.give_back_memory()
+    memory.give_back_memory(cycles=False)
     assert memory.resident_bytes() < more - (32 << 20)
+
+
+@pytest.mark.parametrize("cycles", [True, False])
+def test_cycles_are_looked_for_on_demand(cycles: bool) -> None:
+    class Itself:
+        pass
+
+    with uncollected():
+        held = Itself()
+        held.held = held  # type: ignore[attr-defined]
+        seen = weakref.ref(held)
+        del held
+        memory.give_back_memory(cycles=cycles)
+        assert (seen() is None) is cycles
 
 
 def test_where_the_system_does_not_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
