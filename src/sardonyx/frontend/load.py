@@ -33,7 +33,7 @@ from sardonyx.frontend.wire import Extracted, Taken, extract
 from sardonyx.ir.data_size import collect_data_sizes
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.premise import collect_premises
-from sardonyx.ir.value import Value, const, placeholder
+from sardonyx.ir.value import Value, begin_era, const, placeholder
 from sardonyx.ops import elements
 from sardonyx.ops.subgraph import closed_graph
 
@@ -121,8 +121,7 @@ def load(
     try:
         return _loaded(source, options, fed, facts)
     except ShapeError as error:
-        # The values of the first attempt must not be found again: they hold sizes of another least value.
-        refusal = error.with_traceback(None)
+        refusal = error
     try:
         return _loaded(source, options, fed, replace(facts, least=0))
     except SardonyxError:
@@ -130,6 +129,7 @@ def load(
 
 
 def _loaded(source: Source, options: CompileOptions, fed: Collection[str], facts: FeedFacts) -> Loaded:
+    begin_era()
     proto = source.proto
     declared = signature(source, options)
     functions = {(_domain(f.domain), f.name, f.overload): f for f in proto.functions}

@@ -47,10 +47,12 @@ class _Entry(ref[T]):
 class Table(Generic[T]):
     """Objects by their keys, each for as long as somebody holds it.
 
-    A WeakValueDictionary of the standard library does it in three times the time.
+    A WeakValueDictionary of the standard library does it in three times the time. What holds sizes is keyed
+    by the `era` too: in another model, or for another feed, sizes of one name have other least values.
     """
 
     def __init__(self) -> None:
+        self.era = 0
         self._entries: dict[Any, _Entry[T]] = {}
         self._forget = self._forgotten
 

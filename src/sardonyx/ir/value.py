@@ -389,10 +389,17 @@ def _interned(value: Value) -> Value:
     if value.frozen is None:
         value.frozen = freeze(value.attrs)
     operands = tuple([a.id for a in value.args])
-    key = (value.prim, operands, value.frozen, value.dtype.name, value.shape, value.results)
+    # All other values are computed from inputs, which are never found again.
+    era = _table.era if all(a.data is not None for a in value.args) else None
+    key = (value.prim, operands, value.frozen, value.dtype.name, value.shape, value.results, era)
     first = _table.first(key, value)
     origin.add_to(first)
     return first
+
+
+def begin_era() -> None:
+    """Forget values that are made of sizes alone: another graph begins, whose sizes have other facts."""
+    _table.era += 1
 
 
 def const(data: Array, dtype: DType | None = None) -> Value:
@@ -410,6 +417,8 @@ def const(data: Array, dtype: DType | None = None) -> Value:
         with np.errstate(all="ignore"):
             data = exact.astype(dtype.numpy)
     key = const_key(data if exact is None else exact, dtype)
+    if data.dtype == object and dtype is not dt.STRING:
+        key = (*key, _table.era)
     known = _table.find(key)
     return known or _table.first(key, Value("const", (), {}, dtype, data.shape, data, exact=exact))
 

@@ -46,6 +46,25 @@ def test_a_squeeze_asks_only_whether_a_size_is_one() -> None:
     assert outputs(single, np.ones((1, 1, 3), np.float32))[0].shape == (3,)
 
 
+MADE_OF_SIZES = (
+    "g (float[N,3] x) => (float[?] y) { s = Shape(x) z = ConstantOfShape(s) y = Squeeze(z) }",
+    "g (float[N,M,1] x) => (float[?] y) { k = Constant<value_ints = [1, 0]>() a, z = Split<axis = 2>(x, k) "
+    "y = Squeeze(z) }",
+)
+
+
+@pytest.mark.parametrize("text", MADE_OF_SIZES)
+def test_what_was_made_before_a_question_is_made_again(text: str) -> None:
+    model = parsed(text)
+    for batch in (2, 1, 4):
+        feed = np.zeros((batch, 3, 1)[: text.partition("]")[0].count(",") + 1], np.float32)
+        with pytest.raises(NeedsContent) as asked:
+            load(model)  # whose values the error keeps
+        loaded, _ = specialise(model, {"x": feed})
+        (y,) = outputs(loaded, feed)
+        assert asked.value.units and y.ndim == feed.ndim - (batch == 1) and 1 not in y.shape
+
+
 def test_an_undeclared_rank_is_asked_for() -> None:
     model = parsed("g (float[N] x) => (float[N] y) { y = Relu(x) }")
     model.graph.input[0].type.tensor_type.ClearField("shape")

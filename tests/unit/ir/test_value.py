@@ -30,6 +30,26 @@ def evaluated(build: Callable[[Value], Value], array: Any = A) -> Any:
     return run(Graph((v,), (("y", build(v)),)), [array])[0]
 
 
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda n: const(np.zeros(2, np.float32)).broadcast((n, 2)),
+        lambda n: iota((n,), 0, dt.I64),
+        lambda n: dims_vector((n, 3)),
+        lambda n: dims_vector((n, 3)).cast(dt.F32),
+        lambda n: scalar(1, dt.F32).broadcast((n,)).exp(),
+    ],
+)
+def test_sizes_of_another_graph_are_not_found_again(build: Callable[[Any], Value]) -> None:
+    first = build(dims.symbol("N", 2))
+    assert build(dims.symbol("N", 2)) is first
+    values.begin_era()
+    again = build(dims.symbol("N", 1))
+    size = again.shape[0] if again.data is None else again.data[0]
+    assert again is not first and dims.equal(size, 1) is None
+    assert scalar(1, dt.F32) is scalar(1, dt.F32)
+
+
 def test_equal_values_are_one_until_nobody_needs_them() -> None:
     v = x()
     assert v.exp() is v.exp()
