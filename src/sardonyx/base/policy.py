@@ -5,6 +5,8 @@ Pure data; must not know which kernels keep a policy.
 
 from __future__ import annotations
 
+from functools import cache
+
 from sardonyx.base.dataclass import dataclass, field, replace
 from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile, RegisterTile
@@ -70,3 +72,9 @@ class Goal:
     def _serves(self, row: RegisterTile | MatrixTile, operand: str) -> bool:
         allowed = self.policy.precision in row.precisions and all(map(self.target.has, row.features))
         return row.operand == operand and allowed
+
+
+@cache
+def text_of(goal: Goal) -> str:
+    """All that a goal says, for keys of what is made for it."""
+    return repr(goal)

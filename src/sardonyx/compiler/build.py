@@ -17,7 +17,7 @@ from typing import Self
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.named import NamedTuple
-from sardonyx.base.policy import Goal
+from sardonyx.base.policy import Goal, text_of
 from sardonyx.base.report import Report
 from sardonyx.base.target import Target
 from sardonyx.kernels.library import Shared, Text
@@ -155,7 +155,7 @@ class Build:
             module.key = key(module.code)
             return module
         module.is_quick = name == _SHORTCUT
-        name = key(name, repr(module.goal), self.compiler)
+        name = key(name, text_of(module.goal), self.compiler)
         known = self.store.get("module", name)
         if known is None:
             known = object_key(module.ir, module.goal.target).encode()

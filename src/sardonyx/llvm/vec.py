@@ -5,13 +5,13 @@ Knows LLVM syntax only; must not know kernels, ONNX, or llvmlite.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import NamedTuple
 
+from sardonyx.llvm.part import part
 from sardonyx.llvm.types import lanes_of, mangle, scalar_of, size_of, vector_of
 
 
@@ -67,6 +67,7 @@ class Module:
         self._declarations: dict[str, str] = {}
         self._globals: dict[str, str] = {}
         self._functions: dict[str, str] = {}
+        self._unwritten: dict[str, Callable[[], None]] = {}
 
     def declare(self, name: str, ret: str, params: Sequence[str]) -> None:
         """Declare an intrinsic or a function defined in another object."""
@@ -85,9 +86,19 @@ class Module:
     def add(self, name: str, text: str) -> None:
         """Add a finished function text."""
         self._functions[name] = text
+        self._unwritten.pop(name, None)
+
+    def add_later(self, name: str, head: str, write: Callable[[], None]) -> None:
+        """Add a function that `write` adds the text of: only if it is asked for, not just called."""
+        self._functions[name], self._unwritten[name] = head, write
+
+    def _write(self, names: Sequence[str]) -> None:
+        for name in [name for name in names if name in self._unwritten]:
+            self._unwritten[name]()
 
     def text(self) -> str:
         """The whole module; the text is a pure function of what was added."""
+        self._write(list(self._functions))
         declared = [text for name, text in sorted(self._declarations.items()) if name not in self._functions]
         return "\n".join([*self._globals.values(), *self._functions.values(), *declared]) + "\n"
 
@@ -96,6 +107,7 @@ class Module:
 
         Internal functions become hidden ones: their names must be unique in the program.
         """
+        self._write(list(self._functions))
         shares: list[list[str]] = [[] for _ in range(count)]
         for name in sorted(self._functions, key=lambda name: -len(self._functions[name])):
             min(shares, key=lambda share: sum(len(self._functions[n]) for n in share)).append(name)
@@ -106,27 +118,9 @@ class Module:
         return self._part([name for name in self._functions if word in name])
 
     def _part(self, names: Sequence[str]) -> str:
-        texts = [self._functions[name].replace("define internal ", "define hidden ", 1) for name in names]
-        body = "\n".join(texts)
-        asked = sorted(set(re.findall(r"@([\w.]+)", body)) - set(names))
-        tables = [self._globals[name] for name in asked if name in self._globals]
-        declared = [
-            _declaration(self._functions[name]) if name in self._functions else self._declarations[name]
-            for name in asked
-            if name not in self._globals
-        ]
-        return "\n".join([*tables, *texts, *declared]) + "\n"
-
-
-def _declaration(function: str) -> str:
-    """The declaration of a function in another module."""
-    head = function.partition("\n")[0].rpartition(")")[0]
-    return (
-        re.sub(
-            r" %\w+", "", head.replace("define internal ", "declare hidden ").replace("define ", "declare ")
-        )
-        + ")"
-    )
+        self._write(names)
+        others = {**self._declarations, **self._functions}
+        return part({name: others[name] for name in names}, others, self._globals)
 
 
 _Lane = tuple[str, int] | None
@@ -178,10 +172,17 @@ class Function:
 
     def finish(self) -> None:
         """Add the function to its module."""
-        linkage = "internal " if self._internal else ""
         lines = [self._lines[0], *self._entry_allocas, *self._lines[1:]]
-        head = f"define {linkage}{self.ret_type} @{self.name}({self._param_text}) {self._attributes} {{"
-        self.module.add(self.name, "\n".join([head, *lines, "}"]))
+        self.module.add(self.name, "\n".join([self._head, *lines, "}"]))
+
+    def finish_later(self, write: Callable[[], None]) -> None:
+        """Add the function to its module, which has `write` write and finish it if its text is asked for."""
+        self.module.add_later(self.name, self._head, write)
+
+    @property
+    def _head(self) -> str:
+        linkage = "internal " if self._internal else ""
+        return f"define {linkage}{self.ret_type} @{self.name}({self._param_text}) {self._attributes} {{"
 
     def fresh(self) -> str:
         """A new SSA name."""
@@ -195,9 +196,9 @@ class Function:
 
     def value(self, type_: str, text: str) -> V:
         """Write `%new = text` and return it as a value of that type."""
-        name = self.fresh()
-        self._lines.append(f"  {name} = {text}")
-        return V(name, type_)
+        self._count = count = self._count + 1
+        self._lines.append(f"  %v{count} = {text}")
+        return V(f"%v{count}", type_)
 
     def pure(self, type_: str, text: str) -> V:
         """As `value` for what depends on its operands alone: written once a block."""

@@ -17,7 +17,7 @@ from sardonyx.base.dataclass import replace
 from sardonyx.base.dependence import FeedDependence, content
 from sardonyx.base.garbage import spare_survivors, uncollected
 from sardonyx.base.knobs import CompileOptions, cache_folder
-from sardonyx.base.policy import Goal, Policy
+from sardonyx.base.policy import Goal, Policy, text_of
 from sardonyx.base.progress import told_after
 from sardonyx.errors import NeedsContent, RunError
 from sardonyx.ir.late import register_late
@@ -183,7 +183,7 @@ class _Loader:
         model = self.model.key() if self._is_kept() else None
         if model is None:
             return None
-        return cache.key("plan", model, self.options.code_key(), repr(self.goal), identity.build(), *more)
+        return cache.key("plan", model, self.options.code_key(), text_of(self.goal), identity.build(), *more)
 
     def _key_for(self, dependence: FeedDependence, feeds: Mapping[str, Any]) -> str | None:
         return self._key(dependence.text(), repr(self._reader(dependence, list(feeds))(list(feeds.values()))))

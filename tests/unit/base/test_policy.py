@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sardonyx.base.instruction import MultiplyAdd
-from sardonyx.base.policy import Goal, Policy
+from sardonyx.base.policy import Goal, Policy, text_of
 from sardonyx.base.target import Target
 from sardonyx.base.tile import RegisterTile
 from sardonyx.errors import CompileError
@@ -46,3 +46,9 @@ def test_a_tile_says_what_it_computes_with() -> None:
 
 def test_only_strict_forbids_transforms() -> None:
     assert [Policy(p).may_transform for p in ("fp32", "strict", "bf16")] == [True, False, True]
+
+
+def test_goals_that_differ_have_other_texts() -> None:
+    goals = [Goal(target()), Goal(target("matrix")), Goal(target(), Policy("strict"))]
+    assert len({text_of(goal) for goal in goals}) == 3
+    assert text_of(Goal(target())) == text_of(goals[0])

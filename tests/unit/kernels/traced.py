@@ -91,7 +91,8 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
         for scheme in ALL:
             define_winograd(module, Goal(target), scheme)
         define_strassen(module, Goal(target))
-    code = engine.compile_object(module.text(), target, quick=EFFORT.read() == "quick")
+        text = module.text()
+    code = engine.compile_object(text, target, quick=EFFORT.read() == "quick")
     return log, loaded([compiled(executor.ir(target), target), code], target)
 
 

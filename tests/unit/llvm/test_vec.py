@@ -119,6 +119,36 @@ def test_parts_define_everything_once_and_compile(count: int) -> None:
     assert all(engine.compile_object(text, targets.detect()) for text in parts)
 
 
+def later(module: Module, written: list[str]) -> None:
+    """Two functions that are written if they are asked for, of which the first calls the second."""
+    for name, called in (("f0", "f1"), ("f1", "")):
+        f = Function(module, name, [("x", "i64")], "i64", internal=True)
+
+        def write(f: Function = f, called: str = called) -> None:
+            written.append(f.name)
+            f.ret(f.call(called, "i64", f.params[0]) if called else f.params[0])
+            f.finish()
+
+        f.finish_later(write)
+
+
+def test_a_part_has_functions_written_that_are_in_it_and_no_others() -> None:
+    made, written = Module(), list[str]()
+    later(made, written)
+    assert made.has("f1") and not written
+    first = made.part("f0")
+    assert written == ["f0"] and "declare hidden i64 @f1(i64)" in first
+    whole = made.text()
+    assert written == ["f0", "f1"] and whole.index("@f0(i64 %x)") < whole.index("@f1(i64 %x)")
+    assert made.text() == whole and written == ["f0", "f1"]
+
+
+def test_a_module_in_parts_has_all_functions_written() -> None:
+    made, written = Module(), list[str]()
+    later(made, written)
+    assert sum(text.count("define ") for text in made.parts(2)) == 2
+
+
 def test_a_wrong_pair_of_types_is_caught_where_it_is_written() -> None:
     f = Function(vec.Module(), "f", [])
     with pytest.raises(AssertionError, match="add of"):

@@ -159,7 +159,8 @@ def define(module: Module, kernel: MatrixKernel) -> str:
     each plane, B_STEP apart. All are read and written in whole registers.
     """
     if not module.has(kernel.name):
-        _Writer(module, kernel).write()
+        writer = _Writer(module, kernel)
+        writer.f.finish_later(writer.write)
     return kernel.name
 
 

@@ -96,7 +96,8 @@ def define(module: Module, kernel: MicroKernel) -> str:
     from AHEAD_LAST if that is lower; then `ahead` moves by AHEAD_STEP. Streams prefetch nothing.
     """
     if not module.has(kernel.name):
-        _Writer(module, kernel).write()
+        writer = _Writer(module, kernel)
+        writer.f.finish_later(writer.write)
     return kernel.name
 
 
