@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tests.arch.parsed import Function, parsed, statements
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src"
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def name_of(path: Path, root: Path) -> str:
@@ -46,17 +47,6 @@ def nodes(tree: ast.AST) -> Iterator[ast.AST]:
                 waiting += [child for child in children if isinstance(child, ast.AST)]
 
 
-def statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every statement, and what holds statements: far fewer nodes than all."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-            value = getattr(node, field, None)
-            waiting += value if isinstance(value, list) else []
-
-
 def asserts(node: ast.AST) -> bool:
     """Whether a node is a claim that can be wrong."""
     if isinstance(node, ast.Assert):
@@ -76,7 +66,8 @@ class Source:
 
 @cache
 def source(name: str) -> Source:
-    tree = ast.parse(files_of_tests()[name].read_text(encoding="utf-8"))
+    tree = parsed(files_of_tests()[name]).tree
+    assert tree is not None
     imports: dict[str, tuple[str, str]] = {}
     for node in statements(tree):
         if isinstance(node, ast.ImportFrom) and node.module:

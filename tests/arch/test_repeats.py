@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.arch.reached import statements
+from tests.arch.parsed import parsed
 
 SOURCES = Path(__file__).parents[2] / "src" / "sardonyx"
 LONGEST = 10
@@ -19,13 +18,7 @@ def code_lines(path: Path) -> list[tuple[int, str]]:
 
     Imports do not, nor do signatures: that of an operator is its schema.
     """
-    text = path.read_text(encoding="utf-8")
-    silent: set[int] = set()
-    for node in statements(ast.parse(text)):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            silent.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            silent.update(range(node.lineno, node.body[0].lineno))
+    text, silent = path.read_text(encoding="utf-8"), parsed(path).silent
     lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
     return [(n, line) for n, line in lines if n not in silent and any(map(str.isalnum, line))]
 

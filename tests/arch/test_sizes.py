@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.arch.reached import statements
+from tests.arch.parsed import parsed
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("src", "tests", "benchmarks", "examples", "docs")
@@ -25,25 +23,17 @@ def folders() -> dict[str, list[Path]]:
     return held
 
 
-def functions(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    for node in statements(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            assert node.end_lineno is not None
-            yield node.name, node.end_lineno - node.lineno + 1
-
-
 @pytest.mark.parametrize("folder", folders())
 def test_files_and_functions_are_short(folder: str) -> None:
     wrong: list[str] = []
     for path in folders()[folder]:
-        text = path.read_text(encoding="utf-8")
-        lines = text.count("\n")
+        lines = path.read_text(encoding="utf-8").count("\n")
         if lines > FILE_LINES:
             wrong.append(f"{path.name} has {lines} lines: split it by subject")
         if lines > FUNCTION_LINES:
             wrong += [
                 f"{path.name}: {name} has {count} lines: split it"
-                for name, count in functions(ast.parse(text))
+                for name, count in parsed(path).functions
                 if count > FUNCTION_LINES
             ]
     assert not wrong, "\n".join(wrong)

@@ -9,14 +9,14 @@ judged by their recipes.
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 import pytest
 
 from sardonyx.ops import register_all
 from sardonyx.ops.table import operators
-from tests.arch.reached import ROOT, Function, asked_by, files_of_tests, modules
+from tests.arch.parsed import parsed
+from tests.arch.reached import ROOT, asked_by, files_of_tests, modules
 from tests.property.operators.elsewhere import ELSEWHERE
 
 RECURRENT = "kernels.recurrent.layer kernels.recurrent.step kernels.recurrent.sums"
@@ -76,19 +76,6 @@ def generated(module: str) -> bool:
     return module.endswith("_pb2")
 
 
-def decides_nothing(path: Path) -> bool:
-    """Whether a module is names, numbers, records and interfaces alone: no function of it does anything."""
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    return all(says_nothing(node) for node in nodes if isinstance(node, Function | ast.Lambda))
-
-
-def says_nothing(function: Function | ast.Lambda) -> bool:
-    """Whether a function is a docstring, as those of protocols are."""
-    if isinstance(function, ast.Lambda):
-        return False
-    return all(isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant) for s in function.body)
-
-
 def of_recipes() -> set[str]:
     """The modules whose operators are drawn, every one."""
     register_all()
@@ -121,7 +108,7 @@ def untested() -> list[str]:
     return [
         module
         for module, path in modules().items()
-        if not (generated(module) or module in drawn or decides_nothing(path))
+        if not (generated(module) or module in drawn or not parsed(path).decides)
         and not any(home in files_of_tests() and module in asked_by(home) for home in homes(module))
     ]
 

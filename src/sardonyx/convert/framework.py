@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -149,13 +150,17 @@ class Framework:
 
     def versions(self) -> dict[str, str]:
         """Of its packages, as far as they are installed."""
-        found = {}
-        for name in (*self.packages, "onnx"):
-            try:
-                found[name] = importlib.metadata.version(name)
-            except importlib.metadata.PackageNotFoundError:
-                continue
-        return found
+        found = {name: version(name) for name in (*self.packages, "onnx")}
+        return {name: number for name, number in found.items() if number}
+
+
+@cache
+def version(package: str) -> str:
+    """The installed version of a package; nothing if it is not there."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def dice() -> np.random.Generator:

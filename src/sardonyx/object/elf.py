@@ -62,6 +62,7 @@ _REFERENCE = np.dtype([("offset", "<i8"), ("type", "<u4"), ("symbol", "<u4"), ("
 _ELF64_LITTLE, _RELOCATABLE = b"\x7fELF\x02\x01", 1
 _PROGBITS, _SYMTAB, _RELA, _NOBITS, _GROUP = 1, 2, 4, 8, 17
 _WRITE, _ALLOC, _EXEC = 1, 2, 4
+_LOCAL, _WEAK = 0, 2
 
 
 class _Head(NamedTuple):
@@ -134,7 +135,7 @@ def _symbols(symtab: _Head, names: int, data: bytes, sections: dict[int, Section
     ):
         section = sections.get(index)
         text = _text(data, names + name) if name else (section.name if section else "")
-        symbols.append(Symbol(text, section, value, local=info >> 4 == 0, weak=info >> 4 == 2))
+        symbols.append(Symbol(text, section, value, info >> 4 == _LOCAL, info >> 4 == _WEAK))
     return symbols
 
 

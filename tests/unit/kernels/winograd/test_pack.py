@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from math import lcm
 
 import numpy as np
 import pytest
@@ -10,9 +10,16 @@ import pytest
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import pack_b
+from sardonyx.kernels.winograd.cook_toom import Matrix
 from sardonyx.kernels.winograd.pack import at_once, pack_winograd_weights
 from sardonyx.kernels.winograd.scheme import ALL, FLOATS, WHOLE, Scheme
 from sardonyx.targets.x86_64 import isa
+
+
+def whole(matrix: Matrix) -> tuple[np.ndarray, int]:
+    """Whole numbers of any length, and what they are to be divided by."""
+    by = lcm(*(value.denominator for row in matrix for value in row))
+    return np.array([[int(value * by) for value in row] for row in matrix], object), by
 
 
 @pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
@@ -20,14 +27,11 @@ from sardonyx.targets.x86_64 import isa
 def test_each_value_is_the_nearest_float_to_the_exact_one(target: isa.Target, scheme: Scheme) -> None:
     rng = np.random.default_rng(7)
     w = rng.standard_normal((33, 5, *scheme.taps)).astype(np.float32)
-    down, across = scheme.down.weights, scheme.across.weights
+    (down, by), (across, times) = whole(scheme.down.weights), whole(scheme.across.weights)
+    exact = np.vectorize(int, [object])(w.astype(np.float64) * 2.0**149)
     points = np.zeros((scheme.points, 5, 48), np.float32)
     for o, c in np.ndindex(33, 5):
-        exact = [[Fraction(float(v)) for v in row] for row in w[o, c]]
-        for i, rows in enumerate(down):
-            for j, columns in enumerate(across):
-                terms = (rows[r] * columns[s] * exact[r][s] for r, s in np.ndindex(*scheme.taps))
-                points[i * len(across) + j, c, o] = float(sum(terms, Fraction(0)))
+        points[:, c, o] = (down @ exact[o, c] @ across.T / (by * times << 149)).ravel()
     packed = pack_winograd_weights(w, scheme, Goal(target))
     np.testing.assert_array_max_ulp(packed, pack_b(points, Goal(target)), maxulp=1)
     assert np.count_nonzero(packed != pack_b(points, Goal(target))) < packed.size // 1000
@@ -48,8 +52,8 @@ def test_integers_are_exact(target: isa.Target, scheme: Scheme) -> None:
     w = rng.integers(-128, 128, (33, 5, *scheme.taps)).astype(dtype)
     down, across = (np.array(t.weights, np.int64) for t in (scheme.down, scheme.across))
     exact = np.einsum("ir,js,ocrs->ijco", down, across, w.astype(np.int64)).reshape(scheme.points, 5, 33)
-    whole = np.pad(exact, [(0, 0), (0, 0), (0, 15)]).astype(np.int16)
+    padded = np.pad(exact, [(0, 0), (0, 0), (0, 15)]).astype(np.int16)
     packed = pack_winograd_weights(w, scheme, Goal(target))
     assert packed.dtype == np.int16
-    assert np.array_equal(packed, pack_b(whole, Goal(target)))
+    assert np.array_equal(packed, pack_b(padded, Goal(target)))
     assert packed.ctypes.data % 64 == 0
