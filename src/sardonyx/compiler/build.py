@@ -12,6 +12,7 @@ import queue
 import sys
 import threading
 from contextlib import ExitStack
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -150,7 +151,8 @@ class Build:
     def _shared(self, name: str, text: Shared) -> Module:
         """A module whose text need not be made to know whether its code is there."""
         module = Module(text, text.goal(self.level, self.goal.policy), "")
-        module.code = shipped.find(name, module.goal.target, self.goal.policy.precision)
+        precision = self.goal.policy.precision
+        module.code = shipped.find(name, module.goal.target, precision, lambda: self._sources)
         if module.code is not None:
             module.key = key(module.code)
             return module
@@ -162,6 +164,16 @@ class Build:
             self.store.put("module", name, known)
         module.key = known.decode()
         return module
+
+    @cached_property
+    def _sources(self) -> str:
+        """The digest of the sources around shipped code; they are read once for each build of the package."""
+        name = key("sources", self.compiler)
+        known = self.store.get("module", name)
+        if known is None:
+            known = shipped.sources().encode()
+            self.store.put("module", name, known)
+        return known.decode()
 
     def _hire(self) -> None:
         """One more thread, if there may be one and it has something to do."""

@@ -8,23 +8,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from sardonyx.base.named import NamedTuple
 from sardonyx.base.target import Target
 
 FOLDER = Path(__file__).with_name("shipped")
 _INDEX = "index.json"
-_SOURCES = ("base", "kernels", "llvm", "object", "targets")
-"""Folders of the package that decide the code of shared modules."""
+_SOURCES = ("base", "emit", "fuse", "ir", "kernels", "llvm", "loops", "object", "passes", "targets")
+"""Folders of the package that decide the code of shared modules: all that these modules import."""
 
 
-def find(name: str, target: Target, precision: str) -> bytes | None:
-    """The object of a module that was compiled for just this target; None if none came along."""
-    file = _index().get(_title(name, target, precision))
+def find(name: str, target: Target, precision: str, around: Callable[[], str]) -> bytes | None:
+    """The object of a module that was compiled for just this target; None if none came along.
+
+    `around` gives the digest of the sources around, see `sources`.
+    """
+    index = _index()
+    file = index.files.get(_title(name, target, precision))
     try:
-        return (FOLDER / file).read_bytes() if file is not None else None
+        return (FOLDER / file).read_bytes() if file is not None and index.sources == around() else None
     except OSError:
         return None
 
@@ -41,19 +46,22 @@ def write(folder: Path, objects: Mapping[tuple[str, Target, str], bytes]) -> Non
 
 
 def sources() -> str:
-    """A digest of the names and sizes of the files that decide the code of shared modules."""
-    root = str(Path(__file__).parents[1])
-    rows = sorted(row for folder in _SOURCES for row in _sizes(f"{root}/{folder}", folder))
-    return hashlib.sha256(repr(rows).encode()).hexdigest()
+    """A digest of the files that decide the code of shared modules: their names and their content."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for name in sorted(name for folder in _SOURCES for name in _files(f"{root}/{folder}", folder)):
+        content = (root / name).read_bytes()
+        digest.update(f"{name} {len(content)} ".encode() + content)
+    return digest.hexdigest()
 
 
-def _sizes(folder: str, name: str) -> Iterator[tuple[str, int]]:
+def _files(folder: str, name: str) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith((".py", ".ll")):
-                yield f"{name}/{entry.name}", entry.stat().st_size
+                yield f"{name}/{entry.name}"
             elif "." not in entry.name and entry.is_dir():
-                yield from _sizes(entry.path, f"{name}/{entry.name}")
+                yield from _files(entry.path, f"{name}/{entry.name}")
 
 
 def _title(name: str, target: Target, precision: str) -> str:
@@ -66,11 +74,16 @@ def _facts(target: Target) -> str:
     return hashlib.sha256(repr(target).encode()).hexdigest()[:16]
 
 
+class _Index(NamedTuple):
+    """What came along: the digest of the sources it was made from, and the file of each object."""
+
+    sources: str
+    files: Mapping[str, str]
+
+
 @cache
-def _index() -> Mapping[str, str]:
+def _index() -> _Index:
     try:
-        index = json.loads((FOLDER / _INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    files: Mapping[str, str] = index["files"]
-    return files if index["sources"] == sources() else {}
+        return _Index(**json.loads((FOLDER / _INDEX).read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError):
+        return _Index("", {})
