@@ -202,7 +202,7 @@ def _initialised(graph: onnx.GraphProto) -> list[str]:
     return [t.name for t in graph.initializer] + [s.values.name for s in graph.sparse_initializer]
 
 
-def open_model(model: Origin, options: CompileOptions | None = None, content: bytes | None = None) -> Source:
+def open_model(model: Origin, options: CompileOptions | None = None, content: Array | None = None) -> Source:
     """Parse a model file. Raises LoadError.
 
     With its `content`, what is large is taken from there, and `proto` has marks in its place.
@@ -213,23 +213,23 @@ def open_model(model: Origin, options: CompileOptions | None = None, content: by
     if isinstance(model, ModelProto):
         return Source(readable(model), folders_of(None, options.external_folder))
     folders = folders_of(None if isinstance(model, bytes) else model, options.external_folder)
-    where = "the model"
-    data = model if isinstance(model, bytes) else content
-    if not isinstance(model, bytes):
-        path = Path(model)
-        where = str(path)
+    where, data = "the model", content
+    if isinstance(model, bytes):
+        data = np.frombuffer(model, np.uint8)
+    else:
+        where = str(Path(model))
         try:
-            data = path.read_bytes() if data is None else data
+            data = np.frombuffer(Path(model).read_bytes(), np.uint8) if data is None else data
         except OSError as error:
-            raise LoadError(f"{path} cannot be read: {error.strerror or error}") from error
-    assert data is not None
-    if data[4:8] == b"ORTM":
+            raise LoadError(f"{where} cannot be read: {error.strerror or error}") from error
+    start = data[:_START_BYTES].tobytes()
+    if start[4:8] == b"ORTM":
         raise LoadError(f"{where} is in the ORT format; give the ONNX file it was made from")
     try:
-        extracted = Extracted(data, {}) if content is None else extract(data)
+        extracted = Extracted(data.tobytes(), {}) if content is None else extract(data)
         proto = ModelProto.FromString(extracted.data)
     except (DecodeError, RecursionError) as error:
-        raise LoadError(f"{where}: protobuf parsing failed: {_likely(data)}", kind="protobuf") from error
+        raise LoadError(f"{where}: protobuf parsing failed: {_likely(start)}", kind="protobuf") from error
     return Source(readable(proto), folders, extracted.taken)
 
 
@@ -247,13 +247,14 @@ _OTHER_FILES = (
     (b"{", "this is JSON, not an ONNX model"),
 )
 """How files begin that are taken for models."""
+_START_BYTES = 1 << 10
 
 
-def _likely(data: bytes) -> str:
+def _likely(start: bytes) -> str:
     """What a file that is no model most likely is."""
-    if data[4:8] == b"TFL3":
+    if start[4:8] == b"TFL3":
         return "this is a TensorFlow Lite model; convert it to ONNX"
-    found = (what for start, what in _OTHER_FILES if data.lstrip()[: len(start)] == start)
+    found = (what for first, what in _OTHER_FILES if start.lstrip()[: len(first)] == first)
     return next(found, "this is no ONNX model, or only a part of one; compare its size with the original's")
 
 

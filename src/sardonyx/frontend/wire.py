@@ -49,26 +49,27 @@ class _Field(NamedTuple):
     end: int
 
 
-def extract(data: bytes) -> Extracted:
-    """The bytes of a ModelProto without what is large in its main graph."""
+def extract(data: bytes | Bytes) -> Extracted:
+    """The bytes of a ModelProto without what is large in its main graph; that is as it lies in `data`."""
     extractor = _Extractor(data)
     try:
         return Extracted(extractor.model(), extractor.taken)
     except (IndexError, ValueError):
-        return Extracted(data, {})
+        return Extracted(bytes(data), {})
 
 
 class _Extractor:
     """Rewrites nested messages; numbers of fields are those of onnx.proto."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data, self.bytes = data, np.frombuffer(data, np.uint8)
+    def __init__(self, data: bytes | Bytes) -> None:
+        self.bytes = np.frombuffer(data, np.uint8)
+        self.data: memoryview = self.bytes.data
         self.taken: dict[bytes, Taken] = {}
         self._secret = os.urandom(MARK_BYTES - 4)
 
     def model(self) -> bytes:
         """Without what was taken out of field 7, the graph."""
-        return self._rewritten(0, len(self.data), {7: self._graph}) or self.data
+        return self._rewritten(0, len(self.data), {7: self._graph}) or bytes(self.data)
 
     def _graph(self, start: int, end: int) -> bytes | None:
         return self._rewritten(start, end, {1: self._node, 5: self._tensor})
@@ -77,7 +78,8 @@ class _Extractor:
         self, start: int, end: int, parts: Mapping[int, Callable[[int, int], bytes | None]]
     ) -> bytes | None:
         """A message with large fields as `parts` make them; None if they leave all as it is."""
-        pieces, kept = [], start
+        pieces: list[bytes | memoryview] = []
+        kept = start
         for field in _fields(self.data, start, end):
             part = parts.get(field.number)
             if part is None or field.type != _LENGTH or field.end - field.start < LARGE_BYTES:
@@ -96,13 +98,15 @@ class _Extractor:
             return None
         (content,) = contents
         mark = self._take(self.bytes[content.start : content.end])
-        return self.data[start : content.tag] + _delimited(9, mark) + self.data[content.end : end]
+        return b"".join((self.data[start : content.tag], _delimited(9, mark), self.data[content.end : end]))
 
     def _node(self, start: int, end: int) -> bytes | None:
         """A constant without its tensor, or a tree ensemble without its lists: few others have such."""
         fields = list(_fields(self.data, start, end))
         texts = {
-            field.number: self.data[field.start : field.end] for field in fields if field.number in (4, 7)
+            field.number: bytes(self.data[field.start : field.end])
+            for field in fields
+            if field.number in (4, 7)
         }
         domain, operator = texts.get(7, b""), texts.get(4, b"")
         if operator == b"Constant" and domain in (b"", b"ai.onnx"):
@@ -127,7 +131,7 @@ class _Extractor:
                 if any(other.number in range(2, 12) for other in _fields(self.data, after, end)):
                     return None
                 mark = _delimited(4, self._take(found[0]))
-                return self.data[start : field.tag] + mark + self.data[after:end]
+                return b"".join((self.data[start : field.tag], mark, self.data[after:end]))
             if field.number in range(2, 12):
                 return None
         return None
@@ -138,7 +142,7 @@ class _Extractor:
         return mark
 
 
-def _fields(data: bytes, start: int, end: int) -> Iterator[_Field]:
+def _fields(data: memoryview, start: int, end: int) -> Iterator[_Field]:
     """The fields of a message. Raises IndexError or ValueError for other bytes."""
     at = start
     while at < end:
@@ -160,7 +164,7 @@ def _fields(data: bytes, start: int, end: int) -> Iterator[_Field]:
         at = after
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = data[at]

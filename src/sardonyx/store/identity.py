@@ -10,19 +10,24 @@ import hashlib
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache as once
 from functools import partial
 from importlib.machinery import PathFinder
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from typing import Any
 
 import numpy as np
 
 from sardonyx.base.background import Background
 from sardonyx.base.folders import find, folders_of
 from sardonyx.runtime.cache import Cache, key
+from sardonyx.runtime.pointers import address_of
 from sardonyx.version import __version__
+
+Array = np.ndarray[Any, Any]
 
 _HASHED_EACH_TIME = 1 << 20
 """Files up to this many bytes are read rather than trusted."""
@@ -76,7 +81,8 @@ class Model:
         self.folders = folders_of(None if isinstance(origin, bytes) else origin, folder)
         self.files: dict[Path, str] = {}
         """Those of external data and their digests, when `key` was last asked for."""
-        self._content: bytes | None = None
+        self._content: Array | None = None
+        self._whole: weakref.ref[Array] | None = None
         self._ahead: Background[dict[Path, str]] | None = None
         if isinstance(origin, bytes):
             self.digest = hashlib.sha256(origin).hexdigest()
@@ -84,17 +90,33 @@ class Model:
             self.digest = file_digest(Path(origin), store, self._read)
 
     def _read(self, path: Path) -> str:
-        self._content = path.read_bytes()
-        return hashlib.sha256(self._content).hexdigest()
+        content = path.read_bytes()
+        self._content = np.frombuffer(content, np.uint8)
+        return hashlib.sha256(content).hexdigest()
 
-    def content(self) -> bytes | None:
+    def content(self) -> Array | None:
         """The bytes of the model; None if the file has changed. What was read for its digest is used once."""
         if isinstance(self.origin, bytes):
-            return self.origin
-        if self._content is None and self._read(Path(self.origin)) != self.digest:
+            self._content = np.frombuffer(self.origin, np.uint8)
+        elif self._content is None and self._read(Path(self.origin)) != self.digest:
             self._content = None
         content, self._content = self._content, None
+        self._whole = None if content is None else weakref.ref(content)
         return content
+
+    def place_of(self, array: Array) -> str | None:
+        """Where a contiguous array lies in the model or in one of `files`, if it does."""
+        whole = self._whole() if self._whole is not None else None
+        if whole is not None:
+            at = address_of(array) - address_of(whole)
+            if 0 <= at <= whole.nbytes - array.nbytes:
+                return f"{self.digest} {at}"
+        if not self.files:
+            return None
+        from sardonyx.base.mapped import place_of
+
+        found = place_of(array)
+        return f"{self.files[found[0].path]} {found[1]}" if found and found[0].path in self.files else None
 
     def forget(self) -> None:
         """Let go of what was read."""

@@ -259,7 +259,7 @@ class _Loader:
         def keep(weights: Sequence[Constant]) -> None:
             # Those of other models may be parts of files, whose digests are still to be known.
             if self._is_kept() and self.model.is_whole:
-                keeping.append(Background(partial(programs.keep_weights, self.store, weights)))
+                keeping.append(Background(partial(programs.keep_weights, self.store, weights, self.model)))
 
         job = Job(self.options, self.store, self.alternative, identity.build(), keep)
         with uncollected():
@@ -275,7 +275,7 @@ class _Loader:
         """The program as a later session will find it, or as it is if it cannot be kept."""
         report = made.report
         if key and weights is None:
-            weights = programs.keep_weights(self.store, made.weights, self.model.files)
+            weights = programs.keep_weights(self.store, made.weights, self.model)
         if (
             key
             and weights

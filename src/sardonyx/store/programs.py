@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from sardonyx.runtime.data import ProgramData
 from sardonyx.runtime.image import LoadedImage, load_cached
 from sardonyx.runtime.promotion import load_quick, read_draft
 from sardonyx.runtime.weights import Packed, Row, Weights, pack
-from sardonyx.store.identity import build
+from sardonyx.store.identity import Model, build
 
 if TYPE_CHECKING:
     from sardonyx.base.deferred import Constant
@@ -173,42 +172,39 @@ def write(
     return _put(store, key, owner._replace(image=image, weights=weights.name), entry)
 
 
-def keep_weights(
-    store: Cache, weights: Sequence[Constant], files: Mapping[Path, str] = MappingProxyType({})
-) -> KeptWeights | None:
+def keep_weights(store: Cache, weights: Sequence[Constant], model: Model | None = None) -> KeptWeights | None:
     """Keep the constants of a program; None if that does not work.
 
-    `files` are those of external data and their digests: what is as it is there is not stored again.
+    What is as it is in a file of external data is not stored again.
     """
-    packed = pack(weights, list(files))
-    name = _put_weights(store, packed, files) if packed.stored else ""
+    packed = pack(weights, list(model.files) if model else ())
+    name = _put_weights(store, packed, model) if packed.stored else ""
     return None if name is None else KeptWeights(name, packed.rows, packed.objects)
 
 
-def _put_weights(store: Cache, packed: Packed, files: Mapping[Path, str]) -> str | None:
+def _put_weights(store: Cache, packed: Packed, model: Model | None) -> str | None:
     """Store constants under the digest of their content, or of what large ones are made of."""
     from sardonyx.base.deferred import Deferred
 
     if not any(isinstance(constant, Deferred) for constant in packed.stored):
         return store.put_by_content("weights", packed.pieces())
-    name = key_of("weights", build(), *(_origin(constant, files) for constant in packed.stored))
+    name = key_of("weights", build(), *_origins(packed.stored, model))
     if store.map("weights", name) or store.put("weights", name, packed.pieces(), checked=False):
         return name
     return None
 
 
-def _origin(constant: Constant, files: Mapping[Path, str]) -> str:
-    """A text that is equal for equal constants only: their content, or where that stands and what is done."""
-    from sardonyx.base.mapped import place_of
-
-    source = constant if isinstance(constant, np.ndarray) else constant.source
-    arrangement = None if isinstance(constant, np.ndarray) else constant.arrangement
-    found = place_of(source)
-    if found is not None and found[0].path in files:
-        content = f"{files[found[0].path]} {found[1]}"
-    else:
-        content = key_of(np.ascontiguousarray(source).reshape(-1).view(np.uint8).data)
-    return f"{content} {source.dtype} {source.shape} {arrangement!r}"
+def _origins(constants: Sequence[Constant], model: Model | None) -> Iterator[str]:
+    """Texts that are equal for equal constants only: where they stand or their content, and what is done."""
+    contents: dict[int, str] = {}
+    for constant in constants:
+        source = constant if isinstance(constant, np.ndarray) else constant.source
+        arrangement = None if isinstance(constant, np.ndarray) else constant.arrangement
+        content = contents.get(id(source)) or (model.place_of(source) if model else None)
+        if content is None:
+            content = key_of(np.ascontiguousarray(source).reshape(-1).view(np.uint8).data)
+        contents[id(source)] = content
+        yield f"{content} {source.dtype} {source.shape} {arrangement!r}"
 
 
 def write_signature(store: Cache, key: str, owner: Head, signature: Signature) -> bool:

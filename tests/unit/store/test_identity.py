@@ -5,6 +5,10 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import numpy as np
+import pytest
+
+from sardonyx.runtime.cache import Cache
 from sardonyx.store import identity
 
 _ROOT = Path(__file__).parents[3]
@@ -27,3 +31,20 @@ def test_sources_are_those_of_the_engine_at_any_depth(tmp_path: Path) -> None:
         Path(path).relative_to(tmp_path) for path, _, _ in identity._sources(str(tmp_path), identity.ABOVE)
     ]
     assert sorted(found) == sorted(map(Path, kept))
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_what_lies_in_the_model_is_known_by_its_place(as_bytes: bool, tmp_path: Path) -> None:
+    file = tmp_path / "m.onnx"
+    file.write_bytes(bytes(range(200)))
+    model = identity.Model(file.read_bytes() if as_bytes else file, None, Cache(None))
+    content = model.content()
+    assert content is not None
+    inside = content[8:40].view(np.float32).reshape(2, 4)
+    assert model.place_of(inside) == f"{model.digest} 8"
+    assert model.place_of(content[1:]) == f"{model.digest} 1"
+    assert model.place_of(inside.copy()) is None
+    again = model.content()
+    assert (model.place_of(inside) is None) is not as_bytes, "a file was read anew"
+    assert again is not None
+    assert model.place_of(again[:4]) == f"{model.digest} 0"
