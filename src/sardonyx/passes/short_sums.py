@@ -52,7 +52,10 @@ def fits(w: Array, tile: RegisterTile) -> bool:
     """Whether no sum of 16 bits of weights [..., K, N] is over the tile's limit."""
     if not tile.limit or not w.size:
         return True
-    return not any(_over(terms, tile).any() for *_, terms in _sums(w.reshape(-1, *w.shape[-2:]), tile))
+    large = _large(w.reshape(-1, *w.shape[-2:]), tile)
+    return not any(
+        (_of_sign(some.terms, sign).sum(0) > tile.limit).any() for some in large for sign in (1, -1)
+    )
 
 
 def parts(w: Array, tile: RegisterTile) -> Parts | None:
@@ -99,11 +102,20 @@ class _Excess(NamedTuple):
         return kept.reshape(w.shape)
 
 
-def _sums(w: Array, tile: RegisterTile) -> Iterator[tuple[int, int, Array]]:
-    """The sums of 16 bits over weights [batch, K, N]: the first row, a sign, and the terms that have it.
+class _Sums(NamedTuple):
+    """Some sums of 16 bits: sample, row of the first term and column of each, and its terms [terms, sums]."""
 
-    A lane of 16 bits adds the products of two neighbouring rows of each of some steps: the terms are bytes,
-    magnitudes [steps, 2, batch, sums of a column, lanes, N]. Each time it is some rows, which stay in cache.
+    sample: Array
+    row: Array
+    column: Array
+    terms: Array
+
+
+def _large(w: Array, tile: RegisterTile) -> Iterator[_Sums]:
+    """The sums over weights [batch, K, N] whose terms are too large together if signs are left out.
+
+    A lane of 16 bits adds the products of two neighbouring rows of each of some steps. Some rows are looked
+    at together, which stay in cache, and as bytes, which numpy is fast with.
     """
     batch, k, n = w.shape
     together, lanes = tile.instruction.steps, tile.k_step // 2
@@ -113,46 +125,54 @@ def _sums(w: Array, tile: RegisterTile) -> Iterator[tuple[int, int, Array]]:
         some = w[:, first : first + rows]
         if missing := -some.shape[1] % depth:
             some = np.pad(some, ((0, 0), (0, missing), (0, 0)))
-        # The magnitude of -128 is one of unsigned bytes alone.
-        for sign, bytes_ in ((1, np.maximum(some, 0)), (-1, -np.minimum(some, 0))):
-            terms = bytes_.view(np.uint8).reshape(batch, -1, together, lanes, 2, n)
-            yield first, sign, terms.transpose(2, 4, 0, 1, 3, 5)
+        signed, magnitudes = (
+            bytes_.reshape(batch, -1, together, lanes, 2, n).transpose(2, 4, 0, 1, 3, 5)
+            for bytes_ in (some, np.abs(some).view(np.uint8))
+        )
+        sample, place, lane, column = np.unravel_index(*_over(magnitudes, tile.limit))
+        terms = signed[:, :, sample, place, lane, column].reshape(2 * together, -1).astype(np.int16)
+        yield _Sums(sample, first + place * depth + 2 * lane, column, terms)
 
 
-def _over(terms: Array, tile: RegisterTile) -> Array:
-    """Which sums [batch, sums of a column, lanes, N] are over the limit; numpy is fast with bytes."""
-    room: Array = np.full(terms.shape[2:], tile.limit, np.uint8)
+def _over(terms: Array, limit: int) -> tuple[Array, tuple[int, ...]]:
+    """Where sums of the first two axes of unsigned bytes are over a limit, counted through a shape."""
+    room: Array = np.full(terms.shape[2:], limit, np.uint8)
     over = np.zeros(room.shape, np.bool_)
     for step, one in np.ndindex(terms.shape[:2]):
         term = terms[step, one]
         over |= term > room
         room -= np.minimum(term, room)
-    return over
+    return np.flatnonzero(over), over.shape
+
+
+def _of_sign(terms: Array, sign: int) -> Array:
+    """The magnitudes of terms that have a sign."""
+    found: Array = np.maximum(sign * terms, 0)
+    return found
 
 
 def _excess(w: Array, tile: RegisterTile, most: float) -> _Excess | None:
     """What is too much of weights [batch, K, N], of the largest first; None if `most` sums do not suffice."""
-    together, depth = tile.instruction.steps, tile.k_step
-    inside = np.add.outer(np.arange(together) * depth, np.arange(2)).reshape(-1)
+    inside = np.add.outer(np.arange(tile.instruction.steps) * tile.k_step, np.arange(2)).reshape(-1)
     found, count = [], 0
-    for first, sign, terms in _sums(w, tile):
-        over = _over(terms, tile)
-        at = np.flatnonzero(over)
-        count += at.size
-        if count > most:
-            return None
-        if not at.size:
-            continue
-        sample, place, lane, column = np.unravel_index(at, over.shape)
-        values = terms[:, :, sample, place, lane, column].reshape(2 * together, -1).astype(np.int16)
-        order = np.argsort(-values, 0, kind="stable")
-        falling = np.take_along_axis(values, order, 0)
-        before = np.cumsum(falling, 0) - falling
-        cut = np.clip(values.sum(0) - tile.limit - before, 0, falling)
-        amount = np.zeros_like(values)
-        np.put_along_axis(amount, order, cut.astype(np.int16), 0)
-        row = first + place * together * depth + 2 * lane + inside[:, None]
-        term, sum_ = np.nonzero(amount)
-        found.append((sample[sum_], row[term, sum_], column[sum_], sign * amount[term, sum_]))
+    for some in _large(w, tile):
+        for sign in (1, -1):
+            values = _of_sign(some.terms, sign)
+            at = np.flatnonzero(values.sum(0) > tile.limit)
+            count += at.size
+            if count > most:
+                return None
+            if not at.size:
+                continue
+            values = values[:, at]
+            order = np.argsort(-values, 0, kind="stable")
+            falling = np.take_along_axis(values, order, 0)
+            before = np.cumsum(falling, 0) - falling
+            cut = np.clip(values.sum(0) - tile.limit - before, 0, falling)
+            amount = np.zeros_like(values)
+            np.put_along_axis(amount, order, cut.astype(np.int16), 0)
+            term, of = np.nonzero(amount)
+            row = some.row[at][of] + inside[term]
+            found.append((some.sample[at][of], row, some.column[at][of], sign * amount[term, of]))
     none = np.zeros(0, np.intp)
     return _Excess(*map(np.concatenate, zip((none,) * 4, *found, strict=True)))
