@@ -34,6 +34,7 @@ HEADER_BYTES: Final = 64
 _HEADER = struct.Struct("<8sQ32s16x")
 _MAGIC = b"sdxent1\0"
 _TOUCH_AFTER_SECONDS = 3600.0
+_PARTS = 1024
 DEFAULT_LIMIT_BYTES = 8 << 30
 KINDS = ("object", "module", "image", "draft", "plan", "weights", "digest", "external")
 """The folders of a cache; others beside them are not its own."""
@@ -90,7 +91,7 @@ class Cache:
         self.root = Path(root or os.devnull)
         self._root = str(self.root)
         self._limit_bytes = limit_bytes
-        self._unchecked_bytes = sys.maxsize
+        self._unnoted_bytes = 0
         self._is_off = root is None
         self._is_looked_at = False
 
@@ -236,11 +237,29 @@ class Cache:
             what = f"nothing will be cached in {self.root}: {error.strerror}"
             warnings.warn(f"{what}; set SARDONYX_CACHE to a writable folder", RuntimeWarning, stacklevel=3)
             return None
-        self._unchecked_bytes += size
-        if self._unchecked_bytes > self.limit_bytes // 16:
-            self._unchecked_bytes = 0
-            self.evict()
+        self._unnoted_bytes += size
+        if self._unnoted_bytes > 0:
+            self._note_bytes()
         return key
+
+    def _note_bytes(self) -> None:
+        """Note how much was written; look at all entries once processes wrote a sixteenth of the limit.
+
+        That takes long where there are many, so the file `written` has a byte for each part of the limit.
+        """
+        part_bytes = max(1, self.limit_bytes // _PARTS)
+        parts = -(-self._unnoted_bytes // part_bytes)
+        self._unnoted_bytes -= parts * part_bytes
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        with (
+            suppress(OSError),
+            os.fdopen(os.open(f"{self._root}/written", flags, PRIVATE_FILE), "ab", 0) as file,
+        ):
+            file.write(bytes(min(parts, _PARTS)))
+            noted = file.tell()
+            if noted == parts or noted > _PARTS // 16:
+                file.truncate(1)
+                self.evict()
 
     def _make_folders(self, folder: str) -> None:
         if not os.path.exists(folder):
@@ -268,19 +287,28 @@ class Cache:
             self.path(kind, key).unlink()
 
     def evict(self) -> None:
-        """If the limit is passed, remove the entries used longest ago down to nine tenths of it."""
-        old = time.time() - _TOUCH_AFTER_SECONDS
-        for file in (file for kind in KINDS for file in self._files(kind) if file.name.startswith(".")):
-            with suppress(OSError):
-                if file.stat().st_mtime < old:
-                    os.unlink(file.path)
-        entries = [entry for kind in KINDS for entry in self.entries(kind)]
-        total = sum(entry.size_bytes for entry in entries)
+        """If the limit is passed, remove the entries used longest ago down to nine tenths of it.
+
+        A plan goes before what it needs: that was used as late, but for how seldom it is marked.
+        """
+        now, total = time.time(), 0
+        entries = []
+        for kind in KINDS:
+            ahead = 2 * _TOUCH_AFTER_SECONDS if kind == "plan" else 0
+            for file in self._files(kind):
+                with suppress(OSError):
+                    status = file.stat()
+                    if not file.name.startswith("."):
+                        entries.append((status.st_mtime - ahead, status.st_size, file.path))
+                        total += status.st_size
+                    elif status.st_mtime < now - _TOUCH_AFTER_SECONDS:
+                        os.unlink(file.path)
         if total <= self.limit_bytes:
             return
-        for entry in sorted(entries, key=lambda entry: entry.used):
-            self.remove(entry.kind, entry.key)
-            total -= entry.size_bytes
+        for _, size, path in sorted(entries):
+            with suppress(OSError):
+                os.unlink(path)
+            total -= size
             if total <= self.limit_bytes * 9 // 10:
                 break
 

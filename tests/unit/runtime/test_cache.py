@@ -74,6 +74,32 @@ def test_the_oldest_entries_make_room(tmp_path: Path) -> None:
     assert all(cache.get(*at) for at in (("object", K1), ("object", K3), ("plan", K1)))
 
 
+def test_a_plan_goes_before_what_it_needs(tmp_path: Path) -> None:
+    """What is used is marked once an hour, so it may seem older than a plan that needs it."""
+    cache = Cache(tmp_path, limit_bytes=3900)
+    for kind, age in (("image", 0), ("weights", 100), ("plan", 3500), ("object", 3000)):
+        cache.put(kind, K1, bytes(900))
+        os.utime(cache.path(kind, K1), (1e9 + age, 1e9 + age))
+    cache.put("image", K2, bytes(200))
+    kept = [entry.kind for kind in module.KINDS for entry in cache.entries(kind) if entry.key == K1]
+    assert kept == ["object", "image", "weights"]
+
+
+def test_all_entries_are_looked_at_when_processes_have_written_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(Cache, "evict", lambda cache: looks.append(1))
+    for number in range(40):
+        cache = Cache(tmp_path, limit_bytes=1 << 20)
+        for entry in range(2):
+            cache.put("object", f"{number:02}{entry}", bytes(900))
+    assert len(looks) in (2, 3), "the first time, and each 64 KB"
+    looks.clear()
+    Cache(tmp_path, limit_bytes=1 << 20).put("object", "large", bytes(70_000))
+    assert looks
+
+
 def test_partial_files_of_dead_writers_are_swept(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     cache.put("object", K1, b"x")
