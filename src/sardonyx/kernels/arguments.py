@@ -22,7 +22,8 @@ class Gemm(IntEnum):
     `sdx_gemm_strassen_f32` also reads SUMS as laid out by `pack_sums`. From LEAST_ROWS rows on, and with
     LEAST_COLUMNS for each thread where threads share out columns, it works on PAIRS of rows, PANELS pairs of
     panels and STEPS of half of K at a time, rows of left operands PITCH apart; B has no batches and rows of A
-    are contiguous.
+    are contiguous. From TWICE_ROWS rows on its products are made by seven too, of TWICE_FOURS of rows,
+    TWICE_PANELS fours of panels and TWICE_STEPS of a quarter of K at a time.
     """
 
     A = 0
@@ -64,7 +65,11 @@ class Gemm(IntEnum):
     STEPS = 36
     PITCH = 37
     LEAST_COLUMNS = 38
-    EPILOGUE_WORDS = 39
+    TWICE_ROWS = 39
+    TWICE_FOURS = 40
+    TWICE_PANELS = 41
+    TWICE_STEPS = 42
+    EPILOGUE_WORDS = 43
 
 
 class Conv(IntEnum):

@@ -79,7 +79,8 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
                 log.write(writer.f, writer.f.gep(writer._row(bases, row), at, "i8"), READ)
         for offset in range(0, len(steps) * writer.step_bytes, LINE):
             at = int_(steps.start * writer.step_bytes + offset)
-            log.write(writer.f, writer.f.gep(b, at, "i8"), READ)
+            for begin in (b, writer.f.gep(b, writer.other, "i8")) if writer.kernel.differs else (b,):
+                log.write(writer.f, writer.f.gep(begin, at, "i8"), READ)
         return step(writer, bases, b, steps, sums)
 
     module = Module()

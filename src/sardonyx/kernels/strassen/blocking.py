@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.strassen.scheme import PRODUCTS
+from sardonyx.kernels.strassen.scheme import DIFFERENCES, PRODUCTS
 from sardonyx.kernels.tiles.shape import TileShape
 
 STRIP_PAIRS = 16
@@ -18,6 +18,9 @@ _LINE_ELEMENTS = 16
 
 _COLUMNS = 128
 """Columns on each side of the pairs of panels that are worked on together."""
+
+_COLUMNS_TWICE = 1024
+"""Columns that are worked on together where left operands are made for them."""
 
 _PAIRS = 112
 """Pairs of rows that are worked on together: weights are read for all of them at once."""
@@ -52,12 +55,35 @@ def blocking(half: int, columns: int, goal: Goal) -> Blocking:
     most = min(_PAIRS, _LEFT_BYTES // left_bytes)
     pairs = max(1, most // shape.max_rows) * shape.max_rows
     panels = max(1, min(_COLUMNS // shape.columns, columns // (2 * shape.columns)))
-    beside = _FULL_TILES * shape.max_rows + 2 * shape.columns
-    longest = goal.target.l2_bytes * 3 // 4 // (beside * shape.element)
-    cuts = -(-half // max(shape.lanes, longest))
-    steps = -(-half // (cuts * shape.lanes)) * shape.lanes
+    steps = _steps(half, goal, shape)
     used = scratch_bytes(pairs, shape) + pairs * (left_bytes + panels * product_row_bytes(shape))
     return Blocking(pairs, panels, steps, pitch, used)
+
+
+@dataclass(frozen=True, slots=True)
+class Twice:
+    """The same where products of quarters are made of quarters too: fours of rows, and of panels."""
+
+    fours: int
+    panels: int
+    steps: int
+    scratch_bytes: int
+
+
+def twice_blocking(quarter: int, columns: int, goal: Goal) -> Twice:
+    """For quarters of k of so many steps, and so many columns.
+
+    The left operands of one of seven products are made for all panels that are worked on together.
+    """
+    shape = TileShape.of(goal, "f32")
+    fours = max(1, _PAIRS // (2 * shape.max_rows)) * shape.max_rows
+    panels = max(1, min(_COLUMNS_TWICE, columns) // (4 * shape.columns))
+    steps = _steps(quarter, goal, shape)
+    left_bytes = PRODUCTS * _odd_lines(steps) * shape.element
+    right_bytes = len(DIFFERENCES) * steps * shape.panel_row_bytes
+    used = scratch_bytes(2 * fours, shape) + right_bytes
+    used += fours * (left_bytes + (1 + 4 * panels) * product_row_bytes(shape))
+    return Twice(fours, panels, steps, used)
 
 
 def scratch_bytes(pairs: int, shape: TileShape) -> int:
@@ -68,6 +94,14 @@ def scratch_bytes(pairs: int, shape: TileShape) -> int:
 def product_row_bytes(shape: TileShape) -> int:
     """Bytes between the products of two pairs of rows."""
     return _odd_lines(PRODUCTS * shape.columns) * shape.element
+
+
+def _steps(part: int, goal: Goal, shape: TileShape) -> int:
+    """Steps of a part of k for which some tiles of rows stay in L2 beside two panels: equal shares of it."""
+    beside = _FULL_TILES * shape.max_rows + 2 * shape.columns
+    longest = goal.target.l2_bytes * 3 // 4 // (beside * shape.element)
+    cuts = -(-part // max(shape.lanes, longest))
+    return -(-part // (cuts * shape.lanes)) * shape.lanes
 
 
 def _odd_lines(elements: int) -> int:

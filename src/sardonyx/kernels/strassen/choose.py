@@ -11,13 +11,14 @@ from math import prod
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
 from sardonyx.kernels.product.choose import chosen as chosen_matrix
 from sardonyx.kernels.tiles.shape import TileShape
 
-_LEAST_ROWS = 64
-"""Rows from which on it is faster; fewer are multiplied as they are, in the same call."""
+_LEAST_ROWS, _LEAST_ROWS_TWICE = 64, 96
+"""Rows from which on it is faster, once and twice; fewer are multiplied as they are, in the same call."""
 
 _LEAST_K, _LEAST_N = 384, 384
 """Of the weights; the latter of each thread that makes left operands for itself, too."""
@@ -29,54 +30,82 @@ It takes on errors of their size: a column in its results, a row in those of ope
 """
 
 _MOST_HALVES_APART = 4.0
-"""How much larger one half of the rows of weights may be: the operand may consist of the other half."""
+"""How much larger a half, or a quarter, of the rows of weights may be: operands may consist of the others."""
 
 
-def chosen(anchor: Value, goal: Goal) -> bool:
-    """Whether a product may and should be computed so, if it has the rows."""
+@dataclass(frozen=True, slots=True)
+class Least:
+    """Sizes from which on products are computed so: rows, and columns of a thread that shares out columns."""
+
+    rows: int
+    rows_twice: int
+    columns: int
+
+
+def levels(anchor: Value, goal: Goal) -> int:
+    """How often, 0 to 2, a product may and should be computed so, if it has the rows."""
     policy = goal.policy
     if anchor.prim != "dot" or not policy.may_transform or policy.strassen == "off":
-        return False
+        return 0
     a, b = anchor.args
     if a.dtype is not dt.F32 or b.dtype is not dt.F32 or not b.is_numeric_const:
-        return False
+        return 0
     assert b.data is not None
     *batches, k, n = b.data.shape
     if prod(batches) != 1:
-        return False
+        return 0
     shape = TileShape.of(goal, "f32")
     if not k or k % (2 * shape.lanes) or n < 2 * shape.columns or chosen_matrix(anchor, goal):
-        return False
+        return 0
     if policy.strassen == "auto" and (k < _LEAST_K or n < _LEAST_N):
-        return False
-    return is_balanced(b.data.reshape(k, n), shape.columns)
+        return 0
+    return balanced_levels(b.data.reshape(k, n), shape)
 
 
-def least_sizes(goal: Goal) -> tuple[int, int]:
-    """Rows, and columns of a thread that shares out columns, from which on such a product is computed so."""
-    return (_LEAST_ROWS, _LEAST_N) if goal.policy.strassen == "auto" else (2, 1)
+def least_sizes(goal: Goal) -> Least:
+    """By what is faster, or as small as can be where the user asks for it."""
+    if goal.policy.strassen == "auto":
+        return Least(_LEAST_ROWS, _LEAST_ROWS_TWICE, _LEAST_N)
+    return Least(2, 4, 1)
 
 
-def is_balanced(w: np.ndarray, columns: int) -> bool:
-    """Whether w[K, N] may be summed with itself: finite, not whole numbers, and nowhere much larger.
+def balanced_levels(w: np.ndarray, shape: TileShape) -> int:
+    """How often w[K, N] may be summed with itself: finite, not whole numbers, and nowhere much larger.
 
-    Column n of a panel of so many columns is summed with column n of the next, rows of the first half of K
-    with those of the second. Whole numbers are refused because their sums are to stay exact.
+    Column n of a panel is summed with column n of the next, rows of the first half of K with those of the
+    second; then sums of two panels with those of the next two, halves of the halves with each other. Whole
+    numbers are refused because their sums are to stay exact.
     """
+    k, columns = w.shape[0], shape.columns
+    parts = 4 if k % (4 * shape.lanes) == 0 else 2
     pairs = w.shape[1] // (2 * columns)
-    halves = w[:, : 2 * pairs * columns].reshape(2, w.shape[0] // 2, -1)
+    quarters = w[:, : 2 * pairs * columns].reshape(parts, k // parts, -1)
     with np.errstate(over="ignore", invalid="ignore"):
-        squares = np.einsum("hkn,hkn->hn", halves, halves)
+        squares = np.einsum("pkn,pkn->pn", quarters, quarters)
     if not np.isfinite(squares).all() or not squares.any():
+        return 0
+    rows = np.einsum("pkn,pkn->pk", quarters, quarters)
+    once = _are_alike(squares.reshape(2, parts // 2, -1).sum(1), rows.reshape(2, -1), columns)
+    few = w[:1]
+    if not once or (np.array_equal(few, np.rint(few)) and np.array_equal(w, np.rint(w))):
+        return 0
+    return 1 + (parts == 4 and pairs > 1 and _are_alike(squares, rows, columns))
+
+
+def _are_alike(squares: np.ndarray, rows: np.ndarray, columns: int) -> bool:
+    """Whether what is summed with each other is of about one size.
+
+    By the sums of squares of the columns of parts of K, [parts, columns], and of their rows, [parts, rows].
+    As many panels are summed as there are parts.
+    """
+    parts = len(squares)
+    per_part = squares.sum(1)
+    if per_part.max() > _MOST_HALVES_APART**2 * per_part.min():
         return False
-    per_half = squares.sum(1)
-    if per_half.max() > _MOST_HALVES_APART**2 * per_half.min():
-        return False
-    squares = squares.reshape(2, pairs, 2, columns)
+    groups = squares.shape[1] // (parts * columns)
+    squares = squares[:, : groups * parts * columns].reshape(parts, groups, parts, columns)
     if (squares.max((0, 2)) > _MOST_APART**2 * squares.sum(0).min(1)).any():
         return False
-    rows = np.einsum("hkn,hkn->hk", halves, halves)
-    if rows.mean() > _MOST_APART**2 * rows.min() or (rows.max(0) > _MOST_APART**2 * rows.min(0)).any():
-        return False
-    few = w[:1]
-    return not np.array_equal(few, np.rint(few)) or not np.array_equal(w, np.rint(w))
+    return not (
+        rows.mean() > _MOST_APART**2 * rows.min() or (rows.max(0) > _MOST_APART**2 * rows.min(0)).any()
+    )

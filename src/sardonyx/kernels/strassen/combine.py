@@ -19,14 +19,15 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 
 
 def define_combine(module: Module, shape: TileShape) -> str:
-    """Add `void @strassen_combine_f32(args, tiles, factors, products, low, high, j0, j1)`; returns the name.
+    """Add `void @strassen_combine_f32(args, tiles, factors, products, beside, low, high, j0, j1)`.
 
     The rows of pairs low..high in pairs j0..j1 of panels, each times its factor, from
-    products[j - j0][pair - low][product][columns]; rows of `products` are `product_row_bytes` apart. `tiles`
-    is memory for a strip of two panels, which a separate epilogue is given; other ends happen in registers.
+    products[j - j0][pair - low][product][columns]; rows of `products` are `product_row_bytes` apart, pairs of
+    panels `beside` bytes. `tiles` is memory for a strip of two panels, which a separate epilogue is given;
+    other ends happen in registers. Returns the name.
     """
     params = [(n, "ptr") for n in ("args", "tiles", "factors", "products")]
-    params += [(n, "i64") for n in ("low", "high", "j0", "j1")]
+    params += [(n, "i64") for n in ("beside", "low", "high", "j0", "j1")]
     name = f"strassen_combine_{shape.operand}"
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
     _Writer(f, shape).write()
@@ -38,7 +39,8 @@ class _Writer:
 
     def __init__(self, f: Function, shape: TileShape) -> None:
         self.f, self.shape = f, shape
-        self.args, tiles, self.factors, self.products, self.low, self.high, self.j0, self.j1 = f.params
+        self.args, tiles, self.factors, self.products, self.beside, *bounds = f.params
+        self.low, self.high, self.j0, self.j1 = bounds
         self.word = {w: f.word(self.args, w) for w in Gemm if w > Gemm.EPILOGUE}
         self.c = f.word(self.args, Gemm.C, "ptr")
         self.end = End(f, shape, self.args, Gemm, panels=2)
@@ -53,14 +55,15 @@ class _Writer:
         for label, pair_of_panels in ((registers, self._finish), (strips, self._pass_on)):
             f.start(label)
             with f.loop(self.j0, self.j1, 1, [self.products]) as panel:
-                panel.next(pair_of_panels(panel.index, panel.carried[0]))
+                pair_of_panels(panel.index, panel.carried[0])
+                panel.next(f.gep(panel.carried[0], self.beside, "i8"))
             f.jump(done)
         f.start(done)
         f.ret()
         f.finish()
 
-    def _finish(self, panel: V, source: V) -> V:
-        """Finish and store all pairs of rows; returns where the products of the next panels begin.
+    def _finish(self, panel: V, source: V) -> None:
+        """Finish and store all pairs of rows.
 
         A row without a partner is stored in the place of it first, and then as it is.
         """
@@ -83,8 +86,6 @@ class _Writer:
             at, scale, *rows = pair.carried
             into, beside = (self._corners(row, int_(0)) for row in rows)
             self._finish_pair((at, scale), shift, beside, into)
-        size = f.mul(f.sub(self.high, self.low), int_(product_row_bytes(shape)))
-        return f.gep(source, size, "i8")
 
     def _finish_pair(
         self, source: tuple[V, V], shift: tuple[V, Sequence[V]], beside: Sequence[V], into: Sequence[V]
@@ -124,8 +125,8 @@ class _Writer:
         f = self.f
         return f.gep(at, int_(product_row_bytes(self.shape)), "i8"), f.gep(scales, int_(2), self.shape.dtype)
 
-    def _pass_on(self, panel: V, source: V) -> V:
-        """Give all pairs of rows to the epilogue, some at a time; returns as `_finish` does."""
+    def _pass_on(self, panel: V, source: V) -> None:
+        """Give all pairs of rows to the epilogue, some at a time."""
         f, shape = self.f, self.shape
         with f.loop(self.low, self.high, STRIP_PAIRS, [source]) as strip:
             count = f.smin(f.sub(self.high, strip.index), int_(STRIP_PAIRS))
@@ -137,7 +138,6 @@ class _Writer:
                 tile = Tile(address, int_(shape.columns), rows, int_(shape.columns))
                 self.end.pass_on(tile, self.coords, {1: m, 2: n}, lambda: None)
             strip.next(following)
-        return strip.carried[0]
 
     def _strip(self, first: V, count: V, source: V) -> V:
         """The tiles of some pairs of rows; returns where the products of the next begin."""

@@ -38,6 +38,13 @@ def right_sums(b: Sequence[T]) -> list[T]:
     return [t2 - b[2], t1, t2, b[3] - b[1]]
 
 
+RIGHT_QUARTERS = (0, 2, 3)
+"""The quarters of B that the first products multiply."""
+
+DIFFERENCES = ((4, 1, 0), (5, 3, 4), (3, 5, 2), (6, 3, 1))
+"""Product, minuend, subtrahend of the other right operands: quarters of B, from 4 on differences before."""
+
+
 def results(p: Sequence[T]) -> list[T]:
     """The quarters of C, of the seven products."""
     u = p[0] + p[5]

@@ -26,30 +26,39 @@ def define_block(module: Module, shape: TileShape, direct: str) -> str:
     Both ranges are non-empty. Rows beside one that is not finite are left to `direct`, a block of products
     as they are. Returns the name.
     """
-    block = _Block(module, shape, direct)
+    block = Block(module, shape, direct)
     block.write()
     return block.f.name
 
 
-class _Block:
+class Block:
     """Writes the function; attributes are its run-time values, set in the order of the loops."""
+
+    name = "strassen_block"
+    together = 2
+    """Rows of which the function counts in its ranges, and panels."""
+    at_a_time = Gemm.PAIRS
 
     def __init__(self, module: Module, shape: TileShape, direct: str) -> None:
         self.shape, self.direct = shape, direct
         self.pick, self.combine = define_pick(module, shape), define_combine(module, shape)
-        self.scale, self.make_lefts = define_scales(module, shape), define_lefts(module, shape)
+        self.scale, self.make_lefts = define_scales(module, shape), self._define_lefts(module)
         params = [("args", "ptr"), ("ctx", "ptr"), *((n, "i64") for n in ("r0", "r1", "j0", "j1"))]
-        name = f"strassen_block_{shape.operand}"
+        name = f"{self.name}_{shape.operand}"
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.args, self.ctx, self.r0, self.r1, self.j0, self.j1 = self.f.params
 
+    def _define_lefts(self, module: Module) -> str:
+        return define_lefts(module, self.shape)
+
     def write(self) -> None:
+        """Write all of it."""
         f = self.f
         self._load_words()
         self._lay_out_scratch()
         self._make_descriptor()
-        pairs = f.sub(self.r1, self.r0)
-        blocks = Cut.of(f, pairs, ceil_div(f, pairs, self.word[Gemm.PAIRS]))
+        units = f.sub(self.r1, self.r0)
+        blocks = Cut.of(f, units, ceil_div(f, units, self.word[self.at_a_time]))
         with f.loop(int_(0), blocks.parts) as rows:
             self.low = f.add(self.r0, blocks.begin(f, rows.index))
             self.high = f.add(self.low, blocks.size(f, rows.index))
@@ -96,8 +105,9 @@ class _Block:
     def _rows(self) -> None:
         """All panels of a block of pairs of rows."""
         f, word = self.f, self.word
-        first = f.mul(self.low, int_(2))
-        end = f.smin(f.mul(self.high, int_(2)), word[Gemm.M])
+        together = int_(self.together)
+        first = f.mul(self.low, together)
+        end = f.smin(f.mul(self.high, together), word[Gemm.M])
         row_bytes = f.mul(word[Gemm.A_M], int_(self.shape.element))
         at = f.gep(f.word(self.args, Gemm.A, "ptr"), f.mul(first, row_bytes), "i8")
         rows = f.sub(end, first)
@@ -105,7 +115,7 @@ class _Block:
         by_seven, as_ever, done = (f.new_label(n) for n in ("seven", "ever", "done"))
         f.branch(f.icmp("eq", found, int_(0, "i32")), by_seven, as_ever)
         f.start(as_ever)
-        panels = f.mul(self.j0, int_(2)), f.mul(self.j1, int_(2))
+        panels = f.mul(self.j0, together), f.mul(self.j1, together)
         f.call(self.direct, "void", self.args, self.ctx, int_(0), first, end, *panels)
         f.jump(done)
         f.start(by_seven)
@@ -126,7 +136,8 @@ class _Block:
             with f.loop(int_(0), self.half, self.word[Gemm.STEPS]) as depth:
                 self._depth(depth.index)
             scratch = self.tiles, self.factors, self.products
-            f.call(self.combine, "void", self.args, *scratch, self.low, self.high, self.begin, self.end)
+            bounds = self.low, self.high, self.begin, self.end
+            f.call(self.combine, "void", self.args, *scratch, self.panel_bytes, *bounds)
 
     def _depth(self, k0: V) -> None:
         """All products of a group of panels over a range of k."""
@@ -177,10 +188,12 @@ class _Block:
             row, to, later = tile.carried
             count = cut.size(f, tile.index)
             kernel = f.select(f.icmp("slt", tile.index, cut.extra), *self.picks)
-            half = second_half(f, count, self.row)
-            f.call_pointer(kernel, row, run.begin, to, half, self.descriptor, later)
+            self._tile(tile.index, kernel, row, run.begin, to, second_half(f, count, self.row), later)
             tile.next(
                 f.gep(row, f.mul(count, self.row), "i8"),
                 f.gep(to, f.mul(count, int_(product_row_bytes(shape))), "i8"),
                 f.gep(later, ahead.per_tile, "i8"),
             )
+
+    def _tile(self, tile: V, kernel: V, a: V, b: V, into: V, half: V, ahead: V) -> None:
+        self.f.call_pointer(kernel, a, b, into, half, self.descriptor, ahead)

@@ -55,6 +55,8 @@ class TileWords(IntEnum):
     RESIDUAL_ROW = 13
     RESIDUAL_HALF = 14
     RESIDUAL_VECTOR = 15
+    OTHER = 16
+    KEPT = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,15 @@ class MicroKernel:
     vectors: int
     phases: int = 1
     streams: int = 1
+    differs: bool = False
 
     @property
     def name(self) -> str:
         """The symbol of the function."""
         phases = f"p{self.phases}" if self.phases > 1 else ""
         streams = f"s{self.streams}" if self.streams > 1 else ""
-        return f"brgemm_{self.shape.operand}_{self.rows}x{self.vectors}{phases}{streams}"
+        kind = "strassen" if self.differs else "brgemm"
+        return f"{kind}_{self.shape.operand}_{self.rows}x{self.vectors}{phases}{streams}"
 
     @property
     def half(self) -> int:
@@ -149,6 +153,10 @@ class _Writer:
         a, b, tile, half, descriptor, ahead = f.params
         table, entries = f.word(descriptor, TileWords.TABLE, "ptr"), f.word(descriptor, TileWords.ENTRIES)
         self.half = hidden(f, half)
+        if kernel.differs:
+            self.other, self.kept = (
+                hidden(f, f.word(descriptor, w)) for w in (TileWords.OTHER, TileWords.KEPT)
+            )
         self.ahead_step = hidden(f, f.word(descriptor, TileWords.AHEAD_STEP))
         self.ahead_last = hidden(f, f.word(descriptor, TileWords.AHEAD_LAST, "ptr"))
         self.offsets = self._row_offsets(f.word(descriptor, TileWords.ROW))
@@ -261,6 +269,11 @@ class _Writer:
             [f.load(f.gep(b, int_(offset), "i8"), self.type, self.vector_bytes) for offset in offsets]
             for offsets in at
         ]
+        if kernel.differs:
+            columns = [
+                [self._difference(b, offset, value) for offset, value in zip(offsets, column, strict=True)]
+                for offsets, column in zip(at, columns, strict=True)
+            ]
         sums = list(sums)
         turn = steps.start // len(steps) if turn is None else turn
         phase = turn % kernel.phases * kernel.rows * kernel.vectors
@@ -272,6 +285,14 @@ class _Writer:
                 index, pairs = phase + row * kernel.vectors + j, list(zip(broadcasts, column, strict=True))
                 sums[index] = add_steps(f, sums[index], pairs, self.shape.instruction)
         return sums
+
+    def _difference(self, b: V, offset: int, value: V) -> V:
+        """One vector of B less that of the other, kept."""
+        f = self.f
+        other, kept = (f.gep(f.gep(b, by, "i8"), int_(offset), "i8") for by in (self.other, self.kept))
+        value = f.binary("fsub", value, f.load(other, self.type, self.vector_bytes))
+        f.store(value, kept, self.vector_bytes)
+        return value
 
     def _joined_phases(self, sums: Sequence[V]) -> list[V]:
         size = self.kernel.rows * self.kernel.vectors

@@ -41,6 +41,19 @@ def define_pick(module: Module, shape: TileShape) -> str:
     return name
 
 
+def define_pick_differing(module: Module, shape: TileShape) -> str:
+    """Add `ptr @name(i64 rows)` and the micro-kernels that take differences of B; returns the name."""
+    name = f"pick_strassen_{shape.operand}"
+    f = Function(module, name, [("rows", "i64")], "ptr", internal=True, attributes="nounwind noinline")
+    picked = V("null", "ptr")
+    for count in range(1, shape.max_rows + 1):
+        kernel = V(f"@{define(module, MicroKernel(shape, count, shape.vectors, differs=True))}", "ptr")
+        picked = f.select(f.icmp("eq", f.params[0], int_(count)), kernel, picked)
+    f.ret(picked)
+    f.finish()
+    return name
+
+
 def few_rows(shape: TileShape) -> int:
     """The most rows of a tile whose k may be split."""
     return shape.max_rows if shape.prefetch.streams > 1 and shape.is_float else GEMV_ROWS

@@ -6,7 +6,7 @@ import pytest
 
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
-from sardonyx.kernels.strassen.blocking import blocking, product_row_bytes, scratch_bytes
+from sardonyx.kernels.strassen.blocking import blocking, product_row_bytes, scratch_bytes, twice_blocking
 from sardonyx.kernels.strassen.scheme import PRODUCTS
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.targets.x86_64 import isa
@@ -29,6 +29,22 @@ def test_whole_tiles_and_vectors(target: isa.Target, l2_bytes: int, half: int, c
     assert cut.scratch_bytes == used + scratch_bytes(cut.pairs, shape)
     beside = (5 * shape.max_rows + 2 * shape.columns) * 4
     assert (cut.steps - shape.lanes) * beside <= l2_bytes * 3 // 4
+
+
+@TARGETS
+@pytest.mark.parametrize("l2_bytes", [256 << 10, 1 << 20, 2 << 20])
+@pytest.mark.parametrize(("quarter", "columns"), [(16, 128), (192, 768), (768, 768), (96, 384), (4096, 8192)])
+def test_whole_tiles_and_vectors_of_fours(
+    target: isa.Target, l2_bytes: int, quarter: int, columns: int
+) -> None:
+    goal = Goal(replace(target, l2_bytes=l2_bytes))
+    shape, cut = TileShape.of(goal, "f32"), twice_blocking(quarter, columns, goal)
+    assert cut.fours % shape.max_rows == 0 < cut.fours
+    assert cut.steps % shape.lanes == 0 < cut.steps <= quarter
+    assert 1 <= cut.panels <= max(1, columns // (4 * shape.columns))
+    operands = PRODUCTS * cut.fours * cut.steps * 4 + 4 * cut.steps * shape.panel_row_bytes
+    products = cut.fours * product_row_bytes(shape) * (1 + 4 * cut.panels)
+    assert cut.scratch_bytes >= operands + products + scratch_bytes(2 * cut.fours, shape)
 
 
 @TARGETS

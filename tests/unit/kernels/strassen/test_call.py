@@ -61,13 +61,14 @@ def feeds(n: int, t: int, seed: int = 0) -> dict[str, Any]:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_one_program_for_every_size(target: str, threads: int) -> None:
     made = session("on", target, threads=threads)
-    assert [plan.endswith("strassen from 2 rows on") for plan in plans(made)] == [True, True]
+    assert ["strassen from 2 rows on" in plan for plan in plans(made)] == [True, True]
+    times = 2 if "twice from 4" in plans(made)[-1] else 1
     assert strassen_call.__doc__
     for n, t in SIZES:
         fed = feeds(n, t)
         y, z = made.run(None, fed)
         exact = z.astype(np.float64) @ TENSORS["w1"] + TENSORS["b1"] + fed["r"]
-        assert difference_of_seven(y, exact) is None, (n, t)
+        assert difference_of_seven(y, exact, times) is None, (n, t)
         (direct,) = session("off", target).run(["z"], fed)
         assert np.abs(z - direct).max(initial=0) <= 1e-5 * np.abs(direct).max(initial=0), (n, t)
 

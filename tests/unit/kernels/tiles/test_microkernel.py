@@ -75,6 +75,35 @@ def test_sums_and_their_end(dtype: str, mode: Mode, rows: int, vectors: int, spl
     assert np.array_equal(tile, expected)
 
 
+@pytest.mark.parametrize("rows", [1, 5])
+def test_one_tile_makes_a_difference_of_weights_for_others(rows: int) -> None:
+    shape = shape_of("f32")
+    kernel = MicroKernel(shape, rows, 2, differs=True)
+    made = Made(lambda module: define(module, kernel))
+    rng, columns = np.random.default_rng(rows), 2 * shape.lanes
+    a = guarded(rng.integers(-4, 5, (rows, PITCH)).astype(np.float32))
+    steps = PITCH - 1
+    b, other = (guarded(rng.integers(-4, 5, (steps, columns)).astype(np.float32), align=64) for _ in range(2))
+    kept, tile = guarded(np.zeros_like(b), align=64), guarded(np.zeros((rows, columns), np.float32))
+    table, descriptor = np.array([0, steps]), np.zeros(len(TileWords), np.int64)
+    words = {
+        TileWords.TABLE: table.ctypes.data,
+        TileWords.ENTRIES: 1,
+        TileWords.ROW: PITCH * 4,
+        TileWords.MODE: Mode.STORE,
+        TileWords.TILE_ROW: columns * 4,
+        TileWords.TILE_VECTOR: shape.lanes * 4,
+        TileWords.AHEAD_LAST: b.ctypes.data,
+        TileWords.OTHER: other.ctypes.data - b.ctypes.data,
+        TileWords.KEPT: kept.ctypes.data - b.ctypes.data,
+    }
+    for word, value in words.items():
+        descriptor[word] = value
+    made.call(kernel.name, a, b, tile, kernel.half * PITCH * 4, descriptor, b)
+    assert np.array_equal(kept, b - other)
+    assert np.array_equal(tile, a[:, :steps] @ (b - other))
+
+
 def test_a_second_half_may_lie_elsewhere() -> None:
     kernel = MicroKernel(shape_of("f32"), 5, 1)
     assert kernel.half == 3

@@ -6,7 +6,7 @@ import ctypes
 
 import pytest
 
-from sardonyx.kernels.tiles.pick import define_pick, few_rows
+from sardonyx.kernels.tiles.pick import define_pick, define_pick_differing, few_rows
 from tests.unit.kernels.tiles.made import FLOATS, Made, shape_of
 
 
@@ -25,3 +25,12 @@ def test_the_kernel_of_a_tile_has_its_rows_and_width(dtype: str) -> None:
             assert picked(rows, narrow, False) == plain
             assert (picked(rows, narrow, True) != plain) == (rows <= few_rows(shape))
     assert picked(0, False, False) == picked(shape.max_rows + 1, False, False) == 0
+
+
+def test_every_number_of_rows_has_a_kernel_that_makes_differences() -> None:
+    shape = shape_of("f32")
+    made = Made(lambda module: define_pick_differing(module, shape))
+    for rows in range(1, shape.max_rows + 1):
+        found = made.call(made.names, rows, result=ctypes.c_int64)
+        assert found == made.address(f"strassen_f32_{rows}x{shape.vectors}")
+    assert not made.call(made.names, shape.max_rows + 1, result=ctypes.c_int64)
