@@ -43,6 +43,8 @@ REAL_MODEL_BOUND = 1e-4
 TRANSFORMED_BOUNDS = {6: 1e-6, 8: 2e-6, 16: 1e-6, 36: 3e-6}
 # Of a product by Strassen's algorithm, once or twice, of each row: rms of the errors, as a part of its own.
 SEVEN_BOUNDS = {1: 3e-6, 2: 1e-5}
+# Of a product with weights of 24 bits: the same, of the whole result.
+SHORT_BOUND = 1e-5
 # Of a product by matrix registers: rms of the errors, as a part of that of the result.
 MATRIX_BOUNDS = {"bf16": 5e-3, "bf16x3": 1e-5}
 # A real number that far from exact may fall to the wrong one of 256 points, but only so near to their border.
@@ -145,6 +147,14 @@ def difference_of_seven(actual: Array, exact: Array, times: int = 1) -> str | No
     sizes = np.sqrt(np.mean(exact**2, -1))
     wrong = np.flatnonzero(~(errors <= SEVEN_BOUNDS[times] * sizes))
     return f"rows {wrong[:5]} are off by {errors[wrong[:5]]} of {sizes[wrong[:5]]}" if len(wrong) else None
+
+
+def difference_of_short(actual: Array, exact: Array) -> str | None:
+    """What is wrong with a product with weights of 24 bits; `exact` is float64."""
+    if actual.shape != exact.shape:
+        return f"shape {list(actual.shape)}, expected {list(exact.shape)}"
+    error, size = (float(np.sqrt(np.mean(x**2))) for x in (actual - exact, exact))
+    return None if error <= SHORT_BOUND * size else f"off by {error} of {size}"
 
 
 def worse_than_peer(actual: Array, peer: Array, exact: Array) -> str | None:

@@ -33,6 +33,7 @@ TOGETHER = {
     "tests.unit.kernels.convolution.test_conv": "kernels.convolution.driver kernels.convolution.pack",
     "tests.unit.kernels.moves.test_moves": MOVES,
     "tests.unit.kernels.recurrent.test_recurrent": RECURRENT,
+    "tests.unit.kernels.short.test_short": "kernels.short.driver kernels.short.walk",
     "tests.unit.kernels.strassen.test_strassen": STRASSEN,
     "tests.unit.kernels.winograd.test_winograd": WINOGRAD,
     "tests.unit.compiler.test_assemble": ASSEMBLED,

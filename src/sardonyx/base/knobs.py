@@ -111,6 +111,15 @@ STRASSEN = Knob(
     choices=("auto", "off", "on"),
     changes_code=True,
 )
+SHORT_WEIGHTS = Knob(
+    "short_weights",
+    "auto",
+    "weights of products with up to 4 rows (2 on AVX2) in 24 bits, which changes results by less than fp32"
+    " promises: auto = where a model's weights do not stay in caches and rows are known or likely to be few,"
+    " off = never, on = wherever it is possible; never where precision is strict",
+    choices=("auto", "off", "on"),
+    changes_code=True,
+)
 FALLBACK = Knob(
     "fallback",
     "allow",
@@ -144,6 +153,7 @@ KNOBS: tuple[Knob[Any], ...] = (
         PRECISION,
         WINOGRAD,
         STRASSEN,
+        SHORT_WEIGHTS,
         FALLBACK,
         EFFORT,
         JOBS,
@@ -205,6 +215,7 @@ class CompileOptions:
     precision: str = PRECISION.default
     winograd: str = WINOGRAD.default
     strassen: str = STRASSEN.default
+    short_weights: str = SHORT_WEIGHTS.default
     fallback: str = FALLBACK.default
     effort: str = EFFORT.default
     jobs: int = JOBS.default

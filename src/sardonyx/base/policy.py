@@ -13,7 +13,10 @@ from sardonyx.base.tile import MatrixTile, RegisterTile
 from sardonyx.errors import CompileError
 
 _KEPT_TWICE = 1 << 30
-"""Bytes of weights up to which a model may keep sums of them beside them."""
+"""Bytes of weights up to which a model may keep sums of them, or short ones, beside them."""
+
+_IN_CACHES = 32 << 20
+"""Bytes of weights up to which a model may find them in caches when it runs again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Policy:
     precision: str = "fp32"
     winograd: str = "auto"
     strassen: str = "auto"
+    short_weights: str = "auto"
 
     @property
     def fixed_order(self) -> bool:
@@ -37,10 +41,15 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A machine and a policy."""
+    """A machine and a policy.
+
+    `grows` tells that results of the model are longer than its inputs: it goes on from what it keeps, in few
+    rows, most likely.
+    """
 
     target: Target
     policy: Policy = field(default_factory=Policy)
+    grows: bool = False
 
     def tile(self, operand: str) -> RegisterTile:
         """The first register tile for an element type that machine and policy allow.
@@ -52,14 +61,17 @@ class Goal:
             raise CompileError(f"{self.target.name} has no register tile for {operand}")
         return row
 
-    def over(self, weight_bytes: int) -> Goal:
-        """The goal for a model of such weights: large ones are kept once, which rules out sums of quarters.
+    def over(self, weight_bytes: int, *, grows: bool = False) -> Goal:
+        """The goal for a model of such weights: large ones are kept once, which rules out others beside them.
 
-        A start would take seconds, the cache gigabytes more, for some hundredths of a run.
+        A start would take seconds, the cache gigabytes more. Small ones need not be shorter.
         """
-        if weight_bytes <= _KEPT_TWICE or self.policy.strassen != "auto":
-            return self
-        return replace(self, policy=replace(self.policy, strassen="off"))
+        policy = self.policy
+        if weight_bytes > _KEPT_TWICE and policy.strassen == "auto":
+            policy = replace(policy, strassen="off")
+        if not _IN_CACHES < weight_bytes <= _KEPT_TWICE and policy.short_weights == "auto":
+            policy = replace(policy, short_weights="off")
+        return replace(self, policy=policy, grows=grows)
 
     def find_tile(self, operand: str) -> RegisterTile | None:
         """As `tile`; None if the target has none."""

@@ -15,6 +15,7 @@ from sardonyx.kernels.library import (
     matrices,
     matrix_convolutions,
     moving,
+    short,
     strassen,
     winograd,
 )
@@ -31,4 +32,4 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
         kernels |= winograd(scheme)
     for turn in turns(level):
         kernels |= moving(turn)
-    return {**kernels, **strassen(), **attention(), **ALWAYS}
+    return {**kernels, **strassen(), **short(), **attention(), **ALWAYS}

@@ -65,6 +65,11 @@ class Graph:
         """Bytes of all its numeric constants."""
         return sum(v.data.nbytes for v in self._ordered if v.data is not None and v.is_numeric_const)
 
+    @property
+    def grows(self) -> bool:
+        """Whether an axis of a result is the sum of others, as of what was kept and what is new."""
+        return any(_is_sum(size) for _, value in self.outputs for size in value.shape)
+
     def needs(self, value: Value) -> Sequence[Value]:
         """What must be computed before `value`: its arguments and the sources of its data-dependent sizes."""
         if not self.data_sizes:
@@ -119,6 +124,11 @@ class Graph:
         """A graph of what its outputs and the sources of its data-dependent sizes became; inputs stay."""
         sizes = {n: DataSize(new(u.value), u.index, u.result) for n, u in self.data_sizes.items()}
         return replace(self, outputs=tuple((n, new(v)) for n, v in self.outputs), data_sizes=sizes)
+
+
+def _is_sum(size: Dim) -> bool:
+    """Whether several unknowns are added."""
+    return isinstance(size, dims.Expr) and sum(bool(monomial) for monomial, _ in size.terms) > 1
 
 
 def inherit(result: Value, origins: Iterable[str]) -> None:

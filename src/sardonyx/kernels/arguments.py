@@ -24,6 +24,8 @@ class Gemm(IntEnum):
     panels and STEPS of half of K at a time, rows of left operands PITCH apart; B has no batches and rows of A
     are contiguous. From TWICE_ROWS rows on its products are made by seven too, of TWICE_FOURS of rows,
     TWICE_PANELS fours of panels and TWICE_STEPS of a quarter of K at a time.
+    `sdx_gemm_short_f32` reads SHORT as laid out by `pack_short` in the place of B, which has no batches; with
+    more rows than it serves it calls MANY, a kernel that reads the same words.
     """
 
     A = 0
@@ -69,7 +71,9 @@ class Gemm(IntEnum):
     TWICE_FOURS = 40
     TWICE_PANELS = 41
     TWICE_STEPS = 42
-    EPILOGUE_WORDS = 43
+    SHORT = 43
+    MANY = 44
+    EPILOGUE_WORDS = 45
 
 
 class Conv(IntEnum):

@@ -21,6 +21,7 @@ from sardonyx.kernels.library import (
     matrices,
     matrix_convolutions,
     moving,
+    short,
     strassen,
     turning,
     winograd,
@@ -76,9 +77,13 @@ def contract_call(
 def _product(
     group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
 ) -> tuple[NativeCall, Mapping[str, str], Library]:
-    """The call on matrix registers, by seven products or by vectors; the modules of its end, its kernels."""
+    """The call on matrix registers, by seven products or by vectors; the modules of its end, its kernels.
+
+    Few rows may read short weights first.
+    """
     from sardonyx.kernels.product.call import blockwise_call, dot_call
     from sardonyx.kernels.product.choose import chosen
+    from sardonyx.kernels.short.call import short_call
     from sardonyx.kernels.strassen.call import strassen_call
 
     anchor = group.anchor
@@ -87,9 +92,13 @@ def _product(
         return *blockwise_call(group, places, goal, emissions), blockwise(anchor.attrs["bits"])
     call, modules = dot_call(group, places, goal, emissions)
     if by_seven := strassen_call(call, anchor, goal):
-        return by_seven, modules, strassen()
-    tile = chosen(anchor, goal)
-    return call, modules, matrices(tile) if tile else {}
+        call, kernels = by_seven, strassen()
+    else:
+        tile = chosen(anchor, goal)
+        kernels = matrices(tile) if tile else {}
+    if by_few := short_call(call, anchor, goal):
+        call, kernels = by_few, {**kernels, **short()}
+    return call, modules, kernels
 
 
 def _convolution(

@@ -79,6 +79,19 @@ def strassen_ir(goal: Goal) -> str:
     return _beside(lambda module, goal, _: define_strassen(module, goal), "strassen", goal, 0)
 
 
+def short() -> Mapping[str, Shared]:
+    """The module with `sdx_gemm_short_f32`, which needs those of `contraction`, by name."""
+    return {"short": Shared(short_ir)}
+
+
+@cache
+def short_ir(goal: Goal) -> str:
+    """The text of `short`."""
+    from sardonyx.kernels.short.driver import define_short
+
+    return _beside(lambda module, goal, _: define_short(module, goal), "short", goal, 0)
+
+
 def grouped(few: Few) -> Mapping[str, Shared]:
     """The module with `sdx_conv_{few.name}_f32`, which needs those of `contraction`, by name."""
     return {few.name: Shared(partial(grouped_ir, few))}

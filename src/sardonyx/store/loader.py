@@ -58,7 +58,7 @@ def load_program(
     read.
     """
     target = executable(by_name(options.target)) if options.target else detect()
-    goal = Goal(target, Policy(options.precision, options.winograd, options.strassen))
+    goal = Goal(target, Policy(options.precision, options.winograd, options.strassen, options.short_weights))
     with uncollected():
         program = _Loader(model, options, goal, cache.at(cache_folder(options.cache)), tell).program()
         spare_survivors()

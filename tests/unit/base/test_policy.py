@@ -52,3 +52,25 @@ def test_goals_that_differ_have_other_texts() -> None:
     goals = [Goal(target()), Goal(target("matrix")), Goal(target(), Policy("strict"))]
     assert len({text_of(goal) for goal in goals}) == 3
     assert text_of(Goal(target())) == text_of(goals[0])
+
+
+@pytest.mark.parametrize(
+    ("weight_bytes", "strassen", "short"),
+    [
+        (32 << 20, "auto", "off"),
+        (33 << 20, "auto", "auto"),
+        (1 << 30, "auto", "auto"),
+        (2 << 30, "off", "off"),
+    ],
+)
+def test_what_is_kept_beside_weights_follows_from_their_size(
+    weight_bytes: int, strassen: str, short: str
+) -> None:
+    policy = Goal(target()).over(weight_bytes).policy
+    assert (policy.strassen, policy.short_weights) == (strassen, short)
+    asked = Goal(target(), Policy(strassen="on", short_weights="on"))
+    assert asked.over(weight_bytes).policy == asked.policy
+
+
+def test_a_goal_knows_whether_results_grow() -> None:
+    assert [Goal(target()).over(0, grows=grows).grows for grows in (False, True)] == [False, True]

@@ -14,7 +14,7 @@ from sardonyx.ir.obligation import Obligation
 from sardonyx.ir.origin import origin
 from sardonyx.ir.run import run
 from sardonyx.ir.text import text
-from sardonyx.ir.value import Value, const, placeholder
+from sardonyx.ir.value import Value, concat, const, placeholder
 
 N = dims.symbol("N")
 
@@ -111,3 +111,12 @@ def test_symbols_are_found_wherever_they_stand() -> None:
     x = placeholder("x", dt.F32, (N, 8))
     assert symbols_of(x) == {"N"}
     assert symbols_of(x.slice((0, m), (N, 2))) == {"N", "M"}
+
+
+def test_a_graph_grows_if_a_result_holds_what_was_kept_and_what_is_new() -> None:
+    old, new = (placeholder(name, dt.F32, (2, dims.symbol(name))) for name in ("kept", "new"))
+    both = concat([old, new], 1)
+    assert Graph((old, new), (("y", both),)).grows
+    assert not Graph((old, new), (("y", both.reduce("sum", (1,))), ("z", old))).grows
+    twice = concat([old, placeholder("zeros", dt.F32, (2, 3))], 1)
+    assert not Graph((old,), (("y", concat([twice, old], 1)),)).grows

@@ -13,6 +13,8 @@ from sardonyx.kernels.library import (
     Shared,
     contraction,
     library_ir,
+    short,
+    short_ir,
     strassen,
     strassen_ir,
     winograd,
@@ -68,6 +70,11 @@ def test_transforms_are_a_module_beside_those_of_contractions(scheme: Scheme) ->
 def test_products_of_sums_are_a_module_beside_those_of_contractions() -> None:
     text = beside(strassen(), "sdx_gemm_strassen_f32")
     assert text == strassen_ir(Goal(targets.detect()))
+
+
+def test_products_of_short_weights_are_a_module_beside_those_of_contractions() -> None:
+    text = beside(short(), "sdx_gemm_short_f32")
+    assert text == short_ir(Goal(targets.detect()))
 
 
 def beside(modules: Mapping[str, Shared], symbol: str, operand: str = "f32") -> str:

@@ -12,6 +12,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.named import IntEnum
 from sardonyx.kernels.scratch import ENTRY_WORDS
 from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.tiles.short import widened
 from sardonyx.llvm.products import add_steps
 from sardonyx.llvm.vec import Function, Module, V, int_
 
@@ -81,7 +82,7 @@ class MicroKernel:
         phases = f"p{self.phases}" if self.phases > 1 else ""
         streams = f"s{self.streams}" if self.streams > 1 else ""
         kind = "strassen" if self.differs else "brgemm"
-        return f"{kind}_{self.shape.operand}_{self.rows}x{self.vectors}{phases}{streams}"
+        return f"{kind}_{self.shape.name}_{self.rows}x{self.vectors}{phases}{streams}"
 
     @property
     def half(self) -> int:
@@ -94,7 +95,8 @@ def define(module: Module, kernel: MicroKernel) -> str:
 
     sum[r][c] = over entries e and steps k of a[offset_e + row(r) + k] * b[step, c]: row(r) is r * ROW below
     `kernel.half` and half + (r - kernel.half) * ROW from there on; steps count on through all entries; b
-    holds `vectors` full vectors per step, vector aligned. A step of `depth` elements sums their products.
+    holds `vectors` full vectors per step, vector aligned, or short numbers that `widened` may read. A step of
+    `depth` elements sums their products.
     MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
     which propagates NaN. Each UNROLL steps as many bytes as they read of b are prefetched from `ahead` on, or
     from AHEAD_LAST if that is lower; then `ahead` moves by AHEAD_STEP. Streams prefetch nothing.
@@ -146,7 +148,8 @@ class _Writer:
         self.kernel, self.shape = kernel, kernel.shape
         self.type, self.element = kernel.shape.vector, kernel.shape.element
         self.vector_bytes = kernel.shape.lanes * self.element
-        self.step_bytes = kernel.vectors * self.vector_bytes
+        self.column_bytes = kernel.shape.lanes * kernel.shape.packed_bytes
+        self.step_bytes = kernel.vectors * self.column_bytes
 
     def write(self) -> None:
         f, kernel = self.f, self.kernel
@@ -264,16 +267,8 @@ class _Writer:
     ) -> list[V]:
         """Add one step, or those that are added before they are widened, to the sums of their turn."""
         f, kernel = self.f, self.kernel
-        at = [[s * self.step_bytes + j * self.vector_bytes for s in steps] for j in range(kernel.vectors)]
-        columns = [
-            [f.load(f.gep(b, int_(offset), "i8"), self.type, self.vector_bytes) for offset in offsets]
-            for offsets in at
-        ]
-        if kernel.differs:
-            columns = [
-                [self._difference(b, offset, value) for offset, value in zip(offsets, column, strict=True)]
-                for offsets, column in zip(at, columns, strict=True)
-            ]
+        at = [[s * self.step_bytes + j * self.column_bytes for s in steps] for j in range(kernel.vectors)]
+        columns = [[self._column(b, offset) for offset in offsets] for offsets in at]
         sums = list(sums)
         turn = steps.start // len(steps) if turn is None else turn
         phase = turn % kernel.phases * kernel.rows * kernel.vectors
@@ -286,9 +281,15 @@ class _Writer:
                 sums[index] = add_steps(f, sums[index], pairs, self.shape.instruction)
         return sums
 
-    def _difference(self, b: V, offset: int, value: V) -> V:
-        """One vector of B less that of the other, kept."""
-        f = self.f
+    def _column(self, b: V, offset: int) -> V:
+        """One vector of B; less that of the other, and kept, if the kernel differs."""
+        f, shape = self.f, self.shape
+        at = f.gep(b, int_(offset), "i8")
+        if shape.short:
+            return widened(f, at, shape.lanes)
+        value = f.load(at, self.type, self.vector_bytes)
+        if not self.kernel.differs:
+            return value
         other, kept = (f.gep(f.gep(b, by, "i8"), int_(offset), "i8") for by in (self.other, self.kept))
         value = f.binary("fsub", value, f.load(other, self.type, self.vector_bytes))
         f.store(value, kept, self.vector_bytes)

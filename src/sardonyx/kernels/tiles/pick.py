@@ -22,7 +22,7 @@ def define_pick(module: Module, shape: TileShape) -> str:
 
     `narrow` asks for one vector instead of all, `few` for k in phases and streams (only up to `few_rows`).
     """
-    name = f"pick_brgemm_{shape.operand}"
+    name = f"pick_brgemm_{shape.name}"
     if module.has(name):
         return name
     params = [("rows", "i64"), ("narrow", "i1"), ("few", "i1")]

@@ -33,6 +33,9 @@ def operand_of(left: DType, weights: np.ndarray | None, goal: Goal) -> str:
     return operand
 
 
+SHORT_BYTES = 3
+"""Bytes of a short number."""
+
 STRIP_TILES = 4
 """Tiles that are passed on to their end in one call, while they are in L1."""
 
@@ -47,7 +50,7 @@ class TileShape:
     """The register tile of one kind of operands: at most `max_rows` rows by `vectors` vectors of `lanes`.
 
     `dtype` is the LLVM type of sums. One k step reads as many bytes of a row of A, and of a column of B, as a
-    sum has: one element, or `depth` smaller ones.
+    sum has: one element, or `depth` smaller ones. Of `short` numbers B holds the upper three bytes.
     """
 
     operand: str
@@ -59,6 +62,7 @@ class TileShape:
     instruction: MultiplyAdd
     prefetch: Prefetch
     block: int
+    short: bool = False
 
     @staticmethod
     def of(goal: Goal, operand: str) -> TileShape:
@@ -68,6 +72,11 @@ class TileShape:
         lanes = vector_lanes(goal.target, dtype)
         facts = row.instruction, goal.target.prefetch, goal.target.channel_block
         return TileShape(operand, dtype, lanes, row.rows, row.vectors, row.k_step, *facts)
+
+    @property
+    def name(self) -> str:
+        """What tells its micro-kernels from those of other tiles."""
+        return f"{self.operand}short" if self.short else self.operand
 
     @property
     def block_bits(self) -> int:
@@ -83,6 +92,11 @@ class TileShape:
     def element(self) -> int:
         """Bytes of one sum, and of one k step of a row."""
         return size_of(self.dtype)
+
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes of one k step of a column of packed B."""
+        return SHORT_BYTES if self.short else self.element
 
     @property
     def operand_bytes(self) -> int:

@@ -51,7 +51,7 @@ class X86Backend:
         Raises UnsupportedOp as `refuse` does, CompileError if LLVM refuses the code.
         """
         options = job.options
-        self.goal = self.goal.over(fusion.graph.weight_bytes)
+        self.goal = self.goal.over(fusion.graph.weight_bytes, grows=fusion.graph.grows)
         quick = options.effort != "full"
         with self.build(job.store, job.compiler, options.jobs, quick=quick) as build:
             parts = Parts(self, job.report, build)
