@@ -115,6 +115,13 @@ def hidden(f: Function, value: V) -> V:
     return f.value(value.type, f'call {value.type} asm "", "=r,0"({value})')
 
 
+def multiples(f: Function, stride: V) -> list[V]:
+    """0 to 6 times a stride, as addresses are made of three registers."""
+    one, three, five = (hidden(f, f.mul(stride, int_(n))) for n in (1, 3, 5))
+    two, four, six = f.mul(one, int_(2)), f.mul(one, int_(4)), f.mul(three, int_(2))
+    return [int_(0), one, two, three, four, five, six]
+
+
 def prefetch(f: Function, address: V, level: int) -> None:
     """Ask for a cache line that is read soon, into the L1 or L2 cache."""
     locality = {1: 3, 2: 2}[level]
@@ -162,7 +169,7 @@ class _Writer:
             )
         self.ahead_step = hidden(f, f.word(descriptor, TileWords.AHEAD_STEP))
         self.ahead_last = hidden(f, f.word(descriptor, TileWords.AHEAD_LAST, "ptr"))
-        self.offsets = self._row_offsets(f.word(descriptor, TileWords.ROW))
+        self.offsets = multiples(f, f.word(descriptor, TileWords.ROW))
         sums = [int_(0, self.type)] * (kernel.rows * kernel.vectors * kernel.phases)
         with f.loop(int_(0), entries, 1, [b, ahead, *sums]) as entry:
             b, ahead, *sums = entry.carried
@@ -202,12 +209,6 @@ class _Writer:
         half = self.kernel.half
         base, below = (bases[0], row) if row < half else (bases[1], row - half)
         return self.f.gep(base, self.offsets[below], "i8")
-
-    def _row_offsets(self, stride: V) -> list[V]:
-        f = self.f
-        one, three, five = (hidden(f, f.mul(stride, int_(n))) for n in (1, 3, 5))
-        two, four, six = f.mul(one, int_(2)), f.mul(one, int_(4)), f.mul(three, int_(2))
-        return [int_(0), one, two, three, four, five, six]
 
     def _steps(
         self, low: V, high: V, count: int, a: V, b: V, ahead: V, sums: Sequence[V]

@@ -11,7 +11,7 @@ from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.call import Address, Argument, NativeCall
-from sardonyx.kernels.contraction import Contraction
+from sardonyx.kernels.contraction import Contraction, EndWords
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.loops import Emissions
 from sardonyx.kernels.packing import packed
@@ -68,6 +68,10 @@ def winograd_call(
         work=dims.floordiv(anchor.size * (2 * channels * scheme.points), scheme.pixels),
         scratch_bytes=cut.scratch_bytes,
         arithmetic=str(goal.tile(scheme.operand)),
-        plan=f"{'x'.join(map(str, w.shape))} winograd {scheme.text}, end per line",
+        plan=f"{'x'.join(map(str, w.shape))} winograd {scheme.text}, end {_where(end)}",
     )
     return call, end.modules
+
+
+def _where(end: EndWords) -> str:
+    return "per line" if end.modules else end.plan

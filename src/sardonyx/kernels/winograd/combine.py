@@ -5,10 +5,11 @@ Knows matrices of rationals and LLVM values; must not know what they mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 from sardonyx.kernels.tiles.microkernel import added
+from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.cook_toom import Matrix
 from sardonyx.llvm.vec import Function, V, float_, int_
 
@@ -16,11 +17,11 @@ Row = Sequence[Fraction]
 _NONE = Fraction(0)
 
 
-def combined(f: Function, matrix: Matrix, values: Sequence[V]) -> list[V]:
+def combined(f: Function, matrix: Sequence[Row], values: Sequence[V]) -> list[V]:
     """The products of the rows with the values.
 
-    Two columns that are equal up to sign in each row become their sum and difference first; two rows that are
-    so become the sum and difference of their two halves.
+    Two columns that are equal up to sign in each row become their sum and difference first, of which no row
+    may need one; two rows that are so become the sum and difference of their two halves.
     """
     rows, values = _paired_columns(f, [list(row) for row in matrix], list(values))
     results: dict[int, V] = {}
@@ -40,31 +41,38 @@ def _paired_columns(
 ) -> tuple[list[list[Fraction]], list[V]]:
     """The same products with sums and differences in the place of paired values."""
     columns = [list(column) for column in zip(*rows, strict=True)]
-    for first, second in list(_pairs(columns)):
+    for first, second in list(_pairs(columns, alike=True)):
         if second is None:
             continue
         a, b = columns[first], columns[second]
         columns[first] = [(x + y) / 2 for x, y in zip(a, b, strict=True)]
         columns[second] = [(x - y) / 2 for x, y in zip(a, b, strict=True)]
         u, v = values[first], values[second]
-        values[first], values[second] = added(f, u, v), _less(f, u, v)
+        for n, how in ((first, added), (second, _less)):
+            if any(columns[n]):
+                values[n] = how(f, u, v)
     return [list(row) for row in zip(*columns, strict=True)], values
 
 
-def _pairs(rows: Sequence[Row]) -> Iterator[tuple[int, int | None]]:
-    """Rows that are equal up to sign element by element, in some equal and in some not; others alone."""
+def _pairs(rows: Sequence[Row], *, alike: bool = False) -> Iterator[tuple[int, int | None]]:
+    """Rows that are equal up to sign element by element, in some equal and in some not; others alone.
+
+    In all of them, or in none, if those that are `alike` count too.
+    """
     taken: set[int] = set()
     for n, row in enumerate(rows):
         if n in taken:
             continue
-        partner = next((m for m in range(n + 1, len(rows)) if m not in taken and _match(row, rows[m])), None)
+        partner = next(
+            (m for m in range(n + 1, len(rows)) if m not in taken and _match(row, rows[m], alike=alike)), None
+        )
         taken |= {n, partner} if partner is not None else {n}
         yield n, partner
 
 
-def _match(a: Row, b: Row) -> bool:
-    same = [x == y for x, y in zip(a, b, strict=True) if x or y]
-    return all(abs(x) == abs(y) for x, y in zip(a, b, strict=True)) and True in same and False in same
+def _match(a: Row, b: Row, *, alike: bool) -> bool:
+    same = {x == y for x, y in zip(a, b, strict=True) if x or y}
+    return all(abs(x) == abs(y) for x, y in zip(a, b, strict=True)) and len(same) > (0 if alike else 1)
 
 
 def _sum(f: Function, row: Row, values: Sequence[V]) -> V:
@@ -80,6 +88,17 @@ def _sum(f: Function, row: Row, values: Sequence[V]) -> V:
         else:
             total = f.fma(value, float_(float(factor), value.type), total)
     return total
+
+
+def combined_at(f: Function, rows: Sequence[Row], addresses: Sequence[V], read: Callable[[V], V]) -> list[V]:
+    """The products of some rows with values at addresses, which are read if a row needs them."""
+    used = [n for n in range(len(addresses)) if any(row[n] for row in rows)]
+    return combined(f, [[row[n] for n in used] for row in rows], [read(addresses[n]) for n in used])
+
+
+def half_fits(shape: TileShape, matrix: Matrix, columns: int) -> bool:
+    """Whether registers hold the products of half the rows with so many columns, and a column of values."""
+    return (len(matrix) // 2 + 1) * columns <= shape.max_rows * shape.vectors
 
 
 def divided(f: Function, value: V, divisor: int) -> V:

@@ -5,10 +5,13 @@ Decides how a tile moves through registers; must not know what the points are mu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import ceil_div
+from sardonyx.kernels.tiles.microkernel import hidden, multiples
 from sardonyx.kernels.tiles.shape import TileShape
-from sardonyx.kernels.winograd.combine import combined
+from sardonyx.kernels.winograd.combine import combined, combined_at, half_fits
 from sardonyx.kernels.winograd.scheme import Scheme
 from sardonyx.kernels.winograd.tiles import Grid, Position
 from sardonyx.llvm.types import size_of, vector_of
@@ -37,6 +40,7 @@ class _Writer:
         self.f, self.shape, self.scheme = f, shape, scheme
         self.type, self.source = shape.a_type, f"i{scheme.samples.bits}" if scheme.is_whole else shape.a_type
         self.lanes = min(shape.block, shape.lanes * shape.depth)
+        self.in_registers = scheme.has_lines and half_fits(shape, scheme.down.data, scheme.across.inputs)
         self.args, self.patch, self.to, self.low, self.high = f.params
         self.word = {w: f.word(self.args, w) for w in Winograd if w > Winograd.EPILOGUE}
 
@@ -46,6 +50,7 @@ class _Writer:
         first = grid.position(f, self.low)
         blocks = ceil_div(f, word[Winograd.CHANNELS_IN], int_(self.shape.block))
         x = f.word(self.args, Winograd.X, "ptr")
+        self.points = multiples(f, word[Winograd.POINT_PITCH])
         with f.loop(self.low, self.high, 1, [self.to, *first.values]) as tile:
             to, *values = tile.carried
             position = Position(*values)
@@ -64,44 +69,61 @@ class _Writer:
 
     def _tile(self, x: V, position: Position, to: V, blocks: V) -> None:
         """One tile, a vector of channels at a time."""
-        f, word, taps = self.f, self.word, self.scheme.taps
+        f, word, scheme = self.f, self.word, self.scheme
         line, pixel = self.grid.first(f, position)
         at = f.mul(position.sample, word[Winograd.X_BATCH])
         at = f.add(at, f.mul(line, word[Winograd.X_LINE]))
         at = f.add(at, f.mul(pixel, word[Winograd.X_PIXEL]))
         x = f.gep(x, at, self.source)
-        last_line = f.add(self.grid.lines.left(f, line), int_(taps[0] - 2))
-        last_pixel = f.add(self.grid.pixels.left(f, pixel), int_(taps[1] - 2))
+        last_line = f.add(self.grid.lines.left(f, line), int_(scheme.taps[0] - 2))
+        last_pixel = f.add(self.grid.pixels.left(f, pixel), int_(scheme.taps[1] - 2))
         line_bytes = f.mul(self._bytes(word[Winograd.X_LINE]), self.grid.lines.step)
         self.pixel_bytes = f.mul(self._bytes(word[Winograd.X_PIXEL]), self.grid.pixels.step)
-        lines = [f.mul(f.smin(int_(i), last_line), line_bytes) for i in range(self.scheme.down.inputs)]
+        lines = [f.mul(f.smin(int_(i), last_line), line_bytes) for i in range(scheme.down.inputs)]
         step = self._bytes(word[Winograd.X_BLOCK])
+        pixels = [f.mul(f.smin(int_(j), last_pixel), self.pixel_bytes) for j in range(scheme.across.inputs)]
         with f.loop(int_(0), blocks, 1, [x, to]) as block:
             x, to = block.carried
             with f.loop(int_(0), int_(self.shape.block), self.lanes) as part:
                 source, into = f.gep(x, part.index, self.source), f.gep(to, part.index, self.type)
-                if self.scheme.has_lines:
+                if self.in_registers:
+                    self._rows(source, lines, pixels, into)
+                elif scheme.has_lines:
                     self._down(source, lines, last_pixel)
                     self._across(into)
                 else:
-                    self._line(source, last_pixel, into)
+                    self._line(source, pixels, into)
             block.next(f.gep(x, step, "i8"), f.gep(to, int_(self.shape.block), self.type))
 
-    def _line(self, x: V, last_pixel: V, to: V) -> None:
+    def _line(self, x: V, pixels: Sequence[V], to: V) -> None:
         """A tile of one line, transformed into points."""
-        f, pitch = self.f, self.word[Winograd.POINT_PITCH]
-        always = self.scheme.taps[1] - 1
-        at = [f.gep(x, f.mul(int_(j), self.pixel_bytes), "i8") for j in range(always)]
-        at += [self._pixel(x, int_(j), last_pixel) for j in range(always, self.scheme.across.inputs)]
-        values = [self._sample(address) for address in at]
+        f = self.f
+        values = [self._sample(f.gep(x, pixel, "i8")) for pixel in pixels]
         for value in combined(f, self.scheme.across.data, values):
             f.store(value, to)
-            to = f.gep(to, pitch, "i8")
+            to = f.gep(to, self.word[Winograd.POINT_PITCH], "i8")
 
     def _pixel(self, x: V, pixel: V, last_pixel: V) -> V:
         """The address of a pixel of a tile, or of the last that is there."""
         f = self.f
         return f.gep(x, f.mul(f.smin(pixel, last_pixel), self.pixel_bytes), "i8")
+
+    def _rows(self, x: V, lines: Sequence[V], pixels: Sequence[V], to: V) -> None:
+        """All rows of points, half of them at a time from the pixels to the end in registers."""
+        f, rows, across = self.f, self.scheme.down.data, self.scheme.across
+        *distances, pitch = self.points[: across.inputs + 1]
+        half = len(rows) // 2
+        for part in (rows[:half], rows[half:]):
+            columns = []
+            for pixel in pixels:
+                first = hidden(f, f.gep(x, pixel, "i8"))
+                at = [f.gep(first, line, "i8") for line in lines]
+                columns.append(combined_at(f, part, at, self._sample))
+            for row in zip(*columns, strict=True):
+                to = hidden(f, to)
+                for value, distance in zip(combined(f, across.data, row), distances, strict=True):
+                    f.store(value, f.gep(to, distance, "i8"))
+                to = f.gep(to, pitch, "i8")
 
     def _down(self, x: V, lines: list[V], last_pixel: V) -> None:
         """The columns of a tile, transformed into the patch."""

@@ -1,21 +1,39 @@
-"""Products of tiles, transformed back to pixels, and given to the end of the convolution line by line.
+"""Products of tiles, transformed back to pixels, and given to the end of the convolution.
 
-Decides how a tile moves through registers; must not know where the products come from.
+In registers where they are only stored, with bias, residual and limits; else line by line. Decides how a tile
+moves through registers; must not know where the products come from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
+from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.arguments import Winograd
 from sardonyx.kernels.share import ceil_div, new_words
 from sardonyx.kernels.tiles.finish import End, Strided, Tile
+from sardonyx.kernels.tiles.microkernel import added, clamped, hidden
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.kernels.winograd.blocking import LINE_TILES, product_tile_bytes
-from sardonyx.kernels.winograd.combine import combined, divided
+from sardonyx.kernels.winograd.combine import combined, combined_at, divided, half_fits
 from sardonyx.kernels.winograd.scheme import Scheme
-from sardonyx.kernels.winograd.tiles import Beside, Grid, Position
+from sardonyx.kernels.winograd.tiles import Along, Beside, Grid, Position
 from sardonyx.llvm.vec import Function, Module, V, int_
+
+
+@dataclass(frozen=True, slots=True)
+class _Pixels:
+    """Where those of a tile lie: the first, bytes between lines, and from the first of a line to each."""
+
+    first: V
+    line_bytes: V
+    distances: Sequence[V]
+
+    def line(self, f: Function, first: V, number: V) -> list[V]:
+        """The addresses of the pixels of a line of the tile whose first pixel is there."""
+        at = hidden(f, f.gep(first, f.mul(number, self.line_bytes), "i8"))
+        return [f.gep(at, distance, "i8") for distance in self.distances]
 
 
 def define_output_transform(module: Module, shape: TileShape, scheme: Scheme) -> str:
@@ -43,25 +61,86 @@ class _Writer:
         self.coords = new_words(f, {}, 5)
         self.pixels = f.gep(self.patch, int_(scheme.points * self.shape.block), shape.dtype)
         self.tile_bytes = product_tile_bytes(scheme.points, shape)
+        self.in_registers = half_fits(shape, scheme.down.result, scheme.across.inputs)
         self.line_pitch = LINE_TILES * scheme.outputs[1] * self.shape.block
 
     def write(self) -> None:
         f, shape, word = self.f, self.shape, self.word
         self.grid = Grid.of(f, self.scheme, word)
         panel_bytes = f.mul(word[Winograd.TILES], int_(self.tile_bytes))
-        first = f.mul(self.p0, int_(shape.columns // self.shape.block))
+        per_panel = int_(shape.columns // self.shape.block)
+        first = f.mul(self.p0, per_panel)
         blocks = ceil_div(f, word[Winograd.CHANNELS], int_(self.shape.block))
-        last = f.smin(f.mul(self.p1, int_(shape.columns // self.shape.block)), blocks)
-        with f.loop(first, last) as block:
-            number = f.sub(block.index, first)
-            per_panel = int_(shape.columns // self.shape.block)
-            panel, part = f.binary("udiv", number, per_panel), f.binary("urem", number, per_panel)
-            source = f.gep(self.products, f.mul(panel, panel_bytes), "i8")
-            self._block(block.index, f.gep(source, f.mul(part, int_(self.shape.block)), shape.dtype))
+        last = f.smin(f.mul(self.p1, per_panel), blocks)
+        stored, passed, done = (f.new_label(hint) for hint in ("stored", "passed", "done"))
+        f.branch(self.end.unfused, stored, passed)
+        for label, block_of_tiles in ((stored, self._store_block), (passed, self._pass_on_block)):
+            f.start(label)
+            with f.loop(first, last) as block:
+                number = f.sub(block.index, first)
+                panel, part = f.binary("udiv", number, per_panel), f.binary("urem", number, per_panel)
+                source = f.gep(self.products, f.mul(panel, panel_bytes), "i8")
+                block_of_tiles(block.index, f.gep(source, f.mul(part, int_(self.shape.block)), shape.dtype))
+            f.jump(done)
+        f.start(done)
         f.ret()
         f.finish()
 
-    def _block(self, block: V, source: V) -> None:
+    def _store_block(self, block: V, source: V) -> None:
+        """All tiles of one block of channels, from registers to where they belong."""
+        f, first = self.f, self.grid.position(self.f, self.low)
+        limits = [f.splat(limit, self.shape.lanes) for limit in self.end.limits.values()]
+        with f.loop(self.low, self.high, 1, [source, *first.values]) as each:
+            source, *values = each.carried
+            position = Position(*values)
+            begin = [position.sample, block, *self.grid.first(f, position)]
+            with f.when(f.icmp("slt", begin[3], self.grid.pixels.size)):
+                self._store_tile(source, begin, limits)
+            after = self.grid.after(f, position, int_(1))
+            each.next(f.gep(source, int_(self.tile_bytes), "i8"), *after.values)
+
+    def _store_tile(self, source: V, begin: list[V], limits: Sequence[V]) -> None:
+        """The tile that begins there. What lies beyond the last pixel of a line goes to it, before it."""
+        f, grid, vector = self.f, self.grid, self.shape.vector
+        _, block, line, pixel = begin
+        kept = _kept(f, grid.pixels, pixel, self.scheme.outputs[1])
+        to, residual = self._pixels("Y", begin, kept), self._pixels("R", begin, kept)
+        bias = self.end.bias(f.mul(block, int_(self.shape.block)))
+        with f.loop(int_(0), int_(self.shape.block), self.shape.lanes) as part:
+            own, *at = (
+                f.gep(a, part.index, self.shape.dtype) for a in (bias, source, to.first, residual.first)
+            )
+            shift = f.load(own, vector)
+            for number, points in self._lines(at[0]):
+                distance = f.mul(int_(number), grid.lines.step)
+                with f.when(f.icmp("slt", f.add(line, distance), grid.lines.size)):
+                    # The residual may lie where results go to.
+                    others = [f.load(address, vector) for address in residual.line(f, at[2], distance)]
+                    values = [
+                        clamped(f, added(f, added(f, value, shift), other), *limits)
+                        for value, other in zip(self._row(points), others, strict=True)
+                    ]
+                    addresses = to.line(f, at[1], distance)
+                    for value, address in zip(reversed(values), reversed(addresses), strict=True):
+                        f.store(value, address)
+
+    def _pixels(self, operand: str, begin: list[V], kept: Sequence[V]) -> _Pixels:
+        """Those of Y, or of a residual (R): the first of a tile, and as many of a line as are `kept`."""
+        f, end = self.f, self.end
+        first = self._place(operand, begin).address
+        line, pixel = (self._bytes(self.word[Winograd[f"{operand}_{name}"]]) for name in ("LINE", "PIXEL"))
+        if operand == "R":
+            first, line, pixel = (
+                end.residual_or_zeros(first),
+                end.residual_stride(line),
+                end.residual_stride(pixel),
+            )
+        return _Pixels(first, line, [f.mul(distance, pixel) for distance in kept])
+
+    def _bytes(self, elements: V) -> V:
+        return self.f.mul(elements, int_(self.shape.element))
+
+    def _pass_on_block(self, block: V, source: V) -> None:
         """All tiles of one block of channels, some of one line at a time."""
         f = self.f
         first = self.grid.position(f, self.low)
@@ -77,20 +156,43 @@ class _Writer:
                 self._tile(*each.carried)
                 following = f.gep(each.carried[1], pitch, self.shape.dtype)
                 each.next(f.gep(each.carried[0], row, "i8"), following)
-            self._lines(block, position, beside)
+            self._pass_on_lines(block, position, beside)
             after = self.grid.after(f, position, count)
             run.next(f.add(tile, count), f.gep(source, f.mul(count, row), "i8"), *after.values)
 
     def _tile(self, source: V, to: V) -> None:
-        """One tile to its pixels, a vector of channels at a time."""
-        f, n, point = self.f, self.scheme.across.inputs, self.shape.panel_row_bytes
+        """One tile to lines of pixels, a vector of channels at a time."""
+        f = self.f
         with f.loop(int_(0), int_(self.shape.block), self.shape.lanes) as part:
-            source, into = (f.gep(base, part.index, self.shape.dtype) for base in (source, to))
-            if self.scheme.has_lines:
-                self._down(source)
-                self._across(into)
-            else:
-                self._row([f.gep(source, int_(j * point), "i8") for j in range(n)], into)
+            source, to = (f.gep(base, part.index, self.shape.dtype) for base in (source, to))
+            for number, points in self._lines(source):
+                into = f.gep(to, int_(number * self.line_pitch), self.shape.dtype)
+                for value in self._row(points):
+                    f.store(value, into)
+                    into = f.gep(into, self.pixel_bytes, "i8")
+
+    def _lines(self, source: V) -> Iterator[tuple[int, Sequence[V]]]:
+        """The lines of a tile, each as points along pixels."""
+        f, scheme, point = self.f, self.scheme, self.shape.panel_row_bytes
+        across, down, load = scheme.across.inputs, scheme.down, partial(f.load, type_=self.shape.vector)
+        columns = [
+            [f.gep(source, int_((i * across + j) * point), "i8") for i in range(down.inputs)]
+            for j in range(across)
+        ]
+        if not scheme.has_lines:
+            yield 0, [load(address) for (address,) in columns]
+            return
+        if not self.in_registers:
+            self._down(source)
+            for i in range(down.outputs):
+                numbers = range(i * across, (i + 1) * across)
+                at = [f.gep(self.patch, int_(n * self.shape.block), self.shape.dtype) for n in numbers]
+                yield i, [load(address) for address in at]
+            return
+        for first in range(2):
+            rows = down.result[first::2]
+            done = [combined_at(f, rows, column, load) for column in columns]
+            yield from ((first + 2 * n, points) for n, points in enumerate(zip(*done, strict=True)))
 
     def _down(self, source: V) -> None:
         """The columns of points, transformed into the patch."""
@@ -104,27 +206,12 @@ class _Writer:
                 f.store(value, f.gep(to, int_(i * n * self.shape.block), self.shape.dtype))
             column.next(f.gep(at, int_(point), "i8"), f.gep(to, int_(self.shape.block), self.shape.dtype))
 
-    def _across(self, to: V) -> None:
-        """The rows of the patch, transformed into lines of pixels."""
-        f, n = self.f, self.scheme.across.inputs
-        with f.loop(int_(0), int_(self.scheme.outputs[0]), 1, [self.patch, to]) as row:
-            source, to = row.carried
-            self._row([f.gep(source, int_(j * self.shape.block), self.shape.dtype) for j in range(n)], to)
-            row.next(
-                f.gep(source, int_(n * self.shape.block), self.shape.dtype),
-                f.gep(to, int_(self.line_pitch), self.shape.dtype),
-            )
+    def _row(self, points: Sequence[V]) -> list[V]:
+        """The pixels of a line."""
+        values = combined(self.f, self.scheme.across.result, points)
+        return [divided(self.f, value, self.scheme.divisor) for value in values]
 
-    def _row(self, points: Sequence[V], to: V) -> None:
-        """The points of one line at those addresses, transformed into its pixels."""
-        f = self.f
-        values = [f.load(address, self.shape.vector) for address in points]
-        for j, value in enumerate(combined(f, self.scheme.across.result, values)):
-            value = divided(f, value, self.scheme.divisor)
-            to = to if j == 0 else f.gep(to, self.pixel_bytes, "i8")
-            f.store(value, to)
-
-    def _lines(self, block: V, position: Position, beside: Beside) -> None:
+    def _pass_on_lines(self, block: V, position: Position, beside: Beside) -> None:
         """Give the lines of some tiles to their end, without what lies beyond the sample."""
         f, grid, width = self.f, self.grid, int_(self.shape.block)
         line, pixel = grid.first(f, position)
@@ -157,3 +244,13 @@ class _Writer:
             at = f.add(at, f.mul(coordinate, stride))
         base = f.word(self.args, Winograd.Y, "ptr") if operand == "Y" else self.end.residual
         return Strided(f.gep(base, at, self.shape.dtype), strides[-1], int_(1))
+
+
+def _kept(f: Function, along: Along, first: V, count: int) -> list[V]:
+    """How far results of a tile lie behind its first, those beyond the last where that lies."""
+    kept = [int_(0)]
+    for n in range(1, count):
+        distance = f.mul(int_(n), along.step)
+        inside = f.icmp("slt", f.add(first, distance), along.size)
+        kept.append(f.select(inside, distance, kept[-1]))
+    return kept

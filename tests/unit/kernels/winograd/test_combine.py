@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sardonyx.kernels.winograd.combine import combined, divided
+from sardonyx.kernels.winograd.combine import combined, combined_at, divided
 from sardonyx.kernels.winograd.cook_toom import Matrix, transforms, whole_transforms
 from sardonyx.llvm.vec import Function, Module, V
 from tests.tolerance import assert_close
@@ -21,6 +21,9 @@ MATRICES = {
     "result 2": (F2.result, 6),
     "data 4, 5": (ROW.data, 26),
     "result 4, 5": (ROW.result, 20),
+    "half of data 4": (F4.data[:3], 7),
+    "even rows of result 4": (F4.result[::2], 6),
+    "odd rows of result 4": (F4.result[1::2], 7),
     "no pairs": (((Fraction(2), Fraction(0), Fraction(-3)), (Fraction(0), Fraction(-1), Fraction(0))), 3),
 }
 
@@ -32,6 +35,22 @@ def test_products_are_those_of_the_matrix(name: str, rng: np.random.Generator) -
     exact = np.array([[float(e) for e in row] for row in matrix]) @ x.astype(np.float64)
     got = np.array(run(lambda f, *v: combined(f, matrix, v), *x))
     assert_close(got, exact.astype(np.float32), length=len(matrix[0]))
+
+
+def test_only_what_a_row_needs_is_read(rng: np.random.Generator) -> None:
+    x = rng.standard_normal((6, 8)).astype(np.float32)
+    rows, read = F4.data[:3], list[int]()
+
+    def half(f: Function, *values: V) -> list[V]:
+        def of(address: V) -> V:
+            read.append(values.index(address))
+            return address
+
+        return combined_at(f, rows, values, of)
+
+    got = np.array(run(half, *x))
+    assert read == [0, 1, 2, 3, 4]
+    assert_close(got, (np.array(rows, np.float64) @ x).astype(np.float32), length=6)
 
 
 @pytest.mark.parametrize("name", MATRICES)
