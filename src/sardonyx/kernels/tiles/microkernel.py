@@ -66,7 +66,8 @@ class MicroKernel:
 
     `rows` rows by `vectors` vectors of a shape; k is split over `phases` independent sums, which hides the
     latency of tiles with few rows. More than one of `streams`, stretches of k, are read side by side,
-    without prefetches.
+    without prefetches. A kernel that `differs` multiplies with b less what lies OTHER bytes from it, and
+    keeps that KEPT bytes from it.
     """
 
     shape: TileShape
