@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sardonyx.zoo.catalog import catalog
 from sardonyx.zoo.maker import Array, Feeds, Maker, dice, repeated
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Box = tuple[int, int, int, int]
 TITLE: Box = (0, 8, 260, 36)  # "Region-based segmentation" on the page: left, top, right, bottom
@@ -23,10 +28,18 @@ def picture(name: str, height: int, width: int, box: Box | None = None, mode: st
     """The asset, cropped to `box` and scaled: float32 [height, width, channels], 0 to 255."""
     from PIL import Image
 
-    with Image.open(catalog().assets[name].path) as file:
-        image = file.convert(mode).crop(box) if box else file.convert(mode)
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    image = _decoded(catalog().assets[name].path, mode)
+    image = (image.crop(box) if box else image).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(image, np.float32).reshape(height, width, -1)
+
+
+@cache
+def _decoded(path: Path, mode: str) -> Image.Image:
+    """A picture, decoded once: a batch may be made of a hundred of its parts."""
+    from PIL import Image
+
+    with Image.open(path) as file:
+        return file.convert(mode)
 
 
 def planes(image: Array) -> Array:

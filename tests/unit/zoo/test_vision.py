@@ -29,6 +29,13 @@ def test_pictures_are_cropped_scaled_and_converted(made_up_zoo: Path) -> None:
     assert picture("page.png", 5, 6, (0, 0, 10, 10)).max() < picture("page.png", 5, 6).max()
 
 
+def test_all_parts_of_a_picture_are_of_one_decoded_once(made_up_zoo: Path) -> None:
+    vision._decoded.cache_clear()
+    parts = [picture("page.png", 5, 5, (at, 0, at + 5, 5)) for at in range(0, 20, 5)]
+    assert vision._decoded.cache_info().misses == 1
+    assert np.array_equal(np.concatenate(parts, 1), picture("page.png", 5, 20, (0, 0, 20, 5)))
+
+
 def test_layouts() -> None:
     image = np.zeros((2, 3, 3), np.float32)
     image[:, :, 0] = 255
