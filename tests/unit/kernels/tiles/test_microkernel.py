@@ -7,8 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sardonyx.base.policy import Goal
 from sardonyx.kernels.tiles.microkernel import UNROLL, MicroKernel, Mode, TileWords, define
+from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm.vec import Module
+from sardonyx.object import engine
+from sardonyx.targets.x86_64 import isa
 from tests.unit.kernels.native import bits, guarded
+from tests.unit.kernels.product.test_contract import innermost_loops
 from tests.unit.kernels.tiles.made import FLOATS, Made, shape_of
 
 ENTRIES, PITCH = 4, 40
@@ -102,6 +108,18 @@ def test_one_tile_makes_a_difference_of_weights_for_others(rows: int) -> None:
     made.call(kernel.name, a, b, tile, kernel.half * PITCH * 4, descriptor, b)
     assert np.array_equal(kept, b - other)
     assert np.array_equal(tile, a[:, :steps] @ (b - other))
+
+
+@pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
+def test_differences_cost_no_registers_of_sums(target: isa.Target) -> None:
+    shape = TileShape.of(Goal(target), "f32")
+    for rows in range(1, shape.max_rows + 1):
+        module = Module()
+        name = define(module, MicroKernel(shape, rows, shape.vectors, differs=True))
+        loops = innermost_loops(engine.assembly(module.part(name), target))
+        spilled = [line for loop in loops for line in loop if "(%rsp)" in line]
+        assert not [line for line in spilled if "mm" in line], rows
+        assert len(spilled) <= 1, "how far to prefetch ahead is added from memory once a turn"
 
 
 def test_a_second_half_may_lie_elsewhere() -> None:
