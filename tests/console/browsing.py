@@ -28,6 +28,12 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+def painted(page: Any) -> None:
+    """Wait until a page was seen: Chromium drops keys and clicks that come before its first frame."""
+    frames = "requestAnimationFrame(() => requestAnimationFrame(seen))"
+    page.evaluate(f"() => new Promise(seen => {{ {frames}; setTimeout(seen, 2000); }})")
+
+
 class Watched:
     """A page that remembers what went wrong on it: errors of scripts, refused content, foreign requests."""
 

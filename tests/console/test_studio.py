@@ -14,7 +14,7 @@ from PIL import Image
 
 from sardonyx.gateway.console.pages.studio import SHOWN
 from sardonyx.gateway.gateway import Gateway
-from tests.console.browsing import Watched, accessible, chromium
+from tests.console.browsing import Watched, accessible, chromium, painted
 from tests.console.conftest import Browser
 from tests.gateway.running import running
 
@@ -114,6 +114,7 @@ def test_a_training_that_cannot_be_says_why(forms: Browser) -> None:
 def ready(page: Any, heading: str) -> None:
     page.get_by_role("heading", name=heading).wait_for()
     page.wait_for_load_state()
+    painted(page)
 
 
 def test_keys_label_pictures_and_go_on(chrome: Any, server: Gateway, forms: Browser, tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ def client(watched: Gateway) -> Iterator[Client]:
 
 
 def test_truth_makes_a_performance(client: Client) -> None:
-    client.add_monitor(NewMonitor(name="right", model="echo", kind="performance", prediction="out.y"))
+    by_hand = NewMonitor(name="right", model="echo", kind="performance", prediction="out.y", enabled=False)
+    client.add_monitor(by_hand)
     assert client.run_monitor("right").state == "too_few"
     truth = [i % 2 if i < 45 else 0 for i in range(60)]
     assert client.add_truth("echo", [f"r{i}" for i in range(60)], {"label": truth}).rows == 60

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from sardonyx.errors import SardonyxError
-from sardonyx.frontend.summary import summarize
 from sardonyx.protocol.errors import invalid
 
 MODEL = "model.onnx"
@@ -51,6 +50,8 @@ def _of_folder(folder: Path) -> dict[str, Path]:
 
 
 def _external(model: Path) -> tuple[str, ...]:
+    from sardonyx.frontend.summary import summarize  # ONNX, which a client that asks models has no need of
+
     try:
         return summarize(model).external_files
     except SardonyxError as error:

@@ -12,15 +12,16 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import jwt
+from typing import TYPE_CHECKING, Any
 
 from sardonyx.client.outbound import Outbound
 from sardonyx.ort.logger import WARNING, log
 from sardonyx.protocol.errors import Code, ServeError, invalid
 from sardonyx.protocol.messages import Principal
 from sardonyx.protocol.records import ROLES
+
+if TYPE_CHECKING:
+    import jwt
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _FRESH_S = 300.0
@@ -62,6 +63,8 @@ class ProviderTokens:
 
     def refresh(self) -> None:
         """Fetch the provider's keys. Raises ServeError UNAVAILABLE; the old keys stay good."""
+        import jwt
+
         found = json.loads(
             self._outbound.get(f"{self._provider.issuer.rstrip('/')}/.well-known/openid-configuration")
         )
@@ -103,6 +106,8 @@ class ProviderTokens:
         return principal
 
     def _claims(self, token: str) -> dict[str, Any]:
+        import jwt
+
         try:
             header = jwt.get_unverified_header(token)
             key = self._keys.get(header.get("kid", ""))

@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sardonyx.errors import LoadError
-from sardonyx.frontend.summary import summarize
 from sardonyx.zoo import hub, oci, tokens
 from sardonyx.zoo.asking import FetchError
 from sardonyx.zoo.catalog import model, zoo_directory
@@ -106,6 +105,8 @@ def _external(model: Path, wanted: Wanted) -> tuple[str, ...]:
 
     FetchError if it is no model: then it is not kept.
     """
+    from sardonyx.frontend.summary import summarize  # ONNX, for a model that comes
+
     try:
         names = summarize(model).external_files if model.suffix == ".onnx" else ()
     except LoadError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -128,3 +130,10 @@ def test_another_provider_is_refused_and_old_keys_stay() -> None:
 def test_roles_that_are_none() -> None:
     with pytest.raises(ServeError, match="'king' is not a role"):
         Provider(ISSUER, "sardonyx", roles={"boss": "king"})
+
+
+def test_what_few_need_is_not_imported_for_all() -> None:
+    """Clients need no ONNX, and servers without a provider no cryptography."""
+    code = "import sys, sardonyx.client, sardonyx.registry.tokens; print({'jwt', 'onnx'} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "set()\n"
