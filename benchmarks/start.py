@@ -123,19 +123,19 @@ def measured(names: Iterable[str], folder: Path, rounds: int) -> Iterable[Row]:
     for name in names:
         path, feeds = model(name, folder)
         row = Row(name, path.stat().st_size)
-        own, turn = folder / "own", folder / "turn"
+        own, turns = folder / "own", folder / "turns"
         start("sardonyx", path, feeds, own)
         start("onnxruntime", path, feeds, None)
-        for _ in range(LARGE_ROUNDS if name in LARGE else rounds):
+        for n in range(LARGE_ROUNDS if name in LARGE else rounds):
+            empty, others = turns / f"empty-{n}", turns / f"others-{n}"
+            shutil.copytree(filled, others)
             row.note("peer", *start("onnxruntime", path, feeds, None))
             row.note("own", *start("sardonyx", path, feeds, own))
-            shutil.rmtree(turn, ignore_errors=True)
-            row.note("empty", *start("sardonyx", path, feeds, turn))
-            shutil.rmtree(turn)
-            shutil.copytree(filled, turn)
-            row.note("others", *start("sardonyx", path, feeds, turn))
+            row.note("empty", *start("sardonyx", path, feeds, empty))
+            row.note("others", *start("sardonyx", path, feeds, others))
+        # Not between turns: where files were just removed, ext4 is slow to make new ones.
         shutil.rmtree(own)
-        shutil.rmtree(turn)
+        shutil.rmtree(turns)
         if name in SEEDED:
             path.unlink()
         work = "  processor time " + " ".join(f"{row.work(state):.2f}x" for state in SHARES)
