@@ -105,9 +105,9 @@ class Model:
         return content
 
     def place_of(self, array: Array) -> str | None:
-        """Where a contiguous array lies in the model or in one of `files`, if it does."""
+        """Where an array lies in the model or in one of `files`, if it is contiguous there."""
         whole = self._whole() if self._whole is not None else None
-        if whole is not None:
+        if whole is not None and array.flags.c_contiguous:
             at = address_of(array) - address_of(whole)
             if 0 <= at <= whole.nbytes - array.nbytes:
                 return f"{self.digest} {at}"

@@ -44,6 +44,7 @@ def test_what_lies_in_the_model_is_known_by_its_place(as_bytes: bool, tmp_path: 
     assert model.place_of(inside) == f"{model.digest} 8"
     assert model.place_of(content[1:]) == f"{model.digest} 1"
     assert model.place_of(inside.copy()) is None
+    assert model.place_of(inside.T) is None, "other numbers than are there"
     again = model.content()
     assert (model.place_of(inside) is None) is not as_bytes, "a file was read anew"
     assert again is not None
