@@ -34,9 +34,9 @@ class Shared:
     features: tuple[str, ...] = ()
 
     def goal(self, level: Target, policy: Policy) -> Goal:
-        """What the text is made and compiled for, on CPUs of a level."""
+        """What the text is made and compiled for, on CPUs of a level: of the policy the precision alone."""
         features = (*level.features, *(f for f in self.features if not level.has(f)))
-        return Goal(replace(level, features=features), policy)
+        return Goal(replace(level, features=features), Policy(policy.precision))
 
 
 Text = Callable[[], str] | Shared
