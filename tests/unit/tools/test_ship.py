@@ -38,8 +38,8 @@ def test_objects_are_written_and_found(
         text = shared_modules(isa.TARGETS[0])[one_module]
         for precision in ship.PRECISIONS:
             target = text.goal(isa.TARGETS[0], ship.Policy(precision)).target
-            code = shipped.find(one_module, target, precision)
+            code = shipped.find(one_module, target, precision, shipped.sources)
             assert code is not None and code.startswith(b"\x7fELF")
-        assert shipped.find("other", isa.TARGETS[0], "fp32") is None
+        assert shipped.find("other", isa.TARGETS[0], "fp32", shipped.sources) is None
     finally:
         shipped._index.cache_clear()
