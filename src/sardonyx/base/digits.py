@@ -1,4 +1,4 @@
-"""Whole numbers that a type of floats cannot hold: float32 has 24 bits for digits.
+"""Whole numbers: whether numbers are, and which a type of floats cannot hold: float32 has 24 bits for digits.
 
 Decides what is said of them; must not know whose they are.
 """
@@ -10,6 +10,14 @@ from typing import Any
 import numpy as np
 
 LARGEST = float(np.finfo(np.float32).max)
+_FEW = 1024
+"""Numbers that are asked before all."""
+
+
+def are_whole(numbers: np.ndarray[Any, Any]) -> bool:
+    """Whether all are whole numbers; of most others the first ones tell that they are not."""
+    few = numbers.flat[:_FEW]
+    return np.array_equal(few, np.rint(few)) and np.array_equal(numbers, np.rint(numbers))
 
 
 def lost_digits(numbers: np.ndarray[Any, Any], kind: Any = np.float32) -> str:

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from sardonyx.base import dtype as dt
+from sardonyx.base.digits import are_whole
 from sardonyx.base.policy import Goal
 from sardonyx.ir.graph import Graph, inherit, rebuild
 from sardonyx.ir.value import Value, make
@@ -67,4 +68,4 @@ def _is_transformed(taps: Sequence[int], value: Value) -> bool:
 
 def _may_round(w: np.ndarray) -> bool:
     """Whether all are finite, and not all whole: sums of whole numbers are to stay exact."""
-    return bool(np.isfinite(w).all()) and not np.array_equal(w, np.rint(w))
+    return bool(np.isfinite(w).all()) and not are_whole(w)

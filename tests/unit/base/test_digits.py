@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sardonyx.base.digits import lost_digits
+from sardonyx.base.digits import are_whole, lost_digits
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,13 @@ def test_lost(numbers: list[float], said: str) -> None:
 )
 def test_of_any_type(numbers: np.ndarray, kind: type, said: str) -> None:
     assert lost_digits(numbers, kind).startswith(said) and bool(lost_digits(numbers, kind)) == bool(said)
+
+
+@pytest.mark.parametrize("at", [None, 0, -1])
+def test_whole_numbers_are_told_from_others(at: int | None) -> None:
+    numbers = np.arange(2000, dtype=np.float32).reshape(50, 40)
+    if at is not None:
+        numbers[at, at] += 0.5
+    assert are_whole(numbers) == are_whole(numbers.T) == (at is None)
+    assert not are_whole(np.array([np.nan, 1]))
+    assert are_whole(np.zeros((0, 3)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sardonyx.base.digits import are_whole
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.value import Value
@@ -19,9 +20,6 @@ LEAST = 4, 32, 16
 
 LEAST_OF_COMPUTED = 16, 16, 16
 """Those where B is split into numbers of registers in every run."""
-
-_FEW = 1024
-"""Weights that are asked before all."""
 
 
 def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
@@ -48,5 +46,4 @@ def have_parts(weights: np.ndarray) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
         if not np.isfinite(weights.sum()) and not np.isfinite(weights).all():
             return False
-    few = weights.reshape(-1)[:_FEW]
-    return not np.array_equal(few, np.rint(few)) or not np.array_equal(weights, np.rint(weights))
+    return not are_whole(weights)

@@ -12,6 +12,7 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.digits import are_whole
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
@@ -68,10 +69,7 @@ def is_near(w: Array) -> bool:
                 sums += np.einsum("kn,kn->n", exact, exact)
     if not changes.any():
         return True
-    if not (changes <= _MOST_CHANGED**2 * squares).all():
-        return False
-    few = w[:1]
-    return not np.array_equal(few, np.rint(few)) or not np.array_equal(w, np.rint(w))
+    return bool((changes <= _MOST_CHANGED**2 * squares).all()) and not are_whole(w)
 
 
 def rounded(bits: Array) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass
+from sardonyx.base.digits import are_whole
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
 from sardonyx.kernels.product.choose import chosen as chosen_matrix
@@ -86,8 +87,7 @@ def balanced_levels(w: np.ndarray, shape: TileShape) -> int:
         return 0
     rows = np.einsum("pkn,pkn->pk", quarters, quarters)
     once = _are_alike(squares.reshape(2, parts // 2, -1).sum(1), rows.reshape(2, -1), columns)
-    few = w[:1]
-    if not once or (np.array_equal(few, np.rint(few)) and np.array_equal(w, np.rint(w))):
+    if not once or are_whole(w):
         return 0
     return 1 + (parts == 4 and pairs > 1 and _are_alike(squares, rows, columns))
 

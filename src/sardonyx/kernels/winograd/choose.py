@@ -15,6 +15,7 @@ import numpy as np
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import dataclass, replace
+from sardonyx.base.digits import are_whole
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import RegisterTile
@@ -176,12 +177,7 @@ def _may_transform(anchor: Value) -> bool:
     if x.dtype in WHOLE_SQUARES:
         return True
     assert w.data is not None
-    one_output_first = (w.data[:1], w.data)
-    return bool(np.isfinite(w.data).all()) and not all(map(_is_whole, one_output_first))
-
-
-def _is_whole(numbers: np.ndarray) -> bool:
-    return np.array_equal(numbers, np.rint(numbers))
+    return bool(np.isfinite(w.data).all()) and not are_whole(w.data)
 
 
 def is_exact(scheme: Scheme, w: np.ndarray) -> bool:
