@@ -35,7 +35,7 @@ SUMMARY_MARKS = ("<!-- summary:start -->", "<!-- summary:end -->")
 ONE_NODE = "one_node (float[N] x) => (float[N] y) { y = Relu(x) }"
 MISSING = "OpenVINO is not measured, because it is not installed (`pip install openvino`)."
 LARGEST_DISTANCE_OF_OTHER_PEER = 0.01
-"""Whose outputs are further from ours computes another thing, or in fewer bits."""
+"""Whose outputs are further from ours, and than the row allows, computes another thing, or in fewer bits."""
 WITHOUT_OTHER_PEER = ("trees",)
 """Classes whose operators OpenVINO does not have."""
 
@@ -76,7 +76,7 @@ def main() -> int:
             print(line(row), flush=True)
             rows.append(row)
             figures.append(Figure.of(row, subject.kind, inputs))
-            failed |= is_wrong(row, subject.precision, options.precision)
+            failed |= is_wrong(row)
     latency = one_node_latency()
     save([*rows, latency])
     record = recorded([*rows, latency], figures, options.precision)
@@ -136,6 +136,7 @@ def measured(
     subject: Subject, threads: Sequence[int], seconds: float, engines: Sequence[str]
 ) -> Iterable[tuple[bench.Row, str]]:
     """A row and the shapes for each of a model's feeds and thread counts; files written are dropped."""
+    precisions = subject.precision, PRECISION.read()
     if subject.kind in WITHOUT_OTHER_PEER:
         engines = [engine for engine in engines if engine != OTHER_PEER]
     with tempfile.TemporaryDirectory(prefix="sardonyx-bench-") as folder:
@@ -145,7 +146,8 @@ def measured(
             expected = bench.exactly(path, feeds) if subject.kind == "8-bit" else None
             for count in threads:
                 options = {"threads": count, "seconds": seconds, "name": name, "processor": count == 1}
-                yield one(path, feeds, engines, expected=expected, **options), sizes_of(feeds)
+                options |= {"precisions": precisions, "expected": expected}
+                yield one(path, feeds, engines, **options), sizes_of(feeds)
 
 
 def one(path: Path, feeds: Feeds, engines: Sequence[str], **options: Any) -> bench.Row:
@@ -163,7 +165,7 @@ def one(path: Path, feeds: Feeds, engines: Sequence[str], **options: Any) -> ben
 def without_wrong(row: bench.Row) -> bench.Row:
     """The row without a second peer whose outputs are not the model's; `wrong` judges those of 8-bit ones."""
     distance = row.further_apart.get(OTHER_PEER, 0.0)
-    if not row.wrong and distance > LARGEST_DISTANCE_OF_OTHER_PEER:
+    if not row.wrong and distance > max(LARGEST_DISTANCE_OF_OTHER_PEER, row.allowed):
         print(
             f"{row.model:26} {row.threads} threads  {OTHER_PEER} is WRONG  apart {distance:.1e}", flush=True
         )
@@ -171,16 +173,14 @@ def without_wrong(row: bench.Row) -> bench.Row:
     return row
 
 
-def is_wrong(row: bench.Row, *precisions: str) -> bool:
-    """Whether there is no result, or ours differs more than roundings of the precisions explain.
-
-    Those are the model's own and that of the run.
+def is_wrong(row: bench.Row) -> bool:
+    """Whether there is no result, or ours differs more than roundings of the row's precisions explain.
 
     Points of 8 bits that lie near a border fall to either side of it, so their outputs are judged one by one.
     """
     if row.wrong:
         return row.wrong[0] > bench.LARGEST_WRONG_SHARE
-    return row.apart is None or row.apart > bench.largest_distance(*precisions)
+    return not row.agrees
 
 
 def line(row: bench.Row) -> str:

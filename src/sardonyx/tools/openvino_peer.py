@@ -1,8 +1,9 @@
-"""OpenVINO behind the part of onnxruntime's API that a benchmark calls; float32 stays float32 in it.
+"""OpenVINO behind the part of onnxruntime's API that a benchmark calls; its precision is that of the run.
 
-Unasked, it rounds to 8 bits what it multiplies with weights of 8 bits, also where a model widens them.
+Unasked, it rounds float32 to bfloat16, and to 8 bits what it multiplies with weights of 8 bits, also where a
+model widens them.
 
-Imports openvino alone; the package depends on it nowhere.
+The package depends on openvino nowhere else.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import Any
 
 import openvino
 
+from sardonyx.base.knobs import PRECISION
+
 __version__ = openvino.__version__.partition("-")[0]
 
 SETTINGS: dict[str, Any] = {
-    "INFERENCE_PRECISION_HINT": "f32",
+    "INFERENCE_PRECISION_HINT": "bf16" if PRECISION.read() == "bf16" else "f32",
     "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
     "PERFORMANCE_HINT": "LATENCY",
 }

@@ -16,15 +16,18 @@ from speeds import Figure
 from subjects import CLASSES, Subject, sizes_of, subjects
 
 from sardonyx import zoo
-from sardonyx.base.knobs import TARGET
+from sardonyx.base.knobs import PRECISION, TARGET
 from sardonyx.tools import bench
 
 
-def row(apart: float | None = 0.0, wrong: tuple[float, ...] = ()) -> bench.Row:
+def row(
+    apart: float | None = 0.0, wrong: tuple[float, ...] = (), precisions: tuple[str, ...] = ()
+) -> bench.Row:
     timings = [
         bench.Timing(n, "1", us, us, us, 9) for n, us in (("sardonyx", 500.0), ("onnxruntime", 1000.0))
     ]
-    return bench.Row("net", 2, timings, [], apart, list(wrong))
+    allowed = bench.largest_distance(*precisions)
+    return bench.Row("net", 2, timings, [], apart, list(wrong), allowed=allowed)
 
 
 def test_every_model_of_the_zoo_and_those_that_are_built_have_a_class() -> None:
@@ -73,13 +76,16 @@ def test_a_peer_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("distance", "wrong", "left"),
-    [(0.01, (), 3), (0.011, (), 2), (math.inf, (), 2), (0.5, (0.0, 0.0, 0.5), 3)],
+    ("distance", "wrong", "precisions", "left"),
+    [
+        *((0.01, (), ("fp32",), 3), (0.011, (), ("fp32",), 2), (math.inf, (), ("bf16",), 2)),
+        *((0.05, (), ("fp32", "bf16"), 3), (0.5, (), ("bf16",), 2), (0.5, (0.0, 0.0, 0.5), (), 3)),
+    ],
 )
 def test_a_second_peer_that_is_wrong_is_left_out(
-    distance: float, wrong: tuple[float, ...], left: int
+    distance: float, wrong: tuple[float, ...], precisions: tuple[str, ...], left: int
 ) -> None:
-    found = row(0.0, wrong)
+    found = row(0.0, wrong, precisions)
     found.timings.append(bench.Timing("openvino", "1", 1.0, 1.0, 1.0, 9))
     found.further_apart = {"openvino": distance}
     assert len(compare_ort.without_wrong(found).timings) == left
@@ -89,12 +95,14 @@ def test_trees_are_not_asked_of_openvino(monkeypatch: pytest.MonkeyPatch, tmp_pa
     asked = []
 
     def compare(
-        path: Path, feeds: Any, *, engines: list[str], name: str, threads: int, **_: Any
+        path: Path, feeds: Any, *, engines: list[str], name: str, threads: int, **others: Any
     ) -> bench.Row:
         asked.append((name, threads, engines[1:]))
+        assert others["precisions"] == ("fp32", "bf16")
         return row()
 
     monkeypatch.setattr(bench, "compare", compare)
+    monkeypatch.setenv(PRECISION.env, "bf16")
     feeds = {"": {"x": [[1, 2]]}, "2 rows": {"x": [[1, 2], [3, 4]]}}
     for kind in ("cnn", "trees"):
         subject = Subject(kind, kind, "fp32", lambda folder: (folder, feeds))
@@ -115,13 +123,14 @@ def test_a_line_names_the_peer_and_what_is_wrong() -> None:
 
 
 def test_8_bits_are_judged_by_what_is_wrong_and_others_by_distance() -> None:
-    assert not compare_ort.is_wrong(row(0.5, (0.0, 0.9)), "quantised")
-    assert compare_ort.is_wrong(row(0.0, (0.02, 0.0)), "quantised")
-    assert compare_ort.is_wrong(row(2e-4), "fp32") and not compare_ort.is_wrong(row(2e-4), "fp16")
-    assert not compare_ort.is_wrong(row(2e-2), "fp32", "bf16") and compare_ort.is_wrong(
-        row(2e-2), "fp32", "strict"
-    )
-    assert compare_ort.is_wrong(bench.Row("net", 1), "fp32")
+    assert not compare_ort.is_wrong(row(0.5, (0.0, 0.9)))
+    assert compare_ort.is_wrong(row(0.0, (0.02, 0.0)))
+    for distance, precisions, wrong in (
+        *((2e-4, ("fp32",), True), (2e-4, ("fp16",), False)),
+        *((2e-2, ("fp32", "bf16"), False), (2e-2, ("fp32", "strict"), True)),
+    ):
+        assert compare_ort.is_wrong(row(distance, (), precisions)) == wrong
+    assert compare_ort.is_wrong(bench.Row("net", 1))
 
 
 def test_what_is_kept_of_a_run() -> None:

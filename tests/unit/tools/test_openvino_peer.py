@@ -1,4 +1,4 @@
-"""The adapter asks OpenVINO for float32 and so many threads, and answers like onnxruntime."""
+"""The adapter asks OpenVINO for the run's precision and so many threads, and answers like onnxruntime."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sardonyx.base.knobs import PRECISION
 from sardonyx.tools import bench_worker
 
 asked: list[Any] = []
@@ -24,8 +25,15 @@ class Core:
         )
 
 
+@pytest.fixture(params=["fp32", "strict", "bf16"])
+def precision(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    monkeypatch.setenv(PRECISION.env, request.param)
+    return str(request.param)
+
+
 @pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> bench_worker.Worker:
+def worker(monkeypatch: pytest.MonkeyPatch, precision: str) -> bench_worker.Worker:
+    del precision
     engine = ModuleType("openvino")
     vars(engine).update(__version__="2026.4.0-123-releases", Core=Core)
     monkeypatch.setitem(sys.modules, "openvino", engine)
@@ -34,13 +42,13 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> bench_worker.Worker:
     return bench_worker.Worker("openvino")
 
 
-def test_float32_with_so_many_threads(worker: bench_worker.Worker) -> None:
+def test_a_precision_with_so_many_threads(worker: bench_worker.Worker, precision: str) -> None:
     options = worker.engine.SessionOptions()
     session = worker.make_session("net.onnx", options)
     options.intra_op_num_threads = 2
     worker.make_session("net.onnx", options)
     base = {
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
         "PERFORMANCE_HINT": "LATENCY",
     }
