@@ -77,9 +77,13 @@ class Goal:
         """As `tile`; None if the target has none."""
         return next((row for row in self.target.tiles if self._serves(row, operand)), None)
 
-    def find_matrix(self, operand: str) -> MatrixTile | None:
-        """The first tile of matrix registers for an element type that machine and policy allow, if any."""
-        return next((row for row in self.target.matrices if self._serves(row, operand)), None)
+    def find_matrix(self, operand: str, *, everywhere: bool = False) -> MatrixTile | None:
+        """The first tile of matrix registers for an element type that machine and policy allow, if any.
+
+        With `everywhere` the first that serves more than products with constant weights.
+        """
+        rows = (row for row in self.target.matrices if row.everywhere or not everywhere)
+        return next((row for row in rows if self._serves(row, operand)), None)
 
     def _serves(self, row: RegisterTile | MatrixTile, operand: str) -> bool:
         allowed = self.policy.precision in row.precisions and all(map(self.target.has, row.features))

@@ -47,7 +47,8 @@ class MatrixTile:
         number: that of what registers hold: bf16; u8s8 are unsigned bytes in the first, signed in the second.
         accumulator: that of the sums.
         terms: 1 if a number of a matrix is rounded to one of a register. 3 if it is the sum of two, high and
-            low: what is left out of the four products is that of both low ones.
+            low: what is left out of the four products is that of both low ones. 6 if it is the sum of three,
+            which hold all of a float: what is left out of the nine products is less than its last bit.
         rows: the rows of a register, and the columns of one of sums.
         row_bytes: bytes of a row.
         instruction: what multiplies and adds.
@@ -70,7 +71,7 @@ class MatrixTile:
 
     @property
     def name(self) -> str:
-        """A word for it: `bf16`, `bf16x3`."""
+        """A word for it: `bf16`, `bf16x3`, `bf16x6`."""
         return self.number if self.terms == 1 else f"{self.number}x{self.terms}"
 
     def __str__(self) -> str:

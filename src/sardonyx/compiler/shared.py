@@ -27,7 +27,8 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
     tiles = [tile for tile in level.tiles if set(PRECISIONS) <= set(tile.precisions)]
     kernels = {name: text for tile in tiles for name, text in contraction(tile).items()}
     for tile in level.matrices:
-        kernels |= {**matrices(tile), **(matrix_convolutions(tile) if tile.operand == "f32" else {})}
+        convolves = tile.operand == "f32" and tile.everywhere
+        kernels |= {**matrices(tile), **(matrix_convolutions(tile) if convolves else {})}
     for scheme in SCHEMES:
         kernels |= winograd(scheme)
     for turn in turns(level):

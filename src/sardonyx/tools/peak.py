@@ -128,7 +128,9 @@ def _tiles(goal: Goal) -> list[RegisterTile]:
 
 def _matrices(goal: Goal) -> list[MatrixTile]:
     """What multiplies on matrix registers, if there are any."""
-    return [tile for operand in ("f32", "i8") if (tile := goal.find_matrix(operand))]
+    asked = [(operand, everywhere) for operand in ("f32", "i8") for everywhere in (False, True)]
+    found = (goal.find_matrix(operand, everywhere=everywhere) for operand, everywhere in asked)
+    return list(dict.fromkeys(tile for tile in found if tile))
 
 
 def _step(goal: Goal) -> int:

@@ -10,7 +10,7 @@ from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Conv
-from sardonyx.kernels.convolution.choose import GAP, planes
+from sardonyx.kernels.convolution.choose import GAP
 from sardonyx.kernels.convolution.walk import Block
 from sardonyx.kernels.share import ceil_div, evenly, new_words, set_word
 from sardonyx.kernels.tiles.ahead import Ahead
@@ -38,7 +38,7 @@ class BandBlock(Block):
         f, matrix, word = self.f, self.matrix, self.word
         self.register_steps = ceil_div(f, word[Conv.CHANNELS_IN], int_(matrix.k_step))
         self.plane = f.mul(self.register_steps, int_(matrix.tile.row_bytes))
-        self.pitch = f.add(f.mul(self.plane, int_(planes(matrix))), int_(GAP))
+        self.pitch = f.add(f.mul(self.plane, int_(len(matrix.held))), int_(GAP))
         self.steps = f.mul(f.mul(self.register_steps, self.inner), int_(matrix.k_step))
         self.is_cut = int_(0, "i1")
         each = int_(matrix.planes * matrix.number_bytes)

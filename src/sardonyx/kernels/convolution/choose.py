@@ -13,7 +13,7 @@ from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.value import Value
 from sardonyx.kernels.product.choose import have_parts
-from sardonyx.kernels.tiles.matrix import MatrixShape, Plane
+from sardonyx.kernels.tiles.matrix import MatrixShape
 
 GAP = 64
 """Bytes behind a pixel of a band: a cache line, without which pixels of many channels would share L1 sets."""
@@ -56,9 +56,4 @@ def _tile_bytes(anchor: Value, shape: MatrixShape) -> int:
     width = (shape.rows - 1) * step + (columns - 1) * dilation + 1
     pixels = (row_step + rows) * width + shape.rows * step
     steps = -(-channels // shape.k_step)
-    return int(pixels) * (steps * shape.tile.row_bytes * planes(shape) + GAP)
-
-
-def planes(shape: MatrixShape) -> int:
-    """Planes of the numbers of a band."""
-    return 1 if shape.planes == 1 else len(Plane)
+    return int(pixels) * (steps * shape.tile.row_bytes * len(shape.held) + GAP)

@@ -17,7 +17,7 @@ from sardonyx.kernels.product.walk import Block, Weights
 from sardonyx.kernels.scratch import SUM_BYTES
 from sardonyx.kernels.share import Groups, ceil_div, evenly, new_words, round_up, set_word
 from sardonyx.kernels.tiles.ahead import Ahead
-from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, Plane, kernels
+from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, kernels
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
 from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
@@ -89,7 +89,7 @@ class MatrixBlock(Block):
         self.spare = f.gep(self.sums, f.mul(tiles, int_(shape.tile_bytes)), "i8")
         self.a_split = f.gep(self.spare, int_(SPARE_BYTES), "i8")
         self.a_plane = f.mul(self.k_block, int_(matrix.number_bytes))
-        planes = int_(1 if matrix.planes == 1 else len(Plane))
+        planes = int_(len(matrix.held))
         self.row_stride = f.add(f.mul(self.a_plane, planes), int_(_ROW_GAP))
         self.copied = f.icmp("ne", self.word[Gemm.A_K], int_(1))
         rows = f.mul(self.tiles_per_block, int_(matrix.rows))
@@ -152,7 +152,7 @@ class MatrixBlock(Block):
 
     def _sum_panel(self, width: V, narrow: V, sums: V) -> None:
         f, matrix = self.f, self.matrix
-        planes = len(Plane) if self.weights.made and matrix.planes > 1 else matrix.planes
+        planes = len(matrix.held) if self.weights.made else matrix.planes
         self.registers_step, self.registers_plane = self.descriptor.set_panel(narrow, planes)
         b = self._made_panel(width, narrow) if self.weights.made else self._packed_panel(self.n, width)
         by_rows = [f.select(narrow, *pair) for pair in self.kernels]

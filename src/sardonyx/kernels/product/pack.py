@@ -72,7 +72,7 @@ def pack_matrix(w: np.ndarray, tile: MatrixTile) -> np.ndarray:
     numbers = packed.view(np.uint16)
     padded = np.zeros((*batch, steps * shape.k_step, -(-n // narrow) * narrow), np.float32)
     padded[..., :k, :n] = w
-    planes = np.stack(split(padded)[: shape.planes])
+    planes = np.stack(split(padded, shape.planes))
     for at in range(0, n, wide):
         part = planes[..., at : at + wide]
         registers = part.shape[-1] // narrow
@@ -84,8 +84,8 @@ def pack_matrix(w: np.ndarray, tile: MatrixTile) -> np.ndarray:
     return packed
 
 
-def split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The bits of the high and the low part of finite floats: what fits into bf16, and what is left of it.
+def split(x: np.ndarray, parts: int = 2) -> list[np.ndarray]:
+    """The bits of the parts of finite floats: what fits into bf16, what of the rest does, and so on.
 
     The largest are cut where they would be rounded up to infinity.
     """
@@ -94,8 +94,11 @@ def split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     infinite = (high & 0x7FFF) == 0x7F80
     if infinite.any():
         high = np.where(infinite, (bits >> 16).astype(np.uint16), high)
-    left = x - (high.astype(np.uint32) << 16).view(np.float32)
-    return high, _rounded_bf16(left.view(np.uint32))
+    found, left = [high], x
+    for _ in range(parts - 1):
+        left = left - (found[-1].astype(np.uint32) << 16).view(np.float32)
+        found.append(_rounded_bf16(left.view(np.uint32)))
+    return found
 
 
 def _rounded_bf16(bits: np.ndarray) -> np.ndarray:

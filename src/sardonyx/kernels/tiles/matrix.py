@@ -27,14 +27,32 @@ OF_ROWS = _B
 
 
 class Plane(IntEnum):
-    """What is held of a number: what of it fits, what is left, and what fits if that is finite, else 0.
+    """What is held of a number: what of it fits, what is left, what is left of that, FINITE what fits, or 0.
 
     The low part of one number is never multiplied by an infinite one, which would be NaN where it is 0.
     """
 
     HIGH = 0
     LOW = 1
-    FINITE = 2
+    LOWEST = 2
+    FINITE = 3
+
+
+_TERMS: dict[int, tuple[tuple[Plane, Plane], ...]] = {
+    1: ((Plane.HIGH, Plane.HIGH),),
+    3: ((Plane.HIGH, Plane.HIGH), (Plane.LOW, Plane.FINITE), (Plane.FINITE, Plane.LOW)),
+    6: (
+        (Plane.HIGH, Plane.HIGH),
+        (Plane.LOWEST, Plane.FINITE),
+        (Plane.LOW, Plane.FINITE),
+        (Plane.LOW, Plane.LOW),
+        (Plane.FINITE, Plane.LOW),
+        (Plane.FINITE, Plane.LOWEST),
+    ),
+}
+"""The planes of A and of B that are multiplied: of neighbours one is the same, so that it stays loaded."""
+
+_PARTS = {1: 1, 3: 2, 6: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +64,18 @@ class MatrixShape:
     @property
     def planes(self) -> int:
         """Numbers of a register that one of a matrix is the sum of."""
-        return 1 if self.tile.terms == 1 else 2
+        return _PARTS[self.tile.terms]
+
+    @property
+    def held(self) -> tuple[Plane, ...]:
+        """The planes of an operand in the order of memory, the last of which is there if it differs."""
+        parts = tuple(plane for plane in Plane if plane < self.planes)
+        return parts if self.planes == 1 else (*parts, Plane.FINITE)
 
     @property
     def terms(self) -> tuple[tuple[Plane, Plane], ...]:
         """The planes of A and of B that are multiplied."""
-        if self.tile.terms == 1:
-            return ((Plane.HIGH, Plane.HIGH),)
-        return (Plane.HIGH, Plane.HIGH), (Plane.LOW, Plane.FINITE), (Plane.FINITE, Plane.LOW)
+        return _TERMS[self.tile.terms]
 
     @property
     def number_bytes(self) -> int:
@@ -98,28 +120,27 @@ class MatrixWords(IntEnum):
 
     A tile sums ENTRIES runs of steps of one length, of which TABLE tells how far A is from its begin; one run
     from its begin if ENTRIES is 0. The second register of rows is A_HALF and TILE_HALF behind the first, or
-    if they are 0 next to it. A_LOW and A_FINITE are how far those planes are behind that of HIGH, B_LOW and
-    B_FINITE likewise. ADD tells whether sums go on from those in the tile. SPARE is room for SPARE_BYTES.
-    Each step asks for GROUPS groups of cache lines that are read later, from AHEAD on. AHEAD and TILE, where
-    sums go, are of one tile.
+    if they are 0 next to it. A_LOW and A_FINITE are how far those planes are behind that of HIGH, B_FINITE
+    likewise; that of LOWEST is as far behind that of LOW. ADD tells whether sums go on from those in the
+    tile. SPARE is room for SPARE_BYTES. Each step asks for GROUPS groups of cache lines that are read later,
+    from AHEAD on. AHEAD and TILE, where sums go, are of one tile.
     """
 
     A_ROW = 0
     A_LOW = 1
     A_FINITE = 2
     B_STEP = 3
-    B_LOW = 4
-    B_FINITE = 5
-    TILE_ROW = 6
-    ADD = 7
-    SPARE = 8
-    AHEAD = 9
-    GROUPS = 10
-    TILE = 11
-    TABLE = 12
-    ENTRIES = 13
-    A_HALF = 14
-    TILE_HALF = 15
+    B_FINITE = 4
+    TILE_ROW = 5
+    ADD = 6
+    SPARE = 7
+    AHEAD = 8
+    GROUPS = 9
+    TILE = 10
+    TABLE = 11
+    ENTRIES = 12
+    A_HALF = 13
+    TILE_HALF = 14
 
 
 GROUP_LINES = 8
@@ -156,7 +177,7 @@ def define(module: Module, kernel: MatrixKernel) -> str:
     """Add `void @name(ptr a, ptr b, i64 steps, ptr descriptor)` once; returns the name.
 
     A has rows A_ROW apart, of which each step reads a register's row; a step of B is `columns` registers of
-    each plane, B_STEP apart. All are read and written in whole registers.
+    one plane after the other, B_STEP apart. All are read and written in whole registers.
     """
     if not module.has(kernel.name):
         writer = _Writer(module, kernel)
@@ -179,12 +200,8 @@ class _Writer:
         a, b, steps, descriptor = f.params
         word = {w: f.word(descriptor, w) for w in MatrixWords if w < MatrixWords.SPARE}
         self.a_row, self.b_step = word[MatrixWords.A_ROW], word[MatrixWords.B_STEP]
-        self.far = {
-            ("a", Plane.LOW): word[MatrixWords.A_LOW],
-            ("a", Plane.FINITE): word[MatrixWords.A_FINITE],
-            ("b", Plane.LOW): word[MatrixWords.B_LOW],
-            ("b", Plane.FINITE): word[MatrixWords.B_FINITE],
-        }
+        self.a_low = word[MatrixWords.A_LOW]
+        self.finite = {"a": word[MatrixWords.A_FINITE], "b": word[MatrixWords.B_FINITE]}
         self.descriptor = descriptor
         half = f.mul(self.a_row, int_(self.shape.tile.rows))
         self.a_half = self._or(f.word(descriptor, MatrixWords.A_HALF), half)
@@ -252,11 +269,12 @@ class _Writer:
             turn = 0
             for _ in range(count):
                 ahead = self._ask(ahead)
-                held = Plane.LOW
+                held: tuple[Plane, Plane] | None = None
                 for of_a, of_b in self.shape.terms:
                     plane = of_b if kernel.reload or of_b is not Plane.FINITE else Plane.HIGH
-                    self._term(first, second, of_a, plane, turn % kernel.turns * apart, loads_b=plane != held)
-                    held, turn = plane, turn + 1
+                    loads = held is None or of_a != held[0], held is None or plane != held[1]
+                    self._term(first, second, (of_a, plane), turn % kernel.turns * apart, loads)
+                    held, turn = (of_a, plane), turn + 1
                 first = f.gep(first, self.row_bytes, "i8")
                 second = f.gep(second, self.b_step, "i8")
             loop.next(first, second, ahead)
@@ -271,22 +289,34 @@ class _Writer:
             group.next(f.gep(group.carried[0], int_(GROUP_LINES * CACHE_LINE), "i8"))
         return group.carried[0]
 
-    def _term(self, a: V, b: V, of_a: Plane, of_b: Plane, sums: int, *, loads_b: bool) -> None:
-        """Products of one plane each; loads are spread among them."""
+    def _term(self, a: V, b: V, planes: tuple[Plane, Plane], sums: int, loads: tuple[bool, bool]) -> None:
+        """Products of one plane each; loads, of those operands that are not there, are spread among them."""
         f, kernel = self.f, self.kernel
-        a, b = hidden(f, self._plane("a", a, of_a)), self._plane("b", b, of_b)
+        loads_a, loads_b = loads
+        a, b = self._a_plane(a, planes[0]), self._b_plane(b, planes[1])
         for row in range(kernel.rows):
             for column in range(kernel.columns):
                 if loads_b and row == 0:
                     at = f.gep(b, int_(column * self.shape.b_register_bytes), "i8")
                     row_bytes = int_(self.shape.b_row_bytes(kernel.columns))
                     matrix.load(f, self.by, _B + column, at, row_bytes)
-                if column == 0:
+                if loads_a and column == 0:
                     matrix.load(f, self.by, _A + row, f.gep(a, self.a_half, "i8") if row else a, self.a_row)
                 matrix.add_product(f, self.by, sums + row * kernel.columns + column, _A + row, _B + column)
 
-    def _plane(self, operand: str, address: V, plane: Plane) -> V:
-        return address if plane is Plane.HIGH else self.f.gep(address, self.far[operand, plane], "i8")
+    def _a_plane(self, address: V, plane: Plane) -> V:
+        f = self.f
+        if plane is Plane.FINITE:
+            return hidden(f, f.gep(address, self.finite["a"], "i8"))
+        for _ in range(plane):
+            address = f.gep(hidden(f, address), self.a_low, "i8")
+        return hidden(f, address)
+
+    def _b_plane(self, address: V, plane: Plane) -> V:
+        f, kernel = self.f, self.kernel
+        if plane is Plane.FINITE:
+            return f.gep(address, self.finite["b"], "i8")
+        return f.gep(address, int_(plane * kernel.columns * self.shape.register_bytes), "i8")
 
     def _end(self, spare: V) -> None:
         """Store all sums; those of further turns are added through memory.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sardonyx.base.dataclass import dataclass
 from sardonyx.kernels.share import new_words, set_words
 from sardonyx.kernels.tiles.ahead import Ahead
-from sardonyx.kernels.tiles.matrix import ACROSS, GROUP_LINES, MatrixShape, MatrixWords, Plane
+from sardonyx.kernels.tiles.matrix import ACROSS, GROUP_LINES, MatrixShape, MatrixWords
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
 from sardonyx.llvm.vec import Function, V, int_
 
@@ -41,13 +41,13 @@ class RegisterDescriptor:
         f = self.f
         plane = f.mul(f.select(narrow, int_(1), int_(ACROSS)), int_(self.matrix.register_bytes))
         step = f.mul(plane, int_(planes))
-        self.set({MatrixWords.B_STEP: step, MatrixWords.B_LOW: plane})
+        self.set({MatrixWords.B_STEP: step})
         return step, plane
 
     def set_finite(self, word: MatrixWords, plane: V, special: V) -> None:
         """How far the finite numbers of an operand are: 0, with all others, unless some are `special`."""
         f = self.f
-        self.set({word: f.mul(f.mul(plane, int_(Plane.FINITE)), special)})
+        self.set({word: f.mul(f.mul(plane, int_(self.matrix.planes)), special)})
 
     def ahead(self, begin: V, is_full: V, tiles: V, steps: V) -> Ahead:
         """Each of some tiles asks for its share of the panel that follows, if that is a full one."""

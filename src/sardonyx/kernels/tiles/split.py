@@ -1,11 +1,13 @@
-"""Floats as the numbers that matrix registers hold: bf16, or the sum of two of them.
+"""Floats as the numbers that matrix registers hold: bf16, or the sum of two or three of them.
 
-A number is rounded to its high part; what that leaves is the low one. Decides what is done about numbers that
-have no such parts: the largest are cut instead of rounded up to infinity, and what is infinite or NaN has no
-low part. Must not know what the matrices are used for.
+A number is rounded to its high part, what that leaves to its low one, and so on. Decides what is done about
+numbers that have no such parts: the largest are cut instead of rounded up to infinity, and what is infinite
+or NaN has no low part. Must not know what the matrices are used for.
 """
 
 from __future__ import annotations
+
+import itertools
 
 from sardonyx.kernels.tiles.matrix import MatrixShape, Plane
 from sardonyx.llvm.shuffle import interleave
@@ -24,25 +26,35 @@ class _Numbers:
         self.f, self.shape, self.careful = f, shape, careful
 
     def parts(self, x: tuple[V, V]) -> dict[Plane, tuple[V, V]]:
-        """Each plane of both vectors: halves as <16 x i16>."""
+        """Each plane of both vectors, in the order of memory: halves as <16 x i16>."""
         f = self.f
         special = None
         fitting = x
         if self.careful:
             fitting = self._cut(x[0]), self._cut(x[1])
             special = self._special(x[0]), self._special(x[1])
-        high = self._rounded(fitting)
-        found = {Plane.HIGH: high}
-        if self.shape.planes == 1:
-            return found
-        left = [f.binary("fsub", v, self._widened(h)) for v, h in zip(x, high, strict=True)]
-        none = int_(0, _FLOATS)
-        if special is not None:
-            left = [f.select(s, none, v) for s, v in zip(special, left, strict=True)]
-            finite = [f.select(s, none, v) for s, v in zip(special, fitting, strict=True)]
-            found[Plane.FINITE] = self._rounded((finite[0], finite[1]))
-        found[Plane.LOW] = self._rounded((left[0], left[1]))
+        found = {Plane.HIGH: self._rounded(fitting)}
+        left, none = x, int_(0, _FLOATS)
+        for before, plane in itertools.pairwise(self.shape.held[: self.shape.planes]):
+            first, second = (
+                f.binary("fsub", v, self._widened(h)) for v, h in zip(left, found[before], strict=True)
+            )
+            if special is not None and before is Plane.HIGH:
+                first, second = (f.select(s, none, v) for s, v in zip(special, (first, second), strict=True))
+            left = first, second
+            found[plane] = self._rounded(left)
+        if special is not None and Plane.FINITE in self.shape.held:
+            first, second = (f.select(s, none, v) for s, v in zip(special, fitting, strict=True))
+            found[Plane.FINITE] = self._rounded((first, second))
         return found
+
+    def store(self, x: tuple[V, V], to: V, plane: V, *, interleaved: bool = False) -> None:
+        """Write each plane of both vectors, `plane` bytes apart: one after the other, or in pairs of both."""
+        f = self.f
+        for number, halves in enumerate(self.parts(x).values()):
+            there = f.gep(to, f.mul(plane, int_(number)), "i8")
+            for n, half in enumerate(interleave(f, halves) if interleaved else halves):
+                f.store(half, f.gep(there, int_(n * _LANES * self.shape.number_bytes), "i8"))
 
     def largest(self, before: V, x: V) -> V:
         """The larger of `before` and the magnitudes of x."""
@@ -102,10 +114,7 @@ def define_split_rows(module: Module, shape: MatrixShape, *, careful: bool) -> s
 
     def step(x: tuple[V, V], into: V, column: V, before: V) -> V:
         at = f.gep(into, f.mul(column, int_(shape.number_bytes)), "i8")
-        for number, halves in numbers.parts(x).items():
-            there = f.gep(at, f.mul(plane, int_(number)), "i8")
-            for n, half in enumerate(halves):
-                f.store(half, f.gep(there, int_(n * _LANES * shape.number_bytes), "i8"))
+        numbers.store(x, at, plane)
         return numbers.largest(numbers.largest(before, x[0]), x[1])
 
     with f.loop(int_(0), rows, 1, [to, source, int_(0, _INTS)]) as row:
@@ -158,10 +167,7 @@ def define_split_panel(module: Module, shape: MatrixShape, columns: int, *, care
             for c in range(columns):
                 x = tuple(f.load(f.gep(row, int_(c * _LANES), "float"), _FLOATS) for row in rows)
                 there = f.gep(at, int_(c * shape.register_bytes), "i8")
-                for part, halves in numbers.parts((x[0], x[1])).items():
-                    place = f.gep(there, f.mul(plane, int_(part)), "i8")
-                    for n, half in enumerate(interleave(f, halves)):
-                        f.store(half, f.gep(place, int_(n * _LANES * shape.number_bytes), "i8"))
+                numbers.store((x[0], x[1]), there, plane, interleaved=True)
                 found = numbers.largest(numbers.largest(found, x[0]), x[1])
             pair.next(f.gep(at, int_(shape.tile.row_bytes), "i8"), found)
         group.next(f.gep(into, step, "i8"), pair.carried[1])
@@ -196,10 +202,7 @@ def define_split_blocks(module: Module, shape: MatrixShape, block: int, *, caref
         with f.loop(int_(0), pixels, 1, [into, *at, largest]) as pixel:
             there, *here, found = pixel.carried
             x = [f.masked_load(p, _FLOATS, m) for p, m in zip(here, masks, strict=True)]
-            for part, halves in numbers.parts((x[0], x[1])).items():
-                place = f.gep(there, f.mul(plane, int_(part)), "i8")
-                for n, half in enumerate(halves):
-                    f.store(half, f.gep(place, int_(n * _LANES * shape.number_bytes), "i8"))
+            numbers.store((x[0], x[1]), there, plane)
             found = numbers.largest(numbers.largest(found, x[0]), x[1])
             pixel.next(f.gep(there, pitch, "i8"), *(f.gep(p, row, "i8") for p in here), found)
         pair.next(f.gep(into, int_(shape.tile.row_bytes), "i8"), pixel.carried[3])

@@ -27,6 +27,16 @@ def test_precision_decides(precision: str, name: str | None) -> None:
     assert (tile and tile.name) == name
 
 
+def test_what_serves_more_than_constant_weights_is_asked_for() -> None:
+    names = {
+        precision: [Goal(AMX, Policy(precision)).find_matrix("f32", everywhere=e) for e in (False, True)]
+        for precision in ("fp32", "bf16", "strict")
+    }
+    found = {precision: [tile and tile.name for tile in tiles] for precision, tiles in names.items()}
+    assert found == {"fp32": ["bf16x3", "bf16x6"], "bf16": ["bf16", "bf16"], "strict": [None, None]}
+    assert Goal(isa.V4).find_matrix("f32", everywhere=True) is None
+
+
 def test_machine_and_sizes_decide() -> None:
     goal = Goal(AMX)
     assert chosen(product(128, 768, 768), Goal(isa.V4)) is None

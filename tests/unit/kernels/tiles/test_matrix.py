@@ -41,7 +41,7 @@ def test_sums(
     k, high = steps * shape.k_step, 16 * rows
     a = rng.integers(-4, 5, (high, k)).astype(np.float32)
     b = rng.integers(-4, 5, (k, 16 * columns)).astype(np.float32)
-    planes = np.zeros((high, 2, k + 8), np.uint16)
+    planes = np.zeros((high, shape.planes + 1, k + 8), np.uint16)
     planes[:, 0, :k] = a.view(np.uint32) >> 16
     packed = guarded(pack_matrix(b, shape.tile), align=64) if k else np.zeros(0, np.float32)
     tile = np.full((high, 16 * columns + 4), 7, np.float32)
@@ -51,7 +51,7 @@ def test_sums(
     )
     plane = columns * shape.register_bytes
     words = {MatrixWords.A_ROW: planes.strides[0], MatrixWords.A_LOW: planes.strides[1]}
-    words |= {MatrixWords.B_STEP: plane * shape.planes, MatrixWords.B_LOW: plane}
+    words |= {MatrixWords.B_STEP: plane * shape.planes}
     words |= {MatrixWords.TILE_ROW: tile.strides[0], MatrixWords.ADD: int(adds)}
     words |= {MatrixWords.SPARE: spare.ctypes.data, MatrixWords.TILE: tile.ctypes.data}
     for word, value in words.items():

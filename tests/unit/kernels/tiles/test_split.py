@@ -23,10 +23,10 @@ SPECIAL = np.array([np.inf, -np.inf, np.nan, 3.4e38, -3.4e38, 1.0, 0.0, -0.0], n
 def planes_of(x: Array, shape: MatrixShape) -> dict[Plane, Array]:
     """The planes as floats."""
     finite = np.where(np.isfinite(x), x, 0)
-    high, low = split(finite)
-    kept = np.where(np.isfinite(x), widened(high), x)
-    found = {Plane.HIGH: kept}
-    return found if shape.planes == 1 else {**found, Plane.LOW: widened(low), Plane.FINITE: widened(high)}
+    parts = [widened(part) for part in split(finite, shape.planes)]
+    found = dict(zip(shape.held, parts, strict=False))
+    found[shape.held[-1]] = parts[0]
+    return {**found, Plane.HIGH: np.where(np.isfinite(x), parts[0], x)}
 
 
 @NAMED
@@ -39,13 +39,13 @@ def test_rows(shape: MatrixShape, careful: bool, rows: int, columns: int, rng: n
         x.flat[:: x.size // 8 + 1] = SPECIAL[: len(x.flat[:: x.size // 8 + 1])]
     held = guarded(x)[:, 3:]
     padded = -(-columns // shape.k_step) * shape.k_step
-    to = np.full((rows, len(Plane), padded + 8), 0x7FC0, np.uint16)
+    to = np.full((rows, len(shape.held), padded + 8), 0x7FC0, np.uint16)
     strides = np.array([to.strides[0], to.strides[1], x.strides[0]]) if x.size else np.zeros(3, np.int64)
     special = made.call(made.names, to, held, rows, columns, strides, result=True)
     assert bool(special) == (not (np.abs(x[:, 3:]) < LARGEST).all())
     for plane, expected in planes_of(x[:, 3:], shape).items():
         if plane is not Plane.FINITE or careful:
-            got = widened(to[:, plane, :padded])
+            got = widened(to[:, shape.held.index(plane), :padded])
             assert np.array_equal(got[:, :columns], expected, equal_nan=True)
             assert not got[:, columns:].any()
     assert (to[..., padded:] == 0x7FC0).all(), "numbers beyond the steps were written"
@@ -60,22 +60,27 @@ def test_panels(shape: MatrixShape, careful: bool, k: int, registers: int, rng: 
     if careful:
         x[0, : len(SPECIAL)] = SPECIAL
     steps = -(-k // shape.k_step)
-    to = np.full((steps, len(Plane), registers, 16, 16, shape.depth), 0x7FC0, np.uint16)
+    to = np.full((steps, len(shape.held), registers, 16, 16, shape.depth), 0x7FC0, np.uint16)
     held = guarded(x)
     special = made.call(made.names, to, held, k, to.strides[0], to.strides[1], result=True)
     assert bool(special) == careful
     for plane, expected in planes_of(x, shape).items():
         if plane is not Plane.FINITE or careful:
-            got = widened(to[:, plane]).transpose(0, 2, 4, 1, 3).reshape(steps * shape.k_step, -1)
+            got = (
+                widened(to[:, shape.held.index(plane)])
+                .transpose(0, 2, 4, 1, 3)
+                .reshape(steps * shape.k_step, -1)
+            )
             assert np.array_equal(got[:k], expected, equal_nan=True)
             assert not got[k:].any()
 
 
-def test_the_largest_floats_are_not_rounded_to_infinity() -> None:
-    x = np.array([3.4e38, -3.4e38, 3.3895e38, 1.5, 1e-30], np.float32)
-    high, low = (widened(part) for part in split(x))
-    assert np.isfinite(high).all()
-    assert np.allclose(high.astype(np.float64) + low, x, rtol=2**-15)
+@pytest.mark.parametrize(("parts", "apart"), [(2, 2**-15), (3, 0)])
+def test_the_largest_floats_are_not_rounded_to_infinity(parts: int, apart: float) -> None:
+    x = np.array([3.4e38, -3.4e38, 3.3895e38, 1.5, 1e-30, 1 / 3, 16777215], np.float32)
+    found = [widened(part).astype(np.float64) for part in split(x, parts)]
+    assert np.isfinite(found[0]).all()
+    assert np.allclose(sum(found), x, rtol=apart, atol=0)
 
 
 @NAMED
@@ -89,7 +94,7 @@ def test_blocks_of_channels(
     x = rng.standard_normal((blocks, pixels, 16)).astype(np.float32)
     if careful:
         x[0, 0, : len(SPECIAL)] = SPECIAL
-    to = np.full((pixels, len(Plane), steps * shape.k_step), 0x7FC0, np.uint16)
+    to = np.full((pixels, len(shape.held), steps * shape.k_step), 0x7FC0, np.uint16)
     held = guarded(x)
     words = np.array([to.strides[0], to.strides[1], held.strides[0], channels, blocks])
     special = made.call(made.names, to, held, pixels, words, result=True)
@@ -97,6 +102,6 @@ def test_blocks_of_channels(
     side_by_side = x.transpose(1, 0, 2).reshape(pixels, -1)[:, :channels]
     for plane, expected in planes_of(side_by_side, shape).items():
         if plane is not Plane.FINITE or careful:
-            got = widened(to[:, plane])
+            got = widened(to[:, shape.held.index(plane)])
             assert np.array_equal(got[:, :channels], expected, equal_nan=True)
             assert not got[:, channels:].any()
