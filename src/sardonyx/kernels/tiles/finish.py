@@ -7,6 +7,7 @@ it could not.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.named import IntEnum
@@ -184,22 +185,71 @@ class _Writer:
         self.by_row = f.icmp("ne", f.word(self.spec, FinishWords.BIAS_BY_ROW), int_(0))
         scattered = [f.binary("xor", x, int_(1)) for x in (self.to_lane, f.select(absent, int_(1), lane))]
         lanes = f.binary("or", *scattered)
-        single, vectors, done = (f.new_label(hint) for hint in ("single", "vectors", "done"))
-        f.branch(f.icmp("eq", lanes, int_(0)), vectors, single)
-        for label, lanes_at_once in ((vectors, shape.lanes), (single, 1)):
+        hints = ("single", "contiguous", "rows", "columns", "done")
+        single, contiguous, rows, columns, done = map(f.new_label, hints)
+        f.branch(f.icmp("eq", lanes, int_(0)), contiguous, single)
+        f.start(contiguous)
+        f.branch(self.by_row, rows, columns)
+        for label, write in (
+            (rows, partial(self._rows, shape.lanes)),
+            (columns, self._columns),
+            (single, partial(self._rows, 1)),
+        ):
             f.start(label)
-            self._rows(lanes_at_once)
+            write()
             f.jump(done)
         f.start(done)
         f.ret()
         f.finish()
 
+    def _columns(self) -> None:
+        """All rows, one vector of columns after the other, whose bias stays in a register."""
+        f, shape = self.f, self.shape
+        self.limits = self._limits(shape.lanes)
+        whole = f.binary("and", self.columns, int_(-shape.lanes))
+        with f.loop(int_(0), whole, shape.lanes) as column:
+            bias = f.load(f.gep(self.bias, column.index, shape.dtype), shape.vector)
+            self._column(column.index, bias)
+        with f.when(f.icmp("slt", whole, self.columns)):
+            mask = f.tail_mask(f.sub(self.columns, whole), shape.lanes)
+            bias = f.masked_load(f.gep(self.bias, whole, shape.dtype), shape.vector, mask)
+            self._column(whole, bias, mask)
+
+    def _column(self, column: V, bias: V, mask: V | None = None) -> None:
+        """All rows of one vector of columns."""
+        f, dtype = self.f, self.shape.dtype
+        to, pitch, to_row = (
+            f.word(self.spec, FinishWords.TO, "ptr"),
+            f.word(self.spec, FinishWords.PITCH),
+            f.word(self.spec, FinishWords.TO_ROW),
+        )
+        other = f.gep(self.residual, f.mul(column, self.residual_lane), dtype)
+        begin = [f.gep(self.tile, column, dtype), f.gep(to, column, dtype), other]
+        with f.loop(int_(0), self.rows, 1, begin) as row:
+            tile, into, other = row.carried
+            x, z = (
+                f.masked_load(p, bias.type, mask) if mask else f.load(p, bias.type) for p in (tile, other)
+            )
+            self._store(added(f, added(f, x, bias), z), into, mask)
+            strides = zip(row.carried, (pitch, to_row, self.residual_row), strict=True)
+            row.next(*(f.gep(address, stride, dtype) for address, stride in strides))
+
+    def _limits(self, lanes: int) -> list[V]:
+        f, dtype = self.f, self.shape.dtype
+        return [f.splat(f.word(self.spec, w, dtype), lanes) for w in (FinishWords.LOW, FinishWords.HIGH)]
+
+    def _store(self, value: V, to: V, mask: V | None) -> None:
+        """A vector or an element, within the limits."""
+        f, value = self.f, clamped(self.f, value, *self.limits)
+        if mask:
+            f.masked_store(value, to, mask)
+        else:
+            f.store(value, to)
+
     def _rows(self, lanes: int) -> None:
         """All rows; nothing is read of a bias by row but the element of the row."""
         f, shape = self.f, self.shape
-        self.limits = [
-            f.splat(f.word(self.spec, w, shape.dtype), lanes) for w in (FinishWords.LOW, FinishWords.HIGH)
-        ]
+        self.limits = self._limits(lanes)
         to, to_row = f.word(self.spec, FinishWords.TO, "ptr"), f.word(self.spec, FinishWords.TO_ROW)
         pitch, zero = f.word(self.spec, FinishWords.PITCH), int_(0)
         self.across = f.select(self.by_row, self.zeros, self.bias)
@@ -229,9 +279,5 @@ class _Writer:
         ]
         x, y, z = (f.masked_load(p, own.type, mask) if mask else f.load(p, own.type) for p in at)
         y = f.select(self.by_row, own, y)
-        value = clamped(f, added(f, added(f, x, y), z), *self.limits)
         to = f.gep(into, f.mul(column, self.to_lane), dtype)
-        if mask:
-            f.masked_store(value, to, mask)
-        else:
-            f.store(value, to)
+        self._store(added(f, added(f, x, y), z), to, mask)
