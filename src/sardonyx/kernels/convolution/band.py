@@ -13,7 +13,6 @@ from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.choose import GAP
 from sardonyx.kernels.convolution.walk import Block
 from sardonyx.kernels.share import ceil_div, evenly, new_words, set_word
-from sardonyx.kernels.tiles.ahead import Ahead
 from sardonyx.kernels.tiles.matrix import SPARE_BYTES, MatrixShape, MatrixWords, kernels
 from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
@@ -83,7 +82,7 @@ class BandBlock(Block):
             MatrixWords.TILE_ROW: int_(shape.panel_row_bytes),
         }
         self.descriptor = RegisterDescriptor.of(f, self.matrix, words, spare)
-        self.descriptor.point({MatrixWords.TABLE: self.table, MatrixWords.AHEAD: self.w})
+        self.descriptor.point({MatrixWords.TABLE: self.table})
         self.split_words = new_words(f, {}, 5)
 
     def _in_band(self, elements: V) -> V:
@@ -144,13 +143,23 @@ class BandBlock(Block):
         self.descriptor.set_panel(narrow, matrix.planes)
         self.by_rows = [f.select(narrow, *pair) for pair in self.kernels]
         self.passes_on = int_(1, "i1")
-        each = int_(matrix.planes * matrix.number_bytes)
-        b = f.gep(f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.channel, self.steps), each), "i8")
-        self._strips(b, Ahead.nothing())
+        wide = int_(self.shape.columns)
+        following = f.add(self.channel, wide)
+        end = f.smin(f.mul(self.p1, wide), self.padded)
+        follows = f.icmp("sle", f.add(following, wide), end)
+        steps = f.mul(self.register_steps, self.inner)
+        tiles = f.sub(self.high, self.low)
+        ahead = self.descriptor.ahead(self._weights(following), follows, tiles, steps)
+        self._strips(self._weights(self.channel), ahead)
+
+    def _weights(self, channel: V) -> V:
+        """The panel of weights that begins with that channel."""
+        f, each = self.f, int_(self.matrix.planes * self.matrix.number_bytes)
+        return f.gep(f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(channel, self.steps), each), "i8")
 
     def _tile(self, number: V, line: V, index: V, b: V, ahead: V, tile: V) -> V:
         f, word, cut = self.f, self.word, self.tiles.pixels
-        del number, ahead
+        del number
         lines = f.smin(f.sub(word[Conv.LINES], line), self.tiles.lines)
         two = f.icmp("eq", lines, int_(2))
         pixels = cut.size(f, index)
@@ -161,6 +170,7 @@ class BandBlock(Block):
         below = f.select(two, self.line_bytes, f.mul(rows, self.row))
         after = f.mul(f.select(two, pixels, rows), int_(self.shape.panel_row_bytes))
         self.descriptor.set({MatrixWords.A_HALF: below, MatrixWords.TILE_HALF: after})
+        self.descriptor.point({MatrixWords.AHEAD: ahead})
         count = f.mul(pixels, lines)
         one = f.binary("and", f.icmp("eq", lines, int_(1)), f.icmp("sle", pixels, rows))
         self.descriptor.sum(f.select(one, *self.by_rows), a, b, self.register_steps, tile)

@@ -143,7 +143,7 @@ class MatrixWords(IntEnum):
     TILE_HALF = 14
 
 
-GROUP_LINES = 8
+GROUP_LINES = 2
 """Cache lines that are asked for at once."""
 
 SPARE_BYTES = 3 * 1024
