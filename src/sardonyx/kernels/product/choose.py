@@ -1,8 +1,9 @@
 """Whether a product is computed on matrix registers; must not know how.
 
 Where its sizes are known, that is where it is faster. An unknown number of rows is taken for many: few rows
-are bound by memory on both ways. Two operands of which no size is known are left to vectors. So are batches
-of two computed ones in `fp32`, which are attention's: exp turns what a score is off into a relative error.
+are bound by memory on both ways, and wait less where weights are rounded. Two operands of which no size is
+known are left to vectors. So are batches of two computed ones in `fp32`, which are attention's: exp turns
+what a score is off into a relative error.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from sardonyx.kernels.tiles.shape import BY_LEFT
 LEAST = 4, 32, 16
 """The least M, K and N where weights are constant."""
 
+LEAST_OF_ROUNDED = 1, *LEAST[1:]
+"""Those where weights are rounded to one number of a register."""
+
 LEAST_OF_COMPUTED = 16, 16, 16
 """Those where B is split into numbers of registers in every run."""
 
@@ -31,7 +35,7 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     weights = b.data if b.is_numeric_const else None
     if weights is None and b.rank > 2 and not tile.everywhere:
         return None
-    least = LEAST_OF_COMPUTED if weights is None else LEAST
+    least = LEAST_OF_COMPUTED if weights is None else LEAST_OF_ROUNDED if tile.terms == 1 else LEAST
     sizes = a.shape[-2], a.shape[-1], b.shape[-1]
     if not any(isinstance(n, int) for n in sizes[1:]):
         return None

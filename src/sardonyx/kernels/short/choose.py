@@ -16,6 +16,9 @@ from sardonyx.base.digits import are_whole
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
 from sardonyx.ir.value import Value
+from sardonyx.kernels.product.choose import chosen as on_matrices
+from sardonyx.kernels.tiles.matrix import MatrixShape
+from sardonyx.kernels.tiles.shape import SHORT_BYTES
 
 Array = np.ndarray
 
@@ -35,7 +38,7 @@ def chosen(anchor: Value, rows: Dim, goal: Goal) -> bool:
     Unknown rows are likely to be few if they are samples, or what a model appends to what it keeps.
     """
     policy = goal.policy
-    if not policy.may_transform or policy.short_weights == "off":
+    if not policy.may_transform or policy.short_weights == "off" or _are_shorter(anchor, goal):
         return False
     a, b = anchor.args
     if a.dtype is not dt.F32 or b.dtype is not dt.F32 or not b.is_numeric_const:
@@ -48,6 +51,13 @@ def chosen(anchor: Value, rows: Dim, goal: Goal) -> bool:
         if not (samples or goal.grows) or b.data.nbytes < _LEAST_BYTES:
             return False
     return is_near(b.data.reshape(b.data.shape[-2:]))
+
+
+def _are_shorter(anchor: Value, goal: Goal) -> bool:
+    """Whether matrix registers read weights that are shorter still."""
+    tile = on_matrices(anchor, goal)
+    shape = MatrixShape(tile) if tile else None
+    return shape is not None and shape.planes * shape.number_bytes < SHORT_BYTES
 
 
 def most_rows(goal: Goal) -> int:

@@ -42,6 +42,7 @@ def test_machine_and_sizes_decide() -> None:
     assert chosen(product(128, 768, 768), Goal(isa.V4)) is None
     assert chosen(product(symbol("M"), 768, 768), goal)
     assert chosen(product(1, 768, 768), goal) is None
+    assert chosen(product(1, 768, 768), Goal(AMX, Policy("bf16")))
     assert chosen(product(128, 8, 768), goal) is None
     assert chosen(product(128, 768, 3), goal) is None
 

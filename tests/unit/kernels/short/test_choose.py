@@ -56,6 +56,12 @@ def test_the_user_overrules_all_but_what_results_depend_on() -> None:
     assert is_chosen(product(weights()), "auto", "bf16")
 
 
+@pytest.mark.parametrize(("precision", "serves"), [("fp32", True), ("bf16", False)])
+def test_weights_of_16_bits_on_matrix_registers_are_shorter(precision: str, serves: bool) -> None:
+    target = isa.with_features(isa.V4, isa.V4.matrices[0].features)
+    assert chosen(product(weights(), 1), 1, Goal(target, Policy(precision, short_weights="on"))) == serves
+
+
 def test_only_constant_floats_without_batches() -> None:
     assert is_chosen(product(weights()[None], 1))
     assert not is_chosen(product(np.stack([weights()] * 2), 1), "on")
