@@ -36,7 +36,8 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     if weights is None and b.rank > 2 and not tile.everywhere:
         return None
     least = LEAST_OF_COMPUTED if weights is None else LEAST_OF_ROUNDED if tile.terms == 1 else LEAST
-    sizes = a.shape[-2], a.shape[-1], b.shape[-1]
+    inner = next((n for n in (a.shape[-1], b.shape[-2]) if isinstance(n, int)), None)
+    sizes = a.shape[-2], inner, b.shape[-1]
     if not any(isinstance(n, int) for n in sizes[1:]):
         return None
     if any(isinstance(n, int) and n < fewest for n, fewest in zip(sizes, least, strict=True)):

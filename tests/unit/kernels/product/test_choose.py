@@ -80,3 +80,10 @@ def test_operands_of_which_no_size_is_known_are_left_to_vectors() -> None:
     for inner, serves in ((k, False), (64, True)):
         a, b = placeholder("a", dt.F32, (m, inner)), placeholder("b", dt.F32, (inner, n))
         assert bool(chosen(a.dot(b), Goal(AMX))) == serves
+
+
+@pytest.mark.parametrize(("k", "serves"), [(8, False), (64, True)])
+def test_weights_tell_a_size_that_the_other_operand_does_not(k: int, serves: bool) -> None:
+    weights = np.random.default_rng(0).standard_normal((k, 24)).astype(np.float32)
+    x = placeholder("x", dt.F32, (symbol("M"), symbol("K")))
+    assert bool(chosen(x.dot(const(weights)), Goal(AMX))) == serves

@@ -96,6 +96,28 @@ def test_products_of_any_size(
     assert error(multiplied(tile, how, a, b, b_kind), exact(a, b)) < MATRIX_BOUNDS[tile.name]
 
 
+@NAMED
+@B_KINDS
+def test_every_row_count_and_tail(tile: MatrixTile, b_kind: str, rng: np.random.Generator) -> None:
+    sizes = [(m, n, k) for m in range(1, 34) for n, k in ((1, 1), (33, 65))]
+    sizes += [(m, n, k) for n in range(1, 34) for m, k in ((1, 33), (17, 2))]
+    for m, n, k in (*sizes, (130, 17, 40), (300, 1, 5)):
+        a = guarded(rng.standard_normal((2, m, k)).astype(np.float32))
+        b = rng.standard_normal((2, k, n)).astype(np.float32)
+        got, expected = multiplied(tile, "machine", a, b, b_kind, threads=1 + k % 2), exact(a, b)
+        lengths = np.matmul(np.abs(a).astype(np.float64), np.abs(b).astype(np.float64))
+        assert (np.abs(got - expected) < 4 * MATRIX_BOUNDS[tile.name] * lengths).all(), (m, n, k)
+
+
+@NAMED
+@B_KINDS
+def test_empty_sizes(tile: MatrixTile, b_kind: str) -> None:
+    for m, n, k in ((0, 5, 5), (5, 0, 5), (5, 40, 0), (40, 5, 0), (0, 0, 0)):
+        a, b = guarded(np.ones((1, m, k), np.float32)), np.ones((1, k, n), np.float32)
+        for threads in (1, 2):
+            assert not multiplied(tile, "machine", a, b, b_kind, threads=threads).any()
+
+
 # Threads share blocks of rows and columns, which cuts along k do not change.
 @NAMED
 @B_KINDS

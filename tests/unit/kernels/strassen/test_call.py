@@ -10,7 +10,6 @@ import pytest
 from onnx import numpy_helper
 
 import sardonyx
-from sardonyx.base import policy
 from sardonyx.kernels.strassen.call import strassen_call
 from tests.runnable import runnable_targets
 from tests.tolerance import difference_of_seven
@@ -117,19 +116,3 @@ def test_a_run_that_another_keeps_alone_gives_the_same_bits() -> None:
     with made._program.team._crew.lock:
         alone = made.run(None, fed)[0]
     assert np.array_equal(together, alone), "columns are few for each of two threads, not for one"
-
-
-@pytest.mark.parametrize(("most", "seven"), [(1 << 20, True), ((1 << 20) - 1, False)])
-def test_weights_of_a_large_model_are_kept_once(
-    most: int, seven: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(policy, "_KEPT_TWICE", most)
-    text = "net (float[M, 512] x) => (float[M, 512] y) { y = MatMul(x, w) }"
-    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["": 20]> {text}')
-    weights = np.random.default_rng(most).standard_normal((512, 512)).astype(np.float32)
-    proto.graph.initializer.append(numpy_helper.from_array(weights, "w"))
-    for choice, expected in (("auto", seven), ("on", True)):
-        options = sardonyx.SessionOptions()
-        options.add_session_config_entry("sardonyx.strassen", choice)
-        made = sardonyx.InferenceSession(proto.SerializeToString(), options)
-        assert ["strassen" in plan for plan in plans(made)] == [expected]

@@ -14,7 +14,7 @@ from sardonyx.kernels.strassen.choose import balanced_levels, least_sizes, level
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.targets.x86_64 import isa
 
-V4, V3 = (replace(target, matrices=()) for target in isa.TARGETS)
+V4, V3 = (replace(target, matrices=(), unit_lanes=8) for target in isa.TARGETS)
 M = dims.symbol("m", 1)
 SHAPE = TileShape.of(Goal(V4), "f32")
 
@@ -38,6 +38,18 @@ def test_large_products_with_constant_weights(target: isa.Target) -> None:
     assert levels(product(weights()[None]), goal(target=target)), "an axis of one matrix is none"
     assert not levels(product(weights(n=352)), goal(target=target))
     assert not levels(product(weights(k=352)), goal(target=target))
+
+
+def test_sums_pay_where_units_are_known() -> None:
+    unknown = replace(V4, unit_lanes=0)
+    assert not levels(product(weights()), goal(target=unknown))
+    assert levels(product(weights()), goal("on", target=unknown))
+
+
+@pytest.mark.parametrize(("weight_bytes", "twice"), [(1 << 30, 1), ((1 << 30) + 1, 0)])
+def test_weights_of_a_large_model_are_kept_once(weight_bytes: int, twice: int) -> None:
+    assert bool(levels(product(weights()), goal().over(weight_bytes))) == twice
+    assert levels(product(weights()), goal("on").over(weight_bytes))
 
 
 def test_the_user_overrules_sizes_and_rows() -> None:
