@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sardonyx.base.instruction import MatrixMultiply
+from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, V, int_
 
 
@@ -49,6 +50,17 @@ def store(f: Function, of: MatrixMultiply, register: int, address: V, stride: V)
 def add_product(f: Function, of: MatrixMultiply, sums: int, a: int, b: int) -> None:
     """sums += a @ b: row r of `a` holds steps of k, row s of `b` the numbers of step s of each column."""
     _call(f, of.multiply, (sums, a, b))
+
+
+def stay_awake(f: Function, lanes: int) -> None:
+    """Add vectors of floats, which changes nothing.
+
+    Registers are stored through the units that do it. Where nothing has used them for about 2000 cycles, a
+    core switches them off, and the next store waits 800 cycles.
+    """
+    vector = vector_of("float", lanes)
+    zeros = f.value(vector, f'call {vector} asm sideeffect "", "=v,0"({int_(0, vector)})')
+    f.line(f'call void asm sideeffect "", "v"({f.binary("fadd", zeros, zeros)})')
 
 
 def _call(f: Function, intrinsic: str, registers: Sequence[int], *operands: V) -> None:

@@ -28,7 +28,7 @@ class BandBlock(Block):
         super().__init__(module, replace(TileShape.of(goal, tile.operand), max_rows=self.matrix.rows))
 
     def _define_parts(self, module: Module) -> None:
-        self.kernels = kernels(module, self.matrix, reload=False)
+        self.kernels = kernels(module, self.matrix)
         block = self.shape.block
         self.split = [define_split_blocks(module, self.matrix, block, careful=c) for c in (False, True)]
 

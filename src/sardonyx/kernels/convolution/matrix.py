@@ -38,7 +38,7 @@ class MatrixBlock(Block):
         super().__init__(module, replace(TileShape.of(goal, tile.operand), max_rows=self.matrix.rows))
 
     def _define_parts(self, module: Module) -> None:
-        self.kernels = kernels(module, self.matrix, reload=False)
+        self.kernels = kernels(module, self.matrix)
         self.gather = define_gather(module)
 
     def _choose_blocks(self) -> None:

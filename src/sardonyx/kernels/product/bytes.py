@@ -35,7 +35,7 @@ class _Block(MatrixBlock):
     """Writes the function."""
 
     def _define_parts(self, module: Module) -> None:
-        self.kernels = kernels(module, self.matrix, reload=False)
+        self.kernels = kernels(module, self.matrix)
         self.copy_rows = define_copy_rows(module)
 
     def _set_mode(self) -> None:

@@ -52,7 +52,7 @@ class MatrixBlock(Block):
 
     def _define_parts(self, module: Module) -> None:
         matrix = self.matrix
-        self.kernels = kernels(module, matrix, reload=self.weights.made and matrix.planes > 1)
+        self.kernels = kernels(module, matrix)
         self.split_rows = [define_split_rows(module, matrix, careful=c) for c in (False, True)]
         if self.weights.made:
             self.split_panel = [

@@ -40,7 +40,7 @@ class Plane(IntEnum):
 
 _TERMS: dict[int, tuple[tuple[Plane, Plane], ...]] = {
     1: ((Plane.HIGH, Plane.HIGH),),
-    3: ((Plane.HIGH, Plane.HIGH), (Plane.LOW, Plane.FINITE), (Plane.FINITE, Plane.LOW)),
+    3: ((Plane.FINITE, Plane.LOW), (Plane.HIGH, Plane.HIGH), (Plane.LOW, Plane.FINITE)),
     6: (
         (Plane.HIGH, Plane.HIGH),
         (Plane.LOWEST, Plane.FINITE),
@@ -152,20 +152,16 @@ SPARE_BYTES = 3 * 1024
 
 @dataclass(frozen=True, slots=True)
 class MatrixKernel:
-    """`rows` by `columns` registers of sums, 1 or 2; of few, several take turns.
-
-    With `reload` the plane FINITE of B is one of its own, else that of HIGH.
-    """
+    """`rows` by `columns` registers of sums, 1 or 2; of few, several take turns."""
 
     shape: MatrixShape
     rows: int
     columns: int
-    reload: bool
 
     @property
     def name(self) -> str:
         """The symbol of the function."""
-        return f"matrix_{self.shape.tile.name}_{self.rows}x{self.columns}{'r' if self.reload else ''}"
+        return f"matrix_{self.shape.tile.name}_{self.rows}x{self.columns}"
 
     @property
     def turns(self) -> int:
@@ -197,7 +193,7 @@ class _Writer:
 
     def write(self) -> None:
         f = self.f
-        a, b, steps, descriptor = f.params
+        _, b, steps, descriptor = f.params
         word = {w: f.word(descriptor, w) for w in MatrixWords if w < MatrixWords.SPARE}
         self.a_row, self.b_step = word[MatrixWords.A_ROW], word[MatrixWords.B_STEP]
         self.a_low = word[MatrixWords.A_LOW]
@@ -206,6 +202,25 @@ class _Writer:
         half = f.mul(self.a_row, int_(self.shape.tile.rows))
         self.a_half = self._or(f.word(descriptor, MatrixWords.A_HALF), half)
         self._begin(f.icmp("ne", word[MatrixWords.ADD], int_(0)))
+        if self.shape.planes == 1:
+            self._sum(b, steps, careful=False)
+        else:
+            usual, careful, done = (f.new_label(hint) for hint in ("usual", "careful", "done"))
+            finite = f.binary("or", word[MatrixWords.A_FINITE], word[MatrixWords.B_FINITE])
+            f.branch(f.icmp("eq", finite, int_(0)), usual, careful)
+            for label in (usual, careful):
+                f.start(label)
+                self._sum(b, steps, careful=label == careful)
+                f.jump(done)
+            f.start(done)
+        self._end(f.word(descriptor, MatrixWords.SPARE, "ptr"))
+        f.ret()
+        f.finish()
+
+    def _sum(self, b: V, steps: V, *, careful: bool) -> None:
+        """Sum all runs; only if `careful` may finite numbers be apart from all others."""
+        f, descriptor, a = self.f, self.descriptor, self.f.params[0]
+        self.careful = careful
         # Terms of one step take turns already.
         unroll = self.kernel.turns if len(self.shape.terms) == 1 else 1
         whole = f.binary("and", steps, int_(-unroll))
@@ -220,9 +235,6 @@ class _Writer:
             if unroll > 1:
                 carried = self._steps(f.sub(whole, steps), 1, carried)
             entry.next(*carried[1:])
-        self._end(f.word(descriptor, MatrixWords.SPARE, "ptr"))
-        f.ret()
-        f.finish()
 
     def _or(self, distance: V, usual: V) -> V:
         """The distance, or the usual one if it is 0."""
@@ -269,12 +281,13 @@ class _Writer:
             turn = 0
             for _ in range(count):
                 ahead = self._ask(ahead)
+                matrix.stay_awake(f, self.shape.tile.row_bytes // 4)
                 held: tuple[Plane, Plane] | None = None
                 for of_a, of_b in self.shape.terms:
-                    plane = of_b if kernel.reload or of_b is not Plane.FINITE else Plane.HIGH
-                    loads = held is None or of_a != held[0], held is None or plane != held[1]
-                    self._term(first, second, (of_a, plane), turn % kernel.turns * apart, loads)
-                    held, turn = (of_a, plane), turn + 1
+                    planes = self._read(of_a), self._read(of_b)
+                    loads = held is None or planes[0] != held[0], held is None or planes[1] != held[1]
+                    self._term(first, second, planes, turn % kernel.turns * apart, loads)
+                    held, turn = planes, turn + 1
                 first = f.gep(first, self.row_bytes, "i8")
                 second = f.gep(second, self.b_step, "i8")
             loop.next(first, second, ahead)
@@ -288,6 +301,10 @@ class _Writer:
                 prefetch(f, f.gep(group.carried[0], int_(line * CACHE_LINE), "i8"), 2)
             group.next(f.gep(group.carried[0], int_(GROUP_LINES * CACHE_LINE), "i8"))
         return group.carried[0]
+
+    def _read(self, plane: Plane) -> Plane:
+        """The plane that is read for one: finite numbers lie with all others, if not to be careful."""
+        return plane if self.careful or plane is not Plane.FINITE else Plane.HIGH
 
     def _term(self, a: V, b: V, planes: tuple[Plane, Plane], sums: int, loads: tuple[bool, bool]) -> None:
         """Products of one plane each; loads, of those operands that are not there, are spread among them."""
@@ -350,7 +367,7 @@ class _Writer:
             f.store(total, at)
 
 
-def kernels(module: Module, shape: MatrixShape, *, reload: bool) -> Sequence[Sequence[V]]:
+def kernels(module: Module, shape: MatrixShape) -> Sequence[Sequence[V]]:
     """All micro-kernels of a shape as [rows - 1][columns - 1]."""
     sizes = range(1, ACROSS + 1)
-    return [[V(f"@{define(module, MatrixKernel(shape, r, c, reload))}", "ptr") for c in sizes] for r in sizes]
+    return [[V(f"@{define(module, MatrixKernel(shape, r, c))}", "ptr") for c in sizes] for r in sizes]
