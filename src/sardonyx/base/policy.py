@@ -44,12 +44,13 @@ class Goal:
     """A machine and a policy.
 
     `grows` tells that results of the model are longer than its inputs: it goes on from what it keeps, in few
-    rows, most likely.
+    rows, most likely. `streams` tells that its weights come from memory in every run, and may be kept twice.
     """
 
     target: Target
     policy: Policy = field(default_factory=Policy)
     grows: bool = False
+    streams: bool = True
 
     def tile(self, operand: str) -> RegisterTile:
         """The first register tile for an element type that machine and policy allow.
@@ -64,14 +65,13 @@ class Goal:
     def over(self, weight_bytes: int, *, grows: bool = False) -> Goal:
         """The goal for a model of such weights: large ones are kept once, which rules out others beside them.
 
-        A start would take seconds, the cache gigabytes more. Small ones need not be shorter.
+        A start would take seconds, the cache gigabytes more.
         """
         policy = self.policy
         if weight_bytes > _KEPT_TWICE and policy.strassen == "auto":
             policy = replace(policy, strassen="off")
-        if not _IN_CACHES < weight_bytes <= _KEPT_TWICE and policy.short_weights == "auto":
-            policy = replace(policy, short_weights="off")
-        return replace(self, policy=policy, grows=grows)
+        streams = _IN_CACHES < weight_bytes <= _KEPT_TWICE
+        return replace(self, policy=policy, grows=grows, streams=streams)
 
     def find_tile(self, operand: str) -> RegisterTile | None:
         """As `tile`; None if the target has none."""

@@ -55,19 +55,19 @@ def test_goals_that_differ_have_other_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight_bytes", "strassen", "short"),
+    ("weight_bytes", "strassen", "streams"),
     [
-        (32 << 20, "auto", "off"),
-        (33 << 20, "auto", "auto"),
-        (1 << 30, "auto", "auto"),
-        (2 << 30, "off", "off"),
+        (32 << 20, "auto", False),
+        (33 << 20, "auto", True),
+        (1 << 30, "auto", True),
+        (2 << 30, "off", False),
     ],
 )
 def test_what_is_kept_beside_weights_follows_from_their_size(
-    weight_bytes: int, strassen: str, short: str
+    weight_bytes: int, strassen: str, *, streams: bool
 ) -> None:
-    policy = Goal(target()).over(weight_bytes).policy
-    assert (policy.strassen, policy.short_weights) == (strassen, short)
+    goal = Goal(target()).over(weight_bytes)
+    assert (goal.policy.strassen, goal.streams) == (strassen, streams)
     asked = Goal(target(), Policy(strassen="on", short_weights="on"))
     assert asked.over(weight_bytes).policy == asked.policy
 

@@ -21,7 +21,9 @@ from sardonyx.kernels.recurrent.driver import layer_ir
 from sardonyx.kernels.recurrent.layer import Layer, Word
 from sardonyx.kernels.recurrent.pack import Pack, pack_ir, pack_symbol
 from sardonyx.kernels.recurrent.quantise import scratch_bytes
+from sardonyx.kernels.recurrent.short import chosen
 from sardonyx.kernels.recurrent.sums import UNROLL, Panel
+from sardonyx.llvm.types import size_of
 from sardonyx.passes.short_sums import IN_PAIRS, both
 
 Array = np.ndarray[Any, Any]
@@ -45,8 +47,8 @@ def recurrent_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Ca
     if all(a == activations[0] for a in activations):
         yield layer.call(activations[0], 0, count)
         return
-    for direction, chosen in enumerate(activations):
-        yield layer.call(chosen, direction, 1)
+    for direction, own in enumerate(activations):
+        yield layer.call(own, direction, 1)
 
 
 class _Layer:
@@ -66,6 +68,7 @@ class _Layer:
         directions = self.given["h"].shape[0]
         assert isinstance(directions, int)
         self.directions = directions
+        self.short = chosen(self.given["r"], goal)
         self.packed: list[Storage] = []
         self.rests: Storage | None = None
 
@@ -75,7 +78,8 @@ class _Layer:
         extra = "peepholes" in self.given or "bias" in self.given
         ragged, forget = "lens" in self.given, bool(attrs.get("input_forget", False))
         quantised = "scale" in self.given
-        return Layer(self.kind, self.dtype, activations, attrs["clip"], extra, ragged, forget, quantised)
+        facts = activations, attrs["clip"], extra, ragged, forget, quantised, self.short
+        return Layer(self.kind, self.dtype, *facts)
 
     def panels(self) -> list[tuple[Panel, int]]:
         """The panels with their first gate."""
@@ -84,10 +88,10 @@ class _Layer:
         return list(zip(panels, starts, strict=True))
 
     def stride(self, panel: Panel) -> Dim:
-        """Lanes of the packed weights of one direction."""
+        """Lanes that the packed weights of one direction fill."""
         groups = _ceil_div(self.units, panel.units * panel.lanes)
         rows = _ceil_div(self.units, UNROLL * panel.depth) * UNROLL
-        return groups * rows * (panel.vectors * panel.lanes)
+        return groups * rows * (panel.weight_bytes // size_of(panel.dtype))
 
     def pack(self) -> Calls:
         """Pack the weights: now if they are constant, else by a call."""
@@ -169,7 +173,8 @@ class _Layer:
             flops=2 * macs,
             scratch_bytes=scratch_bytes(batch, self.units) if layer.quantised else 0,
             kind="recurrent",
-            plan=f"{self.kind} of {self.units} units, {count} directions, {steps} steps of {batch} rows",
+            plan=f"{self.kind} of {self.units} units{', weights of 24 bits' if self.short else ''}, "
+            f"{count} directions, {steps} steps of {batch} rows",
         )
         return call, {layer.symbol: lambda: layer_ir(layer, self.goal)}
 

@@ -18,6 +18,7 @@ from sardonyx.kernels.recurrent.sums import Panel
 from sardonyx.kernels.share import Cut, ceil_div, split
 from sardonyx.llvm.convert import from_memory
 from sardonyx.llvm.lanes import Lanes
+from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 _PART_MACS = 32_000
@@ -61,13 +62,17 @@ class _Driver:
         f, word = self.f, self.memory.word
         directions = word[Word.DIRECTIONS]
         tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
+        tiles = ceil_div(f, word[Word.BATCH], int_(self.memory.panel.max_rows))
         crew = f.smax(f.binary("udiv", threads, f.smax(directions, int_(1))), int_(1))
         enough = f.icmp("sle", directions, threads)
+        if self.memory.panel.short:
+            together = f.binary("and", f.icmp("slt", tiles, threads), self._overflows())
+            crew = f.select(together, threads, crew)
+            enough = f.binary("and", enough, f.binary("xor", together, int_(1, "i1")))
         first = f.select(enough, f.binary("udiv", tid, crew), int_(0))
         last = f.select(enough, f.smin(f.add(first, int_(1)), directions), directions)
-        last = f.select(f.binary("or", enough, f.icmp("eq", tid, int_(0))), last, int_(0))
+        last = f.select(f.binary("or", enough, f.icmp("slt", tid, crew)), last, int_(0))
         member = f.binary("urem", tid, crew)
-        tiles = ceil_div(f, word[Word.BATCH], int_(self.memory.panel.max_rows))
         by_rows = f.icmp("sge", tiles, crew)
         parts = f.select(by_rows, int_(1), self._parts(crew))
         meets = f.icmp("sgt", parts, int_(1))
@@ -85,6 +90,13 @@ class _Driver:
             self._direction(_Share(loop.index, rows, parts, part), meets)
         f.ret()
         f.finish()
+
+    def _overflows(self) -> V:
+        """Whether L2 is too small for the weights of a direction: threads then share out each of them."""
+        f, word = self.f, self.memory.word
+        lanes = f.add(word[Word.WEIGHTS_D], word[Word.INNER_D])
+        limit = self.goal.target.l2_bytes * 3 // 4
+        return f.icmp("sgt", f.mul(lanes, int_(size_of(self.layer.compute))), int_(limit))
 
     def _parts(self, crew: V) -> V:
         """Into how many parts the units of a direction are cut; each part must be worth a barrier."""

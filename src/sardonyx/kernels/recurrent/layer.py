@@ -14,6 +14,7 @@ from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.access import Access
 from sardonyx.kernels.recurrent.cell import Activation
+from sardonyx.kernels.recurrent.short import OPERAND
 from sardonyx.kernels.recurrent.sums import Panel
 from sardonyx.kernels.share import ceil_div
 from sardonyx.llvm.convert import memory_type
@@ -83,7 +84,7 @@ class Layer:
     """What a recurrence kernel is generated for.
 
     `kind` is lstm, gru, gru_reset (reset before the product) or rnn; `extra` tells of peepholes or an inner
-    bias, `ragged` of sequence lengths, `quantised` of 8-bit weights.
+    bias, `ragged` of sequence lengths, `quantised` of 8-bit weights, `short` of weights of 24 bits.
     """
 
     kind: str
@@ -94,6 +95,7 @@ class Layer:
     ragged: bool = False
     input_forget: bool = False
     quantised: bool = False
+    short: bool = False
 
     @property
     def symbol(self) -> str:
@@ -118,7 +120,7 @@ class Layer:
             operand = "i16" if tile is None else IN_PAIRS if tile.limit else "i8"
             return (Panel.of(goal, operand, 1, 4),)
         cuts = {"lstm": [(1, 4)], "gru": [(1, 3)], "gru_reset": [(2, 2), (4, 1)], "rnn": [(4, 1)]}[self.kind]
-        operand = "f64" if self.dtype is dt.F64 else "f32"
+        operand = OPERAND if self.short else "f64" if self.dtype is dt.F64 else "f32"
         return tuple(Panel.of(goal, operand, units, gates) for units, gates in cuts)
 
 

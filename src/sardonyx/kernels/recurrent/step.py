@@ -43,7 +43,7 @@ class Step:
         inner = f.mul(ceil_div(f, memory.word[Word.UNITS], int_(UNROLL * panel.depth)), int_(UNROLL))
         weights, stride = ((Word.WEIGHTS, Word.WEIGHTS_D), (Word.INNER, Word.INNER_D))[self.phase]
         first = f.gep(memory.word[weights], f.mul(self.d, memory.word[stride]), panel.dtype)
-        panel_bytes = f.mul(inner, int_(panel.row_bytes))
+        panel_bytes = f.mul(inner, int_(panel.weight_bytes))
         row_bytes = f.mul(memory.pitch, int_(size_of(self.layer.compute)))
         row_bytes = self.points.row_bytes if self.points else row_bytes
         tile = f.alloca(panel.dtype, panel.max_rows * panel.vectors * panel.lanes)

@@ -5,7 +5,7 @@ Decides the layout of the recurrent weights, registers and unrolling; must not k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from sardonyx.base.dataclass import dataclass
 from sardonyx.base.instruction import MultiplyAdd
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.product.pack import aligned_zeros
+from sardonyx.kernels.recurrent.short import FLOATS, OPERAND, VECTORS, shortened, widened
 from sardonyx.kernels.tiles.shape import SUM_TYPES, vector_lanes
 from sardonyx.llvm.products import add_products
 from sardonyx.llvm.types import size_of, vector_of
@@ -33,6 +34,7 @@ class Panel:
 
     With a `depth` above 1 the lanes of dtype i32 hold that many 8- or 16-bit weights of neighbouring rows.
     `in_order` panels are summed row by row, others in as many parts as hide the latency of the additions.
+    `short` ones hold UNROLL rows in three quarters of the vectors.
     """
 
     dtype: str
@@ -43,6 +45,7 @@ class Panel:
     depth: int
     instruction: MultiplyAdd
     in_order: bool
+    short: bool
 
     @staticmethod
     def of(goal: Goal, operand: str, units: int, gates: int) -> Panel:
@@ -50,7 +53,7 @@ class Panel:
         row = goal.tile(operand)
         dtype = SUM_TYPES[row.accumulator]
         lanes, registers = vector_lanes(goal.target, dtype), 2 * goal.target.lanes
-        facts = row.k_step, row.instruction, goal.policy.fixed_order
+        facts = row.k_step, row.instruction, goal.policy.fixed_order, operand == OPERAND
         return Panel(dtype, lanes, registers, units, gates, *facts)
 
     @property
@@ -70,8 +73,13 @@ class Panel:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of one row."""
+        """Bytes of one row of sums."""
         return self.vectors * self.vector_bytes
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of one row of weights."""
+        return self.row_bytes * VECTORS // FLOATS if self.short else self.row_bytes
 
     @property
     def max_rows(self) -> int:
@@ -79,7 +87,10 @@ class Panel:
         return min(_MOST_ROWS, max(1, (self.registers - self.vectors) // (self.vectors + 1)))
 
     def pack(self, r: np.ndarray) -> np.ndarray:
-        """Lay out r[D, K, gates, H] as [D, groups, rows, units, gates, lanes, depth], zero padded."""
+        """Lay out r[D, K, gates, H] as [D, groups, rows, units, gates, lanes, depth], zero padded.
+
+        What is short is one axis of dwords.
+        """
         directions, inner, gates, size = r.shape
         width = self.units * self.lanes
         groups, rows = -(-size // width), -(-inner // (UNROLL * self.depth)) * UNROLL
@@ -89,7 +100,7 @@ class Panel:
         ordered = parts.transpose(0, 4, 1, 5, 3, 6, 2)
         packed = aligned_zeros(ordered.shape, r.dtype)
         packed[...] = ordered
-        return packed
+        return shortened(packed, self.lanes) if self.short else packed
 
 
 def define_sums(module: Module, panel: Panel, rows: int) -> V:
@@ -98,7 +109,8 @@ def define_sums(module: Module, panel: Panel, rows: int) -> V:
     tile[r][v] = sum over k of state[r * row_bytes][k] * panel[k][v] for all vectors v of the panel; k is a
     multiple of UNROLL, panel and tile are aligned to vectors.
     """
-    name = f"recurrent_{panel.dtype}_{rows}x{panel.vectors}x{panel.depth}"
+    short = "short_" if panel.short else ""
+    name = f"recurrent_{short}{panel.dtype}_{rows}x{panel.vectors}x{panel.depth}"
     if not module.has(name):
         _write_sums(module, name, panel, rows)
     return V(f"@{name}", "ptr")
@@ -116,10 +128,11 @@ def _write_sums(module: Module, name: str, panel: Panel, rows: int) -> None:
     with f.loop(int_(0), k, UNROLL, [weights, *zeros]) as loop:
         at, *sums = loop.carried
         here = [f.gep(row, loop.index, panel.dtype) for row in rows_at]
+        columns = _columns(f, panel, at)
         for step in range(UNROLL):
             part = step % phases * count
-            sums[part : part + count] = _step(f, panel, here, at, step, sums[part : part + count])
-        loop.next(f.gep(at, int_(UNROLL * panel.row_bytes), "i8"), *sums)
+            sums[part : part + count] = _step(f, panel, here, columns, step, sums[part : part + count])
+        loop.next(f.gep(at, int_(UNROLL * panel.weight_bytes), "i8"), *sums)
     sums = loop.carried[1:]
     add = "fadd" if panel.depth == 1 else "add"
     while len(sums) > count:
@@ -131,10 +144,21 @@ def _write_sums(module: Module, name: str, panel: Panel, rows: int) -> None:
     f.finish()
 
 
-def _step(f: Function, panel: Panel, rows: Sequence[V], weights: V, step: int, sums: Sequence[V]) -> list[V]:
-    base = step * panel.row_bytes
-    offsets = [base + v * panel.vector_bytes for v in range(panel.vectors)]
-    columns = [f.load(f.gep(weights, int_(o), "i8"), panel.vector, panel.vector_bytes) for o in offsets]
+def _columns(f: Function, panel: Panel, weights: V) -> Iterator[V]:
+    """The vectors of UNROLL rows, one after the other."""
+    size = panel.vector_bytes * (VECTORS if panel.short else 1)
+    for offset in range(0, UNROLL * panel.weight_bytes, size):
+        at = f.gep(weights, int_(offset), "i8")
+        if panel.short:
+            yield from widened(f, at, panel.lanes)
+        else:
+            yield f.load(at, panel.vector, panel.vector_bytes)
+
+
+def _step(
+    f: Function, panel: Panel, rows: Sequence[V], weights: Iterator[V], step: int, sums: Sequence[V]
+) -> list[V]:
+    columns = [next(weights) for _ in range(panel.vectors)]
     states = [f.load(f.gep(row, int_(step), panel.dtype), panel.dtype) for row in rows]
     broadcast = [f.splat(state, panel.lanes) for state in states]
     after = list(sums)

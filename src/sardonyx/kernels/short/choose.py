@@ -48,7 +48,7 @@ def chosen(anchor: Value, rows: Dim, goal: Goal) -> bool:
         return False
     if policy.short_weights == "auto":
         samples = isinstance(rows, int) or (a.rank == 2 and len(dims.symbols(rows)) < 2)
-        if not (samples or goal.grows) or b.data.nbytes < _LEAST_BYTES:
+        if not goal.streams or not (samples or goal.grows) or b.data.nbytes < _LEAST_BYTES:
             return False
     return is_near(b.data.reshape(b.data.shape[-2:]))
 
