@@ -64,7 +64,8 @@ class MatrixMultiply:
         multiply: of the registers of sums, a and b.
         configure: of the address of `configuration`; all registers are zero afterwards.
         configuration: bytes that say how many rows of how many bytes each of the registers has.
-        rows_at: the first of its bytes that tell rows, one a register.
+        row_bytes_at: the first of its bytes that tell the bytes of rows, two a register.
+        rows_at: the first of those that tell rows, one a register.
         release: gives the registers back.
         zero: of a register.
         load: of a register, an address, and how many bytes its rows are apart there.
@@ -77,6 +78,7 @@ class MatrixMultiply:
     multiply: str
     configure: str
     configuration: bytes
+    row_bytes_at: int
     rows_at: int
     release: str
     zero: str

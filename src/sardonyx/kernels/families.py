@@ -21,6 +21,7 @@ from sardonyx.kernels.library import (
     matrices,
     matrix_convolutions,
     moving,
+    plain_matrix_convolutions,
     short,
     strassen,
     turning,
@@ -107,6 +108,7 @@ def _convolution(
     """The call on matrix registers, by transforms or by vectors; the modules of its end, and its kernels."""
     from sardonyx.kernels.convolution.call import conv_call
     from sardonyx.kernels.convolution.choose import chosen as chosen_band
+    from sardonyx.kernels.convolution.few import chosen as chosen_plain
     from sardonyx.kernels.convolution.grouped import few_channels
     from sardonyx.kernels.convolution.matrix import chosen as chosen_conv
     from sardonyx.kernels.winograd.call import winograd_call
@@ -117,6 +119,9 @@ def _convolution(
     if band := chosen_band(anchor, goal):
         kernels = {**matrices(band), **matrix_convolutions(band)}
         return *conv_call(group, places, goal, emissions, band), kernels
+    if plain := chosen_plain(anchor, places[anchor.args[0].id], goal):
+        kernels = {**matrices(plain), **plain_matrix_convolutions(plain)}
+        return *conv_call(group, places, goal, emissions, plain), kernels
     if scheme := chosen(anchor, goal):
         return *winograd_call(group, places, goal, emissions, scheme), winograd(scheme)
     few = few_channels(anchor, places[anchor.args[0].id], goal)

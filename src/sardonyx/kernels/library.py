@@ -165,6 +165,20 @@ def matrix_convolutions(tile: MatrixTile) -> Mapping[str, Shared]:
     return {name: Shared(partial(matrix_convolutions_ir, tile), tile.features)}
 
 
+def plain_matrix_convolutions(tile: MatrixTile) -> Mapping[str, Shared]:
+    """The same for plain input of few channels."""
+    name = f"plain matrix convolutions {tile.operand} {tile.name}"
+    return {name: Shared(partial(plain_matrix_convolutions_ir, tile), tile.features)}
+
+
+@cache
+def plain_matrix_convolutions_ir(tile: MatrixTile, goal: Goal) -> str:
+    """The text of `plain_matrix_convolutions`."""
+    from sardonyx.kernels.convolution.driver import define_plain_matrix_conv
+
+    return _beside(define_plain_matrix_conv, "conv", goal, tile)
+
+
 @cache
 def matrix_convolutions_ir(tile: MatrixTile, goal: Goal) -> str:
     """The text of `matrix_convolutions`."""

@@ -6,24 +6,34 @@ any of them. Must not know tensors or kernels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sardonyx.base.instruction import MatrixMultiply
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, V, int_
 
 
-def configure(f: Function, of: MatrixMultiply, few: int = 0, rows: V | None = None) -> None:
-    """Take all registers into use, the first `few` with that many rows; they are zero afterwards."""
+def configure(
+    f: Function,
+    of: MatrixMultiply,
+    rows: Mapping[int, V] | None = None,
+    row_bytes: Mapping[int, V] | None = None,
+) -> None:
+    """Take all registers into use, those told of with so many rows, or rows of so many bytes.
+
+    They are zero afterwards.
+    """
     table = f.module.table(f"rows_of_{of.name}", "i8", [int_(b, "i8") for b in of.configuration])
-    if rows is None:
+    if rows is None and row_bytes is None:
         _call(f, of.configure, (), table)
         return
     words = f.alloca("i64", len(of.configuration) // 8)
     for word in range(len(of.configuration) // 8):
         f.store(f.load(f.gep(table, int_(word), "i64"), "i64"), f.gep(words, int_(word), "i64"), 8)
-    for register in range(few):
-        f.store(f.convert("trunc", rows, "i8"), f.gep(words, int_(of.rows_at + register), "i8"), 1)
+    for register, count in (rows or {}).items():
+        f.store(f.convert("trunc", count, "i8"), f.gep(words, int_(of.rows_at + register), "i8"), 1)
+    for register, size in (row_bytes or {}).items():
+        f.store(f.convert("trunc", size, "i16"), f.gep(words, int_(of.row_bytes_at + 2 * register), "i8"), 1)
     _call(f, of.configure, (), words)
 
 

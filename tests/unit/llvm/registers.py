@@ -79,13 +79,15 @@ class Registers:
         self.rows = np.zeros((8, 16, 64), np.uint8)
         self.configured = False
         self.counts = bytes([16] * 8)
+        self.sizes = [64] * 8
 
     def ldtilecfg(self, block: int) -> None:
-        """Rows are whole here; registers that are multiplied or summed have as many."""
+        """Registers that are multiplied or summed have as many rows; those of A have steps as B has rows."""
         found = bytes((ctypes.c_uint8 * 64).from_address(block))
-        assert (found[0], found[16:32]) == (1, bytes([64, 0] * 8))
-        self.counts = found[48:56]
+        assert found[0] == 1
+        self.counts, self.sizes = found[48:56], list(np.frombuffer(found[16:32], np.uint16))
         assert all(1 <= count <= 16 for count in self.counts)
+        assert all(4 <= size <= 64 and size % 4 == 0 for size in self.sizes)
         self.rows[...], self.configured = 0, True
 
     def tilerelease(self) -> None:
@@ -100,13 +102,13 @@ class Registers:
         assert self.configured
         self.rows[register] = 0
         for n in range(self.counts[register]):
-            row = (ctypes.c_uint8 * 64).from_address(address + n * stride)
-            self.rows[register, n] = np.frombuffer(row, np.uint8)
+            row = (ctypes.c_uint8 * self.sizes[register]).from_address(address + n * stride)
+            self.rows[register, n, : self.sizes[register]] = np.frombuffer(row, np.uint8)
 
     def tilestored64(self, register: int, address: int, stride: int) -> None:
         assert self.configured
         for n in range(self.counts[register]):
-            ctypes.memmove(address + n * stride, self.rows[register, n].tobytes(), 64)
+            ctypes.memmove(address + n * stride, self.rows[register, n].tobytes(), self.sizes[register])
 
     def tdpbf16ps(self, sums: int, a: int, b: int) -> None:
         self._check(sums, a, b)
@@ -125,7 +127,8 @@ class Registers:
         """The machine refuses to multiply registers whose rows do not fit."""
         assert self.configured
         assert self.counts[sums] == self.counts[a]
-        assert self.counts[b] == 16
+        assert self.counts[b] * 4 == self.sizes[a]
+        assert self.sizes[b] == self.sizes[sums] == 64
 
     def cvtne2ps2bf16(self, to: int, low: int, high: int) -> None:
         """Two vectors of 16 singles, at addresses, to 32 halves."""

@@ -26,13 +26,16 @@ WITH = isa.with_features(isa.V4, ROW.features)
 Array = registers.Array
 
 
-def product(row: MatrixTile = ROW) -> str:
-    """Text of `product(a, b, sums)`."""
+def product(
+    row: MatrixTile = ROW, rows: dict[int, int] | None = None, size: dict[int, int] | None = None
+) -> str:
+    """Text of `product(a, b, sums)` of registers 1, 2 and 0, some of fewer rows, or of rows of some bytes."""
     module = Module()
     f = Function(module, "product", [(n, "ptr") for n in ("a", "b", "sums")])
     a, b, sums = f.params
     stride, by = int_(row.row_bytes), row.instruction
-    matrix.configure(f, by)
+    few, short = ({n: int_(count) for n, count in (told or {}).items()} for told in (rows, size))
+    matrix.configure(f, by, few, short)
     for register, operand in enumerate((sums, a, b)):
         matrix.load(f, by, register, operand, stride)
     matrix.add_product(f, by, 0, 1, 2)
@@ -90,6 +93,20 @@ def test_sums_of_bytes_wrap_and_never_saturate(extreme: bool) -> None:
     executed(registers.modelled(product(row), keep := []), targets.detect(), a, b, by_model)  # type: ignore[var-annotated]
     assert np.array_equal(by_model, expected) and keep
     executed(product(row), need(isa.with_features(isa.V4, row.features)), a, b, by_machine)
+    assert np.array_equal(by_machine, expected)
+
+
+@pytest.mark.parametrize(("rows", "numbers"), [(16, 2), (16, 28), (5, 22), (1, 32)])
+def test_registers_that_are_not_whole(rows: int, numbers: int) -> None:
+    a, b, sums = drawn("alike")
+    a[rows:], a[:, numbers:], b[numbers // 2 :] = 0x7FC0, 0x7FC0, 0x7FC0
+    expected = sums.copy()
+    expected[:rows] = registers.tdpbf16ps(sums[:rows], a[:rows, :numbers], b[: numbers // 2])
+    text = product(rows={0: rows, 1: rows, 2: numbers // 2}, size={1: 2 * numbers})
+    by_model, by_machine = sums.copy(), sums.copy()
+    executed(registers.modelled(text, keep := []), targets.detect(), a, b, by_model)  # type: ignore[var-annotated]
+    assert np.array_equal(by_model, expected) and keep
+    executed(text, need(WITH), a, b, by_machine)
     assert np.array_equal(by_machine, expected)
 
 

@@ -17,33 +17,52 @@ from sardonyx.kernels.tiles.matrix import SPARE_BYTES, MatrixShape, MatrixWords,
 from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.split import define_split_blocks
-from sardonyx.llvm.vec import Module, V, int_
+from sardonyx.llvm import matrix
+from sardonyx.llvm.vec import Function, Module, V, int_
 
 
 class BandBlock(Block):
-    """Writes the function, for one group; the registers are to be configured."""
+    """Writes the function, for one group; the registers are to be configured.
+
+    Attributes:
+        pixel: how many elements of the input a pixel is.
+    """
+
+    suffix = ""
 
     def __init__(self, module: Module, goal: Goal, tile: MatrixTile) -> None:
-        self.matrix, self.prefix = MatrixShape(tile), f"{tile.name}_"
+        self.matrix, self.prefix = MatrixShape(tile), f"{tile.name}_{self.suffix}"
+        self.pixel = goal.target.channel_block
         super().__init__(module, replace(TileShape.of(goal, tile.operand), max_rows=self.matrix.rows))
 
     def _define_parts(self, module: Module) -> None:
         self.kernels = kernels(module, self.matrix)
         block = self.shape.block
-        self.split = [define_split_blocks(module, self.matrix, block, careful=c) for c in (False, True)]
+        names = (define_split_blocks(module, self.matrix, block, careful=c) for c in (False, True))
+        self.split = [V(f"@{name}", "ptr") for name in names]
+
+    def configure(self, f: Function, args: V) -> None:
+        """Take the registers into use, in a function that is called with these arguments."""
+        del args
+        matrix.configure(f, self.matrix.tile.instruction)
+
+    def _measure_band(self) -> None:
+        """How long sums are, and how pixels lie in the band."""
+        f, shape, word = self.f, self.matrix, self.word
+        self.register_steps = ceil_div(f, word[Conv.CHANNELS_IN], int_(shape.k_step))
+        self.plane = f.mul(self.register_steps, int_(shape.tile.row_bytes))
+        self.pitch = f.add(f.mul(self.plane, int_(len(shape.held))), int_(GAP))
+        self.steps = f.mul(f.mul(self.register_steps, self.inner), int_(shape.k_step))
 
     def _choose_blocks(self) -> None:
         """As many lines as have their band of input in L2 beside two panels of weights; at least one tile."""
-        f, matrix, word = self.f, self.matrix, self.word
-        self.register_steps = ceil_div(f, word[Conv.CHANNELS_IN], int_(matrix.k_step))
-        self.plane = f.mul(self.register_steps, int_(matrix.tile.row_bytes))
-        self.pitch = f.add(f.mul(self.plane, int_(len(matrix.held))), int_(GAP))
-        self.steps = f.mul(f.mul(self.register_steps, self.inner), int_(matrix.k_step))
+        f, word, planes = self.f, self.word, self.matrix.planes
+        self._measure_band()
         self.is_cut = int_(0, "i1")
-        each = int_(matrix.planes * matrix.number_bytes)
+        each = int_(planes * self.matrix.number_bytes)
         weights = f.mul(f.mul(self.steps, each), int_(2 * self.shape.columns))
         budget = f.sub(f.mul(f.binary("udiv", word[Conv.L2_BYTES], int_(4)), int_(3)), weights)
-        touched = f.add(f.mul(self.plane, int_(matrix.planes)), int_(GAP))
+        touched = f.add(f.mul(self.plane, int_(planes)), int_(GAP))
         fitting = self._fitting_tiles(f.binary("sdiv", budget, touched))
         tiles = f.sub(self.s1, self.s0)
         self.tiles_per_block = evenly(f, tiles, f.smax(fitting, int_(1)))
@@ -69,7 +88,7 @@ class BandBlock(Block):
         f, word = self.f, self.word
         far = f.mul(f.sub(outputs, int_(1)), word[Conv.X_PIXEL])
         far = f.add(far, f.mul(f.sub(word[Conv.TAPS3], int_(1)), word[Conv.X_TAP3]))
-        return f.add(f.binary("udiv", far, int_(self.shape.block)), int_(1))
+        return f.add(f.binary("udiv", far, int_(self.pixel)), int_(1))
 
     def _make_tile_words(self) -> None:
         f, shape = self.f, self.shape
@@ -87,7 +106,7 @@ class BandBlock(Block):
 
     def _in_band(self, elements: V) -> V:
         """Bytes in the band of what are so many elements of the input, whole pixels."""
-        return self.f.mul(self.f.binary("udiv", elements, int_(self.shape.block)), self.pitch)
+        return self.f.mul(self.f.binary("udiv", elements, int_(self.pixel)), self.pitch)
 
     def _fill_table(self, first: V, count: V) -> None:
         """Nothing: entries depend on the band of a block."""
@@ -112,7 +131,7 @@ class BandBlock(Block):
         stop = cut.begin(f, f.add(index, f.sub(self.high, self.low)))
         stop = f.select(self.in_one_line, stop, word[Conv.PIXELS])
         width = self._width_of(f.sub(stop, self.first_pixel))
-        row_bytes = f.mul(width, self.pitch)
+        row_bytes = self._row_bytes(width)
         self.line_bytes = f.mul(self.rows_per_line, row_bytes)
         self._fill_entries(row_bytes)
         lines = f.sub(f.sub(end, self.first_line), int_(1))
@@ -120,21 +139,31 @@ class BandBlock(Block):
         begin = f.mul(self.first_line, word[Conv.X_LINE])
         begin = f.add(begin, f.mul(self.first_pixel, word[Conv.X_PIXEL]))
         source = f.gep(self.x, begin, self.shape.dtype)
-        far = f.mul(word[Conv.X_CHANNEL], int_(self.shape.element))
-        words = self.pitch, self.plane, far, word[Conv.CHANNELS_IN], self.parts.count
-        for n, value in enumerate(words):
-            set_word(f, self.split_words, n, value)
+        self._tell_split()
         special = self._split(self.split[0], source, rows, width, row_bytes)
         with f.when(f.icmp("ne", special, int_(0))):
             self._split(self.split[1], source, rows, width, row_bytes)
         self.descriptor.set_finite(MatrixWords.A_FINITE, self.plane, special)
 
-    def _split(self, function: str, source: V, rows: V, width: V, row_bytes: V) -> V:
+    def _row_bytes(self, width: V) -> V:
+        """Bytes of a row of so many pixels of the band."""
+        return self.f.mul(width, self.pitch)
+
+    def _tell_split(self) -> None:
+        """Set the words of the functions that split a row."""
+        f, word = self.f, self.word
+        far = f.mul(word[Conv.X_CHANNEL], int_(self.shape.element))
+        words = self.pitch, self.plane, far, word[Conv.CHANNELS_IN], self.parts.count
+        for n, value in enumerate(words):
+            set_word(f, self.split_words, n, value)
+
+    def _split(self, function: V, source: V, rows: V, width: V, row_bytes: V) -> V:
         f = self.f
         apart = f.mul(self.unit, int_(self.shape.element))
         with f.loop(int_(0), rows, 1, [self.band, source, int_(0)]) as row:
             into, out_of, found = row.carried
-            special = f.call(function, "i64", into, out_of, width, self.split_words)
+            words = ", ".join(map(str, (into, out_of, width, self.split_words)))
+            special = f.value("i64", f"call i64 {function.text}({words})")
             row.next(f.gep(into, row_bytes, "i8"), f.gep(out_of, apart, "i8"), f.binary("or", found, special))
         return row.carried[2]
 

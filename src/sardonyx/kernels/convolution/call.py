@@ -81,7 +81,7 @@ def conv_call(
     matrix = band or chosen(anchor, goal)
     room = band_bytes(goal.target) if band else gathered_bytes(anchor, matrix, goal) if matrix else 0
     call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
-        f"sdx_conv_{_how(few, matrix)}{operand}",
+        f"sdx_conv_{_how(few, matrix)}{'plain_' if band and x.rank == 4 else ''}{operand}",
         "conv",
         work=anchor.size * dims.product(w.shape[1:]) * 2,
         scratch_bytes=convolution_bytes() + room,
@@ -163,6 +163,8 @@ def _tiles(line: Axis, pixel: Axis, rows: int) -> int:
 
 def _pack(w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, *, blocked_in: bool) -> Storage:
     group = anchor.attrs["group"]
+    if band and not blocked_in:
+        return packed(w, ("plain", band), lambda data: layouts.pack_plain_matrix_weights(data, band, goal))
     if band:
         return packed(w, ("conv", band), lambda data: layouts.pack_matrix_weights(data, band, goal))
     if not blocked_in:

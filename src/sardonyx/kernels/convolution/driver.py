@@ -5,13 +5,17 @@ Decides which thread computes what; must not know ONNX, graphs or what an epilog
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sardonyx.base.abi import Context
+from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.band import BandBlock
 from sardonyx.kernels.convolution.matrix import MatrixBlock
+from sardonyx.kernels.convolution.plain import PlainBandBlock
 from sardonyx.kernels.convolution.walk import Tiles, define_block
 from sardonyx.kernels.share import ceil_div, my_runs
 from sardonyx.kernels.tiles.shape import TileShape
@@ -27,14 +31,40 @@ def define_conv(module: Module, goal: Goal, operand: str) -> None:
 
 def define_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
     """Add `void @sdx_conv_{tile}_{operand}(ptr args, ptr ctx)`, which multiplies with matrix registers."""
-    block = MatrixBlock(module, goal, tile) if tile.operand == "i8" else BandBlock(module, goal, tile)
+    if tile.operand == "i8":
+        block = MatrixBlock(module, goal, tile)
+        block.write()
+        _driver(module, block.shape, block.f.name, _Registers(block.prefix, tile, _whole(tile)))
+    else:
+        _define_band(module, BandBlock(module, goal, tile))
+
+
+def define_plain_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
+    """Add `void @sdx_conv_{tile}_plain_{operand}(ptr args, ptr ctx)`, for plain input of few channels."""
+    _define_band(module, PlainBandBlock(module, goal, tile))
+
+
+def _define_band(module: Module, block: BandBlock) -> None:
     block.write()
-    _driver(module, block.shape, block.f.name, tile)
+    _driver(module, block.shape, block.f.name, _Registers(block.prefix, block.matrix.tile, block.configure))
 
 
-def _driver(module: Module, shape: TileShape, block: str, tile: MatrixTile | None = None) -> None:
-    """Cut panels or tiles into equal runs, one a thread; registers of a `tile` are configured around them."""
-    name = f"sdx_conv_{f'{tile.name}_' if tile else ''}{shape.operand}"
+@dataclass(frozen=True, slots=True)
+class _Registers:
+    """Matrix registers: what names say of them, and how a function of these arguments takes them into use."""
+
+    prefix: str
+    tile: MatrixTile
+    configure: Callable[[Function, V], None]
+
+
+def _whole(tile: MatrixTile) -> Callable[[Function, V], None]:
+    return lambda f, _: matrix.configure(f, tile.instruction)
+
+
+def _driver(module: Module, shape: TileShape, block: str, registers: _Registers | None = None) -> None:
+    """Cut panels or tiles into equal runs, one a thread; `registers` are in use around them."""
+    name = f"sdx_conv_{registers.prefix if registers else ''}{shape.operand}"
     f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
     args, ctx = f.params
     threads = f.word(ctx, Context.NTHREADS)
@@ -48,15 +78,15 @@ def _driver(module: Module, shape: TileShape, block: str, tile: MatrixTile | Non
         unit = f.select(by_panels, panels, tiles)
         all_tiles = f.mul(outer, f.mul(panels, tiles))
         work = f.mul(f.mul(all_tiles, steps), int_(shape.max_rows * shape.columns))
-        shares = Shares.of(f, ctx, threads, work, int_(0) if tile else f.mul(outer, unit))
-        if tile:
-            matrix.configure(f, tile.instruction)
+        shares = Shares.of(f, ctx, threads, work, int_(0) if registers else f.mul(outer, unit))
+        if registers:
+            registers.configure(f, args)
         with my_runs(f, outer, unit, shares) as (index, first, last):
             p0, p1 = f.select(by_panels, first, int_(0)), f.select(by_panels, last, panels)
             s0, s1 = f.select(by_panels, int_(0), first), f.select(by_panels, tiles, last)
             f.call(block, "void", args, ctx, index, p0, p1, s0, s1)
-        if tile:
-            matrix.release(f, tile.instruction)
+        if registers:
+            matrix.release(f, registers.tile.instruction)
     f.ret()
     f.finish()
 

@@ -11,6 +11,7 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
+from sardonyx.kernels.convolution.few import beside, cut_row
 from sardonyx.kernels.product.pack import pack_b, pack_matrix
 from sardonyx.kernels.tiles.matrix import MatrixShape
 from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
@@ -68,6 +69,21 @@ def pack_matrix_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarr
     taps = w.reshape(outputs, inputs, -1).transpose(2, 1, 0)
     taps = np.pad(taps, ((0, 0), (0, -inputs % step), (0, 0)))
     return pack_matrix(_whole_blocks(taps.reshape(1, -1, outputs), goal.target.channel_block), tile)
+
+
+def pack_plain_matrix_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarray:
+    """Lay out w[OC, IC, R, C] for plain input of few channels and matrix registers.
+
+    The same, but k runs over [R][steps of a row of the window], zeros behind the numbers of each.
+    """
+    shape = MatrixShape(tile)
+    outputs, channels, rows, columns = w.shape
+    cut = cut_row(channels, columns, shape)
+    assert cut is not None
+    steps, numbers = cut
+    by_pixel = _padded(w, 1, beside(channels) - channels).transpose(2, 3, 1, 0)
+    by_step = _padded(by_pixel.reshape(rows * steps, numbers, outputs), 1, shape.k_step - numbers)
+    return pack_matrix(_whole_blocks(by_step.reshape(1, -1, outputs), goal.target.channel_block), tile)
 
 
 def pack_plain_weights(w: np.ndarray, group: int, goal: Goal) -> np.ndarray:

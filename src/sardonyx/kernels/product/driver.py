@@ -15,7 +15,7 @@ from sardonyx.kernels.product.bytes import define_byte_block
 from sardonyx.kernels.product.matrix import define_matrix_block, prefix
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, Weights, blockwise, define_block
 from sardonyx.kernels.share import ceil_div, my_runs
-from sardonyx.kernels.tiles.matrix import OF_ROWS, MatrixShape
+from sardonyx.kernels.tiles.matrix import OF_A, OF_SUMS, MatrixShape
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm import matrix
 from sardonyx.llvm.vec import Function, Module, int_
@@ -87,7 +87,8 @@ def _driver(
         most = f.binary("udiv", f.mul(batch, unit), each)
         shares = Shares.of(f, ctx, threads, work, int_(0) if kind.made or tile else most)
         if tile:
-            matrix.configure(f, tile.instruction, OF_ROWS, f.smin(m, int_(tile.rows)))
+            few = f.smin(m, int_(tile.rows))
+            matrix.configure(f, tile.instruction, dict.fromkeys((*OF_SUMS, *OF_A), few))
         with my_runs(f, batch, unit, shares) as (index, first, last):
             m0, m1 = f.select(by_rows, first, int_(0)), f.select(by_rows, last, m)
             p0, p1 = f.select(by_rows, int_(0), first), f.select(by_rows, panels, last)

@@ -22,8 +22,8 @@ ACROSS = 2
 _NUMBER_BYTES = {"bf16": 2, "u8s8": 4}
 _SUMS = ACROSS * ACROSS
 _A, _B = _SUMS, _SUMS + ACROSS
-OF_ROWS = _B
-"""The registers of sums and of A, which are those that hold the rows of A."""
+OF_SUMS, OF_A, OF_B = range(_SUMS), range(_A, _B), range(_B, _B + ACROSS)
+"""The registers of sums and of A, with the rows of A, and those of B, with as many as these have steps."""
 
 
 class Plane(IntEnum):

@@ -16,6 +16,9 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 
 _LANES = 16
 _FLOATS, _INTS, _HALVES = vector_of("float", _LANES), vector_of("i32", _LANES), vector_of("i16", _LANES)
+PIXELS = _LANES
+"""Pixels of few channels that are split at a time."""
+
 _INFINITE, _ROUNDED_UP = 0x7F800000, 0x7F7F8000
 
 
@@ -207,5 +210,41 @@ def define_split_blocks(module: Module, shape: MatrixShape, block: int, *, caref
             pixel.next(f.gep(there, pitch, "i8"), *(f.gep(p, row, "i8") for p in here), found)
         pair.next(f.gep(into, int_(shape.tile.row_bytes), "i8"), pixel.carried[3])
     f.ret(_is_special(f, pair.carried[1]))
+    f.finish()
+    return name
+
+
+def define_split_pixels(module: Module, shape: MatrixShape, count: int, *, careful: bool) -> str:
+    """Add `i64 @name(ptr to, ptr from, i64 pixels, ptr words)`; returns the name.
+
+    `from` holds rows of pixels of one channel each; of `to` each pixel has `count` channels side by side,
+    zeros for missing ones, in whole vectors of pixels. `words`: bytes between channels of `from`, then
+    channels. Returns as `define_split_rows`.
+    """
+    assert shape.planes == 1
+    name = f"conv_split_{shape.tile.name}_by{count}{'_careful' if careful else ''}"
+    params = [("to", "ptr"), ("from", "ptr"), ("pixels", "i64"), ("words", "ptr")]
+    f = Function(module, name, params, "i64", internal=True, attributes="nounwind noinline")
+    to, source, pixels, words = f.params
+    far, channels = (f.word(words, n) for n in range(2))
+    numbers = _Numbers(f, shape, careful=careful)
+    last = f.sub(channels, int_(1))
+    begin = [f.gep(source, f.mul(far, f.smin(int_(n), last)), "i8") for n in range(count)]
+    there = [f.icmp("slt", int_(n), channels) for n in range(count)]
+    with f.loop(int_(0), pixels, PIXELS, [to, int_(0, _INTS)]) as group:
+        into, largest = group.carried
+        left = f.sub(pixels, group.index)
+        halves: list[V] = []
+        for n in range(0, count, 2):
+            masks = (f.tail_mask(f.select(t, left, int_(0)), _LANES) for t in there[n : n + 2])
+            at = (f.gep(address, group.index, "float") for address in begin[n : n + 2])
+            x, y = (f.masked_load(a, _FLOATS, m) for a, m in zip(at, masks, strict=True))
+            halves += numbers.parts((x, y))[Plane.HIGH]
+            largest = numbers.largest(numbers.largest(largest, x), y)
+        size = PIXELS * shape.number_bytes
+        for n, half in enumerate(interleave(f, halves)):
+            f.store(half, f.gep(into, int_(n * size), "i8"))
+        group.next(f.gep(into, int_(count * size), "i8"), largest)
+    f.ret(_is_special(f, group.carried[1]))
     f.finish()
     return name

@@ -66,6 +66,7 @@ def _on_tiles(name: str, narrow: str = "") -> MatrixMultiply:
         multiply=f"llvm.x86.{name}",
         configure="llvm.x86.ldtilecfg",
         configuration=configuration,
+        row_bytes_at=16,
         rows_at=48,
         release="llvm.x86.tilerelease",
         zero="llvm.x86.tilezero",

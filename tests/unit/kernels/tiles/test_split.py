@@ -7,7 +7,13 @@ import pytest
 
 from sardonyx.kernels.product.pack import split
 from sardonyx.kernels.tiles.matrix import MatrixShape, Plane
-from sardonyx.kernels.tiles.split import define_split_blocks, define_split_panel, define_split_rows
+from sardonyx.kernels.tiles.split import (
+    PIXELS,
+    define_split_blocks,
+    define_split_panel,
+    define_split_pixels,
+    define_split_rows,
+)
 from sardonyx.targets.x86_64 import isa
 from tests.unit.kernels.native import Array, guarded
 from tests.unit.kernels.tiles.modelled import Modelled
@@ -105,3 +111,22 @@ def test_blocks_of_channels(
             got = widened(to[:, shape.held.index(plane)])
             assert np.array_equal(got[:, :channels], expected, equal_nan=True)
             assert not got[:, channels:].any()
+
+
+@pytest.mark.parametrize("careful", [False, True])
+@pytest.mark.parametrize(("count", "channels"), [(2, 1), (2, 2), (4, 3), (8, 5)])
+@pytest.mark.parametrize("pixels", [1, 16, 37])
+def test_pixels(careful: bool, count: int, channels: int, pixels: int, rng: np.random.Generator) -> None:
+    shape = SHAPES[0]
+    made = Modelled(lambda module: define_split_pixels(module, shape, count, careful=careful))
+    x = rng.standard_normal((channels, pixels)).astype(np.float32)
+    if careful:
+        x[-1, -1] = SPECIAL[pixels % 5]
+    to = np.full((-(-pixels // PIXELS) * PIXELS + 1, count), 0x7FC0, np.uint16)
+    special = made.call(made.names, to, guarded(x), pixels, np.array([x.strides[0], channels]), result=True)
+    assert bool(special) == careful
+    expected = planes_of(x, shape)[Plane.HIGH].T
+    got = widened(to[:-1])
+    assert np.array_equal(got[:pixels, :channels], expected, equal_nan=True)
+    assert not got[:, channels:].any() and not got[pixels:].any()
+    assert (to[-1] == 0x7FC0).all(), "pixels beyond whole vectors were written"
