@@ -7,6 +7,8 @@ each layer, to more than 2e-4 of their largest result.
 
 from __future__ import annotations
 
+import math
+
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
@@ -19,7 +21,11 @@ GAP = 64
 """Bytes behind a pixel of a band: a cache line, without which pixels of many channels would share L1 sets."""
 
 _LEAST_CHANNELS, _LEAST_OUTPUTS = 24, 24
-"""Input and output channels that fill registers well enough."""
+"""Input and output channels that fill registers well enough for one tap; with more, what a pixel costs once
+is less of it."""
+
+_LEAST_OF_TAPS = 8
+"""The least input channels of several taps."""
 
 
 def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
@@ -32,8 +38,9 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
         return None
     if anchor.attrs["group"] != 1 or x.rank != 5 or goal.target.channel_block != tile.rows:
         return None
-    outputs, channels = w.data.shape[:2]
-    if channels < _LEAST_CHANNELS or outputs < _LEAST_OUTPUTS:
+    outputs, channels, *taps = w.data.shape
+    least = (_LEAST_CHANNELS, _LEAST_OUTPUTS) if math.prod(taps) == 1 else (_LEAST_OF_TAPS, 1)
+    if channels < least[0] or outputs < least[1]:
         return None
     if w.data.shape[2] > 1 and anchor.attrs["dilations"][0] > 1:
         return None

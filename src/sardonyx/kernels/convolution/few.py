@@ -20,7 +20,7 @@ SIDE_BY_SIDE = (2, 4, 8)
 MOST_STEPS = 4
 """Those of a row of a window."""
 
-_LEAST_OUTPUTS = 16
+_LEAST_OUTPUTS = 8
 
 
 def beside(channels: int) -> int:
