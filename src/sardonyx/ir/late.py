@@ -12,7 +12,7 @@ _FAMILIES = {
     "control": ("if", "loop", "scan", "native_if", "native_loop", "native_scan"),
     "dictionary": ("lookup", "zip_map", "vectorize_map", "cast_map"),
     "grams": ("text_grams",),
-    "linalg": ("det", "inverse", "fft"),
+    "linalg": ("det", "inverse", "fft", "spectra"),
     "paths": ("time_warp", "token_branch"),
     "random": ("random_key",),
     "recurrent": ("lstm", "lstm_quantized", "gru", "rnn"),

@@ -28,6 +28,7 @@ FAMILIES: Mapping[str, str] = {
     "random_key": "numeric.random_key:random_key_calls",
     "rnn": "recurrent.call:recurrent_calls",
     "roi_align": "numeric.region:region_calls",
+    "spectra": "numeric.spectra:spectra_calls",
     "topk": "select.topk:topk_calls",
     "trees": "trees.call:trees_calls",
     "unique": "select.unique:unique_calls",

@@ -1,4 +1,4 @@
-"""What the primitives of linear algebra beyond products mean: det, inverse, fft."""
+"""What the primitives of linear algebra beyond products mean: det, inverse, fft, spectra."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sardonyx.ir.obligation import Obligation, Operation, same
+from sardonyx.ir.obligation import Obligation, Operation, natural, same
 from sardonyx.ir.prims import register
 
 Array = np.ndarray[Any, Any]
@@ -42,6 +42,18 @@ def fft(x: Array, *, length: int, bins: int, inverse: bool, real: bool) -> Array
     return np.stack([spectrum.real, spectrum.imag], -1).astype(x.dtype)
 
 
+def spectra(x: Array, window: Array, *, step: int) -> Array:
+    """[..., real and imaginary part, bin, frame] of the weighted frames of signals x[..., n], one-sided."""
+    frames = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), len(window), -1)
+    found = np.fft.rfft(frames[..., ::step, :] * window).swapaxes(-1, -2)
+    return np.stack([found.real, found.imag], -3).astype(x.dtype)
+
+
+def _long_enough(value: Operation, where: str) -> Iterator[Obligation]:
+    x, window = value.args
+    yield from natural(x.shape[-1] - window.shape[0], f"{where}: a signal is shorter than a frame")
+
+
 def _square(value: Operation, where: str) -> Iterator[Obligation]:
     rows, columns = value.args[0].shape[-2:]
     yield from same(rows, columns, f"{where}: the matrices are not square")
@@ -50,3 +62,4 @@ def _square(value: Operation, where: str) -> Iterator[Obligation]:
 register("det", "opaque", det, conditions=_square, dense=True)
 register("inverse", "opaque", inverse, conditions=_square, dense=True)
 register("fft", "opaque", fft, dense=True)
+register("spectra", "opaque", spectra, conditions=_long_enough, constant=(1,), dense=True)
