@@ -14,11 +14,9 @@ import numpy as np
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
+from sardonyx.base.radices import is_smooth
 from sardonyx.ir.graph import Graph, rebuild
 from sardonyx.ir.value import Value, concat, const, make
-
-LEAST, MOST = 64, 4096
-"""The shortest and longest frame; the numbers of long ones would not stay in a cache."""
 
 _APART = 1e-6
 """How far weights may be from those of a transform, rms and at most, of their own rms: roundings are 3e-8."""
@@ -58,8 +56,7 @@ def _frames(value: Value) -> Array | None:
     if w.data is None or x.shape[1] != 1 or any((*at["low"], *at["high"])) or at["dilations"] != (1,):
         return None
     rows, _, length = w.data.shape
-    is_power = length & (length - 1) == 0 and LEAST <= length <= MOST
-    return w.data[:, 0] if is_power and rows in (length // 2 + 1, length + 2) else None
+    return w.data[:, 0] if is_smooth(length) and rows in (length // 2 + 1, length + 2) else None
 
 
 def _signal(value: Value, frames: Array) -> _Signal:

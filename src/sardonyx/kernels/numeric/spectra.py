@@ -1,12 +1,12 @@
-"""Spectra of the frames of a signal: windowed transforms of a power of two real numbers.
+"""Spectra of the frames of a signal: windowed transforms of real numbers, of lengths that have few stages.
 
 A lane is a frame, so no lane reads another's numbers. A transform of N real numbers is one of N / 2 complex
-ones, in place, whose stages are of four but for a first one of two if need be; one more step takes the
-spectra of even and odd samples apart. Must not know ONNX.
+ones, in place; one more step takes the spectra of even and odd samples apart. Must not know ONNX.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum, auto
 
@@ -17,6 +17,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.abi import Context
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
+from sardonyx.base.radices import radices
 from sardonyx.base.target import Target
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
@@ -76,7 +77,7 @@ def spectra_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Call
     }
     words |= {word: Address(storage) for word, storage in tables.items()}
     symbol = f"sdx_spectra_{length}"
-    flops = lines * frames * (length * (length.bit_length() - 1) * 5 // 2)
+    flops = lines * frames * round(length * math.log2(length) * 5 / 2)
     call = NativeCall(
         symbol,
         in_order(words, Word.WORDS),
@@ -90,12 +91,6 @@ def spectra_calls(group: Group, places: Mapping[int, Place], goal: Goal) -> Call
         plan=f"{frames} frames of {length}",
     )
     yield call, {symbol: lambda: spectra_ir(symbol, length, target)}
-
-
-def radices(count: int) -> list[int]:
-    """Those of the stages that transform a power of two complex numbers."""
-    exponent = count.bit_length() - 1
-    return [2] * (exponent % 2) + [4] * (exponent // 2)
 
 
 def spectra_ir(symbol: str, length: int, target: Target) -> str:
@@ -180,18 +175,42 @@ class _Writer:
                     self._put(at, number)
 
     def _joined(self, a: Complex, *others: Complex) -> Iterator[Complex]:
-        """The transform of two or of four numbers."""
+        """The transform of two, of four or of an odd number of them."""
         if len(others) == 1:
-            (b,) = others
-            yield _sum(a, b)
-            yield _difference(a, b)
-            return
-        b, c, d = others
-        even, odd, over, across = _sum(a, c), _sum(b, d), _difference(a, c), _difference(b, d)
-        yield _sum(even, odd)
-        yield over[0] + across[1], over[1] - across[0]
-        yield _difference(even, odd)
-        yield over[0] - across[1], over[1] + across[0]
+            yield from (_sum(a, *others), _difference(a, *others))
+        elif len(others) == 3:
+            b, c, d = others
+            even, odd, over, across = _sum(a, c), _sum(b, d), _difference(a, c), _difference(b, d)
+            yield from (_sum(even, odd), _behind(over, across))
+            yield from (_difference(even, odd), _ahead(over, across))
+        else:
+            yield from self._odd(a, others)
+
+    def _odd(self, a: Complex, others: Sequence[Complex]) -> Iterator[Complex]:
+        """That of an odd number: sums of two times cosines, differences times sines."""
+        radix = len(others) + 1
+        pairs = list(zip(others[: radix // 2], reversed(others), strict=False))
+        sums, differences = [_sum(*pair) for pair in pairs], [_difference(*pair) for pair in pairs]
+        total = a
+        for pair in sums:
+            total = _sum(total, pair)
+        yield total
+        found = []
+        for number in range(1, radix // 2 + 1):
+            angles = [2 * math.pi * number * (n + 1) / radix for n in range(len(pairs))]
+            zero = (a[0].like(0.0), a[0].like(0.0))
+            middle = self._weighted(a, sums, [math.cos(angle) for angle in angles])
+            found.append((middle, self._weighted(zero, differences, [math.sin(angle) for angle in angles])))
+        yield from (_behind(*pair) for pair in found)
+        yield from (_ahead(*pair) for pair in reversed(found))
+
+    def _weighted(self, total: Complex, numbers: Sequence[Complex], factors: Sequence[float]) -> Complex:
+        """total + numbers . factors."""
+        re, im = total
+        for (x, y), factor in zip(numbers, factors, strict=True):
+            by = x.like(factor).v
+            re, im = (Lanes(self.f, self.f.fma(n.v, by, to.v)) for n, to in ((x, re), (y, im)))
+        return re, im
 
     def _turned(self, a: Complex, turn: Complex) -> Complex:
         """a * turn."""
@@ -247,6 +266,16 @@ def _sum(a: Complex, b: Complex) -> Complex:
 
 def _difference(a: Complex, b: Complex) -> Complex:
     return a[0] - b[0], a[1] - b[1]
+
+
+def _behind(a: Complex, b: Complex) -> Complex:
+    """A - ib."""
+    return a[0] + b[1], a[1] - b[0]
+
+
+def _ahead(a: Complex, b: Complex) -> Complex:
+    """A + ib."""
+    return a[0] - b[1], a[1] + b[0]
 
 
 def _twice(x: Lanes) -> Lanes:

@@ -1,4 +1,4 @@
-"""Signals: discrete Fourier transforms as products with a known matrix, windows, mel filter banks."""
+"""Signals: discrete Fourier transforms, by stages or as products with a known matrix, windows, mel banks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
+from sardonyx.base.radices import is_smooth
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, const, dim_value, iota, make, scalar
 from sardonyx.ops.demands import element_type
@@ -80,6 +81,11 @@ def spectrum(x: Value, length: Dim, inverse: bool, onesided: bool, weights: Valu
         raise needs_size(parts, "whether the signal is complex")
     if parts not in (1, 2):
         raise ShapeError(f"the last axis of {list(x.shape)} must be 1 (real) or 2 (complex)")
+    if onesided and not inverse and dims.equal(n, length) and _has_stages(x, length, weights):
+        assert isinstance(length, int)
+        lead = x.shape[:-2]
+        y = x.reshape((1, dims.product(lead) * length, 1))
+        return _spectra(y, length, length, weights).reshape((*lead, bins, 2))
     if not isinstance(length, int) or length > _matrix_limit(length):
         y = x if weights is None else x * weights.reshape((n, 1))
         attrs = {"length": length, "bins": bins, "inverse": inverse, "real": real}
@@ -137,8 +143,28 @@ def stft(
         raise ShapeError(f"frames of length {length} do not fit a window of shape {window and window.shape}")
     if dims.at_least(signal.shape[1], length) is False:
         raise ShapeError(f"a signal of length {signal.shape[1]} is shorter than one frame of {length}")
+    if onesided and _has_stages(signal, length, window):
+        return _spectra(signal, length, step, window)
     frames = signal.window((1,), (length,), (step,), (1,)).transpose(0, 1, 3, 2)
     return spectrum(frames, length, False, bool(onesided), window)
+
+
+def _has_stages(x: Value, length: Dim, window: Value | None) -> bool:
+    """Whether frames of x[..., n, 1 or 2] are transformed by stages."""
+    is_known = window is None or window.data is not None
+    return (
+        x.dtype is dt.F32 and x.shape[-1] == 1 and is_known and isinstance(length, int) and is_smooth(length)
+    )
+
+
+def _spectra(signal: Value, length: int, step: int, window: Value | None) -> Value:
+    """[batch, frames, bins, 2] of frames of signal[batch, n, 1]."""
+    batch, count, _ = signal.shape
+    weights = const(np.ones(length, np.float32)) if window is None else window
+    frames = dims.floordiv(count - length, step) + 1
+    operands = signal.reshape((batch, count)), weights.reshape((length,))
+    shape = (batch, 2, length // 2 + 1, frames)
+    return make("spectra", operands, {"step": step}, signal.dtype, shape).transpose(0, 3, 2, 1)
 
 
 WINDOWS: dict[str, tuple[float, ...]] = {

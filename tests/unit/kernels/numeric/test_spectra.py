@@ -9,7 +9,7 @@ from sardonyx.base import dim as dims
 from sardonyx.base.target import Target
 from sardonyx.errors import ShapeError
 from sardonyx.ir.value import Value, const, make
-from sardonyx.kernels.numeric.spectra import radices, spectra_calls
+from sardonyx.kernels.numeric.spectra import spectra_calls
 from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.called import calls_of
@@ -18,7 +18,7 @@ from tests.unit.kernels.native import guarded
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 CASES = [(1, 0, 7), (1, 1, 1), (3, 45, 2), (2, 300, 9), (2, 31, 50)]
-LENGTHS = (32, 64, 128, 256, 512, 4096)
+LENGTHS = (64, 96, 128, 160, 256, 320, 400, 480, 512, 720, 3600, 4096)
 
 
 def spectra(x: Value, window: Array, step: int) -> Value:
@@ -87,10 +87,6 @@ def test_signals_shorter_than_a_frame_are_refused(target: Target) -> None:
     graph = graph_of(lambda v: [spectra(v, drawn(64), 16)], [drawn(1, 64)], sizes=[(1, count)])
     with pytest.raises(ShapeError, match="shorter than a frame"):
         program_of(graph, target).run([drawn(1, 60)], range(1))
-
-
-def test_stages_are_of_four_but_for_one() -> None:
-    assert [radices(n) for n in (16, 32, 64)] == [[4, 4], [2, 4, 4], [4, 4, 4]]
 
 
 def test_a_call_says_what_it_does() -> None:
