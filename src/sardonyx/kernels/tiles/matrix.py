@@ -122,8 +122,8 @@ class MatrixWords(IntEnum):
     from its begin if ENTRIES is 0. The second register of rows is A_HALF and TILE_HALF behind the first, or
     if they are 0 next to it. A_LOW and A_FINITE are how far those planes are behind that of HIGH, B_FINITE
     likewise; that of LOWEST is as far behind that of LOW. ADD tells whether sums go on from those in the
-    tile. SPARE is room for SPARE_BYTES. Each step asks for GROUPS groups of cache lines that are read later,
-    from AHEAD on. AHEAD and TILE, where sums go, are of one tile.
+    tile. SPARE is room for SPARE_BYTES. ASKS times a term and step LINES cache lines are asked for that are
+    read later, from AHEAD on, and none behind AHEAD_LAST. AHEAD and TILE, where sums go, are of one tile.
     """
 
     A_ROW = 0
@@ -135,16 +135,17 @@ class MatrixWords(IntEnum):
     ADD = 6
     SPARE = 7
     AHEAD = 8
-    GROUPS = 9
-    TILE = 10
-    TABLE = 11
-    ENTRIES = 12
-    A_HALF = 13
-    TILE_HALF = 14
+    AHEAD_LAST = 9
+    LINES = 10
+    TILE = 11
+    TABLE = 12
+    ENTRIES = 13
+    A_HALF = 14
+    TILE_HALF = 15
 
 
-GROUP_LINES = 2
-"""Cache lines that are asked for at once."""
+ASKS = 2
+"""How often cache lines are asked for among the products of a term: many at once hold up what is loaded."""
 
 SPARE_BYTES = 3 * 1024
 """Sums that are joined with those of a tile when it is done."""
@@ -277,10 +278,9 @@ class _Writer:
         f, kernel = self.f, self.kernel
         apart = len(self._sums())
         with f.loop(begin, int_(0), count, carried) as loop:
-            first, second, ahead = (hidden(f, pointer) for pointer in loop.carried)
+            first, second, self.ahead = (hidden(f, pointer) for pointer in loop.carried)
             turn = 0
             for _ in range(count):
-                ahead = self._ask(ahead)
                 matrix.stay_awake(f, self.shape.tile.row_bytes // 4)
                 held: tuple[Plane, Plane] | None = None
                 for of_a, of_b in self.shape.terms:
@@ -290,24 +290,27 @@ class _Writer:
                     held, turn = planes, turn + 1
                 first = f.gep(first, self.row_bytes, "i8")
                 second = f.gep(second, self.b_step, "i8")
-            loop.next(first, second, ahead)
+            loop.next(first, second, self.ahead)
         return loop.carried
 
-    def _ask(self, ahead: V) -> V:
-        """Ask for what one step of a later panel reads of this tile's share; where the next share begins."""
+    def _ask(self) -> None:
+        """Ask for some of what later tiles read."""
         f = self.f
-        with f.loop(int_(0), f.word(self.descriptor, MatrixWords.GROUPS), 1, [ahead]) as group:
-            for line in range(GROUP_LINES):
-                prefetch(f, f.gep(group.carried[0], int_(line * CACHE_LINE), "i8"), 2)
-            group.next(f.gep(group.carried[0], int_(GROUP_LINES * CACHE_LINE), "i8"))
-        return group.carried[0]
+        lines = f.word(self.descriptor, MatrixWords.LINES)
+        with f.loop(f.sub(int_(0), lines), int_(0), 1, [self.ahead]) as line:
+            (ahead,) = line.carried
+            last = f.word(self.descriptor, MatrixWords.AHEAD_LAST, "ptr")
+            at = f.select(f.icmp("ult", ahead, last), ahead, last)
+            prefetch(f, at, 2)
+            line.next(f.gep(at, int_(CACHE_LINE), "i8"))
+        (self.ahead,) = line.carried
 
     def _read(self, plane: Plane) -> Plane:
         """The plane that is read for one: finite numbers lie with all others, if not to be careful."""
         return plane if self.careful or plane is not Plane.FINITE else Plane.HIGH
 
     def _term(self, a: V, b: V, planes: tuple[Plane, Plane], sums: int, loads: tuple[bool, bool]) -> None:
-        """Products of one plane each; loads, of those operands that are not there, are spread among them."""
+        """Products of one plane each; among them loads of what is not there yet, and what is asked for."""
         f, kernel = self.f, self.kernel
         loads_a, loads_b = loads
         a, b = self._a_plane(a, planes[0]), self._b_plane(b, planes[1])
@@ -319,7 +322,11 @@ class _Writer:
                     matrix.load(f, self.by, _B + column, at, row_bytes)
                 if loads_a and column == 0:
                     matrix.load(f, self.by, _A + row, f.gep(a, self.a_half, "i8") if row else a, self.a_row)
-                matrix.add_product(f, self.by, sums + row * kernel.columns + column, _A + row, _B + column)
+                number = row * kernel.columns + column
+                matrix.add_product(f, self.by, sums + number, _A + row, _B + column)
+                count = kernel.rows * kernel.columns
+                for _ in range(ASKS * number // count, ASKS * (number + 1) // count):
+                    self._ask()
 
     def _a_plane(self, address: V, plane: Plane) -> V:
         f = self.f

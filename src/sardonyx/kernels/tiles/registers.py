@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sardonyx.base.dataclass import dataclass
-from sardonyx.kernels.share import new_words, set_words
+from sardonyx.kernels.share import ceil_div, new_words, set_words
 from sardonyx.kernels.tiles.ahead import Ahead
-from sardonyx.kernels.tiles.matrix import ACROSS, GROUP_LINES, MatrixShape, MatrixWords
+from sardonyx.kernels.tiles.matrix import ACROSS, ASKS, MatrixShape, MatrixWords
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
 from sardonyx.llvm.vec import Function, V, int_
 
@@ -51,11 +51,13 @@ class RegisterDescriptor:
 
     def ahead(self, begin: V, is_full: V, tiles: V, steps: V) -> Ahead:
         """Each of some tiles asks for its share of the panel that follows, if that is a full one."""
-        f, group = self.f, GROUP_LINES * CACHE_LINE
-        step = ACROSS * self.matrix.register_bytes * self.matrix.planes
-        groups = f.select(is_full, f.binary("udiv", int_(step // group), tiles), int_(0))
-        self.set({MatrixWords.GROUPS: groups})
-        return Ahead.apart(begin, f.mul(f.mul(groups, int_(group)), steps))
+        f, matrix = self.f, self.matrix
+        step, places = ACROSS * matrix.register_bytes * matrix.planes, ASKS * len(matrix.terms)
+        lines = ceil_div(f, int_(step // CACHE_LINE), f.mul(tiles, int_(places)))
+        self.set({MatrixWords.LINES: f.select(is_full, lines, int_(0))})
+        last = f.gep(begin, f.sub(f.mul(steps, int_(step)), int_(CACHE_LINE)), "i8")
+        self.point({MatrixWords.AHEAD_LAST: last})
+        return Ahead.apart(begin, f.mul(f.mul(lines, int_(places * CACHE_LINE)), steps))
 
     def sum(self, kernel: V, a: V, b: V, steps: V, tile: V) -> None:
         """Sum a tile."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sardonyx.kernels.share import new_words
-from sardonyx.kernels.tiles.matrix import ACROSS, GROUP_LINES, MatrixShape, MatrixWords
+from sardonyx.kernels.tiles.matrix import ACROSS, ASKS, MatrixShape, MatrixWords
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE
 from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.llvm.vec import Function, V, int_
@@ -43,20 +43,24 @@ def test_finite_numbers_are_apart_only_where_some_are_not(special: int) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=NAMES)
-@pytest.mark.parametrize("tiles", [1, 2, 3])
+@pytest.mark.parametrize("tiles", [1, 2, 3, 50])
 @pytest.mark.parametrize("full", [0, 1])
 def test_tiles_share_a_full_panel_that_follows(shape: MatrixShape, tiles: int, full: int) -> None:
     steps = 7
+    words = MatrixWords.LINES, MatrixWords.AHEAD_LAST
 
     def write(f: Function, base: V) -> list[V]:
         descriptor = RegisterDescriptor.of(f, shape, {}, new_words(f, {}, 1))
         begin = f.value("ptr", f"inttoptr {base} to ptr")
         ahead = descriptor.ahead(begin, int_(full, "i1"), int_(tiles), int_(steps))
         address = f.convert("ptrtoint", ahead.address, "i64")
-        return [f.sub(address, base), ahead.per_tile, f.word(descriptor.words, MatrixWords.GROUPS)]
+        return [f.sub(address, base), ahead.per_tile, *(f.word(descriptor.words, w) for w in words)]
 
-    address, per_tile, groups = (int(v[0]) for v in run(write, np.array([1 << 40])))
-    group, panel = GROUP_LINES * CACHE_LINE, ACROSS * shape.register_bytes * shape.planes * steps
-    assert (address, per_tile) == (0, groups * group * steps)
-    assert groups == (panel // steps // group // tiles if full else 0)
-    assert per_tile * tiles <= panel
+    base, panel = 1 << 40, ACROSS * shape.register_bytes * shape.planes * steps
+    address, per_tile, lines, last = (int(v[0]) for v in run(write, np.array([base])))
+    assert (address, last) == (0, base + panel - CACHE_LINE)
+    if full:
+        assert per_tile == lines * ASKS * len(shape.terms) * CACHE_LINE * steps
+        assert per_tile * (tiles - 1) < panel <= per_tile * tiles or lines == 1
+    else:
+        assert lines == 0
