@@ -38,6 +38,15 @@ class _Step(NamedTuple):
     can_fail: bool
 
 
+def _rounded_to_integers(expr: Apply) -> Expr | None:
+    """The single floats that are rounded to become small integers; None if this is something else."""
+    first = expr.args[0]
+    if expr.prim != "cast" or not isinstance(first, Apply) or first.prim != "round":
+        return None
+    is_small = expr.dtype.is_int and (expr.dtype.bits < 32 or expr.dtype is dt.I32)
+    return first.args[0] if first.dtype is dt.F32 and is_small else None
+
+
 class ExprEmitter(Access):
     """Emits expressions at the current place of a loop nest."""
 
@@ -118,6 +127,8 @@ class ExprEmitter(Access):
         return convert.cast(self.f, self.target, total, dt.I64, expr.dtype)
 
     def _apply(self, expr: Apply) -> V:
+        if rounded := _rounded_to_integers(expr):
+            return convert.nearest(self.f, self.value(rounded), expr.dtype)
         args = [self.value(a) for a in expr.args]
         if any(a.lanes > 1 for a in args):
             args = [self.widen(a) for a in args]

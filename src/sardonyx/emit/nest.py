@@ -26,7 +26,7 @@ from sardonyx.emit.turn import Turn
 from sardonyx.emit.words import Word, Words
 from sardonyx.llvm.vec import Function, Module, V, int_
 from sardonyx.loops.cost import body_cost, points_of
-from sardonyx.loops.nest import Axis, Kernel, Load, Reduce, Store
+from sardonyx.loops.nest import Apply, Axis, Kernel, Load, Reduce, Store
 from sardonyx.loops.schedule import lanes_of
 from sardonyx.loops.structure import structure
 
@@ -163,15 +163,37 @@ class _KernelEmitter(TileEmitter):
         self.open_accesses(self.kernel.body)
         for axis, origin in zip(axes, self._origins(coords), strict=True):
             self.enter(axis, origin, tile=False)
+        body = self.kernel.body
+        if not whole and not self._depends_on(row, column) and not self.several_vectors(body).abreast:
+            self.vector_loop(column, int_(0), cols, lambda: self._rows_of_a_tile(row, rows))
+            return
         with self.f.loop(int_(0), rows) as loop, self.scope():
             self.enter(row, loop.index, keep=True)
-            self.hoist(self.kernel.body, {column})
+            self.hoist(body, {column})
             if whole:
-                self.statements(self.kernel.body)
+                self.statements(body)
             else:
-                body, long = self.kernel.body, self.several_vectors(self.kernel.body).abreast
+                long = self.several_vectors(body).abreast
                 several = Several(_TILE_VECTORS, abreast=True) if long else Several()
                 self.vector_loop(column, int_(0), cols, lambda: self.statements(body), (), several)
+
+    def _rows_of_a_tile(self, row: Axis, rows: V) -> None:
+        """All rows of a vector of columns, beside which what is the same for all rows stays in registers.
+
+        Rows may run along another axis than sums are addressed by.
+        """
+        sums = (
+            e.at for s in self.kernel.body for e in s.exprs if isinstance(e, Load) and e.buffer.role == "tile"
+        )
+        self.hoist(self.kernel.body, {row, *(axis for at in sums for axis in at.axes - {self.vector})})
+        with self.f.loop(int_(0), rows) as loop, self.scope():
+            self.enter(row, loop.index, keep=True)
+            self.statements(self.kernel.body)
+
+    def _depends_on(self, row: Axis, column: Axis) -> bool:
+        """Whether something is computed that differs between the rows of a tile alone."""
+        found = (e for s in self.kernel.body for e in s.exprs)
+        return any(isinstance(e, Apply) and row in e.axes and column not in e.axes for e in found)
 
     def _origins(self, coords: V) -> list[V]:
         """The origin of the tile along each outer axis."""

@@ -14,7 +14,7 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
 from sardonyx.base.target import Target
 from sardonyx.llvm.lanes import Lanes
-from sardonyx.llvm.types import vector_of
+from sardonyx.llvm.types import mangle, vector_of
 from sardonyx.llvm.vec import Function, V, float_, int_
 
 _MEMORY = {dt.F32: "float", dt.F64: "double", dt.F16: "half", dt.BF16: "i16", dt.BOOL: "i8"}
@@ -89,6 +89,13 @@ def cast(f: Function, target: Target, value: V, source: DType, to: DType) -> V:
         scalar = compute_type(to)
         return _rounded_to(f, f.convert("sitofp" if signed else "uitofp", value, scalar), to)
     return _resize(f, value, source.kind == "i", compute_type(to))
+
+
+def nearest(f: Function, value: V, to: DType) -> V:
+    """Single floats rounded to nearest integers of at most 32 bits, as `cast` converts what is rounded."""
+    whole = vector_of("i32", value.lanes)
+    name = f"llvm.lrint.{mangle(whole)}.{mangle(value.type)}"
+    return _resize(f, f.call(name, whole, value), True, compute_type(to))
 
 
 def _resize(f: Function, value: V, signed: bool, scalar: str) -> V:

@@ -157,9 +157,14 @@ def operands(prim: str, args: Sequence[Expr]) -> tuple[Expr, ...]:
         return tuple(map(_told, args)) if is_once else tuple(args)
     if isinstance(first, Apply):
         was_narrow = first.prim == "cast" and first.args[0].dtype.bits <= _NARROW_BITS
-        if (prim == "sub" and was_narrow) or (prim == "add" and first.prim == "round"):
+        was_rounded = first.prim == "round" or (first.prim == "cast" and _is_rounded(first.args[0]))
+        if (prim == "sub" and was_narrow) or (prim == "add" and was_rounded):
             return first, *map(_told, rest)
     return tuple(args)
+
+
+def _is_rounded(expr: Expr) -> bool:
+    return isinstance(expr, Apply) and expr.prim == "round"
 
 
 def _told(expr: Expr) -> Expr:

@@ -14,6 +14,7 @@ from sardonyx.passes.dequantised import dequantised
 from sardonyx.passes.integer_products import integer_products
 from sardonyx.passes.requantised import requantised
 from sardonyx.passes.rounded_products import rounded_products
+from sardonyx.passes.saturated import saturated
 from sardonyx.passes.spectra import spectra
 from sardonyx.passes.texts import texts
 from sardonyx.passes.totals import totals
@@ -24,6 +25,7 @@ Pass: TypeAlias = Callable[[Graph, Goal], Graph]
 
 PIPELINE: tuple[Pass, ...] = (
     *(texts, dequantised, widen, integer_products),
-    *(algebra, requantised, spectra, transposed, rounded_products, blocking, decompose, totals),
+    *(algebra, requantised, saturated, spectra, transposed),
+    *(rounded_products, blocking, decompose, totals),
 )
 """Every pass, in the order it runs."""

@@ -177,3 +177,33 @@ def test_an_epilogue_works_on_the_block_that_it_is_given(form: str) -> None:
     expected = np.zeros_like(out)
     expected[2, 1, 5:7, 3:21] = block[:, :18] ** 2
     assert np.array_equal(out, expected)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_what_all_rows_of_a_tile_have_in_common_is_computed_once(across: bool) -> None:
+    sample, row, column = Axis("s", 2), Axis("r", 5), Axis("c", 21)
+    tile, scale, y = Buffer("tile", dt.F32, "tile"), Buffer("scale", dt.F32, "in"), Buffer("y", dt.F32, "out")
+    to = Affine(0, ((sample, 5 * 21), (row, 21), (column, 1)))
+    factor = Load(scale, Affine(0, ((row if across else column, 1),)), dt.F32)
+    factor = Apply("mul", (factor, factor), dt.F32)
+    product = Apply("mul", (Load(tile, Affine(0, ((row, 21), (column, 1))), dt.F32), factor), dt.F32)
+    kernel = Kernel("k", (sample, row, column), (Store(y, to, (), product),), (), form="tile", vector=column)
+    emitted = emit(kernel, TARGET)
+    image = loaded([compiled_alone(emitted.ir, TARGET)], TARGET)
+    random = np.random.default_rng(1)
+    block = guarded(random.standard_normal((5, 21)).astype(np.float32))
+    factors = guarded(random.standard_normal(5 if across else 21).astype(np.float32))
+    out = guarded(np.zeros((2, 5, 21), np.float32))
+    words = words_of(emitted, {y: out.reshape(-1), scale: factors}, {})
+    function = ctypes.CFUNCTYPE(
+        None, *[ctypes.c_void_p, ctypes.c_int64] + [ctypes.c_void_p] * 2 + [ctypes.c_int64] * 2
+    )
+    coords = np.array((1, 0, 0))
+    function(image.address(emitted.symbol))(
+        block.ctypes.data, 21, words.ctypes.data, coords.ctypes.data, 5, 21
+    )
+    expected = np.zeros_like(out)
+    expected[1] = block * ((factors * factors)[:, None] if across else factors * factors)
+    assert np.array_equal(out, expected)
+    loops = emitted.ir.count("phi i64")
+    assert loops == (2 if across else 3), "rows within columns: whole vectors, and the rest"

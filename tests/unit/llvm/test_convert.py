@@ -84,3 +84,12 @@ def test_bits_are_kept_and_literals_rounded() -> None:
     assert convert.literal(-1, dt.U8).text == "-1"
     assert convert.literal(255, dt.I8).text == "-1"
     assert convert.literal(2, dt.BOOL).text == "true"
+
+
+def test_what_is_rounded_becomes_an_integer() -> None:
+    x = np.array([0.5, 1.5, 2.5, -0.5, -1.5, 255.5, 1e9, 3e9, -3e9, np.inf, -np.inf, np.nan, 7, -7, 0, -0.0])
+    for dtype in (dt.I32, dt.U8, dt.I8, dt.U16):
+        (got,) = run(lambda f, v, to=dtype: [convert.nearest(f, v, to)], x.astype(np.float32))  # type: ignore[misc]
+        fits = np.abs(x) < 2**31
+        whole = np.where(fits, np.rint(np.where(fits, x, 0)), -(2**31)).astype(np.int64)
+        assert np.array_equal(got, whole.astype(dtype.numpy).view(got.dtype))

@@ -24,9 +24,14 @@ from sardonyx.kernels.tiles.microkernel import CACHE_LINE
 from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.kernels.tiles.rest import Rest
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
+from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
-_BLOCK = "<16 x i8>"
+_LANES = 16
+_BLOCK = vector_of("i8", _LANES)
+_ENTRIES = 4
+"""Blocks of channels that fill a row of a register."""
+
 _LEAST_PIXELS, _LEAST_SUM = 7, 32
 
 
@@ -47,6 +52,8 @@ class MatrixBlock(Block):
         self.entries_per_cut = f.smax(self.entries, int_(1))
         self.is_cut = int_(0, "i1")
         self.pitch = pitch(f, self.steps)
+        blocks = f.binary("udiv", self.word[Conv.CHANNELS_IN], int_(shape.block))
+        self.whole = f.mul(blocks, self.inner)
         panels = f.mul(self.steps, int_(2 * shape.panel_row_bytes))
         room = f.sub(f.binary("lshr", self.word[Conv.L2_BYTES], int_(1)), panels)
         tile_bytes = f.mul(self.pitch, int_(shape.max_rows))
@@ -77,9 +84,8 @@ class MatrixBlock(Block):
             with f.loop(int_(0), lines, 1, [f.gep(self.x, at, "i8"), tile.carried[0]]) as each:
                 source, to = each.carried
                 pixels = cut.size(f, index)
-                f.call(
-                    self.gather, "void", to, source, self.table, self.entries, pixels, self.row, self.pitch
-                )
+                table = self.table, self.entries, self.whole
+                f.call(self.gather, "void", to, source, *table, pixels, self.row, self.pitch)
                 each.next(f.gep(source, self.line, "i8"), f.gep(to, f.mul(pixels, self.pitch), "i8"))
             tile.next(f.gep(tile.carried[0], f.mul(self.pitch, int_(self.shape.max_rows)), "i8"))
 
@@ -135,27 +141,49 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
 
 
 def define_gather(module: Module) -> str:
-    """Add `void @gather_u8s8(to, from, table, i64 entries, i64 pixels, i64 step, i64 pitch)`.
+    """Add `void @gather_u8s8(to, from, table, i64 entries, i64 whole, i64 pixels, i64 step, i64 pitch)`.
 
     The channels of all entries of a tap table for pixels `step` bytes apart, side by side in rows that are
-    `pitch` bytes apart. Each entry is read and written as 16 bytes. Returns the name.
+    `pitch` bytes apart. The first `whole` entries have as many channels as a block; four of them fill a
+    register. Any other is read and written as 16 bytes. Returns the name.
     """
     name = "gather_u8s8"
     if module.has(name):
         return name
     params = [*((n, "ptr") for n in ("to", "from", "table"))]
-    params += [(n, "i64") for n in ("entries", "pixels", "step", "pitch")]
+    params += [(n, "i64") for n in ("entries", "whole", "pixels", "step", "pitch")]
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
-    to, source, table, entries, pixels, step, pitch_ = f.params
-    with f.loop(int_(0), pixels, 1, [to, source]) as pixel:
-        into, out_of = pixel.carried
-        with f.loop(int_(0), entries, 1, [into, table]) as entry:
-            at, words = entry.carried
-            channels = f.load(f.gep(out_of, f.load(words, "i64"), "i8"), _BLOCK)
-            f.store(channels, at)
-            count = f.mul(f.word(words, 1), int_(4))
-            entry.next(f.gep(at, count, "i8"), f.gep(words, int_(scratch.ENTRY_WORDS), "i64"))
-        pixel.next(f.gep(into, pitch_, "i8"), f.gep(out_of, step, "i8"))
+    to, source, table, entries, whole, pixels, step, pitch_ = f.params
+    fours = f.binary("and", whole, int_(-_ENTRIES))
+
+    def gathered(first: V, count: int, into: V) -> None:
+        words = [
+            f.gep(table, f.mul(f.add(first, int_(n)), int_(scratch.ENTRY_WORDS)), "i64") for n in range(count)
+        ]
+        sources = [f.gep(source, f.load(at, "i64"), "i8") for at in words]
+        with f.loop(int_(0), pixels, 1, [int_(0), into]) as pixel:
+            far, at = pixel.carried
+            blocks = [f.load(f.gep(block, far, "i8"), _BLOCK, 1) for block in sources]
+            f.store(_joined(f, blocks), at, 1)
+            pixel.next(f.add(far, step), f.gep(at, pitch_, "i8"))
+
+    with f.loop(int_(0), fours, _ENTRIES, [to]) as group:
+        gathered(group.index, _ENTRIES, group.carried[0])
+        group.next(f.gep(group.carried[0], int_(_ENTRIES * _LANES), "i8"))
+    with f.loop(fours, entries, 1, group.carried) as entry:
+        gathered(entry.index, 1, entry.carried[0])
+        count = f.load(
+            f.gep(table, f.add(f.mul(entry.index, int_(scratch.ENTRY_WORDS)), int_(1)), "i64"), "i64"
+        )
+        entry.next(f.gep(entry.carried[0], f.mul(count, int_(4)), "i8"))
     f.ret()
     f.finish()
     return name
+
+
+def _joined(f: Function, blocks: list[V]) -> V:
+    """Blocks of channels side by side."""
+    while len(blocks) > 1:
+        lanes = 2 * blocks[0].lanes
+        blocks = [f.shuffle(a, b, range(lanes)) for a, b in zip(blocks[::2], blocks[1::2], strict=True)]
+    return blocks[0]

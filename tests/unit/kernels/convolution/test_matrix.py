@@ -17,7 +17,7 @@ from tests.unit.kernels.tiles.made import Made
 GOAL = Goal(isa.with_features(isa.V4, TILE.features))
 
 
-@pytest.mark.parametrize(("blocks", "last"), [(1, 4), (2, 4), (3, 1)])
+@pytest.mark.parametrize(("blocks", "last"), [(1, 4), (2, 4), (3, 1), (5, 3)])
 def test_taps_lie_side_by_side(blocks: int, last: int, rng: np.random.Generator) -> None:
     made = Made(define_gather)
     pixels, wide = 5, 9
@@ -27,7 +27,8 @@ def test_taps_lie_side_by_side(blocks: int, last: int, rng: np.random.Generator)
     table = np.array([[b * wide * 16 + tap * 16, n] for (b, tap), n in zip(entries, steps, strict=True)])
     pitch = 4 * sum(steps) + 128
     to = guarded(np.full((pixels, pitch), 7, np.uint8))
-    made.call(made.names, to, x, guarded(table.astype(np.int64)), len(entries), pixels, 16, pitch)
+    whole = sum(n == 4 for n in steps)
+    made.call(made.names, to, x, guarded(table.astype(np.int64)), len(entries), whole, pixels, 16, pitch)
     for pixel in range(pixels):
         parts = [x[b, pixel + tap, : 4 * n] for (b, tap), n in zip(entries, steps, strict=True)]
         assert np.array_equal(to[pixel, : 4 * sum(steps)], np.concatenate(parts))

@@ -1,0 +1,152 @@
+"""Real numbers on their way to unsigned bytes: rounded as they become integers, moved and limited as such.
+
+An instruction rounds to an integer, another limits integers to bytes: with limits of floats it takes twice
+as many. Limits before, as those of a ReLU, which bytes have anyway, are left out. Results are the same bits.
+Where `strict` allows for it, what is taken from integer sums, as zero points are, joins what is added later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import dataclass
+from sardonyx.base.policy import Goal
+from sardonyx.ir.graph import Graph, inherit, rebuild
+from sardonyx.ir.value import Value, const, map_, scalar
+
+_MOST = 255
+_BELOW_INTEGERS = float(1 << 30)
+"""A limit far beyond bytes, which an integer with a zero point beside it holds."""
+
+IsAlone = Callable[[Value], bool]
+
+
+def saturated(graph: Graph, goal: Goal) -> Graph:
+    """Casts of what was rounded and limited to unsigned bytes, as casts of integers."""
+    if graph.primitives.isdisjoint(("round",)):
+        return graph
+    counts = {value_id: len(users) for value_id, users in graph.uses().items()}
+    for _, value in graph.outputs:
+        counts[value.id] = counts.get(value.id, 0) + 1
+    origin: dict[int, int] = {}
+
+    def is_alone(value: Value) -> bool:
+        return counts.get(origin.get(value.id, value.id), 0) == 1
+
+    def change(value: Value, args: tuple[Value, ...]) -> Value:
+        changed = rebuild(value, args)
+        found = _rounded(changed) if changed.prim == "cast" and changed.dtype is dt.U8 else None
+        if found is not None:
+            changed = _as_integers(found, is_alone, joins=not goal.policy.fixed_order)
+            inherit(changed, value.origins)
+        origin.setdefault(changed.id, value.id)
+        return changed
+
+    return graph.map(change)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rounded:
+    """Single floats that are rounded, and the zero point of their bytes, whose data are known."""
+
+    real: Value
+    zero: np.ndarray
+
+
+def _rounded(cast: Value) -> _Rounded | None:
+    """What becomes bytes by round(x) + zero from 0 to 255; None if it is not that."""
+    low = _limited(cast.args[0], "min", _MOST)
+    points = None if low is None else _limited(low, "max", 0)
+    if points is None:
+        return None
+    zero = np.zeros((), np.float32)
+    if points.prim == "add" and points.args[1].is_numeric_const:
+        points, moved = points.args
+        assert moved.data is not None
+        zero = moved.data
+    if points.prim != "round" or points.dtype is not dt.F32 or points.args[0].prim == "const":
+        return None
+    fits = bool(np.all((zero >= 0) & (zero <= _MOST) & (zero == np.rint(zero))))
+    return _Rounded(points.args[0], zero) if fits and points.shape == cast.shape else None
+
+
+def _limited(value: Value, prim: str, bound: float) -> Value | None:
+    """What is limited by that bound, if this is such a limit."""
+    limit = _limit(value)
+    return value.args[0] if value.prim == prim and limit == bound else None
+
+
+def _limit(value: Value) -> float | None:
+    """The constant of a limit, if it is one number."""
+    if value.prim not in ("max", "min") or not value.args[1].is_numeric_const or value.args[1].size != 1:
+        return None
+    data = value.args[1].data
+    return None if data is None else float(data.reshape(()))
+
+
+def _as_integers(found: _Rounded, is_alone: IsAlone, *, joins: bool) -> Value:
+    real, zero = _without_limits(found.real, found.zero, is_alone), found.zero
+    real = _joined(real, is_alone) if joins else real
+    points = map_("min", real, scalar(_BELOW_INTEGERS, dt.F32)).unary("round").cast(dt.I32)
+    points = points + const(zero.astype(np.int32)) if zero.any() else points
+    return map_("min", map_("max", points, scalar(0, dt.I32)), scalar(_MOST, dt.I32)).cast(dt.U8)
+
+
+def _without_limits(real: Value, zero: np.ndarray, is_alone: IsAlone) -> Value:
+    """Without limits that bytes have: a least number of at most 0, or a greatest of at least 255."""
+    while is_alone(real) and (limit := _limit(real)) is not None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            byte = np.rint(limit) + zero
+        if not np.all(byte <= 0 if real.prim == "max" else byte >= _MOST):
+            return real
+        real = real.args[0]
+    return real
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """Numbers without a constant that is to be added to them."""
+
+    value: Value
+    constant: Value | None
+
+
+def _joined(real: Value, is_alone: IsAlone) -> Value:
+    """A sum of products of integers, less constants, with constants: those are added once, as floats."""
+    if real.prim in ("max", "min") and is_alone(real) and _limit(real) is not None:
+        return map_(real.prim, _joined(real.args[0], is_alone), real.args[1])
+    term = _term(real, is_alone)
+    if term.value is real or term.constant is None:
+        return real
+    return map_("add", term.value, term.constant)
+
+
+def _term(value: Value, is_alone: IsAlone) -> _Term:
+    if not is_alone(value):
+        return _Term(value, None)
+    match value.prim:
+        case "add" if value.args[1].is_numeric_const:
+            left = _term(value.args[0], is_alone)
+            return _Term(left.value, _sum(left.constant, value.args[1]))
+        case "add":
+            left, right = (_term(arg, is_alone) for arg in value.args)
+            if left.value is value.args[0] and right.value is value.args[1]:
+                return _Term(value, None)
+            whole = map_("add", left.value, right.value)
+            inherit(whole, value.origins)
+            return _Term(whole, _sum(left.constant, right.constant))
+        case "mul" if value.args[1].is_numeric_const and value.args[0].prim == "cast":
+            whole = value.args[0].args[0]
+            if whole.prim == "sub" and whole.dtype is dt.I32 and whole.args[1].is_numeric_const:
+                factor = value.args[1]
+                product = map_("mul", whole.args[0].cast(dt.F32), factor)
+                inherit(product, value.origins)
+                return _Term(product, map_("mul", whole.args[1].cast(dt.F32).unary("neg"), factor))
+    return _Term(value, None)
+
+
+def _sum(a: Value | None, b: Value | None) -> Value | None:
+    return a if b is None else b if a is None else map_("add", a, b)
