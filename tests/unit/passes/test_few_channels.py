@@ -1,0 +1,91 @@
+"""First layers over squares of pixels give the same sums, for any sides; other convolutions stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sardonyx.base import dtype as dt
+from sardonyx.base.policy import Goal
+from sardonyx.ir.run import run
+from sardonyx.ir.value import Value, const, make, placeholder
+from sardonyx.ir.verify import verify
+from sardonyx.passes.blocking import blocking
+from sardonyx.passes.few_channels import of_squares
+from sardonyx.targets.x86_64 import isa
+from tests.runnable import need
+from tests.unit.kernels.compiled import graph_of, natives
+
+(TILE,) = (row for row in isa.V4.matrices if row.operand == "i8")
+TARGET = isa.with_features(isa.V4, TILE.features)
+GOAL = Goal(TARGET)
+
+
+def convolution(x: Value, w: Value, strides: tuple[int, int] = (2, 2), group: int = 1) -> Value:
+    sides = zip(x.shape[2:], w.shape[2:], strides, strict=True)
+    counts = [(n - int(k)) // s + 1 for n, k, s in sides]  # type: ignore[arg-type]
+    none = {"low": (0, 0), "high": (0, 0)}
+    attrs = {"strides": strides, "dilations": (1, 1), "group": group, **none}
+    return make("conv", (x, w), attrs, dt.I32, (x.shape[0], w.shape[0], *counts))
+
+
+def operands(
+    rng: np.random.Generator, channels: int, window: tuple[int, int], size: tuple[int, int]
+) -> list[np.ndarray]:
+    x = rng.integers(0, 256, (2, channels, *size)).astype(np.uint8)
+    return [x, rng.integers(-128, 128, (40, channels, *window)).astype(np.int8)]
+
+
+def values(rng: np.random.Generator, channels: int, window: tuple[int, int]) -> tuple[Value, Value]:
+    x, w = operands(rng, channels, window, (20, 20))
+    return placeholder("x", dt.U8, x.shape), const(w)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("window", [(7, 7), (3, 3), (5, 1), (3, 7)])
+@pytest.mark.parametrize("size", [(20, 33), (21, 32), (9, 9)])
+def test_the_same_sums(
+    channels: int, window: tuple[int, int], size: tuple[int, int], rng: np.random.Generator
+) -> None:
+    arrays = operands(rng, channels, window, size)
+    graph = graph_of(lambda x, w: [convolution(x, w)], arrays, [1])
+    changed = blocking(graph, GOAL)
+    verify(changed)
+    (conv,) = (v for v in changed.order() if v.prim == "conv_blocked")
+    assert conv.attrs["strides"] == (1, 1)
+    assert conv.args[1].shape == (40, 16, *((n + 1) // 2 for n in window))
+    for before, after in zip(run(graph, arrays[:1]), run(changed, arrays[:1]), strict=True):
+        assert np.array_equal(before, after)
+
+
+def test_compiled_code_gives_the_same_sums(rng: np.random.Generator) -> None:
+    arrays = operands(rng, 3, (7, 7), (35, 64))
+    graph = graph_of(lambda x, w: [convolution(x, w)], arrays, [1])
+    (expected,) = run(graph, arrays[:1])
+    for (got,) in natives(blocking(graph, GOAL), need(TARGET), arrays[:1], [1, 2]):
+        assert np.array_equal(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("channels", "window", "how"),
+    [
+        (5, (3, 3), {}),
+        (3, (3, 3), {"strides": (1, 1)}),
+        (3, (4, 3), {}),
+        (3, (3, 3), {"strides": (2, 1)}),
+        (3, (3, 3), {"group": 2}),
+    ],
+    ids=["many channels", "steps of one", "an even window", "one step", "groups"],
+)
+def test_other_convolutions_stay(
+    channels: int, window: tuple[int, int], how: dict[str, object], rng: np.random.Generator
+) -> None:
+    x, w = values(rng, channels, window)
+    assert of_squares(convolution(x, w, **how), x, w, GOAL) is None  # type: ignore[arg-type]
+
+
+def test_without_matrix_registers_nothing_changes(rng: np.random.Generator) -> None:
+    x, w = values(rng, 3, (3, 3))
+    assert of_squares(convolution(x, w), x, w, GOAL) is not None
+    for target in (isa.V3, isa.with_features(isa.V4, ["avx512vnni"])):
+        assert of_squares(convolution(x, w), x, w, Goal(target)) is None
