@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sardonyx.base.knobs import PRECISIONS
 from sardonyx.base.target import Target
+from sardonyx.base.tile import MatrixTile
 from sardonyx.compiler.build import ALWAYS
 from sardonyx.emit.turn import turns
 from sardonyx.kernels.library import (
@@ -13,6 +14,7 @@ from sardonyx.kernels.library import (
     attention,
     contraction,
     matrices,
+    matrix_attention,
     matrix_convolutions,
     moving,
     short,
@@ -29,8 +31,16 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
     for tile in level.matrices:
         convolves = tile.operand == "f32" and tile.everywhere
         kernels |= {**matrices(tile), **(matrix_convolutions(tile) if convolves else {})}
+        if convolves:
+            kernels |= matrix_attention(tile, _usual(level, tile))
     for scheme in SCHEMES:
         kernels |= winograd(scheme)
     for turn in turns(level):
         kernels |= moving(turn)
     return {**kernels, **strassen(), **short(), **attention(), **ALWAYS}
+
+
+def _usual(level: Target, tile: MatrixTile) -> MatrixTile:
+    """The tile of products with constant weights where that one serves everywhere."""
+    found = (row for row in level.matrices if row.operand == tile.operand)
+    return next(row for row in found if set(tile.precisions) <= set(row.precisions))

@@ -19,6 +19,7 @@ from sardonyx.kernels.library import (
     contraction,
     grouped,
     matrices,
+    matrix_attention,
     matrix_convolutions,
     moving,
     plain_matrix_convolutions,
@@ -51,9 +52,10 @@ def native_calls(group: Group, places: Mapping[int, Place], goal: Goal, emission
         case "attention":
             from sardonyx.kernels.attention.call import attention_call
 
-            call, modules = attention_call(group, places, goal, emissions)
+            call, modules, tiles = attention_call(group, places, goal, emissions)
             own = {name: partial(str, ir) for name, ir in modules.items()}
-            yield call, {**attention(), **contraction(goal.tile("f32")), **own}
+            products = matrix_attention(*tiles) if tiles else attention()
+            yield call, {**products, **contraction(goal.tile("f32")), **own}
         case _:
             kernels = [lower_padding(group, places)] if group.kind == "padding" else lower(group, places)
             for kernel in kernels:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sardonyx.base import dim as dims
-from sardonyx.base.dim import Dim
 from sardonyx.base.target import Target
 
 SUM_BYTES = 512 << 10
@@ -39,18 +37,6 @@ Its size is a word of a call: the text of a kernel serves CPUs with other caches
 def product_bytes(target: Target) -> int:
     """Bytes that the kernels of matrix products may use, whatever the sizes."""
     return PRODUCT_BYTES + 2 * target.l2_bytes
-
-
-def attention_bytes(target: Target, sizes: tuple[Dim, Dim, Dim], shape: tuple[int, int, int]) -> Dim:
-    """Bytes that attention may use, for sizes (T, D, E) and tiles of (rows, columns, lanes).
-
-    What its products use, packed keys, packed values, and a strip of scores.
-    """
-    rows, columns, lanes = shape
-    total, depth, width = (dims.ceildiv(n, lanes) * lanes for n in sizes)
-    keys, values = (dims.ceildiv(n, columns) * columns * k for n, k in ((total, depth), (width, total)))
-    strip = (total + lanes) * rows
-    return product_bytes(target) + (keys + values + strip) * 4 + STRIP_BYTES
 
 
 def convolution_bytes() -> int:

@@ -148,14 +148,15 @@ _ARGUMENTS = {
 _TYPES = {"p": ctypes.c_void_p, "r": ctypes.c_int8, "i": ctypes.c_int64}
 
 
-def modelled(text: str, keep: list[Any]) -> str:
+def modelled(text: str, keep: list[Any], registers: Registers | None = None) -> str:
     """The text with calls of a model instead of instructions on matrix registers, which `keep` keeps alive.
 
-    The registers count as configured where the text does not do that. Rounding to bfloat16 is a call as well:
-    not every machine without AMX has an instruction for it.
+    Registers of its own count as configured where the text does not do that. Rounding to bfloat16 is a call
+    as well: not every machine without AMX has an instruction for it.
     """
-    registers = Registers()
-    registers.configured = "llvm.x86.ldtilecfg" not in text
+    if registers is None:
+        registers = Registers()
+        registers.configured = "llvm.x86.ldtilecfg" not in text
     for name, kinds in _ARGUMENTS.items():
         called = _address(getattr(registers, name), [_TYPES[kind] for kind in kinds], keep)
         text = text.replace(f"call void @llvm.x86.{name}(", f"call void {called}(")

@@ -6,29 +6,29 @@ from collections.abc import Mapping
 
 from sardonyx.base import dim as dims
 from sardonyx.base.policy import Goal
+from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
-from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Attention
+from sardonyx.kernels.attention.layout import Layout
 from sardonyx.kernels.call import Address, Argument, Entry, NativeCall, in_order
 from sardonyx.kernels.epilogue import epilogue_reads
 from sardonyx.kernels.loops import Emissions, flops
-from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.loops.lower import lower_rows
 
 
 def attention_call(
     group: Group, places: Mapping[int, Place], goal: Goal, emissions: Emissions
-) -> tuple[NativeCall, Mapping[str, str]]:
-    """The call, and the IR modules it needs by name."""
+) -> tuple[NativeCall, Mapping[str, str], tuple[MatrixTile, MatrixTile] | None]:
+    """The call, the IR modules it needs by name, and the tiles of matrix registers if these multiply."""
     scores, shares, mixed = group.parts
     assert scores.anchor is not None
     assert mixed.anchor is not None
     (q, k), (_, v) = scores.anchor.args, mixed.anchor.args
     kernel = lower_rows(scores, shares, places)
     rows, ir = emissions.call(kernel)
-    shape = TileShape.of(goal, "f32")
+    layout = Layout.of(goal, q, k, v)
     target, total, depth, width = goal.target, k.shape[-1], q.shape[-1], v.shape[-1]
     words: dict[int, Argument] = {
         Attention.ROWS: Entry(rows.symbol),
@@ -49,21 +49,19 @@ def attention_call(
     assert group.place is not None
     work = 2 * dims.product(lead) * q.shape[-2] * total * (depth + width) + flops(kernel)
     call = NativeCall(
-        f"sdx_attention_{shape.operand}",
+        layout.symbol,
         (*in_order(words, Attention.EPILOGUE_WORDS), *rows.words),
         tuple(dict.fromkeys([*read, *epilogue_reads(kernel)])),
         (group.place.storage,),
         tuple(dict.fromkeys([*mixed.anchor.origins, *kernel.origins])),
         work=work,
-        scratch_bytes=scratch.attention_bytes(
-            target, (total, depth, width), (shape.max_rows, shape.columns, shape.lanes)
-        ),
+        scratch_bytes=layout.scratch_bytes(target, total, depth, width),
         kind="attention",
-        arithmetic=str(goal.tile(shape.operand)),
+        arithmetic=layout.arithmetic or str(goal.tile("f32")),
         plan=f"{' x '.join(map(str, lead))} heads, {sizes}, {depth} and {width}, rows of scores in cache",
         flops=work,
     )
-    return call, {rows.symbol: ir}
+    return call, {rows.symbol: ir}, layout.tiles
 
 
 def _operand(

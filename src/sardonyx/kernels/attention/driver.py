@@ -14,6 +14,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels import scratch
 from sardonyx.kernels.arguments import Attention, Gemm
+from sardonyx.kernels.attention.layout import Layout
 from sardonyx.kernels.product.walk import DYNAMIC, PACKED, define_block
 from sardonyx.kernels.share import ceil_div, my_runs, new_words, round_up, set_word
 from sardonyx.kernels.tiles.repack import define_copy
@@ -23,27 +24,39 @@ from sardonyx.llvm.vec import Function, Module, V, int_
 
 def define_attention(module: Module, goal: Goal) -> None:
     """Add `void @sdx_attention_f32(ptr args, ptr ctx)`."""
-    _Attention(module, goal).write()
+    Walk(module, goal, Layout.of_vectors(goal)).write()
 
 
-class _Attention:
+class Walk:
     """Writes the function; attributes are its run-time values."""
 
-    def __init__(self, module: Module, goal: Goal) -> None:
-        self.shape = TileShape.of(goal, "f32")
-        self.packed, self.dynamic = (define_block(module, goal, self.shape, b) for b in (PACKED, DYNAMIC))
+    def __init__(self, module: Module, goal: Goal, layout: Layout) -> None:
+        self.layout, self.shape = layout, TileShape.of(goal, "f32")
+        self.dynamic = define_block(module, goal, self.shape, DYNAMIC)
         self.copy = define_copy(module, self.shape)
-        name = f"sdx_attention_{self.shape.operand}"
-        self.f = Function(module, name, [("args", "ptr"), ("ctx", "ptr")])
+        self.of_scores, self.of_mixed = self._define_products(module, goal)
+        self.f = Function(module, layout.symbol, [("args", "ptr"), ("ctx", "ptr")])
         self.args, self.ctx = self.f.params
         self.word = {w: self.f.word(self.args, w) for w in Attention if w > Attention.ROWS}
 
+    def _define_products(self, module: Module, goal: Goal) -> tuple[str, str]:
+        """The functions that multiply by packed keys, and by packed values."""
+        packed = define_block(module, goal, self.shape, PACKED)
+        return packed, packed
+
     def write(self) -> None:
-        f, word = self.f, self.word
+        """Write all of it."""
+        f = self.f
         self._lay_out_scratch()
         self.own_words = f.gep(self.args, int_(Attention.EPILOGUE_WORDS), "i64")
         self.strides, self.coords = new_words(f, {}, 3), new_words(f, {}, 3)
         self._make_products()
+        self._heads()
+        f.ret()
+        f.finish()
+
+    def _heads(self) -> None:
+        f, word = self.f, self.word
         batch = f.mul(word[Attention.BATCH0], word[Attention.BATCH1])
         some = f.icmp("sgt", f.smin(word[Attention.M], word[Attention.E]), int_(0))
         # Who works on a part of a head packs all of it: no share is less than one.
@@ -52,26 +65,25 @@ class _Attention:
         shares = Shares.of(f, self.ctx, threads, work, batch)
         with f.when(some), my_runs(f, batch, word[Attention.M], shares) as (head, first, last):
             self._head(head, first, last)
-        f.ret()
-        f.finish()
 
     def _lay_out_scratch(self) -> None:
         """Behind what products use: packed keys, packed values, a strip of scores."""
-        f, shape, word = self.f, self.shape, self.word
-        total, depth, width = (
-            round_up(f, word[w], shape.lanes) for w in (Attention.T, Attention.D, Attention.E)
-        )
-        self.total = total
-        start = f.word(self.ctx, Context.SCRATCH, "ptr")
+        f, shape, word, layout = self.f, self.shape, self.word, self.layout
+        self.total = round_up(f, word[Attention.T], shape.lanes)
+        sizes = (word[w] for w in (Attention.T, Attention.D, Attention.E))
+        total, depth, width = ((round_up(f, n, layout.columns), round_up(f, n, layout.steps)) for n in sizes)
         products = f.add(f.mul(word[Attention.L2_BYTES], int_(2)), int_(scratch.PRODUCT_BYTES))
-        self.keys = f.gep(start, products, "i8")
-        self.values = f.gep(self.keys, f.mul(round_up(f, total, shape.columns), depth), shape.dtype)
-        self.scores = f.gep(self.values, f.mul(round_up(f, width, shape.columns), total), shape.dtype)
+        keys = f.mul(f.mul(total[0], depth[1]), int_(layout.key_bytes))
+        values = f.mul(f.mul(width[0], total[1]), int_(layout.value_bytes))
+        self.products = f.word(self.ctx, Context.SCRATCH, "ptr")
+        self.keys = f.gep(self.products, products, "i8")
+        self.values = f.gep(self.keys, keys, "i8")
+        self.scores = f.gep(self.values, values, "i8")
         # An odd number of vectors: the rows of a strip then begin in different L1 sets.
-        self.pitch = f.binary("or", total, int_(shape.lanes))
-        tile_bytes = f.mul(self.pitch, int_(shape.max_rows * shape.element))
-        tiles = f.smax(f.binary("udiv", int_(scratch.STRIP_BYTES), tile_bytes), int_(1))
-        self.strip = f.mul(tiles, int_(shape.max_rows))
+        self.pitch = f.binary("or", self.total, int_(shape.lanes))
+        tile_bytes = f.mul(self.pitch, int_(layout.rows * shape.element))
+        tiles = f.smax(f.binary("udiv", int_(layout.strip_bytes), tile_bytes), int_(1))
+        self.strip = f.mul(tiles, int_(layout.rows))
 
     def _make_products(self) -> None:
         """The words of both products, but for where a strip lies and how many rows it has."""
@@ -108,11 +120,8 @@ class _Attention:
         inner = word[Attention.BATCH1]
         self.index = f.binary("udiv", head, inner), f.binary("urem", head, inner)
         q, k, v, y = (self._origin(w) for w in (Attention.Q, Attention.K, Attention.V, Attention.Y))
-        total, depth, width = word[Attention.T], word[Attention.D], word[Attention.E]
-        self.few = f.icmp("sle", f.sub(last, first), int_(self.shape.max_rows))
-        with f.when(f.binary("xor", self.few, int_(1, "i1"))):
-            self._pack(self.keys, k, (depth, total), (word[Attention.K_D], word[Attention.K_T]))
-            self._pack(self.values, v, (total, width), (word[Attention.V_T], word[Attention.V_E]))
+        total = word[Attention.T]
+        self._pack(f.sub(last, first), k, v)
         set_word(f, self.to_scores, Gemm.B, f.select(self.few, k, self.keys))
         set_word(f, self.to_scores, Gemm.N, f.select(self.few, total, self.total))
         set_word(f, self.to_mixed, Gemm.B, f.select(self.few, v, self.values))
@@ -127,7 +136,16 @@ class _Attention:
         offset = f.add(*(f.mul(b, stride) for b, stride in zip(self.index, strides, strict=True)))
         return f.gep(f.word(self.args, operand, "ptr"), offset, self.shape.dtype)
 
-    def _pack(self, to: V, source: V, size: tuple[V, V], strides: tuple[V, V]) -> None:
+    def _pack(self, rows: V, k: V, v: V) -> None:
+        """Pack keys and values for so many rows, unless these are few."""
+        f, word = self.f, self.word
+        self.few = f.icmp("sle", rows, int_(self.layout.few_rows))
+        total, depth, width = word[Attention.T], word[Attention.D], word[Attention.E]
+        with f.when(f.binary("xor", self.few, int_(1, "i1"))):
+            self._pack_panels(self.keys, k, (depth, total), (word[Attention.K_D], word[Attention.K_T]))
+            self._pack_panels(self.values, v, (total, width), (word[Attention.V_T], word[Attention.V_E]))
+
+    def _pack_panels(self, to: V, source: V, size: tuple[V, V], strides: tuple[V, V]) -> None:
         """A matrix of `size` (steps, columns) as panels; what pads a panel is unspecified."""
         f, shape, (steps, columns) = self.f, self.shape, size
         with f.loop(int_(0), columns, shape.columns) as panel:
@@ -146,17 +164,17 @@ class _Attention:
         total = word[Attention.T]
         with f.when(f.icmp("sgt", total, zero)):
             set_word(f, self.to_scores, Gemm.A, f.gep(q, f.mul(first, word[Attention.Q_M]), shape.dtype))
-            self._multiply(self.to_scores, rows, total)
+            self._multiply(self.of_scores, self.to_scores, rows, total)
             for number, value in enumerate((head, first)):
                 set_word(f, self.coords, number, value)
             row_words = self.own_words, self.coords, rows, total
             f.call_pointer(f.word(self.args, Attention.ROWS, "ptr"), self.scores, self.pitch, *row_words)
         set_word(f, self.to_mixed, Gemm.C, f.gep(y, f.mul(first, word[Attention.Y_M]), shape.dtype))
-        self._multiply(self.to_mixed, rows, word[Attention.E])
+        self._multiply(self.of_mixed, self.to_mixed, rows, word[Attention.E])
 
-    def _multiply(self, words: V, rows: V, columns: V) -> None:
+    def _multiply(self, packed: str, words: V, rows: V, columns: V) -> None:
         f = self.f
         set_word(f, words, Gemm.M, rows)
         panels = ceil_div(f, columns, int_(self.shape.columns))
-        block = f.select(self.few, *(V(f"@{name}", "ptr") for name in (self.dynamic, self.packed)))
+        block = f.select(self.few, *(V(f"@{name}", "ptr") for name in (self.dynamic, packed)))
         f.call_pointer(block, words, self.ctx, int_(0), int_(0), rows, int_(0), panels)

@@ -42,13 +42,15 @@ def define_matrix_block(module: Module, goal: Goal, tile: MatrixTile, *, made: b
 
 
 class MatrixBlock(Block):
-    """Writes the function."""
+    """Writes the function; `purpose` begins its name where it is another one."""
+
+    purpose = ""
 
     def __init__(
         self, module: Module, goal: Goal, sums: TileShape, matrix: MatrixShape, *, made: bool
     ) -> None:
         self.matrix = matrix
-        super().__init__(module, goal, sums, Weights(prefix(matrix.tile, made=made), made))
+        super().__init__(module, goal, sums, Weights(self.purpose + prefix(matrix.tile, made=made), made))
 
     def _define_parts(self, module: Module) -> None:
         matrix = self.matrix

@@ -1,4 +1,7 @@
-"""Attention against float64 numpy, on guarded memory: sizes, strides, threads, what each strip is told."""
+"""Attention against float64 numpy, on guarded memory: sizes, strides, threads, what each strip is told.
+
+By vectors of each level, and by matrix registers, of the machine or of its model.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sardonyx.base.dataclass import replace
-from sardonyx.base.policy import Goal
+from sardonyx.base.dataclass import dataclass, replace
+from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.target import Target
+from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Attention
 from sardonyx.kernels.attention.driver import define_attention
-from sardonyx.kernels.library import attention_ir, library_ir
-from sardonyx.kernels.scratch import attention_bytes
-from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.kernels.attention.layout import Layout
+from sardonyx.kernels.library import attention_ir, library_ir, matrices_ir, matrix_attention_ir
 from sardonyx.llvm.vec import Module
-from sardonyx.object import executor
+from sardonyx.object import engine, executor
 from sardonyx.runtime.image import LoadedImage
-from tests.runnable import runnable_targets
-from tests.tolerance import assert_close
+from sardonyx.targets.x86_64 import isa
+from tests.runnable import need, runnable_targets
+from tests.tolerance import MATRIX_BOUNDS, assert_close
 from tests.unit.kernels.native import Epilogue, execute, guarded, strides, tile_view
+from tests.unit.llvm.registers import Registers, modelled
 from tests.unit.objects import compiled, loaded
 
 Array = np.ndarray[Any, Any]
-TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
 SIZES = [
     (1, 1, 1, 1),
     (3, 5, 7, 2),
@@ -35,6 +39,7 @@ SIZES = [
     (1, 130, 64, 64),
     (70, 48, 16, 33),
     (40, 700, 5, 40),
+    (47, 197, 64, 50),
     (16, 3000, 3, 3),
     (20, 0, 4, 4),
     (20, 6, 0, 4),
@@ -46,11 +51,75 @@ L2_BYTES = 256 << 10
 """Another cache than that of the level whose code all CPUs of a level share."""
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What multiplies: vectors of a target, or matrix registers, which a model may stand for."""
+
+    name: str
+    target: Target
+    registers: bool
+    precision: str = "fp32"
+    model: bool = False
+
+    @property
+    def goal(self) -> Goal:
+        return Goal(need(self.target), Policy(self.precision))
+
+    @property
+    def layout(self) -> Layout:
+        tiles = self.tiles
+        return Layout.of_registers(self.goal, tiles) if tiles else Layout.of_vectors(self.goal)
+
+    @property
+    def tiles(self) -> tuple[MatrixTile, MatrixTile] | None:
+        if not self.registers:
+            return None
+        goal = Goal(isa.with_features(isa.V4, _FEATURES), Policy(self.precision))
+        exact, usual = goal.find_matrix("f32", everywhere=True), goal.find_matrix("f32")
+        assert exact
+        assert usual
+        return exact, usual
+
+
+_FEATURES = {feature for tile in isa.V4.matrices for feature in tile.features}
+WAYS = [Way(target.name, target, registers=False) for target in runnable_targets()]
+for _precision in ("fp32", "bf16"):
+    _machine = isa.with_features(isa.V4, _FEATURES)
+    WAYS.append(Way(f"registers {_precision}", _machine, registers=True, precision=_precision))
+    WAYS.append(Way(f"model {_precision}", isa.V4, registers=True, precision=_precision, model=True))
+EACH = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+_MOST_MODELLED = 150
+"""Keys up to which a model of registers is quick."""
+
+
+def each_with(sizes: list[tuple[int, int, int, int]]) -> pytest.MarkDecorator:
+    """Every way with all sizes; those that take a model of registers seconds are slow tests."""
+    pairs = [(way, size) for way in WAYS for size in sizes]
+    slow = [way.model and size[1] > _MOST_MODELLED for way, size in pairs]
+    cases = [
+        pytest.param(*pair, marks=[pytest.mark.slow] * is_slow, id=f"{pair[0].name}-{pair[1]}")
+        for pair, is_slow in zip(pairs, slow, strict=True)
+    ]
+    return pytest.mark.parametrize(("way", "sizes"), cases)
+
+
+_models: list[Any] = []
+
+
 @cache
-def image(target: Target) -> LoadedImage:
-    goal = Goal(target)
-    texts = (executor.ir(target), *library_ir(goal), attention_ir(goal))
-    return loaded([compiled(text, target) for text in texts], target)
+def image(way: Way) -> LoadedImage:
+    goal, tiles = way.goal, way.tiles
+    target = goal.target
+    own = [attention_ir(goal)]
+    if tiles:
+        own = [matrix_attention_ir(tiles, goal), *{t.name: matrices_ir(t, goal) for t in tiles}.values()]
+    codes = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal))]
+    if way.model:
+        registers = Registers()
+        codes += [engine.compile_object(modelled(text, _models, registers), target) for text in own]
+    else:
+        codes += [compiled(text, target) for text in own]
+    return loaded(codes, target)
 
 
 class Drawn:
@@ -75,9 +144,10 @@ class Drawn:
         assert columns == self.sizes[1]
         self.seen[head, first : first + count] += 1
         scores = tile_view(tile, pitch, count, columns, "float32")
-        scores[...] = scores / (1 + (scores * scores).sum(1, keepdims=True))
+        with np.errstate(invalid="ignore"):
+            scores[...] = scores / (1 + (scores * scores).sum(1, keepdims=True))
 
-    def words(self, target: Target) -> Array:
+    def words(self) -> Array:
         m, t, d, e = self.sizes
         args = np.zeros(Attention.EPILOGUE_WORDS + 1, np.int64)
         args[Attention.EPILOGUE_WORDS] = 4711
@@ -97,52 +167,77 @@ class Drawn:
         args[Attention.Y_M] = strides(self.y)[2]
         return args
 
-    def run(self, target: Target, threads: int = 1) -> Array:
-        shape = TileShape.of(Goal(target), "f32")
-        machine = replace(target, l2_bytes=L2_BYTES)
-        size = attention_bytes(machine, self.sizes[1:], (shape.max_rows, shape.columns, shape.lanes))
+    def run(self, way: Way, threads: int = 1) -> Array:
+        machine = replace(way.goal.target, l2_bytes=L2_BYTES)
+        size = way.layout.scratch_bytes(machine, *self.sizes[1:])
         assert isinstance(size, int)
-        address = image(target).address("sdx_attention_f32")
-        execute(address, self.words(target), guarded(np.zeros(size, np.uint8), align=64), threads)
+        address = image(way).address(way.layout.symbol)
+        execute(address, self.words(), guarded(np.zeros(size, np.uint8), align=64), threads)
         return self.y
 
     def exactly(self) -> Array:
         q, k, v = (x.astype(np.float64) for x in (self.q, self.k, self.v))
-        scores = q @ k
-        result: Array = (scores / (1 + (scores * scores).sum(-1, keepdims=True))) @ v
+        with np.errstate(invalid="ignore"):
+            scores = q @ k
+            result: Array = (scores / (1 + (scores * scores).sum(-1, keepdims=True))) @ v
         return result.astype(np.float32)
 
 
-@TARGETS
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_rows_go_through_both_products(target: Target, sizes: tuple[int, int, int, int]) -> None:
+def check(way: Way, got: Array, exact: Array, length: int) -> None:
+    """As near as vectors come, or as what the matrix registers of both products promise."""
+    numbers = np.isfinite(exact)
+    assert np.array_equal(np.isfinite(got), numbers)
+    if way.tiles is None:
+        assert_close(got, exact, length)
+    elif numbers.any():
+        apart, largest = np.sqrt(np.mean((got[numbers] - exact[numbers]) ** 2)), np.abs(exact[numbers]).max()
+        assert apart <= MATRIX_BOUNDS[way.tiles[1].name] * largest
+
+
+@each_with(SIZES)
+def test_rows_go_through_both_products(way: Way, sizes: tuple[int, int, int, int]) -> None:
     drawn = Drawn(sizes)
-    assert_close(drawn.run(target), drawn.exactly(), sum(sizes))
+    check(way, drawn.run(way), drawn.exactly(), sum(sizes))
     assert (drawn.seen == bool(sizes[1] and sizes[3])).all(), "each row of scores once"
 
 
-@TARGETS
-@pytest.mark.parametrize("sizes", SIZES[3:7], ids=str)
-def test_operands_may_lie_turned(target: Target, sizes: tuple[int, int, int, int]) -> None:
+@each_with(SIZES[3:7])
+def test_operands_may_lie_turned(way: Way, sizes: tuple[int, int, int, int]) -> None:
     drawn = Drawn(sizes, turned=True)
-    assert_close(drawn.run(target), drawn.exactly(), sum(sizes))
+    check(way, drawn.run(way), drawn.exactly(), sum(sizes))
 
 
-@TARGETS
+@EACH
 @pytest.mark.parametrize("threads", [2, 5, 200])
-def test_threads_share_rows(target: Target, threads: int) -> None:
-    drawn, alone = Drawn((20, 40, 8, 24)), Drawn((20, 40, 8, 24))
-    assert_close(drawn.run(target, threads), alone.run(target), 64)
+def test_threads_share_rows(way: Way, threads: int) -> None:
+    drawn = Drawn((20, 40, 8, 24))
+    check(way, drawn.run(way, threads), drawn.exactly(), 64)
     assert (drawn.seen == 1).all()
 
 
-@TARGETS
-def test_what_is_missing_in_keys_stays_out(target: Target) -> None:
+@EACH
+def test_what_is_missing_in_keys_stays_out(way: Way) -> None:
     drawn = Drawn((30, 17, 4, 9))
     drawn.q[1, 2, 29] = np.nan
-    result = drawn.run(target)
+    result = drawn.run(way)
     assert np.isnan(result[1, 2, 29]).all()
     assert np.isnan(result).sum() == 9
+
+
+@EACH
+@pytest.mark.parametrize("operand", ["q", "k", "v"])
+def test_infinity_and_nan_stay_where_they_belong(way: Way, operand: str) -> None:
+    for special in (np.nan, np.inf, -np.inf):
+        drawn = Drawn((40, 36, 33, 20))
+        getattr(drawn, operand)[1, 0, 17, 13] = special
+        check(way, drawn.run(way), drawn.exactly(), 128)
+
+
+@EACH
+def test_the_largest_numbers_are_not_rounded_to_infinity(way: Way) -> None:
+    drawn = Drawn((20, 20, 20, 20))
+    drawn.v[0, 1, 3, 5] = np.finfo(np.float32).max
+    assert np.isfinite(drawn.run(way)).all()
 
 
 def test_the_function_is_written_once_a_module() -> None:
