@@ -13,7 +13,7 @@ class Instruction:
         operation: what it computes, lane by lane: `scale` is x * 2^n of whole n, `exponent` the exponent of x
             as a float, `mantissa` x without it, in [0.75, 1.5), `pick` those elements of two vectors, one
             behind the other, that a vector of i32 between them numbers, `permute` those of one vector that
-            the lowest bits of one behind it number.
+            the lowest bits of one behind it number, `round_bf16` the nearest number of bfloat16, in halves.
         type: the LLVM type of operands that are floats, and of the result.
         name: the intrinsic.
         operands: its arguments: the number of a source, or a constant with its type.

@@ -17,9 +17,18 @@ from sardonyx.llvm import convert, maps
 from sardonyx.llvm.shuffle import pick, reverse
 from sardonyx.llvm.types import mangle, size_of, vector_of
 from sardonyx.llvm.vec import V, int_
-from sardonyx.loops.nest import Affine, Buffer, Expr, Load, Pick, Store
+from sardonyx.loops.nest import Affine, Apply, Buffer, Expr, Load, Pick, Store
 
 FAIL_INDEX, FAIL_DIV0 = 1, 2
+
+
+def to_round(statement: Store) -> Expr:
+    """What is stored, but for a rounding to the half type of the buffer: storing rounds."""
+    expr, dtype = statement.expr, statement.buffer.dtype
+    if not isinstance(expr, Apply) or expr.prim != "cast" or expr.dtype not in (dt.F16, dt.BF16):
+        return expr
+    (source,) = expr.args
+    return source if expr.dtype is dtype and source.dtype is dt.F32 else expr
 
 
 class Access(Scopes):
@@ -212,7 +221,7 @@ class Access(Scopes):
         pointer = self.pointer(statement.buffer, statement.at)
         step = self.lane_step(statement.buffer, statement.at)
         offset = self._picked(statement.picks)
-        value = self.value(statement.expr)
+        value = self.value(to_round(statement))
         if offset is not None:
             pointer = f.gep(pointer, offset, memory)
         if statement.reduction != "none":

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sardonyx.base.abi import Context
+from sardonyx.emit.access import to_round
 from sardonyx.emit.turn import Turn
 from sardonyx.emit.window import WindowEmitter
 from sardonyx.llvm import convert
@@ -147,7 +148,7 @@ class TileEmitter(WindowEmitter):
         return places
 
     def _stored(self, statement: Store) -> V:
-        value = self.widen(self.value(statement.expr))
+        value = self.widen(self.value(to_round(statement)))
         return convert.to_memory(self.f, value, statement.buffer.dtype, self.target)
 
     def _square_in_memory(self, columns: V | None, rows: V | None) -> None:

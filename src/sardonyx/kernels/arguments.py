@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from sardonyx.base.named import IntEnum
 
+ROUNDED = 2
+"""FINISH of a convolution whose results are rounded to bfloat16."""
+
 
 class Gemm(IntEnum):
     """The argument words of `sdx_gemm_*` and `sdx_gemm_dynamic_*`; strides are in elements.
@@ -103,7 +106,7 @@ class Conv(IntEnum):
     For operands of `depth` elements a k step, X_* count elements, input is blocked, and where a group's share
     of a block is not a whole number of steps, it is the last of the only group.
     BIAS is padded like the channels of Y. FINISH and the words after it are as for `Gemm`, with R_* in the
-    role of Y_*, and L2_BYTES.
+    role of Y_*, and L2_BYTES; FINISH may be ROUNDED if matrix registers multiply floats and PLAIN = 0.
     """
 
     X = 0

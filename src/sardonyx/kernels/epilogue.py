@@ -12,26 +12,28 @@ from sardonyx.base.abi import number_bits
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.dtype import DType
 from sardonyx.ir.place import Storage
+from sardonyx.kernels.arguments import ROUNDED
 from sardonyx.kernels.call import Address, Argument
 from sardonyx.loops.nest import Affine, Apply, Axis, Expr, Kernel, Literal, Load, Store
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """min(max(tile + bias + residual, low), high), stored at `to`."""
+    """min(max(tile + bias + residual, low), high), stored at `to`, `rounded` to bfloat16 maybe."""
 
     to: Affine
     low: float
     high: float
     bias: Load | None
     residual: Load | None
+    rounded: bool = False
 
     def words(self, dtype: DType, residual_axes: Sequence[Axis]) -> list[Argument]:
         """The words FINISH, BIAS, LOW, HIGH, RESIDUAL and the residual's strides along `residual_axes`."""
         fused = self.bias is not None or self.residual is not None or self.low > -INF or self.high < INF
         strides = [self.residual.at.factor(a) if self.residual else 0 for a in residual_axes]
         return [
-            int(fused),
+            ROUNDED if self.rounded else int(fused),
             load_address(self.bias),
             number_bits(self.low, dtype),
             number_bits(self.high, dtype),
@@ -48,14 +50,23 @@ def load_address(load: Load | None) -> Argument:
     return 0 if load is None else Address(load.buffer.key, load.at.const)
 
 
-def match_finish(kernel: Kernel) -> Finish | None:
-    """The finish that does what the epilogue kernel does, or None if it does more."""
+def match_finish(kernel: Kernel, *, may_round: bool = False) -> Finish | None:
+    """The finish that does what the epilogue kernel does, or None if it does more.
+
+    It rounds to bfloat16 only if it `may_round`, whole blocks of channels.
+    """
     if len(kernel.body) != 1 or not isinstance(kernel.body[0], Store):
         return None
     store = kernel.body[0]
-    if store.buffer.dtype is not store.expr.dtype or store.expr.dtype not in (dt.F32, dt.F64, dt.I32):
-        return None
     low, high, expr = -INF, INF, store.expr
+    rounded = False
+    if isinstance(expr, Apply) and expr.prim == "cast" and expr.dtype is store.buffer.dtype is dt.BF16:
+        expr, rounded = expr.args[0], True
+    if rounded and not (may_round and expr.dtype is dt.F32):
+        return None
+    if not rounded and (store.buffer.dtype is not expr.dtype or expr.dtype not in (dt.F32, dt.F64, dt.I32)):
+        return None
+    own = expr.dtype
     for prim in ("min", "max", "min"):
         if isinstance(expr, Apply) and expr.prim == prim and isinstance(expr.args[1], Literal):
             bound = expr.args[1].value
@@ -69,14 +80,14 @@ def match_finish(kernel: Kernel) -> Finish | None:
     if len(loads) != len(terms) or sum(t.buffer.role == "tile" for t in loads) != 1 or low > high:
         return None
     others = [t for t in loads if t.buffer.role != "tile"]
-    if any(t.picks or t.dtype is not store.expr.dtype or t.at.factor(column) != 1 for t in others):
+    if any(t.picks or t.dtype is not own or t.at.factor(column) != 1 for t in others):
         return None
     fixed = channel_axes(kernel) | {axis for axis in kernel.outer if axis.extent == 1}
     across = [t for t in others if t.axes <= fixed][:1]
     full = [t for t in others if t not in across]
     if len(full) > 1 or (across and not _runs_along_channels(across[0], kernel)):
         return None
-    return Finish(store.at, low, high, across[0] if across else None, full[0] if full else None)
+    return Finish(store.at, low, high, across[0] if across else None, full[0] if full else None, rounded)
 
 
 def _terms(expr: Expr) -> list[Expr]:

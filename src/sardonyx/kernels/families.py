@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place
@@ -18,6 +19,7 @@ from sardonyx.kernels.library import (
     blockwise,
     contraction,
     grouped,
+    halves_matrix_convolutions,
     matrices,
     matrix_attention,
     matrix_convolutions,
@@ -119,7 +121,9 @@ def _convolution(
     anchor = group.anchor
     assert anchor is not None
     if band := chosen_band(anchor, goal):
-        kernels = {**matrices(band), **matrix_convolutions(band)}
+        rounded = anchor.args[0].dtype is not dt.F32
+        own = halves_matrix_convolutions(band) if rounded else matrix_convolutions(band)
+        kernels = {**matrices(band), **own}
         return *conv_call(group, places, goal, emissions, band), kernels
     if plain := chosen_plain(anchor, places[anchor.args[0].id], goal):
         kernels = {**matrices(plain), **plain_matrix_convolutions(plain)}

@@ -194,6 +194,20 @@ def plain_matrix_convolutions_ir(tile: MatrixTile, goal: Goal) -> str:
     return _beside(define_plain_matrix_conv, "conv", goal, tile)
 
 
+def halves_matrix_convolutions(tile: MatrixTile) -> Mapping[str, Shared]:
+    """The same for input of numbers of the tile."""
+    name = f"halves matrix convolutions {tile.operand} {tile.name}"
+    return {name: Shared(partial(halves_matrix_convolutions_ir, tile), tile.features)}
+
+
+@cache
+def halves_matrix_convolutions_ir(tile: MatrixTile, goal: Goal) -> str:
+    """The text of `halves_matrix_convolutions`."""
+    from sardonyx.kernels.convolution.driver import define_halves_matrix_conv
+
+    return _beside(define_halves_matrix_conv, "conv", goal, tile)
+
+
 @cache
 def matrix_convolutions_ir(tile: MatrixTile, goal: Goal) -> str:
     """The text of `matrix_convolutions`."""
@@ -207,11 +221,15 @@ def matrices_ir(tile: MatrixTile, goal: Goal) -> str:
     """The text of `matrices`."""
     from sardonyx.kernels.convolution.driver import define_matrix_conv
     from sardonyx.kernels.product.driver import define_matrix
+    from sardonyx.kernels.tiles.finish import define_finish
+    from sardonyx.kernels.tiles.shape import TileShape
 
     def define(module: Module, goal: Goal, tile: MatrixTile) -> None:
         define_matrix(module, goal, tile)
         if tile.operand == "i8":
             define_matrix_conv(module, goal, tile)
+        elif tile.terms == 1:
+            define_finish(module, TileShape.of(goal, tile.operand), tile.instruction.narrow)
 
     return _beside(define, tile.name, goal, tile)
 

@@ -44,10 +44,16 @@ def from_memory(f: Function, value: V, dtype: DType) -> V:
 
 
 def to_memory(f: Function, value: V, dtype: DType, target: Target) -> V:
-    """A compute value as it is stored; half types round to nearest even, NaN stays NaN."""
-    del target  # vcvtneps2bf16 flushes denormals, so no target has a better way to round than integers
+    """A compute value as it is stored; half types round to nearest even, NaN stays NaN.
+
+    Integers round to bfloat16, but where a target may use an instruction, which flushes denormals.
+    """
     if dtype is dt.F16:
         return f.convert("fptrunc", value, "half")
+    if dtype is dt.BF16 and (by := target.instruction("round_bf16", value.type)):
+        return f.bitcast(
+            f.call(by.name, vector_of("bfloat", value.lanes), value), vector_of("i16", value.lanes)
+        )
     if dtype is dt.BF16:
         return f.convert("trunc", _rounded_bf16(Lanes(f, value)).shift_right(16).v, "i16")
     if dtype is dt.BOOL:

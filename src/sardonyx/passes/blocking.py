@@ -342,12 +342,14 @@ class _Forms:
 
     def depthwise(self, value: Value) -> Blocked:
         x, w = value.args
-        known, w = self.blocked(x), self.plain(w)
+        stored = x.args[0] if x.prim == "cast" and x.args[0].dtype is dt.BF16 else x
+        known, w = self.blocked(stored), self.plain(w)
         low, high, at = value.attrs["low"], value.attrs["high"], value.attrs
         kernel = tuple(int(k) for k in w.shape[2:])  # type: ignore[arg-type]
         views = known.form.pad((0, 0, *low, 0), (0, 0, *high, 0)).window(
             (2, 3), kernel, at["strides"], at["dilations"]
         )
+        views = views.cast(x.dtype)
         taps = known.like(w.reshape((1, channels_of(value), 1, 1, *kernel)))
         product = views.transpose(0, 1, 2, 3, 5, 6, 4) * taps.transpose(0, 1, 2, 3, 5, 6, 4)
         return Blocked(product.sum(4, 5).reshape((*product.shape[:4], self.block)), known.at)

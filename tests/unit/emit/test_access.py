@@ -10,9 +10,9 @@ import pytest
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.dtype import DType
-from sardonyx.emit.access import FAIL_INDEX
+from sardonyx.emit.access import FAIL_INDEX, to_round
 from sardonyx.emit.words import NARROW_STEPS
-from sardonyx.loops.nest import Affine, Axis, Buffer, Kernel, Load, Pick, Store, along
+from sardonyx.loops.nest import Affine, Apply, Axis, Buffer, Kernel, Load, Pick, Store, along
 from tests.unit.emit.alone import Stopped, check, run
 
 N = 37
@@ -36,6 +36,20 @@ def test_loads_at_every_distance(step: int, dtype: DType) -> None:
     at = Affine(span - 1 if step < 0 else 0, ((AXIS, step),) if step else ())
     kernel = Kernel("k", (AXIS,), (Store(y, along(AXIS), (), Load(x, at, dtype)),), (), vector=AXIS)
     check(kernel, {x: numbers(span, dtype), y: numbers(N, dtype)})
+
+
+@pytest.mark.parametrize("half", [dt.F16, dt.BF16], ids=str)
+def test_what_is_cast_to_a_half_type_and_stored_is_rounded_once(half: DType) -> None:
+    x, y = buffers()[0], Buffer("y", half, "out")
+    single = Load(x, along(AXIS), dt.F32)
+    cast = Apply("cast", (single,), half)
+    store = Store(y, along(AXIS), (), cast)
+    assert to_round(store) is single
+    back = Apply("cast", (cast,), dt.F32)
+    assert to_round(Store(x, along(AXIS), (), back)) is back
+    values = np.random.default_rng(3).standard_normal(N).astype(np.float32)
+    kernel = Kernel("k", (AXIS,), (store,), (), vector=AXIS)
+    check(kernel, {x: values, y: np.zeros(N, half.numpy)})
 
 
 @pytest.mark.parametrize("step", [1, 2, -1, 7])

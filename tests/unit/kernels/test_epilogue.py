@@ -10,6 +10,7 @@ import pytest
 from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.ir.place import Storage
+from sardonyx.kernels.arguments import ROUNDED
 from sardonyx.kernels.call import Address
 from sardonyx.kernels.epilogue import (
     Finish,
@@ -130,3 +131,14 @@ def test_words_of_loads() -> None:
     assert load_address(None) == 0
     assert load_address(BIAS_LOAD) == Address(BIAS, 3)
     assert epilogue_reads(kernel(add(TILE, BIAS_LOAD, RESIDUAL, BIAS_LOAD))) == [BIAS, OTHER]
+
+
+def test_halves_are_rounded_where_a_kernel_may() -> None:
+    halves = Apply("cast", (add(TILE, BIAS_LOAD, RESIDUAL),), dt.BF16)
+    found = match_finish(kernel(halves, dt.BF16), may_round=True)
+    assert found is not None and found.rounded and found.bias is BIAS_LOAD and found.residual is RESIDUAL
+    assert found.words(dt.F32, ())[0] == ROUNDED
+    assert match_finish(kernel(halves, dt.BF16)) is None
+    assert match_finish(kernel(halves, dt.F32), may_round=True) is None
+    singles = Apply("cast", (TILE,), dt.F16)
+    assert match_finish(kernel(singles, dt.F16), may_round=True) is None

@@ -10,10 +10,15 @@ import pytest
 
 from sardonyx import targets
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.base.dtype import DType
 from sardonyx.llvm import convert
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.vec import Function, V
+from sardonyx.targets.x86_64 import isa
+from sardonyx.targets.x86_64.instructions import ROUND_BF16
+from tests.runnable import need
+from tests.unit.llvm.registers import rounded_halves
 from tests.unit.llvm.written import run
 
 TARGET = targets.detect()
@@ -51,6 +56,20 @@ def test_halves_round_to_nearest_even(half: Any) -> None:
             stored = expected.view(np.float16) if half is np.float16 else expected.view(np.uint16)
             (back,) = run(lambda f, v: [convert.from_memory(f, v, dtype)], stored)
             assert np.array_equal(back, expected.astype(np.float32), equal_nan=True)
+
+
+def test_an_instruction_rounds_alike_but_for_what_is_not_normal() -> None:
+    target = need(isa.with_features(isa.V4, ["avx512bf16"]))
+    by_instruction = replace(target, instructions=(*target.instructions, ROUND_BF16))
+    x = np.random.default_rng(2).integers(0, 1 << 32, 64, np.uint32).view(np.float32)
+    x[:3] = np.nan, np.inf, -1e-39
+
+    def write(f: Function, v: V) -> list[V]:
+        parts = [f.shuffle(v, v, range(n, n + 16)) for n in range(0, 64, 16)]
+        return [convert.to_memory(f, part, dt.BF16, by_instruction) for part in parts]
+
+    got = np.concatenate(run(write, x, target=target)).view(np.uint16)
+    assert np.array_equal(got, rounded_halves(x))
 
 
 def test_a_double_is_rounded_to_half_once() -> None:

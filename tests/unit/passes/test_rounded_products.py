@@ -10,6 +10,7 @@ import pytest
 from onnx import numpy_helper
 
 import sardonyx
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.target import Target
 from sardonyx.ir.graph import Graph
@@ -55,6 +56,35 @@ def test_where_precision_and_processor_allow_it() -> None:
     assert not rounds(graph, isa.V4)
     assert not rounds(graph, isa.V3)
     assert not rounds(graph, MATRICES), "matrix registers round by themselves"
+
+
+def between(what: str, *more: str, l2_bytes: int = 1 << 10, **weights: np.ndarray) -> list[str]:
+    """The types that convolutions read, of a net whose first one is followed by `what`, for more outputs."""
+    outputs = ", ".join(["float[N,a,b,c] y", *(f"float[N,64,8,8] {name}" for name in more)])
+    text = f"g (float[N, 64, 8, 8] x) => ({outputs}) {{ a = Conv(x, u) b = Relu(a) {what} }}"
+    given = {name: drawn(64, 64, 1, 1) for name in "uvw" if f" {name})" in text} | weights
+    goal = Goal(replace(MATRICES, l2_bytes=l2_bytes), Policy("bf16"))
+    changed = rounded_products(parse(text, **given), goal)
+    verify(changed)
+    found = [v.args[0] for v in changed.order() if v.prim == "conv"]
+    return [f"{x.dtype} of {x.args[0].dtype}" if x.prim == "cast" else str(x.dtype) for x in found]
+
+
+def test_what_convolutions_alone_read_is_stored_in_halves() -> None:
+    assert between("y = Conv(b, v)") == ["f32", "bf16 of f32"]
+    assert between("c = Conv(b, v) d = Conv(b, w) y = Add(c, d)") == ["f32", *["bf16 of f32"] * 2]
+    assert between("c = Conv(b, v) y = Add(b, c)") == ["f32", "f32"], "a sum reads all bits"
+    assert between("y = Conv(b, v)", "b") == ["f32", "f32"], "so does who gets the result"
+    assert between("y = Conv(b, v)", l2_bytes=1 << 20) == ["f32", "f32"], "it stays in L2"
+
+
+def test_vectors_widen_what_a_convolution_of_single_channels_reads() -> None:
+    single, many = drawn(64, 1, 3, 3), drawn(64, 32, 1, 1)
+    assert between("y = Conv<group = 64>(b, v)", v=single) == ["f32", "f32 of bf16"]
+    assert between("y = Conv<group = 2>(b, v)", v=many) == ["f32", "f32"]
+    assert between("y = Conv<group = 64>(b, v)", v=np.rint(single)) == ["f32", "f32"]
+    both = "c = Conv<group = 64, pads = [1, 1, 1, 1]>(b, v) d = Conv(b, w) y = Add(c, d)"
+    assert between(both, v=single) == ["f32", "f32 of bf16", "bf16 of f32"]
 
 
 def test_weights_that_may_not_be_rounded() -> None:

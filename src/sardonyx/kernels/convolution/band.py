@@ -18,6 +18,7 @@ from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.split import define_split_blocks
 from sardonyx.llvm import matrix
+from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
@@ -28,11 +29,12 @@ class BandBlock(Block):
         pixel: how many elements of the input a pixel is.
     """
 
-    suffix = ""
+    suffix, a_type = "", "float"
 
     def __init__(self, module: Module, goal: Goal, tile: MatrixTile) -> None:
         self.matrix, self.prefix = MatrixShape(tile), f"{tile.name}_{self.suffix}"
         self.pixel = goal.target.channel_block
+        self.narrow = tile.instruction.narrow if tile.terms == 1 else ""
         super().__init__(module, replace(TileShape.of(goal, tile.operand), max_rows=self.matrix.rows))
 
     def _define_parts(self, module: Module) -> None:
@@ -138,11 +140,13 @@ class BandBlock(Block):
         rows = f.add(f.mul(lines, self.rows_per_line), word[Conv.TAPS2])
         begin = f.mul(self.first_line, word[Conv.X_LINE])
         begin = f.add(begin, f.mul(self.first_pixel, word[Conv.X_PIXEL]))
-        source = f.gep(self.x, begin, self.shape.dtype)
+        source = f.gep(self.x, begin, self.a_type)
         self._tell_split()
-        special = self._split(self.split[0], source, rows, width, row_bytes)
-        with f.when(f.icmp("ne", special, int_(0))):
-            self._split(self.split[1], source, rows, width, row_bytes)
+        usual, *careful = self.split
+        special = self._split(usual, source, rows, width, row_bytes)
+        for function in careful:
+            with f.when(f.icmp("ne", special, int_(0))):
+                self._split(function, source, rows, width, row_bytes)
         self.descriptor.set_finite(MatrixWords.A_FINITE, self.plane, special)
 
     def _row_bytes(self, width: V) -> V:
@@ -152,14 +156,14 @@ class BandBlock(Block):
     def _tell_split(self) -> None:
         """Set the words of the functions that split a row."""
         f, word = self.f, self.word
-        far = f.mul(word[Conv.X_CHANNEL], int_(self.shape.element))
+        far = f.mul(word[Conv.X_CHANNEL], int_(size_of(self.a_type)))
         words = self.pitch, self.plane, far, word[Conv.CHANNELS_IN], self.parts.count
         for n, value in enumerate(words):
             set_word(f, self.split_words, n, value)
 
     def _split(self, function: V, source: V, rows: V, width: V, row_bytes: V) -> V:
         f = self.f
-        apart = f.mul(self.unit, int_(self.shape.element))
+        apart = f.mul(self.unit, int_(size_of(self.a_type)))
         with f.loop(int_(0), rows, 1, [self.band, source, int_(0)]) as row:
             into, out_of, found = row.carried
             words = ", ".join(map(str, (into, out_of, width, self.split_words)))

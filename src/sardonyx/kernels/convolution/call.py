@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sardonyx.base import dim as dims
+from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
@@ -46,7 +47,7 @@ def conv_call(
     anchor = group.anchor
     assert anchor is not None
     x, w, *laid_out = anchor.args
-    operand = BY_LEFT[x.dtype]
+    operand = band.operand if band else BY_LEFT[x.dtype]
     kernel = lower(group, places)[0]
     words, x_at = _input_words(anchor, places[x.id], kernel)
     few = few_channels(anchor, places[x.id], goal)
@@ -77,11 +78,11 @@ def conv_call(
         weights = _pack(w, anchor, goal, band, blocked_in=x.rank == 5)
     words |= {Conv.W: Address(weights, start)} | _run_words(anchor)
     axes = (sample, block, line, pixel, lane)
-    end = end_words(kernel, anchor.dtype, Conv, axes, emissions)
+    end = end_words(kernel, anchor.dtype, Conv, axes, emissions, may_round=band is not None)
     matrix = band or chosen(anchor, goal)
     room = band_bytes(goal.target) if band else gathered_bytes(anchor, matrix, goal) if matrix else 0
     call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
-        f"sdx_conv_{_how(few, matrix)}{'plain_' if band and x.rank == 4 else ''}{operand}",
+        f"sdx_conv_{_how(few, matrix)}{_input_of(x) if band else ''}{operand}",
         "conv",
         work=anchor.size * dims.product(w.shape[1:]) * 2,
         scratch_bytes=convolution_bytes() + room,
@@ -97,10 +98,17 @@ def _how(few: Few | None, matrix: MatrixTile | None) -> str:
     return f"{name}_" if name else ""
 
 
+def _input_of(x: Value) -> str:
+    """What names of kernels on bands of input say of it."""
+    if x.rank == 4:
+        return "plain_"
+    return "halves_" if x.dtype is dt.BF16 else ""
+
+
 def _plan(anchor: Value, end: str) -> str:
     x, w = anchor.args[:2]
     shape = "x".join(map(str, w.shape))
-    layouts = f"{'blocked' if x.rank == 5 else 'plain'} in"
+    layouts = f"{'blocked' if x.rank == 5 else 'plain'} in{'' if x.dtype is dt.F32 else f' as {x.dtype}'}"
     return f"{shape} stride {anchor.attrs['strides']}, {layouts}, end {end}"
 
 

@@ -31,6 +31,8 @@ _LEAST_OF_TAPS = 8
 def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     """The tile of matrix registers that serves a convolution; None if vectors do."""
     x, w, *laid_out = anchor.args
+    if x.dtype not in (dt.F32, dt.BF16):
+        return None
     tile = goal.find_matrix("f32") if anchor.dtype is dt.F32 else None
     if tile is None or not tile.everywhere or goal.policy.winograd in ("f2", "f4"):
         return None
@@ -45,7 +47,7 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     if w.data.shape[2] > 1 and anchor.attrs["dilations"][0] > 1:
         return None
     fits = _tile_bytes(anchor, MatrixShape(tile)) <= band_bytes(goal.target) // 2
-    return tile if fits and have_parts(w.data) else None
+    return tile if fits and (x.dtype is dt.BF16 or have_parts(w.data)) else None
 
 
 def band_bytes(target: Target) -> int:

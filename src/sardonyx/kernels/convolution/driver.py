@@ -14,6 +14,7 @@ from sardonyx.base.tile import MatrixTile
 from sardonyx.emit.shares import Shares
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.band import BandBlock
+from sardonyx.kernels.convolution.halves import HalvesBandBlock
 from sardonyx.kernels.convolution.matrix import MatrixBlock
 from sardonyx.kernels.convolution.plain import PlainBandBlock
 from sardonyx.kernels.convolution.walk import Tiles, define_block
@@ -42,6 +43,11 @@ def define_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
 def define_plain_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
     """Add `void @sdx_conv_{tile}_plain_{operand}(ptr args, ptr ctx)`, for plain input of few channels."""
     _define_band(module, PlainBandBlock(module, goal, tile))
+
+
+def define_halves_matrix_conv(module: Module, goal: Goal, tile: MatrixTile) -> None:
+    """Add `void @sdx_conv_{tile}_halves_{operand}(ptr args, ptr ctx)`, for input of numbers of the tile."""
+    _define_band(module, HalvesBandBlock(module, goal, tile))
 
 
 def _define_band(module: Module, block: BandBlock) -> None:

@@ -19,9 +19,14 @@ def end_words(
     words: type[Conv] | type[Winograd],
     axes: Sequence[Axis],
     emissions: Emissions,
+    *,
+    may_round: bool = False,
 ) -> EndWords:
-    """For an epilogue kernel; `axes` are those of the strides from Y_BATCH on."""
-    finish = match_finish(kernel)
+    """For an epilogue kernel; `axes` are those of the strides from Y_BATCH on.
+
+    Only a convolution that never stores sums at once `may_round` them.
+    """
+    finish = match_finish(kernel, may_round=may_round and len(kernel.outer) == 5)
     store = kernel.body[-1]
     assert isinstance(store, Store)
     blocked = len(kernel.outer) == 5

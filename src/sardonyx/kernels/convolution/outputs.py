@@ -15,6 +15,7 @@ from sardonyx.kernels.tiles.finish import End, Strided, Tile
 from sardonyx.kernels.tiles.shape import TileShape
 from sardonyx.llvm.vec import Function, V, int_
 
+_HALF_BYTES = 2
 _STRIDES = ("BATCH", "BLOCK", "LINE", "PIXEL", "CHANNEL")
 
 
@@ -29,15 +30,23 @@ class Channels:
 class Outputs:
     """Y and the residual of one sample, in the function being written.
 
-    `copy` is a function of `define_copy`, `turned` room for a transposed strip.
+    `copy` is a function of `define_copy`, `turned` room for a transposed strip, `narrow` that of `End`.
     """
 
     def __init__(
-        self, f: Function, shape: TileShape, args: V, word: Mapping[Conv, V], sample: V, copy: str, turned: V
+        self,
+        f: Function,
+        shape: TileShape,
+        args: V,
+        word: Mapping[Conv, V],
+        sample: V,
+        copy: str,
+        turned: V,
+        narrow: str = "",
     ) -> None:
         self.f, self.shape, self.word, self.sample = f, shape, word, sample
         self.copy, self.turned = copy, turned
-        self.end = End(f, shape, args, Conv)
+        self.end = End(f, shape, args, Conv, narrow=narrow)
         self.y = f.word(args, Conv.Y, "ptr")
         self.plain = f.icmp("ne", word[Conv.PLAIN], int_(0))
         self.coords = new_words(f, {0: sample}, 5)
@@ -53,9 +62,11 @@ class Outputs:
         at = f.select(self.plain, f.mul(channel, word["CHANNEL"]), by_block)
         for index, name in ((self.sample, "BATCH"), (line, "LINE"), (pixel, "PIXEL")):
             at = f.add(at, f.mul(index, word[name]))
-        base = self.y if operand == "Y" else self.end.residual
         lanes = f.select(self.plain, word["CHANNEL"], int_(1))
-        return Strided(f.gep(base, at, self.shape.dtype), word["PIXEL"], lanes)
+        if operand == "R":
+            return Strided(f.gep(self.end.residual, at, self.shape.dtype), word["PIXEL"], lanes)
+        size = f.select(self.end.rounds, int_(_HALF_BYTES), int_(self.shape.element))
+        return Strided(f.gep(self.y, f.mul(at, size), "i8"), word["PIXEL"], lanes)
 
     def pass_on(self, sums: V, channels: Channels, line: V, pixel: V, pixels: V) -> None:
         """Give `pixels` pixels of a line to their end: whole for plain output, else block by block."""

@@ -66,7 +66,7 @@ def pack_matrix_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarr
     """
     step = MatrixShape(tile).k_step
     outputs, inputs = w.shape[:2]
-    taps = w.reshape(outputs, inputs, -1).transpose(2, 1, 0)
+    taps = w.astype(np.float32).reshape(outputs, inputs, -1).transpose(2, 1, 0)
     taps = np.pad(taps, ((0, 0), (0, -inputs % step), (0, 0)))
     return pack_matrix(_whole_blocks(taps.reshape(1, -1, outputs), goal.target.channel_block), tile)
 

@@ -56,7 +56,11 @@ def define_block(module: Module, shape: TileShape) -> str:
 
 
 class Block:
-    """Writes the function; attributes are its run-time values, set in the order of the loops."""
+    """Writes the function; attributes are its run-time values, set in the order of the loops.
+
+    `prefix` is what names say before the operands, `a_type` the type of the input if it is not theirs,
+    `narrow` what rounds results, if it is asked to.
+    """
 
     def __init__(self, module: Module, shape: TileShape) -> None:
         self.shape, self.copy = shape, define_copy(module, shape)
@@ -66,7 +70,8 @@ class Block:
         self.f = Function(module, name, params, internal=True, attributes="nounwind noinline")
         self.args, self.ctx, self.outer, self.p0, self.p1, self.s0, self.s1 = self.f.params
 
-    prefix = ""
+    prefix, a_type, narrow = "", "", ""
+    tiles_per_block: V
 
     def _define_parts(self, module: Module) -> None:
         self.pick = define_pick(module, self.shape)
@@ -99,7 +104,7 @@ class Block:
         self.group = f.binary("urem", self.outer, word[Conv.GROUPS])
         self.parts = Parts(f, shape, self.args, word, self.group)
         at = f.add(f.mul(self.sample, word[Conv.X_BATCH]), f.mul(self.parts.first, word[Conv.X_CHANNEL]))
-        self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, shape.a_type)
+        self.x = f.gep(f.word(self.args, Conv.X, "ptr"), at, self.a_type or shape.a_type)
         self.inner = f.mul(f.mul(word[Conv.TAPS1], word[Conv.TAPS2]), word[Conv.TAPS3])
         self.entries = f.mul(self.inner, self.parts.count)
         self.steps = self._steps_before(self.entries)
@@ -109,7 +114,7 @@ class Block:
             f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(self.group, self.padded), self.steps), shape.dtype
         )
         self.last_weight = f.mul(f.smin(f.mul(self.p1, int_(shape.columns)), self.padded), self.steps)
-        self.outputs = Outputs(f, shape, self.args, word, self.sample, self.copy, self.turned)
+        self.outputs = Outputs(f, shape, self.args, word, self.sample, self.copy, self.turned, self.narrow)
         self.end, self.plain = self.outputs.end, self.outputs.plain
         single = f.icmp("eq", word[Conv.GROUPS], int_(1))
         alone = f.binary("or", single, f.icmp("sge", word[Conv.GROUP_PITCH], self.padded))

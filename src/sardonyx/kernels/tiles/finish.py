@@ -11,10 +11,11 @@ from functools import partial
 
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.named import IntEnum
-from sardonyx.kernels.arguments import Conv, Gemm, Winograd
+from sardonyx.kernels.arguments import ROUNDED, Conv, Gemm, Winograd
 from sardonyx.kernels.share import new_words, set_word
 from sardonyx.kernels.tiles.microkernel import TileWords, added, clamped
 from sardonyx.kernels.tiles.shape import TileShape
+from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V, float_, int_
 
 Words = type[Gemm] | type[Conv] | type[Winograd]
@@ -59,13 +60,21 @@ class Tile:
 class End:
     """What one call does with finished tiles: its epilogue, its FINISH words, or a plain store.
 
-    What is absent is read as zeros, `panels` tiles wide.
+    What is absent is read as zeros, `panels` tiles wide. With `narrow`, an intrinsic as that of matrix
+    registers, FINISH may ask to round: `rounds` tells.
     """
 
-    def __init__(self, f: Function, shape: TileShape, args: V, words: Words, panels: int = 1) -> None:
+    def __init__(
+        self, f: Function, shape: TileShape, args: V, words: Words, panels: int = 1, narrow: str = ""
+    ) -> None:
         self.f, self.shape = f, shape
         null = V("null", "ptr")
-        self._function = define_finish(f.module, shape)
+        self._function = V(f"@{define_finish(f.module, shape)}", "ptr")
+        self.rounds = int_(0, "i1")
+        if narrow:
+            self.rounds = f.icmp("eq", f.word(args, words.FINISH), int_(ROUNDED))
+            rounded = V(f"@{define_finish(f.module, shape, narrow)}", "ptr")
+            self._function = f.select(self.rounds, rounded, self._function)
         self.own_words = f.gep(args, int_(words.EPILOGUE_WORDS), "i64")
         self.epilogue = f.word(args, words.EPILOGUE, "ptr")
         self.unfused = f.icmp("eq", self.epilogue, null)
@@ -129,7 +138,7 @@ class End:
         }
         for word, value in words.items():
             set_word(f, self._spec, word, value)
-        f.call(self._function, "void", tile.address, self._spec, tile.rows, tile.columns)
+        f.call_pointer(self._function, tile.address, self._spec, tile.rows, tile.columns)
 
 
 def extremes(shape: TileShape) -> tuple[V, V]:
@@ -148,26 +157,27 @@ def zeros(f: Function, shape: TileShape, panels: int = 1) -> V:
     return address
 
 
-def define_finish(module: Module, shape: TileShape) -> str:
+def define_finish(module: Module, shape: TileShape, narrow: str = "") -> str:
     """Add `void @finish_*(ptr tile, ptr spec, i64 rows, i64 columns)`; returns the name.
 
     TO[r, c] = min(max(tile[r][c] + bias + RESIDUAL[r, c], LOW), HIGH), bias = BIAS[c] or with BIAS_BY_ROW
-    BIAS[r].
+    BIAS[r]. With `narrow` TO holds halves, lanes contiguous, and the bias is that of columns.
     """
-    name = f"finish_{shape.operand}"
+    name = f"finish_{shape.operand}{'_bf16' if narrow else ''}"
     if module.has(name):
         return name
     params = [("tile", "ptr"), ("spec", "ptr"), ("rows", "i64"), ("columns", "i64")]
     f = Function(module, name, params, internal=True, attributes="nounwind noinline")
-    _Writer(f, shape).write()
+    _Writer(f, shape, narrow).write()
     return name
 
 
 class _Writer:
     """Writes the function: vectors where lanes are contiguous, else single elements."""
 
-    def __init__(self, f: Function, shape: TileShape) -> None:
-        self.f, self.shape = f, shape
+    def __init__(self, f: Function, shape: TileShape, narrow: str) -> None:
+        self.f, self.shape, self.narrow = f, shape, narrow
+        self.to_type = "i16" if narrow else shape.dtype
         self.tile, self.spec, self.rows, self.columns = f.params
 
     def write(self) -> None:
@@ -182,6 +192,11 @@ class _Writer:
         lane = f.word(self.spec, FinishWords.RESIDUAL_LANE)
         self.residual_lane = f.select(absent, int_(0), lane)
         self.to_lane = f.word(self.spec, FinishWords.TO_LANE)
+        if self.narrow:
+            self._columns()
+            f.ret()
+            f.finish()
+            return
         self.by_row = f.icmp("ne", f.word(self.spec, FinishWords.BIAS_BY_ROW), int_(0))
         scattered = [f.binary("xor", x, int_(1)) for x in (self.to_lane, f.select(absent, int_(1), lane))]
         lanes = f.binary("or", *scattered)
@@ -224,15 +239,15 @@ class _Writer:
             f.word(self.spec, FinishWords.TO_ROW),
         )
         other = f.gep(self.residual, f.mul(column, self.residual_lane), dtype)
-        begin = [f.gep(self.tile, column, dtype), f.gep(to, column, dtype), other]
+        begin = [f.gep(self.tile, column, dtype), f.gep(to, column, self.to_type), other]
         with f.loop(int_(0), self.rows, 1, begin) as row:
             tile, into, other = row.carried
             x, z = (
                 f.masked_load(p, bias.type, mask) if mask else f.load(p, bias.type) for p in (tile, other)
             )
             self._store(added(f, added(f, x, bias), z), into, mask)
-            strides = zip(row.carried, (pitch, to_row, self.residual_row), strict=True)
-            row.next(*(f.gep(address, stride, dtype) for address, stride in strides))
+            strides = (pitch, dtype), (to_row, self.to_type), (self.residual_row, dtype)
+            row.next(*(f.gep(at, *stride) for at, stride in zip(row.carried, strides, strict=True)))
 
     def _limits(self, lanes: int) -> list[V]:
         f, dtype = self.f, self.shape.dtype
@@ -241,6 +256,10 @@ class _Writer:
     def _store(self, value: V, to: V, mask: V | None) -> None:
         """A vector or an element, within the limits."""
         f, value = self.f, clamped(self.f, value, *self.limits)
+        if self.narrow:
+            both = f.call(self.narrow, vector_of("bfloat", 2 * value.lanes), value, value)
+            halves = f.bitcast(both, vector_of("i16", 2 * value.lanes))
+            value = f.shuffle(halves, halves, range(value.lanes))
         if mask:
             f.masked_store(value, to, mask)
         else:

@@ -214,6 +214,38 @@ def define_split_blocks(module: Module, shape: MatrixShape, block: int, *, caref
     return name
 
 
+def define_join_blocks(module: Module, shape: MatrixShape, block: int) -> str:
+    """Add a function as that of `define_split_blocks`, for blocks of numbers of registers; returns the name.
+
+    It returns 0: none of them needs care.
+    """
+    assert block == _LANES
+    assert shape.planes == 1
+    name = f"conv_join_{shape.tile.name}"
+    params = [("to", "ptr"), ("from", "ptr"), ("pixels", "i64"), ("words", "ptr")]
+    f = Function(module, name, params, "i64", internal=True, attributes="nounwind noinline")
+    to, source, pixels, words = f.params
+    pitch, _, far, channels, blocks = (f.word(words, n) for n in range(5))
+    last = f.sub(blocks, int_(1))
+    size = _LANES * shape.number_bytes
+    with f.loop(int_(0), blocks, 2, [to]) as pair:
+        into = pair.carried[0]
+        both = pair.index, f.smin(f.add(pair.index, int_(1)), last)
+        begin = [f.gep(source, f.mul(far, b), "i8") for b in both]
+        left = f.sub(channels, f.mul(pair.index, int_(_LANES)))
+        masks = f.tail_mask(left, _LANES), f.tail_mask(f.sub(left, int_(_LANES)), _LANES)
+        with f.loop(int_(0), pixels, 1, [into, *begin]) as pixel:
+            there, *here = pixel.carried
+            for n, (address, mask) in enumerate(zip(here, masks, strict=True)):
+                half = f.masked_load(address, _HALVES, mask)
+                f.store(half, f.gep(there, int_(n * size), "i8"))
+            pixel.next(f.gep(there, pitch, "i8"), *(f.gep(p, int_(size), "i8") for p in here))
+        pair.next(f.gep(into, int_(2 * size), "i8"))
+    f.ret(int_(0))
+    f.finish()
+    return name
+
+
 def define_split_pixels(module: Module, shape: MatrixShape, count: int, *, careful: bool) -> str:
     """Add `i64 @name(ptr to, ptr from, i64 pixels, ptr words)`; returns the name.
 

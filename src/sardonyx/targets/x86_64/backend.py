@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
+from sardonyx.base.target import Target
 from sardonyx.compiler.backend import Job
 from sardonyx.compiler.bodies import NATIVE_CONTROL
 from sardonyx.compiler.build import Build
@@ -25,9 +27,18 @@ from sardonyx.object import engine
 from sardonyx.passes import PIPELINE
 from sardonyx.runtime.cache import Cache
 from sardonyx.targets.x86_64 import isa
+from sardonyx.targets.x86_64.instructions import ROUND_BF16
 
 NATIVE = FAMILIES | NATIVE_CONTROL
 """Primitives of kinds opaque and control that run in native code."""
+
+
+def _rounding(goal: Goal) -> Target:
+    """The goal's target, with an instruction that rounds as matrix registers do where these round."""
+    tile, target = goal.find_matrix("f32"), goal.target
+    if tile is None or tile.terms > 1:
+        return target
+    return replace(target, instructions=(*target.instructions, ROUND_BF16))
 
 
 class X86Backend:
@@ -39,7 +50,7 @@ class X86Backend:
     def __init__(self, goal: Goal) -> None:
         engine.begin()
         self.goal = goal
-        self.emissions = Emissions(goal.target)
+        self.emissions = Emissions(_rounding(goal))
 
     def calls(self, group: Group, places: Mapping[int, Place]) -> Calls:
         """The calls that compute a group, each with the IR modules it links to (by key)."""

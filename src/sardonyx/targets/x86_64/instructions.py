@@ -32,6 +32,9 @@ AVX512: tuple[Instruction, ...] = (
     Instruction("pick", "<16 x float>", "llvm.x86.avx512.vpermi2var.ps.512", (0, 1, 2)),
 )
 
+ROUND_BF16 = Instruction("round_bf16", "<16 x float>", "llvm.x86.avx512bf16.cvtneps2bf16.512", (0,))
+"""To the nearest numbers of bfloat16; what is not normal counts as zero."""
+
 AVX2: tuple[Instruction, ...] = (Instruction("permute", "<8 x float>", "llvm.x86.avx2.permps", (0, 1)),)
 
 VFMADD_YMM = MultiplyAdd("vfmadd ymm")

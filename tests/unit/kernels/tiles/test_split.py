@@ -9,6 +9,7 @@ from sardonyx.kernels.product.pack import split
 from sardonyx.kernels.tiles.matrix import MatrixShape, Plane
 from sardonyx.kernels.tiles.split import (
     PIXELS,
+    define_join_blocks,
     define_split_blocks,
     define_split_panel,
     define_split_pixels,
@@ -130,3 +131,18 @@ def test_pixels(careful: bool, count: int, channels: int, pixels: int, rng: np.r
     assert np.array_equal(got[:pixels, :channels], expected, equal_nan=True)
     assert not got[:, channels:].any() and not got[pixels:].any()
     assert (to[-1] == 0x7FC0).all(), "pixels beyond whole vectors were written"
+
+
+@pytest.mark.parametrize(("channels", "pixels"), [(16, 1), (33, 5), (40, 7), (64, 3)])
+def test_joined_blocks(channels: int, pixels: int, rng: np.random.Generator) -> None:
+    shape, blocks = SHAPES[0], -(-channels // 16)
+    made = Modelled(lambda module: define_join_blocks(module, shape, 16))
+    x = rng.integers(0, 1 << 16, (blocks, pixels, 16), np.uint16)
+    padded = -(-channels // shape.k_step) * shape.k_step
+    to = np.full((pixels, padded + 32), 0x7FC0, np.uint16)
+    words = np.array([to.strides[0], 0, x.strides[0], channels, blocks])
+    assert not made.call(made.names, to, guarded(x), pixels, words, result=True)
+    joined = x.transpose(1, 0, 2).reshape(pixels, -1)
+    assert np.array_equal(to[:, :channels], joined[:, :channels])
+    assert not to[:, channels:padded].any()
+    assert (to[:, padded:] == 0x7FC0).all()

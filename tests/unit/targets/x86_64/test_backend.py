@@ -6,11 +6,12 @@ import pytest
 
 from sardonyx import targets
 from sardonyx.base import dtype as dt
-from sardonyx.base.policy import Goal
+from sardonyx.base.policy import Goal, Policy
 from sardonyx.errors import UnsupportedOp
 from sardonyx.fuse.partition import partition
 from sardonyx.ir.graph import Graph
 from sardonyx.ir.value import placeholder
+from sardonyx.targets.x86_64 import isa
 from sardonyx.targets.x86_64.backend import NATIVE, X86Backend
 from tests.unit.runtime.programs import WRITTEN, f32, model, program
 
@@ -25,6 +26,17 @@ def test_equal_groups_share_what_is_emitted() -> None:
     assert len(symbols) == 2
     assert len(set(symbols)) == 1
     assert X86Backend(backend.goal).emissions is not backend.emissions
+
+
+@pytest.mark.parametrize(("precision", "rounds"), [("bf16", True), ("fp32", False), ("strict", False)])
+def test_halves_are_rounded_by_an_instruction_where_matrix_registers_round(
+    precision: str, rounds: bool
+) -> None:
+    target = isa.with_features(isa.V4, isa.V4.matrices[0].features)
+    backend = X86Backend(Goal(target, Policy(precision)))
+    assert (backend.emissions.target.instruction("round_bf16") is not None) == rounds
+    without = X86Backend(Goal(isa.with_features(isa.V4, ["avx512bf16"]), Policy(precision)))
+    assert without.emissions.target.instruction("round_bf16") is None
 
 
 def test_what_runs_in_python_is_told_and_may_be_refused() -> None:
