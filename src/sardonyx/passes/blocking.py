@@ -247,7 +247,8 @@ class _Forms:
     def on_vectors(self, value: Value) -> bool:
         """Whether a convolution of constant weights multiplies one channel after the other."""
         w = value.args[1]
-        return w.dtype is dt.F32 and w.data is not None and not self.on_matrices
+        registers = self.on_matrices and value.attrs["group"] == 1
+        return w.dtype is dt.F32 and w.data is not None and not registers
 
     def apart(self, value: Value, w: Value) -> tuple[Value, range | tuple[int, ...]]:
         """Weights with missing outputs, so that groups begin at whole blocks, and where outputs lie."""

@@ -188,7 +188,8 @@ class BandBlock(Block):
     def _weights(self, channel: V) -> V:
         """The panel of weights that begins with that channel."""
         f, each = self.f, int_(self.matrix.planes * self.matrix.number_bytes)
-        return f.gep(f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(channel, self.steps), each), "i8")
+        before = f.add(f.mul(self.group, self.padded), channel)
+        return f.gep(f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(before, self.steps), each), "i8")
 
     def _tile(self, number: V, line: V, index: V, b: V, ahead: V, tile: V) -> V:
         f, word, cut = self.f, self.word, self.tiles.pixels

@@ -174,7 +174,8 @@ def _pack(w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, *, block
     if band and not blocked_in:
         return packed(w, ("plain", band), lambda data: layouts.pack_plain_matrix_weights(data, band, goal))
     if band:
-        return packed(w, ("conv", band), lambda data: layouts.pack_matrix_weights(data, band, goal))
+        key = "conv", group, band
+        return packed(w, key, lambda data: layouts.pack_matrix_weights(data, group, band, goal))
     if not blocked_in:
         return packed(w, ("plain", group, goal), lambda data: layouts.pack_plain_weights(data, group, goal))
     counts, used = tuple(tuple(count for _, count in runs) for runs in _runs(anchor)), _used(anchor)

@@ -20,12 +20,11 @@ from sardonyx.kernels.tiles.matrix import MatrixShape
 GAP = 64
 """Bytes behind a pixel of a band: a cache line, without which pixels of many channels would share L1 sets."""
 
-_LEAST_CHANNELS, _LEAST_OUTPUTS = 24, 24
-"""Input and output channels that fill registers well enough for one tap; with more, what a pixel costs once
-is less of it."""
+_LEAST_CHANNELS = {True: 16, False: 8}
+"""Those of the input, of windows of one tap and of more: what a pixel costs once is less of it then."""
 
-_LEAST_OF_TAPS = 8
-"""The least input channels of several taps."""
+_LEAST_PRODUCTS = 24 * 24
+"""Those for a pixel of one tap."""
 
 
 def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
@@ -38,11 +37,13 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
         return None
     if laid_out or w.data is None:
         return None
-    if anchor.attrs["group"] != 1 or x.rank != 5 or goal.target.channel_block != tile.rows:
-        return None
+    block, group = goal.target.channel_block, anchor.attrs["group"]
     outputs, channels, *taps = w.data.shape
-    least = (_LEAST_CHANNELS, _LEAST_OUTPUTS) if math.prod(taps) == 1 else (_LEAST_OF_TAPS, 1)
-    if channels < least[0] or outputs < least[1]:
+    if x.rank != 5 or block != tile.rows or "runs" in anchor.attrs or (group > 1 and channels % block):
+        return None
+    outputs //= group
+    single = math.prod(taps) == 1
+    if channels < _LEAST_CHANNELS[single] or (single and channels * outputs < _LEAST_PRODUCTS):
         return None
     if w.data.shape[2] > 1 and anchor.attrs["dilations"][0] > 1:
         return None

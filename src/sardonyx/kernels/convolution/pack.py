@@ -58,17 +58,17 @@ def _block_steps(w: np.ndarray, parts: Sequence[int], depth: int) -> np.ndarray:
     return np.concatenate([p.transpose(2, 1, 0).reshape(p.shape[1] * taps, outputs) for p in padded])
 
 
-def pack_matrix_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarray:
-    """Lay out w[OC, IC, *kernel] for blocked input and matrix registers.
+def pack_matrix_weights(w: np.ndarray, group: int, tile: MatrixTile, goal: Goal) -> np.ndarray:
+    """Lay out w[OC, IC / group, *kernel] for blocked input and matrix registers.
 
-    Panels as `pack_matrix` lays them out, whose k runs over [*kernel][channels in whole steps]; they are zero
-    padded to whole blocks of output channels.
+    Of each group panels as `pack_matrix` lays them out, whose k runs over [*kernel][channels in whole steps];
+    they are zero padded to whole blocks of output channels.
     """
     step = MatrixShape(tile).k_step
-    outputs, inputs = w.shape[:2]
-    taps = w.astype(np.float32).reshape(outputs, inputs, -1).transpose(2, 1, 0)
-    taps = np.pad(taps, ((0, 0), (0, -inputs % step), (0, 0)))
-    return pack_matrix(_whole_blocks(taps.reshape(1, -1, outputs), goal.target.channel_block), tile)
+    outputs, inputs = w.shape[0] // group, w.shape[1]
+    taps = w.astype(np.float32).reshape(group, outputs, inputs, -1).transpose(0, 3, 2, 1)
+    taps = np.pad(taps, ((0, 0), (0, 0), (0, -inputs % step), (0, 0)))
+    return pack_matrix(_whole_blocks(taps.reshape(group, -1, outputs), goal.target.channel_block), tile)
 
 
 def pack_plain_matrix_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarray:
