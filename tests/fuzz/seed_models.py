@@ -134,6 +134,26 @@ _GRAPHS: dict[str, str] = {
              float[32, 1, 5, 5] w_2, float[64, 32, 1, 1] w_3) => (float[1, 64, 40, A] y)
         { h = Conv<pads = [1, 1, 1, 1]>(x, w_0, w_1)  a = HardSwish(h)
           e = Conv<group = 32, pads = [2, 2, 2, 2]>(a, w_2)  k = Conv(e, w_3)  y = Sigmoid(k) }""",
+    "wide_products": """(float[N, 20, 40] x, float[40, 48] w_0, float[48] w_1, float[48, 33] w_2,
+             float[M, 36] a, float[36, 20] b) => (float[N, 20, 33] y, float[M, 20] c)
+        { h = MatMul(x, w_0)  s = Add(h, w_1)  g = Gelu(s)  y = MatMul(g, w_2)  c = MatMul(a, b) }""",
+    "wide_integer_products": """(uint8[N, 20, 40] x, int8[40, 48] w_0, float[M, 9, 70] z, int8[70, 17] w_1) =>
+            (int32[N, 20, 48] y, float[M, 9, 17] u)
+        { y = MatMulInteger(x, w_0)  q, s, p = DynamicQuantizeLinear(z)  m = MatMulInteger(q, w_1, p)
+          f = Cast<to = 1>(m)  u = Mul(f, s) }""",
+    "wide_layers": """(float[N, 24, 9, W] x, float[40, 24, 3, 3] w_0, float[40] w_1, float[33, 40, 1, 1] w_2,
+             float[33] w_3, float[32, 33, 1, 5] w_4) => (float[N, 32, A, B] y)
+        { h = Conv<pads = [1, 1, 1, 1], strides = [1, 2]>(x, w_0, w_1)  a = Relu(h)  k = Conv(a, w_2, w_3)
+          g = Sigmoid(k)  m = Mul(k, g)  y = Conv<pads = [0, 2, 0, 2]>(m, w_4) }""",
+    "wide_quantised_operators": """(uint8[N, 20, 9, W] x, int8[24, 20, 3, 3] w_0, int8[40, 24, 1, 1] w_1,
+             uint8[M, 9, 36] z, int8[36, 20] w_2) => (uint8[N, 40, A, B] y, uint8[M, 9, 20] p)
+        <float a = {0.05}, float b = {0.02}, float c = {0.9}, uint8 za = {128}, int8 zb = {0}>
+        { h = QLinearConv<pads = [1, 1, 1, 1]>(x, a, za, w_0, b, zb, c, za)
+          y = QLinearConv<strides = [2, 2]>(h, c, za, w_1, b, zb, c, za)
+          p = QLinearMatMul(z, a, za, w_2, b, zb, c, za) }""",
+    "wide_attention": """(float[B, T, 64] x, float[64, 192] w_0, float[192] w_1, float[64, 64] w_2) =>
+            (float[B, T, 64] y)
+        { a = com.microsoft.Attention<num_heads = 2>(x, w_0, w_1)  o = MatMul(a, w_2)  y = Add(o, x) }""",
     "masked_attention": """(float[B, 2, T, 8] q, float[B, 2, S, 8] k, float[B, 2, S, 8] v, bool[T, S] seen,
              float[B, 1, 1, S] bias) => (float[B, 2, T, 8] y)
         <float root = {0.6}, float never = {-3.4e38}>

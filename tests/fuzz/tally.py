@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sardonyx import targets
+from sardonyx.targets.x86_64 import isa
 from tests.fuzz import worker
 
 
@@ -56,7 +57,7 @@ def summary(tally: Tally, seconds: float) -> str:
     ran = tally.outcomes["load: ok"]
     lines = [
         f"{'interrupted after ' * tally.interrupted}{tally.runs} runs in {seconds:.0f} s "
-        f"for {targets.detect().name}, {len(tally.models)} different models, "
+        f"for {_target()}, {len(tally.models)} different models, "
         f"{ran} of {loads} compiled ({ran / max(1, loads):.0%}), peak {tally.peak_kb >> 10} MB",
         *(f"  {count:8} {name}" for name, count in sorted(tally.outcomes.items())),
     ]
@@ -68,9 +69,16 @@ def summary(tally: Tally, seconds: float) -> str:
 
 def write(tally: Tally, seed: int, out: Path) -> None:
     """One file a fault: how to replay each of its cases, and the text of the first."""
-    target = targets.detect().name
     for index, (place, found) in enumerate(sorted(tally.faults.items())):
         out.mkdir(parents=True, exist_ok=True)
-        again = f"SARDONYX_TARGET={target} python -m tests.fuzz --quick {worker.quick_part} --replay {seed}"
+        how = f"--quick {worker.quick_part} --replay {seed}"
+        again = f"SARDONYX_TARGET={_target()} python -m tests.fuzz {how}"
         numbers = "\n".join(f"{again}:{n}    # {name}" for n, name, _ in found[:50])
         (out / f"fault_{seed}_{index}.txt").write_text(f"{place}\n{numbers}\n\n{found[0][2]}\n")
+
+
+def _target() -> str:
+    """What names the target of this process with all its features."""
+    target = targets.detect()
+    level = next(known for known in isa.TARGETS if known.name == target.name)
+    return "+".join((target.name, *(name for name in target.features if not level.has(name))))

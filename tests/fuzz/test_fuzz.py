@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import sardonyx
+from sardonyx import targets
 from tests.fuzz import case, guard
 from tests.fuzz.seeds import text_seeds
 from tests.fuzz.tally import Tally, summary, write
@@ -89,6 +90,16 @@ def test_a_fault_says_for_which_target_it_is_replayed(
     (found,) = tmp_path.iterdir()
     assert "SARDONYX_TARGET=x86_64-v3 python -m tests.fuzz" in found.read_text()
     assert " for x86_64-v3, " in summary(tally, 1.0)
+
+
+def test_a_target_is_named_with_its_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "x86_64-v4+avx512vnni+amx-tile+amx-int8"
+    monkeypatch.setattr(targets, "detect", lambda: targets.by_name(name))
+    tally = Tally()
+    tally.fault("a place", 12, "a model", "a text")
+    write(tally, 3, tmp_path)
+    (found,) = tmp_path.iterdir()
+    assert f"SARDONYX_TARGET={name} python -m tests.fuzz" in found.read_text()
 
 
 def test_a_case_is_the_same_each_time() -> None:

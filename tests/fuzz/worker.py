@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import sardonyx
-from sardonyx.base.knobs import EFFORT
+from sardonyx.base.knobs import EFFORT, PRECISIONS
 from sardonyx.runtime import team
 from sardonyx.targets.x86_64.isa import TARGETS
 from tests.fuzz import case as cases
@@ -31,6 +31,7 @@ from tests.fuzz.mutate_feeds import mutated
 from tests.fuzz.trips import bounded
 
 _NARROW = 0.1
+_OTHER_PRECISION = 0.2
 _TURNS = (4, 8, 12)
 _RESIZED = 0.4
 _LITTLE_WORK, _BARRIER_WORK = team.LITTLE_WORK, team.BARRIER_WORK
@@ -132,10 +133,12 @@ def _next(
 
 
 def _options(case: Case) -> sardonyx.SessionOptions:
-    """Some cases run on a narrower machine than this one."""
+    """Some cases run on a narrower machine than this one, and in another precision."""
     options = sardonyx.SessionOptions()
     if case.chance.random() < _NARROW:
         options.add_session_config_entry("sardonyx.target", TARGETS[-1].name)
+    if case.chance.random() < _OTHER_PRECISION:
+        options.add_session_config_entry("sardonyx.precision", case.chance.choice(PRECISIONS[1:]))
     return options
 
 
