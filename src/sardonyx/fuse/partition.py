@@ -131,7 +131,7 @@ class _Walk:
             return "its reader is a long chain already"
         if value.id in self.needs_place:
             return "it is read by a kernel that needs it in memory"
-        if len(owners) > 1 and not self.is_cheap(value):
+        if len(owners) > 1 and not self.is_cheap(value) and not self.is_spread(value, owners):
             return f"it is read by {len(owners)} kernels"
         if can_fail(value) and any(owner in self.anchor for owner in owners):
             return "an epilogue cannot report bad data"
@@ -158,8 +158,14 @@ class _Walk:
     def is_cheap(self, value: Value) -> bool:
         """Whether computing it again costs no more than reading it back."""
         big = [a for a in value.args if a.size != 1]
-        cheap = value.kind == "map" and PRIMS[value.prim].instructions(value.dtype) <= _READ_COST
-        return cheap and len(big) <= 1 and all(a.kind == "source" for a in big)
+        return _is_quick(value) and len(big) <= 1 and all(a.kind == "source" for a in big)
+
+    def is_spread(self, value: Value, owners: dict[int, Value]) -> bool:
+        """Whether what is reduced, and read again, is cheaply made of operands that are much smaller."""
+        big = [n for n, a in enumerate(value.args) if a.size != 1]
+        reduced = any(owner in self.reduced for owner in owners)
+        small = (repeats(value, n) or value.args[n].shape[-1] == 1 for n in big)
+        return _is_quick(value) and reduced and bool(big) and all(small)
 
     def why_copy(self, value: Value) -> str | None:
         """A view is copied only if a kernel needs it in memory in a way its source is not."""
@@ -317,6 +323,11 @@ class _Walk:
         if value.prim in ("pad", "concat"):
             return number == 0 or value.prim == "concat"
         return value.prim in ("scatter_elements", "scatter_nd")
+
+
+def _is_quick(value: Value) -> bool:
+    """Whether it is a map that takes no longer than to read its result."""
+    return value.kind == "map" and PRIMS[value.prim].instructions(value.dtype) <= _READ_COST
 
 
 def _rounded_product(value: Value) -> Value | None:

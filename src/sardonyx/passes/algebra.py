@@ -131,6 +131,30 @@ def scale_weights(value: Value, uses: Uses) -> Value | None:
     return make(anchor.prim, (x, map_("mul", w, scale)), anchor.attrs, anchor.dtype, anchor.shape)
 
 
+_ENDS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+"""What functions that never fall make of -infinity and of infinity."""
+
+
+@rule("max", "min")
+def range_of_what_never_falls(value: Value, uses: Uses) -> Value | None:
+    """max(rmax(f(x)), c) -> max(f(rmax(x)), c)    where f never falls, nor below c; and the same of min
+
+    So the range of what f makes is known before that is computed. Of no elements it is c.
+    """
+    found, c = value.args
+    reduced = found.args[0] if found.prim == "reshape" else found
+    if reduced.prim != {"max": "rmax", "min": "rmin"}[value.prim] or uses(reduced) != 1:
+        return None
+    f = reduced.args[0]
+    if f.prim not in _ENDS or not c.is_numeric_const or c.data is None or f.args[0].is_const:
+        return None
+    low, high = _ENDS[f.prim]
+    if not np.all(c.data >= low if value.prim == "max" else c.data <= high):
+        return None
+    end = f.args[0].reduce(reduced.prim, reduced.attrs["axes"]).unary(f.prim)
+    return map_(value.prim, end.reshape(found.shape) if found is not reduced else end, c)
+
+
 @rule("dot")
 def outer_product(value: Value, uses: Uses) -> Value | None:
     """x @ y -> x * y    of a column with a row: there is nothing to add"""

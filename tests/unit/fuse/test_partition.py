@@ -92,6 +92,16 @@ def test_what_costs_one_instruction_is_computed_by_every_reader() -> None:
     assert groups(graph) == ["loops", "loops"]
 
 
+@pytest.mark.parametrize(("left", "kinds"), [("batch,1,M", 3), ("batch,N,M", 4)], ids=["small", "large"])
+def test_what_is_reduced_and_read_again_is_made_of_small_operands_twice(left: str, kinds: int) -> None:
+    body = (
+        f"g (float[{left}] x, float[batch,N,1] z) => (float[batch,N,M] y) "
+        "{ s = Add(x, z) m = ReduceMax<keepdims = 0>(s) d = Sub(s, m) y = Exp(d) }"
+    )
+    kernels = groups(parse(body))
+    assert len(kernels) == kinds, "with both steps of the maximum"
+
+
 def test_parts_of_a_concat_are_written_in_place() -> None:
     body = (
         "g (float[N,8] x) => (float[N,24] y) { a = Exp(x) b = MatMul(x, w) y = Concat <axis = 1> (a, b, x) }"

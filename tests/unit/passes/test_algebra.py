@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from sardonyx.passes.algebra import algebra
-from tests.unit.passes.graphs import check, parse, prims
+from tests.unit.passes.graphs import GOAL, check, parse, prims
 
 
 def test_batch_normalisation_becomes_weights_and_bias(rng: np.random.Generator) -> None:
@@ -65,3 +66,35 @@ def test_a_column_times_a_row_is_no_product_of_matrices(rng: np.random.Generator
     assert "dot" not in prims(check(algebra, points, x, z))
     longer = parse("g (float[N,2] x, float[2,M] z) => (float[N,M] y) { y = MatMul(x, z) }")
     assert prims(check(algebra, longer, f(5, 2), f(2, 7))) == ["dot"]
+
+
+RANGE = "g (float[N,M] x) => (float high) {{ f = {f} r = {end}<keepdims = 0>(f) high = {limit}(r, c) }}"
+
+
+@pytest.mark.parametrize("f", ["Tanh(x)", "Sigmoid(x)"])
+@pytest.mark.parametrize(("end", "limit"), [("ReduceMax", "Max"), ("ReduceMin", "Min")])
+def test_the_range_of_what_never_falls_is_that_of_its_operand(
+    f: str, end: str, limit: str, rng: np.random.Generator
+) -> None:
+    graph = parse(RANGE.format(f=f, end=end, limit=limit), c=np.array(0.5, np.float32))
+    x = rng.standard_normal((5, 9)).astype(np.float32)
+    special = np.where(x > 1, np.inf, np.where(x < -1, -np.inf, x)).astype(np.float32)
+    for feed in (x, special, np.where(x > 1, np.nan, x), x[:, :0], np.full_like(x, -np.inf)):
+        changed = check(algebra, graph, feed.astype(np.float32))
+    kinds = prims(changed)
+    assert kinds.index({"ReduceMax": "rmax", "ReduceMin": "rmin"}[end]) < kinds.index(f[:-3].lower())
+
+
+@pytest.mark.parametrize(
+    ("f", "end", "limit", "c"),
+    [
+        ("Tanh(x)", "ReduceMax", "Max", -2.0),
+        ("Sigmoid(x)", "ReduceMin", "Min", 1.5),
+        ("Tanh(x)", "ReduceMin", "Max", 0.0),
+        ("Exp(x)", "ReduceMax", "Max", 0.0),
+    ],
+    ids=["below all", "above all", "another end", "another function"],
+)
+def test_other_ranges_are_left_alone(f: str, end: str, limit: str, c: float) -> None:
+    graph = parse(RANGE.format(f=f, end=end, limit=limit), c=np.array(c, np.float32))
+    assert prims(algebra(graph, GOAL)) == prims(graph)
