@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.graph import Graph
@@ -177,13 +178,32 @@ def test_a_dense_convolution_has_its_weights_in_the_order_of_shuffled_channels(
     assert second.args[0].args[0].id == first.id, "nothing is moved but the halo"
 
 
+MATRICES = Goal(isa.with_features(isa.V4, ["avx512bf16", "amx-tile", "amx-bf16"]), Policy("bf16"))
+
+
 def test_matrix_registers_find_channels_in_order(rng: np.random.Generator) -> None:
-    graph = shuffled(rng, 4, 34)
-    changed = blocking(
-        graph, Goal(isa.with_features(isa.V4, ["avx512bf16", "amx-tile", "amx-bf16"]), Policy("bf16"))
+    graph = parse(
+        "g (float[N,136,9,10] x) => (float[N,80,9,10] y) {"
+        " a = Conv <group = 4> (x, w1) s = Reshape(a, split) t = Transpose <perm = [0,2,1,3,4]> (s)"
+        " u = Reshape(t, whole) b = Relu(u) y = Conv(b, w2) }",
+        w1=normal(rng, 136, 34, 1, 1),
+        w2=normal(rng, 80, 136, 1, 1),
+        split=np.array([0, 4, 34, 9, 10]),
+        whole=np.array([0, 136, 9, 10]),
     )
-    assert not any("runs" in v.attrs for v in changed.order())
     x = normal(rng, 1, 136, 9, 10)
+    found = {}
+    for goal in (GOAL, MATRICES):
+        changed = blocking(graph, goal)
+        assert_close(run(changed, [x])[0], run(graph, [x])[0], 136)
+        found[goal] = ["runs" in v.attrs for v in changed.order() if v.prim == "conv_blocked"]
+    assert found == {GOAL: [False, True], MATRICES: [False, False]}
+
+
+def test_groups_on_vectors_find_channels_where_they_lie(rng: np.random.Generator) -> None:
+    graph, x = shuffled(rng, 4, 34), normal(rng, 1, 136, 9, 10)
+    changed = blocking(graph, MATRICES)
+    assert any("runs" in v.attrs for v in changed.order())
     assert_close(run(changed, [x])[0], run(graph, [x])[0], 34)
 
 
@@ -246,3 +266,14 @@ def test_fed_weights_of_unknown_channels_are_left_alone(rng: np.random.Generator
     graph = parse(f"g (float[N,C,L] x, float[D,E,{taps}] w) => (float[N,D,M] y) {{ y = Conv(x, w) }}")
     changed = check(blocking, graph, normal(rng, 2, 4, 9), normal(rng, 5, 4, taps), length=4 * taps)
     assert "conv_blocked" not in prims(changed)
+
+
+def test_single_channels_are_padded_as_they_are_stored(rng: np.random.Generator) -> None:
+    graph = parse(
+        "g (float[N,32,H,W] x) => (float[N,32,P,Q] y) { r = Relu(x) h = Cast<to = 16>(r) s = Cast<to = 1>(h)"
+        " y = Conv <group = 32, pads = [1,1,1,1]> (s, w) }",
+        w=normal(rng, 32, 1, 3, 3),
+    )
+    changed = check(blocking, graph, normal(rng, 2, 32, 7, 8), length=9)
+    (halo,) = (v for v in changed.order() if v.prim == "pad")
+    assert halo.dtype is dt.BF16

@@ -14,7 +14,7 @@ from sardonyx.kernels.convolution.choose import band_bytes
 from sardonyx.kernels.product.choose import have_parts
 from sardonyx.kernels.tiles.matrix import MatrixShape
 
-SIDE_BY_SIDE = (2, 4, 8)
+SIDE_BY_SIDE = (2, 4, 8, 16)
 """Channels of a pixel in the band, of which some may be missing."""
 
 MOST_STEPS = 4

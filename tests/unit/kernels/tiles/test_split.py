@@ -115,7 +115,7 @@ def test_blocks_of_channels(
 
 
 @pytest.mark.parametrize("careful", [False, True])
-@pytest.mark.parametrize(("count", "channels"), [(2, 1), (2, 2), (4, 3), (8, 5)])
+@pytest.mark.parametrize(("count", "channels"), [(2, 1), (2, 2), (4, 3), (8, 5), (16, 12)])
 @pytest.mark.parametrize("pixels", [1, 16, 37])
 def test_pixels(careful: bool, count: int, channels: int, pixels: int, rng: np.random.Generator) -> None:
     shape = SHAPES[0]
