@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache as once
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,8 @@ _HEADER = struct.Struct("<8sQ32s16x")
 _MAGIC = b"sdxent1\0"
 _TOUCH_AFTER_SECONDS = 3600.0
 _PARTS = 1024
+_BLOCK_BYTES = 2 << 20
+"""That of a huge page: file systems keep, and map, so what is written in such blocks."""
 DEFAULT_LIMIT_BYTES = 8 << 30
 KINDS = ("object", "module", "image", "draft", "plan", "weights", "digest", "external")
 """The folders of a cache; others beside them are not its own."""
@@ -329,16 +331,31 @@ def _write(path: str, payload: Bytes | Iterable[Bytes], checked: bool) -> tuple[
     pieces = [payload] if isinstance(payload, Bytes) else payload
     digest, size = hashlib.sha256(), 0
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb") as file:
+    with os.fdopen(os.open(path, flags, PRIVATE_FILE), "wb", _BLOCK_BYTES) as file:
         file.write(bytes(HEADER_BYTES))
         for piece in pieces:
             if checked:
                 digest.update(piece)
-            size += memoryview(piece).nbytes
-            file.write(piece)
+            view = memoryview(piece)
+            if view.nbytes:
+                _write_blocks(file, view.cast("B"), HEADER_BYTES + size)
+            size += view.nbytes
         file.seek(0)
         file.write(_HEADER.pack(_MAGIC, size, digest.digest()))
     return digest.hexdigest(), size
+
+
+def _write_blocks(file: BinaryIO, piece: memoryview, at: int) -> None:
+    """Write a piece where the file is `at` bytes long; blocks are written whole once they are full."""
+    begin, end = 0, piece.nbytes - (at + piece.nbytes) % _BLOCK_BYTES
+    if end > 0:
+        begin = min(end, -at % _BLOCK_BYTES)
+        file.write(piece[:begin])
+        file.flush()
+        file.write(piece[begin:end])
+        file.flush()
+        begin = end
+    file.write(piece[begin:])
 
 
 def _sound(header: bytes, size: int, payload: Bytes | None) -> bool:

@@ -40,6 +40,17 @@ def test_arrays_are_mapped_where_vectors_can_load_them(tmp_path: Path, rng: np.r
     assert cache.map("weights", K2) is None
 
 
+def test_pieces_of_any_size_lie_one_behind_the_other(tmp_path: Path, rng: np.random.Generator) -> None:
+    block = module._BLOCK_BYTES
+    sizes = 0, 5, block - 69, 1, block, 3 * block + 7, 0, block - 6, block - 2, 3, 2 * block
+    pieces = [rng.integers(0, 256, size, np.uint8) for size in sizes]
+    cache = Cache(tmp_path)
+    assert cache.put("weights", K1, (piece.data for piece in pieces))
+    entry = cache.map("weights", K1, check=True)
+    assert entry is not None
+    np.testing.assert_array_equal(entry.payload, np.concatenate(pieces))
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "grow", "header", "empty"])
 def test_damaged_entries_count_as_missing(tmp_path: Path, damage: str) -> None:
     cache = Cache(tmp_path)
