@@ -75,8 +75,8 @@ class BandBlock(Block):
         """Tiles whose band has so many pixels: of one line, or of whole lines and one that blocks share."""
         f, word = self.f, self.word
         rows_apart = f.icmp("sgt", word[Conv.TAPS2], int_(1))
-        self.unit = f.smax(f.select(rows_apart, word[Conv.X_TAP2], word[Conv.X_LINE]), int_(1))
-        self.rows_per_line = f.binary("udiv", word[Conv.X_LINE], self.unit)
+        self.unit = f.select(rows_apart, word[Conv.X_TAP2], word[Conv.X_LINE])
+        self.rows_per_line = f.binary("udiv", word[Conv.X_LINE], f.smax(self.unit, int_(1)))
         row = self._width_of(word[Conv.PIXELS])
         rows = f.sub(f.binary("sdiv", pixels, row), word[Conv.TAPS2])
         lines = f.smax(f.binary("sdiv", rows, f.smax(self.rows_per_line, int_(1))), int_(0))

@@ -48,7 +48,8 @@ def results(
         data = body_program(graph, parts)
         image = build.code(parts.report).image
     program = Program(data, Weights(parts.constants.arrays), image, lambda: parts.report, threads=threads)
-    wide = parse(text.replace("float[", "double["), **{n: w.astype(np.float64) for n, w in weights.items()})
+    doubles = {n: w.astype(np.float64) if w.dtype == np.float32 else w for n, w in weights.items()}
+    wide = parse(text.replace("float[", "double["), **doubles)
     (exact,) = run(wide, [x.astype(np.float64)])
     return [k.arithmetic for k in parts.report.kernels], program.run([x], [0])[0], exact
 
@@ -103,6 +104,22 @@ def test_infinity_and_nan_reach_the_outputs_that_read_them(
     finite = np.isfinite(exact)
     assert np.array_equal(got[~finite], exact[~finite].astype(np.float32), equal_nan=True)
     assert error(got[finite], exact[finite]) < MATRIX_BOUNDS[tile.name]
+
+
+@NAMED
+@pytest.mark.parametrize("channels", [32, 3])
+@pytest.mark.parametrize("repeated", [(2,), (3,), (2, 3), (1,), (0,)], ids=str)
+def test_input_that_is_repeated_along_axes(
+    tile: MatrixTile, channels: int, repeated: tuple[int, ...], rng: np.random.Generator
+) -> None:
+    whole = (2, channels, 9, 40)
+    x = rng.standard_normal([1 if a in repeated else n for a, n in enumerate(whole)]).astype(np.float32)
+    v = rng.standard_normal((32, channels, 3, 3)).astype(np.float32)
+    shape = ",".join(map(str, x.shape))
+    text = f"g (float[{shape}] x) => (float[n,c,h,w] y) {{ e = Expand(x, s) y = Conv(e, v) }}"
+    graph = {"s": np.array(whole), "v": v}
+    _, got, exact = results(tile, text, x, need(target_of(tile)), **graph)
+    assert error(got, exact) < MATRIX_BOUNDS[tile.name]
 
 
 @NAMED
