@@ -9,19 +9,20 @@ import numpy as np
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.base.dim import Dim
 from sardonyx.base.dtype import DType
 from sardonyx.base.policy import Goal
 from sardonyx.ir.group import Group
 from sardonyx.ir.place import Place, Storage
 from sardonyx.ir.value import Value, const
-from sardonyx.kernels.call import Address, Argument, Call, Calls, NativeCall, in_order
+from sardonyx.kernels.call import Address, Argument, Call, Calls, Entry, NativeCall, in_order
 from sardonyx.kernels.product.pack import aligned_zeros
+from sardonyx.kernels.recurrent import matrix, short
 from sardonyx.kernels.recurrent.driver import layer_ir
 from sardonyx.kernels.recurrent.layer import Layer, Word
 from sardonyx.kernels.recurrent.pack import Pack, pack_ir, pack_symbol
 from sardonyx.kernels.recurrent.quantise import scratch_bytes
-from sardonyx.kernels.recurrent.short import chosen
 from sardonyx.kernels.recurrent.sums import UNROLL, Panel
 from sardonyx.llvm.types import size_of
 from sardonyx.passes.short_sums import IN_PAIRS, both
@@ -68,7 +69,11 @@ class _Layer:
         directions = self.given["h"].shape[0]
         assert isinstance(directions, int)
         self.directions = directions
-        self.short = chosen(self.given["r"], goal)
+        self.short = short.chosen(self.given["r"], goal)
+        rows = self.given["gates"].shape[1]
+        self.matrix = matrix.chosen(self.given["r"], rows, goal)
+        self.is_matrix = self.matrix is not None and isinstance(rows, int)
+        self.matrices: list[Storage] = []
         self.packed: list[Storage] = []
         self.rests: Storage | None = None
 
@@ -78,8 +83,10 @@ class _Layer:
         extra = "peepholes" in self.given or "bias" in self.given
         ragged, forget = "lens" in self.given, bool(attrs.get("input_forget", False))
         quantised = "scale" in self.given
-        facts = activations, attrs["clip"], extra, ragged, forget, quantised, self.short
-        return Layer(self.kind, self.dtype, *facts)
+        facts = activations, attrs["clip"], extra, ragged, forget, quantised
+        if self.is_matrix:
+            return Layer(self.kind, self.dtype, *facts, matrix=True)
+        return Layer(self.kind, self.dtype, *facts, short=self.short, hands_over=self.matrix is not None)
 
     def panels(self) -> list[tuple[Panel, int]]:
         """The panels with their first gate."""
@@ -97,6 +104,13 @@ class _Layer:
         """Pack the weights: now if they are constant, else by a call."""
         r = self.given["r"]
         for panel, first in self.panels():
+            if self.matrix:
+                assert r.data is not None
+                self.matrices.append(
+                    _stored(matrix.packed(self._gates(r.data, panel, first), panel, self.matrix), dt.F32)
+                )
+            if self.is_matrix:
+                continue
             if r.is_numeric_const:
                 self.packed.append(self._packed(r, panel, first))
                 continue
@@ -153,6 +167,15 @@ class _Layer:
         ):
             words[word] = Address(packed, self.stride(panel) * panel.depth * first)
             words[word + 1] = self.stride(panel)
+        for word, storage in zip((Word.MATRIX, Word.MATRIX_INNER), self.matrices, strict=False):
+            reads.append(storage)
+            each = storage.size // self.directions
+            words |= {word: Address(storage, each * first), Word(word + 1): each}
+        modules = {layer.symbol: lambda: layer_ir(layer, self.goal)}
+        if layer.hands_over:
+            many = replace(layer, short=False, hands_over=False, matrix=True)
+            words[Word.MANY] = Entry(many.symbol)
+            modules[many.symbol] = lambda: layer_ir(many, self.goal)
         if self.rests is not None:
             reads.append(self.rests)
             stride = self.rests.size // self.directions
@@ -171,12 +194,18 @@ class _Layer:
             self.root.origins,
             work=2 * macs,
             flops=2 * macs,
-            scratch_bytes=scratch_bytes(batch, self.units) if layer.quantised else 0,
+            scratch_bytes=self._scratch_bytes(batch, layer),
+            arithmetic=str(self.matrix) if layer.matrix else "",
             kind="recurrent",
             plan=f"{self.kind} of {self.units} units{', weights of 24 bits' if self.short else ''}, "
             f"{count} directions, {steps} steps of {batch} rows",
         )
-        return call, {layer.symbol: lambda: layer_ir(layer, self.goal)}
+        return call, modules
+
+    def _scratch_bytes(self, batch: Dim, layer: Layer) -> Dim:
+        if self.matrix:
+            return matrix.scratch_bytes(batch, self.units, self.matrix)
+        return scratch_bytes(batch, self.units) if layer.quantised else 0
 
     def _state_size(self, layer: Layer, batch: Dim) -> Dim:
         lanes = layer.panels(self.goal)[0].lanes
@@ -211,8 +240,12 @@ class _Layer:
 
     def _panels(self, kept: Array, panel: Panel, first: int) -> Array:
         """Weights [D, K, gates * H] as panels of the gates from the first one on."""
+        return panel.pack(self._gates(kept, panel, first))
+
+    def _gates(self, kept: Array, panel: Panel, first: int) -> Array:
+        """The gates of a panel, the first of which is that one, of weights [D, K, gates * H]."""
         gates = kept.reshape(*kept.shape[:2], _GATES[self.family], -1)
-        return panel.pack(gates[:, :, first : first + panel.gates])
+        return gates[:, :, first : first + panel.gates]
 
     def _packed_in_parts(self, kept: Array, panel: Panel) -> Storage:
         """Bytes that sums of 16 bits hold, and behind all panels what is too much of some of them."""

@@ -6,16 +6,20 @@ Must not know ONNX.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from sardonyx.base.abi import Context
 from sardonyx.base.dataclass import dataclass
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.recurrent.layer import Layer, Memory, Word
+from sardonyx.kernels.recurrent.matrix import LEAST_ROWS, define_split
 from sardonyx.kernels.recurrent.quantise import define_quantise
 from sardonyx.kernels.recurrent.step import Step
 from sardonyx.kernels.recurrent.sums import Panel
-from sardonyx.kernels.share import Cut, ceil_div, split
+from sardonyx.kernels.share import Cut, Groups, ceil_div, split
+from sardonyx.kernels.tiles.matrix import OF_A, OF_SUMS, MatrixShape
+from sardonyx.llvm import matrix
 from sardonyx.llvm.convert import from_memory
 from sardonyx.llvm.lanes import Lanes
 from sardonyx.llvm.types import size_of
@@ -31,8 +35,12 @@ def layer_ir(layer: Layer, goal: Goal) -> str:
     phases = [Step(module, layer, goal, number) for number in range(len(layer.panels(goal)))]
     for phase in phases:
         phase.write()
-    quantise = define_quantise(module, layer, goal) if layer.quantised else None
-    _Driver(module, layer, goal, [phase.f.name for phase in phases], quantise).write()
+    before: list[str] = []
+    if layer.quantised:
+        before = [define_quantise(module, layer, goal)]
+    elif layer.matrix:
+        before = [define_split(module, layer, goal, number) for number in range(len(phases))]
+    _Driver(module, layer, goal, [phase.f.name for phase in phases], before).write()
     return module.text()
 
 
@@ -50,19 +58,22 @@ class _Driver:
     """Writes the kernel: shares, initial states, the sweep over time, final states."""
 
     def __init__(
-        self, module: Module, layer: Layer, goal: Goal, steps: Sequence[str], quantise: str | None
+        self, module: Module, layer: Layer, goal: Goal, steps: Sequence[str], before: Sequence[str]
     ) -> None:
         self.f = Function(module, layer.symbol, [("args", "ptr"), ("ctx", "ptr")])
-        self.layer, self.goal, self.steps, self.quantise = layer, goal, steps, quantise
+        self.layer, self.goal, self.steps, self.before = layer, goal, steps, before
+        self.tile = goal.find_matrix("f32") if layer.matrix else None
         self.args, self.ctx = self.f.params
         self.scratch = self.f.word(self.ctx, Context.SCRATCH, "ptr")
         self.memory = Memory(self.f, layer, goal, self.args)
 
     def write(self) -> None:
         f, word = self.f, self.memory.word
+        if self.layer.hands_over:
+            self._hand_over()
         directions = word[Word.DIRECTIONS]
         tid, threads = f.word(self.ctx, Context.TID), f.word(self.ctx, Context.NTHREADS)
-        tiles = ceil_div(f, word[Word.BATCH], int_(self.memory.panel.max_rows))
+        cut, tiles = self._tiles()
         crew = f.smax(f.binary("udiv", threads, f.smax(directions, int_(1))), int_(1))
         enough = f.icmp("sle", directions, threads)
         if self.memory.panel.short:
@@ -76,20 +87,43 @@ class _Driver:
         by_rows = f.icmp("sge", tiles, crew)
         parts = f.select(by_rows, int_(1), self._parts(crew))
         meets = f.icmp("sgt", parts, int_(1))
-        if self.quantise:
+        if self.layer.quantised:
             meets = f.binary("or", meets, f.icmp("sgt", crew, int_(1)))
         idle = f.binary("and", meets, f.icmp("sge", first, directions))
-        cut = Cut.of(f, word[Word.BATCH], f.smax(tiles, int_(1)))
         low, high = (cut.begin(f, tile) for tile in split(f, tiles, member, crew))
         beyond = f.binary("or", idle, f.icmp("sge", f.select(by_rows, int_(0), member), parts))
         high = f.select(beyond, int_(0), f.select(by_rows, high, word[Word.BATCH]))
         rows = f.select(by_rows, low, int_(0)), high
         first, last = f.select(idle, int_(0), first), f.select(idle, int_(1), last)
         part = f.select(f.binary("or", by_rows, beyond), int_(0), member)
+        if self.tile:
+            few = f.smax(f.smin(f.sub(rows[1], rows[0]), int_(self.tile.rows)), int_(1))
+            matrix.configure(f, self.tile.instruction, dict.fromkeys((*OF_SUMS, *OF_A), few))
         with f.loop(first, last) as loop:
             self._direction(_Share(loop.index, rows, parts, part), meets)
+        if self.tile:
+            matrix.release(f, self.tile.instruction)
         f.ret()
         f.finish()
+
+    def _tiles(self) -> tuple[Cut | Groups, V]:
+        """How rows are cut, and into how many tiles; those on registers lie the same for any threads."""
+        f, batch = self.f, self.memory.word[Word.BATCH]
+        if self.tile:
+            groups = Groups.of(f, batch, MatrixShape(self.tile).rows)
+            return groups, groups.parts
+        tiles = ceil_div(f, batch, int_(self.memory.panel.max_rows))
+        return Cut.of(f, batch, f.smax(tiles, int_(1))), tiles
+
+    def _hand_over(self) -> None:
+        """Let the kernel on matrix registers do it if rows are many."""
+        f, word = self.f, self.memory.word
+        few, many = f.new_label("few"), f.new_label("many")
+        f.branch(f.icmp("sge", word[Word.BATCH], int_(LEAST_ROWS)), many, few)
+        f.start(many)
+        f.call_pointer(word[Word.MANY], self.args, self.ctx)
+        f.ret()
+        f.start(few)
 
     def _overflows(self) -> V:
         """Whether L2 is too small for the weights of a direction: threads then share out each of them."""
@@ -116,9 +150,10 @@ class _Driver:
         self._meet(meets)
         with f.loop(int_(0), word[Word.STEPS]) as time:
             here = (self.args, self.scratch, share.direction, time.index, *share.rows)
-            if self.quantise:
-                f.call(self.quantise, "void", *here)
-            for step, (low, high) in zip(self.steps, groups, strict=True):
+            before = itertools.zip_longest(self.before, self.steps)
+            for (name, step), (low, high) in zip(before, groups, strict=True):
+                if name:
+                    f.call(name, "void", *here)
                 f.call(step, "void", *here, low, high)
                 self._meet(meets)
         self._rows(share, blocks, self._end)

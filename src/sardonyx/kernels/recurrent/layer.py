@@ -33,7 +33,8 @@ class Word(IntEnum):
     r * h. Bit d of BACKWARD says that direction d runs from the end. COLUMNS, of 8-bit weights, is i32
     [D, blocks of units, gates, 3, lanes]: the sum of a column, its zero point and the bits of its scale.
     RESTS, of those whose sums are short, is i32 [D, groups]: how many panels behind the direction's first one
-    lies what is too much of the panel of a group, 0 if there is none.
+    lies what is too much of the panel of a group, 0 if there is none. MATRIX (and MATRIX_INNER) are weights
+    as matrix registers read them, with strides in dwords; MANY is the kernel that does.
     """
 
     STEPS = 0
@@ -66,6 +67,11 @@ class Word(IntEnum):
     COLUMNS_D = auto()
     RESTS = auto()
     RESTS_D = auto()
+    MATRIX = auto()
+    MATRIX_D = auto()
+    MATRIX_INNER = auto()
+    MATRIX_INNER_D = auto()
+    MANY = auto()
     Y = auto()
     Y_T = auto()
     Y_D = auto()
@@ -85,6 +91,7 @@ class Layer:
 
     `kind` is lstm, gru, gru_reset (reset before the product) or rnn; `extra` tells of peepholes or an inner
     bias, `ragged` of sequence lengths, `quantised` of 8-bit weights, `short` of weights of 24 bits.
+    `matrix` ones are summed on matrix registers; another `hands_over` many rows to such a kernel.
     """
 
     kind: str
@@ -96,6 +103,8 @@ class Layer:
     input_forget: bool = False
     quantised: bool = False
     short: bool = False
+    matrix: bool = False
+    hands_over: bool = False
 
     @property
     def symbol(self) -> str:
@@ -127,6 +136,7 @@ class Layer:
 _ADDRESSES = frozenset(
     {
         *(Word.STATE, Word.GATES, Word.WEIGHTS, Word.INNER, Word.COLUMNS, Word.RESTS, Word.EXTRA),
+        *(Word.MATRIX, Word.MATRIX_INNER, Word.MANY),
         *(Word.LENS, Word.H, Word.C, Word.Y, Word.LAST_H, Word.LAST_C),
     }
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from sardonyx.base.policy import Goal
 from sardonyx.kernels.recurrent.cell import Cell
 from sardonyx.kernels.recurrent.layer import Layer, Memory, Word
+from sardonyx.kernels.recurrent.matrix import Registers
 from sardonyx.kernels.recurrent.quantise import Points
 from sardonyx.kernels.recurrent.sums import UNROLL, define_sums
 from sardonyx.kernels.share import Cut, ceil_div
@@ -31,6 +32,8 @@ class Step:
         args, scratch, self.d, self.step, self.row0, self.row1, self.group0, self.group1 = self.f.params
         self.memory = Memory(self.f, layer, goal, args)
         self.points = Points(self.memory, scratch) if layer.quantised else None
+        tile = goal.find_matrix("f32") if layer.matrix else None
+        self.registers = Registers(module, self.panel, self.memory, scratch, tile) if tile else None
         self.cell = Cell(layer.activations, layer.clip, goal.target)
 
     def write(self) -> None:
@@ -40,6 +43,9 @@ class Step:
         self.old, self.new = odd, f.sub(int_(1), odd)
         backward = f.binary("and", f.binary("lshr", memory.word[Word.BACKWARD], self.d), int_(1))
         self.backward = f.icmp("ne", backward, int_(0))
+        if self.registers:
+            self._write_registers(self.registers, odd)
+            return
         inner = f.mul(ceil_div(f, memory.word[Word.UNITS], int_(UNROLL * panel.depth)), int_(UNROLL))
         weights, stride = ((Word.WEIGHTS, Word.WEIGHTS_D), (Word.INNER, Word.INNER_D))[self.phase]
         first = f.gep(memory.word[weights], f.mul(self.d, memory.word[stride]), panel.dtype)
@@ -69,6 +75,27 @@ class Step:
                     f.add(begin, row.index),
                     f.gep(tile, f.mul(row.index, int_(panel.row_bytes)), "i8"),
                 )
+        f.ret()
+        f.finish()
+
+    def _write_registers(self, registers: Registers, odd: V) -> None:
+        """The function on matrix registers."""
+        f, memory, panel = self.f, self.memory, self.panel
+        weights, stride = ((Word.MATRIX, Word.MATRIX_D), (Word.MATRIX_INNER, Word.MATRIX_INNER_D))[self.phase]
+        first = f.gep(memory.word[weights], f.mul(self.d, memory.word[stride]), "i32")
+        group_bytes = registers.group_bytes()
+        tile = f.alloca(panel.dtype, registers.rows * panel.vectors * panel.lanes)
+        with f.loop(self.group0, self.group1) as turn:
+            group = self._group(turn.index, odd)
+            weights_at = f.gep(first, f.mul(group, group_bytes), "i8")
+            with f.loop(self.row0, self.row1, registers.rows) as part:
+                rows = f.smin(f.sub(self.row1, part.index), int_(registers.rows))
+                with f.loop(int_(0), rows) as row:
+                    self._fetch(group, f.add(part.index, row.index))
+                registers.sum(f.sub(part.index, self.row0), rows, weights_at, tile)
+                with f.loop(int_(0), rows) as row:
+                    sums = f.gep(tile, f.mul(row.index, int_(panel.row_bytes)), "i8")
+                    self._row(group, f.add(part.index, row.index), sums)
         f.ret()
         f.finish()
 
