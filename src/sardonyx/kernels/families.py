@@ -112,6 +112,7 @@ def _convolution(
     """The call on matrix registers, by transforms or by vectors; the modules of its end, and its kernels."""
     from sardonyx.kernels.convolution.call import conv_call
     from sardonyx.kernels.convolution.choose import chosen as chosen_band
+    from sardonyx.kernels.convolution.choose import runs_forward
     from sardonyx.kernels.convolution.few import chosen as chosen_plain
     from sardonyx.kernels.convolution.grouped import few_channels
     from sardonyx.kernels.convolution.matrix import chosen as chosen_conv
@@ -120,17 +121,18 @@ def _convolution(
 
     anchor = group.anchor
     assert anchor is not None
-    if band := chosen_band(anchor, goal):
-        rounded = anchor.args[0].dtype is not dt.F32
+    x = anchor.args[0]
+    if runs_forward(places[x.id]) and (band := chosen_band(anchor, goal)):
+        rounded = x.dtype is not dt.F32
         own = halves_matrix_convolutions(band) if rounded else matrix_convolutions(band)
         kernels = {**matrices(band), **own}
         return *conv_call(group, places, goal, emissions, band), kernels
-    if plain := chosen_plain(anchor, places[anchor.args[0].id], goal):
+    if plain := chosen_plain(anchor, places[x.id], goal):
         kernels = {**matrices(plain), **plain_matrix_convolutions(plain)}
         return *conv_call(group, places, goal, emissions, plain), kernels
     if scheme := chosen(anchor, goal):
         return *winograd_call(group, places, goal, emissions, scheme), winograd(scheme)
-    few = few_channels(anchor, places[anchor.args[0].id], goal)
+    few = few_channels(anchor, places[x.id], goal)
     registers = chosen_conv(anchor, goal)
     own = grouped(few) if few else matrices(registers) if registers else {}
     return *conv_call(group, places, goal, emissions), own

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 
+from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile
+from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
 from sardonyx.kernels.product.choose import have_parts
 from sardonyx.kernels.tiles.matrix import MatrixShape
@@ -49,6 +51,11 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
         return None
     fits = _tile_bytes(anchor, MatrixShape(tile)) <= band_bytes(goal.target) // 2
     return tile if fits and (x.dtype is dt.BF16 or have_parts(w.data)) else None
+
+
+def runs_forward(place: Place) -> bool:
+    """Whether lines and pixels of an input do not run backwards in memory, as those of a band do not."""
+    return all(dims.at_least(stride, 0) is True for stride in place.strides[2:4])
 
 
 def band_bytes(target: Target) -> int:

@@ -10,7 +10,7 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
-from sardonyx.kernels.convolution.choose import band_bytes
+from sardonyx.kernels.convolution.choose import band_bytes, runs_forward
 from sardonyx.kernels.product.choose import have_parts
 from sardonyx.kernels.tiles.matrix import MatrixShape
 
@@ -50,7 +50,12 @@ def chosen(anchor: Value, place: Place, goal: Goal) -> MatrixTile | None:
     if w.data is None or at["group"] != 1 or goal.target.channel_block != tile.rows:
         return None
     outputs, channels, rows, columns = w.data.shape
-    runs_on = at["dilations"][1] == 1 and place.strides[3] == 1 and (rows == 1 or at["dilations"][0] == 1)
+    runs_on = (
+        runs_forward(place)
+        and at["dilations"][1] == 1
+        and place.strides[3] == 1
+        and (rows == 1 or at["dilations"][0] == 1)
+    )
     if not runs_on or channels > SIDE_BY_SIDE[-1] or outputs < _LEAST_OUTPUTS:
         return None
     row_step, step = at["strides"]

@@ -123,6 +123,26 @@ def test_input_that_is_repeated_along_axes(
 
 
 @NAMED
+@pytest.mark.parametrize("channels", [32, 3])
+@pytest.mark.parametrize("steps", [(-1, 1), (1, -1), (-2, -1), (2, 3)])
+@pytest.mark.parametrize("first", ["r = Relu(x)", "a = Conv(x, u) r = Relu(a)"])
+def test_input_that_runs_backwards_or_in_steps(
+    tile: MatrixTile, channels: int, steps: tuple[int, int], first: str, rng: np.random.Generator
+) -> None:
+    x = rng.standard_normal((1, channels, 13, 20)).astype(np.float32)
+    v = rng.standard_normal((32, channels, 3, 3)).astype(np.float32)
+    text = f"g (float[1,{channels},13,20] x) => (float[n,c,h,w] y) {{ {first}"
+    text += " e = Slice(r, begin, end, axes, steps) y = Conv(e, v) }"
+    given = {"begin": [-1 if s < 0 else 0 for s in steps], "end": [-99 if s < 0 else 99 for s in steps]}
+    given |= {"axes": [2, 3], "steps": list(steps)}
+    constants = {name: np.array(numbers) for name, numbers in given.items()} | {"v": v}
+    if "Conv" in first:
+        constants["u"] = rng.standard_normal((channels, channels, 1, 1)).astype(np.float32)
+    _, got, exact = results(tile, text, x, need(target_of(tile)), **constants)
+    assert error(got, exact) < 2 * MATRIX_BOUNDS[tile.name]
+
+
+@NAMED
 def test_texts_compile_everywhere_to_the_same_bytes(tile: MatrixTile) -> None:
     goal = Goal(target_of(tile), Policy(tile.precisions[0]))
     name = BandBlock(Module(), goal, tile).f.name
