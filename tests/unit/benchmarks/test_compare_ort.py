@@ -41,8 +41,10 @@ def test_every_model_of_the_zoo_and_those_that_are_built_have_a_class() -> None:
     }
     assert expected.items() <= kinds.items()
     assert {n for n, kind in kinds.items() if kind == "8-bit"} == {
-        model.name for model in zoo.models(precision=("quantised",))
+        *(model.name for model in zoo.models(precision=("quantised",))),
+        *("resnet18_int8", "bert_base_int8"),
     }
+    assert {subject.precision for subject in subjects() if subject.kind == "8-bit"} == {"quantised"}
 
 
 def test_choosing() -> None:
