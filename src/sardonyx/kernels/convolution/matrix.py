@@ -32,7 +32,7 @@ _BLOCK = vector_of("i8", _LANES)
 _ENTRIES = 4
 """Blocks of channels that fill a row of a register."""
 
-_LEAST_PIXELS, _LEAST_SUM = 7, 32
+_LEAST_PIXELS, _LEAST_SUM = 7, 36
 
 
 class MatrixBlock(Block):
@@ -127,7 +127,7 @@ def gathered_bytes(anchor: Value, tile: MatrixTile, goal: Goal) -> int:
 def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     """The tile of matrix registers that serves a convolution; None if vectors do.
 
-    Few pixels, or few channels, leave most of it idle.
+    Few pixels, or few channels, leave most of it idle: so does half of a tile of outputs.
     """
     x, w = anchor.args[:2]
     tile = goal.find_matrix("i8") if x.dtype is dt.U8 else None
@@ -136,7 +136,7 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     outputs, per, *taps = w.shape
     pixels = dims.product(anchor.shape[2:4])
     few = isinstance(pixels, int) and pixels < _LEAST_PIXELS
-    narrow = int(outputs) < tile.rows or int(per) * int(np.prod(taps)) < _LEAST_SUM  # type: ignore[arg-type]
+    narrow = int(outputs) <= tile.rows or int(per) * int(np.prod(taps)) < _LEAST_SUM  # type: ignore[arg-type]
     return None if few or narrow else tile
 
 

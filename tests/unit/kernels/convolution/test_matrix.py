@@ -45,6 +45,9 @@ def convolution(outputs: int, per: int, kernel: int, side: int, group: int = 1) 
 
 def test_few_pixels_or_channels_are_left_to_vectors() -> None:
     assert chosen(convolution(32, 64, 3, 9), GOAL) is TILE
+    assert chosen(convolution(17, 40, 1, 9), GOAL) is TILE
+    assert chosen(convolution(16, 64, 3, 9), GOAL) is None
+    assert chosen(convolution(32, 32, 1, 9), GOAL) is None
     assert chosen(convolution(8, 64, 3, 9), GOAL) is None
     assert chosen(convolution(32, 16, 1, 9), GOAL) is None
     assert chosen(convolution(32, 64, 1, 2), GOAL) is None
