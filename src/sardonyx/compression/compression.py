@@ -13,6 +13,7 @@ import onnx
 
 from sardonyx.compression import calibration, dynamic, few_bits, precision, static
 from sardonyx.compression.judge import Judgement, Rewrite, errors_by_node, fewest_left_alone, judged
+from sardonyx.compression.norms import fold_norms
 from sardonyx.compression.overflow import overflowing
 from sardonyx.compression.runs import Feeds, opened_with
 from sardonyx.compression.scope import every_graph, forget_unused_weights, opset
@@ -90,6 +91,8 @@ def quantize(
     model, notes = _read(Path(source), least_opset=static.OPSET if kind == "static" else 11)
     _check_bits(kind, bits)
     kinds = _checked_kinds(kind, kinds)
+    if kind == "static" and (joined := fold_norms(model.graph)):
+        notes.append(f"norms that joined the convolutions before them: {joined}")
     if kind == "weights" and (block < 16 or block & (block - 1)):
         raise CompressionError(f"blocks of {block} weights: they are powers of two from 16 on")
     rewrite: Rewrite

@@ -18,7 +18,7 @@ from sardonyx.compression.scope import rewrite as rewrite_nodes
 Range = tuple[float, float]
 
 PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
-SUMS = ("Add", "AveragePool", "GlobalAveragePool", "Concat")
+SUMS = ("Add", "Sum", "AveragePool", "GlobalAveragePool", "Concat")
 SCALED = ("Mul", "Resize", "LeakyRelu", "HardSwish")
 """Can be named, too: what they make is often of many magnitudes."""
 MOVES = (
@@ -66,7 +66,7 @@ def _chosen(node: onnx.NodeProto, kinds: Collection[str], leave: Collection[str]
 
 
 def _data(node: onnx.NodeProto) -> list[str]:
-    return list(node.input) if node.op_type in ("Add", "Mul", "Concat") else list(node.input[:1])
+    return list(node.input) if node.op_type in ("Add", "Sum", "Mul", "Concat") else list(node.input[:1])
 
 
 def _limited(graph: onnx.GraphProto, outputs: Collection[str]) -> dict[str, str]:

@@ -81,3 +81,17 @@ def test_products_of_two_activations_if_named() -> None:
     assert quantized(made, seen, kinds=chosen) == ["m", "y"]
     assert error(made, original, feeds) < 0.03
     assert np.isfinite(list(seen.values())).all()
+
+
+def test_a_sum_of_several_is_a_sum_of_points() -> None:
+    text = """<ir_version: 10, opset_import: ["" : 15]>
+    net (float[4, 3, 16, 16] x) => (float[4, 4, 14, 14] y)
+    { a = Conv (x, w) b = Conv (x, v) s = Sum (a, b, a) r = Relu (s) y = Conv (r, u) }"""
+    weights = {"w": drawn(4, 3, 3, 3), "v": drawn(4, 3, 3, 3, seed=1), "u": drawn(4, 4, 1, 1)}
+    original, made = model(text, **weights), model(text, **weights)
+    names = activations(made, _floats(made))
+    assert names == ["x", "a", "b", "r"]
+    assert quantized(made, ranges(made, names, [X])) == ["a", "b", "s", "y"]
+    (total,) = (node for node in made.graph.node if node.op_type == "Sum")
+    assert all(name.endswith("_dequantized") for name in total.input)
+    assert error(made, original, X) < 0.05
