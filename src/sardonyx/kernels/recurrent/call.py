@@ -72,7 +72,8 @@ class _Layer:
         self.short = short.chosen(self.given["r"], goal)
         rows = self.given["gates"].shape[1]
         self.matrix = matrix.chosen(self.given["r"], rows, goal)
-        self.is_matrix = self.matrix is not None and isinstance(rows, int)
+        known = self.units if isinstance(self.units, int) else 0
+        self.is_matrix = self.matrix is not None and matrix.serves_all(known, rows, self.matrix)
         self.matrices: list[Storage] = []
         self.packed: list[Storage] = []
         self.rests: Storage | None = None

@@ -27,10 +27,11 @@ from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 LEAST_ROWS = 6
-"""Rows from which on registers are faster than vectors."""
+"""Rows from which on registers are faster than vectors, if weights are the sums of several numbers."""
 
-_LEAST_UNITS, _LEAST_OF_BOTH = 32, 192
-"""The least units of a layer; and of one whose rows are unknown, which has kernels for few and for many."""
+_LEAST_UNITS, _LEAST_OF_BOTH, _LEAST_OF_ROUNDED = 32, 192, 128
+"""The least units of a layer; of one of unknown rows, which has kernels for few and for many; of one of any
+rows whose weights are rounded to half the bytes."""
 
 _HEAD_BYTES = CACHE_LINE
 """In front of the states: whether any is special, which only careful sums multiply."""
@@ -41,10 +42,17 @@ def chosen(r: Value, rows: Dim, goal: Goal) -> MatrixTile | None:
     tile = goal.find_matrix("f32")
     if tile is None or r.dtype is not dt.F32 or not r.is_numeric_const or r.data is None:
         return None
-    least = _LEAST_UNITS if isinstance(rows, int) else _LEAST_OF_BOTH
-    if r.data.shape[1] < least or (isinstance(rows, int) and rows < LEAST_ROWS):
+    units = r.data.shape[1]
+    if not serves_all(units, rows, tile) and (isinstance(rows, int) or units < _LEAST_OF_BOTH):
         return None
     return tile if r.data.size and have_parts(r.data) else None
+
+
+def serves_all(units: int, rows: Dim, tile: MatrixTile) -> bool:
+    """Whether a layer needs no kernel for fewer rows."""
+    if tile.terms == 1 and units >= _LEAST_OF_ROUNDED:
+        return True
+    return isinstance(rows, int) and rows >= LEAST_ROWS and units >= _LEAST_UNITS
 
 
 def packed(gates: np.ndarray, panel: Panel, tile: MatrixTile) -> np.ndarray:
