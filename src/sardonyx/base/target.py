@@ -16,11 +16,11 @@ class Prefetch:
     """What a contraction asks for before it reads it.
 
     A lone tile asks for weights so many bytes ahead, `few_bytes` if it has few rows; of several tiles each
-    asks for a part of those that follow. With more than one of `streams` a lone tile asks for none and reads
-    up to so many stretches side by side, which the machine follows by itself, with more requests than loads
-    and prefetches may have. With `rows`, a tile asks for the rows that it reads at the next entry of its
-    table too: of blocks of channels, which are far apart, no machine guesses the next. All is brought to the
-    cache `level`, 1 or 2; 0 = nothing is asked for.
+    asks for a part of those that follow. With more than one of `streams` a lone tile of few rows reads up to
+    so many stretches side by side, and asks for `few_bytes` ahead in each of them, or for none: a machine may
+    follow them by itself, with more requests than loads and prefetches may have. With `rows`, a tile asks for
+    the rows that it reads at the next entry of its table too: of blocks of channels, which are far apart, no
+    machine guesses the next. All is brought to the cache `level`, 1 or 2; 0 = nothing is asked for.
     """
 
     level: int

@@ -21,6 +21,7 @@ from sardonyx.kernels.library import (
     strassen,
     winograd,
 )
+from sardonyx.kernels.short.choose import SIDE_BY_SIDE
 from sardonyx.kernels.winograd.scheme import ALL as SCHEMES
 
 
@@ -33,6 +34,8 @@ def shared_modules(level: Target) -> Mapping[str, Shared]:
         kernels |= {**matrices(tile), **(matrix_convolutions(tile) if convolves else {})}
         if convolves:
             kernels |= matrix_attention(tile, _usual(level, tile))
+    if level.matrices:
+        kernels |= short(SIDE_BY_SIDE)
     for scheme in SCHEMES:
         kernels |= winograd(scheme)
     for turn in turns(level):

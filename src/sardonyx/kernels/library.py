@@ -79,9 +79,9 @@ def strassen_ir(goal: Goal) -> str:
     return _beside(lambda module, goal, _: define_strassen(module, goal), "strassen", goal, 0)
 
 
-def short() -> Mapping[str, Shared]:
+def short(*features: str) -> Mapping[str, Shared]:
     """The module with `sdx_gemm_short_f32`, which needs those of `contraction`, by name."""
-    return {"short": Shared(short_ir)}
+    return {" ".join(("short", *features)): Shared(short_ir, features)}
 
 
 @cache

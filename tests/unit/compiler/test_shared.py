@@ -22,7 +22,7 @@ def test_shared_modules_have_the_executor_and_kernels(target: Target) -> None:
     assert {f"executor {sys.platform}", f"shortcut {sys.platform}"} == ALWAYS.keys() <= names
     assert any(name.startswith("contraction f32") for name in names)
     assert {"winograd 2x2of3x3_f32", "winograd 4x4of3x3_i16", "strassen", "short", "attention"} <= names
-    assert ({"attention bf16", "attention bf16x6"} <= names) == bool(target.matrices)
+    assert ({"attention bf16", "attention bf16x6", "short amx-tile"} <= names) == bool(target.matrices)
 
 
 @pytest.mark.parametrize("target", isa.TARGETS, ids=lambda target: target.name)

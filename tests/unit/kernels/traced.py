@@ -18,8 +18,10 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch, Target
 from sardonyx.kernels.convolution.driver import define_conv
 from sardonyx.kernels.product.driver import define_gemm
+from sardonyx.kernels.short.driver import define_short
 from sardonyx.kernels.strassen.driver import define_strassen
 from sardonyx.kernels.tiles import microkernel
+from sardonyx.kernels.tiles.short import SPARE_BYTES
 from sardonyx.kernels.winograd.driver import define_winograd
 from sardonyx.kernels.winograd.scheme import ALL
 from sardonyx.llvm.vec import Function, Module, V, int_
@@ -64,6 +66,9 @@ class Log:
 FETCHES = (Prefetch(1, 12 << 10, 4 << 10), Prefetch(2, 2048, 512))
 """Two ways to prefetch weights, whatever a target chooses."""
 
+BESIDE = Prefetch(1, few_bytes=1 << 10, streams=2)
+"""A way that asks ahead in stretches that are read side by side."""
+
 ROWS_TOO = Prefetch(1, 12 << 10, 4 << 10, rows=True)
 
 
@@ -72,7 +77,7 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
     """The float32 kernels, and the log that they write."""
     log, step = Log(), microkernel._Writer._step
 
-    def traced(writer: Any, bases: Any, b: V, steps: range, sums: Any) -> Any:
+    def traced(writer: Any, bases: Any, b: V, steps: range, sums: Any, turn: int | None = None) -> Any:
         if target.prefetch.rows:
             for row in range(writer.kernel.rows):
                 at = int_(steps.start * writer.element)
@@ -81,7 +86,10 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
             at = int_(steps.start * writer.step_bytes + offset)
             for begin in (b, writer.f.gep(b, writer.other, "i8")) if writer.kernel.differs else (b,):
                 log.write(writer.f, writer.f.gep(begin, at, "i8"), READ)
-        return step(writer, bases, b, steps, sums)
+        if writer.shape.short:
+            behind = steps.stop * writer.step_bytes + SPARE_BYTES - 1
+            log.write(writer.f, writer.f.gep(b, int_(behind), "i8"), READ)
+        return step(writer, bases, b, steps, sums, turn)
 
     module = Module()
     with pytest.MonkeyPatch.context() as patch:
@@ -92,6 +100,7 @@ def _kernels(target: Target) -> tuple[Log, LoadedImage]:
         for scheme in ALL:
             define_winograd(module, Goal(target), scheme)
         define_strassen(module, Goal(target))
+        define_short(module, Goal(target))
         text = module.text()
     code = engine.compile_object(text, target, quick=EFFORT.read() == "quick")
     return log, loaded([compiled(executor.ir(target), target), code], target)

@@ -262,7 +262,7 @@ class Block:
         picks = picked(f, self.pick, (self.even.largest(f), self.even.base), narrow, few)
         b, following = self._place_b(width)
         tiles = f.sub(self.tiles.high, self.tiles.low)
-        run = Run(b, f.mul(f.mul(self.steps, width), int_(shape.element)))
+        run = Run(b, f.mul(f.mul(self.steps, width), int_(shape.packed_bytes)))
         ahead = Ahead.of(f, shape, tiles, few, width, run, following)
         self.descriptors.set(ahead.words)
 

@@ -10,7 +10,8 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.target import Prefetch
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.product.walk import Block, Weights
-from sardonyx.kernels.short.choose import most_rows
+from sardonyx.kernels.share import round_up
+from sardonyx.kernels.short.choose import SIDE_BY_SIDE, most_rows
 from sardonyx.kernels.short.pack import GAP_BYTES
 from sardonyx.kernels.tiles.ahead import Run
 from sardonyx.kernels.tiles.shape import TileShape
@@ -20,9 +21,12 @@ _SHORT = Weights("short_")
 
 
 def tile_shape(goal: Goal) -> TileShape:
-    """The tile of few rows: bytes are read in one order, which the machine follows better by itself."""
-    shape = TileShape.of(goal, "f32")
-    return replace(shape, max_rows=most_rows(goal), short=True, prefetch=Prefetch(0))
+    """The tile of few rows: bytes are read in one order, which the machine follows better by itself.
+
+    Or in two side by side, and asked for, where that fetches more.
+    """
+    prefetch = Prefetch(1, few_bytes=1 << 10, streams=2) if goal.target.has(SIDE_BY_SIDE) else Prefetch(0)
+    return replace(TileShape.of(goal, "f32"), max_rows=most_rows(goal), short=True, prefetch=prefetch)
 
 
 def define_short_block(module: Module, goal: Goal) -> str:
@@ -44,4 +48,15 @@ class ShortBlock(Block):
         panel = f.add(f.mul(self.k, int_(shape.columns * shape.packed_bytes)), int_(GAP_BYTES))
         number = f.binary("udiv", self.n, int_(shape.columns))
         before = f.mul(f.mul(self.k0, width), int_(shape.packed_bytes))
-        return f.gep(self.b_matrix, f.add(f.mul(number, panel), before), "i8"), Run(self.b_matrix, int_(0))
+        first = f.add(f.mul(number, panel), before)
+        behind = f.add(first, f.mul(f.mul(self.steps, width), int_(shape.packed_bytes)))
+        left = f.sub(self._end(), behind)
+        return f.gep(self.b_matrix, first, "i8"), Run(f.gep(self.b_matrix, behind, "i8"), left)
+
+    def _end(self) -> V:
+        """Where the last of the panels to read ends, in bytes."""
+        f, shape, high = self.f, self.shape, self.panels.high
+        columns = round_up(f, self.word[Gemm.N], shape.lanes)
+        columns = f.smin(f.mul(high, int_(shape.columns)), columns)
+        numbers = f.mul(f.mul(columns, self.k), int_(shape.packed_bytes))
+        return f.add(numbers, f.mul(f.sub(high, int_(1)), int_(GAP_BYTES)))

@@ -42,7 +42,7 @@ class Ahead:
 
         `few` tells that a tile has so few rows that its k is split.
         """
-        turn = f.mul(width, int_(UNROLL * shape.element))
+        turn = f.mul(width, int_(UNROLL * shape.packed_bytes))
         lines = ceil_div(f, f.binary("udiv", turn, int_(CACHE_LINE)), tiles)
         step = f.mul(lines, int_(CACHE_LINE))
         turns = f.binary("udiv", run.size_bytes, turn)

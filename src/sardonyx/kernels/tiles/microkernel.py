@@ -65,9 +65,9 @@ class MicroKernel:
     """A register tile.
 
     `rows` rows by `vectors` vectors of a shape; k is split over `phases` independent sums, which hides the
-    latency of tiles with few rows. More than one of `streams`, stretches of k, are read side by side,
-    without prefetches. A kernel that `differs` multiplies with b less what lies OTHER bytes from it, and
-    keeps that KEPT bytes from it.
+    latency of tiles with few rows. More than one of `streams`, stretches of k, are read side by side. A
+    kernel that `differs` multiplies with b less what lies OTHER bytes from it, and keeps that KEPT bytes from
+    it.
     """
 
     shape: TileShape
@@ -100,7 +100,8 @@ def define(module: Module, kernel: MicroKernel) -> str:
     `depth` elements sums their products.
     MODE says whether tile = sum, tile += sum, or tile = min(max(sum + BIAS[c] + RESIDUAL[r][c], LOW), HIGH),
     which propagates NaN. Each UNROLL steps as many bytes as they read of b are prefetched from `ahead` on, or
-    from AHEAD_LAST if that is lower; then `ahead` moves by AHEAD_STEP. Streams prefetch nothing.
+    from AHEAD_LAST if that is lower; then `ahead` moves by AHEAD_STEP. Streams prefetch as
+    many bytes as they read, `few_bytes` ahead, up to their end, the last of them up to AHEAD_LAST.
     """
     if not module.has(kernel.name):
         writer = _Writer(module, kernel)
@@ -242,11 +243,15 @@ class _Writer:
             for at, size in ((a, a_bytes), (b, b_bytes))
             for n in range(count)
         ]
+        turn = _STEPS_SIDE_BY_SIDE * self.step_bytes
+        last = f.gep(self.ahead_last, int_(UNROLL * self.step_bytes - turn), "i8")
+        lasts = [*(f.gep(at, int_(-turn), "i8") for at in starts[count + 1 :]), last]
         with f.loop(int_(0), length, _STEPS_SIDE_BY_SIDE, [*starts, *sums]) as loop:
             places, sums = list(loop.carried[: 2 * count]), list(loop.carried[2 * count :])
             for stream in range(count):
                 bases = self._bases(places[stream])
                 places[stream] = bases[0]
+                self._prefetch_stream(places[count + stream], lasts[stream])
                 for step in range(_STEPS_SIDE_BY_SIDE):
                     sums = self._step(bases, places[count + stream], range(step, step + 1), sums, stream)
             sizes = [self.element] * count + [self.step_bytes] * count
@@ -258,10 +263,20 @@ class _Writer:
         return loop.carried[count - 1], loop.carried[2 * count - 1], left, list(loop.carried[2 * count :])
 
     def _prefetch(self, ahead: V) -> None:
+        if self.kernel.streams == 1:
+            self._ask(ahead, self.ahead_last, UNROLL)
+
+    def _prefetch_stream(self, b: V, last: V) -> None:
+        distance = self.shape.prefetch.few_bytes
+        if distance:
+            self._ask(self.f.gep(b, int_(distance), "i8"), last, _STEPS_SIDE_BY_SIDE)
+
+    def _ask(self, begin: V, last: V, steps: int) -> None:
+        """Ask for what so many steps read, from `begin` on or from `last`, if that is lower."""
         f, level = self.f, self.shape.prefetch.level
-        if level and self.kernel.streams == 1:
-            first = f.select(f.icmp("ult", ahead, self.ahead_last), ahead, self.ahead_last)
-            for line in range(0, UNROLL * self.step_bytes, CACHE_LINE):
+        if level:
+            first = f.select(f.icmp("ult", begin, last), begin, last)
+            for line in range(0, steps * self.step_bytes, CACHE_LINE):
                 prefetch(f, f.gep(first, int_(line), "i8"), level)
 
     def _step(

@@ -27,7 +27,7 @@ from tests.unit.kernels.native import (
     strides,
     tile_view,
 )
-from tests.unit.kernels.traced import FETCHES, Trace
+from tests.unit.kernels.traced import BESIDE, FETCHES, Trace
 from tests.unit.objects import assembled
 
 TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
@@ -254,7 +254,7 @@ def test_results_do_not_depend_on_threads(target: Target, rng: np.random.Generat
 
 @TARGETS
 @B_KINDS
-@pytest.mark.parametrize("fetch", FETCHES, ids=str)
+@pytest.mark.parametrize("fetch", [*FETCHES, BESIDE], ids=["far", "near", "beside"])
 def test_nothing_is_prefetched_that_is_not_read(
     target: Target, b_kind: str, fetch: Prefetch, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

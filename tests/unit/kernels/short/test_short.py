@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import re
+import sys
 from functools import cache
 
 import numpy as np
 import pytest
 
+from sardonyx import targets
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import library_ir, short_ir
 from sardonyx.kernels.scratch import product_bytes
-from sardonyx.kernels.short.choose import most_rows, rounded
+from sardonyx.kernels.short.choose import SIDE_BY_SIDE, most_rows, rounded
 from sardonyx.kernels.short.driver import define_short
 from sardonyx.kernels.short.pack import pack_short
 from sardonyx.kernels.short.walk import define_short_block
@@ -26,9 +28,18 @@ from tests.runnable import runnable_targets
 from tests.tolerance import assert_close
 from tests.unit.kernels.native import KERNEL, Array, execute, finish_words, guarded, strides
 from tests.unit.kernels.product.test_contract import innermost_loops
+from tests.unit.kernels.traced import FETCHES, Trace
 from tests.unit.objects import assembled, compiled, loaded
 
-TARGETS = pytest.mark.parametrize("target", runnable_targets(), ids=lambda t: t.name)
+BESIDE = isa.with_features(isa.V4, [SIDE_BY_SIDE])
+HERE = [*runnable_targets(), *([BESIDE] if targets.detect().has(SIDE_BY_SIDE) else [])]
+
+
+def name_of(target: Target) -> str:
+    return f"{target.name}{' side by side' if target.has(SIDE_BY_SIDE) else ''}"
+
+
+TARGETS = pytest.mark.parametrize("target", HERE, ids=name_of)
 SIZES = ((1, 1), (5, 16), (16, 17), (33, 70), (129, 200), (1024, 96), (20000, 40))
 
 
@@ -138,7 +149,18 @@ def test_more_rows_are_left_to_another_kernel_on_every_thread(target: Target) ->
         assert len({context for _, context in asked}) == 2
 
 
-@pytest.mark.parametrize("target", isa.TARGETS, ids=lambda t: t.name)
+@pytest.mark.skipif(BESIDE not in HERE, reason="this machine reads one stretch of memory at a time")
+def test_what_is_asked_for_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = Trace(monkeypatch, BESIDE, FETCHES[0])
+    monkeypatch.setattr(sys.modules[__name__], "image", lambda _: trace)
+    for k, n in ((1, 3), (4, 33), (33, 70), (600, 100), (1025, 16)):
+        for m in range(1, most_rows(Goal(BESIDE)) + 1):
+            Drawn(m, k, n).run(BESIDE, threads=2)
+    assert len(trace.fetched) > 0.5 * len(trace.lines)
+    assert not trace.wasted
+
+
+@pytest.mark.parametrize("target", [*isa.TARGETS, BESIDE], ids=name_of)
 def test_inner_loops_keep_everything_in_registers(target: Target) -> None:
     module = Module()
     define_short(module, Goal(target))
@@ -151,4 +173,4 @@ def test_inner_loops_keep_everything_in_registers(target: Target) -> None:
             products = sum(line.startswith("vfmadd") for line in loop)
             assert products, name
             assert not any("rsp" in line and re.search("[yz]mm", line) for line in loop), name
-            assert not any("prefetch" in line for line in loop), name
+            assert target.has(SIDE_BY_SIDE) or not any("prefetch" in line for line in loop), name
