@@ -256,11 +256,11 @@ def dynamic_quantize_lstm(
     w_zero = None if w_zero_point is None else _per_column(w_zero_point, directions, size)
     columns = centred(kept(w.transpose(1, 0, 2)), w_zero)
     sums = centred(points, zero).dot(columns.reshape((inner, directions * size)), dt.I32)
-    gates = sums.cast(dt.F32).reshape((*x.shape[:2], directions, size)) * (
-        step * _per_column(w_scale, directions, size)
-    )
+    scales = _per_column(w_scale, directions, size).reshape((directions * size,))
+    gates = sums.cast(dt.F32) * (step * scales)
     if bias is not None:
-        gates = gates + bias.reshape((1, 1, directions, size))
+        gates = gates + bias.reshape((directions * size,))
+    gates = gates.reshape((*x.shape[:2], directions, size))
     extras = _extras(x, sequence_lens, peepholes=p)
     lens = extras.get("lens")
     states = [layer.state(s, x.shape[1], hidden, x, lens) for s in (initial_h, initial_c)]
