@@ -1,9 +1,9 @@
 """Contractions of floats with constant weights as products of bfloat16 numbers, where that is allowed.
 
 Sums stay float32. Must not know kernels: the tile table says whether there is an instruction for it. Where
-matrix registers multiply, they round by themselves; what nothing but their convolutions reads is rounded by
-what computes it, and takes half the memory. On vectors, windows that take few products by transforms are left
-to these.
+matrix registers multiply, they round by themselves; what their convolutions read, and maps beside them, is
+rounded by what computes it, and takes half the memory. On vectors, windows that take few products by
+transforms are left to these.
 """
 
 from __future__ import annotations
@@ -50,34 +50,38 @@ def _rewrite(goal: Goal, value: Value, args: tuple[Value, ...]) -> Value:
     value = rebuild(value, args)
     if value.prim not in ("dot", "conv") or value.dtype is not dt.F32 or not _serves(value, goal):
         return value
-    return _rounded(value)
+    x, w = (a.cast(dt.BF16) for a in value.args)
+    return _multiplied(value, x, w)
 
 
 def _rewrite_stored(halves: set[int], old: Value, args: tuple[Value, ...]) -> Value:
-    """A convolution of what is stored in bfloat16; vectors that compute it channel by channel widen that."""
+    """A value that is stored in bfloat16, which who does not multiply it there widens, or what reads one."""
     value = rebuild(old, args)
-    if value.prim != "conv" or old.args[0].id not in halves:
-        return value
-    if _is_by_channel(old):
+    if value.prim == "conv" and old.args[0].id in halves and _on_matrices(old):
         x, w = value.args
-        return rebuild(value, (x.cast(dt.BF16).cast(dt.F32), w))
-    return _rounded(value)
+        value = _multiplied(value, x.args[0], w.cast(dt.BF16))
+    return value.cast(dt.BF16).cast(dt.F32) if old.id in halves else value
 
 
-def _rounded(value: Value) -> Value:
-    """A contraction whose operands are rounded."""
-    x, w = (a.cast(dt.BF16) for a in value.args)
+def _multiplied(value: Value, x: Value, w: Value) -> Value:
+    """A contraction of operands that are rounded."""
     found = make(value.prim, (x, w), value.attrs, dt.F32, value.shape)
     inherit(found, value.origins)
     return found
 
 
 def _read_by_convolutions(graph: Graph, l2_bytes: int) -> set[int]:
-    """What is computed, does not stay in L2, and is read by nothing but convolutions that may round it."""
+    """What is computed, does not stay in L2, and is read by convolutions, and by maps beside them."""
     outputs, uses = {value.id for _, value in graph.outputs}, graph.uses()
     computed = (v for v in graph.order() if v.kind in _COMPUTED and v.id not in outputs)
     large = (v for v in computed if v.rank > 2 and _overflows(v, l2_bytes))
-    return {v.id for v in large if all(map(_reads_halves, uses.get(v.id, ())))}
+    return {v.id for v in large if _gains(v, uses.get(v.id, ()))}
+
+
+def _gains(value: Value, users: Sequence[Value]) -> bool:
+    """Whether some convolution reads a value in halves, and who else reads it widens a vector at a time."""
+    others = [user for user in users if not _reads_halves(user)]
+    return len(others) < len(users) and all(u.kind == "map" and u.shape == value.shape for u in others)
 
 
 def _overflows(value: Value, l2_bytes: int) -> bool:

@@ -70,10 +70,13 @@ def between(what: str, *more: str, l2_bytes: int = 1 << 10, **weights: np.ndarra
     return [f"{x.dtype} of {x.args[0].dtype}" if x.prim == "cast" else str(x.dtype) for x in found]
 
 
-def test_what_convolutions_alone_read_is_stored_in_halves() -> None:
+def test_what_convolutions_read_is_stored_in_halves() -> None:
     assert between("y = Conv(b, v)") == ["f32", "bf16 of f32"]
     assert between("c = Conv(b, v) d = Conv(b, w) y = Add(c, d)") == ["f32", *["bf16 of f32"] * 2]
-    assert between("c = Conv(b, v) y = Add(b, c)") == ["f32", "f32"], "a sum reads all bits"
+    assert between("c = Conv(b, v) y = Add(b, c)") == ["f32", "bf16 of f32"], "a sum widens"
+    pooled = "p = MaxPool<kernel_shape = [3, 3], pads = [1, 1, 1, 1]>(b)"
+    assert between(f"c = Conv(b, v) {pooled} y = Add(p, c)") == ["f32", "f32"], "each window would widen"
+    assert between("y = Add(b, x)") == ["f32"], "nothing multiplies it"
     assert between("y = Conv(b, v)", "b") == ["f32", "f32"], "so does who gets the result"
     assert between("y = Conv(b, v)", l2_bytes=1 << 20) == ["f32", "f32"], "it stays in L2"
 

@@ -69,6 +69,21 @@ def test_single_channels(window: tuple[int, int], rng: np.random.Generator) -> N
     assert error(got, exact) < 2 * MATRIX_BOUNDS[TILE.name]
 
 
+def test_a_sum_widens_what_a_convolution_reads(rng: np.random.Generator) -> None:
+    text = (
+        "g (float[2,40,9,21] x) => (float[n,c,h,w] y) { a = Conv(x, u) b = Relu(a)"
+        " c = Conv<pads = [1,1,1,1]>(b, v) d = Add(c, b) e = Relu(d)"
+        " f = Conv(e, u) g = Add(e, f) y = Relu(g) }"
+    )
+    weights = {"u": drawn(rng, 40, 40, 1, 1), "v": drawn(rng, 40, 40, 3, 3)}
+    x = rng.standard_normal((2, 40, 9, 21)).astype(np.float32)
+    target = replace(need(target_of(TILE)), l2_bytes=64 << 10)
+    for threads in (1, 2):
+        kernels, got, exact = results(TILE, text, x, target, threads, **weights)
+        assert sum(str(TILE) == kernel for kernel in kernels) == 3
+        assert error(got, exact) < 2 * MATRIX_BOUNDS[TILE.name]
+
+
 def test_infinity_and_nan_reach_the_outputs_that_read_them(rng: np.random.Generator) -> None:
     text = text_of("pads = [0,1,0,1]", "b = Relu(a)", (1, 32, 8, 20))
     x = rng.standard_normal((1, 32, 8, 20)).astype(np.float32)
