@@ -27,7 +27,7 @@ from sardonyx.llvm.vec import Module, V, int_
 _ROW_GAP = CACHE_LINE
 """Bytes behind a row of A, without which rows of many sizes would begin in one L1 set."""
 
-_TILES_TOGETHER = 4
+_TILES_TOGETHER = 8
 """Tiles of rows that are worth keeping in L2 together before the k range is cut."""
 
 
@@ -80,7 +80,10 @@ class MatrixBlock(Block):
         room = f.sub(f.binary("udiv", budget, self.k_block), int_(beside))
         fitting = f.smax(f.binary("sdiv", room, int_(matrix.rows)), int_(1))
         self.tiles_per_block = evenly(f, tiles, fitting)
-        sums = f.binary("udiv", int_(SUM_BYTES), f.mul(self.tiles_per_block, int_(self.shape.tile_bytes)))
+        room = int_(SUM_BYTES)
+        if not self.weights.made:
+            room = f.add(room, f.binary("udiv", self.word[Gemm.L2_BYTES], int_(4)))
+        sums = f.binary("udiv", room, f.mul(self.tiles_per_block, int_(self.shape.tile_bytes)))
         self.panels_per_block = f.select(self.k_is_cut, f.smax(sums, int_(1)), f.sub(self.p1, self.p0))
 
     def _lay_out_scratch(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 
 from sardonyx.kernels.tiles.matrix import MatrixShape, Plane
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, prefetch
 from sardonyx.llvm.shuffle import interleave
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
@@ -19,6 +20,8 @@ _FLOATS, _INTS, _HALVES = vector_of("float", _LANES), vector_of("i32", _LANES), 
 PIXELS = _LANES
 """Pixels of few channels that are split at a time."""
 
+_ROWS_AHEAD = 2
+"""Where rows lie apart, nothing else asks for the begin of one before it is read."""
 _INFINITE, _ROUNDED_UP = 0x7F800000, 0x7F7F8000
 
 
@@ -120,11 +123,16 @@ def define_split_rows(module: Module, shape: MatrixShape, *, careful: bool) -> s
         numbers.store(x, at, plane)
         return numbers.largest(numbers.largest(before, x[0]), x[1])
 
+    last = f.sub(rows, int_(1))
     with f.loop(int_(0), rows, 1, [to, source, int_(0, _INTS)]) as row:
         into, out_of, largest = row.carried
+        behind = f.sub(f.smin(f.add(row.index, int_(_ROWS_AHEAD)), last), row.index)
+        later = f.gep(out_of, f.mul(behind, row_bytes), "i8")
         with f.loop(int_(0), whole, shape.k_step, [largest]) as full:
             at = f.gep(out_of, full.index, "float")
             x = f.load(at, _FLOATS), f.load(f.gep(at, int_(_LANES), "float"), _FLOATS)
+            for line in range(0, shape.k_step * 4, CACHE_LINE):
+                prefetch(f, f.gep(f.gep(later, full.index, "float"), int_(line), "i8"), 1)
             full.next(step(x, into, full.index, full.carried[0]))
         with f.loop(whole, columns, shape.k_step, full.carried) as tail:
             at = f.gep(out_of, tail.index, "float")

@@ -125,6 +125,7 @@ def test_empty_sizes(tile: MatrixTile, b_kind: str) -> None:
     ("m", "n", "k", "threads"),
     [
         *((130, 100, 768, 1), (130, 100, 768, 3), (32, 64, 9000, 3), (70, 33, 5000, 1), (300, 40, 3000, 3)),
+        (290, 900, 1300, 1),
         *(
             pytest.param(*case, marks=pytest.mark.slow)
             for case in ((32, 64, 9000, 1), (70, 33, 5000, 3), (300, 40, 3000, 1))
