@@ -106,7 +106,8 @@ class Conv(IntEnum):
     For operands of `depth` elements a k step, X_* count elements, input is blocked, and where a group's share
     of a block is not a whole number of steps, it is the last of the only group.
     BIAS is padded like the channels of Y. FINISH and the words after it are as for `Gemm`, with R_* in the
-    role of Y_*, and L2_BYTES; FINISH may be ROUNDED if matrix registers multiply floats and PLAIN = 0.
+    role of Y_*, and L2_BYTES; FINISH may be ROUNDED if matrix registers multiply floats and PLAIN = 0. FLOATS
+    tells that W holds floats where registers would read parts of them.
     """
 
     X = 0
@@ -150,7 +151,8 @@ class Conv(IntEnum):
     RUNS = 38
     MOST_RUNS = 39
     GROUP_PITCH = 40
-    EPILOGUE_WORDS = 41
+    FLOATS = 41
+    EPILOGUE_WORDS = 42
 
 
 class Winograd(IntEnum):

@@ -124,6 +124,8 @@ def _convolution(
     anchor = group.anchor
     assert anchor is not None
     x = anchor.args[0]
+    if scheme := chosen(anchor, goal):
+        return *winograd_call(group, places, goal, emissions, scheme), winograd(scheme)
     if runs_forward(places[x.id]) and (band := chosen_band(anchor, goal)):
         rounded = x.dtype is not dt.F32
         own = halves_matrix_convolutions(band) if rounded else matrix_convolutions(band)
@@ -132,8 +134,6 @@ def _convolution(
     if plain := chosen_plain(anchor, places[x.id], goal):
         kernels = {**matrices(plain), **plain_matrix_convolutions(plain)}
         return *conv_call(group, places, goal, emissions, plain), kernels
-    if scheme := chosen(anchor, goal):
-        return *winograd_call(group, places, goal, emissions, scheme), winograd(scheme)
     few = few_channels(anchor, places[x.id], goal)
     registers = chosen_conv(anchor, goal)
     own = grouped(few) if few else matrices(registers) if registers else {}

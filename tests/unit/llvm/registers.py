@@ -67,7 +67,8 @@ def tdpbusd(sums: Array, a: Array, b: Array) -> Array:
 
 def rounded_halves(x: Array) -> Array:
     """Single floats as the nearest bfloat16 bits: NaN quiet, what is not normal zero."""
-    bits = np.ascontiguousarray(flushed(x), np.float32).view(np.uint32)
+    with np.errstate(invalid="ignore"):
+        bits = np.ascontiguousarray(flushed(x), np.float32).view(np.uint32)
     nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
     return np.where(np.isnan(x), bits >> 16 | 0x40, nearest).astype(np.uint16)
 

@@ -1,7 +1,8 @@
 """The loops of one convolution around micro-kernels on matrix registers.
 
-A band of input pixels is split into the numbers of registers, all channels of a pixel side by side, and is
-then read by each tap. Decides bands; must not know threads.
+A band of input pixels is split into the numbers of registers and is then read by each tap. A step of channels
+is a row of lines of pixels, each in phases: every n-th pixel where outputs are n apart, so that a tap reads
+neighbours. Decides bands; must not know threads.
 """
 
 from __future__ import annotations
@@ -11,30 +12,45 @@ from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.choose import GAP
-from sardonyx.kernels.convolution.walk import Block
+from sardonyx.kernels.convolution.walk import Block, Tiles
 from sardonyx.kernels.share import ceil_div, evenly, new_words, set_word
-from sardonyx.kernels.tiles.matrix import SPARE_BYTES, MatrixShape, MatrixWords, kernels
+from sardonyx.kernels.tiles.matrix import (
+    ACROSS,
+    OF_A,
+    OF_SUMS,
+    SPARE_BYTES,
+    MatrixShape,
+    MatrixWords,
+    kernels,
+)
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE
 from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
-from sardonyx.kernels.tiles.split import define_split_blocks
+from sardonyx.kernels.tiles.split import define_split_blocks, define_split_weights
 from sardonyx.llvm import matrix
 from sardonyx.llvm.types import size_of
 from sardonyx.llvm.vec import Function, Module, V, int_
 
 
+def _register_rows(f: Function, tiles: Tiles) -> V:
+    half = ceil_div(f, tiles.pixels.largest(f), int_(ACROSS))
+    return f.select(f.icmp("eq", tiles.lines, int_(ACROSS)), tiles.pixels.total, half)
+
+
 class BandBlock(Block):
     """Writes the function, for one group; the registers are to be configured.
 
-    Attributes:
-        pixel: how many elements of the input a pixel is.
+    Attributes, set by `_measure_band`: the steps of a tap, those of k of a sum; pixels of the input between
+    two outputs, between those of a phase, and how many phases there are; bytes of a pixel of the band, and
+    between those of two outputs.
     """
 
     suffix, a_type = "", "float"
 
     def __init__(self, module: Module, goal: Goal, tile: MatrixTile) -> None:
         self.matrix, self.prefix = MatrixShape(tile), f"{tile.name}_{self.suffix}"
-        self.pixel = goal.target.channel_block
         self.narrow = tile.instruction.narrow if tile.terms == 1 else ""
+        self.split_weights: list[V] = []
         super().__init__(module, replace(TileShape.of(goal, tile.operand), max_rows=self.matrix.rows))
 
     def _define_parts(self, module: Module) -> None:
@@ -42,29 +58,46 @@ class BandBlock(Block):
         block = self.shape.block
         names = (define_split_blocks(module, self.matrix, block, careful=c) for c in (False, True))
         self.split = [V(f"@{name}", "ptr") for name in names]
+        if self.matrix.in_pairs:
+            names = (define_split_weights(module, self.matrix, n) for n in range(1, ACROSS + 1))
+            self.split_weights = [V(f"@{name}", "ptr") for name in names]
 
     def configure(self, f: Function, args: V) -> None:
         """Take the registers into use, in a function that is called with these arguments."""
-        del args
-        matrix.configure(f, self.matrix.tile.instruction)
+        matrix.configure(f, self.matrix.tile.instruction, self._rows(f, args))
+
+    def _rows(self, f: Function, args: V) -> dict[int, V]:
+        """The rows of registers: the pixels of a line, or half of those of the largest tile of a long one."""
+        tiles = Tiles.of(f, self.shape, f.word(args, Conv.LINES), f.word(args, Conv.PIXELS))
+        return dict.fromkeys((*OF_SUMS, *OF_A), _register_rows(f, tiles))
 
     def _measure_band(self) -> None:
-        """How long sums are, and how pixels lie in the band."""
         f, shape, word = self.f, self.matrix, self.word
+        across = f.icmp("sgt", word[Conv.TAPS3], int_(1))
+        self.apart = self._pixels_in(word[Conv.X_PIXEL])
+        self.stride = f.smax(self.apart, int_(1))
+        self.phases = f.select(across, self.stride, int_(1))
         self.register_steps = ceil_div(f, word[Conv.CHANNELS_IN], int_(shape.k_step))
-        self.plane = f.mul(self.register_steps, int_(shape.tile.row_bytes))
-        self.pitch = f.add(f.mul(self.plane, int_(len(shape.held))), int_(GAP))
         self.steps = f.mul(f.mul(self.register_steps, self.inner), int_(shape.k_step))
+        self.pixel = int_(shape.tile.row_bytes)
+        self.row = f.select(f.icmp("eq", self.apart, int_(0)), int_(0), self.pixel)
 
     def _choose_blocks(self) -> None:
-        """As many lines as have their band of input in L2 beside two panels of weights; at least one tile."""
+        """As many lines as have their band of input in L2 beside the weights; at least one tile.
+
+        Small weights stay there, so that a band may be small too: input and output pass by. Large ones are
+        read anew for each band, a panel at a time.
+        """
         f, word, planes = self.f, self.word, self.matrix.planes
         self._measure_band()
         self.is_cut = int_(0, "i1")
-        each = int_(planes * self.matrix.number_bytes)
-        weights = f.mul(f.mul(self.steps, each), int_(2 * self.shape.columns))
-        budget = f.sub(f.mul(f.binary("udiv", word[Conv.L2_BYTES], int_(4)), int_(3)), weights)
-        touched = f.add(f.mul(self.plane, int_(planes)), int_(GAP))
+        column = f.mul(self.steps, int_(planes * self.matrix.number_bytes))
+        quarter = f.binary("udiv", word[Conv.L2_BYTES], int_(4))
+        self.is_small = f.icmp("sle", f.mul(column, self.padded), f.mul(quarter, int_(2)))
+        beside = f.sub(f.mul(quarter, int_(3)), f.mul(column, int_(self.shape.columns)))
+        beside = f.smax(beside, f.mul(quarter, int_(2)))
+        budget = f.select(self.is_small, f.binary("udiv", quarter, int_(2)), beside)
+        touched = f.mul(f.mul(self.register_steps, int_(planes)), self.pixel)
         fitting = self._fitting_tiles(f.binary("sdiv", budget, touched))
         tiles = f.sub(self.s1, self.s0)
         self.tiles_per_block = evenly(f, tiles, f.smax(fitting, int_(1)))
@@ -77,50 +110,59 @@ class BandBlock(Block):
         rows_apart = f.icmp("sgt", word[Conv.TAPS2], int_(1))
         self.unit = f.select(rows_apart, word[Conv.X_TAP2], word[Conv.X_LINE])
         self.rows_per_line = f.binary("udiv", word[Conv.X_LINE], f.smax(self.unit, int_(1)))
-        row = self._width_of(word[Conv.PIXELS])
+        row = f.mul(self._pixels_of(word[Conv.PIXELS]), self.phases)
         rows = f.sub(f.binary("sdiv", pixels, row), word[Conv.TAPS2])
         lines = f.smax(f.binary("sdiv", rows, f.smax(self.rows_per_line, int_(1))), int_(0))
         paired = f.icmp("eq", self.tiles.lines, int_(2))
         whole = f.select(paired, f.binary("udiv", lines, int_(2)), f.mul(lines, self.tiles.pixels.parts))
-        of_one = f.binary("sdiv", pixels, f.mul(self._width_of(int_(self.shape.max_rows)), word[Conv.TAPS2]))
+        single = f.mul(self._pixels_of(int_(self.shape.max_rows)), self.phases)
+        of_one = f.binary("sdiv", pixels, f.mul(single, word[Conv.TAPS2]))
         return f.select(f.icmp("eq", word[Conv.LINES], int_(1)), of_one, whole)
 
     def _width_of(self, outputs: V) -> V:
-        """Pixels of a row of the band that so many outputs of a line read."""
+        """Pixels of the input from the first to the last that so many outputs of a line read."""
         f, word = self.f, self.word
-        far = f.mul(f.sub(outputs, int_(1)), word[Conv.X_PIXEL])
-        far = f.add(far, f.mul(f.sub(word[Conv.TAPS3], int_(1)), word[Conv.X_TAP3]))
-        return f.add(f.binary("udiv", far, int_(self.pixel)), int_(1))
+        taps = f.mul(f.sub(word[Conv.TAPS3], int_(1)), word[Conv.X_TAP3])
+        far = f.add(f.mul(f.sub(outputs, int_(1)), self.apart), self._pixels_in(taps))
+        return f.add(far, int_(1))
+
+    def _pixels_of(self, outputs: V) -> V:
+        """Pixels of the largest phase of a line of the band for so many outputs."""
+        return ceil_div(self.f, self._width_of(outputs), self.stride)
+
+    def _pixels_in(self, elements: V) -> V:
+        return self.f.binary("udiv", elements, int_(self.shape.block))
 
     def _make_tile_words(self) -> None:
         f, shape = self.f, self.shape
         spare = f.gep(self.sums, int_(STRIP_TILES * shape.tile_bytes), "i8")
-        self.band = f.gep(spare, int_(SPARE_BYTES), "i8")
-        self.row = self._in_band(self.word[Conv.X_PIXEL])
+        self.panel = f.gep(spare, int_(SPARE_BYTES), "i8")
+        self.floats = f.icmp("ne", self.word[Conv.FLOATS], int_(0))
+        room = f.mul(self.steps, int_(self.matrix.planes * self.matrix.number_bytes * self.shape.columns))
+        self.band = f.gep(self.panel, f.select(self.floats, room, int_(0)), "i8")
         words: dict[int, V] = {
             MatrixWords.A_ROW: self.row,
-            MatrixWords.A_LOW: self.plane,
             MatrixWords.TILE_ROW: int_(shape.panel_row_bytes),
         }
         self.descriptor = RegisterDescriptor.of(f, self.matrix, words, spare)
         self.descriptor.point({MatrixWords.TABLE: self.table})
-        self.split_words = new_words(f, {}, 5)
-
-    def _in_band(self, elements: V) -> V:
-        """Bytes in the band of what are so many elements of the input, whole pixels."""
-        return self.f.mul(self.f.binary("udiv", elements, int_(self.pixel)), self.pitch)
+        self.register_rows = _register_rows(f, self.tiles)
+        self.split_words = new_words(f, {}, 6)
 
     def _fill_table(self, first: V, count: V) -> None:
         """Nothing: entries depend on the band of a block."""
 
-    def _fill_entries(self, row_bytes: V) -> None:
+    def _fill_entries(self, row_bytes: V, phase_bytes: V) -> None:
         """Write the table of all taps, the last running fastest."""
         f, word = self.f, self.word
         self.descriptor.set({MatrixWords.ENTRIES: self.inner})
         with f.loop(int_(0), self.inner) as entry:
             row = f.binary("udiv", entry.index, word[Conv.TAPS3])
             column = f.binary("urem", entry.index, word[Conv.TAPS3])
-            at = f.add(f.mul(row, row_bytes), self._in_band(f.mul(column, word[Conv.X_TAP3])))
+            pixel = self._pixels_in(f.mul(column, word[Conv.X_TAP3]))
+            phase = f.mul(f.binary("urem", pixel, self.stride), phase_bytes)
+            within = f.mul(f.binary("udiv", pixel, self.stride), self.pixel)
+            at = f.add(f.mul(row, row_bytes), f.add(phase, within))
             f.store(at, f.gep(self.table, entry.index, "i64"), 8)
 
     def _begin_block(self) -> None:
@@ -132,43 +174,52 @@ class BandBlock(Block):
         self.first_pixel = f.select(self.in_one_line, cut.begin(f, index), int_(0))
         stop = cut.begin(f, f.add(index, f.sub(self.high, self.low)))
         stop = f.select(self.in_one_line, stop, word[Conv.PIXELS])
-        width = self._width_of(f.sub(stop, self.first_pixel))
-        row_bytes = self._row_bytes(width)
+        outputs = f.sub(stop, self.first_pixel)
+        phase_bytes = f.mul(self._pixels_of(outputs), self.pixel)
+        row_bytes = f.mul(phase_bytes, self.phases)
         self.line_bytes = f.mul(self.rows_per_line, row_bytes)
-        self._fill_entries(row_bytes)
+        self._fill_entries(row_bytes, phase_bytes)
         lines = f.sub(f.sub(end, self.first_line), int_(1))
         rows = f.add(f.mul(lines, self.rows_per_line), word[Conv.TAPS2])
         begin = f.mul(self.first_line, word[Conv.X_LINE])
         begin = f.add(begin, f.mul(self.first_pixel, word[Conv.X_PIXEL]))
         source = f.gep(self.x, begin, self.a_type)
-        self._tell_split()
+        step = f.add(f.mul(rows, row_bytes), int_(GAP))
+        plane = f.mul(step, self.register_steps)
+        self.descriptor.set({MatrixWords.A_STEP: step, MatrixWords.A_LOW: plane})
+        self._tell_split(step, plane)
+        how = source, rows, self._width_of(outputs), phase_bytes
         usual, *careful = self.split
-        special = self._split(usual, source, rows, width, row_bytes)
+        special = self._split(usual, *how)
         for function in careful:
             with f.when(f.icmp("ne", special, int_(0))):
-                self._split(function, source, rows, width, row_bytes)
-        self.descriptor.set_finite(MatrixWords.A_FINITE, self.plane, special)
+                self._split(function, *how)
+        self.descriptor.set_finite(MatrixWords.A_FINITE, plane, special)
 
-    def _row_bytes(self, width: V) -> V:
-        """Bytes of a row of so many pixels of the band."""
-        return self.f.mul(width, self.pitch)
-
-    def _tell_split(self) -> None:
-        """Set the words of the functions that split a row."""
+    def _tell_split(self, step: V, plane: V) -> None:
+        """Set the words of the functions that split a phase of a row."""
         f, word = self.f, self.word
+        pitch = f.mul(self.stride, int_(self.shape.block * size_of(self.a_type)))
         far = f.mul(word[Conv.X_CHANNEL], int_(size_of(self.a_type)))
-        words = self.pitch, self.plane, far, word[Conv.CHANNELS_IN], self.parts.count
+        words = step, plane, pitch, far, word[Conv.CHANNELS_IN], self.parts.count
         for n, value in enumerate(words):
             set_word(f, self.split_words, n, value)
 
-    def _split(self, function: V, source: V, rows: V, width: V, row_bytes: V) -> V:
+    def _split(self, function: V, source: V, rows: V, width: V, phase_bytes: V) -> V:
+        """Split rows of so many pixels, phase by phase."""
         f = self.f
         apart = f.mul(self.unit, int_(size_of(self.a_type)))
+        pixel = self.shape.block * size_of(self.a_type)
         with f.loop(int_(0), rows, 1, [self.band, source, int_(0)]) as row:
             into, out_of, found = row.carried
-            words = ", ".join(map(str, (into, out_of, width, self.split_words)))
-            special = f.value("i64", f"call i64 {function.text}({words})")
-            row.next(f.gep(into, row_bytes, "i8"), f.gep(out_of, apart, "i8"), f.binary("or", found, special))
+            with f.loop(int_(0), self.phases, 1, [into, found]) as phase:
+                begin = f.gep(out_of, f.mul(phase.index, int_(pixel)), "i8")
+                pixels = ceil_div(f, f.sub(width, phase.index), self.stride)
+                words = ", ".join(map(str, (phase.carried[0], begin, pixels, self.split_words)))
+                special = f.value("i64", f"call i64 {function.text}({words})")
+                after = f.gep(phase.carried[0], phase_bytes, "i8")
+                phase.next(after, f.binary("or", phase.carried[1], special))
+            row.next(phase.carried[0], f.gep(out_of, apart, "i8"), phase.carried[1])
         return row.carried[2]
 
     def _sum_panel(self, narrow: V) -> None:
@@ -180,14 +231,28 @@ class BandBlock(Block):
         following = f.add(self.channel, wide)
         end = f.smin(f.mul(self.p1, wide), self.padded)
         follows = f.icmp("sle", f.add(following, wide), end)
+        follows = f.binary("and", follows, f.binary("xor", self.is_small, int_(1, "i1")))
         steps = f.mul(self.register_steps, self.inner)
         tiles = f.sub(self.high, self.low)
-        ahead = self.descriptor.ahead(self._weights(following), follows, tiles, steps)
-        self._strips(self._weights(self.channel), ahead)
+        size = f.mul(self._number_bytes(), int_(matrix.k_step * self.shape.columns))
+        ahead = self.descriptor.ahead(self._weights(following), follows, tiles, steps, size)
+        b = self._weights(self.channel)
+        if self.split_weights:
+            with f.when(self.floats):
+                end = self._weights(f.smin(f.mul(self.p1, wide), self.padded))
+                last = f.gep(end, int_(-CACHE_LINE), "i8")
+                f.call_pointer(f.select(narrow, *self.split_weights), self.panel, b, steps, last)
+            b = f.select(self.floats, self.panel, b)
+        self._strips(b, ahead)
+
+    def _number_bytes(self) -> V:
+        """Bytes of one weight: of a float, or of all its parts."""
+        parts = int_(self.matrix.planes * self.matrix.number_bytes)
+        return self.f.select(self.floats, int_(self.shape.element), parts)
 
     def _weights(self, channel: V) -> V:
         """The panel of weights that begins with that channel."""
-        f, each = self.f, int_(self.matrix.planes * self.matrix.number_bytes)
+        f, each = self.f, self._number_bytes()
         before = f.add(f.mul(self.group, self.padded), channel)
         return f.gep(f.word(self.args, Conv.W, "ptr"), f.mul(f.mul(before, self.steps), each), "i8")
 
@@ -200,7 +265,7 @@ class BandBlock(Block):
         at = f.mul(f.sub(line, self.first_line), self.line_bytes)
         pixel = f.sub(cut.begin(f, index), self.first_pixel)
         a = f.gep(self.band, f.add(at, f.mul(pixel, self.row)), "i8")
-        rows = int_(self.matrix.tile.rows)
+        rows = self.register_rows
         below = f.select(two, self.line_bytes, f.mul(rows, self.row))
         after = f.mul(f.select(two, pixels, rows), int_(self.shape.panel_row_bytes))
         self.descriptor.set({MatrixWords.A_HALF: below, MatrixWords.TILE_HALF: after})

@@ -18,7 +18,7 @@ from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.call import Address, Argument, NativeCall
 from sardonyx.kernels.contraction import Contraction
 from sardonyx.kernels.convolution import pack as layouts
-from sardonyx.kernels.convolution.choose import band_bytes
+from sardonyx.kernels.convolution.choose import are_split, band_bytes, panel_bytes
 from sardonyx.kernels.convolution.end import end_words
 from sardonyx.kernels.convolution.grouped import Few, few_channels
 from sardonyx.kernels.convolution.matrix import chosen, gathered_bytes
@@ -77,10 +77,11 @@ def conv_call(
     else:
         weights = _pack(w, anchor, goal, band, blocked_in=x.rank == 5)
     words |= {Conv.W: Address(weights, start)} | _run_words(anchor)
+    words |= {Conv.FLOATS: int(band is not None and are_split(anchor, band, goal))}
     axes = (sample, block, line, pixel, lane)
     end = end_words(kernel, anchor.dtype, Conv, axes, emissions, may_round=band is not None)
     matrix = band or chosen(anchor, goal)
-    room = band_bytes(goal.target) if band else gathered_bytes(anchor, matrix, goal) if matrix else 0
+    room = _band_room(anchor, band, goal) if band else gathered_bytes(anchor, matrix, goal) if matrix else 0
     call = Contraction(Conv, words, end, kernel, (places[x.id].storage, weights)).call(
         f"sdx_conv_{_how(few, matrix)}{_input_of(x) if band else ''}{operand}",
         "conv",
@@ -90,6 +91,12 @@ def conv_call(
         plan=_plan(anchor, end.plan),
     )
     return call, end.modules
+
+
+def _band_room(anchor: Value, band: MatrixTile, goal: Goal) -> int:
+    """Bytes for a band, and for the parts of a panel of weights."""
+    parts = panel_bytes(anchor, band) if are_split(anchor, band, goal) else 0
+    return band_bytes(goal.target) + parts
 
 
 def _how(few: Few | None, matrix: MatrixTile | None) -> str:
@@ -173,6 +180,8 @@ def _pack(w: Value, anchor: Value, goal: Goal, band: MatrixTile | None, *, block
     group = anchor.attrs["group"]
     if band and not blocked_in:
         return packed(w, ("plain", band), lambda data: layouts.pack_plain_matrix_weights(data, band, goal))
+    if band and are_split(anchor, band, goal):
+        return packed(w, ("floats", band), lambda data: layouts.pack_float_weights(data, band, goal))
     if band:
         key = "conv", group, band
         return packed(w, key, lambda data: layouts.pack_matrix_weights(data, group, band, goal))

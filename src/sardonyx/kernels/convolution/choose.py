@@ -1,8 +1,8 @@
 """Whether a convolution is computed on matrix registers, and room for its input; must not know how.
 
-It is where their tile serves everywhere, channels fill them, and the input that one tile of outputs reads
-fits the scratch. That of `fp32` does not: detectors of text and voices magnify what it leaves out, 4e-6 of
-each layer, to more than 2e-4 of their largest result.
+It is where their tile serves everywhere, channels fill them, the input that one tile of outputs reads fits
+the scratch, and it is faster than on vectors. Sums of two numbers do not serve: detectors of text and voices
+magnify what they leave out, 4e-6 of each layer, to more than 2e-4 of their largest result.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ import math
 
 from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
+from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal
 from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile
 from sardonyx.ir.place import Place
 from sardonyx.ir.value import Value
+from sardonyx.kernels.convolution import cost
+from sardonyx.kernels.convolution.cost import matrix_cycles, sizes_of, vector_cycles
 from sardonyx.kernels.product.choose import have_parts
 from sardonyx.kernels.tiles.matrix import MatrixShape
 
 GAP = 64
-"""Bytes behind a pixel of a band: a cache line, without which pixels of many channels would share L1 sets."""
+"""Bytes behind a step of a band: a cache line, without which steps of many pixels would share L1 sets."""
 
 _LEAST_CHANNELS = {True: 16, False: 8}
 """Those of the input, of windows of one tap and of more: what a pixel costs once is less of it then."""
@@ -28,20 +31,25 @@ _LEAST_CHANNELS = {True: 16, False: 8}
 _LEAST_PRODUCTS = 24 * 24
 """Those for a pixel of one tap."""
 
+_GAIN = 1.1
+"""How many times faster than vectors it must be, for the model to be right about it."""
+
 
 def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
     """The tile of matrix registers that serves a convolution; None if vectors do."""
     x, w, *laid_out = anchor.args
     if x.dtype not in (dt.F32, dt.BF16):
         return None
-    tile = goal.find_matrix("f32") if anchor.dtype is dt.F32 else None
-    if tile is None or not tile.everywhere or goal.policy.winograd in ("f2", "f4"):
+    tile = goal.find_matrix("f32", everywhere=True) if anchor.dtype is dt.F32 else None
+    if tile is None or goal.policy.winograd in ("f2", "f4"):
         return None
     if laid_out or w.data is None:
         return None
     block, group = goal.target.channel_block, anchor.attrs["group"]
     outputs, channels, *taps = w.data.shape
-    if x.rank != 5 or block != tile.rows or "runs" in anchor.attrs or (group > 1 and channels % block):
+    if x.rank != 5 or block != tile.rows or anchor.attrs.get("runs"):
+        return None
+    if group > 1 and channels % block:
         return None
     outputs //= group
     single = math.prod(taps) == 1
@@ -49,8 +57,23 @@ def chosen(anchor: Value, goal: Goal) -> MatrixTile | None:
         return None
     if w.data.shape[2] > 1 and anchor.attrs["dilations"][0] > 1:
         return None
-    fits = _tile_bytes(anchor, MatrixShape(tile)) <= band_bytes(goal.target) // 2
-    return tile if fits and (x.dtype is dt.BF16 or have_parts(w.data)) else None
+    if _tile_bytes(anchor, MatrixShape(tile)) > band_bytes(goal.target) // 2:
+        return None
+    if tile.terms > 1:
+        on_vectors = vector_cycles(sizes_of(anchor), _taps(anchor), goal)
+        if on_vectors < _GAIN * cycles_of(anchor, tile, goal):
+            return None
+    return tile if x.dtype is dt.BF16 or have_parts(w.data) else None
+
+
+def cycles_of(anchor: Value, tile: MatrixTile, goal: Goal) -> float:
+    """What a convolution takes on matrix registers."""
+    return matrix_cycles(sizes_of(anchor), _taps(anchor), anchor.attrs["strides"], tile, goal)
+
+
+def _taps(anchor: Value) -> tuple[int, int]:
+    lines, pixels = (int(n) for n in anchor.args[1].shape[2:])  # type: ignore[arg-type]
+    return lines, pixels
 
 
 def runs_forward(place: Place) -> bool:
@@ -66,11 +89,23 @@ def band_bytes(target: Target) -> int:
     return 3 * target.l2_bytes
 
 
+def are_split(anchor: Value, tile: MatrixTile, goal: Goal) -> bool:
+    """Whether weights are read as floats and split a panel at a time."""
+    return anchor.attrs["group"] == 1 and cost.are_split(sizes_of(anchor), _taps(anchor), tile, goal)
+
+
+def panel_bytes(anchor: Value, tile: MatrixTile) -> int:
+    """Bytes of the parts of a panel of weights."""
+    shape = MatrixShape(tile)
+    sizes = replace(sizes_of(anchor), outputs=shape.rows)
+    return cost.weights(sizes, _taps(anchor), tile) * shape.planes * shape.number_bytes
+
+
 def _tile_bytes(anchor: Value, shape: MatrixShape) -> int:
     """Bytes of the band of one tile."""
     _, channels, rows, columns = (int(n) for n in anchor.args[1].shape)  # type: ignore[arg-type]
     (row_step, step), (_, dilation) = anchor.attrs["strides"], anchor.attrs["dilations"]
-    width = (shape.rows - 1) * step + (columns - 1) * dilation + 1
+    width = shape.rows * step + (columns - 1) * dilation
     pixels = (row_step + rows) * width + shape.rows * step
     steps = -(-channels // shape.k_step)
-    return int(pixels) * (steps * shape.tile.row_bytes * len(shape.held) + GAP)
+    return steps * len(shape.held) * int(pixels * shape.tile.row_bytes + GAP)

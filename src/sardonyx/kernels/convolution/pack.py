@@ -12,8 +12,9 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.policy import Goal
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.convolution.few import beside, cut_row
-from sardonyx.kernels.product.pack import pack_b, pack_matrix
+from sardonyx.kernels.product.pack import aligned_zeros, pack_b, pack_matrix
 from sardonyx.kernels.tiles.matrix import MatrixShape
+from sardonyx.kernels.tiles.pairs import in_pairs
 from sardonyx.kernels.tiles.shape import BY_RIGHT, TileShape
 
 
@@ -61,14 +62,33 @@ def _block_steps(w: np.ndarray, parts: Sequence[int], depth: int) -> np.ndarray:
 def pack_matrix_weights(w: np.ndarray, group: int, tile: MatrixTile, goal: Goal) -> np.ndarray:
     """Lay out w[OC, IC / group, *kernel] for blocked input and matrix registers.
 
-    Of each group panels as `pack_matrix` lays them out, whose k runs over [*kernel][channels in whole steps];
-    they are zero padded to whole blocks of output channels.
+    Of each group panels as `pack_matrix` lays them out, whose k runs over [*kernel][channels in whole steps],
+    in pairs if the input is; they are zero padded to whole blocks of output channels.
     """
-    step = MatrixShape(tile).k_step
+    shape = MatrixShape(tile)
+    step = shape.k_step
     outputs, inputs = w.shape[0] // group, w.shape[1]
     taps = w.astype(np.float32).reshape(group, outputs, inputs, -1).transpose(0, 3, 2, 1)
     taps = np.pad(taps, ((0, 0), (0, 0), (0, -inputs % step), (0, 0)))
+    if shape.in_pairs:
+        taps = in_pairs(taps, step)
     return pack_matrix(_whole_blocks(taps.reshape(group, -1, outputs), goal.target.channel_block), tile)
+
+
+def pack_float_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarray:
+    """Lay out w[OC, IC, *kernel] for blocked input, to be split into numbers of registers panel by panel.
+
+    Panels [..., [*kernel][channels in whole steps], columns] as those of `pack_matrix_weights`.
+    """
+    shape = MatrixShape(tile)
+    outputs, inputs = w.shape[:2]
+    taps = w.reshape(outputs, inputs, -1).transpose(2, 1, 0)
+    taps = np.pad(taps, ((0, 0), (0, -inputs % shape.k_step), (0, 0)))
+    steps = _whole_blocks(taps.reshape(1, -1, outputs), goal.target.channel_block)[0]
+    panels = [steps[:, n : n + shape.rows].ravel() for n in range(0, steps.shape[1], shape.rows)]
+    found = aligned_zeros((steps.size,), steps.dtype)
+    np.concatenate(panels, out=found)
+    return found
 
 
 def pack_plain_matrix_weights(w: np.ndarray, tile: MatrixTile, goal: Goal) -> np.ndarray:

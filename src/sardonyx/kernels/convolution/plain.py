@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from sardonyx.base.policy import Goal
-from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Conv
 from sardonyx.kernels.convolution.band import BandBlock
 from sardonyx.kernels.convolution.few import MOST_STEPS, SIDE_BY_SIDE
@@ -26,10 +24,6 @@ class PlainBandBlock(BandBlock):
 
     suffix = "plain_"
 
-    def __init__(self, module: Module, goal: Goal, tile: MatrixTile) -> None:
-        super().__init__(module, goal, tile)
-        self.pixel = 1
-
     def _define_parts(self, module: Module) -> None:
         self.kernels = kernels(module, self.matrix)
         self.splits = [
@@ -43,13 +37,15 @@ class PlainBandBlock(BandBlock):
         size = f.mul(numbers, int_(self.matrix.number_bytes))
         rows = f.binary("udiv", numbers, int_(self.matrix.depth))
         by = self.matrix.tile.instruction
-        matrix.configure(f, by, dict.fromkeys(OF_B, rows), dict.fromkeys(OF_A, size))
+        counts = {**self._rows(f, args), **dict.fromkeys(OF_B, rows)}
+        matrix.configure(f, by, counts, dict.fromkeys(OF_A, size))
 
     def _measure_band(self) -> None:
         f, word, shape = self.f, self.word, self.matrix
         self.cut, self.numbers = _step(f, word[Conv.CHANNELS_IN], word[Conv.STEPS], shape)
-        self.register_steps, self.plane = int_(1), int_(0)
-        self.pitch = f.mul(_beside(f, word[Conv.CHANNELS_IN]), int_(shape.number_bytes))
+        self.register_steps = self.stride = self.phases = int_(1)
+        self.pixel = f.mul(_beside(f, word[Conv.CHANNELS_IN]), int_(shape.number_bytes))
+        self.row = f.mul(word[Conv.X_PIXEL], self.pixel)
         self.inner = f.mul(word[Conv.TAPS2], self.cut)
         self.steps = f.mul(self.inner, int_(shape.k_step))
 
@@ -57,11 +53,12 @@ class PlainBandBlock(BandBlock):
         f, word = self.f, self.word
         return f.add(f.mul(f.sub(outputs, int_(1)), word[Conv.X_PIXEL]), word[Conv.STEPS])
 
-    def _row_bytes(self, width: V) -> V:
-        return self.f.mul(round_up(self.f, width, PIXELS), self.pitch)
+    def _pixels_of(self, outputs: V) -> V:
+        return round_up(self.f, self._width_of(outputs), PIXELS)
 
-    def _fill_entries(self, row_bytes: V) -> None:
+    def _fill_entries(self, row_bytes: V, phase_bytes: V) -> None:
         """Write the table of all steps, those of a row of the window one after the other."""
+        del phase_bytes
         f = self.f
         self.descriptor.set({MatrixWords.ENTRIES: self.inner})
         size = f.mul(self.numbers, int_(self.matrix.number_bytes))
@@ -70,7 +67,8 @@ class PlainBandBlock(BandBlock):
             at = f.add(f.mul(row, row_bytes), f.mul(step, size))
             f.store(at, f.gep(self.table, entry.index, "i64"), 8)
 
-    def _tell_split(self) -> None:
+    def _tell_split(self, step: V, plane: V) -> None:
+        del step, plane
         f, word = self.f, self.word
         far = f.mul(word[Conv.X_CHANNEL], int_(self.shape.element))
         for n, value in enumerate((far, word[Conv.CHANNELS_IN])):

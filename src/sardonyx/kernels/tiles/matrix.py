@@ -73,6 +73,11 @@ class MatrixShape:
         return parts if self.planes == 1 else (*parts, Plane.FINITE)
 
     @property
+    def in_pairs(self) -> bool:
+        """Whether a step of a convolution's input has the channels of its two halves in turn."""
+        return self.planes == 3
+
+    @property
     def terms(self) -> tuple[tuple[Plane, Plane], ...]:
         """The planes of A and of B that are multiplied."""
         return _TERMS[self.tile.terms]
@@ -121,9 +126,10 @@ class MatrixWords(IntEnum):
     A tile sums ENTRIES runs of steps of one length, of which TABLE tells how far A is from its begin; one run
     from its begin if ENTRIES is 0. The second register of rows is A_HALF and TILE_HALF behind the first, or
     if they are 0 next to it. A_LOW and A_FINITE are how far those planes are behind that of HIGH, B_FINITE
-    likewise; that of LOWEST is as far behind that of LOW. ADD tells whether sums go on from those in the
-    tile. SPARE is room for SPARE_BYTES. ASKS times a term and step LINES cache lines are asked for that are
-    read later, from AHEAD on, and none behind AHEAD_LAST. AHEAD and TILE, where sums go, are of one tile.
+    likewise; that of LOWEST is as far behind that of LOW. A step of A is A_STEP behind the one before, or if
+    that is 0 in the same rows. ADD tells whether sums go on from those in the tile. SPARE is room for
+    SPARE_BYTES. ASKS times a term and step LINES cache lines are asked for that are read later, from AHEAD
+    on, and none behind AHEAD_LAST. AHEAD and TILE, where sums go, are of one tile.
     """
 
     A_ROW = 0
@@ -142,6 +148,7 @@ class MatrixWords(IntEnum):
     ENTRIES = 13
     A_HALF = 14
     TILE_HALF = 15
+    A_STEP = 16
 
 
 ASKS = 2
@@ -166,8 +173,11 @@ class MatrixKernel:
 
     @property
     def turns(self) -> int:
-        """Registers that one register of sums is spread over."""
-        return _SUMS // (self.rows * self.columns)
+        """Registers that one register of sums is spread over.
+
+        Only one for numbers of all bits of a float: equal columns are to have equal sums in every panel.
+        """
+        return 1 if self.shape.planes == 3 else _SUMS // (self.rows * self.columns)
 
 
 def define(module: Module, kernel: MatrixKernel) -> str:
@@ -198,10 +208,10 @@ class _Writer:
         word = {w: f.word(descriptor, w) for w in MatrixWords if w < MatrixWords.SPARE}
         self.a_row, self.b_step = word[MatrixWords.A_ROW], word[MatrixWords.B_STEP]
         self.a_low = word[MatrixWords.A_LOW]
-        self.finite = {"a": word[MatrixWords.A_FINITE], "b": word[MatrixWords.B_FINITE]}
         self.descriptor = descriptor
         half = f.mul(self.a_row, int_(self.shape.tile.rows))
         self.a_half = self._or(f.word(descriptor, MatrixWords.A_HALF), half)
+        self.a_step = self._or(f.word(descriptor, MatrixWords.A_STEP), self.row_bytes)
         self._begin(f.icmp("ne", word[MatrixWords.ADD], int_(0)))
         if self.shape.planes == 1:
             self._sum(b, steps, careful=False)
@@ -270,7 +280,7 @@ class _Writer:
             matrix.zero(f, self.by, register)
         f.jump(done)
         f.start(done)
-        for register in range(len(self._sums()), _SUMS):
+        for register in range(len(self._sums()), len(self._sums()) * self.kernel.turns):
             matrix.zero(f, self.by, register)
 
     def _steps(self, begin: V, count: int, carried: list[V]) -> list[V]:
@@ -288,7 +298,7 @@ class _Writer:
                     loads = held is None or planes[0] != held[0], held is None or planes[1] != held[1]
                     self._term(first, second, planes, turn % kernel.turns * apart, loads)
                     held, turn = planes, turn + 1
-                first = f.gep(first, self.row_bytes, "i8")
+                first = f.gep(first, self.a_step, "i8")
                 second = f.gep(second, self.b_step, "i8")
             loop.next(first, second, self.ahead)
         return loop.carried
@@ -331,7 +341,7 @@ class _Writer:
     def _a_plane(self, address: V, plane: Plane) -> V:
         f = self.f
         if plane is Plane.FINITE:
-            return hidden(f, f.gep(address, self.finite["a"], "i8"))
+            return hidden(f, f.gep(address, f.word(self.descriptor, MatrixWords.A_FINITE), "i8"))
         for _ in range(plane):
             address = f.gep(hidden(f, address), self.a_low, "i8")
         return hidden(f, address)
@@ -339,7 +349,7 @@ class _Writer:
     def _b_plane(self, address: V, plane: Plane) -> V:
         f, kernel = self.f, self.kernel
         if plane is Plane.FINITE:
-            return f.gep(address, self.finite["b"], "i8")
+            return f.gep(address, f.word(self.descriptor, MatrixWords.B_FINITE), "i8")
         return f.gep(address, int_(plane * kernel.columns * self.shape.register_bytes), "i8")
 
     def _end(self, spare: V) -> None:
@@ -350,7 +360,7 @@ class _Writer:
         f, shape = self.f, self.shape
         row_bytes = f.word(self.descriptor, MatrixWords.TILE_ROW)
         places = self._places()
-        others = range(len(places), _SUMS)
+        others = range(len(places), len(places) * self.kernel.turns)
         for n, register in enumerate(others):
             at = f.gep(spare, int_(n * shape.register_bytes), "i8")
             matrix.store(f, self.by, register, at, self.row_bytes)

@@ -49,13 +49,18 @@ class RegisterDescriptor:
         f = self.f
         self.set({word: f.mul(f.mul(plane, int_(self.matrix.planes)), special)})
 
-    def ahead(self, begin: V, is_full: V, tiles: V, steps: V) -> Ahead:
-        """Each of some tiles asks for its share of the panel that follows, if that is a full one."""
+    def ahead(self, begin: V, is_full: V, tiles: V, steps: V, step_bytes: V | None = None) -> Ahead:
+        """Each of some tiles asks for its share of the panel that follows, if that is a full one.
+
+        A step of it has so many bytes, or those of all planes.
+        """
         f, matrix = self.f, self.matrix
-        step, places = ACROSS * matrix.register_bytes * matrix.planes, ASKS * len(matrix.terms)
-        lines = ceil_div(f, int_(step // CACHE_LINE), f.mul(tiles, int_(places)))
+        step = step_bytes or int_(ACROSS * matrix.register_bytes * matrix.planes)
+        places = ASKS * len(matrix.terms)
+        each = f.binary("udiv", step, int_(CACHE_LINE))
+        lines = ceil_div(f, each, f.mul(tiles, int_(places)))
         self.set({MatrixWords.LINES: f.select(is_full, lines, int_(0))})
-        last = f.gep(begin, f.sub(f.mul(steps, int_(step)), int_(CACHE_LINE)), "i8")
+        last = f.gep(begin, f.sub(f.mul(steps, step), int_(CACHE_LINE)), "i8")
         self.point({MatrixWords.AHEAD_LAST: last})
         return Ahead.apart(begin, f.mul(f.mul(lines, int_(places * CACHE_LINE)), steps))
 

@@ -11,6 +11,7 @@ import itertools
 
 from sardonyx.kernels.tiles.matrix import MatrixShape, Plane
 from sardonyx.kernels.tiles.microkernel import CACHE_LINE, prefetch
+from sardonyx.kernels.tiles.pairs import Pairs
 from sardonyx.llvm.shuffle import interleave
 from sardonyx.llvm.types import vector_of
 from sardonyx.llvm.vec import Function, Module, V, int_
@@ -24,9 +25,12 @@ _ROWS_AHEAD = 2
 """Where rows lie apart, nothing else asks for the begin of one before it is read."""
 _INFINITE, _ROUNDED_UP = 0x7F800000, 0x7F7F8000
 
+_AHEAD_BYTES = 12 << 10
+"""How far behind weights that are split those are that are asked for: hardware stops at the end of a page."""
+
 
 class _Numbers:
-    """Writes the split of two vectors; `largest` is the largest magnitude met, as an integer."""
+    """Writes the split of two vectors, which tells what was met that only a `careful` one splits."""
 
     def __init__(self, f: Function, shape: MatrixShape, *, careful: bool) -> None:
         self.f, self.shape, self.careful = f, shape, careful
@@ -54,7 +58,11 @@ class _Numbers:
             found[Plane.FINITE] = self._rounded((first, second))
         return found
 
-    def store(self, x: tuple[V, V], to: V, plane: V, *, interleaved: bool = False) -> None:
+    def nothing(self) -> V:
+        """What `store` tells before anything is met: the largest magnitude."""
+        return int_(0, _INTS)
+
+    def store(self, x: tuple[V, V], to: V, plane: V, met: V, *, interleaved: bool = False) -> V:
         """Write each plane of both vectors, `plane` bytes apart: one after the other, or in pairs of both."""
         f = self.f
         for number, halves in enumerate(self.parts(x).values()):
@@ -62,11 +70,20 @@ class _Numbers:
             for n, half in enumerate(interleave(f, halves) if interleaved else halves):
                 f.store(half, f.gep(there, int_(n * _LANES * self.shape.number_bytes), "i8"))
 
-    def largest(self, before: V, x: V) -> V:
-        """The larger of `before` and the magnitudes of x."""
+        return self.meet(met, x)
+
+    def meet(self, met: V, x: tuple[V, V]) -> V:
+        """What is told once these are met too."""
         f = self.f
-        magnitude = f.binary("and", f.bitcast(x, _INTS), int_(0x7FFFFFFF, _INTS))
-        return f.smax(before, magnitude)
+        for vector in x:
+            met = f.smax(met, f.binary("and", f.bitcast(vector, _INTS), int_(0x7FFFFFFF, _INTS)))
+        return met
+
+    def is_special(self, met: V) -> V:
+        """Whether anything met was infinite, NaN, or would be rounded up to infinity."""
+        f = self.f
+        found = f.call(f"llvm.vector.reduce.smax.v{_LANES}i32", "i32", met)
+        return f.convert("zext", f.icmp("sge", found, int_(_ROUNDED_UP, "i32")), "i64")
 
     def _rounded(self, x: tuple[V, V]) -> tuple[V, V]:
         f = self.f
@@ -95,12 +112,6 @@ class _Numbers:
         return f.select(f.binary("and", is_large, finite), f.bitcast(cut, _FLOATS), x)
 
 
-def _is_special(f: Function, largest: V) -> V:
-    """Whether anything met was infinite, NaN, or would be rounded up to infinity."""
-    found = f.call(f"llvm.vector.reduce.smax.v{_LANES}i32", "i32", largest)
-    return f.convert("zext", f.icmp("sge", found, int_(_ROUNDED_UP, "i32")), "i64")
-
-
 def define_split_rows(module: Module, shape: MatrixShape, *, careful: bool) -> str:
     """Add `i64 @name(ptr to, ptr from, i64 rows, i64 columns, ptr strides)`; returns the name.
 
@@ -120,8 +131,7 @@ def define_split_rows(module: Module, shape: MatrixShape, *, careful: bool) -> s
 
     def step(x: tuple[V, V], into: V, column: V, before: V) -> V:
         at = f.gep(into, f.mul(column, int_(shape.number_bytes)), "i8")
-        numbers.store(x, at, plane)
-        return numbers.largest(numbers.largest(before, x[0]), x[1])
+        return numbers.store(x, at, plane, before)
 
     last = f.sub(rows, int_(1))
     with f.loop(int_(0), rows, 1, [to, source, int_(0, _INTS)]) as row:
@@ -142,7 +152,7 @@ def define_split_rows(module: Module, shape: MatrixShape, *, careful: bool) -> s
             x = first, f.masked_load(f.gep(at, int_(_LANES), "float"), _FLOATS, behind)
             tail.next(step(x, into, tail.index, tail.carried[0]))
         row.next(f.gep(into, pitch, "i8"), f.gep(out_of, row_bytes, "i8"), tail.carried[0])
-    f.ret(_is_special(f, row.carried[2]))
+    f.ret(numbers.is_special(row.carried[2]))
     f.finish()
     return name
 
@@ -178,11 +188,10 @@ def define_split_panel(module: Module, shape: MatrixShape, columns: int, *, care
             for c in range(columns):
                 x = tuple(f.load(f.gep(row, int_(c * _LANES), "float"), _FLOATS) for row in rows)
                 there = f.gep(at, int_(c * shape.register_bytes), "i8")
-                numbers.store((x[0], x[1]), there, plane, interleaved=True)
-                found = numbers.largest(numbers.largest(found, x[0]), x[1])
+                found = numbers.store((x[0], x[1]), there, plane, found, interleaved=True)
             pair.next(f.gep(at, int_(shape.tile.row_bytes), "i8"), found)
         group.next(f.gep(into, step, "i8"), pair.carried[1])
-    f.ret(_is_special(f, group.carried[1]))
+    f.ret(numbers.is_special(group.carried[1]))
     f.finish()
     return name
 
@@ -190,34 +199,66 @@ def define_split_panel(module: Module, shape: MatrixShape, columns: int, *, care
 def define_split_blocks(module: Module, shape: MatrixShape, block: int, *, careful: bool) -> str:
     """Add `i64 @name(ptr to, ptr from, i64 pixels, ptr words)`; returns the name.
 
-    `from` holds pixels of `block` channels, its blocks of channels apart; of `to` each pixel has all channels
-    side by side in whole steps, with zeros behind them. `words`: bytes between pixels of `to`, between its
-    planes, and between blocks of `from`, then channels and blocks. Returns as `define_split_rows`.
+    `from` holds pixels of `block` channels; in each step of `to`, pixels of two blocks are side by side, or
+    in pairs of both, with zeros behind the last channel. `words`: bytes between steps of `to` and between its
+    planes, between pixels of `from` and between its blocks, then channels and blocks. Returns as
+    `define_split_rows`.
     """
     assert block == _LANES
     name = f"conv_split_{shape.tile.name}{'_careful' if careful else ''}"
     params = [("to", "ptr"), ("from", "ptr"), ("pixels", "i64"), ("words", "ptr")]
     f = Function(module, name, params, "i64", internal=True, attributes="nounwind noinline")
     to, source, pixels, words = f.params
-    pitch, plane, far, channels, blocks = (f.word(words, n) for n in range(5))
-    numbers = _Numbers(f, shape, careful=careful)
+    step, plane, pitch, far, channels, blocks = (f.word(words, n) for n in range(6))
+    split = (Pairs if shape.in_pairs else _Numbers)(f, shape, careful=careful)
     last = f.sub(blocks, int_(1))
-    row = int_(_LANES * 4)
-    with f.loop(int_(0), blocks, 2, [to, int_(0, _INTS)]) as pair:
-        into, largest = pair.carried
-        at = [
-            f.gep(source, f.mul(far, b), "i8") for b in (pair.index, f.smin(f.add(pair.index, int_(1)), last))
-        ]
+    with f.loop(int_(0), blocks, 2, [to, split.nothing()]) as pair:
+        into, met = pair.carried
+        beside = f.smin(f.add(pair.index, int_(1)), last)
+        at = [f.gep(source, f.mul(far, b), "i8") for b in (pair.index, beside)]
         left = f.sub(channels, f.mul(pair.index, int_(_LANES)))
         masks = f.tail_mask(left, _LANES), f.tail_mask(f.sub(left, int_(_LANES)), _LANES)
-        with f.loop(int_(0), pixels, 1, [into, *at, largest]) as pixel:
-            there, *here, found = pixel.carried
-            x = [f.masked_load(p, _FLOATS, m) for p, m in zip(here, masks, strict=True)]
-            numbers.store((x[0], x[1]), there, plane)
-            found = numbers.largest(numbers.largest(found, x[0]), x[1])
-            pixel.next(f.gep(there, pitch, "i8"), *(f.gep(p, row, "i8") for p in here), found)
-        pair.next(f.gep(into, int_(shape.tile.row_bytes), "i8"), pixel.carried[3])
-    f.ret(_is_special(f, pair.carried[1]))
+        with f.loop(int_(0), pixels, 1, [into, *at, met]) as pixel:
+            there, *here, met = pixel.carried
+            first, second = (f.masked_load(p, _FLOATS, m) for p, m in zip(here, masks, strict=True))
+            met = split.store((first, second), there, plane, met)
+            there = f.gep(there, int_(shape.tile.row_bytes), "i8")
+            pixel.next(there, *(f.gep(p, pitch, "i8") for p in here), met)
+        pair.next(f.gep(into, step, "i8"), pixel.carried[3])
+    f.ret(split.is_special(pair.carried[1]))
+    f.finish()
+    return name
+
+
+def define_split_weights(module: Module, shape: MatrixShape, columns: int) -> str:
+    """Add `void @name(ptr to, ptr from, i64 steps, ptr last)`; returns the name.
+
+    `from` holds finite floats: whole steps of `columns` registers' columns; `to` is what a micro-kernel reads
+    of B for A in pairs. What is read later is asked for, up to the cache line at `last`.
+    """
+    name = f"conv_split_weights_{shape.tile.name}_{columns}"
+    params = [("to", "ptr"), ("from", "ptr"), ("steps", "i64"), ("last", "ptr")]
+    f = Function(module, name, params, internal=True, attributes="nounwind noinline")
+    to, source, steps, last = f.params
+    split = Pairs(f, shape, careful=False)
+    row, half = columns * _LANES * 4, shape.k_step // 2
+    plane = columns * shape.register_bytes
+    with f.loop(int_(0), steps, 1, [to, source]) as step:
+        with f.loop(int_(0), int_(half), 1, list(step.carried)) as pair:
+            into, first = pair.carried
+            far = f.gep(first, int_(_AHEAD_BYTES), "i8")
+            for line in range(0, 2 * row, CACHE_LINE):
+                later = f.gep(far, int_(line // row * half * row + line % row), "i8")
+                prefetch(f, f.select(f.icmp("ult", later, last), later, last), 2)
+            for column in range(columns):
+                at = f.gep(first, int_(column * _LANES * 4), "i8")
+                x = f.load(at, _FLOATS, 64), f.load(f.gep(at, int_(half * row), "i8"), _FLOATS, 64)
+                there = f.gep(into, int_(column * shape.register_bytes), "i8")
+                split.store(x, there, int_(plane), split.nothing())
+            pair.next(f.gep(into, int_(shape.tile.row_bytes), "i8"), f.gep(first, int_(row), "i8"))
+        behind = f.gep(step.carried[0], int_(plane * shape.planes), "i8")
+        step.next(behind, f.gep(step.carried[1], int_(shape.k_step * row), "i8"))
+    f.ret()
     f.finish()
     return name
 
@@ -233,7 +274,7 @@ def define_join_blocks(module: Module, shape: MatrixShape, block: int) -> str:
     params = [("to", "ptr"), ("from", "ptr"), ("pixels", "i64"), ("words", "ptr")]
     f = Function(module, name, params, "i64", internal=True, attributes="nounwind noinline")
     to, source, pixels, words = f.params
-    pitch, _, far, channels, blocks = (f.word(words, n) for n in range(5))
+    step, _, pitch, far, channels, blocks = (f.word(words, n) for n in range(6))
     last = f.sub(blocks, int_(1))
     size = _LANES * shape.number_bytes
     with f.loop(int_(0), blocks, 2, [to]) as pair:
@@ -247,8 +288,9 @@ def define_join_blocks(module: Module, shape: MatrixShape, block: int) -> str:
             for n, (address, mask) in enumerate(zip(here, masks, strict=True)):
                 half = f.masked_load(address, _HALVES, mask)
                 f.store(half, f.gep(there, int_(n * size), "i8"))
-            pixel.next(f.gep(there, pitch, "i8"), *(f.gep(p, int_(size), "i8") for p in here))
-        pair.next(f.gep(into, int_(2 * size), "i8"))
+            there = f.gep(there, int_(2 * size), "i8")
+            pixel.next(there, *(f.gep(p, pitch, "i8") for p in here))
+        pair.next(f.gep(into, step, "i8"))
     f.ret(int_(0))
     f.finish()
     return name
@@ -280,11 +322,11 @@ def define_split_pixels(module: Module, shape: MatrixShape, count: int, *, caref
             at = (f.gep(address, group.index, "float") for address in begin[n : n + 2])
             x, y = (f.masked_load(a, _FLOATS, m) for a, m in zip(at, masks, strict=True))
             halves += numbers.parts((x, y))[Plane.HIGH]
-            largest = numbers.largest(numbers.largest(largest, x), y)
+            largest = numbers.meet(largest, (x, y))
         size = PIXELS * shape.number_bytes
         for n, half in enumerate(interleave(f, halves)):
             f.store(half, f.gep(into, int_(n * size), "i8"))
         group.next(f.gep(into, int_(count * size), "i8"), largest)
-    f.ret(_is_special(f, group.carried[1]))
+    f.ret(numbers.is_special(group.carried[1]))
     f.finish()
     return name

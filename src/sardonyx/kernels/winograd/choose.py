@@ -12,14 +12,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sardonyx.base import dim as dims
 from sardonyx.base import dtype as dt
-from sardonyx.base.dataclass import dataclass, replace
+from sardonyx.base.dataclass import replace
 from sardonyx.base.digits import are_whole
-from sardonyx.base.dim import Dim
 from sardonyx.base.policy import Goal
-from sardonyx.base.tile import RegisterTile
 from sardonyx.ir.value import Value
+from sardonyx.kernels.convolution.choose import chosen as on_matrices
+from sardonyx.kernels.convolution.choose import cycles_of
+from sardonyx.kernels.convolution.cost import Sizes, peak, sizes_of
 from sardonyx.kernels.tiles.shape import BY_LEFT, TileShape
 from sardonyx.kernels.winograd.blocking import blocking
 from sardonyx.kernels.winograd.scheme import LARGEST_SAMPLE, ROWS, SQUARES, WHOLE_SQUARES, Scheme
@@ -32,9 +32,6 @@ _FORCED = {"f2": 2, "f4": 4}
 
 _GAIN = 1.2
 """How many times faster than direct sums it must be: it takes more memory, and rounds more."""
-
-_UNITS = 2
-"""Those that multiply or add vectors, or what they take of one at a time."""
 
 _SUMS_PER_CYCLE = 0.9
 _PRODUCTS_PER_CYCLE = 0.85
@@ -51,35 +48,33 @@ _CACHED_BYTES = 8 << 20
 _BYTES_PER_CYCLE = {True: 5.0, False: 2.8}
 """What a core reads from a shared cache (weights of at most _CACHED_BYTES) or memory."""
 
-_FREE_PIXELS = 224
-"""What a size is taken to be that only a feed tells: that of a common image, and one sample."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Those of one convolution, and how many lines and pixels its taps are apart."""
-
-    batch: int
-    lines: int
-    pixels: int
-    channels: int
-    outputs: int
-    steps: tuple[int, int] = (1, 1)
-
 
 def chosen(anchor: Value, goal: Goal) -> Scheme | None:
     """Which tiles; DIRECT for direct sums."""
     if goal.policy.winograd == "off" or not _fits(anchor, goal):
         return DIRECT
     found = _asked(anchor, goal)
-    return found if found is DIRECT or _may_transform(anchor) else DIRECT
+    if found is DIRECT or not _may_transform(anchor):
+        return DIRECT
+    tile = on_matrices(anchor, goal)
+    if tile is None:
+        return found
+    direct = cycles_of(anchor, tile, goal) if tile.terms > 1 else 0
+    return found if _GAIN * cycles(_sizes(anchor, [found]), found, goal) <= direct else DIRECT
+
+
+def _sizes(anchor: Value, schemes: Sequence[Scheme]) -> Sizes:
+    """Lines and pixels as the schemes have them, whose window may lie across."""
+    sizes = sizes_of(anchor)
+    if len(schemes) == 1 and tuple(anchor.args[1].shape[2:]) != schemes[0].taps:
+        return replace(sizes, lines=sizes.pixels, pixels=sizes.lines, steps=sizes.steps[::-1])
+    return sizes
 
 
 def _asked(anchor: Value, goal: Goal) -> Scheme | None:
     """Which tiles where its weights allow for any: most convolutions have none, and need not be looked at."""
-    schemes, sizes = _schemes(anchor), _sizes(anchor)
-    if len(schemes) == 1 and tuple(anchor.args[1].shape[2:]) != schemes[0].taps:
-        sizes = replace(sizes, lines=sizes.pixels, pixels=sizes.lines, steps=sizes.steps[::-1])
+    schemes = _schemes(anchor)
+    sizes = _sizes(anchor, schemes)
     forced = _FORCED.get(goal.policy.winograd)
     if forced is None:
         return fastest(sizes, schemes, goal)
@@ -99,46 +94,24 @@ def fastest(sizes: Sizes, schemes: Sequence[Scheme], goal: Goal) -> Scheme | Non
 def direct_cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
     """What direct sums take where a scheme would serve."""
     sums = sizes.batch * sizes.lines * sizes.pixels * sizes.outputs
-    peak = _peak(goal.tile(BY_LEFT[scheme.samples]), goal)
-    return sums * math.prod(scheme.taps) * sizes.channels / (peak * _SUMS_PER_CYCLE)
-
-
-def _peak(tile: RegisterTile, goal: Goal) -> float:
-    """Products that a tile multiplies and adds a cycle at the most."""
-    instructions, target = 2 if tile.instruction.sum_register else 1, goal.target
-    return _UNITS / instructions * tile.k_step * min(target.lanes, target.unit_lanes or target.lanes)
+    most = peak(goal.tile(BY_LEFT[scheme.samples]), goal)
+    return sums * math.prod(scheme.taps) * sizes.channels / (most * _SUMS_PER_CYCLE)
 
 
 def cycles(sizes: Sizes, scheme: Scheme, goal: Goal) -> float:
     """What a scheme takes: the longer of its arithmetic and of reading what does not stay in L2."""
     tile = goal.tile(scheme.operand)
-    peak = _peak(tile, goal)
+    most = peak(tile, goal)
     products = sizes.channels * sizes.outputs
     along = zip((sizes.lines, sizes.pixels), scheme.outputs, sizes.steps, strict=True)
     tiles = sizes.batch * math.prod(step * math.ceil(size / (n * step)) for size, n, step in along)
     waiting = max(1, _CHAINS / (tiles * tile.vectors))
     transformed = _POINT_CYCLES[scheme.has_lines] * (sizes.channels / tile.k_step + sizes.outputs) / 16
-    arithmetic = tiles * scheme.points * (products * waiting / (peak * _PRODUCTS_PER_CYCLE) + transformed)
+    arithmetic = tiles * scheme.points * (products * waiting / (most * _PRODUCTS_PER_CYCLE) + transformed)
     cut = blocking(sizes.channels, sizes.outputs, scheme, goal)
     traffic = cut.traffic.bytes_of(tiles, cut.tiles)
     cached = cut.traffic.weight_bytes <= _CACHED_BYTES
     return max(arithmetic, traffic / _BYTES_PER_CYCLE[cached])
-
-
-def _sizes(anchor: Value) -> Sizes:
-    batch, _, lines, pixels, _ = anchor.shape
-    one = dict.fromkeys(dims.symbols(batch), 1)
-
-    def size(dim: Dim) -> int:
-        free = dict.fromkeys(dims.symbols(dim), _FREE_PIXELS)
-        try:
-            return max(1, dims.evaluate(dim, {**free, **one}))
-        except (ValueError, ZeroDivisionError):  # broadcast sizes may contradict what is taken for free ones
-            return _FREE_PIXELS
-
-    outputs, channels, *taps = (int(n) for n in anchor.args[1].shape)  # type: ignore[arg-type]
-    down, across = (d if n > 1 else 1 for d, n in zip(anchor.attrs["dilations"], taps, strict=True))
-    return Sizes(size(batch), size(lines), size(pixels), channels, outputs, (down, across))
 
 
 def _fits(anchor: Value, goal: Goal) -> bool:

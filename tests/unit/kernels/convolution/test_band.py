@@ -12,6 +12,7 @@ from sardonyx.base.target import Target
 from sardonyx.base.tile import MatrixTile
 from sardonyx.compiler.builder import Parts, body_program
 from sardonyx.ir.run import run
+from sardonyx.kernels.convolution import choose
 from sardonyx.kernels.convolution.band import BandBlock
 from sardonyx.kernels.library import matrices_ir, matrix_convolutions_ir
 from sardonyx.llvm.vec import Module
@@ -29,6 +30,12 @@ from tests.unit.passes.graphs import parse
 
 FLOATS = [tile for tile in isa.V4.matrices if tile.operand == "f32"]
 NAMED = pytest.mark.parametrize("tile", FLOATS, ids=lambda tile: tile.name)
+
+
+@pytest.fixture(autouse=True)
+def _always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the sizes are."""
+    monkeypatch.setattr(choose, "_GAIN", 0)
 
 
 def target_of(tile: MatrixTile) -> Target:
@@ -69,6 +76,9 @@ CASES = [
     ("group = 1", (1, 48, 5, 64), (64, 48, 2, 1)),
     ("group = 2, pads = [1,1,1,1]", (2, 96, 7, 9), (80, 48, 3, 3)),
     ("group = 3", (1, 96, 5, 20), (75, 32, 1, 1)),
+    ("pads = [2,2,2,2], strides = [1,3]", (1, 40, 5, 100), (40, 40, 5, 5)),
+    ("strides = [2,3], dilations = [1,2]", (1, 64, 9, 61), (48, 64, 3, 4)),
+    ("strides = [3,3]", (1, 33, 7, 9), (24, 33, 2, 2)),
 ]
 
 
@@ -152,3 +162,12 @@ def test_texts_compile_everywhere_to_the_same_bytes(tile: MatrixTile) -> None:
     assert engine.compile_object(texts[0], goal.target) == engine.compile_object(texts[1], goal.target)
     assert "define hidden void @matrix_" not in texts[0], "micro-kernels are those of products"
     assert "define hidden void @matrix_" in matrices_ir(tile, goal)
+
+
+def test_equal_weights_have_equal_sums_wherever_they_are(rng: np.random.Generator) -> None:
+    (tile,) = (tile for tile in FLOATS if tile.terms == 6)
+    text = "g (float[1,70,5,31] x) => (float[n,c,h,w] y) { y = Conv(x, v) }"
+    x = np.repeat(rng.standard_normal((1, 70, 1, 1)), 5 * 31, 2).reshape(1, 70, 5, 31).astype(np.float32)
+    v = np.repeat(rng.standard_normal((1, 70, 1, 1)), 72, 0).astype(np.float32)
+    _, got, _ = results(tile, text, x, need(target_of(tile)), v=v)
+    assert (got == got[0, 0, 0, 0]).all()

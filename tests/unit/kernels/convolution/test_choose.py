@@ -32,7 +32,10 @@ def convolution(shape: tuple[int, int, int, int], number: float = 0.3, **attribu
 @pytest.mark.parametrize(
     ("shape", "attributes", "precision", "name"),
     [
-        ((256, 256, 3, 3), {}, "fp32", None),
+        ((256, 256, 3, 3), {}, "fp32", "bf16x6"),
+        ((256, 256, 1, 1), {}, "fp32", "bf16x6"),
+        ((32, 32, 1, 1), {}, "fp32", None),
+        ((256, 256, 1, 1), {"runs": ((0, 16), (17, 240))}, "fp32", None),
         ((256, 256, 3, 3), {}, "bf16", "bf16"),
         ((256, 256, 3, 3), {}, "strict", None),
         ((64, 64, 3, 3), {}, "bf16", "bf16"),
@@ -64,8 +67,8 @@ def test_whole_numbers_and_infinite_weights_are_left_to_vectors() -> None:
 
 def test_the_band_of_a_tile_fits_half_of_the_room() -> None:
     value, goal = convolution((64, 64, 3, 3)), Goal(AMX, Policy("bf16"))
-    pixels = (1 + 3) * (31 + 2 + 1) + 32
-    needed = pixels * (2 * 64 + 64)
+    pixels = (1 + 3) * (32 + 2) + 32
+    needed = 2 * (pixels * 64 + 64)
     assert [
         chosen(value, replace(goal, target=replace(AMX, l2_bytes=n))) is not None
         for n in (-(-needed * 2 // 3), needed * 2 // 3 - 1)

@@ -14,6 +14,7 @@ from sardonyx.kernels.tiles.split import (
     define_split_panel,
     define_split_pixels,
     define_split_rows,
+    define_split_weights,
 )
 from sardonyx.targets.x86_64 import isa
 from tests.unit.kernels.native import Array, guarded
@@ -25,6 +26,8 @@ NAMED = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.tile.na
 LARGEST = 3.3895e38
 """The largest number that bfloat16 holds, nearly."""
 SPECIAL = np.array([np.inf, -np.inf, np.nan, 3.4e38, -3.4e38, 1.0, 0.0, -0.0], np.float32)
+FAINT_NAN = np.array([0x7F800001], np.uint32).view(np.float32)
+"""A NaN whose upper half is that of infinity."""
 
 
 def planes_of(x: Array, shape: MatrixShape) -> dict[Plane, Array]:
@@ -34,6 +37,18 @@ def planes_of(x: Array, shape: MatrixShape) -> dict[Plane, Array]:
     found = dict(zip(shape.held, parts, strict=False))
     found[shape.held[-1]] = parts[0]
     return {**found, Plane.HIGH: np.where(np.isfinite(x), parts[0], x)}
+
+
+def cut_planes_of(x: Array) -> dict[Plane, Array]:
+    """The planes of floats that are cut into three parts, as floats."""
+    left = np.where(np.isfinite(x), x, np.float32(0))
+    found = {}
+    for plane in (Plane.HIGH, Plane.LOW, Plane.LOWEST):
+        found[plane] = (left.view(np.uint32) & 0xFFFF0000).view(np.float32)
+        left = left - found[plane]
+    assert not left.any()
+    found[Plane.FINITE] = found[Plane.HIGH]
+    return {**found, Plane.HIGH: np.where(np.isfinite(x), found[Plane.HIGH], x)}
 
 
 @NAMED
@@ -100,16 +115,20 @@ def test_blocks_of_channels(
     blocks, steps = -(-channels // 16), -(-channels // shape.k_step)
     x = rng.standard_normal((blocks, pixels, 16)).astype(np.float32)
     if careful:
-        x[0, 0, : len(SPECIAL)] = SPECIAL
-    to = np.full((pixels, len(shape.held), steps * shape.k_step), 0x7FC0, np.uint16)
+        x[0, 0, : len(SPECIAL)], x[0, 0, len(SPECIAL)] = SPECIAL, FAINT_NAN[0]
+    to = np.full((len(shape.held), steps, pixels, shape.k_step), 0x7FC0, np.uint16)
     held = guarded(x)
-    words = np.array([to.strides[0], to.strides[1], held.strides[0], channels, blocks])
+    words = np.array([to.strides[1], to.strides[0], *held.strides[1::-1], channels, blocks])
     special = made.call(made.names, to, held, pixels, words, result=True)
     assert bool(special) == careful
     side_by_side = x.transpose(1, 0, 2).reshape(pixels, -1)[:, :channels]
-    for plane, expected in planes_of(side_by_side, shape).items():
+    expected_planes = cut_planes_of(side_by_side) if shape.in_pairs else planes_of(side_by_side, shape)
+    for plane, expected in expected_planes.items():
         if plane is not Plane.FINITE or careful:
-            got = widened(to[:, shape.held.index(plane)])
+            got = widened(to[shape.held.index(plane)]).swapaxes(0, 1)
+            if shape.in_pairs:
+                got = got.reshape(pixels, steps, 16, 2).swapaxes(2, 3)
+            got = got.reshape(pixels, -1)
             assert np.array_equal(got[:, :channels], expected, equal_nan=True)
             assert not got[:, channels:].any()
 
@@ -139,10 +158,25 @@ def test_joined_blocks(channels: int, pixels: int, rng: np.random.Generator) -> 
     made = Modelled(lambda module: define_join_blocks(module, shape, 16))
     x = rng.integers(0, 1 << 16, (blocks, pixels, 16), np.uint16)
     padded = -(-channels // shape.k_step) * shape.k_step
-    to = np.full((pixels, padded + 32), 0x7FC0, np.uint16)
-    words = np.array([to.strides[0], 0, x.strides[0], channels, blocks])
+    to = np.full((padded // shape.k_step + 1, pixels, shape.k_step), 0x7FC0, np.uint16)
+    words = np.array([to.strides[0], 0, *x.strides[1::-1], channels, blocks])
     assert not made.call(made.names, to, guarded(x), pixels, words, result=True)
     joined = x.transpose(1, 0, 2).reshape(pixels, -1)
-    assert np.array_equal(to[:, :channels], joined[:, :channels])
-    assert not to[:, channels:padded].any()
-    assert (to[:, padded:] == 0x7FC0).all()
+    got = to[:-1].swapaxes(0, 1).reshape(pixels, -1)
+    assert np.array_equal(got[:, :channels], joined[:, :channels])
+    assert not got[:, channels:].any()
+    assert (to[-1] == 0x7FC0).all()
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_weights(columns: int, rng: np.random.Generator) -> None:
+    (shape,) = (shape for shape in SHAPES if shape.in_pairs)
+    steps = 3
+    w = rng.standard_normal((steps * shape.k_step, columns * 16)).astype(np.float32)
+    made = Modelled(lambda module: define_split_weights(module, shape, columns))
+    held = guarded(w, align=64)
+    to = np.zeros((steps, shape.planes, columns, 16, 16, 2), np.uint16)
+    made.call(made.names, to, held, steps, held.ctypes.data + held.nbytes - 64)
+    found = widened(to).transpose(1, 0, 5, 3, 2, 4).reshape(shape.planes, *w.shape)
+    for plane, got in zip(shape.held, found, strict=False):
+        assert np.array_equal(got, cut_planes_of(w)[plane])

@@ -10,7 +10,8 @@ from sardonyx.base import dtype as dt
 from sardonyx.base.dataclass import replace
 from sardonyx.base.policy import Goal, Policy
 from sardonyx.ir.value import Value, const, make, placeholder
-from sardonyx.kernels.winograd.choose import DIRECT, Sizes, chosen, cycles, direct_cycles, fastest, is_exact
+from sardonyx.kernels.convolution.cost import Sizes
+from sardonyx.kernels.winograd.choose import DIRECT, chosen, cycles, direct_cycles, fastest, is_exact
 from sardonyx.kernels.winograd.scheme import ROWS, SQUARES, WHOLE, WHOLE_SQUARES, Scheme
 from sardonyx.targets.x86_64 import isa
 

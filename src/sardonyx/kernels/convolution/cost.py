@@ -1,0 +1,131 @@
+"""What direct sums of a convolution take, in cycles: on vectors, and on matrix registers.
+
+Its constants were measured on a server core with AMX and 2 MB of L2, from 16 to 2048 channels and from 7 to
+112 pixels, in six terms. Must not know what is chosen.
+"""
+
+from __future__ import annotations
+
+import math
+
+from sardonyx.base import dim as dims
+from sardonyx.base.dataclass import dataclass
+from sardonyx.base.dim import Dim
+from sardonyx.base.policy import Goal
+from sardonyx.base.tile import MatrixTile, RegisterTile
+from sardonyx.ir.value import Value
+from sardonyx.kernels.tiles.matrix import ACROSS, MatrixShape
+
+_UNITS = 2
+"""Those that multiply or add vectors, or what they take of one at a time."""
+
+_VECTOR_SHARE = 0.93
+"""Of the peak of vectors."""
+
+_ROW_CYCLES, _LEAST_ROWS = 1.33, 13
+"""For a row of a register to be multiplied; fewer rows wait for sums as long as these."""
+
+_SPLIT_CYCLES = 5.5
+"""For a step of channels of a pixel to be read and split into one number."""
+
+_END_CYCLES = 6.3
+"""For a pixel of a block of outputs to be stored, read again and finished."""
+
+_BYTE_CYCLES = {True: 0.35, False: 0.067}
+"""For a byte of weights to be read, from memory or from a cache."""
+
+_PART_CYCLES = 0.55
+"""For a weight to be split."""
+
+_FLOAT_BYTES = 4
+
+_FREE_PIXELS = 224
+"""What a size is taken to be that only a feed tells: that of a common image, and one sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Those of one convolution's results, and how many lines and pixels its taps are apart."""
+
+    batch: int
+    lines: int
+    pixels: int
+    channels: int
+    outputs: int
+    steps: tuple[int, int] = (1, 1)
+
+
+def sizes_of(anchor: Value) -> Sizes:
+    """The sizes, with those that only a feed tells taken for common ones."""
+    batch, _, lines, pixels, _ = anchor.shape
+    one = dict.fromkeys(dims.symbols(batch), 1)
+
+    def size(dim: Dim) -> int:
+        free = dict.fromkeys(dims.symbols(dim), _FREE_PIXELS)
+        try:
+            return max(1, dims.evaluate(dim, {**free, **one}))
+        except (ValueError, ZeroDivisionError):  # broadcast sizes may contradict what is taken for free ones
+            return _FREE_PIXELS
+
+    outputs, channels, *taps = (int(n) for n in anchor.args[1].shape)  # type: ignore[arg-type]
+    down, across = (d if n > 1 else 1 for d, n in zip(anchor.attrs["dilations"], taps, strict=True))
+    return Sizes(size(batch), size(lines), size(pixels), channels, outputs, (down, across))
+
+
+def peak(tile: RegisterTile, goal: Goal) -> float:
+    """Products that a tile multiplies and adds a cycle at the most."""
+    instructions, target = 2 if tile.instruction.sum_register else 1, goal.target
+    return _UNITS / instructions * tile.k_step * min(target.lanes, target.unit_lanes or target.lanes)
+
+
+def vector_cycles(sizes: Sizes, taps: tuple[int, int], goal: Goal) -> float:
+    """What direct sums of floats take on vectors."""
+    block = goal.target.channel_block
+    sums = sizes.batch * sizes.lines * sizes.pixels * math.ceil(sizes.outputs / block) * block
+    arithmetic = sums * math.prod(taps) * sizes.channels / (peak(goal.tile("f32"), goal) * _VECTOR_SHARE)
+    read = sizes.outputs * sizes.channels * math.prod(taps) * _FLOAT_BYTES if goal.streams else 0
+    return arithmetic + read * _BYTE_CYCLES[True]
+
+
+def matrix_cycles(
+    sizes: Sizes, taps: tuple[int, int], strides: tuple[int, int], tile: MatrixTile, goal: Goal
+) -> float:
+    """What they take on matrix registers: to split the input, multiply, finish tiles and read weights."""
+    shape = MatrixShape(tile)
+    registers, steps = math.ceil(sizes.outputs / tile.rows), math.ceil(sizes.channels / shape.k_step)
+    pixels = sizes.lines * sizes.pixels
+    tiles, rows = _tiles(sizes, shape, is_one_line=(taps, strides) == ((1, 1), (1, 1)))
+    products = tiles * ACROSS * registers * steps * math.prod(taps) * len(shape.terms)
+    read = math.prod(s if n > 1 else 1 for s, n in zip(strides, taps, strict=True)) * pixels
+    cycles = (
+        products * max(rows, _LEAST_ROWS) * _ROW_CYCLES
+        + read * steps * shape.planes * _SPLIT_CYCLES
+        + pixels * registers * _END_CYCLES
+    )
+    count, each = weights(sizes, taps, tile), shape.planes * shape.number_bytes
+    if are_split(sizes, taps, tile, goal):
+        cycles, each = cycles + count * _PART_CYCLES, _FLOAT_BYTES
+    return sizes.batch * cycles + count * each * _BYTE_CYCLES[goal.streams]
+
+
+def weights(sizes: Sizes, taps: tuple[int, int], tile: MatrixTile) -> int:
+    """How many weights registers hold."""
+    k_step = MatrixShape(tile).k_step
+    steps, registers = math.ceil(sizes.channels / k_step), math.ceil(sizes.outputs / tile.rows)
+    return steps * k_step * math.prod(taps) * registers * tile.rows
+
+
+def are_split(sizes: Sizes, taps: tuple[int, int], tile: MatrixTile, goal: Goal) -> bool:
+    """Whether weights are read as floats and split a panel at a time: parts of them would fill L2."""
+    shape = MatrixShape(tile)
+    parts = weights(sizes, taps, tile) * shape.planes * shape.number_bytes
+    return shape.in_pairs and parts > goal.target.l2_bytes // 2
+
+
+def _tiles(sizes: Sizes, shape: MatrixShape, *, is_one_line: bool) -> tuple[int, int]:
+    """Tiles of pixels, and the rows of their registers."""
+    lines, pixels = (1, sizes.lines * sizes.pixels) if is_one_line else (sizes.lines, sizes.pixels)
+    if pixels * ACROSS <= shape.rows:
+        return math.ceil(lines / ACROSS), pixels
+    parts = math.ceil(pixels / shape.rows)
+    return lines * parts, math.ceil(pixels / parts / ACROSS)
