@@ -122,6 +122,9 @@ class _Scores(_Near):
         super()._make_tile_words()
         self.may_be_direct = self.end.unfused
 
+    def _expect(self, c: V, residual: V, rows: V) -> None:
+        """Scores are in cache already."""
+
 
 class _Mixed(_Near):
     """Those of shares: a tile of rows after the other, with as many values at a time as stay in L1."""

@@ -18,7 +18,7 @@ from sardonyx.kernels.scratch import SUM_BYTES
 from sardonyx.kernels.share import Groups, ceil_div, evenly, new_words, round_up, set_word
 from sardonyx.kernels.tiles.ahead import Ahead
 from sardonyx.kernels.tiles.matrix import ACROSS, SPARE_BYTES, MatrixShape, MatrixWords, kernels
-from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, prefetch
 from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.split import define_split_panel, define_split_rows
@@ -26,6 +26,9 @@ from sardonyx.llvm.vec import Module, V, int_
 
 _ROW_GAP = CACHE_LINE
 """Bytes behind a row of A, without which rows of many sizes would begin in one L1 set."""
+
+_LEVEL = 2
+"""The cache that results are asked to."""
 
 _TILES_TOGETHER = 8
 """Tiles of rows that are worth keeping in L2 together before the k range is cut."""
@@ -170,11 +173,25 @@ class MatrixBlock(Block):
             kernel = f.select(f.icmp("sle", rows, int_(matrix.tile.rows)), *by_rows)
             a = f.gep(self.a_block, f.mul(f.sub(first, self.first_row), self.row_stride), "i8")
             self.descriptor.point({MatrixWords.AHEAD: later})
-            c, _ = self._places(f.add(self.m0, first))
+            c, residual = self._places(f.add(self.m0, first))
+            self._expect(c, residual, rows)
             self._sum(kernel, a, b, f.select(self.direct, c, into))
             return rows
 
         self._tiles(self._ahead(), sums, tile)
+
+    def _expect(self, c: V, residual: V, rows: V) -> None:
+        """Ask for the rows of C that a tile goes to, and for what is added: they come while it is summed."""
+        f = self.f
+        stored = f.select(f.binary("and", self.last, self.end.unfused), rows, int_(0))
+        added = f.select(self.end.has_residual, stored, int_(0))
+        behind = f.mul(f.sub(self.columns, int_(1)), int_(self.shape.element))
+        for at, count, stride in ((c, stored, self.c_row), (residual, added, self.residual_row)):
+            with f.loop(int_(0), count, 1, [at]) as row:
+                begin = row.carried[0]
+                for line in (begin, f.gep(begin, behind, "i8")):
+                    prefetch(f, line, _LEVEL)
+                row.next(f.gep(begin, stride, "i8"))
 
     def _sum(self, kernel: V, a: V, b: V, into: V) -> None:
         """Sum a tile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from sardonyx.base.policy import Goal, Policy
 from sardonyx.base.tile import MatrixTile
 from sardonyx.kernels.arguments import Gemm
 from sardonyx.kernels.library import library_ir, matrices_ir
+from sardonyx.kernels.product import matrix as matrix_block
 from sardonyx.kernels.product.matrix import prefix
 from sardonyx.kernels.product.pack import pack_matrix
 from sardonyx.kernels.scratch import product_bytes
@@ -21,6 +23,7 @@ from sardonyx.targets.x86_64 import isa
 from tests.runnable import need
 from tests.tolerance import MATRIX_BOUNDS
 from tests.unit.kernels.native import Array, execute, finish_words, guarded, strides
+from tests.unit.kernels.traced import FETCH, Log
 from tests.unit.llvm.registers import modelled
 from tests.unit.objects import compiled, loaded
 
@@ -186,6 +189,25 @@ def test_the_largest_and_the_smallest_numbers(tile: MatrixTile, how: str, b_kind
         a[0, 0, 0] = 0.5
         got = multiplied(tile, how, guarded(a), b, b_kind)[0]
         assert np.isclose(got[0, 0], np.finfo(np.float32).max / 2, rtol=MATRIX_BOUNDS[tile.name])
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (40, 70), (33, 16), (70, 96)])
+def test_results_are_asked_for_and_nothing_beside_them(
+    m: int, n: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tile = TILES[0]
+    target = need(isa.with_features(isa.V4, tile.features))
+    log, goal = Log(1 << 12), Goal(target, Policy(tile.precisions[0]))
+    monkeypatch.setattr(matrix_block, "prefetch", lambda f, at, _level: log.write(f, at, FETCH))
+    own = engine.compile_object(matrices_ir.__wrapped__(tile, goal), target, quick=True)
+    others = [compiled(text, target) for text in (executor.ir(target), *library_ir(goal))]
+    monkeypatch.setattr(sys.modules[__name__], "library", lambda *_: (goal, loaded([*others, own], target)))
+    a = guarded(rng.standard_normal((1, m, 40)).astype(np.float32))
+    multiplied(tile, "machine", a, rng.standard_normal((1, 40, n)).astype(np.float32), "packed")
+    lines = np.unique(log.take()[0])
+    row_bytes = 4 * (n + 3)
+    assert len(lines) > 0.5 * m * 4 * n / 64, "most of them"
+    assert 64 * (lines[-1] - lines[0] - 1) < (m - 1) * row_bytes + 4 * n
 
 
 @NAMED
