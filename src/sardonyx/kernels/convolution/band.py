@@ -109,10 +109,11 @@ class BandBlock(Block):
         f, word = self.f, self.word
         rows_apart = f.icmp("sgt", word[Conv.TAPS2], int_(1))
         self.unit = f.select(rows_apart, word[Conv.X_TAP2], word[Conv.X_LINE])
-        self.rows_per_line = f.binary("udiv", word[Conv.X_LINE], f.smax(self.unit, int_(1)))
+        apart = f.binary("udiv", word[Conv.X_LINE], f.smax(self.unit, int_(1)))
+        self.rows_per_line = f.smax(apart, int_(1))
         row = f.mul(self._pixels_of(word[Conv.PIXELS]), self.phases)
         rows = f.sub(f.binary("sdiv", pixels, row), word[Conv.TAPS2])
-        lines = f.smax(f.binary("sdiv", rows, f.smax(self.rows_per_line, int_(1))), int_(0))
+        lines = f.smax(f.binary("sdiv", rows, self.rows_per_line), int_(0))
         paired = f.icmp("eq", self.tiles.lines, int_(2))
         whole = f.select(paired, f.binary("udiv", lines, int_(2)), f.mul(lines, self.tiles.pixels.parts))
         single = f.mul(self._pixels_of(int_(self.shape.max_rows)), self.phases)

@@ -119,10 +119,11 @@ def test_infinity_and_nan_reach_the_outputs_that_read_them(
 @NAMED
 @pytest.mark.parametrize("channels", [32, 3])
 @pytest.mark.parametrize("repeated", [(2,), (3,), (2, 3), (1,), (0,)], ids=str)
+@pytest.mark.parametrize("width", [12, 40])
 def test_input_that_is_repeated_along_axes(
-    tile: MatrixTile, channels: int, repeated: tuple[int, ...], rng: np.random.Generator
+    tile: MatrixTile, channels: int, repeated: tuple[int, ...], width: int, rng: np.random.Generator
 ) -> None:
-    whole = (2, channels, 9, 40)
+    whole = (2, channels, 9, width)
     x = rng.standard_normal([1 if a in repeated else n for a, n in enumerate(whole)]).astype(np.float32)
     v = rng.standard_normal((32, channels, 3, 3)).astype(np.float32)
     shape = ",".join(map(str, x.shape))
