@@ -23,7 +23,7 @@ from sardonyx.kernels.tiles.matrix import (
     MatrixWords,
     kernels,
 )
-from sardonyx.kernels.tiles.microkernel import CACHE_LINE
+from sardonyx.kernels.tiles.microkernel import CACHE_LINE, prefetch
 from sardonyx.kernels.tiles.registers import RegisterDescriptor
 from sardonyx.kernels.tiles.shape import STRIP_TILES, TileShape
 from sardonyx.kernels.tiles.split import define_split_blocks, define_split_weights
@@ -148,6 +148,11 @@ class BandBlock(Block):
         self.descriptor = RegisterDescriptor.of(f, self.matrix, words, spare)
         self.descriptor.point({MatrixWords.TABLE: self.table})
         self.register_rows = _register_rows(f, self.tiles)
+        outputs = f.mul(f.mul(self.word[Conv.LINES], self.word[Conv.PIXELS]), self.padded)
+        half = f.binary("udiv", self.word[Conv.L2_BYTES], int_(2))
+        are_far = f.icmp("sgt", f.mul(outputs, int_(shape.element)), half)
+        known = f.binary("and", self.end.unfused, f.binary("xor", self.plain, int_(1, "i1")))
+        self.asks = f.binary("and", known, are_far)
         self.split_words = new_words(f, {}, 6)
 
     def _fill_table(self, first: V, count: V) -> None:
@@ -251,6 +256,20 @@ class BandBlock(Block):
         parts = int_(self.matrix.planes * self.matrix.number_bytes)
         return self.f.select(self.floats, int_(self.shape.element), parts)
 
+    def _ask_for_results(self, line: V, pixel: V, pixels: V, lines: V) -> None:
+        """Ask for the cache lines that the end of a tile writes and those of the residual, if `asks`."""
+        f, word, block = self.f, self.word, self.shape.block
+        blocks = f.select(self.asks, ceil_div(f, self.columns, int_(block)), int_(0))
+        for operand, present in (("Y", int_(1, "i1")), ("R", self.end.has_residual)):
+            count = f.select(present, blocks, int_(0))
+            pitch = f.mul(word[Conv[f"{operand}_PIXEL"]], int_(self.shape.element))
+            with f.loop(int_(0), count) as each, f.loop(int_(0), lines) as down:
+                channel = f.add(self.first_channel, f.mul(each.index, int_(block)))
+                at = self.outputs.place(operand, f.add(line, down.index), pixel, channel).address
+                with f.loop(int_(0), pixels, 1, [at]) as across:
+                    prefetch(f, across.carried[0], 2)
+                    across.next(f.gep(across.carried[0], pitch, "i8"))
+
     def _weights(self, channel: V) -> V:
         """The panel of weights that begins with that channel."""
         f, each = self.f, self._number_bytes()
@@ -271,6 +290,7 @@ class BandBlock(Block):
         after = f.mul(f.select(two, pixels, rows), int_(self.shape.panel_row_bytes))
         self.descriptor.set({MatrixWords.A_HALF: below, MatrixWords.TILE_HALF: after})
         self.descriptor.point({MatrixWords.AHEAD: ahead})
+        self._ask_for_results(line, cut.begin(f, index), pixels, lines)
         count = f.mul(pixels, lines)
         one = f.binary("and", f.icmp("eq", lines, int_(1)), f.icmp("sle", pixels, rows))
         self.descriptor.sum(f.select(one, *self.by_rows), a, b, self.register_steps, tile)
