@@ -21,8 +21,8 @@ TITLES = {PEER: "onnxruntime", OTHER_PEER: "OpenVINO"}
 NOTHING = "–"
 WORDS = (
     "Above 1 means that Sardonyx is faster, with the same number of threads; float32 stays float32 in the "
-    "peers. An output of an 8-bit model is wrong if it is further than "
-    f"{bench.WRONG_DISTANCE:.0%} of the largest from what numpy makes of the model."
+    "peers, but in bf16, which OpenVINO is asked for too. An output of an 8-bit model is wrong if it is "
+    f"further than {bench.WRONG_DISTANCE:.0%} of the largest from what numpy makes of the model."
 )
 
 
